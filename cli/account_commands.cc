@@ -1,0 +1,154 @@
+#include "cli/account_commands.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+
+#include "cli/local_cluster.h"
+#include "common/base/encoding.h"
+#include "metadata/store/account_store.h"
+
+namespace rondel::cli {
+namespace {
+
+struct Target {
+  std::string data;
+  std::string dsn;
+  std::string master_key_file;
+};
+
+Result<std::unique_ptr<metadata::AccountStore>> open_store(const Target& target) {
+  std::string dsn = target.dsn;
+  std::string key_file = target.master_key_file;
+  if (dsn.empty()) {
+    TRY_VOID(load_plan(target.data));
+    dsn = postgres_of(target.data).dsn();
+    key_file = target.data + "/keys/master.key";
+  }
+  std::ifstream file(key_file);
+  std::string text;
+  file >> text;
+  const auto key = from_hex(text);
+  if (!key || key->size() != 32) {
+    return fail(ErrorCode::kInvalidArgument, "the master key file '" + key_file + "' must hold 64 hexadecimal digits");
+  }
+  return metadata::AccountStore::open(dsn, *key);
+}
+
+void print_account(const metadata::Account& account) {
+  fmt::print("account       {}\nname          {}\ndisplay name  {}\ncanonical id  {}\nemail         {}\nstate         {}\n",
+             account.id, account.name, account.display_name, account.canonical_id, account.email,
+             account.enabled ? "enabled" : "disabled");
+}
+
+void print_key(const metadata::AccessKey& key) {
+  fmt::print("access key    {}{}\nsecret key    {}\n", key.access_key, key.enabled ? "" : " (disabled)", key.secret_key);
+}
+
+int report(const Result<void>& result) {
+  if (result) return 0;
+  fmt::print(stderr, "rondel: {}\n", result.error().message);
+  return 1;
+}
+
+Result<void> create(const Target& target, metadata::CreateAccount request) {
+  const char* secret = std::getenv("RONDEL_SECRET_KEY");
+  if (secret != nullptr) request.secret_key = secret;
+  TRY(auto store, open_store(target));
+  TRY(const metadata::Credential made, store->create_account(request));
+  print_account(made.account);
+  print_key(made.key);
+  return {};
+}
+
+Result<void> list(const Target& target) {
+  TRY(auto store, open_store(target));
+  TRY(const auto accounts, store->list_accounts());
+  for (const metadata::Account& account : accounts) {
+    fmt::print("{}  {:<24} {:<24} {}\n", account.id, account.name, account.display_name,
+               account.enabled ? "enabled" : "disabled");
+  }
+  return {};
+}
+
+Result<void> show(const Target& target, const std::string& name) {
+  TRY(auto store, open_store(target));
+  TRY(const metadata::Account account, store->find_account(name));
+  print_account(account);
+  TRY(const auto keys, store->list_keys(account.id));
+  for (const metadata::AccessKey& key : keys) {
+    fmt::print("access key    {}{}{}\n", key.access_key, key.is_root ? " (root)" : "", key.enabled ? "" : " (disabled)");
+  }
+  return {};
+}
+
+Result<void> enable(const Target& target, const std::string& name, bool enabled) {
+  TRY(auto store, open_store(target));
+  TRY(const metadata::Account account, store->find_account(name));
+  return store->set_account_enabled(account.id, enabled);
+}
+
+// A new key beside the old ones; the old key is disabled or deleted once its users have moved.
+Result<void> create_key(const Target& target, const std::string& name, const std::string& access_key) {
+  const char* secret = std::getenv("RONDEL_SECRET_KEY");
+  TRY(auto store, open_store(target));
+  TRY(const metadata::Account account, store->find_account(name));
+  TRY(const metadata::AccessKey key, store->create_key(account.id, access_key, secret == nullptr ? "" : secret));
+  print_key(key);
+  return {};
+}
+
+Result<void> change_key(const Target& target, const std::string& access_key, const std::string& what) {
+  TRY(auto store, open_store(target));
+  if (what == "delete") return store->delete_key(access_key);
+  return store->set_key_enabled(access_key, what == "enable");
+}
+
+}  // namespace
+
+void add_account_commands(CLI::App& app, int* status) {
+  auto target = std::make_shared<Target>();
+  CLI::App* account = app.add_subcommand("account", "Accounts and their access keys")->require_subcommand(1);
+  account->add_option("--data", target->data, "Data folder of a cluster on this machine")
+      ->envname("RONDEL_DATA")
+      ->default_val("/var/lib/rondel");
+  account->add_option("--dsn", target->dsn, "PostgreSQL connection string instead of --data");
+  account->add_option("--master-key-file", target->master_key_file, "Master key, with --dsn");
+
+  auto request = std::make_shared<metadata::CreateAccount>();
+  CLI::App* create_app = account->add_subcommand("create", "Make an account (secret from RONDEL_SECRET_KEY or made)");
+  create_app->add_option("--name", request->name, "Unique name")->required();
+  create_app->add_option("--display-name", request->display_name, "Shown as owner");
+  create_app->add_option("--email", request->email, "E-mail address");
+  create_app->add_option("--canonical-id", request->canonical_id, "Canonical id; made when absent");
+  create_app->add_option("--access-key", request->access_key, "First access key; made when absent");
+  create_app->callback([=] { *status = report(create(*target, *request)); });
+
+  account->add_subcommand("list", "All accounts")->callback([=] { *status = report(list(*target)); });
+  auto name = std::make_shared<std::string>();
+  const auto named = [&](const char* verb, const char* help) {
+    CLI::App* sub = account->add_subcommand(verb, help);
+    sub->add_option("account", *name, "Name or 12-digit id")->required();
+    return sub;
+  };
+  named("show", "One account and its keys")->callback([=] { *status = report(show(*target, *name)); });
+  named("disable", "Refuse all its keys")->callback([=] { *status = report(enable(*target, *name, false)); });
+  named("enable", "Accept its keys again")->callback([=] { *status = report(enable(*target, *name, true)); });
+
+  CLI::App* key = account->add_subcommand("key", "Access keys")->require_subcommand(1);
+  auto key_id = std::make_shared<std::string>();
+  CLI::App* key_create = key->add_subcommand("create", "A further key (rotation: then disable and delete the old one)");
+  key_create->add_option("account", *name, "Name or id")->required();
+  key_create->add_option("--access-key", *key_id, "Made when absent");
+  key_create->callback([=] { *status = report(create_key(*target, *name, *key_id)); });
+  for (const char* verb : {"enable", "disable", "delete"}) {
+    CLI::App* sub = key->add_subcommand(verb, std::string(verb) + " a key");
+    sub->add_option("access-key", *key_id, "The key's public id")->required();
+    sub->callback([=] { *status = report(change_key(*target, *key_id, verb)); });
+  }
+}
+
+}  // namespace rondel::cli

@@ -1,0 +1,101 @@
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/local_cluster.h"
+
+namespace rondel::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string plan_path(const std::string& data_directory) { return data_directory + "/cluster.json"; }
+
+std::string setting(const ClusterPlan& plan, const std::string& key) {
+  const auto found = plan.settings.find(key);
+  return found == plan.settings.end() ? "" : found->second;
+}
+
+Result<void> check_bounds(const ClusterPlan& plan) {
+  if (plan.nodes < 1 || plan.nodes > 90) return fail(ErrorCode::kInvalidArgument, "--nodes must be 1 to 90");
+  if (plan.gateways < 1 || plan.gateways > 90) return fail(ErrorCode::kInvalidArgument, "--gateways must be 1 to 90");
+  if (plan.zones < 1 || plan.zones > plan.nodes) {
+    return fail(ErrorCode::kInvalidArgument, "--zones must be 1 to the number of nodes (" +
+                                                 std::to_string(plan.nodes) + ")");
+  }
+  if (plan.port < 1024 || plan.port > 65'000) return fail(ErrorCode::kInvalidArgument, "--port must be 1024 to 65000");
+  const std::string domain = setting(plan, "replication.failure_domain");
+  const bool relaxed = domain == "host" || domain == "disk" || setting(plan, "replication.factor") == "1";
+  if (plan.zones < 2 && !relaxed) {
+    return fail(ErrorCode::kInvalidArgument,
+                "one zone cannot hold copies apart: use --zones 2 or more, or --set "
+                "replication.failure_domain=host|disk, or --set replication.factor=1");
+  }
+  return {};
+}
+
+template <class T>
+Result<void> lay_over(T& stored, const std::optional<T>& asked, bool fixed, const char* flag) {
+  if (!asked || *asked == stored) return {};
+  if (fixed) {
+    return fail(ErrorCode::kInvalidArgument, std::string(flag) + " was " + std::to_string(stored) +
+                                                 " when this cluster was made and cannot change here");
+  }
+  stored = *asked;
+  return {};
+}
+
+}  // namespace
+
+Result<ClusterPlan> load_plan(const std::string& data_directory) {
+  std::ifstream file(plan_path(data_directory));
+  if (!file) return fail(ErrorCode::kNotFound, "no cluster in " + data_directory);
+  std::stringstream content;
+  content << file.rdbuf();
+  try {
+    const json::value value = json::parse(content.str());
+    if (value.at("format").as_int64() != 1) {
+      return fail(ErrorCode::kInvalidArgument, plan_path(data_directory) + " has a format of a newer rondel");
+    }
+    ClusterPlan plan;
+    plan.port = static_cast<uint16_t>(value.at("port").as_int64());
+    plan.nodes = static_cast<int>(value.at("nodes").as_int64());
+    plan.zones = static_cast<int>(value.at("zones").as_int64());
+    plan.gateways = static_cast<int>(value.at("gateways").as_int64());
+    for (const auto& [key, text] : value.at("settings").as_object()) {
+      plan.settings[std::string(key)] = std::string(text.as_string());
+    }
+    return plan;
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::kInvalidArgument, plan_path(data_directory) + " is damaged: " + error.what());
+  }
+}
+
+Result<void> store_plan(const std::string& data_directory, const ClusterPlan& plan) {
+  json::object settings;
+  for (const auto& [key, text] : plan.settings) settings[key] = text;
+  const json::object value{{"format", 1},           {"port", plan.port},         {"nodes", plan.nodes},
+                           {"zones", plan.zones},   {"gateways", plan.gateways}, {"settings", settings}};
+  const std::string path = plan_path(data_directory);
+  std::ofstream(path + ".new", std::ios::trunc) << json::serialize(value) << "\n";
+  std::error_code error;
+  std::filesystem::rename(path + ".new", path, error);
+  if (error) return fail(ErrorCode::kUnavailable, "cannot write " + path + ": " + error.message());
+  return {};
+}
+
+Result<ClusterPlan> merge_plan(const std::optional<ClusterPlan>& stored, const UpOptions& options) {
+  ClusterPlan plan = stored.value_or(ClusterPlan{});
+  const bool fixed = stored.has_value();
+  TRY_VOID(lay_over(plan.nodes, options.nodes, fixed, "--nodes"));
+  TRY_VOID(lay_over(plan.zones, options.zones, fixed, "--zones"));
+  TRY_VOID(lay_over(plan.port, options.port, fixed, "--port"));
+  TRY_VOID(lay_over(plan.gateways, options.gateways, fixed, "--gateways"));
+  for (const auto& [key, value] : options.settings) plan.settings[key] = value;
+  if (!fixed && !options.zones) plan.zones = std::min(plan.zones, plan.nodes);
+  TRY_VOID(check_bounds(plan));
+  return plan;
+}
+
+}  // namespace rondel::cli

@@ -1,0 +1,375 @@
+#include "cli/local_cluster.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <thread>
+
+#include "cli/process.h"
+#include "common/async/event_loop.h"
+#include "common/base/encoding.h"
+#include "common/crypto/digest.h"
+#include "common/http/client.h"
+#include "metadata/store/account_store.h"
+#include "metadata/store/migrator.h"
+
+namespace rondel::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr uint64_t kFreeBytesMin = 4ull << 30;
+
+struct Member {
+  std::string name;            // "gateway-1"
+  std::string program;         // "rondel-gateway"
+  std::string config;          // YAML
+  std::vector<uint16_t> ports;
+  std::string operations_url;
+};
+
+void say(const std::string& line) {
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+std::string loopback(int port) { return fmt::format("127.0.0.1:{}", port); }
+
+bool port_is_free(uint16_t port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  const bool free = bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  close(socket);
+  return free;
+}
+
+bool is_node_setting(const std::string& key) {
+  return key.starts_with("node.") || key.starts_with("engine.") || key.starts_with("repair.");
+}
+
+// The stored settings come last on the command line, so that they win over the generated file.
+std::vector<std::string> setting_flags(const ClusterPlan& plan, bool node) {
+  std::vector<std::string> flags;
+  for (const auto& [key, value] : plan.settings) {
+    if (is_node_setting(key) == node || key.starts_with("rpc.") || key.starts_with("log.")) {
+      flags.push_back("--set");
+      flags.push_back(key + "=" + value);
+    }
+  }
+  return flags;
+}
+
+std::string cluster_addresses(const ClusterPlan& plan) {
+  std::string list;
+  for (int k = 0; k < plan.gateways; ++k) {
+    list += fmt::format("    - \"{}\"\n", loopback(plan.port + kClusterPortOffset + k));
+  }
+  return list;
+}
+
+Member gateway_member(const std::string& data, const ClusterPlan& plan, int k) {
+  const int port = plan.port + k - 1;
+  Member member{fmt::format("gateway-{}", k), "rondel-gateway", "", {}, ""};
+  for (int p : {port, port + kOperationsPortOffset, port + kClusterPortOffset}) {
+    member.ports.push_back(static_cast<uint16_t>(p));
+  }
+  member.operations_url = "http://" + loopback(port + kOperationsPortOffset);
+  member.config = fmt::format(
+      "gateway:\n  listen: \"0.0.0.0:{}\"\n  operations_listen: \"127.0.0.1:{}\"\n"
+      "cluster:\n  listen: \"{}\"\n  bootstrap_disks: {}\n"
+      "metadata:\n  dsn: \"{}\"\n  master_key_file: \"{}/keys/master.key\"\n",
+      port, port + kOperationsPortOffset, loopback(port + kClusterPortOffset), plan.nodes, postgres_of(data).dsn(), data);
+  return member;
+}
+
+Member node_member(const std::string& data, const ClusterPlan& plan, int k) {
+  const int port = plan.port + kNodePortOffset + k - 1;
+  const int operations = plan.port + kNodeOperationsPortOffset + k - 1;
+  Member member{fmt::format("node-{}", k), "rondel-node", "", {}, "http://" + loopback(operations)};
+  member.ports = {static_cast<uint16_t>(port), static_cast<uint16_t>(operations)};
+  const uint64_t capacity = fs::space(data).capacity / static_cast<uint64_t>(plan.nodes);
+  member.config = fmt::format(
+      "node:\n  listen: \"{}\"\n  operations_listen: \"{}\"\n  zone: \"zone-{}\"\n  host: \"host-{}\"\n"
+      "  data_dir: \"{}/node-{}\"\n  disks:\n    - path: \"{}/node-{}/disk-1\"\n      capacity: \"{}\"\n"
+      "cluster:\n  gateways:\n{}",
+      loopback(port), loopback(operations), (k - 1) % plan.zones + 1, k, data, k, data, k, capacity,
+      cluster_addresses(plan));
+  return member;
+}
+
+std::vector<Member> members_of(const std::string& data, const ClusterPlan& plan) {
+  std::vector<Member> members;
+  for (int k = 1; k <= plan.gateways; ++k) members.push_back(gateway_member(data, plan, k));
+  for (int k = 1; k <= plan.nodes; ++k) members.push_back(node_member(data, plan, k));
+  return members;
+}
+
+std::string pid_file(const std::string& data, const std::string& name) { return data + "/run/" + name + ".pid"; }
+
+Result<void> check_folder(const std::string& data) {
+  std::error_code error;
+  fs::create_directories(data, error);
+  if (error) return fail(ErrorCode::kPrecondition, "cannot make " + data + ": " + error.message());
+  if (!fs::exists(data + "/cluster.json") && !fs::is_empty(data)) {
+    return fail(ErrorCode::kPrecondition,
+                data + " is not empty and holds no Rondel cluster: choose another --data or empty it");
+  }
+  if (!fs::exists(data + "/cluster.json") && fs::space(data).available < kFreeBytesMin) {
+    return fail(ErrorCode::kResourceExhausted, fmt::format("{} has {} MiB free; a new cluster needs {} MiB", data,
+                                                           fs::space(data).available >> 20, kFreeBytesMin >> 20));
+  }
+  return {};
+}
+
+Result<void> check_ports(const std::string& data, const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    if (running_process(pid_file(data, member.name), member.program)) continue;
+    for (uint16_t port : member.ports) {
+      if (!port_is_free(port)) {
+        return fail(ErrorCode::kPrecondition,
+                    fmt::format("port {} ({}) is in use: choose another --port", port, member.name));
+      }
+    }
+  }
+  return {};
+}
+
+void write_private(const std::string& path, const std::string& content) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  fchmod(file, 0600);
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t n = ::write(file, content.data() + done, content.size() - done);
+    if (n <= 0) break;
+    done += static_cast<size_t>(n);
+  }
+  fsync(file);
+  close(file);
+}
+
+Result<std::string> master_key(const std::string& data) {
+  const std::string path = data + "/keys/master.key";
+  if (!fs::exists(path)) write_private(path, to_hex(as_bytes(crypto::random_bytes(32))) + "\n");
+  std::ifstream file(path);
+  std::string text;
+  file >> text;
+  const auto key = from_hex(text);
+  if (!key || key->size() != 32) return fail(ErrorCode::kPrecondition, path + " does not hold 64 hexadecimal digits");
+  return *key;
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+Result<metadata::Credential> first_account(const std::string& data, const UpOptions& options) {
+  const std::string dsn = postgres_of(data).dsn();
+  TRY(const auto migrations, metadata::load_migrations(options.migrations_directory));
+  TRY(const int version, metadata::migrate(dsn, migrations));
+  (void)version;
+  TRY(const std::string key, master_key(data));
+  TRY(auto accounts, metadata::AccountStore::open(dsn, key));
+  auto found = accounts->find_account("root");
+  if (found) {
+    TRY(const auto keys, accounts->list_keys(found->id));
+    for (const metadata::AccessKey& candidate : keys) {
+      if (candidate.is_root) return metadata::Credential{candidate, *found};
+    }
+    return fail(ErrorCode::kPrecondition, "the account root has no key: rondel account key create root");
+  }
+  if (found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
+  metadata::CreateAccount request;
+  request.name = "root";
+  request.access_key = environment("RONDEL_ROOT_ACCESS_KEY");
+  request.secret_key = environment("RONDEL_ROOT_SECRET_KEY");
+  return accounts->create_account(request);
+}
+
+std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>& members,
+                              const metadata::Credential& root) {
+  const auto region = plan.settings.find("s3.region");
+  const std::string region_name = region == plan.settings.end() ? "us-east-1" : region->second;
+  std::string metrics;
+  for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
+  return fmt::format(
+      "AWS_ENDPOINT_URL=http://127.0.0.1:{}\nAWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\nAWS_REGION={}\n"
+      "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME='{}'\n",
+      plan.port, root.key.access_key, root.key.secret_key, region_name, region_name, metrics,
+      root.account.canonical_id, root.account.display_name);
+}
+
+async::Task<bool> answers_ready(std::string url) {
+  auto endpoint = http::Endpoint::parse(url);
+  if (!endpoint) co_return false;
+  auto connection = http::ClientConnection::make(*endpoint);
+  http::RequestHead head;
+  head.method = "GET";
+  head.target = "/health/ready";
+  head.fields.add("Host", "localhost");
+  const std::span<const ByteView> no_body;
+  const auto response = co_await connection->request(std::move(head), no_body, deadline_in(2s));
+  co_return response.has_value() && response->status == 200;
+}
+
+Result<void> wait_ready(const std::string& data, const std::vector<Member>& members) {
+  const Deadline end = deadline_in(90s);
+  for (const Member& member : members) {
+    while (!async::block_on(answers_ready(member.operations_url))) {
+      const std::string log = data + "/log/" + member.name + ".log";
+      if (!running_process(pid_file(data, member.name), member.program)) {
+        return fail(ErrorCode::kUnavailable, member.name + " has ended: see " + log);
+      }
+      if (std::chrono::steady_clock::now() > end) {
+        return fail(ErrorCode::kDeadlineExceeded, member.name + " is not ready after 90 s: see " + log);
+      }
+      std::this_thread::sleep_for(100ms);
+    }
+    say("  ready: " + member.name);
+  }
+  return {};
+}
+
+Result<void> start_member(const std::string& data, const ClusterPlan& plan, const UpOptions& options,
+                          const Member& member, std::vector<std::function<void()>>& undo) {
+  if (running_process(pid_file(data, member.name), member.program)) return {};
+  const std::string config = fmt::format("{}/config/{}.yaml", data, member.name);
+  write_private(config, member.config);
+  ProcessSpec spec{{options.binary_directory + "/" + member.program, "--config", config},
+                   pid_file(data, member.name), fmt::format("{}/log/{}.log", data, member.name)};
+  for (std::string& flag : setting_flags(plan, member.program == "rondel-node")) spec.command.push_back(std::move(flag));
+  TRY(const pid_t pid, start_process(spec));
+  undo.push_back([pid] { stop_process(pid, 5s); });
+  say("  started: " + member.name);
+  return {};
+}
+
+Result<void> install_cli(const std::string& data, const UpOptions& options) {
+  const std::string path = data + "/bin/rondel";
+  std::ofstream script(path, std::ios::trunc);
+  script << "#!/bin/sh\nRONDEL_DATA='" << data << "' exec '" << options.binary_directory << "/rondel' \"$@\"\n";
+  script.close();
+  return chmod(path.c_str(), 0755) == 0 ? Result<void>{} : fail(ErrorCode::kUnavailable, "cannot write " + path);
+}
+
+void print_summary(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members,
+                   const metadata::Credential& root) {
+  say(fmt::format("\nRondel is ready.\n  endpoint    http://127.0.0.1:{}\n  access key  {}\n  secret key  {}", plan.port,
+                  root.key.access_key, root.key.secret_key));
+  for (const Member& member : members) say("  metrics     " + member.operations_url + "/metrics");
+  say(fmt::format("\nFirst command:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 aws s3 "
+                  "--endpoint-url http://127.0.0.1:{} mb s3://first-bucket\n\nAll of it as shell lines: {}/env",
+                  root.key.access_key, root.key.secret_key, plan.port, data));
+}
+
+Result<void> up_locked(const std::string& data, const UpOptions& options, std::vector<std::function<void()>>& undo) {
+  const auto stored = load_plan(data);
+  if (!stored && stored.error().code != ErrorCode::kNotFound) return std::unexpected(stored.error());
+  TRY(const ClusterPlan plan, merge_plan(stored ? std::optional(*stored) : std::nullopt, options));
+  const std::vector<Member> members = members_of(data, plan);
+  TRY_VOID(check_ports(data, members));
+  for (const char* folder : {"config", "keys", "run", "log", "bin"}) fs::create_directories(data + "/" + folder);
+  chmod((data + "/keys").c_str(), 0700);
+  chmod((data + "/config").c_str(), 0700);
+  TRY_VOID(store_plan(data, plan));
+
+  const PrivatePostgres postgres = postgres_of(data);
+  const bool was_running = running_process(postgres.pid_file, "postgres").has_value();
+  say("PostgreSQL ...");
+  if (!was_running) undo.push_back([postgres] { stop_postgres(postgres); });
+  TRY_VOID(start_postgres(postgres));
+  TRY(const metadata::Credential root, first_account(data, options));
+
+  say("Processes ...");
+  for (const Member& member : members) TRY_VOID(start_member(data, plan, options, member, undo));
+  TRY_VOID(wait_ready(data, members));
+  const std::string lines = environment_lines(plan, members, root);
+  write_private(data + "/env", lines);
+  if (!options.env_file.empty()) write_private(options.env_file, lines);
+  TRY_VOID(install_cli(data, options));
+  print_summary(data, plan, members, root);
+  return {};
+}
+
+// Two commands on one folder at the same time would start everything twice.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& data) : file_(::open(data.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    held_ = file_ >= 0 && flock(file_, LOCK_EX | LOCK_NB) == 0;
+  }
+
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+  ~FolderLock() {
+    if (file_ >= 0) close(file_);
+  }
+
+  bool held() const { return held_; }
+
+ private:
+  int file_;
+  bool held_;
+};
+
+}  // namespace
+
+PrivatePostgres postgres_of(const std::string& data_directory) {
+  const std::string tag = crypto::sha256_hex(data_directory).substr(0, 8);
+  return {data_directory + "/postgresql", "/tmp/rondel-" + tag, data_directory + "/run/postgresql.pid",
+          data_directory + "/log/postgresql.log", "postgres"};
+}
+
+Result<void> up(const UpOptions& options) {
+  const std::string data = fs::absolute(options.data_directory).lexically_normal().string();
+  TRY_VOID(check_folder(data));
+  const FolderLock lock(data);
+  if (!lock.held()) return fail(ErrorCode::kAlreadyExists, "another rondel command works on " + data);
+  std::vector<std::function<void()>> undo;
+  auto result = up_locked(data, options, undo);
+  if (!result) {
+    while (!undo.empty()) {
+      undo.back()();
+      undo.pop_back();
+    }
+  }
+  return result;
+}
+
+Result<void> down(const std::string& data_directory, bool wipe) {
+  const std::string data = fs::absolute(data_directory).lexically_normal().string();
+  TRY(const ClusterPlan plan, load_plan(data));
+  const FolderLock lock(data);
+  if (!lock.held()) return fail(ErrorCode::kAlreadyExists, "another rondel command works on " + data);
+  for (const Member& member : members_of(data, plan)) {
+    const auto pid = running_process(pid_file(data, member.name), member.program);
+    if (pid && !stop_process(*pid, 30s)) return fail(ErrorCode::kInternal, member.name + " does not end");
+    if (pid) say("  stopped: " + member.name);
+  }
+  if (!stop_postgres(postgres_of(data))) return fail(ErrorCode::kInternal, "PostgreSQL does not end");
+  say("  stopped: postgresql");
+  if (wipe) {
+    fs::remove_all(postgres_of(data).socket_directory);
+    fs::remove_all(data);
+    say("  removed: " + data);
+  }
+  return {};
+}
+
+}  // namespace rondel::cli

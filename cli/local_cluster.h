@@ -1,0 +1,63 @@
+// A whole cluster on one machine: a private PostgreSQL, storage nodes, gateways. What `rondel up`, `down` and `status` do.
+//
+// Everything lives under one data folder: cluster.json (what was asked for), config/, keys/, run/ (pid files), log/,
+// postgresql/, node-K/, bin/rondel, env. Several clusters with different folders and ports live side by side.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/private_postgres.h"
+#include "common/base/result.h"
+
+namespace rondel::cli {
+
+struct UpOptions {
+  std::string data_directory;
+  std::string binary_directory;                 // With rondel-gateway and rondel-node.
+  std::string migrations_directory;
+  std::optional<uint16_t> port;                 // S3 of gateway 1; the next ones follow. Default 9000.
+  std::optional<int> nodes;                     // Default 4.
+  std::optional<int> zones;                     // Default 3.
+  std::optional<int> gateways;                  // Default 1.
+  std::string env_file;                         // Written beside DATA/env when not empty.
+  std::map<std::string, std::string> settings;  // --set key=value, added to the stored ones.
+};
+
+// What cluster.json holds.
+struct ClusterPlan {
+  uint16_t port = 9000;
+  int nodes = 4;
+  int zones = 3;
+  int gateways = 1;
+  std::map<std::string, std::string> settings;
+
+  bool operator==(const ClusterPlan&) const = default;
+};
+
+inline constexpr int kOperationsPortOffset = 100;
+inline constexpr int kNodePortOffset = 200;
+inline constexpr int kNodeOperationsPortOffset = 300;
+inline constexpr int kClusterPortOffset = 400;
+
+// kNotFound: no cluster in this folder. kInvalidArgument: the file is damaged or of a newer format.
+Result<ClusterPlan> load_plan(const std::string& data_directory);
+Result<void> store_plan(const std::string& data_directory, const ClusterPlan& plan);
+
+// The stored plan with the options laid over it. kInvalidArgument: counts or ports out of bounds, zones < 2 or above the
+// nodes without replication.failure_domain=host|disk or replication.factor=1, or a fixed value that differs.
+Result<ClusterPlan> merge_plan(const std::optional<ClusterPlan>& stored, const UpOptions& options);
+
+PrivatePostgres postgres_of(const std::string& data_directory);
+
+// Starts what does not run and waits until every gateway is ready. Prints progress to standard output. On an error what
+// this call started is stopped again.
+Result<void> up(const UpOptions& options);
+
+// Stops gateways, nodes, then PostgreSQL. With wipe the data folder is removed afterwards.
+Result<void> down(const std::string& data_directory, bool wipe);
+
+}  // namespace rondel::cli

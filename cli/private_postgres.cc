@@ -1,0 +1,124 @@
+#include "cli/private_postgres.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "cli/process.h"
+
+namespace rondel::cli {
+namespace {
+
+constexpr const char* kPrograms = "/usr/lib/postgresql/15/bin/";
+
+std::vector<std::string> as_user(const PrivatePostgres& postgres, std::vector<std::string> command) {
+  if (geteuid() != 0) return command;
+  std::vector<std::string> all{"/usr/bin/setpriv", "--reuid=" + postgres.user, "--regid=" + postgres.user,
+                               "--init-groups", "--"};
+  all.insert(all.end(), command.begin(), command.end());
+  return all;
+}
+
+Result<void> make_owned_directory(const std::string& path, const std::string& user, mode_t mode) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail(ErrorCode::kPrecondition, "cannot make " + path + ": " + error.message());
+  if (geteuid() == 0) {
+    const passwd* entry = getpwnam(user.c_str());
+    if (entry == nullptr) {
+      return fail(ErrorCode::kPrecondition, "the system user " + user + " is missing: run deploy/local/install.sh");
+    }
+    if (chown(path.c_str(), entry->pw_uid, entry->pw_gid) != 0) {
+      return fail(ErrorCode::kPrecondition, "cannot give " + path + " to the user " + user);
+    }
+  }
+  chmod(path.c_str(), mode);
+  return {};
+}
+
+Result<void> init_database_cluster(const PrivatePostgres& postgres) {
+  TRY_VOID(make_owned_directory(postgres.data_directory, postgres.user, 0700));
+  const auto reachable = run_program(as_user(postgres, {"/usr/bin/test", "-x", postgres.data_directory}));
+  if (!reachable) {
+    return fail(ErrorCode::kPrecondition, "the user " + postgres.user + " cannot enter " + postgres.data_directory +
+                                              ": a folder above it is closed (chmod a+x it, or choose another --data)");
+  }
+  const auto made = run_program(as_user(
+      postgres, {std::string(kPrograms) + "initdb", "-D", postgres.data_directory, "-U", "rondel", "-A", "trust",
+                 "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"}));
+  if (!made) {
+    std::filesystem::remove_all(postgres.data_directory);
+    return std::unexpected(made.error());
+  }
+  std::ofstream settings(postgres.data_directory + "/postgresql.auto.conf", std::ios::app);
+  settings << "listen_addresses = ''\n"
+              "max_connections = 64\n"
+              "shared_buffers = '256MB'\n"
+              "wal_compression = on\n"
+              "max_wal_size = '2GB'\n"
+              "checkpoint_completion_target = 0.9\n"
+              "autovacuum_naptime = '10s'\n"
+              "log_min_messages = 'warning'\n";
+  return {};
+}
+
+bool accepts_connections(const PrivatePostgres& postgres) {
+  return run_program({std::string(kPrograms) + "pg_isready", "-q", "-h", postgres.socket_directory, "-d", "postgres"})
+      .has_value();
+}
+
+Result<void> wait_until_ready(const PrivatePostgres& postgres) {
+  for (int i = 0; i < 600; ++i) {
+    if (accepts_connections(postgres)) return {};
+    if (!running_process(postgres.pid_file, "postgres")) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return fail(ErrorCode::kUnavailable, "PostgreSQL does not start: see " + postgres.log_file);
+}
+
+Result<void> make_database(const PrivatePostgres& postgres) {
+  const std::vector<std::string> psql{std::string(kPrograms) + "psql", "-h", postgres.socket_directory, "-U", "rondel",
+                                      "-d", "postgres", "-Atqc"};
+  auto query = psql;
+  query.push_back("select 1 from pg_database where datname = 'rondel'");
+  TRY(const std::string found, run_program(query));
+  if (found.starts_with("1")) return {};
+  auto create = psql;
+  create.push_back("create database rondel");
+  TRY(const std::string made, run_program(create));
+  return {};
+}
+
+}  // namespace
+
+std::string PrivatePostgres::dsn() const { return "host=" + socket_directory + " user=rondel dbname=rondel"; }
+
+Result<void> start_postgres(const PrivatePostgres& postgres) {
+  if (!std::filesystem::exists(postgres.data_directory + "/PG_VERSION")) TRY_VOID(init_database_cluster(postgres));
+  TRY_VOID(make_owned_directory(postgres.socket_directory, postgres.user, 0755));
+  if (!running_process(postgres.pid_file, "postgres")) {
+    TRY(const pid_t pid, start_process({as_user(postgres, {std::string(kPrograms) + "postgres", "-D",
+                                                           postgres.data_directory, "-k", postgres.socket_directory}),
+                                        postgres.pid_file, postgres.log_file}));
+    // setpriv becomes postgres in the same process; until then the pid file names the right process already.
+    (void)pid;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  TRY_VOID(wait_until_ready(postgres));
+  return make_database(postgres);
+}
+
+bool stop_postgres(const PrivatePostgres& postgres) {
+  const auto pid = running_process(postgres.pid_file, "postgres");
+  if (!pid) return true;
+  // SIGINT is PostgreSQL's fast shutdown: sessions are ended, a checkpoint is written.
+  kill(*pid, SIGINT);
+  return stop_process(*pid, std::chrono::seconds(60));
+}
+
+}  // namespace rondel::cli

@@ -1,0 +1,28 @@
+// A PostgreSQL 15 of our own: data folder, unprivileged user and unix socket apart from any cluster of the system.
+#pragma once
+
+#include <string>
+
+#include "common/base/result.h"
+
+namespace rondel::cli {
+
+struct PrivatePostgres {
+  std::string data_directory;     // PGDATA; made 0700, owned by `user`.
+  std::string socket_directory;   // Short: a unix socket path has at most 107 bytes.
+  std::string pid_file;
+  std::string log_file;
+  std::string user;               // System user that runs the server when we are root.
+
+  // libpq connection string, database "rondel".
+  std::string dsn() const;
+};
+
+// Makes the data folder when there is none, starts the server when it does not run, makes the database. kPrecondition says
+// what is in the way (a folder its user cannot reach, for example).
+Result<void> start_postgres(const PrivatePostgres& postgres);
+
+// Smart-fast shutdown; true when it no longer runs.
+bool stop_postgres(const PrivatePostgres& postgres);
+
+}  // namespace rondel::cli

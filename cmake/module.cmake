@@ -1,0 +1,48 @@
+# rondel_module(NAME [DEPS target...]): one inner folder = one static library rondel_<NAME>, alias rondel::<NAME>.
+# rondel_program(NAME OUTPUT [DEPS ...]): one executable from the folder's sources.
+# rondel_test(NAME LABEL [DEPS ...]): one GoogleTest program from the *_test.cc files of the folder.
+add_library(rondel_flags INTERFACE)
+target_compile_options(rondel_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wthread-safety -Werror=return-type
+  -Werror=switch -Werror=unused-result -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+target_include_directories(rondel_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_link_libraries(rondel_flags INTERFACE Threads::Threads)
+option(RONDEL_WERROR "Treat warnings as errors" OFF)
+if(RONDEL_WERROR)
+  target_compile_options(rondel_flags INTERFACE -Werror)
+endif()
+
+function(rondel_module name)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  if(sources)
+    add_library(rondel_${name} STATIC ${sources})
+    target_link_libraries(rondel_${name} PUBLIC rondel_flags ${arg_DEPS})
+  else()
+    add_library(rondel_${name} INTERFACE)
+    target_link_libraries(rondel_${name} INTERFACE rondel_flags ${arg_DEPS})
+  endif()
+  add_library(rondel::${name} ALIAS rondel_${name})
+endfunction()
+
+function(rondel_program name output)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  if(sources)
+    add_executable(${name} ${sources})
+    target_link_libraries(${name} PRIVATE rondel_flags ${arg_DEPS})
+    set_target_properties(${name} PROPERTIES OUTPUT_NAME ${output} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  endif()
+endfunction()
+
+function(rondel_test name label)
+  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *_test.cc)
+  if(sources)
+    add_executable(${name} ${sources})
+    target_link_libraries(${name} PRIVATE rondel_flags ${arg_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name} --gtest_output=xml:${CMAKE_BINARY_DIR}/results/${name}.xml)
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 300)
+  endif()
+endfunction()

@@ -1,0 +1,154 @@
+#include "common/async/event_loop.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <mutex>
+#include <vector>
+
+namespace rondel::async {
+namespace {
+
+thread_local EventLoop* current_loop = nullptr;
+
+using SteadyTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                      boost::asio::wait_traits<std::chrono::steady_clock>,
+                                                      boost::asio::io_context::executor_type>;
+
+class AsioTimer final : public Timer {
+ public:
+  AsioTimer(boost::asio::io_context& context, SteadyTime when, Function function)
+      : timer_(context.get_executor(), when), state_(std::make_shared<Function>(std::move(function))) {
+    timer_.async_wait([weak = std::weak_ptr(state_)](boost::system::error_code error) {
+      if (error) return;
+      if (auto state = weak.lock()) {
+        auto run = std::move(*state);
+        run();
+      }
+    });
+  }
+
+ private:
+  SteadyTimer timer_;
+  std::shared_ptr<Function> state_;
+};
+
+}  // namespace
+
+struct EventLoop::Impl {
+  boost::asio::io_context context{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
+  std::mutex mutex;
+  std::vector<Function> queue;   // Guarded by mutex.
+  std::vector<Function> running; // The loop's thread only.
+
+  void drain() {
+    {
+      std::lock_guard lock(mutex);
+      running.swap(queue);
+    }
+    for (Function& function : running) {
+      function();
+      function = nullptr;
+    }
+    running.clear();
+  }
+};
+
+EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
+
+EventLoop::~EventLoop() = default;
+
+EventLoop* EventLoop::current() { return current_loop; }
+
+void EventLoop::run() {
+  EventLoop* const outer = std::exchange(current_loop, this);
+  impl_->context.restart();
+  impl_->context.run();
+  current_loop = outer;
+}
+
+void EventLoop::stop() { impl_->context.stop(); }
+
+void EventLoop::post(Function function) {
+  bool wake = false;
+  {
+    std::lock_guard lock(impl_->mutex);
+    wake = impl_->queue.empty();
+    impl_->queue.push_back(std::move(function));
+  }
+  if (wake) boost::asio::post(impl_->context, [impl = impl_.get()] { impl->drain(); });
+}
+
+std::unique_ptr<Timer> EventLoop::call_at(SteadyTime when, Function function) {
+  return std::make_unique<AsioTimer>(impl_->context, when, std::move(function));
+}
+
+boost::asio::io_context& EventLoop::context() { return impl_->context; }
+
+namespace {
+
+// A coroutine that owns itself: started once, destroyed when it ends.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+
+  std::coroutine_handle<promise_type> handle;
+};
+
+Detached run_detached(Task<void> task) { co_await std::move(task); }
+
+// Destroys a coroutine that was never started when the loop goes away first.
+struct Start {
+  std::coroutine_handle<> handle;
+  explicit Start(std::coroutine_handle<> h) : handle(h) {}
+  Start(Start&& other) noexcept : handle(std::exchange(other.handle, {})) {}
+  Start& operator=(Start&&) = delete;
+
+  ~Start() {
+    if (handle) handle.destroy();
+  }
+
+  void operator()() { std::exchange(handle, {}).resume(); }
+};
+
+struct ResumeAt {
+  EventLoop& loop;
+  SteadyTime when;
+  std::unique_ptr<Timer> timer;
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) { timer = loop.call_at(when, [handle] { handle.resume(); }); }
+  void await_resume() noexcept {}
+};
+
+struct ResumeOn {
+  EventLoop& loop;
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) { loop.post([handle] { handle.resume(); }); }
+  void await_resume() noexcept {}
+};
+
+}  // namespace
+
+void spawn(EventLoop& loop, Task<void> task) {
+  const Detached detached = run_detached(std::move(task));
+  loop.post(Start(detached.handle));
+}
+
+Task<void> sleep_until(SteadyTime when) { co_await ResumeAt{*EventLoop::current(), when, nullptr}; }
+
+Task<void> sleep_for(Duration duration) { co_await ResumeAt{*EventLoop::current(), deadline_in(duration), nullptr}; }
+
+Task<void> yield() { co_await ResumeOn{*EventLoop::current()}; }
+
+Task<void> resume_on(EventLoop& loop) { co_await ResumeOn{loop}; }
+
+}  // namespace rondel::async

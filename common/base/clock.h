@@ -1,0 +1,27 @@
+// Time as a dependency: code that decides by time takes a Clock, so that tests can move it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace rondel {
+
+using SystemTime = std::chrono::sys_time<std::chrono::microseconds>;
+using SteadyTime = std::chrono::steady_clock::time_point;
+using Deadline = SteadyTime;
+using Duration = std::chrono::steady_clock::duration;
+
+// Safe for concurrent use.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual SystemTime now() const = 0;        // Wall clock, UTC.
+  virtual SteadyTime steady_now() const = 0; // Never goes back.
+};
+
+// The machine's clocks. Lives for the whole process.
+const Clock& real_clock();
+
+inline Deadline deadline_in(Duration duration) { return std::chrono::steady_clock::now() + duration; }
+
+}  // namespace rondel

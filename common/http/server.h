@@ -1,0 +1,106 @@
+// HTTP/1.1 server: Beast's parser fed by hand, hand-made response heads, gather writes, one coroutine a connection.
+//
+// Keep-alive, pipelining, Expect: 100-continue (sent at the first body read), chunked request bodies, HEAD, TLS 1.2+ with
+// certificate reload. Connections stay on the loop that accepted them. Refused before a handler sees them, answered 400
+// (or as said) and closed: malformed heads, both Content-Length and Transfer-Encoding, differing or bad Content-Lengths,
+// obsolete line folding, head above head_bytes_max (431), more fields than fields_max (431), unknown transfer codings (501),
+// HTTP versions other than 1.0 and 1.1 (505). Bytes behind a refused or unread body are never read as a next request: the
+// connection is closed (after draining up to drain_bytes_max so that the client sees the answer).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/async/event_loop.h"
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "common/http/message.h"
+
+namespace rondel::http {
+
+struct ConnectionInfo {
+  std::string peer_address;  // Without port.
+  bool tls = false;
+  std::string server_name;   // TLS SNI; empty otherwise.
+};
+
+// One request and the way to answer it. Used by one coroutine on the connection's loop.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual const RequestHead& head() const = 0;
+  virtual const ConnectionInfo& connection() const = 0;
+
+  // The next run of body bytes, at most 256 KiB, valid until the next call; empty = the body's end. kCancelled: the
+  // client went away or sent less than announced. kDeadlineExceeded: no byte within the idle time-out. kInvalidArgument:
+  // malformed chunking. Any error ends the connection after the answer.
+  virtual async::Task<Result<ByteView>> read_body() = 0;
+
+  // Whole body known: head and body in one gather write. For HEAD answers pass the Content-Length as
+  // `head_content_length` and no body.
+  virtual async::Task<Result<void>> respond(ResponseHead head, std::string body) = 0;
+  virtual async::Task<Result<void>> respond_head_only(ResponseHead head, std::optional<uint64_t> content_length) = 0;
+
+  // Streaming: exactly content_length bytes must follow by write_body(); when fewer do the connection is cut, so that the
+  // client notices. The first write_body is sent in one gather write with the head.
+  virtual async::Task<Result<void>> start_response(ResponseHead head, uint64_t content_length) = 0;
+  virtual async::Task<Result<void>> write_body(ByteSlice bytes) = 0;
+
+  // True once a response head was written.
+  virtual bool responded() const = 0;
+  // Cuts the connection without (further) answer.
+  virtual void abort() = 0;
+};
+
+using Handler = std::function<async::Task<void>(Exchange&)>;
+
+struct TlsOptions {
+  std::string certificate_file;  // PEM chain.
+  std::string key_file;          // PEM.
+};
+
+struct ServerOptions {
+  std::string address = "0.0.0.0";
+  uint16_t port = 0;                      // 0 = any free one; see Server::port().
+  std::optional<TlsOptions> tls;
+  size_t connections_max = 10'000;        // Above it new ones are closed at once after a 503.
+  size_t head_bytes_max = 32 * 1024;
+  size_t fields_max = 200;
+  uint64_t drain_bytes_max = 1 << 20;
+  Duration idle_timeout = std::chrono::seconds(60);   // Between requests.
+  Duration head_timeout = std::chrono::seconds(30);   // First byte to end of head.
+  Duration body_timeout = std::chrono::seconds(60);   // Without a byte moving, either direction.
+};
+
+struct ServerStatus {
+  uint64_t connections = 0;
+  uint64_t accepted_total = 0;
+  uint64_t refused_total = 0;
+  uint64_t malformed_total = 0;
+};
+
+// Listens on every loop given (SO_REUSEPORT or one acceptor that deals connections out). Safe for concurrent use.
+class Server {
+ public:
+  // kAlreadyExists: the port is in use. kInvalidArgument: certificate, key or address unusable.
+  static Result<std::unique_ptr<Server>> start(std::vector<async::EventLoop*> loops, ServerOptions options,
+                                               Handler handler);
+  // After stop() and wait_idle(), with the loops still alive.
+  virtual ~Server() = default;
+
+  virtual uint16_t port() const = 0;
+  // Stops accepting; connections end after the request they are in. Safe from any thread.
+  virtual void stop() = 0;
+  // Returns when no connection is open or at the deadline (then cuts them). Awaited on any EventLoop.
+  virtual async::Task<void> wait_idle(Deadline deadline) = 0;
+  // Reads certificate and key again; the old ones stay when they do not fit together. Also done by itself every 10 s
+  // when the files change.
+  virtual Result<void> reload_tls() = 0;
+  virtual ServerStatus status() const = 0;
+};
+
+}  // namespace rondel::http

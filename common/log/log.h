@@ -1,0 +1,103 @@
+// Log lines as JSON objects, one a line, to stderr or a file.
+//
+//   log::info("blobs", "disk avoided", {{"disk", id}, {"failures", 3}});
+//   {"time":"2026-01-31T12:00:00.000000Z","level":"info","module":"blobs","message":"disk avoided","disk":"...","failures":3}
+//
+// Safe for concurrent use. Before init() lines go to stderr at info. Values of keys that name secrets (secret, password,
+// authorization, signature, master_key, session_token, also as parts of a key) are written as "***".
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/base/result.h"
+
+namespace rondel::log {
+
+enum class Level { kDebug, kInfo, kWarn, kError, kOff };
+
+// A key and its value; both must live until the call returns. Use it in place only.
+struct Field {
+  std::string_view key;
+  std::variant<std::string_view, int64_t, uint64_t, double, bool> value;
+
+  Field(std::string_view k, std::string_view v) : key(k), value(v) {}
+  Field(std::string_view k, const std::string& v) : key(k), value(std::string_view(v)) {}
+  Field(std::string_view k, const char* v) : key(k), value(std::string_view(v)) {}
+  Field(std::string_view k, bool v) : key(k), value(v) {}
+  template <std::signed_integral T>
+  Field(std::string_view k, T v) : key(k), value(int64_t{v}) {}
+  template <std::unsigned_integral T>
+    requires(!std::same_as<T, bool>)
+  Field(std::string_view k, T v) : key(k), value(uint64_t{v}) {}
+  template <std::floating_point T>
+  Field(std::string_view k, T v) : key(k), value(double{v}) {}
+};
+
+using Fields = std::initializer_list<Field>;
+
+struct Options {
+  std::string file;                       // Empty = stderr. Appended to.
+  Level level = Level::kInfo;
+  std::map<std::string, Level> modules;   // Levels that differ from `level`.
+};
+
+// "debug", "info", "warn", "error", "off"; kInvalidArgument otherwise.
+Result<Level> parse_level(std::string_view text);
+// "blobs=debug,http=error" on top of a level.
+Result<std::map<std::string, Level>> parse_modules(std::string_view text);
+
+// Once, before threads log. kUnavailable when the file cannot be opened.
+Result<void> init(const Options& options);
+// Opens the file again, for log rotation.
+Result<void> reopen();
+// Writes what is buffered (lines below warn to a file are buffered for up to a second).
+void flush();
+
+bool enabled(std::string_view module, Level level);
+void write(Level level, std::string_view module, std::string_view message, Fields fields);
+
+inline void debug(std::string_view module, std::string_view message, Fields fields = {}) {
+  if (enabled(module, Level::kDebug)) write(Level::kDebug, module, message, fields);
+}
+
+inline void info(std::string_view module, std::string_view message, Fields fields = {}) {
+  if (enabled(module, Level::kInfo)) write(Level::kInfo, module, message, fields);
+}
+
+inline void warn(std::string_view module, std::string_view message, Fields fields = {}) {
+  if (enabled(module, Level::kWarn)) write(Level::kWarn, module, message, fields);
+}
+
+inline void error(std::string_view module, std::string_view message, Fields fields = {}) {
+  if (enabled(module, Level::kError)) write(Level::kError, module, message, fields);
+}
+
+// The one line a request gets, in module "request" (which can be switched off by its level). `stages`: name and
+// seconds; written as "stages":{"auth":0.000012,...}.
+struct RequestLine {
+  std::string_view request_id;
+  std::string_view operation;
+  std::string_view method;
+  std::string_view path;            // Without query: signatures live there.
+  std::string_view peer;
+  std::string_view account;         // Empty = anonymous.
+  std::string_view bucket;
+  std::string_view key;
+  int status = 0;
+  std::string_view error_code;      // S3 code; empty = none.
+  std::string_view reason;          // For us alone; empty = none.
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  double seconds = 0;
+};
+
+using Stages = std::initializer_list<std::pair<std::string_view, double>>;
+void request(const RequestLine& line, Stages stages = {});
+
+}  // namespace rondel::log

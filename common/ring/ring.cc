@@ -1,0 +1,152 @@
+#include "common/ring/ring.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <unordered_map>
+
+#include "common/ring/fill.h"
+
+namespace rondel::ring {
+namespace {
+
+constexpr uint8_t kPowerMin = 12;
+constexpr uint8_t kPowerMax = 20;
+
+// The smallest disk should own at least 20 virtual nodes, with a factor of 2 to grow into.
+uint8_t choose_power(std::span<const Disk> disks, uint8_t replicas) {
+  double total = 0;
+  double smallest = 0;
+  size_t count = 0;
+  for (const Disk& disk : disks) {
+    if (disk.capacity_bytes == 0) continue;
+    const auto weight = static_cast<double>(disk.capacity_bytes);
+    total += weight;
+    smallest = count == 0 ? weight : std::min(smallest, weight);
+    ++count;
+  }
+  const double wanted = 2 * 20 * (total / smallest) / replicas;
+  return static_cast<uint8_t>(std::clamp<double>(std::ceil(std::log2(wanted)), kPowerMin, kPowerMax));
+}
+
+Result<void> check(std::span<const Disk> disks, const RingOptions& options) {
+  if (options.replicas < 1 || options.replicas > 8) return fail(ErrorCode::kInvalidArgument, "replicas must be 1 to 8");
+  if (options.power > 24) return fail(ErrorCode::kInvalidArgument, "power must be at most 24");
+  if (disks.size() > kDisksMax) return fail(ErrorCode::kInvalidArgument, "a ring has at most 65,535 disks");
+  std::set<model::DiskId> ids;
+  bool any = false;
+  for (const Disk& disk : disks) {
+    if (!ids.insert(disk.id).second) return fail(ErrorCode::kInvalidArgument, "disk " + disk.id.to_hex() + " is given twice");
+    any = any || disk.capacity_bytes > 0;
+  }
+  return any ? Result<void>{} : fail(ErrorCode::kInvalidArgument, "no disk has capacity");
+}
+
+}  // namespace
+
+Result<Ring> Ring::build(std::vector<Disk> disks, RingOptions options, uint64_t epoch) {
+  TRY_VOID(check(disks, options));
+  Ring ring;
+  ring.epoch_ = epoch;
+  ring.power_ = options.power != 0 ? options.power : choose_power(disks, options.replicas);
+  ring.options_ = options;
+  ring.disks_ = std::move(disks);
+  const Domains domains = group_by_domain(ring.disks_, options.failure_domain);
+  TRY(const Quotas quotas, share_out(ring.disks_, domains, ring.arcs(), options.replicas, {}));
+  Random random(options.seed);
+  ring.table_ = fill_new(domains, quotas, ring.arcs(), options.replicas, random);
+  return ring;
+}
+
+Result<Ring> Ring::change(std::vector<Disk> disks) const {
+  TRY_VOID(check(disks, options_));
+  Ring next;
+  next.epoch_ = epoch_ + 1;
+  next.power_ = power_;
+  next.options_ = options_;
+  next.disks_ = std::move(disks);
+  std::unordered_map<model::DiskId, DiskIndex> index;
+  for (size_t i = 0; i < next.disks_.size(); ++i) index[next.disks_[i].id] = static_cast<DiskIndex>(i);
+
+  const Domains domains = group_by_domain(next.disks_, options_.failure_domain);
+  next.table_.assign(table_.size(), kHole);
+  std::vector<uint64_t> held(next.disks_.size(), 0);
+  for (size_t slot = 0; slot < table_.size(); ++slot) {
+    const auto found = index.find(disks_[table_[slot]].id);
+    if (found == index.end() || next.disks_[found->second].capacity_bytes == 0) continue;
+    // A disk that changed its domain may now clash with another replica of the arc.
+    const size_t first = slot - slot % options_.replicas;
+    const bool clash = std::any_of(next.table_.begin() + static_cast<ptrdiff_t>(first),
+                                   next.table_.begin() + static_cast<ptrdiff_t>(slot), [&](DiskIndex other) {
+                                     return other != kHole && domains.of_disk[other] == domains.of_disk[found->second];
+                                   });
+    if (clash) continue;
+    next.table_[slot] = found->second;
+    ++held[found->second];
+  }
+  TRY(const Quotas quotas, share_out(next.disks_, domains, arcs(), options_.replicas, held));
+  Random random(options_.seed + next.epoch_);
+  if (!refill(next.table_, domains, quotas, options_.replicas, random)) {
+    return fail(ErrorCode::kInternal, "no placement keeps the replicas of every arc apart");
+  }
+  return next;
+}
+
+std::vector<DiskIndex> Ring::handoffs(size_t arc, size_t count) const {
+  struct Candidate {
+    DiskIndex disk;
+    bool domain_used;
+    double score;
+  };
+  const auto held = owners(arc);
+  std::vector<Candidate> candidates;
+  for (size_t i = 0; i < disks_.size(); ++i) {
+    const auto disk = static_cast<DiskIndex>(i);
+    if (disks_[i].capacity_bytes == 0 || std::ranges::find(held, disk) != held.end()) continue;
+    const bool used = std::ranges::any_of(held, [&](DiskIndex owner) { return share_domain(owner, disk); });
+    // Weighted rendezvous hashing: the smallest -ln(u)/w wins.
+    const uint64_t hash = XXH3_64bits_withSeed(disks_[i].id.bytes.data(), disks_[i].id.bytes.size(), arc);
+    const double uniform = (static_cast<double>(hash >> 11) + 0.5) * 0x1p-53;
+    candidates.push_back({disk, used, -std::log(uniform) / static_cast<double>(disks_[i].capacity_bytes)});
+  }
+  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
+    if (a.domain_used != b.domain_used) return b.domain_used;
+    return a.score < b.score;
+  });
+  std::vector<DiskIndex> out;
+  for (size_t i = 0; i < candidates.size() && i < count; ++i) out.push_back(candidates[i].disk);
+  return out;
+}
+
+std::optional<DiskIndex> Ring::find(const model::DiskId& id) const {
+  for (size_t i = 0; i < disks_.size(); ++i) {
+    if (disks_[i].id == id) return static_cast<DiskIndex>(i);
+  }
+  return std::nullopt;
+}
+
+bool Ring::share_domain(DiskIndex a, DiskIndex b) const {
+  switch (options_.failure_domain) {
+    case FailureDomain::kZone: return disks_[a].zone == disks_[b].zone;
+    case FailureDomain::kHost: return disks_[a].zone == disks_[b].zone && disks_[a].host == disks_[b].host;
+    case FailureDomain::kDisk: return a == b;
+  }
+  return true;
+}
+
+uint64_t Ring::moved(const Ring& from, const Ring& to) {
+  uint64_t moves = 0;
+  const size_t replicas = from.options_.replicas;
+  for (size_t slot = 0; slot < to.table_.size(); ++slot) {
+    const model::DiskId& id = to.disks_[to.table_[slot]].id;
+    const size_t first = slot - slot % replicas;
+    bool kept = false;
+    for (size_t old = first; old < first + replicas && !kept; ++old) kept = from.disks_[from.table_[old]].id == id;
+    moves += kept ? 0 : 1;
+  }
+  return moves;
+}
+
+}  // namespace rondel::ring

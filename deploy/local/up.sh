@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs, builds and starts a cluster on this machine; prints endpoint, keys and a first command.
+#   up.sh [--data DIR] [--port N] [--nodes N] [--zones N] [--gateways N] [--env-file FILE] [--bin BUILD] [--no-install]
+#         [--set key=value]...
+# --bin names a finished build folder (build/release) instead of building.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+
+bin="" install=1 words=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --bin) bin=${2:?--bin wants a build folder}; shift 2 ;;
+    --no-install) install=0; shift ;;
+    --data|--env-file) words+=("$1" "$(realpath -m "${2:?$1 wants a path}")"); shift 2 ;;
+    *) words+=("$1"); shift ;;
+  esac
+done
+
+if [ $install = 1 ]; then "$root/deploy/local/install.sh"; fi
+if [ -z "$bin" ]; then
+  bin="$root/build/release"
+  (cd "$root" && cmake --preset release > /dev/null && cmake --build --preset release)
+fi
+[ -x "$bin/bin/rondel" ] || { echo "up.sh: $bin holds no build (bin/rondel is missing)" >&2; exit 1; }
+exec "$(realpath "$bin")/bin/rondel" up --detach --migrations "$root/migrations" "${words[@]+"${words[@]}"}"

@@ -1,0 +1,66 @@
+// Coordinator: the jobs that one gateway at a time does for the cluster. Whoever holds the advisory lock runs them; every
+// write and node command carries its token, so that a former coordinator that wakes up late changes nothing.
+//
+// Jobs: the first ring epoch, once enough disks have joined; removal of released bytes after their grace.
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include "common/async/task_group.h"
+#include "common/base/clock.h"
+#include "common/ring/ring.h"
+#include "gateway/cluster/blob_remover.h"
+#include "metadata/store/cluster_store.h"
+
+namespace rondel::cluster {
+
+struct CoordinatorOptions {
+  size_t bootstrap_disks = 0;                    // First epoch when so many disks have joined; 0 = never by itself.
+  ring::RingOptions ring;
+  std::chrono::seconds gc_grace{3600};           // Between release and removal; longer than the longest read.
+  std::chrono::seconds gc_trash{86'400};         // Restorable on the nodes for so long.
+  size_t gc_streams_per_round = 256;
+  Duration node_timeout = std::chrono::seconds(10);
+};
+
+struct CoordinatorStatus {
+  bool leader = false;
+  uint64_t token = 0;
+  uint64_t streams_removed_total = 0;
+  uint64_t removals_deferred_total = 0;          // Streams kept for a later round: too few owners answered.
+  uint64_t errors_total = 0;
+};
+
+// Runs on one loop; status() from any thread.
+class Coordinator {
+ public:
+  Coordinator(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobRemover& remover,
+              CoordinatorOptions options, const Clock& clock);
+
+  // Claims or keeps leadership, then does every job once. Nothing when another gateway leads.
+  async::Task<Result<void>> run_once();
+  // run_once() every second until the group stops, then gives the leadership back.
+  async::Task<void> run(async::TaskGroup& group);
+
+  CoordinatorStatus status() const;
+  uint64_t token() const { return token_.load(); }
+
+ private:
+  async::Task<Result<void>> bootstrap_ring(uint64_t token);
+  async::Task<Result<void>> collect_garbage(uint64_t token);
+  async::Task<Result<bool>> remove_stream(metadata::ReleasedStream stream, uint64_t token);
+  async::Task<Result<bool>> remove_chunk(model::BlobId id, uint64_t token);
+
+  metadata::ClusterStore& store_;
+  const ring::TopologySource& topology_;
+  BlobRemover& remover_;
+  const CoordinatorOptions options_;
+  const Clock& clock_;
+  std::atomic<uint64_t> token_{0};
+  std::atomic<uint64_t> removed_{0};
+  std::atomic<uint64_t> deferred_{0};
+  std::atomic<uint64_t> errors_{0};
+};
+
+}  // namespace rondel::cluster

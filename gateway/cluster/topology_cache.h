@@ -1,0 +1,42 @@
+// TopologyCache: the ring epochs and nodes as PostgreSQL last said, refreshed every second.
+//
+// Goes on handing out the last topology when the database is away; confirmed_recently() then turns false, and heartbeats
+// answered meanwhile are no ring contact for nodes. Topologies are immutable; topology() is safe for concurrent use, the
+// rest runs on the loop given.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "common/async/task_group.h"
+#include "common/base/clock.h"
+#include "common/ring/ring.h"
+#include "metadata/store/cluster_store.h"
+
+namespace rondel::cluster {
+
+class TopologyCache final : public ring::TopologySource {
+ public:
+  TopologyCache(metadata::ClusterStore& store, const Clock& clock);
+
+  std::shared_ptr<const ring::Topology> topology() const override;
+
+  // Reads rings and nodes once. The old topology stays on an error.
+  async::Task<Result<void>> refresh(Deadline deadline);
+  // refresh() every second until the group stops.
+  async::Task<void> run(async::TaskGroup& group);
+
+  // The last successful refresh is at most 5 s old.
+  bool confirmed_recently() const;
+
+ private:
+  Result<std::shared_ptr<const ring::Ring>> known_or_parsed(const metadata::RingEpoch& epoch) const;
+
+  metadata::ClusterStore& store_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
+  SteadyTime confirmed_at_{};                       // Guarded by mutex_.
+};
+
+}  // namespace rondel::cluster

@@ -1,0 +1,75 @@
+// What an operation gets and gives. One operation = one coroutine on the connection's loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/http/server.h"
+#include "gateway/auth/authenticator.h"
+#include "gateway/auth/payload_reader.h"
+#include "gateway/blobs/blob_store.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/request.h"
+#include "metadata/store/directory.h"
+#include "metadata/store/metadata_store.h"
+
+namespace rondel::operations {
+
+struct Settings {
+  std::string region = "us-east-1";
+  s3::RouterOptions router;
+  Duration metadata_timeout = std::chrono::seconds(5);
+  Duration write_timeout = std::chrono::minutes(30);     // A single PUT older than half the orphan age cannot commit.
+  uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
+  size_t requests_max = 2048;                            // In flight; above it 503 SlowDown.
+};
+
+// Lives longer than every request. Everything in it is safe for concurrent use.
+struct Services {
+  metadata::MetadataStore& store;
+  metadata::Directory& directory;
+  blobs::BlobStore& blobs;
+  auth::Authenticator& authenticator;
+  const Clock& clock;
+  Settings settings;
+};
+
+// The answer: either a whole body, a head alone (HEAD, 204, 304), or a stream.
+struct Response {
+  http::ResponseHead head;
+  std::string body;
+  // For a HEAD answer: the length it would have had.
+  std::optional<uint64_t> head_content_length;
+  std::unique_ptr<blobs::StreamReader> stream;
+  uint64_t stream_length = 0;
+};
+
+struct Context {
+  Services& services;
+  http::Exchange& exchange;
+  const s3::Request& request;
+  const auth::Identity& identity;
+  // The bucket of the request, found and owned by the caller (or readable by it); null below the bucket level and for
+  // CreateBucket.
+  std::shared_ptr<const metadata::Bucket> bucket;
+  std::string request_id;
+  Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }
+  const http::Fields& fields() const { return exchange.head().fields; }
+};
+
+using Handler = async::Task<s3::S3Result<Response>> (*)(Context&);
+
+// The handler of an operation; null: 501 NotImplemented.
+Handler find_handler(s3::Operation operation);
+
+// Opens the body for an operation: maps auth's refusals to S3 errors.
+s3::Error to_s3(const auth::PayloadError& error);
+s3::Error to_s3(const auth::RefusalDetail& refusal);
+
+// Reads a small body whole (XML); kMaxMessageLengthExceeded / kMalformedXML above `bytes_max`; everything promised about
+// it is verified.
+async::Task<s3::S3Result<std::string>> read_document(Context& context, size_t bytes_max);
+
+}  // namespace rondel::operations

@@ -1,0 +1,43 @@
+// A request as S3 understands it: operation, bucket, key, decoded query. No I/O.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/http/message.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/operation.h"
+
+namespace rondel::s3 {
+
+struct Query {
+  std::vector<std::pair<std::string, std::string>> parameters;  // Decoded, in order of arrival.
+  bool has(std::string_view name) const;
+  std::optional<std::string_view> find(std::string_view name) const;
+};
+
+struct Request {
+  Operation operation;
+  std::string bucket;   // Empty for ListBuckets.
+  std::string key;      // Decoded, opaque, 1 to 1024 bytes of UTF-8; empty below the object level.
+  Query query;
+};
+
+// kInvalidURI: malformed escapes. nullopt parameters have an empty value.
+S3Result<Query> parse_query(std::string_view query);
+
+struct RouterOptions {
+  std::string virtual_host_base;   // Empty: path style alone.
+};
+
+// Finds bucket and key (path and virtual-host style) and the operation in the table. Errors: kInvalidURI,
+// kInvalidBucketName, kKeyTooLongError, kMethodNotAllowed.
+S3Result<Request> route(const http::RequestHead& head, const RouterOptions& options);
+
+// 3 to 63 of a-z 0-9 - . and AWS's further rules.
+bool is_valid_bucket_name(std::string_view name);
+
+}  // namespace rondel::s3

@@ -1,0 +1,39 @@
+// Accounts own buckets and objects; access keys act for an account.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/base/clock.h"
+
+namespace rondel::metadata {
+
+struct Account {
+  std::string id;            // 12 digits.
+  std::string canonical_id;  // 64 hexadecimal digits unless chosen.
+  std::string display_name;
+  std::string name;          // Unique, for people and the command line.
+  std::string email;
+  bool enabled = true;
+  SystemTime created_at;
+
+  bool operator==(const Account&) const = default;
+};
+
+struct AccessKey {
+  std::string access_key;    // Public id.
+  std::string secret_key;    // Opened; sealed at rest with the master key.
+  std::string account_id;
+  bool is_root = false;
+  bool enabled = true;
+  SystemTime created_at;
+};
+
+// An access key together with its account: what authentication needs.
+struct Credential {
+  AccessKey key;
+  Account account;
+};
+
+}  // namespace rondel::metadata

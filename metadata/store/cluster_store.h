@@ -1,0 +1,92 @@
+// ClusterStore: ring epochs, nodes, the coordinator's token, and the queues the coordinator works on. Not on the request
+// path. Safe for concurrent use. Errors as in MetadataStore; kPrecondition = the coordinator token given is no longer the
+// highest.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/task.h"
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "common/model/ids.h"
+
+namespace rondel::metadata {
+
+struct NodeRecord {
+  model::NodeId id;
+  std::string address;               // gRPC target of its Storage service.
+  std::string operations_address;    // Where it serves /metrics.
+  std::string host;
+  std::string zone;
+  struct Disk {
+    model::DiskId id;
+    uint64_t capacity_bytes = 0;
+    std::string status;              // Serialized storage.v1.DiskStatus of the last heartbeat.
+  };
+  std::vector<Disk> disks;
+  SystemTime last_seen;
+};
+
+struct RingEpoch {
+  uint64_t epoch = 0;
+  std::string table;                 // ring::Ring::serialize().
+};
+
+struct RingState {
+  std::vector<RingEpoch> live;       // Newest first.
+  uint64_t min_epoch = 0;
+};
+
+// A stream nobody refers to any more, its grace being over.
+struct ReleasedStream {
+  int64_t id = 0;                    // Of the queue row.
+  model::StreamId stream;
+  uint64_t size = 0;
+  SystemTime released_at;
+};
+
+struct QueueDepths {
+  uint64_t released = 0;
+  uint64_t released_due = 0;
+  uint64_t uploads_open = 0;
+  SystemTime oldest_released;
+};
+
+class ClusterStore {
+ public:
+  virtual ~ClusterStore() = default;
+
+  virtual async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) = 0;
+  // Inserts or refreshes the node, its disks and last_seen.
+  virtual async::Task<Result<void>> record_node(NodeRecord node, Deadline deadline) = 0;
+  virtual async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) = 0;
+  virtual async::Task<Result<RingState>> ring_state(Deadline deadline) = 0;
+  // Adds an epoch; it must be the newest + 1 (kPrecondition otherwise). retire_before: older epochs stop being live.
+  virtual async::Task<Result<void>> publish_ring(RingEpoch epoch, uint64_t retire_before, uint64_t min_epoch,
+                                                 uint64_t coordinator_token, Deadline deadline) = 0;
+
+  // Tries to become (or stay) the coordinator: takes the advisory lock on a connection of its own and raises the token.
+  // nullopt: another gateway is.
+  virtual async::Task<Result<std::optional<uint64_t>>> claim_coordinator(Deadline deadline) = 0;
+  virtual void resign_coordinator() = 0;
+
+  // Rows whose grace ended before `before`, oldest first; they stay until finish_released.
+  virtual async::Task<Result<std::vector<ReleasedStream>>> take_released(SystemTime before, size_t max,
+                                                                         uint64_t coordinator_token,
+                                                                         Deadline deadline) = 0;
+  virtual async::Task<Result<void>> finish_released(std::vector<int64_t> ids, uint64_t coordinator_token,
+                                                    Deadline deadline) = 0;
+  // Reconcile: of the given streams (sorted), those that no version, part or queue row refers to.
+  virtual async::Task<Result<std::vector<model::StreamId>>> unreferenced_streams(std::vector<model::StreamId> streams,
+                                                                                 Deadline deadline) = 0;
+  // Records streams found unreferenced (after interlocks) as released.
+  virtual async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, uint64_t coordinator_token,
+                                                    Deadline deadline) = 0;
+  // Forgets completed uploads older than `before`.
+  virtual async::Task<Result<uint64_t>> forget_completed_uploads(SystemTime before, Deadline deadline) = 0;
+  virtual async::Task<Result<QueueDepths>> queue_depths(Deadline deadline) = 0;
+};
+
+}  // namespace rondel::metadata

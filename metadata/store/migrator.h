@@ -1,0 +1,26 @@
+// Applies migrations/NNNN_name.sql in order, each once, under an advisory lock. Blocking.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+
+namespace rondel::metadata {
+
+struct Migration {
+  int number = 0;
+  std::string name;
+  std::string sql;
+};
+
+// Reads the folder; kInvalidArgument when numbers have gaps or repeat.
+Result<std::vector<Migration>> load_migrations(const std::string& folder);
+
+// Returns the schema version after it. kPrecondition: the schema needs a newer binary than this one.
+Result<int> migrate(const std::string& dsn, const std::vector<Migration>& migrations);
+
+// What a server must be: fsync and synchronous_commit on, schema version known. kPrecondition says what is wrong.
+Result<void> check_server(const std::string& dsn);
+
+}  // namespace rondel::metadata

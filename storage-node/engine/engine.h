@@ -1,0 +1,173 @@
+// Engine: the blobs of one disk. Append-only recycled segments plus a RocksDB index (docs/formats/segment.md).
+//
+// Durability: a put's callback runs after its record is flushed; nothing acknowledged is lost by a crash at any point.
+// Verification: every read checks block digests; damaged bytes are never returned. Space: deleted blobs stay restorable
+// for a trash period, then compaction returns their segments. Safe for concurrent use. Calls named *_async never block
+// and run their callback on an engine thread, which must not block either; the others block and belong on a disk thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "common/fs/file_system.h"
+#include "common/hash/block_digest.h"
+#include "common/model/ids.h"
+
+namespace rondel::engine {
+
+struct EngineOptions {
+  std::string path;                      // The disk's folder.
+  model::ClusterId cluster;              // Zero accepts any on the first start.
+  model::DiskId disk;                    // Zero: made on the first start; otherwise a different disk is refused.
+  uint64_t capacity_bytes = 0;           // 0 = what the file system has.
+  uint64_t segment_bytes = 1ull << 30;
+  uint64_t memtable_bytes = 8ull << 20;
+  uint64_t block_cache_bytes = 32ull << 20;
+  uint32_t batch_records_max = 256;
+  uint64_t batch_bytes_max = 4ull << 20;
+  uint64_t queue_bytes_max = 64ull << 20;  // Puts waiting above this are refused with kResourceExhausted.
+  Duration trash_period = std::chrono::hours(24);
+  Duration journal_period = std::chrono::hours(24 * 7);
+  double compaction_garbage_ratio = 0.3;
+  const Clock* clock = &real_clock();
+};
+
+struct PutRequest {
+  model::BlobId id;
+  uint64_t ring_epoch = 0;
+  SystemTime created_at;                 // By the writer's clock.
+  model::DiskId handoff_for;             // Non-zero: a hand-off copy.
+};
+
+using PutCallback = std::move_only_function<void(Result<void>)>;
+
+// A large blob being streamed into its own extent. One thread at a time. Destroying it unfinished gives the extent back.
+class LargePut {
+ public:
+  virtual ~LargePut() = default;
+  // The next kPieceBytes (the last may be shorter). Verifies `digests`; queues the write; kResourceExhausted when the
+  // engine's queue is full (nothing taken: try again later), kCorruption when bytes and digests differ (final).
+  virtual Result<void> append(ByteSlice piece, std::vector<hash::BlockDigest> digests) = 0;
+  // After the last piece: verifies length and digest, writes the trailer, flushes, indexes, then calls back.
+  virtual void finish_async(hash::BlobDigest digest, PutCallback done) = 0;
+};
+
+struct BlobEntry {
+  model::BlobId id;
+  uint64_t length = 0;
+  hash::BlobDigest digest;
+  uint64_t ring_epoch = 0;
+  SystemTime created_at;
+  SystemTime received_at;
+  model::DiskId handoff_for;
+  bool trashed = false;
+};
+
+struct ReadResult {
+  ByteSlice bytes;                       // Whole blocks that cover the range.
+  uint64_t offset = 0;                   // Of bytes in the blob.
+  std::vector<hash::BlockDigest> digests;
+  uint64_t blob_length = 0;
+};
+
+// A place in the disk's journal of puts and deletes. Ordered; survives restarts.
+using JournalToken = uint64_t;
+
+struct JournalEntry {
+  enum class Operation : uint8_t { kPut = 1, kDelete = 2 };
+  Operation operation = Operation::kPut;
+  JournalToken token = 0;                // Resume after this one.
+  BlobEntry blob;
+  SystemTime flushed_at;
+};
+
+struct JournalPage {
+  std::vector<JournalEntry> entries;
+  JournalToken next = 0;
+  bool caught_up = false;
+  bool truncated = false;                // The token asked for is older than what is kept.
+};
+
+enum class DiskState : uint8_t { kOnline = 1, kReadOnly = 2, kFull = 3, kFailed = 4 };
+
+struct EngineStatus {
+  DiskState state = DiskState::kOnline;
+  uint64_t capacity_bytes = 0;
+  uint64_t live_bytes = 0;
+  uint64_t dead_bytes = 0;               // Of segments not yet compacted; reclaimable.
+  uint64_t trash_bytes = 0;
+  uint64_t free_bytes = 0;
+  uint64_t blobs = 0;
+  uint64_t handoff_blobs = 0;
+  uint64_t handoff_bytes = 0;
+  uint64_t corrupt_reads = 0;
+  uint64_t segments_active = 0;
+  uint64_t segments_free = 0;
+  uint64_t segments_sealed = 0;
+  uint64_t compactions = 0;
+  uint64_t compacted_bytes = 0;
+  uint64_t queue_bytes = 0;
+};
+
+class Engine {
+ public:
+  // Opens or makes the disk and recovers. kPrecondition: another cluster's or another disk's folder. kAlreadyExists:
+  // another process has it open. kCorruption: the superblock is damaged.
+  static Result<std::unique_ptr<Engine>> open(fs::FileSystem& fs, EngineOptions options);
+
+  virtual ~Engine() = default;           // Waits for its threads; what was not acknowledged may be lost.
+
+  virtual model::DiskId disk_id() const = 0;
+
+  // A whole blob of at most model::kPieceBytes. An id that is already stored with the same digest is acknowledged
+  // again; with another digest: kAlreadyExists. kResourceExhausted: queue or disk full. kUnavailable: read-only.
+  virtual void put_async(PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests,
+                         PutCallback done) = 0;
+
+  virtual Result<std::unique_ptr<LargePut>> start_large_put(PutRequest request, uint64_t length) = 0;
+
+  // The blocks that cover [offset, offset + length), verified. kNotFound; kCorruption (counted, and read again past the
+  // page cache before it is believed); kOutOfRange. Trashed blobs are still read.
+  virtual Result<ReadResult> read(const model::BlobId& id, uint64_t offset, uint64_t length) = 0;
+
+  // The same when it can be answered from memory; kUnavailable when it would wait for the disk.
+  virtual Result<ReadResult> read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) = 0;
+
+  virtual Result<BlobEntry> stat(const model::BlobId& id) = 0;
+
+  // Moves blobs to the trash durably, then calls back with how many were there. Absent ones are fine.
+  virtual void remove_async(std::vector<model::BlobId> ids, std::move_only_function<void(Result<uint64_t>)> done) = 0;
+
+  // Takes blobs out of the trash again; how many were there.
+  virtual Result<uint64_t> restore(std::vector<model::BlobId> ids) = 0;
+
+  // Drops a hand-off mark after the owner has the blob, or sets one. Durable before it returns.
+  virtual Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) = 0;
+
+  // Entries whose ring hash lies in [from_hash, to_hash], in (hash, id) order, after `after` if it is not zero.
+  virtual Result<std::vector<BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after,
+                                              size_t max) = 0;
+
+  // Hand-off copies held here, oldest first.
+  virtual Result<std::vector<BlobEntry>> list_handoffs(size_t max) = 0;
+
+  virtual Result<JournalPage> journal_after(JournalToken token, size_t max) = 0;
+
+  // Called (from an engine thread, must not block) whenever the journal has grown.
+  virtual void on_journal_growth(std::function<void()> callback) = 0;
+
+  virtual EngineStatus status() = 0;
+
+  // One round of compaction and trash reclaim; bytes given back. Also runs by itself in the background.
+  virtual Result<uint64_t> compact_once() = 0;
+
+  // Small durable values of the node beside the blobs (ring cache is a file; peers' tokens are here).
+  virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;
+  virtual Result<std::string> get_setting(std::string_view key) = 0;  // kNotFound
+};
+
+}  // namespace rondel::engine

@@ -1,0 +1,82 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/local_cluster.h"
+
+namespace rondel::cli {
+namespace {
+
+class ClusterPlanTest : public testing::Test {
+ protected:
+  ClusterPlanTest() {
+    char name[] = "/tmp/rondel-plan-XXXXXX";
+    folder_ = mkdtemp(name);
+  }
+
+  ~ClusterPlanTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string folder_;
+};
+
+TEST_F(ClusterPlanTest, DefaultsAreFourNodesInThreeZones) {
+  const auto plan = merge_plan(std::nullopt, UpOptions{});
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->nodes, 4);
+  EXPECT_EQ(plan->zones, 3);
+  EXPECT_EQ(plan->port, 9000);
+}
+
+TEST_F(ClusterPlanTest, RefusesOneZoneUnlessCopiesMayShareIt) {
+  UpOptions options;
+  options.zones = 1;
+  EXPECT_EQ(merge_plan(std::nullopt, options).error().code, ErrorCode::kInvalidArgument);
+  options.settings["replication.failure_domain"] = "host";
+  EXPECT_TRUE(merge_plan(std::nullopt, options));
+}
+
+TEST_F(ClusterPlanTest, RefusesMoreZonesThanNodes) {
+  UpOptions options;
+  options.nodes = 2;
+  options.zones = 3;
+  EXPECT_EQ(merge_plan(std::nullopt, options).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(ClusterPlanTest, KeepsWhatTheClusterWasMadeWith) {
+  ClusterPlan stored;
+  stored.nodes = 5;
+  UpOptions again;
+  EXPECT_EQ(merge_plan(stored, again)->nodes, 5);
+  again.nodes = 6;
+  EXPECT_EQ(merge_plan(stored, again).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(ClusterPlanTest, AddsSettingsToTheStoredOnes) {
+  ClusterPlan stored;
+  stored.settings = {{"s3.region", "eu-west-1"}, {"gc.grace", "1h"}};
+  UpOptions again;
+  again.settings = {{"gc.grace", "5s"}};
+  const auto plan = merge_plan(stored, again);
+  EXPECT_EQ(plan->settings.at("s3.region"), "eu-west-1");
+  EXPECT_EQ(plan->settings.at("gc.grace"), "5s");
+}
+
+TEST_F(ClusterPlanTest, StoredPlanReadsBackEqual) {
+  EXPECT_EQ(load_plan(folder_).error().code, ErrorCode::kNotFound);
+  ClusterPlan plan;
+  plan.port = 9500;
+  plan.settings = {{"s3.region", "a\"b"}};
+  ASSERT_TRUE(store_plan(folder_, plan));
+  EXPECT_EQ(load_plan(folder_).value(), plan);
+}
+
+TEST_F(ClusterPlanTest, RefusesADamagedPlan) {
+  std::ofstream(folder_ + "/cluster.json") << "{\"format\":1";
+  EXPECT_EQ(load_plan(folder_).error().code, ErrorCode::kInvalidArgument);
+  std::ofstream(folder_ + "/cluster.json") << "{\"format\":2}";
+  EXPECT_EQ(load_plan(folder_).error().code, ErrorCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace rondel::cli

@@ -1,0 +1,57 @@
+#include "cli/process.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace rondel::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ProcessTest : public testing::Test {
+ protected:
+  ProcessTest() {
+    char name[] = "/tmp/rondel-process-XXXXXX";
+    folder_ = mkdtemp(name);
+  }
+
+  ~ProcessTest() override { std::filesystem::remove_all(folder_); }
+
+  ProcessSpec sleeper() const { return {{"/bin/sleep", "60"}, folder_ + "/x.pid", folder_ + "/x.log"}; }
+
+  std::string folder_;
+};
+
+TEST_F(ProcessTest, StartsFindsAndStopsAProcess) {
+  const auto pid = start_process(sleeper());
+  ASSERT_TRUE(pid);
+  EXPECT_EQ(running_process(folder_ + "/x.pid", "sleep"), *pid);
+  EXPECT_TRUE(stop_process(*pid, 5s));
+  EXPECT_FALSE(running_process(folder_ + "/x.pid", "sleep"));
+}
+
+TEST_F(ProcessTest, DoesNotBelieveAReusedPid) {
+  std::ofstream(folder_ + "/x.pid") << getpid() << "\n";
+  EXPECT_FALSE(running_process(folder_ + "/x.pid", "rondel-gateway"));
+  EXPECT_FALSE(running_process(folder_ + "/absent.pid", "sleep"));
+}
+
+TEST_F(ProcessTest, SaysWhyAProgramCannotStart) {
+  const auto pid = start_process({{"/nonexistent/program"}, folder_ + "/x.pid", folder_ + "/x.log"});
+  ASSERT_FALSE(pid);
+  EXPECT_NE(pid.error().message.find("/nonexistent/program"), std::string::npos);
+}
+
+TEST_F(ProcessTest, ReturnsOutputOrTheLastLinesOfAFailure) {
+  EXPECT_EQ(run_program({"/bin/echo", "hello"}).value(), "hello\n");
+  const auto failed = run_program({"/bin/sh", "-c", "echo reason >&2; exit 3"});
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find("reason"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rondel::cli

@@ -1,0 +1,117 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "common/async/blocking_pool.h"
+#include "common/async/budget.h"
+#include "common/async/task_group.h"
+
+namespace rondel::async {
+namespace {
+
+using namespace std::chrono_literals;
+
+Task<int> answer() { co_return 42; }
+
+Task<int> twice(int depth) {
+  if (depth == 0) co_return 1;
+  const int below = co_await twice(depth - 1);
+  co_return below + 1;
+}
+
+TEST(TaskTest, ReturnsValueThroughNestedAwaits) {
+  EXPECT_EQ(block_on(answer()), 42);
+  EXPECT_EQ(block_on(twice(500)), 501);
+}
+
+Task<int> throws() {
+  throw std::runtime_error("x");
+  co_return 1;
+}
+
+Task<bool> catches() {
+  try {
+    co_await throws();
+  } catch (const std::runtime_error&) {
+    co_return true;
+  }
+  co_return false;
+}
+
+TEST(TaskTest, HandsExceptionsToTheAwaiter) { EXPECT_TRUE(block_on(catches())); }
+
+Task<Result<int>> wait_for(std::shared_ptr<OneShot<int>> slot, Duration limit) {
+  co_return co_await slot->wait_until(deadline_in(limit));
+}
+
+TEST(OneShotTest, DeliversFromAnotherThread) {
+  auto slot = OneShot<int>::make();
+  std::thread sender([slot] {
+    std::this_thread::sleep_for(10ms);
+    EXPECT_TRUE(slot->set(7));
+    EXPECT_FALSE(slot->set(8));
+  });
+  EXPECT_EQ(block_on(wait_for(slot, 5s)).value(), 7);
+  sender.join();
+}
+
+TEST(OneShotTest, GivesUpAtTheDeadline) {
+  auto slot = OneShot<int>::make();
+  EXPECT_EQ(block_on(wait_for(slot, 5ms)).error().code, ErrorCode::kDeadlineExceeded);
+  EXPECT_FALSE(slot->set(1));
+}
+
+TEST(BlockingPoolTest, RunsElsewhereAndResumesHere) {
+  BlockingPool pool("test", 2, 10);
+  auto job = [](BlockingPool& p) -> Task<bool> {
+    const auto here = std::this_thread::get_id();
+    auto there = co_await p.run([] { return std::this_thread::get_id(); }, deadline_in(5s));
+    co_return there.has_value() && *there != here && here == std::this_thread::get_id();
+  };
+  EXPECT_TRUE(block_on(job(pool)));
+}
+
+TEST(BlockingPoolTest, RefusesOverItsBound) {
+  std::atomic<bool> release{false};
+  BlockingPool pool("test", 1, 1);
+  auto hold = [&release] {
+    while (!release) std::this_thread::sleep_for(1ms);
+  };
+  EXPECT_TRUE(pool.try_submit(hold));
+  while (pool.queued() > 0) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(pool.try_submit([] {}));
+  EXPECT_FALSE(pool.try_submit([] {}));
+  release = true;
+}
+
+TEST(BudgetTest, WaitersAreServedWhenBytesComeBack) {
+  Budget budget(100);
+  auto scenario = [](Budget& b) -> Task<bool> {
+    auto first = co_await b.reserve(80, deadline_in(1s));
+    auto late = co_await b.reserve(50, deadline_in(5ms));
+    const bool refused = !late && late.error().code == ErrorCode::kResourceExhausted;
+    first->release();
+    auto third = co_await b.reserve(100, deadline_in(1s));
+    co_return refused && third.has_value() && b.in_use() == 100;
+  };
+  EXPECT_TRUE(block_on(scenario(budget)));
+  EXPECT_EQ(budget.in_use(), 0u);
+}
+
+TEST(TaskGroupTest, KnowsWhenWorkIsOver) {
+  auto scenario = []() -> Task<int> {
+    TaskGroup group(*EventLoop::current());
+    int done = 0;
+    auto work = [](int& counter) -> Task<void> {
+      co_await sleep_for(2ms);
+      ++counter;
+    };
+    for (int i = 0; i < 10; ++i) group.spawn(work(done));
+    co_await group.wait_idle();
+    co_return done;
+  };
+  EXPECT_EQ(block_on(scenario()), 10);
+}
+
+}  // namespace
+}  // namespace rondel::async
