@@ -32,6 +32,18 @@ bool is_alive(pid_t pid) {
   return end_of_name != std::string::npos && end_of_name + 2 < line.size() && line[end_of_name + 2] != 'Z';
 }
 
+// By the executable or the first word of the command line: some kernels show one of them late or not at all.
+bool runs_program(pid_t pid, const std::string& name) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  std::error_code error;
+  const auto executable = std::filesystem::read_symlink(folder + "/exe", error);
+  if (!error && executable.filename() == name) return true;
+  std::ifstream command(folder + "/cmdline");
+  std::string program;
+  std::getline(command, program, '\0');
+  return std::filesystem::path(program).filename() == name;
+}
+
 }  // namespace
 
 Result<pid_t> start_process(const ProcessSpec& spec) {
@@ -61,11 +73,7 @@ Result<pid_t> start_process(const ProcessSpec& spec) {
 std::optional<pid_t> running_process(const std::string& pid_file, const std::string& program_name) {
   std::ifstream file(pid_file);
   pid_t pid = 0;
-  if (!(file >> pid) || pid <= 1 || !is_alive(pid)) return std::nullopt;
-  std::ifstream command("/proc/" + std::to_string(pid) + "/cmdline");
-  std::string program;
-  std::getline(command, program, '\0');
-  if (std::filesystem::path(program).filename() != program_name) return std::nullopt;
+  if (!(file >> pid) || pid <= 1 || !is_alive(pid) || !runs_program(pid, program_name)) return std::nullopt;
   return pid;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <tuple>
 #include <string>
 
 namespace rondel::ring {
@@ -62,9 +63,9 @@ std::vector<uint64_t> round_shares(const std::vector<double>& shares, uint64_t t
     if (usable[i]) order.push_back(i);
   }
   const auto keeps_more = [&](size_t i) { return !held.empty() && held[i] > rounded[i]; };
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    if (keeps_more(a) != keeps_more(b)) return keeps_more(a);
-    return shares[a] - std::floor(shares[a] + kHair) > shares[b] - std::floor(shares[b] + kHair);
+  const auto fraction = [&](size_t i) { return shares[i] - std::floor(shares[i] + kHair); };
+  std::ranges::sort(order, [&](size_t a, size_t b) {
+    return std::tuple(!keeps_more(a), -fraction(a), a) < std::tuple(!keeps_more(b), -fraction(b), b);
   });
   for (size_t i = 0; given < total && !order.empty(); i = (i + 1) % order.size()) {
     ++rounded[order[i]];

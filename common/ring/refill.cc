@@ -13,7 +13,8 @@ class Refill {
  public:
   Refill(std::vector<DiskIndex>& table, const Domains& domains, const Quotas& quotas, size_t replicas, Random& random)
       : table_(table), domains_(domains), replicas_(replicas), random_(random), needs_(domains.size()),
-        moved_into_(domains.size()) {
+        moved_into_(domains.size()),
+        freed_from_(table.size(), kHole) {
     count_needs(quotas);
   }
 
@@ -26,7 +27,7 @@ class Refill {
       if (!settle_directly(slot)) waiting.push_back(slot);
     }
     for (size_t slot : waiting) {
-      if (!settle_by_rerouting(slot) && !settle_by_displacing(slot)) return false;
+      if (!settle_by_rerouting(slot) && !settle_by_exchanging(slot) && !settle_by_displacing(slot)) return false;
     }
     return true;
   }
@@ -81,10 +82,12 @@ class Refill {
       }
       --open[target];
       --excess;
+      freed_from_[slot] = disk;
       table_[slot] = kHole;
       homeless.push_back(slot);
     }
     for (size_t i = 0; i < second_choice.size() && excess > 0; ++i, --excess) {
+      freed_from_[second_choice[i]] = disk;
       table_[second_choice[i]] = kHole;
       homeless.push_back(second_choice[i]);
     }
@@ -187,6 +190,90 @@ class Refill {
     return false;
   }
 
+  // The slot was freed from a disk above its quota but no domain in need may enter its arc: the disk takes it back and frees
+  // another one. Where it has none that helps, it takes over an arc that another disk gave up, which then looks further:
+  // breadth-first over disks, so that nothing moves that need not.
+  bool settle_by_exchanging(size_t slot) {
+    const DiskIndex first = freed_from_[slot];
+    if (first == kHole || !is_legal(slot, domains_.of_disk[first])) return false;
+    for (uint32_t needy = 0; needy < domains_.size(); ++needy) {
+      if (!needs_[needy].empty() && exchange(slot, first, needy)) return true;
+    }
+    return false;
+  }
+
+  bool exchange(size_t slot, DiskIndex first, uint32_t needy) {
+    if (exchange_visits_left_ < table_.size()) return false;
+    exchange_visits_left_ -= table_.size();
+    struct Step {
+      DiskIndex from = kHole;
+      size_t given = 0;      // Slot of `from` that goes to the domain in need,
+      size_t taken_back = 0; // and the slot in its arc that this disk takes back for it.
+      bool seen = false;
+    };
+    std::vector<std::vector<size_t>> slots(domains_.of_disk.size());
+    for (size_t s = 0; s < table_.size(); ++s) {
+      if (table_[s] != kHole) slots[table_[s]].push_back(s);
+    }
+    std::vector<Step> steps(domains_.of_disk.size());
+    std::deque<DiskIndex> queue{first};
+    steps[first].seen = true;
+    while (!queue.empty()) {
+      const DiskIndex here = queue.front();
+      queue.pop_front();
+      if (domains_.of_disk[here] == needy) continue;
+      for (size_t given : slots[here]) {
+        if (freed_from_[given] != kHole) continue;
+        if (is_legal(given, needy)) {
+          settle_from(given, here, needy);
+          for (DiskIndex at = here; steps[at].from != kHole; at = steps[at].from) swap_back(steps[at].given, steps[at].taken_back);
+          table_[slot] = first;
+          freed_from_[slot] = kHole;
+          return true;
+        }
+        const size_t taken = slot_in_arc_of(given, needy);
+        if (taken == table_.size() || freed_from_[taken] == kHole) continue;
+        const DiskIndex next = freed_from_[taken];
+        if (steps[next].seen || !may_return(taken, next, given)) continue;
+        steps[next] = {here, given, taken, true};
+        queue.push_back(next);
+      }
+    }
+    return false;
+  }
+
+  void settle_from(size_t slot, DiskIndex owner, uint32_t domain) {
+    freed_from_[slot] = owner;
+    table_[slot] = kHole;
+    settle(slot, domain);
+  }
+
+  // `given` gets the newcomer that sits in `taken_back`, whose former disk returns.
+  void swap_back(size_t given, size_t taken_back) {
+    const DiskIndex newcomer = table_[taken_back];
+    table_[taken_back] = freed_from_[taken_back];
+    freed_from_[taken_back] = kHole;
+    freed_from_[given] = table_[given];
+    table_[given] = newcomer;
+    moved_into_[domains_.of_disk[newcomer]].push_back(given);
+  }
+
+  size_t slot_in_arc_of(size_t slot, uint32_t domain) const {
+    const size_t first = slot - slot % replicas_;
+    for (size_t other = first; other < first + replicas_; ++other) {
+      if (other != slot && is_in(other, domain)) return other;
+    }
+    return table_.size();
+  }
+
+  bool may_return(size_t slot, DiskIndex disk, size_t leaving) const {
+    const size_t first = slot - slot % replicas_;
+    for (size_t other = first; other < first + replicas_; ++other) {
+      if (other != slot && other != leaving && is_in(other, domains_.of_disk[disk])) return false;
+    }
+    return true;
+  }
+
   // Last resort: one settled slot moves to the domain in need and makes room.
   bool settle_by_displacing(size_t slot) {
     const size_t start = random_.below(table_.size());
@@ -211,6 +298,8 @@ class Refill {
   Random& random_;
   std::vector<std::vector<DiskIndex>> needs_;       // Per domain: disks below their quota, once for each slot they lack.
   std::vector<std::vector<size_t>> moved_into_;     // Per domain: slots settled there in this change (some left again).
+  std::vector<DiskIndex> freed_from_;               // Per slot: the disk above its quota that gave it up in this change.
+  uint64_t exchange_visits_left_ = 400'000'000;     // Bounds the time that perfection may cost.
 };
 
 }  // namespace

@@ -12,10 +12,14 @@
 namespace rondel::ring {
 namespace {
 
-constexpr uint8_t kPowerMin = 12;
-constexpr uint8_t kPowerMax = 20;
+constexpr double kPowerMin = 12;
+constexpr double kPowerMax = 20;
+constexpr double kPowerOfComfort = 19;
 
-// The smallest disk should own at least 20 virtual nodes, with a factor of 2 to grow into.
+double power_for(double arcs) { return std::ceil(std::log2(arcs)); }
+
+// The smallest disk owns at least 200 virtual nodes (rounding then costs half a per cent) as long as the table stays
+// small, and 40 beyond that.
 uint8_t choose_power(std::span<const Disk> disks, uint8_t replicas) {
   double total = 0;
   double smallest = 0;
@@ -27,8 +31,9 @@ uint8_t choose_power(std::span<const Disk> disks, uint8_t replicas) {
     smallest = count == 0 ? weight : std::min(smallest, weight);
     ++count;
   }
-  const double wanted = 2 * 20 * (total / smallest) / replicas;
-  return static_cast<uint8_t>(std::clamp<double>(std::ceil(std::log2(wanted)), kPowerMin, kPowerMax));
+  const double arcs_per_node = (total / smallest) / replicas;
+  const double wanted = std::min(power_for(200 * arcs_per_node), std::max(kPowerOfComfort, power_for(40 * arcs_per_node)));
+  return static_cast<uint8_t>(std::clamp(wanted, kPowerMin, kPowerMax));
 }
 
 Result<void> check(std::span<const Disk> disks, const RingOptions& options) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace rondel::cli {
 namespace {
@@ -23,13 +24,23 @@ class ProcessTest : public testing::Test {
 
   ProcessSpec sleeper() const { return {{"/bin/sleep", "60"}, folder_ + "/x.pid", folder_ + "/x.log"}; }
 
+  // The kernel may show a program a moment after it was started.
+  std::optional<pid_t> wait_until_running(const std::string& program) const {
+    const Deadline end = deadline_in(10s);
+    std::optional<pid_t> pid;
+    while (!(pid = running_process(folder_ + "/x.pid", program)) && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(10ms);
+    }
+    return pid;
+  }
+
   std::string folder_;
 };
 
 TEST_F(ProcessTest, StartsFindsAndStopsAProcess) {
   const auto pid = start_process(sleeper());
   ASSERT_TRUE(pid);
-  EXPECT_EQ(running_process(folder_ + "/x.pid", "sleep"), *pid);
+  EXPECT_EQ(wait_until_running("sleep"), *pid);
   EXPECT_TRUE(stop_process(*pid, 5s));
   EXPECT_FALSE(running_process(folder_ + "/x.pid", "sleep"));
 }

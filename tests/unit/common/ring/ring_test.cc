@@ -1,0 +1,207 @@
+#include "common/ring/ring.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "common/ring/quota.h"
+#include "common/ring/random.h"
+#include "common/ring/simulation.h"
+
+namespace rondel::ring {
+namespace {
+
+Disk disk(int number, const std::string& zone, uint64_t capacity) {
+  Disk out;
+  store_le(out.id.bytes.data(), number);
+  store_le(out.node.bytes.data(), number);
+  out.host = "host-" + std::to_string(number);
+  out.zone = zone;
+  out.capacity_bytes = capacity;
+  return out;
+}
+
+std::vector<Disk> four_disks_in_three_zones() {
+  return {disk(1, "a", 100), disk(2, "b", 100), disk(3, "c", 100), disk(4, "a", 100)};
+}
+
+std::map<model::DiskId, uint64_t> counts(const Ring& ring) {
+  std::map<model::DiskId, uint64_t> out;
+  for (size_t arc = 0; arc < ring.arcs(); ++arc) {
+    for (DiskIndex owner : ring.owners(arc)) ++out[ring.disks()[owner].id];
+  }
+  return out;
+}
+
+void expect_replicas_apart(const Ring& ring) {
+  for (size_t arc = 0; arc < ring.arcs(); ++arc) {
+    const auto owners = ring.owners(arc);
+    for (size_t i = 0; i < owners.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) ASSERT_FALSE(ring.share_domain(owners[i], owners[j])) << "arc " << arc;
+    }
+  }
+}
+
+void expect_counts_near_target(const Ring& ring) {
+  const std::vector<Disk> disks(ring.disks().begin(), ring.disks().end());
+  const Domains domains = group_by_domain(disks, ring.options().failure_domain);
+  const Quotas quotas = share_out(disks, domains, ring.arcs(), ring.replicas(), {}).value();
+  auto held = counts(ring);
+  for (size_t i = 0; i < disks.size(); ++i) {
+    EXPECT_LE(std::abs(static_cast<double>(held[disks[i].id]) - quotas.target[i]), 1.001) << "disk " << i;
+  }
+}
+
+TEST(RingTest, EveryZoneHoldsOneReplicaOfEachArcWhenThereAreThree) {
+  const Ring ring = Ring::build(four_disks_in_three_zones(), {}, 1).value();
+  expect_replicas_apart(ring);
+  auto held = counts(ring);
+  EXPECT_EQ(held[disk(2, "b", 0).id], ring.arcs());
+  EXPECT_EQ(held[disk(3, "c", 0).id], ring.arcs());
+  EXPECT_EQ(held[disk(1, "a", 0).id] + held[disk(4, "a", 0).id], ring.arcs());
+  EXPECT_NEAR(static_cast<double>(held[disk(1, "a", 0).id]), static_cast<double>(ring.arcs()) / 2, 1);
+}
+
+TEST(RingTest, RefusesWhatCannotBePlaced) {
+  const auto code = [](std::vector<Disk> disks, RingOptions options) {
+    return Ring::build(std::move(disks), options, 1).error().code;
+  };
+  EXPECT_EQ(code({}, {}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({disk(1, "a", 1), disk(2, "b", 1)}, {}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({disk(1, "a", 0), disk(2, "b", 1), disk(3, "c", 1)}, {}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({disk(1, "a", 1), disk(1, "b", 1), disk(3, "c", 1)}, {}), ErrorCode::kInvalidArgument);
+  RingOptions none;
+  none.replicas = 0;
+  EXPECT_EQ(code(four_disks_in_three_zones(), none), ErrorCode::kInvalidArgument);
+}
+
+TEST(RingTest, FailureDomainHostAndDiskAllowOneZone) {
+  const std::vector<Disk> disks{disk(1, "a", 10), disk(2, "a", 10), disk(3, "a", 10)};
+  RingOptions options;
+  options.failure_domain = FailureDomain::kHost;
+  expect_replicas_apart(Ring::build(disks, options, 1).value());
+  options.failure_domain = FailureDomain::kDisk;
+  expect_replicas_apart(Ring::build(disks, options, 1).value());
+}
+
+TEST(RingTest, CountsAreFloorOrCeilingOfTheTarget) {
+  for (uint64_t seed : {1, 2, 3}) {
+    const std::vector<Disk> disks = simulated_disks(40, seed);
+    RingOptions options;
+    options.seed = seed;
+    const Ring ring = Ring::build(disks, options, 1).value();
+    expect_replicas_apart(ring);
+    expect_counts_near_target(ring);
+  }
+}
+
+TEST(RingTest, SameInputGivesTheSameTable) {
+  const Ring a = Ring::build(simulated_disks(20, 5), {}, 3).value();
+  const Ring b = Ring::build(simulated_disks(20, 5), {}, 3).value();
+  EXPECT_EQ(a.serialize(), b.serialize());
+  RingOptions other;
+  other.seed = 2;
+  EXPECT_NE(Ring::build(simulated_disks(20, 5), other, 3)->serialize(), a.serialize());
+}
+
+TEST(RingTest, SameMembershipMovesNothing) {
+  const Ring ring = Ring::build(simulated_disks(30, 1), {}, 1).value();
+  const Ring next = ring.change(simulated_disks(30, 1)).value();
+  EXPECT_EQ(next.epoch(), 2u);
+  EXPECT_EQ(Ring::moved(ring, next), 0u);
+}
+
+TEST(RingTest, RandomChangesKeepEveryRule) {
+  const uint64_t seed = testing::UnitTest::GetInstance()->random_seed() + 1;
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Random random(seed);
+  std::vector<Disk> all = simulated_disks(60, seed);
+  std::vector<Disk> members(all.begin(), all.begin() + 30);
+  Ring ring = Ring::build(members, {}, 1).value();
+  for (int step = 0; step < 12; ++step) {
+    const uint64_t what = random.below(3);
+    if (what == 0 && members.size() < 55) {
+      members.push_back(all[30 + static_cast<size_t>(step)]);
+    } else if (what == 1 && members.size() > 20) {
+      members.erase(members.begin() + static_cast<ptrdiff_t>(random.below(members.size())));
+    } else {
+      Disk& changed = members[random.below(members.size())];
+      changed.capacity_bytes = changed.capacity_bytes / 2 + 1'000'000'000'000 * random.below(20);
+    }
+    const auto next = ring.change(members);
+    ASSERT_TRUE(next) << next.error().message;
+    expect_replicas_apart(*next);
+    expect_counts_near_target(*next);
+    EXPECT_LE(movement_ratio(ring, *next), 1.1) << "step " << step;
+    ring = *next;
+  }
+}
+
+TEST(RingTest, HandoffsAreTheOthersUnusedZonesFirst) {
+  std::vector<Disk> disks = simulated_disks(30, 1);
+  disks[7].capacity_bytes = 0;
+  const Ring ring = Ring::build(disks, {}, 1).value();
+  for (size_t arc = 0; arc < 50; ++arc) {
+    const auto order = ring.handoffs(arc, 100);
+    EXPECT_EQ(order.size(), 26u);
+    std::set<DiskIndex> seen(ring.owners(arc).begin(), ring.owners(arc).end());
+    bool used_zone_began = false;
+    for (DiskIndex candidate : order) {
+      EXPECT_TRUE(seen.insert(candidate).second);
+      const bool used = std::ranges::any_of(ring.owners(arc), [&](DiskIndex owner) { return ring.share_domain(owner, candidate); });
+      EXPECT_TRUE(used || !used_zone_began);
+      used_zone_began = used_zone_began || used;
+    }
+    EXPECT_EQ(ring.handoffs(arc, 4), std::vector<DiskIndex>(order.begin(), order.begin() + 4));
+  }
+}
+
+TEST(RingTest, ArcOfUsesTheTopBits) {
+  RingOptions options;
+  options.power = 12;
+  const Ring ring = Ring::build(four_disks_in_three_zones(), options, 1).value();
+  EXPECT_EQ(ring.arc_of(0), 0u);
+  EXPECT_EQ(ring.arc_of(~uint64_t{0}), 4095u);
+  EXPECT_EQ(ring.arc_of(uint64_t{1} << 52), 1u);
+}
+
+TEST(RingFormatTest, ComesBackAsItWasStored) {
+  const Ring ring = Ring::build(simulated_disks(25, 9), {}, 42).value();
+  const std::string stored = ring.serialize();
+  const Ring parsed = Ring::parse(as_bytes(stored)).value();
+  EXPECT_EQ(parsed.serialize(), stored);
+  EXPECT_EQ(parsed.epoch(), 42u);
+  EXPECT_TRUE(std::ranges::equal(parsed.disks(), ring.disks()));
+}
+
+TEST(RingFormatTest, DamageIsSeen) {
+  RingOptions options;
+  options.power = 6;
+  const std::string stored = Ring::build(four_disks_in_three_zones(), options, 1)->serialize();
+  for (size_t i = 0; i < stored.size(); ++i) {
+    std::string damaged = stored;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    EXPECT_EQ(Ring::parse(as_bytes(damaged)).error().code, ErrorCode::kCorruption) << "byte " << i;
+    EXPECT_FALSE(Ring::parse(as_bytes(stored.substr(0, i)))) << "cut at " << i;
+  }
+}
+
+class RingGoals : public testing::TestWithParam<size_t> {};
+
+// The ring rows of the goals: balance, movement of the least.
+TEST_P(RingGoals, BalanceAndMovement) {
+  const SimulationRow row = simulate(GetParam(), {}).value();
+  EXPECT_LE(row.balance.max_over_mean, 1.005);
+  EXPECT_LE(row.balance_after_add_tenth.max_over_mean, 1.01);
+  EXPECT_LE(row.add_one, 1.05);
+  EXPECT_LE(row.remove_one, 1.05);
+  EXPECT_LE(row.add_tenth, 1.05);
+  EXPECT_LE(row.grow_one, 1.05);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, RingGoals, testing::Values(10, 30, 100, 300, 1000));
+
+}  // namespace
+}  // namespace rondel::ring
