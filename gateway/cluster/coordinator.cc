@@ -2,9 +2,18 @@
 
 #include <algorithm>
 
+#include "gateway/cluster/removal_batch.h"
+
 namespace rondel::cluster {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+constexpr size_t kChunksPerBatch = 16'384;
+constexpr size_t kIdsPerCall = 4'096;
+
+}  // namespace
 
 Coordinator::Coordinator(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobRemover& remover,
                          CoordinatorOptions options, const Clock& clock)
@@ -56,63 +65,40 @@ async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
 }
 
 async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
-  if (topology_.topology()->current() == nullptr) co_return Result<void>{};
+  const auto topology = topology_.topology();
+  if (topology->current() == nullptr) co_return Result<void>{};
   const SystemTime before = clock_.now() - options_.gc_grace;
   CO_TRY(const std::vector<metadata::ReleasedStream> due,
          co_await store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s)));
-  std::vector<int64_t> finished;
-  for (const metadata::ReleasedStream& stream : due) {
-    CO_TRY(const bool removed, co_await remove_stream(stream, token));
-    if (removed) {
-      finished.push_back(stream.id);
-    } else {
-      deferred_.fetch_add(1);
-    }
+  for (size_t first = 0; first < due.size();) {
+    RemovalBatch batch(*topology);
+    size_t end = first;
+    while (end < due.size() && (end == first || batch.chunks() < kChunksPerBatch)) batch.add(due[end++]);
+    CO_TRY_VOID(co_await remove_batch(batch, token));
+    std::vector<int64_t> finished = batch.finished();
+    removed_.fetch_add(finished.size());
+    deferred_.fetch_add(end - first - finished.size());
+    if (!finished.empty()) CO_TRY_VOID(co_await store_.finish_released(std::move(finished), token, deadline_in(5s)));
+    first = end;
   }
-  if (finished.empty()) co_return Result<void>{};
-  removed_.fetch_add(finished.size());
-  co_return co_await store_.finish_released(std::move(finished), token, deadline_in(5s));
+  co_return Result<void>{};
 }
 
-async::Task<Result<bool>> Coordinator::remove_stream(metadata::ReleasedStream stream, uint64_t token) {
-  const uint64_t chunks = model::chunk_count(stream.size);
-  for (uint64_t chunk = 0; chunk < chunks; ++chunk) {
-    const model::BlobId id{stream.stream, static_cast<uint32_t>(chunk)};
-    CO_TRY(const bool removed, co_await remove_chunk(id, token));
-    if (!removed) co_return false;
-  }
-  co_return true;
-}
-
-// Owners of every live epoch and the hand-offs that a reader would ask. A chunk counts as removed when all owners that
-// answered have it in their trash and a quorum of the newest epoch's did: those that were away pull the removal from the
-// others' journals.
-async::Task<Result<bool>> Coordinator::remove_chunk(model::BlobId id, uint64_t token) {
-  const auto topology = topology_.topology();
-  const uint64_t hash = id.ring_hash();
-  const std::vector<model::BlobId> ids{id};
-  size_t owners_done = 0;
-  size_t owners_needed = 0;
-  std::vector<model::DiskId> asked;
-  for (const auto& ring : topology->rings) {
-    const size_t arc = ring->arc_of(hash);
-    const auto owners = ring->owners(arc);
-    std::vector<ring::DiskIndex> targets(owners.begin(), owners.end());
-    for (ring::DiskIndex handoff : ring->handoffs(arc, 4)) targets.push_back(handoff);
-    const bool newest = ring == topology->rings.front();
-    if (newest) owners_needed = std::min<size_t>(2, owners.size());
-    for (size_t i = 0; i < targets.size(); ++i) {
-      const ring::Disk& disk = ring->disks()[targets[i]];
-      if (std::ranges::find(asked, disk.id) != asked.end()) continue;
-      asked.push_back(disk.id);
-      const rpc::DiskAddress address{disk.node, disk.id};
-      const auto removed =
-          co_await remover_.remove(address, ids, token, options_.gc_trash, deadline_in(options_.node_timeout));
-      if (removed && newest && i < owners.size()) ++owners_done;
+// Disk after disk: removal is background work and must not crowd out requests.
+async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_t token) {
+  for (auto& [address, ids] : batch.per_disk()) {
+    bool done = true;
+    for (size_t first = 0; first < ids.size() && done; first += kIdsPerCall) {
+      const size_t end = std::min(ids.size(), first + kIdsPerCall);
+      std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
+      const auto removed = co_await remover_.remove(address, std::move(some), token, options_.gc_trash,
+                                                    deadline_in(options_.node_timeout));
       if (!removed && removed.error().code == ErrorCode::kPrecondition) co_return std::unexpected(removed.error());
+      done = removed.has_value();
     }
+    if (done) batch.mark_done(address.disk);
   }
-  co_return owners_done >= owners_needed && owners_needed > 0;
+  co_return Result<void>{};
 }
 
 }  // namespace rondel::cluster

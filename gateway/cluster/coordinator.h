@@ -15,12 +15,14 @@
 
 namespace rondel::cluster {
 
+class RemovalBatch;
+
 struct CoordinatorOptions {
   size_t bootstrap_disks = 0;                    // First epoch when so many disks have joined; 0 = never by itself.
   ring::RingOptions ring;
   std::chrono::seconds gc_grace{3600};           // Between release and removal; longer than the longest read.
   std::chrono::seconds gc_trash{86'400};         // Restorable on the nodes for so long.
-  size_t gc_streams_per_round = 256;
+  size_t gc_streams_per_round = 10'000;
   Duration node_timeout = std::chrono::seconds(10);
 };
 
@@ -49,8 +51,7 @@ class Coordinator {
  private:
   async::Task<Result<void>> bootstrap_ring(uint64_t token);
   async::Task<Result<void>> collect_garbage(uint64_t token);
-  async::Task<Result<bool>> remove_stream(metadata::ReleasedStream stream, uint64_t token);
-  async::Task<Result<bool>> remove_chunk(model::BlobId id, uint64_t token);
+  async::Task<Result<void>> remove_batch(RemovalBatch& batch, uint64_t token);
 
   metadata::ClusterStore& store_;
   const ring::TopologySource& topology_;

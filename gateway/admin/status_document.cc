@@ -1,0 +1,75 @@
+#include "gateway/admin/status_document.h"
+
+#include <boost/json.hpp>
+
+#include "gateway/cluster/disk_report.h"
+
+namespace rondel::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr double kAliveSeconds = 10;
+
+const char* domain_name(ring::FailureDomain domain) {
+  switch (domain) {
+    case ring::FailureDomain::kZone: return "zone";
+    case ring::FailureDomain::kHost: return "host";
+    case ring::FailureDomain::kDisk: return "disk";
+  }
+  return "";
+}
+
+json::object ring_object(const ring::Topology& topology) {
+  const ring::Ring* current = topology.current();
+  json::object out{{"epoch", current == nullptr ? 0 : current->epoch()},
+                   {"live_epochs", topology.rings.size()},
+                   {"min_epoch", topology.min_epoch},
+                   {"replicas", current == nullptr ? 0 : current->replicas()},
+                   {"failure_domain", current == nullptr ? "none" : domain_name(current->options().failure_domain)}};
+  return out;
+}
+
+json::object disk_object(const metadata::NodeRecord::Disk& disk) {
+  const cluster::DiskReport report = cluster::decode_disk_report(disk.status);
+  return {{"id", disk.id.to_hex()},
+          {"state", report.state},
+          {"capacity_bytes", disk.capacity_bytes},
+          {"live_bytes", report.live_bytes},
+          {"dead_bytes", report.dead_bytes},
+          {"trash_bytes", report.trash_bytes},
+          {"free_bytes", report.free_bytes},
+          {"blobs", report.blobs},
+          {"replication_lag_seconds", report.replication_lag_seconds},
+          {"replication_lag_bytes", report.replication_lag_bytes},
+          {"handoff_blobs", report.handoff_blobs},
+          {"corrupt_reads_total", report.corrupt_reads_total}};
+}
+
+json::object node_object(const metadata::NodeRecord& node, SystemTime now) {
+  const double age = std::chrono::duration<double>(now - node.last_seen).count();
+  json::array disks;
+  for (const auto& disk : node.disks) disks.push_back(disk_object(disk));
+  return {{"id", node.id.to_hex()},   {"address", node.address}, {"operations_address", node.operations_address},
+          {"host", node.host},        {"zone", node.zone},       {"alive", age <= kAliveSeconds},
+          {"last_seen_seconds_ago", age}, {"disks", std::move(disks)}};
+}
+
+}  // namespace
+
+std::string status_document(const StatusInput& input) {
+  json::array nodes;
+  for (const metadata::NodeRecord& node : input.nodes) nodes.push_back(node_object(node, input.now));
+  const json::object document{
+      {"cluster_id", input.cluster.to_hex()},
+      {"coordinator", input.coordinator.leader},
+      {"ring", ring_object(input.topology)},
+      {"queues",
+       json::object{{"released", input.queues.released},
+                    {"released_due", input.queues.released_due},
+                    {"uploads_open", input.queues.uploads_open}}},
+      {"nodes", std::move(nodes)}};
+  return json::serialize(document);
+}
+
+}  // namespace rondel::admin

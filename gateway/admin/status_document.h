@@ -1,0 +1,25 @@
+// The JSON document of /admin/v1/status.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/ring/ring.h"
+#include "gateway/cluster/coordinator.h"
+#include "metadata/store/cluster_store.h"
+
+namespace rondel::admin {
+
+struct StatusInput {
+  model::ClusterId cluster;
+  const ring::Topology& topology;
+  const std::vector<metadata::NodeRecord>& nodes;
+  const metadata::QueueDepths& queues;
+  cluster::CoordinatorStatus coordinator;
+  SystemTime now;
+};
+
+// A node counts as alive while its last heartbeat is at most 10 s old.
+std::string status_document(const StatusInput& input);
+
+}  // namespace rondel::admin
