@@ -4,7 +4,7 @@
 add_library(rondel_flags INTERFACE)
 target_compile_options(rondel_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wthread-safety -Werror=return-type
-  -Werror=switch -Werror=unused-result -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+  -Wno-missing-designated-field-initializers -Werror=switch -Werror=unused-result -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 target_include_directories(rondel_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_link_libraries(rondel_flags INTERFACE Threads::Threads)
 option(RONDEL_WERROR "Treat warnings as errors" OFF)

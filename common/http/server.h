@@ -74,6 +74,8 @@ struct ServerOptions {
   Duration idle_timeout = std::chrono::seconds(60);   // Between requests.
   Duration head_timeout = std::chrono::seconds(30);   // First byte to end of head.
   Duration body_timeout = std::chrono::seconds(60);   // Without a byte moving, either direction.
+  // The body of the answer to a head that is refused before a handler sees it; may add fields. Empty = one line of text.
+  std::function<std::string(int status, const std::string& reason, ResponseHead& head)> refusal_body;
 };
 
 struct ServerStatus {

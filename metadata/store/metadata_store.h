@@ -6,7 +6,7 @@
 // that wait at the same time share one.
 //
 // Errors of every call: kUnavailable = no database; kDeadlineExceeded = not known whether it happened (reads: no answer);
-// kResourceExhausted = too many wait; kOutcomeUnknown = a commit's answer was lost (ask resolve_stream, then 503).
+// kResourceExhausted = too many wait; kOutcomeUnknown = a commit's answer was lost (503: the client repeats it).
 // Anything a client may cause is an outcome, not an error.
 #pragma once
 
@@ -112,6 +112,7 @@ struct DeleteObject {
   std::string key;
   std::optional<model::VersionId> version;  // Absent: the current one (or a marker is made, by versioning).
   bool null_version = false;                // versionId=null.
+  std::string owner_account;                // Of the delete marker, if one is made.
   Versioning versioning = Versioning::kNever;
   Conditions conditions;
 };
@@ -307,8 +308,9 @@ class MetadataStore {
   virtual async::Task<Result<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload,
                                                          std::string key) = 0;
 
-  // After kOutcomeUnknown: true when a committed version or part refers to the stream.
-  virtual async::Task<Result<bool>> resolve_stream(model::StreamId stream, Deadline deadline) = 0;
+  // Streams that no row came to refer to (a refused commit, a body that broke off): their bytes are removed after the grace.
+  // Never for a commit that ended with kOutcomeUnknown or kDeadlineExceeded.
+  virtual async::Task<Result<void>> release_streams(std::vector<Extent> streams, Deadline deadline) = 0;
 
   // Buckets and credentials: read through Directory (directory.h), which caches them.
   virtual async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request, Deadline deadline) = 0;

@@ -1,0 +1,268 @@
+#include "common/http/client.h"
+
+#include <array>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <charconv>
+
+#include "common/http/chunked_decoder.h"
+#include "common/http/head_parser.h"
+#include "common/http/stream_impl.hpp"
+
+namespace rondel::http {
+namespace {
+
+constexpr size_t kReadBytes = 64 * 1024;
+constexpr size_t kHeadBytesMax = 64 * 1024;
+
+struct Connect {
+  Socket& socket;
+  tcp::endpoint endpoint;
+  ErrorCodeOf error = {};
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> handle) {
+    socket.async_connect(endpoint, [this, handle](const ErrorCodeOf& outcome) {
+      error = outcome;
+      handle.resume();
+    });
+  }
+  ErrorCodeOf await_resume() const { return error; }
+};
+
+struct ResponseLine {
+  int status = 0;
+  bool keep_alive = true;
+};
+
+std::optional<ResponseLine> parse_head(std::string_view text, ClientResponse& response) {
+  if (!text.starts_with("HTTP/1.") || text.size() < 12) return std::nullopt;
+  ResponseLine line;
+  std::from_chars(text.data() + 9, text.data() + 12, line.status);
+  response = ClientResponse{};
+  response.status = line.status;
+  size_t at = text.find("\r\n") + 2;
+  while (at < text.size()) {
+    const size_t end = text.find("\r\n", at);
+    if (end == std::string_view::npos || end == at) break;
+    const std::string_view field = text.substr(at, end - at);
+    const size_t colon = field.find(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    std::string_view value = field.substr(colon + 1);
+    while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+    response.fields.add(std::string(field.substr(0, colon)), std::string(value));
+    at = end + 2;
+  }
+  line.keep_alive = !has_token(response.fields, "Connection", "close") && text[7] == '1';
+  return line;
+}
+
+class AsioConnection final : public ClientConnection {
+ public:
+  explicit AsioConnection(Endpoint endpoint) : endpoint_(std::move(endpoint)), tls_(asio::ssl::context::tls_client) {
+    if (endpoint_.tls && endpoint_.verify_peer) {
+      ErrorCodeOf ignored;
+      tls_.set_default_verify_paths(ignored);
+      tls_.set_verify_mode(asio::ssl::verify_peer, ignored);
+    }
+  }
+
+  async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body, Deadline deadline,
+                                              Sink sink) override {
+    late_ = false;
+    const auto timer = async::EventLoop::current()->call_at(deadline, [this] {
+      late_ = true;
+      if (stream_) stream_->close();
+    });
+    const bool reused = stream_ != nullptr;
+    auto response = co_await attempt(head, body, sink);
+    // A kept connection may have been closed by the server just then; nothing of an answer came, so asking again is safe.
+    if (!response && reused && !late_ && !answer_began_) response = co_await attempt(head, body, sink);
+    if (!response) stream_.reset();
+    if (!response && late_) co_return fail(ErrorCode::kDeadlineExceeded, "no answer before the deadline");
+    co_return response;
+  }
+
+ private:
+  async::Task<Result<ClientResponse>> attempt(const RequestHead& head, std::span<const ByteView> body, const Sink& sink) {
+    answer_began_ = false;
+    if (!stream_) CO_TRY_VOID(co_await connect());
+    CO_TRY_VOID(co_await send(head, body));
+    auto response = co_await receive(head.method == "HEAD", sink);
+    if (!response) stream_.reset();
+    co_return response;
+  }
+
+  async::Task<Result<void>> connect() {
+    begin_ = end_ = 0;
+    asio::io_context& context = async::EventLoop::current()->context();
+    ErrorCodeOf error;
+    tcp::endpoint target;
+    const auto address = asio::ip::make_address(endpoint_.host, error);
+    if (error) {
+      tcp::resolver resolver(context);
+      const auto found = resolver.resolve(endpoint_.host, std::to_string(endpoint_.port), error);
+      if (error || found.empty()) co_return fail(ErrorCode::kUnavailable, endpoint_.host + ": " + error.message());
+      target = found.begin()->endpoint();
+    } else {
+      target = tcp::endpoint(address, endpoint_.port);
+    }
+    Socket socket(context);
+    const ErrorCodeOf refused = co_await Connect{socket, target};
+    if (refused) co_return fail(ErrorCode::kUnavailable, "connect: " + refused.message());
+    socket.set_option(tcp::no_delay(true), error);
+    if (!endpoint_.tls) {
+      stream_ = std::make_unique<PlainStream>(std::move(socket));
+      co_return Result<void>{};
+    }
+    auto tls = std::make_unique<TlsStream>(std::move(socket), tls_);
+    tls->handshake_side = asio::ssl::stream_base::client;
+    SSL_set_tlsext_host_name(tls->asio_stream().native_handle(), endpoint_.host.c_str());
+    if (endpoint_.verify_peer) tls->asio_stream().set_verify_callback(asio::ssl::host_name_verification(endpoint_.host));
+    stream_ = std::move(tls);
+    const IoOutcome shaken = co_await stream_->handshake();
+    if (shaken.failed) {
+      stream_.reset();
+      co_return fail(ErrorCode::kUnavailable, "TLS: " + shaken.message);
+    }
+    co_return Result<void>{};
+  }
+
+  async::Task<Result<void>> send(const RequestHead& head, std::span<const ByteView> body) {
+    std::string text = head.method + " " + head.target + " HTTP/1.1\r\n";
+    for (const auto& [name, value] : head.fields) text += name + ": " + value + "\r\n";
+    uint64_t length = 0;
+    for (ByteView view : body) length += view.size();
+    if (length > 0 || head.method == "PUT" || head.method == "POST") {
+      text += "Content-Length: " + std::to_string(length) + "\r\n";
+    }
+    text += "\r\n";
+    std::array<ByteView, 4> views{as_bytes(text)};
+    size_t used = 1;
+    for (ByteView view : body) {
+      views[used++] = view;
+      if (used < views.size()) continue;
+      CO_TRY_VOID(co_await write(std::span(views).first(used)));
+      used = 0;
+    }
+    if (used > 0) CO_TRY_VOID(co_await write(std::span(views).first(used)));
+    co_return Result<void>{};
+  }
+
+  async::Task<Result<void>> write(std::span<const ByteView> views) {
+    const IoOutcome outcome = co_await stream_->write(views);
+    if (outcome.failed) co_return fail(ErrorCode::kUnavailable, "send: " + outcome.message);
+    co_return Result<void>{};
+  }
+
+  async::Task<Result<void>> fill() {
+    if (begin_ == end_) begin_ = end_ = 0;
+    if (buffer_.size() - end_ < kReadBytes / 2) buffer_.resize(end_ + kReadBytes);
+    const std::span<char> room(buffer_.data() + end_, buffer_.size() - end_);
+    const IoOutcome outcome = co_await stream_->read(std::as_writable_bytes(room));
+    if (outcome.failed || outcome.count == 0) {
+      co_return fail(ErrorCode::kUnavailable, outcome.end_of_stream ? "the server closed the connection" : "receive: " + outcome.message);
+    }
+    answer_began_ = true;
+    end_ += outcome.count;
+    co_return Result<void>{};
+  }
+
+  async::Task<Result<ClientResponse>> receive(bool is_head, const Sink& sink) {
+    ClientResponse response;
+    std::optional<ResponseLine> line;
+    do {
+      size_t end = std::string::npos;
+      while ((end = view().find("\r\n\r\n")) == std::string_view::npos) {
+        if (end_ - begin_ > kHeadBytesMax) co_return fail(ErrorCode::kUnavailable, "the answer's head is too large");
+        CO_TRY_VOID(co_await fill());
+      }
+      line = parse_head(view().substr(0, end + 4), response);
+      begin_ += end + 4;
+      if (!line) co_return fail(ErrorCode::kUnavailable, "malformed answer");
+    } while (line->status < 200);
+    if (!is_head && line->status != 204 && line->status != 304) CO_TRY_VOID(co_await receive_body(response, sink));
+    if (!line->keep_alive) stream_.reset();
+    co_return response;
+  }
+
+  async::Task<Result<void>> receive_body(ClientResponse& response, const Sink& sink) {
+    if (has_token(response.fields, "Transfer-Encoding", "chunked")) {
+      ChunkedDecoder decoder;
+      while (!decoder.done()) {
+        if (begin_ == end_) CO_TRY_VOID(co_await fill());
+        const auto step = decoder.feed(as_bytes(view()));
+        begin_ += step.consumed;
+        if (step.malformed) co_return fail(ErrorCode::kUnavailable, "malformed chunked answer");
+        take(response, sink, step.body);
+      }
+      co_return Result<void>{};
+    }
+    const auto text = response.fields.find("Content-Length");
+    uint64_t left = 0;
+    if (text) std::from_chars(text->data(), text->data() + text->size(), left);
+    while (left > 0) {
+      if (begin_ == end_) CO_TRY_VOID(co_await fill());
+      const auto count = static_cast<size_t>(std::min<uint64_t>(left, end_ - begin_));
+      take(response, sink, as_bytes(view().substr(0, count)));
+      begin_ += count;
+      left -= count;
+    }
+    co_return Result<void>{};
+  }
+
+  static void take(ClientResponse& response, const Sink& sink, ByteView bytes) {
+    response.body_bytes += bytes.size();
+    if (sink) {
+      sink(bytes);
+    } else {
+      response.body += as_text(bytes);
+    }
+  }
+
+  std::string_view view() const { return {buffer_.data() + begin_, end_ - begin_}; }
+
+  Endpoint endpoint_;
+  asio::ssl::context tls_;
+  std::unique_ptr<Stream> stream_;
+  std::vector<char> buffer_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  bool late_ = false;
+  bool answer_began_ = false;
+};
+
+}  // namespace
+
+Result<Endpoint> Endpoint::parse(std::string_view url) {
+  Endpoint endpoint;
+  const std::string whole(url);
+  if (url.starts_with("https://")) {
+    endpoint.tls = true;
+    endpoint.port = 443;
+    url.remove_prefix(8);
+  } else if (url.starts_with("http://")) {
+    url.remove_prefix(7);
+  } else {
+    return fail(ErrorCode::kInvalidArgument, "'" + whole + "' is no http:// or https:// address");
+  }
+  if (url.ends_with('/')) url.remove_suffix(1);
+  const size_t colon = url.rfind(':');
+  endpoint.host = std::string(url.substr(0, colon));
+  if (colon != std::string_view::npos) {
+    const std::string_view port = url.substr(colon + 1);
+    const auto parsed = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+    if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size() || endpoint.port == 0) {
+      return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable port");
+    }
+  }
+  if (endpoint.host.empty() || endpoint.host.find('/') != std::string::npos) {
+    return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable host");
+  }
+  return endpoint;
+}
+
+std::unique_ptr<ClientConnection> ClientConnection::make(Endpoint endpoint) {
+  return std::make_unique<AsioConnection>(std::move(endpoint));
+}
+
+}  // namespace rondel::http

@@ -1,0 +1,219 @@
+#include "common/http/server.h"
+
+#include <boost/asio/ip/v6_only.hpp>
+#include <unordered_set>
+
+#include "common/http/connection.h"
+#include "common/http/stream_impl.hpp"
+#include "common/http/tls.h"
+
+namespace rondel::http {
+namespace {
+
+using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
+
+// The connections of one loop, used on it alone.
+struct Shard {
+  async::EventLoop* loop = nullptr;
+  std::unordered_set<std::shared_ptr<Connection>> connections;
+};
+
+// Owned by the server object and by everything that runs on the loops, so that late callbacks find it alive.
+struct State : std::enable_shared_from_this<State> {
+  ServerOptions options;
+  Handler handler;
+  std::vector<std::shared_ptr<Shard>> shards;
+  std::unique_ptr<Acceptor> acceptor;       // On the first loop.
+  ServerCounters counters;
+  std::atomic<bool> stopping{false};
+  std::atomic<bool> dead{false};
+  std::mutex tls_mutex;
+  std::shared_ptr<asio::ssl::context> tls;  // Guarded by tls_mutex.
+  int64_t tls_version = 0;                  // Guarded by tls_mutex.
+  size_t next_shard = 0;
+
+  std::shared_ptr<asio::ssl::context> tls_context() {
+    std::lock_guard lock(tls_mutex);
+    return tls;
+  }
+
+  Result<void> load_tls() {
+    const int64_t version = tls_files_version(*options.tls);
+    TRY(auto context, make_server_context(*options.tls));
+    std::lock_guard lock(tls_mutex);
+    tls = std::move(context);
+    tls_version = version;
+    return {};
+  }
+
+  void reload_tls_if_changed() {
+    if (!options.tls) return;
+    const int64_t version = tls_files_version(*options.tls);
+    {
+      std::lock_guard lock(tls_mutex);
+      if (version == 0 || version == tls_version) return;
+    }
+    (void)load_tls();  // The old pair stays until the new one fits together.
+  }
+};
+
+async::Task<void> run_connection(std::shared_ptr<State> state, std::shared_ptr<Shard> shard,
+                                 std::shared_ptr<Connection> connection,
+                                 std::shared_ptr<asio::ssl::context> context) {
+  (void)context;  // The stream needs it until the end.
+  shard->connections.insert(connection);
+  co_await connection->serve();
+  shard->connections.erase(connection);
+  state->counters.connections.fetch_sub(1);
+}
+
+void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& shard, Socket socket) {
+  ErrorCodeOf ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  ConnectionInfo info;
+  const auto peer = socket.remote_endpoint(ignored);
+  if (!ignored) info.peer_address = peer.address().to_string();
+  auto context = state->options.tls ? state->tls_context() : nullptr;
+  std::unique_ptr<Stream> stream;
+  if (context) {
+    info.tls = true;
+    stream = std::make_unique<TlsStream>(std::move(socket), *context);
+  } else {
+    stream = std::make_unique<PlainStream>(std::move(socket));
+  }
+  auto connection = std::make_shared<Connection>(std::move(stream), std::move(info), state->options, state->handler,
+                                                 state->counters, state->stopping);
+  async::spawn(*shard->loop, run_connection(state, shard, std::move(connection), std::move(context)));
+}
+
+void refuse_connection(Socket socket) {
+  static constexpr std::string_view kAnswer =
+      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  ErrorCodeOf ignored;
+  socket.non_blocking(true, ignored);
+  socket.write_some(asio::const_buffer(kAnswer.data(), kAnswer.size()), ignored);
+  socket.close(ignored);
+}
+
+void accept_next(const std::shared_ptr<State>& state) {
+  auto shard = state->shards[state->next_shard++ % state->shards.size()];
+  state->acceptor->async_accept(
+      shard->loop->context(), [state, shard](const ErrorCodeOf& error, asio::basic_stream_socket<tcp, asio::io_context::executor_type> socket) {
+        if (state->stopping.load() || error == asio::error::operation_aborted) return;
+        if (error) {
+          // Out of descriptors, mostly: go on when some may have been closed.
+          async::EventLoop* loop = state->shards.front()->loop;
+          auto timer = std::make_shared<std::unique_ptr<async::Timer>>();
+          *timer = loop->call_at(deadline_in(std::chrono::milliseconds(50)), [state, timer] { accept_next(state); });
+          return;
+        }
+        if (state->counters.connections.load() >= state->options.connections_max) {
+          state->counters.refused.fetch_add(1);
+          refuse_connection(std::move(socket));
+        } else {
+          state->counters.connections.fetch_add(1);
+          state->counters.accepted.fetch_add(1);
+          start_connection(state, shard, std::move(socket));
+        }
+        accept_next(state);
+      });
+}
+
+// Once a second on each loop: deadlines of connections, certificate files.
+async::Task<void> watch(std::shared_ptr<State> state, std::shared_ptr<Shard> shard) {
+  int round = 0;
+  while (!state->dead.load()) {
+    co_await async::sleep_for(std::chrono::milliseconds(state->stopping.load() ? 50 : 500));
+    const SteadyTime now = std::chrono::steady_clock::now();
+    for (const auto& connection : std::vector(shard->connections.begin(), shard->connections.end())) {
+      connection->check_deadline(now);
+    }
+    if (shard == state->shards.front() && ++round % 20 == 0) state->reload_tls_if_changed();
+  }
+}
+
+class AsioServer final : public Server {
+ public:
+  explicit AsioServer(std::shared_ptr<State> state, uint16_t port) : state_(std::move(state)), port_(port) {}
+
+  ~AsioServer() override {
+    stop();
+    state_->dead.store(true);
+  }
+
+  uint16_t port() const override { return port_; }
+
+  void stop() override {
+    if (state_->stopping.exchange(true)) return;
+    state_->shards.front()->loop->post([state = state_] {
+      ErrorCodeOf ignored;
+      state->acceptor->close(ignored);
+    });
+  }
+
+  async::Task<void> wait_idle(Deadline deadline) override {
+    while (state_->counters.connections.load() > 0 && std::chrono::steady_clock::now() < deadline) {
+      co_await async::sleep_for(std::chrono::milliseconds(10));
+    }
+    for (const auto& shard : state_->shards) {
+      shard->loop->post([shard] {
+        for (const auto& connection : shard->connections) connection->cut();
+      });
+    }
+    const Deadline last = deadline_in(std::chrono::seconds(2));
+    while (state_->counters.connections.load() > 0 && std::chrono::steady_clock::now() < last) {
+      co_await async::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
+  Result<void> reload_tls() override {
+    if (!state_->options.tls) return fail(ErrorCode::kInvalidArgument, "the server speaks no TLS");
+    return state_->load_tls();
+  }
+
+  ServerStatus status() const override {
+    return {state_->counters.connections.load(), state_->counters.accepted.load(), state_->counters.refused.load(),
+            state_->counters.malformed.load()};
+  }
+
+ private:
+  std::shared_ptr<State> state_;
+  uint16_t port_;
+};
+
+Result<void> listen(State& state) {
+  ErrorCodeOf error;
+  const auto address = asio::ip::make_address(state.options.address, error);
+  if (error) return fail(ErrorCode::kInvalidArgument, "'" + state.options.address + "' is no IP address");
+  const tcp::endpoint endpoint(address, state.options.port);
+  state.acceptor = std::make_unique<Acceptor>(state.shards.front()->loop->context());
+  state.acceptor->open(endpoint.protocol(), error);
+  if (!error) state.acceptor->set_option(Acceptor::reuse_address(true), error);
+  if (!error) state.acceptor->bind(endpoint, error);
+  if (!error) state.acceptor->listen(4096, error);
+  if (!error) return {};
+  const std::string where = state.options.address + ":" + std::to_string(state.options.port);
+  const auto code = error == asio::error::address_in_use ? ErrorCode::kAlreadyExists : ErrorCode::kInvalidArgument;
+  return fail(code, "cannot listen on " + where + ": " + error.message());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(std::vector<async::EventLoop*> loops, ServerOptions options, Handler handler) {
+  auto state = std::make_shared<State>();
+  state->options = std::move(options);
+  state->handler = std::move(handler);
+  for (async::EventLoop* loop : loops) {
+    state->shards.push_back(std::make_shared<Shard>());
+    state->shards.back()->loop = loop;
+  }
+  if (state->options.tls) TRY_VOID(state->load_tls());
+  TRY_VOID(listen(*state));
+  ErrorCodeOf ignored;
+  const uint16_t port = state->acceptor->local_endpoint(ignored).port();
+  for (const auto& shard : state->shards) async::spawn(*shard->loop, watch(state, shard));
+  state->shards.front()->loop->post([state] { accept_next(state); });
+  return std::unique_ptr<Server>(std::make_unique<AsioServer>(std::move(state), port));
+}
+
+}  // namespace rondel::http

@@ -1,0 +1,43 @@
+// One EventLoop per thread, from start to join.
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "common/async/event_loop.h"
+
+namespace rondel::gateway {
+
+class LoopThreads {
+ public:
+  explicit LoopThreads(size_t count) {
+    for (size_t i = 0; i < count; ++i) loops_.push_back(std::make_unique<async::EventLoop>());
+    for (auto& loop : loops_) threads_.emplace_back([raw = loop.get()] { raw->run(); });
+  }
+
+  LoopThreads(const LoopThreads&) = delete;
+  LoopThreads& operator=(const LoopThreads&) = delete;
+  ~LoopThreads() { join(); }
+
+  async::EventLoop& loop(size_t index) { return *loops_[index % loops_.size()]; }
+
+  std::vector<async::EventLoop*> all() const {
+    std::vector<async::EventLoop*> out;
+    for (const auto& loop : loops_) out.push_back(loop.get());
+    return out;
+  }
+
+  void join() {
+    for (auto& loop : loops_) loop->stop();
+    for (auto& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+  }
+
+ private:
+  std::vector<std::unique_ptr<async::EventLoop>> loops_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace rondel::gateway

@@ -1,0 +1,126 @@
+#include "gateway/main/settings.h"
+
+#include <charconv>
+#include <fstream>
+
+#include "common/base/encoding.h"
+
+namespace rondel::gateway {
+namespace {
+
+using config::Key;
+using config::Type;
+
+Key text(std::string name, std::string value, std::string description) {
+  return {std::move(name), Type::kString, std::move(value), std::move(description)};
+}
+
+Key number(std::string name, std::string value, int64_t min, int64_t max, std::string description) {
+  Key key{std::move(name), Type::kInteger, std::move(value), std::move(description)};
+  key.min = min;
+  key.max = max;
+  return key;
+}
+
+Key size(std::string name, std::string value, int64_t min, std::string description) {
+  Key key{std::move(name), Type::kSize, std::move(value), std::move(description)};
+  key.min = min;
+  return key;
+}
+
+Key duration(std::string name, std::string value, std::string description) {
+  return {std::move(name), Type::kDuration, std::move(value), std::move(description)};
+}
+
+Key required(Key key) {
+  key.required = true;
+  return key;
+}
+
+Key choice(std::string name, std::string value, std::vector<std::string> one_of, std::string description) {
+  Key key = text(std::move(name), std::move(value), std::move(description));
+  key.one_of = std::move(one_of);
+  return key;
+}
+
+std::vector<Key> keys() {
+  return {
+      text("gateway.listen", "0.0.0.0:9000", "Address of the S3 listener"),
+      text("gateway.operations_listen", "127.0.0.1:9100", "Address of /metrics, /health and /admin"),
+      number("gateway.threads", "0", 0, 256, "Threads that serve requests; 0 = one a processor"),
+      number("gateway.connections_max", "10000", 1, 1'000'000, "Open S3 connections; above it new ones are refused"),
+      number("gateway.requests_max", "2048", 1, 1'000'000, "Requests in flight; above it the answer is 503 SlowDown"),
+      size("gateway.buffer_size", "384MiB", 64 << 20, "Body bytes held at once, reads and writes together"),
+      text("gateway.tls_certificate_file", "", "PEM chain; with gateway.tls_key_file the S3 listener speaks HTTPS"),
+      text("gateway.tls_key_file", "", "PEM private key"),
+      text("gateway.zone", "", "Reads prefer disks of this zone; empty = none"),
+      duration("gateway.shutdown_grace", "20s", "How long requests may take to end after SIGTERM"),
+      text("s3.region", "us-east-1", "The region that signatures must name"),
+      text("s3.virtual_host_base", "", "Host suffix of virtual-host addressing, for example s3.example.test; empty = path style alone"),
+      duration("s3.clock_skew_max", "15m", "Largest difference between a signature's time and ours"),
+      required(text("metadata.dsn", "", "PostgreSQL connection string")),
+      required(text("metadata.master_key_file", "", "File with 64 hexadecimal digits: the key that seals secrets")),
+      number("metadata.connections", "4", 1, 256, "PostgreSQL connections for commits and look-ups"),
+      number("metadata.batch_max", "64", 1, 64, "Requests that share one round trip"),
+      number("metadata.queue_max", "4096", 1, 1'000'000, "Requests waiting for PostgreSQL; above it 503 SlowDown"),
+      duration("metadata.timeout", "5s", "How long a request waits for PostgreSQL"),
+      text("cluster.listen", "127.0.0.1:9400", "Address where storage nodes join"),
+      number("cluster.bootstrap_disks", "0", 0, 65'535, "Disks that must have joined before the first ring is built; 0 = never by itself"),
+      number("replication.factor", "3", 1, 8, "Copies of each blob"),
+      choice("replication.failure_domain", "zone", {"zone", "host", "disk"}, "What copies of one blob must not share"),
+      duration("gc.grace", "1h", "Between the release of bytes and their removal from the disks"),
+      duration("gc.trash", "1d", "How long removed bytes can be restored"),
+      choice("log.level", "info", {"debug", "info", "warn", "error", "off"}, "Lowest level that is written"),
+      text("log.modules", "", "Levels that differ, for example request=off,blobs=debug"),
+      text("log.file", "", "File instead of standard error"),
+  };
+}
+
+}  // namespace
+
+const config::Schema& settings_schema() {
+  static const config::Schema schema(keys());
+  return schema;
+}
+
+Result<void> check_settings(const config::Settings& settings) {
+  const bool certificate = !settings.text("gateway.tls_certificate_file").empty();
+  if (certificate != !settings.text("gateway.tls_key_file").empty()) {
+    return fail(ErrorCode::kInvalidArgument, "gateway.tls_certificate_file and gateway.tls_key_file go together");
+  }
+  for (const char* key : {"gateway.listen", "gateway.operations_listen", "cluster.listen"}) {
+    TRY(const ListenAddress address, parse_listen(settings, key));
+    (void)address;
+  }
+  TRY(const std::string key, read_master_key(settings));
+  (void)key;
+  return {};
+}
+
+Result<ListenAddress> parse_listen(const config::Settings& settings, std::string_view key) {
+  const std::string& text = settings.text(key);
+  const size_t colon = text.rfind(':');
+  int port = -1;
+  if (colon != std::string::npos) {
+    const auto parsed = std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) port = -1;
+  }
+  if (colon == std::string::npos || colon == 0 || port < 0 || port > 65'535) {
+    return fail(ErrorCode::kInvalidArgument, std::string(key) + ": expected host:port, not '" + text + "'");
+  }
+  return ListenAddress{text.substr(0, colon), static_cast<uint16_t>(port)};
+}
+
+Result<std::string> read_master_key(const config::Settings& settings) {
+  const std::string& path = settings.text("metadata.master_key_file");
+  std::ifstream file(path);
+  std::string text;
+  file >> text;
+  auto key = from_hex(text);
+  if (!key || key->size() != 32) {
+    return fail(ErrorCode::kInvalidArgument, "metadata.master_key_file: " + path + " must hold 64 hexadecimal digits");
+  }
+  return *std::move(key);
+}
+
+}  // namespace rondel::gateway

@@ -1,0 +1,23 @@
+// The gateway's settings: one schema, read once at start.
+#pragma once
+
+#include "common/config/config.h"
+
+namespace rondel::gateway {
+
+const config::Schema& settings_schema();
+
+// What the types cannot say: a certificate without a key, a master key file that does not hold 32 bytes in hexadecimal.
+Result<void> check_settings(const config::Settings& settings);
+
+// "host:port" of a listener. kInvalidArgument names the setting.
+struct ListenAddress {
+  std::string host;
+  uint16_t port = 0;
+};
+Result<ListenAddress> parse_listen(const config::Settings& settings, std::string_view key);
+
+// The 32 bytes that seal secrets in the database.
+Result<std::string> read_master_key(const config::Settings& settings);
+
+}  // namespace rondel::gateway

@@ -1,0 +1,199 @@
+// Buckets, their settings, and credentials.
+#include "common/base/encoding.h"
+#include "common/crypto/aead.h"
+#include "metadata/store/postgres_store_impl.h"
+
+namespace rondel::metadata {
+namespace {
+
+using Element = PgArray::Element;
+
+constexpr int kBucketsPerAccountMax = 10'000;
+
+// Settings as one column: for each, kind (2 bytes) and length (4 bytes), then the document.
+constexpr const char* kBucketColumns =
+    "b.id, b.name, b.owner_account, a.canonical_id, a.display_name, b.region, (extract(epoch from b.created_at) * 1000000)::bigint,"
+    " b.versioning, b.object_lock, b.settings_version,"
+    " (select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea) from bucket_settings s"
+    "  where s.bucket_id = b.id)";
+
+std::map<SettingKind, std::string> unpack_settings(std::string_view packed) {
+  std::map<SettingKind, std::string> settings;
+  while (packed.size() >= 6) {
+    const auto* at = reinterpret_cast<const std::byte*>(packed.data());
+    const auto kind = static_cast<SettingKind>(load_be<uint16_t>(at));
+    const size_t length = load_be<uint32_t>(at + 2);
+    settings[kind] = packed.substr(6, length);
+    packed.remove_prefix(std::min(packed.size(), 6 + length));
+  }
+  return settings;
+}
+
+Bucket read_bucket(const PgResult& row, size_t i) {
+  Bucket bucket;
+  bucket.id = row.bigint(i, 0);
+  bucket.name = row.text(i, 1);
+  bucket.owner_account = row.text(i, 2);
+  bucket.owner_canonical_id = row.text(i, 3);
+  bucket.owner_display_name = row.text(i, 4);
+  bucket.region = row.text(i, 5);
+  bucket.created_at = from_microseconds(row.bigint(i, 6));
+  bucket.versioning = static_cast<Versioning>(row.smallint(i, 7));
+  bucket.object_lock = row.boolean(i, 8);
+  bucket.settings_version = row.bigint(i, 9);
+  bucket.settings = unpack_settings(row.bytes(i, 10));
+  return bucket;
+}
+
+Result<BucketOutcome> bucket_by(PgConnection& connection, const std::string& condition, PgParameters parameters, Deadline until) {
+  const std::string sql = std::string("select ") + kBucketColumns + " from buckets b join accounts a on a.id = b.owner_account where " +
+                          condition;
+  TRY(const PgResult result, connection.run(sql, parameters, until));
+  if (result.rows() == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
+  return BucketOutcome{BucketStatus::kOk, read_bucket(result, 0)};
+}
+
+Result<BucketOutcome> bucket_by_name(PgConnection& connection, const std::string& name, Deadline until) {
+  PgParameters parameters;
+  parameters.add_text(name);
+  return bucket_by(connection, "b.name = $1", std::move(parameters), until);
+}
+
+}  // namespace
+
+async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket request, Deadline deadline) {
+  static const std::string sql =
+      "with wanted as (select $1::text as name where (select count(*) from buckets where owner_account = $2) < $5::bigint"
+      "   or exists (select 1 from buckets where name = $1)),"
+      " made as (insert into buckets (name, owner_account, region, versioning, object_lock)"
+      "   select name, $2, $3, case when $4::boolean then 1 else 0 end, $4 from wanted on conflict (name) do nothing returning id),"
+      " documents as (insert into bucket_settings (bucket_id, kind, document)"
+      "   select made.id, d.kind, d.document from made, unnest($6::smallint[], $7::bytea[]) as d(kind, document))"
+      " select (select count(*) from wanted), (select count(*) from made)";
+  auto work = [request = std::move(request)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+    PgArray kinds(Element::kSmallint, request.settings.size()), documents(Element::kBytes, request.settings.size());
+    for (const auto& [kind, document] : request.settings) {
+      kinds.add_small(static_cast<int16_t>(kind));
+      documents.add_bytes(document);
+    }
+    PgParameters parameters;
+    parameters.add_text(request.name);
+    parameters.add_text(request.owner_account);
+    parameters.add_text(request.region);
+    parameters.add_bool(request.object_lock);
+    parameters.add(int64_t{kBucketsPerAccountMax});
+    std::move(kinds).move_into(parameters);
+    std::move(documents).move_into(parameters);
+    TRY(const PgResult done, connection.run(sql, parameters, until));
+    if (done.bigint(0, 0) == 0) return BucketOutcome{BucketStatus::kTooManyBuckets, {}};
+    TRY(BucketOutcome outcome, bucket_by_name(connection, request.name, until));
+    if (outcome.status == BucketStatus::kOk && done.bigint(0, 1) == 0) {
+      outcome.status = outcome.bucket.owner_account == request.owner_account ? BucketStatus::kAlreadyOwnedByYou
+                                                                             : BucketStatus::kAlreadyExists;
+    }
+    return outcome;
+  };
+  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<BucketOutcome>> PostgresStore::delete_bucket(int64_t bucket_id, Deadline deadline) {
+  auto work = [bucket_id](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+    PgParameters parameters;
+    parameters.add(bucket_id);
+    TRY(const PgResult done, connection.run("select delete_bucket($1)", parameters, until));
+    return BucketOutcome{static_cast<BucketStatus>(done.smallint(0, 0)), {}};
+  };
+  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<BucketOutcome>> PostgresStore::find_bucket(std::string name, Deadline deadline) {
+  auto work = [name = std::move(name)](PgConnection& connection, Deadline until) { return bucket_by_name(connection, name, until); };
+  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBucketsQuery query, Deadline deadline) {
+  static const std::string sql =
+      std::string("select ") + kBucketColumns +
+      " from buckets b join accounts a on a.id = b.owner_account where b.owner_account = $1 and b.name > $2"
+      " and starts_with(b.name, $3) and ($4 = '' or b.region = $4) order by b.name limit $5";
+  auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<std::vector<Bucket>> {
+    PgParameters parameters;
+    parameters.add_text(query.owner_account);
+    parameters.add_text(query.after_name);
+    parameters.add_text(query.prefix);
+    parameters.add_text(query.region);
+    parameters.add(int64_t{query.max});
+    TRY(const PgResult result, connection.run(sql, parameters, until));
+    std::vector<Bucket> buckets;
+    for (size_t i = 0; i < result.rows(); ++i) buckets.push_back(read_bucket(result, i));
+    return buckets;
+  };
+  co_return co_await run_single<std::vector<Bucket>>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t bucket_id, SettingKind kind,
+                                                                     std::optional<std::string> document, Deadline deadline) {
+  static const std::string sql =
+      "with raised as (update buckets set settings_version = settings_version + 1 where id = $1 returning id),"
+      " dropped as (delete from bucket_settings where $3::bytea is null and kind = $2::smallint"
+      "   and bucket_id in (select id from raised)),"
+      " stored as (insert into bucket_settings (bucket_id, kind, document) select id, $2, $3 from raised where $3 is not null"
+      "   on conflict (bucket_id, kind) do update set document = excluded.document)"
+      " select count(*) from raised";
+  auto work = [bucket_id, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+    PgParameters parameters;
+    parameters.add(bucket_id);
+    parameters.add_small(static_cast<int16_t>(kind));
+    parameters.add_optional_bytes(document);
+    TRY(const PgResult done, connection.run(sql, parameters, until));
+    if (done.bigint(0, 0) == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
+    PgParameters by_id;
+    by_id.add(bucket_id);
+    return bucket_by(connection, "b.id = $1", std::move(by_id), until);
+  };
+  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<BucketUsage>> PostgresStore::bucket_usage(int64_t bucket_id, Deadline deadline) {
+  auto work = [bucket_id](PgConnection& connection, Deadline until) -> Result<BucketUsage> {
+    PgParameters parameters;
+    parameters.add(bucket_id);
+    TRY(const PgResult row,
+        connection.run("select sum(objects)::bigint, sum(versions)::bigint, sum(bytes)::bigint from bucket_usage where bucket_id = $1",
+                       parameters, until));
+    return BucketUsage{static_cast<uint64_t>(row.bigint(0, 0)), static_cast<uint64_t>(row.bigint(0, 1)),
+                       static_cast<uint64_t>(row.bigint(0, 2))};
+  };
+  co_return co_await run_single<BucketUsage>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(std::string access_key, Deadline deadline) {
+  static const std::string sql =
+      "select k.access_key, k.sealed_secret, k.is_root, k.enabled, a.id, a.canonical_id, a.name, a.display_name, a.email, a.enabled"
+      " from access_keys k join accounts a on a.id = k.account_id where k.access_key = $1";
+  // NUL cannot stand in PostgreSQL's text, and no key holds other than text.
+  if (!is_valid_utf8(access_key) || access_key.find('\0') != std::string::npos) co_return std::optional<Credential>{};
+  auto work = [this, access_key = std::move(access_key)](PgConnection& connection, Deadline until)
+      -> Result<std::optional<Credential>> {
+    PgParameters parameters;
+    parameters.add_text(access_key);
+    TRY(const PgResult row, connection.run(sql, parameters, until));
+    if (row.rows() == 0) return std::optional<Credential>{};
+    Credential credential;
+    credential.key.access_key = row.text(0, 0);
+    TRY(credential.key.secret_key, crypto::open(options_.master_key, row.bytes(0, 1), access_key));
+    credential.key.is_root = row.boolean(0, 2);
+    credential.key.enabled = row.boolean(0, 3);
+    credential.key.account_id = row.text(0, 4);
+    credential.account.id = row.text(0, 4);
+    credential.account.canonical_id = row.text(0, 5);
+    credential.account.name = row.text(0, 6);
+    credential.account.display_name = row.text(0, 7);
+    credential.account.email = row.text(0, 8);
+    credential.account.enabled = row.boolean(0, 9);
+    return std::optional(std::move(credential));
+  };
+  co_return co_await run_single<std::optional<Credential>>(workers_, deadline, std::move(work));
+}
+
+}  // namespace rondel::metadata

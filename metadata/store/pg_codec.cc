@@ -1,0 +1,120 @@
+#include "metadata/store/pg_codec.h"
+
+#include <fmt/format.h>
+
+#include "metadata/store/version_clock.h"
+
+namespace rondel::metadata {
+namespace {
+
+void put_length(std::string& out, size_t length) {
+  out += static_cast<char>(length >> 8);
+  out += static_cast<char>(length & 0xff);
+}
+
+}  // namespace
+
+std::optional<std::string> pack_headers(const Headers& headers) {
+  if (headers.empty()) return std::nullopt;
+  std::string out;
+  for (const auto& [name, value] : headers) {
+    put_length(out, name.size());
+    put_length(out, value.size());
+    out += name;
+    out += value;
+  }
+  return out;
+}
+
+Headers unpack_headers(std::string_view packed) {
+  Headers headers;
+  while (packed.size() >= 4) {
+    const size_t name = load_be<uint16_t>(reinterpret_cast<const std::byte*>(packed.data()));
+    const size_t value = load_be<uint16_t>(reinterpret_cast<const std::byte*>(packed.data() + 2));
+    if (packed.size() < 4 + name + value) break;
+    headers.emplace_back(packed.substr(4, name), packed.substr(4 + name, value));
+    packed.remove_prefix(4 + name + value);
+  }
+  return headers;
+}
+
+std::string_view raw(ByteView bytes) { return as_text(bytes); }
+
+std::optional<std::string> pack_etags(const std::vector<std::string>& etags) {
+  if (etags.empty()) return std::nullopt;
+  std::string out;
+  for (const std::string& etag : etags) {
+    if (etag == "*") return "*";
+    if (!out.empty()) out += '\x1f';
+    out += etag;
+  }
+  return out;
+}
+
+std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time) {
+  if (!time) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time->time_since_epoch()).count();
+}
+
+void add_conditions(PgParameters& parameters, const Conditions& conditions) {
+  auto number = [&](const std::optional<int64_t>& value) { value ? parameters.add(*value) : parameters.add_null(); };
+  parameters.add_optional_text(pack_etags(conditions.if_match));
+  parameters.add_optional_text(pack_etags(conditions.if_none_match));
+  number(milliseconds(conditions.if_modified_since));
+  number(milliseconds(conditions.if_unmodified_since));
+  number(conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size)) : std::nullopt);
+  number(milliseconds(conditions.if_match_last_modified));
+}
+
+std::string conditions_expression(int first) {
+  return fmt::format(
+      "case when num_nonnulls(${0}::text, ${1}::text, ${2}::bigint, ${3}::bigint, ${4}::bigint, ${5}::bigint) > 0 "
+      "then row(${0}, ${1}, ${2}, ${3}, ${4}, ${5})::conditions end",
+      first, first + 1, first + 2, first + 3, first + 4, first + 5);
+}
+
+std::optional<int16_t> algorithm_code(const std::optional<model::Checksum>& checksum) {
+  return checksum ? std::optional(static_cast<int16_t>(checksum->algorithm)) : std::nullopt;
+}
+
+std::optional<int16_t> type_code(const std::optional<model::Checksum>& checksum) {
+  return checksum ? std::optional(static_cast<int16_t>(checksum->type)) : std::nullopt;
+}
+
+std::optional<std::string> checksum_value(const std::optional<model::Checksum>& checksum) {
+  return checksum ? std::optional(checksum->value) : std::nullopt;
+}
+
+std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm, int type, int value) {
+  if (result.is_null(row, algorithm)) return std::nullopt;
+  model::Checksum checksum;
+  checksum.algorithm = static_cast<model::ChecksumAlgorithm>(result.smallint(row, algorithm));
+  if (type >= 0 && !result.is_null(row, type)) checksum.type = static_cast<model::ChecksumType>(result.smallint(row, type));
+  if (value >= 0) checksum.value = result.text(row, value);
+  return checksum;
+}
+
+CommitOutcome read_outcome(const PgResult& result, size_t row, int column) {
+  CommitOutcome outcome;
+  outcome.status = static_cast<CommitStatus>(result.smallint(row, column));
+  if (const auto id = model::VersionId::from_bytes(as_bytes(result.bytes(row, column + 1)))) {
+    outcome.version = *id;
+    outcome.last_modified = time_of(*id);
+  }
+  outcome.is_null = result.boolean(row, column + 2);
+  outcome.size = static_cast<uint64_t>(result.bigint(row, column + 3));
+  outcome.etag = result.text(row, column + 4);
+  outcome.delete_marker = result.boolean(row, column + 5);
+  outcome.checksum = read_checksum(result, row, column + 6, column + 7, column + 8);
+  outcome.detail = result.text(row, column + 9);
+  return outcome;
+}
+
+SystemTime from_microseconds(int64_t since_epoch) { return SystemTime(std::chrono::microseconds(since_epoch)); }
+
+bool Conditions::empty() const {
+  return if_match.empty() && if_none_match.empty() && !if_modified_since && !if_unmodified_since && !if_match_size &&
+         !if_match_last_modified;
+}
+
+}  // namespace rondel::metadata

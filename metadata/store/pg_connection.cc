@@ -1,0 +1,271 @@
+#include "metadata/store/pg_connection.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <unordered_map>
+
+namespace rondel::metadata {
+namespace {
+
+template <class T>
+std::string big_endian(T value) {
+  std::string out(sizeof value, '\0');
+  store_be(reinterpret_cast<std::byte*>(out.data()), static_cast<std::make_unsigned_t<T>>(value));
+  return out;
+}
+
+template <class T>
+T read_big_endian(const char* from) {
+  return static_cast<T>(load_be<std::make_unsigned_t<T>>(reinterpret_cast<const std::byte*>(from)));
+}
+
+std::string message_of(const char* text) {
+  std::string out = text == nullptr ? "" : text;
+  while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) out.pop_back();
+  return out;
+}
+
+int wait_for(PGconn* connection, short events, Deadline deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+  pollfd descriptor{PQsocket(connection), events, 0};
+  return poll(&descriptor, 1, static_cast<int>(std::clamp<int64_t>(left, 0, 60'000)));
+}
+
+}  // namespace
+
+void PgParameters::add(int64_t value) { values_.emplace_back(big_endian(value)); }
+void PgParameters::add_small(int16_t value) { values_.emplace_back(big_endian(value)); }
+void PgParameters::add_optional_small(std::optional<int16_t> value) { value ? add_small(*value) : add_null(); }
+void PgParameters::add_integer(int32_t value) { values_.emplace_back(big_endian(value)); }
+void PgParameters::add_bool(bool value) { values_.emplace_back(std::string(1, value ? '\1' : '\0')); }
+void PgParameters::add_text(std::string_view text) { values_.emplace_back(std::string(text)); }
+void PgParameters::add_optional_text(const std::optional<std::string>& text) { values_.push_back(text); }
+void PgParameters::add_bytes(std::string_view bytes) { values_.emplace_back(std::string(bytes)); }
+void PgParameters::add_optional_bytes(const std::optional<std::string>& bytes) { values_.push_back(bytes); }
+void PgParameters::add_null() { values_.emplace_back(std::nullopt); }
+
+PgArray::PgArray(Element element, size_t reserve) : element_(static_cast<uint32_t>(element)) { body_.reserve(reserve * 24); }
+
+void PgArray::add_element(std::string_view raw) {
+  body_ += big_endian(static_cast<int32_t>(raw.size()));
+  body_ += raw;
+  ++count_;
+}
+
+void PgArray::add(int64_t value) { add_element(big_endian(value)); }
+void PgArray::add_small(int16_t value) { add_element(big_endian(value)); }
+void PgArray::add_optional_small(std::optional<int16_t> value) { value ? add_small(*value) : add_null(); }
+void PgArray::add_integer(int32_t value) { add_element(big_endian(value)); }
+void PgArray::add_bytes(std::string_view bytes) { add_element(bytes); }
+void PgArray::add_optional_bytes(const std::optional<std::string>& bytes) { bytes ? add_element(*bytes) : add_null(); }
+void PgArray::add_optional(const std::optional<int64_t>& value) { value ? add(*value) : add_null(); }
+
+void PgArray::add_null() {
+  body_ += big_endian(int32_t{-1});
+  ++count_;
+  has_null_ = true;
+}
+
+// Source: array_recv in PostgreSQL's arrayfuncs.c: dimensions, null flag, element type, then length and lower bound.
+void PgArray::move_into(PgParameters& parameters) && {
+  std::string out = big_endian(int32_t{count_ == 0 ? 0 : 1});
+  out += big_endian(int32_t{has_null_ ? 1 : 0});
+  out += big_endian(static_cast<int32_t>(element_));
+  if (count_ > 0) {
+    out += big_endian(static_cast<int32_t>(count_));
+    out += big_endian(int32_t{1});
+    out += body_;
+  }
+  parameters.values_.emplace_back(std::move(out));
+}
+
+struct PgResult::Impl {
+  PGresult* result = nullptr;
+  ~Impl() { PQclear(result); }
+};
+
+PgResult::PgResult(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PgResult::PgResult(PgResult&&) noexcept = default;
+PgResult& PgResult::operator=(PgResult&&) noexcept = default;
+PgResult::~PgResult() = default;
+
+size_t PgResult::rows() const { return static_cast<size_t>(PQntuples(impl_->result)); }
+
+bool PgResult::is_null(size_t row, int column) const { return PQgetisnull(impl_->result, static_cast<int>(row), column) != 0; }
+
+std::string_view PgResult::bytes(size_t row, int column) const {
+  const int r = static_cast<int>(row);
+  return {PQgetvalue(impl_->result, r, column), static_cast<size_t>(PQgetlength(impl_->result, r, column))};
+}
+
+int64_t PgResult::bigint(size_t row, int column) const {
+  return is_null(row, column) ? 0 : read_big_endian<int64_t>(bytes(row, column).data());
+}
+int32_t PgResult::integer(size_t row, int column) const {
+  return is_null(row, column) ? 0 : read_big_endian<int32_t>(bytes(row, column).data());
+}
+int16_t PgResult::smallint(size_t row, int column) const {
+  return is_null(row, column) ? int16_t{0} : read_big_endian<int16_t>(bytes(row, column).data());
+}
+bool PgResult::boolean(size_t row, int column) const { return !is_null(row, column) && bytes(row, column)[0] != '\0'; }
+
+uint64_t PgResult::affected() const {
+  const std::string text = PQcmdTuples(impl_->result);
+  return text.empty() ? 0 : std::stoull(text);
+}
+
+struct PgConnection::Impl {
+  PGconn* connection = nullptr;
+  std::unordered_map<std::string, std::string> prepared;
+  bool lost = false;
+
+  ~Impl() { PQfinish(connection); }
+
+  Result<void> flush(Deadline deadline) {
+    for (;;) {
+      const int state = PQflush(connection);
+      if (state == 0) return {};
+      if (state < 0) return lost_connection();
+      if (wait_for(connection, POLLIN | POLLOUT, deadline) <= 0) return timed_out();
+      if (PQconsumeInput(connection) == 0) return lost_connection();
+    }
+  }
+
+  std::unexpected<Error> lost_connection() {
+    lost = true;
+    return fail(ErrorCode::kOutcomeUnknown, "PostgreSQL: " + message_of(PQerrorMessage(connection)));
+  }
+
+  std::unexpected<Error> timed_out() {
+    lost = true;  // The answer would come to the next statement: the connection is of no use any more.
+    return fail(ErrorCode::kOutcomeUnknown, "PostgreSQL did not answer before the deadline");
+  }
+
+  Result<PGresult*> receive(Deadline deadline) {
+    PGresult* last = nullptr;
+    for (;;) {
+      while (PQisBusy(connection)) {
+        if (wait_for(connection, POLLIN, deadline) <= 0) {
+          PQclear(last);
+          return timed_out();
+        }
+        if (PQconsumeInput(connection) == 0) {
+          PQclear(last);
+          return lost_connection();
+        }
+      }
+      PGresult* next = PQgetResult(connection);
+      if (next == nullptr) break;
+      if (last != nullptr && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+        PQclear(next);
+        continue;
+      }
+      PQclear(last);
+      last = next;
+    }
+    if (last == nullptr || PQstatus(connection) == CONNECTION_BAD) {
+      PQclear(last);
+      return lost_connection();
+    }
+    return last;
+  }
+
+  Result<std::unique_ptr<PgResult::Impl>> checked(Result<PGresult*> received) {
+    if (!received) return std::unexpected(received.error());
+    auto holder = std::make_unique<PgResult::Impl>();
+    holder->result = *received;
+    const ExecStatusType status = PQresultStatus(holder->result);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) return holder;
+    const char* state = PQresultErrorField(holder->result, PG_DIAG_SQLSTATE);
+    const std::string_view code = state == nullptr ? "" : state;
+    const std::string text = "PostgreSQL: " + message_of(PQresultErrorMessage(holder->result));
+    if (code == "55P03" || code.starts_with("40")) return fail(ErrorCode::kCancelled, text);
+    // Administrator shutdown, crash, cannot connect now, read-only server: nothing was committed.
+    if (code.starts_with("57P") || code.starts_with("08") || code == "25006" || code.starts_with("53")) {
+      if (code.starts_with("57P") || code.starts_with("08")) lost = true;
+      return fail(ErrorCode::kUnavailable, text);
+    }
+    if (code == "57014") return fail(ErrorCode::kUnavailable, text);
+    return fail(ErrorCode::kInternal, text + " (" + std::string(code) + ")");
+  }
+};
+
+PgConnection::PgConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PgConnection::~PgConnection() = default;
+
+bool PgConnection::broken() const { return impl_->lost; }
+
+Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& dsn, Deadline deadline) {
+  auto impl = std::make_unique<Impl>();
+  impl->connection = PQconnectStart(dsn.c_str());
+  if (impl->connection == nullptr) return fail(ErrorCode::kUnavailable, "PostgreSQL: out of memory");
+  PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+  while (state != PGRES_POLLING_OK) {
+    if (PQstatus(impl->connection) == CONNECTION_BAD || state == PGRES_POLLING_FAILED) {
+      return fail(ErrorCode::kUnavailable, "PostgreSQL: " + message_of(PQerrorMessage(impl->connection)));
+    }
+    if (wait_for(impl->connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline) <= 0) {
+      return fail(ErrorCode::kUnavailable, "PostgreSQL does not accept the connection in time");
+    }
+    state = PQconnectPoll(impl->connection);
+  }
+  PQsetnonblocking(impl->connection, 1);
+  auto connection = std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
+  TRY_VOID(connection->script(
+      "set client_min_messages = error; set lock_timeout = '2s'; set statement_timeout = '30s';"
+      "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;"
+      "set enable_bitmapscan = off; set jit = off; set timezone = 'UTC'",
+      deadline));
+  return connection;
+}
+
+Result<void> PgConnection::script(const std::string& sql, Deadline deadline) {
+  if (PQsendQuery(impl_->connection, sql.c_str()) == 0) return impl_->lost_connection();
+  TRY_VOID(impl_->flush(deadline));
+  auto done = impl_->checked(impl_->receive(deadline));
+  return done ? Result<void>{} : Result<void>(std::unexpected(done.error()));
+}
+
+Result<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters, Deadline deadline) {
+  auto found = impl_->prepared.find(sql);
+  if (found == impl_->prepared.end()) {
+    const std::string name = "s" + std::to_string(impl_->prepared.size());
+    if (PQsendPrepare(impl_->connection, name.c_str(), sql.c_str(), 0, nullptr) == 0) return impl_->lost_connection();
+    TRY_VOID(impl_->flush(deadline));
+    auto prepared = impl_->checked(impl_->receive(deadline));
+    if (!prepared) return std::unexpected(prepared.error());
+    found = impl_->prepared.emplace(sql, name).first;
+  }
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  const std::vector<int> formats(parameters.size(), 1);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const auto& value = parameters.value(i);
+    values.push_back(value ? value->data() : nullptr);
+    lengths.push_back(value ? static_cast<int>(value->size()) : 0);
+  }
+  if (PQsendQueryPrepared(impl_->connection, found->second.c_str(), static_cast<int>(parameters.size()), values.data(),
+                          lengths.data(), formats.data(), 1) == 0) {
+    return impl_->lost_connection();
+  }
+  TRY_VOID(impl_->flush(deadline));
+  auto done = impl_->checked(impl_->receive(deadline));
+  if (!done) return std::unexpected(done.error());
+  return PgResult(std::move(*done));
+}
+
+Result<std::vector<std::string>> PgConnection::notifications(Duration patience) {
+  wait_for(impl_->connection, POLLIN, deadline_in(patience));
+  if (PQconsumeInput(impl_->connection) == 0) return impl_->lost_connection();
+  std::vector<std::string> payloads;
+  while (PGnotify* notify = PQnotifies(impl_->connection)) {
+    payloads.emplace_back(notify->extra);
+    PQfreemem(notify);
+  }
+  return payloads;
+}
+
+}  // namespace rondel::metadata

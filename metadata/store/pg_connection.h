@@ -1,0 +1,116 @@
+// One libpq connection: prepared statements with binary parameters and results. Blocking, with deadlines. One thread at a
+// time. Internal to metadata/store.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/base/result.h"
+
+namespace rondel::metadata {
+
+// Parameters of one statement, in PostgreSQL's binary form. NULL where an optional is empty.
+class PgParameters {
+ public:
+  void add(int64_t value);
+  void add_small(int16_t value);
+  void add_optional_small(std::optional<int16_t> value);
+  void add_integer(int32_t value);
+  void add_bool(bool value);
+  void add_text(std::string_view text);
+  void add_optional_text(const std::optional<std::string>& text);
+  void add_bytes(std::string_view bytes);
+  void add_optional_bytes(const std::optional<std::string>& bytes);
+  void add_null();
+
+  size_t size() const { return values_.size(); }
+  const std::optional<std::string>& value(size_t index) const { return values_[index]; }
+
+ private:
+  friend class PgArray;
+  std::vector<std::optional<std::string>> values_;
+};
+
+// A one-dimensional array parameter.
+class PgArray {
+ public:
+  enum class Element : uint32_t { kBool = 16, kBytes = 17, kBigint = 20, kSmallint = 21, kInteger = 23, kText = 25 };
+  PgArray(Element element, size_t reserve);
+
+  void add(int64_t value);
+  void add_small(int16_t value);
+  void add_optional_small(std::optional<int16_t> value);
+  void add_integer(int32_t value);
+  void add_bytes(std::string_view bytes);
+  void add_optional_bytes(const std::optional<std::string>& bytes);
+  void add_null();
+  void add_optional(const std::optional<int64_t>& value);
+
+  void move_into(PgParameters& parameters) &&;
+
+ private:
+  void add_element(std::string_view raw);
+
+  std::string body_;
+  uint32_t element_;
+  uint32_t count_ = 0;
+  bool has_null_ = false;
+};
+
+// Rows of one statement, binary.
+class PgResult {
+ public:
+  struct Impl;
+  explicit PgResult(std::unique_ptr<Impl> impl);
+  PgResult(PgResult&&) noexcept;
+  PgResult& operator=(PgResult&&) noexcept;
+  ~PgResult();
+
+  size_t rows() const;
+  bool is_null(size_t row, int column) const;
+  // REQUIRES: the column has that type. NULL reads as zero or empty.
+  int64_t bigint(size_t row, int column) const;
+  int32_t integer(size_t row, int column) const;
+  int16_t smallint(size_t row, int column) const;
+  bool boolean(size_t row, int column) const;
+  std::string_view bytes(size_t row, int column) const;   // bytea and text.
+  std::string text(size_t row, int column) const { return std::string(bytes(row, column)); }
+  // Rows changed by a statement without result.
+  uint64_t affected() const;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+class PgConnection {
+ public:
+  // kUnavailable: no server, or it refuses us. The session never waits for a lock longer than 2 s or runs a statement longer
+  // than 30 s, and keeps one plan per prepared statement.
+  static Result<std::unique_ptr<PgConnection>> open(const std::string& dsn, Deadline deadline);
+  ~PgConnection();
+
+  // Prepares `sql` on first use. Errors: kUnavailable = the statement did not happen (or was rolled back); kOutcomeUnknown =
+  // it was sent and the connection was lost; kInternal = PostgreSQL refused it, with its words; kCancelled = it met a
+  // lock time-out, deadlock or serialisation failure: repeat it.
+  Result<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline);
+  // Several statements without parameters or results.
+  Result<void> script(const std::string& sql, Deadline deadline);
+
+  bool broken() const;
+  // Channel payloads that have arrived; waits at most `patience` for the first.
+  Result<std::vector<std::string>> notifications(Duration patience);
+
+ private:
+  struct Impl;
+  explicit PgConnection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rondel::metadata

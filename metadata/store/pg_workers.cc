@@ -1,0 +1,137 @@
+#include "metadata/store/pg_workers.h"
+
+#include <unordered_set>
+
+namespace rondel::metadata {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Two batches at a time keep the server busy while one of them waits for the disk; more would only make them smaller.
+constexpr size_t kActiveMax = 2;
+constexpr auto kConnectPatience = 3s;
+
+}  // namespace
+
+PgWorkers::PgWorkers(PgWorkerOptions options, Run run) : options_(std::move(options)), run_(std::move(run)) {
+  for (size_t i = 0; i < options_.connections; ++i) threads_.emplace_back([this] { work(); });
+}
+
+PgWorkers::~PgWorkers() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  ready_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
+  {
+    std::lock_guard lock(mutex_);
+    LaneState& state = lanes_[static_cast<size_t>(lane)];
+    if (stopping_ || state.waiting.size() >= options_.queue_max) return false;
+    state.waiting.push_back(std::move(job));
+  }
+  ready_.notify_one();
+  return true;
+}
+
+PgWorkerStatus PgWorkers::status() const {
+  std::lock_guard lock(mutex_);
+  PgWorkerStatus status{options_.connections, busy_, {}, errors_, connected_ > 0};
+  for (size_t i = 0; i < kLanes; ++i) status.queued[i] = lanes_[i].waiting.size();
+  return status;
+}
+
+// One connection always stays free for another lane, so that a slow listing never stops commits.
+std::optional<Lane> PgWorkers::next_lane() {
+  for (size_t i = 0; i < kLanes; ++i) {
+    const size_t index = (turn_ + i) % kLanes;
+    const size_t limit = static_cast<Lane>(index) == Lane::kSingle ? std::max<size_t>(1, options_.connections - 1) : kActiveMax;
+    if (lanes_[index].waiting.empty() || lanes_[index].active >= limit) continue;
+    turn_ = index + 1;
+    return static_cast<Lane>(index);
+  }
+  return std::nullopt;
+}
+
+PgWorkers::Batch PgWorkers::take(Lane lane) {
+  LaneState& state = lanes_[static_cast<size_t>(lane)];
+  const size_t limit = lane == Lane::kSingle ? 1 : options_.batch_max;
+  Batch batch;
+  std::unordered_set<std::string> keys;
+  std::deque<std::unique_ptr<PgJob>> left_behind;
+  while (!state.waiting.empty() && batch.size() < limit) {
+    auto job = std::move(state.waiting.front());
+    state.waiting.pop_front();
+    if (job->expired()) continue;
+    if (!job->exclusive_key().empty() && !keys.insert(job->exclusive_key()).second) {
+      left_behind.push_back(std::move(job));
+      continue;
+    }
+    batch.push_back(std::move(job));
+  }
+  for (; !left_behind.empty(); left_behind.pop_back()) state.waiting.push_front(std::move(left_behind.back()));
+  return batch;
+}
+
+void PgWorkers::fail_all(Batch batch, const Error& error) {
+  for (auto& job : batch) job->fail(error);
+}
+
+void PgWorkers::work() {
+  std::unique_ptr<PgConnection> connection;
+  SteadyTime retry_at{};
+  for (;;) {
+    std::optional<Lane> lane;
+    Batch batch;
+    {
+      std::unique_lock lock(mutex_);
+      ready_.wait(lock, [&] { return stopping_ || (lane = next_lane()).has_value(); });
+      if (stopping_) {
+        for (LaneState& state : lanes_) {
+          for (auto& job : state.waiting) job->fail({ErrorCode::kUnavailable, "shutting down"});
+          state.waiting.clear();
+        }
+        if (connection) --connected_;
+        return;
+      }
+      batch = take(*lane);
+      if (batch.empty()) continue;
+      ++lanes_[static_cast<size_t>(*lane)].active;
+      ++busy_;
+    }
+    if (!connection && std::chrono::steady_clock::now() >= retry_at) {
+      auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
+      if (opened) {
+        connection = std::move(*opened);
+        std::lock_guard lock(mutex_);
+        ++connected_;
+      } else {
+        retry_at = deadline_in(200ms);
+      }
+    }
+    if (connection) {
+      if (on_batch) on_batch(*lane, batch.size());
+      run_(*lane, *connection, std::move(batch));
+    } else {
+      fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached"});
+    }
+    const bool lost = connection && connection->broken();
+    if (lost) connection.reset();
+    {
+      std::lock_guard lock(mutex_);
+      --lanes_[static_cast<size_t>(*lane)].active;
+      --busy_;
+      if (lost) {
+        --connected_;
+        ++errors_;
+      }
+    }
+    ready_.notify_one();
+  }
+}
+
+}  // namespace rondel::metadata

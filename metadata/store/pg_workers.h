@@ -1,0 +1,88 @@
+// Threads with one PostgreSQL connection each. Requests that wait at the same time are run together: a worker takes all that
+// wait in a lane, up to the batch limit. Internal to metadata/store.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/async/one_shot.h"
+#include "metadata/store/pg_connection.h"
+
+namespace rondel::metadata {
+
+// What shares a statement. kSingle never does.
+enum class Lane { kPut, kDelete, kFind, kSingle };
+inline constexpr size_t kLanes = 4;
+
+// One waiting request. Lives until one of its functions has run.
+class PgJob {
+ public:
+  virtual ~PgJob() = default;
+  // Two jobs with the same non-empty key never share a batch: one row a key.
+  virtual const std::string& exclusive_key() const = 0;
+  // Nobody waits for it any more and it has not begun: it may be dropped.
+  virtual bool expired() const = 0;
+  virtual void fail(const Error& error) = 0;
+};
+
+struct PgWorkerOptions {
+  std::string dsn;
+  size_t connections = 4;
+  size_t batch_max = 64;
+  size_t queue_max = 4096;
+};
+
+struct PgWorkerStatus {
+  size_t connections = 0;
+  size_t busy = 0;
+  std::array<size_t, kLanes> queued{};
+  uint64_t errors = 0;
+  bool connected = false;
+};
+
+class PgWorkers {
+ public:
+  using Batch = std::vector<std::unique_ptr<PgJob>>;
+  // Runs a batch and completes every job in it. Called on a worker's thread.
+  using Run = std::function<void(Lane, PgConnection&, Batch)>;
+
+  PgWorkers(PgWorkerOptions options, Run run);
+  ~PgWorkers();
+
+  // False when the queue is full; the job is not taken then.
+  bool submit(Lane lane, std::unique_ptr<PgJob>& job);
+  PgWorkerStatus status() const;
+  // For metrics: called with the size of every batch.
+  std::function<void(Lane, size_t)> on_batch;
+
+ private:
+  struct LaneState {
+    std::deque<std::unique_ptr<PgJob>> waiting;
+    size_t active = 0;        // Workers in it.
+  };
+
+  void work();
+  std::optional<Lane> next_lane();
+  Batch take(Lane lane);
+  void fail_all(Batch batch, const Error& error);
+
+  const PgWorkerOptions options_;
+  const Run run_;
+  mutable std::mutex mutex_;
+  std::condition_variable ready_;
+  std::array<LaneState, kLanes> lanes_;   // Guarded by mutex_, as is the rest.
+  size_t turn_ = 0;
+  size_t busy_ = 0;
+  size_t connected_ = 0;
+  uint64_t errors_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace rondel::metadata

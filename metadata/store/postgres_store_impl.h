@@ -1,0 +1,72 @@
+// The parts of PostgresMetadataStore, one .cc file each: commits.cc, lookup.cc, listing.cc, uploads.cc, buckets.cc.
+#pragma once
+
+#include "metadata/store/pg_call.h"
+#include "metadata/store/pg_codec.h"
+#include "metadata/store/postgres_store.h"
+#include "metadata/store/version_clock.h"
+
+namespace rondel::metadata {
+
+using PutJob = RequestJob<PutObject, CommitOutcome>;
+using DeleteJob = RequestJob<DeleteObject, CommitOutcome>;
+using FindJob = RequestJob<ObjectQuery, ObjectLookup>;
+
+class PostgresStore final : public PostgresMetadataStore {
+ public:
+  explicit PostgresStore(PostgresStoreOptions options);
+
+  async::Task<Result<CommitOutcome>> put_object(PutObject request) override;
+  async::Task<Result<CommitOutcome>> delete_object(DeleteObject request) override;
+  async::Task<Result<ObjectLookup>> find_object(ObjectQuery query) override;
+  async::Task<Result<std::vector<CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) override;
+  async::Task<Result<CommitOutcome>> copy_object(CopyObject request) override;
+  async::Task<Result<CommitOutcome>> append_object(AppendObject request) override;
+  async::Task<Result<CommitOutcome>> rename_object(RenameObject request) override;
+  async::Task<Result<ListPage>> list(ListQuery query) override;
+  async::Task<Result<CommitStatus>> create_upload(CommitContext context, Upload upload) override;
+  async::Task<Result<CommitOutcome>> put_part(PutPart request) override;
+  async::Task<Result<CommitOutcome>> copy_part(CopyPart request) override;
+  async::Task<Result<UploadLookup>> find_upload(UploadQuery query) override;
+  async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) override;
+  async::Task<Result<CommitOutcome>> complete_upload(CompleteUpload request) override;
+  async::Task<Result<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload, std::string key) override;
+  async::Task<Result<void>> release_streams(std::vector<Extent> streams, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
+  async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind, std::optional<std::string> document,
+                                                        Deadline deadline) override;
+  async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key, Deadline deadline) override;
+  PostgresStoreStatus status() const override;
+
+ private:
+  void run_batch(Lane lane, PgConnection& connection, PgWorkers::Batch batch);
+  void put_batch(PgConnection& connection, std::vector<PutJob*> jobs);
+  void delete_batch(PgConnection& connection, std::vector<DeleteJob*> jobs);
+  void find_batch(PgConnection& connection, std::vector<FindJob*> jobs);
+
+  const PostgresStoreOptions options_;
+  VersionClock clock_;
+  PgWorkers workers_;  // Last: its threads use the rest.
+};
+
+// A sortable name of a row: what two writers of the same key have in common.
+std::string row_key(int64_t bucket, std::string_view key);
+
+// Runs `statement`, again while it meets lock time-outs, deadlocks or serialisation failures (everything rolled back then).
+template <class Statement>
+Result<PgResult> with_retries(Statement statement) {
+  constexpr int kAttempts = 4;
+  auto result = statement();
+  for (int i = 1; i < kAttempts && !result && result.error().code == ErrorCode::kCancelled; ++i) result = statement();
+  if (!result && result.error().code == ErrorCode::kCancelled) result.error().code = ErrorCode::kResourceExhausted;
+  return result;
+}
+
+// The single outcome row of a commit function.
+Result<CommitOutcome> one_outcome(Result<PgResult> result);
+
+}  // namespace rondel::metadata

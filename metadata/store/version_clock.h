@@ -1,0 +1,26 @@
+// VersionClock: version ids that rise with every call, from a hybrid logical clock.
+#pragma once
+
+#include <atomic>
+
+#include "common/base/clock.h"
+#include "common/model/ids.h"
+
+namespace rondel::metadata {
+
+// Safe for concurrent use.
+class VersionClock {
+ public:
+  VersionClock(const Clock& clock, uint16_t site) : clock_(clock), site_(site) {}
+  model::VersionId next();
+
+ private:
+  const Clock& clock_;
+  const uint16_t site_;
+  std::atomic<uint64_t> last_{0};  // Milliseconds << 16 | counter.
+};
+
+// What a version's clock says, in milliseconds.
+SystemTime time_of(const model::VersionId& version);
+
+}  // namespace rondel::metadata

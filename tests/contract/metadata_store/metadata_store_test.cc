@@ -1,0 +1,486 @@
+// What every MetadataStore promises, seen through PostgreSQL.
+#include "metadata/store/metadata_store.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "common/async/event_loop.h"
+#include "common/async/task_group.h"
+#include "metadata/store/account_store.h"
+#include "metadata/store/postgres_cluster_store.h"
+#include "metadata/store/postgres_directory.h"
+#include "metadata/store/postgres_store.h"
+#include "tests/contract/metadata_store/postgres_server.h"
+
+namespace rondel::metadata {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Credential& owner() {
+  static const Credential credential = [] {
+    auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
+    return accounts->create_account({.name = "owner", .access_key = "OWNERKEY", .secret_key = "owner-secret"}).value();
+  }();
+  return credential;
+}
+
+class MetadataStoreContract : public ::testing::Test {
+ protected:
+  static MetadataStore& store() {
+    static auto made = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
+    return *made;
+  }
+
+  void SetUp() override {
+    static int count = 0;
+    bucket_ = make_bucket("contract-" + std::to_string(++count));
+  }
+
+  Bucket make_bucket(const std::string& name) {
+    auto outcome = run(store().create_bucket({.name = name, .owner_account = owner().account.id, .region = "us-east-1"}, soon()));
+    EXPECT_EQ(outcome.status, BucketStatus::kOk);
+    return outcome.bucket;
+  }
+
+  static Deadline soon() { return deadline_in(10s); }
+
+  template <class T>
+  static T run(async::Task<Result<T>> task) {
+    auto result = async::block_on(std::move(task));
+    EXPECT_TRUE(result) << to_string(result.error());
+    if (!result) throw std::runtime_error(to_string(result.error()));
+    return std::move(*result);
+  }
+
+  CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
+
+  PutObject put_request(const std::string& key, uint64_t size, Versioning versioning = Versioning::kNever) const {
+    PutObject put{context(), key, {}, versioning, {}};
+    put.version.size = size;
+    put.version.etag = "etag" + std::to_string(size);
+    put.version.owner_account = owner().account.id;
+    put.version.headers = {{"content-type", "text/plain"}, {"x-amz-meta-a", "b"}};
+    put.version.checksum = model::Checksum{model::ChecksumAlgorithm::kCrc32, model::ChecksumType::kFullObject, "abcd"};
+    if (size > 0) put.version.extents = {{0, model::StreamId::random(), size, 0, size}};
+    return put;
+  }
+
+  CommitOutcome put(const std::string& key, uint64_t size, Versioning versioning = Versioning::kNever) {
+    return run(store().put_object(put_request(key, size, versioning)));
+  }
+
+  ObjectLookup find(const std::string& key, ExtentRange range = {ExtentRange::Kind::kAll}) {
+    return run(store().find_object({.bucket = bucket_.name, .key = key, .range = range, .deadline = soon()}));
+  }
+
+  ListPage list(ListQuery query) {
+    query.bucket_id = bucket_.id;
+    query.deadline = soon();
+    return run(store().list(std::move(query)));
+  }
+
+  std::vector<std::string> keys_of(const ListPage& page) {
+    std::vector<std::string> keys;
+    for (const auto& entry : page.entries) keys.push_back(entry.key);
+    return keys;
+  }
+
+  BucketUsage usage() { return run(store().bucket_usage(bucket_.id, soon())); }
+
+  Bucket bucket_;
+};
+
+TEST_F(MetadataStoreContract, PutIsFoundWithEverythingItWasGiven) {
+  const auto request = put_request("a/b", 77);
+  const auto outcome = run(store().put_object(request));
+  ASSERT_EQ(outcome.status, CommitStatus::kCommitted);
+  const auto found = find("a/b");
+  ASSERT_EQ(found.status, LookupStatus::kFound);
+  EXPECT_EQ(found.object.version, outcome.version);
+  EXPECT_EQ(found.object.size, 77u);
+  EXPECT_EQ(found.object.etag, "etag77");
+  EXPECT_EQ(found.object.headers, request.version.headers);
+  EXPECT_EQ(found.object.checksum, request.version.checksum);
+  EXPECT_EQ(found.object.extents, request.version.extents);
+  EXPECT_EQ(found.bucket_id, bucket_.id);
+}
+
+TEST_F(MetadataStoreContract, AbsentThingsAreNamed) {
+  EXPECT_EQ(find("nothing").status, LookupStatus::kNoSuchKey);
+  EXPECT_EQ(run(store().find_object({.bucket = "no-such-bucket", .key = "k", .deadline = soon()})).status, LookupStatus::kNoSuchBucket);
+  EXPECT_EQ(run(store().find_object({.bucket = bucket_.name, .key = "k", .version = model::VersionId::random(), .deadline = soon()})).status,
+            LookupStatus::kNoSuchVersion);
+}
+
+TEST_F(MetadataStoreContract, KeysAreOpaqueBytes) {
+  for (const std::string key : {"a", "a/b", "a//../b/", "\xc3\xa9", "a\x01", "A"}) EXPECT_EQ(put(key, 1).status, CommitStatus::kCommitted);
+  EXPECT_EQ(keys_of(list({})), (std::vector<std::string>{"A", "a", "a\x01", "a//../b/", "a/b", "\xc3\xa9"}));
+}
+
+TEST_F(MetadataStoreContract, ConcurrentPutsOfManyKeysAndOneKey) {
+  async::EventLoop loop;
+  int left = 200;
+  for (int i = 0; i < 200; ++i) {
+    const std::string key = i % 2 == 0 ? "same" : "key" + std::to_string(i);
+    auto one = [](MetadataStore& target, PutObject request, int& remaining, async::EventLoop& runner) -> async::Task<void> {
+      const auto outcome = co_await target.put_object(std::move(request));
+      EXPECT_TRUE(outcome && outcome->status == CommitStatus::kCommitted);
+      if (--remaining == 0) runner.stop();
+    };
+    async::spawn(loop, one(store(), put_request(key, static_cast<uint64_t>(i + 1)), left, loop));
+  }
+  loop.run();
+  EXPECT_EQ(list({}).entries.size(), 101u);
+  EXPECT_EQ(usage().objects, 101u);
+}
+
+TEST_F(MetadataStoreContract, ConditionsAreDecidedOnTheCurrentVersion) {
+  auto conditional = [&](std::vector<std::string> match, std::vector<std::string> none) {
+    auto request = put_request("c", 5);
+    request.conditions.if_match = std::move(match);
+    request.conditions.if_none_match = std::move(none);
+    return run(store().put_object(std::move(request))).status;
+  };
+  EXPECT_EQ(conditional({"x"}, {}), CommitStatus::kNoSuchKey);
+  EXPECT_EQ(conditional({}, {"*"}), CommitStatus::kCommitted);
+  EXPECT_EQ(conditional({}, {"*"}), CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(conditional({"wrong"}, {}), CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(conditional({"etag5"}, {}), CommitStatus::kCommitted);
+}
+
+TEST_F(MetadataStoreContract, StaleSettingsDeletedBucketsAndFencedEpochsAreRefused) {
+  auto request = put_request("k", 1);
+  request.context.settings_version += 1;
+  EXPECT_EQ(run(store().put_object(request)).status, CommitStatus::kSettingsChanged);
+  request.context.bucket_id = 1 << 30;
+  EXPECT_EQ(run(store().put_object(request)).status, CommitStatus::kNoSuchBucket);
+}
+
+TEST_F(MetadataStoreContract, OverwriteAndDeleteReleaseStreamsAndCountUsage) {
+  put("k", 10);
+  put("k", 20);
+  EXPECT_EQ(usage().bytes, 20u);
+  const auto outcome = run(store().delete_object({.context = context(), .key = "k"}));
+  EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
+  EXPECT_EQ(find("k").status, LookupStatus::kNoSuchKey);
+  EXPECT_EQ(usage().bytes, 0u);
+  EXPECT_EQ(usage().objects, 0u);
+  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "k"})).status, CommitStatus::kCommitted);
+}
+
+TEST_F(MetadataStoreContract, VersionsStackAndDeleteMarkersHide) {
+  const auto first = put("v", 1, Versioning::kEnabled);
+  const auto second = put("v", 2, Versioning::kEnabled);
+  EXPECT_LT(first.version, second.version);
+  EXPECT_FALSE(second.is_null);
+  const auto marker = run(store().delete_object({.context = context(), .key = "v", .versioning = Versioning::kEnabled}));
+  EXPECT_TRUE(marker.delete_marker);
+  EXPECT_TRUE(find("v").object.delete_marker);
+  EXPECT_TRUE(list({}).entries.empty());
+  const auto versions = list({.versions = true});
+  ASSERT_EQ(versions.entries.size(), 3u);
+  EXPECT_TRUE(versions.entries[0].object.delete_marker);
+  EXPECT_TRUE(versions.entries[0].latest);
+  EXPECT_EQ(versions.entries[2].object.version, first.version);
+  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "v", .version = marker.version})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(find("v").object.version, second.version);
+  const auto old = run(store().find_object(
+      {.bucket = bucket_.name, .key = "v", .version = first.version, .range = {ExtentRange::Kind::kAll}, .deadline = soon()}));
+  EXPECT_EQ(old.object.size, 1u);
+  EXPECT_EQ(old.object.extents.size(), 1u);
+  EXPECT_EQ(usage().bytes, 3u);
+}
+
+TEST_F(MetadataStoreContract, SuspendedVersioningReplacesTheNullVersion) {
+  put("s", 1, Versioning::kEnabled);
+  put("s", 2, Versioning::kSuspended);
+  put("s", 3, Versioning::kEnabled);
+  put("s", 4, Versioning::kSuspended);
+  const auto versions = list({.versions = true});
+  ASSERT_EQ(versions.entries.size(), 3u);
+  EXPECT_EQ(versions.entries[0].object.size, 4u);
+  EXPECT_TRUE(versions.entries[0].object.is_null);
+  EXPECT_EQ(versions.entries[1].object.size, 3u);
+  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "s", .null_version = true})).version, versions.entries[0].object.version);
+  EXPECT_EQ(find("s").object.size, 3u);
+  put("s", 5, Versioning::kSuspended);
+  put("s", 6, Versioning::kEnabled);
+  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "s", .null_version = true})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(usage().bytes, 1u + 3u + 6u);
+}
+
+TEST_F(MetadataStoreContract, DeleteObjectsAnswersInOrder) {
+  put("d1", 1);
+  put("d3", 1);
+  std::vector<DeleteObject> requests;
+  for (const std::string key : {"d3", "d2", "d1"}) requests.push_back({.context = context(), .key = key});
+  requests[0].conditions.if_match = {"nope"};
+  const auto outcomes = run(store().delete_objects(requests));
+  ASSERT_EQ(outcomes.size(), 3u);
+  EXPECT_EQ(outcomes[0].status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(outcomes[1].status, CommitStatus::kCommitted);
+  EXPECT_EQ(outcomes[2].status, CommitStatus::kCommitted);
+  EXPECT_EQ(keys_of(list({})), std::vector<std::string>{"d3"});
+}
+
+TEST_F(MetadataStoreContract, CopySharesStreamsUntilTheLastReferenceGoes) {
+  const auto source = put("source", 9);
+  CopyObject copy{put_request("copy", 0), bucket_.id, "source", source.version, "etag9"};
+  copy.put.version.etag.clear();
+  const auto outcome = run(store().copy_object(copy));
+  ASSERT_EQ(outcome.status, CommitStatus::kCommitted);
+  EXPECT_EQ(outcome.etag, "etag9");
+  EXPECT_EQ(find("copy").object.extents, find("source").object.extents);
+  copy.source_etag = "other";
+  EXPECT_EQ(run(store().copy_object(copy)).status, CommitStatus::kSourceChanged);
+  auto cluster = make_postgres_cluster_store(postgres_dsn());
+  const uint64_t before = run(cluster->queue_depths(soon())).released;
+  run(store().delete_object({.context = context(), .key = "source"}));
+  EXPECT_EQ(run(cluster->queue_depths(soon())).released, before);
+  run(store().delete_object({.context = context(), .key = "copy"}));
+  EXPECT_EQ(run(cluster->queue_depths(soon())).released, before + 1);
+}
+
+TEST_F(MetadataStoreContract, AppendGrowsAndChecksTheOffset) {
+  AppendObject append{put_request("log", 4), 0, ""};
+  ASSERT_EQ(run(store().append_object(append)).status, CommitStatus::kCommitted);
+  AppendObject more{put_request("log", 6), 4, "etag4"};
+  more.put.version.etag = "etag10";
+  ASSERT_EQ(run(store().append_object(more)).size, 10u);
+  EXPECT_EQ(run(store().append_object(more)).status, CommitStatus::kOffsetMismatch);
+  const auto found = find("log");
+  ASSERT_EQ(found.object.extents.size(), 2u);
+  EXPECT_EQ(found.object.extents[1].start, 4u);
+  EXPECT_EQ(find("log", {ExtentRange::Kind::kOffsets, 5, 6}).object.extents.size(), 1u);
+  EXPECT_EQ(find("log", {ExtentRange::Kind::kSuffix, 1, 0}).object.extents[0].start, 4u);
+  run(store().delete_object({.context = context(), .key = "log"}));
+}
+
+TEST_F(MetadataStoreContract, RenameMovesAndReplaces) {
+  put("from", 3);
+  put("to", 4);
+  EXPECT_EQ(run(store().rename_object({context(), "from", "to", {}, {}})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(find("from").status, LookupStatus::kNoSuchKey);
+  EXPECT_EQ(find("to").object.size, 3u);
+  EXPECT_EQ(run(store().rename_object({context(), "from", "to", {}, {}})).status, CommitStatus::kNoSuchKey);
+  EXPECT_EQ(usage().objects, 1u);
+}
+
+TEST_F(MetadataStoreContract, ListingFoldsPagesAndResumes) {
+  for (const std::string key : {"a", "b/1", "b/2", "b/3", "c", "d/x/1", "d/y", "e"}) put(key, 1);
+  auto page = list({.delimiter = "/", .max = 2});
+  EXPECT_EQ(keys_of(page), std::vector<std::string>{"a"});
+  EXPECT_EQ(page.common_prefixes, std::vector<std::string>{"b/"});
+  ASSERT_TRUE(page.truncated);
+  EXPECT_EQ(page.next_prefix, "b/");
+  page = list({.delimiter = "/", .after_prefix = "b/", .max = 10});
+  EXPECT_EQ(keys_of(page), (std::vector<std::string>{"c", "e"}));
+  EXPECT_EQ(page.common_prefixes, std::vector<std::string>{"d/"});
+  EXPECT_FALSE(page.truncated);
+  EXPECT_EQ(keys_of(list({.prefix = "b/", .after_key = "b/1"})), (std::vector<std::string>{"b/2", "b/3"}));
+  EXPECT_EQ(list({.prefix = "d/", .delimiter = "/"}).common_prefixes, std::vector<std::string>{"d/x/"});
+  EXPECT_TRUE(list({.prefix = "zzz"}).entries.empty());
+  EXPECT_EQ(keys_of(list({.after_key = "c", .max = 1})), std::vector<std::string>{"d/x/1"});
+}
+
+class Multipart : public MetadataStoreContract {
+ protected:
+  model::UploadId create(const std::string& key) {
+    Upload upload;
+    upload.id = model::UploadId::random();
+    upload.key = key;
+    upload.initiator_account = upload.owner_account = owner().account.id;
+    upload.headers = {{"content-type", "x/y"}};
+    upload.checksum_algorithm = model::ChecksumAlgorithm::kCrc32c;
+    EXPECT_EQ(run(store().create_upload(context(), upload)), CommitStatus::kCommitted);
+    return upload.id;
+  }
+
+  CommitOutcome put_part(const model::UploadId& upload, const std::string& key, uint32_t number, uint64_t size) {
+    PutPart put{context(), upload, key, {}, {}};
+    put.part = {number, size, "p" + std::to_string(number), {{model::ChecksumAlgorithm::kCrc32c, {}, "wxyz"}}, {}};
+    put.extents = {{0, model::StreamId::random(), size, 0, size}};
+    return run(store().put_part(put));
+  }
+
+  CompleteUpload complete_request(const model::UploadId& upload, const std::string& key, std::vector<uint32_t> numbers, uint64_t size) {
+    CompleteUpload complete{context(), upload, key, {}, {}, {}, "whole-2", {}, size};
+    for (const uint32_t number : numbers) complete.parts.push_back({number, "p" + std::to_string(number), {}});
+    return complete;
+  }
+
+  static constexpr uint64_t kPart = 5 << 20;
+};
+
+TEST_F(Multipart, PartsBecomeAnObject) {
+  const auto upload = create("m");
+  EXPECT_EQ(put_part(upload, "m", 1, kPart).status, CommitStatus::kCommitted);
+  EXPECT_EQ(put_part(upload, "m", 3, 100).status, CommitStatus::kCommitted);
+  EXPECT_EQ(put_part(upload, "m", 2, 50).status, CommitStatus::kCommitted);
+  EXPECT_EQ(put_part(upload, "m", 3, 200).status, CommitStatus::kCommitted);
+  const auto listed = run(store().find_upload({bucket_.id, upload, "m", 0, 2, soon()}));
+  EXPECT_EQ(listed.parts.size(), 2u);
+  EXPECT_TRUE(listed.truncated);
+  EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {3, 1}, kPart + 200))).status, CommitStatus::kInvalidPartOrder);
+  EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {1, 4}, kPart))).status, CommitStatus::kInvalidPart);
+  EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {2, 3}, 250))).status, CommitStatus::kEntityTooSmall);
+  const auto done = run(store().complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
+  ASSERT_EQ(done.status, CommitStatus::kCommitted);
+  const auto again = run(store().complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
+  EXPECT_EQ(again.status, CommitStatus::kUploadCompleted);
+  EXPECT_EQ(again.version, done.version);
+
+  const auto found = find("m");
+  EXPECT_EQ(found.object.part_count, 2u);
+  EXPECT_EQ(found.object.size, kPart + 200);
+  EXPECT_EQ(found.object.extents.size(), 2u);
+  EXPECT_EQ(found.object.headers, (Headers{{"content-type", "x/y"}}));
+  const auto part = find("m", {ExtentRange::Kind::kPart, 3, 0});
+  ASSERT_TRUE(part.part);
+  EXPECT_EQ(part.part->size, 200u);
+  EXPECT_EQ(part.part_start, kPart);
+  ASSERT_EQ(part.object.extents.size(), 1u);
+  EXPECT_EQ(part.object.extents[0].start, kPart);
+  const auto attributes = run(store().find_object(
+      {.bucket = bucket_.name, .key = "m", .with_parts = true, .parts_max = 1, .deadline = soon()}));
+  ASSERT_EQ(attributes.object.parts.size(), 1u);
+  EXPECT_TRUE(attributes.parts_truncated);
+  EXPECT_EQ(attributes.object.parts[0].checksums[0].value, "wxyz");
+  EXPECT_EQ(put_part(upload, "m", 1, 1).status, CommitStatus::kNoSuchUpload);
+  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "m"})).status, CommitStatus::kCommitted);
+}
+
+TEST_F(Multipart, OnePartCompleteAndCopiedPart) {
+  const auto source = put("src", 1000);
+  const auto upload = create("n");
+  CopyPart copy{{context(), upload, "n", {1, 400, "p1", {}, {}}, {}}, bucket_.id, "src", source.version, "etag1000", 100};
+  ASSERT_EQ(run(store().copy_part(copy)).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(store().complete_upload(complete_request(upload, "n", {1}, 400))).status, CommitStatus::kCommitted);
+  const auto found = find("n");
+  ASSERT_EQ(found.object.extents.size(), 1u);
+  EXPECT_EQ(found.object.extents[0].offset, 100u);
+  EXPECT_EQ(found.object.extents[0].stream, find("src").object.extents[0].stream);
+}
+
+TEST_F(Multipart, AbortReleasesAndUploadsAreListed) {
+  const auto first = create("x/1");
+  const auto second = create("x/1");
+  create("y");
+  put_part(first, "x/1", 1, 10);
+  ListUploadsQuery query{.bucket_id = bucket_.id, .max = 10, .deadline = soon()};
+  auto page = run(store().list_uploads(query));
+  ASSERT_EQ(page.uploads.size(), 3u);
+  EXPECT_EQ(page.uploads[0].id, first);
+  query.delimiter = "/";
+  page = run(store().list_uploads(query));
+  EXPECT_EQ(page.common_prefixes, std::vector<std::string>{"x/"});
+  EXPECT_EQ(page.uploads.size(), 1u);
+  query = {.bucket_id = bucket_.id, .after_key = "x/1", .after_upload = first, .max = 1, .deadline = soon()};
+  page = run(store().list_uploads(query));
+  ASSERT_EQ(page.uploads.size(), 1u);
+  EXPECT_EQ(page.uploads[0].id, second);
+  EXPECT_TRUE(page.truncated);
+  EXPECT_EQ(run(store().abort_upload(context(), first, "x/1")), CommitStatus::kCommitted);
+  EXPECT_EQ(run(store().abort_upload(context(), first, "x/1")), CommitStatus::kNoSuchUpload);
+}
+
+TEST_F(MetadataStoreContract, BucketsHaveOneOwnerAndMustBeEmptyToGo) {
+  EXPECT_EQ(run(store().create_bucket({.name = bucket_.name, .owner_account = owner().account.id}, soon())).status,
+            BucketStatus::kAlreadyOwnedByYou);
+  put("k", 1);
+  EXPECT_EQ(run(store().delete_bucket(bucket_.id, soon())).status, BucketStatus::kNotEmpty);
+  run(store().delete_object({.context = context(), .key = "k"}));
+  EXPECT_EQ(run(store().delete_bucket(bucket_.id, soon())).status, BucketStatus::kOk);
+  EXPECT_EQ(run(store().find_bucket(bucket_.name, soon())).status, BucketStatus::kNoSuchBucket);
+  EXPECT_EQ(run(store().put_object(put_request("k", 1))).status, CommitStatus::kNoSuchBucket);
+}
+
+TEST_F(MetadataStoreContract, SettingsRaiseTheSettingsVersion) {
+  const auto changed = run(store().set_bucket_setting(bucket_.id, SettingKind::kTagging, "<doc/>", soon()));
+  EXPECT_EQ(changed.bucket.settings_version, bucket_.settings_version + 1);
+  const auto seen = run(store().find_bucket(bucket_.name, soon())).bucket;
+  EXPECT_EQ(seen.settings.at(SettingKind::kTagging), "<doc/>");
+  run(store().set_bucket_setting(bucket_.id, SettingKind::kTagging, std::nullopt, soon()));
+  EXPECT_TRUE(run(store().find_bucket(bucket_.name, soon())).bucket.settings.empty());
+}
+
+TEST_F(MetadataStoreContract, CredentialsAreOpenedAndDirectoryHearsOfChanges) {
+  owner();
+  auto directory = make_postgres_directory(store(), postgres_dsn(), real_clock());
+  const auto seen = run(directory->find_credential("OWNERKEY", soon()));
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->key.secret_key, "owner-secret");
+  EXPECT_FALSE(run(directory->find_credential("UNKNOWN", soon())));
+  EXPECT_FALSE(run(directory->find_bucket("appears-later", soon())));
+  make_bucket("appears-later");
+  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
+  ASSERT_TRUE(accounts->set_key_enabled("OWNERKEY", false));
+  const Deadline end = deadline_in(5s);
+  bool heard = false;
+  while (!heard && std::chrono::steady_clock::now() < end) {
+    heard = !run(directory->find_credential("OWNERKEY", soon()))->key.enabled && run(directory->find_bucket("appears-later", soon()));
+    std::this_thread::sleep_for(20ms);
+  }
+  EXPECT_TRUE(heard);
+  ASSERT_TRUE(accounts->set_key_enabled("OWNERKEY", true));
+}
+
+TEST(AccountStoreContract, NamesKeysAndMailAreUnique) {
+  owner();
+  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
+  const auto made = accounts->create_account({.name = "second", .email = "a@b.c"});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->account.canonical_id.size(), 64u);
+  EXPECT_EQ(accounts->create_account({.name = "second"}).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(accounts->create_account({.name = "third", .email = "a@b.c"}).error().message, "this e-mail address is taken");
+  EXPECT_EQ(accounts->create_account({.name = "fourth", .access_key = "bad/key"}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(accounts->find_account("fourth").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(accounts->list_keys(made->account.id)->at(0).secret_key, made->key.secret_key);
+  auto wrong = AccountStore::open(postgres_dsn(), std::string(32, 'x')).value();
+  EXPECT_EQ(wrong->list_keys(made->account.id).error().code, ErrorCode::kCorruption);
+  EXPECT_TRUE(accounts->delete_key(made->key.access_key));
+  EXPECT_EQ(accounts->delete_key(made->key.access_key).error().code, ErrorCode::kNotFound);
+}
+
+template <class T>
+T value_of(Result<T> result) {
+  EXPECT_TRUE(result) << to_string(result.error());
+  return std::move(*result);
+}
+
+TEST(ClusterStoreContract, EpochsAreFencedByTheCoordinatorsToken) {
+  const auto soon = [] { return deadline_in(10s); };
+  auto first = make_postgres_cluster_store(postgres_dsn());
+  auto second = make_postgres_cluster_store(postgres_dsn());
+  EXPECT_EQ(value_of(async::block_on(first->cluster_id(soon()))), value_of(async::block_on(second->cluster_id(soon()))));
+  const auto token = value_of(async::block_on(first->claim_coordinator(soon())));
+  ASSERT_TRUE(token);
+  EXPECT_EQ(value_of(async::block_on(first->claim_coordinator(soon()))), token);
+  EXPECT_FALSE(value_of(async::block_on(second->claim_coordinator(soon()))));
+  EXPECT_TRUE(async::block_on(first->publish_ring({1, "ring"}, 0, 1, *token, soon())));
+  EXPECT_EQ(async::block_on(first->publish_ring({3, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
+  first.reset();
+  std::optional<uint64_t> next;
+  for (int i = 0; i < 100 && !next; ++i) {
+    next = value_of(async::block_on(second->claim_coordinator(soon())));
+    std::this_thread::sleep_for(20ms);
+  }
+  ASSERT_TRUE(next);
+  EXPECT_GT(*next, *token);
+  EXPECT_EQ(async::block_on(second->publish_ring({2, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
+  const auto state = value_of(async::block_on(second->ring_state(soon())));
+  ASSERT_EQ(state.live.size(), 1u);
+  EXPECT_EQ(state.live[0].table, "ring");
+  NodeRecord node{model::NodeId::random(), "a:1", "b:2", "h", "z", {{model::DiskId::random(), 7, "status"}}, {}};
+  EXPECT_TRUE(async::block_on(second->record_node(node, soon())));
+  const auto nodes = value_of(async::block_on(second->list_nodes(soon())));
+  ASSERT_EQ(nodes.size(), 1u);
+  EXPECT_EQ(nodes[0].disks[0].status, "status");
+  EXPECT_EQ(nodes[0].disks[0].id, node.disks[0].id);
+}
+
+}  // namespace
+}  // namespace rondel::metadata
