@@ -2,7 +2,7 @@
 //
 // Durability: a put's callback runs after its record is flushed; nothing acknowledged is lost by a crash at any point.
 // Verification: every read checks block digests; damaged bytes are never returned. Space: deleted blobs stay restorable
-// for a trash period, then compaction returns their segments. Safe for concurrent use. Calls named *_async never block
+// for a trash period that the remover chooses, then compaction returns their segments. Safe for concurrent use. Calls named *_async never block
 // and run their callback on an engine thread, which must not block either; the others block and belong on a disk thread.
 #pragma once
 
@@ -24,16 +24,18 @@ struct EngineOptions {
   model::ClusterId cluster;              // Zero accepts any on the first start.
   model::DiskId disk;                    // Zero: made on the first start; otherwise a different disk is refused.
   uint64_t capacity_bytes = 0;           // 0 = what the file system has.
-  uint64_t segment_bytes = 1ull << 30;
+  uint64_t segment_bytes = 1ull << 30;   // Of a new disk; smaller when fewer than 16 would fit. Kept for the disk's life.
   uint64_t memtable_bytes = 8ull << 20;
   uint64_t block_cache_bytes = 32ull << 20;
   uint32_t batch_records_max = 256;
   uint64_t batch_bytes_max = 4ull << 20;
   uint64_t queue_bytes_max = 64ull << 20;  // Puts waiting above this are refused with kResourceExhausted.
-  Duration trash_period = std::chrono::hours(24);
   Duration journal_period = std::chrono::hours(24 * 7);
   double compaction_garbage_ratio = 0.3;
+  Duration maintenance_period = std::chrono::seconds(1);  // Purging, compaction, trimming; 0 = only when asked (tests).
   const Clock* clock = &real_clock();
+  std::string index_path;                // Empty = path + "/index". RocksDB's files: not on the file-system seam.
+  bool lose_unflushed_index = false;     // Tests: destruction is a crash.
 };
 
 struct PutRequest {
@@ -139,8 +141,10 @@ class Engine {
 
   virtual Result<BlobEntry> stat(const model::BlobId& id) = 0;
 
-  // Moves blobs to the trash durably, then calls back with how many were there. Absent ones are fine.
-  virtual void remove_async(std::vector<model::BlobId> ids, std::move_only_function<void(Result<uint64_t>)> done) = 0;
+  // Moves blobs to the trash durably, to stay restorable for `trash`, then calls back with how many were there. Absent ones
+  // are fine.
+  virtual void remove_async(std::vector<model::BlobId> ids, Duration trash,
+                            std::move_only_function<void(Result<uint64_t>)> done) = 0;
 
   // Takes blobs out of the trash again; how many were there.
   virtual Result<uint64_t> restore(std::vector<model::BlobId> ids) = 0;
@@ -162,7 +166,7 @@ class Engine {
 
   virtual EngineStatus status() = 0;
 
-  // One round of compaction and trash reclaim; bytes given back. Also runs by itself in the background.
+  // One round of purging, compaction of at most one segment, and release of empty ones; bytes given back. Also runs by itself.
   virtual Result<uint64_t> compact_once() = 0;
 
   // Small durable values of the node beside the blobs (ring cache is a file; peers' tokens are here).

@@ -1,0 +1,461 @@
+// The log: what waits is written as one batch, flushed, applied to the index, then acknowledged.
+#include <algorithm>
+#include <cstdlib>
+#include <unordered_map>
+
+#include "common/hash/hash64.h"
+#include "common/log/log.h"
+#include "storage-node/engine/disk_engine.h"
+
+namespace rondel::engine {
+
+using segment::kBlock;
+using segment::RecordHeader;
+using segment::RecordKind;
+
+namespace {
+
+constexpr uint64_t kPrepareStep = 4ull << 20;
+constexpr uint64_t kPrepareAhead = 16ull << 20;
+
+uint64_t journal_token(uint64_t sequence, size_t position) { return (sequence << 12) | position; }
+
+// Memory that a direct write takes.
+class AlignedBuffer {
+ public:
+  ~AlignedBuffer() { std::free(data_); }
+
+  std::span<std::byte> take(size_t bytes) {
+    if (bytes > capacity_) {
+      std::free(data_);
+      capacity_ = segment::round_up(bytes, kPrepareStep);
+      data_ = static_cast<std::byte*>(std::aligned_alloc(kBlock, capacity_));
+    }
+    return {data_, bytes};
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  size_t capacity_ = 0;
+};
+
+bool is_put(CommitItem::Kind kind) { return kind == CommitItem::Kind::kPut || kind == CommitItem::Kind::kLarge; }
+
+bool frees_space(const CommitItem& item) { return !is_put(item.kind) || item.moved_from.has_value(); }
+
+void answer(CommitItem& item, Result<bool> result) {
+  if (item.done) item.done(std::move(result));
+}
+
+}  // namespace
+
+// What one item does: a record (none: the index alone) and the entry before and after.
+struct DiskEngine::Effect {
+  CommitItem* item = nullptr;
+  std::optional<RecordKind> record;
+  std::optional<index::Entry> before;
+  std::optional<index::Entry> now;       // Empty: erased.
+  uint64_t offset = 0;                   // Of the record in its segment.
+};
+
+void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests, PutCallback done) {
+  if (bytes.empty() || bytes.size() > model::kPieceBytes) {
+    return done(fail(ErrorCode::kInvalidArgument, "a blob in one message has 1 to 256 KiB"));
+  }
+  if (hash::block_digests(request.id, 0, bytes.view()) != digests) {
+    return done(fail(ErrorCode::kCorruption, "the bytes do not match their digests"));
+  }
+  CommitItem item;
+  item.entry = {request.id, {}, bytes.size(), hash::blob_digest(digests), request.ring_epoch,
+                static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};
+  item.bytes = std::move(bytes);
+  item.digests = std::move(digests);
+  auto callback = std::make_shared<PutCallback>(std::move(done));
+  item.done = [callback](Result<bool> result) {
+    (*callback)(result ? Result<void>{} : Result<void>(std::unexpected(result.error())));
+  };
+  if (auto accepted = submit(std::move(item)); !accepted) (*callback)(std::unexpected(accepted.error()));
+}
+
+Result<void> DiskEngine::submit(CommitItem item) {
+  if (read_only_) return fail(ErrorCode::kUnavailable, "the disk is read-only after an I/O error");
+  const uint64_t weight = item.weight();
+  if (!frees_space(item) && queue_bytes_.load() + weight > options_.queue_bytes_max) {
+    return fail(ErrorCode::kResourceExhausted, "the disk's queue is full");
+  }
+  {
+    std::lock_guard lock(commit_mutex_);
+    if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
+    queue_bytes_ += weight;
+    commit_queue_.push_back(std::move(item));
+  }
+  commit_ready_.notify_one();
+  return {};
+}
+
+// All of them, one after the other; how many were there. Waits.
+Result<uint64_t> DiskEngine::submit_all(std::vector<CommitItem> items) {
+  struct Wait {
+    std::mutex mutex;
+    std::condition_variable ready;
+    size_t left;
+    uint64_t hits = 0;
+    std::optional<Error> error;
+  };
+  auto wait = std::make_shared<Wait>();
+  wait->left = items.size();
+  for (CommitItem& item : items) {
+    item.done = [wait](Result<bool> result) {
+      std::lock_guard lock(wait->mutex);
+      if (!result) wait->error = result.error();
+      if (result && *result) ++wait->hits;
+      if (--wait->left == 0) wait->ready.notify_all();
+    };
+    if (auto accepted = submit(std::move(item)); !accepted) {
+      std::lock_guard lock(wait->mutex);
+      wait->error = accepted.error();
+      --wait->left;
+    }
+  }
+  std::unique_lock lock(wait->mutex);
+  wait->ready.wait(lock, [&] { return wait->left == 0; });
+  if (wait->error) return std::unexpected(*wait->error);
+  return wait->hits;
+}
+
+void DiskEngine::commit_loop() {
+  for (;;) {
+    std::deque<CommitItem> items;
+    {
+      std::unique_lock lock(commit_mutex_);
+      commit_ready_.wait(lock, [this] { return stopping_ || !commit_queue_.empty(); });
+      if (stopping_) {
+        items.swap(commit_queue_);
+        lock.unlock();
+        for (CommitItem& item : items) answer(item, fail(ErrorCode::kUnavailable, "the disk is closed"));
+        return;
+      }
+      uint64_t bytes = 0;
+      while (!commit_queue_.empty() && items.size() < options_.batch_records_max && bytes < options_.batch_bytes_max) {
+        bytes += commit_queue_.front().weight();
+        items.push_back(std::move(commit_queue_.front()));
+        commit_queue_.pop_front();
+      }
+      queue_bytes_ -= bytes;
+    }
+    commit(std::move(items));
+  }
+}
+
+// nullopt: nothing to write, the item was answered.
+std::optional<DiskEngine::Effect> DiskEngine::decide(CommitItem& item, const std::optional<index::Entry>& before) {
+  using Kind = CommitItem::Kind;
+  Effect effect{&item, std::nullopt, before, before, 0};
+  if (is_put(item.kind) && item.moved_from) {
+    if (!before || before->at != *item.moved_from) {
+      answer(item, false);
+      return std::nullopt;
+    }
+    effect.record = item.kind == Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
+    effect.now->at = item.entry.at;
+    return effect;
+  }
+  if (is_put(item.kind)) {
+    bool replace = !before;
+    if (before && before->digest != item.entry.digest) {
+      answer(item, fail(ErrorCode::kAlreadyExists, "another blob is stored under this id"));
+      return std::nullopt;
+    }
+    if (before) {
+      std::lock_guard lock(damaged_mutex_);
+      replace = damaged_.erase(before->id) > 0;
+    }
+    if (replace) {
+      effect.record = item.kind == Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
+      effect.now = item.entry;
+    } else if (before->trashed()) {
+      effect.record = RecordKind::kRestore;
+      effect.now->purge_at_us = 0;
+    } else if (!before->handoff_for.is_zero() && item.entry.handoff_for.is_zero()) {
+      effect.record = RecordKind::kHandoff;
+      effect.now->handoff_for = {};
+    } else {
+      answer(item, false);
+      return std::nullopt;
+    }
+    return effect;
+  }
+  const bool applies = before && (item.kind == Kind::kRemove ? !before->trashed()
+                                  : item.kind == Kind::kHandoff ? before->handoff_for != item.entry.handoff_for
+                                                                : before->trashed());
+  if (!applies) {
+    answer(item, item.kind == Kind::kHandoff && before.has_value());
+    return std::nullopt;
+  }
+  switch (item.kind) {
+    case Kind::kRemove:
+      effect.record = RecordKind::kRemove;
+      effect.now->purge_at_us = item.entry.purge_at_us;
+      break;
+    case Kind::kRestore:
+      effect.record = RecordKind::kRestore;
+      effect.now->purge_at_us = 0;
+      break;
+    case Kind::kHandoff:
+      effect.record = RecordKind::kHandoff;
+      effect.now->handoff_for = item.entry.handoff_for;
+      break;
+    default: effect.now.reset();
+  }
+  return effect;
+}
+
+void DiskEngine::commit(std::deque<CommitItem> items) {
+  std::unordered_map<model::BlobId, std::optional<index::Entry>> seen;
+  std::vector<Effect> effects;
+  for (CommitItem& item : items) {
+    const model::BlobId& id = item.entry.id;
+    if (!seen.contains(id)) {
+      auto found = index_->find(id);
+      if (!found) {
+        answer(item, std::unexpected(found.error()));
+        continue;
+      }
+      seen[id] = *found;
+    }
+    if (auto effect = decide(item, seen[id])) {
+      seen[id] = effect->now;
+      effects.push_back(*std::move(effect));
+    }
+  }
+  if (effects.empty()) return;
+  const bool only_frees = std::ranges::all_of(effects, [](const Effect& effect) { return frees_space(*effect.item); });
+  write_batch(effects, only_frees);
+}
+
+Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
+  if (log_file_ && log_position_ + bytes <= options_.segment_bytes) return {};
+  auto started = segments_->start(segment::SegmentKind::kLog, sequence_ + 1, from_reserve);
+  if (!started) return std::unexpected(started.error());
+  if (log_file_) segments_->seal(log_.segment);
+  log_file_.reset();
+  TRY(log_file_, fs_.open(segments_->path(started->segment), {.writable = true, .direct_durable = true}));
+  log_ = *started;
+  log_position_ = kBlock;
+  std::lock_guard lock(prepare_mutex_);
+  const bool ready = !log_file_->is_direct() || segments_->was_used(log_.segment);
+  prepare_file_ = ready ? nullptr : segments_->file(log_.segment, log_.generation);
+  prepared_to_ = prepare_target_ = ready ? options_.segment_bytes : kBlock;
+  return {};
+}
+
+void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
+  thread_local AlignedBuffer memory;
+  uint64_t bytes = segment::kBatchHeaderBytes;
+  uint32_t records = 0;
+  for (const Effect& effect : effects) {
+    if (!effect.record) continue;
+    const uint64_t length = *effect.record == RecordKind::kPut ? segment::record_bytes(effect.item->bytes.size()) : segment::kRecordHeaderBytes;
+    bytes += segment::round_up(length, segment::kRecordAlignment);
+    ++records;
+  }
+  if (records == 0) return finish(effects, 0);
+  const uint64_t padded = segment::round_up(bytes, kBlock);
+  if (auto room = make_room(padded, only_frees); !room) {
+    // Deletes and moves go on with the reserve; new blobs are refused.
+    std::deque<CommitItem> others;
+    for (Effect& effect : effects) {
+      if (only_frees || !frees_space(*effect.item)) {
+        answer(*effect.item, std::unexpected(room.error()));
+      } else {
+        others.push_back(std::move(*effect.item));
+      }
+    }
+    if (!others.empty()) commit(std::move(others));
+    return;
+  }
+  const std::span<std::byte> out = memory.take(padded);
+  uint64_t at = segment::kBatchHeaderBytes;
+  for (Effect& effect : effects) {
+    if (!effect.record) continue;
+    const CommitItem& item = *effect.item;
+    RecordHeader header;
+    header.kind = *effect.record;
+    header.moved = item.moved_from.has_value();
+    header.bytes = segment::kRecordHeaderBytes;
+    const index::Entry& entry = *effect.now;
+    header.id = entry.id;
+    header.length = entry.length;
+    header.ring_epoch = entry.ring_epoch;
+    header.created_us = entry.created_us;
+    header.received_us = is_put(item.kind) ? entry.received_us : now_us();
+    header.digest = entry.digest;
+    header.handoff_for = entry.handoff_for;
+    effect.offset = log_position_ + at;
+    if (header.kind == RecordKind::kPut) {
+      header.blocks = static_cast<uint32_t>(item.digests.size());
+      header.bytes = static_cast<uint32_t>(segment::record_bytes(item.bytes.size()));
+      segment::encode_digests(item.digests, out.data() + at + segment::kRecordHeaderBytes);
+      std::ranges::copy(item.bytes.view(), out.data() + at + segment::kRecordHeaderBytes + 8 * item.digests.size());
+      effect.now->at = {log_.segment, log_.generation, effect.offset, segment::round_up(header.bytes, segment::kRecordAlignment), false};
+    } else if (header.kind == RecordKind::kLarge) {
+      header.extent_segment = entry.at.segment;
+      header.extent_generation = entry.at.generation;
+      header.extent_offset = entry.at.offset;
+    } else if (header.kind == RecordKind::kRemove) {
+      header.extent_offset = entry.purge_at_us;
+    }
+    segment::encode(header, log_.generation, out.subspan(at));
+    const uint64_t next = at + segment::round_up(header.bytes, segment::kRecordAlignment);
+    std::fill(out.begin() + static_cast<ptrdiff_t>(at + header.bytes), out.begin() + static_cast<ptrdiff_t>(next), std::byte{0});
+    at = next;
+  }
+  std::fill(out.begin() + static_cast<ptrdiff_t>(at), out.end(), std::byte{0});
+  const segment::BatchHeader header{log_.generation, sequence_ + 1, records, at,
+                                    hash::hash64(ByteView(out).subspan(segment::kBatchHeaderBytes, at - segment::kBatchHeaderBytes))};
+  segment::encode(header, out);
+  if (auto written = write_log(log_position_, out); !written) {
+    become_read_only(written.error());
+    for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, written.error().message));
+    return;
+  }
+  log_position_ += padded;
+  finish(effects, ++sequence_);
+}
+
+// Waits until the blocks were written once: only then is a direct write without journal work for the file system.
+Result<void> DiskEngine::write_log(uint64_t at, ByteView bytes) {
+  {
+    std::unique_lock lock(prepare_mutex_);
+    const uint64_t end = at + bytes.size();
+    if (prepare_target_ < std::min(options_.segment_bytes, end + kPrepareAhead / 2)) {
+      prepare_target_ = std::min(options_.segment_bytes, end + kPrepareAhead);
+      prepare_ready_.notify_one();
+    }
+    prepared_.wait(lock, [&] { return stopping_ || prepared_to_ >= end; });
+    if (prepared_to_ < end) return fail(ErrorCode::kUnavailable, "the disk is closed");
+  }
+  TRY_VOID(log_file_->write_at(at, bytes));
+  return {};
+}
+
+void DiskEngine::prepare_loop() {
+  const std::unique_ptr<std::byte, decltype(&std::free)> zeros(
+      static_cast<std::byte*>(std::aligned_alloc(kBlock, 1 << 20)), &std::free);
+  std::fill_n(zeros.get(), 1 << 20, std::byte{0});
+  std::unique_lock lock(prepare_mutex_);
+  for (;;) {
+    prepare_ready_.wait(lock, [this] { return stopping_ || (prepare_file_ && prepared_to_ < prepare_target_); });
+    if (stopping_) return;
+    const auto file = prepare_file_;
+    const uint64_t from = prepared_to_;
+    const uint64_t to = std::min(options_.segment_bytes, from + kPrepareStep);
+    lock.unlock();
+    Result<void> done;
+    for (uint64_t at = from; at < to && done; at += 1 << 20) {
+      done = file->write_at(at, {zeros.get(), std::min<uint64_t>(1 << 20, to - at)});
+    }
+    if (done) done = file->flush();
+    file->drop_cache(from, to - from);
+    lock.lock();
+    if (!done) become_read_only(done.error());
+    if (file == prepare_file_) prepared_to_ = to;
+    prepared_.notify_all();
+  }
+}
+
+void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
+  auto changes = index_->new_batch();
+  size_t position = 0;
+  bool news = false;
+  for (const Effect& effect : effects) {
+    if (!effect.now) {
+      changes->erase(*effect.before);
+      continue;
+    }
+    changes->store(*effect.now, effect.before);
+    const bool told = effect.record != RecordKind::kHandoff && !effect.item->moved_from;
+    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, *effect.now, now_us()});
+    news = news || told;
+    ++position;
+  }
+  if (sequence > 0) changes->mark(sequence);
+  if (auto applied = index_->apply(*changes); !applied) {
+    become_read_only(applied.error());
+    for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, applied.error().message));
+    return;
+  }
+  for (const Effect& effect : effects) {
+    if (effect.before) count(*effect.before, -1);
+    if (effect.now) count(*effect.now, 1);
+  }
+  for (Effect& effect : effects) answer(*effect.item, true);
+  if (!news) return;
+  std::lock_guard lock(journal_growth_mutex_);
+  if (journal_growth_) journal_growth_();
+}
+
+void DiskEngine::become_read_only(const Error& error) {
+  if (read_only_.exchange(true)) return;
+  log::error("engine", "the disk is read-only from now on: a write or flush failed",
+             {{"disk", options_.disk.to_hex()}, {"path", options_.path}, {"error", error.message}});
+}
+
+namespace {
+
+CommitItem control_item(CommitItem::Kind kind, const model::BlobId& id) {
+  CommitItem item;
+  item.kind = kind;
+  item.entry.id = id;
+  return item;
+}
+
+}  // namespace
+
+void DiskEngine::remove_async(std::vector<model::BlobId> ids, Duration trash, std::move_only_function<void(Result<uint64_t>)> done) {
+  struct Progress {
+    std::atomic<size_t> left;
+    std::atomic<uint64_t> hits{0};
+    std::mutex mutex;
+    std::optional<Error> error;
+    std::move_only_function<void(Result<uint64_t>)> done;
+  };
+  if (ids.empty()) return done(0);
+  auto progress = std::make_shared<Progress>();
+  progress->left = ids.size();
+  progress->done = std::move(done);
+  const uint64_t purge_at = now_us() + static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(trash).count()) + 1;
+  for (const model::BlobId& id : ids) {
+    CommitItem item = control_item(CommitItem::Kind::kRemove, id);
+    item.entry.purge_at_us = purge_at;
+    auto finished = [progress](Result<bool> result) {
+      if (!result) {
+        std::lock_guard lock(progress->mutex);
+        progress->error = result.error();
+      } else if (*result) {
+        ++progress->hits;
+      }
+      if (progress->left.fetch_sub(1) != 1) return;
+      progress->error ? progress->done(std::unexpected(*progress->error)) : progress->done(progress->hits.load());
+    };
+    item.done = finished;
+    if (auto accepted = submit(std::move(item)); !accepted) finished(std::unexpected(accepted.error()));
+  }
+}
+
+Result<uint64_t> DiskEngine::restore(std::vector<model::BlobId> ids) {
+  std::vector<CommitItem> items;
+  for (const model::BlobId& id : ids) items.push_back(control_item(CommitItem::Kind::kRestore, id));
+  return submit_all(std::move(items));
+}
+
+Result<void> DiskEngine::set_handoff(const model::BlobId& id, model::DiskId handoff_for) {
+  std::vector<CommitItem> items;
+  items.push_back(control_item(CommitItem::Kind::kHandoff, id));
+  items.back().entry.handoff_for = handoff_for;
+  TRY(const uint64_t there, submit_all(std::move(items)));
+  if (there == 0) return fail(ErrorCode::kNotFound, "no such blob");
+  return {};
+}
+
+}  // namespace rondel::engine

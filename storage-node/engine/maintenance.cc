@@ -1,0 +1,182 @@
+// Giving space back: purging what has left the trash, moving what is left in sparse segments, freeing empty ones.
+#include <algorithm>
+
+#include "common/log/log.h"
+#include "storage-node/engine/disk_engine.h"
+#include "storage-node/segment/log_reader.h"
+
+namespace rondel::engine {
+
+using segment::kBlock;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr size_t kPurgeBatch = 4096;
+constexpr size_t kMoveBatch = 128;
+constexpr auto kPassOver = 10min;     // A segment that could not be emptied (damage in it) is left alone this long.
+
+}  // namespace
+
+void DiskEngine::maintain_loop() {
+  for (;;) {
+    {
+      std::unique_lock lock(stop_mutex_);
+      if (stop_.wait_for(lock, options_.maintenance_period, [this] { return stopping_.load(); })) return;
+    }
+    if (read_only_) continue;
+    if (auto done = compact_once(); !done && !stopping_) {
+      log::warn("engine", "maintenance failed", {{"disk", options_.disk.to_hex()}, {"error", done.error().message}});
+    }
+  }
+}
+
+Result<uint64_t> DiskEngine::compact_once() {
+  std::lock_guard lock(maintain_mutex_);
+  TRY_VOID(purge());
+  TRY_VOID(index_->drop_journal(now_us() - static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count())));
+  TRY(uint64_t freed, release_empty());
+  if (const auto sparse = segments_->find_garbage(options_.compaction_garbage_ratio)) {
+    TRY(const bool emptied, compact(*sparse));
+    if (!emptied) segments_->pass_over(sparse->segment, std::chrono::steady_clock::now() + kPassOver);
+    TRY(const uint64_t more, release_empty());
+    freed += more;
+  }
+  return freed;
+}
+
+Result<uint64_t> DiskEngine::purge() {
+  uint64_t purged = 0;
+  for (;;) {
+    TRY(const auto ids, index_->purgeable(now_us(), kPurgeBatch));
+    std::vector<CommitItem> items;
+    for (const model::BlobId& id : ids) {
+      CommitItem item;
+      item.kind = CommitItem::Kind::kPurge;
+      item.entry.id = id;
+      items.push_back(std::move(item));
+    }
+    if (items.empty()) return purged;
+    TRY(const uint64_t done, submit_all(std::move(items)));
+    purged += done;
+    if (ids.size() < kPurgeBatch || done == 0) return purged;
+  }
+}
+
+// The index must not fall back, after a crash, to places that are written anew: it is flushed first.
+Result<uint64_t> DiskEngine::release_empty() {
+  uint64_t freed = 0;
+  bool flushed = false;
+  while (const auto empty = segments_->find_empty()) {
+    if (!flushed) {
+      TRY_VOID(index_->flush());
+      flushed = true;
+    }
+    segments_->release(empty->segment);
+    freed += options_.segment_bytes;
+  }
+  return freed;
+}
+
+Result<bool> DiskEngine::compact(const segment::SegmentHeader& header) {
+  ++compactions_;
+  return header.kind == segment::SegmentKind::kLog ? compact_log(header) : compact_bulk(header);
+}
+
+Result<bool> DiskEngine::compact_log(const segment::SegmentHeader& header) {
+  const auto file = segments_->file(header.segment, header.generation);
+  if (!file) return false;
+  segment::LogReader reader(*file, header, options_.segment_bytes);
+  std::vector<CommitItem> moves;
+  const auto move_all = [&]() -> Result<void> {
+    TRY(const uint64_t moved, submit_all(std::exchange(moves, {})));
+    (void)moved;
+    return {};
+  };
+  while (!stopping_) {
+    TRY(const segment::LogBatch* batch, reader.next());
+    if (batch == nullptr) break;
+    for (const segment::LogRecord& record : batch->records) {
+      if (record.header.kind != segment::RecordKind::kPut) continue;
+      TRY(const auto entry, index_->find(record.header.id));
+      if (!entry || entry->at.segment != header.segment || entry->at.generation != header.generation || entry->at.offset != record.offset) continue;
+      const uint64_t digest_bytes = 8ull * record.header.blocks;
+      CommitItem item;
+      item.entry = *entry;
+      item.moved_from = entry->at;
+      item.digests = segment::decode_digests(record.bytes.subspan(segment::kRecordHeaderBytes, digest_bytes));
+      item.bytes = ByteSlice::copy_of(record.bytes.subspan(segment::kRecordHeaderBytes + digest_bytes));
+      compacted_bytes_ += item.bytes.size();
+      moves.push_back(std::move(item));
+      if (moves.size() >= kMoveBatch) TRY_VOID(move_all());
+    }
+  }
+  if (!moves.empty()) TRY_VOID(move_all());
+  return segments_->is_empty(header.segment);
+}
+
+Result<bool> DiskEngine::compact_bulk(const segment::SegmentHeader& header) {
+  const auto file = segments_->file(header.segment, header.generation);
+  if (!file) return false;
+  std::vector<std::byte> block(segment::kRecordHeaderBytes);
+  for (uint64_t at = kBlock; at + kBlock <= options_.segment_bytes && !stopping_;) {
+    TRY(const size_t got, file->read_at(at, block));
+    const auto extent = got == block.size() ? segment::decode_record_header(block, header.generation) : std::nullopt;
+    if (!extent) {
+      at += kBlock;  // Behind a damaged header the next one is found by its hash.
+      continue;
+    }
+    TRY(const auto entry, index_->find(extent->id));
+    if (entry && entry->at.segment == header.segment && entry->at.generation == header.generation && entry->at.offset == at) {
+      if (auto moved = move_extent(*entry); !moved && moved.error().code != ErrorCode::kCorruption) return std::unexpected(moved.error());
+    }
+    at += segment::extent_bytes(extent->length);
+  }
+  return segments_->is_empty(header.segment);
+}
+
+Result<void> DiskEngine::move_extent(const index::Entry& entry) {
+  TRY(auto extent, allocate_extent(entry, true));
+  extent->moved_from = entry.at;
+  uint64_t at = 0;
+  while (at < entry.length) {
+    const uint64_t count = std::min<uint64_t>(model::kPieceBytes, entry.length - at);
+    auto piece = read_entry(entry, at, count, false);
+    if (!piece) {
+      drop_extent(*extent);
+      return std::unexpected(piece.error());
+    }
+    auto queued = queue_piece(extent, piece->bytes, extent->entry.at.offset + kBlock + at);
+    if (!queued && queued.error().code == ErrorCode::kResourceExhausted) {
+      std::this_thread::sleep_for(1ms);
+      if (stopping_) queued = fail(ErrorCode::kUnavailable, "the disk is closed");
+      else continue;
+    }
+    if (!queued) {
+      drop_extent(*extent);
+      return queued;
+    }
+    extent->digests.insert(extent->digests.end(), piece->digests.begin(), piece->digests.end());
+    at += count;
+  }
+  compacted_bytes_ += entry.length;
+  struct Wait {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Result<bool>> result;
+  };
+  auto wait = std::make_shared<Wait>();
+  finish_extent(extent, [wait](Result<bool> result) {
+    std::lock_guard lock(wait->mutex);
+    wait->result = std::move(result);
+    wait->ready.notify_all();
+  });
+  std::unique_lock lock(wait->mutex);
+  wait->ready.wait(lock, [&] { return wait->result.has_value(); });
+  if (!*wait->result) return std::unexpected(wait->result->error());
+  return {};
+}
+
+}  // namespace rondel::engine

@@ -1,0 +1,300 @@
+#include "storage-node/index/index.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+namespace rondel::index {
+namespace {
+
+// First byte of every key: what the rest is.
+constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
+constexpr size_t kEntryBytes = 109;
+
+class Writer {
+ public:
+  explicit Writer(char kind) { out_ += kind; }
+  Writer() = default;
+
+  Writer& big(uint64_t value) {
+    std::byte raw[8];
+    store_be(raw, value);
+    out_.append(reinterpret_cast<const char*>(raw), 8);
+    return *this;
+  }
+  Writer& little(uint64_t value) {
+    std::byte raw[8];
+    store_le(raw, value);
+    out_.append(reinterpret_cast<const char*>(raw), 8);
+    return *this;
+  }
+  Writer& byte(uint8_t value) {
+    out_ += static_cast<char>(value);
+    return *this;
+  }
+  Writer& bytes(ByteView view) {
+    out_ += as_text(view);
+    return *this;
+  }
+  Writer& id(const model::BlobId& blob) { return bytes(blob.bytes()); }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view from) : at_(reinterpret_cast<const std::byte*>(from.data())) {}
+  uint64_t little() { return load_le<uint64_t>(advance(8)); }
+  uint8_t byte() { return std::to_integer<uint8_t>(*advance(1)); }
+  const std::byte* advance(size_t count) {
+    const std::byte* here = at_;
+    at_ += count;
+    return here;
+  }
+
+ private:
+  const std::byte* at_;
+};
+
+std::string blob_key(const model::BlobId& id) { return Writer(kBlob).big(id.ring_hash()).id(id).take(); }
+std::string handoff_key(const Entry& entry) { return Writer(kHandoff).big(entry.received_us).id(entry.id).take(); }
+std::string trash_key(const Entry& entry) { return Writer(kTrash).big(entry.purge_at_us).id(entry.id).take(); }
+std::string journal_key(uint64_t token) { return Writer(kJournal).big(token).take(); }
+
+model::BlobId id_behind(std::string_view key, size_t offset) {
+  return model::BlobId::from_bytes(reinterpret_cast<const std::byte*>(key.data() + offset));
+}
+
+void write_entry(Writer& out, const Entry& entry) {
+  out.little(entry.at.segment | (entry.at.large ? 1ull << 32 : 0)).little(entry.at.generation).little(entry.at.offset);
+  out.little(entry.at.bytes).little(entry.length).little(entry.digest.low).little(entry.digest.high);
+  out.little(entry.ring_epoch).little(entry.created_us).little(entry.received_us).bytes(entry.handoff_for.view());
+  out.little(entry.purge_at_us).byte(1).little(0);
+}
+
+Entry read_entry(const model::BlobId& id, Reader in) {
+  Entry entry;
+  entry.id = id;
+  const uint64_t segment = in.little();
+  entry.at.segment = static_cast<uint32_t>(segment);
+  entry.at.large = (segment >> 32 & 1) != 0;
+  entry.at.generation = in.little();
+  entry.at.offset = in.little();
+  entry.at.bytes = in.little();
+  entry.length = in.little();
+  entry.digest.low = in.little();
+  entry.digest.high = in.little();
+  entry.ring_epoch = in.little();
+  entry.created_us = in.little();
+  entry.received_us = in.little();
+  entry.handoff_for = model::DiskId::from_bytes({in.advance(16), 16}).value();
+  entry.purge_at_us = in.little();
+  return entry;
+}
+
+std::unexpected<Error> failed(const rocksdb::Status& status) {
+  if (status.IsCorruption()) return fail(ErrorCode::kCorruption, "index: " + status.ToString());
+  if (status.IsIncomplete()) return fail(ErrorCode::kUnavailable, "not in memory");
+  return fail(ErrorCode::kInternal, "index: " + status.ToString());
+}
+
+Result<void> checked(const rocksdb::Status& status) {
+  if (status.ok()) return {};
+  return failed(status);
+}
+
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+
+class RocksBatch final : public Index::Batch {
+ public:
+  void store(const Entry& now, const std::optional<Entry>& before) override {
+    if (before && before->trashed() && before->purge_at_us != now.purge_at_us) batch.Delete(trash_key(*before));
+    if (before && !before->handoff_for.is_zero() && (now.handoff_for.is_zero() || now.received_us != before->received_us)) {
+      batch.Delete(handoff_key(*before));
+    }
+    if (now.trashed()) batch.Put(trash_key(now), "");
+    if (!now.handoff_for.is_zero() && !now.trashed()) batch.Put(handoff_key(now), "");
+    if (!now.handoff_for.is_zero() && now.trashed()) batch.Delete(handoff_key(now));
+    Writer value;
+    write_entry(value, now);
+    batch.Put(blob_key(now.id), value.take());
+  }
+
+  void erase(const Entry& before) override {
+    if (before.trashed()) batch.Delete(trash_key(before));
+    if (!before.handoff_for.is_zero()) batch.Delete(handoff_key(before));
+    batch.Delete(blob_key(before.id));
+  }
+
+  void append_journal(const JournalRecord& record) override {
+    Writer value;
+    value.byte(record.removed ? 2 : 1).little(record.flushed_us).id(record.entry.id);
+    write_entry(value, record.entry);
+    batch.Put(journal_key(record.token), value.take());
+  }
+
+  void mark(uint64_t sequence) override { batch.Put(std::string(1, kMark), Writer().little(sequence).take()); }
+
+  rocksdb::WriteBatch batch;
+};
+
+class RocksIndex final : public Index {
+ public:
+  explicit RocksIndex(rocksdb::DB* db) : db_(db) { unlogged_.disableWAL = true; }
+
+  std::unique_ptr<Batch> new_batch() override { return std::make_unique<RocksBatch>(); }
+
+  Result<void> apply(Batch& batch) override {
+    return checked(db_->Write(unlogged_, &static_cast<RocksBatch&>(batch).batch));
+  }
+
+  Result<void> flush() override { return checked(db_->Flush(rocksdb::FlushOptions())); }
+
+  Result<std::optional<Entry>> find(const model::BlobId& id) override { return find_with({}, id); }
+
+  Result<std::optional<Entry>> find_cached(const model::BlobId& id) override {
+    rocksdb::ReadOptions options;
+    options.read_tier = rocksdb::kBlockCacheTier;
+    return find_with(options, id);
+  }
+
+  Result<uint64_t> mark() override { return number(std::string(1, kMark)); }
+
+  Result<void> visit(uint64_t from_hash, const model::BlobId& after, const std::function<bool(const Entry&)>& visitor) override {
+    const bool resume = after != model::BlobId{};
+    auto it = iterator();
+    for (it->Seek(resume ? blob_key(after) : Writer(kBlob).big(from_hash).take()); it->Valid(); it->Next()) {
+      const std::string_view key = it->key().ToStringView();
+      if (key.front() != kBlob) break;
+      const model::BlobId id = id_behind(key, 9);
+      if (resume && id == after) continue;
+      if (!visitor(read_entry(id, Reader(it->value().ToStringView())))) break;
+    }
+    return checked(it->status());
+  }
+
+  Result<std::vector<model::BlobId>> handoffs(size_t max) override { return ids_of(kHandoff, UINT64_MAX, max); }
+  Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) override { return ids_of(kTrash, now_us, max); }
+
+  Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) override {
+    std::vector<JournalRecord> records;
+    auto it = iterator();
+    for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max; it->Next()) {
+      const std::string_view key = it->key().ToStringView();
+      if (key.front() != kJournal) break;
+      JournalRecord record;
+      record.token = load_be<uint64_t>(reinterpret_cast<const std::byte*>(key.data() + 1));
+      Reader value(it->value().ToStringView());
+      record.removed = value.byte() == 2;
+      record.flushed_us = value.little();
+      const model::BlobId id = model::BlobId::from_bytes(value.advance(16));
+      record.entry = read_entry(id, value);
+      records.push_back(std::move(record));
+    }
+    TRY_VOID(checked(it->status()));
+    return records;
+  }
+
+  Result<uint64_t> journal_dropped() override { return number(std::string(1, kDropped)); }
+
+  Result<void> drop_journal(uint64_t flushed_before_us) override {
+    uint64_t last = 0;
+    auto it = iterator();
+    for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal; it->Next()) {
+      Reader value(it->value().ToStringView());
+      value.byte();
+      if (value.little() >= flushed_before_us) break;
+      last = load_be<uint64_t>(reinterpret_cast<const std::byte*>(it->key().data() + 1));
+    }
+    TRY_VOID(checked(it->status()));
+    if (last == 0) return {};
+    rocksdb::WriteBatch batch;
+    batch.DeleteRange(std::string(1, kJournal), journal_key(last + 1));
+    batch.Put(std::string(1, kDropped), Writer().little(last).take());
+    return checked(db_->Write(unlogged_, &batch));
+  }
+
+  Result<void> put_setting(std::string_view key, std::string_view value) override {
+    rocksdb::WriteOptions logged;
+    logged.sync = true;
+    return checked(db_->Put(logged, kSetting + std::string(key), slice(value)));
+  }
+
+  Result<std::string> get_setting(std::string_view key) override {
+    std::string value;
+    const rocksdb::Status status = db_->Get({}, kSetting + std::string(key), &value);
+    if (status.IsNotFound()) return fail(ErrorCode::kNotFound, "no setting " + std::string(key));
+    if (!status.ok()) return failed(status);
+    return value;
+  }
+
+ private:
+  Result<std::optional<Entry>> find_with(const rocksdb::ReadOptions& options, const model::BlobId& id) {
+    rocksdb::PinnableSlice value;
+    const rocksdb::Status status = db_->Get(options, db_->DefaultColumnFamily(), blob_key(id), &value);
+    if (status.IsNotFound()) return std::optional<Entry>();
+    if (!status.ok()) return failed(status);
+    if (value.size() < kEntryBytes) return fail(ErrorCode::kCorruption, "index: a short entry");
+    return std::optional(read_entry(id, Reader(value.ToStringView())));
+  }
+
+  Result<uint64_t> number(const std::string& key) {
+    std::string value;
+    const rocksdb::Status status = db_->Get({}, key, &value);
+    if (status.IsNotFound()) return uint64_t{0};
+    if (!status.ok()) return failed(status);
+    return Reader(value).little();
+  }
+
+  Result<std::vector<model::BlobId>> ids_of(char kind, uint64_t up_to, size_t max) {
+    std::vector<model::BlobId> ids;
+    auto it = iterator();
+    for (it->Seek(std::string(1, kind)); it->Valid() && ids.size() < max; it->Next()) {
+      const std::string_view key = it->key().ToStringView();
+      if (key.front() != kind || load_be<uint64_t>(reinterpret_cast<const std::byte*>(key.data() + 1)) > up_to) break;
+      ids.push_back(id_behind(key, 9));
+    }
+    TRY_VOID(checked(it->status()));
+    return ids;
+  }
+
+  std::unique_ptr<rocksdb::Iterator> iterator() {
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options));
+  }
+
+  std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::WriteOptions unlogged_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
+  rocksdb::Options rocks;
+  rocks.create_if_missing = true;
+  rocks.write_buffer_size = options.memtable_bytes;
+  rocks.max_write_buffer_number = 3;
+  rocks.max_background_jobs = 2;
+  rocks.max_open_files = 256;
+  rocks.compression = rocksdb::kNoCompression;
+  rocks.keep_log_file_num = 2;
+  rocks.max_log_file_size = 4 << 20;
+  rocks.info_log_level = rocksdb::WARN_LEVEL;
+  rocks.avoid_flush_during_shutdown = options.lose_unflushed_at_close;
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(rocks, options.path, &db);
+  if (!status.ok()) return failed(status);
+  return std::make_unique<RocksIndex>(db);
+}
+
+}  // namespace rondel::index

@@ -1,0 +1,102 @@
+// Index: where each blob of a disk lies, and the orders it is asked in. docs/formats/index.md.
+//
+// On RocksDB without log: what is applied becomes durable with the next flush(); the mark that every batch carries then says
+// from which log sequence replay must start. Safe for concurrent use, but batches are applied by one thread at a time.
+// Errors: kInternal (RocksDB's words), kCorruption.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "common/hash/block_digest.h"
+#include "common/model/ids.h"
+
+namespace rondel::index {
+
+// Bytes of a blob's record or extent on the disk.
+struct Location {
+  uint32_t segment = 0;
+  uint64_t generation = 0;   // Of the segment when it was written.
+  uint64_t offset = 0;
+  uint64_t bytes = 0;        // Occupied there, padding included.
+  bool large = false;        // An extent of its own, not a record of the log.
+
+  bool operator==(const Location&) const = default;
+};
+
+struct Entry {
+  model::BlobId id;
+  Location at;
+  uint64_t length = 0;
+  hash::BlobDigest digest;
+  uint64_t ring_epoch = 0;
+  uint64_t created_us = 0;
+  uint64_t received_us = 0;
+  model::DiskId handoff_for;
+  uint64_t purge_at_us = 0;  // Not 0: in the trash until then.
+
+  bool trashed() const { return purge_at_us != 0; }
+  bool operator==(const Entry&) const = default;
+};
+
+struct JournalRecord {
+  uint64_t token = 0;
+  bool removed = false;
+  Entry entry;               // Without location.
+  uint64_t flushed_us = 0;
+};
+
+struct IndexOptions {
+  std::string path;
+  uint64_t memtable_bytes = 8ull << 20;
+  uint64_t block_cache_bytes = 32ull << 20;
+  bool lose_unflushed_at_close = false;   // Tests: closing is a crash.
+};
+
+class Index {
+ public:
+  static Result<std::unique_ptr<Index>> open(const IndexOptions& options);
+  virtual ~Index() = default;
+
+  // Changes that become visible together.
+  class Batch {
+   public:
+    virtual ~Batch() = default;
+    // Stores `now`; `before` is what the index holds for the blob, if anything.
+    virtual void store(const Entry& now, const std::optional<Entry>& before) = 0;
+    virtual void erase(const Entry& before) = 0;
+    virtual void append_journal(const JournalRecord& record) = 0;
+    // Everything up to this log sequence is applied with this batch.
+    virtual void mark(uint64_t sequence) = 0;
+  };
+
+  virtual std::unique_ptr<Batch> new_batch() = 0;
+  virtual Result<void> apply(Batch& batch) = 0;
+  virtual Result<void> flush() = 0;
+
+  virtual Result<std::optional<Entry>> find(const model::BlobId& id) = 0;
+  // kUnavailable when it would wait for the disk.
+  virtual Result<std::optional<Entry>> find_cached(const model::BlobId& id) = 0;
+  virtual Result<uint64_t> mark() = 0;
+
+  // In (ring hash, id) order, from `from_hash` or behind `after` if it is not zero; stops when `visit` returns false.
+  virtual Result<void> visit(uint64_t from_hash, const model::BlobId& after, const std::function<bool(const Entry&)>& visit) = 0;
+  virtual Result<std::vector<model::BlobId>> handoffs(size_t max) = 0;       // Oldest first.
+  virtual Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) = 0;
+
+  virtual Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) = 0;
+  // The token of the oldest record that was ever dropped; 0 = none.
+  virtual Result<uint64_t> journal_dropped() = 0;
+  virtual Result<void> drop_journal(uint64_t flushed_before_us) = 0;
+
+  // Durable at once.
+  virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;
+  virtual Result<std::string> get_setting(std::string_view key) = 0;
+};
+
+}  // namespace rondel::index
