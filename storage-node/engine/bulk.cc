@@ -207,7 +207,7 @@ void DiskEngine::flush_loop() {
       fs::File* const file = step.extent->file.get();
       auto known = std::ranges::find(flushed, file, &std::pair<fs::File*, Result<void>>::first);
       if (known == flushed.end()) {
-        flushed.emplace_back(file, file->flush());
+        flushed.emplace_back(file, timed_flush([&] { return file->flush(); }));
         known = std::prev(flushed.end());
         if (!known->second) become_read_only(known->second.error());
       }

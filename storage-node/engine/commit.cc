@@ -335,8 +335,7 @@ Result<void> DiskEngine::write_log(uint64_t at, ByteView bytes) {
     prepared_.wait(lock, [&] { return stopping_ || prepared_to_ >= end; });
     if (prepared_to_ < end) return fail(ErrorCode::kUnavailable, "the disk is closed");
   }
-  TRY_VOID(log_file_->write_at(at, bytes));
-  return {};
+  return timed_flush([&] { return log_file_->write_at(at, bytes); });
 }
 
 void DiskEngine::prepare_loop() {

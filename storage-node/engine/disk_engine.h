@@ -85,6 +85,14 @@ class DiskEngine final : public Engine {
 
   uint64_t now_us() const { return static_cast<uint64_t>(options_.clock->now().time_since_epoch().count()); }
 
+  template <class F>
+  Result<void> timed_flush(F flush) {
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    Result<void> result = flush();
+    if (options_.on_flush) options_.on_flush(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    return result;
+  }
+
   // open.cc
   Result<void> open_identity();
   Result<void> recover();

@@ -7,12 +7,12 @@
 
 #include "common/async/event_loop.h"
 
-namespace rondel::gateway {
+namespace rondel::async {
 
 class LoopThreads {
  public:
   explicit LoopThreads(size_t count) {
-    for (size_t i = 0; i < count; ++i) loops_.push_back(std::make_unique<async::EventLoop>());
+    for (size_t i = 0; i < count; ++i) loops_.push_back(std::make_unique<EventLoop>());
     for (auto& loop : loops_) threads_.emplace_back([raw = loop.get()] { raw->run(); });
   }
 
@@ -20,10 +20,10 @@ class LoopThreads {
   LoopThreads& operator=(const LoopThreads&) = delete;
   ~LoopThreads() { join(); }
 
-  async::EventLoop& loop(size_t index) { return *loops_[index % loops_.size()]; }
+  EventLoop& loop(size_t index) { return *loops_[index % loops_.size()]; }
 
-  std::vector<async::EventLoop*> all() const {
-    std::vector<async::EventLoop*> out;
+  std::vector<EventLoop*> all() const {
+    std::vector<EventLoop*> out;
     for (const auto& loop : loops_) out.push_back(loop.get());
     return out;
   }
@@ -36,8 +36,8 @@ class LoopThreads {
   }
 
  private:
-  std::vector<std::unique_ptr<async::EventLoop>> loops_;
+  std::vector<std::unique_ptr<EventLoop>> loops_;
   std::vector<std::thread> threads_;
 };
 
-}  // namespace rondel::gateway
+}  // namespace rondel::async

@@ -1,0 +1,57 @@
+// The part that client and server ends of an Exchange stream share: frames to and from gRPC messages, one write at a time,
+// everything that waits in one message.
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
+#include <deque>
+#include <vector>
+
+#include "common/rpc/wire.h"
+
+namespace rondel::rpc {
+
+inline constexpr size_t kMessageBytesMax = 1 << 20;
+// Smaller bodies are copied behind their head: a slice of its own costs more.
+inline constexpr size_t kCopyBytesMax = 16 << 10;
+
+// Takes frames from the front of `queue`, at most about kMessageBytesMax of them.
+inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
+  std::vector<grpc::Slice> slices;
+  std::string run;
+  size_t bytes = 0;
+  const auto close_run = [&] {
+    if (run.empty()) return;
+    auto* owned = new std::string(std::move(run));
+    slices.emplace_back(owned->data(), owned->size(), [](void* p) { delete static_cast<std::string*>(p); }, owned);
+    run.clear();
+  };
+  while (!queue.empty() && (bytes == 0 || bytes < kMessageBytesMax)) {
+    Frame& frame = queue.front();
+    encode_head(frame, run);
+    bytes += kFrameHeadBytes + frame.meta.size() + frame.body.size();
+    if (frame.body.size() <= kCopyBytesMax) {
+      run += as_text(frame.body.view());
+    } else {
+      close_run();
+      auto* owned = new ByteSlice(std::move(frame.body));
+      slices.emplace_back(const_cast<std::byte*>(owned->data()), owned->size(), [](void* p) { delete static_cast<ByteSlice*>(p); }, owned);
+    }
+    queue.pop_front();
+  }
+  close_run();
+  return {slices.data(), slices.size()};
+}
+
+inline Result<std::vector<Frame>> read_message(grpc::ByteBuffer& message) {
+  auto slice = std::make_shared<grpc::Slice>();
+  if (!message.TrySingleSlice(slice.get()).ok() && !message.DumpToSingleSlice(slice.get()).ok()) {
+    return fail(ErrorCode::kInternal, "a gRPC message without bytes");
+  }
+  message.Clear();
+  const ByteView bytes{reinterpret_cast<const std::byte*>(slice->begin()), slice->size()};
+  return decode_frames(ByteSlice(slice, bytes));
+}
+
+}  // namespace rondel::rpc

@@ -1,0 +1,378 @@
+#include "common/rpc/grpc_blob_transport.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+
+#include <atomic>
+#include <map>
+#include <unordered_map>
+
+#include "common/rpc/frame_stream.hpp"
+#include "common/rpc/mailbox.h"
+
+namespace rondel::rpc {
+namespace {
+
+constexpr const char* kMethod = "/rondel.storage.v1.Storage/Exchange";
+
+// One Exchange stream, alive until gRPC says it is done.
+class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public std::enable_shared_from_this<Stream> {
+ public:
+  static std::shared_ptr<Stream> open(const std::shared_ptr<grpc::Channel>& channel, size_t requests_max) {
+    auto stream = std::make_shared<Stream>(channel, requests_max);
+    stream->self_ = stream;
+    stream->stub_.PrepareBidiStreamingCall(&stream->context_, kMethod, {}, stream.get());
+    stream->StartRead(&stream->incoming_);
+    stream->StartCall();
+    return stream;
+  }
+
+  Stream(const std::shared_ptr<grpc::Channel>& channel, size_t requests_max) : stub_(channel), requests_max_(requests_max) {}
+
+  bool broken() const {
+    std::lock_guard lock(mutex_);
+    return broken_;
+  }
+
+  // Frames of `request` go to the mailbox until forget().
+  Result<uint64_t> begin(std::shared_ptr<Mailbox> mailbox) {
+    std::lock_guard lock(mutex_);
+    if (broken_) return fail(ErrorCode::kUnavailable, "the connection to the node is broken");
+    if (mailboxes_.size() >= requests_max_) return fail(ErrorCode::kResourceExhausted, "too many requests to the node");
+    const uint64_t id = ++last_request_;
+    mailboxes_.emplace(id, std::move(mailbox));
+    return id;
+  }
+
+  void forget(uint64_t request) {
+    std::lock_guard lock(mutex_);
+    mailboxes_.erase(request);
+  }
+
+  void send(Frame frame) {
+    std::lock_guard lock(mutex_);
+    if (broken_) return;
+    outgoing_.push_back(std::move(frame));
+    if (!writing_) write_locked();
+  }
+
+  void close() { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    auto frames = read_message(incoming_);
+    if (!frames) {
+      context_.TryCancel();
+      return;
+    }
+    for (Frame& frame : *frames) dispatch(std::move(frame));
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (ok && !outgoing_.empty()) write_locked();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> left;
+    {
+      std::lock_guard lock(mutex_);
+      broken_ = true;
+      left.swap(mailboxes_);
+      outgoing_.clear();
+    }
+    const Error error{ErrorCode::kUnavailable, "the connection to the node ended: " + status.error_message()};
+    for (auto& [id, mailbox] : left) mailbox->close(error);
+    self_.reset();
+  }
+
+ private:
+  void write_locked() {
+    writing_ = true;
+    message_ = take_message(outgoing_);
+    StartWrite(&message_);
+  }
+
+  void dispatch(Frame frame) {
+    std::shared_ptr<Mailbox> mailbox;
+    {
+      std::lock_guard lock(mutex_);
+      const auto found = mailboxes_.find(frame.request);
+      if (found == mailboxes_.end()) return;  // Given up meanwhile.
+      mailbox = found->second;
+    }
+    mailbox->push(std::move(frame));
+  }
+
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  const size_t requests_max_;
+  grpc::ByteBuffer incoming_;
+  grpc::ByteBuffer message_;
+  std::shared_ptr<Stream> self_;
+  mutable std::mutex mutex_;
+  std::deque<Frame> outgoing_;
+  bool writing_ = false;
+  bool broken_ = false;
+  uint64_t last_request_ = 0;
+  std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> mailboxes_;
+};
+
+// A request on a stream; forgotten, and cancelled unless it ended, when destroyed.
+class Request {
+ public:
+  static Result<Request> begin(Result<std::shared_ptr<Stream>> stream) {
+    if (!stream) return std::unexpected(stream.error());
+    Request request;
+    request.stream_ = *std::move(stream);
+    TRY(request.id_, request.stream_->begin(request.mailbox_));
+    return request;
+  }
+
+  Request() = default;
+  Request(Request&& other) noexcept
+      : stream_(std::move(other.stream_)), mailbox_(std::move(other.mailbox_)), id_(std::exchange(other.id_, 0)), ended_(other.ended_) {}
+  Request& operator=(Request&&) = delete;
+
+  ~Request() {
+    if (id_ == 0) return;
+    stream_->forget(id_);
+    if (!ended_) send({.type = FrameType::kCancel});
+  }
+
+  void send(Frame frame) {
+    frame.request = id_;
+    stream_->send(std::move(frame));
+  }
+
+  async::Task<Result<Frame>> next(Deadline deadline) { return mailbox_->next(deadline); }
+  void end() { ended_ = true; }
+
+ private:
+  std::shared_ptr<Stream> stream_;
+  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  uint64_t id_ = 0;
+  bool ended_ = false;
+};
+
+PutMeta put_meta(const DiskAddress& to, const model::BlobId& id, uint64_t length, const PutOptions& options) {
+  return {to.disk, id, length, options.ring_epoch, static_cast<uint64_t>(options.created_at.time_since_epoch().count()), options.handoff_for};
+}
+
+class Upload final : public BlobUpload {
+ public:
+  Upload(Result<Request> request, std::string open_meta, Deadline deadline) : deadline_(deadline) {
+    if (!request) {
+      error_ = request.error();
+      return;
+    }
+    request_.emplace(*std::move(request));
+    request_->send({.type = FrameType::kPutOpen, .meta = std::move(open_meta)});
+  }
+
+  async::Task<Result<void>> send(Piece piece) override {
+    while (!error_ && credit_ < piece.bytes.size()) {
+      auto frame = co_await request_->next(deadline_);
+      if (!frame) {
+        error_ = frame.error();
+      } else if (frame->type == FrameType::kCredit) {
+        credit_ += frame->argument;
+      } else {
+        request_->end();
+        error_ = error_of(*frame).value_or(Error{ErrorCode::kInternal, "the node ended the upload early"});
+      }
+    }
+    if (error_) co_return std::unexpected(*error_);
+    credit_ -= piece.bytes.size();
+    request_->send({.type = FrameType::kPiece, .argument = piece.offset, .meta = encode(piece.digests), .body = std::move(piece.bytes)});
+    co_return Result<void>{};
+  }
+
+  async::Task<Result<void>> finish(uint64_t length, hash::BlobDigest digest) override {
+    if (error_) co_return std::unexpected(*error_);
+    request_->send({.type = FrameType::kPutClose, .argument = length, .meta = encode(digest)});
+    for (;;) {
+      auto frame = co_await request_->next(deadline_);
+      if (!frame) co_return std::unexpected(frame.error());
+      if (frame->type != FrameType::kDone) continue;
+      request_->end();
+      if (auto error = error_of(*frame)) co_return std::unexpected(*std::move(error));
+      co_return Result<void>{};
+    }
+  }
+
+ private:
+  const Deadline deadline_;
+  std::optional<Request> request_;
+  std::optional<Error> error_;
+  uint64_t credit_ = kWindowBytes;
+};
+
+class Download final : public BlobDownload {
+ public:
+  Download(Result<Request> request, const GetMeta& meta, Deadline deadline) : id_(meta.blob), deadline_(deadline) {
+    if (!request) {
+      error_ = request.error();
+      return;
+    }
+    request_.emplace(*std::move(request));
+    request_->send({.type = FrameType::kGet, .meta = encode(meta)});
+  }
+
+  async::Task<Result<Piece>> next() override {
+    if (error_) co_return std::unexpected(*error_);
+    if (last_) co_return Piece{};
+    if (owed_ > 0) request_->send({.type = FrameType::kCredit, .argument = std::exchange(owed_, 0)});
+    auto frame = co_await request_->next(deadline_);
+    if (!frame) co_return give_up(frame.error());
+    if (auto error = error_of(*frame)) {
+      request_->end();
+      co_return give_up(*std::move(error));
+    }
+    auto digests = decode_digests(frame->meta);
+    if (frame->type != FrameType::kData || !digests || frame->body.empty()) {
+      co_return give_up({ErrorCode::kInternal, "the node sent a frame that does not belong here"});
+    }
+    if (frame->argument % model::kBlockBytes != 0 ||
+        hash::block_digests(id_, static_cast<uint32_t>(frame->argument / model::kBlockBytes), frame->body.view()) != *digests) {
+      co_return give_up({ErrorCode::kCorruption, "the bytes that came do not match their digests"});
+    }
+    owed_ += frame->body.size();
+    if ((frame->flags & kLast) != 0) {
+      last_ = true;
+      request_->end();
+    }
+    co_return Piece{std::move(frame->body), frame->argument, *std::move(digests)};
+  }
+
+ private:
+  std::unexpected<Error> give_up(Error error) {
+    error_ = error;
+    return std::unexpected(std::move(error));
+  }
+
+  const model::BlobId id_;
+  const Deadline deadline_;
+  std::optional<Request> request_;
+  std::optional<Error> error_;
+  uint64_t owed_ = 0;
+  bool last_ = false;
+};
+
+class GrpcBlobTransport final : public BlobTransport {
+ public:
+  explicit GrpcBlobTransport(GrpcBlobTransportOptions options) : options_(std::move(options)) {
+    if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
+  }
+
+  ~GrpcBlobTransport() override {
+    std::lock_guard lock(mutex_);
+    for (auto& [node, peer] : peers_) {
+      for (auto& stream : peer.streams) {
+        if (stream) stream->close();
+      }
+    }
+  }
+
+  async::Task<Result<void>> put(DiskAddress to, model::BlobId id, PutOptions options, Piece whole) override {
+    CO_TRY(Request request, Request::begin(stream_to(to.node, options.background ? kBulk : kSmall)));
+    Frame frame{.type = FrameType::kPut};
+    frame.meta = encode(put_meta(to, id, whole.bytes.size(), options)) + encode(whole.digests);
+    frame.body = std::move(whole.bytes);
+    request.send(std::move(frame));
+    CO_TRY(const Frame answer, co_await request.next(options.deadline));
+    request.end();
+    if (auto error = error_of(answer)) co_return std::unexpected(*std::move(error));
+    co_return Result<void>{};
+  }
+
+  std::unique_ptr<BlobUpload> start_put(DiskAddress to, model::BlobId id, uint64_t length, PutOptions options) override {
+    return std::make_unique<Upload>(Request::begin(stream_to(to.node, kBulk)), encode(put_meta(to, id, length, options)), options.deadline);
+  }
+
+  std::unique_ptr<BlobDownload> start_get(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
+                                          GetOptions options) override {
+    const bool bulk = options.background || length > model::kPieceBytes;
+    return std::make_unique<Download>(Request::begin(stream_to(from.node, bulk ? kBulk : kSmall)), GetMeta{from.disk, id, offset, length},
+                                      options.deadline);
+  }
+
+  async::Task<Result<BlobStat>> stat(DiskAddress at, model::BlobId id, Deadline deadline) override {
+    CO_TRY(Request request, Request::begin(stream_to(at.node, kSmall)));
+    request.send({.type = FrameType::kStat, .meta = std::string(as_text(at.disk.view())) + std::string(as_text(id.bytes()))});
+    CO_TRY(const Frame answer, co_await request.next(deadline));
+    request.end();
+    if (auto error = error_of(answer)) co_return std::unexpected(*std::move(error));
+    if (answer.meta.size() != 25) co_return fail(ErrorCode::kInternal, "the node's answer has a wrong length");
+    BlobStat stat;
+    stat.length = load_le<uint64_t>(as_bytes(answer.meta).data());
+    stat.digest = decode_blob_digest(std::string_view(answer.meta).substr(8, 16)).value();
+    stat.handoff = answer.meta[24] != '\0';
+    co_return stat;
+  }
+
+ private:
+  enum Kind { kSmall = 0, kBulk = 1 };
+
+  struct Peer {
+    std::string address;
+    std::array<std::shared_ptr<grpc::Channel>, 2> channels;
+    std::array<std::shared_ptr<Stream>, 2> streams;
+    std::array<SteadyTime, 2> opened_at{};
+    SteadyTime address_checked_at{};
+  };
+
+  Result<std::shared_ptr<Stream>> stream_to(const model::NodeId& node, Kind kind) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    std::lock_guard lock(mutex_);
+    Peer& peer = peers_[node];
+    auto& stream = peer.streams[kind];
+    if (stream && !stream->broken()) return stream;
+    // A node that is away is not asked more often than this.
+    if (stream && now - peer.opened_at[kind] < options_.reconnect_pause) {
+      return fail(ErrorCode::kUnavailable, "the node cannot be reached");
+    }
+    if (peer.address.empty() || now - peer.address_checked_at > std::chrono::seconds(1)) {
+      const auto address = options_.address_of(node);
+      if (!address) return fail(ErrorCode::kUnavailable, "the node's address is not known");
+      if (*address != peer.address) peer.channels = {};
+      peer.address = *address;
+      peer.address_checked_at = now;
+    }
+    auto& channel = peer.channels[kind];
+    if (!channel) channel = make_channel(peer.address, kind);
+    stream = Stream::open(channel, options_.requests_max);
+    peer.opened_at[kind] = now;
+    return stream;
+  }
+
+  std::shared_ptr<grpc::Channel> make_channel(const std::string& address, Kind kind) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    arguments.SetMaxSendMessageSize(-1);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);   // A TCP connection for each kind.
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    arguments.SetInt("rondel.kind", kind);
+    return grpc::CreateCustomChannel(address, options_.credentials, arguments);
+  }
+
+  GrpcBlobTransportOptions options_;
+  std::mutex mutex_;
+  std::map<model::NodeId, Peer> peers_;
+};
+
+}  // namespace
+
+std::unique_ptr<BlobTransport> make_grpc_blob_transport(GrpcBlobTransportOptions options) {
+  return std::make_unique<GrpcBlobTransport>(std::move(options));
+}
+
+}  // namespace rondel::rpc

@@ -1,0 +1,71 @@
+// Mailbox: frames of one request, from the stream's thread to the coroutine that waits for them.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "common/async/one_shot.h"
+#include "common/rpc/wire.h"
+
+namespace rondel::rpc {
+
+// push() and close() from any thread; next() by one coroutine at a time.
+class Mailbox {
+ public:
+  void push(Frame frame) { deliver(std::move(frame)); }
+  // Every next() answers the error once what was pushed is taken.
+  void close(Error error) {
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_) return;
+      closed_ = error;
+    }
+    deliver(std::unexpected(std::move(error)));
+  }
+
+  async::Task<Result<Frame>> next(Deadline deadline) {
+    auto slot = Slot::make();
+    {
+      std::lock_guard lock(mutex_);
+      if (!frames_.empty()) {
+        Frame frame = std::move(frames_.front());
+        frames_.pop_front();
+        co_return frame;
+      }
+      if (closed_) co_return std::unexpected(*closed_);
+      waiter_ = slot;
+    }
+    auto outcome = co_await slot->wait_until(deadline);
+    {
+      std::lock_guard lock(mutex_);
+      if (waiter_ == slot) waiter_.reset();
+    }
+    if (!outcome) co_return std::unexpected(outcome.error());
+    co_return std::move(*outcome);
+  }
+
+ private:
+  using Slot = async::OneShot<Result<Frame>>;
+
+  void deliver(Result<Frame> item) {
+    std::shared_ptr<Slot> waiter;
+    {
+      std::lock_guard lock(mutex_);
+      waiter = std::exchange(waiter_, nullptr);
+      if (!waiter) {
+        if (item) frames_.push_back(*std::move(item));
+        return;
+      }
+    }
+    // The waiter may have given up meanwhile; its request is over then.
+    (void)waiter->set(std::move(item));
+  }
+
+  std::mutex mutex_;
+  std::deque<Frame> frames_;
+  std::optional<Error> closed_;
+  std::shared_ptr<Slot> waiter_;
+};
+
+}  // namespace rondel::rpc

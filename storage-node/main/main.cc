@@ -1,0 +1,240 @@
+// rondel-node: the disks of one machine, served to gateways and peers.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <filesystem>
+#include <iostream>
+
+#include "common/async/loop_threads.h"
+#include "common/base/encoding.h"
+#include "common/config/config.h"
+#include "common/fs/posix_file_system.h"
+#include "common/http/server.h"
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/rpc/grpc_blob_transport.h"
+#include "storage-node/main/node_metrics.h"
+#include "storage-node/main/settings.h"
+#include "storage-node/repair/peer_journal.h"
+#include "storage-node/repair/peer_lag.h"
+#include "storage-node/repair/repairer.h"
+#include "storage-node/service/ring_contact.h"
+#include "storage-node/service/storage_service.h"
+
+#include <grpcpp/security/server_credentials.h>
+
+namespace rondel::node {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr size_t kReadQueueMax = 16'384;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+// The node's id: made once, kept in its data folder beside its disks.
+Result<model::NodeId> node_identity(const std::string& folder) {
+  fs::FileSystem& files = fs::posix_file_system();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail(ErrorCode::kInvalidArgument, "node.data_dir " + folder + ": " + error.message());
+  const std::string path = folder + "/node.id";
+  const auto stored = fs::read_file(files, path);
+  if (stored) {
+    const auto id = model::NodeId::from_hex(std::string_view(*stored).substr(0, 32));
+    if (!id) return fail(ErrorCode::kCorruption, path + " does not hold a node id");
+    return *id;
+  }
+  if (stored.error().code != ErrorCode::kNotFound) return std::unexpected(stored.error());
+  const model::NodeId id = model::NodeId::random();
+  TRY_VOID(fs::write_file_atomically(files, path, as_bytes(id.to_hex() + "\n")));
+  return id;
+}
+
+Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Settings& settings, metrics::Registry& registry) {
+  TRY(const auto disks, disk_settings(settings));
+  std::vector<std::unique_ptr<engine::Engine>> engines;
+  for (const DiskSetting& disk : disks) {
+    std::error_code error;
+    std::filesystem::create_directories(disk.path, error);
+    if (error) return fail(ErrorCode::kInvalidArgument, "disk " + disk.path + ": " + error.message());
+    engine::EngineOptions options;
+    options.path = disk.path;
+    options.capacity_bytes = disk.capacity_bytes;
+    options.segment_bytes = settings.size("engine.segment_size");
+    options.memtable_bytes = settings.size("engine.memtable_size");
+    options.block_cache_bytes = settings.size("engine.block_cache_size");
+    options.queue_bytes_max = settings.size("engine.queue_size");
+    options.journal_period = settings.duration("engine.journal_period");
+    options.compaction_garbage_ratio = static_cast<double>(settings.integer("engine.compaction_garbage_percent")) / 100;
+    metrics::Histogram& flushes = registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
+    options.on_flush = [&flushes](double seconds) { flushes.observe(seconds); };
+    auto opened = engine::Engine::open(fs::posix_file_system(), std::move(options));
+    if (!opened) return fail(opened.error().code, "disk " + disk.path + ": " + opened.error().message);
+    engines.push_back(*std::move(opened));
+  }
+  return engines;
+}
+
+Result<std::pair<std::string, uint16_t>> split_address(const std::string& key, const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const int port = colon == std::string::npos ? -1 : std::atoi(text.c_str() + colon + 1);
+  if (colon == std::string::npos || colon == 0 || port < 0 || port > 65'535) {
+    return fail(ErrorCode::kInvalidArgument, key + ": expected host:port, not '" + text + "'");
+  }
+  return std::pair{text.substr(0, colon), static_cast<uint16_t>(port)};
+}
+
+async::Task<void> answer_operations(http::Exchange& exchange, const metrics::Registry& registry, const RingContact& contact) {
+  const std::string_view path = exchange.head().path();
+  http::ResponseHead head;
+  std::string body;
+  if (path == "/metrics") {
+    head.fields.add("Content-Type", std::string(metrics::kContentType));
+    body = registry.expose();
+  } else if (path == "/health/live") {
+    body = "alive\n";
+  } else if (path == "/health/ready") {
+    const bool ready = contact.in_contact();
+    head.status = ready ? 200 : 503;
+    body = ready ? "ready\n" : "no ring contact: " + contact.last_error() + "\n";
+  } else {
+    head.status = 404;
+    body = "not found\n";
+  }
+  (void)co_await exchange.respond(std::move(head), std::move(body));
+}
+
+Result<void> init_log(const config::Settings& settings) {
+  log::Options options;
+  options.file = settings.text("log.file");
+  TRY(options.level, log::parse_level(settings.text("log.level")));
+  TRY(options.modules, log::parse_modules(settings.text("log.modules")));
+  return log::init(options);
+}
+
+Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
+  TRY_VOID(init_log(settings));
+  TRY(const model::NodeId node, node_identity(settings.text("node.data_dir")));
+  metrics::Registry registry;
+  metrics::register_process_metrics(registry, "rondel-node");
+  TRY(auto engines, open_disks(settings, registry));
+  const DiskSet disks(std::move(engines));
+  TRY(const auto operations, split_address("node.operations_listen", settings.text("node.operations_listen")));
+
+  const std::string listen = settings.text("node.listen");
+  const std::string advertised = settings.text("node.advertise");
+  RingContactOptions contact_options;
+  contact_options.node = node;
+  contact_options.address = advertised.empty() ? listen : advertised;
+  contact_options.operations_address = settings.text("node.operations_listen");
+  contact_options.host = settings.text("node.host").empty() ? host_name() : settings.text("node.host");
+  contact_options.zone = settings.text("node.zone");
+  contact_options.gateways = settings.list("cluster.gateways");
+  contact_options.cache_file = settings.text("node.data_dir") + "/ring.cache";
+  const std::string cluster_file = settings.text("node.data_dir") + "/cluster.id";
+  if (const auto stored = fs::read_file(fs::posix_file_system(), cluster_file)) {
+    const auto cluster = model::ClusterId::from_hex(std::string_view(*stored).substr(0, 32));
+    if (!cluster) return fail(ErrorCode::kCorruption, cluster_file + " does not hold a cluster id");
+    contact_options.cluster = *cluster;
+  }
+  RingContact contact(std::move(contact_options));
+
+  async::BlockingPool readers("disk reads", static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
+  const auto address_of = [&contact](const model::NodeId& id) -> std::optional<std::string> {
+    for (const auto& known : contact.topology()->nodes) {
+      if (known.id == id) return known.address;
+    }
+    return std::nullopt;
+  };
+  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of});
+  const auto journal = repair::make_grpc_peer_journal(contact, nullptr);
+  std::vector<engine::Engine*> own;
+  for (const auto& disk : disks) own.push_back(disk.get());
+  repair::RepairOptions repair_options;
+  repair_options.period = settings.duration("repair.period");
+  repair_options.trash = settings.duration("repair.trash");
+  repair::Repairer repairer(own, contact, *transport, *journal, node, repair_options, real_clock());
+  repair::PeerLag peers(real_clock());
+  register_node_metrics(registry, disks, contact, repairer, peers);
+
+  const auto lag_of = [&repairer](const model::DiskId& disk) { return repairer.lag_of(disk); };
+  TRY(auto service, StorageService::start({disks, contact, contact, readers, node,
+                                           [&peers](const model::DiskId& asking, const model::DiskId& serving, uint64_t token) {
+                                             peers.on_pull(asking, serving, token);
+                                           },
+                                           lag_of},
+                                          listen, grpc::InsecureServerCredentials()));
+  contact.start(disks, lag_of, [&cluster_file](const model::ClusterId& cluster) {
+    (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file, as_bytes(cluster.to_hex() + "\n"));
+  });
+
+  async::LoopThreads loops(2);
+  http::ServerOptions http_options;
+  http_options.address = operations.first;
+  http_options.port = operations.second;
+  http_options.connections_max = 256;
+  TRY(auto server, http::Server::start({&loops.loop(0)}, http_options, [&](http::Exchange& exchange) {
+        return answer_operations(exchange, registry, contact);
+      }));
+  async::TaskGroup repairs(loops.loop(1));
+  repairs.spawn(repairer.run(repairs));
+  const auto observe = [](async::TaskGroup& group, repair::PeerLag& lags, const DiskSet& set, const RingContact& ring) -> async::Task<void> {
+    while (!group.stopping()) {
+      for (const auto& disk : set) lags.observe(*disk, *ring.topology());
+      co_await group.pause(1s);
+    }
+  };
+  repairs.spawn(observe(repairs, peers, disks, contact));
+
+  log::info("main", "serving", {{"node", node.to_hex()}, {"address", listen}, {"disks", disks.size()}});
+  int signal = 0;
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) (void)log::reopen();
+  log::info("main", "ending");
+  server->stop();
+  repairs.stop();
+  async::block_on(repairs.wait_idle());
+  async::block_on(server->wait_idle(deadline_in(2s)));
+  service.reset();
+  loops.join();
+  server.reset();
+  log::flush();
+  return {};
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Storage node of Rondel.", "rondel-node");
+  std::string file;
+  std::vector<std::string> assignments;
+  bool describe = false;
+  app.add_option("--config", file, "YAML file of settings");
+  app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
+  app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
+  CLI11_PARSE(app, argc, argv);
+  if (describe) {
+    std::cout << settings_schema().describe();
+    return 0;
+  }
+  // Before any thread: all of them leave these signals to sigwait.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  auto settings = config::Settings::load(settings_schema(), {file, config::process_environment(), assignments});
+  const auto served = settings ? serve(*settings, signals) : Result<void>(std::unexpected(settings.error()));
+  if (served) return 0;
+  std::cerr << "rondel-node: " << served.error().message << '\n';
+  return 1;
+}
+
+}  // namespace
+}  // namespace rondel::node
+
+int main(int argc, char** argv) { return rondel::node::run(argc, argv); }

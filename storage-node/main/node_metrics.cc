@@ -1,0 +1,97 @@
+#include "storage-node/main/node_metrics.h"
+
+namespace rondel::node {
+
+using engine::EngineStatus;
+using metrics::Sample;
+using metrics::Type;
+
+namespace {
+
+// A family with one sample a disk.
+void per_disk(metrics::Registry& registry, const DiskSet& disks, Type type, std::string_view name, std::string_view help,
+              uint64_t EngineStatus::* member) {
+  registry.collector(type, name, help, [&disks, member] {
+    std::vector<Sample> samples;
+    for (const auto& disk : disks) {
+      samples.push_back({{{"disk", disk->disk_id().to_hex()}}, static_cast<double>(disk->status().*member)});
+    }
+    return samples;
+  });
+}
+
+}  // namespace
+
+void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, const RingContact& contact, const repair::Repairer& repairer,
+                           const repair::PeerLag& peers) {
+  per_disk(registry, disks, Type::kGauge, "rondel_node_capacity_bytes", "Bytes the disk may use.", &EngineStatus::capacity_bytes);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_live_bytes", "Bytes of blobs that are referred to.", &EngineStatus::live_bytes);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_dead_bytes", "Reclaimable bytes in segments not yet compacted.", &EngineStatus::dead_bytes);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_trash_bytes", "Bytes removed but still restorable.", &EngineStatus::trash_bytes);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_free_bytes", "Bytes of free segments.", &EngineStatus::free_bytes);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_blobs", "Blobs on the disk, without the trash.", &EngineStatus::blobs);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_handoff_blobs", "Blobs held for another disk.", &EngineStatus::handoff_blobs);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_handoff_bytes", "Bytes held for another disk.", &EngineStatus::handoff_bytes);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_queue_bytes", "Bytes waiting to be written.", &EngineStatus::queue_bytes);
+  per_disk(registry, disks, Type::kCounter, "rondel_node_corrupt_reads_total", "Reads that found damaged bytes on the disk.", &EngineStatus::corrupt_reads);
+  per_disk(registry, disks, Type::kCounter, "rondel_node_compactions_total", "Segments compacted.", &EngineStatus::compactions);
+  per_disk(registry, disks, Type::kCounter, "rondel_node_compacted_bytes_total", "Bytes moved by compaction.", &EngineStatus::compacted_bytes);
+  registry.collector(Type::kGauge, "rondel_node_disk_state", "1 for the state the disk is in.", [&disks] {
+    std::vector<Sample> samples;
+    for (const auto& disk : disks) {
+      const engine::DiskState now = disk->status().state;
+      for (const auto& [state, name] : {std::pair{engine::DiskState::kOnline, "online"}, {engine::DiskState::kReadOnly, "read-only"},
+                                        {engine::DiskState::kFull, "full"}, {engine::DiskState::kFailed, "failed"}}) {
+        samples.push_back({{{"disk", disk->disk_id().to_hex()}, {"state", name}}, state == now ? 1.0 : 0.0});
+      }
+    }
+    return samples;
+  });
+
+  // Own disks by what their peers tell, silent disks of others by what their journal here says.
+  struct LagFamily {
+    const char* name;
+    const char* help;
+    double (*own)(const std::array<uint64_t, 3>&);
+    double (*peer)(const repair::Lag&);
+  };
+  const LagFamily families[] = {
+      {"rondel_replication_lag_seconds", "Age of the oldest acknowledged blob that the disk should hold and lacks.",
+       [](const std::array<uint64_t, 3>& lag) { return static_cast<double>(lag[0]) / 1e6; }, [](const repair::Lag& lag) { return lag.seconds; }},
+      {"rondel_replication_lag_bytes", "Bytes that the disk should hold and lacks.",
+       [](const std::array<uint64_t, 3>& lag) { return static_cast<double>(lag[1]); },
+       [](const repair::Lag& lag) { return static_cast<double>(lag.bytes); }},
+      {"rondel_replication_lag_blobs", "Blobs that the disk should hold and lacks.",
+       [](const std::array<uint64_t, 3>& lag) { return static_cast<double>(lag[2]); },
+       [](const repair::Lag& lag) { return static_cast<double>(lag.blobs); }},
+  };
+  for (const LagFamily& family : families) {
+    registry.collector(Type::kGauge, family.name, family.help, [&disks, &repairer, &peers, family] {
+      std::vector<Sample> samples;
+      for (const auto& disk : disks) {
+        samples.push_back({{{"disk", disk->disk_id().to_hex()}, {"seen_by", "itself"}}, family.own(repairer.lag_of(disk->disk_id()))});
+      }
+      for (const repair::Lag& lag : peers.lags()) {
+        if (disks.find(lag.disk) == nullptr) samples.push_back({{{"disk", lag.disk.to_hex()}, {"seen_by", "peer"}}, family.peer(lag)});
+      }
+      return samples;
+    });
+  }
+
+  registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&contact] {
+    const auto topology = contact.topology();
+    return topology->current() == nullptr ? 0.0 : static_cast<double>(topology->current()->epoch());
+  });
+  registry.callback(Type::kGauge, "rondel_node_ring_contact", "1 while a gateway confirmed the epoch within 10 s.", {},
+                    [&contact] { return contact.in_contact() ? 1.0 : 0.0; });
+  registry.callback(Type::kCounter, "rondel_repair_blobs_total", "Blobs fetched from peers because they lacked here.", {},
+                    [&repairer] { return static_cast<double>(repairer.status().blobs_pulled); });
+  registry.callback(Type::kCounter, "rondel_repair_bytes_total", "Bytes fetched from peers because they lacked here.", {},
+                    [&repairer] { return static_cast<double>(repairer.status().bytes_pulled); });
+  registry.callback(Type::kCounter, "rondel_repair_handoffs_total", "Hand-off copies given to their owner.", {},
+                    [&repairer] { return static_cast<double>(repairer.status().handoffs_returned); });
+  registry.callback(Type::kCounter, "rondel_repair_errors_total", "Copies that could not be fetched yet.", {},
+                    [&repairer] { return static_cast<double>(repairer.status().errors); });
+}
+
+}  // namespace rondel::node

@@ -1,0 +1,16 @@
+// Metrics of a node: docs/metrics.md.
+#pragma once
+
+#include "common/metrics/metrics.h"
+#include "storage-node/repair/peer_lag.h"
+#include "storage-node/repair/repairer.h"
+#include "storage-node/service/disk_set.h"
+#include "storage-node/service/ring_contact.h"
+
+namespace rondel::node {
+
+// Everything given outlives the registry's last expose().
+void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, const RingContact& contact, const repair::Repairer& repairer,
+                           const repair::PeerLag& peers);
+
+}  // namespace rondel::node

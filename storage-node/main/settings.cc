@@ -1,0 +1,82 @@
+#include "storage-node/main/settings.h"
+
+#include <set>
+
+namespace rondel::node {
+namespace {
+
+using config::Key;
+using config::Type;
+
+Key key(Type type, std::string name, std::string value, std::string description) {
+  return {std::move(name), type, std::move(value), std::move(description)};
+}
+
+Key size(std::string name, std::string value, int64_t min, std::string description) {
+  Key made = key(Type::kSize, std::move(name), std::move(value), std::move(description));
+  made.min = min;
+  return made;
+}
+
+Key required(Key made) {
+  made.required = true;
+  return made;
+}
+
+std::vector<Key> keys() {
+  Key disks = required(key(Type::kMapList, "node.disks", "", "The disks: a folder each, and what may be used of it"));
+  disks.members = {required(key(Type::kString, "path", "", "Folder of the disk")),
+                   key(Type::kSize, "capacity", "0", "Bytes that may be used; 0 = what the file system has")};
+  Key threads = key(Type::kInteger, "node.read_threads", "8", "Threads for reads that wait for a disk");
+  threads.min = 1;
+  threads.max = 1024;
+  Key ratio = key(Type::kInteger, "engine.compaction_garbage_percent", "30", "Garbage in a segment from which on it is compacted");
+  ratio.min = 5;
+  ratio.max = 95;
+  Key level = key(Type::kString, "log.level", "info", "Lowest level that is written");
+  level.one_of = {"debug", "info", "warn", "error", "off"};
+  return {
+      key(Type::kString, "node.listen", "0.0.0.0:9200", "Address of the storage service"),
+      key(Type::kString, "node.advertise", "", "Address that gateways and peers use; empty = node.listen"),
+      key(Type::kString, "node.operations_listen", "127.0.0.1:9300", "Address of /metrics and /health"),
+      required(key(Type::kString, "node.zone", "", "Failure domain: rack, room or data centre")),
+      key(Type::kString, "node.host", "", "Failure domain below the zone; empty = this machine's name"),
+      required(key(Type::kString, "node.data_dir", "", "Folder for the node's identity and ring cache")),
+      disks,
+      threads,
+      required(key(Type::kStringList, "cluster.gateways", "", "Cluster addresses of gateways, asked in turn")),
+      size("engine.segment_size", "256MiB", 16 << 20, "Size of a segment file; of new disks"),
+      size("engine.memtable_size", "8MiB", 64 << 10, "Memory of the index before it is written to the disk"),
+      size("engine.block_cache_size", "32MiB", 1 << 20, "Memory for index blocks read"),
+      size("engine.queue_size", "64MiB", 1 << 20, "Bytes waiting to be written; above it puts are refused"),
+      key(Type::kDuration, "engine.journal_period", "7d", "How long the journal of puts and deletes is kept"),
+      ratio,
+      key(Type::kDuration, "repair.trash", "1h", "How long what repair removes can be restored"),
+      key(Type::kDuration, "repair.period", "1s", "Pause between rounds of catch-up and hand-back"),
+      level,
+      key(Type::kString, "log.modules", "", "Levels that differ, for example repair=debug"),
+      key(Type::kString, "log.file", "", "File instead of standard error"),
+  };
+}
+
+}  // namespace
+
+const config::Schema& settings_schema() {
+  static const config::Schema schema(keys());
+  return schema;
+}
+
+Result<std::vector<DiskSetting>> disk_settings(const config::Settings& settings) {
+  std::vector<DiskSetting> disks;
+  std::set<std::string> seen;
+  for (const config::Settings& disk : settings.maps("node.disks")) {
+    disks.push_back({disk.text("path"), disk.size("capacity")});
+    if (!seen.insert(disks.back().path).second) {
+      return fail(ErrorCode::kInvalidArgument, "node.disks: " + disks.back().path + " is there twice");
+    }
+  }
+  if (disks.empty()) return fail(ErrorCode::kInvalidArgument, "node.disks must name a disk");
+  return disks;
+}
+
+}  // namespace rondel::node

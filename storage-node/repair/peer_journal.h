@@ -1,0 +1,38 @@
+// PeerJournal: what the disks of other nodes tell of their puts and deletes, and what they hold.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/async/task.h"
+#include "common/ring/ring.h"
+#include "common/rpc/blob_transport.h"
+#include "storage-node/engine/engine.h"
+
+namespace grpc {
+class ChannelCredentials;
+}
+
+namespace rondel::repair {
+
+struct PeerBlob {
+  model::BlobId id;
+  uint64_t length = 0;
+  bool handoff = false;
+};
+
+class PeerJournal {
+ public:
+  virtual ~PeerJournal() = default;
+  // The page behind `token` of the entries that `asking` should hold.
+  virtual async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, rpc::DiskAddress serving, uint64_t token, uint32_t max,
+                                                        Deadline deadline) = 0;
+  // Some of the blobs of a disk in ring-hash order behind `after` (zero: from the start); empty at the end.
+  virtual async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) = 0;
+};
+
+// Over the Storage service. `topology` outlives it.
+std::unique_ptr<PeerJournal> make_grpc_peer_journal(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials);
+
+}  // namespace rondel::repair

@@ -1,0 +1,31 @@
+// DiskSet: the engines of a node by disk id. Fixed once the node serves. Safe for concurrent use.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "storage-node/engine/engine.h"
+
+namespace rondel::node {
+
+class DiskSet {
+ public:
+  explicit DiskSet(std::vector<std::unique_ptr<engine::Engine>> engines) : engines_(std::move(engines)) {}
+
+  // Null: no such disk here.
+  engine::Engine* find(const model::DiskId& disk) const {
+    for (const auto& engine : engines_) {
+      if (engine->disk_id() == disk) return engine.get();
+    }
+    return nullptr;
+  }
+
+  auto begin() const { return engines_.begin(); }
+  auto end() const { return engines_.end(); }
+  size_t size() const { return engines_.size(); }
+
+ private:
+  std::vector<std::unique_ptr<engine::Engine>> engines_;
+};
+
+}  // namespace rondel::node

@@ -1,0 +1,61 @@
+// ExchangeSession: what the node does with the frames of one Exchange stream. No gRPC here: the stream gives frames and takes
+// frames. docs/formats/wire.md.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "common/async/blocking_pool.h"
+#include "common/rpc/wire.h"
+#include "storage-node/service/disk_set.h"
+#include "storage-node/service/write_gate.h"
+
+namespace rondel::node {
+
+struct ExchangeServices {
+  const DiskSet& disks;
+  const WriteGate& gate;
+  async::BlockingPool& readers;    // Reads that wait for a disk; retries of pieces when a disk's queue is full.
+};
+
+// handle() on one thread at a time; answers come from any thread. Engines hold it until they have called back.
+class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
+ public:
+  static constexpr size_t kRequestsMax = 16'384;
+
+  ExchangeSession(ExchangeServices services, std::function<void(rpc::Frame)> send)
+      : services_(services), send_(std::move(send)) {}
+
+  void handle(rpc::Frame frame);
+  // The stream is gone: open uploads and downloads are dropped, nothing is sent any more.
+  void close();
+
+ private:
+  struct Upload;
+  struct Download;
+
+  void put(rpc::Frame frame);
+  void open_upload(rpc::Frame frame);
+  void feed_upload(rpc::Frame frame);
+  void get(rpc::Frame frame);
+  void stat(const rpc::Frame& frame);
+  void cancel(uint64_t request);
+  void credit(const rpc::Frame& frame);
+
+  void advance(const std::shared_ptr<Upload>& upload);
+  void read_on(const std::shared_ptr<Download>& download);
+  void schedule(const std::shared_ptr<Download>& download);
+  void end_download(const Download& download);
+  bool send(rpc::Frame frame);
+  void refuse(rpc::FrameType type, uint64_t request, Error error) { send(rpc::error_frame(type, request, error)); }
+
+  const ExchangeServices services_;
+  std::mutex mutex_;
+  std::function<void(rpc::Frame)> send_;                       // Empty once closed.
+  std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
+  std::map<uint64_t, std::shared_ptr<Download>> downloads_;
+};
+
+}  // namespace rondel::node

@@ -1,0 +1,193 @@
+#include "storage-node/service/ring_contact.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <fstream>
+
+#include "common/base/encoding.h"
+#include "common/fs/posix_file_system.h"
+#include "common/log/log.h"
+#include "proto/cluster/v1/cluster.grpc.pb.h"
+#include "storage-node/service/disk_status.h"
+
+namespace rondel::node {
+
+namespace wire = rondel::cluster::v1;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kBeatPatience = 2s;
+constexpr uint32_t kMessageVersion = 1;
+
+template <class Id>
+std::string to_wire(const Id& id) {
+  return std::string(as_text(id.view()));
+}
+
+}  // namespace
+
+struct RingContact::Gateways {
+  std::vector<std::unique_ptr<wire::Cluster::Stub>> stubs;
+};
+
+RingContact::RingContact(RingContactOptions options)
+    : options_(std::move(options)), gateways_(std::make_unique<Gateways>()), topology_(std::make_shared<ring::Topology>()) {
+  if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  for (const std::string& address : options_.gateways) {
+    gateways_->stubs.push_back(wire::Cluster::NewStub(grpc::CreateCustomChannel(address, options_.credentials, arguments)));
+  }
+  load_cache();
+}
+
+RingContact::~RingContact() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void RingContact::start(const DiskSet& disks, LagOf lag_of, std::function<void(const model::ClusterId&)> on_cluster) {
+  disks_ = &disks;
+  lag_of_ = std::move(lag_of);
+  on_cluster_ = std::move(on_cluster);
+  thread_ = std::thread([this] { run(); });
+}
+
+std::shared_ptr<const ring::Topology> RingContact::topology() const {
+  std::lock_guard lock(mutex_);
+  return topology_;
+}
+
+bool RingContact::in_contact() const {
+  std::lock_guard lock(mutex_);
+  return contact_at_ != SteadyTime{} && std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
+}
+
+std::string RingContact::last_error() const {
+  std::lock_guard lock(mutex_);
+  return last_error_;
+}
+
+Result<void> RingContact::check(uint64_t epoch) const {
+  std::lock_guard lock(mutex_);
+  if (contact_at_ == SteadyTime{} || std::chrono::steady_clock::now() - contact_at_ > options_.contact_life) {
+    return fail(ErrorCode::kPrecondition, "the node has no ring contact");
+  }
+  if (epoch < topology_->min_epoch) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
+  return {};
+}
+
+bool RingContact::accept_coordinator(uint64_t token) {
+  uint64_t seen = coordinator_token_.load();
+  while (token > seen && !coordinator_token_.compare_exchange_weak(seen, token)) {
+  }
+  return token >= seen;
+}
+
+void RingContact::run() {
+  size_t gateway = 0;
+  for (;;) {
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    Result<void> done = fail(ErrorCode::kUnavailable, "no gateway is configured");
+    for (size_t i = 0; i < gateways_->stubs.size() && !done; ++i) {
+      done = beat(gateway);
+      if (!done) gateway = (gateway + 1) % gateways_->stubs.size();
+    }
+    std::unique_lock lock(mutex_);
+    if (!done && last_error_ != done.error().message) {
+      last_error_ = done.error().message;
+      lock.unlock();
+      log::warn("ring", "no ring contact", {{"error", done.error().message}});
+      lock.lock();
+    }
+    if (done) last_error_.clear();
+    if (stop_.wait_until(lock, begin + options_.period, [this] { return stopping_; })) return;
+  }
+}
+
+Result<void> RingContact::beat(size_t gateway) {
+  wire::HeartbeatRequest request;
+  request.set_node_id(to_wire(options_.node));
+  request.set_address(options_.address);
+  request.set_operations_address(options_.operations_address);
+  request.set_host(options_.host);
+  request.set_zone(options_.zone);
+  request.set_version(kMessageVersion);
+  if (!options_.cluster.is_zero()) request.set_cluster_id(to_wire(options_.cluster));
+  const auto known = topology();
+  if (known->current() != nullptr) request.set_ring_epoch(known->current()->epoch());
+  for (const auto& engine : *disks_) {
+    wire::Disk* disk = request.add_disks();
+    disk->set_disk_id(to_wire(engine->disk_id()));
+    fill_disk_status(*engine, lag_of_(engine->disk_id()), *disk->mutable_status());
+    disk->set_capacity_bytes(disk->status().capacity_bytes());
+  }
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kBeatPatience);
+  wire::HeartbeatReply reply;
+  const grpc::Status status = gateways_->stubs[gateway]->Heartbeat(&context, request, &reply);
+  if (!status.ok()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": " + status.error_message());
+  const auto cluster = model::ClusterId::from_bytes(as_bytes(reply.cluster_id()));
+  if (!cluster) return fail(ErrorCode::kInternal, "the gateway sent no cluster id");
+  if (options_.cluster.is_zero()) {
+    options_.cluster = *cluster;
+    on_cluster_(*cluster);
+  }
+  if (*cluster != options_.cluster) return fail(ErrorCode::kPrecondition, "the gateway belongs to another cluster");
+
+  auto next = std::make_shared<ring::Topology>(*known);
+  next->min_epoch = std::max(next->min_epoch, reply.min_epoch());
+  if (!reply.rings().empty()) {
+    std::vector<std::string> stored;
+    next->rings.clear();
+    for (const std::string& table : reply.rings()) {
+      TRY(ring::Ring ring, ring::Ring::parse(as_bytes(table)));
+      next->rings.push_back(std::make_shared<const ring::Ring>(std::move(ring)));
+      stored.push_back(table);
+    }
+    store_cache(stored, next->min_epoch);
+    log::info("ring", "new epoch", {{"epoch", next->current()->epoch()}});
+  }
+  next->nodes.clear();
+  for (const wire::Peer& peer : reply.peers()) {
+    if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) next->nodes.push_back({*id, peer.address(), ""});
+  }
+  (void)accept_coordinator(reply.coordinator_token());
+  std::lock_guard lock(mutex_);
+  topology_ = std::move(next);
+  if (reply.epoch_confirmed()) contact_at_ = std::chrono::steady_clock::now();
+  return {};
+}
+
+// Lines: the fenced minimum, then one ring (base64) each, newest first. A cache that does not read is as good as none.
+void RingContact::load_cache() {
+  std::ifstream file(options_.cache_file);
+  auto topology = std::make_shared<ring::Topology>();
+  if (!(file >> topology->min_epoch)) return;
+  std::string line;
+  while (file >> line) {
+    const auto table = from_base64(line);
+    if (!table) return;
+    auto ring = ring::Ring::parse(as_bytes(*table));
+    if (!ring) return;
+    topology->rings.push_back(std::make_shared<const ring::Ring>(*std::move(ring)));
+  }
+  topology_ = std::move(topology);
+}
+
+void RingContact::store_cache(const std::vector<std::string>& rings, uint64_t min_epoch) {
+  std::string text = std::to_string(min_epoch) + "\n";
+  for (const std::string& ring : rings) text += to_base64(as_bytes(ring)) + "\n";
+  if (auto stored = fs::write_file_atomically(fs::posix_file_system(), options_.cache_file, as_bytes(text)); !stored) {
+    log::warn("ring", "the ring cache cannot be written", {{"error", stored.error().message}});
+  }
+}
+
+}  // namespace rondel::node

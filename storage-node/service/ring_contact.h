@@ -1,0 +1,81 @@
+// RingContact: the node's view of its cluster, kept by a heartbeat to a gateway every second, and the fence that follows.
+//
+// The last rings known are cached in the node's data folder: a node that starts while no gateway answers still knows who owns
+// what, but takes no writes before its first contact. Safe for concurrent use.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/ring/ring.h"
+#include "storage-node/service/disk_set.h"
+#include "storage-node/service/write_gate.h"
+
+namespace grpc {
+class ChannelCredentials;
+}
+
+namespace rondel::node {
+
+struct RingContactOptions {
+  model::NodeId node;
+  model::ClusterId cluster;                   // Zero: joins the first cluster that answers.
+  std::string address;                        // Where peers and gateways reach this node.
+  std::string operations_address;
+  std::string host;
+  std::string zone;
+  std::vector<std::string> gateways;          // Cluster addresses, asked in turn until one answers.
+  std::string cache_file;
+  Duration period = std::chrono::seconds(1);
+  Duration contact_life = std::chrono::seconds(10);
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+};
+
+class RingContact final : public ring::TopologySource, public WriteGate {
+ public:
+  using LagOf = std::function<std::array<uint64_t, 3>(const model::DiskId&)>;
+
+  explicit RingContact(RingContactOptions options);
+  ~RingContact() override;
+
+  // Begins the heartbeats. `disks` outlives it. `on_cluster`: told once of the cluster the node belongs to.
+  void start(const DiskSet& disks, LagOf lag_of, std::function<void(const model::ClusterId&)> on_cluster);
+
+  std::shared_ptr<const ring::Topology> topology() const override;
+  Result<void> check(uint64_t epoch) const override;
+  bool accept_coordinator(uint64_t token) override;
+
+  // A gateway that knows the current epoch answered within contact_life.
+  bool in_contact() const;
+  std::string last_error() const;
+
+ private:
+  struct Gateways;
+  void run();
+  Result<void> beat(size_t gateway);
+  void load_cache();
+  void store_cache(const std::vector<std::string>& rings, uint64_t min_epoch);
+
+  RingContactOptions options_;
+  std::unique_ptr<Gateways> gateways_;
+  const DiskSet* disks_ = nullptr;
+  LagOf lag_of_;
+  std::function<void(const model::ClusterId&)> on_cluster_;
+  mutable std::mutex mutex_;
+  std::condition_variable stop_;
+  bool stopping_ = false;
+  std::shared_ptr<const ring::Topology> topology_;
+  SteadyTime contact_at_{};
+  std::string last_error_ = "no gateway has answered yet";
+  std::atomic<uint64_t> coordinator_token_{0};
+  std::thread thread_;
+};
+
+}  // namespace rondel::node

@@ -1,0 +1,261 @@
+#include "storage-node/service/storage_service.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+
+#include "common/rpc/frame_stream.hpp"
+#include "proto/storage/v1/storage.grpc.pb.h"
+#include "storage-node/service/disk_status.h"
+
+namespace rondel::node {
+namespace {
+
+namespace wire = rondel::storage::v1;
+using namespace std::chrono_literals;
+
+constexpr uint32_t kJournalEntriesMax = 4096;
+constexpr size_t kListEntries = 1000;
+constexpr int kDeleteBlobsMax = 100'000;
+
+// The server end of one Exchange stream. Deleted when gRPC is done with it and nobody sends any more.
+class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit ExchangeReactor(ExchangeServices services)
+      : session_(std::make_shared<ExchangeSession>(services, [this](rpc::Frame frame) { send(std::move(frame)); })) {
+    StartRead(&incoming_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return end();
+    auto frames = rpc::read_message(incoming_);
+    if (!frames) return end({grpc::StatusCode::INVALID_ARGUMENT, frames.error().message});
+    for (rpc::Frame& frame : *frames) session_->handle(std::move(frame));
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (ended_) return;
+    if (ok && !outgoing_.empty()) write_locked();
+  }
+
+  void OnCancel() override { end(); }
+
+  void OnDone() override {
+    session_->close();
+    delete this;
+  }
+
+ private:
+  void send(rpc::Frame frame) {
+    std::lock_guard lock(mutex_);
+    if (ended_) return;
+    outgoing_.push_back(std::move(frame));
+    if (!writing_) write_locked();
+  }
+
+  void write_locked() {
+    writing_ = true;
+    message_ = rpc::take_message(outgoing_);
+    StartWrite(&message_);
+  }
+
+  void end(grpc::Status status = grpc::Status::OK) {
+    {
+      std::lock_guard lock(mutex_);
+      if (std::exchange(ended_, true)) return;
+      outgoing_.clear();
+    }
+    session_->close();
+    Finish(std::move(status));
+  }
+
+  grpc::ByteBuffer incoming_;
+  grpc::ByteBuffer message_;
+  std::mutex mutex_;
+  std::deque<rpc::Frame> outgoing_;
+  bool writing_ = false;
+  bool ended_ = false;
+  std::shared_ptr<ExchangeSession> session_;
+};
+
+std::optional<model::DiskId> disk_id(const std::string& bytes) { return model::DiskId::from_bytes(as_bytes(bytes)); }
+
+grpc::Status invalid(const char* message) { return {grpc::StatusCode::INVALID_ARGUMENT, message}; }
+
+// Is the disk an owner of the blob's arc in any live epoch?
+bool should_hold(const ring::Topology& topology, const model::DiskId& disk, const model::BlobId& blob) {
+  for (const auto& ring : topology.rings) {
+    const auto index = ring->find(disk);
+    if (!index) continue;
+    for (const ring::DiskIndex owner : ring->owners(ring->arc_of(blob.ring_hash()))) {
+      if (owner == *index) return true;
+    }
+  }
+  return false;
+}
+
+void fill(const engine::JournalEntry& entry, wire::JournalEntry& out) {
+  out.set_operation(entry.operation == engine::JournalEntry::Operation::kPut ? wire::JournalEntry::PUT : wire::JournalEntry::DELETE);
+  out.set_blob_id(std::string(as_text(entry.blob.id.bytes())));
+  out.set_length(entry.blob.length);
+  out.set_flushed_at_us(static_cast<uint64_t>(entry.flushed_at.time_since_epoch().count()));
+  out.set_digest(rpc::encode(entry.blob.digest));
+  if (!entry.blob.handoff_for.is_zero()) out.set_owner_disk(std::string(as_text(entry.blob.handoff_for.view())));
+}
+
+std::string encode_token(uint64_t token) {
+  std::string out(8, '\0');
+  store_be(reinterpret_cast<std::byte*>(out.data()), token);
+  return out;
+}
+
+// The synchronous methods are rare and short; the bytes go through Exchange.
+using Base = wire::Storage::WithRawCallbackMethod_Exchange<wire::Storage::Service>;
+
+class Service final : public StorageService, public Base {
+ public:
+  explicit Service(StorageServices services) : services_(std::move(services)) {}
+
+  ~Service() override {
+    if (server_) server_->Shutdown(std::chrono::system_clock::now() + 1s);
+  }
+
+  Result<void> listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, std::move(credentials), &port_);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+    builder.SetMaxReceiveMessageSize(8 << 20);
+    builder.SetMaxSendMessageSize(-1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+    if (!server_ || port_ == 0) return fail(ErrorCode::kAlreadyExists, "cannot listen on " + address);
+    return {};
+  }
+
+  int port() const override { return port_; }
+
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(grpc::CallbackServerContext*) override {
+    return new ExchangeReactor({services_.disks, services_.gate, services_.readers});
+  }
+
+  grpc::Status PullJournal(grpc::ServerContext*, const wire::PullJournalRequest* request,
+                           grpc::ServerWriter<wire::JournalBatch>* writer) override {
+    const auto asking = disk_id(request->asking_disk());
+    const auto serving = disk_id(request->serving_disk());
+    if (!asking || !serving || (!request->token().empty() && request->token().size() != 8)) return invalid("malformed ids or token");
+    engine::Engine* const engine = services_.disks.find(*serving);
+    if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
+    uint64_t token = request->token().empty() ? 0 : load_be<uint64_t>(as_bytes(request->token()).data());
+    services_.on_journal_pull(*asking, *serving, token);
+    const uint32_t limit = std::clamp<uint32_t>(request->entries_max(), 1, kJournalEntriesMax);
+    const auto topology = services_.topology.topology();
+    const auto page = engine->journal_after(token, limit);
+    if (!page) return {grpc::StatusCode::UNAVAILABLE, page.error().message};
+    wire::JournalBatch batch;
+    for (const engine::JournalEntry& entry : page->entries) {
+      if (should_hold(*topology, *asking, entry.blob.id)) fill(entry, *batch.add_entries());
+    }
+    batch.set_next_token(encode_token(page->next));
+    batch.set_truncated(page->truncated);
+    batch.set_caught_up(page->caught_up);
+    writer->Write(batch);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status DeleteBlobs(grpc::ServerContext* context, const wire::DeleteBlobsRequest* request, wire::DeleteBlobsReply* reply) override {
+    const auto disk = disk_id(request->disk());
+    if (!disk || request->blob_ids_size() > kDeleteBlobsMax) return invalid("malformed disk or too many blobs");
+    std::vector<model::BlobId> ids;
+    for (const std::string& id : request->blob_ids()) {
+      if (id.size() != 16) return invalid("a blob id has 16 bytes");
+      ids.push_back(model::BlobId::from_bytes(as_bytes(id).data()));
+    }
+    if (!services_.gate.accept_coordinator(request->coordinator_token())) {
+      return {grpc::StatusCode::FAILED_PRECONDITION, "a newer coordinator commands"};
+    }
+    engine::Engine* const engine = services_.disks.find(*disk);
+    if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
+    struct Wait {
+      std::mutex mutex;
+      std::condition_variable ready;
+      std::optional<Result<uint64_t>> result;
+    };
+    auto wait = std::make_shared<Wait>();
+    const size_t asked = ids.size();
+    engine->remove_async(std::move(ids), std::chrono::seconds(request->trash_seconds()), [wait](Result<uint64_t> result) {
+      std::lock_guard lock(wait->mutex);
+      wait->result = std::move(result);
+      wait->ready.notify_all();
+    });
+    std::unique_lock lock(wait->mutex);
+    while (!wait->ready.wait_for(lock, 100ms, [&] { return wait->result.has_value(); })) {
+      if (context->IsCancelled()) return {grpc::StatusCode::CANCELLED, "nobody waits any more"};
+    }
+    if (!*wait->result) return {grpc::StatusCode::UNAVAILABLE, wait->result->error().message};
+    reply->set_deleted(**wait->result);
+    reply->set_absent(asked - **wait->result);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListBlobs(grpc::ServerContext* context, const wire::ListBlobsRequest* request, grpc::ServerWriter<wire::BlobList>* writer) override {
+    const auto disk = disk_id(request->disk());
+    if (!disk || (!request->after_blob_id().empty() && request->after_blob_id().size() != 16)) return invalid("malformed ids");
+    engine::Engine* const engine = services_.disks.find(*disk);
+    if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
+    model::BlobId after;
+    if (!request->after_blob_id().empty()) after = model::BlobId::from_bytes(as_bytes(request->after_blob_id()).data());
+    while (!context->IsCancelled()) {
+      const auto page = engine->list(request->from_hash(), request->to_hash(), after, kListEntries);
+      if (!page) return {grpc::StatusCode::UNAVAILABLE, page.error().message};
+      wire::BlobList list;
+      for (const engine::BlobEntry& entry : *page) {
+        if (entry.trashed) continue;
+        wire::BlobInfo* info = list.add_blobs();
+        info->set_blob_id(std::string(as_text(entry.id.bytes())));
+        info->set_length(entry.length);
+        info->set_created_at_us(static_cast<uint64_t>(entry.created_at.time_since_epoch().count()));
+        info->set_received_at_us(static_cast<uint64_t>(entry.received_at.time_since_epoch().count()));
+        info->set_digest(rpc::encode(entry.digest));
+        info->set_handoff(!entry.handoff_for.is_zero());
+      }
+      if (!page->empty() && !writer->Write(list)) break;
+      if (page->size() < kListEntries) break;
+      after = page->back().id;
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Status(grpc::ServerContext*, const wire::StatusRequest*, wire::StatusReply* reply) override {
+    reply->set_node_id(std::string(as_text(services_.node.view())));
+    for (const auto& engine : services_.disks) fill_disk_status(*engine, services_.lag_of(engine->disk_id()), *reply->add_disks());
+    const auto topology = services_.topology.topology();
+    if (topology->current() != nullptr) reply->set_ring_epoch(topology->current()->epoch());
+    return grpc::Status::OK;
+  }
+
+ private:
+  const StorageServices services_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<StorageService>> StorageService::start(StorageServices services, std::string address,
+                                                              std::shared_ptr<grpc::ServerCredentials> credentials) {
+  auto service = std::make_unique<Service>(std::move(services));
+  TRY_VOID(service->listen(address, std::move(credentials)));
+  return std::unique_ptr<StorageService>(std::move(service));
+}
+
+}  // namespace rondel::node

@@ -1,0 +1,39 @@
+// StorageService: the gRPC service of a node (proto/storage/v1) over its disks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/ring/ring.h"
+#include "storage-node/service/exchange_session.h"
+
+namespace grpc {
+class ServerCredentials;
+}
+
+namespace rondel::node {
+
+struct StorageServices {
+  const DiskSet& disks;
+  WriteGate& gate;
+  const ring::TopologySource& topology;
+  async::BlockingPool& readers;
+  model::NodeId node;
+  // A peer's disk asked for this disk's journal behind a token: it holds everything before.
+  std::function<void(const model::DiskId& asking, const model::DiskId& serving, uint64_t token)> on_journal_pull;
+  // Replication lag of a disk: microseconds, bytes, blobs.
+  std::function<std::array<uint64_t, 3>(const model::DiskId&)> lag_of;
+};
+
+class StorageService {
+ public:
+  // Everything given outlives it. kAlreadyExists: the address is in use.
+  static Result<std::unique_ptr<StorageService>> start(StorageServices services, std::string address,
+                                                       std::shared_ptr<grpc::ServerCredentials> credentials);
+  // Ends open streams and waits for their calls.
+  virtual ~StorageService() = default;
+  virtual int port() const = 0;
+};
+
+}  // namespace rondel::node
