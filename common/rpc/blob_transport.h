@@ -71,8 +71,9 @@ class BlobDownload {
  public:
   virtual ~BlobDownload() = default;
   // The next piece, in order, verified against its digests; an empty one after the last. kNotFound: the disk answers
-  // that it has no such blob. kCorruption: the stored bytes are damaged.
-  virtual async::Task<Result<Piece>> next() = 0;
+  // that it has no such blob. kCorruption: the stored bytes are damaged. Waits until `step` at most (and never beyond the
+  // download's own deadline).
+  virtual async::Task<Result<Piece>> next(Deadline step) = 0;
 };
 
 class BlobTransport {

@@ -222,11 +222,11 @@ class Download final : public BlobDownload {
     request_->send({.type = FrameType::kGet, .meta = encode(meta)});
   }
 
-  async::Task<Result<Piece>> next() override {
+  async::Task<Result<Piece>> next(Deadline step) override {
     if (error_) co_return std::unexpected(*error_);
     if (last_) co_return Piece{};
     if (owed_ > 0) request_->send({.type = FrameType::kCredit, .argument = std::exchange(owed_, 0)});
-    auto frame = co_await request_->next(deadline_);
+    auto frame = co_await request_->next(std::min(step, deadline_));
     if (!frame) co_return give_up(frame.error());
     if (auto error = error_of(*frame)) {
       request_->end();

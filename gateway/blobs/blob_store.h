@@ -39,6 +39,9 @@ class StreamWriter {
   // Returns once every chunk has its quorum. At most once. kInvalidArgument: fewer bytes than the size hint. A stream of
   // size 0 has no chunks and writes nothing.
   virtual async::Task<Result<WrittenStream>> finish() = 0;
+
+  // What may lie on disks of a stream that no row will name: its id and at least its size. Size 0: nothing.
+  virtual WrittenStream leftovers() const = 0;
 };
 
 // A part of a stream. REQUIRES: offset + length <= stream_size; stream_size is the size of the whole stream.

@@ -14,15 +14,13 @@ struct ReplicatedBlobStoreOptions {
   // All body bytes held here at once. 5/8 for chunks on their way in, 2/8 for readers, 1/8 for blobs of at most one piece.
   uint64_t buffer_bytes = 512ull << 20;
   // Chunks of one stream that are buffered at once: one filling, the others being sent.
-  size_t chunks_in_flight = 2;
+  size_t chunks_in_flight = 3;
   // A chunk must have its quorum this long after its last byte has come, whatever the stream's deadline.
-  std::chrono::milliseconds write_deadline{5'000};
+  std::chrono::milliseconds write_deadline{15'000};
   // A replica is replaced (or another copy read) when one step takes longer than max(stall_min, 8 x its average), at most
   // stall_max.
-  std::chrono::milliseconds stall_min{250};
+  std::chrono::milliseconds stall_min{500};
   std::chrono::milliseconds stall_max{2'000};
-  // How long the copies beyond the quorum may hold their buffer.
-  std::chrono::milliseconds late_copy_wait{2'000};
   // A disk that failed is left alone this long, doubled up to the maximum, then probed in the background.
   std::chrono::milliseconds breaker_min{1'000};
   std::chrono::milliseconds breaker_max{5'000};

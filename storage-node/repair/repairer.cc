@@ -154,13 +154,13 @@ async::Task<Result<void>> Repairer::fetch(engine::Engine& disk, const ring::Disk
   auto slot = async::OneShot<Result<void>>::make();
   const auto done = [slot](Result<void> result) { slot->set(std::move(result)); };
   if (length <= model::kPieceBytes) {
-    CO_TRY(rpc::Piece piece, co_await download->next());
+    CO_TRY(rpc::Piece piece, co_await download->next(deadline));
     disk.put_async(request, std::move(piece.bytes), std::move(piece.digests), done);
   } else {
     CO_TRY(auto put, disk.start_large_put(request, length));
     std::vector<hash::BlockDigest> digests;
     for (;;) {
-      CO_TRY(rpc::Piece piece, co_await download->next());
+      CO_TRY(rpc::Piece piece, co_await download->next(deadline));
       if (piece.bytes.empty()) break;
       digests.insert(digests.end(), piece.digests.begin(), piece.digests.end());
       Result<void> taken;

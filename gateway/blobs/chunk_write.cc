@@ -1,0 +1,174 @@
+#include "gateway/blobs/chunk_write.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace rondel::blobs {
+namespace {
+
+using ring::DiskIndex;
+
+// One copy that is being written.
+struct Attempt {
+  DiskIndex disk = 0;
+  std::optional<DiskIndex> stands_in_for;   // The owner, when the disk is a hand-off.
+  SteadyTime started_at;
+  bool ended = false;
+  bool flushed = false;
+  bool replaced = false;
+};
+
+// Lives on one loop; held by the writer until the quorum and by every attempt until its end.
+class ChunkWrite : public std::enable_shared_from_this<ChunkWrite> {
+ public:
+  ChunkWrite(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob, std::vector<rpc::Piece> pieces,
+             async::Budget::Reservation buffer, Deadline deadline)
+      : core_(std::move(core)),
+        ring_(std::move(ring)),
+        blob_(blob),
+        pieces_(std::move(pieces)),
+        buffer_(std::move(buffer)),
+        deadline_(deadline),
+        arc_(ring_->arc_of(blob.ring_hash())),
+        handoffs_(ring_->handoffs(arc_, core_->options.handoffs)),
+        traffic_(pieces_.size() == 1 ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk),
+        quorum_(std::min<size_t>(2, ring_->replicas())) {}
+
+  async::Task<Result<void>> run() {
+    for (const DiskIndex owner : ring_->owners(arc_)) {
+      if (!core_->breakers.avoided(ring_->disks()[owner].id) || !replace(owner)) start(owner, std::nullopt);
+    }
+    while (!has_quorum()) {
+      if (std::chrono::steady_clock::now() >= deadline_ || !anyone_left()) co_return give_up();
+      changed_ = async::OneShot<bool>::make();
+      (void)co_await changed_->wait_until(std::min(deadline_, next_stall()));
+      changed_.reset();
+      replace_stalled();
+    }
+    ++core_->counters.chunks_written;
+    co_return Result<void>{};
+  }
+
+ private:
+  void start(DiskIndex disk, std::optional<DiskIndex> stands_in_for) {
+    attempts_.push_back({disk, stands_in_for, std::chrono::steady_clock::now()});
+    core_->run_in_background(write(shared_from_this(), attempts_.size() - 1));
+  }
+
+  // A hand-off copy for what `owner` should have. False: no disk is left.
+  bool replace(DiskIndex owner) {
+    while (next_handoff_ < handoffs_.size()) {
+      const DiskIndex disk = handoffs_[next_handoff_++];
+      if (core_->breakers.avoided(ring_->disks()[disk].id)) continue;
+      start(disk, owner);
+      return true;
+    }
+    return false;
+  }
+
+  static async::Task<void> write(std::shared_ptr<ChunkWrite> self, size_t number) {
+    Core& core = *self->core_;
+    const Attempt attempt = self->attempts_[number];
+    const ring::Disk& disk = self->ring_->disks()[attempt.disk];
+    rpc::PutOptions options{self->ring_->epoch(), {}, real_clock().now(), false, self->deadline_};
+    if (attempt.stands_in_for) options.handoff_for = self->ring_->disks()[*attempt.stands_in_for].id;
+    const auto done = co_await write_copy(self->core_, {disk.node, disk.id}, self->blob_, self->pieces_, options);
+    if (done) {
+      core.breakers.succeeded(disk.id, self->traffic_, std::chrono::steady_clock::now() - attempt.started_at);
+      ++core.counters.copies_flushed;
+      if (attempt.stands_in_for) ++core.counters.handoff_copies;
+    } else {
+      ++core.counters.copies_failed;
+      core.breakers.failed(disk.id, blames_disk(done.error()));
+      log::debug("blobs", "a copy failed", {{"disk", disk.id.to_hex()}, {"error", done.error().message}});
+    }
+    self->ended(number, done.has_value());
+  }
+
+  void ended(size_t number, bool flushed) {
+    Attempt& attempt = attempts_[number];
+    attempt.ended = true;
+    attempt.flushed = flushed;
+    // After the quorum nobody replaces copies: catch-up supplies what lacks.
+    if (!flushed && !attempt.replaced) {
+      attempt.replaced = true;
+      if (!finished_) {
+        (void)replace(attempt.stands_in_for.value_or(attempt.disk));
+      } else {
+        ++core_->counters.copies_dropped;
+      }
+    }
+    if (changed_) changed_->set(true);
+  }
+
+  void replace_stalled() {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    for (size_t i = 0; i < attempts_.size(); ++i) {
+      Attempt& attempt = attempts_[i];
+      if (attempt.ended || attempt.replaced || now < attempt.started_at + stall_of(attempt)) continue;
+      attempt.replaced = true;
+      ++core_->counters.copies_stalled;
+      core_->breakers.failed(ring_->disks()[attempt.disk].id, false);
+      (void)replace(attempt.stands_in_for.value_or(attempt.disk));
+    }
+  }
+
+  Duration stall_of(const Attempt& attempt) const { return core_->breakers.stall(ring_->disks()[attempt.disk].id, traffic_); }
+
+  Deadline next_stall() const {
+    Deadline next = Deadline::max();
+    for (const Attempt& attempt : attempts_) {
+      if (!attempt.ended && !attempt.replaced) next = std::min(next, attempt.started_at + stall_of(attempt));
+    }
+    return next;
+  }
+
+  bool anyone_left() const {
+    return std::ranges::any_of(attempts_, [](const Attempt& attempt) { return !attempt.ended; });
+  }
+
+  // Flushed copies that share no failure domain.
+  bool has_quorum() {
+    std::vector<DiskIndex> chosen;
+    for (const Attempt& attempt : attempts_) {
+      const auto shares = [&](DiskIndex other) { return ring_->share_domain(attempt.disk, other); };
+      if (attempt.flushed && std::ranges::none_of(chosen, shares)) chosen.push_back(attempt.disk);
+    }
+    finished_ = chosen.size() >= quorum_;
+    return finished_;
+  }
+
+  Result<void> give_up() {
+    finished_ = true;
+    ++core_->counters.quorum_failures;
+    return fail(ErrorCode::kUnavailable, "fewer than two failure domains took the bytes");
+  }
+
+  const std::shared_ptr<Core> core_;
+  const std::shared_ptr<const ring::Ring> ring_;
+  const model::BlobId blob_;
+  const std::vector<rpc::Piece> pieces_;
+  const async::Budget::Reservation buffer_;
+  const Deadline deadline_;
+  const size_t arc_;
+  const std::vector<DiskIndex> handoffs_;
+  const DiskBreakers::Traffic traffic_;
+  const size_t quorum_;
+  size_t next_handoff_ = 0;
+  std::vector<Attempt> attempts_;
+  bool finished_ = false;
+  std::shared_ptr<async::OneShot<bool>> changed_;
+};
+
+}  // namespace
+
+async::Task<Result<void>> write_chunk(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
+                                      std::vector<rpc::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline) {
+  core->probe_due_disks();
+  const Deadline limit = std::min(deadline, deadline_in(core->options.write_deadline));
+  auto write = std::make_shared<ChunkWrite>(std::move(core), std::move(ring), blob, std::move(pieces), std::move(buffer), limit);
+  co_return co_await write->run();
+}
+
+}  // namespace rondel::blobs

@@ -1,0 +1,159 @@
+#include "gateway/blobs/core.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace rondel::blobs {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kProbePatience = 1s;
+constexpr auto kRepairPatience = 30s;
+
+async::Task<void> counted(std::shared_ptr<Core> core, async::Task<void> task) {
+  co_await std::move(task);
+  --core->counters.background;
+}
+
+// Asks for a blob that nobody has: the answer tells that the disk serves.
+async::Task<void> probe(std::shared_ptr<Core> core, rpc::DiskAddress disk) {
+  ++core->counters.probes;
+  const model::BlobId nothing{model::StreamId::random(), 0};
+  const auto answer = co_await core->transport.stat(disk, nothing, deadline_in(kProbePatience));
+  core->breakers.probed(disk.disk, answer || answer.error().code == ErrorCode::kNotFound);
+}
+
+async::Task<void> rewrite(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length, rpc::DiskAddress damaged) {
+  const Deadline deadline = deadline_in(kRepairPatience);
+  auto pieces = co_await read_whole(core, blob, length, damaged, deadline);
+  Result<void> done = pieces ? Result<void>{} : Result<void>(std::unexpected(pieces.error()));
+  if (done) {
+    const auto topology = core->topology.topology();
+    const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
+    const rpc::PutOptions options{epoch, {}, real_clock().now(), true, deadline};
+    done = co_await write_copy(core, damaged, blob, *std::move(pieces), options);
+  }
+  ++(done ? core->counters.repairs_done : core->counters.repairs_failed);
+  if (!done) log::warn("blobs", "a damaged copy was not rewritten", {{"blob", blob.to_hex()}, {"error", done.error().message}});
+  --core->counters.repairs_running;
+}
+
+}  // namespace
+
+void Core::run_in_background(async::Task<void> task) {
+  ++counters.background;
+  async::spawn(*async::EventLoop::current(), counted(shared_from_this(), std::move(task)));
+}
+
+void Core::probe_due_disks() {
+  if (draining) return;
+  for (const model::DiskId& disk : breakers.due_for_probe()) {
+    const auto now = topology.topology();
+    const ring::Ring* ring = now->current();
+    const auto index = ring == nullptr ? std::nullopt : ring->find(disk);
+    if (!index) {
+      breakers.probed(disk, false);
+      continue;
+    }
+    run_in_background(probe(shared_from_this(), {ring->disks()[*index].node, disk}));
+  }
+}
+
+void Core::repair(model::BlobId blob, uint64_t length, rpc::DiskAddress damaged) {
+  if (draining || counters.repairs_running.load() >= options.repairs_max) {
+    ++counters.repairs_skipped;
+    return;
+  }
+  ++counters.repairs_running;
+  run_in_background(rewrite(shared_from_this(), blob, length, damaged));
+}
+
+bool blames_disk(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kPrecondition:
+    case ErrorCode::kResourceExhausted: return true;
+    default: return false;
+  }
+}
+
+std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob,
+                                     DiskBreakers::Traffic traffic) {
+  struct Ranked {
+    Candidate candidate;
+    bool far;
+    double latency;
+  };
+  std::vector<Ranked> owners;
+  const auto add = [&](std::vector<Ranked>& to, const ring::Disk& disk, bool owner) {
+    const auto same = [&](const Ranked& known) { return known.candidate.disk.disk == disk.id; };
+    if (std::ranges::any_of(owners, same) || std::ranges::any_of(to, same)) return;
+    to.push_back({{{disk.node, disk.id}, owner, core.breakers.avoided(disk.id)},
+                  !core.options.zone.empty() && disk.zone != core.options.zone, core.breakers.latency(disk.id, traffic)});
+  };
+  for (const auto& ring : topology.rings) {
+    for (const ring::DiskIndex index : ring->owners(ring->arc_of(blob.ring_hash()))) add(owners, ring->disks()[index], true);
+  }
+  std::vector<Ranked> others;
+  if (const ring::Ring* ring = topology.current()) {
+    for (const ring::DiskIndex index : ring->handoffs(ring->arc_of(blob.ring_hash()), core.options.handoffs)) {
+      add(others, ring->disks()[index], false);
+    }
+  }
+  // Latencies that differ by less than a factor of two say nothing: such owners share the load by the blob's hash.
+  const uint64_t turn = blob.ring_hash();
+  std::ranges::rotate(owners, owners.begin() + static_cast<ptrdiff_t>(owners.empty() ? 0 : turn % owners.size()));
+  double best = 0;
+  for (const Ranked& owner : owners) best = best == 0 ? owner.latency : std::min(best, owner.latency);
+  const auto rank = [best](const Ranked& r) { return std::tuple(r.candidate.avoided, r.far, r.latency > 2 * best); };
+  std::vector<Candidate> result;
+  for (int pass = 0; pass < 8; ++pass) {
+    const std::tuple wanted{(pass & 4) != 0, (pass & 2) != 0, (pass & 1) != 0};
+    for (const Ranked& owner : owners) {
+      if (rank(owner) == wanted) result.push_back(owner.candidate);
+    }
+  }
+  for (const Ranked& other : others) result.push_back(other.candidate);
+  return result;
+}
+
+async::Task<Result<std::vector<rpc::Piece>>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
+                                                        rpc::DiskAddress except, Deadline deadline) {
+  const auto topology = core->topology.topology();
+  Error last{ErrorCode::kNotFound, "no other copy"};
+  for (const Candidate& candidate : candidates_of(*core, *topology, blob, DiskBreakers::Traffic::kBulk)) {
+    if (candidate.disk == except) continue;
+    auto download = core->transport.start_get(candidate.disk, blob, 0, length, {.background = true, .deadline = deadline});
+    std::vector<rpc::Piece> pieces;
+    uint64_t got = 0;
+    while (got < length) {
+      auto piece = co_await download->next(deadline);
+      if (!piece || piece->bytes.empty()) {
+        if (!piece) last = piece.error();
+        break;
+      }
+      got += piece->bytes.size();
+      pieces.push_back(*std::move(piece));
+    }
+    if (got == length) co_return pieces;
+  }
+  co_return std::unexpected(last);
+}
+
+async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, rpc::DiskAddress to, model::BlobId blob, std::vector<rpc::Piece> pieces,
+                                     rpc::PutOptions options) {
+  if (pieces.size() == 1) co_return co_await core->transport.put(to, blob, options, std::move(pieces.front()));
+  uint64_t length = 0;
+  std::vector<hash::BlockDigest> digests;
+  for (const rpc::Piece& piece : pieces) {
+    length += piece.bytes.size();
+    digests.insert(digests.end(), piece.digests.begin(), piece.digests.end());
+  }
+  auto upload = core->transport.start_put(to, blob, length, options);
+  for (rpc::Piece& piece : pieces) CO_TRY_VOID(co_await upload->send(std::move(piece)));
+  co_return co_await upload->finish(length, hash::blob_digest(digests));
+}
+
+}  // namespace rondel::blobs

@@ -1,0 +1,74 @@
+// What writers, readers and background work of a ReplicatedBlobStore share.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "common/async/budget.h"
+#include "common/async/event_loop.h"
+#include "gateway/blobs/disk_breakers.h"
+#include "gateway/blobs/replicated_blob_store.h"
+
+namespace rondel::blobs {
+
+struct Counters {
+  std::atomic<uint64_t> chunks_written{0}, bytes_written{0}, copies_flushed{0}, handoff_copies{0}, copies_failed{0}, copies_stalled{0},
+      copies_dropped{0}, quorum_failures{0}, bytes_read{0}, read_failovers{0}, corrupt_copies{0}, missing_copies{0}, repairs_done{0},
+      repairs_failed{0}, repairs_skipped{0}, probes{0}, background{0}, repairs_running{0};
+};
+
+struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
+  Core(rpc::BlobTransport& transport_, const ring::TopologySource& topology_, ReplicatedBlobStoreOptions options_)
+      : transport(transport_),
+        topology(topology_),
+        options(std::move(options_)),
+        breakers(options),
+        write_budget(options.buffer_bytes / 8 * 5),
+        read_budget(options.buffer_bytes / 8 * 2),
+        small_budget(options.buffer_bytes / 8) {}
+
+  // Starts probes that are due, on the current loop.
+  void probe_due_disks();
+  // Rewrites a damaged copy from another one, in the background on the current loop.
+  void repair(model::BlobId blob, uint64_t length, rpc::DiskAddress damaged);
+
+  // Runs `task` on the current loop and counts it as background work.
+  void run_in_background(async::Task<void> task);
+
+  rpc::BlobTransport& transport;
+  const ring::TopologySource& topology;
+  const ReplicatedBlobStoreOptions options;
+  DiskBreakers breakers;
+  async::Budget write_budget;
+  async::Budget read_budget;
+  async::Budget small_budget;
+  Counters counters;
+  std::atomic<bool> draining{false};
+};
+
+using Core = ReplicatedBlobStore::Core;
+
+// A disk that may have a blob, and how sure that is.
+struct Candidate {
+  rpc::DiskAddress disk;
+  bool owner = false;
+  bool avoided = false;
+};
+
+// Where to look for a blob, best first: owners of every live epoch, then hand-off disks.
+std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob, DiskBreakers::Traffic traffic);
+
+// The failure is the disk's, not the blob's: its breaker hears of it.
+bool blames_disk(const Error& error);
+
+// A whole blob into memory from the first disk that has it.
+async::Task<Result<std::vector<rpc::Piece>>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
+                                                        rpc::DiskAddress except, Deadline deadline);
+// All pieces to one disk; returns once they are flushed.
+async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, rpc::DiskAddress to, model::BlobId blob, std::vector<rpc::Piece> pieces,
+                                     rpc::PutOptions options);
+
+std::unique_ptr<StreamWriter> make_stream_writer(std::shared_ptr<Core> core, std::optional<uint64_t> size_hint, Deadline deadline);
+std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline);
+
+}  // namespace rondel::blobs

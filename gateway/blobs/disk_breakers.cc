@@ -1,0 +1,85 @@
+#include "gateway/blobs/disk_breakers.h"
+
+#include <algorithm>
+
+namespace rondel::blobs {
+namespace {
+
+constexpr double kWeight = 0.1;         // Of a new sample in the moving average.
+constexpr double kStallFactor = 8;
+constexpr uint32_t kSlowStepsMax = 2;   // Slow steps in a row before the disk is left alone.
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+bool DiskBreakers::avoided(const model::DiskId& disk) const {
+  std::lock_guard lock(mutex_);
+  const auto found = states_.find(disk);
+  return found != states_.end() && found->second.open;
+}
+
+double DiskBreakers::latency(const model::DiskId& disk, Traffic traffic) const {
+  std::lock_guard lock(mutex_);
+  const auto found = states_.find(disk);
+  if (found == states_.end()) return 0;
+  return traffic == Traffic::kSmall ? found->second.small_seconds : found->second.bulk_seconds;
+}
+
+Duration DiskBreakers::stall(const model::DiskId& disk, Traffic traffic) const {
+  const auto expected = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(kStallFactor * latency(disk, traffic)));
+  return std::clamp<Duration>(expected, options_.stall_min, options_.stall_max);
+}
+
+void DiskBreakers::succeeded(const model::DiskId& disk, Traffic traffic, Duration took) {
+  std::lock_guard lock(mutex_);
+  State& state = states_[disk];
+  double& average = traffic == Traffic::kSmall ? state.small_seconds : state.bulk_seconds;
+  average = average == 0 ? seconds(took) : average + kWeight * (seconds(took) - average);
+  state.failures = 0;
+  state.open = false;
+  state.pause = {};
+}
+
+void DiskBreakers::open_locked(State& state) {
+  state.pause = std::clamp<Duration>(2 * state.pause, options_.breaker_min, options_.breaker_max);
+  state.open = true;
+  state.open_until = std::chrono::steady_clock::now() + state.pause;
+}
+
+void DiskBreakers::failed(const model::DiskId& disk, bool certain) {
+  std::lock_guard lock(mutex_);
+  State& state = states_[disk];
+  ++state.failures;
+  if (!state.open && (certain || state.failures >= kSlowStepsMax)) open_locked(state);
+}
+
+std::vector<model::DiskId> DiskBreakers::due_for_probe() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  std::vector<model::DiskId> due;
+  std::lock_guard lock(mutex_);
+  for (auto& [disk, state] : states_) {
+    if (!state.open || state.probing || now < state.open_until) continue;
+    state.probing = true;
+    due.push_back(disk);
+  }
+  return due;
+}
+
+void DiskBreakers::probed(const model::DiskId& disk, bool alive) {
+  std::lock_guard lock(mutex_);
+  State& state = states_[disk];
+  state.probing = false;
+  if (!alive) return open_locked(state);
+  state.open = false;
+  state.failures = 0;
+}
+
+std::vector<DiskHealth> DiskBreakers::health() const {
+  std::lock_guard lock(mutex_);
+  std::vector<DiskHealth> health;
+  for (const auto& [disk, state] : states_) health.push_back({disk, state.small_seconds, state.bulk_seconds, state.failures, state.open});
+  return health;
+}
+
+}  // namespace rondel::blobs
