@@ -42,6 +42,8 @@ struct PayloadError {
 struct PayloadOptions {
   uint64_t size_max = UINT64_MAX;
   bool compute_md5 = true;
+  // False: x-amz-checksum-* headers are not about this body (CompleteMultipartUpload: about the object).
+  bool checksum_headers = true;
   // Computed even when the client sent none of it (S3 adds CRC64NVME to such uploads).
   std::optional<model::ChecksumAlgorithm> compute;
 };

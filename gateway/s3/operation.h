@@ -4,13 +4,14 @@
 // without handler answers 501 NotImplemented. docs/s3-compatibility.md is checked against it.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 namespace rondel::s3 {
 
 enum class Level { kService, kBucket, kObject };
 
-// One constant per operation of the API, kPutObject ... : see operation_list.h (X-macro), names as AWS names them.
+// One constant per operation of the API, kPutObject ... Names as AWS names them.
 enum class Operation {
 #define RONDEL_S3_OPERATION(name, method, level, sub_resource, action) k##name,
 #include "gateway/s3/operation_list.h"
@@ -27,5 +28,6 @@ struct OperationRow {
 };
 
 const OperationRow& row(Operation operation);
+std::span<const OperationRow> all_operations();
 
 }  // namespace rondel::s3

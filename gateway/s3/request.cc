@@ -1,0 +1,163 @@
+#include "gateway/s3/request.h"
+
+#include <algorithm>
+
+#include "common/base/encoding.h"
+
+namespace rondel::s3 {
+namespace {
+
+constexpr size_t kKeyBytesMax = 1024;
+
+struct Address {
+  std::string bucket;
+  std::string key;
+  bool has_key = false;
+};
+
+// A name that AWS's SDKs could be talked into from an IP address.
+bool looks_like_address(std::string_view name) {
+  int dots = 0;
+  for (const char c : name) {
+    if (c == '.') {
+      ++dots;
+    } else if (c < '0' || c > '9') {
+      return false;
+    }
+  }
+  return dots == 3;
+}
+
+std::string_view host_without_port(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
+}
+
+std::optional<std::string_view> virtual_bucket(const http::RequestHead& head, const RouterOptions& options) {
+  if (options.virtual_host_base.empty()) return std::nullopt;
+  const auto host = head.fields.find("Host");
+  if (!host) return std::nullopt;
+  const std::string_view name = host_without_port(*host);
+  const std::string_view base = options.virtual_host_base;
+  if (name.size() <= base.size() + 1 || !name.ends_with(base) || name[name.size() - base.size() - 1] != '.') return std::nullopt;
+  return name.substr(0, name.size() - base.size() - 1);
+}
+
+S3Result<Address> address_of(const http::RequestHead& head, const RouterOptions& options) {
+  std::string_view path = head.path();
+  if (!path.starts_with('/')) return fail(ErrorCode::kInvalidURI);
+  path.remove_prefix(1);
+  const auto decoded = percent_decode(path);
+  if (!decoded) return fail(ErrorCode::kInvalidURI);
+  Address address;
+  if (const auto bucket = virtual_bucket(head, options)) {
+    address.bucket = *bucket;
+    address.key = *decoded;
+    address.has_key = !address.key.empty();
+    return address;
+  }
+  // The slash between bucket and key is one that was sent as such.
+  const size_t slash = path.find('/');
+  const auto bucket = percent_decode(path.substr(0, slash));
+  address.bucket = *bucket;
+  if (slash != std::string_view::npos) address.key = *percent_decode(path.substr(slash + 1));
+  address.has_key = !address.key.empty();
+  return address;
+}
+
+bool selects(const OperationRow& row, const Query& query) { return !row.sub_resource.empty() && query.has(row.sub_resource); }
+
+// Query parameters without which the plain operation is meant, although they select others for other methods.
+S3Result<Operation> operation_of(const http::RequestHead& head, Level level, const Query& query) {
+  const bool copy = head.fields.has("x-amz-copy-source");
+  if (level == Level::kObject && head.method == "PUT") {
+    if (query.has("uploadId") || query.has("partNumber")) return copy ? Operation::kUploadPartCopy : Operation::kUploadPart;
+    if (copy && !query.has("renameObject")) return Operation::kCopyObject;
+  }
+  const OperationRow* plain = nullptr;
+  bool known_sub_resource = false;
+  for (const OperationRow& candidate : all_operations()) {
+    if (candidate.level != level) continue;
+    if (selects(candidate, query)) {
+      if (candidate.method == head.method) {
+        // "list-type=2" alone is ListObjectsV2; anything else is not known to AWS either.
+        if (candidate.operation == Operation::kListObjectsV2 && query.find("list-type") != "2") {
+          return fail(ErrorCode::kInvalidArgument, "Invalid List Type");
+        }
+        return candidate.operation;
+      }
+      known_sub_resource = true;
+    }
+    if (candidate.sub_resource.empty() && candidate.method == head.method && plain == nullptr) plain = &candidate;
+  }
+  if (known_sub_resource || plain == nullptr) {
+    return fail(ErrorCode::kMethodNotAllowed, {}, {{"Method", head.method}, {"ResourceType", level == Level::kService ? "SERVICE" : level == Level::kBucket ? "BUCKET" : "OBJECT"}});
+  }
+  return plain->operation;
+}
+
+}  // namespace
+
+bool Query::has(std::string_view name) const { return find(name).has_value(); }
+
+std::optional<std::string_view> Query::find(std::string_view name) const {
+  for (const auto& [key, value] : parameters) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+S3Result<Query> parse_query(std::string_view text) {
+  Query query;
+  while (!text.empty()) {
+    const size_t end = text.find('&');
+    const std::string_view pair = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (pair.empty()) continue;
+    const size_t equals = pair.find('=');
+    auto name = percent_decode(pair.substr(0, equals), true);
+    auto value = percent_decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1), true);
+    if (!name || !value) return fail(ErrorCode::kInvalidURI);
+    query.parameters.emplace_back(*std::move(name), *std::move(value));
+  }
+  return query;
+}
+
+S3Result<Request> route(const http::RequestHead& head, const RouterOptions& options) {
+  auto query = parse_query(head.query());
+  if (!query) return std::unexpected(query.error());
+  auto address = address_of(head, options);
+  if (!address) return std::unexpected(address.error());
+  Level level = Level::kService;
+  if (!address->bucket.empty()) level = address->has_key ? Level::kObject : Level::kBucket;
+  auto operation = operation_of(head, level, *query);
+  if (!operation) return std::unexpected(operation.error());
+  if (level != Level::kService && !is_valid_bucket_name(address->bucket)) {
+    return fail(ErrorCode::kInvalidBucketName, {}, {{"BucketName", address->bucket}});
+  }
+  if (address->key.size() > kKeyBytesMax) {
+    return fail(ErrorCode::kKeyTooLongError, {}, {{"Size", std::to_string(address->key.size())}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
+  }
+  if (!is_valid_utf8(address->key)) return fail(ErrorCode::kInvalidURI);
+  return Request{*operation, std::move(address->bucket), std::move(address->key), *std::move(query)};
+}
+
+// Source: "General purpose bucket naming rules", S3 user guide.
+bool is_valid_bucket_name(std::string_view name) {
+  if (name.size() < 3 || name.size() > 63 || looks_like_address(name)) return false;
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (!plain(name.front()) || !plain(name.back())) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (!plain(name[i]) && name[i] != '-' && name[i] != '.') return false;
+    if (name[i] == '.' && name[i + 1] == '.') return false;
+  }
+  for (const std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"}) {
+    if (name.starts_with(prefix)) return false;
+  }
+  for (const std::string_view suffix : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}) {
+    if (name.ends_with(suffix)) return false;
+  }
+  return true;
+}
+
+}  // namespace rondel::s3

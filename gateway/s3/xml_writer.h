@@ -1,0 +1,34 @@
+// XmlWriter: documents as S3 answers them, written front to back.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rondel::s3 {
+
+inline constexpr std::string_view kS3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+class XmlWriter {
+ public:
+  // Declaration and root element; an empty name space is not written.
+  explicit XmlWriter(std::string_view root, std::string_view xml_namespace = kS3Namespace);
+
+  void open(std::string_view element);
+  // With one attribute list, written as given: xsi:type="CanonicalUser".
+  void open_with(std::string_view element, std::string_view attributes);
+  void close();
+  void text(std::string_view element, std::string_view value);
+  void number(std::string_view element, uint64_t value);
+  void boolean(std::string_view element, bool value) { text(element, value ? "true" : "false"); }
+
+  std::string finish() &&;
+
+ private:
+  void escape(std::string_view value);
+
+  std::string out_;
+  std::vector<std::string> open_;
+};
+
+}  // namespace rondel::s3
