@@ -21,7 +21,7 @@ struct Settings {
   std::string region = "us-east-1";
   s3::RouterOptions router;
   Duration metadata_timeout = std::chrono::seconds(5);
-  Duration write_timeout = std::chrono::minutes(30);     // A single PUT older than half the orphan age cannot commit.
+  Duration write_timeout = std::chrono::hours(6);        // Of one body, in or out.
   uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
   size_t requests_max = 2048;                            // In flight; above it 503 SlowDown.
 };
@@ -55,6 +55,7 @@ struct Context {
   // CreateBucket.
   std::shared_ptr<const metadata::Bucket> bucket;
   std::string request_id;
+  const std::string& account() const { return identity.credential->account.id; }
   Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }
   const http::Fields& fields() const { return exchange.head().fields; }
 };

@@ -1,0 +1,91 @@
+#include "gateway/main/gateway_metrics.h"
+
+namespace rondel::gateway {
+
+using metrics::Sample;
+using metrics::Type;
+
+namespace {
+
+void register_database(metrics::Registry& registry, const metadata::PostgresMetadataStore& store) {
+  registry.callback(Type::kGauge, "rondel_metadata_connections", "PostgreSQL connections for requests.", {},
+                    [&store] { return static_cast<double>(store.status().connections); });
+  registry.callback(Type::kGauge, "rondel_metadata_connections_busy", "PostgreSQL connections at work.", {},
+                    [&store] { return static_cast<double>(store.status().busy); });
+  registry.callback(Type::kGauge, "rondel_metadata_queued", "Requests waiting for a PostgreSQL connection.", {},
+                    [&store] { return static_cast<double>(store.status().queued); });
+  registry.callback(Type::kGauge, "rondel_metadata_connected", "1 while a PostgreSQL connection is open.", {},
+                    [&store] { return store.status().connected ? 1.0 : 0.0; });
+  registry.callback(Type::kCounter, "rondel_metadata_connections_lost_total", "PostgreSQL connections that broke.", {},
+                    [&store] { return static_cast<double>(store.status().connections_lost); });
+}
+
+void register_blobs(metrics::Registry& registry, const blobs::ReplicatedBlobStore& blobs) {
+  struct Family {
+    Type type;
+    const char* name;
+    const char* help;
+    uint64_t blobs::BlobHealth::* member;
+  };
+  using Health = blobs::BlobHealth;
+  constexpr Family kFamilies[] = {
+      {Type::kCounter, "rondel_gateway_chunks_written_total", "Chunks that reached their quorum.", &Health::chunks_written},
+      {Type::kCounter, "rondel_gateway_written_bytes_total", "Bytes of finished streams.", &Health::bytes_written},
+      {Type::kCounter, "rondel_gateway_copies_flushed_total", "Copies that a disk has flushed.", &Health::copies_flushed},
+      {Type::kCounter, "rondel_gateway_handoff_copies_total", "Of them on hand-off disks.", &Health::handoff_copies},
+      {Type::kCounter, "rondel_gateway_copies_failed_total", "Copies that ended with an error.", &Health::copies_failed},
+      {Type::kCounter, "rondel_gateway_copies_stalled_total", "Copies replaced because a step took too long.", &Health::copies_stalled},
+      {Type::kCounter, "rondel_gateway_copies_dropped_total", "Copies beyond the quorum left to catch-up.", &Health::copies_dropped},
+      {Type::kCounter, "rondel_gateway_quorum_failures_total", "Chunks that did not reach two failure domains.", &Health::quorum_failures},
+      {Type::kCounter, "rondel_gateway_read_bytes_total", "Bytes read from disks for clients.", &Health::bytes_read},
+      {Type::kCounter, "rondel_gateway_read_failovers_total", "Reads that went on to another copy.", &Health::read_failovers},
+      {Type::kCounter, "rondel_gateway_corrupt_reads_total", "Copies found damaged while reading.", &Health::corrupt_copies},
+      {Type::kCounter, "rondel_gateway_missing_copies_total", "Owners that lacked a blob which was read elsewhere.", &Health::missing_copies},
+      {Type::kCounter, "rondel_gateway_repairs_total", "Damaged copies rewritten.", &Health::repairs_done},
+      {Type::kCounter, "rondel_gateway_repairs_failed_total", "Damaged copies that could not be rewritten.", &Health::repairs_failed},
+      {Type::kCounter, "rondel_gateway_repairs_skipped_total", "Damaged copies left to scrub: the queue was full.", &Health::repairs_skipped},
+      {Type::kCounter, "rondel_gateway_probes_total", "Questions to disks that were left alone.", &Health::probes},
+      {Type::kGauge, "rondel_gateway_buffer_bytes", "Body bytes held.", &Health::buffer_bytes_in_use},
+      {Type::kGauge, "rondel_gateway_buffer_bytes_max", "Body bytes that may be held.", &Health::buffer_bytes_max},
+      {Type::kGauge, "rondel_gateway_background_tasks", "Copies, repairs and probes under way.", &Health::background_tasks},
+  };
+  for (const Family& family : kFamilies) {
+    registry.callback(family.type, family.name, family.help, {},
+                      [&blobs, member = family.member] { return static_cast<double>(blobs.health().*member); });
+  }
+  registry.collector(Type::kGauge, "rondel_gateway_disk_avoided", "1 while this gateway leaves the disk alone.", [&blobs] {
+    std::vector<Sample> samples;
+    for (const blobs::DiskHealth& disk : blobs.health().disks) samples.push_back({{{"disk", disk.disk.to_hex()}}, disk.avoided ? 1.0 : 0.0});
+    return samples;
+  });
+  registry.collector(Type::kGauge, "rondel_gateway_disk_latency_seconds", "Moving average of a small request to the disk.", [&blobs] {
+    std::vector<Sample> samples;
+    for (const blobs::DiskHealth& disk : blobs.health().disks) samples.push_back({{{"disk", disk.disk.to_hex()}}, disk.small_latency_seconds});
+    return samples;
+  });
+}
+
+}  // namespace
+
+void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources) {
+  register_database(registry, sources.store);
+  register_blobs(registry, sources.blobs);
+  registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&topology = sources.topology] {
+    const auto now = topology.topology();
+    return now->current() == nullptr ? 0.0 : static_cast<double>(now->current()->epoch());
+  });
+  registry.callback(Type::kGauge, "rondel_coordinator_leader", "1 on the gateway that coordinates.", {},
+                    [&coordinator = sources.coordinator] { return coordinator.status().leader ? 1.0 : 0.0; });
+  registry.callback(Type::kCounter, "rondel_coordinator_streams_removed_total", "Released streams removed from the disks.", {},
+                    [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().streams_removed_total); });
+  registry.callback(Type::kCounter, "rondel_coordinator_removals_deferred_total", "Released streams kept for a later round.", {},
+                    [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().removals_deferred_total); });
+  registry.callback(Type::kGauge, "rondel_http_connections", "Open S3 connections.", {},
+                    [&server = sources.server] { return static_cast<double>(server.status().connections); });
+  registry.callback(Type::kCounter, "rondel_http_connections_total", "S3 connections accepted.", {},
+                    [&server = sources.server] { return static_cast<double>(server.status().accepted_total); });
+  registry.callback(Type::kCounter, "rondel_http_malformed_total", "Request heads that were refused.", {},
+                    [&server = sources.server] { return static_cast<double>(server.status().malformed_total); });
+}
+
+}  // namespace rondel::gateway

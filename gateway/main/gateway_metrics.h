@@ -1,0 +1,24 @@
+// Metrics of a gateway that its parts do not register themselves: docs/metrics.md.
+#pragma once
+
+#include "common/http/server.h"
+#include "common/metrics/metrics.h"
+#include "gateway/blobs/replicated_blob_store.h"
+#include "gateway/cluster/coordinator.h"
+#include "gateway/cluster/topology_cache.h"
+#include "metadata/store/postgres_store.h"
+
+namespace rondel::gateway {
+
+// Everything given outlives the registry's last expose().
+struct MetricSources {
+  const metadata::PostgresMetadataStore& store;
+  const blobs::ReplicatedBlobStore& blobs;
+  const cluster::TopologyCache& topology;
+  const cluster::Coordinator& coordinator;
+  const http::Server& server;
+};
+
+void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources);
+
+}  // namespace rondel::gateway

@@ -1,0 +1,232 @@
+// rondel-gateway: S3 in front of PostgreSQL and the storage nodes.
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <thread>
+
+#include "common/async/loop_threads.h"
+#include "common/config/config.h"
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/rpc/grpc_blob_transport.h"
+#include "gateway/admin/operations_service.h"
+#include "gateway/blobs/replicated_blob_store.h"
+#include "gateway/cluster/grpc_blob_remover.h"
+#include "gateway/cluster/heartbeat_service.h"
+#include "gateway/main/gateway_metrics.h"
+#include "gateway/main/settings.h"
+#include "gateway/operations/s3_service.h"
+#include "metadata/store/migrator.h"
+#include "metadata/store/postgres_cluster_store.h"
+#include "metadata/store/postgres_directory.h"
+#include "metadata/store/postgres_store.h"
+
+namespace rondel::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+Result<void> init_log(const config::Settings& settings) {
+  log::Options options;
+  options.file = settings.text("log.file");
+  TRY(options.level, log::parse_level(settings.text("log.level")));
+  TRY(options.modules, log::parse_modules(settings.text("log.modules")));
+  return log::init(options);
+}
+
+ring::FailureDomain failure_domain(const std::string& name) {
+  if (name == "host") return ring::FailureDomain::kHost;
+  return name == "disk" ? ring::FailureDomain::kDisk : ring::FailureDomain::kZone;
+}
+
+std::chrono::seconds whole_seconds(Duration duration) { return std::chrono::ceil<std::chrono::seconds>(duration); }
+
+// The database may start after us: for half a minute we wait.
+Result<model::ClusterId> first_contact(const config::Settings& settings, metadata::ClusterStore& store) {
+  const std::string& dsn = settings.text("metadata.dsn");
+  const Deadline end = deadline_in(30s);
+  for (;;) {
+    auto checked = metadata::check_server(dsn);
+    if (checked) return async::block_on(store.cluster_id(deadline_in(5s)));
+    if (checked.error().code != ErrorCode::kUnavailable || std::chrono::steady_clock::now() > end) return std::unexpected(checked.error());
+    std::this_thread::sleep_for(200ms);
+  }
+}
+
+Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings, const std::vector<async::EventLoop*>& loops,
+                                               operations::S3Service& service) {
+  TRY(const ListenAddress listen, parse_listen(settings, "gateway.listen"));
+  http::ServerOptions options;
+  options.address = listen.host;
+  options.port = listen.port;
+  options.connections_max = static_cast<size_t>(settings.integer("gateway.connections_max"));
+  options.refusal_body = operations::S3Service::refusal_body;
+  if (!settings.text("gateway.tls_certificate_file").empty()) {
+    options.tls = {settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file")};
+  }
+  return http::Server::start(loops, std::move(options), [&service](http::Exchange& exchange) { return service.handle(exchange); });
+}
+
+Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
+  TRY_VOID(init_log(settings));
+  TRY_VOID(check_settings(settings));
+  TRY(const std::string master_key, read_master_key(settings));
+  const std::string& dsn = settings.text("metadata.dsn");
+  const Clock& clock = real_clock();
+  metrics::Registry registry;
+  metrics::register_process_metrics(registry, "rondel-gateway");
+
+  const auto cluster_store = metadata::make_postgres_cluster_store(dsn);
+  TRY(const model::ClusterId cluster, first_contact(settings, *cluster_store));
+
+  metadata::PostgresStoreOptions store_options;
+  store_options.dsn = dsn;
+  store_options.master_key = master_key;
+  store_options.connections = static_cast<size_t>(settings.integer("metadata.connections"));
+  store_options.batch_max = static_cast<size_t>(settings.integer("metadata.batch_max"));
+  store_options.queue_max = static_cast<size_t>(settings.integer("metadata.queue_max"));
+  std::map<std::string_view, metrics::Histogram*> batches;
+  for (const char* lane : {"put", "delete", "find", "single"}) {
+    batches[lane] = &registry.histogram("rondel_metadata_batch_size", "Requests that shared a PostgreSQL statement.", {{"lane", lane}}, metrics::count_buckets());
+  }
+  store_options.on_batch = [&batches](std::string_view lane, size_t size) { batches.at(lane)->observe(static_cast<double>(size)); };
+  const auto store = metadata::PostgresMetadataStore::make(std::move(store_options));
+  const auto directory = metadata::make_postgres_directory(*store, dsn, clock);
+
+  const auto threads = static_cast<size_t>(settings.integer("gateway.threads"));
+  async::LoopThreads loops(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency()));
+  async::LoopThreads service_loop(1);   // Heartbeats, coordination, operations listener: never behind object bytes.
+  async::EventLoop& background = service_loop.loop(0);
+
+  cluster::TopologyCache topology(*cluster_store, clock);
+  const auto remover = cluster::make_grpc_blob_remover(topology, grpc::InsecureChannelCredentials());
+  cluster::CoordinatorOptions coordination;
+  coordination.bootstrap_disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
+  coordination.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
+  coordination.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
+  coordination.gc_grace = whole_seconds(settings.duration("gc.grace"));
+  coordination.gc_trash = whole_seconds(settings.duration("gc.trash"));
+  cluster::Coordinator coordinator(*cluster_store, topology, *remover, coordination, clock);
+
+  const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
+    for (const auto& node : topology.topology()->nodes) {
+      if (node.id == id) return node.address;
+    }
+    return std::nullopt;
+  };
+  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of});
+  blobs::ReplicatedBlobStoreOptions blob_options;
+  blob_options.buffer_bytes = settings.size("gateway.buffer_size");
+  blob_options.zone = settings.text("gateway.zone");
+  blobs::ReplicatedBlobStore blob_store(*transport, topology, blob_options);
+
+  auth::Authenticator authenticator(*directory, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock});
+  operations::Settings s3_settings;
+  s3_settings.region = settings.text("s3.region");
+  s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
+  s3_settings.metadata_timeout = settings.duration("metadata.timeout");
+  s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
+  operations::S3Service service({*store, *directory, blob_store, authenticator, clock, s3_settings}, registry);
+
+  TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
+  TRY(auto heartbeats, cluster::HeartbeatService::start(background, *cluster_store, topology, coordinator, cluster, clock,
+                                                        cluster_listen.host + ":" + std::to_string(cluster_listen.port),
+                                                        grpc::InsecureServerCredentials()));
+  TRY(auto s3, start_s3(settings, loops.all(), service));
+  register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, *s3});
+
+  std::atomic<bool> draining{false};
+  const auto condition = [](const char* name, std::function<Result<void>()> check) {
+    return admin::ReadyCheck{name, [check]() -> async::Task<Result<void>> { co_return check(); }};
+  };
+  admin::OperationsServices operations{registry, *cluster_store, topology, coordinator, cluster, clock, {}};
+  operations.checks.push_back(condition("not draining", [&draining]() -> Result<void> {
+    if (draining) return fail(ErrorCode::kUnavailable, "the process is ending");
+    return {};
+  }));
+  operations.checks.push_back({"database", [&cluster_store]() -> async::Task<Result<void>> {
+                                 auto id = co_await cluster_store->cluster_id(deadline_in(2s));
+                                 if (!id) co_return std::unexpected(id.error());
+                                 co_return Result<void>{};
+                               }});
+  operations.checks.push_back(condition("ring", [&topology]() -> Result<void> {
+    if (topology.topology()->current() == nullptr) return fail(ErrorCode::kUnavailable, "no ring epoch yet: too few disks have joined");
+    return {};
+  }));
+  operations.checks.push_back(condition("quorum", [&blob_store]() -> Result<void> {
+    if (!blob_store.quorum_possible()) return fail(ErrorCode::kUnavailable, "fewer than two failure domains can be reached");
+    return {};
+  }));
+  admin::OperationsService operations_service(std::move(operations));
+  TRY(const ListenAddress operations_listen, parse_listen(settings, "gateway.operations_listen"));
+  http::ServerOptions operations_options;
+  operations_options.address = operations_listen.host;
+  operations_options.port = operations_listen.port;
+  operations_options.connections_max = 256;
+  TRY(auto operations_server, http::Server::start({&background}, operations_options, [&operations_service](http::Exchange& exchange) {
+        return operations_service.handle(exchange);
+      }));
+
+  async::TaskGroup jobs(background);
+  jobs.spawn(topology.run(jobs));
+  jobs.spawn(coordinator.run(jobs));
+  log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
+
+  int signal = 0;
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+    (void)log::reopen();
+    if (auto reloaded = s3->reload_tls(); !reloaded) log::warn("main", "the TLS files were not taken", {{"error", reloaded.error().message}});
+  }
+  log::info("main", "draining");
+  draining = true;
+  const Deadline grace = deadline_in(settings.duration("gateway.shutdown_grace"));
+  s3->stop();
+  async::block_on(s3->wait_idle(grace));
+  async::block_on(blob_store.drain(std::min(grace, deadline_in(3s))));
+  operations_server->stop();
+  async::block_on(operations_server->wait_idle(deadline_in(1s)));
+  jobs.stop();
+  async::block_on(jobs.wait_idle());
+  heartbeats.reset();
+  loops.join();
+  service_loop.join();
+  s3.reset();
+  operations_server.reset();
+  log::info("main", "ended");
+  log::flush();
+  return {};
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("S3 gateway of Rondel.", "rondel-gateway");
+  std::string file;
+  std::vector<std::string> assignments;
+  bool describe = false;
+  app.add_option("--config", file, "YAML file of settings");
+  app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
+  app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
+  CLI11_PARSE(app, argc, argv);
+  if (describe) {
+    std::cout << settings_schema().describe();
+    return 0;
+  }
+  // Before any thread: all of them leave these signals to sigwait.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  auto settings = config::Settings::load(settings_schema(), {file, config::process_environment(), assignments});
+  const auto served = settings ? serve(*settings, signals) : Result<void>(std::unexpected(settings.error()));
+  if (served) return 0;
+  std::cerr << "rondel-gateway: " << served.error().message << '\n';
+  return 1;
+}
+
+}  // namespace
+}  // namespace rondel::gateway
+
+int main(int argc, char** argv) { return rondel::gateway::run(argc, argv); }

@@ -1,0 +1,128 @@
+#include "gateway/operations/answers.h"
+
+#include "common/base/encoding.h"
+#include "gateway/s3/http_values.h"
+
+namespace rondel::operations {
+
+using s3::ErrorCode;
+
+Response empty_response(int status) {
+  Response response;
+  response.head.status = status;
+  return response;
+}
+
+Response xml_response(s3::XmlWriter xml) {
+  Response response;
+  response.head.fields.add("Content-Type", "application/xml");
+  response.body = std::move(xml).finish();
+  return response;
+}
+
+std::string quoted(std::string_view etag) { return "\"" + std::string(etag) + "\""; }
+
+s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) {
+  using Status = metadata::CommitStatus;
+  s3::Error error;
+  switch (outcome.status) {
+    case Status::kCommitted:
+    case Status::kUploadCompleted: break;
+    case Status::kNoSuchBucket:
+      error.code = ErrorCode::kNoSuchBucket;
+      error.details = {{"BucketName", context.request.bucket}};
+      break;
+    case Status::kSettingsChanged: error.code = ErrorCode::kOperationAborted; break;
+    case Status::kEpochFenced:
+      error.code = ErrorCode::kSlowDown;
+      error.headers = {{"Retry-After", "1"}};
+      error.log_message = "the bytes were placed under a fenced epoch";
+      break;
+    case Status::kPreconditionFailed: error.code = ErrorCode::kPreconditionFailed; break;
+    case Status::kNoSuchKey:
+      error.code = ErrorCode::kNoSuchKey;
+      error.details = {{"Key", context.request.key}};
+      break;
+    case Status::kSourceChanged: error.code = ErrorCode::kPreconditionFailed; break;
+    case Status::kNoSuchUpload:
+      error.code = ErrorCode::kNoSuchUpload;
+      error.details = {{"UploadId", std::string(context.request.query.find("uploadId").value_or(""))}};
+      break;
+    case Status::kInvalidPart:
+      error.code = ErrorCode::kInvalidPart;
+      if (!outcome.detail.empty()) error.details = {{"PartNumber", outcome.detail}};
+      break;
+    case Status::kInvalidPartOrder: error.code = ErrorCode::kInvalidPartOrder; break;
+    case Status::kEntityTooSmall:
+      error.code = ErrorCode::kEntityTooSmall;
+      error.details = {{"MinSizeAllowed", "5242880"}, {"PartNumber", outcome.detail}};
+      break;
+    case Status::kOffsetMismatch: error.code = ErrorCode::kInvalidWriteOffset; break;
+    case Status::kWrongState: error.code = ErrorCode::kInvalidBucketState; break;
+    case Status::kQuotaExceeded: error.code = ErrorCode::kAccessDenied; break;
+    case Status::kInvalidChecksum: error.code = ErrorCode::kBadDigest; break;
+  }
+  return error;
+}
+
+metadata::CommitContext commit_context(const Context& context, uint64_t ring_epoch) {
+  return {context.bucket->id, context.bucket->settings_version, ring_epoch, context.metadata_deadline()};
+}
+
+Answer<void> refresh_bucket(Context& context) {
+  context.services.directory.forget_bucket(context.bucket->name);
+  CO_S3(auto bucket, co_await context.services.directory.find_bucket(context.bucket->name, context.metadata_deadline()));
+  if (!bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
+  if (bucket->owner_account != context.account()) co_return s3::fail(ErrorCode::kAccessDenied);
+  context.bucket = std::move(bucket);
+  co_return s3::S3Result<void>{};
+}
+
+s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text) {
+  VersionName name;
+  if (!text) return name;
+  if (*text == "null") {
+    name.null = true;
+    return name;
+  }
+  name.id = model::VersionId::from_hex(*text);
+  if (!name.id) return s3::fail(ErrorCode::kInvalidArgument, "Invalid version id specified", {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*text)}});
+  return name;
+}
+
+std::string version_text(const model::VersionId& version, bool is_null) { return is_null ? "null" : version.to_hex(); }
+
+void write_person(s3::XmlWriter& xml, std::string_view element, std::string_view canonical_id, std::string_view display_name) {
+  xml.open(element);
+  xml.text("ID", canonical_id);
+  xml.text("DisplayName", display_name);
+  xml.close();
+}
+
+std::string checksum_text(const model::Checksum& checksum, uint32_t part_count) {
+  std::string text = to_base64(as_bytes(checksum.value));
+  if (checksum.type == model::ChecksumType::kComposite) text += "-" + std::to_string(part_count);
+  return text;
+}
+
+void add_checksum_headers(http::Fields& fields, const model::Checksum& checksum, uint32_t part_count) {
+  fields.add(std::string(model::header_name(checksum.algorithm)), checksum_text(checksum, part_count));
+  fields.add("x-amz-checksum-type", std::string(model::to_string(checksum.type)));
+}
+
+void write_checksum(s3::XmlWriter& xml, const model::Checksum& checksum, uint32_t part_count, bool with_type) {
+  xml.text("Checksum" + std::string(model::to_string(checksum.algorithm)), checksum_text(checksum, part_count));
+  if (with_type) xml.text("ChecksumType", model::to_string(checksum.type));
+}
+
+s3::S3Result<uint64_t> number_parameter(std::optional<std::string_view> text, std::string_view name, uint64_t otherwise, uint64_t max) {
+  if (!text || text->empty()) return otherwise;
+  const auto value = s3::parse_decimal(*text);
+  if (!value || *value > INT32_MAX) {
+    return s3::fail(ErrorCode::kInvalidArgument, "Provided " + std::string(name) + " not an integer or within integer range",
+                    {{"ArgumentName", std::string(name)}, {"ArgumentValue", std::string(*text)}});
+  }
+  return std::min(*value, max);
+}
+
+}  // namespace rondel::operations

@@ -1,0 +1,121 @@
+// ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
+#include "common/base/encoding.h"
+#include "gateway/operations/handlers.h"
+#include "gateway/s3/documents.h"
+#include "gateway/s3/http_values.h"
+
+namespace rondel::operations {
+namespace {
+
+using metadata::BucketStatus;
+using s3::ErrorCode;
+
+constexpr std::string_view kFirstRegion = "us-east-1";   // Its location constraint is the empty one.
+
+s3::S3Result<void> check_bucket_settings(const http::Fields& fields) {
+  if (const auto acl = fields.find("x-amz-acl"); acl && *acl != "private") return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-acl"}});
+  if (const auto lock = fields.find("x-amz-bucket-object-lock-enabled"); lock && !http::iequals(*lock, "false")) {
+    return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-bucket-object-lock-enabled"}});
+  }
+  if (const auto ownership = fields.find("x-amz-object-ownership"); ownership && *ownership != "BucketOwnerEnforced") {
+    return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-object-ownership"}});
+  }
+  for (const auto& [name, value] : fields) {
+    if (name.size() > 12 && http::iequals(std::string_view(name).substr(0, 12), "x-amz-grant-")) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", name}});
+  }
+  return {};
+}
+
+}  // namespace
+
+Answer<Response> list_buckets(Context& context) {
+  const s3::Query& parameters = context.request.query;
+  CO_S3(const uint64_t max, number_parameter(parameters.find("max-buckets"), "max-buckets", 10'000, 10'000));
+  if (parameters.has("max-buckets") && max == 0) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "max-buckets"}, {"ArgumentValue", "0"}});
+  metadata::ListBucketsQuery query;
+  query.owner_account = context.account();
+  query.prefix = parameters.find("prefix").value_or("");
+  query.region = parameters.find("bucket-region").value_or("");
+  query.max = static_cast<uint32_t>(max) + 1;
+  if (const auto token = parameters.find("continuation-token"); token && !token->empty()) {
+    const auto name = from_base64url(*token);
+    if (!name || !is_valid_utf8(*name)) co_return s3::fail(ErrorCode::kInvalidArgument, "The continuation token provided is incorrect", {{"ArgumentName", "continuation-token"}});
+    query.after_name = *name;
+  }
+  CO_S3(auto buckets, co_await context.services.store.list_buckets(query, context.metadata_deadline()));
+  const bool truncated = buckets.size() > max;
+  if (truncated) buckets.resize(max);
+  const metadata::Account& account = context.identity.credential->account;
+  s3::XmlWriter xml("ListAllMyBucketsResult");
+  write_person(xml, "Owner", account.canonical_id, account.display_name);
+  xml.open("Buckets");
+  for (const metadata::Bucket& bucket : buckets) {
+    xml.open("Bucket");
+    xml.text("Name", bucket.name);
+    xml.text("CreationDate", s3::format_iso_date(bucket.created_at));
+    xml.text("BucketRegion", bucket.region);
+    xml.close();
+  }
+  xml.close();
+  if (!query.prefix.empty()) xml.text("Prefix", query.prefix);
+  if (truncated) xml.text("ContinuationToken", to_base64url(as_bytes(buckets.back().name)));
+  co_return xml_response(std::move(xml));
+}
+
+Answer<Response> create_bucket(Context& context) {
+  const std::string& region = context.services.settings.region;
+  CO_S3_VOID(check_bucket_settings(context.fields()));
+  CO_S3(const std::string text, co_await read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const s3::CreateBucketDocument document, s3::parse_create_bucket_document(text));
+  if (document.has_tags) co_return s3::fail(ErrorCode::kNotImplemented);
+  const std::string& constraint = document.location_constraint;
+  if (!constraint.empty() && constraint != region && !(constraint == "EU" && region == "eu-west-1")) {
+    if (region == kFirstRegion) co_return s3::fail(ErrorCode::kInvalidLocationConstraint, {}, {{"LocationConstraint", constraint}});
+    co_return s3::fail(ErrorCode::kIllegalLocationConstraintException, "The " + constraint + " location constraint is incompatible for the region specific endpoint this request was sent to.");
+  }
+  metadata::CreateBucket request;
+  request.name = context.request.bucket;
+  request.owner_account = context.account();
+  request.region = region;
+  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.store.create_bucket(std::move(request), context.metadata_deadline()));
+  context.services.directory.forget_bucket(context.request.bucket);
+  switch (outcome.status) {
+    case BucketStatus::kOk: break;
+    case BucketStatus::kAlreadyOwnedByYou:
+      // As AWS answers in its first region, for the sake of old clients.
+      if (region == kFirstRegion) break;
+      co_return s3::fail(ErrorCode::kBucketAlreadyOwnedByYou, {}, {{"BucketName", context.request.bucket}});
+    case BucketStatus::kTooManyBuckets: co_return s3::fail(ErrorCode::kTooManyBuckets);
+    default: co_return s3::fail(ErrorCode::kBucketAlreadyExists, {}, {{"BucketName", context.request.bucket}});
+  }
+  Response response = empty_response(200);
+  response.head.fields.add("Location", "/" + context.request.bucket);
+  co_return response;
+}
+
+Answer<Response> head_bucket(Context& context) {
+  Response response = empty_response(200);
+  response.head.fields.add("x-amz-bucket-region", context.bucket->region);
+  response.head.fields.add("x-amz-access-point-alias", "false");
+  response.head.fields.add("Content-Type", "application/xml");
+  co_return response;
+}
+
+Answer<Response> delete_bucket(Context& context) {
+  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.store.delete_bucket(context.bucket->id, context.metadata_deadline()));
+  context.services.directory.forget_bucket(context.request.bucket);
+  if (outcome.status == BucketStatus::kNotEmpty) co_return s3::fail(ErrorCode::kBucketNotEmpty, {}, {{"BucketName", context.request.bucket}});
+  if (outcome.status == BucketStatus::kNoSuchBucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
+  co_return empty_response(204);
+}
+
+Answer<Response> get_bucket_location(Context& context) {
+  std::string body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint xmlns=\"" + std::string(s3::kS3Namespace) + "\"";
+  body += context.bucket->region == kFirstRegion ? "/>" : ">" + context.bucket->region + "</LocationConstraint>";
+  Response response = empty_response(200);
+  response.head.fields.add("Content-Type", "application/xml");
+  response.body = std::move(body);
+  co_return response;
+}
+
+}  // namespace rondel::operations

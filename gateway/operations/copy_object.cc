@@ -1,0 +1,219 @@
+// CopyObject, UploadPartCopy: no bytes move, the new version or part refers to the source's streams.
+#include "common/base/encoding.h"
+#include "gateway/operations/conditions.h"
+#include "gateway/operations/handlers.h"
+#include "gateway/operations/object_headers.h"
+#include "gateway/s3/http_values.h"
+
+namespace rondel::operations {
+namespace {
+
+using s3::ErrorCode;
+
+constexpr uint64_t kCopyBytesMax = 5ull << 30;
+
+// A source that may be copied now.
+struct Found {
+  CopySource named;
+  metadata::ObjectLookup lookup;
+  std::shared_ptr<const metadata::Bucket> bucket;
+};
+
+Answer<Found> find_source(Context& context) {
+  Found source;
+  CO_S3(source.named, parse_copy_source(context.fields()));
+  CO_S3(source.bucket, co_await context.services.directory.find_bucket(source.named.bucket, context.metadata_deadline()));
+  if (!source.bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
+  if (source.bucket->owner_account != context.account()) co_return s3::fail(ErrorCode::kAccessDenied);
+  if (const auto expected = context.fields().find("x-amz-source-expected-bucket-owner"); expected && *expected != source.bucket->owner_account) {
+    co_return s3::fail(ErrorCode::kAccessDenied);
+  }
+  metadata::ObjectQuery query;
+  query.bucket = source.named.bucket;
+  query.key = source.named.key;
+  query.version = source.named.version.id;
+  query.null_version = source.named.version.null;
+  query.range.kind = metadata::ExtentRange::Kind::kAll;
+  query.deadline = context.metadata_deadline();
+  CO_S3(source.lookup, co_await context.services.store.find_object(std::move(query)));
+  switch (source.lookup.status) {
+    case metadata::LookupStatus::kFound: break;
+    case metadata::LookupStatus::kNoSuchBucket: co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
+    case metadata::LookupStatus::kNoSuchKey: co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", source.named.key}});
+    case metadata::LookupStatus::kNoSuchVersion: co_return s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", source.named.key}});
+  }
+  if (source.lookup.object.delete_marker) {
+    if (source.named.version.given()) co_return s3::fail(ErrorCode::kInvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.");
+    co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", source.named.key}});
+  }
+  if (judge(read_conditions(context.fields(), "x-amz-copy-source-"), source.lookup.object) != Verdict::kProceed) {
+    co_return s3::fail(ErrorCode::kPreconditionFailed);
+  }
+  co_return source;
+}
+
+// Digests of a part of the source, where they cannot be had without reading it.
+struct Digests {
+  std::string md5_hex;
+  std::string checksum;
+};
+
+Answer<Digests> read_digests(Context& context, const metadata::ObjectVersion& object, uint64_t offset, uint64_t length, model::ChecksumAlgorithm algorithm) {
+  crypto::Digest md5(crypto::DigestAlgorithm::kMd5);
+  auth::ObjectChecksum checksum(algorithm);
+  if (length > 0) {
+    const auto reader = context.services.blobs.open_reader(stream_ranges(object.extents, offset, length), deadline_in(context.services.settings.write_timeout));
+    for (;;) {
+      CO_S3(const ByteSlice bytes, co_await reader->next());
+      if (bytes.empty()) break;
+      md5.update(bytes.view());
+      checksum.update(bytes.view());
+    }
+  }
+  co_return Digests{to_hex(as_bytes(md5.finish())), checksum.finish()};
+}
+
+s3::S3Result<bool> replaces_metadata(const http::Fields& fields) {
+  const auto directive = fields.find("x-amz-metadata-directive");
+  if (!directive || *directive == "COPY") return false;
+  if (*directive == "REPLACE") return true;
+  return s3::fail(ErrorCode::kInvalidArgument, "Unknown metadata directive.", {{"ArgumentName", "x-amz-metadata-directive"}, {"ArgumentValue", std::string(*directive)}});
+}
+
+void write_copied(s3::XmlWriter& xml, const std::string& etag, SystemTime modified) {
+  xml.text("LastModified", s3::format_iso_date(modified));
+  xml.text("ETag", quoted(etag));
+}
+
+void add_source_version(Response& response, const Found& source) {
+  if (source.bucket->versioning == metadata::Versioning::kNever) return;
+  response.head.fields.add("x-amz-copy-source-version-id", version_text(source.lookup.object.version, source.lookup.object.is_null));
+}
+
+}  // namespace
+
+s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields) {
+  const auto invalid = [&] {
+    return s3::fail(ErrorCode::kInvalidArgument, "Invalid copy source object key", {{"ArgumentName", "x-amz-copy-source"}, {"ArgumentValue", std::string(fields.find("x-amz-copy-source").value_or(""))}});
+  };
+  std::string_view text = fields.find("x-amz-copy-source").value_or("");
+  std::optional<std::string_view> version;
+  if (const size_t question = text.rfind("?versionId="); question != std::string_view::npos) {
+    version = text.substr(question + 11);
+    text = text.substr(0, question);
+  }
+  const auto decoded = percent_decode(text);
+  if (!decoded) return invalid();
+  std::string_view path = *decoded;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  const size_t slash = path.find('/');
+  if (slash == std::string_view::npos || slash == 0 || slash + 1 == path.size()) return invalid();
+  CopySource source;
+  source.bucket = path.substr(0, slash);
+  source.key = path.substr(slash + 1);
+  if (!s3::is_valid_bucket_name(source.bucket) || source.key.size() > 1024 || !is_valid_utf8(source.key)) return invalid();
+  auto name = parse_version(version);
+  if (!name) return std::unexpected(name.error());
+  source.version = *name;
+  return source;
+}
+
+Answer<Response> copy_object(Context& context) {
+  CO_S3_VOID(check_object_settings(context.fields()));
+  CO_S3(const bool replace, replaces_metadata(context.fields()));
+  CO_S3(metadata::Headers headers, stored_headers(context.fields()));
+  CO_S3(const Found source, co_await find_source(context));
+  const metadata::ObjectVersion& object = source.lookup.object;
+  if (object.size > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
+  if (!replace && source.named.bucket == context.bucket->name && source.named.key == context.request.key && !source.named.version.given()) {
+    co_return s3::fail(ErrorCode::kInvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.");
+  }
+  metadata::CopyObject request;
+  request.put.key = context.request.key;
+  request.put.version.owner_account = context.account();
+  request.put.version.headers = replace ? std::move(headers) : object.headers;
+  request.put.version.checksum = object.checksum;
+  request.put.conditions = write_conditions(context.fields());
+  request.source_bucket_id = source.lookup.bucket_id;
+  request.source_key = source.named.key;
+  request.source_version = object.version;
+  request.source_etag = object.etag;
+  if (const auto name = context.fields().find("x-amz-checksum-algorithm")) {
+    const auto algorithm = model::parse_checksum_algorithm(*name);
+    if (!algorithm) co_return s3::fail(ErrorCode::kInvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+    const bool there = object.checksum && object.checksum->algorithm == *algorithm && object.checksum->type == model::ChecksumType::kFullObject;
+    if (!there) {
+      CO_S3(Digests digests, co_await read_digests(context, object, 0, object.size, *algorithm));
+      request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, std::move(digests.checksum)};
+    }
+  }
+  auto outcome = co_await commit_with(context, [&] {
+    request.put.context = commit_context(context);
+    request.put.versioning = context.bucket->versioning;
+    return context.services.store.copy_object(request);
+  });
+  if (!outcome) co_return std::unexpected(outcome.error());
+  s3::XmlWriter xml("CopyObjectResult");
+  write_copied(xml, outcome->etag, outcome->last_modified);
+  if (request.put.version.checksum) write_checksum(xml, *request.put.version.checksum, object.part_count, true);
+  Response response = xml_response(std::move(xml));
+  add_source_version(response, source);
+  if (context.bucket->versioning != metadata::Versioning::kNever) response.head.fields.add("x-amz-version-id", version_text(outcome->version, outcome->is_null));
+  co_return response;
+}
+
+Answer<Response> upload_part_copy(Context& context) {
+  const auto upload_id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
+  const auto number = s3::parse_decimal(context.request.query.find("partNumber").value_or(""));
+  if (!number || *number < 1 || *number > 10'000) {
+    co_return s3::fail(ErrorCode::kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive", {{"ArgumentName", "partNumber"}, {"ArgumentValue", std::string(context.request.query.find("partNumber").value_or(""))}});
+  }
+  metadata::CommitOutcome missing;
+  missing.status = metadata::CommitStatus::kNoSuchUpload;
+  if (!upload_id) co_return std::unexpected(to_s3(missing, context));
+  CO_S3(const Found source, co_await find_source(context));
+  const metadata::ObjectVersion& object = source.lookup.object;
+  uint64_t offset = 0;
+  uint64_t length = object.size;
+  if (const auto text = context.fields().find("x-amz-copy-source-range")) {
+    const auto range = s3::parse_range(*text);
+    if (!range || !range->first || !range->last) {
+      co_return s3::fail(ErrorCode::kInvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
+    }
+    if (*range->last >= object.size) {
+      co_return s3::fail(ErrorCode::kInvalidArgument, "Range specified is not valid for source object of size: " + std::to_string(object.size), {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
+    }
+    offset = *range->first;
+    length = *range->last - offset + 1;
+  }
+  if (length > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
+  CO_S3(const metadata::UploadLookup upload, co_await context.services.store.find_upload({context.bucket->id, *upload_id, context.request.key, 0, 0, context.metadata_deadline()}));
+  if (upload.status != metadata::LookupStatus::kFound) co_return std::unexpected(to_s3(missing, context));
+  const auto algorithm = upload.upload.checksum_algorithm.value_or(model::ChecksumAlgorithm::kCrc64Nvme);
+  CO_S3(const Digests digests, co_await read_digests(context, object, offset, length, algorithm));
+  metadata::CopyPart request;
+  request.put.upload = *upload_id;
+  request.put.key = context.request.key;
+  request.put.part.number = static_cast<uint32_t>(*number);
+  request.put.part.size = length;
+  request.put.part.etag = digests.md5_hex;
+  request.put.part.checksums = {{algorithm, model::ChecksumType::kFullObject, digests.checksum}};
+  request.source_bucket_id = source.lookup.bucket_id;
+  request.source_key = source.named.key;
+  request.source_version = object.version;
+  request.source_etag = object.etag;
+  request.source_offset = offset;
+  auto outcome = co_await commit_with(context, [&] {
+    request.put.context = commit_context(context);
+    return context.services.store.copy_part(request);
+  });
+  if (!outcome) co_return std::unexpected(outcome.error());
+  s3::XmlWriter xml("CopyPartResult");
+  write_copied(xml, digests.md5_hex, context.services.clock.now());
+  if (upload.upload.checksum_algorithm) write_checksum(xml, request.put.part.checksums.front(), 0, false);
+  Response response = xml_response(std::move(xml));
+  add_source_version(response, source);
+  co_return response;
+}
+
+}  // namespace rondel::operations

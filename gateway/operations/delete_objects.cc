@@ -1,0 +1,129 @@
+// DeleteObject, DeleteObjects.
+#include "gateway/operations/conditions.h"
+#include "gateway/operations/handlers.h"
+#include "gateway/s3/documents.h"
+#include "gateway/s3/http_values.h"
+
+namespace rondel::operations {
+namespace {
+
+using s3::ErrorCode;
+
+metadata::DeleteObject request_for(const Context& context, std::string key, const VersionName& version, metadata::Conditions conditions) {
+  metadata::DeleteObject request;
+  request.context = commit_context(context);
+  request.key = std::move(key);
+  request.version = version.id;
+  request.null_version = version.null;
+  request.versioning = context.bucket->versioning;
+  request.owner_account = context.account();
+  request.conditions = std::move(conditions);
+  return request;
+}
+
+bool versioned(const Context& context) { return context.bucket->versioning != metadata::Versioning::kNever; }
+
+s3::S3Result<metadata::Conditions> conditions_of(const s3::DeleteEntry& entry) {
+  metadata::Conditions conditions;
+  if (entry.etag) conditions.if_match = s3::parse_etags(*entry.etag);
+  conditions.if_match_size = entry.size;
+  if (entry.last_modified) {
+    conditions.if_match_last_modified = s3::parse_date(*entry.last_modified);
+    if (!conditions.if_match_last_modified) return s3::fail(ErrorCode::kMalformedXML);
+  }
+  return conditions;
+}
+
+void write_deleted(s3::XmlWriter& xml, const Context& context, const s3::DeleteEntry& entry, const metadata::CommitOutcome& outcome) {
+  xml.open("Deleted");
+  xml.text("Key", entry.key);
+  if (entry.version_id) xml.text("VersionId", *entry.version_id);
+  if (versioned(context) && outcome.delete_marker) {
+    xml.boolean("DeleteMarker", true);
+    xml.text("DeleteMarkerVersionId", version_text(outcome.version, outcome.is_null));
+  }
+  xml.close();
+}
+
+void write_error(s3::XmlWriter& xml, const s3::DeleteEntry& entry, const s3::Error& error) {
+  xml.open("Error");
+  xml.text("Key", entry.key);
+  if (entry.version_id) xml.text("VersionId", *entry.version_id);
+  xml.text("Code", s3::name(error.code));
+  xml.text("Message", error.message.empty() ? s3::default_message(error.code) : std::string_view(error.message));
+  xml.close();
+}
+
+bool has_integrity_header(const http::Fields& fields) {
+  if (fields.has("Content-MD5") || fields.has("x-amz-trailer")) return true;
+  for (const auto& [name, value] : fields) {
+    if (name.size() > 15 && http::iequals(std::string_view(name).substr(0, 15), "x-amz-checksum-")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Answer<Response> delete_object(Context& context) {
+  CO_S3(const VersionName version, parse_version(context.request.query.find("versionId")));
+  CO_S3(const metadata::Conditions conditions, delete_conditions(context.fields()));
+  auto outcome = co_await commit_with(context, [&] {
+    return context.services.store.delete_object(request_for(context, context.request.key, version, conditions));
+  });
+  if (!outcome) co_return std::unexpected(outcome.error());
+  Response response = empty_response(204);
+  if (versioned(context)) {
+    if (outcome->delete_marker) response.head.fields.add("x-amz-delete-marker", "true");
+    if (version.given()) {
+      response.head.fields.add("x-amz-version-id", std::string(*context.request.query.find("versionId")));
+    } else if (outcome->delete_marker) {
+      response.head.fields.add("x-amz-version-id", version_text(outcome->version, outcome->is_null));
+    }
+  }
+  co_return response;
+}
+
+Answer<Response> delete_objects(Context& context) {
+  if (!has_integrity_header(context.fields()) && context.identity.payload_form != auth::PayloadForm::kHash) {
+    co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  }
+  CO_S3(const std::string text, co_await read_document(context, s3::kDeleteDocumentBytesMax));
+  CO_S3(const s3::DeleteDocument document, s3::parse_delete_document(text));
+  std::vector<std::optional<s3::Error>> refused(document.entries.size());
+  std::vector<metadata::DeleteObject> requests;
+  std::vector<size_t> asked;
+  for (size_t i = 0; i < document.entries.size(); ++i) {
+    const s3::DeleteEntry& entry = document.entries[i];
+    auto version = parse_version(entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
+    auto conditions = conditions_of(entry);
+    if (!conditions) co_return std::unexpected(conditions.error());
+    if (!version) {
+      refused[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
+      continue;
+    }
+    requests.push_back(request_for(context, entry.key, *version, *std::move(conditions)));
+    asked.push_back(i);
+  }
+  CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.store.delete_objects(requests));
+  if (!outcomes.empty() && outcomes.front().status == metadata::CommitStatus::kSettingsChanged) {
+    CO_S3_VOID(co_await refresh_bucket(context));
+    for (metadata::DeleteObject& request : requests) {
+      request.context = commit_context(context);
+      request.versioning = context.bucket->versioning;
+    }
+    CO_S3(outcomes, co_await context.services.store.delete_objects(requests));
+  }
+  std::vector<const metadata::CommitOutcome*> answers(document.entries.size());
+  for (size_t i = 0; i < asked.size(); ++i) answers[asked[i]] = &outcomes[i];
+  s3::XmlWriter xml("DeleteResult");
+  for (size_t i = 0; i < document.entries.size(); ++i) {
+    if (answers[i] != nullptr && answers[i]->status == metadata::CommitStatus::kCommitted) {
+      if (!document.quiet) write_deleted(xml, context, document.entries[i], *answers[i]);
+    } else {
+      write_error(xml, document.entries[i], answers[i] != nullptr ? to_s3(*answers[i], context) : *refused[i]);
+    }
+  }
+  co_return xml_response(std::move(xml));
+}
+
+}  // namespace rondel::operations

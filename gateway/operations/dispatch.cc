@@ -1,0 +1,108 @@
+// Which handler an operation has; auth's refusals as S3 errors; small bodies.
+#include "gateway/operations/handlers.h"
+
+namespace rondel::operations {
+
+using s3::ErrorCode;
+using s3::Operation;
+
+Handler find_handler(Operation operation) {
+  switch (operation) {
+    case Operation::kListBuckets: return list_buckets;
+    case Operation::kCreateBucket: return create_bucket;
+    case Operation::kDeleteBucket: return delete_bucket;
+    case Operation::kHeadBucket: return head_bucket;
+    case Operation::kGetBucketLocation: return get_bucket_location;
+    case Operation::kListObjects: return list_objects;
+    case Operation::kListObjectsV2: return list_objects_v2;
+    case Operation::kListObjectVersions: return list_object_versions;
+    case Operation::kListMultipartUploads: return list_multipart_uploads;
+    case Operation::kDeleteObjects: return delete_objects;
+    case Operation::kPutObject: return put_object;
+    case Operation::kGetObject: return get_object;
+    case Operation::kHeadObject: return head_object;
+    case Operation::kDeleteObject: return delete_object;
+    case Operation::kCopyObject: return copy_object;
+    case Operation::kRenameObject: return rename_object;
+    case Operation::kGetObjectAttributes: return get_object_attributes;
+    case Operation::kCreateMultipartUpload: return create_multipart_upload;
+    case Operation::kUploadPart: return upload_part;
+    case Operation::kUploadPartCopy: return upload_part_copy;
+    case Operation::kCompleteMultipartUpload: return complete_multipart_upload;
+    case Operation::kAbortMultipartUpload: return abort_multipart_upload;
+    case Operation::kListParts: return list_parts;
+    default: return find_default_handler(operation);
+  }
+}
+
+s3::Error to_s3(const auth::PayloadError& error) {
+  using Refusal = auth::PayloadRefusal;
+  s3::Error out;
+  out.message = error.message;
+  switch (error.refusal) {
+    case Refusal::kIncompleteBody:
+    case Refusal::kClientGone: out.code = ErrorCode::kIncompleteBody; break;
+    case Refusal::kTimeout: out.code = ErrorCode::kRequestTimeout; break;
+    case Refusal::kContentSha256Mismatch: out.code = ErrorCode::kXAmzContentSHA256Mismatch; break;
+    case Refusal::kChunkSignatureMismatch: out.code = ErrorCode::kSignatureDoesNotMatch; break;
+    case Refusal::kMalformedChunk: out.code = ErrorCode::kIncompleteBody; break;
+    case Refusal::kInvalidChunkSize: out.code = ErrorCode::kInvalidChunkSizeError; break;
+    case Refusal::kBadDigest: out.code = ErrorCode::kBadDigest; break;
+    case Refusal::kInvalidDigest: out.code = ErrorCode::kInvalidDigest; break;
+    case Refusal::kChecksumMismatch: out.code = ErrorCode::kXAmzContentChecksumMismatch; break;
+    case Refusal::kInvalidChecksum: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kMalformedTrailer: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kTooLarge: out.code = ErrorCode::kEntityTooLarge; break;
+  }
+  return out;
+}
+
+s3::Error to_s3(const auth::RefusalDetail& detail) {
+  using auth::Refusal;
+  s3::Error out;
+  out.message = detail.message;
+  out.details = detail.details;
+  switch (detail.refusal) {
+    case Refusal::kAccessDenied:
+    case Refusal::kUnsignedHeader: out.code = ErrorCode::kAccessDenied; break;
+    case Refusal::kAuthorizationHeaderMalformed: out.code = ErrorCode::kAuthorizationHeaderMalformed; break;
+    case Refusal::kAuthorizationQueryParametersError: out.code = ErrorCode::kAuthorizationQueryParametersError; break;
+    case Refusal::kInvalidAccessKeyId:
+    case Refusal::kAccessKeyDisabled: out.code = ErrorCode::kInvalidAccessKeyId; break;
+    case Refusal::kSignatureDoesNotMatch: out.code = ErrorCode::kSignatureDoesNotMatch; break;
+    case Refusal::kRequestTimeTooSkewed: out.code = ErrorCode::kRequestTimeTooSkewed; break;
+    case Refusal::kMissingSecurityHeader: out.code = ErrorCode::kMissingSecurityHeader; break;
+    case Refusal::kInvalidPayloadHash: out.code = ErrorCode::kInvalidArgument; break;
+    case Refusal::kMissingDecodedLength: out.code = ErrorCode::kMissingContentLength; break;
+    case Refusal::kUnsupportedVersion: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kUnavailable:
+      out.code = ErrorCode::kSlowDown;
+      out.message.clear();
+      out.log_message = detail.message;
+      out.headers = {{"Retry-After", "1"}};
+      break;
+  }
+  return out;
+}
+
+async::Task<s3::S3Result<std::string>> read_document(Context& context, size_t bytes_max) {
+  auth::PayloadOptions options;
+  options.size_max = bytes_max;
+  options.compute_md5 = false;
+  options.checksum_headers = context.request.operation != Operation::kCompleteMultipartUpload;
+  auto reader = auth::PayloadReader::open(context.exchange, context.identity, options);
+  std::string text;
+  while (reader) {
+    auto bytes = co_await (*reader)->read();
+    if (!bytes) {
+      if (bytes.error().refusal == auth::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+      co_return std::unexpected(to_s3(bytes.error()));
+    }
+    if (bytes->empty()) co_return text;
+    text += as_text(*bytes);
+  }
+  if (reader.error().refusal == auth::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+  co_return std::unexpected(to_s3(reader.error()));
+}
+
+}  // namespace rondel::operations

@@ -1,0 +1,365 @@
+// Multipart uploads.
+#include <algorithm>
+#include <map>
+
+#include "common/base/encoding.h"
+#include "gateway/operations/conditions.h"
+#include "gateway/operations/handlers.h"
+#include "gateway/operations/object_headers.h"
+#include "gateway/s3/documents.h"
+#include "gateway/s3/http_values.h"
+
+namespace rondel::operations {
+namespace {
+
+using metadata::CommitStatus;
+using model::ChecksumAlgorithm;
+using model::ChecksumType;
+using s3::ErrorCode;
+
+constexpr uint32_t kPartsMax = 10'000;
+constexpr uint32_t kPageMax = 1000;
+
+s3::Error no_such_upload(const Context& context) {
+  metadata::CommitOutcome outcome;
+  outcome.status = CommitStatus::kNoSuchUpload;
+  return to_s3(outcome, context);
+}
+
+Answer<metadata::UploadLookup> find_upload(Context& context, uint32_t after, uint32_t max) {
+  const auto id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
+  if (!id) co_return std::unexpected(no_such_upload(context));
+  CO_S3(metadata::UploadLookup found,
+        co_await context.services.store.find_upload({context.bucket->id, *id, context.request.key, after, max, context.metadata_deadline()}));
+  found.upload.id = *id;
+  if (found.status != metadata::LookupStatus::kFound && !found.completed) co_return std::unexpected(no_such_upload(context));
+  co_return found;
+}
+
+s3::S3Result<uint32_t> part_number(const Context& context) {
+  const auto text = context.request.query.find("partNumber");
+  const auto number = s3::parse_decimal(text.value_or(""));
+  if (!number || *number < 1 || *number > kPartsMax) {
+    return s3::fail(ErrorCode::kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive", {{"ArgumentName", "partNumber"}, {"ArgumentValue", std::string(text.value_or(""))}});
+  }
+  return static_cast<uint32_t>(*number);
+}
+
+// Algorithm and type of a new upload. Source: "Checking object integrity", table of algorithms and types.
+s3::S3Result<void> choose_checksum(const http::Fields& fields, metadata::Upload& upload) {
+  const auto name = fields.find("x-amz-checksum-algorithm");
+  const auto type = fields.find("x-amz-checksum-type");
+  if (!name) {
+    if (type) return s3::fail(ErrorCode::kInvalidRequest, "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.");
+    upload.checksum_type = ChecksumType::kFullObject;
+    return {};
+  }
+  upload.checksum_algorithm = model::parse_checksum_algorithm(*name);
+  if (!upload.checksum_algorithm) return s3::fail(ErrorCode::kInvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+  const bool full_possible = auth::has_full_object_form(*upload.checksum_algorithm);
+  const bool composite_possible = *upload.checksum_algorithm != ChecksumAlgorithm::kCrc64Nvme;
+  upload.checksum_type = composite_possible ? ChecksumType::kComposite : ChecksumType::kFullObject;
+  if (!type) return {};
+  if (*type == "FULL_OBJECT") {
+    upload.checksum_type = ChecksumType::kFullObject;
+  } else if (*type == "COMPOSITE") {
+    upload.checksum_type = ChecksumType::kComposite;
+  } else {
+    return s3::fail(ErrorCode::kInvalidRequest, "Value for x-amz-checksum-type header is invalid.");
+  }
+  if ((upload.checksum_type == ChecksumType::kFullObject && !full_possible) || (upload.checksum_type == ChecksumType::kComposite && !composite_possible)) {
+    return s3::fail(ErrorCode::kInvalidRequest, "The " + std::string(*type) + " checksum type cannot be used with the " + std::string(model::to_string(*upload.checksum_algorithm)) + " checksum algorithm.");
+  }
+  return {};
+}
+
+// The algorithm that parts are stored with: the upload's, or the one every body gets.
+ChecksumAlgorithm part_algorithm(const metadata::Upload& upload) { return upload.checksum_algorithm.value_or(ChecksumAlgorithm::kCrc64Nvme); }
+
+// The object's checksum out of those of its parts; none when a part lacks one.
+std::optional<model::Checksum> combine(const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
+  const ChecksumAlgorithm algorithm = part_algorithm(upload);
+  const ChecksumType type = upload.checksum_algorithm ? upload.checksum_type : ChecksumType::kFullObject;
+  std::vector<std::string> values;
+  std::vector<auth::PartChecksum> sized;
+  for (const metadata::Part* part : parts) {
+    const auto found = std::ranges::find(part->checksums, algorithm, &model::Checksum::algorithm);
+    if (found == part->checksums.end()) return std::nullopt;
+    values.push_back(found->value);
+    sized.push_back({found->value, part->size});
+  }
+  if (type == ChecksumType::kComposite) return model::Checksum{algorithm, type, auth::composite_checksum(algorithm, values)};
+  const auto value = auth::full_object_checksum(algorithm, sized);
+  if (!value) return std::nullopt;
+  return model::Checksum{algorithm, type, *value};
+}
+
+std::string combined_etag(const std::vector<const metadata::Part*>& parts) {
+  std::string digests;
+  for (const metadata::Part* part : parts) digests += from_hex(part->etag).value_or("");
+  return to_hex(as_bytes(crypto::md5(digests))) + "-" + std::to_string(parts.size());
+}
+
+// The stored parts that the document names, with the ETags and checksums it says.
+s3::S3Result<std::vector<const metadata::Part*>> chosen_parts(const metadata::UploadLookup& found, const std::vector<s3::CompletePart>& named) {
+  std::map<uint32_t, const metadata::Part*> stored;
+  for (const metadata::Part& part : found.parts) stored[part.number] = &part;
+  std::vector<const metadata::Part*> chosen;
+  for (size_t i = 0; i < named.size(); ++i) {
+    if (i > 0 && named[i].number <= named[i - 1].number) return s3::fail(ErrorCode::kInvalidPartOrder);
+  }
+  for (const s3::CompletePart& part : named) {
+    const auto known = stored.find(part.number);
+    const auto invalid = [&] {
+      return s3::fail(ErrorCode::kInvalidPart, {}, {{"UploadId", found.upload.id.to_hex()}, {"PartNumber", std::to_string(part.number)}, {"ETag", part.etag}});
+    };
+    if (known == stored.end() || known->second->etag != part.etag) return invalid();
+    for (const auto& [algorithm, text] : part.checksums) {
+      const auto value = auth::parse_checksum(algorithm, text);
+      const auto kept = std::ranges::find(known->second->checksums, algorithm, &model::Checksum::algorithm);
+      if (!value || kept == known->second->checksums.end() || kept->value != *value) return invalid();
+    }
+    if (found.upload.checksum_algorithm && found.upload.checksum_type == ChecksumType::kComposite && part.checksums.empty()) {
+      return s3::fail(ErrorCode::kInvalidRequest, "The upload was created using a " + std::string(model::to_string(*found.upload.checksum_algorithm)) +
+                                                      " checksum. The complete request must include the checksum for each part. It was missing for part " +
+                                                      std::to_string(part.number) + " in the request.");
+    }
+    chosen.push_back(known->second);
+  }
+  return chosen;
+}
+
+// x-amz-checksum-* and x-amz-mp-object-size of a Complete are about the object.
+s3::S3Result<void> check_object_promises(const Context& context, const std::optional<model::Checksum>& checksum, uint64_t size) {
+  if (const auto text = context.fields().find("x-amz-mp-object-size")) {
+    if (s3::parse_decimal(*text) != size) return s3::fail(ErrorCode::kInvalidRequest, "The provided 'x-amz-mp-object-size' header value does not match what was computed.");
+  }
+  for (const ChecksumAlgorithm algorithm : {ChecksumAlgorithm::kCrc32, ChecksumAlgorithm::kCrc32c, ChecksumAlgorithm::kSha1, ChecksumAlgorithm::kSha256, ChecksumAlgorithm::kCrc64Nvme}) {
+    auto text = context.fields().find(model::header_name(algorithm));
+    if (!text) continue;
+    const auto value = auth::parse_checksum(algorithm, text->substr(0, text->find('-')));
+    if (!value) return s3::fail(ErrorCode::kInvalidRequest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
+    if (!checksum || checksum->algorithm != algorithm || checksum->value != *value) {
+      return s3::fail(ErrorCode::kXAmzContentChecksumMismatch, "The " + std::string(model::to_string(algorithm)) + " you specified did not match the calculated checksum.");
+    }
+  }
+  return {};
+}
+
+Response complete_response(const Context& context, const std::string& etag, const std::optional<model::Checksum>& checksum, uint32_t parts, const metadata::CommitOutcome& outcome) {
+  const auto host = context.fields().find("Host").value_or("");
+  s3::XmlWriter xml("CompleteMultipartUploadResult");
+  xml.text("Location", std::string(context.exchange.connection().tls ? "https://" : "http://") + std::string(host) + "/" + context.bucket->name + "/" + percent_encode(context.request.key, true));
+  xml.text("Bucket", context.bucket->name);
+  xml.text("Key", context.request.key);
+  xml.text("ETag", quoted(etag));
+  if (checksum) write_checksum(xml, *checksum, parts, true);
+  Response response = xml_response(std::move(xml));
+  if (context.bucket->versioning != metadata::Versioning::kNever) response.head.fields.add("x-amz-version-id", version_text(outcome.version, outcome.is_null));
+  return response;
+}
+
+}  // namespace
+
+Answer<Response> create_multipart_upload(Context& context) {
+  CO_S3_VOID(check_object_settings(context.fields()));
+  metadata::Upload upload;
+  CO_S3(upload.headers, stored_headers(context.fields()));
+  CO_S3_VOID(choose_checksum(context.fields(), upload));
+  upload.id = model::UploadId::random();
+  upload.bucket_id = context.bucket->id;
+  upload.key = context.request.key;
+  upload.initiator_account = upload.owner_account = context.account();
+  auto outcome = co_await commit_with(context, [&]() -> async::Task<Result<metadata::CommitOutcome>> {
+    metadata::CommitOutcome made;
+    CO_TRY(made.status, co_await context.services.store.create_upload(commit_context(context), upload));
+    co_return made;
+  });
+  if (!outcome) co_return std::unexpected(outcome.error());
+  s3::XmlWriter xml("InitiateMultipartUploadResult");
+  xml.text("Bucket", context.bucket->name);
+  xml.text("Key", context.request.key);
+  xml.text("UploadId", upload.id.to_hex());
+  Response response = xml_response(std::move(xml));
+  if (upload.checksum_algorithm) {
+    response.head.fields.add("x-amz-checksum-algorithm", std::string(model::to_string(*upload.checksum_algorithm)));
+    response.head.fields.add("x-amz-checksum-type", std::string(model::to_string(upload.checksum_type)));
+  }
+  co_return response;
+}
+
+Answer<Response> upload_part(Context& context) {
+  CO_S3(const uint32_t number, part_number(context));
+  CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, 0));
+  if (found.status != metadata::LookupStatus::kFound) co_return std::unexpected(no_such_upload(context));
+  auth::PayloadOptions options;
+  options.size_max = context.services.settings.object_bytes_max;
+  options.compute = part_algorithm(found.upload);
+  CO_S3(const ReceivedBody body, co_await receive_body(context, options));
+  if (found.upload.checksum_algorithm && body.summary.checksum->algorithm != *found.upload.checksum_algorithm) {
+    co_await release(context, body.extents);
+    const auto upper = [](std::string_view text) {
+      std::string out(text);
+      std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      return out;
+    };
+    co_return s3::fail(ErrorCode::kInvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: " + upper(model::to_string(*found.upload.checksum_algorithm)) +
+                                                       ", actual checksum Type: " + upper(model::to_string(body.summary.checksum->algorithm)));
+  }
+  metadata::PutPart request;
+  request.upload = found.upload.id;
+  request.key = context.request.key;
+  request.part.number = number;
+  request.part.size = body.summary.size;
+  request.part.etag = body.summary.md5_hex;
+  request.part.checksums = {*body.summary.checksum};
+  request.extents = body.extents;
+  auto outcome = co_await commit_with(context, [&] {
+    request.context = commit_context(context, body.ring_epoch);
+    return context.services.store.put_part(request);
+  });
+  if (!outcome) {
+    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
+    co_return std::unexpected(outcome.error());
+  }
+  Response response = empty_response(200);
+  response.head.fields.add("ETag", quoted(body.summary.md5_hex));
+  if (body.summary.checksum_from_client || found.upload.checksum_algorithm) {
+    response.head.fields.add(std::string(model::header_name(body.summary.checksum->algorithm)), checksum_text(*body.summary.checksum, 0));
+  }
+  co_return response;
+}
+
+Answer<Response> complete_multipart_upload(Context& context) {
+  CO_S3(const std::string text, co_await read_document(context, s3::kCompleteDocumentBytesMax));
+  if (text.empty()) co_return s3::fail(ErrorCode::kInvalidRequest, "You must specify at least one part");
+  CO_S3(const std::vector<s3::CompletePart> named, s3::parse_complete_document(text));
+  CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, kPartsMax));
+  if (found.completed) {
+    co_return complete_response(context, found.completed->etag, found.completed->checksum, static_cast<uint32_t>(named.size()), *found.completed);
+  }
+  CO_S3(const auto parts, chosen_parts(found, named));
+  metadata::CompleteUpload request;
+  request.upload = found.upload.id;
+  request.key = context.request.key;
+  for (const metadata::Part* part : parts) {
+    request.parts.push_back({part->number, part->etag, {}});
+    request.size += part->size;
+  }
+  request.etag = combined_etag(parts);
+  request.checksum = combine(found.upload, parts);
+  request.conditions = write_conditions(context.fields());
+  CO_S3_VOID(check_object_promises(context, request.checksum, request.size));
+  auto outcome = co_await commit_with(context, [&] {
+    request.context = commit_context(context);
+    request.versioning = context.bucket->versioning;
+    return context.services.store.complete_upload(request);
+  });
+  if (!outcome) co_return std::unexpected(outcome.error());
+  co_return complete_response(context, outcome->etag, outcome->checksum, static_cast<uint32_t>(parts.size()), *outcome);
+}
+
+Answer<Response> abort_multipart_upload(Context& context) {
+  const auto id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
+  if (!id) co_return std::unexpected(no_such_upload(context));
+  CO_S3(const CommitStatus status, co_await context.services.store.abort_upload(commit_context(context), *id, context.request.key));
+  if (status != CommitStatus::kCommitted) co_return std::unexpected(no_such_upload(context));
+  co_return empty_response(204);
+}
+
+Answer<Response> list_parts(Context& context) {
+  CO_S3(const uint64_t max, number_parameter(context.request.query.find("max-parts"), "max-parts", kPageMax, kPageMax));
+  CO_S3(const uint64_t marker, number_parameter(context.request.query.find("part-number-marker"), "part-number-marker", 0, INT32_MAX));
+  CO_S3(const metadata::UploadLookup found, co_await find_upload(context, static_cast<uint32_t>(marker), static_cast<uint32_t>(max)));
+  if (found.status != metadata::LookupStatus::kFound) co_return std::unexpected(no_such_upload(context));
+  const metadata::Account& account = context.identity.credential->account;
+  s3::XmlWriter xml("ListPartsResult");
+  xml.text("Bucket", context.bucket->name);
+  xml.text("Key", context.request.key);
+  xml.text("UploadId", found.upload.id.to_hex());
+  write_person(xml, "Initiator", account.canonical_id, account.display_name);
+  write_person(xml, "Owner", context.bucket->owner_canonical_id, context.bucket->owner_display_name);
+  xml.text("StorageClass", "STANDARD");
+  xml.number("PartNumberMarker", marker);
+  xml.number("NextPartNumberMarker", found.parts.empty() ? 0 : found.parts.back().number);
+  xml.number("MaxParts", max);
+  xml.boolean("IsTruncated", found.truncated);
+  if (found.upload.checksum_algorithm) {
+    xml.text("ChecksumAlgorithm", model::to_string(*found.upload.checksum_algorithm));
+    xml.text("ChecksumType", model::to_string(found.upload.checksum_type));
+  }
+  for (const metadata::Part& part : found.parts) {
+    xml.open("Part");
+    xml.number("PartNumber", part.number);
+    xml.text("LastModified", s3::format_iso_date(part.last_modified));
+    xml.text("ETag", quoted(part.etag));
+    xml.number("Size", part.size);
+    if (found.upload.checksum_algorithm && !part.checksums.empty()) write_checksum(xml, {part.checksums.front().algorithm, ChecksumType::kFullObject, part.checksums.front().value}, 0, false);
+    xml.close();
+  }
+  co_return xml_response(std::move(xml));
+}
+
+Answer<Response> list_multipart_uploads(Context& context) {
+  const s3::Query& parameters = context.request.query;
+  const auto encoding = parameters.find("encoding-type");
+  if (encoding && !encoding->empty() && *encoding != "url") {
+    co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid Encoding Method specified in Request", {{"ArgumentName", "encoding-type"}, {"ArgumentValue", std::string(*encoding)}});
+  }
+  const bool url = encoding == "url";
+  const auto name = [url](std::string_view text) { return url ? percent_encode(text, true) : std::string(text); };
+  CO_S3(const uint64_t max, number_parameter(parameters.find("max-uploads"), "max-uploads", kPageMax, kPageMax));
+  metadata::ListUploadsQuery query;
+  query.bucket_id = context.bucket->id;
+  query.prefix = parameters.find("prefix").value_or("");
+  query.delimiter = parameters.find("delimiter").value_or("");
+  query.after_key = parameters.find("key-marker").value_or("");
+  query.max = static_cast<uint32_t>(max);
+  query.deadline = context.metadata_deadline();
+  const auto id_marker = parameters.find("upload-id-marker");
+  if (id_marker && !id_marker->empty() && !query.after_key.empty()) {
+    query.after_upload = model::UploadId::from_hex(*id_marker);
+    if (!query.after_upload) co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid uploadId marker", {{"ArgumentName", "upload-id-marker"}, {"ArgumentValue", std::string(*id_marker)}});
+  }
+  const std::string key_marker = query.after_key;
+  if (!query.delimiter.empty() && key_marker.size() > query.prefix.size() && key_marker.starts_with(query.prefix) && key_marker.ends_with(query.delimiter)) {
+    query.after_prefix = std::exchange(query.after_key, "");
+  }
+  CO_S3(const metadata::ListUploadsPage page, co_await context.services.store.list_uploads(query));
+  s3::XmlWriter xml("ListMultipartUploadsResult");
+  xml.text("Bucket", context.bucket->name);
+  xml.text("KeyMarker", name(key_marker));
+  xml.text("UploadIdMarker", id_marker.value_or(""));
+  if (page.truncated) {
+    xml.text("NextKeyMarker", name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
+    xml.text("NextUploadIdMarker", page.next_prefix.empty() ? page.next_upload.to_hex() : "");
+  }
+  xml.text("Prefix", name(query.prefix));
+  if (!query.delimiter.empty()) xml.text("Delimiter", name(query.delimiter));
+  if (url) xml.text("EncodingType", "url");
+  xml.number("MaxUploads", max);
+  xml.boolean("IsTruncated", page.truncated);
+  const metadata::Account& account = context.identity.credential->account;
+  for (const metadata::Upload& upload : page.uploads) {
+    xml.open("Upload");
+    xml.text("Key", name(upload.key));
+    xml.text("UploadId", upload.id.to_hex());
+    write_person(xml, "Initiator", account.canonical_id, account.display_name);
+    write_person(xml, "Owner", context.bucket->owner_canonical_id, context.bucket->owner_display_name);
+    xml.text("StorageClass", "STANDARD");
+    xml.text("Initiated", s3::format_iso_date(upload.initiated_at));
+    if (upload.checksum_algorithm) {
+      xml.text("ChecksumAlgorithm", model::to_string(*upload.checksum_algorithm));
+      xml.text("ChecksumType", model::to_string(upload.checksum_type));
+    }
+    xml.close();
+  }
+  for (const std::string& prefix : page.common_prefixes) {
+    xml.open("CommonPrefixes");
+    xml.text("Prefix", name(prefix));
+    xml.close();
+  }
+  co_return xml_response(std::move(xml));
+}
+
+}  // namespace rondel::operations

@@ -1,0 +1,121 @@
+#include "gateway/operations/object_headers.h"
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/operations/answers.h"
+#include "gateway/s3/http_values.h"
+
+namespace rondel::operations {
+namespace {
+
+using s3::ErrorCode;
+
+constexpr size_t kMetadataBytesMax = 2048;
+constexpr size_t kHeaderBytesMax = 8192;
+constexpr std::string_view kMetaPrefix = "x-amz-meta-";
+constexpr std::array kStored{"content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+// aws-chunked is about the transfer, not about the object.
+std::string without_aws_chunked(std::string_view value) {
+  std::string out;
+  while (!value.empty()) {
+    const size_t comma = value.find(',');
+    const std::string_view coding = s3::trim(value.substr(0, comma));
+    value.remove_prefix(comma == std::string_view::npos ? value.size() : comma + 1);
+    if (coding.empty() || http::iequals(coding, "aws-chunked")) continue;
+    if (!out.empty()) out += ",";
+    out += coding;
+  }
+  return out;
+}
+
+}  // namespace
+
+s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
+  metadata::Headers stored;
+  size_t metadata_bytes = 0;
+  size_t bytes = 0;
+  for (const auto& [name, value] : fields) {
+    std::string key = lower(name);
+    const bool meta = key.starts_with(kMetaPrefix);
+    if (!meta && std::ranges::find(kStored, std::string_view(key)) == kStored.end()) continue;
+    std::string kept = key == "content-encoding" ? without_aws_chunked(value) : value;
+    if (kept.empty() && !meta) continue;
+    if (meta) metadata_bytes += key.size() - kMetaPrefix.size() + kept.size();
+    bytes += key.size() + kept.size();
+    const auto same = std::ranges::find(stored, key, &std::pair<std::string, std::string>::first);
+    if (same != stored.end()) {
+      same->second += "," + kept;
+    } else {
+      stored.emplace_back(std::move(key), std::move(kept));
+    }
+  }
+  if (metadata_bytes > kMetadataBytesMax || bytes > kHeaderBytesMax) {
+    return s3::fail(ErrorCode::kMetadataTooLarge, {}, {{"Size", std::to_string(metadata_bytes)}, {"MaxSizeAllowed", std::to_string(kMetadataBytesMax)}});
+  }
+  return stored;
+}
+
+s3::S3Result<void> check_object_settings(const http::Fields& fields) {
+  static constexpr std::array kAcls{"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
+                                    "bucket-owner-read", "bucket-owner-full-control"};
+  static constexpr std::array kClasses{"REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
+                                       "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS"};
+  if (const auto acl = fields.find("x-amz-acl"); acl && *acl != "private" && *acl != "bucket-owner-full-control") {
+    if (std::ranges::find(kAcls, *acl) == kAcls.end()) {
+      return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-acl"}, {"ArgumentValue", std::string(*acl)}});
+    }
+    return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-acl"}});
+  }
+  if (const auto storage = fields.find("x-amz-storage-class"); storage && *storage != "STANDARD") {
+    if (std::ranges::find(kClasses, *storage) == kClasses.end()) return s3::fail(ErrorCode::kInvalidStorageClass);
+    return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-storage-class"}});
+  }
+  for (const auto& [name, value] : fields) {
+    const std::string key = lower(name);
+    const bool unset = (key == "x-amz-server-side-encryption-bucket-key-enabled" && value == "false") || (key == "x-amz-tagging" && value.empty());
+    if (unset) continue;
+    for (const std::string_view prefix : {"x-amz-grant-", "x-amz-server-side-encryption", "x-amz-tagging", "x-amz-object-lock-",
+                                          "x-amz-website-redirect-location", "x-amz-copy-source-server-side-encryption"}) {
+      if (key.starts_with(prefix) && key != "x-amz-tagging-directive") return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", key}});
+    }
+  }
+  return {};
+}
+
+void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object, const metadata::Bucket& bucket, const s3::Query& query) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kOverrides{{{"response-content-type", "content-type"},
+                                                                                           {"response-cache-control", "cache-control"},
+                                                                                           {"response-content-disposition", "content-disposition"},
+                                                                                           {"response-content-encoding", "content-encoding"},
+                                                                                           {"response-content-language", "content-language"},
+                                                                                           {"response-expires", "expires"}}};
+  out.add("ETag", quoted(object.etag));
+  out.add("Last-Modified", s3::format_http_date(object.last_modified));
+  out.add("Accept-Ranges", "bytes");
+  if (bucket.versioning != metadata::Versioning::kNever) out.add("x-amz-version-id", version_text(object.version, object.is_null));
+  bool has_type = false;
+  for (const auto& [name, value] : object.headers) {
+    const auto overridden = [&, &key = name](const auto& pair) { return pair.second == key && query.has(pair.first); };
+    if (std::ranges::any_of(kOverrides, overridden)) continue;
+    has_type = has_type || name == "content-type";
+    out.add(name, value);
+  }
+  for (const auto& [parameter, header] : kOverrides) {
+    const auto value = query.find(parameter);
+    if (!value) continue;
+    has_type = has_type || header == "content-type";
+    // A value that would end the header line is not sent.
+    if (value->find_first_of("\r\n") == std::string_view::npos) out.add(std::string(header), std::string(*value));
+  }
+  if (!has_type) out.add("Content-Type", "binary/octet-stream");
+}
+
+}  // namespace rondel::operations

@@ -1,0 +1,18 @@
+// Headers that are stored with an object, and those that ask for what is not there yet.
+#pragma once
+
+#include "gateway/operations/context.h"
+
+namespace rondel::operations {
+
+// content-type, cache-control, ..., x-amz-meta-* of a request, as a version stores them. kMetadataTooLarge above 2 KiB of
+// user metadata.
+s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields);
+
+// Settings in headers: the defaults are accepted, values AWS does not know are refused, everything else is kNotImplemented.
+s3::S3Result<void> check_object_settings(const http::Fields& fields);
+
+// ETag, Last-Modified, version, stored headers (with response-* overrides) of an answer.
+void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object, const metadata::Bucket& bucket, const s3::Query& query);
+
+}  // namespace rondel::operations

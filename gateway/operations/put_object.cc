@@ -1,0 +1,191 @@
+// PutObject, append by x-amz-write-offset-bytes, RenameObject.
+#include "common/base/encoding.h"
+#include "gateway/operations/conditions.h"
+#include "gateway/operations/handlers.h"
+#include "gateway/operations/object_headers.h"
+#include "gateway/s3/http_values.h"
+
+namespace rondel::operations {
+namespace {
+
+using s3::ErrorCode;
+
+async::Task<std::expected<void, s3::Error>> pump(auth::PayloadReader& reader, blobs::StreamWriter& writer) {
+  for (;;) {
+    auto bytes = co_await reader.read();
+    if (!bytes) co_return std::unexpected(to_s3(bytes.error()));
+    if (bytes->empty()) co_return std::expected<void, s3::Error>{};
+    auto written = co_await writer.write(*bytes);
+    if (!written) co_return std::unexpected(s3::from(written.error()));
+  }
+}
+
+void add_version_header(http::Fields& fields, const Context& context, const metadata::CommitOutcome& outcome) {
+  if (context.bucket->versioning != metadata::Versioning::kNever) fields.add("x-amz-version-id", version_text(outcome.version, outcome.is_null));
+}
+
+metadata::ObjectVersion new_version(const Context& context, metadata::Headers headers, const ReceivedBody& body) {
+  metadata::ObjectVersion version;
+  version.size = body.summary.size;
+  version.etag = body.summary.md5_hex;
+  version.owner_account = context.account();
+  version.checksum = body.summary.checksum;
+  version.headers = std::move(headers);
+  version.extents = body.extents;
+  return version;
+}
+
+// The CRC of the whole after `added` bytes with checksum `tail`; none when the algorithms differ or have no such form.
+std::optional<model::Checksum> appended_checksum(const metadata::ObjectVersion& object, const auth::PayloadSummary& added) {
+  if (object.size == 0) return added.checksum;
+  if (!object.checksum || !added.checksum || object.checksum->algorithm != added.checksum->algorithm ||
+      object.checksum->type != model::ChecksumType::kFullObject || !auth::has_full_object_form(object.checksum->algorithm)) {
+    return std::nullopt;
+  }
+  const auth::PartChecksum parts[] = {{object.checksum->value, object.size}, {added.checksum->value, added.size}};
+  const auto value = auth::full_object_checksum(object.checksum->algorithm, parts);
+  if (!value) return std::nullopt;
+  return model::Checksum{object.checksum->algorithm, model::ChecksumType::kFullObject, *value};
+}
+
+// No MD5 of the whole without reading it: the digest of what it is made of, marked as AWS marks composed ETags.
+std::string appended_etag(const metadata::ObjectVersion& object, const std::string& added_md5) {
+  if (object.size == 0) return added_md5;
+  const size_t dash = object.etag.find('-');
+  const uint64_t parts = dash == std::string::npos ? 1 : s3::parse_decimal(std::string_view(object.etag).substr(dash + 1)).value_or(1);
+  return to_hex(as_bytes(crypto::md5(object.etag + added_md5))) + "-" + std::to_string(parts + 1);
+}
+
+Response put_response(const Context& context, const metadata::CommitOutcome& outcome, const std::optional<model::Checksum>& checksum) {
+  Response response = empty_response(200);
+  response.head.fields.add("ETag", quoted(outcome.etag));
+  if (checksum) add_checksum_headers(response.head.fields, *checksum, 0);
+  add_version_header(response.head.fields, context, outcome);
+  return response;
+}
+
+Answer<Response> append(Context& context, uint64_t offset, metadata::Headers headers) {
+  if (context.bucket->versioning != metadata::Versioning::kNever) co_return s3::fail(ErrorCode::kInvalidBucketState);
+  metadata::ObjectQuery query;
+  query.bucket = context.bucket->name;
+  query.key = context.request.key;
+  query.deadline = context.metadata_deadline();
+  CO_S3(metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  const bool exists = found.status == metadata::LookupStatus::kFound;
+  if ((exists ? found.object.size : 0) != offset) co_return s3::fail(ErrorCode::kInvalidWriteOffset);
+  auth::PayloadOptions options;
+  options.size_max = context.services.settings.object_bytes_max;
+  options.compute = exists && found.object.checksum ? found.object.checksum->algorithm : model::ChecksumAlgorithm::kCrc64Nvme;
+  CO_S3(const ReceivedBody body, co_await receive_body(context, options));
+  metadata::AppendObject request;
+  request.offset = offset;
+  request.expected_etag = exists ? found.object.etag : "";
+  request.put.key = context.request.key;
+  request.put.conditions = write_conditions(context.fields());
+  request.put.version = new_version(context, std::move(headers), body);
+  if (exists) {
+    request.put.version.etag = appended_etag(found.object, body.summary.md5_hex);
+    request.put.version.checksum = appended_checksum(found.object, body.summary);
+  }
+  auto outcome = co_await commit_with(context, [&] {
+    request.put.context = commit_context(context, body.ring_epoch);
+    return context.services.store.append_object(request);
+  });
+  if (!outcome) {
+    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
+    co_return std::unexpected(outcome.error());
+  }
+  Response response = put_response(context, *outcome, request.put.version.checksum);
+  response.head.fields.add("x-amz-object-size", std::to_string(outcome->size));
+  co_return response;
+}
+
+}  // namespace
+
+async::Task<void> release(Context& context, const std::vector<metadata::Extent>& extents) {
+  if (extents.empty()) co_return;
+  // What cannot be noted now is found by the reconcile scan.
+  (void)co_await context.services.store.release_streams(extents, context.metadata_deadline());
+}
+
+Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options) {
+  auto opened = auth::PayloadReader::open(context.exchange, context.identity, options);
+  if (!opened) co_return std::unexpected(to_s3(opened.error()));
+  auth::PayloadReader& reader = **opened;
+  if (!reader.size()) co_return s3::fail(ErrorCode::kMissingContentLength);
+  const auto writer = context.services.blobs.open_writer(reader.size(), deadline_in(context.services.settings.write_timeout));
+  std::expected<void, s3::Error> done = co_await pump(reader, *writer);
+  blobs::WrittenStream stream;
+  if (done) {
+    auto finished = co_await writer->finish();
+    if (finished) {
+      stream = *finished;
+    } else {
+      done = std::unexpected(s3::from(finished.error()));
+    }
+  }
+  if (!done) {
+    const blobs::WrittenStream left = writer->leftovers();
+    if (left.size > 0) co_await release(context, {{0, left.id, left.size, 0, left.size}});
+    co_return std::unexpected(done.error());
+  }
+  ReceivedBody body;
+  body.summary = reader.summary();
+  body.ring_epoch = stream.ring_epoch;
+  if (stream.size > 0) body.extents = {{0, stream.id, stream.size, 0, stream.size}};
+  co_return body;
+}
+
+Answer<Response> put_object(Context& context) {
+  CO_S3_VOID(check_object_settings(context.fields()));
+  CO_S3(metadata::Headers headers, stored_headers(context.fields()));
+  if (const auto text = context.fields().find("x-amz-write-offset-bytes")) {
+    const auto offset = s3::parse_decimal(*text);
+    if (!offset) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
+    co_return co_await append(context, *offset, std::move(headers));
+  }
+  auth::PayloadOptions options;
+  options.size_max = context.services.settings.object_bytes_max;
+  options.compute = model::ChecksumAlgorithm::kCrc64Nvme;
+  CO_S3(const ReceivedBody body, co_await receive_body(context, options));
+  metadata::PutObject request;
+  request.key = context.request.key;
+  request.conditions = write_conditions(context.fields());
+  request.version = new_version(context, std::move(headers), body);
+  auto outcome = co_await commit_with(context, [&] {
+    request.context = commit_context(context, body.ring_epoch);
+    request.versioning = context.bucket->versioning;
+    return context.services.store.put_object(request);
+  });
+  if (!outcome) {
+    // Unless it may have been committed after all.
+    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
+    co_return std::unexpected(outcome.error());
+  }
+  co_return put_response(context, *outcome, body.summary.checksum);
+}
+
+// The extension follows RenameObject of directory buckets: x-amz-rename-source names a key of the same bucket.
+Answer<Response> rename_object(Context& context) {
+  const auto source = context.fields().find("x-amz-rename-source");
+  if (!source) co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: x-amz-rename-source");
+  auto path = percent_decode(*source);
+  if (!path) co_return s3::fail(ErrorCode::kInvalidURI);
+  std::string_view key = *path;
+  if (key.starts_with('/')) key.remove_prefix(1);
+  if (key.starts_with(context.bucket->name + "/") && source->starts_with('/')) key.remove_prefix(context.bucket->name.size() + 1);
+  if (key.empty() || key.size() > 1024) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-rename-source"}});
+  metadata::RenameObject request;
+  request.source_key = key;
+  request.target_key = context.request.key;
+  request.source_conditions = read_conditions(context.fields(), "x-amz-rename-source-");
+  request.target_conditions = read_conditions(context.fields());
+  auto outcome = co_await commit_with(context, [&] {
+    request.context = commit_context(context);
+    return context.services.store.rename_object(request);
+  });
+  if (!outcome) co_return std::unexpected(outcome.error());
+  co_return empty_response(200);
+}
+
+}  // namespace rondel::operations

@@ -1,0 +1,242 @@
+#include "gateway/operations/s3_service.h"
+
+#include <random>
+
+#include "common/base/encoding.h"
+#include "common/log/log.h"
+
+namespace rondel::operations {
+namespace {
+
+using s3::ErrorCode;
+using s3::Operation;
+
+constexpr std::array kStatuses{200, 204, 206, 304, 400, 403, 404, 405, 409, 411, 412, 416, 431, 500, 501, 503, 505};
+constexpr std::string_view kHostId = "rondel";
+
+size_t status_slot(int status) {
+  for (size_t i = 0; i < kStatuses.size(); ++i) {
+    if (kStatuses[i] == status) return i;
+  }
+  return kStatuses.size();
+}
+
+}  // namespace
+
+// Handles, made when first needed: a hundred operations with every status would be series nobody sees.
+struct S3Service::Metrics {
+  struct PerOperation {
+    std::array<std::atomic<metrics::Counter*>, kStatuses.size() + 1> requests{};
+    std::atomic<metrics::Histogram*> seconds{nullptr};
+  };
+
+  explicit Metrics(metrics::Registry& registry_)
+      : registry(registry_),
+        bytes_in(registry.counter("rondel_request_bytes_total", "Bytes of request bodies.")),
+        bytes_out(registry.counter("rondel_response_bytes_total", "Bytes of response bodies.")),
+        rejected(registry.counter("rondel_requests_rejected_total", "Requests answered 503 because too many were in flight.")) {}
+
+  void count(std::string_view name, PerOperation& slots, int status, double seconds) {
+    const size_t slot = status_slot(status);
+    metrics::Counter* counter = slots.requests[slot].load();
+    if (counter == nullptr) {
+      const std::string code = slot == kStatuses.size() ? "other" : std::to_string(status);
+      counter = &registry.counter("rondel_requests_total", "S3 requests by operation and HTTP status.", {{"operation", std::string(name)}, {"code", code}});
+      slots.requests[slot] = counter;
+    }
+    counter->add();
+    metrics::Histogram* histogram = slots.seconds.load();
+    if (histogram == nullptr) {
+      histogram = &registry.histogram("rondel_request_seconds", "From the head of a request to the end of its answer.", {{"operation", std::string(name)}});
+      slots.seconds = histogram;
+    }
+    histogram->observe(seconds);
+  }
+
+  metrics::Registry& registry;
+  metrics::Counter& bytes_in;
+  metrics::Counter& bytes_out;
+  metrics::Counter& rejected;
+  std::vector<PerOperation> operations{s3::all_operations().size() + 1};
+};
+
+// What is known of a request by its end.
+struct S3Service::Trace {
+  SteadyTime begin = std::chrono::steady_clock::now();
+  std::string id;
+  std::optional<s3::Request> request;
+  std::string account;
+  int status = 0;
+  std::string_view error_code;
+  std::string reason;
+  uint64_t bytes_out = 0;
+};
+
+S3Service::S3Service(Services services, metrics::Registry& registry)
+    : services_(std::move(services)), metrics_(std::make_unique<Metrics>(registry)), request_seed_(std::random_device{}()) {
+  registry.callback(metrics::Type::kGauge, "rondel_requests_in_flight", "S3 requests being answered.", {},
+                    [this] { return static_cast<double>(in_flight_.load()); });
+}
+
+S3Service::~S3Service() = default;
+
+std::string S3Service::refusal_body(int status, const std::string& reason, http::ResponseHead& head) {
+  s3::Error error;
+  error.message = reason;
+  error.code = status == 431 ? ErrorCode::kRequestHeaderSectionTooLarge : status == 501 ? ErrorCode::kNotImplemented
+               : status == 503 ? ErrorCode::kSlowDown : ErrorCode::kInvalidRequest;
+  head.fields.add("Content-Type", "application/xml");
+  return s3::error_document(error, "", "", kHostId);
+}
+
+async::Task<void> S3Service::handle(http::Exchange& exchange) {
+  Trace trace;
+  // Sixteen digits as AWS has them: a per-process seed and a counter.
+  const uint64_t number = (request_seed_ << 32) ^ (next_request_.fetch_add(1) * 0x9e3779b97f4a7c15ull);
+  std::byte raw[8];
+  store_be(raw, number);
+  trace.id = to_hex(raw);
+  for (char& c : trace.id) c = c >= 'a' ? static_cast<char>(c - 32) : c;
+
+  if (in_flight_.fetch_add(1) >= services_.settings.requests_max) {
+    metrics_->rejected.add();
+    s3::Error overload{ErrorCode::kSlowDown, {}, {}, {{"Retry-After", "1"}}, "too many requests in flight"};
+    co_await send_error(exchange, overload, trace);
+  } else {
+    auto response = co_await answer(exchange, trace);
+    if (response) {
+      co_await send(exchange, *std::move(response), trace);
+    } else {
+      co_await send_error(exchange, response.error(), trace);
+    }
+  }
+  in_flight_.fetch_sub(1);
+
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - trace.begin).count();
+  const http::RequestHead& head = exchange.head();
+  const size_t index = trace.request ? static_cast<size_t>(trace.request->operation) : s3::all_operations().size();
+  const std::string_view name = trace.request ? s3::row(trace.request->operation).name : "Unknown";
+  metrics_->count(name, metrics_->operations[index], trace.status, seconds);
+  const uint64_t bytes_in = head.content_length.value_or(0);
+  metrics_->bytes_in.add(bytes_in);
+  metrics_->bytes_out.add(trace.bytes_out);
+  if (!log::enabled("request", log::Level::kInfo)) co_return;
+  log::RequestLine line;
+  line.request_id = trace.id;
+  line.operation = name;
+  line.method = head.method;
+  line.path = head.path();
+  line.peer = exchange.connection().peer_address;
+  line.account = trace.account;
+  if (trace.request) {
+    line.bucket = trace.request->bucket;
+    line.key = trace.request->key;
+  }
+  line.status = trace.status;
+  line.error_code = trace.error_code;
+  line.reason = trace.reason;
+  line.bytes_in = bytes_in;
+  line.bytes_out = trace.bytes_out;
+  line.seconds = seconds;
+  log::request(line);
+}
+
+async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, Trace& trace) {
+  const http::RequestHead& head = exchange.head();
+  auto request = s3::route(head, services_.settings.router);
+  if (!request) co_return std::unexpected(request.error());
+  trace.request = *std::move(request);
+  const s3::Request& routed = *trace.request;
+  auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout));
+  if (!identity) co_return std::unexpected(to_s3(identity.error()));
+  if (identity->anonymous()) co_return s3::fail(ErrorCode::kAccessDenied);
+  trace.account = identity->credential->account.id;
+  Context context{services_, exchange, routed, *identity, nullptr, trace.id};
+  if (s3::row(routed.operation).level != s3::Level::kService && routed.operation != Operation::kCreateBucket) {
+    auto bucket = co_await find_bucket(routed, *identity, head.fields);
+    if (!bucket) co_return std::unexpected(bucket.error());
+    context.bucket = *std::move(bucket);
+  }
+  const Handler handler = find_handler(routed.operation);
+  if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
+  co_return co_await handler(context);
+}
+
+async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request, const auth::Identity& identity,
+                                                                                          const http::Fields& fields) {
+  auto bucket = co_await services_.directory.find_bucket(request.bucket, deadline_in(services_.settings.metadata_timeout));
+  if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
+  if (!*bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", request.bucket}});
+  if ((*bucket)->owner_account != identity.credential->account.id) co_return s3::fail(ErrorCode::kAccessDenied);
+  if (const auto expected = fields.find("x-amz-expected-bucket-owner"); expected && *expected != (*bucket)->owner_account) {
+    co_return s3::fail(ErrorCode::kAccessDenied);
+  }
+  co_return *std::move(bucket);
+}
+
+async::Task<void> S3Service::send(http::Exchange& exchange, Response response, Trace& trace) {
+  response.head.fields.add("x-amz-request-id", trace.id);
+  response.head.fields.add("x-amz-id-2", std::string(kHostId));
+  trace.status = response.head.status;
+  const bool head_only = exchange.head().method == "HEAD" || trace.status == 304 || trace.status == 204;
+  if (head_only) {
+    const auto length = trace.status == 200 || trace.status == 206 ? response.head_content_length.value_or(response.body.size()) : std::optional<uint64_t>();
+    (void)co_await exchange.respond_head_only(std::move(response.head), length);
+    co_return;
+  }
+  if (!response.stream) {
+    trace.bytes_out = response.body.size();
+    (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
+    co_return;
+  }
+  // The first bytes decide whether it is an answer or an error.
+  auto bytes = co_await response.stream->next();
+  if (!bytes) {
+    co_await send_error(exchange, s3::from(bytes.error()), trace);
+    co_return;
+  }
+  if (auto started = co_await exchange.start_response(std::move(response.head), response.stream_length); !started) {
+    trace.reason = started.error().message;
+    co_return;
+  }
+  while (bytes && !bytes->empty()) {
+    trace.bytes_out += bytes->size();
+    if (auto written = co_await exchange.write_body(*std::move(bytes)); !written) {
+      trace.reason = written.error().message;
+      co_return;
+    }
+    if (trace.bytes_out == response.stream_length) co_return;
+    bytes = co_await response.stream->next();
+  }
+  // Too late for an error document: the cut connection tells.
+  trace.reason = bytes ? "the stream ended early" : to_string(bytes.error());
+  log::error("operations", "an answer was cut short", {{"request", trace.id}, {"error", trace.reason}});
+  exchange.abort();
+}
+
+async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace) {
+  trace.status = s3::http_status(error.code);
+  trace.error_code = s3::name(error.code);
+  trace.reason = error.log_message;
+  http::ResponseHead head;
+  head.status = trace.status;
+  for (const auto& [name, value] : error.headers) head.fields.add(name, value);
+  head.fields.add("x-amz-request-id", trace.id);
+  head.fields.add("x-amz-id-2", std::string(kHostId));
+  if (error.code == ErrorCode::kInternalError) {
+    log::error("operations", "internal error", {{"request", trace.id}, {"error", trace.reason}});
+  }
+  const bool head_only = exchange.head().method == "HEAD" || trace.status == 304;
+  if (head_only) {
+    head.fields.add("Content-Type", "application/xml");
+    (void)co_await exchange.respond_head_only(std::move(head), trace.status == 304 ? std::optional<uint64_t>() : 0);
+    co_return;
+  }
+  head.fields.add("Content-Type", "application/xml");
+  const auto resource = percent_decode(exchange.head().path());
+  std::string body = s3::error_document(error, resource && is_valid_utf8(*resource) ? *resource : std::string(exchange.head().path()), trace.id, kHostId);
+  trace.bytes_out = body.size();
+  (void)co_await exchange.respond(std::move(head), std::move(body));
+}
+
+}  // namespace rondel::operations

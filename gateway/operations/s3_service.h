@@ -1,0 +1,44 @@
+// S3Service: from an HTTP exchange to an operation and back: routing, authentication, authorisation, answer, metrics, log line.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include "common/metrics/metrics.h"
+#include "gateway/operations/context.h"
+
+namespace rondel::operations {
+
+// Safe for concurrent use; outlives its server.
+class S3Service {
+ public:
+  S3Service(Services services, metrics::Registry& registry);
+  ~S3Service();
+
+  async::Task<void> handle(http::Exchange& exchange);
+
+  // Requests in flight.
+  size_t in_flight() const { return in_flight_.load(); }
+
+  // The S3 error document for a head that HTTP refuses before any operation is known.
+  static std::string refusal_body(int status, const std::string& reason, http::ResponseHead& head);
+
+ private:
+  struct Metrics;
+  struct Trace;
+
+  async::Task<s3::S3Result<Response>> answer(http::Exchange& exchange, Trace& trace);
+  async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(const s3::Request& request, const auth::Identity& identity,
+                                                                                 const http::Fields& fields);
+  async::Task<void> send(http::Exchange& exchange, Response response, Trace& trace);
+  async::Task<void> send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace);
+
+  Services services_;
+  std::unique_ptr<Metrics> metrics_;
+  std::atomic<size_t> in_flight_{0};
+  std::atomic<uint64_t> next_request_{0};
+  const uint64_t request_seed_;
+};
+
+}  // namespace rondel::operations

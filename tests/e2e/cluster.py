@@ -1,0 +1,125 @@
+"""A real cluster for end-to-end tests: started by deploy/local/up.sh from a finished build, stopped and wiped at the end."""
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("RONDEL_BUILD", ROOT / "build" / "dev"))
+
+
+class Cluster:
+    def __init__(self, port, options=(), nodes=4, gateways=1):
+        self.port = port
+        self.options = list(options)
+        self.nodes = nodes
+        self.gateways = gateways
+        self.data = pathlib.Path(tempfile.mkdtemp(prefix="rondel-e2e-"))
+        self.data.chmod(0o755)
+        self.env = {}
+
+    def up(self, *extra, environment=None):
+        command = [str(ROOT / "deploy/local/up.sh"), "--bin", str(BUILD), "--no-install", "--data", str(self.data),
+                   "--port", str(self.port), "--nodes", str(self.nodes), "--gateways", str(self.gateways)]
+        for option in self.options:
+            command += ["--set", option]
+        done = subprocess.run(command + list(extra), capture_output=True, text=True, timeout=300,
+                              env={**os.environ, **(environment or {})})
+        if done.returncode == 0:
+            self.env = dict(line.split("=", 1) for line in
+                            (shlex.split(line)[0] for line in (self.data / "env").read_text().splitlines() if line))
+        return done
+
+    def down(self, *extra):
+        return subprocess.run([str(ROOT / "deploy/local/down.sh"), "--bin", str(BUILD), "--data", str(self.data), *extra],
+                              capture_output=True, text=True, timeout=180)
+
+    def wipe(self):
+        keep = os.environ.get("RONDEL_KEEP_DATA")
+        if keep:
+            self.down()
+            return
+        self.down("--wipe")
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    @property
+    def endpoint(self):
+        return self.env["AWS_ENDPOINT_URL"]
+
+    def client_environment(self):
+        """What a client started by a person would see, and nothing else of AWS."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return {**clean, **self.env, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(self.data)}
+
+    def boto3(self, boto3, **config):
+        from botocore.config import Config
+        settings = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 60, **config}
+        return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+                            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"], region_name=self.env["AWS_REGION"],
+                            config=Config(**settings))
+
+    def processes(self):
+        return {path.stem: int(path.read_text().split()[0]) for path in (self.data / "run").glob("*.pid")}
+
+    def kill(self, name, number=signal.SIGKILL):
+        os.kill(self.processes()[name], number)
+
+    def kill_everything(self):
+        """The whole machine loses power, as far as processes can: PostgreSQL's children too."""
+        pids = self.processes()
+        postgres = pids.pop("postgresql")
+        for pid in list(pids.values()) + descendants(postgres) + [postgres]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait_for(lambda: not any(is_running(pid) for pid in list(pids.values()) + [postgres]), 20, "processes to end")
+
+    def metrics(self, url):
+        return urllib.request.urlopen(url, timeout=10).read().decode()
+
+    def metric_urls(self):
+        return self.env["RONDEL_METRICS_URLS"].split(",")
+
+    def samples(self, name):
+        """Every sample of a metric on every process that answers: [(labels text, value)]."""
+        found = []
+        for url in self.metric_urls():
+            try:
+                text = self.metrics(url)
+            except OSError:
+                continue
+            for labels, value in re.findall(r"^%s(\{[^}]*\})? (\S+)$" % re.escape(name), text, re.M):
+                found.append((labels, float(value)))
+        return found
+
+    def cli(self, *words, environment=None):
+        return subprocess.run([str(self.data / "bin" / "rondel"), *words], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, **(environment or {})})
+
+
+def descendants(pid):
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout.split()
+    return [int(child) for child in children]
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s for {what}")

@@ -1,0 +1,133 @@
+"""up and down as a new user meets them."""
+import os
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+
+import boto3
+import pytest
+
+from cluster import BUILD, ROOT, Cluster, is_running, wait_for
+
+
+def test_writes_what_it_promises(cluster):
+    mode = stat.S_IMODE((cluster.data / "env").stat().st_mode)
+    assert mode == 0o600
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION",
+                 "RONDEL_METRICS_URLS", "RONDEL_CANONICAL_ID", "RONDEL_DISPLAY_NAME"):
+        assert cluster.env[name], name
+    assert {"gateway-1", "node-1", "node-2", "node-3", "node-4", "postgresql"} <= set(cluster.processes())
+    for k in range(1, 5):
+        assert (cluster.data / f"node-{k}").is_dir()
+
+
+def test_second_up_changes_nothing(cluster):
+    keys, pids = dict(cluster.env), cluster.processes()
+    began = time.monotonic()
+    again = cluster.up()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert time.monotonic() - began < 20
+    assert cluster.env == keys and cluster.processes() == pids
+
+
+def test_a_killed_process_is_started_again(cluster):
+    pid = cluster.processes()["node-4"]
+    cluster.kill("node-4")
+    wait_for(lambda: not is_running(pid), 10, "node-4 to end")
+    assert cluster.up().returncode == 0
+    assert is_running(cluster.processes()["node-4"])
+
+
+def test_the_printed_command_works(cluster):
+    printed = cluster.up().stdout
+    command = next(line.strip() for line in printed.splitlines() if " aws s3 " in line)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    cluster.boto3(boto3).delete_bucket(Bucket="first-bucket")
+
+
+def refused(*words, data=None):
+    with tempfile.TemporaryDirectory(prefix="rondel-refused-") as folder:
+        os.chmod(folder, 0o755)
+        target = data or os.path.join(folder, "data")
+        done = subprocess.run([str(ROOT / "deploy/local/up.sh"), "--bin", str(BUILD), "--no-install", "--data", target, *words],
+                              capture_output=True, text=True, timeout=120)
+        assert done.returncode != 0
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert not os.path.exists(os.path.join(target, "postgresql")) or data
+        return done.stderr
+
+
+def test_port_in_use_is_one_clear_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"port {port}" in refused("--port", str(port))
+
+
+def test_foreign_folder_is_left_alone():
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "mine.txt"), "w") as file:
+            file.write("mine")
+        assert "not empty" in refused("--port", "18000", data=folder)
+        assert os.listdir(folder) == ["mine.txt"]
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["--zones", "1"], "zone"),
+    (["--nodes", "2", "--zones", "3"], "--zones"),
+    (["--set", "nonsense"], "key=value"),
+    (["--set", "gateway.nonsense=1"], "gateway.nonsense"),
+    (["--port", "80"], "--port"),
+])
+def test_bad_wishes_are_refused(words, expected):
+    with tempfile.TemporaryDirectory(prefix="rondel-refused-") as folder:
+        os.chmod(folder, 0o755)
+        done = subprocess.run([str(ROOT / "deploy/local/up.sh"), "--bin", str(BUILD), "--no-install", "--data",
+                               os.path.join(folder, "data"), "--port", "18100", *words], capture_output=True, text=True, timeout=120)
+        assert done.returncode != 0 and expected in done.stdout + done.stderr
+
+
+def test_two_clusters_side_by_side(cluster):
+    other = Cluster(port=19200)
+    try:
+        started = other.up(environment={"RONDEL_ROOT_ACCESS_KEY": "CHOSENKEY", "RONDEL_ROOT_SECRET_KEY": "chosen-secret-key"})
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert other.env["AWS_ACCESS_KEY_ID"] == "CHOSENKEY"
+        other.boto3(boto3).create_bucket(Bucket="only-here")
+        names = [b["Name"] for b in cluster.boto3(boto3).list_buckets()["Buckets"]]
+        assert "only-here" not in names
+    finally:
+        other.wipe()
+    assert not any(is_running(pid) for pid in other.processes().values()) if (other.data / "run").exists() else True
+
+
+def test_accounts(cluster):
+    made = cluster.cli("account", "create", "--name", "second", "--display-name", "Second", "--email", "second@example.test",
+                       "--access-key", "SECONDKEY", environment={"RONDEL_SECRET_KEY": "second-secret"})
+    assert made.returncode == 0, made.stderr
+    again = cluster.cli("account", "create", "--name", "second")
+    assert again.returncode != 0 and "second" in again.stderr
+    client = boto3.client("s3", endpoint_url=cluster.endpoint, aws_access_key_id="SECONDKEY",
+                          aws_secret_access_key="second-secret", region_name="us-east-1")
+    client.create_bucket(Bucket="of-the-second")
+    first = cluster.boto3(boto3)
+    with pytest.raises(Exception, match="AccessDenied|Forbidden"):
+        first.list_objects_v2(Bucket="of-the-second")
+    with pytest.raises(Exception, match="BucketAlreadyExists"):
+        first.create_bucket(Bucket="of-the-second")
+    client.delete_bucket(Bucket="of-the-second")
+    assert "second" in cluster.cli("account", "list").stdout
+    assert cluster.cli("account", "disable", "second").returncode == 0
+    wait_for(lambda: denied(client), 5, "the disabled account to be refused")
+
+
+def denied(client):
+    try:
+        client.list_buckets()
+        return False
+    except Exception:  # Whatever boto3 makes of a 403.
+        return True
