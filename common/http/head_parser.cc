@@ -107,7 +107,8 @@ std::expected<RequestHead, HeadRefusal> parse_request_head(std::string_view text
   beast::error_code error;
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
   if (error && error != beast::http::error::need_more) {
-    const bool coding = error == beast::http::error::bad_transfer_encoding;
+    // Beast says the same of an unknown coding and of one beside a Content-Length.
+    const bool coding = error == beast::http::error::bad_transfer_encoding && !parser.head.fields.has("Content-Length");
     return refuse(coding ? 501 : 400, error.message());
   }
   if (!parser.is_header_done()) return refuse(400, "incomplete head");

@@ -219,7 +219,7 @@ Answer<Response> get_object_attributes(Context& context) {
   }
   if (wanted.parts && object.part_count > 0) {
     xml.open("ObjectParts");
-    xml.number("TotalPartsCount", object.part_count);
+    xml.number("PartsCount", object.part_count);
     xml.number("PartNumberMarker", marker);
     xml.number("NextPartNumberMarker", object.parts.empty() ? 0 : object.parts.back().number);
     xml.number("MaxParts", max_parts);

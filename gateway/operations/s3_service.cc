@@ -11,22 +11,19 @@ namespace {
 using s3::ErrorCode;
 using s3::Operation;
 
-constexpr std::array kStatuses{200, 204, 206, 304, 400, 403, 404, 405, 409, 411, 412, 416, 431, 500, 501, 503, 505};
 constexpr std::string_view kHostId = "rondel";
 
-size_t status_slot(int status) {
-  for (size_t i = 0; i < kStatuses.size(); ++i) {
-    if (kStatuses[i] == status) return i;
-  }
-  return kStatuses.size();
-}
+// Errors by their code, everything else in slot 0.
+constexpr size_t kCodes = static_cast<size_t>(ErrorCode::kNoSuchTagSetError) + 2;
+
+size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
 
 }  // namespace
 
-// Handles, made when first needed: a hundred operations with every status would be series nobody sees.
+// Handles, made when first needed: a hundred operations with every code would be series nobody sees.
 struct S3Service::Metrics {
   struct PerOperation {
-    std::array<std::atomic<metrics::Counter*>, kStatuses.size() + 1> requests{};
+    std::array<std::atomic<metrics::Counter*>, kCodes> requests{};
     std::atomic<metrics::Histogram*> seconds{nullptr};
   };
 
@@ -36,13 +33,13 @@ struct S3Service::Metrics {
         bytes_out(registry.counter("rondel_response_bytes_total", "Bytes of response bodies.")),
         rejected(registry.counter("rondel_requests_rejected_total", "Requests answered 503 because too many were in flight.")) {}
 
-  void count(std::string_view name, PerOperation& slots, int status, double seconds) {
-    const size_t slot = status_slot(status);
-    metrics::Counter* counter = slots.requests[slot].load();
+  void count(std::string_view name, PerOperation& slots, std::optional<ErrorCode> error, double seconds) {
+    std::atomic<metrics::Counter*>& slot = slots.requests[slot_of(error)];
+    metrics::Counter* counter = slot.load();
     if (counter == nullptr) {
-      const std::string code = slot == kStatuses.size() ? "other" : std::to_string(status);
-      counter = &registry.counter("rondel_requests_total", "S3 requests by operation and HTTP status.", {{"operation", std::string(name)}, {"code", code}});
-      slots.requests[slot] = counter;
+      const std::string code = error ? std::string(s3::name(*error)) : "OK";
+      counter = &registry.counter("rondel_requests_total", "S3 requests by operation and error code.", {{"operation", std::string(name)}, {"code", code}});
+      slot = counter;
     }
     counter->add();
     metrics::Histogram* histogram = slots.seconds.load();
@@ -67,7 +64,7 @@ struct S3Service::Trace {
   std::optional<s3::Request> request;
   std::string account;
   int status = 0;
-  std::string_view error_code;
+  std::optional<ErrorCode> error;
   std::string reason;
   uint64_t bytes_out = 0;
 };
@@ -116,7 +113,7 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   const http::RequestHead& head = exchange.head();
   const size_t index = trace.request ? static_cast<size_t>(trace.request->operation) : s3::all_operations().size();
   const std::string_view name = trace.request ? s3::row(trace.request->operation).name : "Unknown";
-  metrics_->count(name, metrics_->operations[index], trace.status, seconds);
+  metrics_->count(name, metrics_->operations[index], trace.error, seconds);
   const uint64_t bytes_in = head.content_length.value_or(0);
   metrics_->bytes_in.add(bytes_in);
   metrics_->bytes_out.add(trace.bytes_out);
@@ -133,7 +130,7 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
     line.key = trace.request->key;
   }
   line.status = trace.status;
-  line.error_code = trace.error_code;
+  if (trace.error) line.error_code = s3::name(*trace.error);
   line.reason = trace.reason;
   line.bytes_in = bytes_in;
   line.bytes_out = trace.bytes_out;
@@ -216,7 +213,7 @@ async::Task<void> S3Service::send(http::Exchange& exchange, Response response, T
 
 async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace) {
   trace.status = s3::http_status(error.code);
-  trace.error_code = s3::name(error.code);
+  trace.error = error.code;
   trace.reason = error.log_message;
   http::ResponseHead head;
   head.status = trace.status;
