@@ -201,7 +201,7 @@ async::Task<Result<void>> Connection::send_continue() {
 
 async::Task<Result<ByteView>> Connection::read_body() {
   if (broken_) co_return fail(ErrorCode::kCancelled, "the connection is cut");
-  if (continue_wanted_ && body_unread()) CO_TRY_VOID(co_await send_continue());
+  if (continue_wanted_) CO_TRY_VOID(co_await send_continue());
   wait(Waiting::kBody);
   auto run = head_.chunked ? co_await read_chunked_body() : co_await read_sized_body();
   const bool late = std::chrono::steady_clock::now() >= deadline_;
@@ -240,7 +240,9 @@ async::Task<Result<ByteView>> Connection::read_chunked_body() {
 }
 
 void Connection::append_head(const ResponseHead& head, std::optional<uint64_t> content_length) {
-  if (body_unread()) keep_alive_ = false;
+  // Who waits for 100 and gets a final answer does not know whether its body is still wanted (botocore then sends no further
+  // request on the connection): the connection ends, as AWS does.
+  if (body_unread() || continue_wanted_) keep_alive_ = false;
   response_text_.clear();
   response_text_ += "HTTP/1.1 ";
   append_number(response_text_, static_cast<uint64_t>(head.status));
