@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -246,6 +247,32 @@ Result<void> wait_ready(const std::string& data, const std::vector<Member>& memb
   return {};
 }
 
+// Asks the program itself, before anything is stored or started.
+Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options, const Member& member) {
+  std::string folder = fs::temp_directory_path() / "rondel-check-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) return fail(ErrorCode::kUnavailable, "cannot make a temporary folder");
+  const std::string config = folder + "/config.yaml";
+  write_private(config, member.config);
+  std::vector<std::string> command{options.binary_directory + "/" + member.program, "--check-settings", "--config", config};
+  for (std::string& flag : setting_flags(plan, member.program == "rondel-node")) command.push_back(std::move(flag));
+  auto checked = run_program(command);
+  fs::remove_all(folder);
+  if (checked) return {};
+  std::string_view message = checked.error().message;
+  if (const size_t at = message.find(member.program + ": "); at != std::string_view::npos) message.remove_prefix(at + member.program.size() + 2);
+  while (message.ends_with('\n')) message.remove_suffix(1);
+  return fail(ErrorCode::kInvalidArgument, std::string(message));
+}
+
+// A process that runs under other settings than are wanted now ends; it is started again with the new ones.
+Result<void> end_outdated(const std::string& data, const ClusterPlan& before, const ClusterPlan& plan, const Member& member) {
+  const bool node = member.program == "rondel-node";
+  if (setting_flags(before, node) == setting_flags(plan, node)) return {};
+  const auto pid = running_process(pid_file(data, member.name), member.program);
+  if (pid && !stop_process(*pid, 30s)) return fail(ErrorCode::kInternal, member.name + " does not end");
+  return {};
+}
+
 Result<void> start_member(const std::string& data, const ClusterPlan& plan, const UpOptions& options,
                           const Member& member, std::vector<std::function<void()>>& undo) {
   if (running_process(pid_file(data, member.name), member.program)) return {};
@@ -284,6 +311,9 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
   TRY(const ClusterPlan plan, merge_plan(stored ? std::optional(*stored) : std::nullopt, options));
   const std::vector<Member> members = members_of(data, plan);
   TRY_VOID(check_ports(data, members));
+  for (const char* program : {"rondel-gateway", "rondel-node"}) {
+    TRY_VOID(check_settings(plan, options, *std::ranges::find(members, program, &Member::program)));
+  }
   for (const char* folder : {"config", "keys", "run", "log", "bin"}) fs::create_directories(data + "/" + folder);
   chmod((data + "/keys").c_str(), 0700);
   chmod((data + "/config").c_str(), 0700);
@@ -297,7 +327,10 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
   TRY(const metadata::Credential root, first_account(data, options));
 
   say("Processes ...");
-  for (const Member& member : members) TRY_VOID(start_member(data, plan, options, member, undo));
+  for (const Member& member : members) {
+    if (stored) TRY_VOID(end_outdated(data, *stored, plan, member));
+    TRY_VOID(start_member(data, plan, options, member, undo));
+  }
   TRY_VOID(wait_ready(data, members));
   const std::string lines = environment_lines(plan, members, root);
   write_private(data + "/env", lines);

@@ -81,6 +81,20 @@ Result<void> wait_until_ready(const PrivatePostgres& postgres) {
   return fail(ErrorCode::kUnavailable, "PostgreSQL does not start: see " + postgres.log_file);
 }
 
+// A server killed a moment ago still counts as running until its parent has taken note of its end, and so does its shared
+// memory until its children have ended: PostgreSQL refuses to start meanwhile.
+constexpr int kStartAttempts = 30;
+
+Result<void> start_server(const PrivatePostgres& postgres) {
+  TRY(const pid_t pid, start_process({as_user(postgres, {std::string(kPrograms) + "postgres", "-D", postgres.data_directory,
+                                                         "-k", postgres.socket_directory}),
+                                      postgres.pid_file, postgres.log_file}));
+  // setpriv becomes postgres in the same process; until then the pid file names the right process already.
+  (void)pid;
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  return {};
+}
+
 Result<void> make_database(const PrivatePostgres& postgres) {
   const std::vector<std::string> psql{std::string(kPrograms) + "psql", "-h", postgres.socket_directory, "-U", "rondel",
                                       "-d", "postgres", "-Atqc"};
@@ -101,16 +115,14 @@ std::string PrivatePostgres::dsn() const { return "host=" + socket_directory + "
 Result<void> start_postgres(const PrivatePostgres& postgres) {
   if (!std::filesystem::exists(postgres.data_directory + "/PG_VERSION")) TRY_VOID(init_database_cluster(postgres));
   TRY_VOID(make_owned_directory(postgres.socket_directory, postgres.user, 0755));
-  if (!running_process(postgres.pid_file, "postgres")) {
-    TRY(const pid_t pid, start_process({as_user(postgres, {std::string(kPrograms) + "postgres", "-D",
-                                                           postgres.data_directory, "-k", postgres.socket_directory}),
-                                        postgres.pid_file, postgres.log_file}));
-    // setpriv becomes postgres in the same process; until then the pid file names the right process already.
-    (void)pid;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  Result<void> ready;
+  for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    if (!running_process(postgres.pid_file, "postgres")) TRY_VOID(start_server(postgres));
+    ready = wait_until_ready(postgres);
+    if (ready) return make_database(postgres);
   }
-  TRY_VOID(wait_until_ready(postgres));
-  return make_database(postgres);
+  return ready;
 }
 
 bool stop_postgres(const PrivatePostgres& postgres) {

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Installs what Rondel is built from and tested with, all Debian 12 packages. Run as root; does nothing when all is there.
+# Installs what Rondel is built from and, with --tests, tested with: Debian 12 packages alone. Run as root; does nothing when all
+# is there. Starts no service.
+#   install.sh [--tests]
 set -euo pipefail
 
 packages=(
@@ -11,6 +13,10 @@ packages=(
   libyaml-cpp-dev libcli11-dev libgtest-dev libgmock-dev libbenchmark-dev postgresql-15 curl
 )
 
+if [ "${1:-}" = --tests ]; then
+  packages+=(awscli rclone s3cmd restic python3-boto3 python3-pytest python3-venv prometheus)
+fi
+
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -21,6 +27,13 @@ echo "Installing ${#missing[@]} packages: ${missing[*]}"
 # The postgresql-15 package would otherwise make and start a cluster of the system.
 install -d /etc/postgresql-common/createcluster.d
 printf 'create_main_cluster = false\n' > /etc/postgresql-common/createcluster.d/rondel.conf
+# And packages with a service would start it; only their programs are wanted. An administrator's own policy stays.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod 755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -y -q --no-install-recommends "${missing[@]}"

@@ -72,7 +72,6 @@ Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings,
 
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(init_log(settings));
-  TRY_VOID(check_settings(settings));
   TRY(const std::string master_key, read_master_key(settings));
   const std::string& dsn = settings.text("metadata.dsn");
   const Clock& clock = real_clock();
@@ -205,9 +204,11 @@ int run(int argc, char** argv) {
   std::string file;
   std::vector<std::string> assignments;
   bool describe = false;
+  bool check = false;
   app.add_option("--config", file, "YAML file of settings");
   app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
   app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
+  app.add_flag("--check-settings", check, "Say whether the settings are right and end");
   CLI11_PARSE(app, argc, argv);
   if (describe) {
     std::cout << settings_schema().describe();
@@ -220,7 +221,8 @@ int run(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   auto settings = config::Settings::load(settings_schema(), {file, config::process_environment(), assignments});
-  const auto served = settings ? serve(*settings, signals) : Result<void>(std::unexpected(settings.error()));
+  const auto checked = settings ? check_settings(*settings) : Result<void>(std::unexpected(settings.error()));
+  const auto served = checked && !check ? serve(*settings, signals) : checked;
   if (served) return 0;
   std::cerr << "rondel-gateway: " << served.error().message << '\n';
   return 1;

@@ -7,7 +7,7 @@ namespace rondel::gateway {
 
 const config::Schema& settings_schema();
 
-// What the types cannot say: a certificate without a key, a master key file that does not hold 32 bytes in hexadecimal.
+// What the types cannot say: a certificate without a key, an address without a port. Reads no file.
 Result<void> check_settings(const config::Settings& settings);
 
 // "host:port" of a listener. kInvalidArgument names the setting.

@@ -175,10 +175,17 @@ class PqxxAccountStore final : public AccountStore {
     }
   }
 
+  // PostgreSQL: Key (name)=(second) already exists.
+  static std::string taken_value(std::string_view message) {
+    const size_t begin = message.find(")=(");
+    const size_t end = begin == std::string_view::npos ? begin : message.find(')', begin + 3);
+    return end == std::string_view::npos ? "" : ": " + std::string(message.substr(begin + 3, end - begin - 3));
+  }
+
   static std::string describe(std::string_view message) {
     for (const auto& [constraint, what] : {std::pair{"accounts_name_key", "name"}, {"accounts_email", "e-mail address"},
                                            {"accounts_canonical_id_key", "canonical id"}, {"access_keys_pkey", "access key"}}) {
-      if (message.find(constraint) != std::string_view::npos) return std::string("this ") + what + " is taken";
+      if (message.find(constraint) != std::string_view::npos) return std::string("this ") + what + " is taken" + taken_value(message);
     }
     return "it exists already";
   }

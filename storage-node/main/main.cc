@@ -213,9 +213,11 @@ int run(int argc, char** argv) {
   std::string file;
   std::vector<std::string> assignments;
   bool describe = false;
+  bool check = false;
   app.add_option("--config", file, "YAML file of settings");
   app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
   app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
+  app.add_flag("--check-settings", check, "Say whether the settings are right and end");
   CLI11_PARSE(app, argc, argv);
   if (describe) {
     std::cout << settings_schema().describe();
@@ -228,7 +230,14 @@ int run(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   auto settings = config::Settings::load(settings_schema(), {file, config::process_environment(), assignments});
-  const auto served = settings ? serve(*settings, signals) : Result<void>(std::unexpected(settings.error()));
+  Result<void> served;
+  if (!settings) {
+    served = std::unexpected(settings.error());
+  } else if (auto disks = disk_settings(*settings); !disks) {
+    served = std::unexpected(disks.error());
+  } else if (!check) {
+    served = serve(*settings, signals);
+  }
   if (served) return 0;
   std::cerr << "rondel-node: " << served.error().message << '\n';
   return 1;

@@ -92,7 +92,7 @@ def test_bad_wishes_are_refused(words, expected):
 
 
 def test_two_clusters_side_by_side(cluster):
-    other = Cluster(port=19200)
+    other = Cluster(port=18500)
     try:
         started = other.up(environment={"RONDEL_ROOT_ACCESS_KEY": "CHOSENKEY", "RONDEL_ROOT_SECRET_KEY": "chosen-secret-key"})
         assert started.returncode == 0, started.stdout + started.stderr
