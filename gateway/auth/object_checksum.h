@@ -7,9 +7,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 
 #include "common/base/bytes.h"
 #include "common/crypto/digest.h"
+#include "common/hash/xxhash_digest.h"
 #include "common/model/checksum.h"
 
 namespace rondel::auth {
@@ -26,8 +28,7 @@ class ObjectChecksum {
 
  private:
   model::ChecksumAlgorithm algorithm_;
-  uint64_t crc_ = 0;
-  std::optional<crypto::Digest> digest_;
+  std::variant<uint64_t, crypto::Digest, hash::XxhashDigest> state_;   // The first one: a CRC.
 };
 
 // A checksum in one call.
@@ -41,10 +42,12 @@ struct PartChecksum {
   uint64_t size = 0;   // Of the part in bytes.
 };
 
-// A full-object value can be had from those of the parts: the CRCs.
-bool has_full_object_form(model::ChecksumAlgorithm algorithm);
 // FULL_OBJECT of all parts together. nullopt when the algorithm has no such form or a value has the wrong length.
 std::optional<std::string> full_object_checksum(model::ChecksumAlgorithm algorithm, std::span<const PartChecksum> parts);
+
+// The words for a name that parse_checksum_algorithm() does not know.
+inline constexpr const char* kUnsupportedChecksum =
+    "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]";
 
 // Raw value of a header's text; nullopt when it is not strict base64 of the algorithm's length.
 std::optional<std::string> parse_checksum(model::ChecksumAlgorithm algorithm, std::string_view base64);

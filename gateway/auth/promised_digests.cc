@@ -7,15 +7,12 @@ namespace {
 
 using model::ChecksumAlgorithm;
 
-constexpr ChecksumAlgorithm kAlgorithms[] = {ChecksumAlgorithm::kCrc32, ChecksumAlgorithm::kCrc32c, ChecksumAlgorithm::kSha1,
-                                             ChecksumAlgorithm::kSha256, ChecksumAlgorithm::kCrc64Nvme};
-
 std::unexpected<PayloadError> refuse(PayloadRefusal refusal, std::string message) {
   return std::unexpected(PayloadError{refusal, std::move(message)});
 }
 
 std::optional<ChecksumAlgorithm> algorithm_of_header(std::string_view name) {
-  for (const ChecksumAlgorithm algorithm : kAlgorithms) {
+  for (const ChecksumAlgorithm algorithm : model::all_checksum_algorithms()) {
     if (http::iequals(name, model::header_name(algorithm))) return algorithm;
   }
   return std::nullopt;
@@ -37,28 +34,7 @@ std::expected<PromisedDigests, PayloadError> PromisedDigests::begin(const http::
     digests.expected_sha256_ = identity.payload_hash;
   }
   if (options.checksum_headers) {
-    for (const ChecksumAlgorithm algorithm : kAlgorithms) {
-      const auto value = head.fields.find(model::header_name(algorithm));
-      if (!value) continue;
-      if (digests.algorithm_) return refuse(PayloadRefusal::kInvalidChecksum, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
-      digests.algorithm_ = algorithm;
-      digests.expected_checksum_ = parse_checksum(algorithm, *value);
-      if (!digests.expected_checksum_) {
-        return refuse(PayloadRefusal::kInvalidChecksum, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
-      }
-    }
-    if (const auto trailer = head.fields.find("x-amz-trailer"); trailer && !digests.algorithm_) {
-      digests.algorithm_ = algorithm_of_header(*trailer);
-      if (!digests.algorithm_) return refuse(PayloadRefusal::kInvalidChecksum, "The value specified in the x-amz-trailer header is not supported");
-      digests.in_trailer_ = true;
-    }
-    if (const auto announced = head.fields.find("x-amz-sdk-checksum-algorithm")) {
-      const auto algorithm = model::parse_checksum_algorithm(*announced);
-      if (!algorithm) return refuse(PayloadRefusal::kInvalidChecksum, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
-      if (digests.algorithm_ && digests.algorithm_ != algorithm) {
-        return refuse(PayloadRefusal::kInvalidChecksum, "Value for x-amz-sdk-checksum-algorithm header is invalid.");
-      }
-    }
+    if (auto taken = digests.take_checksum(head.fields); !taken) return std::unexpected(taken.error());
   }
   if (digests.algorithm_) {
     digests.checksum_.emplace(*digests.algorithm_);
@@ -66,6 +42,43 @@ std::expected<PromisedDigests, PayloadError> PromisedDigests::begin(const http::
     digests.checksum_.emplace(*options.compute);
   }
   return digests;
+}
+
+std::expected<void, PayloadError> PromisedDigests::take_checksum(const http::Fields& fields) {
+  for (const ChecksumAlgorithm algorithm : model::all_checksum_algorithms()) {
+    const auto values = fields.find_all(model::header_name(algorithm));
+    if (values.empty()) continue;
+    if (algorithm_ || values.size() > 1) {
+      return refuse(PayloadRefusal::kInvalidChecksum, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+    }
+    algorithm_ = algorithm;
+    expected_checksum_ = parse_checksum(algorithm, values.front());
+    if (!expected_checksum_) {
+      return refuse(PayloadRefusal::kInvalidChecksum, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
+    }
+  }
+  if (const auto trailer = fields.find("x-amz-trailer")) {
+    const auto announced = algorithm_of_header(*trailer);
+    if (!announced) return refuse(PayloadRefusal::kInvalidChecksum, "The value specified in the x-amz-trailer header is not supported");
+    if (algorithm_) return refuse(PayloadRefusal::kInvalidChecksum, "Expecting a single x-amz-checksum- header");
+    algorithm_ = announced;
+    in_trailer_ = true;
+  }
+  return check_announced(fields);
+}
+
+// x-amz-sdk-checksum-algorithm says nothing by itself.
+std::expected<void, PayloadError> PromisedDigests::check_announced(const http::Fields& fields) const {
+  const auto announced = fields.find("x-amz-sdk-checksum-algorithm");
+  if (!announced) return {};
+  const auto algorithm = model::parse_checksum_algorithm(*announced);
+  if (!algorithm) return refuse(PayloadRefusal::kInvalidChecksum, kUnsupportedChecksum);
+  if (!algorithm_) {
+    return refuse(PayloadRefusal::kInvalidChecksum,
+                  "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.");
+  }
+  if (algorithm_ != algorithm) return refuse(PayloadRefusal::kInvalidChecksum, "Value for x-amz-sdk-checksum-algorithm header is invalid.");
+  return {};
 }
 
 void PromisedDigests::update(ByteView bytes) {

@@ -21,6 +21,9 @@ class PromisedDigests {
   std::optional<model::ChecksumAlgorithm> algorithm() const { return algorithm_; }
 
  private:
+  std::expected<void, PayloadError> take_checksum(const http::Fields& fields);
+  std::expected<void, PayloadError> check_announced(const http::Fields& fields) const;
+
   std::optional<crypto::Digest> md5_;
   std::optional<std::string> expected_md5_;
   std::optional<crypto::Digest> sha256_;

@@ -140,7 +140,7 @@ Answer<Response> copy_object(Context& context) {
   request.source_etag = object.etag;
   if (const auto name = context.fields().find("x-amz-checksum-algorithm")) {
     const auto algorithm = model::parse_checksum_algorithm(*name);
-    if (!algorithm) co_return s3::fail(ErrorCode::kInvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+    if (!algorithm) co_return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
     const bool there = object.checksum && object.checksum->algorithm == *algorithm && object.checksum->type == model::ChecksumType::kFullObject;
     if (!there) {
       CO_S3(Digests digests, co_await read_digests(context, object, 0, object.size, *algorithm));

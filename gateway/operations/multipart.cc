@@ -55,9 +55,9 @@ s3::S3Result<void> choose_checksum(const http::Fields& fields, metadata::Upload&
     return {};
   }
   upload.checksum_algorithm = model::parse_checksum_algorithm(*name);
-  if (!upload.checksum_algorithm) return s3::fail(ErrorCode::kInvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
-  const bool full_possible = auth::has_full_object_form(*upload.checksum_algorithm);
-  const bool composite_possible = *upload.checksum_algorithm != ChecksumAlgorithm::kCrc64Nvme;
+  if (!upload.checksum_algorithm) return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
+  const bool full_possible = model::has_full_object_form(*upload.checksum_algorithm);
+  const bool composite_possible = model::has_composite_form(*upload.checksum_algorithm);
   upload.checksum_type = composite_possible ? ChecksumType::kComposite : ChecksumType::kFullObject;
   if (!type) return {};
   if (*type == "FULL_OBJECT") {
@@ -129,21 +129,53 @@ s3::S3Result<std::vector<const metadata::Part*>> chosen_parts(const metadata::Up
   return chosen;
 }
 
-// x-amz-checksum-* and x-amz-mp-object-size of a Complete are about the object.
-s3::S3Result<void> check_object_promises(const Context& context, const std::optional<model::Checksum>& checksum, uint64_t size) {
+// Of an object as x-amz-checksum-* of a Complete names it: base64, with the number of parts behind when it is composite.
+bool names_checksum(std::string_view text, const model::Checksum& checksum, size_t part_count) {
+  if (text == checksum_text(checksum, static_cast<uint32_t>(part_count))) return true;
+  return checksum.type == ChecksumType::kComposite && auth::parse_checksum(checksum.algorithm, text) == checksum.value;
+}
+
+// x-amz-checksum-*, x-amz-checksum-type and x-amz-mp-object-size of a Complete are about the object.
+s3::S3Result<void> check_object_promises(const Context& context, const metadata::Upload& upload, const metadata::CompleteUpload& request) {
   if (const auto text = context.fields().find("x-amz-mp-object-size")) {
-    if (s3::parse_decimal(*text) != size) return s3::fail(ErrorCode::kInvalidRequest, "The provided 'x-amz-mp-object-size' header value does not match what was computed.");
+    const auto size = s3::parse_decimal(*text);
+    if (!size) return s3::fail(ErrorCode::kInvalidRequest, "Value for x-amz-mp-object-size header is invalid.");
+    if (*size != request.size) {
+      return s3::fail(ErrorCode::kInvalidRequest, "The provided 'x-amz-mp-object-size' header value " + std::to_string(*size) + " does not match what was computed: " + std::to_string(request.size));
+    }
   }
-  for (const ChecksumAlgorithm algorithm : {ChecksumAlgorithm::kCrc32, ChecksumAlgorithm::kCrc32c, ChecksumAlgorithm::kSha1, ChecksumAlgorithm::kSha256, ChecksumAlgorithm::kCrc64Nvme}) {
-    auto text = context.fields().find(model::header_name(algorithm));
+  if (const auto type = context.fields().find("x-amz-checksum-type"); type && upload.checksum_algorithm) {
+    if (*type != "COMPOSITE" && *type != "FULL_OBJECT") return s3::fail(ErrorCode::kInvalidRequest, "Value for x-amz-checksum-type header is invalid.");
+    if (*type != model::to_string(upload.checksum_type)) {
+      return s3::fail(ErrorCode::kInvalidRequest, "The upload was created using the " + std::string(model::to_string(upload.checksum_type)) + " checksum mode. The complete request must use the same checksum mode.");
+    }
+  }
+  bool seen = false;
+  for (const ChecksumAlgorithm algorithm : model::all_checksum_algorithms()) {
+    const auto text = context.fields().find(model::header_name(algorithm));
     if (!text) continue;
-    const auto value = auth::parse_checksum(algorithm, text->substr(0, text->find('-')));
-    if (!value) return s3::fail(ErrorCode::kInvalidRequest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
-    if (!checksum || checksum->algorithm != algorithm || checksum->value != *value) {
+    if (std::exchange(seen, true)) return s3::fail(ErrorCode::kInvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+    if (!auth::parse_checksum(algorithm, text->substr(0, text->find('-')))) return s3::fail(ErrorCode::kInvalidRequest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
+    if (!request.checksum || request.checksum->algorithm != algorithm || !names_checksum(*text, *request.checksum, request.parts.size())) {
       return s3::fail(ErrorCode::kXAmzContentChecksumMismatch, "The " + std::string(model::to_string(algorithm)) + " you specified did not match the calculated checksum.");
     }
   }
   return {};
+}
+
+// Of a part against its upload. Source: "Checking object integrity": parts of a composite upload carry their checksum.
+s3::S3Result<void> check_part_checksum(const metadata::Upload& upload, const auth::PayloadSummary& part) {
+  if (!upload.checksum_algorithm) return {};
+  const bool none = !part.checksum_from_client;
+  if (none && upload.checksum_type == ChecksumType::kFullObject) return {};
+  if (!none && part.checksum->algorithm == *upload.checksum_algorithm) return {};
+  const auto lower = [](std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return out;
+  };
+  return s3::fail(ErrorCode::kInvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: " + lower(model::to_string(*upload.checksum_algorithm)) +
+                                                  ", actual checksum Type: " + (none ? "null" : lower(model::to_string(part.checksum->algorithm))));
 }
 
 Response complete_response(const Context& context, const std::string& etag, const std::optional<model::Checksum>& checksum, uint32_t parts, const metadata::CommitOutcome& outcome) {
@@ -196,15 +228,9 @@ Answer<Response> upload_part(Context& context) {
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = part_algorithm(found.upload);
   CO_S3(const ReceivedBody body, co_await receive_body(context, options));
-  if (found.upload.checksum_algorithm && body.summary.checksum->algorithm != *found.upload.checksum_algorithm) {
+  if (const auto fits = check_part_checksum(found.upload, body.summary); !fits) {
     co_await release(context, body.extents);
-    const auto upper = [](std::string_view text) {
-      std::string out(text);
-      std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-      return out;
-    };
-    co_return s3::fail(ErrorCode::kInvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: " + upper(model::to_string(*found.upload.checksum_algorithm)) +
-                                                       ", actual checksum Type: " + upper(model::to_string(body.summary.checksum->algorithm)));
+    co_return std::unexpected(fits.error());
   }
   metadata::PutPart request;
   request.upload = found.upload.id;
@@ -249,7 +275,7 @@ Answer<Response> complete_multipart_upload(Context& context) {
   request.etag = combined_etag(parts);
   request.checksum = combine(found.upload, parts);
   request.conditions = write_conditions(context.fields());
-  CO_S3_VOID(check_object_promises(context, request.checksum, request.size));
+  CO_S3_VOID(check_object_promises(context, found.upload, request));
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context);
     request.versioning = context.bucket->versioning;

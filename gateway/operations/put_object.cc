@@ -39,7 +39,7 @@ metadata::ObjectVersion new_version(const Context& context, metadata::Headers he
 std::optional<model::Checksum> appended_checksum(const metadata::ObjectVersion& object, const auth::PayloadSummary& added) {
   if (object.size == 0) return added.checksum;
   if (!object.checksum || !added.checksum || object.checksum->algorithm != added.checksum->algorithm ||
-      object.checksum->type != model::ChecksumType::kFullObject || !auth::has_full_object_form(object.checksum->algorithm)) {
+      object.checksum->type != model::ChecksumType::kFullObject || !model::has_full_object_form(object.checksum->algorithm)) {
     return std::nullopt;
   }
   const auth::PartChecksum parts[] = {{object.checksum->value, object.size}, {added.checksum->value, added.size}};
