@@ -86,6 +86,17 @@ create table objects (
   stream bytea,
   stream_size bigint,
   stream_offset bigint,
+  -- Type `attributes` below; NULL for most.
+  acl bytea,
+  tags bytea,
+  retain_mode smallint,
+  retain_until bigint,
+  legal_hold boolean,
+  encryption bytea,
+  -- A delete marker with no version left behind it.
+  lone_marker boolean,
+  -- In `versions`: when a newer version took its place (ms).
+  replaced_ms bigint,
   primary key (bucket_id, key)
 ) partition by hash (bucket_id);
 
@@ -102,6 +113,10 @@ begin
   end loop;
 end $$;
 create index objects_listed on objects (bucket_id, key) where not delete_marker;
+-- What lifecycle rules look at, by age: version ids begin with their time.
+create index objects_aged on objects (bucket_id, version) where not delete_marker;
+create index objects_lone on objects (bucket_id, version) where lone_marker;
+create index versions_replaced on versions (bucket_id, replaced_ms);
 
 create table object_extents (
   manifest bytea not null,
@@ -149,9 +164,16 @@ create table uploads (
   headers bytea,
   checksum_algorithm smallint,
   checksum_type smallint not null,
-  initiated_at timestamptz not null default now()
+  initiated_at timestamptz not null default now(),
+  acl bytea,
+  tags bytea,
+  retain_mode smallint,
+  retain_until bigint,
+  legal_hold boolean,
+  encryption bytea
 );
 create index uploads_listed on uploads (bucket_id, key, initiated_at, id);
+create index uploads_aged on uploads (bucket_id, initiated_at);
 
 create table upload_parts (
   upload bytea not null references uploads on delete cascade,
@@ -259,8 +281,22 @@ create type outcome as (
   d_bytes bigint
 );
 
+-- What a version carries beside bytes and headers. Modes: 1 governance, 2 compliance; times in ms.
+create type attributes as (
+  acl bytea,
+  tags bytea,
+  retain_mode smallint,
+  retain_until bigint,
+  legal_hold boolean,
+  encryption bytea
+);
+
 create function refusal(status integer, detail text default '') returns outcome language sql immutable as $$
   select row(status, null, false, 0, '', false, null, null, null, detail, 0, 0, 0)::outcome
+$$;
+
+create function now_ms() returns bigint language sql volatile as $$
+  select (extract(epoch from clock_timestamp()) * 1000)::bigint
 $$;
 
 -- Milliseconds since 1970: the first 48 bits of a version id.
@@ -376,6 +412,22 @@ begin
   return o;
 end $$;
 
+-- true or NULL, as lone_marker is stored.
+create function no_history(b bigint, k bytea) returns boolean language plpgsql as $$
+begin
+  perform 1 from versions where bucket_id = b and key = k limit 1;
+  return case when found then null else true end;
+end $$;
+
+-- Whether retention or a legal hold keeps a version from being removed now.
+create function is_protected(h objects, bypass boolean) returns boolean language plpgsql as $$
+begin
+  if h.legal_hold then
+    return true;
+  end if;
+  return h.retain_mode is not null and h.retain_until > now_ms() and not (h.retain_mode = 1 and bypass);
+end $$;
+
 -- Makes n the current version of its key: the one place where a version replaces another. n.version is the caller's clock.
 create function place_version(n objects, versioning smallint, c conditions) returns outcome language plpgsql as $$
 declare
@@ -395,6 +447,9 @@ begin
       if o.status <> 1 then
         return o;
       end if;
+    end if;
+    if n.delete_marker then
+      n.lone_marker := true;
     end if;
     insert into objects values (n.*) on conflict do nothing;
     if found then
@@ -417,10 +472,13 @@ begin
     end if;
   end if;
   n.version := next_version(h.version, n.version);
+  n.lone_marker := null;
   o.d_objects := (case when n.delete_marker then 0 else 1 end) - (case when h.delete_marker then 0 else 1 end);
   o.d_versions := 1;
   o.d_bytes := n.size;
   if versioning = 1 or (versioning = 2 and not h.is_null) then
+    h.lone_marker := null;
+    h.replaced_ms := version_ms(n.version);
     insert into versions values (h.*);
     if versioning = 2 then
       old := drop_old_null(n.bucket_id, n.key);
@@ -431,11 +489,16 @@ begin
     perform release_version(h);
     o.d_versions := 0;
     o.d_bytes := n.size - h.size;
+    if n.delete_marker then
+      n.lone_marker := no_history(n.bucket_id, n.key);
+    end if;
   end if;
   update objects set version = n.version, is_null = n.is_null, delete_marker = n.delete_marker, shared = n.shared, size = n.size,
     etag = n.etag, owner_account = n.owner_account, checksum_algorithm = n.checksum_algorithm, checksum_type = n.checksum_type,
     checksum = n.checksum, headers = n.headers, part_count = n.part_count, extent_count = n.extent_count, manifest = n.manifest,
-    stream = n.stream, stream_size = n.stream_size, stream_offset = n.stream_offset
+    stream = n.stream, stream_size = n.stream_size, stream_offset = n.stream_offset, acl = n.acl, tags = n.tags,
+    retain_mode = n.retain_mode, retain_until = n.retain_until, legal_hold = n.legal_hold, encryption = n.encryption,
+    lone_marker = n.lone_marker, replaced_ms = null
     where bucket_id = n.bucket_id and key = n.key;
   o.version := n.version;
   o.is_null := n.is_null;
@@ -474,7 +537,8 @@ end $$;
 create function put_objects(
   bucket_ids bigint[], settings bigint[], epochs bigint[], keys bytea[], clocks bytea[], versionings smallint[], sizes bigint[],
   etags text[], owners text[], algorithms smallint[], types smallint[], checksums bytea[], headers bytea[], streams bytea[],
-  stream_sizes bigint[], if_match text[], if_none_match text[]
+  stream_sizes bigint[], if_match text[], if_none_match text[], acls bytea[], tag_sets bytea[], retain_modes smallint[],
+  retain_untils bigint[], legal_holds boolean[], encryptions bytea[]
 ) returns setof outcome language plpgsql as $$
 declare
   o outcome;
@@ -512,7 +576,8 @@ begin
       c.if_none_match := if_none_match[i];
     end if;
     n := row(bucket_ids[i], keys[i], clocks[i], true, false, false, sizes[i], etags[i], owners[i], algorithms[i], types[i],
-             checksums[i], headers[i], 0, case when streams[i] is null then 0 else 1 end, null, streams[i], stream_sizes[i], 0);
+             checksums[i], headers[i], 0, case when streams[i] is null then 0 else 1 end, null, streams[i], stream_sizes[i], 0, acls[i],
+             tag_sets[i], retain_modes[i], retain_untils[i], legal_holds[i], encryptions[i], null, null);
     o := place_version(n, versionings[i], c);
     d_objects := d_objects + o.d_objects;
     d_versions := d_versions + o.d_versions;
@@ -525,7 +590,7 @@ begin
 end $$;
 
 -- Removes one named version; the newest of the others becomes the head.
-create function delete_version(b bigint, k bytea, v bytea, null_version boolean, c conditions) returns outcome
+create function delete_version(b bigint, k bytea, v bytea, null_version boolean, c conditions, bypass boolean) returns outcome
 language plpgsql as $$
 declare
   h objects;
@@ -543,6 +608,9 @@ begin
         return o;
       end if;
     end if;
+    if is_protected(h, bypass) then
+      return refusal(17);
+    end if;
     o.version := h.version;
     o.is_null := h.is_null;
     o.delete_marker := h.delete_marker;
@@ -555,6 +623,8 @@ begin
       returning * into w;
     if found then
       delete from objects where bucket_id = b and key = k;
+      w.replaced_ms := null;
+      w.lone_marker := case when w.delete_marker then no_history(b, k) end;
       insert into objects values (w.*);
       o.d_objects := o.d_objects + case when w.delete_marker then 0 else 1 end;
     else
@@ -563,12 +633,25 @@ begin
     return o;
   end if;
   if null_version then
-    delete from versions where bucket_id = b and key = k and is_null returning * into w;
+    select * into w from versions where bucket_id = b and key = k and is_null;
   else
-    delete from versions where bucket_id = b and key = k and version = v returning * into w;
+    select * into w from versions where bucket_id = b and key = k and version = v;
   end if;
   if not found then
-    return o;
+    return case when (c is null) or check_conditions(c, false, null, 0, 0) = 1 then o else refusal(6) end;
+  end if;
+  if not (c is null) then
+    o.status := check_conditions(c, not w.delete_marker, w.etag, w.size, version_ms(w.version));
+    if o.status <> 1 then
+      return o;
+    end if;
+  end if;
+  if is_protected(w::text::objects, bypass) then
+    return refusal(17);
+  end if;
+  delete from versions where bucket_id = b and key = k and version = w.version;
+  if h.delete_marker and no_history(b, k) then
+    update objects set lone_marker = true where bucket_id = b and key = k;
   end if;
   perform release_version(w::text::objects);
   o.version := w.version;
@@ -582,7 +665,8 @@ end $$;
 -- A batch of DELETEs, sorted by (bucket, key). Modes: 0 current, 1 the version named, 2 the null version.
 create function delete_objects(
   bucket_ids bigint[], settings bigint[], keys bytea[], clocks bytea[], versionings smallint[], modes smallint[],
-  named bytea[], owners text[], if_match text[], if_none_match text[], if_sizes bigint[], if_times bigint[], if_unmodified bigint[]
+  named bytea[], owners text[], if_match text[], if_none_match text[], if_sizes bigint[], if_times bigint[], if_unmodified bigint[],
+  bypasses boolean[], currents bytea[]
 ) returns setof outcome language plpgsql as $$
 declare
   o outcome;
@@ -608,11 +692,18 @@ begin
         or if_unmodified[i] is not null then
       c := row(if_match[i], if_none_match[i], null, if_unmodified[i], if_sizes[i], if_times[i]);
     end if;
+    if currents[i] is not null then
+      perform 1 from objects where bucket_id = bucket_ids[i] and key = keys[i] and version = currents[i] and not delete_marker for update;
+      if not found then
+        return next refusal(5);
+        continue;
+      end if;
+    end if;
     if modes[i] <> 0 then
-      o := delete_version(bucket_ids[i], keys[i], named[i], modes[i] = 2, c);
+      o := delete_version(bucket_ids[i], keys[i], named[i], modes[i] = 2, c, bypasses[i]);
     elsif versionings[i] <> 0 then
       n := row(bucket_ids[i], keys[i], clocks[i], true, true, false, 0, '', owners[i], null, null, null, null, 0, 0, null, null,
-               null, null);
+               null, null, null, null, null, null, null, null, null, null);
       o := place_version(n, versionings[i], c);
     else
       o := refusal(1);
@@ -680,7 +771,8 @@ $$;
 -- A new version over the extents of another: no bytes move.
 create function copy_object(
   b bigint, settings bigint, k bytea, clock bytea, versioning smallint, owner text, new_etag text, algorithm smallint, type smallint,
-  new_checksum bytea, new_headers bytea, source_bucket bigint, source_key bytea, source_version bytea, source_etag text, c conditions
+  new_checksum bytea, new_headers bytea, source_bucket bigint, source_key bytea, source_version bytea, source_etag text, c conditions,
+  a attributes
 ) returns outcome language plpgsql as $$
 declare
   s objects;
@@ -723,6 +815,13 @@ begin
   n.part_count := case when new_etag is null then s.part_count else 0 end;
   n.manifest := case when s.extent_count > 1 or n.part_count > 0 then clock end;
   n.shared := s.extent_count > 0;
+  n.acl := a.acl;
+  n.tags := a.tags;
+  n.retain_mode := a.retain_mode;
+  n.retain_until := a.retain_until;
+  n.legal_hold := a.legal_hold;
+  n.encryption := a.encryption;
+  n.replaced_ms := null;
   if s.extent_count = 1 then
     perform add_reference(s.stream);
     perform mark_shared(s);
@@ -746,7 +845,7 @@ end $$;
 create function append_object(
   b bigint, settings bigint, epoch bigint, k bytea, clock bytea, versioning smallint, at bigint, expected_etag text, added bigint,
   new_etag text, owner text, algorithm smallint, type smallint, new_checksum bytea, new_headers bytea, new_stream bytea,
-  new_stream_size bigint, c conditions
+  new_stream_size bigint, c conditions, a attributes
 ) returns outcome language plpgsql as $$
 declare
   h objects;
@@ -767,7 +866,8 @@ begin
       return refusal(13);
     end if;
     n := row(b, k, clock, true, false, false, added, new_etag, owner, algorithm, type, new_checksum, new_headers, 0,
-             case when new_stream is null then 0 else 1 end, null, new_stream, new_stream_size, 0);
+             case when new_stream is null then 0 else 1 end, null, new_stream, new_stream_size, 0, a.acl, a.tags, a.retain_mode,
+             a.retain_until, a.legal_hold, a.encryption, null, null);
     o := place_version(n, 0::smallint, c);
     perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
     return o;
@@ -856,15 +956,96 @@ begin
   return o;
 end $$;
 
+-- 1, or 17 when the retention of h forbids the new one. An expired retention binds nobody.
+create function check_retention(h objects, new_mode smallint, new_until bigint, bypass boolean) returns smallint language plpgsql as $$
+begin
+  if h.retain_mode is null or h.retain_until <= now_ms() or (h.retain_mode = 1 and bypass) then
+    return 1;
+  end if;
+  if new_mode is distinct from h.retain_mode or new_until is null or new_until < h.retain_until then
+    return 17;
+  end if;
+  return 1;
+end $$;
+
+-- Attributes of one version, head or history. Modes as in delete_objects. Mask: 1 acl, 2 tags, 4 retention, 8 legal hold,
+-- 16 encryption.
+create function update_version(b bigint, settings bigint, k bytea, mode smallint, v bytea, expected_etag text, mask integer,
+  bypass boolean, a attributes) returns outcome language plpgsql as $$
+declare
+  h objects;
+  w versions;
+  o outcome := refusal(1);
+  in_history boolean := false;
+  context smallint := check_context(b, settings, 0);
+begin
+  if context <> 1 then
+    return refusal(context);
+  end if;
+  -- The head's row orders all changes of a key's versions.
+  select * into h from objects where bucket_id = b and key = k for update;
+  if not found then
+    return refusal(6);
+  end if;
+  if mode <> 0 and not (case when mode = 2 then h.is_null else h.version = v end) then
+    select * into w from versions where bucket_id = b and key = k and case when mode = 2 then is_null else version = v end;
+    if not found then
+      return refusal(6);
+    end if;
+    h := w::text::objects;
+    in_history := true;
+  end if;
+  o.version := h.version;
+  o.is_null := h.is_null;
+  o.size := h.size;
+  o.etag := h.etag;
+  o.delete_marker := h.delete_marker;
+  if h.delete_marker then
+    o.status := 6;
+  elsif h.etag <> expected_etag then
+    o.status := 5;
+  elsif mask & 4 <> 0 then
+    o.status := check_retention(h, a.retain_mode, a.retain_until, bypass);
+  end if;
+  if o.status <> 1 then
+    return o;
+  end if;
+  if mask & 1 <> 0 then
+    h.acl := a.acl;
+  end if;
+  if mask & 2 <> 0 then
+    h.tags := a.tags;
+  end if;
+  if mask & 4 <> 0 then
+    h.retain_mode := a.retain_mode;
+    h.retain_until := a.retain_until;
+  end if;
+  if mask & 8 <> 0 then
+    h.legal_hold := a.legal_hold;
+  end if;
+  if mask & 16 <> 0 then
+    h.encryption := a.encryption;
+  end if;
+  if in_history then
+    update versions set acl = h.acl, tags = h.tags, retain_mode = h.retain_mode, retain_until = h.retain_until,
+      legal_hold = h.legal_hold, encryption = h.encryption where bucket_id = b and key = k and version = h.version;
+  else
+    update objects set acl = h.acl, tags = h.tags, retain_mode = h.retain_mode, retain_until = h.retain_until,
+      legal_hold = h.legal_hold, encryption = h.encryption where bucket_id = b and key = k;
+  end if;
+  return o;
+end $$;
+
 -- Uploads ----------------------------------------------------------------------------------------------------------
 
 create function create_upload(b bigint, settings bigint, u bytea, k bytea, initiator text, owner text, h bytea, algorithm smallint,
-  type smallint) returns smallint language plpgsql as $$
+  type smallint, a attributes) returns smallint language plpgsql as $$
 declare
   context smallint := check_context(b, settings, 0);
 begin
   if context = 1 then
-    insert into uploads values (u, b, k, initiator, owner, h, algorithm, type);
+    insert into uploads values (u, b, k, initiator, owner, h, algorithm, type, default, a.acl, a.tags, a.retain_mode, a.retain_until,
+                                a.legal_hold, a.encryption);
   end if;
   return context;
 end $$;
@@ -1023,7 +1204,8 @@ begin
   delete from uploads where id = u;
 
   n := row(b, k, clock, true, false, true, new_size, new_etag, up.owner_account, algorithm, type, new_checksum, up.headers,
-           cardinality(numbers), extents, clock, null, null, null);
+           cardinality(numbers), extents, clock, null, null, null, up.acl, up.tags, up.retain_mode, up.retain_until, up.legal_hold,
+           up.encryption, null, null);
   if extents = 1 then
     delete from object_extents where manifest = clock returning stream, stream_size, stream_offset
       into n.stream, n.stream_size, n.stream_offset;
@@ -1270,5 +1452,38 @@ begin
     perform abort_upload(b, u.id, u.key) from (select id, key from uploads where bucket_id = b) u;
   end if;
   delete from buckets where id = b;
+  return 1;
+end $$;
+
+-- 1 ok, 4 not found, 7 wrong state (BucketStatus).
+create function set_bucket_versioning(b bigint, wanted smallint) returns smallint language plpgsql as $$
+declare
+  locked boolean;
+begin
+  select object_lock into locked from buckets where id = b for update;
+  if not found then
+    return 4;
+  end if;
+  if locked and wanted <> 1 then
+    return 7;
+  end if;
+  update buckets set versioning = wanted, settings_version = settings_version + 1 where id = b;
+  return 1;
+end $$;
+
+create function set_object_lock(b bigint, lock_document bytea) returns smallint language plpgsql as $$
+declare
+  current smallint;
+begin
+  select versioning into current from buckets where id = b for update;
+  if not found then
+    return 4;
+  end if;
+  if current <> 1 then
+    return 7;
+  end if;
+  update buckets set object_lock = true, settings_version = settings_version + 1 where id = b;
+  insert into bucket_settings (bucket_id, kind, document) values (b, 9, lock_document)
+    on conflict (bucket_id, kind) do update set document = excluded.document;
   return 1;
 end $$;

@@ -61,6 +61,10 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
     case Status::kWrongState: error.code = ErrorCode::kInvalidBucketState; break;
     case Status::kQuotaExceeded: error.code = ErrorCode::kAccessDenied; break;
     case Status::kInvalidChecksum: error.code = ErrorCode::kBadDigest; break;
+    case Status::kObjectLocked:
+      error.code = ErrorCode::kAccessDenied;
+      error.message = "Access Denied because object protected by object lock.";
+      break;
   }
   return error;
 }

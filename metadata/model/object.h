@@ -17,7 +17,7 @@ namespace rondel::metadata {
 struct Extent {
   uint64_t start = 0;
   model::StreamId stream;
-  uint64_t stream_size = 0;   // Whole stream: its chunk count follows from it.
+  uint64_t stream_size = 0;   // The whole stream as it is stored (ciphertext, when encrypted): its chunk count follows from it.
   uint64_t offset = 0;
   uint64_t length = 0;
 
@@ -36,7 +36,31 @@ struct Part {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // Lower-case names, raw values.
 
-struct ObjectVersion {
+// Key and value of each, in the order given.
+using Tags = std::vector<std::pair<std::string, std::string>>;
+
+// Until when a version may not be removed. Source: "Locking objects with Object Lock", S3 user guide.
+struct Retention {
+  // Values are stored: never renumber.
+  enum class Mode : uint8_t { kNone = 0, kGovernance = 1, kCompliance = 2 };
+  Mode mode = Mode::kNone;
+  SystemTime until;           // In milliseconds; meaningless with kNone.
+
+  bool operator==(const Retention&) const = default;
+};
+
+// What a version carries beside its bytes and headers; most have none of it. Listings do not read it.
+struct Attributes {
+  std::string acl;            // Encoded by gateway/auth/acl.h; empty = the owner alone.
+  Tags tags;
+  Retention retention;
+  bool legal_hold = false;
+  std::string encryption;     // Envelope of gateway/encryption; empty = plaintext.
+
+  bool operator==(const Attributes&) const = default;
+};
+
+struct ObjectVersion : Attributes {
   model::VersionId version;
   bool is_null = true;        // Shown as "null".
   bool delete_marker = false;
@@ -52,13 +76,14 @@ struct ObjectVersion {
   std::vector<Extent> extents;  // In order, without gaps; those of the asked range.
 };
 
-struct Upload {
+// Headers and attributes become the version's.
+struct Upload : Attributes {
   model::UploadId id;
   int64_t bucket_id = 0;
   std::string key;
   std::string initiator_account;
   std::string owner_account;
-  Headers headers;            // Become the version's.
+  Headers headers;
   std::optional<model::ChecksumAlgorithm> checksum_algorithm;
   model::ChecksumType checksum_type = model::ChecksumType::kComposite;
   SystemTime initiated_at;

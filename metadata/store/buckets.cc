@@ -59,6 +59,14 @@ Result<BucketOutcome> bucket_by_name(PgConnection& connection, const std::string
   return bucket_by(connection, "b.name = $1", std::move(parameters), until);
 }
 
+// What a change of settings answered, with the bucket as it is now.
+Result<BucketOutcome> changed_bucket(PgConnection& connection, int64_t bucket_id, int16_t status, Deadline until) {
+  if (static_cast<BucketStatus>(status) != BucketStatus::kOk) return BucketOutcome{static_cast<BucketStatus>(status), {}};
+  PgParameters by_id;
+  by_id.add(bucket_id);
+  return bucket_by(connection, "b.id = $1", std::move(by_id), until);
+}
+
 }  // namespace
 
 async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket request, Deadline deadline) {
@@ -147,9 +155,29 @@ async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t buc
     parameters.add_optional_bytes(document);
     TRY(const PgResult done, connection.run(sql, parameters, until));
     if (done.bigint(0, 0) == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
-    PgParameters by_id;
-    by_id.add(bucket_id);
-    return bucket_by(connection, "b.id = $1", std::move(by_id), until);
+    return changed_bucket(connection, bucket_id, static_cast<int16_t>(BucketStatus::kOk), until);
+  };
+  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) {
+  auto work = [bucket_id, versioning](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+    PgParameters parameters;
+    parameters.add(bucket_id);
+    parameters.add_small(static_cast<int16_t>(versioning));
+    TRY(const PgResult done, connection.run("select set_bucket_versioning($1, $2::smallint)", parameters, until));
+    return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
+  };
+  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<BucketOutcome>> PostgresStore::set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) {
+  auto work = [bucket_id, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+    PgParameters parameters;
+    parameters.add(bucket_id);
+    parameters.add_bytes(document);
+    TRY(const PgResult done, connection.run("select set_object_lock($1, $2)", parameters, until));
+    return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
 }

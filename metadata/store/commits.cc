@@ -13,11 +13,35 @@ using Element = PgArray::Element;
 constexpr const char* kPutObjects =
     "select * from put_objects($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::smallint[], $7::bigint[], "
     "$8::text[], $9::text[], $10::smallint[], $11::smallint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bigint[], "
-    "$16::text[], $17::text[])";
+    "$16::text[], $17::text[], $18::bytea[], $19::bytea[], $20::smallint[], $21::bigint[], $22::boolean[], $23::bytea[])";
 
 constexpr const char* kDeleteObjects =
     "select * from delete_objects($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[], $6::smallint[], "
-    "$7::bytea[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])";
+    "$7::bytea[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::bytea[])";
+
+// One array per attribute; most batches have none at all.
+class AttributeArrays {
+ public:
+  explicit AttributeArrays(size_t n)
+      : acls_(Element::kBytes, n), tags_(Element::kBytes, n), modes_(Element::kSmallint, n), untils_(Element::kBigint, n),
+        holds_(Element::kBool, n), encryptions_(Element::kBytes, n) {}
+
+  void add(const Attributes& attributes) {
+    acls_.add_optional_bytes(bytes_or_null(attributes.acl));
+    tags_.add_optional_bytes(pack_tags(attributes.tags));
+    modes_.add_optional_small(retain_mode(attributes.retention));
+    untils_.add_optional(retain_until(attributes.retention));
+    attributes.legal_hold ? holds_.add_bool(true) : holds_.add_null();
+    encryptions_.add_optional_bytes(bytes_or_null(attributes.encryption));
+  }
+
+  void move_into(PgParameters& parameters) && {
+    for (PgArray* array : {&acls_, &tags_, &modes_, &untils_, &holds_, &encryptions_}) std::move(*array).move_into_if_any(parameters);
+  }
+
+ private:
+  PgArray acls_, tags_, modes_, untils_, holds_, encryptions_;
+};
 
 PgParameters put_parameters(const std::vector<PutJob*>& jobs, VersionClock& clock) {
   const size_t n = jobs.size();
@@ -26,6 +50,7 @@ PgParameters put_parameters(const std::vector<PutJob*>& jobs, VersionClock& cloc
       owners(Element::kText, n), algorithms(Element::kSmallint, n), types(Element::kSmallint, n), checksums(Element::kBytes, n),
       headers(Element::kBytes, n), streams(Element::kBytes, n), stream_sizes(Element::kBigint, n), if_match(Element::kText, n),
       if_none_match(Element::kText, n);
+  AttributeArrays attributes(n);
   for (const PutJob* job : jobs) {
     const PutObject& put = job->request;
     const ObjectVersion& version = put.version;
@@ -51,12 +76,14 @@ PgParameters put_parameters(const std::vector<PutJob*>& jobs, VersionClock& cloc
     }
     if_match.add_optional_bytes(pack_etags(put.conditions.if_match));
     if_none_match.add_optional_bytes(pack_etags(put.conditions.if_none_match));
+    attributes.add(version);
   }
   PgParameters parameters;
   for (PgArray* array : {&buckets, &settings, &epochs, &keys, &clocks, &versionings, &sizes, &etags, &owners, &algorithms, &types,
                          &checksums, &headers, &streams, &stream_sizes, &if_match, &if_none_match}) {
     std::move(*array).move_into(parameters);
   }
+  std::move(attributes).move_into(parameters);
   return parameters;
 }
 
@@ -70,7 +97,7 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
   PgArray buckets(Element::kBigint, n), settings(Element::kBigint, n), keys(Element::kBytes, n), clocks(Element::kBytes, n),
       versionings(Element::kSmallint, n), modes(Element::kSmallint, n), named(Element::kBytes, n), owners(Element::kText, n),
       if_match(Element::kText, n), if_none_match(Element::kText, n), if_sizes(Element::kBigint, n), if_times(Element::kBigint, n),
-      if_unmodified(Element::kBigint, n);
+      if_unmodified(Element::kBigint, n), bypasses(Element::kBool, n), currents(Element::kBytes, n);
   for (const DeleteObject* request : requests) {
     const Conditions& conditions = request->conditions;
     buckets.add(request->context.bucket_id);
@@ -87,12 +114,15 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
                                                    : std::nullopt);
     if_times.add_optional(milliseconds(conditions.if_match_last_modified));
     if_unmodified.add_optional(milliseconds(conditions.if_unmodified_since));
+    bypasses.add_bool(request->bypass_governance);
+    request->only_if_current ? currents.add_bytes(raw(request->only_if_current->view())) : currents.add_null();
   }
   PgParameters parameters;
   for (PgArray* array : {&buckets, &settings, &keys, &clocks, &versionings, &modes, &named, &owners, &if_match, &if_none_match,
-                         &if_sizes, &if_times, &if_unmodified}) {
+                         &if_sizes, &if_times, &if_unmodified, &bypasses}) {
     std::move(*array).move_into(parameters);
   }
+  std::move(currents).move_into_if_any(parameters);
   return parameters;
 }
 
@@ -168,7 +198,7 @@ async::Task<Result<std::vector<CommitOutcome>>> PostgresStore::delete_objects(st
 async::Task<Result<CommitOutcome>> PostgresStore::copy_object(CopyObject request) {
   static const std::string sql =
       "select * from copy_object($1, $2, $3, $4, $5::smallint, $6, $7, $8::smallint, $9::smallint, $10, $11, $12, $13, $14, $15, " +
-      conditions_expression(16) + ")";
+      conditions_expression(16) + ", " + attributes_expression(22) + ")";
   const Deadline deadline = request.put.context.deadline;
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
     const PutObject& put = request.put;
@@ -189,6 +219,7 @@ async::Task<Result<CommitOutcome>> PostgresStore::copy_object(CopyObject request
     parameters.add_bytes(raw(request.source_version.view()));
     parameters.add_text(request.source_etag);
     add_conditions(parameters, put.conditions);
+    add_attributes(parameters, put.version);
     return one_outcome(connection.run(sql, parameters, until));
   };
   co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
@@ -197,7 +228,7 @@ async::Task<Result<CommitOutcome>> PostgresStore::copy_object(CopyObject request
 async::Task<Result<CommitOutcome>> PostgresStore::append_object(AppendObject request) {
   static const std::string sql =
       "select * from append_object($1, $2, $3, $4, $5, $6::smallint, $7, $8, $9, $10, $11, $12::smallint, $13::smallint, $14, $15, "
-      "$16, $17, " + conditions_expression(18) + ")";
+      "$16, $17, " + conditions_expression(18) + ", " + attributes_expression(24) + ")";
   const Deadline deadline = request.put.context.deadline;
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
     const PutObject& put = request.put;
@@ -221,6 +252,7 @@ async::Task<Result<CommitOutcome>> PostgresStore::append_object(AppendObject req
     extent ? parameters.add_bytes(raw(extent->stream.view())) : parameters.add_null();
     extent ? parameters.add(static_cast<int64_t>(extent->stream_size)) : parameters.add_null();
     add_conditions(parameters, put.conditions);
+    add_attributes(parameters, put.version);
     return one_outcome(connection.run(sql, parameters, until));
   };
   co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
@@ -239,6 +271,35 @@ async::Task<Result<CommitOutcome>> PostgresStore::rename_object(RenameObject req
     parameters.add_bytes(raw(clock_.next().view()));
     add_conditions(parameters, request.source_conditions);
     add_conditions(parameters, request.target_conditions);
+    return one_outcome(connection.run(sql, parameters, until));
+  };
+  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<CommitOutcome>> PostgresStore::update_version(UpdateVersion request) {
+  // Which attributes change, as bits of the function's mask.
+  enum : int32_t { kAcl = 1, kTags = 2, kRetention = 4, kLegalHold = 8, kEncryption = 16 };
+  static const std::string sql = "select * from update_version($1, $2, $3, $4::smallint, $5, $6, $7, $8, " + attributes_expression(9) + ")";
+  const Deadline deadline = request.context.deadline;
+  auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
+    const int32_t mask = (request.acl ? kAcl : 0) | (request.tags ? kTags : 0) | (request.retention ? kRetention : 0) |
+                         (request.legal_hold ? kLegalHold : 0) | (request.encryption ? kEncryption : 0);
+    PgParameters parameters;
+    parameters.add(request.context.bucket_id);
+    parameters.add(request.context.settings_version);
+    parameters.add_bytes(request.key);
+    parameters.add_small(request.null_version ? int16_t{2} : request.version ? int16_t{1} : int16_t{0});
+    request.version ? parameters.add_bytes(raw(request.version->view())) : parameters.add_null();
+    request.expected_etag.empty() ? parameters.add_null() : parameters.add_text(request.expected_etag);
+    parameters.add_integer(mask);
+    parameters.add_bool(request.bypass_governance);
+    Attributes attributes;
+    attributes.acl = request.acl.value_or("");
+    attributes.tags = request.tags.value_or(Tags{});
+    attributes.retention = request.retention.value_or(Retention{});
+    attributes.legal_hold = request.legal_hold.value_or(false);
+    attributes.encryption = request.encryption.value_or("");
+    add_attributes(parameters, attributes);
     return one_outcome(connection.run(sql, parameters, until));
   };
   co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));

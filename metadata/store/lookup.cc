@@ -22,13 +22,15 @@ constexpr const char* kExtents =
 constexpr const char* kColumns =
     "b.id, b.settings_version, o.version, o.is_null, o.delete_marker, o.size, o.etag, o.owner_account, o.checksum_algorithm,"
     " o.checksum_type, o.checksum, o.headers, o.part_count, o.extent_count, o.stream, o.stream_size, o.stream_offset,"
-    " p.number, p.start, p.size, p.etag, p.checksum_algorithm, p.checksum, ";
+    " p.number, p.start, p.size, p.etag, p.checksum_algorithm, p.checksum, o.acl, o.tags, o.retain_mode, o.retain_until, o.legal_hold,"
+    " o.encryption, ";
 
 constexpr const char* kPart =
     " left join lateral (select * from object_parts x where q.kind = 4 and x.manifest = o.manifest and x.number = q.first) p on true";
 
-constexpr int kExtentsColumn = 23;
-constexpr int kPartsColumn = 24;
+constexpr int kAttributesColumn = 23;
+constexpr int kExtentsColumn = 29;
+constexpr int kPartsColumn = 30;
 constexpr size_t kPackedExtentBytes = 44;
 
 const std::string& current_sql() {
@@ -149,6 +151,7 @@ ObjectLookup read_row(const PgResult& row, size_t i, const ObjectQuery& query) {
   } else {
     object.extents = unpack_extents(row.bytes(i, kExtentsColumn));
   }
+  read_attributes(row, i, kAttributesColumn, object);
   read_part(row, i, found);
   return found;
 }

@@ -52,6 +52,7 @@ enum class CommitStatus : uint8_t {
   kWrongState,            // APPEND or RENAME on a versioned bucket.
   kQuotaExceeded,
   kInvalidChecksum,       // COMPLETE: a part's or the object's checksum differs from the one given.
+  kObjectLocked,          // Retention or a legal hold protects the version, or forbids this change of its retention.
 };
 
 struct CommitOutcome {
@@ -85,7 +86,8 @@ struct PutObject {
 
 // A version over the extents of another one: no bytes move. The source row is locked and re-checked.
 struct CopyObject {
-  PutObject put;                    // `put.version` without extents: they, size and parts come from the source.
+  // `put.version` without extents: they, size and parts come from the source, headers and attributes from here.
+  PutObject put;
   int64_t source_bucket_id = 0;
   std::string source_key;
   model::VersionId source_version;  // As read before.
@@ -115,6 +117,27 @@ struct DeleteObject {
   std::string owner_account;                // Of the delete marker, if one is made.
   Versioning versioning = Versioning::kNever;
   Conditions conditions;
+  bool bypass_governance = false;           // The caller may remove versions under governance.
+  // Without `version`: only while this is the current one and no delete marker; otherwise kPreconditionFailed.
+  std::optional<model::VersionId> only_if_current;
+};
+
+// Changes attributes of a version in place, head or history, on its locked row: neither its id nor its last-modified time move.
+// Outcomes: kNoSuchKey (`delete_marker` set when there is one instead), kPreconditionFailed, kObjectLocked.
+struct UpdateVersion {
+  CommitContext context;
+  std::string key;
+  std::optional<model::VersionId> version;  // Absent: the current one.
+  bool null_version = false;
+  std::string expected_etag;                // Empty = any.
+  // What is to change; the rest stays. Empty values remove.
+  std::optional<std::string> acl;
+  std::optional<Tags> tags;
+  // Lengthened freely; shortened, removed or another mode only from governance with bypass. An expired one binds nobody.
+  std::optional<Retention> retention;
+  bool bypass_governance = false;
+  std::optional<bool> legal_hold;
+  std::optional<std::string> encryption;
 };
 
 enum class LookupStatus : uint8_t { kFound = 1, kNoSuchBucket, kNoSuchKey, kNoSuchVersion };
@@ -253,6 +276,7 @@ struct ListUploadsPage {
 
 enum class BucketStatus : uint8_t {
   kOk = 1, kAlreadyOwnedByYou, kAlreadyExists, kNoSuchBucket, kNotEmpty, kTooManyBuckets,
+  kWrongState,            // Object lock needs versioning, and keeps it from being suspended.
 };
 
 struct BucketOutcome {
@@ -296,6 +320,7 @@ class MetadataStore {
   virtual async::Task<Result<CommitOutcome>> copy_object(CopyObject request) = 0;
   virtual async::Task<Result<CommitOutcome>> append_object(AppendObject request) = 0;
   virtual async::Task<Result<CommitOutcome>> rename_object(RenameObject request) = 0;
+  virtual async::Task<Result<CommitOutcome>> update_version(UpdateVersion request) = 0;
   virtual async::Task<Result<ListPage>> list(ListQuery query) = 0;
 
   // Multipart.
@@ -321,6 +346,10 @@ class MetadataStore {
   virtual async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                                 std::optional<std::string> document,
                                                                 Deadline deadline) = 0;
+  // kEnabled or kSuspended; kWrongState: a bucket with object lock stays enabled.
+  virtual async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) = 0;
+  // Turns object lock on for good and stores its document (SettingKind::kObjectLock). kWrongState: versioning is not enabled.
+  virtual async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) = 0;
   virtual async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) = 0;
   // nullopt: no such key.
   virtual async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key,

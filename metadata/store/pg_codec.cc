@@ -38,6 +38,47 @@ Headers unpack_headers(std::string_view packed) {
   return headers;
 }
 
+std::optional<std::string> pack_tags(const Tags& tags) { return pack_headers(tags); }
+Tags unpack_tags(std::string_view packed) { return unpack_headers(packed); }
+
+std::optional<std::string> bytes_or_null(const std::string& bytes) {
+  return bytes.empty() ? std::nullopt : std::optional(bytes);
+}
+
+std::optional<int16_t> retain_mode(const Retention& retention) {
+  return retention.mode == Retention::Mode::kNone ? std::nullopt : std::optional(static_cast<int16_t>(retention.mode));
+}
+
+std::optional<int64_t> retain_until(const Retention& retention) {
+  return retention.mode == Retention::Mode::kNone ? std::nullopt : milliseconds(retention.until);
+}
+
+void add_attributes(PgParameters& parameters, const Attributes& attributes) {
+  parameters.add_optional_bytes(bytes_or_null(attributes.acl));
+  parameters.add_optional_bytes(pack_tags(attributes.tags));
+  parameters.add_optional_small(retain_mode(attributes.retention));
+  const auto until = retain_until(attributes.retention);
+  until ? parameters.add(*until) : parameters.add_null();
+  attributes.legal_hold ? parameters.add_bool(true) : parameters.add_null();
+  parameters.add_optional_bytes(bytes_or_null(attributes.encryption));
+}
+
+std::string attributes_expression(int first) {
+  return fmt::format("row(${}::bytea, ${}::bytea, ${}::smallint, ${}::bigint, ${}::boolean, ${}::bytea)::attributes", first, first + 1,
+                     first + 2, first + 3, first + 4, first + 5);
+}
+
+void read_attributes(const PgResult& result, size_t row, int column, Attributes& out) {
+  out.acl = result.text(row, column);
+  out.tags = unpack_tags(result.bytes(row, column + 1));
+  if (!result.is_null(row, column + 2)) {
+    out.retention.mode = static_cast<Retention::Mode>(result.smallint(row, column + 2));
+    out.retention.until = SystemTime(std::chrono::milliseconds(result.bigint(row, column + 3)));
+  }
+  out.legal_hold = result.boolean(row, column + 4);
+  out.encryption = result.text(row, column + 5);
+}
+
 std::string_view raw(ByteView bytes) { return as_text(bytes); }
 
 std::optional<std::string> pack_etags(const std::vector<std::string>& etags) {

@@ -13,6 +13,20 @@ namespace rondel::metadata {
 std::optional<std::string> pack_headers(const Headers& headers);
 Headers unpack_headers(std::string_view packed);
 
+// Tags in the same form.
+std::optional<std::string> pack_tags(const Tags& tags);
+Tags unpack_tags(std::string_view packed);
+
+std::optional<std::string> bytes_or_null(const std::string& bytes);
+// nullopt = none.
+std::optional<int16_t> retain_mode(const Retention& retention);
+std::optional<int64_t> retain_until(const Retention& retention);
+// Six parameters in the order of type `attributes`, and "row($n, ...)::attributes" for them.
+void add_attributes(PgParameters& parameters, const Attributes& attributes);
+std::string attributes_expression(int first);
+// Six columns in that order, from `column` on.
+void read_attributes(const PgResult& result, size_t row, int column, Attributes& out);
+
 std::string_view raw(ByteView bytes);
 template <class Id>
 std::optional<std::string> raw_or_null(const Id& id) {

@@ -59,6 +59,7 @@ void PgArray::add(int64_t value) { add_element(big_endian(value)); }
 void PgArray::add_small(int16_t value) { add_element(big_endian(value)); }
 void PgArray::add_optional_small(std::optional<int16_t> value) { value ? add_small(*value) : add_null(); }
 void PgArray::add_integer(int32_t value) { add_element(big_endian(value)); }
+void PgArray::add_bool(bool value) { add_element(std::string_view(value ? "\1" : "\0", 1)); }
 void PgArray::add_bytes(std::string_view bytes) { add_element(bytes); }
 void PgArray::add_optional_bytes(const std::optional<std::string>& bytes) { bytes ? add_element(*bytes) : add_null(); }
 void PgArray::add_optional(const std::optional<int64_t>& value) { value ? add(*value) : add_null(); }
@@ -66,13 +67,13 @@ void PgArray::add_optional(const std::optional<int64_t>& value) { value ? add(*v
 void PgArray::add_null() {
   body_ += big_endian(int32_t{-1});
   ++count_;
-  has_null_ = true;
+  ++nulls_;
 }
 
 // Source: array_recv in PostgreSQL's arrayfuncs.c: dimensions, null flag, element type, then length and lower bound.
 void PgArray::move_into(PgParameters& parameters) && {
   std::string out = big_endian(int32_t{count_ == 0 ? 0 : 1});
-  out += big_endian(int32_t{has_null_ ? 1 : 0});
+  out += big_endian(int32_t{nulls_ > 0 ? 1 : 0});
   out += big_endian(static_cast<int32_t>(element_));
   if (count_ > 0) {
     out += big_endian(static_cast<int32_t>(count_));
@@ -80,6 +81,14 @@ void PgArray::move_into(PgParameters& parameters) && {
     out += body_;
   }
   parameters.values_.emplace_back(std::move(out));
+}
+
+void PgArray::move_into_if_any(PgParameters& parameters) && {
+  if (nulls_ == count_) {
+    parameters.add_null();
+  } else {
+    std::move(*this).move_into(parameters);
+  }
 }
 
 struct PgResult::Impl {

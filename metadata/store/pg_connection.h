@@ -48,12 +48,15 @@ class PgArray {
   void add_small(int16_t value);
   void add_optional_small(std::optional<int16_t> value);
   void add_integer(int32_t value);
+  void add_bool(bool value);
   void add_bytes(std::string_view bytes);
   void add_optional_bytes(const std::optional<std::string>& bytes);
   void add_null();
   void add_optional(const std::optional<int64_t>& value);
 
   void move_into(PgParameters& parameters) &&;
+  // NULL instead of an array of NULLs: subscripts of it are NULL too.
+  void move_into_if_any(PgParameters& parameters) &&;
 
  private:
   void add_element(std::string_view raw);
@@ -61,7 +64,7 @@ class PgArray {
   std::string body_;
   uint32_t element_;
   uint32_t count_ = 0;
-  bool has_null_ = false;
+  uint32_t nulls_ = 0;
 };
 
 // Rows of one statement, binary.

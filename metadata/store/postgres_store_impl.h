@@ -23,6 +23,7 @@ class PostgresStore final : public PostgresMetadataStore {
   async::Task<Result<CommitOutcome>> copy_object(CopyObject request) override;
   async::Task<Result<CommitOutcome>> append_object(AppendObject request) override;
   async::Task<Result<CommitOutcome>> rename_object(RenameObject request) override;
+  async::Task<Result<CommitOutcome>> update_version(UpdateVersion request) override;
   async::Task<Result<ListPage>> list(ListQuery query) override;
   async::Task<Result<CommitStatus>> create_upload(CommitContext context, Upload upload) override;
   async::Task<Result<CommitOutcome>> put_part(PutPart request) override;
@@ -38,6 +39,8 @@ class PostgresStore final : public PostgresMetadataStore {
   async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind, std::optional<std::string> document,
                                                         Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) override;
   async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) override;
   async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key, Deadline deadline) override;
   PostgresStoreStatus status() const override;

@@ -10,7 +10,7 @@ using Element = PgArray::Element;
 constexpr const char* kFindUpload =
     "select 0, u.initiator_account, u.owner_account, u.headers, u.checksum_algorithm, u.checksum_type,"
     " (extract(epoch from u.initiated_at) * 1000000)::bigint, p.number, p.size, p.etag, p.checksum_algorithm, p.checksum,"
-    " (extract(epoch from p.modified_at) * 1000000)::bigint"
+    " (extract(epoch from p.modified_at) * 1000000)::bigint, u.acl, u.tags, u.retain_mode, u.retain_until, u.legal_hold, u.encryption"
     " from uploads u left join lateral (select * from upload_parts x where x.upload = u.id and x.number > $4"
     " order by x.number limit $5) p on true"
     " where u.id = $2 and u.bucket_id = $1 and u.key = $3 order by p.number";
@@ -38,6 +38,7 @@ UploadLookup read_upload(const PgResult& row, const UploadQuery& query) {
   if (!row.is_null(0, 4)) upload.checksum_algorithm = static_cast<model::ChecksumAlgorithm>(row.smallint(0, 4));
   upload.checksum_type = static_cast<model::ChecksumType>(row.smallint(0, 5));
   upload.initiated_at = from_microseconds(row.bigint(0, 6));
+  read_attributes(row, 0, 13, upload);
   for (size_t i = 0; i < row.rows(); ++i) {
     if (row.is_null(i, 7)) continue;
     Part part;
@@ -61,6 +62,8 @@ Result<CommitStatus> one_status(Result<PgResult> result) {
 }  // namespace
 
 async::Task<Result<CommitStatus>> PostgresStore::create_upload(CommitContext context, Upload upload) {
+  static const std::string sql =
+      "select create_upload($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9::smallint, " + attributes_expression(10) + ")";
   const Deadline deadline = context.deadline;
   auto work = [context, upload = std::move(upload)](PgConnection& connection, Deadline until) {
     PgParameters parameters;
@@ -73,8 +76,8 @@ async::Task<Result<CommitStatus>> PostgresStore::create_upload(CommitContext con
     parameters.add_optional_bytes(pack_headers(upload.headers));
     upload.checksum_algorithm ? parameters.add_small(static_cast<int16_t>(*upload.checksum_algorithm)) : parameters.add_null();
     parameters.add_small(static_cast<int16_t>(upload.checksum_type));
-    return one_status(connection.run("select create_upload($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9::smallint)", parameters,
-                                     until));
+    add_attributes(parameters, upload);
+    return one_status(connection.run(sql, parameters, until));
   };
   co_return co_await run_single<CommitStatus>(workers_, deadline, std::move(work));
 }

@@ -212,6 +212,184 @@ TEST_F(MetadataStoreContract, SuspendedVersioningReplacesTheNullVersion) {
   EXPECT_EQ(usage().bytes, 1u + 3u + 6u);
 }
 
+Attributes some_attributes() {
+  Attributes attributes;
+  attributes.acl = "acl-bytes";
+  attributes.tags = {{"k", "v"}, {"empty", ""}};
+  attributes.encryption = std::string("\0envelope", 9);
+  return attributes;
+}
+
+template <class Time>
+SystemTime in_milliseconds(Time time) {
+  return std::chrono::floor<std::chrono::milliseconds>(time);
+}
+
+TEST_F(MetadataStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
+  auto request = put_request("attributed", 3, Versioning::kEnabled);
+  static_cast<Attributes&>(request.version) = some_attributes();
+  request.version.legal_hold = true;
+  request.version.retention = {Retention::Mode::kGovernance, in_milliseconds(std::chrono::system_clock::now() + 1h)};
+  const auto first = run(store().put_object(request));
+  auto found = find("attributed");
+  EXPECT_EQ(static_cast<Attributes&>(found.object), static_cast<Attributes&>(request.version));
+
+  CopyObject copy{put_request("copy", 0), bucket_.id, "attributed", first.version, "etag3"};
+  copy.put.version.etag.clear();
+  copy.put.version.tags = {{"only", "this"}};
+  ASSERT_EQ(run(store().copy_object(copy)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(find("copy").object.tags, (Tags{{"only", "this"}}));
+  EXPECT_TRUE(find("copy").object.acl.empty());
+
+  put("attributed", 4, Versioning::kEnabled);
+  EXPECT_EQ(static_cast<Attributes>(find("attributed").object), Attributes{});
+  UpdateVersion update{.context = context(), .key = "attributed", .version = first.version, .expected_etag = "etag3"};
+  update.tags = Tags{{"new", "tag"}};
+  const auto outcome = run(store().update_version(update));
+  EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
+  EXPECT_EQ(outcome.version, first.version);
+  const auto old = run(store().find_object({.bucket = bucket_.name, .key = "attributed", .version = first.version, .deadline = soon()}));
+  EXPECT_EQ(old.object.tags, (Tags{{"new", "tag"}}));
+  EXPECT_EQ(old.object.acl, "acl-bytes");
+  EXPECT_EQ(old.object.last_modified, found.object.last_modified);
+
+  UpdateVersion current{.context = context(), .key = "attributed"};
+  current.acl = "x";
+  current.encryption = "y";
+  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(find("attributed").object.acl, "x");
+  EXPECT_EQ(find("attributed").object.encryption, "y");
+  current.expected_etag = "other";
+  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kPreconditionFailed);
+  current.context.settings_version += 1;
+  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kSettingsChanged);
+  current = {.context = context(), .key = "absent"};
+  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kNoSuchKey);
+  run(store().delete_object({.context = context(), .key = "attributed", .versioning = Versioning::kEnabled}));
+  current.key = "attributed";
+  const auto marker = run(store().update_version(current));
+  EXPECT_EQ(marker.status, CommitStatus::kNoSuchKey);
+  EXPECT_TRUE(marker.delete_marker);
+}
+
+TEST_F(MetadataStoreContract, ManyPutsWithAndWithoutAttributesShareABatch) {
+  async::EventLoop loop;
+  int left = 40;
+  for (int i = 0; i < 40; ++i) {
+    auto request = put_request("batched" + std::to_string(i), 1);
+    if (i % 3 == 0) static_cast<Attributes&>(request.version) = some_attributes();
+    auto one = [](MetadataStore& target, PutObject put, int& remaining, async::EventLoop& runner) -> async::Task<void> {
+      const auto outcome = co_await target.put_object(std::move(put));
+      EXPECT_TRUE(outcome && outcome->status == CommitStatus::kCommitted);
+      if (--remaining == 0) runner.stop();
+    };
+    async::spawn(loop, one(store(), std::move(request), left, loop));
+  }
+  loop.run();
+  for (int i = 0; i < 40; ++i) {
+    const auto object = find("batched" + std::to_string(i)).object;
+    EXPECT_EQ(static_cast<const Attributes&>(object), i % 3 == 0 ? some_attributes() : Attributes{}) << i;
+  }
+}
+
+class ObjectLock : public MetadataStoreContract {
+ protected:
+  CommitOutcome put_locked(const std::string& key, Retention retention, bool hold = false) {
+    auto request = put_request(key, 1, Versioning::kEnabled);
+    request.version.retention = retention;
+    request.version.legal_hold = hold;
+    return run(store().put_object(request));
+  }
+
+  CommitStatus remove(const std::string& key, const model::VersionId& version, bool bypass = false) {
+    return run(store().delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled,
+                                      .bypass_governance = bypass})).status;
+  }
+
+  CommitStatus retain(const std::string& key, Retention retention, bool bypass = false) {
+    UpdateVersion update{.context = context(), .key = key};
+    update.retention = retention;
+    update.bypass_governance = bypass;
+    return run(store().update_version(update)).status;
+  }
+
+  CommitStatus hold(const std::string& key, const model::VersionId& version, bool on) {
+    UpdateVersion update{.context = context(), .key = key, .version = version};
+    update.legal_hold = on;
+    return run(store().update_version(update)).status;
+  }
+
+  const SystemTime later_ = in_milliseconds(std::chrono::system_clock::now() + 1h);
+  const Retention governance_{Retention::Mode::kGovernance, later_};
+  const Retention compliance_{Retention::Mode::kCompliance, later_};
+};
+
+TEST_F(ObjectLock, GovernanceYieldsToBypassAlone) {
+  const auto version = put_locked("g", governance_).version;
+  EXPECT_EQ(remove("g", version), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("g", {Retention::Mode::kGovernance, later_ - 1min}), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("g", {}), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("g", compliance_), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("g", {Retention::Mode::kGovernance, later_ + 1min}), CommitStatus::kCommitted);
+  EXPECT_EQ(find("g").object.retention.until, later_ + 1min);
+  EXPECT_EQ(retain("g", governance_, true), CommitStatus::kCommitted);
+  EXPECT_EQ(remove("g", version, true), CommitStatus::kCommitted);
+}
+
+TEST_F(ObjectLock, ComplianceAndLegalHoldYieldToNobody) {
+  const auto version = put_locked("c", compliance_).version;
+  EXPECT_EQ(remove("c", version, true), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("c", {}, true), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("c", governance_, true), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("c", {Retention::Mode::kCompliance, later_ + 1min}), CommitStatus::kCommitted);
+  const auto held = put_locked("h", {}, true).version;
+  EXPECT_EQ(remove("h", held, true), CommitStatus::kObjectLocked);
+  // A marker hides it, and it stays protected in the history.
+  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "h", .versioning = Versioning::kEnabled})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(remove("h", held), CommitStatus::kObjectLocked);
+  EXPECT_EQ(hold("h", held, false), CommitStatus::kCommitted);
+  EXPECT_EQ(remove("h", held), CommitStatus::kCommitted);
+  const auto expired = put_locked("e", {Retention::Mode::kCompliance, in_milliseconds(std::chrono::system_clock::now() - 1s)}).version;
+  EXPECT_EQ(remove("e", expired), CommitStatus::kCommitted);
+}
+
+TEST_F(ObjectLock, BucketStaysVersioned) {
+  EXPECT_EQ(run(store().set_object_lock(bucket_.id, "doc", soon())).status, BucketStatus::kWrongState);
+  const auto enabled = run(store().set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
+  EXPECT_EQ(enabled.bucket.versioning, Versioning::kEnabled);
+  EXPECT_EQ(enabled.bucket.settings_version, bucket_.settings_version + 1);
+  EXPECT_EQ(run(store().set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).bucket.versioning, Versioning::kSuspended);
+  run(store().set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
+  const auto locked = run(store().set_object_lock(bucket_.id, "doc", soon()));
+  EXPECT_TRUE(locked.bucket.object_lock);
+  EXPECT_EQ(locked.bucket.settings.at(SettingKind::kObjectLock), "doc");
+  EXPECT_EQ(run(store().set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).status, BucketStatus::kWrongState);
+  EXPECT_EQ(run(store().set_bucket_versioning(1 << 30, Versioning::kEnabled, soon())).status, BucketStatus::kNoSuchBucket);
+}
+
+TEST_F(MetadataStoreContract, ConditionsOfANamedVersionAreItsOwn) {
+  const auto old = put("n", 1, Versioning::kEnabled);
+  put("n", 2, Versioning::kEnabled);
+  DeleteObject request{.context = context(), .key = "n", .version = old.version, .versioning = Versioning::kEnabled};
+  request.conditions.if_match = {"etag2"};
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  request.conditions.if_match_size = 1;
+  request.conditions.if_match = {"etag1"};
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kNoSuchKey);
+}
+
+TEST_F(MetadataStoreContract, OnlyTheCurrentVersionNamedIsRemoved) {
+  const auto old = put("x", 1);
+  const auto current = put("x", 2);
+  DeleteObject request{.context = context(), .key = "x"};
+  request.only_if_current = old.version;
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  request.only_if_current = current.version;
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+}
+
 TEST_F(MetadataStoreContract, DeleteObjectsAnswersInOrder) {
   put("d1", 1);
   put("d3", 1);
@@ -295,6 +473,7 @@ class Multipart : public MetadataStoreContract {
     upload.initiator_account = upload.owner_account = owner().account.id;
     upload.headers = {{"content-type", "x/y"}};
     upload.checksum_algorithm = model::ChecksumAlgorithm::kCrc32c;
+    static_cast<Attributes&>(upload) = some_attributes();
     EXPECT_EQ(run(store().create_upload(context(), upload)), CommitStatus::kCommitted);
     return upload.id;
   }
@@ -323,6 +502,7 @@ TEST_F(Multipart, PartsBecomeAnObject) {
   EXPECT_EQ(put_part(upload, "m", 3, 200).status, CommitStatus::kCommitted);
   const auto listed = run(store().find_upload({bucket_.id, upload, "m", 0, 2, soon()}));
   EXPECT_EQ(listed.parts.size(), 2u);
+  EXPECT_EQ(static_cast<const Attributes&>(listed.upload), some_attributes());
   EXPECT_TRUE(listed.truncated);
   EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {3, 1}, kPart + 200))).status, CommitStatus::kInvalidPartOrder);
   EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {1, 4}, kPart))).status, CommitStatus::kInvalidPart);
@@ -338,6 +518,7 @@ TEST_F(Multipart, PartsBecomeAnObject) {
   EXPECT_EQ(found.object.size, kPart + 200);
   EXPECT_EQ(found.object.extents.size(), 2u);
   EXPECT_EQ(found.object.headers, (Headers{{"content-type", "x/y"}}));
+  EXPECT_EQ(static_cast<const Attributes&>(found.object), some_attributes());
   const auto part = find("m", {ExtentRange::Kind::kPart, 3, 0});
   ASSERT_TRUE(part.part);
   EXPECT_EQ(part.part->size, 200u);
