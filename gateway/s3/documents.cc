@@ -2,56 +2,14 @@
 
 #include <charconv>
 #include <cstring>
-#include <pugixml.hpp>
+
+#include "gateway/s3/xml_reader.h"
 
 namespace rondel::s3 {
 namespace {
 
-constexpr int kDepthMax = 16;
 constexpr size_t kDeleteEntriesMax = 1000;
 constexpr size_t kPartsMax = 10'000;
-
-std::string_view local_name(const pugi::xml_node& node) {
-  const std::string_view name = node.name();
-  const size_t colon = name.rfind(':');
-  return colon == std::string_view::npos ? name : name.substr(colon + 1);
-}
-
-bool too_deep(std::string_view text) {
-  int depth = 0;
-  for (size_t i = 0; i + 1 < text.size(); ++i) {
-    if (text[i] != '<') continue;
-    if (text[i + 1] == '/') {
-      --depth;
-    } else if (text[i + 1] != '?' && text[i + 1] != '!' && ++depth > kDepthMax) {
-      return true;
-    }
-    const size_t end = text.find('>', i);
-    if (end == std::string_view::npos) return false;
-    if (text[end - 1] == '/') --depth;
-    i = end;
-  }
-  return false;
-}
-
-// The root element, if it is called `root`.
-S3Result<pugi::xml_node> parse(pugi::xml_document& document, std::string_view text, std::string_view root) {
-  if (text.find("<!DOCTYPE") != std::string_view::npos || text.find("<!ENTITY") != std::string_view::npos || too_deep(text)) {
-    return fail(ErrorCode::kMalformedXML);
-  }
-  const unsigned flags = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol | pugi::parse_ws_pcdata_single;
-  if (!document.load_buffer(text.data(), text.size(), flags, pugi::encoding_utf8)) return fail(ErrorCode::kMalformedXML);
-  const pugi::xml_node node = document.document_element();
-  if (!node || local_name(node) != root) return fail(ErrorCode::kMalformedXML);
-  return node;
-}
-
-std::optional<std::string> child_text(const pugi::xml_node& node, std::string_view name) {
-  for (const pugi::xml_node& child : node.children()) {
-    if (local_name(child) == name) return std::string(child.text().get());
-  }
-  return std::nullopt;
-}
 
 template <class T>
 std::optional<T> parse_number(std::string_view text) {
@@ -61,52 +19,44 @@ std::optional<T> parse_number(std::string_view text) {
   return value;
 }
 
-std::string trimmed(std::string text) {
-  const auto space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
-  while (!text.empty() && space(text.back())) text.pop_back();
-  size_t begin = 0;
-  while (begin < text.size() && space(text[begin])) ++begin;
-  return text.substr(begin);
-}
-
-std::string unquoted(std::string text) {
-  text = trimmed(std::move(text));
+std::string unquoted(std::string_view sent) {
+  const std::string text = xml_trimmed(sent);
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return text.substr(1, text.size() - 2);
   return text;
 }
 
-S3Result<DeleteEntry> parse_delete_entry(const pugi::xml_node& node) {
+S3Result<DeleteEntry> parse_delete_entry(const XmlElement& element) {
   DeleteEntry entry;
-  const auto key = child_text(node, "Key");
+  const auto key = element.child_text("Key");
   if (!key || key->empty()) return fail(ErrorCode::kMalformedXML);
   if (key->size() > 1024) return fail(ErrorCode::kMalformedXML);
   entry.key = *key;
-  entry.version_id = child_text(node, "VersionId");
+  entry.version_id = element.child_text("VersionId");
   if (entry.version_id && entry.version_id->empty()) entry.version_id.reset();
-  if (auto etag = child_text(node, "ETag")) entry.etag = unquoted(*etag);
-  if (auto time = child_text(node, "LastModifiedTime")) entry.last_modified = trimmed(*time);
-  if (auto size = child_text(node, "Size")) {
-    entry.size = parse_number<uint64_t>(trimmed(*size));
+  if (const auto etag = element.child_text("ETag")) entry.etag = unquoted(*etag);
+  if (const auto time = element.child_text("LastModifiedTime")) entry.last_modified = xml_trimmed(*time);
+  if (const auto size = element.child_text("Size")) {
+    entry.size = parse_number<uint64_t>(xml_trimmed(*size));
     if (!entry.size) return fail(ErrorCode::kMalformedXML);
   }
   return entry;
 }
 
-S3Result<CompletePart> parse_part(const pugi::xml_node& node) {
+S3Result<CompletePart> parse_part(const XmlElement& element) {
   CompletePart part;
   bool has_etag = false;
-  for (const pugi::xml_node& child : node.children()) {
-    const std::string_view name = local_name(child);
+  for (const XmlElement& child : element.children()) {
+    const std::string_view name = child.name();
     if (name == "PartNumber") {
-      const auto number = parse_number<uint32_t>(trimmed(child.text().get()));
+      const auto number = parse_number<uint32_t>(child.trimmed_text());
       if (!number || *number < 1 || *number > kPartsMax) return fail(ErrorCode::kInvalidArgument, "PartNumber must be an integer between 1 and 10000, inclusive");
       part.number = *number;
     } else if (name == "ETag") {
-      part.etag = unquoted(child.text().get());
+      part.etag = unquoted(child.text());
       has_etag = true;
     } else if (name.starts_with("Checksum")) {
       const auto algorithm = model::parse_checksum_algorithm(name.substr(std::strlen("Checksum")));
-      if (algorithm) part.checksums.emplace_back(*algorithm, trimmed(child.text().get()));
+      if (algorithm) part.checksums.emplace_back(*algorithm, child.trimmed_text());
     }
   }
   if (part.number == 0 || !has_etag) return fail(ErrorCode::kMalformedXML);
@@ -116,13 +66,12 @@ S3Result<CompletePart> parse_part(const pugi::xml_node& node) {
 }  // namespace
 
 S3Result<DeleteDocument> parse_delete_document(std::string_view text) {
-  pugi::xml_document document;
-  const auto root = parse(document, text, "Delete");
-  if (!root) return std::unexpected(root.error());
+  const auto document = XmlDocument::parse(text, "Delete");
+  if (!document) return std::unexpected(document.error());
   DeleteDocument out;
-  for (const pugi::xml_node& child : root->children()) {
-    if (local_name(child) == "Quiet") out.quiet = trimmed(child.text().get()) == "true";
-    if (local_name(child) != "Object") continue;
+  for (const XmlElement& child : document->root().children()) {
+    if (child.name() == "Quiet") out.quiet = child.trimmed_text() == "true";
+    if (child.name() != "Object") continue;
     auto entry = parse_delete_entry(child);
     if (!entry) return std::unexpected(entry.error());
     out.entries.push_back(*std::move(entry));
@@ -133,12 +82,11 @@ S3Result<DeleteDocument> parse_delete_document(std::string_view text) {
 }
 
 S3Result<std::vector<CompletePart>> parse_complete_document(std::string_view text) {
-  pugi::xml_document document;
-  const auto root = parse(document, text, "CompleteMultipartUpload");
-  if (!root) return std::unexpected(root.error());
+  const auto document = XmlDocument::parse(text, "CompleteMultipartUpload");
+  if (!document) return std::unexpected(document.error());
   std::vector<CompletePart> parts;
-  for (const pugi::xml_node& child : root->children()) {
-    if (local_name(child) != "Part") continue;
+  for (const XmlElement& child : document->root().children()) {
+    if (child.name() != "Part") continue;
     auto part = parse_part(child);
     if (!part) return std::unexpected(part.error());
     parts.push_back(*std::move(part));
@@ -150,12 +98,11 @@ S3Result<std::vector<CompletePart>> parse_complete_document(std::string_view tex
 
 S3Result<CreateBucketDocument> parse_create_bucket_document(std::string_view text) {
   CreateBucketDocument out;
-  if (trimmed(std::string(text.substr(0, kSmallDocumentBytesMax))).empty()) return out;
-  pugi::xml_document document;
-  const auto root = parse(document, text, "CreateBucketConfiguration");
-  if (!root) return std::unexpected(root.error());
-  out.location_constraint = trimmed(child_text(*root, "LocationConstraint").value_or(""));
-  for (const pugi::xml_node& child : root->children()) out.has_tags = out.has_tags || local_name(child) == "Tags";
+  if (xml_trimmed(text).empty()) return out;
+  const auto document = XmlDocument::parse(text, "CreateBucketConfiguration");
+  if (!document) return std::unexpected(document.error());
+  out.location_constraint = xml_trimmed(document->root().child_text("LocationConstraint").value_or(""));
+  for (const XmlElement& child : document->root().children()) out.has_tags = out.has_tags || child.name() == "Tags";
   return out;
 }
 

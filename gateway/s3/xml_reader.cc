@@ -1,0 +1,133 @@
+#include "gateway/s3/xml_reader.h"
+
+#include <pugixml.hpp>
+
+#include "common/base/encoding.h"
+
+namespace rondel::s3 {
+namespace {
+
+constexpr size_t kDepthMax = 16;
+constexpr size_t kElementsMax = 131'072;
+
+std::string_view local_name(std::string_view name) {
+  const size_t colon = name.rfind(':');
+  return colon == std::string_view::npos ? name : name.substr(colon + 1);
+}
+
+// A parsed node is twenty times its shortest text: what a document may hold is bounded by its characters first.
+bool is_bounded(std::string_view text) {
+  size_t tags = 0, attributes = 0;
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    if (text[i] == '<' && text[i + 1] != '/') ++tags;
+    if (text[i] == '=' && (text[i + 1] == '"' || text[i + 1] == '\'')) ++attributes;
+  }
+  return tags <= kElementsMax && attributes <= kElementsMax;
+}
+
+bool is_plain(std::string_view text) {
+  for (const std::string_view banned : {"<!DOCTYPE", "<!ENTITY"}) {
+    if (text.find(banned) != std::string_view::npos) return false;
+  }
+  return text.find('\0') == std::string_view::npos && is_valid_utf8(text);
+}
+
+bool is_shallow(const pugi::xml_node& root) {
+  size_t depth = 1;
+  pugi::xml_node node = root;
+  while (node) {
+    if (node.first_child()) {
+      if (++depth > kDepthMax) return false;
+      node = node.first_child();
+      continue;
+    }
+    while (node && node != root && !node.next_sibling()) {
+      node = node.parent();
+      --depth;
+    }
+    if (node == root) break;
+    node = node.next_sibling();
+  }
+  return true;
+}
+
+bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+}  // namespace
+
+struct XmlDocument::Impl {
+  pugi::xml_document document;
+};
+
+XmlDocument::XmlDocument(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+XmlDocument::~XmlDocument() = default;
+XmlDocument::XmlDocument(XmlDocument&&) noexcept = default;
+XmlDocument& XmlDocument::operator=(XmlDocument&&) noexcept = default;
+
+S3Result<XmlDocument> XmlDocument::parse(std::string_view text, std::string_view root) {
+  if (!is_plain(text) || !is_bounded(text)) return fail(ErrorCode::kMalformedXML);
+  auto impl = std::make_unique<Impl>();
+  const unsigned flags = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol | pugi::parse_ws_pcdata_single;
+  if (!impl->document.load_buffer(text.data(), text.size(), flags, pugi::encoding_utf8)) return fail(ErrorCode::kMalformedXML);
+  const pugi::xml_node node = impl->document.document_element();
+  if (!node || local_name(node.name()) != root || !is_shallow(node)) return fail(ErrorCode::kMalformedXML);
+  return XmlDocument(std::move(impl));
+}
+
+XmlElement XmlDocument::root() const { return XmlElement(impl_->document.document_element().internal_object()); }
+
+std::string_view XmlElement::name() const { return local_name(pugi::xml_node(node_).name()); }
+
+// Text with a comment or CDATA section in it is several nodes.
+std::string XmlElement::text() const {
+  std::string out;
+  for (const pugi::xml_node& child : pugi::xml_node(node_).children()) {
+    if (child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata) out += child.value();
+  }
+  return out;
+}
+
+std::string XmlElement::trimmed_text() const { return xml_trimmed(text()); }
+
+std::vector<XmlElement> XmlElement::children() const {
+  std::vector<XmlElement> found;
+  for (const pugi::xml_node& child : pugi::xml_node(node_).children()) {
+    if (child.type() == pugi::node_element) found.emplace_back(child.internal_object());
+  }
+  return found;
+}
+
+std::vector<XmlElement> XmlElement::children(std::string_view name) const {
+  std::vector<XmlElement> found;
+  for (const XmlElement& child : children()) {
+    if (child.name() == name) found.push_back(child);
+  }
+  return found;
+}
+
+std::optional<XmlElement> XmlElement::child(std::string_view name) const {
+  for (const pugi::xml_node& child : pugi::xml_node(node_).children()) {
+    if (child.type() == pugi::node_element && local_name(child.name()) == name) return XmlElement(child.internal_object());
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> XmlElement::child_text(std::string_view name) const {
+  const auto found = child(name);
+  return found ? std::optional(found->text()) : std::nullopt;
+}
+
+std::optional<std::string> XmlElement::attribute(std::string_view name) const {
+  for (const pugi::xml_attribute& attribute : pugi::xml_node(node_).attributes()) {
+    if (local_name(attribute.name()) == name) return std::string(attribute.value());
+  }
+  return std::nullopt;
+}
+
+std::string xml_trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  return std::string(text);
+}
+
+}  // namespace rondel::s3
