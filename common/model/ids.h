@@ -29,7 +29,7 @@ struct OpaqueId {
   static OpaqueId random();
 };
 
-// One run of uploaded bytes, never reused (blueprint: data model).
+// One run of uploaded bytes, never reused. docs/formats/ids.md.
 using StreamId = OpaqueId<struct StreamTag, 12>;
 // Identifies one storage node, one disk of it (a ring member), one cluster.
 using NodeId = OpaqueId<struct NodeTag, 16>;

@@ -20,7 +20,7 @@ Result<std::vector<Migration>> load_migrations(const std::string& folder);
 // Returns the schema version after it. kPrecondition: the schema needs a newer binary than this one.
 Result<int> migrate(const std::string& dsn, const std::vector<Migration>& migrations);
 
-// What a server must be: fsync and synchronous_commit on, schema version known. kPrecondition says what is wrong.
+// What a server must be: fsync, synchronous_commit and full_page_writes on, encoding UTF8. kPrecondition says what is wrong.
 Result<void> check_server(const std::string& dsn);
 
 }  // namespace rondel::metadata

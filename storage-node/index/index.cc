@@ -10,7 +10,7 @@ namespace {
 
 // First byte of every key: what the rest is.
 constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
-constexpr size_t kEntryBytes = 109;
+constexpr size_t kEntryBytes = 113;
 
 class Writer {
  public:

@@ -57,7 +57,20 @@ Result<model::NodeId> node_identity(const std::string& folder) {
   return id;
 }
 
-Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Settings& settings, metrics::Registry& registry) {
+std::string cluster_file(const config::Settings& settings) { return settings.text("node.data_dir") + "/cluster.id"; }
+
+// The cluster the node has joined; zero before its first contact.
+Result<model::ClusterId> joined_cluster(const config::Settings& settings) {
+  const auto stored = fs::read_file(fs::posix_file_system(), cluster_file(settings));
+  if (!stored && stored.error().code == ErrorCode::kNotFound) return model::ClusterId{};
+  if (!stored) return std::unexpected(stored.error());
+  const auto cluster = model::ClusterId::from_hex(std::string_view(*stored).substr(0, 32));
+  if (!cluster) return fail(ErrorCode::kCorruption, cluster_file(settings) + " does not hold a cluster id");
+  return *cluster;
+}
+
+Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Settings& settings, const model::ClusterId& cluster,
+                                                                metrics::Registry& registry) {
   TRY(const auto disks, disk_settings(settings));
   std::vector<std::unique_ptr<engine::Engine>> engines;
   for (const DiskSetting& disk : disks) {
@@ -66,6 +79,7 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Se
     if (error) return fail(ErrorCode::kInvalidArgument, "disk " + disk.path + ": " + error.message());
     engine::EngineOptions options;
     options.path = disk.path;
+    options.cluster = cluster;
     options.capacity_bytes = disk.capacity_bytes;
     options.segment_bytes = settings.size("engine.segment_size");
     options.memtable_bytes = settings.size("engine.memtable_size");
@@ -124,7 +138,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY(const model::NodeId node, node_identity(settings.text("node.data_dir")));
   metrics::Registry registry;
   metrics::register_process_metrics(registry, "rondel-node");
-  TRY(auto engines, open_disks(settings, registry));
+  TRY(const model::ClusterId cluster, joined_cluster(settings));
+  TRY(auto engines, open_disks(settings, cluster, registry));
   const DiskSet disks(std::move(engines));
   TRY(const auto operations, split_address("node.operations_listen", settings.text("node.operations_listen")));
 
@@ -138,12 +153,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact_options.zone = settings.text("node.zone");
   contact_options.gateways = settings.list("cluster.gateways");
   contact_options.cache_file = settings.text("node.data_dir") + "/ring.cache";
-  const std::string cluster_file = settings.text("node.data_dir") + "/cluster.id";
-  if (const auto stored = fs::read_file(fs::posix_file_system(), cluster_file)) {
-    const auto cluster = model::ClusterId::from_hex(std::string_view(*stored).substr(0, 32));
-    if (!cluster) return fail(ErrorCode::kCorruption, cluster_file + " does not hold a cluster id");
-    contact_options.cluster = *cluster;
-  }
+  contact_options.cluster = cluster;
   RingContact contact(std::move(contact_options));
 
   async::BlockingPool readers("disk reads", static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
@@ -171,8 +181,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                            },
                                            lag_of},
                                           listen, grpc::InsecureServerCredentials()));
-  contact.start(disks, lag_of, [&cluster_file](const model::ClusterId& cluster) {
-    (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file, as_bytes(cluster.to_hex() + "\n"));
+  contact.start(disks, lag_of, [&settings](const model::ClusterId& joined) {
+    (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings), as_bytes(joined.to_hex() + "\n"));
   });
 
   async::LoopThreads loops(2);
