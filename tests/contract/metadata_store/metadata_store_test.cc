@@ -616,7 +616,7 @@ TEST(AccountStoreContract, NamesKeysAndMailAreUnique) {
   ASSERT_TRUE(made);
   EXPECT_EQ(made->account.canonical_id.size(), 64u);
   EXPECT_EQ(accounts->create_account({.name = "second"}).error().code, ErrorCode::kAlreadyExists);
-  EXPECT_EQ(accounts->create_account({.name = "third", .email = "a@b.c"}).error().message, "this e-mail address is taken");
+  EXPECT_EQ(accounts->create_account({.name = "third", .email = "a@b.c"}).error().message, "this e-mail address is taken: a@b.c");
   EXPECT_EQ(accounts->create_account({.name = "fourth", .access_key = "bad/key"}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(accounts->find_account("fourth").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(accounts->list_keys(made->account.id)->at(0).secret_key, made->key.secret_key);
