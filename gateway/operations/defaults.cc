@@ -98,8 +98,6 @@ constexpr Default kDefaults[] = {
     {Operation::kGetBucketPolicy, absent<ErrorCode::kNoSuchBucketPolicy>},
     {Operation::kDeleteBucketPolicy, nothing_to_remove},
     {Operation::kGetBucketPolicyStatus, absent<ErrorCode::kNoSuchBucketPolicy>},
-    {Operation::kGetBucketCors, absent<ErrorCode::kNoSuchCORSConfiguration>},
-    {Operation::kDeleteBucketCors, nothing_to_remove},
     {Operation::kGetBucketLifecycleConfiguration, absent<ErrorCode::kNoSuchLifecycleConfiguration>},
     {Operation::kDeleteBucketLifecycle, nothing_to_remove},
     {Operation::kGetBucketEncryption, absent<ErrorCode::kServerSideEncryptionConfigurationNotFoundError>},

@@ -31,6 +31,9 @@ Handler find_handler(Operation operation) {
     case Operation::kCompleteMultipartUpload: return complete_multipart_upload;
     case Operation::kAbortMultipartUpload: return abort_multipart_upload;
     case Operation::kListParts: return list_parts;
+    case Operation::kPutBucketCors: return put_bucket_cors;
+    case Operation::kGetBucketCors: return get_bucket_cors;
+    case Operation::kDeleteBucketCors: return delete_bucket_cors;
     default: return find_default_handler(operation);
   }
 }

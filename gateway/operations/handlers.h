@@ -37,6 +37,10 @@ Answer<Response> create_bucket(Context& context);
 Answer<Response> head_bucket(Context& context);
 Answer<Response> delete_bucket(Context& context);
 Answer<Response> get_bucket_location(Context& context);
+// cors.cc
+Answer<Response> put_bucket_cors(Context& context);
+Answer<Response> get_bucket_cors(Context& context);
+Answer<Response> delete_bucket_cors(Context& context);
 // defaults.cc: sub-resources nobody could set yet.
 Handler find_default_handler(s3::Operation operation);
 

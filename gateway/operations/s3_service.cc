@@ -4,6 +4,7 @@
 
 #include "common/base/encoding.h"
 #include "common/log/log.h"
+#include "gateway/operations/cors.h"
 
 namespace rondel::operations {
 namespace {
@@ -14,7 +15,7 @@ using s3::Operation;
 constexpr std::string_view kHostId = "rondel";
 
 // Errors by their code, everything else in slot 0.
-constexpr size_t kCodes = static_cast<size_t>(ErrorCode::kNoSuchTagSetError) + 2;
+constexpr size_t kCodes = s3::kErrorCodesMax + 1;
 
 size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
 
@@ -62,6 +63,7 @@ struct S3Service::Trace {
   SteadyTime begin = std::chrono::steady_clock::now();
   std::string id;
   std::optional<s3::Request> request;
+  std::shared_ptr<const metadata::Bucket> bucket;
   std::string account;
   int status = 0;
   std::optional<ErrorCode> error;
@@ -140,6 +142,7 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
 
 async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, Trace& trace) {
   const http::RequestHead& head = exchange.head();
+  if (head.method == "OPTIONS") co_return co_await preflight(head);
   auto request = s3::route(head, services_.settings.router);
   if (!request) co_return std::unexpected(request.error());
   trace.request = *std::move(request);
@@ -153,6 +156,7 @@ async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, 
     auto bucket = co_await find_bucket(routed, *identity, head.fields);
     if (!bucket) co_return std::unexpected(bucket.error());
     context.bucket = *std::move(bucket);
+    trace.bucket = context.bucket;
   }
   const Handler handler = find_handler(routed.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
@@ -171,7 +175,25 @@ async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::fi
   co_return *std::move(bucket);
 }
 
+async::Task<s3::S3Result<Response>> S3Service::preflight(const http::RequestHead& head) {
+  const auto address = s3::locate(head, services_.settings.router);
+  if (!address) co_return std::unexpected(address.error());
+  auto bucket = co_await services_.directory.find_bucket(address->bucket, deadline_in(services_.settings.metadata_timeout));
+  if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
+  co_return answer_preflight(head, bucket->get(), !address->key.empty());
+}
+
+// A script may read an answer, also an error, when the bucket's rules say so.
+async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace) {
+  if (!trace.bucket && trace.request && !trace.request->bucket.empty() && head.fields.has("Origin")) {
+    auto bucket = co_await services_.directory.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
+    if (bucket) trace.bucket = *std::move(bucket);
+  }
+  if (trace.bucket) add_cors_fields(answer, head, *trace.bucket);
+}
+
 async::Task<void> S3Service::send(http::Exchange& exchange, Response response, Trace& trace) {
+  co_await add_cors(exchange.head(), response.head.fields, trace);
   response.head.fields.add("x-amz-request-id", trace.id);
   response.head.fields.add("x-amz-id-2", std::string(kHostId));
   trace.status = response.head.status;
@@ -218,6 +240,7 @@ async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Erro
   http::ResponseHead head;
   head.status = trace.status;
   for (const auto& [name, value] : error.headers) head.fields.add(name, value);
+  co_await add_cors(exchange.head(), head.fields, trace);
   head.fields.add("x-amz-request-id", trace.id);
   head.fields.add("x-amz-id-2", std::string(kHostId));
   if (error.code == ErrorCode::kInternalError) {

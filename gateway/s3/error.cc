@@ -89,6 +89,8 @@ constexpr Row kRows[] = {
     {ErrorCode::kXAmzContentSHA256Mismatch, "XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed."},
     {ErrorCode::kInvalidChunkSizeError, "InvalidChunkSizeError", 403, "Only the last chunk is allowed to have a size less than 8192 bytes"},
     {ErrorCode::kNoSuchTagSetError, "NoSuchTagSetError", 404, "There is no tag set associated with the bucket."},
+    {ErrorCode::kAccessForbidden, "AccessForbidden", 403, "Access forbidden"},
+    {ErrorCode::kBadRequest, "BadRequest", 400, "Bad Request"},
 };
 
 const Row& row_of(ErrorCode code) { return kRows[static_cast<size_t>(code)]; }
@@ -100,6 +102,7 @@ constexpr bool in_order() {
   return true;
 }
 static_assert(in_order());
+static_assert(std::size(kRows) <= kErrorCodesMax);
 
 }  // namespace
 

@@ -28,8 +28,11 @@ enum class ErrorCode {
   kOwnershipControlsNotFoundError, kPreconditionFailed, kReplicationConfigurationNotFoundError, kRequestHeaderSectionTooLarge,
   kRequestTimeout, kRequestTimeTooSkewed, kServerSideEncryptionConfigurationNotFoundError, kServiceUnavailable,
   kSignatureDoesNotMatch, kSlowDown, kTooManyBuckets, kTooManyParts, kUnexpectedContent, kUserKeyMustBeSpecified,
-  kXAmzContentChecksumMismatch, kXAmzContentSHA256Mismatch, kInvalidChunkSizeError, kNoSuchTagSetError,
+  kXAmzContentChecksumMismatch, kXAmzContentSHA256Mismatch, kInvalidChunkSizeError, kNoSuchTagSetError, kAccessForbidden, kBadRequest,
 };
+
+// Above the number of codes.
+inline constexpr size_t kErrorCodesMax = 192;
 
 std::string_view name(ErrorCode code);          // "NoSuchKey"
 int http_status(ErrorCode code);

@@ -9,12 +9,6 @@ namespace {
 
 constexpr size_t kKeyBytesMax = 1024;
 
-struct Address {
-  std::string bucket;
-  std::string key;
-  bool has_key = false;
-};
-
 // A name that AWS's SDKs could be talked into from an IP address.
 bool looks_like_address(std::string_view name) {
   int dots = 0;
@@ -41,28 +35,6 @@ std::optional<std::string_view> virtual_bucket(const http::RequestHead& head, co
   const std::string_view base = options.virtual_host_base;
   if (name.size() <= base.size() + 1 || !name.ends_with(base) || name[name.size() - base.size() - 1] != '.') return std::nullopt;
   return name.substr(0, name.size() - base.size() - 1);
-}
-
-S3Result<Address> address_of(const http::RequestHead& head, const RouterOptions& options) {
-  std::string_view path = head.path();
-  if (!path.starts_with('/')) return fail(ErrorCode::kInvalidURI);
-  path.remove_prefix(1);
-  const auto decoded = percent_decode(path);
-  if (!decoded) return fail(ErrorCode::kInvalidURI);
-  Address address;
-  if (const auto bucket = virtual_bucket(head, options)) {
-    address.bucket = *bucket;
-    address.key = *decoded;
-    address.has_key = !address.key.empty();
-    return address;
-  }
-  // The slash between bucket and key is one that was sent as such.
-  const size_t slash = path.find('/');
-  const auto bucket = percent_decode(path.substr(0, slash));
-  address.bucket = *bucket;
-  if (slash != std::string_view::npos) address.key = *percent_decode(path.substr(slash + 1));
-  address.has_key = !address.key.empty();
-  return address;
 }
 
 bool selects(const OperationRow& row, const Query& query) { return !row.sub_resource.empty() && query.has(row.sub_resource); }
@@ -123,13 +95,33 @@ S3Result<Query> parse_query(std::string_view text) {
   return query;
 }
 
+S3Result<Address> locate(const http::RequestHead& head, const RouterOptions& options) {
+  std::string_view path = head.path();
+  if (!path.starts_with('/')) return fail(ErrorCode::kInvalidURI);
+  path.remove_prefix(1);
+  const auto decoded = percent_decode(path);
+  if (!decoded) return fail(ErrorCode::kInvalidURI);
+  Address address;
+  if (const auto bucket = virtual_bucket(head, options)) {
+    address.bucket = *bucket;
+    address.key = *decoded;
+    return address;
+  }
+  // The slash between bucket and key is one that was sent as such.
+  const size_t slash = path.find('/');
+  const auto bucket = percent_decode(path.substr(0, slash));
+  address.bucket = *bucket;
+  if (slash != std::string_view::npos) address.key = *percent_decode(path.substr(slash + 1));
+  return address;
+}
+
 S3Result<Request> route(const http::RequestHead& head, const RouterOptions& options) {
   auto query = parse_query(head.query());
   if (!query) return std::unexpected(query.error());
-  auto address = address_of(head, options);
+  auto address = locate(head, options);
   if (!address) return std::unexpected(address.error());
   Level level = Level::kService;
-  if (!address->bucket.empty()) level = address->has_key ? Level::kObject : Level::kBucket;
+  if (!address->bucket.empty()) level = !address->key.empty() ? Level::kObject : Level::kBucket;
   auto operation = operation_of(head, level, *query);
   if (!operation) return std::unexpected(operation.error());
   if (level != Level::kService && !is_valid_bucket_name(address->bucket)) {

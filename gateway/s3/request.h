@@ -33,6 +33,13 @@ struct RouterOptions {
   std::string virtual_host_base;   // Empty: path style alone.
 };
 
+struct Address {
+  std::string bucket;   // Empty: the service.
+  std::string key;      // Decoded; empty: the bucket.
+};
+// Bucket and key alone, path and virtual-host style. Errors: kInvalidURI.
+S3Result<Address> locate(const http::RequestHead& head, const RouterOptions& options);
+
 // Finds bucket and key (path and virtual-host style) and the operation in the table. Errors: kInvalidURI,
 // kInvalidBucketName, kKeyTooLongError, kMethodNotAllowed.
 S3Result<Request> route(const http::RequestHead& head, const RouterOptions& options);

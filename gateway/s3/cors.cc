@@ -1,0 +1,168 @@
+#include "gateway/s3/cors.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "gateway/s3/http_values.h"
+#include "gateway/s3/xml_reader.h"
+#include "gateway/s3/xml_writer.h"
+
+namespace rondel::s3 {
+namespace {
+
+constexpr size_t kRulesMax = 100;
+constexpr size_t kIdBytesMax = 255;
+constexpr std::array<std::string_view, 5> kMethods{"GET", "PUT", "HEAD", "POST", "DELETE"};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+bool matches(std::string_view pattern, std::string_view text) {
+  const size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == text;
+  const std::string_view head = pattern.substr(0, star), tail = pattern.substr(star + 1);
+  return text.size() >= head.size() + tail.size() && text.starts_with(head) && text.ends_with(tail);
+}
+
+std::vector<std::string> texts(const XmlElement& rule, std::string_view name) {
+  std::vector<std::string> found;
+  for (const XmlElement& element : rule.children(name)) found.push_back(element.trimmed_text());
+  return found;
+}
+
+S3Result<void> check_wildcards(std::string_view element, const std::vector<std::string>& values) {
+  for (const std::string& value : values) {
+    if (value.empty()) return fail(ErrorCode::kMalformedXML);
+    if (std::ranges::count(value, '*') > 1) {
+      return fail(ErrorCode::kInvalidRequest, std::string(element) + " \"" + value + "\" can not have more than one wildcard.");
+    }
+  }
+  return {};
+}
+
+S3Result<std::optional<uint32_t>> max_age_of(const XmlElement& rule) {
+  const auto element = rule.child("MaxAgeSeconds");
+  if (!element) return std::nullopt;
+  const std::string text = element->trimmed_text();
+  uint32_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds > INT32_MAX) return fail(ErrorCode::kMalformedXML);
+  return seconds;
+}
+
+S3Result<void> check_rule(const CorsRule& rule) {
+  if (rule.allowed_methods.empty() || rule.allowed_origins.empty()) return fail(ErrorCode::kMalformedXML);
+  if (rule.id.size() > kIdBytesMax) return fail(ErrorCode::kInvalidRequest, "The ID of a CORS rule must not be longer than 255 characters.");
+  for (const std::string& method : rule.allowed_methods) {
+    if (!is_cors_method(method)) {
+      return fail(ErrorCode::kInvalidRequest, "Found unsupported HTTP method in CORS config. Unsupported method is " + method);
+    }
+  }
+  if (auto checked = check_wildcards("AllowedOrigin", rule.allowed_origins); !checked) return checked;
+  if (auto checked = check_wildcards("AllowedHeader", rule.allowed_headers); !checked) return checked;
+  for (const std::string& header : rule.expose_headers) {
+    if (header.contains('*')) {
+      return fail(ErrorCode::kInvalidRequest, "ExposeHeader \"" + header + "\" contains wildcard. We currently do not support wildcard for ExposeHeader.");
+    }
+  }
+  return {};
+}
+
+S3Result<CorsRule> parse_rule(const XmlElement& element) {
+  CorsRule rule;
+  rule.id = element.child_text("ID").value_or("");
+  rule.allowed_origins = texts(element, "AllowedOrigin");
+  rule.allowed_methods = texts(element, "AllowedMethod");
+  rule.allowed_headers = texts(element, "AllowedHeader");
+  rule.expose_headers = texts(element, "ExposeHeader");
+  auto max_age = max_age_of(element);
+  if (!max_age) return std::unexpected(max_age.error());
+  rule.max_age_seconds = *max_age;
+  if (auto checked = check_rule(rule); !checked) return std::unexpected(checked.error());
+  return rule;
+}
+
+bool allows_headers(const CorsRule& rule, const std::vector<std::string>& headers) {
+  return std::ranges::all_of(headers, [&](const std::string& header) {
+    return std::ranges::any_of(rule.allowed_headers, [&](const std::string& pattern) { return matches(lower(pattern), lower(header)); });
+  });
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : ", ") + part;
+  return out;
+}
+
+}  // namespace
+
+bool is_cors_method(std::string_view method) { return std::ranges::find(kMethods, method) != kMethods.end(); }
+
+S3Result<CorsConfiguration> parse_cors_document(std::string_view text) {
+  const auto document = XmlDocument::parse(text, "CORSConfiguration");
+  if (!document) return std::unexpected(document.error());
+  CorsConfiguration configuration;
+  for (const XmlElement& element : document->root().children()) {
+    if (element.name() != "CORSRule") return fail(ErrorCode::kMalformedXML);
+    if (configuration.size() == kRulesMax) return fail(ErrorCode::kInvalidRequest, "The number of CORS rules should not exceed allowed limit of 100 rules.");
+    auto rule = parse_rule(element);
+    if (!rule) return std::unexpected(rule.error());
+    configuration.push_back(*std::move(rule));
+  }
+  if (configuration.empty()) return fail(ErrorCode::kMalformedXML);
+  return configuration;
+}
+
+std::string cors_document(const CorsConfiguration& configuration) {
+  XmlWriter xml("CORSConfiguration");
+  for (const CorsRule& rule : configuration) {
+    xml.open("CORSRule");
+    if (!rule.id.empty()) xml.text("ID", rule.id);
+    for (const std::string& header : rule.allowed_headers) xml.text("AllowedHeader", header);
+    for (const std::string& method : rule.allowed_methods) xml.text("AllowedMethod", method);
+    for (const std::string& origin : rule.allowed_origins) xml.text("AllowedOrigin", origin);
+    for (const std::string& header : rule.expose_headers) xml.text("ExposeHeader", header);
+    if (rule.max_age_seconds) xml.number("MaxAgeSeconds", *rule.max_age_seconds);
+    xml.close();
+  }
+  return std::move(xml).finish();
+}
+
+const CorsRule* find_cors_rule(const CorsConfiguration& configuration, std::string_view origin, std::string_view method,
+                               const std::vector<std::string>& headers) {
+  for (const CorsRule& rule : configuration) {
+    const bool fits = std::ranges::any_of(rule.allowed_origins, [&](const std::string& pattern) { return matches(pattern, origin); });
+    if (fits && std::ranges::find(rule.allowed_methods, method) != rule.allowed_methods.end() && allows_headers(rule, headers)) return &rule;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> parse_header_names(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const size_t comma = list.find(',');
+    const std::string_view name = trim(list.substr(0, comma));
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    if (!name.empty()) names.push_back(lower(name));
+  }
+  return names;
+}
+
+std::vector<std::pair<std::string, std::string>> cors_fields(const CorsRule& rule, std::string_view origin, const std::vector<std::string>& headers) {
+  std::vector<std::pair<std::string, std::string>> fields;
+  // A rule for everybody lets nobody send credentials.
+  const bool everybody = std::ranges::find(rule.allowed_origins, "*") != rule.allowed_origins.end();
+  fields.emplace_back("Access-Control-Allow-Origin", everybody ? "*" : std::string(origin));
+  fields.emplace_back("Access-Control-Allow-Methods", joined(rule.allowed_methods));
+  if (!headers.empty()) fields.emplace_back("Access-Control-Allow-Headers", joined(headers));
+  if (!rule.expose_headers.empty()) fields.emplace_back("Access-Control-Expose-Headers", joined(rule.expose_headers));
+  if (rule.max_age_seconds) fields.emplace_back("Access-Control-Max-Age", std::to_string(*rule.max_age_seconds));
+  if (!everybody) fields.emplace_back("Access-Control-Allow-Credentials", "true");
+  return fields;
+}
+
+}  // namespace rondel::s3
