@@ -1,0 +1,41 @@
+// Makes request heads, signed with AWS Signature Version 4. The signing key is derived once a day.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "bench/options.h"
+#include "common/base/clock.h"
+
+namespace rondel::bench {
+
+struct Request {
+  Operation operation = Operation::kGet;
+  std::string key;          // LIST: start-after, empty for the first page. PUT of an empty key makes the bucket.
+  uint64_t size = 0;        // PUT: bytes of the body.
+};
+
+// One thread at a time. REQUIRES: `options` outlives it.
+class RequestMaker {
+ public:
+  explicit RequestMaker(const Options& options);
+
+  // Replaces `head`. `payload_hash`: hexadecimal SHA-256 of the body, or UNSIGNED-PAYLOAD.
+  void make(const Request& request, std::string_view payload_hash, SystemTime now, std::string& head);
+
+ private:
+  void write(std::string_view method, std::string_view path, std::string_view query, uint64_t content_length,
+             std::string_view payload_hash, SystemTime now, std::string& head);
+  std::string list_query(const Request& request) const;
+  void refresh(SystemTime now);
+
+  const Options& options_;
+  std::string host_;
+  std::string bucket_path_;
+  std::string timestamp_;
+  int64_t second_ = -1;
+  std::string date_;
+  std::string signing_key_;
+};
+
+}  // namespace rondel::bench
