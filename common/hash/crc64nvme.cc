@@ -51,18 +51,17 @@ uint64_t crc64nvme_by_table(uint64_t state, ByteView bytes) {
 namespace {
 
 // x^n modulo the polynomial, bit-reversed.
-constexpr uint64_t power_of_x(int n) {
+consteval int64_t power_of_x(int n) {
   uint64_t value = uint64_t{1} << 63;
   for (int i = 0; i < n; ++i) value = times_x(value);
-  return value;
+  return static_cast<int64_t>(value);
 }
 
 // Moving a register forward by `distance` bits multiplies its low half (the higher powers) by x^(distance + 64) and its
 // high half by x^distance. A carry-less product of bit-reversed values comes out one power of x too high: hence the - 1.
 template <int distance>
 [[gnu::target("pclmul,sse2")]] __m128i fold(__m128i accumulator, __m128i next) {
-  const __m128i factors = _mm_set_epi64x(static_cast<int64_t>(power_of_x(distance - 1)),
-                                         static_cast<int64_t>(power_of_x(distance + 63)));
+  const __m128i factors = _mm_set_epi64x(power_of_x(distance - 1), power_of_x(distance + 63));
   const __m128i low = _mm_clmulepi64_si128(accumulator, factors, 0x00);
   const __m128i high = _mm_clmulepi64_si128(accumulator, factors, 0x11);
   return _mm_xor_si128(_mm_xor_si128(low, high), next);
