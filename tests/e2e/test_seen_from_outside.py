@@ -1,10 +1,13 @@
 import json
+import re
 import shutil
 import subprocess
 import urllib.request
 
 import boto3
 import pytest
+
+from cluster import ROOT
 
 
 def test_metrics_are_well_formed(cluster, bucket):
@@ -59,3 +62,12 @@ def test_one_json_line_a_request(cluster, bucket):
     mine = [line for line in lines if line.get("key") == "logged-key" and line.get("operation") == "PutObject"]
     assert len(mine) == 1 and mine[0]["status"] == 200 and mine[0]["request_id"]
     assert cluster.env["AWS_SECRET_ACCESS_KEY"] not in (cluster.data / "log" / "gateway-1.log").read_text()
+
+
+def test_every_metric_is_documented_with_its_type(cluster, bucket):
+    cluster.boto3(boto3).put_object(Bucket=bucket, Key="k", Body=b"x")
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    documented = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.M))
+    for url in cluster.metric_urls():
+        for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", cluster.metrics(url), re.M):
+            assert documented.get(name) == kind, name
