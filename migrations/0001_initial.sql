@@ -17,6 +17,7 @@ create table accounts (
   display_name text not null,
   email text not null default '',
   enabled boolean not null default true,
+  public_access_block smallint not null default 0,
   created_at timestamptz not null default now()
 );
 create unique index accounts_email on accounts (email) where email <> '';
@@ -260,7 +261,7 @@ begin
 end $$;
 create trigger buckets_notify after insert or update or delete on buckets for each row execute function notify_directory();
 create trigger keys_notify after insert or update or delete on access_keys for each row execute function notify_directory();
-create trigger accounts_notify after update or delete on accounts for each row execute function notify_directory();
+create trigger accounts_notify after insert or update or delete on accounts for each row execute function notify_directory();
 
 -- Commit rules -----------------------------------------------------------------------------------------------------
 

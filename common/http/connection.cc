@@ -68,6 +68,7 @@ async::Task<void> Connection::serve() {
     wait(Waiting::kHead);
     const IoOutcome shaken = co_await stream_->handshake();
     if (shaken.failed) co_return;
+    info_.tls_version = stream_->tls_version();
   }
   bool more = true;
   while (more) {

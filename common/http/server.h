@@ -24,6 +24,7 @@ namespace rondel::http {
 struct ConnectionInfo {
   std::string peer_address;  // Without port.
   bool tls = false;
+  std::string tls_version;   // "1.2", "1.3"; empty without TLS.
   std::string server_name;   // TLS SNI; empty otherwise.
 };
 

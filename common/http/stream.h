@@ -30,6 +30,8 @@ class Stream {
   // Writes everything. At most 4 views.
   virtual void start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
   virtual void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
+  // "1.3" after the handshake; empty without TLS.
+  virtual std::string tls_version() = 0;
   // No more bytes to the peer; reading goes on.
   virtual void shutdown_send() = 0;
   // Ends pending operations with a failure. Safe to call twice.

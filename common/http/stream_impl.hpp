@@ -71,6 +71,15 @@ class StreamOver : public Stream {
     }
   }
 
+  std::string tls_version() override {
+    if constexpr (std::is_same_v<AsioStream, Socket>) {
+      return {};
+    } else {
+      // "TLSv1.3"
+      return std::string(SSL_get_version(stream_.native_handle())).substr(4);
+    }
+  }
+
   void shutdown_send() override {
     ErrorCodeOf ignored;
     socket().shutdown(tcp::socket::shutdown_send, ignored);

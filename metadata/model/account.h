@@ -16,9 +16,17 @@ struct Account {
   std::string name;          // Unique, for people and the command line.
   std::string email;
   bool enabled = true;
+  // Bits of the account's block on public access, as gateway/auth/access_settings.h has them; for all its buckets.
+  uint8_t public_access_block = 0;
   SystemTime created_at;
 
   bool operator==(const Account&) const = default;
+};
+
+// One of the three names that S3 has for an account.
+struct AccountName {
+  enum class Kind : char { kId = 'i', kCanonicalId = 'c', kEmail = 'e' } kind = Kind::kId;
+  std::string value;
 };
 
 struct AccessKey {

@@ -24,6 +24,7 @@ struct Bucket {
   std::string owner_account;       // Account id.
   std::string owner_canonical_id;
   std::string owner_display_name;
+  uint8_t owner_public_access_block = 0;   // Of the owner's account.
   std::string region;
   SystemTime created_at;
   Versioning versioning = Versioning::kNever;

@@ -45,12 +45,13 @@ Account read_account(const pqxx::row& row) {
   account.display_name = row["display_name"].as<std::string>();
   account.email = row["email"].as<std::string>();
   account.enabled = row["enabled"].as<bool>();
+  account.public_access_block = static_cast<uint8_t>(row["public_access_block"].as<int>());
   account.created_at = SystemTime(std::chrono::microseconds(row["created_us"].as<int64_t>()));
   return account;
 }
 
 constexpr const char* kAccountColumns =
-    "id, canonical_id, name, display_name, email, enabled, (extract(epoch from created_at) * 1000000)::bigint as created_us";
+    "id, canonical_id, name, display_name, email, enabled, public_access_block, (extract(epoch from created_at) * 1000000)::bigint as created_us";
 
 pqxx::binarystring binary(std::string_view text) { return pqxx::binarystring(text.data(), text.size()); }
 
@@ -116,6 +117,10 @@ class PqxxAccountStore final : public AccountStore {
     });
   }
 
+  Result<void> set_public_access_block(const std::string& account_id, uint8_t bits) override {
+    return change("update accounts set public_access_block = $2 where id = $1", "account", account_id, int{bits});
+  }
+
   Result<void> set_account_enabled(const std::string& account_id, bool enabled) override {
     return change("update accounts set enabled = $2 where id = $1", "account", account_id, enabled);
   }
@@ -148,7 +153,8 @@ class PqxxAccountStore final : public AccountStore {
     return key;
   }
 
-  Result<void> change(const char* sql, const char* kind, const std::string& name, bool value) {
+  template <class Value>
+  Result<void> change(const char* sql, const char* kind, const std::string& name, Value value) {
     return guarded<void>([&](pqxx::work& work) -> Result<void> {
       if (work.exec_params(sql, name, value).affected_rows() == 0) {
         return fail(ErrorCode::kNotFound, std::string("there is no ") + kind + " '" + name + "'");

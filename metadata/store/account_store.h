@@ -31,6 +31,8 @@ class AccountStore {
   virtual Result<std::vector<Account>> list_accounts() = 0;
   virtual Result<Account> find_account(const std::string& name_or_id) = 0;           // kNotFound
   virtual Result<std::vector<AccessKey>> list_keys(const std::string& account_id) = 0;  // With secrets.
+  // Bits as gateway/auth/access_settings.h has them.
+  virtual Result<void> set_public_access_block(const std::string& account_id, uint8_t bits) = 0;
   virtual Result<void> set_account_enabled(const std::string& account_id, bool enabled) = 0;
   virtual Result<AccessKey> create_key(const std::string& account_id, std::string access_key, std::string secret) = 0;
   virtual Result<void> set_key_enabled(const std::string& access_key, bool enabled) = 0;

@@ -13,7 +13,7 @@ constexpr int kBucketsPerAccountMax = 10'000;
 // Settings as one column: for each, kind (2 bytes) and length (4 bytes), then the document.
 constexpr const char* kBucketColumns =
     "b.id, b.name, b.owner_account, a.canonical_id, a.display_name, b.region, (extract(epoch from b.created_at) * 1000000)::bigint,"
-    " b.versioning, b.object_lock, b.settings_version,"
+    " b.versioning, b.object_lock, b.settings_version, a.public_access_block,"
     " (select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea) from bucket_settings s"
     "  where s.bucket_id = b.id)";
 
@@ -41,7 +41,8 @@ Bucket read_bucket(const PgResult& row, size_t i) {
   bucket.versioning = static_cast<Versioning>(row.smallint(i, 7));
   bucket.object_lock = row.boolean(i, 8);
   bucket.settings_version = row.bigint(i, 9);
-  bucket.settings = unpack_settings(row.bytes(i, 10));
+  bucket.owner_public_access_block = static_cast<uint8_t>(row.smallint(i, 10));
+  bucket.settings = unpack_settings(row.bytes(i, 11));
   return bucket;
 }
 

@@ -351,6 +351,10 @@ class MetadataStore {
   // Turns object lock on for good and stores its document (SettingKind::kObjectLock). kWrongState: versioning is not enabled.
   virtual async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) = 0;
   virtual async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) = 0;
+  // nullopt: no such account. Disabled ones are returned.
+  virtual async::Task<Result<std::optional<Account>>> find_account(AccountName name, Deadline deadline) = 0;
+  // False: no such account.
+  virtual async::Task<Result<bool>> set_account_public_access_block(std::string account_id, uint8_t bits, Deadline deadline) = 0;
   // nullopt: no such key.
   virtual async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key,
                                                                          Deadline deadline) = 0;

@@ -101,6 +101,17 @@ class PostgresDirectory final : public Directory {
     co_return value;
   }
 
+  async::Task<Result<std::shared_ptr<const Account>>> find_account(AccountName name, Deadline deadline) override {
+    const std::string key = static_cast<char>(name.kind) + name.value;
+    auto known = accounts_.find(key, clock_.steady_now(), life());
+    if (known.found) co_return known.value;
+    CO_TRY(std::optional<Account> account, co_await store_.find_account(std::move(name), deadline));
+    std::shared_ptr<const Account> value;
+    if (account) value = std::make_shared<const Account>(*std::move(account));
+    accounts_.store(key, value, clock_.steady_now(), known.generation);
+    co_return value;
+  }
+
   void forget_bucket(const std::string& name) override { buckets_.forget(name); }
 
  private:
@@ -152,6 +163,7 @@ class PostgresDirectory final : public Directory {
   void clear() {
     buckets_.clear();
     credentials_.clear();
+    accounts_.clear();
   }
 
   MetadataStore& store_;
@@ -159,6 +171,7 @@ class PostgresDirectory final : public Directory {
   const Clock& clock_;
   Cache<Bucket> buckets_;
   Cache<Credential> credentials_;
+  Cache<Account> accounts_;
   std::atomic<bool> listening_{false};
   SteadyTime checked_at_{};
   std::mutex stop_mutex_;

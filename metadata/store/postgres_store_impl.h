@@ -42,6 +42,8 @@ class PostgresStore final : public PostgresMetadataStore {
   async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) override;
   async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<std::optional<Account>>> find_account(AccountName name, Deadline deadline) override;
+  async::Task<Result<bool>> set_account_public_access_block(std::string account_id, uint8_t bits, Deadline deadline) override;
   async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key, Deadline deadline) override;
   PostgresStoreStatus status() const override;
 

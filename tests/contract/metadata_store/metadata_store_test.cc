@@ -609,6 +609,39 @@ TEST_F(MetadataStoreContract, CredentialsAreOpenedAndDirectoryHearsOfChanges) {
   ASSERT_TRUE(accounts->set_key_enabled("OWNERKEY", true));
 }
 
+TEST_F(MetadataStoreContract, AccountsAreFoundByEachOfTheirNames) {
+  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
+  auto directory = make_postgres_directory(store(), postgres_dsn(), real_clock());
+  using Kind = AccountName::Kind;
+  EXPECT_FALSE(run(directory->find_account({Kind::kCanonicalId, "canon"}, soon())));
+  const auto made = accounts->create_account({.name = "named", .email = "named@example.test", .canonical_id = "canon"});
+  ASSERT_TRUE(made);
+  for (const AccountName& name : {AccountName{Kind::kId, made->account.id}, AccountName{Kind::kCanonicalId, "canon"}, AccountName{Kind::kEmail, "named@example.test"}}) {
+    const auto found = run(store().find_account(name, soon()));
+    ASSERT_TRUE(found) << name.value;
+    EXPECT_EQ(found->id, made->account.id);
+    EXPECT_EQ(found->name, "named");
+  }
+  for (const AccountName& name : {AccountName{Kind::kEmail, ""}, AccountName{Kind::kId, "canon"}, AccountName{Kind::kEmail, std::string("a\0b", 3)}, AccountName{Kind::kEmail, "\xff"}}) {
+    EXPECT_FALSE(run(store().find_account(name, soon())));
+  }
+  // The directory hears of it although it had looked before.
+  const Deadline end = deadline_in(5s);
+  while (!run(directory->find_account({Kind::kCanonicalId, "canon"}, soon())) && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(20ms);
+  EXPECT_TRUE(run(directory->find_account({Kind::kCanonicalId, "canon"}, soon())));
+}
+
+TEST_F(MetadataStoreContract, TheAccountsPublicAccessBlockComesWithItsBuckets) {
+  EXPECT_EQ(bucket_.owner_public_access_block, 0);
+  EXPECT_TRUE(run(store().set_account_public_access_block(owner().account.id, 9, soon())));
+  EXPECT_EQ(run(store().find_bucket(bucket_.name, soon())).bucket.owner_public_access_block, 9);
+  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
+  EXPECT_EQ(accounts->find_account(owner().account.id)->public_access_block, 9);
+  EXPECT_TRUE(accounts->set_public_access_block(owner().account.id, 0));
+  EXPECT_EQ(run(store().find_bucket(bucket_.name, soon())).bucket.owner_public_access_block, 0);
+  EXPECT_FALSE(run(store().set_account_public_access_block("000000000000", 1, soon())));
+}
+
 TEST(AccountStoreContract, NamesKeysAndMailAreUnique) {
   owner();
   auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
