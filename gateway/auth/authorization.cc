@@ -1,0 +1,122 @@
+#include "gateway/auth/authorization.h"
+
+namespace rondel::auth {
+namespace {
+
+bool is_policy_action(Action action) {
+  return action == Action::kGetBucketPolicy || action == Action::kPutBucketPolicy || action == Action::kDeleteBucketPolicy;
+}
+
+bool is_bucket_owner(const Question& question) { return !question.caller.anonymous && question.caller.account_id == question.bucket.owner_account; }
+
+Effect policy_effect(const Question& question, const ConditionSource& request) {
+  if (question.bucket.policy_unreadable) return Effect::kDeny;
+  if (!question.bucket.policy) return Effect::kNone;
+  std::string resource = question.bucket.bucket;
+  if (!question.key.empty()) resource.append("/").append(question.key);
+  return question.bucket.policy->evaluate(question.action, resource, question.caller, request);
+}
+
+// A public policy under RestrictPublicBuckets: nobody outside the owner's account, by whatever way.
+bool is_restricted(const Question& question) {
+  return question.bucket.block.restrict_public_buckets && question.bucket.policy && question.bucket.policy->is_public() && !is_bucket_owner(question);
+}
+
+bool bucket_acl_allows(const Question& question) {
+  if (!question.bucket.acls_enabled()) return false;
+  return question.bucket.acl.allows(row(question.action).permission, question.caller, question.bucket.block.ignore_public_acls);
+}
+
+bool object_acl_allows(const Question& question, const ObjectFacts& object) {
+  // An empty one gives its owner alone, who was asked before.
+  if (!question.bucket.acls_enabled() || object.acl.empty()) return false;
+  return decode_acl(object.acl, {}).allows(row(question.action).permission, question.caller, question.bucket.block.ignore_public_acls);
+}
+
+// Whether an ACL of an object could say yes at all.
+bool object_acl_counts(const Question& question) {
+  return question.bucket.acls_enabled() && row(question.action).permission != Permission::kNothing &&
+         !(question.caller.anonymous && question.bucket.block.ignore_public_acls);
+}
+
+// Asks of the policy what only the body or the object tells.
+bool waits_for_handler(const Question& question) {
+  if (row(question.action).target == Target::kStoredObject || question.action == Action::kPutObjectRetention || question.action == Action::kPutObjectLegalHold) return true;
+  return question.bucket.policy && question.bucket.policy->asks_object_tags(question.action);
+}
+
+// The bucket's side alone: what decides about buckets and keys.
+bool bucket_allows(const Question& question, Effect effect) {
+  if (is_bucket_owner(question)) return effect != Effect::kDeny || is_policy_action(question.action);
+  if (effect == Effect::kDeny || is_restricted(question)) return false;
+  return effect == Effect::kAllow || bucket_acl_allows(question);
+}
+
+// A listing for this key: s3:prefix is the key itself.
+class ListingOfKey final : public ConditionSource {
+ public:
+  ListingOfKey(const ConditionSource& request, std::string_view key) : request_(request), key_(key) {}
+  std::vector<std::string> values(const KeyName& key) const override {
+    if (key.key == ConditionKey::kPrefix) return {key_};
+    return request_.values(key);
+  }
+
+ private:
+  const ConditionSource& request_;
+  const std::string key_;
+};
+
+}  // namespace
+
+Verdict decide(const Question& question, const ConditionSource& request) {
+  const Target target = row(question.action).target;
+  if (target == Target::kAccount) return question.caller.anonymous ? Verdict::kDeny : Verdict::kAllow;
+  if (is_restricted(question)) return Verdict::kDeny;
+  if (waits_for_handler(question)) return Verdict::kObjectDecides;
+  const Effect effect = policy_effect(question, request);
+  if (target == Target::kBucket || target == Target::kKey) {
+    if (bucket_allows(question, effect)) return Verdict::kAllow;
+    const bool of_upload = question.action == Action::kAbortMultipartUpload || question.action == Action::kListMultipartUploadParts;
+    return of_upload && effect != Effect::kDeny && !question.caller.anonymous ? Verdict::kObjectDecides : Verdict::kDeny;
+  }
+  if (effect == Effect::kDeny) return Verdict::kDeny;
+  // A stranger whom neither policy nor ACL can help, and who may not even learn that nothing is there: no look-up.
+  const bool hopeless = question.caller.anonymous && effect == Effect::kNone && !object_acl_counts(question) && !may_learn_absence(question, request);
+  return hopeless ? Verdict::kDeny : Verdict::kObjectDecides;
+}
+
+bool decide_object(const Question& question, const ConditionSource& request, const ObjectFacts& object) {
+  const Effect effect = policy_effect(question, request);
+  if (effect == Effect::kDeny || is_restricted(question)) return false;
+  const Target target = row(question.action).target;
+  if (target == Target::kKey || target == Target::kBucket) return bucket_allows(question, effect);
+  const std::string_view owner = owner_of(question.bucket, object);
+  if (!question.caller.anonymous && question.caller.account_id == owner) return true;
+  if (target == Target::kStoredObject) return bucket_allows(question, effect);
+  // A policy speaks about what the bucket's owner owns.
+  const bool owned_by_bucket_owner = owner == question.bucket.owner_account;
+  if (owned_by_bucket_owner && effect == Effect::kAllow) return true;
+  return object_acl_allows(question, object);
+}
+
+bool may_learn_absence(const Question& question, const ConditionSource& request) {
+  const Question listing{question.bucket, question.caller, Action::kListBucket, {}};
+  return bucket_allows(listing, policy_effect(listing, ListingOfKey(request, question.key)));
+}
+
+bool decide_upload(const Question& question, const ConditionSource& request, std::string_view initiator) {
+  const Effect effect = policy_effect(question, request);
+  if (bucket_allows(question, effect)) return true;
+  return effect != Effect::kDeny && !is_restricted(question) && !question.caller.anonymous && question.caller.account_id == initiator;
+}
+
+std::string_view owner_of_new_object(const BucketAccess& bucket, const Caller& caller, bool full_control_to_bucket_owner) {
+  const bool given = bucket.ownership == Ownership::kBucketOwnerPreferred && full_control_to_bucket_owner;
+  return !bucket.acls_enabled() || given ? std::string_view(bucket.owner_account) : caller.account_id;
+}
+
+std::string_view owner_of(const BucketAccess& bucket, const ObjectFacts& object) {
+  return bucket.acls_enabled() ? object.owner_account : std::string_view(bucket.owner_account);
+}
+
+}  // namespace rondel::auth

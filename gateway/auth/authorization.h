@@ -1,0 +1,48 @@
+// May this caller do that: AWS's evaluation logic over policy, ACLs, ownership and public access block. No I/O.
+//
+// An explicit deny of the bucket's policy wins, but the bucket's owner can always read, replace and remove the policy. Every key
+// of an account acts as its root. Then: the bucket's owner; the policy's allow; ACLs where they count.
+// Source: "How Amazon S3 authorizes a request", S3 user guide; "Policy evaluation logic", IAM user guide.
+#pragma once
+
+#include <string_view>
+
+#include "gateway/auth/bucket_access.h"
+
+namespace rondel::auth {
+
+// What a stored version says about who may use it.
+struct ObjectFacts {
+  std::string_view owner_account;
+  std::string_view acl;        // Encoded.
+};
+
+enum class Verdict : uint8_t {
+  kAllow,
+  kDeny,
+  kObjectDecides,  // Known when the object is (its owner, ACL, tags), or the body: decide_object().
+};
+
+// One request's question. Views into what outlives it.
+struct Question {
+  const BucketAccess& bucket;
+  const Caller& caller;
+  Action action;
+  std::string_view key;        // Empty for actions on buckets.
+};
+
+// Before anything is looked up.
+Verdict decide(const Question& question, const ConditionSource& request);
+// With the object known. REQUIRES: an action about objects.
+bool decide_object(const Question& question, const ConditionSource& request, const ObjectFacts& object);
+// Whether the caller may learn that nothing is stored under the key: 404 to who may list it, 403 to others.
+bool may_learn_absence(const Question& question, const ConditionSource& request);
+// Uploads in parts: who began one may list and abort it.
+bool decide_upload(const Question& question, const ConditionSource& request, std::string_view initiator_account);
+
+// The account that will own a new version. `full_control_to_bucket_owner`: it comes with that canned ACL.
+std::string_view owner_of_new_object(const BucketAccess& bucket, const Caller& caller, bool full_control_to_bucket_owner);
+// The account that owns a stored one.
+std::string_view owner_of(const BucketAccess& bucket, const ObjectFacts& object);
+
+}  // namespace rondel::auth

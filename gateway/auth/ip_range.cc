@@ -1,0 +1,59 @@
+#include "gateway/auth/ip_range.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+namespace rondel::auth {
+namespace {
+
+constexpr int kMappedBits = 96;
+constexpr std::array<uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+bool is_v4(const IpAddress& address) { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
+
+}  // namespace
+
+std::optional<IpAddress> parse_ip(std::string_view text) {
+  IpAddress address{};
+  const std::string copy(text.substr(0, text.find('%')));
+  if (copy.find(':') != std::string::npos) {
+    if (inet_pton(AF_INET6, copy.c_str(), address.data()) != 1) return std::nullopt;
+    return address;
+  }
+  std::ranges::copy(kMapped, address.begin());
+  if (inet_pton(AF_INET, copy.c_str(), address.data() + kMapped.size()) != 1) return std::nullopt;
+  return address;
+}
+
+bool IpRange::contains(const IpAddress& address) const {
+  const size_t bytes = static_cast<size_t>(prefix / 8);
+  if (!std::equal(base.begin(), base.begin() + static_cast<std::ptrdiff_t>(bytes), address.begin())) return false;
+  if (prefix % 8 == 0) return true;
+  const auto mask = static_cast<uint8_t>(0xff << (8 - prefix % 8));
+  return (base[bytes] & mask) == (address[bytes] & mask);
+}
+
+bool IpRange::is_broad() const {
+  // No private range is broader than that.
+  return is_v4(base) ? prefix < kMappedBits + 8 : prefix < 32;
+}
+
+std::optional<IpRange> parse_ip_range(std::string_view text) {
+  const size_t slash = text.find('/');
+  const auto base = parse_ip(text.substr(0, slash));
+  if (!base) return std::nullopt;
+  IpRange range{*base, 128};
+  if (slash == std::string_view::npos) return range;
+  const std::string_view bits = text.substr(slash + 1);
+  int prefix = -1;
+  const auto [end, error] = std::from_chars(bits.data(), bits.data() + bits.size(), prefix);
+  const bool v4 = text.find(':') == std::string_view::npos;
+  if (error != std::errc() || end != bits.data() + bits.size() || prefix < 0 || prefix > (v4 ? 32 : 128)) return std::nullopt;
+  range.prefix = v4 ? prefix + kMappedBits : prefix;
+  return range;
+}
+
+}  // namespace rondel::auth

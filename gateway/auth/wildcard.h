@@ -1,0 +1,42 @@
+// Text with * (any run, also an empty one) and ? (one character), precompiled. Case matters unless asked otherwise.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace rondel::auth {
+
+class Wildcard {
+ public:
+  Wildcard() = default;
+  // `text`: every '*' and '?' in it is a wildcard.
+  explicit Wildcard(std::string_view text);
+
+  // Builds a pattern out of pieces whose wildcards may be meant literally (values of policy variables).
+  void append_literal(std::string_view text);
+  void append_pattern(std::string_view text);
+
+  bool matches(std::string_view text) const;
+  // ASCII letters alike.
+  bool matches_ignoring_case(std::string_view text) const;
+
+  // Matches everything.
+  bool is_any() const { return kinds_.size() == 1 && kinds_[0] == kRun; }
+  // Matches one text alone.
+  bool is_literal() const { return prefix_ == text_.size(); }
+  // What every match begins with.
+  std::string_view literal_prefix() const { return std::string_view(text_).substr(0, prefix_); }
+  const std::string& text() const { return text_; }
+
+ private:
+  static constexpr char kLiteral = 0, kRun = 1, kOne = 2;
+
+  template <class Equal>
+  bool match_rest(std::string_view text, size_t at, Equal equal) const;
+
+  std::string text_;
+  std::string kinds_;      // Of each byte of text_.
+  size_t prefix_ = 0;      // Literal bytes before the first wildcard.
+};
+
+}  // namespace rondel::auth
