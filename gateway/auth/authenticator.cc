@@ -405,6 +405,8 @@ Authenticator::Authenticator(metadata::Directory& directory, AuthenticatorOption
 
 Authenticator::~Authenticator() = default;
 
+const AuthenticatorOptions& Authenticator::options() const { return impl_->options; }
+
 async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(const http::RequestHead& head,
                                                                                 const Query& query, Deadline deadline) {
   Checked<std::optional<Claim>> claim = find_claim(head, query);

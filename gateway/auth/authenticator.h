@@ -34,6 +34,8 @@ enum class Refusal {
   kMissingDecodedLength,      // Streaming form without x-amz-decoded-content-length.
   kUnsupportedVersion,        // Signature version 2 or another scheme.
   kUnavailable,               // Credentials cannot be looked up now.
+  kMissingFormField,          // POST: a field without which the form is no signed one.
+  kInvalidPolicyDocument,     // POST: the policy cannot be read.
 };
 
 struct RefusalDetail {
@@ -72,6 +74,8 @@ class Authenticator {
   ~Authenticator();
 
   // `query`: decoded parameters in order of arrival.
+  const AuthenticatorOptions& options() const;
+
   async::Task<std::expected<Identity, RefusalDetail>> authenticate(
       const http::RequestHead& head, const std::vector<std::pair<std::string, std::string>>& query, Deadline deadline);
 

@@ -19,6 +19,7 @@ Handler find_handler(Operation operation) {
     case Operation::kListMultipartUploads: return list_multipart_uploads;
     case Operation::kDeleteObjects: return delete_objects;
     case Operation::kPutObject: return put_object;
+    case Operation::kPostObject: return put_object;   // Of the form as a request of its own: post_object.h.
     case Operation::kGetObject: return get_object;
     case Operation::kHeadObject: return head_object;
     case Operation::kDeleteObject: return delete_object;
@@ -78,6 +79,8 @@ s3::Error to_s3(const auth::RefusalDetail& detail) {
     case Refusal::kInvalidPayloadHash: out.code = ErrorCode::kInvalidArgument; break;
     case Refusal::kMissingDecodedLength: out.code = ErrorCode::kMissingContentLength; break;
     case Refusal::kUnsupportedVersion: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kMissingFormField: out.code = ErrorCode::kInvalidArgument; break;
+    case Refusal::kInvalidPolicyDocument: out.code = ErrorCode::kInvalidPolicyDocument; break;
     case Refusal::kUnavailable:
       out.code = ErrorCode::kSlowDown;
       out.message.clear();

@@ -4,7 +4,9 @@
 
 #include "common/base/encoding.h"
 #include "common/log/log.h"
+#include "gateway/auth/post_signature.h"
 #include "gateway/operations/cors.h"
+#include "gateway/operations/post_object.h"
 
 namespace rondel::operations {
 namespace {
@@ -147,13 +149,39 @@ async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, 
   if (!request) co_return std::unexpected(request.error());
   trace.request = *std::move(request);
   const s3::Request& routed = *trace.request;
+  if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);
   auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout));
   if (!identity) co_return std::unexpected(to_s3(identity.error()));
-  if (identity->anonymous()) co_return s3::fail(ErrorCode::kAccessDenied);
-  trace.account = identity->credential->account.id;
-  Context context{services_, exchange, routed, *identity, nullptr, trace.id};
+  co_return co_await answer_as(*identity, exchange, routed, trace);
+}
+
+// A form is signed by its fields; then it is a PutObject.
+async::Task<s3::S3Result<Response>> S3Service::answer_form(http::Exchange& exchange, Trace& trace) {
+  CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange));
+  auto posted = co_await auth::authenticate_post(services_.directory, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
+  if (!posted) co_return std::unexpected(to_s3(posted.error()));
+  if (!posted->policy.empty()) {
+    const auto policy = auth::parse_post_policy(posted->policy);
+    if (!policy) co_return s3::fail(ErrorCode::kInvalidPolicyDocument, policy.error());
+    if (const auto allowed = auth::check_post_policy(*policy, form->fields(), trace.request->bucket, services_.clock.now()); !allowed) {
+      co_return s3::fail(ErrorCode::kAccessDenied, allowed.error());
+    }
+    form->set_size_range(policy->size_min, policy->size_max);
+  }
+  const s3::Request request{Operation::kPostObject, trace.request->bucket, form->key(), {}};
+  auto response = co_await answer_as(posted->identity, *form, request, trace);
+  if (!response && form->refusal()) co_return std::unexpected(*form->refusal());
+  if (!response) co_return response;
+  co_return form->answer(*std::move(response), exchange.head(), *trace.bucket);
+}
+
+// Looks at what the identity may do, and does it.
+async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
+  if (identity.anonymous()) co_return s3::fail(ErrorCode::kAccessDenied);
+  trace.account = identity.credential->account.id;
+  Context context{services_, exchange, routed, identity, nullptr, trace.id};
   if (s3::row(routed.operation).level != s3::Level::kService && routed.operation != Operation::kCreateBucket) {
-    auto bucket = co_await find_bucket(routed, *identity, head.fields);
+    auto bucket = co_await find_bucket(routed, identity, exchange.head().fields);
     if (!bucket) co_return std::unexpected(bucket.error());
     context.bucket = *std::move(bucket);
     trace.bucket = context.bucket;

@@ -91,6 +91,10 @@ constexpr Row kRows[] = {
     {ErrorCode::kNoSuchTagSetError, "NoSuchTagSetError", 404, "There is no tag set associated with the bucket."},
     {ErrorCode::kAccessForbidden, "AccessForbidden", 403, "Access forbidden"},
     {ErrorCode::kBadRequest, "BadRequest", 400, "Bad Request"},
+    {ErrorCode::kIncorrectNumberOfFilesInPostRequest, "IncorrectNumberOfFilesInPostRequest", 400, "POST requires exactly one file upload per request."},
+    {ErrorCode::kInvalidPolicyDocument, "InvalidPolicyDocument", 400, "The content of the form does not meet the conditions specified in the policy document."},
+    {ErrorCode::kMalformedPOSTRequest, "MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data."},
+    {ErrorCode::kMaxPostPreDataLengthExceededError, "MaxPostPreDataLengthExceededError", 400, "Your POST request fields preceding the upload file were too large."},
 };
 
 const Row& row_of(ErrorCode code) { return kRows[static_cast<size_t>(code)]; }

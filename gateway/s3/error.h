@@ -29,6 +29,7 @@ enum class ErrorCode {
   kRequestTimeout, kRequestTimeTooSkewed, kServerSideEncryptionConfigurationNotFoundError, kServiceUnavailable,
   kSignatureDoesNotMatch, kSlowDown, kTooManyBuckets, kTooManyParts, kUnexpectedContent, kUserKeyMustBeSpecified,
   kXAmzContentChecksumMismatch, kXAmzContentSHA256Mismatch, kInvalidChunkSizeError, kNoSuchTagSetError, kAccessForbidden, kBadRequest,
+  kIncorrectNumberOfFilesInPostRequest, kInvalidPolicyDocument, kMalformedPOSTRequest, kMaxPostPreDataLengthExceededError,
 };
 
 // Above the number of codes.
