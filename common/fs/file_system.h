@@ -1,7 +1,7 @@
 // The file-system seam: every byte that a storage node reads or writes goes through it.
 //
 // Implementations: posix (posix_file_system.h) and simulated (simulated_file_system.h: loses or tears unflushed blocks at a
-// crash, injects errors, full disks, bit flips). Both pass tests/contract/file_system_contract.h. All calls block; they
+// crash, injects errors, full disks, bit flips). Both pass tests/contract/file_system. All calls block; they
 // belong on disk threads. Errors: kNotFound, kAlreadyExists, kResourceExhausted (no space), kInternal (I/O error; the
 // bytes concerned are undefined, after a failed flush everything unflushed is).
 #pragma once

@@ -1,7 +1,7 @@
 // BlobTransport: the one seam through which object bytes go to and from disks of storage nodes.
 //
 // Implementations: gRPC streams (grpc_blob_transport.h) and an in-memory cluster for tests (tests/fakes). Every
-// implementation passes tests/contract/blob_transport_contract.h. Safe for concurrent use; coroutines resume on the loop
+// implementation passes tests/contract/blob_transport. Safe for concurrent use; coroutines resume on the loop
 // that awaits. Small traffic (blobs up to model::kPieceBytes) and bulk traffic never wait for each other.
 //
 // Errors everywhere: kUnavailable = no connection or the disk does not serve; kDeadlineExceeded = outcome unknown;
@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "common/async/cancellation.h"
 #include "common/async/task.h"
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -37,6 +38,8 @@ struct PutOptions {
   // Repair and catch-up traffic: served after clients' requests.
   bool background = false;
   Deadline deadline;
+  // Null, or ends the put with kCancelled; its outcome is not known then.
+  std::shared_ptr<async::Cancellation> cancel = nullptr;
 };
 
 struct GetOptions {

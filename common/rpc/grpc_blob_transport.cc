@@ -14,6 +14,8 @@
 namespace rondel::rpc {
 namespace {
 
+// Frames may wait for a node that reads slowly, also those whose request has been given up; then it gets no new ones.
+constexpr size_t kOutgoingBytesMax = 64 << 20;
 constexpr const char* kMethod = "/rondel.storage.v1.Storage/Exchange";
 
 // One Exchange stream, alive until gRPC says it is done.
@@ -39,6 +41,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   Result<uint64_t> begin(std::shared_ptr<Mailbox> mailbox) {
     std::lock_guard lock(mutex_);
     if (broken_) return fail(ErrorCode::kUnavailable, "the connection to the node is broken");
+    if (outgoing_bytes_ > kOutgoingBytesMax) return fail(ErrorCode::kResourceExhausted, "the node does not take what it is sent");
     if (mailboxes_.size() >= requests_max_) return fail(ErrorCode::kResourceExhausted, "too many requests to the node");
     const uint64_t id = ++last_request_;
     mailboxes_.emplace(id, std::move(mailbox));
@@ -53,6 +56,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   void send(Frame frame) {
     std::lock_guard lock(mutex_);
     if (broken_) return;
+    outgoing_bytes_ += size_of(frame);
     outgoing_.push_back(std::move(frame));
     if (!writing_) write_locked();
   }
@@ -83,6 +87,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
       broken_ = true;
       left.swap(mailboxes_);
       outgoing_.clear();
+      outgoing_bytes_ = 0;
     }
     const Error error{ErrorCode::kUnavailable, "the connection to the node ended: " + status.error_message()};
     for (auto& [id, mailbox] : left) mailbox->close(error);
@@ -93,8 +98,12 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   void write_locked() {
     writing_ = true;
     message_ = take_message(outgoing_);
+    outgoing_bytes_ -= message_.Length();
     StartWrite(&message_);
   }
+
+  // As it counts in a message.
+  static size_t size_of(const Frame& frame) { return kFrameHeadBytes + frame.meta.size() + frame.body.size(); }
 
   void dispatch(Frame frame) {
     std::shared_ptr<Mailbox> mailbox;
@@ -115,6 +124,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   std::shared_ptr<Stream> self_;
   mutable std::mutex mutex_;
   std::deque<Frame> outgoing_;
+  size_t outgoing_bytes_ = 0;
   bool writing_ = false;
   bool broken_ = false;
   uint64_t last_request_ = 0;
@@ -149,6 +159,10 @@ class Request {
   }
 
   async::Task<Result<Frame>> next(Deadline deadline) { return mailbox_->next(deadline); }
+  void end_when_cancelled(async::Cancellation* cancel) {
+    if (cancel == nullptr) return;
+    cancel->on_cancel([mailbox = mailbox_] { mailbox->close({ErrorCode::kCancelled, "the answer is no longer wanted"}); });
+  }
   void end() { ended_ = true; }
 
  private:
@@ -164,12 +178,13 @@ PutMeta put_meta(const DiskAddress& to, const model::BlobId& id, uint64_t length
 
 class Upload final : public BlobUpload {
  public:
-  Upload(Result<Request> request, std::string open_meta, Deadline deadline) : deadline_(deadline) {
+  Upload(Result<Request> request, std::string open_meta, const PutOptions& options) : deadline_(options.deadline) {
     if (!request) {
       error_ = request.error();
       return;
     }
     request_.emplace(*std::move(request));
+    request_->end_when_cancelled(options.cancel.get());
     request_->send({.type = FrameType::kPutOpen, .meta = std::move(open_meta)});
   }
 
@@ -279,6 +294,7 @@ class GrpcBlobTransport final : public BlobTransport {
 
   async::Task<Result<void>> put(DiskAddress to, model::BlobId id, PutOptions options, Piece whole) override {
     CO_TRY(Request request, Request::begin(stream_to(to.node, options.background ? kBulk : kSmall)));
+    request.end_when_cancelled(options.cancel.get());
     Frame frame{.type = FrameType::kPut};
     frame.meta = encode(put_meta(to, id, whole.bytes.size(), options)) + encode(whole.digests);
     frame.body = std::move(whole.bytes);
@@ -290,7 +306,7 @@ class GrpcBlobTransport final : public BlobTransport {
   }
 
   std::unique_ptr<BlobUpload> start_put(DiskAddress to, model::BlobId id, uint64_t length, PutOptions options) override {
-    return std::make_unique<Upload>(Request::begin(stream_to(to.node, kBulk)), encode(put_meta(to, id, length, options)), options.deadline);
+    return std::make_unique<Upload>(Request::begin(stream_to(to.node, kBulk)), encode(put_meta(to, id, length, options)), options);
   }
 
   std::unique_ptr<BlobDownload> start_get(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,

@@ -17,10 +17,11 @@ struct Attempt {
   bool ended = false;
   bool flushed = false;
   bool replaced = false;
+  bool stalled = false;
 };
 
 // Lives on one loop; held by the writer until the quorum and by every attempt until its end.
-class ChunkWrite : public std::enable_shared_from_this<ChunkWrite> {
+class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<ChunkWrite> {
  public:
   ChunkWrite(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob, std::vector<rpc::Piece> pieces,
              async::Budget::Reservation buffer, Deadline deadline)
@@ -47,7 +48,20 @@ class ChunkWrite : public std::enable_shared_from_this<ChunkWrite> {
       replace_stalled();
     }
     ++core_->counters.chunks_written;
+    if (anyone_left()) {
+      acknowledged_at_ = std::chrono::steady_clock::now();
+      core_->watch_late(shared_from_this());
+    }
     co_return Result<void>{};
+  }
+
+  // The copies that lack: their disks are told of when slow, and given up when the buffer has been held long enough.
+  bool review(SteadyTime now) override {
+    for (Attempt& attempt : attempts_) {
+      if (!attempt.ended && now >= attempt.started_at + stall_of(attempt)) note_stall(attempt);
+    }
+    if (anyone_left() && now >= acknowledged_at_ + core_->options.late_copy_patience) cancel_.cancel();
+    return anyone_left();
   }
 
  private:
@@ -71,7 +85,7 @@ class ChunkWrite : public std::enable_shared_from_this<ChunkWrite> {
     Core& core = *self->core_;
     const Attempt attempt = self->attempts_[number];
     const ring::Disk& disk = self->ring_->disks()[attempt.disk];
-    rpc::PutOptions options{self->ring_->epoch(), {}, real_clock().now(), false, self->deadline_};
+    rpc::PutOptions options{self->ring_->epoch(), {}, real_clock().now(), false, self->deadline_, {self, &self->cancel_}};
     if (attempt.stands_in_for) options.handoff_for = self->ring_->disks()[*attempt.stands_in_for].id;
     const auto done = co_await write_copy(self->core_, {disk.node, disk.id}, self->blob_, self->pieces_, options);
     if (done) {
@@ -108,10 +122,15 @@ class ChunkWrite : public std::enable_shared_from_this<ChunkWrite> {
       Attempt& attempt = attempts_[i];
       if (attempt.ended || attempt.replaced || now < attempt.started_at + stall_of(attempt)) continue;
       attempt.replaced = true;
-      ++core_->counters.copies_stalled;
-      core_->breakers.failed(ring_->disks()[attempt.disk].id, false);
+      note_stall(attempt);
       (void)replace(attempt.stands_in_for.value_or(attempt.disk));
     }
+  }
+
+  void note_stall(Attempt& attempt) {
+    if (std::exchange(attempt.stalled, true)) return;
+    ++core_->counters.copies_stalled;
+    core_->breakers.failed(ring_->disks()[attempt.disk].id, false);
   }
 
   Duration stall_of(const Attempt& attempt) const { return core_->breakers.stall(ring_->disks()[attempt.disk].id, traffic_); }
@@ -158,6 +177,8 @@ class ChunkWrite : public std::enable_shared_from_this<ChunkWrite> {
   size_t next_handoff_ = 0;
   std::vector<Attempt> attempts_;
   bool finished_ = false;
+  SteadyTime acknowledged_at_{};
+  async::Cancellation cancel_;
   std::shared_ptr<async::OneShot<bool>> changed_;
 };
 

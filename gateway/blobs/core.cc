@@ -32,7 +32,7 @@ async::Task<void> rewrite(std::shared_ptr<Core> core, model::BlobId blob, uint64
   if (done) {
     const auto topology = core->topology.topology();
     const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
-    const rpc::PutOptions options{epoch, {}, real_clock().now(), true, deadline};
+    const rpc::PutOptions options{epoch, {}, real_clock().now(), true, deadline, nullptr};
     done = co_await write_copy(core, damaged, blob, *std::move(pieces), options);
   }
   ++(done ? core->counters.repairs_done : core->counters.repairs_failed);
@@ -40,7 +40,43 @@ async::Task<void> rewrite(std::shared_ptr<Core> core, model::BlobId blob, uint64
   --core->counters.repairs_running;
 }
 
+// Once per loop, as long as something is late there.
+async::Task<void> review_late(std::shared_ptr<Core> core) {
+  async::EventLoop* const loop = async::EventLoop::current();
+  const auto pause = std::clamp<std::chrono::milliseconds>(core->options.stall_min / 4, 1ms, 50ms);
+  for (;;) {
+    co_await async::sleep_for(pause);
+    std::vector<std::weak_ptr<LateWrite>> writes;
+    {
+      std::lock_guard lock(core->late_mutex);
+      writes.swap(core->late[loop]);
+    }
+    const SteadyTime now = std::chrono::steady_clock::now();
+    std::erase_if(writes, [now](const std::weak_ptr<LateWrite>& write) {
+      const auto alive = write.lock();
+      return !alive || !alive->review(now);
+    });
+    std::lock_guard lock(core->late_mutex);
+    auto& left = core->late[loop];
+    left.insert(left.end(), writes.begin(), writes.end());
+    if (!left.empty()) continue;
+    core->late.erase(loop);
+    co_return;
+  }
+}
+
 }  // namespace
+
+void Core::watch_late(std::weak_ptr<LateWrite> write) {
+  bool first = false;
+  {
+    std::lock_guard lock(late_mutex);
+    const auto [entry, added] = late.try_emplace(async::EventLoop::current());
+    entry->second.push_back(std::move(write));
+    first = added;
+  }
+  if (first) run_in_background(review_late(shared_from_this()));
+}
 
 void Core::run_in_background(async::Task<void> task) {
   ++counters.background;
@@ -97,7 +133,7 @@ std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& top
     for (const ring::DiskIndex index : ring->owners(ring->arc_of(blob.ring_hash()))) add(owners, ring->disks()[index], true);
   }
   std::vector<Ranked> others;
-  if (const ring::Ring* ring = topology.current()) {
+  for (const auto& ring : topology.rings) {
     for (const ring::DiskIndex index : ring->handoffs(ring->arc_of(blob.ring_hash()), core.options.handoffs)) {
       add(others, ring->disks()[index], false);
     }
@@ -129,7 +165,9 @@ async::Task<Result<std::vector<rpc::Piece>>> read_whole(std::shared_ptr<Core> co
     std::vector<rpc::Piece> pieces;
     uint64_t got = 0;
     while (got < length) {
-      auto piece = co_await download->next(deadline);
+      // A disk that hangs must not use up the time of those behind it.
+      const auto patience = core->breakers.stall(candidate.disk.disk, DiskBreakers::Traffic::kBulk);
+      auto piece = co_await download->next(std::min(deadline, deadline_in(patience)));
       if (!piece || piece->bytes.empty()) {
         if (!piece) last = piece.error();
         break;

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "common/async/budget.h"
 #include "common/async/event_loop.h"
@@ -15,6 +18,14 @@ struct Counters {
   std::atomic<uint64_t> chunks_written{0}, bytes_written{0}, copies_flushed{0}, handoff_copies{0}, copies_failed{0}, copies_stalled{0},
       copies_dropped{0}, quorum_failures{0}, bytes_read{0}, read_failovers{0}, corrupt_copies{0}, missing_copies{0}, repairs_done{0},
       repairs_failed{0}, repairs_skipped{0}, probes{0}, background{0}, repairs_running{0};
+};
+
+// A chunk that has its quorum and lacks copies.
+class LateWrite {
+ public:
+  virtual ~LateWrite() = default;
+  // On its loop. False: no copy is under way any more.
+  virtual bool review(SteadyTime now) = 0;
 };
 
 struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
@@ -32,6 +43,9 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
   // Rewrites a damaged copy from another one, in the background on the current loop.
   void repair(model::BlobId blob, uint64_t length, rpc::DiskAddress damaged);
 
+  // Reviews the write from time to time, on the current loop, until it is over.
+  void watch_late(std::weak_ptr<LateWrite> write);
+
   // Runs `task` on the current loop and counts it as background work.
   void run_in_background(async::Task<void> task);
 
@@ -44,6 +58,8 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
   async::Budget small_budget;
   Counters counters;
   std::atomic<bool> draining{false};
+  std::mutex late_mutex;
+  std::map<async::EventLoop*, std::vector<std::weak_ptr<LateWrite>>> late;   // Guarded by late_mutex. An entry has its watcher.
 };
 
 using Core = ReplicatedBlobStore::Core;

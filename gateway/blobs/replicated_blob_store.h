@@ -21,6 +21,8 @@ struct ReplicatedBlobStoreOptions {
   // stall_max.
   std::chrono::milliseconds stall_min{500};
   std::chrono::milliseconds stall_max{2'000};
+  // A copy that lacks this long after the quorum is given up: its buffer is wanted, catch-up supplies it.
+  std::chrono::milliseconds late_copy_patience{5'000};
   // A disk that failed is left alone this long, doubled up to the maximum, then probed in the background.
   std::chrono::milliseconds breaker_min{1'000};
   std::chrono::milliseconds breaker_max{5'000};

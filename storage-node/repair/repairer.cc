@@ -213,7 +213,7 @@ async::Task<Result<void>> Repairer::push(engine::Engine& disk, const engine::Blo
   // Under the current epoch: the one it was written under may be fenced by now.
   const auto topology = topology_.topology();
   const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
-  const rpc::PutOptions options{epoch, {}, blob.created_at, true, deadline_in(kPullPatience)};
+  const rpc::PutOptions options{epoch, {}, blob.created_at, true, deadline_in(kPullPatience), nullptr};
   if (blob.length <= model::kPieceBytes) {
     CO_TRY(engine::ReadResult read, disk.read(blob.id, 0, blob.length));
     co_return co_await transport_.put(to, blob.id, options, {std::move(read.bytes), 0, std::move(read.digests)});

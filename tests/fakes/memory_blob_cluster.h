@@ -1,0 +1,87 @@
+// MemoryBlobCluster: the disks of a whole cluster in memory behind BlobTransport, each with faults of its own.
+//
+// Passes tests/contract/blob_transport. What it does at once a node does after a flush, so every blob it holds counts as
+// flushed. Safe for concurrent use; faults may change while requests are under way.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "common/rpc/blob_transport.h"
+
+namespace rondel::fakes {
+
+struct DiskFaults {
+  bool unreachable = false;          // No connection: kUnavailable at once.
+  bool silent = false;               // Takes what is sent (one window of a large blob), answers nothing: the deadline decides.
+  bool full = false;                 // Writes: kResourceExhausted.
+  bool flips_bits = false;           // Reads: the stored bytes are damaged.
+  bool loses_answers = false;        // Writes are done, their answer never comes.
+  Duration delay{};                  // Before every answer and every piece.
+};
+
+class MemoryBlobCluster final : public rpc::BlobTransport {
+ public:
+  struct Stored {
+    std::string bytes;
+    uint64_t ring_epoch = 0;
+    model::DiskId handoff_for;
+    bool background = false;         // Came as repair or catch-up traffic.
+  };
+
+  void add_disk(const rpc::DiskAddress& disk);
+  void set_faults(const model::DiskId& disk, DiskFaults faults);
+  // Every disk refuses writes of older epochs (kPrecondition).
+  void fence(uint64_t min_epoch);
+
+  // What lies on a disk.
+  std::optional<Stored> find(const model::DiskId& disk, const model::BlobId& blob) const;
+  std::set<model::DiskId> holders(const model::BlobId& blob) const;
+  std::vector<model::BlobId> blobs() const;                           // On any disk.
+  // Changes a disk behind its back. REQUIRES: the blob is there.
+  void rot(const model::DiskId& disk, const model::BlobId& blob, uint64_t byte);
+  void erase(const model::DiskId& disk, const model::BlobId& blob);
+
+  // Requests so far: puts begun, reads begun, stats.
+  uint64_t puts(const model::DiskId& disk) const;
+  uint64_t gets(const model::DiskId& disk) const;
+  uint64_t stats(const model::DiskId& disk) const;
+
+  async::Task<Result<void>> put(rpc::DiskAddress to, model::BlobId id, rpc::PutOptions options, rpc::Piece whole) override;
+  std::unique_ptr<rpc::BlobUpload> start_put(rpc::DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options) override;
+  std::unique_ptr<rpc::BlobDownload> start_get(rpc::DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
+                                               rpc::GetOptions options) override;
+  async::Task<Result<rpc::BlobStat>> stat(rpc::DiskAddress at, model::BlobId id, Deadline deadline) override;
+
+ private:
+  friend class MemoryUpload;
+  friend class MemoryDownload;
+
+  struct Held {
+    Stored stored;
+    std::vector<hash::BlockDigest> digests;
+  };
+  struct Disk {
+    model::NodeId node;
+    DiskFaults faults;
+    std::map<model::BlobId, Held> blobs;
+    uint64_t puts = 0;
+    uint64_t gets = 0;
+    uint64_t stats = 0;
+  };
+
+  // Waits out delay and silence; then the disk's word on whether it serves.
+  async::Task<Result<void>> reach(rpc::DiskAddress disk, Deadline deadline, std::shared_ptr<async::Cancellation> cancel = nullptr);
+  Result<void> admit(const rpc::DiskAddress& to, const rpc::PutOptions& options) const;
+  async::Task<Result<void>> store(rpc::DiskAddress to, model::BlobId id, std::string bytes, rpc::PutOptions options);
+  DiskFaults faults_of(const rpc::DiskAddress& disk) const;
+  void count(const rpc::DiskAddress& disk, uint64_t Disk::* counter);
+
+  mutable std::mutex mutex_;
+  std::map<model::DiskId, Disk> disks_;
+  uint64_t min_epoch_ = 0;
+};
+
+}  // namespace rondel::fakes

@@ -1,0 +1,201 @@
+// Reading: verified, failing over, believing "not found" only when everybody says so, repairing what was damaged.
+#include "tests/unit/gateway/blobs/blobs_fixture.h"
+
+namespace rondel::blobs {
+namespace {
+
+class Read : public BlobsTest {
+ protected:
+  void SetUp() override {
+    BlobsTest::SetUp();
+    text_ = make_text(kSize);
+    stream_ = write(text_).value();
+  }
+
+  model::BlobId blob(uint32_t chunk = 0) const { return {stream_.id, chunk}; }
+
+  // The owner of the first chunk that was asked last.
+  void silence_who_serves() {
+    for (const ring::Disk& owner : owners(blob())) {
+      if (cluster_.gets(owner.id) > std::exchange(asked_[owner.id], cluster_.gets(owner.id))) cluster_.set_faults(owner.id, {.silent = true});
+    }
+  }
+
+  static constexpr size_t kSize = model::kChunkBytes + 700'000;
+  std::string text_;
+  WrittenStream stream_;
+  std::map<model::DiskId, uint64_t> asked_;
+};
+
+TEST_F(Read, RangesOfSeveralStreamsComeAsOneRun) {
+  const std::string other_text = make_text(5000, 2);
+  const WrittenStream other = write(other_text).value();
+  const uint64_t seam = model::kChunkBytes;
+  const auto text = run(read_task({{stream_.id, kSize, seam - 10, 20}, {other.id, 5000, 0, 5000}, {stream_.id, kSize, 0, 0}, {stream_.id, kSize, kSize - 1, 1}}));
+  EXPECT_EQ(text.value(), text_.substr(seam - 10, 20) + other_text + text_.substr(kSize - 1));
+  EXPECT_EQ(run(read_task({})).value(), "");
+}
+
+TEST_F(Read, RandomRangesAreExact) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 40; ++i) {
+    const uint64_t offset = random() % kSize;
+    const uint64_t length = 1 + random() % std::min<uint64_t>(kSize - offset, i % 2 == 0 ? 100'000 : kSize);
+    ASSERT_TRUE(read(stream_, offset, length).value() == text_.substr(offset, length)) << offset << " + " << length;
+  }
+}
+
+TEST_F(Read, OneGoodCopyIsEnoughWhateverAilsTheOthers) {
+  const auto list = owners(blob());
+  const std::vector<fakes::DiskFaults> ailments{{.unreachable = true}, {.silent = true}, {.flips_bits = true}};
+  for (size_t good = 0; good < list.size(); ++good) {
+    for (const auto& first : ailments) {
+      for (const auto& second : ailments) {
+        fault_all({});
+        cluster_.set_faults(list[(good + 1) % 3].id, first);
+        cluster_.set_faults(list[(good + 2) % 3].id, second);
+        reopen();
+        EXPECT_TRUE(read(stream_, 0, 1000).value() == text_.substr(0, 1000));
+        EXPECT_TRUE(read(stream_, 0, 1'000'000).value() == text_.substr(0, 1'000'000));
+        EXPECT_EQ(store_->health().repairs_done, store_->health().corrupt_copies) << "a silent disk does not keep others from being repaired";
+      }
+    }
+  }
+}
+
+TEST_F(Read, AMissingCopyIsReadElsewhereAndCounted) {
+  const auto list = owners(blob());
+  cluster_.erase(list[0].id, blob());
+  cluster_.erase(list[1].id, blob());
+  EXPECT_TRUE(read(stream_, 0, 10));
+  EXPECT_LE(store_->health().missing_copies, 2u);
+  EXPECT_EQ(store_->health().missing_copies, store_->health().read_failovers);
+}
+
+TEST_F(Read, AHandoffCopyIsFound) {
+  const std::string text = make_text(1000, 3);
+  fault_all({.delay = 3ms});   // The refusal comes before the quorum.
+  fault_zone("z2", {.unreachable = true});
+  const auto written = write(text).value();
+  fault_all({});
+  reopen();
+  // Only the stand-in has it.
+  for (const ring::Disk& owner : owners({written.id, 0})) {
+    if (cluster_.find(owner.id, {written.id, 0})) cluster_.erase(owner.id, {written.id, 0});
+  }
+  EXPECT_TRUE(read(written).value() == text);
+}
+
+TEST_F(Read, NotFoundIsBelievedOnlyWhenEverybodySaysSo) {
+  for (const ring::Disk& owner : owners(blob())) cluster_.erase(owner.id, blob());
+  EXPECT_EQ(read(stream_, 0, 10).error().code, ErrorCode::kNotFound);
+  for (const ring::Disk& disk : disks_) {
+    for (const fakes::DiskFaults& faults : {fakes::DiskFaults{.unreachable = true}, fakes::DiskFaults{.silent = true}}) {
+      fault_all({});
+      cluster_.set_faults(disk.id, faults);
+      reopen();
+      EXPECT_EQ(read(stream_, 0, 10).error().code, ErrorCode::kUnavailable);
+    }
+  }
+}
+
+TEST_F(Read, WhenEveryCopyIsDamagedThatIsSaid) {
+  for (const ring::Disk& owner : owners(blob())) cluster_.rot(owner.id, blob(), 5);
+  EXPECT_EQ(read(stream_, 0, 10).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(store_->health().corrupt_copies, 3u);
+  EXPECT_TRUE(read(stream_, 100'000, 10)) << "other blocks are whole";
+}
+
+TEST_F(Read, DamagedCopiesThatWereMetAreRewritten) {
+  const auto list = owners(blob());
+  cluster_.rot(list[0].id, blob(), 5);
+  cluster_.rot(list[1].id, blob(), 300'000);
+  EXPECT_TRUE(read(stream_).value() == text_);
+  const BlobHealth health = store_->health();
+  EXPECT_EQ(health.repairs_done, health.corrupt_copies);
+  for (size_t i = 0; i < 2; ++i) {
+    const auto stored = cluster_.find(list[i].id, blob());
+    if (stored->background) EXPECT_TRUE(stored->bytes == text_.substr(0, model::kChunkBytes));
+  }
+  // Once each was asked first nothing damaged is left.
+  for (int i = 0; i < 3; ++i) {
+    reopen();
+    for (const ring::Disk& owner : list) {
+      fault_all({.unreachable = true});
+      cluster_.set_faults(owner.id, {});
+      cluster_.set_faults(list[2].id, {});
+      EXPECT_TRUE(read(stream_, 0, model::kChunkBytes));
+      fault_all({});
+      (void)write("abc");
+    }
+  }
+}
+
+TEST_F(Read, OwnersOfEveryLiveEpochAreAsked) {
+  // A new ring in which other disks own everything.
+  std::vector<ring::Disk> fresh;
+  for (int i = 0; i < 3; ++i) {
+    fresh.push_back({model::DiskId::random(), model::NodeId::random(), "n" + std::to_string(i), "y" + std::to_string(i), 1ull << 40});
+    cluster_.add_disk({fresh.back().node, fresh.back().id});
+  }
+  auto next = std::make_shared<const ring::Ring>(ring_->change(fresh).value());
+  topology_.set({next});
+  EXPECT_EQ(read(stream_, 0, 10).error().code, ErrorCode::kNotFound);
+  topology_.set({next, ring_});
+  EXPECT_EQ(read(stream_, 0, 10).value(), text_.substr(0, 10));
+}
+
+TEST_F(Read, HandoffDisksOfEveryLiveEpochAreAsked) {
+  const std::string text = make_text(1000, 3);
+  fault_all({.delay = 3ms});   // The refusal comes before the quorum.
+  fault_zone("z2", {.unreachable = true});
+  const auto written = write(text).value();
+  fault_all({});
+  for (const ring::Disk& owner : owners({written.id, 0})) {
+    if (cluster_.find(owner.id, {written.id, 0})) cluster_.erase(owner.id, {written.id, 0});
+  }
+  std::vector<ring::Disk> fresh;
+  for (int i = 0; i < 3; ++i) {
+    fresh.push_back({model::DiskId::random(), model::NodeId::random(), "n" + std::to_string(i), "y" + std::to_string(i), 1ull << 40});
+    cluster_.add_disk({fresh.back().node, fresh.back().id});
+  }
+  topology_.set({std::make_shared<const ring::Ring>(ring_->change(fresh).value()), ring_});
+  reopen();
+  EXPECT_TRUE(read(written).value_or("lost") == text);
+}
+
+TEST_F(Read, ADiskThatStopsInTheMiddleIsLeftForAnother) {
+  const auto slow_down = [this]() -> async::Task<Result<std::string>> {
+    auto reader = store_->open_reader({{stream_.id, kSize, 0, kSize}}, deadline_in(30s));
+    std::string text;
+    for (int piece = 0;; ++piece) {
+      CO_TRY(const ByteSlice bytes, co_await reader->next());
+      if (bytes.empty()) co_return text;
+      text += as_text(bytes.view());
+      if (piece == 2 || piece == 5) silence_who_serves();
+    }
+  };
+  EXPECT_TRUE(run(slow_down()).value() == text_);
+}
+
+TEST_F(Read, NothingIsHeldAfterwards) {
+  EXPECT_TRUE(read(stream_));
+  const auto abandoned = [this]() -> async::Task<Result<void>> {
+    auto reader = store_->open_reader({{stream_.id, kSize, 0, kSize}}, deadline_in(30s));
+    CO_TRY_VOID(co_await reader->next());
+    co_return Result<void>{};
+  };
+  EXPECT_TRUE(run(abandoned()));
+  EXPECT_EQ(store_->health().buffer_bytes_in_use, 0u);
+}
+
+TEST_F(Read, TheDeadlineBoundsEverything) {
+  fault_all({.silent = true});
+  auto options = quick();
+  options.stall_min = options.stall_max = std::chrono::hours(1);
+  reopen(options);
+  EXPECT_FALSE(run(read_task({{stream_.id, kSize, 0, 10}}, 100ms)));
+}
+
+}  // namespace
+}  // namespace rondel::blobs
