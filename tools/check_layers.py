@@ -33,12 +33,13 @@ ALLOWED = {
     "storage-node/main": {"common", "proto", "storage-node"},
     "gateway/s3": {"common"},
     "gateway/auth": {"common", "metadata"},
+    "gateway/encryption": {"common", "metadata"},
     "gateway/blobs": {"common"},
     "gateway/cluster": {"common", "metadata", "proto"},
-    "gateway/operations": {"common", "metadata", "gateway/s3", "gateway/auth", "gateway/blobs", "gateway/cluster"},
+    "gateway/operations": {"common", "metadata", "gateway/s3", "gateway/auth", "gateway/encryption", "gateway/blobs", "gateway/cluster"},
     "gateway/admin": {"common", "metadata", "gateway"},
     "gateway/main": {"common", "metadata", "gateway", "proto"},
-    "cli": {"common", "proto", "metadata"},
+    "cli": {"common", "proto", "metadata", "gateway/encryption"},
     "bench": {"common", "proto"},
 }
 

@@ -1,16 +1,48 @@
-// AES-256-GCM for small secrets at rest.
+// AES-256-GCM: small secrets at rest, and long texts message by message.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "common/base/bytes.h"
 #include "common/base/result.h"
 
 namespace rondel::crypto {
+
+inline constexpr size_t kAeadKeyBytes = 32;
+inline constexpr size_t kAeadNonceBytes = 12;
+inline constexpr size_t kAeadTagBytes = 16;
 
 // 12 random bytes of nonce, ciphertext, 16 bytes of tag. `key`: 32 bytes. `context` is authenticated, not stored.
 Result<std::string> seal(std::string_view key, std::string_view plaintext, std::string_view context);
 // kCorruption: wrong key or context, or damaged.
 Result<std::string> open(std::string_view key, std::string_view sealed, std::string_view context);
+
+// Many messages under one key, each given in pieces of any length: the key schedule is made once. The caller never gives the
+// same nonce to two messages of a key. One thread at a time. Source: NIST SP 800-38D.
+class Aead {
+ public:
+  enum class Direction { kSeal, kOpen };
+
+  // REQUIRES: 32 bytes of key.
+  Aead(std::string_view key, Direction direction);
+  ~Aead();
+  Aead(Aead&&) noexcept;
+  Aead& operator=(Aead&&) noexcept;
+
+  // Begins a message; one that was begun before and not finished is given up. REQUIRES: 12 bytes of nonce.
+  void begin(ByteView nonce, ByteView additional);
+  // Writes in.size() bytes to `out`. What is opened must not be believed before finish_open() says so. REQUIRES: at most 1 GiB.
+  void update(ByteView in, std::byte* out);
+  // Writes 16 bytes.
+  void finish_seal(std::byte* tag);
+  // False: damaged, or other key, nonce or additional data. REQUIRES: 16 bytes.
+  bool finish_open(ByteView tag);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace rondel::crypto

@@ -1,0 +1,72 @@
+// KeyRing: our own key management. Keys are rows shared by all gateways (metadata::KmsKeyStore), their material sealed by the
+// master key; a gateway keeps them open in memory and asks for changes every second.
+//
+// A key that another gateway or the command line disabled, enabled or rotated is seen here within kPollEvery of the database
+// being reachable. While it is not reachable, keys work on as they are known for kUncertainLife, then kUnavailable.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "common/async/task_group.h"
+#include "gateway/encryption/key_management.h"
+#include "metadata/store/kms_key_store.h"
+
+namespace rondel::encryption {
+
+struct KeyRingOptions {
+  crypto::Secret master_key;               // 32 bytes.
+  // Keys that make themselves when first used.
+  std::vector<std::string> self_made;
+  const Clock* clock = &real_clock();
+};
+
+class KeyRing final : public KeyManagement {
+ public:
+  static constexpr Duration kPollEvery = std::chrono::seconds(1);
+  static constexpr Duration kUncertainLife = std::chrono::seconds(30);
+
+  KeyRing(metadata::KmsKeyStore& store, KeyRingOptions options);
+
+  // Asks for changes until the group stops.
+  async::Task<void> run(async::TaskGroup& group);
+
+  async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context, Deadline deadline) override;
+  async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
+  async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
+  async::Task<Result<void>> check_usable(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> create(std::string key, Deadline deadline) override;
+  async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override;
+  async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> rotate(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> set_enabled(std::string key, bool enabled, Deadline deadline) override;
+
+ private:
+  struct Key {
+    bool enabled = true;
+    SystemTime created_at;
+    std::vector<crypto::Secret> versions;  // Number 1 first.
+  };
+  using KeyPointer = std::shared_ptr<const Key>;
+
+  async::Task<Result<void>> refresh(Deadline deadline);
+  // Known well enough without asking, or asked now.
+  async::Task<Result<void>> ensure_known(Deadline deadline);
+  async::Task<Result<KeyPointer>> find(std::string name, Deadline deadline);
+  async::Task<Result<KeyPointer>> find_enabled(std::string name, Deadline deadline);
+  KeyPointer cached(const std::string& name) const;
+  Result<KeyPointer> opened(const metadata::KmsKey& row) const;
+  Result<std::string> sealed_material(const std::string& name, uint32_t version) const;
+
+  metadata::KmsKeyStore& store_;
+  const KeyRingOptions options_;
+  const std::string master_key_id_;
+  mutable std::mutex mutex_;
+  std::map<std::string, KeyPointer> keys_;   // Guarded by mutex_, as is the rest.
+  uint64_t change_ = 0;
+  std::optional<SteadyTime> known_at_;
+};
+
+}  // namespace rondel::encryption

@@ -1,0 +1,65 @@
+// VaultKeyManagement: named keys in HashiCorp Vault's transit secrets engine.
+//
+// Keys are made by Vault's own means or by create(); enabling and disabling is Vault's policy, not ours (kUnimplemented). The
+// token is read from a file, and read again when Vault refuses it. The context is sent along: a derived key binds it, any
+// other key ignores it (the envelope binds the data key in any case). Source: "Transit secrets engine (API)", Vault.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "common/async/budget.h"
+#include "common/http/client.h"
+#include "gateway/encryption/key_management.h"
+
+namespace rondel::encryption {
+
+struct VaultOptions {
+  http::Endpoint endpoint;
+  std::string token_file;                            // One line.
+  std::string mount = "transit";
+  std::string name_space;                            // X-Vault-Namespace; empty = none.
+  Duration timeout = std::chrono::seconds(2);        // Of one call; the caller's deadline may be earlier.
+  size_t calls_max = 64;                             // At the same time; further ones wait.
+};
+
+// Destroyed after the loops that used it have ended, or on the only one.
+class VaultKeyManagement final : public KeyManagement {
+ public:
+  explicit VaultKeyManagement(VaultOptions options);
+  ~VaultKeyManagement() override;
+
+  async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context, Deadline deadline) override;
+  async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
+  async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
+  async::Task<Result<void>> check_usable(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> create(std::string key, Deadline deadline) override;
+  async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override;
+  async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> rotate(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> set_enabled(std::string key, bool enabled, Deadline deadline) override;
+
+ private:
+  using Connection = std::unique_ptr<http::ClientConnection>;
+  using Fields = std::vector<std::pair<std::string, std::string>>;  // Of a JSON body.
+
+  // POST /v1/MOUNT/VERB/KEY; the answer's body, which the caller wipes when it holds a key.
+  async::Task<Result<std::string>> call_key(std::string verb, std::string key, Fields body, Deadline deadline);
+  async::Task<Result<std::string>> call(std::string method, std::string path, std::string body, Deadline deadline);
+  async::Task<Result<http::ClientResponse>> send(const std::string& method, const std::string& path, const std::string& body, Deadline deadline);
+  Result<crypto::Secret> token();
+  // False: the file says what is known already.
+  bool reload_token();
+  Connection take_connection();
+  void give_back(Connection connection);
+
+  const VaultOptions options_;
+  async::Budget calls_;
+  std::mutex mutex_;
+  crypto::Secret token_;                                    // Guarded by mutex_, as is the rest.
+  std::map<async::EventLoop*, std::vector<Connection>> idle_;  // A connection stays on its loop.
+};
+
+}  // namespace rondel::encryption
