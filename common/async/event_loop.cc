@@ -64,8 +64,9 @@ EventLoop* EventLoop::current() { return current_loop; }
 
 void EventLoop::run() {
   EventLoop* const outer = std::exchange(current_loop, this);
-  impl_->context.restart();
+  // Made ready for the next run afterwards, not before: a stop() that came first must not be lost.
   impl_->context.run();
+  impl_->context.restart();
   current_loop = outer;
 }
 

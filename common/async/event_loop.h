@@ -37,7 +37,7 @@ class EventLoop {
   // Runs until stop(). Called by one thread at a time.
   void run();
 
-  // Makes run() return after the function that runs now. Safe from any thread and from a signal-handling thread.
+  // Makes run() return after the function that runs now, or the next run() when none does. Safe from any thread and from a signal-handling thread.
   void stop();
 
   // Runs `function` on the loop's thread, in order of posting. Safe from any thread, also while the loop does not run.

@@ -113,5 +113,18 @@ TEST(TaskGroupTest, KnowsWhenWorkIsOver) {
   EXPECT_EQ(block_on(scenario()), 10);
 }
 
+TEST(EventLoop, AStopBeforeRunIsNotLost) {
+  EventLoop loop;
+  loop.stop();
+  loop.run();
+  bool ran = false;
+  loop.post([&] {
+    ran = true;
+    loop.stop();
+  });
+  loop.run();
+  EXPECT_TRUE(ran);
+}
+
 }  // namespace
 }  // namespace rondel::async

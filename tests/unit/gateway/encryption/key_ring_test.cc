@@ -1,0 +1,120 @@
+#include "gateway/encryption/key_ring.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/fakes/memory_kms_key_store.h"
+
+namespace rondel::encryption {
+namespace {
+
+class ManualClock final : public Clock {
+ public:
+  SystemTime now() const override { return {}; }
+  SteadyTime steady_now() const override { return steady; }
+  SteadyTime steady{std::chrono::hours(1)};
+};
+
+class KeyRingTest : public testing::Test {
+ protected:
+  KeyRing make_ring(char master = 'm') {
+    return KeyRing(store, {crypto::Secret(std::string(32, master)), {"made-by-itself"}, &clock});
+  }
+  static Deadline soon() { return deadline_in(std::chrono::seconds(5)); }
+  template <class T>
+  static T run(async::Task<T> task) { return async::block_on(std::move(task)); }
+
+  fakes::MemoryKmsKeyStore store;
+  ManualClock clock;
+};
+
+TEST_F(KeyRingTest, WrapsAndUnwraps) {
+  KeyRing ring = make_ring();
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  const auto made = run(ring.generate_data_key("one", "context", soon()));
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->plaintext.size(), 32U);
+  EXPECT_EQ(run(ring.unwrap("one", made->wrapped, "context", soon()))->view(), made->plaintext.view());
+  EXPECT_EQ(run(ring.unwrap("one", made->wrapped, "other", soon())).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(run(ring.unwrap("one", made->wrapped.substr(0, 3), "context", soon())).error().code, ErrorCode::kCorruption);
+  ASSERT_TRUE(run(ring.create("two", soon())));
+  EXPECT_EQ(run(ring.unwrap("two", made->wrapped, "context", soon())).error().code, ErrorCode::kCorruption);
+  for (size_t i = 0; i < made->wrapped.size(); ++i) {
+    std::string damaged = made->wrapped;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    EXPECT_EQ(run(ring.unwrap("one", damaged, "context", soon())).error().code, ErrorCode::kCorruption) << i;
+  }
+}
+
+TEST_F(KeyRingTest, UnknownKeysAndNames) {
+  KeyRing ring = make_ring();
+  EXPECT_EQ(run(ring.generate_data_key("absent", "", soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(ring.generate_data_key("no such name\n", "", soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(ring.create("", soon())).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(run(ring.create(std::string(257, 'a'), soon())).error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  EXPECT_EQ(run(ring.create("one", soon())).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(run(ring.rotate("absent", soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(ring.set_enabled("absent", false, soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(run(ring.generate_data_key("made-by-itself", "", soon())));
+}
+
+TEST_F(KeyRingTest, OlderVersionsOpenAfterRotation) {
+  KeyRing ring = make_ring();
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  const auto old = run(ring.generate_data_key("one", "c", soon())).value();
+  ASSERT_TRUE(run(ring.rotate("one", soon())));
+  EXPECT_EQ(run(ring.describe("one", soon()))->newest_version, 2U);
+  EXPECT_EQ(run(ring.unwrap("one", old.wrapped, "c", soon()))->view(), old.plaintext.view());
+  const auto renewed = run(ring.rewrap("one", old.wrapped, "c", soon())).value();
+  EXPECT_EQ(renewed.substr(0, 4), std::string("\0\0\0\2", 4));
+  EXPECT_EQ(run(ring.unwrap("one", renewed, "c", soon()))->view(), old.plaintext.view());
+}
+
+TEST_F(KeyRingTest, GatewaysSeeEachOthersChanges) {
+  KeyRing first = make_ring();
+  KeyRing second = make_ring();
+  ASSERT_TRUE(run(first.create("one", soon())));
+  ASSERT_TRUE(run(second.generate_data_key("one", "", soon())));   // Asked for at once, as it is unknown.
+  ASSERT_TRUE(run(first.rotate("one", soon())));
+  const auto newest = run(first.generate_data_key("one", "", soon())).value();
+  EXPECT_TRUE(run(second.unwrap("one", newest.wrapped, "", soon())));
+  ASSERT_TRUE(run(first.set_enabled("one", false, soon())));
+  EXPECT_EQ(run(first.unwrap("one", newest.wrapped, "", soon())).error().code, ErrorCode::kPrecondition);
+  // One poll, as the running gateway does every second.
+  EXPECT_TRUE(run(second.list(soon())));
+  EXPECT_EQ(run(second.generate_data_key("one", "", soon())).error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(run(second.check_usable("one", soon())).error().code, ErrorCode::kPrecondition);
+  ASSERT_TRUE(run(second.set_enabled("one", true, soon())));
+  EXPECT_TRUE(run(second.check_usable("one", soon())));
+}
+
+TEST_F(KeyRingTest, WorksOnForAWhileWithoutDatabase) {
+  KeyRing ring = make_ring();
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  ASSERT_TRUE(run(ring.generate_data_key("one", "", soon())));
+  const int loads = store.loads;
+  store.unavailable = true;
+  EXPECT_TRUE(run(ring.generate_data_key("one", "", soon())));
+  EXPECT_EQ(store.loads, loads);
+  clock.steady += KeyRing::kUncertainLife + std::chrono::seconds(1);
+  EXPECT_EQ(run(ring.generate_data_key("one", "", soon())).error().code, ErrorCode::kUnavailable);
+  store.unavailable = false;
+  EXPECT_TRUE(run(ring.generate_data_key("one", "", soon())));
+}
+
+TEST_F(KeyRingTest, AnotherMasterKeyOpensNothing) {
+  KeyRing ring = make_ring();
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  KeyRing other = make_ring('n');
+  EXPECT_EQ(run(other.generate_data_key("one", "", soon())).error().code, ErrorCode::kCorruption);
+}
+
+TEST_F(KeyRingTest, TheDatabaseHoldsNoDataKey) {
+  KeyRing ring = make_ring();
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  const auto made = run(ring.generate_data_key("one", "", soon())).value();
+  EXPECT_EQ((store.everything() + made.wrapped).find(made.plaintext.view()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rondel::encryption
