@@ -1141,7 +1141,8 @@ begin
 end $$;
 
 create function complete_upload(b bigint, settings bigint, u bytea, k bytea, clock bytea, versioning smallint, numbers integer[],
-  etags text[], new_etag text, algorithm smallint, type smallint, new_checksum bytea, new_size bigint, c conditions)
+  etags text[], new_etag text, algorithm smallint, type smallint, new_checksum bytea, new_size bigint, c conditions,
+  default_mode smallint, default_until bigint)
 returns outcome language plpgsql as $$
 declare
   up uploads;
@@ -1205,8 +1206,9 @@ begin
   delete from uploads where id = u;
 
   n := row(b, k, clock, true, false, true, new_size, new_etag, up.owner_account, algorithm, type, new_checksum, up.headers,
-           cardinality(numbers), extents, clock, null, null, null, up.acl, up.tags, up.retain_mode, up.retain_until, up.legal_hold,
-           up.encryption, null, null);
+           cardinality(numbers), extents, clock, null, null, null, up.acl, up.tags,
+           coalesce(up.retain_mode, default_mode), case when up.retain_mode is null then default_until else up.retain_until end,
+           up.legal_hold, up.encryption, null, null);
   if extents = 1 then
     delete from object_extents where manifest = clock returning stream, stream_size, stream_offset
       into n.stream, n.stream_size, n.stream_offset;

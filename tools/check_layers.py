@@ -17,6 +17,7 @@ ALLOWED = {
     "common/crypto": {"common/base", "common/model"},
     "common/sigv4": {"common/base", "common/model", "common/crypto"},
     "common/ring": {"common/base", "common/model"},
+    "common/lifecycle": {"common/base"},
     "common/rpc": {"common/base", "common/model", "common/async", "common/hash", "proto"},
     "common/http": {"common/base", "common/model", "common/async", "common/crypto"},
     "common/log": {"common/base", "common/model"},

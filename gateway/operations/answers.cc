@@ -42,6 +42,7 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
     case Status::kNoSuchKey:
       error.code = ErrorCode::kNoSuchKey;
       error.details = {{"Key", context.request.key}};
+      if (outcome.delete_marker) error.headers = {{"x-amz-delete-marker", "true"}, {"x-amz-version-id", version_text(outcome.version, outcome.is_null)}};
       break;
     case Status::kSourceChanged: error.code = ErrorCode::kPreconditionFailed; break;
     case Status::kNoSuchUpload:
@@ -92,6 +93,10 @@ s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text) {
   name.id = model::VersionId::from_hex(*text);
   if (!name.id) return s3::fail(ErrorCode::kInvalidArgument, "Invalid version id specified", {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*text)}});
   return name;
+}
+
+void add_version_header(http::Fields& fields, const Context& context, const model::VersionId& version, bool is_null) {
+  if (context.bucket->versioning != metadata::Versioning::kNever) fields.add("x-amz-version-id", version_text(version, is_null));
 }
 
 std::string version_text(const model::VersionId& version, bool is_null) { return is_null ? "null" : version.to_hex(); }

@@ -1,8 +1,10 @@
 // ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
 #include "common/base/encoding.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/settings_handlers.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/http_values.h"
+#include "gateway/s3/lock_documents.h"
 
 namespace rondel::operations {
 namespace {
@@ -10,12 +12,13 @@ namespace {
 using metadata::BucketStatus;
 using s3::ErrorCode;
 
+constexpr std::string_view kLockEnabled = "x-amz-bucket-object-lock-enabled";
 constexpr std::string_view kFirstRegion = "us-east-1";   // Its location constraint is the empty one.
 
 s3::S3Result<void> check_bucket_settings(const http::Fields& fields) {
   if (const auto acl = fields.find("x-amz-acl"); acl && *acl != "private") return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-acl"}});
-  if (const auto lock = fields.find("x-amz-bucket-object-lock-enabled"); lock && !http::iequals(*lock, "false")) {
-    return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-bucket-object-lock-enabled"}});
+  if (const auto lock = fields.find(kLockEnabled); lock && !http::iequals(*lock, "false") && !http::iequals(*lock, "true")) {
+    return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", std::string(kLockEnabled)}, {"ArgumentValue", std::string(*lock)}});
   }
   if (const auto ownership = fields.find("x-amz-object-ownership"); ownership && *ownership != "BucketOwnerEnforced") {
     return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-object-ownership"}});
@@ -67,7 +70,6 @@ Answer<Response> create_bucket(Context& context) {
   CO_S3_VOID(check_bucket_settings(context.fields()));
   CO_S3(const std::string text, co_await read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::CreateBucketDocument document, s3::parse_create_bucket_document(text));
-  if (document.has_tags) co_return s3::fail(ErrorCode::kNotImplemented);
   const std::string& constraint = document.location_constraint;
   if (!constraint.empty() && constraint != region && !(constraint == "EU" && region == "eu-west-1")) {
     if (region == kFirstRegion) co_return s3::fail(ErrorCode::kInvalidLocationConstraint, {}, {{"LocationConstraint", constraint}});
@@ -77,6 +79,9 @@ Answer<Response> create_bucket(Context& context) {
   request.name = context.request.bucket;
   request.owner_account = context.account();
   request.region = region;
+  request.object_lock = http::iequals(context.fields().find(kLockEnabled).value_or(""), "true");
+  if (request.object_lock) request.settings[metadata::SettingKind::kObjectLock] = s3::write_object_lock_document({});
+  if (!document.tags.empty()) request.settings[metadata::SettingKind::kTagging] = tagging_document(document.tags);
   CO_S3(const metadata::BucketOutcome outcome, co_await context.services.store.create_bucket(std::move(request), context.metadata_deadline()));
   context.services.directory.forget_bucket(context.request.bucket);
   switch (outcome.status) {

@@ -12,6 +12,7 @@
 #include "gateway/blobs/blob_store.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/request.h"
+#include "gateway/operations/lifecycle_rules.h"
 #include "metadata/store/directory.h"
 #include "metadata/store/metadata_store.h"
 
@@ -34,6 +35,7 @@ struct Services {
   auth::Authenticator& authenticator;
   const Clock& clock;
   Settings settings;
+  std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
 };
 
 // The answer: either a whole body, a head alone (HEAD, 204, 304), or a stream.

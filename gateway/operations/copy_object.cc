@@ -2,7 +2,9 @@
 #include "common/base/encoding.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/object_attributes.h"
 #include "gateway/operations/object_headers.h"
+#include "gateway/operations/settings_handlers.h"
 #include "gateway/s3/http_values.h"
 
 namespace rondel::operations {
@@ -28,6 +30,7 @@ Answer<Found> find_source(Context& context) {
   if (const auto expected = context.fields().find("x-amz-source-expected-bucket-owner"); expected && *expected != source.bucket->owner_account) {
     co_return s3::fail(ErrorCode::kAccessDenied);
   }
+  CO_S3_VOID(charges_requester(context, *source.bucket));
   metadata::ObjectQuery query;
   query.bucket = source.named.bucket;
   query.key = source.named.key;
@@ -73,11 +76,13 @@ Answer<Digests> read_digests(Context& context, const metadata::ObjectVersion& ob
   co_return Digests{to_hex(as_bytes(md5.finish())), checksum.finish()};
 }
 
-s3::S3Result<bool> replaces_metadata(const http::Fields& fields) {
-  const auto directive = fields.find("x-amz-metadata-directive");
+// x-amz-metadata-directive, x-amz-tagging-directive.
+s3::S3Result<bool> replaces(const http::Fields& fields, const std::string& what) {
+  const std::string name = "x-amz-" + what + "-directive";
+  const auto directive = fields.find(name);
   if (!directive || *directive == "COPY") return false;
   if (*directive == "REPLACE") return true;
-  return s3::fail(ErrorCode::kInvalidArgument, "Unknown metadata directive.", {{"ArgumentName", "x-amz-metadata-directive"}, {"ArgumentValue", std::string(*directive)}});
+  return s3::fail(ErrorCode::kInvalidArgument, "Unknown " + what + " directive.", {{"ArgumentName", name}, {"ArgumentValue", std::string(*directive)}});
 }
 
 void write_copied(s3::XmlWriter& xml, const std::string& etag, SystemTime modified) {
@@ -120,7 +125,9 @@ s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields) {
 
 Answer<Response> copy_object(Context& context) {
   CO_S3_VOID(check_object_settings(context.fields()));
-  CO_S3(const bool replace, replaces_metadata(context.fields()));
+  CO_S3(const bool replace, replaces(context.fields(), "metadata"));
+  CO_S3(const bool replace_tags, replaces(context.fields(), "tagging"));
+  CO_S3(const metadata::Attributes attributes, requested_attributes(context));
   CO_S3(metadata::Headers headers, stored_headers(context.fields()));
   CO_S3(const Found source, co_await find_source(context));
   const metadata::ObjectVersion& object = source.lookup.object;
@@ -130,6 +137,8 @@ Answer<Response> copy_object(Context& context) {
   }
   metadata::CopyObject request;
   request.put.key = context.request.key;
+  static_cast<metadata::Attributes&>(request.put.version) = attributes;
+  if (!replace_tags) request.put.version.tags = object.tags;
   request.put.version.owner_account = context.account();
   request.put.version.headers = replace ? std::move(headers) : object.headers;
   request.put.version.checksum = object.checksum;
@@ -150,6 +159,7 @@ Answer<Response> copy_object(Context& context) {
   auto outcome = co_await commit_with(context, [&] {
     request.put.context = commit_context(context);
     request.put.versioning = context.bucket->versioning;
+    request.put.version.retention = retention_for(context, attributes.retention);
     return context.services.store.copy_object(request);
   });
   if (!outcome) co_return std::unexpected(outcome.error());
@@ -158,7 +168,8 @@ Answer<Response> copy_object(Context& context) {
   if (request.put.version.checksum) write_checksum(xml, *request.put.version.checksum, object.part_count, true);
   Response response = xml_response(std::move(xml));
   add_source_version(response, source);
-  if (context.bucket->versioning != metadata::Versioning::kNever) response.head.fields.add("x-amz-version-id", version_text(outcome->version, outcome->is_null));
+  add_version_header(response.head.fields, context, outcome->version, outcome->is_null);
+  add_expiration_header(response.head.fields, context, request.put.version, *outcome);
   co_return response;
 }
 

@@ -20,7 +20,6 @@ Answer<Response> empty_document(Context&) {
   co_return xml_response(s3::XmlWriter(root));
 }
 
-constexpr const char* kVersioning = "VersioningConfiguration";
 constexpr const char* kLogging = "BucketLoggingStatus";
 constexpr const char* kNotification = "NotificationConfiguration";
 constexpr const char* kAccelerate = "AccelerateConfiguration";
@@ -45,47 +44,10 @@ Answer<Response> ownership(Context&) {
   co_return xml_response(std::move(xml));
 }
 
-Answer<Response> request_payment(Context&) {
-  s3::XmlWriter xml("RequestPaymentConfiguration");
-  xml.text("Payer", "BucketOwner");
-  co_return xml_response(std::move(xml));
-}
-
-// Sub-resources of an object exist when the object does.
-Answer<void> object_exists(Context& context) {
-  CO_S3(const VersionName version, parse_version(context.request.query.find("versionId")));
-  metadata::ObjectQuery query;
-  query.bucket = context.bucket->name;
-  query.key = context.request.key;
-  query.version = version.id;
-  query.null_version = version.null;
-  query.deadline = context.metadata_deadline();
-  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
-  if (found.status == metadata::LookupStatus::kNoSuchVersion) co_return s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", context.request.key}});
-  if (found.status != metadata::LookupStatus::kFound || found.object.delete_marker) co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
-  co_return s3::S3Result<void>{};
-}
-
 Answer<Response> object_acl(Context& context) {
-  CO_S3_VOID(co_await object_exists(context));
+  CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, {}));
+  (void)found;
   co_return co_await owner_acl(context);
-}
-
-Answer<Response> object_tags(Context& context) {
-  CO_S3_VOID(co_await object_exists(context));
-  s3::XmlWriter xml("Tagging");
-  xml.open("TagSet");
-  co_return xml_response(std::move(xml));
-}
-
-Answer<Response> no_object_tags_to_remove(Context& context) {
-  CO_S3_VOID(co_await object_exists(context));
-  co_return empty_response(204);
-}
-
-Answer<Response> no_object_lock(Context& context) {
-  CO_S3_VOID(co_await object_exists(context));
-  co_return s3::fail(ErrorCode::kInvalidRequest, "Bucket is missing Object Lock Configuration");
 }
 
 struct Default {
@@ -98,18 +60,11 @@ constexpr Default kDefaults[] = {
     {Operation::kGetBucketPolicy, absent<ErrorCode::kNoSuchBucketPolicy>},
     {Operation::kDeleteBucketPolicy, nothing_to_remove},
     {Operation::kGetBucketPolicyStatus, absent<ErrorCode::kNoSuchBucketPolicy>},
-    {Operation::kGetBucketLifecycleConfiguration, absent<ErrorCode::kNoSuchLifecycleConfiguration>},
-    {Operation::kDeleteBucketLifecycle, nothing_to_remove},
     {Operation::kGetBucketEncryption, absent<ErrorCode::kServerSideEncryptionConfigurationNotFoundError>},
     {Operation::kDeleteBucketEncryption, nothing_to_remove},
-    {Operation::kGetBucketTagging, absent<ErrorCode::kNoSuchTagSet>},
-    {Operation::kDeleteBucketTagging, nothing_to_remove},
-    {Operation::kGetBucketVersioning, empty_document<kVersioning>},
     {Operation::kGetBucketOwnershipControls, ownership},
     {Operation::kGetPublicAccessBlock, absent<ErrorCode::kNoSuchPublicAccessBlockConfiguration>},
     {Operation::kDeletePublicAccessBlock, nothing_to_remove},
-    {Operation::kGetObjectLockConfiguration, absent<ErrorCode::kObjectLockConfigurationNotFoundError>},
-    {Operation::kGetBucketRequestPayment, request_payment},
     {Operation::kGetBucketLogging, empty_document<kLogging>},
     {Operation::kGetBucketWebsite, absent<ErrorCode::kNoSuchWebsiteConfiguration>},
     {Operation::kDeleteBucketWebsite, nothing_to_remove},
@@ -118,10 +73,6 @@ constexpr Default kDefaults[] = {
     {Operation::kDeleteBucketReplication, nothing_to_remove},
     {Operation::kGetBucketAccelerateConfiguration, empty_document<kAccelerate>},
     {Operation::kGetObjectAcl, object_acl},
-    {Operation::kGetObjectTagging, object_tags},
-    {Operation::kDeleteObjectTagging, no_object_tags_to_remove},
-    {Operation::kGetObjectRetention, no_object_lock},
-    {Operation::kGetObjectLegalHold, no_object_lock},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // DeleteObject, DeleteObjects.
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/object_attributes.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/http_values.h"
 
@@ -18,6 +19,7 @@ metadata::DeleteObject request_for(const Context& context, std::string key, cons
   request.versioning = context.bucket->versioning;
   request.owner_account = context.account();
   request.conditions = std::move(conditions);
+  request.bypass_governance = bypasses_governance(context);
   return request;
 }
 
@@ -52,14 +54,6 @@ void write_error(s3::XmlWriter& xml, const s3::DeleteEntry& entry, const s3::Err
   xml.text("Code", s3::name(error.code));
   xml.text("Message", error.message.empty() ? s3::default_message(error.code) : std::string_view(error.message));
   xml.close();
-}
-
-bool has_integrity_header(const http::Fields& fields) {
-  if (fields.has("Content-MD5") || fields.has("x-amz-trailer")) return true;
-  for (const auto& [name, value] : fields) {
-    if (name.size() > 15 && http::iequals(std::string_view(name).substr(0, 15), "x-amz-checksum-")) return true;
-  }
-  return false;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Which handler an operation has; auth's refusals as S3 errors; small bodies.
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/settings_handlers.h"
 
 namespace rondel::operations {
 
@@ -35,6 +36,25 @@ Handler find_handler(Operation operation) {
     case Operation::kPutBucketCors: return put_bucket_cors;
     case Operation::kGetBucketCors: return get_bucket_cors;
     case Operation::kDeleteBucketCors: return delete_bucket_cors;
+    case Operation::kGetBucketVersioning: return get_bucket_versioning;
+    case Operation::kPutBucketVersioning: return put_bucket_versioning;
+    case Operation::kGetBucketTagging: return get_bucket_tagging;
+    case Operation::kPutBucketTagging: return put_bucket_tagging;
+    case Operation::kDeleteBucketTagging: return delete_bucket_tagging;
+    case Operation::kGetObjectTagging: return get_object_tagging;
+    case Operation::kPutObjectTagging: return put_object_tagging;
+    case Operation::kDeleteObjectTagging: return delete_object_tagging;
+    case Operation::kGetObjectLockConfiguration: return get_object_lock_configuration;
+    case Operation::kPutObjectLockConfiguration: return put_object_lock_configuration;
+    case Operation::kGetObjectRetention: return get_object_retention;
+    case Operation::kPutObjectRetention: return put_object_retention;
+    case Operation::kGetObjectLegalHold: return get_object_legal_hold;
+    case Operation::kPutObjectLegalHold: return put_object_legal_hold;
+    case Operation::kGetBucketLifecycleConfiguration: return get_bucket_lifecycle;
+    case Operation::kPutBucketLifecycleConfiguration: return put_bucket_lifecycle;
+    case Operation::kDeleteBucketLifecycle: return delete_bucket_lifecycle;
+    case Operation::kGetBucketRequestPayment: return get_bucket_request_payment;
+    case Operation::kPutBucketRequestPayment: return put_bucket_request_payment;
     default: return find_default_handler(operation);
   }
 }

@@ -3,6 +3,7 @@
 
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/object_attributes.h"
 #include "gateway/operations/object_headers.h"
 #include "gateway/s3/http_values.h"
 
@@ -88,39 +89,18 @@ std::unexpected<s3::Error> marker_error(const Context& context, const metadata::
   auto error = by_version ? s3::fail(ErrorCode::kMethodNotAllowed, {}, {{"Method", context.exchange.head().method}, {"ResourceType", "DeleteMarker"}})
                           : s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
   error.error().headers = {{"x-amz-delete-marker", "true"}, {"x-amz-version-id", version_text(marker.version, marker.is_null)}};
-  if (by_version) error.error().headers.emplace_back("Last-Modified", s3::format_http_date(marker.last_modified));
-  return error;
-}
-
-// The version asked for, no delete marker.
-Answer<metadata::ObjectLookup> look_up(Context& context, metadata::ObjectQuery query) {
-  CO_S3(const VersionName version, parse_version(context.request.query.find("versionId")));
-  query.bucket = context.bucket->name;
-  query.key = context.request.key;
-  query.version = version.id;
-  query.null_version = version.null;
-  query.deadline = context.metadata_deadline();
-  CO_S3(metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
-  switch (found.status) {
-    case metadata::LookupStatus::kFound: break;
-    case metadata::LookupStatus::kNoSuchBucket:
-      context.services.directory.forget_bucket(context.bucket->name);
-      co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
-    case metadata::LookupStatus::kNoSuchKey: co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
-    case metadata::LookupStatus::kNoSuchVersion:
-      co_return s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", context.request.key}, {"VersionId", std::string(context.request.query.find("versionId").value_or(""))}});
+  if (by_version) {
+    error.error().headers.emplace_back("Last-Modified", s3::format_http_date(marker.last_modified));
+    error.error().headers.emplace_back("Allow", "DELETE");
   }
-  // Another bucket of this name than the one that was checked: look again.
-  if (found.bucket_id != context.bucket->id || found.settings_version != context.bucket->settings_version) CO_S3_VOID(co_await refresh_bucket(context));
-  if (found.object.delete_marker) co_return marker_error(context, found.object, version.given());
-  co_return found;
+  return error;
 }
 
 Answer<Response> answer_object(Context& context, bool with_bytes) {
   CO_S3(const Wanted wanted, wanted_of(context, with_bytes));
   metadata::ObjectQuery query;
   query.range = wanted.range;
-  CO_S3(const metadata::ObjectLookup found, co_await look_up(context, std::move(query)));
+  CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, std::move(query)));
   const metadata::ObjectVersion& object = found.object;
   const Verdict verdict = judge(read_conditions(context.fields()), object);
   if (verdict == Verdict::kPreconditionFailed) co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", context.fields().has("If-Match") ? "If-Match" : "If-Unmodified-Since"}});
@@ -134,6 +114,8 @@ Answer<Response> answer_object(Context& context, bool with_bytes) {
   Response response = empty_response(slice.partial ? 206 : 200);
   http::Fields& fields = response.head.fields;
   add_object_headers(fields, object, *context.bucket, context.request.query);
+  add_attribute_headers(fields, object);
+  if (!context.request.query.has("versionId")) add_expiration_header(fields, context, object);
   if (slice.partial && slice.length > 0) {
     fields.add("Content-Range", "bytes " + std::to_string(slice.offset) + "-" + std::to_string(slice.offset + slice.length - 1) + "/" + std::to_string(object.size));
   }
@@ -197,6 +179,29 @@ std::vector<blobs::StreamRange> stream_ranges(const std::vector<metadata::Extent
   return ranges;
 }
 
+Answer<metadata::ObjectLookup> look_up_object(Context& context, metadata::ObjectQuery query) {
+  CO_S3(const VersionName version, parse_version(context.request.query.find("versionId")));
+  query.bucket = context.bucket->name;
+  query.key = context.request.key;
+  query.version = version.id;
+  query.null_version = version.null;
+  query.deadline = context.metadata_deadline();
+  CO_S3(metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  switch (found.status) {
+    case metadata::LookupStatus::kFound: break;
+    case metadata::LookupStatus::kNoSuchBucket:
+      context.services.directory.forget_bucket(context.bucket->name);
+      co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
+    case metadata::LookupStatus::kNoSuchKey: co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
+    case metadata::LookupStatus::kNoSuchVersion:
+      co_return s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", context.request.key}, {"VersionId", std::string(context.request.query.find("versionId").value_or(""))}});
+  }
+  // Another bucket of this name than the one that was checked: look again.
+  if (found.bucket_id != context.bucket->id || found.settings_version != context.bucket->settings_version) CO_S3_VOID(co_await refresh_bucket(context));
+  if (found.object.delete_marker) co_return marker_error(context, found.object, version.given());
+  co_return found;
+}
+
 Answer<Response> get_object(Context& context) { return answer_object(context, true); }
 Answer<Response> head_object(Context& context) { return answer_object(context, false); }
 
@@ -208,7 +213,7 @@ Answer<Response> get_object_attributes(Context& context) {
   query.with_parts = wanted.parts;
   query.parts_after = static_cast<uint32_t>(marker);
   query.parts_max = static_cast<uint32_t>(max_parts);
-  CO_S3(const metadata::ObjectLookup found, co_await look_up(context, std::move(query)));
+  CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, std::move(query)));
   const metadata::ObjectVersion& object = found.object;
   s3::XmlWriter xml("GetObjectAttributesResponse");
   if (wanted.etag) xml.text("ETag", object.etag);

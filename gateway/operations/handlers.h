@@ -14,6 +14,8 @@ Answer<Response> rename_object(Context& context);
 Answer<Response> get_object(Context& context);
 Answer<Response> head_object(Context& context);
 Answer<Response> get_object_attributes(Context& context);
+// The version that the request names, no delete marker; `query` says what of it is wanted.
+Answer<metadata::ObjectLookup> look_up_object(Context& context, metadata::ObjectQuery query);
 // delete_objects.cc
 Answer<Response> delete_object(Context& context);
 Answer<Response> delete_objects(Context& context);

@@ -5,6 +5,7 @@
 #include "common/base/encoding.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/object_attributes.h"
 #include "gateway/operations/object_headers.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/http_values.h"
@@ -198,6 +199,7 @@ Answer<Response> create_multipart_upload(Context& context) {
   metadata::Upload upload;
   CO_S3(upload.headers, stored_headers(context.fields()));
   CO_S3_VOID(choose_checksum(context.fields(), upload));
+  CO_S3(static_cast<metadata::Attributes&>(upload), requested_attributes(context));
   upload.id = model::UploadId::random();
   upload.bucket_id = context.bucket->id;
   upload.key = context.request.key;
@@ -279,10 +281,15 @@ Answer<Response> complete_multipart_upload(Context& context) {
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context);
     request.versioning = context.bucket->versioning;
+    request.default_retention = retention_for(context, {});
     return context.services.store.complete_upload(request);
   });
   if (!outcome) co_return std::unexpected(outcome.error());
-  co_return complete_response(context, outcome->etag, outcome->checksum, static_cast<uint32_t>(parts.size()), *outcome);
+  Response response = complete_response(context, outcome->etag, outcome->checksum, static_cast<uint32_t>(parts.size()), *outcome);
+  metadata::ObjectVersion made;
+  made.tags = found.upload.tags;
+  add_expiration_header(response.head.fields, context, made, *outcome);
+  co_return response;
 }
 
 Answer<Response> abort_multipart_upload(Context& context) {

@@ -80,11 +80,9 @@ s3::S3Result<void> check_object_settings(const http::Fields& fields) {
   }
   for (const auto& [name, value] : fields) {
     const std::string key = lower(name);
-    const bool unset = (key == "x-amz-server-side-encryption-bucket-key-enabled" && value == "false") || (key == "x-amz-tagging" && value.empty());
-    if (unset) continue;
-    for (const std::string_view prefix : {"x-amz-grant-", "x-amz-server-side-encryption", "x-amz-tagging", "x-amz-object-lock-",
-                                          "x-amz-website-redirect-location", "x-amz-copy-source-server-side-encryption"}) {
-      if (key.starts_with(prefix) && key != "x-amz-tagging-directive") return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", key}});
+    if (key == "x-amz-server-side-encryption-bucket-key-enabled" && value == "false") continue;
+    for (const std::string_view prefix : {"x-amz-grant-", "x-amz-server-side-encryption", "x-amz-website-redirect-location", "x-amz-copy-source-server-side-encryption"}) {
+      if (key.starts_with(prefix)) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", key}});
     }
   }
   return {};

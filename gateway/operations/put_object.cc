@@ -2,6 +2,7 @@
 #include "common/base/encoding.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/object_attributes.h"
 #include "gateway/operations/object_headers.h"
 #include "gateway/s3/http_values.h"
 
@@ -20,12 +21,9 @@ async::Task<std::expected<void, s3::Error>> pump(auth::PayloadReader& reader, bl
   }
 }
 
-void add_version_header(http::Fields& fields, const Context& context, const metadata::CommitOutcome& outcome) {
-  if (context.bucket->versioning != metadata::Versioning::kNever) fields.add("x-amz-version-id", version_text(outcome.version, outcome.is_null));
-}
-
-metadata::ObjectVersion new_version(const Context& context, metadata::Headers headers, const ReceivedBody& body) {
+metadata::ObjectVersion new_version(const Context& context, metadata::Headers headers, metadata::Attributes attributes, const ReceivedBody& body) {
   metadata::ObjectVersion version;
+  static_cast<metadata::Attributes&>(version) = std::move(attributes);
   version.size = body.summary.size;
   version.etag = body.summary.md5_hex;
   version.owner_account = context.account();
@@ -56,15 +54,16 @@ std::string appended_etag(const metadata::ObjectVersion& object, const std::stri
   return to_hex(as_bytes(crypto::md5(object.etag + added_md5))) + "-" + std::to_string(parts + 1);
 }
 
-Response put_response(const Context& context, const metadata::CommitOutcome& outcome, const std::optional<model::Checksum>& checksum) {
+Response put_response(const Context& context, const metadata::CommitOutcome& outcome, const metadata::ObjectVersion& version) {
   Response response = empty_response(200);
   response.head.fields.add("ETag", quoted(outcome.etag));
-  if (checksum) add_checksum_headers(response.head.fields, *checksum, 0);
-  add_version_header(response.head.fields, context, outcome);
+  if (version.checksum) add_checksum_headers(response.head.fields, *version.checksum, 0);
+  add_version_header(response.head.fields, context, outcome.version, outcome.is_null);
+  add_expiration_header(response.head.fields, context, version, outcome);
   return response;
 }
 
-Answer<Response> append(Context& context, uint64_t offset, metadata::Headers headers) {
+Answer<Response> append(Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes) {
   if (context.bucket->versioning != metadata::Versioning::kNever) co_return s3::fail(ErrorCode::kInvalidBucketState);
   metadata::ObjectQuery query;
   query.bucket = context.bucket->name;
@@ -82,7 +81,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   request.expected_etag = exists ? found.object.etag : "";
   request.put.key = context.request.key;
   request.put.conditions = write_conditions(context.fields());
-  request.put.version = new_version(context, std::move(headers), body);
+  request.put.version = new_version(context, std::move(headers), std::move(attributes), body);
   if (exists) {
     request.put.version.etag = appended_etag(found.object, body.summary.md5_hex);
     request.put.version.checksum = appended_checksum(found.object, body.summary);
@@ -95,7 +94,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
     if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
     co_return std::unexpected(outcome.error());
   }
-  Response response = put_response(context, *outcome, request.put.version.checksum);
+  Response response = put_response(context, *outcome, request.put.version);
   response.head.fields.add("x-amz-object-size", std::to_string(outcome->size));
   co_return response;
 }
@@ -139,10 +138,11 @@ Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options
 Answer<Response> put_object(Context& context) {
   CO_S3_VOID(check_object_settings(context.fields()));
   CO_S3(metadata::Headers headers, stored_headers(context.fields()));
+  CO_S3(metadata::Attributes attributes, requested_attributes(context));
   if (const auto text = context.fields().find("x-amz-write-offset-bytes")) {
     const auto offset = s3::parse_decimal(*text);
     if (!offset) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
-    co_return co_await append(context, *offset, std::move(headers));
+    co_return co_await append(context, *offset, std::move(headers), std::move(attributes));
   }
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
@@ -151,10 +151,12 @@ Answer<Response> put_object(Context& context) {
   metadata::PutObject request;
   request.key = context.request.key;
   request.conditions = write_conditions(context.fields());
-  request.version = new_version(context, std::move(headers), body);
+  const metadata::Retention asked = attributes.retention;
+  request.version = new_version(context, std::move(headers), std::move(attributes), body);
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context, body.ring_epoch);
     request.versioning = context.bucket->versioning;
+    request.version.retention = retention_for(context, asked);
     return context.services.store.put_object(request);
   });
   if (!outcome) {
@@ -162,7 +164,7 @@ Answer<Response> put_object(Context& context) {
     if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
     co_return std::unexpected(outcome.error());
   }
-  co_return put_response(context, *outcome, body.summary.checksum);
+  co_return put_response(context, *outcome, request.version);
 }
 
 // The extension follows RenameObject of directory buckets: x-amz-rename-source names a key of the same bucket.

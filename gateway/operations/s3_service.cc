@@ -7,6 +7,7 @@
 #include "gateway/auth/post_signature.h"
 #include "gateway/operations/cors.h"
 #include "gateway/operations/post_object.h"
+#include "gateway/operations/settings_handlers.h"
 
 namespace rondel::operations {
 namespace {
@@ -71,6 +72,7 @@ struct S3Service::Trace {
   std::optional<ErrorCode> error;
   std::string reason;
   uint64_t bytes_out = 0;
+  bool requester_charged = false;
 };
 
 S3Service::S3Service(Services services, metrics::Registry& registry)
@@ -185,6 +187,9 @@ async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& i
     if (!bucket) co_return std::unexpected(bucket.error());
     context.bucket = *std::move(bucket);
     trace.bucket = context.bucket;
+    const auto charged = charges_requester(context, *context.bucket);
+    if (!charged) co_return std::unexpected(charged.error());
+    trace.requester_charged = *charged;
   }
   const Handler handler = find_handler(routed.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
@@ -224,6 +229,7 @@ async::Task<void> S3Service::send(http::Exchange& exchange, Response response, T
   co_await add_cors(exchange.head(), response.head.fields, trace);
   response.head.fields.add("x-amz-request-id", trace.id);
   response.head.fields.add("x-amz-id-2", std::string(kHostId));
+  if (trace.requester_charged) response.head.fields.add("x-amz-request-charged", "requester");
   trace.status = response.head.status;
   const bool head_only = exchange.head().method == "HEAD" || trace.status == 304 || trace.status == 204;
   if (head_only) {

@@ -102,7 +102,11 @@ S3Result<CreateBucketDocument> parse_create_bucket_document(std::string_view tex
   const auto document = XmlDocument::parse(text, "CreateBucketConfiguration");
   if (!document) return std::unexpected(document.error());
   out.location_constraint = xml_trimmed(document->root().child_text("LocationConstraint").value_or(""));
-  for (const XmlElement& child : document->root().children()) out.has_tags = out.has_tags || child.name() == "Tags";
+  if (const auto tags = document->root().child("Tags")) {
+    auto parsed = parse_tag_list(*tags, kBucketTagsMax);
+    if (!parsed) return std::unexpected(parsed.error());
+    out.tags = *std::move(parsed);
+  }
   return out;
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/model/checksum.h"
 #include "gateway/s3/error.h"
+#include "gateway/s3/tagging.h"
 
 namespace rondel::s3 {
 
@@ -42,7 +43,7 @@ S3Result<std::vector<CompletePart>> parse_complete_document(std::string_view tex
 
 struct CreateBucketDocument {
   std::string location_constraint;
-  bool has_tags = false;
+  Tags tags;                          // Of the new bucket.
 };
 
 // An empty text is an empty document.

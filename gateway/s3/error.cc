@@ -95,6 +95,8 @@ constexpr Row kRows[] = {
     {ErrorCode::kInvalidPolicyDocument, "InvalidPolicyDocument", 400, "The content of the form does not meet the conditions specified in the policy document."},
     {ErrorCode::kMalformedPOSTRequest, "MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data."},
     {ErrorCode::kMaxPostPreDataLengthExceededError, "MaxPostPreDataLengthExceededError", 400, "Your POST request fields preceding the upload file were too large."},
+    {ErrorCode::kIllegalVersioningConfigurationException, "IllegalVersioningConfigurationException", 400, "The Versioning element must be specified"},
+    {ErrorCode::kInvalidRetentionPeriod, "InvalidRetentionPeriod", 400, "The retention period specified is not valid"},
 };
 
 const Row& row_of(ErrorCode code) { return kRows[static_cast<size_t>(code)]; }

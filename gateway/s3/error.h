@@ -30,6 +30,7 @@ enum class ErrorCode {
   kSignatureDoesNotMatch, kSlowDown, kTooManyBuckets, kTooManyParts, kUnexpectedContent, kUserKeyMustBeSpecified,
   kXAmzContentChecksumMismatch, kXAmzContentSHA256Mismatch, kInvalidChunkSizeError, kNoSuchTagSetError, kAccessForbidden, kBadRequest,
   kIncorrectNumberOfFilesInPostRequest, kInvalidPolicyDocument, kMalformedPOSTRequest, kMaxPostPreDataLengthExceededError,
+  kIllegalVersioningConfigurationException, kInvalidRetentionPeriod,
 };
 
 // Above the number of codes.

@@ -54,7 +54,7 @@ struct Attributes {
   std::string acl;            // Encoded by gateway/auth/acl.h; empty = the owner alone.
   Tags tags;
   Retention retention;
-  bool legal_hold = false;
+  std::optional<bool> legal_hold;  // Absent: never set.
   std::string encryption;     // Envelope of gateway/encryption; empty = plaintext.
 
   bool operator==(const Attributes&) const = default;

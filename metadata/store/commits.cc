@@ -31,7 +31,7 @@ class AttributeArrays {
     tags_.add_optional_bytes(pack_tags(attributes.tags));
     modes_.add_optional_small(retain_mode(attributes.retention));
     untils_.add_optional(retain_until(attributes.retention));
-    attributes.legal_hold ? holds_.add_bool(true) : holds_.add_null();
+    attributes.legal_hold ? holds_.add_bool(*attributes.legal_hold) : holds_.add_null();
     encryptions_.add_optional_bytes(bytes_or_null(attributes.encryption));
   }
 
@@ -297,7 +297,7 @@ async::Task<Result<CommitOutcome>> PostgresStore::update_version(UpdateVersion r
     attributes.acl = request.acl.value_or("");
     attributes.tags = request.tags.value_or(Tags{});
     attributes.retention = request.retention.value_or(Retention{});
-    attributes.legal_hold = request.legal_hold.value_or(false);
+    attributes.legal_hold = request.legal_hold;
     attributes.encryption = request.encryption.value_or("");
     add_attributes(parameters, attributes);
     return one_outcome(connection.run(sql, parameters, until));

@@ -235,6 +235,7 @@ struct CompleteUpload {
   std::string etag;
   std::optional<model::Checksum> checksum;
   uint64_t size = 0;
+  Retention default_retention;      // Of a version whose upload was begun without one.
 };
 
 struct UploadLookup {

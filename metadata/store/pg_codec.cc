@@ -59,7 +59,7 @@ void add_attributes(PgParameters& parameters, const Attributes& attributes) {
   parameters.add_optional_small(retain_mode(attributes.retention));
   const auto until = retain_until(attributes.retention);
   until ? parameters.add(*until) : parameters.add_null();
-  attributes.legal_hold ? parameters.add_bool(true) : parameters.add_null();
+  attributes.legal_hold ? parameters.add_bool(*attributes.legal_hold) : parameters.add_null();
   parameters.add_optional_bytes(bytes_or_null(attributes.encryption));
 }
 
@@ -75,7 +75,7 @@ void read_attributes(const PgResult& result, size_t row, int column, Attributes&
     out.retention.mode = static_cast<Retention::Mode>(result.smallint(row, column + 2));
     out.retention.until = SystemTime(std::chrono::milliseconds(result.bigint(row, column + 3)));
   }
-  out.legal_hold = result.boolean(row, column + 4);
+  if (!result.is_null(row, column + 4)) out.legal_hold = result.boolean(row, column + 4);
   out.encryption = result.text(row, column + 5);
 }
 

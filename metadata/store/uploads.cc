@@ -152,7 +152,7 @@ async::Task<Result<UploadLookup>> PostgresStore::find_upload(UploadQuery query) 
 async::Task<Result<CommitOutcome>> PostgresStore::complete_upload(CompleteUpload request) {
   static const std::string sql =
       "select * from complete_upload($1, $2, $3, $4, $5, $6::smallint, $7::integer[], $8::text[], $9, $10::smallint, $11::smallint, "
-      "$12, $13, " + conditions_expression(14) + ")";
+      "$12, $13, " + conditions_expression(14) + ", $20::smallint, $21)";
   const Deadline deadline = request.context.deadline;
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
     PgArray numbers(Element::kInteger, request.parts.size()), etags(Element::kText, request.parts.size());
@@ -175,6 +175,9 @@ async::Task<Result<CommitOutcome>> PostgresStore::complete_upload(CompleteUpload
     parameters.add_optional_bytes(checksum_value(request.checksum));
     parameters.add(static_cast<int64_t>(request.size));
     add_conditions(parameters, request.conditions);
+    parameters.add_optional_small(retain_mode(request.default_retention));
+    const auto retained = retain_until(request.default_retention);
+    retained ? parameters.add(*retained) : parameters.add_null();
     return one_outcome(connection.run(sql, parameters, until));
   };
   co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));

@@ -297,7 +297,7 @@ class ObjectLock : public MetadataStoreContract {
   CommitOutcome put_locked(const std::string& key, Retention retention, bool hold = false) {
     auto request = put_request(key, 1, Versioning::kEnabled);
     request.version.retention = retention;
-    request.version.legal_hold = hold;
+    if (hold) request.version.legal_hold = true;
     return run(store().put_object(request));
   }
 
@@ -486,7 +486,7 @@ class Multipart : public MetadataStoreContract {
   }
 
   CompleteUpload complete_request(const model::UploadId& upload, const std::string& key, std::vector<uint32_t> numbers, uint64_t size) {
-    CompleteUpload complete{context(), upload, key, {}, {}, {}, "whole-2", {}, size};
+    CompleteUpload complete{context(), upload, key, {}, {}, {}, "whole-2", {}, size, {}};
     for (const uint32_t number : numbers) complete.parts.push_back({number, "p" + std::to_string(number), {}});
     return complete;
   }
