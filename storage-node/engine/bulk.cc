@@ -53,7 +53,7 @@ class ExtentPut final : public LargePut {
 };
 
 // Header of an extent; the trailer is the same with digests behind it.
-std::string encode_extent_header(const index::Entry& entry, size_t blocks, uint64_t bytes) {
+std::string encode_extent_header(const model::DiskId& disk, const index::Entry& entry, size_t blocks, uint64_t bytes) {
   segment::RecordHeader header;
   header.kind = segment::RecordKind::kLarge;
   header.bytes = static_cast<uint32_t>(segment::kRecordHeaderBytes + 8 * blocks);
@@ -69,12 +69,12 @@ std::string encode_extent_header(const index::Entry& entry, size_t blocks, uint6
   header.extent_generation = entry.at.generation;
   header.extent_offset = entry.at.offset;
   std::string out(bytes, '\0');
-  segment::encode(header, entry.at.generation, {reinterpret_cast<std::byte*>(out.data()), out.size()});
+  segment::encode(header, segment::salt_of(disk, entry.at.generation), {reinterpret_cast<std::byte*>(out.data()), out.size()});
   return out;
 }
 
-std::string encode_trailer(const Extent& extent) {
-  std::string out = encode_extent_header(extent.entry, extent.digests.size(), segment::trailer_bytes(extent.entry.length));
+std::string encode_trailer(const model::DiskId& disk, const Extent& extent) {
+  std::string out = encode_extent_header(disk, extent.entry, extent.digests.size(), segment::trailer_bytes(extent.entry.length));
   segment::encode_digests(extent.digests, reinterpret_cast<std::byte*>(out.data()) + segment::kRecordHeaderBytes);
   return out;
 }
@@ -83,6 +83,7 @@ std::string encode_trailer(const Extent& extent) {
 
 Result<std::unique_ptr<LargePut>> DiskEngine::start_large_put(PutRequest request, uint64_t length) {
   if (length == 0 || length > model::kChunkBytes) return fail(ErrorCode::kInvalidArgument, "a blob has 1 byte to 8 MiB");
+  TRY_VOID(take_more(request.background));
   index::Entry entry{request.id, {}, length, {}, request.ring_epoch,
                      static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};
   TRY(auto extent, allocate_extent(std::move(entry), false));
@@ -91,15 +92,21 @@ Result<std::unique_ptr<LargePut>> DiskEngine::start_large_put(PutRequest request
 
 // The extent counts as live from now on, so that nobody frees its segment.
 Result<std::shared_ptr<Extent>> DiskEngine::allocate_extent(index::Entry entry, bool from_reserve) {
-  if (read_only_) return fail(ErrorCode::kUnavailable, "the disk is read-only after an I/O error");
+  if (read_only_) return std::unexpected(read_only_error());
+  if (stalled()) return fail(ErrorCode::kUnavailable, "the disk does not answer");
   auto extent = std::make_shared<Extent>();
   const uint64_t bytes = segment::extent_bytes(entry.length);
   {
     std::lock_guard lock(bulk_mutex_);
     if (!bulk_ || bulk_position_ + bytes > options_.segment_bytes) {
-      TRY(const segment::SegmentHeader started, segments_->start(segment::SegmentKind::kBulk, 0, from_reserve));
+      auto started = segments_->start(segment::SegmentKind::kBulk, 0, from_reserve);
+      if (!started) {
+        if (started.error().code != ErrorCode::kResourceExhausted) become_read_only(started.error());
+        return std::unexpected(started.error());
+      }
+      measure_space();
       if (bulk_) segments_->seal(bulk_->segment);
-      bulk_ = started;
+      bulk_ = *started;
       bulk_position_ = kBlock;
     }
     entry.at = {bulk_->segment, bulk_->generation, bulk_position_, bytes, true};
@@ -109,7 +116,7 @@ Result<std::shared_ptr<Extent>> DiskEngine::allocate_extent(index::Entry entry, 
   extent->file = segments_->file(entry.at.segment, entry.at.generation);
   extent->entry = std::move(entry);
   const uint64_t at = extent->entry.at.offset;
-  const std::string header = encode_extent_header(extent->entry, 0, kBlock);
+  const std::string header = encode_extent_header(options_.disk, extent->entry, 0, kBlock);
   if (auto queued = queue_piece(extent, ByteSlice::copy_of(as_bytes(header)), at); !queued) {
     drop_extent(*extent);
     return std::unexpected(queued.error());
@@ -139,7 +146,7 @@ Result<void> DiskEngine::queue_piece(std::shared_ptr<Extent> extent, ByteSlice p
 void DiskEngine::finish_extent(std::shared_ptr<Extent> extent, std::move_only_function<void(Result<bool>)> done) {
   const index::Entry& entry = extent->entry;
   const uint64_t at = entry.at.offset + kBlock + segment::round_up(entry.length, kBlock);
-  ByteSlice trailer = ByteSlice::copy_of(as_bytes(encode_trailer(*extent)));
+  ByteSlice trailer = ByteSlice::copy_of(as_bytes(encode_trailer(options_.disk, *extent)));
   {
     std::unique_lock lock(bulk_mutex_);
     if (stopping_) {
@@ -174,7 +181,7 @@ void DiskEngine::bulk_loop() {
       step = std::move(bulk_queue_.front());
       bulk_queue_.pop_front();
     }
-    auto written = read_only_ ? Result<void>(fail(ErrorCode::kUnavailable, "the disk is read-only after an I/O error"))
+    auto written = read_only_ ? Result<void>(std::unexpected(read_only_error()))
                               : step.extent->file->write_at(step.offset, step.piece.view());
     queue_bytes_ -= step.piece.size();
     step.piece = {};
@@ -207,7 +214,7 @@ void DiskEngine::flush_loop() {
       fs::File* const file = step.extent->file.get();
       auto known = std::ranges::find(flushed, file, &std::pair<fs::File*, Result<void>>::first);
       if (known == flushed.end()) {
-        flushed.emplace_back(file, timed_flush([&] { return file->flush(); }));
+        flushed.emplace_back(file, timed_flush(bulk_flush_since_, [&] { return file->flush(); }));
         known = std::prev(flushed.end());
         if (!known->second) become_read_only(known->second.error());
       }

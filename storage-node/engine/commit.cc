@@ -15,6 +15,10 @@ using segment::RecordKind;
 
 namespace {
 
+constexpr double kLittleSpace = 0.90;      // Used part from which on clients' blobs are refused,
+constexpr double kNoSpace = 0.95;          // repairs too.
+constexpr double kHysteresis = 0.03;
+constexpr auto kStalledAfter = std::chrono::seconds(10);
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
 
@@ -56,6 +60,7 @@ struct DiskEngine::Effect {
   std::optional<index::Entry> before;
   std::optional<index::Entry> now;       // Empty: erased.
   uint64_t offset = 0;                   // Of the record in its segment.
+  std::optional<Result<bool>> only_answer;   // Changes nothing.
 };
 
 void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests, PutCallback done) {
@@ -65,6 +70,7 @@ void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash
   if (hash::block_digests(request.id, 0, bytes.view()) != digests) {
     return done(fail(ErrorCode::kCorruption, "the bytes do not match their digests"));
   }
+  if (auto room = take_more(request.background); !room) return done(std::move(room));
   CommitItem item;
   item.entry = {request.id, {}, bytes.size(), hash::blob_digest(digests), request.ring_epoch,
                 static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};
@@ -78,7 +84,8 @@ void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash
 }
 
 Result<void> DiskEngine::submit(CommitItem item) {
-  if (read_only_) return fail(ErrorCode::kUnavailable, "the disk is read-only after an I/O error");
+  if (read_only_) return std::unexpected(read_only_error());
+  if (stalled()) return fail(ErrorCode::kUnavailable, "the disk does not answer");
   const uint64_t weight = item.weight();
   if (!frees_space(item) && queue_bytes_.load() + weight > options_.queue_bytes_max) {
     return fail(ErrorCode::kResourceExhausted, "the disk's queue is full");
@@ -147,25 +154,22 @@ void DiskEngine::commit_loop() {
   }
 }
 
-// nullopt: nothing to write, the item was answered.
-std::optional<DiskEngine::Effect> DiskEngine::decide(CommitItem& item, const std::optional<index::Entry>& before) {
+DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<index::Entry>& before) {
   using Kind = CommitItem::Kind;
-  Effect effect{&item, std::nullopt, before, before, 0};
+  Effect effect{&item, std::nullopt, before, before, 0, std::nullopt};
+  const auto nothing = [&effect](Result<bool> result) {
+    effect.only_answer = std::move(result);
+    return effect;
+  };
   if (is_put(item.kind) && item.moved_from) {
-    if (!before || before->at != *item.moved_from) {
-      answer(item, false);
-      return std::nullopt;
-    }
+    if (!before || before->at != *item.moved_from) return nothing(false);
     effect.record = item.kind == Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
     effect.now->at = item.entry.at;
     return effect;
   }
   if (is_put(item.kind)) {
     bool replace = !before;
-    if (before && before->digest != item.entry.digest) {
-      answer(item, fail(ErrorCode::kAlreadyExists, "another blob is stored under this id"));
-      return std::nullopt;
-    }
+    if (before && before->digest != item.entry.digest) return nothing(fail(ErrorCode::kAlreadyExists, "another blob is stored under this id"));
     if (before) {
       std::lock_guard lock(damaged_mutex_);
       replace = damaged_.erase(before->id) > 0;
@@ -180,18 +184,14 @@ std::optional<DiskEngine::Effect> DiskEngine::decide(CommitItem& item, const std
       effect.record = RecordKind::kHandoff;
       effect.now->handoff_for = {};
     } else {
-      answer(item, false);
-      return std::nullopt;
+      return nothing(false);
     }
     return effect;
   }
   const bool applies = before && (item.kind == Kind::kRemove ? !before->trashed()
                                   : item.kind == Kind::kHandoff ? before->handoff_for != item.entry.handoff_for
                                                                 : before->trashed());
-  if (!applies) {
-    answer(item, item.kind == Kind::kHandoff && before.has_value());
-    return std::nullopt;
-  }
+  if (!applies) return nothing(item.kind == Kind::kHandoff && before.has_value());
   switch (item.kind) {
     case Kind::kRemove:
       effect.record = RecordKind::kRemove;
@@ -212,9 +212,15 @@ std::optional<DiskEngine::Effect> DiskEngine::decide(CommitItem& item, const std
 
 void DiskEngine::commit(std::deque<CommitItem> items) {
   std::unordered_map<model::BlobId, std::optional<index::Entry>> seen;
+  std::unordered_set<model::BlobId> changed;   // By this batch: not flushed yet.
   std::vector<Effect> effects;
   for (CommitItem& item : items) {
     const model::BlobId& id = item.entry.id;
+    // What waited while a write failed is not tried behind it.
+    if (read_only_) {
+      answer(item, std::unexpected(read_only_error()));
+      continue;
+    }
     if (!seen.contains(id)) {
       auto found = index_->find(id);
       if (!found) {
@@ -223,10 +229,15 @@ void DiskEngine::commit(std::deque<CommitItem> items) {
       }
       seen[id] = *found;
     }
-    if (auto effect = decide(item, seen[id])) {
-      seen[id] = effect->now;
-      effects.push_back(*std::move(effect));
+    Effect effect = decide(item, seen[id]);
+    // "It is there already" counts only once what made it so is flushed.
+    if (effect.only_answer && !changed.contains(id)) {
+      answer(item, *std::move(effect.only_answer));
+      continue;
     }
+    if (!effect.only_answer) changed.insert(id);
+    seen[id] = effect.now;
+    effects.push_back(std::move(effect));
   }
   if (effects.empty()) return;
   const bool only_frees = std::ranges::all_of(effects, [](const Effect& effect) { return frees_space(*effect.item); });
@@ -236,10 +247,15 @@ void DiskEngine::commit(std::deque<CommitItem> items) {
 Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
   if (log_file_ && log_position_ + bytes <= options_.segment_bytes) return {};
   auto started = segments_->start(segment::SegmentKind::kLog, sequence_ + 1, from_reserve);
-  if (!started) return std::unexpected(started.error());
+  auto file = started ? fs_.open(segments_->path(started->segment), {.writable = true, .direct_durable = true})
+                      : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
+  if (!file) {
+    if (file.error().code != ErrorCode::kResourceExhausted) become_read_only(file.error());
+    return std::unexpected(file.error());
+  }
   if (log_file_) segments_->seal(log_.segment);
-  log_file_.reset();
-  TRY(log_file_, fs_.open(segments_->path(started->segment), {.writable = true, .direct_durable = true}));
+  log_file_ = *std::move(file);
+  measure_space();
   log_ = *started;
   log_position_ = kBlock;
   std::lock_guard lock(prepare_mutex_);
@@ -275,8 +291,14 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
     return;
   }
   const std::span<std::byte> out = memory.take(padded);
+  const uint64_t salt = segment::salt_of(options_.disk, log_.generation);
   uint64_t at = segment::kBatchHeaderBytes;
+  std::unordered_map<model::BlobId, index::Location> placed;   // Decisions were taken before the places were known.
   for (Effect& effect : effects) {
+    if (const auto found = placed.find(effect.item->entry.id); found != placed.end()) {
+      if (effect.before) effect.before->at = found->second;
+      if (effect.now && effect.record != RecordKind::kLarge) effect.now->at = found->second;
+    }
     if (!effect.record) continue;
     const CommitItem& item = *effect.item;
     RecordHeader header;
@@ -298,22 +320,24 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
       segment::encode_digests(item.digests, out.data() + at + segment::kRecordHeaderBytes);
       std::ranges::copy(item.bytes.view(), out.data() + at + segment::kRecordHeaderBytes + 8 * item.digests.size());
       effect.now->at = {log_.segment, log_.generation, effect.offset, segment::round_up(header.bytes, segment::kRecordAlignment), false};
+      placed[entry.id] = effect.now->at;
     } else if (header.kind == RecordKind::kLarge) {
       header.extent_segment = entry.at.segment;
       header.extent_generation = entry.at.generation;
       header.extent_offset = entry.at.offset;
+      placed.erase(entry.id);
     } else if (header.kind == RecordKind::kRemove) {
       header.extent_offset = entry.purge_at_us;
     }
-    segment::encode(header, log_.generation, out.subspan(at));
+    segment::encode(header, salt, out.subspan(at));
     const uint64_t next = at + segment::round_up(header.bytes, segment::kRecordAlignment);
     std::fill(out.begin() + static_cast<ptrdiff_t>(at + header.bytes), out.begin() + static_cast<ptrdiff_t>(next), std::byte{0});
     at = next;
   }
   std::fill(out.begin() + static_cast<ptrdiff_t>(at), out.end(), std::byte{0});
   const segment::BatchHeader header{log_.generation, sequence_ + 1, records, at,
-                                    hash::hash64(ByteView(out).subspan(segment::kBatchHeaderBytes, at - segment::kBatchHeaderBytes))};
-  segment::encode(header, out);
+                                    hash::hash64(ByteView(out).subspan(segment::kBatchHeaderBytes, at - segment::kBatchHeaderBytes), salt)};
+  segment::encode(header, salt, out);
   if (auto written = write_log(log_position_, out); !written) {
     become_read_only(written.error());
     for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, written.error().message));
@@ -335,7 +359,7 @@ Result<void> DiskEngine::write_log(uint64_t at, ByteView bytes) {
     prepared_.wait(lock, [&] { return stopping_ || prepared_to_ >= end; });
     if (prepared_to_ < end) return fail(ErrorCode::kUnavailable, "the disk is closed");
   }
-  return timed_flush([&] { return log_file_->write_at(at, bytes); });
+  return timed_flush(log_flush_since_, [&] { return log_file_->write_at(at, bytes); });
 }
 
 void DiskEngine::prepare_loop() {
@@ -368,6 +392,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
   size_t position = 0;
   bool news = false;
   for (const Effect& effect : effects) {
+    if (effect.only_answer) continue;
     if (!effect.now) {
       changes->erase(*effect.before);
       continue;
@@ -378,20 +403,58 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     news = news || told;
     ++position;
   }
-  if (sequence > 0) changes->mark(sequence);
+  if (sequence > 0) {
+    changes->mark(sequence);
+    journal_end_ = journal_token(sequence + 1, 0) - 1;
+  }
   if (auto applied = index_->apply(*changes); !applied) {
     become_read_only(applied.error());
     for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, applied.error().message));
     return;
   }
   for (const Effect& effect : effects) {
+    if (effect.only_answer) continue;
     if (effect.before) count(*effect.before, -1);
     if (effect.now) count(*effect.now, 1);
   }
-  for (Effect& effect : effects) answer(*effect.item, true);
+  for (Effect& effect : effects) answer(*effect.item, effect.only_answer ? *std::move(effect.only_answer) : Result<bool>(true));
   if (!news) return;
   std::lock_guard lock(journal_growth_mutex_);
   if (journal_growth_) journal_growth_();
+}
+
+// May a new blob come?
+Result<void> DiskEngine::take_more(bool background) const {
+  const Space space = space_;
+  if (space == Space::kEnough || (background && space == Space::kLittle)) return {};
+  return fail(ErrorCode::kResourceExhausted, "the disk is full");
+}
+
+// Hysteresis: a mark once reached is left only some percent below it.
+void DiskEngine::measure_space() {
+  const SegmentTotals totals = segments_->totals();
+  const auto taken = static_cast<double>(totals.active + totals.sealed);
+  const double used = taken / std::max(1.0, taken + static_cast<double>(totals.free));
+  const Space before = space_;
+  const auto above = [used](double mark, bool already) { return used >= (already ? mark - kHysteresis : mark); };
+  Space now = above(kLittleSpace, before >= Space::kLittle) ? Space::kLittle : Space::kEnough;
+  if (above(kNoSpace, before == Space::kNone)) now = Space::kNone;
+  // The index grows outside of segments.
+  const auto files = segments_->space();
+  if (files && files->free_bytes < segments_->index_reserve_bytes() / 2) now = Space::kNone;
+  space_ = now;
+  if (now == before) return;
+  log::warn("engine", "space on the disk", {{"disk", options_.disk.to_hex()}, {"used_percent", static_cast<uint64_t>(used * 100)},
+                                            {"takes", now == Space::kEnough ? "everything" : now == Space::kLittle ? "repairs" : "deletes"}});
+}
+
+bool DiskEngine::stalled() const {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  for (const auto* since : {&log_flush_since_, &bulk_flush_since_}) {
+    const SteadyTime begin = since->load();
+    if (begin != SteadyTime{} && now - begin > kStalledAfter) return true;
+  }
+  return false;
 }
 
 void DiskEngine::become_read_only(const Error& error) {

@@ -60,6 +60,7 @@ class DiskEngine final : public Engine {
   Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) override;
   Result<std::vector<BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) override;
   Result<std::vector<BlobEntry>> list_handoffs(size_t max) override;
+  uint64_t doubts() override;
   Result<JournalPage> journal_after(JournalToken token, size_t max) override;
   void on_journal_growth(std::function<void()> callback) override;
   EngineStatus status() override;
@@ -85,10 +86,13 @@ class DiskEngine final : public Engine {
 
   uint64_t now_us() const { return static_cast<uint64_t>(options_.clock->now().time_since_epoch().count()); }
 
+  // `since`: when the call under way began, for stalled().
   template <class F>
-  Result<void> timed_flush(F flush) {
+  Result<void> timed_flush(std::atomic<SteadyTime>& since, F flush) {
     const SteadyTime begin = std::chrono::steady_clock::now();
+    since = begin;
     Result<void> result = flush();
+    since = SteadyTime{};
     if (options_.on_flush) options_.on_flush(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     return result;
   }
@@ -96,15 +100,22 @@ class DiskEngine final : public Engine {
   // open.cc
   Result<void> open_identity();
   Result<void> recover();
-  Result<void> replay(const segment::SegmentHeader& header, uint64_t& mark);
+  Result<void> open_index();
+  Result<void> rebuild();
+  Result<void> rebuild_bulk(const segment::SegmentHeader& header);
+  Result<void> replay(const segment::SegmentHeader& header, uint64_t& mark, bool rebuilding);
+  Result<void> note_doubt();
   Result<void> count_blobs();
+  Result<void> take_more(bool background) const;
+  void measure_space();
+  bool stalled() const;
 
   // commit.cc
   Result<void> submit(CommitItem item);
   Result<uint64_t> submit_all(std::vector<CommitItem> items);
   void commit_loop();
   void commit(std::deque<CommitItem> items);
-  std::optional<Effect> decide(CommitItem& item, const std::optional<index::Entry>& before);
+  Effect decide(CommitItem& item, const std::optional<index::Entry>& before);
   Result<void> make_room(uint64_t bytes, bool from_reserve);
   void write_batch(std::vector<Effect>& effects, bool only_frees);
   void finish(std::vector<Effect>& effects, uint64_t sequence);
@@ -141,6 +152,11 @@ class DiskEngine final : public Engine {
   std::function<void()> journal_growth_;
   std::mutex journal_growth_mutex_;
 
+  // Puts of clients are refused from kLittle on, everything but deletes and compaction from kNone on.
+  enum class Space { kEnough, kLittle, kNone };
+  std::atomic<Space> space_{Space::kEnough};
+  std::atomic<SteadyTime> log_flush_since_{}, bulk_flush_since_{};
+  std::atomic<uint64_t> journal_end_{0};          // No token is greater.
   std::atomic<bool> read_only_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> queue_bytes_{0};
@@ -178,5 +194,6 @@ class DiskEngine final : public Engine {
 };
 
 BlobEntry to_blob_entry(const index::Entry& entry);
+Error read_only_error();
 
 }  // namespace rondel::engine

@@ -22,7 +22,7 @@ namespace rondel::engine {
 struct EngineOptions {
   std::string path;                      // The disk's folder.
   model::ClusterId cluster;              // Zero accepts any on the first start.
-  model::DiskId disk;                    // Zero: made on the first start; otherwise a different disk is refused.
+  model::DiskId disk;                    // Zero: made on the first start; otherwise a different disk or none is refused.
   uint64_t capacity_bytes = 0;           // 0 = what the file system has.
   uint64_t segment_bytes = 1ull << 30;   // Of a new disk; smaller when fewer than 16 would fit. Kept for the disk's life.
   uint64_t memtable_bytes = 8ull << 20;
@@ -44,6 +44,7 @@ struct PutRequest {
   uint64_t ring_epoch = 0;
   SystemTime created_at;                 // By the writer's clock.
   model::DiskId handoff_for;             // Non-zero: a hand-off copy.
+  bool background = false;               // Repair: still taken by a disk that is too full for new blobs.
 };
 
 using PutCallback = std::move_only_function<void(Result<void>)>;
@@ -68,6 +69,7 @@ struct BlobEntry {
   SystemTime received_at;
   model::DiskId handoff_for;
   bool trashed = false;
+  SystemTime purge_at;                   // Of a trashed one.
 };
 
 struct ReadResult {
@@ -95,6 +97,7 @@ struct JournalPage {
   bool truncated = false;                // The token asked for is older than what is kept.
 };
 
+// kFailed: the disk has not answered for 10 s.
 enum class DiskState : uint8_t { kOnline = 1, kReadOnly = 2, kFull = 3, kFailed = 4 };
 
 struct EngineStatus {
@@ -118,7 +121,8 @@ struct EngineStatus {
 
 class Engine {
  public:
-  // Opens or makes the disk and recovers. kPrecondition: another cluster's or another disk's folder. kAlreadyExists:
+  // Opens or makes the disk and recovers; an index that is gone or damaged is made again from the segments. kPrecondition:
+  // another cluster's folder, another disk's, or (options.disk given) none's. kAlreadyExists:
   // another process has it open. kCorruption: the superblock is damaged.
   static Result<std::unique_ptr<Engine>> open(fs::FileSystem& fs, EngineOptions options);
 
@@ -159,6 +163,10 @@ class Engine {
 
   // Hand-off copies held here, oldest first.
   virtual Result<std::vector<BlobEntry>> list_handoffs(size_t max) = 0;
+
+  // Not 0: records that were acknowledged may be missing here without trace (rot in the log, a lost index). A greater number
+  // than before says it happened again. Survives restarts.
+  virtual uint64_t doubts() = 0;
 
   virtual Result<JournalPage> journal_after(JournalToken token, size_t max) = 0;
 

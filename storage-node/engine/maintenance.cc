@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr double kRatioWhenFull = 0.05;
 constexpr size_t kPurgeBatch = 4096;
 constexpr size_t kMoveBatch = 128;
 constexpr auto kPassOver = 10min;     // A segment that could not be emptied (damage in it) is left alone this long.
@@ -38,12 +39,15 @@ Result<uint64_t> DiskEngine::compact_once() {
   TRY_VOID(index_->drop_journal(now_us() - static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count())));
   TRY(uint64_t freed, release_empty());
-  if (const auto sparse = segments_->find_garbage(options_.compaction_garbage_ratio)) {
+  // A full disk cannot afford garbage.
+  const double ratio = space_ == Space::kEnough ? options_.compaction_garbage_ratio : std::min(options_.compaction_garbage_ratio, kRatioWhenFull);
+  if (const auto sparse = segments_->find_garbage(ratio)) {
     TRY(const bool emptied, compact(*sparse));
     if (!emptied) segments_->pass_over(sparse->segment, std::chrono::steady_clock::now() + kPassOver);
     TRY(const uint64_t more, release_empty());
     freed += more;
   }
+  measure_space();
   return freed;
 }
 
@@ -65,19 +69,14 @@ Result<uint64_t> DiskEngine::purge() {
   }
 }
 
-// The index must not fall back, after a crash, to places that are written anew: it is flushed first.
+// The index must not fall back, after a crash, to places that are written anew, nor to a log that is gone: it is flushed after
+// the segments were found empty and before any is given back.
 Result<uint64_t> DiskEngine::release_empty() {
-  uint64_t freed = 0;
-  bool flushed = false;
-  while (const auto empty = segments_->find_empty()) {
-    if (!flushed) {
-      TRY_VOID(index_->flush());
-      flushed = true;
-    }
-    segments_->release(empty->segment);
-    freed += options_.segment_bytes;
-  }
-  return freed;
+  const std::vector<uint32_t> empty = segments_->find_empty();
+  if (empty.empty()) return 0;
+  TRY_VOID(index_->flush());
+  for (const uint32_t id : empty) segments_->release(id);
+  return empty.size() * options_.segment_bytes;
 }
 
 Result<bool> DiskEngine::compact(const segment::SegmentHeader& header) {
@@ -123,7 +122,7 @@ Result<bool> DiskEngine::compact_bulk(const segment::SegmentHeader& header) {
   std::vector<std::byte> block(segment::kRecordHeaderBytes);
   for (uint64_t at = kBlock; at + kBlock <= options_.segment_bytes && !stopping_;) {
     TRY(const size_t got, file->read_at(at, block));
-    const auto extent = got == block.size() ? segment::decode_record_header(block, header.generation) : std::nullopt;
+    const auto extent = got == block.size() ? segment::decode_record_header(block, segment::salt_of(options_.disk, header.generation)) : std::nullopt;
     if (!extent) {
       at += kBlock;  // Behind a damaged header the next one is found by its hash.
       continue;

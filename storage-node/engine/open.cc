@@ -1,4 +1,6 @@
 // Opening a disk: identity, recovery from the log, counting.
+#include <filesystem>
+
 #include "common/log/log.h"
 #include "storage-node/engine/disk_engine.h"
 #include "storage-node/engine/superblock.h"
@@ -9,6 +11,9 @@ namespace {
 
 constexpr uint64_t kSegmentsMin = 16;
 constexpr uint64_t kSegmentBytesMin = 16ull << 20;
+// Settings of the index.
+constexpr const char* kIndexOwner = "disk";
+constexpr const char* kDoubts = "doubts";
 
 uint64_t journal_token(uint64_t sequence, size_t position) { return (sequence << 12) | position; }
 
@@ -24,12 +29,7 @@ DiskEngine::DiskEngine(fs::FileSystem& fs, EngineOptions options) : fs_(fs), opt
 
 Result<void> DiskEngine::start() {
   TRY_VOID(open_identity());
-  index::IndexOptions index_options;
-  index_options.path = options_.index_path.empty() ? options_.path + "/index" : options_.index_path;
-  index_options.memtable_bytes = options_.memtable_bytes;
-  index_options.block_cache_bytes = options_.block_cache_bytes;
-  index_options.lose_unflushed_at_close = options_.lose_unflushed_index;
-  TRY(index_, index::Index::open(index_options));
+  TRY_VOID(open_index());
   TRY_VOID(recover());
   threads_.emplace_back([this] { commit_loop(); });
   threads_.emplace_back([this] { prepare_loop(); });
@@ -59,10 +59,13 @@ Result<void> DiskEngine::open_identity() {
   }
   auto superblock = read_superblock(fs_, options_.path);
   if (!superblock && superblock.error().code != ErrorCode::kNotFound) return std::unexpected(superblock.error());
+  if (!superblock && !options_.disk.is_zero()) {
+    return fail(ErrorCode::kPrecondition, options_.path + " should hold disk " + options_.disk.to_hex() + " and is empty: is it mounted?");
+  }
   if (!superblock) {
     const uint64_t fitting = options_.capacity_bytes / kSegmentsMin / (1 << 20) * (1 << 20);
     options_.segment_bytes = std::max(kSegmentBytesMin, std::min(options_.segment_bytes, fitting));
-    if (options_.disk.is_zero()) options_.disk = model::DiskId::random();
+    options_.disk = model::DiskId::random();
     return write_superblock(fs_, options_.path, {options_.cluster, options_.disk, options_.segment_bytes});
   }
   if (!options_.disk.is_zero() && options_.disk != superblock->disk) {
@@ -80,25 +83,118 @@ Result<void> DiskEngine::open_identity() {
   return {};
 }
 
+// A damaged index is put aside: recover() makes it again.
+Result<void> DiskEngine::open_index() {
+  index::IndexOptions options;
+  options.path = options_.index_path.empty() ? options_.path + "/index" : options_.index_path;
+  options.memtable_bytes = options_.memtable_bytes;
+  options.block_cache_bytes = options_.block_cache_bytes;
+  options.lose_unflushed_at_close = options_.lose_unflushed_index;
+  auto opened = index::Index::open(options);
+  if (!opened && opened.error().code == ErrorCode::kCorruption) {
+    log::error("engine", "the index is damaged and made again", {{"disk", options_.disk.to_hex()}, {"error", opened.error().message}});
+    std::error_code error;
+    std::filesystem::remove_all(options.path + ".damaged", error);
+    std::filesystem::rename(options.path, options.path + ".damaged", error);
+    if (error) return std::unexpected(opened.error());
+    opened = index::Index::open(options);
+  }
+  TRY(index_, std::move(opened));
+  return {};
+}
+
 Result<void> DiskEngine::recover() {
   const size_t segments_max = std::max<uint64_t>(options_.capacity_bytes / options_.segment_bytes, SegmentTable::kReserved + 2);
   segments_ = std::make_unique<SegmentTable>(fs_, options_.path + "/segments", options_.disk, options_.segment_bytes, segments_max);
   TRY_VOID(segments_->load());
+  const auto owner = index_->get_setting(kIndexOwner);
+  if (!owner && owner.error().code != ErrorCode::kNotFound) return std::unexpected(owner.error());
+  if (owner && *owner != options_.disk.to_hex()) return fail(ErrorCode::kPrecondition, options_.path + ": the index is that of disk " + *owner);
+  const bool lost = !owner && segments_->any_used();
   TRY(uint64_t mark, index_->mark());
   const auto logs = segments_->logs();
   for (size_t i = 0; i < logs.size(); ++i) {
     // Everything in this log lies below the mark when the next one begins at or below it.
-    if (i + 1 < logs.size() && logs[i + 1].first_sequence <= mark + 1) continue;
-    TRY_VOID(replay(logs[i], mark));
+    if (!lost && i + 1 < logs.size() && logs[i + 1].first_sequence <= mark + 1) continue;
+    // A log is begun behind the last batch that was acknowledged, and given back only below the mark: no sequence lacks.
+    if (!lost && mark + 1 < logs[i].first_sequence) {
+      log::error("engine", "acknowledged batches are damaged",
+                 {{"disk", options_.disk.to_hex()}, {"batches", logs[i].first_sequence - 1 - mark}});
+      corrupt_reads_ += logs[i].first_sequence - 1 - mark;
+      TRY_VOID(note_doubt());
+    }
+    TRY_VOID(replay(logs[i], mark, lost));
   }
   sequence_ = mark;
   for (const auto& header : logs) sequence_ = std::max(sequence_, header.first_sequence > 0 ? header.first_sequence - 1 : 0);
+  journal_end_ = journal_token(sequence_ + 1, 0) - 1;
+  if (lost) TRY_VOID(rebuild());
   TRY_VOID(index_->flush());
-  return count_blobs();
+  if (!owner) TRY_VOID(index_->put_setting(kIndexOwner, options_.disk.to_hex()));
+  TRY_VOID(count_blobs());
+  segments_->settle();
+  measure_space();
+  return {};
+}
+
+// The index was lost: the logs have told what they know; large blobs whose log is gone are found by their trailers. What was
+// removed may come back: the reconcile scan finds it.
+Result<void> DiskEngine::rebuild() {
+  log::error("engine", "the index is lost and made again from the segments", {{"disk", options_.disk.to_hex()}});
+  for (const segment::SegmentHeader& header : segments_->bulks()) TRY_VOID(rebuild_bulk(header));
+  auto changes = index_->new_batch();
+  changes->mark(sequence_);
+  TRY_VOID(index_->apply(*changes));
+  TRY_VOID(index_->forget_journal(journal_end_));
+  return note_doubt();
+}
+
+Result<void> DiskEngine::rebuild_bulk(const segment::SegmentHeader& header) {
+  const auto file = segments_->file(header.segment, header.generation);
+  const uint64_t salt = segment::salt_of(options_.disk, header.generation);
+  const auto read = [&](uint64_t at, size_t bytes) -> Result<std::vector<std::byte>> {
+    std::vector<std::byte> out(bytes);
+    TRY(const size_t got, file->read_at(at, out));
+    out.resize(got);
+    return out;
+  };
+  for (uint64_t at = segment::kBlock; at + segment::kBlock <= options_.segment_bytes;) {
+    TRY(const auto front, read(at, segment::kRecordHeaderBytes));
+    const auto extent = segment::decode_record_header(front, salt);
+    if (!extent || extent->length == 0 || extent->length > model::kChunkBytes) {
+      at += segment::kBlock;
+      continue;
+    }
+    const uint32_t blocks = segment::block_count(extent->length);
+    TRY(const auto back, read(at + segment::kBlock + segment::round_up(extent->length, segment::kBlock), segment::kRecordHeaderBytes + 8ull * blocks));
+    const auto trailer = segment::decode_record_header(back, salt);
+    TRY(const auto known, index_->find(extent->id));
+    if (!known && trailer && trailer->id == extent->id && trailer->length == extent->length && trailer->blocks == blocks &&
+        hash::blob_digest(segment::decode_digests(ByteView(back).subspan(segment::kRecordHeaderBytes))) == trailer->digest) {
+      auto changes = index_->new_batch();
+      changes->store({trailer->id, {header.segment, header.generation, at, segment::extent_bytes(trailer->length), true}, trailer->length,
+                      trailer->digest, trailer->ring_epoch, trailer->created_us, trailer->received_us, trailer->handoff_for, 0}, std::nullopt);
+      TRY_VOID(index_->apply(*changes));
+    }
+    at += segment::extent_bytes(extent->length);
+  }
+  return {};
+}
+
+uint64_t DiskEngine::doubts() {
+  const auto stored = index_->get_setting(kDoubts);
+  return stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
+}
+
+Result<void> DiskEngine::note_doubt() {
+  std::string raw(8, '\0');
+  store_be(reinterpret_cast<std::byte*>(raw.data()), doubts() + 1);
+  return index_->put_setting(kDoubts, raw);
 }
 
 // Applies what the index may have lost. Applying a batch twice changes nothing.
-Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& mark) {
+Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& mark, bool rebuilding) {
+  const uint64_t mark_before = mark;
   const auto file = segments_->file(header.segment, header.generation);
   segment::LogReader reader(*file, header, options_.segment_bytes);
   for (;;) {
@@ -125,7 +221,7 @@ Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& 
                                          segment::round_up(h.bytes, segment::kRecordAlignment), false}
                        : index::Location{h.extent_segment, h.extent_generation, h.extent_offset, segment::extent_bytes(h.length), true};
           if (h.moved && before) now.purge_at_us = before->purge_at_us;
-          if (h.moved && !before) continue;
+          if (h.moved && !before && !rebuilding) continue;
           break;
         case segment::RecordKind::kRemove:
           if (!before) continue;
@@ -153,6 +249,7 @@ Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& 
   if (reader.damaged() > 0) {
     log::error("engine", "acknowledged batches are damaged", {{"disk", options_.disk.to_hex()}, {"batches", reader.damaged()}});
     corrupt_reads_ += reader.damaged();
+    if (reader.damaged_above(mark_before)) TRY_VOID(note_doubt());
   }
   return {};
 }

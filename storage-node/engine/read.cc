@@ -21,14 +21,17 @@ struct Buffer {
 };
 
 Result<void> fill(fs::File& file, uint64_t offset, std::span<std::byte> out, bool cached) {
-  TRY(const size_t got, cached ? file.read_cached_at(offset, out) : file.read_at(offset, out));
+  auto read = cached ? file.read_cached_at(offset, out) : file.read_at(offset, out);
+  // A sector that cannot be read is as good as a damaged one: another copy replaces it.
+  if (!read && read.error().code == ErrorCode::kInternal) return fail(ErrorCode::kCorruption, read.error().message);
+  TRY(const size_t got, std::move(read));
   if (got != out.size()) return fail(cached ? ErrorCode::kUnavailable : ErrorCode::kCorruption, "the segment ends early");
   return {};
 }
 
 // The header with its digests, if they are those of the entry.
-std::optional<std::vector<hash::BlockDigest>> checked_digests(const index::Entry& entry, ByteView header_and_digests) {
-  const auto header = segment::decode_record_header(header_and_digests, entry.at.generation);
+std::optional<std::vector<hash::BlockDigest>> checked_digests(const index::Entry& entry, uint64_t salt, ByteView header_and_digests) {
+  const auto header = segment::decode_record_header(header_and_digests, salt);
   const uint32_t blocks = segment::block_count(entry.length);
   if (!header || header->id != entry.id || header->length != entry.length || header->blocks != blocks) return std::nullopt;
   auto digests = segment::decode_digests(header_and_digests.subspan(kRecordHeaderBytes, 8ull * blocks));
@@ -86,6 +89,7 @@ Result<ReadResult> DiskEngine::read_entry(const index::Entry& entry, uint64_t of
   const uint64_t end = std::min(entry.length, segment::round_up(offset + length, model::kBlockBytes));
   const uint64_t begin = first * model::kBlockBytes;
   const uint64_t digest_bytes = 8ull * segment::block_count(entry.length);
+  const uint64_t salt = segment::salt_of(options_.disk, entry.at.generation);
 
   ReadResult result;
   result.offset = begin;
@@ -95,7 +99,7 @@ Result<ReadResult> DiskEngine::read_entry(const index::Entry& entry, uint64_t of
     std::vector<std::byte> trailer(kRecordHeaderBytes + digest_bytes);
     const uint64_t trailer_at = entry.at.offset + kBlock + segment::round_up(entry.length, kBlock);
     TRY_VOID(fill(*file, trailer_at, trailer, cached));
-    digests = checked_digests(entry, trailer);
+    digests = checked_digests(entry, salt, trailer);
     const Buffer buffer(end - begin);
     TRY_VOID(fill(*file, entry.at.offset + kBlock + begin, buffer.bytes, cached));
     result.bytes = ByteSlice(buffer.memory, buffer.bytes);
@@ -103,7 +107,7 @@ Result<ReadResult> DiskEngine::read_entry(const index::Entry& entry, uint64_t of
     const uint64_t data_at = kRecordHeaderBytes + digest_bytes;
     const Buffer buffer(data_at + end);
     TRY_VOID(fill(*file, entry.at.offset, buffer.bytes, cached));
-    digests = checked_digests(entry, buffer.bytes.first(data_at));
+    digests = checked_digests(entry, salt, buffer.bytes.first(data_at));
     result.bytes = ByteSlice(buffer.memory, buffer.bytes.subspan(data_at + begin));
   }
   if (!digests) return damaged(entry);
@@ -113,9 +117,12 @@ Result<ReadResult> DiskEngine::read_entry(const index::Entry& entry, uint64_t of
   return result;
 }
 
+Error read_only_error() { return {ErrorCode::kUnavailable, "the disk is read-only after an I/O error"}; }
+
 BlobEntry to_blob_entry(const index::Entry& entry) {
   return {entry.id, entry.length, entry.digest, entry.ring_epoch, SystemTime(std::chrono::microseconds(entry.created_us)),
-          SystemTime(std::chrono::microseconds(entry.received_us)), entry.handoff_for, entry.trashed()};
+          SystemTime(std::chrono::microseconds(entry.received_us)), entry.handoff_for, entry.trashed(),
+          SystemTime(std::chrono::microseconds(entry.purge_at_us))};
 }
 
 Result<BlobEntry> DiskEngine::stat(const model::BlobId& id) {
@@ -147,9 +154,10 @@ Result<std::vector<BlobEntry>> DiskEngine::list_handoffs(size_t max) {
 Result<JournalPage> DiskEngine::journal_after(JournalToken token, size_t max) {
   JournalPage page;
   TRY(const uint64_t dropped, index_->journal_dropped());
-  page.truncated = token < dropped;
-  TRY(const auto records, index_->journal_after(token, max));
-  page.next = token;
+  // A token from the future was given before the disk lost its newest records: what came since is not known to the reader.
+  page.truncated = token < dropped || token > journal_end_;
+  page.next = page.truncated ? dropped : token;
+  TRY(const auto records, index_->journal_after(page.next, max));
   for (const index::JournalRecord& record : records) {
     page.entries.push_back({record.removed ? JournalEntry::Operation::kDelete : JournalEntry::Operation::kPut, record.token,
                             to_blob_entry(record.entry), SystemTime(std::chrono::microseconds(record.flushed_us))});
@@ -182,9 +190,11 @@ EngineStatus DiskEngine::status() {
   status.compactions = compactions_;
   status.compacted_bytes = compacted_bytes_;
   status.queue_bytes = queue_bytes_;
-  if (read_only_) {
+  if (stalled()) {
+    status.state = DiskState::kFailed;
+  } else if (read_only_) {
     status.state = DiskState::kReadOnly;
-  } else if (segments_->full()) {
+  } else if (space_ != Space::kEnough || segments_->full()) {
     status.state = DiskState::kFull;
   }
   return status;

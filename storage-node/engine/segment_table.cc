@@ -12,6 +12,9 @@ using segment::SegmentKind;
 
 namespace {
 
+// Of the file system, or a twentieth of a small one.
+constexpr uint64_t kIndexReserve = 256ull << 20;
+
 std::optional<uint32_t> id_of(const std::string& name) {
   uint32_t id = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id, 16);
@@ -28,6 +31,8 @@ std::string SegmentTable::path(uint32_t id) const { return fmt::format("{}/{:08x
 
 Result<void> SegmentTable::load() {
   std::lock_guard lock(mutex_);
+  TRY(const fs::Space whole, fs_.space(folder_));
+  index_reserve_ = std::min(kIndexReserve, whole.total_bytes / 20);
   TRY(const auto names, fs_.list(folder_));
   for (const std::string& name : names) {
     const auto id = id_of(name);
@@ -43,23 +48,52 @@ Result<void> SegmentTable::load() {
       segment.state = State::kSealed;
       segment.used_before = true;
       last_generation_ = std::max(last_generation_, header->generation);
+    } else if (std::ranges::any_of(block, [](std::byte byte) { return byte != std::byte{0}; })) {
+      segment.state = State::kSealed;
+      segment.used_before = segment.headless = true;
     }
     segments_.emplace(*id, std::move(segment));
   }
   return {};
 }
 
-std::vector<SegmentHeader> SegmentTable::logs() const {
+void SegmentTable::settle() {
   std::lock_guard lock(mutex_);
-  std::vector<SegmentHeader> logs;
-  for (const auto& [id, segment] : segments_) {
-    if (segment.state != State::kFree && segment.header.kind == SegmentKind::kLog) logs.push_back(segment.header);
+  for (auto& [id, segment] : segments_) {
+    if (segment.headless && segment.header.generation == 0) segment.state = State::kFree;
+    segment.headless = false;
   }
+}
+
+bool SegmentTable::any_used() const {
+  std::lock_guard lock(mutex_);
+  return std::ranges::any_of(segments_, [](const auto& segment) { return segment.second.used_before; });
+}
+
+std::vector<SegmentHeader> SegmentTable::headers(SegmentKind kind) const {
+  std::lock_guard lock(mutex_);
+  std::vector<SegmentHeader> found;
+  for (const auto& [id, segment] : segments_) {
+    if (segment.state != State::kFree && !segment.headless && segment.header.kind == kind) found.push_back(segment.header);
+  }
+  return found;
+}
+
+std::vector<SegmentHeader> SegmentTable::logs() const {
+  auto logs = headers(SegmentKind::kLog);
   std::ranges::sort(logs, {}, &SegmentHeader::first_sequence);
   return logs;
 }
 
+std::vector<SegmentHeader> SegmentTable::bulks() const {
+  auto bulks = headers(SegmentKind::kBulk);
+  std::ranges::sort(bulks, {}, &SegmentHeader::generation);
+  return bulks;
+}
+
 Result<uint32_t> SegmentTable::make_locked() {
+  TRY(const fs::Space now, fs_.space(folder_));
+  if (now.free_bytes < segment_bytes_ + index_reserve_) return fail(ErrorCode::kResourceExhausted, "the file system is full");
   uint32_t id = 0;
   while (segments_.contains(id)) ++id;
   Segment segment;
@@ -122,17 +156,23 @@ std::shared_ptr<fs::File> SegmentTable::file(uint32_t id, uint64_t generation) c
 void SegmentTable::add(const index::Location& at, bool trashed, int sign) {
   std::lock_guard lock(mutex_);
   const auto found = segments_.find(at.segment);
-  if (found == segments_.end() || found->second.header.generation != at.generation) return;
+  if (found == segments_.end()) return;
+  if (found->second.headless && found->second.header.generation == 0) {
+    found->second.header = {at.segment, at.large ? SegmentKind::kBulk : SegmentKind::kLog, at.generation, 0, disk_};
+    last_generation_ = std::max(last_generation_, at.generation);
+  }
+  if (found->second.header.generation != at.generation) return;
   uint64_t& counter = trashed ? found->second.trash_bytes : found->second.live_bytes;
   counter = sign > 0 ? counter + at.bytes : counter - std::min(counter, at.bytes);
 }
 
-std::optional<SegmentHeader> SegmentTable::find_empty() const {
+std::vector<uint32_t> SegmentTable::find_empty() const {
   std::lock_guard lock(mutex_);
+  std::vector<uint32_t> empty;
   for (const auto& [id, segment] : segments_) {
-    if (segment.state == State::kSealed && segment.live_bytes == 0 && segment.trash_bytes == 0) return segment.header;
+    if (segment.state == State::kSealed && segment.live_bytes == 0 && segment.trash_bytes == 0) empty.push_back(id);
   }
-  return std::nullopt;
+  return empty;
 }
 
 std::optional<SegmentHeader> SegmentTable::find_garbage(double ratio) const {
@@ -175,7 +215,12 @@ SegmentTotals SegmentTable::totals() const {
         totals.dead_bytes += segment_bytes_ - std::min(segment_bytes_, kept);
     }
   }
-  totals.free += segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0;
+  size_t unmade = segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0;
+  // The file system may have less than was declared.
+  if (const auto now = fs_.space(folder_)) {
+    unmade = std::min<size_t>(unmade, (now->free_bytes - std::min(now->free_bytes, index_reserve_)) / segment_bytes_);
+  }
+  totals.free += unmade;
   totals.free_bytes = totals.free * segment_bytes_;
   return totals;
 }

@@ -210,10 +210,13 @@ class RocksIndex final : public Index {
       last = load_be<uint64_t>(reinterpret_cast<const std::byte*>(it->key().data() + 1));
     }
     TRY_VOID(checked(it->status()));
-    if (last == 0) return {};
+    return last == 0 ? Result<void>{} : forget_journal(last);
+  }
+
+  Result<void> forget_journal(uint64_t token) override {
     rocksdb::WriteBatch batch;
-    batch.DeleteRange(std::string(1, kJournal), journal_key(last + 1));
-    batch.Put(std::string(1, kDropped), Writer().little(last).take());
+    batch.DeleteRange(std::string(1, kJournal), journal_key(token + 1));
+    batch.Put(std::string(1, kDropped), Writer().little(token).take());
     return checked(db_->Write(unlogged_, &batch));
   }
 

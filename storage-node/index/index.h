@@ -93,6 +93,8 @@ class Index {
   // The token of the oldest record that was ever dropped; 0 = none.
   virtual Result<uint64_t> journal_dropped() = 0;
   virtual Result<void> drop_journal(uint64_t flushed_before_us) = 0;
+  // Drops everything up to a token, whatever is there.
+  virtual Result<void> forget_journal(uint64_t token) = 0;
 
   // Durable at once.
   virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;

@@ -45,7 +45,9 @@ std::optional<SegmentHeader> decode_segment_header(ByteView block) {
   return header;
 }
 
-void encode(const BatchHeader& header, std::span<std::byte> out) {
+uint64_t salt_of(const model::DiskId& disk, uint64_t generation) { return hash::hash64(disk.view(), generation); }
+
+void encode(const BatchHeader& header, uint64_t salt, std::span<std::byte> out) {
   std::fill_n(out.begin(), kBatchHeaderBytes, std::byte{0});
   store_le(out.data(), kBatchMagic);
   store_le(out.data() + 4, header.records);
@@ -53,12 +55,12 @@ void encode(const BatchHeader& header, std::span<std::byte> out) {
   store_le(out.data() + 16, header.sequence);
   store_le(out.data() + 24, header.bytes);
   store_le(out.data() + 32, header.body_hash);
-  store_le(out.data() + 40, hash::hash64(ByteView(out.data(), 40)));
+  store_le(out.data() + 40, hash::hash64(ByteView(out.data(), 40), salt));
 }
 
-std::optional<BatchHeader> decode_batch_header(ByteView bytes) {
+std::optional<BatchHeader> decode_batch_header(ByteView bytes, uint64_t salt) {
   if (bytes.size() < kBatchHeaderBytes || load_le<uint32_t>(bytes.data()) != kBatchMagic) return std::nullopt;
-  if (load_le<uint64_t>(bytes.data() + 40) != hash::hash64(bytes.first(40))) return std::nullopt;
+  if (load_le<uint64_t>(bytes.data() + 40) != hash::hash64(bytes.first(40), salt)) return std::nullopt;
   BatchHeader header;
   header.records = load_le<uint32_t>(bytes.data() + 4);
   header.generation = load_le<uint64_t>(bytes.data() + 8);

@@ -44,11 +44,15 @@ struct BatchHeader {
   uint64_t sequence = 0;         // Rises by one with every batch of the disk.
   uint32_t records = 0;
   uint64_t bytes = 0;            // Of the whole batch, header included, without padding.
-  uint64_t body_hash = 0;        // XXH3-64 of what follows the header.
+  uint64_t body_hash = 0;        // XXH3-64 of what follows the header, seeded with the salt.
 };
 
-void encode(const BatchHeader& header, std::span<std::byte> out);
-std::optional<BatchHeader> decode_batch_header(ByteView bytes);
+// Seed of every hash in one use of a segment: what an earlier use left behind does not decode, nor does what a client stored to
+// look like ours (the disk's id is not told to clients).
+uint64_t salt_of(const model::DiskId& disk, uint64_t generation);
+
+void encode(const BatchHeader& header, uint64_t salt, std::span<std::byte> out);
+std::optional<BatchHeader> decode_batch_header(ByteView bytes, uint64_t salt);
 
 enum class RecordKind : uint8_t { kPut = 1, kLarge = 2, kRemove = 3, kRestore = 4, kHandoff = 5 };
 
@@ -70,7 +74,6 @@ struct RecordHeader {
   uint64_t extent_offset = 0;    // kRemove: when it may be purged, microseconds since 1970.
 };
 
-// `salt`: the segment's generation, so that what an earlier use left behind does not decode.
 void encode(const RecordHeader& header, uint64_t salt, std::span<std::byte> out);
 std::optional<RecordHeader> decode_record_header(ByteView bytes, uint64_t salt);
 

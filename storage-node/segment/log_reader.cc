@@ -21,19 +21,19 @@ Result<bool> LogReader::read_batch(uint64_t position) {
   if (position + kBlock > segment_bytes_) return false;
   std::array<std::byte, kBatchHeaderBytes> head;
   TRY(const size_t got, file_.read_at(position, head));
-  const auto header = got == head.size() ? decode_batch_header(head) : std::nullopt;
+  const auto header = got == head.size() ? decode_batch_header(head, salt_) : std::nullopt;
   if (!header || header->generation != header_.generation || header->sequence < next_sequence_) return false;
   if (position + header->bytes > segment_bytes_) return false;
   buffer_.resize(header->bytes);
   TRY(const size_t whole, file_.read_at(position, buffer_));
   const ByteView bytes(buffer_);
-  if (whole != buffer_.size() || hash::hash64(bytes.subspan(kBatchHeaderBytes)) != header->body_hash) return false;
+  if (whole != buffer_.size() || hash::hash64(bytes.subspan(kBatchHeaderBytes), salt_) != header->body_hash) return false;
   batch_.sequence = header->sequence;
   batch_.end = position + round_up(header->bytes, kBlock);
   batch_.records.clear();
   uint64_t at = kBatchHeaderBytes;
   for (uint32_t i = 0; i < header->records; ++i) {
-    const auto record = at < bytes.size() ? decode_record_header(bytes.subspan(at), header_.generation) : std::nullopt;
+    const auto record = at < bytes.size() ? decode_record_header(bytes.subspan(at), salt_) : std::nullopt;
     if (!record || at + record->bytes > bytes.size()) return false;
     batch_.records.push_back({*record, position + at, bytes.subspan(at, record->bytes)});
     at += round_up(record->bytes, kRecordAlignment);
@@ -45,11 +45,12 @@ Result<bool> LogReader::skip_damage() {
   for (uint64_t at = position_ + kBlock; at + kBlock <= segment_bytes_; at += kBlock) {
     std::array<std::byte, kBatchHeaderBytes> head;
     TRY(const size_t got, file_.read_at(at, head));
-    const auto header = got == head.size() ? decode_batch_header(head) : std::nullopt;
+    const auto header = got == head.size() ? decode_batch_header(head, salt_) : std::nullopt;
     if (!header || header->generation != header_.generation || header->sequence <= next_sequence_) continue;
     TRY(const bool whole, read_batch(at));
     if (!whole) continue;
     damaged_ += header->sequence - next_sequence_;
+    last_damaged_ = header->sequence - 1;
     return true;
   }
   return false;

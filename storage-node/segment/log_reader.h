@@ -25,7 +25,8 @@ struct LogBatch {
 class LogReader {
  public:
   LogReader(fs::File& file, SegmentHeader header, uint64_t segment_bytes)
-      : file_(file), header_(header), segment_bytes_(segment_bytes), next_sequence_(header.first_sequence) {}
+      : file_(file), header_(header), salt_(salt_of(header.disk, header.generation)), segment_bytes_(segment_bytes),
+        next_sequence_(header.first_sequence) {}
 
   // The next batch; nullptr at the end. A batch that does not read is passed over when a later one of this use follows: it was
   // flushed before that one was written, so what it held was acknowledged and is damaged, not torn. Otherwise it is the torn
@@ -34,6 +35,7 @@ class LogReader {
 
   uint64_t position() const { return position_; }     // Behind the last batch returned.
   uint64_t damaged() const { return damaged_; }       // Batches passed over.
+  bool damaged_above(uint64_t sequence) const { return last_damaged_ > sequence; }
 
  private:
   Result<bool> read_batch(uint64_t position);
@@ -41,10 +43,12 @@ class LogReader {
 
   fs::File& file_;
   const SegmentHeader header_;
+  const uint64_t salt_;
   const uint64_t segment_bytes_;
   uint64_t position_ = kBlock;
   uint64_t next_sequence_;
   uint64_t damaged_ = 0;
+  uint64_t last_damaged_ = 0;
   std::vector<std::byte> buffer_;
   LogBatch batch_;
 };
