@@ -93,7 +93,8 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     }
     CO_TRY(metadata::NodeRecord node, parse(request, clock_.now()));
     // A node keeps its ring when the database is away; only its registration waits.
-    const auto recorded = co_await store_.record_node(std::move(node), deadline_in(2s));
+    // Well below the node's patience, so that it learns the rest.
+    const auto recorded = co_await store_.record_node(std::move(node), deadline_in(1s));
     fill(request, reply, recorded.has_value());
     co_return Result<void>{};
   }

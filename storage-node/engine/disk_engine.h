@@ -59,7 +59,8 @@ class DiskEngine final : public Engine {
   Result<uint64_t> restore(std::vector<model::BlobId> ids) override;
   Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) override;
   Result<std::vector<BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) override;
-  Result<std::vector<BlobEntry>> list_handoffs(size_t max) override;
+  Result<std::vector<BlobEntry>> list_handoffs(size_t max, const BlobEntry& after = {}) override;
+  std::vector<BlobEntry> list_damaged(size_t max) override;
   uint64_t doubts() override;
   Result<JournalPage> journal_after(JournalToken token, size_t max) override;
   void on_journal_growth(std::function<void()> callback) override;

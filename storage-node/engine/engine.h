@@ -161,8 +161,11 @@ class Engine {
   virtual Result<std::vector<BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after,
                                               size_t max) = 0;
 
-  // Hand-off copies held here, oldest first.
-  virtual Result<std::vector<BlobEntry>> list_handoffs(size_t max) = 0;
+  // Hand-off copies held here, oldest first, behind `after` (default: from the start). Fewer than `max` only at the end.
+  virtual Result<std::vector<BlobEntry>> list_handoffs(size_t max, const BlobEntry& after = {}) = 0;
+
+  // Blobs found damaged since the start and not replaced yet: a put of the same blob replaces them.
+  virtual std::vector<BlobEntry> list_damaged(size_t max) = 0;
 
   // Not 0: records that were acknowledged may be missing here without trace (rot in the log, a lost index). A greater number
   // than before says it happened again. Survives restarts.

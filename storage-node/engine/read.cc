@@ -141,12 +141,39 @@ Result<std::vector<BlobEntry>> DiskEngine::list(uint64_t from_hash, uint64_t to_
   return entries;
 }
 
-Result<std::vector<BlobEntry>> DiskEngine::list_handoffs(size_t max) {
-  TRY(const auto ids, index_->handoffs(max));
+Result<std::vector<BlobEntry>> DiskEngine::list_handoffs(size_t max, const BlobEntry& after) {
+  std::vector<BlobEntry> entries;
+  auto after_us = static_cast<uint64_t>(after.received_at.time_since_epoch().count());
+  model::BlobId last = after.id;
+  while (entries.size() < max) {
+    const size_t asked = max - entries.size();
+    TRY(const auto ids, index_->handoffs(after_us, last, asked));
+    for (const model::BlobId& id : ids) {
+      TRY(const auto entry, index_->find(id));
+      if (!entry) continue;
+      after_us = entry->received_us;
+      last = id;
+      if (!entry->trashed() && !entry->handoff_for.is_zero()) entries.push_back(to_blob_entry(*entry));
+    }
+    if (ids.size() < asked || last != ids.back()) break;
+  }
+  return entries;
+}
+
+std::vector<BlobEntry> DiskEngine::list_damaged(size_t max) {
+  std::vector<model::BlobId> ids;
+  {
+    std::lock_guard lock(damaged_mutex_);
+    for (auto it = damaged_.begin(); it != damaged_.end() && ids.size() < max; ++it) ids.push_back(*it);
+  }
   std::vector<BlobEntry> entries;
   for (const model::BlobId& id : ids) {
-    TRY(const auto entry, index_->find(id));
-    if (entry && !entry->trashed() && !entry->handoff_for.is_zero()) entries.push_back(to_blob_entry(*entry));
+    if (auto entry = stat(id)) {
+      entries.push_back(*std::move(entry));
+    } else if (entry.error().code == ErrorCode::kNotFound) {
+      std::lock_guard lock(damaged_mutex_);
+      damaged_.erase(id);
+    }
   }
   return entries;
 }

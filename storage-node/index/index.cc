@@ -176,8 +176,10 @@ class RocksIndex final : public Index {
     return checked(it->status());
   }
 
-  Result<std::vector<model::BlobId>> handoffs(size_t max) override { return ids_of(kHandoff, UINT64_MAX, max); }
-  Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) override { return ids_of(kTrash, now_us, max); }
+  Result<std::vector<model::BlobId>> handoffs(uint64_t after_us, const model::BlobId& after, size_t max) override {
+    return ids_of(kHandoff, Writer(kHandoff).big(after_us).id(after).take(), UINT64_MAX, max);
+  }
+  Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) override { return ids_of(kTrash, std::string(1, kTrash), now_us, max); }
 
   Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) override {
     std::vector<JournalRecord> records;
@@ -252,10 +254,13 @@ class RocksIndex final : public Index {
     return Reader(value).little();
   }
 
-  Result<std::vector<model::BlobId>> ids_of(char kind, uint64_t up_to, size_t max) {
+  // Behind the key `after`.
+  Result<std::vector<model::BlobId>> ids_of(char kind, const std::string& after, uint64_t up_to, size_t max) {
     std::vector<model::BlobId> ids;
     auto it = iterator();
-    for (it->Seek(std::string(1, kind)); it->Valid() && ids.size() < max; it->Next()) {
+    it->Seek(after);
+    if (it->Valid() && it->key() == after) it->Next();
+    for (; it->Valid() && ids.size() < max; it->Next()) {
       const std::string_view key = it->key().ToStringView();
       if (key.front() != kind || load_be<uint64_t>(reinterpret_cast<const std::byte*>(key.data() + 1)) > up_to) break;
       ids.push_back(id_behind(key, 9));

@@ -86,7 +86,8 @@ class Index {
 
   // In (ring hash, id) order, from `from_hash` or behind `after` if it is not zero; stops when `visit` returns false.
   virtual Result<void> visit(uint64_t from_hash, const model::BlobId& after, const std::function<bool(const Entry&)>& visit) = 0;
-  virtual Result<std::vector<model::BlobId>> handoffs(size_t max) = 0;       // Oldest first.
+  // Oldest first, behind the one received then with that id (0 and zero: from the start).
+  virtual Result<std::vector<model::BlobId>> handoffs(uint64_t after_us, const model::BlobId& after, size_t max) = 0;
   virtual Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) = 0;
 
   virtual Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) = 0;

@@ -1,11 +1,13 @@
 // rondel-node: the disks of one machine, served to gateways and peers.
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
@@ -15,6 +17,7 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/grpc_blob_transport.h"
+#include "storage-node/main/known_disks.h"
 #include "storage-node/main/node_metrics.h"
 #include "storage-node/main/settings.h"
 #include "storage-node/repair/peer_journal.h"
@@ -69,17 +72,40 @@ Result<model::ClusterId> joined_cluster(const config::Settings& settings) {
   return *cluster;
 }
 
+// Two disks without a declared capacity on one file system would count it twice.
+Result<void> check_capacities(const std::vector<DiskSetting>& disks) {
+  std::map<dev_t, std::string> whole;
+  for (const DiskSetting& disk : disks) {
+    struct stat status{};
+    if (disk.capacity_bytes != 0 || ::stat(disk.path.c_str(), &status) != 0) continue;
+    const auto [other, first] = whole.emplace(status.st_dev, disk.path);
+    if (!first) {
+      return fail(ErrorCode::kInvalidArgument, "node.disks: " + disk.path + " and " + other->second + " share a file system: give them a capacity");
+    }
+  }
+  return {};
+}
+
+// Fatal: a folder that is somebody else's. A disk that cannot be read is left out; the others serve.
 Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Settings& settings, const model::ClusterId& cluster,
                                                                 metrics::Registry& registry) {
   TRY(const auto disks, disk_settings(settings));
-  std::vector<std::unique_ptr<engine::Engine>> engines;
+  const std::string known_file = settings.text("node.data_dir") + "/disks.known";
+  TRY(auto known, read_known_disks(known_file));
   for (const DiskSetting& disk : disks) {
     std::error_code error;
     std::filesystem::create_directories(disk.path, error);
     if (error) return fail(ErrorCode::kInvalidArgument, "disk " + disk.path + ": " + error.message());
+  }
+  TRY_VOID(check_capacities(disks));
+  metrics::Gauge& unusable = registry.gauge("rondel_node_disks_unusable", "Disks that could not be opened when the node started.");
+  std::vector<std::unique_ptr<engine::Engine>> engines;
+  std::optional<Error> last;
+  for (const DiskSetting& disk : disks) {
     engine::EngineOptions options;
     options.path = disk.path;
     options.cluster = cluster;
+    if (const auto found = known.find(disk.path); found != known.end()) options.disk = found->second;
     options.capacity_bytes = disk.capacity_bytes;
     options.segment_bytes = settings.size("engine.segment_size");
     options.memtable_bytes = settings.size("engine.memtable_size");
@@ -90,9 +116,18 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Se
     metrics::Histogram& flushes = registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
     options.on_flush = [&flushes](double seconds) { flushes.observe(seconds); };
     auto opened = engine::Engine::open(fs::posix_file_system(), std::move(options));
-    if (!opened) return fail(opened.error().code, "disk " + disk.path + ": " + opened.error().message);
-    engines.push_back(*std::move(opened));
+    if (opened) {
+      known[disk.path] = (*opened)->disk_id();
+      engines.push_back(*std::move(opened));
+      continue;
+    }
+    last = Error{opened.error().code, "disk " + disk.path + ": " + opened.error().message};
+    if (last->code == ErrorCode::kPrecondition || last->code == ErrorCode::kAlreadyExists) return std::unexpected(*last);
+    log::error("main", "a disk is left out", {{"path", disk.path}, {"error", last->message}});
+    unusable.add(1);
   }
+  if (engines.empty()) return std::unexpected(*last);
+  TRY_VOID(write_known_disks(known_file, known));
   return engines;
 }
 

@@ -34,7 +34,10 @@ engine::JournalEntry read_entry(const wire::JournalEntry& in) {
   entry.operation = in.operation() == wire::JournalEntry::DELETE ? engine::JournalEntry::Operation::kDelete : engine::JournalEntry::Operation::kPut;
   entry.blob.id = model::BlobId::from_bytes(as_bytes(in.blob_id()).data());
   entry.blob.length = in.length();
+  entry.token = in.token();
   entry.flushed_at = SystemTime(std::chrono::microseconds(in.flushed_at_us()));
+  entry.blob.trashed = in.purge_at_us() != 0;
+  entry.blob.purge_at = SystemTime(std::chrono::microseconds(in.purge_at_us()));
   if (const auto owner = model::DiskId::from_bytes(as_bytes(in.owner_disk()))) entry.blob.handoff_for = *owner;
   return entry;
 }
@@ -114,9 +117,11 @@ class GrpcPeerJournal final : public PeerJournal {
         blobs.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(), info.handoff()});
       }
     }
-    context.TryCancel();
+    const bool enough = blobs.size() >= kListMax;
+    if (enough) context.TryCancel();
     const grpc::Status status = reader->Finish();
-    if (!status.ok() && blobs.empty() && status.error_code() != grpc::StatusCode::CANCELLED) return std::unexpected(to_error(status));
+    // A list cut short is not the end of the list.
+    if (!enough && !status.ok()) return std::unexpected(to_error(status));
     return blobs;
   }
 

@@ -18,7 +18,7 @@ std::string setting_of(const model::DiskId& disk) { return "pulled/" + disk.to_h
 
 void PeerLag::on_pull(const model::DiskId& asking, const model::DiskId& serving, uint64_t token) {
   std::lock_guard lock(mutex_);
-  views_[{asking, serving}] = {token, clock_.steady_now(), {}, 0, 0};
+  views_[{asking, serving}] = {token, clock_.steady_now(), false, {}, 0, 0};
 }
 
 bool PeerLag::silent(const View& view) const {
@@ -46,20 +46,20 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
         view = found->second;
       }
     }
-    if (!silent(view)) {
-      // Kept for a restart of ours while the disk is away; written when it moved far.
-      const auto stored = serving.get_setting(setting_of(disk));
-      const uint64_t known = stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
-      if (view.cursor > known + (1024ull << 12)) {
-        std::string raw(8, '\0');
-        store_be(reinterpret_cast<std::byte*>(raw.data()), view.cursor);
-        (void)serving.put_setting(setting_of(disk), raw);
-      }
-      continue;
+    // Kept for a restart of ours while the disk is away: when it falls silent, and when it moved far.
+    const bool quiet = silent(view);
+    const auto stored = serving.get_setting(setting_of(disk));
+    const uint64_t known = stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
+    if ((quiet && !view.kept && view.cursor > known) || (!quiet && view.cursor > known + (1024ull << 12))) {
+      std::string raw(8, '\0');
+      store_be(reinterpret_cast<std::byte*>(raw.data()), view.cursor);
+      (void)serving.put_setting(setting_of(disk), raw);
     }
+    if (!quiet) continue;
     const auto page = serving.journal_after(view.cursor, kEntriesPerCall);
     if (!page) continue;
     View now = view;
+    now.kept = true;
     now.cursor = page->next;
     for (const engine::JournalEntry& entry : page->entries) {
       if (entry.operation != engine::JournalEntry::Operation::kPut || !entry.blob.handoff_for.is_zero()) continue;

@@ -35,6 +35,7 @@ class PeerLag {
   struct View {
     uint64_t cursor = 0;                  // Journal read so far.
     SteadyTime asked_at{};
+    bool kept = false;                    // The cursor is stored since the disk fell silent.
     SystemTime oldest{};                  // Zero: nothing lacks.
     uint64_t bytes = 0;
     uint64_t blobs = 0;

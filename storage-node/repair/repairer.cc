@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kPullPatience = 3s;
 constexpr auto kCopyPatience = 30s;
+constexpr size_t kHandoffPages = 64;      // A round looks at so many at most.
 
 std::string setting_of(const model::DiskId& peer) { return "catch-up/" + peer.to_hex(); }
 
@@ -44,7 +45,9 @@ async::Task<void> Repairer::run(async::TaskGroup& group) {
           const auto pair = pair_of(disk->disk_id(), peer.id);
           if (!std::exchange(pair->running, true)) group.spawn(catch_up(*disk, peer));
         }
-        if (!std::exchange(handing_back_[disk->disk_id()], true)) group.spawn(hand_back(*disk));
+        Jobs& jobs = jobs_[disk->disk_id()];
+        if (!std::exchange(jobs.handing_back, true)) group.spawn(hand_back(*disk));
+        if (!std::exchange(jobs.mending, true)) group.spawn(mend(*disk));
       }
     }
     co_await group.pause(options_.period);
@@ -83,54 +86,118 @@ async::Task<void> Repairer::catch_up(engine::Engine& disk, ring::Disk peer) {
   const auto pair = pair_of(disk.disk_id(), peer.id);
   load_token(disk, peer.id, *pair);
   const uint64_t before = pair->token;
-  while (!co_await catch_up_page(disk, peer, *pair)) {
-    if (pair->token == before) break;
-    if (pair->oldest != SystemTime{}) break;
+  if (co_await settle_doubts(disk, peer, *pair)) {
+    while (co_await catch_up_page(disk, peer, *pair) == Step::kMore) {
+    }
   }
   // Written now and then: falling back only means asking again for what is here.
   if ((pair->token ^ before) >> 22 != 0) store_token(disk, peer.id, *pair);
   pair->running = false;
 }
 
-async::Task<bool> Repairer::catch_up_page(engine::Engine& disk, const ring::Disk& peer, Pair& pair) {
+async::Task<Result<void>> Repairer::settle_doubts(engine::Engine& disk, const ring::Disk& peer, Pair& pair) {
+  if (pair.compared) co_return Result<void>{};
+  const std::string setting = "compared/" + peer.id.to_hex();
+  const uint64_t doubts = disk.doubts();
+  const auto stored = disk.get_setting(setting);
+  const uint64_t settled = stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
+  if (doubts > settled) {
+    log::warn("repair", "the disk may lack what it acknowledged: comparing everything",
+              {{"disk", disk.disk_id().to_hex()}, {"peer", peer.id.to_hex()}});
+    CO_TRY_VOID(co_await compare_all(disk, peer));
+    std::string raw(8, '\0');
+    store_be(reinterpret_cast<std::byte*>(raw.data()), doubts);
+    CO_TRY_VOID(disk.put_setting(setting, raw));
+  }
+  pair.compared = true;
+  co_return Result<void>{};
+}
+
+async::Task<Repairer::Step> Repairer::catch_up_page(engine::Engine& disk, const ring::Disk& peer, Pair& pair) {
   auto page = co_await journal_.pull(disk.disk_id(), {peer.node, peer.id}, pair.token, options_.entries_max, deadline_in(kPullPatience));
-  if (!page) co_return false;
+  if (!page) co_return Step::kWait;
   if (page->truncated) {
     log::warn("repair", "a peer's journal begins later than we know: comparing everything",
               {{"disk", disk.disk_id().to_hex()}, {"peer", peer.id.to_hex()}});
-    if (!co_await compare_all(disk, peer)) co_return false;
+    if (!co_await compare_all(disk, peer)) co_return Step::kWait;
   }
-  const SystemTime now = clock_.now();
   for (size_t i = 0; i < page->entries.size(); ++i) {
     const engine::JournalEntry& entry = page->entries[i];
-    if (!entry.blob.handoff_for.is_zero()) continue;  // Hand-back brings those; dropping one is no removal.
-    auto here = disk.stat(entry.blob.id);
-    if (entry.operation == engine::JournalEntry::Operation::kDelete) {
-      if (here && !here->trashed) disk.remove_async({entry.blob.id}, options_.trash, [](Result<uint64_t>) {});
+    const auto taken = co_await take(disk, peer, entry);
+    std::lock_guard lock(mutex_);
+    if (taken) {
+      // What was truncated is compared again until the whole page is taken.
+      if (!page->truncated) pair.token = entry.token;
       continue;
     }
-    if (here || here.error().code != ErrorCode::kNotFound) continue;
-    Result<void> fetched = fail(ErrorCode::kUnavailable, "may be on its way");
-    if (now - entry.flushed_at > options_.settle) fetched = co_await fetch(disk, peer, entry.blob.id, entry.blob.length);
-    if (!fetched && fetched.error().code != ErrorCode::kNotFound) {
-      std::lock_guard lock(mutex_);
-      const bool late = now - entry.flushed_at > options_.settle;
-      if (late) ++status_.errors;
-      pair.oldest = late ? entry.flushed_at : SystemTime{};
-      pair.bytes = pair.blobs = 0;
-      for (size_t rest = i; late && rest < page->entries.size(); ++rest) {
-        pair.bytes += page->entries[rest].blob.length;
-        ++pair.blobs;
-      }
-      co_return false;
+    // Not an error: on its way from the gateway, as far as can be told.
+    const bool late = taken.error().code != ErrorCode::kCancelled;
+    pair.oldest = late ? entry.flushed_at : SystemTime{};
+    pair.bytes = pair.blobs = 0;
+    if (late) ++status_.errors;
+    for (size_t rest = i; late && rest < page->entries.size(); ++rest) {
+      pair.bytes += page->entries[rest].blob.length;
+      ++pair.blobs;
     }
+    co_return Step::kWait;
   }
   std::lock_guard lock(mutex_);
   pair.token = page->next;
   const bool behind = !page->caught_up && !page->entries.empty();
   pair.oldest = behind ? page->entries.back().flushed_at : SystemTime{};
   pair.bytes = pair.blobs = 0;
-  co_return page->caught_up;
+  co_return page->caught_up ? Step::kDone : Step::kMore;
+}
+
+// kCancelled: too young to be missed.
+async::Task<Result<void>> Repairer::take(engine::Engine& disk, const ring::Disk& peer, const engine::JournalEntry& entry) {
+  const engine::BlobEntry& blob = entry.blob;
+  if (!blob.handoff_for.is_zero()) co_return Result<void>{};  // Hand-back brings those; dropping one is no removal.
+  const auto here = disk.stat(blob.id);
+  if (!here && here.error().code != ErrorCode::kNotFound) co_return std::unexpected(here.error());
+  const SystemTime now = clock_.now();
+  if (entry.operation == engine::JournalEntry::Operation::kDelete) {
+    if (!here || here->trashed) co_return Result<void>{};
+    const Duration left = blob.purge_at - now;
+    auto slot = async::OneShot<Result<void>>::make();
+    disk.remove_async({blob.id}, blob.trashed ? std::max(left, Duration::zero()) : options_.trash,
+                      [slot](Result<uint64_t> removed) { slot->set(removed ? Result<void>{} : Result<void>(std::unexpected(removed.error()))); });
+    co_return co_await finished(slot, deadline_in(kPullPatience));
+  }
+  if (here) co_return Result<void>{};
+  // By the peer's clock; what lies in the future says nothing of its age.
+  const auto age = now - entry.flushed_at;
+  if (age <= options_.settle && age >= -options_.settle) co_return fail(ErrorCode::kCancelled, "may be on its way");
+  auto fetched = co_await fetch(disk, {peer.node, peer.id}, blob.id, blob.length);
+  if (!fetched && fetched.error().code == ErrorCode::kNotFound) co_return Result<void>{};  // Removed there meanwhile.
+  if (!fetched && fetched.error().code == ErrorCode::kCorruption) co_return co_await fetch_elsewhere(disk, peer.id, blob.id, blob.length);
+  co_return fetched;
+}
+
+async::Task<Result<void>> Repairer::fetch_elsewhere(engine::Engine& disk, const model::DiskId& except, model::BlobId blob, uint64_t length) {
+  const auto topology = topology_.topology();
+  Error last{ErrorCode::kUnavailable, "no other owner"};
+  for (const auto& ring : topology->rings) {
+    for (const ring::DiskIndex index : ring->owners(ring->arc_of(blob.ring_hash()))) {
+      const ring::Disk& owner = ring->disks()[index];
+      if (owner.id == disk.disk_id() || owner.id == except) continue;
+      auto fetched = co_await fetch(disk, {owner.node, owner.id}, blob, length);
+      if (fetched) co_return fetched;
+      last = fetched.error();
+    }
+  }
+  if (last.code == ErrorCode::kNotFound) last.code = ErrorCode::kUnavailable;   // Absence elsewhere settles nothing.
+  co_return std::unexpected(last);
+}
+
+async::Task<void> Repairer::mend(engine::Engine& disk) {
+  for (const engine::BlobEntry& blob : disk.list_damaged(options_.handoffs_max)) {
+    if (blob.trashed || !owns(disk.disk_id(), blob.id)) continue;
+    const auto fetched = co_await fetch_elsewhere(disk, {}, blob.id, blob.length);
+    std::lock_guard lock(mutex_);
+    ++(fetched ? status_.damaged_replaced : status_.errors);
+  }
+  jobs_[disk.disk_id()].mending = false;
 }
 
 async::Task<Result<void>> Repairer::compare_all(engine::Engine& disk, const ring::Disk& peer) {
@@ -140,17 +207,18 @@ async::Task<Result<void>> Repairer::compare_all(engine::Engine& disk, const ring
     if (blobs.empty()) co_return Result<void>{};
     for (const PeerBlob& blob : blobs) {
       if (blob.handoff || !owns(disk.disk_id(), blob.id) || disk.stat(blob.id)) continue;
-      auto fetched = co_await fetch(disk, peer, blob.id, blob.length);
+      auto fetched = co_await fetch(disk, {peer.node, peer.id}, blob.id, blob.length);
+      if (!fetched && fetched.error().code == ErrorCode::kCorruption) fetched = co_await fetch_elsewhere(disk, peer.id, blob.id, blob.length);
       if (!fetched && fetched.error().code != ErrorCode::kNotFound) co_return fetched;
     }
     after = blobs.back().id;
   }
 }
 
-async::Task<Result<void>> Repairer::fetch(engine::Engine& disk, const ring::Disk& peer, model::BlobId blob, uint64_t length) {
+async::Task<Result<void>> Repairer::fetch(engine::Engine& disk, rpc::DiskAddress from, model::BlobId blob, uint64_t length) {
   const Deadline deadline = deadline_in(kCopyPatience);
-  const engine::PutRequest request{blob, 0, clock_.now(), {}};
-  auto download = transport_.start_get({peer.node, peer.id}, blob, 0, length, {.background = true, .deadline = deadline});
+  const engine::PutRequest request{blob, 0, clock_.now(), {}, true};
+  auto download = transport_.start_get(from, blob, 0, length, {.background = true, .deadline = deadline});
   auto slot = async::OneShot<Result<void>>::make();
   const auto done = [slot](Result<void> result) { slot->set(std::move(result)); };
   if (length <= model::kPieceBytes) {
@@ -179,34 +247,45 @@ async::Task<Result<void>> Repairer::fetch(engine::Engine& disk, const ring::Disk
   co_return Result<void>{};
 }
 
+// Goes through all hand-off copies in turn: those of an owner that is away must not hold up the others.
 async::Task<void> Repairer::hand_back(engine::Engine& disk) {
-  auto handoffs = disk.list_handoffs(options_.handoffs_max);
+  Jobs& jobs = jobs_[disk.disk_id()];
   std::vector<model::DiskId> unreachable;
-  for (const engine::BlobEntry& blob : handoffs ? *handoffs : std::vector<engine::BlobEntry>{}) {
-    if (std::ranges::count(unreachable, blob.handoff_for) > 0) continue;
-    if (blob.handoff_for == disk.disk_id()) {
-      (void)disk.set_handoff(blob.id, {});
-      continue;
+  size_t returned = 0;
+  for (size_t page = 0; page < kHandoffPages && returned < options_.handoffs_max; ++page) {
+    const auto handoffs = disk.list_handoffs(options_.handoffs_max, jobs.handoff_cursor);
+    if (!handoffs) break;
+    for (const engine::BlobEntry& blob : *handoffs) {
+      jobs.handoff_cursor = blob;
+      if (std::ranges::count(unreachable, blob.handoff_for) > 0) continue;
+      const auto done = co_await hand_back_one(disk, blob);
+      if (done) ++returned;
+      if (!done && done.error().code != ErrorCode::kCorruption) unreachable.push_back(blob.handoff_for);
     }
-    const auto topology = topology_.topology();
-    const ring::Ring* ring = topology->current();
-    const auto owner = ring == nullptr ? std::nullopt : ring->find(blob.handoff_for);
-    if (!owner) continue;
-    auto pushed = co_await push(disk, blob, {ring->disks()[*owner].node, blob.handoff_for});
-    if (!pushed) {
-      unreachable.push_back(blob.handoff_for);
-      continue;
+    if (handoffs->size() < options_.handoffs_max) {
+      jobs.handoff_cursor = {};
+      break;
     }
-    // The mark goes first where this disk owns the blob itself.
-    if (owns(disk.disk_id(), blob.id)) {
-      (void)disk.set_handoff(blob.id, {});
-    } else {
-      disk.remove_async({blob.id}, options_.trash, [](Result<uint64_t>) {});
-    }
-    std::lock_guard lock(mutex_);
-    ++status_.handoffs_returned;
   }
-  handing_back_[disk.disk_id()] = false;
+  jobs.handing_back = false;
+}
+
+async::Task<Result<void>> Repairer::hand_back_one(engine::Engine& disk, const engine::BlobEntry& blob) {
+  if (blob.handoff_for == disk.disk_id()) co_return disk.set_handoff(blob.id, {});
+  const auto topology = topology_.topology();
+  const ring::Ring* ring = topology->current();
+  const auto owner = ring == nullptr ? std::nullopt : ring->find(blob.handoff_for);
+  if (!owner) co_return fail(ErrorCode::kUnavailable, "the owner is not in the ring");
+  CO_TRY_VOID(co_await push(disk, blob, {ring->disks()[*owner].node, blob.handoff_for}));
+  // The mark goes first where this disk owns the blob itself.
+  if (owns(disk.disk_id(), blob.id)) {
+    CO_TRY_VOID(disk.set_handoff(blob.id, {}));
+  } else {
+    disk.remove_async({blob.id}, options_.trash, [](Result<uint64_t>) {});
+  }
+  std::lock_guard lock(mutex_);
+  ++status_.handoffs_returned;
+  co_return Result<void>{};
 }
 
 async::Task<Result<void>> Repairer::push(engine::Engine& disk, const engine::BlobEntry& blob, rpc::DiskAddress to) {

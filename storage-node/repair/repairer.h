@@ -1,5 +1,5 @@
 // Repairer: keeps the disks of a node complete. Catch-up pulls what peers' journals tell and a disk lacks; hand-back pushes
-// hand-off copies to their owners and drops them after the owner's flush.
+// hand-off copies to their owners and drops them after the owner's flush; blobs found damaged are fetched again.
 //
 // Runs on one loop of its own, with coroutines that read and write the engines directly. Safe for concurrent use.
 #pragma once
@@ -33,6 +33,7 @@ struct RepairStatus {
   uint64_t blobs_pulled = 0;
   uint64_t bytes_pulled = 0;
   uint64_t handoffs_returned = 0;
+  uint64_t damaged_replaced = 0;
   uint64_t errors = 0;
 };
 
@@ -56,14 +57,24 @@ class Repairer {
     uint64_t bytes = 0;
     uint64_t blobs = 0;
     bool running = false;
+    bool compared = false;     // The disk's doubts are settled with this peer.
   };
 
+  // kMore: a page was taken and more follows. kWait: the rest can only be had later.
+  enum class Step { kDone, kMore, kWait };
+
   async::Task<void> catch_up(engine::Engine& disk, ring::Disk peer);
-  // True: everything the peer told is here.
-  async::Task<bool> catch_up_page(engine::Engine& disk, const ring::Disk& peer, Pair& pair);
+  async::Task<Step> catch_up_page(engine::Engine& disk, const ring::Disk& peer, Pair& pair);
+  async::Task<Result<void>> take(engine::Engine& disk, const ring::Disk& peer, const engine::JournalEntry& entry);
+  // A disk that may lack records it once acknowledged looks through everything its peer has.
+  async::Task<Result<void>> settle_doubts(engine::Engine& disk, const ring::Disk& peer, Pair& pair);
   async::Task<Result<void>> compare_all(engine::Engine& disk, const ring::Disk& peer);
-  async::Task<Result<void>> fetch(engine::Engine& disk, const ring::Disk& peer, model::BlobId blob, uint64_t length);
+  async::Task<Result<void>> fetch(engine::Engine& disk, rpc::DiskAddress from, model::BlobId blob, uint64_t length);
+  // From any owner but `except` and the disk itself.
+  async::Task<Result<void>> fetch_elsewhere(engine::Engine& disk, const model::DiskId& except, model::BlobId blob, uint64_t length);
+  async::Task<void> mend(engine::Engine& disk);
   async::Task<void> hand_back(engine::Engine& disk);
+  async::Task<Result<void>> hand_back_one(engine::Engine& disk, const engine::BlobEntry& blob);
   async::Task<Result<void>> push(engine::Engine& disk, const engine::BlobEntry& blob, rpc::DiskAddress to);
   bool owns(const model::DiskId& disk, const model::BlobId& blob) const;
   std::shared_ptr<Pair> pair_of(const model::DiskId& disk, const model::DiskId& peer);
@@ -79,7 +90,12 @@ class Repairer {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::map<std::pair<model::DiskId, model::DiskId>, std::shared_ptr<Pair>> pairs_;
-  std::map<model::DiskId, bool> handing_back_;
+  struct Jobs {
+    bool handing_back = false;
+    bool mending = false;
+    engine::BlobEntry handoff_cursor;
+  };
+  std::map<model::DiskId, Jobs> jobs_;                 // The loop's alone.
   RepairStatus status_;
 };
 

@@ -131,6 +131,8 @@ Result<void> RingContact::beat(size_t gateway) {
   }
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kBeatPatience);
+  // What the gateway confirms was so at some time after this, not after its answer.
+  const SteadyTime asked_at = std::chrono::steady_clock::now();
   wire::HeartbeatReply reply;
   const grpc::Status status = gateways_->stubs[gateway]->Heartbeat(&context, request, &reply);
   if (!status.ok()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": " + status.error_message());
@@ -162,7 +164,8 @@ Result<void> RingContact::beat(size_t gateway) {
   (void)accept_coordinator(reply.coordinator_token());
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
-  if (reply.epoch_confirmed()) contact_at_ = std::chrono::steady_clock::now();
+  if (!reply.epoch_confirmed()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": the gateway has no contact to the database");
+  contact_at_ = asked_at;
   return {};
 }
 

@@ -106,6 +106,8 @@ void fill(const engine::JournalEntry& entry, wire::JournalEntry& out) {
   out.set_length(entry.blob.length);
   out.set_flushed_at_us(static_cast<uint64_t>(entry.flushed_at.time_since_epoch().count()));
   out.set_digest(rpc::encode(entry.blob.digest));
+  out.set_token(entry.token);
+  if (entry.blob.trashed) out.set_purge_at_us(static_cast<uint64_t>(entry.blob.purge_at.time_since_epoch().count()));
   if (!entry.blob.handoff_for.is_zero()) out.set_owner_disk(std::string(as_text(entry.blob.handoff_for.view())));
 }
 
