@@ -1,4 +1,5 @@
 // docs/formats/segment.md.
+#include "common/hash/hash64.h"
 #include "storage-node/segment/format.h"
 
 #include "common/fs/simulated_file_system.h"
@@ -65,15 +66,22 @@ TEST(SegmentFormatTest, SegmentHeaderHasItsGoldenBytes) {
 TEST(SegmentFormatTest, BatchHeaderHasItsGoldenBytes) {
   const std::string bytes = golden("batch-header");
   std::vector<std::byte> out(kBatchHeaderBytes, std::byte{0xff});
-  encode(BatchHeader{kGeneration, 9, 2, 4160, 0x1122334455667788}, out);
+  encode(BatchHeader{kGeneration, 9, 2, 4160, 0x1122334455667788}, 0, out);
   EXPECT_EQ(as_text(out), bytes);
-  const auto back = decode_batch_header(as_bytes(bytes));
+  const auto back = decode_batch_header(as_bytes(bytes), 0);
   ASSERT_TRUE(back);
   EXPECT_EQ(back->records, 2u);
   EXPECT_EQ(back->bytes, 4160u);
   expect_damage_is_seen(bytes, 48, [](ByteView view) {
-    return view.size() < 48 ? std::nullopt : decode_batch_header(view);
+    return view.size() < 48 ? std::nullopt : decode_batch_header(view, 0);
   });
+  EXPECT_FALSE(decode_batch_header(as_bytes(bytes), 1)) << "of another use";
+}
+
+TEST(SegmentFormatTest, EveryUseOfEveryDiskHasItsSalt) {
+  EXPECT_EQ(salt_of(kDisk, kGeneration), hash::hash64(kDisk.view(), kGeneration));
+  EXPECT_NE(salt_of(kDisk, kGeneration), salt_of(kDisk, kGeneration + 1));
+  EXPECT_NE(salt_of(kDisk, kGeneration), salt_of(kOwner, kGeneration));
 }
 
 TEST(SegmentFormatTest, RecordHeaderHasItsGoldenBytes) {
