@@ -203,6 +203,13 @@ Result<metadata::Credential> first_account(const std::string& data, const UpOpti
   return accounts->create_account(request);
 }
 
+// Of the first gateway.
+std::string endpoint_of(const ClusterPlan& plan) {
+  const auto certificate = plan.settings.find("gateway.tls_certificate_file");
+  const bool tls = certificate != plan.settings.end() && !certificate->second.empty();
+  return fmt::format("{}://127.0.0.1:{}", tls ? "https" : "http", plan.port);
+}
+
 std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>& members,
                               const metadata::Credential& root) {
   const auto region = plan.settings.find("s3.region");
@@ -210,9 +217,9 @@ std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>
   std::string metrics;
   for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
   return fmt::format(
-      "AWS_ENDPOINT_URL=http://127.0.0.1:{}\nAWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\nAWS_REGION={}\n"
+      "AWS_ENDPOINT_URL={}\nAWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\nAWS_REGION={}\n"
       "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME='{}'\n",
-      plan.port, root.key.access_key, root.key.secret_key, region_name, region_name, metrics,
+      endpoint_of(plan), root.key.access_key, root.key.secret_key, region_name, region_name, metrics,
       root.account.canonical_id, root.account.display_name);
 }
 
@@ -297,12 +304,12 @@ Result<void> install_cli(const std::string& data, const UpOptions& options) {
 
 void print_summary(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members,
                    const metadata::Credential& root) {
-  say(fmt::format("\nRondel is ready.\n  endpoint    http://127.0.0.1:{}\n  access key  {}\n  secret key  {}", plan.port,
+  say(fmt::format("\nRondel is ready.\n  endpoint    {}\n  access key  {}\n  secret key  {}", endpoint_of(plan),
                   root.key.access_key, root.key.secret_key));
   for (const Member& member : members) say("  metrics     " + member.operations_url + "/metrics");
   say(fmt::format("\nFirst command:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 aws s3 "
-                  "--endpoint-url http://127.0.0.1:{} mb s3://first-bucket\n\nAll of it as shell lines: {}/env",
-                  root.key.access_key, root.key.secret_key, plan.port, data));
+                  "--endpoint-url {} mb s3://first-bucket\n\nAll of it as shell lines: {}/env",
+                  root.key.access_key, root.key.secret_key, endpoint_of(plan), data));
 }
 
 Result<void> up_locked(const std::string& data, const UpOptions& options, std::vector<std::function<void()>>& undo) {

@@ -69,6 +69,7 @@ async::Task<void> Connection::serve() {
     const IoOutcome shaken = co_await stream_->handshake();
     if (shaken.failed) co_return;
     info_.tls_version = stream_->tls_version();
+    info_.server_name = stream_->server_name();
   }
   bool more = true;
   while (more) {

@@ -59,9 +59,16 @@ class Exchange {
 
 using Handler = std::function<async::Task<void>(Exchange&)>;
 
-struct TlsOptions {
+struct TlsFiles {
   std::string certificate_file;  // PEM chain.
   std::string key_file;          // PEM.
+};
+
+struct TlsOptions {
+  std::string certificate_file;  // For clients that name no host, or one that no other certificate is for.
+  std::string key_file;
+  // Chosen by SNI: the first whose subject alternative names (also *.host) hold the name the client asks for.
+  std::vector<TlsFiles> further;
 };
 
 struct ServerOptions {
@@ -100,7 +107,7 @@ class Server {
   virtual void stop() = 0;
   // Returns when no connection is open or at the deadline (then cuts them). Awaited on any EventLoop.
   virtual async::Task<void> wait_idle(Deadline deadline) = 0;
-  // Reads certificate and key again; the old ones stay when they do not fit together. Also done by itself every 10 s
+  // Reads certificates and keys again; the old ones stay when one does not fit. Also done by itself every 10 s
   // when the files change.
   virtual Result<void> reload_tls() = 0;
   virtual ServerStatus status() const = 0;

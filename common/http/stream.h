@@ -32,6 +32,8 @@ class Stream {
   virtual void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
   // "1.3" after the handshake; empty without TLS.
   virtual std::string tls_version() = 0;
+  // The host that the peer asked for while shaking hands; empty: none, or no TLS.
+  virtual std::string server_name() = 0;
   // No more bytes to the peer; reading goes on.
   virtual void shutdown_send() = 0;
   // Ends pending operations with a failure. Safe to call twice.

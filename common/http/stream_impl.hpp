@@ -80,6 +80,15 @@ class StreamOver : public Stream {
     }
   }
 
+  std::string server_name() override {
+    if constexpr (std::is_same_v<AsioStream, Socket>) {
+      return {};
+    } else {
+      const char* name = SSL_get_servername(stream_.native_handle(), TLSEXT_NAMETYPE_host_name);
+      return name == nullptr ? std::string() : name;
+    }
+  }
+
   void shutdown_send() override {
     ErrorCodeOf ignored;
     socket().shutdown(tcp::socket::shutdown_send, ignored);

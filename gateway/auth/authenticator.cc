@@ -6,6 +6,8 @@
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
 #include "gateway/auth/credential_scope.h"
+#include "gateway/auth/post_signature.h"
+#include "gateway/auth/signature_v2.h"
 #include "gateway/auth/signing_key_cache.h"
 
 namespace rondel::auth {
@@ -385,10 +387,7 @@ struct Authenticator::Impl {
     if (Checked<void> match = check_signature(head, query, claim, identity.scope, identity.signing_key); !match) {
       return std::unexpected(std::move(match).error());
     }
-    if (!credential->key.enabled || !credential->account.enabled) {
-      return refuse(Refusal::kAccessKeyDisabled, "The access key or its account is disabled.",
-                    {{"AWSAccessKeyId", credential->key.access_key}});
-    }
+    if (Checked<void> enabled = check_enabled(*credential); !enabled) return std::unexpected(std::move(enabled).error());
     if (Checked<void> form = set_payload_form(head, claim.payload_hash, identity); !form) {
       return std::unexpected(std::move(form).error());
     }
@@ -397,6 +396,22 @@ struct Authenticator::Impl {
     identity.timestamp = claim.timestamp;
     identity.credential = std::move(credential);
     return identity;
+  }
+
+  async::Task<Checked<Identity>> verify_v2(const http::RequestHead& head, const Query& query, const ClaimV2& claim, Deadline deadline) {
+    if (head.fields.has("x-amz-security-token") || find(query, "x-amz-security-token")) {
+      co_return refuse(Refusal::kAccessDenied, "The provided token is malformed or otherwise invalid.");
+    }
+    auto credential = co_await find_signer(directory, claim.access_key, deadline);
+    if (!credential) co_return std::unexpected(std::move(credential).error());
+    if (Checked<void> match = check_signature_v2(claim, (*credential)->key.secret_key); !match) co_return std::unexpected(std::move(match).error());
+    if (Checked<void> enabled = check_enabled(**credential); !enabled) co_return std::unexpected(std::move(enabled).error());
+    // The body is not under this signature; a hash of it is checked when there is one.
+    Checked<Identity> identity = anonymous_identity(head);
+    if (!identity) co_return identity;
+    identity->presigned = claim.presigned;
+    identity->credential = std::move(*credential);
+    co_return identity;
   }
 };
 
@@ -408,23 +423,21 @@ Authenticator::~Authenticator() = default;
 const AuthenticatorOptions& Authenticator::options() const { return impl_->options; }
 
 async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(const http::RequestHead& head,
-                                                                                const Query& query, Deadline deadline) {
+                                                                                const Query& query, std::string_view virtual_bucket,
+                                                                                Deadline deadline) {
+  if (impl_->options.signature_v2) {
+    Checked<std::optional<ClaimV2>> older = claim_v2(head, query, virtual_bucket, impl_->options);
+    if (!older) co_return std::unexpected(std::move(older).error());
+    if (*older) co_return co_await impl_->verify_v2(head, query, **older, deadline);
+  }
   Checked<std::optional<Claim>> claim = find_claim(head, query);
   if (!claim) co_return std::unexpected(std::move(claim).error());
   if (!*claim) co_return anonymous_identity(head);
   if (Checked<void> good = check_claim(head, query, **claim, impl_->options); !good) {
     co_return std::unexpected(std::move(good).error());
   }
-  const std::string access_key((*claim)->credential.access_key);
-  Result<std::shared_ptr<const metadata::Credential>> credential =
-      co_await impl_->directory.find_credential(access_key, deadline);
-  if (!credential) {
-    co_return refuse(Refusal::kUnavailable, "Credentials cannot be looked up now: " + credential.error().message);
-  }
-  if (*credential == nullptr) {
-    co_return refuse(Refusal::kInvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.",
-                     {{"AWSAccessKeyId", access_key}});
-  }
+  auto credential = co_await find_signer(impl_->directory, std::string((*claim)->credential.access_key), deadline);
+  if (!credential) co_return std::unexpected(std::move(credential).error());
   co_return impl_->verify(head, query, **claim, std::move(*credential));
 }
 

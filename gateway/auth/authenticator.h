@@ -36,6 +36,7 @@ enum class Refusal {
   kUnavailable,               // Credentials cannot be looked up now.
   kMissingFormField,          // POST: a field without which the form is no signed one.
   kInvalidPolicyDocument,     // POST: the policy cannot be read.
+  kInvalidArgument,
 };
 
 struct RefusalDetail {
@@ -65,6 +66,7 @@ struct AuthenticatorOptions {
   std::string region = "us-east-1";
   Duration skew_max = std::chrono::minutes(15);
   const Clock* clock = &real_clock();
+  bool signature_v2 = false;          // Also the older signature is taken.
 };
 
 // Safe for concurrent use. Signing keys are cached per access key, day and region in a bounded number.
@@ -73,11 +75,12 @@ class Authenticator {
   Authenticator(metadata::Directory& directory, AuthenticatorOptions options);
   ~Authenticator();
 
-  // `query`: decoded parameters in order of arrival.
   const AuthenticatorOptions& options() const;
 
+  // `query`: decoded parameters in order of arrival. `virtual_bucket`: the bucket that the host names, if it does.
   async::Task<std::expected<Identity, RefusalDetail>> authenticate(
-      const http::RequestHead& head, const std::vector<std::pair<std::string, std::string>>& query, Deadline deadline);
+      const http::RequestHead& head, const std::vector<std::pair<std::string, std::string>>& query, std::string_view virtual_bucket,
+      Deadline deadline);
 
  private:
   struct Impl;

@@ -11,6 +11,12 @@ struct PostIdentity {
   std::string policy;     // JSON; empty when there is none.
 };
 
+// The owner of a key. kInvalidAccessKeyId, kUnavailable.
+async::Task<std::expected<std::shared_ptr<const metadata::Credential>, RefusalDetail>> find_signer(metadata::Directory& directory, std::string access_key,
+                                                                                                   Deadline deadline);
+// kAccessKeyDisabled.
+std::expected<void, RefusalDetail> check_enabled(const metadata::Credential& credential);
+
 // Looks at the fields policy, x-amz-algorithm, x-amz-credential, x-amz-date, x-amz-signature, awsaccesskeyid, signature.
 async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metadata::Directory& directory, const AuthenticatorOptions& options,
                                                                           const FormFields& fields, Deadline deadline);

@@ -65,7 +65,10 @@ Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings,
   options.connections_max = static_cast<size_t>(settings.integer("gateway.connections_max"));
   options.refusal_body = operations::S3Service::refusal_body;
   if (!settings.text("gateway.tls_certificate_file").empty()) {
-    options.tls = {settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file")};
+    options.tls = {settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file"), {}};
+    for (const config::Settings& files : settings.maps("gateway.tls_certificates")) {
+      options.tls->further.push_back({files.text("certificate_file"), files.text("key_file")});
+    }
   }
   return http::Server::start(loops, std::move(options), [&service](http::Exchange& exchange) { return service.handle(exchange); });
 }
@@ -123,7 +126,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   blob_options.zone = settings.text("gateway.zone");
   blobs::ReplicatedBlobStore blob_store(*transport, topology, blob_options);
 
-  auth::Authenticator authenticator(*directory, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock});
+  auth::Authenticator authenticator(*directory, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock, settings.flag("s3.signature_v2")});
   operations::Settings s3_settings;
   s3_settings.region = settings.text("s3.region");
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");

@@ -47,6 +47,12 @@ Key choice(std::string name, std::string value, std::vector<std::string> one_of,
   return key;
 }
 
+Key tls_certificates() {
+  Key key{"gateway.tls_certificates", Type::kMapList, "", "Further certificates, chosen by the host that a client asks for (SNI)"};
+  key.members = {required(text("certificate_file", "", "PEM chain")), required(text("key_file", "", "PEM private key"))};
+  return key;
+}
+
 std::vector<Key> keys() {
   return {
       text("gateway.listen", "0.0.0.0:9000", "Address of the S3 listener"),
@@ -57,10 +63,12 @@ std::vector<Key> keys() {
       size("gateway.buffer_size", "384MiB", 64 << 20, "Body bytes held at once, reads and writes together"),
       text("gateway.tls_certificate_file", "", "PEM chain; with gateway.tls_key_file the S3 listener speaks HTTPS"),
       text("gateway.tls_key_file", "", "PEM private key"),
+      tls_certificates(),
       text("gateway.zone", "", "Reads prefer disks of this zone; empty = none"),
       duration("gateway.shutdown_grace", "20s", "How long requests may take to end after SIGTERM"),
       text("s3.region", "us-east-1", "The region that signatures must name"),
       text("s3.virtual_host_base", "", "Host suffix of virtual-host addressing, for example s3.example.test; empty = path style alone"),
+      {"s3.signature_v2", Type::kBool, "false", "Also take the older signature version 2, in header and query"},
       duration("s3.clock_skew_max", "15m", "Largest difference between a signature's time and ours"),
       required(text("metadata.dsn", "", "PostgreSQL connection string")),
       required(text("metadata.master_key_file", "", "File with 64 hexadecimal digits: the key that seals secrets")),
@@ -95,6 +103,9 @@ Result<void> check_settings(const config::Settings& settings) {
   const bool certificate = !settings.text("gateway.tls_certificate_file").empty();
   if (certificate != !settings.text("gateway.tls_key_file").empty()) {
     return fail(ErrorCode::kInvalidArgument, "gateway.tls_certificate_file and gateway.tls_key_file go together");
+  }
+  if (!certificate && !settings.maps("gateway.tls_certificates").empty()) {
+    return fail(ErrorCode::kInvalidArgument, "gateway.tls_certificates wants gateway.tls_certificate_file: the one for hosts that none of them is for");
   }
   for (const char* key : {"gateway.listen", "gateway.operations_listen", "cluster.listen"}) {
     TRY(const ListenAddress address, parse_listen(settings, key));

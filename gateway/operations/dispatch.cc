@@ -99,6 +99,7 @@ s3::Error to_s3(const auth::RefusalDetail& detail) {
     case Refusal::kInvalidPayloadHash: out.code = ErrorCode::kInvalidArgument; break;
     case Refusal::kMissingDecodedLength: out.code = ErrorCode::kMissingContentLength; break;
     case Refusal::kUnsupportedVersion: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kInvalidArgument:
     case Refusal::kMissingFormField: out.code = ErrorCode::kInvalidArgument; break;
     case Refusal::kInvalidPolicyDocument: out.code = ErrorCode::kInvalidPolicyDocument; break;
     case Refusal::kUnavailable:

@@ -105,6 +105,7 @@ S3Result<Address> locate(const http::RequestHead& head, const RouterOptions& opt
   if (const auto bucket = virtual_bucket(head, options)) {
     address.bucket = *bucket;
     address.key = *decoded;
+    address.virtual_host = true;
     return address;
   }
   // The slash between bucket and key is one that was sent as such.
@@ -131,7 +132,7 @@ S3Result<Request> route(const http::RequestHead& head, const RouterOptions& opti
     return fail(ErrorCode::kKeyTooLongError, {}, {{"Size", std::to_string(address->key.size())}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
   }
   if (!is_valid_utf8(address->key)) return fail(ErrorCode::kInvalidURI);
-  return Request{*operation, std::move(address->bucket), std::move(address->key), *std::move(query)};
+  return Request{*operation, std::move(address->bucket), std::move(address->key), *std::move(query), address->virtual_host};
 }
 
 // Source: "General purpose bucket naming rules", S3 user guide.

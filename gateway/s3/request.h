@@ -24,6 +24,7 @@ struct Request {
   std::string bucket;   // Empty for ListBuckets.
   std::string key;      // Decoded, opaque, 1 to 1024 bytes of UTF-8; empty below the object level.
   Query query;
+  bool virtual_host = false;   // The host names the bucket.
 };
 
 // kInvalidURI: malformed escapes. nullopt parameters have an empty value.
@@ -36,6 +37,7 @@ struct RouterOptions {
 struct Address {
   std::string bucket;   // Empty: the service.
   std::string key;      // Decoded; empty: the bucket.
+  bool virtual_host = false;
 };
 // Bucket and key alone, path and virtual-host style. Errors: kInvalidURI.
 S3Result<Address> locate(const http::RequestHead& head, const RouterOptions& options);

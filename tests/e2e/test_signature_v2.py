@@ -1,0 +1,54 @@
+"""The older signature: refused by default, taken with s3.signature_v2."""
+import boto3
+import pytest
+
+import boto3_cases
+import raw
+from cluster import Cluster
+
+
+@pytest.fixture(scope="module")
+def older():
+    cluster = Cluster(port=17500, options=["s3.signature_v2=true"])
+    started = cluster.up()
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield cluster
+    cluster.wipe()
+
+
+def test_refused_by_default(cluster, bucket):
+    boto3_cases.refused(cluster.boto3(boto3, signature_version="s3").list_objects_v2, "InvalidRequest", Bucket=bucket)
+
+
+def test_cases(older):
+    s3 = older.boto3(boto3, signature_version="s3")
+    for case in (boto3_cases.objects_come_back, boto3_cases.keys_are_opaque, boto3_cases.headers_and_metadata, boto3_cases.multipart, boto3_cases.copies):
+        name = case.__name__.replace("_", "-")
+        s3.create_bucket(Bucket=name)
+        case(s3, name)
+    # Debian's botocore signs ListObjectsV2 wrongly.
+    assert len(s3.list_objects(Bucket="objects-come-back", Prefix="size/", MaxKeys=5)["Contents"]) == 5
+
+
+def test_presigned(older):
+    s3 = older.boto3(boto3, signature_version="s3")
+    s3.create_bucket(Bucket="presigned")
+    s3.put_object(Bucket="presigned", Key="k", Body=b"older")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "presigned", "Key": "k", "ResponseContentType": "a/b c"}, ExpiresIn=60)
+    assert "AWSAccessKeyId=" in url
+    path = url[len(older.endpoint):]
+    answer = raw.send(older.endpoint, "GET", path)
+    assert answer.status == 200 and answer.body == b"older" and answer.headers["content-type"] == "a/b c"
+    assert raw.send(older.endpoint, "GET", path.replace("/k?", "/j?")).code() == "SignatureDoesNotMatch"
+    assert raw.send(older.endpoint, "PUT", path, body=b"").code() == "SignatureDoesNotMatch"
+    expired = s3.generate_presigned_url("get_object", Params={"Bucket": "presigned", "Key": "k"}, ExpiresIn=-10)
+    assert raw.send(older.endpoint, "GET", expired[len(older.endpoint):]).code() == "AccessDenied"
+
+
+def test_both_signatures_live_together(older):
+    boto3_cases.refused(older.boto3(boto3, signature_version="s3v4").head_bucket, "404", Bucket="no-such-bucket-here")
+    s3 = older.boto3(boto3, signature_version="s3")
+    s3.create_bucket(Bucket="wrong")
+    wrong = boto3.client("s3", endpoint_url=older.endpoint, aws_access_key_id=older.env["AWS_ACCESS_KEY_ID"], aws_secret_access_key="wrong", region_name="us-east-1",
+                         config=boto3.session.Config(signature_version="s3"))
+    boto3_cases.refused(wrong.put_object, "SignatureDoesNotMatch", Bucket="wrong", Key="k", Body=b"x")
