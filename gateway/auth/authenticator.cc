@@ -423,8 +423,8 @@ Authenticator::~Authenticator() = default;
 const AuthenticatorOptions& Authenticator::options() const { return impl_->options; }
 
 async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(const http::RequestHead& head,
-                                                                                const Query& query, std::string_view virtual_bucket,
-                                                                                Deadline deadline) {
+                                                                                const Query& query, Deadline deadline,
+                                                                                std::string_view virtual_bucket) {
   if (impl_->options.signature_v2) {
     Checked<std::optional<ClaimV2>> older = claim_v2(head, query, virtual_bucket, impl_->options);
     if (!older) co_return std::unexpected(std::move(older).error());

@@ -79,8 +79,8 @@ class Authenticator {
 
   // `query`: decoded parameters in order of arrival. `virtual_bucket`: the bucket that the host names, if it does.
   async::Task<std::expected<Identity, RefusalDetail>> authenticate(
-      const http::RequestHead& head, const std::vector<std::pair<std::string, std::string>>& query, std::string_view virtual_bucket,
-      Deadline deadline);
+      const http::RequestHead& head, const std::vector<std::pair<std::string, std::string>>& query, Deadline deadline,
+      std::string_view virtual_bucket = {});
 
  private:
   struct Impl;

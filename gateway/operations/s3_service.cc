@@ -152,7 +152,8 @@ async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, 
   trace.request = *std::move(request);
   const s3::Request& routed = *trace.request;
   if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);
-  auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, routed.virtual_host ? routed.bucket : std::string_view(), deadline_in(services_.settings.metadata_timeout));
+  auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
+                                                             routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
   if (!identity) co_return std::unexpected(to_s3(identity.error()));
   co_return co_await answer_as(*identity, exchange, routed, trace);
 }
