@@ -31,6 +31,10 @@ std::optional<SystemTime> parse_with(std::string_view text, const char* format) 
     for (++end; *end >= '0' && *end <= '9'; ++end, scale /= 10) micros += (*end - '0') * scale;
   }
   const std::string_view rest(end);
+  // strptime takes every month for one of 31 days.
+  const std::chrono::year_month_day day(std::chrono::year(tm.tm_year + 1900), std::chrono::month(static_cast<unsigned>(tm.tm_mon) + 1),
+                                        std::chrono::day(static_cast<unsigned>(tm.tm_mday)));
+  if (!day.ok()) return std::nullopt;
   if (rest != "" && rest != "Z" && rest != "GMT" && rest != "+00:00" && rest != "+0000") return std::nullopt;
   return SystemTime(std::chrono::seconds(timegm(&tm)) + std::chrono::microseconds(micros));
 }

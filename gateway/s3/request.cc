@@ -121,6 +121,7 @@ S3Result<Request> route(const http::RequestHead& head, const RouterOptions& opti
   if (!query) return std::unexpected(query.error());
   auto address = locate(head, options);
   if (!address) return std::unexpected(address.error());
+  if (address->bucket.empty() && head.path() != "/") return fail(ErrorCode::kInvalidBucketName, {}, {{"BucketName", ""}});
   Level level = Level::kService;
   if (!address->bucket.empty()) level = !address->key.empty() ? Level::kObject : Level::kBucket;
   auto operation = operation_of(head, level, *query);

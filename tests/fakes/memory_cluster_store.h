@@ -1,0 +1,99 @@
+// MemoryClusterStore: nodes, ring epochs, the coordinator's token and the released queue in memory. One loop.
+#pragma once
+
+#include <algorithm>
+#include <map>
+
+#include "metadata/store/cluster_store.h"
+
+namespace rondel::fakes {
+
+class MemoryClusterStore final : public metadata::ClusterStore {
+ public:
+  template <class T>
+  using Answer = async::Task<Result<T>>;
+
+  // Every call fails with it.
+  void break_with(std::optional<Error> error) { broken_ = std::move(error); }
+  // Another gateway took over: its token is higher, ours is refused.
+  void usurp() { ++token_, leader_ = false; }
+  void release(const metadata::ReleasedStream& stream) { released_[stream.id] = stream; }
+
+  const std::map<int64_t, metadata::ReleasedStream>& released() const { return released_; }
+  const metadata::RingState& ring() const { return ring_; }
+  bool resigned = false;
+
+  Answer<model::ClusterId> cluster_id(Deadline) override { co_return cluster_; }
+
+  Answer<void> record_node(metadata::NodeRecord node, Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    std::erase_if(nodes_, [&](const auto& known) { return known.id == node.id; });
+    nodes_.push_back(std::move(node));
+    co_return Result<void>{};
+  }
+  Answer<std::vector<metadata::NodeRecord>> list_nodes(Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return nodes_;
+  }
+  Answer<metadata::RingState> ring_state(Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return ring_;
+  }
+  Answer<void> publish_ring(metadata::RingEpoch epoch, uint64_t retire_before, uint64_t min_epoch, uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    const uint64_t newest = ring_.live.empty() ? 0 : ring_.live.front().epoch;
+    if (epoch.epoch != newest + 1) co_return fail(ErrorCode::kPrecondition, "not the next epoch");
+    std::erase_if(ring_.live, [&](const auto& live) { return live.epoch < retire_before; });
+    ring_.live.insert(ring_.live.begin(), std::move(epoch));
+    ring_.min_epoch = min_epoch;
+    co_return Result<void>{};
+  }
+
+  Answer<std::optional<uint64_t>> claim_coordinator(Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    if (!leader_) co_return std::optional<uint64_t>();
+    co_return std::optional<uint64_t>(token_);
+  }
+  void resign_coordinator() override { resigned = true; }
+
+  Answer<std::vector<metadata::ReleasedStream>> take_released(SystemTime before, size_t max, uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    std::vector<metadata::ReleasedStream> due;
+    for (const auto& [id, stream] : released_) {
+      if (stream.released_at < before && due.size() < max) due.push_back(stream);
+    }
+    co_return due;
+  }
+  Answer<void> finish_released(std::vector<int64_t> ids, uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    for (const int64_t id : ids) released_.erase(id);
+    co_return Result<void>{};
+  }
+  Answer<std::vector<model::StreamId>> unreferenced_streams(std::vector<model::StreamId>, Deadline) override { co_return std::vector<model::StreamId>{}; }
+  Answer<void> release_orphans(std::vector<metadata::ReleasedStream> orphans, uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    for (const auto& orphan : orphans) release(orphan);
+    co_return Result<void>{};
+  }
+  Answer<uint64_t> forget_completed_uploads(SystemTime, Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return uint64_t{0};
+  }
+  Answer<metadata::QueueDepths> queue_depths(Deadline) override { co_return metadata::QueueDepths{.released = released_.size()}; }
+
+ private:
+  Result<void> check(uint64_t token) const {
+    if (broken_) return std::unexpected(*broken_);
+    return token == token_ ? Result<void>{} : fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+  }
+
+  const model::ClusterId cluster_ = model::ClusterId::random();
+  std::optional<Error> broken_;
+  uint64_t token_ = 1;
+  bool leader_ = true;
+  std::vector<metadata::NodeRecord> nodes_;
+  metadata::RingState ring_;
+  std::map<int64_t, metadata::ReleasedStream> released_;
+};
+
+}  // namespace rondel::fakes

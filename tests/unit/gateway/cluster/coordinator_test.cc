@@ -1,0 +1,226 @@
+// The coordinator's jobs on a store in memory: the first ring, and law 5 for released bytes.
+#include "gateway/cluster/coordinator.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "gateway/cluster/removal_batch.h"
+#include "gateway/cluster/topology_cache.h"
+#include "tests/fakes/fixed_topology.h"
+#include "tests/fakes/manual_clock.h"
+#include "tests/fakes/memory_cluster_store.h"
+
+namespace rondel::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Remembers what it was told; disks can be away.
+class RecordingRemover final : public BlobRemover {
+ public:
+  async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, uint64_t token, std::chrono::seconds trash, Deadline) override {
+    ++calls;
+    last_token = token;
+    last_trash = trash;
+    if (fenced) co_return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+    if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    largest_call = std::max(largest_call, ids.size());
+    removed[at.disk].insert(ids.begin(), ids.end());
+    co_return Result<void>{};
+  }
+
+  std::set<model::DiskId> away;
+  bool fenced = false;
+  std::map<model::DiskId, std::set<model::BlobId>> removed;
+  int calls = 0;
+  size_t largest_call = 0;
+  uint64_t last_token = 0;
+  std::chrono::seconds last_trash{};
+};
+
+metadata::NodeRecord node(int number) {
+  metadata::NodeRecord record;
+  record.id = model::NodeId::random();
+  record.address = "n" + std::to_string(number);
+  record.host = "h" + std::to_string(number);
+  record.zone = "z" + std::to_string(number % 3);
+  record.disks.push_back({model::DiskId::random(), 1ull << 40, ""});
+  return record;
+}
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  CoordinatorTest() {
+    for (int i = 0; i < 6; ++i) nodes_.push_back(node(i));
+  }
+
+  CoordinatorOptions options() const {
+    CoordinatorOptions out;
+    out.bootstrap_disks = 6;
+    out.ring.power = 4;
+    out.gc_grace = 100s;
+    out.gc_trash = 50s;
+    return out;
+  }
+
+  Result<void> run_once() {
+    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(store_, cache_, remover_, options(), clock_);
+    auto done = async::block_on(coordinator_->run_once());
+    EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+    return done;
+  }
+
+  void join_all() {
+    for (const auto& record : nodes_) ASSERT_TRUE(async::block_on(store_.record_node(record, deadline_in(5s))));
+  }
+
+  void with_ring() {
+    join_all();
+    ASSERT_TRUE(run_once());
+    ASSERT_NE(cache_.topology()->current(), nullptr);
+  }
+
+  metadata::ReleasedStream release(int64_t row, uint64_t size) {
+    const metadata::ReleasedStream stream{row, model::StreamId::random(), size, clock_.now()};
+    store_.release(stream);
+    return stream;
+  }
+
+  std::set<model::DiskId> owners(const model::BlobId& blob) const {
+    const auto topology = cache_.topology();
+    const ring::Ring& ring = *topology->current();
+    std::set<model::DiskId> out;
+    for (const ring::DiskIndex index : ring.owners(ring.arc_of(blob.ring_hash()))) out.insert(ring.disks()[index].id);
+    return out;
+  }
+
+  std::vector<metadata::NodeRecord> nodes_;
+  fakes::ManualClock clock_{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
+  fakes::MemoryClusterStore store_;
+  RecordingRemover remover_;
+  TopologyCache cache_{store_, clock_};
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+TEST_F(CoordinatorTest, TheFirstRingWaitsForEnoughDisksAndIsMadeOnce) {
+  for (size_t i = 0; i + 1 < nodes_.size(); ++i) ASSERT_TRUE(async::block_on(store_.record_node(nodes_[i], deadline_in(5s))));
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(store_.ring().live.empty());
+  join_all();
+  ASSERT_TRUE(run_once());
+  ASSERT_TRUE(run_once());
+  ASSERT_EQ(store_.ring().live.size(), 1u);
+  EXPECT_EQ(store_.ring().live.front().epoch, 1u);
+  EXPECT_EQ(cache_.topology()->current()->disks().size(), 6u);
+  EXPECT_EQ(cache_.topology()->nodes.size(), 6u);
+}
+
+TEST_F(CoordinatorTest, WhoDoesNotLeadDoesNothing) {
+  join_all();
+  store_.usurp();
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(store_.ring().live.empty());
+  EXPECT_FALSE(coordinator_->status().leader);
+}
+
+TEST_F(CoordinatorTest, ReleasedBytesAreRemovedAfterTheirGraceFromEveryDiskThatMayHaveThem) {
+  with_ring();
+  const auto stream = release(1, 2 * model::kChunkBytes + 1);
+  clock_.advance(100s);
+  ASSERT_TRUE(run_once());
+  EXPECT_EQ(remover_.calls, 0) << "the grace is not over";
+  clock_.advance(1s);
+  ASSERT_TRUE(run_once());
+  for (uint32_t chunk = 0; chunk < 3; ++chunk) {
+    for (const model::DiskId& owner : owners({stream.stream, chunk})) EXPECT_TRUE(remover_.removed[owner].contains({stream.stream, chunk}));
+  }
+  std::set<model::BlobId> all;
+  for (const auto& [disk, blobs] : remover_.removed) all.insert(blobs.begin(), blobs.end());
+  EXPECT_EQ(all.size(), 3u) << "and nothing else";
+  EXPECT_TRUE(store_.released().empty());
+  EXPECT_EQ(remover_.last_trash, 50s);
+  EXPECT_EQ(remover_.last_token, coordinator_->token());
+  EXPECT_EQ(coordinator_->status().streams_removed_total, 1u);
+}
+
+TEST_F(CoordinatorTest, AStreamStaysQueuedUntilTwoOwnersOfEachChunkHaveIt) {
+  with_ring();
+  const auto stream = release(1, 1000);
+  clock_.advance(200s);
+  const auto all = owners({stream.stream, 0});
+  remover_.away = {*all.begin(), *std::next(all.begin())};
+  ASSERT_TRUE(run_once());
+  EXPECT_EQ(store_.released().size(), 1u);
+  EXPECT_EQ(coordinator_->status().removals_deferred_total, 1u);
+  remover_.away = {*all.begin()};
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(store_.released().empty()) << "one owner may be away: it learns from the others";
+}
+
+TEST_F(CoordinatorTest, ANewerCoordinatorEndsTheRound) {
+  with_ring();
+  release(1, 1000);
+  clock_.advance(200s);
+  remover_.fenced = true;
+  EXPECT_EQ(run_once().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(remover_.calls, 1);
+  EXPECT_EQ(store_.released().size(), 1u);
+}
+
+TEST_F(CoordinatorTest, LargeRemovalsComeInBoundedCalls) {
+  with_ring();
+  for (int64_t row = 1; row <= 30; ++row) release(row, 1000 * model::kChunkBytes);
+  clock_.advance(200s);
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(store_.released().empty());
+  EXPECT_LE(remover_.largest_call, 4096u);
+}
+
+TEST_F(CoordinatorTest, AnEmptyStreamIsDoneAtOnce) {
+  with_ring();
+  release(1, 0);
+  clock_.advance(200s);
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(store_.released().empty());
+  EXPECT_EQ(remover_.calls, 0);
+}
+
+TEST_F(CoordinatorTest, WithoutTheDatabaseTheTopologyStaysAndIsKnownToBeOld) {
+  with_ring();
+  EXPECT_TRUE(cache_.confirmed_recently());
+  store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+  EXPECT_FALSE(async::block_on(cache_.refresh(deadline_in(5s))));
+  EXPECT_NE(cache_.topology()->current(), nullptr);
+  EXPECT_TRUE(cache_.confirmed_recently());
+  clock_.advance(6s);
+  EXPECT_FALSE(cache_.confirmed_recently());
+}
+
+TEST_F(CoordinatorTest, OwnersOfEveryLiveEpochAreAsked) {
+  with_ring();
+  std::vector<ring::Disk> fresh;
+  for (int i = 0; i < 3; ++i) fresh.push_back({model::DiskId::random(), model::NodeId::random(), "f" + std::to_string(i), "y" + std::to_string(i), 1ull << 40});
+  const auto old = cache_.topology()->rings.front();
+  ring::Topology both;
+  both.rings = {std::make_shared<const ring::Ring>(old->change(fresh).value()), old};
+  RemovalBatch batch(both);
+  const metadata::ReleasedStream stream{7, model::StreamId::random(), 10, {}};
+  batch.add(stream);
+  std::set<model::DiskId> asked;
+  for (const auto& [disk, ids] : batch.per_disk()) {
+    asked.insert(disk.disk);
+    EXPECT_EQ(ids.size(), 1u) << "once, however many epochs name it";
+  }
+  for (const ring::Disk& disk : fresh) EXPECT_TRUE(asked.contains(disk.id));
+  for (const model::DiskId& owner : owners({stream.stream, 0})) EXPECT_TRUE(asked.contains(owner));
+  EXPECT_TRUE(batch.finished().empty());
+  for (const model::DiskId& owner : owners({stream.stream, 0})) batch.mark_done(owner);
+  EXPECT_TRUE(batch.finished().empty()) << "the newest epoch's owners decide";
+  batch.mark_done(fresh[0].id);
+  batch.mark_done(fresh[1].id);
+  EXPECT_EQ(batch.finished(), std::vector<int64_t>{7});
+}
+
+}  // namespace
+}  // namespace rondel::cluster

@@ -1,0 +1,73 @@
+// The error table and the documents made of it.
+#include "gateway/s3/error.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "gateway/s3/xml_writer.h"
+
+namespace rondel::s3 {
+namespace {
+
+TEST(ErrorTable, EveryCodeHasNameStatusAndMessage) {
+  size_t codes = 0;
+  for (size_t i = 0; i < kErrorCodesMax; ++i, ++codes) {
+    const auto code = static_cast<ErrorCode>(i);
+    if (name(code).empty()) break;
+    EXPECT_TRUE(std::ranges::all_of(name(code), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; })) << name(code);
+    EXPECT_TRUE(http_status(code) == 304 || (http_status(code) >= 400 && http_status(code) < 600)) << name(code);
+    if (http_status(code) != 304) EXPECT_FALSE(default_message(code).empty()) << name(code);
+    if (code == ErrorCode::kInvalidRetentionPeriod) break;   // The last row.
+  }
+  EXPECT_GE(codes, 80u);
+}
+
+TEST(ErrorTable, SaysWhatAwsSays) {
+  const std::vector<std::tuple<ErrorCode, std::string, int>> known{
+      {ErrorCode::kNoSuchKey, "NoSuchKey", 404},           {ErrorCode::kNoSuchBucket, "NoSuchBucket", 404},
+      {ErrorCode::kAccessDenied, "AccessDenied", 403},     {ErrorCode::kSlowDown, "SlowDown", 503},
+      {ErrorCode::kNotImplemented, "NotImplemented", 501}, {ErrorCode::kPreconditionFailed, "PreconditionFailed", 412},
+      {ErrorCode::kInvalidRange, "InvalidRange", 416},     {ErrorCode::kBucketNotEmpty, "BucketNotEmpty", 409},
+      {ErrorCode::kNotModified, "NotModified", 304},       {ErrorCode::kMethodNotAllowed, "MethodNotAllowed", 405},
+      {ErrorCode::kMissingContentLength, "MissingContentLength", 411}, {ErrorCode::kInternalError, "InternalError", 500}};
+  for (const auto& [code, text, status] : known) {
+    EXPECT_EQ(name(code), text);
+    EXPECT_EQ(http_status(code), status) << text;
+  }
+}
+
+TEST(ErrorFrom, LaterIsBetterBecomesSlowDownAndInnerWordsStayInside) {
+  using Lower = rondel::ErrorCode;
+  for (const Lower code : {Lower::kUnavailable, Lower::kResourceExhausted, Lower::kDeadlineExceeded, Lower::kOutcomeUnknown}) {
+    const Error error = from({code, "secret inner state"});
+    EXPECT_EQ(error.code, ErrorCode::kSlowDown);
+    EXPECT_EQ(error.headers, (std::vector<std::pair<std::string, std::string>>{{"Retry-After", "1"}}));
+    EXPECT_EQ(error_document(error, "/", "r", "h").find("secret"), std::string::npos);
+    EXPECT_NE(error.log_message.find("secret"), std::string::npos);
+  }
+  EXPECT_EQ(from({Lower::kCancelled, ""}).code, ErrorCode::kRequestTimeout);
+  for (const Lower code : {Lower::kInternal, Lower::kCorruption, Lower::kNotFound, Lower::kInvalidArgument}) EXPECT_EQ(from({code, ""}).code, ErrorCode::kInternalError);
+}
+
+TEST(ErrorDocument, IsWellFormedWhateverStandsInIt) {
+  const Error error{ErrorCode::kNoSuchKey, "", {{"Key", "a<b>&\"c\x01\n"}}, {}, {}};
+  EXPECT_EQ(error_document(error, "/b/a<b>", "R1", "H1"),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
+            "<Key>a&lt;b&gt;&amp;&quot;c&#x01;&#x0a;</Key><Resource>/b/a&lt;b&gt;</Resource><RequestId>R1</RequestId><HostId>H1</HostId></Error>");
+}
+
+TEST(XmlWriter, ClosesWhatItOpened) {
+  XmlWriter xml("Root");
+  xml.open("A");
+  xml.open_with("B", "x=\"y\"");
+  xml.number("N", UINT64_MAX);
+  xml.close();
+  xml.boolean("T", true);
+  xml.text("E", "");
+  EXPECT_EQ(std::move(xml).finish(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Root xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><A><B x=\"y\"><N>18446744073709551615</N></B><T>true</T><E></E></A></Root>");
+}
+
+}  // namespace
+}  // namespace rondel::s3
