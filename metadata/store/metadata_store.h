@@ -1,9 +1,8 @@
 // MetadataStore: the one place of truth about accounts, buckets, objects, uploads, ring epochs and queues.
 //
-// Implementations: PostgreSQL (postgres_store.h) and memory (tests/fakes/memory_metadata_store.h); both pass
-// tests/contract/metadata_store. Safe for concurrent use; coroutines resume on the loop that awaits. The commit of a
-// mutating call is its linearisation point. Every call costs at most one round trip to the database; commits and look-ups
-// that wait at the same time share one.
+// Implementation: PostgreSQL (postgres_store.h); tests/contract/metadata_store runs the contract on a server of its own. Safe
+// for concurrent use; coroutines resume on the loop that awaits. The commit of a mutating call is its linearisation point.
+// Every call costs at most one round trip to the database; commits and look-ups that wait at the same time share one.
 //
 // Errors of every call: kUnavailable = no database; kDeadlineExceeded = not known whether it happened (reads: no answer);
 // kResourceExhausted = too many wait; kOutcomeUnknown = a commit's answer was lost (503: the client repeats it).

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <set>
 
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
@@ -28,7 +29,7 @@ class ForgetfulFile final : public fs::File {
   std::unique_ptr<fs::File> inner_;
 };
 
-enum class Planted { kNothing, kLogNotFlushed, kExtentNotFlushed };
+enum class Planted { kNothing, kLogNotFlushed, kExtentNotFlushed, kFolderNotFlushed };
 
 class PlantedFileSystem final : public fs::FileSystem {
  public:
@@ -46,7 +47,9 @@ class PlantedFileSystem final : public fs::FileSystem {
   Result<void> make_directory(const std::string& path) override { return inner_.make_directory(path); }
   Result<void> remove(const std::string& path) override { return inner_.remove(path); }
   Result<void> rename(const std::string& from, const std::string& to) override { return inner_.rename(from, to); }
-  Result<void> flush_directory(const std::string& directory) override { return inner_.flush_directory(directory); }
+  Result<void> flush_directory(const std::string& directory) override {
+    return fault_ == Planted::kFolderNotFlushed ? Result<void>{} : inner_.flush_directory(directory);
+  }
   Result<std::unique_ptr<fs::FileLock>> lock(const std::string& path) override { return inner_.lock(path); }
   Result<fs::Space> space(const std::string& path) override { return inner_.space(path); }
 
@@ -57,29 +60,64 @@ class PlantedFileSystem final : public fs::FileSystem {
 
 // What must hold of a blob after a crash.
 struct Expectation {
+  enum class State {
+    kUnknown,    // No answer came: whole or absent, nothing in between.
+    kStored,
+    kRemoved,    // Acknowledged: never alive again.
+  };
   size_t size = 0;
-  bool stored = false;     // Acknowledged, and not removed since.
+  State state = State::kUnknown;
+  model::DiskId handoff_for;
+  bool handoff_known = true;
 };
+
+using State = Expectation::State;
+
+// On a roomy disk segments fill one after the other; on a tight one they are emptied and written again all the time.
+enum class Room { kRoomy, kTight };
 
 class Scenario {
  public:
-  Scenario(uint64_t seed, Planted fault) : random_(seed), disk_(seed), fs_(disk_, fault) {}
+  Scenario(uint64_t seed, Planted fault, Room room) : random_(seed), disk_(seed), fs_(disk_, fault), room_(room) {}
 
   // Empty = everything held.
   std::string run(int crashes) {
     if (!disk_.make_directory("/disk")) return "no folder";
     for (int i = 0; i < crashes; ++i) {
-      // One in four during recovery itself.
-      const uint64_t calls = random_() % 4 == 0 ? 1 + random_() % opening_calls_ : opening_calls_ + random_() % 600;
-      disk_.crash_after_calls(calls);
-      work();
-      disk_.restart();
-      if (std::string failure = check(); !failure.empty()) return failure + " after crash " + std::to_string(i);
+      const std::string failure = crash();
+      if (!failure.empty()) return failure + " after crash " + std::to_string(i);
     }
     return "";
   }
 
+  uint64_t compactions() const { return compactions_; }
+
  private:
+  std::string crash() {
+    switch (random_() % 5) {
+      case 0:   // During recovery, the following ones too.
+        for (uint64_t again = 1 + random_() % 3; again > 0; --again) {
+          disk_.crash_after_calls(1 + random_() % opening_calls_);
+          work(300);
+          disk_.restart();
+        }
+        return check();
+      case 1:   // During compaction.
+        work(60);
+        if (auto engine = Engine::open(fs_, options())) {
+          disk_.crash_after_calls(1 + random_() % 60);
+          while (!disk_.crashed() && compact(**engine)) {
+          }
+        }
+        break;
+      default:
+        disk_.crash_after_calls(opening_calls_ + random_() % 600);
+        work(300);
+    }
+    disk_.restart();
+    return check();
+  }
+
   size_t random_size() {
     switch (random_() % 4) {
       case 0: return 1 + random_() % 200;
@@ -93,32 +131,69 @@ class Scenario {
     auto made = small_options(folder_.path() + "/index");
     made.lose_unflushed_index = true;
     made.compaction_garbage_ratio = 0.2;
+    if (room_ == Room::kTight) {
+      made.capacity_bytes = 64ull << 20;
+      made.segment_bytes = 4ull << 20;
+    }
     return made;
   }
 
-  void work() {
+  void work(int steps) {
     auto engine = Engine::open(fs_, options());
     if (!engine) return;
-    for (int i = 0; i < 300 && !disk_.crashed(); ++i) step(**engine);
+    for (int i = 0; i < steps && !disk_.crashed(); ++i) step(**engine);
   }
 
   void step(Engine& engine) {
     const uint64_t choice = random_() % 100;
-    if (choice < 65 || expected_.empty()) {
-      const uint64_t n = next_++;
-      const size_t size = random_size();
-      if (put(engine, make_id(n), size)) expected_[n] = {size, true};
-      return;
-    }
+    const uint64_t puts = room_ == Room::kTight ? 45 : 62;
+    if (choice < puts || expected_.empty()) return put_one(engine);
     auto chosen = expected_.lower_bound(random_() % next_);
     if (chosen == expected_.end()) return;
-    if (choice < 92) {
-      if (!chosen->second.stored) return;
-      chosen->second.stored = false;   // Even when the answer is lost.
-      (void)remove(engine, make_id(chosen->first), Duration::zero());
+    if (choice < 84) {
+      remove_one(engine, chosen->first, chosen->second);
+    } else if (choice < 87) {
+      mark_handoff(engine, chosen->first, chosen->second);
+    } else if (choice < 90) {
+      restore_one(engine, chosen->first, chosen->second);
     } else {
-      (void)engine.compact_once();
+      (void)compact(engine);
     }
+  }
+
+  void put_one(Engine& engine) {
+    const uint64_t n = next_++;
+    Expectation& expectation = expected_[n];
+    expectation.size = random_size();
+    if (random_() % 4 == 0) expectation.handoff_for = model::DiskId::random();
+    if (put(engine, make_id(n), expectation.size, expectation.handoff_for)) expectation.state = State::kStored;
+  }
+
+  void remove_one(Engine& engine, uint64_t n, Expectation& expectation) {
+    if (expectation.state != State::kStored) return;
+    expectation.state = State::kUnknown;   // When the answer is lost.
+    const Duration trash = random_() % 2 == 0 ? Duration::zero() : Duration(std::chrono::hours(1));
+    if (remove(engine, make_id(n), trash)) expectation.state = State::kRemoved;
+  }
+
+  void restore_one(Engine& engine, uint64_t n, Expectation& expectation) {
+    if (expectation.state != State::kRemoved) return;
+    expectation.state = State::kUnknown;
+    const auto restored = engine.restore({make_id(n)});
+    if (restored) expectation.state = *restored == 1 ? State::kStored : State::kRemoved;
+  }
+
+  void mark_handoff(Engine& engine, uint64_t n, Expectation& expectation) {
+    if (expectation.state != State::kStored) return;
+    const model::DiskId owner = random_() % 2 == 0 ? model::DiskId{} : model::DiskId::random();
+    expectation.handoff_known = engine.set_handoff(make_id(n), owner).has_value();
+    expectation.handoff_for = owner;
+  }
+
+  bool compact(Engine& engine) {
+    const auto done = engine.compact_once();
+    compactions_ += done ? 1 : 0;
+    return done.has_value() && *done > 0;
   }
 
   std::string check() {
@@ -127,13 +202,40 @@ class Scenario {
     if (!engine) return "cannot open: " + engine.error().message;
     opening_calls_ = disk_.calls() - before + 1;
     for (const auto& [n, expectation] : expected_) {
-      if (!expectation.stored) continue;
-      const auto entry = (*engine)->stat(make_id(n));
-      if (!entry) return "blob " + std::to_string(n) + " is lost: " + entry.error().message;
-      if (entry->trashed) return "blob " + std::to_string(n) + " was removed by nobody";
-      if (auto whole = verify(**engine, make_id(n), expectation.size); !whole) {
-        return "blob " + std::to_string(n) + ": " + whole.error().message;
+      if (std::string failure = check_one(**engine, n, expectation); !failure.empty()) return "blob " + std::to_string(n) + ": " + failure;
+    }
+    return check_journal(**engine);
+  }
+
+  std::string check_one(Engine& engine, uint64_t n, const Expectation& expectation) {
+    const auto entry = engine.stat(make_id(n));
+    if (!entry && entry.error().code != ErrorCode::kNotFound) return entry.error().message;
+    if (expectation.state == State::kStored && !entry) return "is lost";
+    if (expectation.state == State::kStored && entry->trashed) return "was removed by nobody";
+    if (expectation.state == State::kRemoved && entry && !entry->trashed) return "its removal was forgotten";
+    if (!entry) return "";
+    if (entry->length != expectation.size) return "has another length";
+    if (auto whole = verify(engine, make_id(n), expectation.size); !whole) return whole.error().message;
+    if (expectation.state == State::kStored && expectation.handoff_known && entry->handoff_for != expectation.handoff_for) return "its hand-off mark is another";
+    return "";
+  }
+
+  // Peers catch up from the journal: what is stored must stand in it.
+  std::string check_journal(Engine& engine) {
+    std::set<model::BlobId> told;
+    JournalToken token = 0;
+    for (bool more = true; more;) {
+      const auto page = engine.journal_after(token, 500);
+      if (!page) return "no journal: " + page.error().message;
+      if (page->truncated) return "the journal was cut";
+      for (const JournalEntry& entry : page->entries) {
+        if (entry.operation == JournalEntry::Operation::kPut) told.insert(entry.blob.id);
       }
+      token = page->next;
+      more = !page->caught_up;
+    }
+    for (const auto& [n, expectation] : expected_) {
+      if (expectation.state == State::kStored && !told.contains(make_id(n))) return "blob " + std::to_string(n) + " is not in the journal";
     }
     return "";
   }
@@ -141,10 +243,12 @@ class Scenario {
   std::mt19937_64 random_;
   fs::SimulatedFileSystem disk_;
   PlantedFileSystem fs_;
+  const Room room_;
   TemporaryFolder folder_;
   std::map<uint64_t, Expectation> expected_;
   uint64_t next_ = 1;
   uint64_t opening_calls_ = 50;
+  uint64_t compactions_ = 0;
 };
 
 uint64_t environment_number(const char* name, uint64_t otherwise) {
@@ -156,17 +260,20 @@ TEST(EngineCrash, NothingAcknowledgedIsLost) {
   const uint64_t first = environment_number("RONDEL_SEED", std::random_device{}());
   const uint64_t scenarios = environment_number("RONDEL_CRASH_SCENARIOS", 12);
   constexpr int kCrashes = 8;
-  std::cout << "seed " << first << ", " << scenarios * kCrashes << " crash states\n";
+  uint64_t compactions = 0;
   for (uint64_t seed = first; seed < first + scenarios; ++seed) {
-    EXPECT_EQ(Scenario(seed, Planted::kNothing).run(kCrashes), "") << "RONDEL_SEED=" << seed << " RONDEL_CRASH_SCENARIOS=1";
+    Scenario scenario(seed, Planted::kNothing, seed % 2 == 0 ? Room::kRoomy : Room::kTight);
+    EXPECT_EQ(scenario.run(kCrashes), "") << "RONDEL_SEED=" << seed << " RONDEL_CRASH_SCENARIOS=1";
+    compactions += scenario.compactions();
   }
+  std::cout << "seed " << first << ", " << scenarios * kCrashes << " crash states, " << compactions << " compactions\n";
 }
 
 // The test itself is tested: without the flush it must find losses.
 TEST(EngineCrash, AMissingFlushIsNoticed) {
-  for (const Planted fault : {Planted::kLogNotFlushed, Planted::kExtentNotFlushed}) {
+  for (const Planted fault : {Planted::kLogNotFlushed, Planted::kExtentNotFlushed, Planted::kFolderNotFlushed}) {
     bool noticed = false;
-    for (uint64_t seed = 1; seed < 40 && !noticed; ++seed) noticed = !Scenario(seed, fault).run(4).empty();
+    for (uint64_t seed = 1; seed < 40 && !noticed; ++seed) noticed = !Scenario(seed, fault, Room::kRoomy).run(4).empty();
     EXPECT_TRUE(noticed) << static_cast<int>(fault);
   }
 }

@@ -1,0 +1,140 @@
+// Settings: which source wins, what is refused and in what words.
+#include "common/config/config.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace rondel::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Schema& schema() {
+  static const Schema made({
+      {.name = "gateway.listen", .type = Type::kString, .default_text = "0.0.0.0", .description = "address"},
+      {.name = "gateway.threads", .type = Type::kInteger, .default_text = "2", .description = "threads", .min = 1, .max = 64},
+      {.name = "gateway.tls", .type = Type::kBool, .default_text = "false", .description = "tls"},
+      {.name = "gateway.buffer", .type = Type::kSize, .default_text = "8MiB", .description = "bytes", .min = 4096},
+      {.name = "gateway.wait", .type = Type::kDuration, .default_text = "10s", .description = "time", .max = 3'600'000},
+      {.name = "gateway.peers", .type = Type::kStringList, .default_text = "", .description = "peers"},
+      {.name = "log.level", .type = Type::kString, .default_text = "info", .description = "level", .one_of = {"info", "debug"}},
+      {.name = "node.disks", .type = Type::kMapList, .default_text = "", .description = "disks",
+       .members = {{.name = "path", .type = Type::kString, .required = true}, {.name = "capacity", .type = Type::kSize, .default_text = "1GiB"}}},
+  });
+  return made;
+}
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  ConfigTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rondel-config-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+  }
+  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& text) {
+    std::ofstream(folder_ + "/rondel.yaml") << text;
+    return folder_ + "/rondel.yaml";
+  }
+
+  static Result<Settings> set(const std::string& assignment) { return Settings::load(schema(), {.assignments = {assignment}}); }
+
+  static void expect_refused(const Result<Settings>& loaded, const std::vector<std::string>& words) {
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(loaded.error().code, ErrorCode::kInvalidArgument);
+    for (const std::string& word : words) EXPECT_NE(loaded.error().message.find(word), std::string::npos) << loaded.error().message << " lacks " << word;
+    EXPECT_EQ(loaded.error().message.find('\n'), std::string::npos) << "one line";
+  }
+
+  std::string folder_;
+};
+
+TEST_F(ConfigTest, DefaultsHoldUntilASourceSpeaks) {
+  const auto settings = Settings::load(schema(), {});
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->text("gateway.listen"), "0.0.0.0");
+  EXPECT_EQ(settings->integer("gateway.threads"), 2);
+  EXPECT_FALSE(settings->flag("gateway.tls"));
+  EXPECT_EQ(settings->size("gateway.buffer"), 8u << 20);
+  EXPECT_EQ(settings->duration("gateway.wait"), 10s);
+  EXPECT_TRUE(settings->list("gateway.peers").empty());
+  EXPECT_TRUE(settings->maps("node.disks").empty());
+  EXPECT_FALSE(settings->is_set("gateway.listen"));
+}
+
+TEST_F(ConfigTest, EnvironmentBeatsFileAndSetBeatsBoth) {
+  const std::string path = file("gateway:\n  threads: 3\n  wait: 5s\n  tls: true\n");
+  const auto settings = Settings::load(schema(), {.file = path, .environment = {{"RONDEL_GATEWAY_THREADS", "4"}, {"RONDEL_GATEWAY_WAIT", "6s"}, {"HOME", "/x"}}, .assignments = {"gateway.threads=5"}});
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->integer("gateway.threads"), 5);
+  EXPECT_EQ(settings->duration("gateway.wait"), 6s);
+  EXPECT_TRUE(settings->flag("gateway.tls"));
+  EXPECT_TRUE(settings->is_set("gateway.tls"));
+}
+
+TEST_F(ConfigTest, ListsAndMapsComeInEveryForm) {
+  const std::string path = file("gateway:\n  peers: [a, b]\nnode:\n  disks:\n    - {path: /1, capacity: 2GiB}\n    - path: /2\n");
+  const auto from_file = Settings::load(schema(), {.file = path});
+  ASSERT_TRUE(from_file) << from_file.error().message;
+  EXPECT_EQ(from_file->list("gateway.peers"), (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(from_file->maps("node.disks").size(), 2u);
+  EXPECT_EQ(from_file->maps("node.disks")[0].size("capacity"), 2ull << 30);
+  EXPECT_EQ(from_file->maps("node.disks")[1].text("path"), "/2");
+  EXPECT_EQ(from_file->maps("node.disks")[1].size("capacity"), 1ull << 30);
+  EXPECT_EQ(set("gateway.peers=a, b,c")->list("gateway.peers"), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(set("node.disks=[{path: /a}]")->maps("node.disks")[0].text("path"), "/a");
+}
+
+TEST_F(ConfigTest, UnknownKeysAreRefusedWithTheNearest) {
+  expect_refused(set("gateway.thread=3"), {"--set", "gateway.thread", "did you mean gateway.threads"});
+  expect_refused(Settings::load(schema(), {.environment = {{"RONDEL_GATEWAY_LISTN", "x"}}}), {"RONDEL_GATEWAY_LISTN", "RONDEL_GATEWAY_LISTEN"});
+  expect_refused(Settings::load(schema(), {.file = file("gatewy:\n  listen: x\n")}), {"rondel.yaml", "gatewy"});
+  expect_refused(Settings::load(schema(), {.file = file("gateway:\n  listen: {a: b}\n")}), {"gateway.listen"});
+  expect_refused(set("node.disks=[{path: /a, size: 3}]"), {"node.disks[0]", "size"});
+  EXPECT_TRUE(Settings::load(schema(), {.environment = {{"RONDEL_SOMETHING_ELSE", "x"}, {"RONDEL_SEED", "1"}}})) << "not ours";
+}
+
+TEST_F(ConfigTest, WrongValuesAreRefusedWithWhatWasExpected) {
+  for (const char* bad : {"gateway.threads=0", "gateway.threads=65", "gateway.threads=x", "gateway.threads=", "gateway.threads=1.5", "gateway.threads= 1", "gateway.tls=yes",
+                          "gateway.tls=1", "gateway.buffer=4095", "gateway.buffer=8MB", "gateway.buffer=-1", "gateway.wait=10", "gateway.wait=2h", "gateway.wait=-1s",
+                          "log.level=trace", "log.level=", "node.disks=[{}]", "node.disks=/a", "node.disks=[{path: ''}]", "node.disks=[", "noequals", "=x"}) {
+    SCOPED_TRACE(bad);
+    expect_refused(set(bad), {"--set"});
+  }
+}
+
+TEST_F(ConfigTest, BrokenFilesAreNamed) {
+  EXPECT_EQ(Settings::load(schema(), {.file = folder_ + "/absent"}).error().code, ErrorCode::kNotFound);
+  for (const char* text : {"- a\n", "gateway: [\n", "just text", "gateway:\n  listen: a\n  listen: b\n", "? [a]\n: b\n"}) {
+    SCOPED_TRACE(text);
+    expect_refused(Settings::load(schema(), {.file = file(text)}), {"rondel.yaml"});
+  }
+  EXPECT_TRUE(Settings::load(schema(), {.file = file("")}));
+  EXPECT_TRUE(Settings::load(schema(), {.file = file("# nothing\ngateway:\n")}));
+}
+
+TEST(Units, SizesAndDurations) {
+  EXPECT_EQ(parse_size("0"), 0u);
+  EXPECT_EQ(parse_size("64KiB"), 65'536u);
+  EXPECT_EQ(parse_size("3B"), 3u);
+  EXPECT_EQ(parse_size("1TiB"), 1ull << 40);
+  for (const char* bad : {"", "KiB", "1KB", "1 KiB", "1kib", "-1", "1.5MiB", "9223372036854775808", "8388608TiB"}) EXPECT_FALSE(parse_size(bad)) << bad;
+  EXPECT_EQ(parse_duration("250ms"), 250ms);
+  EXPECT_EQ(parse_duration("7d"), 168h);
+  for (const char* bad : {"", "1", "s", "1 s", "1S", "-1s", "1.5s", "9999999999d"}) EXPECT_FALSE(parse_duration(bad)) << bad;
+  EXPECT_EQ(format_size(8 << 20), "8MiB");
+  EXPECT_EQ(format_size(1500), "1500");
+  EXPECT_EQ(format_size(0), "0");
+}
+
+TEST(SchemaTest, DescribesEveryKey) {
+  const std::string table = schema().describe();
+  for (const Key& key : schema().keys()) EXPECT_NE(table.find("`" + key.name + "`"), std::string::npos) << key.name;
+  EXPECT_NE(table.find("node.disks[].path"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rondel::config

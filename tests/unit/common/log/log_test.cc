@@ -1,0 +1,131 @@
+// Log lines as a reader of the file sees them.
+#include "common/log/log.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+namespace rondel::log {
+namespace {
+
+class LogTest : public ::testing::Test {
+ protected:
+  LogTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rondel-log-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+    path_ = folder_ + "/log";
+  }
+  ~LogTest() override {
+    EXPECT_TRUE(init({}));
+    std::filesystem::remove_all(folder_);
+  }
+
+  void start(Level level = Level::kInfo, std::map<std::string, Level> modules = {}) { ASSERT_TRUE(init({path_, level, std::move(modules)})); }
+
+  static std::vector<std::string> lines_of(const std::string& path) {
+    flush();
+    std::ifstream in(path);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  }
+  std::vector<std::string> lines() { return lines_of(path_); }
+
+  // The one line, without its time.
+  std::string only() {
+    const auto all = lines();
+    EXPECT_EQ(all.size(), 1u);
+    const std::string line = all.empty() ? "" : all.front();
+    EXPECT_TRUE(line.starts_with("{\"time\":\"20") && line.size() > 38 && line.substr(35, 2) == "Z\"") << line;
+    return line.substr(std::min<size_t>(line.size(), 37));
+  }
+
+  std::string folder_;
+  std::string path_;
+};
+
+TEST_F(LogTest, OneObjectALineWithTypedFields) {
+  start();
+  info("blobs", "disk avoided", {{"disk", "a"}, {"failures", 3}, {"size", uint64_t{18446744073709551615u}}, {"ratio", 0.5}, {"open", true}, {"bad", 0.0 / 0.0}});
+  EXPECT_EQ(only(), ",\"level\":\"info\",\"module\":\"blobs\",\"message\":\"disk avoided\",\"disk\":\"a\",\"failures\":3,\"size\":18446744073709551615,\"ratio\":0.5,\"open\":true,\"bad\":null}");
+}
+
+TEST_F(LogTest, WhateverIsLoggedStaysOneValidLine) {
+  start();
+  info("m", std::string("a\"\\\n\r\t\x01\x7f\xC3\xA9\xFF\xC3z\0b", 15), {{"k\"ey", "\n{\"level\":\"error\"}"}});
+  EXPECT_EQ(only(), ",\"level\":\"info\",\"module\":\"m\",\"message\":\"a\\\"\\\\\\u000a\\u000d\\u0009\\u0001\\u007f\xC3\xA9\\ufffd\\ufffdz\\u0000b\","
+                    "\"k\\\"ey\":\"\\u000a{\\\"level\\\":\\\"error\\\"}\"}");
+}
+
+TEST_F(LogTest, SecretsAreNeverWritten) {
+  start();
+  error("m", "x", {{"secret_key", "s3cr3t"}, {"password", "s3cr3t"}, {"authorization", "s3cr3t"}, {"x_signature", "s3cr3t"}, {"master_key_id", "s3cr3t"}, {"session_token", "s3cr3t"}, {"access_key", "shown"}});
+  const std::string line = only();
+  EXPECT_EQ(line.find("s3cr3t"), std::string::npos) << line;
+  EXPECT_NE(line.find("\"access_key\":\"shown\""), std::string::npos);
+}
+
+TEST_F(LogTest, LevelsHoldPerModule) {
+  start(Level::kWarn, {{"loud", Level::kDebug}, {"quiet", Level::kOff}});
+  debug("loud", "1");
+  info("other", "2");
+  warn("other", "3");
+  error("quiet", "4");
+  EXPECT_EQ(lines().size(), 2u);
+  EXPECT_TRUE(enabled("loud", Level::kDebug));
+  EXPECT_FALSE(enabled("other", Level::kInfo));
+  EXPECT_FALSE(enabled("quiet", Level::kError));
+}
+
+TEST_F(LogTest, ARequestGetsOneLine) {
+  start();
+  request({.request_id = "R", .operation = "GetObject", .method = "GET", .path = "/b/k", .peer = "1.2.3.4", .bucket = "b", .key = "k\n", .status = 404, .error_code = "NoSuchKey", .bytes_in = 1, .bytes_out = 2, .seconds = 0.25},
+          {{"auth", 0.000012}, {"lookup", 1.5}});
+  EXPECT_EQ(only(), ",\"level\":\"info\",\"module\":\"request\",\"request_id\":\"R\",\"operation\":\"GetObject\",\"method\":\"GET\",\"path\":\"/b/k\",\"peer\":\"1.2.3.4\",\"bucket\":\"b\",\"key\":\"k\\u000a\",\"status\":404,"
+                    "\"error\":\"NoSuchKey\",\"bytes_in\":1,\"bytes_out\":2,\"seconds\":0.250000,\"stages\":{\"auth\":0.000012,\"lookup\":1.500000}}");
+}
+
+TEST_F(LogTest, RotationGoesOnInANewFile) {
+  start();
+  info("m", "before");
+  flush();
+  std::filesystem::rename(path_, folder_ + "/old");
+  ASSERT_TRUE(reopen());
+  info("m", "after");
+  EXPECT_EQ(lines().size(), 1u);
+  EXPECT_EQ(lines_of(folder_ + "/old").size(), 1u);
+}
+
+TEST_F(LogTest, ThreadsDoNotMixTheirLines) {
+  start();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([] {
+      for (int i = 0; i < 500; ++i) info("m", std::string(200, 'x'));
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const auto all = lines();
+  EXPECT_EQ(all.size(), 2000u);
+  for (const std::string& line : all) ASSERT_TRUE(line.starts_with("{\"time\"") && line.ends_with("\"}"));
+}
+
+TEST_F(LogTest, BadOptionsAreRefused) {
+  std::ofstream(folder_ + "/file") << "x";
+  const auto impossible = init({.file = folder_ + "/file/log"});
+  ASSERT_FALSE(impossible);
+  EXPECT_EQ(impossible.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(parse_level("warn"), Level::kWarn);
+  EXPECT_EQ(parse_level("off"), Level::kOff);
+  EXPECT_EQ(parse_level("WARN").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(parse_modules("a=debug,b=off")->size(), 2u);
+  EXPECT_TRUE(parse_modules("")->empty());
+  for (const char* bad : {"a", "=debug", "a=", "a=loud", "a=debug,,b=off"}) EXPECT_FALSE(parse_modules(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace rondel::log
