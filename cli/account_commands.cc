@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "cli/local_cluster.h"
 #include "common/base/encoding.h"
@@ -107,6 +108,25 @@ Result<void> change_key(const Target& target, const std::string& access_key, con
   return store->set_key_enabled(access_key, what == "enable");
 }
 
+// Flags that are given change, the others stay.
+struct BlockFlags {
+  std::optional<bool> block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets;
+};
+
+Result<void> public_access_block(const Target& target, const std::string& name, const BlockFlags& flags) {
+  static constexpr const char* kNames[] = {"block-public-acls", "ignore-public-acls", "block-public-policy", "restrict-public-buckets"};
+  TRY(auto store, open_store(target));
+  TRY(const metadata::Account account, store->find_account(name));
+  const std::optional<bool> wanted[] = {flags.block_public_acls, flags.ignore_public_acls, flags.block_public_policy, flags.restrict_public_buckets};
+  unsigned bits = account.public_access_block;
+  for (unsigned i = 0; i < std::size(wanted); ++i) {
+    if (wanted[i]) bits = *wanted[i] ? bits | 1u << i : bits & ~(1u << i);
+  }
+  if (bits != account.public_access_block) TRY_VOID(store->set_public_access_block(account.id, static_cast<uint8_t>(bits)));
+  for (unsigned i = 0; i < std::size(wanted); ++i) fmt::print("{:<24} {}\n", kNames[i], (bits >> i & 1) != 0 ? "on" : "off");
+  return {};
+}
+
 }  // namespace
 
 void add_account_commands(CLI::App& app, int* status) {
@@ -137,6 +157,14 @@ void add_account_commands(CLI::App& app, int* status) {
   named("show", "One account and its keys")->callback([=] { *status = report(show(*target, *name)); });
   named("disable", "Refuse all its keys")->callback([=] { *status = report(enable(*target, *name, false)); });
   named("enable", "Accept its keys again")->callback([=] { *status = report(enable(*target, *name, true)); });
+
+  auto flags = std::make_shared<BlockFlags>();
+  CLI::App* block = named("public-access-block", "Show or change what all its buckets refuse to the public");
+  block->add_option("--block-public-acls", flags->block_public_acls, "true: new public ACLs are refused");
+  block->add_option("--ignore-public-acls", flags->ignore_public_acls, "true: public ACLs that are there count for nothing");
+  block->add_option("--block-public-policy", flags->block_public_policy, "true: new public policies are refused");
+  block->add_option("--restrict-public-buckets", flags->restrict_public_buckets, "true: buckets with a public policy are the owner's alone");
+  block->callback([=] { *status = report(public_access_block(*target, *name, *flags)); });
 
   CLI::App* key = account->add_subcommand("key", "Access keys")->require_subcommand(1);
   auto key_id = std::make_shared<std::string>();

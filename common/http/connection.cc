@@ -84,8 +84,7 @@ async::Task<void> Connection::serve() {
 }
 
 async::Task<bool> Connection::read_head() {
-  bool begun = begin_ != end_;
-  wait(begun ? Waiting::kHead : Waiting::kIdle);
+  wait(begin_ == end_ ? Waiting::kIdle : Waiting::kHead);
   size_t scanned = 0;
   for (;;) {
     // Empty lines before a request line are tolerated (RFC 9112, section 2.2).
@@ -107,9 +106,10 @@ async::Task<bool> Connection::read_head() {
       co_return false;
     }
     scanned = text.size() < 3 ? 0 : text.size() - 3;
+    const bool was_empty = text.empty();
     const auto read = co_await fill(kBufferStart);
     if (!read) co_return false;
-    if (!std::exchange(begun, true)) wait(Waiting::kHead);
+    if (was_empty) wait(Waiting::kHead);
   }
 }
 

@@ -31,9 +31,6 @@ constexpr std::array<std::pair<CannedAcl, std::string_view>, 8> kCanned{{
     {CannedAcl::kLogDeliveryWrite, "log-delivery-write"},
 }};
 
-// Amazon EC2, which fetches machine images.
-constexpr std::string_view kExecCanonicalId = "6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c";
-
 constexpr char kFormat = 1;
 
 bool means(const Grant& grant, const Caller& caller, bool ignore_public) {

@@ -16,6 +16,8 @@
 namespace rondel::auth {
 
 inline constexpr size_t kGrantsMax = 100;
+// Amazon EC2, which fetches machine images: what aws-exec-read grants to.
+inline constexpr std::string_view kExecCanonicalId = "6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c";
 
 // Stored: never renumber.
 enum class Grantee : uint8_t { kCanonicalUser = 1, kAllUsers = 2, kAuthenticatedUsers = 3, kLogDelivery = 4 };

@@ -410,6 +410,7 @@ struct Authenticator::Impl {
     Checked<Identity> identity = anonymous_identity(head);
     if (!identity) co_return identity;
     identity->presigned = claim.presigned;
+    identity->signature_version = 2;
     identity->credential = std::move(*credential);
     co_return identity;
   }

@@ -52,6 +52,8 @@ struct Identity {
   // Null for an anonymous request.
   std::shared_ptr<const metadata::Credential> credential;
   bool presigned = false;
+  bool posted = false;                // By the fields of a form.
+  int signature_version = 4;
   PayloadForm payload_form = PayloadForm::kUnsigned;
   std::string payload_hash;           // kHash: hexadecimal, as sent.
   // For the chunk signatures of the streaming forms.

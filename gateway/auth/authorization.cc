@@ -39,10 +39,17 @@ bool object_acl_counts(const Question& question) {
          !(question.caller.anonymous && question.bucket.block.ignore_public_acls);
 }
 
-// Asks of the policy what only the body or the object tells.
-bool waits_for_handler(const Question& question) {
-  if (row(question.action).target == Target::kStoredObject || question.action == Action::kPutObjectRetention || question.action == Action::kPutObjectLegalHold) return true;
-  return question.bucket.policy && question.bucket.policy->asks_object_tags(question.action);
+bool asks_object_tags(const Question& question) { return question.bucket.policy && question.bucket.policy->asks_object_tags(question.action); }
+
+// Conditions may speak of the body.
+bool waits_for_body(const Question& question) {
+  return row(question.action).target == Target::kStoredObject || question.action == Action::kPutObjectRetention || question.action == Action::kPutObjectLegalHold;
+}
+
+// Nobody but the bucket's owner, whatever a body says: there is no policy, and no ACL and no ownership of objects counts.
+bool is_owners_alone(const Question& question) {
+  if (question.bucket.policy || question.bucket.policy_unreadable || is_bucket_owner(question)) return false;
+  return row(question.action).target == Target::kKey || question.caller.anonymous || !question.bucket.acls_enabled();
 }
 
 // The bucket's side alone: what decides about buckets and keys.
@@ -69,10 +76,16 @@ class ListingOfKey final : public ConditionSource {
 }  // namespace
 
 Verdict decide(const Question& question, const ConditionSource& request) {
-  const Target target = row(question.action).target;
-  if (target == Target::kAccount) return question.caller.anonymous ? Verdict::kDeny : Verdict::kAllow;
+  if (row(question.action).target == Target::kAccount) return question.caller.anonymous ? Verdict::kDeny : Verdict::kAllow;
   if (is_restricted(question)) return Verdict::kDeny;
-  if (waits_for_handler(question)) return Verdict::kObjectDecides;
+  if (!waits_for_body(question)) return decide_with_body(question, request);
+  return is_owners_alone(question) ? Verdict::kDeny : Verdict::kObjectDecides;
+}
+
+Verdict decide_with_body(const Question& question, const ConditionSource& request) {
+  const Target target = row(question.action).target;
+  if (is_restricted(question)) return Verdict::kDeny;
+  if (asks_object_tags(question)) return Verdict::kObjectDecides;
   const Effect effect = policy_effect(question, request);
   if (target == Target::kBucket || target == Target::kKey) {
     if (bucket_allows(question, effect)) return Verdict::kAllow;
@@ -80,10 +93,17 @@ Verdict decide(const Question& question, const ConditionSource& request) {
     return of_upload && effect != Effect::kDeny && !question.caller.anonymous ? Verdict::kObjectDecides : Verdict::kDeny;
   }
   if (effect == Effect::kDeny) return Verdict::kDeny;
+  if (target == Target::kStoredObject) {
+    if (bucket_allows(question, effect)) return Verdict::kAllow;
+    // Who wrote the object may.
+    return question.caller.anonymous || !question.bucket.acls_enabled() ? Verdict::kDeny : Verdict::kObjectDecides;
+  }
   // A stranger whom neither policy nor ACL can help, and who may not even learn that nothing is there: no look-up.
   const bool hopeless = question.caller.anonymous && effect == Effect::kNone && !object_acl_counts(question) && !may_learn_absence(question, request);
   return hopeless ? Verdict::kDeny : Verdict::kObjectDecides;
 }
+
+bool decide_key(const Question& question, const ConditionSource& request) { return bucket_allows(question, policy_effect(question, request)); }
 
 bool decide_object(const Question& question, const ConditionSource& request, const ObjectFacts& object) {
   const Effect effect = policy_effect(question, request);

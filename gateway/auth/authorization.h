@@ -33,6 +33,11 @@ struct Question {
 
 // Before anything is looked up.
 Verdict decide(const Question& question, const ConditionSource& request);
+// The same once the body is known too: kObjectDecides is left where the object's owner or tags count.
+Verdict decide_with_body(const Question& question, const ConditionSource& request);
+// By the bucket alone: its owner, policy and ACL. For what a request does beside its own action (tags of a new object, bypass of
+// a retention).
+bool decide_key(const Question& question, const ConditionSource& request);
 // With the object known. REQUIRES: an action about objects.
 bool decide_object(const Question& question, const ConditionSource& request, const ObjectFacts& object);
 // Whether the caller may learn that nothing is stored under the key: 404 to who may list it, 403 to others.

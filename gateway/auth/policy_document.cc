@@ -58,11 +58,13 @@ struct Reach {
   bool objects = false;
 };
 
-bool applies(Target target, const Reach& reach) {
-  return about_object(target) ? reach.objects : target == Target::kBucket && reach.bucket;
+// A grant of an action on objects that names the bucket alone gives nobody anything, and is accepted for the sake of clients that
+// write it. A denial like that would be believed in.
+bool applies(Target target, const Reach& reach, bool deny) {
+  return about_object(target) ? reach.objects || !deny : target == Target::kBucket && reach.bucket;
 }
 
-Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach) {
+Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach, bool deny) {
   auto list = strings_of(value, "Action");
   if (!list) return malformed(std::move(list).error());
   if (list->empty()) return malformed("Policy has invalid action");
@@ -73,7 +75,7 @@ Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach) {
     for (const ActionRow& candidate : all_actions()) {
       if (!pattern.is_any() && !pattern.matches_ignoring_case(candidate.name)) continue;
       known = true;
-      applicable = applicable || applies(candidate.target, reach);
+      applicable = applicable || applies(candidate.target, reach, deny);
       set.set(static_cast<size_t>(candidate.action));
     }
     if (!known) return malformed("Policy has invalid action");
@@ -208,7 +210,7 @@ Parsed<Statement> parse_statement(const json::value& value, std::string_view buc
   if (auto parsed = parse_resources(*resource->value, bucket, with_variables, out, reach); !parsed) return malformed(std::move(parsed).error());
   out.not_resource = resource->negated;
   const bool anything = out.not_resource || action->negated;
-  auto actions = parse_actions(*action->value, anything ? Reach{true, true} : reach);
+  auto actions = parse_actions(*action->value, anything ? Reach{true, true} : reach, out.deny);
   if (!actions) return malformed(std::move(actions).error());
   out.actions = action->negated ? ~*actions : *actions;
   if (const json::value* condition = object->if_contains("Condition")) {

@@ -114,6 +114,7 @@ Checked<void> check_enabled(const metadata::Credential& credential) {
 async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metadata::Directory& directory, const AuthenticatorOptions& options,
                                                                           const FormFields& fields, Deadline deadline) {
   PostIdentity out;
+  out.identity.posted = true;
   if (find(fields, "policy") == nullptr) {
     if (is_signed(fields)) co_return missing("policy");
     co_return out;

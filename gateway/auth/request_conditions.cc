@@ -87,10 +87,11 @@ Values signature_age(const RequestFacts& facts) {
 
 Values signature_version(const RequestFacts& facts) {
   if (facts.identity->anonymous()) return {};
-  return {std::string(sigv4::kAlgorithm)};
+  return {facts.identity->signature_version == 2 ? "AWS" : std::string(sigv4::kAlgorithm)};
 }
 
 Values auth_type(const RequestFacts& facts) {
+  if (facts.identity->posted) return {"POST"};
   if (facts.identity->anonymous()) return {};
   return {facts.identity->presigned ? "REST-QUERY-STRING" : "REST-HEADER"};
 }

@@ -104,8 +104,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   async::EventLoop& background = service_loop.loop(0);
 
   cluster::TopologyCache topology(*cluster_store, clock);
-  TRY(const rpc::PeerCredentials peers, rpc::load_credentials(tls_files(settings)));
-  const auto remover = cluster::make_grpc_blob_remover(topology, peers.channel);
+  const auto remover = cluster::make_grpc_blob_remover(topology, grpc::InsecureChannelCredentials());
   cluster::CoordinatorOptions coordination;
   coordination.bootstrap_disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
   coordination.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
@@ -120,7 +119,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     }
     return std::nullopt;
   };
-  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peers.channel});
+  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of});
   blobs::ReplicatedBlobStoreOptions blob_options;
   blob_options.buffer_bytes = settings.size("gateway.buffer_size");
   blob_options.zone = settings.text("gateway.zone");
@@ -130,6 +129,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   operations::Settings s3_settings;
   s3_settings.region = settings.text("s3.region");
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
+  s3_settings.default_ownership = *auth::find_ownership(settings.text("s3.default_object_ownership"));
   s3_settings.metadata_timeout = settings.duration("metadata.timeout");
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
   operations::S3Service service({*store, *directory, blob_store, authenticator, clock, s3_settings}, registry);
@@ -137,7 +137,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
   TRY(auto heartbeats, cluster::HeartbeatService::start(background, *cluster_store, topology, coordinator, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
-                                                        peers.server));
+                                                        grpc::InsecureServerCredentials()));
   TRY(auto s3, start_s3(settings, loops.all(), service));
   register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, *s3});
 

@@ -1,6 +1,7 @@
 #include "gateway/operations/answers.h"
 
 #include "common/base/encoding.h"
+#include "gateway/operations/authorization.h"
 #include "gateway/s3/http_values.h"
 
 namespace rondel::operations {
@@ -78,9 +79,8 @@ Answer<void> refresh_bucket(Context& context) {
   context.services.directory.forget_bucket(context.bucket->name);
   CO_S3(auto bucket, co_await context.services.directory.find_bucket(context.bucket->name, context.metadata_deadline()));
   if (!bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
-  if (bucket->owner_account != context.account()) co_return s3::fail(ErrorCode::kAccessDenied);
   context.bucket = std::move(bucket);
-  co_return s3::S3Result<void>{};
+  co_return authorize_again(context);
 }
 
 s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text) {

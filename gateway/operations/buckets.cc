@@ -1,6 +1,7 @@
 // ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
 #include "common/base/encoding.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/requested_acl.h"
 #include "gateway/operations/settings_handlers.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/http_values.h"
@@ -16,17 +17,33 @@ constexpr std::string_view kLockEnabled = "x-amz-bucket-object-lock-enabled";
 constexpr std::string_view kFirstRegion = "us-east-1";   // Its location constraint is the empty one.
 
 s3::S3Result<void> check_bucket_settings(const http::Fields& fields) {
-  if (const auto acl = fields.find("x-amz-acl"); acl && *acl != "private") return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-acl"}});
   if (const auto lock = fields.find(kLockEnabled); lock && !http::iequals(*lock, "false") && !http::iequals(*lock, "true")) {
     return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", std::string(kLockEnabled)}, {"ArgumentValue", std::string(*lock)}});
   }
-  if (const auto ownership = fields.find("x-amz-object-ownership"); ownership && *ownership != "BucketOwnerEnforced") {
-    return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-object-ownership"}});
-  }
-  for (const auto& [name, value] : fields) {
-    if (name.size() > 12 && http::iequals(std::string_view(name).substr(0, 12), "x-amz-grant-")) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", name}});
-  }
   return {};
+}
+
+// Ownership controls and ACL of a new bucket, as its settings.
+Answer<void> choose_access(Context& context, metadata::CreateBucket& request) {
+  auth::Ownership ownership = context.services.settings.default_ownership;
+  if (const auto name = context.fields().find("x-amz-object-ownership")) {
+    const auto asked = auth::find_ownership(*name);
+    if (!asked) co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid x-amz-object-ownership header: " + std::string(*name), {{"ArgumentName", "x-amz-object-ownership"}, {"ArgumentValue", std::string(*name)}});
+    ownership = *asked;
+  }
+  request.settings[metadata::SettingKind::kOwnership] = auth::ownership_name(ownership);
+  CO_S3(const RequestedAcl requested, co_await requested_acl(context));
+  if (!requested.given()) co_return s3::S3Result<void>{};
+  const std::string_view owner = context.access.caller.canonical_id;
+  const auth::Acl acl = requested.grants ? auth::Acl{*requested.grants} : auth::expand_canned(*requested.canned, owner, owner);
+  const std::string encoded = auth::encode_acl(acl, owner);
+  if (encoded.empty()) co_return s3::S3Result<void>{};
+  if (ownership == auth::Ownership::kBucketOwnerEnforced) {
+    co_return s3::fail(ErrorCode::kInvalidBucketAclWithObjectOwnership, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting");
+  }
+  CO_S3_VOID(check_public(acl, auth::PublicAccessBlock::of(context.identity.credential->account.public_access_block)));
+  request.settings[metadata::SettingKind::kAcl] = encoded;
+  co_return s3::S3Result<void>{};
 }
 
 }  // namespace
@@ -79,6 +96,7 @@ Answer<Response> create_bucket(Context& context) {
   request.name = context.request.bucket;
   request.owner_account = context.account();
   request.region = region;
+  CO_S3_VOID(co_await choose_access(context, request));
   request.object_lock = http::iequals(context.fields().find(kLockEnabled).value_or(""), "true");
   if (request.object_lock) request.settings[metadata::SettingKind::kObjectLock] = s3::write_object_lock_document({});
   if (!document.tags.empty()) request.settings[metadata::SettingKind::kTagging] = tagging_document(document.tags);

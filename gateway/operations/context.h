@@ -8,6 +8,7 @@
 
 #include "common/http/server.h"
 #include "gateway/auth/authenticator.h"
+#include "gateway/auth/authorization.h"
 #include "gateway/auth/payload_reader.h"
 #include "gateway/blobs/blob_store.h"
 #include "gateway/s3/error.h"
@@ -24,6 +25,7 @@ struct Settings {
   Duration metadata_timeout = std::chrono::seconds(5);
   Duration write_timeout = std::chrono::hours(6);        // Of one body, in or out.
   uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
+  auth::Ownership default_ownership = auth::Ownership::kBucketOwnerEnforced;   // Of new buckets.
   size_t requests_max = 2048;                            // In flight; above it 503 SlowDown.
 };
 
@@ -35,6 +37,7 @@ struct Services {
   auth::Authenticator& authenticator;
   const Clock& clock;
   Settings settings;
+  std::shared_ptr<auth::BucketAccessCache> bucket_access = std::make_shared<auth::BucketAccessCache>();
   std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
 };
 
@@ -48,16 +51,30 @@ struct Response {
   uint64_t stream_length = 0;
 };
 
+// What was decided about a request (authorization.h).
+struct Access {
+  std::shared_ptr<const auth::BucketAccess> bucket;   // Null where the context has no bucket.
+  auth::Caller caller;
+  // The object or the body decides, and has not been seen yet.
+  bool undecided = false;
+  // What decided: facts of the body, owner and attributes of the object.
+  std::optional<metadata::Tags> request_tags;
+  std::optional<metadata::Retention> retention;
+  std::optional<bool> legal_hold;
+  std::optional<metadata::ObjectVersion> object;
+};
+
 struct Context {
   Services& services;
   http::Exchange& exchange;
   const s3::Request& request;
   const auth::Identity& identity;
-  // The bucket of the request, found and owned by the caller (or readable by it); null below the bucket level and for
-  // CreateBucket.
+  // The bucket of the request; null above the bucket level and for CreateBucket.
   std::shared_ptr<const metadata::Bucket> bucket;
   std::string request_id;
-  const std::string& account() const { return identity.credential->account.id; }
+  Access access = {};
+  // The caller's; kAnonymousAccount of an unsigned request.
+  std::string account() const { return std::string(access.caller.account_id); }
   Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }
   const http::Fields& fields() const { return exchange.head().fields; }
 };

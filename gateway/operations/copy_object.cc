@@ -1,9 +1,11 @@
 // CopyObject, UploadPartCopy: no bytes move, the new version or part refers to the source's streams.
 #include "common/base/encoding.h"
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
 #include "gateway/operations/object_headers.h"
+#include "gateway/operations/requested_acl.h"
 #include "gateway/operations/settings_handlers.h"
 #include "gateway/s3/http_values.h"
 
@@ -21,12 +23,22 @@ struct Found {
   std::shared_ptr<const metadata::Bucket> bucket;
 };
 
-Answer<Found> find_source(Context& context) {
-  Found source;
-  CO_S3(source.named, parse_copy_source(context.fields()));
+SourceQuestion question_of(const Found& source) {
+  const VersionName& version = source.named.version;
+  return {*source.bucket, source.named.key, version.given() ? std::optional(version.null ? "null" : version.id->to_hex()) : std::nullopt};
+}
+
+Answer<void> find_source_bucket(Context& context, Found& source) {
   CO_S3(source.bucket, co_await context.services.directory.find_bucket(source.named.bucket, context.metadata_deadline()));
   if (!source.bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
-  if (source.bucket->owner_account != context.account()) co_return s3::fail(ErrorCode::kAccessDenied);
+  co_return s3::S3Result<void>{};
+}
+
+// `with_tags`: they are copied too.
+Answer<Found> find_source(Context& context, bool with_tags) {
+  Found source;
+  CO_S3(source.named, parse_copy_source(context.fields()));
+  CO_S3_VOID(co_await find_source_bucket(context, source));
   if (const auto expected = context.fields().find("x-amz-source-expected-bucket-owner"); expected && *expected != source.bucket->owner_account) {
     co_return s3::fail(ErrorCode::kAccessDenied);
   }
@@ -42,13 +54,23 @@ Answer<Found> find_source(Context& context) {
   switch (source.lookup.status) {
     case metadata::LookupStatus::kFound: break;
     case metadata::LookupStatus::kNoSuchBucket: co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
-    case metadata::LookupStatus::kNoSuchKey: co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", source.named.key}});
-    case metadata::LookupStatus::kNoSuchVersion: co_return s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", source.named.key}});
+    case metadata::LookupStatus::kNoSuchKey:
+    case metadata::LookupStatus::kNoSuchVersion: {
+      const bool key = source.lookup.status == metadata::LookupStatus::kNoSuchKey;
+      s3::Error error{key ? ErrorCode::kNoSuchKey : ErrorCode::kNoSuchVersion, {}, {{"Key", source.named.key}}, {}, {}};
+      co_return std::unexpected(absent_source(context, question_of(source), std::move(error)));
+    }
+  }
+  if (source.lookup.settings_version != source.bucket->settings_version || source.lookup.bucket_id != source.bucket->id) {
+    context.services.directory.forget_bucket(source.named.bucket);
+    CO_S3_VOID(co_await find_source_bucket(context, source));
   }
   if (source.lookup.object.delete_marker) {
-    if (source.named.version.given()) co_return s3::fail(ErrorCode::kInvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.");
-    co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", source.named.key}});
+    s3::Error error{ErrorCode::kNoSuchKey, {}, {{"Key", source.named.key}}, {}, {}};
+    if (source.named.version.given()) error = {ErrorCode::kInvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.", {}, {}, {}};
+    co_return std::unexpected(absent_source(context, question_of(source), std::move(error)));
   }
+  CO_S3_VOID(authorize_source(context, question_of(source), source.lookup.object, with_tags && !source.lookup.object.tags.empty()));
   if (judge(read_conditions(context.fields(), "x-amz-copy-source-"), source.lookup.object) != Verdict::kProceed) {
     co_return s3::fail(ErrorCode::kPreconditionFailed);
   }
@@ -129,8 +151,11 @@ Answer<Response> copy_object(Context& context) {
   CO_S3(const bool replace_tags, replaces(context.fields(), "tagging"));
   CO_S3(const metadata::Attributes attributes, requested_attributes(context));
   CO_S3(metadata::Headers headers, stored_headers(context.fields()));
-  CO_S3(const Found source, co_await find_source(context));
+  CO_S3(const RequestedAcl asked_acl, co_await requested_acl(context));
+  CO_S3(Placement placement, place_new_object(context, asked_acl));
+  CO_S3(const Found source, co_await find_source(context, !replace_tags));
   const metadata::ObjectVersion& object = source.lookup.object;
+  if (!replace_tags && !object.tags.empty() && !may_also(context, auth::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);
   if (object.size > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
   if (!replace && source.named.bucket == context.bucket->name && source.named.key == context.request.key && !source.named.version.given()) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.");
@@ -139,7 +164,8 @@ Answer<Response> copy_object(Context& context) {
   request.put.key = context.request.key;
   static_cast<metadata::Attributes&>(request.put.version) = attributes;
   if (!replace_tags) request.put.version.tags = object.tags;
-  request.put.version.owner_account = context.account();
+  request.put.version.owner_account = std::move(placement.owner_account);
+  request.put.version.acl = std::move(placement.acl);
   request.put.version.headers = replace ? std::move(headers) : object.headers;
   request.put.version.checksum = object.checksum;
   request.put.conditions = write_conditions(context.fields());
@@ -182,7 +208,7 @@ Answer<Response> upload_part_copy(Context& context) {
   metadata::CommitOutcome missing;
   missing.status = metadata::CommitStatus::kNoSuchUpload;
   if (!upload_id) co_return std::unexpected(to_s3(missing, context));
-  CO_S3(const Found source, co_await find_source(context));
+  CO_S3(const Found source, co_await find_source(context, false));
   const metadata::ObjectVersion& object = source.lookup.object;
   uint64_t offset = 0;
   uint64_t length = object.size;

@@ -1,4 +1,5 @@
 // DeleteObject, DeleteObjects.
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
@@ -17,9 +18,9 @@ metadata::DeleteObject request_for(const Context& context, std::string key, cons
   request.version = version.id;
   request.null_version = version.null;
   request.versioning = context.bucket->versioning;
-  request.owner_account = context.account();
+  request.owner_account = auth::owner_of_new_object(*context.access.bucket, context.access.caller, false);
   request.conditions = std::move(conditions);
-  request.bypass_governance = bypasses_governance(context);
+  request.bypass_governance = bypasses_governance(context, request.key);
   return request;
 }
 
@@ -56,6 +57,33 @@ void write_error(s3::XmlWriter& xml, const s3::DeleteEntry& entry, const s3::Err
   xml.close();
 }
 
+// Entries that go to the store, and those that do not.
+struct DeleteBatch {
+  std::vector<metadata::DeleteObject> requests;
+  std::vector<size_t> asked;                        // Of each request, its entry.
+  std::vector<std::optional<s3::Error>> refused;    // By entry.
+};
+
+s3::S3Result<DeleteBatch> batch_of(const Context& context, const s3::DeleteDocument& document) {
+  DeleteBatch batch;
+  batch.refused.resize(document.entries.size());
+  for (size_t i = 0; i < document.entries.size(); ++i) {
+    const s3::DeleteEntry& entry = document.entries[i];
+    auto version = parse_version(entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
+    auto conditions = conditions_of(entry);
+    if (!conditions) return std::unexpected(conditions.error());
+    if (!may_delete(context, entry.key, entry.version_id)) {
+      batch.refused[i] = s3::Error{ErrorCode::kAccessDenied, "", {}, {}, ""};
+    } else if (!version) {
+      batch.refused[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
+    } else {
+      batch.requests.push_back(request_for(context, entry.key, *version, *std::move(conditions)));
+      batch.asked.push_back(i);
+    }
+  }
+  return batch;
+}
+
 }  // namespace
 
 Answer<Response> delete_object(Context& context) {
@@ -83,38 +111,21 @@ Answer<Response> delete_objects(Context& context) {
   }
   CO_S3(const std::string text, co_await read_document(context, s3::kDeleteDocumentBytesMax));
   CO_S3(const s3::DeleteDocument document, s3::parse_delete_document(text));
-  std::vector<std::optional<s3::Error>> refused(document.entries.size());
-  std::vector<metadata::DeleteObject> requests;
-  std::vector<size_t> asked;
-  for (size_t i = 0; i < document.entries.size(); ++i) {
-    const s3::DeleteEntry& entry = document.entries[i];
-    auto version = parse_version(entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
-    auto conditions = conditions_of(entry);
-    if (!conditions) co_return std::unexpected(conditions.error());
-    if (!version) {
-      refused[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
-      continue;
-    }
-    requests.push_back(request_for(context, entry.key, *version, *std::move(conditions)));
-    asked.push_back(i);
-  }
-  CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.store.delete_objects(requests));
+  CO_S3(DeleteBatch batch, batch_of(context, document));
+  CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.store.delete_objects(batch.requests));
   if (!outcomes.empty() && outcomes.front().status == metadata::CommitStatus::kSettingsChanged) {
     CO_S3_VOID(co_await refresh_bucket(context));
-    for (metadata::DeleteObject& request : requests) {
-      request.context = commit_context(context);
-      request.versioning = context.bucket->versioning;
-    }
-    CO_S3(outcomes, co_await context.services.store.delete_objects(requests));
+    CO_S3(batch, batch_of(context, document));
+    CO_S3(outcomes, co_await context.services.store.delete_objects(batch.requests));
   }
   std::vector<const metadata::CommitOutcome*> answers(document.entries.size());
-  for (size_t i = 0; i < asked.size(); ++i) answers[asked[i]] = &outcomes[i];
+  for (size_t i = 0; i < batch.asked.size(); ++i) answers[batch.asked[i]] = &outcomes[i];
   s3::XmlWriter xml("DeleteResult");
   for (size_t i = 0; i < document.entries.size(); ++i) {
     if (answers[i] != nullptr && answers[i]->status == metadata::CommitStatus::kCommitted) {
       if (!document.quiet) write_deleted(xml, context, document.entries[i], *answers[i]);
     } else {
-      write_error(xml, document.entries[i], answers[i] != nullptr ? to_s3(*answers[i], context) : *refused[i]);
+      write_error(xml, document.entries[i], answers[i] != nullptr ? to_s3(*answers[i], context) : *batch.refused[i]);
     }
   }
   co_return xml_response(std::move(xml));

@@ -1,4 +1,5 @@
 // Which handler an operation has; auth's refusals as S3 errors; small bodies.
+#include "gateway/operations/access_handlers.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/settings_handlers.h"
 
@@ -55,6 +56,20 @@ Handler find_handler(Operation operation) {
     case Operation::kDeleteBucketLifecycle: return delete_bucket_lifecycle;
     case Operation::kGetBucketRequestPayment: return get_bucket_request_payment;
     case Operation::kPutBucketRequestPayment: return put_bucket_request_payment;
+    case Operation::kGetBucketAcl: return get_bucket_acl;
+    case Operation::kPutBucketAcl: return put_bucket_acl;
+    case Operation::kGetObjectAcl: return get_object_acl;
+    case Operation::kPutObjectAcl: return put_object_acl;
+    case Operation::kGetBucketPolicy: return get_bucket_policy;
+    case Operation::kPutBucketPolicy: return put_bucket_policy;
+    case Operation::kDeleteBucketPolicy: return delete_bucket_policy;
+    case Operation::kGetBucketPolicyStatus: return get_bucket_policy_status;
+    case Operation::kGetPublicAccessBlock: return get_public_access_block;
+    case Operation::kPutPublicAccessBlock: return put_public_access_block;
+    case Operation::kDeletePublicAccessBlock: return delete_public_access_block;
+    case Operation::kGetBucketOwnershipControls: return get_ownership_controls;
+    case Operation::kPutBucketOwnershipControls: return put_ownership_controls;
+    case Operation::kDeleteBucketOwnershipControls: return delete_ownership_controls;
     default: return find_default_handler(operation);
   }
 }

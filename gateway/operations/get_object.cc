@@ -1,6 +1,7 @@
 // GetObject, HeadObject, GetObjectAttributes.
 #include <algorithm>
 
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
@@ -192,13 +193,17 @@ Answer<metadata::ObjectLookup> look_up_object(Context& context, metadata::Object
     case metadata::LookupStatus::kNoSuchBucket:
       context.services.directory.forget_bucket(context.bucket->name);
       co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
-    case metadata::LookupStatus::kNoSuchKey: co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
-    case metadata::LookupStatus::kNoSuchVersion:
-      co_return s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", context.request.key}, {"VersionId", std::string(context.request.query.find("versionId").value_or(""))}});
+    case metadata::LookupStatus::kNoSuchKey:
+      co_return std::unexpected(absent(context, s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}}).error()));
+    case metadata::LookupStatus::kNoSuchVersion: {
+      const std::string version_id(context.request.query.find("versionId").value_or(""));
+      co_return std::unexpected(absent(context, s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", context.request.key}, {"VersionId", version_id}}).error()));
+    }
   }
   // Another bucket of this name than the one that was checked: look again.
   if (found.bucket_id != context.bucket->id || found.settings_version != context.bucket->settings_version) CO_S3_VOID(co_await refresh_bucket(context));
-  if (found.object.delete_marker) co_return marker_error(context, found.object, version.given());
+  if (found.object.delete_marker) co_return std::unexpected(absent(context, marker_error(context, found.object, version.given()).error()));
+  CO_S3_VOID(authorize_object(context, found.object));
   co_return found;
 }
 

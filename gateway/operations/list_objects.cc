@@ -1,6 +1,7 @@
 // ListObjects, ListObjectsV2, ListObjectVersions.
 #include "common/base/encoding.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/owners.h"
 #include "gateway/s3/http_values.h"
 
 namespace rondel::operations {
@@ -55,7 +56,19 @@ void start_after(metadata::ListQuery& query, std::string_view marker) {
   (is_prefix ? query.after_prefix : query.after_key) = marker;
 }
 
-void write_entry(s3::XmlWriter& xml, const Context& context, const Listing& listing, const metadata::ListedVersion& entry, bool with_owner) {
+Answer<Owners> owners_of(Context& context, const metadata::ListPage& page) {
+  std::vector<std::string_view> accounts;
+  for (const metadata::ListedVersion& entry : page.entries) accounts.push_back(entry.object.owner_account);
+  co_return co_await Owners::of_objects(context, accounts);
+}
+
+void write_owner(s3::XmlWriter& xml, const Owners& owners, const metadata::ListedVersion& entry) {
+  const Person& owner = owners.find(entry.object.owner_account);
+  write_person(xml, "Owner", owner.canonical_id, owner.display_name);
+}
+
+// `owners`: null when they are not asked for.
+void write_entry(s3::XmlWriter& xml, const Listing& listing, const metadata::ListedVersion& entry, const Owners* owners) {
   xml.open("Contents");
   xml.text("Key", listing.name(entry.key));
   xml.text("LastModified", s3::format_iso_date(entry.object.last_modified));
@@ -65,7 +78,7 @@ void write_entry(s3::XmlWriter& xml, const Context& context, const Listing& list
     xml.text("ChecksumType", model::to_string(entry.object.checksum->type));
   }
   xml.number("Size", entry.object.size);
-  if (with_owner) write_person(xml, "Owner", context.bucket->owner_canonical_id, context.bucket->owner_display_name);
+  if (owners != nullptr) write_owner(xml, *owners, entry);
   xml.text("StorageClass", "STANDARD");
   xml.close();
 }
@@ -117,7 +130,8 @@ Answer<Response> list_objects(Context& context) {
   if (listing.url) xml.text("EncodingType", "url");
   xml.boolean("IsTruncated", page.truncated);
   if (page.truncated && !listing.delimiter.empty()) xml.text("NextMarker", listing.name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
-  for (const auto& entry : page.entries) write_entry(xml, context, listing, entry, true);
+  CO_S3(const Owners owners, co_await owners_of(context, page));
+  for (const auto& entry : page.entries) write_entry(xml, listing, entry, &owners);
   write_prefixes(xml, listing, page);
   co_return xml_response(std::move(xml));
 }
@@ -146,7 +160,11 @@ Answer<Response> list_objects_v2(Context& context) {
   if (!listing.delimiter.empty()) xml.text("Delimiter", listing.name(listing.delimiter));
   if (listing.url) xml.text("EncodingType", "url");
   xml.boolean("IsTruncated", page.truncated);
-  for (const auto& entry : page.entries) write_entry(xml, context, listing, entry, with_owner);
+  Owners owners;
+  if (with_owner) {
+    CO_S3(owners, co_await owners_of(context, page));
+  }
+  for (const auto& entry : page.entries) write_entry(xml, listing, entry, with_owner ? &owners : nullptr);
   write_prefixes(xml, listing, page);
   co_return xml_response(std::move(xml));
 }
@@ -182,6 +200,7 @@ Answer<Response> list_object_versions(Context& context) {
     xml.text("NextKeyMarker", listing.name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
     if (page.next_prefix.empty()) xml.text("NextVersionIdMarker", page.next_version.to_hex());
   }
+  CO_S3(const Owners owners, co_await owners_of(context, page));
   for (const metadata::ListedVersion& entry : page.entries) {
     const metadata::ObjectVersion& object = entry.object;
     xml.open(object.delete_marker ? "DeleteMarker" : "Version");
@@ -198,7 +217,7 @@ Answer<Response> list_object_versions(Context& context) {
       xml.number("Size", object.size);
       xml.text("StorageClass", "STANDARD");
     }
-    write_person(xml, "Owner", context.bucket->owner_canonical_id, context.bucket->owner_display_name);
+    write_owner(xml, owners, entry);
     xml.close();
   }
   write_prefixes(xml, listing, page);

@@ -3,10 +3,13 @@
 #include <map>
 
 #include "common/base/encoding.h"
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
 #include "gateway/operations/object_headers.h"
+#include "gateway/operations/owners.h"
+#include "gateway/operations/requested_acl.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/http_values.h"
 
@@ -29,11 +32,11 @@ s3::Error no_such_upload(const Context& context) {
 
 Answer<metadata::UploadLookup> find_upload(Context& context, uint32_t after, uint32_t max) {
   const auto id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
-  if (!id) co_return std::unexpected(no_such_upload(context));
+  if (!id) co_return std::unexpected(absent(context, no_such_upload(context)));
   CO_S3(metadata::UploadLookup found,
         co_await context.services.store.find_upload({context.bucket->id, *id, context.request.key, after, max, context.metadata_deadline()}));
   found.upload.id = *id;
-  if (found.status != metadata::LookupStatus::kFound && !found.completed) co_return std::unexpected(no_such_upload(context));
+  if (found.status != metadata::LookupStatus::kFound && !found.completed) co_return std::unexpected(absent(context, no_such_upload(context)));
   co_return found;
 }
 
@@ -200,10 +203,14 @@ Answer<Response> create_multipart_upload(Context& context) {
   CO_S3(upload.headers, stored_headers(context.fields()));
   CO_S3_VOID(choose_checksum(context.fields(), upload));
   CO_S3(static_cast<metadata::Attributes&>(upload), requested_attributes(context));
+  CO_S3(const RequestedAcl asked_acl, co_await requested_acl(context));
+  CO_S3(Placement placement, place_new_object(context, asked_acl));
   upload.id = model::UploadId::random();
   upload.bucket_id = context.bucket->id;
   upload.key = context.request.key;
-  upload.initiator_account = upload.owner_account = context.account();
+  upload.initiator_account = context.account();
+  upload.owner_account = std::move(placement.owner_account);
+  upload.acl = std::move(placement.acl);
   auto outcome = co_await commit_with(context, [&]() -> async::Task<Result<metadata::CommitOutcome>> {
     metadata::CommitOutcome made;
     CO_TRY(made.status, co_await context.services.store.create_upload(commit_context(context), upload));
@@ -294,7 +301,12 @@ Answer<Response> complete_multipart_upload(Context& context) {
 
 Answer<Response> abort_multipart_upload(Context& context) {
   const auto id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
-  if (!id) co_return std::unexpected(no_such_upload(context));
+  if (!id) co_return std::unexpected(absent(context, no_such_upload(context)));
+  // Who began it may abort it: looked up only for those whom nothing else allows that.
+  if (context.access.undecided) {
+    CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, 0));
+    CO_S3_VOID(authorize_upload(context, found.upload.initiator_account));
+  }
   CO_S3(const CommitStatus status, co_await context.services.store.abort_upload(commit_context(context), *id, context.request.key));
   if (status != CommitStatus::kCommitted) co_return std::unexpected(no_such_upload(context));
   co_return empty_response(204);
@@ -304,14 +316,16 @@ Answer<Response> list_parts(Context& context) {
   CO_S3(const uint64_t max, number_parameter(context.request.query.find("max-parts"), "max-parts", kPageMax, kPageMax));
   CO_S3(const uint64_t marker, number_parameter(context.request.query.find("part-number-marker"), "part-number-marker", 0, INT32_MAX));
   CO_S3(const metadata::UploadLookup found, co_await find_upload(context, static_cast<uint32_t>(marker), static_cast<uint32_t>(max)));
-  if (found.status != metadata::LookupStatus::kFound) co_return std::unexpected(no_such_upload(context));
-  const metadata::Account& account = context.identity.credential->account;
+  if (found.status != metadata::LookupStatus::kFound) co_return std::unexpected(absent(context, no_such_upload(context)));
+  CO_S3_VOID(authorize_upload(context, found.upload.initiator_account));
+  CO_S3(const Person initiator, co_await person_of(context, found.upload.initiator_account));
+  CO_S3(const Person owner, co_await owner_of_object(context, found.upload.owner_account));
   s3::XmlWriter xml("ListPartsResult");
   xml.text("Bucket", context.bucket->name);
   xml.text("Key", context.request.key);
   xml.text("UploadId", found.upload.id.to_hex());
-  write_person(xml, "Initiator", account.canonical_id, account.display_name);
-  write_person(xml, "Owner", context.bucket->owner_canonical_id, context.bucket->owner_display_name);
+  write_person(xml, "Initiator", initiator.canonical_id, initiator.display_name);
+  write_person(xml, "Owner", owner.canonical_id, owner.display_name);
   xml.text("StorageClass", "STANDARD");
   xml.number("PartNumberMarker", marker);
   xml.number("NextPartNumberMarker", found.parts.empty() ? 0 : found.parts.back().number);
@@ -372,13 +386,21 @@ Answer<Response> list_multipart_uploads(Context& context) {
   if (url) xml.text("EncodingType", "url");
   xml.number("MaxUploads", max);
   xml.boolean("IsTruncated", page.truncated);
-  const metadata::Account& account = context.identity.credential->account;
+  std::vector<std::string_view> initiators, owners;
   for (const metadata::Upload& upload : page.uploads) {
+    initiators.push_back(upload.initiator_account);
+    owners.push_back(upload.owner_account);
+  }
+  CO_S3(const Owners initiator_names, co_await Owners::of_people(context, initiators));
+  CO_S3(const Owners owner_names, co_await Owners::of_objects(context, owners));
+  for (const metadata::Upload& upload : page.uploads) {
+    const Person& initiator = initiator_names.find(upload.initiator_account);
+    const Person& owner = owner_names.find(upload.owner_account);
     xml.open("Upload");
     xml.text("Key", name(upload.key));
     xml.text("UploadId", upload.id.to_hex());
-    write_person(xml, "Initiator", account.canonical_id, account.display_name);
-    write_person(xml, "Owner", context.bucket->owner_canonical_id, context.bucket->owner_display_name);
+    write_person(xml, "Initiator", initiator.canonical_id, initiator.display_name);
+    write_person(xml, "Owner", owner.canonical_id, owner.display_name);
     xml.text("StorageClass", "STANDARD");
     xml.text("Initiated", s3::format_iso_date(upload.initiated_at));
     if (upload.checksum_algorithm) {

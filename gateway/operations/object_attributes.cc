@@ -1,6 +1,7 @@
 #include "gateway/operations/object_attributes.h"
 
 #include "common/base/encoding.h"
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/lifecycle_rules.h"
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/lock_documents.h"
@@ -116,9 +117,9 @@ void add_expiration_header(http::Fields& out, const Context& context, const meta
   add_expiration_header(out, context, made);
 }
 
-bool bypasses_governance(const Context& context) {
+bool bypasses_governance(const Context& context, std::string_view key) {
   const auto value = context.fields().find("x-amz-bypass-governance-retention");
-  return value && http::iequals(*value, "true");
+  return value && http::iequals(*value, "true") && may_also(context, auth::Action::kBypassGovernanceRetention, key);
 }
 
 bool has_integrity_header(const http::Fields& fields) {

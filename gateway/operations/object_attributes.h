@@ -19,8 +19,8 @@ void add_expiration_header(http::Fields& out, const Context& context, const meta
 // The same for what a commit made current.
 void add_expiration_header(http::Fields& out, const Context& context, const metadata::ObjectVersion& object, const metadata::CommitOutcome& outcome);
 
-// x-amz-bypass-governance-retention: true.
-bool bypasses_governance(const Context& context);
+// x-amz-bypass-governance-retention: true, of a caller who may do that to the key.
+bool bypasses_governance(const Context& context, std::string_view key);
 // Content-MD5, x-amz-checksum-* in the head or announced as a trailer.
 bool has_integrity_header(const http::Fields& fields);
 

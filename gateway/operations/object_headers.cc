@@ -64,16 +64,8 @@ s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
 }
 
 s3::S3Result<void> check_object_settings(const http::Fields& fields) {
-  static constexpr std::array kAcls{"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
-                                    "bucket-owner-read", "bucket-owner-full-control"};
   static constexpr std::array kClasses{"REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
                                        "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS"};
-  if (const auto acl = fields.find("x-amz-acl"); acl && *acl != "private" && *acl != "bucket-owner-full-control") {
-    if (std::ranges::find(kAcls, *acl) == kAcls.end()) {
-      return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-acl"}, {"ArgumentValue", std::string(*acl)}});
-    }
-    return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-acl"}});
-  }
   if (const auto storage = fields.find("x-amz-storage-class"); storage && *storage != "STANDARD") {
     if (std::ranges::find(kClasses, *storage) == kClasses.end()) return s3::fail(ErrorCode::kInvalidStorageClass);
     return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-storage-class"}});
@@ -81,7 +73,7 @@ s3::S3Result<void> check_object_settings(const http::Fields& fields) {
   for (const auto& [name, value] : fields) {
     const std::string key = lower(name);
     if (key == "x-amz-server-side-encryption-bucket-key-enabled" && value == "false") continue;
-    for (const std::string_view prefix : {"x-amz-grant-", "x-amz-server-side-encryption", "x-amz-website-redirect-location", "x-amz-copy-source-server-side-encryption"}) {
+    for (const std::string_view prefix : {"x-amz-server-side-encryption", "x-amz-website-redirect-location", "x-amz-copy-source-server-side-encryption"}) {
       if (key.starts_with(prefix)) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", key}});
     }
   }

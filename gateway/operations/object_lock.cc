@@ -63,7 +63,7 @@ Answer<Response> put_object_retention(Context& context) {
   CO_S3(const std::string text, co_await read_vouched_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::RetentionDocument document, s3::parse_retention_document(text));
   metadata::UpdateVersion request;
-  request.bypass_governance = bypasses_governance(context);
+  request.bypass_governance = bypasses_governance(context, context.request.key);
   request.retention.emplace();
   if (document.mode) {
     if (document.until <= context.services.clock.now()) {

@@ -1,9 +1,11 @@
 // PutObject, append by x-amz-write-offset-bytes, RenameObject.
 #include "common/base/encoding.h"
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
 #include "gateway/operations/object_headers.h"
+#include "gateway/operations/requested_acl.h"
 #include "gateway/s3/http_values.h"
 
 namespace rondel::operations {
@@ -21,12 +23,13 @@ async::Task<std::expected<void, s3::Error>> pump(auth::PayloadReader& reader, bl
   }
 }
 
-metadata::ObjectVersion new_version(const Context& context, metadata::Headers headers, metadata::Attributes attributes, const ReceivedBody& body) {
+metadata::ObjectVersion new_version(Placement placement, metadata::Headers headers, metadata::Attributes attributes, const ReceivedBody& body) {
   metadata::ObjectVersion version;
   static_cast<metadata::Attributes&>(version) = std::move(attributes);
   version.size = body.summary.size;
   version.etag = body.summary.md5_hex;
-  version.owner_account = context.account();
+  version.owner_account = std::move(placement.owner_account);
+  version.acl = std::move(placement.acl);
   version.checksum = body.summary.checksum;
   version.headers = std::move(headers);
   version.extents = body.extents;
@@ -63,7 +66,7 @@ Response put_response(const Context& context, const metadata::CommitOutcome& out
   return response;
 }
 
-Answer<Response> append(Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes) {
+Answer<Response> append(Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes, Placement placement) {
   if (context.bucket->versioning != metadata::Versioning::kNever) co_return s3::fail(ErrorCode::kInvalidBucketState);
   metadata::ObjectQuery query;
   query.bucket = context.bucket->name;
@@ -81,7 +84,9 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   request.expected_etag = exists ? found.object.etag : "";
   request.put.key = context.request.key;
   request.put.conditions = write_conditions(context.fields());
-  request.put.version = new_version(context, std::move(headers), std::move(attributes), body);
+  // Who may write here need not be allowed to read: what is there stays its owner's, under its ACL.
+  if (exists) placement = {found.object.owner_account, found.object.acl};
+  request.put.version = new_version(std::move(placement), std::move(headers), std::move(attributes), body);
   if (exists) {
     request.put.version.etag = appended_etag(found.object, body.summary.md5_hex);
     request.put.version.checksum = appended_checksum(found.object, body.summary);
@@ -139,10 +144,12 @@ Answer<Response> put_object(Context& context) {
   CO_S3_VOID(check_object_settings(context.fields()));
   CO_S3(metadata::Headers headers, stored_headers(context.fields()));
   CO_S3(metadata::Attributes attributes, requested_attributes(context));
+  CO_S3(const RequestedAcl asked_acl, co_await requested_acl(context));
+  CO_S3(Placement placement, place_new_object(context, asked_acl));
   if (const auto text = context.fields().find("x-amz-write-offset-bytes")) {
     const auto offset = s3::parse_decimal(*text);
     if (!offset) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
-    co_return co_await append(context, *offset, std::move(headers), std::move(attributes));
+    co_return co_await append(context, *offset, std::move(headers), std::move(attributes), std::move(placement));
   }
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
@@ -152,7 +159,7 @@ Answer<Response> put_object(Context& context) {
   request.key = context.request.key;
   request.conditions = write_conditions(context.fields());
   const metadata::Retention asked = attributes.retention;
-  request.version = new_version(context, std::move(headers), std::move(attributes), body);
+  request.version = new_version(std::move(placement), std::move(headers), std::move(attributes), body);
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context, body.ring_epoch);
     request.versioning = context.bucket->versioning;
@@ -177,6 +184,7 @@ Answer<Response> rename_object(Context& context) {
   if (key.starts_with('/')) key.remove_prefix(1);
   if (key.starts_with(context.bucket->name + "/") && source->starts_with('/')) key.remove_prefix(context.bucket->name.size() + 1);
   if (key.empty() || key.size() > 1024) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-rename-source"}});
+  if (!may_also(context, auth::Action::kDeleteObject, key)) co_return s3::fail(ErrorCode::kAccessDenied);
   metadata::RenameObject request;
   request.source_key = key;
   request.target_key = context.request.key;

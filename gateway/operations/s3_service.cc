@@ -5,6 +5,7 @@
 #include "common/base/encoding.h"
 #include "common/log/log.h"
 #include "gateway/auth/post_signature.h"
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/cors.h"
 #include "gateway/operations/post_object.h"
 #include "gateway/operations/settings_handlers.h"
@@ -180,11 +181,11 @@ async::Task<s3::S3Result<Response>> S3Service::answer_form(http::Exchange& excha
 
 // Looks at what the identity may do, and does it.
 async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
-  if (identity.anonymous()) co_return s3::fail(ErrorCode::kAccessDenied);
-  trace.account = identity.credential->account.id;
   Context context{services_, exchange, routed, identity, nullptr, trace.id};
+  context.access.caller = caller_of(identity);
+  trace.account = context.account();
   if (s3::row(routed.operation).level != s3::Level::kService && routed.operation != Operation::kCreateBucket) {
-    auto bucket = co_await find_bucket(routed, identity, exchange.head().fields);
+    auto bucket = co_await find_bucket(routed, exchange.head().fields);
     if (!bucket) co_return std::unexpected(bucket.error());
     context.bucket = *std::move(bucket);
     trace.bucket = context.bucket;
@@ -192,17 +193,20 @@ async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& i
     if (!charged) co_return std::unexpected(charged.error());
     trace.requester_charged = *charged;
   }
+  if (auto decided = authorize(context); !decided) co_return std::unexpected(decided.error());
   const Handler handler = find_handler(routed.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
-  co_return co_await handler(context);
+  auto response = co_await handler(context);
+  // A handler that forgot to ask: never an answer that nobody decided about.
+  if (response && context.access.undecided) co_return std::unexpected(s3::Error{ErrorCode::kInternalError, {}, {}, {}, "nobody decided whether this was allowed"});
+  co_return response;
 }
 
-async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request, const auth::Identity& identity,
+async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request,
                                                                                           const http::Fields& fields) {
   auto bucket = co_await services_.directory.find_bucket(request.bucket, deadline_in(services_.settings.metadata_timeout));
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   if (!*bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", request.bucket}});
-  if ((*bucket)->owner_account != identity.credential->account.id) co_return s3::fail(ErrorCode::kAccessDenied);
   if (const auto expected = fields.find("x-amz-expected-bucket-owner"); expected && *expected != (*bucket)->owner_account) {
     co_return s3::fail(ErrorCode::kAccessDenied);
   }

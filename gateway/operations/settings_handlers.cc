@@ -1,6 +1,7 @@
 // What the handlers of sub-resources have in common.
 #include "gateway/operations/settings_handlers.h"
 
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/object_attributes.h"
 
 namespace rondel::operations {
@@ -32,6 +33,7 @@ Answer<metadata::CommitOutcome> update_version(Context& context, metadata::Updat
   request.key = context.request.key;
   request.version = version.id;
   request.null_version = version.null;
+  CO_S3_VOID(co_await authorize_change(context, request));
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context);
     return context.services.store.update_version(request);

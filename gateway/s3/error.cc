@@ -97,6 +97,11 @@ constexpr Row kRows[] = {
     {ErrorCode::kMaxPostPreDataLengthExceededError, "MaxPostPreDataLengthExceededError", 400, "Your POST request fields preceding the upload file were too large."},
     {ErrorCode::kIllegalVersioningConfigurationException, "IllegalVersioningConfigurationException", 400, "The Versioning element must be specified"},
     {ErrorCode::kInvalidRetentionPeriod, "InvalidRetentionPeriod", 400, "The retention period specified is not valid"},
+    {ErrorCode::kAccessControlListNotSupported, "AccessControlListNotSupported", 400, "The bucket does not allow ACLs"},
+    {ErrorCode::kInvalidBucketAclWithObjectOwnership, "InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"},
+    {ErrorCode::kMalformedACLError, "MalformedACLError", 400, "The XML you provided was not well-formed or did not validate against our published schema"},
+    {ErrorCode::kMalformedPolicy, "MalformedPolicy", 400, "The policy is malformed"},
+    {ErrorCode::kUnresolvableGrantByEmailAddress, "UnresolvableGrantByEmailAddress", 400, "The e-mail address you provided does not match any account on record."},
 };
 
 const Row& row_of(ErrorCode code) { return kRows[static_cast<size_t>(code)]; }

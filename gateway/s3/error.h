@@ -30,7 +30,8 @@ enum class ErrorCode {
   kSignatureDoesNotMatch, kSlowDown, kTooManyBuckets, kTooManyParts, kUnexpectedContent, kUserKeyMustBeSpecified,
   kXAmzContentChecksumMismatch, kXAmzContentSHA256Mismatch, kInvalidChunkSizeError, kNoSuchTagSetError, kAccessForbidden, kBadRequest,
   kIncorrectNumberOfFilesInPostRequest, kInvalidPolicyDocument, kMalformedPOSTRequest, kMaxPostPreDataLengthExceededError,
-  kIllegalVersioningConfigurationException, kInvalidRetentionPeriod,
+  kIllegalVersioningConfigurationException, kInvalidRetentionPeriod, kAccessControlListNotSupported, kInvalidBucketAclWithObjectOwnership,
+  kMalformedACLError, kMalformedPolicy, kUnresolvableGrantByEmailAddress,
 };
 
 // Above the number of codes.

@@ -198,7 +198,7 @@ async::Task<Result<BucketUsage>> PostgresStore::bucket_usage(int64_t bucket_id, 
 
 async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(std::string access_key, Deadline deadline) {
   static const std::string sql =
-      "select k.access_key, k.sealed_secret, k.is_root, k.enabled, a.id, a.canonical_id, a.name, a.display_name, a.email, a.enabled"
+      "select k.access_key, k.sealed_secret, k.is_root, k.enabled, a.id, a.canonical_id, a.name, a.display_name, a.email, a.enabled, a.public_access_block"
       " from access_keys k join accounts a on a.id = k.account_id where k.access_key = $1";
   // NUL cannot stand in PostgreSQL's text, and no key holds other than text.
   if (!is_valid_utf8(access_key) || access_key.find('\0') != std::string::npos) co_return std::optional<Credential>{};
@@ -220,6 +220,7 @@ async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(st
     credential.account.display_name = row.text(0, 7);
     credential.account.email = row.text(0, 8);
     credential.account.enabled = row.boolean(0, 9);
+    credential.account.public_access_block = static_cast<uint8_t>(row.smallint(0, 10));
     return std::optional(std::move(credential));
   };
   co_return co_await run_single<std::optional<Credential>>(workers_, deadline, std::move(work));

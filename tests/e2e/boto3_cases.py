@@ -268,8 +268,8 @@ def nothing_is_set(s3, bucket):
     refused(s3.get_bucket_lifecycle_configuration, "NoSuchLifecycleConfiguration", Bucket=bucket)
     refused(s3.get_bucket_cors, "NoSuchCORSConfiguration", Bucket=bucket)
     refused(s3.get_bucket_tagging, "NoSuchTagSet", Bucket=bucket)
-    refused(s3.put_bucket_versioning, "NotImplemented", Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    refused(s3.put_bucket_policy, "NotImplemented", Bucket=bucket, Policy=json.dumps({}))
+    refused(s3.put_bucket_website, "NotImplemented", Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
+    refused(s3.put_bucket_policy, "MalformedPolicy", Bucket=bucket, Policy=json.dumps({}))
 
 
 def presigned(s3, bucket):

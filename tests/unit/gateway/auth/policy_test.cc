@@ -47,7 +47,9 @@ TEST(Policy, NamesWhatIsWrong) {
   EXPECT_EQ(reason(allow(R"("*")", R"("ec2:*")", all)), "Policy has invalid action");
   EXPECT_EQ(reason(allow(R"("*")", R"("s3:GetObject")", R"("arn:aws:s3:::other/*")")), "Policy has invalid resource");
   EXPECT_EQ(reason(allow(R"("*")", R"("s3:GetObject")", R"("*")")), "Policy has invalid resource");
-  EXPECT_EQ(reason(allow(R"("*")", R"("s3:GetObject")", R"("arn:aws:s3:::box")")), "Action does not apply to any resource(s) in statement");
+  EXPECT_EQ(reason(statement(R"("Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box")")), "Action does not apply to any resource(s) in statement");
+  EXPECT_EQ(reason(allow(R"("*")", R"("s3:GetObject")", R"("arn:aws:s3:::box")")), "");
+  EXPECT_EQ(reason(allow(R"("*")", R"("s3:ListBucket")", all)), "Action does not apply to any resource(s) in statement");
   EXPECT_EQ(reason(allow(R"("*")", R"(["s3:GetObject","s3:ListBucket"])", all)), "Action does not apply to any resource(s) in statement");
   EXPECT_EQ(reason(allow(R"("*")", R"("s3:ListAllMyBuckets")", all)), "Action does not apply to any resource(s) in statement");
   EXPECT_EQ(reason(allow(R"("me")", R"("s3:GetObject")", all)), "Invalid principal in policy");

@@ -1,0 +1,206 @@
+#include "gateway/operations/authorization.h"
+
+#include <utility>
+
+#include "gateway/auth/request_conditions.h"
+#include "gateway/operations/handlers.h"
+
+namespace rondel::operations {
+namespace {
+
+using auth::Action;
+using auth::Question;
+using auth::Verdict;
+using s3::ErrorCode;
+using s3::Operation;
+
+// The action of each operation of the table.
+Action action_of(Operation operation) {
+  static const std::vector<Action> actions = [] {
+    std::vector<Action> found;
+    for (const s3::OperationRow& row : s3::all_operations()) found.push_back(auth::find_action(row.action).value());
+    return found;
+  }();
+  return actions[static_cast<size_t>(operation)];
+}
+
+bool creates_object(Operation operation) {
+  return operation == Operation::kPutObject || operation == Operation::kPostObject || operation == Operation::kCopyObject ||
+         operation == Operation::kCompleteMultipartUpload || operation == Operation::kRenameObject;
+}
+
+Action action_of(const Context& context) {
+  const Action action = action_of(context.request.operation);
+  const bool named = s3::row(context.request.operation).level == s3::Level::kObject && context.request.query.has("versionId");
+  return named ? auth::versioned(action) : action;
+}
+
+auth::RequestConditions conditions_of(const Context& context) {
+  auth::RequestFacts facts;
+  facts.fields = &context.fields();
+  facts.query = &context.request.query.parameters;
+  facts.connection = &context.exchange.connection();
+  facts.identity = &context.identity;
+  facts.now = context.services.clock.now();
+  facts.region = context.services.settings.region;
+  facts.creates_object = creates_object(context.request.operation);
+  if (context.bucket) facts.bucket_owner_account = context.bucket->owner_account;
+  return auth::RequestConditions(std::move(facts));
+}
+
+s3::S3Result<void> denied() { return s3::fail(ErrorCode::kAccessDenied); }
+
+// What a request does to a key beside its own action.
+s3::S3Result<void> authorize_beside(const Context& context) {
+  const auto needs = [&](bool asked, Action action) { return asked && !may_also(context, action, context.request.key); };
+  switch (context.request.operation) {
+    case Operation::kPutObject:
+    case Operation::kPostObject:
+    case Operation::kCopyObject:
+    case Operation::kCreateMultipartUpload: {
+      const http::Fields& fields = context.fields();
+      const bool refused = needs(!fields.find("x-amz-tagging").value_or("").empty(), Action::kPutObjectTagging) ||
+                           needs(fields.has("x-amz-object-lock-mode"), Action::kPutObjectRetention) ||
+                           needs(fields.has("x-amz-object-lock-legal-hold"), Action::kPutObjectLegalHold);
+      return refused ? denied() : s3::S3Result<void>{};
+    }
+    default: return {};
+  }
+}
+
+void take_body(auth::RequestFacts& facts, const Access& access) {
+  facts.request_tags = access.request_tags;
+  facts.retention = access.retention;
+  facts.legal_hold = access.legal_hold;
+}
+
+s3::S3Result<void> authorize_with(const Context& context, Action action, const metadata::ObjectVersion& object) {
+  auth::RequestConditions conditions = conditions_of(context);
+  conditions.facts.existing_tags = &object.tags;
+  take_body(conditions.facts, context.access);
+  const Question question{*context.access.bucket, context.access.caller, action, context.request.key};
+  return auth::decide_object(question, conditions, {object.owner_account, object.acl}) ? s3::S3Result<void>{} : denied();
+}
+
+Verdict decide_change(const Context& context) {
+  auth::RequestConditions conditions = conditions_of(context);
+  take_body(conditions.facts, context.access);
+  return auth::decide_with_body({*context.access.bucket, context.access.caller, action_of(context), context.request.key}, conditions);
+}
+
+}  // namespace
+
+auth::Caller caller_of(const auth::Identity& identity) {
+  if (identity.anonymous()) return {};
+  const metadata::Account& account = identity.credential->account;
+  return {account.id, account.name, account.canonical_id, false};
+}
+
+s3::S3Result<void> authorize(Context& context) {
+  context.access.caller = caller_of(context.identity);
+  context.access.undecided = false;
+  if (!context.bucket) return context.access.caller.anonymous ? denied() : s3::S3Result<void>{};
+  context.access.bucket = context.services.bucket_access->find(*context.bucket);
+  // Its entries are decided one by one.
+  if (context.request.operation == Operation::kDeleteObjects) return {};
+  const Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
+  switch (auth::decide(question, conditions_of(context))) {
+    case Verdict::kDeny: return denied();
+    case Verdict::kObjectDecides: context.access.undecided = true; return {};
+    case Verdict::kAllow: return authorize_beside(context);
+  }
+  return denied();
+}
+
+s3::S3Result<void> authorize_object(Context& context, const metadata::ObjectVersion& object) {
+  if (!context.access.undecided) return {};
+  const Action action = action_of(context);
+  if (auto decided = authorize_with(context, action, object); !decided) return decided;
+  // GetObjectAttributes reads the object too.
+  const bool attributes = context.request.operation == Operation::kGetObjectAttributes;
+  const Action read = action == Action::kGetObjectVersionAttributes ? Action::kGetObjectVersion : Action::kGetObject;
+  if (auto decided = attributes ? authorize_with(context, read, object) : s3::S3Result<void>{}; !decided) return decided;
+  context.access.undecided = false;
+  context.access.object.emplace();
+  context.access.object->owner_account = object.owner_account;
+  static_cast<metadata::Attributes&>(*context.access.object) = object;
+  return {};
+}
+
+s3::S3Result<void> authorize_again(Context& context) {
+  const bool was_undecided = context.access.undecided;
+  if (auto decided = authorize(context); !decided || !context.access.undecided || was_undecided) return decided;
+  if (const auto object = std::move(context.access.object)) return authorize_object(context, *object);
+  if (decide_change(context) != Verdict::kAllow) return denied();
+  context.access.undecided = false;
+  return {};
+}
+
+Answer<void> authorize_change(Context& context, metadata::UpdateVersion& change) {
+  if (!context.access.undecided) co_return s3::S3Result<void>{};
+  context.access.request_tags = change.tags;
+  context.access.retention = change.retention;
+  context.access.legal_hold = change.legal_hold;
+  switch (decide_change(context)) {
+    case Verdict::kDeny: co_return denied();
+    case Verdict::kAllow: context.access.undecided = false; break;
+    case Verdict::kObjectDecides: {
+      CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, {}));
+      change.version = found.object.version;
+      change.null_version = false;
+    }
+  }
+  co_return s3::S3Result<void>{};
+}
+
+s3::S3Result<void> authorize_upload(Context& context, const std::string& initiator_account) {
+  if (!context.access.undecided) return {};
+  const Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
+  if (!auth::decide_upload(question, conditions_of(context), initiator_account)) return denied();
+  context.access.undecided = false;
+  return {};
+}
+
+bool may_delete(const Context& context, const std::string& key, const std::optional<std::string>& version_id) {
+  auth::RequestConditions conditions = conditions_of(context);
+  conditions.facts.version_id = version_id;
+  const Question question{*context.access.bucket, context.access.caller, version_id ? Action::kDeleteObjectVersion : Action::kDeleteObject, key};
+  return auth::decide_key(question, conditions);
+}
+
+bool may_also(const Context& context, Action action, std::string_view key) {
+  return auth::decide_key({*context.access.bucket, context.access.caller, action, key}, conditions_of(context));
+}
+
+s3::Error absent(Context& context, s3::Error error) {
+  const bool undecided = std::exchange(context.access.undecided, false);
+  if (!undecided) return error;
+  const Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
+  if (auth::may_learn_absence(question, conditions_of(context))) return error;
+  return {ErrorCode::kAccessDenied, {}, {}, {}, {}};
+}
+
+s3::S3Result<void> authorize_source(Context& context, const SourceQuestion& source, const metadata::ObjectVersion& object, bool with_tags) {
+  const auto access = context.services.bucket_access->find(source.bucket);
+  auth::RequestConditions conditions = conditions_of(context);
+  conditions.facts.bucket_owner_account = source.bucket.owner_account;
+  conditions.facts.version_id = source.version_id;
+  conditions.facts.existing_tags = &object.tags;
+  const auto allowed = [&](Action action) {
+    const Question question{*access, context.access.caller, source.version_id ? auth::versioned(action) : action, source.key};
+    return auth::decide_object(question, conditions, {object.owner_account, object.acl});
+  };
+  if (!allowed(Action::kGetObject)) return denied();
+  return with_tags && !allowed(Action::kGetObjectTagging) ? denied() : s3::S3Result<void>{};
+}
+
+s3::Error absent_source(Context& context, const SourceQuestion& source, s3::Error error) {
+  const auto access = context.services.bucket_access->find(source.bucket);
+  auth::RequestConditions conditions = conditions_of(context);
+  conditions.facts.bucket_owner_account = source.bucket.owner_account;
+  const Question question{*access, context.access.caller, Action::kGetObject, source.key};
+  if (auth::may_learn_absence(question, conditions)) return error;
+  return {ErrorCode::kAccessDenied, {}, {}, {}, {}};
+}
+
+}  // namespace rondel::operations

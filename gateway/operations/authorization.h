@@ -1,0 +1,41 @@
+// Who may do what, where requests meet gateway/auth: one decision before the handler, one with the row it looked up.
+//
+// authorize() runs before every handler. Where it leaves the decision to the object, look_up_object(), update_version() and their
+// like finish it; an answer that nobody decided about is never sent (s3_service.cc).
+#pragma once
+
+#include "gateway/operations/answers.h"
+
+namespace rondel::operations {
+
+// Who asks. Views into the identity.
+auth::Caller caller_of(const auth::Identity& identity);
+
+// The decision before the handler. REQUIRES: context.bucket, where the operation has one. kAccessDenied.
+s3::S3Result<void> authorize(Context& context);
+// After the bucket was read again: everything that was decided is decided anew.
+s3::S3Result<void> authorize_again(Context& context);
+// With the version that was found; also what else the request does to it.
+s3::S3Result<void> authorize_object(Context& context, const metadata::ObjectVersion& object);
+// With the body of a change of attributes; looks the object up where it decides, and pins the change to that version then.
+Answer<void> authorize_change(Context& context, metadata::UpdateVersion& change);
+// ListParts, AbortMultipartUpload: who began the upload may.
+s3::S3Result<void> authorize_upload(Context& context, const std::string& initiator_account);
+// One entry of DeleteObjects.
+bool may_delete(const Context& context, const std::string& key, const std::optional<std::string>& version_id);
+// Whether an action beside the request's own is allowed on a key of its bucket.
+bool may_also(const Context& context, auth::Action action, std::string_view key);
+
+// `error` (there is no such key, version, ...) for who may list the key, kAccessDenied for others. The decision is made by it.
+s3::Error absent(Context& context, s3::Error error);
+
+// What is read by a copy. `object`: null when nothing is there; then `error` is turned into what the caller may learn.
+struct SourceQuestion {
+  const metadata::Bucket& bucket;
+  const std::string& key;
+  std::optional<std::string> version_id;    // As the request names it.
+};
+s3::S3Result<void> authorize_source(Context& context, const SourceQuestion& source, const metadata::ObjectVersion& object, bool with_tags);
+s3::Error absent_source(Context& context, const SourceQuestion& source, s3::Error error);
+
+}  // namespace rondel::operations

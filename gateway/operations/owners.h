@@ -1,0 +1,34 @@
+// Owners and initiators as answers show them.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "gateway/operations/answers.h"
+
+namespace rondel::operations {
+
+struct Person {
+  std::string canonical_id;
+  std::string display_name;
+};
+
+// The account as it is shown; unsigned requests have one of their own. An account that is gone goes by its id.
+Answer<Person> person_of(Context& context, const std::string& account_id);
+// The owner of an object of the context's bucket: the bucket's, where that owns everything.
+Answer<Person> owner_of_object(Context& context, const std::string& owner_account);
+
+// Many at once, each looked up once (in the directory's cache).
+class Owners {
+ public:
+  // Of the objects of a page.
+  static Answer<Owners> of_objects(Context& context, const std::vector<std::string_view>& owner_accounts);
+  static Answer<Owners> of_people(Context& context, const std::vector<std::string_view>& accounts);
+  // REQUIRES: named when this was made.
+  const Person& find(std::string_view account_id) const { return people_.find(account_id)->second; }
+
+ private:
+  std::map<std::string, Person, std::less<>> people_;
+};
+
+}  // namespace rondel::operations
