@@ -41,6 +41,15 @@ Result<void> make_owned_directory(const std::string& path, const std::string& us
   return {};
 }
 
+// The socket is in a folder that everybody can enter: only the user who made the cluster becomes the role rondel.
+Result<void> restrict_access(const PrivatePostgres& postgres) {
+  const passwd* self = getpwuid(geteuid());
+  if (self == nullptr) return fail(ErrorCode::kPrecondition, "the user of this process has no name");
+  std::ofstream(postgres.data_directory + "/pg_hba.conf", std::ios::trunc) << "local all all peer map=rondel\n";
+  std::ofstream(postgres.data_directory + "/pg_ident.conf", std::ios::trunc) << "rondel " << self->pw_name << " rondel\n";
+  return {};
+}
+
 Result<void> init_database_cluster(const PrivatePostgres& postgres) {
   TRY_VOID(make_owned_directory(postgres.data_directory, postgres.user, 0700));
   const auto reachable = run_program(as_user(postgres, {"/usr/bin/test", "-x", postgres.data_directory}));
@@ -55,6 +64,7 @@ Result<void> init_database_cluster(const PrivatePostgres& postgres) {
     std::filesystem::remove_all(postgres.data_directory);
     return std::unexpected(made.error());
   }
+  TRY_VOID(restrict_access(postgres));
   std::ofstream settings(postgres.data_directory + "/postgresql.auto.conf", std::ios::app);
   settings << "listen_addresses = ''\n"
               "max_connections = 64\n"

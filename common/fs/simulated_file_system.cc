@@ -74,13 +74,17 @@ class SimulatedFile final : public File {
 
   Result<void> truncate(uint64_t size) override {
     std::lock_guard lock(fs_.mutex_);
-    if (!alive() || fs_.step_locked(0) != SimulatedFileSystem::Step::kGo) return io_error("truncate");
+    if (!alive()) return io_error("truncate");
+    if (!options_.writable) return fail(ErrorCode::kPermissionDenied, "opened for reading");
+    if (fs_.step_locked(0) != SimulatedFileSystem::Step::kGo) return io_error("truncate");
     return resize_locked(size);
   }
 
   Result<void> allocate(uint64_t offset, uint64_t length) override {
     std::lock_guard lock(fs_.mutex_);
-    if (!alive() || fs_.step_locked(0) != SimulatedFileSystem::Step::kGo) return io_error("allocate");
+    if (!alive()) return io_error("allocate");
+    if (!options_.writable) return fail(ErrorCode::kPermissionDenied, "opened for reading");
+    if (fs_.step_locked(0) != SimulatedFileSystem::Step::kGo) return io_error("allocate");
     return resize_locked(std::max<uint64_t>(inode_->current.size(), offset + length));
   }
 
@@ -143,6 +147,10 @@ SimulatedFileSystem::Step SimulatedFileSystem::step_locked(double error_probabil
     return Step::kPartial;
   }
   return chance_locked(error_probability) ? Step::kPartial : Step::kGo;
+}
+
+bool SimulatedFileSystem::has_directory_locked(const std::string& path) const {
+  return path.empty() || path == "." || directories_.contains(path);   // Root and working folder are always there.
 }
 
 uint64_t SimulatedFileSystem::used_locked() const {
@@ -249,7 +257,7 @@ Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path,
     if (options.create && options.exclusive) return fail(ErrorCode::kAlreadyExists, path + " exists");
     return std::make_unique<SimulatedFile>(*this, found->second, options);
   }
-  if (!options.create || !directories_.contains(parent_of(path))) return fail(ErrorCode::kNotFound, path + " does not exist");
+  if (!options.create || !has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, path + " does not exist");
   auto inode = std::make_shared<Inode>();
   const Step step = step_locked(0);
   do_directory_locked({.kind = DirectoryOperation::Kind::kLink, .path = path, .to = "", .inode = inode}, step);
@@ -274,6 +282,8 @@ Result<std::vector<std::string>> SimulatedFileSystem::list(const std::string& di
 // Directories are durable at once: no code here relies on losing one.
 Result<void> SimulatedFileSystem::make_directory(const std::string& path) {
   std::lock_guard lock(mutex_);
+  if (crashed_) return io_error("make directory");
+  if (!has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
   if (step_locked(0) != Step::kGo) return io_error("make directory");
   directories_.insert(path);
   return {};
@@ -283,6 +293,9 @@ Result<void> SimulatedFileSystem::remove(const std::string& path) {
   std::lock_guard lock(mutex_);
   if (crashed_) return io_error("remove");
   if (!names_.contains(path)) {
+    const auto within = [&](const std::string& name) { return parent_of(name) == path; };
+    const bool empty = std::ranges::none_of(names_, within, &Names::value_type::first) && std::ranges::none_of(directories_, within);
+    if (!empty) return fail(ErrorCode::kInternal, path + " is not empty");
     if (directories_.erase(path) > 0) return {};
     return fail(ErrorCode::kNotFound, path + " does not exist");
   }
@@ -297,6 +310,7 @@ Result<void> SimulatedFileSystem::rename(const std::string& from, const std::str
   if (crashed_) return io_error("rename");
   const auto found = names_.find(from);
   if (found == names_.end()) return fail(ErrorCode::kNotFound, from + " does not exist");
+  if (!has_directory_locked(parent_of(to))) return fail(ErrorCode::kNotFound, parent_of(to) + " does not exist");
   const Step step = step_locked(0);
   do_directory_locked({.kind = DirectoryOperation::Kind::kRename, .path = from, .to = to, .inode = found->second}, step);
   if (step != Step::kGo) return io_error("rename");
@@ -317,6 +331,7 @@ Result<void> SimulatedFileSystem::flush_directory(const std::string& directory) 
 Result<std::unique_ptr<FileLock>> SimulatedFileSystem::lock(const std::string& path) {
   std::lock_guard lock(mutex_);
   if (crashed_) return io_error("lock");
+  if (!has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
   if (!locks_.insert(path).second) return fail(ErrorCode::kAlreadyExists, path + " is locked");
   return std::make_unique<SimulatedLock>(*this, path);
 }

@@ -74,6 +74,7 @@ class SimulatedFileSystem final : public FileSystem {
   void tear_locked(Inode& inode);
   bool chance_locked(double probability);
   uint64_t used_locked() const;
+  bool has_directory_locked(const std::string& path) const;
 
   mutable std::mutex mutex_;
   std::mt19937_64 random_;

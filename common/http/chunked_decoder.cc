@@ -17,6 +17,7 @@ std::optional<std::string> ChunkedDecoder::take_line(ByteView input, Step& step)
       }
       std::string line = std::exchange(line_, {});
       line.resize(line.size() - 2);
+      step.malformed = line.contains('\r');   // Others take it for a line's end.
       return line;
     }
     if (line_.size() > kLineMax) {
@@ -36,6 +37,7 @@ bool ChunkedDecoder::parse_size(const std::string& line) {
 
 ChunkedDecoder::Step ChunkedDecoder::feed(ByteView input) {
   Step step;
+  step.malformed = state_ == State::kMalformed;
   while (step.consumed < input.size() && !step.malformed && state_ != State::kDone) {
     if (state_ == State::kData) {
       const auto count = static_cast<size_t>(std::min<uint64_t>(left_, input.size() - step.consumed));
@@ -46,7 +48,7 @@ ChunkedDecoder::Step ChunkedDecoder::feed(ByteView input) {
       return step;
     }
     const auto line = take_line(input, step);
-    if (!line) break;
+    if (!line || step.malformed) break;
     if (state_ == State::kSizeLine) {
       step.malformed = !parse_size(*line);
       state_ = left_ == 0 ? State::kTrailer : State::kData;
@@ -59,6 +61,7 @@ ChunkedDecoder::Step ChunkedDecoder::feed(ByteView input) {
       if (line->empty()) state_ = State::kDone;
     }
   }
+  if (step.malformed) state_ = State::kMalformed;
   return step;
 }
 

@@ -17,12 +17,12 @@ class ChunkedDecoder {
     bool malformed = false;
   };
 
-  // Consumes up to the end of one run of body bytes. Call again with the rest.
+  // Consumes up to the end of one run of body bytes. Call again with the rest. Malformed once is malformed for good.
   Step feed(ByteView input);
   bool done() const { return state_ == State::kDone; }
 
  private:
-  enum class State { kSizeLine, kData, kDataEnd, kTrailer, kDone };
+  enum class State { kSizeLine, kData, kDataEnd, kTrailer, kDone, kMalformed };
   static constexpr size_t kLineMax = 4096;
   static constexpr size_t kTrailerMax = 16 * 1024;
 

@@ -37,7 +37,8 @@ struct ResponseLine {
 std::optional<ResponseLine> parse_head(std::string_view text, ClientResponse& response) {
   if (!text.starts_with("HTTP/1.") || text.size() < 12) return std::nullopt;
   ResponseLine line;
-  std::from_chars(text.data() + 9, text.data() + 12, line.status);
+  const auto status = std::from_chars(text.data() + 9, text.data() + 12, line.status);
+  if (status.ec != std::errc() || status.ptr != text.data() + 12 || line.status < 100) return std::nullopt;
   response = ClientResponse{};
   response.status = line.status;
   size_t at = text.find("\r\n") + 2;
@@ -159,6 +160,7 @@ class AsioConnection final : public ClientConnection {
     if (buffer_.size() - end_ < kReadBytes / 2) buffer_.resize(end_ + kReadBytes);
     const std::span<char> room(buffer_.data() + end_, buffer_.size() - end_);
     const IoOutcome outcome = co_await stream_->read(std::as_writable_bytes(room));
+    ended_ = outcome.end_of_stream;
     if (outcome.failed || outcome.count == 0) {
       co_return fail(ErrorCode::kUnavailable, outcome.end_of_stream ? "the server closed the connection" : "receive: " + outcome.message);
     }
@@ -198,8 +200,10 @@ class AsioConnection final : public ClientConnection {
       co_return Result<void>{};
     }
     const auto text = response.fields.find("Content-Length");
+    if (!text) co_return co_await receive_to_the_end(response, sink);
     uint64_t left = 0;
-    if (text) std::from_chars(text->data(), text->data() + text->size(), left);
+    const auto parsed = std::from_chars(text->data(), text->data() + text->size(), left);
+    if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) co_return fail(ErrorCode::kUnavailable, "malformed answer");
     while (left > 0) {
       if (begin_ == end_) CO_TRY_VOID(co_await fill());
       const auto count = static_cast<size_t>(std::min<uint64_t>(left, end_ - begin_));
@@ -208,6 +212,19 @@ class AsioConnection final : public ClientConnection {
       left -= count;
     }
     co_return Result<void>{};
+  }
+
+  // Neither length nor chunks: the body ends with the connection (RFC 9112, section 6.3).
+  async::Task<Result<void>> receive_to_the_end(ClientResponse& response, const Sink& sink) {
+    for (;;) {
+      take(response, sink, as_bytes(view()));
+      begin_ = end_;
+      if (auto more = co_await fill(); !more) {
+        if (!ended_) co_return more;
+        stream_.reset();
+        co_return Result<void>{};
+      }
+    }
   }
 
   static void take(ClientResponse& response, const Sink& sink, ByteView bytes) {
@@ -229,6 +246,7 @@ class AsioConnection final : public ClientConnection {
   size_t end_ = 0;
   bool late_ = false;
   bool answer_began_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace

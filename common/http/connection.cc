@@ -84,7 +84,8 @@ async::Task<void> Connection::serve() {
 }
 
 async::Task<bool> Connection::read_head() {
-  wait(begin_ == end_ ? Waiting::kIdle : Waiting::kHead);
+  bool begun = begin_ != end_;
+  wait(begun ? Waiting::kHead : Waiting::kIdle);
   size_t scanned = 0;
   for (;;) {
     // Empty lines before a request line are tolerated (RFC 9112, section 2.2).
@@ -106,10 +107,9 @@ async::Task<bool> Connection::read_head() {
       co_return false;
     }
     scanned = text.size() < 3 ? 0 : text.size() - 3;
-    const bool was_empty = text.empty();
     const auto read = co_await fill(kBufferStart);
     if (!read) co_return false;
-    if (was_empty) wait(Waiting::kHead);
+    if (!std::exchange(begun, true)) wait(Waiting::kHead);
   }
 }
 

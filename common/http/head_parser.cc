@@ -81,8 +81,9 @@ bool reduce_target(RequestHead& head) {
   if (head.target.starts_with('/') || head.target == "*") return true;
   for (std::string_view scheme : {"http://", "https://"}) {
     if (!head.target.starts_with(scheme)) continue;
-    const size_t slash = head.target.find('/', scheme.size());
-    head.target = slash == std::string::npos ? "/" : head.target.substr(slash);
+    const size_t end = head.target.find_first_of("/?", scheme.size());
+    std::string rest = end == std::string::npos ? "" : head.target.substr(end);
+    head.target = rest.starts_with('/') ? std::move(rest) : "/" + rest;
     return true;
   }
   return false;

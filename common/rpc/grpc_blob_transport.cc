@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "common/rpc/frame_stream.hpp"
+#include "common/rpc/peer_role.hpp"
 #include "common/rpc/mailbox.h"
 
 namespace rondel::rpc {
@@ -377,6 +378,7 @@ class GrpcBlobTransport final : public BlobTransport {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     arguments.SetInt("rondel.kind", kind);
+    expect_server(arguments, PeerRole::kNode);
     return grpc::CreateCustomChannel(address, options_.credentials, arguments);
   }
 

@@ -24,6 +24,7 @@ std::expected<PromisedDigests, PayloadError> PromisedDigests::begin(const http::
                                                                     const PayloadOptions& options) {
   PromisedDigests digests;
   digests.compute_md5_ = options.compute_md5;
+  digests.checksum_headers_ = options.checksum_headers;
   if (const auto md5 = head.fields.find("Content-MD5")) {
     digests.expected_md5_ = from_base64(*md5);
     if (!digests.expected_md5_ || digests.expected_md5_->size() != 16) return refuse(PayloadRefusal::kInvalidDigest, "The Content-MD5 you specified was invalid.");
@@ -81,6 +82,14 @@ std::expected<void, PayloadError> PromisedDigests::check_announced(const http::F
   return {};
 }
 
+// Exactly what was announced: another line would be a promise that nobody checks.
+bool PromisedDigests::take_trailer(const std::vector<std::pair<std::string, std::string>>& trailer) {
+  if (!in_trailer_) return trailer.empty();
+  if (trailer.size() != 1 || algorithm_of_header(trailer.front().first) != algorithm_) return false;
+  expected_checksum_ = parse_checksum(*algorithm_, trailer.front().second);
+  return expected_checksum_.has_value();
+}
+
 void PromisedDigests::update(ByteView bytes) {
   if (md5_) md5_->update(bytes);
   if (sha256_) sha256_->update(bytes);
@@ -99,11 +108,8 @@ std::expected<PayloadSummary, PayloadError> PromisedDigests::finish(uint64_t siz
     if (expected_md5_ && md5 != *expected_md5_) return refuse(PayloadRefusal::kBadDigest, "The Content-MD5 you specified did not match what we received.");
     if (compute_md5_) summary.md5_hex = to_hex(as_bytes(md5));
   }
-  if (in_trailer_) {
-    for (const auto& [name, value] : trailer) {
-      if (algorithm_of_header(name) == algorithm_) expected_checksum_ = parse_checksum(*algorithm_, value);
-    }
-    if (!expected_checksum_) return refuse(PayloadRefusal::kMalformedTrailer, "The request contained trailing data that was not well-formed or did not conform to our published schema.");
+  if (checksum_headers_ && !take_trailer(trailer)) {
+    return refuse(PayloadRefusal::kMalformedTrailer, "The request contained trailing data that was not well-formed or did not conform to our published schema.");
   }
   if (checksum_) {
     const ChecksumAlgorithm algorithm = checksum_->algorithm();

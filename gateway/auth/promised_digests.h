@@ -22,6 +22,7 @@ class PromisedDigests {
 
  private:
   std::expected<void, PayloadError> take_checksum(const http::Fields& fields);
+  bool take_trailer(const std::vector<std::pair<std::string, std::string>>& trailer);
   std::expected<void, PayloadError> check_announced(const http::Fields& fields) const;
 
   std::optional<crypto::Digest> md5_;
@@ -31,6 +32,7 @@ class PromisedDigests {
   std::optional<model::ChecksumAlgorithm> algorithm_;      // Of the client's checksum.
   std::optional<std::string> expected_checksum_;
   bool in_trailer_ = false;
+  bool checksum_headers_ = true;
   std::optional<ObjectChecksum> checksum_;
   bool compute_md5_ = true;
 };

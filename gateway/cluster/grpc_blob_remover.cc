@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "common/async/one_shot.h"
+#include "common/rpc/peer_role.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 
 namespace rondel::cluster {
@@ -62,10 +63,16 @@ class GrpcBlobRemover final : public BlobRemover {
       if (known.id != node) continue;
       std::lock_guard lock(mutex_);
       auto& stub = stubs_[known.address];
-      if (!stub) stub = storage::Storage::NewStub(grpc::CreateChannel(known.address, credentials_));
+      if (!stub) stub = storage::Storage::NewStub(open_channel(known.address));
       return stub;
     }
     return nullptr;
+  }
+
+  std::shared_ptr<grpc::Channel> open_channel(const std::string& address) const {
+    grpc::ChannelArguments arguments;
+    rpc::expect_server(arguments, rpc::PeerRole::kNode);
+    return grpc::CreateCustomChannel(address, credentials_, arguments);
   }
 
   const ring::TopologySource& topology_;

@@ -3,6 +3,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include "common/rpc/peer_role.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 
 namespace rondel::cluster {
@@ -75,6 +76,10 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
   grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context, const wire::HeartbeatRequest* request,
                                       wire::HeartbeatReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    if (auto allowed = rpc::check_peer(*context, {rpc::PeerRole::kNode}); !allowed.ok()) {
+      reactor->Finish(std::move(allowed));
+      return reactor;
+    }
     async::spawn(loop_, answer(request, reply, reactor));
     return reactor;
   }

@@ -104,7 +104,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   async::EventLoop& background = service_loop.loop(0);
 
   cluster::TopologyCache topology(*cluster_store, clock);
-  const auto remover = cluster::make_grpc_blob_remover(topology, grpc::InsecureChannelCredentials());
+  TRY(const rpc::PeerCredentials peers, rpc::load_credentials(tls_files(settings)));
+  const auto remover = cluster::make_grpc_blob_remover(topology, peers.channel);
   cluster::CoordinatorOptions coordination;
   coordination.bootstrap_disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
   coordination.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
@@ -119,7 +120,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     }
     return std::nullopt;
   };
-  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of});
+  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peers.channel});
   blobs::ReplicatedBlobStoreOptions blob_options;
   blob_options.buffer_bytes = settings.size("gateway.buffer_size");
   blob_options.zone = settings.text("gateway.zone");
@@ -137,7 +138,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
   TRY(auto heartbeats, cluster::HeartbeatService::start(background, *cluster_store, topology, coordinator, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
-                                                        grpc::InsecureServerCredentials()));
+                                                        peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
   register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, *s3});
 

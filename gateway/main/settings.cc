@@ -37,6 +37,10 @@ Key required(Key key) {
   return key;
 }
 
+Key boolean(std::string name, std::string value, std::string description) {
+  return {std::move(name), Type::kBool, std::move(value), std::move(description)};
+}
+
 Key choice(std::string name, std::string value, std::vector<std::string> one_of, std::string description) {
   Key key = text(std::move(name), std::move(value), std::move(description));
   key.one_of = std::move(one_of);
@@ -75,6 +79,10 @@ std::vector<Key> keys() {
       duration("metadata.timeout", "5s", "How long a request waits for PostgreSQL"),
       text("cluster.listen", "127.0.0.1:9400", "Address where storage nodes join"),
       number("cluster.bootstrap_disks", "0", 0, 65'535, "Disks that must have joined before the first ring is built; 0 = never by itself"),
+      text("rpc.tls_authority_file", "", "PEM: the authority of the certificates of gateways and nodes; with the next two, calls between them are mutual TLS"),
+      text("rpc.tls_certificate_file", "", "PEM chain of this process, for the DNS name rondel-gateway"),
+      text("rpc.tls_key_file", "", "PEM private key"),
+      boolean("rpc.allow_plaintext", "false", "Whether cluster.listen may be reachable from other machines without TLS"),
       number("replication.factor", "3", 1, 8, "Copies of each blob"),
       choice("replication.failure_domain", "zone", {"zone", "host", "disk"}, "What copies of one blob must not share"),
       duration("gc.grace", "1h", "Between the release of bytes and their removal from the disks"),
@@ -104,7 +112,11 @@ Result<void> check_settings(const config::Settings& settings) {
     TRY(const ListenAddress address, parse_listen(settings, key));
     (void)address;
   }
-  return {};
+  return rpc::check_plain_listener(settings.text("cluster.listen"), tls_files(settings), settings.flag("rpc.allow_plaintext"));
+}
+
+rpc::TlsFiles tls_files(const config::Settings& settings) {
+  return {settings.text("rpc.tls_authority_file"), settings.text("rpc.tls_certificate_file"), settings.text("rpc.tls_key_file")};
 }
 
 Result<ListenAddress> parse_listen(const config::Settings& settings, std::string_view key) {

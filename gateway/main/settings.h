@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/config/config.h"
+#include "common/rpc/credentials.h"
 
 namespace rondel::gateway {
 
@@ -16,6 +17,9 @@ struct ListenAddress {
   uint16_t port = 0;
 };
 Result<ListenAddress> parse_listen(const config::Settings& settings, std::string_view key);
+
+// Of calls between gateways and nodes.
+rpc::TlsFiles tls_files(const config::Settings& settings);
 
 // The 32 bytes that seal secrets in the database.
 Result<std::string> read_master_key(const config::Settings& settings);

@@ -71,6 +71,9 @@ Result<PgResult> with_retries(Statement statement) {
   return result;
 }
 
+// The statement that finds the current versions of a batch of keys: buckets, keys, kinds, firsts, lasts as arrays.
+const std::string& find_current_sql();
+
 // The single outcome row of a commit function.
 Result<CommitOutcome> one_outcome(Result<PgResult> result);
 

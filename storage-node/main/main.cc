@@ -189,6 +189,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact_options.gateways = settings.list("cluster.gateways");
   contact_options.cache_file = settings.text("node.data_dir") + "/ring.cache";
   contact_options.cluster = cluster;
+  TRY(const rpc::PeerCredentials peer_credentials, rpc::load_credentials(tls_files(settings)));
+  contact_options.credentials = peer_credentials.channel;
   RingContact contact(std::move(contact_options));
 
   async::BlockingPool readers("disk reads", static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
@@ -198,8 +200,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     }
     return std::nullopt;
   };
-  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of});
-  const auto journal = repair::make_grpc_peer_journal(contact, nullptr);
+  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peer_credentials.channel});
+  const auto journal = repair::make_grpc_peer_journal(contact, peer_credentials.channel);
   std::vector<engine::Engine*> own;
   for (const auto& disk : disks) own.push_back(disk.get());
   repair::RepairOptions repair_options;
@@ -215,7 +217,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                              peers.on_pull(asking, serving, token);
                                            },
                                            lag_of},
-                                          listen, grpc::InsecureServerCredentials()));
+                                          listen, peer_credentials.server));
   contact.start(disks, lag_of, [&settings](const model::ClusterId& joined) {
     (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings), as_bytes(joined.to_hex() + "\n"));
   });
@@ -275,14 +277,8 @@ int run(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   auto settings = config::Settings::load(settings_schema(), {file, config::process_environment(), assignments});
-  Result<void> served;
-  if (!settings) {
-    served = std::unexpected(settings.error());
-  } else if (auto disks = disk_settings(*settings); !disks) {
-    served = std::unexpected(disks.error());
-  } else if (!check) {
-    served = serve(*settings, signals);
-  }
+  const auto checked = settings ? check_settings(*settings) : Result<void>(std::unexpected(settings.error()));
+  const auto served = checked && !check ? serve(*settings, signals) : checked;
   if (served) return 0;
   std::cerr << "rondel-node: " << served.error().message << '\n';
   return 1;

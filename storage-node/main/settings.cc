@@ -45,6 +45,10 @@ std::vector<Key> keys() {
       disks,
       threads,
       required(key(Type::kStringList, "cluster.gateways", "", "Cluster addresses of gateways, asked in turn")),
+      key(Type::kString, "rpc.tls_authority_file", "", "PEM: the authority of the certificates of gateways and nodes; with the next two, calls between them are mutual TLS"),
+      key(Type::kString, "rpc.tls_certificate_file", "", "PEM chain of this process, for the DNS name rondel-node"),
+      key(Type::kString, "rpc.tls_key_file", "", "PEM private key"),
+      key(Type::kBool, "rpc.allow_plaintext", "false", "Whether node.listen may be reachable from other machines without TLS"),
       size("engine.segment_size", "256MiB", 16 << 20, "Size of a segment file; of new disks"),
       size("engine.memtable_size", "8MiB", 64 << 10, "Memory of the index before it is written to the disk"),
       size("engine.block_cache_size", "32MiB", 1 << 20, "Memory for index blocks read"),
@@ -64,6 +68,16 @@ std::vector<Key> keys() {
 const config::Schema& settings_schema() {
   static const config::Schema schema(keys());
   return schema;
+}
+
+rpc::TlsFiles tls_files(const config::Settings& settings) {
+  return {settings.text("rpc.tls_authority_file"), settings.text("rpc.tls_certificate_file"), settings.text("rpc.tls_key_file")};
+}
+
+Result<void> check_settings(const config::Settings& settings) {
+  TRY(const auto disks, disk_settings(settings));
+  (void)disks;
+  return rpc::check_plain_listener(settings.text("node.listen"), tls_files(settings), settings.flag("rpc.allow_plaintext"));
 }
 
 Result<std::vector<DiskSetting>> disk_settings(const config::Settings& settings) {

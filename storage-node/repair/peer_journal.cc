@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "common/async/blocking_pool.h"
+#include "common/rpc/peer_role.hpp"
 #include "common/rpc/wire.h"
 #include "proto/storage/v1/storage.grpc.pb.h"
 
@@ -135,6 +136,7 @@ class GrpcPeerJournal final : public PeerJournal {
         grpc::ChannelArguments arguments;
         arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
         arguments.SetMaxReceiveMessageSize(-1);
+        rpc::expect_server(arguments, rpc::PeerRole::kNode);
         stub = wire::Storage::NewStub(grpc::CreateCustomChannel(known.address, credentials_, arguments));
       }
       return stub;

@@ -8,6 +8,7 @@
 #include "common/base/encoding.h"
 #include "common/fs/posix_file_system.h"
 #include "common/log/log.h"
+#include "common/rpc/peer_role.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 
@@ -38,6 +39,7 @@ RingContact::RingContact(RingContactOptions options)
   if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  rpc::expect_server(arguments, rpc::PeerRole::kGateway);
   for (const std::string& address : options_.gateways) {
     gateways_->stubs.push_back(wire::Cluster::NewStub(grpc::CreateCustomChannel(address, options_.credentials, arguments)));
   }

@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "common/rpc/frame_stream.hpp"
+#include "common/rpc/peer_role.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 
@@ -15,6 +16,7 @@ namespace rondel::node {
 namespace {
 
 namespace wire = rondel::storage::v1;
+using rpc::PeerRole;
 using namespace std::chrono_literals;
 
 constexpr uint32_t kJournalEntriesMax = 4096;
@@ -84,6 +86,13 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   std::shared_ptr<ExchangeSession> session_;
 };
 
+// A stream whose caller may not open it.
+class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit RefusingReactor(grpc::Status status) { Finish(std::move(status)); }
+  void OnDone() override { delete this; }
+};
+
 std::optional<model::DiskId> disk_id(const std::string& bytes) { return model::DiskId::from_bytes(as_bytes(bytes)); }
 
 grpc::Status invalid(const char* message) { return {grpc::StatusCode::INVALID_ARGUMENT, message}; }
@@ -146,12 +155,14 @@ class Service final : public StorageService, public Base {
 
   int port() const override { return port_; }
 
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(grpc::CallbackServerContext*) override {
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(grpc::CallbackServerContext* context) override {
+    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway, PeerRole::kNode}); !allowed.ok()) return new RefusingReactor(std::move(allowed));
     return new ExchangeReactor({services_.disks, services_.gate, services_.readers});
   }
 
-  grpc::Status PullJournal(grpc::ServerContext*, const wire::PullJournalRequest* request,
+  grpc::Status PullJournal(grpc::ServerContext* context, const wire::PullJournalRequest* request,
                            grpc::ServerWriter<wire::JournalBatch>* writer) override {
+    if (auto allowed = rpc::check_peer(*context, {PeerRole::kNode}); !allowed.ok()) return allowed;
     const auto asking = disk_id(request->asking_disk());
     const auto serving = disk_id(request->serving_disk());
     if (!asking || !serving || (!request->token().empty() && request->token().size() != 8)) return invalid("malformed ids or token");
@@ -175,6 +186,7 @@ class Service final : public StorageService, public Base {
   }
 
   grpc::Status DeleteBlobs(grpc::ServerContext* context, const wire::DeleteBlobsRequest* request, wire::DeleteBlobsReply* reply) override {
+    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
     const auto disk = disk_id(request->disk());
     if (!disk || request->blob_ids_size() > kDeleteBlobsMax) return invalid("malformed disk or too many blobs");
     std::vector<model::BlobId> ids;
@@ -210,6 +222,7 @@ class Service final : public StorageService, public Base {
   }
 
   grpc::Status ListBlobs(grpc::ServerContext* context, const wire::ListBlobsRequest* request, grpc::ServerWriter<wire::BlobList>* writer) override {
+    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway, PeerRole::kNode}); !allowed.ok()) return allowed;
     const auto disk = disk_id(request->disk());
     if (!disk || (!request->after_blob_id().empty() && request->after_blob_id().size() != 16)) return invalid("malformed ids");
     engine::Engine* const engine = services_.disks.find(*disk);
@@ -237,7 +250,8 @@ class Service final : public StorageService, public Base {
     return grpc::Status::OK;
   }
 
-  grpc::Status Status(grpc::ServerContext*, const wire::StatusRequest*, wire::StatusReply* reply) override {
+  grpc::Status Status(grpc::ServerContext* context, const wire::StatusRequest*, wire::StatusReply* reply) override {
+    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
     reply->set_node_id(std::string(as_text(services_.node.view())));
     for (const auto& engine : services_.disks) fill_disk_status(*engine, services_.lag_of(engine->disk_id()), *reply->add_disks());
     const auto topology = services_.topology.topology();

@@ -1,0 +1,335 @@
+// The server over loopback, told exactly what a client sends.
+#include "common/http/server.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "common/async/loop_threads.h"
+#include "tests/unit/common/http/raw_socket.h"
+
+namespace rondel::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string status_of(const std::string& response) { return response.substr(0, 12); }
+std::string body_of(const std::string& response) {
+  const size_t end = response.find("\r\n\r\n");
+  return end == std::string::npos ? "" : response.substr(end + 4);
+}
+bool closes(const std::string& response) { return response.find("Connection: close\r\n") != std::string::npos; }
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void start(ServerOptions options = {}) {
+    options.address = "127.0.0.1";
+    auto started = Server::start(threads_.all(), std::move(options), [this](Exchange& exchange) { return handle(exchange); });
+    ASSERT_TRUE(started) << started.error().message;
+    server_ = std::move(*started);
+  }
+
+  void TearDown() override {
+    if (server_) {
+      server_->stop();
+      async::block_on(server_->wait_idle(deadline_in(5s)));
+      // Everything posted meanwhile ends before the server goes.
+      server_.reset();
+    }
+    threads_.join();
+  }
+
+  // "/echo": method, path, body. "/early": answers without reading. "/stream": four pieces. "/short": fewer bytes than said.
+  async::Task<void> handle(Exchange& exchange) {
+    ++requests_;
+    const std::string path(exchange.head().path());
+    if (path == "/early") {
+      (void)co_await exchange.respond({.status = 403}, "no");
+      co_return;
+    }
+    if (path == "/stream" || path == "/short") {
+      const std::string piece(200'000, 's');
+      if (!co_await exchange.start_response({}, 4 * piece.size())) co_return;
+      for (int i = 0; i < (path == "/short" ? 2 : 4); ++i) {
+        if (!co_await exchange.write_body(ByteSlice::copy_of(as_bytes(piece)))) co_return;
+      }
+      co_return;
+    }
+    if (path == "/silent") co_return;
+    std::string body;
+    for (;;) {
+      const auto run = co_await exchange.read_body();
+      if (!run) {
+        last_error_ = static_cast<int>(run.error().code);
+        (void)co_await exchange.respond({.status = 400}, "body");
+        co_return;
+      }
+      if (run->empty()) break;
+      body += as_text(*run);
+    }
+    if (path == "/nothing") {
+      (void)co_await exchange.respond({.status = 204}, "");
+      co_return;
+    }
+    (void)co_await exchange.respond({}, exchange.head().method + " " + path + " " + body);
+  }
+
+  RawSocket client() { return RawSocket::connect(server_->port()); }
+
+  ErrorCode last_error() {
+    const Deadline limit = deadline_in(20s);
+    while (last_error_ == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+    return static_cast<ErrorCode>(last_error_.load());
+  }
+
+  async::LoopThreads threads_{2};
+  std::unique_ptr<Server> server_;
+  std::atomic<int> requests_{0};
+  std::atomic<int> last_error_{0};
+};
+
+TEST_F(ServerTest, KeepsConnectionsAlive) {
+  start();
+  auto socket = client();
+  for (int i = 0; i < 3; ++i) {
+    socket.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    const std::string response = socket.read_response();
+    EXPECT_EQ(status_of(response), "HTTP/1.1 200");
+    EXPECT_EQ(body_of(response), "GET /a ");
+    EXPECT_FALSE(closes(response));
+    EXPECT_NE(response.find("\r\nDate: "), std::string::npos);
+  }
+  socket.send("GET /a HTTP/1.1\r\nHost: h\r\nConnection: x, CLOSE\r\n\r\n");
+  EXPECT_TRUE(closes(socket.read_response()));
+  EXPECT_TRUE(socket.ended());
+}
+
+TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
+  start();
+  auto socket = client();
+  std::string all;
+  for (int i = 0; i < 20; ++i) {
+    const std::string body(static_cast<size_t>(i * 1000), static_cast<char>('a' + i));
+    if (i % 2 == 0) all += "PUT /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    else all += "\r\nPUT /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + std::string(1000, 'c') + "\r\n0\r\n\r\n";
+  }
+  std::thread sender([&] { socket.send(all); });
+  for (int i = 0; i < 20; ++i) {
+    const std::string body = i % 2 == 0 ? std::string(static_cast<size_t>(i * 1000), static_cast<char>('a' + i)) : std::string(1000, 'c');
+    EXPECT_EQ(body_of(socket.read_response()), "PUT /" + std::to_string(i) + " " + body);
+  }
+  sender.join();
+}
+
+TEST_F(ServerTest, AskesForTheBodyOnlyWhenItIsWanted) {
+  start();
+  auto wanted = client();
+  wanted.send("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(wanted.read_response(), "HTTP/1.1 100 Continue\r\n\r\n");
+  wanted.send("abc");
+  EXPECT_EQ(body_of(wanted.read_response()), "PUT /a abc");
+  auto unwanted = client();
+  unwanted.send("PUT /early HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  const std::string response = unwanted.read_response();
+  EXPECT_EQ(status_of(response), "HTTP/1.1 403");
+  EXPECT_TRUE(closes(response));
+}
+
+TEST_F(ServerTest, AnUnreadBodyIsNeverReadAsARequest) {
+  start();
+  const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (const std::string& framing : {"Content-Length: " + std::to_string(hidden.size()) + "\r\n\r\n" + hidden,
+                                     "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" + hidden}) {
+    auto socket = client();
+    socket.send("PUT /early HTTP/1.1\r\nHost: h\r\n" + framing + hidden);
+    const std::string response = socket.read_response();
+    EXPECT_EQ(status_of(response), "HTTP/1.1 403");
+    EXPECT_TRUE(closes(response));
+    socket.end_sending();
+    EXPECT_EQ(socket.read_all(), "");
+  }
+  EXPECT_EQ(requests_, 2);
+}
+
+TEST_F(ServerTest, RefusedHeadsEndTheConnectionBeforeAHandlerSeesThem) {
+  ServerOptions options;
+  options.head_bytes_max = 4096;
+  options.fields_max = 10;
+  start(options);
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += "X: y\r\n";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"GET / HTTP/1.1\r\n\r\n", "400"},
+      {"nonsense\r\n\r\n", "400"},
+      {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", "505"},
+      {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+      {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "400"},
+      {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "501"},
+      {"GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(5000, 'x') + "\r\n\r\n", "431"},
+      {"GET / HTTP/1.1\r\nHost: h\r\n" + many + "\r\n", "431"},
+      {std::string(100'000, 'x'), "431"},
+  };
+  for (const auto& [text, status] : cases) {
+    auto socket = client();
+    socket.send(text + "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n");
+    const std::string response = socket.read_response();
+    EXPECT_EQ(status_of(response), "HTTP/1.1 " + status) << text.substr(0, 80);
+    EXPECT_TRUE(closes(response));
+    socket.end_sending();
+    EXPECT_EQ(socket.read_all(), "");
+  }
+  EXPECT_EQ(requests_, 0);
+  EXPECT_EQ(server_->status().malformed_total, cases.size());
+}
+
+TEST_F(ServerTest, HeadAndBodilessAnswersHaveNoBody) {
+  start();
+  auto socket = client();
+  socket.send("HEAD /abc HTTP/1.1\r\nHost: h\r\n\r\n");
+  const std::string head = socket.read_response(true);
+  EXPECT_NE(head.find("Content-Length: 10\r\n"), std::string::npos);
+  socket.send("PUT /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+  const std::string nothing = socket.read_response();
+  EXPECT_EQ(status_of(nothing), "HTTP/1.1 204");
+  EXPECT_EQ(nothing.find("Content-Length"), std::string::npos);
+  socket.send("GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(body_of(socket.read_response()), "GET /x ");
+}
+
+TEST_F(ServerTest, SpeaksToOldClients) {
+  start();
+  auto socket = client();
+  socket.send("GET /old HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(body_of(socket.read_all()), "GET /old ");
+  auto kept = client();
+  for (int i = 0; i < 2; ++i) {
+    kept.send("GET /old HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+    EXPECT_NE(kept.read_response().find("Connection: keep-alive\r\n"), std::string::npos);
+  }
+}
+
+TEST_F(ServerTest, LargeBodiesGoBothWays) {
+  start();
+  auto socket = client();
+  const std::string body(5'000'000, 'b');
+  std::thread sender([&] { socket.send("PUT /big HTTP/1.1\r\nHost: h\r\nContent-Length: 5000000\r\n\r\n" + body); });
+  EXPECT_TRUE(body_of(socket.read_response()) == "PUT /big " + body);
+  sender.join();
+  socket.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(body_of(socket.read_response()), std::string(800'000, 's'));
+}
+
+TEST_F(ServerTest, AnAnswerThatEndsEarlyIsCut) {
+  start();
+  auto socket = client();
+  socket.send("GET /short HTTP/1.1\r\nHost: h\r\n\r\n");
+  const std::string response = socket.read_all();
+  EXPECT_NE(response.find("Content-Length: 800000\r\n"), std::string::npos);
+  EXPECT_EQ(body_of(response).size(), 400'000u);
+  auto silent = client();
+  silent.send("GET /silent HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(silent.read_all(), "");
+}
+
+TEST_F(ServerTest, AClientThatGoesAwayInTheMiddleIsCancelled) {
+  start();
+  auto socket = client();
+  socket.send("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
+  socket.end_sending();
+  EXPECT_EQ(last_error(), ErrorCode::kCancelled);
+  last_error_ = 0;
+  auto cut = client();
+  cut.send("PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+  cut.cut();
+  EXPECT_EQ(last_error(), ErrorCode::kCancelled);
+}
+
+TEST_F(ServerTest, MalformedChunksAreTheClientsFault) {
+  start();
+  auto socket = client();
+  socket.send("PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\nGET /hidden HTTP/1.1\r\nHost: h\r\n\r\n");
+  const std::string response = socket.read_response();
+  EXPECT_EQ(status_of(response), "HTTP/1.1 400");
+  EXPECT_TRUE(closes(response));
+  EXPECT_EQ(last_error(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(requests_, 1);
+}
+
+TEST_F(ServerTest, SlowBodiesRunIntoTheTimeout) {
+  ServerOptions options;
+  options.body_timeout = 50ms;
+  start(options);
+  auto socket = client();
+  socket.send("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
+  EXPECT_EQ(last_error(), ErrorCode::kDeadlineExceeded);
+  (void)socket.read_all();
+}
+
+TEST_F(ServerTest, IdleConnectionsAndSlowHeadsAreClosed) {
+  ServerOptions options;
+  options.idle_timeout = options.head_timeout = 50ms;
+  start(options);
+  auto idle = client();
+  EXPECT_EQ(idle.read_all(), "");
+  auto half = client();
+  half.send("GET / HTT");
+  EXPECT_EQ(half.read_all(), "");
+}
+
+TEST_F(ServerTest, DribbledBytesDoNotKeepAHeadOpen) {
+  ServerOptions options;
+  options.head_timeout = 200ms;
+  start(options);
+  // Empty lines are passed over, bytes of a head are gathered: neither starts the time anew.
+  for (const std::string drop : {"\r\n", "X"}) {
+    auto socket = client();
+    const Deadline limit = deadline_in(10s);
+    while (socket.send(drop) && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(20ms);
+    EXPECT_LT(std::chrono::steady_clock::now(), limit);
+  }
+}
+
+TEST_F(ServerTest, TooManyConnectionsAreToldSo) {
+  ServerOptions options;
+  options.connections_max = 2;
+  start(options);
+  auto first = client();
+  auto second = client();
+  for (RawSocket* socket : {&first, &second}) {
+    socket->send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(status_of(socket->read_response()), "HTTP/1.1 200");
+  }
+  EXPECT_EQ(status_of(client().read_all()), "HTTP/1.1 503");
+  EXPECT_EQ(server_->status().refused_total, 1u);
+}
+
+TEST_F(ServerTest, StoppingEndsConnectionsAfterTheirRequest) {
+  start();
+  auto idle = client();
+  idle.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_FALSE(closes(idle.read_response()));
+  auto busy = client();
+  busy.send("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na");
+  while (requests_ < 2) std::this_thread::sleep_for(1ms);
+  server_->stop();
+  EXPECT_EQ(idle.read_all(), "");
+  busy.send("bc");
+  const std::string response = busy.read_response();
+  EXPECT_EQ(body_of(response), "PUT /a abc");
+  EXPECT_TRUE(closes(response));
+}
+
+TEST_F(ServerTest, APortInUseIsSaid) {
+  start();
+  ServerOptions options;
+  options.address = "127.0.0.1";
+  options.port = server_->port();
+  const auto second = Server::start(threads_.all(), options, [this](Exchange& exchange) { return handle(exchange); });
+  EXPECT_EQ(second.error().code, ErrorCode::kAlreadyExists);
+  options.address = "nowhere";
+  EXPECT_EQ(Server::start(threads_.all(), options, [this](Exchange& exchange) { return handle(exchange); }).error().code, ErrorCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace rondel::http
