@@ -138,11 +138,23 @@ Result<void> check_folder(const std::string& data) {
   return {};
 }
 
+// A member that was killed while it flushed keeps its sockets until the flush ends.
+bool becomes_free(uint16_t port, Deadline deadline) {
+  while (!port_is_free(port)) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(50ms);
+  }
+  return true;
+}
+
 Result<void> check_ports(const std::string& data, const std::vector<Member>& members) {
+  const Deadline dying_until = deadline_in(20s);
   for (const Member& member : members) {
-    if (running_process(pid_file(data, member.name), member.program)) continue;
+    const std::string file = pid_file(data, member.name);
+    if (running_process(file, member.program)) continue;
+    const Deadline deadline = fs::exists(file) ? dying_until : deadline_in(0s);
     for (uint16_t port : member.ports) {
-      if (!port_is_free(port)) {
+      if (!becomes_free(port, deadline)) {
         return fail(ErrorCode::kPrecondition,
                     fmt::format("port {} ({}) is in use: choose another --port", port, member.name));
       }

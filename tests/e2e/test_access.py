@@ -192,6 +192,10 @@ def test_objects_belong_to_who_writes_them(parties, box):
     refused(nobody.list_parts, "AccessDenied", Bucket=box, Key="parts", UploadId=upload)
     guest.s3.complete_multipart_upload(Bucket=box, Key="parts", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
     assert owner.s3.get_object(Bucket=box, Key="parts")["Body"].read() == b"part"
+    owner.s3.delete_bucket_ownership_controls(Bucket=box)
+    refused(owner.s3.get_bucket_ownership_controls, "OwnershipControlsNotFoundError", Bucket=box)
+    guest.s3.put_object(Bucket=box, Key="still-theirs", Body=b"guest")
+    refused(owner.s3.get_object, "AccessDenied", Bucket=box, Key="still-theirs")
     owner.s3.put_bucket_ownership_controls(Bucket=box, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]})
     guest.s3.put_object(Bucket=box, Key="given", Body=b"", ACL="bucket-owner-full-control")
     assert owner.s3.get_object_acl(Bucket=box, Key="given")["Owner"]["ID"] == owner.canonical_id
