@@ -81,7 +81,8 @@ std::vector<SegmentHeader> SegmentTable::headers(SegmentKind kind) const {
 
 std::vector<SegmentHeader> SegmentTable::logs() const {
   auto logs = headers(SegmentKind::kLog);
-  std::ranges::sort(logs, {}, &SegmentHeader::first_sequence);
+  // A log that a crash left empty begins where the one after it begins: the later one holds the batches.
+  std::ranges::sort(logs, {}, [](const SegmentHeader& header) { return std::pair(header.first_sequence, header.generation); });
   return logs;
 }
 

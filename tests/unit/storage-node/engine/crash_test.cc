@@ -269,6 +269,35 @@ TEST(EngineCrash, NothingAcknowledgedIsLost) {
   std::cout << "seed " << first << ", " << scenarios * kCrashes << " crash states, " << compactions << " compactions\n";
 }
 
+// A log that was begun and got no batch before the crash has the first sequence of the log after it.
+TEST(EngineCrash, ALogLeftEmptyDoesNotHideTheOneAfterIt) {
+  for (uint64_t calls = 1; calls <= 30; ++calls) {
+    fs::SimulatedFileSystem disk(calls);
+    TemporaryFolder folder;
+    ASSERT_TRUE(disk.make_directory("/disk"));
+    auto options = small_options(folder.path() + "/index");
+    options.lose_unflushed_index = true;
+    {
+      auto engine = Engine::open(disk, options).value();
+      ASSERT_TRUE(put(*engine, make_id(1), 100));
+      ASSERT_TRUE(remove(*engine, make_id(1), Duration::zero()));
+    }
+    {
+      auto engine = Engine::open(disk, options).value();
+      disk.crash_after_calls(calls);
+      (void)put(*engine, make_id(2), 100);
+    }
+    disk.restart();
+    {
+      auto engine = Engine::open(disk, options).value();
+      ASSERT_TRUE(engine->compact_once());   // The first segment is free again: the next log begins there.
+      ASSERT_TRUE(put(*engine, make_id(3), 100));
+    }
+    auto engine = Engine::open(disk, options).value();
+    EXPECT_TRUE(verify(*engine, make_id(3), 100)) << "crash at call " << calls;
+  }
+}
+
 // The test itself is tested: without the flush it must find losses.
 TEST(EngineCrash, AMissingFlushIsNoticed) {
   for (const Planted fault : {Planted::kLogNotFlushed, Planted::kExtentNotFlushed, Planted::kFolderNotFlushed}) {
