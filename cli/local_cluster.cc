@@ -424,4 +424,9 @@ Result<void> down(const std::string& data_directory, bool wipe) {
   return {};
 }
 
+std::string default_data_directory() {
+  const char* bound = std::getenv("RONDEL_DATA");
+  return bound != nullptr && *bound != '\0' ? bound : "/var/lib/rondel";
+}
+
 }  // namespace rondel::cli

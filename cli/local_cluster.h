@@ -60,4 +60,7 @@ Result<void> up(const UpOptions& options);
 // Stops gateways, nodes, then PostgreSQL. With wipe the data folder is removed afterwards.
 Result<void> down(const std::string& data_directory, bool wipe);
 
+// Where `rondel up` keeps a cluster unless told otherwise.
+std::string default_data_directory();
+
 }  // namespace rondel::cli

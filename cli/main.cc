@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cli/account_commands.h"
+#include "cli/gc_command.h"
 #include "cli/local_cluster.h"
 #include "cli/ring_command.h"
 #include "cli/status_command.h"
@@ -15,11 +16,6 @@
 
 namespace rondel::cli {
 namespace {
-
-std::string default_data_directory() {
-  const char* bound = std::getenv("RONDEL_DATA");
-  return bound != nullptr && *bound != '\0' ? bound : "/var/lib/rondel";
-}
 
 std::string program_directory() {
   std::error_code error;
@@ -151,6 +147,7 @@ int run(int argc, char** argv) {
   add_ring(app, ring_options, &status);
   add_migrate(app, migrate_arguments, &status);
   add_account_commands(app, &status);
+  add_gc_commands(app, &status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -246,6 +246,17 @@ create table coordinator (
 );
 insert into coordinator default values;
 
+-- Garbage collection: what an operator confirmed, why it is halted, and how many orphans the next pass may release when that is
+-- more than usual.
+create table garbage_collection (
+  only_row boolean primary key default true check (only_row),
+  accepted bigint not null default 0,
+  halted text not null default '',
+  halted_at timestamptz,
+  allowance bigint not null default 0
+);
+insert into garbage_collection default values;
+
 -- Notifications: settings and credentials alone, never objects ------------------------------------------------------
 
 create function notify_directory() returns trigger language plpgsql as $$

@@ -32,6 +32,8 @@ class Writer final : public StreamWriter {
     if (size_hint_ && size_ != *size_hint_) co_return fail(ErrorCode::kInvalidArgument, "fewer bytes than announced");
     if (chunk_bytes_ > 0) CO_TRY_VOID(co_await send_chunk());
     while (!sending_.empty()) CO_TRY_VOID(co_await settle_oldest());
+    // Older, and the reconcile scan might take it for left behind before it is committed.
+    if (std::chrono::steady_clock::now() > deadline_) co_return fail(ErrorCode::kDeadlineExceeded, "the stream took too long");
     core_->counters.bytes_written += size_;
     co_return WrittenStream{stream_, size_, epoch_};
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/log/log.h"
 #include "gateway/cluster/removal_batch.h"
 
 namespace rondel::cluster {
@@ -15,13 +16,14 @@ constexpr size_t kIdsPerCall = 4'096;
 
 }  // namespace
 
-Coordinator::Coordinator(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobRemover& remover,
+Coordinator::Coordinator(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobRemover& remover, OrphanScan& orphans,
                          CoordinatorOptions options, const Clock& clock)
-    : store_(store), topology_(topology), remover_(remover), options_(options), clock_(clock) {}
+    : store_(store), topology_(topology), remover_(remover), orphans_(orphans), options_(options), clock_(clock) {}
 
 CoordinatorStatus Coordinator::status() const {
   const uint64_t token = token_.load();
-  return {token != 0, token, removed_.load(), deferred_.load(), errors_.load()};
+  std::lock_guard lock(mutex_);
+  return {token != 0, token, removed_.load(), deferred_.load(), errors_.load(), halted_};
 }
 
 async::Task<Result<void>> Coordinator::run_once() {
@@ -67,6 +69,13 @@ async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
 async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
   const auto topology = topology_.topology();
   if (topology->current() == nullptr) co_return Result<void>{};
+  CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
+  {
+    std::lock_guard lock(mutex_);
+    halted_ = state.halted;
+  }
+  if (!state.halted.empty()) co_return Result<void>{};
+  CO_TRY(generation_, co_await store_.metadata_generation(deadline_in(5s)));
   const SystemTime before = clock_.now() - options_.gc_grace;
   CO_TRY(const std::vector<metadata::ReleasedStream> due,
          co_await store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s)));
@@ -74,7 +83,9 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
     RemovalBatch batch(*topology);
     size_t end = first;
     while (end < due.size() && (end == first || batch.chunks() < kChunksPerBatch)) batch.add(due[end++]);
-    CO_TRY_VOID(co_await remove_batch(batch, token));
+    const auto removed = co_await remove_batch(batch, token);
+    if (!removed && removed.error().code == ErrorCode::kOutOfRange) co_return Result<void>{};   // Halted.
+    CO_TRY_VOID(removed);
     std::vector<int64_t> finished = batch.finished();
     removed_.fetch_add(finished.size());
     deferred_.fetch_add(end - first - finished.size());
@@ -91,14 +102,47 @@ async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_
     for (size_t first = 0; first < ids.size() && done; first += kIdsPerCall) {
       const size_t end = std::min(ids.size(), first + kIdsPerCall);
       std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
-      const auto removed = co_await remover_.remove(address, std::move(some), token, options_.gc_trash,
-                                                    deadline_in(options_.node_timeout));
-      if (!removed && removed.error().code == ErrorCode::kPrecondition) co_return std::unexpected(removed.error());
+      const auto removed = co_await remove_some(address, std::move(some), token);
+      if (!removed && (removed.error().code == ErrorCode::kPrecondition || removed.error().code == ErrorCode::kOutOfRange)) {
+        co_return std::unexpected(removed.error());
+      }
       done = removed.has_value();
     }
     if (done) batch.mark_done(address.disk);
   }
   co_return Result<void>{};
+}
+
+// A node may have heard of the database from another gateway a moment ago: only when a look at it that is newer than the node's
+// refusal is refused as well has the database gone back.
+async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids, uint64_t token) {
+  const auto order = [&] { return RemovalOrder{token, generation_, options_.gc_trash}; };
+  auto removed = co_await remover_.remove(at, ids, order(), deadline_in(options_.node_timeout));
+  if (removed || removed.error().code != ErrorCode::kOutOfRange) co_return removed;
+  CO_TRY(generation_, co_await store_.metadata_generation(deadline_in(5s)));
+  removed = co_await remover_.remove(at, std::move(ids), order(), deadline_in(options_.node_timeout));
+  if (removed || removed.error().code != ErrorCode::kOutOfRange) co_return removed;
+  co_return co_await halt("the database is older than what nodes have seen, or another one: was it restored, or a standby promoted?", token);
+}
+
+async::Task<Result<void>> Coordinator::halt(std::string reason, uint64_t token) {
+  log::error("gc", "garbage collection is halted", {{"reason", reason}});
+  {
+    std::lock_guard lock(mutex_);
+    halted_ = reason;
+  }
+  CO_TRY_VOID(co_await store_.halt_garbage(reason, token, deadline_in(5s)));
+  co_return fail(ErrorCode::kOutOfRange, reason);
+}
+
+async::Task<void> Coordinator::run_orphan_scan(async::TaskGroup& group) {
+  while (!group.stopping()) {
+    co_await group.pause(options_.orphan_scan_pause);
+    const uint64_t token = token_.load();
+    if (group.stopping() || token == 0) continue;
+    const auto done = co_await orphans_.run_pass(token, group, [this, token] { return token_.load() == token; });
+    if (!done && done.error().code != ErrorCode::kPrecondition) log::warn("gc", "the reconcile scan ended early", {{"error", done.error().message}});
+  }
 }
 
 }  // namespace rondel::cluster

@@ -1,16 +1,20 @@
 // Coordinator: the jobs that one gateway at a time does for the cluster. Whoever holds the advisory lock runs them; every
 // write and node command carries its token, so that a former coordinator that wakes up late changes nothing.
 //
-// Jobs: the first ring epoch, once enough disks have joined; removal of released bytes after their grace.
+// Jobs: the first ring epoch, once enough disks have joined; removal of released bytes after their grace; the reconcile scan.
+// Garbage collection is halted when a node has seen the database further than it is now (restored from a backup, a lagging
+// standby promoted), on another timeline, or when the scan's breaker trips: until an operator resumes it (`rondel gc resume`).
 #pragma once
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
 #include "gateway/cluster/blob_remover.h"
+#include "gateway/cluster/orphan_scan.h"
 #include "metadata/store/cluster_store.h"
 
 namespace rondel::cluster {
@@ -23,6 +27,7 @@ struct CoordinatorOptions {
   std::chrono::seconds gc_grace{3600};           // Between release and removal; longer than the longest read.
   std::chrono::seconds gc_trash{86'400};         // Restorable on the nodes for so long.
   size_t gc_streams_per_round = 10'000;
+  Duration orphan_scan_pause = std::chrono::hours(6);   // Between passes of the reconcile scan.
   Duration node_timeout = std::chrono::seconds(10);
 };
 
@@ -32,18 +37,21 @@ struct CoordinatorStatus {
   uint64_t streams_removed_total = 0;
   uint64_t removals_deferred_total = 0;          // Streams kept for a later round: too few owners answered.
   uint64_t errors_total = 0;
+  std::string gc_halted;                         // Why; empty: it goes on.
 };
 
 // Runs on one loop; status() from any thread.
 class Coordinator {
  public:
   Coordinator(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobRemover& remover,
-              CoordinatorOptions options, const Clock& clock);
+              OrphanScan& orphans, CoordinatorOptions options, const Clock& clock);
 
   // Claims or keeps leadership, then does every job once. Nothing when another gateway leads.
   async::Task<Result<void>> run_once();
   // run_once() every second until the group stops, then gives the leadership back.
   async::Task<void> run(async::TaskGroup& group);
+  // Passes of the reconcile scan while this gateway leads, until the group stops.
+  async::Task<void> run_orphan_scan(async::TaskGroup& group);
 
   CoordinatorStatus status() const;
   uint64_t token() const { return token_.load(); }
@@ -52,16 +60,22 @@ class Coordinator {
   async::Task<Result<void>> bootstrap_ring(uint64_t token);
   async::Task<Result<void>> collect_garbage(uint64_t token);
   async::Task<Result<void>> remove_batch(RemovalBatch& batch, uint64_t token);
+  async::Task<Result<void>> remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids, uint64_t token);
+  async::Task<Result<void>> halt(std::string reason, uint64_t token);
 
   metadata::ClusterStore& store_;
   const ring::TopologySource& topology_;
   BlobRemover& remover_;
+  OrphanScan& orphans_;
   const CoordinatorOptions options_;
   const Clock& clock_;
   std::atomic<uint64_t> token_{0};
   std::atomic<uint64_t> removed_{0};
   std::atomic<uint64_t> deferred_{0};
   std::atomic<uint64_t> errors_{0};
+  model::MetadataGeneration generation_;         // The loop's alone.
+  mutable std::mutex mutex_;
+  std::string halted_;                           // Guarded by mutex_.
 };
 
 }  // namespace rondel::cluster

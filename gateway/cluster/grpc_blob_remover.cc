@@ -1,14 +1,7 @@
 #include "gateway/cluster/grpc_blob_remover.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
-#include <map>
-#include <mutex>
-
 #include "common/async/one_shot.h"
-#include "common/rpc/peer_role.hpp"
-#include "proto/storage/v1/storage.grpc.pb.h"
+#include "gateway/cluster/node_stubs.h"
 
 namespace rondel::cluster {
 namespace {
@@ -26,6 +19,7 @@ Result<void> outcome(const grpc::Status& status) {
   if (status.ok()) return {};
   switch (status.error_code()) {
     case grpc::StatusCode::FAILED_PRECONDITION: return fail(ErrorCode::kPrecondition, status.error_message());
+    case grpc::StatusCode::ABORTED: return fail(ErrorCode::kOutOfRange, status.error_message());
     case grpc::StatusCode::DEADLINE_EXCEEDED: return fail(ErrorCode::kDeadlineExceeded, status.error_message());
     default: return fail(ErrorCode::kUnavailable, status.error_message());
   }
@@ -34,17 +28,21 @@ Result<void> outcome(const grpc::Status& status) {
 class GrpcBlobRemover final : public BlobRemover {
  public:
   GrpcBlobRemover(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : topology_(topology), credentials_(std::move(credentials)) {}
+      : stubs_(topology, std::move(credentials)) {}
 
-  async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, uint64_t coordinator_token,
-                                   std::chrono::seconds trash, Deadline deadline) override {
-    const auto stub = stub_of(at.node);
+  async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, RemovalOrder order, Deadline deadline) override {
+    const auto stub = stubs_.find(at.node);
     if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
     auto call = std::make_shared<Call>();
     call->request.set_disk(std::string(as_text(at.disk.view())));
     for (const model::BlobId& id : ids) call->request.add_blob_ids(std::string(as_text(id.bytes())));
-    call->request.set_coordinator_token(coordinator_token);
-    call->request.set_trash_seconds(static_cast<uint64_t>(trash.count()));
+    call->request.set_coordinator_token(order.coordinator_token);
+    call->request.set_trash_seconds(static_cast<uint64_t>(order.trash.count()));
+    storage::MetadataGeneration* const generation = call->request.mutable_generation();
+    generation->set_accepted(order.generation.accepted);
+    generation->set_system(order.generation.system);
+    generation->set_timeline(order.generation.timeline);
+    generation->set_position(order.generation.position);
     const auto left = deadline - std::chrono::steady_clock::now();
     call->context.set_deadline(std::chrono::system_clock::now() +
                                std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
@@ -57,28 +55,7 @@ class GrpcBlobRemover final : public BlobRemover {
   }
 
  private:
-  std::shared_ptr<storage::Storage::Stub> stub_of(const model::NodeId& node) {
-    const auto topology = topology_.topology();
-    for (const ring::Topology::Node& known : topology->nodes) {
-      if (known.id != node) continue;
-      std::lock_guard lock(mutex_);
-      auto& stub = stubs_[known.address];
-      if (!stub) stub = storage::Storage::NewStub(open_channel(known.address));
-      return stub;
-    }
-    return nullptr;
-  }
-
-  std::shared_ptr<grpc::Channel> open_channel(const std::string& address) const {
-    grpc::ChannelArguments arguments;
-    rpc::expect_server(arguments, rpc::PeerRole::kNode);
-    return grpc::CreateCustomChannel(address, credentials_, arguments);
-  }
-
-  const ring::TopologySource& topology_;
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<storage::Storage::Stub>> stubs_;  // Guarded by mutex_; one per node address.
+  NodeStubs stubs_;
 };
 
 }  // namespace

@@ -110,6 +110,13 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     reply.set_min_epoch(topology->min_epoch);
     reply.set_coordinator_token(coordinator_.token());
     reply.set_epoch_confirmed(recorded && topology_.confirmed_recently());
+    if (const model::MetadataGeneration generation = topology_.generation(); generation != model::MetadataGeneration{}) {
+      auto* const known = reply.mutable_generation();
+      known->set_accepted(generation.accepted);
+      known->set_system(generation.system);
+      known->set_timeline(generation.timeline);
+      known->set_position(generation.position);
+    }
     for (const ring::Topology::Node& node : topology->nodes) {
       wire::Peer* peer = reply.add_peers();
       peer->set_node_id(to_wire(node.id));

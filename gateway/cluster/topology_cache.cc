@@ -12,6 +12,11 @@ std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
   return topology_;
 }
 
+model::MetadataGeneration TopologyCache::generation() const {
+  std::lock_guard lock(mutex_);
+  return generation_;
+}
+
 bool TopologyCache::confirmed_recently() const {
   std::lock_guard lock(mutex_);
   return confirmed_at_ != SteadyTime{} && clock_.steady_now() - confirmed_at_ <= 5s;
@@ -30,6 +35,7 @@ async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   const SteadyTime asked_at = clock_.steady_now();
   CO_TRY(const metadata::RingState state, co_await store_.ring_state(deadline));
   CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await store_.list_nodes(deadline));
+  CO_TRY(const model::MetadataGeneration generation, co_await store_.metadata_generation(deadline));
   auto next = std::make_shared<ring::Topology>();
   next->min_epoch = state.min_epoch;
   for (const metadata::RingEpoch& epoch : state.live) {
@@ -39,6 +45,7 @@ async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone});
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
+  generation_ = generation;
   confirmed_at_ = asked_at;
   co_return Result<void>{};
 }

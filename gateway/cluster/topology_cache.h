@@ -26,6 +26,9 @@ class TopologyCache final : public ring::TopologySource {
   // refresh() every second until the group stops.
   async::Task<void> run(async::TaskGroup& group);
 
+  // How far the database had come at the last successful refresh; zero before.
+  model::MetadataGeneration generation() const;
+
   // The last successful refresh is at most 5 s old.
   bool confirmed_recently() const;
 
@@ -36,6 +39,7 @@ class TopologyCache final : public ring::TopologySource {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
+  model::MetadataGeneration generation_;            // Guarded by mutex_.
   SteadyTime confirmed_at_{};                       // Guarded by mutex_.
 };
 

@@ -78,6 +78,19 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
                     [&coordinator = sources.coordinator] { return coordinator.status().leader ? 1.0 : 0.0; });
   registry.callback(Type::kCounter, "rondel_coordinator_streams_removed_total", "Released streams removed from the disks.", {},
                     [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().streams_removed_total); });
+  const auto scan = [&registry, &orphans = sources.orphans](Type type, const char* name, const char* help, uint64_t cluster::OrphanScanStatus::* member) {
+    registry.callback(type, name, help, {}, [&orphans, member] { return static_cast<double>(orphans.status().*member); });
+  };
+  using Scan = cluster::OrphanScanStatus;
+  scan(Type::kCounter, "rondel_gc_scanned_blobs_total", "Blobs that the reconcile scan has looked at.", &Scan::blobs_scanned_total);
+  scan(Type::kCounter, "rondel_gc_orphan_blobs_total", "Blobs found that nothing refers to.", &Scan::orphan_blobs_total);
+  scan(Type::kCounter, "rondel_gc_orphan_streams_total", "Streams released because nothing refers to them.", &Scan::orphan_streams_total);
+  scan(Type::kCounter, "rondel_gc_skipped_disks_total", "Disks that could not be looked through in a pass.", &Scan::disks_skipped_total);
+  scan(Type::kCounter, "rondel_gc_passes_total", "Passes of the reconcile scan.", &Scan::passes_total);
+  registry.callback(Type::kGauge, "rondel_gc_last_pass_timestamp_seconds", "When the last pass of the reconcile scan ended; 0 = none here.", {},
+                    [&orphans = sources.orphans] { return static_cast<double>(orphans.status().last_pass_at.time_since_epoch().count()) / 1e6; });
+  registry.callback(Type::kGauge, "rondel_gc_halted", "1 while garbage collection waits for an operator.", {},
+                    [&coordinator = sources.coordinator] { return coordinator.status().gc_halted.empty() ? 0.0 : 1.0; });
   registry.callback(Type::kCounter, "rondel_coordinator_removals_deferred_total", "Released streams kept for a later round.", {},
                     [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().removals_deferred_total); });
   registry.callback(Type::kGauge, "rondel_http_connections", "Open S3 connections.", {},

@@ -16,6 +16,7 @@ struct MetricSources {
   const blobs::ReplicatedBlobStore& blobs;
   const cluster::TopologyCache& topology;
   const cluster::Coordinator& coordinator;
+  const cluster::OrphanScan& orphans;
   const http::Server& server;
 };
 

@@ -14,6 +14,7 @@
 #include "common/rpc/grpc_blob_transport.h"
 #include "gateway/admin/operations_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
+#include "gateway/cluster/grpc_blob_lister.h"
 #include "gateway/cluster/grpc_blob_remover.h"
 #include "gateway/cluster/heartbeat_service.h"
 #include "gateway/main/gateway_metrics.h"
@@ -112,7 +113,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   coordination.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
   coordination.gc_grace = whole_seconds(settings.duration("gc.grace"));
   coordination.gc_trash = whole_seconds(settings.duration("gc.trash"));
-  cluster::Coordinator coordinator(*cluster_store, topology, *remover, coordination, clock);
+  coordination.orphan_scan_pause = settings.duration("gc.orphan_scan_pause");
+  const auto lister = cluster::make_grpc_blob_lister(topology, peers.channel);
+  cluster::OrphanScanOptions scan_options;
+  scan_options.orphan_age = whole_seconds(settings.duration("gc.orphan_age"));
+  scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
+  cluster::OrphanScan orphans(*cluster_store, topology, *lister, scan_options, clock);
+  cluster::Coordinator coordinator(*cluster_store, topology, *remover, orphans, coordination, clock);
 
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
     for (const auto& node : topology.topology()->nodes) {
@@ -132,6 +139,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
   s3_settings.default_ownership = *auth::find_ownership(settings.text("s3.default_object_ownership"));
   s3_settings.metadata_timeout = settings.duration("metadata.timeout");
+  // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
+  s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
   operations::S3Service service({*store, *directory, blob_store, authenticator, clock, s3_settings}, registry);
 
@@ -140,7 +149,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, *s3});
+  register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, orphans, *s3});
 
   std::atomic<bool> draining{false};
   const auto condition = [](const char* name, std::function<Result<void>()> check) {
@@ -177,6 +186,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   async::TaskGroup jobs(background);
   jobs.spawn(topology.run(jobs));
   jobs.spawn(coordinator.run(jobs));
+  jobs.spawn(coordinator.run_orphan_scan(jobs));
   log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
   int signal = 0;

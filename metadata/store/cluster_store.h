@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/model/ids.h"
+#include "common/model/metadata_generation.h"
 
 namespace rondel::metadata {
 
@@ -54,6 +55,13 @@ struct QueueDepths {
   SystemTime oldest_released;
 };
 
+// Garbage collection as an operator sees it.
+struct GarbageState {
+  std::string halted;                // Why; empty: it goes on.
+  SystemTime halted_at;
+  uint64_t allowance = 0;            // Orphaned blobs that the next pass may release when that is more than usual.
+};
+
 class ClusterStore {
  public:
   virtual ~ClusterStore() = default;
@@ -84,6 +92,15 @@ class ClusterStore {
   // Records streams found unreferenced (after interlocks) as released.
   virtual async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, uint64_t coordinator_token,
                                                     Deadline deadline) = 0;
+  // How far the database has come, durably.
+  virtual async::Task<Result<model::MetadataGeneration>> metadata_generation(Deadline deadline) = 0;
+  virtual async::Task<Result<GarbageState>> garbage_state(Deadline deadline) = 0;
+  // Halts until resume_garbage(). The first reason stays.
+  virtual async::Task<Result<void>> halt_garbage(std::string reason, uint64_t coordinator_token, Deadline deadline) = 0;
+  // An operator confirms that the database holds what it should, and lets one pass release so many orphaned blobs.
+  virtual async::Task<Result<void>> resume_garbage(uint64_t allowance, Deadline deadline) = 0;
+  // The pass is over: its allowance is used up.
+  virtual async::Task<Result<void>> end_garbage_pass(uint64_t coordinator_token, Deadline deadline) = 0;
   // Forgets completed uploads older than `before`.
   virtual async::Task<Result<uint64_t>> forget_completed_uploads(SystemTime before, Deadline deadline) = 0;
   virtual async::Task<Result<QueueDepths>> queue_depths(Deadline deadline) = 0;

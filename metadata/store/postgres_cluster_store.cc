@@ -218,6 +218,62 @@ class PostgresClusterStore final : public ClusterStore {
     return run_single<void>(shared_, deadline, std::move(work));
   }
 
+  async::Task<Result<model::MetadataGeneration>> metadata_generation(Deadline deadline) override {
+    using Generation = model::MetadataGeneration;
+    return run_single<Generation>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<Generation> {
+      TRY(const PgResult row,
+          connection.run("select accepted, (select system_identifier from pg_control_system()),"
+                         " ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint,"
+                         " (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint from garbage_collection", {}, until));
+      return Generation{static_cast<uint64_t>(row.bigint(0, 0)), static_cast<uint64_t>(row.bigint(0, 1)),
+                        static_cast<uint64_t>(row.bigint(0, 2)), static_cast<uint64_t>(row.bigint(0, 3))};
+    });
+  }
+
+  async::Task<Result<GarbageState>> garbage_state(Deadline deadline) override {
+    return run_single<GarbageState>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
+      TRY(const PgResult row, connection.run("select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance"
+                                             " from garbage_collection", {}, until));
+      return GarbageState{row.text(0, 0), from_microseconds(row.bigint(0, 1)), static_cast<uint64_t>(row.bigint(0, 2))};
+    });
+  }
+
+  async::Task<Result<void>> halt_garbage(std::string reason, uint64_t coordinator_token, Deadline deadline) override {
+    return run_single<void>(shared_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      parameters.add_text(reason);
+      TRY(const PgResult done, connection.run(std::string("update garbage_collection set halted = $2, halted_at = now() where halted = '' and ") +
+                                                  kFence, parameters, until));
+      (void)done;
+      return {};
+    });
+  }
+
+  // The clock makes the number greater than any that an older copy of this database can come to.
+  async::Task<Result<void>> resume_garbage(uint64_t allowance, Deadline deadline) override {
+    return run_single<void>(shared_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(allowance));
+      TRY(const PgResult done,
+          connection.run("update garbage_collection set halted = '', halted_at = null, allowance = $1,"
+                         " accepted = greatest(accepted + 1, extract(epoch from clock_timestamp())::bigint)", parameters, until));
+      (void)done;
+      return {};
+    });
+  }
+
+  async::Task<Result<void>> end_garbage_pass(uint64_t coordinator_token, Deadline deadline) override {
+    return run_single<void>(shared_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      TRY(const PgResult done,
+          connection.run(std::string("update garbage_collection set allowance = 0 where allowance > 0 and ") + kFence, parameters, until));
+      (void)done;
+      return {};
+    });
+  }
+
   async::Task<Result<uint64_t>> forget_completed_uploads(SystemTime before, Deadline deadline) override {
     return run_single<uint64_t>(shared_, deadline, [before](PgConnection& connection, Deadline until) -> Result<uint64_t> {
       PgParameters parameters;

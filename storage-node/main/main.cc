@@ -188,10 +188,12 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact_options.zone = settings.text("node.zone");
   contact_options.gateways = settings.list("cluster.gateways");
   contact_options.cache_file = settings.text("node.data_dir") + "/ring.cache";
+  contact_options.metadata_file = settings.text("node.data_dir") + "/metadata.seen";
   contact_options.cluster = cluster;
   TRY(const rpc::PeerCredentials peer_credentials, rpc::load_credentials(tls_files(settings)));
   contact_options.credentials = peer_credentials.channel;
   RingContact contact(std::move(contact_options));
+  TRY_VOID(contact.load_metadata());
 
   async::BlockingPool readers("disk reads", static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
   const auto address_of = [&contact](const model::NodeId& id) -> std::optional<std::string> {

@@ -35,7 +35,7 @@ struct RingContact::Gateways {
 };
 
 RingContact::RingContact(RingContactOptions options)
-    : options_(std::move(options)), gateways_(std::make_unique<Gateways>()), topology_(std::make_shared<ring::Topology>()) {
+    : options_(std::move(options)), metadata_(options_.metadata_file), gateways_(std::make_unique<Gateways>()), topology_(std::make_shared<ring::Topology>()) {
   if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
@@ -164,6 +164,10 @@ Result<void> RingContact::beat(size_t gateway) {
     if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) next->nodes.push_back({*id, peer.address(), ""});
   }
   (void)accept_coordinator(reply.coordinator_token());
+  if (reply.has_generation()) {
+    const auto& g = reply.generation();
+    (void)accept_metadata({g.accepted(), g.system(), g.timeline(), g.position()});
+  }
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
   if (!reply.epoch_confirmed()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": the gateway has no contact to the database");

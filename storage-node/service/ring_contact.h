@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
 #include "storage-node/service/disk_set.h"
+#include "storage-node/service/metadata_memory.h"
 #include "storage-node/service/write_gate.h"
 
 namespace grpc {
@@ -33,6 +34,7 @@ struct RingContactOptions {
   std::string zone;
   std::vector<std::string> gateways;          // Cluster addresses, asked in turn until one answers.
   std::string cache_file;
+  std::string metadata_file;
   Duration period = std::chrono::seconds(1);
   Duration contact_life = std::chrono::seconds(10);
   std::shared_ptr<grpc::ChannelCredentials> credentials;
@@ -51,6 +53,9 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   std::shared_ptr<const ring::Topology> topology() const override;
   Result<void> check(uint64_t epoch) const override;
   bool accept_coordinator(uint64_t token) override;
+  bool accept_metadata(const model::MetadataGeneration& generation) override { return metadata_.accept(generation); }
+  // Of what the node remembers of the database. Before start().
+  Result<void> load_metadata() { return metadata_.load(); }
 
   // A gateway that knows the current epoch answered within contact_life.
   bool in_contact() const;
@@ -64,6 +69,7 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   void store_cache(const std::vector<std::string>& rings, uint64_t min_epoch);
 
   RingContactOptions options_;
+  MetadataMemory metadata_;
   std::unique_ptr<Gateways> gateways_;
   const DiskSet* disks_ = nullptr;
   LagOf lag_of_;

@@ -197,6 +197,10 @@ class Service final : public StorageService, public Base {
     if (!services_.gate.accept_coordinator(request->coordinator_token())) {
       return {grpc::StatusCode::FAILED_PRECONDITION, "a newer coordinator commands"};
     }
+    const wire::MetadataGeneration& g = request->generation();
+    if (!services_.gate.accept_metadata({g.accepted(), g.system(), g.timeline(), g.position()})) {
+      return {grpc::StatusCode::ABORTED, "the database is older than what this node has seen, or another one"};
+    }
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
     struct Wait {
@@ -234,7 +238,7 @@ class Service final : public StorageService, public Base {
       if (!page) return {grpc::StatusCode::UNAVAILABLE, page.error().message};
       wire::BlobList list;
       for (const engine::BlobEntry& entry : *page) {
-        if (entry.trashed) continue;
+        if (entry.trashed != request->trashed()) continue;
         wire::BlobInfo* info = list.add_blobs();
         info->set_blob_id(std::string(as_text(entry.id.bytes())));
         info->set_length(entry.length);
@@ -247,6 +251,23 @@ class Service final : public StorageService, public Base {
       if (page->size() < kListEntries) break;
       after = page->back().id;
     }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RestoreBlobs(grpc::ServerContext* context, const wire::RestoreBlobsRequest* request, wire::RestoreBlobsReply* reply) override {
+    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
+    const auto disk = disk_id(request->disk());
+    if (!disk || request->blob_ids_size() > kDeleteBlobsMax) return invalid("malformed disk or too many blobs");
+    std::vector<model::BlobId> ids;
+    for (const std::string& id : request->blob_ids()) {
+      if (id.size() != 16) return invalid("a blob id has 16 bytes");
+      ids.push_back(model::BlobId::from_bytes(as_bytes(id).data()));
+    }
+    engine::Engine* const engine = services_.disks.find(*disk);
+    if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
+    const auto restored = engine->restore(std::move(ids));
+    if (!restored) return {grpc::StatusCode::UNAVAILABLE, restored.error().message};
+    reply->set_restored(*restored);
     return grpc::Status::OK;
   }
 

@@ -99,6 +99,17 @@ class Cluster:
                 found.append((labels, float(value)))
         return found
 
+    def sql(self, statement):
+        """On the cluster's private PostgreSQL."""
+        import glob
+        psql = sorted(glob.glob("/usr/lib/postgresql/*/bin/psql"))[-1]
+        done = subprocess.run([psql, "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, self.dsn()], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def dsn(self):
+        return re.search(r'dsn: "([^"]+)"', (self.data / "config" / "gateway-1.yaml").read_text()).group(1)
+
     def cli(self, *words, environment=None):
         return subprocess.run([str(self.data / "bin" / "rondel"), *words], capture_output=True, text=True, timeout=60,
                               env={**os.environ, **(environment or {})})

@@ -1,8 +1,10 @@
-// MemoryClusterStore: nodes, ring epochs, the coordinator's token and the released queue in memory. One loop.
+// MemoryClusterStore: nodes, ring epochs, the coordinator's token, the released queue and what garbage collection knows of the
+// database, in memory. One loop.
 #pragma once
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "metadata/store/cluster_store.h"
 
@@ -22,6 +24,9 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   const std::map<int64_t, metadata::ReleasedStream>& released() const { return released_; }
   const metadata::RingState& ring() const { return ring_; }
   bool resigned = false;
+  std::set<model::StreamId> referenced;   // By versions and parts.
+  model::MetadataGeneration generation{0, 7, 1, 1000};
+  metadata::GarbageState garbage;
 
   Answer<model::ClusterId> cluster_id(Deadline) override { co_return cluster_; }
 
@@ -69,10 +74,44 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     for (const int64_t id : ids) released_.erase(id);
     co_return Result<void>{};
   }
-  Answer<std::vector<model::StreamId>> unreferenced_streams(std::vector<model::StreamId>, Deadline) override { co_return std::vector<model::StreamId>{}; }
+  Answer<std::vector<model::StreamId>> unreferenced_streams(std::vector<model::StreamId> streams, Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    const auto queued = [&](const model::StreamId& stream) {
+      return std::ranges::any_of(released_, [&](const auto& row) { return row.second.stream == stream; });
+    };
+    std::erase_if(streams, [&](const model::StreamId& stream) { return referenced.contains(stream) || queued(stream); });
+    co_return streams;
+  }
   Answer<void> release_orphans(std::vector<metadata::ReleasedStream> orphans, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
-    for (const auto& orphan : orphans) release(orphan);
+    for (auto& orphan : orphans) {
+      orphan.id = released_.empty() ? 1 : released_.rbegin()->first + 1;
+      release(orphan);
+    }
+    co_return Result<void>{};
+  }
+  Answer<model::MetadataGeneration> metadata_generation(Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return generation;
+  }
+  Answer<metadata::GarbageState> garbage_state(Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return garbage;
+  }
+  Answer<void> halt_garbage(std::string reason, uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    if (garbage.halted.empty()) garbage.halted = std::move(reason);
+    co_return Result<void>{};
+  }
+  Answer<void> resume_garbage(uint64_t allowance, Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    garbage = {{}, {}, allowance};
+    ++generation.accepted;
+    co_return Result<void>{};
+  }
+  Answer<void> end_garbage_pass(uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    garbage.allowance = 0;
     co_return Result<void>{};
   }
   Answer<uint64_t> forget_completed_uploads(SystemTime, Deadline) override {

@@ -22,6 +22,7 @@ class EpochGate final : public node::WriteGate {
     return {};
   }
   bool accept_coordinator(uint64_t) override { return true; }
+  bool accept_metadata(const model::MetadataGeneration&) override { return true; }
 
   std::atomic<uint64_t> min_epoch{0};
 };

@@ -19,10 +19,10 @@ using namespace std::chrono_literals;
 // Remembers what it was told; disks can be away.
 class RecordingRemover final : public BlobRemover {
  public:
-  async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, uint64_t token, std::chrono::seconds trash, Deadline) override {
+  async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, RemovalOrder order, Deadline) override {
     ++calls;
-    last_token = token;
-    last_trash = trash;
+    last_token = order.coordinator_token;
+    last_trash = order.trash;
     if (fenced) co_return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     largest_call = std::max(largest_call, ids.size());
@@ -37,6 +37,11 @@ class RecordingRemover final : public BlobRemover {
   size_t largest_call = 0;
   uint64_t last_token = 0;
   std::chrono::seconds last_trash{};
+};
+
+class EmptyDisks final : public BlobLister {
+ public:
+  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress, model::BlobId, Deadline) override { co_return std::vector<ListedBlob>{}; }
 };
 
 metadata::NodeRecord node(int number) {
@@ -65,7 +70,7 @@ class CoordinatorTest : public ::testing::Test {
   }
 
   Result<void> run_once() {
-    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(store_, cache_, remover_, options(), clock_);
+    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(store_, cache_, remover_, scan_, options(), clock_);
     auto done = async::block_on(coordinator_->run_once());
     EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
     return done;
@@ -100,6 +105,8 @@ class CoordinatorTest : public ::testing::Test {
   fakes::MemoryClusterStore store_;
   RecordingRemover remover_;
   TopologyCache cache_{store_, clock_};
+  EmptyDisks lister_;
+  OrphanScan scan_{store_, cache_, lister_, {}, clock_};
   std::unique_ptr<Coordinator> coordinator_;
 };
 

@@ -1,0 +1,75 @@
+#include "cli/gc_command.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/local_cluster.h"
+#include "common/async/event_loop.h"
+#include "metadata/store/postgres_cluster_store.h"
+
+namespace rondel::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Arguments {
+  std::string data = default_data_directory();
+  std::string dsn;
+  uint64_t blobs = 0;
+};
+
+Result<std::unique_ptr<metadata::ClusterStore>> open_store(const Arguments& arguments) {
+  if (!arguments.dsn.empty()) return metadata::make_postgres_cluster_store(arguments.dsn);
+  TRY_VOID(load_plan(arguments.data));
+  return metadata::make_postgres_cluster_store(postgres_of(arguments.data).dsn());
+}
+
+Result<void> show(const Arguments& arguments) {
+  TRY(const auto store, open_store(arguments));
+  TRY(const auto state, async::block_on(store->garbage_state(deadline_in(10s))));
+  TRY(const auto depths, async::block_on(store->queue_depths(deadline_in(10s))));
+  if (state.halted.empty()) {
+    fmt::print("garbage collection  running\n");
+  } else {
+    fmt::print("garbage collection  halted since {:%Y-%m-%d %H:%M:%S} UTC\nreason              {}\n",
+               fmt::gmtime(std::chrono::system_clock::to_time_t(state.halted_at)), state.halted);
+    fmt::print("next                find out why; `rondel gc resume` when the database holds what it should\n");
+  }
+  fmt::print("released streams    {}\n", depths.released);
+  if (state.allowance > 0) fmt::print("allowance           {} orphaned blobs in the next pass\n", state.allowance);
+  return {};
+}
+
+Result<void> resume(const Arguments& arguments) {
+  TRY(const auto store, open_store(arguments));
+  TRY_VOID(async::block_on(store->resume_garbage(arguments.blobs, deadline_in(10s))));
+  fmt::print("garbage collection goes on\n");
+  return {};
+}
+
+}  // namespace
+
+void add_gc_commands(CLI::App& app, int* status) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const gc = app.add_subcommand("gc", "garbage collection: what it does, and letting it go on");
+  gc->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, Result<void> (*work)(const Arguments&)) {
+    CLI::App* const command = gc->add_subcommand(name, help);
+    command->add_option("--data", arguments->data, "data folder of a local cluster")->capture_default_str();
+    command->add_option("--dsn", arguments->dsn, "PostgreSQL connection string; default: the local cluster's");
+    command->callback([arguments, status, work] {
+      const auto done = work(*arguments);
+      if (!done) fmt::print(stderr, "rondel: {}\n", done.error().message);
+      *status = done ? 0 : 1;
+    });
+    return command;
+  };
+  add("status", "whether it runs, and why not", show);
+  add("resume", "confirm that the database holds what it should, and go on", resume)
+      ->add_option("--blobs", arguments->blobs, "let the next pass release so many orphaned blobs, more than its breaker allows");
+}
+
+}  // namespace rondel::cli

@@ -1,0 +1,13 @@
+// `rondel gc ...`: garbage collection as an operator sees it.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace rondel::cli {
+
+// Adds the subcommands; their work runs in CLI callbacks, which set *status (0 or 1).
+void add_gc_commands(CLI::App& app, int* status);
+
+}  // namespace rondel::cli

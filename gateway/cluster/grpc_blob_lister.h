@@ -1,0 +1,19 @@
+// BlobLister over the Storage service of nodes.
+#pragma once
+
+#include <memory>
+
+#include "common/ring/ring.h"
+#include "gateway/cluster/blob_lister.h"
+
+namespace grpc {
+class ChannelCredentials;
+}
+
+namespace rondel::cluster {
+
+// Finds addresses in the topology; both outlive it.
+std::unique_ptr<BlobLister> make_grpc_blob_lister(const ring::TopologySource& topology,
+                                                  std::shared_ptr<grpc::ChannelCredentials> credentials);
+
+}  // namespace rondel::cluster

@@ -1,0 +1,122 @@
+#include "gateway/cluster/orphan_scan.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace rondel::cluster {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kListPatience = 30s;
+constexpr auto kQueryPatience = 120s;
+
+}  // namespace
+
+OrphanScanStatus OrphanScan::status() const {
+  return {scanned_, orphan_blobs_, orphan_streams_, skipped_, passes_, last_pass_};
+}
+
+async::Task<Result<void>> OrphanScan::trip(std::string reason, uint64_t token) {
+  log::error("gc", "garbage collection is halted", {{"reason", reason}});
+  CO_TRY_VOID(co_await store_.halt_garbage(reason, token, deadline_in(5s)));
+  co_return fail(ErrorCode::kPrecondition, reason);
+}
+
+async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup& group, const std::function<bool()>& leads) {
+  CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
+  if (!state.halted.empty()) co_return fail(ErrorCode::kPrecondition, state.halted);
+  const uint64_t limit = std::max(options_.pass_limit, state.allowance);
+  std::map<model::DiskId, ring::Disk> disks;
+  const auto topology = topology_.topology();
+  for (const auto& ring : topology->rings) {
+    for (const ring::Disk& disk : ring->disks()) disks.try_emplace(disk.id, disk);
+  }
+  // Decided when every disk was seen: releasing as it goes would hide from the breaker what the first disks had.
+  std::map<model::StreamId, Found::Stream> orphans;
+  uint64_t blobs = 0;
+  for (const auto& [id, disk] : disks) {
+    Found found;
+    found.orphan_blobs_max = limit - blobs;
+    const auto scanned = co_await scan_disk(disk, found, group, leads);
+    if (group.stopping() || !leads()) co_return Result<void>{};
+    if (!scanned) {
+      // A disk that is away is looked at in the next pass.
+      ++skipped_;
+      log::warn("gc", "a disk was not looked through", {{"disk", id.to_hex()}, {"error", scanned.error().message}});
+      continue;
+    }
+    if (found.orphan_blobs > found.orphan_blobs_max) {
+      co_return co_await trip("more than " + std::to_string(limit) + " orphaned blobs in one pass", token);
+    }
+    const uint64_t bearable = std::max({options_.disk_floor, found.blobs / 100, state.allowance});
+    if (found.orphan_blobs > bearable) {
+      co_return co_await trip(std::to_string(found.orphan_blobs) + " of " + std::to_string(found.blobs) + " blobs on disk " + id.to_hex() +
+                                  " are orphans", token);
+    }
+    blobs += found.orphan_blobs;
+    for (const auto& [stream, seen] : found.orphans) {
+      Found::Stream& orphan = orphans[stream];
+      orphan.last_chunk = std::max(orphan.last_chunk, seen.last_chunk);
+    }
+  }
+  if (!orphans.empty()) CO_TRY_VOID(co_await release(orphans, blobs, token));
+  CO_TRY_VOID(co_await store_.end_garbage_pass(token, deadline_in(5s)));
+  ++passes_;
+  last_pass_ = clock_.now();
+  co_return Result<void>{};
+}
+
+async::Task<Result<void>> OrphanScan::release(const std::map<model::StreamId, Found::Stream>& orphans, uint64_t blobs, uint64_t token) {
+  std::vector<metadata::ReleasedStream> released;
+  for (const auto& [stream, seen] : orphans) released.push_back({0, stream, (uint64_t{seen.last_chunk} + 1) * model::kChunkBytes, {}});
+  CO_TRY_VOID(co_await store_.release_orphans(std::move(released), token, deadline_in(30s)));
+  orphan_blobs_ += blobs;
+  orphan_streams_ += orphans.size();
+  log::info("gc", "orphans released", {{"streams", orphans.size()}, {"blobs", blobs}});
+  co_return Result<void>{};
+}
+
+async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, Found& found, async::TaskGroup& group,
+                                                const std::function<bool()>& leads) {
+  const SystemTime oldest = clock_.now() - options_.orphan_age;
+  model::BlobId after;
+  while (!group.stopping() && leads() && found.orphan_blobs <= found.orphan_blobs_max) {
+    CO_TRY(const auto page, co_await lister_.list({disk.node, disk.id}, after, deadline_in(kListPatience)));
+    if (page.empty()) co_return co_await sort_out(found);
+    for (const ListedBlob& blob : page) {
+      ++found.blobs;
+      if (blob.created_at >= oldest || blob.received_at >= oldest) continue;
+      Found::Stream& stream = found.asked[blob.id.stream];
+      stream.last_chunk = std::max(stream.last_chunk, blob.id.chunk);
+      ++stream.blobs;
+    }
+    scanned_ += page.size();
+    after = page.back().id;
+    if (found.asked.size() >= options_.streams_per_query) CO_TRY_VOID(co_await sort_out(found));
+    co_await group.pause(std::chrono::microseconds(page.size() * 1'000'000 / options_.blobs_per_second));
+  }
+  co_return Result<void>{};
+}
+
+// The database is asked after the disk: what it refers to by then is kept.
+async::Task<Result<void>> OrphanScan::sort_out(Found& found) {
+  if (found.asked.empty()) co_return Result<void>{};
+  std::vector<model::StreamId> streams;
+  for (const auto& [stream, seen] : found.asked) streams.push_back(stream);
+  CO_TRY(const auto orphans, co_await store_.unreferenced_streams(std::move(streams), deadline_in(kQueryPatience)));
+  for (const model::StreamId& stream : orphans) {
+    const auto asked = found.asked.find(stream);
+    if (asked == found.asked.end()) continue;
+    Found::Stream& orphan = found.orphans[stream];
+    orphan.last_chunk = std::max(orphan.last_chunk, asked->second.last_chunk);
+    orphan.blobs += asked->second.blobs;
+    found.orphan_blobs += asked->second.blobs;
+  }
+  found.asked.clear();
+  co_return Result<void>{};
+}
+
+}  // namespace rondel::cluster

@@ -1,0 +1,79 @@
+// OrphanScan: finds streams on the disks that nothing in the database refers to (a gateway died in the middle of an upload) and
+// releases them. Nothing is removed here: what is released goes through the queue, its grace and the trash.
+//
+// Interlocks: a blob counts only when the writer's time and the node's time are both older than the orphan age; a disk with more
+// orphans than one per cent of its blobs (and more than 100), or a pass with more than 10,000, releases nothing more and halts
+// garbage collection until an operator resumes it; so does a database older than what nodes have seen (coordinator.h).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+
+#include "common/async/task_group.h"
+#include "common/base/clock.h"
+#include "common/ring/ring.h"
+#include "gateway/cluster/blob_lister.h"
+#include "metadata/store/cluster_store.h"
+
+namespace rondel::cluster {
+
+struct OrphanScanOptions {
+  std::chrono::seconds orphan_age{86'400};
+  uint64_t blobs_per_second = 20'000;
+  uint64_t pass_limit = 10'000;          // Blobs.
+  uint64_t disk_floor = 100;             // So many orphans on a disk are never too many.
+  size_t streams_per_query = 50'000;
+};
+
+struct OrphanScanStatus {
+  uint64_t blobs_scanned_total = 0;
+  uint64_t orphan_blobs_total = 0;
+  uint64_t orphan_streams_total = 0;     // Released.
+  uint64_t disks_skipped_total = 0;      // Not reached in a pass.
+  uint64_t passes_total = 0;             // To the end.
+  SystemTime last_pass_at;
+};
+
+// run_pass() on one loop, one at a time; status() from any thread.
+class OrphanScan {
+ public:
+  OrphanScan(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobLister& lister, OrphanScanOptions options,
+             const Clock& clock)
+      : store_(store), topology_(topology), lister_(lister), options_(options), clock_(clock) {}
+
+  // Looks through every disk of the live rings. kPrecondition: halted, by the breaker or before. Ends early, without an error,
+  // when the group stops or `leads` turns false.
+  async::Task<Result<void>> run_pass(uint64_t token, async::TaskGroup& group, const std::function<bool()>& leads);
+
+  OrphanScanStatus status() const;
+
+ private:
+  // Of one disk.
+  struct Found {
+    struct Stream {
+      uint32_t last_chunk = 0;
+      uint64_t blobs = 0;
+    };
+    std::map<model::StreamId, Stream> asked;       // Old enough; not compared with the database yet.
+    std::map<model::StreamId, Stream> orphans;
+    uint64_t blobs = 0;                            // On the disk.
+    uint64_t orphan_blobs = 0;
+    uint64_t orphan_blobs_max = 0;                 // Above it nothing counts any more.
+  };
+
+  async::Task<Result<void>> scan_disk(const ring::Disk& disk, Found& found, async::TaskGroup& group, const std::function<bool()>& leads);
+  async::Task<Result<void>> sort_out(Found& found);
+  async::Task<Result<void>> release(const std::map<model::StreamId, Found::Stream>& orphans, uint64_t blobs, uint64_t token);
+  async::Task<Result<void>> trip(std::string reason, uint64_t token);
+
+  metadata::ClusterStore& store_;
+  const ring::TopologySource& topology_;
+  BlobLister& lister_;
+  const OrphanScanOptions options_;
+  const Clock& clock_;
+  std::atomic<uint64_t> scanned_{0}, orphan_blobs_{0}, orphan_streams_{0}, skipped_{0}, passes_{0};
+  std::atomic<SystemTime> last_pass_{};
+};
+
+}  // namespace rondel::cluster

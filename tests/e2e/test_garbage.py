@@ -1,0 +1,84 @@
+"""What failed uploads leave behind comes back, and nothing else goes."""
+import random
+import socket
+import time
+import urllib.parse
+
+import boto3
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from cluster import Cluster, wait_for
+
+
+@pytest.fixture(scope="module")
+def forgetful():
+    cluster = Cluster(port=19600, options=["gc.grace=1s", "gc.trash=1s", "gc.orphan_age=16s", "gc.orphan_scan_pause=2s"])
+    started = cluster.up()
+    assert started.returncode == 0, started.stdout + started.stderr
+    cluster.boto3(boto3).create_bucket(Bucket="garbage")
+    yield cluster
+    cluster.wipe()
+
+
+def live(cluster):
+    return sum(value for _, value in cluster.samples("rondel_node_live_bytes"))
+
+
+def begin_put(cluster, key, size, sent):
+    """A PUT whose body stops in the middle."""
+    request = AWSRequest("PUT", f"{cluster.endpoint}/garbage/{key}", headers={"Content-Length": str(size), "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"})
+    S3SigV4Auth(Credentials(cluster.env["AWS_ACCESS_KEY_ID"], cluster.env["AWS_SECRET_ACCESS_KEY"]), "s3", cluster.env["AWS_REGION"]).add_auth(request)
+    address = urllib.parse.urlparse(cluster.endpoint)
+    connection = socket.create_connection((address.hostname, address.port))
+    head = f"PUT /garbage/{key} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items()) + "\r\n"
+    connection.sendall(head.encode())
+    connection.sendall(random.randbytes(sent))
+    return connection
+
+
+def test_a_gateway_that_dies_in_an_upload_leaves_nothing(forgetful):
+    client = forgetful.boto3(boto3)
+    kept = {f"kept/{n}": random.randbytes(300_000) for n in range(10)}
+    for key, body in kept.items():
+        client.put_object(Bucket="garbage", Key=key, Body=body)
+    upload = client.create_multipart_upload(Bucket="garbage", Key="open")["UploadId"]
+    client.upload_part(Bucket="garbage", Key="open", UploadId=upload, PartNumber=1, Body=random.randbytes(5 << 20))
+    time.sleep(1)
+    before = live(forgetful)
+    connections = [begin_put(forgetful, f"lost/{n}", 64 << 20, 24 << 20) for n in range(3)]
+    wait_for(lambda: live(forgetful) > before + (100 << 20), 30, "chunks to reach the disks")
+    forgetful.kill("gateway-1")
+    for connection in connections:
+        connection.close()
+    assert forgetful.up().returncode == 0
+    wait_for(lambda: live(forgetful) <= before + (1 << 20), 120, "live bytes to fall")
+    assert sum(value for _, value in forgetful.samples("rondel_gc_orphan_streams_total")) >= 3
+    client = forgetful.boto3(boto3)
+    for key, body in kept.items():
+        assert client.get_object(Bucket="garbage", Key=key)["Body"].read() == body
+    part = client.list_parts(Bucket="garbage", Key="open", UploadId=upload)["Parts"][0]
+    client.complete_multipart_upload(Bucket="garbage", Key="open", UploadId=upload,
+                                     MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    assert len(client.get_object(Bucket="garbage", Key="open")["Body"].read()) == 5 << 20
+    assert "running" in forgetful.cli("gc", "status").stdout
+
+
+def test_too_many_orphans_halt_and_an_operator_resumes(forgetful):
+    client = forgetful.boto3(boto3)
+    for n in range(150):
+        client.put_object(Bucket="garbage", Key=f"many/{n}", Body=random.randbytes(1000))
+    before = live(forgetful)
+    # Rows that vanish without a release, as from a database that lost some.
+    forgetful.sql("delete from objects where convert_from(key, 'UTF8') like 'many/%'")
+    halted = lambda: any(value == 1 for _, value in forgetful.samples("rondel_gc_halted"))
+    wait_for(halted, 90, "the breaker to trip")
+    time.sleep(5)
+    assert live(forgetful) >= before, "nothing is removed"
+    assert "halted" in forgetful.cli("gc", "status").stdout
+    assert forgetful.cli("gc", "resume", "--blobs", "1000").returncode == 0
+    wait_for(lambda: not halted(), 30, "garbage collection to go on")
+    wait_for(lambda: live(forgetful) < before, 90, "live bytes to fall")
