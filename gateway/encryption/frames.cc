@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "common/base/assert.h"
 #include "common/crypto/digest.h"
@@ -50,32 +51,56 @@ Result<StoredRange> stored_range(uint64_t stored, uint64_t offset, uint64_t leng
   return StoredRange{begin, std::min(end * kStoredFrameBytes, stored) - begin};
 }
 
-FrameSealer::FrameSealer(const crypto::Secret& data_key, const model::StreamId& stream, uint64_t plaintext)
+FrameSealer::FrameSealer(const crypto::Secret& data_key, const model::StreamId& stream, std::optional<uint64_t> plaintext)
     : aead_(stream_key(data_key, stream).view(), crypto::Aead::Direction::kSeal),
       stream_(stream),
-      left_(plaintext),
-      buffer_(std::make_unique_for_overwrite<std::byte[]>(stored_size(std::min(plaintext, kFrameBytes)))) {
-  ASSERT(frame_count(plaintext) <= UINT32_MAX);
-}
+      size_(plaintext),
+      buffer_(std::make_unique_for_overwrite<std::byte[]>(stored_size(std::min(plaintext.value_or(kFrameBytes), kFrameBytes)))),
+      gathered_(plaintext ? nullptr : std::make_unique_for_overwrite<std::byte[]>(kFrameBytes)) {}
 
 Result<ByteView> FrameSealer::seal(ByteView& in) {
   if (in.empty()) return ByteView{};
-  if (left_ == 0) return fail(ErrorCode::kInvalidArgument, "more bytes than announced");
-  if (frame_bytes_ == 0) {
-    frame_bytes_ = std::min(left_, kFrameBytes);
-    filled_ = 0;
-    begin(aead_, stream_, frame_, frame_bytes_ == left_);
-  }
-  const size_t count = std::min<uint64_t>(in.size(), frame_bytes_ - filled_);
+  if (!size_) return gather(in);
+  const uint64_t left = *size_ - sealed_;
+  if (left == 0) return fail(ErrorCode::kInvalidArgument, "more bytes than announced");
+  const uint64_t frame_bytes = std::min(left, kFrameBytes);
+  if (filled_ == 0) begin(aead_, stream_, frame_, frame_bytes == left);
+  const size_t count = std::min<uint64_t>(in.size(), frame_bytes - filled_);
   aead_.update(in.first(count), buffer_.get() + filled_);
   filled_ += count;
   in = in.subspan(count);
-  if (filled_ < frame_bytes_) return ByteView{};
+  if (filled_ < frame_bytes) return ByteView{};
   aead_.finish_seal(buffer_.get() + filled_);
   ++frame_;
-  left_ -= frame_bytes_;
-  frame_bytes_ = 0;
-  return ByteView(buffer_.get(), filled_ + crypto::kAeadTagBytes);
+  sealed_ += frame_bytes;
+  filled_ = 0;
+  return ByteView(buffer_.get(), frame_bytes + crypto::kAeadTagBytes);
+}
+
+Result<ByteView> FrameSealer::gather(ByteView& in) {
+  // Only now it is known that the full frame is not the last.
+  if (filled_ == kFrameBytes) return seal_gathered(false);
+  const size_t count = std::min<uint64_t>(in.size(), kFrameBytes - filled_);
+  std::ranges::copy(in.first(count), gathered_.get() + filled_);
+  filled_ += count;
+  in = in.subspan(count);
+  return ByteView{};
+}
+
+ByteView FrameSealer::seal_gathered(bool last) {
+  ASSERT(frame_ < UINT32_MAX);
+  begin(aead_, stream_, frame_++, last);
+  const uint64_t frame_bytes = std::exchange(filled_, 0);
+  aead_.update(ByteView(gathered_.get(), frame_bytes), buffer_.get());
+  aead_.finish_seal(buffer_.get() + frame_bytes);
+  sealed_ += frame_bytes;
+  return {buffer_.get(), frame_bytes + crypto::kAeadTagBytes};
+}
+
+Result<ByteView> FrameSealer::finish() {
+  if (size_ && sealed_ != *size_) return fail(ErrorCode::kInvalidArgument, "fewer bytes than announced");
+  if (size_ || filled_ == 0) return ByteView{};
+  return seal_gathered(true);
 }
 
 FrameOpener::FrameOpener(const crypto::Secret& data_key, const model::StreamId& stream, uint64_t stored, uint64_t offset, uint64_t length)

@@ -4,7 +4,9 @@
 // No I/O and no waiting: bytes in, bytes out, buffers bounded. Objects of this header belong to one coroutine at a time.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
@@ -33,26 +35,33 @@ struct StoredRange {
 // kCorruption when the stream of this stored size does not hold the range.
 Result<StoredRange> stored_range(uint64_t stored, uint64_t offset, uint64_t length);
 
-// Plaintext of one stream to ciphertext, front to back. The size must be known: the last frame is bound as the last.
+// Plaintext of one stream to ciphertext, front to back. The last frame is bound as the last: with the size known it is seen as it
+// begins and bytes are encrypted as they come; without, a frame is kept until the next byte or the end.
 class FrameSealer {
  public:
-  FrameSealer(const crypto::Secret& data_key, const model::StreamId& stream, uint64_t plaintext);
+  FrameSealer(const crypto::Secret& data_key, const model::StreamId& stream, std::optional<uint64_t> plaintext);
 
-  // Takes bytes from the front of `in` up to the end of a frame. Returns the frame once it is whole, otherwise nothing (`in`
-  // is used up then). What is returned stays valid until the next call. kInvalidArgument: more bytes than announced.
+  // Takes bytes from the front of `in`, at most to the end of a frame. Returns a frame when one is whole, otherwise nothing; to
+  // be called until `in` is used up. What is returned stays valid until the next call. kInvalidArgument: more than announced.
   Result<ByteView> seal(ByteView& in);
 
-  // Everything announced was sealed.
-  bool complete() const { return left_ == 0; }
+  // The last frame, when it is not out yet. At most once. kInvalidArgument: fewer bytes than announced.
+  Result<ByteView> finish();
+
+  uint64_t plaintext() const { return sealed_ + filled_; }   // Taken so far.
 
  private:
+  Result<ByteView> gather(ByteView& in);
+  ByteView seal_gathered(bool last);
+
   crypto::Aead aead_;
   const model::StreamId stream_;
-  uint64_t left_;
+  const std::optional<uint64_t> size_;
+  uint64_t sealed_ = 0;          // Plaintext of whole frames.
   uint32_t frame_ = 0;
-  uint64_t frame_bytes_ = 0;     // Of the frame that is under way; 0 = none is.
-  uint64_t filled_ = 0;
+  uint64_t filled_ = 0;          // Of the frame that is under way.
   std::unique_ptr<std::byte[]> buffer_;
+  std::unique_ptr<std::byte[]> gathered_;   // Plaintext, without size only.
 };
 
 // The reverse, for a range. Fed with the bytes of stored_range() in pieces of any length; gives out plaintext only of frames

@@ -54,7 +54,10 @@ async::Task<Result<crypto::Secret>> ObjectKeys::open(Envelope envelope, Binding 
     co_return open_data_key(customer_key, envelope, binding);
   }
   CO_TRY(const crypto::Secret wrapping, co_await unwrap(envelope, binding.bucket_id, deadline));
-  co_return open_data_key(wrapping, envelope, binding);
+  auto data_key = open_data_key(wrapping, envelope, binding);
+  // Nobody chose this key: the row is not what was written.
+  if (!data_key) co_return fail(ErrorCode::kCorruption, data_key.error().message);
+  co_return data_key;
 }
 
 async::Task<Result<Envelope>> ObjectKeys::renew(Envelope envelope, Deadline deadline) {

@@ -41,7 +41,7 @@ class ObjectKeys {
   // `data_key` or (empty) a fresh one. `customer_key`: SSE-C, 32 bytes. Errors: key_management.h.
   async::Task<Result<KeptKey>> make(Envelope wanted, Binding binding, crypto::Secret customer_key, crypto::Secret data_key, Deadline deadline);
 
-  // kPermissionDenied: not this customer key, or the envelope is not this object's. Other errors: key_management.h.
+  // kPermissionDenied: not this customer key (SSE-C). kCorruption: the envelope is not this object's. Others: key_management.h.
   async::Task<Result<crypto::Secret>> open(Envelope envelope, Binding binding, crypto::Secret customer_key, Deadline deadline);
 
   // SSE-S3 and SSE-KMS without bucket key: the same wrapping key under the newest version of the key it is wrapped by.

@@ -20,14 +20,15 @@ std::string pattern(size_t size, unsigned seed) {
 }
 
 // Sealed in pieces of `step` bytes.
-std::string seal_all(const crypto::Secret& key, const model::StreamId& stream, std::string_view plaintext, size_t step) {
-  FrameSealer sealer(key, stream, plaintext.size());
+std::string seal_all(const crypto::Secret& key, const model::StreamId& stream, std::string_view plaintext, size_t step, bool size_known = true) {
+  FrameSealer sealer(key, stream, size_known ? std::optional<uint64_t>(plaintext.size()) : std::nullopt);
   std::string out;
   for (size_t at = 0; at < plaintext.size(); at += step) {
     ByteView in = as_bytes(plaintext.substr(at, step));
     while (!in.empty()) out += as_text(sealer.seal(in).value());
   }
-  EXPECT_TRUE(sealer.complete());
+  EXPECT_EQ(sealer.plaintext(), plaintext.size());
+  out += as_text(sealer.finish().value());
   return out;
 }
 
@@ -80,6 +81,7 @@ TEST(Frames, RangesMatchTheReference) {
     const std::string plaintext = pattern(size, seed);
     const std::string stored = seal_all(kKey, kStream, plaintext, 1 + below(300'000));
     ASSERT_EQ(stored.size(), stored_size(size));
+    ASSERT_TRUE(seal_all(kKey, kStream, plaintext, 1 + below(300'000), false) == stored);
     for (int i = 0; i < 40; ++i) {
       const uint64_t offset = below(size);
       const uint64_t length = 1 + below(size - offset);
@@ -149,8 +151,9 @@ TEST(Frames, ForeignStreamsAndKeysAreRefused) {
   EXPECT_NE(seal_all(kKey, other, plaintext, 1000).substr(0, 1000), stored.substr(0, 1000));
 }
 
-TEST(FrameSealer, RefusesMoreThanAnnounced) {
+TEST(FrameSealer, RefusesMoreAndLessThanAnnounced) {
   FrameSealer sealer(kKey, kStream, 3);
+  EXPECT_EQ(sealer.finish().error().code, ErrorCode::kInvalidArgument);
   ByteView in = as_bytes("abcd");
   EXPECT_EQ(sealer.seal(in)->size(), 19U);
   EXPECT_EQ(sealer.seal(in).error().code, ErrorCode::kInvalidArgument);
