@@ -4,39 +4,20 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <optional>
 
-#include "cli/local_cluster.h"
-#include "common/base/encoding.h"
+#include "cli/database_target.h"
 #include "metadata/store/account_store.h"
 
 namespace rondel::cli {
 namespace {
 
-struct Target {
-  std::string data;
-  std::string dsn;
-  std::string master_key_file;
-};
+using Target = DatabaseTarget;
 
 Result<std::unique_ptr<metadata::AccountStore>> open_store(const Target& target) {
-  std::string dsn = target.dsn;
-  std::string key_file = target.master_key_file;
-  if (dsn.empty()) {
-    TRY_VOID(load_plan(target.data));
-    dsn = postgres_of(target.data).dsn();
-    key_file = target.data + "/keys/master.key";
-  }
-  std::ifstream file(key_file);
-  std::string text;
-  file >> text;
-  const auto key = from_hex(text);
-  if (!key || key->size() != 32) {
-    return fail(ErrorCode::kInvalidArgument, "the master key file '" + key_file + "' must hold 64 hexadecimal digits");
-  }
-  return metadata::AccountStore::open(dsn, *key);
+  TRY(const Database database, find_database(target));
+  return metadata::AccountStore::open(database.dsn, database.master_key);
 }
 
 void print_account(const metadata::Account& account) {
@@ -130,13 +111,8 @@ Result<void> public_access_block(const Target& target, const std::string& name, 
 }  // namespace
 
 void add_account_commands(CLI::App& app, int* status) {
-  auto target = std::make_shared<Target>();
   CLI::App* account = app.add_subcommand("account", "Accounts and their access keys")->require_subcommand(1);
-  account->add_option("--data", target->data, "Data folder of a cluster on this machine")
-      ->envname("RONDEL_DATA")
-      ->default_val("/var/lib/rondel");
-  account->add_option("--dsn", target->dsn, "PostgreSQL connection string instead of --data");
-  account->add_option("--master-key-file", target->master_key_file, "Master key, with --dsn");
+  auto target = add_database_options(*account);
 
   auto request = std::make_shared<metadata::CreateAccount>();
   CLI::App* create_app = account->add_subcommand("create", "Make an account (secret from RONDEL_SECRET_KEY or made)");

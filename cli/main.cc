@@ -9,6 +9,7 @@
 
 #include "cli/account_commands.h"
 #include "cli/gc_command.h"
+#include "cli/kms_commands.h"
 #include "cli/local_cluster.h"
 #include "cli/ring_command.h"
 #include "cli/status_command.h"
@@ -148,6 +149,7 @@ int run(int argc, char** argv) {
   add_migrate(app, migrate_arguments, &status);
   add_account_commands(app, &status);
   add_gc_commands(app, &status);
+  add_kms_commands(app, &status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -917,8 +917,9 @@ begin
   return o;
 end $$;
 
-create function rename_object(b bigint, settings bigint, source bytea, target bytea, clock bytea, cs conditions, ct conditions)
-returns outcome language plpgsql as $$
+-- `sealed`: the envelope for the target's key, made for version `sealed_for` of the source. 18: there is an envelope and no such one.
+create function rename_object(b bigint, settings bigint, source bytea, target bytea, clock bytea, cs conditions, ct conditions,
+  sealed_for bytea, sealed bytea) returns outcome language plpgsql as $$
 declare
   s objects;
   t objects;
@@ -959,12 +960,15 @@ begin
   if source = target then
     return o;
   end if;
+  if s.encryption is not null and (sealed is null or s.version is distinct from sealed_for) then
+    return refusal(18);
+  end if;
   if target_exists then
     perform release_version(t);
     delete from objects where bucket_id = b and key = target;
     perform count_usage(b, -1, -1, -t.size);
   end if;
-  update objects set key = target where bucket_id = b and key = source;
+  update objects set key = target, encryption = case when s.encryption is not null then sealed end where bucket_id = b and key = source;
   return o;
 end $$;
 

@@ -18,6 +18,7 @@
 #include "gateway/cluster/grpc_blob_remover.h"
 #include "gateway/cluster/heartbeat_service.h"
 #include "gateway/main/gateway_metrics.h"
+#include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
 #include "gateway/operations/s3_service.h"
 #include "metadata/store/migrator.h"
@@ -138,11 +139,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.region = settings.text("s3.region");
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
   s3_settings.default_ownership = *auth::find_ownership(settings.text("s3.default_object_ownership"));
+  s3_settings.allow_sse_c_over_http = settings.flag("s3.allow_sse_c_over_http");
   s3_settings.metadata_timeout = settings.duration("metadata.timeout");
   // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
-  operations::S3Service service({*store, *directory, blob_store, authenticator, clock, s3_settings}, registry);
+  TRY(const KeyServices keys, make_key_services(settings, master_key, clock));
+  operations::S3Service service({*store, *directory, blob_store, authenticator, *keys.object_keys, clock, s3_settings}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
   TRY(auto heartbeats, cluster::HeartbeatService::start(background, *cluster_store, topology, coordinator, cluster, clock,
@@ -187,6 +190,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   jobs.spawn(topology.run(jobs));
   jobs.spawn(coordinator.run(jobs));
   jobs.spawn(coordinator.run_orphan_scan(jobs));
+  jobs.spawn(keys.ring->run(jobs));
   log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
   int signal = 0;

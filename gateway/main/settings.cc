@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "common/base/encoding.h"
+#include "gateway/main/key_services.h"
 
 namespace rondel::gateway {
 namespace {
@@ -30,6 +31,10 @@ Key size(std::string name, std::string value, int64_t min, std::string descripti
 
 Key duration(std::string name, std::string value, std::string description) {
   return {std::move(name), Type::kDuration, std::move(value), std::move(description)};
+}
+
+Key flag(std::string name, std::string value, std::string description) {
+  return {std::move(name), Type::kBool, std::move(value), std::move(description)};
 }
 
 Key required(Key key) {
@@ -70,6 +75,15 @@ std::vector<Key> keys() {
       text("s3.virtual_host_base", "", "Host suffix of virtual-host addressing, for example s3.example.test; empty = path style alone"),
       {"s3.signature_v2", Type::kBool, "false", "Also take the older signature version 2, in header and query"},
       choice("s3.default_object_ownership", "BucketOwnerEnforced", {"BucketOwnerEnforced", "ObjectWriter"}, "Object ownership of new buckets that do not name one; ObjectWriter = with ACLs"),
+      flag("s3.allow_sse_c_over_http", "false", "Take customer-provided keys (SSE-C) on connections without TLS"),
+      choice("kms.provider", "ring", {"ring", "vault"}, "Who keeps the keys of SSE-KMS: our own key ring in the database, or Vault's transit engine"),
+      text("kms.default_key", "aws-s3", "The key of SSE-KMS requests that name none (alias/aws/s3); the key ring makes it when first used"),
+      duration("kms.bucket_key_life", "5m", "How long a bucket key is kept unwrapped"),
+      text("kms.vault_address", "", "http://host:port or https://host:port of Vault"),
+      text("kms.vault_token_file", "", "File with Vault's token; read again when Vault refuses it"),
+      text("kms.vault_mount", "transit", "Path of the transit engine"),
+      text("kms.vault_namespace", "", "Vault namespace; empty = none"),
+      duration("kms.timeout", "2s", "How long one call of Vault may take"),
       duration("s3.clock_skew_max", "15m", "Largest difference between a signature's time and ours"),
       required(text("metadata.dsn", "", "PostgreSQL connection string")),
       required(text("metadata.master_key_file", "", "File with 64 hexadecimal digits: the key that seals secrets")),
@@ -115,6 +129,7 @@ Result<void> check_settings(const config::Settings& settings) {
     TRY(const ListenAddress address, parse_listen(settings, key));
     (void)address;
   }
+  TRY_VOID(check_key_settings(settings));
   return rpc::check_plain_listener(settings.text("cluster.listen"), tls_files(settings), settings.flag("rpc.allow_plaintext"));
 }
 

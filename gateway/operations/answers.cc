@@ -63,6 +63,8 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
     case Status::kWrongState: error.code = ErrorCode::kInvalidBucketState; break;
     case Status::kQuotaExceeded: error.code = ErrorCode::kAccessDenied; break;
     case Status::kInvalidChecksum: error.code = ErrorCode::kBadDigest; break;
+    // Renames seal anew and ask again; a second time somebody else was quicker.
+    case Status::kEncrypted: error.code = ErrorCode::kOperationAborted; break;
     case Status::kObjectLocked:
       error.code = ErrorCode::kAccessDenied;
       error.message = "Access Denied because object protected by object lock.";

@@ -11,6 +11,7 @@
 #include "gateway/auth/authorization.h"
 #include "gateway/auth/payload_reader.h"
 #include "gateway/blobs/blob_store.h"
+#include "gateway/encryption/object_keys.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/request.h"
 #include "gateway/operations/lifecycle_rules.h"
@@ -27,6 +28,7 @@ struct Settings {
   uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
   auth::Ownership default_ownership = auth::Ownership::kBucketOwnerEnforced;   // Of new buckets.
   size_t requests_max = 2048;                            // In flight; above it 503 SlowDown.
+  bool allow_sse_c_over_http = false;
 };
 
 // Lives longer than every request. Everything in it is safe for concurrent use.
@@ -35,6 +37,7 @@ struct Services {
   metadata::Directory& directory;
   blobs::BlobStore& blobs;
   auth::Authenticator& authenticator;
+  encryption::ObjectKeys& object_keys;
   const Clock& clock;
   Settings settings;
   std::shared_ptr<auth::BucketAccessCache> bucket_access = std::make_shared<auth::BucketAccessCache>();

@@ -1,9 +1,11 @@
-// CopyObject, UploadPartCopy: no bytes move, the new version or part refers to the source's streams.
+// CopyObject, UploadPartCopy. No bytes move where the new version can have the source's data key, or neither has one: it refers to
+// the source's streams. Under another key they are read and written anew.
 #include "common/base/encoding.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
+#include "gateway/operations/object_encryption.h"
 #include "gateway/operations/object_headers.h"
 #include "gateway/operations/requested_acl.h"
 #include "gateway/operations/settings_handlers.h"
@@ -77,25 +79,79 @@ Answer<Found> find_source(Context& context, bool with_tags) {
   co_return source;
 }
 
-// Digests of a part of the source, where they cannot be had without reading it.
+// A part of the source that is read, for its digests or to be written anew.
+struct SourceRange {
+  const metadata::ObjectVersion& object;
+  const ObjectKey& key;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
 struct Digests {
   std::string md5_hex;
   std::string checksum;
 };
 
-Answer<Digests> read_digests(Context& context, const metadata::ObjectVersion& object, uint64_t offset, uint64_t length, model::ChecksumAlgorithm algorithm) {
+// `writer`: also takes the bytes; null = nobody.
+Answer<Digests> read_digests(Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, blobs::StreamWriter* writer) {
   crypto::Digest md5(crypto::DigestAlgorithm::kMd5);
   auth::ObjectChecksum checksum(algorithm);
-  if (length > 0) {
-    const auto reader = context.services.blobs.open_reader(stream_ranges(object.extents, offset, length), deadline_in(context.services.settings.write_timeout));
+  if (range.length > 0) {
+    CO_S3(const auto reader, open_object_reader(context, range.key, range.object.extents, range.offset, range.length));
     for (;;) {
       CO_S3(const ByteSlice bytes, co_await reader->next());
       if (bytes.empty()) break;
       md5.update(bytes.view());
       checksum.update(bytes.view());
+      if (writer != nullptr) CO_S3_VOID(co_await writer->write(bytes.view()));
     }
   }
   co_return Digests{to_hex(as_bytes(md5.finish())), checksum.finish()};
+}
+
+struct Rewritten {
+  Digests digests;
+  std::vector<metadata::Extent> extents;   // None or one.
+  uint64_t ring_epoch = 0;
+};
+
+// The range as a stream of its own under `target`. What was written is released when it fails.
+Answer<Rewritten> rewrite(Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, const ObjectKey& target) {
+  const auto writer = open_object_writer(context, target, range.length);
+  auto digests = co_await read_digests(context, range, algorithm, writer.get());
+  auto stream = digests ? as_s3(co_await writer->finish()) : s3::S3Result<blobs::WrittenStream>(std::unexpected(digests.error()));
+  if (!stream) {
+    const blobs::WrittenStream left = writer->leftovers();
+    if (left.size > 0) co_await release(context, {{0, left.id, left.size, 0, left.size}});
+    co_return std::unexpected(stream.error());
+  }
+  Rewritten out{*std::move(digests), {}, stream->ring_epoch};
+  if (stream->size > 0) out.extents = {{0, stream->id, stream->size, 0, range.length}};
+  co_return out;
+}
+
+// Whether the copy may have the source's data key: the same key wraps both.
+bool same_key_management(const Context& context, const ObjectKey& source, const EncryptionChoice& target) {
+  using encryption::Mode;
+  if (source.mode() != target.wanted.mode) return false;
+  const encryption::ObjectKeys& keys = context.services.object_keys;
+  switch (source.mode()) {
+    case Mode::kNone:
+    case Mode::kSseS3: return true;
+    case Mode::kSseKms: return keys.key_name(source.envelope.key_id) == keys.key_name(target.wanted.key_id);
+    case Mode::kSseC: return target.customer && source.customer_md5 == target.customer->md5;
+  }
+  return false;
+}
+
+// Of the whole source, where the request names one: its own if it has that, otherwise to be read.
+s3::S3Result<std::optional<model::ChecksumAlgorithm>> missing_checksum(const http::Fields& fields, const metadata::ObjectVersion& object) {
+  const auto name = fields.find("x-amz-checksum-algorithm");
+  if (!name) return std::nullopt;
+  const auto algorithm = model::parse_checksum_algorithm(*name);
+  if (!algorithm) return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
+  if (object.checksum && object.checksum->algorithm == *algorithm && object.checksum->type == model::ChecksumType::kFullObject) return std::nullopt;
+  return algorithm;
 }
 
 // x-amz-metadata-directive, x-amz-tagging-directive.
@@ -151,13 +207,15 @@ Answer<Response> copy_object(Context& context) {
   CO_S3(const bool replace_tags, replaces(context.fields(), "tagging"));
   CO_S3(const metadata::Attributes attributes, requested_attributes(context));
   CO_S3(metadata::Headers headers, stored_headers(context.fields()));
+  CO_S3(EncryptionChoice choice, choose_encryption(context));
+  CO_S3(const s3::EncryptionHeaders encryption_asked, s3::parse_encryption_headers(context.fields()));
   CO_S3(const RequestedAcl asked_acl, co_await requested_acl(context));
   CO_S3(Placement placement, place_new_object(context, asked_acl));
   CO_S3(const Found source, co_await find_source(context, !replace_tags));
   const metadata::ObjectVersion& object = source.lookup.object;
   if (!replace_tags && !object.tags.empty() && !may_also(context, auth::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);
   if (object.size > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
-  if (!replace && source.named.bucket == context.bucket->name && source.named.key == context.request.key && !source.named.version.given()) {
+  if (!replace && !encryption_asked.any() && source.named.bucket == context.bucket->name && source.named.key == context.request.key && !source.named.version.given()) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.");
   }
   metadata::CopyObject request;
@@ -173,26 +231,40 @@ Answer<Response> copy_object(Context& context) {
   request.source_key = source.named.key;
   request.source_version = object.version;
   request.source_etag = object.etag;
-  if (const auto name = context.fields().find("x-amz-checksum-algorithm")) {
-    const auto algorithm = model::parse_checksum_algorithm(*name);
-    if (!algorithm) co_return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
-    const bool there = object.checksum && object.checksum->algorithm == *algorithm && object.checksum->type == model::ChecksumType::kFullObject;
-    if (!there) {
-      CO_S3(Digests digests, co_await read_digests(context, object, 0, object.size, *algorithm));
-      request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, std::move(digests.checksum)};
-    }
+  CO_S3(const auto algorithm, missing_checksum(context.fields(), object));
+  CO_S3(const ObjectKey source_key, co_await open_object_key(context, {object.encryption, source.lookup.bucket_id, source.named.key}, s3::kSourcePrefix));
+  const bool as_rows = same_key_management(context, source_key, choice);
+  CO_S3(const ObjectKey target_key, co_await make_object_key(context, std::move(choice), as_rows ? source_key.data_key : crypto::Secret()));
+  request.put.version.encryption = target_key.encoded();
+  const SourceRange whole{object, source_key, 0, object.size};
+  uint64_t ring_epoch = 0;
+  if (!as_rows) {
+    const auto chosen = algorithm.value_or(object.checksum ? object.checksum->algorithm : model::ChecksumAlgorithm::kCrc64Nvme);
+    CO_S3(Rewritten written, co_await rewrite(context, whole, chosen, target_key));
+    request.put.version.size = object.size;
+    request.put.version.etag = target_key.etag_of(written.digests.md5_hex);
+    request.put.version.checksum = model::Checksum{chosen, model::ChecksumType::kFullObject, std::move(written.digests.checksum)};
+    request.put.version.extents = std::move(written.extents);
+    ring_epoch = written.ring_epoch;
+  } else if (algorithm) {
+    CO_S3(Digests digests, co_await read_digests(context, whole, *algorithm, nullptr));
+    request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, std::move(digests.checksum)};
   }
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context);
+    request.put.context = commit_context(context, ring_epoch);
     request.put.versioning = context.bucket->versioning;
     request.put.version.retention = retention_for(context, attributes.retention);
-    return context.services.store.copy_object(request);
+    return as_rows ? context.services.store.copy_object(request) : context.services.store.put_object(request.put);
   });
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, request.put.version.extents);
+    co_return std::unexpected(outcome.error());
+  }
   s3::XmlWriter xml("CopyObjectResult");
   write_copied(xml, outcome->etag, outcome->last_modified);
-  if (request.put.version.checksum) write_checksum(xml, *request.put.version.checksum, object.part_count, true);
+  if (request.put.version.checksum) write_checksum(xml, *request.put.version.checksum, as_rows ? object.part_count : 0, true);
   Response response = xml_response(std::move(xml));
+  add_encryption_headers(response.head.fields, target_key, true);
   add_source_version(response, source);
   add_version_header(response.head.fields, context, outcome->version, outcome->is_null);
   add_expiration_header(response.head.fields, context, request.put.version, *outcome);
@@ -227,28 +299,44 @@ Answer<Response> upload_part_copy(Context& context) {
   CO_S3(const metadata::UploadLookup upload, co_await context.services.store.find_upload({context.bucket->id, *upload_id, context.request.key, 0, 0, context.metadata_deadline()}));
   if (upload.status != metadata::LookupStatus::kFound) co_return std::unexpected(to_s3(missing, context));
   const auto algorithm = upload.upload.checksum_algorithm.value_or(model::ChecksumAlgorithm::kCrc64Nvme);
-  CO_S3(const Digests digests, co_await read_digests(context, object, offset, length, algorithm));
+  CO_S3(const ObjectKey target_key, co_await open_upload_key(context, upload.upload));
+  CO_S3(const ObjectKey source_key, co_await open_object_key(context, {object.encryption, source.lookup.bucket_id, source.named.key}, s3::kSourcePrefix));
+  const SourceRange range{object, source_key, offset, length};
+  // An upload has one data key of its own, so only plaintext can be shared.
+  const bool as_rows = source_key.plaintext() && target_key.plaintext();
+  Rewritten written;
+  if (as_rows) {
+    CO_S3(written.digests, co_await read_digests(context, range, algorithm, nullptr));
+  } else {
+    CO_S3(written, co_await rewrite(context, range, algorithm, target_key));
+  }
+  const std::string etag = target_key.etag_of(written.digests.md5_hex);
   metadata::CopyPart request;
   request.put.upload = *upload_id;
   request.put.key = context.request.key;
   request.put.part.number = static_cast<uint32_t>(*number);
   request.put.part.size = length;
-  request.put.part.etag = digests.md5_hex;
-  request.put.part.checksums = {{algorithm, model::ChecksumType::kFullObject, digests.checksum}};
+  request.put.part.etag = etag;
+  request.put.part.checksums = {{algorithm, model::ChecksumType::kFullObject, written.digests.checksum}};
+  request.put.extents = written.extents;
   request.source_bucket_id = source.lookup.bucket_id;
   request.source_key = source.named.key;
   request.source_version = object.version;
   request.source_etag = object.etag;
   request.source_offset = offset;
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context);
-    return context.services.store.copy_part(request);
+    request.put.context = commit_context(context, written.ring_epoch);
+    return as_rows ? context.services.store.copy_part(request) : context.services.store.put_part(request.put);
   });
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, written.extents);
+    co_return std::unexpected(outcome.error());
+  }
   s3::XmlWriter xml("CopyPartResult");
-  write_copied(xml, digests.md5_hex, context.services.clock.now());
+  write_copied(xml, etag, context.services.clock.now());
   if (upload.upload.checksum_algorithm) write_checksum(xml, request.put.part.checksums.front(), 0, false);
   Response response = xml_response(std::move(xml));
+  add_encryption_headers(response.head.fields, target_key);
   add_source_version(response, source);
   co_return response;
 }

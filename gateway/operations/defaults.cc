@@ -30,8 +30,6 @@ struct Default {
 };
 
 constexpr Default kDefaults[] = {
-    {Operation::kGetBucketEncryption, absent<ErrorCode::kServerSideEncryptionConfigurationNotFoundError>},
-    {Operation::kDeleteBucketEncryption, nothing_to_remove},
     {Operation::kGetBucketLogging, empty_document<kLogging>},
     {Operation::kGetBucketWebsite, absent<ErrorCode::kNoSuchWebsiteConfiguration>},
     {Operation::kDeleteBucketWebsite, nothing_to_remove},

@@ -1,6 +1,7 @@
 // Which handler an operation has; auth's refusals as S3 errors; small bodies.
 #include "gateway/operations/access_handlers.h"
 #include "gateway/operations/handlers.h"
+#include "gateway/operations/object_encryption.h"
 #include "gateway/operations/settings_handlers.h"
 
 namespace rondel::operations {
@@ -70,6 +71,10 @@ Handler find_handler(Operation operation) {
     case Operation::kGetBucketOwnershipControls: return get_ownership_controls;
     case Operation::kPutBucketOwnershipControls: return put_ownership_controls;
     case Operation::kDeleteBucketOwnershipControls: return delete_ownership_controls;
+    case Operation::kGetBucketEncryption: return get_bucket_encryption;
+    case Operation::kPutBucketEncryption: return put_bucket_encryption;
+    case Operation::kDeleteBucketEncryption: return delete_bucket_encryption;
+    case Operation::kUpdateObjectEncryption: return update_object_encryption;
     default: return find_default_handler(operation);
   }
 }

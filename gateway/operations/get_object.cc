@@ -5,6 +5,7 @@
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
+#include "gateway/operations/object_encryption.h"
 #include "gateway/operations/object_headers.h"
 #include "gateway/s3/http_values.h"
 
@@ -98,11 +99,13 @@ std::unexpected<s3::Error> marker_error(const Context& context, const metadata::
 }
 
 Answer<Response> answer_object(Context& context, bool with_bytes) {
+  CO_S3_VOID(s3::refuse_encryption_headers(context.fields()));
   CO_S3(const Wanted wanted, wanted_of(context, with_bytes));
   metadata::ObjectQuery query;
   query.range = wanted.range;
   CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, std::move(query)));
   const metadata::ObjectVersion& object = found.object;
+  CO_S3(const ObjectKey object_key, co_await open_object_key(context, {object.encryption, found.bucket_id, context.request.key}, s3::kTargetPrefix, with_bytes));
   const Verdict verdict = judge(read_conditions(context.fields()), object);
   if (verdict == Verdict::kPreconditionFailed) co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", context.fields().has("If-Match") ? "If-Match" : "If-Unmodified-Since"}});
   if (verdict == Verdict::kNotModified) {
@@ -116,6 +119,7 @@ Answer<Response> answer_object(Context& context, bool with_bytes) {
   http::Fields& fields = response.head.fields;
   add_object_headers(fields, object, *context.bucket, context.request.query);
   add_attribute_headers(fields, object);
+  add_encryption_headers(fields, object_key);
   if (!context.request.query.has("versionId")) add_expiration_header(fields, context, object);
   if (slice.partial && slice.length > 0) {
     fields.add("Content-Range", "bytes " + std::to_string(slice.offset) + "-" + std::to_string(slice.offset + slice.length - 1) + "/" + std::to_string(object.size));
@@ -136,7 +140,7 @@ Answer<Response> answer_object(Context& context, bool with_bytes) {
   }
   response.stream_length = slice.length;
   if (slice.length > 0) {
-    response.stream = context.services.blobs.open_reader(stream_ranges(object.extents, slice.offset, slice.length), deadline_in(context.services.settings.write_timeout));
+    CO_S3(response.stream, open_object_reader(context, object_key, object.extents, slice.offset, slice.length));
   }
   co_return response;
 }
@@ -220,6 +224,7 @@ Answer<Response> get_object_attributes(Context& context) {
   query.parts_max = static_cast<uint32_t>(max_parts);
   CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, std::move(query)));
   const metadata::ObjectVersion& object = found.object;
+  CO_S3(const ObjectKey object_key, co_await open_object_key(context, {object.encryption, found.bucket_id, context.request.key}, s3::kTargetPrefix, false));
   s3::XmlWriter xml("GetObjectAttributesResponse");
   if (wanted.etag) xml.text("ETag", object.etag);
   if (wanted.checksum && object.checksum) {

@@ -49,11 +49,13 @@ Handler find_default_handler(s3::Operation operation);
 // What the body of an upload became: bytes on disks, digests.
 struct ReceivedBody {
   auth::PayloadSummary summary;
+  std::string etag;                        // The MD5, or what stands for it (ObjectKey::etag_of).
   std::vector<metadata::Extent> extents;   // None when it was empty, otherwise one.
   uint64_t ring_epoch = 0;
 };
-// Takes the body to the disks (put_object.cc). What was written is released when it fails.
-Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options);
+// Takes the body to the disks, encrypted with the key (put_object.cc). What was written is released when it fails.
+struct ObjectKey;
+Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options, const ObjectKey& key);
 // Gives up bytes that no commit will name.
 async::Task<void> release(Context& context, const std::vector<metadata::Extent>& extents);
 

@@ -7,6 +7,7 @@
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
+#include "gateway/operations/object_encryption.h"
 #include "gateway/operations/object_headers.h"
 #include "gateway/operations/owners.h"
 #include "gateway/operations/requested_acl.h"
@@ -195,6 +196,24 @@ Response complete_response(const Context& context, const std::string& etag, cons
   return response;
 }
 
+// Whether the client asked for a checksum of the object, or of one of its parts by another than the algorithm every body gets.
+bool has_client_checksums(const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
+  const auto chosen = [](const metadata::Part* part) { return std::ranges::any_of(part->checksums, [](const model::Checksum& sum) { return sum.algorithm != ChecksumAlgorithm::kCrc64Nvme; }); };
+  return upload.checksum_algorithm || std::ranges::any_of(parts, chosen);
+}
+
+// Complete reads no byte, so nothing is opened but SSE-C, whose key must be given for an object made with checksums.
+// Source: CompleteMultipartUpload, S3 API reference (SSECustomerKey).
+Answer<ObjectKey> key_to_complete(Context& context, const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
+  ObjectKey key;
+  if (upload.encryption.empty()) co_return key;
+  CO_S3(key.envelope, encryption::decode(upload.encryption));
+  if (key.mode() != encryption::Mode::kSseC) co_return key;
+  const bool given = context.fields().has("x-amz-server-side-encryption-customer-key");
+  if (!given && !has_client_checksums(upload, parts)) co_return ObjectKey{};
+  co_return co_await open_upload_key(context, upload);
+}
+
 }  // namespace
 
 Answer<Response> create_multipart_upload(Context& context) {
@@ -211,6 +230,9 @@ Answer<Response> create_multipart_upload(Context& context) {
   upload.initiator_account = context.account();
   upload.owner_account = std::move(placement.owner_account);
   upload.acl = std::move(placement.acl);
+  CO_S3(EncryptionChoice choice, choose_encryption(context));
+  CO_S3(const ObjectKey object_key, co_await make_object_key(context, std::move(choice)));
+  upload.encryption = object_key.encoded();
   auto outcome = co_await commit_with(context, [&]() -> async::Task<Result<metadata::CommitOutcome>> {
     metadata::CommitOutcome made;
     CO_TRY(made.status, co_await context.services.store.create_upload(commit_context(context), upload));
@@ -226,6 +248,7 @@ Answer<Response> create_multipart_upload(Context& context) {
     response.head.fields.add("x-amz-checksum-algorithm", std::string(model::to_string(*upload.checksum_algorithm)));
     response.head.fields.add("x-amz-checksum-type", std::string(model::to_string(upload.checksum_type)));
   }
+  add_encryption_headers(response.head.fields, object_key, true);
   co_return response;
 }
 
@@ -233,10 +256,11 @@ Answer<Response> upload_part(Context& context) {
   CO_S3(const uint32_t number, part_number(context));
   CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, 0));
   if (found.status != metadata::LookupStatus::kFound) co_return std::unexpected(no_such_upload(context));
+  CO_S3(const ObjectKey object_key, co_await open_upload_key(context, found.upload));
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = part_algorithm(found.upload);
-  CO_S3(const ReceivedBody body, co_await receive_body(context, options));
+  CO_S3(const ReceivedBody body, co_await receive_body(context, options, object_key));
   if (const auto fits = check_part_checksum(found.upload, body.summary); !fits) {
     co_await release(context, body.extents);
     co_return std::unexpected(fits.error());
@@ -246,7 +270,7 @@ Answer<Response> upload_part(Context& context) {
   request.key = context.request.key;
   request.part.number = number;
   request.part.size = body.summary.size;
-  request.part.etag = body.summary.md5_hex;
+  request.part.etag = body.etag;
   request.part.checksums = {*body.summary.checksum};
   request.extents = body.extents;
   auto outcome = co_await commit_with(context, [&] {
@@ -258,7 +282,8 @@ Answer<Response> upload_part(Context& context) {
     co_return std::unexpected(outcome.error());
   }
   Response response = empty_response(200);
-  response.head.fields.add("ETag", quoted(body.summary.md5_hex));
+  response.head.fields.add("ETag", quoted(body.etag));
+  add_encryption_headers(response.head.fields, object_key);
   if (body.summary.checksum_from_client || found.upload.checksum_algorithm) {
     response.head.fields.add(std::string(model::header_name(body.summary.checksum->algorithm)), checksum_text(*body.summary.checksum, 0));
   }
@@ -274,6 +299,7 @@ Answer<Response> complete_multipart_upload(Context& context) {
     co_return complete_response(context, found.completed->etag, found.completed->checksum, static_cast<uint32_t>(named.size()), *found.completed);
   }
   CO_S3(const auto parts, chosen_parts(found, named));
+  CO_S3(const ObjectKey object_key, co_await key_to_complete(context, found.upload, parts));
   metadata::CompleteUpload request;
   request.upload = found.upload.id;
   request.key = context.request.key;
@@ -296,6 +322,7 @@ Answer<Response> complete_multipart_upload(Context& context) {
   metadata::ObjectVersion made;
   made.tags = found.upload.tags;
   add_expiration_header(response.head.fields, context, made, *outcome);
+  add_encryption_headers(response.head.fields, object_key);
   co_return response;
 }
 

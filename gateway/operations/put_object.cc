@@ -4,6 +4,7 @@
 #include "gateway/operations/conditions.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_attributes.h"
+#include "gateway/operations/object_encryption.h"
 #include "gateway/operations/object_headers.h"
 #include "gateway/operations/requested_acl.h"
 #include "gateway/s3/http_values.h"
@@ -27,7 +28,7 @@ metadata::ObjectVersion new_version(Placement placement, metadata::Headers heade
   metadata::ObjectVersion version;
   static_cast<metadata::Attributes&>(version) = std::move(attributes);
   version.size = body.summary.size;
-  version.etag = body.summary.md5_hex;
+  version.etag = body.etag;
   version.owner_account = std::move(placement.owner_account);
   version.acl = std::move(placement.acl);
   version.checksum = body.summary.checksum;
@@ -66,7 +67,19 @@ Response put_response(const Context& context, const metadata::CommitOutcome& out
   return response;
 }
 
-Answer<Response> append(Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes, Placement placement) {
+// Bytes behind an object are encrypted as it is: headers may ask for that, or for nothing.
+Answer<ObjectKey> key_of_appended(Context& context, const metadata::ObjectLookup& found) {
+  CO_S3(const s3::EncryptionHeaders asked, s3::parse_encryption_headers(context.fields()));
+  CO_S3(ObjectKey key, co_await open_object_key(context, {found.object.encryption, context.bucket->id, context.request.key}, s3::kTargetPrefix));
+  using encryption::Mode;
+  const Mode wanted = asked.sse == s3::Sse::kS3 ? Mode::kSseS3 : asked.sse == s3::Sse::kKms ? Mode::kSseKms : key.mode();
+  if (wanted != key.mode() || (!asked.key_id.empty() && asked.key_id != key.envelope.key_id)) {
+    co_return s3::fail(ErrorCode::kInvalidRequest, "The encryption parameters are not applicable to this object.");
+  }
+  co_return key;
+}
+
+Answer<Response> append(Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes, Placement placement, EncryptionChoice choice) {
   if (context.bucket->versioning != metadata::Versioning::kNever) co_return s3::fail(ErrorCode::kInvalidBucketState);
   metadata::ObjectQuery query;
   query.bucket = context.bucket->name;
@@ -75,10 +88,11 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   CO_S3(metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
   const bool exists = found.status == metadata::LookupStatus::kFound;
   if ((exists ? found.object.size : 0) != offset) co_return s3::fail(ErrorCode::kInvalidWriteOffset);
+  CO_S3(const ObjectKey object_key, exists ? co_await key_of_appended(context, found) : co_await make_object_key(context, std::move(choice)));
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = exists && found.object.checksum ? found.object.checksum->algorithm : model::ChecksumAlgorithm::kCrc64Nvme;
-  CO_S3(const ReceivedBody body, co_await receive_body(context, options));
+  CO_S3(const ReceivedBody body, co_await receive_body(context, options, object_key));
   metadata::AppendObject request;
   request.offset = offset;
   request.expected_etag = exists ? found.object.etag : "";
@@ -88,9 +102,10 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   if (exists) placement = {found.object.owner_account, found.object.acl};
   request.put.version = new_version(std::move(placement), std::move(headers), std::move(attributes), body);
   if (exists) {
-    request.put.version.etag = appended_etag(found.object, body.summary.md5_hex);
+    request.put.version.etag = appended_etag(found.object, body.etag);
     request.put.version.checksum = appended_checksum(found.object, body.summary);
   }
+  request.put.version.encryption = object_key.encoded();
   auto outcome = co_await commit_with(context, [&] {
     request.put.context = commit_context(context, body.ring_epoch);
     return context.services.store.append_object(request);
@@ -100,8 +115,27 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
     co_return std::unexpected(outcome.error());
   }
   Response response = put_response(context, *outcome, request.put.version);
+  add_encryption_headers(response.head.fields, object_key, true);
   response.head.fields.add("x-amz-object-size", std::to_string(outcome->size));
   co_return response;
+}
+
+// The envelope of the source for the target's key. SSE-C: AWS does not rename such objects.
+Answer<void> seal_for_rename(Context& context, metadata::RenameObject& request) {
+  metadata::ObjectQuery query;
+  query.bucket = context.bucket->name;
+  query.key = request.source_key;
+  query.deadline = context.metadata_deadline();
+  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  if (found.status != metadata::LookupStatus::kFound) co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", request.source_key}});
+  if (found.object.encryption.empty()) co_return s3::S3Result<void>{};
+  CO_S3(const encryption::Envelope envelope, encryption::decode(found.object.encryption));
+  if (envelope.mode == encryption::Mode::kSseC) co_return s3::fail(ErrorCode::kNotImplemented, "Objects encrypted with customer provided keys cannot be renamed");
+  CO_S3(ObjectKey opened, co_await open_object_key(context, {found.object.encryption, found.bucket_id, request.source_key}, s3::kTargetPrefix));
+  CO_S3(const ObjectKey sealed, co_await make_object_key(context, {envelope, std::nullopt}, std::move(opened.data_key)));
+  request.source_version = found.object.version;
+  request.encryption = sealed.encoded();
+  co_return s3::S3Result<void>{};
 }
 
 }  // namespace
@@ -112,12 +146,12 @@ async::Task<void> release(Context& context, const std::vector<metadata::Extent>&
   (void)co_await context.services.store.release_streams(extents, context.metadata_deadline());
 }
 
-Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options) {
+Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options, const ObjectKey& key) {
   auto opened = auth::PayloadReader::open(context.exchange, context.identity, options);
   if (!opened) co_return std::unexpected(to_s3(opened.error()));
   auth::PayloadReader& reader = **opened;
   if (!reader.size() && context.request.operation != s3::Operation::kPostObject) co_return s3::fail(ErrorCode::kMissingContentLength);
-  const auto writer = context.services.blobs.open_writer(reader.size(), deadline_in(context.services.settings.write_timeout));
+  const auto writer = open_object_writer(context, key, reader.size());
   std::expected<void, s3::Error> done = co_await pump(reader, *writer);
   blobs::WrittenStream stream;
   if (done) {
@@ -135,8 +169,9 @@ Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options
   }
   ReceivedBody body;
   body.summary = reader.summary();
+  body.etag = key.etag_of(body.summary.md5_hex);
   body.ring_epoch = stream.ring_epoch;
-  if (stream.size > 0) body.extents = {{0, stream.id, stream.size, 0, stream.size}};
+  if (stream.size > 0) body.extents = {{0, stream.id, stream.size, 0, body.summary.size}};
   co_return body;
 }
 
@@ -144,17 +179,20 @@ Answer<Response> put_object(Context& context) {
   CO_S3_VOID(check_object_settings(context.fields()));
   CO_S3(metadata::Headers headers, stored_headers(context.fields()));
   CO_S3(metadata::Attributes attributes, requested_attributes(context));
+  CO_S3(EncryptionChoice choice, choose_encryption(context));
   CO_S3(const RequestedAcl asked_acl, co_await requested_acl(context));
   CO_S3(Placement placement, place_new_object(context, asked_acl));
   if (const auto text = context.fields().find("x-amz-write-offset-bytes")) {
     const auto offset = s3::parse_decimal(*text);
     if (!offset) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
-    co_return co_await append(context, *offset, std::move(headers), std::move(attributes), std::move(placement));
+    co_return co_await append(context, *offset, std::move(headers), std::move(attributes), std::move(placement), std::move(choice));
   }
+  CO_S3(const ObjectKey object_key, co_await make_object_key(context, std::move(choice)));
+  attributes.encryption = object_key.encoded();
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = model::ChecksumAlgorithm::kCrc64Nvme;
-  CO_S3(const ReceivedBody body, co_await receive_body(context, options));
+  CO_S3(const ReceivedBody body, co_await receive_body(context, options, object_key));
   metadata::PutObject request;
   request.key = context.request.key;
   request.conditions = write_conditions(context.fields());
@@ -171,7 +209,9 @@ Answer<Response> put_object(Context& context) {
     if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
     co_return std::unexpected(outcome.error());
   }
-  co_return put_response(context, *outcome, request.version);
+  Response response = put_response(context, *outcome, request.version);
+  add_encryption_headers(response.head.fields, object_key, true);
+  co_return response;
 }
 
 // The extension follows RenameObject of directory buckets: x-amz-rename-source names a key of the same bucket.
@@ -190,10 +230,16 @@ Answer<Response> rename_object(Context& context) {
   request.target_key = context.request.key;
   request.source_conditions = read_conditions(context.fields(), "x-amz-rename-source-");
   request.target_conditions = read_conditions(context.fields());
-  auto outcome = co_await commit_with(context, [&] {
+  const auto rename = [&] {
     request.context = commit_context(context);
     return context.services.store.rename_object(request);
-  });
+  };
+  auto outcome = co_await commit_with(context, rename);
+  // An envelope is bound to its key: it is sealed for the new one and the commit asked again.
+  if (!outcome && outcome.error().code == ErrorCode::kOperationAborted) {
+    CO_S3_VOID(co_await seal_for_rename(context, request));
+    outcome = co_await commit_with(context, rename);
+  }
   if (!outcome) co_return std::unexpected(outcome.error());
   co_return empty_response(200);
 }

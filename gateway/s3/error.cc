@@ -102,6 +102,8 @@ constexpr Row kRows[] = {
     {ErrorCode::kMalformedACLError, "MalformedACLError", 400, "The XML you provided was not well-formed or did not validate against our published schema"},
     {ErrorCode::kMalformedPolicy, "MalformedPolicy", 400, "The policy is malformed"},
     {ErrorCode::kUnresolvableGrantByEmailAddress, "UnresolvableGrantByEmailAddress", 400, "The e-mail address you provided does not match any account on record."},
+    {ErrorCode::kKmsNotFoundException, "KMS.NotFoundException", 400, "The specified KMS key does not exist."},
+    {ErrorCode::kKmsDisabledException, "KMS.DisabledException", 400, "The specified KMS key is disabled."},
 };
 
 const Row& row_of(ErrorCode code) { return kRows[static_cast<size_t>(code)]; }

@@ -31,7 +31,7 @@ enum class ErrorCode {
   kXAmzContentChecksumMismatch, kXAmzContentSHA256Mismatch, kInvalidChunkSizeError, kNoSuchTagSetError, kAccessForbidden, kBadRequest,
   kIncorrectNumberOfFilesInPostRequest, kInvalidPolicyDocument, kMalformedPOSTRequest, kMaxPostPreDataLengthExceededError,
   kIllegalVersioningConfigurationException, kInvalidRetentionPeriod, kAccessControlListNotSupported, kInvalidBucketAclWithObjectOwnership,
-  kMalformedACLError, kMalformedPolicy, kUnresolvableGrantByEmailAddress,
+  kMalformedACLError, kMalformedPolicy, kUnresolvableGrantByEmailAddress, kKmsNotFoundException, kKmsDisabledException,
 };
 
 // Above the number of codes.

@@ -260,7 +260,7 @@ async::Task<Result<CommitOutcome>> PostgresStore::append_object(AppendObject req
 
 async::Task<Result<CommitOutcome>> PostgresStore::rename_object(RenameObject request) {
   static const std::string sql = "select * from rename_object($1, $2, $3, $4, $5, " + conditions_expression(6) + ", " +
-                                 conditions_expression(12) + ")";
+                                 conditions_expression(12) + ", $18, $19)";
   const Deadline deadline = request.context.deadline;
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
     PgParameters parameters;
@@ -271,6 +271,8 @@ async::Task<Result<CommitOutcome>> PostgresStore::rename_object(RenameObject req
     parameters.add_bytes(raw(clock_.next().view()));
     add_conditions(parameters, request.source_conditions);
     add_conditions(parameters, request.target_conditions);
+    parameters.add_optional_bytes(raw_or_null(request.source_version));
+    parameters.add_optional_bytes(request.encryption.empty() ? std::nullopt : std::optional(request.encryption));
     return one_outcome(connection.run(sql, parameters, until));
   };
   co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));

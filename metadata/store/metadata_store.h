@@ -52,6 +52,7 @@ enum class CommitStatus : uint8_t {
   kQuotaExceeded,
   kInvalidChecksum,       // COMPLETE: a part's or the object's checksum differs from the one given.
   kObjectLocked,          // Retention or a legal hold protects the version, or forbids this change of its retention.
+  kEncrypted,             // RENAME: the source has an envelope, and none for the target's key was given, or of another version.
 };
 
 struct CommitOutcome {
@@ -106,6 +107,9 @@ struct RenameObject {
   std::string target_key;
   Conditions source_conditions;
   Conditions target_conditions;
+  // The envelope for the target's key, of this version of the source: an encrypted object is not renamed without (kEncrypted).
+  model::VersionId source_version;
+  std::string encryption;
 };
 
 struct DeleteObject {

@@ -440,11 +440,30 @@ TEST_F(MetadataStoreContract, AppendGrowsAndChecksTheOffset) {
 TEST_F(MetadataStoreContract, RenameMovesAndReplaces) {
   put("from", 3);
   put("to", 4);
-  EXPECT_EQ(run(store().rename_object({context(), "from", "to", {}, {}})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(store().rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("from").status, LookupStatus::kNoSuchKey);
   EXPECT_EQ(find("to").object.size, 3u);
-  EXPECT_EQ(run(store().rename_object({context(), "from", "to", {}, {}})).status, CommitStatus::kNoSuchKey);
+  EXPECT_EQ(run(store().rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kNoSuchKey);
   EXPECT_EQ(usage().objects, 1u);
+}
+
+TEST_F(MetadataStoreContract, AnEncryptedObjectIsRenamedWithAnEnvelopeOfItsNewKey) {
+  PutObject encrypted = put_request("secret", 3);
+  encrypted.version.encryption = "for secret";
+  run(store().put_object(encrypted));
+  const auto version = find("secret").object.version;
+  RenameObject rename{.context = context(), .source_key = "secret", .target_key = "moved"};
+  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kEncrypted);
+  rename.encryption = "for moved";
+  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kEncrypted);   // Of no version.
+  rename.source_version = version;
+  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(find("moved").object.encryption, "for moved");
+  // A plain one never gets an envelope.
+  put("plain", 1);
+  rename.source_key = "plain";
+  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(find("moved").object.encryption, "");
 }
 
 TEST_F(MetadataStoreContract, ListingFoldsPagesAndResumes) {

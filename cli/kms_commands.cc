@@ -1,0 +1,88 @@
+#include "cli/kms_commands.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "cli/database_target.h"
+#include "common/async/event_loop.h"
+#include "gateway/encryption/key_ring.h"
+#include "gateway/encryption/vault.h"
+
+namespace rondel::cli {
+namespace {
+
+using encryption::KeyManagement;
+
+constexpr Duration kPatience = std::chrono::seconds(10);
+
+struct VaultTarget {
+  std::string address;
+  std::string token_file;
+  std::string mount = "transit";
+};
+
+using Work = std::function<async::Task<Result<void>>(KeyManagement&)>;
+
+async::Task<Result<void>> with_vault(encryption::VaultOptions options, Work work) {
+  encryption::VaultKeyManagement vault(std::move(options));
+  co_return co_await work(vault);
+}
+
+Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const Work& work) {
+  if (!vault.address.empty()) {
+    encryption::VaultOptions options;
+    TRY(options.endpoint, http::Endpoint::parse(vault.address));
+    options.token_file = vault.token_file;
+    options.mount = vault.mount;
+    options.timeout = kPatience;
+    return async::block_on(with_vault(std::move(options), work));
+  }
+  TRY(const Database database, find_database(target));
+  const auto store = metadata::make_postgres_kms_key_store(database.dsn);
+  encryption::KeyRing ring(*store, {crypto::Secret(database.master_key), {}});
+  return async::block_on(work(ring));
+}
+
+async::Task<Result<void>> print_keys(KeyManagement& keys) {
+  CO_TRY(const auto all, co_await keys.list(deadline_in(kPatience)));
+  for (const encryption::KeyDescription& key : all) {
+    fmt::print("{:<40} version {:<4} {:<9} {:%Y-%m-%dT%H:%M:%SZ}\n", key.name, key.newest_version, key.enabled ? "enabled" : "disabled",
+               std::chrono::floor<std::chrono::seconds>(key.created_at));
+  }
+  co_return Result<void>{};
+}
+
+int report(const Result<void>& result) {
+  if (result) return 0;
+  fmt::print(stderr, "rondel: {}\n", result.error().message);
+  return 1;
+}
+
+}  // namespace
+
+void add_kms_commands(CLI::App& app, int* status) {
+  CLI::App* kms = app.add_subcommand("kms", "Keys that objects are encrypted under")->require_subcommand(1);
+  auto target = add_database_options(*kms);
+  auto vault = std::make_shared<VaultTarget>();
+  kms->add_option("--vault-address", vault->address, "Vault's transit engine instead of the cluster's key ring, http(s)://host:port");
+  kms->add_option("--vault-token-file", vault->token_file, "File with Vault's token");
+  kms->add_option("--vault-mount", vault->mount, "Path of the transit engine")->capture_default_str();
+  kms->add_subcommand("list", "All keys")->callback([=] { *status = report(run(*target, *vault, print_keys)); });
+  auto name = std::make_shared<std::string>();
+  const auto named = [&](const char* verb, const char* help, auto act) {
+    CLI::App* sub = kms->add_subcommand(verb, help);
+    sub->add_option("key", *name, "Name of the key")->required();
+    sub->callback([=] { *status = report(run(*target, *vault, [name, act](KeyManagement& keys) { return act(keys, *name, deadline_in(kPatience)); })); });
+  };
+  named("create", "Make a key", [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.create(std::move(key), deadline); });
+  named("rotate", "Add a version: what is encrypted from now on uses it, older objects still open",
+        [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.rotate(std::move(key), deadline); });
+  named("enable", "Let a disabled key work again", [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.set_enabled(std::move(key), true, deadline); });
+  named("disable", "Refuse the key: objects under it cannot be read or written until it is enabled",
+        [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.set_enabled(std::move(key), false, deadline); });
+}
+
+}  // namespace rondel::cli

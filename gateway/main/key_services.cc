@@ -1,0 +1,46 @@
+#include "gateway/main/key_services.h"
+
+#include "gateway/encryption/vault.h"
+
+namespace rondel::gateway {
+
+Result<void> check_key_settings(const config::Settings& settings) {
+  if (settings.text("kms.provider") != "vault") return {};
+  TRY(const http::Endpoint endpoint, http::Endpoint::parse(settings.text("kms.vault_address")));
+  (void)endpoint;
+  if (settings.text("kms.vault_token_file").empty()) return fail(ErrorCode::kInvalidArgument, "kms.vault_token_file: Vault wants a token");
+  if (settings.text("kms.vault_mount").empty()) return fail(ErrorCode::kInvalidArgument, "kms.vault_mount: must not be empty");
+  return {};
+}
+
+Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock) {
+  TRY_VOID(check_key_settings(settings));
+  const std::string& default_key = settings.text("kms.default_key");
+  const bool by_vault = settings.text("kms.provider") == "vault";
+  KeyServices services;
+  services.store = metadata::make_postgres_kms_key_store(settings.text("metadata.dsn"));
+  encryption::KeyRingOptions ring;
+  ring.master_key = crypto::Secret(master_key);
+  ring.self_made = {std::string(encryption::kSseS3Key)};
+  if (!by_vault) ring.self_made.push_back(default_key);
+  ring.clock = &clock;
+  services.ring = std::make_unique<encryption::KeyRing>(*services.store, std::move(ring));
+  if (by_vault) {
+    encryption::VaultOptions vault;
+    TRY(vault.endpoint, http::Endpoint::parse(settings.text("kms.vault_address")));
+    vault.token_file = settings.text("kms.vault_token_file");
+    vault.mount = settings.text("kms.vault_mount");
+    vault.name_space = settings.text("kms.vault_namespace");
+    vault.timeout = settings.duration("kms.timeout");
+    services.vault = std::make_unique<encryption::VaultKeyManagement>(std::move(vault));
+  }
+  encryption::ObjectKeysOptions keys;
+  keys.default_kms_key = default_key;
+  keys.bucket_key_life = settings.duration("kms.bucket_key_life");
+  keys.clock = &clock;
+  encryption::KeyManagement& kms = services.vault ? *services.vault : static_cast<encryption::KeyManagement&>(*services.ring);
+  services.object_keys = std::make_unique<encryption::ObjectKeys>(*services.ring, kms, std::move(keys));
+  return services;
+}
+
+}  // namespace rondel::gateway

@@ -1,0 +1,25 @@
+// The keys of a gateway: its key ring, the key management of SSE-KMS, and what operations ask.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/config/config.h"
+#include "gateway/encryption/key_ring.h"
+#include "gateway/encryption/object_keys.h"
+
+namespace rondel::gateway {
+
+// In the order they are made; ended after the loops that use them.
+struct KeyServices {
+  std::unique_ptr<metadata::KmsKeyStore> store;
+  std::unique_ptr<encryption::KeyRing> ring;
+  std::unique_ptr<encryption::KeyManagement> vault;   // Null: the ring is also SSE-KMS's.
+  std::unique_ptr<encryption::ObjectKeys> object_keys;
+};
+
+// kInvalidArgument: kms.* settings that do not go together.
+Result<void> check_key_settings(const config::Settings& settings);
+Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock);
+
+}  // namespace rondel::gateway
