@@ -19,13 +19,15 @@ namespace {
 constexpr size_t kOutgoingBytesMax = 64 << 20;
 constexpr const char* kMethod = "/rondel.storage.v1.Storage/Exchange";
 
-// One Exchange stream, alive until gRPC says it is done.
+// One Exchange stream, alive until gRPC says it is done. Writes are started outside of gRPC's callbacks, so it has a hold on the
+// call, given back once no further write can follow: without it gRPC frees the call while a write is being started.
 class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public std::enable_shared_from_this<Stream> {
  public:
   static std::shared_ptr<Stream> open(const std::shared_ptr<grpc::Channel>& channel, size_t requests_max) {
     auto stream = std::make_shared<Stream>(channel, requests_max);
     stream->self_ = stream;
     stream->stub_.PrepareBidiStreamingCall(&stream->context_, kMethod, {}, stream.get());
+    stream->AddHold();
     stream->StartRead(&stream->incoming_);
     stream->StartCall();
     return stream;
@@ -65,11 +67,11 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   void close() { context_.TryCancel(); }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return;
+    if (!ok) return end();
     auto frames = read_message(incoming_);
     if (!frames) {
       context_.TryCancel();
-      return;
+      return end();
     }
     for (Frame& frame : *frames) dispatch(std::move(frame));
     StartRead(&incoming_);
@@ -78,14 +80,13 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   void OnWriteDone(bool ok) override {
     std::lock_guard lock(mutex_);
     writing_ = false;
-    if (ok && !outgoing_.empty()) write_locked();
+    if (ok && !broken_ && !outgoing_.empty()) write_locked();
   }
 
   void OnDone(const grpc::Status& status) override {
     std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> left;
     {
       std::lock_guard lock(mutex_);
-      broken_ = true;
       left.swap(mailboxes_);
       outgoing_.clear();
       outgoing_bytes_ = 0;
@@ -101,6 +102,15 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     message_ = take_message(outgoing_);
     outgoing_bytes_ -= message_.Length();
     StartWrite(&message_);
+  }
+
+  // Nothing comes any more: nothing is sent any more. Once, at the end of reading.
+  void end() {
+    {
+      std::lock_guard lock(mutex_);
+      broken_ = true;
+    }
+    RemoveHold();
   }
 
   // As it counts in a message.

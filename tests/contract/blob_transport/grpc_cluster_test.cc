@@ -1,10 +1,12 @@
 // The gRPC transport against storage services in this process, their engines on the simulated file system.
 #include <arpa/inet.h>
 #include <grpcpp/security/server_credentials.h>
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <thread>
 
 #include "common/rpc/grpc_blob_transport.h"
 #include "storage-node/service/storage_service.h"
@@ -47,6 +49,19 @@ class SilentPort {
   const int socket_;
   int port_ = 0;
 };
+
+// A port where nobody listens.
+int refusing_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  (void)::bind(socket, reinterpret_cast<sockaddr*>(&address), length);
+  (void)::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
 
 class Node {
  public:
@@ -135,7 +150,30 @@ class GrpcCluster final : public ClusterUnderTest {
   std::unique_ptr<BlobTransport> transport_;
 };
 
+async::Task<void> ask_often(BlobTransport& transport, DiskAddress at, int times, std::atomic<int>& refused) {
+  for (int i = 0; i < times; ++i) {
+    const auto answer = co_await transport.stat(at, {model::StreamId::random(), 0}, deadline_in(std::chrono::seconds(20)));
+    if (!answer && answer.error().code == ErrorCode::kUnavailable) ++refused;
+  }
+}
+
 }  // namespace
+
+// Streams end while other threads send on them, thousands of times.
+TEST(GrpcStreams, MayEndWhileRequestsSend) {
+  GrpcBlobTransportOptions options;
+  const std::string nowhere = "127.0.0.1:" + std::to_string(refusing_port());
+  options.address_of = [&](const model::NodeId&) { return nowhere; };
+  options.reconnect_pause = Duration::zero();
+  const auto transport = make_grpc_blob_transport(std::move(options));
+  const DiskAddress to{model::NodeId::random(), model::DiskId::random()};
+  std::atomic<int> refused{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) threads.emplace_back([&] { async::block_on(ask_often(*transport, to, 10'000, refused)); });
+  }
+  EXPECT_EQ(refused, 8 * 10'000);
+}
 
 std::unique_ptr<ClusterUnderTest> make_grpc_cluster() { return std::make_unique<GrpcCluster>(); }
 
