@@ -50,6 +50,7 @@ HOMES = [
     (r"boost/asio", {"common/http", "common/async"}),
     (r"openssl/", {"common/crypto", "common/http"}),
     (r"grpcpp/|grpc/", {"common/rpc", "storage-node/service", "storage-node/repair", "storage-node/main", "gateway/cluster", "gateway/main"}),
+    (r"grpcpp/create_channel", {"common/rpc"}),
     (r"libpq|pqxx", {"metadata/store"}),
     (r"rocksdb/", {"storage-node/index"}),
     (r"prometheus/", {"common/metrics"}),

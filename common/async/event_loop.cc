@@ -82,6 +82,14 @@ void EventLoop::post(Function function) {
   if (wake) boost::asio::post(impl_->context, [impl = impl_.get()] { impl->drain(); });
 }
 
+void EventLoop::discard_posted() {
+  for (std::vector<Function> dropped(1); !dropped.empty();) {
+    dropped.clear();
+    std::lock_guard lock(impl_->mutex);
+    dropped.swap(impl_->queue);
+  }
+}
+
 std::unique_ptr<Timer> EventLoop::call_at(SteadyTime when, Function function) {
   return std::make_unique<AsioTimer>(impl_->context, when, std::move(function));
 }

@@ -44,6 +44,10 @@ class EventLoop {
   // Never runs it inline. Posts from other threads share one wake-up.
   void post(Function function);
 
+  // Destroys what was posted and never ran, and what that posts in turn. Only when run() has ended for good: a service that ends
+  // does it for all of its loops before it destroys the first, since a function of one may hold sockets of another.
+  void discard_posted();
+
   // Runs `function` once at `when`, unless the Timer is destroyed first. On the loop's thread only.
   std::unique_ptr<Timer> call_at(SteadyTime when, Function function);
 

@@ -33,6 +33,7 @@ class LoopThreads {
     for (auto& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
+    for (auto& loop : loops_) loop->discard_posted();
   }
 
  private:

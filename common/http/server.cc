@@ -16,6 +16,8 @@ using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_typ
 struct Shard {
   async::EventLoop* loop = nullptr;
   std::unordered_set<std::shared_ptr<Connection>> connections;
+  std::unique_ptr<async::Timer> watch;
+  int rounds = 0;
 };
 
 // Owned by the server object and by everything that runs on the loops, so that late callbacks find it alive.
@@ -24,9 +26,9 @@ struct State : std::enable_shared_from_this<State> {
   Handler handler;
   std::vector<std::shared_ptr<Shard>> shards;
   std::unique_ptr<Acceptor> acceptor;       // On the first loop.
+  std::unique_ptr<async::Timer> retry;      // On the first loop.
   ServerCounters counters;
   std::atomic<bool> stopping{false};
-  std::atomic<bool> dead{false};
   std::mutex tls_mutex;
   std::shared_ptr<asio::ssl::context> tls;  // Guarded by tls_mutex.
   int64_t tls_version = 0;                  // Guarded by tls_mutex.
@@ -102,9 +104,9 @@ void accept_next(const std::shared_ptr<State>& state) {
         if (state->stopping.load() || error == asio::error::operation_aborted) return;
         if (error) {
           // Out of descriptors, mostly: go on when some may have been closed.
-          async::EventLoop* loop = state->shards.front()->loop;
-          auto timer = std::make_shared<std::unique_ptr<async::Timer>>();
-          *timer = loop->call_at(deadline_in(std::chrono::milliseconds(50)), [state, timer] { accept_next(state); });
+          state->retry = state->shards.front()->loop->call_at(deadline_in(std::chrono::milliseconds(50)), [weak = std::weak_ptr(state)] {
+            if (const auto still = weak.lock()) accept_next(still);
+          });
           return;
         }
         if (state->counters.connections.load() >= state->options.connections_max) {
@@ -119,17 +121,21 @@ void accept_next(const std::shared_ptr<State>& state) {
       });
 }
 
-// Once a second on each loop: deadlines of connections, certificate files.
-async::Task<void> watch(std::shared_ptr<State> state, std::shared_ptr<Shard> shard) {
-  int round = 0;
-  while (!state->dead.load()) {
-    co_await async::sleep_for(std::chrono::milliseconds(state->stopping.load() ? 50 : 500));
-    const SteadyTime now = std::chrono::steady_clock::now();
-    for (const auto& connection : std::vector(shard->connections.begin(), shard->connections.end())) {
-      connection->check_deadline(now);
-    }
-    if (shard == state->shards.front() && ++round % 20 == 0) state->reload_tls_if_changed();
+// Again and again on each loop: deadlines of connections, certificate files.
+void watch(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& shard) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  for (const auto& connection : std::vector(shard->connections.begin(), shard->connections.end())) {
+    connection->check_deadline(now);
   }
+  if (shard == state->shards.front() && ++shard->rounds % 20 == 0) state->reload_tls_if_changed();
+  const auto pause = std::chrono::milliseconds(state->stopping.load() ? 50 : 500);
+  shard->watch = shard->loop->call_at(deadline_in(pause), [weak = std::weak_ptr(state), shard = shard.get()] {
+    const auto still = weak.lock();
+    if (!still) return;
+    for (const auto& one : still->shards) {
+      if (one.get() == shard) watch(still, one);
+    }
+  });
 }
 
 class AsioServer final : public Server {
@@ -138,7 +144,9 @@ class AsioServer final : public Server {
 
   ~AsioServer() override {
     stop();
-    state_->dead.store(true);
+    for (const auto& shard : state_->shards) {
+      shard->loop->post([shard] { shard->watch.reset(); });
+    }
   }
 
   uint16_t port() const override { return port_; }
@@ -211,7 +219,9 @@ Result<std::unique_ptr<Server>> Server::start(std::vector<async::EventLoop*> loo
   TRY_VOID(listen(*state));
   ErrorCodeOf ignored;
   const uint16_t port = state->acceptor->local_endpoint(ignored).port();
-  for (const auto& shard : state->shards) async::spawn(*shard->loop, watch(state, shard));
+  for (const auto& shard : state->shards) {
+    shard->loop->post([state, shard] { watch(state, shard); });
+  }
   state->shards.front()->loop->post([state] { accept_next(state); });
   return std::unique_ptr<Server>(std::make_unique<AsioServer>(std::move(state), port));
 }

@@ -21,6 +21,7 @@ struct State {
   std::shared_ptr<spdlog::logger> logger;
   Options options;
   Level lowest = Level::kInfo;  // Of all modules: one comparison decides most debug lines.
+  const State* replaced = nullptr;
 };
 
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
@@ -178,7 +179,7 @@ Result<void> install(const Options& options) {
   made->options = options;
   made->lowest = options.level;
   for (const auto& [module, level] : options.modules) made->lowest = std::min(made->lowest, level);
-  state().store(made, std::memory_order_release);
+  made->replaced = state().exchange(made, std::memory_order_acq_rel);
   spdlog::drop("rondel");
   spdlog::register_logger(made->logger);
   if (!options.file.empty()) spdlog::flush_every(std::chrono::seconds(1));

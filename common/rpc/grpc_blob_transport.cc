@@ -1,6 +1,5 @@
 #include "common/rpc/grpc_blob_transport.h"
 
-#include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
@@ -8,8 +7,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "common/rpc/channel.hpp"
 #include "common/rpc/frame_stream.hpp"
-#include "common/rpc/peer_role.hpp"
 #include "common/rpc/mailbox.h"
 
 namespace rondel::rpc {
@@ -388,8 +387,7 @@ class GrpcBlobTransport final : public BlobTransport {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     arguments.SetInt("rondel.kind", kind);
-    expect_server(arguments, PeerRole::kNode);
-    return grpc::CreateCustomChannel(address, options_.credentials, arguments);
+    return open_channel(address, options_.credentials, PeerRole::kNode, std::move(arguments));
   }
 
   GrpcBlobTransportOptions options_;

@@ -1,9 +1,8 @@
 #include "gateway/cluster/node_stubs.h"
 
-#include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "common/rpc/peer_role.hpp"
+#include "common/rpc/channel.hpp"
 
 namespace rondel::cluster {
 
@@ -15,9 +14,8 @@ std::shared_ptr<storage::v1::Storage::Stub> NodeStubs::find(const model::NodeId&
     auto& stub = stubs_[known.address];
     if (!stub) {
       grpc::ChannelArguments arguments;
-      rpc::expect_server(arguments, rpc::PeerRole::kNode);
       arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-      stub = storage::v1::Storage::NewStub(grpc::CreateCustomChannel(known.address, credentials_, arguments));
+      stub = storage::v1::Storage::NewStub(rpc::open_channel(known.address, credentials_, rpc::PeerRole::kNode, std::move(arguments)));
     }
     return stub;
   }

@@ -1,13 +1,12 @@
 #include "storage-node/repair/peer_journal.h"
 
-#include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
 #include <map>
 #include <mutex>
 
 #include "common/async/blocking_pool.h"
-#include "common/rpc/peer_role.hpp"
+#include "common/rpc/channel.hpp"
 #include "common/rpc/wire.h"
 #include "proto/storage/v1/storage.grpc.pb.h"
 
@@ -136,8 +135,7 @@ class GrpcPeerJournal final : public PeerJournal {
         grpc::ChannelArguments arguments;
         arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
         arguments.SetMaxReceiveMessageSize(-1);
-        rpc::expect_server(arguments, rpc::PeerRole::kNode);
-        stub = wire::Storage::NewStub(grpc::CreateCustomChannel(known.address, credentials_, arguments));
+        stub = wire::Storage::NewStub(rpc::open_channel(known.address, credentials_, rpc::PeerRole::kNode, std::move(arguments)));
       }
       return stub;
     }

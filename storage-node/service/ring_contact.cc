@@ -1,6 +1,5 @@
 #include "storage-node/service/ring_contact.h"
 
-#include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
 #include <fstream>
@@ -8,7 +7,7 @@
 #include "common/base/encoding.h"
 #include "common/fs/posix_file_system.h"
 #include "common/log/log.h"
-#include "common/rpc/peer_role.hpp"
+#include "common/rpc/channel.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 
@@ -39,9 +38,8 @@ RingContact::RingContact(RingContactOptions options)
   if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  rpc::expect_server(arguments, rpc::PeerRole::kGateway);
   for (const std::string& address : options_.gateways) {
-    gateways_->stubs.push_back(wire::Cluster::NewStub(grpc::CreateCustomChannel(address, options_.credentials, arguments)));
+    gateways_->stubs.push_back(wire::Cluster::NewStub(rpc::open_channel(address, options_.credentials, rpc::PeerRole::kGateway, arguments)));
   }
   load_cache();
 }

@@ -13,6 +13,8 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("RONDEL_BUILD", ROOT / "build" / "dev"))
 
+BROKEN_MEMORY = re.compile(r"ERROR: \w+Sanitizer|runtime error:|double free|corrupted size|free\(\): invalid|malloc\(\): ")
+
 
 class Cluster:
     def __init__(self, port, options=(), nodes=4, gateways=1):
@@ -41,12 +43,22 @@ class Cluster:
                               capture_output=True, text=True, timeout=180)
 
     def wipe(self):
-        keep = os.environ.get("RONDEL_KEEP_DATA")
-        if keep:
-            self.down()
-            return
-        self.down("--wipe")
-        shutil.rmtree(self.data, ignore_errors=True)
+        self.down()
+        reports = self.sanitizer_reports()
+        if not os.environ.get("RONDEL_KEEP_DATA"):
+            self.down("--wipe")
+            shutil.rmtree(self.data, ignore_errors=True)
+        assert not reports, "\n".join(reports)
+
+    def sanitizer_reports(self):
+        """What a sanitizer or the C library wrote of broken memory, with some lines after each find."""
+        reports = []
+        for log in sorted((self.data / "log").glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            for number, line in enumerate(lines):
+                if BROKEN_MEMORY.search(line):
+                    reports += [log.name] + lines[number:number + 12]
+        return reports
 
     @property
     def endpoint(self):

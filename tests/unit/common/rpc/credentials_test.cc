@@ -1,7 +1,6 @@
 // Real certificates, made by deploy/local/certificates.sh, over a real gRPC server.
 #include "common/rpc/credentials.h"
 
-#include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
@@ -9,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "common/rpc/channel.hpp"
 #include "common/rpc/peer_role.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 
@@ -55,9 +55,7 @@ class NodesOnly final : public wire::Cluster::Service {
   }
 
   grpc::StatusCode call(const TlsFiles& caller, PeerRole expected) const {
-    grpc::ChannelArguments arguments;
-    expect_server(arguments, expected);
-    const auto channel = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port_), load_credentials(caller)->channel, arguments);
+    const auto channel = open_channel("127.0.0.1:" + std::to_string(port_), load_credentials(caller)->channel, expected);
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
     wire::HeartbeatReply reply;

@@ -1,0 +1,39 @@
+#include "common/rpc/channel.hpp"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include "common/rpc/peer_role.hpp"
+
+namespace rondel::rpc {
+namespace {
+
+// gRPC's completion threads live as long as some channel that has used them. When the last such channel goes away on one of
+// them, gRPC 1.51 makes that thread join itself and destroys the queue under it: the process dies of a double free. A
+// channel that is never destroyed keeps them; one without credentials connects to nothing.
+void keep_completion_threads() {
+  static const std::shared_ptr<grpc::Channel>* const kept = [] {
+    auto* const channel = new std::shared_ptr<grpc::Channel>(grpc::CreateChannel("none", nullptr));
+    struct Call {
+      grpc::ClientContext context;
+      grpc::Slice nothing;
+      grpc::ByteBuffer request{&nothing, 1};
+      grpc::ByteBuffer response;
+    };
+    const auto call = std::make_shared<Call>();
+    grpc::GenericStub(*channel).UnaryCall(&call->context, "/none", {}, &call->request, &call->response, [call](const grpc::Status&) {});
+    return channel;
+  }();
+  (void)kept;
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                                            PeerRole role, grpc::ChannelArguments arguments) {
+  keep_completion_threads();
+  expect_server(arguments, role);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
+}
+
+}  // namespace rondel::rpc
