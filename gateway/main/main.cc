@@ -46,14 +46,19 @@ ring::FailureDomain failure_domain(const std::string& name) {
 
 std::chrono::seconds whole_seconds(Duration duration) { return std::chrono::ceil<std::chrono::seconds>(duration); }
 
-// The database may start after us: for half a minute we wait.
+Result<model::ClusterId> contact(const std::string& dsn, metadata::ClusterStore& store) {
+  TRY_VOID(metadata::check_server(dsn));
+  return async::block_on(store.cluster_id(deadline_in(5s)));
+}
+
+// The database may start after us, or be recovering: for half a minute we wait.
 Result<model::ClusterId> first_contact(const config::Settings& settings, metadata::ClusterStore& store) {
-  const std::string& dsn = settings.text("metadata.dsn");
   const Deadline end = deadline_in(30s);
   for (;;) {
-    auto checked = metadata::check_server(dsn);
-    if (checked) return async::block_on(store.cluster_id(deadline_in(5s)));
-    if (checked.error().code != ErrorCode::kUnavailable || std::chrono::steady_clock::now() > end) return std::unexpected(checked.error());
+    auto cluster = contact(settings.text("metadata.dsn"), store);
+    if (cluster || std::chrono::steady_clock::now() > end) return cluster;
+    const ErrorCode code = cluster.error().code;
+    if (code != ErrorCode::kUnavailable && code != ErrorCode::kDeadlineExceeded) return cluster;
     std::this_thread::sleep_for(200ms);
   }
 }
