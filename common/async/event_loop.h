@@ -60,7 +60,8 @@ class EventLoop {
 };
 
 // Starts `task` on `loop` and forgets it. An exception that leaves it ends the process with a message: business errors
-// are values. Safe from any thread.
+// are values. What is still suspended when the loop goes is never resumed and never freed: a task that lasts ends first
+// (task_group.h). Safe from any thread.
 void spawn(EventLoop& loop, Task<void> task);
 
 // Suspends on the current loop. REQUIRES: EventLoop::current() != nullptr.

@@ -320,6 +320,24 @@ TEST_F(ServerTest, StoppingEndsConnectionsAfterTheirRequest) {
   EXPECT_TRUE(closes(response));
 }
 
+TEST_F(ServerTest, NothingOfAServerOutlivesItsLoops) {
+  const auto kept = std::make_shared<int>();
+  {
+    async::LoopThreads loops(2);
+    ServerOptions options;
+    options.address = "127.0.0.1";
+    const auto answer = [](Exchange& exchange) -> async::Task<void> { (void)co_await exchange.respond({}, "body"); };
+    const auto server = Server::start(loops.all(), options, [kept, answer](Exchange& exchange) { return answer(exchange); }).value();
+    RawSocket client = RawSocket::connect(server->port());
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(status_of(client.read_response()), "HTTP/1.1 200");
+    server->stop();
+    async::block_on(server->wait_idle(deadline_in(5s)));
+    loops.join();
+  }
+  EXPECT_EQ(kept.use_count(), 1);
+}
+
 TEST_F(ServerTest, APortInUseIsSaid) {
   start();
   ServerOptions options;
