@@ -55,12 +55,19 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     mailboxes_.erase(request);
   }
 
+  // What is sent before the loop looks at its sockets again goes in one message.
   void send(Frame frame) {
-    std::lock_guard lock(mutex_);
-    if (broken_) return;
-    outgoing_bytes_ += size_of(frame);
-    outgoing_.push_back(std::move(frame));
-    if (!writing_) write_locked();
+    async::EventLoop* const loop = async::EventLoop::current();
+    {
+      std::lock_guard lock(mutex_);
+      if (broken_) return;
+      outgoing_bytes_ += size_of(frame);
+      outgoing_.push_back(std::move(frame));
+      if (writing_ || (loop != nullptr && flushing_ == loop)) return;
+      if (loop == nullptr) return write_locked();
+      flushing_ = loop;
+    }
+    loop->post(Flush(shared_from_this()));
   }
 
   void close() { context_.TryCancel(); }
@@ -96,6 +103,27 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   }
 
  private:
+  // What a loop has been asked to do; done when the loop ends instead and destroys it.
+  class Flush {
+   public:
+    explicit Flush(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
+    Flush(Flush&&) = default;
+    Flush& operator=(Flush&&) = delete;
+    ~Flush() { (*this)(); }
+    void operator()() {
+      if (const auto stream = std::exchange(stream_, nullptr)) stream->flush();
+    }
+
+   private:
+    std::shared_ptr<Stream> stream_;
+  };
+
+  void flush() {
+    std::lock_guard lock(mutex_);
+    flushing_ = nullptr;
+    if (!broken_ && !writing_ && !outgoing_.empty()) write_locked();
+  }
+
   void write_locked() {
     writing_ = true;
     message_ = take_message(outgoing_);
@@ -136,6 +164,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   std::deque<Frame> outgoing_;
   size_t outgoing_bytes_ = 0;
   bool writing_ = false;
+  const async::EventLoop* flushing_ = nullptr;   // The loop that was asked last to write what waits.
   bool broken_ = false;
   uint64_t last_request_ = 0;
   std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> mailboxes_;

@@ -1,5 +1,6 @@
 #include "metadata/store/pg_workers.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace rondel::metadata {
@@ -8,8 +9,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Two batches at a time keep the server busy while one of them waits for the disk; more would only make them smaller.
+// One batch at a time gathers what waits meanwhile into the next. A second one runs beside it only when half a batch waits
+// already, or when the first is slow, mostly because it waits for a lock; more would only make them smaller.
 constexpr size_t kActiveMax = 2;
+constexpr auto kSlow = 20ms;
 constexpr auto kConnectPatience = 3s;
 
 }  // namespace
@@ -46,11 +49,21 @@ PgWorkerStatus PgWorkers::status() const {
 }
 
 // One connection always stays free for another lane, so that a slow listing never stops commits.
+size_t PgWorkers::active_limit(Lane lane) const {
+  if (lane == Lane::kSingle) return std::max<size_t>(1, options_.connections - 1);
+  const LaneState& state = lanes_[static_cast<size_t>(lane)];
+  const bool beside = state.waiting.size() * 2 >= options_.batch_max || std::chrono::steady_clock::now() - state.begun > kSlow;
+  return beside ? kActiveMax : 1;
+}
+
+bool PgWorkers::idle() const {
+  return std::ranges::all_of(lanes_, [](const LaneState& state) { return state.waiting.empty(); });
+}
+
 std::optional<Lane> PgWorkers::next_lane() {
   for (size_t i = 0; i < kLanes; ++i) {
     const size_t index = (turn_ + i) % kLanes;
-    const size_t limit = static_cast<Lane>(index) == Lane::kSingle ? std::max<size_t>(1, options_.connections - 1) : kActiveMax;
-    if (lanes_[index].waiting.empty() || lanes_[index].active >= limit) continue;
+    if (lanes_[index].waiting.empty() || lanes_[index].active >= active_limit(static_cast<Lane>(index))) continue;
     turn_ = index + 1;
     return static_cast<Lane>(index);
   }
@@ -89,7 +102,13 @@ void PgWorkers::work() {
     Batch batch;
     {
       std::unique_lock lock(mutex_);
-      ready_.wait(lock, [&] { return stopping_ || (lane = next_lane()).has_value(); });
+      while (!stopping_ && !(lane = next_lane())) {
+        if (idle()) {
+          ready_.wait(lock);
+        } else {
+          ready_.wait_for(lock, kSlow);
+        }
+      }
       if (stopping_) {
         for (LaneState& state : lanes_) {
           for (auto& job : state.waiting) job->fail({ErrorCode::kUnavailable, "shutting down"});
@@ -101,6 +120,7 @@ void PgWorkers::work() {
       batch = take(*lane);
       if (batch.empty()) continue;
       ++lanes_[static_cast<size_t>(*lane)].active;
+      lanes_[static_cast<size_t>(*lane)].begun = std::chrono::steady_clock::now();
       ++busy_;
     }
     if (!connection && std::chrono::steady_clock::now() >= retry_at) {

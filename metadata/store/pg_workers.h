@@ -65,9 +65,12 @@ class PgWorkers {
   struct LaneState {
     std::deque<std::unique_ptr<PgJob>> waiting;
     size_t active = 0;        // Workers in it.
+    SteadyTime begun{};       // When its last batch began.
   };
 
   void work();
+  size_t active_limit(Lane lane) const;
+  bool idle() const;
   std::optional<Lane> next_lane();
   Batch take(Lane lane);
   void fail_all(Batch batch, const Error& error);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <unordered_map>
 
+#include "common/async/coalesce.h"
 #include "common/hash/hash64.h"
 #include "common/log/log.h"
 #include "storage-node/engine/disk_engine.h"
@@ -96,7 +97,7 @@ Result<void> DiskEngine::submit(CommitItem item) {
     queue_bytes_ += weight;
     commit_queue_.push_back(std::move(item));
   }
-  commit_ready_.notify_one();
+  async::Coalesce::once(&commit_ready_, [this] { commit_ready_.notify_one(); });
   return {};
 }
 
@@ -417,7 +418,10 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     if (effect.before) count(*effect.before, -1);
     if (effect.now) count(*effect.now, 1);
   }
-  for (Effect& effect : effects) answer(*effect.item, effect.only_answer ? *std::move(effect.only_answer) : Result<bool>(true));
+  {
+    const async::Coalesce scope;   // The answers of a batch leave in one message.
+    for (Effect& effect : effects) answer(*effect.item, effect.only_answer ? *std::move(effect.only_answer) : Result<bool>(true));
+  }
   if (!news) return;
   std::lock_guard lock(journal_growth_mutex_);
   if (journal_growth_) journal_growth_();

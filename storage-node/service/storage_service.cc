@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 
+#include "common/async/coalesce.h"
 #include "common/rpc/frame_stream.hpp"
 #include "common/rpc/peer_role.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
@@ -23,11 +24,58 @@ constexpr uint32_t kJournalEntriesMax = 4096;
 constexpr size_t kListEntries = 1000;
 constexpr int kDeleteBlobsMax = 100'000;
 
+class ExchangeReactor;
+
+// Frames on their way out of one Exchange stream. Whoever asks to send may outlive the stream.
+class Outbox : public std::enable_shared_from_this<Outbox> {
+ public:
+  explicit Outbox(ExchangeReactor* reactor) : reactor_(reactor) {}
+
+  // In a Coalesce scope everything that is sent goes in one message at its end.
+  void send(rpc::Frame frame) {
+    {
+      std::lock_guard lock(mutex_);
+      if (ended_) return;
+      outgoing_.push_back(std::move(frame));
+    }
+    async::Coalesce::once(this, [self = shared_from_this()] { self->flush(); });
+  }
+
+  void flush() {
+    std::lock_guard lock(mutex_);
+    if (!ended_ && !writing_ && !outgoing_.empty()) write_locked();
+  }
+
+  void written(bool ok) {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (ok && !ended_ && !outgoing_.empty()) write_locked();
+  }
+
+  // False: it had ended before. The reactor is not touched afterwards.
+  bool end() {
+    std::lock_guard lock(mutex_);
+    outgoing_.clear();
+    return !std::exchange(ended_, true);
+  }
+
+ private:
+  void write_locked();
+
+  ExchangeReactor* const reactor_;
+  std::mutex mutex_;
+  grpc::ByteBuffer message_;
+  std::deque<rpc::Frame> outgoing_;
+  bool writing_ = false;
+  bool ended_ = false;
+};
+
 // The server end of one Exchange stream. Deleted when gRPC is done with it and nobody sends any more.
 class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   explicit ExchangeReactor(ExchangeServices services)
-      : session_(std::make_shared<ExchangeSession>(services, [this](rpc::Frame frame) { send(std::move(frame)); })) {
+      : outbox_(std::make_shared<Outbox>(this)),
+        session_(std::make_shared<ExchangeSession>(services, [outbox = outbox_](rpc::Frame frame) { outbox->send(std::move(frame)); })) {
     StartRead(&incoming_);
   }
 
@@ -35,56 +83,40 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
     if (!ok) return end();
     auto frames = rpc::read_message(incoming_);
     if (!frames) return end({grpc::StatusCode::INVALID_ARGUMENT, frames.error().message});
-    for (rpc::Frame& frame : *frames) session_->handle(std::move(frame));
+    {
+      const async::Coalesce scope;
+      for (rpc::Frame& frame : *frames) session_->handle(std::move(frame));
+    }
     StartRead(&incoming_);
   }
 
-  void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
-    writing_ = false;
-    if (ended_) return;
-    if (ok && !outgoing_.empty()) write_locked();
-  }
+  void OnWriteDone(bool ok) override { outbox_->written(ok); }
 
   void OnCancel() override { end(); }
 
   void OnDone() override {
+    (void)outbox_->end();
     session_->close();
     delete this;
   }
 
  private:
-  void send(rpc::Frame frame) {
-    std::lock_guard lock(mutex_);
-    if (ended_) return;
-    outgoing_.push_back(std::move(frame));
-    if (!writing_) write_locked();
-  }
-
-  void write_locked() {
-    writing_ = true;
-    message_ = rpc::take_message(outgoing_);
-    StartWrite(&message_);
-  }
-
   void end(grpc::Status status = grpc::Status::OK) {
-    {
-      std::lock_guard lock(mutex_);
-      if (std::exchange(ended_, true)) return;
-      outgoing_.clear();
-    }
+    if (!outbox_->end()) return;
     session_->close();
     Finish(std::move(status));
   }
 
   grpc::ByteBuffer incoming_;
-  grpc::ByteBuffer message_;
-  std::mutex mutex_;
-  std::deque<rpc::Frame> outgoing_;
-  bool writing_ = false;
-  bool ended_ = false;
+  const std::shared_ptr<Outbox> outbox_;
   std::shared_ptr<ExchangeSession> session_;
 };
+
+void Outbox::write_locked() {
+  writing_ = true;
+  message_ = rpc::take_message(outgoing_);
+  reactor_->StartWrite(&message_);
+}
 
 // A stream whose caller may not open it.
 class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {

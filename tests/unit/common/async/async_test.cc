@@ -4,6 +4,7 @@
 
 #include "common/async/blocking_pool.h"
 #include "common/async/budget.h"
+#include "common/async/coalesce.h"
 #include "common/async/task_group.h"
 
 namespace rondel::async {
@@ -124,6 +125,45 @@ TEST(EventLoop, AStopBeforeRunIsNotLost) {
   });
   loop.run();
   EXPECT_TRUE(ran);
+}
+
+TEST(Coalesce, WithoutAScopeWorkRunsAtOnce) {
+  int runs = 0;
+  Coalesce::once(&runs, [&] { ++runs; });
+  Coalesce::once(&runs, [&] { ++runs; });
+  EXPECT_EQ(runs, 2);
+}
+
+TEST(Coalesce, AScopeRunsWorkOncePerKeyAtItsEndInOrder) {
+  std::vector<int> order;
+  int a = 0, b = 0;
+  {
+    const Coalesce outer;
+    Coalesce::once(&a, [&] { order.push_back(1); });
+    {
+      const Coalesce inner;
+      Coalesce::once(&b, [&] { order.push_back(2); });
+      Coalesce::once(&a, [&] { order.push_back(3); });
+    }
+    EXPECT_TRUE(order.empty());
+  }
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+TEST(Coalesce, WorkThatAsksForMoreGetsIt) {
+  int runs = 0;
+  {
+    const Coalesce scope;
+    Coalesce::once(&runs, [&] { Coalesce::once(&runs, [&] { ++runs; }); });
+  }
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(Coalesce, ScopesOfThreadsAreApart) {
+  int runs = 0;
+  const Coalesce scope;
+  std::thread([&] { Coalesce::once(&runs, [&] { ++runs; }); }).join();
+  EXPECT_EQ(runs, 1);
 }
 
 }  // namespace
