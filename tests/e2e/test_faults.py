@@ -123,6 +123,12 @@ def test_space_comes_back(breakable):
 
     def live():
         return sum(value for _, value in breakable.samples("rondel_node_live_bytes"))
+
+    def at_rest():
+        was = live()
+        time.sleep(3)
+        return live() == was
+    wait_for(at_rest, 120, "what earlier tests left behind to be gone")
     before = live()
     for n in range(12):
         client.put_object(Bucket="faults", Key=f"space/{n}", Body=random.randbytes(2 << 20))
