@@ -440,6 +440,18 @@ begin
   return h.retain_mode is not null and h.retain_until > now_ms() and not (h.retain_mode = 1 and bypass);
 end $$;
 
+-- The row of the current version becomes n.
+create function set_head(n objects) returns void language plpgsql as $$
+begin
+  update objects set version = n.version, is_null = n.is_null, delete_marker = n.delete_marker, shared = n.shared, size = n.size,
+    etag = n.etag, owner_account = n.owner_account, checksum_algorithm = n.checksum_algorithm, checksum_type = n.checksum_type,
+    checksum = n.checksum, headers = n.headers, part_count = n.part_count, extent_count = n.extent_count, manifest = n.manifest,
+    stream = n.stream, stream_size = n.stream_size, stream_offset = n.stream_offset, acl = n.acl, tags = n.tags,
+    retain_mode = n.retain_mode, retain_until = n.retain_until, legal_hold = n.legal_hold, encryption = n.encryption,
+    lone_marker = n.lone_marker, replaced_ms = null
+    where bucket_id = n.bucket_id and key = n.key;
+end $$;
+
 -- Makes n the current version of its key: the one place where a version replaces another. n.version is the caller's clock.
 create function place_version(n objects, versioning smallint, c conditions) returns outcome language plpgsql as $$
 declare
@@ -505,13 +517,7 @@ begin
       n.lone_marker := no_history(n.bucket_id, n.key);
     end if;
   end if;
-  update objects set version = n.version, is_null = n.is_null, delete_marker = n.delete_marker, shared = n.shared, size = n.size,
-    etag = n.etag, owner_account = n.owner_account, checksum_algorithm = n.checksum_algorithm, checksum_type = n.checksum_type,
-    checksum = n.checksum, headers = n.headers, part_count = n.part_count, extent_count = n.extent_count, manifest = n.manifest,
-    stream = n.stream, stream_size = n.stream_size, stream_offset = n.stream_offset, acl = n.acl, tags = n.tags,
-    retain_mode = n.retain_mode, retain_until = n.retain_until, legal_hold = n.legal_hold, encryption = n.encryption,
-    lone_marker = n.lone_marker, replaced_ms = null
-    where bucket_id = n.bucket_id and key = n.key;
+  perform set_head(n);
   o.version := n.version;
   o.is_null := n.is_null;
   o.size := n.size;
@@ -611,11 +617,11 @@ declare
 begin
   select * into h from objects where bucket_id = b and key = k for update;
   if not found then
-    return refusal(case when (c is null) or check_conditions(c, false, null, 0, 0) = 1 then 1 else 6 end);
+    return o;
   end if;
   if (null_version and h.is_null) or (not null_version and h.version = v) then
     if not (c is null) then
-      o.status := check_conditions(c, not h.delete_marker, h.etag, h.size, version_ms(h.version));
+      o.status := check_conditions(c, true, h.etag, h.size, version_ms(h.version));
       if o.status <> 1 then
         return o;
       end if;
@@ -634,10 +640,10 @@ begin
       and version = (select v2.version from versions v2 where v2.bucket_id = b and v2.key = k order by v2.version desc limit 1)
       returning * into w;
     if found then
-      delete from objects where bucket_id = b and key = k;
+      -- In place: whoever waits for the head's row goes on waiting for this one.
       w.replaced_ms := null;
       w.lone_marker := case when w.delete_marker then no_history(b, k) end;
-      insert into objects values (w.*);
+      perform set_head(w::text::objects);
       o.d_objects := o.d_objects + case when w.delete_marker then 0 else 1 end;
     else
       delete from objects where bucket_id = b and key = k;
@@ -650,10 +656,10 @@ begin
     select * into w from versions where bucket_id = b and key = k and version = v;
   end if;
   if not found then
-    return case when (c is null) or check_conditions(c, false, null, 0, 0) = 1 then o else refusal(6) end;
+    return o;
   end if;
   if not (c is null) then
-    o.status := check_conditions(c, not w.delete_marker, w.etag, w.size, version_ms(w.version));
+    o.status := check_conditions(c, true, w.etag, w.size, version_ms(w.version));
     if o.status <> 1 then
       return o;
     end if;
@@ -674,11 +680,12 @@ begin
   return o;
 end $$;
 
--- A batch of DELETEs, sorted by (bucket, key). Modes: 0 current, 1 the version named, 2 the null version.
+-- A batch of DELETEs, sorted by (bucket, key). Conditions are about what is there, a delete marker included (it has no ETag
+-- and no bytes); where nothing is, they refuse nothing and nothing is made. Modes: 0 current, 1 the version named, 2 the null version.
 create function delete_objects(
   bucket_ids bigint[], settings bigint[], keys bytea[], clocks bytea[], versionings smallint[], modes smallint[],
   named bytea[], owners text[], if_match text[], if_none_match text[], if_sizes bigint[], if_times bigint[], if_unmodified bigint[],
-  bypasses boolean[], currents bytea[]
+  bypasses boolean[], guards smallint[]
 ) returns setof outcome language plpgsql as $$
 declare
   o outcome;
@@ -688,9 +695,18 @@ declare
   context smallint;
   last_bucket bigint;
   last_settings bigint;
+  d_objects bigint := 0;
+  d_versions bigint := 0;
+  d_bytes bigint := 0;
 begin
   for i in 1..cardinality(keys) loop
     if last_bucket is distinct from bucket_ids[i] or last_settings is distinct from settings[i] then
+      if last_bucket <> bucket_ids[i] then
+        perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+        d_objects := 0;
+        d_versions := 0;
+        d_bytes := 0;
+      end if;
       context := check_context(bucket_ids[i], settings[i], 0);
       last_bucket := bucket_ids[i];
       last_settings := settings[i];
@@ -704,8 +720,11 @@ begin
         or if_unmodified[i] is not null then
       c := row(if_match[i], if_none_match[i], null, if_unmodified[i], if_sizes[i], if_times[i]);
     end if;
-    if currents[i] is not null then
-      perform 1 from objects where bucket_id = bucket_ids[i] and key = keys[i] and version = currents[i] and not delete_marker for update;
+    if guards[i] <> 0 then
+      perform 1 from objects where bucket_id = bucket_ids[i] and key = keys[i]
+        and case guards[i] when 1 then version = named[i] and not delete_marker
+                           when 2 then version <> named[i]
+                           else version = named[i] and lone_marker end for update;
       if not found then
         return next refusal(5);
         continue;
@@ -713,37 +732,45 @@ begin
     end if;
     if modes[i] <> 0 then
       o := delete_version(bucket_ids[i], keys[i], named[i], modes[i] = 2, c, bypasses[i]);
-    elsif versionings[i] <> 0 then
-      n := row(bucket_ids[i], keys[i], clocks[i], true, true, false, 0, '', owners[i], null, null, null, null, 0, 0, null, null,
-               null, null, null, null, null, null, null, null, null, null);
-      o := place_version(n, versionings[i], c);
     else
       o := refusal(1);
-      select * into h from objects where bucket_id = bucket_ids[i] and key = keys[i] for update;
-      if not found then
-        if not (c is null) then
-          o.status := check_conditions(c, false, null, 0, 0);
+      h := null;
+      if not (c is null) or versionings[i] = 0 then
+        select * into h from objects where bucket_id = bucket_ids[i] and key = keys[i] for update;
+        if not found then
+          return next o;
+          continue;
         end if;
-      else
         if not (c is null) then
           o.status := check_conditions(c, true, h.etag, h.size, version_ms(h.version));
         end if;
-        if o.status = 1 then
-          delete from objects where bucket_id = bucket_ids[i] and key = keys[i];
-          perform release_version(h);
-          o.version := h.version;
-          o.is_null := true;
-          o.d_objects := -1;
-          o.d_versions := -1;
-          o.d_bytes := -h.size;
-        end if;
+      end if;
+      if o.status <> 1 then
+        return next o;
+        continue;
+      end if;
+      if versionings[i] <> 0 then
+        n := row(bucket_ids[i], keys[i], clocks[i], true, true, false, 0, '', owners[i], null, null, null, null, 0, 0, null, null,
+                 null, null, null, null, null, null, null, null, null, null);
+        o := place_version(n, versionings[i], null);
+      else
+        delete from objects where bucket_id = bucket_ids[i] and key = keys[i];
+        perform release_version(h);
+        o.version := h.version;
+        o.is_null := true;
+        o.d_objects := -1;
+        o.d_versions := -1;
+        o.d_bytes := -h.size;
       end if;
     end if;
-    if o.d_objects <> 0 or o.d_versions <> 0 or o.d_bytes <> 0 then
-      perform count_usage(bucket_ids[i], o.d_objects, o.d_versions, o.d_bytes);
-    end if;
+    d_objects := d_objects + o.d_objects;
+    d_versions := d_versions + o.d_versions;
+    d_bytes := d_bytes + o.d_bytes;
     return next o;
   end loop;
+  if d_objects <> 0 or d_versions <> 0 or d_bytes <> 0 then
+    perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+  end if;
 end $$;
 
 -- Locks two keys in the global order, whether their rows exist or not.

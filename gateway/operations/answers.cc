@@ -97,6 +97,10 @@ s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text) {
   return name;
 }
 
+void add_made_version_header(http::Fields& fields, const metadata::CommitOutcome& outcome) {
+  if (!outcome.is_null) fields.add("x-amz-version-id", version_text(outcome.version, false));
+}
+
 void add_version_header(http::Fields& fields, const Context& context, const model::VersionId& version, bool is_null) {
   if (context.bucket->versioning != metadata::Versioning::kNever) fields.add("x-amz-version-id", version_text(version, is_null));
 }

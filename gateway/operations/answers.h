@@ -54,6 +54,8 @@ struct VersionName {
   bool given() const { return id.has_value() || null; }
 };
 s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text);
+// x-amz-version-id of a version that a commit made: AWS tells none for a null version.
+void add_made_version_header(http::Fields& fields, const metadata::CommitOutcome& outcome);
 // x-amz-version-id, unless the bucket never had versions.
 void add_version_header(http::Fields& fields, const Context& context, const model::VersionId& version, bool is_null);
 std::string version_text(const model::VersionId& version, bool is_null);

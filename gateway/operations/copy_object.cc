@@ -266,7 +266,7 @@ Answer<Response> copy_object(Context& context) {
   Response response = xml_response(std::move(xml));
   add_encryption_headers(response.head.fields, target_key, true);
   add_source_version(response, source);
-  add_version_header(response.head.fields, context, outcome->version, outcome->is_null);
+  add_made_version_header(response.head.fields, *outcome);
   add_expiration_header(response.head.fields, context, request.put.version, *outcome);
   co_return response;
 }

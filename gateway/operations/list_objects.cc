@@ -97,6 +97,7 @@ std::string encode_token(const metadata::ListPage& page) {
 }
 
 s3::S3Result<void> apply_token(metadata::ListQuery& query, std::string_view token) {
+  if (token.empty()) return {};
   const auto text = from_base64url(token);
   if (!text || text->empty() || (text->front() != 'k' && text->front() != 'p')) {
     return s3::fail(ErrorCode::kInvalidArgument, "The continuation token provided is incorrect", {{"ArgumentName", "continuation-token"}, {"ArgumentValue", std::string(token)}});

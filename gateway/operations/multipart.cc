@@ -124,11 +124,6 @@ s3::S3Result<std::vector<const metadata::Part*>> chosen_parts(const metadata::Up
       const auto kept = std::ranges::find(known->second->checksums, algorithm, &model::Checksum::algorithm);
       if (!value || kept == known->second->checksums.end() || kept->value != *value) return invalid();
     }
-    if (found.upload.checksum_algorithm && found.upload.checksum_type == ChecksumType::kComposite && part.checksums.empty()) {
-      return s3::fail(ErrorCode::kInvalidRequest, "The upload was created using a " + std::string(model::to_string(*found.upload.checksum_algorithm)) +
-                                                      " checksum. The complete request must include the checksum for each part. It was missing for part " +
-                                                      std::to_string(part.number) + " in the request.");
-    }
     chosen.push_back(known->second);
   }
   return chosen;
@@ -192,7 +187,7 @@ Response complete_response(const Context& context, const std::string& etag, cons
   xml.text("ETag", quoted(etag));
   if (checksum) write_checksum(xml, *checksum, parts, true);
   Response response = xml_response(std::move(xml));
-  if (context.bucket->versioning != metadata::Versioning::kNever) response.head.fields.add("x-amz-version-id", version_text(outcome.version, outcome.is_null));
+  add_made_version_header(response.head.fields, outcome);
   return response;
 }
 

@@ -62,7 +62,7 @@ Response put_response(const Context& context, const metadata::CommitOutcome& out
   Response response = empty_response(200);
   response.head.fields.add("ETag", quoted(outcome.etag));
   if (version.checksum) add_checksum_headers(response.head.fields, *version.checksum, 0);
-  add_version_header(response.head.fields, context, outcome.version, outcome.is_null);
+  add_made_version_header(response.head.fields, outcome);
   add_expiration_header(response.head.fields, context, version, outcome);
   return response;
 }

@@ -54,6 +54,7 @@ S3Result<Tags> checked(Tags tags, size_t tags_max) {
     if (auto good = check_tag(key, value); !good) return std::unexpected(good.error());
     if (!keys.insert(key).second) return fail(ErrorCode::kInvalidTag, "Cannot provide multiple Tags with the same key", {{"TagKey", key}});
   }
+  std::ranges::sort(tags);
   return tags;
 }
 

@@ -13,7 +13,7 @@
 
 namespace rondel::s3 {
 
-using Tags = std::vector<std::pair<std::string, std::string>>;   // In the order sent; keys differ.
+using Tags = std::vector<std::pair<std::string, std::string>>;   // By key; keys differ.
 
 inline constexpr size_t kObjectTagsMax = 10;
 inline constexpr size_t kBucketTagsMax = 50;

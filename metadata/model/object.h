@@ -36,7 +36,7 @@ struct Part {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // Lower-case names, raw values.
 
-// Key and value of each, in the order given.
+// Key and value of each, by key.
 using Tags = std::vector<std::pair<std::string, std::string>>;
 
 // Until when a version may not be removed. Source: "Locking objects with Object Lock", S3 user guide.

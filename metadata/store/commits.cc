@@ -17,7 +17,7 @@ constexpr const char* kPutObjects =
 
 constexpr const char* kDeleteObjects =
     "select * from delete_objects($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[], $6::smallint[], "
-    "$7::bytea[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::bytea[])";
+    "$7::bytea[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::smallint[])";
 
 // One array per attribute; most batches have none at all.
 class AttributeArrays {
@@ -88,6 +88,7 @@ PgParameters put_parameters(const std::vector<PutJob*>& jobs, VersionClock& cloc
 }
 
 int16_t delete_mode(const DeleteObject& request) {
+  if (request.guard == DeleteObject::Guard::kCurrent) return 0;
   if (request.null_version) return 2;
   return request.version ? 1 : 0;
 }
@@ -97,7 +98,7 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
   PgArray buckets(Element::kBigint, n), settings(Element::kBigint, n), keys(Element::kBytes, n), clocks(Element::kBytes, n),
       versionings(Element::kSmallint, n), modes(Element::kSmallint, n), named(Element::kBytes, n), owners(Element::kText, n),
       if_match(Element::kText, n), if_none_match(Element::kText, n), if_sizes(Element::kBigint, n), if_times(Element::kBigint, n),
-      if_unmodified(Element::kBigint, n), bypasses(Element::kBool, n), currents(Element::kBytes, n);
+      if_unmodified(Element::kBigint, n), bypasses(Element::kBool, n), guards(Element::kSmallint, n);
   for (const DeleteObject* request : requests) {
     const Conditions& conditions = request->conditions;
     buckets.add(request->context.bucket_id);
@@ -115,14 +116,13 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
     if_times.add_optional(milliseconds(conditions.if_match_last_modified));
     if_unmodified.add_optional(milliseconds(conditions.if_unmodified_since));
     bypasses.add_bool(request->bypass_governance);
-    request->only_if_current ? currents.add_bytes(raw(request->only_if_current->view())) : currents.add_null();
+    guards.add_small(static_cast<int16_t>(request->guard));
   }
   PgParameters parameters;
   for (PgArray* array : {&buckets, &settings, &keys, &clocks, &versionings, &modes, &named, &owners, &if_match, &if_none_match,
-                         &if_sizes, &if_times, &if_unmodified, &bypasses}) {
+                         &if_sizes, &if_times, &if_unmodified, &bypasses, &guards}) {
     std::move(*array).move_into(parameters);
   }
-  std::move(currents).move_into_if_any(parameters);
   return parameters;
 }
 

@@ -112,6 +112,7 @@ struct RenameObject {
   std::string encryption;
 };
 
+// Conditions are about what is there, a delete marker included; where nothing is, they hold and nothing is made.
 struct DeleteObject {
   CommitContext context;
   std::string key;
@@ -121,8 +122,10 @@ struct DeleteObject {
   Versioning versioning = Versioning::kNever;
   Conditions conditions;
   bool bypass_governance = false;           // The caller may remove versions under governance.
-  // Without `version`: only while this is the current one and no delete marker; otherwise kPreconditionFailed.
-  std::optional<model::VersionId> only_if_current;
+  // What must be true of `version` beside the conditions, otherwise kPreconditionFailed. With kCurrent the request removes the
+  // current one as if no version were named, but only while it is this one and no delete marker.
+  enum class Guard : uint8_t { kNone = 0, kCurrent = 1, kNoncurrent = 2, kLoneMarker = 3 };
+  Guard guard = Guard::kNone;
 };
 
 // Changes attributes of a version in place, head or history, on its locked row: neither its id nor its last-modified time move.

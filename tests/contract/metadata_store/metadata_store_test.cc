@@ -376,18 +376,73 @@ TEST_F(MetadataStoreContract, ConditionsOfANamedVersionAreItsOwn) {
   request.conditions.if_match_size = 1;
   request.conditions.if_match = {"etag1"};
   EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kNoSuchKey);
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+}
+
+TEST_F(MetadataStoreContract, ConditionalDeletesMakeNothingWhereNothingIs) {
+  DeleteObject request{.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled};
+  request.conditions.if_match = {"*"};
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+  EXPECT_TRUE(list({.versions = true}).entries.empty());
+  // A marker is there, without ETag and bytes.
+  run(store().delete_object({.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled}));
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+  request.conditions.if_match = {"e"};
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  request.conditions.if_match.clear();
+  request.conditions.if_match_size = 1;
+  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
 }
 
 TEST_F(MetadataStoreContract, OnlyTheCurrentVersionNamedIsRemoved) {
   const auto old = put("x", 1);
   const auto current = put("x", 2);
-  DeleteObject request{.context = context(), .key = "x"};
-  request.only_if_current = old.version;
+  using Guard = DeleteObject::Guard;
+  DeleteObject request{.context = context(), .key = "x", .version = old.version};
+  request.guard = Guard::kCurrent;
   EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
-  request.only_if_current = current.version;
+  request.version = current.version;
   EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
   EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+}
+
+TEST_F(MetadataStoreContract, GuardsTellHistoryAndLoneMarkersApart) {
+  using Guard = DeleteObject::Guard;
+  const auto old = put("g", 1, Versioning::kEnabled);
+  const auto current = put("g", 2, Versioning::kEnabled);
+  const auto attempt = [&](const model::VersionId& version, Guard guard) {
+    DeleteObject request{.context = context(), .key = "g", .version = version, .versioning = Versioning::kEnabled};
+    request.guard = guard;
+    return run(store().delete_object(request)).status;
+  };
+  EXPECT_EQ(attempt(current.version, Guard::kNoncurrent), CommitStatus::kPreconditionFailed);
+  const auto marker = run(store().delete_object({.context = context(), .key = "g", .versioning = Versioning::kEnabled}));
+  EXPECT_EQ(attempt(marker.version, Guard::kLoneMarker), CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(attempt(marker.version, Guard::kCurrent), CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(attempt(old.version, Guard::kNoncurrent), CommitStatus::kCommitted);
+  EXPECT_EQ(attempt(marker.version, Guard::kLoneMarker), CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(attempt(current.version, Guard::kNoncurrent), CommitStatus::kCommitted);
+  EXPECT_EQ(attempt(marker.version, Guard::kLoneMarker), CommitStatus::kCommitted);
+  EXPECT_TRUE(list({.versions = true}).entries.empty());
+  EXPECT_EQ(usage().versions, 0u);
+  EXPECT_EQ(usage().bytes, 0u);
+}
+
+TEST_F(MetadataStoreContract, ConcurrentRemovalsOfVersionsAllHappen) {
+  for (int round = 0; round < 5; ++round) {
+    std::vector<model::VersionId> versions;
+    for (int i = 0; i < 8; ++i) versions.push_back(put("many", 1, Versioning::kEnabled).version);
+    std::vector<std::thread> threads;
+    for (const model::VersionId& version : versions) {
+      threads.emplace_back([&, version] {
+        // Alone in its transaction: the batcher would put them in one.
+        run(store().delete_objects({{.context = context(), .key = "many", .version = version, .versioning = Versioning::kEnabled}}));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_TRUE(list({.versions = true}).entries.empty());
+  }
+  EXPECT_EQ(usage().versions, 0u);
 }
 
 TEST_F(MetadataStoreContract, DeleteObjectsAnswersInOrder) {
