@@ -117,7 +117,7 @@ create index objects_listed on objects (bucket_id, key) where not delete_marker;
 -- What lifecycle rules look at, by age: version ids begin with their time.
 create index objects_aged on objects (bucket_id, version) where not delete_marker;
 create index objects_lone on objects (bucket_id, version) where lone_marker;
-create index versions_replaced on versions (bucket_id, replaced_ms);
+create index versions_replaced on versions (bucket_id, replaced_ms, version);
 
 create table object_extents (
   manifest bytea not null,
@@ -198,6 +198,23 @@ create table upload_extents (
   primary key (upload, number, start)
 );
 create index upload_extents_stream on upload_extents (stream);
+
+-- Lifecycle: how far each rule's scan has got (a rule is known by the digest of its text), and keys to look at again.
+create table lifecycle_cursors (
+  bucket_id bigint not null references buckets on delete cascade,
+  scan smallint not null,
+  rule bytea not null,
+  position bytea not null,
+  primary key (bucket_id, scan, rule)
+) with (fillfactor = 50);
+
+create table lifecycle_rechecks (
+  bucket_id bigint not null references buckets on delete cascade,
+  key bytea not null,
+  due_ms bigint not null,
+  primary key (bucket_id, key)
+);
+create index lifecycle_rechecks_due on lifecycle_rechecks (bucket_id, due_ms);
 
 -- A repeated Complete gets its first answer for 7 days.
 create table completed_uploads (
@@ -1075,6 +1092,10 @@ begin
   else
     update objects set acl = h.acl, tags = h.tags, retain_mode = h.retain_mode, retain_until = h.retain_until,
       legal_hold = h.legal_hold, encryption = h.encryption where bucket_id = b and key = k;
+  end if;
+  -- Rules go by age; a change of tags or locks lets them look again.
+  if mask & 14 <> 0 and exists (select 1 from bucket_settings where bucket_id = b and kind = 4) then
+    insert into lifecycle_rechecks values (b, k, 0) on conflict (bucket_id, key) do update set due_ms = 0;
   end if;
   return o;
 end $$;

@@ -65,11 +65,32 @@ void register_blobs(metrics::Registry& registry, const blobs::ReplicatedBlobStor
   });
 }
 
+void register_lifecycle(metrics::Registry& registry, const cluster::LifecycleRunner& runner) {
+  using Status = cluster::LifecycleStatus;
+  struct Family {
+    const char* name;
+    const char* help;
+    uint64_t Status::* member;
+  };
+  static constexpr Family kFamilies[] = {
+      {"rondel_lifecycle_examined_total", "Versions that lifecycle rules were asked about.", &Status::examined_total},
+      {"rondel_lifecycle_expired_total", "Current versions expired.", &Status::expired_total},
+      {"rondel_lifecycle_removed_total", "Noncurrent versions and lone delete markers removed.", &Status::removed_total},
+      {"rondel_lifecycle_aborted_total", "Incomplete multipart uploads aborted.", &Status::aborted_total},
+      {"rondel_lifecycle_locked_total", "Removals that object lock refused.", &Status::locked_total},
+      {"rondel_lifecycle_errors_total", "Runs of the lifecycle job that ended early.", &Status::errors_total},
+  };
+  for (const Family& family : kFamilies) {
+    registry.callback(Type::kCounter, family.name, family.help, {}, [&runner, member = family.member] { return static_cast<double>(runner.status().*member); });
+  }
+}
+
 }  // namespace
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources) {
   register_database(registry, sources.store);
   register_blobs(registry, sources.blobs);
+  register_lifecycle(registry, sources.lifecycle);
   registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&topology = sources.topology] {
     const auto now = topology.topology();
     return now->current() == nullptr ? 0.0 : static_cast<double>(now->current()->epoch());

@@ -5,6 +5,7 @@
 #include "common/metrics/metrics.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/cluster/coordinator.h"
+#include "gateway/cluster/lifecycle_runner.h"
 #include "gateway/cluster/topology_cache.h"
 #include "metadata/store/postgres_store.h"
 
@@ -18,6 +19,7 @@ struct MetricSources {
   const cluster::Coordinator& coordinator;
   const cluster::OrphanScan& orphans;
   const http::Server& server;
+  const cluster::LifecycleRunner& lifecycle;
 };
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources);

@@ -17,6 +17,7 @@
 #include "gateway/cluster/grpc_blob_lister.h"
 #include "gateway/cluster/grpc_blob_remover.h"
 #include "gateway/cluster/heartbeat_service.h"
+#include "gateway/cluster/lifecycle_runner.h"
 #include "gateway/main/gateway_metrics.h"
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
@@ -127,6 +128,11 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   cluster::OrphanScan orphans(*cluster_store, topology, *lister, scan_options, clock);
   cluster::Coordinator coordinator(*cluster_store, topology, *remover, orphans, coordination, clock);
 
+  const auto lifecycle_store = metadata::make_postgres_lifecycle_store(dsn);
+  cluster::LifecycleOptions lifecycle_options;
+  lifecycle_options.calendar.day = std::chrono::duration_cast<std::chrono::milliseconds>(settings.duration("lifecycle.day_length"));
+  cluster::LifecycleRunner lifecycle(*lifecycle_store, *store, [&coordinator] { return coordinator.status().leader; }, lifecycle_options, clock);
+
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
     for (const auto& node : topology.topology()->nodes) {
       if (node.id == id) return node.address;
@@ -157,7 +163,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, orphans, *s3});
+  register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, orphans, *s3, lifecycle});
 
   std::atomic<bool> draining{false};
   const auto condition = [](const char* name, std::function<Result<void>()> check) {
@@ -196,6 +202,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   jobs.spawn(coordinator.run(jobs));
   jobs.spawn(coordinator.run_orphan_scan(jobs));
   jobs.spawn(keys.ring->run(jobs));
+  jobs.spawn(lifecycle.run(jobs));
   log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
   int signal = 0;

@@ -104,6 +104,7 @@ std::vector<Key> keys() {
       duration("gc.orphan_age", "1d", "Age from which on bytes that nothing refers to count as left behind; one body takes at most half of it"),
       duration("gc.orphan_scan_pause", "6h", "Between passes that look for such bytes on the disks"),
       number("gc.orphan_scan_rate", "20000", 1, 10'000'000, "Blobs a second that such a pass looks at"),
+      duration("lifecycle.day_length", "1d", "How long a day of a lifecycle rule lasts; shorter for tests alone"),
       choice("log.level", "info", {"debug", "info", "warn", "error", "off"}, "Lowest level that is written"),
       text("log.modules", "", "Levels that differ, for example request=off,blobs=debug"),
       text("log.file", "", "File instead of standard error"),
@@ -124,6 +125,9 @@ Result<void> check_settings(const config::Settings& settings) {
   }
   if (!certificate && !settings.maps("gateway.tls_certificates").empty()) {
     return fail(ErrorCode::kInvalidArgument, "gateway.tls_certificates wants gateway.tls_certificate_file: the one for hosts that none of them is for");
+  }
+  if (settings.duration("lifecycle.day_length") < std::chrono::seconds(1)) {
+    return fail(ErrorCode::kInvalidArgument, "lifecycle.day_length: at least 1s");
   }
   for (const char* key : {"gateway.listen", "gateway.operations_listen", "cluster.listen"}) {
     TRY(const ListenAddress address, parse_listen(settings, key));

@@ -4,14 +4,6 @@
 namespace rondel::metadata {
 namespace {
 
-// The smallest string above everything that begins with `prefix`; nullopt when there is none.
-std::optional<std::string> above_prefix(std::string prefix) {
-  while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
-  if (prefix.empty()) return std::nullopt;
-  prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
-  return prefix;
-}
-
 struct LowerBound {
   std::string key;
   bool exclusive = true;

@@ -153,6 +153,13 @@ CommitOutcome read_outcome(const PgResult& result, size_t row, int column) {
 
 SystemTime from_microseconds(int64_t since_epoch) { return SystemTime(std::chrono::microseconds(since_epoch)); }
 
+std::optional<std::string> above_prefix(std::string prefix) {
+  while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
+  if (prefix.empty()) return std::nullopt;
+  prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
+
 bool Conditions::empty() const {
   return if_match.empty() && if_none_match.empty() && !if_modified_since && !if_unmodified_since && !if_match_size &&
          !if_match_last_modified;

@@ -51,4 +51,7 @@ CommitOutcome read_outcome(const PgResult& result, size_t row, int column = 0);
 
 SystemTime from_microseconds(int64_t since_epoch);
 
+// The smallest string above everything that begins with `prefix`; nullopt when there is none.
+std::optional<std::string> above_prefix(std::string prefix);
+
 }  // namespace rondel::metadata

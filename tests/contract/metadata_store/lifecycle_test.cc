@@ -1,0 +1,278 @@
+// Lifecycle over a real database: what the store answers, and what the runner removes.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "common/async/event_loop.h"
+#include "gateway/cluster/lifecycle_runner.h"
+#include "metadata/store/account_store.h"
+#include "metadata/store/lifecycle_store.h"
+#include "metadata/store/postgres_store.h"
+#include "tests/contract/metadata_store/postgres_server.h"
+
+namespace rondel::metadata {
+namespace {
+
+using namespace std::chrono_literals;
+
+class SetClock final : public Clock {
+ public:
+  SystemTime now() const override { return real_clock().now() + ahead; }
+  SteadyTime steady_now() const override { return real_clock().steady_now(); }
+  std::chrono::microseconds ahead{0};
+};
+
+constexpr std::chrono::milliseconds kDay = 1h;
+
+class Lifecycle : public ::testing::Test {
+ protected:
+  static MetadataStore& store() {
+    static auto made = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
+    return *made;
+  }
+  static LifecycleStore& rules() {
+    static auto made = make_postgres_lifecycle_store(postgres_dsn());
+    return *made;
+  }
+  static const std::string& owner() {
+    static const std::string id = AccountStore::open(postgres_dsn(), test_master_key()).value()->create_account({.name = "lifecycle"})->account.id;
+    return id;
+  }
+
+  template <class T>
+  static T run(async::Task<Result<T>> task) {
+    auto result = async::block_on(std::move(task));
+    if (!result) throw std::runtime_error(to_string(result.error()));
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+  }
+  static Deadline soon() { return deadline_in(10s); }
+
+  void SetUp() override {
+    static int count = 0;
+    bucket_ = run(store().create_bucket({.name = "lifecycle-" + std::to_string(++count), .owner_account = owner()}, soon())).bucket;
+  }
+  // Others' rules must not run in the next test.
+  void TearDown() override { run(store().set_bucket_setting(bucket_.id, SettingKind::kLifecycle, std::nullopt, soon())); }
+
+  void set_versioning(Versioning versioning) { bucket_ = run(store().set_bucket_versioning(bucket_.id, versioning, soon())).bucket; }
+  void set_rules(std::vector<lifecycle::Rule> wanted) {
+    int number = 0;
+    for (lifecycle::Rule& rule : wanted) rule.id = "rule" + std::to_string(++number);
+    bucket_ = run(store().set_bucket_setting(bucket_.id, SettingKind::kLifecycle, lifecycle::encode({std::move(wanted)}), soon())).bucket;
+  }
+
+  CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
+
+  CommitOutcome put(const std::string& key, uint64_t size = 1, Tags tags = {}, Retention retention = {}) {
+    PutObject request{context(), key, {}, bucket_.versioning, {}};
+    request.version.size = size;
+    request.version.etag = "e";
+    request.version.owner_account = owner();
+    request.version.tags = std::move(tags);
+    request.version.retention = retention;
+    if (size > 0) request.version.extents = {{0, model::StreamId::random(), size, 0, size}};
+    return run(store().put_object(request));
+  }
+  void remove(const std::string& key) { run(store().delete_object({.context = context(), .key = key, .owner_account = owner(), .versioning = bucket_.versioning})); }
+
+  // So many rule days from now.
+  cluster::LifecycleStatus run_at(double days, uint32_t page = 3) {
+    clock_.ahead = std::chrono::duration_cast<std::chrono::microseconds>(kDay * days);
+    cluster::LifecycleOptions options;
+    options.calendar.day = kDay;
+    options.page = page;
+    options.batch = 2;
+    cluster::LifecycleRunner runner(rules(), store(), [] { return true; }, options, clock_);
+    run(runner.run_once());
+    return runner.status();
+  }
+
+  std::multiset<std::string> keys(bool versions = false) {
+    std::multiset<std::string> found;
+    ListQuery query{.bucket_id = bucket_.id, .max = 1000, .versions = versions, .deadline = soon()};
+    for (const ListedVersion& entry : run(store().list(query)).entries) found.insert((entry.object.delete_marker ? "-" : "") + entry.key);
+    return found;
+  }
+
+  static lifecycle::Rule days(uint32_t count, std::optional<std::string> prefix = {}) {
+    lifecycle::Rule rule;
+    rule.days = count;
+    rule.filter.prefix = std::move(prefix);
+    return rule;
+  }
+
+  Bucket bucket_;
+  SetClock clock_;
+};
+
+using Keys = std::multiset<std::string>;
+
+TEST_F(Lifecycle, CurrentVersionsGoByAgeOnceAndEachIsLookedAtOnce) {
+  for (int i = 0; i < 10; ++i) put("k" + std::to_string(i));
+  set_rules({days(2)});
+  EXPECT_EQ(run_at(1.9).expired_total, 0u);
+  EXPECT_EQ(keys().size(), 10u);
+  const auto status = run_at(2.1);
+  EXPECT_EQ(status.expired_total, 10u);
+  EXPECT_EQ(status.examined_total, 10u);
+  EXPECT_TRUE(keys().empty());
+  put("new");
+  EXPECT_EQ(run_at(1.9).examined_total, 0u);
+}
+
+TEST_F(Lifecycle, FiltersSpareTheRestAndAPrefixIsReadAlone) {
+  for (int i = 0; i < 7; ++i) put("a/" + std::to_string(i));
+  for (int i = 0; i < 9; ++i) put("b/" + std::to_string(i));
+  set_rules({days(1, "a/")});
+  const auto status = run_at(1);
+  EXPECT_EQ(status.expired_total, 7u);
+  EXPECT_EQ(status.examined_total, 7u);
+  EXPECT_EQ(keys().size(), 9u);
+  // What is put later comes by age.
+  put("a/later");
+  put("b/later");
+  EXPECT_EQ(run_at(1.5).expired_total, 1u);
+  EXPECT_EQ(keys().count("b/later"), 1u);
+  lifecycle::Rule sized = days(1);
+  sized.filter.size_greater_than = 5;
+  sized.filter.tags = {{"t", "1"}};
+  put("big", 6, {{"t", "1"}});
+  put("small", 5, {{"t", "1"}});
+  put("untagged", 6);
+  set_rules({sized});
+  EXPECT_EQ(run_at(3).expired_total, 1u);
+  EXPECT_EQ(keys().count("big"), 0u);
+  EXPECT_EQ(keys().count("untagged"), 1u);
+}
+
+TEST_F(Lifecycle, DatesReachWhatIsPutLater) {
+  lifecycle::Rule dated;
+  dated.date = std::chrono::floor<std::chrono::days>(real_clock().now());
+  put("before");
+  set_rules({dated});
+  EXPECT_EQ(run_at(1).expired_total, 1u);
+  put("after");
+  EXPECT_EQ(run_at(1).expired_total, 1u);
+  dated.date = std::chrono::floor<std::chrono::days>(real_clock().now()) + std::chrono::days(30);
+  set_rules({dated});
+  put("kept");
+  EXPECT_EQ(run_at(1).expired_total, 0u);
+}
+
+TEST_F(Lifecycle, AVersionedBucketGetsMarkersThatGoWhenAlone) {
+  set_versioning(Versioning::kEnabled);
+  put("v");
+  lifecycle::Rule rule = days(1);
+  rule.noncurrent_days = 2;
+  set_rules({rule});
+  EXPECT_EQ(run_at(1.5).expired_total, 1u);
+  EXPECT_EQ(keys(true), (Keys{"v", "-v"}));
+  // The object was replaced now, the marker is lone after its history went and is itself a day old by then.
+  EXPECT_EQ(run_at(1.9).removed_total, 0u);
+  EXPECT_EQ(run_at(2.5).removed_total, 2u);
+  EXPECT_TRUE(keys(true).empty());
+}
+
+TEST_F(Lifecycle, LoneMarkersGoByTheirOwnAction) {
+  set_versioning(Versioning::kEnabled);
+  put("a");
+  remove("a");
+  remove("b");
+  lifecycle::Rule rule;
+  rule.lone_markers = true;
+  set_rules({rule});
+  EXPECT_EQ(run_at(0.1).removed_total, 1u);
+  EXPECT_EQ(keys(true), (Keys{"a", "-a"}));
+}
+
+TEST_F(Lifecycle, NewerNoncurrentVersionsAreKept) {
+  set_versioning(Versioning::kEnabled);
+  lifecycle::Rule rule;
+  rule.noncurrent_days = 1;
+  rule.newer_noncurrent = 2;
+  for (int i = 0; i < 6; ++i) put("n", static_cast<uint64_t>(i + 1));
+  set_rules({rule});
+  EXPECT_EQ(run_at(0.5).removed_total, 0u);
+  EXPECT_EQ(run_at(1.5).removed_total, 3u);
+  EXPECT_EQ(keys(true).size(), 3u);
+  // Two more push two out, which are old enough already.
+  put("n", 7);
+  put("n", 8);
+  EXPECT_EQ(run_at(1.6).removed_total, 2u);
+  ListQuery query{.bucket_id = bucket_.id, .versions = true, .deadline = soon()};
+  const auto left = run(store().list(query)).entries;
+  ASSERT_EQ(left.size(), 3u);
+  EXPECT_EQ(left[0].object.size, 8u);
+  EXPECT_EQ(left[2].object.size, 6u);
+}
+
+TEST_F(Lifecycle, LocksKeepAndAreAskedAgain) {
+  set_versioning(Versioning::kEnabled);
+  bucket_ = run(store().set_object_lock(bucket_.id, "doc", soon())).bucket;
+  const Retention retention{Retention::Mode::kCompliance, std::chrono::floor<std::chrono::milliseconds>(real_clock().now() + 1h)};
+  const auto version = put("l", 1, {}, retention).version;
+  put("l", 2);
+  lifecycle::Rule rule;
+  rule.noncurrent_days = 1;
+  set_rules({rule});
+  const auto kept = run_at(1.5);
+  EXPECT_EQ(kept.locked_total, 1u);
+  EXPECT_EQ(kept.removed_total, 0u);
+  EXPECT_EQ(run_at(1.6).examined_total, 0u);
+  EXPECT_EQ(run_at(2.6).locked_total, 1u);
+  EXPECT_EQ(keys(true).size(), 2u);
+  (void)version;
+}
+
+TEST_F(Lifecycle, AChangeOfTagsLetsARuleReachWhatItHadPassed) {
+  lifecycle::Rule rule = days(1);
+  rule.filter.tags = {{"go", "1"}};
+  put("t");
+  set_rules({rule});
+  EXPECT_EQ(run_at(1.5).expired_total, 0u);
+  UpdateVersion update{.context = context(), .key = "t"};
+  update.tags = Tags{{"go", "1"}};
+  ASSERT_EQ(run(store().update_version(update)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run_at(0.5).expired_total, 0u);
+  // Too young then: by age it comes again only when it changes again.
+  ASSERT_EQ(run(store().update_version(update)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run_at(1.6).expired_total, 1u);
+}
+
+TEST_F(Lifecycle, UploadsAreAbortedByPrefix) {
+  const auto create = [&](const std::string& key) {
+    Upload upload;
+    upload.id = model::UploadId::random();
+    upload.key = key;
+    upload.initiator_account = upload.owner_account = owner();
+    run(store().create_upload(context(), upload));
+  };
+  for (const char* key : {"u/1", "u/2", "u/3", "u/4", "w/1"}) create(key);
+  lifecycle::Rule rule;
+  rule.abort_days = 1;
+  rule.filter.prefix = "u/";
+  set_rules({rule});
+  EXPECT_EQ(run_at(0.5).aborted_total, 0u);
+  EXPECT_EQ(run_at(1.5).aborted_total, 4u);
+  EXPECT_EQ(run(store().list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads.size(), 1u);
+}
+
+TEST_F(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
+  put("x");
+  lifecycle::Rule rule = days(1);
+  set_rules({rule});
+  EXPECT_EQ(run_at(0.5).examined_total, 0u);
+  rule.enabled = false;
+  set_rules({rule});
+  EXPECT_EQ(run_at(5).expired_total, 0u);
+  EXPECT_EQ(keys(), Keys{"x"});
+  const std::string line = "some rule";
+  run(rules().move_cursor(bucket_.id, LifecycleScan::kCurrent, line, "here", soon()));
+  EXPECT_EQ(run(rules().cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "here");
+  EXPECT_EQ(run(rules().cursor(bucket_.id, LifecycleScan::kReplaced, line, soon())), "");
+  run_at(5);
+  EXPECT_EQ(run(rules().cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "");
+}
+
+}  // namespace
+}  // namespace rondel::metadata
