@@ -2,6 +2,7 @@
 
 #include "common/base/encoding.h"
 #include "gateway/operations/authorization.h"
+#include "gateway/operations/object_encryption.h"
 #include "gateway/s3/http_values.h"
 
 namespace rondel::operations {
@@ -82,7 +83,8 @@ Answer<void> refresh_bucket(Context& context) {
   CO_S3(auto bucket, co_await context.services.directory.find_bucket(context.bucket->name, context.metadata_deadline()));
   if (!bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   context.bucket = std::move(bucket);
-  co_return authorize_again(context);
+  CO_S3_VOID(authorize_again(context));
+  co_return check_encryption_again(context);
 }
 
 s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text) {

@@ -44,7 +44,7 @@ metadata::CommitContext commit_context(const Context& context, uint64_t ring_epo
 template <class Commit>
 async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context, Commit commit);
 
-// The bucket anew; what was allowed is decided anew.
+// The bucket anew; what was allowed, and how bytes are to be encrypted, is decided anew.
 Answer<void> refresh_bucket(Context& context);
 
 // "null" or 32 hexadecimal digits in a query parameter or document.

@@ -76,6 +76,8 @@ struct Context {
   std::shared_ptr<const metadata::Bucket> bucket;
   std::string request_id;
   Access access = {};
+  // What the bucket's settings said about encryption when a new object's key was chosen (object_encryption.h); null = none was.
+  std::optional<encryption::Envelope> chosen_encryption = {};
   // The caller's; kAnonymousAccount of an unsigned request.
   std::string account() const { return std::string(access.caller.account_id); }
   Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }

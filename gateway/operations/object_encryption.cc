@@ -15,11 +15,6 @@ using s3::Sse;
 constexpr std::string_view kEtagLabel = "rondel etag 1";
 constexpr size_t kEtagBytes = 16;
 
-s3::S3Result<void> check_transport(const Context& context) {
-  if (context.exchange.connection().tls || context.services.settings.allow_sse_c_over_http) return {};
-  return s3::fail(ErrorCode::kInvalidRequest, "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.");
-}
-
 Mode mode_of(Sse sse) { return sse == Sse::kS3 ? Mode::kSseS3 : sse == Sse::kKms ? Mode::kSseKms : Mode::kNone; }
 
 // The key that AWS makes for an account that names none, by its alias.
@@ -27,24 +22,11 @@ std::string default_key_arn(const Context& context) {
   return "arn:aws:kms:" + context.services.settings.region + ":" + context.bucket->owner_account + ":alias/aws/s3";
 }
 
-Answer<std::optional<s3::CustomerKey>> customer_key(Context& context, std::string_view prefix) {
-  CO_S3(auto customer, s3::parse_customer_key(context.fields(), prefix));
-  if (customer) CO_S3_VOID(check_transport(context));
-  co_return customer;
-}
-
 std::unexpected<s3::Error> other_key_than_before() {
   return s3::fail(ErrorCode::kInvalidRequest, "The provided encryption parameters did not match the ones used originally.");
 }
 
-}  // namespace
-
-std::string ObjectKey::etag_of(const std::string& md5_hex) const {
-  if (plaintext() || mode() == Mode::kSseS3) return md5_hex;
-  return to_hex(as_bytes(crypto::hmac_sha256(data_key.view(), std::string(kEtagLabel) + md5_hex)).first(kEtagBytes));
-}
-
-s3::S3Result<EncryptionChoice> choose_encryption(const Context& context) {
+s3::S3Result<EncryptionChoice> decide(const Context& context) {
   auto headers = s3::parse_encryption_headers(context.fields());
   if (!headers) return std::unexpected(headers.error());
   s3::BucketEncryption bucket;
@@ -55,7 +37,6 @@ s3::S3Result<EncryptionChoice> choose_encryption(const Context& context) {
   }
   EncryptionChoice choice;
   if (headers->customer) {
-    if (auto secure = check_transport(context); !secure) return std::unexpected(secure.error());
     if (bucket.block_customer_keys) return s3::fail(ErrorCode::kAccessDenied);
     choice.wanted.mode = Mode::kSseC;
     choice.customer = std::move(headers->customer);
@@ -69,6 +50,38 @@ s3::S3Result<EncryptionChoice> choose_encryption(const Context& context) {
   choice.wanted.context = headers->context;
   choice.wanted.bucket_key = headers->bucket_key.value_or(bucket.bucket_key);
   return choice;
+}
+
+}  // namespace
+
+std::string ObjectKey::etag_of(const std::string& md5_hex) const {
+  if (plaintext() || mode() == Mode::kSseS3) return md5_hex;
+  return to_hex(as_bytes(crypto::hmac_sha256(data_key.view(), std::string(kEtagLabel) + md5_hex)).first(kEtagBytes));
+}
+
+s3::S3Result<void> check_customer_key_transport(const Context& context) {
+  if (context.exchange.connection().tls || context.services.settings.allow_sse_c_over_http) return {};
+  for (const std::string_view prefix : {s3::kTargetPrefix, s3::kSourcePrefix}) {
+    if (context.fields().has(std::string(prefix) + "server-side-encryption-customer-key")) {
+      return s3::fail(ErrorCode::kInvalidRequest, "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.");
+    }
+  }
+  return {};
+}
+
+s3::S3Result<EncryptionChoice> choose_encryption(Context& context) {
+  auto choice = decide(context);
+  if (choice) context.chosen_encryption = choice->wanted;
+  return choice;
+}
+
+s3::S3Result<void> check_encryption_again(Context& context) {
+  if (!context.chosen_encryption) return {};
+  const auto now = decide(context);
+  if (!now) return std::unexpected(now.error());
+  const encryption::Envelope& then = *context.chosen_encryption;
+  const bool same = now->wanted.mode == then.mode && now->wanted.key_id == then.key_id && now->wanted.bucket_key == then.bucket_key;
+  return same ? s3::S3Result<void>{} : s3::fail(ErrorCode::kServiceUnavailable, "The bucket's encryption was changed meanwhile. Please try again.");
 }
 
 Answer<ObjectKey> make_object_key(Context& context, EncryptionChoice choice, crypto::Secret data_key) {
@@ -89,7 +102,7 @@ Answer<ObjectKey> make_object_key(Context& context, EncryptionChoice choice, cry
 }
 
 Answer<ObjectKey> open_object_key(Context& context, Sealed sealed, std::string_view prefix, bool open) {
-  CO_S3(const auto customer, co_await customer_key(context, prefix));
+  CO_S3(const auto customer, s3::parse_customer_key(context.fields(), prefix));
   ObjectKey key;
   if (!sealed.encoded.empty()) {
     CO_S3(key.envelope, encryption::decode(sealed.encoded));

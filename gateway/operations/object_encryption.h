@@ -29,9 +29,17 @@ struct EncryptionChoice {
   std::optional<s3::CustomerKey> customer;
 };
 
-// By the request's headers, otherwise by the bucket's default. kInvalidRequest: SSE-C without TLS; kAccessDenied: the bucket
-// blocks SSE-C.
-s3::S3Result<EncryptionChoice> choose_encryption(const Context& context);
+// Before every handler. kInvalidRequest: a customer key came without TLS, whatever the request is.
+// Source: "Using server-side encryption with customer-provided keys", S3 user guide.
+s3::S3Result<void> check_customer_key_transport(const Context& context);
+
+// By the request's headers, otherwise by the bucket's default. kAccessDenied: the bucket blocks SSE-C. The choice is noted in
+// the context.
+s3::S3Result<EncryptionChoice> choose_encryption(Context& context);
+
+// After the bucket was read again: kServiceUnavailable when its settings would now choose otherwise, so that bytes are never
+// committed as an older default wanted them; the client sends them again.
+s3::S3Result<void> check_encryption_again(Context& context);
 
 // A key for `key` of the request's bucket as chosen, around the data key given or a fresh one.
 Answer<ObjectKey> make_object_key(Context& context, EncryptionChoice choice, crypto::Secret data_key = {});

@@ -88,6 +88,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   CO_S3(metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
   const bool exists = found.status == metadata::LookupStatus::kFound;
   if ((exists ? found.object.size : 0) != offset) co_return s3::fail(ErrorCode::kInvalidWriteOffset);
+  if (exists) context.chosen_encryption.reset();   // The object decides, not the bucket.
   CO_S3(const ObjectKey object_key, exists ? co_await key_of_appended(context, found) : co_await make_object_key(context, std::move(choice)));
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;

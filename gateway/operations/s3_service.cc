@@ -7,6 +7,7 @@
 #include "gateway/auth/post_signature.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/operations/cors.h"
+#include "gateway/operations/object_encryption.h"
 #include "gateway/operations/post_object.h"
 #include "gateway/operations/settings_handlers.h"
 
@@ -193,6 +194,7 @@ async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& i
     if (!charged) co_return std::unexpected(charged.error());
     trace.requester_charged = *charged;
   }
+  if (auto secure = check_customer_key_transport(context); !secure) co_return std::unexpected(secure.error());
   if (auto decided = authorize(context); !decided) co_return std::unexpected(decided.error());
   const Handler handler = find_handler(routed.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");

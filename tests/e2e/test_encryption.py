@@ -7,8 +7,10 @@ import random
 import time
 
 import boto3
+import botocore.config
 import pytest
 
+import raw
 from boto3_cases import MIB, refused
 from cluster import Cluster
 
@@ -266,6 +268,53 @@ def test_bucket_default(s3, bucket):
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == MARK
 
 
+def test_a_new_default_holds_from_its_answer_on(encrypting, s3, bucket):
+    """Also at a gateway that has not heard of it yet: it refuses (503) rather than keep bytes as the old default wanted."""
+    other = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{encrypting.port + 1}", aws_access_key_id=encrypting.env["AWS_ACCESS_KEY_ID"],
+                         aws_secret_access_key=encrypting.env["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1",
+                         config=botocore.config.Config(signature_version="s3v4", retries={"max_attempts": 0}))
+    for n in range(12):
+        other.head_bucket(Bucket=bucket)   # Known there.
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+        while True:
+            try:
+                put = other.put_object(Bucket=bucket, Key=f"k{n}", Body=MARK)
+                break
+            except other.exceptions.ClientError as error:
+                assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 503, error
+        check_headers(put, "s3")
+        check_headers(s3.head_object(Bucket=bucket, Key=f"k{n}"), "s3")
+        s3.delete_bucket_encryption(Bucket=bucket)
+
+
+def test_post_forms(encrypting, s3, bucket):
+    def post(key, **fields):
+        made = s3.generate_presigned_post(bucket, key, Fields=dict(fields), Conditions=[{name: value} for name, value in fields.items()])
+        boundary = "----form0123456789"
+        body = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in made["fields"].items()).encode()
+        body += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'.encode() + MARK + f"\r\n--{boundary}--\r\n".encode()
+        return raw.send(encrypting.endpoint, "POST", f"/{bucket}", {"Content-Type": f"multipart/form-data; boundary={boundary}"}, body)
+
+    head = "x-amz-server-side-encryption"
+    key = base64.b64encode(CUSTOMER_KEY).decode()
+    md5 = base64.b64encode(hashlib.md5(CUSTOMER_KEY).digest()).decode()
+    forms = {"plain": {}, "s3": {head: "AES256"}, "kms": {head: "aws:kms", head + "-aws-kms-key-id": "key-1"},
+             "bucket-key": {head: "aws:kms", head + "-aws-kms-key-id": "key-1", head + "-bucket-key-enabled": "true"},
+             "customer": {head + "-customer-algorithm": "AES256", head + "-customer-key": key, head + "-customer-key-MD5": md5}}
+    for mode, fields in forms.items():
+        answer = post(mode, **fields)
+        assert answer.status == 204, answer.text
+        got = s3.get_object(Bucket=bucket, Key=mode, **READ.get(mode, {}))
+        assert got["Body"].read() == MARK
+        check_headers(got, mode)
+    refusals = {"InvalidArgument": {head: "AES128"}, "KMS.NotFoundException": {head: "aws:kms", head + "-aws-kms-key-id": "absent"}}
+    for code, fields in refusals.items():
+        answer = post("refused", **fields)
+        assert answer.status == 400 and f"<Code>{code}</Code>" in answer.text, answer.text
+    refused(s3.get_object, "NoSuchKey", Bucket=bucket, Key="refused")
+
+
 def test_rotation_and_disabled_keys(encrypting, s3, bucket):
     kms_cli(encrypting, "create", "turning")
     s3.put_object(Bucket=bucket, Key="old", Body=MARK, **kms("turning"))
@@ -312,13 +361,19 @@ def test_update_object_encryption(encrypting, s3, bucket):
     def document(key, bucket_key="false"):
         return f"<ObjectEncryption><SSEKMS><KMSKeyArn>{arn(key)}</KMSKeyArn><BucketKeyEnabled>{bucket_key}</BucketKeyEnabled></SSEKMS></ObjectEncryption>".encode()
 
+    def stream():
+        return encrypting.sql(f"select o.stream from objects o join buckets b on b.id = o.bucket_id where b.name = '{bucket}' and o.key = 'o'")
+
     before = s3.put_object(Bucket=bucket, Key="o", Body=MARK, **WRITE["s3"])
+    bytes_of = stream()
+    assert bytes_of
     modified = s3.head_object(Bucket=bucket, Key="o")["LastModified"]
     for key, flag in (("key-1", "false"), ("key-2", "true"), ("key-2", "false"), ("key-2", "false")):
         assert update("o", document(key, flag)) == 200
         got = s3.get_object(Bucket=bucket, Key="o")
         assert got["Body"].read() == MARK and got["SSEKMSKeyId"] == arn(key) and got.get("BucketKeyEnabled", False) == (flag == "true")
         assert got["ETag"] == before["ETag"] and got["LastModified"] == modified
+        assert stream() == bytes_of  # No byte was moved.
     s3.put_object(Bucket=bucket, Key="plain", Body=MARK)
     s3.put_object(Bucket=bucket, Key="c", Body=MARK, **customer())
     assert "<Code>InvalidRequest</Code>" in update("plain", document("key-1"))

@@ -73,6 +73,18 @@ def test_cases_over_https(secure, files):
         case(s3, name)
 
 
+def test_customer_keys_need_tls(secure, files, cluster, bucket):
+    """`cluster` speaks plain HTTP and has s3.allow_sse_c_over_http unset, as both have."""
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(range(32))}
+    s3 = client(secure, files / "default.pem")
+    s3.create_bucket(Bucket="customer-keys")
+    s3.put_object(Bucket="customer-keys", Key="k", Body=b"sealed", **key)
+    assert s3.get_object(Bucket="customer-keys", Key="k", **key)["Body"].read() == b"sealed"
+    plain = cluster.boto3(boto3, signature_version="s3v4")
+    for call, more in ((plain.put_object, {"Body": b"x"}), (plain.get_object, {}), (plain.create_multipart_upload, {})):
+        boto3_cases.refused(call, "InvalidRequest", Bucket=bucket, Key="k", **key, **more)
+
+
 def test_virtual_host_style(secure, files):
     """Signed for the virtual host; the connection goes to the address, the name stands in SNI and Host."""
     s3 = client(secure, files / "default.pem")
