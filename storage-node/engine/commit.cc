@@ -1,6 +1,7 @@
 // The log: what waits is written as one batch, flushed, applied to the index, then acknowledged.
 #include <algorithm>
 #include <cstdlib>
+#include <thread>
 #include <unordered_map>
 
 #include "common/async/coalesce.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr double kLittleSpace = 0.90;      // Used part from which on clients' blobs are refused,
 constexpr double kNoSpace = 0.95;          // repairs too.
 constexpr double kHysteresis = 0.03;
+constexpr auto kSpacePause = std::chrono::milliseconds(200);
 constexpr auto kStalledAfter = std::chrono::seconds(10);
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
@@ -408,7 +410,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     changes->mark(sequence);
     journal_end_ = journal_token(sequence + 1, 0) - 1;
   }
-  if (auto applied = index_->apply(*changes); !applied) {
+  if (auto applied = apply_when_there_is_space(*changes); !applied) {
     become_read_only(applied.error());
     for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, applied.error().message));
     return;
@@ -425,6 +427,19 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
   if (!news) return;
   std::lock_guard lock(journal_growth_mutex_);
   if (journal_growth_) journal_growth_();
+}
+
+// The batch lies in the log already, so the index must take it before anything that follows. A full file system ends sometime.
+Result<void> DiskEngine::apply_when_there_is_space(index::Index::Batch& changes) {
+  auto applied = index_->apply(changes);
+  while (!applied && applied.error().code == ErrorCode::kResourceExhausted && !stopping_) {
+    if (space_.exchange(Space::kNone) != Space::kNone) {
+      log::warn("engine", "the file system is full: writes wait", {{"disk", options_.disk.to_hex()}, {"error", applied.error().message}});
+    }
+    std::this_thread::sleep_for(kSpacePause);
+    applied = index_->apply(changes);
+  }
+  return applied;
 }
 
 // May a new blob come?

@@ -5,12 +5,20 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "common/base/clock.h"
+#include "common/log/log.h"
+
 namespace rondel::index {
 namespace {
 
 // First byte of every key: what the rest is.
 constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
 constexpr size_t kEntryBytes = 113;
+constexpr auto kFlushPatience = std::chrono::seconds(60);
 
 class Writer {
  public:
@@ -98,6 +106,7 @@ Entry read_entry(const model::BlobId& id, Reader in) {
 std::unexpected<Error> failed(const rocksdb::Status& status) {
   if (status.IsCorruption()) return fail(ErrorCode::kCorruption, "index: " + status.ToString());
   if (status.IsIncomplete()) return fail(ErrorCode::kUnavailable, "not in memory");
+  if (status.IsNoSpace()) return fail(ErrorCode::kResourceExhausted, "index: " + status.ToString());
   return fail(ErrorCode::kInternal, "index: " + status.ToString());
 }
 
@@ -148,10 +157,20 @@ class RocksIndex final : public Index {
   std::unique_ptr<Batch> new_batch() override { return std::make_unique<RocksBatch>(); }
 
   Result<void> apply(Batch& batch) override {
-    return checked(db_->Write(unlogged_, &static_cast<RocksBatch&>(batch).batch));
+    return write(static_cast<RocksBatch&>(batch).batch);
   }
 
-  Result<void> flush() override { return checked(db_->Flush(rocksdb::FlushOptions())); }
+  // Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are written: this waits for them.
+  Result<void> flush() override {
+    TRY_VOID(checked(db_->Flush(rocksdb::FlushOptions())));
+    const Deadline end = deadline_in(kFlushPatience);
+    for (uint64_t waiting = 1;;) {
+      if (!db_->GetIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &waiting)) return fail(ErrorCode::kInternal, "index: no property");
+      if (waiting == 0) return {};
+      if (std::chrono::steady_clock::now() > end) return fail(ErrorCode::kUnavailable, "index: the tables are not written in time");
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
 
   Result<std::optional<Entry>> find(const model::BlobId& id) override { return find_with({}, id); }
 
@@ -219,13 +238,14 @@ class RocksIndex final : public Index {
     rocksdb::WriteBatch batch;
     batch.DeleteRange(std::string(1, kJournal), journal_key(token + 1));
     batch.Put(std::string(1, kDropped), Writer().little(token).take());
-    return checked(db_->Write(unlogged_, &batch));
+    return write(batch);
   }
 
   Result<void> put_setting(std::string_view key, std::string_view value) override {
-    rocksdb::WriteOptions logged;
-    logged.sync = true;
-    return checked(db_->Put(logged, kSetting + std::string(key), slice(value)));
+    rocksdb::WriteBatch batch;
+    batch.Put(kSetting + std::string(key), slice(value));
+    TRY_VOID(write(batch));
+    return flush();
   }
 
   Result<std::string> get_setting(std::string_view key) override {
@@ -237,6 +257,10 @@ class RocksIndex final : public Index {
   }
 
  private:
+  // After the disk was full RocksDB goes on by itself within some seconds of there being space. (It cannot after a failed write to its
+  // write-ahead log: nothing goes there.)
+  Result<void> write(rocksdb::WriteBatch& batch) { return checked(db_->Write(unlogged_, &batch)); }
+
   Result<std::optional<Entry>> find_with(const rocksdb::ReadOptions& options, const model::BlobId& id) {
     rocksdb::PinnableSlice value;
     const rocksdb::Status status = db_->Get(options, db_->DefaultColumnFamily(), blob_key(id), &value);
@@ -279,6 +303,23 @@ class RocksIndex final : public Index {
   rocksdb::WriteOptions unlogged_;
 };
 
+// What RocksDB warns of, in our log. A log file of its own beside the tables takes the process down with an assertion when the disk is
+// full: RocksDB goes on writing to a file that has failed.
+class WarningsToLog final : public rocksdb::Logger {
+ public:
+  explicit WarningsToLog(std::string path) : rocksdb::Logger(rocksdb::WARN_LEVEL), path_(std::move(path)) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    char text[1024];
+    const int length = std::vsnprintf(text, sizeof text, format, arguments);
+    if (length > 0 && length < static_cast<int>(sizeof text) && text[length - 1] == '\n') text[length - 1] = '\0';
+    log::warn("index", "RocksDB says", {{"path", path_}, {"text", text}});
+  }
+
+ private:
+  const std::string path_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
@@ -289,9 +330,8 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   rocks.max_background_jobs = 2;
   rocks.max_open_files = 256;
   rocks.compression = rocksdb::kNoCompression;
-  rocks.keep_log_file_num = 2;
-  rocks.max_log_file_size = 4 << 20;
   rocks.info_log_level = rocksdb::WARN_LEVEL;
+  rocks.info_log = std::make_shared<WarningsToLog>(options.path);
   rocks.avoid_flush_during_shutdown = options.lose_unflushed_at_close;
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
@@ -300,6 +340,9 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   rocksdb::DB* db = nullptr;
+  // RocksDB would make it as well, after warning that it is not there.
+  std::error_code ignored;
+  std::filesystem::create_directory(options.path, ignored);
   const rocksdb::Status status = rocksdb::DB::Open(rocks, options.path, &db);
   if (!status.ok()) return failed(status);
   return std::make_unique<RocksIndex>(db);

@@ -76,6 +76,8 @@ class Index {
   };
 
   virtual std::unique_ptr<Batch> new_batch() = 0;
+  // kResourceExhausted: the file system is full and nothing was applied or flushed; the same works some seconds after it has
+  // space again.
   virtual Result<void> apply(Batch& batch) = 0;
   virtual Result<void> flush() = 0;
 
@@ -97,7 +99,7 @@ class Index {
   // Drops everything up to a token, whatever is there.
   virtual Result<void> forget_journal(uint64_t token) = 0;
 
-  // Durable at once.
+  // Durable at once: flushes. For what is small and rarely written.
   virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;
   virtual Result<std::string> get_setting(std::string_view key) = 0;
 };

@@ -81,6 +81,14 @@ TEST_F(IndexFormatTest, TrashHasAKeyOfItsOwnInsteadOfTheHandoffKey) {
   EXPECT_FALSE(found.contains(golden("handoff-key")));
 }
 
+// RocksDB ends the process when a log of its own cannot be written: a full disk would take the node down.
+TEST_F(IndexFormatTest, RocksDbKeepsNoLogFileOnTheDisk) {
+  store(entry(), std::nullopt);
+  for (const auto& file : std::filesystem::directory_iterator(folder_ + "/index")) {
+    EXPECT_NE(file.path().filename().string().substr(0, 3), "LOG") << file.path();
+  }
+}
+
 TEST_F(IndexFormatTest, AShortEntryIsCorruption) {
   index_.reset();
   rocksdb::DB* raw = nullptr;
