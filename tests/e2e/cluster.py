@@ -69,10 +69,11 @@ class Cluster:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return {**clean, **self.env, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(self.data)}
 
-    def boto3(self, boto3, **config):
+    def boto3(self, boto3, gateway=1, **config):
         from botocore.config import Config
         settings = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 60, **config}
-        return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+        endpoint = self.endpoint.replace(f":{self.port}", f":{self.port + gateway - 1}")
+        return boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
                             aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"], region_name=self.env["AWS_REGION"],
                             config=Config(**settings))
 
@@ -82,16 +83,23 @@ class Cluster:
     def kill(self, name, number=signal.SIGKILL):
         os.kill(self.processes()[name], number)
 
-    def kill_everything(self):
-        """The whole machine loses power, as far as processes can: PostgreSQL's children too."""
-        pids = self.processes()
-        postgres = pids.pop("postgresql")
-        for pid in list(pids.values()) + descendants(postgres) + [postgres]:
+    def pids_of(self, name):
+        """The process and its children: PostgreSQL has many."""
+        pid = self.processes()[name]
+        return descendants(pid) + [pid]
+
+    def kill_together(self, names):
+        """As when the machine they share loses power, as far as processes can."""
+        pids = [pid for name in names for pid in self.pids_of(name)]
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        wait_for(lambda: not any(is_running(pid) for pid in list(pids.values()) + [postgres]), 20, "processes to end")
+        wait_for(lambda: not any(is_running(pid) for pid in pids), 20, "processes to end")
+
+    def kill_everything(self):
+        self.kill_together(sorted(self.processes()))
 
     def metrics(self, url):
         return urllib.request.urlopen(url, timeout=10).read().decode()

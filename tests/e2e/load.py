@@ -1,4 +1,4 @@
-"""A writer that remembers what was acknowledged, and a reader that compares. Used by the tests that break things."""
+"""Writers that remember what was acknowledged, and readers that compare. Used by the tests that break things."""
 import hashlib
 import random
 import threading
@@ -8,22 +8,29 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 class History:
-    """Per key: digests that a reader may find. An unanswered PUT may or may not have happened."""
+    """Per key: digests that a reader may find, None for no object. An unanswered request may or may not have happened."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.allowed = {}
+        self.begun = {}
         self.acknowledged = 0
         self.failed = 0
 
     def begin(self, key, digest):
         with self.lock:
-            self.allowed.setdefault(key, set()).add(digest)
+            self.allowed.setdefault(key, {None}).add(digest)
+            self.begun.setdefault(key, []).append(digest)
 
     def acknowledge(self, key, digest):
         with self.lock:
             self.allowed[key] = {digest}
             self.acknowledged += 1
+
+    def look(self, key):
+        """What a read that starts now may find, but for what is begun meanwhile: `begun[key]` from that place on."""
+        with self.lock:
+            return set(self.allowed[key]), len(self.begun[key])
 
     def fail(self):
         with self.lock:
@@ -35,10 +42,12 @@ class History:
 
 
 class Writers:
-    """Threads that PUT objects of mixed sizes; each key belongs to one thread, so that the order of its writes is known."""
+    """Threads that PUT objects of mixed sizes; each key belongs to one thread, so that the order of its writes is known. `deletes`: the
+    share of requests that delete instead."""
 
-    def __init__(self, make_client, bucket, threads=4, sizes=(0, 100, 4096, 70_000, 400_000), keys=40, overwrite=True):
+    def __init__(self, make_client, bucket, threads=4, sizes=(0, 100, 4096, 70_000, 400_000), keys=40, overwrite=True, deletes=0.0):
         self.history = History()
+        self.deletes = deletes
         self.longest = 0.0
         self.stopping = threading.Event()
         self.bucket = bucket
@@ -57,15 +66,15 @@ class Writers:
         while not self.stopping.is_set():
             count += 1
             key = f"t{number}/{dice.randrange(self.keys) if self.overwrite else count}"
-            body = dice.randbytes(dice.choice(self.sizes))
-            digest = hashlib.sha256(body).hexdigest()
-            with self.history.lock:
-                if key not in self.history.allowed:
-                    self.history.allowed[key] = {None}
+            body = None if dice.random() < self.deletes else dice.randbytes(dice.choice(self.sizes))
+            digest = None if body is None else hashlib.sha256(body).hexdigest()
             self.history.begin(key, digest)
             began = time.monotonic()
             try:
-                client.put_object(Bucket=self.bucket, Key=key, Body=body)
+                if body is None:
+                    client.delete_object(Bucket=self.bucket, Key=key)
+                else:
+                    client.put_object(Bucket=self.bucket, Key=key, Body=body)
                 self.history.acknowledge(key, digest)
             except (ClientError, BotoCoreError, OSError):
                 self.history.fail()
@@ -79,8 +88,60 @@ class Writers:
         return self.history
 
 
+class Readers:
+    """Threads that read keys of a history while it is written; `wrong` names every answer that the history does not allow."""
+
+    def __init__(self, make_client, bucket, history, threads=2):
+        self.history = history
+        self.bucket = bucket
+        self.make_client = make_client
+        self.done = 0
+        self.failed = 0
+        self.longest = 0.0
+        self.wrong = []
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        client = self.make_client()
+        while not self.stopping.is_set():
+            with self.history.lock:
+                keys = list(self.history.allowed)
+            if not keys:
+                time.sleep(0.05)
+                continue
+            key = random.choice(keys)
+            before, place = self.history.look(key)
+            began = time.monotonic()
+            try:
+                found = hashlib.sha256(client.get_object(Bucket=self.bucket, Key=key)["Body"].read()).hexdigest()
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchKey":
+                    self.failed += 1
+                    time.sleep(0.05)
+                    continue
+                found = None
+            except (BotoCoreError, OSError):
+                self.failed += 1
+                time.sleep(0.05)
+                continue
+            self.longest = max(self.longest, time.monotonic() - began)
+            self.done += 1
+            with self.history.lock:
+                since = self.history.begun[key][place:]
+            if found not in before and found not in since:
+                self.wrong.append(f"{key}: read {found}, allowed {before} and {since}")
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(timeout=120)
+
+
 def check(client, bucket, history):
-    """Every key reads back as one of the versions its history allows. Returns how many were checked."""
+    """Every key reads back as one of the versions its history allows. Returns how many objects were compared."""
     checked = 0
     for key, digests in list(history.allowed.items()):
         try:
