@@ -14,7 +14,7 @@ packages=(
 )
 
 if [ "${1:-}" = --tests ]; then
-  packages+=(awscli rclone s3cmd restic python3-boto3 python3-pytest python3-venv prometheus)
+  packages+=(awscli rclone s3cmd restic python3-boto3 python3-pytest python3-venv python3-yaml prometheus)
 fi
 
 missing=()
