@@ -112,6 +112,8 @@ std::optional<RecordHeader> decode_record_header(ByteView bytes, uint64_t salt) 
   header.extent_segment = load_le<uint32_t>(at + 96);
   header.extent_generation = load_le<uint64_t>(at + 104);
   header.extent_offset = load_le<uint64_t>(at + 112);
+  const bool known = header.kind >= RecordKind::kPut && header.kind <= RecordKind::kHandoff;
+  if (!known || header.bytes < kRecordHeaderBytes + 8ull * header.blocks) return std::nullopt;
   return header;
 }
 

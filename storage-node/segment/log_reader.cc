@@ -1,6 +1,7 @@
 #include "storage-node/segment/log_reader.h"
 
 #include <array>
+#include <limits>
 
 #include "common/hash/hash64.h"
 
@@ -23,7 +24,8 @@ Result<bool> LogReader::read_batch(uint64_t position) {
   TRY(const size_t got, file_.read_at(position, head));
   const auto header = got == head.size() ? decode_batch_header(head, salt_) : std::nullopt;
   if (!header || header->generation != header_.generation || header->sequence < next_sequence_) return false;
-  if (position + header->bytes > segment_bytes_) return false;
+  if (header->sequence == std::numeric_limits<uint64_t>::max()) return false;   // Nothing could follow.
+  if (header->bytes < kBatchHeaderBytes || header->bytes > segment_bytes_ - position) return false;
   buffer_.resize(header->bytes);
   TRY(const size_t whole, file_.read_at(position, buffer_));
   const ByteView bytes(buffer_);
@@ -34,7 +36,7 @@ Result<bool> LogReader::read_batch(uint64_t position) {
   uint64_t at = kBatchHeaderBytes;
   for (uint32_t i = 0; i < header->records; ++i) {
     const auto record = at < bytes.size() ? decode_record_header(bytes.subspan(at), salt_) : std::nullopt;
-    if (!record || at + record->bytes > bytes.size()) return false;
+    if (!record || record->bytes > bytes.size() - at) return false;
     batch_.records.push_back({*record, position + at, bytes.subspan(at, record->bytes)});
     at += round_up(record->bytes, kRecordAlignment);
   }

@@ -106,6 +106,22 @@ TEST(SegmentFormatTest, ARecordOfAnEarlierUseDoesNotDecode) {
   EXPECT_FALSE(decode_record_header(as_bytes(golden("record-header")), kGeneration - 1));
 }
 
+TEST(SegmentFormatTest, ARecordSmallerThanItsPartsDoesNotDecode) {
+  std::vector<std::byte> out(kRecordHeaderBytes);
+  RecordHeader header = record();
+  header.bytes = static_cast<uint32_t>(kRecordHeaderBytes + 8 * header.blocks - 1);
+  encode(header, kGeneration, out);
+  EXPECT_FALSE(decode_record_header(out, kGeneration));
+  header.bytes = 0;
+  header.blocks = 0;
+  encode(header, kGeneration, out);
+  EXPECT_FALSE(decode_record_header(out, kGeneration));
+  header = record();
+  header.kind = static_cast<RecordKind>(6);
+  encode(header, kGeneration, out);
+  EXPECT_FALSE(decode_record_header(out, kGeneration));
+}
+
 TEST(SegmentFormatTest, SizesOfRecordsAndExtents) {
   EXPECT_EQ(record_bytes(1), 128u + 8 + 1);
   EXPECT_EQ(record_bytes(65'537), 128u + 16 + 65'537);

@@ -1,0 +1,79 @@
+// What a gateway may send a storage node on an Exchange stream: frames, and the session that takes them.
+#include <array>
+
+#include "common/rpc/wire.h"
+#include "storage-node/service/exchange_session.h"
+#include "tests/fuzz/input.h"
+
+using namespace rondel;
+
+namespace {
+
+class OpenGate final : public node::WriteGate {
+ public:
+  Result<void> check(uint64_t epoch) const override {
+    if (epoch > 1'000'000) return fail(ErrorCode::kPrecondition, "fenced");
+    return {};
+  }
+  bool accept_coordinator(uint64_t) override { return true; }
+  bool accept_metadata(const model::MetadataGeneration&) override { return true; }
+};
+
+// Frames with a right head: their fields are the input's.
+std::string frames_of(fuzz::Input input) {
+  static constexpr rpc::FrameType kTypes[] = {rpc::FrameType::kPut, rpc::FrameType::kPutOpen, rpc::FrameType::kPiece, rpc::FrameType::kPutClose, rpc::FrameType::kCancel,
+                                              rpc::FrameType::kGet, rpc::FrameType::kCredit, rpc::FrameType::kStat, rpc::FrameType::kDone, rpc::FrameType::kData};
+  std::string message;
+  for (uint8_t i = input.choice() % 6; i > 0; --i) {
+    rpc::Frame frame;
+    frame.type = kTypes[input.choice() % std::size(kTypes)];
+    frame.request = input.choice() % 4;
+    frame.argument = input.choice() & 1 ? input.number() : input.choice();
+    const uint8_t meta = input.choice() % 4;
+    const std::string_view rest = input.rest();
+    if (meta == 0) frame.meta = rest.substr(0, 72);
+    if (meta == 1) frame.meta = rpc::encode(rpc::PutMeta{.length = rest.size(), .ring_epoch = 1}) + std::string(rest.substr(0, 16));
+    if (meta == 2) frame.meta = rpc::encode(rpc::GetMeta{.offset = rest.size(), .length = input.choice()});
+    const std::string body(rest.substr(0, input.choice()));
+    frame.body = ByteSlice(nullptr, as_bytes(body));
+    rpc::encode_head(frame, message);
+    message += body;
+  }
+  return message;
+}
+
+void feed(std::string_view bytes) {
+  static const node::DiskSet disks({});
+  static const OpenGate gate;
+  static async::BlockingPool readers("readers", 1, 16);
+  const auto owned = std::make_shared<std::string>(bytes);
+  const auto frames = rpc::decode_frames(ByteSlice(owned, as_bytes(*owned)));
+  if (!frames) return;
+  uint64_t answers = 0;
+  const auto session = std::make_shared<node::ExchangeSession>(node::ExchangeServices{disks, gate, readers}, [&](rpc::Frame frame) {
+    ++answers;
+    std::string text;
+    rpc::encode_head(frame, text);
+    fuzz::require(!rpc::decode_frames(ByteSlice(nullptr, as_bytes(text))) == (frame.body.size() > 0));
+  });
+  for (const rpc::Frame& frame : *frames) {
+    fuzz::require(frame.meta.size() <= rpc::kMetaBytesMax && frame.body.size() <= rpc::kBodyBytesMax);
+    session->handle(frame);
+  }
+  session->close();
+  fuzz::require(answers <= frames->size());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz::Input input(data, size);
+  const bool whole_frames = input.choice() & 1;
+  const std::string_view text = input.rest();
+  (void)rpc::decode_put_meta(text);
+  (void)rpc::decode_get_meta(text);
+  (void)rpc::decode_digests(text);
+  (void)rpc::decode_blob_digest(text);
+  feed(whole_frames ? frames_of(input) : std::string(text));
+  return 0;
+}
