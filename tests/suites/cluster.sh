@@ -1,0 +1,99 @@
+# Sourced by the suites: a fresh cluster of a finished build, as their options ask, with two accounts and two keys of the key ring.
+#   --bin BUILD      build folder (build/release)
+#   --port N         first port (18000)
+#   --degraded       one storage node is killed before the run
+#   --gateways N     N gateways behind a round-robin proxy (nginx)
+#   --https          over TLS
+# Afterwards SUITE_ENDPOINT, SUITE_HOST, SUITE_PORT, SUITE_TLS (true or false), SUITE_WORK (a folder); what was not an option is in
+# the array rest. The cluster ends with the script.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=$root/build/release port=18000 degraded=false gateways=1 SUITE_TLS=false rest=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --bin) bin=$(cd "$2" && pwd) && shift 2 ;;
+    --port) port=$2 && shift 2 ;;
+    --degraded) degraded=true && shift ;;
+    --gateways) gateways=$2 && shift 2 ;;
+    --https) SUITE_TLS=true && shift ;;
+    *) rest+=("$1") && shift ;;
+  esac
+done
+
+SUITE_WORK=$(mktemp -d /tmp/rondel-suite-XXXXXX)
+chmod 755 "$SUITE_WORK"
+SUITE_HOST=127.0.0.1 SUITE_PORT=$port
+SUITE_MAIN_KEY=MAINMAINMAINMAINMAIN SUITE_MAIN_SECRET=main-secret-main-secret
+SUITE_ALT_KEY=ALTALTALTALTALTALTAL SUITE_ALT_SECRET=alt-secret-alt-secret
+SUITE_MAIN_ID= SUITE_ALT_ID=
+
+end_suite() {
+  [ -f "$SUITE_WORK/nginx.pid" ] && kill "$(cat "$SUITE_WORK/nginx.pid")" 2> /dev/null
+  "$root/deploy/local/down.sh" --bin "$bin" --data "$SUITE_WORK/cluster" --wipe > /dev/null 2>&1
+  [ -n "${SUITE_KEEP:-}" ] || rm -rf "$SUITE_WORK"
+}
+trap end_suite EXIT
+
+rondel() { "$SUITE_WORK/cluster/bin/rondel" "$@"; }
+
+# name, access key, secret -> canonical id
+make_account() {
+  RONDEL_SECRET_KEY=$3 rondel account create --name "$1" --display-name "$1" --email "$1@example.test" --access-key "$2" > /dev/null || return 1
+  rondel account show "$1" | awk '/^canonical id/ { print $3 }'
+}
+
+make_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 -addext "subjectAltName=IP:127.0.0.1,DNS:localhost" \
+    -keyout "$SUITE_WORK/tls.key" -out "$SUITE_WORK/tls.crt" 2> /dev/null
+}
+
+start_proxy() {
+  local scheme=http listen=$((port + 50)) tls="" i servers=""
+  if $SUITE_TLS; then
+    scheme=https tls="ssl_certificate $SUITE_WORK/tls.crt; ssl_certificate_key $SUITE_WORK/tls.key;"
+  fi
+  for ((i = 0; i < gateways; i++)); do servers+="server 127.0.0.1:$((port + i)); "; done
+  cat > "$SUITE_WORK/nginx.conf" <<CONF
+worker_processes 1;
+pid $SUITE_WORK/nginx.pid;
+error_log $SUITE_WORK/nginx.log;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  client_body_temp_path $SUITE_WORK/body; proxy_temp_path $SUITE_WORK/proxy;
+  fastcgi_temp_path $SUITE_WORK/f; uwsgi_temp_path $SUITE_WORK/u; scgi_temp_path $SUITE_WORK/s;
+  upstream gateways { $servers }
+  server {
+    listen 127.0.0.1:$listen$($SUITE_TLS && echo " ssl"); $tls
+    client_max_body_size 0; ignore_invalid_headers off; underscores_in_headers on; merge_slashes off;
+    large_client_header_buffers 8 64k;
+    location / {
+      proxy_pass $scheme://gateways; proxy_http_version 1.1; proxy_set_header Host \$http_host; proxy_set_header Connection "";
+      proxy_request_buffering off; proxy_buffering off; proxy_read_timeout 300s; proxy_next_upstream off; proxy_ssl_verify off;
+      proxy_pass_header Server; proxy_pass_header Date;
+    }
+  }
+}
+CONF
+  nginx -c "$SUITE_WORK/nginx.conf" || return 1
+  SUITE_PORT=$listen
+}
+
+start_suite() {
+  local options=(--set s3.default_object_ownership=ObjectWriter "$@")
+  if $SUITE_TLS; then
+    make_certificate || return 1
+    options+=(--set "gateway.tls_certificate_file=$SUITE_WORK/tls.crt" --set "gateway.tls_key_file=$SUITE_WORK/tls.key")
+  else
+    options+=(--set s3.allow_sse_c_over_http=true)
+  fi
+  "$root/deploy/local/up.sh" --bin "$bin" --no-install --data "$SUITE_WORK/cluster" --port "$port" --gateways "$gateways" "${options[@]}" > "$SUITE_WORK/up.log" || {
+    cat "$SUITE_WORK/up.log" >&2
+    return 1
+  }
+  SUITE_MAIN_ID=$(make_account main "$SUITE_MAIN_KEY" "$SUITE_MAIN_SECRET") || return 1
+  SUITE_ALT_ID=$(make_account alt "$SUITE_ALT_KEY" "$SUITE_ALT_SECRET") || return 1
+  rondel kms create testkey-1 > /dev/null && rondel kms create testkey-2 > /dev/null || return 1
+  if [ "$gateways" -gt 1 ]; then start_proxy || return 1; fi
+  if $degraded; then kill -9 "$(cat "$SUITE_WORK/cluster/run/node-2.pid")"; fi
+  SUITE_ENDPOINT=$($SUITE_TLS && echo https || echo http)://$SUITE_HOST:$SUITE_PORT
+}
