@@ -64,8 +64,9 @@ std::vector<uint64_t> round_shares(const std::vector<double>& shares, uint64_t t
   }
   const auto keeps_more = [&](size_t i) { return !held.empty() && held[i] > rounded[i]; };
   const auto fraction = [&](size_t i) { return shares[i] - std::floor(shares[i] + kHair); };
+  const auto is_whole = [&](size_t i) { return fraction(i) <= kHair; };
   std::ranges::sort(order, [&](size_t a, size_t b) {
-    return std::tuple(!keeps_more(a), -fraction(a), a) < std::tuple(!keeps_more(b), -fraction(b), b);
+    return std::tuple(is_whole(a), !keeps_more(a), -fraction(a), a) < std::tuple(is_whole(b), !keeps_more(b), -fraction(b), b);
   });
   for (size_t i = 0; given < total && !order.empty(); i = (i + 1) % order.size()) {
     ++rounded[order[i]];
@@ -116,13 +117,15 @@ Result<Quotas> share_out(std::span<const Disk> disks, const Domains& domains, ui
   quotas.of_disk.assign(disks.size(), 0);
   quotas.target.assign(disks.size(), 0);
   for (size_t z = 0; z < domains.size(); ++z) {
+    // The targets add up to the domain's, which was rounded to its floor or ceiling: rounding each of them to its own floor or
+    // ceiling can reach that sum.
     std::vector<double> shares;
     std::vector<uint64_t> disk_held;
     std::vector<bool> disk_usable;
     for (DiskIndex disk : domains.disks[z]) {
       const auto weight = static_cast<double>(disks[disk].capacity_bytes);
       quotas.target[disk] = weights[z] > 0 ? domain_targets[z] * weight / weights[z] : 0;
-      shares.push_back(weights[z] > 0 ? static_cast<double>(quotas.of_domain[z]) * weight / weights[z] : 0);
+      shares.push_back(quotas.target[disk]);
       disk_usable.push_back(weight > 0);
       if (!held.empty()) disk_held.push_back(held[disk]);
     }

@@ -146,7 +146,7 @@ Checked<int64_t> parse_expires(const std::string& value) {
                "604800 seconds");
   }
   if (error == std::errc::result_out_of_range || seconds < 0) return bad("X-Amz-Expires must be non-negative");
-  if (seconds == 0) return bad("X-Amz-Expires must be at least 1 second");
+  if (seconds == 0) return refuse(Refusal::kAccessDenied, "Request has expired", {{"X-Amz-Expires", value}});
   return seconds;
 }
 

@@ -26,10 +26,10 @@ enum class PayloadRefusal {
   kChunkSignatureMismatch,    // SignatureDoesNotMatch
   kMalformedChunk,            // InvalidRequest / IncompleteBody of the framing
   kInvalidChunkSize,          // A chunk but the last below 8 KiB: InvalidChunkSizeError
-  kBadDigest,                 // Content-MD5 differs
+  kBadDigest,                 // Content-MD5 differs, or a checksum is not of its algorithm's form
   kInvalidDigest,             // Content-MD5 is not base64 of 16 bytes
   kChecksumMismatch,          // XAmzContentChecksumMismatch / BadDigest
-  kInvalidChecksum,           // The given value is not of the algorithm's form, or two were given
+  kInvalidChecksum,           // Two values were given, or one of another algorithm than announced
   kMalformedTrailer,          // MalformedTrailerError
   kTooLarge,                  // Above PayloadOptions::size_max
 };

@@ -55,7 +55,7 @@ std::expected<void, PayloadError> PromisedDigests::take_checksum(const http::Fie
     algorithm_ = algorithm;
     expected_checksum_ = parse_checksum(algorithm, values.front());
     if (!expected_checksum_) {
-      return refuse(PayloadRefusal::kInvalidChecksum, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
+      return refuse(PayloadRefusal::kBadDigest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
     }
   }
   if (const auto trailer = fields.find("x-amz-trailer")) {

@@ -290,7 +290,7 @@ Answer<Response> upload_part_copy(Context& context) {
       co_return s3::fail(ErrorCode::kInvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
     }
     if (*range->last >= object.size) {
-      co_return s3::fail(ErrorCode::kInvalidArgument, "Range specified is not valid for source object of size: " + std::to_string(object.size), {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
+      co_return s3::fail(ErrorCode::kInvalidRange, "Range specified is not valid for source object of size: " + std::to_string(object.size), {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
     }
     offset = *range->first;
     length = *range->last - offset + 1;

@@ -130,8 +130,9 @@ Answer<Response> answer_object(Context& context, bool with_bytes) {
     const bool whole = !slice.partial || slice.length == object.size;
     if (whole && object.checksum) {
       add_checksum_headers(fields, *object.checksum, object.part_count);
-    } else if (wanted.part && found.part && !found.part->checksums.empty() && object.checksum && object.checksum->type == model::ChecksumType::kComposite) {
+    } else if (wanted.part && found.part && !found.part->checksums.empty() && object.checksum && object.checksum->algorithm == found.part->checksums.front().algorithm) {
       fields.add(std::string(model::header_name(found.part->checksums.front().algorithm)), checksum_text(found.part->checksums.front(), 0));
+      fields.add("x-amz-checksum-type", std::string(model::to_string(object.checksum->type)));
     }
   }
   if (!with_bytes) {

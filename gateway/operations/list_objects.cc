@@ -124,7 +124,7 @@ Answer<Response> list_objects(Context& context) {
   CO_S3(const metadata::ListPage page, co_await context.services.store.list(query));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
-  xml.text("Prefix", listing.name(listing.prefix));
+  xml.text("Prefix", listing.prefix);   // Clients undo the encoding of the other names alone.
   xml.text("Marker", listing.name(marker));
   xml.number("MaxKeys", listing.max_asked);
   if (!listing.delimiter.empty()) xml.text("Delimiter", listing.name(listing.delimiter));

@@ -155,7 +155,7 @@ s3::S3Result<void> check_object_promises(const Context& context, const metadata:
     const auto text = context.fields().find(model::header_name(algorithm));
     if (!text) continue;
     if (std::exchange(seen, true)) return s3::fail(ErrorCode::kInvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
-    if (!auth::parse_checksum(algorithm, text->substr(0, text->find('-')))) return s3::fail(ErrorCode::kInvalidRequest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
+    if (!auth::parse_checksum(algorithm, text->substr(0, text->find('-')))) return s3::fail(ErrorCode::kBadDigest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
     if (!request.checksum || request.checksum->algorithm != algorithm || !names_checksum(*text, *request.checksum, request.parts.size())) {
       return s3::fail(ErrorCode::kXAmzContentChecksumMismatch, "The " + std::string(model::to_string(algorithm)) + " you specified did not match the calculated checksum.");
     }
@@ -287,7 +287,7 @@ Answer<Response> upload_part(Context& context) {
 
 Answer<Response> complete_multipart_upload(Context& context) {
   CO_S3(const std::string text, co_await read_document(context, s3::kCompleteDocumentBytesMax));
-  if (text.empty()) co_return s3::fail(ErrorCode::kInvalidRequest, "You must specify at least one part");
+  if (text.empty()) co_return s3::fail(ErrorCode::kMalformedXML);
   CO_S3(const std::vector<s3::CompletePart> named, s3::parse_complete_document(text));
   CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, kPartsMax));
   if (found.completed) {

@@ -22,18 +22,21 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// aws-chunked is about the transfer, not about the object.
+// aws-chunked is about the transfer, not about the object. A value without it stays as it is.
 std::string without_aws_chunked(std::string_view value) {
   std::string out;
-  while (!value.empty()) {
-    const size_t comma = value.find(',');
-    const std::string_view coding = s3::trim(value.substr(0, comma));
-    value.remove_prefix(comma == std::string_view::npos ? value.size() : comma + 1);
-    if (coding.empty() || http::iequals(coding, "aws-chunked")) continue;
+  bool found = false;
+  for (std::string_view rest = value; !rest.empty();) {
+    const size_t comma = rest.find(',');
+    const std::string_view coding = s3::trim(rest.substr(0, comma));
+    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+    const bool of_transfer = http::iequals(coding, "aws-chunked");
+    found |= of_transfer;
+    if (coding.empty() || of_transfer) continue;
     if (!out.empty()) out += ",";
     out += coding;
   }
-  return out;
+  return found ? out : std::string(value);
 }
 
 }  // namespace

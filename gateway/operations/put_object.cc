@@ -151,7 +151,6 @@ Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options
   auto opened = auth::PayloadReader::open(context.exchange, context.identity, options);
   if (!opened) co_return std::unexpected(to_s3(opened.error()));
   auth::PayloadReader& reader = **opened;
-  if (!reader.size() && context.request.operation != s3::Operation::kPostObject) co_return s3::fail(ErrorCode::kMissingContentLength);
   const auto writer = open_object_writer(context, key, reader.size());
   std::expected<void, s3::Error> done = co_await pump(reader, *writer);
   blobs::WrittenStream stream;

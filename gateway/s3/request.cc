@@ -143,7 +143,8 @@ bool is_valid_bucket_name(std::string_view name) {
   if (!plain(name.front()) || !plain(name.back())) return false;
   for (size_t i = 0; i < name.size(); ++i) {
     if (!plain(name[i]) && name[i] != '-' && name[i] != '.') return false;
-    if (name[i] == '.' && name[i + 1] == '.') return false;
+    // The ends are letters or digits, so both neighbours exist. A hyphen next to a period is no DNS label.
+    if (name[i] == '.' && (!plain(name[i + 1]) || !plain(name[i - 1]))) return false;
   }
   for (const std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"}) {
     if (name.starts_with(prefix)) return false;

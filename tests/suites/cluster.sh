@@ -78,6 +78,16 @@ CONF
   SUITE_PORT=$listen
 }
 
+up() {
+  "$root/deploy/local/up.sh" --bin "$bin" --no-install --data "$SUITE_WORK/cluster" --port "$port" --gateways "$gateways" "$@" > "$SUITE_WORK/up.log" || {
+    cat "$SUITE_WORK/up.log" >&2
+    return 1
+  }
+}
+
+# Starts the gateways again for another region; every node runs afterwards.
+set_region() { up --set "s3.region=$1"; }
+
 start_suite() {
   local options=(--set s3.default_object_ownership=ObjectWriter "$@")
   if $SUITE_TLS; then
@@ -86,10 +96,7 @@ start_suite() {
   else
     options+=(--set s3.allow_sse_c_over_http=true)
   fi
-  "$root/deploy/local/up.sh" --bin "$bin" --no-install --data "$SUITE_WORK/cluster" --port "$port" --gateways "$gateways" "${options[@]}" > "$SUITE_WORK/up.log" || {
-    cat "$SUITE_WORK/up.log" >&2
-    return 1
-  }
+  up "${options[@]}" || return 1
   SUITE_MAIN_ID=$(make_account main "$SUITE_MAIN_KEY" "$SUITE_MAIN_SECRET") || return 1
   SUITE_ALT_ID=$(make_account alt "$SUITE_ALT_KEY" "$SUITE_ALT_SECRET") || return 1
   rondel kms create testkey-1 > /dev/null && rondel kms create testkey-2 > /dev/null || return 1

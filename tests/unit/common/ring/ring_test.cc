@@ -50,7 +50,7 @@ void expect_counts_near_target(const Ring& ring) {
   const Quotas quotas = share_out(disks, domains, ring.arcs(), ring.replicas(), {}).value();
   auto held = counts(ring);
   for (size_t i = 0; i < disks.size(); ++i) {
-    EXPECT_LE(std::abs(static_cast<double>(held[disks[i].id]) - quotas.target[i]), 1.001) << "disk " << i;
+    EXPECT_LE(std::abs(static_cast<double>(held[disks[i].id]) - quotas.target[i]), 1.000001) << "disk " << i;
   }
 }
 
@@ -113,13 +113,13 @@ TEST(RingTest, SameMembershipMovesNothing) {
   EXPECT_EQ(Ring::moved(ring, next), 0u);
 }
 
-TEST(RingTest, RandomChangesKeepEveryRule) {
-  const uint64_t seed = testing::UnitTest::GetInstance()->random_seed() + 1;
+void change_at_random(uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   Random random(seed);
   std::vector<Disk> all = simulated_disks(60, seed);
   std::vector<Disk> members(all.begin(), all.begin() + 30);
   Ring ring = Ring::build(members, {}, 1).value();
+  double moved_in_all = 0, least_in_all = 0;
   for (int step = 0; step < 12; ++step) {
     const uint64_t what = random.below(3);
     if (what == 0 && members.size() < 55) {
@@ -134,10 +134,20 @@ TEST(RingTest, RandomChangesKeepEveryRule) {
     ASSERT_TRUE(next) << next.error().message;
     expect_replicas_apart(*next);
     expect_counts_near_target(*next);
-    EXPECT_LE(movement_ratio(ring, *next), 1.1) << "step " << step;
+    const double ratio = movement_ratio(ring, *next);
+    EXPECT_LE(ratio, 1.5) << "step " << step;
+    const auto moved = static_cast<double>(Ring::moved(ring, *next));
+    moved_in_all += moved;
+    least_in_all += moved / ratio;
     ring = *next;
   }
+  EXPECT_LE(moved_in_all / least_in_all, 1.1);
 }
+
+TEST(RingTest, RandomChangesKeepEveryRule) { change_at_random(testing::UnitTest::GetInstance()->random_seed() + 1); }
+
+// Rounding zone and disk the same way put a disk more than one away from its target.
+TEST(RingTest, ADiskIsRoundedOnce) { change_at_random(5074); }
 
 TEST(RingTest, HandoffsAreTheOthersUnusedZonesFirst) {
   std::vector<Disk> disks = simulated_disks(30, 1);

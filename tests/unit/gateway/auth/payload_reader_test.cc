@@ -303,8 +303,8 @@ TEST_F(PayloadTest, EveryChecksumAlgorithmIsCheckedInTheHead) {
     EXPECT_EQ(accepted.summary.checksum->algorithm, algorithm);
     EXPECT_TRUE(accepted.summary.checksum_from_client);
     EXPECT_REFUSAL(kChecksumMismatch, with(fields({{name, to_base64(as_bytes(object_checksum(algorithm, as_bytes("other"))))}})));
-    EXPECT_REFUSAL(kInvalidChecksum, with(fields({{name, "AAAA"}, {"x", "y"}})));
-    EXPECT_REFUSAL(kInvalidChecksum, with(fields({{name, good + "!"}})));
+    EXPECT_REFUSAL(kBadDigest, with(fields({{name, "AAAA"}, {"x", "y"}})));
+    EXPECT_REFUSAL(kBadDigest, with(fields({{name, good + "!"}})));
     EXPECT_REFUSAL(kInvalidChecksum, with(fields({{name, good}, {name, good}})));
     const std::string other = algorithm == model::ChecksumAlgorithm::kSha1 ? "SHA256" : "SHA1";
     EXPECT_REFUSAL(kInvalidChecksum, with(fields({{name, good}, {"x-amz-sdk-checksum-algorithm", other}})));
