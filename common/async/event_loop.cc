@@ -7,6 +7,8 @@
 #include <mutex>
 #include <vector>
 
+#include "common/async/coalesce.h"
+
 namespace rondel::async {
 namespace {
 
@@ -48,9 +50,12 @@ struct EventLoop::Impl {
       std::lock_guard lock(mutex);
       running.swap(queue);
     }
-    for (Function& function : running) {
-      function();
-      function = nullptr;
+    {
+      const Coalesce scope;
+      for (Function& function : running) {
+        function();
+        function = nullptr;
+      }
     }
     running.clear();
   }

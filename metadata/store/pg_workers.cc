@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "common/async/coalesce.h"
+
 namespace rondel::metadata {
 
 using namespace std::chrono_literals;
@@ -30,14 +32,18 @@ PgWorkers::~PgWorkers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
+// Wakes a worker only when there is something to begin, or when none watches for slow batches: a batch that ends takes what
+// waits itself.
 bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
+  bool wake = false;
   {
     std::lock_guard lock(mutex_);
     LaneState& state = lanes_[static_cast<size_t>(lane)];
     if (stopping_ || state.waiting.size() >= options_.queue_max) return false;
     state.waiting.push_back(std::move(job));
+    wake = can_begin(static_cast<size_t>(lane)) || !watched_;
   }
-  ready_.notify_one();
+  if (wake) async::Coalesce::once(this, [this] { ready_.notify_one(); });
   return true;
 }
 
@@ -60,10 +66,14 @@ bool PgWorkers::idle() const {
   return std::ranges::all_of(lanes_, [](const LaneState& state) { return state.waiting.empty(); });
 }
 
+bool PgWorkers::can_begin(size_t lane) const {
+  return !lanes_[lane].waiting.empty() && lanes_[lane].active < active_limit(static_cast<Lane>(lane));
+}
+
 std::optional<Lane> PgWorkers::next_lane() {
   for (size_t i = 0; i < kLanes; ++i) {
     const size_t index = (turn_ + i) % kLanes;
-    if (lanes_[index].waiting.empty() || lanes_[index].active >= active_limit(static_cast<Lane>(index))) continue;
+    if (!can_begin(index)) continue;
     turn_ = index + 1;
     return static_cast<Lane>(index);
   }
@@ -100,14 +110,17 @@ void PgWorkers::work() {
   for (;;) {
     std::optional<Lane> lane;
     Batch batch;
+    bool more = false;
     {
       std::unique_lock lock(mutex_);
       while (!stopping_ && !(lane = next_lane())) {
-        if (idle()) {
+        if (watched_ || idle()) {
           ready_.wait(lock);
-        } else {
-          ready_.wait_for(lock, kSlow);
+          continue;
         }
+        watched_ = true;
+        ready_.wait_for(lock, kSlow);
+        watched_ = false;
       }
       if (stopping_) {
         for (LaneState& state : lanes_) {
@@ -122,7 +135,9 @@ void PgWorkers::work() {
       ++lanes_[static_cast<size_t>(*lane)].active;
       lanes_[static_cast<size_t>(*lane)].begun = std::chrono::steady_clock::now();
       ++busy_;
+      for (size_t other = 0; other < kLanes; ++other) more = more || can_begin(other);
     }
+    if (more) ready_.notify_one();
     if (!connection && std::chrono::steady_clock::now() >= retry_at) {
       auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
       if (opened) {
@@ -150,7 +165,6 @@ void PgWorkers::work() {
         ++errors_;
       }
     }
-    ready_.notify_one();
   }
 }
 

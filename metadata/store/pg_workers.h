@@ -70,6 +70,7 @@ class PgWorkers {
 
   void work();
   size_t active_limit(Lane lane) const;
+  bool can_begin(size_t lane) const;
   bool idle() const;
   std::optional<Lane> next_lane();
   Batch take(Lane lane);
@@ -81,6 +82,7 @@ class PgWorkers {
   std::condition_variable ready_;
   std::array<LaneState, kLanes> lanes_;   // Guarded by mutex_, as is the rest.
   size_t turn_ = 0;
+  bool watched_ = false;   // A worker looks again soon whether a batch is slow.
   size_t busy_ = 0;
   size_t connected_ = 0;
   uint64_t errors_ = 0;
