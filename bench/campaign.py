@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Alternates rounds of the product and of yardsticks on this machine and prints ratios. Started by run.sh."""
 import argparse
+import base64
+import datetime
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -12,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 SMALL = "4KiB"
 LARGE = "64MiB"
@@ -23,7 +29,8 @@ FOLDERS = 2000
 FEW_KEYS = 10_000
 MANY_KEYS = 1_000_000
 CORES = 2
-SECTIONS = ("put-small", "get-small", "large", "list", "base")
+SECTIONS = ("put-small", "get-small", "large", "list", "features", "base")
+POLICY_BYTES = 20_000
 
 
 def run(command, **options):
@@ -32,6 +39,44 @@ def run(command, **options):
     if done.returncode != 0:
         sys.exit(f"campaign: {' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}")
     return done.stdout
+
+
+def versioning():
+    return "versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+
+
+def retention():
+    return "object-lock", ("<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>"
+                           "<Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>")
+
+
+def policy(bucket):
+    """About 20 KiB of statements whose action fits, so that each is looked at, and that refuse nobody on this machine."""
+    def statement(n):
+        return {"Sid": f"net{n}", "Effect": "Deny", "Principal": "*", "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": {"IpAddress": {"aws:SourceIp": f"10.{n}.0.0/16"}}}
+    each = len(json.dumps(statement(100))) + 2
+    return "policy", json.dumps({"Version": "2012-10-17", "Statement": [statement(n) for n in range(POLICY_BYTES // each)]})
+
+
+def encryption(algorithm, key=""):
+    named = f"<KMSMasterKeyID>{key}</KMSMasterKeyID>" if key else ""
+    return "encryption", ("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>"
+                          f"<SSEAlgorithm>{algorithm}</SSEAlgorithm>{named}</ApplyServerSideEncryptionByDefault>"
+                          "</Rule></ServerSideEncryptionConfiguration>")
+
+
+# Name, what is set on the bucket, more words for the load generator. Each is measured in a bucket of its own.
+FEATURES = (
+    ("plain", lambda bucket: [], []),
+    ("versioned", lambda bucket: [versioning()], []),
+    ("policy of 20 KiB", lambda bucket: [policy(bucket)], []),
+    ("tags", lambda bucket: [], ["--header", "x-amz-tagging: team=blue&stage=test"]),
+    ("object lock", lambda bucket: [versioning(), retention()], []),
+    ("SSE-S3", lambda bucket: [encryption("AES256")], []),
+    ("SSE-KMS", lambda bucket: [encryption("aws:kms", "bench")], []),
+)
+LARGE_FEATURES = ("plain", "SSE-S3", "SSE-KMS")
 
 
 class Product:
@@ -57,6 +102,33 @@ class Product:
     def sql(self, statement, database="rondel"):
         dsn = re.sub(r"dbname=\S+", f"dbname={database}", self.dsn)
         return run(["psql", dsn, "-Atqc", statement]).strip()
+
+    def cli(self, *words):
+        return run([self.data / "bin/rondel", words[0], "--data", self.data, *words[1:]])
+
+    def put(self, path, query="", body=""):
+        """A signed PUT of a document."""
+        environment = self.environment
+        host = environment["AWS_ENDPOINT_URL"].split("://")[1]
+        stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        headers = {"content-md5": base64.b64encode(hashlib.md5(body.encode()).digest()).decode(), "host": host,
+                   "x-amz-content-sha256": digest, "x-amz-date": stamp}
+        names = ";".join(headers)
+        lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+        canonical = f"PUT\n{path}\n{query + '=' if query else ''}\n{lines}\n{names}\n{digest}"
+        scope = f"{stamp[:8]}/{environment['AWS_REGION']}/s3/aws4_request"
+        key = ("AWS4" + environment["AWS_SECRET_ACCESS_KEY"]).encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={environment['AWS_ACCESS_KEY_ID']}/{scope}, SignedHeaders={names}, "
+                                    f"Signature={hmac.digest(key, text.encode(), 'sha256').hex()}")
+        url = environment["AWS_ENDPOINT_URL"] + path + (f"?{query}" if query else "")
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, body.encode(), headers, method="PUT"), timeout=30).read()
+        except urllib.error.HTTPError as error:
+            sys.exit(f"campaign: PUT {path}?{query}: {error.code} {error.read().decode()}")
 
     def stop(self):
         run([self.args.root / "deploy/local/down.sh", "--bin", self.args.bin, "--data", self.data, "--wipe"])
@@ -208,13 +280,35 @@ class Campaign:
             out[f"list_folders_{name}"] = self.on_product("list", *words, "--delimiter", "/")
         return out
 
+    def features(self, number):
+        """Each feature in a bucket of its own; what is plain is measured between them, as one of them."""
+        out = {}
+        if number == 0:
+            self.product.cli("kms", "create", "bench")
+        for name, settings, words in FEATURES:
+            bucket = name.lower().replace(" ", "-")
+            if number == 0:
+                self.product.put(f"/{bucket}")
+                for query, document in settings(bucket):
+                    self.product.put(f"/{bucket}", query, document)
+            words = ["--bucket", bucket, *words]
+            small = [*words, "--connections", SMALL_CONNECTIONS, "--size", SMALL]
+            out[f"put {SMALL}, {name}"] = self.on_product("put", *small)
+            out[f"get {SMALL}, {name}"] = self.on_product("get", *small, "--prefix", "read-", "--keys", GET_KEYS,
+                                                          *(["--preload"] if number == 0 else []))
+            if name in LARGE_FEATURES:
+                large = [*words, "--connections", LARGE_CONNECTIONS, "--size", LARGE, "--prefix", "large-"]
+                out[f"put {LARGE}, {name}"] = self.on_product("put", "--payload", "signed", *large, warm_up=2)
+                out[f"get {LARGE}, {name}"] = self.on_product("get", *large, "--keys", LARGE_KEYS, *(["--preload"] if number == 0 else []))
+        return out
+
     def base(self, number):
         commit = json.loads(run([self.args.yardsticks / "disk", "commit", self.folder, 3]))
         return {"group_commit": commit, "pgbench_per_s": self.pgbench()}
 
     def measure(self):
         steps = {"put-small": self.put_small, "get-small": self.get_small, "large": self.large, "list": self.list_pages,
-                 "base": self.base}
+                 "features": self.features, "base": self.base}
         for number in range(self.args.rounds):
             self.rounds.append({})
             for section in self.args.only:
@@ -231,8 +325,8 @@ class Campaign:
 
 
 # Report -------------------------------------------------------------------------------------------------------------
-def per_page_us(result):
-    """CPU of the product for a page."""
+def server_us(result):
+    """CPU of the product for a request."""
     return sum(group["cpu_us_per_request"] for name, group in result["processes"].items() if name != "client")
 
 
@@ -241,12 +335,14 @@ GOALS = [
     ("GET 4 KiB / nginx static", 0.15, ">=", lambda r: r["get_small"]["per_s"] / r["nginx_get"]["per_s"]),
     ("PUT 64 MiB signed / bound", 0.45, ">=", lambda r: r["put_large"]["mb_per_s"] / r["components"]["put_bound_mb_per_s"]),
     ("GET 64 MiB / socket copy", 0.20, ">=", lambda r: r["get_large"]["mb_per_s"] / 1e3 / r["components"]["socket_copy"]["gb_per_s"]),
-    ("page of 1,000: 1 M keys / 10 k keys, CPU", 1.5, "<=", lambda r: per_page_us(r["list_many"]) / per_page_us(r["list_few"])),
+    ("page of 1,000: 1 M keys / 10 k keys, CPU", 1.5, "<=", lambda r: server_us(r["list_many"]) / server_us(r["list_few"])),
     ("page of 1,000: 1 M keys / 10 k keys, time", 1.5, "<=",
      lambda r: r["list_many"]["operations"]["list"]["mean_us"] / r["list_few"]["operations"]["list"]["mean_us"]),
-    ("the same with delimiter, CPU", 1.5, "<=", lambda r: per_page_us(r["list_folders_many"]) / per_page_us(r["list_folders_few"])),
+    ("the same with delimiter, CPU", 1.5, "<=", lambda r: server_us(r["list_folders_many"]) / server_us(r["list_folders_few"])),
     ("the same with delimiter, time", 1.5, "<=",
      lambda r: r["list_folders_many"]["operations"]["list"]["mean_us"] / r["list_folders_few"]["operations"]["list"]["mean_us"]),
+    ("PUT 64 MiB, SSE-S3 / plain", 0.8, ">=", lambda r: r[f"put {LARGE}, SSE-S3"]["per_s"] / r[f"put {LARGE}, plain"]["per_s"]),
+    ("GET 64 MiB, SSE-S3 / plain", 0.8, ">=", lambda r: r[f"get {LARGE}, SSE-S3"]["per_s"] / r[f"get {LARGE}, plain"]["per_s"]),
     ("PUT 4 KiB / raw group commit", None, "", lambda r: r["put_small"]["per_s"] / r["group_commit"]["per_s"]),
     ("PUT 4 KiB / pgbench commits", None, "", lambda r: r["put_small"]["per_s"] / r["pgbench_per_s"]),
 ]
@@ -270,9 +366,25 @@ def print_ratios(results):
         print(f"{'gateway + nodes resident, MiB':<44}{total:>8.0f}  {'<= 1536':<9}{'' if total <= 1536 else '  MISSED'}")
 
 
+def print_features(results):
+    """What a feature costs where it is used: rate and CPU of the product beside plain requests of the same round."""
+    rounds = [entry for entry in results["rounds"] if f"put {SMALL}, plain" in entry]
+    if not rounds:
+        return
+    print(f"\n{'cost of a feature':<34}{'rate / plain':>13}{'CPU / plain':>13}{'gateway CPU us more':>21}  rounds of the rate")
+    for name in [key for key in rounds[0] if ", " in key and not key.endswith(", plain")]:
+        plain = name.split(", ")[0] + ", plain"
+        rates = [entry[name]["per_s"] / entry[plain]["per_s"] for entry in rounds]
+        cpu = [server_us(entry[name]) / server_us(entry[plain]) for entry in rounds]
+        more = [entry[name]["processes"]["gateway"]["cpu_us_per_request"] - entry[plain]["processes"]["gateway"]["cpu_us_per_request"]
+                for entry in rounds]
+        print(f"{name:<34}{statistics.median(rates):>13.2f}{statistics.median(cpu):>13.2f}{statistics.median(more):>21.1f}  "
+              f"{'  '.join(f'{rate:.2f}' for rate in rates)}")
+
+
 def print_table(results):
     columns = ("client", "gateway", "nodes", "postgresql", "server")
-    print(f"\n{'median of rounds':<20}{'per s':>9}{'MB/s':>8}{'p50 ms':>8}{'p99 ms':>8}   CPU us a request: "
+    print(f"\n{'median of rounds':<28}{'per s':>9}{'MB/s':>8}{'p50 ms':>8}{'p99 ms':>8}   CPU us a request: "
           f"{'client':>8}{'gateway':>9}{'nodes':>9}{'postgresql':>12}{'server':>8}")
     names = [name for name, value in results["rounds"][0].items() if isinstance(value, dict) and "processes" in value]
     for name in names:
@@ -281,7 +393,7 @@ def print_table(results):
         operation = next(iter(runs[0]["operations"]))
         cpu = [f"{middle(lambda one: one['processes'][column]['cpu_us_per_request']):.1f}" if column in runs[0]["processes"] else "-"
                for column in columns]
-        print(f"{name:<20}{middle(lambda one: one['per_s']):>9.0f}{middle(lambda one: one['mb_per_s']):>8.0f}"
+        print(f"{name:<28}{middle(lambda one: one['per_s']):>9.0f}{middle(lambda one: one['mb_per_s']):>8.0f}"
               f"{middle(lambda one: one['operations'][operation]['p50_us']) / 1e3:>8.2f}"
               f"{middle(lambda one: one['operations'][operation]['p99_us']) / 1e3:>8.2f}{'':>21}"
               f"{cpu[0]:>8}{cpu[1]:>9}{cpu[2]:>9}{cpu[3]:>12}{cpu[4]:>8}")
@@ -329,6 +441,7 @@ def main():
         shutil.rmtree(folder)
     (args.out / "results.json").write_text(json.dumps(results, indent=1))
     print_table(results)
+    print_features(results)
     print_ratios(results)
     print(f"\nall figures: {args.out / 'results.json'}")
 

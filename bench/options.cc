@@ -66,12 +66,25 @@ Result<ProcessNames> parse_processes(const std::string& text) {
   return group;
 }
 
+// "x-amz-tagging: a=b"
+Result<std::pair<std::string, std::string>> parse_header(std::string_view text) {
+  const size_t colon = text.find(": ");
+  const std::string_view name = text.substr(0, colon);
+  const std::string_view value = colon == std::string_view::npos ? "" : text.substr(colon + 2);
+  if (!name.starts_with("x-amz-") || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string_view::npos ||
+      value.empty() || value.find_first_of("\r\n") != std::string_view::npos) {
+    return fail(ErrorCode::kInvalidArgument, "--header wants 'x-amz-name: value', not '" + std::string(text) + "'");
+  }
+  return std::pair(std::string(name), std::string(value));
+}
+
 struct Words {
   std::string operation;
   std::string mix;
   std::string endpoint;
   std::string payload = "unsigned";
   std::string sizes = "4KiB";
+  std::vector<std::string> headers;
   std::vector<std::string> processes;
   bool no_sign = false;
 };
@@ -104,6 +117,7 @@ void describe(CLI::App& app, Options& options, Words& words) {
       ->capture_default_str()
       ->check(CLI::Range(0.1, 3600.0));
   app.add_option("--size", words.sizes, "object size, or several: 4KiB,1MiB")->capture_default_str();
+  app.add_option("--header", words.headers, "x-amz-name: value, of every PUT of an object; repeatable");
   app.add_option("--prefix", options.prefix, "start of every key")->capture_default_str();
   app.add_option("--keys", options.keys, "objects to choose from")->capture_default_str()->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
   app.add_option("--folders", options.folders, "spread those keys over folders NNNNNN/; 0: none")
@@ -142,6 +156,10 @@ Result<void> apply(const Words& words, Options& options) {
   for (std::string_view part : split(words.sizes, ',')) {
     TRY(const uint64_t size, parse_size(part));
     options.sizes.push_back(size);
+  }
+  for (const std::string& text : words.headers) {
+    TRY(auto header, parse_header(text));
+    options.headers.push_back(std::move(header));
   }
   for (const std::string& text : words.processes) {
     TRY(auto group, parse_processes(text));

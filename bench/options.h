@@ -42,6 +42,7 @@ struct Options {
   double timeout_s = 30;             // Of one request.
 
   std::vector<uint64_t> sizes = {4096};  // Bytes; each equally likely.
+  std::vector<std::pair<std::string, std::string>> headers;   // Of every PUT of an object, signed; names in lower case.
   std::string prefix = "object-";
   uint64_t keys = 1000;              // Objects 0..keys-1 that GET, HEAD, LIST and DELETE choose from.
   uint64_t folders = 0;              // 0: keys have no folder. Else the keys are spread over so many, in order.

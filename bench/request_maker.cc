@@ -1,12 +1,15 @@
 #include "bench/request_maker.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "common/base/encoding.h"
 #include "common/sigv4/sigv4.h"
 
 namespace rondel::bench {
 namespace {
 
-constexpr std::string_view kSignedNames = "host;x-amz-content-sha256;x-amz-date";
+using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
 
 std::string_view method_of(Operation operation) {
   switch (operation) {
@@ -24,14 +27,20 @@ void append_parameter(std::string& query, std::string_view name, std::string_vie
   query.append(name).append(1, '=').append(percent_encode(value, false));
 }
 
-// `query` is sorted and encoded as canonical requests want it, so that it is signed as it is sent.
-std::string canonical_request(std::string_view method, std::string_view path, std::string_view query, std::string_view host,
-                              std::string_view payload_hash, std::string_view timestamp) {
+std::string names_of(const Headers& headers) {
+  std::string out;
+  for (const auto& [name, value] : headers) out.append(out.empty() ? "" : ";").append(name);
+  return out;
+}
+
+// `query` is sorted and encoded as canonical requests want it, so that it is signed as it is sent; `headers` are sorted.
+std::string canonical_request(std::string_view method, std::string_view path, std::string_view query, const Headers& headers,
+                              std::string_view signed_names, std::string_view payload_hash) {
   std::string out;
   out.reserve(512);
   out.append(method).append(1, '\n').append(path).append(1, '\n').append(query);
-  out.append("\nhost:").append(host).append("\nx-amz-content-sha256:").append(payload_hash);
-  out.append("\nx-amz-date:").append(timestamp).append("\n\n").append(kSignedNames).append(1, '\n').append(payload_hash);
+  for (const auto& [name, value] : headers) out.append(1, '\n').append(name).append(1, ':').append(value);
+  out.append("\n\n").append(signed_names).append(1, '\n').append(payload_hash);
   return out;
 }
 
@@ -64,28 +73,34 @@ std::string RequestMaker::list_query(const Request& request) const {
 
 void RequestMaker::make(const Request& request, std::string_view payload_hash, SystemTime now, std::string& head) {
   if (request.operation == Operation::kList) {
-    write("GET", bucket_path_, list_query(request), 0, payload_hash, now, head);
+    write("GET", bucket_path_, list_query(request), request, payload_hash, now, head);
     return;
   }
   const std::string path = request.key.empty() ? bucket_path_ : bucket_path_ + "/" + percent_encode(request.key, true);
-  write(method_of(request.operation), path, "", request.size, payload_hash, now, head);
+  write(method_of(request.operation), path, "", request, payload_hash, now, head);
 }
 
-void RequestMaker::write(std::string_view method, std::string_view path, std::string_view query, uint64_t content_length,
+void RequestMaker::write(std::string_view method, std::string_view path, std::string_view query, const Request& request,
                          std::string_view payload_hash, SystemTime now, std::string& head) {
+  Headers headers;
+  if (request.operation == Operation::kPut && !request.key.empty()) headers.assign(options_.headers.begin(), options_.headers.end());
   head.clear();
   head.append(method).append(1, ' ').append(path);
   if (!query.empty()) head.append(1, '?').append(query);
   head.append(" HTTP/1.1\r\nHost: ").append(host_);
-  if (method == "PUT") head.append("\r\nContent-Length: ").append(std::to_string(content_length));
+  if (method == "PUT") head.append("\r\nContent-Length: ").append(std::to_string(request.size));
+  for (const auto& [name, value] : headers) head.append("\r\n").append(name).append(": ").append(value);
   if (options_.sign) {
     refresh(now);
     const sigv4::Scope scope{date_, options_.region, "s3"};
-    const std::string canonical = canonical_request(method, path, query, host_, payload_hash, timestamp_);
+    headers.insert(headers.end(), {{"host", host_}, {"x-amz-content-sha256", payload_hash}, {"x-amz-date", timestamp_}});
+    std::ranges::sort(headers);
+    const std::string names = names_of(headers);
+    const std::string canonical = canonical_request(method, path, query, headers, names, payload_hash);
     const std::string signature = sigv4::signature(signing_key_, sigv4::string_to_sign(timestamp_, scope, canonical));
     head.append("\r\nx-amz-date: ").append(timestamp_).append("\r\nx-amz-content-sha256: ").append(payload_hash);
     head.append("\r\nAuthorization: ").append(sigv4::kAlgorithm).append(" Credential=").append(options_.access_key);
-    head.append(1, '/').append(scope.text()).append(", SignedHeaders=").append(kSignedNames);
+    head.append(1, '/').append(scope.text()).append(", SignedHeaders=").append(names);
     head.append(", Signature=").append(signature);
   }
   head.append("\r\n\r\n");

@@ -24,7 +24,7 @@ class RequestMaker {
   void make(const Request& request, std::string_view payload_hash, SystemTime now, std::string& head);
 
  private:
-  void write(std::string_view method, std::string_view path, std::string_view query, uint64_t content_length,
+  void write(std::string_view method, std::string_view path, std::string_view query, const Request& request,
              std::string_view payload_hash, SystemTime now, std::string& head);
   std::string list_query(const Request& request) const;
   void refresh(SystemTime now);

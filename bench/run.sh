@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the product beside yardsticks of this machine and prints the ratios; README.md in this folder says what each means.
-#   run.sh [--rounds N] [--seconds S] [--only put-small,get-small,large,list,base] [--bin BUILD] [--port N] [--out FOLDER]
+#   run.sh [--rounds N] [--seconds S] [--only put-small,get-small,large,list,features,base] [--bin BUILD] [--port N] [--out FOLDER]
 # As root on Debian 12; installs what is missing, builds, uses a fresh cluster in /var/tmp and removes it.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -26,10 +26,12 @@ TEST(Options, Sizes) {
 }
 
 TEST(Options, WhatIsGivenIsKept) {
-  const auto options = parse({"mixed", "--mix", "get=3,put=1", "--connections", "8", "--threads", "2", "--size", "1KiB,2KiB", "--pids", "a=1,2"});
+  const auto options = parse({"mixed", "--mix", "get=3,put=1", "--connections", "8", "--threads", "2", "--size", "1KiB,2KiB", "--pids", "a=1,2",
+                              "--header", "x-amz-tagging: a=b"});
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->mix, (std::vector<std::pair<Operation, unsigned>>{{Operation::kGet, 3}, {Operation::kPut, 1}}));
   EXPECT_EQ(options->sizes, (std::vector<uint64_t>{1024, 2048}));
+  EXPECT_EQ(options->headers, (std::vector<std::pair<std::string, std::string>>{{"x-amz-tagging", "a=b"}}));
   ASSERT_EQ(options->processes.size(), 1u);
   EXPECT_EQ(options->processes[0].pids, (std::vector<int>{1, 2}));
 }
@@ -46,6 +48,8 @@ TEST(Options, BadOnesAreRefused) {
                                                   {"get", "--size", "x"},
                                                   {"get", "--pids", "a=0"},
                                                   {"get", "--pids", "7"},
+                                                  {"put", "--header", "X-Amz-Acl: private"},
+                                                  {"put", "--header", "x-amz-acl"},
                                                   {"get", "--bucket", ""},
                                                   {"get", "--keys", "2", "--folders", "3"},
                                                   {"get", "--unknown"}};

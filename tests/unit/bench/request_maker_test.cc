@@ -42,6 +42,20 @@ TEST(RequestMaker, SignsObjectRequests) {
   EXPECT_EQ(authorization_of(head), expected("HEAD", "/bench/k", {}, sigv4::kEmptySha256));
 }
 
+TEST(RequestMaker, SendsAndSignsHeadersOfPuts) {
+  Options options = options_of();
+  options.headers = {{"x-amz-tagging", "a=b"}, {"x-amz-acl", "private"}};
+  RequestMaker maker(options);
+  std::string head;
+  maker.make({Operation::kPut, "k", 10}, sigv4::kUnsignedPayload, kNow, head);
+  EXPECT_TRUE(head.contains("\r\nx-amz-tagging: a=b\r\nx-amz-acl: private\r\n")) << head;
+  const auto added = sigv4::sign({"AK", "SK"}, "us-east-1", "PUT", "/bench/k", {},
+                                 {{"host", "127.0.0.1:9000"}, {"x-amz-tagging", "a=b"}, {"x-amz-acl", "private"}}, sigv4::kUnsignedPayload, kNow);
+  EXPECT_EQ(authorization_of(head), added.back().second);
+  maker.make({Operation::kGet, "k", 0}, sigv4::kEmptySha256, kNow, head);
+  EXPECT_FALSE(head.contains("x-amz-tagging"));
+}
+
 TEST(RequestMaker, SignsListings) {
   Options options = options_of();
   options.delimiter = "/";
