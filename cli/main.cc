@@ -104,7 +104,8 @@ void add_ring(CLI::App& app, RingSimulationOptions& options, int* status) {
   CLI::App* ring = app.add_subcommand("ring", "the placement ring");
   ring->require_subcommand(1);
   CLI::App* sim = ring->add_subcommand("sim", "balance, movement and cost of simulated rings");
-  sim->add_option("--disks", options.disks, "numbers of disks")->delimiter(',')->check(CLI::Range(3, 65'000));
+  // A tenth more disks must still be a ring.
+  sim->add_option("--disks", options.disks, "numbers of disks")->delimiter(',')->check(CLI::Range(3, 59'577));
   sim->add_option("--replicas", options.replicas, "copies of each blob")->check(CLI::Range(1, 5));
   sim->add_option("--seed", options.seed, "seed of the draws");
   sim->add_flag("--json", options.json, "rows as JSON");
