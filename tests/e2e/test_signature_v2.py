@@ -27,10 +27,13 @@ def test_refused_by_default(cluster, bucket):
 def test_cases(older):
     s3 = older.boto3(boto3, signature_version="s3")
     # Debian's botocore signs operations whose path has a query (CreateMultipartUpload, ListObjectsV2) wrongly.
-    for case in (boto3_cases.objects_come_back, boto3_cases.headers_and_metadata, boto3_cases.copies):
+    for case in (boto3_cases.objects_come_back, boto3_cases.headers_and_metadata):
         name = case.__name__.replace("_", "-")
         s3.create_bucket(Bucket=name)
         case(s3, name)
+    s3.put_object(Bucket="objects-come-back", Key="ü /1", Body=b"older")
+    s3.copy_object(Bucket="objects-come-back", Key="copy", CopySource={"Bucket": "objects-come-back", "Key": "ü /1"})
+    assert s3.get_object(Bucket="objects-come-back", Key="copy")["Body"].read() == b"older"
     assert len(s3.list_objects(Bucket="objects-come-back", Prefix="size/", MaxKeys=5)["Contents"]) == 5
 
 
