@@ -115,12 +115,19 @@ FrameOpener::FrameOpener(const crypto::Secret& data_key, const model::StreamId& 
   stored_left_ = range->length;
 }
 
+void FrameOpener::take_buffer(uint64_t bytes) {
+  std::swap(buffer_, other_);
+  std::swap(capacity_, other_capacity_);
+  if (buffer_.use_count() == 1 && capacity_ >= bytes) return;
+  capacity_ = bytes;
+  buffer_ = std::make_shared_for_overwrite<std::byte[]>(bytes);
+}
+
 void FrameOpener::begin_frame() {
   frame_bytes_ = std::min(kFrameBytes, plaintext_ - frame_ * kFrameBytes);
   if (capacity_ - used_ < frame_bytes_) {
     const uint64_t rest = std::min(frame_count(end_) * kFrameBytes, plaintext_) - frame_ * kFrameBytes;
-    capacity_ = std::min(rest, model::kPieceBytes);
-    buffer_ = std::make_shared_for_overwrite<std::byte[]>(capacity_);
+    take_buffer(std::min(rest, model::kPieceBytes));
     used_ = ready_begin_ = ready_end_ = 0;
   }
   begin(aead_, stream_, static_cast<uint32_t>(frame_), frame_ + 1 == frame_count(plaintext_));
@@ -165,7 +172,7 @@ Result<ByteSlice> FrameOpener::open(ByteView& in) {
     in = in.subspan(count + tag);
     if (tag_filled_ == tag_.size()) TRY_VOID(end_frame());
   }
-  return ready_end_ > ready_begin_ ? take_ready() : ByteSlice{};
+  return stored_left_ == 0 || used_ == capacity_ ? take_ready() : ByteSlice{};
 }
 
 }  // namespace rondel::encryption

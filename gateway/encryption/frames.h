@@ -71,8 +71,9 @@ class FrameOpener {
   // REQUIRES: length > 0, and stored_range(stored, offset, length) is a value.
   FrameOpener(const crypto::Secret& data_key, const model::StreamId& stream, uint64_t stored, uint64_t offset, uint64_t length);
 
-  // Takes bytes from the front of `in`. Returns plaintext (at most model::kPieceBytes) when a buffer is full, a frame ends
-  // with `in`, or the range ends; otherwise nothing, and `in` is used up. kCorruption: the frame is not what was sealed.
+  // Takes bytes from the front of `in`. Returns plaintext (at most model::kPieceBytes) when a buffer is full or the range
+  // ends; otherwise nothing, and `in` is used up. kCorruption: the frame is not what was sealed.
+  // Slices are let go of on the thread that calls this.
   Result<ByteSlice> open(ByteView& in);
 
   // Stored bytes that are still to be fed.
@@ -80,6 +81,7 @@ class FrameOpener {
 
  private:
   void begin_frame();
+  void take_buffer(uint64_t bytes);
   Result<void> end_frame();
   ByteSlice take_ready();
 
@@ -95,8 +97,11 @@ class FrameOpener {
   uint64_t filled_ = 0;          // of which so much was decrypted.
   std::array<std::byte, crypto::kAeadTagBytes> tag_{};
   size_t tag_filled_ = 0;
-  // Frames are decrypted side by side into one buffer; [ready_begin_, ready_end_) of it may be given out.
+  // Frames are decrypted side by side into one buffer; [ready_begin_, ready_end_) of it may be given out. Two take turns once
+  // nobody looks at what was given out: fresh memory costs as much as decrypting.
   std::shared_ptr<std::byte[]> buffer_;
+  std::shared_ptr<std::byte[]> other_;
+  uint64_t other_capacity_ = 0;
   uint64_t capacity_ = 0;
   uint64_t used_ = 0;
   uint64_t ready_begin_ = 0;

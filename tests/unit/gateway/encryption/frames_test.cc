@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+
 #include <random>
+#include <set>
 
 #include "common/crypto/digest.h"
 
@@ -106,9 +108,9 @@ TEST(Frames, EveryFlippedByteIsRefused) {
 }
 
 TEST(Frames, NothingOfADamagedFrameComesOut) {
-  std::string stored = seal_all(kKey, kStream, pattern(3 * kFrameBytes, 4), 1 << 20);
-  stored[kStoredFrameBytes + 10] ^= 1;
-  FrameOpener opener(kKey, kStream, stored.size(), 0, 3 * kFrameBytes);
+  std::string stored = seal_all(kKey, kStream, pattern(8 * kFrameBytes, 4), 1 << 20);
+  stored[5 * kStoredFrameBytes + 10] ^= 1;
+  FrameOpener opener(kKey, kStream, stored.size(), 0, 8 * kFrameBytes);
   uint64_t delivered = 0;
   bool refused = false;
   for (size_t at = 0; at < stored.size() && !refused; at += 1000) {
@@ -121,7 +123,31 @@ TEST(Frames, NothingOfADamagedFrameComesOut) {
     }
   }
   EXPECT_TRUE(refused);
-  EXPECT_EQ(delivered, kFrameBytes);
+  EXPECT_EQ(delivered, model::kPieceBytes);
+}
+
+TEST(Frames, BuffersAreUsedAgainOnceNobodyLooksAtThem) {
+  const std::string plaintext = pattern(64 * kFrameBytes, 6);
+  const std::string stored = seal_all(kKey, kStream, plaintext, 1 << 20);
+  for (const bool keep : {false, true}) {
+    FrameOpener opener(kKey, kStream, stored.size(), 0, plaintext.size());
+    ByteView in = as_bytes(stored);
+    std::set<const std::byte*> places;
+    std::vector<ByteSlice> kept;
+    std::string opened;
+    ByteSlice last;
+    while (opened.size() < plaintext.size()) {
+      last = opener.open(in).value();
+      places.insert(last.view().data());
+      opened += as_text(last.view());
+      if (keep) kept.push_back(last);
+    }
+    EXPECT_EQ(opened, plaintext);
+    EXPECT_EQ(places.size(), keep ? plaintext.size() / model::kPieceBytes : 2U);
+    std::string again;
+    for (const ByteSlice& slice : kept) again += as_text(slice.view());
+    EXPECT_EQ(again, keep ? plaintext : "");
+  }
 }
 
 TEST(Frames, MovedFramesAreRefused) {
