@@ -98,6 +98,14 @@ std::unexpected<s3::Error> marker_error(const Context& context, const metadata::
   return error;
 }
 
+// A part's own checksum, with the type of the object's. Source: GetObject, S3 API reference (partNumber, x-amz-checksum-type).
+void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part, const model::Checksum& object) {
+  const auto own = std::ranges::find(part.checksums, object.algorithm, &model::Checksum::algorithm);
+  if (own == part.checksums.end()) return;
+  fields.add(std::string(model::header_name(own->algorithm)), checksum_text(*own, 0));
+  fields.add("x-amz-checksum-type", std::string(model::to_string(object.type)));
+}
+
 Answer<Response> answer_object(Context& context, bool with_bytes) {
   CO_S3_VOID(s3::refuse_encryption_headers(context.fields()));
   CO_S3(const Wanted wanted, wanted_of(context, with_bytes));
@@ -128,11 +136,10 @@ Answer<Response> answer_object(Context& context, bool with_bytes) {
   const auto mode = context.fields().find("x-amz-checksum-mode");
   if (mode && http::iequals(*mode, "ENABLED")) {
     const bool whole = !slice.partial || slice.length == object.size;
-    if (whole && object.checksum) {
+    if (wanted.part && object.part_count > 0) {
+      if (object.checksum) add_part_checksum_headers(fields, *found.part, *object.checksum);
+    } else if (whole && object.checksum) {
       add_checksum_headers(fields, *object.checksum, object.part_count);
-    } else if (wanted.part && found.part && !found.part->checksums.empty() && object.checksum && object.checksum->algorithm == found.part->checksums.front().algorithm) {
-      fields.add(std::string(model::header_name(found.part->checksums.front().algorithm)), checksum_text(found.part->checksums.front(), 0));
-      fields.add("x-amz-checksum-type", std::string(model::to_string(object.checksum->type)));
     }
   }
   if (!with_bytes) {

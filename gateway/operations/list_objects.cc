@@ -124,7 +124,8 @@ Answer<Response> list_objects(Context& context) {
   CO_S3(const metadata::ListPage page, co_await context.services.store.list(query));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
-  xml.text("Prefix", listing.prefix);   // Clients undo the encoding of the other names alone.
+  // Clients undo the encoding of the other names alone, so it goes out as it is where XML can carry it.
+  xml.text("Prefix", s3::fits_xml(listing.prefix) ? listing.prefix : listing.name(listing.prefix));
   xml.text("Marker", listing.name(marker));
   xml.number("MaxKeys", listing.max_asked);
   if (!listing.delimiter.empty()) xml.text("Delimiter", listing.name(listing.delimiter));

@@ -1,5 +1,6 @@
 #include "gateway/s3/xml_writer.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace rondel::s3 {
@@ -35,6 +36,10 @@ void XmlWriter::text(std::string_view element, std::string_view value) {
 }
 
 void XmlWriter::number(std::string_view element, uint64_t value) { text(element, std::to_string(value)); }
+
+bool fits_xml(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r'; });
+}
 
 // Control bytes cannot stand in XML 1.0, not even as references; S3 writes the references all the same, and clients that
 // expect such keys ask for encoding-type=url.

@@ -9,6 +9,9 @@ namespace rondel::s3 {
 
 inline constexpr std::string_view kS3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+// Whether every byte can stand in XML 1.0: control bytes other than tab, line feed and carriage return cannot.
+bool fits_xml(std::string_view text);
+
 class XmlWriter {
  public:
   // Declaration and root element; an empty name space is not written.

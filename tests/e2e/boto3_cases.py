@@ -59,6 +59,11 @@ def headers_and_metadata(s3, bucket):
     assert (got["ContentType"], got["CacheControl"]) == ("application/override", "no-store")
     assert s3.put_object(Bucket=bucket, Key="plain", Body=b"") and \
         s3.head_object(Bucket=bucket, Key="plain")["ContentType"] == "binary/octet-stream"
+    for sent, kept in (("deflate, gzip", "deflate, gzip"), ("gzip, aws-chunked", "gzip"), ("aws-chunked, gzip", "gzip"), ("aws-chunked", None)):
+        s3.put_object(Bucket=bucket, Key="coded", Body=b"", ContentEncoding=sent)
+        assert s3.head_object(Bucket=bucket, Key="coded").get("ContentEncoding") == kept
+    with_header(s3, "PutObject", "Transfer-Encoding", "chunked", lambda: s3.put_object(Bucket=bucket, Key="chunked", Body=b"of no length"))
+    assert s3.get_object(Bucket=bucket, Key="chunked")["Body"].read() == b"of no length"
     refused(s3.put_object, "MetadataTooLarge", Bucket=bucket, Key="big", Body=b"", Metadata={"m": "x" * 3000})
 
 
@@ -124,6 +129,7 @@ def listings(s3, bucket):
     assert first["IsTruncated"] and first["NextMarker"] == "y/"
     second = s3.list_objects(Bucket=bucket, Delimiter="/", Marker=first["NextMarker"])
     assert [p["Prefix"] for p in second["CommonPrefixes"]] == ["z/"]
+    assert s3.list_objects(Bucket=bucket, Prefix="\n %")["Prefix"] == "\n %"
     assert "Owner" in s3.list_objects_v2(Bucket=bucket, FetchOwner=True, MaxKeys=1)["Contents"][0]
     refused(s3.list_objects_v2, "InvalidArgument", Bucket=bucket, MaxKeys=-1)
 
@@ -181,6 +187,8 @@ def copies(s3, bucket):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="pc")["UploadId"]
     one = s3.upload_part_copy(Bucket=bucket, Key="pc", UploadId=upload, PartNumber=1,
                               CopySource={"Bucket": bucket, "Key": "dst"}, CopySourceRange=f"bytes=0-{5 * MIB - 1}")
+    for range_, code in ((f"bytes=0-{6 * MIB}", "InvalidRange"), ("0-4", "InvalidArgument"), ("bytes=0-", "InvalidArgument")):
+        refused(s3.upload_part_copy, code, Bucket=bucket, Key="pc", UploadId=upload, PartNumber=2, CopySource={"Bucket": bucket, "Key": "dst"}, CopySourceRange=range_)
     two = s3.upload_part_copy(Bucket=bucket, Key="pc", UploadId=upload, PartNumber=2,
                               CopySource={"Bucket": bucket, "Key": "dst"}, CopySourceRange="bytes=10-19")
     s3.complete_multipart_upload(Bucket=bucket, Key="pc", UploadId=upload, MultipartUpload={"Parts": [
@@ -215,6 +223,14 @@ def checksums(s3, bucket):
     for algorithm in ("CRC32", "SHA1", "SHA256"):
         answer = s3.put_object(Bucket=bucket, Key=f"ck-{algorithm}", Body=body, ChecksumAlgorithm=algorithm)
         assert answer[f"Checksum{algorithm}"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts", ChecksumAlgorithm="SHA256")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=body, ChecksumAlgorithm="SHA256")
+    s3.complete_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload={"Parts": [
+        {"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": sha}]})
+    whole = base64.b64encode(hashlib.sha256(hashlib.sha256(body).digest()).digest()).decode() + "-1"
+    for more, want in (({}, whole), ({"PartNumber": 1}, sha)):
+        head = s3.head_object(Bucket=bucket, Key="parts", ChecksumMode="ENABLED", **more)
+        assert head["ChecksumSHA256"] == want and head["ResponseMetadata"]["HTTPHeaders"]["x-amz-checksum-type"] == "COMPOSITE"
 
 
 # Of b"checksum me". The SDKs' own names; an older boto3 knows five of them, so they are sent as headers.
@@ -239,7 +255,7 @@ def every_checksum(s3, bucket):
         with_header(s3, "PutObject", header, value,
                     lambda: refused(s3.put_object, "BadDigest", Bucket=bucket, Key="bad", Body=b"another"))
         with_header(s3, "PutObject", header, value[4:],
-                    lambda: refused(s3.put_object, "InvalidRequest", Bucket=bucket, Key="bad", Body=b"checksum me"))
+                    lambda: refused(s3.put_object, "BadDigest", Bucket=bucket, Key="bad", Body=b"checksum me"))
     with_header(s3, "PutObject", "x-amz-sdk-checksum-algorithm", "SHA3",
                 lambda: refused(s3.put_object, "InvalidRequest", Bucket=bucket, Key="bad", Body=b"x"))
     refused(s3.head_object, "404", Bucket=bucket, Key="bad")

@@ -21,6 +21,7 @@ std::string verdict(std::string_view conditions, const FormFields& fields, std::
 TEST(PostPolicy, ConditionsThatHold) {
   EXPECT_EQ(verdict(R"([{"bucket":"b"},["starts-with","$key","u/"],{"Acl":"private"}])", {{"key", "u/x"}, {"acl", "private"}}), "ok");
   EXPECT_EQ(verdict(R"([{"BUCKET":"b"},["EQ","$Key","k"]])", {{"key", "k"}, {"policy", "p"}, {"signature", "s"}, {"awsaccesskeyid", "a"}, {"x-ignore-a", "1"}, {"x-amz-signature", "s"}}), "ok");
+  EXPECT_EQ(verdict(R"([{"bucket":"b"}])", {{"x-amz-checksum-sha256", "s"}}), "ok");
   EXPECT_EQ(verdict(R"([["starts-with","$bucket",""],["starts-with","$key",""]])", {}), "ok");
   EXPECT_EQ(verdict(R"([{"bucket":"b"},["starts-with","$Content-Type","image/"]])", {{"content-type", "image/png, image/gif"}}), "ok");
 }

@@ -38,7 +38,7 @@ TEST(Documents, CompleteTakesEveryChecksum) {
   EXPECT_EQ((*parts)[0].checksums.front().first, model::ChecksumAlgorithm::kXxhash128);
   EXPECT_EQ((*parts)[1].number, 10'000u);
   EXPECT_EQ((*parts)[1].checksums.front().second, "w");
-  for (const char* bad : {"<CompleteMultipartUpload/>", "<CompleteMultipartUpload><Part><ETag>e</ETag></Part></CompleteMultipartUpload>",
+  for (const char* bad : {"", "<CompleteMultipartUpload/>", "<CompleteMultipartUpload><Part><ETag>e</ETag></Part></CompleteMultipartUpload>",
                           "<CompleteMultipartUpload><Part><PartNumber>0</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>",
                           "<CompleteMultipartUpload><Part><PartNumber>10001</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"}) {
     EXPECT_FALSE(parse_complete_document(bad)) << bad;

@@ -57,6 +57,12 @@ TEST(ErrorDocument, IsWellFormedWhateverStandsInIt) {
             "<Key>a&lt;b&gt;&amp;&quot;c&#x01;&#x0a;</Key><Resource>/b/a&lt;b&gt;</Resource><RequestId>R1</RequestId><HostId>H1</HostId></Error>");
 }
 
+TEST(XmlWriter, KnowsWhatXmlCannotCarry) {
+  for (const char* good : {"", "a b", "\t\n\r", "\xC3\xA9\x7F"}) EXPECT_TRUE(fits_xml(good)) << good;
+  for (const char* bad : {"\x01", "a\x1F", "\b"}) EXPECT_FALSE(fits_xml(bad));
+  EXPECT_FALSE(fits_xml(std::string_view("\0", 1)));
+}
+
 TEST(XmlWriter, ClosesWhatItOpened) {
   XmlWriter xml("Root");
   xml.open("A");

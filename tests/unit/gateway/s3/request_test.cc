@@ -129,11 +129,11 @@ TEST(ParseQuery, KeepsOrderAndDecodes) {
 }
 
 TEST(BucketNames, FollowTheRules) {
-  for (const std::string& good : {std::string("abc"), std::string(63, 'a'), std::string("a.b-c9"), std::string("1bucket"), std::string("a--b"), std::string("1.2.3")}) {
+  for (const std::string& good : {std::string("abc"), std::string(63, 'a'), std::string("a.b-c9"), std::string("a-b.c"), std::string("1bucket"), std::string("a--b"), std::string("1.2.3")}) {
     EXPECT_TRUE(is_valid_bucket_name(good)) << good;
   }
   for (const std::string& bad : {std::string(""), std::string("ab"), std::string(64, 'a'), std::string("Abc"), std::string("a_b"), std::string("-abc"), std::string("abc-"),
-                                std::string(".abc"), std::string("abc."), std::string("a..b"), std::string("192.168.1.1"), std::string("a b"), std::string("a\0b", 3),
+                                std::string(".abc"), std::string("abc."), std::string("a..b"), std::string("a.-b"), std::string("a-.b"), std::string("192.168.1.1"), std::string("a b"), std::string("a\0b", 3),
                                 std::string("\xC3\xA9xyz"), std::string("xn--abc"), std::string("abc-s3alias"), std::string("abc--x-s3")}) {
     EXPECT_FALSE(is_valid_bucket_name(bad)) << bad;
   }
