@@ -24,17 +24,21 @@ def test_refused_by_default(cluster, bucket):
     boto3_cases.refused(cluster.boto3(boto3, signature_version="s3").list_objects_v2, "InvalidRequest", Bucket=bucket)
 
 
+def signs_rightly(s3):
+    """Debian's botocore signs the query of an operation's path twice (CreateMultipartUpload, ListObjectsV2): later ones take it off the path first."""
+    def mend(request, **_):
+        request.auth_path = request.auth_path.split("?")[0]
+    s3.meta.events.register("before-sign.s3", mend)
+    return s3
+
+
 def test_cases(older):
-    s3 = older.boto3(boto3, signature_version="s3")
-    # Debian's botocore signs operations whose path has a query (CreateMultipartUpload, ListObjectsV2) wrongly.
-    for case in (boto3_cases.objects_come_back, boto3_cases.headers_and_metadata):
+    s3 = signs_rightly(older.boto3(boto3, signature_version="s3"))
+    for case in (boto3_cases.objects_come_back, boto3_cases.headers_and_metadata, boto3_cases.multipart, boto3_cases.copies):
         name = case.__name__.replace("_", "-")
         s3.create_bucket(Bucket=name)
         case(s3, name)
-    s3.put_object(Bucket="objects-come-back", Key="ü /1", Body=b"older")
-    s3.copy_object(Bucket="objects-come-back", Key="copy", CopySource={"Bucket": "objects-come-back", "Key": "ü /1"})
-    assert s3.get_object(Bucket="objects-come-back", Key="copy")["Body"].read() == b"older"
-    assert len(s3.list_objects(Bucket="objects-come-back", Prefix="size/", MaxKeys=5)["Contents"]) == 5
+    assert len(s3.list_objects_v2(Bucket="objects-come-back", Prefix="size/", MaxKeys=5)["Contents"]) == 5
 
 
 @pytest.mark.skipif(not shutil.which("s3cmd"), reason="s3cmd is not installed")
