@@ -91,7 +91,9 @@ Checked<void> set_time_from_headers(const http::RequestHead& head, Claim& claim)
   if (const auto amz_date = head.fields.find("x-amz-date")) {
     if (const Result<SystemTime> parsed = sigv4::parse_timestamp(*amz_date)) time = *parsed;
   } else if (const auto date = head.fields.find("date")) {
-    time = parse_http_date(*date);
+    // SDKs also write universal time as RFC 5322 does: -0000 where HTTP has GMT.
+    const bool numeric = date->ends_with(" -0000") || date->ends_with(" +0000");
+    time = numeric ? parse_http_date(std::string(date->substr(0, date->size() - 5)) + "GMT") : parse_http_date(*date);
     if (!time) {
       if (const Result<SystemTime> parsed = sigv4::parse_timestamp(*date)) time = *parsed;
     }

@@ -269,6 +269,18 @@ TEST_F(AuthenticatorTest, TheDateMustBeThereAndReadable) {
   EXPECT_FALSE(ask(with(head, "x-amz-date", "yesterday")));
   EXPECT_FALSE(ask(with(head, "x-amz-date", "20240524T130000")));
   EXPECT_FALSE(ask(with(head, "x-amz-date", "20240524T250000Z")));
+  // What was signed differs, but the date itself is taken.
+  const auto about_the_date = [&](std::string date) {
+    http::RequestHead changed = head;
+    changed.fields = {};
+    for (const auto& [name, value] : head.fields) {
+      if (!http::iequals(name, "x-amz-date")) changed.fields.add(name, value);
+    }
+    changed.fields.add("Date", std::move(date));
+    return ask(changed).error().message.contains("valid Date");
+  };
+  for (const char* good : {"Fri, 24 May 2024 13:00:00 GMT", "Fri, 24 May 2024 13:00:00 -0000", "Fri, 24 May 2024 13:00:00 +0000"}) EXPECT_FALSE(about_the_date(good)) << good;
+  for (const char* bad : {"Fri, 24 May 2024 13:00:00 +0100", "Fri, 24 May 2024 -0000", " -0000"}) EXPECT_TRUE(about_the_date(bad)) << bad;
 }
 
 TEST_F(AuthenticatorTest, PayloadFormsAreToldApart) {
