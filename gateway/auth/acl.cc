@@ -33,11 +33,17 @@ constexpr std::array<std::pair<CannedAcl, std::string_view>, 8> kCanned{{
 
 constexpr char kFormat = 1;
 
+// Who grants to the owner of unsigned requests' objects grants to everybody who sends none.
+bool is_public(const Grant& grant) {
+  if (grant.grantee == Grantee::kCanonicalUser) return grant.id == kAnonymousCanonicalId;
+  return grant.grantee == Grantee::kAllUsers || grant.grantee == Grantee::kAuthenticatedUsers;
+}
+
 bool means(const Grant& grant, const Caller& caller, bool ignore_public) {
   switch (grant.grantee) {
     case Grantee::kAllUsers: return !ignore_public;
     case Grantee::kAuthenticatedUsers: return !ignore_public && !caller.anonymous;
-    case Grantee::kCanonicalUser: return grant.id == caller.canonical_id;
+    case Grantee::kCanonicalUser: return grant.id == caller.canonical_id && !(ignore_public && is_public(grant));
     case Grantee::kLogDelivery: return false;
   }
   return false;
@@ -66,7 +72,7 @@ bool Acl::allows(Permission permission, const Caller& caller, bool ignore_public
 }
 
 bool Acl::is_public() const {
-  return std::ranges::any_of(grants, [](const Grant& grant) { return grant.grantee == Grantee::kAllUsers || grant.grantee == Grantee::kAuthenticatedUsers; });
+  return std::ranges::any_of(grants, [](const Grant& grant) { return auth::is_public(grant); });
 }
 
 std::string_view group_uri(Grantee group) { return value_of(kGroups, group); }

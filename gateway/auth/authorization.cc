@@ -46,8 +46,10 @@ bool waits_for_body(const Question& question) {
   return row(question.action).target == Target::kStoredObject || question.action == Action::kPutObjectRetention || question.action == Action::kPutObjectLegalHold;
 }
 
+bool is_of_upload(Action action) { return action == Action::kAbortMultipartUpload || action == Action::kListMultipartUploadParts; }
+
 // Nobody but the bucket's owner, whatever a body says: there is no policy, and no ACL and no ownership of objects counts.
-bool is_owners_alone(const Question& question) {
+bool is_hopeless(const Question& question) {
   if (question.bucket.policy || question.bucket.policy_unreadable || is_bucket_owner(question)) return false;
   return row(question.action).target == Target::kKey || question.caller.anonymous || !question.bucket.acls_enabled();
 }
@@ -75,11 +77,21 @@ class ListingOfKey final : public ConditionSource {
 
 }  // namespace
 
+bool may_wait(Action action) {
+  const Target target = row(action).target;
+  return target == Target::kOwnedObject || target == Target::kStoredObject || is_of_upload(action) || action == Action::kPutObjectRetention ||
+         action == Action::kPutObjectLegalHold;
+}
+
+bool is_owners_alone(const Question& question) { return is_policy_action(question.action) && !is_bucket_owner(question); }
+
+bool is_denied(const Question& question, const ConditionSource& request) { return policy_effect(question, request) == Effect::kDeny; }
+
 Verdict decide(const Question& question, const ConditionSource& request) {
   if (row(question.action).target == Target::kAccount) return question.caller.anonymous ? Verdict::kDeny : Verdict::kAllow;
   if (is_restricted(question)) return Verdict::kDeny;
   if (!waits_for_body(question)) return decide_with_body(question, request);
-  return is_owners_alone(question) ? Verdict::kDeny : Verdict::kObjectDecides;
+  return is_hopeless(question) ? Verdict::kDeny : Verdict::kObjectDecides;
 }
 
 Verdict decide_with_body(const Question& question, const ConditionSource& request) {
@@ -89,8 +101,7 @@ Verdict decide_with_body(const Question& question, const ConditionSource& reques
   const Effect effect = policy_effect(question, request);
   if (target == Target::kBucket || target == Target::kKey) {
     if (bucket_allows(question, effect)) return Verdict::kAllow;
-    const bool of_upload = question.action == Action::kAbortMultipartUpload || question.action == Action::kListMultipartUploadParts;
-    return of_upload && effect != Effect::kDeny && !question.caller.anonymous ? Verdict::kObjectDecides : Verdict::kDeny;
+    return is_of_upload(question.action) && effect != Effect::kDeny && !question.caller.anonymous ? Verdict::kObjectDecides : Verdict::kDeny;
   }
   if (effect == Effect::kDeny) return Verdict::kDeny;
   if (target == Target::kStoredObject) {

@@ -31,6 +31,13 @@ struct Question {
   std::string_view key;        // Empty for actions on buckets.
 };
 
+// Actions about which decide() may answer kObjectDecides.
+bool may_wait(Action action);
+// A bucket's policy is its owner's business: others whom the policy itself allows to read or write it are told 405.
+bool is_owners_alone(const Question& question);
+// The policy denies it, whoever asks. What the bucket's owner may do in spite of that is not looked at.
+bool is_denied(const Question& question, const ConditionSource& request);
+
 // Before anything is looked up.
 Verdict decide(const Question& question, const ConditionSource& request);
 // The same once the body is known too: kObjectDecides is left where the object's owner or tags count.

@@ -13,17 +13,21 @@ class Policy::Evaluation {
       : policy_(policy), resource_(resource), caller_(caller), request_(request) {}
 
   bool matches(const Statement& statement) {
-    return statement.principals.matches(caller_) != statement.not_principal && names_resource(statement) != statement.not_resource &&
-           conditions_hold(statement);
+    return statement.principals.matches(caller_) != statement.not_principal && is_about_resource(statement) && conditions_hold(statement);
   }
 
  private:
-  bool names_resource(const Statement& statement) const {
-    return std::ranges::any_of(statement.resources, [this](const PolicyText& text) {
+  bool is_about_resource(const Statement& statement) const {
+    bool unresolved = false;
+    const bool named = std::ranges::any_of(statement.resources, [&](const PolicyText& text) {
       if (!text.has_variables()) return text.pattern().matches(resource_);
       const auto pattern = text.expand(request_);
+      unresolved = unresolved || !pattern;
       return pattern && pattern->matches(resource_);
     });
+    if (!statement.not_resource) return named;
+    // What a variable without a value leaves out is not known: nothing is allowed by it.
+    return !named && (statement.deny || !unresolved);
   }
 
   bool conditions_hold(const Statement& statement) {
@@ -48,6 +52,12 @@ class Policy::Evaluation {
 };
 
 namespace {
+
+// Actions whose requests have s3:ExistingObjectTag at all; for others the key is absent, and nothing waits for an object.
+bool knows_object_tags(Action action) {
+  const Target target = row(action).target;
+  return target == Target::kOwnedObject || target == Target::kStoredObject;
+}
 
 // For everybody, unless it denies or demands something fixed of the request.
 bool grants_everybody(const Statement& statement) {
@@ -85,7 +95,7 @@ void Policy::index() {
       for (size_t action = 0; action < kActions; ++action) {
         if (!statement.actions[action]) continue;
         by_action_[action].push_back(static_cast<uint16_t>(i));
-        if (asks_tags) asks_object_tags_.set(action);
+        if (asks_tags && knows_object_tags(static_cast<Action>(action))) asks_object_tags_.set(action);
       }
     }
   }

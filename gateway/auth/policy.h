@@ -52,7 +52,8 @@ class Policy {
 
   // Grants something to everybody. Source: "The meaning of public", S3 user guide.
   bool is_public() const { return public_; }
-  // A statement on this action asks s3:ExistingObjectTag: to be evaluated when the object is known.
+  // A statement on this action asks s3:ExistingObjectTag: to be evaluated when the object is known. False for actions that have no
+  // such key (what creates or deletes, what is about buckets).
   bool asks_object_tags(Action action) const { return asks_object_tags_[static_cast<size_t>(action)]; }
   std::vector<std::string> named_accounts() const;
   std::vector<std::string> named_canonical_ids() const;

@@ -109,7 +109,9 @@ Values RequestConditions::values(const KeyName& name) const {
     case ConditionKey::kPrefix: return parameter(facts, "prefix");
     case ConditionKey::kDelimiter: return parameter(facts, "delimiter");
     case ConditionKey::kMaxKeys: return parameter(facts, "max-keys");
-    case ConditionKey::kVersionId: return facts.version_id ? Values{*facts.version_id} : parameter(facts, "versionId");
+    case ConditionKey::kVersionId:
+      if (facts.names_version) return parameter(facts, "versionId");
+      return facts.version_id ? Values{*facts.version_id} : Values{};
     case ConditionKey::kExistingObjectTag: return facts.existing_tags != nullptr ? tag_value(*facts.existing_tags, name.tag) : Values{};
     case ConditionKey::kRequestObjectTag: return tag_value(request_tags(facts), name.tag);
     case ConditionKey::kRequestObjectTagKeys: {

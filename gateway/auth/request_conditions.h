@@ -22,7 +22,8 @@ struct RequestFacts {
   std::string_view region;
   std::string_view bucket_owner_account;
   bool creates_object = false;                       // PutObject, CopyObject, CompleteMultipartUpload, PostObject.
-  // In the place of the query's: entries of DeleteObjects, sources of copies.
+  // In the place of the query's: entries of DeleteObjects, sources of copies. `names_version`: the query is about something else.
+  bool names_version = true;
   std::optional<std::string> version_id;
   const metadata::Tags* existing_tags = nullptr;     // Of the object; null until it is known.
   std::optional<metadata::Tags> request_tags;        // Of a body; otherwise those of x-amz-tagging.

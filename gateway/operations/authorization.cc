@@ -1,7 +1,9 @@
 #include "gateway/operations/authorization.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "gateway/auth/grant_header.h"
 #include "gateway/auth/request_conditions.h"
 #include "gateway/operations/handlers.h"
 
@@ -53,13 +55,18 @@ s3::S3Result<void> denied() { return s3::fail(ErrorCode::kAccessDenied); }
 // What a request does to a key beside its own action.
 s3::S3Result<void> authorize_beside(const Context& context) {
   const auto needs = [&](bool asked, Action action) { return asked && !may_also(context, action, context.request.key); };
+  const auto denied_acl = [&] {
+    return auth::is_denied({*context.access.bucket, context.access.caller, Action::kPutObjectAcl, context.request.key}, conditions_of(context));
+  };
   switch (context.request.operation) {
     case Operation::kPutObject:
     case Operation::kPostObject:
     case Operation::kCopyObject:
     case Operation::kCreateMultipartUpload: {
       const http::Fields& fields = context.fields();
-      const bool refused = needs(!fields.find("x-amz-tagging").value_or("").empty(), Action::kPutObjectTagging) ||
+      // Who writes the object owns it, or may give its owner full control alone: its ACL needs no permission, but a denial counts.
+      const bool with_acl = std::ranges::any_of(fields, [](const auto& field) { return field.first == "x-amz-acl" || auth::grant_header_permission(field.first); });
+      const bool refused = (with_acl && denied_acl()) || needs(!fields.find("x-amz-tagging").value_or("").empty(), Action::kPutObjectTagging) ||
                            needs(fields.has("x-amz-object-lock-mode"), Action::kPutObjectRetention) ||
                            needs(fields.has("x-amz-object-lock-legal-hold"), Action::kPutObjectLegalHold);
       return refused ? denied() : s3::S3Result<void>{};
@@ -106,8 +113,11 @@ s3::S3Result<void> authorize(Context& context) {
   const Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
   switch (auth::decide(question, conditions_of(context))) {
     case Verdict::kDeny: return denied();
-    case Verdict::kObjectDecides: context.access.undecided = true; return {};
-    case Verdict::kAllow: return authorize_beside(context);
+    case Verdict::kObjectDecides:
+      if (!auth::may_wait(question.action)) return denied();
+      context.access.undecided = true;
+      return {};
+    case Verdict::kAllow: return auth::is_owners_alone(question) ? s3::S3Result<void>(s3::fail(ErrorCode::kMethodNotAllowed)) : authorize_beside(context);
   }
   return denied();
 }
@@ -163,6 +173,7 @@ s3::S3Result<void> authorize_upload(Context& context, const std::string& initiat
 
 bool may_delete(const Context& context, const std::string& key, const std::optional<std::string>& version_id) {
   auth::RequestConditions conditions = conditions_of(context);
+  conditions.facts.names_version = false;
   conditions.facts.version_id = version_id;
   const Question question{*context.access.bucket, context.access.caller, version_id ? Action::kDeleteObjectVersion : Action::kDeleteObject, key};
   return auth::decide_key(question, conditions);
@@ -184,6 +195,7 @@ s3::S3Result<void> authorize_source(Context& context, const SourceQuestion& sour
   const auto access = context.services.bucket_access->find(source.bucket);
   auth::RequestConditions conditions = conditions_of(context);
   conditions.facts.bucket_owner_account = source.bucket.owner_account;
+  conditions.facts.names_version = false;
   conditions.facts.version_id = source.version_id;
   conditions.facts.existing_tags = &object.tags;
   const auto allowed = [&](Action action) {

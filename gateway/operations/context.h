@@ -89,6 +89,9 @@ using Handler = async::Task<s3::S3Result<Response>> (*)(Context&);
 // The handler of an operation; null: 501 NotImplemented.
 Handler find_handler(s3::Operation operation);
 
+// Decides whether the caller may, and lets the operation's handler answer. The end of every S3 request.
+async::Task<s3::S3Result<Response>> dispatch(Context& context);
+
 // Opens the body for an operation: maps auth's refusals to S3 errors.
 s3::Error to_s3(const auth::PayloadError& error);
 s3::Error to_s3(const auth::RefusalDetail& refusal);

@@ -1,5 +1,6 @@
 // Which handler an operation has; auth's refusals as S3 errors; small bodies.
 #include "gateway/operations/access_handlers.h"
+#include "gateway/operations/authorization.h"
 #include "gateway/operations/handlers.h"
 #include "gateway/operations/object_encryption.h"
 #include "gateway/operations/settings_handlers.h"
@@ -77,6 +78,16 @@ Handler find_handler(Operation operation) {
     case Operation::kUpdateObjectEncryption: return update_object_encryption;
     default: return find_default_handler(operation);
   }
+}
+
+Answer<Response> dispatch(Context& context) {
+  CO_S3_VOID(authorize(context));
+  const Handler handler = find_handler(context.request.operation);
+  if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
+  auto response = co_await handler(context);
+  // A handler that forgot to ask: never an answer that nobody decided about.
+  if (response && context.access.undecided) co_return std::unexpected(s3::Error{ErrorCode::kInternalError, {}, {}, {}, "nobody decided whether this was allowed"});
+  co_return response;
 }
 
 s3::Error to_s3(const auth::PayloadError& error) {

@@ -195,13 +195,7 @@ async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& i
     trace.requester_charged = *charged;
   }
   if (auto secure = check_customer_key_transport(context); !secure) co_return std::unexpected(secure.error());
-  if (auto decided = authorize(context); !decided) co_return std::unexpected(decided.error());
-  const Handler handler = find_handler(routed.operation);
-  if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
-  auto response = co_await handler(context);
-  // A handler that forgot to ask: never an answer that nobody decided about.
-  if (response && context.access.undecided) co_return std::unexpected(s3::Error{ErrorCode::kInternalError, {}, {}, {}, "nobody decided whether this was allowed"});
-  co_return response;
+  co_return co_await dispatch(context);
 }
 
 async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request,

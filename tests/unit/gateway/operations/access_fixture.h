@@ -1,0 +1,170 @@
+// Requests through dispatch(): the real handlers over a store that changes nothing. Bucket "box" is what a test asks about; "open"
+// can be read and "free" written by everybody.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "common/async/event_loop.h"
+#include "common/base/encoding.h"
+#include "common/crypto/digest.h"
+#include "gateway/auth/acl.h"
+#include "gateway/operations/authorization.h"
+#include "gateway/s3/request.h"
+#include "tests/fakes/manual_clock.h"
+#include "tests/fakes/memory_exchange.h"
+#include "tests/unit/gateway/operations/one_object_store.h"
+
+namespace rondel::operations {
+
+enum class Who : uint8_t { kOwner, kWriter, kOther, kNobody };
+
+class NoBlobs final : public blobs::BlobStore {
+ public:
+  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline) override { return std::make_unique<Writer>(); }
+  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange>, Deadline) override { return nullptr; }
+
+ private:
+  struct Writer final : blobs::StreamWriter {
+    async::Task<Result<void>> write(ByteView) override { co_return Result<void>{}; }
+    async::Task<Result<blobs::WrittenStream>> finish() override { co_return blobs::WrittenStream(); }
+    blobs::WrittenStream leftovers() const override { return {}; }
+  };
+};
+
+class NoKeys final : public encryption::KeyManagement {
+ public:
+  async::Task<Result<encryption::DataKey>> generate_data_key(std::string, std::string, Deadline) override { return none<encryption::DataKey>(); }
+  async::Task<Result<crypto::Secret>> unwrap(std::string, std::string, std::string, Deadline) override { return none<crypto::Secret>(); }
+  async::Task<Result<std::string>> rewrap(std::string, std::string, std::string, Deadline) override { return none<std::string>(); }
+  async::Task<Result<void>> check_usable(std::string, Deadline) override { return none<void>(); }
+  async::Task<Result<void>> create(std::string, Deadline) override { return none<void>(); }
+  async::Task<Result<std::vector<encryption::KeyDescription>>> list(Deadline) override { return none<std::vector<encryption::KeyDescription>>(); }
+  async::Task<Result<encryption::KeyDescription>> describe(std::string, Deadline) override { return none<encryption::KeyDescription>(); }
+  async::Task<Result<void>> rotate(std::string, Deadline) override { return none<void>(); }
+  async::Task<Result<void>> set_enabled(std::string, bool, Deadline) override { return none<void>(); }
+
+ private:
+  template <class T>
+  async::Task<Result<T>> none() { co_return fail(ErrorCode::kUnavailable, "no keys"); }
+};
+
+class Buckets final : public metadata::Directory {
+ public:
+  std::map<std::string, std::shared_ptr<const metadata::Bucket>> buckets;
+  std::map<std::string, metadata::Account> accounts;   // By id.
+
+  async::Task<Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(std::string name, Deadline) override {
+    const auto found = buckets.find(name);
+    co_return found == buckets.end() ? nullptr : found->second;
+  }
+  async::Task<Result<std::shared_ptr<const metadata::Credential>>> find_credential(std::string, Deadline) override {
+    co_return std::shared_ptr<const metadata::Credential>();
+  }
+  async::Task<Result<std::shared_ptr<const metadata::Account>>> find_account(metadata::AccountName name, Deadline) override {
+    for (const auto& [id, account] : accounts) {
+      if (name.value == (name.kind == metadata::AccountName::Kind::kId ? account.id : account.canonical_id)) co_return std::make_shared<const metadata::Account>(account);
+    }
+    co_return std::shared_ptr<const metadata::Account>();
+  }
+  void forget_bucket(const std::string&) override {}
+};
+
+// One request: "PUT /box/k?acl", headers, body.
+struct Asked {
+  std::string target;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
+};
+
+struct Told {
+  bool denied = false;
+  int changes = 0;             // Asked of the store.
+  bool bypassed_governance = false;
+  std::string code;            // "OK" or the error's.
+};
+
+struct AccessFixture {
+  AccessFixture() {
+    for (const auto& [id, name] : {std::pair("111111111111", "own"), std::pair("222222222222", "wri"), std::pair("333333333333", "oth")}) {
+      metadata::Account account;
+      account.id = id;
+      account.canonical_id = name;
+      account.name = name;
+      directory.accounts[id] = account;
+    }
+    box.id = 7;
+    box.name = "box";
+    box.owner_account = "111111111111";
+    box.owner_canonical_id = "own";
+    box.settings_version = 1;
+    box.settings[metadata::SettingKind::kOwnership] = "ObjectWriter";
+    metadata::Bucket open = box, free = box;
+    open.id = 8;
+    open.name = "open";
+    free.id = 9;
+    free.name = "free";
+    free.settings[metadata::SettingKind::kAcl] = canned(auth::CannedAcl::kPublicReadWrite);
+    directory.buckets["open"] = std::make_shared<const metadata::Bucket>(open);
+    directory.buckets["free"] = std::make_shared<const metadata::Bucket>(free);
+    store.bucket_id = box.id;
+    store.object.owner_account = box.owner_account;
+    store.object.etag = "e";
+    store.public_object = store.object;
+    store.public_object.acl = canned(auth::CannedAcl::kPublicRead);
+    store.initiator_account = box.owner_account;
+  }
+
+  static std::string canned(auth::CannedAcl acl) { return auth::encode_acl(auth::expand_canned(acl, "own", "own"), "own"); }
+  static std::string granted(auth::Permission permission, std::string id = "oth") {
+    return auth::encode_acl({{{auth::Grantee::kCanonicalUser, std::move(id), permission}}}, "own");
+  }
+  void set_policy(std::string document) { box.settings[metadata::SettingKind::kPolicy] = std::move(document); }
+
+  auth::Identity identity(Who who) const {
+    auth::Identity identity;
+    if (who == Who::kNobody) return identity;
+    auto credential = std::make_shared<metadata::Credential>();
+    credential->account = directory.accounts.at(who == Who::kOwner ? "111111111111" : who == Who::kWriter ? "222222222222" : "333333333333");
+    identity.credential = credential;
+    return identity;
+  }
+
+  // Through the router, the decision and the handler.
+  Told ask(Who who, std::string_view method, const Asked& asked, std::optional<s3::Operation> operation = std::nullopt) {
+    directory.buckets["box"] = std::make_shared<const metadata::Bucket>(box);
+    store.changes = 0;
+    store.bypassed_governance = false;
+    http::RequestHead head;
+    head.method = method;
+    head.target = asked.target;
+    head.content_length = asked.body.size();
+    head.fields.add("Content-Length", std::to_string(asked.body.size()));
+    head.fields.add("Content-MD5", to_base64(as_bytes(crypto::md5(asked.body))));
+    for (const auto& [name, value] : asked.headers) head.fields.add(name, value);
+    auto request = s3::route(head, {});
+    if (!request) return {false, 0, false, "unroutable"};
+    if (operation) request->operation = *operation;
+    fakes::MemoryExchange exchange(head);
+    exchange.set_body(asked.body);
+    const auth::Identity identity = this->identity(who);
+    Services services{store, directory, blobs, authenticator, object_keys, clock, {}};
+    Context context{services, exchange, *request, identity, nullptr, "1"};
+    const auto bucket = directory.buckets.find(request->bucket);
+    if (bucket != directory.buckets.end() && request->operation != s3::Operation::kCreateBucket) context.bucket = bucket->second;
+    auto response = async::block_on(dispatch(context));
+    Told told{false, store.changes, store.bypassed_governance, response ? "OK" : std::string(s3::name(response.error().code))};
+    told.denied = told.code == "AccessDenied" || told.code == "MethodNotAllowed" || (response && response->body.contains("<Code>AccessDenied</Code>"));
+    return told;
+  }
+
+  Buckets directory;
+  OneObjectStore store;
+  NoBlobs blobs;
+  NoKeys keys;
+  fakes::ManualClock clock{SystemTime(std::chrono::seconds(1'700'000'000))};
+  auth::Authenticator authenticator{directory, {.clock = &clock}};
+  encryption::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
+  metadata::Bucket box;
+};
+
+}  // namespace rondel::operations
