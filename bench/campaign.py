@@ -72,7 +72,8 @@ FEATURES = (
     ("versioned", lambda bucket: [versioning()], []),
     ("policy of 20 KiB", lambda bucket: [policy(bucket)], []),
     ("tags", lambda bucket: [], ["--header", "x-amz-tagging: team=blue&stage=test"]),
-    ("object lock", lambda bucket: [versioning(), retention()], []),
+    ("checksum", lambda bucket: [], ["--payload", "signed", "--checksum"]),
+    ("object lock", lambda bucket: [versioning(), retention()], ["--payload", "signed", "--checksum"]),
     ("SSE-S3", lambda bucket: [encryption("AES256")], []),
     ("SSE-KMS", lambda bucket: [encryption("aws:kms", "bench")], []),
 )

@@ -118,6 +118,7 @@ void describe(CLI::App& app, Options& options, Words& words) {
       ->check(CLI::Range(0.1, 3600.0));
   app.add_option("--size", words.sizes, "object size, or several: 4KiB,1MiB")->capture_default_str();
   app.add_option("--header", words.headers, "x-amz-name: value, of every PUT of an object; repeatable");
+  app.add_flag("--checksum", options.checksum, "PUTs carry x-amz-checksum-sha256; with --payload signed");
   app.add_option("--prefix", options.prefix, "start of every key")->capture_default_str();
   app.add_option("--keys", options.keys, "objects to choose from")->capture_default_str()->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
   app.add_option("--folders", options.folders, "spread those keys over folders NNNNNN/; 0: none")
@@ -165,6 +166,7 @@ Result<void> apply(const Words& words, Options& options) {
     TRY(auto group, parse_processes(text));
     options.processes.push_back(std::move(group));
   }
+  if (options.checksum && options.payload != Payload::kSigned) return fail(ErrorCode::kInvalidArgument, "--checksum wants --payload signed");
   if (options.threads > options.connections) return fail(ErrorCode::kInvalidArgument, "more --threads than --connections");
   if (options.folders > options.keys) return fail(ErrorCode::kInvalidArgument, "more --folders than --keys");
   if (options.bucket.empty()) return fail(ErrorCode::kInvalidArgument, "--bucket is empty");

@@ -43,6 +43,7 @@ struct Options {
 
   std::vector<uint64_t> sizes = {4096};  // Bytes; each equally likely.
   std::vector<std::pair<std::string, std::string>> headers;   // Of every PUT of an object, signed; names in lower case.
+  bool checksum = false;             // PUTs carry x-amz-checksum-sha256. REQUIRES: payload == kSigned.
   std::string prefix = "object-";
   uint64_t keys = 1000;              // Objects 0..keys-1 that GET, HEAD, LIST and DELETE choose from.
   uint64_t folders = 0;              // 0: keys have no folder. Else the keys are spread over so many, in order.

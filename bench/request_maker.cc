@@ -83,7 +83,14 @@ void RequestMaker::make(const Request& request, std::string_view payload_hash, S
 void RequestMaker::write(std::string_view method, std::string_view path, std::string_view query, const Request& request,
                          std::string_view payload_hash, SystemTime now, std::string& head) {
   Headers headers;
-  if (request.operation == Operation::kPut && !request.key.empty()) headers.assign(options_.headers.begin(), options_.headers.end());
+  std::string checksum;
+  if (request.operation == Operation::kPut && !request.key.empty()) {
+    headers.assign(options_.headers.begin(), options_.headers.end());
+    if (options_.checksum) {
+      checksum = to_base64(as_bytes(from_hex(payload_hash).value()));
+      headers.emplace_back("x-amz-checksum-sha256", checksum);
+    }
+  }
   head.clear();
   head.append(method).append(1, ' ').append(path);
   if (!query.empty()) head.append(1, '?').append(query);

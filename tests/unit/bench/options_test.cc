@@ -50,6 +50,7 @@ TEST(Options, BadOnesAreRefused) {
                                                   {"get", "--pids", "7"},
                                                   {"put", "--header", "X-Amz-Acl: private"},
                                                   {"put", "--header", "x-amz-acl"},
+                                                  {"put", "--checksum"},
                                                   {"get", "--bucket", ""},
                                                   {"get", "--keys", "2", "--folders", "3"},
                                                   {"get", "--unknown"}};

@@ -56,6 +56,16 @@ TEST(RequestMaker, SendsAndSignsHeadersOfPuts) {
   EXPECT_FALSE(head.contains("x-amz-tagging"));
 }
 
+TEST(RequestMaker, SendsTheChecksumOfSignedBodies) {
+  Options options = options_of();
+  options.payload = Payload::kSigned;
+  options.checksum = true;
+  RequestMaker maker(options);
+  std::string head;
+  maker.make({Operation::kPut, "k", 0}, sigv4::kEmptySha256, kNow, head);
+  EXPECT_TRUE(head.contains("\r\nx-amz-checksum-sha256: 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\r\n")) << head;
+}
+
 TEST(RequestMaker, SignsListings) {
   Options options = options_of();
   options.delimiter = "/";
