@@ -166,6 +166,7 @@ def run(arguments, stage):
 
     writers = load.Writers(make_client, BUCKET, threads=arguments.writers, sizes=SIZES, keys=60, deletes=0.08)
     readers = load.Readers(make_client, BUCKET, writers.history, threads=arguments.readers)
+    wait_for(lambda: writers.history.acknowledged > 200, 60, "the first 200 objects")
     meter = Meter(writers, readers)
     print(f"{'fault':20} {'of':20} {'PUT':>7} {'failed':>7} {'longest':>8} {'GET':>7} {'failed':>7} {'longest':>8} {'lag 0 in':>9}", flush=True)
     faults = 0
@@ -203,8 +204,9 @@ def main():
         run(arguments, Stage(cluster, arguments.work, random.Random(arguments.seed)))
     except (Violation, AssertionError) as violation:
         print(f"VIOLATION (seed {arguments.seed}): {violation}\nThe data stays in {cluster.data}", flush=True)
-        cluster.down()
         return 1
+    finally:
+        cluster.down()
     cluster.wipe()
     return 0
 
