@@ -19,7 +19,7 @@ namespace rondel::cluster {
 struct LifecycleOptions {
   lifecycle::Calendar calendar;
   uint32_t page = 1000;            // Versions looked at in one statement.
-  size_t batch = 100;              // Removals in one commit: its row locks are short.
+  size_t batch = 25;               // Removals in one commit: requests wait for no more than these.
   uint32_t pages_per_rule = 200;   // In one run; the next one goes on there.
 };
 
