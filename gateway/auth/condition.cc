@@ -91,7 +91,38 @@ std::expected<Condition, std::string> Condition::compile(std::string_view operat
     if (!operand) return std::unexpected(std::move(operand).error());
     condition.operands_.push_back(*std::move(operand));
   }
+  condition.index();
   return condition;
+}
+
+// Lists of hundreds of values are searched, not compared one by one.
+void Condition::index() {
+  for (uint32_t i = 0; i < operands_.size(); ++i) {
+    const PolicyText& text = operands_[i].text;
+    const bool literal = operator_.comparison == Comparison::kString && !operator_.ignore_case && !text.has_variables() && text.pattern().is_literal();
+    if (literal) {
+      literals_.push_back(text.pattern().text());
+    } else {
+      others_.push_back(i);
+    }
+  }
+  std::ranges::sort(literals_);
+}
+
+Condition::Presented Condition::present(const std::string& value) const {
+  Presented out{value};
+  switch (operator_.comparison) {
+    case Comparison::kNumeric: out.number = parse_number(value); break;
+    case Comparison::kDate:
+      if (const auto time = parse_policy_time(value)) out.time_us = time->time_since_epoch().count();
+      break;
+    case Comparison::kIp: out.address = parse_ip(value); break;
+    case Comparison::kBinary:
+      if (auto bytes = from_base64(value)) out.bytes = *std::move(bytes);
+      break;
+    default: break;
+  }
+  return out;
 }
 
 std::expected<Condition::Operand, std::string> Condition::operand(const std::string& value, bool with_variables) const {
@@ -120,9 +151,12 @@ std::expected<Condition::Operand, std::string> Condition::operand(const std::str
     case Comparison::kNull:
       if (!is_truth(value)) return invalid("boolean");
       break;
-    case Comparison::kBinary:
-      if (!from_base64(value)) return invalid("binary");
+    case Comparison::kBinary: {
+      auto bytes = from_base64(value);
+      if (!bytes) return invalid("binary");
+      out.bytes = *std::move(bytes);
       break;
+    }
     case Comparison::kIp: {
       const auto range = parse_ip_range(value);
       if (!range) return invalid("IP address");
@@ -151,32 +185,26 @@ bool Condition::matches_text(const Operand& operand, const std::string& value, c
   return operator_.ignore_case ? pattern->matches_ignoring_case(value) : pattern->matches(value);
 }
 
-bool Condition::matches(const Operand& operand, const std::string& value, const ConditionSource& request) const {
+bool Condition::matches(const Operand& operand, const Presented& value, const ConditionSource& request) const {
   switch (operator_.comparison) {
-    case Comparison::kString: return matches_text(operand, value, request);
-    case Comparison::kNumeric: {
-      const auto number = parse_number(value);
-      return number && related(operator_.relation, *number, operand.number);
-    }
-    case Comparison::kDate: {
-      const auto time = parse_policy_time(value);
-      return time && related(operator_.relation, int64_t{time->time_since_epoch().count()}, operand.time_us);
-    }
-    case Comparison::kBool: return http::iequals(value, operand.text.source());
-    case Comparison::kBinary: return from_base64(value) && from_base64(value) == from_base64(operand.text.source());
-    case Comparison::kIp: {
-      const auto address = parse_ip(value);
-      return address && operand.range.contains(*address);
-    }
+    case Comparison::kString: return matches_text(operand, value.text, request);
+    case Comparison::kNumeric: return value.number && related(operator_.relation, *value.number, operand.number);
+    case Comparison::kDate: return value.time_us && related(operator_.relation, *value.time_us, operand.time_us);
+    case Comparison::kBool: return http::iequals(value.text, operand.text.source());
+    case Comparison::kBinary: return value.bytes && *value.bytes == operand.bytes;
+    case Comparison::kIp: return value.address && operand.range.contains(*value.address);
     // The parts of an ARN with variables are not known before: compared as one text.
-    case Comparison::kArn: return operand.text.has_variables() ? matches_text(operand, value, request) : arn_matches(operand.arn, value);
+    case Comparison::kArn: return operand.text.has_variables() ? matches_text(operand, value.text, request) : arn_matches(operand.arn, value.text);
     case Comparison::kNull: return false;
   }
   return false;
 }
 
 bool Condition::matches_any(const std::string& value, const ConditionSource& request) const {
-  return std::ranges::any_of(operands_, [&](const Operand& operand) { return matches(operand, value, request); });
+  if (std::ranges::binary_search(literals_, value)) return true;
+  if (others_.empty()) return false;
+  const Presented presented = present(value);
+  return std::ranges::any_of(others_, [&](uint32_t i) { return matches(operands_[i], presented, request); });
 }
 
 bool Condition::holds(const std::vector<std::string>& present, const ConditionSource& request) const {

@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,17 +51,32 @@ class Condition {
     double number = 0;
     int64_t time_us = 0;
     IpRange range;
+    std::string bytes;
     std::vector<Wildcard> arn;    // Its six parts.
   };
 
+  // A value of the request, read once for however many operands it is compared with.
+  struct Presented {
+    const std::string& text;
+    std::optional<double> number = {};
+    std::optional<int64_t> time_us = {};
+    std::optional<IpAddress> address = {};
+    std::optional<std::string> bytes = {};
+  };
+
   std::expected<Operand, std::string> operand(const std::string& value, bool with_variables) const;
+  void index();
+  Presented present(const std::string& value) const;
   bool matches_any(const std::string& value, const ConditionSource& request) const;
-  bool matches(const Operand& operand, const std::string& value, const ConditionSource& request) const;
+  bool matches(const Operand& operand, const Presented& value, const ConditionSource& request) const;
   bool matches_text(const Operand& operand, const std::string& value, const ConditionSource& request) const;
 
   ConditionOperator operator_;
   KeyName key_;
   std::vector<Operand> operands_;
+  // Operands that are one text each, sorted, and the numbers of the others.
+  std::vector<std::string> literals_;
+  std::vector<uint32_t> others_;
 };
 
 }  // namespace rondel::auth

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <string>
+
+#include "common/base/bytes.h"
 
 namespace rondel::auth {
 namespace {
@@ -29,11 +32,10 @@ std::optional<IpAddress> parse_ip(std::string_view text) {
 }
 
 bool IpRange::contains(const IpAddress& address) const {
-  const size_t bytes = static_cast<size_t>(prefix / 8);
-  if (!std::equal(base.begin(), base.begin() + static_cast<std::ptrdiff_t>(bytes), address.begin())) return false;
-  if (prefix % 8 == 0) return true;
-  const auto mask = static_cast<uint8_t>(0xff << (8 - prefix % 8));
-  return (base[bytes] & mask) == (address[bytes] & mask);
+  const auto half = [](const IpAddress& of, size_t at) { return load_be<uint64_t>(std::as_bytes(std::span(of)).data() + at); };
+  // The leading `bits` of 64; a shift by 64 is undefined.
+  const auto mask = [](int bits) { return bits <= 0 ? 0 : bits >= 64 ? ~uint64_t{0} : ~uint64_t{0} << (64 - bits); };
+  return ((half(base, 0) ^ half(address, 0)) & mask(prefix)) == 0 && ((half(base, 8) ^ half(address, 8)) & mask(prefix - 64)) == 0;
 }
 
 bool IpRange::is_broad() const {

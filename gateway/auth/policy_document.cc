@@ -13,6 +13,26 @@ using Parsed = std::expected<T, std::string>;
 
 constexpr std::string_view kArnPrefix = "arn:aws:s3:::";
 
+// Whether an object of this valid JSON has two members of one name. The parser would keep the last of them, and a condition that
+// somebody wrote would be dropped.
+bool has_twins(std::string_view text) {
+  std::vector<std::vector<std::string>> names;   // Of each object that is open.
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '{') names.emplace_back();
+    if (text[at] == '}') names.pop_back();
+    if (text[at] != '"') continue;
+    const size_t begin = at++;
+    while (text[at] != '"') at += text[at] == '\\' ? 2 : 1;
+    const size_t next = text.find_first_not_of(" \t\r\n", at + 1);
+    if (next == std::string_view::npos || text[next] != ':') continue;
+    const json::value name = json::parse(json::string_view(text.data() + begin, at + 1 - begin));
+    std::string plain(name.get_string().data(), name.get_string().size());
+    if (std::ranges::find(names.back(), plain) != names.back().end()) return true;
+    names.back().push_back(std::move(plain));
+  }
+  return false;
+}
+
 std::unexpected<std::string> malformed(std::string reason) { return std::unexpected(std::move(reason)); }
 
 // One string or a list of them.
@@ -237,7 +257,7 @@ std::expected<std::vector<Statement>, std::string> parse_policy_document(std::st
   if (text.empty() || text.front() != '{') return malformed("Policies must be valid JSON and the first byte must be '{'");
   json::error_code error;
   const json::value document = json::parse(json::string_view(text.data(), text.size()), error);
-  if (error) return malformed("This policy contains invalid Json");
+  if (error || has_twins(text)) return malformed("This policy contains invalid Json");
   const json::object& object = document.get_object();
   if (auto known = check_fields(object, {"Version", "Id", "Statement"}); !known) return malformed(std::move(known).error());
   const auto with_variables = parse_version(object);

@@ -4,6 +4,7 @@
 
 #include "common/base/encoding.h"
 #include "common/sigv4/sigv4.h"
+#include "gateway/auth/credential_scope.h"
 #include "gateway/auth/policy_time.h"
 #include "gateway/auth/principal.h"
 
@@ -153,7 +154,7 @@ Values RequestConditions::values(const KeyName& name) const {
     case ConditionKey::kContentSha256: return header(facts, name_of(name.key).substr(3));   // "s3:" and the header's name.
     case ConditionKey::kSourceIp: return {facts.connection->peer_address};
     case ConditionKey::kSecureTransport: return truth(facts.connection->tls);
-    case ConditionKey::kCurrentTime:
+    case ConditionKey::kCurrentTime: return {format_iso_time(facts.now)};   // As policies write dates: strings and variables may ask for it too.
     case ConditionKey::kEpochTime: return {epoch_seconds(facts.now)};
     case ConditionKey::kUserAgent: return header(facts, "User-Agent");
     case ConditionKey::kReferer: return header(facts, "Referer");

@@ -20,6 +20,7 @@ void Wildcard::append_literal(std::string_view text) {
   if (prefix_ == text_.size()) prefix_ += text.size();
   text_ += text;
   kinds_.append(text.size(), kLiteral);
+  least_ += text.size();
 }
 
 void Wildcard::append_pattern(std::string_view text) {
@@ -32,6 +33,7 @@ void Wildcard::append_pattern(std::string_view text) {
     if (c == '*' && !kinds_.empty() && kinds_.back() == kRun) continue;
     text_ += c;
     kinds_ += c == '*' ? kRun : kOne;
+    least_ += c == '?' ? 1 : 0;
   }
 }
 
@@ -62,13 +64,13 @@ bool Wildcard::match_rest(std::string_view text, size_t at, Equal equal) const {
 }
 
 bool Wildcard::matches(std::string_view text) const {
-  if (!text.starts_with(literal_prefix())) return false;
+  if (text.size() < least_ || !text.starts_with(literal_prefix())) return false;
   if (is_literal()) return text.size() == prefix_;
   return match_rest(text, prefix_, [](char a, char b) { return a == b; });
 }
 
 bool Wildcard::matches_ignoring_case(std::string_view text) const {
-  if (text.size() < prefix_) return false;
+  if (text.size() < least_) return false;
   for (size_t i = 0; i < prefix_; ++i) {
     if (lower(text[i]) != lower(text_[i])) return false;
   }

@@ -37,6 +37,7 @@ class Wildcard {
   std::string text_;
   std::string kinds_;      // Of each byte of text_.
   size_t prefix_ = 0;      // Literal bytes before the first wildcard.
+  size_t least_ = 0;       // Bytes of the shortest text that matches.
 };
 
 }  // namespace rondel::auth

@@ -66,6 +66,13 @@ TEST(Acl, PublicMeansAGroupOfEverybody) {
   EXPECT_FALSE(expand_canned(CannedAcl::kLogDeliveryWrite, "own", "own").is_public());
 }
 
+TEST(Acl, AGrantToTheAnonymousUserIsAGrantToEverybody) {
+  const Acl acl{{{Grantee::kCanonicalUser, std::string(kAnonymousCanonicalId), Permission::kRead}}};
+  EXPECT_TRUE(acl.is_public());
+  EXPECT_TRUE(acl.allows(Permission::kRead, Caller(), false));
+  EXPECT_FALSE(acl.allows(Permission::kRead, Caller(), true));
+}
+
 TEST(GrantHeader, ReadsListsWithAndWithoutQuotes) {
   const auto grants = parse_grant_header("id=\"a,b\", emailAddress=x@y.z ,URI='http://acs.amazonaws.com/groups/global/AllUsers'", Permission::kRead);
   ASSERT_TRUE(grants);

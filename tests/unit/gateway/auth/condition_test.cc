@@ -90,6 +90,27 @@ INSTANTIATE_TEST_SUITE_P(Every, Operators, testing::Values(
     Case{"ForAllValues:StringNotLike", "s3:RequestObjectTagKeys", {"x*"}, {"a", "xb"}, false},
     Case{"ForAnyValue:StringLikeIfExists", "s3:RequestObjectTagKeys", {"x*"}, {}, true}));
 
+TEST(Condition, LongListsAreSearchedLikeShortOnes) {
+  const Values mixed{"zebra", "a*", "${s3:delimiter}", "mule", "ape"};
+  const RequestOf request{{"s3:delimiter", {"/"}}};
+  for (const char* present : {"zebra", "mule", "ape", "axe", "/"}) EXPECT_TRUE(holds("StringLike", "s3:prefix", mixed, {present}, request)) << present;
+  EXPECT_FALSE(holds("StringLike", "s3:prefix", mixed, {"mul"}, request));
+  EXPECT_TRUE(holds("StringNotLike", "s3:prefix", mixed, {"mul"}, request));
+  EXPECT_TRUE(holds("StringEqualsIgnoreCase", "s3:prefix", mixed, {"ZEBRA"}, request));
+  EXPECT_FALSE(holds("StringEquals", "s3:prefix", mixed, {"axe"}, request));
+}
+
+TEST(Condition, AddressesMatchByTheBitsOfTheRange) {
+  for (const auto& [range, address, expected] : std::vector<std::tuple<const char*, const char*, bool>>{
+           {"0.0.0.0/0", "255.255.255.255", true}, {"0.0.0.0/0", "::1", false}, {"128.0.0.0/1", "192.0.2.1", true}, {"128.0.0.0/1", "127.0.0.1", false},
+           {"192.0.2.6/31", "192.0.2.7", true}, {"192.0.2.6/31", "192.0.2.8", false}, {"192.0.2.7", "192.0.2.7", true}, {"192.0.2.7", "192.0.2.6", false},
+           {"::/0", "2001:db8::1", true}, {"2001:db8::/63", "2001:db8:0:1::1", true}, {"2001:db8::/63", "2001:db8:0:2::1", false},
+           {"2001:db8::/64", "2001:db8:0:1::1", false}, {"2001:db8::8000:0:0:0/65", "2001:db8::8000:0:0:1", true}, {"2001:db8::/65", "2001:db8::8000:0:0:1", false},
+           {"192.0.2.0/24", "::ffff:192.0.2.9", true}}) {
+    EXPECT_EQ(holds("IpAddress", "aws:SourceIp", {range}, {address}), expected) << range << " " << address;
+  }
+}
+
 TEST(Condition, RefusesWhatItCannotEnforce) {
   const auto reason = [](std::string_view op, std::string_view key, const Values& values) {
     const auto condition = Condition::compile(op, key, values, true);

@@ -29,6 +29,40 @@ std::string reason(const std::string& json) {
   return policy ? "" : policy.error();
 }
 
+TEST(Policy, RefusesTwoMembersOfOneName) {
+  const std::string begin = R"({"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":)";
+  const auto document = [&](const std::string& condition) { return R"({"Statement":[)" + begin + condition + "}]}"; };
+  EXPECT_EQ(reason(document(R"({"StringEquals":{"s3:prefix":"a"},"StringLike":{"s3:prefix":"a"}})")), "");
+  EXPECT_EQ(reason(document(R"({"StringEquals":{"s3:prefix":"a"},"StringEquals":{"s3:delimiter":"a"}})")), "This policy contains invalid Json");
+  EXPECT_EQ(reason(document(R"({"StringEquals" :{"s3:prefix":"{\"","s3:pref\u0069x":"a"}})")), "This policy contains invalid Json");
+  EXPECT_EQ(reason(document(R"({"StringEquals":{"s3:prefix":["s3:prefix","s3:prefix:"]}})")), "");
+  EXPECT_EQ(reason(R"({"Statement":[],"Statement":[]})"), "This policy contains invalid Json");
+}
+
+TEST(Policy, AVariableWithoutValueAllowsNothing) {
+  const RequestOf request;
+  const auto policy = parsed(statement(R"("Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::box/${aws:username}/*")"));
+  EXPECT_EQ(policy->evaluate(Action::kGetObject, "box/k", alice, request), Effect::kNone);
+  EXPECT_EQ(policy->evaluate(Action::kGetObject, "box/k", alice, RequestOf{{"aws:username", {"alice"}}}), Effect::kAllow);
+  EXPECT_EQ(policy->evaluate(Action::kGetObject, "box/alice/k", alice, RequestOf{{"aws:username", {"alice"}}}), Effect::kNone);
+  const auto denial = parsed(statement(R"("Effect":"Deny","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::box/${aws:username}/*")"));
+  EXPECT_EQ(denial->evaluate(Action::kGetObject, "box/k", alice, request), Effect::kDeny);
+}
+
+TEST(Policy, OnlyActionsThatReadOrTagWhatIsStoredAskItsTags) {
+  const auto policy = parsed(allow(R"("*")", R"("s3:*")", R"(["arn:aws:s3:::box","arn:aws:s3:::box/*"])", R"(,"Condition":{"StringEquals":{"s3:ExistingObjectTag/a":"b"}})"));
+  EXPECT_TRUE(policy->asks_object_tags(Action::kGetObject));
+  EXPECT_TRUE(policy->asks_object_tags(Action::kPutObjectTagging));
+  for (const Action action : {Action::kPutObject, Action::kDeleteObject, Action::kListBucket, Action::kDeleteBucket}) EXPECT_FALSE(policy->asks_object_tags(action));
+}
+
+TEST(Policy, ANameThatLooksLikeAnIdIsNobodyElse) {
+  const auto policy = parsed(allow(R"({"AWS":"111111111111"})", R"("s3:GetObject")", R"("arn:aws:s3:::box/*")"));
+  const Caller pretender{"333333333333", kAlice, "c", false};
+  EXPECT_EQ(policy->evaluate(Action::kGetObject, "box/k", pretender, RequestOf()), Effect::kNone);
+  EXPECT_EQ(policy->evaluate(Action::kGetObject, "box/k", alice, RequestOf()), Effect::kAllow);
+}
+
 TEST(Policy, NamesWhatIsWrong) {
   const std::string all = R"("arn:aws:s3:::box/*")";
   EXPECT_EQ(reason(""), "Policies must be valid JSON and the first byte must be '{'");

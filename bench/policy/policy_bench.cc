@@ -1,0 +1,127 @@
+// What a bucket policy of 20 KiB costs a request after its first: the decision alone, with the real facts of a request. Shapes are the
+// ones people write (a statement a prefix, lists of accounts, of addresses, of values) and the ones that are worst for us (no
+// statement matches, every statement is about the same action and key).
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <functional>
+
+#include "gateway/auth/authorization.h"
+#include "gateway/auth/request_conditions.h"
+
+namespace {
+
+using namespace rondel;
+using namespace rondel::auth;
+
+// As many of `item(i)` as go into a policy, between `before` and `after`.
+std::string filled(const std::string& before, const std::string& after, const std::function<std::string(int)>& item) {
+  std::string text = before;
+  for (int i = 0;; ++i) {
+    std::string next = (i == 0 ? "" : ",") + item(i);
+    if (text.size() + next.size() + after.size() > kPolicyBytesMax) break;
+    text += next;
+  }
+  return text + after;
+}
+
+std::string number(int i) { return std::to_string(100'000'000'000 + i); }
+std::string address(int i) { return "10." + std::to_string(i / 256 % 256) + "." + std::to_string(i % 256) + ".0/24"; }
+
+const std::string kBegin = R"({"Version":"2012-10-17","Statement":[)";
+const std::string kStatement = kBegin + R"({"Effect":"Allow","Principal":"*","Action":"s3:GetObject",)";
+const std::string kObjects = R"("Resource":"arn:aws:s3:::box/*")";
+
+std::string statement(const std::string& fields) { return R"({"Effect":"Allow","Principal":"*","Action":"s3:GetObject",)" + fields + "}"; }
+
+struct Shape {
+  const char* name;
+  std::function<std::string()> document;
+};
+
+const Shape kShapes[] = {
+    {"statement_a_prefix", [] {
+       return filled(kBegin, "]}", [](int i) { return statement(R"("Resource":"arn:aws:s3:::box/team-)" + std::to_string(i) + R"(/*")"); });
+     }},
+    {"statement_an_account", [] {
+       return filled(kBegin, "]}", [](int i) {
+         return R"({"Effect":"Allow","Principal":{"AWS":")" + number(i) + R"("},"Action":"s3:*",)" + kObjects + "}";
+       });
+     }},
+    {"statement_an_address", [] {
+       return filled(kBegin, "]}", [](int i) { return statement(kObjects + R"(,"Condition":{"IpAddress":{"aws:SourceIp":")" + address(i) + R"("}})"); });
+     }},
+    {"statement_a_user_agent", [] {
+       return filled(kBegin, "]}", [](int i) { return statement(kObjects + R"(,"Condition":{"StringLike":{"aws:UserAgent":"*agent-)" + std::to_string(i) + R"(*"}})"); });
+     }},
+    {"statement_with_variables", [] {
+       return filled(kBegin, "]}", [](int i) { return statement(R"("Resource":"arn:aws:s3:::box/${aws:PrincipalAccount}/)" + std::to_string(i) + R"(/*")"); });
+     }},
+    {"list_of_resources", [] {
+       return filled(kStatement + "\"Resource\":[", "]}]}", [](int i) { return "\"arn:aws:s3:::box/" + std::to_string(i) + "/*\""; });
+     }},
+    {"list_of_accounts", [] {
+       return filled(kBegin + R"({"Effect":"Allow","Action":"s3:GetObject",)" + kObjects + R"(,"Principal":{"AWS":[)", "]}}]}", [](int i) { return "\"" + number(i) + "\""; });
+     }},
+    {"list_of_addresses", [] {
+       return filled(kStatement + kObjects + R"(,"Condition":{"IpAddress":{"aws:SourceIp":[)", "]}}}]}", [](int i) { return "\"" + address(i) + "\""; });
+     }},
+    {"list_of_referers", [] {
+       return filled(kStatement + kObjects + R"(,"Condition":{"StringEquals":{"aws:Referer":[)", "]}}}]}", [](int i) { return "\"http://site-" + std::to_string(i) + "/\""; });
+     }},
+    {"list_of_referer_patterns", [] {
+       return filled(kStatement + kObjects + R"(,"Condition":{"StringLike":{"aws:Referer":[)", "]}}}]}", [](int i) { return "\"http://site-" + std::to_string(i) + "/*\""; });
+     }},
+};
+
+struct Subject {
+  explicit Subject(const std::string& document) {
+    bucket.bucket = "box";
+    bucket.owner_account = "111111111111";
+    auto parsed = document.empty() ? nullptr : Policy::parse(document, "box").value_or(nullptr);
+    if (!document.empty() && !parsed) std::abort();
+    bucket.policy = parsed;
+    bucket.ownership = Ownership::kBucketOwnerEnforced;
+    auto credential = std::make_shared<metadata::Credential>();
+    credential->account.id = "333333333333";
+    identity.credential = credential;
+    fields.add("User-Agent", "aws-sdk-cpp/1.11 linux/6.1 x86_64");
+    fields.add("Referer", "http://elsewhere.example/page");
+  }
+
+  bool decide_once() const {
+    RequestFacts facts;
+    facts.fields = &fields;
+    facts.query = &query;
+    facts.connection = &connection;
+    facts.identity = &identity;
+    facts.region = "us-east-1";
+    facts.bucket_owner_account = bucket.owner_account;
+    const RequestConditions request(std::move(facts));
+    const Question question{bucket, caller, Action::kGetObject, "some/key/of/usual/length.bin"};
+    return decide(question, request) != Verdict::kDeny && decide_object(question, request, {"111111111111", {}});
+  }
+
+  BucketAccess bucket;
+  Caller caller{"333333333333", "other", "oth", false};
+  Identity identity;
+  http::Fields fields;
+  std::vector<std::pair<std::string, std::string>> query;
+  http::ConnectionInfo connection{.peer_address = "192.0.2.7"};
+};
+
+void run(benchmark::State& state, const std::string& document) {
+  const Subject subject(document);
+  for (auto _ : state) benchmark::DoNotOptimize(subject.decide_once());
+  state.counters["bytes"] = static_cast<double>(document.size());
+}
+
+const bool registered = [] {
+  benchmark::RegisterBenchmark("no_policy", [](benchmark::State& state) { run(state, ""); })->Unit(benchmark::kMicrosecond);
+  for (const Shape& shape : kShapes) {
+    benchmark::RegisterBenchmark(shape.name, [&shape](benchmark::State& state) { run(state, shape.document()); })->Unit(benchmark::kMicrosecond);
+  }
+  return true;
+}();
+
+}  // namespace
