@@ -68,7 +68,15 @@ std::expected<ByteView, PayloadError> AwsChunkedDecoder::decode(ByteView& input)
     }
     if (!done) return std::unexpected(done.error());
   }
+  if (state_ == State::kEnded && has_trailer_) take_blank_line(input);
   return ByteView{};
+}
+
+void AwsChunkedDecoder::take_blank_line(ByteView& input) {
+  while (!input.empty() && !blank_line_.empty() && as_text(input).front() == blank_line_.front()) {
+    input = input.subspan(1);
+    blank_line_.remove_prefix(1);
+  }
 }
 
 std::expected<void, PayloadError> AwsChunkedDecoder::begin_chunk(std::string_view line) {
@@ -134,6 +142,7 @@ std::expected<void, PayloadError> AwsChunkedDecoder::end_trailer() {
 }
 
 std::expected<void, PayloadError> AwsChunkedDecoder::finish() {
+  if (blank_line_.size() == 1) return refuse(PayloadRefusal::kMalformedChunk, "There are bytes behind the last chunk.");
   if (state_ == State::kEnded) return {};
   if (state_ != State::kTrailer) return refuse(PayloadRefusal::kIncompleteBody, "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header");
   // The last line may come without its end, and the blank line behind it not at all.

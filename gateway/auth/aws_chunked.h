@@ -34,6 +34,8 @@ class AwsChunkedDecoder {
   std::expected<void, PayloadError> end_chunk();
   std::expected<void, PayloadError> end_trailer();
   std::optional<std::string> take_line(ByteView& input);
+  // Some clients end the body with a blank line more.
+  void take_blank_line(ByteView& input);
   std::expected<void, PayloadError> take_trailer_line(const std::string& line);
 
   const Identity& identity_;
@@ -48,6 +50,7 @@ class AwsChunkedDecoder {
   std::string chunk_signature_;
   std::optional<std::string> trailer_signature_;
   std::string trailer_text_;
+  std::string_view blank_line_ = "\r\n";   // What of it has not come.
   crypto::Digest digest_{crypto::DigestAlgorithm::kSha256};
   std::vector<std::pair<std::string, std::string>> trailer_;
 };

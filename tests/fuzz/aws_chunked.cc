@@ -22,17 +22,16 @@ Outcome decode(const auth::Identity& identity, std::string_view text, size_t pie
     const std::string copy(text.substr(0, piece));
     text.remove_prefix(copy.size());
     ByteView input = as_bytes(copy);
-    while (!input.empty() && !decoder.ended()) {
+    while (!input.empty()) {
       const size_t before = input.size();
       const auto run = decoder.decode(input);
-      if (!run) {
+      if (!run || (decoder.ended() && !input.empty())) {
         out.refused = true;
         return out;
       }
       fuzz::require(input.size() < before);
       out.bytes += as_text(*run);
     }
-    if (decoder.ended()) break;
   }
   out.refused = !decoder.finish();
   out.ended = decoder.ended();

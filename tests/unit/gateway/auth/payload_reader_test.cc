@@ -293,6 +293,17 @@ TEST_F(PayloadTest, ContentMd5IsChecked) {
   for (const char* bad : {"", "abc", "not base64 at all!!!!!!!", "AAAA"}) EXPECT_REFUSAL(kInvalidDigest, with(bad));
 }
 
+// As minio-go writes it: the trailer's line ends with a line feed alone, a blank line ends the trailer and another one the body.
+TEST_F(PayloadTest, ABlankLineMayFollowTheTrailer) {
+  const std::string coded = "7530\r\n" + body_ + "\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(body_) + "\n\r\n";
+  const auto send = [&](const std::string& text, size_t run) { return read(streaming_head(body_, text, true), identity(PayloadForm::kStreamingUnsignedTrailer), text, {}, run); };
+  for (const size_t run : {size_t{1}, size_t{7}, size_t{100'000}}) {
+    EXPECT_FALSE(send(coded, run).error);
+    EXPECT_FALSE(send(coded + "\r\n", run).error) << run;
+    for (const char* more : {"\r", "\n", "\r\n\r\n", "\r\n0\r\n", "x"}) EXPECT_REFUSAL(kMalformedChunk, send(coded + more, run));
+  }
+}
+
 TEST_F(PayloadTest, EveryChecksumAlgorithmIsCheckedInTheHead) {
   for (const model::ChecksumAlgorithm algorithm : model::all_checksum_algorithms()) {
     const std::string name(model::header_name(algorithm));
