@@ -52,7 +52,7 @@ run_client() {
       each_alone "$checkout/run/core/awscli/test.sh" && bash script.sh "$SUITE_ENDPOINT" ;;
     s3cmd) each_alone "$checkout/run/core/s3cmd/test.sh" && bash script.sh ;;
     mc) ln -s "$tools/mc/mc" mc && each_alone "$tools/mc/functional-tests.sh" && bash script.sh ;;
-    minio-go) "$tools/minio-go/minio-go" ;;
+    minio-go) MINT_DATA_DIR='' "$tools/minio-go/minio-go" ;;   # Its checksums are of the data that it makes itself.
   esac > "$SUITE_WORK/$1.json" 2> "$SUITE_WORK/$1.errors"
 }
 
