@@ -87,6 +87,13 @@ s3::S3Result<Slice> slice_of(const Context& context, const Wanted& wanted, const
   return Slice{*wanted.bytes->first, last - *wanted.bytes->first + 1, true};
 }
 
+// Where keys have versions the answer says that not even a delete marker is left.
+s3::Error no_such_key(const Context& context) {
+  s3::Error error = s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}}).error();
+  if (context.bucket->versioning != metadata::Versioning::kNever) error.headers = {{"x-amz-delete-marker", "false"}};
+  return error;
+}
+
 std::unexpected<s3::Error> marker_error(const Context& context, const metadata::ObjectVersion& marker, bool by_version) {
   auto error = by_version ? s3::fail(ErrorCode::kMethodNotAllowed, {}, {{"Method", context.exchange.head().method}, {"ResourceType", "DeleteMarker"}})
                           : s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
@@ -206,7 +213,7 @@ Answer<metadata::ObjectLookup> look_up_object(Context& context, metadata::Object
       context.services.directory.forget_bucket(context.bucket->name);
       co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
     case metadata::LookupStatus::kNoSuchKey:
-      co_return std::unexpected(absent(context, s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}}).error()));
+      co_return std::unexpected(absent(context, no_such_key(context)));
     case metadata::LookupStatus::kNoSuchVersion: {
       const std::string version_id(context.request.query.find("versionId").value_or(""));
       co_return std::unexpected(absent(context, s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", context.request.key}, {"VersionId", version_id}}).error()));

@@ -102,20 +102,44 @@ S3Result<void> read_predicates(const std::vector<XmlElement>& predicates, Filter
   return {};
 }
 
+// The predicates of a filter: several side by side mean the same as inside its And, and may stand beside it. Two prefixes are the longer one
+// when it begins with the other. nullopt: an And that is empty or stands twice, prefixes that nothing can have.
+std::optional<std::vector<XmlElement>> joined(const std::vector<XmlElement>& children) {
+  std::vector<XmlElement> out;
+  std::optional<XmlElement> prefix;
+  bool and_seen = false;
+  const auto take = [&](const XmlElement& predicate) {
+    if (predicate.name() != "Prefix") {
+      out.push_back(predicate);
+      return true;
+    }
+    const bool longer = !prefix || predicate.text().starts_with(prefix->text());
+    const bool fits = longer || prefix->text().starts_with(predicate.text());
+    if (longer) prefix = predicate;
+    return fits;
+  };
+  for (const XmlElement& child : children) {
+    if (child.name() != "And") {
+      if (!take(child)) return std::nullopt;
+      continue;
+    }
+    if (std::exchange(and_seen, true) || child.children().empty() || child.children("Prefix").size() > 1) return std::nullopt;
+    if (!std::ranges::all_of(child.children(), take)) return std::nullopt;
+  }
+  if (prefix) out.push_back(*prefix);
+  return out;
+}
+
 S3Result<void> read_filter(const XmlElement& element, Filter& filter) {
   const auto children = element.children();
   if (children.empty()) {
     filter.form = Filter::Form::kEmpty;
     return {};
   }
-  if (children.size() > 1) return malformed();
-  if (children.front().name() != "And") {
-    filter.form = Filter::Form::kSingle;
-    return read_predicates(children, filter);
-  }
-  filter.form = Filter::Form::kAnd;
-  if (children.front().children().empty()) return malformed();
-  return read_predicates(children.front().children(), filter);
+  const bool single = children.size() == 1 && children.front().name() != "And";
+  filter.form = single ? Filter::Form::kSingle : Filter::Form::kAnd;
+  const auto predicates = joined(children);
+  return predicates && element.children("Prefix").size() <= 1 ? read_predicates(*predicates, filter) : malformed();
 }
 
 S3Result<void> read_expiration(const XmlElement& element, Rule& rule) {

@@ -42,6 +42,20 @@ TEST(LifecycleDocument, EveryFilterAndActionIsReadAndWritten) {
   EXPECT_EQ(*again, *parsed);
 }
 
+TEST(LifecycleDocument, PredicatesSideBySideMeanAnd) {
+  const auto rule = [](const std::string& filter) {
+    return "<LifecycleConfiguration><Rule><ID>a</ID><Filter>" + filter + "</Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>";
+  };
+  const std::string both = "<Prefix>a</Prefix><Tag><Key>k</Key><Value>v</Value></Tag>";
+  const auto beside = parse_lifecycle_document(rule(both), "seed");
+  ASSERT_TRUE(beside) << beside.error().message;
+  EXPECT_EQ(*beside, *parse_lifecycle_document(rule("<And>" + both + "</And>"), "seed"));
+  const auto mixed = parse_lifecycle_document(rule("<Prefix>a/b</Prefix><And><Prefix>a</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And>"), "seed");
+  ASSERT_TRUE(mixed) << mixed.error().message;
+  EXPECT_EQ(mixed->rules[0].filter.prefix, "a/b");
+  EXPECT_EQ(mixed->rules[0].filter.tags.size(), 1u);
+}
+
 TEST(LifecycleDocument, RefusalsAreThoseOfTheReference) {
   const std::string days = "<Expiration><Days>1</Days></Expiration>";
   EXPECT_EQ(error_of(rule(days)), "none");
@@ -58,7 +72,8 @@ TEST(LifecycleDocument, RefusalsAreThoseOfTheReference) {
   EXPECT_EQ(error_of(rule("")), "InvalidRequest");
   EXPECT_EQ(error_of(rule(days, "")), "MalformedXML");
   EXPECT_EQ(error_of(rule(days, "<Prefix/><Filter/>")), "MalformedXML");
-  EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>a</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></Filter>")), "MalformedXML");
+  EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>a</Prefix><And><Prefix>b</Prefix></And></Filter>")), "MalformedXML");
+  EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>a</Prefix><Prefix>b</Prefix></Filter>")), "MalformedXML");
   EXPECT_EQ(error_of(rule(days, "<Filter><And><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>k</Key><Value>w</Value></Tag></And></Filter>")), "InvalidRequest");
   EXPECT_EQ(error_of(rule(days, "<Filter><And><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan><ObjectSizeLessThan>5</ObjectSizeLessThan></And></Filter>")), "InvalidRequest");
   EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>" + std::string(1025, 'p') + "</Prefix></Filter>")), "InvalidRequest");
