@@ -399,6 +399,8 @@ class GrpcBlobTransport final : public BlobTransport {
     }
     auto& channel = peer.channels[kind];
     if (!channel) channel = make_channel(peer.address, kind);
+    // Our own pause is enough: a node that is back is reached at once, also when it was away for long.
+    grpc::experimental::ChannelResetConnectionBackoff(channel.get());
     stream = Stream::open(channel, options_.requests_max);
     peer.opened_at[kind] = now;
     return stream;
@@ -410,7 +412,7 @@ class GrpcBlobTransport final : public BlobTransport {
     arguments.SetMaxSendMessageSize(-1);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);   // A TCP connection for each kind.
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);   // How long an attempt may take: a busy machine needs more than 100 ms.
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);

@@ -22,21 +22,18 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// aws-chunked is about the transfer, not about the object. A value without it stays as it is.
+// aws-chunked is about the transfer, not about the object. The other codings stay as they were written.
 std::string without_aws_chunked(std::string_view value) {
   std::string out;
-  bool found = false;
   for (std::string_view rest = value; !rest.empty();) {
     const size_t comma = rest.find(',');
-    const std::string_view coding = s3::trim(rest.substr(0, comma));
+    const std::string_view coding = rest.substr(0, comma);
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
-    const bool of_transfer = http::iequals(coding, "aws-chunked");
-    found |= of_transfer;
-    if (coding.empty() || of_transfer) continue;
+    if (s3::trim(coding).empty() || http::iequals(s3::trim(coding), "aws-chunked")) continue;
     if (!out.empty()) out += ",";
-    out += coding;
+    out += out.empty() ? s3::trim(coding) : coding;
   }
-  return found ? out : std::string(value);
+  return out;
 }
 
 }  // namespace

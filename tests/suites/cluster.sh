@@ -102,5 +102,6 @@ start_suite() {
   rondel kms create testkey-1 > /dev/null && rondel kms create testkey-2 > /dev/null || return 1
   if [ "$gateways" -gt 1 ]; then start_proxy || return 1; fi
   if $degraded; then kill -9 "$(cat "$SUITE_WORK/cluster/run/node-2.pid")"; fi
+  if $SUITE_TLS; then export SSL_CERT_FILE=$SUITE_WORK/tls.crt REQUESTS_CA_BUNDLE=$SUITE_WORK/tls.crt CURL_CA_BUNDLE=$SUITE_WORK/tls.crt; fi
   SUITE_ENDPOINT=$($SUITE_TLS && echo https || echo http)://$SUITE_HOST:$SUITE_PORT
 }
