@@ -72,6 +72,7 @@ class Reader final : public StreamReader {
     candidates_ = candidates_of(*core_, *topology_, span().blob, traffic_);
     candidate_ = 0;
     missing_ = 0;
+    last_error_ = {};
     damaged_.clear();
     span_open_ = true;
     if (candidates_.empty()) co_return fail(ErrorCode::kUnavailable, "the cluster has no ring yet");
@@ -114,7 +115,7 @@ class Reader final : public StreamReader {
   // False: no disk is left.
   async::Task<bool> fail_over(const Error& error) {
     const Candidate& candidate = candidates_[candidate_];
-    last_error_ = error;
+    if (last_error_.message.empty() || error.code != ErrorCode::kNotFound) last_error_ = error;
     switch (error.code) {
       case ErrorCode::kNotFound:
         ++missing_;

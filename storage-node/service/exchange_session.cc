@@ -231,7 +231,8 @@ void ExchangeSession::get(Frame frame) {
   }
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kData, frame.request, kNoDisk);
-  if (meta->length <= model::kPieceBytes) {
+  // Whole blocks are sent: a range of two pieces would not fit into one frame, however short it is.
+  if (meta->offset / model::kPieceBytes == (meta->offset + meta->length - 1) / model::kPieceBytes) {
     auto read = engine->read_cached(meta->blob, meta->offset, meta->length);
     if (read) {
       send(data_frame(frame.request, *std::move(read), true));

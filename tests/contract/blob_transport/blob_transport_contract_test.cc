@@ -105,6 +105,22 @@ TEST_P(BlobTransportContract, BlobsOfEverySizeComeBackWholeAndInRanges) {
   }
 }
 
+// Short ranges that touch five blocks: with their blocks they are longer than a piece. Twice, the second time out of the cache.
+TEST_P(BlobTransportContract, ShortRangesOverTwoPiecesComeBack) {
+  const size_t size = 1'000'000;
+  ASSERT_TRUE(put(make_id(1), size));
+  const std::string bytes(as_text(make_bytes(make_id(1), size).view()));
+  for (int round = 0; round < 2; ++round) {
+    for (const uint64_t offset : {1ul, 50'000ul, 65'535ul, 200'000ul, 262'143ul, 500'001ul}) {
+      for (const uint64_t length : {200'000ul, 243'670ul, 262'143ul, 262'144ul}) {
+        const auto got = get(make_id(1), offset, length);
+        ASSERT_TRUE(got) << offset << " + " << length << ": " << got.error().message;
+        EXPECT_TRUE(*got == bytes.substr(offset, length)) << offset << " + " << length;
+      }
+    }
+  }
+}
+
 TEST_P(BlobTransportContract, DisksAreApart) {
   ASSERT_TRUE(put(make_id(1), 100, put_options(), 1));
   expect_absent(make_id(1));
