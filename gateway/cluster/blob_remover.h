@@ -21,7 +21,8 @@ struct RemovalOrder {
 class BlobRemover {
  public:
   virtual ~BlobRemover() = default;
-  // Returns once the removal is durable on the disk; blobs that are not there count as removed. kPrecondition: the disk
+  // Returns once the removal is durable on the disk; blobs that are not there count as removed; no ids ask whether the
+  // node would take the order. kPrecondition: the disk
   // has seen a higher coordinator token. kOutOfRange: its node has seen the database further, or another one. kUnavailable, kDeadlineExceeded: not known, repeat.
   virtual async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, RemovalOrder order, Deadline deadline) = 0;
 };

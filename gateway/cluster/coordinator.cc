@@ -1,6 +1,7 @@
 #include "gateway/cluster/coordinator.h"
 
 #include <algorithm>
+#include <map>
 
 #include "common/log/log.h"
 #include "gateway/cluster/removal_batch.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kChunksPerBatch = 16'384;
 constexpr size_t kIdsPerCall = 4'096;
+constexpr auto kAskPeriod = 60s;
 
 }  // namespace
 
@@ -44,6 +46,7 @@ async::Task<void> Coordinator::run(async::TaskGroup& group) {
     if (!done) {
       errors_.fetch_add(1);
       token_.store(0);
+      nodes_asked_at_ = {};   // The database may be another one when it is back.
     }
     co_await group.pause(1s);
   }
@@ -76,7 +79,13 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
   }
   if (!state.halted.empty()) co_return Result<void>{};
   CO_TRY(generation_, co_await store_.metadata_generation(deadline_in(5s)));
-  const SystemTime before = clock_.now() - options_.gc_grace;
+  if (nodes_asked_at_ == SteadyTime{} || clock_.steady_now() - nodes_asked_at_ >= kAskPeriod) {
+    const auto asked = co_await ask_nodes(*topology, token);
+    if (!asked && asked.error().code == ErrorCode::kOutOfRange) co_return Result<void>{};   // Halted.
+    CO_TRY_VOID(asked);
+    nodes_asked_at_ = clock_.steady_now();
+  }
+  const SystemTime before = std::min(clock_.now(), state.now) - options_.gc_grace;
   CO_TRY(const std::vector<metadata::ReleasedStream> due,
          co_await store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s)));
   for (size_t first = 0; first < due.size();) {
@@ -91,6 +100,21 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
     deferred_.fetch_add(end - first - finished.size());
     if (!finished.empty()) CO_TRY_VOID(co_await store_.finish_released(std::move(finished), token, deadline_in(5s)));
     first = end;
+  }
+  co_return Result<void>{};
+}
+
+// An order to remove nothing. A node that is away is asked the next time, and by every order it gets.
+async::Task<Result<void>> Coordinator::ask_nodes(const ring::Topology& topology, uint64_t token) {
+  std::map<model::NodeId, model::DiskId> nodes;
+  for (const auto& ring : topology.rings) {
+    for (const ring::Disk& disk : ring->disks()) nodes.try_emplace(disk.node, disk.id);
+  }
+  for (const auto& [node, disk] : nodes) {
+    const auto asked = co_await remove_some({node, disk}, {}, token);
+    if (!asked && (asked.error().code == ErrorCode::kPrecondition || asked.error().code == ErrorCode::kOutOfRange)) {
+      co_return std::unexpected(asked.error());
+    }
   }
   co_return Result<void>{};
 }

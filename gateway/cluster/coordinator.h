@@ -3,7 +3,8 @@
 //
 // Jobs: the first ring epoch, once enough disks have joined; removal of released bytes after their grace; the reconcile scan.
 // Garbage collection is halted when a node has seen the database further than it is now (restored from a backup, a lagging
-// standby promoted), on another timeline, or when the scan's breaker trips: until an operator resumes it (`rondel gc resume`).
+// standby promoted; every node is asked once a minute, so that a restored database is found before it has come as far again),
+// on another timeline, or when the scan's breaker trips: until an operator resumes it (`rondel gc resume`).
 #pragma once
 
 #include <atomic>
@@ -59,6 +60,7 @@ class Coordinator {
  private:
   async::Task<Result<void>> bootstrap_ring(uint64_t token);
   async::Task<Result<void>> collect_garbage(uint64_t token);
+  async::Task<Result<void>> ask_nodes(const ring::Topology& topology, uint64_t token);
   async::Task<Result<void>> remove_batch(RemovalBatch& batch, uint64_t token);
   async::Task<Result<void>> remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids, uint64_t token);
   async::Task<Result<void>> halt(std::string reason, uint64_t token);
@@ -74,6 +76,7 @@ class Coordinator {
   std::atomic<uint64_t> deferred_{0};
   std::atomic<uint64_t> errors_{0};
   model::MetadataGeneration generation_;         // The loop's alone.
+  SteadyTime nodes_asked_at_{};                  // So too.
   mutable std::mutex mutex_;
   std::string halted_;                           // Guarded by mutex_.
 };

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kListPatience = 30s;
-constexpr auto kQueryPatience = 120s;
+constexpr auto kQueryPatience = 300s;
 
 }  // namespace
 
@@ -29,6 +29,8 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return fail(ErrorCode::kPrecondition, state.halted);
   const uint64_t limit = std::max(options_.pass_limit, state.allowance);
+  // A clock that is ahead must not make a body in flight look old.
+  const SystemTime oldest = std::min(clock_.now(), state.now) - options_.orphan_age;
   std::map<model::DiskId, ring::Disk> disks;
   const auto topology = topology_.topology();
   for (const auto& ring : topology->rings) {
@@ -40,7 +42,7 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   for (const auto& [id, disk] : disks) {
     Found found;
     found.orphan_blobs_max = limit - blobs;
-    const auto scanned = co_await scan_disk(disk, found, group, leads);
+    const auto scanned = co_await scan_disk(disk, oldest, found, group, leads);
     if (group.stopping() || !leads()) co_return Result<void>{};
     if (!scanned) {
       // A disk that is away is looked at in the next pass.
@@ -72,16 +74,15 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
 async::Task<Result<void>> OrphanScan::release(const std::map<model::StreamId, Found::Stream>& orphans, uint64_t blobs, uint64_t token) {
   std::vector<metadata::ReleasedStream> released;
   for (const auto& [stream, seen] : orphans) released.push_back({0, stream, (uint64_t{seen.last_chunk} + 1) * model::kChunkBytes, {}});
-  CO_TRY_VOID(co_await store_.release_orphans(std::move(released), token, deadline_in(30s)));
+  CO_TRY_VOID(co_await store_.release_orphans(std::move(released), token, deadline_in(kQueryPatience)));
   orphan_blobs_ += blobs;
   orphan_streams_ += orphans.size();
   log::info("gc", "orphans released", {{"streams", orphans.size()}, {"blobs", blobs}});
   co_return Result<void>{};
 }
 
-async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, Found& found, async::TaskGroup& group,
+async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found, async::TaskGroup& group,
                                                 const std::function<bool()>& leads) {
-  const SystemTime oldest = clock_.now() - options_.orphan_age;
   model::BlobId after;
   while (!group.stopping() && leads() && found.orphan_blobs <= found.orphan_blobs_max) {
     CO_TRY(const auto page, co_await lister_.list({disk.node, disk.id}, after, deadline_in(kListPatience)));

@@ -60,6 +60,7 @@ struct GarbageState {
   std::string halted;                // Why; empty: it goes on.
   SystemTime halted_at;
   uint64_t allowance = 0;            // Orphaned blobs that the next pass may release when that is more than usual.
+  SystemTime now = SystemTime::max();   // By the database's clock; max: it has none.
 };
 
 class ClusterStore {
@@ -89,7 +90,7 @@ class ClusterStore {
   // Reconcile: of the given streams (sorted), those that no version, part or queue row refers to.
   virtual async::Task<Result<std::vector<model::StreamId>>> unreferenced_streams(std::vector<model::StreamId> streams,
                                                                                  Deadline deadline) = 0;
-  // Records streams found unreferenced (after interlocks) as released.
+  // Records streams found unreferenced (after interlocks) as released; those that something refers to by now are left out.
   virtual async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, uint64_t coordinator_token,
                                                     Deadline deadline) = 0;
   // How far the database has come, durably.

@@ -17,10 +17,28 @@ constexpr int64_t kCoordinatorLock = 0x726f6e64656c02;
 // Commands of a coordinator change nothing unless its token is the highest; $1 is the token everywhere.
 constexpr const char* kFence = "(select token from coordinator) = $1";
 
+// Of the streams in `asked`, those that a version, a part or a queue row refers to: each table is gone through once.
+constexpr const char* kReferenced =
+    "select a.s from asked a join objects o on o.stream = a.s union all select a.s from asked a join versions v on v.stream = a.s"
+    " union all select a.s from asked a join object_extents e on e.stream = a.s"
+    " union all select a.s from asked a join upload_extents u on u.stream = a.s"
+    " union all select a.s from asked a join released_streams r on r.stream = a.s";
+
+// What connections forbid the planner, for statements that seek single rows, is what going through a table needs.
+Result<PgResult> run_through_tables(PgConnection& connection, const std::string& sql, const PgParameters& parameters, Deadline until) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+  TRY_VOID(connection.script("begin; set local enable_seqscan = on; set local enable_hashjoin = on; set local statement_timeout = " +
+                                 std::to_string(std::max<int64_t>(left, 1)), until));
+  auto result = connection.run(sql, parameters, until);
+  auto ended = connection.script(result ? "commit" : "rollback", until);
+  if (result && !ended) return std::unexpected(ended.error());
+  return result;
+}
+
 class PostgresClusterStore final : public ClusterStore {
  public:
   explicit PostgresClusterStore(std::string dsn)
-      : shared_({dsn, 2, 1, 1024}, run_jobs), leader_({std::move(dsn), 1, 1, 16}, run_jobs) {}
+      : shared_({dsn, 2, 1, 1024}, run_jobs), leader_({dsn, 1, 1, 16}, run_jobs), reconcile_({std::move(dsn), 1, 1, 16}, run_jobs) {}
 
   async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) override {
     return run_single<model::ClusterId>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<model::ClusterId> {
@@ -183,18 +201,15 @@ class PostgresClusterStore final : public ClusterStore {
       PgParameters parameters;
       std::move(ids).move_into(parameters);
       TRY(const PgResult rows,
-          connection.run("select s from unnest($1::bytea[]) s where not exists (select 1 from objects o where o.stream = s)"
-                         " and not exists (select 1 from versions v where v.stream = s)"
-                         " and not exists (select 1 from object_extents e where e.stream = s)"
-                         " and not exists (select 1 from upload_extents u where u.stream = s)"
-                         " and not exists (select 1 from released_streams r where r.stream = s)", parameters, until));
+          run_through_tables(connection, std::string("with asked as materialized (select s from unnest($1::bytea[]) s)"
+                                                     " select s from asked except (") + kReferenced + ")", parameters, until));
       std::vector<model::StreamId> unreferenced;
       for (size_t i = 0; i < rows.rows(); ++i) {
         if (const auto id = model::StreamId::from_bytes(as_bytes(rows.bytes(i, 0)))) unreferenced.push_back(*id);
       }
       return unreferenced;
     };
-    return run_single<std::vector<model::StreamId>>(shared_, deadline, std::move(work));
+    return run_single<std::vector<model::StreamId>>(reconcile_, deadline, std::move(work));
   }
 
   async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, uint64_t coordinator_token,
@@ -210,12 +225,14 @@ class PostgresClusterStore final : public ClusterStore {
       std::move(ids).move_into(parameters);
       std::move(sizes).move_into(parameters);
       TRY(const PgResult done,
-          connection.run(std::string("insert into released_streams (stream, size) select * from unnest($2::bytea[], $3::bigint[]) where ") +
-                             kFence, parameters, until));
+          run_through_tables(connection, std::string("with asked as materialized (select * from unnest($2::bytea[], $3::bigint[]) t (s, size)),"
+                                                     " orphans as (select s from asked except (") + kReferenced +
+                                             ")) insert into released_streams (stream, size) select s, size from asked join orphans using (s) where " +
+                                             kFence, parameters, until));
       (void)done;
       return {};
     };
-    return run_single<void>(shared_, deadline, std::move(work));
+    return run_single<void>(reconcile_, deadline, std::move(work));
   }
 
   async::Task<Result<model::MetadataGeneration>> metadata_generation(Deadline deadline) override {
@@ -232,9 +249,10 @@ class PostgresClusterStore final : public ClusterStore {
 
   async::Task<Result<GarbageState>> garbage_state(Deadline deadline) override {
     return run_single<GarbageState>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
-      TRY(const PgResult row, connection.run("select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance"
-                                             " from garbage_collection", {}, until));
-      return GarbageState{row.text(0, 0), from_microseconds(row.bigint(0, 1)), static_cast<uint64_t>(row.bigint(0, 2))};
+      TRY(const PgResult row, connection.run("select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance,"
+                                             " (extract(epoch from now()) * 1000000)::bigint from garbage_collection", {}, until));
+      return GarbageState{row.text(0, 0), from_microseconds(row.bigint(0, 1)), static_cast<uint64_t>(row.bigint(0, 2)),
+                          from_microseconds(row.bigint(0, 3))};
     });
   }
 
@@ -306,6 +324,7 @@ class PostgresClusterStore final : public ClusterStore {
   uint64_t token_ = 0;  // Used on leader_'s one thread alone.
   PgWorkers shared_;
   PgWorkers leader_;
+  PgWorkers reconcile_;  // Statements of minutes: behind them the heartbeats of nodes would wait.
 };
 
 }  // namespace

@@ -226,13 +226,15 @@ class Service final : public StorageService, public Base {
       if (id.size() != 16) return invalid("a blob id has 16 bytes");
       ids.push_back(model::BlobId::from_bytes(as_bytes(id).data()));
     }
-    if (!services_.gate.accept_coordinator(request->coordinator_token())) {
-      return {grpc::StatusCode::FAILED_PRECONDITION, "a newer coordinator commands"};
-    }
+    // The database first: the token of a restored one may be an older one as well.
     const wire::MetadataGeneration& g = request->generation();
     if (!services_.gate.accept_metadata({g.accepted(), g.system(), g.timeline(), g.position()})) {
       return {grpc::StatusCode::ABORTED, "the database is older than what this node has seen, or another one"};
     }
+    if (!services_.gate.accept_coordinator(request->coordinator_token())) {
+      return {grpc::StatusCode::FAILED_PRECONDITION, "a newer coordinator commands"};
+    }
+    if (ids.empty()) return grpc::Status::OK;   // Asked for the two answers above.
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
     struct Wait {

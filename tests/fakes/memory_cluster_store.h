@@ -85,6 +85,7 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   Answer<void> release_orphans(std::vector<metadata::ReleasedStream> orphans, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
     for (auto& orphan : orphans) {
+      if (referenced.contains(orphan.stream)) continue;
       orphan.id = released_.empty() ? 1 : released_.rbegin()->first + 1;
       release(orphan);
     }

@@ -1,6 +1,7 @@
 // The interlocks of garbage collection, each by itself.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -17,6 +18,7 @@ class Lister final : public BlobLister {
  public:
   async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress at, model::BlobId after, Deadline) override {
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    if (on_list) on_list(at.disk);
     std::vector<ListedBlob> page;
     bool behind = after == model::BlobId{};
     for (const ListedBlob& blob : disks[at.disk]) {
@@ -28,6 +30,7 @@ class Lister final : public BlobLister {
 
   std::map<model::DiskId, std::vector<ListedBlob>> disks;
   std::set<model::DiskId> away;
+  std::function<void(const model::DiskId&)> on_list;
 };
 
 // Nodes that remember the database, as rondel-node does.
@@ -60,6 +63,13 @@ class GarbageTest : public ::testing::Test {
     std::shared_ptr<const ring::Topology> topology_;
   };
 
+  struct Ahead final : Clock {
+    explicit Ahead(std::chrono::microseconds by_) : by(by_) {}
+    SystemTime now() const override { return real_clock().now() + by; }
+    SteadyTime steady_now() const override { return real_clock().steady_now(); }
+    const std::chrono::microseconds by;
+  };
+
   model::StreamId add(size_t disk, Duration created, Duration received, bool referenced, uint32_t chunk = 0) {
     const auto stream = model::StreamId::random();
     const SystemTime now = real_clock().now();
@@ -73,7 +83,8 @@ class GarbageTest : public ::testing::Test {
     Result<void> result;
     auto work = [](GarbageTest& test, Result<void>& out) -> async::Task<void> {
       async::TaskGroup group(*async::EventLoop::current());
-      OrphanScan scan(test.store_, test.source_, test.lister_, test.options_, real_clock());
+      const Ahead clock(test.ahead_);
+      OrphanScan scan(test.store_, test.source_, test.lister_, test.options_, clock);
       out = co_await scan.run_pass(1, group, [] { return true; });
       test.status_ = scan.status();
     };
@@ -97,6 +108,7 @@ class GarbageTest : public ::testing::Test {
   OrphanScanOptions options_{.orphan_age = 24h, .blobs_per_second = 1'000'000'000};
   OrphanScanStatus status_;
   std::string halted_;
+  std::chrono::microseconds ahead_{0};
 };
 
 TEST_F(GarbageTest, OnlyWhatIsOldByBothClocksAndUnreferencedIsReleased) {
@@ -153,6 +165,28 @@ TEST_F(GarbageTest, AFormerCoordinatorReleasesNothing) {
   EXPECT_TRUE(store_.released().empty());
 }
 
+TEST_F(GarbageTest, AClockThatIsAheadMakesNothingOld) {
+  add(0, 1h, 1h, false);
+  const auto orphan = add(0, 25h, 25h, false);
+  ahead_ = 48h;
+  store_.garbage.now = real_clock().now();
+  ASSERT_TRUE(pass());
+  ASSERT_EQ(store_.released().size(), 1u);
+  EXPECT_EQ(store_.released().begin()->second.stream, orphan);
+}
+
+TEST_F(GarbageTest, WhatIsReferredToByTheEndOfThePassStays) {
+  const auto orphan = add(0, 48h, 48h, false);
+  add(1, 48h, 48h, false);
+  lister_.on_list = [&](const model::DiskId& disk) {
+    if (disk == std::max(members_[0].id, members_[1].id)) store_.referenced.insert(orphan);
+  };
+  if (members_[0].id > members_[1].id) std::swap(lister_.disks[members_[0].id], lister_.disks[members_[1].id]);
+  ASSERT_TRUE(pass());
+  EXPECT_EQ(store_.released().size(), 1u);
+  EXPECT_NE(store_.released().begin()->second.stream, orphan);
+}
+
 class RestoredDatabase : public GarbageTest {
  protected:
   void SetUp() override {
@@ -183,6 +217,17 @@ class RestoredDatabase : public GarbageTest {
 TEST_F(RestoredDatabase, AnOlderPositionHalts) {
   store_.generation.position -= 1;
   expect_halted();
+}
+
+TEST_F(RestoredDatabase, IsFoundWithNothingToRemoveBeforeItHasComeAsFarAgain) {
+  ASSERT_TRUE(collect());
+  ASSERT_TRUE(store_.released().empty());
+  store_.generation.position -= 500;
+  ASSERT_TRUE(collect());
+  EXPECT_NE(halted_, "");
+  store_.generation.position += 1000;
+  add(0, 48h, 48h, false);
+  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
 }
 
 TEST_F(RestoredDatabase, AnotherTimelineHalts) {
