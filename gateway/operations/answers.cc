@@ -95,7 +95,10 @@ s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text) {
     return name;
   }
   name.id = model::VersionId::from_hex(*text);
-  if (!name.id) return s3::fail(ErrorCode::kInvalidArgument, "Invalid version id specified", {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*text)}});
+  if (!name.id) {
+    return s3::fail(ErrorCode::kInvalidArgument, text->empty() ? "Version id cannot be the empty string" : "Invalid version id specified",
+                    {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*text)}});
+  }
   return name;
 }
 

@@ -144,14 +144,43 @@ bool same_key_management(const Context& context, const ObjectKey& source, const 
   return false;
 }
 
-// Of the whole source, where the request names one: its own if it has that, otherwise to be read.
+// Whether a copy onto the source itself would change nothing: refused. A bucket's default encryption and a storage class count as changes.
+// Source: CopyObject, S3 API reference; "Setting default server-side encryption behavior", S3 user guide.
+bool changes_nothing(const Context& context, const Found& source, bool replaces_metadata, bool same_encryption) {
+  const bool itself = source.named.bucket == context.bucket->name && source.named.key == context.request.key && !source.named.version.given();
+  if (!itself || replaces_metadata || !same_encryption) return false;
+  return !context.fields().has("x-amz-storage-class") && !context.bucket->settings.contains(metadata::SettingKind::kEncryption);
+}
+
+// The algorithm of a checksum that the copy needs and its source lacks: the one that the request names, or the source's own where that
+// is of its parts, for a copy is not made of parts. Source: "Checking object integrity", S3 user guide.
 s3::S3Result<std::optional<model::ChecksumAlgorithm>> missing_checksum(const http::Fields& fields, const metadata::ObjectVersion& object) {
   const auto name = fields.find("x-amz-checksum-algorithm");
-  if (!name) return std::nullopt;
-  const auto algorithm = model::parse_checksum_algorithm(*name);
-  if (!algorithm) return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
-  if (object.checksum && object.checksum->algorithm == *algorithm && object.checksum->type == model::ChecksumType::kFullObject) return std::nullopt;
+  const auto algorithm = name ? model::parse_checksum_algorithm(*name) : object.checksum ? std::optional(object.checksum->algorithm) : std::nullopt;
+  if (name && !algorithm) return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
+  if (object.checksum && object.checksum->algorithm == algorithm && object.checksum->type == model::ChecksumType::kFullObject) return std::nullopt;
   return algorithm;
+}
+
+// The source's checksum in full, out of those of its parts where they are of a kind that can be put together.
+Answer<std::optional<std::string>> combined_checksum(Context& context, const Found& source, model::ChecksumAlgorithm algorithm) {
+  const metadata::ObjectVersion& object = source.lookup.object;
+  if (object.part_count == 0 || !model::has_full_object_form(algorithm)) co_return std::nullopt;
+  metadata::ObjectQuery query;
+  query.bucket = source.named.bucket;
+  query.key = source.named.key;
+  query.version = object.version;
+  query.with_parts = true;
+  query.parts_max = object.part_count;
+  query.deadline = context.metadata_deadline();
+  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  std::vector<auth::PartChecksum> parts;
+  for (const metadata::Part& part : found.object.parts) {
+    if (part.checksums.empty() || part.checksums.front().algorithm != algorithm) co_return std::nullopt;
+    parts.push_back({part.checksums.front().value, part.size});
+  }
+  if (parts.size() != object.part_count) co_return std::nullopt;
+  co_return auth::full_object_checksum(algorithm, parts);
 }
 
 // x-amz-metadata-directive, x-amz-tagging-directive.
@@ -215,7 +244,9 @@ Answer<Response> copy_object(Context& context) {
   const metadata::ObjectVersion& object = source.lookup.object;
   if (!replace_tags && !object.tags.empty() && !may_also(context, auth::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);
   if (object.size > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
-  if (!replace && !encryption_asked.any() && source.named.bucket == context.bucket->name && source.named.key == context.request.key && !source.named.version.given()) {
+  CO_S3(const ObjectKey source_key, co_await open_object_key(context, {object.encryption, source.lookup.bucket_id, source.named.key}, s3::kSourcePrefix));
+  const bool as_rows = same_key_management(context, source_key, choice);
+  if (changes_nothing(context, source, replace, as_rows && !encryption_asked.any())) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.");
   }
   metadata::CopyObject request;
@@ -232,8 +263,6 @@ Answer<Response> copy_object(Context& context) {
   request.source_version = object.version;
   request.source_etag = object.etag;
   CO_S3(const auto algorithm, missing_checksum(context.fields(), object));
-  CO_S3(const ObjectKey source_key, co_await open_object_key(context, {object.encryption, source.lookup.bucket_id, source.named.key}, s3::kSourcePrefix));
-  const bool as_rows = same_key_management(context, source_key, choice);
   CO_S3(const ObjectKey target_key, co_await make_object_key(context, std::move(choice), as_rows ? source_key.data_key : crypto::Secret()));
   request.put.version.encryption = target_key.encoded();
   const SourceRange whole{object, source_key, 0, object.size};
@@ -247,8 +276,13 @@ Answer<Response> copy_object(Context& context) {
     request.put.version.extents = std::move(written.extents);
     ring_epoch = written.ring_epoch;
   } else if (algorithm) {
-    CO_S3(Digests digests, co_await read_digests(context, whole, *algorithm, nullptr));
-    request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, std::move(digests.checksum)};
+    CO_S3(std::optional<std::string> value, co_await combined_checksum(context, source, *algorithm));
+    if (!value) {
+      CO_S3(Digests digests, co_await read_digests(context, whole, *algorithm, nullptr));
+      value = std::move(digests.checksum);
+      request.put.version.etag = target_key.etag_of(digests.md5_hex);
+    }
+    request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, *std::move(value)};
   }
   auto outcome = co_await commit_with(context, [&] {
     request.put.context = commit_context(context, ring_epoch);
@@ -262,7 +296,7 @@ Answer<Response> copy_object(Context& context) {
   }
   s3::XmlWriter xml("CopyObjectResult");
   write_copied(xml, outcome->etag, outcome->last_modified);
-  if (request.put.version.checksum) write_checksum(xml, *request.put.version.checksum, as_rows ? object.part_count : 0, true);
+  if (request.put.version.checksum) write_checksum(xml, *request.put.version.checksum, 0, true);
   Response response = xml_response(std::move(xml));
   add_encryption_headers(response.head.fields, target_key, true);
   add_source_version(response, source);

@@ -80,10 +80,19 @@ Handler find_handler(Operation operation) {
   }
 }
 
+// A new version is named by nobody but the store.
+s3::S3Result<void> check_names_no_version(const Context& context) {
+  const Operation operation = context.request.operation;
+  const auto version = context.request.query.find("versionId");
+  if (!version || (operation != Operation::kPutObject && operation != Operation::kCopyObject)) return {};
+  return s3::fail(ErrorCode::kInvalidArgument, "This operation does not accept a version-id.", {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*version)}});
+}
+
 Answer<Response> dispatch(Context& context) {
   CO_S3_VOID(authorize(context));
   const Handler handler = find_handler(context.request.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
+  CO_S3_VOID(check_names_no_version(context));
   auto response = co_await handler(context);
   // A handler that forgot to ask: never an answer that nobody decided about.
   if (response && context.access.undecided) co_return std::unexpected(s3::Error{ErrorCode::kInternalError, {}, {}, {}, "nobody decided whether this was allowed"});

@@ -145,7 +145,7 @@ Error from(const rondel::Error& error) {
 }
 
 std::string error_document(const Error& error, std::string_view resource, std::string_view request_id, std::string_view host_id) {
-  XmlWriter xml("Error", "");
+  XmlWriter xml("Error", "", Quotes::kPlain);
   xml.text("Code", name(error.code));
   xml.text("Message", error.message.empty() ? default_message(error.code) : std::string_view(error.message));
   for (const auto& [key, value] : error.details) xml.text(key, value);

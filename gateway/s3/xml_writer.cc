@@ -5,7 +5,7 @@
 
 namespace rondel::s3 {
 
-XmlWriter::XmlWriter(std::string_view root, std::string_view xml_namespace) {
+XmlWriter::XmlWriter(std::string_view root, std::string_view xml_namespace, Quotes quotes) : quotes_(quotes) {
   out_ = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
   if (xml_namespace.empty()) {
     open(root);
@@ -49,7 +49,7 @@ void XmlWriter::escape(std::string_view value) {
       case '&': out_ += "&amp;"; break;
       case '<': out_ += "&lt;"; break;
       case '>': out_ += "&gt;"; break;
-      case '"': out_ += "&quot;"; break;
+      case '"': out_ += quotes_ == Quotes::kEscaped ? "&quot;" : "\""; break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out_ += "&#x" + std::string(1, "0123456789abcdef"[static_cast<unsigned char>(c) >> 4]) + "0123456789abcdef"[c & 15] + ";";

@@ -12,10 +12,13 @@ inline constexpr std::string_view kS3Namespace = "http://s3.amazonaws.com/doc/20
 // Whether every byte can stand in XML 1.0: control bytes other than tab, line feed and carriage return cannot.
 bool fits_xml(std::string_view text);
 
+// How a quotation mark in text is written: S3 escapes it in answers (<ETag>&quot;...) and leaves it in the documents of errors.
+enum class Quotes { kEscaped, kPlain };
+
 class XmlWriter {
  public:
   // Declaration and root element; an empty name space is not written.
-  explicit XmlWriter(std::string_view root, std::string_view xml_namespace = kS3Namespace);
+  explicit XmlWriter(std::string_view root, std::string_view xml_namespace = kS3Namespace, Quotes quotes = Quotes::kEscaped);
 
   void open(std::string_view element);
   // With one attribute list, written as given: xsi:type="CanonicalUser".
@@ -30,6 +33,7 @@ class XmlWriter {
  private:
   void escape(std::string_view value);
 
+  Quotes quotes_;
   std::string out_;
   std::vector<std::string> open_;
 };

@@ -8,6 +8,7 @@ import random
 import sys
 import urllib.error
 import urllib.request
+import zlib
 
 MIB = 1 << 20
 
@@ -231,6 +232,22 @@ def checksums(s3, bucket):
     for more, want in (({}, whole), ({"PartNumber": 1}, sha)):
         head = s3.head_object(Bucket=bucket, Key="parts", ChecksumMode="ENABLED", **more)
         assert head["ChecksumSHA256"] == want and head["ResponseMetadata"]["HTTPHeaders"]["x-amz-checksum-type"] == "COMPOSITE"
+    # A copy is not made of parts, so neither is its checksum: read, or put together out of those of the parts.
+    copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "parts"})["CopyObjectResult"]
+    assert copied["ChecksumSHA256"] == sha and copied["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
+    halves = [random.randbytes(5 * MIB), random.randbytes(1000)]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="halves", ChecksumAlgorithm="CRC32")["UploadId"]
+    done = []
+    for number, half in enumerate(halves, 1):
+        part = s3.upload_part(Bucket=bucket, Key="halves", UploadId=upload, PartNumber=number, Body=half, ChecksumAlgorithm="CRC32")
+        done.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]})
+    s3.complete_multipart_upload(Bucket=bucket, Key="halves", UploadId=upload, MultipartUpload={"Parts": done})
+    assert s3.head_object(Bucket=bucket, Key="halves", ChecksumMode="ENABLED")["ChecksumCRC32"].endswith("-2")
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "halves"})
+    head = s3.head_object(Bucket=bucket, Key="copy", ChecksumMode="ENABLED")
+    assert head["ChecksumCRC32"] == base64.b64encode(zlib.crc32(b"".join(halves)).to_bytes(4, "big")).decode()
+    assert head["ResponseMetadata"]["HTTPHeaders"]["x-amz-checksum-type"] == "FULL_OBJECT"
+    assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"".join(halves)
 
 
 # Of b"checksum me". The SDKs' own names; an older boto3 knows five of them, so they are sent as headers.
@@ -259,6 +276,28 @@ def every_checksum(s3, bucket):
     with_header(s3, "PutObject", "x-amz-sdk-checksum-algorithm", "SHA3",
                 lambda: refused(s3.put_object, "InvalidRequest", Bucket=bucket, Key="bad", Body=b"x"))
     refused(s3.head_object, "404", Bucket=bucket, Key="bad")
+
+
+def malformed_versions(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    calls = [(s3.get_object, {}), (s3.get_object_acl, {}), (s3.put_object_acl, {"ACL": "private"}), (s3.get_object_tagging, {}),
+             (s3.put_object_tagging, {"Tagging": {"TagSet": []}}), (s3.delete_object_tagging, {}), (s3.get_object_attributes, {"ObjectAttributes": ["ETag"]}),
+             (s3.delete_object, {})]
+    for version, message in (("nonsense", "Invalid version id specified"), ("", "Version id cannot be the empty string")):
+        for call, more in calls:
+            error = refused(call, "InvalidArgument", Bucket=bucket, Key="k", VersionId=version, **more)["Error"]
+            assert error["Message"] == message and error["ArgumentName"] == "versionId", call
+        refused(s3.head_object, "400", Bucket=bucket, Key="k", VersionId=version)
+    refused(s3.copy_object, "InvalidArgument", Bucket=bucket, Key="c", CopySource=f"{bucket}/k?versionId=nonsense")
+    def add_version(request, **_):
+        request.url += "?versionId=null"
+    s3.meta.events.register("before-sign.s3.PutObject", add_version)
+    refused(s3.put_object, "InvalidArgument", Bucket=bucket, Key="k", Body=b"another")
+    s3.meta.events.unregister("before-sign.s3.PutObject", add_version)
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k", "VersionId": "nonsense"}]})
+    assert [(e["Key"], e["VersionId"], e["Code"]) for e in answer["Errors"]] == [("k", "nonsense", "NoSuchVersion")]
+    refused(s3.get_object, "NoSuchVersion", Bucket=bucket, Key="k", VersionId="0" * 32)
+    assert s3.get_object(Bucket=bucket, Key="k", VersionId="null")["Body"].read() == b"kept"
 
 
 def buckets(s3, bucket):
@@ -303,7 +342,7 @@ def presigned(s3, bucket):
 
 
 CASES = [objects_come_back, keys_are_opaque, headers_and_metadata, ranges, conditions, listings, multipart, copies, deletes,
-         checksums, every_checksum, buckets, nothing_is_set, presigned]
+         checksums, every_checksum, malformed_versions, buckets, nothing_is_set, presigned]
 
 
 def main():

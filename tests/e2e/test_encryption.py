@@ -47,7 +47,7 @@ def customer(key=CUSTOMER_KEY, prefix=""):
 
 
 def spelled(arguments):
-    """Customer keys as GetObjectAttributes needs them: there the SDK does not encode them itself."""
+    """Customer keys as GetObjectAttributes and CompleteMultipartUpload need them: there the SDK does not encode them itself."""
     key = arguments.get("SSECustomerKey")
     if key is None:
         return arguments
@@ -166,6 +166,16 @@ def test_an_object_is_encrypted_anew_in_place(s3, bucket):
     for mode in ("s3", "kms", "s3"):
         check_headers(s3.copy_object(Bucket=bucket, Key="k", CopySource=where, **WRITE[mode]), mode)
         assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == MARK
+    # Without a word about the target: what the bucket gives differs from what the object has.
+    for mode, more in (("kms", {}), ("customer", customer(prefix="CopySource"))):
+        s3.put_object(Bucket=bucket, Key="k", Body=MARK, **WRITE[mode])
+        check_headers(s3.copy_object(Bucket=bucket, Key="k", CopySource=where, **more), "plain")
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == MARK
+    refused(s3.copy_object, "InvalidRequest", Bucket=bucket, Key="k", CopySource=where)
+    s3.copy_object(Bucket=bucket, Key="k", CopySource=where, StorageClass="STANDARD")
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]})
+    for _ in range(2):
+        check_headers(s3.copy_object(Bucket=bucket, Key="k", CopySource=where), "s3")
 
 
 @pytest.mark.parametrize("mode", WRITE)
@@ -228,6 +238,21 @@ def test_customer_keys_are_asked_for(s3, bucket):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
     refused(s3.upload_part, "InvalidRequest", **{**arguments, "UploadId": upload}, **customer())
     refused(s3.get_object, "NoSuchKey", Bucket=bucket, Key="d")
+
+
+def test_customer_keys_at_complete(s3, bucket):
+    for algorithm, more in ((None, {}), (None, spelled(customer())), ("CRC32", spelled(customer()))):
+        created = {"ChecksumAlgorithm": algorithm} if algorithm else {}
+        upload = {"Bucket": bucket, "Key": "m", "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="m", **created, **customer())["UploadId"]}
+        # SDKs put this checksum on every part by themselves.
+        part = s3.upload_part(**upload, PartNumber=1, Body=MARK, ChecksumAlgorithm="CRC32", **customer())
+        done = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]}]}
+        if algorithm:
+            refused(s3.complete_multipart_upload, "InvalidRequest", **upload, MultipartUpload=done)
+        if more:
+            refused(s3.complete_multipart_upload, "InvalidRequest", **upload, MultipartUpload=done, **spelled(customer(OTHER_KEY)))
+        s3.complete_multipart_upload(**upload, MultipartUpload=done, **more)
+        assert s3.get_object(Bucket=bucket, Key="m", **customer())["Body"].read() == MARK
 
 
 def test_headers_that_are_refused(s3, bucket):

@@ -54,13 +54,21 @@ TEST(ErrorDocument, IsWellFormedWhateverStandsInIt) {
   const Error error{ErrorCode::kNoSuchKey, "", {{"Key", "a<b>&\"c\x01\n"}}, {}, {}};
   EXPECT_EQ(error_document(error, "/b/a<b>", "R1", "H1"),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
-            "<Key>a&lt;b&gt;&amp;&quot;c&#x01;&#x0a;</Key><Resource>/b/a&lt;b&gt;</Resource><RequestId>R1</RequestId><HostId>H1</HostId></Error>");
+            "<Key>a&lt;b&gt;&amp;\"c&#x01;&#x0a;</Key><Resource>/b/a&lt;b&gt;</Resource><RequestId>R1</RequestId><HostId>H1</HostId></Error>");
 }
 
 TEST(XmlWriter, KnowsWhatXmlCannotCarry) {
   for (const char* good : {"", "a b", "\t\n\r", "\xC3\xA9\x7F"}) EXPECT_TRUE(fits_xml(good)) << good;
   for (const char* bad : {"\x01", "a\x1F", "\b"}) EXPECT_FALSE(fits_xml(bad));
   EXPECT_FALSE(fits_xml(std::string_view("\0", 1)));
+}
+
+TEST(XmlWriter, EscapesQuotesInAnswersAndLeavesThemInErrors) {
+  XmlWriter answer("R", "");
+  answer.text("ETag", "\"e\"");
+  EXPECT_TRUE(std::move(answer).finish().ends_with("<R><ETag>&quot;e&quot;</ETag></R>"));
+  const Error error{ErrorCode::kAccessDenied, "Policy Condition failed: [\"eq\", \"$key\", \"k\"]", {}, {}, {}};
+  EXPECT_NE(error_document(error, "/", "r", "h").find("<Message>Policy Condition failed: [\"eq\", \"$key\", \"k\"]</Message>"), std::string::npos);
 }
 
 TEST(XmlWriter, ClosesWhatItOpened) {
