@@ -65,7 +65,7 @@ s3::S3Result<void> authorize_beside(const Context& context) {
     case Operation::kCreateMultipartUpload: {
       const http::Fields& fields = context.fields();
       // Who writes the object owns it, or may give its owner full control alone: its ACL needs no permission, but a denial counts.
-      const bool with_acl = std::ranges::any_of(fields, [](const auto& field) { return field.first == "x-amz-acl" || auth::grant_header_permission(field.first); });
+      const bool with_acl = std::ranges::any_of(fields, [](const auto& field) { return http::iequals(field.first, "x-amz-acl") || auth::grant_header_permission(field.first); });
       const bool refused = (with_acl && denied_acl()) || needs(!fields.find("x-amz-tagging").value_or("").empty(), Action::kPutObjectTagging) ||
                            needs(fields.has("x-amz-object-lock-mode"), Action::kPutObjectRetention) ||
                            needs(fields.has("x-amz-object-lock-legal-hold"), Action::kPutObjectLegalHold);

@@ -121,6 +121,26 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   co_return response;
 }
 
+// Under another key other statements of the policy count, so who renames must be allowed to read what is renamed: decided with its
+// row, unless it can only be the caller's own. The commit is bound to those bytes.
+Answer<void> authorize_rename(Context& context, metadata::RenameObject& request) {
+  if (!may_also(context, auth::Action::kDeleteObject, request.source_key)) co_return s3::fail(ErrorCode::kAccessDenied);
+  const auth::BucketAccess& access = *context.access.bucket;
+  if (!access.acls_enabled() && !access.policy && context.access.caller.account_id == access.owner_account) co_return s3::S3Result<void>{};
+  const SourceQuestion source{*context.bucket, request.source_key, std::nullopt};
+  metadata::ObjectQuery query;
+  query.bucket = context.bucket->name;
+  query.key = request.source_key;
+  query.deadline = context.metadata_deadline();
+  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  if (found.status != metadata::LookupStatus::kFound) {
+    co_return std::unexpected(absent_source(context, source, {ErrorCode::kNoSuchKey, {}, {{"Key", request.source_key}}, {}, {}}));
+  }
+  CO_S3_VOID(authorize_source(context, source, found.object, false));
+  if (request.source_conditions.if_match.empty()) request.source_conditions.if_match = {found.object.etag};
+  co_return s3::S3Result<void>{};
+}
+
 // The envelope of the source for the target's key. SSE-C: AWS does not rename such objects.
 Answer<void> seal_for_rename(Context& context, metadata::RenameObject& request) {
   metadata::ObjectQuery query;
@@ -224,12 +244,12 @@ Answer<Response> rename_object(Context& context) {
   if (key.starts_with('/')) key.remove_prefix(1);
   if (key.starts_with(context.bucket->name + "/") && source->starts_with('/')) key.remove_prefix(context.bucket->name.size() + 1);
   if (key.empty() || key.size() > 1024) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-rename-source"}});
-  if (!may_also(context, auth::Action::kDeleteObject, key)) co_return s3::fail(ErrorCode::kAccessDenied);
   metadata::RenameObject request;
   request.source_key = key;
   request.target_key = context.request.key;
   request.source_conditions = read_conditions(context.fields(), "x-amz-rename-source-");
   request.target_conditions = read_conditions(context.fields());
+  CO_S3_VOID(co_await authorize_rename(context, request));
   const auto rename = [&] {
     request.context = commit_context(context);
     return context.services.store.rename_object(request);

@@ -23,6 +23,7 @@ const Expected kBucketAclR  = "Y-YY-- --Y-Y ---- -Y-- -- --Y- -- - -YY - ----";
 const Expected kBucketAclW  = "Y-YY-- ---YY ---- -Y-- -- --Y- -- - -YY - ----";
 const Expected kPolicy      = "Y----- ----- ---- ---- Y- --Y- -- - -Y- Y --YY";
 const Expected kWrite       = "Y-YY-- -Y--Y ---- -YY- -- --Y- -- - -YY - ----";
+const Expected kRename      = "Y-YY-- ----- ---- -Y-- -- --Y- -- - --- - ----";   // Writes the bucket and reads the object.
 const Expected kKey         = "Y-YY-- ----- ---- -Y-- -- --Y- -- - -YY - ----";
 const Expected kUpload      = "Y-YY-- ----- ---- -Y-- -- --Y- -- - YYY - ----";
 const Expected kObjectRead  = "Y-YY-- ----- Y--Y -Y-Y -- --Y- -- - Y-- - Y--Y";
@@ -163,7 +164,7 @@ const std::vector<Row> kRows = {
     {Operation::kRestoreObject, {"s3:RestoreObject"}, kKey, {"/box/k?restore"}},
     {Operation::kSelectObjectContent, {"s3:GetObject"}, kUnimplementedRead, {"/box/k?select&select-type=2"}},
     {Operation::kUpdateObjectEncryption, {"s3:UpdateObjectEncryption"}, kKey, {"/box/k?encryption"}},
-    {Operation::kRenameObject, {"s3:PutObject", "s3:DeleteObject"}, kWrite, {"/box/k?renameObject", {{"x-amz-rename-source", "k2"}}}},
+    {Operation::kRenameObject, {"s3:PutObject", "s3:DeleteObject", "s3:GetObject"}, kRename, {"/box/k?renameObject", {{"x-amz-rename-source", "k2"}}}},
 };
 
 #undef BUCKET_ROWS
@@ -379,7 +380,7 @@ TEST(AuthorizationMatrix, ADenialOfPutObjectAclBindsWritesThatBringAnAcl) {
     fixture.set_policy(document(statement("Deny", kEverybody, action({"s3:PutObjectAcl"}))));
     return fixture.ask(Who::kOwner, method, asked);
   };
-  for (const auto& header : {std::pair<std::string, std::string>("x-amz-acl", "public-read"), {"X-Amz-Grant-Read", "id=oth"}}) {
+  for (const auto& header : {std::pair<std::string, std::string>("x-amz-acl", "public-read"), {"X-Amz-Acl", "public-read"}, {"X-Amz-Grant-Read", "id=oth"}}) {
     EXPECT_TRUE(told({"/box/k", {header}}).denied);
     EXPECT_TRUE(told({"/box/k", {header, kOpenSource}}).denied);
     EXPECT_TRUE(told({"/box/k?uploads", {header}}, "POST").denied);
