@@ -67,6 +67,7 @@ class DiskEngine final : public Engine {
   EngineStatus status() override;
   Result<uint64_t> compact_once() override;
   Result<void> put_setting(std::string_view key, std::string_view value) override { return index_->put_setting(key, value); }
+  Result<void> note_setting(std::string_view key, std::string_view value) override { return index_->note_setting(key, value); }
   Result<std::string> get_setting(std::string_view key) override { return index_->get_setting(key); }
 
   // For LargePut.

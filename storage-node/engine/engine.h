@@ -183,6 +183,8 @@ class Engine {
 
   // Small durable values of the node beside the blobs (ring cache is a file; peers' tokens are here).
   virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;
+  // For what may fall back to an older value after a crash: costs no flush.
+  virtual Result<void> note_setting(std::string_view key, std::string_view value) = 0;
   virtual Result<std::string> get_setting(std::string_view key) = 0;  // kNotFound
 };
 

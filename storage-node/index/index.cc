@@ -18,6 +18,7 @@ namespace {
 // First byte of every key: what the rest is.
 constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
 constexpr size_t kEntryBytes = 113;
+constexpr int kCacheShardBits = 2;
 constexpr auto kFlushPatience = std::chrono::seconds(60);
 
 class Writer {
@@ -119,6 +120,8 @@ rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()};
 
 class RocksBatch final : public Index::Batch {
  public:
+  explicit RocksBatch(rocksdb::ColumnFamilyHandle* journal) : journal_(journal) {}
+
   void store(const Entry& now, const std::optional<Entry>& before) override {
     if (before && before->trashed() && before->purge_at_us != now.purge_at_us) batch.Delete(trash_key(*before));
     if (before && !before->handoff_for.is_zero() && (now.handoff_for.is_zero() || now.received_us != before->received_us)) {
@@ -142,19 +145,28 @@ class RocksBatch final : public Index::Batch {
     Writer value;
     value.byte(record.removed ? 2 : 1).little(record.flushed_us).id(record.entry.id);
     write_entry(value, record.entry);
-    batch.Put(journal_key(record.token), value.take());
+    batch.Put(journal_, journal_key(record.token), value.take());
   }
 
   void mark(uint64_t sequence) override { batch.Put(std::string(1, kMark), Writer().little(sequence).take()); }
 
   rocksdb::WriteBatch batch;
+
+ private:
+  rocksdb::ColumnFamilyHandle* const journal_;
 };
 
 class RocksIndex final : public Index {
  public:
-  explicit RocksIndex(rocksdb::DB* db) : db_(db) { unlogged_.disableWAL = true; }
+  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families) : db_(db), families_(std::move(families)) {
+    unlogged_.disableWAL = true;
+  }
 
-  std::unique_ptr<Batch> new_batch() override { return std::make_unique<RocksBatch>(); }
+  ~RocksIndex() override {
+    for (rocksdb::ColumnFamilyHandle* family : families_) (void)db_->DestroyColumnFamilyHandle(family);
+  }
+
+  std::unique_ptr<Batch> new_batch() override { return std::make_unique<RocksBatch>(journal()); }
 
   Result<void> apply(Batch& batch) override {
     return write(static_cast<RocksBatch&>(batch).batch);
@@ -162,10 +174,12 @@ class RocksIndex final : public Index {
 
   // Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are written: this waits for them.
   Result<void> flush() override {
-    TRY_VOID(checked(db_->Flush(rocksdb::FlushOptions())));
+    TRY_VOID(checked(db_->Flush(rocksdb::FlushOptions(), families_)));
     const Deadline end = deadline_in(kFlushPatience);
     for (uint64_t waiting = 1;;) {
-      if (!db_->GetIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &waiting)) return fail(ErrorCode::kInternal, "index: no property");
+      if (!db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &waiting)) {
+        return fail(ErrorCode::kInternal, "index: no property");
+      }
       if (waiting == 0) return {};
       if (std::chrono::steady_clock::now() > end) return fail(ErrorCode::kUnavailable, "index: the tables are not written in time");
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -202,7 +216,7 @@ class RocksIndex final : public Index {
 
   Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) override {
     std::vector<JournalRecord> records;
-    auto it = iterator();
+    auto it = iterator(journal());
     for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max; it->Next()) {
       const std::string_view key = it->key().ToStringView();
       if (key.front() != kJournal) break;
@@ -223,7 +237,7 @@ class RocksIndex final : public Index {
 
   Result<void> drop_journal(uint64_t flushed_before_us) override {
     uint64_t last = 0;
-    auto it = iterator();
+    auto it = iterator(journal());
     for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal; it->Next()) {
       Reader value(it->value().ToStringView());
       value.byte();
@@ -236,16 +250,20 @@ class RocksIndex final : public Index {
 
   Result<void> forget_journal(uint64_t token) override {
     rocksdb::WriteBatch batch;
-    batch.DeleteRange(std::string(1, kJournal), journal_key(token + 1));
+    batch.DeleteRange(journal(), std::string(1, kJournal), journal_key(token + 1));
     batch.Put(std::string(1, kDropped), Writer().little(token).take());
     return write(batch);
   }
 
   Result<void> put_setting(std::string_view key, std::string_view value) override {
+    TRY_VOID(note_setting(key, value));
+    return flush();
+  }
+
+  Result<void> note_setting(std::string_view key, std::string_view value) override {
     rocksdb::WriteBatch batch;
     batch.Put(kSetting + std::string(key), slice(value));
-    TRY_VOID(write(batch));
-    return flush();
+    return write(batch);
   }
 
   Result<std::string> get_setting(std::string_view key) override {
@@ -293,13 +311,17 @@ class RocksIndex final : public Index {
     return ids;
   }
 
-  std::unique_ptr<rocksdb::Iterator> iterator() {
+  std::unique_ptr<rocksdb::Iterator> iterator() { return iterator(db_->DefaultColumnFamily()); }
+  std::unique_ptr<rocksdb::Iterator> iterator(rocksdb::ColumnFamilyHandle* family) {
     rocksdb::ReadOptions options;
     options.fill_cache = false;
-    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options));
+    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family));
   }
 
+  rocksdb::ColumnFamilyHandle* journal() const { return families_[1]; }
+
   std::unique_ptr<rocksdb::DB> db_;
+  const std::vector<rocksdb::ColumnFamilyHandle*> families_;   // Of blobs (the default one) and of the journal.
   rocksdb::WriteOptions unlogged_;
 };
 
@@ -320,32 +342,68 @@ class WarningsToLog final : public rocksdb::Logger {
   const std::string path_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
-  rocksdb::Options rocks;
+rocksdb::DBOptions database_options(const IndexOptions& options) {
+  rocksdb::DBOptions rocks;
   rocks.create_if_missing = true;
-  rocks.write_buffer_size = options.memtable_bytes;
-  rocks.max_write_buffer_number = 3;
+  rocks.create_missing_column_families = true;
+  rocks.atomic_flush = true;   // There is no log: the mark must not be durable before what it covers.
   rocks.max_background_jobs = 2;
   rocks.max_open_files = 256;
-  rocks.compression = rocksdb::kNoCompression;
   rocks.info_log_level = rocksdb::WARN_LEVEL;
   rocks.info_log = std::make_shared<WarningsToLog>(options.path);
   rocks.avoid_flush_during_shutdown = options.lose_unflushed_at_close;
+  return rocks;
+}
+
+// One cache for both families. Checksums are XXH3: Debian's RocksDB computes CRC32C without the processor's instruction.
+rocksdb::BlockBasedTableOptions table_options(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.block_cache = std::move(cache);
   table.cache_index_and_filter_blocks = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
-  rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  table.checksum = rocksdb::kXXH3;
+  return table;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const IndexOptions& options, const rocksdb::BlockBasedTableOptions& table) {
+  rocksdb::ColumnFamilyOptions family;
+  family.write_buffer_size = options.memtable_bytes;
+  family.max_write_buffer_number = 3;
+  family.compression = rocksdb::kNoCompression;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return family;
+}
+
+// Keys come in random order: every compaction by levels would write the level below anew. Filters and index blocks in parts: one of a whole
+// table is larger than a shard of the cache and would be read again by every look-up.
+rocksdb::ColumnFamilyOptions blobs_family(const IndexOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+  auto table = table_options(cache);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.partition_filters = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  auto family = family_options(options, table);
+  family.compaction_style = rocksdb::kCompactionStyleUniversal;
+  return family;
+}
+
+// Keys come in order: tables move down as they are.
+rocksdb::ColumnFamilyOptions journal_family(const IndexOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+  return family_options(options, table_options(cache));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, kCacheShardBits);
+  const std::vector<rocksdb::ColumnFamilyDescriptor> described = {{rocksdb::kDefaultColumnFamilyName, blobs_family(options, cache)},
+                                                                  {"journal", journal_family(options, cache)}};
   rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
   // RocksDB would make it as well, after warning that it is not there.
   std::error_code ignored;
   std::filesystem::create_directory(options.path, ignored);
-  const rocksdb::Status status = rocksdb::DB::Open(rocks, options.path, &db);
+  const rocksdb::Status status = rocksdb::DB::Open(database_options(options), options.path, described, &families, &db);
   if (!status.ok()) return failed(status);
-  return std::make_unique<RocksIndex>(db);
+  return std::make_unique<RocksIndex>(db, std::move(families));
 }
 
 }  // namespace rondel::index

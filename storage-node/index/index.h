@@ -101,6 +101,8 @@ class Index {
 
   // Durable at once: flushes. For what is small and rarely written.
   virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;
+  // Durable with the next flush, whoever asks for it: for what may fall back to an older value. Any thread.
+  virtual Result<void> note_setting(std::string_view key, std::string_view value) = 0;
   virtual Result<std::string> get_setting(std::string_view key) = 0;
 };
 

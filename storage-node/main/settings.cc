@@ -50,7 +50,7 @@ std::vector<Key> keys() {
       key(Type::kString, "rpc.tls_key_file", "", "PEM private key"),
       key(Type::kBool, "rpc.allow_plaintext", "false", "Whether node.listen may be reachable from other machines without TLS"),
       size("engine.segment_size", "256MiB", 16 << 20, "Size of a segment file; of new disks"),
-      size("engine.memtable_size", "8MiB", 64 << 10, "Memory of the index before it is written to the disk"),
+      size("engine.memtable_size", "8MiB", 64 << 10, "Memory of the index (and of its journal, as much again) before it is written to the disk"),
       size("engine.block_cache_size", "32MiB", 1 << 20, "Memory for index blocks read"),
       size("engine.queue_size", "64MiB", 1 << 20, "Bytes waiting to be written; above it puts are refused"),
       key(Type::kDuration, "engine.journal_period", "7d", "How long the journal of puts and deletes is kept"),

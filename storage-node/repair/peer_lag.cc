@@ -53,7 +53,7 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
     if ((quiet && !view.kept && view.cursor > known) || (!quiet && view.cursor > known + (1024ull << 12))) {
       std::string raw(8, '\0');
       store_be(reinterpret_cast<std::byte*>(raw.data()), view.cursor);
-      (void)serving.put_setting(setting_of(disk), raw);
+      (void)serving.note_setting(setting_of(disk), raw);
     }
     if (!quiet) continue;
     const auto page = serving.journal_after(view.cursor, kEntriesPerCall);

@@ -79,7 +79,7 @@ void Repairer::load_token(engine::Engine& disk, const model::DiskId& peer, Pair&
 void Repairer::store_token(engine::Engine& disk, const model::DiskId& peer, const Pair& pair) {
   std::string raw(8, '\0');
   store_be(reinterpret_cast<std::byte*>(raw.data()), pair.token);
-  (void)disk.put_setting(setting_of(peer), raw);
+  (void)disk.note_setting(setting_of(peer), raw);
 }
 
 async::Task<void> Repairer::catch_up(engine::Engine& disk, ring::Disk peer) {

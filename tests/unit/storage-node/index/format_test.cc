@@ -38,16 +38,19 @@ class IndexFormatTest : public testing::Test {
     ASSERT_TRUE(index_->flush());
   }
 
-  // Every key and value, as RocksDB has them.
-  std::map<std::string, std::string> content() {
+  // Every key and value of a family, as RocksDB has them.
+  std::map<std::string, std::string> content(const std::string& family = rocksdb::kDefaultColumnFamilyName) {
     index_.reset();
     rocksdb::DB* raw = nullptr;
-    EXPECT_TRUE(rocksdb::DB::OpenForReadOnly({}, folder_ + "/index", &raw).ok());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    const std::vector<rocksdb::ColumnFamilyDescriptor> both = {{rocksdb::kDefaultColumnFamilyName, {}}, {"journal", {}}};
+    EXPECT_TRUE(rocksdb::DB::OpenForReadOnly({}, folder_ + "/index", both, &handles, &raw).ok());
     std::map<std::string, std::string> found;
     {
       const std::unique_ptr<rocksdb::DB> db(raw);
-      const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}));
+      const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}, handles[family == "journal" ? 1 : 0]));
       for (it->SeekToFirst(); it->Valid(); it->Next()) found[it->key().ToString()] = it->value().ToString();
+      for (rocksdb::ColumnFamilyHandle* handle : handles) (void)db->DestroyColumnFamilyHandle(handle);
     }
     open();
     return found;
@@ -63,11 +66,11 @@ TEST_F(IndexFormatTest, KeysAndValuesHaveTheirGoldenBytes) {
   const std::map<std::string, std::string> expected{
       {golden("index-key"), golden("index-entry")},
       {golden("handoff-key"), ""},
-      {golden("journal-key"), golden("journal-record")},
       {"m", std::string("\x09\0\0\0\0\0\0\0", 8)},
       {"sname", "value"},
   };
   EXPECT_EQ(content(), expected);
+  EXPECT_EQ(content("journal"), (std::map<std::string, std::string>{{golden("journal-key"), golden("journal-record")}}));
   EXPECT_EQ(*index_->find(kBlob), entry());
 }
 
@@ -92,9 +95,12 @@ TEST_F(IndexFormatTest, RocksDbKeepsNoLogFileOnTheDisk) {
 TEST_F(IndexFormatTest, AShortEntryIsCorruption) {
   index_.reset();
   rocksdb::DB* raw = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open({}, folder_ + "/index", &raw).ok());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const std::vector<rocksdb::ColumnFamilyDescriptor> both = {{rocksdb::kDefaultColumnFamilyName, {}}, {"journal", {}}};
+  ASSERT_TRUE(rocksdb::DB::Open({}, folder_ + "/index", both, &handles, &raw).ok());
   const std::string bytes = golden("index-entry");
   ASSERT_TRUE(raw->Put({}, golden("index-key"), bytes.substr(0, bytes.size() - 1)).ok());
+  for (rocksdb::ColumnFamilyHandle* handle : handles) (void)raw->DestroyColumnFamilyHandle(handle);
   delete raw;
   open();
   EXPECT_EQ(index_->find(kBlob).error().code, ErrorCode::kCorruption);
