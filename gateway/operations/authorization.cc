@@ -183,6 +183,41 @@ bool may_also(const Context& context, Action action, std::string_view key) {
   return auth::decide_key({*context.access.bucket, context.access.caller, action, key}, conditions_of(context));
 }
 
+Answer<std::optional<std::string>> authorize_reading(Context& context, const std::string& key, const VersionName& version) {
+  using Etag = std::optional<std::string>;
+  const Action action = version.given() ? Action::kGetObjectVersion : Action::kGetObject;
+  const std::shared_ptr<const auth::BucketAccess> bucket = context.access.bucket;
+  const Question question{*bucket, context.access.caller, action, key};
+  auth::RequestConditions conditions = conditions_of(context);
+  conditions.facts.names_version = false;
+  if (version.given()) conditions.facts.version_id = version.null ? "null" : version.id->to_hex();
+  const bool row_decides = bucket->acls_enabled() || (bucket->policy && bucket->policy->asks_object_tags(action));
+  if (!row_decides) {
+    if (!auth::decide_object(question, conditions, {bucket->owner_account, {}})) co_return s3::fail(ErrorCode::kAccessDenied);
+    co_return Etag();
+  }
+  metadata::ObjectQuery query;
+  query.bucket = context.bucket->name;
+  query.key = key;
+  query.version = version.id;
+  query.null_version = version.null;
+  query.deadline = context.metadata_deadline();
+  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  if (found.status != metadata::LookupStatus::kFound || found.object.delete_marker) {
+    if (!auth::may_learn_absence(question, conditions)) co_return s3::fail(ErrorCode::kAccessDenied);
+    co_return Etag();
+  }
+  conditions.facts.existing_tags = &found.object.tags;
+  if (!auth::decide_object(question, conditions, {found.object.owner_account, found.object.acl})) co_return s3::fail(ErrorCode::kAccessDenied);
+  co_return Etag(found.object.etag);
+}
+
+Answer<void> authorize_conditions(Context& context, const metadata::Conditions& conditions, const std::string& key, const VersionName& version) {
+  const bool by_etag = std::ranges::any_of(conditions.if_match, [](const std::string& etag) { return etag != "*"; });
+  if (by_etag || conditions.if_match_size || conditions.if_match_last_modified) CO_S3_VOID(co_await authorize_reading(context, key, version));
+  co_return s3::S3Result<void>{};
+}
+
 s3::Error absent(Context& context, s3::Error error) {
   const bool undecided = std::exchange(context.access.undecided, false);
   if (!undecided) return error;

@@ -26,6 +26,13 @@ bool may_delete(const Context& context, const std::string& key, const std::optio
 // Whether an action beside the request's own is allowed on a key of its bucket.
 bool may_also(const Context& context, auth::Action action, std::string_view key);
 
+// Whether the caller may read what lies under a key of the request's bucket, for requests that compare it with what a client says or
+// move it to another key. Looked up only where its owner, ACL or tags decide. The ETag that was found then, otherwise nothing.
+Answer<std::optional<std::string>> authorize_reading(Context& context, const std::string& key, const VersionName& version = {});
+// The same for the conditions of a write or a delete: who compares an ETag, a size or a time must be allowed to read them.
+// Source: "How to prevent object overwrites with conditional writes", "Enforce conditional deletes", S3 user guide.
+Answer<void> authorize_conditions(Context& context, const metadata::Conditions& conditions, const std::string& key, const VersionName& version = {});
+
 // `error` (there is no such key, version, ...) for who may list the key, kAccessDenied for others. The decision is made by it.
 s3::Error absent(Context& context, s3::Error error);
 

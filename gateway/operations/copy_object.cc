@@ -240,6 +240,7 @@ Answer<Response> copy_object(Context& context) {
   CO_S3(const s3::EncryptionHeaders encryption_asked, s3::parse_encryption_headers(context.fields()));
   CO_S3(const RequestedAcl asked_acl, co_await requested_acl(context));
   CO_S3(Placement placement, place_new_object(context, asked_acl));
+  CO_S3_VOID(co_await authorize_conditions(context, write_conditions(context.fields()), context.request.key));
   CO_S3(const Found source, co_await find_source(context, !replace_tags));
   const metadata::ObjectVersion& object = source.lookup.object;
   if (!replace_tags && !object.tags.empty() && !may_also(context, auth::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);

@@ -64,15 +64,18 @@ struct DeleteBatch {
   std::vector<std::optional<s3::Error>> refused;    // By entry.
 };
 
-s3::S3Result<DeleteBatch> batch_of(const Context& context, const s3::DeleteDocument& document) {
+Answer<DeleteBatch> batch_of(Context& context, const s3::DeleteDocument& document) {
   DeleteBatch batch;
   batch.refused.resize(document.entries.size());
   for (size_t i = 0; i < document.entries.size(); ++i) {
     const s3::DeleteEntry& entry = document.entries[i];
     auto version = parse_version(entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
     auto conditions = conditions_of(entry);
-    if (!conditions) return std::unexpected(conditions.error());
-    if (!may_delete(context, entry.key, entry.version_id)) {
+    if (!conditions) co_return std::unexpected(conditions.error());
+    s3::S3Result<void> may_compare;
+    if (version) may_compare = co_await authorize_conditions(context, *conditions, entry.key, *version);
+    if (!may_compare && may_compare.error().code != ErrorCode::kAccessDenied) co_return std::unexpected(may_compare.error());
+    if (!may_compare || !may_delete(context, entry.key, entry.version_id)) {
       batch.refused[i] = s3::Error{ErrorCode::kAccessDenied, "", {}, {}, ""};
     } else if (!version) {
       batch.refused[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
@@ -81,7 +84,7 @@ s3::S3Result<DeleteBatch> batch_of(const Context& context, const s3::DeleteDocum
       batch.asked.push_back(i);
     }
   }
-  return batch;
+  co_return batch;
 }
 
 }  // namespace
@@ -89,6 +92,7 @@ s3::S3Result<DeleteBatch> batch_of(const Context& context, const s3::DeleteDocum
 Answer<Response> delete_object(Context& context) {
   CO_S3(const VersionName version, parse_version(context.request.query.find("versionId")));
   CO_S3(const metadata::Conditions conditions, delete_conditions(context.fields()));
+  CO_S3_VOID(co_await authorize_conditions(context, conditions, context.request.key, version));
   auto outcome = co_await commit_with(context, [&] {
     return context.services.store.delete_object(request_for(context, context.request.key, version, conditions));
   });
@@ -111,11 +115,11 @@ Answer<Response> delete_objects(Context& context) {
   }
   CO_S3(const std::string text, co_await read_document(context, s3::kDeleteDocumentBytesMax));
   CO_S3(const s3::DeleteDocument document, s3::parse_delete_document(text));
-  CO_S3(DeleteBatch batch, batch_of(context, document));
+  CO_S3(DeleteBatch batch, co_await batch_of(context, document));
   CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.store.delete_objects(batch.requests));
   if (!outcomes.empty() && outcomes.front().status == metadata::CommitStatus::kSettingsChanged) {
     CO_S3_VOID(co_await refresh_bucket(context));
-    CO_S3(batch, batch_of(context, document));
+    CO_S3(batch, co_await batch_of(context, document));
     CO_S3(outcomes, co_await context.services.store.delete_objects(batch.requests));
   }
   std::vector<const metadata::CommitOutcome*> answers(document.entries.size());

@@ -284,6 +284,7 @@ Answer<Response> complete_multipart_upload(Context& context) {
   CO_S3(const std::string text, co_await read_document(context, s3::kCompleteDocumentBytesMax));
   if (text.empty()) co_return s3::fail(ErrorCode::kMalformedXML);
   CO_S3(const std::vector<s3::CompletePart> named, s3::parse_complete_document(text));
+  CO_S3_VOID(co_await authorize_conditions(context, write_conditions(context.fields()), context.request.key));
   CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, kPartsMax));
   if (found.completed) {
     co_return complete_response(context, found.completed->etag, found.completed->checksum, static_cast<uint32_t>(named.size()), *found.completed);

@@ -121,23 +121,13 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   co_return response;
 }
 
-// Under another key other statements of the policy count, so who renames must be allowed to read what is renamed: decided with its
-// row, unless it can only be the caller's own. The commit is bound to those bytes.
+// Under another key other statements of the policy count, so who renames must be allowed to read what is renamed. The commit is bound
+// to the bytes that were decided about.
 Answer<void> authorize_rename(Context& context, metadata::RenameObject& request) {
   if (!may_also(context, auth::Action::kDeleteObject, request.source_key)) co_return s3::fail(ErrorCode::kAccessDenied);
-  const auth::BucketAccess& access = *context.access.bucket;
-  if (!access.acls_enabled() && !access.policy && context.access.caller.account_id == access.owner_account) co_return s3::S3Result<void>{};
-  const SourceQuestion source{*context.bucket, request.source_key, std::nullopt};
-  metadata::ObjectQuery query;
-  query.bucket = context.bucket->name;
-  query.key = request.source_key;
-  query.deadline = context.metadata_deadline();
-  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
-  if (found.status != metadata::LookupStatus::kFound) {
-    co_return std::unexpected(absent_source(context, source, {ErrorCode::kNoSuchKey, {}, {{"Key", request.source_key}}, {}, {}}));
-  }
-  CO_S3_VOID(authorize_source(context, source, found.object, false));
-  if (request.source_conditions.if_match.empty()) request.source_conditions.if_match = {found.object.etag};
+  CO_S3(const std::optional<std::string> etag, co_await authorize_reading(context, request.source_key));
+  if (etag && request.source_conditions.if_match.empty()) request.source_conditions.if_match = {*etag};
+  CO_S3_VOID(co_await authorize_conditions(context, request.target_conditions, request.target_key));
   co_return s3::S3Result<void>{};
 }
 
@@ -202,6 +192,7 @@ Answer<Response> put_object(Context& context) {
   CO_S3(EncryptionChoice choice, choose_encryption(context));
   CO_S3(const RequestedAcl asked_acl, co_await requested_acl(context));
   CO_S3(Placement placement, place_new_object(context, asked_acl));
+  CO_S3_VOID(co_await authorize_conditions(context, write_conditions(context.fields()), context.request.key));
   if (const auto text = context.fields().find("x-amz-write-offset-bytes")) {
     const auto offset = s3::parse_decimal(*text);
     if (!offset) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
