@@ -1013,6 +1013,10 @@ begin
     perform count_usage(b, -1, -1, -t.size);
   end if;
   update objects set key = target, encryption = case when s.encryption is not null then sealed end where bucket_id = b and key = source;
+  -- Rules for the new key may be past its age.
+  if exists (select 1 from bucket_settings where bucket_id = b and kind = 4) then
+    insert into lifecycle_rechecks values (b, target, 0) on conflict (bucket_id, key) do update set due_ms = 0;
+  end if;
   return o;
 end $$;
 

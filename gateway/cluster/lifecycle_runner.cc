@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/log/log.h"
+
 namespace rondel::cluster {
 
 using namespace std::chrono_literals;
@@ -14,7 +16,6 @@ using metadata::LifecycleVersion;
 namespace {
 
 constexpr uint32_t kBucketsPerPage = 100;
-constexpr uint32_t kRecheckedVersionsMax = 10'000;
 constexpr Duration kPatience = 30s;
 
 // A commit may come after others whose version clock is later: what is younger is left to the next run.
@@ -98,16 +99,22 @@ async::Task<void> LifecycleRunner::run(async::TaskGroup& group) {
   }
 }
 
+// What goes wrong in one bucket must not keep the others waiting for ever.
 async::Task<Result<void>> LifecycleRunner::run_once() {
+  Result<void> outcome;
   int64_t after = 0;
   for (;;) {
     CO_TRY(std::vector<metadata::LifecycleBucket> page, co_await rules_.buckets(after, kBucketsPerPage, deadline_in(kPatience)));
     for (metadata::LifecycleBucket& bucket : page) {
-      if (!active()) co_return Result<void>{};
+      if (!active()) co_return outcome;
       after = bucket.id;
-      CO_TRY_VOID(co_await run_bucket(std::move(bucket)));
+      auto done = co_await run_bucket(std::move(bucket));
+      if (done) continue;
+      log::warn("lifecycle", "the rules of a bucket were not applied", {{"bucket", after}, {"error", done.error().message}});
+      if (done.error().code == ErrorCode::kUnavailable) co_return done;   // The database is away, for the others too.
+      outcome = std::move(done);
     }
-    if (page.size() < kBucketsPerPage) co_return Result<void>{};
+    if (page.size() < kBucketsPerPage) co_return outcome;
   }
 }
 
@@ -219,7 +226,13 @@ async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work) {
 async::Task<Result<void>> LifecycleRunner::recheck(Work& work) {
   CO_TRY(std::vector<std::string> keys, co_await rules_.rechecks(work.bucket.id, work.now, options_.page, deadline_in(kPatience)));
   if (keys.empty()) co_return Result<void>{};
-  CO_TRY(const std::vector<LifecycleVersion> versions, co_await rules_.versions_of(work.bucket.id, keys, kRecheckedVersionsMax, deadline_in(kPatience)));
+  CO_TRY(std::vector<LifecycleVersion> versions, co_await rules_.versions_of(work.bucket.id, keys, options_.rechecked_versions, deadline_in(kPatience)));
+  // A key that was cut off waits, unless it is too much by itself: then its newest versions are all that is looked at.
+  if (versions.size() == options_.rechecked_versions && versions.front().key != versions.back().key) {
+    const std::string cut = versions.back().key;
+    std::erase_if(versions, [&](const LifecycleVersion& version) { return version.key >= cut; });
+    std::erase_if(keys, [&](const std::string& key) { return key >= cut; });
+  }
   // What a lock keeps is queued anew by it for later, and stays in the queue.
   CO_TRY_VOID(co_await apply(work, work.rules, versions));
   if (work.settings_changed) co_return Result<void>{};
@@ -231,7 +244,7 @@ async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime 
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
     CO_TRY(const std::vector<metadata::LifecycleUpload> page, co_await rules_.uploads(query_for(work, position, until)));
     for (const metadata::LifecycleUpload& upload : page) {
-      position = std::string(as_text(upload.id.view()));
+      position = metadata::upload_position(upload);
       if (!lifecycle::aborts(work.rules, upload.key, upload.initiated, work.now, options_.calendar)) continue;
       const metadata::CommitContext context{work.bucket.id, work.bucket.settings_version, 0, deadline_in(kPatience)};
       CO_TRY(const metadata::CommitStatus status, co_await store_.abort_upload(context, upload.id, upload.key));

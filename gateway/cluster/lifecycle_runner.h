@@ -21,6 +21,7 @@ struct LifecycleOptions {
   uint32_t page = 1000;            // Versions looked at in one statement.
   size_t batch = 25;               // Removals in one commit: requests wait for no more than these.
   uint32_t pages_per_rule = 200;   // In one run; the next one goes on there.
+  uint32_t rechecked_versions = 10'000;   // Of the keys that are looked at again in one run.
 };
 
 struct LifecycleStatus {
@@ -38,7 +39,7 @@ class LifecycleRunner {
   LifecycleRunner(metadata::LifecycleStore& rules, metadata::MetadataStore& store, std::function<bool()> is_leader, LifecycleOptions options,
                   const Clock& clock);
 
-  // Every bucket once. Ends early when the gateway no longer leads.
+  // Every bucket once, also behind one that fails: then the last failure. Ends early when the gateway no longer leads.
   async::Task<Result<void>> run_once();
   // run_once() over and over while the gateway leads, until the group stops.
   async::Task<void> run(async::TaskGroup& group);

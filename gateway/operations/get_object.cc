@@ -113,7 +113,17 @@ void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part,
   fields.add("x-amz-checksum-type", std::string(model::to_string(object.type)));
 }
 
+// Whoever is allowed to read unsigned could make a page of any object for others to open.
+// Source: GetObject, S3 API reference ("Overriding response header values through the request").
+s3::S3Result<void> check_overrides(const Context& context) {
+  if (!context.identity.anonymous()) return {};
+  const auto overrides = [](const auto& parameter) { return is_header_override(parameter.first); };
+  if (std::ranges::none_of(context.request.query.parameters, overrides)) return {};
+  return s3::fail(ErrorCode::kInvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.");
+}
+
 Answer<Response> answer_object(Context& context, bool with_bytes) {
+  CO_S3_VOID(check_overrides(context));
   CO_S3_VOID(s3::refuse_encryption_headers(context.fields()));
   CO_S3(const Wanted wanted, wanted_of(context, with_bytes));
   metadata::ObjectQuery query;

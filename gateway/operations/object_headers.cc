@@ -9,6 +9,14 @@
 namespace rondel::operations {
 namespace {
 
+// Query parameters that stand for a header of the answer.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kOverrides{{{"response-content-type", "content-type"},
+                                                                                   {"response-cache-control", "cache-control"},
+                                                                                   {"response-content-disposition", "content-disposition"},
+                                                                                   {"response-content-encoding", "content-encoding"},
+                                                                                   {"response-content-language", "content-language"},
+                                                                                   {"response-expires", "expires"}}};
+
 using s3::ErrorCode;
 
 constexpr size_t kMetadataBytesMax = 2048;
@@ -74,13 +82,11 @@ s3::S3Result<void> check_object_settings(const http::Fields& fields) {
   return {};
 }
 
+bool is_header_override(std::string_view parameter) {
+  return std::ranges::any_of(kOverrides, [&](const auto& pair) { return pair.first == parameter; });
+}
+
 void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object, const metadata::Bucket& bucket, const s3::Query& query) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kOverrides{{{"response-content-type", "content-type"},
-                                                                                           {"response-cache-control", "cache-control"},
-                                                                                           {"response-content-disposition", "content-disposition"},
-                                                                                           {"response-content-encoding", "content-encoding"},
-                                                                                           {"response-content-language", "content-language"},
-                                                                                           {"response-expires", "expires"}}};
   out.add("ETag", quoted(object.etag));
   out.add("Last-Modified", s3::format_http_date(object.last_modified));
   out.add("Accept-Ranges", "bytes");

@@ -12,6 +12,9 @@ s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields);
 // Settings in headers: the defaults are accepted, values AWS does not know are refused, everything else is kNotImplemented.
 s3::S3Result<void> check_object_settings(const http::Fields& fields);
 
+// response-content-type and its like: a query parameter that stands for a header of the answer.
+bool is_header_override(std::string_view parameter);
+
 // ETag, Last-Modified, version, stored headers (with response-* overrides) of an answer.
 void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object, const metadata::Bucket& bucket, const s3::Query& query);
 

@@ -50,6 +50,9 @@ struct LifecycleUpload {
   SystemTime initiated;
 };
 
+// The position behind this one of LifecycleStore::uploads().
+std::string upload_position(const LifecycleUpload& upload);
+
 enum class LifecycleScan : uint8_t { kCurrent = 1, kReplaced = 2, kArrived = 3 };
 
 struct LifecycleQuery {
@@ -84,14 +87,14 @@ class LifecycleStore {
   // For each version that became noncurrent until then, in that order: the one that it pushed behind `newer` newer ones.
   virtual async::Task<Result<LifecyclePage>> pushed_back(LifecycleQuery query) = 0;
   virtual async::Task<Result<LifecyclePage>> lone_markers(LifecycleQuery query) = 0;
-  // Begun until then, oldest first. `position` is that of the page.
+  // Begun until then, oldest first. `position`: upload_position() of the last one seen, which may be gone.
   virtual async::Task<Result<std::vector<LifecycleUpload>>> uploads(LifecycleQuery query) = 0;
 
   // Keys whose versions must be looked at again: their tags or locks changed, or a lock kept one.
   virtual async::Task<Result<std::vector<std::string>>> rechecks(int64_t bucket_id, SystemTime now, uint32_t max, Deadline deadline) = 0;
   virtual async::Task<Result<void>> forget_rechecks(int64_t bucket_id, std::vector<std::string> keys, SystemTime now, Deadline deadline) = 0;
   virtual async::Task<Result<void>> recheck_later(int64_t bucket_id, std::vector<std::string> keys, SystemTime due, Deadline deadline) = 0;
-  // All versions of these keys, at most `max`.
+  // All versions of these keys, at most `max`: in order of keys, the newest of each first.
   virtual async::Task<Result<std::vector<LifecycleVersion>>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t max,
                                                                          Deadline deadline) = 0;
 };

@@ -16,6 +16,7 @@ using Element = PgArray::Element;
 constexpr const char* kCurrentColumns = "o.key, o.version, o.size, o.tags, true, o.delete_marker, coalesce(o.lone_marker, false), 0::bigint, 0::bigint";
 
 int64_t to_milliseconds(SystemTime time) { return *milliseconds(time); }
+int64_t to_microseconds(SystemTime time) { return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count(); }
 
 // Below it lie the ids of versions made until then.
 std::string id_after(SystemTime until) {
@@ -24,17 +25,18 @@ std::string id_after(SystemTime until) {
   return id;
 }
 
-std::string replaced_position(int64_t replaced_ms, std::string_view version) {
+// Position of a scan by time: a time in whatever unit the scan has, then the id of the last row seen.
+std::string time_position(int64_t time, std::string_view id) {
   std::string position(8, '\0');
-  store_be(reinterpret_cast<std::byte*>(position.data()), static_cast<uint64_t>(replaced_ms));
-  return position.append(version);
+  store_be(reinterpret_cast<std::byte*>(position.data()), static_cast<uint64_t>(time));
+  return position.append(id);
 }
 
-struct ReplacedPosition {
-  int64_t replaced_ms = INT64_MIN;
-  std::string version;
+struct TimePosition {
+  int64_t time = 0;
+  std::string id;
 };
-ReplacedPosition parse_replaced(std::string_view position) {
+TimePosition parse_time_position(std::string_view position) {
   if (position.size() < 8) return {};
   return {static_cast<int64_t>(load_be<uint64_t>(reinterpret_cast<const std::byte*>(position.data()))), std::string(position.substr(8))};
 }
@@ -124,24 +126,8 @@ class PostgresLifecycleStore final : public LifecycleStore {
                   std::move(parameters), deadline);
   }
 
-  async::Task<Result<LifecyclePage>> current_by_age(LifecycleQuery query) override {
-    static const std::string sql = std::string("select ") + kCurrentColumns +
-                                   " from objects o where o.bucket_id = $1 and not o.delete_marker and o.version > $2 and o.version < $3"
-                                   " order by o.version limit $4";
-    auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<LifecyclePage> {
-      PgParameters parameters;
-      parameters.add(query.bucket_id);
-      parameters.add_bytes(query.position);
-      parameters.add_bytes(id_after(query.until));
-      parameters.add(int64_t{query.max});
-      TRY(const PgResult rows, connection.run(sql, parameters, until));
-      LifecyclePage page = read_page(rows, query);
-      if (rows.rows() > 0) page.position = rows.text(rows.rows() - 1, 1);
-      return page;
-    };
-    const Deadline deadline = query.deadline;
-    return run_single<LifecyclePage>(workers_, deadline, std::move(work));
-  }
+  async::Task<Result<LifecyclePage>> current_by_age(LifecycleQuery query) override { return by_version("not o.delete_marker", std::move(query)); }
+  async::Task<Result<LifecyclePage>> lone_markers(LifecycleQuery query) override { return by_version("o.lone_marker", std::move(query)); }
 
   async::Task<Result<LifecyclePage>> current_by_key(LifecycleQuery query, std::string prefix) override {
     static const std::string sql = std::string("select ") + kCurrentColumns +
@@ -183,35 +169,20 @@ class PostgresLifecycleStore final : public LifecycleStore {
     return by_replacement(kSql, std::move(query), true);
   }
 
-  async::Task<Result<LifecyclePage>> lone_markers(LifecycleQuery query) override {
-    static const std::string sql = std::string("select ") + kCurrentColumns +
-                                   " from objects o where o.bucket_id = $1 and o.lone_marker and o.version > $2 order by o.version limit $3";
-    auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<LifecyclePage> {
-      PgParameters parameters;
-      parameters.add(query.bucket_id);
-      parameters.add_bytes(query.position);
-      parameters.add(int64_t{query.max});
-      TRY(const PgResult rows, connection.run(sql, parameters, until));
-      LifecyclePage page = read_page(rows, query);
-      if (rows.rows() > 0) page.position = rows.text(rows.rows() - 1, 1);
-      return page;
-    };
-    const Deadline deadline = query.deadline;
-    return run_single<LifecyclePage>(workers_, deadline, std::move(work));
-  }
-
   async::Task<Result<std::vector<LifecycleUpload>>> uploads(LifecycleQuery query) override {
     auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<std::vector<LifecycleUpload>> {
+      const auto [begun, after] = parse_time_position(query.position);
       PgParameters parameters;
       parameters.add(query.bucket_id);
-      parameters.add(std::chrono::duration_cast<std::chrono::microseconds>(query.until.time_since_epoch()).count());
+      parameters.add(to_microseconds(query.until));
+      parameters.add(begun);
+      parameters.add_bytes(after);
       parameters.add(int64_t{query.max});
-      parameters.add_bytes(query.position);
       TRY(const PgResult rows,
           connection.run("select id, key, (extract(epoch from initiated_at) * 1000000)::bigint from uploads where bucket_id = $1"
-                         " and initiated_at <= to_timestamp($2::bigint / 1000000.0) and"
-                         " (initiated_at, id) > (coalesce((select u.initiated_at from uploads u where u.id = $4::bytea), '-infinity'), $4)"
-                         " order by initiated_at, id limit $3",
+                         " and initiated_at <= timestamptz 'epoch' + $2::bigint * interval '1 microsecond' and"
+                         " (initiated_at, id) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4::bytea)"
+                         " order by initiated_at, id limit $5",
                          parameters, until));
       std::vector<LifecycleUpload> found;
       for (size_t i = 0; i < rows.rows(); ++i) {
@@ -263,7 +234,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
                                    " from objects o where o.bucket_id = $1 and o.key = any ($2::bytea[]))"
                                    " union all (select v.key, v.version, v.size, v.tags, false, v.delete_marker, false, v.replaced_ms,"
                                    " row_number() over (partition by v.key order by v.version desc) - 1"
-                                   " from versions v where v.bucket_id = $1 and v.key = any ($2)) limit $3";
+                                   " from versions v where v.bucket_id = $1 and v.key = any ($2)) order by 1, 2 desc limit $3";
     auto work = [bucket_id, keys = std::move(keys), max](PgConnection& connection, Deadline until) -> Result<std::vector<LifecycleVersion>> {
       PgParameters parameters;
       parameters.add(bucket_id);
@@ -291,15 +262,34 @@ class PostgresLifecycleStore final : public LifecycleStore {
     return run_single<void>(workers_, deadline, std::move(work));
   }
 
+  // Current versions of one kind, made until then, by their ids.
+  async::Task<Result<LifecyclePage>> by_version(const char* kind, LifecycleQuery query) {
+    auto work = [kind, query = std::move(query)](PgConnection& connection, Deadline until) -> Result<LifecyclePage> {
+      PgParameters parameters;
+      parameters.add(query.bucket_id);
+      parameters.add_bytes(query.position);
+      parameters.add_bytes(id_after(query.until));
+      parameters.add(int64_t{query.max});
+      TRY(const PgResult rows,
+          connection.run(std::string("select ") + kCurrentColumns + " from objects o where o.bucket_id = $1 and " + kind +
+                             " and o.version > $2 and o.version < $3 order by o.version limit $4", parameters, until));
+      LifecyclePage page = read_page(rows, query);
+      if (rows.rows() > 0) page.position = rows.text(rows.rows() - 1, 1);
+      return page;
+    };
+    const Deadline deadline = query.deadline;
+    return run_single<LifecyclePage>(workers_, deadline, std::move(work));
+  }
+
   // Pages in order of replacement; `pushed`: of rows that name another version beside the one replaced. A row without key has
   // moved the position and nothing else.
   async::Task<Result<LifecyclePage>> by_replacement(const char* sql, LifecycleQuery query, bool pushed) {
     auto work = [sql, pushed, query = std::move(query)](PgConnection& connection, Deadline until) -> Result<LifecyclePage> {
-      const ReplacedPosition from = parse_replaced(query.position);
+      const auto [replaced_ms, version] = parse_time_position(query.position);
       PgParameters parameters;
       parameters.add(query.bucket_id);
-      parameters.add(from.replaced_ms);
-      parameters.add_bytes(from.version);
+      parameters.add(replaced_ms);
+      parameters.add_bytes(version);
       parameters.add(to_milliseconds(query.until));
       parameters.add(int64_t{query.max});
       parameters.add(int64_t{query.newer});
@@ -307,7 +297,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
       LifecyclePage page = read_page(rows, query);
       if (rows.rows() > 0) {
         const size_t last = rows.rows() - 1;
-        page.position = replaced_position(rows.bigint(last, 7), rows.bytes(last, pushed ? 10 : 1));
+        page.position = time_position(rows.bigint(last, 7), rows.bytes(last, pushed ? 10 : 1));
       }
       for (size_t i = 0; pushed && i < page.versions.size(); ++i) page.versions[i].replaced = SystemTime(std::chrono::milliseconds(rows.bigint(i, 9)));
       std::erase_if(page.versions, [](const LifecycleVersion& version) { return version.key.empty(); });
@@ -321,6 +311,8 @@ class PostgresLifecycleStore final : public LifecycleStore {
 };
 
 }  // namespace
+
+std::string upload_position(const LifecycleUpload& upload) { return time_position(to_microseconds(upload.initiated), as_text(upload.id.view())); }
 
 std::unique_ptr<LifecycleStore> make_postgres_lifecycle_store(std::string dsn) {
   return std::make_unique<PostgresLifecycleStore>(std::move(dsn));

@@ -1,14 +1,9 @@
 // The reconcile scan's questions to a real database.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <set>
 
-#include "common/async/event_loop.h"
-#include "metadata/store/account_store.h"
 #include "metadata/store/postgres_cluster_store.h"
-#include "metadata/store/postgres_store.h"
-#include "tests/contract/metadata_store/postgres_server.h"
+#include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {
 namespace {
@@ -16,45 +11,22 @@ namespace {
 using namespace std::chrono_literals;
 using model::StreamId;
 
-class Reconcile : public ::testing::Test {
+class Reconcile : public StoreFixture<Reconcile> {
+ public:
+  static constexpr const char* kName = "reconcile";
+
  protected:
-  static MetadataStore& store() {
-    static auto made = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
-    return *made;
-  }
   static ClusterStore& cluster() {
     static auto made = make_postgres_cluster_store(postgres_dsn());
     return *made;
   }
-  static const std::string& owner() {
-    static const std::string id = AccountStore::open(postgres_dsn(), test_master_key()).value()->create_account({.name = "reconcile"})->account.id;
-    return id;
-  }
-
-  template <class T>
-  static T run(async::Task<Result<T>> task) {
-    auto result = async::block_on(std::move(task));
-    if (!result) throw std::runtime_error(to_string(result.error()));
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-  }
-  static Deadline soon() { return deadline_in(120s); }
 
   void SetUp() override {
-    static int count = 0;
-    bucket_ = run(store().create_bucket({.name = "reconcile-" + std::to_string(++count), .owner_account = owner()}, soon())).bucket;
+    StoreFixture::SetUp();
     token_ = run(cluster().claim_coordinator(soon())).value();
   }
 
-  CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
-
-  CommitOutcome put(const std::string& key, const StreamId& stream) {
-    PutObject request{context(), key, {}, bucket_.versioning, {}};
-    request.version.size = 1;
-    request.version.etag = "e";
-    request.version.owner_account = owner();
-    request.version.extents = {{0, stream, 1, 0, 1}};
-    return run(store().put_object(request));
-  }
+  CommitOutcome put(const std::string& key, const StreamId& stream) { return run(store().put_object(put_request(key, 1, stream))); }
 
   std::set<StreamId> unreferenced(const std::set<StreamId>& asked) {
     const auto answer = run(cluster().unreferenced_streams({asked.begin(), asked.end()}, soon()));
@@ -67,7 +39,6 @@ class Reconcile : public ::testing::Test {
     return out;
   }
 
-  Bucket bucket_;
   uint64_t token_ = 0;
 };
 
@@ -76,13 +47,9 @@ TEST_F(Reconcile, WhatAnythingRefersToIsNoOrphan) {
   for (int i = 0; i < 7; ++i) s.push_back(StreamId::random());
   put("replaced", s[0]);
   put("replaced", s[1]);   // s[0] is in the queue now.
-  bucket_ = run(store().set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon())).bucket;
+  set_versioning(Versioning::kEnabled);
   put("replaced", s[2]);   // s[1] is in the history.
-  Upload upload;
-  upload.id = model::UploadId::random();
-  upload.bucket_id = bucket_.id;
-  upload.key = "parts";
-  upload.initiator_account = upload.owner_account = owner();
+  const Upload upload = upload_request("parts");
   ASSERT_EQ(run(store().create_upload(context(), upload)), CommitStatus::kCommitted);
   PutPart part;
   part.context = context();

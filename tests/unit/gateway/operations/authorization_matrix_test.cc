@@ -423,6 +423,16 @@ TEST(AuthorizationMatrix, WhoComparesAnEtagReads) {
   }
 }
 
+TEST(AuthorizationMatrix, UnsignedRequestsOverrideNoHeaders) {
+  AccessFixture fixture;
+  fixture.store.object.acl = AccessFixture::canned(CannedAcl::kPublicRead);
+  for (const char* method : {"GET", "HEAD"}) {
+    EXPECT_EQ(fixture.ask(Who::kNobody, method, {"/box/k"}).code, "OK");
+    EXPECT_EQ(fixture.ask(Who::kNobody, method, {"/box/k?response-content-type=text/html"}).code, "InvalidRequest");
+    EXPECT_EQ(fixture.ask(Who::kOwner, method, {"/box/k?response-content-type=text/html"}).code, "OK");
+  }
+}
+
 TEST(AuthorizationMatrix, TagsThatComeWithACopyAreReadAndWrittenWithPermission) {
   const auto denied = [](const Actions& allowed, bool from_box) {
     AccessFixture fixture;

@@ -1,0 +1,68 @@
+// A bucket of a store over the test program's database, new for each test.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "common/async/event_loop.h"
+#include "metadata/store/account_store.h"
+#include "metadata/store/postgres_store.h"
+#include "tests/contract/metadata_store/postgres_server.h"
+
+namespace rondel::metadata {
+
+// `Suite` has a static constexpr const char* kName: of its account and its buckets.
+template <class Suite>
+class StoreFixture : public ::testing::Test {
+ protected:
+  static MetadataStore& store() {
+    static auto made = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
+    return *made;
+  }
+  static const std::string& owner() {
+    static const std::string id = AccountStore::open(postgres_dsn(), test_master_key()).value()->create_account({.name = Suite::kName})->account.id;
+    return id;
+  }
+
+  // The value, or the end of the test.
+  template <class T>
+  static T run(async::Task<Result<T>> task) {
+    auto result = async::block_on(std::move(task));
+    if (!result) throw std::runtime_error(to_string(result.error()));
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+  }
+  static Deadline soon() { return deadline_in(std::chrono::seconds(120)); }
+
+  void SetUp() override { bucket_ = make_bucket(); }
+  static Bucket make_bucket() {
+    static int count = 0;
+    return run(store().create_bucket({.name = Suite::kName + ("-" + std::to_string(++count)), .owner_account = owner()}, soon())).bucket;
+  }
+  void set_versioning(Versioning versioning) { bucket_ = run(store().set_bucket_versioning(bucket_.id, versioning, soon())).bucket; }
+
+  CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
+
+  // A request for a version of so many bytes in a stream; 0 = none.
+  PutObject put_request(const std::string& key, uint64_t size = 1, const model::StreamId& stream = model::StreamId::random()) const {
+    PutObject request{context(), key, {}, bucket_.versioning, {}};
+    request.version.size = size;
+    request.version.etag = "e";
+    request.version.owner_account = owner();
+    if (size > 0) request.version.extents = {{0, stream, size, 0, size}};
+    return request;
+  }
+  // A request for an upload under a key.
+  Upload upload_request(const std::string& key) const {
+    Upload upload;
+    upload.id = model::UploadId::random();
+    upload.bucket_id = bucket_.id;
+    upload.key = key;
+    upload.initiator_account = upload.owner_account = owner();
+    return upload;
+  }
+
+  Bucket bucket_;
+};
+
+}  // namespace rondel::metadata
