@@ -23,8 +23,10 @@ struct OpenOptions {
   bool create = false;     // Make it if absent; with `exclusive`, kAlreadyExists if present.
   bool exclusive = false;
   bool writable = false;
-  // Bypass the page cache; every write is durable when it returns (O_DIRECT|O_DSYNC). Falls back to write + fdatasync
-  // where the file system cannot; File::is_direct() tells.
+  // Bypass the page cache (O_DIRECT); writes are aligned, durable with flush(). Where the file system cannot, writes go through the page
+  // cache as always; File::is_direct() tells.
+  bool direct = false;
+  // As `direct`, and every write is durable when it returns (O_DIRECT|O_DSYNC, or write + fdatasync).
   bool direct_durable = false;
 };
 

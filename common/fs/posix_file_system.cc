@@ -129,8 +129,8 @@ class PosixFileSystem final : public FileSystem {
     int flags = O_CLOEXEC | (options.writable ? O_RDWR : O_RDONLY);
     if (options.create) flags |= O_CREAT;
     if (options.create && options.exclusive) flags |= O_EXCL;
-    if (options.direct_durable) {
-      const int fd = ::open(path.c_str(), flags | O_DIRECT | O_DSYNC, 0644);
+    if (options.direct || options.direct_durable) {
+      const int fd = ::open(path.c_str(), flags | O_DIRECT | (options.direct_durable ? O_DSYNC : 0), 0644);
       if (fd >= 0) return std::make_unique<PosixFile>(fd, path, true, false);
       if (errno != EINVAL) return fail_errno(errno, "open " + path);
       // A file made by the refused call stays; it is ours.

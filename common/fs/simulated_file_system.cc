@@ -93,7 +93,7 @@ class SimulatedFile final : public File {
     inode_->cache_rot.erase(inode_->cache_rot.lower_bound(offset), inode_->cache_rot.lower_bound(offset + length));
   }
 
-  bool is_direct() const override { return options_.direct_durable; }
+  bool is_direct() const override { return options_.direct || options_.direct_durable; }
 
  private:
   bool alive() const { return boot_ == fs_.boot_ && !fs_.crashed_; }

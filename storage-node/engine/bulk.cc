@@ -1,6 +1,7 @@
 // Large blobs: an extent each, written as the pieces come, flushed together with whatever else waits, then named by the log.
 #include <algorithm>
 
+#include "storage-node/engine/aligned_buffer.h"
 #include "storage-node/engine/disk_engine.h"
 
 namespace rondel::engine {
@@ -8,6 +9,9 @@ namespace rondel::engine {
 using segment::kBlock;
 
 namespace {
+
+// A write takes so much of an extent when it waits: many small direct writes cost the processor and the disk more than one.
+constexpr uint64_t kBulkWriteBytes = 1 << 20;
 
 Error closed_error() { return {ErrorCode::kUnavailable, "the disk is closed"}; }
 
@@ -98,22 +102,12 @@ Result<std::shared_ptr<Extent>> DiskEngine::allocate_extent(index::Entry entry, 
   const uint64_t bytes = segment::extent_bytes(entry.length);
   {
     std::lock_guard lock(bulk_mutex_);
-    if (!bulk_ || bulk_position_ + bytes > options_.segment_bytes) {
-      auto started = segments_->start(segment::SegmentKind::kBulk, 0, from_reserve);
-      if (!started) {
-        if (started.error().code != ErrorCode::kResourceExhausted) become_read_only(started.error());
-        return std::unexpected(started.error());
-      }
-      measure_space();
-      if (bulk_) segments_->seal(bulk_->segment);
-      bulk_ = *started;
-      bulk_position_ = kBlock;
-    }
+    if (!bulk_ || bulk_position_ + bytes > options_.segment_bytes) TRY_VOID(start_bulk_segment(from_reserve));
+    extent->file = bulk_file_;
     entry.at = {bulk_->segment, bulk_->generation, bulk_position_, bytes, true};
     bulk_position_ += bytes;
     segments_->add(entry.at, false, 1);
   }
-  extent->file = segments_->file(entry.at.segment, entry.at.generation);
   extent->entry = std::move(entry);
   const uint64_t at = extent->entry.at.offset;
   const std::string header = encode_extent_header(options_.disk, extent->entry, 0, kBlock);
@@ -122,6 +116,23 @@ Result<std::shared_ptr<Extent>> DiskEngine::allocate_extent(index::Entry entry, 
     return std::unexpected(queued.error());
   }
   return extent;
+}
+
+// REQUIRES: bulk_mutex_ is held.
+Result<void> DiskEngine::start_bulk_segment(bool from_reserve) {
+  auto started = segments_->start(segment::SegmentKind::kBulk, 0, from_reserve);
+  auto file = started ? fs_.open(segments_->path(started->segment), {.writable = true, .direct = true})
+                      : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
+  if (!file) {
+    if (file.error().code != ErrorCode::kResourceExhausted) become_read_only(file.error());
+    return std::unexpected(file.error());
+  }
+  measure_space();
+  if (bulk_) segments_->seal(bulk_->segment);
+  bulk_ = *started;
+  bulk_file_ = *std::move(file);
+  bulk_position_ = kBlock;
+  return {};
 }
 
 void DiskEngine::drop_extent(Extent& extent) {
@@ -171,30 +182,81 @@ void DiskEngine::refuse_all(std::unique_lock<std::mutex> lock, std::deque<BulkSt
   }
 }
 
+// Steps of one extent that lie behind one another, written at once.
+class DiskEngine::BulkRun {
+ public:
+  // Takes the first step of `queue` and those behind it that continue it. REQUIRES: bulk_mutex_ is held, the queue is not empty.
+  static BulkRun take(std::deque<BulkStep>& queue) {
+    BulkRun run;
+    run.add(std::move(queue.front()));
+    queue.pop_front();
+    for (auto step = queue.begin(); step != queue.end() && run.bytes() < kBulkWriteBytes;) {
+      if (step->extent != run.steps_.front().extent) {
+        ++step;
+        continue;
+      }
+      run.add(std::move(*step));
+      step = queue.erase(step);
+    }
+    return run;
+  }
+
+  // Whole blocks: behind the last bytes of a blob there are zeros up to the trailer.
+  Result<void> write(AlignedBuffer& memory) const {
+    const std::span<std::byte> out = memory.take(bytes());
+    uint64_t end = begin();
+    for (const BulkStep& step : steps_) {
+      std::ranges::fill(out.subspan(end - begin(), step.offset - end), std::byte{0});
+      std::ranges::copy(step.piece.view(), out.begin() + static_cast<ptrdiff_t>(step.offset - begin()));
+      end = step.offset + step.piece.size();
+    }
+    std::ranges::fill(out.subspan(end - begin()), std::byte{0});
+    return extent().file->write_at(begin(), out);
+  }
+
+  Extent& extent() const { return *steps_.front().extent; }
+  uint64_t queued_bytes() const { return queued_; }
+  BulkStep& last() { return steps_.back(); }
+
+  void release_memory() {
+    for (BulkStep& step : steps_) step.piece = {};
+  }
+
+ private:
+  void add(BulkStep step) {
+    queued_ += step.piece.size();
+    steps_.push_back(std::move(step));
+  }
+  uint64_t begin() const { return steps_.front().offset; }
+  uint64_t bytes() const { return segment::round_up(steps_.back().offset + steps_.back().piece.size() - begin(), kBlock); }
+
+  std::vector<BulkStep> steps_;
+  uint64_t queued_ = 0;
+};
+
 void DiskEngine::bulk_loop() {
+  AlignedBuffer memory;
   for (;;) {
-    BulkStep step;
+    std::optional<BulkRun> run;
     {
       std::unique_lock lock(bulk_mutex_);
       bulk_ready_.wait(lock, [this] { return stopping_ || !bulk_queue_.empty(); });
       if (stopping_) return refuse_all(std::move(lock), bulk_queue_);
-      step = std::move(bulk_queue_.front());
-      bulk_queue_.pop_front();
+      run = BulkRun::take(bulk_queue_);
     }
-    auto written = read_only_ ? Result<void>(std::unexpected(read_only_error()))
-                              : step.extent->file->write_at(step.offset, step.piece.view());
-    queue_bytes_ -= step.piece.size();
-    step.piece = {};
+    auto written = read_only_ ? Result<void>(std::unexpected(read_only_error())) : run->write(memory);
+    queue_bytes_ -= run->queued_bytes();
+    run->release_memory();
     if (!written) become_read_only(written.error());
     std::lock_guard lock(bulk_mutex_);
-    if (!written) step.extent->error = Error{ErrorCode::kUnavailable, written.error().message};
-    if (!step.done) continue;
+    if (!written) run->extent().error = Error{ErrorCode::kUnavailable, written.error().message};
+    if (!run->last().done) continue;
     // The flusher may be gone already; whoever closes the disk first answers.
     if (stopping_) {
-      bulk_queue_.push_front(std::move(step));
+      bulk_queue_.push_front(std::move(run->last()));
       continue;
     }
-    flush_queue_.push_back(std::move(step));
+    flush_queue_.push_back(std::move(run->last()));
     flush_ready_.notify_one();
   }
 }

@@ -7,6 +7,7 @@
 #include "common/async/coalesce.h"
 #include "common/hash/hash64.h"
 #include "common/log/log.h"
+#include "storage-node/engine/aligned_buffer.h"
 #include "storage-node/engine/disk_engine.h"
 
 namespace rondel::engine {
@@ -26,25 +27,6 @@ constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
 
 uint64_t journal_token(uint64_t sequence, size_t position) { return (sequence << 12) | position; }
-
-// Memory that a direct write takes.
-class AlignedBuffer {
- public:
-  ~AlignedBuffer() { std::free(data_); }
-
-  std::span<std::byte> take(size_t bytes) {
-    if (bytes > capacity_) {
-      std::free(data_);
-      capacity_ = segment::round_up(bytes, kPrepareStep);
-      data_ = static_cast<std::byte*>(std::aligned_alloc(kBlock, capacity_));
-    }
-    return {data_, bytes};
-  }
-
- private:
-  std::byte* data_ = nullptr;
-  size_t capacity_ = 0;
-};
 
 bool is_put(CommitItem::Kind kind) { return kind == CommitItem::Kind::kPut || kind == CommitItem::Kind::kLarge; }
 

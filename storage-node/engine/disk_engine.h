@@ -84,6 +84,7 @@ class DiskEngine final : public Engine {
     uint64_t offset = 0;
     std::move_only_function<void(Result<bool>)> done;   // Set: the last step.
   };
+  class BulkRun;
   struct Effect;
 
   uint64_t now_us() const { return static_cast<uint64_t>(options_.clock->now().time_since_epoch().count()); }
@@ -127,6 +128,7 @@ class DiskEngine final : public Engine {
 
   // bulk.cc
   Result<std::shared_ptr<Extent>> allocate_extent(index::Entry entry, bool from_reserve);
+  Result<void> start_bulk_segment(bool from_reserve);
   void bulk_loop();
   void flush_loop();
   void refuse_all(std::unique_lock<std::mutex> lock, std::deque<BulkStep>& queue);
@@ -187,6 +189,7 @@ class DiskEngine final : public Engine {
   std::mutex bulk_mutex_;
   std::condition_variable bulk_ready_, flush_ready_;
   std::optional<segment::SegmentHeader> bulk_;
+  std::shared_ptr<fs::File> bulk_file_;
   uint64_t bulk_position_ = 0;
   std::deque<BulkStep> bulk_queue_, flush_queue_;
 

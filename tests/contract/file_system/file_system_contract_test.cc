@@ -142,21 +142,29 @@ TEST_P(FileSystemContract, SizesChangeByTruncateAndAllocate) {
 }
 
 TEST_P(FileSystemContract, DirectWritesAreAlignedOrRefused) {
-  auto file = open("a", {.create = true, .writable = true, .direct_durable = true});
-  const Aligned bytes = aligned(8192, 'd');
-  ASSERT_TRUE(file->allocate(0, 16'384));
-  ASSERT_TRUE(file->write_at(4096, {bytes.get(), 8192}));
-  const Aligned back = aligned(8192, '?');
-  EXPECT_EQ(file->read_at(4096, {back.get(), 8192}).value(), 8192u);
-  EXPECT_TRUE(std::equal(bytes.get(), bytes.get() + 8192, back.get()));
-  if (file->is_direct()) {
-    EXPECT_EQ(file->write_at(1, {bytes.get(), 4096}).error().code, ErrorCode::kInvalidArgument);
-    EXPECT_EQ(file->write_at(0, {bytes.get(), 100}).error().code, ErrorCode::kInvalidArgument);
-    EXPECT_EQ(file->write_at(0, {bytes.get() + 8, 4096}).error().code, ErrorCode::kInvalidArgument);
-  } else {
-    EXPECT_TRUE(file->write_at(1, {bytes.get(), 100}));
+  for (const bool durable : {false, true}) {
+    SCOPED_TRACE(durable);
+    auto file = open("a", {.create = true, .writable = true, .direct = !durable, .direct_durable = durable});
+    const Aligned bytes = aligned(8192, 'd');
+    ASSERT_TRUE(file->allocate(0, 16'384));
+    ASSERT_TRUE(file->write_at(4096, {bytes.get(), 8192}));
+    const Aligned back = aligned(8192, '?');
+    EXPECT_EQ(file->read_at(4096, {back.get(), 8192}).value(), 8192u);
+    EXPECT_TRUE(std::equal(bytes.get(), bytes.get() + 8192, back.get()));
+    if (file->is_direct()) {
+      EXPECT_EQ(file->write_at(1, {bytes.get(), 4096}).error().code, ErrorCode::kInvalidArgument);
+      EXPECT_EQ(file->write_at(0, {bytes.get(), 100}).error().code, ErrorCode::kInvalidArgument);
+      EXPECT_EQ(file->write_at(0, {bytes.get() + 8, 4096}).error().code, ErrorCode::kInvalidArgument);
+    } else {
+      EXPECT_TRUE(file->write_at(1, {bytes.get(), 100}));
+    }
+    auto cached = open("a", {});
+    EXPECT_EQ(read(*cached, 4095, 2).back(), 'd');
+    const Aligned again = aligned(4096, 'e');
+    ASSERT_TRUE(file->write_at(4096, {again.get(), 4096}));
+    ASSERT_TRUE(file->flush());
+    EXPECT_EQ(read(*cached, 8191, 2), "ed") << "who reads through the page cache sees what was written past it";
   }
-  EXPECT_EQ(read(*open("a", {}), 4095, 2).back(), 'd');
 }
 
 TEST_P(FileSystemContract, NamesAreListedRenamedAndRemoved) {
