@@ -191,16 +191,21 @@ Response complete_response(const Context& context, const std::string& etag, cons
   return response;
 }
 
-// Complete reads no byte, so nothing is opened but SSE-C, whose key must be given for an upload that was created with a checksum
-// algorithm. Checksums that a client puts on its parts by itself ask for nothing. Source: CompleteMultipartUpload, S3 API reference
-// (SSECustomerAlgorithm).
-Answer<ObjectKey> key_to_complete(Context& context, const metadata::Upload& upload) {
+// Whether the client asked for a checksum of the object, or of one of its parts by another than the algorithm every body gets.
+bool has_client_checksums(const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
+  const auto chosen = [](const metadata::Part* part) { return std::ranges::any_of(part->checksums, [](const model::Checksum& sum) { return sum.algorithm != ChecksumAlgorithm::kCrc64Nvme; }); };
+  return upload.checksum_algorithm || std::ranges::any_of(parts, chosen);
+}
+
+// Complete reads no byte, so nothing is opened but SSE-C, whose key must be given for an object made with checksums; those that SDKs put on
+// parts by themselves count. Source: CompleteMultipartUpload, S3 API reference (SSECustomerAlgorithm); s3-tests' test_copy_part_enc.
+Answer<ObjectKey> key_to_complete(Context& context, const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
   ObjectKey key;
   if (upload.encryption.empty()) co_return key;
   CO_S3(key.envelope, encryption::decode(upload.encryption));
   if (key.mode() != encryption::Mode::kSseC) co_return key;
   const bool given = context.fields().has("x-amz-server-side-encryption-customer-key");
-  if (!given && !upload.checksum_algorithm) co_return ObjectKey{};
+  if (!given && !has_client_checksums(upload, parts)) co_return ObjectKey{};
   co_return co_await open_upload_key(context, upload);
 }
 
@@ -290,7 +295,7 @@ Answer<Response> complete_multipart_upload(Context& context) {
     co_return complete_response(context, found.completed->etag, found.completed->checksum, static_cast<uint32_t>(named.size()), *found.completed);
   }
   CO_S3(const auto parts, chosen_parts(found, named));
-  CO_S3(const ObjectKey object_key, co_await key_to_complete(context, found.upload));
+  CO_S3(const ObjectKey object_key, co_await key_to_complete(context, found.upload, parts));
   metadata::CompleteUpload request;
   request.upload = found.upload.id;
   request.key = context.request.key;

@@ -2,7 +2,7 @@
 #   --bin BUILD      build folder (build/release)
 #   --port N         first port (18000)
 #   --degraded       one storage node is killed before the run
-#   --gateways N     N gateways behind a round-robin proxy (nginx)
+#   --gateways N     N gateways behind a proxy that gives each request to the next one (haproxy)
 #   --https          over TLS
 # Afterwards SUITE_ENDPOINT, SUITE_HOST, SUITE_PORT, SUITE_TLS (true or false), SUITE_WORK (a folder); what was not an option is in
 # the array rest. The cluster ends with the script.
@@ -27,7 +27,7 @@ SUITE_ALT_KEY=ALTALTALTALTALTALTAL SUITE_ALT_SECRET=alt-secret-alt-secret
 SUITE_MAIN_ID= SUITE_ALT_ID=
 
 end_suite() {
-  [ -f "$SUITE_WORK/nginx.pid" ] && kill "$(cat "$SUITE_WORK/nginx.pid")" 2> /dev/null
+  [ -f "$SUITE_WORK/proxy.pid" ] && kill "$(cat "$SUITE_WORK/proxy.pid")" 2> /dev/null
   "$root/deploy/local/down.sh" --bin "$bin" --data "$SUITE_WORK/cluster" --wipe > /dev/null 2>&1
   [ -n "${SUITE_KEEP:-}" ] || rm -rf "$SUITE_WORK"
 }
@@ -46,35 +46,32 @@ make_certificate() {
     -keyout "$SUITE_WORK/tls.key" -out "$SUITE_WORK/tls.crt" 2> /dev/null
 }
 
+# It hands on what clients send as it is, Expect: 100-continue too.
 start_proxy() {
-  local scheme=http listen=$((port + 50)) tls="" i servers=""
+  local listen=$((port + 50)) client_tls="" gateway_tls="" i
   if $SUITE_TLS; then
-    scheme=https tls="ssl_certificate $SUITE_WORK/tls.crt; ssl_certificate_key $SUITE_WORK/tls.key;"
+    cat "$SUITE_WORK/tls.crt" "$SUITE_WORK/tls.key" > "$SUITE_WORK/tls.pem"
+    client_tls="ssl crt $SUITE_WORK/tls.pem alpn http/1.1" gateway_tls="ssl verify none"
   fi
-  for ((i = 0; i < gateways; i++)); do servers+="server 127.0.0.1:$((port + i)); "; done
-  cat > "$SUITE_WORK/nginx.conf" <<CONF
-worker_processes 1;
-pid $SUITE_WORK/nginx.pid;
-error_log $SUITE_WORK/nginx.log;
-events { worker_connections 4096; }
-http {
-  access_log off;
-  client_body_temp_path $SUITE_WORK/body; proxy_temp_path $SUITE_WORK/proxy;
-  fastcgi_temp_path $SUITE_WORK/f; uwsgi_temp_path $SUITE_WORK/u; scgi_temp_path $SUITE_WORK/s;
-  upstream gateways { $servers }
-  server {
-    listen 127.0.0.1:$listen$($SUITE_TLS && echo " ssl"); $tls
-    client_max_body_size 0; ignore_invalid_headers off; underscores_in_headers on; merge_slashes off;
-    large_client_header_buffers 8 64k;
-    location / {
-      proxy_pass $scheme://gateways; proxy_http_version 1.1; proxy_set_header Host \$http_host; proxy_set_header Connection "";
-      proxy_request_buffering off; proxy_buffering off; proxy_read_timeout 300s; proxy_next_upstream off; proxy_ssl_verify off;
-      proxy_pass_header Server; proxy_pass_header Date;
-    }
-  }
-}
+  cat > "$SUITE_WORK/proxy.cfg" <<CONF
+global
+  maxconn 4096
+  tune.bufsize 65536
+defaults
+  mode http
+  option http-no-delay
+  timeout connect 5s
+  timeout client 300s
+  timeout server 300s
+frontend s3
+  bind 127.0.0.1:$listen $client_tls
+  option accept-invalid-http-request
+  default_backend gateways
+backend gateways
+  balance roundrobin
 CONF
-  nginx -c "$SUITE_WORK/nginx.conf" || return 1
+  for ((i = 0; i < gateways; i++)); do echo "  server gateway-$i 127.0.0.1:$((port + i)) $gateway_tls" >> "$SUITE_WORK/proxy.cfg"; done
+  haproxy -D -f "$SUITE_WORK/proxy.cfg" -p "$SUITE_WORK/proxy.pid" || return 1
   SUITE_PORT=$listen
 }
 
