@@ -148,6 +148,8 @@ async::Task<bool> Connection::end_request() {
     if (!written) co_return false;
   }
   if (body_unread()) {
+    // Who waits for 100 does not send it.
+    if (!continue_wanted_) co_await drain_body();
     co_await drain();
     co_return false;
   }
@@ -161,11 +163,24 @@ async::Task<bool> Connection::end_request() {
   co_return keep_alive_ && !stopping_.load();
 }
 
+// The rest of a body whose answer is on its way, up to bounds: many clients, and proxies, send all of it before they read, and lose the
+// answer when the sending ends in a reset.
+async::Task<void> Connection::drain_body() {
+  const Deadline until = deadline_in(options_.drain_timeout);
+  uint64_t left = options_.drain_bytes_max;
+  while (body_unread() && left > 0 && std::chrono::steady_clock::now() < until) {
+    wait(Waiting::kDraining);
+    const auto run = head_.chunked ? co_await read_chunked_body() : co_await read_sized_body();
+    if (!run) break;
+    left -= std::min<uint64_t>(left, run->size());
+  }
+}
+
 // A close with unread bytes would reset the connection and lose the answer on its way.
 async::Task<void> Connection::drain() {
   stream_->shutdown_send();
   wait(Waiting::kDraining);
-  uint64_t left = options_.drain_bytes_max;
+  uint64_t left = 1 << 20;
   while (left > 0) {
     begin_ = end_ = 0;
     const auto read = co_await fill(kBufferStart);

@@ -49,6 +49,7 @@ class Connection final : public Exchange {
   async::Task<void> refuse(int status, std::string reason);
   void begin_request();
   async::Task<bool> end_request();
+  async::Task<void> drain_body();
   async::Task<void> drain();
   async::Task<Result<void>> send_continue();
   async::Task<Result<ByteView>> read_sized_body();

@@ -78,7 +78,8 @@ struct ServerOptions {
   size_t connections_max = 10'000;        // Above it new ones are closed at once after a 503.
   size_t head_bytes_max = 32 * 1024;
   size_t fields_max = 200;
-  uint64_t drain_bytes_max = 1 << 20;
+  uint64_t drain_bytes_max = 64 << 20;    // Of a body that a handler left unread, so that its sender sees the answer;
+  Duration drain_timeout = std::chrono::seconds(30);   // and no longer than this, nor 5 s without a byte.
   Duration idle_timeout = std::chrono::seconds(60);   // Between requests.
   Duration head_timeout = std::chrono::seconds(30);   // First byte to end of head.
   Duration body_timeout = std::chrono::seconds(60);   // Without a byte moving, either direction.

@@ -66,6 +66,9 @@ defaults
 frontend s3
   bind 127.0.0.1:$listen $client_tls
   option accept-invalid-http-request
+  # Who waited for 100 and was refused takes the end of the connection for granted, as the gateway ends its own.
+  http-request set-var(txn.waits) bool(true) if { req.hdr(Expect) -m found }
+  http-after-response set-header Connection close if { var(txn.waits) -m bool } { status 400:599 }
   default_backend gateways
 backend gateways
   balance roundrobin

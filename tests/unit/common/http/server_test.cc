@@ -152,6 +152,31 @@ TEST_F(ServerTest, AnUnreadBodyIsNeverReadAsARequest) {
   EXPECT_EQ(requests_, 2);
 }
 
+TEST_F(ServerTest, WhoSendsAllOfALongBodyStillSeesTheAnswer) {
+  start();
+  const std::string body(16 << 20, 'b');
+  for (const bool chunked : {false, true}) {
+    auto socket = client();
+    const std::string framing = chunked ? "Transfer-Encoding: chunked\r\n\r\n1000000\r\n" : "Content-Length: 16777216\r\n\r\n";
+    EXPECT_TRUE(socket.send("PUT /early HTTP/1.1\r\nHost: h\r\n" + framing));
+    EXPECT_TRUE(socket.send(body + (chunked ? "\r\n0\r\n\r\n" : "")));
+    EXPECT_EQ(status_of(socket.read_response()), "HTTP/1.1 403");
+    EXPECT_TRUE(socket.ended());
+  }
+}
+
+TEST_F(ServerTest, NoMoreOfABodyIsDrainedThanAllowed) {
+  ServerOptions options;
+  options.drain_bytes_max = 1 << 20;
+  start(options);
+  auto socket = client();
+  socket.send("PUT /early HTTP/1.1\r\nHost: h\r\nContent-Length: 1073741824\r\n\r\n");
+  const std::string piece(1 << 20, 'b');
+  int sent = 0;
+  while (sent < 1024 && socket.send(piece)) ++sent;
+  EXPECT_LT(sent, 1024);
+}
+
 TEST_F(ServerTest, RefusedHeadsEndTheConnectionBeforeAHandlerSeesThem) {
   ServerOptions options;
   options.head_bytes_max = 4096;
