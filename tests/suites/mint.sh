@@ -52,7 +52,7 @@ run_client() {
       aws configure set aws_access_key_id "$ACCESS_KEY" && aws configure set aws_secret_access_key "$SECRET_KEY" && aws configure set default.region us-east-1
       each_alone "$checkout/run/core/awscli/test.sh" && bash script.sh "$SUITE_ENDPOINT" ;;
     s3cmd) each_alone "$checkout/run/core/s3cmd/test.sh" && bash script.sh ;;
-    mc) ln -s "$tools/mc/mc" mc && each_alone "$tools/mc/functional-tests.sh" && object_name=mc-test-object bash script.sh ;;
+    mc) ln -s "$tools/mc/mc" mc && each_alone "$tools/mc/functional-tests.sh" && object_name=with-attributes bash script.sh ;;
     minio-go) MINT_DATA_DIR='' "$tools/minio-go/minio-go" ;;   # Its checksums are of the data that it makes itself.
   esac > "$SUITE_WORK/$1.json" 2> "$SUITE_WORK/$1.errors"
 }
@@ -89,9 +89,11 @@ for client in ${clients//,/ }; do
   run_client "$client"
   # Not every line is JSON: messages are printed into it as they are.
   count() { grep -cE "\"status\": ?\"$1\"" "$SUITE_WORK/$client.json"; }
+  # One test may fail in several of its steps.
   grep -E '"status": ?"FAIL"' "$SUITE_WORK/$client.json" | sed 's/^/FAILED /' | cut -c1-400
+  tests=$(grep -E '"status": ?"FAIL"' "$SUITE_WORK/$client.json" | grep -oE '"minio-go: test[A-Za-z0-9]+|"function": "[a-z_0-9]+"' | sort -u | wc -l)
   echo "mint $client$($degraded && echo ", one node killed")$([ "$gateways" -gt 1 ] && echo ", $gateways gateways")$($SUITE_TLS && echo ", HTTPS"):" \
-    "$(count PASS) passed, $(count FAIL) failed, $(count NA) skipped"
+    "$(count PASS) passed, $(count FAIL) failed (of $tests tests), $(count NA) skipped"
   [ -n "${SUITE_LOG:-}" ] && cat "$SUITE_WORK/$client.json" "$SUITE_WORK/$client.errors" > "$SUITE_LOG.$client"
   [ "$(count PASS)" -gt 0 ] && [ "$(count FAIL)" -eq 0 ] || status=1
 done
