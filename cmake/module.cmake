@@ -25,6 +25,13 @@ function(rondel_module name)
   add_library(rondel::${name} ALIAS rondel_${name})
 endfunction()
 
+# Servers take and give back buffers of every size on many threads. Sanitizers and coverage bring an allocator of their own or need none.
+add_library(rondel_allocator INTERFACE)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_link_libraries(rondel_allocator INTERFACE PkgConfig::JEMALLOC)
+endif()
+add_library(rondel::allocator ALIAS rondel_allocator)
+
 function(rondel_program name output)
   cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)

@@ -9,7 +9,7 @@ packages=(
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libboost-system1.81-dev
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
   libpq-dev libpqxx-dev librocksdb-dev libgflags-dev libsnappy-dev liblz4-dev libbz2-dev libzstd-dev zlib1g-dev
-  libxxhash-dev libisal-dev libssl-dev openssl prometheus-cpp-dev libspdlog-dev libfmt-dev libpugixml-dev
+  libxxhash-dev libisal-dev libjemalloc-dev libssl-dev openssl prometheus-cpp-dev libspdlog-dev libfmt-dev libpugixml-dev
   libyaml-cpp-dev libcli11-dev libgtest-dev libgmock-dev libbenchmark-dev postgresql-15 curl
 )
 

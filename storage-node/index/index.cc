@@ -19,6 +19,7 @@ namespace {
 constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
 constexpr size_t kEntryBytes = 113;
 constexpr int kCacheShardBits = 2;
+constexpr double kMemtableFilterRatio = 0.03;
 constexpr auto kFlushPatience = std::chrono::seconds(60);
 
 class Writer {
@@ -382,6 +383,8 @@ rocksdb::ColumnFamilyOptions blobs_family(const IndexOptions& options, const std
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   auto family = family_options(options, table);
   family.compaction_style = rocksdb::kCompactionStyleUniversal;
+  family.memtable_prefix_bloom_size_ratio = kMemtableFilterRatio;
+  family.memtable_whole_key_filtering = true;
   return family;
 }
 
