@@ -57,6 +57,44 @@ const Shape kShapes[] = {
     {"statement_with_variables", [] {
        return filled(kBegin, "]}", [](int i) { return statement(R"("Resource":"arn:aws:s3:::box/${aws:PrincipalAccount}/)" + std::to_string(i) + R"(/*")"); });
      }},
+    {"statement_with_matching_variables", [] {
+       return filled(kBegin, "]}", [](int i) { return statement(R"("Resource":"arn:aws:s3:::box/some/*/of/${aws:PrincipalAccount}/)" + std::to_string(i) + R"(/*")"); });
+     }},
+    {"statement_with_a_match_of_variables", [] {
+       return filled(kBegin, "]}", [](int i) { return statement(R"("Resource":"arn:aws:s3:::box/*/of/${aws:username, 'usual'}/)" + std::to_string(i) + R"(/*")"); });
+     }},
+    {"statement_an_arn", [] {
+       return filled(kBegin, "]}", [](int i) { return statement(kObjects + R"(,"Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::)" + number(i) + R"(:*"}})"); });
+     }},
+    {"statement_a_date", [] {
+       return filled(kBegin, "]}", [](int i) {
+         return statement(kObjects + R"(,"Condition":{"DateLessThan":{"aws:CurrentTime":"19)" + std::to_string(71 + i % 29) + R"(-01-01T00:00:00Z"}})");
+       });
+     }},
+    {"statement_a_tag", [] {
+       return filled(kBegin, "]}", [](int i) {
+         return statement(kObjects + R"(,"Condition":{"StringEquals":{"s3:ExistingObjectTag/class-)" + std::to_string(i) + R"(":"open"}})");
+       });
+     }},
+    {"statement_of_four_conditions", [] {
+       return filled(kBegin, "]}", [](int i) {
+         return R"({"Effect":"Deny","Principal":"*","Action":"s3:*",)" + kObjects + R"(,"Condition":{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"},)" +
+                R"("StringNotEquals":{"aws:PrincipalAccount":")" + number(i) + R"("},"Bool":{"aws:SecureTransport":"false"},)" +
+                R"("StringLike":{"aws:UserAgent":"*agent-)" + std::to_string(i) + R"(*"}}})";
+       });
+     }},
+    {"list_of_suffixes", [] {
+       return filled(kStatement + "\"Resource\":[", "]}]}", [](int i) { return "\"arn:aws:s3:::box/*." + std::to_string(i) + "\""; });
+     }},
+    {"list_of_user_agents", [] {
+       return filled(kStatement + kObjects + R"(,"Condition":{"StringLike":{"aws:UserAgent":[)", "]}}}]}", [](int i) { return "\"*agent-" + std::to_string(i) + "*\""; });
+     }},
+    {"list_of_arns", [] {
+       return filled(kStatement + kObjects + R"(,"Condition":{"ArnLike":{"aws:PrincipalArn":[)", "]}}}]}", [](int i) { return "\"arn:aws:iam::" + number(i) + ":*\""; });
+     }},
+    {"list_with_variables", [] {
+       return filled(kStatement + "\"Resource\":[", "]}]}", [](int i) { return "\"arn:aws:s3:::box/${aws:PrincipalAccount}/" + std::to_string(i) + "/*\""; });
+     }},
     {"list_of_resources", [] {
        return filled(kStatement + "\"Resource\":[", "]}]}", [](int i) { return "\"arn:aws:s3:::box/" + std::to_string(i) + "/*\""; });
      }},
@@ -95,10 +133,12 @@ struct Subject {
     facts.query = &query;
     facts.connection = &connection;
     facts.identity = &identity;
+    facts.now = now;
     facts.region = "us-east-1";
     facts.bucket_owner_account = bucket.owner_account;
     const RequestConditions request(std::move(facts));
-    const Question question{bucket, caller, Action::kGetObject, "some/key/of/usual/length.bin"};
+    Question question{bucket, caller, Action::kGetObject, "some/key/of/usual/length.bin"};
+    question.policy = settled_effect(question, request);
     return decide(question, request) != Verdict::kDeny && decide_object(question, request, {"111111111111", {}});
   }
 
@@ -107,6 +147,7 @@ struct Subject {
   Identity identity;
   http::Fields fields;
   std::vector<std::pair<std::string, std::string>> query;
+  SystemTime now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   http::ConnectionInfo connection{.peer_address = "192.0.2.7"};
 };
 

@@ -10,6 +10,7 @@ bool is_policy_action(Action action) {
 bool is_bucket_owner(const Question& question) { return !question.caller.anonymous && question.caller.account_id == question.bucket.owner_account; }
 
 Effect policy_effect(const Question& question, const ConditionSource& request) {
+  if (question.policy) return *question.policy;
   if (question.bucket.policy_unreadable) return Effect::kDeny;
   if (!question.bucket.policy) return Effect::kNone;
   std::string resource = question.bucket.bucket;
@@ -76,6 +77,11 @@ class ListingOfKey final : public ConditionSource {
 };
 
 }  // namespace
+
+std::optional<Effect> settled_effect(const Question& question, const ConditionSource& request) {
+  if (asks_object_tags(question) || waits_for_body(question)) return std::nullopt;
+  return policy_effect(question, request);
+}
 
 bool may_wait(Action action) {
   const Target target = row(action).target;

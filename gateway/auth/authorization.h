@@ -5,6 +5,7 @@
 // Source: "How Amazon S3 authorizes a request", S3 user guide; "Policy evaluation logic", IAM user guide.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "gateway/auth/bucket_access.h"
@@ -29,7 +30,12 @@ struct Question {
   const Caller& caller;
   Action action;
   std::string_view key;        // Empty for actions on buckets.
+  // What settled_effect() said: the policy is not evaluated again.
+  std::optional<Effect> policy = {};
 };
+
+// What the policy says, where neither object nor body can change it: the same before and after they are known.
+std::optional<Effect> settled_effect(const Question& question, const ConditionSource& request);
 
 // Actions about which decide() may answer kObjectDecides.
 bool may_wait(Action action);

@@ -1,10 +1,7 @@
 #include "gateway/auth/condition.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
-#include "common/base/clock.h"
 #include "common/base/encoding.h"
 #include "common/http/message.h"
 #include "gateway/auth/policy_time.h"
@@ -12,54 +9,23 @@
 namespace rondel::auth {
 namespace {
 
-std::optional<double> parse_number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
-}
-
+// Whether `value` stands in this relation to any of these; the outermost decides for all.
 template <class T>
-bool related(Relation relation, const T& value, const T& operand) {
+bool related(Relation relation, const T& value, const std::vector<T>& sorted) {
   switch (relation) {
-    case Relation::kEqual: return value == operand;
-    case Relation::kLess: return value < operand;
-    case Relation::kLessEqual: return value <= operand;
-    case Relation::kGreater: return value > operand;
-    case Relation::kGreaterEqual: return value >= operand;
+    case Relation::kEqual: return std::ranges::binary_search(sorted, value);
+    case Relation::kLess: return value < sorted.back();
+    case Relation::kLessEqual: return value <= sorted.back();
+    case Relation::kGreater: return value > sorted.front();
+    case Relation::kGreaterEqual: return value >= sorted.front();
   }
   return false;
 }
 
-// arn:partition:service:region:account:resource, the last with its colons.
-std::vector<std::string_view> arn_parts(std::string_view text) {
-  std::vector<std::string_view> parts;
-  while (parts.size() < 5) {
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos) break;
-    parts.push_back(text.substr(0, colon));
-    text.remove_prefix(colon + 1);
-  }
-  parts.push_back(text);
-  return parts;
+std::optional<bool> parse_truth(std::string_view text) {
+  if (http::iequals(text, "true")) return true;
+  return http::iequals(text, "false") ? std::optional(false) : std::nullopt;
 }
-
-std::optional<std::vector<Wildcard>> arn_pattern(std::string_view text) {
-  const auto parts = arn_parts(text);
-  std::vector<Wildcard> pattern;
-  if (parts.size() != 6 && text != "*") return std::nullopt;
-  for (const std::string_view part : parts) pattern.emplace_back(part);
-  return pattern;
-}
-
-bool arn_matches(const std::vector<Wildcard>& pattern, std::string_view value) {
-  if (pattern.size() == 1) return true;
-  const auto parts = arn_parts(value);
-  if (parts.size() != pattern.size()) return false;
-  return std::ranges::equal(pattern, parts, [](const Wildcard& wanted, std::string_view part) { return wanted.matches(part); });
-}
-
-bool is_truth(std::string_view text) { return http::iequals(text, "true") || http::iequals(text, "false"); }
 
 // Kinds whose keys an operator can be asked of; string operators go with every kind, as their values are text.
 bool fits(Comparison comparison, ValueKind kind) {
@@ -74,148 +40,109 @@ bool fits(Comparison comparison, ValueKind kind) {
 }  // namespace
 
 std::expected<Condition, std::string> Condition::compile(std::string_view operator_name, std::string_view key,
-                                                         const std::vector<std::string>& values, bool with_variables) {
+                                                         const std::vector<std::string>& values, bool with_variables, KeyTable& keys) {
   Condition condition;
   const auto op = parse_operator(operator_name);
   if (!op) return std::unexpected("Invalid Condition type : " + std::string(operator_name));
   condition.operator_ = *op;
-  auto name = parse_key(key);
+  condition.texts_ = TextSet(op->ignore_case);
+  const auto name = parse_key(key);
   if (!name) return std::unexpected(std::string("Policy has an invalid condition key"));
-  condition.key_ = *std::move(name);
-  if (!fits(op->comparison, kind_of(condition.key_.key))) {
+  condition.key_ = name->key;
+  condition.key_number_ = keys.number_of(*name);
+  if (!fits(op->comparison, kind_of(name->key))) {
     return std::unexpected("Condition operator " + std::string(operator_name) + " does not apply to condition key " + std::string(key));
   }
   if (values.empty()) return std::unexpected(std::string("Condition values are empty"));
   for (const std::string& value : values) {
-    auto operand = condition.operand(value, with_variables);
-    if (!operand) return std::unexpected(std::move(operand).error());
-    condition.operands_.push_back(*std::move(operand));
+    if (auto added = condition.add(value, with_variables, keys); !added) return std::unexpected(std::move(added).error());
   }
-  condition.index();
+  condition.seal();
   return condition;
 }
 
-// Lists of hundreds of values are searched, not compared one by one.
-void Condition::index() {
-  for (uint32_t i = 0; i < operands_.size(); ++i) {
-    const PolicyText& text = operands_[i].text;
-    const bool literal = operator_.comparison == Comparison::kString && !operator_.ignore_case && !text.has_variables() && text.pattern().is_literal();
-    if (literal) {
-      literals_.push_back(text.pattern().text());
-    } else {
-      others_.push_back(i);
-    }
-  }
-  std::ranges::sort(literals_);
-}
-
-Condition::Presented Condition::present(const std::string& value) const {
-  Presented out{value};
-  switch (operator_.comparison) {
-    case Comparison::kNumeric: out.number = parse_number(value); break;
-    case Comparison::kDate:
-      if (const auto time = parse_policy_time(value)) out.time_us = time->time_since_epoch().count();
-      break;
-    case Comparison::kIp: out.address = parse_ip(value); break;
-    case Comparison::kBinary:
-      if (auto bytes = from_base64(value)) out.bytes = *std::move(bytes);
-      break;
-    default: break;
-  }
-  return out;
-}
-
-std::expected<Condition::Operand, std::string> Condition::operand(const std::string& value, bool with_variables) const {
+std::expected<void, std::string> Condition::add(const std::string& value, bool with_variables, KeyTable& keys) {
   const auto invalid = [&](std::string_view what) { return std::unexpected("Invalid " + std::string(what) + " value : " + value); };
   // Variables stand in strings and ARNs alone.
   const bool textual = operator_.comparison == Comparison::kString || operator_.comparison == Comparison::kArn;
-  auto text = PolicyText::parse(value, with_variables && textual, operator_.wildcards);
+  auto text = PolicyText::parse(value, with_variables && textual, operator_.wildcards, keys);
   if (!text) return std::unexpected(std::string("Policy has an invalid policy variable"));
-  Operand out;
-  out.text = *std::move(text);
+  fixed_ = fixed_ && !text->has_variables() && value.find_first_of("*?") == std::string::npos;
   switch (operator_.comparison) {
-    case Comparison::kString: break;
+    case Comparison::kString: texts_.add(*std::move(text)); break;
+    case Comparison::kArn:
+      if (!arns_.add(value, *std::move(text))) return invalid("ARN");
+      break;
     case Comparison::kNumeric: {
-      const auto number = parse_number(value);
+      const auto number = parse_policy_number(value);
       if (!number) return invalid("numeric");
-      out.number = *number;
+      numbers_.push_back(*number);
       break;
     }
     case Comparison::kDate: {
       const auto time = parse_policy_time(value);
       if (!time) return invalid("date");
-      out.time_us = time->time_since_epoch().count();
+      times_us_.push_back(time->time_since_epoch().count());
       break;
     }
     case Comparison::kBool:
-    case Comparison::kNull:
-      if (!is_truth(value)) return invalid("boolean");
+    case Comparison::kNull: {
+      const auto truth = parse_truth(value);
+      if (!truth) return invalid("boolean");
+      truths_[*truth] = true;
       break;
+    }
     case Comparison::kBinary: {
       auto bytes = from_base64(value);
       if (!bytes) return invalid("binary");
-      out.bytes = *std::move(bytes);
+      bytes_.push_back(*std::move(bytes));
       break;
     }
     case Comparison::kIp: {
       const auto range = parse_ip_range(value);
       if (!range) return invalid("IP address");
-      out.range = *range;
-      break;
-    }
-    case Comparison::kArn: {
-      if (out.text.has_variables()) break;
-      auto pattern = arn_pattern(value);
-      if (!pattern) return invalid("ARN");
-      out.arn = *std::move(pattern);
+      broad_ = broad_ || range->is_broad();
+      ranges_.add(*range);
       break;
     }
   }
-  return out;
+  return {};
 }
 
-bool Condition::matches_text(const Operand& operand, const std::string& value, const ConditionSource& request) const {
-  std::optional<Wildcard> expanded;
-  const Wildcard* pattern = &operand.text.pattern();
-  if (operand.text.has_variables()) {
-    expanded = operand.text.expand(request);
-    if (!expanded) return false;
-    pattern = &*expanded;
-  }
-  return operator_.ignore_case ? pattern->matches_ignoring_case(value) : pattern->matches(value);
+void Condition::seal() {
+  texts_.seal();
+  arns_.seal();
+  ranges_.seal();
+  std::ranges::sort(numbers_);
+  std::ranges::sort(times_us_);
+  std::ranges::sort(bytes_);
 }
 
-bool Condition::matches(const Operand& operand, const Presented& value, const ConditionSource& request) const {
+bool Condition::matches(const RequestValue& value, const RequestValues& request) const {
   switch (operator_.comparison) {
-    case Comparison::kString: return matches_text(operand, value.text, request);
-    case Comparison::kNumeric: return value.number && related(operator_.relation, *value.number, operand.number);
-    case Comparison::kDate: return value.time_us && related(operator_.relation, *value.time_us, operand.time_us);
-    case Comparison::kBool: return http::iequals(value.text, operand.text.source());
-    case Comparison::kBinary: return value.bytes && *value.bytes == operand.bytes;
-    case Comparison::kIp: return value.address && operand.range.contains(*value.address);
-    // The parts of an ARN with variables are not known before: compared as one text.
-    case Comparison::kArn: return operand.text.has_variables() ? matches_text(operand, value.text, request) : arn_matches(operand.arn, value.text);
+    case Comparison::kString: return texts_.matches(value.text(), request);
+    case Comparison::kArn: return arns_.matches(value.text(), request);
+    case Comparison::kNumeric: return value.number() && related(operator_.relation, *value.number(), numbers_);
+    case Comparison::kDate: return value.time_us() && related(operator_.relation, *value.time_us(), times_us_);
+    case Comparison::kBool: {
+      const auto truth = parse_truth(value.text());
+      return truth && truths_[*truth];
+    }
+    case Comparison::kBinary: return value.bytes() && std::ranges::binary_search(bytes_, *value.bytes());
+    case Comparison::kIp: return value.address() && ranges_.contains(*value.address());
     case Comparison::kNull: return false;
   }
   return false;
 }
 
-bool Condition::matches_any(const std::string& value, const ConditionSource& request) const {
-  if (std::ranges::binary_search(literals_, value)) return true;
-  if (others_.empty()) return false;
-  const Presented presented = present(value);
-  return std::ranges::any_of(others_, [&](uint32_t i) { return matches(operands_[i], presented, request); });
-}
-
-bool Condition::holds(const std::vector<std::string>& present, const ConditionSource& request) const {
-  if (operator_.comparison == Comparison::kNull) {
-    return std::ranges::any_of(operands_, [&](const Operand& operand) { return http::iequals(operand.text.source(), "true") == present.empty(); });
-  }
+bool Condition::holds(const RequestValues& request) const {
+  const std::vector<RequestValue>& present = request.of(key_number_);
+  if (operator_.comparison == Comparison::kNull) return truths_[present.empty()];
   if (present.empty()) {
     if (operator_.quantifier == Quantifier::kAllValues || operator_.if_exists) return true;
     return operator_.quantifier == Quantifier::kNone && operator_.negated;
   }
-  const auto satisfied = [&](const std::string& value) { return matches_any(value, request) != operator_.negated; };
+  const auto satisfied = [&](const RequestValue& value) { return matches(value, request) != operator_.negated; };
   switch (operator_.quantifier) {
     case Quantifier::kAllValues: return std::ranges::all_of(present, satisfied);
     case Quantifier::kAnyValue: return std::ranges::any_of(present, satisfied);
@@ -227,10 +154,8 @@ bool Condition::holds(const std::vector<std::string>& present, const ConditionSo
 
 bool Condition::narrows_access() const {
   if (operator_.negated || operator_.if_exists || operator_.quantifier == Quantifier::kAllValues) return false;
-  const auto fixed = [](const Operand& operand) { return !operand.text.has_variables() && operand.text.source().find_first_of("*?") == std::string::npos; };
-  switch (key_.key) {
-    case ConditionKey::kSourceIp:
-      return operator_.comparison == Comparison::kIp && std::ranges::none_of(operands_, [](const Operand& operand) { return operand.range.is_broad(); });
+  switch (key_) {
+    case ConditionKey::kSourceIp: return operator_.comparison == Comparison::kIp && !broad_;
     case ConditionKey::kSourceArn:
     case ConditionKey::kSourceVpc:
     case ConditionKey::kSourceVpce:
@@ -242,13 +167,11 @@ bool Condition::narrows_access() const {
     case ConditionKey::kPrincipalOrgID:
     case ConditionKey::kDataAccessPointArn:
     case ConditionKey::kDataAccessPointAccount:
-      return (operator_.comparison == Comparison::kString || operator_.comparison == Comparison::kArn) && std::ranges::all_of(operands_, fixed);
+      return (operator_.comparison == Comparison::kString || operator_.comparison == Comparison::kArn) && fixed_;
     default: return false;
   }
 }
 
-bool Condition::uses(ConditionKey key) const {
-  return key_.key == key || std::ranges::any_of(operands_, [key](const Operand& operand) { return operand.text.uses(key); });
-}
+bool Condition::uses(ConditionKey key) const { return key_ == key || texts_.uses(key) || arns_.uses(key); }
 
 }  // namespace rondel::auth

@@ -2,14 +2,15 @@
 // Source: "IAM JSON policy elements: Condition operators", "... with multiple context keys or values", IAM user guide.
 #pragma once
 
+#include <array>
 #include <expected>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "gateway/auth/arn_set.h"
 #include "gateway/auth/ip_range.h"
-#include "gateway/auth/policy_text.h"
+#include "gateway/auth/text_set.h"
 
 namespace rondel::auth {
 
@@ -32,51 +33,34 @@ std::optional<ConditionOperator> parse_operator(std::string_view text);
 
 class Condition {
  public:
-  // The error is a reason for MalformedPolicy.
+  // The error is a reason for MalformedPolicy. Keys that it asks are numbered in `keys`.
   static std::expected<Condition, std::string> compile(std::string_view operator_name, std::string_view key,
-                                                       const std::vector<std::string>& values, bool with_variables);
+                                                       const std::vector<std::string>& values, bool with_variables, KeyTable& keys);
 
-  // `present`: what the request has of key(). `request`: for variables in the values.
-  bool holds(const std::vector<std::string>& present, const ConditionSource& request) const;
+  bool holds(const RequestValues& request) const;
 
-  const KeyName& key() const { return key_; }
-  const ConditionOperator& op() const { return operator_; }
   // Holds only for few: what it demands is fixed and named. Source: "The meaning of public", S3 user guide.
   bool narrows_access() const;
   bool uses(ConditionKey key) const;
 
  private:
-  struct Operand {
-    PolicyText text;
-    double number = 0;
-    int64_t time_us = 0;
-    IpRange range;
-    std::string bytes;
-    std::vector<Wildcard> arn;    // Its six parts.
-  };
-
-  // A value of the request, read once for however many operands it is compared with.
-  struct Presented {
-    const std::string& text;
-    std::optional<double> number = {};
-    std::optional<int64_t> time_us = {};
-    std::optional<IpAddress> address = {};
-    std::optional<std::string> bytes = {};
-  };
-
-  std::expected<Operand, std::string> operand(const std::string& value, bool with_variables) const;
-  void index();
-  Presented present(const std::string& value) const;
-  bool matches_any(const std::string& value, const ConditionSource& request) const;
-  bool matches(const Operand& operand, const Presented& value, const ConditionSource& request) const;
-  bool matches_text(const Operand& operand, const std::string& value, const ConditionSource& request) const;
+  std::expected<void, std::string> add(const std::string& value, bool with_variables, KeyTable& keys);
+  void seal();
+  bool matches(const RequestValue& value, const RequestValues& request) const;
 
   ConditionOperator operator_;
-  KeyName key_;
-  std::vector<Operand> operands_;
-  // Operands that are one text each, sorted, and the numbers of the others.
-  std::vector<std::string> literals_;
-  std::vector<uint32_t> others_;
+  ConditionKey key_ = ConditionKey::kPrefix;
+  uint16_t key_number_ = 0;
+  // Of the operator's kind; all sorted.
+  TextSet texts_;
+  ArnSet arns_;
+  IpRangeSet ranges_;
+  std::vector<double> numbers_;
+  std::vector<int64_t> times_us_;
+  std::vector<std::string> bytes_;
+  std::array<bool, 2> truths_{};      // It may be false; true.
+  bool fixed_ = true;                 // No value has wildcards or variables.
+  bool broad_ = false;                // A range is.
 };
 
 }  // namespace rondel::auth

@@ -4,10 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <span>
 #include <string>
-
-#include "common/base/bytes.h"
 
 namespace rondel::auth {
 namespace {
@@ -31,13 +28,6 @@ std::optional<IpAddress> parse_ip(std::string_view text) {
   return address;
 }
 
-bool IpRange::contains(const IpAddress& address) const {
-  const auto half = [](const IpAddress& of, size_t at) { return load_be<uint64_t>(std::as_bytes(std::span(of)).data() + at); };
-  // The leading `bits` of 64; a shift by 64 is undefined.
-  const auto mask = [](int bits) { return bits <= 0 ? 0 : bits >= 64 ? ~uint64_t{0} : ~uint64_t{0} << (64 - bits); };
-  return ((half(base, 0) ^ half(address, 0)) & mask(prefix)) == 0 && ((half(base, 8) ^ half(address, 8)) & mask(prefix - 64)) == 0;
-}
-
 bool IpRange::is_broad() const {
   // No private range is broader than that.
   return is_v4(base) ? prefix < kMappedBits + 8 : prefix < 32;
@@ -56,6 +46,35 @@ std::optional<IpRange> parse_ip_range(std::string_view text) {
   if (error != std::errc() || end != bits.data() + bits.size() || prefix < 0 || prefix > (v4 ? 32 : 128)) return std::nullopt;
   range.prefix = v4 ? prefix + kMappedBits : prefix;
   return range;
+}
+
+void IpRangeSet::add(const IpRange& range) {
+  Interval interval{range.base, range.base};
+  for (int byte = 0; byte < 16; ++byte) {
+    const int fixed = std::clamp(range.prefix - 8 * byte, 0, 8);   // Bits of this byte.
+    const auto free = static_cast<uint8_t>(0xff >> fixed);
+    interval.first[static_cast<size_t>(byte)] &= static_cast<uint8_t>(~free);
+    interval.last[static_cast<size_t>(byte)] |= free;
+  }
+  intervals_.push_back(interval);
+}
+
+void IpRangeSet::seal() {
+  std::ranges::sort(intervals_, {}, &Interval::first);
+  std::vector<Interval> joined;
+  for (const Interval& interval : intervals_) {
+    if (joined.empty() || interval.first > joined.back().last) {
+      joined.push_back(interval);
+    } else {
+      joined.back().last = std::max(joined.back().last, interval.last);
+    }
+  }
+  intervals_ = std::move(joined);
+}
+
+bool IpRangeSet::contains(const IpAddress& address) const {
+  const auto above = std::ranges::upper_bound(intervals_, address, {}, &Interval::first);
+  return above != intervals_.begin() && address <= std::prev(above)->last;
 }
 
 }  // namespace rondel::auth

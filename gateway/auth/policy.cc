@@ -6,52 +6,19 @@
 
 namespace rondel::auth {
 
-// One request against one policy: values of keys are asked once, resources with variables expanded when reached.
-class Policy::Evaluation {
- public:
-  Evaluation(const Policy& policy, std::string_view resource, const Caller& caller, const ConditionSource& request)
-      : policy_(policy), resource_(resource), caller_(caller), request_(request) {}
-
-  bool matches(const Statement& statement) {
-    return statement.principals.matches(caller_) != statement.not_principal && is_about_resource(statement) && conditions_hold(statement);
-  }
-
- private:
-  bool is_about_resource(const Statement& statement) const {
-    bool unresolved = false;
-    const bool named = std::ranges::any_of(statement.resources, [&](const PolicyText& text) {
-      if (!text.has_variables()) return text.pattern().matches(resource_);
-      const auto pattern = text.expand(request_);
-      unresolved = unresolved || !pattern;
-      return pattern && pattern->matches(resource_);
-    });
-    if (!statement.not_resource) return named;
-    // What a variable without a value leaves out is not known: nothing is allowed by it.
-    return !named && (statement.deny || !unresolved);
-  }
-
-  bool conditions_hold(const Statement& statement) {
-    for (size_t i = 0; i < statement.conditions.size(); ++i) {
-      if (!statement.conditions[i].holds(values(statement.condition_keys[i]), request_)) return false;
-    }
-    return true;
-  }
-
-  const std::vector<std::string>& values(uint16_t key) {
-    if (values_.empty()) values_.resize(policy_.keys_.size());
-    std::optional<std::vector<std::string>>& known = values_[key];
-    if (!known) known = request_.values(policy_.keys_[key]);
-    return *known;
-  }
-
-  const Policy& policy_;
-  const std::string_view resource_;
-  const Caller& caller_;
-  const ConditionSource& request_;
-  std::vector<std::optional<std::vector<std::string>>> values_;
-};
-
 namespace {
+
+bool is_about(const Statement& statement, std::string_view resource, const RequestValues& request) {
+  const bool named = statement.resources.matches(resource, request);
+  if (!statement.not_resource) return named;
+  // What a variable without a value leaves out is not known: nothing is allowed by it.
+  return !named && (statement.deny || statement.resources.resolves(request));
+}
+
+bool matches(const Statement& statement, std::string_view resource, const Caller& caller, const RequestValues& request) {
+  return statement.principals.matches(caller) != statement.not_principal && is_about(statement, resource, request) &&
+         std::ranges::all_of(statement.conditions, [&](const Condition& condition) { return condition.holds(request); });
+}
 
 // Actions whose requests have s3:ExistingObjectTag at all; for others the key is absent, and nothing waits for an object.
 bool knows_object_tags(Action action) {
@@ -68,30 +35,24 @@ bool grants_everybody(const Statement& statement) {
 }  // namespace
 
 std::expected<std::shared_ptr<const Policy>, std::string> Policy::parse(std::string_view json, std::string_view bucket) {
-  auto statements = parse_policy_document(json, bucket);
-  if (!statements) return std::unexpected(std::move(statements).error());
+  auto document = parse_policy_document(json, bucket);
+  if (!document) return std::unexpected(std::move(document).error());
   const auto policy = std::make_shared<Policy>();
-  policy->statements_ = *std::move(statements);
+  policy->statements_ = std::move(document->statements);
+  policy->keys_ = std::move(document->keys);
   policy->index();
   return policy;
 }
 
 void Policy::index() {
-  for (Statement& statement : statements_) {
-    for (const Condition& condition : statement.conditions) {
-      auto known = std::ranges::find(keys_, condition.key());
-      if (known == keys_.end()) known = keys_.insert(keys_.end(), condition.key());
-      statement.condition_keys.push_back(static_cast<uint16_t>(known - keys_.begin()));
-    }
-    public_ = public_ || grants_everybody(statement);
-  }
+  public_ = std::ranges::any_of(statements_, grants_everybody);
   for (const bool deny : {true, false}) {
     for (size_t i = 0; i < statements_.size(); ++i) {
       const Statement& statement = statements_[i];
       if (statement.deny != deny) continue;
       const bool asks_tags =
-          std::ranges::any_of(statement.conditions, [](const Condition& condition) { return condition.uses(ConditionKey::kExistingObjectTag); }) ||
-          std::ranges::any_of(statement.resources, [](const PolicyText& text) { return text.uses(ConditionKey::kExistingObjectTag); });
+          statement.resources.uses(ConditionKey::kExistingObjectTag) ||
+          std::ranges::any_of(statement.conditions, [](const Condition& condition) { return condition.uses(ConditionKey::kExistingObjectTag); });
       for (size_t action = 0; action < kActions; ++action) {
         if (!statement.actions[action]) continue;
         by_action_[action].push_back(static_cast<uint16_t>(i));
@@ -102,10 +63,10 @@ void Policy::index() {
 }
 
 Effect Policy::evaluate(Action action, std::string_view resource, const Caller& caller, const ConditionSource& request) const {
-  Evaluation evaluation(*this, resource, caller, request);
+  const RequestValues values(keys_, request);
   for (const uint16_t number : by_action_[static_cast<size_t>(action)]) {
     const Statement& statement = statements_[number];
-    if (evaluation.matches(statement)) return statement.deny ? Effect::kDeny : Effect::kAllow;
+    if (matches(statement, resource, caller, values)) return statement.deny ? Effect::kDeny : Effect::kAllow;
   }
   return Effect::kNone;
 }

@@ -1,7 +1,7 @@
 // A bucket's policy, parsed, validated and compiled; evaluated per request.
 //
-// Statements are indexed by action, wildcards and operands are precompiled, what a request says is asked once per key. Immutable:
-// safe for concurrent use.
+// Statements are indexed by action, lists of texts, addresses and numbers are searched, what a request says is asked once per key.
+// Immutable: safe for concurrent use.
 // Source: "IAM JSON policy element reference", IAM user guide; "Bucket policies for Amazon S3", S3 user guide.
 #pragma once
 
@@ -34,9 +34,8 @@ struct Statement {
   bool not_resource = false;
   PrincipalSet principals;
   ActionSet actions;
-  std::vector<PolicyText> resources;      // Behind "arn:aws:s3:::".
+  TextSet resources;                      // Behind "arn:aws:s3:::".
   std::vector<Condition> conditions;
-  std::vector<uint16_t> condition_keys;   // Of each condition, in Policy::keys_.
 };
 
 enum class Effect : uint8_t { kNone, kAllow, kDeny };
@@ -59,12 +58,10 @@ class Policy {
   std::vector<std::string> named_canonical_ids() const;
 
  private:
-  class Evaluation;
-
   void index();
 
   std::vector<Statement> statements_;
-  std::vector<KeyName> keys_;                           // Every key that a condition asks, once.
+  KeyTable keys_;
   std::array<std::vector<uint16_t>, kActions> by_action_;   // Statements on an action, those that deny first.
   ActionSet asks_object_tags_;
   bool public_ = false;

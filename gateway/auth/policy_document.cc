@@ -118,7 +118,7 @@ std::string without_variables(std::string_view text) {
   return out;
 }
 
-Parsed<void> parse_resources(const json::value& value, std::string_view bucket, bool with_variables, Statement& out, Reach& reach) {
+Parsed<void> parse_resources(const json::value& value, std::string_view bucket, bool with_variables, KeyTable& keys, Statement& out, Reach& reach) {
   auto list = strings_of(value, "Resource");
   if (!list || list->empty()) return malformed("Policy has invalid resource");
   for (const std::string& text : *list) {
@@ -127,12 +127,13 @@ Parsed<void> parse_resources(const json::value& value, std::string_view bucket, 
     const std::string plain = with_variables ? without_variables(path) : std::string(path);
     const size_t slash = plain.find('/');
     if (plain.empty() || !Wildcard(std::string_view(plain).substr(0, slash)).matches(bucket)) return malformed("Policy has invalid resource");
-    auto resource = PolicyText::parse(path, with_variables, true);
+    auto resource = PolicyText::parse(path, with_variables, true, keys);
     if (!resource) return malformed("Policy has an invalid policy variable");
     reach.bucket = reach.bucket || slash == std::string::npos;
     reach.objects = reach.objects || slash != std::string::npos || plain.find('*') != std::string::npos;
-    out.resources.push_back(*std::move(resource));
+    out.resources.add(*std::move(resource));
   }
+  out.resources.seal();
   return {};
 }
 
@@ -157,17 +158,17 @@ Parsed<std::vector<std::string>> condition_values(const json::value& value) {
   return out;
 }
 
-Parsed<std::vector<Condition>> parse_conditions(const json::value& value, bool with_variables) {
+Parsed<std::vector<Condition>> parse_conditions(const json::value& value, bool with_variables, KeyTable& keys) {
   std::vector<Condition> out;
   const auto* operators = value.if_object();
   if (operators == nullptr) return malformed("Invalid value of field Condition");
-  for (const auto& [op, keys] : *operators) {
-    const auto* by_key = keys.if_object();
+  for (const auto& [op, conditions] : *operators) {
+    const auto* by_key = conditions.if_object();
     if (by_key == nullptr) return malformed("Invalid value of field Condition");
     for (const auto& [key, wanted] : *by_key) {
       auto values = condition_values(wanted);
       if (!values) return malformed(std::move(values).error());
-      auto condition = Condition::compile(op, key, *values, with_variables);
+      auto condition = Condition::compile(op, key, *values, with_variables, keys);
       if (!condition) return malformed(std::move(condition).error());
       out.push_back(*std::move(condition));
     }
@@ -205,7 +206,7 @@ Parsed<bool> parse_effect(const json::object& statement) {
   return malformed("Invalid effect: " + (text != nullptr ? std::string(*text) : json::serialize(*effect)));
 }
 
-Parsed<Statement> parse_statement(const json::value& value, std::string_view bucket, bool with_variables) {
+Parsed<Statement> parse_statement(const json::value& value, std::string_view bucket, bool with_variables, KeyTable& keys) {
   const auto* object = value.if_object();
   if (object == nullptr) return malformed("Statement is not an object");
   if (auto known = check_fields(*object, {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}); !known) {
@@ -227,14 +228,14 @@ Parsed<Statement> parse_statement(const json::value& value, std::string_view buc
   const auto resource = one_of(*object, "Resource");
   if (!resource) return malformed(resource.error());
   Reach reach;
-  if (auto parsed = parse_resources(*resource->value, bucket, with_variables, out, reach); !parsed) return malformed(std::move(parsed).error());
+  if (auto parsed = parse_resources(*resource->value, bucket, with_variables, keys, out, reach); !parsed) return malformed(std::move(parsed).error());
   out.not_resource = resource->negated;
   const bool anything = out.not_resource || action->negated;
   auto actions = parse_actions(*action->value, anything ? Reach{true, true} : reach, out.deny);
   if (!actions) return malformed(std::move(actions).error());
   out.actions = action->negated ? ~*actions : *actions;
   if (const json::value* condition = object->if_contains("Condition")) {
-    auto conditions = parse_conditions(*condition, with_variables);
+    auto conditions = parse_conditions(*condition, with_variables, keys);
     if (!conditions) return malformed(std::move(conditions).error());
     out.conditions = *std::move(conditions);
   }
@@ -252,7 +253,7 @@ Parsed<bool> parse_version(const json::object& document) {
 
 }  // namespace
 
-std::expected<std::vector<Statement>, std::string> parse_policy_document(std::string_view text, std::string_view bucket) {
+std::expected<PolicyDocument, std::string> parse_policy_document(std::string_view text, std::string_view bucket) {
   if (text.size() > kPolicyBytesMax) return malformed("Policy exceeds the maximum allowed document size.");
   if (text.empty() || text.front() != '{') return malformed("Policies must be valid JSON and the first byte must be '{'");
   json::error_code error;
@@ -264,11 +265,11 @@ std::expected<std::vector<Statement>, std::string> parse_policy_document(std::st
   if (!with_variables) return malformed(with_variables.error());
   const json::value* statements = object.if_contains("Statement");
   if (statements == nullptr) return malformed("Missing required field Statement");
-  std::vector<Statement> out;
+  PolicyDocument out;
   const auto add = [&](const json::value& value) -> Parsed<void> {
-    auto statement = parse_statement(value, bucket, *with_variables);
+    auto statement = parse_statement(value, bucket, *with_variables, out.keys);
     if (!statement) return malformed(std::move(statement).error());
-    out.push_back(*std::move(statement));
+    out.statements.push_back(*std::move(statement));
     return {};
   };
   if (const auto* list = statements->if_array()) {
@@ -278,7 +279,7 @@ std::expected<std::vector<Statement>, std::string> parse_policy_document(std::st
   } else if (auto added = add(*statements); !added) {
     return malformed(std::move(added).error());
   }
-  if (out.empty()) return malformed("Statement is empty!");
+  if (out.statements.empty()) return malformed("Statement is empty!");
   return out;
 }
 

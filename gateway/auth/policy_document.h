@@ -5,6 +5,11 @@
 
 namespace rondel::auth {
 
-std::expected<std::vector<Statement>, std::string> parse_policy_document(std::string_view json, std::string_view bucket);
+struct PolicyDocument {
+  std::vector<Statement> statements;
+  KeyTable keys;
+};
+
+std::expected<PolicyDocument, std::string> parse_policy_document(std::string_view json, std::string_view bucket);
 
 }  // namespace rondel::auth

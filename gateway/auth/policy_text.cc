@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/http/message.h"
+
 namespace rondel::auth {
 namespace {
 
@@ -30,20 +32,24 @@ std::optional<Variable> parse_variable(std::string_view text) {
 
 }  // namespace
 
-std::optional<PolicyText> PolicyText::parse(std::string_view text, bool with_variables, bool with_wildcards) {
+std::optional<PolicyText> PolicyText::parse(std::string_view text, bool with_variables, bool with_wildcards, KeyTable& keys) {
   PolicyText out;
-  out.source_ = text;
-  out.with_wildcards_ = with_wildcards;
-  Piece piece;
+  const auto compiled = [with_wildcards](std::string_view literal) {
+    Wildcard pattern;
+    with_wildcards ? pattern.append_pattern(literal) : pattern.append_literal(literal);
+    return pattern;
+  };
   // "${*}", "${?}" and "${$}" are these characters themselves: pieces that are literal, so kept as variables with a default.
   while (!text.empty()) {
     const size_t begin = with_variables ? text.find("${") : std::string_view::npos;
-    piece.text = text.substr(0, begin);
+    Piece piece{compiled(text.substr(0, begin)), {}, {}, 0, {}};
+    piece.runs.emplace_back(piece.text.literal_prefix());
+    for (const std::string_view run : piece.text.literal_runs()) piece.runs.emplace_back(run);
     if (begin == std::string_view::npos) {
       if (out.pieces_.empty()) {
-        out.append(out.pattern_, piece.text);
+        out.pattern_ = std::move(piece.text);
       } else {
-        out.pieces_.push_back(std::exchange(piece, {}));
+        out.pieces_.push_back(std::move(piece));
       }
       break;
     }
@@ -54,41 +60,76 @@ std::optional<PolicyText> PolicyText::parse(std::string_view text, bool with_var
       piece.otherwise = inner;
     } else {
       const auto variable = parse_variable(inner);
-      if (!variable) return std::nullopt;
-      piece.variable = parse_key(variable->name);
-      if (!piece.variable) return std::nullopt;
+      const auto key = variable ? parse_key(variable->name) : std::nullopt;
+      if (!key) return std::nullopt;
+      piece.key = key->key;
+      piece.key_number = keys.number_of(*key);
       piece.otherwise = variable->otherwise;
     }
-    out.pieces_.push_back(std::exchange(piece, {}));
+    out.pieces_.push_back(std::move(piece));
     text.remove_prefix(end + 1);
   }
   return out;
 }
 
-void PolicyText::append(Wildcard& pattern, std::string_view text) const {
-  with_wildcards_ ? pattern.append_pattern(text) : pattern.append_literal(text);
+std::optional<std::string_view> PolicyText::Piece::value(const RequestValues& request) const {
+  if (key) {
+    const std::vector<RequestValue>& values = request.of(key_number);
+    // A key with several values cannot stand for one text.
+    if (values.size() == 1) return values.front().text();
+  }
+  return otherwise;
 }
 
-std::optional<Wildcard> PolicyText::expand(const ConditionSource& request) const {
+bool PolicyText::matches(std::string_view text, const RequestValues& request, bool ignore_case) const {
+  std::string_view rest = text;
+  const auto take = [&](std::string_view literal) {
+    const std::string_view head = rest.substr(0, literal.size());
+    if (ignore_case ? !http::iequals(head, literal) : head != literal) return false;
+    rest.remove_prefix(literal.size());
+    return true;
+  };
+  // Piece by piece as long as they are literal, which tells most texts apart without building the pattern.
+  for (const Piece& piece : pieces_) {
+    if (!piece.text.is_literal()) return piece.has_variable() ? matches_expanded(text, request) : piece.text.matches(rest);
+    if (!take(piece.text.text())) return false;
+    if (!piece.has_variable()) break;
+    const auto value = piece.value(request);
+    if (!value || !take(*value)) return false;
+  }
+  return rest.empty();
+}
+
+bool PolicyText::matches_expanded(std::string_view text, const RequestValues& request) const {
+  // What does not hold all literal runs in their order needs no pattern. The last one before all: texts of a policy often begin alike.
+  const Piece& last = pieces_.back();
+  if (!last.has_variable() && text.find(last.runs.back()) == std::string_view::npos) return false;
+  std::string_view rest = text;
+  const auto find = [&rest](std::string_view run) {
+    const size_t found = rest.find(run);
+    if (found == std::string_view::npos) return false;
+    rest.remove_prefix(found + run.size());
+    return true;
+  };
+  for (const Piece& piece : pieces_) {
+    if (!std::ranges::all_of(piece.runs, find)) return false;
+    const auto value = piece.value(request);
+    if (piece.has_variable() && (!value || !find(*value))) return false;
+  }
   Wildcard pattern;
   for (const Piece& piece : pieces_) {
-    append(pattern, piece.text);
-    std::vector<std::string> values;
-    if (piece.variable) values = request.values(*piece.variable);
-    // A key with several values cannot stand for one text.
-    if (values.size() == 1) {
-      pattern.append_literal(values.front());
-    } else if (piece.otherwise) {
-      pattern.append_literal(*piece.otherwise);
-    } else if (piece.variable) {
-      return std::nullopt;
-    }
+    pattern.append(piece.text);
+    if (const auto value = piece.value(request)) pattern.append_literal(*value);
   }
-  return pattern;
+  return pattern.matches(text);
+}
+
+bool PolicyText::resolves(const RequestValues& request) const {
+  return std::ranges::all_of(pieces_, [&](const Piece& piece) { return !piece.has_variable() || piece.value(request); });
 }
 
 bool PolicyText::uses(ConditionKey key) const {
-  return std::ranges::any_of(pieces_, [key](const Piece& piece) { return piece.variable && piece.variable->key == key; });
+  return std::ranges::any_of(pieces_, [key](const Piece& piece) { return piece.key == key; });
 }
 
 }  // namespace rondel::auth

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/auth/condition_key.h"
+#include "gateway/auth/request_values.h"
 #include "gateway/auth/wildcard.h"
 
 namespace rondel::auth {
@@ -15,30 +15,34 @@ namespace rondel::auth {
 class PolicyText {
  public:
   // `with_variables`: version 2012-10-17; otherwise "${" is text like any other. `with_wildcards`: '*' and '?' match, otherwise
-  // they are themselves. nullopt: a variable that S3 does not know, or one that is not closed.
-  static std::optional<PolicyText> parse(std::string_view text, bool with_variables, bool with_wildcards);
+  // they are themselves. Variables are numbered in `keys`. nullopt: a variable that S3 does not know, or one that is not closed.
+  static std::optional<PolicyText> parse(std::string_view text, bool with_variables, bool with_wildcards, KeyTable& keys);
 
   bool has_variables() const { return !pieces_.empty(); }
   // Without variables: the same pattern always.
   const Wildcard& pattern() const { return pattern_; }
-  // With the request's values in the place of variables; they match literally. nullopt: a variable is absent from the request
-  // and has no default: nothing matches, as IAM has it.
-  std::optional<Wildcard> expand(const ConditionSource& request) const;
-  // As written.
-  const std::string& source() const { return source_; }
+  // With the request's values in the place of variables; they match literally. A variable that is absent from the request and has
+  // no default: nothing matches, as IAM has it. REQUIRES: variables. `ignore_case` (of ASCII letters) goes with texts without wildcards.
+  bool matches(std::string_view text, const RequestValues& request, bool ignore_case) const;
+  // Every variable in it has a value or a default.
+  bool resolves(const RequestValues& request) const;
   bool uses(ConditionKey key) const;
 
  private:
+  // Text, and the variable behind it. A variable that always has its default and no key is a literal character ("${*}").
   struct Piece {
-    std::string text;                    // Before the variable.
-    std::optional<KeyName> variable;
+    Wildcard text;
+    std::vector<std::string> runs;         // Literal ones of the text.
+    std::optional<ConditionKey> key;
+    uint16_t key_number = 0;
     std::optional<std::string> otherwise;
+
+    bool has_variable() const { return key || otherwise; }
+    std::optional<std::string_view> value(const RequestValues& request) const;
   };
 
-  void append(Wildcard& pattern, std::string_view text) const;
+  bool matches_expanded(std::string_view text, const RequestValues& request) const;
 
-  std::string source_;
-  bool with_wildcards_ = true;
   Wildcard pattern_;
   std::vector<Piece> pieces_;            // Empty without variables.
 };

@@ -62,9 +62,9 @@ void PrincipalSet::seal() {
 bool PrincipalSet::matches(const Caller& caller) const {
   if (everybody_) return true;
   if (caller.anonymous) return false;
+  if (contains(accounts_, caller.account_id) || contains(canonical_ids_, caller.canonical_id)) return true;
   // A name that looks like an id would pass for another account.
-  const bool by_name = !is_account_id(caller.account_name) && contains(accounts_, caller.account_name);
-  return contains(accounts_, caller.account_id) || by_name || contains(canonical_ids_, caller.canonical_id);
+  return contains(accounts_, caller.account_name) && !is_account_id(caller.account_name);
 }
 
 }  // namespace rondel::auth

@@ -37,6 +37,13 @@ Action action_of(const Context& context) {
   return named ? auth::versioned(action) : action;
 }
 
+// What the policy said about the request's own action is not asked again.
+Question question_of(const Context& context, Action action) {
+  Question question{*context.access.bucket, context.access.caller, action, context.request.key};
+  if (action == action_of(context)) question.policy = context.access.policy;
+  return question;
+}
+
 auth::RequestConditions conditions_of(const Context& context) {
   auth::RequestFacts facts;
   facts.fields = &context.fields();
@@ -85,14 +92,13 @@ s3::S3Result<void> authorize_with(const Context& context, Action action, const m
   auth::RequestConditions conditions = conditions_of(context);
   conditions.facts.existing_tags = &object.tags;
   take_body(conditions.facts, context.access);
-  const Question question{*context.access.bucket, context.access.caller, action, context.request.key};
-  return auth::decide_object(question, conditions, {object.owner_account, object.acl}) ? s3::S3Result<void>{} : denied();
+  return auth::decide_object(question_of(context, action), conditions, {object.owner_account, object.acl}) ? s3::S3Result<void>{} : denied();
 }
 
 Verdict decide_change(const Context& context) {
   auth::RequestConditions conditions = conditions_of(context);
   take_body(conditions.facts, context.access);
-  return auth::decide_with_body({*context.access.bucket, context.access.caller, action_of(context), context.request.key}, conditions);
+  return auth::decide_with_body(question_of(context, action_of(context)), conditions);
 }
 
 }  // namespace
@@ -110,8 +116,10 @@ s3::S3Result<void> authorize(Context& context) {
   context.access.bucket = context.services.bucket_access->find(*context.bucket);
   // Its entries are decided one by one.
   if (context.request.operation == Operation::kDeleteObjects) return {};
-  const Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
-  switch (auth::decide(question, conditions_of(context))) {
+  const auth::RequestConditions conditions = conditions_of(context);
+  Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
+  question.policy = context.access.policy = auth::settled_effect(question, conditions);
+  switch (auth::decide(question, conditions)) {
     case Verdict::kDeny: return denied();
     case Verdict::kObjectDecides:
       if (!auth::may_wait(question.action)) return denied();
@@ -165,8 +173,7 @@ Answer<void> authorize_change(Context& context, metadata::UpdateVersion& change)
 
 s3::S3Result<void> authorize_upload(Context& context, const std::string& initiator_account) {
   if (!context.access.undecided) return {};
-  const Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
-  if (!auth::decide_upload(question, conditions_of(context), initiator_account)) return denied();
+  if (!auth::decide_upload(question_of(context, action_of(context)), conditions_of(context), initiator_account)) return denied();
   context.access.undecided = false;
   return {};
 }

@@ -60,6 +60,8 @@ struct Access {
   auth::Caller caller;
   // The object or the body decides, and has not been seen yet.
   bool undecided = false;
+  // What the bucket's policy says about the request's own action, once that is settled.
+  std::optional<auth::Effect> policy;
   // What decided: facts of the body, owner and attributes of the object.
   std::optional<metadata::Tags> request_tags;
   std::optional<metadata::Retention> retention;

@@ -136,6 +136,23 @@ TEST(Authorization, ExistingTagsAreJudgedWithTheObject) {
   EXPECT_FALSE(decide_object(question, RequestOf(), {owner.account_id, {}}));
 }
 
+TEST(Authorization, WhatIsSettledBeforeTheLookUpIsNotAskedAgain) {
+  BucketAccess access = bucket();
+  set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringEquals":{"aws:Referer":"here"}}})");
+  Question question{access, other, Action::kGetObject, "k"};
+  const RequestOf request{{"aws:Referer", {"here"}}};
+  question.policy = settled_effect(question, request);
+  EXPECT_EQ(question.policy, Effect::kAllow);
+  EXPECT_EQ(decide(question, request), Verdict::kObjectDecides);
+  EXPECT_TRUE(decide_object(question, request, {owner.account_id, {}}));
+  EXPECT_EQ(request.asked, 1u);
+  // A body may still speak.
+  EXPECT_EQ(settled_effect({access, other, Action::kPutObjectTagging, "k"}, request), std::nullopt);
+  set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/a":"b"}}})");
+  EXPECT_EQ(settled_effect({access, other, Action::kGetObject, "k"}, request), std::nullopt);
+  EXPECT_EQ(settled_effect({access, other, Action::kPutObject, "k"}, request), Effect::kNone);
+}
+
 TEST(Authorization, WhoBeganAnUploadMayEndIt) {
   BucketAccess access = bucket();
   const Question question{access, writer, Action::kAbortMultipartUpload, "k"};
