@@ -49,7 +49,8 @@ Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const W
 async::Task<Result<void>> print_keys(KeyManagement& keys) {
   CO_TRY(const auto all, co_await keys.list(deadline_in(kPatience)));
   for (const encryption::KeyDescription& key : all) {
-    fmt::print("{:<40} version {:<4} {:<9} {:%Y-%m-%dT%H:%M:%SZ}\n", key.name, key.newest_version, key.enabled ? "enabled" : "disabled",
+    const char* const state = !key.readable ? "unreadable" : key.enabled ? "enabled" : "disabled";
+    fmt::print("{:<40} version {:<4} {:<10} {:%Y-%m-%dT%H:%M:%SZ}\n", key.name, key.newest_version, state,
                std::chrono::floor<std::chrono::seconds>(key.created_at));
   }
   co_return Result<void>{};

@@ -24,6 +24,7 @@ struct DataKey {
 struct KeyDescription {
   std::string name;
   bool enabled = true;
+  bool readable = true;          // False: its material does not open here.
   uint32_t newest_version = 0;
   uint32_t oldest_version = 1;   // That still unwraps.
   SystemTime created_at;

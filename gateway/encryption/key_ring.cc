@@ -6,6 +6,7 @@
 #include "common/base/bytes.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/digest.h"
+#include "common/log/log.h"
 
 namespace rondel::encryption {
 namespace {
@@ -66,7 +67,10 @@ async::Task<Result<void>> KeyRing::refresh(Deadline deadline) {
   CO_TRY(const metadata::KmsKeyChanges changes, co_await store_.load(change, deadline));
   std::map<std::string, KeyPointer> fresh;
   for (const metadata::KmsKey& row : changes.keys) {
-    CO_TRY(fresh[row.name], opened(row));
+    auto key = opened(row);
+    // Made under another master key, or damaged: nothing can be had of it, and the others must work on.
+    if (!key) log::error("kms", "a key cannot be opened", {{"key", row.name}, {"error", key.error().message}});
+    fresh[row.name] = key ? *std::move(key) : unreadable(row, std::move(key).error());
   }
   std::lock_guard lock(mutex_);
   // Another refresh may have been told more meanwhile.
@@ -99,6 +103,16 @@ Result<KeyRing::KeyPointer> KeyRing::opened(const metadata::KmsKey& row) const {
     key->versions.emplace_back(*std::move(material));
   }
   if (key->versions.empty()) return fail(ErrorCode::kCorruption, "key '" + row.name + "' has no version");
+  key->newest_version = static_cast<uint32_t>(key->versions.size());
+  return key;
+}
+
+KeyRing::KeyPointer KeyRing::unreadable(const metadata::KmsKey& row, Error why) {
+  auto key = std::make_shared<Key>();
+  key->enabled = row.enabled;
+  key->created_at = row.created_at;
+  key->newest_version = static_cast<uint32_t>(row.versions.size());
+  key->unreadable = std::move(why);
   return key;
 }
 
@@ -126,6 +140,7 @@ async::Task<Result<KeyRing::KeyPointer>> KeyRing::find(std::string name, Deadlin
 
 async::Task<Result<KeyRing::KeyPointer>> KeyRing::find_enabled(std::string name, Deadline deadline) {
   CO_TRY(KeyPointer key, co_await find(name, deadline));
+  if (key->unreadable) co_return std::unexpected(*key->unreadable);
   if (!key->enabled) co_return fail(ErrorCode::kPrecondition, "the key '" + name + "' is disabled");
   co_return key;
 }
@@ -177,7 +192,7 @@ async::Task<Result<std::vector<KeyDescription>>> KeyRing::list(Deadline deadline
   CO_TRY_VOID(co_await refresh(deadline));
   std::vector<KeyDescription> out;
   std::lock_guard lock(mutex_);
-  for (const auto& [name, key] : keys_) out.push_back({name, key->enabled, static_cast<uint32_t>(key->versions.size()), 1, key->created_at});
+  for (const auto& [name, key] : keys_) out.push_back({name, key->enabled, !key->unreadable, key->newest_version, 1, key->created_at});
   co_return out;
 }
 
@@ -185,11 +200,12 @@ async::Task<Result<KeyDescription>> KeyRing::describe(std::string name, Deadline
   CO_TRY_VOID(co_await refresh(deadline));
   const KeyPointer key = cached(name);
   if (!key) co_return fail(ErrorCode::kNotFound, "there is no key '" + name + "'");
-  co_return KeyDescription{name, key->enabled, static_cast<uint32_t>(key->versions.size()), 1, key->created_at};
+  co_return KeyDescription{name, key->enabled, !key->unreadable, key->newest_version, 1, key->created_at};
 }
 
 async::Task<Result<void>> KeyRing::rotate(std::string name, Deadline deadline) {
   CO_TRY(const KeyDescription now, co_await describe(name, deadline));
+  if (const KeyPointer key = cached(name); key && key->unreadable) co_return std::unexpected(*key->unreadable);
   const uint32_t next = now.newest_version + 1;
   CO_TRY(std::string sealed, sealed_material(name, next));
   CO_TRY_VOID(co_await store_.add_version(std::move(name), {next, std::move(sealed)}, master_key_id_, deadline));

@@ -2,7 +2,8 @@
 // master key; a gateway keeps them open in memory and asks for changes every second.
 //
 // A key that another gateway or the command line disabled, enabled or rotated is seen here within kPollEvery of the database
-// being reachable. While it is not reachable, keys work on as they are known for kUncertainLife, then kUnavailable.
+// being reachable. While it is not reachable, keys work on as they are known for kUncertainLife, then kUnavailable. A key that
+// was made under another master key is refused (kCorruption) and does not disturb the others.
 #pragma once
 
 #include <map>
@@ -47,7 +48,9 @@ class KeyRing final : public KeyManagement {
   struct Key {
     bool enabled = true;
     SystemTime created_at;
+    uint32_t newest_version = 0;
     std::vector<crypto::Secret> versions;  // Number 1 first.
+    std::optional<Error> unreadable;       // Its versions do not open: why.
   };
   using KeyPointer = std::shared_ptr<const Key>;
 
@@ -58,6 +61,7 @@ class KeyRing final : public KeyManagement {
   async::Task<Result<KeyPointer>> find_enabled(std::string name, Deadline deadline);
   KeyPointer cached(const std::string& name) const;
   Result<KeyPointer> opened(const metadata::KmsKey& row) const;
+  static KeyPointer unreadable(const metadata::KmsKey& row, Error why);
   Result<std::string> sealed_material(const std::string& name, uint32_t version) const;
 
   metadata::KmsKeyStore& store_;

@@ -109,6 +109,22 @@ TEST_F(KeyRingTest, AnotherMasterKeyOpensNothing) {
   EXPECT_EQ(run(other.generate_data_key("one", "", soon())).error().code, ErrorCode::kCorruption);
 }
 
+TEST_F(KeyRingTest, AKeyOfAnotherMasterKeyDoesNotDisturbTheOthers) {
+  KeyRing ring = make_ring(), stranger = make_ring('x');
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  const auto made = run(ring.generate_data_key("one", "", soon()));
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(run(stranger.create("foreign", soon())));
+  clock.steady += 2 * KeyRing::kUncertainLife;
+  EXPECT_TRUE(run(ring.unwrap("one", made->wrapped, "", soon())));
+  EXPECT_TRUE(run(ring.create("two", soon())));
+  EXPECT_TRUE(run(ring.generate_data_key("two", "", soon())));
+  EXPECT_EQ(run(ring.generate_data_key("foreign", "", soon())).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(run(ring.check_usable("foreign", soon())).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(run(ring.rotate("foreign", soon())).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(run(ring.list(soon())).value().size(), 3u);
+}
+
 TEST_F(KeyRingTest, TheDatabaseHoldsNoDataKey) {
   KeyRing ring = make_ring();
   ASSERT_TRUE(run(ring.create("one", soon())));
