@@ -154,4 +154,9 @@ uint64_t Ring::moved(const Ring& from, const Ring& to) {
   return moves;
 }
 
+const Topology::Node* Topology::find_node(const model::NodeId& id) const {
+  const auto found = std::ranges::find(nodes, id, &Node::id);
+  return found == nodes.end() ? nullptr : &*found;
+}
+
 }  // namespace rondel::ring

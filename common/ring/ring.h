@@ -102,6 +102,8 @@ struct Topology {
   };
   std::vector<Node> nodes;
 
+  // Null: not known.
+  const Node* find_node(const model::NodeId& id) const;
   const Ring* current() const { return rings.empty() ? nullptr : rings.front().get(); }
 };
 

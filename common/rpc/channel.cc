@@ -50,4 +50,15 @@ std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const st
   return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
+std::shared_ptr<grpc::Channel> NodeChannels::to(const std::string& address) {
+  std::lock_guard lock(mutex_);
+  auto& channel = channels_[address];
+  if (!channel) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+    channel = open_channel(address, credentials_, PeerRole::kNode, std::move(arguments));
+  }
+  return channel;
+}
+
 }  // namespace rondel::rpc

@@ -3,12 +3,11 @@
 #include <grpcpp/security/server_credentials.h>
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <thread>
 
 #include "common/async/loop_threads.h"
-#include "common/config/config.h"
+#include "common/config/program.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/grpc_blob_transport.h"
@@ -134,10 +133,9 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   cluster::LifecycleRunner lifecycle(*lifecycle_store, *store, [&coordinator] { return coordinator.status().leader; }, lifecycle_options, clock);
 
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
-    for (const auto& node : topology.topology()->nodes) {
-      if (node.id == id) return node.address;
-    }
-    return std::nullopt;
+    const auto now = topology.topology();
+    const auto* const node = now->find_node(id);
+    return node == nullptr ? std::nullopt : std::optional(node->address);
   };
   const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peers.channel});
   blobs::ReplicatedBlobStoreOptions blob_options;
@@ -230,36 +228,10 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   return {};
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("S3 gateway of Rondel.", "rondel-gateway");
-  std::string file;
-  std::vector<std::string> assignments;
-  bool describe = false;
-  bool check = false;
-  app.add_option("--config", file, "YAML file of settings");
-  app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
-  app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
-  app.add_flag("--check-settings", check, "Say whether the settings are right and end");
-  CLI11_PARSE(app, argc, argv);
-  if (describe) {
-    std::cout << settings_schema().describe();
-    return 0;
-  }
-  // Before any thread: all of them leave these signals to sigwait.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  auto settings = config::Settings::load(settings_schema(), {file, config::process_environment(), assignments});
-  const auto checked = settings ? check_settings(*settings) : Result<void>(std::unexpected(settings.error()));
-  const auto served = checked && !check ? serve(*settings, signals) : checked;
-  if (served) return 0;
-  std::cerr << "rondel-gateway: " << served.error().message << '\n';
-  return 1;
-}
-
 }  // namespace
 }  // namespace rondel::gateway
 
-int main(int argc, char** argv) { return rondel::gateway::run(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace rondel::gateway;
+  return rondel::config::run_program({"rondel-gateway", "S3 gateway of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
+}

@@ -34,25 +34,6 @@ ListedVersion read_listed(const PgResult& row, size_t i) {
   return listed;
 }
 
-ListPage read_page(const PgResult& result, uint32_t max) {
-  ListPage page;
-  page.truncated = result.rows() > max;
-  const size_t count = std::min<size_t>(result.rows(), max);
-  for (size_t i = 0; i < count; ++i) {
-    page.next_key.clear();
-    page.next_prefix.clear();
-    if (result.boolean(i, 1)) {
-      page.common_prefixes.push_back(result.text(i, 0));
-      page.next_prefix = page.common_prefixes.back();
-    } else {
-      page.entries.push_back(read_listed(result, i));
-      page.next_key = page.entries.back().key;
-      page.next_version = page.entries.back().object.version;
-    }
-  }
-  return page;
-}
-
 Upload read_upload(const PgResult& row, size_t i) {
   Upload upload;
   upload.key = row.text(i, 0);
@@ -65,6 +46,53 @@ Upload read_upload(const PgResult& row, size_t i) {
   return upload;
 }
 
+// The first parameters of every listing.
+template <class Query>
+PgParameters page_parameters(const Query& query, const LowerBound& lower) {
+  PgParameters parameters;
+  parameters.add(query.bucket_id);
+  parameters.add_bytes(query.prefix);
+  parameters.add_bytes(query.delimiter);
+  parameters.add_bytes(lower.key);
+  parameters.add_bool(lower.exclusive);
+  return parameters;
+}
+
+// `add`: takes row i, which is no common prefix, into the page.
+template <class Page, class Add>
+Page read_page(const PgResult& result, uint32_t max, Add add) {
+  Page page;
+  page.truncated = result.rows() > max;
+  const size_t count = std::min<size_t>(result.rows(), max);
+  for (size_t i = 0; i < count; ++i) {
+    page.next_key.clear();
+    page.next_prefix.clear();
+    if (result.boolean(i, 1)) {
+      page.common_prefixes.push_back(result.text(i, 0));
+      page.next_prefix = page.common_prefixes.back();
+    } else {
+      add(page, i);
+    }
+  }
+  return page;
+}
+
+ListPage read_versions(const PgResult& result, uint32_t max) {
+  return read_page<ListPage>(result, max, [&](ListPage& page, size_t i) {
+    page.entries.push_back(read_listed(result, i));
+    page.next_key = page.entries.back().key;
+    page.next_version = page.entries.back().object.version;
+  });
+}
+
+ListUploadsPage read_uploads(const PgResult& result, uint32_t max) {
+  return read_page<ListUploadsPage>(result, max, [&](ListUploadsPage& page, size_t i) {
+    page.uploads.push_back(read_upload(result, i));
+    page.next_key = page.uploads.back().key;
+    page.next_upload = page.uploads.back().id;
+  });
+}
+
 }  // namespace
 
 async::Task<Result<ListPage>> PostgresStore::list(ListQuery query) {
@@ -72,20 +100,15 @@ async::Task<Result<ListPage>> PostgresStore::list(ListQuery query) {
   if (!lower || query.max == 0) co_return ListPage{};
   const Deadline deadline = query.deadline;
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListPage> {
-    PgParameters parameters;
-    parameters.add(query.bucket_id);
-    parameters.add_bytes(query.prefix);
-    parameters.add_bytes(query.delimiter);
-    parameters.add_bytes(lower.key);
-    parameters.add_bool(lower.exclusive);
+    PgParameters parameters = page_parameters(query, lower);
     parameters.add_integer(static_cast<int32_t>(query.max) + 1);
     if (!query.versions) {
       TRY(const PgResult result, connection.run("select * from list_heads($1, $2, $3, $4, $5, $6)", parameters, until));
-      return read_page(result, query.max);
+      return read_versions(result, query.max);
     }
     query.after_version ? parameters.add_bytes(raw(query.after_version->view())) : parameters.add_null();
     TRY(const PgResult result, connection.run("select * from list_versions($1, $2, $3, $4, $5, $7, $6)", parameters, until));
-    return read_page(result, query.max);
+    return read_versions(result, query.max);
   };
   co_return co_await run_single<ListPage>(workers_, deadline, std::move(work));
 }
@@ -95,31 +118,11 @@ async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuer
   if (!lower || query.max == 0) co_return ListUploadsPage{};
   const Deadline deadline = query.deadline;
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListUploadsPage> {
-    PgParameters parameters;
-    parameters.add(query.bucket_id);
-    parameters.add_bytes(query.prefix);
-    parameters.add_bytes(query.delimiter);
-    parameters.add_bytes(lower.key);
-    parameters.add_bool(lower.exclusive);
+    PgParameters parameters = page_parameters(query, lower);
     query.after_upload ? parameters.add_bytes(raw(query.after_upload->view())) : parameters.add_null();
     parameters.add_integer(static_cast<int32_t>(query.max) + 1);
     TRY(const PgResult result, connection.run("select * from list_uploads($1, $2, $3, $4, $5, $6, $7)", parameters, until));
-    ListUploadsPage page;
-    page.truncated = result.rows() > query.max;
-    const size_t count = std::min<size_t>(result.rows(), query.max);
-    for (size_t i = 0; i < count; ++i) {
-      page.next_key.clear();
-      page.next_prefix.clear();
-      if (result.boolean(i, 1)) {
-        page.common_prefixes.push_back(result.text(i, 0));
-        page.next_prefix = page.common_prefixes.back();
-      } else {
-        page.uploads.push_back(read_upload(result, i));
-        page.next_key = page.uploads.back().key;
-        page.next_upload = page.uploads.back().id;
-      }
-    }
-    return page;
+    return read_uploads(result, query.max);
   };
   co_return co_await run_single<ListUploadsPage>(workers_, deadline, std::move(work));
 }

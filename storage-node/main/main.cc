@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <filesystem>
 #include <iostream>
@@ -11,7 +10,7 @@
 
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
-#include "common/config/config.h"
+#include "common/config/program.h"
 #include "common/fs/posix_file_system.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
@@ -197,10 +196,9 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
   async::BlockingPool readers("disk reads", static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
   const auto address_of = [&contact](const model::NodeId& id) -> std::optional<std::string> {
-    for (const auto& known : contact.topology()->nodes) {
-      if (known.id == id) return known.address;
-    }
-    return std::nullopt;
+    const auto now = contact.topology();
+    const auto* const known = now->find_node(id);
+    return known == nullptr ? std::nullopt : std::optional(known->address);
   };
   const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peer_credentials.channel});
   const auto journal = repair::make_grpc_peer_journal(contact, peer_credentials.channel);
@@ -257,36 +255,10 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   return {};
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("Storage node of Rondel.", "rondel-node");
-  std::string file;
-  std::vector<std::string> assignments;
-  bool describe = false;
-  bool check = false;
-  app.add_option("--config", file, "YAML file of settings");
-  app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
-  app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
-  app.add_flag("--check-settings", check, "Say whether the settings are right and end");
-  CLI11_PARSE(app, argc, argv);
-  if (describe) {
-    std::cout << settings_schema().describe();
-    return 0;
-  }
-  // Before any thread: all of them leave these signals to sigwait.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  auto settings = config::Settings::load(settings_schema(), {file, config::process_environment(), assignments});
-  const auto checked = settings ? check_settings(*settings) : Result<void>(std::unexpected(settings.error()));
-  const auto served = checked && !check ? serve(*settings, signals) : checked;
-  if (served) return 0;
-  std::cerr << "rondel-node: " << served.error().message << '\n';
-  return 1;
-}
-
 }  // namespace
 }  // namespace rondel::node
 
-int main(int argc, char** argv) { return rondel::node::run(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace rondel::node;
+  return rondel::config::run_program({"rondel-node", "Storage node of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
+}

@@ -2,9 +2,6 @@
 
 #include <grpcpp/security/credentials.h>
 
-#include <map>
-#include <mutex>
-
 #include "common/async/blocking_pool.h"
 #include "common/rpc/channel.hpp"
 #include "common/rpc/wire.h"
@@ -45,7 +42,7 @@ engine::JournalEntry read_entry(const wire::JournalEntry& in) {
 class GrpcPeerJournal final : public PeerJournal {
  public:
   GrpcPeerJournal(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : topology_(topology), credentials_(credentials ? std::move(credentials) : grpc::InsecureChannelCredentials()) {}
+      : topology_(topology), channels_(credentials ? std::move(credentials) : grpc::InsecureChannelCredentials()) {}
 
   async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, rpc::DiskAddress serving, uint64_t token, uint32_t max,
                                                 Deadline deadline) override {
@@ -127,25 +124,12 @@ class GrpcPeerJournal final : public PeerJournal {
 
   std::shared_ptr<Stub> stub_of(const model::NodeId& node) {
     const auto topology = topology_.topology();
-    for (const ring::Topology::Node& known : topology->nodes) {
-      if (known.id != node) continue;
-      std::lock_guard lock(mutex_);
-      auto& stub = stubs_[known.address];
-      if (!stub) {
-        grpc::ChannelArguments arguments;
-        arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-        arguments.SetMaxReceiveMessageSize(-1);
-        stub = wire::Storage::NewStub(rpc::open_channel(known.address, credentials_, rpc::PeerRole::kNode, std::move(arguments)));
-      }
-      return stub;
-    }
-    return nullptr;
+    const ring::Topology::Node* const known = topology->find_node(node);
+    return known == nullptr ? nullptr : wire::Storage::NewStub(channels_.to(known->address));
   }
 
   const ring::TopologySource& topology_;
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Stub>> stubs_;   // Guarded by mutex_.
+  rpc::NodeChannels channels_;
   async::BlockingPool pool_{"peer journal", kThreads, kQueueMax};
 };
 

@@ -127,6 +127,17 @@ class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
 
 std::optional<model::DiskId> disk_id(const std::string& bytes) { return model::DiskId::from_bytes(as_bytes(bytes)); }
 
+// nullopt: one has a wrong length, or they are more than one call may name.
+std::optional<std::vector<model::BlobId>> blob_ids(const google::protobuf::RepeatedPtrField<std::string>& bytes) {
+  if (bytes.size() > kDeleteBlobsMax) return std::nullopt;
+  std::vector<model::BlobId> ids;
+  for (const std::string& id : bytes) {
+    if (id.size() != 16) return std::nullopt;
+    ids.push_back(model::BlobId::from_bytes(as_bytes(id).data()));
+  }
+  return ids;
+}
+
 grpc::Status invalid(const char* message) { return {grpc::StatusCode::INVALID_ARGUMENT, message}; }
 
 // Is the disk an owner of the blob's arc in any live epoch?
@@ -220,12 +231,8 @@ class Service final : public StorageService, public Base {
   grpc::Status DeleteBlobs(grpc::ServerContext* context, const wire::DeleteBlobsRequest* request, wire::DeleteBlobsReply* reply) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
     const auto disk = disk_id(request->disk());
-    if (!disk || request->blob_ids_size() > kDeleteBlobsMax) return invalid("malformed disk or too many blobs");
-    std::vector<model::BlobId> ids;
-    for (const std::string& id : request->blob_ids()) {
-      if (id.size() != 16) return invalid("a blob id has 16 bytes");
-      ids.push_back(model::BlobId::from_bytes(as_bytes(id).data()));
-    }
+    auto ids = blob_ids(request->blob_ids());
+    if (!disk || !ids) return invalid("malformed ids or too many blobs");
     // The database first: the token of a restored one may be an older one as well.
     const wire::MetadataGeneration& g = request->generation();
     if (!services_.gate.accept_metadata({g.accepted(), g.system(), g.timeline(), g.position()})) {
@@ -234,7 +241,7 @@ class Service final : public StorageService, public Base {
     if (!services_.gate.accept_coordinator(request->coordinator_token())) {
       return {grpc::StatusCode::FAILED_PRECONDITION, "a newer coordinator commands"};
     }
-    if (ids.empty()) return grpc::Status::OK;   // Asked for the two answers above.
+    if (ids->empty()) return grpc::Status::OK;   // Asked for the two answers above.
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
     struct Wait {
@@ -243,8 +250,8 @@ class Service final : public StorageService, public Base {
       std::optional<Result<uint64_t>> result;
     };
     auto wait = std::make_shared<Wait>();
-    const size_t asked = ids.size();
-    engine->remove_async(std::move(ids), std::chrono::seconds(request->trash_seconds()), [wait](Result<uint64_t> result) {
+    const size_t asked = ids->size();
+    engine->remove_async(*std::move(ids), std::chrono::seconds(request->trash_seconds()), [wait](Result<uint64_t> result) {
       std::lock_guard lock(wait->mutex);
       wait->result = std::move(result);
       wait->ready.notify_all();
@@ -291,15 +298,11 @@ class Service final : public StorageService, public Base {
   grpc::Status RestoreBlobs(grpc::ServerContext* context, const wire::RestoreBlobsRequest* request, wire::RestoreBlobsReply* reply) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
     const auto disk = disk_id(request->disk());
-    if (!disk || request->blob_ids_size() > kDeleteBlobsMax) return invalid("malformed disk or too many blobs");
-    std::vector<model::BlobId> ids;
-    for (const std::string& id : request->blob_ids()) {
-      if (id.size() != 16) return invalid("a blob id has 16 bytes");
-      ids.push_back(model::BlobId::from_bytes(as_bytes(id).data()));
-    }
+    auto ids = blob_ids(request->blob_ids());
+    if (!disk || !ids) return invalid("malformed ids or too many blobs");
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
-    const auto restored = engine->restore(std::move(ids));
+    const auto restored = engine->restore(*std::move(ids));
     if (!restored) return {grpc::StatusCode::UNAVAILABLE, restored.error().message};
     reply->set_restored(*restored);
     return grpc::Status::OK;

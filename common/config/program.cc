@@ -1,0 +1,36 @@
+#include "common/config/program.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+namespace rondel::config {
+
+int run_program(const Program& program, int argc, char** argv) {
+  CLI::App app(program.title, program.name);
+  std::string file;
+  std::vector<std::string> assignments;
+  bool describe = false;
+  bool check = false;
+  app.add_option("--config", file, "YAML file of settings");
+  app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
+  app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
+  app.add_flag("--check-settings", check, "Say whether the settings are right and end");
+  CLI11_PARSE(app, argc, argv);
+  if (describe) {
+    std::cout << program.schema.describe();
+    return 0;
+  }
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  auto settings = Settings::load(program.schema, {file, process_environment(), assignments});
+  const auto checked = settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
+  const auto served = checked && !check ? program.serve(*settings, signals) : checked;
+  if (served) return 0;
+  std::cerr << program.name << ": " << served.error().message << '\n';
+  return 1;
+}
+
+}  // namespace rondel::config

@@ -1,0 +1,22 @@
+// A program that runs on its settings until a signal ends it: its flags, its signals, one line for what is wrong.
+#pragma once
+
+#include <signal.h>
+
+#include "common/config/config.h"
+
+namespace rondel::config {
+
+struct Program {
+  const char* name;
+  const char* title;
+  const Schema& schema;
+  Result<void> (*check)(const Settings&);
+  // `signals`: SIGTERM, SIGINT and SIGHUP, blocked in every thread, for sigwait.
+  Result<void> (*serve)(const Settings&, const sigset_t& signals);
+};
+
+// What main() returns. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.
+int run_program(const Program& program, int argc, char** argv);
+
+}  // namespace rondel::config
