@@ -401,6 +401,8 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     if (effect.only_answer) continue;
     if (effect.before) count(*effect.before, -1);
     if (effect.now) count(*effect.now, 1);
+    if (effect.now) recent_.add(effect.now->id);
+    if (!effect.now) recent_.remove(effect.before->id);
   }
   {
     const async::Coalesce scope;   // The answers of a batch leave in one message.

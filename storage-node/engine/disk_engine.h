@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "storage-node/engine/engine.h"
+#include "storage-node/engine/recent_blobs.h"
 #include "storage-node/engine/segment_table.h"
 #include "storage-node/index/index.h"
 #include "storage-node/segment/format.h"
@@ -55,6 +56,7 @@ class DiskEngine final : public Engine {
   Result<ReadResult> read(const model::BlobId& id, uint64_t offset, uint64_t length) override;
   Result<ReadResult> read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) override;
   Result<BlobEntry> stat(const model::BlobId& id) override;
+  Result<bool> has(const model::BlobId& id) override;
   void remove_async(std::vector<model::BlobId> ids, Duration trash, std::move_only_function<void(Result<uint64_t>)> done) override;
   Result<uint64_t> restore(std::vector<model::BlobId> ids) override;
   Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) override;
@@ -161,6 +163,7 @@ class DiskEngine final : public Engine {
   enum class Space { kEnough, kLittle, kNone };
   std::atomic<Space> space_{Space::kEnough};
   std::atomic<SteadyTime> log_flush_since_{}, bulk_flush_since_{};
+  RecentBlobs recent_;
   std::atomic<uint64_t> journal_end_{0};          // No token is greater.
   std::atomic<bool> read_only_{false};
   std::atomic<bool> stopping_{false};

@@ -145,6 +145,8 @@ class Engine {
   virtual Result<ReadResult> read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) = 0;
 
   virtual Result<BlobEntry> stat(const model::BlobId& id) = 0;
+  // Is it here, be it in the trash? Cheaper than stat() for what came lately.
+  virtual Result<bool> has(const model::BlobId& id) = 0;
 
   // Moves blobs to the trash durably, to stay restorable for `trash`, then calls back with how many were there. Absent ones
   // are fine.

@@ -131,6 +131,12 @@ Result<BlobEntry> DiskEngine::stat(const model::BlobId& id) {
   return to_blob_entry(*entry);
 }
 
+Result<bool> DiskEngine::has(const model::BlobId& id) {
+  if (recent_.contains(id)) return true;
+  TRY(const auto entry, index_->find(id));
+  return entry.has_value();
+}
+
 Result<std::vector<BlobEntry>> DiskEngine::list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) {
   std::vector<BlobEntry> entries;
   TRY_VOID(index_->visit(from_hash, after, [&](const index::Entry& entry) {

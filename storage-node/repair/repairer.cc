@@ -153,10 +153,10 @@ async::Task<Repairer::Step> Repairer::catch_up_page(engine::Engine& disk, const 
 async::Task<Result<void>> Repairer::take(engine::Engine& disk, const ring::Disk& peer, const engine::JournalEntry& entry) {
   const engine::BlobEntry& blob = entry.blob;
   if (!blob.handoff_for.is_zero()) co_return Result<void>{};  // Hand-back brings those; dropping one is no removal.
-  const auto here = disk.stat(blob.id);
-  if (!here && here.error().code != ErrorCode::kNotFound) co_return std::unexpected(here.error());
   const SystemTime now = clock_.now();
   if (entry.operation == engine::JournalEntry::Operation::kDelete) {
+    const auto here = disk.stat(blob.id);
+    if (!here && here.error().code != ErrorCode::kNotFound) co_return std::unexpected(here.error());
     if (!here || here->trashed) co_return Result<void>{};
     const Duration left = blob.purge_at - now;
     auto slot = async::OneShot<Result<void>>::make();
@@ -164,6 +164,7 @@ async::Task<Result<void>> Repairer::take(engine::Engine& disk, const ring::Disk&
                       [slot](Result<uint64_t> removed) { slot->set(removed ? Result<void>{} : Result<void>(std::unexpected(removed.error()))); });
     co_return co_await finished(slot, deadline_in(kPullPatience));
   }
+  CO_TRY(const bool here, disk.has(blob.id));
   if (here) co_return Result<void>{};
   // By the peer's clock; what lies in the future says nothing of its age.
   const auto age = now - entry.flushed_at;

@@ -84,6 +84,20 @@ TEST_F(EngineTest, RemovedBlobsAreRestorableUntilPurged) {
   EXPECT_EQ(engine_->stat(make_id(1)).error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(EngineTest, HasKnowsWhatIsHereAlsoInTheTrashUntilItIsPurged) {
+  EXPECT_FALSE(*engine_->has(make_id(1)));
+  ASSERT_TRUE(put(*engine_, make_id(1), 100));
+  EXPECT_TRUE(*engine_->has(make_id(1)));
+  open();
+  EXPECT_TRUE(*engine_->has(make_id(1))) << "from the index: nothing came lately";
+  ASSERT_TRUE(put(*engine_, make_id(2), 100));
+  for (uint64_t id : {1, 2}) ASSERT_TRUE(remove(*engine_, make_id(id)));
+  for (uint64_t id : {1, 2}) EXPECT_TRUE(*engine_->has(make_id(id)));
+  for (uint64_t id : {1, 2}) ASSERT_TRUE(remove(*engine_, make_id(id), 0ms));
+  ASSERT_TRUE(engine_->compact_once());
+  for (uint64_t id : {1, 2}) EXPECT_EQ(*engine_->has(make_id(id)), engine_->stat(make_id(id)).has_value());
+}
+
 TEST_F(EngineTest, CompactionGivesSpaceBackAndKeepsTheRest) {
   const int small = 400, large = 40;
   for (int i = 0; i < small; ++i) ASSERT_TRUE(put(*engine_, make_id(static_cast<uint64_t>(i)), 100'000));
