@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 GROUPS = ("common", "gateway", "metadata", "storage-node", "deploy", "tests")  # Their folders are inner folders.
 SINGLE = ("bench", "cli", "cmake", "docs", "migrations", "proto", "tools")
 SKIPPED = {"build", ".git", ".cache", "__pycache__", ".pytest_cache"}
-README_LINES = range(10, 61)
+README_LINES = range(20, 61)
 TEXT = {".h", ".hpp", ".cc", ".md", ".py", ".sh", ".sql", ".proto", ".txt", ".cmake", ".yaml", ".yml", ".json", ".html", ".js"}
 LEFT_TO_DO = re.compile(r"\b(TO" r"DO|FIX" r"ME)\b")
 
