@@ -12,6 +12,8 @@
 
 namespace rondel::rpc {
 
+// What an end takes in one frame of HTTP/2: in the 16 KiB of the default a message of pieces has a head and a slice for each.
+inline constexpr int kHttp2FrameBytes = 1 << 20;
 inline constexpr size_t kMessageBytesMax = 1 << 20;
 // Smaller bodies are copied behind their head: a slice of its own costs more.
 inline constexpr size_t kCopyBytesMax = 16 << 10;

@@ -186,6 +186,7 @@ class Service final : public StorageService, public Base {
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, rpc::kHttp2FrameBytes);
     builder.SetMaxReceiveMessageSize(8 << 20);
     builder.SetMaxSendMessageSize(-1);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
