@@ -132,7 +132,8 @@ void answer(std::vector<Job*>& jobs, const Result<PgResult>& result) {
     for (size_t i = 0; i < jobs.size(); ++i) jobs[i]->slot->set(read_outcome(*result, i));
     return;
   }
-  const Error error = result ? Error{ErrorCode::kInternal, "a batch lost a row"} : result.error();
+  // Committed, and not known what: nobody may take these streams for unused.
+  const Error error = result ? Error{ErrorCode::kOutcomeUnknown, "a batch lost a row"} : result.error();
   for (Job* job : jobs) job->fail(error);
 }
 
@@ -188,6 +189,7 @@ async::Task<Result<std::vector<CommitOutcome>>> PostgresStore::delete_objects(st
     std::vector<const DeleteObject*> sorted;
     for (const auto& [row, i] : order) sorted.push_back(&all[i]);
     TRY(const PgResult result, connection.run(kDeleteObjects, delete_parameters(sorted, clock_), until));
+    if (result.rows() != all.size()) return fail(ErrorCode::kOutcomeUnknown, "a batch lost a row");
     std::vector<CommitOutcome> outcomes(all.size());
     for (size_t i = 0; i < order.size(); ++i) outcomes[order[i].second] = read_outcome(result, i);
     return outcomes;

@@ -62,7 +62,7 @@ std::string row_key(int64_t bucket, std::string_view key) {
 
 Result<CommitOutcome> one_outcome(Result<PgResult> result) {
   if (!result) return std::unexpected(result.error());
-  if (result->rows() != 1) return fail(ErrorCode::kInternal, "a commit function answered no row");
+  if (result->rows() != 1) return fail(ErrorCode::kOutcomeUnknown, "a commit function answered no row");
   return read_outcome(*result, 0);
 }
 

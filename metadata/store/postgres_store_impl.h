@@ -74,7 +74,7 @@ Result<PgResult> with_retries(Statement statement) {
 // The statement that finds the current versions of a batch of keys: buckets, keys, kinds, firsts, lasts as arrays.
 const std::string& find_current_sql();
 
-// The single outcome row of a commit function.
+// The single outcome row of a commit function. kOutcomeUnknown: it committed without one.
 Result<CommitOutcome> one_outcome(Result<PgResult> result);
 
 }  // namespace rondel::metadata
