@@ -8,6 +8,7 @@
 
 #include "cli/local_cluster.h"
 #include "common/async/event_loop.h"
+#include "common/config/config.h"
 #include "metadata/store/postgres_cluster_store.h"
 
 namespace rondel::cli {
@@ -19,6 +20,7 @@ struct Arguments {
   std::string data = default_data_directory();
   std::string dsn;
   uint64_t blobs = 0;
+  std::string grace, trash, orphan_age;   // Empty: as it is.
 };
 
 Result<std::unique_ptr<metadata::ClusterStore>> open_store(const Arguments& arguments) {
@@ -39,6 +41,7 @@ Result<void> show(const Arguments& arguments) {
     fmt::print("next                find out why; `rondel gc resume` when the database holds what it should\n");
   }
   fmt::print("released streams    {}\n", depths.released);
+  fmt::print("ages                grace {} s, trash {} s, orphan age {} s\n", state.ages.grace.count(), state.ages.trash.count(), state.ages.orphan_age.count());
   if (state.allowance > 0) fmt::print("allowance           {} orphaned blobs in the next pass\n", state.allowance);
   return {};
 }
@@ -48,6 +51,22 @@ Result<void> resume(const Arguments& arguments) {
   TRY_VOID(async::block_on(store->resume_garbage(arguments.blobs, deadline_in(10s))));
   fmt::print("garbage collection goes on\n");
   return {};
+}
+
+Result<std::optional<std::chrono::seconds>> age(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  TRY(const Duration duration, config::parse_duration(text));
+  return std::chrono::ceil<std::chrono::seconds>(duration);
+}
+
+Result<void> set(const Arguments& arguments) {
+  TRY(const auto grace, age(arguments.grace));
+  TRY(const auto trash, age(arguments.trash));
+  TRY(const auto orphan_age, age(arguments.orphan_age));
+  if (!grace && !trash && !orphan_age) return fail(ErrorCode::kInvalidArgument, "nothing to set: --grace, --trash, --orphan-age");
+  TRY(const auto store, open_store(arguments));
+  TRY_VOID(async::block_on(store->set_garbage_ages(grace, trash, orphan_age, deadline_in(10s))));
+  return show(arguments);
 }
 
 }  // namespace
@@ -68,6 +87,10 @@ void add_gc_commands(CLI::App& app, int* status) {
     return command;
   };
   add("status", "whether it runs, and why not", show);
+  CLI::App* const ages = add("set", "set the cluster's ages; lower them only when every gateway runs with the lower ones", set);
+  ages->add_option("--grace", arguments->grace, "as gc.grace: \"1h\"");
+  ages->add_option("--trash", arguments->trash, "as gc.trash");
+  ages->add_option("--orphan-age", arguments->orphan_age, "as gc.orphan_age");
   add("resume", "confirm that the database holds what it should, and go on", resume)
       ->add_option("--blobs", arguments->blobs, "let the next pass release so many orphaned blobs, more than its breaker allows");
 }

@@ -263,16 +263,26 @@ create table coordinator (
 );
 insert into coordinator default values;
 
--- Garbage collection: what an operator confirmed, why it is halted, and how many orphans the next pass may release when that is
--- more than usual.
+-- Garbage collection: what an operator confirmed, why it is halted, how many orphans the next pass may release when that is more
+-- than usual, and the ages that whoever leads goes by.
 create table garbage_collection (
   only_row boolean primary key default true check (only_row),
   accepted bigint not null default 0,
   halted text not null default '',
   halted_at timestamptz,
-  allowance bigint not null default 0
+  allowance bigint not null default 0,
+  grace_s bigint not null default 0,
+  trash_s bigint not null default 0,
+  orphan_age_s bigint not null default 0
 );
 insert into garbage_collection default values;
+
+-- What the reconcile scan released lately, by disk: its breaker counts over several passes.
+create table orphan_releases (
+  disk bytea not null,
+  blobs bigint not null,
+  released_at timestamptz not null default now()
+);
 
 -- Notifications: settings and credentials alone, never objects ------------------------------------------------------
 

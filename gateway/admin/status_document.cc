@@ -66,7 +66,6 @@ std::string status_document(const StatusInput& input) {
       {"ring", ring_object(input.topology)},
       {"queues",
        json::object{{"released", input.queues.released},
-                    {"released_due", input.queues.released_due},
                     {"uploads_open", input.queues.uploads_open}}},
       {"nodes", std::move(nodes)}};
   return json::serialize(document);

@@ -78,6 +78,7 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
     halted_ = state.halted;
   }
   if (!state.halted.empty()) co_return Result<void>{};
+  trash_ = std::max(options_.gc_trash, state.ages.trash);
   CO_TRY(generation_, co_await store_.metadata_generation(deadline_in(5s)));
   if (nodes_asked_at_ == SteadyTime{} || clock_.steady_now() - nodes_asked_at_ >= kAskPeriod) {
     const auto asked = co_await ask_nodes(*topology, token);
@@ -85,7 +86,7 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
     CO_TRY_VOID(asked);
     nodes_asked_at_ = clock_.steady_now();
   }
-  const SystemTime before = std::min(clock_.now(), state.now) - options_.gc_grace;
+  const SystemTime before = std::min(clock_.now(), state.now) - std::max(options_.gc_grace, state.ages.grace);
   CO_TRY(const std::vector<metadata::ReleasedStream> due,
          co_await store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s)));
   for (size_t first = 0; first < due.size();) {
@@ -140,7 +141,7 @@ async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_
 // A node may have heard of the database from another gateway a moment ago: only when a look at it that is newer than the node's
 // refusal is refused as well has the database gone back.
 async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids, uint64_t token) {
-  const auto order = [&] { return RemovalOrder{token, generation_, options_.gc_trash}; };
+  const auto order = [&] { return RemovalOrder{token, generation_, trash_}; };
   auto removed = co_await remover_.remove(at, ids, order(), deadline_in(options_.node_timeout));
   if (removed || removed.error().code != ErrorCode::kOutOfRange) co_return removed;
   CO_TRY(generation_, co_await store_.metadata_generation(deadline_in(5s)));

@@ -77,6 +77,7 @@ class Coordinator {
   std::atomic<uint64_t> errors_{0};
   model::MetadataGeneration generation_;         // The loop's alone.
   SteadyTime nodes_asked_at_{};                  // So too.
+  std::chrono::seconds trash_{0};                // So too: the longest of all gateways'.
   mutable std::mutex mutex_;
   std::string halted_;                           // Guarded by mutex_.
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/log/log.h"
+#include "gateway/cluster/removal_batch.h"
 
 namespace rondel::cluster {
 
@@ -28,9 +29,14 @@ async::Task<Result<void>> OrphanScan::trip(std::string reason, uint64_t token) {
 async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup& group, const std::function<bool()>& leads) {
   CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return fail(ErrorCode::kPrecondition, state.halted);
-  const uint64_t limit = std::max(options_.pass_limit, state.allowance);
+  // The longest that any gateway goes by: bodies on their way to another may take half of it.
+  const std::chrono::seconds orphan_age = std::max(options_.orphan_age, state.ages.orphan_age);
+  CO_TRY(metadata::OrphanCounts recent, co_await store_.recent_orphans(orphan_age, deadline_in(5s)));
+  uint64_t recently = 0;
+  for (const auto& [disk, blobs] : recent) recently += blobs;
+  const uint64_t limit = std::max(options_.limit - std::min(options_.limit, recently), state.allowance);
   // A clock that is ahead must not make a body in flight look old.
-  const SystemTime oldest = std::min(clock_.now(), state.now) - options_.orphan_age;
+  const SystemTime oldest = std::min(clock_.now(), state.now) - orphan_age;
   std::map<model::DiskId, ring::Disk> disks;
   const auto topology = topology_.topology();
   for (const auto& ring : topology->rings) {
@@ -39,6 +45,7 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   // Decided when every disk was seen: releasing as it goes would hide from the breaker what the first disks had.
   std::map<model::StreamId, Found::Stream> orphans;
   uint64_t blobs = 0;
+  metadata::OrphanCounts counts;
   for (const auto& [id, disk] : disks) {
     Found found;
     found.orphan_blobs_max = limit - blobs;
@@ -51,30 +58,38 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
       continue;
     }
     if (found.orphan_blobs > found.orphan_blobs_max) {
-      co_return co_await trip("more than " + std::to_string(limit) + " orphaned blobs in one pass", token);
+      const std::string before = recently > 0 ? ", after " + std::to_string(recently) + " of late" : "";
+      co_return co_await trip("more than " + std::to_string(limit) + " orphaned blobs in one pass" + before, token);
     }
-    const uint64_t bearable = std::max({options_.disk_floor, found.blobs / 100, state.allowance});
-    if (found.orphan_blobs > bearable) {
+    const uint64_t bearable = std::max(options_.disk_floor, found.blobs / 100);
+    if (found.orphan_blobs > 0 && found.orphan_blobs + recent[id] > bearable && found.orphan_blobs > state.allowance) {
+      const std::string before = recent[id] > 0 ? ", and " + std::to_string(recent[id]) + " were of late" : "";
       co_return co_await trip(std::to_string(found.orphan_blobs) + " of " + std::to_string(found.blobs) + " blobs on disk " + id.to_hex() +
-                                  " are orphans", token);
+                                  " are orphans" + before, token);
     }
     blobs += found.orphan_blobs;
+    if (found.orphan_blobs > 0) counts[id] = found.orphan_blobs;
     for (const auto& [stream, seen] : found.orphans) {
       Found::Stream& orphan = orphans[stream];
       orphan.last_chunk = std::max(orphan.last_chunk, seen.last_chunk);
     }
   }
-  if (!orphans.empty()) CO_TRY_VOID(co_await release(orphans, blobs, token));
+  if (!orphans.empty()) CO_TRY_VOID(co_await release(orphans, std::move(counts), state.allowance > 0, token));
   CO_TRY_VOID(co_await store_.end_garbage_pass(token, deadline_in(5s)));
   ++passes_;
   last_pass_ = clock_.now();
   co_return Result<void>{};
 }
 
-async::Task<Result<void>> OrphanScan::release(const std::map<model::StreamId, Found::Stream>& orphans, uint64_t blobs, uint64_t token) {
+async::Task<Result<void>> OrphanScan::release(const std::map<model::StreamId, Found::Stream>& orphans, metadata::OrphanCounts counts, bool allowed,
+                                              uint64_t token) {
   std::vector<metadata::ReleasedStream> released;
   for (const auto& [stream, seen] : orphans) released.push_back({0, stream, (uint64_t{seen.last_chunk} + 1) * model::kChunkBytes, {}});
-  CO_TRY_VOID(co_await store_.release_orphans(std::move(released), token, deadline_in(kQueryPatience)));
+  uint64_t blobs = 0;
+  for (const auto& [disk, count] : counts) blobs += count;
+  // What an operator allowed does not count against later passes.
+  if (allowed) counts.clear();
+  CO_TRY_VOID(co_await store_.release_orphans(std::move(released), std::move(counts), token, deadline_in(kQueryPatience)));
   orphan_blobs_ += blobs;
   orphan_streams_ += orphans.size();
   log::info("gc", "orphans released", {{"streams", orphans.size()}, {"blobs", blobs}});
@@ -90,6 +105,9 @@ async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, SystemTi
     for (const ListedBlob& blob : page) {
       ++found.blobs;
       if (blob.created_at >= oldest || blob.received_at >= oldest) continue;
+      if (blob.id.chunk >= kStreamChunksMax) {
+        co_return fail(ErrorCode::kCorruption, "it lists chunk " + std::to_string(blob.id.chunk) + " of stream " + blob.id.stream.to_hex());
+      }
       Found::Stream& stream = found.asked[blob.id.stream];
       stream.last_chunk = std::max(stream.last_chunk, blob.id.chunk);
       ++stream.blobs;

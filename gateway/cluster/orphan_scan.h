@@ -2,9 +2,9 @@
 // releases them. Nothing is removed here: what is released goes through the queue, its grace and the trash.
 //
 // Interlocks: a blob counts only when the writer's time and the node's time are both older than the orphan age, by the clocks of
-// coordinator and database; a disk with more
-// orphans than one per cent of its blobs (and more than 100), or a pass with more than 10,000, releases nothing more and halts
-// garbage collection until an operator resumes it; so does a database older than what nodes have seen (coordinator.h).
+// coordinator and database; a disk with more orphans than one per cent of its blobs (and more than 100), or a cluster with more
+// than 10,000, releases nothing more and halts garbage collection until an operator resumes it, where what passes released within
+// the orphan age adds up; so does a database older than what nodes have seen (coordinator.h).
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ namespace rondel::cluster {
 struct OrphanScanOptions {
   std::chrono::seconds orphan_age{86'400};
   uint64_t blobs_per_second = 20'000;
-  uint64_t pass_limit = 10'000;          // Blobs.
+  uint64_t limit = 10'000;               // Blobs within the orphan age.
   uint64_t disk_floor = 100;             // So many orphans on a disk are never too many.
   size_t streams_per_query = 200'000;    // Each query goes through the tables once.
 };
@@ -65,7 +65,7 @@ class OrphanScan {
 
   async::Task<Result<void>> scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found, async::TaskGroup& group, const std::function<bool()>& leads);
   async::Task<Result<void>> sort_out(Found& found);
-  async::Task<Result<void>> release(const std::map<model::StreamId, Found::Stream>& orphans, uint64_t blobs, uint64_t token);
+  async::Task<Result<void>> release(const std::map<model::StreamId, Found::Stream>& orphans, metadata::OrphanCounts counts, bool allowed, uint64_t token);
   async::Task<Result<void>> trip(std::string reason, uint64_t token);
 
   metadata::ClusterStore& store_;

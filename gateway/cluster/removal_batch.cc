@@ -8,11 +8,13 @@ namespace {
 constexpr size_t kHandoffs = 4;
 constexpr size_t kQuorum = 2;
 
+uint64_t chunks_of(const metadata::ReleasedStream& stream) { return std::min(model::chunk_count(stream.size), kStreamChunksMax); }
+
 }  // namespace
 
 void RemovalBatch::add(const metadata::ReleasedStream& stream) {
   streams_.push_back(stream);
-  const uint64_t count = model::chunk_count(stream.size);
+  const uint64_t count = chunks_of(stream);
   chunks_ += count;
   for (uint64_t chunk = 0; chunk < count; ++chunk) {
     const model::BlobId id{stream.stream, static_cast<uint32_t>(chunk)};
@@ -35,7 +37,7 @@ void RemovalBatch::ask(const ring::Disk& disk, const model::BlobId& id) {
 std::vector<int64_t> RemovalBatch::finished() const {
   std::vector<int64_t> rows;
   for (const metadata::ReleasedStream& stream : streams_) {
-    const uint64_t count = model::chunk_count(stream.size);
+    const uint64_t count = chunks_of(stream);
     uint64_t chunk = 0;
     while (chunk < count && quorum_done({stream.stream, static_cast<uint32_t>(chunk)})) ++chunk;
     if (chunk == count) rows.push_back(stream.id);

@@ -12,6 +12,9 @@
 
 namespace rondel::cluster {
 
+// A stream is one body of 5 GiB at most, with what encryption adds: numbers of chunks beyond come from a disk or row that is wrong.
+inline constexpr uint64_t kStreamChunksMax = 1024;
+
 // A chunk is asked of the owners of every live epoch and of the hand-offs that a reader would ask. A stream is finished when,
 // for each chunk, a quorum of the newest epoch's owners has it in the trash: owners that were away pull the removal from
 // the others' journals.
@@ -20,6 +23,7 @@ class RemovalBatch {
   // The topology outlives the batch and has a current ring.
   explicit RemovalBatch(const ring::Topology& topology) : topology_(topology) {}
 
+  // Chunks from kStreamChunksMax on are not asked for: none can exist.
   void add(const metadata::ReleasedStream& stream);
   size_t chunks() const { return chunks_; }
 

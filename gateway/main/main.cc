@@ -63,6 +63,16 @@ Result<model::ClusterId> first_contact(const config::Settings& settings, metadat
   }
 }
 
+// Whoever leads goes by the greatest of all gateways' ages: a gateway may be restarted with other ones while the rest still has the old.
+Result<void> join_garbage_ages(const metadata::GarbageAges& mine, metadata::ClusterStore& store) {
+  TRY(const metadata::GarbageAges cluster, async::block_on(store.raise_garbage_ages(mine, deadline_in(5s))));
+  if (cluster == mine) return {};
+  log::warn("gc", "the cluster's gc.grace, gc.trash and gc.orphan_age are longer than those set here, and count; when all gateways have the shorter ones, "
+                  "`rondel gc set` lowers the cluster's",
+            {{"grace_s", cluster.grace.count()}, {"trash_s", cluster.trash.count()}, {"orphan_age_s", cluster.orphan_age.count()}});
+  return {};
+}
+
 Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings, const std::vector<async::EventLoop*>& loops,
                                                operations::S3Service& service) {
   TRY(const ListenAddress listen, parse_listen(settings, "gateway.listen"));
@@ -91,6 +101,10 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const auto cluster_store = metadata::make_postgres_cluster_store(dsn);
   TRY(const model::ClusterId cluster, first_contact(settings, *cluster_store));
 
+  const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")), whole_seconds(settings.duration("gc.trash")),
+                                   whole_seconds(settings.duration("gc.orphan_age"))};
+  TRY_VOID(join_garbage_ages(ages, *cluster_store));
+
   metadata::PostgresStoreOptions store_options;
   store_options.dsn = dsn;
   store_options.master_key = master_key;
@@ -117,12 +131,12 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   coordination.bootstrap_disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
   coordination.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
   coordination.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
-  coordination.gc_grace = whole_seconds(settings.duration("gc.grace"));
-  coordination.gc_trash = whole_seconds(settings.duration("gc.trash"));
+  coordination.gc_grace = ages.grace;
+  coordination.gc_trash = ages.trash;
   coordination.orphan_scan_pause = settings.duration("gc.orphan_scan_pause");
   const auto lister = cluster::make_grpc_blob_lister(topology, peers.channel);
   cluster::OrphanScanOptions scan_options;
-  scan_options.orphan_age = whole_seconds(settings.duration("gc.orphan_age"));
+  scan_options.orphan_age = ages.orphan_age;
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
   cluster::OrphanScan orphans(*cluster_store, topology, *lister, scan_options, clock);
   cluster::Coordinator coordinator(*cluster_store, topology, *remover, orphans, coordination, clock);

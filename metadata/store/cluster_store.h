@@ -3,6 +3,7 @@
 // highest.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,12 +49,23 @@ struct ReleasedStream {
   SystemTime released_at;
 };
 
+// Counted up to 10,000, estimated from the database's statistics above: their cost does not grow with them.
 struct QueueDepths {
   uint64_t released = 0;
-  uint64_t released_due = 0;
   uint64_t uploads_open = 0;
   SystemTime oldest_released;
 };
+
+// The settings gc.grace, gc.trash and gc.orphan_age. Whoever leads goes by the cluster's, which are the greatest of all gateways'.
+struct GarbageAges {
+  std::chrono::seconds grace{0};
+  std::chrono::seconds trash{0};
+  std::chrono::seconds orphan_age{0};
+  bool operator==(const GarbageAges&) const = default;
+};
+
+// Blobs, by disk.
+using OrphanCounts = std::map<model::DiskId, uint64_t>;
 
 // Garbage collection as an operator sees it.
 struct GarbageState {
@@ -61,6 +73,7 @@ struct GarbageState {
   SystemTime halted_at;
   uint64_t allowance = 0;            // Orphaned blobs that the next pass may release when that is more than usual.
   SystemTime now = SystemTime::max();   // By the database's clock; max: it has none.
+  GarbageAges ages = {};             // The cluster's.
 };
 
 class ClusterStore {
@@ -91,8 +104,16 @@ class ClusterStore {
   virtual async::Task<Result<std::vector<model::StreamId>>> unreferenced_streams(std::vector<model::StreamId> streams,
                                                                                  Deadline deadline) = 0;
   // Records streams found unreferenced (after interlocks) as released; those that something refers to by now are left out.
-  virtual async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, uint64_t coordinator_token,
-                                                    Deadline deadline) = 0;
+  // `counts`: for recent_orphans().
+  virtual async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, OrphanCounts counts,
+                                                    uint64_t coordinator_token, Deadline deadline) = 0;
+  // What was released within that time; nothing that was before the last resume_garbage().
+  virtual async::Task<Result<OrphanCounts>> recent_orphans(std::chrono::seconds within, Deadline deadline) = 0;
+  // A gateway's settings: raises the cluster's where they are less, and answers them.
+  virtual async::Task<Result<GarbageAges>> raise_garbage_ages(GarbageAges ages, Deadline deadline) = 0;
+  // An operator's; nullopt of a field of the three = it stays. Lowering is for when no gateway has more any longer.
+  virtual async::Task<Result<void>> set_garbage_ages(std::optional<std::chrono::seconds> grace, std::optional<std::chrono::seconds> trash,
+                                                     std::optional<std::chrono::seconds> orphan_age, Deadline deadline) = 0;
   // How far the database has come, durably.
   virtual async::Task<Result<model::MetadataGeneration>> metadata_generation(Deadline deadline) = 0;
   virtual async::Task<Result<GarbageState>> garbage_state(Deadline deadline) = 0;

@@ -24,6 +24,13 @@ constexpr const char* kReferenced =
     " union all select a.s from asked a join upload_extents u on u.stream = a.s"
     " union all select a.s from asked a join released_streams r on r.stream = a.s";
 
+constexpr int64_t kCounted = 10'000;   // Rows of a queue; more are estimated.
+
+GarbageAges ages_of(const PgResult& row, int first) {
+  const auto age = [&](int column) { return std::chrono::seconds(row.bigint(0, first + column)); };
+  return {age(0), age(1), age(2)};
+}
+
 // What connections forbid the planner, for statements that seek single rows, is what going through a table needs.
 Result<PgResult> run_through_tables(PgConnection& connection, const std::string& sql, const PgParameters& parameters, Deadline until) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
@@ -38,7 +45,8 @@ Result<PgResult> run_through_tables(PgConnection& connection, const std::string&
 class PostgresClusterStore final : public ClusterStore {
  public:
   explicit PostgresClusterStore(std::string dsn)
-      : shared_({dsn, 2, 1, 1024}, run_jobs), leader_({dsn, 1, 1, 16}, run_jobs), reconcile_({std::move(dsn), 1, 1, 16}, run_jobs) {}
+      : shared_({dsn, 2, 1, 1024}, run_jobs), leader_({dsn, 1, 1, 16}, run_jobs), operators_({dsn, 1, 1, 16}, run_jobs),
+        reconcile_({std::move(dsn), 1, 1, 16}, run_jobs) {}
 
   async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) override {
     return run_single<model::ClusterId>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<model::ClusterId> {
@@ -212,9 +220,9 @@ class PostgresClusterStore final : public ClusterStore {
     return run_single<std::vector<model::StreamId>>(reconcile_, deadline, std::move(work));
   }
 
-  async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, uint64_t coordinator_token,
+  async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans, OrphanCounts counts, uint64_t coordinator_token,
                                             Deadline deadline) override {
-    auto work = [orphans = std::move(orphans), coordinator_token](PgConnection& connection, Deadline until) -> Result<void> {
+    auto work = [orphans = std::move(orphans), counts = std::move(counts), coordinator_token](PgConnection& connection, Deadline until) -> Result<void> {
       PgArray ids(Element::kBytes, orphans.size()), sizes(Element::kBigint, orphans.size());
       for (const ReleasedStream& orphan : orphans) {
         ids.add_bytes(raw(orphan.stream.view()));
@@ -224,9 +232,18 @@ class PostgresClusterStore final : public ClusterStore {
       parameters.add(static_cast<int64_t>(coordinator_token));
       std::move(ids).move_into(parameters);
       std::move(sizes).move_into(parameters);
+      PgArray disks(Element::kBytes, counts.size()), blobs(Element::kBigint, counts.size());
+      for (const auto& [disk, count] : counts) {
+        disks.add_bytes(raw(disk.view()));
+        blobs.add(static_cast<int64_t>(count));
+      }
+      std::move(disks).move_into(parameters);
+      std::move(blobs).move_into(parameters);
       TRY(const PgResult done,
-          run_through_tables(connection, std::string("with asked as materialized (select * from unnest($2::bytea[], $3::bigint[]) t (s, size)),"
-                                                     " orphans as (select s from asked except (") + kReferenced +
+          run_through_tables(connection, std::string("with counted as (insert into orphan_releases (disk, blobs)"
+                                                     " select * from unnest($4::bytea[], $5::bigint[]) where ") + kFence +
+                                             "), asked as materialized (select * from unnest($2::bytea[], $3::bigint[]) t (s, size)),"
+                                             " orphans as (select s from asked except (" + kReferenced +
                                              ")) insert into released_streams (stream, size) select s, size from asked join orphans using (s) where " +
                                              kFence, parameters, until));
       (void)done;
@@ -250,9 +267,47 @@ class PostgresClusterStore final : public ClusterStore {
   async::Task<Result<GarbageState>> garbage_state(Deadline deadline) override {
     return run_single<GarbageState>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
       TRY(const PgResult row, connection.run("select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance,"
-                                             " (extract(epoch from now()) * 1000000)::bigint from garbage_collection", {}, until));
+                                             " (extract(epoch from now()) * 1000000)::bigint, grace_s, trash_s, orphan_age_s"
+                                             " from garbage_collection", {}, until));
       return GarbageState{row.text(0, 0), from_microseconds(row.bigint(0, 1)), static_cast<uint64_t>(row.bigint(0, 2)),
-                          from_microseconds(row.bigint(0, 3))};
+                          from_microseconds(row.bigint(0, 3)), ages_of(row, 4)};
+    });
+  }
+
+  async::Task<Result<OrphanCounts>> recent_orphans(std::chrono::seconds within, Deadline deadline) override {
+    return run_single<OrphanCounts>(shared_, deadline, [within](PgConnection& connection, Deadline until) -> Result<OrphanCounts> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(within.count()));
+      TRY(const PgResult rows, connection.run("select disk, sum(blobs)::bigint from orphan_releases"
+                                              " where released_at > now() - $1::bigint * interval '1 second' group by disk", parameters, until));
+      OrphanCounts counts;
+      for (size_t i = 0; i < rows.rows(); ++i) {
+        counts[model::DiskId::from_bytes(as_bytes(rows.bytes(i, 0))).value_or(model::DiskId{})] = static_cast<uint64_t>(rows.bigint(i, 1));
+      }
+      return counts;
+    });
+  }
+
+  async::Task<Result<GarbageAges>> raise_garbage_ages(GarbageAges ages, Deadline deadline) override {
+    return run_single<GarbageAges>(shared_, deadline, [ages](PgConnection& connection, Deadline until) -> Result<GarbageAges> {
+      PgParameters parameters;
+      for (const auto& age : {ages.grace, ages.trash, ages.orphan_age}) parameters.add(static_cast<int64_t>(age.count()));
+      TRY(const PgResult row, connection.run("update garbage_collection set grace_s = greatest(grace_s, $1), trash_s = greatest(trash_s, $2),"
+                                             " orphan_age_s = greatest(orphan_age_s, $3) returning grace_s, trash_s, orphan_age_s", parameters, until));
+      return ages_of(row, 0);
+    });
+  }
+
+  async::Task<Result<void>> set_garbage_ages(std::optional<std::chrono::seconds> grace, std::optional<std::chrono::seconds> trash,
+                                             std::optional<std::chrono::seconds> orphan_age, Deadline deadline) override {
+    return run_single<void>(shared_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
+      PgParameters parameters;
+      for (const auto& age : {grace, trash, orphan_age}) age ? parameters.add(static_cast<int64_t>(age->count())) : parameters.add_null();
+      TRY(const PgResult done, connection.run("update garbage_collection set grace_s = coalesce($1::bigint, grace_s),"
+                                              " trash_s = coalesce($2::bigint, trash_s), orphan_age_s = coalesce($3::bigint, orphan_age_s)",
+                                              parameters, until));
+      (void)done;
+      return {};
     });
   }
 
@@ -274,7 +329,8 @@ class PostgresClusterStore final : public ClusterStore {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(allowance));
       TRY(const PgResult done,
-          connection.run("update garbage_collection set halted = '', halted_at = null, allowance = $1,"
+          connection.run("with forgotten as (delete from orphan_releases)"
+                         " update garbage_collection set halted = '', halted_at = null, allowance = $1,"
                          " accepted = greatest(accepted + 1, extract(epoch from clock_timestamp())::bigint)", parameters, until));
       (void)done;
       return {};
@@ -286,7 +342,9 @@ class PostgresClusterStore final : public ClusterStore {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(coordinator_token));
       TRY(const PgResult done,
-          connection.run(std::string("update garbage_collection set allowance = 0 where allowance > 0 and ") + kFence, parameters, until));
+          connection.run(std::string("with forgotten as (delete from orphan_releases where released_at <"
+                                     " now() - (select orphan_age_s from garbage_collection) * interval '1 second' and ") + kFence +
+                             ") update garbage_collection set allowance = 0 where allowance > 0 and " + kFence, parameters, until));
       (void)done;
       return {};
     });
@@ -303,15 +361,22 @@ class PostgresClusterStore final : public ClusterStore {
   }
 
   async::Task<Result<QueueDepths>> queue_depths(Deadline deadline) override {
-    return run_single<QueueDepths>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<QueueDepths> {
+    return run_single<QueueDepths>(operators_, deadline, [](PgConnection& connection, Deadline until) -> Result<QueueDepths> {
+      // A row has the lower number, the earlier it was released: its index finds the oldest.
       TRY(const PgResult row,
-          connection.run("select (select count(*) from released_streams),"
-                         " (select (extract(epoch from min(released_at)) * 1000000)::bigint from released_streams),"
-                         " (select count(*) from uploads)", {}, until));
+          connection.run("select (select count(*) from (select from released_streams limit 10000) few),"
+                         " (select greatest(reltuples, 0)::bigint from pg_class where oid = 'released_streams'::regclass),"
+                         " (select (extract(epoch from released_at) * 1000000)::bigint from released_streams order by id limit 1),"
+                         " (select count(*) from (select from uploads limit 10000) few),"
+                         " (select greatest(reltuples, 0)::bigint from pg_class where oid = 'uploads'::regclass)", {}, until));
+      const auto depth = [&row](int counted) {
+        const int64_t count = row.bigint(0, counted);
+        return static_cast<uint64_t>(count < kCounted ? count : std::max(count, row.bigint(0, counted + 1)));
+      };
       QueueDepths depths;
-      depths.released = static_cast<uint64_t>(row.bigint(0, 0));
-      depths.oldest_released = from_microseconds(row.bigint(0, 1));
-      depths.uploads_open = static_cast<uint64_t>(row.bigint(0, 2));
+      depths.released = depth(0);
+      depths.oldest_released = from_microseconds(row.bigint(0, 2));
+      depths.uploads_open = depth(3);
       return depths;
     });
   }
@@ -324,6 +389,7 @@ class PostgresClusterStore final : public ClusterStore {
   uint64_t token_ = 0;  // Used on leader_'s one thread alone.
   PgWorkers shared_;
   PgWorkers leader_;
+  PgWorkers operators_;  // What people ask: never before the heartbeats of nodes.
   PgWorkers reconcile_;  // Statements of minutes: behind them the heartbeats of nodes would wait.
 };
 

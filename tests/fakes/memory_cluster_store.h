@@ -27,6 +27,7 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   std::set<model::StreamId> referenced;   // By versions and parts.
   model::MetadataGeneration generation{0, 7, 1, 1000};
   metadata::GarbageState garbage;
+  metadata::OrphanCounts recent;          // However long ago.
 
   Answer<model::ClusterId> cluster_id(Deadline) override { co_return cluster_; }
 
@@ -82,8 +83,9 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     std::erase_if(streams, [&](const model::StreamId& stream) { return referenced.contains(stream) || queued(stream); });
     co_return streams;
   }
-  Answer<void> release_orphans(std::vector<metadata::ReleasedStream> orphans, uint64_t token, Deadline) override {
+  Answer<void> release_orphans(std::vector<metadata::ReleasedStream> orphans, metadata::OrphanCounts counts, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
+    for (const auto& [disk, blobs] : counts) recent[disk] += blobs;
     for (auto& orphan : orphans) {
       if (referenced.contains(orphan.stream)) continue;
       orphan.id = released_.empty() ? 1 : released_.rbegin()->first + 1;
@@ -99,6 +101,19 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     if (broken_) co_return std::unexpected(*broken_);
     co_return garbage;
   }
+  Answer<metadata::OrphanCounts> recent_orphans(std::chrono::seconds, Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return recent;
+  }
+  Answer<metadata::GarbageAges> raise_garbage_ages(metadata::GarbageAges ages, Deadline) override {
+    garbage.ages = {std::max(garbage.ages.grace, ages.grace), std::max(garbage.ages.trash, ages.trash), std::max(garbage.ages.orphan_age, ages.orphan_age)};
+    co_return garbage.ages;
+  }
+  Answer<void> set_garbage_ages(std::optional<std::chrono::seconds> grace, std::optional<std::chrono::seconds> trash,
+                                std::optional<std::chrono::seconds> orphan_age, Deadline) override {
+    garbage.ages = {grace.value_or(garbage.ages.grace), trash.value_or(garbage.ages.trash), orphan_age.value_or(garbage.ages.orphan_age)};
+    co_return Result<void>{};
+  }
   Answer<void> halt_garbage(std::string reason, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
     if (garbage.halted.empty()) garbage.halted = std::move(reason);
@@ -106,7 +121,9 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   }
   Answer<void> resume_garbage(uint64_t allowance, Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
-    garbage = {{}, {}, allowance};
+    garbage.halted.clear();
+    garbage.allowance = allowance;
+    recent.clear();
     ++generation.accepted;
     co_return Result<void>{};
   }

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <set>
 
+#include "metadata/store/pg_connection.h"
 #include "metadata/store/postgres_cluster_store.h"
+#include "metadata/store/postgres_store_impl.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {
@@ -85,12 +87,74 @@ TEST_F(Reconcile, WhatIsReferredToByThenIsNotReleased) {
   const StreamId late = StreamId::random(), orphan = StreamId::random();
   ASSERT_EQ(unreferenced({late, orphan}), std::set<StreamId>({late, orphan}));
   put("late", late);
-  run(cluster().release_orphans({{0, late, 1, {}}, {0, orphan, 1, {}}}, token_, soon()));
+  run(cluster().release_orphans({{0, late, 1, {}}, {0, orphan, 1, {}}}, {}, token_, soon()));
   EXPECT_TRUE(released().contains(orphan));
   EXPECT_FALSE(released().contains(late));
-  run(cluster().release_orphans({{0, orphan, 1, {}}}, token_, soon()));
-  run(cluster().release_orphans({{0, StreamId::random(), 1, {}}}, token_ - 1, soon()));
+  run(cluster().release_orphans({{0, orphan, 1, {}}}, {}, token_, soon()));
+  run(cluster().release_orphans({{0, StreamId::random(), 1, {}}}, {}, token_ - 1, soon()));
   EXPECT_EQ(std::ranges::count(run(cluster().take_released(real_clock().now() + 1h, 1'000'000, token_, soon())), orphan, &ReleasedStream::stream), 1);
+}
+
+TEST_F(Reconcile, WhatWasReleasedLatelyAddsUpUntilSomebodyHasLooked) {
+  const auto one = model::DiskId::random(), other = model::DiskId::random();
+  run(cluster().resume_garbage(0, soon()));
+  const auto release = [&](OrphanCounts counts, uint64_t token) { run(cluster().release_orphans({{0, StreamId::random(), 1, {}}}, std::move(counts), token, soon())); };
+  release({{one, 3}, {other, 4}}, token_);
+  release({{one, 5}}, token_);
+  release({{one, 1000}}, token_ - 1);   // A former coordinator's.
+  EXPECT_EQ(run(cluster().recent_orphans(1h, soon())), (OrphanCounts{{one, 8}, {other, 4}}));
+  EXPECT_TRUE(run(cluster().recent_orphans(0s, soon())).empty());
+  run(cluster().resume_garbage(0, soon()));
+  EXPECT_TRUE(run(cluster().recent_orphans(1h, soon())).empty());
+}
+
+TEST_F(Reconcile, TheClustersAgesAreTheGreatestUntilTheyAreSet) {
+  run(cluster().set_garbage_ages(1s, 1s, 1s, soon()));
+  EXPECT_EQ(run(cluster().raise_garbage_ages({10s, 20s, 30s}, soon())), (GarbageAges{10s, 20s, 30s}));
+  EXPECT_EQ(run(cluster().raise_garbage_ages({5s, 25s, 5s}, soon())), (GarbageAges{10s, 25s, 30s}));
+  EXPECT_EQ(run(cluster().garbage_state(soon())).ages, (GarbageAges{10s, 25s, 30s}));
+  run(cluster().set_garbage_ages({}, {}, 7s, soon()));
+  EXPECT_EQ(run(cluster().garbage_state(soon())).ages, (GarbageAges{10s, 25s, 7s}));
+}
+
+TEST_F(Reconcile, QueuesAreCountedNoFurtherThanTenThousand) {
+  const uint64_t before = run(cluster().queue_depths(soon())).released;
+  run(store().release_streams({{0, StreamId::random(), 1, 0, 1}}, soon()));
+  EXPECT_EQ(run(cluster().queue_depths(soon())).released, before + 1);
+  std::vector<Extent> many;
+  for (int i = 0; i < 12'000; ++i) many.push_back({0, StreamId::random(), 1, 0, 1});
+  run(store().release_streams(std::move(many), soon()));
+  const auto depths = run(cluster().queue_depths(soon()));
+  EXPECT_GE(depths.released, 10'000u);   // Further by the database's statistics, which come when they come.
+  EXPECT_NE(depths.oldest_released, SystemTime{});
+  std::vector<int64_t> rows;
+  for (const auto& row : run(cluster().take_released(real_clock().now() + 1h, 1'000'000, token_, soon()))) rows.push_back(row.id);
+  run(cluster().finish_released(std::move(rows), token_, soon()));
+  EXPECT_EQ(run(cluster().queue_depths(soon())).released, 0u);
+}
+
+// A commit without its row may have made an object: an answer of another kind would have its bytes removed.
+TEST_F(Reconcile, ACommitThatAnswersNothingIsOfUnknownOutcome) {
+  auto connection = PgConnection::open(postgres_dsn(), soon());
+  ASSERT_TRUE(connection);
+  EXPECT_EQ(one_outcome((*connection)->run("select 1 where false", {}, soon())).error().code, ErrorCode::kOutcomeUnknown);
+  const auto shadow = (*connection)->script(R"(
+    do $$
+    declare f regprocedure := 'put_objects'::regproc::oid::regprocedure;
+      arguments text := pg_get_function_arguments('put_objects'::regproc); result text := pg_get_function_result('put_objects'::regproc);
+      names text := (select string_agg('$' || i, ', ') from generate_series(1, (select pronargs from pg_proc where oid = f::oid)) i);
+    begin
+      alter function put_objects rename to put_objects_itself;
+      execute format('create function put_objects(%s) returns %s language plpgsql as %L', arguments, result,
+                     'begin perform put_objects_itself(' || names || '); return; end');
+    end $$)", soon());
+  ASSERT_TRUE(shadow) << shadow.error().message;
+  const auto other = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
+  const auto answered = async::block_on(other->put_object(put_request("unanswered", 1, StreamId::random())));
+  ASSERT_TRUE((*connection)->script("drop function put_objects; alter function put_objects_itself rename to put_objects", soon()));
+  ASSERT_FALSE(answered);
+  EXPECT_EQ(answered.error().code, ErrorCode::kOutcomeUnknown);
+  EXPECT_EQ(run(store().find_object({.bucket = bucket_.name, .key = "unanswered", .deadline = soon()})).status, LookupStatus::kFound);
 }
 
 TEST_F(Reconcile, TheDatabaseTellsItsTime) {

@@ -8,7 +8,7 @@ namespace {
 constexpr const char* kDocument = R"({
   "cluster_id":"0011","coordinator":true,
   "ring":{"epoch":3,"live_epochs":1,"min_epoch":1,"replicas":3,"failure_domain":"zone"},
-  "queues":{"released":5,"released_due":1,"uploads_open":2},
+  "queues":{"released":5,"uploads_open":2},
   "nodes":[
     {"id":"aaaaaaaaaaaaaaaa","address":"127.0.0.1:9200","host":"host-1","zone":"zone-1","alive":true,"last_seen_seconds_ago":0.5,
      "disks":[{"id":"dddddddddddddddd","state":"online","capacity_bytes":1099511627776,"live_bytes":1536,"dead_bytes":1024,

@@ -205,6 +205,16 @@ TEST_F(CoordinatorTest, WithoutTheDatabaseTheTopologyStaysAndIsKnownToBeOld) {
   EXPECT_FALSE(cache_.confirmed_recently());
 }
 
+TEST_F(CoordinatorTest, NoMoreChunksAreAskedForThanAStreamCanHave) {
+  with_ring();
+  RemovalBatch batch(*cache_.topology());
+  const metadata::ReleasedStream absurd{7, model::StreamId::random(), uint64_t{1} << 62, {}};
+  batch.add(absurd);
+  EXPECT_EQ(batch.chunks(), kStreamChunksMax);
+  for (const auto& [disk, ids] : batch.per_disk()) batch.mark_done(disk.disk);
+  EXPECT_EQ(batch.finished(), std::vector<int64_t>{7});
+}
+
 TEST_F(CoordinatorTest, OwnersOfEveryLiveEpochAreAsked) {
   with_ring();
   std::vector<ring::Disk> fresh;

@@ -141,12 +141,70 @@ TEST_F(GarbageTest, ADiskWithTooManyOrphansReleasesNothingAndHalts) {
 }
 
 TEST_F(GarbageTest, APassWithTooManyOrphansHalts) {
-  options_.pass_limit = 50;
+  options_.limit = 50;
   for (int i = 0; i < 40; ++i) add(0, 48h, 48h, false);
   for (int i = 0; i < 40; ++i) add(1, 48h, 48h, false);
   EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
   EXPECT_TRUE(store_.released().empty()) << "nothing before every disk was seen";
   EXPECT_NE(store_.garbage.halted, "");
+}
+
+TEST_F(GarbageTest, SmallPassesAddUp) {
+  options_.limit = 50;
+  for (int i = 0; i < 30; ++i) add(0, 48h, 48h, false);
+  ASSERT_TRUE(pass());
+  EXPECT_EQ(store_.released().size(), 30u);
+  for (int i = 0; i < 30; ++i) add(1, 48h, 48h, false);
+  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
+  EXPECT_NE(store_.garbage.halted.find("more than 20 orphaned blobs in one pass, after 30 of late"), std::string::npos) << store_.garbage.halted;
+  async::block_on(store_.resume_garbage(0, deadline_in(1s)));
+  ASSERT_TRUE(pass());
+  EXPECT_EQ(store_.released().size(), 60u);
+}
+
+TEST_F(GarbageTest, SmallPassesOverOneDiskAddUp) {
+  for (int i = 0; i < 60; ++i) add(0, 48h, 48h, false);
+  ASSERT_TRUE(pass());
+  for (int i = 0; i < 60; ++i) add(0, 48h, 48h, false);
+  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(store_.released().size(), 60u);
+}
+
+TEST_F(GarbageTest, WhatAnOperatorAllowedDoesNotCountLater) {
+  async::block_on(store_.resume_garbage(150, deadline_in(1s)));
+  for (int i = 0; i < 150; ++i) add(0, 48h, 48h, false);
+  ASSERT_TRUE(pass());
+  add(0, 48h, 48h, false);
+  ASSERT_TRUE(pass());
+  EXPECT_EQ(store_.released().size(), 151u);
+}
+
+TEST_F(GarbageTest, TheLongestOrphanAgeOfAllGatewaysCounts) {
+  store_.garbage.ages.orphan_age = 72h;
+  add(0, 48h, 48h, false);
+  const auto orphan = add(0, 73h, 73h, false);
+  ASSERT_TRUE(pass());
+  ASSERT_EQ(store_.released().size(), 1u);
+  EXPECT_EQ(store_.released().begin()->second.stream, orphan);
+}
+
+TEST_F(GarbageTest, ADiskThatListsImpossibleChunksIsNotBelieved) {
+  add(0, 48h, 48h, false, 0xffffffff);
+  add(0, 48h, 48h, false);
+  add(1, 48h, 48h, false);
+  ASSERT_TRUE(pass());
+  EXPECT_EQ(store_.released().size(), 1u);
+  EXPECT_EQ(status_.disks_skipped_total, 1u);
+}
+
+TEST_F(GarbageTest, TheLongestGraceOfAllGatewaysCounts) {
+  store_.garbage.ages.grace = 48h;
+  store_.release({1, model::StreamId::random(), 100, real_clock().now() - 24h});
+  ASSERT_TRUE(collect());
+  EXPECT_EQ(store_.released().size(), 1u);
+  store_.garbage.ages.grace = 12h;
+  ASSERT_TRUE(collect());
+  EXPECT_TRUE(store_.released().empty());
 }
 
 TEST_F(GarbageTest, ADiskThatIsAwayIsSkipped) {
