@@ -13,7 +13,7 @@ Result<void> check_key_settings(const config::Settings& settings) {
   return {};
 }
 
-Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock) {
+Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock, metrics::Registry& registry) {
   TRY_VOID(check_key_settings(settings));
   const std::string& default_key = settings.text("kms.default_key");
   const bool by_vault = settings.text("kms.provider") == "vault";
@@ -33,13 +33,15 @@ Result<KeyServices> make_key_services(const config::Settings& settings, const st
     vault.name_space = settings.text("kms.vault_namespace");
     vault.timeout = settings.duration("kms.timeout");
     services.vault = std::make_unique<encryption::VaultKeyManagement>(std::move(vault));
+    services.measured_vault = std::make_unique<encryption::MeasuredKeyManagement>(*services.vault, "vault", registry);
   }
   encryption::ObjectKeysOptions keys;
   keys.default_kms_key = default_key;
   keys.bucket_key_life = settings.duration("kms.bucket_key_life");
   keys.clock = &clock;
-  encryption::KeyManagement& kms = services.vault ? *services.vault : static_cast<encryption::KeyManagement&>(*services.ring);
-  services.object_keys = std::make_unique<encryption::ObjectKeys>(*services.ring, kms, std::move(keys));
+  services.measured_ring = std::make_unique<encryption::MeasuredKeyManagement>(*services.ring, "ring", registry);
+  encryption::KeyManagement& kms = services.measured_vault ? *services.measured_vault : *services.measured_ring;
+  services.object_keys = std::make_unique<encryption::ObjectKeys>(*services.measured_ring, kms, std::move(keys));
   return services;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/config/config.h"
 #include "gateway/encryption/key_ring.h"
+#include "gateway/encryption/measured_keys.h"
 #include "gateway/encryption/object_keys.h"
 
 namespace rondel::gateway {
@@ -15,11 +16,12 @@ struct KeyServices {
   std::unique_ptr<metadata::KmsKeyStore> store;
   std::unique_ptr<encryption::KeyRing> ring;
   std::unique_ptr<encryption::KeyManagement> vault;   // Null: the ring is also SSE-KMS's.
+  std::unique_ptr<encryption::KeyManagement> measured_ring, measured_vault;
   std::unique_ptr<encryption::ObjectKeys> object_keys;
 };
 
 // kInvalidArgument: kms.* settings that do not go together.
 Result<void> check_key_settings(const config::Settings& settings);
-Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock);
+Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock, metrics::Registry& registry);
 
 }  // namespace rondel::gateway

@@ -167,7 +167,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
-  TRY(const KeyServices keys, make_key_services(settings, master_key, clock));
+  TRY(const KeyServices keys, make_key_services(settings, master_key, clock, registry));
   operations::S3Service service({*store, *directory, blob_store, authenticator, *keys.object_keys, clock, s3_settings}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
