@@ -9,7 +9,7 @@ namespace rondel::operations {
 using metadata::CommitContext;
 using metadata::CommitOutcome;
 
-class OneObjectStore final : public metadata::MetadataStore {
+class OneObjectStore : public metadata::MetadataStore {
  public:
   metadata::ObjectVersion object;             // Of the bucket with this id.
   int64_t bucket_id = 0;

@@ -1,0 +1,324 @@
+// The lifecycle job alone: what it asks, removes and remembers, with a store in memory.
+#include "gateway/cluster/lifecycle_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "common/async/event_loop.h"
+#include "tests/fakes/manual_clock.h"
+#include "tests/unit/gateway/operations/one_object_store.h"
+
+namespace rondel::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using metadata::CommitStatus;
+using metadata::DeleteObject;
+using metadata::LifecyclePage;
+using metadata::LifecycleQuery;
+using metadata::LifecycleScan;
+using metadata::LifecycleVersion;
+
+template <class T>
+using Answer = async::Task<Result<T>>;
+
+std::string place_of(const LifecycleVersion& version) { return std::string(reinterpret_cast<const char*>(version.version.bytes.data()), model::VersionId::kBytes); }
+
+class MemoryRules final : public metadata::LifecycleStore {
+ public:
+  Answer<std::vector<metadata::LifecycleBucket>> buckets(int64_t after_id, uint32_t max, Deadline) override {
+    std::vector<metadata::LifecycleBucket> page;
+    for (const auto& bucket : all_buckets) {
+      if (bucket.id > after_id && page.size() < max) page.push_back(bucket);
+    }
+    co_return page;
+  }
+  Answer<std::string> cursor(int64_t bucket_id, LifecycleScan scan, std::string rule, Deadline) override { co_return cursors[{bucket_id, scan, rule}]; }
+  Answer<void> move_cursor(int64_t bucket_id, LifecycleScan scan, std::string rule, std::string position, Deadline) override {
+    cursors[{bucket_id, scan, rule}] = position;
+    co_return Result<void>{};
+  }
+  Answer<void> keep_cursors(int64_t bucket_id, std::vector<std::string> rules, Deadline) override {
+    std::erase_if(cursors, [&](const auto& entry) {
+      const auto& [bucket, scan, rule] = entry.first;
+      return bucket == bucket_id && std::ranges::find(rules, rule) == rules.end();
+    });
+    co_return Result<void>{};
+  }
+  Answer<LifecyclePage> current_by_age(LifecycleQuery query) override {
+    return page(std::move(query), [](const LifecycleVersion& version) { return version.current && !version.delete_marker; }, &LifecycleVersion::created);
+  }
+  Answer<LifecyclePage> current_by_key(LifecycleQuery query, std::string prefix) override {
+    LifecyclePage out{{}, query.position, false};
+    for (const LifecycleVersion& version : of(query.bucket_id)) {
+      if (!version.current || version.delete_marker || !version.key.starts_with(prefix) || version.key <= query.position || version.created > query.until) continue;
+      out.more = out.versions.size() == query.max;
+      if (out.more) break;
+      out.versions.push_back(version);
+      out.position = version.key;
+    }
+    co_return out;
+  }
+  Answer<LifecyclePage> replaced(LifecycleQuery query) override {
+    return page(std::move(query), [](const LifecycleVersion& version) { return !version.current; }, &LifecycleVersion::replaced);
+  }
+  Answer<LifecyclePage> pushed_back(LifecycleQuery) override { co_return LifecyclePage{}; }
+  Answer<LifecyclePage> lone_markers(LifecycleQuery query) override {
+    return page(std::move(query), [](const LifecycleVersion& version) { return version.lone; }, &LifecycleVersion::created);
+  }
+  Answer<std::vector<metadata::LifecycleUpload>> uploads(LifecycleQuery query) override {
+    std::vector<metadata::LifecycleUpload> out;
+    for (const auto& upload : open_uploads) {
+      if (upload.initiated <= query.until && query.position.empty()) out.push_back(upload);
+    }
+    co_return out;
+  }
+  Answer<std::vector<std::string>> rechecks(int64_t, SystemTime now, uint32_t, Deadline) override {
+    std::vector<std::string> keys;
+    for (const auto& [key, due] : queued) {
+      if (due <= now) keys.push_back(key);
+    }
+    co_return keys;
+  }
+  Answer<void> forget_rechecks(int64_t, std::vector<std::string> keys, SystemTime now, Deadline) override {
+    for (const std::string& key : keys) {
+      if (queued.contains(key) && queued[key] <= now) queued.erase(key);
+    }
+    co_return Result<void>{};
+  }
+  Answer<void> recheck_later(int64_t, std::vector<std::string> keys, SystemTime due, Deadline) override {
+    for (std::string& key : keys) queued[std::move(key)] = due;
+    co_return Result<void>{};
+  }
+  Answer<std::vector<LifecycleVersion>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t, Deadline) override {
+    std::vector<LifecycleVersion> out;
+    for (const LifecycleVersion& version : of(bucket_id)) {
+      if (std::ranges::find(keys, version.key) != keys.end()) out.push_back(version);
+    }
+    co_return out;
+  }
+
+  const std::vector<LifecycleVersion>& of(int64_t bucket_id) { return versions[bucket_id]; }
+
+  std::vector<metadata::LifecycleBucket> all_buckets;
+  std::map<int64_t, std::vector<LifecycleVersion>> versions;   // In order of keys, which is that of versions too.
+  std::vector<metadata::LifecycleUpload> open_uploads;
+  std::map<std::string, SystemTime> queued;
+  std::map<std::tuple<int64_t, LifecycleScan, std::string>, std::string> cursors;
+
+ private:
+  template <class Wanted>
+  Answer<LifecyclePage> page(LifecycleQuery query, Wanted wanted, SystemTime LifecycleVersion::*time) {
+    LifecyclePage out{{}, query.position, false};
+    for (const LifecycleVersion& version : of(query.bucket_id)) {
+      if (!wanted(version) || place_of(version) <= query.position || version.*time > query.until) continue;
+      out.more = out.versions.size() == query.max;
+      if (out.more) break;
+      out.versions.push_back(version);
+      out.position = place_of(version);
+    }
+    co_return out;
+  }
+};
+
+// Removes from the rules' store what may be removed, and keeps what was asked.
+class Objects final : public operations::OneObjectStore {
+ public:
+  explicit Objects(MemoryRules& rules) : rules_(rules) {}
+
+  Answer<std::vector<metadata::CommitOutcome>> delete_objects(std::vector<DeleteObject> requests) override {
+    std::vector<metadata::CommitOutcome> outcomes;
+    ++commits;
+    for (DeleteObject& request : requests) {
+      metadata::CommitOutcome outcome;
+      outcome.status = answers.contains(request.key) ? answers[request.key] : CommitStatus::kCommitted;
+      if (outcome.status == CommitStatus::kCommitted) {
+        std::erase_if(rules_.versions[request.context.bucket_id], [&](const LifecycleVersion& version) { return version.version == request.version; });
+      }
+      outcomes.push_back(outcome);
+      asked.push_back(std::move(request));
+    }
+    co_return outcomes;
+  }
+  Answer<CommitStatus> abort_upload(metadata::CommitContext, model::UploadId, std::string key) override {
+    aborted.insert(key);
+    co_return CommitStatus::kCommitted;
+  }
+
+  std::map<std::string, CommitStatus> answers;
+  std::vector<DeleteObject> asked;
+  std::set<std::string> aborted;
+  int commits = 0;
+
+ private:
+  MemoryRules& rules_;
+};
+
+class LifecycleRunnerTest : public testing::Test {
+ protected:
+  static constexpr auto kDay = 1h;
+
+  LifecycleRunnerTest() { add_bucket(1, expire_after_a_day()); }
+
+  static lifecycle::Rule expire_after_a_day() {
+    lifecycle::Rule rule;
+    rule.id = "r";
+    rule.days = 1;
+    return rule;
+  }
+
+  void add_bucket(int64_t id, const lifecycle::Rule& rule) {
+    metadata::LifecycleBucket bucket;
+    bucket.id = id;
+    bucket.settings_version = 7;
+    bucket.versioning = metadata::Versioning::kEnabled;
+    bucket.owner_account = "111111111111";
+    bucket.document = lifecycle::encode(lifecycle::Configuration{{rule}});
+    std::erase_if(rules_.all_buckets, [id](const auto& known) { return known.id == id; });
+    rules_.all_buckets.push_back(bucket);
+  }
+
+  LifecycleVersion& add(const std::string& key, Duration age, int64_t bucket = 1) {
+    LifecycleVersion version;
+    version.key = key;
+    std::array<std::byte, model::VersionId::kBytes> id{};
+    id.back() = std::byte(++made_);
+    version.version = model::VersionId::from_bytes(id).value();
+    version.created = clock_.now() - std::chrono::duration_cast<std::chrono::microseconds>(age);
+    return rules_.versions[bucket].emplace_back(std::move(version));
+  }
+
+  Result<void> run() { return async::block_on(runner_.run_once()); }
+  size_t left(int64_t bucket = 1) { return rules_.of(bucket).size(); }
+
+  MemoryRules rules_;
+  Objects objects_{rules_};
+  fakes::ManualClock clock_{SystemTime(std::chrono::hours(24 * 365 * 50))};
+  bool leader_ = true;
+  uint8_t made_ = 0;
+  LifecycleRunner runner_{rules_, objects_, [this] { return leader_; }, {.calendar = {kDay}, .page = 2, .batch = 2}, clock_};
+};
+
+TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
+  for (const char* key : {"a", "b", "c", "d", "e"}) add(key, 2h);
+  add("young", 30min);
+  objects_.answers["c"] = CommitStatus::kPreconditionFailed;   // Written meanwhile.
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 2u);
+  EXPECT_EQ(objects_.commits, 3) << "batches of two";
+  ASSERT_EQ(objects_.asked.size(), 5u);
+  for (const DeleteObject& request : objects_.asked) {
+    EXPECT_EQ(request.guard, DeleteObject::Guard::kCurrent);
+    EXPECT_TRUE(request.version);
+    EXPECT_EQ(request.context.settings_version, 7);
+    EXPECT_EQ(request.versioning, metadata::Versioning::kEnabled);
+    EXPECT_EQ(request.owner_account, "111111111111");
+    EXPECT_FALSE(request.bypass_governance);
+  }
+  EXPECT_EQ(runner_.status().expired_total, 4u);
+  EXPECT_EQ(runner_.status().examined_total, 5u);
+  ASSERT_TRUE(run());
+  EXPECT_EQ(runner_.status().examined_total, 5u) << "it kept its place";
+  clock_.advance(1h);
+  ASSERT_TRUE(run());
+  EXPECT_EQ(runner_.status().examined_total, 6u) << "what has come of age since";
+  EXPECT_EQ(left(), 1u);
+}
+
+TEST_F(LifecycleRunnerTest, AChangedRuleBeginsAnew) {
+  lifecycle::Rule tagged = expire_after_a_day();
+  tagged.filter.tags = {{"gone", "yes"}};
+  add_bucket(1, tagged);
+  add("a", 2h);
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 1u);
+  add_bucket(1, expire_after_a_day());
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 0u);
+  EXPECT_EQ(rules_.cursors.size(), 1u) << "of the rule that is left";
+}
+
+TEST_F(LifecycleRunnerTest, WithAPrefixTheFirstPassGoesByKey) {
+  lifecycle::Rule below = expire_after_a_day();
+  below.filter.prefix = "logs/";
+  add_bucket(1, below);
+  add("data/1", 2h);
+  for (int i = 0; i < 5; ++i) add("logs/" + std::to_string(i), 2h);
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 1u);
+  EXPECT_EQ(runner_.status().examined_total, 5u) << "nothing beside the prefix";
+  EXPECT_EQ(rules_.cursors.begin()->second.front(), 'a') << "from now on by age";
+}
+
+TEST_F(LifecycleRunnerTest, WhatALockKeepsIsAskedAgainADayLater) {
+  add("locked", 2h);
+  objects_.answers["locked"] = CommitStatus::kObjectLocked;
+  ASSERT_TRUE(run());
+  EXPECT_EQ(runner_.status().locked_total, 1u);
+  EXPECT_EQ(rules_.queued.at("locked"), clock_.now() + kDay);
+  objects_.answers.clear();
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 1u) << "not yet";
+  clock_.advance(kDay);
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 0u);
+  EXPECT_TRUE(rules_.queued.empty());
+}
+
+TEST_F(LifecycleRunnerTest, ChangedSettingsLeaveTheRestToTheNextRun) {
+  for (const char* key : {"a", "b", "c", "d", "e"}) add(key, 2h);
+  objects_.answers["b"] = CommitStatus::kSettingsChanged;
+  ASSERT_TRUE(run());
+  EXPECT_EQ(objects_.commits, 1);
+  EXPECT_TRUE(rules_.cursors.empty() || rules_.cursors.begin()->second.empty()) << "the page is looked at again";
+  objects_.answers.clear();
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 0u);
+}
+
+TEST_F(LifecycleRunnerTest, ABucketThatFailsDoesNotStopTheOthers) {
+  add_bucket(2, expire_after_a_day());
+  rules_.all_buckets.front().document = "unreadable";
+  add("a", 2h, 2);
+  EXPECT_EQ(run().error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(left(2), 0u);
+}
+
+TEST_F(LifecycleRunnerTest, WhoDoesNotLeadRemovesNothing) {
+  add("a", 2h);
+  leader_ = false;
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 1u);
+}
+
+TEST_F(LifecycleRunnerTest, NoncurrentVersionsMarkersAndUploadsGoByTheirOwnAges) {
+  lifecycle::Rule rule;
+  rule.id = "r";
+  rule.noncurrent_days = 1;
+  rule.lone_markers = true;
+  rule.abort_days = 1;
+  add_bucket(1, rule);
+  LifecycleVersion& old = add("a", 5h);
+  old.current = false;
+  old.replaced = clock_.now() - 2h;
+  LifecycleVersion& late = add("b", 5h);
+  late.current = false;
+  late.replaced = clock_.now() - 30min;
+  LifecycleVersion& marker = add("c", 5h);
+  marker.delete_marker = marker.lone = true;
+  add("d", 5h);
+  rules_.open_uploads = {{model::UploadId::random(), "old upload", clock_.now() - 2h}, {model::UploadId::random(), "new upload", clock_.now()}};
+  ASSERT_TRUE(run());
+  std::map<std::string, DeleteObject::Guard> guards;
+  for (const DeleteObject& request : objects_.asked) guards[request.key] = request.guard;
+  EXPECT_EQ(guards, (std::map<std::string, DeleteObject::Guard>{{"a", DeleteObject::Guard::kNoncurrent}, {"c", DeleteObject::Guard::kLoneMarker}}));
+  EXPECT_EQ(objects_.aborted, std::set<std::string>{"old upload"});
+  EXPECT_EQ(runner_.status().removed_total, 2u);
+  EXPECT_EQ(runner_.status().aborted_total, 1u);
+}
+
+}  // namespace
+}  // namespace rondel::cluster
