@@ -1,4 +1,7 @@
 // PutObject, append by x-amz-write-offset-bytes, RenameObject.
+#include <algorithm>
+#include <array>
+
 #include "common/base/encoding.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/operations/conditions.h"
@@ -149,6 +152,16 @@ Answer<void> seal_for_rename(Context& context, metadata::RenameObject& request) 
   co_return s3::S3Result<void>{};
 }
 
+// A rename moves what is there with all it has: nothing of it can be said anew.
+s3::S3Result<void> check_rename_headers(const http::Fields& fields) {
+  static constexpr std::array<std::string_view, 6> kOfWrites{"x-amz-acl", "x-amz-grant-", "x-amz-meta-", "x-amz-tagging", "x-amz-object-lock-", "x-amz-server-side-encryption"};
+  for (const auto& [name, value] : fields) {
+    const auto begins_so = [&name](std::string_view prefix) { return http::iequals(std::string_view(name).substr(0, prefix.size()), prefix); };
+    if (std::ranges::any_of(kOfWrites, begins_so)) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", name}});
+  }
+  return check_object_settings(fields);
+}
+
 }  // namespace
 
 async::Task<void> release(Context& context, const std::vector<metadata::Extent>& extents) {
@@ -227,6 +240,7 @@ Answer<Response> put_object(Context& context) {
 
 // The extension follows RenameObject of directory buckets: x-amz-rename-source names a key of the same bucket.
 Answer<Response> rename_object(Context& context) {
+  CO_S3_VOID(check_rename_headers(context.fields()));
   const auto source = context.fields().find("x-amz-rename-source");
   if (!source) co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: x-amz-rename-source");
   auto path = percent_decode(*source);

@@ -433,6 +433,17 @@ TEST(AuthorizationMatrix, UnsignedRequestsOverrideNoHeaders) {
   }
 }
 
+TEST(AuthorizationMatrix, ARenameTakesNothingThatItWouldIgnore) {
+  AccessFixture fixture;
+  const std::pair<std::string, std::string> source{"x-amz-rename-source", "k2"};
+  for (const char* header : {"X-Amz-Acl", "x-amz-grant-read", "x-amz-meta-a", "x-amz-tagging", "x-amz-object-lock-legal-hold", "x-amz-server-side-encryption"}) {
+    const Told told = fixture.ask(Who::kOwner, "PUT", {"/box/k?renameObject", {source, {header, "x"}}});
+    EXPECT_EQ(told.code, "NotImplemented") << header;
+    EXPECT_EQ(told.changes, 0);
+  }
+  EXPECT_EQ(fixture.ask(Who::kOwner, "PUT", {"/box/k?renameObject", {source}}).changes, 1);
+}
+
 TEST(AuthorizationMatrix, TagsThatComeWithACopyAreReadAndWrittenWithPermission) {
   const auto denied = [](const Actions& allowed, bool from_box) {
     AccessFixture fixture;
