@@ -168,7 +168,7 @@ async::Task<bool> Connection::end_request() {
 async::Task<void> Connection::drain_body() {
   const Deadline until = deadline_in(options_.drain_timeout);
   uint64_t left = options_.drain_bytes_max;
-  while (body_unread() && left > 0 && std::chrono::steady_clock::now() < until) {
+  while (body_unread() && left > 0 && !stopping_.load() && std::chrono::steady_clock::now() < until) {
     wait(Waiting::kDraining);
     const auto run = head_.chunked ? co_await read_chunked_body() : co_await read_sized_body();
     if (!run) break;

@@ -49,6 +49,7 @@ run_client() {
   mkdir -p "$SUITE_WORK/$1" && cd "$SUITE_WORK/$1" || return 1
   case $1 in
     awscli)
+      rm -f /tmp/multipart   # The script adds to it, and leaves it behind when it fails.
       aws configure set aws_access_key_id "$ACCESS_KEY" && aws configure set aws_secret_access_key "$SECRET_KEY" && aws configure set default.region us-east-1
       each_alone "$checkout/run/core/awscli/test.sh" && bash script.sh "$SUITE_ENDPOINT" ;;
     s3cmd) each_alone "$checkout/run/core/s3cmd/test.sh" && bash script.sh ;;
@@ -94,7 +95,7 @@ for client in ${clients//,/ }; do
   count() { grep -cE "\"status\": ?\"$1\"" "$SUITE_WORK/$client.json"; }
   # One test may fail in several of its steps.
   grep -E '"status": ?"FAIL"' "$SUITE_WORK/$client.json" | sed 's/^/FAILED /' | cut -c1-400
-  tests=$(grep -E '"status": ?"FAIL"' "$SUITE_WORK/$client.json" | grep -oE '"minio-go: test[A-Za-z0-9]+|"function": "[a-z_0-9]+"' | sort -u | wc -l)
+  tests=$(grep -E '"status": ?"FAIL"' "$SUITE_WORK/$client.json" | grep -oE '"minio-go: test[A-Za-z0-9]+|"function": "[^"]*"' | sort -u | wc -l)
   echo "mint $client$($degraded && echo ", one node killed")$([ "$gateways" -gt 1 ] && echo ", $gateways gateways")$($SUITE_TLS && echo ", HTTPS"):" \
     "$(count PASS) passed, $(count FAIL) failed (of $tests tests), $(count NA) skipped"
   [ -n "${SUITE_LOG:-}" ] && cat "$SUITE_WORK/$client.json" "$SUITE_WORK/$client.errors" > "$SUITE_LOG.$client"
