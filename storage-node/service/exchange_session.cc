@@ -41,6 +41,18 @@ Frame data_frame(uint64_t request, engine::ReadResult read, bool last) {
   return frame;
 }
 
+Frame stat_frame(uint64_t request, const Result<engine::BlobEntry>& entry) {
+  if (!entry) return rpc::error_frame(FrameType::kStatReply, request, entry.error());
+  Frame frame;
+  frame.type = FrameType::kStatReply;
+  frame.request = request;
+  std::byte length[8];
+  store_le(length, entry->length);
+  frame.meta = std::string(as_text(length)) + rpc::encode(entry->digest);
+  frame.meta += entry->handoff_for.is_zero() ? '\0' : '\1';
+  return frame;
+}
+
 }  // namespace
 
 // Frames of one large put, taken in order; when the disk's queue is full the first waits and the others behind it.
@@ -122,15 +134,34 @@ void ExchangeSession::open_upload(Frame frame) {
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
   if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
-  auto started = engine->start_large_put(put_request(*meta), meta->length);
-  if (!started) return refuse(FrameType::kDone, frame.request, started.error());
   auto upload = std::make_shared<Upload>();
   upload->request = frame.request;
-  upload->put = *std::move(started);
-  std::lock_guard lock(mutex_);
-  if (uploads_.size() >= kRequestsMax || !uploads_.emplace(frame.request, std::move(upload)).second) {
-    if (send_) send_(rpc::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
+  upload->advancing = true;
+  {
+    std::lock_guard lock(mutex_);
+    if (uploads_.size() >= kRequestsMax || !uploads_.emplace(frame.request, upload).second) {
+      if (send_) send_(rpc::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
+      return;
+    }
   }
+  // It may begin a segment, and wait for the disk.
+  if (services_.readers.try_submit([self = shared_from_this(), engine, meta = *meta, upload] { self->start_upload(*engine, meta, upload); })) return;
+  cancel(frame.request);
+  refuse(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads wait for the disk"});
+}
+
+// REQUIRES: upload->advancing was set by the caller.
+void ExchangeSession::start_upload(engine::Engine& engine, const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload) {
+  auto started = engine.start_large_put(put_request(meta), meta.length);
+  if (!started) {
+    cancel(upload->request);
+    return refuse(FrameType::kDone, upload->request, started.error());
+  }
+  {
+    std::lock_guard lock(upload->mutex);
+    upload->put = *std::move(started);
+  }
+  advance(upload);
 }
 
 void ExchangeSession::feed_upload(Frame frame) {
@@ -315,16 +346,11 @@ void ExchangeSession::stat(const Frame& frame) {
   const ByteView meta = as_bytes(frame.meta);
   engine::Engine* const engine = services_.disks.find(model::DiskId::from_bytes(meta.first(16)).value());
   if (engine == nullptr) return refuse(FrameType::kStatReply, frame.request, kNoDisk);
-  auto entry = engine->stat(model::BlobId::from_bytes(meta.data() + 16));
-  if (!entry) return refuse(FrameType::kStatReply, frame.request, entry.error());
-  Frame reply;
-  reply.type = FrameType::kStatReply;
-  reply.request = frame.request;
-  std::byte length[8];
-  store_le(length, entry->length);
-  reply.meta = std::string(as_text(length)) + rpc::encode(entry->digest);
-  reply.meta += entry->handoff_for.is_zero() ? '\0' : '\1';
-  send(std::move(reply));
+  const model::BlobId blob = model::BlobId::from_bytes(meta.data() + 16);
+  const bool later = services_.readers.try_submit([self = shared_from_this(), request = frame.request, engine, blob] {
+    self->send(stat_frame(request, engine->stat(blob)));
+  });
+  if (!later) refuse(FrameType::kStatReply, frame.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
 }
 
 }  // namespace rondel::node

@@ -17,10 +17,10 @@ namespace rondel::node {
 struct ExchangeServices {
   const DiskSet& disks;
   const WriteGate& gate;
-  async::BlockingPool& readers;    // Reads that wait for a disk; retries of pieces when a disk's queue is full.
+  async::BlockingPool& readers;    // What waits for a disk: reads, beginnings of uploads, retries of pieces when its queue is full.
 };
 
-// handle() on one thread at a time; answers come from any thread. Engines hold it until they have called back.
+// handle() on one thread at a time, never waiting for a disk; answers come from any thread. Engines hold it until they have called back.
 class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
  public:
   static constexpr size_t kRequestsMax = 16'384;
@@ -38,6 +38,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   void put(rpc::Frame frame);
   void open_upload(rpc::Frame frame);
+  void start_upload(engine::Engine& engine, const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload);
   void feed_upload(rpc::Frame frame);
   void get(rpc::Frame frame);
   void stat(const rpc::Frame& frame);
