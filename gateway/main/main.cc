@@ -119,8 +119,9 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const auto store = metadata::PostgresMetadataStore::make(std::move(store_options));
   const auto directory = metadata::make_postgres_directory(*store, dsn, clock);
 
+  // The other half of the processors is for what talks to nodes and to PostgreSQL; and what one loop sends at once goes in one message.
   const auto threads = static_cast<size_t>(settings.integer("gateway.threads"));
-  async::LoopThreads loops(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency()));
+  async::LoopThreads loops(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency() / 2));
   async::LoopThreads service_loop(1);   // Heartbeats, coordination, operations listener: never behind object bytes.
   async::EventLoop& background = service_loop.loop(0);
 

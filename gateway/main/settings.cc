@@ -62,7 +62,7 @@ std::vector<Key> keys() {
   return {
       text("gateway.listen", "0.0.0.0:9000", "Address of the S3 listener"),
       text("gateway.operations_listen", "127.0.0.1:9100", "Address of /metrics, /health and /admin"),
-      number("gateway.threads", "0", 0, 256, "Threads that serve requests; 0 = one a processor"),
+      number("gateway.threads", "0", 0, 256, "Threads that serve requests; 0 = one for two processors"),
       number("gateway.connections_max", "10000", 1, 1'000'000, "Open S3 connections; above it new ones are refused"),
       number("gateway.requests_max", "2048", 1, 1'000'000, "Requests in flight; above it the answer is 503 SlowDown"),
       size("gateway.buffer_size", "384MiB", 64 << 20, "Body bytes held at once, reads and writes together"),

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// One batch at a time gathers what waits meanwhile into the next. A second one runs beside it only when half a batch waits
+// One batch at a time gathers what waits meanwhile into the next. A second one runs beside it only when a whole batch waits
 // already, or when the first is slow, mostly because it waits for a lock; more would only make them smaller.
 constexpr size_t kActiveMax = 2;
 constexpr auto kSlow = 20ms;
@@ -58,7 +58,7 @@ PgWorkerStatus PgWorkers::status() const {
 size_t PgWorkers::active_limit(Lane lane) const {
   if (lane == Lane::kSingle) return std::max<size_t>(1, options_.connections - 1);
   const LaneState& state = lanes_[static_cast<size_t>(lane)];
-  const bool beside = state.waiting.size() * 2 >= options_.batch_max || std::chrono::steady_clock::now() - state.begun > kSlow;
+  const bool beside = state.waiting.size() >= options_.batch_max || std::chrono::steady_clock::now() - state.begun > kSlow;
   return beside ? kActiveMax : 1;
 }
 
