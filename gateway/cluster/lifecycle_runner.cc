@@ -21,6 +21,10 @@ constexpr Duration kPatience = 30s;
 // A commit may come after others whose version clock is later: what is younger is left to the next run.
 constexpr std::chrono::milliseconds kLagMax = 60s;
 
+// Since when a key is due that is being looked at again: before all that changes (0) and locks (later) queue, so that one of these
+// meanwhile shows.
+constexpr SystemTime kBeingRechecked{-1ms};
+
 lifecycle::Subject subject_of(const LifecycleVersion& version) {
   lifecycle::Subject subject;
   subject.key = version.key;
@@ -224,19 +228,33 @@ async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work) {
 }
 
 async::Task<Result<void>> LifecycleRunner::recheck(Work& work) {
-  CO_TRY(std::vector<std::string> keys, co_await rules_.rechecks(work.bucket.id, work.now, options_.page, deadline_in(kPatience)));
-  if (keys.empty()) co_return Result<void>{};
-  CO_TRY(std::vector<LifecycleVersion> versions, co_await rules_.versions_of(work.bucket.id, keys, options_.rechecked_versions, deadline_in(kPatience)));
-  // A key that was cut off waits, unless it is too much by itself: then its newest versions are all that is looked at.
-  if (versions.size() == options_.rechecked_versions && versions.front().key != versions.back().key) {
-    const std::string cut = versions.back().key;
-    std::erase_if(versions, [&](const LifecycleVersion& version) { return version.key >= cut; });
-    std::erase_if(keys, [&](const std::string& key) { return key >= cut; });
+  for (uint32_t pages = 0; pages < options_.pages_per_rule && active() && !work.settings_changed; ++pages) {
+    CO_TRY(std::vector<std::string> keys, co_await rules_.rechecks(work.bucket.id, work.now, options_.page, deadline_in(kPatience)));
+    if (keys.empty()) break;
+    const size_t wanted = keys.size();
+    CO_TRY_VOID(co_await recheck_keys(work, keys));
+    if (wanted < options_.page && keys.size() == wanted) break;
   }
-  // What a lock keeps is queued anew by it for later, and stays in the queue.
+  co_return Result<void>{};
+}
+
+// Leaves in `keys` those that were looked at.
+async::Task<Result<void>> LifecycleRunner::recheck_keys(Work& work, std::vector<std::string>& keys) {
+  CO_TRY_VOID(co_await rules_.recheck_later(work.bucket.id, keys, kBeingRechecked, deadline_in(kPatience)));
+  const SteadyTime begin = std::chrono::steady_clock::now();
+  CO_TRY(std::vector<LifecycleVersion> versions, co_await rules_.versions_of(work.bucket.id, keys, options_.rechecked_versions, deadline_in(kPatience)));
+  co_await rest(begin);
+  if (versions.size() == options_.rechecked_versions) {
+    // The last key may be cut off: it waits, unless it is too much by itself. Then its newest versions are all that is looked at.
+    const std::string last = versions.back().key;
+    const bool alone = versions.front().key == last;
+    if (!alone) std::erase_if(versions, [&](const LifecycleVersion& version) { return version.key == last; });
+    std::erase_if(keys, [&](const std::string& key) { return alone ? key > last : key >= last; });
+  }
   CO_TRY_VOID(co_await apply(work, work.rules, versions));
   if (work.settings_changed) co_return Result<void>{};
-  co_return co_await rules_.forget_rechecks(work.bucket.id, std::move(keys), work.now, deadline_in(kPatience));
+  // What a lock keeps was queued anew for later, what was changed meanwhile for now: neither is forgotten.
+  co_return co_await rules_.forget_rechecks(work.bucket.id, keys, kBeingRechecked, deadline_in(kPatience));
 }
 
 async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime until) {

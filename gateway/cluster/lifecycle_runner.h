@@ -21,7 +21,7 @@ struct LifecycleOptions {
   uint32_t page = 1000;            // Versions looked at in one statement.
   size_t batch = 25;               // Removals in one commit: requests wait for no more than these.
   uint32_t pages_per_rule = 200;   // In one run; the next one goes on there.
-  uint32_t rechecked_versions = 10'000;   // Of the keys that are looked at again in one run.
+  uint32_t rechecked_versions = 10'000;   // Of keys that are looked at again in one statement.
 };
 
 struct LifecycleStatus {
@@ -56,6 +56,7 @@ class LifecycleRunner {
   async::Task<Result<void>> remove_lone_markers(Work& work);
   async::Task<Result<void>> abort_uploads(Work& work, SystemTime until);
   async::Task<Result<void>> recheck(Work& work);
+  async::Task<Result<void>> recheck_keys(Work& work, std::vector<std::string>& keys);
   async::Task<Result<void>> apply(Work& work, const lifecycle::Configuration& rules, const std::vector<metadata::LifecycleVersion>& versions);
   async::Task<Result<void>> remove(Work& work, std::vector<metadata::DeleteObject> requests);
   metadata::LifecycleQuery query_for(const Work& work, std::string position, SystemTime until) const;

@@ -285,11 +285,11 @@ class PostgresLifecycleStore final : public LifecycleStore {
   // moved the position and nothing else.
   async::Task<Result<LifecyclePage>> by_replacement(const char* sql, LifecycleQuery query, bool pushed) {
     auto work = [sql, pushed, query = std::move(query)](PgConnection& connection, Deadline until) -> Result<LifecyclePage> {
-      const auto [replaced_ms, version] = parse_time_position(query.position);
+      const auto [replaced_ms, after] = parse_time_position(query.position);
       PgParameters parameters;
       parameters.add(query.bucket_id);
       parameters.add(replaced_ms);
-      parameters.add_bytes(version);
+      parameters.add_bytes(after);
       parameters.add(to_milliseconds(query.until));
       parameters.add(int64_t{query.max});
       parameters.add(int64_t{query.newer});

@@ -76,10 +76,10 @@ class MemoryRules final : public metadata::LifecycleStore {
     }
     co_return out;
   }
-  Answer<std::vector<std::string>> rechecks(int64_t, SystemTime now, uint32_t, Deadline) override {
+  Answer<std::vector<std::string>> rechecks(int64_t, SystemTime now, uint32_t max, Deadline) override {
     std::vector<std::string> keys;
     for (const auto& [key, due] : queued) {
-      if (due <= now) keys.push_back(key);
+      if (due <= now && keys.size() < max) keys.push_back(key);
     }
     co_return keys;
   }
@@ -93,11 +93,12 @@ class MemoryRules final : public metadata::LifecycleStore {
     for (std::string& key : keys) queued[std::move(key)] = due;
     co_return Result<void>{};
   }
-  Answer<std::vector<LifecycleVersion>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t, Deadline) override {
+  Answer<std::vector<LifecycleVersion>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t max, Deadline) override {
     std::vector<LifecycleVersion> out;
     for (const LifecycleVersion& version : of(bucket_id)) {
-      if (std::ranges::find(keys, version.key) != keys.end()) out.push_back(version);
+      if (std::ranges::find(keys, version.key) != keys.end() && out.size() < max) out.push_back(version);
     }
+    if (after_reading) std::exchange(after_reading, {})();
     co_return out;
   }
 
@@ -107,6 +108,7 @@ class MemoryRules final : public metadata::LifecycleStore {
   std::map<int64_t, std::vector<LifecycleVersion>> versions;   // In order of keys, which is that of versions too.
   std::vector<metadata::LifecycleUpload> open_uploads;
   std::map<std::string, SystemTime> queued;
+  std::function<void()> after_reading;                         // What a client does when the versions of keys have been read, once.
   std::map<std::tuple<int64_t, LifecycleScan, std::string>, std::string> cursors;
 
  private:
@@ -160,6 +162,7 @@ class Objects final : public operations::OneObjectStore {
 class LifecycleRunnerTest : public testing::Test {
  protected:
   static constexpr auto kDay = 1h;
+  static constexpr SystemTime kChanged{};   // Since when a key is due that a client changed.
 
   LifecycleRunnerTest() { add_bucket(1, expire_after_a_day()); }
 
@@ -181,6 +184,12 @@ class LifecycleRunnerTest : public testing::Test {
     rules_.all_buckets.push_back(bucket);
   }
 
+  // As after a scan that has seen every version: what is queued alone is looked at.
+  void expire_nothing_by_age() {
+    const std::string rule = lifecycle::encode(lifecycle::decode(rules_.all_buckets.front().document)->rules.front());
+    rules_.cursors[{1, LifecycleScan::kCurrent, rule}] = "a" + std::string(model::VersionId::kBytes, '\xff');
+  }
+
   LifecycleVersion& add(const std::string& key, Duration age, int64_t bucket = 1) {
     LifecycleVersion version;
     version.key = key;
@@ -199,7 +208,7 @@ class LifecycleRunnerTest : public testing::Test {
   fakes::ManualClock clock_{SystemTime(std::chrono::hours(24 * 365 * 50))};
   bool leader_ = true;
   uint8_t made_ = 0;
-  LifecycleRunner runner_{rules_, objects_, [this] { return leader_; }, {.calendar = {kDay}, .page = 2, .batch = 2}, clock_};
+  LifecycleRunner runner_{rules_, objects_, [this] { return leader_; }, {.calendar = {kDay}, .page = 2, .batch = 2, .rechecked_versions = 4}, clock_};
 };
 
 TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
@@ -263,6 +272,44 @@ TEST_F(LifecycleRunnerTest, WhatALockKeepsIsAskedAgainADayLater) {
   ASSERT_TRUE(run());
   EXPECT_EQ(left(), 1u) << "not yet";
   clock_.advance(kDay);
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 0u);
+  EXPECT_TRUE(rules_.queued.empty());
+}
+
+TEST_F(LifecycleRunnerTest, AChangeWhileItsKeyIsLookedAtAgainIsNotForgotten) {
+  lifecycle::Rule tagged = expire_after_a_day();
+  tagged.filter.tags = {{"gone", "yes"}};
+  add_bucket(1, tagged);
+  add("a", 2h);
+  add("b", 2h);
+  rules_.queued = {{"a", kChanged}};
+  rules_.after_reading = [&] {
+    rules_.versions[1].front().tags = tagged.filter.tags;
+    rules_.queued["a"] = kChanged;
+  };
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 2u);
+  EXPECT_EQ(rules_.queued, (std::map<std::string, SystemTime>{{"a", kChanged}}));
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 1u);
+  EXPECT_TRUE(rules_.queued.empty());
+}
+
+TEST_F(LifecycleRunnerTest, OneRunLooksAtAllKeysThatAreQueued) {
+  for (const char* key : {"a", "b", "c", "d", "e", "f", "g"}) rules_.queued[key] = kChanged;
+  for (const char* key : {"a", "b", "b", "b", "c", "d", "e", "f", "f", "f", "g"}) add(key, 2h);
+  expire_nothing_by_age();
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 0u);
+  EXPECT_TRUE(rules_.queued.empty());
+}
+
+TEST_F(LifecycleRunnerTest, AKeyOfManyVersionsKeepsTheOthersQueued) {
+  for (int i = 0; i < 4; ++i) add("many", 2h);
+  add("next", 2h);
+  rules_.queued = {{"many", kChanged}, {"next", kChanged}};
+  expire_nothing_by_age();
   ASSERT_TRUE(run());
   EXPECT_EQ(left(), 0u);
   EXPECT_TRUE(rules_.queued.empty());
