@@ -6,55 +6,38 @@
 #include <map>
 #include <set>
 
+#include "tests/fakes/forwarding_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::engine {
 namespace {
 
 // Acknowledges flushes that it does not do.
-class ForgetfulFile final : public fs::File {
+class ForgetfulFile final : public fakes::ForwardingFile {
  public:
-  explicit ForgetfulFile(std::unique_ptr<fs::File> inner) : inner_(std::move(inner)) {}
-  Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override { return inner_->read_at(offset, buffer); }
-  Result<size_t> read_cached_at(uint64_t offset, std::span<std::byte> buffer) override { return inner_->read_cached_at(offset, buffer); }
-  Result<void> write_at(uint64_t offset, ByteView bytes) override { return inner_->write_at(offset, bytes); }
+  using ForwardingFile::ForwardingFile;
   Result<void> flush() override { return {}; }
-  Result<uint64_t> size() override { return inner_->size(); }
-  Result<void> truncate(uint64_t size) override { return inner_->truncate(size); }
-  Result<void> allocate(uint64_t offset, uint64_t length) override { return inner_->allocate(offset, length); }
-  void drop_cache(uint64_t offset, uint64_t length) override { inner_->drop_cache(offset, length); }
-  bool is_direct() const override { return inner_->is_direct(); }
-
- private:
-  std::unique_ptr<fs::File> inner_;
 };
 
 enum class Planted { kNothing, kLogNotFlushed, kExtentNotFlushed, kFolderNotFlushed };
 
-class PlantedFileSystem final : public fs::FileSystem {
+class PlantedFileSystem final : public fakes::ForwardingFileSystem {
  public:
-  PlantedFileSystem(fs::SimulatedFileSystem& inner, Planted fault) : inner_(inner), fault_(fault) {}
+  PlantedFileSystem(fs::SimulatedFileSystem& inner, Planted fault) : ForwardingFileSystem(inner), fault_(fault) {}
 
   Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override {
     const bool log = options.direct_durable;
     if (log && fault_ == Planted::kLogNotFlushed) options.direct_durable = false;
-    TRY(auto file, inner_.open(path, options));
+    TRY(auto file, ForwardingFileSystem::open(path, options));
     const bool forget = path.ends_with(".seg") && (log ? fault_ == Planted::kLogNotFlushed : fault_ == Planted::kExtentNotFlushed);
     if (!forget) return file;
     return std::make_unique<ForgetfulFile>(std::move(file));
   }
-  Result<std::vector<std::string>> list(const std::string& directory) override { return inner_.list(directory); }
-  Result<void> make_directory(const std::string& path) override { return inner_.make_directory(path); }
-  Result<void> remove(const std::string& path) override { return inner_.remove(path); }
-  Result<void> rename(const std::string& from, const std::string& to) override { return inner_.rename(from, to); }
   Result<void> flush_directory(const std::string& directory) override {
-    return fault_ == Planted::kFolderNotFlushed ? Result<void>{} : inner_.flush_directory(directory);
+    return fault_ == Planted::kFolderNotFlushed ? Result<void>{} : ForwardingFileSystem::flush_directory(directory);
   }
-  Result<std::unique_ptr<fs::FileLock>> lock(const std::string& path) override { return inner_.lock(path); }
-  Result<fs::Space> space(const std::string& path) override { return inner_.space(path); }
 
  private:
-  fs::SimulatedFileSystem& inner_;
   const Planted fault_;
 };
 

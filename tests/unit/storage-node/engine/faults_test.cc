@@ -7,6 +7,7 @@
 
 #include "common/hash/hash64.h"
 #include "storage-node/segment/format.h"
+#include "tests/fakes/forwarding_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::engine {
@@ -49,45 +50,28 @@ class Gate {
   bool failing_ = false;
 };
 
-class GatedFile final : public fs::File {
+class GatedFile final : public fakes::ForwardingFile {
  public:
-  GatedFile(std::unique_ptr<fs::File> inner, Gate& gate) : inner_(std::move(inner)), gate_(gate) {}
-  Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override { return inner_->read_at(offset, buffer); }
-  Result<size_t> read_cached_at(uint64_t offset, std::span<std::byte> buffer) override { return inner_->read_cached_at(offset, buffer); }
+  GatedFile(std::unique_ptr<fs::File> inner, Gate& gate) : ForwardingFile(std::move(inner)), gate_(gate) {}
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
     if (gate_.pass()) return fail(ErrorCode::kInternal, "the write failed");
-    return inner_->write_at(offset, bytes);
+    return ForwardingFile::write_at(offset, bytes);
   }
-  Result<void> flush() override { return inner_->flush(); }
-  Result<uint64_t> size() override { return inner_->size(); }
-  Result<void> truncate(uint64_t size) override { return inner_->truncate(size); }
-  Result<void> allocate(uint64_t offset, uint64_t length) override { return inner_->allocate(offset, length); }
-  void drop_cache(uint64_t offset, uint64_t length) override { inner_->drop_cache(offset, length); }
-  bool is_direct() const override { return inner_->is_direct(); }
 
  private:
-  std::unique_ptr<fs::File> inner_;
   Gate& gate_;
 };
 
-class GatedFileSystem final : public fs::FileSystem {
+class GatedFileSystem final : public fakes::ForwardingFileSystem {
  public:
-  GatedFileSystem(fs::FileSystem& inner, Gate& gate) : inner_(inner), gate_(gate) {}
+  GatedFileSystem(fs::FileSystem& inner, Gate& gate) : ForwardingFileSystem(inner), gate_(gate) {}
   Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override {
-    TRY(auto file, inner_.open(path, options));
+    TRY(auto file, ForwardingFileSystem::open(path, options));
     if (!options.direct_durable) return file;
     return std::make_unique<GatedFile>(std::move(file), gate_);
   }
-  Result<std::vector<std::string>> list(const std::string& directory) override { return inner_.list(directory); }
-  Result<void> make_directory(const std::string& path) override { return inner_.make_directory(path); }
-  Result<void> remove(const std::string& path) override { return inner_.remove(path); }
-  Result<void> rename(const std::string& from, const std::string& to) override { return inner_.rename(from, to); }
-  Result<void> flush_directory(const std::string& directory) override { return inner_.flush_directory(directory); }
-  Result<std::unique_ptr<fs::FileLock>> lock(const std::string& path) override { return inner_.lock(path); }
-  Result<fs::Space> space(const std::string& path) override { return inner_.space(path); }
 
  private:
-  fs::FileSystem& inner_;
   Gate& gate_;
 };
 
