@@ -15,8 +15,11 @@ namespace rondel::rpc {
 // What an end takes in one frame of HTTP/2: in the 16 KiB of the default a message of pieces has a head and a slice for each.
 inline constexpr int kHttp2FrameBytes = 1 << 20;
 inline constexpr size_t kMessageBytesMax = 1 << 20;
+inline constexpr int kMessageBytesAccepted = 8 << 20;
 // Smaller bodies are copied behind their head: a slice of its own costs more.
 inline constexpr size_t kCopyBytesMax = 16 << 10;
+
+inline size_t wire_size(const Frame& frame) { return kFrameHeadBytes + frame.meta.size() + frame.body.size(); }
 
 // Takes frames from the front of `queue`, at most about kMessageBytesMax of them.
 inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
@@ -32,7 +35,7 @@ inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
   while (!queue.empty() && (bytes == 0 || bytes < kMessageBytesMax)) {
     Frame& frame = queue.front();
     encode_head(frame, run);
-    bytes += kFrameHeadBytes + frame.meta.size() + frame.body.size();
+    bytes += wire_size(frame);
     if (frame.body.size() <= kCopyBytesMax) {
       run += as_text(frame.body.view());
     } else {

@@ -61,7 +61,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     {
       std::lock_guard lock(mutex_);
       if (broken_) return;
-      outgoing_bytes_ += size_of(frame);
+      outgoing_bytes_ += wire_size(frame);
       outgoing_.push_back(std::move(frame));
       if (writing_ || (loop != nullptr && flushing_ == loop)) return;
       if (loop == nullptr) return write_locked();
@@ -139,9 +139,6 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     }
     RemoveHold();
   }
-
-  // As it counts in a message.
-  static size_t size_of(const Frame& frame) { return kFrameHeadBytes + frame.meta.size() + frame.body.size(); }
 
   void dispatch(Frame frame) {
     std::shared_ptr<Mailbox> mailbox;

@@ -209,14 +209,15 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   repair_options.trash = settings.duration("repair.trash");
   repair::Repairer repairer(own, contact, *transport, *journal, node, repair_options, real_clock());
   repair::PeerLag peers(real_clock());
-  register_node_metrics(registry, disks, contact, repairer, peers);
+  std::atomic<uint64_t> outgoing_bytes{0};
+  register_node_metrics(registry, disks, contact, repairer, peers, outgoing_bytes);
 
   const auto lag_of = [&repairer](const model::DiskId& disk) { return repairer.lag_of(disk); };
   TRY(auto service, StorageService::start({disks, contact, contact, readers, node,
                                            [&peers](const model::DiskId& asking, const model::DiskId& serving, uint64_t token) {
                                              peers.on_pull(asking, serving, token);
                                            },
-                                           lag_of},
+                                           lag_of, outgoing_bytes},
                                           listen, peer_credentials.server));
   contact.start(disks, lag_of, [&settings](const model::ClusterId& joined) {
     (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings), as_bytes(joined.to_hex() + "\n"));

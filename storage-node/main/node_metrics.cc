@@ -23,7 +23,7 @@ void per_disk(metrics::Registry& registry, const DiskSet& disks, Type type, std:
 }  // namespace
 
 void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, const RingContact& contact, const repair::Repairer& repairer,
-                           const repair::PeerLag& peers) {
+                           const repair::PeerLag& peers, const std::atomic<uint64_t>& outgoing_bytes) {
   per_disk(registry, disks, Type::kGauge, "rondel_node_capacity_bytes", "Bytes the disk may use.", &EngineStatus::capacity_bytes);
   per_disk(registry, disks, Type::kGauge, "rondel_node_live_bytes", "Bytes of blobs that are referred to.", &EngineStatus::live_bytes);
   per_disk(registry, disks, Type::kGauge, "rondel_node_dead_bytes", "Reclaimable bytes in segments not yet compacted.", &EngineStatus::dead_bytes);
@@ -84,6 +84,8 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   });
   registry.callback(Type::kGauge, "rondel_node_ring_contact", "1 while a gateway confirmed the epoch within 10 s.", {},
                     [&contact] { return contact.in_contact() ? 1.0 : 0.0; });
+  registry.callback(Type::kGauge, "rondel_node_outgoing_bytes", "Bytes of answers that wait for peers to take them.", {},
+                    [&outgoing_bytes] { return static_cast<double>(outgoing_bytes.load()); });
   registry.callback(Type::kCounter, "rondel_repair_blobs_total", "Blobs fetched from peers because they lacked here.", {},
                     [&repairer] { return static_cast<double>(repairer.status().blobs_pulled); });
   registry.callback(Type::kCounter, "rondel_repair_bytes_total", "Bytes fetched from peers because they lacked here.", {},

@@ -1,6 +1,8 @@
 // Metrics of a node: docs/metrics.md.
 #pragma once
 
+#include <atomic>
+
 #include "common/metrics/metrics.h"
 #include "storage-node/repair/peer_lag.h"
 #include "storage-node/repair/repairer.h"
@@ -11,6 +13,6 @@ namespace rondel::node {
 
 // Everything given outlives the registry's last expose().
 void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, const RingContact& contact, const repair::Repairer& repairer,
-                           const repair::PeerLag& peers);
+                           const repair::PeerLag& peers, const std::atomic<uint64_t>& outgoing_bytes);
 
 }  // namespace rondel::node

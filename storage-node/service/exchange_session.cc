@@ -14,6 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRetryPause = 2ms;
+// Threads of the pool that go on with downloads which waited for the sink.
+constexpr size_t kResumersMax = 8;
 
 const Error kMalformed{ErrorCode::kInvalidArgument, "the frame's meta is malformed"};
 const Error kNoDisk{ErrorCode::kUnavailable, "the disk is not in this node"};
@@ -79,8 +81,8 @@ struct ExchangeSession::Download {
 
 bool ExchangeSession::send(Frame frame) {
   std::lock_guard lock(mutex_);
-  if (!send_) return false;
-  send_(std::move(frame));
+  if (closed_) return false;
+  sink_->send(std::move(frame));
   return true;
 }
 
@@ -89,9 +91,10 @@ void ExchangeSession::close() {
   std::map<uint64_t, std::shared_ptr<Download>> downloads;
   {
     std::lock_guard lock(mutex_);
-    send_ = nullptr;
+    closed_ = true;
     uploads.swap(uploads_);
     downloads.swap(downloads_);
+    parked_.clear();
   }
   for (auto& [id, upload] : uploads) {
     std::lock_guard lock(upload->mutex);
@@ -140,7 +143,7 @@ void ExchangeSession::open_upload(Frame frame) {
   {
     std::lock_guard lock(mutex_);
     if (uploads_.size() >= kRequestsMax || !uploads_.emplace(frame.request, upload).second) {
-      if (send_) send_(rpc::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
+      if (!closed_) sink_->send(rpc::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
       return;
     }
   }
@@ -280,7 +283,7 @@ void ExchangeSession::get(Frame frame) {
   {
     std::lock_guard lock(mutex_);
     if (downloads_.size() >= kRequestsMax || !downloads_.emplace(frame.request, download).second) {
-      if (send_) send_(rpc::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
+      if (!closed_) sink_->send(rpc::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
       return;
     }
   }
@@ -307,8 +310,12 @@ void ExchangeSession::credit(const Frame& frame) {
 // REQUIRES: download->reading was set by the caller.
 void ExchangeSession::schedule(const std::shared_ptr<Download>& download) {
   if (services_.readers.try_submit([self = shared_from_this(), download] { self->read_on(download); })) return;
-  end_download(*download);
-  refuse(FrameType::kData, download->request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
+  refuse_read(*download);
+}
+
+void ExchangeSession::refuse_read(const Download& download) {
+  end_download(download);
+  refuse(FrameType::kData, download.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
 }
 
 void ExchangeSession::end_download(const Download& download) {
@@ -316,8 +323,44 @@ void ExchangeSession::end_download(const Download& download) {
   downloads_.erase(download.request);
 }
 
+// True: the download waits for drained().
+bool ExchangeSession::park(const std::shared_ptr<Download>& download) {
+  if (!sink_->full()) return false;
+  std::lock_guard lock(mutex_);
+  // Full under the lock: the drained() that follows sees it among the parked.
+  if (!sink_->full()) return false;
+  if (!closed_) parked_.push_back(download);
+  return true;
+}
+
+std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked() {
+  std::lock_guard lock(mutex_);
+  if (parked_.empty() || sink_->full()) return nullptr;
+  auto next = std::move(parked_.front());
+  parked_.pop_front();
+  return next;
+}
+
+void ExchangeSession::drained() {
+  size_t resumers = 0;
+  {
+    std::lock_guard lock(mutex_);
+    // What was cancelled must not pile up here.
+    std::erase_if(parked_, [](const auto& download) { return download->dropped.load(); });
+    resumers = std::min(parked_.size(), kResumersMax);
+  }
+  for (; resumers > 0; --resumers) {
+    const bool accepted = services_.readers.try_submit([self = shared_from_this()] {
+      while (const auto download = self->take_parked()) self->read_on(download);
+    });
+    if (accepted) continue;
+    while (const auto download = take_parked()) refuse_read(*download);
+  }
+}
+
 void ExchangeSession::read_on(const std::shared_ptr<Download>& download) {
   while (!download->dropped) {
+    if (park(download)) return;
     // Pieces end at piece boundaries, so that blocks are read once.
     const uint64_t piece_end = (download->next / model::kPieceBytes + 1) * model::kPieceBytes;
     const uint64_t end = std::min(download->end, piece_end);

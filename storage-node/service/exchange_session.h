@@ -2,7 +2,7 @@
 // frames. docs/formats/wire.md.
 #pragma once
 
-#include <functional>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,15 +20,26 @@ struct ExchangeServices {
   async::BlockingPool& readers;    // What waits for a disk: reads, beginnings of uploads, retries of pieces when its queue is full.
 };
 
+// Where the frames of a session go. Safe for concurrent use.
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  // Never waits, also when full.
+  virtual void send(rpc::Frame frame) = 0;
+  // The peer takes less than it asks for: nothing is read from a disk for it until ExchangeSession::drained().
+  virtual bool full() const = 0;
+};
+
 // handle() on one thread at a time, never waiting for a disk; answers come from any thread. Engines hold it until they have called back.
 class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
  public:
   static constexpr size_t kRequestsMax = 16'384;
 
-  ExchangeSession(ExchangeServices services, std::function<void(rpc::Frame)> send)
-      : services_(services), send_(std::move(send)) {}
+  ExchangeSession(ExchangeServices services, std::shared_ptr<FrameSink> sink) : services_(services), sink_(std::move(sink)) {}
 
   void handle(rpc::Frame frame);
+  // The sink was full and is no longer. From any thread, each time.
+  void drained();
   // The stream is gone: open uploads and downloads are dropped, nothing is sent any more.
   void close();
 
@@ -47,16 +58,21 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   void advance(const std::shared_ptr<Upload>& upload);
   void read_on(const std::shared_ptr<Download>& download);
+  bool park(const std::shared_ptr<Download>& download);
+  std::shared_ptr<Download> take_parked();
   void schedule(const std::shared_ptr<Download>& download);
   void end_download(const Download& download);
+  void refuse_read(const Download& download);
   bool send(rpc::Frame frame);
   void refuse(rpc::FrameType type, uint64_t request, Error error) { send(rpc::error_frame(type, request, error)); }
 
   const ExchangeServices services_;
+  const std::shared_ptr<FrameSink> sink_;
   std::mutex mutex_;
-  std::function<void(rpc::Frame)> send_;                       // Empty once closed.
+  bool closed_ = false;
   std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;
+  std::deque<std::shared_ptr<Download>> parked_;               // Wait for the sink, in turn.
 };
 
 }  // namespace rondel::node

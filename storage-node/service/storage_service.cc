@@ -3,15 +3,13 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
-#include <atomic>
 #include <condition_variable>
-#include <deque>
 
-#include "common/async/coalesce.h"
 #include "common/rpc/frame_stream.hpp"
 #include "common/rpc/peer_role.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
+#include "storage-node/service/exchange_stream.hpp"
 
 namespace rondel::node {
 namespace {
@@ -23,100 +21,6 @@ using namespace std::chrono_literals;
 constexpr uint32_t kJournalEntriesMax = 4096;
 constexpr size_t kListEntries = 1000;
 constexpr int kDeleteBlobsMax = 100'000;
-
-class ExchangeReactor;
-
-// Frames on their way out of one Exchange stream. Whoever asks to send may outlive the stream.
-class Outbox : public std::enable_shared_from_this<Outbox> {
- public:
-  explicit Outbox(ExchangeReactor* reactor) : reactor_(reactor) {}
-
-  // In a Coalesce scope everything that is sent goes in one message at its end.
-  void send(rpc::Frame frame) {
-    {
-      std::lock_guard lock(mutex_);
-      if (ended_) return;
-      outgoing_.push_back(std::move(frame));
-    }
-    async::Coalesce::once(this, [self = shared_from_this()] { self->flush(); });
-  }
-
-  void flush() {
-    std::lock_guard lock(mutex_);
-    if (!ended_ && !writing_ && !outgoing_.empty()) write_locked();
-  }
-
-  void written(bool ok) {
-    std::lock_guard lock(mutex_);
-    writing_ = false;
-    if (ok && !ended_ && !outgoing_.empty()) write_locked();
-  }
-
-  // False: it had ended before. The reactor is not touched afterwards.
-  bool end() {
-    std::lock_guard lock(mutex_);
-    outgoing_.clear();
-    return !std::exchange(ended_, true);
-  }
-
- private:
-  void write_locked();
-
-  ExchangeReactor* const reactor_;
-  std::mutex mutex_;
-  grpc::ByteBuffer message_;
-  std::deque<rpc::Frame> outgoing_;
-  bool writing_ = false;
-  bool ended_ = false;
-};
-
-// The server end of one Exchange stream. Deleted when gRPC is done with it and nobody sends any more.
-class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
- public:
-  explicit ExchangeReactor(ExchangeServices services)
-      : outbox_(std::make_shared<Outbox>(this)),
-        session_(std::make_shared<ExchangeSession>(services, [outbox = outbox_](rpc::Frame frame) { outbox->send(std::move(frame)); })) {
-    StartRead(&incoming_);
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return end();
-    auto frames = rpc::read_message(incoming_);
-    if (!frames) return end({grpc::StatusCode::INVALID_ARGUMENT, frames.error().message});
-    {
-      const async::Coalesce scope;
-      for (rpc::Frame& frame : *frames) session_->handle(std::move(frame));
-    }
-    StartRead(&incoming_);
-  }
-
-  void OnWriteDone(bool ok) override { outbox_->written(ok); }
-
-  void OnCancel() override { end(); }
-
-  void OnDone() override {
-    (void)outbox_->end();
-    session_->close();
-    delete this;
-  }
-
- private:
-  void end(grpc::Status status = grpc::Status::OK) {
-    if (!outbox_->end()) return;
-    session_->close();
-    Finish(std::move(status));
-  }
-
-  grpc::ByteBuffer incoming_;
-  const std::shared_ptr<Outbox> outbox_;
-  std::shared_ptr<ExchangeSession> session_;
-};
-
-void Outbox::write_locked() {
-  writing_ = true;
-  message_ = rpc::take_message(outgoing_);
-  reactor_->StartWrite(&message_);
-}
 
 // A stream whose caller may not open it.
 class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
@@ -187,7 +91,7 @@ class Service final : public StorageService, public Base {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, rpc::kHttp2FrameBytes);
-    builder.SetMaxReceiveMessageSize(8 << 20);
+    builder.SetMaxReceiveMessageSize(rpc::kMessageBytesAccepted);
     builder.SetMaxSendMessageSize(-1);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
@@ -201,7 +105,7 @@ class Service final : public StorageService, public Base {
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(grpc::CallbackServerContext* context) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway, PeerRole::kNode}); !allowed.ok()) return new RefusingReactor(std::move(allowed));
-    return new ExchangeReactor({services_.disks, services_.gate, services_.readers});
+    return make_exchange_stream({services_.disks, services_.gate, services_.readers}, services_.outgoing_bytes);
   }
 
   grpc::Status PullJournal(grpc::ServerContext* context, const wire::PullJournalRequest* request,

@@ -1,6 +1,7 @@
 // StorageService: the gRPC service of a node (proto/storage/v1) over its disks.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ struct StorageServices {
   std::function<void(const model::DiskId& asking, const model::DiskId& serving, uint64_t token)> on_journal_pull;
   // Replication lag of a disk: microseconds, bytes, blobs.
   std::function<std::array<uint64_t, 3>(const model::DiskId&)> lag_of;
+  std::atomic<uint64_t>& outgoing_bytes;   // What waits for peers to take it; counted here for whoever wants to look.
 };
 
 class StorageService {

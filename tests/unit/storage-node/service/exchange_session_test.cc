@@ -1,11 +1,13 @@
-// Frames of one stream on a disk that hangs.
+// Frames of one stream: on a disk that hangs, to a peer that takes no answers.
 #include "storage-node/service/exchange_session.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <future>
+#include <map>
 
+#include "tests/fakes/forwarding_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::node {
@@ -16,19 +18,13 @@ using rpc::Frame;
 using rpc::FrameType;
 
 // A simulated file system that does not say how much space it has while it hangs: no segment can be made.
-class HangingFileSystem final : public fs::FileSystem {
+class HangingFileSystem final : public fakes::ForwardingFileSystem {
  public:
-  Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override { return inner_.open(path, options); }
-  Result<std::vector<std::string>> list(const std::string& directory) override { return inner_.list(directory); }
-  Result<void> make_directory(const std::string& path) override { return inner_.make_directory(path); }
-  Result<void> remove(const std::string& path) override { return inner_.remove(path); }
-  Result<void> rename(const std::string& from, const std::string& to) override { return inner_.rename(from, to); }
-  Result<void> flush_directory(const std::string& directory) override { return inner_.flush_directory(directory); }
-  Result<std::unique_ptr<fs::FileLock>> lock(const std::string& path) override { return inner_.lock(path); }
+  using ForwardingFileSystem::ForwardingFileSystem;
   Result<fs::Space> space(const std::string& path) override {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !hangs_; });
-    return inner_.space(path);
+    return ForwardingFileSystem::space(path);
   }
 
   void hang(bool hangs) {
@@ -38,7 +34,6 @@ class HangingFileSystem final : public fs::FileSystem {
   }
 
  private:
-  fs::SimulatedFileSystem inner_{1};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool hangs_ = false;
@@ -51,6 +46,48 @@ class OpenGate final : public WriteGate {
   bool accept_metadata(const model::MetadataGeneration&) override { return true; }
 };
 
+// Keeps what it gets; full while as much waits as the test says.
+class Answers final : public FrameSink {
+ public:
+  void send(Frame frame) override {
+    std::lock_guard lock(mutex_);
+    waiting_bytes_ += frame.body.size();
+    frames_.push_back(std::move(frame));
+    changed_.notify_all();
+  }
+
+  bool full() const override { return waiting_bytes_ >= bytes_max; }
+
+  // The answer that ends a request, within 20 s.
+  std::optional<Frame> last(uint64_t request) {
+    const auto ends = [&](const Frame& frame) { return frame.request == request && frame.type != FrameType::kCredit; };
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, 20s, [&] { return std::ranges::any_of(frames_, ends); })) return std::nullopt;
+    return *std::ranges::find_if(frames_, ends);
+  }
+
+  std::vector<Frame> take() {
+    std::lock_guard lock(mutex_);
+    waiting_bytes_ = 0;
+    return std::exchange(frames_, {});
+  }
+
+  size_t count() {
+    std::lock_guard lock(mutex_);
+    return frames_.size();
+  }
+
+  size_t waiting_bytes() const { return waiting_bytes_; }
+
+  std::atomic<size_t> bytes_max{SIZE_MAX};
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Frame> frames_;
+  std::atomic<size_t> waiting_bytes_{0};
+};
+
 class ExchangeSessionTest : public testing::Test {
  protected:
   ExchangeSessionTest() {
@@ -59,25 +96,22 @@ class ExchangeSessionTest : public testing::Test {
     engines.push_back(engine::Engine::open(fs_, engine::small_options(folder_.path() + "/index")).value());
     disk_ = engines.front()->disk_id();
     disks_ = std::make_unique<DiskSet>(std::move(engines));
-    session_ = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, readers_}, [this](Frame frame) { take(std::move(frame)); });
+    session_ = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, readers_}, answers_);
   }
   ~ExchangeSessionTest() override {
     fs_.hang(false);
     session_->close();
   }
 
-  void take(Frame frame) {
-    std::lock_guard lock(mutex_);
-    answers_.push_back(std::move(frame));
-    answered_.notify_all();
+  Frame get(uint64_t request, const model::BlobId& blob, uint64_t length) {
+    return {.type = FrameType::kGet, .request = request, .meta = rpc::encode(rpc::GetMeta{disk_, blob, 0, length})};
   }
 
-  // The answer that ends a request, within 20 s.
-  std::optional<Frame> last_answer(uint64_t request) {
-    const auto ends = [&](const Frame& frame) { return frame.request == request && frame.type != FrameType::kCredit; };
-    std::unique_lock lock(mutex_);
-    if (!answered_.wait_for(lock, 20s, [&] { return std::ranges::any_of(answers_, ends); })) return std::nullopt;
-    return *std::ranges::find_if(answers_, ends);
+  // What the pool had to do is done: it has one thread.
+  void let_readers_finish() {
+    std::promise<void> done;
+    ASSERT_TRUE(readers_.try_submit([&done] { done.set_value(); }));
+    done.get_future().wait();
   }
 
   Frame open(uint64_t request, const model::BlobId& blob, uint64_t length) {
@@ -94,14 +128,13 @@ class ExchangeSessionTest : public testing::Test {
   }
 
   engine::TemporaryFolder folder_;
-  HangingFileSystem fs_;
+  fs::SimulatedFileSystem disk_files_{1};
+  HangingFileSystem fs_{disk_files_};
   OpenGate gate_;
   async::BlockingPool readers_{"readers", 1, 100};
   model::DiskId disk_;
   std::unique_ptr<DiskSet> disks_;
-  std::mutex mutex_;
-  std::condition_variable answered_;
-  std::vector<Frame> answers_;
+  const std::shared_ptr<Answers> answers_ = std::make_shared<Answers>();
   std::shared_ptr<ExchangeSession> session_;
 };
 
@@ -119,7 +152,7 @@ TEST_F(ExchangeSessionTest, AnUploadOnADiskThatHangsDoesNotHoldTheStream) {
   fs_.hang(false);
   handled.wait();
   EXPECT_FALSE(held);
-  const auto answer = last_answer(1);
+  const auto answer = answers_->last(1);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->type, FrameType::kDone);
   EXPECT_FALSE(rpc::error_of(*answer)) << rpc::error_of(*answer)->message;
@@ -133,7 +166,7 @@ TEST_F(ExchangeSessionTest, AnUploadCancelledBeforeItBeganLeavesNothing) {
   session_->handle({.type = FrameType::kCancel, .request = 1});
   fs_.hang(false);
   session_->handle({.type = FrameType::kStat, .request = 2, .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
-  const auto answer = last_answer(2);
+  const auto answer = answers_->last(2);
   ASSERT_TRUE(answer);
   EXPECT_EQ(rpc::error_of(*answer)->code, ErrorCode::kNotFound);
   EXPECT_EQ((*disks_->begin())->status().live_bytes, 0u);
@@ -141,14 +174,56 @@ TEST_F(ExchangeSessionTest, AnUploadCancelledBeforeItBeganLeavesNothing) {
 
 TEST_F(ExchangeSessionTest, AnUploadThatCannotBeginIsRefusedOnce) {
   session_->handle(open(1, engine::make_id(1), 0));
-  const auto answer = last_answer(1);
+  const auto answer = answers_->last(1);
   ASSERT_TRUE(answer);
   EXPECT_EQ(rpc::error_of(*answer)->code, ErrorCode::kInvalidArgument);
   session_->handle(close(1, engine::make_id(1), {}));
   session_->handle({.type = FrameType::kStat, .request = 2, .meta = "short"});
-  ASSERT_TRUE(last_answer(2));
-  std::lock_guard lock(mutex_);
-  EXPECT_EQ(answers_.size(), 2u);
+  ASSERT_TRUE(answers_->last(2));
+  EXPECT_EQ(answers_->count(), 2u);
+}
+
+// Each download has credit for all of its bytes.
+TEST_F(ExchangeSessionTest, DownloadsWaitForAPeerThatTakesNothing) {
+  constexpr size_t kDownloads = 40;
+  constexpr size_t kBytes = 4 * model::kPieceBytes;
+  const auto blob = engine::make_id(1);
+  ASSERT_TRUE(engine::put(**disks_->begin(), blob, kBytes));
+  answers_->bytes_max = 6 * model::kPieceBytes;
+  for (uint64_t request = 1; request <= kDownloads; ++request) session_->handle(get(request, blob, kBytes));
+  std::map<uint64_t, uint64_t> got;
+  size_t ended = 0;
+  while (ended < kDownloads) {
+    let_readers_finish();
+    EXPECT_LE(answers_->waiting_bytes(), answers_->bytes_max);
+    const std::vector<Frame> frames = answers_->take();
+    ASSERT_FALSE(frames.empty()) << ended << " have ended";
+    for (const Frame& frame : frames) {
+      ASSERT_FALSE(rpc::error_of(frame)) << rpc::error_of(frame)->message;
+      EXPECT_EQ(frame.argument, got[frame.request]);
+      got[frame.request] += frame.body.size();
+      if ((frame.flags & rpc::kLast) != 0) ++ended;
+    }
+    session_->drained();
+  }
+  for (uint64_t request = 1; request <= kDownloads; ++request) EXPECT_EQ(got[request], kBytes) << request;
+}
+
+TEST_F(ExchangeSessionTest, DownloadsThatWaitForThePeerCanBeCancelled) {
+  constexpr size_t kBytes = 2 * model::kPieceBytes;
+  const auto blob = engine::make_id(1);
+  ASSERT_TRUE(engine::put(**disks_->begin(), blob, kBytes));
+  answers_->bytes_max = 0;
+  for (uint64_t request = 1; request <= 10; ++request) session_->handle(get(request, blob, kBytes));
+  let_readers_finish();
+  EXPECT_EQ(answers_->count(), 0u);
+  for (uint64_t request = 1; request < 10; ++request) session_->handle({.type = FrameType::kCancel, .request = request});
+  answers_->bytes_max = SIZE_MAX;
+  session_->drained();
+  let_readers_finish();
+  const std::vector<Frame> frames = answers_->take();
+  ASSERT_EQ(frames.size(), 2u);
+  for (const Frame& frame : frames) EXPECT_EQ(frame.request, 10u);
 }
 
 }  // namespace

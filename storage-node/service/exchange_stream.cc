@@ -1,0 +1,166 @@
+#include "storage-node/service/exchange_stream.hpp"
+
+#include "common/async/coalesce.h"
+#include "common/rpc/frame_stream.hpp"
+
+namespace rondel::node {
+namespace {
+
+class ExchangeReactor;
+
+// Frames on their way out of one stream. Whoever asks to send may outlive the stream.
+class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbox> {
+ public:
+  Outbox(ExchangeReactor* reactor, std::atomic<uint64_t>& all_bytes) : reactor_(reactor), all_bytes_(all_bytes) {}
+
+  // In a Coalesce scope everything that is sent goes in one message at its end.
+  void send(rpc::Frame frame) override {
+    {
+      std::lock_guard lock(mutex_);
+      if (ended_) return;
+      add_locked(rpc::wire_size(frame));
+      outgoing_.push_back(std::move(frame));
+    }
+    async::Coalesce::once(this, [self = shared_from_this()] { self->flush(); });
+  }
+
+  bool full() const override { return full_; }
+
+  // True: no message is read until a write has made room; who read may not touch the stream any more.
+  bool pause_reading() {
+    std::lock_guard lock(mutex_);
+    return reading_paused_ = full_;
+  }
+
+  struct Written {
+    bool drained = false;
+    bool reading_paused = false;   // And goes on now.
+  };
+
+  Written written() {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+    subtract_locked(std::exchange(message_bytes_, 0));
+    if (!ended_ && !outgoing_.empty()) write_locked();
+    if (!full_ || bytes_ > kOutgoingBytesMax / 2) return {};
+    full_ = false;
+    return {.drained = true, .reading_paused = std::exchange(reading_paused_, false)};
+  }
+
+  // False: it had ended before. The reactor is not touched afterwards.
+  bool end() {
+    std::lock_guard lock(mutex_);
+    outgoing_.clear();
+    message_bytes_ = 0;
+    subtract_locked(bytes_);
+    full_ = false;
+    return !std::exchange(ended_, true);
+  }
+
+ private:
+  void flush() {
+    std::lock_guard lock(mutex_);
+    if (!ended_ && !writing_ && !outgoing_.empty()) write_locked();
+  }
+
+  void write_locked();
+
+  void add_locked(size_t bytes) {
+    bytes_ += bytes;
+    all_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (bytes_ >= kOutgoingBytesMax) full_ = true;
+  }
+
+  void subtract_locked(size_t bytes) {
+    bytes_ -= bytes;
+    all_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  }
+
+  ExchangeReactor* const reactor_;
+  std::atomic<uint64_t>& all_bytes_;
+  std::mutex mutex_;
+  grpc::ByteBuffer message_;
+  size_t message_bytes_ = 0;
+  std::deque<rpc::Frame> outgoing_;
+  size_t bytes_ = 0;               // Of both.
+  std::atomic<bool> full_{false};  // From kOutgoingBytesMax until drained to half of it.
+  bool reading_paused_ = false;
+  bool writing_ = false;
+  bool ended_ = false;
+};
+
+// Deleted when gRPC is done with it; the outbox and the session live on while somebody sends.
+class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  ExchangeReactor(ExchangeServices services, std::atomic<uint64_t>& outgoing_bytes)
+      : outbox_(std::make_shared<Outbox>(this, outgoing_bytes)), session_(std::make_shared<ExchangeSession>(services, outbox_)) {
+    StartRead(&incoming_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return end();
+    auto frames = rpc::read_message(incoming_);
+    if (!frames) return end({grpc::StatusCode::INVALID_ARGUMENT, frames.error().message});
+    frames_ = *std::move(frames);
+    next_frame_ = 0;
+    handle_frames();
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return end();
+    const Outbox::Written written = outbox_->written();
+    if (written.drained) session_->drained();
+    if (written.reading_paused) handle_frames();
+  }
+
+  void OnCancel() override { end(); }
+
+  void OnDone() override {
+    (void)outbox_->end();
+    session_->close();
+    delete this;
+  }
+
+ private:
+  // Of one message; then the next one is read. A few bytes may ask for megabytes: when the outbox is full the rest waits for OnWriteDone.
+  void handle_frames() {
+    for (;;) {
+      {
+        const async::Coalesce scope;
+        while (next_frame_ < frames_.size() && !outbox_->full()) session_->handle(std::move(frames_[next_frame_++]));
+      }
+      if (outbox_->full() && outbox_->pause_reading()) return;
+      if (next_frame_ == frames_.size()) break;
+    }
+    frames_ = {};
+    StartRead(&incoming_);
+  }
+
+  void end(grpc::Status status = grpc::Status::OK) {
+    if (!outbox_->end()) return;
+    session_->close();
+    Finish(std::move(status));
+  }
+
+  grpc::ByteBuffer incoming_;
+  std::vector<rpc::Frame> frames_;
+  size_t next_frame_ = 0;
+  const std::shared_ptr<Outbox> outbox_;
+  const std::shared_ptr<ExchangeSession> session_;
+};
+
+void Outbox::write_locked() {
+  writing_ = true;
+  message_ = rpc::take_message(outgoing_);
+  message_bytes_ = message_.Length();
+  reactor_->StartWrite(&message_);
+}
+
+}  // namespace
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* make_exchange_stream(ExchangeServices services,
+                                                                                  std::atomic<uint64_t>& outgoing_bytes) {
+  return new ExchangeReactor(services, outgoing_bytes);
+}
+
+}  // namespace rondel::node

@@ -1,0 +1,114 @@
+// A storage service in this process, its engine on the simulated file system.
+#pragma once
+
+#include <arpa/inet.h>
+#include <grpcpp/security/server_credentials.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "common/rpc/blob_transport.h"
+#include "storage-node/service/storage_service.h"
+#include "tests/fakes/fixed_topology.h"
+#include "tests/unit/storage-node/engine/engine_fixture.h"
+
+namespace rondel::rpc {
+
+class EpochGate final : public node::WriteGate {
+ public:
+  Result<void> check(uint64_t epoch) const override {
+    if (epoch < min_epoch) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
+    return {};
+  }
+  bool accept_coordinator(uint64_t) override { return true; }
+  bool accept_metadata(const model::MetadataGeneration&) override { return true; }
+
+  std::atomic<uint64_t> min_epoch{0};
+};
+
+// A port that completes connections in the kernel and never says a word.
+class SilentPort {
+ public:
+  SilentPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    (void)::bind(socket_, reinterpret_cast<sockaddr*>(&address), length);
+    (void)::listen(socket_, 16);
+    (void)::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentPort() { ::close(socket_); }
+  int port() const { return port_; }
+
+ private:
+  const int socket_;
+  int port_ = 0;
+};
+
+class GrpcNode {
+ public:
+  GrpcNode() {
+    (void)fs_.make_directory("/disk");
+    start();
+  }
+
+  void start() {
+    std::vector<std::unique_ptr<engine::Engine>> engines;
+    engines.push_back(engine::Engine::open(fs_, engine::small_options(folder_.path() + "/index")).value());
+    disk_ = engines.front()->disk_id();
+    disks_ = std::make_unique<node::DiskSet>(std::move(engines));
+    readers_ = std::make_unique<async::BlockingPool>("readers", 2, 1000);
+    node::StorageServices services{*disks_, gate, topology_, *readers_, id_, [](auto&&...) {}, [](auto&&...) { return std::array<uint64_t, 3>{}; },
+                                 outgoing_bytes};
+    service_ = node::StorageService::start(std::move(services), "127.0.0.1:0", grpc::InsecureServerCredentials()).value();
+    port_ = service_->port();
+  }
+
+  void stop() {
+    service_.reset();
+    readers_.reset();
+    disks_.reset();
+  }
+
+  void silence() {
+    stop();
+    silent_ = std::make_unique<SilentPort>();
+    port_ = silent_->port();
+  }
+
+  void rot(const model::BlobId& blob, uint64_t byte) {
+    const auto whole = (*disks_->begin())->read(blob, byte, 1).value();
+    const uint64_t within = byte - whole.offset;
+    for (const std::string& name : fs_.list("/disk/segments").value()) {
+      const std::string path = "/disk/segments/" + name;
+      const std::string content = fs::read_file(fs_, path).value();
+      const size_t at = content.find(as_text(whole.bytes.view()));
+      if (at != std::string::npos) fs_.flip_bit(path, at + within, 2);
+    }
+  }
+
+  DiskAddress address() const { return {id_, disk_}; }
+  std::string target() const { return "127.0.0.1:" + std::to_string(port_.load()); }
+
+  engine::Engine& engine() { return **disks_->begin(); }
+
+  EpochGate gate;
+  std::atomic<uint64_t> outgoing_bytes{0};
+
+ private:
+  const model::NodeId id_ = model::NodeId::random();
+  engine::TemporaryFolder folder_;
+  fs::SimulatedFileSystem fs_{1};
+  fakes::FixedTopology topology_;
+  model::DiskId disk_;
+  std::unique_ptr<node::DiskSet> disks_;
+  std::unique_ptr<async::BlockingPool> readers_;
+  std::unique_ptr<node::StorageService> service_;
+  std::unique_ptr<SilentPort> silent_;
+  std::atomic<int> port_{0};
+};
+
+}  // namespace rondel::rpc

@@ -1,0 +1,215 @@
+// What only streams of gRPC can suffer: they end while others send, their peers do not read.
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "common/async/event_loop.h"
+#include "common/rpc/channel.hpp"
+#include "common/rpc/frame_stream.hpp"
+#include "common/rpc/grpc_blob_transport.h"
+#include "common/rpc/peer_role.hpp"
+#include "storage-node/service/exchange_stream.hpp"
+#include "tests/contract/blob_transport/grpc_node.hpp"
+
+namespace rondel::rpc {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A port where nobody listens.
+int refusing_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  (void)::bind(socket, reinterpret_cast<sockaddr*>(&address), length);
+  (void)::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+async::Task<void> ask_often(BlobTransport& transport, DiskAddress at, int times, std::atomic<int>& refused) {
+  for (int i = 0; i < times; ++i) {
+    const auto answer = co_await transport.stat(at, {model::StreamId::random(), 0}, deadline_in(std::chrono::seconds(20)));
+    if (!answer && answer.error().code == ErrorCode::kUnavailable) ++refused;
+  }
+}
+
+// An Exchange stream that is read when the test says so.
+class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit RawStream(const std::shared_ptr<grpc::Channel>& channel) : stub_(channel) {
+    stub_.PrepareBidiStreamingCall(&context_, "/rondel.storage.v1.Storage/Exchange", {}, this);
+    AddHold();
+    StartCall();
+  }
+  ~RawStream() override {
+    context_.TryCancel();
+    RemoveHold();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return done_; });
+  }
+
+  // False: the message has not been taken within 20 s.
+  bool write(std::deque<Frame> frames) {
+    message_ = take_message(frames);
+    written_ = false;
+    StartWrite(&message_);
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 20s, [this] { return written_; });
+  }
+
+  void read() { StartRead(&incoming_); }
+
+  // How many requests have ended without an error, once `count` have ended or 20 s have gone by without an answer.
+  size_t wait_for_answers(size_t count) {
+    std::unique_lock lock(mutex_);
+    size_t seen = 0;
+    do {
+      seen = ended_;
+    } while (ended_ < count && changed_.wait_for(lock, 20s, [&] { return ended_ > seen; }));
+    return ended_ - refused_;
+  }
+
+  void OnWriteDone(bool) override {
+    std::lock_guard lock(mutex_);
+    written_ = true;
+    changed_.notify_all();
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    const auto frames = read_message(incoming_).value();
+    {
+      std::lock_guard lock(mutex_);
+      for (const Frame& frame : frames) {
+        if (frame.type == FrameType::kData && (frame.flags & kLast) == 0) continue;
+        ++ended_;
+        if (error_of(frame)) ++refused_;
+      }
+      changed_.notify_all();
+    }
+    StartRead(&incoming_);
+  }
+  void OnDone(const grpc::Status&) override {
+    std::lock_guard lock(mutex_);
+    done_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::ByteBuffer message_;
+  grpc::ByteBuffer incoming_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool written_ = false;
+  bool done_ = false;
+  size_t ended_ = 0;
+  size_t refused_ = 0;
+};
+
+// A node with a blob of two pieces, and what asks for it.
+class GrpcStreams : public testing::Test {
+ protected:
+  GrpcStreams() {
+    EXPECT_TRUE(engine::put(node_.engine(), blob_, 2 * model::kPieceBytes));
+    GrpcBlobTransportOptions options;
+    options.address_of = [this](const model::NodeId&) { return node_.target(); };
+    transport_ = make_grpc_blob_transport(std::move(options));
+    channel_ = open_channel(node_.target(), grpc::InsecureChannelCredentials(), PeerRole::kNode);
+  }
+
+  std::deque<Frame> gets(size_t count, uint64_t length) {
+    std::deque<Frame> frames;
+    for (size_t i = 0; i < count; ++i) {
+      frames.push_back({.type = FrameType::kGet, .request = ++last_request_, .meta = encode(GetMeta{node_.address().disk, blob_, 0, length})});
+    }
+    return frames;
+  }
+
+  std::deque<Frame> stats(size_t count) {
+    std::deque<Frame> frames;
+    for (size_t i = 0; i < count; ++i) {
+      frames.push_back({.type = FrameType::kStat, .request = ++last_request_,
+                        .meta = std::string(as_text(node_.address().disk.view())) + std::string(as_text(blob_.bytes()))});
+    }
+    return frames;
+  }
+
+  bool outgoing_bytes_become(const std::function<bool(uint64_t)>& wanted) {
+    const Deadline deadline = deadline_in(20s);
+    while (!wanted(node_.outgoing_bytes)) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(1ms);
+    }
+    return true;
+  }
+
+  const model::BlobId blob_ = engine::make_id(1);
+  GrpcNode node_;
+  std::unique_ptr<BlobTransport> transport_;
+  std::shared_ptr<grpc::Channel> channel_;
+  uint64_t last_request_ = 0;
+};
+
+// A piece for each of the two threads that read may be on its way when the bound is reached.
+constexpr uint64_t kMayWait = node::kOutgoingBytesMax + 2 * model::kPieceBytes + (64 << 10);
+
+}  // namespace
+
+// Streams end while other threads send on them, thousands of times.
+TEST(GrpcStreamsToNowhere, MayEndWhileRequestsSend) {
+  GrpcBlobTransportOptions options;
+  const std::string nowhere = "127.0.0.1:" + std::to_string(refusing_port());
+  options.address_of = [&](const model::NodeId&) { return nowhere; };
+  options.reconnect_pause = Duration::zero();
+  const auto transport = make_grpc_blob_transport(std::move(options));
+  const DiskAddress to{model::NodeId::random(), model::DiskId::random()};
+  std::atomic<int> refused{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) threads.emplace_back([&] { async::block_on(ask_often(*transport, to, 10'000, refused)); });
+  }
+  EXPECT_EQ(refused, 8 * 10'000);
+}
+
+
+TEST_F(GrpcStreams, APeerThatTakesNoAnswersIsNotHeard) {
+  RawStream deaf(channel_);
+  ASSERT_TRUE(deaf.write(gets(200, model::kPieceBytes)));
+  ASSERT_TRUE(deaf.write(gets(100, 2 * model::kPieceBytes)));
+  ASSERT_TRUE(deaf.write(stats(100)));
+  ASSERT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes > node::kOutgoingBytesMax / 2; }));
+  for (int i = 0; i < 50; ++i) {
+    const auto known = async::block_on(transport_->stat(node_.address(), blob_, deadline_in(20s)));
+    ASSERT_TRUE(known) << known.error().message;
+    auto download = transport_->start_get(node_.address(), blob_, 0, 2 * model::kPieceBytes, {.deadline = deadline_in(20s)});
+    for (int piece = 0; piece < 2; ++piece) ASSERT_TRUE(async::block_on(download->next(deadline_in(20s))));
+    EXPECT_LE(node_.outgoing_bytes, kMayWait);
+  }
+  RawStream beside(channel_);
+  beside.read();
+  ASSERT_TRUE(beside.write(gets(1, model::kPieceBytes)));
+  EXPECT_EQ(beside.wait_for_answers(1), 1u);
+  EXPECT_LE(node_.outgoing_bytes, kMayWait);
+
+  deaf.read();
+  EXPECT_EQ(deaf.wait_for_answers(400), 400u);
+  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
+}
+
+TEST_F(GrpcStreams, WhatWaitsForAPeerGoesWithItsStream) {
+  {
+    RawStream deaf(channel_);
+    ASSERT_TRUE(deaf.write(gets(100, model::kPieceBytes)));
+    ASSERT_TRUE(deaf.write(gets(100, 2 * model::kPieceBytes)));
+    ASSERT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes > node::kOutgoingBytesMax / 2; }));
+  }
+  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
+}
+
+}  // namespace rondel::rpc
