@@ -50,6 +50,7 @@ HOMES = [
     (r"boost/beast/", {"common/http"}),
     (r"boost/asio", {"common/http", "common/async"}),
     (r"openssl/", {"common/crypto", "common/http"}),
+    (r"intel-ipsec-mb", {"common/crypto"}),
     (r"grpcpp/|grpc/", {"common/rpc", "storage-node/service", "storage-node/repair", "storage-node/main", "gateway/cluster", "gateway/main"}),
     (r"grpcpp/create_channel", {"common/rpc"}),
     (r"libpq|pqxx", {"metadata/store"}),
@@ -59,7 +60,7 @@ HOMES = [
     (r"yaml-cpp/", {"common/config"}),
     (r"isa-l|crc\.h|xxhash|xxh3", {"common/hash", "common/model", "common/ring"}),
 ]
-NEVER_IN_HEADERS = re.compile(r"boost/(asio|beast)|grpcpp/|libpq|pqxx|rocksdb/|prometheus/|spdlog/|yaml-cpp/|openssl/")
+NEVER_IN_HEADERS = re.compile(r"boost/(asio|beast)|grpcpp/|libpq|pqxx|rocksdb/|prometheus/|spdlog/|yaml-cpp/|openssl/|intel-ipsec-mb")
 
 
 def folder_of(path):

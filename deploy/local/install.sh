@@ -12,6 +12,8 @@ packages=(
   libxxhash-dev libisal-dev libjemalloc-dev libssl-dev openssl prometheus-cpp-dev libspdlog-dev libfmt-dev libpugixml-dev
   libyaml-cpp-dev libcli11-dev libgtest-dev libgmock-dev libbenchmark-dev postgresql-15 curl
 )
+# Debian has it for this processor alone.
+[ "$(dpkg --print-architecture)" != amd64 ] || packages+=(libipsec-mb-dev)
 
 if [ "${1:-}" = --tests ]; then
   packages+=(awscli rclone s3cmd restic python3-boto3 python3-pytest python3-venv python3-yaml prometheus)

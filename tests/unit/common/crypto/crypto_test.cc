@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <random>
 #include <set>
+#include <vector>
 
 #include "common/base/encoding.h"
 #include "common/crypto/aead.h"
@@ -97,6 +100,124 @@ TEST(Aead, RefusesEveryDamageAndForeignContextOrKey) {
   EXPECT_EQ(open(random_bytes(32), sealed, "row 7").error().code, ErrorCode::kCorruption);
   EXPECT_EQ(open("short", sealed, "row 7").error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(seal("short", "secret", "").error().code, ErrorCode::kInvalidArgument);
+}
+
+ByteView raw(const std::string& text) { return as_bytes(text); }
+std::byte* out(std::string& text, size_t at = 0) { return reinterpret_cast<std::byte*>(text.data()) + at; }
+
+struct Message {
+  std::string key, nonce, additional, plaintext;
+};
+
+// Cuts in [1, `piece`] at random; all at once when 0.
+template <class Random>
+void run(Aead& aead, const std::string& from, std::string& to, size_t piece, Random& random) {
+  for (size_t at = 0; at < from.size();) {
+    const size_t most = piece == 0 ? from.size() : std::uniform_int_distribution<size_t>(1, piece)(random);
+    const size_t count = std::min(most, from.size() - at);
+    aead.update(raw(from).subspan(at, count), out(to, at));
+    at += count;
+  }
+}
+
+template <class Random>
+std::string seal_message(const Message& message, Aead::Engine engine, size_t piece, Random& random) {
+  Aead aead(message.key, Aead::Direction::kSeal, engine);
+  aead.begin(raw(message.nonce), raw(message.additional));
+  std::string sealed(message.plaintext.size() + kAeadTagBytes, '\0');
+  run(aead, message.plaintext, sealed, piece, random);
+  aead.finish_seal(out(sealed, message.plaintext.size()));
+  return sealed;
+}
+
+template <class Random>
+std::optional<std::string> open_message(const Message& message, const std::string& sealed, Aead::Engine engine, size_t piece, Random& random) {
+  Aead aead(message.key, Aead::Direction::kOpen, engine);
+  aead.begin(raw(message.nonce), raw(message.additional));
+  const std::string body = sealed.substr(0, sealed.size() - kAeadTagBytes);
+  std::string text(body.size(), '\0');
+  run(aead, body, text, piece, random);
+  if (!aead.finish_open(raw(sealed).last(kAeadTagBytes))) return std::nullopt;
+  return text;
+}
+
+constexpr Aead::Engine kEngines[] = {Aead::Engine::kFastest, Aead::Engine::kOpenssl};
+
+// The GCM specification's test cases 13, 14 and 16.
+TEST(AeadEngines, KnownValues) {
+  std::mt19937 random(1);
+  const std::string zeros(32, '\0');
+  const Message nothing{zeros, std::string(12, '\0'), "", ""};
+  const Message block{zeros, std::string(12, '\0'), "", std::string(16, '\0')};
+  const Message long_one{*from_hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"), *from_hex("cafebabefacedbaddecaf888"),
+                         *from_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"),
+                         *from_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39")};
+  for (const Aead::Engine engine : kEngines) {
+    EXPECT_EQ(hex(seal_message(nothing, engine, 0, random)), "530f8afbc74536b9a963b4f1c4cb738b");
+    EXPECT_EQ(hex(seal_message(block, engine, 0, random)), "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+    EXPECT_EQ(hex(seal_message(long_one, engine, 0, random)),
+              "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+              "76fc6ece0f4e1768cddf8853bb2d551b");
+  }
+}
+
+Message random_message(std::mt19937& random, size_t size) {
+  return {random_bytes(kAeadKeyBytes), random_bytes(kAeadNonceBytes), random_bytes(std::uniform_int_distribution<size_t>(0, 100)(random)), random_bytes(size)};
+}
+
+TEST(AeadEngines, SealTheSameWhateverThePieces) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  std::vector<size_t> sizes{0, 1, 15, 16, 17, 255, 256, 257, 767, 768, 769, 4096, 65'535, 65'536};
+  for (int i = 0; i < 60; ++i) sizes.push_back(std::uniform_int_distribution<size_t>(0, 3000)(random));
+  for (const size_t size : sizes) {
+    const Message message = random_message(random, size);
+    const std::string sealed = seal_message(message, Aead::Engine::kOpenssl, 0, random);
+    for (const Aead::Engine engine : kEngines) {
+      for (const size_t piece : {0, 33, 1000}) {
+        EXPECT_TRUE(seal_message(message, engine, piece, random) == sealed) << size << " in " << piece;
+        EXPECT_TRUE(open_message(message, sealed, engine, piece, random) == message.plaintext) << size << " in " << piece;
+      }
+    }
+  }
+}
+
+TEST(AeadEngines, RefuseEveryDamage) {
+  std::mt19937 random(7);
+  const Message message = random_message(random, 1037);
+  const std::string sealed = seal_message(message, Aead::Engine::kOpenssl, 0, random);
+  for (const Aead::Engine engine : kEngines) {
+    for (size_t i = 0; i < sealed.size(); ++i) {
+      std::string damaged = sealed;
+      damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+      EXPECT_FALSE(open_message(message, damaged, engine, 0, random)) << i;
+    }
+    EXPECT_FALSE(open_message(message, sealed.substr(1), engine, 0, random));
+    for (std::string Message::*part : {&Message::key, &Message::nonce, &Message::additional}) {
+      Message other = message;
+      (other.*part)[0] = static_cast<char>((other.*part)[0] ^ 1);
+      if (!(message.*part).empty()) EXPECT_FALSE(open_message(other, sealed, engine, 0, random));
+    }
+  }
+}
+
+TEST(AeadEngines, WorkInPlaceAndForgetWhatWasGivenUp) {
+  std::mt19937 random(11);
+  const Message message = random_message(random, 70'000);
+  const std::string sealed = seal_message(message, Aead::Engine::kOpenssl, 0, random);
+  for (const Aead::Engine engine : kEngines) {
+    Aead aead(message.key, Aead::Direction::kOpen, engine);
+    aead.begin(raw(random_bytes(kAeadNonceBytes)), {});
+    std::string scratch(100, 'x');
+    aead.update(raw(scratch), out(scratch));
+    std::string text = sealed.substr(0, message.plaintext.size());
+    aead.begin(raw(message.nonce), raw(message.additional));
+    aead.update(raw(text).first(50'001), out(text));
+    aead.update(raw(text).subspan(50'001), out(text, 50'001));
+    EXPECT_TRUE(aead.finish_open(raw(sealed).last(kAeadTagBytes)));
+    EXPECT_TRUE(text == message.plaintext);
+  }
 }
 
 }  // namespace
