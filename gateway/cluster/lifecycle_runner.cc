@@ -244,17 +244,32 @@ async::Task<Result<void>> LifecycleRunner::recheck_keys(Work& work, std::vector<
   const SteadyTime begin = std::chrono::steady_clock::now();
   CO_TRY(std::vector<LifecycleVersion> versions, co_await rules_.versions_of(work.bucket.id, keys, options_.rechecked_versions, deadline_in(kPatience)));
   co_await rest(begin);
-  if (versions.size() == options_.rechecked_versions) {
-    // The last key may be cut off: it waits, unless it is too much by itself. Then its newest versions are all that is looked at.
-    const std::string last = versions.back().key;
-    const bool alone = versions.front().key == last;
-    if (!alone) std::erase_if(versions, [&](const LifecycleVersion& version) { return version.key == last; });
-    std::erase_if(keys, [&](const std::string& key) { return alone ? key > last : key >= last; });
-  }
+  const bool full = versions.size() == options_.rechecked_versions;
+  const std::string last = full ? versions.back().key : "";
+  const bool alone = full && versions.front().key == last;
+  // The last key may be cut off: it waits, unless it is too much by itself. Then the others do.
+  if (full && !alone) std::erase_if(versions, [&](const LifecycleVersion& version) { return version.key == last; });
+  if (full) std::erase_if(keys, [&](const std::string& key) { return alone ? key > last : key >= last; });
   CO_TRY_VOID(co_await apply(work, work.rules, versions));
-  if (work.settings_changed) co_return Result<void>{};
+  if (alone) CO_TRY_VOID(co_await recheck_older(work, std::move(versions.back())));
+  if (work.settings_changed || !active()) co_return Result<void>{};
   // What a lock keeps was queued anew for later, what was changed meanwhile for now: neither is forgotten.
   co_return co_await rules_.forget_rechecks(work.bucket.id, keys, kBeingRechecked, deadline_in(kPatience));
+}
+
+// The versions of one key behind this one, page by page.
+async::Task<Result<void>> LifecycleRunner::recheck_older(Work& work, LifecycleVersion last) {
+  const uint32_t max = options_.rechecked_versions;
+  while (!work.settings_changed && active()) {
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    const uint32_t newer = last.current ? 0 : last.newer_noncurrent + 1;
+    CO_TRY(std::vector<LifecycleVersion> older, co_await rules_.older_versions(work.bucket.id, last.key, last.version, newer, max, deadline_in(kPatience)));
+    co_await rest(begin);
+    CO_TRY_VOID(co_await apply(work, work.rules, older));
+    if (older.size() < max) break;
+    last = std::move(older.back());
+  }
+  co_return Result<void>{};
 }
 
 async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime until) {

@@ -97,6 +97,10 @@ class LifecycleStore {
   // All versions of these keys, at most `max`: in order of keys, the newest of each first.
   virtual async::Task<Result<std::vector<LifecycleVersion>>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t max,
                                                                          Deadline deadline) = 0;
+  // Noncurrent versions of this key that are older than `before`, at most `max`, the newest first. So many noncurrent ones are `newer`
+  // than the first of them.
+  virtual async::Task<Result<std::vector<LifecycleVersion>>> older_versions(int64_t bucket_id, std::string key, model::VersionId before,
+                                                                            uint32_t newer, uint32_t max, Deadline deadline) = 0;
 };
 
 std::unique_ptr<LifecycleStore> make_postgres_lifecycle_store(std::string dsn);

@@ -56,6 +56,13 @@ LifecycleVersion read_version(const PgResult& rows, size_t i) {
   return version;
 }
 
+Result<std::vector<LifecycleVersion>> read_versions(Result<PgResult> rows) {
+  if (!rows) return std::unexpected(std::move(rows).error());
+  std::vector<LifecycleVersion> versions;
+  for (size_t i = 0; i < rows->rows(); ++i) versions.push_back(read_version(*rows, i));
+  return versions;
+}
+
 LifecyclePage read_page(const PgResult& rows, const LifecycleQuery& query) {
   LifecyclePage page;
   for (size_t i = 0; i < rows.rows(); ++i) page.versions.push_back(read_version(rows, i));
@@ -232,18 +239,32 @@ class PostgresLifecycleStore final : public LifecycleStore {
                                                                  Deadline deadline) override {
     static const std::string sql = std::string("(select ") + kCurrentColumns +
                                    " from objects o where o.bucket_id = $1 and o.key = any ($2::bytea[]))"
-                                   " union all (select v.key, v.version, v.size, v.tags, false, v.delete_marker, false, v.replaced_ms,"
-                                   " row_number() over (partition by v.key order by v.version desc) - 1"
-                                   " from versions v where v.bucket_id = $1 and v.key = any ($2)) order by 1, 2 desc limit $3";
+                                   " union all (select h.* from unnest($2) k cross join lateral (select v.key, v.version, v.size, v.tags, false,"
+                                   " v.delete_marker, false, v.replaced_ms, row_number() over (order by v.version desc) - 1 from versions v"
+                                   " where v.bucket_id = $1 and v.key = k order by v.version desc limit $3) h) order by 1, 2 desc limit $3";
     auto work = [bucket_id, keys = std::move(keys), max](PgConnection& connection, Deadline until) -> Result<std::vector<LifecycleVersion>> {
       PgParameters parameters;
       parameters.add(bucket_id);
       add_keys(parameters, keys);
       parameters.add(int64_t{max});
-      TRY(const PgResult rows, connection.run(sql, parameters, until));
-      std::vector<LifecycleVersion> versions;
-      for (size_t i = 0; i < rows.rows(); ++i) versions.push_back(read_version(rows, i));
-      return versions;
+      return read_versions(connection.run(sql, parameters, until));
+    };
+    return run_single<std::vector<LifecycleVersion>>(workers_, deadline, std::move(work));
+  }
+
+  async::Task<Result<std::vector<LifecycleVersion>>> older_versions(int64_t bucket_id, std::string key, model::VersionId before, uint32_t newer,
+                                                                    uint32_t max, Deadline deadline) override {
+    constexpr const char* kSql =
+        "select v.key, v.version, v.size, v.tags, false, v.delete_marker, false, v.replaced_ms, $4 + row_number() over (order by v.version desc) - 1"
+        " from versions v where v.bucket_id = $1 and v.key = $2 and v.version < $3 order by v.version desc limit $5";
+    auto work = [=, key = std::move(key)](PgConnection& connection, Deadline until) -> Result<std::vector<LifecycleVersion>> {
+      PgParameters parameters;
+      parameters.add(bucket_id);
+      parameters.add_bytes(key);
+      parameters.add_bytes(as_text(before.view()));
+      parameters.add(int64_t{newer});
+      parameters.add(int64_t{max});
+      return read_versions(connection.run(kSql, parameters, until));
     };
     return run_single<std::vector<LifecycleVersion>>(workers_, deadline, std::move(work));
   }

@@ -264,6 +264,29 @@ TEST_F(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {
   EXPECT_EQ(run_at(1.6).removed_total, 9u);
 }
 
+// Eight versions are read at a time, of a key that has 21 and of another behind it.
+TEST_F(Lifecycle, AKeyOfManyVersionsIsLookedAtToTheEnd) {
+  set_versioning(Versioning::kEnabled);
+  lifecycle::Rule rule;
+  rule.noncurrent_days = 1;
+  rule.newer_noncurrent = 10;
+  rule.filter.tags = {{"go", "1"}};
+  for (int i = 0; i < 21; ++i) put("many");
+  for (int i = 0; i < 12; ++i) put("next");
+  set_rules({rule});
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(run_at(1.5).removed_total, 0u) << "fifteen a run go by age";
+  ListQuery query{.bucket_id = bucket_.id, .versions = true, .deadline = soon()};
+  for (const ListedVersion& entry : run(store().list(query)).entries) {
+    UpdateVersion update{.context = context(), .key = entry.key, .version = entry.object.version};
+    update.tags = Tags{{"go", "1"}};
+    ASSERT_EQ(run(store().update_version(update)).status, CommitStatus::kCommitted);
+  }
+  EXPECT_EQ(run_at(1.6).removed_total, 11u);
+  EXPECT_EQ(keys(true).count("many"), 11u);
+  EXPECT_EQ(keys(true).count("next"), 11u);
+  EXPECT_EQ(run_at(1.6).examined_total, 0u);
+}
+
 TEST_F(Lifecycle, ARenamedObjectComesUnderTheRulesOfItsNewKey) {
   put("kept/x");
   set_rules({days(1, "gone/")});

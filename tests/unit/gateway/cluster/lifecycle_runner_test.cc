@@ -101,6 +101,16 @@ class MemoryRules final : public metadata::LifecycleStore {
     if (after_reading) std::exchange(after_reading, {})();
     co_return out;
   }
+  Answer<std::vector<LifecycleVersion>> older_versions(int64_t bucket_id, std::string key, model::VersionId before, uint32_t newer, uint32_t max,
+                                                       Deadline) override {
+    std::vector<LifecycleVersion> out;
+    for (const LifecycleVersion& version : of(bucket_id)) {
+      if (version.key != key || version.current || !(version.version < before) || out.size() == max) continue;
+      out.push_back(version);
+      out.back().newer_noncurrent = newer++;
+    }
+    co_return out;
+  }
 
   const std::vector<LifecycleVersion>& of(int64_t bucket_id) { return versions[bucket_id]; }
 
