@@ -553,12 +553,14 @@ begin
   return o;
 end $$;
 
-create function count_usage(b bigint, d_objects bigint, d_versions bigint, d_bytes bigint) returns void language sql as $$
+-- plpgsql, as a function in SQL is parsed and planned again in each transaction.
+create function count_usage(b bigint, d_objects bigint, d_versions bigint, d_bytes bigint) returns void language plpgsql as $$
+begin
   insert into bucket_usage as u (bucket_id, slot, objects, versions, bytes)
   values (b, pg_backend_pid() % 16, d_objects, d_versions, d_bytes)
-  on conflict (bucket_id, slot) do update set objects = u.objects + excluded.objects, versions = u.versions + excluded.versions,
-    bytes = u.bytes + excluded.bytes
-$$;
+  on conflict on constraint bucket_usage_pkey do update set objects = u.objects + excluded.objects, versions = u.versions + excluded.versions,
+    bytes = u.bytes + excluded.bytes;
+end $$;
 
 -- 1, or why a commit decided under these may not be.
 create function check_context(b bigint, settings bigint, epoch bigint) returns smallint language plpgsql as $$
@@ -579,6 +581,8 @@ begin
 end $$;
 
 -- A batch of PUTs, one row per key, sorted by (bucket, key). Outcomes in the order given.
+-- Rows of keys that do not exist go in together: a statement for each costs three times as much. They are locked in the order of keys all the
+-- same: a run of them ends where a key that exists, or a condition that needs one, has its turn.
 create function put_objects(
   bucket_ids bigint[], settings bigint[], epochs bigint[], keys bytea[], clocks bytea[], versionings smallint[], sizes bigint[],
   etags text[], owners text[], algorithms smallint[], types smallint[], checksums bytea[], headers bytea[], streams bytea[],
@@ -590,48 +594,96 @@ declare
   n objects;
   c conditions;
   context smallint;
-  last_bucket bigint;
-  last_settings bigint;
-  last_epoch bigint;
-  d_objects bigint := 0;
-  d_versions bigint := 0;
-  d_bytes bigint := 0;
+  present bytea[];
+  inserted bytea[];
+  inserted_bytes bigint;
+  first integer := 1;
+  last integer;
+  run_end integer;
+  answered integer;
+  d_objects bigint;
+  d_versions bigint;
+  d_bytes bigint;
 begin
-  for i in 1..cardinality(keys) loop
-    if last_bucket is distinct from bucket_ids[i] or last_settings is distinct from settings[i]
-        or last_epoch is distinct from epochs[i] then
-      if last_bucket <> bucket_ids[i] then
-        perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
-        d_objects := 0;
-        d_versions := 0;
-        d_bytes := 0;
-      end if;
-      context := check_context(bucket_ids[i], settings[i], epochs[i]);
-      last_bucket := bucket_ids[i];
-      last_settings := settings[i];
-      last_epoch := epochs[i];
-    end if;
+  while first <= cardinality(keys) loop
+    last := first;
+    while last < cardinality(keys) and bucket_ids[last + 1] = bucket_ids[first] and settings[last + 1] = settings[first]
+        and epochs[last + 1] = epochs[first] loop
+      last := last + 1;
+    end loop;
+    context := check_context(bucket_ids[first], settings[first], epochs[first]);
     if context <> 1 then
-      return next refusal(context);
+      return query select r.* from generate_series(first, last), refusal(context) as r;
+      first := last + 1;
       continue;
     end if;
-    c := null;
-    if if_match[i] is not null or if_none_match[i] is not null then
-      c.if_match := if_match[i];
-      c.if_none_match := if_none_match[i];
+    present := null;   -- Not known: each by itself.
+    if last > first then
+      -- Key by key: a plan for all of them, made while the table is empty, would read the bucket.
+      present := coalesce((select array_agg(k) from unnest(keys[first:last]) as k
+                           where (select true from objects where bucket_id = bucket_ids[first] and key = k)), '{}');
     end if;
-    n := row(bucket_ids[i], keys[i], clocks[i], true, false, false, sizes[i], etags[i], owners[i], algorithms[i], types[i],
-             checksums[i], headers[i], 0, case when streams[i] is null then 0 else 1 end, null, streams[i], stream_sizes[i], 0, acls[i],
-             tag_sets[i], retain_modes[i], retain_untils[i], legal_holds[i], encryptions[i], null, null);
-    o := place_version(n, versionings[i], c);
-    d_objects := d_objects + o.d_objects;
-    d_versions := d_versions + o.d_versions;
-    d_bytes := d_bytes + o.d_bytes;
-    return next o;
+    run_end := first - 1;
+    answered := first - 1;
+    d_objects := 0;
+    d_versions := 0;
+    d_bytes := 0;
+    for i in first..last loop
+      continue when i <= answered;
+      if i > run_end then
+        run_end := i - 1;
+        while run_end < last and if_match[run_end + 1] is null and keys[run_end + 1] <> all (present) loop
+          run_end := run_end + 1;
+        end loop;
+        if run_end >= i then
+          with placed as (
+            insert into objects
+              select bucket_ids[first], k, clock, versioning <> 1, false, false, bytes, tag, owner, algorithm, type, digest, header, 0,
+                (stream is not null)::integer, null, stream, stream_bytes, 0, acl, tags, mode, until, hold, envelope, null, null
+              from unnest(keys[i:run_end], clocks[i:run_end], versionings[i:run_end], sizes[i:run_end], etags[i:run_end],
+                          owners[i:run_end], algorithms[i:run_end], types[i:run_end], checksums[i:run_end], headers[i:run_end],
+                          streams[i:run_end], stream_sizes[i:run_end], acls[i:run_end], tag_sets[i:run_end], retain_modes[i:run_end],
+                          retain_untils[i:run_end], legal_holds[i:run_end], encryptions[i:run_end])
+                as r(k, clock, versioning, bytes, tag, owner, algorithm, type, digest, header, stream, stream_bytes, acl, tags, mode, until,
+                     hold, envelope)
+              on conflict do nothing returning version, size)
+            select array_agg(version), sum(size) into inserted, inserted_bytes from placed;
+          d_objects := d_objects + coalesce(cardinality(inserted), 0);
+          d_versions := d_versions + coalesce(cardinality(inserted), 0);
+          d_bytes := d_bytes + coalesce(inserted_bytes, 0);
+          if cardinality(inserted) = run_end - i + 1 then
+            return query select 1::smallint, clock, versioning <> 1, bytes, tag, false, null::smallint, null::smallint, null::bytea, '', 1::bigint,
+                1::bigint, bytes
+              from unnest(clocks[i:run_end], versionings[i:run_end], sizes[i:run_end], etags[i:run_end]) as r(clock, versioning, bytes, tag);
+            answered := run_end;
+            continue;
+          end if;
+        end if;
+      end if;
+      if i <= run_end and clocks[i] = any (inserted) then
+        -- Others of its run exist since the look above.
+        return next row(1, clocks[i], versionings[i] <> 1, sizes[i], etags[i], false, null, null, null, '', 1, 1, sizes[i])::outcome;
+        continue;
+      end if;
+      c := null;
+      if if_match[i] is not null or if_none_match[i] is not null then
+        c.if_match := if_match[i];
+        c.if_none_match := if_none_match[i];
+      end if;
+      n := row(bucket_ids[i], keys[i], clocks[i], true, false, false, sizes[i], etags[i], owners[i], algorithms[i], types[i],
+               checksums[i], headers[i], 0, case when streams[i] is null then 0 else 1 end, null, streams[i], stream_sizes[i], 0, acls[i],
+               tag_sets[i], retain_modes[i], retain_untils[i], legal_holds[i], encryptions[i], null, null);
+      o := place_version(n, versionings[i], c);
+      d_objects := d_objects + o.d_objects;
+      d_versions := d_versions + o.d_versions;
+      d_bytes := d_bytes + o.d_bytes;
+      return next o;
+    end loop;
+    if d_versions <> 0 or d_bytes <> 0 or d_objects <> 0 then
+      perform count_usage(bucket_ids[first], d_objects, d_versions, d_bytes);
+    end if;
+    first := last + 1;
   end loop;
-  if d_versions <> 0 or d_bytes <> 0 or d_objects <> 0 then
-    perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
-  end if;
 end $$;
 
 -- Removes one named version; the newest of the others becomes the head.
