@@ -40,6 +40,9 @@ struct PutOptions {
   Deadline deadline;
   // Null, or ends the put with kCancelled; its outcome is not known then.
   std::shared_ptr<async::Cancellation> cancel = nullptr;
+  // The caller makes the blob, at `created_at`, and sends it to this disk for the first time. Saves the disk a look; never set by
+  // whoever copies or repairs.
+  bool fresh = false;
 };
 
 struct GetOptions {

@@ -331,7 +331,7 @@ class GrpcBlobTransport final : public BlobTransport {
   async::Task<Result<void>> put(DiskAddress to, model::BlobId id, PutOptions options, Piece whole) override {
     CO_TRY(Request request, Request::begin(stream_to(to.node, options.background ? kBulk : kSmall)));
     request.end_when_cancelled(options.cancel.get());
-    Frame frame{.type = FrameType::kPut};
+    Frame frame{.type = FrameType::kPut, .flags = options.fresh ? kFresh : uint8_t{0}};
     frame.meta = encode(put_meta(to, id, whole.bytes.size(), options)) + encode(whole.digests);
     frame.body = std::move(whole.bytes);
     request.send(std::move(frame));

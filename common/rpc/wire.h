@@ -36,6 +36,7 @@ enum class FrameType : uint8_t {
 };
 
 inline constexpr uint8_t kLast = 1;
+inline constexpr uint8_t kFresh = 2;   // On kPut: see PutOptions.
 
 struct Frame {
   FrameType type = FrameType::kCancel;

@@ -85,7 +85,8 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
     Core& core = *self->core_;
     const Attempt attempt = self->attempts_[number];
     const ring::Disk& disk = self->ring_->disks()[attempt.disk];
-    rpc::PutOptions options{self->ring_->epoch(), {}, real_clock().now(), false, self->deadline_, {self, &self->cancel_}};
+    rpc::PutOptions options{self->ring_->epoch(), {}, self->created_at_, false, self->deadline_, {self, &self->cancel_}};
+    options.fresh = true;
     if (attempt.stands_in_for) options.handoff_for = self->ring_->disks()[*attempt.stands_in_for].id;
     const auto done = co_await write_copy(self->core_, {disk.node, disk.id}, self->blob_, self->pieces_, options);
     if (done) {
@@ -170,6 +171,7 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
   const std::vector<rpc::Piece> pieces_;
   const async::Budget::Reservation buffer_;
   const Deadline deadline_;
+  const SystemTime created_at_ = real_clock().now();
   const size_t arc_;
   const std::vector<DiskIndex> handoffs_;
   const DiskBreakers::Traffic traffic_;

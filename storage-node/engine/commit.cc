@@ -22,6 +22,8 @@ constexpr double kLittleSpace = 0.90;      // Used part from which on clients' b
 constexpr double kNoSpace = 0.95;          // repairs too.
 constexpr double kHysteresis = 0.03;
 constexpr auto kSpacePause = std::chrono::milliseconds(200);
+// How far the clocks of gateways and nodes may be apart for `fresh` to be right. Beyond: a blob put twice may lie here twice, until compaction.
+constexpr uint64_t kClockSkewUs = 5'000'000;
 constexpr auto kStalledAfter = std::chrono::seconds(10);
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
@@ -61,6 +63,7 @@ void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash
                 static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};
   item.bytes = std::move(bytes);
   item.digests = std::move(digests);
+  item.fresh = request.fresh;
   auto callback = std::make_shared<PutCallback>(std::move(done));
   item.done = [callback](Result<bool> result) {
     (*callback)(result ? Result<void>{} : Result<void>(std::unexpected(result.error())));
@@ -139,6 +142,11 @@ void DiskEngine::commit_loop() {
   }
 }
 
+// What was made after the disk began to remember all it stores, and is not remembered, never came here.
+bool DiskEngine::surely_absent(const CommitItem& item) const {
+  return item.fresh && item.entry.created_us > recent_.complete_since_us() + kClockSkewUs && !recent_.contains(item.entry.id);
+}
+
 DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<index::Entry>& before) {
   using Kind = CommitItem::Kind;
   Effect effect{&item, std::nullopt, before, before, 0, std::nullopt};
@@ -207,7 +215,7 @@ void DiskEngine::commit(std::deque<CommitItem> items) {
       continue;
     }
     if (!seen.contains(id)) {
-      auto found = index_->find(id);
+      auto found = surely_absent(item) ? Result<std::optional<index::Entry>>() : index_->find(id);
       if (!found) {
         answer(item, std::unexpected(found.error()));
         continue;
@@ -401,7 +409,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     if (effect.only_answer) continue;
     if (effect.before) count(*effect.before, -1);
     if (effect.now) count(*effect.now, 1);
-    if (effect.now) recent_.add(effect.now->id);
+    if (effect.now) recent_.add(effect.now->id, now_us());
     if (!effect.now) recent_.remove(effect.before->id);
   }
   {

@@ -26,6 +26,7 @@ struct CommitItem {
   ByteSlice bytes;
   std::vector<hash::BlockDigest> digests;
   std::optional<index::Location> moved_from;     // Compaction: only if the blob still lies there.
+  bool fresh = false;                            // See PutRequest.
   // True: the blob was there (or is now).
   std::move_only_function<void(Result<bool>)> done;
 
@@ -120,6 +121,7 @@ class DiskEngine final : public Engine {
   Result<uint64_t> submit_all(std::vector<CommitItem> items);
   void commit_loop();
   void commit(std::deque<CommitItem> items);
+  bool surely_absent(const CommitItem& item) const;
   Effect decide(CommitItem& item, const std::optional<index::Entry>& before);
   Result<void> make_room(uint64_t bytes, bool from_reserve);
   void write_batch(std::vector<Effect>& effects, bool only_frees);
@@ -163,7 +165,7 @@ class DiskEngine final : public Engine {
   enum class Space { kEnough, kLittle, kNone };
   std::atomic<Space> space_{Space::kEnough};
   std::atomic<SteadyTime> log_flush_since_{}, bulk_flush_since_{};
-  RecentBlobs recent_;
+  RecentBlobs recent_{now_us()};
   std::atomic<uint64_t> journal_end_{0};          // No token is greater.
   std::atomic<bool> read_only_{false};
   std::atomic<bool> stopping_{false};

@@ -45,6 +45,7 @@ struct PutRequest {
   SystemTime created_at;                 // By the writer's clock.
   model::DiskId handoff_for;             // Non-zero: a hand-off copy.
   bool background = false;               // Repair: still taken by a disk that is too full for new blobs.
+  bool fresh = false;                    // From the blob's maker, to this disk for the first time: the index is not asked when it cannot know the blob.
 };
 
 using PutCallback = std::move_only_function<void(Result<void>)>;

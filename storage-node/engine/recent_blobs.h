@@ -1,39 +1,96 @@
-// Blobs that a disk stored lately: peers ask for each of them once more when they compare journals, a second or two later. Safe for
-// concurrent use.
+// RecentBlobs: the blobs that a disk stored lately, and since when these are all of them. What was made after that and is not among them
+// is not on the disk: a put need not ask the index. Peers, too, ask for each blob once more when they compare journals, a second or two later.
 #pragma once
 
+#include <algorithm>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "common/model/ids.h"
 
 namespace rondel::engine {
 
+// Safe for concurrent use. Keeps the newest `kGenerationBlobs` to twice as many, in 4 MiB.
 class RecentBlobs {
  public:
-  // Of the ids that share a place the last one is kept.
-  void add(const model::BlobId& id) {
+  static constexpr size_t kGenerationBlobs = 1 << 16;
+
+  // Times are microseconds of the disk's clock and do not matter beyond complete_since().
+  explicit RecentBlobs(uint64_t now_us) : newer_(now_us), older_(now_us) {}
+
+  // A blob stored now.
+  void add(const model::BlobId& id, uint64_t now_us) {
     std::lock_guard lock(mutex_);
-    places_[place(id)] = id;
+    if (newer_.used == kGenerationBlobs) {
+      std::swap(newer_, older_);
+      newer_.restart(now_us);
+    }
+    newer_.add(id);
   }
 
   void remove(const model::BlobId& id) {
     std::lock_guard lock(mutex_);
-    if (places_[place(id)] == id) places_[place(id)] = {};
+    newer_.remove(id);
+    older_.remove(id);
   }
 
-  // True: it was added and not removed since. False says nothing.
+  // True: it was added and not removed since. False: it was not added at or after complete_since(), or removed.
   bool contains(const model::BlobId& id) const {
     std::lock_guard lock(mutex_);
-    return places_[place(id)] == id;
+    return newer_.find(id) != kAbsent || older_.find(id) != kAbsent;
+  }
+
+  uint64_t complete_since_us() const {
+    std::lock_guard lock(mutex_);
+    return older_.since_us;
   }
 
  private:
-  static constexpr size_t kPlaces = 1 << 16;
-  static size_t place(const model::BlobId& id) { return id.ring_hash() % kPlaces; }
+  static constexpr size_t kPlaces = 2 * kGenerationBlobs;
+  static constexpr size_t kAbsent = kPlaces;
+
+  // Open addressing; a removed blob leaves a mark that is no blob's id.
+  struct Generation {
+    explicit Generation(uint64_t now_us) : since_us(now_us) {}
+
+    static size_t next(size_t at) { return (at + 1) % kPlaces; }
+    static model::BlobId removed() {
+      model::BlobId mark;
+      mark.stream.bytes.fill(std::byte{0xff});
+      mark.chunk = UINT32_MAX;
+      return mark;
+    }
+
+    size_t find(const model::BlobId& id) const {
+      for (size_t at = id.ring_hash() % kPlaces; places[at] != model::BlobId{}; at = next(at)) {
+        if (places[at] == id) return at;
+      }
+      return kAbsent;
+    }
+    void add(const model::BlobId& id) {
+      size_t at = id.ring_hash() % kPlaces;
+      while (places[at] != model::BlobId{} && places[at] != id) at = next(at);
+      if (places[at] == id) return;
+      places[at] = id;
+      ++used;
+    }
+    void remove(const model::BlobId& id) {
+      if (const size_t at = find(id); at != kAbsent) places[at] = removed();
+    }
+    void restart(uint64_t now_us) {
+      std::ranges::fill(places, model::BlobId{});
+      used = 0;
+      since_us = now_us;
+    }
+
+    std::vector<model::BlobId> places = std::vector<model::BlobId>(kPlaces);
+    size_t used = 0;
+    uint64_t since_us;
+  };
 
   mutable std::mutex mutex_;
-  std::vector<model::BlobId> places_ = std::vector<model::BlobId>(kPlaces);
+  Generation newer_, older_;
 };
 
 }  // namespace rondel::engine

@@ -127,7 +127,9 @@ void ExchangeSession::put(Frame frame) {
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
   if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
-  engine->put_async(put_request(*meta), std::move(frame.body), *std::move(digests),
+  auto request = put_request(*meta);
+  request.fresh = (frame.flags & rpc::kFresh) != 0;
+  engine->put_async(std::move(request), std::move(frame.body), *std::move(digests),
                     [self = shared_from_this(), request = frame.request](Result<void> result) { self->send(done_frame(request, result)); });
 }
 

@@ -123,6 +123,11 @@ Result<void> MemoryBlobCluster::admit(const DiskAddress& to, const rpc::PutOptio
   return {};
 }
 
+bool MemoryBlobCluster::first_time(const DiskAddress& to, const model::BlobId& id) {
+  std::lock_guard lock(mutex_);
+  return disks_.at(to.disk).fresh.insert(id).second;
+}
+
 async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId id, std::string bytes, rpc::PutOptions options) {
   {
     std::lock_guard lock(mutex_);
@@ -145,6 +150,7 @@ async::Task<Result<void>> MemoryBlobCluster::put(DiskAddress to, model::BlobId i
   count(to, &Disk::puts);
   CO_TRY_VOID(co_await reach(to, options.deadline, options.cancel));
   CO_TRY_VOID(admit(to, options));
+  if (options.fresh && !first_time(to, id)) co_return fail(ErrorCode::kInternal, "a blob came fresh to a disk for the second time");
   if (whole.offset != 0 || !matches(id, whole)) co_return fail(ErrorCode::kCorruption, "bytes and digests differ");
   co_return co_await store(to, id, std::string(as_text(whole.bytes.view())), options);
 }

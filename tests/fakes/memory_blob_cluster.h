@@ -67,6 +67,7 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
     model::NodeId node;
     DiskFaults faults;
     std::map<model::BlobId, Held> blobs;
+    std::set<model::BlobId> fresh;   // Came as such.
     uint64_t puts = 0;
     uint64_t gets = 0;
     uint64_t stats = 0;
@@ -75,6 +76,7 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
   // Waits out delay and silence; then the disk's word on whether it serves.
   async::Task<Result<void>> reach(rpc::DiskAddress disk, Deadline deadline, std::shared_ptr<async::Cancellation> cancel = nullptr);
   Result<void> admit(const rpc::DiskAddress& to, const rpc::PutOptions& options) const;
+  bool first_time(const rpc::DiskAddress& to, const model::BlobId& id);
   async::Task<Result<void>> store(rpc::DiskAddress to, model::BlobId id, std::string bytes, rpc::PutOptions options);
   DiskFaults faults_of(const rpc::DiskAddress& disk) const;
   void count(const rpc::DiskAddress& disk, uint64_t Disk::* counter);

@@ -149,7 +149,7 @@ class Scenario {
     Expectation& expectation = expected_[n];
     expectation.size = random_size();
     if (random_() % 4 == 0) expectation.handoff_for = model::DiskId::random();
-    if (put(engine, make_id(n), expectation.size, expectation.handoff_for)) expectation.state = State::kStored;
+    if (put(engine, make_id(n), expectation.size, expectation.handoff_for, random_() % 2 == 0)) expectation.state = State::kStored;
   }
 
   void remove_one(Engine& engine, uint64_t n, Expectation& expectation) {

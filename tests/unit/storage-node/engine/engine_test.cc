@@ -59,6 +59,40 @@ TEST_F(EngineTest, TheSameBlobTwiceIsFineAnotherUnderItsIdIsNot) {
   EXPECT_EQ(engine_->status().blobs, 2u);
 }
 
+TEST_F(EngineTest, AFreshBlobThatCameBeforeIsKnown) {
+  ASSERT_TRUE(put(*engine_, make_id(1), 100, {}, true));
+  ASSERT_TRUE(put(*engine_, make_id(2), 100));
+  ASSERT_TRUE(put(*engine_, make_id(1), 100, {}, true));
+  ASSERT_TRUE(put(*engine_, make_id(2), 100, {}, true));
+  EXPECT_EQ(put(*engine_, make_id(1), 101, {}, true).error().code, ErrorCode::kAlreadyExists);
+  const auto status = engine_->status();
+  EXPECT_EQ(status.blobs, 2u);
+  EXPECT_EQ(engine_->journal_after(0, 10)->entries.size(), 2u);
+}
+
+TEST_F(EngineTest, AFreshBlobThatCameBeforeTheDiskWasOpenedIsKnown) {
+  ASSERT_TRUE(put(*engine_, make_id(1), 100));
+  open();
+  PutRequest request{make_id(1), 1, real_clock().now(), {}};
+  request.fresh = true;
+  const ByteSlice bytes = make_bytes(make_id(1), 100);
+  Waiter<void> waiter;
+  engine_->put_async(request, bytes, hash::block_digests(make_id(1), 0, bytes.view()), waiter.callback());
+  ASSERT_TRUE(waiter.wait());
+  EXPECT_EQ(engine_->status().blobs, 1u);
+  EXPECT_EQ(engine_->journal_after(0, 10)->entries.size(), 1u);
+}
+
+TEST_F(EngineTest, ABlobThatWasRemovedAndPurgedMayComeAgainFresh) {
+  ASSERT_TRUE(put(*engine_, make_id(1), 100, {}, true));
+  ASSERT_TRUE(remove(*engine_, make_id(1), Duration::zero()));
+  ASSERT_TRUE(engine_->compact_once());
+  EXPECT_EQ(engine_->status().blobs, 0u);
+  ASSERT_TRUE(put(*engine_, make_id(1), 100, {}, true));
+  EXPECT_TRUE(verify(*engine_, make_id(1), 100));
+  EXPECT_EQ(engine_->status().blobs, 1u);
+}
+
 TEST_F(EngineTest, BytesThatDoNotMatchTheirDigestsAreRefused) {
   const auto bytes = make_bytes(make_id(1), 5000);
   auto digests = hash::block_digests(make_id(1), 0, bytes.view());
