@@ -227,16 +227,38 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
         std::lock_guard lock(upload->mutex);
         upload->waiting.push_front(std::move(frame));
       }
-      const bool later = services_.readers.try_submit([self = shared_from_this(), upload] {
-        std::this_thread::sleep_for(kRetryPause);
-        self->advance(upload);
-      });
-      if (later) return;
+      return advance_later(upload);
     }
-    upload->put.reset();
-    cancel(upload->request);
-    return refuse(FrameType::kDone, upload->request, taken.error());
+    return abandon(*upload, taken.error());
   }
+}
+
+// REQUIRES: upload->advancing was set by the caller. One thread of the pool pauses for all uploads of the stream.
+void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
+  {
+    std::lock_guard lock(mutex_);
+    stalled_.push_back(upload);
+    if (std::exchange(pausing_, true)) return;
+  }
+  const bool later = services_.readers.try_submit([self = shared_from_this()] {
+    std::this_thread::sleep_for(kRetryPause);
+    for (const auto& stalled : self->take_stalled()) self->advance(stalled);
+  });
+  if (later) return;
+  for (const auto& stalled : take_stalled()) abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
+}
+
+std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled() {
+  std::lock_guard lock(mutex_);
+  pausing_ = false;
+  return std::exchange(stalled_, {});
+}
+
+// REQUIRES: upload.advancing was set by the caller.
+void ExchangeSession::abandon(Upload& upload, const Error& error) {
+  upload.put.reset();
+  cancel(upload.request);
+  refuse(FrameType::kDone, upload.request, error);
 }
 
 void ExchangeSession::cancel(uint64_t request) {

@@ -57,6 +57,9 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   void credit(const rpc::Frame& frame);
 
   void advance(const std::shared_ptr<Upload>& upload);
+  void advance_later(const std::shared_ptr<Upload>& upload);
+  std::vector<std::shared_ptr<Upload>> take_stalled();
+  void abandon(Upload& upload, const Error& error);
   void read_on(const std::shared_ptr<Download>& download);
   bool park(const std::shared_ptr<Download>& download);
   std::shared_ptr<Download> take_parked();
@@ -71,6 +74,8 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   std::mutex mutex_;
   bool closed_ = false;
   std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
+  std::vector<std::shared_ptr<Upload>> stalled_;               // Their disk's queue was full.
+  bool pausing_ = false;                                       // A thread will take the stalled.
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;
   std::deque<std::shared_ptr<Download>> parked_;               // Wait for the sink, in turn.
 };

@@ -17,26 +17,52 @@ using namespace std::chrono_literals;
 using rpc::Frame;
 using rpc::FrameType;
 
-// A simulated file system that does not say how much space it has while it hangs: no segment can be made.
-class HangingFileSystem final : public fakes::ForwardingFileSystem {
+// What waits while the test says so.
+class Barrier {
  public:
-  using ForwardingFileSystem::ForwardingFileSystem;
-  Result<fs::Space> space(const std::string& path) override {
+  void pass() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !hangs_; });
-    return ForwardingFileSystem::space(path);
+    changed_.wait(lock, [this] { return !shut_; });
   }
-
-  void hang(bool hangs) {
+  void shut(bool shut) {
     std::lock_guard lock(mutex_);
-    hangs_ = hangs;
+    shut_ = shut;
     changed_.notify_all();
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool hangs_ = false;
+  bool shut_ = false;
+};
+
+class HangingFile final : public fakes::ForwardingFile {
+ public:
+  HangingFile(std::unique_ptr<fs::File> inner, Barrier& writes) : ForwardingFile(std::move(inner)), writes_(writes) {}
+  Result<void> write_at(uint64_t offset, ByteView bytes) override {
+    writes_.pass();
+    return ForwardingFile::write_at(offset, bytes);
+  }
+
+ private:
+  Barrier& writes_;
+};
+
+// Can be asked not to say how much space it has (no segment can be made then), and not to write.
+class HangingFileSystem final : public fakes::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override {
+    TRY(auto file, ForwardingFileSystem::open(path, options));
+    return std::make_unique<HangingFile>(std::move(file), writes);
+  }
+  Result<fs::Space> space(const std::string& path) override {
+    spaces.pass();
+    return ForwardingFileSystem::space(path);
+  }
+
+  Barrier spaces;
+  Barrier writes;
 };
 
 class OpenGate final : public WriteGate {
@@ -93,13 +119,16 @@ class ExchangeSessionTest : public testing::Test {
   ExchangeSessionTest() {
     (void)fs_.make_directory("/disk");
     std::vector<std::unique_ptr<engine::Engine>> engines;
-    engines.push_back(engine::Engine::open(fs_, engine::small_options(folder_.path() + "/index")).value());
+    auto options = engine::small_options(folder_.path() + "/index");
+    options.queue_bytes_max = kQueueBytes;
+    engines.push_back(engine::Engine::open(fs_, options).value());
     disk_ = engines.front()->disk_id();
     disks_ = std::make_unique<DiskSet>(std::move(engines));
     session_ = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, readers_}, answers_);
   }
   ~ExchangeSessionTest() override {
-    fs_.hang(false);
+    fs_.spaces.shut(false);
+    fs_.writes.shut(false);
     session_->close();
   }
 
@@ -113,6 +142,8 @@ class ExchangeSessionTest : public testing::Test {
     ASSERT_TRUE(readers_.try_submit([&done] { done.set_value(); }));
     done.get_future().wait();
   }
+
+  static constexpr uint64_t kQueueBytes = 4 << 20;
 
   Frame open(uint64_t request, const model::BlobId& blob, uint64_t length) {
     return {.type = FrameType::kPutOpen, .request = request, .meta = rpc::encode(rpc::PutMeta{.disk = disk_, .blob = blob, .length = length, .ring_epoch = 1})};
@@ -142,14 +173,14 @@ class ExchangeSessionTest : public testing::Test {
 TEST_F(ExchangeSessionTest, AnUploadOnADiskThatHangsDoesNotHoldTheStream) {
   const auto blob = engine::make_id(1);
   const ByteSlice bytes = engine::make_bytes(blob, model::kPieceBytes);
-  fs_.hang(true);
+  fs_.spaces.shut(true);
   auto handled = std::async(std::launch::async, [&] {
     session_->handle(open(1, blob, bytes.size()));
     session_->handle(piece(1, blob, bytes));
     session_->handle(close(1, blob, bytes));
   });
   const bool held = handled.wait_for(20s) != std::future_status::ready;
-  fs_.hang(false);
+  fs_.spaces.shut(false);
   handled.wait();
   EXPECT_FALSE(held);
   const auto answer = answers_->last(1);
@@ -161,10 +192,10 @@ TEST_F(ExchangeSessionTest, AnUploadOnADiskThatHangsDoesNotHoldTheStream) {
 
 TEST_F(ExchangeSessionTest, AnUploadCancelledBeforeItBeganLeavesNothing) {
   const auto blob = engine::make_id(1);
-  fs_.hang(true);
+  fs_.spaces.shut(true);
   session_->handle(open(1, blob, 8 << 20));
   session_->handle({.type = FrameType::kCancel, .request = 1});
-  fs_.hang(false);
+  fs_.spaces.shut(false);
   session_->handle({.type = FrameType::kStat, .request = 2, .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
   const auto answer = answers_->last(2);
   ASSERT_TRUE(answer);
@@ -181,6 +212,33 @@ TEST_F(ExchangeSessionTest, AnUploadThatCannotBeginIsRefusedOnce) {
   session_->handle({.type = FrameType::kStat, .request = 2, .meta = "short"});
   ASSERT_TRUE(answers_->last(2));
   EXPECT_EQ(answers_->count(), 2u);
+}
+
+// Threads of the pool are for all disks.
+TEST_F(ExchangeSessionTest, UploadsThatWaitForADiskTakeOneThread) {
+  constexpr uint64_t kUploads = 2 * kQueueBytes / model::kPieceBytes;
+  const auto bytes_of = [](uint64_t request) { return engine::make_bytes(engine::make_id(request), model::kPieceBytes); };
+  session_->handle(open(1, engine::make_id(1), model::kPieceBytes));
+  let_readers_finish();
+  // The segment has begun: what follows needs its pieces written only.
+  fs_.writes.shut(true);
+  for (uint64_t request = 2; request <= kUploads; ++request) session_->handle(open(request, engine::make_id(request), model::kPieceBytes));
+  let_readers_finish();
+  for (uint64_t request = 1; request <= kUploads; ++request) {
+    session_->handle(piece(request, engine::make_id(request), bytes_of(request)));
+    session_->handle(close(request, engine::make_id(request), bytes_of(request)));
+  }
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_LE(readers_.queued(), 1u);
+    let_readers_finish();
+  }
+  fs_.writes.shut(false);
+  for (uint64_t request = 1; request <= kUploads; ++request) {
+    const auto answer = answers_->last(request);
+    ASSERT_TRUE(answer) << request;
+    EXPECT_FALSE(rpc::error_of(*answer)) << rpc::error_of(*answer)->message;
+    EXPECT_TRUE(engine::verify(**disks_->begin(), engine::make_id(request), model::kPieceBytes));
+  }
 }
 
 // Each download has credit for all of its bytes.
