@@ -19,8 +19,6 @@ inline constexpr int kMessageBytesAccepted = 8 << 20;
 // Smaller bodies are copied behind their head: a slice of its own costs more.
 inline constexpr size_t kCopyBytesMax = 16 << 10;
 
-inline size_t wire_size(const Frame& frame) { return kFrameHeadBytes + frame.meta.size() + frame.body.size(); }
-
 // Takes frames from the front of `queue`, at most about kMessageBytesMax of them.
 inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
   std::vector<grpc::Slice> slices;

@@ -208,6 +208,8 @@ class Request {
   bool ended_ = false;
 };
 
+std::unexpected<Error> unexpected_frame() { return fail(ErrorCode::kInternal, "the node sent a frame that does not belong here"); }
+
 PutMeta put_meta(const DiskAddress& to, const model::BlobId& id, uint64_t length, const PutOptions& options) {
   return {to.disk, id, length, options.ring_epoch, static_cast<uint64_t>(options.created_at.time_since_epoch().count()), options.handoff_for};
 }
@@ -230,7 +232,7 @@ class Upload final : public BlobUpload {
       if (!frame) {
         error_ = frame.error();
       } else if (frame->type == FrameType::kCredit) {
-        credit_ += frame->argument;
+        credit_ = std::min(credit_ + std::min(frame->argument, kWindowBytes), kWindowBytes);
       } else {
         request_->end();
         error_ = error_of(*frame).value_or(Error{ErrorCode::kInternal, "the node ended the upload early"});
@@ -264,7 +266,8 @@ class Upload final : public BlobUpload {
 
 class Download final : public BlobDownload {
  public:
-  Download(Result<Request> request, const GetMeta& meta, Deadline deadline) : id_(meta.blob), deadline_(deadline) {
+  Download(Result<Request> request, const GetMeta& meta, Deadline deadline)
+      : id_(meta.blob), end_(meta.offset + meta.length), deadline_(deadline), next_(meta.offset / model::kBlockBytes * model::kBlockBytes) {
     if (!request) {
       error_ = request.error();
       return;
@@ -284,15 +287,14 @@ class Download final : public BlobDownload {
       co_return give_up(*std::move(error));
     }
     auto digests = decode_digests(frame->meta);
-    if (frame->type != FrameType::kData || !digests || frame->body.empty()) {
-      co_return give_up({ErrorCode::kInternal, "the node sent a frame that does not belong here"});
-    }
-    if (frame->argument % model::kBlockBytes != 0 ||
-        hash::block_digests(id_, static_cast<uint32_t>(frame->argument / model::kBlockBytes), frame->body.view()) != *digests) {
+    if (!digests || !continues(*frame)) co_return give_up(unexpected_frame().error());
+    if (hash::block_digests(id_, static_cast<uint32_t>(next_ / model::kBlockBytes), frame->body.view()) != *digests) {
       co_return give_up({ErrorCode::kCorruption, "the bytes that came do not match their digests"});
     }
     owed_ += frame->body.size();
+    next_ += frame->body.size();
     if ((frame->flags & kLast) != 0) {
+      if (next_ < end_) co_return give_up({ErrorCode::kInternal, "the node sent fewer bytes than asked for"});
       last_ = true;
       request_->end();
     }
@@ -300,13 +302,23 @@ class Download final : public BlobDownload {
   }
 
  private:
+  // Whole blocks behind those that came before, none beyond the end: who asked counts on it.
+  bool continues(const Frame& frame) const {
+    const uint64_t after = next_ + frame.body.size();
+    const uint64_t last_block_end = (end_ + model::kBlockBytes - 1) / model::kBlockBytes * model::kBlockBytes;
+    return frame.type == FrameType::kData && frame.argument == next_ && next_ < end_ && !frame.body.empty() && after <= last_block_end &&
+           (after >= end_ || after % model::kBlockBytes == 0);
+  }
+
   std::unexpected<Error> give_up(Error error) {
     error_ = error;
     return std::unexpected(std::move(error));
   }
 
   const model::BlobId id_;
+  const uint64_t end_;
   const Deadline deadline_;
+  uint64_t next_;                    // Where the next piece begins.
   std::optional<Request> request_;
   std::optional<Error> error_;
   uint64_t owed_ = 0;
@@ -336,6 +348,7 @@ class GrpcBlobTransport final : public BlobTransport {
     frame.body = std::move(whole.bytes);
     request.send(std::move(frame));
     CO_TRY(const Frame answer, co_await request.next(options.deadline));
+    if (answer.type != FrameType::kDone) co_return unexpected_frame();
     request.end();
     if (auto error = error_of(answer)) co_return std::unexpected(*std::move(error));
     co_return Result<void>{};
@@ -356,6 +369,7 @@ class GrpcBlobTransport final : public BlobTransport {
     CO_TRY(Request request, Request::begin(stream_to(at.node, kSmall)));
     request.send({.type = FrameType::kStat, .meta = std::string(as_text(at.disk.view())) + std::string(as_text(id.bytes()))});
     CO_TRY(const Frame answer, co_await request.next(deadline));
+    if (answer.type != FrameType::kStatReply) co_return unexpected_frame();
     request.end();
     if (auto error = error_of(answer)) co_return std::unexpected(*std::move(error));
     if (answer.meta.size() != 25) co_return fail(ErrorCode::kInternal, "the node's answer has a wrong length");
@@ -405,7 +419,7 @@ class GrpcBlobTransport final : public BlobTransport {
 
   std::shared_ptr<grpc::Channel> make_channel(const std::string& address, Kind kind) {
     grpc::ChannelArguments arguments;
-    arguments.SetMaxReceiveMessageSize(-1);
+    arguments.SetMaxReceiveMessageSize(kMessageBytesAccepted);
     arguments.SetMaxSendMessageSize(-1);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttp2FrameBytes);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);   // A TCP connection for each kind.

@@ -13,7 +13,12 @@ namespace rondel::rpc {
 // push() and close() from any thread; next() by one coroutine at a time.
 class Mailbox {
  public:
-  void push(Frame frame) { deliver(std::move(frame)); }
+  // Whole blocks are sent, so that a little more than the window may be on its way. A peer that sends more than this is not believed.
+  static constexpr size_t kBytesMax = 2 * kWindowBytes;
+
+  void push(Frame frame) {
+    if (!deliver(std::move(frame))) close({ErrorCode::kInternal, "the node sends more than it may"});
+  }
   // Every next() answers the error once what was pushed is taken.
   void close(Error error) {
     {
@@ -21,7 +26,7 @@ class Mailbox {
       if (closed_) return;
       closed_ = error;
     }
-    deliver(std::unexpected(std::move(error)));
+    (void)deliver(std::unexpected(std::move(error)));
   }
 
   async::Task<Result<Frame>> next(Deadline deadline) {
@@ -31,6 +36,7 @@ class Mailbox {
       if (!frames_.empty()) {
         Frame frame = std::move(frames_.front());
         frames_.pop_front();
+        bytes_ -= wire_size(frame);
         co_return frame;
       }
       if (closed_) co_return std::unexpected(*closed_);
@@ -48,22 +54,29 @@ class Mailbox {
  private:
   using Slot = async::OneShot<Result<Frame>>;
 
-  void deliver(Result<Frame> item) {
+  // False: it is a frame for which there is no room.
+  bool deliver(Result<Frame> item) {
     std::shared_ptr<Slot> waiter;
     {
       std::lock_guard lock(mutex_);
       waiter = std::exchange(waiter_, nullptr);
       if (!waiter) {
-        if (item) frames_.push_back(*std::move(item));
-        return;
+        if (!item || closed_) return true;
+        const size_t bytes = wire_size(*item);
+        if (bytes > kBytesMax - bytes_) return false;
+        bytes_ += bytes;
+        frames_.push_back(*std::move(item));
+        return true;
       }
     }
     // The waiter may have given up meanwhile; its request is over then.
     (void)waiter->set(std::move(item));
+    return true;
   }
 
   std::mutex mutex_;
   std::deque<Frame> frames_;
+  size_t bytes_ = 0;                // Of frames_.
   std::optional<Error> closed_;
   std::shared_ptr<Slot> waiter_;
 };

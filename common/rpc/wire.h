@@ -48,6 +48,9 @@ struct Frame {
   ByteSlice body;
 };
 
+// Bytes of the frame in a message.
+inline size_t wire_size(const Frame& frame) { return kFrameHeadBytes + frame.meta.size() + frame.body.size(); }
+
 // Appends head and meta; the body follows them.
 void encode_head(const Frame& frame, std::string& out);
 // The bodies are slices of the message. kInvalidArgument: not a sequence of whole, known, bounded frames.
