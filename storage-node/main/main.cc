@@ -194,7 +194,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   RingContact contact(std::move(contact_options));
   TRY_VOID(contact.load_metadata());
 
-  async::BlockingPool readers("disk reads", static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
+  const DiskReaders readers(disks, static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
   const auto address_of = [&contact](const model::NodeId& id) -> std::optional<std::string> {
     const auto now = contact.topology();
     const auto* const known = now->find_node(id);

@@ -27,7 +27,7 @@ std::vector<Key> keys() {
   Key disks = required(key(Type::kMapList, "node.disks", "", "The disks: a folder each, and what may be used of it"));
   disks.members = {required(key(Type::kString, "path", "", "Folder of the disk")),
                    key(Type::kSize, "capacity", "0", "Bytes that may be used; 0 = what the file system has")};
-  Key threads = key(Type::kInteger, "node.read_threads", "8", "Threads for reads that wait for a disk");
+  Key threads = key(Type::kInteger, "node.read_threads", "8", "Threads of each disk for reads that wait for it");
   threads.min = 1;
   threads.max = 1024;
   Key ratio = key(Type::kInteger, "engine.compaction_garbage_percent", "30", "Garbage in a segment from which on it is compacted");

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRetryPause = 2ms;
-// Threads of the pool that go on with downloads which waited for the sink.
+// Threads of a disk that go on with downloads which waited for the sink.
 constexpr size_t kResumersMax = 8;
 
 const Error kMalformed{ErrorCode::kInvalidArgument, "the frame's meta is malformed"};
@@ -59,7 +59,16 @@ Frame stat_frame(uint64_t request, const Result<engine::BlobEntry>& entry) {
 
 // Frames of one large put, taken in order; when the disk's queue is full the first waits and the others behind it.
 struct ExchangeSession::Upload {
+  // What is under way ends with the frame that is being taken.
+  void drop() {
+    std::lock_guard lock(mutex);
+    dropped = true;
+    waiting.clear();
+    if (!advancing) put.reset();
+  }
+
   uint64_t request = 0;
+  engine::Engine* engine = nullptr;
   std::mutex mutex;
   std::deque<Frame> waiting;
   bool advancing = false;
@@ -96,11 +105,7 @@ void ExchangeSession::close() {
     downloads.swap(downloads_);
     parked_.clear();
   }
-  for (auto& [id, upload] : uploads) {
-    std::lock_guard lock(upload->mutex);
-    upload->dropped = true;
-    if (!upload->advancing) upload->put.reset();
-  }
+  for (auto& [id, upload] : uploads) upload->drop();
   for (auto& [id, download] : downloads) download->dropped = true;
 }
 
@@ -141,6 +146,7 @@ void ExchangeSession::open_upload(Frame frame) {
   if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
   auto upload = std::make_shared<Upload>();
   upload->request = frame.request;
+  upload->engine = engine;
   upload->advancing = true;
   {
     std::lock_guard lock(mutex_);
@@ -150,14 +156,14 @@ void ExchangeSession::open_upload(Frame frame) {
     }
   }
   // It may begin a segment, and wait for the disk.
-  if (services_.readers.try_submit([self = shared_from_this(), engine, meta = *meta, upload] { self->start_upload(*engine, meta, upload); })) return;
+  if (services_.readers.of(*engine).try_submit([self = shared_from_this(), meta = *meta, upload] { self->start_upload(meta, upload); })) return;
   cancel(frame.request);
   refuse(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads wait for the disk"});
 }
 
 // REQUIRES: upload->advancing was set by the caller.
-void ExchangeSession::start_upload(engine::Engine& engine, const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload) {
-  auto started = engine.start_large_put(put_request(meta), meta.length);
+void ExchangeSession::start_upload(const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload) {
+  auto started = upload->engine->start_large_put(put_request(meta), meta.length);
   if (!started) {
     cancel(upload->request);
     return refuse(FrameType::kDone, upload->request, started.error());
@@ -180,7 +186,7 @@ void ExchangeSession::feed_upload(Frame frame) {
   {
     std::lock_guard lock(upload->mutex);
     // A peer that ignores its credit is not believed any further.
-    if (upload->waiting.size() > 2 * rpc::kWindowBytes / model::kPieceBytes + 1) return;
+    if (upload->dropped || upload->waiting.size() > 2 * rpc::kWindowBytes / model::kPieceBytes + 1) return;
     upload->waiting.push_back(std::move(frame));
     if (std::exchange(upload->advancing, true)) return;
   }
@@ -233,25 +239,27 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
   }
 }
 
-// REQUIRES: upload->advancing was set by the caller. One thread of the pool pauses for all uploads of the stream.
+// REQUIRES: upload->advancing was set by the caller. One thread of the disk pauses for all of its uploads on the stream.
 void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
+  engine::Engine* const engine = upload->engine;
   {
     std::lock_guard lock(mutex_);
-    stalled_.push_back(upload);
-    if (std::exchange(pausing_, true)) return;
+    const auto [stalled, first] = stalled_.try_emplace(engine);
+    stalled->second.push_back(upload);
+    if (!first) return;
   }
-  const bool later = services_.readers.try_submit([self = shared_from_this()] {
+  const bool later = services_.readers.of(*engine).try_submit([self = shared_from_this(), engine] {
     std::this_thread::sleep_for(kRetryPause);
-    for (const auto& stalled : self->take_stalled()) self->advance(stalled);
+    for (const auto& stalled : self->take_stalled(engine)) self->advance(stalled);
   });
   if (later) return;
-  for (const auto& stalled : take_stalled()) abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
+  for (const auto& stalled : take_stalled(engine)) abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
 }
 
-std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled() {
+std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled(engine::Engine* engine) {
   std::lock_guard lock(mutex_);
-  pausing_ = false;
-  return std::exchange(stalled_, {});
+  auto taken = stalled_.extract(engine);
+  return taken.empty() ? std::vector<std::shared_ptr<Upload>>() : std::move(taken.mapped());
 }
 
 // REQUIRES: upload.advancing was set by the caller.
@@ -276,10 +284,7 @@ void ExchangeSession::cancel(uint64_t request) {
     }
   }
   if (download) download->dropped = true;
-  if (!upload) return;
-  std::lock_guard lock(upload->mutex);
-  upload->dropped = true;
-  if (!upload->advancing) upload->put.reset();
+  if (upload) upload->drop();
 }
 
 void ExchangeSession::get(Frame frame) {
@@ -333,7 +338,7 @@ void ExchangeSession::credit(const Frame& frame) {
 
 // REQUIRES: download->reading was set by the caller.
 void ExchangeSession::schedule(const std::shared_ptr<Download>& download) {
-  if (services_.readers.try_submit([self = shared_from_this(), download] { self->read_on(download); })) return;
+  if (services_.readers.of(*download->engine).try_submit([self = shared_from_this(), download] { self->read_on(download); })) return;
   refuse_read(*download);
 }
 
@@ -353,32 +358,37 @@ bool ExchangeSession::park(const std::shared_ptr<Download>& download) {
   std::lock_guard lock(mutex_);
   // Full under the lock: the drained() that follows sees it among the parked.
   if (!sink_->full()) return false;
-  if (!closed_) parked_.push_back(download);
+  if (!closed_) parked_[download->engine].push_back(download);
   return true;
 }
 
-std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked() {
+std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked(engine::Engine* engine) {
   std::lock_guard lock(mutex_);
-  if (parked_.empty() || sink_->full()) return nullptr;
-  auto next = std::move(parked_.front());
-  parked_.pop_front();
+  const auto found = parked_.find(engine);
+  if (found == parked_.end() || sink_->full()) return nullptr;
+  auto next = std::move(found->second.front());
+  found->second.pop_front();
+  if (found->second.empty()) parked_.erase(found);
   return next;
 }
 
 void ExchangeSession::drained() {
-  size_t resumers = 0;
+  std::vector<engine::Engine*> resumers;
   {
     std::lock_guard lock(mutex_);
-    // What was cancelled must not pile up here.
-    std::erase_if(parked_, [](const auto& download) { return download->dropped.load(); });
-    resumers = std::min(parked_.size(), kResumersMax);
+    for (auto& [engine, parked] : parked_) {
+      // What was cancelled must not pile up here; one stays, so that none is empty.
+      const auto cancelled = [](const auto& download) { return download->dropped.load(); };
+      parked.erase(std::remove_if(parked.begin() + 1, parked.end(), cancelled), parked.end());
+      resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), engine);
+    }
   }
-  for (; resumers > 0; --resumers) {
-    const bool accepted = services_.readers.try_submit([self = shared_from_this()] {
-      while (const auto download = self->take_parked()) self->read_on(download);
+  for (engine::Engine* const engine : resumers) {
+    const bool accepted = services_.readers.of(*engine).try_submit([self = shared_from_this(), engine] {
+      while (const auto download = self->take_parked(engine)) self->read_on(download);
     });
     if (accepted) continue;
-    while (const auto download = take_parked()) refuse_read(*download);
+    while (const auto download = take_parked(engine)) refuse_read(*download);
   }
 }
 
@@ -414,7 +424,7 @@ void ExchangeSession::stat(const Frame& frame) {
   engine::Engine* const engine = services_.disks.find(model::DiskId::from_bytes(meta.first(16)).value());
   if (engine == nullptr) return refuse(FrameType::kStatReply, frame.request, kNoDisk);
   const model::BlobId blob = model::BlobId::from_bytes(meta.data() + 16);
-  const bool later = services_.readers.try_submit([self = shared_from_this(), request = frame.request, engine, blob] {
+  const bool later = services_.readers.of(*engine).try_submit([self = shared_from_this(), request = frame.request, engine, blob] {
     self->send(stat_frame(request, engine->stat(blob)));
   });
   if (!later) refuse(FrameType::kStatReply, frame.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});

@@ -7,9 +7,8 @@
 #include <memory>
 #include <mutex>
 
-#include "common/async/blocking_pool.h"
 #include "common/rpc/wire.h"
-#include "storage-node/service/disk_set.h"
+#include "storage-node/service/disk_readers.h"
 #include "storage-node/service/write_gate.h"
 
 namespace rondel::node {
@@ -17,7 +16,7 @@ namespace rondel::node {
 struct ExchangeServices {
   const DiskSet& disks;
   const WriteGate& gate;
-  async::BlockingPool& readers;    // What waits for a disk: reads, beginnings of uploads, retries of pieces when its queue is full.
+  const DiskReaders& readers;      // What waits for a disk: reads, beginnings of uploads, retries of pieces when its queue is full.
 };
 
 // Where the frames of a session go. Safe for concurrent use.
@@ -49,7 +48,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   void put(rpc::Frame frame);
   void open_upload(rpc::Frame frame);
-  void start_upload(engine::Engine& engine, const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload);
+  void start_upload(const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload);
   void feed_upload(rpc::Frame frame);
   void get(rpc::Frame frame);
   void stat(const rpc::Frame& frame);
@@ -58,11 +57,11 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   void advance(const std::shared_ptr<Upload>& upload);
   void advance_later(const std::shared_ptr<Upload>& upload);
-  std::vector<std::shared_ptr<Upload>> take_stalled();
+  std::vector<std::shared_ptr<Upload>> take_stalled(engine::Engine* engine);
   void abandon(Upload& upload, const Error& error);
   void read_on(const std::shared_ptr<Download>& download);
   bool park(const std::shared_ptr<Download>& download);
-  std::shared_ptr<Download> take_parked();
+  std::shared_ptr<Download> take_parked(engine::Engine* engine);
   void schedule(const std::shared_ptr<Download>& download);
   void end_download(const Download& download);
   void refuse_read(const Download& download);
@@ -74,10 +73,10 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   std::mutex mutex_;
   bool closed_ = false;
   std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
-  std::vector<std::shared_ptr<Upload>> stalled_;               // Their disk's queue was full.
-  bool pausing_ = false;                                       // A thread will take the stalled.
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;
-  std::deque<std::shared_ptr<Download>> parked_;               // Wait for the sink, in turn.
+  // By disk.
+  std::map<engine::Engine*, std::vector<std::shared_ptr<Upload>>> stalled_;     // Its queue was full; a thread will take them.
+  std::map<engine::Engine*, std::deque<std::shared_ptr<Download>>> parked_;     // Wait for the sink, in turn.
 };
 
 }  // namespace rondel::node

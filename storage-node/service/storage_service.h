@@ -19,7 +19,7 @@ struct StorageServices {
   const DiskSet& disks;
   WriteGate& gate;
   const ring::TopologySource& topology;
-  async::BlockingPool& readers;
+  const DiskReaders& readers;
   model::NodeId node;
   // A peer's disk asked for this disk's journal behind a token: it holds everything before.
   std::function<void(const model::DiskId& asking, const model::DiskId& serving, uint64_t token)> on_journal_pull;

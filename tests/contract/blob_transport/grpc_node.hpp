@@ -60,7 +60,7 @@ class GrpcNode {
     engines.push_back(engine::Engine::open(fs_, engine::small_options(folder_.path() + "/index")).value());
     disk_ = engines.front()->disk_id();
     disks_ = std::make_unique<node::DiskSet>(std::move(engines));
-    readers_ = std::make_unique<async::BlockingPool>("readers", 2, 1000);
+    readers_ = std::make_unique<node::DiskReaders>(*disks_, 2, 1000);
     node::StorageServices services{*disks_, gate, topology_, *readers_, id_, [](auto&&...) {}, [](auto&&...) { return std::array<uint64_t, 3>{}; },
                                  outgoing_bytes};
     service_ = node::StorageService::start(std::move(services), "127.0.0.1:0", grpc::InsecureServerCredentials()).value();
@@ -105,7 +105,7 @@ class GrpcNode {
   fakes::FixedTopology topology_;
   model::DiskId disk_;
   std::unique_ptr<node::DiskSet> disks_;
-  std::unique_ptr<async::BlockingPool> readers_;
+  std::unique_ptr<node::DiskReaders> readers_;
   std::unique_ptr<node::StorageService> service_;
   std::unique_ptr<SilentPort> silent_;
   std::atomic<int> port_{0};

@@ -38,23 +38,30 @@ class Barrier {
 
 class HangingFile final : public fakes::ForwardingFile {
  public:
-  HangingFile(std::unique_ptr<fs::File> inner, Barrier& writes) : ForwardingFile(std::move(inner)), writes_(writes) {}
+  HangingFile(std::unique_ptr<fs::File> inner, Barrier& reads, Barrier& writes)
+      : ForwardingFile(std::move(inner)), reads_(reads), writes_(writes) {}
+  Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override {
+    reads_.pass();
+    return ForwardingFile::read_at(offset, buffer);
+  }
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
     writes_.pass();
     return ForwardingFile::write_at(offset, bytes);
   }
 
  private:
+  Barrier& reads_;
   Barrier& writes_;
 };
 
-// Can be asked not to say how much space it has (no segment can be made then), and not to write.
+// The disk in /disk can be asked not to say how much space it has (no segment can be made then), not to read and not to write.
 class HangingFileSystem final : public fakes::ForwardingFileSystem {
  public:
   using ForwardingFileSystem::ForwardingFileSystem;
   Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override {
     TRY(auto file, ForwardingFileSystem::open(path, options));
-    return std::make_unique<HangingFile>(std::move(file), writes);
+    if (!path.starts_with("/disk/")) return file;
+    return std::make_unique<HangingFile>(std::move(file), reads, writes);
   }
   Result<fs::Space> space(const std::string& path) override {
     spaces.pass();
@@ -62,6 +69,7 @@ class HangingFileSystem final : public fakes::ForwardingFileSystem {
   }
 
   Barrier spaces;
+  Barrier reads;
   Barrier writes;
 };
 
@@ -92,6 +100,11 @@ class Answers final : public FrameSink {
     return *std::ranges::find_if(frames_, ends);
   }
 
+  bool has(uint64_t request) {
+    std::lock_guard lock(mutex_);
+    return std::ranges::any_of(frames_, [&](const Frame& frame) { return frame.request == request; });
+  }
+
   std::vector<Frame> take() {
     std::lock_guard lock(mutex_);
     waiting_bytes_ = 0;
@@ -117,29 +130,36 @@ class Answers final : public FrameSink {
 class ExchangeSessionTest : public testing::Test {
  protected:
   ExchangeSessionTest() {
-    (void)fs_.make_directory("/disk");
     std::vector<std::unique_ptr<engine::Engine>> engines;
-    auto options = engine::small_options(folder_.path() + "/index");
-    options.queue_bytes_max = kQueueBytes;
-    engines.push_back(engine::Engine::open(fs_, options).value());
+    for (const std::string path : {"/disk", "/other"}) {
+      (void)fs_.make_directory(path);
+      auto options = engine::small_options(folder_.path() + path);
+      options.path = path;
+      options.queue_bytes_max = kQueueBytes;
+      engines.push_back(engine::Engine::open(fs_, options).value());
+    }
     disk_ = engines.front()->disk_id();
     disks_ = std::make_unique<DiskSet>(std::move(engines));
-    session_ = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, readers_}, answers_);
+    readers_ = std::make_unique<DiskReaders>(*disks_, 1, 100);
+    session_ = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, answers_);
   }
   ~ExchangeSessionTest() override {
     fs_.spaces.shut(false);
+    fs_.reads.shut(false);
     fs_.writes.shut(false);
     session_->close();
   }
 
-  Frame get(uint64_t request, const model::BlobId& blob, uint64_t length) {
-    return {.type = FrameType::kGet, .request = request, .meta = rpc::encode(rpc::GetMeta{disk_, blob, 0, length})};
+  Frame get(uint64_t request, const model::BlobId& blob, uint64_t length, std::optional<model::DiskId> disk = {}) {
+    return {.type = FrameType::kGet, .request = request, .meta = rpc::encode(rpc::GetMeta{disk.value_or(disk_), blob, 0, length})};
   }
 
-  // What the pool had to do is done: it has one thread.
+  engine::Engine& engine(ptrdiff_t i = 0) { return *disks_->begin()[i]; }
+
+  // What the disk's pool had to do is done: it has one thread.
   void let_readers_finish() {
     std::promise<void> done;
-    ASSERT_TRUE(readers_.try_submit([&done] { done.set_value(); }));
+    ASSERT_TRUE(readers_->of(engine()).try_submit([&done] { done.set_value(); }));
     done.get_future().wait();
   }
 
@@ -162,9 +182,9 @@ class ExchangeSessionTest : public testing::Test {
   fs::SimulatedFileSystem disk_files_{1};
   HangingFileSystem fs_{disk_files_};
   OpenGate gate_;
-  async::BlockingPool readers_{"readers", 1, 100};
   model::DiskId disk_;
   std::unique_ptr<DiskSet> disks_;
+  std::unique_ptr<DiskReaders> readers_;
   const std::shared_ptr<Answers> answers_ = std::make_shared<Answers>();
   std::shared_ptr<ExchangeSession> session_;
 };
@@ -187,7 +207,7 @@ TEST_F(ExchangeSessionTest, AnUploadOnADiskThatHangsDoesNotHoldTheStream) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->type, FrameType::kDone);
   EXPECT_FALSE(rpc::error_of(*answer)) << rpc::error_of(*answer)->message;
-  EXPECT_TRUE(engine::verify(**disks_->begin(), blob, bytes.size()));
+  EXPECT_TRUE(engine::verify(engine(), blob, bytes.size()));
 }
 
 TEST_F(ExchangeSessionTest, AnUploadCancelledBeforeItBeganLeavesNothing) {
@@ -214,7 +234,20 @@ TEST_F(ExchangeSessionTest, AnUploadThatCannotBeginIsRefusedOnce) {
   EXPECT_EQ(answers_->count(), 2u);
 }
 
-// Threads of the pool are for all disks.
+TEST_F(ExchangeSessionTest, ADiskThatHangsDoesNotHoldTheOthers) {
+  constexpr uint64_t kBytes = 2 * model::kPieceBytes;
+  const auto blob = engine::make_id(1);
+  for (ptrdiff_t i = 0; i < 2; ++i) ASSERT_TRUE(engine::put(engine(i), blob, kBytes));
+  fs_.reads.shut(true);
+  for (uint64_t request = 1; request <= 10; ++request) session_->handle(get(request, blob, kBytes));
+  session_->handle(get(11, blob, kBytes, engine(1).disk_id()));
+  EXPECT_TRUE(answers_->last(11));
+  EXPECT_FALSE(answers_->has(1));
+  fs_.reads.shut(false);
+  for (uint64_t request = 1; request <= 10; ++request) EXPECT_TRUE(answers_->last(request)) << request;
+}
+
+// Threads of a disk are for all streams.
 TEST_F(ExchangeSessionTest, UploadsThatWaitForADiskTakeOneThread) {
   constexpr uint64_t kUploads = 2 * kQueueBytes / model::kPieceBytes;
   const auto bytes_of = [](uint64_t request) { return engine::make_bytes(engine::make_id(request), model::kPieceBytes); };
@@ -229,7 +262,7 @@ TEST_F(ExchangeSessionTest, UploadsThatWaitForADiskTakeOneThread) {
     session_->handle(close(request, engine::make_id(request), bytes_of(request)));
   }
   for (int i = 0; i < 100; ++i) {
-    EXPECT_LE(readers_.queued(), 1u);
+    EXPECT_LE(readers_->of(engine()).queued(), 1u);
     let_readers_finish();
   }
   fs_.writes.shut(false);
@@ -237,7 +270,7 @@ TEST_F(ExchangeSessionTest, UploadsThatWaitForADiskTakeOneThread) {
     const auto answer = answers_->last(request);
     ASSERT_TRUE(answer) << request;
     EXPECT_FALSE(rpc::error_of(*answer)) << rpc::error_of(*answer)->message;
-    EXPECT_TRUE(engine::verify(**disks_->begin(), engine::make_id(request), model::kPieceBytes));
+    EXPECT_TRUE(engine::verify(engine(), engine::make_id(request), model::kPieceBytes));
   }
 }
 
@@ -246,7 +279,7 @@ TEST_F(ExchangeSessionTest, DownloadsWaitForAPeerThatTakesNothing) {
   constexpr size_t kDownloads = 40;
   constexpr size_t kBytes = 4 * model::kPieceBytes;
   const auto blob = engine::make_id(1);
-  ASSERT_TRUE(engine::put(**disks_->begin(), blob, kBytes));
+  ASSERT_TRUE(engine::put(engine(), blob, kBytes));
   answers_->bytes_max = 6 * model::kPieceBytes;
   for (uint64_t request = 1; request <= kDownloads; ++request) session_->handle(get(request, blob, kBytes));
   std::map<uint64_t, uint64_t> got;
@@ -270,7 +303,7 @@ TEST_F(ExchangeSessionTest, DownloadsWaitForAPeerThatTakesNothing) {
 TEST_F(ExchangeSessionTest, DownloadsThatWaitForThePeerCanBeCancelled) {
   constexpr size_t kBytes = 2 * model::kPieceBytes;
   const auto blob = engine::make_id(1);
-  ASSERT_TRUE(engine::put(**disks_->begin(), blob, kBytes));
+  ASSERT_TRUE(engine::put(engine(), blob, kBytes));
   answers_->bytes_max = 0;
   for (uint64_t request = 1; request <= 10; ++request) session_->handle(get(request, blob, kBytes));
   let_readers_finish();
