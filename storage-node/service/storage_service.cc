@@ -29,6 +29,8 @@ class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   void OnDone() override { delete this; }
 };
 
+int milliseconds_of(Duration time) { return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()); }
+
 std::optional<model::DiskId> disk_id(const std::string& bytes) { return model::DiskId::from_bytes(as_bytes(bytes)); }
 
 // nullopt: one has a wrong length, or they are more than one call may name.
@@ -91,6 +93,9 @@ class Service final : public StorageService, public Base {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, rpc::kHttp2FrameBytes);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds_of(services_.peer_quiet));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds_of(services_.peer_patience));
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     builder.SetMaxReceiveMessageSize(rpc::kMessageBytesAccepted);
     builder.SetMaxSendMessageSize(-1);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);

@@ -26,6 +26,10 @@ struct StorageServices {
   // Replication lag of a disk: microseconds, bytes, blobs.
   std::function<std::array<uint64_t, 3>(const model::DiskId&)> lag_of;
   std::atomic<uint64_t>& outgoing_bytes;   // What waits for peers to take it; counted here for whoever wants to look.
+  // A peer with calls under way that has said nothing for so long is asked for a sign of life; without one its calls end, and what
+  // they hold is given back: nobody says so when a machine loses its power.
+  Duration peer_quiet = std::chrono::seconds(10);
+  Duration peer_patience = std::chrono::seconds(20);
 };
 
 class StorageService {

@@ -15,6 +15,8 @@
 
 namespace rondel::rpc {
 
+using namespace std::chrono_literals;
+
 class EpochGate final : public node::WriteGate {
  public:
   Result<void> check(uint64_t epoch) const override {
@@ -50,7 +52,7 @@ class SilentPort {
 
 class GrpcNode {
  public:
-  GrpcNode() {
+  explicit GrpcNode(Duration peer_quiet = 10s, Duration peer_patience = 20s) : peer_quiet_(peer_quiet), peer_patience_(peer_patience) {
     (void)fs_.make_directory("/disk");
     start();
   }
@@ -62,7 +64,7 @@ class GrpcNode {
     disks_ = std::make_unique<node::DiskSet>(std::move(engines));
     readers_ = std::make_unique<node::DiskReaders>(*disks_, 2, 1000);
     node::StorageServices services{*disks_, gate, topology_, *readers_, id_, [](auto&&...) {}, [](auto&&...) { return std::array<uint64_t, 3>{}; },
-                                 outgoing_bytes};
+                                 outgoing_bytes, peer_quiet_, peer_patience_};
     service_ = node::StorageService::start(std::move(services), "127.0.0.1:0", grpc::InsecureServerCredentials()).value();
     port_ = service_->port();
   }
@@ -91,6 +93,7 @@ class GrpcNode {
   }
 
   DiskAddress address() const { return {id_, disk_}; }
+  int port() const { return port_; }
   std::string target() const { return "127.0.0.1:" + std::to_string(port_.load()); }
 
   engine::Engine& engine() { return **disks_->begin(); }
@@ -99,6 +102,8 @@ class GrpcNode {
   std::atomic<uint64_t> outgoing_bytes{0};
 
  private:
+  const Duration peer_quiet_;
+  const Duration peer_patience_;
   const model::NodeId id_ = model::NodeId::random();
   engine::TemporaryFolder folder_;
   fs::SimulatedFileSystem fs_{1};

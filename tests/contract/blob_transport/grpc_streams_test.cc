@@ -11,6 +11,7 @@
 #include "common/rpc/grpc_blob_transport.h"
 #include "common/rpc/peer_role.hpp"
 #include "storage-node/service/exchange_stream.hpp"
+#include "tests/contract/blob_transport/freezing_relay.h"
 #include "tests/contract/blob_transport/grpc_node.hpp"
 
 namespace rondel::rpc {
@@ -120,7 +121,11 @@ class GrpcStreams : public testing::Test {
     GrpcBlobTransportOptions options;
     options.address_of = [this](const model::NodeId&) { return node_.target(); };
     transport_ = make_grpc_blob_transport(std::move(options));
-    channel_ = open_channel(node_.target(), grpc::InsecureChannelCredentials(), PeerRole::kNode);
+    channel_ = channel_to(node_.port());
+  }
+
+  static std::shared_ptr<grpc::Channel> channel_to(int port) {
+    return open_channel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), PeerRole::kNode);
   }
 
   std::deque<Frame> gets(size_t count, uint64_t length) {
@@ -140,13 +145,18 @@ class GrpcStreams : public testing::Test {
     return frames;
   }
 
-  bool outgoing_bytes_become(const std::function<bool(uint64_t)>& wanted) {
+  // Within 20 s.
+  static bool becomes(const std::function<bool()>& wanted) {
     const Deadline deadline = deadline_in(20s);
-    while (!wanted(node_.outgoing_bytes)) {
+    while (!wanted()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       std::this_thread::sleep_for(1ms);
     }
     return true;
+  }
+
+  bool outgoing_bytes_become(const std::function<bool(uint64_t)>& wanted) {
+    return becomes([&] { return wanted(node_.outgoing_bytes); });
   }
 
   const model::BlobId blob_ = engine::make_id(1);
@@ -210,6 +220,19 @@ TEST_F(GrpcStreams, WhatWaitsForAPeerGoesWithItsStream) {
     ASSERT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes > node::kOutgoingBytesMax / 2; }));
   }
   EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
+}
+
+TEST_F(GrpcStreams, APeerThatVanishesHoldsNothingForLong) {
+  GrpcNode node(1s, 2s);
+  FreezingRelay relay(node.port());
+  RawStream stream(channel_to(relay.port()));
+  const auto live_bytes = [&] { return node.engine().status().live_bytes; };
+  const uint64_t before = live_bytes();
+  const PutMeta upload{.disk = node.address().disk, .blob = engine::make_id(2), .length = model::kChunkBytes, .ring_epoch = 1};
+  ASSERT_TRUE(stream.write({{.type = FrameType::kPutOpen, .request = 1, .meta = encode(upload)}}));
+  ASSERT_TRUE(becomes([&] { return live_bytes() > before; }));
+  relay.freeze();
+  EXPECT_TRUE(becomes([&] { return live_bytes() == before; }));
 }
 
 }  // namespace rondel::rpc
