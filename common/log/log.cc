@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -24,11 +25,35 @@ struct State {
   const State* replaced = nullptr;
 };
 
+// To standard error. spdlog's own writes each line by itself: a system call for every request.
+class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
+  static constexpr size_t kBufferBytes = 32 << 10;
+
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    buffer_.append(line.payload.data(), line.payload.size());
+    buffer_ += '\n';
+    if (buffer_.size() >= kBufferBytes) flush_();
+  }
+
+  void flush_() override {
+    for (std::string_view left = buffer_; !left.empty();) {
+      const ssize_t written = ::write(STDERR_FILENO, left.data(), left.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) break;
+      left.remove_prefix(static_cast<size_t>(written));
+    }
+    buffer_.clear();
+  }
+
+  std::string buffer_;
+};
+
+// Of level info and above each line is written at once, but for those of requests that ended well: they are logged one level lower.
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("rondel", std::move(sink));
   logger->set_pattern("%v");
   logger->set_level(spdlog::level::trace);
-  logger->flush_on(spdlog::level::warn);
+  logger->flush_on(spdlog::level::info);
   return logger;
 }
 
@@ -36,7 +61,7 @@ std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
 std::atomic<State*>& state() {
   static std::atomic<State*> instance = [] {
     auto* made = new State;
-    made->logger = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->logger = make_logger(std::make_shared<StandardError>());
     return made;
   }();
   return instance;
@@ -154,11 +179,14 @@ void append_head(Buffer& out, Level level, std::string_view module) {
   append_field(out, "module", module);
 }
 
-void emit(Level level, Buffer& out) {
+void emit(spdlog::level::level_enum level, Buffer& out) {
   out.push_back('}');
+  state().load(std::memory_order_acquire)->logger->log(level, spdlog::string_view_t(out.data(), out.size()));
+}
+
+spdlog::level::level_enum level_of(Level level) {
   constexpr std::array kLevels = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
-  state().load(std::memory_order_acquire)->logger->log(kLevels[static_cast<size_t>(level)],
-                                                       spdlog::string_view_t(out.data(), out.size()));
+  return kLevels[static_cast<size_t>(level)];
 }
 
 Result<spdlog::sink_ptr> open_file(const std::string& path) {
@@ -170,7 +198,7 @@ Result<spdlog::sink_ptr> open_file(const std::string& path) {
 }
 
 Result<void> install(const Options& options) {
-  spdlog::sink_ptr sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  spdlog::sink_ptr sink = std::make_shared<StandardError>();
   if (!options.file.empty()) {
     TRY(sink, open_file(options.file));
   }
@@ -182,7 +210,7 @@ Result<void> install(const Options& options) {
   made->replaced = state().exchange(made, std::memory_order_acq_rel);
   spdlog::drop("rondel");
   spdlog::register_logger(made->logger);
-  if (!options.file.empty()) spdlog::flush_every(std::chrono::seconds(1));
+  spdlog::flush_every(std::chrono::seconds(1));
   return {};
 }
 
@@ -236,7 +264,7 @@ void write(Level level, std::string_view module, std::string_view message, Field
   append_head(out, level, module);
   append_field(out, "message", message);
   for (const Field& field : fields) append_field(out, field);
-  emit(level, out);
+  emit(level_of(level), out);
 }
 
 void request(const RequestLine& line, Stages stages) {
@@ -270,7 +298,7 @@ void request(const RequestLine& line, Stages stages) {
     }
     out.push_back('}');
   }
-  emit(level, out);
+  emit(level == Level::kInfo ? spdlog::level::debug : level_of(level), out);
 }
 
 }  // namespace rondel::log

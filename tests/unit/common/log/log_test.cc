@@ -2,7 +2,9 @@
 #include "common/log/log.h"
 
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -87,6 +89,33 @@ TEST_F(LogTest, ARequestGetsOneLine) {
           {{"auth", 0.000012}, {"lookup", 1.5}});
   EXPECT_EQ(only(), ",\"level\":\"info\",\"module\":\"request\",\"request_id\":\"R\",\"operation\":\"GetObject\",\"method\":\"GET\",\"path\":\"/b/k\",\"peer\":\"1.2.3.4\",\"bucket\":\"b\",\"key\":\"k\\u000a\",\"status\":404,"
                     "\"error\":\"NoSuchKey\",\"bytes_in\":1,\"bytes_out\":2,\"seconds\":0.250000,\"stages\":{\"auth\":0.000012,\"lookup\":1.500000}}");
+}
+
+TEST_F(LogTest, LinesOfRequestsWaitForOthersOnStandardErrorToo) {
+  ASSERT_TRUE(init({}));
+  const int saved = dup(STDERR_FILENO);
+  const int file = open(path_.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+  ASSERT_EQ(dup2(file, STDERR_FILENO), STDERR_FILENO);
+  request({.request_id = "1", .status = 200});
+  const auto at_first = std::filesystem::file_size(path_);
+  request({.request_id = "2", .status = 500});
+  const auto after_failure = std::filesystem::file_size(path_);
+  request({.request_id = "3", .status = 200});
+  info("log", "told at once");
+  const auto after_event = std::filesystem::file_size(path_);
+  for (int i = 0; i < 1000; ++i) request({.request_id = "4", .status = 200});
+  const auto after_many = std::filesystem::file_size(path_);
+  const auto all = lines();
+  dup2(saved, STDERR_FILENO);
+  close(saved);
+  close(file);
+  EXPECT_EQ(at_first, 0u);
+  EXPECT_GT(after_failure, 0u);
+  EXPECT_GT(after_event, after_failure);
+  EXPECT_GT(after_many, after_event);
+  ASSERT_EQ(all.size(), 1004u);
+  EXPECT_NE(all[0].find("\"request_id\":\"1\""), std::string::npos) << all[0];
+  EXPECT_NE(all[3].find("told at once"), std::string::npos) << all[3];
 }
 
 TEST_F(LogTest, RotationGoesOnInANewFile) {
