@@ -30,8 +30,19 @@ inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
     slices.emplace_back(owned->data(), owned->size(), [](void* p) { delete static_cast<std::string*>(p); }, owned);
     run.clear();
   };
+  // Growing step by step would copy bodies again.
+  const auto reserve_run = [&] {
+    size_t together = 0;
+    for (const Frame& frame : queue) {
+      const bool copied = frame.body.size() <= kCopyBytesMax;
+      together += wire_size(frame) - (copied ? 0 : frame.body.size());
+      if (!copied || bytes + together >= kMessageBytesMax) break;
+    }
+    run.reserve(together);
+  };
   while (!queue.empty() && (bytes == 0 || bytes < kMessageBytesMax)) {
     Frame& frame = queue.front();
+    if (run.empty()) reserve_run();
     encode_head(frame, run);
     bytes += wire_size(frame);
     if (frame.body.size() <= kCopyBytesMax) {
