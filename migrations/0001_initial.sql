@@ -109,7 +109,7 @@ do $$
 begin
   for i in 0..15 loop
     execute format('create table objects_%s partition of objects for values with (modulus 16, remainder %s)
-      with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05)', i, i);
+      with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.5)', i, i);
     execute format('create table versions_%s partition of versions for values with (modulus 16, remainder %s)', i, i);
   end loop;
 end $$;

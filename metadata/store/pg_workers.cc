@@ -28,7 +28,8 @@ PgWorkers::~PgWorkers() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  ready_.notify_all();
+  while (wake_one()) {
+  }
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -43,7 +44,7 @@ bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
     state.waiting.push_back(std::move(job));
     wake = can_begin(static_cast<size_t>(lane)) || !watched_;
   }
-  if (wake) async::Coalesce::once(this, [this] { ready_.notify_one(); });
+  if (wake) async::Coalesce::once(this, [this] { wake_one(); });
   return true;
 }
 
@@ -104,9 +105,40 @@ void PgWorkers::fail_all(Batch batch, const Error& error) {
   for (auto& job : batch) job->fail(error);
 }
 
+// The one that slept last: its connection's caches, here and in PostgreSQL, are the warmest.
+bool PgWorkers::wake_one() {
+  std::lock_guard lock(mutex_);
+  if (sleepers_.empty()) return false;
+  Sleeper* const last = sleepers_.back();
+  sleepers_.pop_back();
+  last->woken = true;
+  last->wake.notify_one();   // Under the lock: it ends with its function.
+  return true;
+}
+
+void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most) {
+  Sleeper self;
+  sleepers_.push_back(&self);
+  const auto woken = [&self] { return self.woken; };
+  at_most ? (void)self.wake.wait_for(lock, *at_most, woken) : self.wake.wait(lock, woken);
+  std::erase(sleepers_, &self);
+}
+
 void PgWorkers::work() {
   std::unique_ptr<PgConnection> connection;
   SteadyTime retry_at{};
+  const auto connect = [&] {
+    if (connection || std::chrono::steady_clock::now() < retry_at) return;
+    auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
+    if (!opened) {
+      retry_at = deadline_in(200ms);
+      return;
+    }
+    connection = std::move(*opened);
+    std::lock_guard lock(mutex_);
+    ++connected_;
+  };
+  connect();   // Some are needed rarely, and then at once.
   for (;;) {
     std::optional<Lane> lane;
     Batch batch;
@@ -115,11 +147,11 @@ void PgWorkers::work() {
       std::unique_lock lock(mutex_);
       while (!stopping_ && !(lane = next_lane())) {
         if (watched_ || idle()) {
-          ready_.wait(lock);
+          sleep(lock, std::nullopt);
           continue;
         }
         watched_ = true;
-        ready_.wait_for(lock, kSlow);
+        sleep(lock, kSlow);
         watched_ = false;
       }
       if (stopping_) {
@@ -137,17 +169,8 @@ void PgWorkers::work() {
       ++busy_;
       for (size_t other = 0; other < kLanes; ++other) more = more || can_begin(other);
     }
-    if (more) ready_.notify_one();
-    if (!connection && std::chrono::steady_clock::now() >= retry_at) {
-      auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
-      if (opened) {
-        connection = std::move(*opened);
-        std::lock_guard lock(mutex_);
-        ++connected_;
-      } else {
-        retry_at = deadline_in(200ms);
-      }
-    }
+    if (more) wake_one();
+    connect();
     if (connection) {
       if (on_batch) on_batch(*lane, batch.size());
       run_(*lane, *connection, std::move(batch));

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,7 +69,14 @@ class PgWorkers {
     SteadyTime begun{};       // When its last batch began.
   };
 
+  struct Sleeper {
+    std::condition_variable wake;
+    bool woken = false;
+  };
+
   void work();
+  bool wake_one();
+  void sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most);
   size_t active_limit(Lane lane) const;
   bool can_begin(size_t lane) const;
   bool idle() const;
@@ -79,8 +87,8 @@ class PgWorkers {
   const PgWorkerOptions options_;
   const Run run_;
   mutable std::mutex mutex_;
-  std::condition_variable ready_;
   std::array<LaneState, kLanes> lanes_;   // Guarded by mutex_, as is the rest.
+  std::vector<Sleeper*> sleepers_;        // The last one went to sleep last.
   size_t turn_ = 0;
   bool watched_ = false;   // A worker looks again soon whether a batch is slow.
   size_t busy_ = 0;
