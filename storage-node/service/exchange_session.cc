@@ -295,7 +295,8 @@ void ExchangeSession::get(Frame frame) {
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kData, frame.request, kNoDisk);
   // Whole blocks are sent: a range of two pieces would not fit into one frame, however short it is.
-  if (meta->offset / model::kPieceBytes == (meta->offset + meta->length - 1) / model::kPieceBytes) {
+  const bool one_piece = meta->offset / model::kPieceBytes == (meta->offset + meta->length - 1) / model::kPieceBytes;
+  if (one_piece && !sink_->full()) {
     auto read = engine->read_cached(meta->blob, meta->offset, meta->length);
     if (read) {
       send(data_frame(frame.request, *std::move(read), true));
@@ -338,6 +339,7 @@ void ExchangeSession::credit(const Frame& frame) {
 
 // REQUIRES: download->reading was set by the caller.
 void ExchangeSession::schedule(const std::shared_ptr<Download>& download) {
+  if (park(download)) return;
   if (services_.readers.of(*download->engine).try_submit([self = shared_from_this(), download] { self->read_on(download); })) return;
   refuse_read(*download);
 }

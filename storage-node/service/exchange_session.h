@@ -25,7 +25,7 @@ class FrameSink {
   virtual ~FrameSink() = default;
   // Never waits, also when full.
   virtual void send(rpc::Frame frame) = 0;
-  // The peer takes less than it asks for: nothing is read from a disk for it until ExchangeSession::drained().
+  // The peer takes less than it asks for: nothing is read for it, from a disk or a cache, until ExchangeSession::drained().
   virtual bool full() const = 0;
 };
 

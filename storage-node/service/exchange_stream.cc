@@ -25,16 +25,17 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   }
 
   bool full() const override { return full_; }
+  bool overfull() const { return overfull_; }
 
   // True: no message is read until a write has made room; who read may not touch the stream any more.
   bool pause_reading() {
     std::lock_guard lock(mutex_);
-    return reading_paused_ = full_;
+    return reading_paused_ = overfull_;
   }
 
   struct Written {
-    bool drained = false;
-    bool reading_paused = false;   // And goes on now.
+    bool drained = false;          // It was full and is no longer.
+    bool resume_reading = false;
   };
 
   Written written() {
@@ -42,9 +43,16 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
     writing_ = false;
     subtract_locked(std::exchange(message_bytes_, 0));
     if (!ended_ && !outgoing_.empty()) write_locked();
-    if (!full_ || bytes_ > kOutgoingBytesMax / 2) return {};
-    full_ = false;
-    return {.drained = true, .reading_paused = std::exchange(reading_paused_, false)};
+    Written result;
+    if (overfull_ && bytes_ <= kOutgoingBytesMax) {
+      overfull_ = false;
+      result.resume_reading = std::exchange(reading_paused_, false);
+    }
+    if (full_ && bytes_ <= kOutgoingBytesMax / 2) {
+      full_ = false;
+      result.drained = true;
+    }
+    return result;
   }
 
   // False: it had ended before. The reactor is not touched afterwards.
@@ -54,6 +62,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
     message_bytes_ = 0;
     subtract_locked(bytes_);
     full_ = false;
+    overfull_ = false;
     return !std::exchange(ended_, true);
   }
 
@@ -69,6 +78,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
     bytes_ += bytes;
     all_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     if (bytes_ >= kOutgoingBytesMax) full_ = true;
+    if (bytes_ >= kOutgoingBytesHeard) overfull_ = true;
   }
 
   void subtract_locked(size_t bytes) {
@@ -82,8 +92,9 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   grpc::ByteBuffer message_;
   size_t message_bytes_ = 0;
   std::deque<rpc::Frame> outgoing_;
-  size_t bytes_ = 0;               // Of both.
-  std::atomic<bool> full_{false};  // From kOutgoingBytesMax until drained to half of it.
+  size_t bytes_ = 0;                   // Of both.
+  std::atomic<bool> full_{false};      // From kOutgoingBytesMax until drained to half of it.
+  std::atomic<bool> overfull_{false};  // From kOutgoingBytesHeard until drained to kOutgoingBytesMax.
   bool reading_paused_ = false;
   bool writing_ = false;
   bool ended_ = false;
@@ -110,7 +121,7 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
     if (!ok) return end();
     const Outbox::Written written = outbox_->written();
     if (written.drained) session_->drained();
-    if (written.reading_paused) handle_frames();
+    if (written.resume_reading) handle_frames();
   }
 
   void OnCancel() override { end(); }
@@ -122,14 +133,14 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   }
 
  private:
-  // Of one message; then the next one is read. A few bytes may ask for megabytes: when the outbox is full the rest waits for OnWriteDone.
+  // Of one message; then the next one is read. When the outbox is overfull the rest waits for OnWriteDone.
   void handle_frames() {
     for (;;) {
       {
         const async::Coalesce scope;
-        while (next_frame_ < frames_.size() && !outbox_->full()) session_->handle(std::move(frames_[next_frame_++]));
+        while (next_frame_ < frames_.size() && !outbox_->overfull()) session_->handle(std::move(frames_[next_frame_++]));
       }
-      if (outbox_->full() && outbox_->pause_reading()) return;
+      if (outbox_->overfull() && outbox_->pause_reading()) return;
       if (next_frame_ == frames_.size()) break;
     }
     frames_ = {};

@@ -10,9 +10,11 @@
 
 namespace rondel::node {
 
-// A peer that asks for more than it takes is heard again once half of this is sent: at 10 Gbit/s some 3 ms, in which the link is busy.
-// What was under way when this was reached comes on top: a piece for each thread that reads, short answers of puts and stats.
+// With so much waiting for a peer that asks for more than it takes nothing is read from a disk for it, until half is sent: at 10 Gbit/s
+// some 3 ms, in which the link is busy. What was under way comes on top, a piece for each thread that reads. Uploads go on.
 inline constexpr size_t kOutgoingBytesMax = 8 << 20;
+// Short answers go on growing meanwhile: with so much waiting the stream is not read, until those 8 MiB are left.
+inline constexpr size_t kOutgoingBytesHeard = 2 * kOutgoingBytesMax;
 
 // Belongs to gRPC, which deletes it when the stream is over. `outgoing_bytes`: what waits on all streams that share it, kept up to date.
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* make_exchange_stream(ExchangeServices services,

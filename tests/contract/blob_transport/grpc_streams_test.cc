@@ -65,14 +65,19 @@ class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
 
   void read() { StartRead(&incoming_); }
 
-  // How many requests have ended without an error, once `count` have ended or 20 s have gone by without an answer.
-  size_t wait_for_answers(size_t count) {
+  // How many requests have ended and how many of them well, once `count` have ended or 20 s have gone by without an answer.
+  struct Ended {
+    size_t all = 0;
+    size_t well = 0;
+    bool operator==(const Ended&) const = default;
+  };
+  Ended wait_for_answers(size_t count) {
     std::unique_lock lock(mutex_);
     size_t seen = 0;
     do {
-      seen = ended_;
-    } while (ended_ < count && changed_.wait_for(lock, 20s, [&] { return ended_ > seen; }));
-    return ended_ - refused_;
+      seen = ended_.all;
+    } while (seen < count && changed_.wait_for(lock, 20s, [&] { return ended_.all > seen; }));
+    return ended_;
   }
 
   void OnWriteDone(bool) override {
@@ -87,8 +92,8 @@ class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
       std::lock_guard lock(mutex_);
       for (const Frame& frame : frames) {
         if (frame.type == FrameType::kData && (frame.flags & kLast) == 0) continue;
-        ++ended_;
-        if (error_of(frame)) ++refused_;
+        ++ended_.all;
+        if (!error_of(frame)) ++ended_.well;
       }
       changed_.notify_all();
     }
@@ -109,8 +114,7 @@ class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
   std::condition_variable changed_;
   bool written_ = false;
   bool done_ = false;
-  size_t ended_ = 0;
-  size_t refused_ = 0;
+  Ended ended_;
 };
 
 // A node with a blob of two pieces, and what asks for it.
@@ -167,7 +171,7 @@ class GrpcStreams : public testing::Test {
 };
 
 // A piece for each of the two threads that read may be on its way when the bound is reached.
-constexpr uint64_t kMayWait = node::kOutgoingBytesMax + 2 * model::kPieceBytes + (64 << 10);
+constexpr uint64_t kDownloadsWaiting = node::kOutgoingBytesMax + 2 * model::kPieceBytes + (64 << 10);
 
 }  // namespace
 
@@ -188,7 +192,7 @@ TEST(GrpcStreamsToNowhere, MayEndWhileRequestsSend) {
 }
 
 
-TEST_F(GrpcStreams, APeerThatTakesNoAnswersIsNotHeard) {
+TEST_F(GrpcStreams, DownloadsOfAPeerThatTakesNoAnswersWait) {
   RawStream deaf(channel_);
   ASSERT_TRUE(deaf.write(gets(200, model::kPieceBytes)));
   ASSERT_TRUE(deaf.write(gets(100, 2 * model::kPieceBytes)));
@@ -199,16 +203,42 @@ TEST_F(GrpcStreams, APeerThatTakesNoAnswersIsNotHeard) {
     ASSERT_TRUE(known) << known.error().message;
     auto download = transport_->start_get(node_.address(), blob_, 0, 2 * model::kPieceBytes, {.deadline = deadline_in(20s)});
     for (int piece = 0; piece < 2; ++piece) ASSERT_TRUE(async::block_on(download->next(deadline_in(20s))));
-    EXPECT_LE(node_.outgoing_bytes, kMayWait);
+    EXPECT_LE(node_.outgoing_bytes, kDownloadsWaiting);
   }
   RawStream beside(channel_);
   beside.read();
   ASSERT_TRUE(beside.write(gets(1, model::kPieceBytes)));
-  EXPECT_EQ(beside.wait_for_answers(1), 1u);
-  EXPECT_LE(node_.outgoing_bytes, kMayWait);
+  EXPECT_EQ(beside.wait_for_answers(1), (RawStream::Ended{1, 1}));
+  EXPECT_LE(node_.outgoing_bytes, kDownloadsWaiting);
 
   deaf.read();
-  EXPECT_EQ(deaf.wait_for_answers(400), 400u);
+  EXPECT_EQ(deaf.wait_for_answers(400), (RawStream::Ended{400, 400}));
+  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
+}
+
+// Twice as long as what asks for them: refusals.
+TEST_F(GrpcStreams, APeerThatTakesNoAnswersIsNotHeard) {
+  constexpr size_t kMessages = 12;
+  constexpr size_t kFrames = 32'000;
+  RawStream deaf(channel_);
+  std::atomic<size_t> taken{0};
+  std::jthread writer([&] {
+    for (size_t message = 0; message < kMessages; ++message) {
+      std::deque<Frame> frames(kFrames);
+      for (Frame& frame : frames) frame = {.type = FrameType::kStat, .request = 1};
+      if (deaf.write(std::move(frames))) ++taken;
+    }
+  });
+  ASSERT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes >= node::kOutgoingBytesHeard; }));
+  RawStream beside(channel_);
+  beside.read();
+  ASSERT_TRUE(beside.write(gets(1, model::kPieceBytes)));
+  EXPECT_EQ(beside.wait_for_answers(1), (RawStream::Ended{1, 1}));
+  EXPECT_LE(node_.outgoing_bytes, node::kOutgoingBytesHeard + model::kPieceBytes + 1024);
+  deaf.read();
+  EXPECT_EQ(deaf.wait_for_answers(kMessages * kFrames), (RawStream::Ended{kMessages * kFrames, 0}));
+  writer.join();
+  EXPECT_EQ(taken, kMessages);
   EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
 }
 

@@ -274,6 +274,27 @@ TEST_F(ExchangeSessionTest, UploadsThatWaitForADiskTakeOneThread) {
   }
 }
 
+// Also those that could be answered from memory; what is no download goes on.
+TEST_F(ExchangeSessionTest, AFullSinkHoldsDownloadsAlone) {
+  const auto blob = engine::make_id(1);
+  const ByteSlice bytes = engine::make_bytes(blob, 1000);
+  answers_->bytes_max = 0;
+  session_->handle({.type = FrameType::kPut, .request = 1,
+                    .meta = rpc::encode(rpc::PutMeta{.disk = disk_, .blob = blob, .length = bytes.size(), .ring_epoch = 1}) +
+                            rpc::encode(hash::block_digests(blob, 0, bytes.view())),
+                    .body = bytes});
+  ASSERT_TRUE(answers_->last(1));
+  EXPECT_FALSE(rpc::error_of(*answers_->last(1)));
+  session_->handle(get(2, blob, bytes.size()));
+  session_->handle({.type = FrameType::kStat, .request = 3, .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
+  ASSERT_TRUE(answers_->last(3));
+  EXPECT_FALSE(answers_->has(2));
+  answers_->bytes_max = SIZE_MAX;
+  session_->drained();
+  ASSERT_TRUE(answers_->last(2));
+  EXPECT_EQ(as_text(answers_->last(2)->body.view()), as_text(bytes.view()));
+}
+
 // Each download has credit for all of its bytes.
 TEST_F(ExchangeSessionTest, DownloadsWaitForAPeerThatTakesNothing) {
   constexpr size_t kDownloads = 40;
