@@ -59,14 +59,6 @@ Frame stat_frame(uint64_t request, const Result<engine::BlobEntry>& entry) {
 
 // Frames of one large put, taken in order; when the disk's queue is full the first waits and the others behind it.
 struct ExchangeSession::Upload {
-  // What is under way ends with the frame that is being taken.
-  void drop() {
-    std::lock_guard lock(mutex);
-    dropped = true;
-    waiting.clear();
-    if (!advancing) put.reset();
-  }
-
   uint64_t request = 0;
   engine::Engine* engine = nullptr;
   std::mutex mutex;
@@ -88,6 +80,15 @@ struct ExchangeSession::Download {
   std::atomic<bool> dropped{false};
 };
 
+// What is under way ends with the frame that is being taken.
+void ExchangeSession::drop(Upload& upload) {
+  std::lock_guard lock(upload.mutex);
+  upload.dropped = true;
+  for (const Frame& frame : upload.waiting) waiting_bytes_ -= frame.body.size();
+  upload.waiting.clear();
+  if (!upload.advancing) upload.put.reset();
+}
+
 bool ExchangeSession::send(Frame frame) {
   std::lock_guard lock(mutex_);
   if (closed_) return false;
@@ -105,7 +106,7 @@ void ExchangeSession::close() {
     downloads.swap(downloads_);
     parked_.clear();
   }
-  for (auto& [id, upload] : uploads) upload->drop();
+  for (auto& [id, upload] : uploads) drop(*upload);
   for (auto& [id, download] : downloads) download->dropped = true;
 }
 
@@ -163,6 +164,10 @@ void ExchangeSession::open_upload(Frame frame) {
 
 // REQUIRES: upload->advancing was set by the caller.
 void ExchangeSession::start_upload(const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload) {
+  {
+    std::lock_guard lock(upload->mutex);
+    if (upload->dropped) return;
+  }
   auto started = upload->engine->start_large_put(put_request(meta), meta.length);
   if (!started) {
     cancel(upload->request);
@@ -183,14 +188,22 @@ void ExchangeSession::feed_upload(Frame frame) {
     if (found == uploads_.end()) return;  // Refused or cancelled: what was under way is dropped.
     upload = found->second;
   }
+  const size_t bytes = frame.body.size();
+  bool taken = true;
   {
     std::lock_guard lock(upload->mutex);
     // A peer that ignores its credit is not believed any further.
     if (upload->dropped || upload->waiting.size() > 2 * rpc::kWindowBytes / model::kPieceBytes + 1) return;
-    upload->waiting.push_back(std::move(frame));
-    if (std::exchange(upload->advancing, true)) return;
+    taken = waiting_bytes_.fetch_add(bytes) + bytes <= kWaitingBytesMax;
+    if (taken) {
+      upload->waiting.push_back(std::move(frame));
+      if (std::exchange(upload->advancing, true)) return;
+    }
   }
-  advance(upload);
+  if (taken) return advance(upload);
+  waiting_bytes_ -= bytes;
+  cancel(upload->request);
+  refuse(FrameType::kDone, upload->request, {ErrorCode::kResourceExhausted, "too many bytes wait for the disks"});
 }
 
 // REQUIRES: upload->advancing was set by the caller.
@@ -206,8 +219,8 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
       }
       frame = std::move(upload->waiting.front());
       upload->waiting.pop_front();
+      waiting_bytes_ -= frame.body.size();
     }
-    std::optional<Error> error;
     if (frame.type == FrameType::kPutClose) {
       const auto digest = rpc::decode_blob_digest(frame.meta);
       auto put = std::move(upload->put);
@@ -231,7 +244,10 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
     if (taken.error().code == ErrorCode::kResourceExhausted) {
       {
         std::lock_guard lock(upload->mutex);
-        upload->waiting.push_front(std::move(frame));
+        if (!upload->dropped) {
+          waiting_bytes_ += bytes;
+          upload->waiting.push_front(std::move(frame));
+        }
       }
       return advance_later(upload);
     }
@@ -284,7 +300,7 @@ void ExchangeSession::cancel(uint64_t request) {
     }
   }
   if (download) download->dropped = true;
-  if (upload) upload->drop();
+  if (upload) drop(*upload);
 }
 
 void ExchangeSession::get(Frame frame) {

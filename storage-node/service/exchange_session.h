@@ -2,6 +2,7 @@
 // frames. docs/formats/wire.md.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -33,6 +34,8 @@ class FrameSink {
 class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
  public:
   static constexpr size_t kRequestsMax = 16'384;
+  // Pieces of uploads that disks have not taken yet; more than a gateway's buffers hold. Beyond it uploads are refused.
+  static constexpr size_t kWaitingBytesMax = 512 << 20;
 
   ExchangeSession(ExchangeServices services, std::shared_ptr<FrameSink> sink) : services_(services), sink_(std::move(sink)) {}
 
@@ -50,6 +53,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   void open_upload(rpc::Frame frame);
   void start_upload(const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload);
   void feed_upload(rpc::Frame frame);
+  void drop(Upload& upload);
   void get(rpc::Frame frame);
   void stat(const rpc::Frame& frame);
   void cancel(uint64_t request);
@@ -72,6 +76,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   const std::shared_ptr<FrameSink> sink_;
   std::mutex mutex_;
   bool closed_ = false;
+  std::atomic<size_t> waiting_bytes_{0};
   std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;
   // By disk.

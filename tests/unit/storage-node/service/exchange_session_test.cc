@@ -140,7 +140,7 @@ class ExchangeSessionTest : public testing::Test {
     }
     disk_ = engines.front()->disk_id();
     disks_ = std::make_unique<DiskSet>(std::move(engines));
-    readers_ = std::make_unique<DiskReaders>(*disks_, 1, 100);
+    readers_ = std::make_unique<DiskReaders>(*disks_, 1, 1000);
     session_ = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, answers_);
   }
   ~ExchangeSessionTest() override {
@@ -245,6 +245,30 @@ TEST_F(ExchangeSessionTest, ADiskThatHangsDoesNotHoldTheOthers) {
   EXPECT_FALSE(answers_->has(1));
   fs_.reads.shut(false);
   for (uint64_t request = 1; request <= 10; ++request) EXPECT_TRUE(answers_->last(request)) << request;
+}
+
+TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
+  constexpr size_t kPieces = 8;
+  constexpr size_t kFit = ExchangeSession::kWaitingBytesMax / (kPieces * model::kPieceBytes);
+  const ByteSlice bytes = engine::make_bytes(engine::make_id(1), model::kPieceBytes);
+  const auto feed = [&](uint64_t request) {
+    session_->handle(open(request, engine::make_id(request), kPieces * model::kPieceBytes));
+    for (size_t i = 0; i < kPieces; ++i) session_->handle({.type = FrameType::kPiece, .request = request, .body = bytes});
+  };
+  fs_.spaces.shut(true);
+  for (uint64_t request = 1; request <= kFit; ++request) feed(request);
+  EXPECT_EQ(answers_->count(), 0u);
+  feed(kFit + 1);
+  ASSERT_EQ(answers_->count(), 1u);
+  EXPECT_EQ(rpc::error_of(*answers_->last(kFit + 1))->code, ErrorCode::kResourceExhausted);
+  // What is cancelled makes room.
+  for (uint64_t request = 1; request <= kFit; ++request) session_->handle({.type = FrameType::kCancel, .request = request});
+  for (uint64_t request = 1; request <= kFit; ++request) feed(1000 + request);
+  EXPECT_EQ(answers_->count(), 1u);
+  for (uint64_t request = 1; request <= kFit; ++request) session_->handle({.type = FrameType::kCancel, .request = 1000 + request});
+  fs_.spaces.shut(false);
+  let_readers_finish();
+  EXPECT_EQ(engine().status().live_bytes, 0u);
 }
 
 // Threads of a disk are for all streams.
