@@ -78,6 +78,7 @@ struct ExchangeSession::Download {
   uint64_t credit = rpc::kWindowBytes;
   bool reading = false;
   std::atomic<bool> dropped{false};
+  uint64_t turn = 0;               // Among the parked, guarded by the session's mutex.
 };
 
 // What is under way ends with the frame that is being taken.
@@ -297,6 +298,7 @@ void ExchangeSession::cancel(uint64_t request) {
     if (const auto found = downloads_.find(request); found != downloads_.end()) {
       download = std::move(found->second);
       downloads_.erase(found);
+      if (const auto parked = parked_.find(download->engine); parked != parked_.end()) parked->second.erase(download->turn);
     }
   }
   if (download) download->dropped = true;
@@ -376,30 +378,26 @@ bool ExchangeSession::park(const std::shared_ptr<Download>& download) {
   std::lock_guard lock(mutex_);
   // Full under the lock: the drained() that follows sees it among the parked.
   if (!sink_->full()) return false;
-  if (!closed_) parked_[download->engine].push_back(download);
+  // Cancelled ones must not pile up: a peer may go on asking and cancelling.
+  const auto wanted = downloads_.find(download->request);
+  if (wanted == downloads_.end() || wanted->second != download) return true;
+  download->turn = ++last_turn_;
+  parked_[download->engine].emplace(download->turn, download);
   return true;
 }
 
 std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked(engine::Engine* engine) {
   std::lock_guard lock(mutex_);
-  const auto found = parked_.find(engine);
-  if (found == parked_.end() || sink_->full()) return nullptr;
-  auto next = std::move(found->second.front());
-  found->second.pop_front();
-  if (found->second.empty()) parked_.erase(found);
-  return next;
+  auto& parked = parked_[engine];
+  if (parked.empty() || sink_->full()) return nullptr;
+  return std::move(parked.extract(parked.begin()).mapped());
 }
 
 void ExchangeSession::drained() {
   std::vector<engine::Engine*> resumers;
   {
     std::lock_guard lock(mutex_);
-    for (auto& [engine, parked] : parked_) {
-      // What was cancelled must not pile up here; one stays, so that none is empty.
-      const auto cancelled = [](const auto& download) { return download->dropped.load(); };
-      parked.erase(std::remove_if(parked.begin() + 1, parked.end(), cancelled), parked.end());
-      resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), engine);
-    }
+    for (const auto& [engine, parked] : parked_) resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), engine);
   }
   for (engine::Engine* const engine : resumers) {
     const bool accepted = services_.readers.of(*engine).try_submit([self = shared_from_this(), engine] {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -81,7 +80,8 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;
   // By disk.
   std::map<engine::Engine*, std::vector<std::shared_ptr<Upload>>> stalled_;     // Its queue was full; a thread will take them.
-  std::map<engine::Engine*, std::deque<std::shared_ptr<Download>>> parked_;     // Wait for the sink, in turn.
+  std::map<engine::Engine*, std::map<uint64_t, std::shared_ptr<Download>>> parked_;   // Wait for the sink, in turn: each is in downloads_.
+  uint64_t last_turn_ = 0;
 };
 
 }  // namespace rondel::node
