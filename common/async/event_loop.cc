@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/set.hpp>
 #include <mutex>
 #include <vector>
 
@@ -18,32 +19,63 @@ using SteadyTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                                       boost::asio::wait_traits<std::chrono::steady_clock>,
                                                       boost::asio::io_context::executor_type>;
 
-class AsioTimer final : public Timer {
+namespace intrusive = boost::intrusive;
+
+// In the loop's queue from its making until it is due or destroyed, whichever is first.
+class QueuedTimer final : public Timer, public intrusive::set_base_hook<intrusive::link_mode<intrusive::auto_unlink>> {
  public:
-  AsioTimer(boost::asio::io_context& context, SteadyTime when, Function function)
-      : timer_(context.get_executor(), when), state_(std::make_shared<Function>(std::move(function))) {
-    timer_.async_wait([weak = std::weak_ptr(state_)](boost::system::error_code error) {
-      if (error) return;
-      if (auto state = weak.lock()) {
-        auto run = std::move(*state);
-        run();
-      }
-    });
-  }
+  QueuedTimer(SteadyTime when, Function function) : when_(when), function_(std::move(function)) {}
+
+  SteadyTime when() const { return when_; }
+  Function take() { return std::move(function_); }
+  bool operator<(const QueuedTimer& other) const { return when_ < other.when_; }
 
  private:
-  SteadyTimer timer_;
-  std::shared_ptr<Function> state_;
+  const SteadyTime when_;
+  Function function_;
 };
+
+using TimerQueue = intrusive::multiset<QueuedTimer, intrusive::constant_time_size<false>>;
 
 }  // namespace
 
 struct EventLoop::Impl {
+  TimerQueue timers;   // The loop's thread only. Outlives the context, whose handlers may own timers.
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
+  SteadyTimer alarm{context.get_executor()};
+  SteadyTime armed_for = SteadyTime::max();
   std::mutex mutex;
   std::vector<Function> queue;   // Guarded by mutex.
   std::vector<Function> running; // The loop's thread only.
+
+  // One alarm for all timers: nearly all are deadlines that are never reached, and an asio timer each costs its insertion, its
+  // cancellation and a handler that hears of it.
+  void arm(SteadyTime when) {
+    armed_for = when;
+    alarm.expires_at(when);
+    alarm.async_wait([this](boost::system::error_code error) {
+      if (!error) ring();
+    });
+  }
+
+  void ring() {
+    armed_for = SteadyTime::max();
+    const SteadyTime now = std::chrono::steady_clock::now();
+    // What these begin for now waits for the next round: sockets come between.
+    for (auto due = std::distance(timers.begin(), timers.upper_bound(now, Later{})); due > 0; --due) {
+      if (timers.empty() || timers.begin()->when() > now) break;
+      Function function = timers.begin()->take();
+      timers.erase(timers.begin());
+      function();
+    }
+    if (!timers.empty() && timers.begin()->when() < armed_for) arm(timers.begin()->when());
+  }
+
+  struct Later {
+    bool operator()(SteadyTime when, const QueuedTimer& timer) const { return when < timer.when(); }
+    bool operator()(const QueuedTimer& timer, SteadyTime when) const { return timer.when() < when; }
+  };
 
   void drain() {
     {
@@ -96,7 +128,10 @@ void EventLoop::discard_posted() {
 }
 
 std::unique_ptr<Timer> EventLoop::call_at(SteadyTime when, Function function) {
-  return std::make_unique<AsioTimer>(impl_->context, when, std::move(function));
+  auto timer = std::make_unique<QueuedTimer>(when, std::move(function));
+  impl_->timers.insert(*timer);
+  if (when < impl_->armed_for) impl_->arm(when);
+  return timer;
 }
 
 boost::asio::io_context& EventLoop::context() { return impl_->context; }

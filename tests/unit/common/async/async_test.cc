@@ -127,6 +127,73 @@ TEST(EventLoop, AStopBeforeRunIsNotLost) {
   EXPECT_TRUE(ran);
 }
 
+class Timers : public ::testing::Test {
+ protected:
+  void call_at(SteadyTime when, Function function) { timers_.push_back(loop_.call_at(when, std::move(function))); }
+  // Until nothing of what was asked for is left, or for so long.
+  void run_for(Duration duration) {
+    const auto end = loop_.call_at(deadline_in(duration), [this] { loop_.stop(); });
+    loop_.run();
+  }
+
+  EventLoop loop_;
+  std::vector<std::unique_ptr<Timer>> timers_;
+  std::vector<int> rung_;
+};
+
+TEST_F(Timers, RingInTheOrderOfTheirTimes) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  for (const int n : {5, 1, 4, 2, 3}) call_at(now + n * 3ms, [this, n] { rung_.push_back(n); });
+  call_at(now + 6ms, [this] { rung_.push_back(22); });
+  run_for(50ms);
+  EXPECT_EQ(rung_, (std::vector<int>{1, 2, 22, 3, 4, 5}));
+}
+
+TEST_F(Timers, ADestroyedOneIsNeverHeardAlsoWhenItWasDueAtOnceWithItsDestroyer) {
+  const SteadyTime past = std::chrono::steady_clock::now() - 1ms;
+  call_at(past, [this] {
+    rung_.push_back(1);
+    timers_[1].reset();
+    timers_[0].reset();   // Itself.
+  });
+  call_at(past, [this] { rung_.push_back(2); });
+  call_at(past, [this] { rung_.push_back(3); });
+  call_at(past + 10ms, [this] { rung_.push_back(4); });
+  timers_[3].reset();
+  run_for(30ms);
+  EXPECT_EQ(rung_, (std::vector<int>{1, 3}));
+}
+
+TEST_F(Timers, AnEarlierOneThatComesLaterIsInTime) {
+  call_at(deadline_in(1h), [this] { rung_.push_back(1); });
+  call_at(deadline_in(5ms), [this] {
+    rung_.push_back(2);
+    call_at(deadline_in(5ms), [this] { rung_.push_back(3); });
+  });
+  run_for(100ms);
+  EXPECT_EQ(rung_, (std::vector<int>{2, 3}));
+}
+
+TEST_F(Timers, OnesThatAreAlwaysDueLetOthersRun) {
+  Function again = [&] { call_at(std::chrono::steady_clock::now() - 1ms, [&] { again(); }); };
+  again();
+  bool posted = false;
+  call_at(deadline_in(5ms), [&] { loop_.post([&] { posted = true; loop_.stop(); }); });
+  loop_.run();
+  EXPECT_TRUE(posted);
+}
+
+TEST_F(Timers, MayOutliveTheirLoop) {
+  std::unique_ptr<Timer> timer;
+  {
+    EventLoop loop;
+    timer = loop.call_at(deadline_in(1h), [this] { rung_.push_back(1); });
+    loop.post([kept = loop.call_at(deadline_in(1h), [] {})] {});
+  }
+  timer.reset();
+  EXPECT_TRUE(rung_.empty());
+}
+
 TEST(Coalesce, WithoutAScopeWorkRunsAtOnce) {
   int runs = 0;
   Coalesce::once(&runs, [&] { ++runs; });
