@@ -1,0 +1,182 @@
+// Blobs on their way out, and what is said of them.
+#include <algorithm>
+
+#include "storage-node/service/exchange_requests.h"
+
+namespace rondel::node {
+
+using rpc::Frame;
+using rpc::FrameType;
+
+namespace {
+
+// Threads of a disk that go on with downloads which waited for the sink.
+constexpr size_t kResumersMax = 8;
+
+Frame data_frame(uint64_t request, engine::ReadResult read, bool last) {
+  Frame frame;
+  frame.type = FrameType::kData;
+  frame.flags = last ? rpc::kLast : 0;
+  frame.request = request;
+  frame.argument = read.offset;
+  frame.meta = rpc::encode(read.digests);
+  frame.body = std::move(read.bytes);
+  return frame;
+}
+
+Frame stat_frame(uint64_t request, const Result<engine::BlobEntry>& entry) {
+  if (!entry) return rpc::error_frame(FrameType::kStatReply, request, entry.error());
+  Frame frame;
+  frame.type = FrameType::kStatReply;
+  frame.request = request;
+  std::byte length[8];
+  store_le(length, entry->length);
+  frame.meta = std::string(as_text(length)) + rpc::encode(entry->digest);
+  frame.meta += entry->handoff_for.is_zero() ? '\0' : '\1';
+  return frame;
+}
+
+}  // namespace
+
+void ExchangeSession::get(Frame frame) {
+  const auto meta = rpc::decode_get_meta(frame.meta);
+  if (!meta || meta->length == 0 || meta->length > model::kChunkBytes || meta->offset > model::kChunkBytes) {
+    return refuse(FrameType::kData, frame.request, kMalformed);
+  }
+  engine::Engine* const engine = services_.disks.find(meta->disk);
+  if (engine == nullptr) return refuse(FrameType::kData, frame.request, kNoDisk);
+  // Whole blocks are sent: a range of two pieces would not fit into one frame, however short it is.
+  const bool one_piece = meta->offset / model::kPieceBytes == (meta->offset + meta->length - 1) / model::kPieceBytes;
+  if (one_piece && !sink_->full()) {
+    auto read = engine->read_cached(meta->blob, meta->offset, meta->length);
+    if (read) {
+      send(data_frame(frame.request, *std::move(read), true));
+      return;
+    }
+    if (read.error().code != ErrorCode::kUnavailable) return refuse(FrameType::kData, frame.request, read.error());
+  }
+  auto download = std::make_shared<Download>();
+  download->request = frame.request;
+  download->engine = engine;
+  download->blob = meta->blob;
+  download->next = meta->offset;
+  download->end = meta->offset + meta->length;
+  {
+    std::lock_guard lock(mutex_);
+    if (downloads_.size() >= kRequestsMax || !downloads_.emplace(frame.request, download).second) {
+      if (!closed_) sink_->send(rpc::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
+      return;
+    }
+  }
+  download->reading = true;
+  schedule(download);
+}
+
+void ExchangeSession::credit(const Frame& frame) {
+  std::shared_ptr<Download> download;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = downloads_.find(frame.request);
+    if (found == downloads_.end()) return;
+    download = found->second;
+  }
+  {
+    std::lock_guard lock(download->mutex);
+    download->credit = std::min(download->credit + std::min(frame.argument, rpc::kWindowBytes), rpc::kWindowBytes);
+    if (std::exchange(download->reading, true)) return;
+  }
+  schedule(download);
+}
+
+// REQUIRES: download->reading was set by the caller.
+void ExchangeSession::schedule(const std::shared_ptr<Download>& download) {
+  if (park(download)) return;
+  if (services_.readers.of(*download->engine).try_submit([self = shared_from_this(), download] { self->read_on(download); })) return;
+  refuse_read(*download);
+}
+
+void ExchangeSession::refuse_read(const Download& download) {
+  end_download(download);
+  refuse(FrameType::kData, download.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
+}
+
+void ExchangeSession::end_download(const Download& download) {
+  std::lock_guard lock(mutex_);
+  downloads_.erase(download.request);
+}
+
+// True: the download waits for drained().
+bool ExchangeSession::park(const std::shared_ptr<Download>& download) {
+  if (!sink_->full()) return false;
+  std::lock_guard lock(mutex_);
+  // Full under the lock: the drained() that follows sees it among the parked.
+  if (!sink_->full()) return false;
+  // Cancelled ones must not pile up: a peer may go on asking and cancelling.
+  const auto wanted = downloads_.find(download->request);
+  if (wanted == downloads_.end() || wanted->second != download) return true;
+  download->turn = ++last_turn_;
+  parked_[download->engine].emplace(download->turn, download);
+  return true;
+}
+
+std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked(engine::Engine* engine) {
+  std::lock_guard lock(mutex_);
+  auto& parked = parked_[engine];
+  if (parked.empty() || sink_->full()) return nullptr;
+  return std::move(parked.extract(parked.begin()).mapped());
+}
+
+void ExchangeSession::drained() {
+  std::vector<engine::Engine*> resumers;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [engine, parked] : parked_) resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), engine);
+  }
+  for (engine::Engine* const engine : resumers) {
+    const bool accepted = services_.readers.of(*engine).try_submit([self = shared_from_this(), engine] {
+      while (const auto download = self->take_parked(engine)) self->read_on(download);
+    });
+    if (accepted) continue;
+    while (const auto download = take_parked(engine)) refuse_read(*download);
+  }
+}
+
+void ExchangeSession::read_on(const std::shared_ptr<Download>& download) {
+  while (!download->dropped) {
+    if (park(download)) return;
+    // Pieces end at piece boundaries, so that blocks are read once.
+    const uint64_t piece_end = (download->next / model::kPieceBytes + 1) * model::kPieceBytes;
+    const uint64_t end = std::min(download->end, piece_end);
+    {
+      std::lock_guard lock(download->mutex);
+      if (download->credit < end - download->next) {
+        download->reading = false;
+        return;
+      }
+      download->credit -= end - download->next;
+    }
+    auto read = download->engine->read(download->blob, download->next, end - download->next);
+    if (!read) {
+      end_download(*download);
+      return refuse(FrameType::kData, download->request, read.error());
+    }
+    download->next = end;
+    const bool last = end == download->end;
+    if (last) end_download(*download);
+    if (!send(data_frame(download->request, *std::move(read), last)) || last) return;
+  }
+}
+
+void ExchangeSession::stat(const Frame& frame) {
+  if (frame.meta.size() != 32) return refuse(FrameType::kStatReply, frame.request, kMalformed);
+  const ByteView meta = as_bytes(frame.meta);
+  engine::Engine* const engine = services_.disks.find(model::DiskId::from_bytes(meta.first(16)).value());
+  if (engine == nullptr) return refuse(FrameType::kStatReply, frame.request, kNoDisk);
+  const model::BlobId blob = model::BlobId::from_bytes(meta.data() + 16);
+  const bool later = services_.readers.of(*engine).try_submit([self = shared_from_this(), request = frame.request, engine, blob] {
+    self->send(stat_frame(request, engine->stat(blob)));
+  });
+  if (!later) refuse(FrameType::kStatReply, frame.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
+}
+
+}  // namespace rondel::node

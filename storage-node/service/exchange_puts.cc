@@ -1,0 +1,199 @@
+// Blobs on their way in: small ones whole, large ones piece by piece.
+#include <thread>
+
+#include "storage-node/service/exchange_requests.h"
+
+namespace rondel::node {
+
+using rpc::Frame;
+using rpc::FrameType;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kRetryPause = 2ms;
+
+engine::PutRequest put_request(const rpc::PutMeta& meta) {
+  return {meta.blob, meta.ring_epoch, SystemTime(std::chrono::microseconds(meta.created_us)), meta.handoff_for};
+}
+
+Frame done_frame(uint64_t request, const Result<void>& result) {
+  if (!result) return rpc::error_frame(FrameType::kDone, request, result.error());
+  Frame frame;
+  frame.type = FrameType::kDone;
+  frame.request = request;
+  return frame;
+}
+
+}  // namespace
+
+// What is under way ends with the frame that is being taken.
+void ExchangeSession::drop(Upload& upload) {
+  std::lock_guard lock(upload.mutex);
+  upload.dropped = true;
+  for (const Frame& frame : upload.waiting) waiting_bytes_ -= frame.body.size();
+  upload.waiting.clear();
+  if (!upload.advancing) upload.put.reset();
+}
+
+void ExchangeSession::put(Frame frame) {
+  const auto meta = rpc::decode_put_meta(frame.meta);
+  auto digests = rpc::decode_digests(std::string_view(frame.meta).substr(std::min(frame.meta.size(), rpc::kPutMetaBytes)));
+  if (!meta || !digests || meta->length != frame.body.size()) return refuse(FrameType::kDone, frame.request, kMalformed);
+  engine::Engine* const engine = services_.disks.find(meta->disk);
+  if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
+  if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
+  auto request = put_request(*meta);
+  request.fresh = (frame.flags & rpc::kFresh) != 0;
+  engine->put_async(std::move(request), std::move(frame.body), *std::move(digests),
+                    [self = shared_from_this(), request = frame.request](Result<void> result) { self->send(done_frame(request, result)); });
+}
+
+void ExchangeSession::open_upload(Frame frame) {
+  const auto meta = rpc::decode_put_meta(frame.meta);
+  if (!meta || frame.meta.size() != rpc::kPutMetaBytes) return refuse(FrameType::kDone, frame.request, kMalformed);
+  engine::Engine* const engine = services_.disks.find(meta->disk);
+  if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
+  if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
+  auto upload = std::make_shared<Upload>();
+  upload->request = frame.request;
+  upload->engine = engine;
+  upload->advancing = true;
+  {
+    std::lock_guard lock(mutex_);
+    if (uploads_.size() >= kRequestsMax || !uploads_.emplace(frame.request, upload).second) {
+      if (!closed_) sink_->send(rpc::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
+      return;
+    }
+  }
+  // It may begin a segment, and wait for the disk.
+  if (services_.readers.of(*engine).try_submit([self = shared_from_this(), meta = *meta, upload] { self->start_upload(meta, upload); })) return;
+  cancel(frame.request);
+  refuse(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads wait for the disk"});
+}
+
+// REQUIRES: upload->advancing was set by the caller.
+void ExchangeSession::start_upload(const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload) {
+  {
+    std::lock_guard lock(upload->mutex);
+    if (upload->dropped) return;
+  }
+  auto started = upload->engine->start_large_put(put_request(meta), meta.length);
+  if (!started) {
+    cancel(upload->request);
+    return refuse(FrameType::kDone, upload->request, started.error());
+  }
+  {
+    std::lock_guard lock(upload->mutex);
+    upload->put = *std::move(started);
+  }
+  advance(upload);
+}
+
+void ExchangeSession::feed_upload(Frame frame) {
+  std::shared_ptr<Upload> upload;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = uploads_.find(frame.request);
+    if (found == uploads_.end()) return;  // Refused or cancelled: what was under way is dropped.
+    upload = found->second;
+  }
+  const size_t bytes = frame.body.size();
+  bool taken = true;
+  {
+    std::lock_guard lock(upload->mutex);
+    // A peer that ignores its credit is not believed any further.
+    if (upload->dropped || upload->waiting.size() > 2 * rpc::kWindowBytes / model::kPieceBytes + 1) return;
+    taken = waiting_bytes_.fetch_add(bytes) + bytes <= kWaitingBytesMax;
+    if (taken) {
+      upload->waiting.push_back(std::move(frame));
+      if (std::exchange(upload->advancing, true)) return;
+    }
+  }
+  if (taken) return advance(upload);
+  waiting_bytes_ -= bytes;
+  cancel(upload->request);
+  refuse(FrameType::kDone, upload->request, {ErrorCode::kResourceExhausted, "too many bytes wait for the disks"});
+}
+
+// REQUIRES: upload->advancing was set by the caller.
+void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
+  for (;;) {
+    Frame frame;
+    {
+      std::lock_guard lock(upload->mutex);
+      if (upload->dropped) upload->put.reset();
+      if (upload->waiting.empty() || !upload->put) {
+        upload->advancing = false;
+        return;
+      }
+      frame = std::move(upload->waiting.front());
+      upload->waiting.pop_front();
+      waiting_bytes_ -= frame.body.size();
+    }
+    if (frame.type == FrameType::kPutClose) {
+      const auto digest = rpc::decode_blob_digest(frame.meta);
+      auto put = std::move(upload->put);
+      cancel(upload->request);
+      if (!digest) return refuse(FrameType::kDone, upload->request, kMalformed);
+      return put->finish_async(*digest, [self = shared_from_this(), request = upload->request](Result<void> result) {
+        self->send(done_frame(request, result));
+      });
+    }
+    const auto digests = rpc::decode_digests(frame.meta);
+    const uint64_t bytes = frame.body.size();
+    Result<void> taken = digests ? upload->put->append(frame.body, *digests) : Result<void>(std::unexpected(kMalformed));
+    if (taken) {
+      Frame credit;
+      credit.type = FrameType::kCredit;
+      credit.request = upload->request;
+      credit.argument = bytes;
+      send(std::move(credit));
+      continue;
+    }
+    if (taken.error().code == ErrorCode::kResourceExhausted) {
+      {
+        std::lock_guard lock(upload->mutex);
+        if (!upload->dropped) {
+          waiting_bytes_ += bytes;
+          upload->waiting.push_front(std::move(frame));
+        }
+      }
+      return advance_later(upload);
+    }
+    return abandon(*upload, taken.error());
+  }
+}
+
+// REQUIRES: upload->advancing was set by the caller. One thread of the disk pauses for all of its uploads on the stream.
+void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
+  engine::Engine* const engine = upload->engine;
+  {
+    std::lock_guard lock(mutex_);
+    const auto [stalled, first] = stalled_.try_emplace(engine);
+    stalled->second.push_back(upload);
+    if (!first) return;
+  }
+  const bool later = services_.readers.of(*engine).try_submit([self = shared_from_this(), engine] {
+    std::this_thread::sleep_for(kRetryPause);
+    for (const auto& stalled : self->take_stalled(engine)) self->advance(stalled);
+  });
+  if (later) return;
+  for (const auto& stalled : take_stalled(engine)) abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
+}
+
+std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled(engine::Engine* engine) {
+  std::lock_guard lock(mutex_);
+  auto taken = stalled_.extract(engine);
+  return taken.empty() ? std::vector<std::shared_ptr<Upload>>() : std::move(taken.mapped());
+}
+
+// REQUIRES: upload.advancing was set by the caller.
+void ExchangeSession::abandon(Upload& upload, const Error& error) {
+  upload.put.reset();
+  cancel(upload.request);
+  refuse(FrameType::kDone, upload.request, error);
+}
+
+}  // namespace rondel::node
