@@ -61,8 +61,8 @@ CurrentPosition decode(const std::string& text, const lifecycle::Rule& rule, Sys
   return {true, SystemTime(std::chrono::microseconds(begun)), text.substr(9)};
 }
 
-// Three quarters of the time are left to requests: after each step a pause three times as long.
-async::Task<void> rest(SteadyTime begin) { return async::sleep_for(3 * (std::chrono::steady_clock::now() - begin)); }
+// Nine tenths of the time are left to requests: after each step a pause nine times as long.
+async::Task<void> rest(SteadyTime begin) { return async::sleep_for(9 * (std::chrono::steady_clock::now() - begin)); }
 
 // The id above all that were made until then.
 std::string version_after(SystemTime time) {

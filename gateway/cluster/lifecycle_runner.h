@@ -19,7 +19,7 @@ namespace rondel::cluster {
 struct LifecycleOptions {
   lifecycle::Calendar calendar;
   uint32_t page = 1000;            // Versions looked at in one statement.
-  size_t batch = 25;               // Removals in one commit: requests wait for no more than these.
+  size_t batch = 8;                // Removals in one commit: requests wait for no more than these.
   uint32_t pages_per_rule = 200;   // In one run; the next one goes on there.
   uint32_t rechecked_versions = 10'000;   // Of keys that are looked at again in one statement.
 };
