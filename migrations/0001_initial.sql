@@ -646,7 +646,9 @@ begin
                           retain_untils[i:run_end], legal_holds[i:run_end], encryptions[i:run_end])
                 as r(k, clock, versioning, bytes, tag, owner, algorithm, type, digest, header, stream, stream_bytes, acl, tags, mode, until,
                      hold, envelope)
-              on conflict do nothing returning version, size)
+              -- Changes nothing, and locks the row that is there in its turn.
+              on conflict (bucket_id, key) do update set lone_marker = null where false
+              returning version, size)
             select array_agg(version), sum(size) into inserted, inserted_bytes from placed;
           d_objects := d_objects + coalesce(cardinality(inserted), 0);
           d_versions := d_versions + coalesce(cardinality(inserted), 0);

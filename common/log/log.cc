@@ -208,6 +208,7 @@ Result<void> install(const Options& options) {
   made->lowest = options.level;
   for (const auto& [module, level] : options.modules) made->lowest = std::min(made->lowest, level);
   made->replaced = state().exchange(made, std::memory_order_acq_rel);
+  if (made->replaced != nullptr) made->replaced->logger->flush();   // Lines that came since the last one.
   spdlog::drop("rondel");
   spdlog::register_logger(made->logger);
   spdlog::flush_every(std::chrono::seconds(1));

@@ -118,7 +118,7 @@ bool PgWorkers::wake_one() {
 
 void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most) {
   Sleeper self;
-  sleepers_.push_back(&self);
+  sleepers_.insert(at_most ? sleepers_.begin() : sleepers_.end(), &self);   // Who watches is woken last.
   const auto woken = [&self] { return self.woken; };
   at_most ? (void)self.wake.wait_for(lock, *at_most, woken) : self.wake.wait(lock, woken);
   std::erase(sleepers_, &self);
@@ -168,6 +168,7 @@ void PgWorkers::work() {
       lanes_[static_cast<size_t>(*lane)].begun = std::chrono::steady_clock::now();
       ++busy_;
       for (size_t other = 0; other < kLanes; ++other) more = more || can_begin(other);
+      more = more || (!watched_ && !idle());   // Somebody has to watch what waits.
     }
     if (more) wake_one();
     connect();
