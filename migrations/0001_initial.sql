@@ -601,9 +601,9 @@ declare
   last integer;
   run_end integer;
   answered integer;
-  d_objects bigint;
-  d_versions bigint;
-  d_bytes bigint;
+  d_objects bigint := 0;
+  d_versions bigint := 0;
+  d_bytes bigint := 0;
 begin
   while first <= cardinality(keys) loop
     last := first;
@@ -612,22 +612,18 @@ begin
       last := last + 1;
     end loop;
     context := check_context(bucket_ids[first], settings[first], epochs[first]);
+    answered := first - 1;
     if context <> 1 then
       return query select r.* from generate_series(first, last), refusal(context) as r;
-      first := last + 1;
-      continue;
+      answered := last;
     end if;
     present := null;   -- Not known: each by itself.
-    if last > first then
+    if last > first and context = 1 then
       -- Key by key: a plan for all of them, made while the table is empty, would read the bucket.
       present := coalesce((select array_agg(k) from unnest(keys[first:last]) as k
                            where (select true from objects where bucket_id = bucket_ids[first] and key = k)), '{}');
     end if;
     run_end := first - 1;
-    answered := first - 1;
-    d_objects := 0;
-    d_versions := 0;
-    d_bytes := 0;
     for i in first..last loop
       continue when i <= answered;
       if i > run_end then
@@ -681,8 +677,14 @@ begin
       d_bytes := d_bytes + o.d_bytes;
       return next o;
     end loop;
-    if d_versions <> 0 or d_bytes <> 0 or d_objects <> 0 then
-      perform count_usage(bucket_ids[first], d_objects, d_versions, d_bytes);
+    -- Behind all heads of the bucket, as the order of locks wants it.
+    if last = cardinality(keys) or bucket_ids[last + 1] <> bucket_ids[first] then
+      if d_versions <> 0 or d_bytes <> 0 or d_objects <> 0 then
+        perform count_usage(bucket_ids[first], d_objects, d_versions, d_bytes);
+      end if;
+      d_objects := 0;
+      d_versions := 0;
+      d_bytes := 0;
     end if;
     first := last + 1;
   end loop;
@@ -957,6 +959,10 @@ begin
       from object_parts where manifest = s.manifest;
   end if;
   o := place_version(n, versioning, c);
+  if o.status <> 1 then
+    -- The target came since: what was counted above must not stay. It runs again and is refused before that.
+    raise exception 'conditions changed' using errcode = '40001';
+  end if;
   perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
   return o;
 end $$;
@@ -985,10 +991,22 @@ begin
     if at <> 0 then
       return refusal(13);
     end if;
+    if not (c is null) then
+      context := check_conditions(c, false, null, 0, 0);
+      if context <> 1 then
+        return refusal(context);
+      end if;
+    end if;
+    c := null;
+    c.if_none_match := '*';
     n := row(b, k, clock, true, false, false, added, new_etag, owner, algorithm, type, new_checksum, new_headers, 0,
              case when new_stream is null then 0 else 1 end, null, new_stream, new_stream_size, 0, a.acl, a.tags, a.retain_mode,
              a.retain_until, a.legal_hold, a.encryption, null, null);
     o := place_version(n, 0::smallint, c);
+    if o.status <> 1 then
+      -- An object came since, and is not replaced: at offset 0 this is a refusal when it runs again.
+      raise exception 'the object came meanwhile' using errcode = '40001';
+    end if;
     perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
     return o;
   end if;
@@ -1076,7 +1094,11 @@ begin
     delete from objects where bucket_id = b and key = target;
     perform count_usage(b, -1, -1, -t.size);
   end if;
-  update objects set key = target, encryption = case when s.encryption is not null then sealed end where bucket_id = b and key = source;
+  begin
+    update objects set key = target, encryption = case when s.encryption is not null then sealed end where bucket_id = b and key = source;
+  exception when unique_violation then
+    raise exception 'the target came meanwhile' using errcode = '40001';
+  end;
   -- Rules for the new key may be past its age.
   if exists (select 1 from bucket_settings where bucket_id = b and kind = 4) then
     insert into lifecycle_rechecks values (b, target, 0) on conflict (bucket_id, key) do update set due_ms = 0;

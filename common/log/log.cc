@@ -48,12 +48,12 @@ class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
   std::string buffer_;
 };
 
-// Of level info and above each line is written at once, but for those of requests that ended well: they are logged one level lower.
+// Each line is written at once, but for those of requests that ended well: they are logged at the lowest level.
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("rondel", std::move(sink));
   logger->set_pattern("%v");
   logger->set_level(spdlog::level::trace);
-  logger->flush_on(spdlog::level::info);
+  logger->flush_on(spdlog::level::debug);
   return logger;
 }
 
@@ -299,7 +299,7 @@ void request(const RequestLine& line, Stages stages) {
     }
     out.push_back('}');
   }
-  emit(level == Level::kInfo ? spdlog::level::debug : level_of(level), out);
+  emit(level == Level::kInfo ? spdlog::level::trace : level_of(level), out);
 }
 
 }  // namespace rondel::log

@@ -56,7 +56,7 @@ Result<std::map<std::string, Level>> parse_modules(std::string_view text);
 Result<void> init(const Options& options);
 // Opens the file again, for log rotation.
 Result<void> reopen();
-// Writes what is buffered (lines of requests below warn, and of level debug, wait for up to a second).
+// Writes what is buffered (lines of requests below warn wait for up to a second).
 void flush();
 
 bool enabled(std::string_view module, Level level);

@@ -93,6 +93,7 @@ class LifecycleStore {
   // Keys whose versions must be looked at again: their tags or locks changed, or a lock kept one.
   virtual async::Task<Result<std::vector<std::string>>> rechecks(int64_t bucket_id, SystemTime now, uint32_t max, Deadline deadline) = 0;
   virtual async::Task<Result<void>> forget_rechecks(int64_t bucket_id, std::vector<std::string> keys, SystemTime now, Deadline deadline) = 0;
+  // Queues keys for then; what is queued for sooner stays so. Before 1970: marks them as being looked at, until they are queued again.
   virtual async::Task<Result<void>> recheck_later(int64_t bucket_id, std::vector<std::string> keys, SystemTime due, Deadline deadline) = 0;
   // All versions of these keys, at most `max`: in order of keys, the newest of each first.
   virtual async::Task<Result<std::vector<LifecycleVersion>>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t max,

@@ -70,7 +70,6 @@ class SingleJob final : public ConnectionJob {
   Deadline deadline_;
 };
 
-// A connection that died while idle refuses the first statement; the work did not happen and gets a new one.
 template <class Response>
 async::Task<Result<Response>> run_single(PgWorkers& workers, Deadline deadline, typename SingleJob<Response>::Work work) {
   auto job = std::make_unique<SingleJob<Response>>(std::move(work), deadline);

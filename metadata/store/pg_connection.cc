@@ -207,6 +207,15 @@ PgConnection::~PgConnection() = default;
 
 bool PgConnection::broken() const { return impl_->lost; }
 
+// To who asks nothing a server says only that it ends, or a notice.
+bool PgConnection::ended_while_idle() {
+  while (!impl_->lost && wait_for(impl_->connection, POLLIN, std::chrono::steady_clock::now()) > 0) {
+    impl_->lost = PQconsumeInput(impl_->connection) == 0 || PQstatus(impl_->connection) == CONNECTION_BAD;
+    while (PGnotify* notification = PQnotifies(impl_->connection)) PQfreemem(notification);
+  }
+  return impl_->lost;
+}
+
 Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& dsn, Deadline deadline) {
   auto impl = std::make_unique<Impl>();
   impl->connection = PQconnectStart(dsn.c_str());

@@ -107,6 +107,8 @@ class PgConnection {
   Result<void> script(const std::string& sql, Deadline deadline);
 
   bool broken() const;
+  // Looks, without waiting, whether the server has ended a connection that nobody used meanwhile; then it is broken.
+  bool ended_while_idle();
   // Channel payloads that have arrived; waits at most `patience` for the first.
   Result<std::vector<std::string>> notifications(Duration patience);
 

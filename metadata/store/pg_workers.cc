@@ -171,6 +171,13 @@ void PgWorkers::work() {
       more = more || (!watched_ && !idle());   // Somebody has to watch what waits.
     }
     if (more) wake_one();
+    // One that slept since the server was started anew would fail a whole batch.
+    if (connection && connection->ended_while_idle()) {
+      connection.reset();
+      std::lock_guard lock(mutex_);
+      --connected_;
+      ++errors_;
+    }
     connect();
     if (connection) {
       if (on_batch) on_batch(*lane, batch.size());

@@ -231,7 +231,8 @@ class PostgresLifecycleStore final : public LifecycleStore {
     add_keys(parameters, keys);
     parameters.add(to_milliseconds(due));
     return change("insert into lifecycle_rechecks select b.id, k, $3 from buckets b, (select distinct unnest($2::bytea[]) as k) keys"
-                  " where b.id = $1 on conflict (bucket_id, key) do update set due_ms = excluded.due_ms",
+                  " where b.id = $1 on conflict (bucket_id, key) do update set due_ms = case when excluded.due_ms > 0 then least(excluded.due_ms,"
+                  " nullif(lifecycle_rechecks.due_ms, -1)) else excluded.due_ms end",
                   std::move(parameters), deadline);
   }
 

@@ -22,8 +22,6 @@ constexpr double kLittleSpace = 0.90;      // Used part from which on clients' b
 constexpr double kNoSpace = 0.95;          // repairs too.
 constexpr double kHysteresis = 0.03;
 constexpr auto kSpacePause = std::chrono::milliseconds(200);
-// How far the clocks of gateways and nodes may be apart for `fresh` to be right. Beyond: a blob put twice may lie here twice, until compaction.
-constexpr uint64_t kClockSkewUs = 5'000'000;
 constexpr auto kStalledAfter = std::chrono::seconds(10);
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
@@ -142,9 +140,13 @@ void DiskEngine::commit_loop() {
   }
 }
 
-// What was made after the disk began to remember all it stores, and is not remembered, never came here.
+// What was made after the disk began to remember all it stores, and is not remembered, never came here. Who says to have made it later than now
+// has a clock that is not believed.
 bool DiskEngine::surely_absent(const CommitItem& item) const {
-  return item.fresh && item.entry.created_us > recent_.complete_since_us() + kClockSkewUs && !recent_.contains(item.entry.id);
+  const auto skew = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options_.clock_skew_max).count());
+  const index::Entry& entry = item.entry;
+  return item.fresh && entry.created_us > recent_.complete_since_us() + skew && entry.created_us <= entry.received_us + skew &&
+         !recent_.contains(entry.id);
 }
 
 DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<index::Entry>& before) {

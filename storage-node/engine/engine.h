@@ -34,6 +34,7 @@ struct EngineOptions {
   double compaction_garbage_ratio = 0.3;
   Duration maintenance_period = std::chrono::seconds(1);  // Purging, compaction, trimming; 0 = only when asked (tests).
   const Clock* clock = &real_clock();
+  Duration clock_skew_max = std::chrono::seconds(5);      // Between gateways and this node, for `fresh` to be believed.
   std::function<void(double seconds)> on_flush;   // Told of every durable write or flush; must not block.
   std::string index_path;                // Empty = path + "/index". RocksDB's files: not on the file-system seam.
   bool lose_unflushed_index = false;     // Tests: destruction is a crash.

@@ -295,6 +295,22 @@ TEST_F(Lifecycle, ARenamedObjectComesUnderTheRulesOfItsNewKey) {
   EXPECT_EQ(run_at(1.6).expired_total, 1u);
 }
 
+TEST_F(Lifecycle, WhatIsQueuedForSoonerStaysSoAndGivesWayToAMarkAlone) {
+  constexpr SystemTime kMark{-1ms}, kSoon{1s}, kLater{2s};
+  const auto queue = [&](SystemTime due) { run(rules().recheck_later(bucket_.id, {"k"}, due, soon())); };
+  const auto due_until = [&](SystemTime now) { return run(rules().rechecks(bucket_.id, now, 10, soon())).size() == 1; };
+  queue(kLater);
+  EXPECT_FALSE(due_until(kSoon));
+  queue(kSoon);
+  queue(kLater);
+  EXPECT_TRUE(due_until(kSoon));
+  queue(kMark);
+  EXPECT_TRUE(due_until(kMark));
+  queue(kLater);
+  EXPECT_FALSE(due_until(kSoon));
+  run(rules().forget_rechecks(bucket_.id, {"k"}, kLater, soon()));
+}
+
 TEST_F(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
   put("x");
   lifecycle::Rule rule = days(1);

@@ -22,6 +22,8 @@ using metadata::LifecycleQuery;
 using metadata::LifecycleScan;
 using metadata::LifecycleVersion;
 
+constexpr SystemTime kChanged{};   // Since when a key is due that a client changed.
+
 template <class T>
 using Answer = async::Task<Result<T>>;
 
@@ -90,7 +92,11 @@ class MemoryRules final : public metadata::LifecycleStore {
     co_return Result<void>{};
   }
   Answer<void> recheck_later(int64_t, std::vector<std::string> keys, SystemTime due, Deadline) override {
-    for (std::string& key : keys) queued[std::move(key)] = due;
+    for (std::string& key : keys) {
+      const auto found = queued.find(key);
+      const bool sooner = found != queued.end() && found->second >= kChanged && found->second < due;
+      if (!sooner) queued[std::move(key)] = due;
+    }
     co_return Result<void>{};
   }
   Answer<std::vector<LifecycleVersion>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t max, Deadline) override {
@@ -153,6 +159,7 @@ class Objects final : public operations::OneObjectStore {
       outcomes.push_back(outcome);
       asked.push_back(std::move(request));
     }
+    if (after_removing) std::exchange(after_removing, {})();
     co_return outcomes;
   }
   Answer<CommitStatus> abort_upload(metadata::CommitContext, model::UploadId, std::string key) override {
@@ -161,6 +168,7 @@ class Objects final : public operations::OneObjectStore {
   }
 
   std::map<std::string, CommitStatus> answers;
+  std::function<void()> after_removing;   // What a client does when removals were answered, once.
   std::vector<DeleteObject> asked;
   std::set<std::string> aborted;
   int commits = 0;
@@ -172,7 +180,6 @@ class Objects final : public operations::OneObjectStore {
 class LifecycleRunnerTest : public testing::Test {
  protected:
   static constexpr auto kDay = 1h;
-  static constexpr SystemTime kChanged{};   // Since when a key is due that a client changed.
 
   LifecycleRunnerTest() { add_bucket(1, expire_after_a_day()); }
 
@@ -303,6 +310,22 @@ TEST_F(LifecycleRunnerTest, AChangeWhileItsKeyIsLookedAtAgainIsNotForgotten) {
   EXPECT_EQ(rules_.queued, (std::map<std::string, SystemTime>{{"a", kChanged}}));
   ASSERT_TRUE(run());
   EXPECT_EQ(left(), 1u);
+  EXPECT_TRUE(rules_.queued.empty());
+}
+
+TEST_F(LifecycleRunnerTest, AChangeWhileALockIsFoundIsNotPutOffToTheNextDay) {
+  add("a", 2h);
+  add("a", 2h);
+  expire_nothing_by_age();
+  rules_.queued = {{"a", kChanged}};
+  objects_.answers["a"] = CommitStatus::kObjectLocked;
+  rules_.after_reading = [&] { rules_.queued["a"] = kChanged; };
+  objects_.after_removing = [&] { objects_.answers.clear(); };
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 2u);
+  EXPECT_EQ(rules_.queued, (std::map<std::string, SystemTime>{{"a", kChanged}}));
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 0u);
   EXPECT_TRUE(rules_.queued.empty());
 }
 

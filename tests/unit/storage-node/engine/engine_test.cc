@@ -71,9 +71,9 @@ TEST_F(EngineTest, AFreshBlobThatCameBeforeIsKnown) {
 }
 
 TEST_F(EngineTest, AFreshBlobThatCameBeforeTheDiskWasOpenedIsKnown) {
+  PutRequest request{make_id(1), 1, real_clock().now(), {}};
   ASSERT_TRUE(put(*engine_, make_id(1), 100));
   open();
-  PutRequest request{make_id(1), 1, real_clock().now(), {}};
   request.fresh = true;
   const ByteSlice bytes = make_bytes(make_id(1), 100);
   Waiter<void> waiter;
@@ -81,6 +81,18 @@ TEST_F(EngineTest, AFreshBlobThatCameBeforeTheDiskWasOpenedIsKnown) {
   ASSERT_TRUE(waiter.wait());
   EXPECT_EQ(engine_->status().blobs, 1u);
   EXPECT_EQ(engine_->journal_after(0, 10)->entries.size(), 1u);
+}
+
+TEST_F(EngineTest, AFreshBlobFromTheFutureIsLookedUp) {
+  ASSERT_TRUE(put(*engine_, make_id(1), 100));
+  open();
+  PutRequest request{make_id(1), 1, real_clock().now() + 1h, {}};
+  request.fresh = true;
+  const ByteSlice bytes = make_bytes(make_id(1), 100);
+  Waiter<void> waiter;
+  engine_->put_async(request, bytes, hash::block_digests(make_id(1), 0, bytes.view()), waiter.callback());
+  ASSERT_TRUE(waiter.wait());
+  EXPECT_EQ(engine_->status().blobs, 1u);
 }
 
 TEST_F(EngineTest, ABlobThatWasRemovedAndPurgedMayComeAgainFresh) {
