@@ -1,16 +1,14 @@
 // A storage service in this process, its engine on the simulated file system.
 #pragma once
 
-#include <arpa/inet.h>
 #include <grpcpp/security/server_credentials.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 
 #include "common/rpc/blob_transport.h"
 #include "storage-node/service/storage_service.h"
 #include "tests/fakes/fixed_topology.h"
+#include "tests/unit/common/http/raw_socket.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::rpc {
@@ -27,27 +25,6 @@ class EpochGate final : public node::WriteGate {
   bool accept_metadata(const model::MetadataGeneration&) override { return true; }
 
   std::atomic<uint64_t> min_epoch{0};
-};
-
-// A port that completes connections in the kernel and never says a word.
-class SilentPort {
- public:
-  SilentPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    (void)::bind(socket_, reinterpret_cast<sockaddr*>(&address), length);
-    (void)::listen(socket_, 16);
-    (void)::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-  }
-  ~SilentPort() { ::close(socket_); }
-  int port() const { return port_; }
-
- private:
-  const int socket_;
-  int port_ = 0;
 };
 
 class GrpcNode {
@@ -77,7 +54,7 @@ class GrpcNode {
 
   void silence() {
     stop();
-    silent_ = std::make_unique<SilentPort>();
+    silent_ = std::make_unique<http::RawListener>();
     port_ = silent_->port();
   }
 
@@ -112,7 +89,7 @@ class GrpcNode {
   std::unique_ptr<node::DiskSet> disks_;
   std::unique_ptr<node::DiskReaders> readers_;
   std::unique_ptr<node::StorageService> service_;
-  std::unique_ptr<SilentPort> silent_;
+  std::unique_ptr<http::RawListener> silent_;   // Completes connections in the kernel and never says a word.
   std::atomic<int> port_{0};
 };
 

@@ -70,8 +70,9 @@ inline ByteSlice make_bytes(const model::BlobId& id, size_t size) {
   return ByteSlice::copy_of(as_bytes(text));
 }
 
-inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size, model::DiskId handoff_for = {}, bool fresh = false) {
-  PutRequest request{id, 1, real_clock().now(), handoff_for};
+inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size, model::DiskId handoff_for = {}, bool fresh = false,
+                        SystemTime created_at = real_clock().now()) {
+  PutRequest request{id, 1, created_at, handoff_for};
   request.fresh = fresh;
   const ByteSlice bytes = make_bytes(id, size);
   Waiter<void> waiter;

@@ -71,14 +71,10 @@ TEST_F(EngineTest, AFreshBlobThatCameBeforeIsKnown) {
 }
 
 TEST_F(EngineTest, AFreshBlobThatCameBeforeTheDiskWasOpenedIsKnown) {
-  PutRequest request{make_id(1), 1, real_clock().now(), {}};
+  const SystemTime made = real_clock().now();
   ASSERT_TRUE(put(*engine_, make_id(1), 100));
   open();
-  request.fresh = true;
-  const ByteSlice bytes = make_bytes(make_id(1), 100);
-  Waiter<void> waiter;
-  engine_->put_async(request, bytes, hash::block_digests(make_id(1), 0, bytes.view()), waiter.callback());
-  ASSERT_TRUE(waiter.wait());
+  ASSERT_TRUE(put(*engine_, make_id(1), 100, {}, true, made));
   EXPECT_EQ(engine_->status().blobs, 1u);
   EXPECT_EQ(engine_->journal_after(0, 10)->entries.size(), 1u);
 }
@@ -86,12 +82,7 @@ TEST_F(EngineTest, AFreshBlobThatCameBeforeTheDiskWasOpenedIsKnown) {
 TEST_F(EngineTest, AFreshBlobFromTheFutureIsLookedUp) {
   ASSERT_TRUE(put(*engine_, make_id(1), 100));
   open();
-  PutRequest request{make_id(1), 1, real_clock().now() + 1h, {}};
-  request.fresh = true;
-  const ByteSlice bytes = make_bytes(make_id(1), 100);
-  Waiter<void> waiter;
-  engine_->put_async(request, bytes, hash::block_digests(make_id(1), 0, bytes.view()), waiter.callback());
-  ASSERT_TRUE(waiter.wait());
+  ASSERT_TRUE(put(*engine_, make_id(1), 100, {}, true, real_clock().now() + 1h));
   EXPECT_EQ(engine_->status().blobs, 1u);
 }
 
