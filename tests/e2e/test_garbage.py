@@ -49,8 +49,9 @@ def test_a_gateway_that_dies_in_an_upload_leaves_nothing(forgetful):
     client.upload_part(Bucket="garbage", Key="open", UploadId=upload, PartNumber=1, Body=random.randbytes(5 << 20))
     time.sleep(1)
     before = live(forgetful)
-    connections = [begin_put(forgetful, f"lost/{n}", 64 << 20, 24 << 20) for n in range(3)]
-    wait_for(lambda: live(forgetful) > before + (100 << 20), 30, "chunks to reach the disks")
+    # Three chunks of 8 MiB each, three times: more than 144 MiB are of all three uploads.
+    connections = [begin_put(forgetful, f"lost/{n}", 64 << 20, 26 << 20) for n in range(3)]
+    wait_for(lambda: live(forgetful) > before + (150 << 20), 60, "chunks of each upload to reach the disks")
     forgetful.kill("gateway-1")
     for connection in connections:
         connection.close()
