@@ -581,8 +581,8 @@ begin
 end $$;
 
 -- A batch of PUTs, one row per key, sorted by (bucket, key). Outcomes in the order given.
--- Rows of keys that do not exist go in together: a statement for each costs three times as much. They are locked in the order of keys all the
--- same: a run of them ends where a key that exists, or a condition that needs one, has its turn.
+-- All that may make an object go in together: a statement for each costs three times as much. Those whose key exists are locked by that, in
+-- their turn, and placed one by one; a condition that needs an object has its turn between two runs.
 create function put_objects(
   bucket_ids bigint[], settings bigint[], epochs bigint[], keys bytea[], clocks bytea[], versionings smallint[], sizes bigint[],
   etags text[], owners text[], algorithms smallint[], types smallint[], checksums bytea[], headers bytea[], streams bytea[],
@@ -594,7 +594,6 @@ declare
   n objects;
   c conditions;
   context smallint;
-  present bytea[];
   inserted bytea[];
   inserted_bytes bigint;
   first integer := 1;
@@ -617,18 +616,12 @@ begin
       return query select r.* from generate_series(first, last), refusal(context) as r;
       answered := last;
     end if;
-    present := null;   -- Not known: each by itself.
-    if last > first and context = 1 then
-      -- Key by key: a plan for all of them, made while the table is empty, would read the bucket.
-      present := coalesce((select array_agg(k) from unnest(keys[first:last]) as k
-                           where (select true from objects where bucket_id = bucket_ids[first] and key = k)), '{}');
-    end if;
     run_end := first - 1;
     for i in first..last loop
       continue when i <= answered;
-      if i > run_end then
+      if i > run_end and last > first then
         run_end := i - 1;
-        while run_end < last and if_match[run_end + 1] is null and keys[run_end + 1] <> all (present) loop
+        while run_end < last and if_match[run_end + 1] is null loop
           run_end := run_end + 1;
         end loop;
         if run_end >= i then
@@ -659,7 +652,6 @@ begin
         end if;
       end if;
       if i <= run_end and clocks[i] = any (inserted) then
-        -- Others of its run exist since the look above.
         return next row(1, clocks[i], versionings[i] <> 1, sizes[i], etags[i], false, null, null, null, '', 1, 1, sizes[i])::outcome;
         continue;
       end if;
