@@ -222,6 +222,11 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact.start(disks, lag_of, [&settings](const model::ClusterId& joined) {
     (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings), as_bytes(joined.to_hex() + "\n"));
   });
+  // Before what the heartbeats ask goes, whichever way this ends.
+  struct Heartbeats {
+    RingContact& contact;
+    ~Heartbeats() { contact.stop(); }
+  } const heartbeats{contact};
 
   async::LoopThreads loops(2);
   http::ServerOptions http_options;

@@ -44,7 +44,9 @@ RingContact::RingContact(RingContactOptions options)
   load_cache();
 }
 
-RingContact::~RingContact() {
+RingContact::~RingContact() { stop(); }
+
+void RingContact::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -91,12 +93,17 @@ bool RingContact::accept_coordinator(uint64_t token) {
   return token >= seen;
 }
 
+bool RingContact::stopping() const {
+  std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
 void RingContact::run() {
   size_t gateway = 0;
   for (;;) {
     const SteadyTime begin = std::chrono::steady_clock::now();
     Result<void> done = fail(ErrorCode::kUnavailable, "no gateway is configured");
-    for (size_t i = 0; i < gateways_->stubs.size() && !done; ++i) {
+    for (size_t i = 0; i < gateways_->stubs.size() && !done && !stopping(); ++i) {
       done = beat(gateway);
       if (!done) gateway = (gateway + 1) % gateways_->stubs.size();
     }

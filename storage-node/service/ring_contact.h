@@ -47,8 +47,10 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   explicit RingContact(RingContactOptions options);
   ~RingContact() override;
 
-  // Begins the heartbeats. `disks` outlives it. `on_cluster`: told once of the cluster the node belongs to.
+  // Begins the heartbeats. `disks` and what the functions use live until stop(). `on_cluster`: told once of the cluster the node belongs to.
   void start(const DiskSet& disks, LagOf lag_of, std::function<void(const model::ClusterId&)> on_cluster);
+  // Ends them; waits for one that is under way, 2 s at most. The destructor does it too.
+  void stop();
 
   std::shared_ptr<const ring::Topology> topology() const override;
   Result<void> check(uint64_t epoch) const override;
@@ -63,6 +65,7 @@ class RingContact final : public ring::TopologySource, public WriteGate {
 
  private:
   struct Gateways;
+  bool stopping() const;
   void run();
   Result<void> beat(size_t gateway);
   void load_cache();
