@@ -1,9 +1,16 @@
 #include "common/config/program.h"
 
+#include <sched.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
 namespace rondel::config {
+
+void schedule_as_batch() {
+  const sched_param priority{};
+  (void)sched_setscheduler(0, SCHED_BATCH, &priority);
+}
 
 int run_program(const Program& program, int argc, char** argv) {
   CLI::App app(program.title, program.name);
@@ -25,6 +32,7 @@ int run_program(const Program& program, int argc, char** argv) {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  schedule_as_batch();
   auto settings = Settings::load(program.schema, {file, process_environment(), assignments});
   const auto checked = settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
   const auto served = checked && !check ? program.serve(*settings, signals) : checked;

@@ -16,7 +16,11 @@ struct Program {
   Result<void> (*serve)(const Settings&, const sigset_t& signals);
 };
 
-// What main() returns. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.
+// From here on this thread, and what it makes, interrupts nobody when it wakes: it waits until the running thread pauses. Many short
+// requests then gather into batches instead of driving one another off the processor (docs/adr/0012). Does nothing where the system forbids it.
+void schedule_as_batch();
+
+// What main() returns; schedules as batch. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.
 int run_program(const Program& program, int argc, char** argv);
 
 }  // namespace rondel::config

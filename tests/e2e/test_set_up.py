@@ -23,6 +23,12 @@ def test_writes_what_it_promises(cluster):
         assert (cluster.data / f"node-{k}").is_dir()
 
 
+def test_processes_run_as_batch(cluster):
+    for name, pid in cluster.processes().items():
+        threads = os.listdir(f"/proc/{pid}/task")
+        assert {os.sched_getscheduler(int(thread)) for thread in threads} == {os.SCHED_BATCH}, name
+
+
 def test_second_up_changes_nothing(cluster):
     keys, pids = dict(cluster.env), cluster.processes()
     began = time.monotonic()
