@@ -5,12 +5,15 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
+#include "storage-node/index/pending.h"
 
 namespace rondel::index {
 namespace {
@@ -18,6 +21,8 @@ namespace {
 // First byte of every key: what the rest is.
 constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
 constexpr size_t kEntryBytes = 113;
+constexpr size_t kJournalBytes = 25 + kEntryBytes;
+constexpr size_t kPendingBlobs = 4096;
 constexpr int kCacheShardBits = 2;
 constexpr double kMemtableFilterRatio = 0.03;
 constexpr auto kFlushPatience = std::chrono::seconds(60);
@@ -26,6 +31,12 @@ class Writer {
  public:
   explicit Writer(char kind) { out_ += kind; }
   Writer() = default;
+
+  static Writer of(size_t bytes) {
+    Writer writer;
+    writer.out_.reserve(bytes);
+    return writer;
+  }
 
   Writer& big(uint64_t value) {
     std::byte raw[8];
@@ -105,6 +116,19 @@ Entry read_entry(const model::BlobId& id, Reader in) {
   return entry;
 }
 
+void put_blob(rocksdb::WriteBatch& batch, const Entry& entry) {
+  Writer value = Writer::of(kEntryBytes);
+  write_entry(value, entry);
+  batch.Put(blob_key(entry.id), value.take());
+}
+
+void put_journal(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family, const JournalRecord& record) {
+  Writer value = Writer::of(kJournalBytes);
+  value.byte(record.removed ? 2 : 1).little(record.flushed_us).id(record.entry.id);
+  write_entry(value, record.entry);
+  batch.Put(family, journal_key(record.token), value.take());
+}
+
 std::unexpected<Error> failed(const rocksdb::Status& status) {
   if (status.IsCorruption()) return fail(ErrorCode::kCorruption, "index: " + status.ToString());
   if (status.IsIncomplete()) return fail(ErrorCode::kUnavailable, "not in memory");
@@ -119,63 +143,78 @@ Result<void> checked(const rocksdb::Status& status) {
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
-class RocksBatch final : public Index::Batch {
+struct Change {
+  std::optional<Entry> now;      // Nothing: erased.
+  std::optional<Entry> before;
+
+  // A blob that was not here before, and that only the order of the ring knows.
+  bool plain() const { return now && !before && !now->trashed() && now->handoff_for.is_zero(); }
+};
+
+void put_change(rocksdb::WriteBatch& batch, const Change& change) {
+  const auto& [now, before] = change;
+  const bool was_handoff = before && !before->handoff_for.is_zero();
+  if (!now) {
+    if (before->trashed()) batch.Delete(trash_key(*before));
+    if (was_handoff) batch.Delete(handoff_key(*before));
+    batch.Delete(blob_key(before->id));
+    return;
+  }
+  if (before && before->trashed() && before->purge_at_us != now->purge_at_us) batch.Delete(trash_key(*before));
+  if (was_handoff && (now->handoff_for.is_zero() || now->received_us != before->received_us)) batch.Delete(handoff_key(*before));
+  if (now->trashed()) batch.Put(trash_key(*now), "");
+  if (!now->handoff_for.is_zero() && !now->trashed()) batch.Put(handoff_key(*now), "");
+  if (!now->handoff_for.is_zero() && now->trashed()) batch.Delete(handoff_key(*now));
+  put_blob(batch, *now);
+}
+
+class ChangeBatch final : public Index::Batch {
  public:
-  explicit RocksBatch(rocksdb::ColumnFamilyHandle* journal) : journal_(journal) {}
+  void store(const Entry& now, const std::optional<Entry>& before) override { add({now, before}); }
+  void erase(const Entry& before) override { add({std::nullopt, before}); }
+  void append_journal(const JournalRecord& record) override { journal.push_back(record); }
+  void mark(uint64_t sequence) override { marked = sequence; }
 
-  void store(const Entry& now, const std::optional<Entry>& before) override {
-    if (before && before->trashed() && before->purge_at_us != now.purge_at_us) batch.Delete(trash_key(*before));
-    if (before && !before->handoff_for.is_zero() && (now.handoff_for.is_zero() || now.received_us != before->received_us)) {
-      batch.Delete(handoff_key(*before));
-    }
-    if (now.trashed()) batch.Put(trash_key(now), "");
-    if (!now.handoff_for.is_zero() && !now.trashed()) batch.Put(handoff_key(now), "");
-    if (!now.handoff_for.is_zero() && now.trashed()) batch.Delete(handoff_key(now));
-    Writer value;
-    write_entry(value, now);
-    batch.Put(blob_key(now.id), value.take());
-  }
-
-  void erase(const Entry& before) override {
-    if (before.trashed()) batch.Delete(trash_key(before));
-    if (!before.handoff_for.is_zero()) batch.Delete(handoff_key(before));
-    batch.Delete(blob_key(before.id));
-  }
-
-  void append_journal(const JournalRecord& record) override {
-    Writer value;
-    value.byte(record.removed ? 2 : 1).little(record.flushed_us).id(record.entry.id);
-    write_entry(value, record.entry);
-    batch.Put(journal_, journal_key(record.token), value.take());
-  }
-
-  void mark(uint64_t sequence) override { batch.Put(std::string(1, kMark), Writer().little(sequence).take()); }
-
-  rocksdb::WriteBatch batch;
+  std::vector<Change> changes;
+  std::vector<JournalRecord> journal;
+  uint64_t marked = 0;
+  bool plain = true;
 
  private:
-  rocksdb::ColumnFamilyHandle* const journal_;
+  void add(Change change) {
+    plain = plain && change.plain();
+    changes.push_back(std::move(change));
+  }
 };
 
 class RocksIndex final : public Index {
  public:
-  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families) : db_(db), families_(std::move(families)) {
+  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, bool lose_unflushed)
+      : db_(db), families_(std::move(families)), lose_unflushed_(lose_unflushed) {
     unlogged_.disableWAL = true;
   }
 
   ~RocksIndex() override {
+    if (!lose_unflushed_) (void)drain();
     for (rocksdb::ColumnFamilyHandle* family : families_) (void)db_->DestroyColumnFamilyHandle(family);
   }
 
-  std::unique_ptr<Batch> new_batch() override { return std::make_unique<RocksBatch>(journal()); }
+  std::unique_ptr<Batch> new_batch() override { return std::make_unique<ChangeBatch>(); }
 
   Result<void> apply(Batch& batch) override {
-    return write(static_cast<RocksBatch&>(batch).batch);
+    const auto& changes = static_cast<const ChangeBatch&>(batch);
+    std::lock_guard lock(write_mutex_);
+    if (!changes.plain || refused_) return write_with_pending(changes);
+    if (pending_.size() + std::max(changes.changes.size(), changes.journal.size()) > kPendingBlobs) TRY_VOID(drain_locked());
+    for (const Change& change : changes.changes) pending_.add(*change.now);
+    pending_.add(changes.journal, changes.marked);
+    return {};
   }
 
   // Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are written: this waits for them.
   Result<void> flush() override {
-    TRY_VOID(checked(db_->Flush(rocksdb::FlushOptions(), families_)));
+    TRY_VOID(drain());
+    TRY_VOID(noted(db_->Flush(rocksdb::FlushOptions(), families_)));
     const Deadline end = deadline_in(kFlushPatience);
     for (uint64_t waiting = 1;;) {
       if (!db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &waiting)) {
@@ -195,17 +234,28 @@ class RocksIndex final : public Index {
     return find_with(options, id);
   }
 
-  Result<uint64_t> mark() override { return number(std::string(1, kMark)); }
+  Result<uint64_t> mark() override {
+    const uint64_t pending = pending_.mark();
+    return pending != 0 ? pending : number(std::string(1, kMark));
+  }
 
+  // What is pending is looked at first here as well; what is in both is as the tables have it.
   Result<void> visit(uint64_t from_hash, const model::BlobId& after, const std::function<bool(const Entry&)>& visitor) override {
-    const bool resume = after != model::BlobId{};
+    const std::string from = after != model::BlobId{} ? blob_key(after) + '\0' : Writer(kBlob).big(from_hash).take();
+    const auto pending = pending_from(from);
+    auto next = pending.begin();
     auto it = iterator();
-    for (it->Seek(resume ? blob_key(after) : Writer(kBlob).big(from_hash).take()); it->Valid(); it->Next()) {
-      const std::string_view key = it->key().ToStringView();
-      if (key.front() != kBlob) break;
-      const model::BlobId id = id_behind(key, 9);
-      if (resume && id == after) continue;
-      if (!visitor(read_entry(id, Reader(it->value().ToStringView())))) break;
+    it->Seek(from);
+    for (;;) {
+      const std::string_view key = it->Valid() && it->key()[0] == kBlob ? it->key().ToStringView() : std::string_view();
+      if (next != pending.end() && (key.empty() || next->first < key)) {
+        if (!visitor((next++)->second)) break;
+        continue;
+      }
+      if (key.empty()) break;
+      if (next != pending.end() && next->first == key) ++next;
+      if (!visitor(read_entry(id_behind(key, 9), Reader(it->value().ToStringView())))) break;
+      it->Next();
     }
     return checked(it->status());
   }
@@ -215,28 +265,22 @@ class RocksIndex final : public Index {
   }
   Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) override { return ids_of(kTrash, std::string(1, kTrash), now_us, max); }
 
+  // What is pending is looked at first: it may come into the tables meanwhile, never the other way.
   Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) override {
-    std::vector<JournalRecord> records;
-    auto it = iterator(journal());
-    for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max; it->Next()) {
-      const std::string_view key = it->key().ToStringView();
-      if (key.front() != kJournal) break;
-      JournalRecord record;
-      record.token = load_be<uint64_t>(reinterpret_cast<const std::byte*>(key.data() + 1));
-      Reader value(it->value().ToStringView());
-      record.removed = value.byte() == 2;
-      record.flushed_us = value.little();
-      const model::BlobId id = model::BlobId::from_bytes(value.advance(16));
-      record.entry = read_entry(id, value);
-      records.push_back(std::move(record));
+    const std::vector<JournalRecord> pending = pending_.journal_after(token, max);
+    TRY(std::vector<JournalRecord> records, journal_of_tables(token, max));
+    const uint64_t last = records.empty() ? token : records.back().token;
+    for (const JournalRecord& record : pending) {
+      if (records.size() == max) break;
+      if (record.token > last) records.push_back(record);
     }
-    TRY_VOID(checked(it->status()));
     return records;
   }
 
   Result<uint64_t> journal_dropped() override { return number(std::string(1, kDropped)); }
 
   Result<void> drop_journal(uint64_t flushed_before_us) override {
+    TRY_VOID(drain());
     uint64_t last = 0;
     auto it = iterator(journal());
     for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal; it->Next()) {
@@ -250,6 +294,7 @@ class RocksIndex final : public Index {
   }
 
   Result<void> forget_journal(uint64_t token) override {
+    TRY_VOID(drain());
     rocksdb::WriteBatch batch;
     batch.DeleteRange(journal(), std::string(1, kJournal), journal_key(token + 1));
     batch.Put(std::string(1, kDropped), Writer().little(token).take());
@@ -278,9 +323,66 @@ class RocksIndex final : public Index {
  private:
   // After the disk was full RocksDB goes on by itself within some seconds of there being space. (It cannot after a failed write to its
   // write-ahead log: nothing goes there.)
-  Result<void> write(rocksdb::WriteBatch& batch) { return checked(db_->Write(unlogged_, &batch)); }
+  Result<void> write(rocksdb::WriteBatch& batch) { return noted(db_->Write(unlogged_, &batch)); }
+
+  Result<void> noted(const rocksdb::Status& status) {
+    refused_ = !status.ok();
+    return checked(status);
+  }
+
+  Result<void> drain() {
+    std::lock_guard lock(write_mutex_);
+    return drain_locked();
+  }
+
+  Result<void> drain_locked() { return pending_.empty() ? Result<void>{} : write_with_pending({}); }
+
+  // All in one batch: the tables hold what their mark says, and journal records come in order.
+  Result<void> write_with_pending(const ChangeBatch& changes) {
+    rocksdb::WriteBatch batch;
+    for (const Entry* entry : pending_.in_ring_order()) put_blob(batch, *entry);
+    for (const Change& change : changes.changes) put_change(batch, change);
+    for (const auto* records : {&pending_.journal(), &changes.journal}) {
+      for (const JournalRecord& record : *records) put_journal(batch, journal(), record);
+    }
+    if (const uint64_t mark = std::max(pending_.mark(), changes.marked); mark != 0) {
+      batch.Put(std::string(1, kMark), Writer().little(mark).take());
+    }
+    TRY_VOID(write(batch));
+    pending_.clear();
+    return {};
+  }
+
+  std::vector<std::pair<std::string, Entry>> pending_from(std::string_view key) const {
+    std::vector<std::pair<std::string, Entry>> entries;
+    for (const Entry& entry : pending_.copy()) {
+      if (std::string own = blob_key(entry.id); own >= key) entries.emplace_back(std::move(own), entry);
+    }
+    std::ranges::sort(entries, {}, &std::pair<std::string, Entry>::first);
+    return entries;
+  }
+
+  Result<std::vector<JournalRecord>> journal_of_tables(uint64_t token, size_t max) {
+    std::vector<JournalRecord> records;
+    auto it = iterator(journal());
+    for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max; it->Next()) {
+      const std::string_view key = it->key().ToStringView();
+      if (key.front() != kJournal) break;
+      JournalRecord record;
+      record.token = load_be<uint64_t>(reinterpret_cast<const std::byte*>(key.data() + 1));
+      Reader value(it->value().ToStringView());
+      record.removed = value.byte() == 2;
+      record.flushed_us = value.little();
+      const model::BlobId id = model::BlobId::from_bytes(value.advance(16));
+      record.entry = read_entry(id, value);
+      records.push_back(std::move(record));
+    }
+    TRY_VOID(checked(it->status()));
+    return records;
+  }
 
   Result<std::optional<Entry>> find_with(const rocksdb::ReadOptions& options, const model::BlobId& id) {
+    if (auto pending = pending_.find(id)) return pending;
     rocksdb::PinnableSlice value;
     const rocksdb::Status status = db_->Get(options, db_->DefaultColumnFamily(), blob_key(id), &value);
     if (status.IsNotFound()) return std::optional<Entry>();
@@ -323,6 +425,10 @@ class RocksIndex final : public Index {
 
   std::unique_ptr<rocksdb::DB> db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;   // Of blobs (the default one) and of the journal.
+  const bool lose_unflushed_;
+  std::mutex write_mutex_;   // Who holds it may change what is pending.
+  Pending pending_;
+  std::atomic<bool> refused_ = false;   // The tables took nothing the last time: nothing more becomes pending.
   rocksdb::WriteOptions unlogged_;
 };
 
@@ -406,7 +512,7 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   std::filesystem::create_directory(options.path, ignored);
   const rocksdb::Status status = rocksdb::DB::Open(database_options(options), options.path, described, &families, &db);
   if (!status.ok()) return failed(status);
-  return std::make_unique<RocksIndex>(db, std::move(families));
+  return std::make_unique<RocksIndex>(db, std::move(families), options.lose_unflushed_at_close);
 }
 
 }  // namespace rondel::index

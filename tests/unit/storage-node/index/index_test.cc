@@ -5,6 +5,10 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <iostream>
+#include <map>
+#include <random>
+#include <thread>
 
 #include "storage-node/index/index.h"
 
@@ -91,6 +95,162 @@ TEST_F(IndexTest, ASettingThatIsPutSurvivesACrash) {
   ASSERT_TRUE(index_->put_setting("disk", "1"));
   open({});
   EXPECT_EQ(*index_->get_setting("disk"), "1");
+}
+
+struct Step {
+  std::optional<Entry> now, before;
+};
+
+// What the index should hold after the first so many batches.
+struct Model {
+  std::map<std::pair<uint64_t, std::string>, Entry> blobs;   // In the order of the ring.
+  std::vector<uint64_t> tokens;
+
+  static std::pair<uint64_t, std::string> key(const model::BlobId& id) { return {id.ring_hash(), std::string(as_text(id.bytes()))}; }
+
+  void take(const std::vector<Step>& batch, uint64_t number) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const auto& [now, before] = batch[i];
+      if (now) blobs.insert_or_assign(key(now->id), *now);
+      if (!now) blobs.erase(key(before->id));
+      tokens.push_back(number << 12 | i);
+    }
+  }
+};
+
+class IndexModelTest : public IndexTest {
+ protected:
+  Entry fresh() {
+    Entry entry;
+    entry.id = {stream_, ++made_};
+    entry.received_us = made_;
+    entry.length = random_() % 1000;
+    return entry;
+  }
+
+  // New blobs; in one of some batches also blobs that are known: into the trash, out of it, as hand-off copies, gone.
+  std::vector<Step> next_batch() {
+    std::vector<Step> batch;
+    for (uint64_t left = 1 + random_() % 700; left > 0; --left) batch.push_back({fresh(), std::nullopt});
+    if (random_() % 6 == 0) batch.back().now->handoff_for = model::DiskId::random();
+    if (model_.blobs.empty() || random_() % 3 != 0) return batch;
+    std::map<uint32_t, Entry> chosen;
+    for (uint64_t left = 1 + random_() % 20; left > 0; --left) {
+      const auto found = std::next(model_.blobs.begin(), static_cast<ptrdiff_t>(random_() % model_.blobs.size()));
+      chosen.emplace(found->second.id.chunk, found->second);
+    }
+    for (const auto& [chunk, before] : chosen) {
+      std::optional<Entry> now = before;
+      if (const auto what = random_() % 4; what == 0) now.reset();
+      else if (what == 1) now->purge_at_us = before.trashed() ? 0 : 1 + random_() % 1000;
+      else if (what == 2) now->at.offset += 4096;
+      else now->handoff_for = before.handoff_for.is_zero() ? model::DiskId::random() : model::DiskId{};
+      batch.push_back({now, before});
+    }
+    return batch;
+  }
+
+  void apply(const std::vector<Step>& steps) {
+    auto batch = index_->new_batch();
+    const uint64_t number = history_.size() + 1;
+    for (size_t i = 0; i < steps.size(); ++i) {
+      steps[i].now ? batch->store(*steps[i].now, steps[i].before) : batch->erase(*steps[i].before);
+      batch->append_journal({number << 12 | i, !steps[i].now, steps[i].now.value_or(steps[i].before.value_or(Entry{})), number});
+    }
+    batch->mark(number);
+    ASSERT_TRUE(index_->apply(*batch));
+    model_.take(steps, number);
+    history_.push_back(steps);
+  }
+
+  void crash() {
+    open({.memtable_bytes = 256 << 10, .lose_unflushed_at_close = true});
+    const uint64_t mark = *index_->mark();
+    ASSERT_LE(mark, history_.size());
+    history_.resize(mark);
+    model_ = {};
+    for (uint64_t number = 1; number <= mark; ++number) model_.take(history_[number - 1], number);
+  }
+
+  void compare() {
+    EXPECT_EQ(*index_->mark(), history_.size());
+    std::vector<Entry> expected, seen;
+    std::multimap<uint64_t, model::BlobId> handoffs, trash;
+    for (const auto& [key, entry] : model_.blobs) {
+      expected.push_back(entry);
+      if (entry.trashed()) trash.emplace(entry.purge_at_us, entry.id);
+      if (!entry.trashed() && !entry.handoff_for.is_zero()) handoffs.emplace(entry.received_us, entry.id);
+    }
+    model::BlobId after;
+    for (bool more = true; more;) {       // In pages, as peers ask.
+      more = false;
+      size_t page = 0;
+      ASSERT_TRUE(index_->visit(0, after, [&](const Entry& entry) {
+        seen.push_back(entry);
+        after = entry.id;
+        return !(more = ++page == 1000);
+      }));
+    }
+    EXPECT_TRUE(seen == expected) << seen.size() << " and " << expected.size();
+    EXPECT_EQ(index_->handoffs(0, {}, 1 << 20)->size(), handoffs.size());
+    EXPECT_EQ(index_->purgeable(UINT64_MAX, 1 << 20)->size(), trash.size());
+    std::vector<uint64_t> tokens;
+    for (uint64_t token = 0;;) {
+      const auto page = index_->journal_after(token, 777).value();
+      if (page.empty()) break;
+      for (const JournalRecord& record : page) tokens.push_back(token = record.token);
+    }
+    EXPECT_TRUE(tokens == model_.tokens) << tokens.size() << " and " << model_.tokens.size();
+    for (uint32_t chunk = 1; chunk <= made_; chunk += 97) {
+      const auto found = model_.blobs.find(Model::key({stream_, chunk}));
+      const auto expected_entry = found == model_.blobs.end() ? std::nullopt : std::optional(found->second);
+      EXPECT_TRUE(index_->find({stream_, chunk}).value() == expected_entry) << chunk;
+    }
+  }
+
+  std::mt19937_64 random_;
+  const model::StreamId stream_ = model::StreamId::random();
+  uint32_t made_ = 0;
+  Model model_;
+  std::vector<std::vector<Step>> history_;
+};
+
+TEST_F(IndexModelTest, RandomChangesFlushesAndCrashesLeaveWhatTheMarkSays) {
+  const uint64_t seed = std::random_device{}();
+  std::cout << "seed " << seed << "\n";
+  random_.seed(seed);
+  crash();
+  for (int round = 0; round < 12 && !HasFatalFailure(); ++round) {
+    for (uint64_t batches = random_() % 25; batches > 0 && !HasFatalFailure(); --batches) apply(next_batch());
+    compare();
+    if (random_() % 3 == 0) ASSERT_TRUE(index_->flush());
+    if (random_() % 2 == 0) crash();
+    compare();
+  }
+}
+
+// Who follows the journal while it grows misses nothing and finds every blob that it names.
+TEST_F(IndexModelTest, AFollowerOfTheJournalMissesNothing) {
+  open({.memtable_bytes = 256 << 10});
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int batch = 0; batch < 200; ++batch) apply(next_batch());
+    done = true;
+  });
+  std::vector<uint64_t> tokens;
+  for (uint64_t token = 0;;) {
+    const bool last = done;
+    const auto page = index_->journal_after(token, 500).value();
+    if (page.empty() && last) break;
+    for (const JournalRecord& record : page) {
+      tokens.push_back(token = record.token);
+      if (record.token % 16 == 0 && !record.removed && !index_->find(record.entry.id).value()) {
+        EXPECT_TRUE(index_->mark().value() > record.token >> 12) << "only a later batch may have erased it";
+      }
+    }
+  }
+  writer.join();
+  EXPECT_TRUE(tokens == model_.tokens) << tokens.size() << " and " << model_.tokens.size();
 }
 
 }  // namespace

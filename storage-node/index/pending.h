@@ -1,0 +1,86 @@
+// Pending: new blobs and their journal records that the index has taken and not yet given to its tables. A table takes thousands of keys in their
+// order for a third of what it costs to take them one by one as they come.
+//
+// One thread changes it at a time; any may read meanwhile.
+#pragma once
+
+#include <algorithm>
+#include <mutex>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "storage-node/index/index.h"
+
+namespace rondel::index {
+
+class Pending {
+ public:
+  void add(const Entry& blob) {
+    std::lock_guard lock(mutex_);
+    blobs_.insert_or_assign(blob.id, blob);
+  }
+
+  // In the order of their tokens, behind those of earlier calls. Mark 0: as it was.
+  void add(std::span<const JournalRecord> journal, uint64_t mark) {
+    std::lock_guard lock(mutex_);
+    journal_.insert(journal_.end(), journal.begin(), journal.end());
+    if (mark != 0) mark_ = mark;
+  }
+
+  void clear() {
+    std::lock_guard lock(mutex_);
+    blobs_.clear();
+    journal_.clear();
+    mark_ = 0;
+  }
+
+  std::optional<Entry> find(const model::BlobId& id) const {
+    std::lock_guard lock(mutex_);
+    const auto found = blobs_.find(id);
+    return found == blobs_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  std::vector<Entry> copy() const {
+    std::lock_guard lock(mutex_);
+    std::vector<Entry> entries;
+    entries.reserve(blobs_.size());
+    for (const auto& [id, entry] : blobs_) entries.push_back(entry);
+    return entries;
+  }
+
+  std::vector<JournalRecord> journal_after(uint64_t token, size_t max) const {
+    std::lock_guard lock(mutex_);
+    const auto first = std::ranges::upper_bound(journal_, token, {}, &JournalRecord::token);
+    return {first, first + static_cast<ptrdiff_t>(std::min<size_t>(max, static_cast<size_t>(journal_.end() - first)))};
+  }
+
+  // 0: none.
+  uint64_t mark() const {
+    std::lock_guard lock(mutex_);
+    return mark_;
+  }
+
+  // For the thread that may change it.
+  bool empty() const { return blobs_.empty() && journal_.empty() && mark_ == 0; }
+  size_t size() const { return std::max(blobs_.size(), journal_.size()); }
+  const std::vector<JournalRecord>& journal() const { return journal_; }
+  std::vector<const Entry*> in_ring_order() const {
+    std::vector<std::pair<uint64_t, const Entry*>> sorted;
+    sorted.reserve(blobs_.size());
+    for (const auto& [id, entry] : blobs_) sorted.emplace_back(id.ring_hash(), &entry);
+    std::ranges::sort(sorted);
+    std::vector<const Entry*> entries;
+    entries.reserve(sorted.size());
+    for (const auto& [hash, entry] : sorted) entries.push_back(entry);
+    return entries;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<model::BlobId, Entry> blobs_;
+  std::vector<JournalRecord> journal_;
+  uint64_t mark_ = 0;
+};
+
+}  // namespace rondel::index
