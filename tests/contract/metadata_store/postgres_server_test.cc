@@ -1,17 +1,23 @@
 #include "tests/contract/metadata_store/postgres_server.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "cli/private_postgres.h"
 #include "metadata/store/migrator.h"
+#include "metadata/store/pg_connection.h"
 
 namespace rondel::metadata {
 namespace {
+
+using namespace std::chrono_literals;
 
 class Server {
  public:
@@ -52,6 +58,31 @@ const std::string& postgres_dsn() {
 }
 
 std::string test_master_key() { return std::string(32, 'k'); }
+
+// The server, too, must notice that a gateway's host has vanished: until then it keeps that gateway's locks, for two hours by default.
+TEST(PgConnectionTest, TheServerWatchesConnectionsOverTcp) {
+  std::string folder = "/tmp/rondel-pg-test-XXXXXX";
+  mkdtemp(folder.data());
+  chmod(folder.c_str(), 0755);
+  const cli::PrivatePostgres postgres{folder + "/data", folder + "/socket", folder + "/pid", folder + "/log", "postgres"};
+  ASSERT_TRUE(cli::start_postgres(postgres));
+  ASSERT_TRUE(cli::stop_postgres(postgres));
+  const std::string address = fmt::format("127.{}.{}.7", 1 + getpid() / 250 % 250, getpid() % 250);
+  std::ofstream(postgres.data_directory + "/postgresql.auto.conf", std::ios::app) << "listen_addresses = '" << address << "'\n";
+  std::ofstream(postgres.data_directory + "/pg_hba.conf", std::ios::app) << "host all all 127.0.0.0/8 trust\n";
+  ASSERT_TRUE(cli::start_postgres(postgres));
+  {
+    auto connection = PgConnection::open("host=" + address + " user=rondel dbname=rondel", deadline_in(10s));
+    ASSERT_TRUE(connection) << connection.error().message;
+    for (const auto& [name, value] : {std::pair("tcp_keepalives_idle", "10"), {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "3"}}) {
+      const auto shown = (*connection)->run(fmt::format("select current_setting('{}')", name), {}, deadline_in(10s));
+      ASSERT_TRUE(shown) << shown.error().message;
+      EXPECT_EQ(shown->text(0, 0), value) << name;
+    }
+  }
+  EXPECT_TRUE(cli::stop_postgres(postgres));
+  std::filesystem::remove_all(folder);
+}
 
 TEST(Migrator, AppliesOnceAndRefusesNewerSchemas) {
   const auto migrations = load_migrations(RONDEL_MIGRATIONS);
