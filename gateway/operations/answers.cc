@@ -78,11 +78,16 @@ metadata::CommitContext commit_context(const Context& context, uint64_t ring_epo
   return {context.bucket->id, context.bucket->settings_version, ring_epoch, context.metadata_deadline()};
 }
 
-Answer<void> refresh_bucket(Context& context) {
+Answer<void> reload_bucket(Context& context) {
   context.services.directory.forget_bucket(context.bucket->name);
   CO_S3(auto bucket, co_await context.services.directory.find_bucket(context.bucket->name, context.metadata_deadline()));
   if (!bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   context.bucket = std::move(bucket);
+  co_return s3::S3Result<void>{};
+}
+
+Answer<void> refresh_bucket(Context& context) {
+  CO_S3_VOID(co_await reload_bucket(context));
   CO_S3_VOID(authorize_again(context));
   co_return check_encryption_again(context);
 }

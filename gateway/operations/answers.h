@@ -44,6 +44,7 @@ metadata::CommitContext commit_context(const Context& context, uint64_t ring_epo
 template <class Commit>
 async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context, Commit commit);
 
+Answer<void> reload_bucket(Context& context);
 // The bucket anew; what was allowed, and how bytes are to be encrypted, is decided anew.
 Answer<void> refresh_bucket(Context& context);
 

@@ -159,7 +159,14 @@ Answer<void> authorize_change(Context& context, metadata::UpdateVersion& change)
   context.access.request_tags = change.tags;
   context.access.retention = change.retention;
   context.access.legal_hold = change.legal_hold;
-  switch (decide_change(context)) {
+  Verdict verdict = decide_change(context);
+  if (verdict == Verdict::kDeny && context.services.directory.doubt_bucket(context.bucket->name)) {
+    CO_S3_VOID(co_await reload_bucket(context));
+    CO_S3_VOID(authorize(context));
+    if (!context.access.undecided) co_return s3::S3Result<void>{};
+    verdict = decide_change(context);
+  }
+  switch (verdict) {
     case Verdict::kDeny: co_return denied();
     case Verdict::kAllow: context.access.undecided = false; break;
     case Verdict::kObjectDecides: {

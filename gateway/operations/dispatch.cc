@@ -88,8 +88,16 @@ s3::S3Result<void> check_names_no_version(const Context& context) {
   return s3::fail(ErrorCode::kInvalidArgument, "This operation does not accept a version-id.", {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*version)}});
 }
 
+// Another gateway may have changed a moment ago what a refusal rests on. (What is allowed by old settings is noticed by look-up and commit.)
+Answer<void> authorize_fresh(Context& context) {
+  auto allowed = authorize(context);
+  if (allowed || !context.bucket || !context.services.directory.doubt_bucket(context.bucket->name)) co_return allowed;
+  CO_S3_VOID(co_await reload_bucket(context));
+  co_return authorize(context);
+}
+
 Answer<Response> dispatch(Context& context) {
-  CO_S3_VOID(authorize(context));
+  CO_S3_VOID(co_await authorize_fresh(context));
   const Handler handler = find_handler(context.request.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
   CO_S3_VOID(check_names_no_version(context));

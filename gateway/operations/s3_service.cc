@@ -22,6 +22,19 @@ constexpr std::string_view kHostId = "rondel";
 // Errors by their code, everything else in slot 0.
 constexpr size_t kCodes = s3::kErrorCodesMax + 1;
 
+// Whose answer is what the bucket is, now: no cache of another gateway's change a moment ago.
+bool reads_settings(Operation operation) {
+  switch (operation) {
+    case Operation::kListObjects:
+    case Operation::kListObjectsV2:
+    case Operation::kListObjectVersions:
+    case Operation::kListMultipartUploads:
+    case Operation::kDeleteObjects:
+    case Operation::kPostObject: return false;
+    default: return s3::row(operation).level == s3::Level::kBucket;
+  }
+}
+
 size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
 
 }  // namespace
@@ -200,7 +213,10 @@ async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& i
 
 async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request,
                                                                                           const http::Fields& fields) {
-  auto bucket = co_await services_.directory.find_bucket(request.bucket, deadline_in(services_.settings.metadata_timeout));
+  if (reads_settings(request.operation)) services_.directory.forget_bucket(request.bucket);
+  const Deadline deadline = deadline_in(services_.settings.metadata_timeout);
+  auto bucket = co_await services_.directory.find_bucket(request.bucket, deadline);
+  if (bucket && !*bucket && services_.directory.doubt_bucket(request.bucket)) bucket = co_await services_.directory.find_bucket(request.bucket, deadline);
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   if (!*bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", request.bucket}});
   if (const auto expected = fields.find("x-amz-expected-bucket-owner"); expected && *expected != (*bucket)->owner_account) {

@@ -28,6 +28,9 @@ class Directory {
   virtual async::Task<Result<std::shared_ptr<const Account>>> find_account(AccountName name, Deadline deadline) = 0;
   // After a commit said the cached settings are old, or after this gateway changed the bucket.
   virtual void forget_bucket(const std::string& name) = 0;
+  // Before a refusal that rests on what is cached. True: it was cached for more than a millisecond and is forgotten, so ask again;
+  // refusals by the thousand read a bucket no more often than that.
+  virtual bool doubt_bucket(const std::string& name) = 0;
 };
 
 }  // namespace rondel::metadata

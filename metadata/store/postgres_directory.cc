@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 constexpr size_t kEntriesMax = 20'000;
 constexpr auto kUncertainLife = 1s;    // While no notification channel is up.
 constexpr auto kCertainLife = 60s;
+constexpr auto kUndoubted = 1ms;
 
 // Values by name, null for names that do not exist. Safe for concurrent use.
 template <class Value>
@@ -48,6 +49,16 @@ class Cache {
     std::lock_guard lock(mutex_);
     ++generation_;
     entries_.erase(name);
+  }
+
+  // True: forgotten.
+  bool forget_older(const std::string& name, SteadyTime than) {
+    std::lock_guard lock(mutex_);
+    const auto entry = entries_.find(name);
+    if (entry == entries_.end() || entry->second.stored_at >= than) return false;
+    ++generation_;
+    entries_.erase(entry);
+    return true;
   }
 
   void clear() {
@@ -113,6 +124,7 @@ class PostgresDirectory final : public Directory {
   }
 
   void forget_bucket(const std::string& name) override { buckets_.forget(name); }
+  bool doubt_bucket(const std::string& name) override { return buckets_.forget_older(name, clock_.steady_now() - kUndoubted); }
 
  private:
   Duration life() const { return listening_.load() ? Duration(kCertainLife) : Duration(kUncertainLife); }

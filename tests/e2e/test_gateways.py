@@ -1,5 +1,6 @@
 """Several gateways over one cluster; too much at once; an orderly end."""
 import concurrent.futures
+import json
 import os
 import random
 import signal
@@ -42,6 +43,39 @@ def test_what_one_writes_all_read(three):
     clients[1].delete_object(Bucket="shared", Key="k1")
     for client in clients:
         assert "k1" not in [e["Key"] for e in client.list_objects_v2(Bucket="shared")["Contents"]]
+
+
+def test_settings_of_one_hold_at_once_at_the_others(three):
+    made = three.cli("account", "create", "--name", "guest", "--access-key", "GUESTKEY", environment={"RONDEL_SECRET_KEY": "guest-secret"})
+    assert made.returncode == 0, made.stderr
+    owners = [client_of(three, g) for g in range(3)]
+    guests = [client_of(three, g, aws_access_key_id="GUESTKEY", aws_secret_access_key="guest-secret") for g in range(3)]
+    owners[0].create_bucket(Bucket="settled")
+    owners[0].put_object(Bucket="settled", Key="k", Body=b"x")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:GetObjectTagging"], "Resource": "arn:aws:s3:::settled/*"}]})
+
+    def refused(call, **words):
+        try:
+            call(Bucket="settled", Key="k", **words)
+        except owners[0].exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDenied"
+            return True
+        return False
+    for n in range(60):
+        one, other = random.sample(range(3), 2)
+        owners[one].put_bucket_tagging(Bucket="settled", Tagging={"TagSet": [{"Key": "n", "Value": str(n)}]})
+        assert owners[other].get_bucket_tagging(Bucket="settled")["TagSet"][0]["Value"] == str(n)
+        assert refused(guests[other].get_object) and refused(guests[other].get_object_tagging)
+        owners[one].put_bucket_policy(Bucket="settled", Policy=policy)
+        assert not refused(guests[other].get_object) and not refused(guests[other].get_object_tagging), n
+        owners[one].delete_bucket_policy(Bucket="settled")
+        assert refused(guests[other].get_object), n
+    for n in range(20):
+        with pytest.raises(owners[0].exceptions.ClientError):
+            owners[(n + 1) % 3].list_objects_v2(Bucket=f"later-{n}")
+        owners[n % 3].create_bucket(Bucket=f"later-{n}")
+        owners[(n + 1) % 3].put_object(Bucket=f"later-{n}", Key="k", Body=b"")
 
 
 def test_one_of_many_conditional_writers_wins(three):

@@ -33,6 +33,7 @@ class FixedDirectory final : public metadata::Directory {
     co_return std::shared_ptr<const metadata::Account>();
   }
   void forget_bucket(const std::string&) override {}
+  bool doubt_bucket(const std::string&) override { return false; }
 
  private:
   std::map<std::string, std::shared_ptr<const metadata::Credential>> credentials_;

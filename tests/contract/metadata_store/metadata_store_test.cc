@@ -13,6 +13,7 @@
 #include "metadata/store/postgres_directory.h"
 #include "metadata/store/postgres_store.h"
 #include "tests/contract/metadata_store/postgres_server.h"
+#include "tests/fakes/manual_clock.h"
 
 namespace rondel::metadata {
 namespace {
@@ -681,6 +682,23 @@ TEST_F(MetadataStoreContract, CredentialsAreOpenedAndDirectoryHearsOfChanges) {
   }
   EXPECT_TRUE(heard);
   ASSERT_TRUE(accounts->set_key_enabled("OWNERKEY", true));
+}
+
+TEST_F(MetadataStoreContract, WhatWasCachedForAMomentCanBeDoubtedOnce) {
+  fakes::ManualClock clock{SystemTime(1'700'000'000s)};
+  auto directory = make_postgres_directory(store(), postgres_dsn(), clock);
+  EXPECT_FALSE(directory->doubt_bucket(bucket_.name)) << "it is not cached";
+  ASSERT_TRUE(run(directory->find_bucket(bucket_.name, soon())));
+  EXPECT_FALSE(directory->doubt_bucket(bucket_.name));
+  // Its listener, when it begins, forgets everything too.
+  bool doubted = false;
+  for (const Deadline end = deadline_in(5s); !doubted && std::chrono::steady_clock::now() < end;) {
+    ASSERT_TRUE(run(directory->find_bucket(bucket_.name, soon())));
+    clock.advance(2ms);
+    doubted = directory->doubt_bucket(bucket_.name);
+  }
+  EXPECT_TRUE(doubted);
+  EXPECT_FALSE(directory->doubt_bucket(bucket_.name));
 }
 
 TEST_F(MetadataStoreContract, AccountsAreFoundByEachOfTheirNames) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
@@ -66,7 +68,14 @@ class Buckets final : public metadata::Directory {
     }
     co_return std::shared_ptr<const metadata::Account>();
   }
-  void forget_bucket(const std::string&) override {}
+  void forget_bucket(const std::string& name) override { (void)doubt_bucket(name); }
+  bool doubt_bucket(const std::string& name) override {
+    if (!changed) return false;
+    buckets[name] = std::exchange(changed, nullptr);
+    return true;
+  }
+
+  std::shared_ptr<const metadata::Bucket> changed;   // By another gateway, a moment ago.
 };
 
 // One request: "PUT /box/k?acl", headers, body.

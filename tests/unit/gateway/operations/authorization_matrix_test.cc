@@ -474,6 +474,26 @@ TEST(AuthorizationMatrix, OnlyTheOwnerTouchesThePolicyWhateverItSays) {
   }
 }
 
+TEST(AuthorizationMatrix, ARefusalByOldSettingsIsDecidedAnew) {
+  const std::string tagging = "<Tagging><TagSet><Tag><Key>team</Key><Value>blue</Value></Tag></TagSet></Tagging>";
+  const std::string asks_tag = statement("Allow", kOther, action({"s3:PutObjectTagging"}), kWhole, R"({"StringEquals":{"s3:RequestObjectTag/team":"red"}})");
+  for (const std::string& before : {std::string(), asks_tag}) {
+    for (const bool allowed : {true, false}) {
+      AccessFixture fixture;
+      if (!before.empty()) fixture.set_policy(document(before));
+      metadata::Bucket changed = fixture.box;
+      fixture.store.settings_version = ++changed.settings_version;
+      if (allowed) changed.settings[metadata::SettingKind::kPolicy] = document(statement("Allow", kOther, action({"s3:PutObjectTagging", "s3:ListBucket"})));
+      fixture.directory.changed = std::make_shared<const metadata::Bucket>(changed);
+      EXPECT_EQ(fixture.ask(Who::kOther, "GET", {"/box"}).code, allowed ? "OK" : "AccessDenied") << before;
+      fixture.directory.changed = std::make_shared<const metadata::Bucket>(changed);
+      const Told told = fixture.ask(Who::kOther, "PUT", {"/box/k?tagging", {}, tagging});
+      EXPECT_EQ(told.denied, !allowed) << told.code << before;
+      EXPECT_EQ(told.changes, allowed ? 1 : 0);
+    }
+  }
+}
+
 TEST(AuthorizationMatrix, TheRouterFindsTheOperationOfEachRow) {
   for (const Row& row : kRows) {
     if (row.operation == Operation::kPostObject) continue;

@@ -13,6 +13,7 @@ class OneObjectStore : public metadata::MetadataStore {
  public:
   metadata::ObjectVersion object;             // Of the bucket with this id.
   int64_t bucket_id = 0;
+  int64_t settings_version = 1;
   metadata::ObjectVersion public_object;      // Of every other.
   std::string initiator_account;
   int changes = 0;
@@ -27,7 +28,7 @@ class OneObjectStore : public metadata::MetadataStore {
     metadata::ObjectLookup found;
     found.status = metadata::LookupStatus::kFound;
     found.bucket_id = query.bucket == "box" ? bucket_id : query.bucket == "open" ? bucket_id + 1 : bucket_id + 2;
-    found.settings_version = 1;
+    found.settings_version = settings_version;
     found.object = query.bucket == "box" ? object : public_object;
     co_return found;
   }
