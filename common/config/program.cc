@@ -9,7 +9,7 @@ namespace rondel::config {
 
 void schedule_as_batch() {
   const sched_param priority{};
-  (void)sched_setscheduler(0, SCHED_BATCH, &priority);
+  if (sched_getscheduler(0) == SCHED_OTHER) (void)sched_setscheduler(0, SCHED_BATCH, &priority);
 }
 
 int run_program(const Program& program, int argc, char** argv) {

@@ -17,7 +17,8 @@ struct Program {
 };
 
 // From here on this thread, and what it makes, interrupts nobody when it wakes: it waits until the running thread pauses. Many short
-// requests then gather into batches instead of driving one another off the processor (docs/adr/0012). Does nothing where the system forbids it.
+// requests then gather into batches instead of driving one another off the processor (docs/adr/0012). Does nothing
+// where the system forbids it, or where whoever started the process chose another policy than the usual one.
 void schedule_as_batch();
 
 // What main() returns; schedules as batch. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.

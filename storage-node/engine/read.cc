@@ -186,11 +186,16 @@ std::vector<BlobEntry> DiskEngine::list_damaged(size_t max) {
 
 Result<JournalPage> DiskEngine::journal_after(JournalToken token, size_t max) {
   JournalPage page;
-  TRY(const uint64_t dropped, index_->journal_dropped());
-  // A token from the future was given before the disk lost its newest records: what came since is not known to the reader.
-  page.truncated = token < dropped || token > journal_end_;
-  page.next = page.truncated ? dropped : token;
-  TRY(const auto records, index_->journal_after(page.next, max));
+  // Records may be dropped between a look at the oldest and a look at what follows the token: then both are looked at again.
+  std::vector<index::JournalRecord> records;
+  for (uint64_t dropped = 0, dropped_after = 1; dropped != dropped_after;) {
+    TRY(dropped, index_->journal_dropped());
+    // A token from the future was given before the disk lost its newest records: what came since is not known to the reader.
+    page.truncated = token < dropped || token > journal_end_;
+    page.next = page.truncated ? dropped : token;
+    TRY(records, index_->journal_after(page.next, max));
+    TRY(dropped_after, index_->journal_dropped());
+  }
   for (const index::JournalRecord& record : records) {
     page.entries.push_back({record.removed ? JournalEntry::Operation::kDelete : JournalEntry::Operation::kPut, record.token,
                             to_blob_entry(record.entry), SystemTime(std::chrono::microseconds(record.flushed_us))});

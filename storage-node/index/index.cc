@@ -206,8 +206,7 @@ class RocksIndex final : public Index {
     std::lock_guard lock(write_mutex_);
     if (!changes.plain || refused_) return write_with_pending(changes);
     if (pending_.size() + std::max(changes.changes.size(), changes.journal.size()) > kPendingBlobs) TRY_VOID(drain_locked());
-    for (const Change& change : changes.changes) pending_.add(*change.now);
-    pending_.add(changes.journal, changes.marked);
+    pending_.add(changes.changes | std::views::transform([](const Change& change) -> const Entry& { return *change.now; }), changes.journal, changes.marked);
     return {};
   }
 

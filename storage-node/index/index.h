@@ -67,7 +67,7 @@ class Index {
   class Batch {
    public:
     virtual ~Batch() = default;
-    // Stores `now`; `before` is what the index holds for the blob, if anything.
+    // Stores `now`; `before` is what the index holds for the blob, if anything: readers disagree for a while where that is not true.
     virtual void store(const Entry& now, const std::optional<Entry>& before) = 0;
     virtual void erase(const Entry& before) = 0;
     virtual void append_journal(const JournalRecord& record) = 0;

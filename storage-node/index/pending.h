@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <ranges>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -16,22 +17,23 @@ namespace rondel::index {
 
 class Pending {
  public:
-  void add(const Entry& blob) {
+  // Journal records in the order of their tokens; those that were added before are passed over. Mark 0: as it was.
+  void add(std::ranges::forward_range auto&& blobs, std::span<const JournalRecord> journal, uint64_t mark) {
     std::lock_guard lock(mutex_);
-    blobs_.insert_or_assign(blob.id, blob);
-  }
-
-  // In the order of their tokens, behind those of earlier calls. Mark 0: as it was.
-  void add(std::span<const JournalRecord> journal, uint64_t mark) {
-    std::lock_guard lock(mutex_);
-    journal_.insert(journal_.end(), journal.begin(), journal.end());
+    for (const Entry& entry : blobs) blobs_.insert_or_assign(entry.id, entry);
+    for (const JournalRecord& record : journal) {
+      if (journal_.empty() || record.token > journal_.back().token) journal_.push_back(record);
+    }
     if (mark != 0) mark_ = mark;
   }
 
+  // Readers do not wait for thousands of entries to be freed.
   void clear() {
+    std::unordered_map<model::BlobId, Entry> blobs;
+    std::vector<JournalRecord> journal;
     std::lock_guard lock(mutex_);
-    blobs_.clear();
-    journal_.clear();
+    blobs.swap(blobs_);
+    journal.swap(journal_);
     mark_ = 0;
   }
 

@@ -88,5 +88,43 @@ TEST_F(FullDisk, GoesOnWhenThereIsSpaceAgain) {
   EXPECT_EQ(index_->get_setting("k").value(), "v");
 }
 
+// More waits than may: the same batch is refused until there is space, and nothing comes twice.
+TEST_F(FullDisk, ABatchThatIsRefusedIsTakenWholeLater) {
+  constexpr uint32_t kBatches = 200, kBlobs = 200;
+  index_.reset();
+  index_ = Index::open({.path = folder_ + "/index", .memtable_bytes = 64 << 10}).value();
+  const auto stream = model::StreamId::random();
+  full = true;
+  uint32_t refusals = 0;
+  for (uint32_t number = 1; number <= kBatches; ++number) {
+    auto batch = index_->new_batch();
+    for (uint32_t n = 0; n < kBlobs; ++n) {
+      Entry entry;
+      entry.id = {stream, number * kBlobs + n};
+      batch->store(entry, std::nullopt);
+      batch->append_journal({static_cast<uint64_t>(number) << 12 | n, false, entry, number});
+    }
+    batch->mark(number);
+    while (!index_->apply(*batch)) {
+      ASSERT_EQ(index_->mark().value(), number - 1);
+      if (++refusals == 20) full = false;
+      ASSERT_LT(refusals, 2000u);
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+  EXPECT_GE(refusals, 20u);
+  ASSERT_TRUE(index_->flush());
+  open();
+  EXPECT_EQ(index_->mark().value(), kBatches);
+  uint64_t token = 0;
+  for (uint32_t number = 1; number <= kBatches; ++number) {
+    const auto records = index_->journal_after(token, kBlobs).value();
+    ASSERT_EQ(records.size(), kBlobs);
+    for (uint32_t n = 0; n < kBlobs; ++n) ASSERT_EQ(records[n].token, static_cast<uint64_t>(number) << 12 | n);
+    token = records.back().token;
+  }
+  EXPECT_TRUE(index_->journal_after(token, 1)->empty());
+}
+
 }  // namespace
 }  // namespace rondel::index

@@ -80,6 +80,38 @@ TEST_F(IndexTest, ACrashLeavesBlobsJournalAndMarkAsOneFlushWroteThem) {
   EXPECT_EQ(blobs, mark);
 }
 
+TEST_F(IndexTest, ABatchThatIsAppliedTwiceChangesNothing) {
+  open({});
+  const auto stream = model::StreamId::random();
+  for (int times = 0; times < 2; ++times) store(stream, 0, 10);
+  EXPECT_EQ(index_->journal_after(0, 1000)->size(), 10u);
+  ASSERT_TRUE(index_->flush());
+  EXPECT_EQ(index_->journal_after(0, 1000)->size(), 10u);
+}
+
+TEST_F(IndexTest, WhatIsForgottenOfTheJournalMayStillHaveWaited) {
+  const auto stream = model::StreamId::random();
+  for (const bool flush : {false, true}) {
+    open({.lose_unflushed_at_close = true});
+    store(stream, 0, 50);
+    ASSERT_TRUE(index_->forget_journal(20));
+    EXPECT_EQ(index_->journal_after(0, 1000)->size(), 30u);
+    auto erasing = index_->new_batch();
+    erasing->erase(*index_->find({stream, 3}).value());
+    store(stream, 50, 100);
+    ASSERT_TRUE(index_->apply(*erasing));
+    if (flush) ASSERT_TRUE(index_->flush());
+    store(stream, 100, 150);
+    open({.lose_unflushed_at_close = true});
+    EXPECT_EQ(*index_->mark(), flush ? 100u : 0u);
+    EXPECT_EQ(*index_->journal_dropped(), flush ? 20u : 0u);
+    EXPECT_EQ(index_->journal_after(0, 1000)->size(), flush ? 80u : 0u);
+    EXPECT_FALSE(index_->find({stream, 3})->has_value());
+    EXPECT_EQ(index_->find({stream, 4})->has_value(), flush);
+    EXPECT_FALSE(index_->find({stream, 120})->has_value());
+  }
+}
+
 TEST_F(IndexTest, ANotedSettingIsSeenAtOnceAndDurableWithTheNextFlush) {
   open({.lose_unflushed_at_close = true});
   ASSERT_TRUE(index_->note_setting("catch-up", "1"));
