@@ -183,6 +183,8 @@ DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<inde
     }
     return effect;
   }
+  const bool is_order = item.kind == Kind::kRemove || item.kind == Kind::kRestore;
+  if (is_order && before && item.entry.order < before->order) return nothing(false);
   const bool applies = before && (item.kind == Kind::kRemove ? !before->trashed()
                                   : item.kind == Kind::kHandoff ? before->handoff_for != item.entry.handoff_for
                                                                 : before->trashed());
@@ -191,10 +193,13 @@ DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<inde
     case Kind::kRemove:
       effect.record = RecordKind::kRemove;
       effect.now->purge_at_us = item.entry.purge_at_us;
+      effect.now->purge_elapsed_us = item.entry.purge_elapsed_us;
+      effect.now->order = item.entry.order;
       break;
     case Kind::kRestore:
       effect.record = RecordKind::kRestore;
-      effect.now->purge_at_us = 0;
+      effect.now->purge_at_us = effect.now->purge_elapsed_us = 0;
+      effect.now->order = item.entry.order;
       break;
     case Kind::kHandoff:
       effect.record = RecordKind::kHandoff;
@@ -321,8 +326,10 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
       header.extent_generation = entry.at.generation;
       header.extent_offset = entry.at.offset;
       placed.erase(entry.id);
-    } else if (header.kind == RecordKind::kRemove) {
-      header.extent_offset = entry.purge_at_us;
+    } else if (header.kind == RecordKind::kRemove || header.kind == RecordKind::kRestore) {
+      header.order = entry.order;
+      header.purge_at_us = entry.purge_at_us;
+      header.purge_elapsed_us = entry.purge_elapsed_us;
     }
     segment::encode(header, salt, out.subspan(at));
     const uint64_t next = at + segment::round_up(header.bytes, segment::kRecordAlignment);
@@ -487,7 +494,7 @@ CommitItem control_item(CommitItem::Kind kind, const model::BlobId& id) {
 
 }  // namespace
 
-void DiskEngine::remove_async(std::vector<model::BlobId> ids, Duration trash, std::move_only_function<void(Result<uint64_t>)> done) {
+void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions options, std::move_only_function<void(Result<uint64_t>)> done) {
   struct Progress {
     std::atomic<size_t> left;
     std::atomic<uint64_t> hits{0};
@@ -499,10 +506,11 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, Duration trash, st
   auto progress = std::make_shared<Progress>();
   progress->left = ids.size();
   progress->done = std::move(done);
-  const uint64_t purge_at = now_us() + static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(trash).count()) + 1;
+  const uint64_t purge_at = now_us() + static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options.trash).count()) + 1;
   for (const model::BlobId& id : ids) {
     CommitItem item = control_item(CommitItem::Kind::kRemove, id);
     item.entry.purge_at_us = purge_at;
+    item.entry.order = options.order;
     auto finished = [progress](Result<bool> result) {
       if (!result) {
         std::lock_guard lock(progress->mutex);
@@ -518,9 +526,12 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, Duration trash, st
   }
 }
 
-Result<uint64_t> DiskEngine::restore(std::vector<model::BlobId> ids) {
+Result<uint64_t> DiskEngine::restore(std::vector<model::BlobId> ids, uint64_t order) {
   std::vector<CommitItem> items;
-  for (const model::BlobId& id : ids) items.push_back(control_item(CommitItem::Kind::kRestore, id));
+  for (const model::BlobId& id : ids) {
+    items.push_back(control_item(CommitItem::Kind::kRestore, id));
+    items.back().entry.order = order;
+  }
   return submit_all(std::move(items));
 }
 

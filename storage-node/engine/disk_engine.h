@@ -58,8 +58,8 @@ class DiskEngine final : public Engine {
   Result<ReadResult> read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) override;
   Result<BlobEntry> stat(const model::BlobId& id) override;
   Result<bool> has(const model::BlobId& id) override;
-  void remove_async(std::vector<model::BlobId> ids, Duration trash, std::move_only_function<void(Result<uint64_t>)> done) override;
-  Result<uint64_t> restore(std::vector<model::BlobId> ids) override;
+  void remove_async(std::vector<model::BlobId> ids, RemoveOptions options, std::move_only_function<void(Result<uint64_t>)> done) override;
+  Result<uint64_t> restore(std::vector<model::BlobId> ids, uint64_t order) override;
   Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) override;
   Result<std::vector<BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) override;
   Result<std::vector<BlobEntry>> list_handoffs(size_t max, const BlobEntry& after = {}) override;

@@ -36,6 +36,8 @@ struct EngineOptions {
   const Clock* clock = &real_clock();
   Duration clock_skew_max = std::chrono::seconds(5);      // Between gateways and this node, for `fresh` to be believed.
   std::function<void(double seconds)> on_flush;   // Told of every durable write or flush; must not block.
+  // May what has left the trash be purged now? Asked by maintenance; must not block. Empty: always.
+  std::function<bool()> may_purge;
   std::string index_path;                // Empty = path + "/index". RocksDB's files: not on the file-system seam.
   bool lose_unflushed_index = false;     // Tests: destruction is a crash.
 };
@@ -47,6 +49,18 @@ struct PutRequest {
   model::DiskId handoff_for;             // Non-zero: a hand-off copy.
   bool background = false;               // Repair: still taken by a disk that is too full for new blobs.
   bool fresh = false;                    // From the blob's maker, to this disk for the first time: the index is not asked when it cannot know the blob.
+  // Copies made by repair: the order of the last removal or restore where it comes from. A disk that
+  // knows a later removal of the blob refuses the copy with kPrecondition.
+  uint64_t order = 0;
+};
+
+struct RemoveOptions {
+  // The number that the database gave this removal. A lower one than the blob's last order changes
+  // nothing; the same one again is fine.
+  uint64_t order = 0;
+  Duration trash{0};                     // Restorable for so long.
+  // Remembers the removal of blobs that are not here too, so that no late copy brings them back.
+  bool mark_absent = false;
 };
 
 using PutCallback = std::move_only_function<void(Result<void>)>;
@@ -72,6 +86,7 @@ struct BlobEntry {
   model::DiskId handoff_for;
   bool trashed = false;
   SystemTime purge_at;                   // Of a trashed one.
+  uint64_t order = 0;                    // Of the last removal or restore; 0: there was none.
 };
 
 struct ReadResult {
@@ -150,13 +165,13 @@ class Engine {
   // Is it here, be it in the trash? Cheaper than stat() for what came lately.
   virtual Result<bool> has(const model::BlobId& id) = 0;
 
-  // Moves blobs to the trash durably, to stay restorable for `trash`, then calls back with how many were there. Absent ones
-  // are fine.
-  virtual void remove_async(std::vector<model::BlobId> ids, Duration trash,
+  // Moves blobs to the trash durably, then calls back with how many were there. Absent ones are fine.
+  virtual void remove_async(std::vector<model::BlobId> ids, RemoveOptions options,
                             std::move_only_function<void(Result<uint64_t>)> done) = 0;
 
-  // Takes blobs out of the trash again; how many were there.
-  virtual Result<uint64_t> restore(std::vector<model::BlobId> ids) = 0;
+  // Takes blobs out of the trash again; how many were there. A lower order than that of the removal
+  // changes nothing.
+  virtual Result<uint64_t> restore(std::vector<model::BlobId> ids, uint64_t order) = 0;
 
   // Drops a hand-off mark after the owner has the blob, or sets one. Durable before it returns.
   virtual Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) = 0;

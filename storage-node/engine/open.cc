@@ -220,16 +220,23 @@ Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& 
                        ? index::Location{header.segment, header.generation, record.offset,
                                          segment::round_up(h.bytes, segment::kRecordAlignment), false}
                        : index::Location{h.extent_segment, h.extent_generation, h.extent_offset, segment::extent_bytes(h.length), true};
-          if (h.moved && before) now.purge_at_us = before->purge_at_us;
+          if (h.moved && before) {
+            now.purge_at_us = before->purge_at_us;
+            now.purge_elapsed_us = before->purge_elapsed_us;
+            now.order = before->order;
+          }
           if (h.moved && !before && !rebuilding) continue;
           break;
         case segment::RecordKind::kRemove:
           if (!before) continue;
-          now.purge_at_us = h.extent_offset;
+          now.purge_at_us = h.purge_at_us;
+          now.purge_elapsed_us = h.purge_elapsed_us;
+          now.order = h.order;
           break;
         case segment::RecordKind::kRestore:
           if (!before) continue;
-          now.purge_at_us = 0;
+          now.purge_at_us = now.purge_elapsed_us = 0;
+          now.order = h.order;
           break;
         case segment::RecordKind::kHandoff:
           if (!before) continue;

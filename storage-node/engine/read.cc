@@ -122,7 +122,7 @@ Error read_only_error() { return {ErrorCode::kUnavailable, "the disk is read-onl
 BlobEntry to_blob_entry(const index::Entry& entry) {
   return {entry.id, entry.length, entry.digest, entry.ring_epoch, SystemTime(std::chrono::microseconds(entry.created_us)),
           SystemTime(std::chrono::microseconds(entry.received_us)), entry.handoff_for, entry.trashed(),
-          SystemTime(std::chrono::microseconds(entry.purge_at_us))};
+          SystemTime(std::chrono::microseconds(entry.purge_at_us)), entry.order};
 }
 
 Result<BlobEntry> DiskEngine::stat(const model::BlobId& id) {

@@ -20,8 +20,8 @@ namespace {
 
 // First byte of every key: what the rest is.
 constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
-constexpr size_t kEntryBytes = 113;
-constexpr size_t kJournalBytes = 25 + kEntryBytes;
+constexpr size_t kEntryBytes = 121;
+constexpr size_t kJournalBytes = 33 + kEntryBytes;
 constexpr size_t kPendingBlobs = 4096;
 constexpr int kCacheShardBits = 2;
 constexpr double kMemtableFilterRatio = 0.03;
@@ -93,7 +93,7 @@ void write_entry(Writer& out, const Entry& entry) {
   out.little(entry.at.segment | (entry.at.large ? 1ull << 32 : 0)).little(entry.at.generation).little(entry.at.offset);
   out.little(entry.at.bytes).little(entry.length).little(entry.digest.low).little(entry.digest.high);
   out.little(entry.ring_epoch).little(entry.created_us).little(entry.received_us).bytes(entry.handoff_for.view());
-  out.little(entry.purge_at_us).byte(1).little(0);
+  out.little(entry.purge_at_us).byte(2).little(entry.order).little(entry.purge_elapsed_us);
 }
 
 Entry read_entry(const model::BlobId& id, Reader in) {
@@ -113,6 +113,9 @@ Entry read_entry(const model::BlobId& id, Reader in) {
   entry.received_us = in.little();
   entry.handoff_for = model::DiskId::from_bytes({in.advance(16), 16}).value();
   entry.purge_at_us = in.little();
+  (void)in.byte();
+  entry.order = in.little();
+  entry.purge_elapsed_us = in.little();
   return entry;
 }
 
@@ -124,7 +127,7 @@ void put_blob(rocksdb::WriteBatch& batch, const Entry& entry) {
 
 void put_journal(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family, const JournalRecord& record) {
   Writer value = Writer::of(kJournalBytes);
-  value.byte(record.removed ? 2 : 1).little(record.flushed_us).id(record.entry.id);
+  value.byte(record.removed ? 2 : 1).little(record.flushed_us).little(record.elapsed_us).id(record.entry.id);
   write_entry(value, record.entry);
   batch.Put(family, journal_key(record.token), value.take());
 }
@@ -372,6 +375,7 @@ class RocksIndex final : public Index {
       Reader value(it->value().ToStringView());
       record.removed = value.byte() == 2;
       record.flushed_us = value.little();
+      record.elapsed_us = value.little();
       const model::BlobId id = model::BlobId::from_bytes(value.advance(16));
       record.entry = read_entry(id, value);
       records.push_back(std::move(record));

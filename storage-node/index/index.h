@@ -38,7 +38,12 @@ struct Entry {
   uint64_t created_us = 0;
   uint64_t received_us = 0;
   model::DiskId handoff_for;
-  uint64_t purge_at_us = 0;  // Not 0: in the trash until then.
+  // Not 0: in the trash, and to be purged when both clocks have come so far: the wall clock, and the
+  // time that the disk has been in use (Engine's elapsed clock).
+  uint64_t purge_at_us = 0;
+  uint64_t purge_elapsed_us = 0;
+  // Of the last removal or restore, a number that the database gave; 0: there was none.
+  uint64_t order = 0;
 
   bool trashed() const { return purge_at_us != 0; }
   bool operator==(const Entry&) const = default;
@@ -48,7 +53,8 @@ struct JournalRecord {
   uint64_t token = 0;
   bool removed = false;
   Entry entry;               // Without location.
-  uint64_t flushed_us = 0;
+  uint64_t flushed_us = 0;     // By the wall clock,
+  uint64_t elapsed_us = 0;     // and by the time that the disk has been in use.
 };
 
 struct IndexOptions {

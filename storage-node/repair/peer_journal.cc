@@ -32,6 +32,8 @@ engine::JournalEntry read_entry(const wire::JournalEntry& in) {
   entry.blob.id = model::BlobId::from_bytes(as_bytes(in.blob_id()).data());
   entry.blob.length = in.length();
   entry.token = in.token();
+  entry.blob.order = in.order();
+  entry.blob.created_at = SystemTime(std::chrono::microseconds(in.created_at_us()));
   entry.flushed_at = SystemTime(std::chrono::microseconds(in.flushed_at_us()));
   entry.blob.trashed = in.purge_at_us() != 0;
   entry.blob.purge_at = SystemTime(std::chrono::microseconds(in.purge_at_us()));

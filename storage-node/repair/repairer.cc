@@ -160,7 +160,8 @@ async::Task<Result<void>> Repairer::take(engine::Engine& disk, const ring::Disk&
     if (!here || here->trashed) co_return Result<void>{};
     const Duration left = blob.purge_at - now;
     auto slot = async::OneShot<Result<void>>::make();
-    disk.remove_async({blob.id}, blob.trashed ? std::max(left, Duration::zero()) : options_.trash,
+    const Duration trash = blob.trashed ? std::max(left, Duration::zero()) : options_.trash;
+    disk.remove_async({blob.id}, {blob.order, trash, false},
                       [slot](Result<uint64_t> removed) { slot->set(removed ? Result<void>{} : Result<void>(std::unexpected(removed.error()))); });
     co_return co_await finished(slot, deadline_in(kPullPatience));
   }
@@ -282,7 +283,7 @@ async::Task<Result<void>> Repairer::hand_back_one(engine::Engine& disk, const en
   if (owns(disk.disk_id(), blob.id)) {
     CO_TRY_VOID(disk.set_handoff(blob.id, {}));
   } else {
-    disk.remove_async({blob.id}, options_.trash, [](Result<uint64_t>) {});
+    disk.remove_async({blob.id}, {blob.order, options_.trash, false}, [](Result<uint64_t>) {});
   }
   std::lock_guard lock(mutex_);
   ++status_.handoffs_returned;

@@ -16,6 +16,10 @@ void store_id(std::byte* out, const Id& id) {
   std::ranges::copy(id.bytes, out);
 }
 
+bool is_order(RecordKind kind) {
+  return kind == RecordKind::kRemove || kind == RecordKind::kRestore;
+}
+
 model::DiskId load_disk(const std::byte* from) { return model::DiskId::from_bytes({from, model::DiskId::kBytes}).value(); }
 
 }  // namespace
@@ -81,15 +85,15 @@ void encode(const RecordHeader& header, uint64_t salt, std::span<std::byte> out)
   store_le(at + 12, header.blocks);
   std::ranges::copy(header.id.bytes(), at + 16);
   store_le(at + 32, header.length);
-  store_le(at + 40, header.ring_epoch);
+  store_le(at + 40, is_order(header.kind) ? header.purge_elapsed_us : header.ring_epoch);
   store_le(at + 48, header.created_us);
   store_le(at + 56, header.received_us);
   store_le(at + 64, header.digest.low);
   store_le(at + 72, header.digest.high);
   store_id(at + 80, header.handoff_for);
   store_le(at + 96, header.extent_segment);
-  store_le(at + 104, header.extent_generation);
-  store_le(at + 112, header.extent_offset);
+  store_le(at + 104, is_order(header.kind) ? header.order : header.extent_generation);
+  store_le(at + 112, is_order(header.kind) ? header.purge_at_us : header.extent_offset);
   store_le(at + 120, hash::hash64(ByteView(at, 120), salt));
 }
 
@@ -104,14 +108,15 @@ std::optional<RecordHeader> decode_record_header(ByteView bytes, uint64_t salt) 
   header.blocks = load_le<uint32_t>(at + 12);
   header.id = model::BlobId::from_bytes(at + 16);
   header.length = load_le<uint64_t>(at + 32);
-  header.ring_epoch = load_le<uint64_t>(at + 40);
+  const bool order = is_order(header.kind);
+  (order ? header.purge_elapsed_us : header.ring_epoch) = load_le<uint64_t>(at + 40);
   header.created_us = load_le<uint64_t>(at + 48);
   header.received_us = load_le<uint64_t>(at + 56);
   header.digest = {load_le<uint64_t>(at + 64), load_le<uint64_t>(at + 72)};
   header.handoff_for = load_disk(at + 80);
   header.extent_segment = load_le<uint32_t>(at + 96);
-  header.extent_generation = load_le<uint64_t>(at + 104);
-  header.extent_offset = load_le<uint64_t>(at + 112);
+  (order ? header.order : header.extent_generation) = load_le<uint64_t>(at + 104);
+  (order ? header.purge_at_us : header.extent_offset) = load_le<uint64_t>(at + 112);
   const bool known = header.kind >= RecordKind::kPut && header.kind <= RecordKind::kHandoff;
   if (!known || header.bytes < kRecordHeaderBytes + 8ull * header.blocks) return std::nullopt;
   return header;

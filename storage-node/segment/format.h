@@ -71,7 +71,12 @@ struct RecordHeader {
   model::DiskId handoff_for;
   uint32_t extent_segment = 0;   // kLarge: where the extent is.
   uint64_t extent_generation = 0;
-  uint64_t extent_offset = 0;    // kRemove: when it may be purged, microseconds since 1970.
+  uint64_t extent_offset = 0;
+  // kRemove, kRestore: the number that the database gave the order. These lie where other kinds keep
+  // the epoch and the extent's generation and offset.
+  uint64_t order = 0;
+  uint64_t purge_at_us = 0;      // kRemove: see index::Entry.
+  uint64_t purge_elapsed_us = 0;
 };
 
 void encode(const RecordHeader& header, uint64_t salt, std::span<std::byte> out);

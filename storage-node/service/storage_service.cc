@@ -65,6 +65,8 @@ void fill(const engine::JournalEntry& entry, wire::JournalEntry& out) {
   out.set_flushed_at_us(static_cast<uint64_t>(entry.flushed_at.time_since_epoch().count()));
   out.set_digest(rpc::encode(entry.blob.digest));
   out.set_token(entry.token);
+  out.set_order(entry.blob.order);
+  out.set_created_at_us(static_cast<uint64_t>(entry.blob.created_at.time_since_epoch().count()));
   if (entry.blob.trashed) out.set_purge_at_us(static_cast<uint64_t>(entry.blob.purge_at.time_since_epoch().count()));
   if (!entry.blob.handoff_for.is_zero()) out.set_owner_disk(std::string(as_text(entry.blob.handoff_for.view())));
 }
@@ -161,7 +163,8 @@ class Service final : public StorageService, public Base {
     };
     auto wait = std::make_shared<Wait>();
     const size_t asked = ids->size();
-    engine->remove_async(*std::move(ids), std::chrono::seconds(request->trash_seconds()), [wait](Result<uint64_t> result) {
+    const engine::RemoveOptions options{request->order(), std::chrono::seconds(request->trash_seconds()), false};
+    engine->remove_async(*std::move(ids), options, [wait](Result<uint64_t> result) {
       std::lock_guard lock(wait->mutex);
       wait->result = std::move(result);
       wait->ready.notify_all();
@@ -197,6 +200,7 @@ class Service final : public StorageService, public Base {
         info->set_received_at_us(static_cast<uint64_t>(entry.received_at.time_since_epoch().count()));
         info->set_digest(rpc::encode(entry.digest));
         info->set_handoff(!entry.handoff_for.is_zero());
+        info->set_order(entry.order);
       }
       if (!page->empty() && !writer->Write(list)) break;
       if (page->size() < kListEntries) break;
@@ -212,7 +216,7 @@ class Service final : public StorageService, public Base {
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
-    const auto restored = engine->restore(*std::move(ids));
+    const auto restored = engine->restore(*std::move(ids), request->order());
     if (!restored) return {grpc::StatusCode::UNAVAILABLE, restored.error().message};
     reply->set_restored(*restored);
     return grpc::Status::OK;

@@ -162,7 +162,7 @@ class Scenario {
   void restore_one(Engine& engine, uint64_t n, Expectation& expectation) {
     if (expectation.state != State::kRemoved) return;
     expectation.state = State::kUnknown;
-    const auto restored = engine.restore({make_id(n)});
+    const auto restored = engine.restore({make_id(n)}, 0);
     if (restored) expectation.state = *restored == 1 ? State::kStored : State::kRemoved;
   }
 

@@ -91,7 +91,7 @@ inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size, mo
 
 inline Result<uint64_t> remove(Engine& engine, const model::BlobId& id, Duration trash = std::chrono::hours(1)) {
   Waiter<uint64_t> waiter;
-  engine.remove_async({id}, trash, waiter.callback());
+  engine.remove_async({id}, {0, trash, false}, waiter.callback());
   return waiter.wait();
 }
 

@@ -114,7 +114,7 @@ TEST_F(EngineTest, RemovedBlobsAreRestorableUntilPurged) {
   EXPECT_TRUE(verify(*engine_, make_id(1), 100));
   EXPECT_EQ(engine_->status().blobs, 0u);
   EXPECT_GT(engine_->status().trash_bytes, 0u);
-  EXPECT_EQ(*engine_->restore({make_id(1)}), 1u);
+  EXPECT_EQ(*engine_->restore({make_id(1)}, 0), 1u);
   EXPECT_EQ(engine_->status().trash_bytes, 0u);
   EXPECT_EQ(*remove(*engine_, make_id(1), 0ms), 1u);
   ASSERT_TRUE(engine_->compact_once());
