@@ -32,6 +32,11 @@ bool is_put(CommitItem::Kind kind) { return kind == CommitItem::Kind::kPut || ki
 
 bool frees_space(const CommitItem& item) { return !is_put(item.kind) || item.moved_from.has_value(); }
 
+// `now` has the clocks that the trash was looked at by: a blob that was restored since and removed again stays.
+bool is_due(const index::Entry& entry, const index::Entry& now) {
+  return entry.trashed() && entry.purge_at_us <= now.purge_at_us && entry.purge_elapsed_us <= now.purge_elapsed_us;
+}
+
 void answer(CommitItem& item, Result<bool> result) {
   if (item.done) item.done(std::move(result));
 }
@@ -174,7 +179,7 @@ DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<inde
       effect.now = item.entry;
     } else if (before->trashed()) {
       effect.record = RecordKind::kRestore;
-      effect.now->purge_at_us = 0;
+      effect.now->purge_at_us = effect.now->purge_elapsed_us = 0;
     } else if (!before->handoff_for.is_zero() && item.entry.handoff_for.is_zero()) {
       effect.record = RecordKind::kHandoff;
       effect.now->handoff_for = {};
@@ -187,6 +192,7 @@ DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<inde
   if (is_order && before && item.entry.order < before->order) return nothing(false);
   const bool applies = before && (item.kind == Kind::kRemove ? !before->trashed()
                                   : item.kind == Kind::kHandoff ? before->handoff_for != item.entry.handoff_for
+                                  : item.kind == Kind::kPurge   ? is_due(*before, item.entry)
                                                                 : before->trashed());
   if (!applies) return nothing(item.kind == Kind::kHandoff && before.has_value());
   switch (item.kind) {
@@ -401,7 +407,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     }
     changes->store(*effect.now, effect.before);
     const bool told = effect.record != RecordKind::kHandoff && !effect.item->moved_from;
-    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, *effect.now, now_us()});
+    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, *effect.now, now_us(), elapsed_us()});
     news = news || told;
     ++position;
   }
@@ -506,10 +512,13 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions opti
   auto progress = std::make_shared<Progress>();
   progress->left = ids.size();
   progress->done = std::move(done);
-  const uint64_t purge_at = now_us() + static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options.trash).count()) + 1;
+  const auto trash_us = static_cast<uint64_t>(
+      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(options.trash).count()));
+  const uint64_t purge_at = now_us() + trash_us + 1, purge_elapsed = elapsed_us() + trash_us;
   for (const model::BlobId& id : ids) {
     CommitItem item = control_item(CommitItem::Kind::kRemove, id);
     item.entry.purge_at_us = purge_at;
+    item.entry.purge_elapsed_us = purge_elapsed;
     item.entry.order = options.order;
     auto finished = [progress](Result<bool> result) {
       if (!result) {

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "storage-node/engine/elapsed_clock.h"
 #include "storage-node/engine/engine.h"
 #include "storage-node/engine/recent_blobs.h"
 #include "storage-node/engine/segment_table.h"
@@ -72,6 +73,9 @@ class DiskEngine final : public Engine {
   Result<void> put_setting(std::string_view key, std::string_view value) override { return index_->put_setting(key, value); }
   Result<void> note_setting(std::string_view key, std::string_view value) override { return index_->note_setting(key, value); }
   Result<std::string> get_setting(std::string_view key) override { return index_->get_setting(key); }
+
+  // The time that the disk has been in use: what ends by age ends by this and the wall clock.
+  uint64_t elapsed_us() const { return elapsed_.now_us(); }
 
   // For LargePut.
   Result<void> queue_piece(std::shared_ptr<Extent> extent, ByteSlice piece, uint64_t offset);
@@ -141,8 +145,13 @@ class DiskEngine final : public Engine {
   Result<ReadResult> read_with(const model::BlobId& id, uint64_t offset, uint64_t length, bool cached);
   Result<ReadResult> read_entry(const index::Entry& entry, uint64_t offset, uint64_t length, bool cached);
 
+  static constexpr const char* kElapsed = "elapsed";   // Setting of the index.
+
   // maintenance.cc
   void maintain_loop();
+  void keep_clock_when_due();
+  void note_clock();
+  Result<void> trim_journal();
   Result<uint64_t> purge();
   Result<uint64_t> release_empty();
   Result<bool> compact(const segment::SegmentHeader& header);
@@ -155,6 +164,7 @@ class DiskEngine final : public Engine {
 
   fs::FileSystem& fs_;
   EngineOptions options_;
+  ElapsedClock elapsed_;
   std::unique_ptr<fs::FileLock> lock_;
   std::unique_ptr<index::Index> index_;
   std::unique_ptr<SegmentTable> segments_;
@@ -198,7 +208,8 @@ class DiskEngine final : public Engine {
   uint64_t bulk_position_ = 0;
   std::deque<BulkStep> bulk_queue_, flush_queue_;
 
-  std::mutex maintain_mutex_;                     // One round at a time.
+  std::mutex maintain_mutex_;                     // One round at a time. Guards:
+  std::string trash_position_;                    // Where the look through the trash is.
   std::mutex stop_mutex_;
   std::condition_variable stop_;
   std::vector<std::thread> threads_;

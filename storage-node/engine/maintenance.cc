@@ -35,9 +35,9 @@ void DiskEngine::maintain_loop() {
 
 Result<uint64_t> DiskEngine::compact_once() {
   std::lock_guard lock(maintain_mutex_);
+  keep_clock_when_due();
   TRY_VOID(purge());
-  TRY_VOID(index_->drop_journal(now_us() - static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count())));
+  TRY_VOID(trim_journal());
   TRY(uint64_t freed, release_empty());
   // A full disk cannot afford garbage.
   const double ratio = space_ == Space::kEnough ? options_.compaction_garbage_ratio : std::min(options_.compaction_garbage_ratio, kRatioWhenFull);
@@ -51,22 +51,54 @@ Result<uint64_t> DiskEngine::compact_once() {
   return freed;
 }
 
+// A disk whose clock cannot be kept goes on: after a crash the trash only lasts longer.
+void DiskEngine::keep_clock_when_due() {
+  const auto kept = elapsed_.keep_when_due();
+  if (kept && !*kept) return;
+  note_clock();
+  if (!kept) log::warn("engine", "the disk's clock is not kept", {{"disk", options_.disk.to_hex()}, {"error", kept.error().message}});
+}
+
+// In the index too: the file may be lost.
+void DiskEngine::note_clock() {
+  std::string raw(8, '\0');
+  store_be(reinterpret_cast<std::byte*>(raw.data()), elapsed_us());
+  (void)index_->note_setting(kElapsed, raw);
+}
+
+// What has been in the trash for its time by the wall clock and by the time that the disk was in use since.
 Result<uint64_t> DiskEngine::purge() {
   uint64_t purged = 0;
   for (;;) {
-    TRY(const auto ids, index_->purgeable(now_us(), kPurgeBatch));
+    if (options_.may_purge && !options_.may_purge()) return purged;
+    CommitItem judged;
+    judged.kind = CommitItem::Kind::kPurge;
+    judged.entry.purge_at_us = now_us();
+    judged.entry.purge_elapsed_us = elapsed_us();
+    TRY(index::TrashPage page, index_->purgeable(judged.entry.purge_at_us, judged.entry.purge_elapsed_us, trash_position_, kPurgeBatch));
     std::vector<CommitItem> items;
-    for (const model::BlobId& id : ids) {
-      CommitItem item;
-      item.kind = CommitItem::Kind::kPurge;
+    for (const model::BlobId& id : page.ids) {
+      CommitItem& item = items.emplace_back();
+      item.kind = judged.kind;
+      item.entry = judged.entry;
       item.entry.id = id;
-      items.push_back(std::move(item));
     }
-    if (items.empty()) return purged;
-    TRY(const uint64_t done, submit_all(std::move(items)));
-    purged += done;
-    if (ids.size() < kPurgeBatch || done == 0) return purged;
+    if (!items.empty()) {
+      TRY(const uint64_t done, submit_all(std::move(items)));
+      purged += done;
+    }
+    trash_position_ = std::move(page.next);
+    // The next round goes on where this one came to, so that what is due by one clock alone is not looked at each time.
+    if (page.ids.size() < kPurgeBatch) return purged;
   }
+}
+
+Result<void> DiskEngine::trim_journal() {
+  const auto period = static_cast<uint64_t>(
+      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count()));
+  // A wall clock that stands at its beginning drops nothing.
+  const auto before = [period](uint64_t now) { return now - std::min(now, period); };
+  return index_->drop_journal(before(now_us()), before(elapsed_us()));
 }
 
 // The index must not fall back, after a crash, to places that are written anew, nor to a log that is gone: it is flushed after

@@ -25,11 +25,13 @@ Result<std::unique_ptr<Engine>> Engine::open(fs::FileSystem& fs, EngineOptions o
   return engine;
 }
 
-DiskEngine::DiskEngine(fs::FileSystem& fs, EngineOptions options) : fs_(fs), options_(std::move(options)) {}
+DiskEngine::DiskEngine(fs::FileSystem& fs, EngineOptions options) : fs_(fs), options_(std::move(options)), elapsed_(fs_, options_.path, *options_.clock) {}
 
 Result<void> DiskEngine::start() {
   TRY_VOID(open_identity());
   TRY_VOID(open_index());
+  const auto remembered = index_->get_setting(kElapsed);
+  elapsed_.open(remembered && remembered->size() == 8 ? load_be<uint64_t>(as_bytes(*remembered).data()) : 0);
   TRY_VOID(recover());
   threads_.emplace_back([this] { commit_loop(); });
   threads_.emplace_back([this] { prepare_loop(); });
@@ -47,6 +49,9 @@ DiskEngine::~DiskEngine() {
   }
   for (auto* condition : {&commit_ready_, &bulk_ready_, &flush_ready_, &stop_, &prepare_ready_, &prepared_}) condition->notify_all();
   for (std::thread& thread : threads_) thread.join();
+  if (threads_.empty() || options_.lose_unflushed_index || read_only_) return;
+  if (auto kept = elapsed_.keep(); !kept) log::warn("engine", "the disk's clock is not kept", {{"error", kept.error().message}});
+  note_clock();
 }
 
 Result<void> DiskEngine::open_identity() {
@@ -231,6 +236,8 @@ Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& 
           if (!before) continue;
           now.purge_at_us = h.purge_at_us;
           now.purge_elapsed_us = h.purge_elapsed_us;
+          // A clock that begins anew would come to that number a second time only after years.
+          if (elapsed_.forgotten()) now.purge_elapsed_us = elapsed_us() + h.purge_at_us - std::min(h.purge_at_us, h.received_us);
           now.order = h.order;
           break;
         case segment::RecordKind::kRestore:
@@ -245,7 +252,7 @@ Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& 
       }
       changes->store(now, before);
       if (!h.moved && h.kind != segment::RecordKind::kHandoff) {
-        changes->append_journal({journal_token(batch->sequence, i), h.kind == segment::RecordKind::kRemove, now, h.received_us});
+        changes->append_journal({journal_token(batch->sequence, i), h.kind == segment::RecordKind::kRemove, now, h.received_us, elapsed_us()});
       }
       before = now;
     }

@@ -24,7 +24,8 @@ class RecentBlobs {
     std::lock_guard lock(mutex_);
     if (newer_.used == kGenerationBlobs) {
       std::swap(newer_, older_);
-      newer_.restart(now_us);
+      // Also when the clock was set back: what was made before the older blobs were forgotten may be among them.
+      newer_.restart(std::max(now_us, older_.since_us));
     }
     newer_.add(id);
   }

@@ -23,6 +23,7 @@ constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetti
 constexpr size_t kEntryBytes = 121;
 constexpr size_t kJournalBytes = 33 + kEntryBytes;
 constexpr size_t kPendingBlobs = 4096;
+constexpr size_t kTrashPerPage = 16'384;
 constexpr int kCacheShardBits = 2;
 constexpr double kMemtableFilterRatio = 0.03;
 constexpr auto kFlushPatience = std::chrono::seconds(60);
@@ -165,7 +166,7 @@ void put_change(rocksdb::WriteBatch& batch, const Change& change) {
   }
   if (before && before->trashed() && before->purge_at_us != now->purge_at_us) batch.Delete(trash_key(*before));
   if (was_handoff && (now->handoff_for.is_zero() || now->received_us != before->received_us)) batch.Delete(handoff_key(*before));
-  if (now->trashed()) batch.Put(trash_key(*now), "");
+  if (now->trashed()) batch.Put(trash_key(*now), Writer().big(now->purge_elapsed_us).take());
   if (!now->handoff_for.is_zero() && !now->trashed()) batch.Put(handoff_key(*now), "");
   if (!now->handoff_for.is_zero() && now->trashed()) batch.Delete(handoff_key(*now));
   put_blob(batch, *now);
@@ -263,9 +264,28 @@ class RocksIndex final : public Index {
   }
 
   Result<std::vector<model::BlobId>> handoffs(uint64_t after_us, const model::BlobId& after, size_t max) override {
-    return ids_of(kHandoff, Writer(kHandoff).big(after_us).id(after).take(), UINT64_MAX, max);
+    return ids_of(kHandoff, Writer(kHandoff).big(after_us).id(after).take(), max);
   }
-  Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) override { return ids_of(kTrash, std::string(1, kTrash), now_us, max); }
+
+  Result<TrashPage> purgeable(uint64_t now_us, uint64_t elapsed_us, const std::string& from, size_t max) override {
+    TrashPage page;
+    auto it = iterator();
+    it->Seek(from.empty() ? std::string(1, kTrash) : from);
+    for (size_t seen = 0; it->Valid(); it->Next(), ++seen) {
+      const std::string_view key = it->key().ToStringView();
+      const auto* const raw = reinterpret_cast<const std::byte*>(key.data());
+      if (key.front() != kTrash || load_be<uint64_t>(raw + 1) > now_us) break;
+      if (seen == kTrashPerPage || page.ids.size() == max) {
+        page.next = key;
+        break;
+      }
+      const std::string_view due = it->value().ToStringView();
+      if (due.size() != 8) return fail(ErrorCode::kCorruption, "index: a short entry of the trash");
+      if (load_be<uint64_t>(as_bytes(due).data()) <= elapsed_us) page.ids.push_back(id_behind(key, 9));
+    }
+    TRY_VOID(checked(it->status()));
+    return page;
+  }
 
   // What is pending is looked at first: it may come into the tables meanwhile, never the other way.
   Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) override {
@@ -281,14 +301,14 @@ class RocksIndex final : public Index {
 
   Result<uint64_t> journal_dropped() override { return number(std::string(1, kDropped)); }
 
-  Result<void> drop_journal(uint64_t flushed_before_us) override {
+  Result<void> drop_journal(uint64_t flushed_before_us, uint64_t elapsed_before_us) override {
     TRY_VOID(drain());
     uint64_t last = 0;
     auto it = iterator(journal());
     for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal; it->Next()) {
       Reader value(it->value().ToStringView());
       value.byte();
-      if (value.little() >= flushed_before_us) break;
+      if (value.little() >= flushed_before_us || value.little() >= elapsed_before_us) break;
       last = load_be<uint64_t>(reinterpret_cast<const std::byte*>(it->key().data() + 1));
     }
     TRY_VOID(checked(it->status()));
@@ -403,14 +423,14 @@ class RocksIndex final : public Index {
   }
 
   // Behind the key `after`.
-  Result<std::vector<model::BlobId>> ids_of(char kind, const std::string& after, uint64_t up_to, size_t max) {
+  Result<std::vector<model::BlobId>> ids_of(char kind, const std::string& after, size_t max) {
     std::vector<model::BlobId> ids;
     auto it = iterator();
     it->Seek(after);
     if (it->Valid() && it->key() == after) it->Next();
     for (; it->Valid() && ids.size() < max; it->Next()) {
       const std::string_view key = it->key().ToStringView();
-      if (key.front() != kind || load_be<uint64_t>(reinterpret_cast<const std::byte*>(key.data() + 1)) > up_to) break;
+      if (key.front() != kind) break;
       ids.push_back(id_behind(key, 9));
     }
     TRY_VOID(checked(it->status()));

@@ -64,6 +64,12 @@ struct IndexOptions {
   bool lose_unflushed_at_close = false;   // Tests: closing is a crash.
 };
 
+// A part of the trash.
+struct TrashPage {
+  std::vector<model::BlobId> ids;   // To be purged.
+  std::string next;                 // Where to go on; empty: from the start, for this was the end of what is due by the wall clock.
+};
+
 class Index {
  public:
   static Result<std::unique_ptr<Index>> open(const IndexOptions& options);
@@ -96,12 +102,15 @@ class Index {
   virtual Result<void> visit(uint64_t from_hash, const model::BlobId& after, const std::function<bool(const Entry&)>& visit) = 0;
   // Oldest first, behind the one received then with that id (0 and zero: from the start).
   virtual Result<std::vector<model::BlobId>> handoffs(uint64_t after_us, const model::BlobId& after, size_t max) = 0;
-  virtual Result<std::vector<model::BlobId>> purgeable(uint64_t now_us, size_t max) = 0;
+  // What is in the trash and due by both clocks, from where an earlier page ended. Looks at 16,384 entries at most: those that
+  // are due by one clock alone hold up nothing and cost no more.
+  virtual Result<TrashPage> purgeable(uint64_t now_us, uint64_t elapsed_us, const std::string& from, size_t max) = 0;
 
   virtual Result<std::vector<JournalRecord>> journal_after(uint64_t token, size_t max) = 0;
   // The token of the oldest record that was ever dropped; 0 = none.
   virtual Result<uint64_t> journal_dropped() = 0;
-  virtual Result<void> drop_journal(uint64_t flushed_before_us) = 0;
+  // The records at the old end that are older than both, by the wall clock and by the time that the disk was in use.
+  virtual Result<void> drop_journal(uint64_t flushed_before_us, uint64_t elapsed_before_us) = 0;
   // Drops everything up to a token, whatever is there.
   virtual Result<void> forget_journal(uint64_t token) = 0;
 

@@ -80,6 +80,56 @@ TEST_F(IndexTest, ACrashLeavesBlobsJournalAndMarkAsOneFlushWroteThem) {
   EXPECT_EQ(blobs, mark);
 }
 
+TEST_F(IndexTest, AnEntryOfTheTrashIsDueByBothClocksAndHoldsUpNoOther) {
+  open({});
+  const auto stream = model::StreamId::random();
+  constexpr uint32_t kWaiting = 40'000;
+  auto batch = index_->new_batch();
+  for (uint32_t number = 0; number <= kWaiting; ++number) {
+    Entry entry;
+    entry.id = {stream, number};
+    entry.purge_at_us = 1000 + number;
+    entry.purge_elapsed_us = number < kWaiting ? 500 : 5;
+    batch->store(entry, std::nullopt);
+  }
+  ASSERT_TRUE(index_->apply(*batch));
+  EXPECT_TRUE(index_->purgeable(999, UINT64_MAX, {}, 10)->ids.empty());
+  EXPECT_TRUE(index_->purgeable(1'000'000, 4, {}, 10)->ids.empty());
+  // One that is due by both lies behind all the others: it is come to in pages.
+  std::vector<model::BlobId> due;
+  size_t pages = 0;
+  for (TrashPage page; pages == 0 || !page.next.empty(); ++pages) {
+    page = index_->purgeable(1'000'000, 499, page.next, 10).value();
+    due.insert(due.end(), page.ids.begin(), page.ids.end());
+  }
+  EXPECT_EQ(due, (std::vector<model::BlobId>{{stream, kWaiting}}));
+  EXPECT_EQ(pages, 3u) << "each of at most 16,384";
+  // In order, none twice, none left out.
+  const auto first = index_->purgeable(1002, 500, {}, 2).value();
+  EXPECT_EQ(first.ids, (std::vector<model::BlobId>{{stream, 0}, {stream, 1}}));
+  const auto second = index_->purgeable(1002, 500, first.next, 2).value();
+  EXPECT_EQ(second.ids, (std::vector<model::BlobId>{{stream, 2}}));
+  EXPECT_TRUE(second.next.empty());
+}
+
+TEST_F(IndexTest, TheJournalIsDroppedByBothClocks) {
+  open({});
+  Entry entry;
+  entry.id = {model::StreamId::random(), 0};
+  const auto left = [&](uint64_t flushed_before, uint64_t elapsed_before) {
+    EXPECT_TRUE(index_->drop_journal(flushed_before, elapsed_before));
+    return index_->journal_after(0, 100)->size();
+  };
+  auto batch = index_->new_batch();
+  for (uint64_t token = 1; token <= 10; ++token) batch->append_journal({token, false, entry, 100 + token, 10 + token});
+  ASSERT_TRUE(index_->apply(*batch));
+  EXPECT_EQ(left(1000, 0), 10u);
+  EXPECT_EQ(left(0, 1000), 10u);
+  EXPECT_EQ(left(104, 1000), 7u);
+  EXPECT_EQ(left(1000, 17), 4u);
+  EXPECT_EQ(*index_->journal_dropped(), 6u);
+}
+
 TEST_F(IndexTest, ABatchThatIsAppliedTwiceChangesNothing) {
   open({});
   const auto stream = model::StreamId::random();
@@ -225,7 +275,7 @@ class IndexModelTest : public IndexTest {
     }
     EXPECT_TRUE(seen == expected) << seen.size() << " and " << expected.size();
     EXPECT_EQ(index_->handoffs(0, {}, 1 << 20)->size(), handoffs.size());
-    EXPECT_EQ(index_->purgeable(UINT64_MAX, 1 << 20)->size(), trash.size());
+    EXPECT_EQ(index_->purgeable(UINT64_MAX, UINT64_MAX, {}, 1 << 20)->ids.size(), trash.size());
     std::vector<uint64_t> tokens;
     for (uint64_t token = 0;;) {
       const auto page = index_->journal_after(token, 777).value();
