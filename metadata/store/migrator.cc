@@ -8,6 +8,8 @@
 #include <pqxx/pqxx>
 #include <sstream>
 
+#include "common/crypto/digest.h"
+
 namespace rondel::metadata {
 namespace {
 
@@ -25,16 +27,39 @@ Result<Migration> read_migration(const std::filesystem::path& path) {
   return Migration{std::stoi(stem.substr(0, 4)), stem.substr(5), text.str()};
 }
 
-int apply(pqxx::connection& connection, const std::vector<Migration>& migrations) {
+// What was applied must be, byte for byte, what this program would apply: a database is never used with another schema than the
+// program's. One that kept no digests is another build's too.
+Result<int> check_applied(pqxx::work& work, const std::vector<Migration>& migrations) {
+  const pqxx::result applied = work.exec("select number, name, coalesce(digest, '') from schema_migrations order by number");
+  const int version = applied.empty() ? 0 : applied.back()[0].as<int>();
+  if (version > static_cast<int>(migrations.size())) {
+    return fail(ErrorCode::kPrecondition,
+                fmt::format("the schema has version {}, this program knows {}: use a newer one", version, migrations.size()));
+  }
+  for (const pqxx::row row : applied) {
+    const Migration& own = migrations[row[0].as<size_t>() - 1];
+    const auto name = row[1].as<std::string>();
+    if (name == own.name && row[2].as<std::string>() == crypto::sha256_hex(own.sql)) continue;
+    return fail(ErrorCode::kPrecondition,
+                fmt::format("the database was made by another build of Rondel whose formats are not those of this one: its migration "
+                            "{:04}_{} is not the one of this build; use that build, or a new database",
+                            own.number, name));
+  }
+  return version;
+}
+
+Result<int> apply(pqxx::connection& connection, const std::vector<Migration>& migrations) {
   pqxx::work work(connection);
   work.exec_params("select pg_advisory_xact_lock($1)", kMigrationLock);
   work.exec("create table if not exists schema_migrations (number integer primary key, name text not null,"
             " applied_at timestamptz not null default now())");
-  int version = work.exec1("select coalesce(max(number), 0) from schema_migrations")[0].as<int>();
+  work.exec("alter table schema_migrations add column if not exists digest text");
+  TRY(int version, check_applied(work, migrations));
   for (const Migration& migration : migrations) {
     if (migration.number <= version) continue;
     work.exec(migration.sql);
-    work.exec_params("insert into schema_migrations (number, name) values ($1, $2)", migration.number, migration.name);
+    work.exec_params("insert into schema_migrations (number, name, digest) values ($1, $2, $3)", migration.number, migration.name,
+                     crypto::sha256_hex(migration.sql));
     version = migration.number;
   }
   work.commit();
@@ -65,12 +90,7 @@ Result<std::vector<Migration>> load_migrations(const std::string& folder) {
 Result<int> migrate(const std::string& dsn, const std::vector<Migration>& migrations) {
   try {
     pqxx::connection connection(dsn);
-    const int version = apply(connection, migrations);
-    if (version > static_cast<int>(migrations.size())) {
-      return fail(ErrorCode::kPrecondition,
-                  fmt::format("the schema has version {}, this program knows {}: use a newer one", version, migrations.size()));
-    }
-    return version;
+    return apply(connection, migrations);
   } catch (const pqxx::broken_connection& error) {
     return fail(ErrorCode::kUnavailable, error.what());
   } catch (const std::exception& error) {

@@ -17,7 +17,8 @@ struct Migration {
 // Reads the folder; kInvalidArgument when numbers have gaps or repeat.
 Result<std::vector<Migration>> load_migrations(const std::string& folder);
 
-// Returns the schema version after it. kPrecondition: the schema needs a newer binary than this one.
+// Returns the schema version after it. kPrecondition: the schema needs a newer binary than this one, or a migration that was applied is
+// not the text given here (`schema_migrations.digest`); nothing has changed then.
 Result<int> migrate(const std::string& dsn, const std::vector<Migration>& migrations);
 
 // What a server must be: fsync, synchronous_commit and full_page_writes on, encoding UTF8. kPrecondition says what is wrong.
