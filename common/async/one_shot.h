@@ -46,6 +46,18 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
     return expired_;
   }
 
+  // Who is to set the value begins with what cannot be taken back. False: the waiter has given up, so it is not begun. After its
+  // deadline the waiter reads off is_claimed() whether it was. Any thread.
+  bool claim() {
+    std::lock_guard lock(mutex_);
+    if (!expired_) claimed_ = true;
+    return claimed_;
+  }
+  bool is_claimed() const {
+    std::lock_guard lock(mutex_);
+    return claimed_;
+  }
+
   // One waiter, once, on an EventLoop.
   Task<Result<T>> wait_until(Deadline deadline) {
     auto self = this->shared_from_this();
@@ -98,6 +110,7 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
   mutable std::mutex mutex_;
   std::optional<T> value_;
   bool expired_ = false;
+  bool claimed_ = false;
   EventLoop* loop_ = nullptr;
   std::coroutine_handle<> waiter_;
 };

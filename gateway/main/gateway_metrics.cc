@@ -65,6 +65,25 @@ void register_blobs(metrics::Registry& registry, const blobs::ReplicatedBlobStor
   });
 }
 
+void register_releases(metrics::Registry& registry, const operations::StreamReleases& releases) {
+  using Status = operations::StreamReleasesStatus;
+  struct Family {
+    Type type;
+    const char* name;
+    const char* help;
+    uint64_t Status::* member;
+  };
+  static constexpr Family kFamilies[] = {
+      {Type::kGauge, "rondel_streams_unreleased", "Streams that nothing refers to, waiting in memory for the database.", &Status::waiting},
+      {Type::kCounter, "rondel_streams_released_total", "Streams that nothing came to refer to, handed to the released queue.", &Status::released_total},
+      {Type::kCounter, "rondel_streams_overflowed_total", "Streams left to the orphan scan because too many waited for the database.", &Status::overflowed_total},
+      {Type::kCounter, "rondel_commits_not_known_total", "Commits with bytes whose answer was lost: the orphan scan decides about their streams.", &Status::not_known_total},
+  };
+  for (const Family& family : kFamilies) {
+    registry.callback(family.type, family.name, family.help, {}, [&releases, member = family.member] { return static_cast<double>(releases.status().*member); });
+  }
+}
+
 void register_lifecycle(metrics::Registry& registry, const cluster::LifecycleRunner& runner) {
   using Status = cluster::LifecycleStatus;
   struct Family {
@@ -91,6 +110,7 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
   register_database(registry, sources.store);
   register_blobs(registry, sources.blobs);
   register_lifecycle(registry, sources.lifecycle);
+  register_releases(registry, sources.releases);
   registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&topology = sources.topology] {
     const auto now = topology.topology();
     return now->current() == nullptr ? 0.0 : static_cast<double>(now->current()->epoch());

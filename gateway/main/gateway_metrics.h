@@ -7,6 +7,7 @@
 #include "gateway/cluster/coordinator.h"
 #include "gateway/cluster/lifecycle_runner.h"
 #include "gateway/cluster/topology_cache.h"
+#include "gateway/operations/stream_releases.h"
 #include "metadata/store/postgres_store.h"
 
 namespace rondel::gateway {
@@ -15,6 +16,7 @@ namespace rondel::gateway {
 struct MetricSources {
   const metadata::PostgresMetadataStore& store;
   const blobs::ReplicatedBlobStore& blobs;
+  const operations::StreamReleases& releases;
   const cluster::TopologyCache& topology;
   const cluster::Coordinator& coordinator;
   const cluster::OrphanScan& orphans;

@@ -169,14 +169,15 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
   TRY(const KeyServices keys, make_key_services(settings, master_key, clock, registry));
-  operations::S3Service service({*store, *directory, blob_store, authenticator, *keys.object_keys, clock, s3_settings}, registry);
+  operations::StreamReleases releases(*store);
+  operations::S3Service service({*store, *directory, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
   TRY(auto heartbeats, cluster::HeartbeatService::start(background, *cluster_store, topology, coordinator, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*store, blob_store, topology, coordinator, orphans, *s3, lifecycle});
+  register_gateway_metrics(registry, {*store, blob_store, releases, topology, coordinator, orphans, *s3, lifecycle});
 
   std::atomic<bool> draining{false};
   const auto condition = [](const char* name, std::function<Result<void>()> check) {
@@ -216,6 +217,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   jobs.spawn(coordinator.run_orphan_scan(jobs));
   jobs.spawn(keys.ring->run(jobs));
   jobs.spawn(lifecycle.run(jobs));
+  jobs.spawn(releases.run(jobs));
   log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
   int signal = 0;

@@ -74,6 +74,11 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
   return error;
 }
 
+s3::S3Result<void> check_database(const Services& services) {
+  if (services.store.available()) return {};
+  return std::unexpected(s3::Error{ErrorCode::kServiceUnavailable, {}, {}, {{"Retry-After", "1"}}, "the database is away"});
+}
+
 metadata::CommitContext commit_context(const Context& context, uint64_t ring_epoch) {
   return {context.bucket->id, context.bucket->settings_version, ring_epoch, context.metadata_deadline()};
 }

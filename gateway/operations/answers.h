@@ -4,6 +4,7 @@
 #include <string>
 
 #include "gateway/operations/context.h"
+#include "gateway/operations/pending_stream.h"
 #include "gateway/s3/xml_writer.h"
 
 namespace rondel::operations {
@@ -25,6 +26,11 @@ s3::S3Result<T> as_s3(Result<T> result) {
     return std::move(*result);
   }
 }
+template <class T>
+s3::S3Result<T> as_s3(metadata::Committed<T> result) {
+  if (!result) return std::unexpected(s3::from(result.error()));
+  return std::move(*result);
+}
 #define CO_S3(declaration, expression) TRY_(declaration, ::rondel::operations::as_s3(expression), co_return, RONDEL_CONCAT(result_, __LINE__))
 #define CO_S3_VOID(expression) \
   if (auto result_ = ::rondel::operations::as_s3(expression); !result_) co_return std::unexpected(std::move(result_).error())
@@ -41,8 +47,13 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context);
 metadata::CommitContext commit_context(const Context& context, uint64_t ring_epoch = 0);
 
 // Runs a commit; when the bucket's cached settings turn out old, looks it up again and runs it once more under the new ones.
+// `stream`: the bytes that it names, if any; they are kept or given up by how it ends.
 template <class Commit>
-async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context, Commit commit);
+async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context, Commit commit, PendingStream* stream = nullptr);
+
+// 503 while the database is away, as its connections last knew it. Asked before the first byte of a body is read (and a client told
+// to send it) by what needs a commit.
+s3::S3Result<void> check_database(const Services& services);
 
 Answer<void> reload_bucket(Context& context);
 // The bucket anew; what was allowed, and how bytes are to be encrypted, is decided anew.
@@ -74,16 +85,20 @@ void write_checksum(s3::XmlWriter& xml, const model::Checksum& checksum, uint32_
 s3::S3Result<uint64_t> number_parameter(std::optional<std::string_view> text, std::string_view name, uint64_t otherwise, uint64_t max);
 
 template <class Commit>
-async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context, Commit commit) {
-  CO_S3(metadata::CommitOutcome outcome, co_await commit());
-  if (outcome.status == metadata::CommitStatus::kSettingsChanged) {
-    CO_S3_VOID(co_await refresh_bucket(context));
-    CO_S3(outcome, co_await commit());
-  }
+async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context, Commit commit, PendingStream* stream) {
   using Status = metadata::CommitStatus;
-  if (outcome.status == Status::kCommitted || outcome.status == Status::kUploadCompleted) co_return outcome;
-  if (outcome.status == Status::kNoSuchBucket) context.services.directory.forget_bucket(context.bucket->name);
-  co_return std::unexpected(to_s3(outcome, context));
+  for (bool again = false;; again = true) {
+    if (stream != nullptr) stream->commit_begins();
+    metadata::CommitResult result = co_await commit();
+    if (stream != nullptr) stream->commit_ended(metadata::fate_of(result));
+    if (!result) co_return std::unexpected(s3::from(result.error()));
+    if (metadata::fate_of(result->status) == metadata::CommitFate::kCommitted) co_return *std::move(result);
+    if (result->status != Status::kSettingsChanged || again) {
+      if (result->status == Status::kNoSuchBucket) context.services.directory.forget_bucket(context.bucket->name);
+      co_return std::unexpected(to_s3(*result, context));
+    }
+    CO_S3_VOID(co_await refresh_bucket(context));
+  }
 }
 
 }  // namespace rondel::operations

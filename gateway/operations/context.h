@@ -15,6 +15,7 @@
 #include "gateway/s3/error.h"
 #include "gateway/s3/request.h"
 #include "gateway/operations/lifecycle_rules.h"
+#include "gateway/operations/stream_releases.h"
 #include "metadata/store/directory.h"
 #include "metadata/store/metadata_store.h"
 
@@ -36,6 +37,7 @@ struct Services {
   metadata::MetadataStore& store;
   metadata::Directory& directory;
   blobs::BlobStore& blobs;
+  StreamReleases& releases;
   auth::Authenticator& authenticator;
   encryption::ObjectKeys& object_keys;
   const Clock& clock;

@@ -111,22 +111,17 @@ Answer<Digests> read_digests(Context& context, SourceRange range, model::Checksu
 
 struct Rewritten {
   Digests digests;
-  std::vector<metadata::Extent> extents;   // None or one.
-  uint64_t ring_epoch = 0;
+  PendingStream stream;
 };
 
-// The range as a stream of its own under `target`. What was written is released when it fails.
+// The range as a stream of its own under `target`. 503 before a byte is read while the database is away.
 Answer<Rewritten> rewrite(Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, const ObjectKey& target) {
-  const auto writer = open_object_writer(context, target, range.length);
-  auto digests = co_await read_digests(context, range, algorithm, writer.get());
-  auto stream = digests ? as_s3(co_await writer->finish()) : s3::S3Result<blobs::WrittenStream>(std::unexpected(digests.error()));
-  if (!stream) {
-    const blobs::WrittenStream left = writer->leftovers();
-    if (left.size > 0) co_await release(context, {{0, left.id, left.size, 0, left.size}});
-    co_return std::unexpected(stream.error());
-  }
-  Rewritten out{*std::move(digests), {}, stream->ring_epoch};
-  if (stream->size > 0) out.extents = {{0, stream->id, stream->size, 0, range.length}};
+  CO_S3_VOID(check_database(context.services));
+  Rewritten out;
+  out.stream = PendingStream(context.services.releases, open_object_writer(context, target, range.length));
+  CO_S3(out.digests, co_await read_digests(context, range, algorithm, &out.stream.writer()));
+  CO_S3(const blobs::WrittenStream written, co_await out.stream.writer().finish());
+  out.stream.written(written);
   co_return out;
 }
 
@@ -267,15 +262,14 @@ Answer<Response> copy_object(Context& context) {
   CO_S3(const ObjectKey target_key, co_await make_object_key(context, std::move(choice), as_rows ? source_key.data_key : crypto::Secret()));
   request.put.version.encryption = target_key.encoded();
   const SourceRange whole{object, source_key, 0, object.size};
-  uint64_t ring_epoch = 0;
+  Rewritten written;   // Nothing, when the copy is rows.
   if (!as_rows) {
     const auto chosen = algorithm.value_or(object.checksum ? object.checksum->algorithm : model::ChecksumAlgorithm::kCrc64Nvme);
-    CO_S3(Rewritten written, co_await rewrite(context, whole, chosen, target_key));
+    CO_S3(written, co_await rewrite(context, whole, chosen, target_key));
     request.put.version.size = object.size;
     request.put.version.etag = target_key.etag_of(written.digests.md5_hex);
     request.put.version.checksum = model::Checksum{chosen, model::ChecksumType::kFullObject, std::move(written.digests.checksum)};
-    request.put.version.extents = std::move(written.extents);
-    ring_epoch = written.ring_epoch;
+    request.put.version.extents = written.stream.extents(object.size);
   } else if (algorithm) {
     CO_S3(std::optional<std::string> value, co_await combined_checksum(context, source, *algorithm));
     if (!value) {
@@ -286,15 +280,12 @@ Answer<Response> copy_object(Context& context) {
     request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, *std::move(value)};
   }
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context, ring_epoch);
+    request.put.context = commit_context(context, written.stream.ring_epoch());
     request.put.versioning = context.bucket->versioning;
     request.put.version.retention = retention_for(context, attributes.retention);
     return as_rows ? context.services.store.copy_object(request) : context.services.store.put_object(request.put);
-  });
-  if (!outcome) {
-    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, request.put.version.extents);
-    co_return std::unexpected(outcome.error());
-  }
+  }, &written.stream);
+  if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyObjectResult");
   write_copied(xml, outcome->etag, outcome->last_modified);
   if (request.put.version.checksum) write_checksum(xml, *request.put.version.checksum, 0, true);
@@ -353,20 +344,17 @@ Answer<Response> upload_part_copy(Context& context) {
   request.put.part.size = length;
   request.put.part.etag = etag;
   request.put.part.checksums = {{algorithm, model::ChecksumType::kFullObject, written.digests.checksum}};
-  request.put.extents = written.extents;
+  request.put.extents = written.stream.extents(length);
   request.source_bucket_id = source.lookup.bucket_id;
   request.source_key = source.named.key;
   request.source_version = object.version;
   request.source_etag = object.etag;
   request.source_offset = offset;
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context, written.ring_epoch);
+    request.put.context = commit_context(context, written.stream.ring_epoch());
     return as_rows ? context.services.store.copy_part(request) : context.services.store.put_part(request.put);
-  });
-  if (!outcome) {
-    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, written.extents);
-    co_return std::unexpected(outcome.error());
-  }
+  }, &written.stream);
+  if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyPartResult");
   write_copied(xml, etag, context.services.clock.now());
   if (upload.upload.checksum_algorithm) write_checksum(xml, request.put.part.checksums.front(), 0, false);

@@ -50,14 +50,13 @@ Handler find_default_handler(s3::Operation operation);
 struct ReceivedBody {
   auth::PayloadSummary summary;
   std::string etag;                        // The MD5, or what stands for it (ObjectKey::etag_of).
-  std::vector<metadata::Extent> extents;   // None when it was empty, otherwise one.
-  uint64_t ring_epoch = 0;
+  PendingStream stream;
+
+  std::vector<metadata::Extent> extents() const { return stream.extents(summary.size); }
 };
-// Takes the body to the disks, encrypted with the key (put_object.cc). What was written is released when it fails.
+// Takes the body to the disks, encrypted with the key (put_object.cc). 503 before a byte of it is read while the database is away.
 struct ObjectKey;
 Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options, const ObjectKey& key);
-// Gives up bytes that no commit will name.
-async::Task<void> release(Context& context, const std::vector<metadata::Extent>& extents);
 
 // The source of a copy (copy_object.cc): looked up, readable by the caller, its conditions holding.
 struct CopySource {

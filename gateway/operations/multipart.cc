@@ -228,7 +228,7 @@ Answer<Response> create_multipart_upload(Context& context) {
   CO_S3(EncryptionChoice choice, choose_encryption(context));
   CO_S3(const ObjectKey object_key, co_await make_object_key(context, std::move(choice)));
   upload.encryption = object_key.encoded();
-  auto outcome = co_await commit_with(context, [&]() -> async::Task<Result<metadata::CommitOutcome>> {
+  auto outcome = co_await commit_with(context, [&]() -> async::Task<metadata::CommitResult> {
     metadata::CommitOutcome made;
     CO_TRY(made.status, co_await context.services.store.create_upload(commit_context(context), upload));
     co_return made;
@@ -255,11 +255,8 @@ Answer<Response> upload_part(Context& context) {
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = part_algorithm(found.upload);
-  CO_S3(const ReceivedBody body, co_await receive_body(context, options, object_key));
-  if (const auto fits = check_part_checksum(found.upload, body.summary); !fits) {
-    co_await release(context, body.extents);
-    co_return std::unexpected(fits.error());
-  }
+  CO_S3(ReceivedBody body, co_await receive_body(context, options, object_key));
+  CO_S3_VOID(check_part_checksum(found.upload, body.summary));
   metadata::PutPart request;
   request.upload = found.upload.id;
   request.key = context.request.key;
@@ -267,15 +264,12 @@ Answer<Response> upload_part(Context& context) {
   request.part.size = body.summary.size;
   request.part.etag = body.etag;
   request.part.checksums = {*body.summary.checksum};
-  request.extents = body.extents;
+  request.extents = body.extents();
   auto outcome = co_await commit_with(context, [&] {
-    request.context = commit_context(context, body.ring_epoch);
+    request.context = commit_context(context, body.stream.ring_epoch());
     return context.services.store.put_part(request);
-  });
-  if (!outcome) {
-    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
-    co_return std::unexpected(outcome.error());
-  }
+  }, &body.stream);
+  if (!outcome) co_return std::unexpected(outcome.error());
   Response response = empty_response(200);
   response.head.fields.add("ETag", quoted(body.etag));
   add_encryption_headers(response.head.fields, object_key);

@@ -36,7 +36,7 @@ metadata::ObjectVersion new_version(Placement placement, metadata::Headers heade
   version.acl = std::move(placement.acl);
   version.checksum = body.summary.checksum;
   version.headers = std::move(headers);
-  version.extents = body.extents;
+  version.extents = body.extents();
   return version;
 }
 
@@ -96,7 +96,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = exists && found.object.checksum ? found.object.checksum->algorithm : model::ChecksumAlgorithm::kCrc64Nvme;
-  CO_S3(const ReceivedBody body, co_await receive_body(context, options, object_key));
+  CO_S3(ReceivedBody body, co_await receive_body(context, options, object_key));
   metadata::AppendObject request;
   request.offset = offset;
   request.expected_etag = exists ? found.object.etag : "";
@@ -111,13 +111,10 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   }
   request.put.version.encryption = object_key.encoded();
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context, body.ring_epoch);
+    request.put.context = commit_context(context, body.stream.ring_epoch());
     return context.services.store.append_object(request);
-  });
-  if (!outcome) {
-    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
-    co_return std::unexpected(outcome.error());
-  }
+  }, &body.stream);
+  if (!outcome) co_return std::unexpected(outcome.error());
   Response response = put_response(context, *outcome, request.put.version);
   add_encryption_headers(response.head.fields, object_key, true);
   response.head.fields.add("x-amz-object-size", std::to_string(outcome->size));
@@ -164,37 +161,18 @@ s3::S3Result<void> check_rename_headers(const http::Fields& fields) {
 
 }  // namespace
 
-async::Task<void> release(Context& context, const std::vector<metadata::Extent>& extents) {
-  if (extents.empty()) co_return;
-  // What cannot be noted now is found by the reconcile scan.
-  (void)co_await context.services.store.release_streams(extents, context.metadata_deadline());
-}
-
 Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options, const ObjectKey& key) {
+  CO_S3_VOID(check_database(context.services));
   auto opened = auth::PayloadReader::open(context.exchange, context.identity, options);
   if (!opened) co_return std::unexpected(to_s3(opened.error()));
   auth::PayloadReader& reader = **opened;
-  const auto writer = open_object_writer(context, key, reader.size());
-  std::expected<void, s3::Error> done = co_await pump(reader, *writer);
-  blobs::WrittenStream stream;
-  if (done) {
-    auto finished = co_await writer->finish();
-    if (finished) {
-      stream = *finished;
-    } else {
-      done = std::unexpected(s3::from(finished.error()));
-    }
-  }
-  if (!done) {
-    const blobs::WrittenStream left = writer->leftovers();
-    if (left.size > 0) co_await release(context, {{0, left.id, left.size, 0, left.size}});
-    co_return std::unexpected(done.error());
-  }
   ReceivedBody body;
+  body.stream = PendingStream(context.services.releases, open_object_writer(context, key, reader.size()));
+  CO_S3_VOID(co_await pump(reader, body.stream.writer()));
+  CO_S3(const blobs::WrittenStream written, co_await body.stream.writer().finish());
+  body.stream.written(written);
   body.summary = reader.summary();
   body.etag = key.etag_of(body.summary.md5_hex);
-  body.ring_epoch = stream.ring_epoch;
-  if (stream.size > 0) body.extents = {{0, stream.id, stream.size, 0, body.summary.size}};
   co_return body;
 }
 
@@ -216,23 +194,19 @@ Answer<Response> put_object(Context& context) {
   auth::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = model::ChecksumAlgorithm::kCrc64Nvme;
-  CO_S3(const ReceivedBody body, co_await receive_body(context, options, object_key));
+  CO_S3(ReceivedBody body, co_await receive_body(context, options, object_key));
   metadata::PutObject request;
   request.key = context.request.key;
   request.conditions = write_conditions(context.fields());
   const metadata::Retention asked = attributes.retention;
   request.version = new_version(std::move(placement), std::move(headers), std::move(attributes), body);
   auto outcome = co_await commit_with(context, [&] {
-    request.context = commit_context(context, body.ring_epoch);
+    request.context = commit_context(context, body.stream.ring_epoch());
     request.versioning = context.bucket->versioning;
     request.version.retention = retention_for(context, asked);
     return context.services.store.put_object(request);
-  });
-  if (!outcome) {
-    // Unless it may have been committed after all.
-    if (outcome.error().code != ErrorCode::kSlowDown) co_await release(context, body.extents);
-    co_return std::unexpected(outcome.error());
-  }
+  }, &body.stream);
+  if (!outcome) co_return std::unexpected(outcome.error());
   Response response = put_response(context, *outcome, request.version);
   add_encryption_headers(response.head.fields, object_key, true);
   co_return response;

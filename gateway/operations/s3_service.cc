@@ -35,6 +35,12 @@ bool reads_settings(Operation operation) {
   }
 }
 
+// Whose end is a commit. What would only be refused as not implemented says so a little later.
+bool needs_commit(Operation operation) {
+  const std::string_view method = s3::row(operation).method;
+  return method == "PUT" || method == "POST" || method == "DELETE";
+}
+
 size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
 
 }  // namespace
@@ -166,6 +172,8 @@ async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, 
   if (!request) co_return std::unexpected(request.error());
   trace.request = *std::move(request);
   const s3::Request& routed = *trace.request;
+  // Before anything of the body is read: a client that waits for 100 Continue keeps its bytes.
+  if (needs_commit(routed.operation)) CO_S3_VOID(check_database(services_));
   if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);
   auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
                                                              routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());

@@ -132,6 +132,9 @@ Error from(const rondel::Error& error) {
   out.log_message = to_string(error);
   switch (error.code) {
     case rondel::ErrorCode::kUnavailable:
+      out.code = ErrorCode::kServiceUnavailable;
+      out.headers = {{"Retry-After", "1"}};
+      break;
     case rondel::ErrorCode::kResourceExhausted:
     case rondel::ErrorCode::kDeadlineExceeded:
     case rondel::ErrorCode::kOutcomeUnknown:

@@ -57,8 +57,9 @@ using S3Result = std::expected<T, Error>;
 std::unexpected<Error> fail(ErrorCode code, std::string message = {},
                             std::vector<std::pair<std::string, std::string>> details = {});
 
-// A lower error as the client may see it: kUnavailable, kResourceExhausted, kDeadlineExceeded, kOutcomeUnknown ->
-// SlowDown 503 (Retry-After); kCancelled -> RequestTimeout; everything else InternalError.
+// A lower error as the client may see it: kUnavailable -> ServiceUnavailable 503, kResourceExhausted, kDeadlineExceeded,
+// kOutcomeUnknown -> SlowDown 503 (all with Retry-After); kCancelled -> RequestTimeout; everything else InternalError. Never
+// a reason to release bytes or to keep them: that is metadata::CommitFate.
 Error from(const rondel::Error& error);
 
 // <?xml ...><Error><Code>...; resource is the path asked for.

@@ -6,6 +6,7 @@
 #include "common/base/encoding.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/digest.h"
+#include "metadata/store/pg_connection.h"
 
 namespace rondel::metadata {
 namespace {
@@ -57,7 +58,7 @@ pqxx::binarystring binary(std::string_view text) { return pqxx::binarystring(tex
 
 class PqxxAccountStore final : public AccountStore {
  public:
-  PqxxAccountStore(const std::string& dsn, std::string master_key) : connection_(dsn), master_key_(std::move(master_key)) {}
+  PqxxAccountStore(const std::string& dsn, std::string master_key) : connection_(primary_dsn(dsn)), master_key_(std::move(master_key)) {}
 
   Result<Credential> create_account(const CreateAccount& request) override {
     return guarded<Credential>([&](pqxx::work& work) -> Result<Credential> {

@@ -126,15 +126,17 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
   return parameters;
 }
 
+// Committed, and not known what: nobody may take these streams for unused.
+CommitFailure lost_a_row() { return CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a batch lost a row"}); }
+
 template <class Job>
-void answer(std::vector<Job*>& jobs, const Result<PgResult>& result) {
+void answer(std::vector<Job*>& jobs, const Committed<PgResult>& result) {
   if (result && result->rows() == jobs.size()) {
     for (size_t i = 0; i < jobs.size(); ++i) jobs[i]->slot->set(read_outcome(*result, i));
     return;
   }
-  // Committed, and not known what: nobody may take these streams for unused.
-  const Error error = result ? Error{ErrorCode::kOutcomeUnknown, "a batch lost a row"} : result.error();
-  for (Job* job : jobs) job->fail(error);
+  const CommitFailure failure = result ? lost_a_row() : result.error();
+  for (Job* job : jobs) job->slot->set(std::unexpected(failure));
 }
 
 // One order of locks for all: no two batches wait for each other.
@@ -166,38 +168,38 @@ void PostgresStore::delete_batch(PgConnection& connection, std::vector<DeleteJob
   answer(jobs, with_retries([&] { return connection.run(kDeleteObjects, parameters, latest(jobs)); }));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::put_object(PutObject request) {
+async::Task<CommitResult> PostgresStore::put_object(PutObject request) {
   const Deadline deadline = request.context.deadline;
   std::string key = row_key(request.context.bucket_id, request.key);
-  return run_batched<CommitOutcome>(workers_, Lane::kPut, std::move(request), std::move(key), deadline);
+  return commit_batched<CommitOutcome>(workers_, Lane::kPut, std::move(request), std::move(key), deadline);
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::delete_object(DeleteObject request) {
+async::Task<CommitResult> PostgresStore::delete_object(DeleteObject request) {
   const Deadline deadline = request.context.deadline;
   std::string key = row_key(request.context.bucket_id, request.key);
-  return run_batched<CommitOutcome>(workers_, Lane::kDelete, std::move(request), std::move(key), deadline);
+  return commit_batched<CommitOutcome>(workers_, Lane::kDelete, std::move(request), std::move(key), deadline);
 }
 
 // The same key may stand in one request several times: stable order keeps their sequence.
-async::Task<Result<std::vector<CommitOutcome>>> PostgresStore::delete_objects(std::vector<DeleteObject> requests) {
+async::Task<Committed<std::vector<CommitOutcome>>> PostgresStore::delete_objects(std::vector<DeleteObject> requests) {
   if (requests.empty()) co_return std::vector<CommitOutcome>{};
   const Deadline deadline = requests.front().context.deadline;
-  auto work = [this, all = std::move(requests)](PgConnection& connection, Deadline until) -> Result<std::vector<CommitOutcome>> {
+  auto work = [this, all = std::move(requests)](PgConnection& connection, Deadline until) -> Committed<std::vector<CommitOutcome>> {
     std::vector<std::pair<std::string, size_t>> order;
     for (size_t i = 0; i < all.size(); ++i) order.emplace_back(row_key(all[i].context.bucket_id, all[i].key), i);
     std::ranges::sort(order);
     std::vector<const DeleteObject*> sorted;
     for (const auto& [row, i] : order) sorted.push_back(&all[i]);
     TRY(const PgResult result, connection.run(kDeleteObjects, delete_parameters(sorted, clock_), until));
-    if (result.rows() != all.size()) return fail(ErrorCode::kOutcomeUnknown, "a batch lost a row");
+    if (result.rows() != all.size()) return std::unexpected(lost_a_row());
     std::vector<CommitOutcome> outcomes(all.size());
     for (size_t i = 0; i < order.size(); ++i) outcomes[order[i].second] = read_outcome(result, i);
     return outcomes;
   };
-  co_return co_await run_single<std::vector<CommitOutcome>>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<std::vector<CommitOutcome>>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::copy_object(CopyObject request) {
+async::Task<CommitResult> PostgresStore::copy_object(CopyObject request) {
   static const std::string sql =
       "select * from copy_object($1, $2, $3, $4, $5::smallint, $6, $7, $8::smallint, $9::smallint, $10, $11, $12, $13, $14, $15, " +
       conditions_expression(16) + ", " + attributes_expression(22) + ")";
@@ -224,10 +226,10 @@ async::Task<Result<CommitOutcome>> PostgresStore::copy_object(CopyObject request
     add_attributes(parameters, put.version);
     return one_outcome(connection.run(sql, parameters, until));
   };
-  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::append_object(AppendObject request) {
+async::Task<CommitResult> PostgresStore::append_object(AppendObject request) {
   static const std::string sql =
       "select * from append_object($1, $2, $3, $4, $5, $6::smallint, $7, $8, $9, $10, $11, $12::smallint, $13::smallint, $14, $15, "
       "$16, $17, " + conditions_expression(18) + ", " + attributes_expression(24) + ")";
@@ -257,10 +259,10 @@ async::Task<Result<CommitOutcome>> PostgresStore::append_object(AppendObject req
     add_attributes(parameters, put.version);
     return one_outcome(connection.run(sql, parameters, until));
   };
-  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::rename_object(RenameObject request) {
+async::Task<CommitResult> PostgresStore::rename_object(RenameObject request) {
   static const std::string sql = "select * from rename_object($1, $2, $3, $4, $5, " + conditions_expression(6) + ", " +
                                  conditions_expression(12) + ", $18, $19)";
   const Deadline deadline = request.context.deadline;
@@ -277,10 +279,10 @@ async::Task<Result<CommitOutcome>> PostgresStore::rename_object(RenameObject req
     parameters.add_optional_bytes(request.encryption.empty() ? std::nullopt : std::optional(request.encryption));
     return one_outcome(connection.run(sql, parameters, until));
   };
-  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::update_version(UpdateVersion request) {
+async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
   // Which attributes change, as bits of the function's mask.
   enum : int32_t { kAcl = 1, kTags = 2, kRetention = 4, kLegalHold = 8, kEncryption = 16 };
   static const std::string sql = "select * from update_version($1, $2, $3, $4::smallint, $5, $6, $7, $8, " + attributes_expression(9) + ")";
@@ -306,7 +308,7 @@ async::Task<Result<CommitOutcome>> PostgresStore::update_version(UpdateVersion r
     add_attributes(parameters, attributes);
     return one_outcome(connection.run(sql, parameters, until));
   };
-  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
 async::Task<Result<void>> PostgresStore::release_streams(std::vector<Extent> streams, Deadline deadline) {

@@ -183,8 +183,8 @@ void PostgresStore::find_batch(PgConnection& connection, std::vector<FindJob*> j
     for (size_t i = 0; i < n; ++i) jobs[i]->slot->set(read_row(*result, i, jobs[i]->request));
     return;
   }
-  const Error error = result ? Error{ErrorCode::kInternal, "a batch lost a row"} : result.error();
-  for (FindJob* job : jobs) job->fail(error);
+  const Error error = result ? Error{ErrorCode::kInternal, "a batch lost a row"} : Error(result.error());
+  for (FindJob* job : jobs) job->slot->set(std::unexpected(error));
 }
 
 async::Task<Result<ObjectLookup>> PostgresStore::find_object(ObjectQuery query) {

@@ -4,9 +4,9 @@
 // for concurrent use; coroutines resume on the loop that awaits. The commit of a mutating call is its linearisation point.
 // Every call costs at most one round trip to the database; commits and look-ups that wait at the same time share one.
 //
-// Errors of every call: kUnavailable = no database; kDeadlineExceeded = not known whether it happened (reads: no answer);
-// kResourceExhausted = too many wait; kOutcomeUnknown = a commit's answer was lost (503: the client repeats it).
-// Anything a client may cause is an outcome, not an error.
+// Errors of every call: kUnavailable = no database; kDeadlineExceeded = no answer in time; kResourceExhausted = too many wait;
+// kOutcomeUnknown = the answer was lost (503: the client repeats it). What they say about a commit is said by its type
+// (commit_result.h). Anything a client may cause is an outcome, not an error.
 #pragma once
 
 #include <memory>
@@ -20,6 +20,7 @@
 #include "metadata/model/account.h"
 #include "metadata/model/bucket.h"
 #include "metadata/model/object.h"
+#include "metadata/store/commit_result.h"
 
 namespace rondel::metadata {
 
@@ -32,39 +33,6 @@ struct Conditions {
   std::optional<uint64_t> if_match_size;
   std::optional<SystemTime> if_match_last_modified;
   bool empty() const;
-};
-
-enum class CommitStatus : uint8_t {
-  kCommitted = 1,
-  kNoSuchBucket,          // Deleted meanwhile.
-  kSettingsChanged,       // The bucket's settings version moved: read it again and decide anew.
-  kEpochFenced,           // The bytes were placed under an epoch below ring.min_epoch: write them again.
-  kPreconditionFailed,    // if-match / if-none-match / sizes / times.
-  kNoSuchKey,             // if-match given and no object there (S3: 404 NoSuchKey), or the version named is absent.
-  kSourceChanged,         // COPY: the source version is gone or its ETag differs from what was read.
-  kNoSuchUpload,
-  kInvalidPart,           // COMPLETE: a part is missing or its ETag differs.
-  kInvalidPartOrder,
-  kEntityTooSmall,        // COMPLETE: a part but the last is below 5 MiB.
-  kUploadCompleted,       // COMPLETE again: the recorded result is in the outcome.
-  kOffsetMismatch,        // APPEND: the object's size is not the offset.
-  kWrongState,            // APPEND or RENAME on a versioned bucket.
-  kQuotaExceeded,
-  kInvalidChecksum,       // COMPLETE: a part's or the object's checksum differs from the one given.
-  kObjectLocked,          // Retention or a legal hold protects the version, or forbids this change of its retention.
-  kEncrypted,             // RENAME: the source has an envelope, and none for the target's key was given, or of another version.
-};
-
-struct CommitOutcome {
-  CommitStatus status = CommitStatus::kCommitted;
-  model::VersionId version;
-  bool is_null = true;
-  SystemTime last_modified;
-  uint64_t size = 0;                // Of the resulting object.
-  std::string etag;
-  std::optional<model::Checksum> checksum;
-  bool delete_marker = false;       // DELETE: what was removed was one, or one was made.
-  std::string detail;               // kInvalidPart: the part number; for the error document.
 };
 
 // Decided under these; a mismatch is an outcome.
@@ -317,31 +285,35 @@ class MetadataStore {
  public:
   virtual ~MetadataStore() = default;
 
+  // False while the database is away, as its connections last knew it: what needs a commit is refused then before its bytes are
+  // taken. Asks nothing and waits for nothing.
+  virtual bool available() const = 0;
+
   // Objects: the hot path, batched.
-  virtual async::Task<Result<CommitOutcome>> put_object(PutObject request) = 0;
-  virtual async::Task<Result<CommitOutcome>> delete_object(DeleteObject request) = 0;
+  virtual async::Task<CommitResult> put_object(PutObject request) = 0;
+  virtual async::Task<CommitResult> delete_object(DeleteObject request) = 0;
   virtual async::Task<Result<ObjectLookup>> find_object(ObjectQuery query) = 0;
 
   // DeleteObjects: one batch, outcomes in the order asked.
-  virtual async::Task<Result<std::vector<CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) = 0;
-  virtual async::Task<Result<CommitOutcome>> copy_object(CopyObject request) = 0;
-  virtual async::Task<Result<CommitOutcome>> append_object(AppendObject request) = 0;
-  virtual async::Task<Result<CommitOutcome>> rename_object(RenameObject request) = 0;
-  virtual async::Task<Result<CommitOutcome>> update_version(UpdateVersion request) = 0;
+  virtual async::Task<Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) = 0;
+  virtual async::Task<CommitResult> copy_object(CopyObject request) = 0;
+  virtual async::Task<CommitResult> append_object(AppendObject request) = 0;
+  virtual async::Task<CommitResult> rename_object(RenameObject request) = 0;
+  virtual async::Task<CommitResult> update_version(UpdateVersion request) = 0;
   virtual async::Task<Result<ListPage>> list(ListQuery query) = 0;
 
   // Multipart.
-  virtual async::Task<Result<CommitStatus>> create_upload(CommitContext context, Upload upload) = 0;
-  virtual async::Task<Result<CommitOutcome>> put_part(PutPart request) = 0;
-  virtual async::Task<Result<CommitOutcome>> copy_part(CopyPart request) = 0;
+  virtual async::Task<Committed<CommitStatus>> create_upload(CommitContext context, Upload upload) = 0;
+  virtual async::Task<CommitResult> put_part(PutPart request) = 0;
+  virtual async::Task<CommitResult> copy_part(CopyPart request) = 0;
   virtual async::Task<Result<UploadLookup>> find_upload(UploadQuery query) = 0;
   virtual async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) = 0;
-  virtual async::Task<Result<CommitOutcome>> complete_upload(CompleteUpload request) = 0;
-  virtual async::Task<Result<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload,
-                                                         std::string key) = 0;
+  virtual async::Task<CommitResult> complete_upload(CompleteUpload request) = 0;
+  virtual async::Task<Committed<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload,
+                                                            std::string key) = 0;
 
-  // Streams that no row came to refer to (a refused commit, a body that broke off): their bytes are removed after the grace.
-  // Never for a commit that ended with kOutcomeUnknown or kDeadlineExceeded.
+  // Streams that no row came to refer to (a commit that was refused or did not happen, a body that broke off): their bytes are
+  // removed after the grace. Never those of a commit that is not known. Repeating it does no harm: stream ids are not reused.
   virtual async::Task<Result<void>> release_streams(std::vector<Extent> streams, Deadline deadline) = 0;
 
   // Buckets and credentials: read through Directory (directory.h), which caches them.

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "common/crypto/digest.h"
+#include "metadata/store/pg_connection.h"
 
 namespace rondel::metadata {
 namespace {
@@ -89,7 +90,7 @@ Result<std::vector<Migration>> load_migrations(const std::string& folder) {
 
 Result<int> migrate(const std::string& dsn, const std::vector<Migration>& migrations) {
   try {
-    pqxx::connection connection(dsn);
+    pqxx::connection connection(primary_dsn(dsn));
     return apply(connection, migrations);
   } catch (const pqxx::broken_connection& error) {
     return fail(ErrorCode::kUnavailable, error.what());
@@ -100,8 +101,12 @@ Result<int> migrate(const std::string& dsn, const std::vector<Migration>& migrat
 
 Result<void> check_server(const std::string& dsn) {
   try {
-    pqxx::connection connection(dsn);
+    pqxx::connection connection(primary_dsn(dsn));
     pqxx::work work(connection);
+    // Later is better: it may be promoted, or give way to the primary.
+    if (work.exec1("select pg_is_in_recovery()")[0].as<bool>()) {
+      return fail(ErrorCode::kUnavailable, "PostgreSQL is in recovery (a standby): metadata.dsn must lead to the primary");
+    }
     for (const char* setting : {"fsync", "synchronous_commit", "full_page_writes"}) {
       const auto value = work.exec1(std::string("show ") + setting)[0].as<std::string>();
       if (value == "off") {

@@ -21,7 +21,8 @@ Result<std::vector<Migration>> load_migrations(const std::string& folder);
 // not the text given here (`schema_migrations.digest`); nothing has changed then.
 Result<int> migrate(const std::string& dsn, const std::vector<Migration>& migrations);
 
-// What a server must be: fsync, synchronous_commit and full_page_writes on, encoding UTF8. kPrecondition says what is wrong.
+// What a server must be: fsync, synchronous_commit and full_page_writes on, encoding UTF8. kPrecondition says what is wrong;
+// kUnavailable: it cannot be reached, or is a standby.
 Result<void> check_server(const std::string& dsn);
 
 }  // namespace rondel::metadata

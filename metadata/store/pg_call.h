@@ -3,25 +3,38 @@
 
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "common/async/one_shot.h"
+#include "metadata/store/commit_result.h"
 #include "metadata/store/pg_workers.h"
 
 namespace rondel::metadata {
 
-// A request of a batched lane.
-template <class Request, class Response>
+// What a job answers that never ran: Result<T> or Committed<T>.
+template <class Answer>
+Answer never_ran(const Error& error) {
+  if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {
+    return std::unexpected(CommitFailure::did_not_happen(error));
+  } else {
+    return std::unexpected(error);
+  }
+}
+
+// A request of a batched lane. `Answer`: Result<T> or Committed<T>.
+template <class Request, class Answer>
 class RequestJob final : public PgJob {
  public:
-  using Slot = async::OneShot<Result<Response>>;
+  using Slot = async::OneShot<Answer>;
 
   RequestJob(Request request_, std::string key, Deadline deadline_)
       : request(std::move(request_)), deadline(deadline_), slot(Slot::make()), key_(std::move(key)) {}
 
   const std::string& exclusive_key() const override { return key_; }
   bool expired() const override { return slot->is_expired(); }
-  void fail(const Error& error) override { slot->set(std::unexpected(error)); }
+  bool begin() override { return slot->claim(); }
+  void fail(const Error& error) override { slot->set(never_ran<Answer>(error)); }
 
   Request request;
   Deadline deadline;
@@ -41,21 +54,22 @@ class ConnectionJob : public PgJob {
   std::string no_key_;
 };
 
-template <class Response>
+template <class Answer>
 class SingleJob final : public ConnectionJob {
  public:
-  using Work = std::move_only_function<Result<Response>(PgConnection&, Deadline)>;
-  using Slot = async::OneShot<Result<Response>>;
+  using Work = std::move_only_function<Answer(PgConnection&, Deadline)>;
+  using Slot = async::OneShot<Answer>;
 
   SingleJob(Work work, Deadline deadline) : slot(Slot::make()), work_(std::move(work)), deadline_(deadline) {}
 
   bool expired() const override { return slot->is_expired(); }
-  void fail(const Error& error) override { slot->set(std::unexpected(error)); }
+  bool begin() override { return slot->claim(); }
+  void fail(const Error& error) override { slot->set(never_ran<Answer>(error)); }
 
   // A lock time-out, deadlock or serialisation failure rolled everything back: it is tried again.
   void run(PgConnection& connection) override {
     constexpr int kAttempts = 4;
-    Result<Response> answer = work_(connection, deadline_);
+    Answer answer = work_(connection, deadline_);
     for (int i = 1; i < kAttempts && !answer && answer.error().code == ErrorCode::kCancelled; ++i) {
       answer = work_(connection, deadline_);
     }
@@ -70,26 +84,42 @@ class SingleJob final : public ConnectionJob {
   Deadline deadline_;
 };
 
-template <class Response>
-async::Task<Result<Response>> run_single(PgWorkers& workers, Deadline deadline, typename SingleJob<Response>::Work work) {
-  auto job = std::make_unique<SingleJob<Response>>(std::move(work), deadline);
+// Waits for the job's answer. A commit whose waiter gives up is not known once it was begun, and never happens before.
+template <class Answer, class Job>
+async::Task<Answer> run_job(PgWorkers& workers, Lane lane, std::unique_ptr<Job> job, Deadline deadline) {
   auto slot = job->slot;
   std::unique_ptr<PgJob> base = std::move(job);
-  if (!workers.submit(Lane::kSingle, base)) co_return rondel::fail(ErrorCode::kResourceExhausted, "too many wait for PostgreSQL");
+  if (!workers.submit(lane, base)) co_return never_ran<Answer>({ErrorCode::kResourceExhausted, "too many wait for PostgreSQL"});
   auto answer = co_await slot->wait_until(deadline);
-  if (!answer) co_return std::unexpected(answer.error());
-  co_return std::move(*answer);
+  if (answer) co_return std::move(*answer);
+  if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {
+    if (slot->is_claimed()) co_return std::unexpected(CommitFailure::not_known(answer.error()));
+  }
+  co_return never_ran<Answer>(answer.error());
+}
+
+template <class Response>
+async::Task<Result<Response>> run_single(PgWorkers& workers, Deadline deadline, typename SingleJob<Result<Response>>::Work work) {
+  using Answer = Result<Response>;
+  return run_job<Answer>(workers, Lane::kSingle, std::make_unique<SingleJob<Answer>>(std::move(work), deadline), deadline);
+}
+template <class Response>
+async::Task<Committed<Response>> commit_single(PgWorkers& workers, Deadline deadline, typename SingleJob<Committed<Response>>::Work work) {
+  using Answer = Committed<Response>;
+  return run_job<Answer>(workers, Lane::kSingle, std::make_unique<SingleJob<Answer>>(std::move(work), deadline), deadline);
 }
 
 template <class Response, class Request>
 async::Task<Result<Response>> run_batched(PgWorkers& workers, Lane lane, Request request, std::string key, Deadline deadline) {
-  auto job = std::make_unique<RequestJob<Request, Response>>(std::move(request), std::move(key), deadline);
-  auto slot = job->slot;
-  std::unique_ptr<PgJob> base = std::move(job);
-  if (!workers.submit(lane, base)) co_return rondel::fail(ErrorCode::kResourceExhausted, "too many wait for PostgreSQL");
-  auto answer = co_await slot->wait_until(deadline);
-  if (!answer) co_return std::unexpected(answer.error());
-  co_return std::move(*answer);
+  using Answer = Result<Response>;
+  auto job = std::make_unique<RequestJob<Request, Answer>>(std::move(request), std::move(key), deadline);
+  return run_job<Answer>(workers, lane, std::move(job), deadline);
+}
+template <class Response, class Request>
+async::Task<Committed<Response>> commit_batched(PgWorkers& workers, Lane lane, Request request, std::string key, Deadline deadline) {
+  using Answer = Committed<Response>;
+  auto job = std::make_unique<RequestJob<Request, Answer>>(std::move(request), std::move(key), deadline);
+  return run_job<Answer>(workers, lane, std::move(job), deadline);
 }
 
 }  // namespace rondel::metadata

@@ -96,6 +96,20 @@ struct PgResult::Impl {
   ~Impl() { PQclear(result); }
 };
 
+namespace {
+
+struct ClearResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using ResultPointer = std::unique_ptr<PGresult, ClearResult>;
+
+struct Received {
+  ResultPointer result;
+  bool after_rows = false;
+};
+
+}  // namespace
+
 PgResult::PgResult(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PgResult::PgResult(PgResult&&) noexcept = default;
 PgResult& PgResult::operator=(PgResult&&) noexcept = default;
@@ -133,82 +147,109 @@ struct PgConnection::Impl {
 
   ~Impl() { PQfinish(connection); }
 
-  Result<void> flush(Deadline deadline) {
+  Committed<void> flush(Deadline deadline) {
     for (;;) {
       const int state = PQflush(connection);
       if (state == 0) return {};
-      if (state < 0) return lost_connection();
-      if (wait_for(connection, POLLIN | POLLOUT, deadline) <= 0) return timed_out();
-      if (PQconsumeInput(connection) == 0) return lost_connection();
+      if (state < 0) return std::unexpected(lost_connection());
+      if (wait_for(connection, POLLIN | POLLOUT, deadline) <= 0) return std::unexpected(timed_out());
+      if (PQconsumeInput(connection) == 0) return std::unexpected(lost_connection());
     }
   }
 
-  std::unexpected<Error> lost_connection() {
+  CommitFailure lost_connection() {
     lost = true;
-    return fail(ErrorCode::kOutcomeUnknown, "PostgreSQL: " + message_of(PQerrorMessage(connection)));
+    return CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "PostgreSQL: " + message_of(PQerrorMessage(connection))});
   }
 
-  std::unexpected<Error> timed_out() {
+  CommitFailure timed_out() {
     lost = true;  // The answer would come to the next statement: the connection is of no use any more.
-    return fail(ErrorCode::kOutcomeUnknown, "PostgreSQL did not answer before the deadline");
+    return CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "PostgreSQL did not answer before the deadline"});
   }
 
-  Result<PGresult*> receive(Deadline deadline) {
-    PGresult* last = nullptr;
+  // The last result; an error wins over rows that came before it. `after_rows`: it did come after rows.
+  Committed<Received> receive(Deadline deadline) {
+    Received received;
     for (;;) {
       while (PQisBusy(connection)) {
-        if (wait_for(connection, POLLIN, deadline) <= 0) {
-          PQclear(last);
-          return timed_out();
-        }
-        if (PQconsumeInput(connection) == 0) {
-          PQclear(last);
-          return lost_connection();
-        }
+        if (wait_for(connection, POLLIN, deadline) <= 0) return std::unexpected(timed_out());
+        if (PQconsumeInput(connection) == 0) return std::unexpected(lost_connection());
       }
-      PGresult* next = PQgetResult(connection);
-      if (next == nullptr) break;
-      if (last != nullptr && PQresultStatus(last) == PGRES_FATAL_ERROR) {
-        PQclear(next);
-        continue;
-      }
-      PQclear(last);
-      last = next;
+      ResultPointer next(PQgetResult(connection));
+      if (!next) break;
+      if (received.result && PQresultStatus(received.result.get()) == PGRES_FATAL_ERROR) continue;
+      received.after_rows = received.result != nullptr;
+      received.result = std::move(next);
     }
-    if (last == nullptr || PQstatus(connection) == CONNECTION_BAD) {
-      PQclear(last);
-      return lost_connection();
-    }
-    return last;
+    if (!received.result || PQstatus(connection) == CONNECTION_BAD) return std::unexpected(lost_connection());
+    return received;
   }
 
-  Result<std::unique_ptr<PgResult::Impl>> checked(Result<PGresult*> received) {
+  Committed<std::unique_ptr<PgResult::Impl>> checked(Committed<Received> received) {
     if (!received) return std::unexpected(received.error());
+    const ExecStatusType status = PQresultStatus(received->result.get());
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) return std::unexpected(failure_of(*received));
     auto holder = std::make_unique<PgResult::Impl>();
-    holder->result = *received;
-    const ExecStatusType status = PQresultStatus(holder->result);
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) return holder;
-    const char* state = PQresultErrorField(holder->result, PG_DIAG_SQLSTATE);
-    const std::string_view code = state == nullptr ? "" : state;
-    const std::string text = "PostgreSQL: " + message_of(PQresultErrorMessage(holder->result));
-    if (code == "55P03" || code.starts_with("40")) return fail(ErrorCode::kCancelled, text);
-    // Administrator shutdown, crash, cannot connect now, read-only server: nothing was committed.
-    if (code.starts_with("57P") || code.starts_with("08") || code == "25006" || code.starts_with("53")) {
-      if (code.starts_with("57P") || code.starts_with("08")) lost = true;
-      return fail(ErrorCode::kUnavailable, text);
-    }
-    if (code == "57014") return fail(ErrorCode::kUnavailable, text);
-    return fail(ErrorCode::kInternal, text + " (" + std::string(code) + ")");
+    holder->result = received->result.release();
+    return holder;
+  }
+
+  CommitFailure failure_of(const Received& received) {
+    const auto field = [&](int code) {
+      const char* text = PQresultErrorField(received.result.get(), code);
+      return std::string_view(text == nullptr ? "" : text);
+    };
+    const SqlFailure failure = classify(field(PG_DIAG_SQLSTATE), field(PG_DIAG_SEVERITY_NONLOCALIZED), received.after_rows);
+    if (failure.session_ends) lost = true;
+    const std::string text = "PostgreSQL: " + message_of(PQresultErrorMessage(received.result.get())) + " (" + std::string(field(PG_DIAG_SQLSTATE)) + ")";
+    Error error{failure.code, text};
+    return failure.kind == CommitFailure::Kind::kDidNotHappen ? CommitFailure::did_not_happen(std::move(error)) : CommitFailure::not_known(std::move(error));
   }
 };
+
+// An error of severity ERROR rolled its transaction back, and so did FATAL, unless rows came before it: then the commit may be
+// behind it. PANIC may strike in the middle of a commit, whose record then counts after recovery. What has no SQLSTATE comes from
+// libpq itself (no memory for the result), which knows nothing of the server's side.
+SqlFailure classify(std::string_view state, std::string_view severity, bool after_rows) {
+  using Kind = CommitFailure::Kind;
+  const bool ends = severity == "FATAL" || severity == "PANIC";
+  if (state.empty() || severity == "PANIC" || (ends && after_rows)) return {Kind::kNotKnown, ErrorCode::kOutcomeUnknown, true};
+  if (state == "40003") return {Kind::kNotKnown, ErrorCode::kOutcomeUnknown, true};   // statement_completion_unknown
+  if (state == "55P03" || state.starts_with("40")) return {Kind::kDidNotHappen, ErrorCode::kCancelled, ends};
+  // Administrator shutdown, crash, cannot connect now; a server that became a standby: another connection leads to the primary.
+  const bool elsewhere = state.starts_with("57P") || state.starts_with("08") || state == "25006";
+  // Insufficient resources; the statement took too long.
+  const bool later = state.starts_with("53") || state == "57014";
+  return {Kind::kDidNotHappen, elsewhere || later ? ErrorCode::kUnavailable : ErrorCode::kInternal, ends || elsewhere};
+}
+
+std::string primary_dsn(const std::string& dsn) {
+  char* message = nullptr;
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(dsn.c_str(), &message), &PQconninfoFree);
+  PQfreemem(message);
+  if (!options) return dsn;
+  std::string out;
+  bool said = false;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    said = said || std::string_view(option->keyword) == "target_session_attrs";
+    out += std::string(option->keyword) + "='";
+    for (const char* c = option->val; *c != '\0'; ++c) {
+      if (*c == '\'' || *c == '\\') out += '\\';
+      out += *c;
+    }
+    out += "' ";
+  }
+  return out + (said ? "" : "target_session_attrs=read-write");
+}
 
 namespace {
 
 // A host that vanished without a word is noticed within 25 s, on both sides: its locks, the coordinator's among them, are free then. What
 // the connection string says of it counts more here.
 PGconn* start_connection(const std::string& dsn) {
-  const char* const names[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "dbname", nullptr};
-  const char* const values[] = {"10", "5", "3", "25000", dsn.c_str(), nullptr};
+  const char* const names[] = {"target_session_attrs", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "dbname", nullptr};
+  const char* const values[] = {"read-write", "10", "5", "3", "25000", dsn.c_str(), nullptr};
   return PQconnectStartParams(names, values, 1);
 }
 
@@ -242,6 +283,10 @@ Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& dsn,
     }
     state = PQconnectPoll(impl->connection);
   }
+  // Also one that the connection string allows: nothing can be committed on it.
+  if (const char* standby = PQparameterStatus(impl->connection, "in_hot_standby"); standby != nullptr && std::string_view(standby) == "on") {
+    return fail(ErrorCode::kUnavailable, "PostgreSQL: the server is a standby (in recovery)");
+  }
   PQsetnonblocking(impl->connection, 1);
   auto connection = std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
   TRY_VOID(connection->script(
@@ -253,23 +298,34 @@ Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& dsn,
   return connection;
 }
 
-Result<void> PgConnection::script(const std::string& sql, Deadline deadline) {
-  if (PQsendQuery(impl_->connection, sql.c_str()) == 0) return impl_->lost_connection();
+Committed<void> PgConnection::script(const std::string& sql, Deadline deadline) {
+  if (PQsendQuery(impl_->connection, sql.c_str()) == 0) return std::unexpected(impl_->lost_connection());
   TRY_VOID(impl_->flush(deadline));
-  auto done = impl_->checked(impl_->receive(deadline));
-  return done ? Result<void>{} : Result<void>(std::unexpected(done.error()));
+  TRY_VOID(impl_->checked(impl_->receive(deadline)));
+  return {};
 }
 
-Result<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters, Deadline deadline) {
-  auto found = impl_->prepared.find(sql);
-  if (found == impl_->prepared.end()) {
-    const std::string name = "s" + std::to_string(impl_->prepared.size());
-    if (PQsendPrepare(impl_->connection, name.c_str(), sql.c_str(), 0, nullptr) == 0) return impl_->lost_connection();
+// What goes wrong before the statement itself is sent keeps it from happening.
+Committed<const std::string*> PgConnection::prepare(const std::string& sql, Deadline deadline) {
+  const auto found = impl_->prepared.find(sql);
+  if (found != impl_->prepared.end()) return &found->second;
+  const std::string name = "s" + std::to_string(impl_->prepared.size());
+  const auto send = [&]() -> Committed<void> {
+    if (PQsendPrepare(impl_->connection, name.c_str(), sql.c_str(), 0, nullptr) == 0) return std::unexpected(impl_->lost_connection());
     TRY_VOID(impl_->flush(deadline));
-    auto prepared = impl_->checked(impl_->receive(deadline));
-    if (!prepared) return std::unexpected(prepared.error());
-    found = impl_->prepared.emplace(sql, name).first;
+    TRY_VOID(impl_->checked(impl_->receive(deadline)));
+    return {};
+  };
+  if (const auto sent = send(); !sent) {
+    Error cause = sent.error();
+    if (cause.code == ErrorCode::kOutcomeUnknown) cause.code = ErrorCode::kUnavailable;
+    return std::unexpected(CommitFailure::did_not_happen(std::move(cause)));
   }
+  return &impl_->prepared.emplace(sql, name).first->second;
+}
+
+Committed<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters, Deadline deadline) {
+  TRY(const std::string* const name, prepare(sql, deadline));
   std::vector<const char*> values;
   std::vector<int> lengths;
   const std::vector<int> formats(parameters.size(), 1);
@@ -278,9 +334,8 @@ Result<PgResult> PgConnection::run(const std::string& sql, const PgParameters& p
     values.push_back(value ? value->data() : nullptr);
     lengths.push_back(value ? static_cast<int>(value->size()) : 0);
   }
-  if (PQsendQueryPrepared(impl_->connection, found->second.c_str(), static_cast<int>(parameters.size()), values.data(),
-                          lengths.data(), formats.data(), 1) == 0) {
-    return impl_->lost_connection();
+  if (PQsendQueryPrepared(impl_->connection, name->c_str(), static_cast<int>(parameters.size()), values.data(), lengths.data(), formats.data(), 1) == 0) {
+    return std::unexpected(impl_->lost_connection());
   }
   TRY_VOID(impl_->flush(deadline));
   auto done = impl_->checked(impl_->receive(deadline));
@@ -290,7 +345,7 @@ Result<PgResult> PgConnection::run(const std::string& sql, const PgParameters& p
 
 Result<std::vector<std::string>> PgConnection::notifications(Duration patience) {
   wait_for(impl_->connection, POLLIN, deadline_in(patience));
-  if (PQconsumeInput(impl_->connection) == 0) return impl_->lost_connection();
+  if (PQconsumeInput(impl_->connection) == 0) return std::unexpected(impl_->lost_connection());
   std::vector<std::string> payloads;
   while (PGnotify* notify = PQnotifies(impl_->connection)) {
     payloads.emplace_back(notify->extra);

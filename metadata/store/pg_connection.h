@@ -13,6 +13,7 @@
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "metadata/store/commit_result.h"
 
 namespace rondel::metadata {
 
@@ -92,19 +93,34 @@ class PgResult {
   std::unique_ptr<Impl> impl_;
 };
 
+// What an error of PostgreSQL says about the statement and the session.
+struct SqlFailure {
+  CommitFailure::Kind kind = CommitFailure::Kind::kNotKnown;
+  ErrorCode code = ErrorCode::kOutcomeUnknown;
+  bool session_ends = false;        // The connection is of no use any more.
+
+  bool operator==(const SqlFailure&) const = default;
+};
+// `state`: SQLSTATE; empty = the error is libpq's own. `severity`: not localized. `after_rows`: it came after a result.
+SqlFailure classify(std::string_view state, std::string_view severity, bool after_rows);
+
+// The connection string with what we rely on where it does not say otherwise: target_session_attrs=read-write, so that of several
+// hosts the primary is taken and never a standby. A string that libpq cannot read is returned as it is.
+std::string primary_dsn(const std::string& dsn);
+
 class PgConnection {
  public:
-  // kUnavailable: no server, or it refuses us. The session never waits for a lock longer than 2 s or runs a statement longer
-  // than 30 s, and keeps one plan per prepared statement.
+  // kUnavailable: no server, it refuses us, or it is a standby (in recovery). The session never waits for a lock longer than 2 s
+  // or runs a statement longer than 30 s, and keeps one plan per prepared statement.
   static Result<std::unique_ptr<PgConnection>> open(const std::string& dsn, Deadline deadline);
   ~PgConnection();
 
-  // Prepares `sql` on first use. Errors: kUnavailable = the statement did not happen (or was rolled back); kOutcomeUnknown =
-  // it was sent and the connection was lost; kInternal = PostgreSQL refused it, with its words; kCancelled = it met a
-  // lock time-out, deadlock or serialisation failure: repeat it.
-  Result<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline);
+  // Prepares `sql` on first use. A failure says whether the statement may have happened; its code is kUnavailable (no server, or
+  // not now), kOutcomeUnknown (it was sent and the answer was lost), kInternal (PostgreSQL refused it, with its words) or
+  // kCancelled (it met a lock time-out, deadlock or serialisation failure: repeat it).
+  Committed<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline);
   // Several statements without parameters or results.
-  Result<void> script(const std::string& sql, Deadline deadline);
+  Committed<void> script(const std::string& sql, Deadline deadline);
 
   bool broken() const;
   // Looks, without waiting, whether the server has ended a connection that nobody used meanwhile; then it is broken.
@@ -115,6 +131,9 @@ class PgConnection {
  private:
   struct Impl;
   explicit PgConnection(std::unique_ptr<Impl> impl);
+  // The name of the prepared statement; it lives as long as the connection.
+  Committed<const std::string*> prepare(const std::string& sql, Deadline deadline);
+
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,9 +1,11 @@
 #include "metadata/store/pg_workers.h"
 
 #include <algorithm>
+#include <future>
 #include <unordered_set>
 
 #include "common/async/coalesce.h"
+#include "metadata/store/pg_call.h"
 
 namespace rondel::metadata {
 
@@ -17,9 +19,21 @@ constexpr size_t kActiveMax = 2;
 constexpr auto kSlow = 20ms;
 constexpr auto kConnectPatience = 3s;
 
+// A question that has no other purpose than its answer.
+class AskJob final : public ConnectionJob {
+ public:
+  bool expired() const override { return false; }
+  bool begin() override { return true; }
+  void fail(const Error&) override { answered.set_value(false); }
+  void run(PgConnection& connection) override { answered.set_value(connection.run("select 1", {}, deadline_in(1s)).has_value()); }
+
+  std::promise<bool> answered;
+};
+
 }  // namespace
 
 PgWorkers::PgWorkers(PgWorkerOptions options, Run run) : options_(std::move(options)), run_(std::move(run)) {
+  if (options_.watch) watch_ = std::make_unique<PgWatch>(options_.dsn, availability_, [this](Duration patience) { return ask(patience); });
   for (size_t i = 0; i < options_.connections; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -105,6 +119,27 @@ void PgWorkers::fail_all(Batch batch, const Error& error) {
   for (auto& job : batch) job->fail(error);
 }
 
+// Those nobody waits for any more are left out at the last moment: who gave up relies on it.
+void PgWorkers::run_begun(Lane lane, PgConnection& connection, Batch batch) {
+  std::erase_if(batch, [](const auto& job) { return !job->begin(); });
+  if (batch.empty()) return;
+  if (on_batch) on_batch(lane, batch.size());
+  run_(lane, connection, std::move(batch));
+  if (!connection.broken()) {
+    availability_.answered();
+  } else if (watch_) {
+    watch_->doubt();
+  }
+}
+
+bool PgWorkers::ask(Duration patience) {
+  auto job = std::make_unique<AskJob>();
+  std::future<bool> answered = job->answered.get_future();
+  std::unique_ptr<PgJob> base = std::move(job);
+  if (!submit(Lane::kSingle, base)) return false;
+  return answered.wait_for(patience) == std::future_status::ready && answered.get();
+}
+
 // The one that slept last: its connection's caches, here and in PostgreSQL, are the warmest.
 bool PgWorkers::wake_one() {
   std::lock_guard lock(mutex_);
@@ -132,8 +167,10 @@ void PgWorkers::work() {
     auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
     if (!opened) {
       retry_at = deadline_in(200ms);
+      availability_.failed();
       return;
     }
+    availability_.answered();
     connection = std::move(*opened);
     std::lock_guard lock(mutex_);
     ++connected_;
@@ -180,8 +217,7 @@ void PgWorkers::work() {
     }
     connect();
     if (connection) {
-      if (on_batch) on_batch(*lane, batch.size());
-      run_(*lane, *connection, std::move(batch));
+      run_begun(*lane, *connection, std::move(batch));
     } else {
       fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached"});
     }

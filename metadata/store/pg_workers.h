@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "common/async/one_shot.h"
+#include "metadata/store/pg_availability.h"
 #include "metadata/store/pg_connection.h"
+#include "metadata/store/pg_watch.h"
 
 namespace rondel::metadata {
 
@@ -29,6 +31,9 @@ class PgJob {
   virtual const std::string& exclusive_key() const = 0;
   // Nobody waits for it any more and it has not begun: it may be dropped.
   virtual bool expired() const = 0;
+  // It is about to be sent. False: nobody waits any more, and whoever waited knows that it never happens.
+  virtual bool begin() = 0;
+  // It never ran. Not after begin(): what was sent has an answer or is not known.
   virtual void fail(const Error& error) = 0;
 };
 
@@ -37,6 +42,8 @@ struct PgWorkerOptions {
   size_t connections = 4;
   size_t batch_max = 64;
   size_t queue_max = 4096;
+  // One connection more, which asks whether the server is there when nobody had an answer for a while.
+  bool watch = false;
 };
 
 struct PgWorkerStatus {
@@ -59,6 +66,8 @@ class PgWorkers {
   // False when the queue is full; the job is not taken then.
   bool submit(Lane lane, std::unique_ptr<PgJob>& job);
   PgWorkerStatus status() const;
+  // Whether the server answers, as far as the connections know; costs no statement. With `watch` the news is at most 1.5 s old.
+  bool away() const { return availability_.away(); }
   // For metrics: called with the size of every batch.
   std::function<void(Lane, size_t)> on_batch;
 
@@ -83,9 +92,12 @@ class PgWorkers {
   std::optional<Lane> next_lane();
   Batch take(Lane lane);
   void fail_all(Batch batch, const Error& error);
+  void run_begun(Lane lane, PgConnection& connection, Batch batch);
+  bool ask(Duration patience);
 
   const PgWorkerOptions options_;
   const Run run_;
+  PgAvailability availability_;
   mutable std::mutex mutex_;
   std::array<LaneState, kLanes> lanes_;   // Guarded by mutex_, as is the rest.
   std::vector<Sleeper*> sleepers_;        // The last one went to sleep last.
@@ -96,6 +108,7 @@ class PgWorkers {
   uint64_t errors_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
+  std::unique_ptr<PgWatch> watch_;        // Null without `watch`. Made before the threads, destroyed after they ended.
 };
 
 }  // namespace rondel::metadata

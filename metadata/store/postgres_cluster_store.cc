@@ -154,7 +154,7 @@ class PostgresClusterStore final : public ClusterStore {
   }
 
   void resign_coordinator() override {
-    auto job = std::make_unique<SingleJob<void>>(
+    auto job = std::make_unique<SingleJob<Result<void>>>(
         [](PgConnection& connection, Deadline until) -> Result<void> {
           TRY(const PgResult done, connection.run("select pg_advisory_unlock_all()", {}, until));
           (void)done;

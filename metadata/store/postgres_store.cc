@@ -31,7 +31,7 @@ std::unique_ptr<PostgresMetadataStore> PostgresMetadataStore::make(PostgresStore
 PostgresStore::PostgresStore(PostgresStoreOptions options)
     : options_(std::move(options)),
       clock_(*options_.clock, options_.site),
-      workers_({options_.dsn, options_.connections, options_.batch_max, options_.queue_max},
+      workers_({options_.dsn, options_.connections, options_.batch_max, options_.queue_max, true},
                [this](Lane lane, PgConnection& connection, PgWorkers::Batch batch) {
                  run_batch(lane, connection, std::move(batch));
                }) {}
@@ -60,9 +60,11 @@ std::string row_key(int64_t bucket, std::string_view key) {
   return out.append(key);
 }
 
-Result<CommitOutcome> one_outcome(Result<PgResult> result) {
+CommitResult one_outcome(Committed<PgResult> result) {
   if (!result) return std::unexpected(result.error());
-  if (result->rows() != 1) return fail(ErrorCode::kOutcomeUnknown, "a commit function answered no row");
+  if (result->rows() != 1) {
+    return std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a commit function answered no row"}));
+  }
   return read_outcome(*result, 0);
 }
 

@@ -8,30 +8,31 @@
 
 namespace rondel::metadata {
 
-using PutJob = RequestJob<PutObject, CommitOutcome>;
-using DeleteJob = RequestJob<DeleteObject, CommitOutcome>;
-using FindJob = RequestJob<ObjectQuery, ObjectLookup>;
+using PutJob = RequestJob<PutObject, CommitResult>;
+using DeleteJob = RequestJob<DeleteObject, CommitResult>;
+using FindJob = RequestJob<ObjectQuery, Result<ObjectLookup>>;
 
 class PostgresStore final : public PostgresMetadataStore {
  public:
   explicit PostgresStore(PostgresStoreOptions options);
 
-  async::Task<Result<CommitOutcome>> put_object(PutObject request) override;
-  async::Task<Result<CommitOutcome>> delete_object(DeleteObject request) override;
+  bool available() const override { return !workers_.away(); }
+  async::Task<CommitResult> put_object(PutObject request) override;
+  async::Task<CommitResult> delete_object(DeleteObject request) override;
   async::Task<Result<ObjectLookup>> find_object(ObjectQuery query) override;
-  async::Task<Result<std::vector<CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) override;
-  async::Task<Result<CommitOutcome>> copy_object(CopyObject request) override;
-  async::Task<Result<CommitOutcome>> append_object(AppendObject request) override;
-  async::Task<Result<CommitOutcome>> rename_object(RenameObject request) override;
-  async::Task<Result<CommitOutcome>> update_version(UpdateVersion request) override;
+  async::Task<Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) override;
+  async::Task<CommitResult> copy_object(CopyObject request) override;
+  async::Task<CommitResult> append_object(AppendObject request) override;
+  async::Task<CommitResult> rename_object(RenameObject request) override;
+  async::Task<CommitResult> update_version(UpdateVersion request) override;
   async::Task<Result<ListPage>> list(ListQuery query) override;
-  async::Task<Result<CommitStatus>> create_upload(CommitContext context, Upload upload) override;
-  async::Task<Result<CommitOutcome>> put_part(PutPart request) override;
-  async::Task<Result<CommitOutcome>> copy_part(CopyPart request) override;
+  async::Task<Committed<CommitStatus>> create_upload(CommitContext context, Upload upload) override;
+  async::Task<CommitResult> put_part(PutPart request) override;
+  async::Task<CommitResult> copy_part(CopyPart request) override;
   async::Task<Result<UploadLookup>> find_upload(UploadQuery query) override;
   async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) override;
-  async::Task<Result<CommitOutcome>> complete_upload(CompleteUpload request) override;
-  async::Task<Result<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload, std::string key) override;
+  async::Task<CommitResult> complete_upload(CompleteUpload request) override;
+  async::Task<Committed<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload, std::string key) override;
   async::Task<Result<void>> release_streams(std::vector<Extent> streams, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
@@ -63,7 +64,7 @@ std::string row_key(int64_t bucket, std::string_view key);
 
 // Runs `statement`, again while it meets lock time-outs, deadlocks or serialisation failures (everything rolled back then).
 template <class Statement>
-Result<PgResult> with_retries(Statement statement) {
+Committed<PgResult> with_retries(Statement statement) {
   constexpr int kAttempts = 4;
   auto result = statement();
   for (int i = 1; i < kAttempts && !result && result.error().code == ErrorCode::kCancelled; ++i) result = statement();
@@ -74,7 +75,7 @@ Result<PgResult> with_retries(Statement statement) {
 // The statement that finds the current versions of a batch of keys: buckets, keys, kinds, firsts, lasts as arrays.
 const std::string& find_current_sql();
 
-// The single outcome row of a commit function. kOutcomeUnknown: it committed without one.
-Result<CommitOutcome> one_outcome(Result<PgResult> result);
+// The single outcome row of a commit function. Not known: it committed without one.
+CommitResult one_outcome(Committed<PgResult> result);
 
 }  // namespace rondel::metadata

@@ -54,14 +54,14 @@ UploadLookup read_upload(const PgResult& row, const UploadQuery& query) {
   return found;
 }
 
-Result<CommitStatus> one_status(Result<PgResult> result) {
+Committed<CommitStatus> one_status(Committed<PgResult> result) {
   if (!result) return std::unexpected(result.error());
   return static_cast<CommitStatus>(result->smallint(0, 0));
 }
 
 }  // namespace
 
-async::Task<Result<CommitStatus>> PostgresStore::create_upload(CommitContext context, Upload upload) {
+async::Task<Committed<CommitStatus>> PostgresStore::create_upload(CommitContext context, Upload upload) {
   static const std::string sql =
       "select create_upload($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9::smallint, " + attributes_expression(10) + ")";
   const Deadline deadline = context.deadline;
@@ -79,10 +79,10 @@ async::Task<Result<CommitStatus>> PostgresStore::create_upload(CommitContext con
     add_attributes(parameters, upload);
     return one_status(connection.run(sql, parameters, until));
   };
-  co_return co_await run_single<CommitStatus>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitStatus>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::put_part(PutPart request) {
+async::Task<CommitResult> PostgresStore::put_part(PutPart request) {
   const Deadline deadline = request.context.deadline;
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
     PgParameters parameters;
@@ -100,10 +100,10 @@ async::Task<Result<CommitOutcome>> PostgresStore::put_part(PutPart request) {
     return one_outcome(connection.run("select * from put_part($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9, $10, $11)", parameters,
                                       until));
   };
-  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::copy_part(CopyPart request) {
+async::Task<CommitResult> PostgresStore::copy_part(CopyPart request) {
   const Deadline deadline = request.put.context.deadline;
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
     const PutPart& put = request.put;
@@ -123,7 +123,7 @@ async::Task<Result<CommitOutcome>> PostgresStore::copy_part(CopyPart request) {
     return one_outcome(connection.run("select * from copy_part($1, $2, $3, $4, $5, $6, $7::smallint, $8, $9, $10, $11, $12, $13)",
                                       parameters, until));
   };
-  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
 async::Task<Result<UploadLookup>> PostgresStore::find_upload(UploadQuery query) {
@@ -149,7 +149,7 @@ async::Task<Result<UploadLookup>> PostgresStore::find_upload(UploadQuery query) 
   co_return co_await run_single<UploadLookup>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitOutcome>> PostgresStore::complete_upload(CompleteUpload request) {
+async::Task<CommitResult> PostgresStore::complete_upload(CompleteUpload request) {
   static const std::string sql =
       "select * from complete_upload($1, $2, $3, $4, $5, $6::smallint, $7::integer[], $8::text[], $9, $10::smallint, $11::smallint, "
       "$12, $13, " + conditions_expression(14) + ", $20::smallint, $21)";
@@ -180,10 +180,10 @@ async::Task<Result<CommitOutcome>> PostgresStore::complete_upload(CompleteUpload
     retained ? parameters.add(*retained) : parameters.add_null();
     return one_outcome(connection.run(sql, parameters, until));
   };
-  co_return co_await run_single<CommitOutcome>(workers_, deadline, std::move(work));
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<CommitStatus>> PostgresStore::abort_upload(CommitContext context, model::UploadId upload, std::string key) {
+async::Task<Committed<CommitStatus>> PostgresStore::abort_upload(CommitContext context, model::UploadId upload, std::string key) {
   auto work = [context, upload, key = std::move(key)](PgConnection& connection, Deadline until) {
     PgParameters parameters;
     parameters.add(context.bucket_id);
@@ -191,7 +191,7 @@ async::Task<Result<CommitStatus>> PostgresStore::abort_upload(CommitContext cont
     parameters.add_bytes(key);
     return one_status(connection.run("select abort_upload($1, $2, $3)", parameters, until));
   };
-  co_return co_await run_single<CommitStatus>(workers_, context.deadline, std::move(work));
+  co_return co_await commit_single<CommitStatus>(workers_, context.deadline, std::move(work));
 }
 
 }  // namespace rondel::metadata

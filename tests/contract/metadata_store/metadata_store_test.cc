@@ -48,8 +48,8 @@ class MetadataStoreContract : public ::testing::Test {
 
   static Deadline soon() { return deadline_in(10s); }
 
-  template <class T>
-  static T run(async::Task<Result<T>> task) {
+  template <class T, class E>
+  static T run(async::Task<std::expected<T, E>> task) {
     auto result = async::block_on(std::move(task));
     EXPECT_TRUE(result) << to_string(result.error());
     if (!result) throw std::runtime_error(to_string(result.error()));

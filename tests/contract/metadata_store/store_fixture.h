@@ -26,8 +26,8 @@ class StoreFixture : public ::testing::Test {
   }
 
   // The value, or the end of the test.
-  template <class T>
-  static T run(async::Task<Result<T>> task) {
+  template <class T, class E>
+  static T run(async::Task<std::expected<T, E>> task) {
     auto result = async::block_on(std::move(task));
     if (!result) throw std::runtime_error(to_string(result.error()));
     if constexpr (!std::is_void_v<T>) return std::move(*result);

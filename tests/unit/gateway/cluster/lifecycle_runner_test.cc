@@ -147,7 +147,7 @@ class Objects final : public operations::OneObjectStore {
  public:
   explicit Objects(MemoryRules& rules) : rules_(rules) {}
 
-  Answer<std::vector<metadata::CommitOutcome>> delete_objects(std::vector<DeleteObject> requests) override {
+  async::Task<metadata::Committed<std::vector<metadata::CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) override {
     std::vector<metadata::CommitOutcome> outcomes;
     ++commits;
     for (DeleteObject& request : requests) {
@@ -162,7 +162,7 @@ class Objects final : public operations::OneObjectStore {
     if (after_removing) std::exchange(after_removing, {})();
     co_return outcomes;
   }
-  Answer<CommitStatus> abort_upload(metadata::CommitContext, model::UploadId, std::string key) override {
+  async::Task<metadata::Committed<CommitStatus>> abort_upload(metadata::CommitContext, model::UploadId, std::string key) override {
     aborted.insert(key);
     co_return CommitStatus::kCommitted;
   }

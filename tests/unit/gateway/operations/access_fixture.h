@@ -156,7 +156,7 @@ struct AccessFixture {
     fakes::MemoryExchange exchange(head);
     exchange.set_body(asked.body);
     const auth::Identity identity = this->identity(who);
-    Services services{store, directory, blobs, authenticator, object_keys, clock, {}};
+    Services services{store, directory, blobs, releases, authenticator, object_keys, clock, {}};
     Context context{services, exchange, *request, identity, nullptr, "1"};
     const auto bucket = directory.buckets.find(request->bucket);
     if (bucket != directory.buckets.end() && request->operation != s3::Operation::kCreateBucket) context.bucket = bucket->second;
@@ -169,6 +169,7 @@ struct AccessFixture {
   Buckets directory;
   OneObjectStore store;
   NoBlobs blobs;
+  StreamReleases releases{store};
   NoKeys keys;
   fakes::ManualClock clock{SystemTime(std::chrono::seconds(1'700'000'000))};
   auth::Authenticator authenticator{directory, {.clock = &clock}};

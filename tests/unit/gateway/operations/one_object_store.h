@@ -8,6 +8,7 @@ namespace rondel::operations {
 
 using metadata::CommitContext;
 using metadata::CommitOutcome;
+using metadata::CommitResult;
 
 class OneObjectStore : public metadata::MetadataStore {
  public:
@@ -19,10 +20,11 @@ class OneObjectStore : public metadata::MetadataStore {
   int changes = 0;
   bool bypassed_governance = false;           // As the last change asked.
 
-  async::Task<Result<CommitOutcome>> put_object(metadata::PutObject) override { return change<CommitOutcome>(); }
-  async::Task<Result<CommitOutcome>> delete_object(metadata::DeleteObject request) override {
+  bool available() const override { return true; }
+  async::Task<CommitResult> put_object(metadata::PutObject) override { return commit<CommitOutcome>(); }
+  async::Task<CommitResult> delete_object(metadata::DeleteObject request) override {
     bypassed_governance = request.bypass_governance;
-    return change<CommitOutcome>();
+    return commit<CommitOutcome>();
   }
   async::Task<Result<metadata::ObjectLookup>> find_object(metadata::ObjectQuery query) override {
     metadata::ObjectLookup found;
@@ -32,23 +34,23 @@ class OneObjectStore : public metadata::MetadataStore {
     found.object = query.bucket == "box" ? object : public_object;
     co_return found;
   }
-  async::Task<Result<std::vector<CommitOutcome>>> delete_objects(std::vector<metadata::DeleteObject> requests) override {
+  async::Task<metadata::Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<metadata::DeleteObject> requests) override {
     if (requests.empty()) co_return std::vector<CommitOutcome>();
     bypassed_governance = requests.front().bypass_governance;
     ++changes;
-    co_return fail(ErrorCode::kUnavailable, "no changes");
+    co_return std::unexpected(no_changes());
   }
-  async::Task<Result<CommitOutcome>> copy_object(metadata::CopyObject) override { return change<CommitOutcome>(); }
-  async::Task<Result<CommitOutcome>> append_object(metadata::AppendObject) override { return change<CommitOutcome>(); }
-  async::Task<Result<CommitOutcome>> rename_object(metadata::RenameObject) override { return change<CommitOutcome>(); }
-  async::Task<Result<CommitOutcome>> update_version(metadata::UpdateVersion request) override {
+  async::Task<CommitResult> copy_object(metadata::CopyObject) override { return commit<CommitOutcome>(); }
+  async::Task<CommitResult> append_object(metadata::AppendObject) override { return commit<CommitOutcome>(); }
+  async::Task<CommitResult> rename_object(metadata::RenameObject) override { return commit<CommitOutcome>(); }
+  async::Task<CommitResult> update_version(metadata::UpdateVersion request) override {
     bypassed_governance = request.bypass_governance;
-    return change<CommitOutcome>();
+    return commit<CommitOutcome>();
   }
   async::Task<Result<metadata::ListPage>> list(metadata::ListQuery) override { co_return metadata::ListPage(); }
-  async::Task<Result<metadata::CommitStatus>> create_upload(CommitContext, metadata::Upload) override { return change<metadata::CommitStatus>(); }
-  async::Task<Result<CommitOutcome>> put_part(metadata::PutPart) override { return change<CommitOutcome>(); }
-  async::Task<Result<CommitOutcome>> copy_part(metadata::CopyPart) override { return change<CommitOutcome>(); }
+  async::Task<metadata::Committed<metadata::CommitStatus>> create_upload(CommitContext, metadata::Upload) override { return commit<metadata::CommitStatus>(); }
+  async::Task<CommitResult> put_part(metadata::PutPart) override { return commit<CommitOutcome>(); }
+  async::Task<CommitResult> copy_part(metadata::CopyPart) override { return commit<CommitOutcome>(); }
   async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
     metadata::UploadLookup found;
     found.status = metadata::LookupStatus::kFound;
@@ -58,8 +60,8 @@ class OneObjectStore : public metadata::MetadataStore {
     co_return found;
   }
   async::Task<Result<metadata::ListUploadsPage>> list_uploads(metadata::ListUploadsQuery) override { co_return metadata::ListUploadsPage(); }
-  async::Task<Result<CommitOutcome>> complete_upload(metadata::CompleteUpload) override { return change<CommitOutcome>(); }
-  async::Task<Result<metadata::CommitStatus>> abort_upload(CommitContext, model::UploadId, std::string) override { return change<metadata::CommitStatus>(); }
+  async::Task<CommitResult> complete_upload(metadata::CompleteUpload) override { return commit<CommitOutcome>(); }
+  async::Task<metadata::Committed<metadata::CommitStatus>> abort_upload(CommitContext, model::UploadId, std::string) override { return commit<metadata::CommitStatus>(); }
   async::Task<Result<void>> release_streams(std::vector<metadata::Extent>, Deadline) override { co_return Result<void>{}; }
   async::Task<Result<metadata::BucketOutcome>> create_bucket(metadata::CreateBucket, Deadline) override { return change<metadata::BucketOutcome>(); }
   async::Task<Result<metadata::BucketOutcome>> delete_bucket(int64_t, Deadline) override { return change<metadata::BucketOutcome>(); }
@@ -76,6 +78,12 @@ class OneObjectStore : public metadata::MetadataStore {
   async::Task<Result<std::optional<metadata::Credential>>> find_credential(std::string, Deadline) override { co_return std::optional<metadata::Credential>(); }
 
  private:
+  static metadata::CommitFailure no_changes() { return metadata::CommitFailure::did_not_happen({ErrorCode::kUnavailable, "no changes"}); }
+  template <class T>
+  async::Task<metadata::Committed<T>> commit() {
+    ++changes;
+    co_return std::unexpected(no_changes());
+  }
   template <class T>
   async::Task<Result<T>> change() {
     ++changes;
