@@ -4,12 +4,15 @@
 #include <charconv>
 
 #include "common/base/encoding.h"
+#include "common/base/numbers.h"
 
 namespace rondel::lifecycle {
 namespace {
 
 constexpr std::string_view kHeader = "lifecycle 1\n";
 constexpr size_t kFixedFields = 12;
+constexpr int64_t kFirstSecond = std::chrono::floor<std::chrono::seconds>(kFirstTime).time_since_epoch().count();
+constexpr int64_t kLastSecond = std::chrono::floor<std::chrono::seconds>(kLastTime).time_since_epoch().count();
 
 template <class Number>
 std::string number_text(const std::optional<Number>& value) {
@@ -69,7 +72,10 @@ std::optional<Rule> decode_rule(std::string_view line) {
   }
   rule.id = *std::move(id);
   rule.enabled = fields[1] == "1";
-  if (date) rule.date = SystemTime(std::chrono::seconds(*date));
+  if (date) {
+    if (*date < kFirstSecond || *date > kLastSecond) return std::nullopt;
+    rule.date = SystemTime(std::chrono::seconds(*date));
+  }
   rule.lone_markers = fields[8] == "1";
   return rule;
 }

@@ -58,7 +58,9 @@ CurrentPosition decode(const std::string& text, const lifecycle::Rule& rule, Sys
   if (text.empty()) return {rule.filter.prefix && !rule.filter.prefix->empty(), until, ""};
   if (text.front() == 'a' || text.size() < 9) return {false, {}, text.substr(1)};
   const auto begun = static_cast<int64_t>(load_be<uint64_t>(reinterpret_cast<const std::byte*>(text.data() + 1)));
-  return {true, SystemTime(std::chrono::microseconds(begun)), text.substr(9)};
+  // A pass that a clock began which was ahead of this one: what became old enough only then comes
+  // by age.
+  return {true, std::min(SystemTime(std::chrono::microseconds(begun)), until), text.substr(9)};
 }
 
 // Nine tenths of the time are left to requests: after each step a pause nine times as long.
@@ -158,7 +160,10 @@ async::Task<Result<void>> LifecycleRunner::run_rule(Work& work, const lifecycle:
   co_return Result<void>{};
 }
 
-LifecycleQuery LifecycleRunner::query_for(const Work& work, std::string position, SystemTime until) const {
+// Calendar::cutoff is never in the future. Were a bound there all the same, its rule would reach
+// what is young: nothing is read for it then.
+Result<LifecycleQuery> LifecycleRunner::query_for(const Work& work, std::string position, SystemTime until) const {
+  if (until > work.now) return fail(ErrorCode::kInternal, "a lifecycle rule reaches into the future: nothing is removed by it");
   LifecycleQuery query;
   query.bucket_id = work.bucket.id;
   query.position = std::move(position);
@@ -175,7 +180,7 @@ async::Task<Result<void>> LifecycleRunner::expire_current(Work& work, const life
   CurrentPosition position = decode(stored, rule, until);
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
     const SteadyTime begin = std::chrono::steady_clock::now();
-    LifecycleQuery query = query_for(work, position.at, position.by_key ? position.begun : until);
+    CO_TRY(LifecycleQuery query, query_for(work, position.at, position.by_key ? position.begun : until));
     auto page = position.by_key ? co_await rules_.current_by_key(std::move(query), *rule.filter.prefix) : co_await rules_.current_by_age(std::move(query));
     if (!page) co_return std::unexpected(page.error());
     co_await rest(begin);
@@ -200,7 +205,7 @@ async::Task<Result<void>> LifecycleRunner::remove_noncurrent(Work& work, const l
   CO_TRY(std::string position, co_await rules_.cursor(work.bucket.id, scan, line, deadline_in(kPatience)));
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
     const SteadyTime begin = std::chrono::steady_clock::now();
-    LifecycleQuery query = query_for(work, position, until);
+    CO_TRY(LifecycleQuery query, query_for(work, position, until));
     query.newer = rule.newer_noncurrent.value_or(0);
     auto page = scan == LifecycleScan::kReplaced ? co_await rules_.replaced(std::move(query)) : co_await rules_.pushed_back(std::move(query));
     if (!page) co_return std::unexpected(page.error());
@@ -219,7 +224,8 @@ async::Task<Result<void>> LifecycleRunner::remove_noncurrent(Work& work, const l
 async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work) {
   std::string position;
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active() && !work.settings_changed; ++pages) {
-    CO_TRY(LifecyclePage page, co_await rules_.lone_markers(query_for(work, position, work.now)));
+    CO_TRY(LifecycleQuery query, query_for(work, position, work.now));
+    CO_TRY(LifecyclePage page, co_await rules_.lone_markers(std::move(query)));
     CO_TRY_VOID(co_await apply(work, work.rules, page.versions));
     if (!page.more) break;
     position = std::move(page.position);
@@ -275,7 +281,8 @@ async::Task<Result<void>> LifecycleRunner::recheck_older(Work& work, LifecycleVe
 async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime until) {
   std::string position;
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
-    CO_TRY(const std::vector<metadata::LifecycleUpload> page, co_await rules_.uploads(query_for(work, position, until)));
+    CO_TRY(LifecycleQuery query, query_for(work, position, until));
+    CO_TRY(const std::vector<metadata::LifecycleUpload> page, co_await rules_.uploads(std::move(query)));
     for (const metadata::LifecycleUpload& upload : page) {
       position = metadata::upload_position(upload);
       if (!lifecycle::aborts(work.rules, upload.key, upload.initiated, work.now, options_.calendar)) continue;

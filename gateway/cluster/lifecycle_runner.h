@@ -60,7 +60,7 @@ class LifecycleRunner {
   async::Task<Result<void>> recheck_older(Work& work, metadata::LifecycleVersion last);
   async::Task<Result<void>> apply(Work& work, const lifecycle::Configuration& rules, const std::vector<metadata::LifecycleVersion>& versions);
   async::Task<Result<void>> remove(Work& work, std::vector<metadata::DeleteObject> requests);
-  metadata::LifecycleQuery query_for(const Work& work, std::string position, SystemTime until) const;
+  Result<metadata::LifecycleQuery> query_for(const Work& work, std::string position, SystemTime until) const;
   bool active() const;
 
   metadata::LifecycleStore& rules_;

@@ -254,6 +254,53 @@ TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
   EXPECT_EQ(left(), 1u);
 }
 
+TEST_F(LifecycleRunnerTest, RulesOfVeryManyDaysRemoveNothing) {
+  LifecycleRunner real(rules_, objects_, [this] { return leader_; }, {.page = 2, .batch = 2, .rechecked_versions = 4}, clock_);
+  for (const uint32_t days : {106'751u, 106'751'991u, 106'751'992u, 150'000'000u, 213'503'982u, 999'999'999u, uint32_t{INT32_MAX}, UINT32_MAX}) {
+    lifecycle::Rule rule;
+    rule.id = "never";
+    rule.days = rule.noncurrent_days = rule.abort_days = days;
+    rule.filter.prefix = days % 2 == 0 ? "" : "k";   // By age, and by key.
+    add_bucket(1, rule);
+    rules_.versions.clear();
+    add("k", 100h);
+    LifecycleVersion& old = add("k-old", 100h);
+    old.current = false;
+    old.replaced = old.created;
+    LifecycleVersion& marker = add("k-marker", 100h);
+    marker.delete_marker = marker.lone = true;
+    rules_.queued = {{"k", kChanged}, {"k-old", kChanged}, {"k-marker", kChanged}};
+    metadata::LifecycleUpload upload;
+    upload.key = "k-upload";
+    upload.initiated = clock_.now() - 100h;
+    rules_.open_uploads = {upload};
+    ASSERT_TRUE(async::block_on(real.run_once())) << days;
+    EXPECT_EQ(left(), 3u) << days;
+    EXPECT_TRUE(objects_.aborted.empty()) << days;
+  }
+}
+
+TEST_F(LifecycleRunnerTest, APassThatAFastClockBeganIsTakenOver) {
+  lifecycle::Rule below = expire_after_a_day();
+  below.filter.prefix = "logs/";
+  add_bucket(1, below);
+  for (int i = 0; i < 3; ++i) {
+    LifecycleVersion& version = add("logs/" + std::to_string(i), 30min);
+    // As real ones are: by the time they were made.
+    const auto made = std::chrono::floor<std::chrono::milliseconds>(version.created).time_since_epoch().count();
+    store_be(version.version.bytes.data(), static_cast<uint64_t>(made) << 16);
+  }
+  std::string ahead = "k";
+  ahead.resize(9);
+  store_be(reinterpret_cast<std::byte*>(ahead.data() + 1), static_cast<uint64_t>((clock_.now() + 240h).time_since_epoch().count()));
+  rules_.cursors[{1, LifecycleScan::kCurrent, lifecycle::encode(below)}] = ahead;
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 3u) << "they are young";
+  clock_.advance(1h);
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(), 0u) << "and come of age as any";
+}
+
 TEST_F(LifecycleRunnerTest, AChangedRuleBeginsAnew) {
   lifecycle::Rule tagged = expire_after_a_day();
   tagged.filter.tags = {{"gone", "yes"}};
