@@ -1,5 +1,6 @@
 #include "common/base/encoding.h"
 
+#include <algorithm>
 #include <array>
 
 namespace rondel {
@@ -167,6 +168,10 @@ bool is_valid_utf8(std::string_view text) {
     i += length;
   }
   return true;
+}
+
+bool has_control_character(std::string_view text) {
+  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 }  // namespace rondel

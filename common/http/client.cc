@@ -7,6 +7,7 @@
 
 #include "common/http/chunked_decoder.h"
 #include "common/http/head_parser.h"
+#include "common/http/head_writer.h"
 #include "common/http/stream_impl.hpp"
 
 namespace rondel::http {
@@ -69,6 +70,10 @@ class AsioConnection final : public ClientConnection {
 
   async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body, Deadline deadline,
                                               Sink sink) override {
+    const auto splits = [](const std::string& word) { return word.contains(' ') || !is_field_value(word); };
+    if (splits(head.method) || splits(head.target)) {
+      co_return fail(ErrorCode::kInvalidArgument, "the request line would hold a blank or a control character");
+    }
     late_ = false;
     const auto timer = async::EventLoop::current()->call_at(deadline, [this] {
       late_ = true;
@@ -130,7 +135,7 @@ class AsioConnection final : public ClientConnection {
 
   async::Task<Result<void>> send(const RequestHead& head, std::span<const ByteView> body) {
     std::string text = head.method + " " + head.target + " HTTP/1.1\r\n";
-    for (const auto& [name, value] : head.fields) text += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : head.fields) append_field(text, name, value);
     uint64_t length = 0;
     for (ByteView view : body) length += view.size();
     if (length > 0 || head.method == "PUT" || head.method == "POST") {

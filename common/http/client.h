@@ -39,7 +39,8 @@ class ClientConnection {
   using Sink = std::function<void(ByteView)>;
 
   // `head.fields` must hold everything but Content-Length, which follows `body`. With a sink the body goes there in
-  // pieces. kUnavailable: no connection, or cut. kDeadlineExceeded.
+  // pieces. Fields that cannot stand in a head are left out (head_writer.h). kInvalidArgument: neither method nor target may hold a
+  // blank or control character; nothing was sent. kUnavailable: no connection, or cut. kDeadlineExceeded.
   virtual async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body, Deadline deadline,
                                                       Sink sink = nullptr) = 0;
 };

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "common/http/head_parser.h"
+#include "common/http/head_writer.h"
 
 namespace rondel::http {
 namespace {
@@ -267,12 +268,7 @@ void Connection::append_head(const ResponseHead& head, std::optional<uint64_t> c
   response_text_ += reason_phrase(head.status);
   response_text_ += "\r\n";
   response_text_ += date_line();
-  for (const auto& [name, value] : head.fields) {
-    response_text_ += name;
-    response_text_ += ": ";
-    response_text_ += value;
-    response_text_ += "\r\n";
-  }
+  for (const auto& [name, value] : head.fields) append_field(response_text_, name, value);
   if (content_length) {
     response_text_ += "Content-Length: ";
     append_number(response_text_, *content_length);

@@ -116,6 +116,8 @@ std::expected<RequestHead, HeadRefusal> parse_request_head(std::string_view text
   RequestHead head = std::move(parser.head);
   if (head.fields.size() > fields_max) return refuse(431, "too many fields");
   if (head.version == 11 && head.fields.find_all("Host").size() != 1) return refuse(400, "exactly one Host is wanted");
+  // It stands in addresses that answers hold.
+  if (head.fields.find("Host").value_or("").find_first_of(" \t") != std::string_view::npos) return refuse(400, "a blank in Host");
   if (!reduce_target(head)) return refuse(400, "malformed request target");
   if (auto framed = frame(head); !framed) return std::unexpected(std::move(framed).error());
   return head;

@@ -1,5 +1,7 @@
 #include "gateway/main/gateway_metrics.h"
 
+#include "common/http/head_writer.h"
+
 namespace rondel::gateway {
 
 using metrics::Sample;
@@ -140,6 +142,8 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
                     [&server = sources.server] { return static_cast<double>(server.status().accepted_total); });
   registry.callback(Type::kCounter, "rondel_http_malformed_total", "Request heads that were refused.", {},
                     [&server = sources.server] { return static_cast<double>(server.status().malformed_total); });
+  registry.callback(Type::kCounter, "rondel_http_fields_left_out_total", "Header fields not sent: a control character was in them.", {},
+                    [] { return static_cast<double>(http::fields_left_out()); });
 }
 
 }  // namespace rondel::gateway
