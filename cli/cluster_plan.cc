@@ -59,10 +59,10 @@ Result<ClusterPlan> load_plan(const std::string& data_directory) {
       return fail(ErrorCode::kInvalidArgument, plan_path(data_directory) + " has a format of a newer rondel");
     }
     ClusterPlan plan;
-    plan.port = static_cast<uint16_t>(value.at("port").as_int64());
-    plan.nodes = static_cast<int>(value.at("nodes").as_int64());
-    plan.zones = static_cast<int>(value.at("zones").as_int64());
-    plan.gateways = static_cast<int>(value.at("gateways").as_int64());
+    plan.port = value.at("port").to_number<uint16_t>();
+    plan.nodes = value.at("nodes").to_number<int>();
+    plan.zones = value.at("zones").to_number<int>();
+    plan.gateways = value.at("gateways").to_number<int>();
     for (const auto& [key, text] : value.at("settings").as_object()) {
       plan.settings[std::string(key)] = std::string(text.as_string());
     }

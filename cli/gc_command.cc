@@ -92,7 +92,8 @@ void add_gc_commands(CLI::App& app, int* status) {
   ages->add_option("--trash", arguments->trash, "as gc.trash");
   ages->add_option("--orphan-age", arguments->orphan_age, "as gc.orphan_age");
   add("resume", "confirm that the database holds what it should, and go on", resume)
-      ->add_option("--blobs", arguments->blobs, "let the next pass release so many orphaned blobs, more than its breaker allows");
+      ->add_option("--blobs", arguments->blobs, "let the next pass release so many orphaned blobs, more than its breaker allows")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
 }
 
 }  // namespace rondel::cli

@@ -21,11 +21,11 @@
 namespace rondel::config {
 
 enum class Type {
-  kString,
+  kString,      // Without control characters: it may go into a header or a line of a log.
   kInteger,     // Decimal.
   kBool,        // true, false.
-  kSize,        // Bytes: "4096", "64KiB", "8MiB", "2GiB", "1TiB".
-  kDuration,    // "250ms", "10s", "5m", "2h", "7d".
+  kSize,        // Bytes: "4096", "64KiB", "8MiB", "2GiB", "1TiB". At most kSizeMax.
+  kDuration,    // "250ms", "10s", "5m", "2h", "7d". At most kDurationMax.
   kStringList,  // YAML sequence; "a,b" in environment and --set.
   kMapList,     // YAML sequence of maps; YAML flow form "[{path: /a, capacity: 1GiB}]" in environment and --set.
 };
@@ -97,6 +97,12 @@ class Settings {
 
   std::map<std::string, Entry, std::less<>> entries_;
 };
+
+// The largest that any setting or flag may say. Code multiplies and adds them freely: eight
+// durations side by side still fit into the nanoseconds of the steady clock, and eight sizes into
+// 63 bits.
+inline constexpr std::chrono::milliseconds kDurationMax = std::chrono::days(10'000);
+inline constexpr uint64_t kSizeMax = 1ull << 56;   // 64 PiB.
 
 // The text forms, also for flags and messages. kInvalidArgument says what is expected.
 Result<uint64_t> parse_size(std::string_view text);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/assert.h"
+#include "common/base/encoding.h"
 #include "common/config/config.h"
 
 namespace rondel::config {
@@ -220,6 +221,7 @@ class Loader {
     const bool absent = !given && text.empty();
     switch (key.type) {
       case Type::kString: {
+        if (has_control_character(text)) return wrong(source, key.name, "is wrong: it contains a control character");
         const bool known = key.one_of.empty() || std::ranges::find(key.one_of, text) != key.one_of.end();
         if (!known && !absent) {
           std::string expected = "expected one of";

@@ -1,6 +1,7 @@
+#include <algorithm>
 #include <array>
-#include <charconv>
 
+#include "common/base/numbers.h"
 #include "common/config/config.h"
 
 namespace rondel::config {
@@ -18,14 +19,14 @@ constexpr std::array kTimes = {Unit{"ms", 1},      Unit{"s", 1'000},       Unit{
 
 template <size_t N>
 bool parse_with_unit(std::string_view text, const std::array<Unit, N>& units, uint64_t& out) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return false;
-  const std::string_view rest = text.substr(static_cast<size_t>(end - text.data()));
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto read = parse_decimal(text.substr(0, digits));
+  if (!read) return false;
+  const uint64_t number = *read;
+  const std::string_view rest = text.substr(digits);
   for (const Unit& unit : units) {
     if (rest != unit.name) continue;
-    if (number > uint64_t{std::numeric_limits<int64_t>::max()} / unit.factor) return false;
-    out = number * unit.factor;
+    out = saturating_multiply(number, unit.factor);
     return true;
   }
   return false;
@@ -38,16 +39,16 @@ Result<uint64_t> parse_size(std::string_view text) {
   if (!parse_with_unit(text, kSizes, value)) {
     return fail(ErrorCode::kInvalidArgument, "expected a size such as 4096, 64KiB, 8MiB or 2GiB");
   }
+  if (value > kSizeMax) return fail(ErrorCode::kInvalidArgument, "expected at most 65536TiB");
   return value;
 }
 
 Result<Duration> parse_duration(std::string_view text) {
   uint64_t value = 0;
-  // A century: steady-clock arithmetic with it cannot overflow.
-  constexpr uint64_t kMax = 36'525ull * 86'400'000;
-  if (!parse_with_unit(text, kTimes, value) || value > kMax) {
+  if (!parse_with_unit(text, kTimes, value)) {
     return fail(ErrorCode::kInvalidArgument, "expected a duration such as 250ms, 10s, 5m, 2h or 7d");
   }
+  if (value > static_cast<uint64_t>(kDurationMax.count())) return fail(ErrorCode::kInvalidArgument, "expected at most 10000d");
   return std::chrono::milliseconds(value);
 }
 

@@ -1,9 +1,9 @@
 #include "gateway/main/settings.h"
 
-#include <charconv>
 #include <fstream>
 
 #include "common/base/encoding.h"
+#include "common/base/numbers.h"
 #include "gateway/main/key_services.h"
 
 namespace rondel::gateway {
@@ -144,15 +144,11 @@ rpc::TlsFiles tls_files(const config::Settings& settings) {
 Result<ListenAddress> parse_listen(const config::Settings& settings, std::string_view key) {
   const std::string& text = settings.text(key);
   const size_t colon = text.rfind(':');
-  int port = -1;
-  if (colon != std::string::npos) {
-    const auto parsed = std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) port = -1;
-  }
-  if (colon == std::string::npos || colon == 0 || port < 0 || port > 65'535) {
+  const auto port = parse_port(text);
+  if (!port || colon == 0) {
     return fail(ErrorCode::kInvalidArgument, std::string(key) + ": expected host:port, not '" + text + "'");
   }
-  return ListenAddress{text.substr(0, colon), static_cast<uint16_t>(port)};
+  return ListenAddress{text.substr(0, colon), *port};
 }
 
 Result<std::string> read_master_key(const config::Settings& settings) {

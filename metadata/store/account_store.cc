@@ -63,6 +63,9 @@ class PqxxAccountStore final : public AccountStore {
   Result<Credential> create_account(const CreateAccount& request) override {
     return guarded<Credential>([&](pqxx::work& work) -> Result<Credential> {
       if (request.name.empty() || request.name.size() > 128) return fail(ErrorCode::kInvalidArgument, "a name has 1 to 128 characters");
+      for (const std::string* text : {&request.name, &request.display_name, &request.email, &request.canonical_id}) {
+        if (has_control_character(*text)) return fail(ErrorCode::kInvalidArgument, "what an account is called holds no control character");
+      }
       Credential made;
       made.account.id = make_account_id();
       made.account.name = request.name;

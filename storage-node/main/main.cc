@@ -10,6 +10,7 @@
 
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
+#include "common/base/numbers.h"
 #include "common/config/program.h"
 #include "common/fs/posix_file_system.h"
 #include "common/http/server.h"
@@ -132,11 +133,11 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Se
 
 Result<std::pair<std::string, uint16_t>> split_address(const std::string& key, const std::string& text) {
   const size_t colon = text.rfind(':');
-  const int port = colon == std::string::npos ? -1 : std::atoi(text.c_str() + colon + 1);
-  if (colon == std::string::npos || colon == 0 || port < 0 || port > 65'535) {
+  const auto port = parse_port(text);
+  if (!port || colon == 0) {
     return fail(ErrorCode::kInvalidArgument, key + ": expected host:port, not '" + text + "'");
   }
-  return std::pair{text.substr(0, colon), static_cast<uint16_t>(port)};
+  return std::pair{text.substr(0, colon), *port};
 }
 
 async::Task<void> answer_operations(http::Exchange& exchange, const metrics::Registry& registry, const RingContact& contact) {

@@ -743,6 +743,14 @@ TEST(AccountStoreContract, NamesKeysAndMailAreUnique) {
   EXPECT_EQ(accounts->create_account({.name = "second"}).error().code, ErrorCode::kAlreadyExists);
   EXPECT_EQ(accounts->create_account({.name = "third", .email = "a@b.c"}).error().message, "this e-mail address is taken: a@b.c");
   EXPECT_EQ(accounts->create_account({.name = "fourth", .access_key = "bad/key"}).error().code, ErrorCode::kInvalidArgument);
+  for (const char* bad : {"a\rb", "a\nb", "a\tb", "a\x01z", "a\x7fz"}) {
+    EXPECT_EQ(accounts->create_account({.name = bad}).error().code, ErrorCode::kInvalidArgument);
+    for (const auto member : {&CreateAccount::display_name, &CreateAccount::email, &CreateAccount::canonical_id}) {
+      CreateAccount request{.name = "fifth"};
+      request.*member = bad;
+      EXPECT_EQ(accounts->create_account(request).error().code, ErrorCode::kInvalidArgument);
+    }
+  }
   EXPECT_EQ(accounts->find_account("fourth").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(accounts->list_keys(made->account.id)->at(0).secret_key, made->key.secret_key);
   auto wrong = AccountStore::open(postgres_dsn(), std::string(32, 'x')).value();

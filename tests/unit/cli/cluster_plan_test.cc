@@ -76,6 +76,14 @@ TEST_F(ClusterPlanTest, RefusesADamagedPlan) {
   EXPECT_EQ(load_plan(folder_).error().code, ErrorCode::kInvalidArgument);
   std::ofstream(folder_ + "/cluster.json") << "{\"format\":2}";
   EXPECT_EQ(load_plan(folder_).error().code, ErrorCode::kInvalidArgument);
+  const auto with_port = [this](const std::string& port) {
+    std::ofstream(folder_ + "/cluster.json") << "{\"format\":1,\"port\":" << port << R"(,"nodes":4,"zones":3,"gateways":1,"settings":{}})";
+    return load_plan(folder_);
+  };
+  EXPECT_EQ(with_port("9000")->port, 9000);
+  for (const char* port : {"-1", "65536", "4294976296", "18446744073709551616", "1.5", "1e30", "\"9000\""}) {
+    EXPECT_EQ(with_port(port).error().code, ErrorCode::kInvalidArgument) << port;
+  }
 }
 
 }  // namespace

@@ -130,6 +130,49 @@ TEST(Units, SizesAndDurations) {
   EXPECT_EQ(format_size(0), "0");
 }
 
+TEST(Units, NothingWrapsAtAnyLength) {
+  const std::string digits[] = {"0", "1", "2147483647", "2147483648", "106751991", "106751992", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616",
+                                "999999999999999999999999999999"};
+  for (const std::string& number : digits) {
+    for (const char* unit : {"", "B", "KiB", "MiB", "GiB", "TiB"}) {
+      if (const auto size = parse_size(number + unit)) EXPECT_TRUE(*size <= kSizeMax && (*size == 0) == (number == "0")) << number << unit;
+    }
+    for (const char* unit : {"ms", "s", "m", "h", "d"}) {
+      const auto duration = parse_duration(number + unit);
+      if (duration) EXPECT_TRUE(*duration <= kDurationMax && (*duration == 0s) == (number == "0")) << number << unit;
+    }
+  }
+  EXPECT_EQ(parse_size("65536TiB"), kSizeMax);
+  EXPECT_FALSE(parse_size("65537TiB"));
+  EXPECT_EQ(parse_duration("10000d"), kDurationMax);
+  EXPECT_FALSE(parse_duration("10001d"));
+  EXPECT_FALSE(parse_duration("864000000001ms"));
+  EXPECT_EQ(parse_duration("99999999999d").error().message, "expected at most 10000d");
+  // As many as code puts together.
+  Duration sum{};
+  for (int i = 0; i < 8; ++i) sum += *parse_duration("10000d");
+  EXPECT_GT(sum, *parse_duration("10000d"));
+  for (const char* bad : {"+1", "0x10", "1e3", "1.5", " 1", "1 "}) {
+    EXPECT_FALSE(parse_size(bad)) << bad;
+    EXPECT_FALSE(parse_duration(std::string(bad) + "s")) << bad;
+  }
+}
+
+TEST_F(ConfigTest, WholeNumbersEndAtTheirBounds) {
+  for (const char* bad : {"0", "-1", "65", "+1", "1.5", "1e1", "0x10", "2147483648", "4294967297", "9223372036854775808", "18446744073709551617", "999999999999999999999999999999", "", " ", " 1"}) {
+    expect_refused(set("gateway.threads=" + std::string(bad)), {"--set", "gateway.threads"});
+  }
+  EXPECT_EQ(set("gateway.threads=64")->integer("gateway.threads"), 64);
+}
+
+TEST_F(ConfigTest, NoTextHoldsAControlCharacter) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool control = byte < 0x20 || byte == 0x7f;
+    const auto loaded = set("gateway.listen=a" + std::string(1, static_cast<char>(byte)) + "b");
+    EXPECT_EQ(loaded.has_value(), !control) << byte;
+  }
+}
+
 TEST(SchemaTest, DescribesEveryKey) {
   const std::string table = schema().describe();
   for (const Key& key : schema().keys()) EXPECT_NE(table.find("`" + key.name + "`"), std::string::npos) << key.name;
