@@ -1,9 +1,9 @@
 #include "gateway/auth/authenticator.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "common/base/encoding.h"
+#include "common/base/numbers.h"
 #include "common/crypto/digest.h"
 #include "gateway/auth/credential_scope.h"
 #include "gateway/auth/post_signature.h"
@@ -139,17 +139,15 @@ Checked<int64_t> parse_expires(const std::string& value) {
   const auto bad = [](std::string message) {
     return refuse(Refusal::kAuthorizationQueryParametersError, std::move(message));
   };
-  int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  const bool is_number = end == value.data() + value.size() && !value.empty() && error != std::errc::invalid_argument;
-  if (!is_number) return bad("X-Amz-Expires should be a number");
-  if (error == std::errc::result_out_of_range ? value[0] != '-' : seconds > kExpiresMax) {
+  const auto seconds = value.starts_with('+') ? std::nullopt : parse_signed_decimal(value);
+  if (!seconds) return bad("X-Amz-Expires should be a number");
+  if (*seconds > kExpiresMax) {
     return bad("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
                "604800 seconds");
   }
-  if (error == std::errc::result_out_of_range || seconds < 0) return bad("X-Amz-Expires must be non-negative");
-  if (seconds == 0) return refuse(Refusal::kAccessDenied, "Request has expired", {{"X-Amz-Expires", value}});
-  return seconds;
+  if (*seconds < 0 || value.starts_with('-')) return bad("X-Amz-Expires must be non-negative");
+  if (*seconds == 0) return refuse(Refusal::kAccessDenied, "Request has expired", {{"X-Amz-Expires", value}});
+  return *seconds;
 }
 
 Checked<Claim> claim_of_query(const http::RequestHead& head, const Query& query) {
@@ -257,9 +255,7 @@ Checked<void> set_payload_form(const http::RequestHead& head, std::string_view p
   }
   const auto length = head.fields.find("x-amz-decoded-content-length");
   if (!length) return refuse(Refusal::kMissingDecodedLength, "You must provide the Content-Length HTTP header.");
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(length->data(), length->data() + length->size(), value);
-  if (error != std::errc() || end != length->data() + length->size()) {
+  if (!parse_decimal(*length)) {
     return refuse(Refusal::kMissingDecodedLength, "The value of x-amz-decoded-content-length is not a length.");
   }
   return {};

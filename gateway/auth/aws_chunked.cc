@@ -93,7 +93,6 @@ std::expected<void, PayloadError> AwsChunkedDecoder::begin_chunk(std::string_vie
     if (left_ > 0 && short_chunk_) return refuse(PayloadRefusal::kInvalidChunkSize, "Only the last chunk is allowed to have a size less than 8192 bytes");
     short_chunk_ = left_ < kChunkBytesMin;
   }
-  size_ += left_;
   if (left_ > 0) {
     state_ = State::kData;
     return {};

@@ -44,7 +44,6 @@ class AwsChunkedDecoder {
   State state_ = State::kLine;
   std::string line_;
   uint64_t left_ = 0;
-  uint64_t size_ = 0;
   bool short_chunk_ = false;
   std::string previous_signature_;
   std::string chunk_signature_;

@@ -3,8 +3,9 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string>
+
+#include "common/base/numbers.h"
 
 namespace rondel::auth {
 namespace {
@@ -40,11 +41,10 @@ std::optional<IpRange> parse_ip_range(std::string_view text) {
   IpRange range{*base, 128};
   if (slash == std::string_view::npos) return range;
   const std::string_view bits = text.substr(slash + 1);
-  int prefix = -1;
-  const auto [end, error] = std::from_chars(bits.data(), bits.data() + bits.size(), prefix);
+  const auto prefix = parse_decimal(bits);
   const bool v4 = text.find(':') == std::string_view::npos;
-  if (error != std::errc() || end != bits.data() + bits.size() || prefix < 0 || prefix > (v4 ? 32 : 128)) return std::nullopt;
-  range.prefix = v4 ? prefix + kMappedBits : prefix;
+  if (!prefix || *prefix > (v4 ? 32 : 128)) return std::nullopt;
+  range.prefix = static_cast<int>(*prefix) + (v4 ? kMappedBits : 0);
   return range;
 }
 

@@ -1,7 +1,6 @@
 #include "gateway/auth/payload_reader.h"
 
-#include <charconv>
-
+#include "common/base/numbers.h"
 #include "gateway/auth/aws_chunked.h"
 #include "gateway/auth/promised_digests.h"
 
@@ -16,14 +15,6 @@ PayloadError from_transport(const Error& error) {
   }
 }
 
-std::optional<uint64_t> decimal(std::optional<std::string_view> text) {
-  uint64_t value = 0;
-  if (!text) return std::nullopt;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
-  return value;
-}
-
 bool is_streaming(PayloadForm form) { return form != PayloadForm::kHash && form != PayloadForm::kUnsigned; }
 
 class Reader final : public PayloadReader {
@@ -32,7 +23,7 @@ class Reader final : public PayloadReader {
       : exchange_(exchange), size_max_(options.size_max), digests_(std::move(digests)) {
     if (is_streaming(identity.payload_form)) {
       decoder_.emplace(identity);
-      size_ = decimal(exchange.head().fields.find("x-amz-decoded-content-length"));
+      size_ = parse_decimal(exchange.head().fields.find("x-amz-decoded-content-length").value_or(""));
     } else if (exchange.head().content_length) {
       size_ = exchange.head().content_length;
     } else if (!exchange.head().chunked) {

@@ -2,10 +2,14 @@
 
 #include <charconv>
 
+#include "common/base/numbers.h"
+
 namespace rondel::auth {
 namespace {
 
 using namespace std::chrono;
+
+constexpr uint64_t kEpochMax = floor<seconds>(kLastTime).time_since_epoch().count();
 
 // Reads digits at the front; false when there are other than `count`.
 bool take_digits(std::string_view& text, size_t count, int& value) {
@@ -49,11 +53,14 @@ std::optional<minutes> take_offset(std::string_view text) {
 
 std::optional<SystemTime> parse_policy_time(std::string_view text) {
   if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
-    int64_t epoch = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), epoch);
-    if (parsed.ec != std::errc() || epoch > 253'402'300'799) return std::nullopt;
-    return SystemTime(seconds(epoch));
+    const auto epoch = parse_decimal(text);
+    if (!epoch || *epoch > kEpochMax) return std::nullopt;
+    return SystemTime(seconds(*epoch));
   }
+  return parse_iso_time(text);
+}
+
+std::optional<SystemTime> parse_iso_time(std::string_view text) {
   int year_value = 0, month_value = 0, day_value = 0, hour = 0, minute = 0, second = 0;
   if (!take_digits(text, 4, year_value) || !take(text, '-') || !take_digits(text, 2, month_value)) return std::nullopt;
   if (take(text, '-')) {
@@ -79,7 +86,9 @@ std::optional<SystemTime> parse_policy_time(std::string_view text) {
   } else if (!text.empty()) {
     return std::nullopt;
   }
-  return SystemTime(sys_days(date).time_since_epoch() + hours(hour) + minutes(minute) + seconds(second) + fraction - offset);
+  const SystemTime time(sys_days(date).time_since_epoch() + hours(hour) + minutes(minute) + seconds(second) + fraction - offset);
+  if (time < kFirstTime || time > kLastTime) return std::nullopt;
+  return time;
 }
 
 }  // namespace rondel::auth

@@ -1,4 +1,5 @@
-// Times in policies: ISO 8601 ("2026-01-02", "2026-01-02T03:04Z", "...:05.678Z", with offset) or seconds since 1970.
+// Times in policies: ISO 8601 ("2026-01-02", "2026-01-02T03:04Z", "...:05.678Z", with offset) or
+// seconds since 1970. From kFirstTime to kLastTime; anything else is nullopt.
 #pragma once
 
 #include <optional>
@@ -9,5 +10,8 @@
 namespace rondel::auth {
 
 std::optional<SystemTime> parse_policy_time(std::string_view text);
+// Without the seconds: what x-amz-object-lock-retain-until-date may be, for the policy that decides
+// about it and for the object that gets it.
+std::optional<SystemTime> parse_iso_time(std::string_view text);
 
 }  // namespace rondel::auth

@@ -68,7 +68,7 @@ Values lock_mode(const RequestFacts& facts) {
 std::optional<SystemTime> retain_until(const RequestFacts& facts) {
   if (facts.retention) return facts.retention->mode == metadata::Retention::Mode::kNone ? std::nullopt : std::optional(facts.retention->until);
   const auto text = facts.fields->find("x-amz-object-lock-retain-until-date");
-  return text ? parse_policy_time(*text) : std::nullopt;
+  return text ? parse_iso_time(*text) : std::nullopt;
 }
 
 std::string epoch_seconds(SystemTime time) { return std::to_string(std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count()); }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 
 #include "common/base/encoding.h"
+#include "common/base/numbers.h"
 #include "common/crypto/digest.h"
 #include "gateway/auth/credential_scope.h"
 
@@ -14,6 +14,9 @@ namespace {
 
 template <class T>
 using Checked = std::expected<T, RefusalDetail>;
+
+// The last second of the year 9999.
+constexpr uint64_t kExpiresMax = std::chrono::floor<std::chrono::seconds>(kLastTime).time_since_epoch().count();
 
 // Parameters that are part of the resource.
 constexpr std::array<std::string_view, 35> kSubResources{
@@ -93,12 +96,11 @@ Checked<void> check_skew(const http::Fields& fields, const AuthenticatorOptions&
 }
 
 Checked<void> check_expiry(const std::string& expires, const AuthenticatorOptions& options) {
-  int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(expires.data(), expires.data() + expires.size(), seconds);
-  if (error != std::errc() || end != expires.data() + expires.size() || seconds < 0 || seconds > 253'402'300'799) {
+  const auto seconds = parse_decimal(expires);
+  if (!seconds || *seconds > kExpiresMax) {
     return refuse(Refusal::kAccessDenied, "Invalid date (should be seconds since epoch): " + expires);
   }
-  const SystemTime until = SystemTime(std::chrono::seconds(seconds));
+  const SystemTime until = SystemTime(std::chrono::seconds(*seconds));
   const SystemTime now = options.clock->now();
   if (now < until) return {};
   return refuse(Refusal::kAccessDenied, "Request has expired", {{"Expires", format_iso_time(until)}, {"ServerTime", format_iso_time(now)}});

@@ -6,6 +6,7 @@
 
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
+#include "common/base/numbers.h"
 #include "common/crypto/aead.h"
 
 namespace rondel::encryption {
@@ -159,7 +160,7 @@ async::Task<Result<KeyDescription>> VaultKeyManagement::describe(std::string key
   out.newest_version = static_cast<uint32_t>(number_of(*data, "latest_version"));
   out.oldest_version = static_cast<uint32_t>(std::max<int64_t>(number_of(*data, "min_decryption_version"), 1));
   if (const json::value* versions = data->if_contains("keys"); versions != nullptr && versions->is_object()) {
-    out.created_at = SystemTime(std::chrono::seconds(number_of(versions->as_object(), "1")));
+    out.created_at = saturating_time(number_of(versions->as_object(), "1"));
   }
   co_return out;
 }

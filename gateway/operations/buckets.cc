@@ -14,6 +14,7 @@ using metadata::BucketStatus;
 using s3::ErrorCode;
 
 constexpr std::string_view kLockEnabled = "x-amz-bucket-object-lock-enabled";
+constexpr uint64_t kBucketsMax = 10'000;
 constexpr std::string_view kFirstRegion = "us-east-1";   // Its location constraint is the empty one.
 
 s3::S3Result<void> check_bucket_settings(const http::Fields& fields) {
@@ -46,12 +47,21 @@ Answer<void> choose_access(Context& context, metadata::CreateBucket& request) {
   co_return s3::S3Result<void>{};
 }
 
+// Source: ListBuckets, S3 API reference (MaxBuckets, valid range).
+s3::S3Result<uint64_t> buckets_asked(const s3::Query& parameters) {
+  const auto text = parameters.find("max-buckets");
+  if (!text || text->empty()) return kBucketsMax;
+  const auto number = s3::parse_decimal(*text);
+  if (number && *number >= 1 && *number <= kBucketsMax) return *number;
+  return s3::fail(ErrorCode::kInvalidArgument, "Argument max-buckets must be an integer between 1 and 10000.",
+                  {{"ArgumentName", "max-buckets"}, {"ArgumentValue", std::string(*text)}});
+}
+
 }  // namespace
 
 Answer<Response> list_buckets(Context& context) {
   const s3::Query& parameters = context.request.query;
-  CO_S3(const uint64_t max, number_parameter(parameters.find("max-buckets"), "max-buckets", 10'000, 10'000));
-  if (parameters.has("max-buckets") && max == 0) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "max-buckets"}, {"ArgumentValue", "0"}});
+  CO_S3(const uint64_t max, buckets_asked(parameters));
   metadata::ListBucketsQuery query;
   query.owner_account = context.account();
   query.prefix = parameters.find("prefix").value_or("");

@@ -36,7 +36,7 @@ s3::S3Result<metadata::Conditions> delete_conditions(const http::Fields& fields)
   metadata::Conditions conditions = write_conditions(fields);
   if (const auto value = fields.find("x-amz-if-match-size")) {
     conditions.if_match_size = s3::parse_decimal(*value);
-    if (!conditions.if_match_size) return s3::fail(s3::ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-if-match-size"}, {"ArgumentValue", std::string(*value)}});
+    if (!conditions.if_match_size || *conditions.if_match_size > INT64_MAX) return s3::fail(s3::ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-if-match-size"}, {"ArgumentValue", std::string(*value)}});
   }
   if (const auto value = fields.find("x-amz-if-match-last-modified-time")) {
     conditions.if_match_last_modified = s3::parse_date(*value);

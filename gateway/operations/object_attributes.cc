@@ -1,6 +1,7 @@
 #include "gateway/operations/object_attributes.h"
 
 #include "common/base/encoding.h"
+#include "gateway/auth/policy_time.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/operations/lifecycle_rules.h"
 #include "gateway/s3/http_values.h"
@@ -34,7 +35,7 @@ s3::S3Result<Retention> requested_retention(const Context& context) {
   }
   const auto known = s3::parse_lock_mode(*mode);
   if (!known) return invalid_argument("Unknown wormMode directive.", kMode, *mode);
-  const auto date = s3::parse_date(*until);
+  const auto date = auth::parse_iso_time(*until);
   if (!date) return invalid_argument("The retain until date must be provided in ISO 8601 format", kUntil, *until);
   if (*date <= context.services.clock.now()) return invalid_argument("The retain until date must be in the future!", kUntil, *until);
   return Retention{stored_mode(*known), *date};

@@ -1,8 +1,8 @@
 #include "gateway/s3/documents.h"
 
-#include <charconv>
 #include <cstring>
 
+#include "common/base/numbers.h"
 #include "gateway/s3/xml_reader.h"
 
 namespace rondel::s3 {
@@ -10,14 +10,6 @@ namespace {
 
 constexpr size_t kDeleteEntriesMax = 1000;
 constexpr size_t kPartsMax = 10'000;
-
-template <class T>
-std::optional<T> parse_number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 std::string unquoted(std::string_view sent) {
   const std::string text = xml_trimmed(sent);
@@ -36,8 +28,8 @@ S3Result<DeleteEntry> parse_delete_entry(const XmlElement& element) {
   if (const auto etag = element.child_text("ETag")) entry.etag = unquoted(*etag);
   if (const auto time = element.child_text("LastModifiedTime")) entry.last_modified = xml_trimmed(*time);
   if (const auto size = element.child_text("Size")) {
-    entry.size = parse_number<uint64_t>(xml_trimmed(*size));
-    if (!entry.size) return fail(ErrorCode::kMalformedXML);
+    entry.size = parse_decimal(xml_trimmed(*size));
+    if (!entry.size || *entry.size > INT64_MAX) return fail(ErrorCode::kMalformedXML);
   }
   return entry;
 }
@@ -48,9 +40,9 @@ S3Result<CompletePart> parse_part(const XmlElement& element) {
   for (const XmlElement& child : element.children()) {
     const std::string_view name = child.name();
     if (name == "PartNumber") {
-      const auto number = parse_number<uint32_t>(child.trimmed_text());
+      const auto number = parse_decimal(child.trimmed_text());
       if (!number || *number < 1 || *number > kPartsMax) return fail(ErrorCode::kInvalidArgument, "PartNumber must be an integer between 1 and 10000, inclusive");
-      part.number = *number;
+      part.number = static_cast<uint32_t>(*number);
     } else if (name == "ETag") {
       part.etag = unquoted(child.text());
       has_etag = true;

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <ctime>
 
 namespace rondel::s3 {
@@ -13,7 +13,7 @@ constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 std::tm broken_down(SystemTime time) {
-  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(std::clamp(time, kFirstTime, kLastTime)).time_since_epoch().count();
   std::tm tm{};
   gmtime_r(&seconds, &tm);
   return tm;
@@ -24,32 +24,37 @@ std::optional<SystemTime> parse_with(std::string_view text, const char* format) 
   const std::string copy(text);
   const char* end = strptime(copy.c_str(), format, &tm);
   if (end == nullptr) return std::nullopt;
+  // A NUL inside is no end.
+  std::string_view rest = std::string_view(copy).substr(static_cast<size_t>(end - copy.c_str()));
   int64_t micros = 0;
-  if (*end == '.') {
+  if (rest.starts_with('.')) {
     // Fractions of an ISO date.
     int64_t scale = 100'000;
-    for (++end; *end >= '0' && *end <= '9'; ++end, scale /= 10) micros += (*end - '0') * scale;
+    for (rest.remove_prefix(1); !rest.empty() && rest.front() >= '0' && rest.front() <= '9'; rest.remove_prefix(1), scale /= 10) {
+      micros += (rest.front() - '0') * scale;
+    }
   }
-  const std::string_view rest(end);
   // strptime takes every month for one of 31 days.
   const std::chrono::year_month_day day(std::chrono::year(tm.tm_year + 1900), std::chrono::month(static_cast<unsigned>(tm.tm_mon) + 1),
                                         std::chrono::day(static_cast<unsigned>(tm.tm_mday)));
   if (!day.ok()) return std::nullopt;
   if (rest != "" && rest != "Z" && rest != "GMT" && rest != "+00:00" && rest != "+0000") return std::nullopt;
-  return SystemTime(std::chrono::seconds(timegm(&tm)) + std::chrono::microseconds(micros));
+  const SystemTime time(std::chrono::seconds(timegm(&tm)) + std::chrono::microseconds(micros));
+  if (time < kFirstTime || time > kLastTime) return std::nullopt;
+  return time;
 }
 
 }  // namespace
 
 std::string format_http_date(SystemTime time) {
   const std::tm tm = broken_down(time);
-  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays[static_cast<size_t>(tm.tm_wday)], tm.tm_mday,
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[static_cast<size_t>(tm.tm_wday)], tm.tm_mday,
                      kMonths[static_cast<size_t>(tm.tm_mon)], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 std::string format_iso_date(SystemTime time) {
   const std::tm tm = broken_down(time);
-  return fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}.000Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.000Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 std::optional<SystemTime> parse_date(std::string_view text) {
@@ -88,14 +93,6 @@ std::vector<std::string> parse_etags(std::string_view text) {
     if (!one.empty()) etags.emplace_back(one);
   }
   return etags;
-}
-
-std::optional<uint64_t> parse_decimal(std::string_view text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc::result_out_of_range && end == text.data() + text.size()) return UINT64_MAX;
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 std::string_view trim(std::string_view text) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/xml_reader.h"
 #include "gateway/s3/xml_writer.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr uint32_t kYearsMax = 100;
 constexpr uint32_t kDaysMax = 36'500;
+constexpr uint32_t kYearMax = 9999;
 
 // The text of `name`, which may stand once.
 S3Result<std::optional<std::string>> single_text(const XmlElement& parent, std::string_view name) {
@@ -75,12 +78,14 @@ S3Result<VersioningDocument> parse_versioning_document(std::string_view text) {
 
 // A year is a calendar year: the same day, or the last of February.
 SystemTime DefaultRetention::until(SystemTime made) const {
-  if (days > 0) return made + std::chrono::days(days);
-  const auto midnight = std::chrono::floor<std::chrono::days>(made);
+  if (days > 0) return saturating_later(made, saturating_times(std::chrono::milliseconds(std::chrono::days(1)), days));
+  const SystemTime from = std::clamp(made, kFirstTime, kLastTime);
+  const auto midnight = std::chrono::floor<std::chrono::days>(from);
   std::chrono::year_month_day date(midnight);
+  if (years > kYearMax - static_cast<uint32_t>(static_cast<int>(date.year()))) return kLastTime;
   date += std::chrono::years(years);
   if (!date.ok()) date = date.year() / date.month() / std::chrono::last;
-  return std::chrono::sys_days(date) + (made - midnight);
+  return std::chrono::sys_days(date) + (from - midnight);
 }
 
 S3Result<ObjectLockDocument> parse_object_lock_document(std::string_view text) {
@@ -147,9 +152,10 @@ S3Result<bool> parse_request_payment_document(std::string_view text) {
 }
 
 std::string format_retain_until(SystemTime time) {
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count() % 1000;
-  std::string text = format_iso_date(time);
-  return text.substr(0, text.size() - 4) + fmt::format("{:03}Z", milliseconds);
+  const SystemTime known = std::clamp(time, kFirstTime, kLastTime);
+  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(known) - std::chrono::floor<std::chrono::seconds>(known);
+  std::string text = format_iso_date(known);
+  return text.substr(0, text.size() - 4) + fmt::format("{:03}Z", milliseconds.count());
 }
 
 }  // namespace rondel::s3

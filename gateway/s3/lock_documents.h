@@ -29,7 +29,7 @@ struct DefaultRetention {
   LockMode mode = LockMode::kGovernance;
   uint32_t days = 0;
   uint32_t years = 0;
-  SystemTime until(SystemTime made) const;
+  SystemTime until(SystemTime made) const;                   // At most the end of the year 9999.
 };
 struct ObjectLockDocument {
   std::optional<DefaultRetention> rule;

@@ -1,5 +1,8 @@
 #include "gateway/s3/xml_reader.h"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <pugixml.hpp>
 
 #include "common/base/encoding.h"
@@ -30,6 +33,43 @@ bool is_plain(std::string_view text) {
     if (text.find(banned) != std::string_view::npos) return false;
   }
   return text.find('\0') == std::string_view::npos && is_valid_utf8(text);
+}
+
+// Of "&#...;", what is behind the ampersand and the hash up to the semicolon: a character that
+// UTF-8 can say, and no NUL, which would end the text for the parser. The parser itself lets the
+// number wrap.
+bool is_character(std::string_view digits) {
+  const bool hexadecimal = digits.starts_with('x');
+  if (hexadecimal) digits.remove_prefix(1);
+  const std::string_view allowed = hexadecimal ? "0123456789abcdefABCDEF" : "0123456789";
+  uint32_t value = 0;
+  if (digits.find_first_not_of(allowed) != std::string_view::npos) return false;
+  const char* const last = digits.data() + digits.size();
+  const auto [end, error] = std::from_chars(digits.data(), last, value, hexadecimal ? 16 : 10);
+  if (error != std::errc()) return false;   // Also of no digit at all.
+  return value > 0 && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff);
+}
+
+// Whether every reference to a character by its number is one. Sections and comments have none.
+bool has_good_references(std::string_view text) {
+  using Marks = std::pair<std::string_view, std::string_view>;
+  static constexpr std::array<Marks, 2> kLiteral{{{"<![CDATA[", "]]>"}, {"<!--", "-->"}}};
+  while (true) {
+    const size_t at = text.find_first_of("&<");
+    if (at == std::string_view::npos) return true;
+    text.remove_prefix(at);
+    const auto begins = [&](const Marks& marks) { return text.starts_with(marks.first); };
+    const auto literal = std::ranges::find_if(kLiteral, begins);
+    if (literal != kLiteral.end()) {
+      const size_t end = text.find(literal->second, literal->first.size());
+      if (end == std::string_view::npos) return true;   // The parser says what is wrong.
+      text.remove_prefix(end);
+    } else if (text.starts_with("&#")) {
+      const size_t end = text.find(';');
+      if (end == std::string_view::npos || !is_character(text.substr(2, end - 2))) return false;
+    }
+    text.remove_prefix(1);
+  }
 }
 
 bool is_shallow(const pugi::xml_node& root) {
@@ -65,7 +105,7 @@ XmlDocument::XmlDocument(XmlDocument&&) noexcept = default;
 XmlDocument& XmlDocument::operator=(XmlDocument&&) noexcept = default;
 
 S3Result<XmlDocument> XmlDocument::parse(std::string_view text, std::string_view root) {
-  if (!is_plain(text) || !is_bounded(text)) return fail(ErrorCode::kMalformedXML);
+  if (!is_plain(text) || !is_bounded(text) || !has_good_references(text)) return fail(ErrorCode::kMalformedXML);
   auto impl = std::make_unique<Impl>();
   const unsigned flags = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol | pugi::parse_ws_pcdata_single;
   if (!impl->document.load_buffer(text.data(), text.size(), flags, pugi::encoding_utf8)) return fail(ErrorCode::kMalformedXML);

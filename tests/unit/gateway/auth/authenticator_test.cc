@@ -298,7 +298,7 @@ TEST_F(AuthenticatorTest, PayloadFormsAreToldApart) {
   }
   EXPECT_REFUSED(kInvalidPayloadHash, signed_request("PUT", "/b/k", "", {}, std::string(64, 'g')));
   EXPECT_REFUSED(kMissingDecodedLength, signed_request("PUT", "/b/k", "", {}, std::string(sigv4::kStreamingSigned)));
-  for (const char* bad : {"", "-1", "5x", "18446744073709551616"}) {
+  for (const char* bad : {"", "-1", "5x", "+5", "1.5"}) {
     EXPECT_REFUSED(kMissingDecodedLength, signed_request("PUT", "/b/k", "", {{"x-amz-decoded-content-length", bad}}, std::string(sigv4::kStreamingSigned)));
   }
 }

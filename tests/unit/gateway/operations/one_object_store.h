@@ -16,6 +16,7 @@ class OneObjectStore : public metadata::MetadataStore {
   int64_t bucket_id = 0;
   int64_t settings_version = 1;
   metadata::ObjectVersion public_object;      // Of every other.
+  std::vector<metadata::Part> parts;          // Of the upload.
   std::string initiator_account;
   int changes = 0;
   bool bypassed_governance = false;           // As the last change asked.
@@ -55,6 +56,7 @@ class OneObjectStore : public metadata::MetadataStore {
     metadata::UploadLookup found;
     found.status = metadata::LookupStatus::kFound;
     found.upload.key = query.key;
+    found.parts = parts;
     found.upload.initiator_account = initiator_account;
     found.upload.owner_account = initiator_account;
     co_return found;

@@ -47,5 +47,24 @@ TEST(XmlReader, DepthIsCountedInTheTreeNotInTheText) {
   EXPECT_FALSE(XmlDocument::parse("<Root><x y='>'>" + nested(16) + "</x></Root>", "Root"));
 }
 
+// Numbers that a parser might let wrap, and characters that would end a text or be no UTF-8.
+TEST(XmlReader, ReferencesAreCharacters) {
+  const auto text = [](const std::string& inside) {
+    const auto document = XmlDocument::parse("<R>" + inside + "</R>", "R");
+    return document ? std::optional(document->root().text()) : std::nullopt;
+  };
+  EXPECT_EQ(text("a&#65;&#x41;&#x000041;&#0065;b"), "aAAAAb");
+  EXPECT_EQ(text("&#1;&#x1f;&#127;"), "\x01\x1f\x7f") << "keys may hold them";
+  EXPECT_EQ(text("&#x10ffff;"), "\xf4\x8f\xbf\xbf");
+  EXPECT_EQ(text("&#xd7ff;&#xe000;"), "\xed\x9f\xbf\xee\x80\x80");
+  EXPECT_EQ(text("<![CDATA[&#0;]]>&amp;#0;"), "&#0;&#0;");
+  EXPECT_EQ(text("<!-- &#0; -->a"), "a");
+  for (const char* bad : {"&#0;", "a&#0;b", "&#x0;", "&#000;", "&#4294967296;", "&#4294967361;", "&#18446744073709551681;", "&#x100000041;", "&#999999999999999999999999999999;", "&#1114112;",
+                          "&#x110000;", "&#xd800;", "&#xdfff;", "&#55296;", "&#-1;", "&#+65;", "&#1.5;", "&#;", "&#x;", "&# 65;", "&#65", "&#x-41;", "&#X41;", "<![CDATA[]]>&#0;"}) {
+    EXPECT_EQ(text(bad), std::nullopt) << bad;
+  }
+  EXPECT_FALSE(XmlDocument::parse("<R a=\"&#0;\"/>", "R")) << "in an attribute too";
+}
+
 }  // namespace
 }  // namespace rondel::s3
