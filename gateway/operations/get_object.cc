@@ -116,7 +116,7 @@ void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part,
 // Whoever is allowed to read unsigned could make a page of any object for others to open.
 // Source: GetObject, S3 API reference ("Overriding response header values through the request").
 s3::S3Result<void> check_overrides(const Context& context) {
-  if (!context.identity.anonymous()) return {};
+  if (!context.identity.anonymous()) return check_header_overrides(context.request.query);
   const auto overrides = [](const auto& parameter) { return is_header_override(parameter.first); };
   if (std::ranges::none_of(context.request.query.parameters, overrides)) return {};
   return s3::fail(ErrorCode::kInvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "common/base/encoding.h"
+#include "common/http/head_writer.h"
 #include "gateway/operations/answers.h"
 #include "gateway/s3/http_values.h"
 
@@ -54,6 +56,9 @@ s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
     std::string key = lower(name);
     const bool meta = key.starts_with(kMetaPrefix);
     if (!meta && std::ranges::find(kStored, std::string_view(key)) == kStored.end()) continue;
+    if (!http::is_field_name(key) || has_control_character(value)) {
+      return s3::fail(ErrorCode::kInvalidArgument, "A header that is kept with the object contains a character that no header can carry.", {{"ArgumentName", key}});
+    }
     std::string kept = key == "content-encoding" ? without_aws_chunked(value) : value;
     if (kept.empty() && !meta) continue;
     if (meta) metadata_bytes += key.size() - kMetaPrefix.size() + kept.size();
@@ -86,6 +91,14 @@ bool is_header_override(std::string_view parameter) {
   return std::ranges::any_of(kOverrides, [&](const auto& pair) { return pair.first == parameter; });
 }
 
+s3::S3Result<void> check_header_overrides(const s3::Query& query) {
+  for (const auto& [parameter, value] : query.parameters) {
+    if (!is_header_override(parameter) || !has_control_character(value)) continue;
+    return s3::fail(ErrorCode::kInvalidArgument, "Header value contains a control character.", {{"ArgumentName", parameter}});
+  }
+  return {};
+}
+
 void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object, const metadata::Bucket& bucket, const s3::Query& query) {
   out.add("ETag", quoted(object.etag));
   out.add("Last-Modified", s3::format_http_date(object.last_modified));
@@ -102,8 +115,7 @@ void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object
     const auto value = query.find(parameter);
     if (!value) continue;
     has_type = has_type || header == "content-type";
-    // A value that would end the header line is not sent.
-    if (value->find_first_of("\r\n") == std::string_view::npos) out.add(std::string(header), std::string(*value));
+    out.add(std::string(header), std::string(*value));
   }
   if (!has_type) out.add("Content-Type", "binary/octet-stream");
 }

@@ -14,6 +14,8 @@ s3::S3Result<void> check_object_settings(const http::Fields& fields);
 
 // response-content-type and its like: a query parameter that stands for a header of the answer.
 bool is_header_override(std::string_view parameter);
+// kInvalidArgument: one of them holds a control character, which no header can carry.
+s3::S3Result<void> check_header_overrides(const s3::Query& query);
 
 // ETag, Last-Modified, version, stored headers (with response-* overrides) of an answer.
 void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object, const metadata::Bucket& bucket, const s3::Query& query);

@@ -36,7 +36,7 @@ bool is_header_text(std::string_view name, std::string_view value) {
   const bool good_name = std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("-_.!#$%&'*+^`|~").contains(c);
   });
-  return good_name && std::ranges::none_of(value, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
+  return good_name && !has_control_character(value);
 }
 
 std::unexpected<s3::Error> bad_field(std::string message, std::string_view name, std::string_view value) {
@@ -62,7 +62,7 @@ std::string location_of(const http::RequestHead& outer, const http::ConnectionIn
 
 bool is_web_address(std::string_view text) {
   return (text.starts_with("http://") || text.starts_with("https://")) &&
-         std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
+         !text.contains(' ') && !has_control_character(text);
 }
 
 s3::Error malformed() { return {ErrorCode::kMalformedPOSTRequest, {}, {}, {}, {}}; }

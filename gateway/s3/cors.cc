@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
+#include "common/base/encoding.h"
+#include "common/http/head_writer.h"
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/xml_reader.h"
 #include "gateway/s3/xml_writer.h"
@@ -47,14 +48,23 @@ S3Result<void> check_wildcards(std::string_view element, const std::vector<std::
 S3Result<std::optional<uint32_t>> max_age_of(const XmlElement& rule) {
   const auto element = rule.child("MaxAgeSeconds");
   if (!element) return std::nullopt;
-  const std::string text = element->trimmed_text();
-  uint32_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || seconds > INT32_MAX) return fail(ErrorCode::kMalformedXML);
-  return seconds;
+  const auto seconds = parse_decimal(element->trimmed_text());
+  if (!seconds || *seconds > INT32_MAX) return fail(ErrorCode::kMalformedXML);
+  return static_cast<uint32_t>(*seconds);
+}
+
+// All of them may stand in a header of an answer, or decide about one.
+S3Result<void> check_characters(std::string_view element, const std::vector<std::string>& values) {
+  if (std::ranges::none_of(values, [](const std::string& value) { return has_control_character(value); })) return {};
+  return fail(ErrorCode::kInvalidRequest, std::string(element) + " contains a control character.");
 }
 
 S3Result<void> check_rule(const CorsRule& rule) {
+  if (auto checked = check_characters("ID", {rule.id}); !checked) return checked;
+  if (auto checked = check_characters("AllowedOrigin", rule.allowed_origins); !checked) return checked;
+  if (auto checked = check_characters("AllowedMethod", rule.allowed_methods); !checked) return checked;
+  if (auto checked = check_characters("AllowedHeader", rule.allowed_headers); !checked) return checked;
+  if (auto checked = check_characters("ExposeHeader", rule.expose_headers); !checked) return checked;
   if (rule.allowed_methods.empty() || rule.allowed_origins.empty()) return fail(ErrorCode::kMalformedXML);
   if (rule.id.size() > kIdBytesMax) return fail(ErrorCode::kInvalidRequest, "The ID of a CORS rule must not be longer than 255 characters.");
   for (const std::string& method : rule.allowed_methods) {
@@ -134,6 +144,8 @@ std::string cors_document(const CorsConfiguration& configuration) {
 
 const CorsRule* find_cors_rule(const CorsConfiguration& configuration, std::string_view origin, std::string_view method,
                                const std::vector<std::string>& headers) {
+  // What is allowed is said again in the answer: only what can stand there.
+  if (has_control_character(origin) || !std::ranges::all_of(headers, http::is_field_name)) return nullptr;
   for (const CorsRule& rule : configuration) {
     const bool fits = std::ranges::any_of(rule.allowed_origins, [&](const std::string& pattern) { return matches(pattern, origin); });
     if (fits && std::ranges::find(rule.allowed_methods, method) != rule.allowed_methods.end() && allows_headers(rule, headers)) return &rule;

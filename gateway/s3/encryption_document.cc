@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/s3/encryption_headers.h"
 #include "gateway/s3/xml_reader.h"
 #include "gateway/s3/xml_writer.h"
 
@@ -9,7 +10,6 @@ namespace rondel::s3 {
 namespace {
 
 constexpr size_t kArnBytesMin = 20;
-constexpr size_t kArnBytesMax = 2048;
 
 std::unexpected<Error> malformed() { return fail(ErrorCode::kMalformedXML); }
 
@@ -23,6 +23,7 @@ S3Result<bool> parse_flag(const std::optional<std::string>& text) {
 S3Result<void> parse_default(const XmlElement& element, BucketEncryption& out) {
   const std::string algorithm = xml_trimmed(element.child_text("SSEAlgorithm").value_or(""));
   out.key_id = xml_trimmed(element.child_text("KMSMasterKeyID").value_or(""));
+  if (!is_key_id(out.key_id)) return fail(ErrorCode::kInvalidArgument, "Invalid KMS key id", {{"ArgumentName", "KMSMasterKeyID"}});
   if (algorithm == "aws:kms:dsse") return fail(ErrorCode::kNotImplemented, "Dual-layer server-side encryption is not implemented");
   if (algorithm != "AES256" && algorithm != "aws:kms") return malformed();
   out.sse = algorithm == "AES256" ? Sse::kS3 : Sse::kKms;
@@ -44,7 +45,7 @@ S3Result<void> parse_blocked(const XmlElement& element, BucketEncryption& out) {
 
 // arn:PARTITION:kms:REGION:ACCOUNT:key/NAME
 bool is_key_arn(std::string_view text) {
-  if (text.size() < kArnBytesMin || text.size() > kArnBytesMax || !text.starts_with("arn:aws")) return false;
+  if (text.size() < kArnBytesMin || !is_key_id(text) || !text.starts_with("arn:aws")) return false;
   std::vector<std::string_view> fields;
   for (size_t at = 0; fields.size() < 5;) {
     const size_t colon = text.find(':', at);

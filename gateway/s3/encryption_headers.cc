@@ -40,7 +40,7 @@ S3Result<std::string> parse_context(std::string_view header) {
 
 S3Result<void> parse_kms(const http::Fields& fields, EncryptionHeaders& out) {
   out.key_id = fields.find(kKeyId).value_or("");
-  if (out.key_id.size() > kKeyIdBytesMax) return invalid("Invalid KMS key id", kKeyId);
+  if (!is_key_id(out.key_id)) return invalid("Invalid KMS key id", kKeyId);
   if (const auto header = fields.find(kContext); header && !header->empty()) {
     auto context = parse_context(*header);
     if (!context) return std::unexpected(context.error());
@@ -50,6 +50,8 @@ S3Result<void> parse_kms(const http::Fields& fields, EncryptionHeaders& out) {
 }
 
 }  // namespace
+
+bool is_key_id(std::string_view text) { return text.size() <= kKeyIdBytesMax && !has_control_character(text); }
 
 S3Result<std::optional<CustomerKey>> parse_customer_key(const http::Fields& fields, std::string_view prefix) {
   const std::string stem = std::string(prefix) + "server-side-encryption-customer-";

@@ -32,6 +32,10 @@ struct EncryptionHeaders {
 inline constexpr std::string_view kTargetPrefix = "x-amz-";
 inline constexpr std::string_view kSourcePrefix = "x-amz-copy-source-";
 
+// Whether a text may name a key: it goes into headers as it is. At most 2048 bytes, no control
+// character.
+bool is_key_id(std::string_view text);
+
 // PREFIXserver-side-encryption-customer-*; nullopt when none of the three is there. kInvalidArgument when one of them is missing
 // or wrong, kInvalidEncryptionAlgorithmError for another algorithm than AES256.
 S3Result<std::optional<CustomerKey>> parse_customer_key(const http::Fields& fields, std::string_view prefix);

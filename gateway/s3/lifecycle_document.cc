@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "common/base/encoding.h"
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/tagging.h"
 #include "gateway/s3/xml_reader.h"
@@ -237,6 +238,7 @@ S3Result<Rule> parse_rule(const XmlElement& element) {
   if (rule.id.size() > kIdCharactersMax) {
     return fail(ErrorCode::kInvalidArgument, "ID length should not exceed allowed limit of 255", {{"ArgumentName", "ID"}, {"ArgumentValue", rule.id}});
   }
+  if (has_control_character(rule.id)) return fail(ErrorCode::kInvalidArgument, "ID contains a control character", {{"ArgumentName", "ID"}});
   rule.filter.form = Filter::Form::kPrefixElement;
   auto read = prefix ? read_prefix(*prefix, rule.filter) : read_filter(*filter, rule.filter);
   for (const XmlElement& child : element.children()) {
