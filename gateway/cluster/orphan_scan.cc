@@ -20,6 +20,17 @@ OrphanScanStatus OrphanScan::status() const {
   return {scanned_, orphan_blobs_, orphan_streams_, skipped_, passes_, last_pass_};
 }
 
+// What an operator allowed is never too much. What was released of late counts as if it were found now.
+bool OrphanScan::is_too_much(const Share& share, uint64_t floor, uint64_t allowance) const {
+  if (share.orphans == 0 || share.orphans <= allowance) return false;
+  return share.orphans + share.of_late > std::max(floor, share.looked_at / options_.share);
+}
+
+std::string OrphanScan::describe(const Share& share) {
+  const std::string before = share.of_late > 0 ? " (and " + std::to_string(share.of_late) + " were of late)" : "";
+  return std::to_string(share.orphans) + " of " + std::to_string(share.looked_at) + " blobs" + before + " are orphans";
+}
+
 async::Task<Result<void>> OrphanScan::trip(std::string reason, uint64_t token) {
   log::error("gc", "garbage collection is halted", {{"reason", reason}});
   CO_TRY_VOID(co_await store_.halt_garbage(reason, token, deadline_in(5s)));
@@ -34,7 +45,6 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   CO_TRY(metadata::OrphanCounts recent, co_await store_.recent_orphans(orphan_age, deadline_in(5s)));
   uint64_t recently = 0;
   for (const auto& [disk, blobs] : recent) recently += blobs;
-  const uint64_t limit = std::max(options_.limit - std::min(options_.limit, recently), state.allowance);
   // A clock that is ahead must not make a body in flight look old.
   const SystemTime oldest = std::min(clock_.now(), state.now) - orphan_age;
   std::map<model::DiskId, ring::Disk> disks;
@@ -45,10 +55,10 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   // Decided when every disk was seen: releasing as it goes would hide from the breaker what the first disks had.
   std::map<model::StreamId, Found::Stream> orphans;
   uint64_t blobs = 0;
+  uint64_t looked_at = 0;
   metadata::OrphanCounts counts;
   for (const auto& [id, disk] : disks) {
     Found found;
-    found.orphan_blobs_max = limit - blobs;
     const auto scanned = co_await scan_disk(disk, oldest, found, group, leads);
     if (group.stopping() || !leads()) co_return Result<void>{};
     if (!scanned) {
@@ -57,23 +67,19 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
       log::warn("gc", "a disk was not looked through", {{"disk", id.to_hex()}, {"error", scanned.error().message}});
       continue;
     }
-    if (found.orphan_blobs > found.orphan_blobs_max) {
-      const std::string before = recently > 0 ? ", after " + std::to_string(recently) + " of late" : "";
-      co_return co_await trip("more than " + std::to_string(limit) + " orphaned blobs in one pass" + before, token);
+    if (is_too_much({found.orphan_blobs, recent[id], found.blobs}, options_.disk_floor, state.allowance)) {
+      co_return co_await trip(describe({found.orphan_blobs, recent[id], found.blobs}) + " on disk " + id.to_hex(), token);
     }
-    const uint64_t bearable = std::max(options_.disk_floor, found.blobs / 100);
-    if (found.orphan_blobs > 0 && found.orphan_blobs + recent[id] > bearable && found.orphan_blobs > state.allowance) {
-      const std::string before = recent[id] > 0 ? ", and " + std::to_string(recent[id]) + " were of late" : "";
-      co_return co_await trip(std::to_string(found.orphan_blobs) + " of " + std::to_string(found.blobs) + " blobs on disk " + id.to_hex() +
-                                  " are orphans" + before, token);
-    }
+    looked_at += found.blobs;
     blobs += found.orphan_blobs;
-    if (found.orphan_blobs > 0) counts[id] = found.orphan_blobs;
     for (const auto& [stream, seen] : found.orphans) {
+      if (orphans.size() >= options_.streams_max && !orphans.contains(stream)) continue;
       Found::Stream& orphan = orphans[stream];
       orphan.last_chunk = std::max(orphan.last_chunk, seen.last_chunk);
+      counts[id] += seen.blobs;
     }
   }
+  if (is_too_much({blobs, recently, looked_at}, options_.floor, state.allowance)) co_return co_await trip(describe({blobs, recently, looked_at}), token);
   if (!orphans.empty()) CO_TRY_VOID(co_await release(orphans, std::move(counts), state.allowance > 0, token));
   CO_TRY_VOID(co_await store_.end_garbage_pass(token, deadline_in(5s)));
   ++passes_;
@@ -99,7 +105,7 @@ async::Task<Result<void>> OrphanScan::release(const std::map<model::StreamId, Fo
 async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found, async::TaskGroup& group,
                                                 const std::function<bool()>& leads) {
   model::BlobId after;
-  while (!group.stopping() && leads() && found.orphan_blobs <= found.orphan_blobs_max) {
+  while (!group.stopping() && leads()) {
     CO_TRY(const auto page, co_await lister_.list({disk.node, disk.id}, after, deadline_in(kListPatience)));
     if (page.empty()) co_return co_await sort_out(found);
     for (const ListedBlob& blob : page) {
@@ -129,10 +135,11 @@ async::Task<Result<void>> OrphanScan::sort_out(Found& found) {
   for (const model::StreamId& stream : orphans) {
     const auto asked = found.asked.find(stream);
     if (asked == found.asked.end()) continue;
+    found.orphan_blobs += asked->second.blobs;
+    if (found.orphans.size() >= options_.streams_max && !found.orphans.contains(stream)) continue;
     Found::Stream& orphan = found.orphans[stream];
     orphan.last_chunk = std::max(orphan.last_chunk, asked->second.last_chunk);
     orphan.blobs += asked->second.blobs;
-    found.orphan_blobs += asked->second.blobs;
   }
   found.asked.clear();
   co_return Result<void>{};

@@ -2,9 +2,10 @@
 // releases them. Nothing is removed here: what is released goes through the queue, its grace and the trash.
 //
 // Interlocks: a blob counts only when the writer's time and the node's time are both older than the orphan age, by the clocks of
-// coordinator and database; a disk with more orphans than one per cent of its blobs (and more than 100), or a cluster with more
-// than 10,000, releases nothing more and halts garbage collection until an operator resumes it, where what passes released within
-// the orphan age adds up; so does a database older than what nodes have seen (coordinator.h).
+// coordinator and database; when more than one per cent of the blobs that a pass looked at are orphans, on a disk or in all, it
+// releases nothing and halts garbage collection until an operator resumes it. What passes released within the orphan age adds up.
+// A few are never too many, so that what was under way when a database or gateways failed halts no small cluster. A database older
+// than what nodes have seen halts as well (coordinator.h).
 #pragma once
 
 #include <atomic>
@@ -22,8 +23,10 @@ namespace rondel::cluster {
 struct OrphanScanOptions {
   std::chrono::seconds orphan_age{86'400};
   uint64_t blobs_per_second = 20'000;
-  uint64_t limit = 10'000;               // Blobs within the orphan age.
-  uint64_t disk_floor = 100;             // So many orphans on a disk are never too many.
+  uint64_t share = 100;                  // One blob of so many may be an orphan.
+  uint64_t floor = 2'500;                // So many orphaned blobs in all are never too many,
+  uint64_t disk_floor = 256;             // nor so many on one disk.
+  size_t streams_max = 1'000'000;        // Of a pass; what is above is left to the next one.
   size_t streams_per_query = 200'000;    // Each query goes through the tables once.
 };
 
@@ -50,6 +53,13 @@ class OrphanScan {
   OrphanScanStatus status() const;
 
  private:
+  // Blobs of a disk, or of all.
+  struct Share {
+    uint64_t orphans = 0;
+    uint64_t of_late = 0;
+    uint64_t looked_at = 0;
+  };
+
   // Of one disk.
   struct Found {
     struct Stream {
@@ -60,12 +70,13 @@ class OrphanScan {
     std::map<model::StreamId, Stream> orphans;
     uint64_t blobs = 0;                            // On the disk.
     uint64_t orphan_blobs = 0;
-    uint64_t orphan_blobs_max = 0;                 // Above it nothing counts any more.
   };
 
   async::Task<Result<void>> scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found, async::TaskGroup& group, const std::function<bool()>& leads);
   async::Task<Result<void>> sort_out(Found& found);
   async::Task<Result<void>> release(const std::map<model::StreamId, Found::Stream>& orphans, metadata::OrphanCounts counts, bool allowed, uint64_t token);
+  bool is_too_much(const Share& share, uint64_t floor, uint64_t allowance) const;
+  static std::string describe(const Share& share);
   async::Task<Result<void>> trip(std::string reason, uint64_t token);
 
   metadata::ClusterStore& store_;

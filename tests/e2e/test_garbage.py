@@ -70,7 +70,7 @@ def test_a_gateway_that_dies_in_an_upload_leaves_nothing(forgetful):
 
 def test_too_many_orphans_halt_and_an_operator_resumes(forgetful):
     client = forgetful.boto3(boto3)
-    for n in range(150):
+    for n in range(400):
         client.put_object(Bucket="garbage", Key=f"many/{n}", Body=random.randbytes(1000))
     # All of an age in the same pass, and nothing of earlier tests left to be removed.
     time.sleep(20)
@@ -82,6 +82,6 @@ def test_too_many_orphans_halt_and_an_operator_resumes(forgetful):
     time.sleep(5)
     assert live(forgetful) >= before, "nothing is removed"
     assert "halted" in forgetful.cli("gc", "status").stdout
-    assert forgetful.cli("gc", "resume", "--blobs", "1000").returncode == 0
+    assert forgetful.cli("gc", "resume", "--blobs", "2000").returncode == 0
     wait_for(lambda: not halted(), 30, "garbage collection to go on")
     wait_for(lambda: live(forgetful) < before, 90, "live bytes to fall")
