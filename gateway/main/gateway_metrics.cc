@@ -16,7 +16,7 @@ void register_database(metrics::Registry& registry, const metadata::PostgresMeta
                     [&store] { return static_cast<double>(store.status().busy); });
   registry.callback(Type::kGauge, "rondel_metadata_queued", "Requests waiting for a PostgreSQL connection.", {},
                     [&store] { return static_cast<double>(store.status().queued); });
-  registry.callback(Type::kGauge, "rondel_metadata_connected", "1 while a PostgreSQL connection is open.", {},
+  registry.callback(Type::kGauge, "rondel_metadata_connected", "1 while a PostgreSQL connection is open and the server answers.", {},
                     [&store] { return store.status().connected ? 1.0 : 0.0; });
   registry.callback(Type::kCounter, "rondel_metadata_connections_lost_total", "PostgreSQL connections that broke.", {},
                     [&store] { return static_cast<double>(store.status().connections_lost); });

@@ -64,7 +64,7 @@ bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
 
 PgWorkerStatus PgWorkers::status() const {
   std::lock_guard lock(mutex_);
-  PgWorkerStatus status{options_.connections, busy_, {}, errors_, connected_ > 0};
+  PgWorkerStatus status{options_.connections, busy_, {}, errors_, connected_ > 0 && !away()};
   for (size_t i = 0; i < kLanes; ++i) status.queued[i] = lanes_[i].waiting.size();
   return status;
 }

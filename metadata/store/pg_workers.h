@@ -51,7 +51,7 @@ struct PgWorkerStatus {
   size_t busy = 0;
   std::array<size_t, kLanes> queued{};
   uint64_t errors = 0;
-  bool connected = false;
+  bool connected = false;   // A connection is open, and the server is not away().
 };
 
 class PgWorkers {

@@ -23,6 +23,7 @@ class MemoryExchange final : public http::Exchange {
   const http::ConnectionInfo& connection() const override { return connection_; }
 
   async::Task<Result<ByteView>> read_body() override {
+    ++reads;
     if (at_ == body_.size() && broken_) co_return std::unexpected(*broken_);
     // A buffer that is used again, as a connection's is: earlier runs must not be looked at any more.
     buffer_.assign(body_, at_, run_);
@@ -56,6 +57,7 @@ class MemoryExchange final : public http::Exchange {
   http::ResponseHead response;
   std::string response_body;
   bool aborted = false;
+  int reads = 0;   // Calls of read_body().
 
  private:
   const http::RequestHead head_;

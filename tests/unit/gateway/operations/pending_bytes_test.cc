@@ -1,0 +1,399 @@
+// Every operation that writes bytes by every way it may end: what becomes of the bytes.
+#include <set>
+
+#include "gateway/operations/s3_service.h"
+#include "tests/unit/gateway/operations/access_fixture.h"
+
+namespace rondel::operations {
+namespace {
+
+using namespace std::chrono_literals;
+using metadata::CommitFailure;
+using metadata::CommitStatus;
+using s3::Operation;
+
+// Commits end as the test says; everything else is there.
+class CommitStore final : public OneObjectStore {
+ public:
+  std::vector<CommitResult> answers;             // In order; the last one stays.
+  bool away = false;
+  bool refuses_releases = false;
+  int commits = 0;
+  std::string upload_encryption;
+  std::multiset<model::StreamId> released;
+
+  bool available() const override { return !away; }
+  async::Task<CommitResult> put_object(metadata::PutObject) override { return end(); }
+  async::Task<CommitResult> append_object(metadata::AppendObject) override { return end(); }
+  async::Task<CommitResult> copy_object(metadata::CopyObject) override { return end(); }
+  async::Task<CommitResult> rename_object(metadata::RenameObject) override { return end(); }
+  async::Task<CommitResult> delete_object(metadata::DeleteObject) override { return end(); }
+  async::Task<CommitResult> put_part(metadata::PutPart) override { return end(); }
+  async::Task<CommitResult> copy_part(metadata::CopyPart) override { return end(); }
+  async::Task<metadata::Committed<CommitStatus>> create_upload(CommitContext, metadata::Upload upload) override {
+    upload_encryption = upload.encryption;
+    co_return CommitStatus::kCommitted;
+  }
+  async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
+    auto found = co_await OneObjectStore::find_upload(std::move(query));
+    if (found) found->upload.encryption = upload_encryption;
+    co_return found;
+  }
+  async::Task<Result<void>> release_streams(std::vector<metadata::Extent> streams, Deadline) override {
+    if (away || refuses_releases) co_return fail(ErrorCode::kUnavailable, "away");
+    for (const metadata::Extent& extent : streams) released.insert(extent.stream);
+    co_return Result<void>{};
+  }
+
+ private:
+  async::Task<CommitResult> end() {
+    const size_t index = std::min(static_cast<size_t>(commits++), answers.size() - 1);
+    co_return answers[index];
+  }
+};
+
+// Streams that remember what of them lies on disks.
+class MemoryBlobs final : public blobs::BlobStore {
+ public:
+  std::optional<Error> write_fails, finish_fails;
+  std::vector<model::StreamId> streams;          // With bytes on disks.
+
+  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline) override { return std::make_unique<Writer>(*this); }
+  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange> ranges, Deadline) override {
+    uint64_t length = 0;
+    for (const blobs::StreamRange& range : ranges) length += range.length;
+    return std::make_unique<Reader>(length);
+  }
+
+ private:
+  struct Writer final : blobs::StreamWriter {
+    explicit Writer(MemoryBlobs& store_) : store(store_) {}
+    async::Task<Result<void>> write(ByteView bytes) override {
+      if (size == 0 && !bytes.empty()) store.streams.push_back(id);
+      size += bytes.size();
+      if (store.write_fails) co_return std::unexpected(*store.write_fails);
+      co_return Result<void>{};
+    }
+    async::Task<Result<blobs::WrittenStream>> finish() override {
+      if (store.finish_fails) co_return std::unexpected(*store.finish_fails);
+      co_return leftovers();
+    }
+    blobs::WrittenStream leftovers() const override { return {id, size, 1}; }
+
+    MemoryBlobs& store;
+    const model::StreamId id = model::StreamId::random();
+    uint64_t size = 0;
+  };
+  struct Reader final : blobs::StreamReader {
+    explicit Reader(uint64_t length) : left(length) {}
+    async::Task<Result<ByteSlice>> next() override {
+      co_return ByteSlice::copy_of(as_bytes(std::string(static_cast<size_t>(std::exchange(left, 0)), 'x')));
+    }
+    uint64_t left;
+  };
+};
+
+struct Writes {
+  const char* name;
+  std::string_view method;
+  Asked asked;
+  std::optional<Operation> operation = std::nullopt;
+  bool encrypted_upload = false;
+  bool takes_body = true;                        // Otherwise the bytes are read from disks.
+};
+
+const std::string kUpload = "?partNumber=1&uploadId=" + std::string(32, 'a');
+const std::string kBytes(200'000, 'x');   // Some frames of ciphertext.
+
+std::vector<std::pair<std::string, std::string>> with_customer_key(std::vector<std::pair<std::string, std::string>> headers = {}) {
+  const std::string key(32, 'k');
+  headers.insert(headers.end(), {{"x-amz-server-side-encryption-customer-algorithm", "AES256"},
+                                 {"x-amz-server-side-encryption-customer-key", to_base64(as_bytes(key))},
+                                 {"x-amz-server-side-encryption-customer-key-MD5", to_base64(as_bytes(crypto::md5(key)))}});
+  return headers;
+}
+
+const std::vector<Writes> kWrites = {
+    {"put", "PUT", {"/box/new", {}, kBytes}},
+    {"put encrypted", "PUT", {"/box/new", with_customer_key(), kBytes}},
+    {"append", "PUT", {"/box/k", {{"x-amz-write-offset-bytes", "100"}}, kBytes}},
+    {"form", "PUT", {"/box/new", {}, kBytes}, Operation::kPostObject},
+    {"part", "PUT", {"/box/k" + kUpload, {}, kBytes}},
+    {"part encrypted", "PUT", {"/box/k" + kUpload, with_customer_key(), kBytes}, std::nullopt, true},
+    {"copy under another key", "PUT", {"/box/new", with_customer_key({{"x-amz-copy-source", "/box/k"}})}, std::nullopt, false, false},
+    {"part copy under another key", "PUT", {"/box/k" + kUpload, with_customer_key({{"x-amz-copy-source", "/box/k"}})}, std::nullopt, true, false},
+};
+
+// Commits without bytes of their own: there is nothing to give up, however they end.
+const std::vector<Writes> kRowsAlone = {
+    {"copy", "PUT", {"/box/new", {{"x-amz-copy-source", "/box/k"}}}, std::nullopt, false, false},
+    {"part copy", "PUT", {"/box/k" + kUpload, {{"x-amz-copy-source", "/box/k"}}}, std::nullopt, false, false},
+    {"delete", "DELETE", {"/box/k"}, std::nullopt, false, false},
+    {"empty put", "PUT", {"/box/new"}, std::nullopt, false, false},
+};
+
+enum class Fate : uint8_t { kKept, kReleased };
+
+struct PendingBytes : ::testing::Test, AccessFixture {
+  struct End {
+    std::vector<CommitResult> answers = {CommitOutcome()};
+    std::optional<Error> body_breaks = std::nullopt;
+    bool wrong_digest = false;
+  };
+
+  PendingBytes() {
+    commits.bucket_id = box.id;
+    commits.object.owner_account = commits.initiator_account = box.owner_account;
+    commits.object.etag = to_hex(as_bytes(crypto::md5("old")));
+    commits.object.size = 100;
+    commits.object.extents = {{0, model::StreamId::random(), 100, 0, 100}};
+    directory.buckets["box"] = std::make_shared<const metadata::Bucket>(box);
+    const auto begun = perform({"create", "POST", {"/box/k?uploads", with_customer_key()}}, {});
+    EXPECT_TRUE(begun) << begun.error().message;
+    encrypted_upload = commits.upload_encryption;
+  }
+
+  s3::S3Result<Response> perform(const Writes& row, const End& end) {
+    commits.answers = end.answers;
+    commits.commits = 0;
+    commits.upload_encryption = row.encrypted_upload ? encrypted_upload : "";
+    http::RequestHead head;
+    head.method = row.method;
+    head.target = row.asked.target;
+    head.content_length = row.asked.body.size();
+    head.fields.add("Content-Length", std::to_string(row.asked.body.size()));
+    if (row.takes_body) head.fields.add("Content-MD5", to_base64(as_bytes(crypto::md5(end.wrong_digest ? "other" : row.asked.body))));
+    for (const auto& [name, value] : row.asked.headers) head.fields.add(name, value);
+    auto request = s3::route(head, {}).value();
+    if (row.operation) request.operation = *row.operation;
+    fakes::MemoryExchange exchange(head);
+    exchange.set_body(end.body_breaks ? row.asked.body.substr(0, row.asked.body.size() / 2) : row.asked.body, 10'000, end.body_breaks);
+    const auth::Identity identity = this->identity(Who::kOwner);
+    Services services{commits, directory, memory, pending, authenticator, object_keys, clock, {}};
+    Context context{services, exchange, request, identity, directory.buckets["box"], "1"};
+    auto response = async::block_on(dispatch(context));
+    reads = exchange.reads;
+    return response;
+  }
+
+  // Performs it and says whether exactly its bytes were released.
+  void expect(const Writes& row, const End& end, Fate wanted, const std::string& why) {
+    memory.streams.clear();
+    commits.released.clear();
+    const auto not_known = pending.status().not_known_total;
+    const auto response = perform(row, end);
+    while (async::block_on(pending.hand_over(deadline_in(1s)))) {
+    }
+    const std::string what = std::string(row.name) + ", " + why + ": " + (response ? "OK" : std::string(s3::name(response.error().code)));
+    ASSERT_EQ(memory.streams.size(), 1u) << what;
+    const bool released = commits.released == std::multiset<model::StreamId>{memory.streams.front()};
+    EXPECT_EQ(released, wanted == Fate::kReleased) << what;
+    EXPECT_TRUE(released || commits.released.empty()) << what << ": of another one, or twice";
+    const bool unknown = !end.answers.back() && fate_of(end.answers.back()) == metadata::CommitFate::kNotKnown;
+    EXPECT_EQ(pending.status().not_known_total - not_known, unknown ? 1u : 0u) << what;
+    EXPECT_EQ(response.has_value(), wanted == Fate::kKept && !unknown) << what;
+  }
+
+  static CommitResult refused(CommitStatus status) {
+    CommitOutcome outcome;
+    outcome.status = status;
+    return outcome;
+  }
+
+  CommitStore commits;
+  MemoryBlobs memory;
+  StreamReleases pending{commits};
+  std::string encrypted_upload;
+  int reads = 0;
+};
+
+constexpr int kLastStatus = static_cast<int>(CommitStatus::kEncrypted);
+constexpr int kLastErrorCode = static_cast<int>(ErrorCode::kOutcomeUnknown);
+
+TEST_F(PendingBytes, StayOfACommit) {
+  for (const Writes& row : kWrites) {
+    expect(row, {}, Fate::kKept, "committed");
+    expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), CommitOutcome()}}, Fate::kKept, "committed at the second time");
+  }
+}
+
+TEST_F(PendingBytes, AreReleasedWhateverTheCommitIsRefusedFor) {
+  for (const Writes& row : kWrites) {
+    for (int status = 1; status <= kLastStatus; ++status) {
+      const CommitResult answer = refused(static_cast<CommitStatus>(status));
+      if (fate_of(answer) == metadata::CommitFate::kCommitted) continue;
+      expect(row, {.answers = {answer}}, Fate::kReleased, "status " + std::to_string(status));
+    }
+  }
+}
+
+// The code is for clients and logs: what it says is no reason for anything.
+TEST_F(PendingBytes, GoByTheFateOfTheCommitAndNotByItsErrorCode) {
+  for (const Writes& row : kWrites) {
+    for (int code = 1; code <= kLastErrorCode; ++code) {
+      const Error error{static_cast<ErrorCode>(code), "x"};
+      const CommitResult never = std::unexpected(CommitFailure::did_not_happen(error));
+      const CommitResult unknown = std::unexpected(CommitFailure::not_known(error));
+      expect(row, {.answers = {never}}, Fate::kReleased, "did not happen, code " + std::to_string(code));
+      expect(row, {.answers = {unknown}}, Fate::kKept, "not known, code " + std::to_string(code));
+      expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), unknown}}, Fate::kKept, "not known at the second time");
+      expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), never}}, Fate::kReleased, "did not happen at the second time");
+    }
+  }
+}
+
+TEST_F(PendingBytes, AreReleasedWhenTheBodyBreaksOff) {
+  for (const Writes& row : kWrites) {
+    if (!row.takes_body) continue;
+    expect(row, {.body_breaks = Error{ErrorCode::kCancelled, "the client is gone"}}, Fate::kReleased, "client gone");
+    expect(row, {.body_breaks = Error{ErrorCode::kDeadlineExceeded, "late"}}, Fate::kReleased, "deadline of the body");
+    expect(row, {.wrong_digest = true}, Fate::kReleased, "another digest than promised");
+    EXPECT_EQ(commits.commits, 0) << row.name;
+  }
+}
+
+TEST_F(PendingBytes, AreReleasedWhenDisksFail) {
+  for (const Writes& row : kWrites) {
+    for (std::optional<Error>* fails : {&memory.write_fails, &memory.finish_fails}) {
+      *fails = Error{ErrorCode::kUnavailable, "no quorum"};
+      expect(row, {}, Fate::kReleased, "disks fail");
+      fails->reset();
+    }
+  }
+}
+
+// A write that began before the database went away: its bytes wait until it is back.
+TEST_F(PendingBytes, WaitForTheDatabase) {
+  const CommitResult never = std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "away"}));
+  for (const Writes& row : kWrites) {
+    memory.streams.clear();
+    commits.released.clear();
+    EXPECT_FALSE(perform(row, {.answers = {never}}));
+    commits.refuses_releases = true;
+    EXPECT_FALSE(async::block_on(pending.hand_over(deadline_in(1s))));
+    EXPECT_EQ(pending.status().waiting, 1u) << row.name;
+    commits.refuses_releases = false;
+    EXPECT_TRUE(async::block_on(pending.hand_over(deadline_in(1s))));
+    EXPECT_EQ(commits.released, std::multiset<model::StreamId>{memory.streams.front()}) << row.name;
+    EXPECT_EQ(pending.status().waiting, 0u) << row.name;
+  }
+}
+
+TEST_F(PendingBytes, AreNotEvenReadWhileTheDatabaseIsAway) {
+  commits.away = true;
+  for (const Writes& row : kWrites) {
+    memory.streams.clear();
+    const auto response = perform(row, {});
+    ASSERT_FALSE(response) << row.name;
+    EXPECT_EQ(response.error().code, s3::ErrorCode::kServiceUnavailable) << row.name;
+    EXPECT_EQ(response.error().headers, (std::vector<std::pair<std::string, std::string>>{{"Retry-After", "1"}})) << row.name;
+    EXPECT_EQ(reads, 0) << row.name;
+    EXPECT_TRUE(memory.streams.empty()) << row.name;
+    EXPECT_EQ(commits.commits, 0) << row.name;
+  }
+}
+
+TEST_F(PendingBytes, AreNobodysWhereNoneWereWritten) {
+  for (const Writes& row : kRowsAlone) {
+    for (const CommitResult& answer : {CommitResult(CommitOutcome()), refused(CommitStatus::kPreconditionFailed),
+                                       CommitResult(std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "x"}))),
+                                       CommitResult(std::unexpected(CommitFailure::not_known({ErrorCode::kUnavailable, "x"})))}) {
+      (void)perform(row, {.answers = {answer}});
+      EXPECT_EQ(commits.commits, 1) << row.name;
+      EXPECT_TRUE(memory.streams.empty()) << row.name;
+    }
+  }
+  const StreamReleasesStatus status = pending.status();
+  EXPECT_EQ(status.waiting + status.not_known_total, 0u);
+}
+
+// A request that is given up where it stands, as when the process ends.
+TEST_F(PendingBytes, OfACoroutineThatIsGivenUp) {
+  const auto stream = [this] {
+    auto writer = memory.open_writer({}, {});
+    (void)async::block_on(writer->write(as_bytes(kBytes)));
+    return PendingStream(pending, std::move(writer));
+  };
+  { const PendingStream in_the_body = stream(); }
+  EXPECT_EQ(pending.status().waiting, 1u);
+  {
+    PendingStream asked = stream();
+    asked.commit_begins();
+  }
+  EXPECT_EQ(pending.status().waiting, 1u) << "the commit may yet happen";
+  EXPECT_EQ(pending.status().not_known_total, 1u);
+  {
+    PendingStream moved = stream();
+    PendingStream owner = std::move(moved);
+    owner = PendingStream();
+    EXPECT_EQ(pending.status().waiting, 2u) << "at once";
+  }
+  EXPECT_EQ(pending.status().waiting, 2u) << "once";
+}
+
+TEST_F(PendingBytes, AreLeftToTheOrphanScanAboveABound) {
+  StreamReleases few(commits, {.waiting_max = 3, .batch_max = 2});
+  for (int i = 0; i < 5; ++i) few.add(model::StreamId::random(), 1);
+  EXPECT_EQ(few.status().waiting, 3u);
+  EXPECT_EQ(few.status().overflowed_total, 2u);
+  EXPECT_TRUE(async::block_on(few.hand_over(deadline_in(1s))));
+  EXPECT_EQ(commits.released.size(), 2u);
+  EXPECT_TRUE(async::block_on(few.hand_over(deadline_in(1s))));
+  EXPECT_FALSE(async::block_on(few.hand_over(deadline_in(1s))));
+  EXPECT_EQ(few.status().released_total, 3u);
+}
+
+// One task hands over; it asks nothing of a database that is away, and what waits when it ends is handed over at last.
+TEST_F(PendingBytes, AreHandedOverByOneTask) {
+  for (const bool away_at_the_end : {false, true}) {
+    commits.released.clear();
+    StreamReleases list(commits);
+    const auto work = [&](StreamReleases& releases, CommitStore& store) -> async::Task<void> {
+      async::TaskGroup group(*async::EventLoop::current());
+      group.spawn(releases.run(group));
+      store.away = true;
+      releases.add(model::StreamId::random(), 1);
+      co_await async::yield();
+      EXPECT_EQ(releases.status().waiting, 1u);
+      store.away = away_at_the_end;
+      group.stop();
+      co_await group.wait_idle();
+    };
+    async::block_on(work(list, commits));
+    EXPECT_EQ(list.status().waiting, away_at_the_end ? 1u : 0u);
+    EXPECT_EQ(commits.released.size(), away_at_the_end ? 0u : 1u);
+  }
+}
+
+// Through the whole service: nothing of the body is read, and who waits for 100 Continue is not told to send.
+TEST_F(PendingBytes, OfEveryRequestThatChangesSomethingAreRefusedBeforeAnythingElse) {
+  commits.away = true;
+  metrics::Registry registry;
+  S3Service service({commits, directory, memory, pending, authenticator, object_keys, clock, {}}, registry);
+  struct Refused {
+    std::string_view method;
+    std::string target;
+    bool early;
+  };
+  const std::vector<Refused> rows = {{"PUT", "/box/k", true},           {"PUT", "/box/k?tagging", true},      {"PUT", "/box/k" + kUpload, true},
+                                     {"PUT", "/box", true},             {"PUT", "/box?lifecycle", true},      {"POST", "/box", true},
+                                     {"POST", "/box?delete", true},     {"POST", "/box/k?uploads", true},     {"POST", "/box/k?uploadId=" + std::string(32, 'a'), true},
+                                     {"DELETE", "/box/k", true},        {"DELETE", "/box", true},             {"GET", "/box/k", false},
+                                     {"HEAD", "/box/k", false},         {"GET", "/box", false},               {"GET", "/", false}};
+  for (const Refused& row : rows) {
+    http::RequestHead head;
+    head.method = row.method;
+    head.target = row.target;
+    head.content_length = row.method == "PUT" || row.method == "POST" ? 1ull << 30 : 0;
+    head.fields.add("Expect", "100-continue");
+    fakes::MemoryExchange exchange(head);
+    exchange.set_body("never read");
+    async::block_on(service.handle(exchange));
+    EXPECT_EQ(exchange.response.status == 503 && exchange.response.fields.find("Retry-After") == "1", row.early) << row.method << " " << row.target;
+    EXPECT_EQ(exchange.response_body.contains("<Code>ServiceUnavailable</Code>"), row.early) << row.method << " " << row.target;
+    EXPECT_EQ(exchange.reads, 0) << row.method << " " << row.target;
+  }
+}
+
+}  // namespace
+}  // namespace rondel::operations
