@@ -90,6 +90,7 @@ Result<std::unique_ptr<LargePut>> DiskEngine::start_large_put(PutRequest request
   TRY_VOID(take_more(request.background));
   index::Entry entry{request.id, {}, length, {}, request.ring_epoch,
                      static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};
+  entry.order = request.order;
   TRY(auto extent, allocate_extent(std::move(entry), false));
   return std::make_unique<ExtentPut>(*this, std::move(extent));
 }

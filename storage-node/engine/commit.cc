@@ -23,6 +23,7 @@ constexpr double kNoSpace = 0.95;          // repairs too.
 constexpr double kHysteresis = 0.03;
 constexpr auto kSpacePause = std::chrono::milliseconds(200);
 constexpr auto kStalledAfter = std::chrono::seconds(10);
+constexpr size_t kRemovalsLookedAt = 1024;
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
 
@@ -48,9 +49,23 @@ struct DiskEngine::Effect {
   CommitItem* item = nullptr;
   std::optional<RecordKind> record;
   std::optional<index::Entry> before;
-  std::optional<index::Entry> now;       // Empty: erased.
+  std::optional<index::Entry> now;       // Empty: erased, or it was not there.
+  std::optional<index::Removal> removal; // Kept from now on.
   uint64_t offset = 0;                   // Of the record in its segment.
+  bool hit = true;                       // What the item's callback is told.
   std::optional<Result<bool>> only_answer;   // Changes nothing.
+};
+
+// Of a blob, as it will be once the effects of the batch so far are applied.
+struct DiskEngine::Known {
+  std::optional<index::Entry> entry;
+  std::optional<uint64_t> removal;       // The order of one that is kept. Not looked for while there is an entry.
+
+  // The order of the removal that stands.
+  std::optional<uint64_t> removed() const {
+    if (!entry) return removal;
+    return entry->trashed() && !entry->dropped ? std::optional(entry->order) : std::nullopt;
+  }
 };
 
 void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests, PutCallback done) {
@@ -67,6 +82,7 @@ void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash
   item.bytes = std::move(bytes);
   item.digests = std::move(digests);
   item.fresh = request.fresh;
+  item.entry.order = request.order;
   auto callback = std::make_shared<PutCallback>(std::move(done));
   item.done = [callback](Result<bool> result) {
     (*callback)(result ? Result<void>{} : Result<void>(std::unexpected(result.error())));
@@ -145,81 +161,150 @@ void DiskEngine::commit_loop() {
   }
 }
 
-// What was made after the disk began to remember all it stores, and is not remembered, never came here. Who says to have made it later than now
-// has a clock that is not believed.
+// What was made after the disk began to remember all it stores, and is not remembered, never came here, and was not removed. Who says
+// to have made it later than now has a clock that is not believed.
 bool DiskEngine::surely_absent(const CommitItem& item) const {
   const auto skew = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options_.clock_skew_max).count());
   const index::Entry& entry = item.entry;
-  return item.fresh && entry.created_us > recent_.complete_since_us() + skew && entry.created_us <= entry.received_us + skew &&
-         !recent_.contains(entry.id);
+  const uint64_t since = std::max(recent_.complete_since_us(), removed_.complete_since_us());
+  return item.fresh && entry.created_us > since + skew && entry.created_us <= entry.received_us + skew &&
+         !recent_.contains(entry.id) && !removed_.contains(entry.id);
 }
 
-DiskEngine::Effect DiskEngine::decide(CommitItem& item, const std::optional<index::Entry>& before) {
+Result<void> DiskEngine::look_up(const CommitItem& item, Known& known) {
+  if (surely_absent(item)) return {};
+  TRY(known.entry, index_->find(item.entry.id));
+  if (known.entry) return {};
+  TRY(const auto removal, index_->find_removal(item.entry.id));
+  if (removal) known.removal = removal->order;
+  return {};
+}
+
+DiskEngine::Effect DiskEngine::decide(CommitItem& item, const Known& known) {
   using Kind = CommitItem::Kind;
-  Effect effect{&item, std::nullopt, before, before, 0, std::nullopt};
+  const std::optional<index::Entry>& before = known.entry;
+  Effect effect{&item, std::nullopt, before, before, {}, 0, true, std::nullopt};
+  const auto nothing = [&effect](bool hit) {
+    effect.only_answer = hit;
+    return effect;
+  };
+  switch (item.kind) {
+    case Kind::kPut:
+    case Kind::kLarge:
+      if (!item.moved_from) return decide_put(item, known);
+      if (!before || before->at != *item.moved_from) return nothing(false);
+      effect.record = item.kind == Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
+      effect.now->at = item.entry.at;
+      return effect;
+    case Kind::kRemove:
+    case Kind::kRestore: return decide_order(item, known);
+    case Kind::kHandoff:
+      if (!before || before->handoff_for == item.entry.handoff_for) return nothing(before.has_value());
+      effect.record = RecordKind::kHandoff;
+      effect.now->handoff_for = item.entry.handoff_for;
+      return effect;
+    case Kind::kPurge: break;
+  }
+  if (!before || !is_due(*before, item.entry)) return nothing(false);
+  if (!before->dropped) effect.removal = {before->id, before->order, now_us(), elapsed_us()};
+  effect.now.reset();
+  return effect;
+}
+
+// Of a blob that comes, from whoever: a removal holds until a higher order takes it back.
+DiskEngine::Effect DiskEngine::decide_put(CommitItem& item, const Known& known) {
+  const std::optional<index::Entry>& before = known.entry;
+  Effect effect{&item, std::nullopt, before, before, {}, 0, true, std::nullopt};
   const auto nothing = [&effect](Result<bool> result) {
     effect.only_answer = std::move(result);
     return effect;
   };
-  if (is_put(item.kind) && item.moved_from) {
-    if (!before || before->at != *item.moved_from) return nothing(false);
-    effect.record = item.kind == Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
-    effect.now->at = item.entry.at;
+  if (before && before->digest != item.entry.digest) {
+    return nothing(fail(ErrorCode::kAlreadyExists, "another blob is stored under this id"));
+  }
+  if (const auto removed = known.removed(); removed && item.entry.order <= *removed) {
+    return nothing(fail(ErrorCode::kNotFound, "the blob was removed"));
+  }
+  bool replace = !before;
+  if (before) {
+    std::lock_guard lock(damaged_mutex_);
+    replace = damaged_.contains(before->id);   // Until the new copy is flushed: finish() takes it off.
+  }
+  const uint64_t order = std::max(item.entry.order, before ? before->order : 0);
+  if (replace) {
+    effect.record = item.kind == CommitItem::Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
+    effect.now = item.entry;
+  } else if (before->trashed()) {
+    effect.record = RecordKind::kRestore;
+    effect.now->purge_at_us = effect.now->purge_elapsed_us = 0;
+    effect.now->dropped = false;
+    effect.now->handoff_for = item.entry.handoff_for;
+  } else if (!before->handoff_for.is_zero() && item.entry.handoff_for.is_zero()) {
+    effect.record = RecordKind::kHandoff;
+    effect.now->handoff_for = {};
+  } else if (order > before->order) {
+    effect.record = RecordKind::kRestore;
+  } else {
+    return nothing(false);
+  }
+  effect.now->order = order;
+  return effect;
+}
+
+// Removals and restores: of two orders about a blob the higher one holds, whatever order they arrive in.
+DiskEngine::Effect DiskEngine::decide_order(CommitItem& item, const Known& known) {
+  const std::optional<index::Entry>& before = known.entry;
+  const uint64_t order = item.entry.order;
+  Effect effect{&item, std::nullopt, before, before, {}, 0, true, std::nullopt};
+  const auto nothing = [&effect] {
+    effect.only_answer = false;
+    return effect;
+  };
+  const auto trash = [&](bool dropped) {
+    effect.record = RecordKind::kRemove;
+    effect.now->purge_at_us = std::max(item.entry.purge_at_us, before->purge_at_us);
+    effect.now->purge_elapsed_us = std::max(item.entry.purge_elapsed_us, before->purge_elapsed_us);
+    effect.now->dropped = dropped;
+    effect.hit = !before->trashed();
+  };
+  if (item.copy_only) {
+    if (!before || before->trashed()) return nothing();
+    trash(true);
     return effect;
   }
-  if (is_put(item.kind)) {
-    bool replace = !before;
-    if (before && before->digest != item.entry.digest) return nothing(fail(ErrorCode::kAlreadyExists, "another blob is stored under this id"));
-    if (before) {
-      std::lock_guard lock(damaged_mutex_);
-      replace = damaged_.erase(before->id) > 0;
-    }
-    if (replace) {
-      effect.record = item.kind == Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
-      effect.now = item.entry;
-    } else if (before->trashed()) {
-      effect.record = RecordKind::kRestore;
-      effect.now->purge_at_us = effect.now->purge_elapsed_us = 0;
-    } else if (!before->handoff_for.is_zero() && item.entry.handoff_for.is_zero()) {
-      effect.record = RecordKind::kHandoff;
-      effect.now->handoff_for = {};
-    } else {
-      return nothing(false);
-    }
+  const bool removes = item.kind == CommitItem::Kind::kRemove;
+  if (!before) {
+    const bool keep = known.removal ? order > *known.removal : item.mark_absent;
+    if (!removes || !keep) return nothing();
+    effect.record = RecordKind::kRemove;
+    effect.removal = {item.entry.id, order, std::max(now_us(), item.entry.purge_at_us),
+                      std::max(elapsed_us(), item.entry.purge_elapsed_us)};
+    effect.hit = false;
     return effect;
   }
-  const bool is_order = item.kind == Kind::kRemove || item.kind == Kind::kRestore;
-  if (is_order && before && item.entry.order < before->order) return nothing(false);
-  const bool applies = before && (item.kind == Kind::kRemove ? !before->trashed()
-                                  : item.kind == Kind::kHandoff ? before->handoff_for != item.entry.handoff_for
-                                  : item.kind == Kind::kPurge   ? is_due(*before, item.entry)
-                                                                : before->trashed());
-  if (!applies) return nothing(item.kind == Kind::kHandoff && before.has_value());
-  switch (item.kind) {
-    case Kind::kRemove:
-      effect.record = RecordKind::kRemove;
-      effect.now->purge_at_us = item.entry.purge_at_us;
-      effect.now->purge_elapsed_us = item.entry.purge_elapsed_us;
-      effect.now->order = item.entry.order;
-      break;
-    case Kind::kRestore:
-      effect.record = RecordKind::kRestore;
-      effect.now->purge_at_us = effect.now->purge_elapsed_us = 0;
-      effect.now->order = item.entry.order;
-      break;
-    case Kind::kHandoff:
-      effect.record = RecordKind::kHandoff;
-      effect.now->handoff_for = item.entry.handoff_for;
-      break;
-    default: effect.now.reset();
+  if (order < before->order) return nothing();
+  const bool removed = before->trashed() && !before->dropped;
+  if (removes) {
+    if (removed && order == before->order) return nothing();
+    trash(false);
+  } else if (removed) {
+    effect.record = RecordKind::kRestore;
+    effect.now->purge_at_us = effect.now->purge_elapsed_us = 0;
+  } else {
+    // It stays as it is, and no older removal gets it any more.
+    if (order == before->order) return nothing();
+    effect.record = before->dropped ? RecordKind::kRemove : RecordKind::kRestore;
+    effect.hit = false;
   }
+  effect.now->order = order;
   return effect;
 }
 
 void DiskEngine::commit(std::deque<CommitItem> items) {
-  std::unordered_map<model::BlobId, std::optional<index::Entry>> seen;
+  std::unordered_map<model::BlobId, Known> seen;
   std::unordered_set<model::BlobId> changed;   // By this batch: not flushed yet.
   std::vector<Effect> effects;
+  std::deque<CommitItem> orders;               // Of copies that came with one.
   for (CommitItem& item : items) {
     const model::BlobId& id = item.entry.id;
     // What waited while a write failed is not tried behind it.
@@ -228,22 +313,33 @@ void DiskEngine::commit(std::deque<CommitItem> items) {
       continue;
     }
     if (!seen.contains(id)) {
-      auto found = surely_absent(item) ? Result<std::optional<index::Entry>>() : index_->find(id);
-      if (!found) {
-        answer(item, std::unexpected(found.error()));
+      Known known;
+      if (auto looked = look_up(item, known); !looked) {
+        answer(item, std::unexpected(looked.error()));
         continue;
       }
-      seen[id] = *found;
+      seen[id] = std::move(known);
     }
-    Effect effect = decide(item, seen[id]);
+    Known& known = seen[id];
+    Effect effect = decide(item, known);
     // "It is there already" counts only once what made it so is flushed.
     if (effect.only_answer && !changed.contains(id)) {
       answer(item, *std::move(effect.only_answer));
       continue;
     }
     if (!effect.only_answer) changed.insert(id);
-    seen[id] = effect.now;
+    known.entry = effect.now;
+    if (effect.removal) known.removal = effect.removal->order;
+    // The record of a copy has no place for an order: a restore behind it tells.
+    const bool ordered = is_put(item.kind) && !item.moved_from && !effect.only_answer &&
+                         effect.record != RecordKind::kRestore && effect.now->order > 0;
     effects.push_back(std::move(effect));
+    if (!ordered) continue;
+    CommitItem& order = orders.emplace_back();
+    order.kind = CommitItem::Kind::kRestore;
+    order.entry.id = id;
+    order.entry.order = known.entry->order;
+    effects.push_back({&order, RecordKind::kRestore, known.entry, known.entry, {}, 0, true, std::nullopt});
   }
   if (effects.empty()) return;
   const bool only_frees = std::ranges::all_of(effects, [](const Effect& effect) { return frees_space(*effect.item); });
@@ -311,7 +407,7 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
     header.kind = *effect.record;
     header.moved = item.moved_from.has_value();
     header.bytes = segment::kRecordHeaderBytes;
-    const index::Entry& entry = *effect.now;
+    const index::Entry& entry = effect.now ? *effect.now : item.entry;   // Else: the removal of what is not here.
     header.id = entry.id;
     header.length = entry.length;
     header.ring_epoch = entry.ring_epoch;
@@ -336,6 +432,7 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
       header.order = entry.order;
       header.purge_at_us = entry.purge_at_us;
       header.purge_elapsed_us = entry.purge_elapsed_us;
+      header.dropped = entry.dropped;
     }
     segment::encode(header, salt, out.subspan(at));
     const uint64_t next = at + segment::round_up(header.bytes, segment::kRecordAlignment);
@@ -399,18 +496,22 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
   auto changes = index_->new_batch();
   size_t position = 0;
   bool news = false;
+  uint64_t highest = highest_order_;
   for (const Effect& effect : effects) {
     if (effect.only_answer) continue;
-    if (!effect.now) {
-      changes->erase(*effect.before);
-      continue;
-    }
-    changes->store(*effect.now, effect.before);
-    const bool told = effect.record != RecordKind::kHandoff && !effect.item->moved_from;
-    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, *effect.now, now_us(), elapsed_us()});
+    const bool absent = !effect.before && !effect.now;   // A removal is kept of what is not here.
+    if (effect.removal) changes->keep_removal(*effect.removal);
+    if (effect.now) changes->store(*effect.now, effect.before);
+    if (!effect.now && effect.before) changes->erase(*effect.before);
+    if (!effect.record) continue;
+    const index::Entry& entry = absent ? effect.item->entry : *effect.now;
+    const bool told = effect.record != RecordKind::kHandoff && !effect.item->moved_from && !entry.dropped;
+    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, entry, now_us(), elapsed_us()});
     news = news || told;
+    highest = std::max(highest, entry.order);
     ++position;
   }
+  if (highest > highest_order_) changes->raise_order(highest);
   if (sequence > 0) {
     changes->mark(sequence);
     journal_end_ = journal_token(sequence + 1, 0) - 1;
@@ -420,20 +521,33 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, applied.error().message));
     return;
   }
+  highest_order_ = highest;
   for (const Effect& effect : effects) {
-    if (effect.only_answer) continue;
-    if (effect.before) count(*effect.before, -1);
-    if (effect.now) count(*effect.now, 1);
-    if (effect.now) recent_.add(effect.now->id, now_us());
-    if (!effect.now) recent_.remove(effect.before->id);
+    if (!effect.only_answer) note_applied(effect);
   }
   {
     const async::Coalesce scope;   // The answers of a batch leave in one message.
-    for (Effect& effect : effects) answer(*effect.item, effect.only_answer ? *std::move(effect.only_answer) : Result<bool>(true));
+    for (Effect& effect : effects) {
+      answer(*effect.item, effect.only_answer ? *std::move(effect.only_answer) : Result<bool>(effect.hit));
+    }
   }
   if (!news) return;
   std::lock_guard lock(journal_growth_mutex_);
   if (journal_growth_) journal_growth_();
+}
+
+// What is remembered of blobs without asking the index.
+void DiskEngine::note_applied(const Effect& effect) {
+  const model::BlobId& id = effect.item->entry.id;
+  if (effect.before) count(*effect.before, -1);
+  if (effect.now) count(*effect.now, 1);
+  if (effect.removal || (effect.now && effect.now->dropped)) removed_.add(id, now_us());
+  if (effect.now) recent_.add(id, now_us());
+  if (!effect.now) recent_.remove(id);
+  const bool stored = effect.record == RecordKind::kPut || effect.record == RecordKind::kLarge;
+  if (!stored || effect.item->moved_from) return;
+  std::lock_guard lock(damaged_mutex_);
+  damaged_.erase(id);
 }
 
 // The batch lies in the log already, so the index must take it before anything that follows. A full file system ends sometime.
@@ -520,6 +634,8 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions opti
     item.entry.purge_at_us = purge_at;
     item.entry.purge_elapsed_us = purge_elapsed;
     item.entry.order = options.order;
+    item.mark_absent = options.mark_absent;
+    item.copy_only = options.copy_only;
     auto finished = [progress](Result<bool> result) {
       if (!result) {
         std::lock_guard lock(progress->mutex);
@@ -542,6 +658,16 @@ Result<uint64_t> DiskEngine::restore(std::vector<model::BlobId> ids, uint64_t or
     items.back().entry.order = order;
   }
   return submit_all(std::move(items));
+}
+
+// A part of them in each round of maintenance.
+Result<void> DiskEngine::drop_removals() {
+  const auto period = static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count());
+  const auto before = [period](uint64_t now) { return now - std::min(now, period); };
+  TRY(removals_looked_at_, index_->drop_removals(removals_looked_at_, before(now_us()),
+                                                 before(elapsed_us()), kRemovalsLookedAt));
+  return {};
 }
 
 Result<void> DiskEngine::set_handoff(const model::BlobId& id, model::DiskId handoff_for) {

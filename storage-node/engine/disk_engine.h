@@ -28,6 +28,8 @@ struct CommitItem {
   std::vector<hash::BlockDigest> digests;
   std::optional<index::Location> moved_from;     // Compaction: only if the blob still lies there.
   bool fresh = false;                            // See PutRequest.
+  bool mark_absent = false;                      // kRemove: see RemoveOptions.
+  bool copy_only = false;
   // True: the blob was there (or is now).
   std::move_only_function<void(Result<bool>)> done;
 
@@ -62,6 +64,14 @@ class DiskEngine final : public Engine {
   void remove_async(std::vector<model::BlobId> ids, RemoveOptions options, std::move_only_function<void(Result<uint64_t>)> done) override;
   Result<uint64_t> restore(std::vector<model::BlobId> ids, uint64_t order) override;
   Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) override;
+  Result<uint64_t> removal_of(const model::BlobId& id) override;
+  uint64_t highest_order() override { return highest_order_; }
+  Result<void> note_wanted(std::span<const Wanted> wanted, std::span<const model::BlobId> no_longer) override {
+    return index_->note_wanted(wanted, no_longer);
+  }
+  Result<std::vector<Wanted>> list_wanted(const model::BlobId& after, size_t max) override {
+    return index_->list_wanted(after, max);
+  }
   Result<std::vector<BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) override;
   Result<std::vector<BlobEntry>> list_handoffs(size_t max, const BlobEntry& after = {}) override;
   std::vector<BlobEntry> list_damaged(size_t max) override;
@@ -93,6 +103,7 @@ class DiskEngine final : public Engine {
   };
   class BulkRun;
   struct Effect;
+  struct Known;
 
   uint64_t now_us() const { return static_cast<uint64_t>(options_.clock->now().time_since_epoch().count()); }
 
@@ -126,10 +137,14 @@ class DiskEngine final : public Engine {
   void commit_loop();
   void commit(std::deque<CommitItem> items);
   bool surely_absent(const CommitItem& item) const;
-  Effect decide(CommitItem& item, const std::optional<index::Entry>& before);
+  Result<void> look_up(const CommitItem& item, Known& known);
+  Effect decide(CommitItem& item, const Known& known);
+  Effect decide_put(CommitItem& item, const Known& known);
+  Effect decide_order(CommitItem& item, const Known& known);
   Result<void> make_room(uint64_t bytes, bool from_reserve);
   void write_batch(std::vector<Effect>& effects, bool only_frees);
   void finish(std::vector<Effect>& effects, uint64_t sequence);
+  void note_applied(const Effect& effect);
   Result<void> apply_when_there_is_space(index::Index::Batch& changes);
   Result<void> write_log(uint64_t at, ByteView bytes);
   void prepare_loop();
@@ -153,6 +168,7 @@ class DiskEngine final : public Engine {
   void note_clock();
   Result<void> trim_journal();
   Result<uint64_t> purge();
+  Result<void> drop_removals();
   Result<uint64_t> release_empty();
   Result<bool> compact(const segment::SegmentHeader& header);
   Result<bool> compact_log(const segment::SegmentHeader& header);
@@ -176,6 +192,8 @@ class DiskEngine final : public Engine {
   std::atomic<Space> space_{Space::kEnough};
   std::atomic<SteadyTime> log_flush_since_{}, bulk_flush_since_{};
   RecentBlobs recent_{now_us()};
+  RecentBlobs removed_{now_us()};                 // Of what was removed while it was not here, or purged.
+  std::atomic<uint64_t> highest_order_{0};
   std::atomic<uint64_t> journal_end_{0};          // No token is greater.
   std::atomic<bool> read_only_{false};
   std::atomic<bool> stopping_{false};
@@ -210,6 +228,7 @@ class DiskEngine final : public Engine {
 
   std::mutex maintain_mutex_;                     // One round at a time. Guards:
   std::string trash_position_;                    // Where the look through the trash is.
+  model::BlobId removals_looked_at_;              // Where drop_removals() goes on.
   std::mutex stop_mutex_;
   std::condition_variable stop_;
   std::vector<std::thread> threads_;

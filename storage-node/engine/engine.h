@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,11 @@
 #include "common/fs/file_system.h"
 #include "common/hash/block_digest.h"
 #include "common/model/ids.h"
+#include "storage-node/index/index.h"
 
 namespace rondel::engine {
+
+using index::Wanted;
 
 struct EngineOptions {
   std::string path;                      // The disk's folder.
@@ -49,8 +53,7 @@ struct PutRequest {
   model::DiskId handoff_for;             // Non-zero: a hand-off copy.
   bool background = false;               // Repair: still taken by a disk that is too full for new blobs.
   bool fresh = false;                    // From the blob's maker, to this disk for the first time: the index is not asked when it cannot know the blob.
-  // Copies made by repair: the order of the last removal or restore where it comes from. A disk that
-  // knows a later removal of the blob refuses the copy with kPrecondition.
+  // Copies made by repair: the order of the last restore, as far as whoever copies knows.
   uint64_t order = 0;
 };
 
@@ -61,6 +64,9 @@ struct RemoveOptions {
   Duration trash{0};                     // Restorable for so long.
   // Remembers the removal of blobs that are not here too, so that no late copy brings them back.
   bool mark_absent = false;
+  // Not a removal of the blob: this disk alone needs its copy no longer. The order is of no matter,
+  // peers are not told, and a put brings the copy back.
+  bool copy_only = false;
 };
 
 using PutCallback = std::move_only_function<void(Result<void>)>;
@@ -87,6 +93,7 @@ struct BlobEntry {
   bool trashed = false;
   SystemTime purge_at;                   // Of a trashed one.
   uint64_t order = 0;                    // Of the last removal or restore; 0: there was none.
+  bool dropped = false;                  // Trashed by RemoveOptions::copy_only.
 };
 
 struct ReadResult {
@@ -149,6 +156,8 @@ class Engine {
 
   // A whole blob of at most model::kPieceBytes. An id that is already stored with the same digest is acknowledged
   // again; with another digest: kAlreadyExists. kResourceExhausted: queue or disk full. kUnavailable: read-only.
+  // kNotFound: the blob was removed, by an order that the request's is not above (see removal_of()): a stream that was
+  // judged stays removed, whoever still sends it.
   virtual void put_async(PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests,
                          PutCallback done) = 0;
 
@@ -162,15 +171,19 @@ class Engine {
   virtual Result<ReadResult> read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) = 0;
 
   virtual Result<BlobEntry> stat(const model::BlobId& id) = 0;
-  // Is it here, be it in the trash? Cheaper than stat() for what came lately.
+  // Is it here, be it in the trash, and not to go as a copy that nobody needs? Cheaper than stat() for what came lately.
   virtual Result<bool> has(const model::BlobId& id) = 0;
+
+  // The order of the removal by which the blob is in the trash or gone. kNotFound: it is live, or the
+  // disk knows of no removal (they are remembered for the journal's period after the trash).
+  virtual Result<uint64_t> removal_of(const model::BlobId& id) = 0;
 
   // Moves blobs to the trash durably, then calls back with how many were there. Absent ones are fine.
   virtual void remove_async(std::vector<model::BlobId> ids, RemoveOptions options,
                             std::move_only_function<void(Result<uint64_t>)> done) = 0;
 
   // Takes blobs out of the trash again; how many were there. A lower order than that of the removal
-  // changes nothing.
+  // changes nothing; a live blob takes the order, so that no older removal gets it later.
   virtual Result<uint64_t> restore(std::vector<model::BlobId> ids, uint64_t order) = 0;
 
   // Drops a hand-off mark after the owner has the blob, or sets one. Durable before it returns.
@@ -189,6 +202,17 @@ class Engine {
   // Not 0: records that were acknowledged may be missing here without trace (rot in the log, a lost index). A greater number
   // than before says it happened again. Survives restarts.
   virtual uint64_t doubts() = 0;
+
+  // The highest order of all removals and restores that the disk took. Survives restarts. Never waits
+  // for the disk.
+  virtual uint64_t highest_order() = 0;
+
+  // What the disk lacks, kept for whoever fetches it: durable not later than any setting that is noted
+  // afterwards. `no_longer` may name blobs that are not on the list.
+  virtual Result<void> note_wanted(std::span<const Wanted> wanted,
+                                   std::span<const model::BlobId> no_longer) = 0;
+  // By id, behind `after` (zero: from the start).
+  virtual Result<std::vector<Wanted>> list_wanted(const model::BlobId& after, size_t max) = 0;
 
   virtual Result<JournalPage> journal_after(JournalToken token, size_t max) = 0;
 

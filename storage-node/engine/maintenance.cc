@@ -38,6 +38,7 @@ Result<uint64_t> DiskEngine::compact_once() {
   keep_clock_when_due();
   TRY_VOID(purge());
   TRY_VOID(trim_journal());
+  TRY_VOID(drop_removals());
   TRY(uint64_t freed, release_empty());
   // A full disk cannot afford garbage.
   const double ratio = space_ == Space::kEnough ? options_.compaction_garbage_ratio : std::min(options_.compaction_garbage_ratio, kRatioWhenFull);

@@ -17,6 +17,18 @@ constexpr const char* kDoubts = "doubts";
 
 uint64_t journal_token(uint64_t sequence, size_t position) { return (sequence << 12) | position; }
 
+// Kept for its period from the end of the trash on.
+index::Removal kept_removal(const segment::RecordHeader& header, uint64_t elapsed_us) {
+  return {header.id, header.order, std::max(header.received_us, header.purge_at_us), elapsed_us};
+}
+
+index::Entry trashed_by(const index::Removal& removal, index::Entry entry) {
+  entry.purge_at_us = removal.marked_us;
+  entry.purge_elapsed_us = removal.elapsed_us;
+  entry.order = removal.order;
+  return entry;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::open(fs::FileSystem& fs, EngineOptions options) {
@@ -117,6 +129,7 @@ Result<void> DiskEngine::recover() {
   if (owner && *owner != options_.disk.to_hex()) return fail(ErrorCode::kPrecondition, options_.path + ": the index is that of disk " + *owner);
   const bool lost = !owner && segments_->any_used();
   TRY(uint64_t mark, index_->mark());
+  TRY(highest_order_, index_->highest_order());
   const auto logs = segments_->logs();
   for (size_t i = 0; i < logs.size(); ++i) {
     // Everything in this log lies below the mark when the next one begins at or below it.
@@ -231,30 +244,41 @@ Result<void> DiskEngine::replay(const segment::SegmentHeader& header, uint64_t& 
             now.order = before->order;
           }
           if (h.moved && !before && !rebuilding) continue;
+          if (h.moved && !before) {
+            // Its own record is gone, that of its removal may be not.
+            TRY(const auto removal, index_->find_removal(h.id));
+            if (removal) now = trashed_by(*removal, now);
+          }
           break;
         case segment::RecordKind::kRemove:
-          if (!before) continue;
           now.purge_at_us = h.purge_at_us;
           now.purge_elapsed_us = h.purge_elapsed_us;
           // A clock that begins anew would come to that number a second time only after years.
           if (elapsed_.forgotten()) now.purge_elapsed_us = elapsed_us() + h.purge_at_us - std::min(h.purge_at_us, h.received_us);
           now.order = h.order;
+          now.dropped = h.dropped;
           break;
         case segment::RecordKind::kRestore:
           if (!before) continue;
           now.purge_at_us = now.purge_elapsed_us = 0;
           now.order = h.order;
+          now.dropped = false;
+          now.handoff_for = h.handoff_for;
           break;
         case segment::RecordKind::kHandoff:
           if (!before) continue;
           now.handoff_for = h.handoff_for;
           break;
       }
-      changes->store(now, before);
-      if (!h.moved && h.kind != segment::RecordKind::kHandoff) {
+      if (h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
+      const bool absent = h.kind == segment::RecordKind::kRemove && !before;   // Removed while it was not here.
+      if (absent && h.dropped) continue;
+      if (absent) changes->keep_removal(kept_removal(h, now.purge_elapsed_us));
+      if (!absent) changes->store(now, before);
+      if (!h.moved && !h.dropped && h.kind != segment::RecordKind::kHandoff) {
         changes->append_journal({journal_token(batch->sequence, i), h.kind == segment::RecordKind::kRemove, now, h.received_us, elapsed_us()});
       }
-      before = now;
+      if (!absent) before = now;
     }
     changes->mark(batch->sequence);
     TRY_VOID(index_->apply(*changes));

@@ -122,7 +122,7 @@ Error read_only_error() { return {ErrorCode::kUnavailable, "the disk is read-onl
 BlobEntry to_blob_entry(const index::Entry& entry) {
   return {entry.id, entry.length, entry.digest, entry.ring_epoch, SystemTime(std::chrono::microseconds(entry.created_us)),
           SystemTime(std::chrono::microseconds(entry.received_us)), entry.handoff_for, entry.trashed(),
-          SystemTime(std::chrono::microseconds(entry.purge_at_us)), entry.order};
+          SystemTime(std::chrono::microseconds(entry.purge_at_us)), entry.order, entry.dropped};
 }
 
 Result<BlobEntry> DiskEngine::stat(const model::BlobId& id) {
@@ -132,9 +132,18 @@ Result<BlobEntry> DiskEngine::stat(const model::BlobId& id) {
 }
 
 Result<bool> DiskEngine::has(const model::BlobId& id) {
-  if (recent_.contains(id)) return true;
+  if (recent_.contains(id) && !removed_.contains(id)) return true;
   TRY(const auto entry, index_->find(id));
-  return entry.has_value();
+  return entry.has_value() && !entry->dropped;
+}
+
+Result<uint64_t> DiskEngine::removal_of(const model::BlobId& id) {
+  TRY(const auto entry, index_->find(id));
+  if (entry && entry->trashed() && !entry->dropped) return entry->order;
+  if (entry && !entry->trashed()) return fail(ErrorCode::kNotFound, "the blob is live");
+  TRY(const auto removal, index_->find_removal(id));
+  if (removal) return removal->order;
+  return fail(ErrorCode::kNotFound, "no removal is known");
 }
 
 Result<std::vector<BlobEntry>> DiskEngine::list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) {

@@ -20,7 +20,11 @@ namespace {
 
 // First byte of every key: what the rest is.
 constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
+constexpr char kRemoval = 'r', kWanted = 'w', kOrder = 'o';
+constexpr size_t kRemovalBytes = 24;
+constexpr size_t kWantedBytes = 49;
 constexpr size_t kEntryBytes = 121;
+constexpr uint64_t kLargeBit = 1ull << 32, kDroppedBit = 1ull << 33;
 constexpr size_t kJournalBytes = 33 + kEntryBytes;
 constexpr size_t kPendingBlobs = 4096;
 constexpr size_t kTrashPerPage = 16'384;
@@ -84,6 +88,8 @@ class Reader {
 std::string blob_key(const model::BlobId& id) { return Writer(kBlob).big(id.ring_hash()).id(id).take(); }
 std::string handoff_key(const Entry& entry) { return Writer(kHandoff).big(entry.received_us).id(entry.id).take(); }
 std::string trash_key(const Entry& entry) { return Writer(kTrash).big(entry.purge_at_us).id(entry.id).take(); }
+std::string removal_key(const model::BlobId& id) { return Writer(kRemoval).id(id).take(); }
+std::string wanted_key(const model::BlobId& id) { return Writer(kWanted).id(id).take(); }
 std::string journal_key(uint64_t token) { return Writer(kJournal).big(token).take(); }
 
 model::BlobId id_behind(std::string_view key, size_t offset) {
@@ -91,7 +97,7 @@ model::BlobId id_behind(std::string_view key, size_t offset) {
 }
 
 void write_entry(Writer& out, const Entry& entry) {
-  out.little(entry.at.segment | (entry.at.large ? 1ull << 32 : 0)).little(entry.at.generation).little(entry.at.offset);
+  out.little(entry.at.segment | (entry.at.large ? kLargeBit : 0) | (entry.dropped ? kDroppedBit : 0)).little(entry.at.generation).little(entry.at.offset);
   out.little(entry.at.bytes).little(entry.length).little(entry.digest.low).little(entry.digest.high);
   out.little(entry.ring_epoch).little(entry.created_us).little(entry.received_us).bytes(entry.handoff_for.view());
   out.little(entry.purge_at_us).byte(2).little(entry.order).little(entry.purge_elapsed_us);
@@ -102,7 +108,8 @@ Entry read_entry(const model::BlobId& id, Reader in) {
   entry.id = id;
   const uint64_t segment = in.little();
   entry.at.segment = static_cast<uint32_t>(segment);
-  entry.at.large = (segment >> 32 & 1) != 0;
+  entry.at.large = (segment & kLargeBit) != 0;
+  entry.dropped = (segment & kDroppedBit) != 0;
   entry.at.generation = in.little();
   entry.at.offset = in.little();
   entry.at.bytes = in.little();
@@ -118,6 +125,41 @@ Entry read_entry(const model::BlobId& id, Reader in) {
   entry.order = in.little();
   entry.purge_elapsed_us = in.little();
   return entry;
+}
+
+std::string removal_value(const Removal& removal) {
+  return Writer::of(kRemovalBytes).little(removal.order).little(removal.marked_us)
+      .little(removal.elapsed_us).take();
+}
+
+Result<Removal> read_removal(const model::BlobId& id, std::string_view value) {
+  if (value.size() < kRemovalBytes) return fail(ErrorCode::kCorruption, "index: a short removal");
+  Reader in(value);
+  Removal removal{id};
+  removal.order = in.little();
+  removal.marked_us = in.little();
+  removal.elapsed_us = in.little();
+  return removal;
+}
+
+std::string wanted_value(const Wanted& wanted) {
+  return Writer::of(kWantedBytes).little(wanted.length).little(wanted.created_us)
+      .little(wanted.order).little(wanted.found_us).little(wanted.next_try_us)
+      .little(wanted.tries).byte(static_cast<uint8_t>(wanted.why)).take();
+}
+
+Result<Wanted> read_wanted(const model::BlobId& id, std::string_view value) {
+  if (value.size() < kWantedBytes) return fail(ErrorCode::kCorruption, "index: a short wanted");
+  Reader in(value);
+  Wanted wanted{id};
+  wanted.length = in.little();
+  wanted.created_us = in.little();
+  wanted.order = in.little();
+  wanted.found_us = in.little();
+  wanted.next_try_us = in.little();
+  wanted.tries = static_cast<uint32_t>(in.little());
+  wanted.why = static_cast<Wanted::Why>(in.byte());
+  return wanted;
 }
 
 void put_blob(rocksdb::WriteBatch& batch, const Entry& entry) {
@@ -178,10 +220,20 @@ class ChangeBatch final : public Index::Batch {
   void erase(const Entry& before) override { add({std::nullopt, before}); }
   void append_journal(const JournalRecord& record) override { journal.push_back(record); }
   void mark(uint64_t sequence) override { marked = sequence; }
+  void keep_removal(const Removal& removal) override {
+    plain = false;
+    removals.push_back(removal);
+  }
+  void raise_order(uint64_t value) override {
+    plain = false;
+    order = std::max(order, value);
+  }
 
   std::vector<Change> changes;
   std::vector<JournalRecord> journal;
+  std::vector<Removal> removals;
   uint64_t marked = 0;
+  uint64_t order = 0;
   bool plain = true;
 
  private:
@@ -323,6 +375,54 @@ class RocksIndex final : public Index {
     return write(batch);
   }
 
+  Result<std::optional<Removal>> find_removal(const model::BlobId& id) override {
+    rocksdb::PinnableSlice value;
+    const rocksdb::Status status = db_->Get({}, db_->DefaultColumnFamily(), removal_key(id), &value);
+    if (status.IsNotFound()) return std::optional<Removal>();
+    if (!status.ok()) return failed(status);
+    TRY(const Removal removal, read_removal(id, value.ToStringView()));
+    return std::optional(removal);
+  }
+
+  Result<model::BlobId> drop_removals(const model::BlobId& after, uint64_t marked_before_us,
+                                      uint64_t elapsed_before_us, size_t max) override {
+    // Else a removal that is kept anew meanwhile would go with the old one.
+    std::lock_guard lock(write_mutex_);
+    rocksdb::WriteBatch batch;
+    model::BlobId last;
+    size_t looked = 0;
+    auto it = iterator();
+    for (seek_behind(*it, removal_key(after), after); it->Valid() && it->key()[0] == kRemoval; it->Next()) {
+      if (looked++ == max) break;
+      last = id_behind(it->key().ToStringView(), 1);
+      TRY(const Removal removal, read_removal(last, it->value().ToStringView()));
+      if (removal.marked_us < marked_before_us && removal.elapsed_us < elapsed_before_us) batch.Delete(it->key());
+    }
+    TRY_VOID(checked(it->status()));
+    if (batch.Count() > 0) TRY_VOID(write(batch));
+    return looked > max ? last : model::BlobId{};
+  }
+
+  Result<uint64_t> highest_order() override { return number(std::string(1, kOrder)); }
+
+  Result<void> note_wanted(std::span<const Wanted> wanted, std::span<const model::BlobId> no_longer) override {
+    rocksdb::WriteBatch batch;
+    for (const Wanted& one : wanted) batch.Put(wanted_key(one.id), wanted_value(one));
+    for (const model::BlobId& id : no_longer) batch.Delete(wanted_key(id));
+    return batch.Count() == 0 ? Result<void>{} : write(batch);
+  }
+
+  Result<std::vector<Wanted>> list_wanted(const model::BlobId& after, size_t max) override {
+    std::vector<Wanted> list;
+    auto it = iterator();
+    for (seek_behind(*it, wanted_key(after), after); it->Valid() && it->key()[0] == kWanted && list.size() < max; it->Next()) {
+      TRY(Wanted wanted, read_wanted(id_behind(it->key().ToStringView(), 1), it->value().ToStringView()));
+      list.push_back(wanted);
+    }
+    TRY_VOID(checked(it->status()));
+    return list;
+  }
+
   Result<void> put_setting(std::string_view key, std::string_view value) override {
     TRY_VOID(note_setting(key, value));
     return flush();
@@ -366,6 +466,12 @@ class RocksIndex final : public Index {
     for (const Change& change : changes.changes) put_change(batch, change);
     for (const auto* records : {&pending_.journal(), &changes.journal}) {
       for (const JournalRecord& record : *records) put_journal(batch, journal(), record);
+    }
+    for (const Removal& removal : changes.removals) batch.Put(removal_key(removal.id), removal_value(removal));
+    if (changes.order != 0) {
+      // One thread applies batches: nobody raises it in between.
+      TRY(const uint64_t highest, highest_order());
+      if (changes.order > highest) batch.Put(std::string(1, kOrder), Writer().little(changes.order).take());
     }
     if (const uint64_t mark = std::max(pending_.mark(), changes.marked); mark != 0) {
       batch.Put(std::string(1, kMark), Writer().little(mark).take());
@@ -435,6 +541,12 @@ class RocksIndex final : public Index {
     }
     TRY_VOID(checked(it->status()));
     return ids;
+  }
+
+  // To the first key behind `key`, or to `key` where it is that of no blob.
+  static void seek_behind(rocksdb::Iterator& it, const std::string& key, const model::BlobId& after) {
+    it.Seek(key);
+    if (after != model::BlobId{} && it.Valid() && it.key() == key) it.Next();
   }
 
   std::unique_ptr<rocksdb::Iterator> iterator() { return iterator(db_->DefaultColumnFamily()); }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct Entry {
   uint64_t purge_elapsed_us = 0;
   // Of the last removal or restore, a number that the database gave; 0: there was none.
   uint64_t order = 0;
+  // In the trash because this disk needs no copy any more: that says nothing about the blob.
+  bool dropped = false;
 
   bool trashed() const { return purge_at_us != 0; }
   bool operator==(const Entry&) const = default;
@@ -55,6 +58,34 @@ struct JournalRecord {
   Entry entry;               // Without location.
   uint64_t flushed_us = 0;     // By the wall clock,
   uint64_t elapsed_us = 0;     // and by the time that the disk has been in use.
+};
+
+// What is kept of a blob that was removed and is not here (any more): no copy whose order is not
+// higher comes back. Kept until `marked_us` and `elapsed_us` are both past by the journal period.
+struct Removal {
+  model::BlobId id;
+  uint64_t order = 0;        // Of the removal.
+  uint64_t marked_us = 0;    // By the wall clock,
+  uint64_t elapsed_us = 0;   // and by the time that the disk has been in use.
+
+  bool operator==(const Removal&) const = default;
+};
+
+// A blob that the disk should hold and lacks, or holds damaged.
+struct Wanted {
+  // Stored numbers: never changed.
+  enum class Why : uint8_t { kJournal = 1, kCompared = 2, kDamaged = 3 };
+
+  model::BlobId id;
+  uint64_t length = 0;
+  uint64_t created_us = 0;    // By the maker's clock.
+  uint64_t order = 0;         // Of the last restore, as far as it is known.
+  uint64_t found_us = 0;      // When it was first seen to lack, by the node's clock.
+  uint64_t next_try_us = 0;   // By the node's clock.
+  uint32_t tries = 0;
+  Why why = Why::kJournal;
+
+  bool operator==(const Wanted&) const = default;
 };
 
 struct IndexOptions {
@@ -83,6 +114,10 @@ class Index {
     virtual void store(const Entry& now, const std::optional<Entry>& before) = 0;
     virtual void erase(const Entry& before) = 0;
     virtual void append_journal(const JournalRecord& record) = 0;
+    // Replaces what was kept of the same blob.
+    virtual void keep_removal(const Removal& removal) = 0;
+    // highest_order() is at least this from now on.
+    virtual void raise_order(uint64_t order) = 0;
     // Everything up to this log sequence is applied with this batch.
     virtual void mark(uint64_t sequence) = 0;
   };
@@ -113,6 +148,20 @@ class Index {
   virtual Result<void> drop_journal(uint64_t flushed_before_us, uint64_t elapsed_before_us) = 0;
   // Drops everything up to a token, whatever is there.
   virtual Result<void> forget_journal(uint64_t token) = 0;
+
+  virtual Result<std::optional<Removal>> find_removal(const model::BlobId& id) = 0;
+  // Looks at `max` removals behind `after` (zero: from the start) and drops those marked before both
+  // times. The last one looked at; zero at the end.
+  virtual Result<model::BlobId> drop_removals(const model::BlobId& after, uint64_t marked_before_us,
+                                              uint64_t elapsed_before_us, size_t max) = 0;
+  // Of all removals and restores that the disk ever took; 0: there was none.
+  virtual Result<uint64_t> highest_order() = 0;
+
+  // Durable with the next flush, and never later than a setting that is noted afterwards. Any thread.
+  virtual Result<void> note_wanted(std::span<const Wanted> wanted,
+                                   std::span<const model::BlobId> no_longer) = 0;
+  // By id, behind `after` (zero: from the start).
+  virtual Result<std::vector<Wanted>> list_wanted(const model::BlobId& after, size_t max) = 0;
 
   // Durable at once: flushes. For what is small and rarely written.
   virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;

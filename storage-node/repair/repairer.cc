@@ -283,7 +283,7 @@ async::Task<Result<void>> Repairer::hand_back_one(engine::Engine& disk, const en
   if (owns(disk.disk_id(), blob.id)) {
     CO_TRY_VOID(disk.set_handoff(blob.id, {}));
   } else {
-    disk.remove_async({blob.id}, {blob.order, options_.trash, false}, [](Result<uint64_t>) {});
+    disk.remove_async({blob.id}, {0, options_.trash, false, true}, [](Result<uint64_t>) {});
   }
   std::lock_guard lock(mutex_);
   ++status_.handoffs_returned;

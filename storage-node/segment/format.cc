@@ -10,6 +10,7 @@ namespace {
 constexpr uint64_t kSegmentMagic = 0x3147455345444e52;  // "RNDESEG1"
 constexpr uint32_t kBatchMagic = 0x31544142;            // "BAT1"
 constexpr uint32_t kRecordMagic = 0x31434552;           // "REC1"
+constexpr int kMoved = 1, kDropped = 2;                 // Flags of a record.
 
 template <class Id>
 void store_id(std::byte* out, const Id& id) {
@@ -80,7 +81,7 @@ void encode(const RecordHeader& header, uint64_t salt, std::span<std::byte> out)
   std::fill_n(at, kRecordHeaderBytes, std::byte{0});
   store_le(at, kRecordMagic);
   at[4] = static_cast<std::byte>(header.kind);
-  at[5] = static_cast<std::byte>(header.moved ? 1 : 0);
+  at[5] = static_cast<std::byte>((header.moved ? kMoved : 0) | (header.dropped ? kDropped : 0));
   store_le(at + 8, header.bytes);
   store_le(at + 12, header.blocks);
   std::ranges::copy(header.id.bytes(), at + 16);
@@ -103,7 +104,8 @@ std::optional<RecordHeader> decode_record_header(ByteView bytes, uint64_t salt) 
   const std::byte* at = bytes.data();
   RecordHeader header;
   header.kind = static_cast<RecordKind>(at[4]);
-  header.moved = at[5] != std::byte{0};
+  header.moved = (std::to_integer<int>(at[5]) & kMoved) != 0;
+  header.dropped = (std::to_integer<int>(at[5]) & kDropped) != 0;
   header.bytes = load_le<uint32_t>(at + 8);
   header.blocks = load_le<uint32_t>(at + 12);
   header.id = model::BlobId::from_bytes(at + 16);

@@ -76,6 +76,7 @@ struct RecordHeader {
   // the epoch and the extent's generation and offset.
   uint64_t order = 0;
   uint64_t purge_at_us = 0;      // kRemove: see index::Entry.
+  bool dropped = false;
   uint64_t purge_elapsed_us = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <condition_variable>
 
 #include "common/rpc/frame_stream.hpp"
@@ -153,29 +154,17 @@ class Service final : public StorageService, public Base {
     if (!services_.gate.accept_coordinator(request->coordinator_token())) {
       return {grpc::StatusCode::FAILED_PRECONDITION, "a newer coordinator commands"};
     }
-    if (ids->empty()) return grpc::Status::OK;   // Asked for the two answers above.
+    reply->set_highest_order(highest_order());
+    if (ids->empty()) return grpc::Status::OK;   // Asked for the answers above.
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
-    struct Wait {
-      std::mutex mutex;
-      std::condition_variable ready;
-      std::optional<Result<uint64_t>> result;
-    };
-    auto wait = std::make_shared<Wait>();
     const size_t asked = ids->size();
-    const engine::RemoveOptions options{request->order(), std::chrono::seconds(request->trash_seconds()), false};
-    engine->remove_async(*std::move(ids), options, [wait](Result<uint64_t> result) {
-      std::lock_guard lock(wait->mutex);
-      wait->result = std::move(result);
-      wait->ready.notify_all();
-    });
-    std::unique_lock lock(wait->mutex);
-    while (!wait->ready.wait_for(lock, 100ms, [&] { return wait->result.has_value(); })) {
-      if (context->IsCancelled()) return {grpc::StatusCode::CANCELLED, "nobody waits any more"};
-    }
-    if (!*wait->result) return {grpc::StatusCode::UNAVAILABLE, wait->result->error().message};
-    reply->set_deleted(**wait->result);
-    reply->set_absent(asked - **wait->result);
+    const auto removed = remove(*engine, *std::move(ids), *request, *context);
+    reply->set_highest_order(highest_order());
+    if (!removed && removed.error().code == ErrorCode::kCancelled) return {grpc::StatusCode::CANCELLED, removed.error().message};
+    if (!removed) return {grpc::StatusCode::UNAVAILABLE, removed.error().message};
+    reply->set_deleted(*removed);
+    reply->set_absent(asked - *removed);
     return grpc::Status::OK;
   }
 
@@ -228,10 +217,49 @@ class Service final : public StorageService, public Base {
     for (const auto& engine : services_.disks) fill_disk_status(*engine, services_.lag_of(engine->disk_id()), *reply->add_disks());
     const auto topology = services_.topology.topology();
     if (topology->current() != nullptr) reply->set_ring_epoch(topology->current()->epoch());
+    reply->set_highest_order(highest_order());
     return grpc::Status::OK;
   }
 
  private:
+  uint64_t highest_order() const {
+    uint64_t highest = 0;
+    for (const auto& engine : services_.disks) highest = std::max(highest, engine->highest_order());
+    return highest;
+  }
+
+  // Of blobs that the disk should hold the removal is remembered, here or not. How many were here. kCancelled: nobody waits any more.
+  Result<uint64_t> remove(engine::Engine& engine, std::vector<model::BlobId> ids, const wire::DeleteBlobsRequest& request,
+                          const grpc::ServerContext& context) const {
+    const auto topology = services_.topology.topology();
+    const auto others = std::ranges::partition(
+        ids, [&](const model::BlobId& id) { return should_hold(*topology, engine.disk_id(), id); });
+    const std::vector<model::BlobId> strays(others.begin(), others.end());
+    ids.erase(others.begin(), others.end());
+    struct Wait {
+      std::mutex mutex;
+      std::condition_variable ready;
+      Result<uint64_t> result = 0;
+      int left = 2;
+    };
+    auto wait = std::make_shared<Wait>();
+    const auto done = [wait](Result<uint64_t> result) {
+      std::lock_guard lock(wait->mutex);
+      if (wait->result && result) result = *result + *wait->result;
+      if (wait->result) wait->result = std::move(result);
+      if (--wait->left == 0) wait->ready.notify_all();
+    };
+    engine::RemoveOptions options{request.order(), std::chrono::seconds(request.trash_seconds()), true};
+    engine.remove_async(std::move(ids), options, done);
+    options.mark_absent = false;
+    engine.remove_async(strays, options, done);
+    std::unique_lock lock(wait->mutex);
+    while (!wait->ready.wait_for(lock, 100ms, [&] { return wait->left == 0; })) {
+      if (context.IsCancelled()) return fail(ErrorCode::kCancelled, "nobody waits any more");
+    }
+    return wait->result;
+  }
+
   const StorageServices services_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;

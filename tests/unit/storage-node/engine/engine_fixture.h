@@ -71,9 +71,10 @@ inline ByteSlice make_bytes(const model::BlobId& id, size_t size) {
 }
 
 inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size, model::DiskId handoff_for = {}, bool fresh = false,
-                        SystemTime created_at = real_clock().now()) {
+                        SystemTime created_at = real_clock().now(), uint64_t order = 0) {
   PutRequest request{id, 1, created_at, handoff_for};
   request.fresh = fresh;
+  request.order = order;
   const ByteSlice bytes = make_bytes(id, size);
   Waiter<void> waiter;
   if (size <= model::kPieceBytes) {
@@ -89,10 +90,14 @@ inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size, mo
   return waiter.wait();
 }
 
-inline Result<uint64_t> remove(Engine& engine, const model::BlobId& id, Duration trash = std::chrono::hours(1)) {
+inline Result<uint64_t> remove(Engine& engine, const model::BlobId& id, RemoveOptions options) {
   Waiter<uint64_t> waiter;
-  engine.remove_async({id}, {0, trash, false}, waiter.callback());
+  engine.remove_async({id}, options, waiter.callback());
   return waiter.wait();
+}
+
+inline Result<uint64_t> remove(Engine& engine, const model::BlobId& id, Duration trash = std::chrono::hours(1)) {
+  return remove(engine, id, {0, trash, false});
 }
 
 // The whole blob equals what make_bytes says.

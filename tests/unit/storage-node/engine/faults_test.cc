@@ -162,7 +162,7 @@ TEST_F(EngineFaults, APutAndWhatFollowsItInOneBatchKeepThePlace) {
   auto held = hold(2);
   auto stored = begin_put(*engine_, make_id(3), 5000);
   Waiter<uint64_t> removed;
-  engine_->remove_async({make_id(3)}, {0, 1h, false}, removed.callback());
+  engine_->remove_async({make_id(3)}, {0, 1h, false, true}, removed.callback());
   auto again = begin_put(*engine_, make_id(3), 5000);
   gate_.open();
   ASSERT_TRUE(held.wait() && stored.wait() && again.wait());
