@@ -249,9 +249,9 @@ TEST_F(ClockTest, WhatWasRestoredAndRemovedAgainBeginsAnew) {
   ASSERT_TRUE(put(*engine_, make_id(1), 1000));
   ASSERT_TRUE(remove(*engine_, make_id(1), 24h));
   pass(20h);
-  ASSERT_TRUE(put(*engine_, make_id(1), 1000));
+  ASSERT_EQ(*engine_->restore({make_id(1)}, 1), 1u);
   EXPECT_FALSE(in_trash(make_id(1)));
-  ASSERT_TRUE(remove(*engine_, make_id(1), 24h));
+  ASSERT_TRUE(remove(*engine_, make_id(1), {2, 24h, false}));
   pass(23h);
   EXPECT_TRUE(in_trash(make_id(1)));
   pass(2h);
