@@ -18,8 +18,6 @@ crypto::Secret stream_key(const crypto::Secret& data_key, const model::StreamId&
   return crypto::Secret(crypto::hmac_sha256(data_key.view(), std::string(kStreamKeyLabel) + std::string(as_text(stream.view()))));
 }
 
-uint64_t frame_count(uint64_t plaintext) { return (plaintext + kFrameBytes - 1) / kFrameBytes; }
-
 void begin(crypto::Aead& aead, const model::StreamId& stream, uint32_t frame, bool last) {
   std::array<std::byte, kAdditionalBytes> additional;
   std::ranges::copy(stream.view(), additional.begin());

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "common/base/bytes.h"
+#include "common/base/numbers.h"
 #include "common/base/result.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/secret.h"
@@ -19,9 +20,14 @@ namespace rondel::encryption {
 inline constexpr uint64_t kFrameBytes = 64ull << 10;                             // Of plaintext.
 inline constexpr uint64_t kStoredFrameBytes = kFrameBytes + crypto::kAeadTagBytes;  // The last frame is shorter.
 
-// Bytes that `plaintext` bytes take on the disks. 0 stays 0: an empty stream has no frame.
+constexpr uint64_t frame_count(uint64_t plaintext) {
+  return plaintext / kFrameBytes + (plaintext % kFrameBytes == 0 ? 0 : 1);
+}
+
+// Bytes that `plaintext` bytes take on the disks; UINT64_MAX when that is more. 0 stays 0: an empty
+// stream has no frame.
 constexpr uint64_t stored_size(uint64_t plaintext) {
-  return plaintext + (plaintext + kFrameBytes - 1) / kFrameBytes * crypto::kAeadTagBytes;
+  return saturating_add(plaintext, frame_count(plaintext) * crypto::kAeadTagBytes);
 }
 
 // The reverse; kCorruption when no plaintext has this stored size.

@@ -185,5 +185,19 @@ TEST(FrameSealer, RefusesMoreAndLessThanAnnounced) {
   EXPECT_EQ(sealer.seal(in).error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST(Frames, SizesAndRangesDoNotWrap) {
+  EXPECT_EQ(stored_size(0), 0u);
+  EXPECT_EQ(stored_size(1), 17u);
+  EXPECT_EQ(stored_size(kFrameBytes), kStoredFrameBytes);
+  EXPECT_EQ(stored_size(kFrameBytes + 1), kStoredFrameBytes + 17);
+  const uint64_t kSizes[] = {uint64_t{INT64_MAX}, uint64_t{1} << 63, UINT64_MAX - kFrameBytes, UINT64_MAX - 1, UINT64_MAX};
+  for (const uint64_t size : kSizes) {
+    EXPECT_GE(stored_size(size), size) << size;
+    EXPECT_FALSE(stored_range(stored_size(1000), size, 1)) << size;
+    EXPECT_FALSE(stored_range(stored_size(1000), 1, size)) << size;
+    EXPECT_FALSE(stored_range(stored_size(1000), size, size)) << size;
+  }
+}
+
 }  // namespace
 }  // namespace rondel::encryption
