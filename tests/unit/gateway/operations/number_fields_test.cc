@@ -145,6 +145,76 @@ TEST(NumberFields, RangesEndAtTheObject) {
   }
 }
 
+struct CountField {
+  std::string name;
+  std::function<std::string(size_t)> outcome;   // Of so many of them.
+  size_t min = 0;
+  size_t max = 0;
+  std::string below;
+  std::string above;
+};
+
+Outcome whole(std::string method, std::string target) {
+  return [=](const std::string& body) { return ask(method, {target, {}, body}); };
+}
+
+// So many times the same element, "#" being its number.
+std::string repeated(size_t count, const std::string& element) {
+  std::string out;
+  for (size_t i = 1; i <= count; ++i) {
+    for (const char c : element) out += c == '#' ? std::to_string(i) : std::string(1, c);
+  }
+  return out;
+}
+
+CountField counted(std::string name, const Outcome& outcome, std::string root, std::string element,
+                   size_t min, size_t max, std::string below, std::string above) {
+  const auto made = [=](size_t count) {
+    const std::string end = root.substr(0, root.find(' '));
+    return outcome("<" + root + ">" + repeated(count, element) + "</" + end + ">");
+  };
+  return {std::move(name), made, min, max, std::move(below), std::move(above)};
+}
+
+TEST(CountFields, EveryListEndsWhereItSays) {
+  const std::string xml = "MalformedXML", request = "InvalidRequest", tag = "InvalidTag";
+  const std::string one_tag = "<Tag><Key>k#</Key><Value>v</Value></Tag>";
+  const std::string cors_rule = "<CORSRule><AllowedOrigin>*</AllowedOrigin>"
+                                "<AllowedMethod>GET</AllowedMethod></CORSRule>";
+  const std::string rule = "<Rule><ID>#</ID><Filter/><Status>Enabled</Status>"
+                           "<Expiration><Days>1</Days></Expiration></Rule>";
+  const auto tags = [](const std::string& target) {
+    return [=](const std::string& set) {
+      return ask("PUT", {target, {}, "<Tagging>" + set + "</Tagging>"});
+    };
+  };
+  const auto header_tags = [](size_t count) {
+    return ask("PUT", {"/box/k", {{"x-amz-tagging", repeated(count, "k#=v&")}}});
+  };
+  const auto parts = any_part(whole("POST", "/box/k?" + kUploadQuery));
+  const CountField fields[] = {
+      counted("entries of a batch delete", whole("POST", "/box?delete"), "Delete",
+              "<Object><Key>k#</Key></Object>", 1, 1000, xml, xml),
+      counted("parts of a Complete", parts, "CompleteMultipartUpload",
+              "<Part><PartNumber>#</PartNumber><ETag>x</ETag></Part>", 1, 10'000, xml,
+              "InvalidArgument"),
+      counted("rules of CORS", whole("PUT", "/box?cors"), "CORSConfiguration", cors_rule, 1, 100,
+              xml, request),
+      counted("rules of a lifecycle", whole("PUT", "/box?lifecycle"), "LifecycleConfiguration",
+              rule, 1, 1000, xml, request),
+      counted("tags of an object", tags("/box/k?tagging"), "TagSet", one_tag, 0, 10, "", tag),
+      counted("tags of a bucket", tags("/box?tagging"), "TagSet", one_tag, 0, 50, "", tag),
+      {"x-amz-tagging", header_tags, 0, 10, "", tag},
+  };
+  for (const CountField& field : fields) {
+    SCOPED_TRACE(field.name);
+    if (field.min > 0) EXPECT_EQ(field.outcome(field.min - 1), field.below);
+    EXPECT_EQ(field.outcome(field.min), "OK");
+    EXPECT_EQ(field.outcome(field.max), "OK");
+    EXPECT_EQ(field.outcome(field.max + 1), field.above);
+  }
+}
+
 struct DateField {
   std::string name;
   Outcome outcome;
@@ -155,7 +225,6 @@ struct DateField {
 
 TEST(DateFields, EveryOneEndsWithTheCalendar) {
   const std::string xml = "MalformedXML", argument = "InvalidArgument";
-  const std::string sum = "AAAAAA==";
   const DateField fields[] = {
       {"lifecycle Expiration Date", lifecycle(kFiltered + "<Expiration><Date>", "</Date></Expiration>"), "OK", xml, true},
       {"RetainUntilDate", document("PUT", "/box/k?retention", "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>", "</RetainUntilDate></Retention>"), argument, xml},
