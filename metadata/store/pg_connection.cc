@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <ranges>
 #include <unordered_map>
 
 namespace rondel::metadata {
@@ -223,24 +224,71 @@ SqlFailure classify(std::string_view state, std::string_view severity, bool afte
   return {Kind::kDidNotHappen, elsewhere || later ? ErrorCode::kUnavailable : ErrorCode::kInternal, ends || elsewhere};
 }
 
-std::string primary_dsn(const std::string& dsn) {
+namespace {
+
+// What a connection string says, in libpq's order of keywords; nullopt when libpq cannot read it.
+using DsnOptions = std::vector<std::pair<std::string, std::string>>;
+
+std::optional<DsnOptions> parse_dsn(const std::string& dsn) {
   char* message = nullptr;
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(dsn.c_str(), &message), &PQconninfoFree);
   PQfreemem(message);
-  if (!options) return dsn;
-  std::string out;
-  bool said = false;
+  if (!options) return std::nullopt;
+  DsnOptions out;
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-    if (option->val == nullptr) continue;
-    said = said || std::string_view(option->keyword) == "target_session_attrs";
-    out += std::string(option->keyword) + "='";
-    for (const char* c = option->val; *c != '\0'; ++c) {
-      if (*c == '\'' || *c == '\\') out += '\\';
-      out += *c;
+    if (option->val != nullptr) out.emplace_back(option->keyword, option->val);
+  }
+  return out;
+}
+
+std::string write_dsn(const DsnOptions& options) {
+  std::string out;
+  for (const auto& [keyword, value] : options) {
+    out += keyword + "='";
+    for (const char c : value) {
+      if (c == '\'' || c == '\\') out += '\\';
+      out += c;
     }
     out += "' ";
   }
-  return out + (said ? "" : "target_session_attrs=read-write");
+  return out;
+}
+
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> out;
+  for (const auto part : std::views::split(list, ',')) out.emplace_back(std::string_view(part));
+  return out;
+}
+
+}  // namespace
+
+std::string primary_dsn(const std::string& dsn) {
+  auto options = parse_dsn(dsn);
+  if (!options) return dsn;
+  for (const auto& [keyword, value] : {std::pair("target_session_attrs", "read-write"), {"connect_timeout", "5"}}) {
+    if (std::ranges::find(*options, keyword, &DsnOptions::value_type::first) == options->end()) options->emplace_back(keyword, value);
+  }
+  return write_dsn(*options);
+}
+
+std::vector<std::string> host_dsns(const std::string& dsn) {
+  const auto options = parse_dsn(dsn);
+  size_t hosts = 1;
+  for (const auto& [keyword, value] : options.value_or(DsnOptions())) {
+    if (keyword == "host" || keyword == "hostaddr") hosts = std::max(hosts, split(value).size());
+  }
+  if (hosts == 1) return {dsn};
+  std::vector<std::string> out;
+  for (size_t i = 0; i < hosts; ++i) {
+    DsnOptions one = *options;
+    for (auto& [keyword, value] : one) {
+      if (keyword != "host" && keyword != "hostaddr" && keyword != "port") continue;
+      const std::vector<std::string> list = split(value);
+      if (i < list.size() || list.size() == 1) value = list[std::min(i, list.size() - 1)];
+    }
+    out.push_back(write_dsn(one));
+  }
+  return out;
 }
 
 namespace {
@@ -269,7 +317,19 @@ bool PgConnection::ended_while_idle() {
   return impl_->lost;
 }
 
+// One that hears nothing from a host would wait for it until the deadline: each of several has its share of the time.
 Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& dsn, Deadline deadline) {
+  const std::vector<std::string> hosts = host_dsns(dsn);
+  Result<std::unique_ptr<PgConnection>> opened;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const auto now = std::chrono::steady_clock::now();
+    opened = open_host(hosts[i], now + (deadline - now) / static_cast<int64_t>(hosts.size() - i));
+    if (opened) break;
+  }
+  return opened;
+}
+
+Result<std::unique_ptr<PgConnection>> PgConnection::open_host(const std::string& dsn, Deadline deadline) {
   auto impl = std::make_unique<Impl>();
   impl->connection = start_connection(dsn);
   if (impl->connection == nullptr) return fail(ErrorCode::kUnavailable, "PostgreSQL: out of memory");

@@ -105,11 +105,16 @@ struct SqlFailure {
 SqlFailure classify(std::string_view state, std::string_view severity, bool after_rows);
 
 // The connection string with what we rely on where it does not say otherwise: target_session_attrs=read-write, so that of several
-// hosts the primary is taken and never a standby. A string that libpq cannot read is returned as it is.
+// hosts the primary is taken and never a standby, and connect_timeout=5 seconds a host. A string that libpq cannot read is returned
+// as it is.
 std::string primary_dsn(const std::string& dsn);
+
+// The string once for each host that it names, in their order.
+std::vector<std::string> host_dsns(const std::string& dsn);
 
 class PgConnection {
  public:
+  // Tries the hosts of the string in their order, each for its share of the time.
   // kUnavailable: no server, it refuses us, or it is a standby (in recovery). The session never waits for a lock longer than 2 s
   // or runs a statement longer than 30 s, and keeps one plan per prepared statement.
   static Result<std::unique_ptr<PgConnection>> open(const std::string& dsn, Deadline deadline);
@@ -131,6 +136,7 @@ class PgConnection {
  private:
   struct Impl;
   explicit PgConnection(std::unique_ptr<Impl> impl);
+  static Result<std::unique_ptr<PgConnection>> open_host(const std::string& dsn, Deadline deadline);
   // The name of the prepared statement; it lives as long as the connection.
   Committed<const std::string*> prepare(const std::string& sql, Deadline deadline);
 

@@ -64,12 +64,24 @@ TEST(PgClassify, SaysWhetherTheStatementMayHaveHappened) {
 }
 
 TEST(PrimaryDsn, AsksForThePrimaryUnlessToldOtherwise) {
-  EXPECT_TRUE(primary_dsn("host=/tmp/x user=rondel").contains("target_session_attrs=read-write"));
-  EXPECT_TRUE(primary_dsn("postgresql://a@b:5,c:6/d").contains("target_session_attrs=read-write"));
+  EXPECT_TRUE(primary_dsn("host=/tmp/x user=rondel").contains("target_session_attrs='read-write'"));
+  EXPECT_TRUE(primary_dsn("postgresql://a@b:5,c:6/d").contains("target_session_attrs='read-write'"));
   const std::string said = primary_dsn("postgresql://b/d?target_session_attrs=any");
   EXPECT_TRUE(said.contains("target_session_attrs='any'") && !said.contains("read-write")) << said;
   EXPECT_TRUE(primary_dsn("password='it\\'s' user=u").contains("password='it\\'s'"));
   EXPECT_EQ(primary_dsn("no such=thing"), "no such=thing");
+}
+
+TEST(HostDsns, AreOneForEachHost) {
+  EXPECT_EQ(host_dsns("host=a user=u"), std::vector<std::string>{"host=a user=u"});
+  EXPECT_EQ(host_dsns("user=u"), std::vector<std::string>{"user=u"});
+  const auto two = host_dsns("postgresql://u@a:5,b:6/d");
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_TRUE(two[0].contains("host='a'") && two[0].contains("port='5'")) << two[0];
+  EXPECT_TRUE(two[1].contains("host='b'") && two[1].contains("port='6'")) << two[1];
+  const auto same_port = host_dsns("host=/x,y port=7");
+  ASSERT_EQ(same_port.size(), 2u);
+  EXPECT_TRUE(same_port[1].contains("host='y'") && same_port[1].contains("port='7'")) << same_port[1];
 }
 
 TEST(PgAvailability, IsWhatConnectionsMetLast) {
@@ -267,6 +279,17 @@ TEST_F(Away, AServerInRecoveryIsNoServer) {
   }
   const auto store = PostgresMetadataStore::make({.dsn = dsn, .master_key = test_master_key()});
   await([&] { return !store->available(); }, "the news");
+}
+
+// As after a failover away from a machine that lost its power.
+TEST_F(Away, AHostThatIsSilentDoesNotHideTheNext) {
+  relay_.be_silent(true);
+  const std::string dsn = fmt::format("host=127.0.0.1,{} port={},5432 user=rondel dbname=rondel", server_.address(), relay_.port());
+  const auto opened = PgConnection::open(dsn, deadline_in(2s));
+  EXPECT_TRUE(opened) << opened.error().message;
+  const auto store = PostgresMetadataStore::make({.dsn = dsn, .master_key = test_master_key()});
+  EXPECT_TRUE(async::block_on(store->find_bucket("none", deadline_in(10s))));
+  EXPECT_TRUE(store->available());
 }
 
 TEST_F(Away, AConnectionThatTurnedReadOnlyIsLeft) {
