@@ -28,7 +28,7 @@ def lonely():
 
 
 def signal_database(cluster, number):
-    for pid in cluster.pids_of("postgres"):
+    for pid in cluster.pids_of("postgresql"):
         try:
             os.kill(pid, number)
         except ProcessLookupError:
@@ -37,7 +37,7 @@ def signal_database(cluster, number):
 
 class Stopped:
     def begin(self, cluster):
-        os.kill(cluster.processes()["postgres"], signal.SIGINT)
+        os.kill(cluster.processes()["postgresql"], signal.SIGINT)
 
     def end(self, cluster):
         again = cluster.up()
