@@ -349,12 +349,13 @@ Result<std::unique_ptr<PgConnection>> PgConnection::open_host(const std::string&
   }
   PQsetnonblocking(impl->connection, 1);
   auto connection = std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
-  TRY_VOID(connection->script(
+  const auto set_up = connection->script(
       "set client_min_messages = error; set lock_timeout = '2s'; set statement_timeout = '30s';"
       "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set tcp_user_timeout = 25000;"
       "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;"
       "set enable_bitmapscan = off; set jit = off; set timezone = 'UTC'",
-      deadline));
+      deadline);
+  if (!set_up) return fail(ErrorCode::kUnavailable, set_up.error().message);
   return connection;
 }
 
