@@ -146,7 +146,7 @@ create table shared_streams (
   refs bigint not null
 );
 
--- Streams that nobody refers to any more; removed from the disks after their grace.
+-- Streams that nobody refers to any more; removed from the disks after their grace and a second look (0003).
 create table released_streams (
   id bigint generated always as identity primary key,
   stream bytea not null,
@@ -383,7 +383,7 @@ begin
   if h.extent_count = 1 then
     perform release_stream(h.stream, h.stream_size, h.shared);
   elsif h.extent_count > 1 then
-    for e in delete from object_extents where manifest = h.manifest returning * loop
+    for e in with gone as (delete from object_extents where manifest = h.manifest returning *) select * from gone order by stream loop
       perform release_stream(e.stream, e.stream_size, true);
     end loop;
   end if;
@@ -392,15 +392,22 @@ begin
   end if;
 end $$;
 
--- Conditions on a current version that may be absent (etag null). Lists of ETags are separated by U+001F; times in ms.
+-- Conditions on a current version that may be absent (etag null). Lists of ETags are what a client sent, whatever bytes those are: they are
+-- never text, which could refuse them. They are separated by 0x1f, which no ETag holds; times in ms.
 create type conditions as (
-  if_match text,
-  if_none_match text,
+  if_match bytea,
+  if_none_match bytea,
   if_modified_since bigint,
   if_unmodified_since bigint,
   if_size bigint,
   if_modified_at bigint
 );
+
+-- Whether a list names this ETag. A delete marker's, which is empty, is named by none.
+create function names_etag(list bytea, etag text) returns boolean language plpgsql immutable as $$
+begin
+  return list = '*' or (etag <> '' and position('\x1f'::bytea || convert_to(etag, 'UTF8') || '\x1f' in '\x1f'::bytea || list || '\x1f') > 0);
+end $$;
 
 -- 1 = all hold, otherwise the refusal's status.
 create function check_conditions(c conditions, present boolean, head_etag text, head_size bigint, head_ms bigint)
@@ -410,12 +417,11 @@ begin
     if not present then
       return 6;
     end if;
-    if c.if_match <> '*' and not (head_etag = any (string_to_array(c.if_match, e'\x1f'))) then
+    if not names_etag(c.if_match, head_etag) then
       return 5;
     end if;
   end if;
-  if c.if_none_match is not null and present
-      and (c.if_none_match = '*' or head_etag = any (string_to_array(c.if_none_match, e'\x1f'))) then
+  if c.if_none_match is not null and present and names_etag(c.if_none_match, head_etag) then
     return 5;
   end if;
   if c.if_unmodified_since is not null and present and head_ms / 1000 > c.if_unmodified_since / 1000 then
@@ -586,7 +592,7 @@ end $$;
 create function put_objects(
   bucket_ids bigint[], settings bigint[], epochs bigint[], keys bytea[], clocks bytea[], versionings smallint[], sizes bigint[],
   etags text[], owners text[], algorithms smallint[], types smallint[], checksums bytea[], headers bytea[], streams bytea[],
-  stream_sizes bigint[], if_match text[], if_none_match text[], acls bytea[], tag_sets bytea[], retain_modes smallint[],
+  stream_sizes bigint[], if_match bytea[], if_none_match bytea[], acls bytea[], tag_sets bytea[], retain_modes smallint[],
   retain_untils bigint[], legal_holds boolean[], encryptions bytea[]
 ) returns setof outcome language plpgsql as $$
 declare
@@ -711,6 +717,7 @@ begin
     o.d_versions := -1;
     o.d_bytes := -h.size;
     perform release_version(h);
+    -- The row that is handed out, not one that was read before: a copy may have shared its stream meanwhile.
     delete from versions where bucket_id = b and key = k
       and version = (select v2.version from versions v2 where v2.bucket_id = b and v2.key = k order by v2.version desc limit 1)
       returning * into w;
@@ -726,9 +733,9 @@ begin
     return o;
   end if;
   if null_version then
-    select * into w from versions where bucket_id = b and key = k and is_null;
+    select * into w from versions where bucket_id = b and key = k and is_null for update;
   else
-    select * into w from versions where bucket_id = b and key = k and version = v;
+    select * into w from versions where bucket_id = b and key = k and version = v for update;
   end if;
   if not found then
     return o;
@@ -742,7 +749,7 @@ begin
   if is_protected(w::text::objects, bypass) then
     return refusal(17);
   end if;
-  delete from versions where bucket_id = b and key = k and version = w.version;
+  delete from versions where bucket_id = b and key = k and version = w.version returning * into w;
   if h.delete_marker and no_history(b, k) then
     update objects set lone_marker = true where bucket_id = b and key = k;
   end if;
@@ -759,7 +766,7 @@ end $$;
 -- and no bytes); where nothing is, they refuse nothing and nothing is made. Modes: 0 current, 1 the version named, 2 the null version.
 create function delete_objects(
   bucket_ids bigint[], settings bigint[], keys bytea[], clocks bytea[], versionings smallint[], modes smallint[],
-  named bytea[], owners text[], if_match text[], if_none_match text[], if_sizes bigint[], if_times bigint[], if_unmodified bigint[],
+  named bytea[], owners text[], if_match bytea[], if_none_match bytea[], if_sizes bigint[], if_times bigint[], if_unmodified bigint[],
   bypasses boolean[], guards smallint[]
 ) returns setof outcome language plpgsql as $$
 declare
@@ -860,7 +867,8 @@ begin
   end if;
 end $$;
 
--- The named version of a key, head or history, locked. A head's key is its version too.
+-- The named version of a key, head or history, locked: what may refer to its streams again. Callers hold the head's row, so that no
+-- version moves between the two looks.
 create function find_source(b bigint, k bytea, v bytea) returns objects language plpgsql as $$
 declare
   h objects;
@@ -906,7 +914,7 @@ begin
   end if;
   if not (c is null) then
     -- Conditions first: a refused copy must not count references.
-    select * into n from objects where bucket_id = b and key = k;
+    select * into n from objects where bucket_id = b and key = k for update;
     if found then
       context := check_conditions(c, not n.delete_marker, n.etag, n.size, version_ms(n.version));
     else
@@ -940,7 +948,7 @@ begin
     perform add_reference(s.stream);
     perform mark_shared(s);
   elsif s.extent_count > 1 then
-    for e in select * from object_extents where manifest = s.manifest loop
+    for e in select * from object_extents where manifest = s.manifest order by stream loop
       perform add_reference(e.stream);
     end loop;
     insert into object_extents select n.manifest, start, stream, stream_size, stream_offset, length
@@ -1130,7 +1138,7 @@ begin
     return refusal(6);
   end if;
   if mode <> 0 and not (case when mode = 2 then h.is_null else h.version = v end) then
-    select * into w from versions where bucket_id = b and key = k and case when mode = 2 then is_null else version = v end;
+    select * into w from versions where bucket_id = b and key = k and case when mode = 2 then is_null else version = v end for update;
     if not found then
       return refusal(6);
     end if;
@@ -1200,7 +1208,7 @@ create function release_part(u bytea, n integer) returns void language plpgsql a
 declare
   e upload_extents;
 begin
-  for e in delete from upload_extents where upload = u and number = n returning * loop
+  for e in with gone as (delete from upload_extents where upload = u and number = n returning *) select * from gone order by stream loop
     perform release_stream(e.stream, e.stream_size, true);
   end loop;
   delete from upload_parts where upload = u and number = n;
@@ -1247,11 +1255,13 @@ begin
   if not found then
     return refusal(8);
   end if;
+  perform pg_advisory_xact_lock(hashtextextended(encode(u, 'hex'), n));
+  -- The source's head, then the version itself, as whoever removes it does.
+  perform 1 from objects where bucket_id = source_bucket and key = source_key for update;
   s := find_source(source_bucket, source_key, source_version);
   if s.version is null or s.delete_marker or s.etag <> source_etag then
     return refusal(7);
   end if;
-  perform pg_advisory_xact_lock(hashtextextended(encode(u, 'hex'), n));
   perform release_part(u, n);
   insert into upload_parts values (u, n, part_size, part_etag, algorithm, part_checksum);
   if s.extent_count = 1 and part_size > 0 then
@@ -1263,6 +1273,7 @@ begin
       select greatest(start, source_offset) as first, least(start + length, source_offset + part_size) as last, start, stream,
         stream_size, stream_offset
       from object_extents where manifest = s.manifest and start < source_offset + part_size and start + length > source_offset
+      order by object_extents.stream
     loop
       perform add_reference(e.stream);
       insert into upload_extents values (u, n, e.first - source_offset, e.stream, e.stream_size,
@@ -1286,7 +1297,7 @@ begin
 end $$;
 
 create function complete_upload(b bigint, settings bigint, u bytea, k bytea, clock bytea, versioning smallint, numbers integer[],
-  etags text[], new_etag text, algorithm smallint, type smallint, new_checksum bytea, new_size bigint, c conditions,
+  etags bytea[], new_etag text, algorithm smallint, type smallint, new_checksum bytea, new_size bigint, c conditions,
   default_mode smallint, default_until bigint)
 returns outcome language plpgsql as $$
 declare
@@ -1313,7 +1324,7 @@ begin
   end loop;
   for i in 1..cardinality(numbers) loop
     select * into p from upload_parts where upload = u and number = numbers[i];
-    if not found or p.etag <> etags[i] then
+    if not found or convert_to(p.etag, 'UTF8') <> etags[i] then
       return refusal(9, numbers[i]::text);
     end if;
     if i < cardinality(numbers) and p.size < 5242880 then
@@ -1345,7 +1356,7 @@ begin
     end loop;
     at := at + p.size;
   end loop;
-  for e in select * from upload_extents where upload = u and number <> all (numbers) loop
+  for e in select * from upload_extents where upload = u and number <> all (numbers) order by stream loop
     perform release_stream(e.stream, e.stream_size, true);
   end loop;
   delete from uploads where id = u;
@@ -1378,7 +1389,7 @@ begin
   if not found then
     return 8;
   end if;
-  for e in select * from upload_extents where upload = u loop
+  for e in select * from upload_extents where upload = u order by stream loop
     perform release_stream(e.stream, e.stream_size, true);
   end loop;
   delete from uploads where id = u;
@@ -1597,9 +1608,26 @@ begin
     return 5;
   end if;
   if exists (select 1 from uploads where bucket_id = b) then
-    perform abort_upload(b, u.id, u.key) from (select id, key from uploads where bucket_id = b) u;
+    perform abort_upload(b, u.id, u.key) from (select id, key from uploads where bucket_id = b order by id) u;
   end if;
   delete from buckets where id = b;
+  return 1;
+end $$;
+
+-- 1 ok, 4 not found. A NULL document removes it. Commits that were decided under the settings before end first, or not at all.
+create function set_bucket_setting(b bigint, which smallint, wanted bytea) returns smallint language plpgsql as $$
+begin
+  perform 1 from buckets where id = b for update;
+  if not found then
+    return 4;
+  end if;
+  update buckets set settings_version = settings_version + 1 where id = b;
+  if wanted is null then
+    delete from bucket_settings where bucket_id = b and kind = which;
+  else
+    insert into bucket_settings (bucket_id, kind, document) values (b, which, wanted)
+      on conflict (bucket_id, kind) do update set document = excluded.document;
+  end if;
   return 1;
 end $$;
 

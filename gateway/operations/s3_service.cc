@@ -236,6 +236,8 @@ async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::fi
 async::Task<s3::S3Result<Response>> S3Service::preflight(const http::RequestHead& head) {
   const auto address = s3::locate(head, services_.settings.router);
   if (!address) co_return std::unexpected(address.error());
+  // A preflight is unsigned, and its path whatever a stranger sends: what cannot be a bucket's name is asked nobody.
+  if (!s3::is_valid_bucket_name(address->bucket)) co_return answer_preflight(head, nullptr, !address->key.empty());
   auto bucket = co_await services_.directory.find_bucket(address->bucket, deadline_in(services_.settings.metadata_timeout));
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   co_return answer_preflight(head, bucket->get(), !address->key.empty());

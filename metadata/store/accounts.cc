@@ -1,5 +1,4 @@
 // Accounts by each of their names, and what a gateway changes of them.
-#include "common/base/encoding.h"
 #include "metadata/store/postgres_store_impl.h"
 
 namespace rondel::metadata {
@@ -14,13 +13,10 @@ const char* column_of(AccountName::Kind kind) {
   return "id";
 }
 
-// NUL cannot stand in PostgreSQL's text, and no account's name is empty.
-bool can_be_a_name(const std::string& text) { return !text.empty() && is_valid_utf8(text) && text.find('\0') == std::string::npos; }
-
 }  // namespace
 
 async::Task<Result<std::optional<Account>>> PostgresStore::find_account(AccountName name, Deadline deadline) {
-  if (!can_be_a_name(name.value)) co_return std::optional<Account>{};
+  if (name.value.empty() || !can_be_text(name.value)) co_return std::optional<Account>{};
   auto work = [name = std::move(name)](PgConnection& connection, Deadline until) -> Result<std::optional<Account>> {
     const std::string sql = std::string("select id, canonical_id, name, display_name, email, enabled, public_access_block from accounts where ") +
                             column_of(name.kind) + " = $1";
@@ -42,6 +38,7 @@ async::Task<Result<std::optional<Account>>> PostgresStore::find_account(AccountN
 }
 
 async::Task<Result<bool>> PostgresStore::set_account_public_access_block(std::string account_id, uint8_t bits, Deadline deadline) {
+  if (!can_be_text(account_id)) co_return false;
   auto work = [account_id = std::move(account_id), bits](PgConnection& connection, Deadline until) -> Result<bool> {
     PgParameters parameters;
     parameters.add_text(account_id);

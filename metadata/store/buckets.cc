@@ -1,5 +1,6 @@
 // Buckets, their settings, and credentials.
-#include "common/base/encoding.h"
+#include <algorithm>
+
 #include "common/crypto/aead.h"
 #include "metadata/store/postgres_store_impl.h"
 
@@ -46,6 +47,14 @@ Bucket read_bucket(const PgResult& row, size_t i) {
   return bucket;
 }
 
+// Text with the same names behind it: they are of printable characters, all of them below '~'.
+std::string printable_bound(std::string_view after) {
+  const auto odd = std::ranges::find_if(after, [](char c) { return c <= ' ' || c >= '~'; });
+  std::string bound(after.begin(), odd);
+  if (odd != after.end() && static_cast<unsigned char>(*odd) >= '~') bound += '~';
+  return bound;
+}
+
 Result<BucketOutcome> bucket_by(PgConnection& connection, const std::string& condition, PgParameters parameters, Deadline until) {
   const std::string sql = std::string("select ") + kBucketColumns + " from buckets b join accounts a on a.id = b.owner_account where " +
                           condition;
@@ -79,6 +88,7 @@ async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket req
       " documents as (insert into bucket_settings (bucket_id, kind, document)"
       "   select made.id, d.kind, d.document from made, unnest($6::smallint[], $7::bytea[]) as d(kind, document))"
       " select (select count(*) from wanted), (select count(*) from made)";
+  if (!can_be_text(request.name) || !can_be_text(request.region)) co_return fail(ErrorCode::kInvalidArgument, "no name of a bucket");
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgArray kinds(Element::kSmallint, request.settings.size()), documents(Element::kBytes, request.settings.size());
     for (const auto& [kind, document] : request.settings) {
@@ -116,6 +126,7 @@ async::Task<Result<BucketOutcome>> PostgresStore::delete_bucket(int64_t bucket_i
 }
 
 async::Task<Result<BucketOutcome>> PostgresStore::find_bucket(std::string name, Deadline deadline) {
+  if (!can_be_text(name)) co_return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
   auto work = [name = std::move(name)](PgConnection& connection, Deadline until) { return bucket_by_name(connection, name, until); };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
 }
@@ -125,6 +136,8 @@ async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBuckets
       std::string("select ") + kBucketColumns +
       " from buckets b join accounts a on a.id = b.owner_account where b.owner_account = $1 and b.name > $2"
       " and starts_with(b.name, $3) and ($4 = '' or b.region = $4) order by b.name limit $5";
+  if (!can_be_text(query.prefix) || !can_be_text(query.region)) co_return std::vector<Bucket>{};
+  query.after_name = printable_bound(query.after_name);
   auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<std::vector<Bucket>> {
     PgParameters parameters;
     parameters.add_text(query.owner_account);
@@ -142,21 +155,13 @@ async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBuckets
 
 async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                                      std::optional<std::string> document, Deadline deadline) {
-  static const std::string sql =
-      "with raised as (update buckets set settings_version = settings_version + 1 where id = $1 returning id),"
-      " dropped as (delete from bucket_settings where $3::bytea is null and kind = $2::smallint"
-      "   and bucket_id in (select id from raised)),"
-      " stored as (insert into bucket_settings (bucket_id, kind, document) select id, $2, $3 from raised where $3 is not null"
-      "   on conflict (bucket_id, kind) do update set document = excluded.document)"
-      " select count(*) from raised";
   auto work = [bucket_id, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgParameters parameters;
     parameters.add(bucket_id);
     parameters.add_small(static_cast<int16_t>(kind));
     parameters.add_optional_bytes(document);
-    TRY(const PgResult done, connection.run(sql, parameters, until));
-    if (done.bigint(0, 0) == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
-    return changed_bucket(connection, bucket_id, static_cast<int16_t>(BucketStatus::kOk), until);
+    TRY(const PgResult done, connection.run("select set_bucket_setting($1, $2::smallint, $3)", parameters, until));
+    return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
 }
@@ -200,8 +205,7 @@ async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(st
   static const std::string sql =
       "select k.access_key, k.sealed_secret, k.is_root, k.enabled, a.id, a.canonical_id, a.name, a.display_name, a.email, a.enabled, a.public_access_block"
       " from access_keys k join accounts a on a.id = k.account_id where k.access_key = $1";
-  // NUL cannot stand in PostgreSQL's text, and no key holds other than text.
-  if (!is_valid_utf8(access_key) || access_key.find('\0') != std::string::npos) co_return std::optional<Credential>{};
+  if (!can_be_text(access_key)) co_return std::optional<Credential>{};
   auto work = [this, access_key = std::move(access_key)](PgConnection& connection, Deadline until)
       -> Result<std::optional<Credential>> {
     PgParameters parameters;

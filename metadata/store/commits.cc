@@ -13,11 +13,11 @@ using Element = PgArray::Element;
 constexpr const char* kPutObjects =
     "select * from put_objects($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::smallint[], $7::bigint[], "
     "$8::text[], $9::text[], $10::smallint[], $11::smallint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bigint[], "
-    "$16::text[], $17::text[], $18::bytea[], $19::bytea[], $20::smallint[], $21::bigint[], $22::boolean[], $23::bytea[])";
+    "$16::bytea[], $17::bytea[], $18::bytea[], $19::bytea[], $20::smallint[], $21::bigint[], $22::boolean[], $23::bytea[])";
 
 constexpr const char* kDeleteObjects =
     "select * from delete_objects($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[], $6::smallint[], "
-    "$7::bytea[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::smallint[])";
+    "$7::bytea[], $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::smallint[])";
 
 // One array per attribute; most batches have none at all.
 class AttributeArrays {
@@ -48,8 +48,8 @@ PgParameters put_parameters(const std::vector<PutJob*>& jobs, VersionClock& cloc
   PgArray buckets(Element::kBigint, n), settings(Element::kBigint, n), epochs(Element::kBigint, n), keys(Element::kBytes, n),
       clocks(Element::kBytes, n), versionings(Element::kSmallint, n), sizes(Element::kBigint, n), etags(Element::kText, n),
       owners(Element::kText, n), algorithms(Element::kSmallint, n), types(Element::kSmallint, n), checksums(Element::kBytes, n),
-      headers(Element::kBytes, n), streams(Element::kBytes, n), stream_sizes(Element::kBigint, n), if_match(Element::kText, n),
-      if_none_match(Element::kText, n);
+      headers(Element::kBytes, n), streams(Element::kBytes, n), stream_sizes(Element::kBigint, n), if_match(Element::kBytes, n),
+      if_none_match(Element::kBytes, n);
   AttributeArrays attributes(n);
   for (const PutJob* job : jobs) {
     const PutObject& put = job->request;
@@ -97,7 +97,7 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
   const size_t n = requests.size();
   PgArray buckets(Element::kBigint, n), settings(Element::kBigint, n), keys(Element::kBytes, n), clocks(Element::kBytes, n),
       versionings(Element::kSmallint, n), modes(Element::kSmallint, n), named(Element::kBytes, n), owners(Element::kText, n),
-      if_match(Element::kText, n), if_none_match(Element::kText, n), if_sizes(Element::kBigint, n), if_times(Element::kBigint, n),
+      if_match(Element::kBytes, n), if_none_match(Element::kBytes, n), if_sizes(Element::kBigint, n), if_times(Element::kBigint, n),
       if_unmodified(Element::kBigint, n), bypasses(Element::kBool, n), guards(Element::kSmallint, n);
   for (const DeleteObject* request : requests) {
     const Conditions& conditions = request->conditions;
@@ -130,7 +130,7 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
 CommitFailure lost_a_row() { return CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a batch lost a row"}); }
 
 template <class Job>
-void answer(std::vector<Job*>& jobs, const Committed<PgResult>& result) {
+void answer(const std::vector<Job*>& jobs, const Committed<PgResult>& result) {
   if (result && result->rows() == jobs.size()) {
     for (size_t i = 0; i < jobs.size(); ++i) jobs[i]->slot->set(read_outcome(*result, i));
     return;
@@ -156,16 +156,18 @@ Deadline latest(const std::vector<Job*>& jobs) {
 
 void PostgresStore::put_batch(PgConnection& connection, std::vector<PutJob*> jobs) {
   sort_by_row(jobs);
-  const PgParameters parameters = put_parameters(jobs, clock_);
-  answer(jobs, with_retries([&] { return connection.run(kPutObjects, parameters, latest(jobs)); }));
+  const auto put = [&](const std::vector<PutJob*>& some) { return connection.run(kPutObjects, put_parameters(some, clock_), latest(some)); };
+  run_rows(connection, jobs, put, answer<PutJob>);
 }
 
 void PostgresStore::delete_batch(PgConnection& connection, std::vector<DeleteJob*> jobs) {
   sort_by_row(jobs);
-  std::vector<const DeleteObject*> requests;
-  for (const DeleteJob* job : jobs) requests.push_back(&job->request);
-  const PgParameters parameters = delete_parameters(requests, clock_);
-  answer(jobs, with_retries([&] { return connection.run(kDeleteObjects, parameters, latest(jobs)); }));
+  const auto remove = [&](const std::vector<DeleteJob*>& some) {
+    std::vector<const DeleteObject*> requests;
+    for (const DeleteJob* job : some) requests.push_back(&job->request);
+    return connection.run(kDeleteObjects, delete_parameters(requests, clock_), latest(some));
+  };
+  run_rows(connection, jobs, remove, answer<DeleteJob>);
 }
 
 async::Task<CommitResult> PostgresStore::put_object(PutObject request) {

@@ -151,19 +151,7 @@ ObjectLookup read_row(const PgResult& row, size_t i, const ObjectQuery& query) {
 
 int64_t clamp_to_bigint(uint64_t value) { return static_cast<int64_t>(std::min<uint64_t>(value, INT64_MAX)); }
 
-}  // namespace
-
-const std::string& find_current_sql() {
-  static const std::string sql =
-      std::string("select ") + kColumns + kExtents +
-      " from unnest($1::text[], $2::bytea[], $3::smallint[], $4::bigint[], $5::bigint[]) with ordinality"
-      " as q(bucket, key, kind, first, last, n)" +
-      kBucket + " left join lateral (select * from objects where bucket_id = b.id and key = q.key limit 1) o on true" +
-      kPart + " order by q.n";
-  return sql;
-}
-
-void PostgresStore::find_batch(PgConnection& connection, std::vector<FindJob*> jobs) {
+Committed<PgResult> find_some(PgConnection& connection, const std::vector<FindJob*>& jobs) {
   const size_t n = jobs.size();
   PgArray buckets(Element::kText, n), keys(Element::kBytes, n), kinds(Element::kSmallint, n), firsts(Element::kBigint, n),
       lasts(Element::kBigint, n);
@@ -178,16 +166,35 @@ void PostgresStore::find_batch(PgConnection& connection, std::vector<FindJob*> j
   }
   PgParameters parameters;
   for (PgArray* array : {&buckets, &keys, &kinds, &firsts, &lasts}) std::move(*array).move_into(parameters);
-  const auto result = with_retries([&] { return connection.run(find_current_sql(), parameters, deadline); });
-  if (result && result->rows() == n) {
-    for (size_t i = 0; i < n; ++i) jobs[i]->slot->set(read_row(*result, i, jobs[i]->request));
-    return;
-  }
-  const Error error = result ? Error{ErrorCode::kInternal, "a batch lost a row"} : Error(result.error());
-  for (FindJob* job : jobs) job->slot->set(std::unexpected(error));
+  return connection.run(find_current_sql(), parameters, deadline);
+}
+
+}  // namespace
+
+const std::string& find_current_sql() {
+  static const std::string sql =
+      std::string("select ") + kColumns + kExtents +
+      " from unnest($1::text[], $2::bytea[], $3::smallint[], $4::bigint[], $5::bigint[]) with ordinality"
+      " as q(bucket, key, kind, first, last, n)" +
+      kBucket + " left join lateral (select * from objects where bucket_id = b.id and key = q.key limit 1) o on true" +
+      kPart + " order by q.n";
+  return sql;
+}
+
+void PostgresStore::find_batch(PgConnection& connection, std::vector<FindJob*> jobs) {
+  const auto find = [&](const std::vector<FindJob*>& some) { return find_some(connection, some); };
+  run_rows(connection, jobs, find, [](const std::vector<FindJob*>& some, const Committed<PgResult>& result) {
+    if (result && result->rows() == some.size()) {
+      for (size_t i = 0; i < some.size(); ++i) some[i]->slot->set(read_row(*result, i, some[i]->request));
+      return;
+    }
+    const Error error = result ? Error{ErrorCode::kInternal, "a batch lost a row"} : Error(result.error());
+    for (FindJob* job : some) job->slot->set(std::unexpected(error));
+  });
 }
 
 async::Task<Result<ObjectLookup>> PostgresStore::find_object(ObjectQuery query) {
+  if (!can_be_text(query.bucket)) co_return ObjectLookup{.status = LookupStatus::kNoSuchBucket};
   const Deadline deadline = query.deadline;
   if (!query.version && !query.null_version && !query.with_parts) {
     co_return co_await run_batched<ObjectLookup>(workers_, Lane::kFind, std::move(query), "", deadline);

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "common/base/encoding.h"
 #include "metadata/store/version_clock.h"
 
 namespace rondel::metadata {
@@ -81,6 +84,9 @@ void read_attributes(const PgResult& result, size_t row, int column, Attributes&
 
 std::string_view raw(ByteView bytes) { return as_text(bytes); }
 
+bool can_be_text(std::string_view bytes) { return is_valid_utf8(bytes) && bytes.find('\0') == std::string_view::npos; }
+
+// The separator within an ETag becomes a byte that no ETag of ours holds either.
 std::optional<std::string> pack_etags(const std::vector<std::string>& etags) {
   if (etags.empty()) return std::nullopt;
   std::string out;
@@ -88,6 +94,7 @@ std::optional<std::string> pack_etags(const std::vector<std::string>& etags) {
     if (etag == "*") return "*";
     if (!out.empty()) out += '\x1f';
     out += etag;
+    std::replace(out.end() - static_cast<ptrdiff_t>(etag.size()), out.end(), '\x1f', '\x1e');
   }
   return out;
 }
@@ -99,8 +106,8 @@ std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time) {
 
 void add_conditions(PgParameters& parameters, const Conditions& conditions) {
   auto number = [&](const std::optional<int64_t>& value) { value ? parameters.add(*value) : parameters.add_null(); };
-  parameters.add_optional_text(pack_etags(conditions.if_match));
-  parameters.add_optional_text(pack_etags(conditions.if_none_match));
+  parameters.add_optional_bytes(pack_etags(conditions.if_match));
+  parameters.add_optional_bytes(pack_etags(conditions.if_none_match));
   number(milliseconds(conditions.if_modified_since));
   number(milliseconds(conditions.if_unmodified_since));
   number(conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size)) : std::nullopt);
@@ -109,7 +116,7 @@ void add_conditions(PgParameters& parameters, const Conditions& conditions) {
 
 std::string conditions_expression(int first) {
   return fmt::format(
-      "case when num_nonnulls(${0}::text, ${1}::text, ${2}::bigint, ${3}::bigint, ${4}::bigint, ${5}::bigint) > 0 "
+      "case when num_nonnulls(${0}::bytea, ${1}::bytea, ${2}::bigint, ${3}::bigint, ${4}::bigint, ${5}::bigint) > 0 "
       "then row(${0}, ${1}, ${2}, ${3}, ${4}, ${5})::conditions end",
       first, first + 1, first + 2, first + 3, first + 4, first + 5);
 }

@@ -33,7 +33,11 @@ std::optional<std::string> raw_or_null(const Id& id) {
   return id.is_zero() ? std::nullopt : std::optional(std::string(raw(id.view())));
 }
 
-// ETags of a condition joined for the `conditions` type; NULL = none.
+// Whether PostgreSQL's text can hold it: UTF-8 without NUL. What a client chose is asked this before it is a text parameter, or
+// the statement fails, and with it whatever shares it; what need not be text is bytea.
+bool can_be_text(std::string_view bytes);
+
+// ETags of a condition, whatever bytes they are, joined for the `conditions` type; NULL = none.
 std::optional<std::string> pack_etags(const std::vector<std::string>& etags);
 std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time);
 // Six parameters, in the order of the type's fields. A statement turns them to NULL when all are.

@@ -1,6 +1,8 @@
 // The parts of PostgresMetadataStore, one .cc file each: commits.cc, lookup.cc, listing.cc, uploads.cc, buckets.cc.
 #pragma once
 
+#include <utility>
+
 #include "metadata/store/pg_call.h"
 #include "metadata/store/pg_codec.h"
 #include "metadata/store/postgres_store.h"
@@ -64,12 +66,39 @@ std::string row_key(int64_t bucket, std::string_view key);
 
 // Runs `statement`, again while it meets lock time-outs, deadlocks or serialisation failures (everything rolled back then).
 template <class Statement>
-Committed<PgResult> with_retries(Statement statement) {
-  constexpr int kAttempts = 4;
+Committed<PgResult> with_retries(Statement statement, int attempts = 4) {
   auto result = statement();
-  for (int i = 1; i < kAttempts && !result && result.error().code == ErrorCode::kCancelled; ++i) result = statement();
+  for (int i = 1; i < attempts && !result && result.error().code == ErrorCode::kCancelled; ++i) result = statement();
   if (!result && result.error().code == ErrorCode::kCancelled) result.error().code = ErrorCode::kResourceExhausted;
   return result;
+}
+
+// Whether a statement failed for good, and nothing of it happened, on a connection that is still of use: a row of it may be why.
+inline bool may_be_one_rows_fault(const Committed<PgResult>& result, const PgConnection& connection) {
+  return !result && !connection.broken() && result.error().kind == CommitFailure::Kind::kDidNotHappen;
+}
+
+// Runs the statement for all jobs, and answers each. When it fails, each row runs by itself, so that one that fails fails alone; those that met a
+// lock come last, as each of them waits its time. `run`: makes the statement of some jobs; `answer`: completes those with its result.
+template <class Job, class Run, class Answer>
+void run_rows(const PgConnection& connection, const std::vector<Job*>& jobs, Run run, Answer answer) {
+  using Jobs = std::vector<Job*>;
+  const bool alone = jobs.size() == 1;
+  auto result = with_retries([&] { return run(jobs); }, alone ? 4 : 2);
+  if (alone || !may_be_one_rows_fault(result, connection)) return answer(jobs, result);
+  Jobs waiting = jobs;
+  for (const int attempts : {1, 4}) {
+    for (Job* const job : std::exchange(waiting, {})) {
+      if (job->expired() || connection.broken()) {
+        job->fail({ErrorCode::kUnavailable, "its batch failed"});
+        continue;
+      }
+      const Jobs one{job};
+      auto again = with_retries([&] { return run(one); }, attempts);
+      const bool locked = !again && again.error().code == ErrorCode::kResourceExhausted;
+      locked && attempts == 1 ? waiting.push_back(job) : answer(one, again);
+    }
+  }
 }
 
 // The statement that finds the current versions of a batch of keys: buckets, keys, kinds, firsts, lasts as arrays.

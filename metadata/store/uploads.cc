@@ -151,11 +151,11 @@ async::Task<Result<UploadLookup>> PostgresStore::find_upload(UploadQuery query) 
 
 async::Task<CommitResult> PostgresStore::complete_upload(CompleteUpload request) {
   static const std::string sql =
-      "select * from complete_upload($1, $2, $3, $4, $5, $6::smallint, $7::integer[], $8::text[], $9, $10::smallint, $11::smallint, "
+      "select * from complete_upload($1, $2, $3, $4, $5, $6::smallint, $7::integer[], $8::bytea[], $9, $10::smallint, $11::smallint, "
       "$12, $13, " + conditions_expression(14) + ", $20::smallint, $21)";
   const Deadline deadline = request.context.deadline;
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
-    PgArray numbers(Element::kInteger, request.parts.size()), etags(Element::kText, request.parts.size());
+    PgArray numbers(Element::kInteger, request.parts.size()), etags(Element::kBytes, request.parts.size());
     for (const CompletedPart& part : request.parts) {
       numbers.add_integer(static_cast<int32_t>(part.number));
       etags.add_bytes(part.etag);
