@@ -890,6 +890,14 @@ create function mark_shared(s objects) returns void language sql as $$
   update versions set shared = true where bucket_id = s.bucket_id and key = s.key and version = s.version and not shared;
 $$;
 
+-- Locks what is counted of the streams of two versions, in the order of streams: one gets references, the other may lose its own.
+create function lock_counts(s objects, t objects) returns void language plpgsql as $$
+begin
+  perform 1 from shared_streams where stream in (
+      select stream from object_extents where manifest in (s.manifest, t.manifest) union select s.stream union select t.stream)
+    order by stream for update;
+end $$;
+
 -- A new version over the extents of another: no bytes move.
 create function copy_object(
   b bigint, settings bigint, k bytea, clock bytea, versioning smallint, owner text, new_etag text, algorithm smallint, type smallint,
@@ -901,6 +909,7 @@ declare
   n objects;
   o outcome;
   e object_extents;
+  target_exists boolean;
   context smallint;
 begin
   context := check_context(b, settings, 0);
@@ -912,10 +921,11 @@ begin
   if s.version is null or s.delete_marker or s.etag <> source_etag then
     return refusal(7);
   end if;
+  select * into n from objects where bucket_id = b and key = k for update;
+  target_exists := found;
   if not (c is null) then
     -- Conditions first: a refused copy must not count references.
-    select * into n from objects where bucket_id = b and key = k for update;
-    if found then
+    if target_exists then
       context := check_conditions(c, not n.delete_marker, n.etag, n.size, version_ms(n.version));
     else
       context := check_conditions(c, false, null, 0, 0);
@@ -923,6 +933,9 @@ begin
     if context <> 1 then
       return refusal(context);
     end if;
+  end if;
+  if target_exists and n.extent_count > 0 then
+    perform lock_counts(s, n);
   end if;
   n := s;
   n.bucket_id := b;
@@ -1092,13 +1105,15 @@ begin
   if target_exists then
     perform release_version(t);
     delete from objects where bucket_id = b and key = target;
-    perform count_usage(b, -1, -1, -t.size);
   end if;
   begin
     update objects set key = target, encryption = case when s.encryption is not null then sealed end where bucket_id = b and key = source;
   exception when unique_violation then
     raise exception 'the target came meanwhile' using errcode = '40001';
   end;
+  if target_exists then
+    perform count_usage(b, -1, -1, -t.size);
+  end if;
   -- Rules for the new key may be past its age.
   if exists (select 1 from bucket_settings where bucket_id = b and kind = 4) then
     insert into lifecycle_rechecks values (b, target, 0) on conflict (bucket_id, key) do update set due_ms = 0;
