@@ -41,6 +41,10 @@ Result<void> show(const Arguments& arguments) {
     fmt::print("next                find out why; `rondel gc resume` when the database holds what it should\n");
   }
   fmt::print("released streams    {}\n", depths.released);
+  if (depths.referenced > 0) {
+    fmt::print("kept                {}{} streams that were released though something refers to them (table referenced_releases)\n", depths.referenced,
+               depths.referenced >= 10'000 ? " or more" : "");
+  }
   fmt::print("ages                grace {} s, trash {} s, orphan age {} s\n", state.ages.grace.count(), state.ages.trash.count(), state.ages.orphan_age.count());
   if (state.allowance > 0) fmt::print("allowance           {} orphaned blobs in the next pass\n", state.allowance);
   return {};

@@ -132,6 +132,12 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
   scan(Type::kCounter, "rondel_gc_passes_total", "Passes of the reconcile scan.", &Scan::passes_total);
   registry.callback(Type::kGauge, "rondel_gc_last_pass_timestamp_seconds", "When the last pass of the reconcile scan ended; 0 = none here.", {},
                     [&orphans = sources.orphans] { return static_cast<double>(orphans.status().last_pass_at.time_since_epoch().count()) / 1e6; });
+  registry.callback(Type::kCounter, "rondel_gc_second_look_streams_total", "Released streams that nothing refers to at the second look.", {},
+                    [&look = sources.second_look] { return static_cast<double>(look.status().checked_total); });
+  registry.callback(Type::kCounter, "rondel_gc_referenced_streams_total", "Released streams that something refers to: kept.", {},
+                    [&look = sources.second_look] { return static_cast<double>(look.status().referenced_total); });
+  registry.callback(Type::kGauge, "rondel_gc_second_look_seconds", "How long the last second look took; 0 = none here.", {},
+                    [&look = sources.second_look] { return look.status().last_pass_seconds; });
   registry.callback(Type::kGauge, "rondel_gc_halted", "1 while garbage collection waits for an operator.", {},
                     [&coordinator = sources.coordinator] { return coordinator.status().gc_halted.empty() ? 0.0 : 1.0; });
   registry.callback(Type::kCounter, "rondel_coordinator_removals_deferred_total", "Released streams kept for a later round.", {},

@@ -6,6 +6,7 @@
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/cluster/coordinator.h"
 #include "gateway/cluster/lifecycle_runner.h"
+#include "gateway/cluster/second_look.h"
 #include "gateway/cluster/topology_cache.h"
 #include "gateway/operations/stream_releases.h"
 #include "metadata/store/postgres_store.h"
@@ -20,6 +21,7 @@ struct MetricSources {
   const cluster::TopologyCache& topology;
   const cluster::Coordinator& coordinator;
   const cluster::OrphanScan& orphans;
+  const cluster::SecondLook& second_look;
   const http::Server& server;
   const cluster::LifecycleRunner& lifecycle;
 };

@@ -17,6 +17,7 @@
 #include "gateway/cluster/grpc_blob_remover.h"
 #include "gateway/cluster/heartbeat_service.h"
 #include "gateway/cluster/lifecycle_runner.h"
+#include "gateway/cluster/second_look.h"
 #include "gateway/main/gateway_metrics.h"
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
@@ -140,6 +141,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   scan_options.orphan_age = ages.orphan_age;
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
   cluster::OrphanScan orphans(*cluster_store, topology, *lister, scan_options, clock);
+  cluster::SecondLook second_look(*cluster_store, {.gc_grace = coordination.gc_grace}, clock);
   cluster::Coordinator coordinator(*cluster_store, topology, *remover, orphans, coordination, clock);
 
   const auto lifecycle_store = metadata::make_postgres_lifecycle_store(dsn);
@@ -177,7 +179,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*store, blob_store, releases, topology, coordinator, orphans, *s3, lifecycle});
+  register_gateway_metrics(registry, {*store, blob_store, releases, topology, coordinator, orphans, second_look, *s3, lifecycle});
 
   std::atomic<bool> draining{false};
   const auto condition = [](const char* name, std::function<Result<void>()> check) {
@@ -215,6 +217,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   jobs.spawn(topology.run(jobs));
   jobs.spawn(coordinator.run(jobs));
   jobs.spawn(coordinator.run_orphan_scan(jobs));
+  jobs.spawn(second_look.run(jobs, [&coordinator] { return coordinator.token(); }));
   jobs.spawn(keys.ring->run(jobs));
   jobs.spawn(lifecycle.run(jobs));
   jobs.spawn(releases.run(jobs));

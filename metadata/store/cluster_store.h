@@ -54,6 +54,14 @@ struct QueueDepths {
   uint64_t released = 0;
   uint64_t uploads_open = 0;
   SystemTime oldest_released;
+  uint64_t referenced = 0;           // Kept by check_released; never estimated, at most 10,000.
+};
+
+// What a second look at released streams found.
+struct CheckedReleases {
+  uint64_t checked = 0;              // Nothing refers to them: they may be removed.
+  uint64_t referenced = 0;           // Something does: they left the queue and are kept.
+  std::string examples;              // Some of those, in hexadecimal.
 };
 
 // The settings gc.grace, gc.trash and gc.orphan_age. Whoever leads goes by the cluster's, which are the greatest of all gateways'.
@@ -94,7 +102,10 @@ class ClusterStore {
   virtual async::Task<Result<std::optional<uint64_t>>> claim_coordinator(Deadline deadline) = 0;
   virtual void resign_coordinator() = 0;
 
-  // Rows whose grace ended before `before`, oldest first; they stay until finish_released.
+  // The second look: of at most `max` rows whose grace ended before `before` and that were not looked at, marks those that nothing refers
+  // to; the others leave the queue, are kept for an operator to see, and are never removed. Nothing when another gateway coordinates.
+  virtual async::Task<Result<CheckedReleases>> check_released(SystemTime before, size_t max, uint64_t coordinator_token, Deadline deadline) = 0;
+  // Rows that a second look has marked and whose grace ended before `before`, oldest first; they stay until finish_released.
   virtual async::Task<Result<std::vector<ReleasedStream>>> take_released(SystemTime before, size_t max,
                                                                          uint64_t coordinator_token,
                                                                          Deadline deadline) = 0;

@@ -6,6 +6,7 @@
 #include "metadata/store/node_disks.h"
 #include "metadata/store/pg_call.h"
 #include "metadata/store/pg_codec.h"
+#include "metadata/store/second_look.h"
 
 namespace rondel::metadata {
 namespace {
@@ -46,7 +47,7 @@ class PostgresClusterStore final : public ClusterStore {
  public:
   explicit PostgresClusterStore(std::string dsn)
       : shared_({dsn, 2, 1, 1024}, run_jobs), leader_({dsn, 1, 1, 16}, run_jobs), operators_({dsn, 1, 1, 16}, run_jobs),
-        reconcile_({std::move(dsn), 1, 1, 16}, run_jobs) {}
+        second_look_({dsn, 1, 1, 16}, run_jobs), reconcile_({std::move(dsn), 1, 1, 16}, run_jobs) {}
 
   async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) override {
     return run_single<model::ClusterId>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<model::ClusterId> {
@@ -174,7 +175,8 @@ class PostgresClusterStore final : public ClusterStore {
       parameters.add(static_cast<int64_t>(max));
       TRY(const PgResult rows,
           connection.run(std::string("select id, stream, size, (extract(epoch from released_at) * 1000000)::bigint from released_streams"
-                                     " where ") + kFence + " and released_at <= to_timestamp($2::bigint / 1000000.0) order by id limit $3",
+                                     " where checked_at is not null and ") + kFence +
+                             " and released_at <= to_timestamp($2::bigint / 1000000.0) order by checked_at, id limit $3",
                          parameters, until));
       std::vector<ReleasedStream> released;
       for (size_t i = 0; i < rows.rows(); ++i) {
@@ -184,6 +186,12 @@ class PostgresClusterStore final : public ClusterStore {
       return released;
     };
     return run_single<std::vector<ReleasedStream>>(shared_, deadline, std::move(work));
+  }
+
+  async::Task<Result<CheckedReleases>> check_released(SystemTime before, size_t max, uint64_t coordinator_token, Deadline deadline) override {
+    return run_single<CheckedReleases>(second_look_, deadline, [=](PgConnection& connection, Deadline until) {
+      return metadata::check_released(connection, before, max, coordinator_token, until);
+    });
   }
 
   async::Task<Result<void>> finish_released(std::vector<int64_t> ids, uint64_t coordinator_token, Deadline deadline) override {
@@ -368,7 +376,8 @@ class PostgresClusterStore final : public ClusterStore {
                          " (select greatest(reltuples, 0)::bigint from pg_class where oid = 'released_streams'::regclass),"
                          " (select (extract(epoch from released_at) * 1000000)::bigint from released_streams order by id limit 1),"
                          " (select count(*) from (select from uploads limit 10000) few),"
-                         " (select greatest(reltuples, 0)::bigint from pg_class where oid = 'uploads'::regclass)", {}, until));
+                         " (select greatest(reltuples, 0)::bigint from pg_class where oid = 'uploads'::regclass),"
+                         " (select count(*) from (select from referenced_releases limit 10000) few)", {}, until));
       const auto depth = [&row](int counted) {
         const int64_t count = row.bigint(0, counted);
         return static_cast<uint64_t>(count < kCounted ? count : std::max(count, row.bigint(0, counted + 1)));
@@ -377,6 +386,7 @@ class PostgresClusterStore final : public ClusterStore {
       depths.released = depth(0);
       depths.oldest_released = from_microseconds(row.bigint(0, 2));
       depths.uploads_open = depth(3);
+      depths.referenced = static_cast<uint64_t>(row.bigint(0, 5));
       return depths;
     });
   }
@@ -390,6 +400,7 @@ class PostgresClusterStore final : public ClusterStore {
   PgWorkers shared_;
   PgWorkers leader_;
   PgWorkers operators_;  // What people ask: never before the heartbeats of nodes.
+  PgWorkers second_look_;  // So too.
   PgWorkers reconcile_;  // Statements of minutes: behind them the heartbeats of nodes would wait.
 };
 

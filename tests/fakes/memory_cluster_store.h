@@ -19,9 +19,15 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   void break_with(std::optional<Error> error) { broken_ = std::move(error); }
   // Another gateway took over: its token is higher, ours is refused.
   void usurp() { ++token_, leader_ = false; }
-  void release(const metadata::ReleasedStream& stream) { released_[stream.id] = stream; }
+  // Into the queue, looked at again already.
+  void release(const metadata::ReleasedStream& stream) {
+    released_[stream.id] = stream;
+    checked_.insert(stream.id);
+  }
+  void release_unchecked(const metadata::ReleasedStream& stream) { released_[stream.id] = stream; }
 
   const std::map<int64_t, metadata::ReleasedStream>& released() const { return released_; }
+  const std::map<int64_t, metadata::ReleasedStream>& kept() const { return kept_; }   // What a second look found referred to.
   const metadata::RingState& ring() const { return ring_; }
   bool resigned = false;
   std::set<model::StreamId> referenced;   // By versions and parts.
@@ -66,9 +72,29 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     CO_TRY_VOID(check(token));
     std::vector<metadata::ReleasedStream> due;
     for (const auto& [id, stream] : released_) {
-      if (stream.released_at < before && due.size() < max) due.push_back(stream);
+      if (checked_.contains(id) && stream.released_at < before && due.size() < max) due.push_back(stream);
     }
     co_return due;
+  }
+  Answer<metadata::CheckedReleases> check_released(SystemTime before, size_t max, uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    metadata::CheckedReleases looked;
+    for (auto row = released_.begin(); row != released_.end() && looked.checked + looked.referenced < max;) {
+      const auto& [id, stream] = *row;
+      if (stream.released_at >= before || checked_.contains(id)) {
+        ++row;
+      } else if (referenced.contains(stream.stream)) {
+        ++looked.referenced;
+        looked.examples += (looked.examples.empty() ? "" : " ") + stream.stream.to_hex();
+        kept_.insert(*row);
+        row = released_.erase(row);
+      } else {
+        ++looked.checked;
+        checked_.insert(id);
+        ++row;
+      }
+    }
+    co_return looked;
   }
   Answer<void> finish_released(std::vector<int64_t> ids, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
@@ -89,7 +115,7 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     for (auto& orphan : orphans) {
       if (referenced.contains(orphan.stream)) continue;
       orphan.id = released_.empty() ? 1 : released_.rbegin()->first + 1;
-      release(orphan);
+      release_unchecked(orphan);
     }
     co_return Result<void>{};
   }
@@ -136,7 +162,7 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     if (broken_) co_return std::unexpected(*broken_);
     co_return uint64_t{0};
   }
-  Answer<metadata::QueueDepths> queue_depths(Deadline) override { co_return metadata::QueueDepths{.released = released_.size()}; }
+  Answer<metadata::QueueDepths> queue_depths(Deadline) override { co_return metadata::QueueDepths{.released = released_.size(), .referenced = kept_.size()}; }
 
  private:
   Result<void> check(uint64_t token) const {
@@ -151,6 +177,8 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   std::vector<metadata::NodeRecord> nodes_;
   metadata::RingState ring_;
   std::map<int64_t, metadata::ReleasedStream> released_;
+  std::set<int64_t> checked_;
+  std::map<int64_t, metadata::ReleasedStream> kept_;
 };
 
 }  // namespace rondel::fakes
