@@ -52,10 +52,10 @@ insert into buckets (name, owner_account, region) values ('bench', '000000000001
 """
 
 VERSIONS = """
-insert into versions (bucket_id, key, version, is_null, delete_marker, shared, size, etag, owner_account, extent_count, stream, stream_size,
+insert into versions (bucket_id, key, version, is_null, delete_marker, shared, size, etag, owner_account, part_count, extent_count, stream, stream_size,
                       stream_offset, replaced_ms)
   select n % 16, convert_to('folder/object-' || lpad(n::text, 12, '0'), 'UTF8'), int8send(now_ms() << 16) || int8send(n), false, false, false, 4096,
-    'd41d8cd98f00b204e9800998ecf8427e', '000000000001', 1, substring(sha256(int8send(n)) for 12), 4096, 0, now_ms()
+    'd41d8cd98f00b204e9800998ecf8427e', '000000000001', 0, 1, substring(sha256(int8send(n)) for 12), 4096, 0, now_ms()
   from generate_series({first}, {last}) n;
 """
 RELEASED = ("insert into released_streams (stream, size, released_at) select substring(sha256(int8send(n)) from 9 for 12), 4096,"
@@ -168,7 +168,7 @@ def look(args):
             used = session.cpu() - cpu
             pause = min(max(20 * took, 1), 600)
             print(f"pass {turn + 1}: {due} due, {found.strip('|')} checked and kept, {took:.2f} s, CPU {used:.2f} s, WAL {(session.wal() - wal) / due:.0f} bytes a"
-                  f" stream; next in {pause:.0f} s: {100 * used / (took + pause):.1f} % of a core, keeps up with {due / (took + pause):.0f} streams/s", flush=True)
+                  f" stream; the next in {pause:.0f} s: {100 * used / (took + pause):.1f} % of a core at {args.rate} streams a second", flush=True)
             session.run("delete from released_streams where checked_at is not null; vacuum released_streams;")
             due = int(args.rate * (took + pause))   # What came meanwhile.
 

@@ -263,6 +263,35 @@ INSTANTIATE_TEST_SUITE_P(All, ReferencePairs,
                                             ::testing::Bool(), ::testing::Bool()),
                          name_of);
 
+// A setting holds from its answer on: what was decided under the one before has committed by then.
+TEST_F(References, AChangeOfSettingsWaitsForCommitsDecidedBefore) {
+  const std::string setters[] = {
+      fmt::format("select set_bucket_setting({}, 3::smallint, 'x'::bytea)::integer", bucket_.id),
+      fmt::format("select set_bucket_setting({}, 3::smallint, null)::integer", bucket_.id),
+      fmt::format("select set_bucket_versioning({}, 1::smallint)::integer", bucket_.id),
+      fmt::format("select set_object_lock({}, 'x'::bytea)::integer", bucket_.id),
+  };
+  for (const std::string& setter : setters) {
+    SCOPED_TRACE(setter);
+    Scene scene;
+    scene.bucket = bucket_.id;
+    first_.script("begin");
+    ASSERT_EQ(*first_.status(put(scene, "decided", next_clock(), StreamId::random(), 1)), 1);
+    std::atomic<bool> ended{false}, waited{false};
+    Result<int32_t> set;
+    std::thread thread([&] {
+      set = second_.status(setter);
+      ended = true;
+    });
+    while (!ended && !(waited = is_blocked(second_))) std::this_thread::sleep_for(200us);
+    first_.script("commit");
+    thread.join();
+    EXPECT_TRUE(waited);
+    ASSERT_TRUE(set) << set.error().message;
+    EXPECT_EQ(*set, 1);
+  }
+}
+
 class ReferencesAtOnce : public References, public ::testing::WithParamInterface<Place> {
  protected:
   static constexpr size_t kThreads = 4;
