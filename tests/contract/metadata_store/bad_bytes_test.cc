@@ -51,10 +51,10 @@ class BadBytes : public StoreFixture<BadBytes> {
     Ask ask;
   };
 
-  template <class T>
-  static async::Task<Result<void>> drop(async::Task<Result<T>> task) {
+  template <class T, class E>
+  static async::Task<Result<void>> drop(async::Task<std::expected<T, E>> task) {
     auto answer = co_await std::move(task);
-    if (!answer) co_return std::unexpected(answer.error());
+    if (!answer) co_return std::unexpected(Error(answer.error()));
     co_return Result<void>{};
   }
 
@@ -316,14 +316,16 @@ TEST_F(BadBytes, AFailedBatchRunsRowByRowAndTheLockedLast) {
     for (Row& row : rows) jobs.push_back(&row);
     int statements = 0;
     std::string order;
-    const auto statement = [&](const std::vector<Row*>& some) -> Result<PgResult> {
+    const auto statement = [&](const std::vector<Row*>& some) -> Committed<PgResult> {
       ++statements;
+      const Error error{code, "its fault"};
       for (const Row* row : some) {
-        if (row->name == "bad") return fail(code, "its fault");
+        if (row->name != "bad") continue;
+        return std::unexpected(code == ErrorCode::kOutcomeUnknown ? CommitFailure::not_known(error) : CommitFailure::did_not_happen(error));
       }
       return connection->run("select 1", {}, soon());
     };
-    run_rows(*connection, jobs, statement, [&](const std::vector<Row*>& some, const Result<PgResult>& result) {
+    run_rows(*connection, jobs, statement, [&](const std::vector<Row*>& some, const Committed<PgResult>& result) {
       for (Row* row : some) {
         row->answer = result ? "done" : "failed";
         order += row->name + " " + row->answer + ", ";
