@@ -137,18 +137,20 @@ def put(args):
                   f" ratio {ratio:.3f}")
 
 
+def literal(name):
+    """A string constant of the product's source."""
+    text = (HERE.parent / "metadata/store/second_look.cc").read_text()
+    return "".join(re.findall(r'"([^"]*)"', re.search(name + r" =\n(.*?);\n", text, re.S).group(1)))
+
+
 def check_statement(max_streams, grace):
     """The product's own statement, with its parameters put in."""
-    text = (HERE.parent / "metadata/store/second_look.cc").read_text()
-    body = re.search(r"kCheck =\n(.*?);\n", text, re.S).group(1)
-    sql = "".join(re.findall(r'"([^"]*)"', body))
     before = int((time.time() - grace) * 1e6)
-    return sql.replace("$1", "0").replace("$2::bigint", str(before)).replace("$3", str(max_streams)) + ";"
+    return literal("kCheck").replace("$1", "0").replace("$2::bigint", str(before)).replace("$3", str(max_streams)) + ";"
 
 
 def look(args):
-    settings = re.search(r'return ("begin;.*?)" \+ std', (HERE.parent / "metadata/store/second_look.cc").read_text(), re.S).group(1)
-    begin = "".join(re.findall(r'"([^"]*)"?', settings)).replace(" set local statement_timeout = ", "")
+    begin = literal("kSettings")
     with server() as host:
         make_database(host, "look", HERE.parent / "migrations")
         session = Session(host, "look")

@@ -8,15 +8,19 @@ namespace rondel::cluster {
 
 using namespace std::chrono_literals;
 
-Duration SecondLook::pause_after(Duration took) { return std::clamp<Duration>(20 * took, 1s, 10min); }
+Duration SecondLook::pause_after(Duration took) {
+  return std::clamp<Duration>(20 * took, 1s, 10min);
+}
 
 async::Task<Result<void>> SecondLook::run_once(uint64_t coordinator_token) {
   if (next_at_ != SteadyTime{} && clock_.steady_now() < next_at_) co_return Result<void>{};
   CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return Result<void>{};
-  const SystemTime before = std::min(clock_.now(), state.now) - std::max(options_.gc_grace, state.ages.grace);
+  const SystemTime before =
+      std::min(clock_.now(), state.now) - std::max(options_.gc_grace, state.ages.grace);
   const SteadyTime begun = clock_.steady_now();
-  const auto looked = co_await store_.check_released(before, options_.streams_max, coordinator_token, deadline_in(options_.pass_timeout));
+  const auto looked = co_await store_.check_released(
+      before, options_.streams_max, coordinator_token, deadline_in(options_.pass_timeout));
   // A pass that failed has cost the database as much.
   const Duration took = clock_.steady_now() - begun;
   next_at_ = clock_.steady_now() + pause_after(took);
@@ -37,7 +41,8 @@ async::Task<void> SecondLook::run(async::TaskGroup& group, std::function<uint64_
     const uint64_t held = token();
     if (group.stopping() || held == 0) continue;
     const auto done = co_await run_once(held);
-    if (!done && done.error().code != ErrorCode::kPrecondition) log::warn("gc", "the second look failed", {{"error", done.error().message}});
+    if (!done && done.error().code != ErrorCode::kPrecondition)
+      log::warn("gc", "the second look failed", {{"error", done.error().message}});
   }
 }
 

@@ -6,8 +6,9 @@
 
 namespace rondel::metadata {
 
-// ClusterStore::check_released on this connection. It goes through every table of references once, however many streams it asks for: minutes
-// on large ones.
-Result<CheckedReleases> check_released(PgConnection& connection, SystemTime before, size_t max, uint64_t coordinator_token, Deadline until);
+// ClusterStore::check_released on this connection. It goes through every table of references once,
+// however many streams it asks for: minutes on large ones.
+Result<CheckedReleases> check_released(PgConnection& connection, SystemTime before, size_t max,
+                                       uint64_t coordinator_token, Deadline until);
 
 }  // namespace rondel::metadata

@@ -1,5 +1,5 @@
-// What a client chose, in every place where it comes to a statement: whatever bytes it is, the statement answers, and so do those that share it.
-// And a row that fails all the same fails alone.
+// What a client chose, in every place where it comes to a statement: whatever bytes it is, the
+// statement answers, and so do those that share it. And a row that fails all the same fails alone.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -63,11 +63,13 @@ class BadBytes : public StoreFixture<BadBytes> {
     std::vector<Result<void>> answers(tasks.size());
     async::EventLoop loop;
     size_t left = tasks.size();
-    auto one = [](async::Task<Result<void>> task, Result<void>& answer, size_t& remaining, async::EventLoop& runner) -> async::Task<void> {
+    auto one = [](async::Task<Result<void>> task, Result<void>& answer, size_t& remaining,
+                  async::EventLoop& runner) -> async::Task<void> {
       answer = co_await std::move(task);
       if (--remaining == 0) runner.stop();
     };
-    for (size_t i = 0; i < tasks.size(); ++i) async::spawn(loop, one(std::move(tasks[i]), answers[i], left, loop));
+    for (size_t i = 0; i < tasks.size(); ++i)
+      async::spawn(loop, one(std::move(tasks[i]), answers[i], left, loop));
     loop.run();
     return answers;
   }
@@ -98,7 +100,11 @@ class BadBytes : public StoreFixture<BadBytes> {
     return request;
   }
   CopyObject copy_if(Conditions conditions, const std::string& source_key = "source") const {
-    CopyObject copy{.put = put_request("copied", 0), .source_bucket_id = bucket_.id, .source_key = source_key, .source_version = source_, .source_etag = "e"};
+    CopyObject copy{.put = put_request("copied", 0),
+                    .source_bucket_id = bucket_.id,
+                    .source_key = source_key,
+                    .source_version = source_,
+                    .source_etag = "e"};
     copy.put.conditions = std::move(conditions);
     return copy;
   }
@@ -110,7 +116,8 @@ class BadBytes : public StoreFixture<BadBytes> {
     part.part = {.number = 1, .size = 1, .etag = "e"};
     return part;
   }
-  CompleteUpload complete_if(Conditions conditions, const std::string& part_etag, const std::string& key = "upload") const {
+  CompleteUpload complete_if(Conditions conditions, const std::string& part_etag,
+                             const std::string& key = "upload") const {
     CompleteUpload complete;
     complete.context = context();
     complete.upload = upload_.id;
@@ -122,7 +129,9 @@ class BadBytes : public StoreFixture<BadBytes> {
     return complete;
   }
   ListQuery list_query() const { return {.bucket_id = bucket_.id, .max = 5, .deadline = soon()}; }
-  ListUploadsQuery uploads_query() const { return {.bucket_id = bucket_.id, .max = 5, .deadline = soon()}; }
+  ListUploadsQuery uploads_query() const {
+    return {.bucket_id = bucket_.id, .max = 5, .deadline = soon()};
+  }
 
   void SetUp() override {
     StoreFixture::SetUp();
@@ -136,50 +145,137 @@ class BadBytes : public StoreFixture<BadBytes> {
     using B = std::string;
     auto* const at = this;
     std::vector<Place> all = {
-        {"put, If-Match", [at](MetadataStore& to, B b) { return drop(to.put_object(at->put_if("k", matching(b)))); }},
-        {"put, If-None-Match", [at](MetadataStore& to, B b) { return drop(to.put_object(at->put_if("k", not_matching(b)))); }},
-        {"delete, If-Match", [at](MetadataStore& to, B b) { return drop(to.delete_object(at->delete_request("k", matching(b)))); }},
-        {"delete, If-None-Match", [at](MetadataStore& to, B b) { return drop(to.delete_object(at->delete_request("k", not_matching(b)))); }},
-        {"deletes, If-Match", [at](MetadataStore& to, B b) { return drop(to.delete_objects({at->delete_request("k", matching(b)), at->delete_request("l")})); }},
-        {"copy, If-Match", [at](MetadataStore& to, B b) { return drop(to.copy_object(at->copy_if(matching(b)))); }},
-        {"copy, If-None-Match", [at](MetadataStore& to, B b) { return drop(to.copy_object(at->copy_if(not_matching(b)))); }},
-        {"copy, source", [at](MetadataStore& to, B b) { return drop(to.copy_object(at->copy_if({}, b))); }},
-        {"part copy, source", [at](MetadataStore& to, B b) { return drop(to.copy_part({at->part_request("upload"), at->bucket_.id, b, at->source_, "e", 0})); }},
-        {"part, key", [at](MetadataStore& to, B b) { return drop(to.put_part(at->part_request(b))); }},
-        {"complete, If-Match", [at](MetadataStore& to, B b) { return drop(to.complete_upload(at->complete_if(matching(b), "e"))); }},
-        {"complete, If-None-Match", [at](MetadataStore& to, B b) { return drop(to.complete_upload(at->complete_if(not_matching(b), "e"))); }},
-        {"complete, ETag of a part", [at](MetadataStore& to, B b) { return drop(to.complete_upload(at->complete_if({}, b))); }},
-        {"complete, key", [at](MetadataStore& to, B b) { return drop(to.complete_upload(at->complete_if({}, "e", b))); }},
-        {"abort, key", [at](MetadataStore& to, B b) { return drop(to.abort_upload(at->context(), at->upload_.id, b)); }},
-        {"find upload, key", [at](MetadataStore& to, B b) { return drop(to.find_upload({.bucket_id = at->bucket_.id, .upload = at->upload_.id, .key = b, .deadline = soon()})); }},
-        {"append, If-Match", [at](MetadataStore& to, B b) {
-           AppendObject append{.put = at->put_if("source", matching(b)), .offset = 1, .expected_etag = "e"};
+        {"put, If-Match", [at](MetadataStore& to,
+                               B b) { return drop(to.put_object(at->put_if("k", matching(b)))); }},
+        {"put, If-None-Match",
+         [at](MetadataStore& to, B b) {
+           return drop(to.put_object(at->put_if("k", not_matching(b))));
+         }},
+        {"delete, If-Match",
+         [at](MetadataStore& to, B b) {
+           return drop(to.delete_object(at->delete_request("k", matching(b))));
+         }},
+        {"delete, If-None-Match",
+         [at](MetadataStore& to, B b) {
+           return drop(to.delete_object(at->delete_request("k", not_matching(b))));
+         }},
+        {"deletes, If-Match",
+         [at](MetadataStore& to, B b) {
+           return drop(
+               to.delete_objects({at->delete_request("k", matching(b)), at->delete_request("l")}));
+         }},
+        {"copy, If-Match",
+         [at](MetadataStore& to, B b) { return drop(to.copy_object(at->copy_if(matching(b)))); }},
+        {"copy, If-None-Match",
+         [at](MetadataStore& to, B b) {
+           return drop(to.copy_object(at->copy_if(not_matching(b))));
+         }},
+        {"copy, source",
+         [at](MetadataStore& to, B b) { return drop(to.copy_object(at->copy_if({}, b))); }},
+        {"part copy, source",
+         [at](MetadataStore& to, B b) {
+           return drop(
+               to.copy_part({at->part_request("upload"), at->bucket_.id, b, at->source_, "e", 0}));
+         }},
+        {"part, key",
+         [at](MetadataStore& to, B b) { return drop(to.put_part(at->part_request(b))); }},
+        {"complete, If-Match",
+         [at](MetadataStore& to, B b) {
+           return drop(to.complete_upload(at->complete_if(matching(b), "e")));
+         }},
+        {"complete, If-None-Match",
+         [at](MetadataStore& to, B b) {
+           return drop(to.complete_upload(at->complete_if(not_matching(b), "e")));
+         }},
+        {"complete, ETag of a part",
+         [at](MetadataStore& to, B b) { return drop(to.complete_upload(at->complete_if({}, b))); }},
+        {"complete, key",
+         [at](MetadataStore& to, B b) {
+           return drop(to.complete_upload(at->complete_if({}, "e", b)));
+         }},
+        {"abort, key",
+         [at](MetadataStore& to, B b) {
+           return drop(to.abort_upload(at->context(), at->upload_.id, b));
+         }},
+        {"find upload, key",
+         [at](MetadataStore& to, B b) {
+           return drop(to.find_upload({.bucket_id = at->bucket_.id,
+                                       .upload = at->upload_.id,
+                                       .key = b,
+                                       .deadline = soon()}));
+         }},
+        {"append, If-Match",
+         [at](MetadataStore& to, B b) {
+           AppendObject append{
+               .put = at->put_if("source", matching(b)), .offset = 1, .expected_etag = "e"};
            return drop(to.append_object(append));
          }},
-        {"rename, conditions", [at](MetadataStore& to, B b) {
-           RenameObject rename{.context = at->context(), .source_key = "source", .target_key = "source"};
+        {"rename, conditions",
+         [at](MetadataStore& to, B b) {
+           RenameObject rename{
+               .context = at->context(), .source_key = "source", .target_key = "source"};
            rename.source_conditions = matching(b);
            rename.target_conditions = not_matching(b);
            return drop(to.rename_object(rename));
          }},
-        {"rename, source", [at](MetadataStore& to, B b) { return drop(to.rename_object({.context = at->context(), .source_key = b, .target_key = "renamed"})); }},
-        {"attributes, key", [at](MetadataStore& to, B b) { return drop(to.update_version({.context = at->context(), .key = b, .acl = "acl"})); }},
-        {"attributes, ACL and tags", [at](MetadataStore& to, B b) {
-           return drop(to.update_version({.context = at->context(), .key = "source", .acl = b, .tags = Tags{{"tag", b.substr(0, 256)}}}));
+        {"rename, source",
+         [at](MetadataStore& to, B b) {
+           return drop(to.rename_object(
+               {.context = at->context(), .source_key = b, .target_key = "renamed"}));
          }},
-        {"find, bucket", [](MetadataStore& to, B b) { return drop(to.find_object({.bucket = b, .key = "source", .deadline = soon()})); }},
-        {"find, key", [at](MetadataStore& to, B b) { return drop(to.find_object({.bucket = at->bucket_.name, .key = b, .deadline = soon()})); }},
-        {"find a version, bucket", [at](MetadataStore& to, B b) { return drop(to.find_object({.bucket = b, .key = "source", .version = at->source_, .deadline = soon()})); }},
-        {"find a version, key", [at](MetadataStore& to, B b) { return drop(to.find_object({.bucket = at->bucket_.name, .key = b, .null_version = true, .deadline = soon()})); }},
+        {"attributes, key",
+         [at](MetadataStore& to, B b) {
+           return drop(to.update_version({.context = at->context(), .key = b, .acl = "acl"}));
+         }},
+        {"attributes, ACL and tags",
+         [at](MetadataStore& to, B b) {
+           return drop(to.update_version({.context = at->context(),
+                                          .key = "source",
+                                          .acl = b,
+                                          .tags = Tags{{"tag", b.substr(0, 256)}}}));
+         }},
+        {"find, bucket",
+         [](MetadataStore& to, B b) {
+           return drop(to.find_object({.bucket = b, .key = "source", .deadline = soon()}));
+         }},
+        {"find, key",
+         [at](MetadataStore& to, B b) {
+           return drop(to.find_object({.bucket = at->bucket_.name, .key = b, .deadline = soon()}));
+         }},
+        {"find a version, bucket",
+         [at](MetadataStore& to, B b) {
+           return drop(to.find_object(
+               {.bucket = b, .key = "source", .version = at->source_, .deadline = soon()}));
+         }},
+        {"find a version, key",
+         [at](MetadataStore& to, B b) {
+           return drop(to.find_object(
+               {.bucket = at->bucket_.name, .key = b, .null_version = true, .deadline = soon()}));
+         }},
         {"find bucket", [](MetadataStore& to, B b) { return drop(to.find_bucket(b, soon())); }},
-        {"list buckets, prefix", [](MetadataStore& to, B b) { return drop(to.list_buckets({.owner_account = owner(), .prefix = b}, soon())); }},
-        {"list buckets, after", [](MetadataStore& to, B b) { return drop(to.list_buckets({.owner_account = owner(), .after_name = b}, soon())); }},
-        {"list buckets, region", [](MetadataStore& to, B b) { return drop(to.list_buckets({.owner_account = owner(), .region = b}, soon())); }},
+        {"list buckets, prefix",
+         [](MetadataStore& to, B b) {
+           return drop(to.list_buckets({.owner_account = owner(), .prefix = b}, soon()));
+         }},
+        {"list buckets, after",
+         [](MetadataStore& to, B b) {
+           return drop(to.list_buckets({.owner_account = owner(), .after_name = b}, soon()));
+         }},
+        {"list buckets, region",
+         [](MetadataStore& to, B b) {
+           return drop(to.list_buckets({.owner_account = owner(), .region = b}, soon()));
+         }},
         {"access key", [](MetadataStore& to, B b) { return drop(to.find_credential(b, soon())); }},
-        {"account's block", [](MetadataStore& to, B b) { return drop(to.set_account_public_access_block(b, 1, soon())); }},
+        {"account's block",
+         [](MetadataStore& to, B b) {
+           return drop(to.set_account_public_access_block(b, 1, soon()));
+         }},
     };
-    for (const auto kind : {AccountName::Kind::kId, AccountName::Kind::kCanonicalId, AccountName::Kind::kEmail}) {
-      all.push_back({"account", [kind](MetadataStore& to, B b) { return drop(to.find_account({kind, b}, soon())); }});
+    for (const auto kind :
+         {AccountName::Kind::kId, AccountName::Kind::kCanonicalId, AccountName::Kind::kEmail}) {
+      all.push_back({"account", [kind](MetadataStore& to, B b) {
+                       return drop(to.find_account({kind, b}, soon()));
+                     }});
     }
     for (const bool versions : {false, true}) {
       const auto listing = [at, versions](auto set) {
@@ -190,10 +286,14 @@ class BadBytes : public StoreFixture<BadBytes> {
           return drop(to.list(query));
         };
       };
-      all.push_back({"list, prefix", listing([](ListQuery& query, B b) { query.prefix = std::move(b); })});
-      all.push_back({"list, delimiter", listing([](ListQuery& query, B b) { query.delimiter = std::move(b); })});
-      all.push_back({"list, after a key", listing([](ListQuery& query, B b) { query.after_key = std::move(b); })});
-      all.push_back({"list, after a prefix", listing([](ListQuery& query, B b) { query.after_prefix = std::move(b); })});
+      all.push_back(
+          {"list, prefix", listing([](ListQuery& query, B b) { query.prefix = std::move(b); })});
+      all.push_back({"list, delimiter",
+                     listing([](ListQuery& query, B b) { query.delimiter = std::move(b); })});
+      all.push_back({"list, after a key",
+                     listing([](ListQuery& query, B b) { query.after_key = std::move(b); })});
+      all.push_back({"list, after a prefix",
+                     listing([](ListQuery& query, B b) { query.after_prefix = std::move(b); })});
     }
     const auto uploads = [at](auto set) {
       return [at, set](MetadataStore& to, B b) {
@@ -202,10 +302,15 @@ class BadBytes : public StoreFixture<BadBytes> {
         return drop(to.list_uploads(query));
       };
     };
-    all.push_back({"uploads, prefix", uploads([](ListUploadsQuery& query, B b) { query.prefix = std::move(b); })});
-    all.push_back({"uploads, delimiter", uploads([](ListUploadsQuery& query, B b) { query.delimiter = std::move(b); })});
-    all.push_back({"uploads, after a key", uploads([](ListUploadsQuery& query, B b) { query.after_key = std::move(b); })});
-    all.push_back({"uploads, after a prefix", uploads([](ListUploadsQuery& query, B b) { query.after_prefix = std::move(b); })});
+    all.push_back({"uploads, prefix",
+                   uploads([](ListUploadsQuery& query, B b) { query.prefix = std::move(b); })});
+    all.push_back({"uploads, delimiter",
+                   uploads([](ListUploadsQuery& query, B b) { query.delimiter = std::move(b); })});
+    all.push_back({"uploads, after a key",
+                   uploads([](ListUploadsQuery& query, B b) { query.after_key = std::move(b); })});
+    all.push_back({"uploads, after a prefix", uploads([](ListUploadsQuery& query, B b) {
+                     query.after_prefix = std::move(b);
+                   })});
     return all;
   }
 
@@ -213,9 +318,12 @@ class BadBytes : public StoreFixture<BadBytes> {
   std::vector<async::Task<Result<void>>> neighbours() {
     std::vector<async::Task<Result<void>>> tasks;
     for (int i = 0; i < 2; ++i) {
-      tasks.push_back(drop(store().put_object(put_request(fmt::format("neighbour-{}", ++neighbours_)))));
-      tasks.push_back(drop(store().delete_object(delete_request(fmt::format("neighbour-{}", neighbours_)))));
-      tasks.push_back(drop(store().find_object({.bucket = bucket_.name, .key = "source", .deadline = soon()})));
+      tasks.push_back(
+          drop(store().put_object(put_request(fmt::format("neighbour-{}", ++neighbours_)))));
+      tasks.push_back(
+          drop(store().delete_object(delete_request(fmt::format("neighbour-{}", neighbours_)))));
+      tasks.push_back(
+          drop(store().find_object({.bucket = bucket_.name, .key = "source", .deadline = soon()})));
     }
     return tasks;
   }
@@ -231,7 +339,8 @@ TEST_F(BadBytes, NoneFailAStatementOrANeighboursRequest) {
       SCOPED_TRACE(std::string(place.name) + ": " + bytes.name);
       auto tasks = neighbours();
       tasks.insert(tasks.begin() + 3, place.ask(store(), bytes.value));
-      for (const Result<void>& answer : all_at_once(std::move(tasks))) EXPECT_TRUE(answer) << answer.error().message;
+      for (const Result<void>& answer : all_at_once(std::move(tasks)))
+        EXPECT_TRUE(answer) << answer.error().message;
     }
   }
 }
@@ -240,7 +349,11 @@ TEST_F(BadBytes, NamesThatCannotBeAreNotMade) {
   for (const Bytes& bytes : bad_bytes()) {
     if (can_be_text(bytes.value)) continue;
     for (const bool name : {true, false}) {
-      const auto made = async::block_on(store().create_bucket({.name = name ? bytes.value : "bad-region", .owner_account = owner(), .region = name ? "" : bytes.value}, soon()));
+      const auto made =
+          async::block_on(store().create_bucket({.name = name ? bytes.value : "bad-region",
+                                                 .owner_account = owner(),
+                                                 .region = name ? "" : bytes.value},
+                                                soon()));
       ASSERT_FALSE(made);
       EXPECT_EQ(made.error().code, ErrorCode::kInvalidArgument);
     }
@@ -251,7 +364,9 @@ TEST_F(BadBytes, NamesThatCannotBeAreNotMade) {
 TEST_F(BadBytes, AListingGoesOnBehindAnyBytes) {
   const auto behind = [](const std::string& after) {
     std::vector<std::string> names;
-    for (const Bucket& bucket : run(store().list_buckets({.owner_account = owner(), .after_name = after}, soon()))) names.push_back(bucket.name);
+    for (const Bucket& bucket :
+         run(store().list_buckets({.owner_account = owner(), .after_name = after}, soon())))
+      names.push_back(bucket.name);
     return names;
   };
   const std::string name = bucket_.name;
@@ -262,8 +377,12 @@ TEST_F(BadBytes, AListingGoesOnBehindAnyBytes) {
 }
 
 TEST_F(BadBytes, AnETagOfAnyBytesNamesOnlyItself) {
-  const auto status = [&](const Conditions& conditions) { return run(store().put_object(put_if("source", conditions))).status; };
-  for (const std::string& etag : {"x\x1f" "e"s, "e\x1f"s, "\x1f"s, "e\0"s, ""s, "E"s, "\xff"s}) {
+  const auto status = [&](const Conditions& conditions) {
+    return run(store().put_object(put_if("source", conditions))).status;
+  };
+  for (const std::string& etag : {"x\x1f"
+                                  "e"s,
+                                  "e\x1f"s, "\x1f"s, "e\0"s, ""s, "E"s, "\xff"s}) {
     Conditions only;
     only.if_match = {etag};
     EXPECT_EQ(status(only), CommitStatus::kPreconditionFailed) << to_hex(as_bytes(etag));
@@ -275,7 +394,8 @@ TEST_F(BadBytes, AnETagOfAnyBytesNamesOnlyItself) {
   EXPECT_EQ(status(not_matching("*")), CommitStatus::kPreconditionFailed);
 }
 
-// A key longer than an index takes, which no handler lets in: its statement fails, its neighbours do not.
+// A key longer than an index takes, which no handler lets in: its statement fails, its neighbours
+// do not.
 TEST_F(BadBytes, ARowThatFailsFailsAlone) {
   std::string key;
   while (key.size() < 65'536) key += model::StreamId::random().to_hex();
@@ -296,7 +416,8 @@ TEST_F(BadBytes, ARowThatFailsFailsAlone) {
     }
   }
   for (int i = 0; i < 60; ++i) {
-    const auto found = run(store().find_object({.bucket = bucket_.name, .key = fmt::format("good-{}", i), .deadline = soon()}));
+    const auto found = run(store().find_object(
+        {.bucket = bucket_.name, .key = fmt::format("good-{}", i), .deadline = soon()}));
     EXPECT_EQ(found.status, i % 20 == 7 ? LookupStatus::kNoSuchKey : LookupStatus::kFound) << i;
   }
 }
@@ -321,26 +442,35 @@ TEST_F(BadBytes, AFailedBatchRunsRowByRowAndTheLockedLast) {
       const Error error{code, "its fault"};
       for (const Row* row : some) {
         if (row->name != "bad") continue;
-        return std::unexpected(code == ErrorCode::kOutcomeUnknown ? CommitFailure::not_known(error) : CommitFailure::did_not_happen(error));
+        return std::unexpected(code == ErrorCode::kOutcomeUnknown
+                                   ? CommitFailure::not_known(error)
+                                   : CommitFailure::did_not_happen(error));
       }
       return connection->run("select 1", {}, soon());
     };
-    run_rows(*connection, jobs, statement, [&](const std::vector<Row*>& some, const Committed<PgResult>& result) {
-      for (Row* row : some) {
-        row->answer = result ? "done" : "failed";
-        order += row->name + " " + row->answer + ", ";
-      }
-    });
+    run_rows(*connection, jobs, statement,
+             [&](const std::vector<Row*>& some, const Committed<PgResult>& result) {
+               for (Row* row : some) {
+                 row->answer = result ? "done" : "failed";
+                 order += row->name + " " + row->answer + ", ";
+               }
+             });
     for (const Row& row : rows) EXPECT_FALSE(row.answer.empty()) << row.name;
     return order + std::to_string(statements);
   };
   EXPECT_EQ(outcome(ErrorCode::kInternal, {{"a"}, {"b"}}), "a done, b done, 1");
-  EXPECT_EQ(outcome(ErrorCode::kInternal, {{"a"}, {"bad"}, {"b"}}), "a done, bad failed, b done, 4");
-  EXPECT_EQ(outcome(ErrorCode::kUnavailable, {{"a"}, {"bad"}, {"b"}}), "a done, bad failed, b done, 4");
-  EXPECT_EQ(outcome(ErrorCode::kCancelled, {{"a"}, {"bad"}, {"b"}}), "a done, b done, bad failed, 9");
-  EXPECT_EQ(outcome(ErrorCode::kOutcomeUnknown, {{"a"}, {"bad"}}), "a failed, bad failed, 1") << "it may have happened";
+  EXPECT_EQ(outcome(ErrorCode::kInternal, {{"a"}, {"bad"}, {"b"}}),
+            "a done, bad failed, b done, 4");
+  EXPECT_EQ(outcome(ErrorCode::kUnavailable, {{"a"}, {"bad"}, {"b"}}),
+            "a done, bad failed, b done, 4");
+  EXPECT_EQ(outcome(ErrorCode::kCancelled, {{"a"}, {"bad"}, {"b"}}),
+            "a done, b done, bad failed, 9");
+  EXPECT_EQ(outcome(ErrorCode::kOutcomeUnknown, {{"a"}, {"bad"}}), "a failed, bad failed, 1")
+      << "it may have happened";
   EXPECT_EQ(outcome(ErrorCode::kInternal, {{"bad"}}), "bad failed, 1");
-  EXPECT_EQ(outcome(ErrorCode::kInternal, {{"a"}, {"bad"}, {"b", "", true}}), "a done, bad failed, 3") << "nobody waits for the last";
+  EXPECT_EQ(outcome(ErrorCode::kInternal, {{"a"}, {"bad"}, {"b", "", true}}),
+            "a done, bad failed, 3")
+      << "nobody waits for the last";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Two transactions on the streams of one object, every pair of what can refer to a stream or give one up: no stream is released that something
-// refers to, and none is forgotten.
+// Two transactions on the streams of one object, every pair of what can refer to a stream or give
+// one up: no stream is released that something refers to, and none is forgotten.
 #include <fmt/format.h>
 
 #include <atomic>
@@ -22,7 +22,9 @@ using model::StreamId;
 constexpr int64_t kBytes = 6'000'000;   // A part may have no less.
 
 template <class Id>
-std::string literal(const Id& id) { return "'\\x" + to_hex(id.view()) + "'::bytea"; }
+std::string literal(const Id& id) {
+  return "'\\x" + to_hex(id.view()) + "'::bytea";
+}
 std::string literal(const std::string& text) { return "'" + text + "'::bytea"; }
 
 // Where the version lies whose streams everybody works on, by the bucket's versioning.
@@ -33,7 +35,8 @@ struct Layout {
   bool shared;
 };
 
-// An object of its own with what the operations need beside it. Ids of versions are known, as each is later than all before.
+// An object of its own with what the operations need beside it. Ids of versions are known, as each
+// is later than all before.
 struct Scene {
   int64_t bucket = 0;
   Place place{};
@@ -54,50 +57,73 @@ std::string next_clock() {
   return fmt::format("'\\x{:016x}{:016x}'::bytea", clock.fetch_add(1), 0);
 }
 
-std::string put(const Scene& scene, const std::string& key, const std::string& clock, const StreamId& stream, int versioning) {
-  return fmt::format("select status::integer from put_objects('{{{}}}', '{{0}}', '{{0}}', array[{}], array[{}], '{{{}}}', '{{{}}}', '{{e}}', '{{o}}', null, null,"
-                     " null, null, array[{}], '{{{}}}', '{{null}}', '{{null}}', null, null, null, null, null, null)",
-                     scene.bucket, literal(key), clock, versioning, kBytes, literal(stream), kBytes);
+std::string put(const Scene& scene, const std::string& key, const std::string& clock,
+                const StreamId& stream, int versioning) {
+  return fmt::format(
+      "select status::integer from put_objects('{{{}}}', '{{0}}', '{{0}}', array[{}], array[{}], "
+      "'{{{}}}', '{{{}}}', '{{e}}', '{{o}}', null, null,"
+      " null, null, array[{}], '{{{}}}', '{{null}}', '{{null}}', null, null, null, null, null, "
+      "null)",
+      scene.bucket, literal(key), clock, versioning, kBytes, literal(stream), kBytes);
 }
 
 std::string begin_upload(const Scene& scene, const std::string& upload, const std::string& key) {
-  return fmt::format("select create_upload({}, 0, {}, {}, 'o', 'o', null, null, 0::smallint, null)", scene.bucket, upload, literal(key));
+  return fmt::format("select create_upload({}, 0, {}, {}, 'o', 'o', null, null, 0::smallint, null)",
+                     scene.bucket, upload, literal(key));
 }
 
-std::string put_part(const Scene& scene, const std::string& upload, const std::string& key, int number, const StreamId& stream, int64_t bytes) {
-  return fmt::format("select status::integer from put_part({}, 0, {}, {}, {}, {}, 'e', null, null, {}, {})", scene.bucket, upload, literal(key), number,
-                     bytes, literal(stream), bytes);
+std::string put_part(const Scene& scene, const std::string& upload, const std::string& key,
+                     int number, const StreamId& stream, int64_t bytes) {
+  return fmt::format(
+      "select status::integer from put_part({}, 0, {}, {}, {}, {}, 'e', null, null, {}, {})",
+      scene.bucket, upload, literal(key), number, bytes, literal(stream), bytes);
 }
 
 std::string copy_part(const Scene& scene, const std::string& upload, const std::string& key) {
-  return fmt::format("select status::integer from copy_part({}, {}, {}, 1, {}, 'e', null, null, {}, {}, {}, 'e', 0)", scene.bucket, upload, literal(key),
-                     scene.size(), scene.bucket, literal(scene.key), scene.version);
+  return fmt::format(
+      "select status::integer from copy_part({}, {}, {}, 1, {}, 'e', null, null, {}, {}, {}, 'e', "
+      "0)",
+      scene.bucket, upload, literal(key), scene.size(), scene.bucket, literal(scene.key),
+      scene.version);
 }
 
-std::string complete(const Scene& scene, const std::string& upload, const std::string& clock, int versioning, const std::string& numbers,
-                     const std::string& etags, int64_t size) {
-  return fmt::format("select status::integer from complete_upload({}, 0, {}, {}, {}, {}::smallint, '{}', '{}', 'e', null, null, null, {}, null, null, null)",
-                     scene.bucket, upload, literal(scene.key), clock, versioning, numbers, etags, size);
+std::string complete(const Scene& scene, const std::string& upload, const std::string& clock,
+                     int versioning, const std::string& numbers, const std::string& etags,
+                     int64_t size) {
+  return fmt::format(
+      "select status::integer from complete_upload({}, 0, {}, {}, {}, {}::smallint, '{}', '{}', "
+      "'e', null, null, null, {}, null, null, null)",
+      scene.bucket, upload, literal(scene.key), clock, versioning, numbers, etags, size);
 }
 
 std::string copy(const Scene& scene, const std::string& target) {
-  return fmt::format("select status::integer from copy_object({}, 0, {}, {}, {}::smallint, 'o', null, null, null, null, null, {}, {}, {}, 'e', null, null)",
-                     scene.bucket, literal(target), next_clock(), scene.versioning, scene.bucket, literal(scene.key), scene.version);
+  return fmt::format(
+      "select status::integer from copy_object({}, 0, {}, {}, {}::smallint, 'o', null, null, null, "
+      "null, null, {}, {}, {}, 'e', null, null)",
+      scene.bucket, literal(target), next_clock(), scene.versioning, scene.bucket,
+      literal(scene.key), scene.version);
 }
 
 std::string remove(const Scene& scene, int mode, const std::string& named, int guard) {
-  return fmt::format("select status::integer from delete_objects('{{{}}}', '{{0}}', array[{}], array[{}], '{{{}}}', '{{{}}}', array[{}], '{{o}}', '{{null}}',"
-                     " '{{null}}', '{{null}}', '{{null}}', '{{null}}', '{{f}}', '{{{}}}')",
-                     scene.bucket, literal(scene.key), next_clock(), scene.versioning, mode, named, guard);
+  return fmt::format(
+      "select status::integer from delete_objects('{{{}}}', '{{0}}', array[{}], array[{}], "
+      "'{{{}}}', '{{{}}}', array[{}], '{{o}}', '{{null}}',"
+      " '{{null}}', '{{null}}', '{{null}}', '{{null}}', '{{f}}', '{{{}}}')",
+      scene.bucket, literal(scene.key), next_clock(), scene.versioning, mode, named, guard);
 }
 
 std::string append(const Scene& scene, const StreamId& stream) {
-  return fmt::format("select status::integer from append_object({}, 0, 0, {}, {}, 0::smallint, {}, 'e', {}, 'e', 'o', null, null, null, null, {}, {}, null, null)",
-                     scene.bucket, literal(scene.key), next_clock(), scene.size(), kBytes, literal(stream), kBytes);
+  return fmt::format(
+      "select status::integer from append_object({}, 0, 0, {}, {}, 0::smallint, {}, 'e', {}, 'e', "
+      "'o', null, null, null, null, {}, {}, null, null)",
+      scene.bucket, literal(scene.key), next_clock(), scene.size(), kBytes, literal(stream),
+      kBytes);
 }
 
 std::string rename(const Scene& scene, const std::string& from, const std::string& to) {
-  return fmt::format("select status::integer from rename_object({}, 0, {}, {}, {}, null, null, null, null)", scene.bucket, literal(from), literal(to), next_clock());
+  return fmt::format(
+      "select status::integer from rename_object({}, 0, {}, {}, {}, null, null, null, null)",
+      scene.bucket, literal(from), literal(to), next_clock());
 }
 
 // One side of a pair. `offered`: a stream of its own, which the commit brings in.
@@ -108,29 +134,52 @@ struct Operation {
 
   // When nobody else does anything.
   bool commits_at(Place place) const {
-    return std::string_view(name) != "expiry of a noncurrent" || place == Place::kHistory || place == Place::kNullInHistory;
+    return std::string_view(name) != "expiry of a noncurrent" || place == Place::kHistory ||
+           place == Place::kNullInHistory;
   }
 };
 
 const std::vector<Operation>& operations() {
   static const std::vector<Operation> all = {
-      {"part copy", false, [](const Scene& s, const StreamId&) { return copy_part(s, s.uploads[1], s.other); }},
-      {"part copy over a part", false, [](const Scene& s, const StreamId&) { return copy_part(s, s.uploads[0], s.key); }},
-      {"part over a part", false, [](const Scene& s, const StreamId& own) { return put_part(s, s.uploads[0], s.key, 1, own, s.size()); }},
+      {"part copy", false,
+       [](const Scene& s, const StreamId&) { return copy_part(s, s.uploads[1], s.other); }},
+      {"part copy over a part", false,
+       [](const Scene& s, const StreamId&) { return copy_part(s, s.uploads[0], s.key); }},
+      {"part over a part", false,
+       [](const Scene& s, const StreamId& own) {
+         return put_part(s, s.uploads[0], s.key, 1, own, s.size());
+       }},
       {"copy", false, [](const Scene& s, const StreamId&) { return copy(s, s.other); }},
       {"copy onto its key", false, [](const Scene& s, const StreamId&) { return copy(s, s.key); }},
-      {"delete of the version", false, [](const Scene& s, const StreamId&) { return remove(s, 1, s.version, 0); }},
-      {"delete of the head", false, [](const Scene& s, const StreamId&) { return remove(s, 1, s.head, 0); }},
-      {"delete of the null version", false, [](const Scene& s, const StreamId&) { return remove(s, 2, "null::bytea", 0); }},
-      {"delete", false, [](const Scene& s, const StreamId&) { return remove(s, 0, "null::bytea", 0); }},
-      {"expiry of the current", false, [](const Scene& s, const StreamId&) { return remove(s, 0, s.head, 1); }},
-      {"expiry of a noncurrent", false, [](const Scene& s, const StreamId&) { return remove(s, 1, s.version, 2); }},
-      {"complete", false, [](const Scene& s, const StreamId&) { return complete(s, s.uploads[0], next_clock(), s.versioning, "{1}", "{e}", s.size()); }},
-      {"abort", false, [](const Scene& s, const StreamId&) { return fmt::format("select abort_upload({}, {}, {})::integer", s.bucket, s.uploads[0], literal(s.key)); }},
-      {"overwrite by put", false, [](const Scene& s, const StreamId& own) { return put(s, s.key, next_clock(), own, s.versioning); }},
+      {"delete of the version", false,
+       [](const Scene& s, const StreamId&) { return remove(s, 1, s.version, 0); }},
+      {"delete of the head", false,
+       [](const Scene& s, const StreamId&) { return remove(s, 1, s.head, 0); }},
+      {"delete of the null version", false,
+       [](const Scene& s, const StreamId&) { return remove(s, 2, "null::bytea", 0); }},
+      {"delete", false,
+       [](const Scene& s, const StreamId&) { return remove(s, 0, "null::bytea", 0); }},
+      {"expiry of the current", false,
+       [](const Scene& s, const StreamId&) { return remove(s, 0, s.head, 1); }},
+      {"expiry of a noncurrent", false,
+       [](const Scene& s, const StreamId&) { return remove(s, 1, s.version, 2); }},
+      {"complete", false,
+       [](const Scene& s, const StreamId&) {
+         return complete(s, s.uploads[0], next_clock(), s.versioning, "{1}", "{e}", s.size());
+       }},
+      {"abort", false,
+       [](const Scene& s, const StreamId&) {
+         return fmt::format("select abort_upload({}, {}, {})::integer", s.bucket, s.uploads[0],
+                            literal(s.key));
+       }},
+      {"overwrite by put", false,
+       [](const Scene& s, const StreamId& own) {
+         return put(s, s.key, next_clock(), own, s.versioning);
+       }},
       {"append", true, [](const Scene& s, const StreamId& own) { return append(s, own); }},
       {"rename", true, [](const Scene& s, const StreamId&) { return rename(s, s.key, s.renamed); }},
-      {"rename onto it", true, [](const Scene& s, const StreamId&) { return rename(s, s.renamed, s.key); }},
+      {"rename onto it", true,
+       [](const Scene& s, const StreamId&) { return rename(s, s.renamed, s.key); }},
   };
   return all;
 }
@@ -144,7 +193,11 @@ class References : public StoreFixture<References> {
     std::unique_ptr<PgConnection> connection = PgConnection::open(postgres_dsn(), soon()).value();
     int32_t pid = connection->run("select pg_backend_pid()", {}, soon())->integer(0, 0);
 
-    Session() { script("set synchronous_commit = off; set deadlock_timeout = '50ms'; set enable_seqscan = on; set enable_hashjoin = on"); }
+    Session() {
+      script(
+          "set synchronous_commit = off; set deadlock_timeout = '50ms'; set enable_seqscan = on; "
+          "set enable_hashjoin = on");
+    }
     void script(const std::string& sql) {
       const auto done = connection->script(sql, soon());
       ASSERT_TRUE(done) << sql << "\n" << done.error().message;
@@ -171,9 +224,12 @@ class References : public StoreFixture<References> {
     std::string sql = "begin;";
     if (layout.several) {
       const std::string made_of = literal(model::UploadId::random());
-      sql += begin_upload(scene, made_of, scene.key) + ";" + put_part(scene, made_of, scene.key, 1, scene.stream(), kBytes) + ";" +
+      sql += begin_upload(scene, made_of, scene.key) + ";" +
+             put_part(scene, made_of, scene.key, 1, scene.stream(), kBytes) + ";" +
              put_part(scene, made_of, scene.key, 2, scene.stream(), kBytes) + ";" +
-             complete(scene, made_of, scene.version, first_versioning, "{1,2}", "{e,e}", scene.size()) + ";";
+             complete(scene, made_of, scene.version, first_versioning, "{1,2}", "{e,e}",
+                      scene.size()) +
+             ";";
     } else {
       sql += put(scene, scene.key, scene.version, scene.stream(), first_versioning) + ";";
     }
@@ -182,8 +238,11 @@ class References : public StoreFixture<References> {
       sql += put(scene, scene.key, scene.head, scene.stream(), 1) + ";";
     }
     sql += put(scene, scene.renamed, next_clock(), scene.stream(), first_versioning) + ";";
-    sql += begin_upload(scene, scene.uploads[0], scene.key) + ";" + begin_upload(scene, scene.uploads[1], scene.other) + ";";
-    sql += layout.shared ? copy_part(scene, scene.uploads[0], scene.key) : put_part(scene, scene.uploads[0], scene.key, 1, scene.stream(), scene.size());
+    sql += begin_upload(scene, scene.uploads[0], scene.key) + ";" +
+           begin_upload(scene, scene.uploads[1], scene.other) + ";";
+    sql += layout.shared
+               ? copy_part(scene, scene.uploads[0], scene.key)
+               : put_part(scene, scene.uploads[0], scene.key, 1, scene.stream(), scene.size());
     observer_.script(sql + ";commit");
     return scene;
   }
@@ -191,13 +250,16 @@ class References : public StoreFixture<References> {
   bool is_blocked(const Session& session) {
     PgParameters parameters;
     parameters.add_integer(session.pid);
-    return observer_.connection->run("select cardinality(pg_blocking_pids($1))", parameters, soon())->integer(0, 0) > 0;
+    return observer_.connection->run("select cardinality(pg_blocking_pids($1))", parameters, soon())
+               ->integer(0, 0) > 0;
   }
 
-  // The first runs and holds its transaction; the second begins and ends or waits for it; then the first commits.
+  // The first runs and holds its transaction; the second begins and ends or waits for it; then the
+  // first commits.
   void run_pair(Scene scene, const Operation& first, const Operation& second) {
     const StreamId offered[2] = {StreamId::random(), StreamId::random()};
-    const std::string statements[2] = {first.statement(scene, offered[0]), second.statement(scene, offered[1])};
+    const std::string statements[2] = {first.statement(scene, offered[0]),
+                                       second.statement(scene, offered[1])};
     first_.script("begin");
     const auto held = first_.status(statements[0]);
     ASSERT_TRUE(held) << held.error().message;
@@ -212,34 +274,42 @@ class References : public StoreFixture<References> {
     first_.script("commit");
     thread.join();
     // Rolled back for a lock or a conflict: the store runs it again.
-    for (int i = 0; i < 3 && !late && late.error().code == ErrorCode::kCancelled; ++i) late = second_.status(statements[1]);
+    for (int i = 0; i < 3 && !late && late.error().code == ErrorCode::kCancelled; ++i)
+      late = second_.status(statements[1]);
     ASSERT_TRUE(late) << late.error().message;
     std::set<StreamId> refused;
     for (int i = 0; i < 2; ++i) {
       const bool brings = statements[i].find(to_hex(offered[i].view())) != std::string::npos;
       if (brings) ((i == 0 ? *held : *late) == 1 ? scene.streams : refused).insert(offered[i]);
     }
-    EXPECT_EQ(broken_references(*observer_.connection, scene.streams, refused), "") << "statuses " << *held << ", " << *late;
+    EXPECT_EQ(broken_references(*observer_.connection, scene.streams, refused), "")
+        << "statuses " << *held << ", " << *late;
   }
 
   // Rows of past scenes only make the next checks slower.
   void forget_scenes() {
-    observer_.script(fmt::format("begin; delete from object_extents e using (select manifest from objects where bucket_id = {0} union select manifest from"
-                                 " versions where bucket_id = {0}) m where e.manifest = m.manifest; delete from objects where bucket_id = {0};"
-                                 " delete from versions where bucket_id = {0}; delete from uploads where bucket_id = {0};"
-                                 " truncate released_streams, shared_streams; commit", bucket_.id));
+    observer_.script(fmt::format(
+        "begin; delete from object_extents e using (select manifest from objects where bucket_id = "
+        "{0} union select manifest from"
+        " versions where bucket_id = {0}) m where e.manifest = m.manifest; delete from objects "
+        "where bucket_id = {0};"
+        " delete from versions where bucket_id = {0}; delete from uploads where bucket_id = {0};"
+        " truncate released_streams, shared_streams; commit",
+        bucket_.id));
   }
 
   Session observer_, first_, second_;
 };
 
-class ReferencePairs : public References, public ::testing::WithParamInterface<std::tuple<Place, bool, bool>> {};
+class ReferencePairs : public References,
+                       public ::testing::WithParamInterface<std::tuple<Place, bool, bool>> {};
 
 TEST_P(ReferencePairs, NoPairReleasesAReferenceOrForgetsAStream) {
   const auto [place, several, shared] = GetParam();
   for (const Operation& first : operations()) {
     for (const Operation& second : operations()) {
-      if (place != Place::kOnlyHead && (first.unversioned_only || second.unversioned_only)) continue;
+      if (place != Place::kOnlyHead && (first.unversioned_only || second.unversioned_only))
+        continue;
       SCOPED_TRACE(std::string(first.name) + ", and then " + second.name);
       run_pair(scene(place, {several, shared}), first, second);
       if (HasFatalFailure()) return;
@@ -259,7 +329,9 @@ std::string name_of(const ::testing::TestParamInfo<std::tuple<Place, bool, bool>
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReferencePairs,
-                         ::testing::Combine(::testing::Values(Place::kOnlyHead, Place::kHead, Place::kHistory, Place::kNullInHistory),
+                         ::testing::Combine(::testing::Values(Place::kOnlyHead, Place::kHead,
+                                                              Place::kHistory,
+                                                              Place::kNullInHistory),
                                             ::testing::Bool(), ::testing::Bool()),
                          name_of);
 
@@ -317,13 +389,14 @@ class ReferencesAtOnce : public References, public ::testing::WithParamInterface
     std::lock_guard lock(mutex_);
     EXPECT_TRUE(status) << operation.name << ": " << status.error().message;
     if (status && *status == 1) ++committed_;
-    if (statement.find(to_hex(own.view())) != std::string::npos) (status && *status == 1 ? streams_ : refused_).insert(own);
+    if (statement.find(to_hex(own.view())) != std::string::npos)
+      (status && *status == 1 ? streams_ : refused_).insert(own);
   }
 
   Session sessions_[kThreads];
   std::atomic<int> deadlocks_{0};
   std::mutex mutex_;
-  int committed_ = 0;   // Guarded by mutex_, as the next two.
+  int committed_ = 0;  // Guarded by mutex_, as the next two.
   std::set<StreamId> streams_, refused_;
 };
 
@@ -354,7 +427,9 @@ TEST_P(ReferencesAtOnce, NothingIsForgottenOrReleased) {
   forget_scenes();
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ReferencesAtOnce, ::testing::Values(Place::kOnlyHead, Place::kHead, Place::kHistory, Place::kNullInHistory),
+INSTANTIATE_TEST_SUITE_P(All, ReferencesAtOnce,
+                         ::testing::Values(Place::kOnlyHead, Place::kHead, Place::kHistory,
+                                           Place::kNullInHistory),
                          [](const auto& info) { return name_of_place(info.param); });
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What every ClusterStore answers to a second look at released streams: the one of PostgreSQL, and the one in memory that others are
-// tested with.
+// What every ClusterStore answers to a second look at released streams: the one of PostgreSQL, and
+// the one in memory that others are tested with.
 #include <algorithm>
 #include <functional>
 
@@ -29,10 +29,16 @@ class Harness {
 class MemoryHarness final : public Harness {
  public:
   ClusterStore& store() override { return store_; }
-  void release(const StreamId& stream, SystemTime at) override { store_.release_unchecked({++last_, stream, 10, at}); }
-  void refer(const StreamId& stream, const std::string&) override { store_.referenced.insert(stream); }
+  void release(const StreamId& stream, SystemTime at) override {
+    store_.release_unchecked({++last_, stream, 10, at});
+  }
+  void refer(const StreamId& stream, const std::string&) override {
+    store_.referenced.insert(stream);
+  }
   void drop_references() override { store_.referenced.clear(); }
-  uint64_t token() override { return async::block_on(store_.claim_coordinator(deadline_in(1s))).value().value(); }
+  uint64_t token() override {
+    return async::block_on(store_.claim_coordinator(deadline_in(1s))).value().value();
+  }
 
  private:
   fakes::MemoryClusterStore store_;
@@ -48,32 +54,45 @@ class PostgresHarness final : public Harness {
   }
   ClusterStore& store() override { return *store_; }
   void release(const StreamId& stream, SystemTime at) override {
-    script("insert into released_streams (stream, size, released_at) values (" + literal(stream) + ", 10, to_timestamp(" +
-           std::to_string(at.time_since_epoch().count()) + " / 1000000.0))");
+    script("insert into released_streams (stream, size, released_at) values (" + literal(stream) +
+           ", 10, to_timestamp(" + std::to_string(at.time_since_epoch().count()) +
+           " / 1000000.0))");
   }
   void refer(const StreamId& stream, const std::string& table) override {
     const std::string id = literal(stream);
     if (table == "objects" || table == "versions") {
-      script("insert into " + table + " (bucket_id, key, version, is_null, delete_marker, shared, size, etag, owner_account, part_count, extent_count, stream)"
-             " values (-1, " + id +
-             ", " + id + ", true, false, false, 10, '', '', 0, 1, " + id + ")");
+      script("insert into " + table +
+             " (bucket_id, key, version, is_null, delete_marker, shared, size, etag, "
+             "owner_account, part_count, extent_count, stream)"
+             " values (-1, " +
+             id + ", " + id + ", true, false, false, 10, '', '', 0, 1, " + id + ")");
     } else if (table == "object_extents") {
       script("insert into object_extents values (" + id + ", 0, " + id + ", 10, 0, 10)");
     } else {
-      script("insert into accounts (id, canonical_id, name, display_name) values ('999999999999', 'second', 'second', '') on conflict do nothing;"
-             "insert into buckets (name, owner_account, region) values ('second-look', '999999999999', '') on conflict do nothing;"
-             "insert into uploads (id, bucket_id, key, initiator_account, owner_account, checksum_type) select " + id +
-             ", id, 'second', '', '', 0 from buckets where name = 'second-look';"
-             "insert into upload_extents values (" + id + ", 1, 0, " + id + ", 10, 0, 10)");
+      script(
+          "insert into accounts (id, canonical_id, name, display_name) values ('999999999999', "
+          "'second', 'second', '') on conflict do nothing;"
+          "insert into buckets (name, owner_account, region) values ('second-look', "
+          "'999999999999', '') on conflict do nothing;"
+          "insert into uploads (id, bucket_id, key, initiator_account, owner_account, "
+          "checksum_type) select " +
+          id +
+          ", id, 'second', '', '', 0 from buckets where name = 'second-look';"
+          "insert into upload_extents values (" +
+          id + ", 1, 0, " + id + ", 10, 0, 10)");
     }
   }
   void drop_references() override {
-    script("delete from objects where bucket_id = -1; delete from versions where bucket_id = -1; delete from object_extents where stream_size = 10;"
-           "delete from uploads where key = 'second'; delete from buckets where name = 'second-look'; delete from accounts where name = 'second'");
+    script(
+        "delete from objects where bucket_id = -1; delete from versions where bucket_id = -1; "
+        "delete from object_extents where stream_size = 10;"
+        "delete from uploads where key = 'second'; delete from buckets where name = 'second-look'; "
+        "delete from accounts where name = 'second'");
   }
   // Whoever holds the lock may go on doing so: it is the number that counts.
   uint64_t token() override {
-    return static_cast<uint64_t>(connection_->run("select token from coordinator", {}, deadline_in(30s))->bigint(0, 0));
+    return static_cast<uint64_t>(
+        connection_->run("select token from coordinator", {}, deadline_in(30s))->bigint(0, 0));
   }
 
  private:
@@ -83,15 +102,18 @@ class PostgresHarness final : public Harness {
     ASSERT_TRUE(done) << done.error().message;
   }
 
-  const std::unique_ptr<PgConnection> connection_ = PgConnection::open(postgres_dsn(), deadline_in(30s)).value();
+  const std::unique_ptr<PgConnection> connection_ =
+      PgConnection::open(postgres_dsn(), deadline_in(30s)).value();
   const std::unique_ptr<ClusterStore> store_ = make_postgres_cluster_store(postgres_dsn());
 };
 
 class SecondLookContract : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (GetParam() == std::string("memory")) harness_ = std::make_unique<MemoryHarness>();
-    else harness_ = std::make_unique<PostgresHarness>();
+    if (GetParam() == std::string("memory"))
+      harness_ = std::make_unique<MemoryHarness>();
+    else
+      harness_ = std::make_unique<PostgresHarness>();
     token_ = harness_->token();
   }
 
@@ -109,12 +131,14 @@ class SecondLookContract : public ::testing::TestWithParam<const char*> {
     return stream;
   }
   CheckedReleases look(Duration grace, size_t max = 1000) {
-    return run(harness_->store().check_released(now_ - std::chrono::duration_cast<std::chrono::microseconds>(grace), max, token_, soon()));
+    return run(harness_->store().check_released(
+        now_ - std::chrono::duration_cast<std::chrono::microseconds>(grace), max, token_, soon()));
   }
   std::vector<StreamId> taken(Duration grace = 0s) {
     std::vector<StreamId> out;
     const SystemTime before = now_ - std::chrono::duration_cast<std::chrono::microseconds>(grace);
-    for (const auto& row : run(harness_->store().take_released(before, 1000, token_, soon()))) out.push_back(row.stream);
+    for (const auto& row : run(harness_->store().take_released(before, 1000, token_, soon())))
+      out.push_back(row.stream);
     return out;
   }
 
@@ -128,11 +152,13 @@ TEST_P(SecondLookContract, OnlyWhatWasLookedAtIsHandedOut) {
   EXPECT_TRUE(taken().empty());
   EXPECT_EQ(look(1h, 1).checked, 1u);
   EXPECT_EQ(taken(), (std::vector<StreamId>{first}));
-  EXPECT_EQ(look(1h).checked, 1u) << "the other; what was looked at is not looked at again, and a young one not yet";
+  EXPECT_EQ(look(1h).checked, 1u)
+      << "the other; what was looked at is not looked at again, and a young one not yet";
   EXPECT_EQ(taken(), (std::vector<StreamId>{first, second}));
   EXPECT_EQ(look(1h).checked, 0u);
   EXPECT_EQ(look(0s).checked, 1u);
-  EXPECT_EQ(taken(1h), (std::vector<StreamId>{first, second})) << "a grace that became longer counts";
+  EXPECT_EQ(taken(1h), (std::vector<StreamId>{first, second}))
+      << "a grace that became longer counts";
   EXPECT_EQ(taken(), (std::vector<StreamId>{first, second, young}));
 }
 
@@ -146,7 +172,8 @@ TEST_P(SecondLookContract, WhatAnythingRefersToIsKeptAndNeverHandedOut) {
   const CheckedReleases looked = look(1h);
   EXPECT_EQ(looked.checked, 1u);
   EXPECT_EQ(looked.referenced, 5u);
-  for (const StreamId& stream : kept) EXPECT_NE(looked.examples.find(stream.to_hex()), std::string::npos);
+  for (const StreamId& stream : kept)
+    EXPECT_NE(looked.examples.find(stream.to_hex()), std::string::npos);
   EXPECT_EQ(taken(), (std::vector<StreamId>{free}));
   const auto depths = run(harness_->store().queue_depths(soon()));
   EXPECT_EQ(depths.released, 1u);
@@ -161,14 +188,16 @@ TEST_P(SecondLookContract, WhatAnythingRefersToIsKeptAndNeverHandedOut) {
 
 TEST_P(SecondLookContract, WhatIsReferredToAfterARefusalToLookIsNotMarked) {
   const auto stream = release(2h);
-  const auto late = async::block_on(harness_->store().check_released(now_, 1000, token_ - 1, soon()));
+  const auto late =
+      async::block_on(harness_->store().check_released(now_, 1000, token_ - 1, soon()));
   EXPECT_TRUE(!late || late->checked + late->referenced == 0) << "a former coordinator's look";
   EXPECT_TRUE(taken().empty());
   EXPECT_EQ(look(1h).checked, 1u);
   EXPECT_EQ(taken(), (std::vector<StreamId>{stream}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, SecondLookContract, ::testing::Values("memory", "postgres"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, SecondLookContract, ::testing::Values("memory", "postgres"),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace rondel::metadata

@@ -83,7 +83,9 @@ TEST_F(SecondLookTest, RestsBetweenPasses) {
 }
 
 TEST(SecondLookPause, IsTwentyTimesTheWorkWithinBounds) {
-  const std::pair<Duration, Duration> expected[] = {{0s, 1s}, {10ms, 1s}, {50ms, 1s}, {100ms, 2s}, {5s, 100s}, {30s, 10min}, {31s, 10min}, {20min, 10min}};
+  const std::pair<Duration, Duration> expected[] = {{0s, 1s},     {10ms, 1s},    {50ms, 1s},
+                                                    {100ms, 2s},  {5s, 100s},    {30s, 10min},
+                                                    {31s, 10min}, {20min, 10min}};
   for (const auto& [took, pause] : expected) EXPECT_EQ(SecondLook::pause_after(took), pause);
 }
 
