@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/json.hpp>
 #include <memory>
+#include <thread>
 
 #include "cli/local_cluster.h"
 #include "common/async/event_loop.h"
@@ -21,6 +24,8 @@ struct Arguments {
   std::string dsn;
   uint64_t blobs = 0;
   std::string grace, trash, orphan_age;   // Empty: as it is.
+  std::string patience = "15m";
+  bool json = false;
 };
 
 Result<std::unique_ptr<metadata::ClusterStore>> open_store(const Arguments& arguments) {
@@ -29,17 +34,28 @@ Result<std::unique_ptr<metadata::ClusterStore>> open_store(const Arguments& argu
   return metadata::make_postgres_cluster_store(postgres_of(arguments.data).dsn());
 }
 
+size_t waiting_of(const metadata::RestoreState& state) {
+  return static_cast<size_t>(std::ranges::count(state.disks, false,
+      &metadata::RestoreState::Disk::done));
+}
+
 Result<void> show(const Arguments& arguments) {
   TRY(const auto store, open_store(arguments));
   TRY(const auto state, async::block_on(store->garbage_state(deadline_in(10s))));
   TRY(const auto depths, async::block_on(store->queue_depths(deadline_in(10s))));
+  TRY(const auto restores, async::block_on(store->restore_state(deadline_in(10s))));
+  const size_t waiting = waiting_of(restores);
   if (state.halted.empty()) {
     fmt::print("garbage collection  running\n");
   } else {
     fmt::print("garbage collection  halted since {:%Y-%m-%d %H:%M:%S} UTC\nreason              {}\n",
                fmt::gmtime(std::chrono::system_clock::to_time_t(state.halted_at)), state.halted);
-    fmt::print("next                find out why; `rondel gc resume` when the database holds what it should\n");
+    fmt::print("next                find out why; `rondel gc restore` takes back from the trash "
+        "what rows refer to; then `rondel gc resume`\n");
   }
+  if (!state.stranger.empty()) fmt::print("not recognized      {}\n", state.stranger);
+  if (waiting > 0) fmt::print("trash               to be looked through on {} of {} disks; "
+      "nothing is purged on them before\n", waiting, restores.disks.size());
   fmt::print("released streams    {}\n", depths.released);
   if (depths.referenced > 0) {
     fmt::print("kept                {}{} streams that were released though something refers to them (table referenced_releases)\n", depths.referenced,
@@ -55,6 +71,62 @@ Result<void> resume(const Arguments& arguments) {
   TRY_VOID(async::block_on(store->resume_garbage(arguments.blobs, deadline_in(10s))));
   fmt::print("garbage collection goes on\n");
   return {};
+}
+
+// For machines: what was done, and which disks wait.
+std::string restore_document(const metadata::RestoreState& state) {
+  uint64_t blobs = 0;
+  boost::json::array missing;
+  for (const auto& disk : state.disks) {
+    blobs += disk.done ? disk.blobs : 0;
+    if (!disk.done) missing.push_back({{"disk", disk.disk.to_hex()}, {"node", disk.node.to_hex()},
+        {"address", disk.address}, {"alive", disk.alive}});
+  }
+  const boost::json::object document{{"number", state.number}, {"disks", state.disks.size()},
+      {"blobs_restored", blobs}, {"missing", std::move(missing)}};
+  return boost::json::serialize(document);
+}
+
+void print_restored(const metadata::RestoreState& state) {
+  uint64_t blobs = 0;
+  for (const auto& disk : state.disks) blobs += disk.done ? disk.blobs : 0;
+  fmt::print("{} of {} disks were looked through, {} copies were taken out of the trash\n",
+      state.disks.size() - waiting_of(state), state.disks.size(), blobs);
+  for (const auto& disk : state.disks) {
+    if (!disk.done) fmt::print("missing             disk {} of the node at {}{}\n",
+        disk.disk.to_hex(), disk.address, disk.alive ? "" : ", which is away");
+  }
+}
+
+// The gateway that coordinates does the work, and goes on with it when nobody waits: disks that are
+// away have their turn when they are back.
+Result<void> restore(const Arguments& arguments) {
+  constexpr auto kAwayPatience = 15s;     // A node that has just started is not away.
+  TRY(const Duration patience, config::parse_duration(arguments.patience));
+  TRY(const auto store, open_store(arguments));
+  TRY(const uint64_t number, async::block_on(store->order_restore(deadline_in(10s))));
+  const SteadyTime begin = std::chrono::steady_clock::now();
+  SteadyTime alive_at = begin;
+  metadata::RestoreState state;
+  for (size_t shown = SIZE_MAX;; std::this_thread::sleep_for(300ms)) {
+    TRY(state, async::block_on(store->restore_state(deadline_in(10s))));
+    const size_t waiting = waiting_of(state);
+    if (waiting != shown && !arguments.json && !state.disks.empty()) {
+      fmt::print(stderr, "{} of {} disks to be looked through\n", waiting, state.disks.size());
+    }
+    shown = waiting;
+    const SteadyTime now = std::chrono::steady_clock::now();
+    const auto at_work = [](const auto& disk) { return !disk.done && disk.alive; };
+    if (std::ranges::any_of(state.disks, at_work)) alive_at = now;
+    if (state.number >= number && waiting == 0) break;
+    if (now - alive_at > kAwayPatience || now - begin > patience) break;
+  }
+  arguments.json ? fmt::print("{}\n", restore_document(state)) : print_restored(state);
+  if (waiting_of(state) == 0 && !state.disks.empty()) return {};
+  return fail(ErrorCode::kUnavailable,
+      "not every disk was looked through: those missing are when their nodes and a gateway are "
+      "up, and nothing is"
+                                       " purged on them before");
 }
 
 Result<std::optional<std::chrono::seconds>> age(const std::string& text) {
@@ -95,6 +167,10 @@ void add_gc_commands(CLI::App& app, int* status) {
   ages->add_option("--grace", arguments->grace, "as gc.grace: \"1h\"");
   ages->add_option("--trash", arguments->trash, "as gc.trash");
   ages->add_option("--orphan-age", arguments->orphan_age, "as gc.orphan_age");
+  CLI::App* const back = add("restore",
+      "take back from the trash what rows refer to, after the database was restored", restore);
+  back->add_option("--wait", arguments->patience, "how long to wait for it")->capture_default_str();
+  back->add_flag("--json", arguments->json, "the document for machines");
   add("resume", "confirm that the database holds what it should, and go on", resume)
       ->add_option("--blobs", arguments->blobs, "let the next pass release so many orphaned blobs, more than its breaker allows")
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));

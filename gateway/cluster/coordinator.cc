@@ -15,6 +15,14 @@ namespace {
 constexpr size_t kChunksPerBatch = 16'384;
 constexpr size_t kIdsPerCall = 4'096;
 constexpr auto kAskPeriod = 60s;
+constexpr auto kMarkPeriod = 60s;
+constexpr int kOrderAttempts = 3;     // A node's mark may move on between two of them.
+
+// Halts and newer coordinators end a round; whatever else happens to one node is of no concern to
+// the others.
+bool ends_round(const Error& error) {
+  return error.code == ErrorCode::kPrecondition || error.code == ErrorCode::kOutOfRange;
+}
 
 }  // namespace
 
@@ -29,11 +37,20 @@ CoordinatorStatus Coordinator::status() const {
 }
 
 async::Task<Result<void>> Coordinator::run_once() {
-  CO_TRY(const std::optional<uint64_t> token, co_await store_.claim_coordinator(deadline_in(5s)));
-  token_.store(token.value_or(0));
-  if (!token) co_return Result<void>{};
-  CO_TRY_VOID(co_await bootstrap_ring(*token));
-  CO_TRY_VOID(co_await collect_garbage(*token));
+  auto token = co_await store_.claim_coordinator(deadline_in(5s));
+  token_.store(token ? token->value_or(0) : 0);
+  if (!token) co_return std::unexpected(token.error());
+  if (!*token) co_return Result<void>{};
+  auto done = co_await do_jobs(**token);
+  // A job that fails is no reason to stop leading; a newer coordinator is.
+  if (!done && done.error().code == ErrorCode::kPrecondition) token_.store(0);
+  co_return done;
+}
+
+async::Task<Result<void>> Coordinator::do_jobs(uint64_t token) {
+  CO_TRY_VOID(co_await bootstrap_ring(token));
+  CO_TRY_VOID(co_await keep_marks(token));
+  CO_TRY_VOID(co_await collect_garbage(token));
   const SystemTime week_ago = clock_.now() - std::chrono::days(7);
   CO_TRY(const uint64_t forgotten, co_await store_.forget_completed_uploads(week_ago, deadline_in(5s)));
   (void)forgotten;
@@ -44,14 +61,38 @@ async::Task<void> Coordinator::run(async::TaskGroup& group) {
   while (!group.stopping()) {
     const auto done = co_await run_once();
     if (!done) {
-      errors_.fetch_add(1);
-      token_.store(0);
+      if (errors_.fetch_add(1) == 0 || last_error_ != done.error().message) {
+        log::warn("gc", "a round ended early", {{"error", done.error().message}});
+      }
+      last_error_ = done.error().message;
       nodes_asked_at_ = {};   // The database may be another one when it is back.
+    } else {
+      last_error_.clear();
     }
     co_await group.pause(1s);
   }
   token_.store(0);
   store_.resign_coordinator();
+}
+
+async::Task<Result<void>> Coordinator::keep_marks(uint64_t token) {
+  const bool due = marked_at_ == SteadyTime{} || clock_.steady_now() - marked_at_ >= kMarkPeriod;
+  if (due) co_return co_await write_mark(token);
+  co_return Result<void>{};
+}
+
+// A database that does not hold our own last mark is another one than the one that nodes' marks
+// were found in.
+async::Task<Result<void>> Coordinator::write_mark(uint64_t token) {
+  const SteadyTime now = clock_.steady_now();
+  CO_TRY(const metadata::NewMark mark, co_await store_.write_mark(generation_.mark, token,
+      deadline_in(5s)));
+  const bool same = mark.follows && mark.database.accepted == generation_.accepted &&
+                    mark.database.system == generation_.system;
+  if (!same) verified_.clear();
+  generation_ = mark.database;
+  marked_at_ = now;
+  co_return Result<void>{};
 }
 
 async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
@@ -78,8 +119,12 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
     halted_ = state.halted;
   }
   if (!state.halted.empty()) co_return Result<void>{};
+  if (!state.stranger.empty()) {
+    const auto halted = co_await halt(state.stranger +
+        ". Was the database restored, or a standby promoted?", token);
+    co_return halted.error().code == ErrorCode::kOutOfRange ? Result<void>{} : halted;
+  }
   trash_ = std::max(options_.gc_trash, state.ages.trash);
-  CO_TRY(generation_, co_await store_.metadata_generation(deadline_in(5s)));
   if (nodes_asked_at_ == SteadyTime{} || clock_.steady_now() - nodes_asked_at_ >= kAskPeriod) {
     const auto asked = co_await ask_nodes(*topology, token);
     if (!asked && asked.error().code == ErrorCode::kOutOfRange) co_return Result<void>{};   // Halted.
@@ -89,6 +134,10 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
   const SystemTime before = std::min(clock_.now(), state.now) - std::max(options_.gc_grace, state.ages.grace);
   CO_TRY(const std::vector<metadata::ReleasedStream> due,
          co_await store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s)));
+  if (due.empty()) co_return Result<void>{};
+  // Newer than every release in `due`: nodes remember it with the order, and a database from before
+  // does not hold it.
+  CO_TRY_VOID(co_await write_mark(token));
   for (size_t first = 0; first < due.size();) {
     RemovalBatch batch(*topology);
     size_t end = first;
@@ -112,25 +161,22 @@ async::Task<Result<void>> Coordinator::ask_nodes(const ring::Topology& topology,
     for (const ring::Disk& disk : ring->disks()) nodes.try_emplace(disk.node, disk.id);
   }
   for (const auto& [node, disk] : nodes) {
-    const auto asked = co_await remove_some({node, disk}, {}, token);
-    if (!asked && (asked.error().code == ErrorCode::kPrecondition || asked.error().code == ErrorCode::kOutOfRange)) {
-      co_return std::unexpected(asked.error());
-    }
+    const auto asked = co_await remove_some({node, disk}, {}, 0, token);
+    if (!asked && ends_round(asked.error())) co_return std::unexpected(asked.error());
   }
   co_return Result<void>{};
 }
 
 // Disk after disk: removal is background work and must not crowd out requests.
 async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_t token) {
+  CO_TRY(const uint64_t number, co_await store_.next_order(highest_order_, token, deadline_in(5s)));
   for (auto& [address, ids] : batch.per_disk()) {
     bool done = true;
     for (size_t first = 0; first < ids.size() && done; first += kIdsPerCall) {
       const size_t end = std::min(ids.size(), first + kIdsPerCall);
       std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
-      const auto removed = co_await remove_some(address, std::move(some), token);
-      if (!removed && (removed.error().code == ErrorCode::kPrecondition || removed.error().code == ErrorCode::kOutOfRange)) {
-        co_return std::unexpected(removed.error());
-      }
+      const auto removed = co_await remove_some(address, std::move(some), number, token);
+      if (!removed && ends_round(removed.error())) co_return std::unexpected(removed.error());
       done = removed.has_value();
     }
     if (done) batch.mark_done(address.disk);
@@ -138,16 +184,44 @@ async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_
   co_return Result<void>{};
 }
 
-// A node may have heard of the database from another gateway a moment ago: only when a look at it that is newer than the node's
-// refusal is refused as well has the database gone back.
-async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids, uint64_t token) {
-  const auto order = [&] { return RemovalOrder{token, generation_, trash_}; };
-  auto removed = co_await remover_.remove(at, ids, order(), deadline_in(options_.node_timeout));
-  if (removed || removed.error().code != ErrorCode::kOutOfRange) co_return removed;
-  CO_TRY(generation_, co_await store_.metadata_generation(deadline_in(5s)));
-  removed = co_await remover_.remove(at, std::move(ids), order(), deadline_in(options_.node_timeout));
-  if (removed || removed.error().code != ErrorCode::kOutOfRange) co_return removed;
-  co_return co_await halt("the database is older than what nodes have seen, or another one: was it restored, or a standby promoted?", token);
+// A node takes an order that shows its own last mark as found in the database. What it remembers
+// comes with its refusal and is looked up then: only what the database does not recognize halts.
+async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at,
+    std::vector<model::BlobId> ids, uint64_t number, uint64_t token) {
+  for (int attempt = 0; attempt < kOrderAttempts; ++attempt) {
+    const RemovalOrder order{token, generation_, verified_[at.node], trash_, number};
+    CO_TRY(const RemovalReply reply, co_await remover_.remove(at, ids, order,
+        deadline_in(options_.node_timeout)));
+    highest_order_ = std::max(highest_order_, reply.highest_order);
+    switch (reply.refusal) {
+      case Refusal::kNone:
+        verified_[at.node] = reply.seen.mark;
+        // Some blob may have a later order than ours; the next round's is above it.
+        if (!ids.empty() && reply.highest_order > number) {
+          co_return fail(ErrorCode::kUnavailable, "the node has seen a later order");
+        }
+        co_return Result<void>{};
+      case Refusal::kCoordinator:
+        co_return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+      case Refusal::kMemory:
+        co_return fail(ErrorCode::kUnavailable, "the node cannot write down what it must remember");
+      case Refusal::kDatabase: break;
+    }
+    CO_TRY(const metadata::Recognized known, co_await store_.recognize(at.node, reply.seen,
+        deadline_in(5s)));
+    if (!model::is_recognized(known.recognition)) {
+      co_return co_await halt("node " + at.node.to_hex() + ": " +
+          std::string(model::describe(known.recognition)) +
+                                  ". Was the database restored, or a standby promoted?", token);
+    }
+    if (known.database.accepted != generation_.accepted ||
+        known.database.system != generation_.system) {
+      verified_.clear();
+      generation_ = known.database;
+    }
+    verified_[at.node] = reply.seen.mark;
+  }
+  co_return fail(ErrorCode::kUnavailable, "what the node remembers changes");
 }
 
 async::Task<Result<void>> Coordinator::halt(std::string reason, uint64_t token) {

@@ -1,13 +1,17 @@
 // Coordinator: the jobs that one gateway at a time does for the cluster. Whoever holds the advisory lock runs them; every
 // write and node command carries its token, so that a former coordinator that wakes up late changes nothing.
 //
-// Jobs: the first ring epoch, once enough disks have joined; removal of released bytes after their grace; the reconcile scan.
-// Garbage collection is halted when a node has seen the database further than it is now (restored from a backup, a lagging
-// standby promoted; every node is asked once a minute, so that a restored database is found before it has come as far again),
-// on another timeline, or when the scan's breaker trips: until an operator resumes it (`rondel gc resume`).
+// Jobs: the first ring epoch, once enough disks have joined; removal of released bytes after their
+// grace; the reconcile scan. Garbage collection is halted when a node does not recognize the
+// database (it was restored from a backup, is another one, or a standby was promoted that lacked
+// commits), or when the scan's breaker trips: until an operator resumes it (`rondel gc resume`).
+// Nodes say with each heartbeat what they remember, and are asked once a minute. Marks are written
+// each minute, and before each round of removals: a database that still refers to what is removed
+// then does not hold the mark that nodes see with the order.
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -59,10 +63,14 @@ class Coordinator {
 
  private:
   async::Task<Result<void>> bootstrap_ring(uint64_t token);
+  async::Task<Result<void>> do_jobs(uint64_t token);
+  async::Task<Result<void>> keep_marks(uint64_t token);
+  async::Task<Result<void>> write_mark(uint64_t token);
   async::Task<Result<void>> collect_garbage(uint64_t token);
   async::Task<Result<void>> ask_nodes(const ring::Topology& topology, uint64_t token);
   async::Task<Result<void>> remove_batch(RemovalBatch& batch, uint64_t token);
-  async::Task<Result<void>> remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids, uint64_t token);
+  async::Task<Result<void>> remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids,
+      uint64_t number, uint64_t token);
   async::Task<Result<void>> halt(std::string reason, uint64_t token);
 
   metadata::ClusterStore& store_;
@@ -75,9 +83,15 @@ class Coordinator {
   std::atomic<uint64_t> removed_{0};
   std::atomic<uint64_t> deferred_{0};
   std::atomic<uint64_t> errors_{0};
-  model::MetadataGeneration generation_;         // The loop's alone.
+  // Of the last mark written or seen. The loop's alone.
+  model::MetadataGeneration generation_;
+  // Nodes' marks that the database of generation_ holds. So too.
+  std::map<model::NodeId, model::MetadataMark> verified_;
+  uint64_t highest_order_ = 0;                   // That any node has told of. So too.
+  SteadyTime marked_at_{};                       // So too.
   SteadyTime nodes_asked_at_{};                  // So too.
   std::chrono::seconds trash_{0};                // So too: the longest of all gateways'.
+  std::string last_error_;                       // So too.
   mutable std::mutex mutex_;
   std::string halted_;                           // Guarded by mutex_.
 };

@@ -63,8 +63,9 @@ class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
 
 class GrpcBlobLister final : public BlobLister {
  public:
-  GrpcBlobLister(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : stubs_(topology, std::move(credentials)) {}
+  GrpcBlobLister(const ring::TopologySource& topology,
+      std::shared_ptr<grpc::ChannelCredentials> credentials, bool trash)
+      : stubs_(topology, std::move(credentials)), trash_(trash) {}
 
   async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress at, model::BlobId after, Deadline deadline) override {
     auto stub = stubs_.find(at.node);
@@ -72,6 +73,7 @@ class GrpcBlobLister final : public BlobLister {
     storage::ListBlobsRequest request;
     request.set_disk(std::string(as_text(at.disk.view())));
     request.set_to_hash(UINT64_MAX);
+    request.set_trashed(trash_);
     if (after != model::BlobId{}) request.set_after_blob_id(std::string(as_text(after.bytes())));
     auto slot = Slot::make();
     Listing::start(std::move(stub), std::move(request), deadline, slot);
@@ -82,13 +84,14 @@ class GrpcBlobLister final : public BlobLister {
 
  private:
   NodeStubs stubs_;
+  const bool trash_;
 };
 
 }  // namespace
 
 std::unique_ptr<BlobLister> make_grpc_blob_lister(const ring::TopologySource& topology,
-                                                  std::shared_ptr<grpc::ChannelCredentials> credentials) {
-  return std::make_unique<GrpcBlobLister>(topology, std::move(credentials));
+                                                  std::shared_ptr<grpc::ChannelCredentials> credentials, bool trash) {
+  return std::make_unique<GrpcBlobLister>(topology, std::move(credentials), trash);
 }
 
 }  // namespace rondel::cluster

@@ -12,8 +12,9 @@ class ChannelCredentials;
 
 namespace rondel::cluster {
 
-// Finds addresses in the topology; both outlive it.
+// Finds addresses in the topology; both outlive it. `trash`: lists what is in the trash instead.
 std::unique_ptr<BlobLister> make_grpc_blob_lister(const ring::TopologySource& topology,
-                                                  std::shared_ptr<grpc::ChannelCredentials> credentials);
+                                                  std::shared_ptr<grpc::ChannelCredentials> credentials,
+                                                  bool trash = false);
 
 }  // namespace rondel::cluster

@@ -1,6 +1,7 @@
 #include "gateway/cluster/grpc_blob_remover.h"
 
 #include "common/async/one_shot.h"
+#include "common/rpc/metadata_generation.hpp"
 #include "gateway/cluster/node_stubs.h"
 
 namespace rondel::cluster {
@@ -9,20 +10,37 @@ namespace {
 namespace storage = rondel::storage::v1;
 
 // Lives until gRPC has called back.
+template <class Request, class Reply>
 struct Call {
   grpc::ClientContext context;
-  storage::DeleteBlobsRequest request;
-  storage::DeleteBlobsReply reply;
+  Request request;
+  Reply reply;
 };
 
-Result<void> outcome(const grpc::Status& status) {
-  if (status.ok()) return {};
-  switch (status.error_code()) {
-    case grpc::StatusCode::FAILED_PRECONDITION: return fail(ErrorCode::kPrecondition, status.error_message());
-    case grpc::StatusCode::ABORTED: return fail(ErrorCode::kOutOfRange, status.error_message());
-    case grpc::StatusCode::DEADLINE_EXCEEDED: return fail(ErrorCode::kDeadlineExceeded, status.error_message());
-    default: return fail(ErrorCode::kUnavailable, status.error_message());
-  }
+template <class Request, class Reply>
+std::shared_ptr<Call<Request, Reply>> begin_call(const rpc::DiskAddress& at,
+    const std::vector<model::BlobId>& ids, Deadline deadline) {
+  auto call = std::make_shared<Call<Request, Reply>>();
+  call->request.set_disk(std::string(as_text(at.disk.view())));
+  for (const model::BlobId& id : ids) call->request.add_blob_ids(std::string(as_text(id.bytes())));
+  const auto left = deadline - std::chrono::steady_clock::now();
+  call->context.set_deadline(std::chrono::system_clock::now() +
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
+  return call;
+}
+
+Error error_of(const grpc::Status& status) {
+  const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  return {late ? ErrorCode::kDeadlineExceeded : ErrorCode::kUnavailable, status.error_message()};
+}
+
+RemovalReply read(const storage::DeleteBlobsReply& reply) {
+  return {static_cast<Refusal>(reply.refusal()), rpc::from_wire(reply.seen()),
+      reply.highest_order()};
+}
+
+RestoreReply read(const storage::RestoreBlobsReply& reply) {
+  return {reply.restored(), reply.highest_order()};
 }
 
 class GrpcBlobRemover final : public BlobRemover {
@@ -30,25 +48,43 @@ class GrpcBlobRemover final : public BlobRemover {
   GrpcBlobRemover(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
       : stubs_(topology, std::move(credentials)) {}
 
-  async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, RemovalOrder order, Deadline deadline) override {
+  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+      RemovalOrder order,
+                                           Deadline deadline) override {
     const auto stub = stubs_.find(at.node);
     if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
-    auto call = std::make_shared<Call>();
-    call->request.set_disk(std::string(as_text(at.disk.view())));
-    for (const model::BlobId& id : ids) call->request.add_blob_ids(std::string(as_text(id.bytes())));
+    auto call = begin_call<storage::DeleteBlobsRequest, storage::DeleteBlobsReply>(at, ids,
+        deadline);
     call->request.set_coordinator_token(order.coordinator_token);
     call->request.set_trash_seconds(static_cast<uint64_t>(order.trash.count()));
-    storage::MetadataGeneration* const generation = call->request.mutable_generation();
-    generation->set_accepted(order.generation.accepted);
-    generation->set_system(order.generation.system);
-    generation->set_timeline(order.generation.timeline);
-    generation->set_position(order.generation.position);
-    const auto left = deadline - std::chrono::steady_clock::now();
-    call->context.set_deadline(std::chrono::system_clock::now() +
-                               std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
-    auto slot = async::OneShot<Result<void>>::make();
+    call->request.set_order(order.number);
+    *call->request.mutable_generation() = rpc::to_wire(order.generation);
+    *call->request.mutable_verified() = rpc::to_wire(order.verified);
+    auto slot = async::OneShot<Result<RemovalReply>>::make();
     stub->async()->DeleteBlobs(&call->context, &call->request, &call->reply,
-                               [slot, call, stub](grpc::Status status) { slot->set(outcome(status)); });
+        [slot, call, stub](grpc::Status status) {
+      slot->set(status.ok() ? Result<RemovalReply>(read(call->reply)) :
+          std::unexpected(error_of(status)));
+    });
+    auto answer = co_await slot->wait_until(deadline);
+    if (!answer) co_return std::unexpected(answer.error());
+    co_return std::move(*answer);
+  }
+
+  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+      uint64_t number,
+                                            Deadline deadline) override {
+    const auto stub = stubs_.find(at.node);
+    if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
+    auto call = begin_call<storage::RestoreBlobsRequest, storage::RestoreBlobsReply>(at, ids,
+        deadline);
+    call->request.set_order(number);
+    auto slot = async::OneShot<Result<RestoreReply>>::make();
+    stub->async()->RestoreBlobs(&call->context, &call->request, &call->reply,
+        [slot, call, stub](grpc::Status status) {
+      slot->set(status.ok() ? Result<RestoreReply>(read(call->reply)) :
+          std::unexpected(error_of(status)));
+    });
     auto answer = co_await slot->wait_until(deadline);
     if (!answer) co_return std::unexpected(answer.error());
     co_return std::move(*answer);

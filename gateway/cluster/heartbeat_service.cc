@@ -3,6 +3,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include "common/rpc/metadata_generation.hpp"
 #include "common/rpc/peer_role.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 
@@ -33,6 +34,8 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
   node.host = request.host();
   node.zone = request.zone();
   node.last_seen = now;
+  node.seen = rpc::from_wire(request.seen());
+  node.highest_order = request.highest_order();
   for (const wire::Disk& disk : request.disks()) {
     const auto disk_id = model::DiskId::from_bytes(as_bytes(disk.disk_id()));
     if (!disk_id || disk_id->is_zero()) return fail(ErrorCode::kInvalidArgument, "disk_id must be 16 bytes");
@@ -100,31 +103,42 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     // A node keeps its ring when the database is away; only its registration waits.
     // Well below the node's patience, so that it learns the rest.
     const auto recorded = co_await store_.record_node(std::move(node), deadline_in(1s));
-    fill(request, reply, recorded.has_value());
+    fill(request, reply, recorded ? &*recorded : nullptr);
     co_return Result<void>{};
   }
 
-  void fill(const wire::HeartbeatRequest& request, wire::HeartbeatReply& reply, bool recorded) {
+  // `greeting`: null when the database did not answer.
+  void fill(const wire::HeartbeatRequest& request, wire::HeartbeatReply& reply,
+      const metadata::Greeting* greeting) {
     const auto topology = topology_.topology();
     reply.set_cluster_id(to_wire(cluster_));
     reply.set_min_epoch(topology->min_epoch);
     reply.set_coordinator_token(coordinator_.token());
-    reply.set_epoch_confirmed(recorded && topology_.confirmed_recently());
-    if (const model::MetadataGeneration generation = topology_.generation(); generation != model::MetadataGeneration{}) {
-      auto* const known = reply.mutable_generation();
-      known->set_accepted(generation.accepted);
-      known->set_system(generation.system);
-      known->set_timeline(generation.timeline);
-      known->set_position(generation.position);
+    reply.set_epoch_confirmed(greeting != nullptr && topology_.confirmed_recently());
+    if (greeting != nullptr) {
+      *reply.mutable_generation() = rpc::to_wire(greeting->database);
+      reply.set_recognition(static_cast<uint32_t>(greeting->recognition));
+      reply.set_purging_stopped(greeting->purging_stopped);
     }
     for (const ring::Topology::Node& node : topology->nodes) {
       wire::Peer* peer = reply.add_peers();
       peer->set_node_id(to_wire(node.id));
       peer->set_address(node.address);
     }
-    const ring::Ring* current = topology->current();
-    if (current == nullptr || current->epoch() <= request.ring_epoch()) return;
+    const ring::Ring* const current = topology->current();
+    if (current == nullptr || !wants_rings(request, *current, greeting)) return;
     for (const auto& ring : topology->rings) reply.add_rings(ring->serialize());
+  }
+
+  // The node goes by the same order: confirmation, then epoch.
+  bool wants_rings(const wire::HeartbeatRequest& request, const ring::Ring& current,
+      const metadata::Greeting* greeting) const {
+    const uint64_t known = request.ring_accepted();
+    const uint64_t accepted = greeting == nullptr ? known : greeting->database.accepted;
+    const bool differs = request.ring_digest() != topology_.digest();
+    if (accepted != known) return accepted > known && differs;
+    if (current.epoch() != request.ring_epoch()) return current.epoch() > request.ring_epoch();
+    return differs;
   }
 
   async::EventLoop& loop_;

@@ -1,5 +1,7 @@
 #include "gateway/cluster/topology_cache.h"
 
+#include "common/hash/hash64.h"
+
 namespace rondel::cluster {
 
 using namespace std::chrono_literals;
@@ -12,9 +14,9 @@ std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
   return topology_;
 }
 
-model::MetadataGeneration TopologyCache::generation() const {
+uint64_t TopologyCache::digest() const {
   std::lock_guard lock(mutex_);
-  return generation_;
+  return digest_;
 }
 
 bool TopologyCache::confirmed_recently() const {
@@ -22,30 +24,33 @@ bool TopologyCache::confirmed_recently() const {
   return confirmed_at_ != SteadyTime{} && clock_.steady_now() - confirmed_at_ <= 5s;
 }
 
-Result<std::shared_ptr<const ring::Ring>> TopologyCache::known_or_parsed(const metadata::RingEpoch& epoch) const {
-  for (const auto& ring : topology()->rings) {
-    if (ring->epoch() == epoch.epoch) return ring;
-  }
-  TRY(ring::Ring parsed, ring::Ring::parse(as_bytes(epoch.table)));
-  return std::make_shared<const ring::Ring>(std::move(parsed));
-}
-
 async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   // What is read is at least as new as this moment, not as the answer's.
   const SteadyTime asked_at = clock_.steady_now();
   CO_TRY(const metadata::RingState state, co_await store_.ring_state(deadline));
   CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await store_.list_nodes(deadline));
-  CO_TRY(const model::MetadataGeneration generation, co_await store_.metadata_generation(deadline));
   auto next = std::make_shared<ring::Topology>();
   next->min_epoch = state.min_epoch;
+  Rings rings;
+  std::string tables;
   for (const metadata::RingEpoch& epoch : state.live) {
-    CO_TRY(auto ring, known_or_parsed(epoch));
-    next->rings.push_back(std::move(ring));
+    const uint64_t hash = hash::hash64(as_bytes(epoch.table));
+    std::shared_ptr<const ring::Ring>& ring = rings[hash];
+    const auto known = rings_.find(hash);
+    if (known != rings_.end() && known->second->epoch() == epoch.epoch) {
+      ring = known->second;
+    } else {
+      CO_TRY(ring::Ring parsed, ring::Ring::parse(as_bytes(epoch.table)));
+      ring = std::make_shared<const ring::Ring>(std::move(parsed));
+    }
+    next->rings.push_back(ring);
+    tables += epoch.table;
   }
   for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone});
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
-  generation_ = generation;
+  digest_ = hash::hash64(as_bytes(tables));
+  rings_ = std::move(rings);
   confirmed_at_ = asked_at;
   co_return Result<void>{};
 }

@@ -5,6 +5,7 @@
 // rest runs on the loop given.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 
@@ -26,20 +27,23 @@ class TopologyCache final : public ring::TopologySource {
   // refresh() every second until the group stops.
   async::Task<void> run(async::TaskGroup& group);
 
-  // How far the database had come at the last successful refresh; zero before.
-  model::MetadataGeneration generation() const;
+  // A hash of the tables of topology()'s rings, newest first: numbers alone do not name an epoch,
+  // since a database that was set back may give one again.
+  uint64_t digest() const;
 
   // The last successful refresh is at most 5 s old.
   bool confirmed_recently() const;
 
  private:
-  Result<std::shared_ptr<const ring::Ring>> known_or_parsed(const metadata::RingEpoch& epoch) const;
+  // By the hash of the table.
+  using Rings = std::map<uint64_t, std::shared_ptr<const ring::Ring>>;
 
   metadata::ClusterStore& store_;
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
-  model::MetadataGeneration generation_;            // Guarded by mutex_.
+  uint64_t digest_ = 0;                             // Guarded by mutex_.
+  Rings rings_;                                     // Of topology_. The loop's alone.
   SteadyTime confirmed_at_{};                       // Guarded by mutex_.
 };
 

@@ -140,6 +140,16 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
                     [&look = sources.second_look] { return look.status().last_pass_seconds; });
   registry.callback(Type::kGauge, "rondel_gc_halted", "1 while garbage collection waits for an operator.", {},
                     [&coordinator = sources.coordinator] { return coordinator.status().gc_halted.empty() ? 0.0 : 1.0; });
+  registry.callback(Type::kGauge, "rondel_gc_restores_waiting",
+      "Disks whose trash is yet to be looked through for what rows refer to.", {},
+      [&restores = sources.restores] {
+        return static_cast<double>(restores.status().disks_waiting);
+      });
+  registry.callback(Type::kCounter, "rondel_gc_restored_blobs_total",
+      "Copies taken out of the trash because rows refer to them.", {},
+      [&restores = sources.restores] {
+        return static_cast<double>(restores.status().blobs_restored_total);
+      });
   registry.callback(Type::kCounter, "rondel_coordinator_removals_deferred_total", "Released streams kept for a later round.", {},
                     [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().removals_deferred_total); });
   registry.callback(Type::kGauge, "rondel_http_connections", "Open S3 connections.", {},

@@ -8,6 +8,7 @@
 #include "gateway/cluster/lifecycle_runner.h"
 #include "gateway/cluster/second_look.h"
 #include "gateway/cluster/topology_cache.h"
+#include "gateway/cluster/trash_restore.h"
 #include "gateway/operations/stream_releases.h"
 #include "metadata/store/postgres_store.h"
 
@@ -22,6 +23,7 @@ struct MetricSources {
   const cluster::Coordinator& coordinator;
   const cluster::OrphanScan& orphans;
   const cluster::SecondLook& second_look;
+  const cluster::TrashRestore& restores;
   const http::Server& server;
   const cluster::LifecycleRunner& lifecycle;
 };

@@ -18,6 +18,7 @@
 #include "gateway/cluster/heartbeat_service.h"
 #include "gateway/cluster/lifecycle_runner.h"
 #include "gateway/cluster/second_look.h"
+#include "gateway/cluster/trash_restore.h"
 #include "gateway/main/gateway_metrics.h"
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
@@ -142,6 +143,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
   cluster::OrphanScan orphans(*cluster_store, topology, *lister, scan_options, clock);
   cluster::SecondLook second_look(*cluster_store, {.gc_grace = coordination.gc_grace}, clock);
+  const auto trash = cluster::make_grpc_blob_lister(topology, peers.channel, true);
+  cluster::TrashRestore restores(*cluster_store, *trash, *remover);
   cluster::Coordinator coordinator(*cluster_store, topology, *remover, orphans, coordination, clock);
 
   const auto lifecycle_store = metadata::make_postgres_lifecycle_store(dsn);
@@ -179,7 +182,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*store, blob_store, releases, topology, coordinator, orphans, second_look, *s3, lifecycle});
+  register_gateway_metrics(registry, {*store, blob_store, releases, topology, coordinator, orphans,
+      second_look, restores, *s3, lifecycle});
 
   std::atomic<bool> draining{false};
   const auto condition = [](const char* name, std::function<Result<void>()> check) {
@@ -218,6 +222,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   jobs.spawn(coordinator.run(jobs));
   jobs.spawn(coordinator.run_orphan_scan(jobs));
   jobs.spawn(second_look.run(jobs, [&coordinator] { return coordinator.token(); }));
+  jobs.spawn(restores.run(jobs, [&coordinator] { return coordinator.token(); }));
   jobs.spawn(keys.ring->run(jobs));
   jobs.spawn(lifecycle.run(jobs));
   jobs.spawn(releases.run(jobs));

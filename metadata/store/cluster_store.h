@@ -29,6 +29,40 @@ struct NodeRecord {
   };
   std::vector<Disk> disks;
   SystemTime last_seen;
+  model::MetadataGeneration seen = {};   // What the node remembers of the database.
+  uint64_t highest_order = 0;            // That any of its disks has seen.
+};
+
+// What the database says to a node.
+struct Greeting {
+  model::Recognition recognition = model::Recognition::kUnknown;
+  model::MetadataGeneration database;    // With the number of the heartbeat just recorded.
+  // Why nothing may be purged on this node; empty: it may.
+  std::string purging_stopped;
+};
+
+struct Recognized {
+  model::Recognition recognition = model::Recognition::kUnknown;
+  model::MetadataGeneration database;
+};
+
+struct NewMark {
+  model::MetadataGeneration database;    // With the mark just written.
+  bool follows = false;                  // The database holds the mark it was asked for.
+};
+
+// Taking out of the trash what rows refer to, disk by disk.
+struct RestoreState {
+  uint64_t number = 0;                   // Rises with every order to restore.
+  struct Disk {
+    model::DiskId disk;
+    model::NodeId node;
+    std::string address;
+    bool alive = false;                  // The node's last heartbeat is at most 10 s old.
+    bool done = false;
+    uint64_t blobs = 0;                  // Taken out, once done.
+  };
+  std::vector<Disk> disks;               // Of every known node, those that are done too.
 };
 
 struct RingEpoch {
@@ -82,6 +116,8 @@ struct GarbageState {
   uint64_t allowance = 0;            // Orphaned blobs that the next pass may release when that is more than usual.
   SystemTime now = SystemTime::max();   // By the database's clock; max: it has none.
   GarbageAges ages = {};             // The cluster's.
+  // A node that remembers another database, or this one further than it is; empty: none does.
+  std::string stranger = {};
 };
 
 class ClusterStore {
@@ -89,16 +125,21 @@ class ClusterStore {
   virtual ~ClusterStore() = default;
 
   virtual async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) = 0;
-  // Inserts or refreshes the node, its disks and last_seen.
-  virtual async::Task<Result<void>> record_node(NodeRecord node, Deadline deadline) = 0;
+  // A heartbeat: inserts or refreshes the node, its disks, what it remembers and last_seen, and
+  // tells what the database is to it. Durable before it returns: a database that lacks this
+  // heartbeat has lost commits.
+  virtual async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline deadline) = 0;
+  // What the database is to a node that remembers `seen`. Changes nothing.
+  virtual async::Task<Result<Recognized>> recognize(model::NodeId node,
+      model::MetadataGeneration seen, Deadline deadline) = 0;
   virtual async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) = 0;
   virtual async::Task<Result<RingState>> ring_state(Deadline deadline) = 0;
   // Adds an epoch; it must be the newest + 1 (kPrecondition otherwise). retire_before: older epochs stop being live.
   virtual async::Task<Result<void>> publish_ring(RingEpoch epoch, uint64_t retire_before, uint64_t min_epoch,
                                                  uint64_t coordinator_token, Deadline deadline) = 0;
 
-  // Tries to become (or stay) the coordinator: takes the advisory lock on a connection of its own and raises the token.
-  // nullopt: another gateway is.
+  // Tries to become (or stay) the coordinator: takes the advisory lock on a connection of its own,
+  // raises the token and writes a mark. nullopt: another gateway is.
   virtual async::Task<Result<std::optional<uint64_t>>> claim_coordinator(Deadline deadline) = 0;
   virtual void resign_coordinator() = 0;
 
@@ -125,12 +166,34 @@ class ClusterStore {
   // An operator's; nullopt of a field of the three = it stays. Lowering is for when no gateway has more any longer.
   virtual async::Task<Result<void>> set_garbage_ages(std::optional<std::chrono::seconds> grace, std::optional<std::chrono::seconds> trash,
                                                      std::optional<std::chrono::seconds> orphan_age, Deadline deadline) = 0;
-  // How far the database has come, durably.
-  virtual async::Task<Result<model::MetadataGeneration>> metadata_generation(Deadline deadline) = 0;
+  // Writes a mark, and says whether the database holds `before` (zero: it does). Forgets marks that
+  // are older than any trash and journal and that no node has.
+  virtual async::Task<Result<NewMark>> write_mark(model::MetadataMark before,
+      uint64_t coordinator_token, Deadline deadline) = 0;
+  // The number of a removal or restore: greater than every one before, than `above`, and than any
+  // that a node has told of.
+  virtual async::Task<Result<uint64_t>> next_order(uint64_t above, uint64_t coordinator_token,
+      Deadline deadline) = 0;
+  // Of the given streams (sorted), those that a version or part refers to.
+  virtual async::Task<Result<std::vector<model::StreamId>>> referenced_streams(
+      std::vector<model::StreamId> streams,
+                                                                               Deadline deadline) =
+                                                                                   0;
+  // An operator's: the trash of every disk, also of those that are away or unknown so far, is to be
+  // looked through for what rows refer to; until that is done nothing is purged on it. Answers the
+  // number that restore_state() has then.
+  virtual async::Task<Result<uint64_t>> order_restore(Deadline deadline) = 0;
+  virtual async::Task<Result<RestoreState>> restore_state(Deadline deadline) = 0;
+  // The disk was looked through for this number; later ones stay.
+  virtual async::Task<Result<void>> finish_restore(model::DiskId disk, uint64_t number,
+      uint64_t blobs, uint64_t coordinator_token,
+                                                   Deadline deadline) = 0;
   virtual async::Task<Result<GarbageState>> garbage_state(Deadline deadline) = 0;
   // Halts until resume_garbage(). The first reason stays.
   virtual async::Task<Result<void>> halt_garbage(std::string reason, uint64_t coordinator_token, Deadline deadline) = 0;
-  // An operator confirms that the database holds what it should, and lets one pass release so many orphaned blobs.
+  // An operator confirms that the database holds what it should, and lets one pass release so many
+  // orphaned blobs. Orders a restore: whoever confirms too early, or while a node is away, loses
+  // nothing by it.
   virtual async::Task<Result<void>> resume_garbage(uint64_t allowance, Deadline deadline) = 0;
   // The pass is over: its allowance is used up.
   virtual async::Task<Result<void>> end_garbage_pass(uint64_t coordinator_token, Deadline deadline) = 0;

@@ -25,11 +25,60 @@ constexpr const char* kReferenced =
     " union all select a.s from asked a join upload_extents u on u.stream = a.s"
     " union all select a.s from asked a join released_streams r on r.stream = a.s";
 
+// Of them, those that a version or part refers to.
+constexpr const char* kInUse =
+    "select a.s from asked a join objects o on o.stream = a.s union select a.s from asked a join "
+        "versions v on v.stream = a.s"
+    " union select a.s from asked a join object_extents e on e.stream = a.s"
+    " union select a.s from asked a join upload_extents u on u.stream = a.s";
+
+// accepted, system, newest mark: from garbage_collection g.
+constexpr const char* kGeneration =
+    "g.accepted, (select system_identifier from pg_control_system()), m.counter, m.value from "
+        "garbage_collection g"
+    " left join lateral (select counter, value from cluster_marks order by counter desc limit 1) "
+        "m on true";
+
+// Trash and journal end sooner. Of the oldest only: what is kept there, because a node has it, is
+// little.
+constexpr const char* kForgetMarks =
+    "delete from cluster_marks where counter in (select o.counter from (select counter, "
+        "written_at from cluster_marks order by counter"
+    " limit 2000) o, garbage_collection g where o.written_at < now() - interval '9 days' - "
+        "g.trash_s * interval '1 second'"
+    " and o.counter < (select max(counter) from cluster_marks) - 20000 and not exists (select "
+        "from nodes n where n.seen_mark = o.counter))";
+
+// Is the trash of a disk of this jsonb array yet to be looked through?
+constexpr const char* kRestoresWait =
+    "exists (select from jsonb_array_elements($6::text::jsonb) d left join trash_restores t on "
+        "t.disk = decode(d->>'id', 'hex')"
+    " where coalesce(t.number, 0) < g.restore_number)";
+
 constexpr int64_t kCounted = 10'000;   // Rows of a queue; more are estimated.
 
 GarbageAges ages_of(const PgResult& row, int first) {
   const auto age = [&](int column) { return std::chrono::seconds(row.bigint(0, first + column)); };
   return {age(0), age(1), age(2)};
+}
+
+model::MetadataGeneration generation_of(const PgResult& row, int first) {
+  const auto number = [&](int column) { return row.is_null(0, first + column) ? 0 :
+      static_cast<uint64_t>(row.bigint(0, first + column)); };
+  return {number(0), number(1), {number(2), number(3)}, 0};
+}
+
+// accepted, system, counter, value, beat.
+void add_generation(PgParameters& parameters, const model::MetadataGeneration& seen) {
+  for (const uint64_t number : {seen.accepted, seen.system, seen.mark.counter, seen.mark.value,
+      seen.beat}) {
+    parameters.add(static_cast<int64_t>(number));
+  }
+}
+
+std::string text_of(bool halted, bool restores_wait) {
+  if (halted) return "garbage collection is halted";
+  return restores_wait ? "the trash is yet to be looked through for what rows refer to" : "";
 }
 
 // What connections forbid the planner, for statements that seek single rows, is what going through a table needs.
@@ -58,8 +107,9 @@ class PostgresClusterStore final : public ClusterStore {
     });
   }
 
-  async::Task<Result<void>> record_node(NodeRecord node, Deadline deadline) override {
-    auto work = [node = std::move(node)](PgConnection& connection, Deadline until) -> Result<void> {
+  async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline deadline) override {
+    auto work = [node = std::move(node)](PgConnection& connection,
+        Deadline until) -> Result<Greeting> {
       PgParameters parameters;
       parameters.add_bytes(raw(node.id.view()));
       parameters.add_text(node.address);
@@ -67,14 +117,58 @@ class PostgresClusterStore final : public ClusterStore {
       parameters.add_text(node.host);
       parameters.add_text(node.zone);
       parameters.add_text(disks_to_json(node.disks));
-      TRY(const PgResult done,
-          connection.run("insert into nodes values ($1, $2, $3, $4, $5, $6::text::jsonb, now()) on conflict (id) do update set"
-                         " address = $2, operations_address = $3, host = $4, zone = $5, disks = excluded.disks, last_seen = now()",
-                         parameters, until));
-      (void)done;
-      return {};
+      add_generation(parameters, node.seen);
+      parameters.add(static_cast<int64_t>(node.highest_order));
+      // A database that the node does not recognize must never come to hold what the node
+      // remembers.
+      TRY(const PgResult row,
+          connection.run(std::string("with known as (select recognize_memory($1, $7::bigint, "
+              "$8::bigint, $9::bigint, $10::bigint, $11::bigint) r),"
+                                     " recorded as (insert into nodes as n (id, address, "
+                                         "operations_address, host, zone, disks, last_seen, beat,"
+                                     " recognition, recognized_under, seen_accepted, seen_mark, "
+                                         "highest_order)"
+                                     " select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r <= "
+                                         "2)::int, r, g.accepted, $7::bigint,"
+                                     " case when r <= 2 then $9::bigint else 0 end, $12::bigint "
+                                         "from known, garbage_collection g"
+                                     " on conflict (id) do update set address = $2, "
+                                         "operations_address = $3, host = $4, zone = $5,"
+                                     " disks = excluded.disks, last_seen = now(), recognition = "
+                                         "excluded.recognition,"
+                                     " recognized_under = excluded.recognized_under, beat = "
+                                         "n.beat + (excluded.recognition <= 2)::int, "
+                                         "seen_accepted = greatest(n.seen_accepted, $7::bigint),"
+                                     " seen_mark = case when excluded.recognition <= 2 then "
+                                         "$9::bigint else n.seen_mark end,"
+                                     " highest_order = greatest(n.highest_order, $12::bigint) "
+                                         "returning n.recognition, n.beat)"
+                                     " select (select recognition from recorded), (select beat "
+                                         "from recorded), g.halted <> '', ") +
+                             kRestoresWait + ", " + kGeneration, parameters, until));
+      Greeting greeting;
+      greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
+      greeting.database = generation_of(row, 4);
+      greeting.database.beat = static_cast<uint64_t>(row.bigint(0, 1));
+      greeting.purging_stopped = text_of(row.boolean(0, 2), row.boolean(0, 3));
+      return greeting;
     };
-    return run_single<void>(shared_, deadline, std::move(work));
+    return run_single<Greeting>(shared_, deadline, std::move(work));
+  }
+
+  async::Task<Result<Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen,
+      Deadline deadline) override {
+    return run_single<Recognized>(shared_, deadline, [=](PgConnection& connection,
+        Deadline until) -> Result<Recognized> {
+      PgParameters parameters;
+      parameters.add_bytes(raw(node.view()));
+      add_generation(parameters, seen);
+      TRY(const PgResult row,
+          connection.run(std::string("select recognize_memory($1, $2::bigint, $3::bigint, "
+          "$4::bigint, $5::bigint, $6::bigint), ") +
+                                                 kGeneration, parameters, until));
+      return Recognized{static_cast<model::Recognition>(row.smallint(0, 0)), generation_of(row, 1)};
+    });
   }
 
   async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) override {
@@ -148,7 +242,12 @@ class PostgresClusterStore final : public ClusterStore {
       if (held.bigint(0, 0) > 0) return Token(token_);
       TRY(const PgResult taken, connection.run("select pg_try_advisory_lock($1)", lock, until));
       if (!taken.boolean(0, 0)) return Token();
-      TRY(const PgResult raised, connection.run("update coordinator set token = token + 1 returning token", {}, until));
+      // The mark goes with the token: a node that has seen the one misses the other where they are
+      // lost.
+      TRY(const PgResult raised,
+          connection.run("with raised as (update coordinator set token = token + 1 returning token)"
+                                                " select r.token, m.counter from raised r cross "
+                                                    "join lateral write_mark() m", {}, until));
       token_ = static_cast<uint64_t>(raised.bigint(0, 0));
       return Token(token_);
     });
@@ -260,25 +359,145 @@ class PostgresClusterStore final : public ClusterStore {
     return run_single<void>(reconcile_, deadline, std::move(work));
   }
 
-  async::Task<Result<model::MetadataGeneration>> metadata_generation(Deadline deadline) override {
-    using Generation = model::MetadataGeneration;
-    return run_single<Generation>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<Generation> {
+  async::Task<Result<NewMark>> write_mark(model::MetadataMark before, uint64_t coordinator_token,
+      Deadline deadline) override {
+    return run_single<NewMark>(shared_, deadline, [=](PgConnection& connection,
+        Deadline until) -> Result<NewMark> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      parameters.add(static_cast<int64_t>(before.counter));
+      parameters.add(static_cast<int64_t>(before.value));
       TRY(const PgResult row,
-          connection.run("select accepted, (select system_identifier from pg_control_system()),"
-                         " ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint,"
-                         " (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint from garbage_collection", {}, until));
-      return Generation{static_cast<uint64_t>(row.bigint(0, 0)), static_cast<uint64_t>(row.bigint(0, 1)),
-                        static_cast<uint64_t>(row.bigint(0, 2)), static_cast<uint64_t>(row.bigint(0, 3))};
+          connection.run("select $2::bigint = 0 or exists (select from cluster_marks p where "
+              "p.counter = $2 and p.value = $3::bigint),"
+                         " g.accepted, (select system_identifier from pg_control_system()), "
+                             "m.counter, m.value"
+                         " from coordinator c cross join garbage_collection g cross join lateral "
+                             "write_mark() m where c.token = $1",
+                         parameters, until));
+      if (row.rows() != 1) return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+      NewMark written{generation_of(row, 1), row.boolean(0, 0)};
+      TRY(const PgResult forgotten, connection.run(kForgetMarks, {}, until));
+      (void)forgotten;
+      return written;
+    });
+  }
+
+  async::Task<Result<uint64_t>> next_order(uint64_t above, uint64_t coordinator_token,
+      Deadline deadline) override {
+    return run_single<uint64_t>(shared_, deadline, [=](PgConnection& connection,
+        Deadline until) -> Result<uint64_t> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      parameters.add(static_cast<int64_t>(above));
+      TRY(const PgResult row,
+          connection.run(std::string("update removal_orders set number = greatest(number, "
+              "$2::bigint,"
+                                     " (select coalesce(max(highest_order), 0) from nodes)) + 1 "
+                                         "where ") + kFence + " returning number",
+                         parameters, until));
+      if (row.rows() != 1) return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+      return static_cast<uint64_t>(row.bigint(0, 0));
+    });
+  }
+
+  async::Task<Result<std::vector<model::StreamId>>> referenced_streams(
+      std::vector<model::StreamId> streams, Deadline deadline) override {
+    auto work = [streams = std::move(streams)](PgConnection& connection,
+        Deadline until) -> Result<std::vector<model::StreamId>> {
+      PgArray ids(Element::kBytes, streams.size());
+      for (const model::StreamId& stream : streams) ids.add_bytes(raw(stream.view()));
+      PgParameters parameters;
+      std::move(ids).move_into(parameters);
+      TRY(const PgResult rows, run_through_tables(connection,
+          std::string("with asked as materialized (select s from unnest($1::bytea[]) s) ") + kInUse,
+                                                  parameters, until));
+      std::vector<model::StreamId> referenced;
+      for (size_t i = 0; i < rows.rows(); ++i) {
+        const auto id = model::StreamId::from_bytes(as_bytes(rows.bytes(i, 0)));
+        if (!id) return fail(ErrorCode::kInternal, "the database answered a malformed stream id");
+        referenced.push_back(*id);
+      }
+      return referenced;
+    };
+    return run_single<std::vector<model::StreamId>>(reconcile_, deadline, std::move(work));
+  }
+
+  async::Task<Result<uint64_t>> order_restore(Deadline deadline) override {
+    return run_single<uint64_t>(shared_, deadline, [](PgConnection& connection,
+        Deadline until) -> Result<uint64_t> {
+      TRY(const PgResult row,
+          connection.run("update garbage_collection set restore_number = restore_number + 1 "
+          "returning restore_number", {}, until));
+      return static_cast<uint64_t>(row.bigint(0, 0));
+    });
+  }
+
+  async::Task<Result<RestoreState>> restore_state(Deadline deadline) override {
+    return run_single<RestoreState>(shared_, deadline, [](PgConnection& connection,
+        Deadline until) -> Result<RestoreState> {
+      TRY(const PgResult rows,
+          connection.run("select g.restore_number, n.id, n.address, n.last_seen > now() - "
+              "interval '10 seconds', decode(d->>'id', 'hex'),"
+                         " coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0) from "
+                             "garbage_collection g"
+                         " left join (nodes n cross join lateral jsonb_array_elements(n.disks) d) "
+                             "on true"
+                         " left join trash_restores t on t.disk = decode(d->>'id', 'hex') order "
+                             "by n.id, d->>'id'", {}, until));
+      RestoreState state;
+      for (size_t i = 0; i < rows.rows(); ++i) {
+        state.number = static_cast<uint64_t>(rows.bigint(i, 0));
+        if (rows.is_null(i, 1) || rows.is_null(i, 4)) continue;
+        const auto node = model::NodeId::from_bytes(as_bytes(rows.bytes(i, 1)));
+        const auto disk = model::DiskId::from_bytes(as_bytes(rows.bytes(i, 4)));
+        if (!node || !disk) return fail(ErrorCode::kInternal,
+            "the database answered a malformed id");
+        state.disks.push_back({*disk, *node, rows.text(i, 2), rows.boolean(i, 3),
+            rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6))});
+      }
+      return state;
+    });
+  }
+
+  async::Task<Result<void>> finish_restore(model::DiskId disk, uint64_t number, uint64_t blobs,
+      uint64_t coordinator_token,
+                                           Deadline deadline) override {
+    return run_single<void>(shared_, deadline, [=](PgConnection& connection,
+        Deadline until) -> Result<void> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      parameters.add_bytes(raw(disk.view()));
+      parameters.add(static_cast<int64_t>(number));
+      parameters.add(static_cast<int64_t>(blobs));
+      TRY(const PgResult done,
+          connection.run(std::string("insert into trash_restores as t (disk, number, blobs) "
+              "select $2, $3::bigint, $4::bigint where ") + kFence +
+                             " on conflict (disk) do update set number = $3::bigint, blobs = "
+                                 "$4::bigint, ended_at = now() where t.number < $3::bigint",
+                         parameters, until));
+      (void)done;
+      return {};
     });
   }
 
   async::Task<Result<GarbageState>> garbage_state(Deadline deadline) override {
     return run_single<GarbageState>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
       TRY(const PgResult row, connection.run("select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance,"
-                                             " (extract(epoch from now()) * 1000000)::bigint, grace_s, trash_s, orphan_age_s"
-                                             " from garbage_collection", {}, until));
-      return GarbageState{row.text(0, 0), from_microseconds(row.bigint(0, 1)), static_cast<uint64_t>(row.bigint(0, 2)),
-                          from_microseconds(row.bigint(0, 3)), ages_of(row, 4)};
+                                             " (extract(epoch from now()) * 1000000)::bigint, "
+                                                 "grace_s, trash_s, orphan_age_s,"
+                                             " s.address, coalesce(s.recognition, 1::smallint) "
+                                                 "from garbage_collection left join lateral"
+                                             " (select address, recognition from nodes where "
+                                                 "recognition > 2 and recognized_under = accepted "
+                                                 "order by id limit 1) s on true",
+                                             {}, until));
+      GarbageState state{row.text(0, 0), from_microseconds(row.bigint(0, 1)),
+          static_cast<uint64_t>(row.bigint(0, 2)),
+                         from_microseconds(row.bigint(0, 3)), ages_of(row, 4)};
+      if (!row.is_null(0, 7)) state.stranger = "node " + row.text(0, 7) + ": " +
+          std::string(model::describe(static_cast<model::Recognition>(row.smallint(0, 8))));
+      return state;
     });
   }
 
@@ -331,15 +550,18 @@ class PostgresClusterStore final : public ClusterStore {
     });
   }
 
-  // The clock makes the number greater than any that an older copy of this database can come to.
+  // A database that was set back has an older number than nodes have seen: theirs counts as well.
   async::Task<Result<void>> resume_garbage(uint64_t allowance, Deadline deadline) override {
     return run_single<void>(shared_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(allowance));
       TRY(const PgResult done,
-          connection.run("with forgotten as (delete from orphan_releases)"
+          connection.run("with forgotten as (delete from orphan_releases), heard as (update nodes "
+              "set recognition = 1 where recognition > 2)"
                          " update garbage_collection set halted = '', halted_at = null, allowance = $1,"
-                         " accepted = greatest(accepted + 1, extract(epoch from clock_timestamp())::bigint)", parameters, until));
+                         " restore_number = restore_number + 1,"
+                         " accepted = greatest(accepted, (select coalesce(max(seen_accepted), 0) "
+                             "from nodes)) + 1", parameters, until));
       (void)done;
       return {};
     });

@@ -88,7 +88,8 @@ Result<void> check_capacities(const std::vector<DiskSetting>& disks) {
 
 // Fatal: a folder that is somebody else's. A disk that cannot be read is left out; the others serve.
 Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Settings& settings, const model::ClusterId& cluster,
-                                                                metrics::Registry& registry) {
+                                                                metrics::Registry& registry,
+                                                                    const MetadataMemory& memory) {
   TRY(const auto disks, disk_settings(settings));
   const std::string known_file = settings.text("node.data_dir") + "/disks.known";
   TRY(auto known, read_known_disks(known_file));
@@ -113,6 +114,7 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Se
     options.queue_bytes_max = settings.size("engine.queue_size");
     options.journal_period = settings.duration("engine.journal_period");
     options.compaction_garbage_ratio = static_cast<double>(settings.integer("engine.compaction_garbage_percent")) / 100;
+    options.may_purge = [&memory] { return memory.may_purge(); };
     metrics::Histogram& flushes = registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
     options.on_flush = [&flushes](double seconds) { flushes.observe(seconds); };
     auto opened = engine::Engine::open(fs::posix_file_system(), std::move(options));
@@ -174,7 +176,9 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   metrics::Registry registry;
   metrics::register_process_metrics(registry, "rondel-node");
   TRY(const model::ClusterId cluster, joined_cluster(settings));
-  TRY(auto engines, open_disks(settings, cluster, registry));
+  MetadataMemory memory(settings.text("node.data_dir") + "/metadata.seen");
+  TRY_VOID(memory.load());
+  TRY(auto engines, open_disks(settings, cluster, registry, memory));
   const DiskSet disks(std::move(engines));
   TRY(const auto operations, split_address("node.operations_listen", settings.text("node.operations_listen")));
 
@@ -188,12 +192,10 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact_options.zone = settings.text("node.zone");
   contact_options.gateways = settings.list("cluster.gateways");
   contact_options.cache_file = settings.text("node.data_dir") + "/ring.cache";
-  contact_options.metadata_file = settings.text("node.data_dir") + "/metadata.seen";
   contact_options.cluster = cluster;
   TRY(const rpc::PeerCredentials peer_credentials, rpc::load_credentials(tls_files(settings)));
   contact_options.credentials = peer_credentials.channel;
-  RingContact contact(std::move(contact_options));
-  TRY_VOID(contact.load_metadata());
+  RingContact contact(std::move(contact_options), memory);
 
   const DiskReaders readers(disks, static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
   const auto address_of = [&contact](const model::NodeId& id) -> std::optional<std::string> {

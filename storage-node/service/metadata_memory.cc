@@ -10,33 +10,30 @@
 namespace rondel::node {
 namespace {
 
-constexpr auto kStorePause = std::chrono::seconds(10);
+using namespace std::chrono_literals;
+
+constexpr auto kStorePause = 10s;
+constexpr auto kConfirmationLife = 5s;
+constexpr int kLayout = 2;
 
 }  // namespace
 
-// One line: accepted, system, timeline, position.
+// One line: layout, accepted, system, counter and value of the mark, beat.
 Result<void> MetadataMemory::load() {
   const auto text = fs::read_file(fs::posix_file_system(), file_);
   if (!text && text.error().code == ErrorCode::kNotFound) return {};
   TRY_VOID(text);
   std::istringstream in(*text);
+  int layout = 0;
   model::MetadataGeneration read;
-  if (!(in >> read.accepted >> read.system >> read.timeline >> read.position)) return fail(ErrorCode::kCorruption, file_ + " is damaged");
+  in >> layout >> read.accepted >> read.system;
+  in >> read.mark.counter >> read.mark.value >> read.beat;
+  const bool reads = in && layout == kLayout;
+  if (!reads) return fail(ErrorCode::kCorruption, file_ + " is damaged");
+  std::lock_guard change(change_mutex_);
   std::lock_guard lock(mutex_);
   seen_ = read;
   return {};
-}
-
-bool MetadataMemory::accept(const model::MetadataGeneration& generation) {
-  std::lock_guard lock(mutex_);
-  if (!generation.follows(seen_)) return false;
-  model::MetadataGeneration moved = seen_;
-  moved.position = generation.position;
-  const bool only_moved = moved == generation;
-  seen_ = generation;
-  const SteadyTime now = std::chrono::steady_clock::now();
-  if (!only_moved || now - stored_at_ > kStorePause) store_locked(now);
-  return true;
 }
 
 model::MetadataGeneration MetadataMemory::seen() const {
@@ -44,12 +41,90 @@ model::MetadataGeneration MetadataMemory::seen() const {
   return seen_;
 }
 
-void MetadataMemory::store_locked(SteadyTime now) {
-  stored_at_ = now;
-  const std::string text = fmt::format("{} {} {} {}\n", seen_.accepted, seen_.system, seen_.timeline, seen_.position);
-  if (auto stored = fs::write_file_atomically(fs::posix_file_system(), file_, as_bytes(text)); !stored) {
-    log::warn("ring", "what was seen of the database cannot be written", {{"error", stored.error().message}});
+std::string MetadataMemory::why_not_purging() const {
+  std::lock_guard lock(mutex_);
+  if (!stopped_.empty()) return stopped_;
+  return clock_.steady_now() - confirmed_at_ <= kConfirmationLife ? "" :
+      "no gateway has answered of late";
+}
+
+void MetadataMemory::hear(const Answer& answer) {
+  if (answer.recognition == model::Recognition::kUnknown) return;
+  const SteadyTime now = clock_.steady_now();
+  std::lock_guard change(change_mutex_);
+  // What was asked is not what is remembered by now: the answer says nothing about it.
+  if (answer.asked != seen_) return;
+  std::string stopped = answer.purging_stopped;
+  if (!model::is_recognized(answer.recognition)) {
+    stopped = std::string(model::describe(answer.recognition));
+  } else if (auto remembered = remember_locked(answer.database); !remembered) {
+    stopped = "what was seen of the database cannot be written: " + remembered.error().message;
+  } else {
+    (void)take_token_locked(answer.coordinator_token);
   }
+  std::lock_guard lock(mutex_);
+  if (stopped != stopped_) {
+    if (stopped.empty()) {
+      log::info("ring", "purging goes on");
+    } else {
+      log::warn("ring", "nothing is purged", {{"reason", stopped}});
+    }
+  }
+  stopped_ = std::move(stopped);
+  confirmed_at_ = now;
+}
+
+OrderRefusal MetadataMemory::accept(const OrderOrigin& order) {
+  std::lock_guard change(change_mutex_);
+  const model::MetadataGeneration& database = order.database;
+  const bool fresh = seen_ == model::MetadataGeneration{};
+  model::MetadataGeneration next = seen_;
+  if (fresh || database.accepted > seen_.accepted) {
+    next = {database.accepted, database.system, database.mark, 0};
+  } else if (database.accepted < seen_.accepted || database.system != seen_.system ||
+      order.verified != seen_.mark) {
+    return OrderRefusal::kDatabase;
+  } else if (database.mark.counter > seen_.mark.counter) {
+    // The database wrote it after it had released what the order is about: one that does not hold
+    // it may still refer to that.
+    next.mark = database.mark;
+  }
+  if (next.accepted == seen_.accepted && order.coordinator_token < token_) {
+    return OrderRefusal::kCoordinator;
+  }
+  if (!remember_locked(next)) return OrderRefusal::kMemory;
+  (void)take_token_locked(order.coordinator_token);
+  return OrderRefusal::kNone;
+}
+
+bool MetadataMemory::take_token_locked(uint64_t token) {
+  if (token < token_) return false;
+  token_ = token;
+  return true;
+}
+
+// On the disk first: what only this process knows would be forgotten with it. The beat alone may
+// fall back.
+Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& next) {
+  model::MetadataGeneration only_beat = seen_;
+  only_beat.beat = next.beat;
+  const SteadyTime now = clock_.steady_now();
+  if (only_beat != next || now - stored_at_ > kStorePause) {
+    const std::string text = fmt::format("{} {} {} {} {} {}\n", kLayout, next.accepted,
+        next.system, next.mark.counter,
+                                         next.mark.value, next.beat);
+    auto stored = fs::write_file_atomically(fs::posix_file_system(), file_, as_bytes(text));
+    if (!stored) {
+      log::warn("ring", "what was seen of the database cannot be written",
+          {{"error", stored.error().message}});
+      return stored;
+    }
+    stored_at_ = now;
+  }
+  if (next.accepted != seen_.accepted) token_ = 0;
+  std::lock_guard lock(mutex_);
+  seen_ = next;
+  return {};
 }
 
 }  // namespace rondel::node

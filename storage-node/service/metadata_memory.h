@@ -1,4 +1,9 @@
-// MetadataMemory: the newest database generation a node has seen, kept in a file. Safe for concurrent use.
+// MetadataMemory: what a node remembers of the database, kept in a file: the number of the last
+// confirmation, the system, the last mark, its own last recorded heartbeat. By it the node knows a
+// database that was set back, or is another one: it takes no order from it, and purges nothing,
+// until an operator confirms it.
+//
+// Safe for concurrent use.
 #pragma once
 
 #include <mutex>
@@ -7,28 +12,58 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/model/metadata_generation.h"
+#include "storage-node/service/write_gate.h"
 
 namespace rondel::node {
 
 class MetadataMemory {
  public:
-  explicit MetadataMemory(std::string file) : file_(std::move(file)) {}
+  // `clock` outlives it.
+  explicit MetadataMemory(std::string file, const Clock& clock = real_clock())
+      : file_(std::move(file)), clock_(clock) {}
 
-  // kCorruption: the file does not read.
+  // No file: nothing is remembered. kCorruption: the file does not read.
   Result<void> load();
 
-  // False: an older state of the database, or another database, that nobody confirmed. Otherwise it is the newest seen. Written
-  // when anything but the position changes, the position every 10 s.
-  bool accept(const model::MetadataGeneration& generation);
   model::MetadataGeneration seen() const;
 
+  // What a gateway answered to a heartbeat: `asked` is what the node remembered when it sent it,
+  // and `coordinator_token` what the gateway commands with (0: nothing).
+  struct Answer {
+    model::MetadataGeneration asked;
+    model::Recognition recognition = model::Recognition::kUnknown;
+    model::MetadataGeneration database;
+    uint64_t coordinator_token = 0;
+    std::string purging_stopped;
+  };
+  // A database that is recognized is remembered, as far as it has come; another one changes nothing
+  // but that nothing is purged.
+  void hear(const Answer& answer);
+
+  // May the node do what the order says? What it must remember of that is on the disk then.
+  OrderRefusal accept(const OrderOrigin& order);
+
+  // A gateway said within the last 5 s, and since this process began, that the database is the one
+  // remembered and that purging goes on. Never blocks on the disk.
+  bool may_purge() const { return why_not_purging().empty(); }
+  // Empty: may_purge().
+  std::string why_not_purging() const;
+
  private:
-  void store_locked(SteadyTime now);
+  bool take_token_locked(uint64_t token);
+  Result<void> remember_locked(const model::MetadataGeneration& next);
 
   const std::string file_;
+  const Clock& clock_;
+  // Held while the file is written; seen_ and what says whether to purge have a lock of their own.
+  std::mutex change_mutex_;
   mutable std::mutex mutex_;
-  model::MetadataGeneration seen_;
-  SteadyTime stored_at_{};
+  model::MetadataGeneration seen_;         // Written with both locks, read with either.
+  // Highest under seen_.accepted. Guarded by change_mutex_.
+  uint64_t token_ = 0;
+  SteadyTime stored_at_{};                 // Guarded by change_mutex_.
+  SteadyTime confirmed_at_{};              // Guarded by mutex_.
+  std::string stopped_ = "no gateway has answered yet";   // Guarded by mutex_.
 };
 
 }  // namespace rondel::node

@@ -6,8 +6,10 @@
 
 #include "common/base/encoding.h"
 #include "common/fs/posix_file_system.h"
+#include "common/hash/hash64.h"
 #include "common/log/log.h"
 #include "common/rpc/channel.hpp"
+#include "common/rpc/metadata_generation.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 
@@ -21,10 +23,19 @@ using namespace std::chrono_literals;
 
 constexpr auto kBeatPatience = 2s;
 constexpr uint32_t kMessageVersion = 1;
+using rpc::from_wire;
+using rpc::to_wire;
 
 template <class Id>
 std::string to_wire(const Id& id) {
   return std::string(as_text(id.view()));
+}
+
+// Of the rings' tables, newest first. As HeartbeatService makes it.
+uint64_t digest_of(const ring::Topology& topology) {
+  std::string tables;
+  for (const auto& ring : topology.rings) tables += ring->serialize();
+  return hash::hash64(as_bytes(tables), 0);
 }
 
 }  // namespace
@@ -33,8 +44,9 @@ struct RingContact::Gateways {
   std::vector<std::unique_ptr<wire::Cluster::Stub>> stubs;
 };
 
-RingContact::RingContact(RingContactOptions options)
-    : options_(std::move(options)), metadata_(options_.metadata_file), gateways_(std::make_unique<Gateways>()), topology_(std::make_shared<ring::Topology>()) {
+RingContact::RingContact(RingContactOptions options, MetadataMemory& memory)
+    : options_(std::move(options)), memory_(memory), gateways_(std::make_unique<Gateways>()),
+        topology_(std::make_shared<ring::Topology>()) {
   if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
@@ -86,13 +98,6 @@ Result<void> RingContact::check(uint64_t epoch) const {
   return {};
 }
 
-bool RingContact::accept_coordinator(uint64_t token) {
-  uint64_t seen = coordinator_token_.load();
-  while (token > seen && !coordinator_token_.compare_exchange_weak(seen, token)) {
-  }
-  return token >= seen;
-}
-
 bool RingContact::stopping() const {
   std::lock_guard lock(mutex_);
   return stopping_;
@@ -129,7 +134,16 @@ Result<void> RingContact::beat(size_t gateway) {
   request.set_version(kMessageVersion);
   if (!options_.cluster.is_zero()) request.set_cluster_id(to_wire(options_.cluster));
   const auto known = topology();
-  if (known->current() != nullptr) request.set_ring_epoch(known->current()->epoch());
+  if (known->current() != nullptr) {
+    request.set_ring_epoch(known->current()->epoch());
+    request.set_ring_digest(ring_digest_);
+    request.set_ring_accepted(ring_accepted_);
+  }
+  const model::MetadataGeneration seen = memory_.seen();
+  *request.mutable_seen() = to_wire(seen);
+  for (const auto& engine : *disks_) {
+    request.set_highest_order(std::max(request.highest_order(), engine->highest_order()));
+  }
   for (const auto& engine : *disks_) {
     wire::Disk* disk = request.add_disks();
     disk->set_disk_id(to_wire(engine->disk_id()));
@@ -152,26 +166,15 @@ Result<void> RingContact::beat(size_t gateway) {
   if (*cluster != options_.cluster) return fail(ErrorCode::kPrecondition, "the gateway belongs to another cluster");
 
   auto next = std::make_shared<ring::Topology>(*known);
-  next->min_epoch = std::max(next->min_epoch, reply.min_epoch());
-  if (!reply.rings().empty()) {
-    std::vector<std::string> stored;
-    next->rings.clear();
-    for (const std::string& table : reply.rings()) {
-      TRY(ring::Ring ring, ring::Ring::parse(as_bytes(table)));
-      next->rings.push_back(std::make_shared<const ring::Ring>(std::move(ring)));
-      stored.push_back(table);
-    }
-    store_cache(stored, next->min_epoch);
-    log::info("ring", "new epoch", {{"epoch", next->current()->epoch()}});
-  }
+  TRY_VOID(take_rings(reply, *known, *next));
   next->nodes.clear();
   for (const wire::Peer& peer : reply.peers()) {
     if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) next->nodes.push_back({*id, peer.address(), ""});
   }
-  (void)accept_coordinator(reply.coordinator_token());
   if (reply.has_generation()) {
-    const auto& g = reply.generation();
-    (void)accept_metadata({g.accepted(), g.system(), g.timeline(), g.position()});
+    memory_.hear({seen, static_cast<model::Recognition>(reply.recognition()),
+        from_wire(reply.generation()), reply.coordinator_token(),
+                  reply.purging_stopped()});
   }
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
@@ -180,11 +183,47 @@ Result<void> RingContact::beat(size_t gateway) {
   return {};
 }
 
-// Lines: the fenced minimum, then one ring (base64) each, newest first. A cache that does not read is as good as none.
+// A gateway whose look at the database is a second older may still send the epoch before: within
+// one confirmation numbers only rise.
+Result<void> RingContact::take_rings(const wire::HeartbeatReply& reply,
+    const ring::Topology& known, ring::Topology& next) {
+  const bool asked = reply.has_generation();
+  const uint64_t accepted = asked ? reply.generation().accepted() : ring_accepted_;
+  const auto recognition = static_cast<model::Recognition>(reply.recognition());
+  if (asked && known.current() != nullptr && !model::is_recognized(recognition)) return {};
+  if (accepted < ring_accepted_) return {};
+  const bool confirmed = accepted > ring_accepted_;
+  next.min_epoch = confirmed ? reply.min_epoch() : std::max(next.min_epoch, reply.min_epoch());
+  if (reply.rings().empty()) {
+    ring_accepted_ = accepted;
+    return {};
+  }
+  std::vector<std::string> stored;
+  next.rings.clear();
+  for (const std::string& table : reply.rings()) {
+    TRY(ring::Ring ring, ring::Ring::parse(as_bytes(table)));
+    next.rings.push_back(std::make_shared<const ring::Ring>(std::move(ring)));
+    stored.push_back(table);
+  }
+  const bool earlier = known.current() != nullptr && next.current()->epoch() < known.current()->epoch();
+  if (!confirmed && earlier) {
+    next.rings = known.rings;
+    return {};
+  }
+  ring_accepted_ = accepted;
+  ring_digest_ = digest_of(next);
+  store_cache(stored, next.min_epoch);
+  log::info("ring", "new epoch", {{"epoch", next.current()->epoch()}});
+  return {};
+}
+
+// Lines: the fenced minimum and the confirmation the rings came under, then one ring (base64) each,
+// newest first. A cache that does not read is as good as none.
 void RingContact::load_cache() {
   std::ifstream file(options_.cache_file);
   auto topology = std::make_shared<ring::Topology>();
-  if (!(file >> topology->min_epoch)) return;
+  uint64_t accepted = 0;
+  if (!(file >> topology->min_epoch >> accepted)) return;
   std::string line;
   while (file >> line) {
     const auto table = from_base64(line);
@@ -193,11 +232,13 @@ void RingContact::load_cache() {
     if (!ring) return;
     topology->rings.push_back(std::make_shared<const ring::Ring>(*std::move(ring)));
   }
+  ring_accepted_ = accepted;
+  ring_digest_ = digest_of(*topology);
   topology_ = std::move(topology);
 }
 
 void RingContact::store_cache(const std::vector<std::string>& rings, uint64_t min_epoch) {
-  std::string text = std::to_string(min_epoch) + "\n";
+  std::string text = std::to_string(min_epoch) + " " + std::to_string(ring_accepted_) + "\n";
   for (const std::string& ring : rings) text += to_base64(as_bytes(ring)) + "\n";
   if (auto stored = fs::write_file_atomically(fs::posix_file_system(), options_.cache_file, as_bytes(text)); !stored) {
     log::warn("ring", "the ring cache cannot be written", {{"error", stored.error().message}});

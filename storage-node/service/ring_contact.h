@@ -1,10 +1,11 @@
 // RingContact: the node's view of its cluster, kept by a heartbeat to a gateway every second, and the fence that follows.
 //
-// The last rings known are cached in the node's data folder: a node that starts while no gateway answers still knows who owns
-// what, but takes no writes before its first contact. Safe for concurrent use.
+// The last rings known are cached in the node's data folder: a node that starts while no gateway
+// answers still knows who owns what, but takes no writes before its first contact. Of two rings the
+// one of the later confirmation is taken, then the one of the higher epoch: a database that was set
+// back across an epoch, and confirmed, brings its own ring back. Safe for concurrent use.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -23,6 +24,10 @@ namespace grpc {
 class ChannelCredentials;
 }
 
+namespace rondel::cluster::v1 {
+class HeartbeatReply;
+}
+
 namespace rondel::node {
 
 struct RingContactOptions {
@@ -34,7 +39,6 @@ struct RingContactOptions {
   std::string zone;
   std::vector<std::string> gateways;          // Cluster addresses, asked in turn until one answers.
   std::string cache_file;
-  std::string metadata_file;
   Duration period = std::chrono::seconds(1);
   Duration contact_life = std::chrono::seconds(10);
   std::shared_ptr<grpc::ChannelCredentials> credentials;
@@ -44,7 +48,8 @@ class RingContact final : public ring::TopologySource, public WriteGate {
  public:
   using LagOf = std::function<std::array<uint64_t, 3>(const model::DiskId&)>;
 
-  explicit RingContact(RingContactOptions options);
+  // `memory` outlives it.
+  RingContact(RingContactOptions options, MetadataMemory& memory);
   ~RingContact() override;
 
   // Begins the heartbeats. `disks` and what the functions use live until stop(). `on_cluster`: told once of the cluster the node belongs to.
@@ -54,10 +59,10 @@ class RingContact final : public ring::TopologySource, public WriteGate {
 
   std::shared_ptr<const ring::Topology> topology() const override;
   Result<void> check(uint64_t epoch) const override;
-  bool accept_coordinator(uint64_t token) override;
-  bool accept_metadata(const model::MetadataGeneration& generation) override { return metadata_.accept(generation); }
-  // Of what the node remembers of the database. Before start().
-  Result<void> load_metadata() { return metadata_.load(); }
+  OrderRefusal accept_order(const OrderOrigin& order) override { return memory_.accept(order); }
+  model::MetadataGeneration database_seen() const override { return memory_.seen(); }
+  // Empty: what has left the trash is purged.
+  std::string why_not_purging() const { return memory_.why_not_purging(); }
 
   // A gateway that knows the current epoch answered within contact_life.
   bool in_contact() const;
@@ -68,11 +73,16 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   bool stopping() const;
   void run();
   Result<void> beat(size_t gateway);
+  Result<void> take_rings(const cluster::v1::HeartbeatReply& reply, const ring::Topology& known,
+      ring::Topology& next);
   void load_cache();
   void store_cache(const std::vector<std::string>& rings, uint64_t min_epoch);
 
   RingContactOptions options_;
-  MetadataMemory metadata_;
+  MetadataMemory& memory_;
+  // `accepted` of the database the rings came from. The thread's alone, as is the next.
+  uint64_t ring_accepted_ = 0;
+  uint64_t ring_digest_ = 0;
   std::unique_ptr<Gateways> gateways_;
   const DiskSet* disks_ = nullptr;
   LagOf lag_of_;
@@ -83,7 +93,6 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   std::shared_ptr<const ring::Topology> topology_;
   SteadyTime contact_at_{};
   std::string last_error_ = "no gateway has answered yet";
-  std::atomic<uint64_t> coordinator_token_{0};
   std::thread thread_;
 };
 

@@ -7,6 +7,7 @@
 #include <condition_variable>
 
 #include "common/rpc/frame_stream.hpp"
+#include "common/rpc/metadata_generation.hpp"
 #include "common/rpc/peer_role.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
@@ -146,16 +147,13 @@ class Service final : public StorageService, public Base {
     const auto disk = disk_id(request->disk());
     auto ids = blob_ids(request->blob_ids());
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
-    // The database first: the token of a restored one may be an older one as well.
-    const wire::MetadataGeneration& g = request->generation();
-    if (!services_.gate.accept_metadata({g.accepted(), g.system(), g.timeline(), g.position()})) {
-      return {grpc::StatusCode::ABORTED, "the database is older than what this node has seen, or another one"};
-    }
-    if (!services_.gate.accept_coordinator(request->coordinator_token())) {
-      return {grpc::StatusCode::FAILED_PRECONDITION, "a newer coordinator commands"};
-    }
+    const OrderOrigin origin{request->coordinator_token(), rpc::from_wire(request->generation()),
+        rpc::from_wire(request->verified())};
+    const OrderRefusal refusal = services_.gate.accept_order(origin);
+    *reply->mutable_seen() = rpc::to_wire(services_.gate.database_seen());
+    reply->set_refusal(static_cast<wire::Refusal>(refusal));
     reply->set_highest_order(highest_order());
-    if (ids->empty()) return grpc::Status::OK;   // Asked for the answers above.
+    if (refusal != OrderRefusal::kNone || ids->empty()) return grpc::Status::OK;
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
     const size_t asked = ids->size();
@@ -205,9 +203,12 @@ class Service final : public StorageService, public Base {
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
+    reply->set_highest_order(highest_order());
+    if (ids->empty()) return grpc::Status::OK;
     const auto restored = engine->restore(*std::move(ids), request->order());
     if (!restored) return {grpc::StatusCode::UNAVAILABLE, restored.error().message};
     reply->set_restored(*restored);
+    reply->set_highest_order(highest_order());
     return grpc::Status::OK;
   }
 

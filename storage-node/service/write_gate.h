@@ -1,4 +1,4 @@
-// WriteGate: may this node take writes of an epoch now?
+// WriteGate: may this node take writes of an epoch, or an order of a coordinator, now?
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,31 @@
 
 namespace rondel::node {
 
+// Where an order to remove comes from.
+struct OrderOrigin {
+  uint64_t coordinator_token = 0;
+  model::MetadataGeneration database;   // That it was decided on, with its newest mark.
+  model::MetadataMark verified;         // A mark of this node that was found in it.
+};
+
+// The numbers are those of storage.v1.Refusal.
+enum class OrderRefusal : uint8_t {
+  kNone = 0,
+  kDatabase = 1,      // It is older than what the node has seen, another one, or was not compared.
+  kCoordinator = 2,   // A higher token was seen under the same confirmation.
+  kMemory = 3,        // What the node must remember cannot be written.
+};
+
 class WriteGate {
  public:
   virtual ~WriteGate() = default;
   // kPrecondition: the epoch is fenced, or the node has had no ring contact for 10 s. Safe for concurrent use.
   virtual Result<void> check(uint64_t epoch) const = 0;
-  // A coordinator's command with this token: false when a higher one was seen.
-  virtual bool accept_coordinator(uint64_t token) = 0;
-  // A command decided on a database of this generation: false when the node has seen it further, or another one. Remembers the
-  // newest on the disk.
-  virtual bool accept_metadata(const model::MetadataGeneration& generation) = 0;
+  // kNone: the order may be carried out; a database that lacks its mark is not recognized from then
+  // on. May write a small file.
+  virtual OrderRefusal accept_order(const OrderOrigin& order) = 0;
+  // What the node remembers of the database.
+  virtual model::MetadataGeneration database_seen() const = 0;
 };
 
 }  // namespace rondel::node

@@ -17,6 +17,10 @@ class MemoryClusterStore final : public metadata::ClusterStore {
 
   // Every call fails with it.
   void break_with(std::optional<Error> error) { broken_ = std::move(error); }
+  // What a coordinator does for garbage collection fails with it.
+  void break_jobs_with(std::optional<Error> error) { jobs_broken_ = std::move(error); }
+  uint64_t token() const { return token_; }
+  void set_ring(metadata::RingState ring) { ring_ = std::move(ring); }
   // Another gateway took over: its token is higher, ours is refused.
   void usurp() { ++token_, leader_ = false; }
   // Into the queue, looked at again already.
@@ -31,17 +35,71 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   const metadata::RingState& ring() const { return ring_; }
   bool resigned = false;
   std::set<model::StreamId> referenced;   // By versions and parts.
-  model::MetadataGeneration generation{0, 7, 1, 1000};
+  model::MetadataGeneration generation{0, 7, {1, 1001}, 0};   // With the newest mark.
+  std::set<std::pair<uint64_t, uint64_t>> marks{{1, 1001}};   // All of them.
+  std::map<model::NodeId, uint64_t> beats;
+  uint64_t order = 0;
+  uint64_t restore_number = 0;
+  // Number that a disk was last looked through for.
+  std::map<model::DiskId, uint64_t> restores;
+  bool alive = true;                                          // Nodes, to restore_state().
+
+  // What a backup of the database is.
+  struct Backup {
+    model::MetadataGeneration generation;
+    std::set<std::pair<uint64_t, uint64_t>> marks;
+    std::map<model::NodeId, uint64_t> beats;
+    uint64_t token = 0, order = 0;
+    std::map<int64_t, metadata::ReleasedStream> released;
+    std::set<model::StreamId> referenced;
+  };
+  Backup backup() const { return {generation, marks, beats, token_, order, released_, referenced}; }
+  void set_back(const Backup& to) {
+    generation = to.generation;
+    marks = to.marks;
+    beats = to.beats;
+    token_ = to.token;
+    order = to.order;
+    released_ = to.released;
+    referenced = to.referenced;
+    strangers_.clear();
+  }
+  void mark() {
+    generation.mark = {marks.rbegin()->first + 1, ++values_};
+    marks.emplace(generation.mark.counter, generation.mark.value);
+  }
+  // As a server that starts does: another gateway, or the same one again, claims.
+  void claim() { ++token_, mark(); }
   metadata::GarbageState garbage;
   metadata::OrphanCounts recent;          // However long ago.
 
   Answer<model::ClusterId> cluster_id(Deadline) override { co_return cluster_; }
 
-  Answer<void> record_node(metadata::NodeRecord node, Deadline) override {
+  Answer<metadata::Greeting> record_node(metadata::NodeRecord node, Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
+    const model::Recognition recognition = judge(node.id, node.seen);
+    if (model::is_recognized(recognition)) {
+      ++beats[node.id];
+      strangers_.erase(node.id);
+    } else {
+      strangers_[node.id] = recognition;
+    }
+    seen_accepted_ = std::max(seen_accepted_, node.seen.accepted);
+    highest_order_ = std::max(highest_order_, node.highest_order);
+    model::MetadataGeneration database = generation;
+    database.beat = beats[node.id];
+    std::string stopped = garbage.halted;
+    for (const auto& disk : node.disks) {
+      if (restores[disk.id] < restore_number) stopped = "restores wait";
+    }
     std::erase_if(nodes_, [&](const auto& known) { return known.id == node.id; });
     nodes_.push_back(std::move(node));
-    co_return Result<void>{};
+    co_return metadata::Greeting{recognition, database, stopped};
+  }
+  Answer<metadata::Recognized> recognize(model::NodeId node, model::MetadataGeneration seen,
+      Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return metadata::Recognized{judge(node, seen), generation};
   }
   Answer<std::vector<metadata::NodeRecord>> list_nodes(Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
@@ -119,13 +177,51 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     }
     co_return Result<void>{};
   }
-  Answer<model::MetadataGeneration> metadata_generation(Deadline) override {
+  Answer<metadata::NewMark> write_mark(model::MetadataMark before, uint64_t token,
+      Deadline) override {
+    CO_TRY_VOID(check(token));
+    const bool follows = before.counter == 0 || marks.contains({before.counter, before.value});
+    mark();
+    co_return metadata::NewMark{generation, follows};
+  }
+  Answer<uint64_t> next_order(uint64_t above, uint64_t token, Deadline) override {
+    CO_TRY_VOID(check(token));
+    order = std::max({order, above, highest_order_}) + 1;
+    co_return order;
+  }
+  Answer<std::vector<model::StreamId>> referenced_streams(std::vector<model::StreamId> streams,
+      Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
-    co_return generation;
+    std::erase_if(streams, [&](const model::StreamId& stream) {
+        return !referenced.contains(stream); });
+    co_return streams;
+  }
+  Answer<uint64_t> order_restore(Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    co_return ++restore_number;
+  }
+  Answer<metadata::RestoreState> restore_state(Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    metadata::RestoreState state{restore_number, {}};
+    for (const auto& node : nodes_) {
+      for (const auto& disk : node.disks) state.disks.push_back({disk.id, node.id, node.address,
+          alive, restores[disk.id] >= restore_number, 0});
+    }
+    co_return state;
+  }
+  Answer<void> finish_restore(model::DiskId disk, uint64_t number, uint64_t, uint64_t token,
+      Deadline) override {
+    CO_TRY_VOID(check(token));
+    restores[disk] = std::max(restores[disk], number);
+    co_return Result<void>{};
   }
   Answer<metadata::GarbageState> garbage_state(Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
-    co_return garbage;
+    if (jobs_broken_) co_return std::unexpected(*jobs_broken_);
+    metadata::GarbageState state = garbage;
+    if (!strangers_.empty()) state.stranger = "a node: " + std::string(
+        model::describe(strangers_.begin()->second));
+    co_return state;
   }
   Answer<metadata::OrphanCounts> recent_orphans(std::chrono::seconds, Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
@@ -150,7 +246,9 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     garbage.halted.clear();
     garbage.allowance = allowance;
     recent.clear();
-    ++generation.accepted;
+    strangers_.clear();
+    ++restore_number;
+    generation.accepted = std::max(generation.accepted, seen_accepted_) + 1;
     co_return Result<void>{};
   }
   Answer<void> end_garbage_pass(uint64_t token, Deadline) override {
@@ -170,9 +268,20 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     return token == token_ ? Result<void>{} : fail(ErrorCode::kPrecondition, "a newer coordinator commands");
   }
 
+  model::Recognition judge(const model::NodeId& node, const model::MetadataGeneration& seen) const {
+    const auto beat = beats.find(node);
+    return model::recognize(seen, generation, marks.contains({seen.mark.counter, seen.mark.value}),
+        beat == beats.end() ? 0 : beat->second);
+  }
+
   const model::ClusterId cluster_ = model::ClusterId::random();
-  std::optional<Error> broken_;
+  std::optional<Error> broken_, jobs_broken_;
   uint64_t token_ = 1;
+  // Of marks: none is given twice, whatever the database is set back to.
+  uint64_t values_ = 1'000'000;
+  uint64_t seen_accepted_ = 0;
+  uint64_t highest_order_ = 0;
+  std::map<model::NodeId, model::Recognition> strangers_;
   bool leader_ = true;
   std::vector<metadata::NodeRecord> nodes_;
   metadata::RingState ring_;

@@ -15,8 +15,10 @@ class OpenGate final : public node::WriteGate {
     if (epoch > 1'000'000) return fail(ErrorCode::kPrecondition, "fenced");
     return {};
   }
-  bool accept_coordinator(uint64_t) override { return true; }
-  bool accept_metadata(const model::MetadataGeneration&) override { return true; }
+  node::OrderRefusal accept_order(const node::OrderOrigin&) override {
+    return node::OrderRefusal::kNone;
+  }
+  model::MetadataGeneration database_seen() const override { return {}; }
 };
 
 // Frames with a right head: their fields are the input's.

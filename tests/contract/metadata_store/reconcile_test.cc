@@ -1,6 +1,7 @@
 // The reconcile scan's questions to a real database.
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "metadata/store/pg_connection.h"
 #include "metadata/store/postgres_cluster_store.h"
@@ -25,8 +26,14 @@ class Reconcile : public StoreFixture<Reconcile> {
 
   void SetUp() override {
     StoreFixture::SetUp();
-    token_ = run(cluster().claim_coordinator(soon())).value();
+    // Another test's store may have just ended.
+    for (int i = 0; i < 1000 && token_ == 0; ++i) {
+      token_ = run(cluster().claim_coordinator(soon())).value_or(0);
+      if (token_ == 0) std::this_thread::sleep_for(10ms);
+    }
+    ASSERT_NE(token_, 0u);
   }
+  void TearDown() override { cluster().resign_coordinator(); }
 
   CommitOutcome put(const std::string& key, const StreamId& stream) { return run(store().put_object(put_request(key, 1, stream))); }
 

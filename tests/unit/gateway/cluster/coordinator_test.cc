@@ -19,17 +19,21 @@ using namespace std::chrono_literals;
 // Remembers what it was told; disks can be away.
 class RecordingRemover final : public BlobRemover {
  public:
-  async::Task<Result<void>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids, RemovalOrder order, Deadline) override {
-    if (ids.empty()) co_return Result<void>{};
+  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+      RemovalOrder order, Deadline) override {
+    RemovalReply reply{Refusal::kNone, order.generation, order.number};
+    if (ids.empty()) co_return reply;
     ++calls;
     last_token = order.coordinator_token;
     last_trash = order.trash;
-    if (fenced) co_return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+    if (fenced) co_return RemovalReply{Refusal::kCoordinator, order.generation, 0};
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     largest_call = std::max(largest_call, ids.size());
     removed[at.disk].insert(ids.begin(), ids.end());
-    co_return Result<void>{};
+    co_return reply;
   }
+  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress, std::vector<model::BlobId>, uint64_t,
+      Deadline) override { co_return RestoreReply{}; }
 
   std::set<model::DiskId> away;
   bool fenced = false;
@@ -174,6 +178,35 @@ TEST_F(CoordinatorTest, ANewerCoordinatorEndsTheRound) {
   EXPECT_EQ(run_once().error().code, ErrorCode::kPrecondition);
   EXPECT_EQ(remover_.calls, 1);
   EXPECT_EQ(store_.released().size(), 1u);
+}
+
+TEST_F(CoordinatorTest, AnEpochWithAKnownNumberButAnotherTableIsAnotherRing) {
+  with_ring();
+  const uint64_t digest = cache_.digest();
+  const auto before = cache_.topology()->rings.front();
+  std::vector<ring::Disk> disks(before->disks().begin(), before->disks().end());
+  disks.pop_back();
+  store_.set_ring({{{1, ring::Ring::build(std::move(disks), options().ring,
+      1).value().serialize()}}, 1});
+  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+  EXPECT_EQ(cache_.topology()->current()->epoch(), 1u);
+  EXPECT_EQ(cache_.topology()->current()->disks().size(), 5u);
+  EXPECT_NE(cache_.digest(), digest);
+  const auto parsed = cache_.topology()->rings.front();
+  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+  EXPECT_EQ(cache_.topology()->rings.front(), parsed) << "what is known is not read again";
+}
+
+TEST_F(CoordinatorTest, AJobThatFailsIsNoReasonToStopLeading) {
+  with_ring();
+  store_.break_jobs_with(Error{ErrorCode::kUnavailable, "a statement ran into its time"});
+  EXPECT_FALSE(run_once());
+  EXPECT_TRUE(coordinator_->status().leader);
+  store_.break_jobs_with({});
+  EXPECT_TRUE(run_once());
+  store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+  EXPECT_FALSE(async::block_on(coordinator_->run_once()));
+  EXPECT_FALSE(coordinator_->status().leader);
 }
 
 TEST_F(CoordinatorTest, LargeRemovalsComeInBoundedCalls) {

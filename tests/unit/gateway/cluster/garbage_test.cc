@@ -6,6 +6,7 @@
 #include <set>
 
 #include "gateway/cluster/coordinator.h"
+#include "gateway/cluster/trash_restore.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/fakes/memory_cluster_store.h"
 
@@ -33,18 +34,96 @@ class Lister final : public BlobLister {
   std::function<void(const model::DiskId&)> on_list;
 };
 
-// Nodes that remember the database, as rondel-node does.
+// Nodes that remember the database, as rondel-node does, and a trash.
 class Remover final : public BlobRemover {
  public:
-  async::Task<Result<void>> remove(rpc::DiskAddress, std::vector<model::BlobId> ids, RemovalOrder order, Deadline) override {
-    if (!order.generation.follows(seen)) co_return fail(ErrorCode::kOutOfRange, "older than seen");
-    seen = order.generation;
-    removed += ids.size();
-    co_return Result<void>{};
+  struct Node {
+    model::MetadataGeneration seen;
+    uint64_t token = 0;
+    uint64_t highest_order = 0;
+  };
+
+  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+      RemovalOrder order, Deadline) override {
+    if (before_remove) std::exchange(before_remove, nullptr)();
+    Node& node = nodes[at.node];
+    const Refusal refusal = judge(node, order);
+    if (refusal == Refusal::kNone && !ids.empty()) {
+      removed += ids.size();
+      node.highest_order = std::max(node.highest_order, order.number);
+      for (const auto& id : ids) {
+        if (order.number >= trash[at.disk][id].order) trash[at.disk][id] = {order.number, true};
+      }
+    }
+    co_return RemovalReply{refusal, node.seen, node.highest_order};
   }
 
-  model::MetadataGeneration seen;
+  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+      uint64_t number, Deadline) override {
+    if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    Node& node = nodes[at.node];
+    RestoreReply reply{0, node.highest_order};
+    largest_call = std::max(largest_call, ids.size());
+    for (const auto& id : ids) {
+      const auto blob = trash[at.disk].find(id);
+      if (blob == trash[at.disk].end() || !blob->second.trashed ||
+          number < blob->second.order) continue;
+      blob->second = {number, false};
+      ++reply.restored;
+    }
+    co_return reply;
+  }
+
+  // Everything one node remembers, of all nodes.
+  template <class Change>
+  void remember(Change change) {
+    for (auto& [id, node] : nodes) change(node);
+  }
+
+  struct Blob {
+    uint64_t order = 0;
+    bool trashed = false;
+  };
+  std::map<model::NodeId, Node> nodes;
+  std::map<model::DiskId, std::map<model::BlobId, Blob>> trash;
+  std::set<model::DiskId> away;
+  std::function<void()> before_remove;
   size_t removed = 0;
+  size_t largest_call = 0;
+
+ private:
+  static Refusal judge(Node& node, const RemovalOrder& order) {
+    const auto& database = order.generation;
+    if (node.seen == model::MetadataGeneration{} || database.accepted > node.seen.accepted) {
+      node.seen = {database.accepted, database.system, database.mark, 0};
+      node.token = 0;
+    } else if (database.accepted < node.seen.accepted || database.system != node.seen.system ||
+        order.verified != node.seen.mark) {
+      return Refusal::kDatabase;
+    }
+    if (order.coordinator_token < node.token) return Refusal::kCoordinator;
+    node.token = order.coordinator_token;
+    if (database.mark.counter > node.seen.mark.counter) node.seen.mark = database.mark;
+    return Refusal::kNone;
+  }
+};
+
+// What is in the trash of Remover's disks.
+class Trash final : public BlobLister {
+ public:
+  explicit Trash(Remover& remover) : remover_(remover) {}
+  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress at, model::BlobId after,
+      Deadline) override {
+    std::vector<ListedBlob> page;
+    for (const auto& [id, blob] : remover_.trash[at.disk]) {
+      if (blob.trashed && (after == model::BlobId{} || after < id) &&
+          page.size() < 7) page.push_back({id, 1, {}, {}});
+    }
+    co_return page;
+  }
+
+ private:
+  Remover& remover_;
 };
 
 class GarbageTest : public ::testing::Test {
@@ -284,11 +363,25 @@ TEST_F(GarbageTest, WhatIsReferredToByTheEndOfThePassStays) {
 class RestoredDatabase : public GarbageTest {
  protected:
   void SetUp() override {
-    store_.release({1, model::StreamId::random(), 100, {}});
+    store_.referenced.insert(kept_);
+    backup_ = store_.backup();
+    // After the backup a stream is released and goes into the trash.
+    store_.referenced.erase(kept_);
+    store_.release({1, kept_, 100, {}});
     ASSERT_TRUE(collect());
     ASSERT_TRUE(store_.released().empty());
     ASSERT_GT(remover_.removed, 0u);
     removed_ = remover_.removed;
+    for (const ring::Disk& disk : members_) {
+      metadata::NodeRecord node{disk.node, disk.host, "", disk.host, disk.zone,
+          {{disk.id, disk.capacity_bytes, ""}}, {}};
+      ASSERT_TRUE(async::block_on(store_.record_node(node, deadline_in(1s))));
+    }
+  }
+
+  void set_back() {
+    store_.set_back(backup_);
+    store_.claim();
     store_.release({2, model::StreamId::random(), 100, {}});
   }
 
@@ -303,45 +396,195 @@ class RestoredDatabase : public GarbageTest {
     ASSERT_TRUE(collect());
     EXPECT_GT(remover_.removed, removed_);
     EXPECT_EQ(halted_, "");
+    ASSERT_TRUE(collect());
+    EXPECT_EQ(halted_, "") << "nodes remember what was confirmed";
   }
 
+  void expect_running() {
+    store_.release({3, model::StreamId::random(), 100, {}});
+    ASSERT_TRUE(collect());
+    EXPECT_EQ(halted_, "");
+    EXPECT_GT(remover_.removed, removed_);
+    EXPECT_TRUE(store_.released().empty());
+  }
+
+  Result<void> restore() {
+    Trash trash(remover_);
+    TrashRestore restores(store_, trash, remover_, {.streams_per_query = 3, .blobs_per_call = 2});
+    auto done = async::block_on(restores.run_once(store_.token(), [] { return true; }));
+    waiting_ = restores.status().disks_waiting;
+    restored_ = restores.status().blobs_restored_total;
+    return done;
+  }
+
+  size_t trashed(const model::StreamId& stream) {
+    size_t count = 0;
+    for (const auto& [disk, blobs] : remover_.trash) {
+      for (const auto& [id, blob] : blobs) count += id.stream == stream && blob.trashed;
+    }
+    return count;
+  }
+
+  const model::StreamId kept_ = model::StreamId::random();
+  fakes::MemoryClusterStore::Backup backup_;
   size_t removed_ = 0;
+  uint64_t waiting_ = 0, restored_ = 0;
 };
 
-TEST_F(RestoredDatabase, AnOlderPositionHalts) {
-  store_.generation.position -= 1;
+TEST_F(RestoredDatabase, AnOlderStateHalts) {
+  set_back();
   expect_halted();
 }
 
-TEST_F(RestoredDatabase, IsFoundWithNothingToRemoveBeforeItHasComeAsFarAgain) {
-  ASSERT_TRUE(collect());
-  ASSERT_TRUE(store_.released().empty());
-  store_.generation.position -= 500;
+TEST_F(RestoredDatabase, AnOlderStateHaltsHoweverLongItHasRunAlone) {
+  set_back();
+  for (int i = 0; i < 10'000; ++i) store_.mark();
+  expect_halted();
+}
+
+TEST_F(RestoredDatabase, IsFoundWithNothingToRemove) {
+  store_.set_back(backup_);
+  store_.claim();
   ASSERT_TRUE(collect());
   EXPECT_NE(halted_, "");
-  store_.generation.position += 1000;
-  add(0, 48h, 48h, false);
   EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
 }
 
-TEST_F(RestoredDatabase, AnotherTimelineHalts) {
-  store_.generation.timeline += 1;
-  store_.generation.position += 1000;
-  expect_halted();
-}
-
-TEST_F(RestoredDatabase, AnotherDatabaseHalts) {
-  store_.generation.system += 1;
-  store_.generation.position += 1000;
-  expect_halted();
-}
-
-TEST_F(RestoredDatabase, ANodeThatIsAheadByAMomentDoesNot) {
-  remover_.seen.position += 1;   // It heard of a newer look at the database.
-  store_.generation.position += 5;
+TEST_F(RestoredDatabase, ANodeThatSaysSoWithItsHeartbeatIsEnough) {
+  metadata::NodeRecord node{model::NodeId::random(), "a", "", "h", "z", {}, {},
+      {0, store_.generation.system, {4711, 1}, 3}};
+  ASSERT_TRUE(async::block_on(store_.record_node(node, deadline_in(1s))));
   ASSERT_TRUE(collect());
-  EXPECT_EQ(halted_, "");
-  EXPECT_GT(remover_.removed, removed_);
+  EXPECT_NE(halted_, "");
+  EXPECT_NE(store_.garbage.halted, "");
+}
+
+TEST_F(RestoredDatabase, APromotionThatLostNothingNeedsNobody) {
+  store_.claim();
+  expect_running();
+}
+
+TEST_F(RestoredDatabase, AnotherSystemHalts) {
+  store_.generation.system += 1;
+  store_.release({2, model::StreamId::random(), 100, {}});
+  expect_halted();
+}
+
+TEST_F(RestoredDatabase, ANodeWhoseMarkMovesOnMeanwhileDoesNotHalt) {
+  remover_.before_remove = [this] {
+    store_.mark();
+    remover_.remember([this](auto& node) { node.seen.mark = store_.generation.mark; });
+  };
+  expect_running();
+}
+
+// The same gateway leads on: what it knows of nodes' marks is of the database before.
+TEST_F(RestoredDatabase, IsSeenByACoordinatorThatGoesOnLeading) {
+  OrphanScan scan(store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  store_.release({3, model::StreamId::random(), 100, {}});
+  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  removed_ = remover_.removed;
+  set_back();
+  const uint64_t before = store_.token();
+  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  EXPECT_EQ(coordinator.token(), before);
+  EXPECT_EQ(remover_.removed, removed_);
+  EXPECT_NE(store_.garbage.halted, "");
+}
+
+// Tokens start again in a database that was set back; a confirmation is above them.
+TEST_F(RestoredDatabase, TheCoordinatorWorksAfterAConfirmationWithoutARestart) {
+  remover_.remember([](auto& node) { node.token = 1'000'000; });
+  OrphanScan scan(store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  set_back();
+  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  EXPECT_NE(coordinator.status().gc_halted, "");
+  async::block_on(store_.resume_garbage(0, deadline_in(1s)));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    EXPECT_TRUE(coordinator.status().leader);
+  }
+  EXPECT_EQ(coordinator.status().gc_halted, "");
+  EXPECT_TRUE(store_.released().empty());
+}
+
+TEST_F(RestoredDatabase, WhatRowsReferToIsTakenOutOfTheTrashAndTheRestStays) {
+  const auto gone = model::StreamId::random();
+  store_.release({7, gone, 100, {}});
+  ASSERT_TRUE(collect());
+  for (int i = 0; i < 20; ++i) store_.referenced.insert(model::StreamId::random());
+  const size_t copies = trashed(kept_);
+  ASSERT_GT(copies, 0u);
+  set_back();
+  ASSERT_TRUE(collect());
+  ASSERT_NE(halted_, "");
+  async::block_on(store_.order_restore(deadline_in(1s)));
+  ASSERT_TRUE(restore());
+  EXPECT_EQ(waiting_, 0u);
+  EXPECT_EQ(restored_, copies);
+  EXPECT_EQ(trashed(kept_), 0u);
+  EXPECT_GT(trashed(gone), 0u);
+  async::block_on(store_.order_restore(deadline_in(1s)));
+  ASSERT_TRUE(restore());
+  EXPECT_EQ(restored_, 0u) << "again: nothing";
+}
+
+TEST_F(RestoredDatabase, ADiskThatIsAwayHasItsTurnWhenItIsBack) {
+  set_back();
+  async::block_on(store_.order_restore(deadline_in(1s)));
+  remover_.away = {members_[1].id};
+  ASSERT_TRUE(restore());
+  EXPECT_EQ(waiting_, 1u);
+  EXPECT_EQ(trashed(kept_), 1u);
+  async::block_on(store_.resume_garbage(0, deadline_in(1s)));
+  const auto greeting = async::block_on(store_.record_node({members_[1].node, "", "", "h", "z",
+      {{members_[1].id, 1, ""}}, {}}, deadline_in(1s)));
+  EXPECT_NE(greeting->purging_stopped, "") << "nothing is purged there before";
+  remover_.away.clear();
+  ASSERT_TRUE(restore());
+  EXPECT_EQ(waiting_, 0u);
+  EXPECT_EQ(trashed(kept_), 0u);
+}
+
+// By a coordinator whose numbers are far ahead, as by one with a clock of next week.
+TEST_F(RestoredDatabase, RemovalsWithHigherNumbersAreTakenBack) {
+  for (auto& [disk, blobs] : remover_.trash) {
+    for (auto& [id, blob] : blobs) blob.order = 1ull << 50;
+  }
+  remover_.remember([](auto& node) { node.highest_order = 1ull << 50; });
+  set_back();
+  async::block_on(store_.order_restore(deadline_in(1s)));
+  ASSERT_TRUE(restore());
+  EXPECT_EQ(trashed(kept_), 0u);
+}
+
+TEST_F(RestoredDatabase, ARemovalBelowWhatANodeHasSeenIsOrderedAgainAboveIt) {
+  remover_.remember([](auto& node) { node.highest_order = 1ull << 50; });
+  store_.release({3, kept_, 100, {}});
+  OrphanScan scan(store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  EXPECT_TRUE(store_.released().empty());
+  EXPECT_GT(store_.order, 1ull << 50);
+}
+
+// A database that still refers to what was removed does not hold the mark that came with the
+// removal, however short the grace.
+TEST_F(RestoredDatabase, NodesRememberAMarkThatIsNewerThanTheRelease) {
+  const auto stream = model::StreamId::random();
+  store_.referenced.insert(stream);
+  const auto just_before = store_.backup();
+  store_.referenced.erase(stream);
+  store_.release({9, stream, 100, {}});
+  OrphanScan scan(store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  ASSERT_GT(trashed(stream), 0u);
+  for (const auto& [id, node] : remover_.nodes) EXPECT_FALSE(
+      just_before.marks.contains({node.seen.mark.counter, node.seen.mark.value}));
 }
 
 }  // namespace

@@ -76,8 +76,8 @@ class HangingFileSystem final : public fakes::ForwardingFileSystem {
 class OpenGate final : public WriteGate {
  public:
   Result<void> check(uint64_t) const override { return {}; }
-  bool accept_coordinator(uint64_t) override { return true; }
-  bool accept_metadata(const model::MetadataGeneration&) override { return true; }
+  OrderRefusal accept_order(const OrderOrigin&) override { return OrderRefusal::kNone; }
+  model::MetadataGeneration database_seen() const override { return {}; }
 };
 
 // Keeps what it gets; full while as much waits as the test says.

@@ -1,33 +1,121 @@
 #include "storage-node/service/ring_contact.h"
 
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <thread>
 
+#include "common/rpc/metadata_generation.hpp"
+#include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::node {
 namespace {
 
 using namespace std::chrono_literals;
+using model::Recognition;
+namespace wire = rondel::cluster::v1;
 
-TEST(RingContact, AsksNobodyOnceItIsStopped) {
-  engine::TemporaryFolder folder;
-  fs::SimulatedFileSystem files{1};
-  ASSERT_TRUE(files.make_directory("/disk"));
-  std::vector<std::unique_ptr<engine::Engine>> engines;
-  engines.push_back(engine::Engine::open(files, engine::small_options(folder.path() + "/index")).value());
-  const DiskSet disks(std::move(engines));
-  RingContactOptions options;
-  options.gateways = {"127.0.0.1:1"};   // Refuses.
-  options.cache_file = folder.path() + "/ring.cache";
-  options.metadata_file = folder.path() + "/metadata.seen";
-  options.period = 1ms;
-  RingContact contact(std::move(options));
+// Answers heartbeats with what a test says.
+class Gateway final : public wire::Cluster::Service {
+ public:
+  Gateway() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~Gateway() override { server_->Shutdown(std::chrono::system_clock::now() + 1s); }
+
+  grpc::Status Heartbeat(grpc::ServerContext*, const wire::HeartbeatRequest* request,
+      wire::HeartbeatReply* reply) override {
+    std::lock_guard lock(mutex_);
+    *reply = reply_;
+    asked_ = *request;
+    ++beats_;
+    changed_.notify_all();
+    return grpc::Status::OK;
+  }
+
+  // Returns when two heartbeats have had this answer: what follows the first is done then.
+  void answer(const wire::HeartbeatReply& reply) {
+    std::unique_lock lock(mutex_);
+    reply_ = reply;
+    const int end = beats_ + 2;
+    ASSERT_TRUE(changed_.wait_for(lock, 30s, [&] { return beats_ >= end; }));
+  }
+  wire::HeartbeatRequest asked() const {
+    std::lock_guard lock(mutex_);
+    return asked_;
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  wire::HeartbeatReply reply_;
+  wire::HeartbeatRequest asked_;
+  int beats_ = 0;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+std::string table(uint64_t epoch, size_t disks) {
+  std::vector<ring::Disk> members;
+  for (size_t i = 0; i < disks; ++i) {
+    members.push_back({model::DiskId::random(), model::NodeId::random(), "h" + std::to_string(i),
+        "z" + std::to_string(i), 1ull << 40});
+  }
+  ring::RingOptions options;
+  options.power = 4;
+  return ring::Ring::build(std::move(members), options, epoch).value().serialize();
+}
+
+wire::HeartbeatReply reply_of(uint64_t accepted, Recognition recognition, uint64_t min_epoch,
+    const std::string& ring) {
+  static const auto cluster = model::ClusterId::random();
+  wire::HeartbeatReply reply;
+  reply.set_cluster_id(std::string(as_text(cluster.view())));
+  reply.set_epoch_confirmed(true);
+  reply.set_min_epoch(min_epoch);
+  reply.add_rings(ring);
+  reply.set_recognition(static_cast<uint32_t>(recognition));
+  *reply.mutable_generation() = rpc::to_wire({accepted, 7, {accepted + 1, 1}, 0});
+  return reply;
+}
+
+class RingContactTest : public ::testing::Test {
+ protected:
+  RingContactTest() {
+    EXPECT_TRUE(files_.make_directory("/disk"));
+    std::vector<std::unique_ptr<engine::Engine>> engines;
+    engines.push_back(engine::Engine::open(files_, engine::small_options(folder_.path() +
+        "/index")).value());
+    disks_ = std::make_unique<DiskSet>(std::move(engines));
+  }
+
+  RingContactOptions options(const std::string& gateway) const {
+    RingContactOptions out;
+    out.gateways = {gateway};
+    out.cache_file = folder_.path() + "/ring.cache";
+    out.period = 1ms;
+    return out;
+  }
+
+  engine::TemporaryFolder folder_;
+  fs::SimulatedFileSystem files_{1};
+  std::unique_ptr<DiskSet> disks_;
+};
+
+TEST_F(RingContactTest, AsksNobodyOnceItIsStopped) {
+  MetadataMemory memory(folder_.path() + "/metadata.seen");
+  RingContact contact(options("127.0.0.1:1"), memory);   // Refuses.
   std::atomic<int> asked = 0;
   std::atomic<bool> gone = false;
-  contact.start(disks, [&](const model::DiskId&) {
+  contact.start(*disks_, [&](const model::DiskId&) {
     EXPECT_FALSE(gone);
     ++asked;
     std::this_thread::sleep_for(5ms);
@@ -38,6 +126,67 @@ TEST(RingContact, AsksNobodyOnceItIsStopped) {
   contact.stop();
   gone = true;
   std::this_thread::sleep_for(50ms);
+  contact.stop();
+}
+
+TEST_F(RingContactTest, TheRingOfTheLaterConfirmationIsTakenThenTheHigherEpoch) {
+  const struct {
+    const char* name;
+    uint64_t accepted;
+    Recognition recognition;
+    uint64_t epoch;
+    bool taken;
+  } cases[] = {
+      {"a higher epoch", 2, Recognition::kHeld, 6, true},
+      {"a lower one, by a look that is older", 2, Recognition::kHeld, 4, false},
+      {"the same number over another table", 2, Recognition::kHeld, 5, true},
+      {"a lower one, confirmed", 3, Recognition::kConfirmed, 4, true},
+      {"the same number over another table, confirmed", 3, Recognition::kConfirmed, 5, true},
+      {"a higher one of a database that is not recognized", 2, Recognition::kMarkMissing, 6, false},
+      {"a lower one of a database that is not recognized", 2, Recognition::kBeatMissing, 4, false},
+      {"from before a confirmation", 1, Recognition::kBeforeConfirmation, 6, false},
+      {"another system's", 2, Recognition::kOtherSystem, 6, false},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    std::remove((folder_.path() + "/ring.cache").c_str());
+    std::remove((folder_.path() + "/metadata.seen").c_str());
+    const std::string known = table(5, 3), offered = table(c.epoch, 4);
+    Gateway gateway;
+    MetadataMemory memory(folder_.path() + "/metadata.seen");
+    RingContact contact(options(gateway.address()), memory);
+    contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+        [](const model::ClusterId&) {});
+    gateway.answer(reply_of(2, Recognition::kHeld, 5, known));
+    ASSERT_EQ(contact.topology()->current()->serialize(), known);
+    EXPECT_EQ(gateway.asked().ring_epoch(), 5u);
+    gateway.answer(reply_of(c.accepted, c.recognition, c.epoch, offered));
+    contact.stop();
+    EXPECT_EQ(contact.topology()->current()->serialize(), c.taken ? offered : known);
+    const bool later = c.accepted > 2;
+    EXPECT_EQ(contact.topology()->min_epoch, later || (c.taken && c.epoch > 5) ? c.epoch : 5u);
+    MetadataMemory again(folder_.path() + "/metadata.seen");
+    ASSERT_TRUE(again.load());
+    RingContact restarted(options(gateway.address()), again);
+    EXPECT_EQ(restarted.topology()->current()->serialize(), c.taken ? offered : known) <<
+        "after a restart";
+  }
+}
+
+TEST_F(RingContactTest, AHeartbeatSaysWhatIsRememberedAndTheHighestOrder) {
+  engine::Waiter<uint64_t> removed;
+  (*disks_->begin())->remove_async({engine::make_id(1)}, {77, 1h, true}, removed.callback());
+  ASSERT_TRUE(removed.wait());
+  Gateway gateway;
+  MetadataMemory memory(folder_.path() + "/metadata.seen");
+  RingContact contact(options(gateway.address()), memory);
+  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      [](const model::ClusterId&) {});
+  gateway.answer(reply_of(2, Recognition::kHeld, 5, table(5, 3)));
+  gateway.answer(reply_of(2, Recognition::kMarkMissing, 5, table(5, 3)));
+  EXPECT_EQ(rpc::from_wire(gateway.asked().seen()), (model::MetadataGeneration{2, 7, {3, 1}, 0}));
+  EXPECT_EQ(gateway.asked().highest_order(), 77u);
+  EXPECT_NE(contact.why_not_purging(), "");
   contact.stop();
 }
 

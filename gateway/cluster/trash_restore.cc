@@ -1,0 +1,110 @@
+#include "gateway/cluster/trash_restore.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace rondel::cluster {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// A disk with nothing in the trash is gone through before it answers.
+constexpr auto kListPatience = 10min;
+constexpr auto kQueryPatience = 300s;
+constexpr auto kOrderPatience = 60s;
+
+}  // namespace
+
+async::Task<void> TrashRestore::run(async::TaskGroup& group, std::function<uint64_t()> token) {
+  while (!group.stopping()) {
+    co_await group.pause(1s);
+    const uint64_t mine = token();
+    if (group.stopping() || mine == 0) {
+      waiting_ = 0;
+      continue;
+    }
+    const auto done = co_await run_once(mine, [&] { return !group.stopping() && token() == mine; });
+    if (!done && done.error().code != ErrorCode::kPrecondition) {
+      log::warn("gc", "the trash could not be looked through", {{"error", done.error().message}});
+    }
+  }
+}
+
+async::Task<Result<void>> TrashRestore::run_once(uint64_t token,
+    const std::function<bool()>& leads) {
+  CO_TRY(const metadata::RestoreState state, co_await store_.restore_state(deadline_in(5s)));
+  waiting_ = static_cast<uint64_t>(std::ranges::count(state.disks, false,
+      &metadata::RestoreState::Disk::done));
+  for (const auto& disk : state.disks) {
+    if (disk.done || !disk.alive) continue;
+    const auto restored = co_await restore_disk({disk.node, disk.disk}, token, leads);
+    if (!leads()) co_return Result<void>{};
+    if (!restored) {
+      // It waits on; the others need not.
+      log::warn("gc", "the trash of a disk was not looked through",
+          {{"disk", disk.disk.to_hex()}, {"error", restored.error().message}});
+      continue;
+    }
+    CO_TRY_VOID(co_await store_.finish_restore(disk.disk, state.number, *restored, token,
+        deadline_in(5s)));
+    --waiting_;
+    log::info("gc", "the trash of a disk was looked through",
+        {{"disk", disk.disk.to_hex()}, {"restored", *restored}});
+  }
+  co_return Result<void>{};
+}
+
+async::Task<Result<uint64_t>> TrashRestore::restore_disk(rpc::DiskAddress at, uint64_t token,
+    const std::function<bool()>& leads) {
+  CO_TRY(const RestoreReply asked, co_await remover_.restore(at, {}, 0,
+      deadline_in(kOrderPatience)));
+  uint64_t restored = 0;
+  std::vector<model::BlobId> blobs;
+  model::BlobId after;
+  for (bool more = true; more && leads();) {
+    CO_TRY(const auto page, co_await trash_.list(at, after, deadline_in(kListPatience)));
+    more = !page.empty();
+    if (more) after = page.back().id;
+    for (const ListedBlob& blob : page) blobs.push_back(blob.id);
+    if (blobs.empty() || (more && blobs.size() < options_.streams_per_query)) continue;
+    CO_TRY(const uint64_t some, co_await restore_referenced(at, std::exchange(blobs, {}),
+        asked.highest_order, token));
+    restored += some;
+  }
+  co_return restored;
+}
+
+// What something refers to by the time of the question is taken out; what nothing refers to then
+// cannot be referred to again.
+async::Task<Result<uint64_t>> TrashRestore::restore_referenced(rpc::DiskAddress at,
+    std::vector<model::BlobId> blobs, uint64_t above,
+                                                               uint64_t token) {
+  std::vector<model::StreamId> streams;
+  for (const model::BlobId& blob : blobs) streams.push_back(blob.stream);
+  std::ranges::sort(streams);
+  streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
+  CO_TRY(std::vector<model::StreamId> referenced, co_await store_.referenced_streams(
+      std::move(streams), deadline_in(kQueryPatience)));
+  std::ranges::sort(referenced);
+  std::erase_if(blobs,
+      [&](const model::BlobId& blob) { return !std::ranges::binary_search(referenced, blob.stream);
+      });
+  if (blobs.empty()) co_return uint64_t{0};
+  // Above the removals, whoever numbered them.
+  CO_TRY(const uint64_t number, co_await store_.next_order(above, token, deadline_in(5s)));
+  uint64_t restored = 0;
+  for (size_t first = 0; first < blobs.size(); first += options_.blobs_per_call) {
+    const size_t end = std::min(blobs.size(), first + options_.blobs_per_call);
+    std::vector<model::BlobId> some(blobs.begin() + static_cast<ptrdiff_t>(first), blobs.begin() +
+        static_cast<ptrdiff_t>(end));
+    CO_TRY(const RestoreReply reply, co_await remover_.restore(at, std::move(some), number,
+        deadline_in(kOrderPatience)));
+    restored += reply.restored;
+    restored_ += reply.restored;
+  }
+  co_return restored;
+}
+
+}  // namespace rondel::cluster

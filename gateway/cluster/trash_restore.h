@@ -1,0 +1,59 @@
+// TrashRestore: takes out of the trash of every disk what rows refer to. An operator orders it
+// after the database was set back (`rondel gc restore`), and `rondel gc resume` orders it as well;
+// until a disk was looked through nothing is purged on it. Disks whose node is away are looked
+// through when it is back, however long that takes.
+//
+// Restoring loses nothing: it goes on while garbage collection is halted, and may be done again.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "common/async/task_group.h"
+#include "gateway/cluster/blob_lister.h"
+#include "gateway/cluster/blob_remover.h"
+#include "metadata/store/cluster_store.h"
+
+namespace rondel::cluster {
+
+struct TrashRestoreOptions {
+  size_t streams_per_query = 200'000;    // Each query goes through the tables once.
+  size_t blobs_per_call = 4'096;
+};
+
+struct TrashRestoreStatus {
+  uint64_t disks_waiting = 0;            // As the coordinator saw them last; 0 elsewhere.
+  uint64_t blobs_restored_total = 0;
+};
+
+// run() on one loop; status() from any thread.
+class TrashRestore {
+ public:
+  // `trash` lists what is in the trash. Everything given outlives it.
+  TrashRestore(metadata::ClusterStore& store, BlobLister& trash, BlobRemover& remover,
+      TrashRestoreOptions options = {})
+      : store_(store), trash_(trash), remover_(remover), options_(options) {}
+
+  // Looks through every disk that waits and whose node answers. Ends early, without an error, when
+  // `leads` turns false.
+  async::Task<Result<void>> run_once(uint64_t token, const std::function<bool()>& leads);
+  // run_once() every second while token() is not 0, until the group stops.
+  async::Task<void> run(async::TaskGroup& group, std::function<uint64_t()> token);
+
+  TrashRestoreStatus status() const { return {waiting_, restored_}; }
+
+ private:
+  // How many were taken out.
+  async::Task<Result<uint64_t>> restore_disk(rpc::DiskAddress at, uint64_t token,
+      const std::function<bool()>& leads);
+  async::Task<Result<uint64_t>> restore_referenced(rpc::DiskAddress at,
+      std::vector<model::BlobId> blobs, uint64_t above, uint64_t token);
+
+  metadata::ClusterStore& store_;
+  BlobLister& trash_;
+  BlobRemover& remover_;
+  const TrashRestoreOptions options_;
+  std::atomic<uint64_t> waiting_{0}, restored_{0};
+};
+
+}  // namespace rondel::cluster

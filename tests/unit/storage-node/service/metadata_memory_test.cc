@@ -1,0 +1,188 @@
+// What a node remembers of the database, against every state that a database may answer with.
+#include "storage-node/service/metadata_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/fakes/manual_clock.h"
+#include "tests/unit/storage-node/engine/engine_fixture.h"
+
+namespace rondel::node {
+namespace {
+
+using namespace std::chrono_literals;
+using model::MetadataGeneration;
+using model::MetadataMark;
+using model::Recognition;
+
+constexpr uint64_t kSystem = 7;
+constexpr MetadataMark kMark{10, 1010};
+constexpr MetadataMark kNewer{11, 1111};
+constexpr MetadataMark kForged{10, 99};         // The same counter in another branch.
+// A database that was set back and has run alone since.
+constexpr MetadataMark kFarAhead{5000, 42};
+constexpr MetadataGeneration kSeen{2, kSystem, kMark, 40};
+
+class MetadataMemoryTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<MetadataMemory> open() {
+    auto memory = std::make_unique<MetadataMemory>(file_, clock_);
+    EXPECT_TRUE(memory->load());
+    return memory;
+  }
+
+  std::unique_ptr<MetadataMemory> with(const MetadataGeneration& seen) {
+    auto memory = open();
+    memory->hear({{}, Recognition::kHeld, seen, 5, ""});
+    EXPECT_EQ(memory->seen(), seen);
+    return memory;
+  }
+
+  void forget() { std::remove(file_.c_str()); }
+
+  engine::TemporaryFolder folder_;
+  const std::string file_ = folder_.path() + "/metadata.seen";
+  fakes::ManualClock clock_{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
+};
+
+TEST_F(MetadataMemoryTest, WhatADatabaseIsToANode) {
+  const struct {
+    const char* name;
+    MetadataGeneration seen, database;
+    bool holds_mark;
+    uint64_t beats;
+    Recognition expected;
+  } cases[] = {
+      {"first contact", {}, {0, kSystem, kMark, 1}, false, 0, Recognition::kHeld},
+      {"the same, a mark further", kSeen, {2, kSystem, kNewer, 41}, true, 40, Recognition::kHeld},
+      {"a standby that lost nothing", kSeen, {2, kSystem, kMark, 40}, true, 40, Recognition::kHeld},
+      {"a heartbeat recorded whose answer was lost", kSeen, {2, kSystem, kMark, 42}, true, 42,
+          Recognition::kHeld},
+      {"restored, the mark lost", kSeen, {2, kSystem, {9, 909}, 0}, false, 40,
+          Recognition::kMarkMissing},
+      {"restored, and run alone far beyond", kSeen, {2, kSystem, kFarAhead, 0}, false, 40,
+          Recognition::kMarkMissing},
+      {"restored, and come to the same counter", kSeen, {2, kSystem, kForged, 0}, false, 40,
+          Recognition::kMarkMissing},
+      {"a standby that lost the last seconds", kSeen, {2, kSystem, kNewer, 0}, true, 39,
+          Recognition::kBeatMissing},
+      {"a database from before the node joined", kSeen, {2, kSystem, kNewer, 0}, true, 0,
+          Recognition::kBeatMissing},
+      {"another server, with everything", kSeen, {2, kSystem + 1, kMark, 40}, true, 40,
+          Recognition::kOtherSystem},
+      {"from before a confirmation", kSeen, {1, kSystem, kMark, 40}, true, 40,
+          Recognition::kBeforeConfirmation},
+      {"confirmed", kSeen, {3, kSystem, {9, 909}, 0}, false, 0, Recognition::kConfirmed},
+      {"another server, confirmed", kSeen, {3, kSystem + 1, {1, 1}, 0}, false, 0,
+          Recognition::kConfirmed},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    EXPECT_EQ(model::recognize(c.seen, c.database, c.holds_mark, c.beats), c.expected);
+    forget();
+    auto memory = open();
+    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, ""});
+    memory->hear({c.seen, c.expected, c.database, 1, ""});
+    const bool taken = model::is_recognized(c.expected);
+    EXPECT_EQ(memory->seen(), taken ? c.database : c.seen);
+    EXPECT_EQ(memory->may_purge(), taken);
+    MetadataGeneration stored = open()->seen();
+    EXPECT_LE(stored.beat, memory->seen().beat) << "the beat alone may fall back";
+    stored.beat = memory->seen().beat;
+    EXPECT_EQ(stored, memory->seen()) << "after a restart";
+  }
+}
+
+TEST_F(MetadataMemoryTest, PurgingWaitsForAGatewayThatAnsweredSinceTheStartAndOfLate) {
+  EXPECT_FALSE(open()->may_purge());
+  auto memory = with(kSeen);
+  EXPECT_TRUE(memory->may_purge());
+  EXPECT_FALSE(open()->may_purge()) << "after a restart nothing is confirmed";
+  clock_.advance(5s);
+  EXPECT_TRUE(memory->may_purge());
+  clock_.advance(1s);
+  EXPECT_FALSE(memory->may_purge()) << "the database may be another one by now";
+  MetadataGeneration asked = kSeen;
+  memory->hear({asked, Recognition::kUnknown, {}, 0, ""});
+  EXPECT_FALSE(memory->may_purge()) << "the gateway could not ask";
+  memory->hear({asked, Recognition::kHeld, kSeen, 0, "garbage collection is halted"});
+  EXPECT_EQ(memory->why_not_purging(), "garbage collection is halted");
+  memory->hear({asked, Recognition::kHeld, kSeen, 0, ""});
+  EXPECT_TRUE(memory->may_purge());
+  memory->hear({asked, Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 0, ""});
+  EXPECT_FALSE(memory->may_purge());
+  EXPECT_EQ(memory->seen(), kSeen);
+}
+
+TEST_F(MetadataMemoryTest, AnAnswerAboutWhatIsNotRememberedAnyMoreSaysNothing) {
+  auto memory = with(kSeen);
+  ASSERT_EQ(memory->accept({5, {2, kSystem, kNewer, 0}, kMark}), OrderRefusal::kNone);
+  memory->hear({kSeen, Recognition::kMarkMissing, {2, kSystem, kForged, 0}, 0, ""});
+  EXPECT_TRUE(memory->may_purge());
+  EXPECT_EQ(memory->seen().mark, kNewer);
+}
+
+TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMark) {
+  const struct {
+    const char* name;
+    MetadataGeneration seen;
+    OrderOrigin order;
+    OrderRefusal expected;
+    MetadataMark mark;       // Remembered afterwards.
+  } cases[] = {
+      {"shown, with a newer mark", kSeen, {5, {2, kSystem, kNewer, 0}, kMark}, OrderRefusal::kNone,
+          kNewer},
+      {"shown, with the same", kSeen, {5, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kNone,
+          kMark},
+      {"shown, by a look that is older", kSeen, {5, {2, kSystem, {9, 909}, 0}, kMark},
+          OrderRefusal::kNone, kMark},
+      {"a higher token", kSeen, {6, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kNone, kMark},
+      {"nothing shown", kSeen, {5, {2, kSystem, kNewer, 0}, {}}, OrderRefusal::kDatabase, kMark},
+      {"an older mark shown", kSeen, {5, {2, kSystem, kNewer, 0}, {9, 909}},
+          OrderRefusal::kDatabase, kMark},
+      {"a newer mark shown", kSeen, {5, {2, kSystem, kNewer, 0}, kNewer}, OrderRefusal::kDatabase,
+          kMark},
+      {"another branch, far ahead", kSeen, {5, {2, kSystem, kFarAhead, 0}, kForged},
+          OrderRefusal::kDatabase, kMark},
+      {"another system", kSeen, {5, {2, kSystem + 1, kNewer, 0}, kMark}, OrderRefusal::kDatabase,
+          kMark},
+      {"from before a confirmation", kSeen, {9, {1, kSystem, kMark, 0}, kMark},
+          OrderRefusal::kDatabase, kMark},
+      {"a lower token", kSeen, {4, {2, kSystem, kNewer, 0}, kMark}, OrderRefusal::kCoordinator,
+          kMark},
+      {"a lower token under a later confirmation", kSeen, {1, {3, kSystem, {9, 909}, 0}, {}},
+          OrderRefusal::kNone, {9, 909}},
+      {"first contact", {}, {1, {0, kSystem, kMark, 0}, {}}, OrderRefusal::kNone, kMark},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    forget();
+    auto memory = open();
+    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, ""});
+    EXPECT_EQ(memory->accept(c.order), c.expected);
+    EXPECT_EQ(memory->seen().mark, c.mark);
+    if (c.expected == OrderRefusal::kNone) EXPECT_EQ(open()->seen().mark, c.mark) <<
+        "it is on the disk before the order is carried out";
+  }
+}
+
+TEST_F(MetadataMemoryTest, WhatCannotBeWrittenIsNeitherObeyedNorBelieved) {
+  MetadataMemory memory(folder_.path() + "/gone/metadata.seen", clock_);
+  ASSERT_TRUE(memory.load());
+  EXPECT_EQ(memory.accept({5, kSeen, {}}), OrderRefusal::kMemory);
+  memory.hear({{}, Recognition::kHeld, kSeen, 5, ""});
+  EXPECT_FALSE(memory.may_purge());
+  EXPECT_EQ(memory.seen(), MetadataGeneration{});
+}
+
+TEST_F(MetadataMemoryTest, ADamagedFileIsNoEmptyMemory) {
+  for (const char* text : {"", "2 1 7\n", "1 1 1 1 1 1\n", "words\n"}) {
+    std::ofstream(file_, std::ios::trunc) << text;
+    MetadataMemory memory(file_, clock_);
+    EXPECT_EQ(memory.load().error().code, ErrorCode::kCorruption) << text;
+  }
+}
+
+}  // namespace
+}  // namespace rondel::node
