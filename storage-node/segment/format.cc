@@ -124,6 +124,19 @@ std::optional<RecordHeader> decode_record_header(ByteView bytes, uint64_t salt) 
   return header;
 }
 
+// Both structures name the generation that their check value is salted with.
+std::optional<SegmentHeader> identify(ByteView block, const model::DiskId& disk, uint32_t segment) {
+  if (block.size() < kRecordHeaderBytes) return std::nullopt;
+  const auto batch_generation = load_le<uint64_t>(block.data() + 8);
+  if (const auto batch = decode_batch_header(block, salt_of(disk, batch_generation))) {
+    return SegmentHeader{segment, SegmentKind::kLog, batch->generation, batch->sequence, disk};
+  }
+  const auto extent_generation = load_le<uint64_t>(block.data() + 104);
+  const auto record = decode_record_header(block, salt_of(disk, extent_generation));
+  if (!record || record->kind != RecordKind::kLarge || record->extent_segment != segment) return std::nullopt;
+  return SegmentHeader{segment, SegmentKind::kBulk, record->extent_generation, 0, disk};
+}
+
 void encode_digests(std::span<const hash::BlockDigest> digests, std::byte* out) {
   for (const hash::BlockDigest digest : digests) {
     store_le(out, digest);

@@ -39,6 +39,10 @@ std::string encode(const SegmentHeader& header);
 // nullopt: not a header, or damaged.
 std::optional<SegmentHeader> decode_segment_header(ByteView block);
 
+// What a block behind the header tells of the use of its segment that wrote it: kind, generation, and of
+// a log the sequence of the batch that begins there. nullopt: nothing, or nothing that was written here.
+std::optional<SegmentHeader> identify(ByteView block, const model::DiskId& disk, uint32_t segment);
+
 struct BatchHeader {
   uint64_t generation = 0;
   uint64_t sequence = 0;         // Rises by one with every batch of the disk.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "common/base/result.h"
@@ -28,16 +29,20 @@ class LogReader {
       : file_(file), header_(header), salt_(salt_of(header.disk, header.generation)), segment_bytes_(segment_bytes),
         next_sequence_(header.first_sequence) {}
 
-  // The next batch; nullptr at the end. A batch that does not read is passed over when a later one of this use follows: it was
+  // The next batch; nullptr at the end. A sector that cannot be read is as good as a damaged one. A batch that does not read is passed over when a later one of this use follows: it was
   // flushed before that one was written, so what it held was acknowledged and is damaged, not torn. Otherwise it is the torn
-  // tail and the log ends before it.
+  // tail and the log ends before it; where its sectors cannot be read it may be either (unreadable_at_end()).
   Result<const LogBatch*> next();
 
   uint64_t position() const { return position_; }     // Behind the last batch returned.
   uint64_t damaged() const { return damaged_; }       // Batches passed over.
   bool damaged_above(uint64_t sequence) const { return last_damaged_ > sequence; }
+  // Reads that the medium refused; those behind the last batch, where there may have been another one.
+  uint64_t unreadable() const { return unreadable_; }
+  uint64_t unreadable_at_end() const { return unreadable_at_end_; }
 
  private:
+  Result<bool> read(uint64_t position, std::span<std::byte> out);
   Result<bool> read_batch(uint64_t position);
   Result<bool> skip_damage();
 
@@ -49,6 +54,8 @@ class LogReader {
   uint64_t next_sequence_;
   uint64_t damaged_ = 0;
   uint64_t last_damaged_ = 0;
+  uint64_t unreadable_ = 0;
+  uint64_t unreadable_at_end_ = 0;
   std::vector<std::byte> buffer_;
   LogBatch batch_;
 };
