@@ -2,6 +2,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -175,16 +176,21 @@ void put_journal(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family
   batch.Put(family, journal_key(record.token), value.take());
 }
 
+bool says(const rocksdb::Status& status, std::string_view text) {
+  return status.ToString().find(text) != std::string::npos;
+}
+
+// Rot in a table, a file that is gone, a sector that the medium does not give. A failed write is none of these.
+bool is_damage(const rocksdb::Status& status) {
+  if (status.IsCorruption() || status.IsPathNotFound()) return true;
+  return status.IsIOError() && (says(status, "While pread") || says(status, "While read"));
+}
+
 std::unexpected<Error> failed(const rocksdb::Status& status) {
-  if (status.IsCorruption()) return fail(ErrorCode::kCorruption, "index: " + status.ToString());
+  if (is_damage(status)) return fail(ErrorCode::kCorruption, "index: " + status.ToString());
   if (status.IsIncomplete()) return fail(ErrorCode::kUnavailable, "not in memory");
   if (status.IsNoSpace()) return fail(ErrorCode::kResourceExhausted, "index: " + status.ToString());
   return fail(ErrorCode::kInternal, "index: " + status.ToString());
-}
-
-Result<void> checked(const rocksdb::Status& status) {
-  if (status.ok()) return {};
-  return failed(status);
 }
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
@@ -245,8 +251,9 @@ class ChangeBatch final : public Index::Batch {
 
 class RocksIndex final : public Index {
  public:
-  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, bool lose_unflushed)
-      : db_(db), families_(std::move(families)), lose_unflushed_(lose_unflushed) {
+  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, const IndexOptions& options)
+      : db_(db), families_(std::move(families)), lose_unflushed_(options.lose_unflushed_at_close),
+        watch_(options.watch), on_damage_(options.on_damage) {
     unlogged_.disableWAL = true;
   }
 
@@ -269,7 +276,10 @@ class RocksIndex final : public Index {
   // Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are written: this waits for them.
   Result<void> flush() override {
     TRY_VOID(drain());
-    TRY_VOID(noted(db_->Flush(rocksdb::FlushOptions(), families_)));
+    {
+      const Call call(watch_);
+      TRY_VOID(noted(db_->Flush(rocksdb::FlushOptions(), families_)));
+    }
     const Deadline end = deadline_in(kFlushPatience);
     for (uint64_t waiting = 1;;) {
       if (!db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &waiting)) {
@@ -299,9 +309,10 @@ class RocksIndex final : public Index {
     const std::string from = after != model::BlobId{} ? blob_key(after) + '\0' : Writer(kBlob).big(from_hash).take();
     const auto pending = pending_from(from);
     auto next = pending.begin();
+    Call call(watch_);
     auto it = iterator();
     it->Seek(from);
-    for (;;) {
+    for (;; call.renew()) {
       const std::string_view key = it->Valid() && it->key()[0] == kBlob ? it->key().ToStringView() : std::string_view();
       if (next != pending.end() && (key.empty() || next->first < key)) {
         if (!visitor((next++)->second)) break;
@@ -321,6 +332,7 @@ class RocksIndex final : public Index {
 
   Result<TrashPage> purgeable(uint64_t now_us, uint64_t elapsed_us, const std::string& from, size_t max) override {
     TrashPage page;
+    const Call call(watch_);
     auto it = iterator();
     it->Seek(from.empty() ? std::string(1, kTrash) : from);
     for (size_t seen = 0; it->Valid(); it->Next(), ++seen) {
@@ -356,8 +368,9 @@ class RocksIndex final : public Index {
   Result<void> drop_journal(uint64_t flushed_before_us, uint64_t elapsed_before_us) override {
     TRY_VOID(drain());
     uint64_t last = 0;
+    Call call(watch_);
     auto it = iterator(journal());
-    for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal; it->Next()) {
+    for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal; it->Next(), call.renew()) {
       Reader value(it->value().ToStringView());
       value.byte();
       if (value.little() >= flushed_before_us || value.little() >= elapsed_before_us) break;
@@ -377,6 +390,7 @@ class RocksIndex final : public Index {
 
   Result<std::optional<Removal>> find_removal(const model::BlobId& id) override {
     rocksdb::PinnableSlice value;
+    const Call call(watch_);
     const rocksdb::Status status = db_->Get({}, db_->DefaultColumnFamily(), removal_key(id), &value);
     if (status.IsNotFound()) return std::optional<Removal>();
     if (!status.ok()) return failed(status);
@@ -391,6 +405,7 @@ class RocksIndex final : public Index {
     rocksdb::WriteBatch batch;
     model::BlobId last;
     size_t looked = 0;
+    const Call call(watch_);
     auto it = iterator();
     for (seek_behind(*it, removal_key(after), after); it->Valid() && it->key()[0] == kRemoval; it->Next()) {
       if (looked++ == max) break;
@@ -414,6 +429,7 @@ class RocksIndex final : public Index {
 
   Result<std::vector<Wanted>> list_wanted(const model::BlobId& after, size_t max) override {
     std::vector<Wanted> list;
+    const Call call(watch_);
     auto it = iterator();
     for (seek_behind(*it, wanted_key(after), after); it->Valid() && it->key()[0] == kWanted && list.size() < max; it->Next()) {
       TRY(Wanted wanted, read_wanted(id_behind(it->key().ToStringView(), 1), it->value().ToStringView()));
@@ -436,16 +452,49 @@ class RocksIndex final : public Index {
 
   Result<std::string> get_setting(std::string_view key) override {
     std::string value;
+    const Call call(watch_);
     const rocksdb::Status status = db_->Get({}, kSetting + std::string(key), &value);
     if (status.IsNotFound()) return fail(ErrorCode::kNotFound, "no setting " + std::string(key));
     if (!status.ok()) return failed(status);
     return value;
   }
 
+  Result<void> take_rest(Index& from, std::string_view but_for_setting) override {
+    auto& other = static_cast<RocksIndex&>(from);
+    const std::string passed_over = kSetting + std::string(but_for_setting);
+    Call call(watch_);
+    auto it = other.iterator();
+    // Each kind by itself: damage among the blobs hides no other.
+    for (const char kind : {kSetting, kRemoval, kWanted, kOrder}) {
+      for (it->Seek(std::string(1, kind)); it->Valid() && it->key()[0] == kind; it->Next(), call.renew()) {
+        if (it->key() == passed_over) continue;
+        rocksdb::WriteBatch batch;
+        batch.Put(it->key(), it->value());
+        TRY_VOID(write(batch));
+      }
+    }
+    return {};
+  }
+
  private:
+  using Call = fs::IoWatch::Call;
+
+  // As the functions of the same name; whoever owns the index is told of damage.
+  std::unexpected<Error> failed(const rocksdb::Status& status) const {
+    if (on_damage_ && is_damage(status)) on_damage_(status.ToString());
+    return index::failed(status);
+  }
+  Result<void> checked(const rocksdb::Status& status) const {
+    if (status.ok()) return {};
+    return failed(status);
+  }
+
   // After the disk was full RocksDB goes on by itself within some seconds of there being space. (It cannot after a failed write to its
   // write-ahead log: nothing goes there.)
-  Result<void> write(rocksdb::WriteBatch& batch) { return noted(db_->Write(unlogged_, &batch)); }
+  Result<void> write(rocksdb::WriteBatch& batch) {
+    const Call call(watch_);
+    return noted(db_->Write(unlogged_, &batch));
+  }
 
   Result<void> noted(const rocksdb::Status& status) {
     refused_ = !status.ok();
@@ -492,8 +541,9 @@ class RocksIndex final : public Index {
 
   Result<std::vector<JournalRecord>> journal_of_tables(uint64_t token, size_t max) {
     std::vector<JournalRecord> records;
+    Call call(watch_);
     auto it = iterator(journal());
-    for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max; it->Next()) {
+    for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max; it->Next(), call.renew()) {
       const std::string_view key = it->key().ToStringView();
       if (key.front() != kJournal) break;
       JournalRecord record;
@@ -513,15 +563,17 @@ class RocksIndex final : public Index {
   Result<std::optional<Entry>> find_with(const rocksdb::ReadOptions& options, const model::BlobId& id) {
     if (auto pending = pending_.find(id)) return pending;
     rocksdb::PinnableSlice value;
+    const Call call(options.read_tier == rocksdb::kBlockCacheTier ? nullptr : watch_);
     const rocksdb::Status status = db_->Get(options, db_->DefaultColumnFamily(), blob_key(id), &value);
     if (status.IsNotFound()) return std::optional<Entry>();
     if (!status.ok()) return failed(status);
-    if (value.size() < kEntryBytes) return fail(ErrorCode::kCorruption, "index: a short entry");
+    if (value.size() < kEntryBytes) return failed(rocksdb::Status::Corruption("a short entry"));
     return std::optional(read_entry(id, Reader(value.ToStringView())));
   }
 
   Result<uint64_t> number(const std::string& key) {
     std::string value;
+    const Call call(watch_);
     const rocksdb::Status status = db_->Get({}, key, &value);
     if (status.IsNotFound()) return uint64_t{0};
     if (!status.ok()) return failed(status);
@@ -531,10 +583,11 @@ class RocksIndex final : public Index {
   // Behind the key `after`.
   Result<std::vector<model::BlobId>> ids_of(char kind, const std::string& after, size_t max) {
     std::vector<model::BlobId> ids;
+    Call call(watch_);
     auto it = iterator();
     it->Seek(after);
     if (it->Valid() && it->key() == after) it->Next();
-    for (; it->Valid() && ids.size() < max; it->Next()) {
+    for (; it->Valid() && ids.size() < max; it->Next(), call.renew()) {
       const std::string_view key = it->key().ToStringView();
       if (key.front() != kind) break;
       ids.push_back(id_behind(key, 9));
@@ -561,6 +614,8 @@ class RocksIndex final : public Index {
   std::unique_ptr<rocksdb::DB> db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;   // Of blobs (the default one) and of the journal.
   const bool lose_unflushed_;
+  fs::IoWatch* const watch_;
+  const std::function<void(const std::string&)> on_damage_;
   std::mutex write_mutex_;   // Who holds it may change what is pending.
   Pending pending_;
   std::atomic<bool> refused_ = false;   // The tables took nothing the last time: nothing more becomes pending.
@@ -584,6 +639,18 @@ class WarningsToLog final : public rocksdb::Logger {
   const std::string path_;
 };
 
+// What RocksDB finds damaged while nobody asks: from then on it refuses all writes.
+class DamageListener final : public rocksdb::EventListener {
+ public:
+  explicit DamageListener(std::function<void(const std::string&)> on_damage) : on_damage_(std::move(on_damage)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    if (is_damage(*status)) on_damage_(status->ToString());
+  }
+
+ private:
+  const std::function<void(const std::string&)> on_damage_;
+};
+
 rocksdb::DBOptions database_options(const IndexOptions& options) {
   rocksdb::DBOptions rocks;
   rocks.create_if_missing = true;
@@ -594,6 +661,7 @@ rocksdb::DBOptions database_options(const IndexOptions& options) {
   rocks.info_log_level = rocksdb::WARN_LEVEL;
   rocks.info_log = std::make_shared<WarningsToLog>(options.path);
   rocks.avoid_flush_during_shutdown = options.lose_unflushed_at_close;
+  if (options.on_damage) rocks.listeners.push_back(std::make_shared<DamageListener>(options.on_damage));
   return rocks;
 }
 
@@ -645,9 +713,10 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   // RocksDB would make it as well, after warning that it is not there.
   std::error_code ignored;
   std::filesystem::create_directory(options.path, ignored);
+  const fs::IoWatch::Call call(options.watch);
   const rocksdb::Status status = rocksdb::DB::Open(database_options(options), options.path, described, &families, &db);
   if (!status.ok()) return failed(status);
-  return std::make_unique<RocksIndex>(db, std::move(families), options.lose_unflushed_at_close);
+  return std::make_unique<RocksIndex>(db, std::move(families), options);
 }
 
 }  // namespace rondel::index

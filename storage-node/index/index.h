@@ -2,7 +2,7 @@
 //
 // On RocksDB without log: what is applied becomes durable with the next flush(); the mark that every batch carries then says
 // from which log sequence replay must start. Safe for concurrent use, but batches are applied by one thread at a time.
-// Errors: kInternal (RocksDB's words), kCorruption.
+// Errors: kInternal (RocksDB's words), kCorruption (also what cannot be read): the index must be made again.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "common/fs/io_watch.h"
 #include "common/hash/block_digest.h"
 #include "common/model/ids.h"
 
@@ -93,6 +94,10 @@ struct IndexOptions {
   uint64_t memtable_bytes = 8ull << 20;
   uint64_t block_cache_bytes = 32ull << 20;
   bool lose_unflushed_at_close = false;   // Tests: closing is a crash.
+  fs::IoWatch* watch = nullptr;           // Sees every call that may wait for the disk.
+  // Told of every kCorruption, and of damage that RocksDB meets in the background; from any thread, must
+  // not block.
+  std::function<void(const std::string& what)> on_damage;
 };
 
 // A part of the trash.
@@ -168,6 +173,9 @@ class Index {
   // Durable with the next flush, whoever asks for it: for what may fall back to an older value. Any thread.
   virtual Result<void> note_setting(std::string_view key, std::string_view value) = 0;
   virtual Result<std::string> get_setting(std::string_view key) = 0;
+  // Takes over from another index what does not follow from segments, as far as it can be read there:
+  // settings but for one, removals, what is wanted, the highest order.
+  virtual Result<void> take_rest(Index& from, std::string_view but_for_setting) = 0;
 };
 
 }  // namespace rondel::index
