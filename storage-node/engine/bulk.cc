@@ -1,4 +1,8 @@
 // Large blobs: an extent each, written as the pieces come, flushed together with whatever else waits, then named by the log.
+//
+// An extent gets its place when the bulk writer comes to its first step: whoever brings a blob never waits
+// for the disk. It holds its segment until the last of its steps is gone, so that bytes that come late,
+// as those of an upload that was given up, never reach a segment that is used again.
 #include <algorithm>
 
 #include "storage-node/engine/aligned_buffer.h"
@@ -20,7 +24,7 @@ class ExtentPut final : public LargePut {
   ExtentPut(DiskEngine& engine, std::shared_ptr<Extent> extent) : engine_(engine), extent_(std::move(extent)) {}
 
   ~ExtentPut() override {
-    if (!finished_) engine_.drop_extent(*extent_);
+    if (!finished_) engine_.drop_extent(extent_);
   }
 
   Result<void> append(ByteSlice piece, std::vector<hash::BlockDigest> digests) override {
@@ -33,7 +37,7 @@ class ExtentPut final : public LargePut {
       return fail(ErrorCode::kCorruption, "the bytes do not match their digests");
     }
     const uint64_t length = piece.size();
-    TRY_VOID(engine_.queue_piece(extent_, std::move(piece), extent_->entry.at.offset + kBlock + at));
+    TRY_VOID(engine_.queue_piece(extent_, std::move(piece), kBlock + at));
     extent_->received += length;
     extent_->digests.insert(extent_->digests.end(), digests.begin(), digests.end());
     return {};
@@ -95,79 +99,102 @@ Result<std::unique_ptr<LargePut>> DiskEngine::start_large_put(PutRequest request
   return std::make_unique<ExtentPut>(*this, std::move(extent));
 }
 
-// The extent counts as live from now on, so that nobody frees its segment.
 Result<std::shared_ptr<Extent>> DiskEngine::allocate_extent(index::Entry entry, bool from_reserve) {
-  if (read_only_) return std::unexpected(read_only_error());
-  if (stalled()) return fail(ErrorCode::kUnavailable, "the disk does not answer");
+  TRY_VOID(may_write());
+  // What is not placed yet counts when it is: a disk that fills up meanwhile says so at the end.
+  if (segment::extent_bytes(entry.length) > bulk_room_ && !segments_->can_start(from_reserve)) {
+    return fail(ErrorCode::kResourceExhausted, "the disk is full");
+  }
   auto extent = std::make_shared<Extent>();
-  const uint64_t bytes = segment::extent_bytes(entry.length);
-  {
-    std::lock_guard lock(bulk_mutex_);
-    if (!bulk_ || bulk_position_ + bytes > options_.segment_bytes) TRY_VOID(start_bulk_segment(from_reserve));
-    extent->file = bulk_file_;
-    entry.at = {bulk_->segment, bulk_->generation, bulk_position_, bytes, true};
-    bulk_position_ += bytes;
-    segments_->add(entry.at, false, 1);
-  }
   extent->entry = std::move(entry);
-  const uint64_t at = extent->entry.at.offset;
-  const std::string header = encode_extent_header(options_.disk, extent->entry, 0, kBlock);
-  if (auto queued = queue_piece(extent, ByteSlice::copy_of(as_bytes(header)), at); !queued) {
-    drop_extent(*extent);
-    return std::unexpected(queued.error());
-  }
+  extent->from_reserve = from_reserve;
+  TRY_VOID(queue_step({extent, BulkStep::Kind::kHeader, {}, 0, kBlock, nullptr}));
   return extent;
 }
 
-// REQUIRES: bulk_mutex_ is held.
+// Of the bulk writer.
+Result<void> DiskEngine::place(Extent& extent) {
+  if (extent.file) return {};
+  const uint64_t bytes = segment::extent_bytes(extent.entry.length);
+  if (!bulk_ || bulk_position_ + bytes > options_.segment_bytes) TRY_VOID(start_bulk_segment(extent.from_reserve));
+  extent.entry.at = {bulk_->segment, bulk_->generation, bulk_position_, bytes, true};
+  extent.hold = bulk_hold_;
+  extent.file = bulk_file_;
+  bulk_position_ += bytes;
+  bulk_room_ = options_.segment_bytes - bulk_position_;
+  return {};
+}
+
 Result<void> DiskEngine::start_bulk_segment(bool from_reserve) {
   auto started = segments_->start(segment::SegmentKind::kBulk, 0, from_reserve);
   auto file = started ? fs_.open(segments_->path(started->segment), {.writable = true, .direct = true})
                       : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
+  measure_space();
   if (!file) {
     if (file.error().code != ErrorCode::kResourceExhausted) become_read_only(file.error());
     return std::unexpected(file.error());
   }
-  measure_space();
   if (bulk_) segments_->seal(bulk_->segment);
   bulk_ = *started;
+  bulk_hold_ = segments_->hold(bulk_->segment);
   bulk_file_ = *std::move(file);
   bulk_position_ = kBlock;
   return {};
 }
 
-void DiskEngine::drop_extent(Extent& extent) {
-  if (!extent.committed.exchange(true)) segments_->add(extent.entry.at, false, -1);
+// What of it waits is dropped; what is being written goes on, into a segment that is held until then.
+void DiskEngine::drop_extent(const std::shared_ptr<Extent>& extent) {
+  std::vector<BulkStep> dropped;
+  {
+    std::lock_guard lock(bulk_mutex_);
+    for (auto step = bulk_queue_.begin(); step != bulk_queue_.end();) {
+      if (step->extent != extent) {
+        ++step;
+        continue;
+      }
+      queue_bytes_ -= step->bytes;
+      dropped.push_back(std::move(*step));
+      step = bulk_queue_.erase(step);
+    }
+  }
 }
 
-Result<void> DiskEngine::queue_piece(std::shared_ptr<Extent> extent, ByteSlice piece, uint64_t offset) {
-  if (queue_bytes_.load() + piece.size() > options_.queue_bytes_max) {
+Result<void> DiskEngine::queue_step(BulkStep step) {
+  if (queue_bytes_.load() + step.bytes > options_.queue_bytes_max) {
     return fail(ErrorCode::kResourceExhausted, "the disk's queue is full");
   }
   {
     std::lock_guard lock(bulk_mutex_);
     if (stopping_) return std::unexpected(closed_error());
-    if (extent->error) return std::unexpected(*extent->error);
-    queue_bytes_ += piece.size();
-    bulk_queue_.push_back({std::move(extent), std::move(piece), offset, nullptr});
+    if (step.extent->error) {
+      // "Full" would mean to the caller that it may try again: it is told at the end.
+      if (step.extent->error->code == ErrorCode::kResourceExhausted) return {};
+      return std::unexpected(*step.extent->error);
+    }
+    queue_bytes_ += step.bytes;
+    bulk_queue_.push_back(std::move(step));
   }
   bulk_ready_.notify_one();
   return {};
 }
 
+// `offset`: in the extent.
+Result<void> DiskEngine::queue_piece(std::shared_ptr<Extent> extent, ByteSlice piece, uint64_t offset) {
+  const uint64_t bytes = piece.size();
+  return queue_step({std::move(extent), BulkStep::Kind::kPiece, std::move(piece), offset, bytes, nullptr});
+}
+
 void DiskEngine::finish_extent(std::shared_ptr<Extent> extent, std::move_only_function<void(Result<bool>)> done) {
-  const index::Entry& entry = extent->entry;
-  const uint64_t at = entry.at.offset + kBlock + segment::round_up(entry.length, kBlock);
-  ByteSlice trailer = ByteSlice::copy_of(as_bytes(encode_trailer(options_.disk, *extent)));
+  const uint64_t at = kBlock + segment::round_up(extent->entry.length, kBlock);
+  const uint64_t bytes = segment::trailer_bytes(extent->entry.length);
   {
     std::unique_lock lock(bulk_mutex_);
     if (stopping_) {
       lock.unlock();
-      drop_extent(*extent);
       return done(std::unexpected(closed_error()));
     }
-    queue_bytes_ += trailer.size();
-    bulk_queue_.push_back({std::move(extent), std::move(trailer), at, std::move(done)});
+    queue_bytes_ += bytes;
+    bulk_queue_.push_back({std::move(extent), BulkStep::Kind::kTrailer, {}, at, bytes, std::move(done)});
   }
   bulk_ready_.notify_one();
 }
@@ -178,7 +205,6 @@ void DiskEngine::refuse_all(std::unique_lock<std::mutex> lock, std::deque<BulkSt
   lock.unlock();
   for (BulkStep& step : steps) {
     if (!step.done) continue;
-    drop_extent(*step.extent);
     step.done(std::unexpected(closed_error()));
   }
 }
@@ -202,17 +228,19 @@ class DiskEngine::BulkRun {
     return run;
   }
 
-  // Whole blocks: behind the last bytes of a blob there are zeros up to the trailer.
-  Result<void> write(AlignedBuffer& memory) const {
+  // Whole blocks: behind the last bytes of a blob there are zeros up to the trailer. REQUIRES: the extent
+  // has its place.
+  Result<void> write(const model::DiskId& disk, AlignedBuffer& memory) {
     const std::span<std::byte> out = memory.take(bytes());
     uint64_t end = begin();
-    for (const BulkStep& step : steps_) {
+    for (BulkStep& step : steps_) {
+      if (step.kind != BulkStep::Kind::kPiece) step.piece = encode(disk, step);
       std::ranges::fill(out.subspan(end - begin(), step.offset - end), std::byte{0});
       std::ranges::copy(step.piece.view(), out.begin() + static_cast<ptrdiff_t>(step.offset - begin()));
-      end = step.offset + step.piece.size();
+      end = step.offset + step.bytes;
     }
     std::ranges::fill(out.subspan(end - begin()), std::byte{0});
-    return extent().file->write_at(begin(), out);
+    return extent().file->write_at(extent().entry.at.offset + begin(), out);
   }
 
   Extent& extent() const { return *steps_.front().extent; }
@@ -224,16 +252,44 @@ class DiskEngine::BulkRun {
   }
 
  private:
+  static ByteSlice encode(const model::DiskId& disk, const BulkStep& step) {
+    const Extent& extent = *step.extent;
+    const std::string text = step.kind == BulkStep::Kind::kHeader ? encode_extent_header(disk, extent.entry, 0, step.bytes)
+                                                                  : encode_trailer(disk, extent);
+    return ByteSlice::copy_of(as_bytes(text));
+  }
+
   void add(BulkStep step) {
-    queued_ += step.piece.size();
+    queued_ += step.bytes;
     steps_.push_back(std::move(step));
   }
   uint64_t begin() const { return steps_.front().offset; }
-  uint64_t bytes() const { return segment::round_up(steps_.back().offset + steps_.back().piece.size() - begin(), kBlock); }
+  uint64_t bytes() const { return segment::round_up(steps_.back().offset + steps_.back().bytes - begin(), kBlock); }
 
   std::vector<BulkStep> steps_;
   uint64_t queued_ = 0;
 };
+
+Result<void> DiskEngine::write_run(BulkRun& run, AlignedBuffer& memory) {
+  if (read_only_) return std::unexpected(read_only_error());
+  Extent& extent = run.extent();
+  {
+    std::lock_guard lock(bulk_mutex_);
+    if (extent.error) return std::unexpected(*extent.error);
+  }
+  if (auto placed = place(extent); !placed) {
+    const bool full = placed.error().code == ErrorCode::kResourceExhausted;
+    return fail(full ? ErrorCode::kResourceExhausted : ErrorCode::kUnavailable, placed.error().message);
+  }
+  // The hold sees to it; what is written over others' bytes could not be taken back.
+  if (!segments_->file(extent.entry.at.segment, extent.entry.at.generation)) {
+    return fail(ErrorCode::kUnavailable, "the segment of the extent is used otherwise");
+  }
+  auto written = run.write(options_.disk, memory);
+  if (written) return {};
+  become_read_only(written.error());
+  return fail(ErrorCode::kUnavailable, written.error().message);
+}
 
 void DiskEngine::bulk_loop() {
   AlignedBuffer memory;
@@ -245,12 +301,11 @@ void DiskEngine::bulk_loop() {
       if (stopping_) return refuse_all(std::move(lock), bulk_queue_);
       run = BulkRun::take(bulk_queue_);
     }
-    auto written = read_only_ ? Result<void>(std::unexpected(read_only_error())) : run->write(memory);
+    auto written = write_run(*run, memory);
     queue_bytes_ -= run->queued_bytes();
     run->release_memory();
-    if (!written) become_read_only(written.error());
     std::lock_guard lock(bulk_mutex_);
-    if (!written) run->extent().error = Error{ErrorCode::kUnavailable, written.error().message};
+    if (!written) run->extent().error = written.error();
     if (!run->last().done) continue;
     // The flusher may be gone already; whoever closes the disk first answers.
     if (stopping_) {
@@ -274,40 +329,43 @@ void DiskEngine::flush_loop() {
     }
     std::vector<std::pair<fs::File*, Result<void>>> flushed;
     for (BulkStep& step : steps) {
-      fs::File* const file = step.extent->file.get();
-      auto known = std::ranges::find(flushed, file, &std::pair<fs::File*, Result<void>>::first);
-      if (known == flushed.end()) {
-        flushed.emplace_back(file, timed_flush(bulk_flush_since_, [&] { return file->flush(); }));
-        known = std::prev(flushed.end());
-        if (!known->second) become_read_only(known->second.error());
-      }
       std::optional<Error> error;
       {
         std::lock_guard lock(bulk_mutex_);
         error = step.extent->error;
       }
-      if (!error && !known->second) error = Error{ErrorCode::kUnavailable, known->second.error().message};
+      // Without a file it never got a place, and has an error.
+      fs::File* const file = step.extent->file.get();
+      if (!error) {
+        auto known = std::ranges::find(flushed, file, &std::pair<fs::File*, Result<void>>::first);
+        if (known == flushed.end()) {
+          flushed.emplace_back(file, timed_flush([&] { return file->flush(); }));
+          known = std::prev(flushed.end());
+          if (!known->second) become_read_only(known->second.error());
+        }
+        if (!known->second) error = Error{ErrorCode::kUnavailable, known->second.error().message};
+      }
       if (error) {
-        drop_extent(*step.extent);
         step.done(std::unexpected(*error));
         continue;
       }
-      CommitItem item;
-      item.kind = CommitItem::Kind::kLarge;
-      item.entry = step.extent->entry;
-      item.moved_from = step.extent->moved_from;
-      // The commit counts the entry anew; what the allocation counted goes, whether it was taken or not.
-      auto callback = std::make_shared<std::move_only_function<void(Result<bool>)>>(std::move(step.done));
-      item.done = [this, extent = step.extent, callback](Result<bool> result) {
-        drop_extent(*extent);
-        (*callback)(std::move(result));
-      };
-      if (auto accepted = submit(std::move(item)); !accepted) {
-        drop_extent(*step.extent);
-        (*callback)(std::unexpected(accepted.error()));
-      }
+      submit_extent(std::move(step));
     }
   }
+}
+
+void DiskEngine::submit_extent(BulkStep step) {
+  CommitItem item;
+  item.kind = CommitItem::Kind::kLarge;
+  item.entry = step.extent->entry;
+  item.moved_from = step.extent->moved_from;
+  // The commit counts the entry, or nothing of it is kept: the segment need not be held any longer.
+  auto callback = std::make_shared<std::move_only_function<void(Result<bool>)>>(std::move(step.done));
+  item.done = [extent = std::move(step.extent), callback](Result<bool> result) {
+    extent->hold.reset();
+    (*callback)(std::move(result));
+  };
+  if (auto accepted = submit(std::move(item)); !accepted) (*callback)(std::unexpected(accepted.error()));
 }
 
 }  // namespace rondel::engine

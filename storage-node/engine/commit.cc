@@ -27,8 +27,6 @@ constexpr size_t kRemovalsLookedAt = 1024;
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
 
-uint64_t journal_token(uint64_t sequence, size_t position) { return (sequence << 12) | position; }
-
 bool is_put(CommitItem::Kind kind) { return kind == CommitItem::Kind::kPut || kind == CommitItem::Kind::kLarge; }
 
 bool frees_space(const CommitItem& item) { return !is_put(item.kind) || item.moved_from.has_value(); }
@@ -90,9 +88,20 @@ void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash
   if (auto accepted = submit(std::move(item)); !accepted) (*callback)(std::unexpected(accepted.error()));
 }
 
-Result<void> DiskEngine::submit(CommitItem item) {
+Result<void> DiskEngine::may_commit() const {
   if (read_only_) return std::unexpected(read_only_error());
+  if (index_damaged_) return fail(ErrorCode::kUnavailable, "the index is damaged and being made again");
+  return {};
+}
+
+Result<void> DiskEngine::may_write() const {
+  TRY_VOID(may_commit());
   if (stalled()) return fail(ErrorCode::kUnavailable, "the disk does not answer");
+  return {};
+}
+
+Result<void> DiskEngine::submit(CommitItem item) {
+  TRY_VOID(may_write());
   const uint64_t weight = item.weight();
   if (!frees_space(item) && queue_bytes_.load() + weight > options_.queue_bytes_max) {
     return fail(ErrorCode::kResourceExhausted, "the disk's queue is full");
@@ -142,6 +151,8 @@ void DiskEngine::commit_loop() {
     std::deque<CommitItem> items;
     {
       std::unique_lock lock(commit_mutex_);
+      committing_ = false;
+      if (index_damaged_) commit_idle_.notify_all();
       commit_ready_.wait(lock, [this] { return stopping_ || !commit_queue_.empty(); });
       if (stopping_) {
         items.swap(commit_queue_);
@@ -156,6 +167,7 @@ void DiskEngine::commit_loop() {
         commit_queue_.pop_front();
       }
       queue_bytes_ -= bytes;
+      committing_ = true;
     }
     commit(std::move(items));
   }
@@ -226,10 +238,7 @@ DiskEngine::Effect DiskEngine::decide_put(CommitItem& item, const Known& known) 
     return nothing(fail(ErrorCode::kNotFound, "the blob was removed"));
   }
   bool replace = !before;
-  if (before) {
-    std::lock_guard lock(damaged_mutex_);
-    replace = damaged_.contains(before->id);   // Until the new copy is flushed: finish() takes it off.
-  }
+  if (before) replace = damaged_->contains(before->id);   // Until the new copy is flushed: finish() takes it off.
   const uint64_t order = std::max(item.entry.order, before ? before->order : 0);
   if (replace) {
     effect.record = item.kind == CommitItem::Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
@@ -308,14 +317,14 @@ void DiskEngine::commit(std::deque<CommitItem> items) {
   for (CommitItem& item : items) {
     const model::BlobId& id = item.entry.id;
     // What waited while a write failed is not tried behind it.
-    if (read_only_) {
-      answer(item, std::unexpected(read_only_error()));
+    if (const auto may = may_commit(); !may) {
+      answer(item, std::unexpected(may.error()));
       continue;
     }
     if (!seen.contains(id)) {
       Known known;
       if (auto looked = look_up(item, known); !looked) {
-        answer(item, std::unexpected(looked.error()));
+        answer(item, fail(ErrorCode::kUnavailable, looked.error().message));
         continue;
       }
       seen[id] = std::move(known);
@@ -351,18 +360,19 @@ Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
   auto started = segments_->start(segment::SegmentKind::kLog, sequence_ + 1, from_reserve);
   auto file = started ? fs_.open(segments_->path(started->segment), {.writable = true, .direct_durable = true})
                       : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
+  measure_space();
   if (!file) {
     if (file.error().code != ErrorCode::kResourceExhausted) become_read_only(file.error());
     return std::unexpected(file.error());
   }
   if (log_file_) segments_->seal(log_.segment);
   log_file_ = *std::move(file);
-  measure_space();
   log_ = *started;
   log_position_ = kBlock;
   std::lock_guard lock(prepare_mutex_);
   const bool ready = !log_file_->is_direct() || segments_->was_used(log_.segment);
   prepare_file_ = ready ? nullptr : segments_->file(log_.segment, log_.generation);
+  prepare_hold_ = ready ? nullptr : segments_->hold(log_.segment);
   prepared_to_ = prepare_target_ = ready ? options_.segment_bytes : kBlock;
   return {};
 }
@@ -464,7 +474,8 @@ Result<void> DiskEngine::write_log(uint64_t at, ByteView bytes) {
     prepared_.wait(lock, [&] { return stopping_ || prepared_to_ >= end; });
     if (prepared_to_ < end) return fail(ErrorCode::kUnavailable, "the disk is closed");
   }
-  return timed_flush(log_flush_since_, [&] { return log_file_->write_at(at, bytes); });
+  if (read_only_) return std::unexpected(read_only_error());
+  return timed_flush([&] { return log_file_->write_at(at, bytes); });
 }
 
 void DiskEngine::prepare_loop() {
@@ -476,6 +487,7 @@ void DiskEngine::prepare_loop() {
     prepare_ready_.wait(lock, [this] { return stopping_ || (prepare_file_ && prepared_to_ < prepare_target_); });
     if (stopping_) return;
     const auto file = prepare_file_;
+    SegmentHold hold = prepare_hold_;
     const uint64_t from = prepared_to_;
     const uint64_t to = std::min(options_.segment_bytes, from + kPrepareStep);
     lock.unlock();
@@ -485,6 +497,7 @@ void DiskEngine::prepare_loop() {
     }
     if (done) done = file->flush();
     file->drop_cache(from, to - from);
+    hold.reset();
     lock.lock();
     if (!done) become_read_only(done.error());
     if (file == prepare_file_) prepared_to_ = to;
@@ -517,7 +530,8 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     journal_end_ = journal_token(sequence + 1, 0) - 1;
   }
   if (auto applied = apply_when_there_is_space(*changes); !applied) {
-    become_read_only(applied.error());
+    // A damaged index takes it from the log when it is made again.
+    if (!index_damaged_) become_read_only(applied.error());
     for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, applied.error().message));
     return;
   }
@@ -544,10 +558,8 @@ void DiskEngine::note_applied(const Effect& effect) {
   if (effect.removal || (effect.now && effect.now->dropped)) removed_.add(id, now_us());
   if (effect.now) recent_.add(id, now_us());
   if (!effect.now) recent_.remove(id);
-  const bool stored = effect.record == RecordKind::kPut || effect.record == RecordKind::kLarge;
-  if (!stored || effect.item->moved_from) return;
-  std::lock_guard lock(damaged_mutex_);
-  damaged_.erase(id);
+  const bool rewritten = effect.before && (!effect.now || effect.now->at != effect.before->at);
+  if (rewritten) damaged_->remove(id);
 }
 
 // The batch lies in the log already, so the index must take it before anything that follows. A full file system ends sometime.
@@ -572,6 +584,7 @@ Result<void> DiskEngine::take_more(bool background) const {
 
 // Hysteresis: a mark once reached is left only some percent below it.
 void DiskEngine::measure_space() {
+  const auto files = segments_->measure();
   const SegmentTotals totals = segments_->totals();
   const auto taken = static_cast<double>(totals.active + totals.sealed);
   const double used = taken / std::max(1.0, taken + static_cast<double>(totals.free));
@@ -580,7 +593,6 @@ void DiskEngine::measure_space() {
   Space now = above(kLittleSpace, before >= Space::kLittle) ? Space::kLittle : Space::kEnough;
   if (above(kNoSpace, before == Space::kNone)) now = Space::kNone;
   // The index grows outside of segments.
-  const auto files = segments_->space();
   if (files && files->free_bytes < segments_->index_reserve_bytes() / 2) now = Space::kNone;
   space_ = now;
   if (now == before) return;
@@ -588,14 +600,7 @@ void DiskEngine::measure_space() {
                                             {"takes", now == Space::kEnough ? "everything" : now == Space::kLittle ? "repairs" : "deletes"}});
 }
 
-bool DiskEngine::stalled() const {
-  const SteadyTime now = std::chrono::steady_clock::now();
-  for (const auto* since : {&log_flush_since_, &bulk_flush_since_}) {
-    const SteadyTime begin = since->load();
-    if (begin != SteadyTime{} && now - begin > kStalledAfter) return true;
-  }
-  return false;
-}
+bool DiskEngine::stalled() const { return watch_.longest() > kStalledAfter; }
 
 void DiskEngine::become_read_only(const Error& error) {
   if (read_only_.exchange(true)) return;

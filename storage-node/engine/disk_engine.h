@@ -1,5 +1,6 @@
-// DiskEngine: the Engine on segments and index. Parts: open.cc (recovery), commit.cc (the log), bulk.cc (large blobs),
-// read.cc, maintenance.cc (purge, compaction). Threads: committer, bulk writer, bulk flusher, maintenance.
+// DiskEngine: the Engine on segments and index. Parts: open.cc (recovery), rebuild.cc (an index that is lost or damaged), commit.cc
+// (the log), bulk.cc (large blobs), read.cc, maintenance.cc (purge, compaction). Threads: committer, preparer, bulk writer, bulk
+// flusher, maintenance.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "common/fs/io_watch.h"
+#include "common/fs/watched_file_system.h"
+#include "storage-node/engine/damaged_list.h"
 #include "storage-node/engine/elapsed_clock.h"
 #include "storage-node/engine/engine.h"
 #include "storage-node/engine/recent_blobs.h"
@@ -19,6 +23,8 @@
 #include "storage-node/segment/format.h"
 
 namespace rondel::engine {
+
+class AlignedBuffer;
 
 // Something the committer does: a record for the log, or (kPurge) a change of the index alone.
 struct CommitItem {
@@ -38,13 +44,43 @@ struct CommitItem {
 
 // An extent on its way to a bulk segment.
 struct Extent {
-  index::Entry entry;
-  std::shared_ptr<fs::File> file;
+  index::Entry entry;                            // Its place is the bulk writer's until it is written.
   std::vector<hash::BlockDigest> digests;
   std::optional<index::Location> moved_from;
+  bool from_reserve = false;
   uint64_t received = 0;
   std::optional<Error> error;                    // Of a write; guarded by DiskEngine::bulk_mutex_.
-  std::atomic<bool> committed{false};
+  std::shared_ptr<fs::File> file;                // With its place; the bulk writer's.
+  SegmentHold hold;                              // The same; released when the commit has counted it.
+};
+
+// The index of a disk, which may be made again while it is read: who began with one may end with it.
+// Those that were replaced stay open until the disk is closed, and are few.
+class CurrentIndex {
+ public:
+  static constexpr size_t kReplacementsMax = 3;
+
+  // Nobody reads yet, or any longer.
+  void open(std::unique_ptr<index::Index> index) {
+    all_.clear();
+    replace(std::move(index));
+  }
+  void close() {
+    current_ = nullptr;
+    all_.clear();
+  }
+  void replace(std::unique_ptr<index::Index> index) {
+    current_ = index.get();
+    all_.push_back(std::move(index));
+  }
+  size_t replacements() const { return all_.empty() ? 0 : all_.size() - 1; }
+
+  index::Index* operator->() const { return current_.load(std::memory_order_acquire); }
+  index::Index& operator*() const { return *current_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<index::Index*> current_{nullptr};
+  std::vector<std::unique_ptr<index::Index>> all_;
 };
 
 class DiskEngine final : public Engine {
@@ -90,15 +126,18 @@ class DiskEngine final : public Engine {
   // For LargePut.
   Result<void> queue_piece(std::shared_ptr<Extent> extent, ByteSlice piece, uint64_t offset);
   void finish_extent(std::shared_ptr<Extent> extent, std::move_only_function<void(Result<bool>)> done);
-  void drop_extent(Extent& extent);
+  void drop_extent(const std::shared_ptr<Extent>& extent);
 
  private:
   friend class Recovery;
 
   struct BulkStep {
     std::shared_ptr<Extent> extent;
+    // Header and trailer name the place: they are encoded when the extent has it.
+    enum class Kind : uint8_t { kHeader, kPiece, kTrailer } kind = Kind::kPiece;
     ByteSlice piece;
-    uint64_t offset = 0;
+    uint64_t offset = 0;                                // In the extent.
+    uint64_t bytes = 0;
     std::move_only_function<void(Result<bool>)> done;   // Set: the last step.
   };
   class BulkRun;
@@ -107,13 +146,10 @@ class DiskEngine final : public Engine {
 
   uint64_t now_us() const { return static_cast<uint64_t>(options_.clock->now().time_since_epoch().count()); }
 
-  // `since`: when the call under way began, for stalled().
   template <class F>
-  Result<void> timed_flush(std::atomic<SteadyTime>& since, F flush) {
+  Result<void> timed_flush(F flush) {
     const SteadyTime begin = std::chrono::steady_clock::now();
-    since = begin;
     Result<void> result = flush();
-    since = SteadyTime{};
     if (options_.on_flush) options_.on_flush(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     return result;
   }
@@ -121,17 +157,32 @@ class DiskEngine final : public Engine {
   // open.cc
   Result<void> open_identity();
   Result<void> recover();
-  Result<void> open_index();
-  Result<void> rebuild();
-  Result<void> rebuild_bulk(const segment::SegmentHeader& header);
-  Result<void> replay(const segment::SegmentHeader& header, uint64_t& mark, bool rebuilding);
-  Result<void> note_doubt();
-  Result<void> count_blobs();
+  Result<uint64_t> replay_behind_mark();
+  Result<void> replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark, bool rebuilding);
+  Result<void> count_blobs(index::Index& index);
+  Result<void> medium_answers();
   Result<void> take_more(bool background) const;
   void measure_space();
   bool stalled() const;
 
+  // rebuild.cc
+  std::string index_path() const { return options_.index_path.empty() ? options_.path + "/index" : options_.index_path; }
+  Result<std::unique_ptr<index::Index>> open_index_at(const std::string& path, uint64_t number);
+  Result<void> open_index();
+  Result<void> put_index_aside();
+  Result<void> rebuild(index::Index& index);
+  Result<void> rebuild_bulk(index::Index& index, const segment::SegmentHeader& header);
+  bool is_better_place(const index::Entry& known, const index::Entry& found);
+  bool verifies(const index::Entry& entry);
+  Result<void> drop_places_that_are_gone(index::Index& index);
+  void lose_index(uint64_t number, const std::string& what);
+  Result<void> replace_index();
+  Result<void> await_committer();
+  Result<void> note_doubt(index::Index& index);
+
   // commit.cc
+  Result<void> may_write() const;
+  Result<void> may_commit() const;
   Result<void> submit(CommitItem item);
   Result<uint64_t> submit_all(std::vector<CommitItem> items);
   void commit_loop();
@@ -151,7 +202,11 @@ class DiskEngine final : public Engine {
 
   // bulk.cc
   Result<std::shared_ptr<Extent>> allocate_extent(index::Entry entry, bool from_reserve);
+  Result<void> place(Extent& extent);
   Result<void> start_bulk_segment(bool from_reserve);
+  Result<void> queue_step(BulkStep step);
+  Result<void> write_run(BulkRun& run, AlignedBuffer& memory);
+  void submit_extent(BulkStep step);
   void bulk_loop();
   void flush_loop();
   void refuse_all(std::unique_lock<std::mutex> lock, std::deque<BulkStep>& queue);
@@ -159,6 +214,8 @@ class DiskEngine final : public Engine {
   // read.cc
   Result<ReadResult> read_with(const model::BlobId& id, uint64_t offset, uint64_t length, bool cached);
   Result<ReadResult> read_entry(const index::Entry& entry, uint64_t offset, uint64_t length, bool cached);
+  void note_damage(const model::BlobId& id);
+  void save_damaged();
 
   static constexpr const char* kElapsed = "elapsed";   // Setting of the index.
 
@@ -170,19 +227,24 @@ class DiskEngine final : public Engine {
   Result<uint64_t> purge();
   Result<void> drop_removals();
   Result<uint64_t> release_empty();
-  Result<bool> compact(const segment::SegmentHeader& header);
-  Result<bool> compact_log(const segment::SegmentHeader& header);
-  Result<bool> compact_bulk(const segment::SegmentHeader& header);
+  Result<void> compact(const segment::SegmentHeader& header);
+  Result<void> compact_log(const segment::SegmentHeader& header);
+  Result<void> compact_bulk(const segment::SegmentHeader& header);
+  Result<void> compact_by_entries(const segment::SegmentHeader& header);
+  Result<void> move_entry(const index::Entry& entry);
   Result<void> move_extent(const index::Entry& entry);
 
   void count(const index::Entry& entry, int sign);
   void become_read_only(const Error& error);
 
-  fs::FileSystem& fs_;
   EngineOptions options_;
+  fs::IoWatch watch_;                             // Every call that may wait for the disk.
+  fs::WatchedFileSystem fs_;
   ElapsedClock elapsed_;
   std::unique_ptr<fs::FileLock> lock_;
-  std::unique_ptr<index::Index> index_;
+  CurrentIndex index_;
+  std::atomic<uint64_t> index_number_{0};         // Of the one in use.
+  std::atomic<bool> index_damaged_{false};        // To be made again; nothing is committed until then.
   std::unique_ptr<SegmentTable> segments_;
   std::function<void()> journal_growth_;
   std::mutex journal_growth_mutex_;
@@ -190,7 +252,6 @@ class DiskEngine final : public Engine {
   // Puts of clients are refused from kLittle on, everything but deletes and compaction from kNone on.
   enum class Space { kEnough, kLittle, kNone };
   std::atomic<Space> space_{Space::kEnough};
-  std::atomic<SteadyTime> log_flush_since_{}, bulk_flush_since_{};
   RecentBlobs recent_{now_us()};
   RecentBlobs removed_{now_us()};                 // Of what was removed while it was not here, or purged.
   std::atomic<uint64_t> highest_order_{0};
@@ -200,12 +261,13 @@ class DiskEngine final : public Engine {
   std::atomic<uint64_t> queue_bytes_{0};
   std::atomic<uint64_t> blobs_{0}, handoff_blobs_{0}, handoff_bytes_{0};
   std::atomic<uint64_t> corrupt_reads_{0}, compactions_{0}, compacted_bytes_{0};
-  std::mutex damaged_mutex_;
-  std::unordered_set<model::BlobId> damaged_;     // Found damaged here: a new copy replaces them.
+  uint64_t unreadable_ = 0;                       // Reads that failed while the disk was recovered.
+  std::unique_ptr<DamagedList> damaged_;          // A new copy replaces them.
 
   std::mutex commit_mutex_;
-  std::condition_variable commit_ready_;
+  std::condition_variable commit_ready_, commit_idle_;
   std::deque<CommitItem> commit_queue_;
+  bool committing_ = false;
 
   // The committer's alone.
   std::unique_ptr<fs::File> log_file_;
@@ -215,16 +277,21 @@ class DiskEngine final : public Engine {
 
   std::mutex prepare_mutex_;
   std::condition_variable prepare_ready_, prepared_;
-  std::shared_ptr<fs::File> prepare_file_;        // Fresh segment whose blocks are written ahead.
+  std::shared_ptr<fs::File> prepare_file_;        // Fresh segment whose blocks are written ahead,
+  SegmentHold prepare_hold_;                      // not given back while zeros are on their way to it.
   uint64_t prepared_to_ = 0;
   uint64_t prepare_target_ = 0;
 
   std::mutex bulk_mutex_;
   std::condition_variable bulk_ready_, flush_ready_;
+  std::deque<BulkStep> bulk_queue_, flush_queue_;
+
+  // The bulk writer's alone, but for bulk_room_.
   std::optional<segment::SegmentHeader> bulk_;
+  SegmentHold bulk_hold_;
   std::shared_ptr<fs::File> bulk_file_;
   uint64_t bulk_position_ = 0;
-  std::deque<BulkStep> bulk_queue_, flush_queue_;
+  std::atomic<uint64_t> bulk_room_{0};            // Bytes left in its segment.
 
   std::mutex maintain_mutex_;                     // One round at a time. Guards:
   std::string trash_position_;                    // Where the look through the trash is.
@@ -233,6 +300,15 @@ class DiskEngine final : public Engine {
   std::condition_variable stop_;
   std::vector<std::thread> threads_;
 };
+
+// Settings of the index: whose it is, written when it is complete, and Engine::doubts().
+inline constexpr const char* kIndexOwner = "disk";
+inline constexpr const char* kDoubts = "doubts";
+
+constexpr uint64_t journal_token(uint64_t sequence, size_t position) { return (sequence << 12) | position; }
+
+// A blob whose own record is gone or older than that of its removal.
+index::Entry trashed_by(const index::Removal& removal, index::Entry entry);
 
 BlobEntry to_blob_entry(const index::Entry& entry);
 Error read_only_error();

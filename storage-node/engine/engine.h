@@ -122,6 +122,7 @@ struct JournalPage {
 };
 
 // kFailed: the disk has not answered for 10 s.
+// kReadOnly also while a damaged index is made again.
 enum class DiskState : uint8_t { kOnline = 1, kReadOnly = 2, kFull = 3, kFailed = 4 };
 
 struct EngineStatus {
@@ -135,6 +136,7 @@ struct EngineStatus {
   uint64_t handoff_blobs = 0;
   uint64_t handoff_bytes = 0;
   uint64_t corrupt_reads = 0;
+  uint64_t damaged_blobs = 0;            // Found damaged and not replaced yet.
   uint64_t segments_active = 0;
   uint64_t segments_free = 0;
   uint64_t segments_sealed = 0;
@@ -145,7 +147,8 @@ struct EngineStatus {
 
 class Engine {
  public:
-  // Opens or makes the disk and recovers; an index that is gone or damaged is made again from the segments. kPrecondition:
+  // Opens or makes the disk and recovers; an index that is gone or damaged is made again from the segments, and a sector that
+  // cannot be read costs what it holds. kPrecondition:
   // another cluster's folder, another disk's, or (options.disk given) none's. kAlreadyExists:
   // another process has it open. kCorruption: the superblock is damaged.
   static Result<std::unique_ptr<Engine>> open(fs::FileSystem& fs, EngineOptions options);
@@ -196,7 +199,8 @@ class Engine {
   // Hand-off copies held here, oldest first, behind `after` (default: from the start). Fewer than `max` only at the end.
   virtual Result<std::vector<BlobEntry>> list_handoffs(size_t max, const BlobEntry& after = {}) = 0;
 
-  // Blobs found damaged since the start and not replaced yet: a put of the same blob replaces them.
+  // Up to `max` of the blobs found damaged and not replaced yet, in turn; survives restarts. A put of the same
+  // blob replaces it, and is durable before the blob is taken from the list.
   virtual std::vector<BlobEntry> list_damaged(size_t max) = 0;
 
   // Not 0: records that were acknowledged may be missing here without trace (rot in the log, a lost index). A greater number
@@ -219,6 +223,7 @@ class Engine {
   // Called (from an engine thread, must not block) whenever the journal has grown.
   virtual void on_journal_growth(std::function<void()> callback) = 0;
 
+  // Never waits for the disk.
   virtual EngineStatus status() = 0;
 
   // One round of purging, compaction of at most one segment, and release of empty ones; bytes given back. Also runs by itself.

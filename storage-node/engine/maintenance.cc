@@ -3,6 +3,7 @@
 
 #include "common/log/log.h"
 #include "storage-node/engine/disk_engine.h"
+#include "storage-node/segment/extent_reader.h"
 #include "storage-node/segment/log_reader.h"
 
 namespace rondel::engine {
@@ -16,7 +17,9 @@ using namespace std::chrono_literals;
 constexpr double kRatioWhenFull = 0.05;
 constexpr size_t kPurgeBatch = 4096;
 constexpr size_t kMoveBatch = 128;
-constexpr auto kPassOver = 10min;     // A segment that could not be emptied (damage in it) is left alone this long.
+constexpr auto kPassOver = 10min;     // A segment that could not be emptied (damage in it) is left alone this long,
+constexpr auto kPassOverFull = 5s;    // one whose blobs found no room elsewhere that long.
+constexpr size_t kEntriesBatch = 1024;
 
 }  // namespace
 
@@ -35,18 +38,24 @@ void DiskEngine::maintain_loop() {
 
 Result<uint64_t> DiskEngine::compact_once() {
   std::lock_guard lock(maintain_mutex_);
+  if (index_damaged_ && !read_only_) TRY_VOID(replace_index());
   keep_clock_when_due();
+  save_damaged();
   TRY_VOID(purge());
   TRY_VOID(trim_journal());
   TRY_VOID(drop_removals());
   TRY(uint64_t freed, release_empty());
   // A full disk cannot afford garbage.
   const double ratio = space_ == Space::kEnough ? options_.compaction_garbage_ratio : std::min(options_.compaction_garbage_ratio, kRatioWhenFull);
-  if (const auto sparse = segments_->find_garbage(ratio)) {
-    TRY(const bool emptied, compact(*sparse));
-    if (!emptied) segments_->pass_over(sparse->segment, std::chrono::steady_clock::now() + kPassOver);
+  const SteadyTime now = options_.clock->steady_now();
+  if (const auto sparse = segments_->find_garbage(ratio, now)) {
+    const auto done = compact(*sparse);
+    // Whatever it was, the other segments are not to wait for it.
+    const bool full = !done && done.error().code == ErrorCode::kResourceExhausted;
+    if (!segments_->is_empty(sparse->segment)) segments_->pass_over(sparse->segment, now + (full ? Duration(kPassOverFull) : Duration(kPassOver)));
     TRY(const uint64_t more, release_empty());
     freed += more;
+    TRY_VOID(done);
   }
   measure_space();
   return freed;
@@ -112,14 +121,17 @@ Result<uint64_t> DiskEngine::release_empty() {
   return empty.size() * options_.segment_bytes;
 }
 
-Result<bool> DiskEngine::compact(const segment::SegmentHeader& header) {
+Result<void> DiskEngine::compact(const segment::SegmentHeader& header) {
   ++compactions_;
-  return header.kind == segment::SegmentKind::kLog ? compact_log(header) : compact_bulk(header);
+  TRY_VOID(header.kind == segment::SegmentKind::kLog ? compact_log(header) : compact_bulk(header));
+  // What the walk along the segment did not find lies behind damage.
+  if (stopping_ || segments_->is_empty(header.segment)) return {};
+  return compact_by_entries(header);
 }
 
-Result<bool> DiskEngine::compact_log(const segment::SegmentHeader& header) {
+Result<void> DiskEngine::compact_log(const segment::SegmentHeader& header) {
   const auto file = segments_->file(header.segment, header.generation);
-  if (!file) return false;
+  if (!file) return {};
   segment::LogReader reader(*file, header, options_.segment_bytes);
   std::vector<CommitItem> moves;
   const auto move_all = [&]() -> Result<void> {
@@ -146,27 +158,58 @@ Result<bool> DiskEngine::compact_log(const segment::SegmentHeader& header) {
     }
   }
   if (!moves.empty()) TRY_VOID(move_all());
-  return segments_->is_empty(header.segment);
+  return {};
 }
 
-Result<bool> DiskEngine::compact_bulk(const segment::SegmentHeader& header) {
+Result<void> DiskEngine::compact_bulk(const segment::SegmentHeader& header) {
   const auto file = segments_->file(header.segment, header.generation);
-  if (!file) return false;
-  std::vector<std::byte> block(segment::kRecordHeaderBytes);
-  for (uint64_t at = kBlock; at + kBlock <= options_.segment_bytes && !stopping_;) {
-    TRY(const size_t got, file->read_at(at, block));
-    const auto extent = got == block.size() ? segment::decode_record_header(block, segment::salt_of(options_.disk, header.generation)) : std::nullopt;
-    if (!extent) {
-      at += kBlock;  // Behind a damaged header the next one is found by its hash.
-      continue;
-    }
-    TRY(const auto entry, index_->find(extent->id));
-    if (entry && entry->at.segment == header.segment && entry->at.generation == header.generation && entry->at.offset == at) {
-      if (auto moved = move_extent(*entry); !moved && moved.error().code != ErrorCode::kCorruption) return std::unexpected(moved.error());
-    }
-    at += segment::extent_bytes(extent->length);
+  if (!file) return {};
+  segment::ExtentReader reader(*file, header, options_.segment_bytes);
+  while (!stopping_) {
+    TRY(const auto extent, reader.next());
+    if (!extent) break;
+    TRY(const auto entry, index_->find(extent->header.id));
+    if (!entry || entry->at.segment != header.segment || entry->at.generation != header.generation || entry->at.offset != extent->offset) continue;
+    if (auto moved = move_extent(*entry); !moved && moved.error().code != ErrorCode::kCorruption) return moved;
   }
-  return segments_->is_empty(header.segment);
+  return {};
+}
+
+// Goes through the whole index: only for a segment that is damaged. What can be read by itself is moved, the rest is listed.
+Result<void> DiskEngine::compact_by_entries(const segment::SegmentHeader& header) {
+  model::BlobId after;
+  for (bool more = true; more && !stopping_;) {
+    std::vector<index::Entry> entries;
+    TRY_VOID(index_->visit(0, after, [&](const index::Entry& entry) {
+      after = entry.id;
+      if (entry.at.segment == header.segment && entry.at.generation == header.generation) entries.push_back(entry);
+      return entries.size() < kEntriesBatch && !stopping_;
+    }));
+    more = entries.size() == kEntriesBatch;
+    for (const index::Entry& entry : entries) {
+      if (damaged_->contains(entry.id)) continue;
+      const auto moved = move_entry(entry);
+      if (moved) continue;
+      if (moved.error().code != ErrorCode::kCorruption) return moved;
+      // Read again past the page cache, and listed if it is damage.
+      (void)read(entry.id, 0, entry.length);
+    }
+  }
+  return {};
+}
+
+Result<void> DiskEngine::move_entry(const index::Entry& entry) {
+  if (entry.at.large) return move_extent(entry);
+  TRY(auto blob, read_entry(entry, 0, entry.length, false));
+  std::vector<CommitItem> items(1);
+  items[0].entry = entry;
+  items[0].moved_from = entry.at;
+  items[0].digests = std::move(blob.digests);
+  items[0].bytes = std::move(blob.bytes);
+  compacted_bytes_ += entry.length;
+  TRY(const uint64_t moved, submit_all(std::move(items)));
+  (void)moved;
+  return {};
 }
 
 Result<void> DiskEngine::move_extent(const index::Entry& entry) {
@@ -177,17 +220,17 @@ Result<void> DiskEngine::move_extent(const index::Entry& entry) {
     const uint64_t count = std::min<uint64_t>(model::kPieceBytes, entry.length - at);
     auto piece = read_entry(entry, at, count, false);
     if (!piece) {
-      drop_extent(*extent);
+      drop_extent(extent);
       return std::unexpected(piece.error());
     }
-    auto queued = queue_piece(extent, piece->bytes, extent->entry.at.offset + kBlock + at);
+    auto queued = queue_piece(extent, piece->bytes, kBlock + at);
     if (!queued && queued.error().code == ErrorCode::kResourceExhausted) {
       std::this_thread::sleep_for(1ms);
       if (stopping_) queued = fail(ErrorCode::kUnavailable, "the disk is closed");
       else continue;
     }
     if (!queued) {
-      drop_extent(*extent);
+      drop_extent(extent);
       return queued;
     }
     extent->digests.insert(extent->digests.end(), piece->digests.begin(), piece->digests.end());

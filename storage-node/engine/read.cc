@@ -56,7 +56,10 @@ Result<ReadResult> DiskEngine::read_cached(const model::BlobId& id, uint64_t off
 Result<ReadResult> DiskEngine::read_with(const model::BlobId& id, uint64_t offset, uint64_t length, bool cached) {
   std::optional<index::Entry> last;
   for (int i = 0; i < kAttempts; ++i) {
-    TRY(const auto entry, cached ? index_->find_cached(id) : index_->find(id));
+    const auto found = cached ? index_->find_cached(id) : index_->find(id);
+    // Nothing is known to be wrong with the blob.
+    if (!found) return fail(ErrorCode::kUnavailable, found.error().message);
+    const auto& entry = *found;
     if (!entry) return fail(ErrorCode::kNotFound, "no such blob");
     if (offset > entry->length || length > entry->length - offset || length == 0) {
       return fail(ErrorCode::kOutOfRange, "the range lies outside the blob");
@@ -66,12 +69,7 @@ Result<ReadResult> DiskEngine::read_with(const model::BlobId& id, uint64_t offse
     if (cached) return fail(ErrorCode::kUnavailable, "to be read from the disk");
     // Only the same place twice is damage: otherwise it was moved under us. Rot in the page cache is not rot on the disk.
     if (last && last->at == entry->at) {
-      ++corrupt_reads_;
-      {
-        std::lock_guard lock(damaged_mutex_);
-        damaged_.insert(id);
-      }
-      log::error("engine", "a blob is damaged", {{"disk", options_.disk.to_hex()}, {"blob", id.to_hex()}});
+      note_damage(id);
       return result;
     }
     if (const auto file = segments_->file(entry->at.segment, entry->at.generation)) {
@@ -175,19 +173,27 @@ Result<std::vector<BlobEntry>> DiskEngine::list_handoffs(size_t max, const BlobE
   return entries;
 }
 
-std::vector<BlobEntry> DiskEngine::list_damaged(size_t max) {
-  std::vector<model::BlobId> ids;
-  {
-    std::lock_guard lock(damaged_mutex_);
-    for (auto it = damaged_.begin(); it != damaged_.end() && ids.size() < max; ++it) ids.push_back(*it);
+void DiskEngine::note_damage(const model::BlobId& id) {
+  ++corrupt_reads_;
+  if (!damaged_->add(id)) return;
+  log::error("engine", "a blob is damaged", {{"disk", options_.disk.to_hex()}, {"blob", id.to_hex()}});
+  save_damaged();
+}
+
+void DiskEngine::save_damaged() {
+  if (read_only_) return;
+  if (auto saved = damaged_->save(); !saved) {
+    log::warn("engine", "the list of damaged blobs cannot be written", {{"disk", options_.disk.to_hex()}, {"error", saved.error().message}});
   }
+}
+
+std::vector<BlobEntry> DiskEngine::list_damaged(size_t max) {
   std::vector<BlobEntry> entries;
-  for (const model::BlobId& id : ids) {
+  for (const model::BlobId& id : damaged_->some(max)) {
     if (auto entry = stat(id)) {
       entries.push_back(*std::move(entry));
-    } else if (entry.error().code == ErrorCode::kNotFound) {
-      std::lock_guard lock(damaged_mutex_);
-      damaged_.erase(id);
+    } else if (entry.error().code == ErrorCode::kNotFound && !index_damaged_) {
+      damaged_->remove(id);
     }
   }
   return entries;
@@ -237,9 +243,10 @@ EngineStatus DiskEngine::status() {
   status.compactions = compactions_;
   status.compacted_bytes = compacted_bytes_;
   status.queue_bytes = queue_bytes_;
+  status.damaged_blobs = damaged_->size();
   if (stalled()) {
     status.state = DiskState::kFailed;
-  } else if (read_only_) {
+  } else if (read_only_ || index_damaged_) {
     status.state = DiskState::kReadOnly;
   } else if (space_ != Space::kEnough || segments_->full()) {
     status.state = DiskState::kFull;

@@ -36,6 +36,13 @@ class RecentBlobs {
     older_.remove(id);
   }
 
+  // Nothing is remembered, from now on everything.
+  void forget(uint64_t now_us) {
+    std::lock_guard lock(mutex_);
+    newer_.restart(now_us);
+    older_.restart(now_us);
+  }
+
   // True: it was added and not removed since. False: it was not added at or after complete_since(), or removed.
   bool contains(const model::BlobId& id) const {
     std::lock_guard lock(mutex_);

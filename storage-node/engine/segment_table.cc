@@ -30,39 +30,91 @@ SegmentTable::SegmentTable(fs::FileSystem& fs, std::string folder, model::DiskId
 std::string SegmentTable::path(uint32_t id) const { return fmt::format("{}/{:08x}.seg", folder_, id); }
 
 Result<void> SegmentTable::load() {
-  std::lock_guard lock(mutex_);
-  TRY(const fs::Space whole, fs_.space(folder_));
+  TRY(const fs::Space whole, measure());
   index_reserve_ = std::min(kIndexReserve, whole.total_bytes / 20);
   TRY(const auto names, fs_.list(folder_));
   for (const std::string& name : names) {
     const auto id = id_of(name);
     if (!id) continue;
-    Segment segment;
-    TRY(segment.file, fs_.open(path(*id), {.writable = true}));
-    std::vector<std::byte> block(segment::kBlock);
-    TRY(const size_t got, segment.file->read_at(0, block));
-    const auto header = segment::decode_segment_header(ByteView(block).first(got));
-    segment.header.segment = *id;
-    if (header && header->segment == *id && header->disk == disk_) {
-      segment.header = *header;
-      segment.state = State::kSealed;
-      segment.used_before = true;
-      last_generation_ = std::max(last_generation_, header->generation);
-    } else if (std::ranges::any_of(block, [](std::byte byte) { return byte != std::byte{0}; })) {
-      segment.state = State::kSealed;
-      segment.used_before = segment.headless = true;
-    }
+    Segment segment = load_one(*id);
+    std::lock_guard lock(mutex_);
+    last_generation_ = std::max(last_generation_, segment.header.generation);
     segments_.emplace(*id, std::move(segment));
   }
   return {};
 }
 
-void SegmentTable::settle() {
-  std::lock_guard lock(mutex_);
-  for (auto& [id, segment] : segments_) {
-    if (segment.headless && segment.header.generation == 0) segment.state = State::kFree;
-    segment.headless = false;
+SegmentTable::Segment SegmentTable::load_one(uint32_t id) {
+  Segment segment;
+  segment.header.segment = id;
+  segment.state = State::kSealed;
+  segment.headless = true;
+  auto file = fs_.open(path(id), {.writable = true});
+  if (!file) {
+    segment.broken = segment.used_before = true;
+    ++damaged_headers_;
+    return segment;
   }
+  segment.file = *std::move(file);
+  const auto size = segment.file->size();
+  segment.allocated = size && *size >= segment_bytes_;
+
+  std::vector<std::byte> block(segment::kBlock);
+  const auto got = segment.file->read_at(0, block);
+  const auto header = got ? segment::decode_segment_header(ByteView(block).first(*got)) : std::nullopt;
+  const bool ours = header && header->segment == id && header->disk == disk_;
+  const bool blank = got && std::ranges::all_of(block, [](std::byte byte) { return byte == std::byte{0}; });
+  const auto found = ours ? header : identify(*segment.file, id);
+  if (found) segment.header = *found;
+  segment.headless = !found;
+  segment.mend_header = found && !ours;
+  segment.used_before = found || !blank;
+  if (!ours && (!got || !header) && segment.used_before) ++damaged_headers_;
+  return segment;
+}
+
+// Of the newest use of the segment; of a log the first batch that can be read, since they follow in order.
+std::optional<SegmentHeader> SegmentTable::identify(fs::File& file, uint32_t id) const {
+  constexpr size_t kStep = 1 << 20;
+  std::optional<SegmentHeader> newest;
+  std::vector<std::byte> bytes(kStep);
+  const auto look = [&](ByteView block) {
+    const auto found = segment::identify(block, disk_, id);
+    if (found && (!newest || found->generation > newest->generation)) newest = found;
+  };
+  for (uint64_t at = segment::kBlock; at < segment_bytes_; at += kStep) {
+    const std::span<std::byte> part(bytes.data(), std::min<uint64_t>(kStep, segment_bytes_ - at));
+    const auto got = file.read_at(at, part);
+    for (uint64_t i = 0; i + segment::kBlock <= part.size(); i += segment::kBlock) {
+      const std::span<std::byte> block = part.subspan(i, segment::kBlock);
+      // One sector that cannot be read fails the whole read: then each block is asked for by itself.
+      const auto one = got ? got : file.read_at(at + i, block);
+      if (one && (!got || i + segment::kBlock <= *got)) look(block);
+    }
+    if (got && *got < part.size()) break;
+  }
+  return newest;
+}
+
+void SegmentTable::settle() {
+  std::vector<std::pair<std::shared_ptr<fs::File>, SegmentHeader>> mended;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [id, segment] : segments_) {
+      if (segment.headless && segment.header.generation == 0 && !segment.broken) segment.state = State::kFree;
+      segment.headless = false;
+      if (std::exchange(segment.mend_header, false)) mended.emplace_back(segment.file, segment.header);
+    }
+  }
+  // Where that fails the header follows from the segment once more at the next start.
+  for (const auto& [file, header] : mended) {
+    if (file->write_at(0, as_bytes(segment::encode(header)))) (void)file->flush();
+  }
+}
+
+void SegmentTable::forget_counts() {
+  std::lock_guard lock(mutex_);
+  for (auto& [id, segment] : segments_) segment.live_bytes = segment.trash_bytes = 0;
 }
 
 bool SegmentTable::any_used() const {
@@ -74,7 +126,8 @@ std::vector<SegmentHeader> SegmentTable::headers(SegmentKind kind) const {
   std::lock_guard lock(mutex_);
   std::vector<SegmentHeader> found;
   for (const auto& [id, segment] : segments_) {
-    if (segment.state != State::kFree && !segment.headless && segment.header.kind == kind) found.push_back(segment.header);
+    const bool known = segment.state != State::kFree && !segment.headless && segment.header.generation != 0;
+    if (known && segment.header.kind == kind) found.push_back(segment.header);
   }
   return found;
 }
@@ -92,46 +145,102 @@ std::vector<SegmentHeader> SegmentTable::bulks() const {
   return bulks;
 }
 
-Result<uint32_t> SegmentTable::make_locked() {
-  TRY(const fs::Space now, fs_.space(folder_));
-  if (now.free_bytes < segment_bytes_ + index_reserve_) return fail(ErrorCode::kResourceExhausted, "the file system is full");
-  uint32_t id = 0;
-  while (segments_.contains(id)) ++id;
-  Segment segment;
-  segment.header.segment = id;
-  TRY(segment.file, fs_.open(path(id), {.create = true, .writable = true}));
-  if (auto allocated = segment.file->allocate(0, segment_bytes_); !allocated) {
-    segment.file.reset();
-    (void)fs_.remove(path(id));
-    return std::unexpected(allocated.error());
+// What the file system has room for, and was declared.
+uint64_t SegmentTable::unmade_locked() const {
+  const uint64_t declared = segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0;
+  const uint64_t free = file_system_free_;
+  return std::min<uint64_t>(declared, (free - std::min(free, index_reserve_)) / segment_bytes_);
+}
+
+size_t SegmentTable::available_locked() const {
+  const auto free = std::ranges::count(segments_, State::kFree, [](const auto& segment) { return segment.second.state; });
+  return static_cast<size_t>(free) + (segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0);
+}
+
+bool SegmentTable::can_start(bool from_reserve) const {
+  std::lock_guard lock(mutex_);
+  return available_locked() > (from_reserve ? 0 : kReserved);
+}
+
+// In memory: from here on nobody else takes the segment. One that is allocated goes before one that is not.
+Result<SegmentHeader> SegmentTable::take(SegmentKind kind, uint64_t first_sequence, bool from_reserve) {
+  std::lock_guard lock(mutex_);
+  if (available_locked() <= (from_reserve ? 0 : kReserved)) return fail(ErrorCode::kResourceExhausted, "the disk is full");
+  const auto find = [this](bool allocated) {
+    return std::ranges::find_if(segments_, [&](const auto& one) {
+      return one.second.state == State::kFree && one.second.allocated == allocated;
+    });
+  };
+  auto chosen = find(true);
+  if (chosen == segments_.end()) chosen = find(false);
+  if (chosen == segments_.end()) {
+    uint32_t id = 0;
+    while (segments_.contains(id)) ++id;
+    chosen = segments_.emplace(id, Segment{}).first;
+    chosen->second.header.segment = id;
   }
-  TRY_VOID(segment.file->flush());
-  TRY_VOID(fs_.flush_directory(folder_));
-  segments_.emplace(id, std::move(segment));
-  return id;
+  chosen->second.state = State::kActive;
+  chosen->second.live_bytes = chosen->second.trash_bytes = 0;
+  return SegmentHeader{chosen->first, kind, ++last_generation_, first_sequence, disk_};
+}
+
+// On the disk: makes the file where there is none, reserves its space and writes its header.
+Result<std::shared_ptr<fs::File>> SegmentTable::begin(const SegmentHeader& header, std::shared_ptr<fs::File> file, bool allocated) {
+  if (!allocated) {
+    TRY(const fs::Space now, measure());
+    if (now.free_bytes < segment_bytes_ + index_reserve_) return fail(ErrorCode::kResourceExhausted, "the file system is full");
+    const bool made = file == nullptr;
+    if (made) {
+      TRY(file, fs_.open(path(header.segment), {.create = true, .writable = true}));
+    }
+    if (auto reserved = file->allocate(0, segment_bytes_); !reserved) {
+      if (made) {
+        file.reset();
+        (void)fs_.remove(path(header.segment));
+      }
+      return std::unexpected(reserved.error());
+    }
+    TRY_VOID(file->flush());
+    TRY_VOID(fs_.flush_directory(folder_));
+  }
+  TRY_VOID(file->write_at(0, as_bytes(segment::encode(header))));
+  TRY_VOID(file->flush());
+  return file;
 }
 
 Result<SegmentHeader> SegmentTable::start(SegmentKind kind, uint64_t first_sequence, bool from_reserve) {
+  TRY(const SegmentHeader header, take(kind, first_sequence, from_reserve));
+  std::shared_ptr<fs::File> file;
+  bool allocated = false;
+  {
+    std::lock_guard lock(mutex_);
+    file = segments_.at(header.segment).file;
+    allocated = segments_.at(header.segment).allocated;
+  }
+  const bool made = file == nullptr;
+  auto begun = begin(header, std::move(file), allocated);
   std::lock_guard lock(mutex_);
-  size_t available = segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0;
-  Segment* chosen = nullptr;
-  for (auto& [id, segment] : segments_) {
-    if (segment.state != State::kFree) continue;
-    ++available;
-    if (chosen == nullptr) chosen = &segment;
+  const auto segment = segments_.find(header.segment);
+  if (!begun) {
+    segment->second.state = State::kFree;
+    if (made) segments_.erase(segment);
+    return std::unexpected(begun.error());
   }
-  if (available <= (from_reserve ? 0 : kReserved)) return fail(ErrorCode::kResourceExhausted, "the disk is full");
-  if (chosen == nullptr) {
-    TRY(const uint32_t made, make_locked());
-    chosen = &segments_.at(made);
-  }
-  SegmentHeader header{chosen->header.segment, kind, ++last_generation_, first_sequence, disk_};
-  TRY_VOID(chosen->file->write_at(0, as_bytes(segment::encode(header))));
-  TRY_VOID(chosen->file->flush());
-  chosen->header = header;
-  chosen->state = State::kActive;
-  chosen->live_bytes = chosen->trash_bytes = 0;
+  segment->second.file = *std::move(begun);
+  segment->second.allocated = true;
+  segment->second.header = header;
   return header;
+}
+
+SegmentHold SegmentTable::hold(uint32_t id) const {
+  std::lock_guard lock(mutex_);
+  return segments_.at(id).held;
+}
+
+Result<fs::Space> SegmentTable::measure() {
+  TRY(const fs::Space now, fs_.space(folder_));
+  file_system_free_ = now.free_bytes;
+  return now;
 }
 
 void SegmentTable::seal(uint32_t id) {
@@ -145,6 +254,7 @@ void SegmentTable::release(uint32_t id) {
   segment.state = State::kFree;
   segment.used_before = true;
   segment.header.generation = 0;
+  segment.passed_over_until = {};
 }
 
 std::shared_ptr<fs::File> SegmentTable::file(uint32_t id, uint64_t generation) const {
@@ -154,12 +264,23 @@ std::shared_ptr<fs::File> SegmentTable::file(uint32_t id, uint64_t generation) c
   return found->second.file;
 }
 
+bool SegmentTable::is_current(const index::Location& at) const {
+  std::lock_guard lock(mutex_);
+  const auto found = segments_.find(at.segment);
+  if (found == segments_.end()) return false;
+  const Segment& segment = found->second;
+  // Of a segment without a header it is not known.
+  if (segment.header.generation == 0 && (segment.broken || segment.headless)) return true;
+  return segment.header.generation == at.generation;
+}
+
 void SegmentTable::add(const index::Location& at, bool trashed, int sign) {
   std::lock_guard lock(mutex_);
   const auto found = segments_.find(at.segment);
   if (found == segments_.end()) return;
   if (found->second.headless && found->second.header.generation == 0) {
     found->second.header = {at.segment, at.large ? SegmentKind::kBulk : SegmentKind::kLog, at.generation, 0, disk_};
+    found->second.used_before = true;
     last_generation_ = std::max(last_generation_, at.generation);
   }
   if (found->second.header.generation != at.generation) return;
@@ -171,19 +292,20 @@ std::vector<uint32_t> SegmentTable::find_empty() const {
   std::lock_guard lock(mutex_);
   std::vector<uint32_t> empty;
   for (const auto& [id, segment] : segments_) {
-    if (segment.state == State::kSealed && segment.live_bytes == 0 && segment.trash_bytes == 0) empty.push_back(id);
+    const bool over = segment.state == State::kSealed && segment.kept_bytes() == 0;
+    if (over && !segment.is_held() && !segment.broken) empty.push_back(id);
   }
   return empty;
 }
 
-std::optional<SegmentHeader> SegmentTable::find_garbage(double ratio) const {
+std::optional<SegmentHeader> SegmentTable::find_garbage(double ratio, SteadyTime now) const {
   std::lock_guard lock(mutex_);
-  const SteadyTime now = std::chrono::steady_clock::now();
   std::optional<SegmentHeader> best;
   auto threshold = static_cast<uint64_t>(static_cast<double>(segment_bytes_) * (1 - ratio));
   for (const auto& [id, segment] : segments_) {
-    const uint64_t kept = segment.live_bytes + segment.trash_bytes;
-    if (segment.state != State::kSealed || kept > threshold || segment.passed_over_until > now) continue;
+    const uint64_t kept = segment.kept_bytes();
+    if (segment.state != State::kSealed || segment.broken || segment.is_held()) continue;
+    if (kept == 0 || kept > threshold || segment.passed_over_until > now) continue;
     threshold = kept;
     best = segment.header;
   }
@@ -197,8 +319,7 @@ void SegmentTable::pass_over(uint32_t id, SteadyTime until) {
 
 bool SegmentTable::is_empty(uint32_t id) const {
   std::lock_guard lock(mutex_);
-  const Segment& segment = segments_.at(id);
-  return segment.live_bytes == 0 && segment.trash_bytes == 0;
+  return segments_.at(id).kept_bytes() == 0;
 }
 
 SegmentTotals SegmentTable::totals() const {
@@ -207,21 +328,15 @@ SegmentTotals SegmentTable::totals() const {
   for (const auto& [id, segment] : segments_) {
     totals.live_bytes += segment.live_bytes;
     totals.trash_bytes += segment.trash_bytes;
-    const uint64_t kept = segment.live_bytes + segment.trash_bytes;
     switch (segment.state) {
       case State::kFree: ++totals.free; break;
       case State::kActive: ++totals.active; break;
       case State::kSealed:
         ++totals.sealed;
-        totals.dead_bytes += segment_bytes_ - std::min(segment_bytes_, kept);
+        totals.dead_bytes += segment_bytes_ - std::min(segment_bytes_, segment.kept_bytes());
     }
   }
-  size_t unmade = segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0;
-  // The file system may have less than was declared.
-  if (const auto now = fs_.space(folder_)) {
-    unmade = std::min<size_t>(unmade, (now->free_bytes - std::min(now->free_bytes, index_reserve_)) / segment_bytes_);
-  }
-  totals.free += unmade;
+  totals.free += unmade_locked();
   totals.free_bytes = totals.free * segment_bytes_;
   return totals;
 }

@@ -144,7 +144,20 @@ class Scenario {
     }
   }
 
+  // An upload that is given up: its pieces may still be on their way to the disk.
+  void abandon_one(Engine& engine) {
+    const model::BlobId id = make_id(next_++);
+    auto upload = engine.start_large_put({id, 1, real_clock().now(), {}}, 4 * model::kPieceBytes);
+    const ByteSlice bytes = make_bytes(id, 4 * model::kPieceBytes);
+    for (uint64_t piece = 0; upload && piece < random_() % 4; ++piece) {
+      const ByteSlice part = bytes.sub(piece * model::kPieceBytes, model::kPieceBytes);
+      const auto first = static_cast<uint32_t>(piece * model::kPieceBytes / model::kBlockBytes);
+      if (!(*upload)->append(part, hash::block_digests(id, first, part.view()))) break;
+    }
+  }
+
   void put_one(Engine& engine) {
+    if (random_() % 16 == 0) return abandon_one(engine);
     const uint64_t n = next_++;
     Expectation& expectation = expected_[n];
     expectation.size = random_size();
