@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <mutex>
 
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
@@ -23,6 +24,7 @@
 #include "storage-node/repair/peer_journal.h"
 #include "storage-node/repair/peer_lag.h"
 #include "storage-node/repair/repairer.h"
+#include "storage-node/service/open_disks.h"
 #include "storage-node/service/ring_contact.h"
 #include "storage-node/service/storage_service.h"
 
@@ -73,62 +75,77 @@ Result<model::ClusterId> joined_cluster(const config::Settings& settings) {
 }
 
 // Two disks without a declared capacity on one file system would count it twice.
-Result<void> check_capacities(const std::vector<DiskSetting>& disks) {
-  std::map<dev_t, std::string> whole;
-  for (const DiskSetting& disk : disks) {
+class WholeFileSystems {
+ public:
+  // kInvalidArgument: another disk has it. Asks the disk.
+  Result<void> claim(const engine::EngineOptions& disk) {
     struct stat status{};
-    if (disk.capacity_bytes != 0 || ::stat(disk.path.c_str(), &status) != 0) continue;
-    const auto [other, first] = whole.emplace(status.st_dev, disk.path);
-    if (!first) {
-      return fail(ErrorCode::kInvalidArgument, "node.disks: " + disk.path + " and " + other->second + " share a file system: give them a capacity");
-    }
+    if (disk.capacity_bytes != 0 || ::stat(disk.path.c_str(), &status) != 0) return {};
+    std::lock_guard lock(mutex_);
+    const auto [other, first] = taken_.emplace(status.st_dev, disk.path);
+    if (first || other->second == disk.path) return {};
+    return fail(ErrorCode::kInvalidArgument, disk.path + " and " + other->second + " share a file system: give them a capacity");
   }
-  return {};
+
+ private:
+  std::mutex mutex_;
+  std::map<dev_t, std::string> taken_;
+};
+
+engine::EngineOptions engine_options(const config::Settings& settings, const DiskSetting& disk, metrics::Registry& registry) {
+  engine::EngineOptions options;
+  options.path = disk.path;
+  options.capacity_bytes = disk.capacity_bytes;
+  options.segment_bytes = settings.size("engine.segment_size");
+  options.memtable_bytes = settings.size("engine.memtable_size");
+  options.block_cache_bytes = settings.size("engine.block_cache_size");
+  options.queue_bytes_max = settings.size("engine.queue_size");
+  options.journal_period = settings.duration("engine.journal_period");
+  options.compaction_garbage_ratio = static_cast<double>(settings.integer("engine.compaction_garbage_percent")) / 100;
+  metrics::Histogram& flushes = registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
+  options.on_flush = [&flushes](double seconds) { flushes.observe(seconds); };
+  return options;
 }
 
-// Fatal: a folder that is somebody else's. A disk that cannot be read is left out; the others serve.
-Result<std::vector<std::unique_ptr<engine::Engine>>> open_disks(const config::Settings& settings, const model::ClusterId& cluster,
-                                                                metrics::Registry& registry,
-                                                                    const MetadataMemory& memory) {
+// A disk that is bad, hangs or takes long is left out alone. Fatal: a setting that counts a file system twice, and that no disk is left.
+Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config::Settings& settings, const model::ClusterId& cluster,
+                                                                    metrics::Registry& registry, const MetadataMemory& memory) {
   TRY(const auto disks, disk_settings(settings));
   const std::string known_file = settings.text("node.data_dir") + "/disks.known";
   TRY(auto known, read_known_disks(known_file));
+  std::vector<engine::EngineOptions> options;
   for (const DiskSetting& disk : disks) {
+    options.push_back(engine_options(settings, disk, registry));
+    options.back().cluster = cluster;
+    options.back().may_purge = [&memory] { return memory.may_purge(); };
+    if (const auto found = known.find(disk.path); found != known.end()) options.back().disk = found->second;
+  }
+  const auto open = [claims = std::make_shared<WholeFileSystems>()](const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
     std::error_code error;
     std::filesystem::create_directories(disk.path, error);
-    if (error) return fail(ErrorCode::kInvalidArgument, "disk " + disk.path + ": " + error.message());
-  }
-  TRY_VOID(check_capacities(disks));
-  metrics::Gauge& unusable = registry.gauge("rondel_node_disks_unusable", "Disks that could not be opened when the node started.");
+    if (error) return fail(ErrorCode::kUnavailable, error.message());
+    TRY_VOID(claims->claim(disk));
+    return engine::Engine::open(fs::posix_file_system(), disk);
+  };
+  auto opened = open_disks(std::move(options), open, {.patience = settings.duration("node.disk_patience")});
+
+  metrics::Gauge& unusable = registry.gauge("rondel_node_disks_unusable", "Disks that were not open when the node started.");
   std::vector<std::unique_ptr<engine::Engine>> engines;
   std::optional<Error> last;
-  for (const DiskSetting& disk : disks) {
-    engine::EngineOptions options;
-    options.path = disk.path;
-    options.cluster = cluster;
-    if (const auto found = known.find(disk.path); found != known.end()) options.disk = found->second;
-    options.capacity_bytes = disk.capacity_bytes;
-    options.segment_bytes = settings.size("engine.segment_size");
-    options.memtable_bytes = settings.size("engine.memtable_size");
-    options.block_cache_bytes = settings.size("engine.block_cache_size");
-    options.queue_bytes_max = settings.size("engine.queue_size");
-    options.journal_period = settings.duration("engine.journal_period");
-    options.compaction_garbage_ratio = static_cast<double>(settings.integer("engine.compaction_garbage_percent")) / 100;
-    options.may_purge = [&memory] { return memory.may_purge(); };
-    metrics::Histogram& flushes = registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
-    options.on_flush = [&flushes](double seconds) { flushes.observe(seconds); };
-    auto opened = engine::Engine::open(fs::posix_file_system(), std::move(options));
-    if (opened) {
-      known[disk.path] = (*opened)->disk_id();
-      engines.push_back(*std::move(opened));
-      continue;
+  size_t open_now = 0;
+  for (OpenedDisk& disk : opened) {
+    if (!disk.error) {
+      ++open_now;
+      known[disk.path] = disk.engine->disk_id();
+    } else {
+      if (disk.error->code == ErrorCode::kInvalidArgument) return fail(ErrorCode::kInvalidArgument, "node.disks: " + disk.error->message);
+      log::error("main", "a disk is left out", {{"path", disk.path}, {"error", disk.error->message}});
+      last = Error{disk.error->code, "disk " + disk.path + ": " + disk.error->message};
+      unusable.add(1);
     }
-    last = Error{opened.error().code, "disk " + disk.path + ": " + opened.error().message};
-    if (last->code == ErrorCode::kPrecondition || last->code == ErrorCode::kAlreadyExists) return std::unexpected(*last);
-    log::error("main", "a disk is left out", {{"path", disk.path}, {"error", last->message}});
-    unusable.add(1);
+    if (disk.engine) engines.push_back(std::move(disk.engine));
   }
-  if (engines.empty()) return std::unexpected(*last);
+  if (open_now == 0) return std::unexpected(*last);
   TRY_VOID(write_known_disks(known_file, known));
   return engines;
 }
@@ -178,7 +195,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY(const model::ClusterId cluster, joined_cluster(settings));
   MetadataMemory memory(settings.text("node.data_dir") + "/metadata.seen");
   TRY_VOID(memory.load());
-  TRY(auto engines, open_disks(settings, cluster, registry, memory));
+  TRY(auto engines, open_all_disks(settings, cluster, registry, memory));
   const DiskSet disks(std::move(engines));
   TRY(const auto operations, split_address("node.operations_listen", settings.text("node.operations_listen")));
 

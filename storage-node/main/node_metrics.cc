@@ -34,6 +34,7 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   per_disk(registry, disks, Type::kGauge, "rondel_node_handoff_bytes", "Bytes held for another disk.", &EngineStatus::handoff_bytes);
   per_disk(registry, disks, Type::kGauge, "rondel_node_queue_bytes", "Bytes waiting to be written.", &EngineStatus::queue_bytes);
   per_disk(registry, disks, Type::kCounter, "rondel_node_corrupt_reads_total", "Reads that found damaged bytes on the disk.", &EngineStatus::corrupt_reads);
+  per_disk(registry, disks, Type::kGauge, "rondel_node_damaged_blobs", "Blobs found damaged on the disk and not replaced yet.", &EngineStatus::damaged_blobs);
   per_disk(registry, disks, Type::kCounter, "rondel_node_compactions_total", "Segments compacted.", &EngineStatus::compactions);
   per_disk(registry, disks, Type::kCounter, "rondel_node_compacted_bytes_total", "Bytes moved by compaction.", &EngineStatus::compacted_bytes);
   registry.collector(Type::kGauge, "rondel_node_disk_state", "1 for the state the disk is in.", [&disks] {

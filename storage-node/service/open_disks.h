@@ -1,0 +1,35 @@
+// Opening the disks of a node: side by side, each on a thread of its own, so that one that hangs, takes
+// long (its index is made again) or is bad is left out alone. It joins as soon as it opens.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage-node/engine/engine.h"
+
+namespace rondel::node {
+
+// Opens one disk; waits for it as long as it takes. Called on any thread, for several disks at once.
+using OpenDisk = std::function<Result<std::unique_ptr<engine::Engine>>(const engine::EngineOptions&)>;
+
+struct OpenDisksOptions {
+  Duration patience = std::chrono::seconds(30);       // For all disks together; then the node starts without the rest.
+  Duration retry_period = std::chrono::seconds(30);   // A disk that could not be opened is tried again.
+};
+
+struct OpenedDisk {
+  std::string path;
+  // An engine that answers kUnavailable, and whose state is failed, until the disk is open; null: the disk is
+  // not known and could not be opened.
+  std::unique_ptr<engine::Engine> engine;
+  std::optional<Error> error;      // Why it is not open yet; kUnavailable: it is still being opened.
+};
+
+// As many as were given, in their order. `disk` of the options is what the folder held before; zero: nothing is known of it. Returns when all are open or have failed, or after the patience.
+std::vector<OpenedDisk> open_disks(std::vector<engine::EngineOptions> disks, const OpenDisk& open,
+                                   const OpenDisksOptions& options);
+
+}  // namespace rondel::node

@@ -1,0 +1,139 @@
+// Disks that are bad, hang or take long are left out alone, and join when they open.
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "storage-node/service/open_disks.h"
+#include "tests/fakes/faulty_file_system.h"
+#include "tests/unit/storage-node/engine/engine_fixture.h"
+
+namespace rondel::node {
+namespace {
+
+using namespace std::chrono_literals;
+using engine::DiskState;
+using engine::EngineOptions;
+using fakes::Fault;
+using fakes::Operation;
+
+class OpenDisks : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const std::string path : {"/a", "/b", "/c"}) ASSERT_TRUE(disk_.make_directory(path));
+    for (auto& opened : open()) {
+      ASSERT_FALSE(opened.error) << opened.error->message;
+      known_[opened.path] = opened.engine->disk_id();
+      ASSERT_TRUE(engine::put(*opened.engine, engine::make_id(1), 1000));
+    }
+  }
+
+  EngineOptions options(const std::string& path) {
+    auto made = engine::small_options(folder_.path() + "/index" + path.substr(1));
+    made.path = path;
+    if (const auto found = known_.find(path); found != known_.end()) made.disk = found->second;
+    return made;
+  }
+
+  std::vector<OpenedDisk> open(Duration patience = 20s, Duration retry = 1ms) {
+    const OpenDisk one = [this](const EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
+      auto opened = engine::Engine::open(fs_, disk);
+      std::lock_guard lock(mutex_);
+      ++attempts_[disk.path];
+      changed_.notify_all();
+      return opened;
+    };
+    return open_disks({options("/a"), options("/b"), options("/c")}, one, {patience, retry});
+  }
+  void await_attempts(const std::string& path, int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return attempts_[path] >= count; });
+  }
+  // It joins shortly after its attempt has ended.
+  static void await_online(engine::Engine& disk) {
+    while (disk.status().state != DiskState::kOnline) std::this_thread::yield();
+  }
+
+  engine::TemporaryFolder folder_;
+  fs::SimulatedFileSystem disk_{1};
+  fakes::FaultyFileSystem fs_{disk_};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, int> attempts_;
+  std::map<std::string, model::DiskId> known_;
+};
+
+TEST_F(OpenDisks, ADiskThatHangsIsLeftOutAloneAndJoinsLater) {
+  fs_.set({Operation::kOpen, Fault::kHang, "/b/superblock"});
+  {
+    auto opened = open(200ms);
+    ASSERT_EQ(opened.size(), 3u);
+    EXPECT_FALSE(opened[0].error || opened[2].error);
+    ASSERT_TRUE(opened[1].error);
+    ASSERT_TRUE(opened[1].engine);
+    engine::Engine& late = *opened[1].engine;
+    EXPECT_EQ(late.disk_id(), known_["/b"]);
+    EXPECT_EQ(late.status().state, DiskState::kFailed);
+    EXPECT_EQ(late.read(engine::make_id(1), 0, 1000).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(engine::put(late, engine::make_id(2), 1000).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(engine::remove(late, engine::make_id(1)).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(late.journal_after(0, 10).error().code, ErrorCode::kUnavailable);
+    std::atomic<int> grown{0};
+    late.on_journal_growth([&grown] { ++grown; });
+    fs_.clear();
+    await_online(late);
+    EXPECT_TRUE(engine::verify(late, engine::make_id(1), 1000));
+    EXPECT_TRUE(engine::put(late, engine::make_id(2), 1000));
+    for (auto& disk : opened) disk.engine.reset();
+    EXPECT_GT(grown.load(), 0);
+  }
+}
+
+TEST_F(OpenDisks, ABadDiskIsLeftOutAloneAndTriedAgain) {
+  struct Case {
+    const char* what;
+    fakes::FaultRule rule;
+  };
+  const Case cases[] = {
+      {"cannot be read", {Operation::kRead, Fault::kError, "/b/superblock"}},
+      {"is damaged", {Operation::kRead, Fault::kFlip, "/b/superblock", 20, 21}},
+      {"its folder cannot be listed", {Operation::kList, Fault::kError, "/b/segments"}},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.what);
+    {
+      std::lock_guard lock(mutex_);
+      attempts_.clear();
+    }
+    fs_.set(one.rule);
+    auto opened = open();
+    EXPECT_FALSE(opened[0].error || opened[2].error);
+    ASSERT_TRUE(opened[1].error && opened[1].engine);
+    EXPECT_EQ(opened[1].engine->status().state, DiskState::kFailed);
+    await_attempts("/b", 3);
+    fs_.clear();
+    await_online(*opened[1].engine);
+    EXPECT_TRUE(engine::verify(*opened[1].engine, engine::make_id(1), 1000));
+  }
+}
+
+// An empty folder where a disk was: nothing is mounted there.
+TEST_F(OpenDisks, AnEmptyMountPointIsNotANewDiskAndCostsNoOther) {
+  known_["/b"] = model::DiskId::random();
+  const auto opened = open();
+  EXPECT_FALSE(opened[0].error || opened[2].error);
+  ASSERT_TRUE(opened[1].error);
+  EXPECT_EQ(opened[1].error->code, ErrorCode::kPrecondition);
+  EXPECT_EQ(opened[1].engine->disk_id(), known_["/b"]) << "visible as failed";
+}
+
+TEST_F(OpenDisks, ADiskThatIsNotKnownAndDoesNotOpenIsAbsent) {
+  known_.erase("/b");
+  fs_.set({Operation::kRead, Fault::kError, "/b/superblock"});
+  const auto opened = open();
+  EXPECT_TRUE(opened[1].error);
+  EXPECT_EQ(opened[1].engine, nullptr);
+}
+
+}  // namespace
+}  // namespace rondel::node
