@@ -387,6 +387,10 @@ Committed<const std::string*> PgConnection::prepare(const std::string& sql, Dead
 
 Committed<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters, Deadline deadline) {
   TRY(const std::string* const name, prepare(sql, deadline));
+  // Whoever waited for it has given up: sent now, it would happen behind what they do next.
+  if (std::chrono::steady_clock::now() >= deadline) {
+    return std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "PostgreSQL: no time was left to send the statement"}));
+  }
   std::vector<const char*> values;
   std::vector<int> lengths;
   const std::vector<int> formats(parameters.size(), 1);

@@ -120,7 +120,7 @@ class PgConnection {
   static Result<std::unique_ptr<PgConnection>> open(const std::string& dsn, Deadline deadline);
   ~PgConnection();
 
-  // Prepares `sql` on first use. A failure says whether the statement may have happened; its code is kUnavailable (no server, or
+  // Prepares `sql` on first use. Nothing is sent after the deadline. A failure says whether the statement may have happened; its code is kUnavailable (no server, or
   // not now), kOutcomeUnknown (it was sent and the answer was lost), kInternal (PostgreSQL refused it, with its words) or
   // kCancelled (it met a lock time-out, deadlock or serialisation failure: repeat it).
   Committed<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline);

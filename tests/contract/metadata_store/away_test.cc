@@ -292,6 +292,17 @@ TEST_F(Away, AHostThatIsSilentDoesNotHideTheNext) {
   EXPECT_TRUE(store->available());
 }
 
+TEST_F(Away, NothingIsSentAfterItsDeadline) {
+  auto connection = PgConnection::open(server_.postgres().dsn(), deadline_in(10s)).value();
+  const auto late = connection->run("create table late()", {}, std::chrono::steady_clock::now());
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, Kind::kDidNotHappen);
+  auto other = PgConnection::open(server_.postgres().dsn(), deadline_in(10s)).value();
+  const auto table = other->run("select to_regclass('late') is null", {}, deadline_in(10s));
+  ASSERT_TRUE(table);
+  EXPECT_TRUE(table->boolean(0, 0));
+}
+
 TEST_F(Away, AConnectionThatTurnedReadOnlyIsLeft) {
   auto connection = PgConnection::open(server_.postgres().dsn(), deadline_in(10s)).value();
   ASSERT_TRUE(connection->script("set default_transaction_read_only = on", deadline_in(10s)));
