@@ -14,8 +14,11 @@ create table cluster_marks (
 
 create function write_mark() returns cluster_marks language sql as $$
   insert into cluster_marks (counter, value, timeline, position)
-  select coalesce(max(counter), 0) + 1, ('x' || substr(md5(gen_random_uuid()::text || gen_random_uuid()::text), 1, 16))::bit(64)::bigint,
-         ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint, pg_current_wal_flush_lsn()
+  select coalesce(max(counter), 0) + 1,
+    ('x' || substr(md5(gen_random_uuid()::text || gen_random_uuid()::text), 1, 16))::bit(64)
+      ::bigint,
+    ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint,
+    pg_current_wal_flush_lsn()
   from cluster_marks
   returning *
 $$;
@@ -36,6 +39,7 @@ alter table nodes
   add column recognized_under bigint not null default 0,
   add column seen_accepted bigint not null default 0,
   add column seen_mark bigint not null default 0,
+  add column told_mark bigint not null default 0,
   add column highest_order bigint not null default 0;
 
 -- Trash is to be looked through for what rows refer to, on every disk whose row in trash_restores
@@ -50,14 +54,16 @@ create table trash_restores (
 );
 
 -- What this database is to a node that remembers that much: a model::Recognition.
-create function recognize_memory(node bytea, seen_accepted bigint, seen_system bigint, seen_counter bigint, seen_value bigint,
-                                 seen_beat bigint) returns smallint language sql stable as $$
+create function recognize_memory(
+  node bytea, seen_accepted bigint, seen_system bigint, seen_counter bigint, seen_value bigint,
+  seen_beat bigint) returns smallint language sql stable as $$
   select (case
     when (seen_accepted, seen_system, seen_counter, seen_value, seen_beat) = (0, 0, 0, 0, 0) then 1
     when g.accepted > seen_accepted then 2
     when g.accepted < seen_accepted then 3
     when (select system_identifier from pg_control_system()) <> seen_system then 4
-    when not exists (select from cluster_marks m where m.counter = seen_counter and m.value = seen_value) then 5
+    when not exists (
+      select from cluster_marks m where m.counter = seen_counter and m.value = seen_value) then 5
     when coalesce((select n.beat from nodes n where n.id = node), 0) < seen_beat then 6
     else 1 end)::smallint
   from garbage_collection g

@@ -18,42 +18,72 @@ constexpr int64_t kCoordinatorLock = 0x726f6e64656c02;
 // Commands of a coordinator change nothing unless its token is the highest; $1 is the token everywhere.
 constexpr const char* kFence = "(select token from coordinator) = $1";
 
-// Of the streams in `asked`, those that a version, a part or a queue row refers to: each table is gone through once.
-constexpr const char* kReferenced =
-    "select a.s from asked a join objects o on o.stream = a.s union all select a.s from asked a join versions v on v.stream = a.s"
-    " union all select a.s from asked a join object_extents e on e.stream = a.s"
-    " union all select a.s from asked a join upload_extents u on u.stream = a.s"
+// Of the streams in `asked`, those that a version or part refers to: each table is gone through once.
+constexpr const char* kInUse = R"(
+  select a.s from asked a join objects o on o.stream = a.s
+  union all select a.s from asked a join versions v on v.stream = a.s
+  union all select a.s from asked a join object_extents e on e.stream = a.s
+  union all select a.s from asked a join upload_extents u on u.stream = a.s)";
+// And those in the queue.
+constexpr const char* kOrQueued =
     " union all select a.s from asked a join released_streams r on r.stream = a.s";
 
-// Of them, those that a version or part refers to.
-constexpr const char* kInUse =
-    "select a.s from asked a join objects o on o.stream = a.s union select a.s from asked a join "
-        "versions v on v.stream = a.s"
-    " union select a.s from asked a join object_extents e on e.stream = a.s"
-    " union select a.s from asked a join upload_extents u on u.stream = a.s";
-
 // accepted, system, newest mark: from garbage_collection g.
-constexpr const char* kGeneration =
-    "g.accepted, (select system_identifier from pg_control_system()), m.counter, m.value from "
-        "garbage_collection g"
-    " left join lateral (select counter, value from cluster_marks order by counter desc limit 1) "
-        "m on true";
+constexpr const char* kGeneration = R"(
+    g.accepted, (select system_identifier from pg_control_system()), m.counter, m.value
+  from garbage_collection g
+  left join lateral (
+    select counter, value from cluster_marks order by counter desc limit 1) m on true)";
 
 // Trash and journal end sooner. Of the oldest only: what is kept there, because a node has it, is
-// little.
-constexpr const char* kForgetMarks =
-    "delete from cluster_marks where counter in (select o.counter from (select counter, "
-        "written_at from cluster_marks order by counter"
-    " limit 2000) o, garbage_collection g where o.written_at < now() - interval '9 days' - "
-        "g.trash_s * interval '1 second'"
-    " and o.counter < (select max(counter) from cluster_marks) - 20000 and not exists (select "
-        "from nodes n where n.seen_mark = o.counter))";
+// little. A node may have been told of a mark or two after the last that it spoke of.
+constexpr const char* kForgetMarks = R"(
+  delete from cluster_marks where counter in (
+    select o.counter
+    from (select counter, written_at from cluster_marks order by counter limit 2000) o,
+      garbage_collection g
+    where o.written_at < now() - interval '9 days' - g.trash_s * interval '1 second'
+      and o.counter < (select max(counter) from cluster_marks) - 20000
+      and not exists (
+        select from nodes n
+        where o.counter = n.seen_mark or o.counter between n.told_mark and n.told_mark + 20)))";
 
-// Is the trash of a disk of this jsonb array yet to be looked through?
-constexpr const char* kRestoresWait =
-    "exists (select from jsonb_array_elements($6::text::jsonb) d left join trash_restores t on "
-        "t.disk = decode(d->>'id', 'hex')"
-    " where coalesce(t.number, 0) < g.restore_number)";
+// $1 to $6 as in the table, $7 to $11 what the node remembers, $12 its highest order. A database
+// that the node does not recognize must never come to hold what the node remembers.
+constexpr const char* kRecordNode = R"(
+  with known as (
+    select recognize_memory($1, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint) r),
+  recorded as (
+    insert into nodes as n (id, address, operations_address, host, zone, disks, last_seen, beat,
+      recognition, recognized_under, seen_accepted, seen_mark, told_mark, highest_order)
+    select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r <= 2)::int, r, g.accepted, $7::bigint,
+      case when r <= 2 then $9::bigint else 0 end,
+      case when r <= 2 then (select max(counter) from cluster_marks) else 0 end, $12::bigint
+    from known, garbage_collection g
+    on conflict (id) do update set
+      address = $2, operations_address = $3, host = $4, zone = $5, disks = excluded.disks,
+      last_seen = now(),
+      beat = n.beat + (excluded.recognition <= 2)::int,
+      recognition = excluded.recognition,
+      recognized_under = excluded.recognized_under,
+      seen_accepted = greatest(n.seen_accepted, excluded.seen_accepted),
+      seen_mark = case when excluded.recognition <= 2 then excluded.seen_mark else n.seen_mark end,
+      told_mark = case when excluded.recognition <= 2 then excluded.told_mark else n.told_mark end,
+      highest_order = greatest(n.highest_order, excluded.highest_order)
+    returning n.recognition, n.beat)
+  select (select recognition from recorded), (select beat from recorded), g.halted <> '',
+    exists (
+      select from jsonb_array_elements($6::text::jsonb) d
+      left join trash_restores t on t.disk = decode(d->>'id', 'hex')
+      where coalesce(t.number, 0) < g.restore_number),)";
+
+constexpr const char* kRestoreState = R"(
+  select g.restore_number, n.id, n.address, n.last_seen > now() - interval '10 seconds',
+    decode(d->>'id', 'hex'), coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0)
+  from garbage_collection g
+  left join (nodes n cross join lateral jsonb_array_elements(n.disks) d) on true
+  left join trash_restores t on t.disk = decode(d->>'id', 'hex')
+  order by n.id, d->>'id')";
 
 constexpr int64_t kCounted = 10'000;   // Rows of a queue; more are estimated.
 
@@ -63,15 +93,17 @@ GarbageAges ages_of(const PgResult& row, int first) {
 }
 
 model::MetadataGeneration generation_of(const PgResult& row, int first) {
-  const auto number = [&](int column) { return row.is_null(0, first + column) ? 0 :
-      static_cast<uint64_t>(row.bigint(0, first + column)); };
+  const auto number = [&](int column) -> uint64_t {
+    if (row.is_null(0, first + column)) return 0;
+    return static_cast<uint64_t>(row.bigint(0, first + column));
+  };
   return {number(0), number(1), {number(2), number(3)}, 0};
 }
 
 // accepted, system, counter, value, beat.
 void add_generation(PgParameters& parameters, const model::MetadataGeneration& seen) {
-  for (const uint64_t number : {seen.accepted, seen.system, seen.mark.counter, seen.mark.value,
-      seen.beat}) {
+  const auto& [counter, value] = seen.mark;
+  for (const uint64_t number : {seen.accepted, seen.system, counter, value, seen.beat}) {
     parameters.add(static_cast<int64_t>(number));
   }
 }
@@ -119,33 +151,8 @@ class PostgresClusterStore final : public ClusterStore {
       parameters.add_text(disks_to_json(node.disks));
       add_generation(parameters, node.seen);
       parameters.add(static_cast<int64_t>(node.highest_order));
-      // A database that the node does not recognize must never come to hold what the node
-      // remembers.
       TRY(const PgResult row,
-          connection.run(std::string("with known as (select recognize_memory($1, $7::bigint, "
-              "$8::bigint, $9::bigint, $10::bigint, $11::bigint) r),"
-                                     " recorded as (insert into nodes as n (id, address, "
-                                         "operations_address, host, zone, disks, last_seen, beat,"
-                                     " recognition, recognized_under, seen_accepted, seen_mark, "
-                                         "highest_order)"
-                                     " select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r <= "
-                                         "2)::int, r, g.accepted, $7::bigint,"
-                                     " case when r <= 2 then $9::bigint else 0 end, $12::bigint "
-                                         "from known, garbage_collection g"
-                                     " on conflict (id) do update set address = $2, "
-                                         "operations_address = $3, host = $4, zone = $5,"
-                                     " disks = excluded.disks, last_seen = now(), recognition = "
-                                         "excluded.recognition,"
-                                     " recognized_under = excluded.recognized_under, beat = "
-                                         "n.beat + (excluded.recognition <= 2)::int, "
-                                         "seen_accepted = greatest(n.seen_accepted, $7::bigint),"
-                                     " seen_mark = case when excluded.recognition <= 2 then "
-                                         "$9::bigint else n.seen_mark end,"
-                                     " highest_order = greatest(n.highest_order, $12::bigint) "
-                                         "returning n.recognition, n.beat)"
-                                     " select (select recognition from recorded), (select beat "
-                                         "from recorded), g.halted <> '', ") +
-                             kRestoresWait + ", " + kGeneration, parameters, until));
+          connection.run(std::string(kRecordNode) + kGeneration, parameters, until));
       Greeting greeting;
       greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
       greeting.database = generation_of(row, 4);
@@ -163,10 +170,9 @@ class PostgresClusterStore final : public ClusterStore {
       PgParameters parameters;
       parameters.add_bytes(raw(node.view()));
       add_generation(parameters, seen);
-      TRY(const PgResult row,
-          connection.run(std::string("select recognize_memory($1, $2::bigint, $3::bigint, "
-          "$4::bigint, $5::bigint, $6::bigint), ") +
-                                                 kGeneration, parameters, until));
+      const std::string sql = std::string("select recognize_memory($1, $2::bigint, $3::bigint,"
+                                          " $4::bigint, $5::bigint, $6::bigint), ") + kGeneration;
+      TRY(const PgResult row, connection.run(sql, parameters, until));
       return Recognized{static_cast<model::Recognition>(row.smallint(0, 0)), generation_of(row, 1)};
     });
   }
@@ -244,10 +250,9 @@ class PostgresClusterStore final : public ClusterStore {
       if (!taken.boolean(0, 0)) return Token();
       // The mark goes with the token: a node that has seen the one misses the other where they are
       // lost.
-      TRY(const PgResult raised,
-          connection.run("with raised as (update coordinator set token = token + 1 returning token)"
-                                                " select r.token, m.counter from raised r cross "
-                                                    "join lateral write_mark() m", {}, until));
+      TRY(const PgResult raised, connection.run(R"(
+        with raised as (update coordinator set token = token + 1 returning token)
+        select r.token, m.counter from raised r cross join lateral write_mark() m)", {}, until));
       token_ = static_cast<uint64_t>(raised.bigint(0, 0));
       return Token(token_);
     });
@@ -317,7 +322,7 @@ class PostgresClusterStore final : public ClusterStore {
       std::move(ids).move_into(parameters);
       TRY(const PgResult rows,
           run_through_tables(connection, std::string("with asked as materialized (select s from unnest($1::bytea[]) s)"
-                                                     " select s from asked except (") + kReferenced + ")", parameters, until));
+                                                     " select s from asked except (") + kInUse + kOrQueued + ")", parameters, until));
       std::vector<model::StreamId> unreferenced;
       for (size_t i = 0; i < rows.rows(); ++i) {
         if (const auto id = model::StreamId::from_bytes(as_bytes(rows.bytes(i, 0)))) unreferenced.push_back(*id);
@@ -350,7 +355,7 @@ class PostgresClusterStore final : public ClusterStore {
           run_through_tables(connection, std::string("with counted as (insert into orphan_releases (disk, blobs)"
                                                      " select * from unnest($4::bytea[], $5::bigint[]) where ") + kFence +
                                              "), asked as materialized (select * from unnest($2::bytea[], $3::bigint[]) t (s, size)),"
-                                             " orphans as (select s from asked except (" + kReferenced +
+                                             " orphans as (select s from asked except (" + kInUse + kOrQueued +
                                              ")) insert into released_streams (stream, size) select s, size from asked join orphans using (s) where " +
                                              kFence, parameters, until));
       (void)done;
@@ -367,14 +372,14 @@ class PostgresClusterStore final : public ClusterStore {
       parameters.add(static_cast<int64_t>(coordinator_token));
       parameters.add(static_cast<int64_t>(before.counter));
       parameters.add(static_cast<int64_t>(before.value));
-      TRY(const PgResult row,
-          connection.run("select $2::bigint = 0 or exists (select from cluster_marks p where "
-              "p.counter = $2 and p.value = $3::bigint),"
-                         " g.accepted, (select system_identifier from pg_control_system()), "
-                             "m.counter, m.value"
-                         " from coordinator c cross join garbage_collection g cross join lateral "
-                             "write_mark() m where c.token = $1",
-                         parameters, until));
+      TRY(const PgResult row, connection.run(R"(
+        select $2::bigint = 0
+            or exists (select from cluster_marks p where p.counter = $2 and p.value = $3::bigint),
+          g.accepted, (select system_identifier from pg_control_system()), m.counter, m.value
+        from coordinator c
+        cross join garbage_collection g
+        cross join lateral write_mark() m
+        where c.token = $1)", parameters, until));
       if (row.rows() != 1) return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
       NewMark written{generation_of(row, 1), row.boolean(0, 0)};
       TRY(const PgResult forgotten, connection.run(kForgetMarks, {}, until));
@@ -390,12 +395,11 @@ class PostgresClusterStore final : public ClusterStore {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(coordinator_token));
       parameters.add(static_cast<int64_t>(above));
-      TRY(const PgResult row,
-          connection.run(std::string("update removal_orders set number = greatest(number, "
-              "$2::bigint,"
-                                     " (select coalesce(max(highest_order), 0) from nodes)) + 1 "
-                                         "where ") + kFence + " returning number",
-                         parameters, until));
+      TRY(const PgResult row, connection.run(R"(
+        update removal_orders set number = greatest(
+          number, $2::bigint, (select coalesce(max(highest_order), 0) from nodes)) + 1
+        where (select token from coordinator) = $1
+        returning number)", parameters, until));
       if (row.rows() != 1) return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
       return static_cast<uint64_t>(row.bigint(0, 0));
     });
@@ -409,9 +413,10 @@ class PostgresClusterStore final : public ClusterStore {
       for (const model::StreamId& stream : streams) ids.add_bytes(raw(stream.view()));
       PgParameters parameters;
       std::move(ids).move_into(parameters);
-      TRY(const PgResult rows, run_through_tables(connection,
-          std::string("with asked as materialized (select s from unnest($1::bytea[]) s) ") + kInUse,
-                                                  parameters, until));
+      const std::string sql =
+          std::string("with asked as materialized (select s from unnest($1::bytea[]) s)"
+                      " select distinct s from (") + kInUse + ") used";
+      TRY(const PgResult rows, run_through_tables(connection, sql, parameters, until));
       std::vector<model::StreamId> referenced;
       for (size_t i = 0; i < rows.rows(); ++i) {
         const auto id = model::StreamId::from_bytes(as_bytes(rows.bytes(i, 0)));
@@ -426,9 +431,9 @@ class PostgresClusterStore final : public ClusterStore {
   async::Task<Result<uint64_t>> order_restore(Deadline deadline) override {
     return run_single<uint64_t>(shared_, deadline, [](PgConnection& connection,
         Deadline until) -> Result<uint64_t> {
-      TRY(const PgResult row,
-          connection.run("update garbage_collection set restore_number = restore_number + 1 "
-          "returning restore_number", {}, until));
+      TRY(const PgResult row, connection.run(
+          "update garbage_collection set restore_number = restore_number + 1"
+          " returning restore_number", {}, until));
       return static_cast<uint64_t>(row.bigint(0, 0));
     });
   }
@@ -436,23 +441,14 @@ class PostgresClusterStore final : public ClusterStore {
   async::Task<Result<RestoreState>> restore_state(Deadline deadline) override {
     return run_single<RestoreState>(shared_, deadline, [](PgConnection& connection,
         Deadline until) -> Result<RestoreState> {
-      TRY(const PgResult rows,
-          connection.run("select g.restore_number, n.id, n.address, n.last_seen > now() - "
-              "interval '10 seconds', decode(d->>'id', 'hex'),"
-                         " coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0) from "
-                             "garbage_collection g"
-                         " left join (nodes n cross join lateral jsonb_array_elements(n.disks) d) "
-                             "on true"
-                         " left join trash_restores t on t.disk = decode(d->>'id', 'hex') order "
-                             "by n.id, d->>'id'", {}, until));
+      TRY(const PgResult rows, connection.run(kRestoreState, {}, until));
       RestoreState state;
       for (size_t i = 0; i < rows.rows(); ++i) {
         state.number = static_cast<uint64_t>(rows.bigint(i, 0));
         if (rows.is_null(i, 1) || rows.is_null(i, 4)) continue;
         const auto node = model::NodeId::from_bytes(as_bytes(rows.bytes(i, 1)));
         const auto disk = model::DiskId::from_bytes(as_bytes(rows.bytes(i, 4)));
-        if (!node || !disk) return fail(ErrorCode::kInternal,
-            "the database answered a malformed id");
+        if (!node || !disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
         state.disks.push_back({*disk, *node, rows.text(i, 2), rows.boolean(i, 3),
             rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6))});
       }
@@ -461,8 +457,7 @@ class PostgresClusterStore final : public ClusterStore {
   }
 
   async::Task<Result<void>> finish_restore(model::DiskId disk, uint64_t number, uint64_t blobs,
-      uint64_t coordinator_token,
-                                           Deadline deadline) override {
+                                           uint64_t coordinator_token, Deadline deadline) override {
     return run_single<void>(shared_, deadline, [=](PgConnection& connection,
         Deadline until) -> Result<void> {
       PgParameters parameters;
@@ -470,33 +465,38 @@ class PostgresClusterStore final : public ClusterStore {
       parameters.add_bytes(raw(disk.view()));
       parameters.add(static_cast<int64_t>(number));
       parameters.add(static_cast<int64_t>(blobs));
-      TRY(const PgResult done,
-          connection.run(std::string("insert into trash_restores as t (disk, number, blobs) "
-              "select $2, $3::bigint, $4::bigint where ") + kFence +
-                             " on conflict (disk) do update set number = $3::bigint, blobs = "
-                                 "$4::bigint, ended_at = now() where t.number < $3::bigint",
-                         parameters, until));
+      TRY(const PgResult done, connection.run(R"(
+        insert into trash_restores as t (disk, number, blobs)
+        select $2, $3::bigint, $4::bigint where (select token from coordinator) = $1
+        on conflict (disk) do update set number = $3::bigint, blobs = $4::bigint, ended_at = now()
+        where t.number < $3::bigint)", parameters, until));
       (void)done;
       return {};
     });
   }
 
   async::Task<Result<GarbageState>> garbage_state(Deadline deadline) override {
-    return run_single<GarbageState>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
-      TRY(const PgResult row, connection.run("select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance,"
-                                             " (extract(epoch from now()) * 1000000)::bigint, "
-                                                 "grace_s, trash_s, orphan_age_s,"
-                                             " s.address, coalesce(s.recognition, 1::smallint) "
-                                                 "from garbage_collection left join lateral"
-                                             " (select address, recognition from nodes where "
-                                                 "recognition > 2 and recognized_under = accepted "
-                                                 "order by id limit 1) s on true",
+    return run_single<GarbageState>(
+        shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
+      TRY(const PgResult row, connection.run(R"(
+        select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance,
+          (extract(epoch from now()) * 1000000)::bigint, grace_s, trash_s, orphan_age_s,
+          s.address, coalesce(s.recognition, 1::smallint)
+        from garbage_collection
+        left join lateral (
+          select address, recognition from nodes
+          where recognition > 2 and recognized_under = accepted order by id limit 1) s on true)",
                                              {}, until));
-      GarbageState state{row.text(0, 0), from_microseconds(row.bigint(0, 1)),
-          static_cast<uint64_t>(row.bigint(0, 2)),
-                         from_microseconds(row.bigint(0, 3)), ages_of(row, 4)};
-      if (!row.is_null(0, 7)) state.stranger = "node " + row.text(0, 7) + ": " +
-          std::string(model::describe(static_cast<model::Recognition>(row.smallint(0, 8))));
+      GarbageState state;
+      state.halted = row.text(0, 0);
+      state.halted_at = from_microseconds(row.bigint(0, 1));
+      state.allowance = static_cast<uint64_t>(row.bigint(0, 2));
+      state.now = from_microseconds(row.bigint(0, 3));
+      state.ages = ages_of(row, 4);
+      if (!row.is_null(0, 7)) {
+        const auto why = static_cast<model::Recognition>(row.smallint(0, 8));
+        state.stranger = "node " + row.text(0, 7) + ": " + std::string(model::describe(why));
+      }
       return state;
     });
   }
@@ -555,13 +555,13 @@ class PostgresClusterStore final : public ClusterStore {
     return run_single<void>(shared_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(allowance));
-      TRY(const PgResult done,
-          connection.run("with forgotten as (delete from orphan_releases), heard as (update nodes "
-              "set recognition = 1 where recognition > 2)"
-                         " update garbage_collection set halted = '', halted_at = null, allowance = $1,"
-                         " restore_number = restore_number + 1,"
-                         " accepted = greatest(accepted, (select coalesce(max(seen_accepted), 0) "
-                             "from nodes)) + 1", parameters, until));
+      TRY(const PgResult done, connection.run(R"(
+        with forgotten as (delete from orphan_releases),
+        heard as (update nodes set recognition = 1 where recognition > 2)
+        update garbage_collection set halted = '', halted_at = null, allowance = $1,
+          restore_number = restore_number + 1,
+          accepted = greatest(accepted, (select coalesce(max(seen_accepted), 0) from nodes)) + 1)",
+                                            parameters, until));
       (void)done;
       return {};
     });
