@@ -184,9 +184,9 @@ const std::vector<Operation>& operations() {
   return all;
 }
 
-class References : public StoreFixture<References> {
+class ReferenceRaces : public StoreFixture<ReferenceRaces> {
  public:
-  static constexpr const char* kName = "references";
+  static constexpr const char* kName = "reference-races";
 
  protected:
   struct Session {
@@ -301,7 +301,7 @@ class References : public StoreFixture<References> {
   Session observer_, first_, second_;
 };
 
-class ReferencePairs : public References,
+class ReferencePairs : public ReferenceRaces,
                        public ::testing::WithParamInterface<std::tuple<Place, bool, bool>> {};
 
 TEST_P(ReferencePairs, NoPairReleasesAReferenceOrForgetsAStream) {
@@ -336,7 +336,7 @@ INSTANTIATE_TEST_SUITE_P(All, ReferencePairs,
                          name_of);
 
 // A setting holds from its answer on: what was decided under the one before has committed by then.
-TEST_F(References, AChangeOfSettingsWaitsForCommitsDecidedBefore) {
+TEST_F(ReferenceRaces, AChangeOfSettingsWaitsForCommitsDecidedBefore) {
   const std::string setters[] = {
       fmt::format("select set_bucket_setting({}, 3::smallint, 'x'::bytea)::integer", bucket_.id),
       fmt::format("select set_bucket_setting({}, 3::smallint, null)::integer", bucket_.id),
@@ -364,7 +364,7 @@ TEST_F(References, AChangeOfSettingsWaitsForCommitsDecidedBefore) {
   }
 }
 
-class ReferencesAtOnce : public References, public ::testing::WithParamInterface<Place> {
+class ReferencesAtOnce : public ReferenceRaces, public ::testing::WithParamInterface<Place> {
  protected:
   static constexpr size_t kThreads = 4;
 
