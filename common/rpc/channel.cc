@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/rpc/peer_role.hpp"
+#include "common/rpc/steady_waits.h"
 
 namespace rondel::rpc {
 namespace {
@@ -46,6 +47,7 @@ void settle_completion_threads() {
 std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
                                             PeerRole role, grpc::ChannelArguments arguments) {
   settle_completion_threads();
+  use_steady_waits();
   expect_server(arguments, role);
   return grpc::CreateCustomChannel(address, credentials, arguments);
 }

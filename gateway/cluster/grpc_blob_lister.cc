@@ -1,6 +1,7 @@
 #include "gateway/cluster/grpc_blob_lister.h"
 
 #include "common/async/one_shot.h"
+#include "common/rpc/deadline.hpp"
 #include "gateway/cluster/node_stubs.h"
 
 namespace rondel::cluster {
@@ -18,8 +19,7 @@ class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
   static void start(std::shared_ptr<storage::Storage::Stub> stub, storage::ListBlobsRequest request, Deadline deadline,
                     std::shared_ptr<Slot> slot) {
     auto* listing = new Listing(std::move(stub), std::move(request), std::move(slot));
-    listing->context_.set_deadline(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                                                          deadline - std::chrono::steady_clock::now()));
+    listing->context_.set_deadline(rpc::grpc_deadline(deadline));
     listing->stub_->async()->ListBlobs(&listing->context_, &listing->request_, listing);
     listing->StartRead(&listing->list_);
     listing->StartCall();

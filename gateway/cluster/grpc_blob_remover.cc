@@ -1,6 +1,7 @@
 #include "gateway/cluster/grpc_blob_remover.h"
 
 #include "common/async/one_shot.h"
+#include "common/rpc/deadline.hpp"
 #include "common/rpc/metadata_generation.hpp"
 #include "gateway/cluster/node_stubs.h"
 
@@ -23,9 +24,7 @@ std::shared_ptr<Call<Request, Reply>> begin_call(const rpc::DiskAddress& at,
   auto call = std::make_shared<Call<Request, Reply>>();
   call->request.set_disk(std::string(as_text(at.disk.view())));
   for (const model::BlobId& id : ids) call->request.add_blob_ids(std::string(as_text(id.bytes())));
-  const auto left = deadline - std::chrono::steady_clock::now();
-  call->context.set_deadline(std::chrono::system_clock::now() +
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
+  call->context.set_deadline(rpc::grpc_deadline(deadline));
   return call;
 }
 

@@ -3,6 +3,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include "common/rpc/deadline.hpp"
 #include "common/rpc/metadata_generation.hpp"
 #include "common/rpc/peer_role.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
@@ -60,7 +61,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
       : loop_(loop), store_(store), topology_(topology), coordinator_(coordinator), cluster_(cluster), clock_(clock) {}
 
   ~Service() override {
-    if (server_) server_->Shutdown(std::chrono::system_clock::now() + 2s);
+    if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(2s)));
   }
 
   Result<void> listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {

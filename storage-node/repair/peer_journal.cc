@@ -4,6 +4,7 @@
 
 #include "common/async/blocking_pool.h"
 #include "common/rpc/channel.hpp"
+#include "common/rpc/deadline.hpp"
 #include "common/rpc/wire.h"
 #include "proto/storage/v1/storage.grpc.pb.h"
 
@@ -67,8 +68,7 @@ class GrpcPeerJournal final : public PeerJournal {
   using Stub = wire::Storage::Stub;
 
   static void bound(grpc::ClientContext& context, Deadline deadline) {
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                                                deadline - std::chrono::steady_clock::now()));
+    context.set_deadline(rpc::grpc_deadline(deadline));
   }
 
   static Result<engine::JournalPage> pull_now(Stub& stub, model::DiskId asking, model::DiskId serving, uint64_t token, uint32_t max,

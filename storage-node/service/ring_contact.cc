@@ -9,6 +9,7 @@
 #include "common/hash/hash64.h"
 #include "common/log/log.h"
 #include "common/rpc/channel.hpp"
+#include "common/rpc/deadline.hpp"
 #include "common/rpc/metadata_generation.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
@@ -151,7 +152,7 @@ Result<void> RingContact::beat(size_t gateway) {
     disk->set_capacity_bytes(disk->status().capacity_bytes());
   }
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kBeatPatience);
+  context.set_deadline(rpc::grpc_deadline(deadline_in(kBeatPatience)));
   // What the gateway confirms was so at some time after this, not after its answer.
   const SteadyTime asked_at = std::chrono::steady_clock::now();
   wire::HeartbeatReply reply;

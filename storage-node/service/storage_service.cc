@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <condition_variable>
 
+#include "common/rpc/deadline.hpp"
 #include "common/rpc/frame_stream.hpp"
 #include "common/rpc/metadata_generation.hpp"
 #include "common/rpc/peer_role.hpp"
@@ -87,7 +88,7 @@ class Service final : public StorageService, public Base {
   explicit Service(StorageServices services) : services_(std::move(services)) {}
 
   ~Service() override {
-    if (server_) server_->Shutdown(std::chrono::system_clock::now() + 1s);
+    if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(1s)));
   }
 
   Result<void> listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {
