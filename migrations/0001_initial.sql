@@ -464,13 +464,13 @@ begin
   return case when found then null else true end;
 end $$;
 
--- Whether retention or a legal hold keeps a version from being removed now.
-create function is_protected(h objects, bypass boolean) returns boolean language plpgsql as $$
+-- Whether retention or a legal hold keeps a version from being removed now: by the earlier of our clock and the gateway's, lock_ms.
+create function is_protected(h objects, bypass boolean, lock_ms bigint) returns boolean language plpgsql as $$
 begin
   if h.legal_hold then
     return true;
   end if;
-  return h.retain_mode is not null and h.retain_until > now_ms() and not (h.retain_mode = 1 and bypass);
+  return h.retain_mode is not null and h.retain_until > least(now_ms(), lock_ms) and not (h.retain_mode = 1 and bypass);
 end $$;
 
 -- The row of the current version becomes n.
@@ -689,7 +689,7 @@ begin
 end $$;
 
 -- Removes one named version; the newest of the others becomes the head.
-create function delete_version(b bigint, k bytea, v bytea, null_version boolean, c conditions, bypass boolean) returns outcome
+create function delete_version(b bigint, k bytea, v bytea, null_version boolean, c conditions, bypass boolean, lock_ms bigint) returns outcome
 language plpgsql as $$
 declare
   h objects;
@@ -707,7 +707,7 @@ begin
         return o;
       end if;
     end if;
-    if is_protected(h, bypass) then
+    if is_protected(h, bypass, lock_ms) then
       return refusal(17);
     end if;
     o.version := h.version;
@@ -746,7 +746,7 @@ begin
       return o;
     end if;
   end if;
-  if is_protected(w::text::objects, bypass) then
+  if is_protected(w::text::objects, bypass, lock_ms) then
     return refusal(17);
   end if;
   delete from versions where bucket_id = b and key = k and version = w.version returning * into w;
@@ -767,7 +767,7 @@ end $$;
 create function delete_objects(
   bucket_ids bigint[], settings bigint[], keys bytea[], clocks bytea[], versionings smallint[], modes smallint[],
   named bytea[], owners text[], if_match bytea[], if_none_match bytea[], if_sizes bigint[], if_times bigint[], if_unmodified bigint[],
-  bypasses boolean[], guards smallint[]
+  bypasses boolean[], guards smallint[], lock_times bigint[]
 ) returns setof outcome language plpgsql as $$
 declare
   o outcome;
@@ -813,7 +813,7 @@ begin
       end if;
     end if;
     if modes[i] <> 0 then
-      o := delete_version(bucket_ids[i], keys[i], named[i], modes[i] = 2, c, bypasses[i]);
+      o := delete_version(bucket_ids[i], keys[i], named[i], modes[i] = 2, c, bypasses[i], lock_times[i]);
     else
       o := refusal(1);
       h := null;
@@ -1121,10 +1121,10 @@ begin
   return o;
 end $$;
 
--- 1, or 17 when the retention of h forbids the new one. An expired retention binds nobody.
-create function check_retention(h objects, new_mode smallint, new_until bigint, bypass boolean) returns smallint language plpgsql as $$
+-- 1, or 17 when the retention of h forbids the new one. An expired retention binds nobody; by which clocks: is_protected.
+create function check_retention(h objects, new_mode smallint, new_until bigint, bypass boolean, lock_ms bigint) returns smallint language plpgsql as $$
 begin
-  if h.retain_mode is null or h.retain_until <= now_ms() or (h.retain_mode = 1 and bypass) then
+  if h.retain_mode is null or h.retain_until <= least(now_ms(), lock_ms) or (h.retain_mode = 1 and bypass) then
     return 1;
   end if;
   if new_mode is distinct from h.retain_mode or new_until is null or new_until < h.retain_until then
@@ -1136,7 +1136,7 @@ end $$;
 -- Attributes of one version, head or history. Modes as in delete_objects. Mask: 1 acl, 2 tags, 4 retention, 8 legal hold,
 -- 16 encryption.
 create function update_version(b bigint, settings bigint, k bytea, mode smallint, v bytea, expected_etag text, mask integer,
-  bypass boolean, a attributes) returns outcome language plpgsql as $$
+  bypass boolean, a attributes, lock_ms bigint) returns outcome language plpgsql as $$
 declare
   h objects;
   w versions;
@@ -1170,7 +1170,7 @@ begin
   elsif h.etag <> expected_etag then
     o.status := 5;
   elsif mask & 4 <> 0 then
-    o.status := check_retention(h, a.retain_mode, a.retain_until, bypass);
+    o.status := check_retention(h, a.retain_mode, a.retain_until, bypass, lock_ms);
   end if;
   if o.status <> 1 then
     return o;
@@ -1207,13 +1207,14 @@ end $$;
 
 -- Uploads ----------------------------------------------------------------------------------------------------------
 
+-- begun_ms: the gateway's clock. An upload begins by the later one of both, so that a clock which was behind makes nothing old.
 create function create_upload(b bigint, settings bigint, u bytea, k bytea, initiator text, owner text, h bytea, algorithm smallint,
-  type smallint, a attributes) returns smallint language plpgsql as $$
+  type smallint, a attributes, begun_ms bigint) returns smallint language plpgsql as $$
 declare
   context smallint := check_context(b, settings, 0);
 begin
   if context = 1 then
-    insert into uploads values (u, b, k, initiator, owner, h, algorithm, type, default, a.acl, a.tags, a.retain_mode, a.retain_until,
+    insert into uploads values (u, b, k, initiator, owner, h, algorithm, type, greatest(now(), to_timestamp(begun_ms / 1000.0)), a.acl, a.tags, a.retain_mode, a.retain_until,
                                 a.legal_hold, a.encryption);
   end if;
   return context;
@@ -1388,7 +1389,8 @@ begin
   if o.status <> 1 then
     raise exception 'conditions changed under the lock' using errcode = '40001';
   end if;
-  insert into completed_uploads values (u, b, k, o.version, o.is_null, new_size, new_etag, algorithm, type, new_checksum);
+  insert into completed_uploads values (u, b, k, o.version, o.is_null, new_size, new_etag, algorithm, type, new_checksum,
+                                        greatest(now(), to_timestamp(version_ms(clock) / 1000.0)));
   perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
   o.checksum_algorithm := algorithm;
   o.checksum_type := type;

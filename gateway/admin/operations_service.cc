@@ -59,7 +59,7 @@ async::Task<void> OperationsService::answer_status(http::Exchange& exchange) {
     co_return;
   }
   StatusInput input{services_.cluster, *services_.topology.topology(), *nodes, *queues, services_.coordinator.status(),
-                    services_.clock.now()};
+                    services_.ages.database_now()};
   co_await answer(exchange, 200, "application/json", status_document(input));
 }
 

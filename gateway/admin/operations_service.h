@@ -11,6 +11,7 @@
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
 #include "common/ring/ring.h"
+#include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/coordinator.h"
 #include "metadata/store/cluster_store.h"
 
@@ -18,7 +19,7 @@ namespace rondel::admin {
 
 // One condition of readiness, asked at every /health/ready on the listener's loop.
 struct ReadyCheck {
-  std::string name;                                  // "database", "ring", "quorum", "credentials", "not draining"
+  std::string name;                                  // "database", "ring", "quorum", "credentials", "clock", "not draining"
   std::function<async::Task<Result<void>>()> run;
 };
 
@@ -28,7 +29,7 @@ struct OperationsServices {
   const ring::TopologySource& topology;
   const cluster::Coordinator& coordinator;
   model::ClusterId cluster;
-  const Clock& clock;
+  const cluster::AgeClock& ages;
   std::vector<ReadyCheck> checks;
 };
 

@@ -23,6 +23,7 @@ constexpr int kOrderAttempts = 3;     // A node's mark may move on between two o
 bool ends_round(const Error& error) {
   return error.code == ErrorCode::kPrecondition || error.code == ErrorCode::kOutOfRange;
 }
+constexpr auto kUploadIdsKept = std::chrono::days(7);   // Of completed uploads: repeated completions get the same answer.
 
 }  // namespace
 
@@ -51,9 +52,10 @@ async::Task<Result<void>> Coordinator::do_jobs(uint64_t token) {
   CO_TRY_VOID(co_await bootstrap_ring(token));
   CO_TRY_VOID(co_await keep_marks(token));
   CO_TRY_VOID(co_await collect_garbage(token));
-  const SystemTime week_ago = clock_.now() - std::chrono::days(7);
-  CO_TRY(const uint64_t forgotten, co_await store_.forget_completed_uploads(week_ago, deadline_in(5s)));
-  (void)forgotten;
+  if (const auto now = age_time(options_.ages, clock_)) {
+    CO_TRY(const uint64_t forgotten, co_await store_.forget_completed_uploads(*now - kUploadIdsKept, deadline_in(5s)));
+    (void)forgotten;
+  }
   co_return Result<void>{};
 }
 
@@ -131,7 +133,11 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
     CO_TRY_VOID(asked);
     nodes_asked_at_ = clock_.steady_now();
   }
-  const SystemTime before = std::min(clock_.now(), state.now) - std::max(options_.gc_grace, state.ages.grace);
+  const std::chrono::seconds grace = std::max(options_.gc_grace, state.ages.grace);
+  const auto now = age_time(options_.ages, clock_, state.now);
+  // What was released while clocks differed may have been stamped early: its grace begins again when they agree.
+  if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
+  const SystemTime before = *now - grace;
   CO_TRY(const std::vector<metadata::ReleasedStream> due,
          co_await store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s)));
   if (due.empty()) co_return Result<void>{};

@@ -18,6 +18,7 @@
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
+#include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/blob_remover.h"
 #include "gateway/cluster/orphan_scan.h"
 #include "metadata/store/cluster_store.h"
@@ -34,6 +35,7 @@ struct CoordinatorOptions {
   size_t gc_streams_per_round = 10'000;
   Duration orphan_scan_pause = std::chrono::hours(6);   // Between passes of the reconcile scan.
   Duration node_timeout = std::chrono::seconds(10);
+  const AgeClock* ages = nullptr;                // What ages go by; null: the clock given.
 };
 
 struct CoordinatorStatus {

@@ -31,6 +31,7 @@ DiskReport decode_disk_report(const std::string& status) {
   report.replication_lag_bytes = message.replication_lag_bytes();
   report.handoff_blobs = message.handoff_blobs();
   report.corrupt_reads_total = message.corrupt_reads_total();
+  if (message.node_now_us() != 0) report.node_now = SystemTime(std::chrono::microseconds(message.node_now_us()));
   return report;
 }
 

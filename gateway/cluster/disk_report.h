@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "common/base/clock.h"
 
 namespace rondel::cluster {
 
@@ -17,6 +20,7 @@ struct DiskReport {
   uint64_t replication_lag_bytes = 0;
   uint64_t handoff_blobs = 0;
   uint64_t corrupt_reads_total = 0;
+  std::optional<SystemTime> node_now;   // The node's clock at the report.
 };
 
 // Of metadata::NodeRecord::Disk::status. A report that cannot be read is all zeros and "unknown".

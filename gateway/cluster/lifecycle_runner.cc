@@ -92,7 +92,9 @@ LifecycleStatus LifecycleRunner::status() const {
   return {examined_.load(), expired_.load(), removed_.load(), aborted_.load(), locked_.load(), errors_.load()};
 }
 
-bool LifecycleRunner::active() const { return is_leader_() && (group_ == nullptr || !group_->stopping()); }
+bool LifecycleRunner::active() const {
+  return is_leader_() && (group_ == nullptr || !group_->stopping()) && age_time(options_.ages, clock_).has_value();
+}
 
 async::Task<void> LifecycleRunner::run(async::TaskGroup& group) {
   group_ = &group;
@@ -127,7 +129,9 @@ async::Task<Result<void>> LifecycleRunner::run_once() {
 async::Task<Result<void>> LifecycleRunner::run_bucket(metadata::LifecycleBucket bucket) {
   auto rules = lifecycle::decode(bucket.document);
   if (!rules) co_return fail(ErrorCode::kCorruption, "the lifecycle rules of bucket " + std::to_string(bucket.id) + " cannot be read");
-  Work work{std::move(bucket), *std::move(rules), clock_.now()};
+  const auto now = age_time(options_.ages, clock_);
+  if (!now) co_return Result<void>{};
+  Work work{std::move(bucket), *std::move(rules), *now};
   std::vector<std::string> lines;
   SystemTime uploads_until = SystemTime::min();
   bool markers = false;

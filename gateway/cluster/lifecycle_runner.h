@@ -11,6 +11,7 @@
 
 #include "common/async/task_group.h"
 #include "common/lifecycle/decision.h"
+#include "gateway/cluster/age_clock.h"
 #include "metadata/store/lifecycle_store.h"
 #include "metadata/store/metadata_store.h"
 
@@ -22,6 +23,7 @@ struct LifecycleOptions {
   size_t batch = 8;                // Removals in one commit: requests wait for no more than these.
   uint32_t pages_per_rule = 200;   // In one run; the next one goes on there.
   uint32_t rechecked_versions = 10'000;   // Of keys that are looked at again in one statement.
+  const AgeClock* ages = nullptr;  // What ages go by; null: the clock given.
 };
 
 struct LifecycleStatus {
@@ -39,7 +41,8 @@ class LifecycleRunner {
   LifecycleRunner(metadata::LifecycleStore& rules, metadata::MetadataStore& store, std::function<bool()> is_leader, LifecycleOptions options,
                   const Clock& clock);
 
-  // Every bucket once, also behind one that fails: then the last failure. Ends early when the gateway no longer leads.
+  // Every bucket once, also behind one that fails: then the last failure. Ends early when the gateway no longer leads
+  // or ages are paused.
   async::Task<Result<void>> run_once();
   // run_once() over and over while the gateway leads, until the group stops.
   async::Task<void> run(async::TaskGroup& group);

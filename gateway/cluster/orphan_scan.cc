@@ -46,7 +46,9 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   uint64_t recently = 0;
   for (const auto& [disk, blobs] : recent) recently += blobs;
   // A clock that is ahead must not make a body in flight look old.
-  const SystemTime oldest = std::min(clock_.now(), state.now) - orphan_age;
+  const auto now = age_time(options_.ages, clock_, state.now);
+  if (!now) co_return Result<void>{};
+  const SystemTime oldest = *now - orphan_age;
   std::map<model::DiskId, ring::Disk> disks;
   const auto topology = topology_.topology();
   for (const auto& ring : topology->rings) {

@@ -15,6 +15,7 @@
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
+#include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/blob_lister.h"
 #include "metadata/store/cluster_store.h"
 
@@ -28,6 +29,7 @@ struct OrphanScanOptions {
   uint64_t disk_floor = 256;             // nor so many on one disk.
   size_t streams_max = 1'000'000;        // Of a pass; what is above is left to the next one.
   size_t streams_per_query = 200'000;    // Each query goes through the tables once.
+  const AgeClock* ages = nullptr;        // What ages go by; null: the clock given.
 };
 
 struct OrphanScanStatus {
@@ -47,7 +49,7 @@ class OrphanScan {
       : store_(store), topology_(topology), lister_(lister), options_(options), clock_(clock) {}
 
   // Looks through every disk of the live rings. kPrecondition: halted, by the breaker or before. Ends early, without an error,
-  // when the group stops or `leads` turns false.
+  // when the group stops or `leads` turns false, and does not begin while ages are paused.
   async::Task<Result<void>> run_pass(uint64_t token, async::TaskGroup& group, const std::function<bool()>& leads);
 
   OrphanScanStatus status() const;

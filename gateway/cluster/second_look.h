@@ -13,6 +13,7 @@
 
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
+#include "gateway/cluster/age_clock.h"
 #include "metadata/store/cluster_store.h"
 
 namespace rondel::cluster {
@@ -21,6 +22,7 @@ struct SecondLookOptions {
   std::chrono::seconds gc_grace{3600};  // As the coordinator's.
   size_t streams_max = 2'000'000;  // Of one pass; what is left waits for the next.
   Duration pass_timeout = std::chrono::minutes(10);
+  const AgeClock* ages = nullptr;  // What ages go by; null: the clock given.
 };
 
 struct SecondLookStatus {

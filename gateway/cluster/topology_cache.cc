@@ -1,13 +1,20 @@
 #include "gateway/cluster/topology_cache.h"
 
 #include "common/hash/hash64.h"
+#include "gateway/cluster/disk_report.h"
 
 namespace rondel::cluster {
 
 using namespace std::chrono_literals;
 
-TopologyCache::TopologyCache(metadata::ClusterStore& store, const Clock& clock)
-    : store_(store), clock_(clock), topology_(std::make_shared<ring::Topology>()) {}
+namespace {
+
+constexpr auto kHeardLately = 60s;   // A node beats each second.
+
+}  // namespace
+
+TopologyCache::TopologyCache(metadata::ClusterStore& store, const Clock& clock, AgeClock* ages)
+    : store_(store), clock_(clock), ages_(ages), topology_(std::make_shared<ring::Topology>()) {}
 
 std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
   std::lock_guard lock(mutex_);
@@ -24,11 +31,24 @@ bool TopologyCache::confirmed_recently() const {
   return confirmed_at_ != SteadyTime{} && clock_.steady_now() - confirmed_at_ <= 5s;
 }
 
+// The database wrote down when it heard of a node, and what the node's clock showed a moment before.
+void TopologyCache::compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const {
+  std::map<model::NodeId, std::chrono::microseconds> ahead;
+  for (const metadata::NodeRecord& node : nodes) {
+    if (node.disks.empty() || ages_->database_now() - node.last_seen > kHeardLately) continue;
+    const DiskReport report = decode_disk_report(node.disks.front().status);
+    if (report.node_now) ahead[node.id] = *report.node_now - node.last_seen;
+  }
+  ages_->witness(std::move(ahead));
+}
+
 async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   // What is read is at least as new as this moment, not as the answer's.
   const SteadyTime asked_at = clock_.steady_now();
   CO_TRY(const metadata::RingState state, co_await store_.ring_state(deadline));
+  if (ages_ != nullptr && state.now != SystemTime::max()) ages_->sample(state.now, asked_at);
   CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await store_.list_nodes(deadline));
+  if (ages_ != nullptr) compare_clocks(nodes);
   auto next = std::make_shared<ring::Topology>();
   next->min_epoch = state.min_epoch;
   Rings rings;

@@ -12,13 +12,15 @@
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
+#include "gateway/cluster/age_clock.h"
 #include "metadata/store/cluster_store.h"
 
 namespace rondel::cluster {
 
 class TopologyCache final : public ring::TopologySource {
  public:
-  TopologyCache(metadata::ClusterStore& store, const Clock& clock);
+  // `ages`, if given, is told what the database's clock and the nodes' show.
+  TopologyCache(metadata::ClusterStore& store, const Clock& clock, AgeClock* ages = nullptr);
 
   std::shared_ptr<const ring::Topology> topology() const override;
 
@@ -37,9 +39,11 @@ class TopologyCache final : public ring::TopologySource {
  private:
   // By the hash of the table.
   using Rings = std::map<uint64_t, std::shared_ptr<const ring::Ring>>;
+  void compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const;
 
   metadata::ClusterStore& store_;
   const Clock& clock_;
+  AgeClock* const ages_;
   mutable std::mutex mutex_;
   std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
   uint64_t digest_ = 0;                             // Guarded by mutex_.

@@ -106,6 +106,22 @@ void register_lifecycle(metrics::Registry& registry, const cluster::LifecycleRun
   }
 }
 
+void register_clocks(metrics::Registry& registry, const cluster::AgeClock& ages) {
+  registry.callback(Type::kGauge, "rondel_clock_offset_seconds", "How far this gateway's clock is ahead of the database's.", {},
+                    [&ages] { return std::chrono::duration<double>(ages.status().ahead).count(); });
+  registry.collector(Type::kGauge, "rondel_node_clock_offset_seconds", "How far the node's clock is ahead of the database's.", [&ages] {
+    std::vector<Sample> samples;
+    for (const auto& [node, ahead] : ages.status().nodes) {
+      samples.push_back({{{"node", node.to_hex()}}, std::chrono::duration<double>(ahead).count()});
+    }
+    return samples;
+  });
+  registry.callback(Type::kGauge, "rondel_ages_paused", "1 while nothing ends by age: clocks differ by more than 60 s, or the database is away.", {},
+                    [&ages] { return ages.status().paused ? 1.0 : 0.0; });
+  registry.callback(Type::kGauge, "rondel_ages_held_back_seconds", "How far ages are behind after all clocks jumped ahead together.", {},
+                    [&ages] { return std::chrono::duration<double>(ages.status().held_back).count(); });
+}
+
 }  // namespace
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources) {
@@ -113,6 +129,7 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
   register_blobs(registry, sources.blobs);
   register_lifecycle(registry, sources.lifecycle);
   register_releases(registry, sources.releases);
+  register_clocks(registry, sources.ages);
   registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&topology = sources.topology] {
     const auto now = topology.topology();
     return now->current() == nullptr ? 0.0 : static_cast<double>(now->current()->epoch());

@@ -4,6 +4,7 @@
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
 #include "gateway/blobs/replicated_blob_store.h"
+#include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/coordinator.h"
 #include "gateway/cluster/lifecycle_runner.h"
 #include "gateway/cluster/second_look.h"
@@ -26,6 +27,7 @@ struct MetricSources {
   const cluster::TrashRestore& restores;
   const http::Server& server;
   const cluster::LifecycleRunner& lifecycle;
+  const cluster::AgeClock& ages;
 };
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources);

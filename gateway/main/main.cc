@@ -13,6 +13,7 @@
 #include "common/rpc/grpc_blob_transport.h"
 #include "gateway/admin/operations_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
+#include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/grpc_blob_lister.h"
 #include "gateway/cluster/grpc_blob_remover.h"
 #include "gateway/cluster/heartbeat_service.h"
@@ -103,6 +104,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const auto cluster_store = metadata::make_postgres_cluster_store(dsn);
   TRY(const model::ClusterId cluster, first_contact(settings, *cluster_store));
 
+  cluster::AgeClock age_clock(clock);
   const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")), whole_seconds(settings.duration("gc.trash")),
                                    whole_seconds(settings.duration("gc.orphan_age"))};
   TRY_VOID(join_garbage_ages(ages, *cluster_store));
@@ -110,6 +112,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   metadata::PostgresStoreOptions store_options;
   store_options.dsn = dsn;
   store_options.master_key = master_key;
+  store_options.clock = &age_clock.stamps();
+  store_options.lock_clock = &age_clock.locks();
   store_options.connections = static_cast<size_t>(settings.integer("metadata.connections"));
   store_options.batch_max = static_cast<size_t>(settings.integer("metadata.batch_max"));
   store_options.queue_max = static_cast<size_t>(settings.integer("metadata.queue_max"));
@@ -127,7 +131,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   async::LoopThreads service_loop(1);   // Heartbeats, coordination, operations listener: never behind object bytes.
   async::EventLoop& background = service_loop.loop(0);
 
-  cluster::TopologyCache topology(*cluster_store, clock);
+  cluster::TopologyCache topology(*cluster_store, clock, &age_clock);
   TRY(const rpc::PeerCredentials peers, rpc::load_credentials(tls_files(settings)));
   const auto remover = cluster::make_grpc_blob_remover(topology, peers.channel);
   cluster::CoordinatorOptions coordination;
@@ -136,13 +140,16 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   coordination.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
   coordination.gc_grace = ages.grace;
   coordination.gc_trash = ages.trash;
+  coordination.ages = &age_clock;
   coordination.orphan_scan_pause = settings.duration("gc.orphan_scan_pause");
   const auto lister = cluster::make_grpc_blob_lister(topology, peers.channel);
   cluster::OrphanScanOptions scan_options;
   scan_options.orphan_age = ages.orphan_age;
+  scan_options.ages = &age_clock;
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
   cluster::OrphanScan orphans(*cluster_store, topology, *lister, scan_options, clock);
-  cluster::SecondLook second_look(*cluster_store, {.gc_grace = coordination.gc_grace}, clock);
+  cluster::SecondLook second_look(*cluster_store, {.gc_grace = coordination.gc_grace, .ages = &age_clock},
+                                  clock);
   const auto trash = cluster::make_grpc_blob_lister(topology, peers.channel, true);
   cluster::TrashRestore restores(*cluster_store, *trash, *remover);
   cluster::Coordinator coordinator(*cluster_store, topology, *remover, orphans, coordination, clock);
@@ -150,6 +157,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const auto lifecycle_store = metadata::make_postgres_lifecycle_store(dsn);
   cluster::LifecycleOptions lifecycle_options;
   lifecycle_options.calendar.day = std::chrono::duration_cast<std::chrono::milliseconds>(settings.duration("lifecycle.day_length"));
+  lifecycle_options.ages = &age_clock;
   cluster::LifecycleRunner lifecycle(*lifecycle_store, *store, [&coordinator] { return coordinator.status().leader; }, lifecycle_options, clock);
 
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
@@ -175,7 +183,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
   TRY(const KeyServices keys, make_key_services(settings, master_key, clock, registry));
   operations::StreamReleases releases(*store);
-  operations::S3Service service({*store, *directory, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings}, registry);
+  operations::S3Service service({*store, *directory, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
   TRY(auto heartbeats, cluster::HeartbeatService::start(background, *cluster_store, topology, coordinator, cluster, clock,
@@ -183,13 +191,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
   register_gateway_metrics(registry, {*store, blob_store, releases, topology, coordinator, orphans,
-      second_look, restores, *s3, lifecycle});
+      second_look, restores, *s3, lifecycle, age_clock});
 
   std::atomic<bool> draining{false};
   const auto condition = [](const char* name, std::function<Result<void>()> check) {
     return admin::ReadyCheck{name, [check]() -> async::Task<Result<void>> { co_return check(); }};
   };
-  admin::OperationsServices operations{registry, *cluster_store, topology, coordinator, cluster, clock, {}};
+  admin::OperationsServices operations{registry, *cluster_store, topology, coordinator, cluster, age_clock, {}};
   operations.checks.push_back(condition("not draining", [&draining]() -> Result<void> {
     if (draining) return fail(ErrorCode::kUnavailable, "the process is ending");
     return {};
@@ -207,6 +215,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     if (!blob_store.quorum_possible()) return fail(ErrorCode::kUnavailable, "fewer than two failure domains can be reached");
     return {};
   }));
+  operations.checks.push_back(condition("clock", [&age_clock] { return age_clock.check_usable(); }));
   admin::OperationsService operations_service(std::move(operations));
   TRY(const ListenAddress operations_listen, parse_listen(settings, "gateway.operations_listen"));
   http::ServerOptions operations_options;

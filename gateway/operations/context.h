@@ -42,6 +42,8 @@ struct Services {
   encryption::ObjectKeys& object_keys;
   const Clock& clock;
   Settings settings;
+  // What is written down now and ends by age some day goes by this; null: `clock`.
+  const Clock* stamps = nullptr;
   std::shared_ptr<auth::BucketAccessCache> bucket_access = std::make_shared<auth::BucketAccessCache>();
   std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
 };

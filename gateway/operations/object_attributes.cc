@@ -84,7 +84,8 @@ Retention retention_for(const Context& context, const Retention& asked) {
   if (asked.mode != Retention::Mode::kNone) return asked;
   const auto rule = default_rule(*context.bucket);
   if (!rule) return {};
-  return {stored_mode(rule->mode), rule->until(context.services.clock.now())};
+  const Clock& clock = context.services.stamps != nullptr ? *context.services.stamps : context.services.clock;
+  return {stored_mode(rule->mode), rule->until(clock.now())};
 }
 
 void add_attribute_headers(http::Fields& out, const metadata::Attributes& attributes) {

@@ -73,6 +73,7 @@ struct RingEpoch {
 struct RingState {
   std::vector<RingEpoch> live;       // Newest first.
   uint64_t min_epoch = 0;
+  SystemTime now = SystemTime::max();   // By the database's clock; max: it has none.
 };
 
 // A stream nobody refers to any more, its grace being over.

@@ -17,7 +17,7 @@ constexpr const char* kPutObjects =
 
 constexpr const char* kDeleteObjects =
     "select * from delete_objects($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[], $6::smallint[], "
-    "$7::bytea[], $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::smallint[])";
+    "$7::bytea[], $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bigint[], $13::bigint[], $14::boolean[], $15::smallint[], $16::bigint[])";
 
 // One array per attribute; most batches have none at all.
 class AttributeArrays {
@@ -93,12 +93,13 @@ int16_t delete_mode(const DeleteObject& request) {
   return request.version ? 1 : 0;
 }
 
-PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests, VersionClock& clock) {
+PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests, VersionClock& clock, SystemTime lock_time) {
   const size_t n = requests.size();
   PgArray buckets(Element::kBigint, n), settings(Element::kBigint, n), keys(Element::kBytes, n), clocks(Element::kBytes, n),
       versionings(Element::kSmallint, n), modes(Element::kSmallint, n), named(Element::kBytes, n), owners(Element::kText, n),
       if_match(Element::kBytes, n), if_none_match(Element::kBytes, n), if_sizes(Element::kBigint, n), if_times(Element::kBigint, n),
-      if_unmodified(Element::kBigint, n), bypasses(Element::kBool, n), guards(Element::kSmallint, n);
+      if_unmodified(Element::kBigint, n), bypasses(Element::kBool, n), guards(Element::kSmallint, n),
+      lock_times(Element::kBigint, n);
   for (const DeleteObject* request : requests) {
     const Conditions& conditions = request->conditions;
     buckets.add(request->context.bucket_id);
@@ -117,10 +118,11 @@ PgParameters delete_parameters(const std::vector<const DeleteObject*>& requests,
     if_unmodified.add_optional(milliseconds(conditions.if_unmodified_since));
     bypasses.add_bool(request->bypass_governance);
     guards.add_small(static_cast<int16_t>(request->guard));
+    lock_times.add(*milliseconds(lock_time));
   }
   PgParameters parameters;
   for (PgArray* array : {&buckets, &settings, &keys, &clocks, &versionings, &modes, &named, &owners, &if_match, &if_none_match,
-                         &if_sizes, &if_times, &if_unmodified, &bypasses, &guards}) {
+                         &if_sizes, &if_times, &if_unmodified, &bypasses, &guards, &lock_times}) {
     std::move(*array).move_into(parameters);
   }
   return parameters;
@@ -165,7 +167,7 @@ void PostgresStore::delete_batch(PgConnection& connection, std::vector<DeleteJob
   const auto remove = [&](const std::vector<DeleteJob*>& some) {
     std::vector<const DeleteObject*> requests;
     for (const DeleteJob* job : some) requests.push_back(&job->request);
-    return connection.run(kDeleteObjects, delete_parameters(requests, clock_), latest(some));
+    return connection.run(kDeleteObjects, delete_parameters(requests, clock_, options_.lock_clock->now()), latest(some));
   };
   run_rows(connection, jobs, remove, answer<DeleteJob>);
 }
@@ -192,7 +194,7 @@ async::Task<Committed<std::vector<CommitOutcome>>> PostgresStore::delete_objects
     std::ranges::sort(order);
     std::vector<const DeleteObject*> sorted;
     for (const auto& [row, i] : order) sorted.push_back(&all[i]);
-    TRY(const PgResult result, connection.run(kDeleteObjects, delete_parameters(sorted, clock_), until));
+    TRY(const PgResult result, connection.run(kDeleteObjects, delete_parameters(sorted, clock_, options_.lock_clock->now()), until));
     if (result.rows() != all.size()) return std::unexpected(lost_a_row());
     std::vector<CommitOutcome> outcomes(all.size());
     for (size_t i = 0; i < order.size(); ++i) outcomes[order[i].second] = read_outcome(result, i);
@@ -287,9 +289,9 @@ async::Task<CommitResult> PostgresStore::rename_object(RenameObject request) {
 async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
   // Which attributes change, as bits of the function's mask.
   enum : int32_t { kAcl = 1, kTags = 2, kRetention = 4, kLegalHold = 8, kEncryption = 16 };
-  static const std::string sql = "select * from update_version($1, $2, $3, $4::smallint, $5, $6, $7, $8, " + attributes_expression(9) + ")";
+  static const std::string sql = "select * from update_version($1, $2, $3, $4::smallint, $5, $6, $7, $8, " + attributes_expression(9) + ", $15)";
   const Deadline deadline = request.context.deadline;
-  auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
+  auto work = [request = std::move(request), &locks = *options_.lock_clock](PgConnection& connection, Deadline until) {
     const int32_t mask = (request.acl ? kAcl : 0) | (request.tags ? kTags : 0) | (request.retention ? kRetention : 0) |
                          (request.legal_hold ? kLegalHold : 0) | (request.encryption ? kEncryption : 0);
     PgParameters parameters;
@@ -308,6 +310,7 @@ async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
     attributes.legal_hold = request.legal_hold;
     attributes.encryption = request.encryption.value_or("");
     add_attributes(parameters, attributes);
+    parameters.add(*milliseconds(locks.now()));
     return one_outcome(connection.run(sql, parameters, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));

@@ -203,11 +203,12 @@ class PostgresClusterStore final : public ClusterStore {
   async::Task<Result<RingState>> ring_state(Deadline deadline) override {
     return run_single<RingState>(shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<RingState> {
       TRY(const PgResult rows,
-          connection.run("select s.min_epoch, e.epoch, e.ring_table from ring_state s left join ring_epochs e on e.live"
+          connection.run("select s.min_epoch, e.epoch, e.ring_table, (extract(epoch from clock_timestamp()) * 1000000)::bigint from ring_state s left join ring_epochs e on e.live"
                          " order by e.epoch desc", {}, until));
       RingState state;
       for (size_t i = 0; i < rows.rows(); ++i) {
         state.min_epoch = static_cast<uint64_t>(rows.bigint(i, 0));
+        state.now = from_microseconds(rows.bigint(i, 3));
         if (!rows.is_null(i, 1)) state.live.push_back({static_cast<uint64_t>(rows.bigint(i, 1)), rows.text(i, 2)});
       }
       return state;

@@ -17,7 +17,8 @@ struct PostgresStoreOptions {
   size_t batch_max = 64;
   size_t queue_max = 4096;        // Per lane.
   uint16_t site = 1;
-  const Clock* clock = &real_clock();
+  const Clock* clock = &real_clock();        // What versions and uploads are stamped by, if it is later than the database's.
+  const Clock* lock_clock = &real_clock();   // What object locks end by, if it is earlier than the database's.
   // Called on a database thread with the size of every batch; "put", "delete", "find", "single".
   std::function<void(std::string_view lane, size_t size)> on_batch;
 };

@@ -63,9 +63,9 @@ Committed<CommitStatus> one_status(Committed<PgResult> result) {
 
 async::Task<Committed<CommitStatus>> PostgresStore::create_upload(CommitContext context, Upload upload) {
   static const std::string sql =
-      "select create_upload($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9::smallint, " + attributes_expression(10) + ")";
+      "select create_upload($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9::smallint, " + attributes_expression(10) + ", $16)";
   const Deadline deadline = context.deadline;
-  auto work = [context, upload = std::move(upload)](PgConnection& connection, Deadline until) {
+  auto work = [context, upload = std::move(upload), &clock = *options_.clock](PgConnection& connection, Deadline until) {
     PgParameters parameters;
     parameters.add(context.bucket_id);
     parameters.add(context.settings_version);
@@ -77,6 +77,7 @@ async::Task<Committed<CommitStatus>> PostgresStore::create_upload(CommitContext 
     upload.checksum_algorithm ? parameters.add_small(static_cast<int16_t>(*upload.checksum_algorithm)) : parameters.add_null();
     parameters.add_small(static_cast<int16_t>(upload.checksum_type));
     add_attributes(parameters, upload);
+    parameters.add(*milliseconds(clock.now()));
     return one_status(connection.run(sql, parameters, until));
   };
   co_return co_await commit_single<CommitStatus>(workers_, deadline, std::move(work));

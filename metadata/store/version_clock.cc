@@ -5,13 +5,19 @@
 
 namespace rondel::metadata {
 
+namespace {
+
+constexpr uint64_t kStepBackIds = static_cast<uint64_t>(VersionClock::kStepBack.count()) << 16;
+
+}  // namespace
+
 model::VersionId VersionClock::next() {
   const auto micros = clock_.now().time_since_epoch().count();
   const uint64_t wall = static_cast<uint64_t>(micros / 1000) << 16;
   uint64_t last = last_.load();
   uint64_t mine;
   do {
-    mine = std::max(wall, last + 1);
+    mine = last > wall + kStepBackIds ? wall : std::max(wall, last + 1);
   } while (!last_.compare_exchange_weak(last, mine));
   thread_local std::mt19937_64 random{std::random_device{}()};
   model::VersionId id;

@@ -1,4 +1,5 @@
-// VersionClock: version ids that rise with every call, from a hybrid logical clock.
+// VersionClock: version ids that rise with every call, from a hybrid logical clock. One that was ahead by more than kStepBack and is set
+// back begins again at the time it shows: the order of a key's versions is that of their commits, whatever their clocks say.
 #pragma once
 
 #include <atomic>
@@ -13,6 +14,8 @@ class VersionClock {
  public:
   VersionClock(const Clock& clock, uint16_t site) : clock_(clock), site_(site) {}
   model::VersionId next();
+
+  static constexpr std::chrono::milliseconds kStepBack = std::chrono::seconds(60);
 
  private:
   const Clock& clock_;

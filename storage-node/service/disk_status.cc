@@ -25,6 +25,7 @@ void fill_disk_status(engine::Engine& engine, const std::array<uint64_t, 3>& lag
   out.set_handoff_blobs(status.handoff_blobs);
   out.set_handoff_bytes(status.handoff_bytes);
   out.set_corrupt_reads_total(status.corrupt_reads);
+  out.set_node_now_us(real_clock().now().time_since_epoch().count());
 }
 
 }  // namespace rondel::node

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -70,8 +71,10 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   }
   // As a server that starts does: another gateway, or the same one again, claims.
   void claim() { ++token_, mark(); }
+  std::function<SystemTime()> now;   // The database's clock; empty: it has none.
   metadata::GarbageState garbage;
   metadata::OrphanCounts recent;          // However long ago.
+  std::vector<SystemTime> completed_uploads;
 
   Answer<model::ClusterId> cluster_id(Deadline) override { co_return cluster_; }
 
@@ -107,7 +110,9 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   }
   Answer<metadata::RingState> ring_state(Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
-    co_return ring_;
+    metadata::RingState state = ring_;
+    if (now) state.now = now();
+    co_return state;
   }
   Answer<void> publish_ring(metadata::RingEpoch epoch, uint64_t retire_before, uint64_t min_epoch, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
@@ -221,6 +226,7 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     metadata::GarbageState state = garbage;
     if (!strangers_.empty()) state.stranger = "a node: " + std::string(
         model::describe(strangers_.begin()->second));
+    if (now) state.now = now();
     co_return state;
   }
   Answer<metadata::OrphanCounts> recent_orphans(std::chrono::seconds, Deadline) override {
@@ -256,9 +262,9 @@ class MemoryClusterStore final : public metadata::ClusterStore {
     garbage.allowance = 0;
     co_return Result<void>{};
   }
-  Answer<uint64_t> forget_completed_uploads(SystemTime, Deadline) override {
+  Answer<uint64_t> forget_completed_uploads(SystemTime before, Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
-    co_return uint64_t{0};
+    co_return std::erase_if(completed_uploads, [before](SystemTime at) { return at < before; });
   }
   Answer<metadata::QueueDepths> queue_depths(Deadline) override { co_return metadata::QueueDepths{.released = released_.size(), .referenced = kept_.size()}; }
 

@@ -354,6 +354,38 @@ TEST_F(ObjectLock, ComplianceAndLegalHoldYieldToNobody) {
   EXPECT_EQ(remove("e", expired), CommitStatus::kCommitted);
 }
 
+// Whichever of the two clocks is ahead, the other one holds.
+TEST_F(ObjectLock, ALockEndsWhenBothClocksSaySo) {
+  using std::chrono::days;
+  const SystemTime now = in_milliseconds(std::chrono::system_clock::now());
+  fakes::ManualClock gateway(now);
+  const auto other = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = 1, .lock_clock = &gateway});
+  const auto remove_by = [&](const std::string& key, const model::VersionId& version) {
+    return run(other->delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled})).status;
+  };
+  const auto shorten_by = [&](const std::string& key) {
+    UpdateVersion update{.context = context(), .key = key};
+    update.retention = Retention{};
+    return run(other->update_version(update)).status;
+  };
+  // The database's clock alone says that it is over, as when that is ahead.
+  const auto over = put_locked("over", {Retention::Mode::kCompliance, now - 1h}).version;
+  // The gateway's alone does.
+  const auto held = put_locked("held", compliance_).version;
+  for (const auto by : {days(1), days(7)}) {
+    gateway.set(now - by);
+    EXPECT_EQ(remove_by("over", over), CommitStatus::kObjectLocked);
+    EXPECT_EQ(shorten_by("over"), CommitStatus::kObjectLocked);
+    gateway.set(now + by);
+    EXPECT_EQ(remove_by("held", held), CommitStatus::kObjectLocked);
+    EXPECT_EQ(shorten_by("held"), CommitStatus::kObjectLocked);
+  }
+  gateway.set(now);
+  EXPECT_EQ(shorten_by("over"), CommitStatus::kCommitted);
+  EXPECT_EQ(remove_by("over", over), CommitStatus::kCommitted);
+  EXPECT_EQ(remove_by("held", held), CommitStatus::kObjectLocked);
+}
+
 TEST_F(ObjectLock, BucketStaysVersioned) {
   EXPECT_EQ(run(store().set_object_lock(bucket_.id, "doc", soon())).status, BucketStatus::kWrongState);
   const auto enabled = run(store().set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
@@ -568,6 +600,27 @@ class Multipart : public MetadataStoreContract {
 
   static constexpr uint64_t kPart = 5 << 20;
 };
+
+// An upload begins by the later clock, or one that was begun by a clock a week behind would be aborted when it is set right.
+TEST_F(Multipart, AnUploadBegunByAClockThatIsBehindIsNotOld) {
+  const SystemTime now = real_clock().now();
+  fakes::ManualClock gateway(now);
+  const auto other = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = 1, .clock = &gateway});
+  const auto begun = [&](Duration by) {
+    gateway.set(now + std::chrono::duration_cast<std::chrono::microseconds>(by));
+    Upload upload;
+    upload.id = model::UploadId::random();
+    upload.key = "begun/" + std::to_string(by.count());
+    upload.initiator_account = upload.owner_account = owner().account.id;
+    EXPECT_EQ(run(other->create_upload(context(), upload)), CommitStatus::kCommitted);
+    for (const Upload& listed : run(store().list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads) {
+      if (listed.id == upload.id) return listed.initiated_at;
+    }
+    return SystemTime::min();
+  };
+  EXPECT_GE(begun(-std::chrono::days(7)), now - 5s);
+  EXPECT_GE(begun(std::chrono::days(1)), now + std::chrono::days(1) - 5s);
+}
 
 TEST_F(Multipart, PartsBecomeAnObject) {
   const auto upload = create("m");

@@ -447,5 +447,57 @@ TEST_F(LifecycleRunnerTest, NoncurrentVersionsMarkersAndUploadsGoByTheirOwnAges)
   EXPECT_EQ(runner_.status().aborted_total, 1u);
 }
 
+// Whichever clock is off, and by how much: what is young stays, and goes by its own age when all is right.
+TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
+  using std::chrono::days;
+  using std::chrono::microseconds;
+  lifecycle::Rule rule;
+  rule.id = "r";
+  rule.days = 1;
+  rule.noncurrent_days = 1;
+  rule.abort_days = 1;
+  add_bucket(1, rule);
+  AgeClock ages(clock_);
+  LifecycleRunner runner(rules_, objects_, [] { return true; }, {.calendar = {24h}, .ages = &ages}, clock_);
+  SystemTime right = clock_.now();
+  ages.sample(right, clock_.steady_now());
+  const auto pass = [&](microseconds time) {
+    for (; time > microseconds(0); time -= 30s) {
+      clock_.advance(30s);
+      right += 30s;
+      ages.sample(right, clock_.steady_now());
+    }
+  };
+  for (const microseconds by : {microseconds(days(1)), microseconds(days(7)), microseconds(-days(1)), microseconds(-days(7))}) {
+    for (const bool gateway : {true, false}) {
+      for (const bool database : {true, false}) {
+        SCOPED_TRACE(std::to_string(by.count()) + (gateway ? " gateway" : "") + (database ? " database" : ""));
+        rules_.cursors.clear();
+        rules_.versions.clear();
+        objects_.asked.clear();
+        objects_.aborted.clear();
+        add("current", 1h);
+        LifecycleVersion& old = add("noncurrent", 1h);
+        old.current = false;
+        old.replaced = right - 1h;
+        rules_.open_uploads = {{model::UploadId::random(), "upload", right - 1h}};
+        clock_.set(right + (gateway ? by : microseconds(0)));
+        ages.sample(right + (database ? by : microseconds(0)), clock_.steady_now());
+        ASSERT_TRUE(async::block_on(runner.run_once()));
+        EXPECT_TRUE(objects_.asked.empty());
+        EXPECT_TRUE(objects_.aborted.empty());
+        clock_.set(right);
+        ages.sample(right, clock_.steady_now());
+        ASSERT_TRUE(async::block_on(runner.run_once()));
+        EXPECT_TRUE(objects_.asked.empty());
+        pass(days(2));
+        ASSERT_TRUE(async::block_on(runner.run_once()));
+        EXPECT_EQ(objects_.asked.size(), 2u);
+        EXPECT_EQ(objects_.aborted, std::set<std::string>{"upload"});
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rondel::cluster

@@ -27,10 +27,24 @@ TEST(VersionClockTest, IdsRiseWhileTimeStandsAndWhenItGoesBack) {
   VersionClock versions(clock, 1);
   model::VersionId last = versions.next();
   for (int i = 0; i < 70'000; ++i) {
-    if (i == 1000) clock.time -= std::chrono::hours(1);
+    if (i == 1000) clock.time -= std::chrono::seconds(50);
     const model::VersionId next = versions.next();
     ASSERT_GT(next, last);
     last = next;
+  }
+}
+
+// A clock that was a week ahead does not stamp the future for a week.
+TEST(VersionClockTest, AClockThatWasAheadIsFollowedBack) {
+  StandingClock clock;
+  VersionClock versions(clock, 1);
+  for (const auto by : {std::chrono::hours(24), std::chrono::hours(24 * 7)}) {
+    clock.time += by;
+    EXPECT_EQ(time_of(versions.next()), clock.time);
+    clock.time -= by;
+    const model::VersionId back = versions.next();
+    EXPECT_EQ(time_of(back), clock.time);
+    EXPECT_GT(versions.next(), back);
   }
 }
 
