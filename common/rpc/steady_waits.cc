@@ -12,7 +12,8 @@ namespace rondel::rpc {
 namespace {
 
 constexpr int64_t kNanoseconds = 1'000'000'000;
-constexpr int64_t kSecondsMax = int64_t{1} << 33;   // Centuries: "for ever" is told as a time at the end of days.
+// Centuries: "for ever" is told as a time at the end of days.
+constexpr int64_t kSecondsMax = int64_t{1} << 33;
 
 struct Arguments {
   long a, b, c, d, e, f;
@@ -24,7 +25,10 @@ long call_kernel(long number, const Arguments& with) {
   register long d asm("r10") = with.d;
   register long e asm("r8") = with.e;
   register long f asm("r9") = with.f;
-  asm volatile("syscall" : "=a"(result) : "a"(number), "D"(with.a), "S"(with.b), "d"(with.c), "r"(d), "r"(e), "r"(f) : "rcx", "r11", "memory");
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(with.a), "S"(with.b), "d"(with.c), "r"(d), "r"(e), "r"(f)
+               : "rcx", "r11", "memory");
   return result;
 #elif defined(__aarch64__)
   register long n asm("x8") = number;
@@ -42,13 +46,15 @@ long call_kernel(long number, const Arguments& with) {
 }
 
 bool waits_by_the_wall_clock(long number, const Arguments& with) {
-  return number == SYS_futex && (with.b & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET && (with.b & FUTEX_CLOCK_REALTIME) != 0 && with.d != 0;
+  return number == SYS_futex && (with.b & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET &&
+         (with.b & FUTEX_CLOCK_REALTIME) != 0 && with.d != 0;
 }
 
 }  // namespace
 
 timespec steady_time_of(timespec until, timespec wall_now, timespec steady_now) {
-  const int64_t seconds = std::clamp<int64_t>(until.tv_sec, 0, int64_t{wall_now.tv_sec} + kSecondsMax) - wall_now.tv_sec;
+  const int64_t farthest = int64_t{wall_now.tv_sec} + kSecondsMax;
+  const int64_t seconds = std::clamp<int64_t>(until.tv_sec, 0, farthest) - wall_now.tv_sec;
   const int64_t nanoseconds = int64_t{until.tv_nsec} - wall_now.tv_nsec + steady_now.tv_nsec;
   // Both parts of a time that is over may be negative.
   int64_t whole = steady_now.tv_sec + seconds + nanoseconds / kNanoseconds;
@@ -67,7 +73,9 @@ extern "C" __attribute__((visibility("default"))) long syscall(long number, ...)
   va_list list;
   va_start(list, number);
   rondel::rpc::Arguments with{};
-  for (long* argument : {&with.a, &with.b, &with.c, &with.d, &with.e, &with.f}) *argument = va_arg(list, long);
+  for (long* argument : {&with.a, &with.b, &with.c, &with.d, &with.e, &with.f}) {
+    *argument = va_arg(list, long);
+  }
   va_end(list);
   timespec until{};
   if (rondel::rpc::waits_by_the_wall_clock(number, with)) {

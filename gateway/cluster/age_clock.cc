@@ -15,7 +15,9 @@ constexpr Duration kAnswerPatience = 5s;
 // So much of the time that passes is caught up of what the steady clock holds back.
 constexpr int kCatchUp = 10;
 
-microseconds between(SteadyTime from, SteadyTime to) { return std::chrono::duration_cast<microseconds>(to - from); }
+microseconds between(SteadyTime from, SteadyTime to) {
+  return std::chrono::duration_cast<microseconds>(to - from);
+}
 
 double seconds(microseconds time) { return std::chrono::duration<double>(time).count(); }
 
@@ -27,17 +29,16 @@ void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
   const SteadyTime at = clock_.steady_now();
   if (at - asked_at > kAnswerPatience) return;
   std::lock_guard lock(mutex_);
-  const std::optional<SystemTime> limit = limit_ ? std::optional(*limit_ + between(sampled_at_, at)) : std::nullopt;
   const microseconds passed = between(sampled_at_, at);
+  if (limit_) *limit_ += passed;
   database_ = database_now;
   sampled_at_ = at;
-  limit_ = limit;
   const Look now = look();
   if (now.agree()) move_limit(now.earlier(), passed);
   if (now.paused()) paused_at_ = at;
   if (now.paused() == std::exchange(told_paused_, now.paused())) return;
   if (now.paused()) {
-    log::error("clock", "what ends by age is paused: the clocks of this gateway and of the database differ",
+    log::error("clock", "the clocks of gateway and database differ: what ends by age is paused",
                {{"ahead_s", seconds(now.ahead())}});
   } else {
     log::info("clock", "what ends by age goes on", {{"ahead_s", seconds(now.ahead())}});
@@ -53,7 +54,8 @@ void AgeClock::move_limit(SystemTime earlier, microseconds passed) {
     caught_up_ = step == lag ? 0us : caught_up_ + step;
     return;
   }
-  // Clocks that are set back take what they were followed by with them, and no more: they may be set right again.
+  // Clocks that are set back take what they were followed by with them, and no more: they may be
+  // set right again.
   const microseconds back = -lag <= kDifferenceMax ? -lag : std::min(-lag, caught_up_);
   *limit_ -= back;
   caught_up_ = std::max(0us, caught_up_ - back);
@@ -111,11 +113,13 @@ Result<void> AgeClock::check_usable() const {
   std::lock_guard lock(mutex_);
   const microseconds ahead = look().ahead();
   if (std::chrono::abs(ahead) <= kUsableDifference) return {};
-  const auto with_us = static_cast<size_t>(std::ranges::count_if(
-      nodes_, [ahead](const auto& node) { return std::chrono::abs(node.second - ahead) <= kUsableDifference; }));
+  const auto with_us = static_cast<size_t>(std::ranges::count_if(nodes_, [ahead](const auto& node) {
+    return std::chrono::abs(node.second - ahead) <= kUsableDifference;
+  }));
   if (2 * with_us > nodes_.size()) return {};
-  return fail(ErrorCode::kUnavailable, "the clock is " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ahead).count()) +
-                                           " s ahead of the database's");
+  const auto by = std::chrono::duration_cast<std::chrono::seconds>(ahead);
+  return fail(ErrorCode::kUnavailable,
+              "the clock is " + std::to_string(by.count()) + " s ahead of the database's");
 }
 
 AgeClockStatus AgeClock::status() const {
@@ -130,7 +134,8 @@ AgeClockStatus AgeClock::status() const {
   return status;
 }
 
-std::optional<SystemTime> age_time(const AgeClock* ages, const Clock& clock, SystemTime database_now) {
+std::optional<SystemTime> age_time(const AgeClock* ages, const Clock& clock,
+                                   SystemTime database_now) {
   const std::optional<SystemTime> now = ages != nullptr ? ages->now_for_age() : clock.now();
   if (!now) return std::nullopt;
   return std::min(*now, database_now);

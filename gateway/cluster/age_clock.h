@@ -1,12 +1,15 @@
-// AgeClock: what everything that ends by age goes by, so that no clock that is wrong ends anything early.
+// AgeClock: what everything that ends by age goes by, so that no clock that is wrong ends anything
+// early.
 //
-// It compares this gateway's clock with the database's, which the refresh of the topology reads each second, and both
-// with the steady clock. What ends (released bytes, orphans, versions and uploads by lifecycle rules, kept upload ids) ends
-// by the earlier of the two, and not at all while they differ by more than kDifferenceMax or the database has not been heard
-// for kSampleLife. When both jump ahead together the steady clock holds back: time as it is told here then catches up
-// by a tenth of what passes, so that nothing ends after less than nine tenths of its age. What is stamped is stamped by the
-// later of the two while they differ, so that what a clock that is behind stamped is not old when it is set right. Object locks
-// end by the earlier one and are never paused: they hold.
+// It compares this gateway's clock with the database's, which the refresh of the topology reads
+// each second, and both with the steady clock. What ends (released bytes, orphans, versions and
+// uploads by lifecycle rules, kept upload ids) ends by the earlier of the two, and not at all while
+// they differ by more than kDifferenceMax or the database has not been heard for kSampleLife. When
+// both jump ahead together the steady clock holds back: time as it is told here then catches up by
+// a tenth of what passes, so that nothing ends after less than nine tenths of its age. What is
+// stamped is stamped by the later of the two while they differ, so that what a clock that is behind
+// stamped is not old when it is set right. Object locks end by the earlier one and are never
+// paused: they hold.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +27,8 @@ struct AgeClockStatus {
   bool known = false;                            // The database has been heard.
   bool paused = true;                            // Nothing ends by age now.
   std::chrono::microseconds ahead{0};            // This gateway's clock minus the database's.
-  std::chrono::microseconds held_back{0};        // What is told for ages lies so far behind the earlier of both.
+  // What is told for ages lies so far behind the earlier of both.
+  std::chrono::microseconds held_back{0};
   // Each node's clock minus the database's, of those that were heard lately.
   std::map<model::NodeId, std::chrono::microseconds> nodes;
 };
@@ -35,30 +39,36 @@ class AgeClock {
   // Far above what NTP leaves, far below any age.
   static constexpr std::chrono::microseconds kDifferenceMax = std::chrono::seconds(60);
   static constexpr Duration kSampleLife = std::chrono::seconds(60);
-  // From this on clients with the right time are refused (RequestTimeTooSkewed): the gateway is of no use to them.
+  // From this on clients with the right time are refused (RequestTimeTooSkewed): the gateway is of
+  // no use to them.
   static constexpr std::chrono::microseconds kUsableDifference = std::chrono::minutes(15);
 
   explicit AgeClock(const Clock& clock);
 
-  // The database's clock showed `database_now` at some time between `asked_at` and now (steady). Ignored when that is long.
+  // The database's clock showed `database_now` at some time between `asked_at` and now (steady).
+  // Ignored when that is long.
   void sample(SystemTime database_now, SteadyTime asked_at);
-  // How far the nodes' clocks are ahead of the database's. The nodes that are not among them are forgotten.
+  // How far the nodes' clocks are ahead of the database's. The nodes that are not among them are
+  // forgotten.
   void witness(std::map<model::NodeId, std::chrono::microseconds> nodes);
 
   // nullopt: ages are paused.
   std::optional<SystemTime> now_for_age() const;
-  // When nothing has been paused for so long. A stamp by a clock that was wrong until a moment ago may be early: what
-  // is protected by a short time (the grace of released bytes) has passed it for certain only then.
+  // When nothing has been paused for so long. A stamp by a clock that was wrong until a moment ago
+  // may be early: what is protected by a short time (the grace of released bytes) has passed it for
+  // certain only then.
   bool steady_for(Duration time) const;
 
-  // For what is written down now and ends by age some day, and for object locks. They live as long as this.
+  // For what is written down now and ends by age some day, and for object locks. They live as long
+  // as this.
   const Clock& stamps() const { return stamps_; }
   const Clock& locks() const { return locks_; }
-  // The database's clock as far as it is known, else ours: to compare with what the database stamped.
+  // The database's clock as far as it is known, else ours: to compare with what the database
+  // stamped.
   SystemTime database_now() const;
 
-  // kUnavailable: this gateway's clock is so far off that clients are refused. When most nodes agree with
-  // it, it is the database's that is off, and the gateway is of use.
+  // kUnavailable: this gateway's clock is so far off that clients are refused. When most nodes
+  // agree with it, it is the database's that is off, and the gateway is of use.
   Result<void> check_usable() const;
 
   AgeClockStatus status() const;
@@ -82,7 +92,9 @@ class AgeClock {
     std::optional<SystemTime> database;          // As of now.
     std::optional<SystemTime> limit;             // By the steady clock: more has not passed.
     bool heard_lately = false;
-    std::chrono::microseconds ahead() const { return database ? mine - *database : std::chrono::microseconds(0); }
+    std::chrono::microseconds ahead() const {
+      return database ? mine - *database : std::chrono::microseconds(0);
+    }
     SystemTime earlier() const { return database ? std::min(mine, *database) : mine; }
     bool agree() const { return std::chrono::abs(ahead()) <= kDifferenceMax; }
     bool paused() const { return !heard_lately || !agree(); }
@@ -104,8 +116,9 @@ class AgeClock {
   std::map<model::NodeId, std::chrono::microseconds> nodes_;
 };
 
-// What ends by age goes by `ages`, or without one (tests, tools) by the given clock, and never by a later time than the database's.
-// nullopt: ages are paused.
-std::optional<SystemTime> age_time(const AgeClock* ages, const Clock& clock, SystemTime database_now = SystemTime::max());
+// What ends by age goes by `ages`, or without one (tests, tools) by the given clock, and never by a
+// later time than the database's. nullopt: ages are paused.
+std::optional<SystemTime> age_time(const AgeClock* ages, const Clock& clock,
+                                   SystemTime database_now = SystemTime::max());
 
 }  // namespace rondel::cluster

@@ -57,7 +57,10 @@ void ElapsedClock::open(uint64_t at_least_us) {
   base_us_ = std::max(kept_us_, at_least_us);
   start_ = clock_.steady_now();
   const auto kept = file_ ? keep() : Result<void>(std::unexpected(file.error()));
-  if (!kept) log::warn("engine", "the disk's clock is not kept", {{"path", path_}, {"error", kept.error().message}});
+  if (!kept) {
+    log::warn("engine", "the disk's clock is not kept",
+              {{"path", path_}, {"error", kept.error().message}});
+  }
 }
 
 Result<std::unique_ptr<fs::File>> ElapsedClock::make() {
@@ -68,7 +71,8 @@ Result<std::unique_ptr<fs::File>> ElapsedClock::make() {
   return file;
 }
 
-// A place that cannot be read or does not hold a record is passed over: the other one is older by seconds.
+// A place that cannot be read or does not hold a record is passed over: the other one is older by
+// seconds.
 void ElapsedClock::read() {
   std::optional<Record> newest;
   for (uint64_t slot = 0; slot < kSlots; ++slot) {
@@ -78,7 +82,8 @@ void ElapsedClock::read() {
     if (record && (!newest || record->writes > newest->writes)) newest = record;
   }
   if (!newest) {
-    log::warn("engine", "the disk's clock cannot be read and goes on by the index", {{"path", path_}});
+    log::warn("engine", "the disk's clock cannot be read and goes on by the index",
+              {{"path", path_}});
     return;
   }
   writes_ = newest->writes + 1;
@@ -86,7 +91,8 @@ void ElapsedClock::read() {
 }
 
 uint64_t ElapsedClock::now_us() const {
-  const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady_now() - start_);
+  const auto passed =
+      std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady_now() - start_);
   return base_us_ + static_cast<uint64_t>(std::max<int64_t>(0, passed.count()));
 }
 

@@ -1,9 +1,10 @@
-// ElapsedClock: how long a disk has been in use, in microseconds since it was made. Nobody can set it.
+// ElapsedClock: how long a disk has been in use, in microseconds since it was made. Nobody can set
+// it.
 //
 // It runs by the steady clock while the disk is open and is kept in the disk's file `clock`
-// (docs/formats/segment.md), so that restarts go on where it was. The time that a disk is closed does not
-// count. A crash may set it back by what passed since keep(), never ahead. What must not end because
-// somebody set the wall clock (trash, journal, marks of removals) ends by this one too.
+// (docs/formats/segment.md), so that restarts go on where it was. The time that a disk is closed
+// does not count. A crash may set it back by what passed since keep(), never ahead. What must not
+// end because somebody set the wall clock (trash, journal, marks of removals) ends by this one too.
 #pragma once
 
 #include <atomic>
@@ -21,9 +22,9 @@ class ElapsedClock {
  public:
   ElapsedClock(fs::FileSystem& fs, const std::string& folder, const Clock& clock);
 
-  // Goes on at what the file says, or at `at_least_us` (another memory of the same disk) if that is more.
-  // Makes the file when it is not there. A file that cannot be used is told to the log and costs no more
-  // than the time it remembered: nothing ends early by that.
+  // Goes on at what the file says, or at `at_least_us` (another memory of the same disk) if that is
+  // more. Makes the file when it is not there. A file that cannot be used is told to the log and
+  // costs no more than the time it remembered: nothing ends early by that.
   void open(uint64_t at_least_us);
 
   uint64_t now_us() const;

@@ -1,6 +1,8 @@
-// Preloaded into every process of a cluster under test: gives each a wall clock of its own. $RONDEL_CLOCKS/NAME holds the seconds that
-// it is ahead (negative: behind); no file: right. NAME is "postgres" or the name of the process's settings file ("node-1", "gateway-2").
-// The steady clock is the machine's. What waits for a time of the wall clock inside libc is not touched: the programs do not.
+// Preloaded into every process of a cluster under test: gives each a wall clock of its own.
+// $RONDEL_CLOCKS/NAME holds the seconds that it is ahead (negative: behind); no file: right. NAME
+// is "postgres" or the name of the process's settings file ("node-1", "gateway-2"). The steady
+// clock is the machine's. What waits for a time of the wall clock inside libc is not touched: the
+// programs do not.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>

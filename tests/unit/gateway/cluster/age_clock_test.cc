@@ -1,4 +1,5 @@
-// Whatever ends by age, and every clock that may be wrong: nothing ends early, and nothing for good.
+// Whatever ends by age, and every clock that may be wrong: nothing ends early, and nothing for
+// good.
 #include "gateway/cluster/age_clock.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,8 @@ class Clocks : public ::testing::Test {
     database_by_ = by.database;
     refresh();
   }
-  // Second by second, as the topology is refreshed; long times in steps of the time that a sample lives.
+  // Second by second, as the topology is refreshed; long times in steps of the time that a sample
+  // lives.
   void pass(microseconds time) {
     while (time > 0us) {
       const microseconds step = std::min<microseconds>(time, 50s);
@@ -146,7 +148,8 @@ TEST_F(AgeClockTest, AnAnswerThatTookLongIsNoSample) {
   EXPECT_TRUE(ages_.now_for_age());
 }
 
-// Stamped ages are never short by more than a tenth, also when every clock jumps at once; in the end all is caught up.
+// Stamped ages are never short by more than a tenth, also when every clock jumps at once; in the
+// end all is caught up.
 TEST_F(AgeClockTest, WhenAllClocksJumpTogetherTheSteadyOneHoldsBack) {
   const SystemTime stamp = ages_.stamps().now();
   jump({"", days(1), days(1)});
@@ -249,7 +252,8 @@ class EndsByAge : public Clocks {
   std::unique_ptr<Coordinator> coordinator_;
 };
 
-// Each by itself: what is young when the clock jumps stays while it is off, and ends by its own age afterwards.
+// Each by itself: what is young when the clock jumps stays while it is off, and ends by its own age
+// afterwards.
 TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
   for (const Jump& by : kJumps) {
     SCOPED_TRACE(by.name);
@@ -286,7 +290,8 @@ TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
   }
 }
 
-// A database that was behind stamped what it released then too early: the grace begins again when it is right.
+// A database that was behind stamped what it released then too early: the grace begins again when
+// it is right.
 TEST_F(EndsByAge, WhatADatabaseStampedThatWasBehindHasItsWholeGrace) {
   jump({"", 0us, -days(1)});
   run();

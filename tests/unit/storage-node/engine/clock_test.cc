@@ -1,5 +1,5 @@
-// What ends by age on a disk ends by the wall clock and by the time that the disk was in use: no jump of
-// the wall clock, in either direction, ends it, and restarts do not set it back.
+// What ends by age on a disk ends by the wall clock and by the time that the disk was in use: no
+// jump of the wall clock, in either direction, ends it, and restarts do not set it back.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -165,7 +165,8 @@ TEST_F(ClockTest, AMonthThatTheDiskIsClosedDoesNotCount) {
   EXPECT_FALSE(in_trash(make_id(1)));
 }
 
-// The power goes, and with it what was not flushed: the clock falls back by seconds and never ahead.
+// The power goes, and with it what was not flushed: the clock falls back by seconds and never
+// ahead.
 TEST_F(ClockTest, ACrashCostsSeconds) {
   lose_unflushed_ = true;
   open();
