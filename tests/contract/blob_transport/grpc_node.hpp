@@ -21,8 +21,10 @@ class EpochGate final : public node::WriteGate {
     if (epoch < min_epoch) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
     return {};
   }
-  bool accept_coordinator(uint64_t) override { return true; }
-  bool accept_metadata(const model::MetadataGeneration&) override { return true; }
+  node::OrderRefusal accept_order(const node::OrderOrigin&) override {
+    return node::OrderRefusal::kNone;
+  }
+  model::MetadataGeneration database_seen() const override { return {}; }
 
   std::atomic<uint64_t> min_epoch{0};
 };
