@@ -6,7 +6,8 @@
 //
 // Errors everywhere: kUnavailable = no connection or the disk does not serve; kDeadlineExceeded = outcome unknown;
 // kResourceExhausted = the node's queue or disk is full; kCorruption = bytes and digests differ; kPrecondition = the
-// write's epoch is below the node's fenced minimum, or the node has lost ring contact.
+// write's epoch is below the node's fenced minimum, or the node has lost ring contact; kNotFound (of a put) = the blob was
+// removed, and the copy's order is not above that of the removal.
 #pragma once
 
 #include <memory>
@@ -35,7 +36,7 @@ struct PutOptions {
   // Non-zero on a hand-off copy: the disk that should hold the blob and gets it later.
   model::DiskId handoff_for;
   SystemTime created_at;
-  // Repair and catch-up traffic: served after clients' requests.
+  // Repair and catch-up traffic: served after clients' requests, and taken by a disk that is too full for theirs.
   bool background = false;
   Deadline deadline;
   // Null, or ends the put with kCancelled; its outcome is not known then.
@@ -43,6 +44,8 @@ struct PutOptions {
   // The caller makes the blob, at `created_at`, and sends it to this disk for the first time. Saves the disk a look; never set by
   // whoever copies or repairs.
   bool fresh = false;
+  // Of a copy: the order of the last restore of the blob, as far as it is known (see BlobStat).
+  uint64_t order = 0;
 };
 
 struct GetOptions {
@@ -57,9 +60,12 @@ struct Piece {
 };
 
 struct BlobStat {
-  uint64_t length = 0;
+  uint64_t length = 0;             // 0: only its removal is known.
   hash::BlobDigest digest;
-  bool handoff = false;
+  model::DiskId handoff_for;       // See PutOptions; zero: none.
+  SystemTime created_at;           // By the maker's clock.
+  uint64_t order = 0;              // Of the last removal or restore; 0: there was none.
+  bool removed = false;            // That was a removal: its bytes, if they are there, are on their way out.
 };
 
 // A blob on its way to one disk. Destroying it unfinished cancels: nothing becomes visible.
@@ -97,7 +103,7 @@ class BlobTransport {
   virtual std::unique_ptr<BlobDownload> start_get(DiskAddress from, model::BlobId id, uint64_t offset,
                                                   uint64_t length, GetOptions options) = 0;
 
-  // kNotFound when absent.
+  // kNotFound when absent and no removal is known.
   virtual async::Task<Result<BlobStat>> stat(DiskAddress at, model::BlobId id, Deadline deadline) = 0;
 };
 

@@ -211,7 +211,11 @@ class Request {
 std::unexpected<Error> unexpected_frame() { return fail(ErrorCode::kInternal, "the node sent a frame that does not belong here"); }
 
 PutMeta put_meta(const DiskAddress& to, const model::BlobId& id, uint64_t length, const PutOptions& options) {
-  return {to.disk, id, length, options.ring_epoch, static_cast<uint64_t>(options.created_at.time_since_epoch().count()), options.handoff_for};
+  return {to.disk, id, length, options.ring_epoch, static_cast<uint64_t>(options.created_at.time_since_epoch().count()), options.handoff_for, options.order};
+}
+
+uint8_t put_flags(const PutOptions& options) {
+  return static_cast<uint8_t>((options.fresh ? kFresh : 0) | (options.background ? kBackground : 0));
 }
 
 class Upload final : public BlobUpload {
@@ -223,7 +227,8 @@ class Upload final : public BlobUpload {
     }
     request_.emplace(*std::move(request));
     request_->end_when_cancelled(options.cancel.get());
-    request_->send({.type = FrameType::kPutOpen, .meta = std::move(open_meta)});
+    const uint8_t flags = options.background ? kBackground : 0;
+    request_->send({.type = FrameType::kPutOpen, .flags = flags, .meta = std::move(open_meta)});
   }
 
   async::Task<Result<void>> send(Piece piece) override {
@@ -343,7 +348,7 @@ class GrpcBlobTransport final : public BlobTransport {
   async::Task<Result<void>> put(DiskAddress to, model::BlobId id, PutOptions options, Piece whole) override {
     CO_TRY(Request request, Request::begin(stream_to(to.node, options.background ? kBulk : kSmall)));
     request.end_when_cancelled(options.cancel.get());
-    Frame frame{.type = FrameType::kPut, .flags = options.fresh ? kFresh : uint8_t{0}};
+    Frame frame{.type = FrameType::kPut, .flags = put_flags(options)};
     frame.meta = encode(put_meta(to, id, whole.bytes.size(), options)) + encode(whole.digests);
     frame.body = std::move(whole.bytes);
     request.send(std::move(frame));
@@ -372,12 +377,10 @@ class GrpcBlobTransport final : public BlobTransport {
     if (answer.type != FrameType::kStatReply) co_return unexpected_frame();
     request.end();
     if (auto error = error_of(answer)) co_return std::unexpected(*std::move(error));
-    if (answer.meta.size() != 25) co_return fail(ErrorCode::kInternal, "the node's answer has a wrong length");
-    BlobStat stat;
-    stat.length = load_le<uint64_t>(as_bytes(answer.meta).data());
-    stat.digest = decode_blob_digest(std::string_view(answer.meta).substr(8, 16)).value();
-    stat.handoff = answer.meta[24] != '\0';
-    co_return stat;
+    const auto meta = decode_stat_meta(answer.meta);
+    if (!meta) co_return fail(ErrorCode::kInternal, "the node's answer has a wrong length");
+    co_return BlobStat{meta->length, meta->digest, meta->handoff_for, SystemTime(std::chrono::microseconds(meta->created_us)),
+                       meta->order, meta->removed};
   }
 
  private:

@@ -99,7 +99,7 @@ Result<std::vector<Frame>> decode_frames(const ByteSlice& message) {
 
 std::string encode(const PutMeta& meta) {
   return Writer().bytes(meta.disk.view()).bytes(meta.blob.bytes()).number(meta.length).number(meta.ring_epoch).number(meta.created_us)
-      .bytes(meta.handoff_for.view()).take();
+      .bytes(meta.handoff_for.view()).number(meta.order).take();
 }
 
 std::optional<PutMeta> decode_put_meta(std::string_view bytes) {
@@ -112,6 +112,27 @@ std::optional<PutMeta> decode_put_meta(std::string_view bytes) {
   meta.ring_epoch = in.number<uint64_t>();
   meta.created_us = in.number<uint64_t>();
   meta.handoff_for = in.disk();
+  meta.order = in.number<uint64_t>();
+  return meta;
+}
+
+std::string encode(const StatMeta& meta) {
+  return Writer().number(meta.length).number(meta.digest.low).number(meta.digest.high)
+      .bytes(meta.handoff_for.view()).number(meta.created_us).number(meta.order)
+      .number(static_cast<uint8_t>(meta.removed ? 1 : 0)).take();
+}
+
+std::optional<StatMeta> decode_stat_meta(std::string_view bytes) {
+  if (bytes.size() != kStatMetaBytes) return std::nullopt;
+  Reader in(bytes);
+  StatMeta meta;
+  meta.length = in.number<uint64_t>();
+  meta.digest.low = in.number<uint64_t>();
+  meta.digest.high = in.number<uint64_t>();
+  meta.handoff_for = in.disk();
+  meta.created_us = in.number<uint64_t>();
+  meta.order = in.number<uint64_t>();
+  meta.removed = in.number<uint8_t>() != 0;
   return meta;
 }
 

@@ -32,11 +32,12 @@ enum class FrameType : uint8_t {
   kStat = 8,         // Meta: disk, blob.
   kDone = 16,        // Ends a put; code 0 = flushed. Meta: message of an error.
   kData = 17,        // argument = offset; flag kLast on the last. Meta: digests. With a code: no body, meta = message.
-  kStatReply = 18,   // Meta: length, digest, flags. With a code: meta = message.
+  kStatReply = 18,   // Meta: StatMeta. With a code: meta = message.
 };
 
 inline constexpr uint8_t kLast = 1;
-inline constexpr uint8_t kFresh = 2;   // On kPut: see PutOptions.
+inline constexpr uint8_t kFresh = 2;        // On kPut: see PutOptions.
+inline constexpr uint8_t kBackground = 4;   // On kPut, kPutOpen: see PutOptions.
 
 struct Frame {
   FrameType type = FrameType::kCancel;
@@ -63,9 +64,10 @@ struct PutMeta {
   uint64_t ring_epoch = 0;
   uint64_t created_us = 0;
   model::DiskId handoff_for;
+  uint64_t order = 0;
 };
 
-inline constexpr size_t kPutMetaBytes = 72;
+inline constexpr size_t kPutMetaBytes = 80;
 std::string encode(const PutMeta& meta);
 std::optional<PutMeta> decode_put_meta(std::string_view bytes);
 
@@ -79,6 +81,20 @@ struct GetMeta {
 inline constexpr size_t kGetMetaBytes = 48;
 std::string encode(const GetMeta& meta);
 std::optional<GetMeta> decode_get_meta(std::string_view bytes);
+
+// What a disk knows of a blob.
+struct StatMeta {
+  uint64_t length = 0;
+  hash::BlobDigest digest;
+  model::DiskId handoff_for;
+  uint64_t created_us = 0;
+  uint64_t order = 0;
+  bool removed = false;
+};
+
+inline constexpr size_t kStatMetaBytes = 57;
+std::string encode(const StatMeta& meta);
+std::optional<StatMeta> decode_stat_meta(std::string_view bytes);
 
 std::string encode(std::span<const hash::BlockDigest> digests);
 std::optional<std::vector<hash::BlockDigest>> decode_digests(std::string_view bytes);

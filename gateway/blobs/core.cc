@@ -25,18 +25,42 @@ async::Task<void> probe(std::shared_ptr<Core> core, rpc::DiskAddress disk) {
   core->breakers.probed(disk.disk, answer || answer.error().code == ErrorCode::kNotFound);
 }
 
-async::Task<void> rewrite(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length, rpc::DiskAddress damaged) {
+// False: there was nothing to do.
+async::Task<Result<bool>> rewrite(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw) {
   const Deadline deadline = deadline_in(kRepairPatience);
-  auto pieces = co_await read_whole(core, blob, length, damaged, deadline);
-  Result<void> done = pieces ? Result<void>{} : Result<void>(std::unexpected(pieces.error()));
-  if (done) {
-    const auto topology = core->topology.topology();
-    const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
-    const rpc::PutOptions options{epoch, {}, real_clock().now(), true, deadline, nullptr};
-    done = co_await write_copy(core, damaged, blob, *std::move(pieces), options);
+  rpc::PutOptions options;
+  options.background = true;
+  options.deadline = deadline;
+  if (flaw == Flaw::kDamaged) {
+    // What it was is known where it lies.
+    CO_TRY(const rpc::BlobStat stat, co_await core->transport.stat(at, blob, deadline_in(kProbePatience)));
+    if (stat.removed) co_return false;
+    options.handoff_for = stat.handoff_for;
   }
-  ++(done ? core->counters.repairs_done : core->counters.repairs_failed);
-  if (!done) log::warn("blobs", "a damaged copy was not rewritten", {{"blob", blob.to_hex()}, {"error", done.error().message}});
+  CO_TRY(WholeBlob whole, co_await read_whole(core, blob, length, at, deadline));
+  CO_TRY(const rpc::BlobStat source, co_await core->transport.stat(whole.from, blob, deadline_in(kProbePatience)));
+  if (source.removed) co_return false;
+  const auto age = real_clock().now() - source.created_at;
+  // A clock that differs says nothing.
+  const bool young = age < core->options.repair_settle && age > -core->options.repair_settle;
+  if (flaw == Flaw::kMissing && young) co_return false;
+  options.created_at = source.created_at;
+  options.order = source.order;
+  const auto topology = core->topology.topology();
+  options.ring_epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
+  const auto written = co_await write_copy(core, at, blob, std::move(whole.pieces), options);
+  if (!written && written.error().code == ErrorCode::kNotFound) co_return false;   // The disk knows that it was removed.
+  CO_TRY_VOID(written);
+  co_return true;
+}
+
+async::Task<void> rewrite_and_count(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw) {
+  const auto done = co_await rewrite(core, blob, length, at, flaw);
+  if (done && *done) ++core->counters.repairs_done;
+  if (!done) {
+    ++core->counters.repairs_failed;
+    log::warn("blobs", "a copy was not rewritten", {{"blob", blob.to_hex()}, {"error", done.error().message}});
+  }
   --core->counters.repairs_running;
 }
 
@@ -97,13 +121,13 @@ void Core::probe_due_disks() {
   }
 }
 
-void Core::repair(model::BlobId blob, uint64_t length, rpc::DiskAddress damaged) {
+void Core::repair(model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw) {
   if (draining || counters.repairs_running.load() >= options.repairs_max) {
     ++counters.repairs_skipped;
     return;
   }
   ++counters.repairs_running;
-  run_in_background(rewrite(shared_from_this(), blob, length, damaged));
+  run_in_background(rewrite_and_count(shared_from_this(), blob, length, at, flaw));
 }
 
 bool blames_disk(const Error& error) {
@@ -155,8 +179,8 @@ std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& top
   return result;
 }
 
-async::Task<Result<std::vector<rpc::Piece>>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
-                                                        rpc::DiskAddress except, Deadline deadline) {
+async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
+                                          rpc::DiskAddress except, Deadline deadline) {
   const auto topology = core->topology.topology();
   Error last{ErrorCode::kNotFound, "no other copy"};
   for (const Candidate& candidate : candidates_of(*core, *topology, blob, DiskBreakers::Traffic::kBulk)) {
@@ -175,7 +199,7 @@ async::Task<Result<std::vector<rpc::Piece>>> read_whole(std::shared_ptr<Core> co
       got += piece->bytes.size();
       pieces.push_back(*std::move(piece));
     }
-    if (got == length) co_return pieces;
+    if (got == length) co_return WholeBlob{std::move(pieces), candidate.disk};
   }
   co_return std::unexpected(last);
 }

@@ -20,6 +20,9 @@ struct Counters {
       repairs_failed{0}, repairs_skipped{0}, probes{0}, background{0}, repairs_running{0};
 };
 
+// What a read found of a copy.
+enum class Flaw { kDamaged, kMissing };
+
 // A chunk that has its quorum and lacks copies.
 class LateWrite {
  public:
@@ -40,8 +43,10 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
 
   // Starts probes that are due, on the current loop.
   void probe_due_disks();
-  // Rewrites a damaged copy from another one, in the background on the current loop.
-  void repair(model::BlobId blob, uint64_t length, rpc::DiskAddress damaged);
+  // Rewrites a copy that a read found damaged, or that an owner lacks, from another one, in the background on the current
+  // loop. It stays what it was: made when its maker said, a hand-off copy for the same disk. A blob that was removed, or is
+  // so young that the copy may be on its way, is left alone.
+  void repair(model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw);
 
   // Reviews the write from time to time, on the current loop, until it is over.
   void watch_late(std::weak_ptr<LateWrite> write);
@@ -77,9 +82,14 @@ std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& top
 // The failure is the disk's, not the blob's: its breaker hears of it.
 bool blames_disk(const Error& error);
 
+struct WholeBlob {
+  std::vector<rpc::Piece> pieces;
+  rpc::DiskAddress from;
+};
+
 // A whole blob into memory from the first disk that has it.
-async::Task<Result<std::vector<rpc::Piece>>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
-                                                        rpc::DiskAddress except, Deadline deadline);
+async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
+                                          rpc::DiskAddress except, Deadline deadline);
 // All pieces to one disk; returns once they are flushed.
 async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, rpc::DiskAddress to, model::BlobId blob, std::vector<rpc::Piece> pieces,
                                      rpc::PutOptions options);

@@ -30,6 +30,8 @@ struct ReplicatedBlobStoreOptions {
   size_t handoffs = 4;
   // Copies waiting to be rewritten after a read found them damaged or missing; more are left to scrub and catch-up.
   size_t repairs_max = 64;
+  // A copy that an owner lacks may still be on its way while the blob is younger.
+  std::chrono::milliseconds repair_settle{15'000};
   // Reads prefer disks of this zone. Empty = no preference.
   std::string zone;
 };

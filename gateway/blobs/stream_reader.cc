@@ -74,6 +74,7 @@ class Reader final : public StreamReader {
     missing_ = 0;
     last_error_ = {};
     damaged_.clear();
+    lacking_.clear();
     span_open_ = true;
     if (candidates_.empty()) co_return fail(ErrorCode::kUnavailable, "the cluster has no ring yet");
     start();
@@ -105,7 +106,8 @@ class Reader final : public StreamReader {
   }
 
   void close_span() {
-    for (const rpc::DiskAddress& disk : damaged_) core_->repair(span().blob, span().blob_length, disk);
+    for (const rpc::DiskAddress& disk : damaged_) core_->repair(span().blob, span().blob_length, disk, Flaw::kDamaged);
+    for (const rpc::DiskAddress& disk : lacking_) core_->repair(span().blob, span().blob_length, disk, Flaw::kMissing);
     download_.reset();
     buffer_ = {};
     span_open_ = false;
@@ -119,7 +121,9 @@ class Reader final : public StreamReader {
     switch (error.code) {
       case ErrorCode::kNotFound:
         ++missing_;
-        if (candidate.owner) ++core_->counters.missing_copies;
+        if (!candidate.owner) break;
+        ++core_->counters.missing_copies;
+        lacking_.push_back(candidate.disk);
         break;
       case ErrorCode::kCorruption:
         ++core_->counters.corrupt_copies;
@@ -162,6 +166,7 @@ class Reader final : public StreamReader {
   size_t candidate_ = 0;
   size_t missing_ = 0;
   std::vector<rpc::DiskAddress> damaged_;
+  std::vector<rpc::DiskAddress> lacking_;   // Owners.
   std::unique_ptr<rpc::BlobDownload> download_;
   Error last_error_;
   std::optional<Error> error_;

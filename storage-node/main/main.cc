@@ -179,6 +179,25 @@ async::Task<void> answer_operations(http::Exchange& exchange, const metrics::Reg
   (void)co_await exchange.respond(std::move(head), std::move(body));
 }
 
+// On threads of each disk: one that hangs is looked at once, and the others go on.
+async::Task<void> observe_lags(async::TaskGroup& group, repair::PeerLag& lags, const DiskSet& disks, const DiskReaders& readers,
+                               const RingContact& contact) {
+  std::map<model::DiskId, std::shared_ptr<std::atomic<bool>>> under_way;
+  while (!group.stopping()) {
+    for (const auto& disk : disks) {
+      auto& busy = under_way[disk->disk_id()];
+      if (!busy) busy = std::make_shared<std::atomic<bool>>(false);
+      if (busy->exchange(true)) continue;
+      const bool accepted = readers.of(*disk).try_submit([&lags, &engine = *disk, topology = contact.topology(), busy] {
+        lags.observe(engine, *topology);
+        *busy = false;
+      });
+      if (!accepted) *busy = false;
+    }
+    co_await group.pause(1s);
+  }
+}
+
 Result<void> init_log(const config::Settings& settings) {
   log::Options options;
   options.file = settings.text("log.file");
@@ -214,6 +233,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact_options.credentials = peer_credentials.channel;
   RingContact contact(std::move(contact_options), memory);
 
+  repair::PeerLag peers(real_clock());   // Before the threads that use it.
   const DiskReaders readers(disks, static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
   const auto address_of = [&contact](const model::NodeId& id) -> std::optional<std::string> {
     const auto now = contact.topology();
@@ -227,8 +247,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   repair::RepairOptions repair_options;
   repair_options.period = settings.duration("repair.period");
   repair_options.trash = settings.duration("repair.trash");
-  repair::Repairer repairer(own, contact, *transport, *journal, node, repair_options, real_clock());
-  repair::PeerLag peers(real_clock());
+  repair::Repairer repairer(own, contact, *transport, *journal, repair_options, real_clock());
   std::atomic<uint64_t> outgoing_bytes{0};
   register_node_metrics(registry, disks, contact, repairer, peers, outgoing_bytes);
 
@@ -258,13 +277,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
       }));
   async::TaskGroup repairs(loops.loop(1));
   repairs.spawn(repairer.run(repairs));
-  const auto observe = [](async::TaskGroup& group, repair::PeerLag& lags, const DiskSet& set, const RingContact& ring) -> async::Task<void> {
-    while (!group.stopping()) {
-      for (const auto& disk : set) lags.observe(*disk, *ring.topology());
-      co_await group.pause(1s);
-    }
-  };
-  repairs.spawn(observe(repairs, peers, disks, contact));
+  repairs.spawn(observe_lags(repairs, peers, disks, readers, contact));
 
   log::info("main", "serving", {{"node", node.to_hex()}, {"address", listen}, {"disks", disks.size()}});
   int signal = 0;

@@ -79,6 +79,29 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
     });
   }
 
+  struct WantedFamily {
+    const char* name;
+    const char* help;
+    double (*value)(const repair::WantedList::Counts&);
+  };
+  const WantedFamily wanted_families[] = {
+      {"rondel_repair_wanted_blobs", "Blobs on the disk's list of what it lacks, those that may still be on their way among them.",
+       [](const repair::WantedList::Counts& counts) { return static_cast<double>(counts.blobs); }},
+      {"rondel_repair_unreadable_blobs", "Of them, blobs that no disk could give although all that may have them answered.",
+       [](const repair::WantedList::Counts& counts) { return static_cast<double>(counts.unreadable); }},
+      {"rondel_repair_wanted_full", "1 while the list is full: peers' journals wait.",
+       [](const repair::WantedList::Counts& counts) { return counts.full ? 1.0 : 0.0; }},
+  };
+  for (const WantedFamily& family : wanted_families) {
+    registry.collector(Type::kGauge, family.name, family.help, [&disks, &repairer, family] {
+      std::vector<Sample> samples;
+      for (const auto& disk : disks) {
+        samples.push_back({{{"disk", disk->disk_id().to_hex()}}, family.value(repairer.wanted_of(disk->disk_id()))});
+      }
+      return samples;
+    });
+  }
+
   registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&contact] {
     const auto topology = contact.topology();
     return topology->current() == nullptr ? 0.0 : static_cast<double>(topology->current()->epoch());

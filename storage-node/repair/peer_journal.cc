@@ -2,7 +2,11 @@
 
 #include <grpcpp/security/credentials.h>
 
-#include "common/async/blocking_pool.h"
+#include <functional>
+#include <map>
+#include <mutex>
+
+#include "common/async/one_shot.h"
 #include "common/rpc/channel.hpp"
 #include "common/rpc/deadline.hpp"
 #include "common/rpc/wire.h"
@@ -13,8 +17,8 @@ namespace {
 
 namespace wire = rondel::storage::v1;
 
-constexpr size_t kThreads = 8;
-constexpr size_t kQueueMax = 4096;
+constexpr size_t kCallsPerNode = 256;
+constexpr size_t kEntriesMax = 100'000;      // Of one answer.
 constexpr size_t kListMax = 5000;
 
 template <class Id>
@@ -42,6 +46,101 @@ engine::JournalEntry read_entry(const wire::JournalEntry& in) {
   return entry;
 }
 
+// How many calls a node may have unanswered.
+class Budget {
+ public:
+  bool take(const model::NodeId& node) {
+    std::lock_guard lock(mutex_);
+    size_t& taken = taken_[node];
+    if (taken >= kCallsPerNode) return false;
+    ++taken;
+    return true;
+  }
+  void give_back(const model::NodeId& node) {
+    std::lock_guard lock(mutex_);
+    --taken_[node];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<model::NodeId, size_t> taken_;
+};
+
+enum class Step { kMore, kEnough, kMalformed };
+
+// One call whose answers come as a stream. Lives until gRPC is done with it, whether or not somebody still waits.
+template <class Message, class Answer>
+class Call final : public grpc::ClientReadReactor<Message> {
+ public:
+  using Take = std::function<Step(const Message&, Answer&)>;
+
+  Call(std::shared_ptr<wire::Storage::Stub> stub, std::shared_ptr<Budget> budget, model::NodeId node, Take take)
+      : stub_(std::move(stub)), budget_(std::move(budget)), node_(node), take_(std::move(take)) {}
+
+  // Begins it; the slot gets the answer.
+  template <class Request, class Start>
+  std::shared_ptr<async::OneShot<Result<Answer>>> begin(Request request, Answer empty, Deadline deadline, Start start) {
+    answer_ = std::move(empty);
+    context_.set_deadline(rpc::grpc_deadline(deadline));
+    auto slot = slot_;
+    start(*stub_, context_, request, this);
+    this->StartRead(&message_);
+    this->StartCall();
+    return slot;
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    step_ = take_(message_, answer_);
+    if (step_ == Step::kMore) return this->StartRead(&message_);
+    context_.TryCancel();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    budget_->give_back(node_);
+    if (step_ == Step::kMalformed) {
+      slot_->set(fail(ErrorCode::kInternal, "the peer sent a malformed entry"));
+    } else if (step_ == Step::kMore && !status.ok()) {
+      // A list cut short is not the end of the list.
+      slot_->set(std::unexpected(to_error(status)));
+    } else {
+      slot_->set(std::move(answer_));
+    }
+    delete this;
+  }
+
+ private:
+  const std::shared_ptr<wire::Storage::Stub> stub_;
+  const std::shared_ptr<Budget> budget_;
+  const model::NodeId node_;
+  const Take take_;
+  const std::shared_ptr<async::OneShot<Result<Answer>>> slot_ = async::OneShot<Result<Answer>>::make();
+  grpc::ClientContext context_;
+  Message message_;
+  Answer answer_;
+  Step step_ = Step::kMore;
+};
+
+Step take_batch(const wire::JournalBatch& batch, engine::JournalPage& page) {
+  for (const wire::JournalEntry& entry : batch.entries()) {
+    if (entry.blob_id().size() != 16 || page.entries.size() >= kEntriesMax) return Step::kMalformed;
+    page.entries.push_back(read_entry(entry));
+  }
+  if (batch.next_token().size() == 8) page.next = load_be<uint64_t>(as_bytes(batch.next_token()).data());
+  page.truncated = batch.truncated();
+  page.caught_up = batch.caught_up();
+  return Step::kMore;
+}
+
+Step take_list(const wire::BlobList& list, std::vector<PeerBlob>& blobs) {
+  for (const wire::BlobInfo& info : list.blobs()) {
+    if (info.blob_id().size() != 16) return Step::kMalformed;
+    blobs.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(), info.created_at_us(), info.order()});
+  }
+  return blobs.size() >= kListMax ? Step::kEnough : Step::kMore;
+}
+
+// Calls hold no thread: however many peers hang, the others are asked.
 class GrpcPeerJournal final : public PeerJournal {
  public:
   GrpcPeerJournal(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
@@ -49,90 +148,51 @@ class GrpcPeerJournal final : public PeerJournal {
 
   async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, rpc::DiskAddress serving, uint64_t token, uint32_t max,
                                                 Deadline deadline) override {
-    const auto stub = stub_of(serving.node);
-    if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
-    auto answer = co_await pool_.run([=] { return pull_now(*stub, asking, serving.disk, token, max, deadline); }, deadline);
-    if (!answer) co_return std::unexpected(answer.error());
-    co_return std::move(*answer);
-  }
-
-  async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) override {
-    const auto stub = stub_of(serving.node);
-    if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
-    auto answer = co_await pool_.run([=] { return list_now(*stub, serving.disk, after, deadline); }, deadline);
-    if (!answer) co_return std::unexpected(answer.error());
-    co_return std::move(*answer);
-  }
-
- private:
-  using Stub = wire::Storage::Stub;
-
-  static void bound(grpc::ClientContext& context, Deadline deadline) {
-    context.set_deadline(rpc::grpc_deadline(deadline));
-  }
-
-  static Result<engine::JournalPage> pull_now(Stub& stub, model::DiskId asking, model::DiskId serving, uint64_t token, uint32_t max,
-                                              Deadline deadline) {
-    grpc::ClientContext context;
-    bound(context, deadline);
     wire::PullJournalRequest request;
     request.set_asking_disk(to_wire(asking));
-    request.set_serving_disk(to_wire(serving));
+    request.set_serving_disk(to_wire(serving.disk));
     std::string raw(8, '\0');
     store_be(reinterpret_cast<std::byte*>(raw.data()), token);
     request.set_token(raw);
     request.set_entries_max(max);
-    auto reader = stub.PullJournal(&context, request);
-    engine::JournalPage page;
-    page.next = token;
-    wire::JournalBatch batch;
-    while (reader->Read(&batch)) {
-      for (const wire::JournalEntry& entry : batch.entries()) {
-        if (entry.blob_id().size() != 16) return fail(ErrorCode::kInternal, "the peer sent a malformed entry");
-        page.entries.push_back(read_entry(entry));
-      }
-      if (batch.next_token().size() == 8) page.next = load_be<uint64_t>(as_bytes(batch.next_token()).data());
-      page.truncated = batch.truncated();
-      page.caught_up = batch.caught_up();
-    }
-    const grpc::Status status = reader->Finish();
-    if (!status.ok()) return std::unexpected(to_error(status));
-    return page;
+    const auto topology = topology_.topology();
+    if (topology->current() != nullptr) request.set_ring_epoch(topology->current()->epoch());
+    engine::JournalPage empty;
+    empty.next = token;
+    const auto start = [](wire::Storage::Stub& stub, grpc::ClientContext& context, const wire::PullJournalRequest& asked,
+                          grpc::ClientReadReactor<wire::JournalBatch>* reactor) { stub.async()->PullJournal(&context, &asked, reactor); };
+    co_return co_await ask<wire::JournalBatch>(serving.node, take_batch, std::move(request), std::move(empty), deadline, start);
   }
 
-  static Result<std::vector<PeerBlob>> list_now(Stub& stub, model::DiskId serving, model::BlobId after, Deadline deadline) {
-    grpc::ClientContext context;
-    bound(context, deadline);
+  async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) override {
     wire::ListBlobsRequest request;
-    request.set_disk(to_wire(serving));
+    request.set_disk(to_wire(serving.disk));
     request.set_to_hash(UINT64_MAX);
     if (after != model::BlobId{}) request.set_after_blob_id(std::string(as_text(after.bytes())));
-    auto reader = stub.ListBlobs(&context, request);
-    std::vector<PeerBlob> blobs;
-    wire::BlobList list;
-    while (blobs.size() < kListMax && reader->Read(&list)) {
-      for (const wire::BlobInfo& info : list.blobs()) {
-        if (info.blob_id().size() != 16) return fail(ErrorCode::kInternal, "the peer sent a malformed entry");
-        blobs.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(), info.handoff()});
-      }
-    }
-    const bool enough = blobs.size() >= kListMax;
-    if (enough) context.TryCancel();
-    const grpc::Status status = reader->Finish();
-    // A list cut short is not the end of the list.
-    if (!enough && !status.ok()) return std::unexpected(to_error(status));
-    return blobs;
+    const auto start = [](wire::Storage::Stub& stub, grpc::ClientContext& context, const wire::ListBlobsRequest& asked,
+                          grpc::ClientReadReactor<wire::BlobList>* reactor) { stub.async()->ListBlobs(&context, &asked, reactor); };
+    co_return co_await ask<wire::BlobList>(serving.node, take_list, std::move(request), std::vector<PeerBlob>{}, deadline, start);
   }
 
-  std::shared_ptr<Stub> stub_of(const model::NodeId& node) {
+ private:
+  template <class Message, class Answer, class Request, class Start>
+  async::Task<Result<Answer>> ask(model::NodeId node, Step (*take)(const Message&, Answer&), Request request, Answer empty,
+                                  Deadline deadline, Start start) {
     const auto topology = topology_.topology();
     const ring::Topology::Node* const known = topology->find_node(node);
-    return known == nullptr ? nullptr : wire::Storage::NewStub(channels_.to(known->address));
+    if (known == nullptr) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
+    if (!budget_->take(node)) co_return fail(ErrorCode::kResourceExhausted, "the node has too many calls to answer");
+    std::shared_ptr<wire::Storage::Stub> stub = wire::Storage::NewStub(channels_.to(known->address));
+    auto* const call = new Call<Message, Answer>(std::move(stub), budget_, node, take);   // Deletes itself.
+    const auto slot = call->begin(std::move(request), std::move(empty), deadline, start);
+    auto answer = co_await slot->wait_until(deadline);
+    if (!answer) co_return std::unexpected(answer.error());
+    co_return std::move(*answer);
   }
 
   const ring::TopologySource& topology_;
   rpc::NodeChannels channels_;
-  async::BlockingPool pool_{"peer journal", kThreads, kQueueMax};
+  const std::shared_ptr<Budget> budget_ = std::make_shared<Budget>();
 };
 
 }  // namespace

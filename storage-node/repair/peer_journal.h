@@ -19,16 +19,19 @@ namespace rondel::repair {
 struct PeerBlob {
   model::BlobId id;
   uint64_t length = 0;
-  bool handoff = false;
+  uint64_t created_us = 0;   // By the maker's clock.
+  uint64_t order = 0;        // Of the last restore; 0: there was none.
 };
 
+// Safe for concurrent use; calls never wait for one another.
 class PeerJournal {
  public:
   virtual ~PeerJournal() = default;
-  // The page behind `token` of the entries that `asking` should hold.
+  // The page behind `token` of the entries that `asking` should hold. kUnavailable also from a peer whose ring is older
+  // than ours: it would leave entries out.
   virtual async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, rpc::DiskAddress serving, uint64_t token, uint32_t max,
                                                         Deadline deadline) = 0;
-  // Some of the blobs of a disk in ring-hash order behind `after` (zero: from the start); empty at the end.
+  // Some of the blobs of a disk, hand-off copies among them and the trash not, in ring-hash order behind `after` (zero: from the start); empty at the end.
   virtual async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) = 0;
 };
 

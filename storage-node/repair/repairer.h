@@ -1,7 +1,8 @@
-// Repairer: keeps the disks of a node complete. Catch-up pulls what peers' journals tell and a disk lacks; hand-back pushes
-// hand-off copies to their owners and drops them after the owner's flush; blobs found damaged are fetched again.
+// Repairer: keeps the disks of a node complete. Catch-up and comparisons put what a disk lacks on its list (wanted_list.h) and
+// take removals and restores over; the list is worked off; hand-back pushes hand-off copies to their owners.
 //
-// Runs on one loop of its own, with coroutines that read and write the engines directly. Safe for concurrent use.
+// Runs on one loop of its own. Nothing there waits for a disk: engines are called on threads of the disk's own, so one that
+// hangs, or a peer that does, holds up nobody else. Safe for concurrent use.
 #pragma once
 
 #include <array>
@@ -10,23 +11,25 @@
 #include <memory>
 #include <mutex>
 
-#include "common/async/blocking_pool.h"
 #include "common/async/task_group.h"
 #include "common/ring/ring.h"
 #include "common/rpc/blob_transport.h"
 #include "storage-node/engine/engine.h"
+#include "storage-node/repair/fetcher.h"
+#include "storage-node/repair/hand_back.h"
 #include "storage-node/repair/peer_journal.h"
 
 namespace rondel::repair {
 
 struct RepairOptions {
   Duration period = std::chrono::seconds(1);
-  // Younger blobs may still be on their way from the gateway.
+  // Since this disk first heard of a blob it lacks: until then it may still be on its way from the gateway.
   Duration settle = std::chrono::seconds(3);
   // A removal that a peer tells of: restorable for so long.
   Duration trash = std::chrono::hours(1);
   uint32_t entries_max = 2048;
   size_t handoffs_max = 256;
+  WantedOptions wanted;
 };
 
 struct RepairStatus {
@@ -35,68 +38,84 @@ struct RepairStatus {
   uint64_t handoffs_returned = 0;
   uint64_t damaged_replaced = 0;
   uint64_t errors = 0;
+  uint64_t rounds = 0;   // That began with nothing left to do of those before.
 };
 
 class Repairer {
  public:
   Repairer(std::vector<engine::Engine*> disks, const ring::TopologySource& topology, rpc::BlobTransport& transport,
-           PeerJournal& journal, model::NodeId node, RepairOptions options, const Clock& clock);
+           PeerJournal& journal, RepairOptions options, const Clock& clock);
+  // Waits for calls that are with a disk.
+  ~Repairer();
 
   // Until the group stops.
   async::Task<void> run(async::TaskGroup& group);
 
   // Microseconds, bytes and blobs that a disk of this node lacks, as far as its peers' journals tell.
   std::array<uint64_t, 3> lag_of(const model::DiskId& disk) const;
+  WantedList::Counts wanted_of(const model::DiskId& disk) const;
   RepairStatus status() const;
 
  private:
+  // What is known of a peer's disk by a disk of ours. The loop's alone but for `behind_since`.
   struct Pair {
-    uint64_t token = 0;
     bool loaded = false;
-    SystemTime oldest{};       // Of what the disk lacks; zero: nothing.
-    uint64_t bytes = 0;
-    uint64_t blobs = 0;
-    bool running = false;
-    bool compared = false;     // The disk's doubts are settled with this peer.
+    bool pulling = false;
+    uint64_t token = 0;
+    SystemTime behind_since{};     // Guarded by mutex_. When the last entry read was flushed; zero: all are read.
+    // A comparison of everything the peer holds.
+    bool compare = false;          // It is due, or under way.
+    bool comparing = false;
+    uint64_t doubts = 0;           // Those that it settles,
+    uint64_t settled = 0;          // and those that are settled.
+    uint64_t begun = 0;            // How often it was begun.
+    model::BlobId cursor;          // It has come so far.
+    SteadyTime compare_at{};       // Not before, after an error.
   };
 
-  // kMore: a page was taken and more follows. kWait: the rest can only be had later.
-  enum class Step { kDone, kMore, kWait };
+  struct Own {
+    Own(engine::Engine& engine, const Repairer& of);
 
-  async::Task<void> catch_up(engine::Engine& disk, ring::Disk peer);
-  async::Task<Step> catch_up_page(engine::Engine& disk, const ring::Disk& peer, Pair& pair);
-  async::Task<Result<void>> take(engine::Engine& disk, const ring::Disk& peer, const engine::JournalEntry& entry);
-  // A disk that may lack records it once acknowledged looks through everything its peer has.
-  async::Task<Result<void>> settle_doubts(engine::Engine& disk, const ring::Disk& peer, Pair& pair);
-  async::Task<Result<void>> compare_all(engine::Engine& disk, const ring::Disk& peer);
-  async::Task<Result<void>> fetch(engine::Engine& disk, rpc::DiskAddress from, model::BlobId blob, uint64_t length);
-  // From any owner but `except` and the disk itself.
-  async::Task<Result<void>> fetch_elsewhere(engine::Engine& disk, const model::DiskId& except, model::BlobId blob, uint64_t length);
-  async::Task<void> mend(engine::Engine& disk);
-  async::Task<void> hand_back(engine::Engine& disk);
-  async::Task<Result<void>> hand_back_one(engine::Engine& disk, const engine::BlobEntry& blob);
-  async::Task<Result<void>> push(engine::Engine& disk, const engine::BlobEntry& blob, rpc::DiskAddress to);
-  bool owns(const model::DiskId& disk, const model::BlobId& blob) const;
-  std::shared_ptr<Pair> pair_of(const model::DiskId& disk, const model::DiskId& peer);
-  void load_token(engine::Engine& disk, const model::DiskId& peer, Pair& pair);
-  void store_token(engine::Engine& disk, const model::DiskId& peer, const Pair& pair);
+    OwnDisk disk;
+    HandBack hand_back;
+    std::map<model::DiskId, std::shared_ptr<Pair>> pairs;   // Guarded by mutex_.
+    bool loaded = false;
+    bool looking = false;
+    bool handing_back = false;
+    size_t workers = 0;
+    uint64_t doubts = 0;
 
-  const std::vector<engine::Engine*> disks_;
+    bool idle() const;
+  };
+
+  enum class Page { kLast, kMore, kFailed };
+
+  void start_jobs(async::TaskGroup& group, Own& own, const ring::Ring& ring);
+  async::Task<void> look(Own& own);
+  async::Task<void> catch_up(Own& own, ring::Disk peer, std::shared_ptr<Pair> pair);
+  async::Task<Page> catch_up_page(Own& own, ring::Disk peer, std::shared_ptr<Pair> pair);
+  async::Task<Result<void>> load_pair(Own& own, model::DiskId peer, std::shared_ptr<Pair> pair);
+  async::Task<Result<void>> begin_comparison(Own& own, model::DiskId peer, std::shared_ptr<Pair> pair, const char* why);
+  async::Task<void> compare(Own& own, ring::Disk peer, std::shared_ptr<Pair> pair);
+  async::Task<Result<bool>> compare_page(Own& own, ring::Disk peer, std::shared_ptr<Pair> pair);
+  async::Task<void> hand_back(Own& own);
+  async::Task<void> work(Own& own);
+  async::Task<void> try_one(Own& own, Wanted wanted);
+  async::Task<void> take_removal(Own& own, Wanted wanted, uint64_t order);
+  void count_copy(const Wanted& wanted);
+  const Own* find(const model::DiskId& disk) const;
+  bool stopping() const { return stopping_ && stopping_(); }
+
   const ring::TopologySource& topology_;
   rpc::BlobTransport& transport_;
   PeerJournal& journal_;
-  const model::NodeId node_;
   const RepairOptions options_;
   const Clock& clock_;
+  Fetcher fetcher_;
+  std::function<bool()> stopping_;
   mutable std::mutex mutex_;
-  std::map<std::pair<model::DiskId, model::DiskId>, std::shared_ptr<Pair>> pairs_;
-  struct Jobs {
-    bool handing_back = false;
-    bool mending = false;
-    engine::BlobEntry handoff_cursor;
-  };
-  std::map<model::DiskId, Jobs> jobs_;                 // The loop's alone.
   RepairStatus status_;
+  std::vector<std::unique_ptr<Own>> own_;
 };
 
 }  // namespace rondel::repair

@@ -24,15 +24,25 @@ Frame data_frame(uint64_t request, engine::ReadResult read, bool last) {
   return frame;
 }
 
-Frame stat_frame(uint64_t request, const Result<engine::BlobEntry>& entry) {
-  if (!entry) return rpc::error_frame(FrameType::kStatReply, request, entry.error());
+// Of a blob that is gone what is left is the order of its removal.
+Result<rpc::StatMeta> stat_of(engine::Engine& engine, const model::BlobId& blob) {
+  const auto entry = engine.stat(blob);
+  if (entry) {
+    return rpc::StatMeta{entry->length, entry->digest, entry->handoff_for,
+                         static_cast<uint64_t>(entry->created_at.time_since_epoch().count()), entry->order,
+                         entry->trashed && !entry->dropped};
+  }
+  if (entry.error().code != ErrorCode::kNotFound) return std::unexpected(entry.error());
+  TRY(const uint64_t order, engine.removal_of(blob));
+  return rpc::StatMeta{.order = order, .removed = true};
+}
+
+Frame stat_frame(uint64_t request, const Result<rpc::StatMeta>& meta) {
+  if (!meta) return rpc::error_frame(FrameType::kStatReply, request, meta.error());
   Frame frame;
   frame.type = FrameType::kStatReply;
   frame.request = request;
-  std::byte length[8];
-  store_le(length, entry->length);
-  frame.meta = std::string(as_text(length)) + rpc::encode(entry->digest);
-  frame.meta += entry->handoff_for.is_zero() ? '\0' : '\1';
+  frame.meta = rpc::encode(*meta);
   return frame;
 }
 
@@ -174,7 +184,7 @@ void ExchangeSession::stat(const Frame& frame) {
   if (engine == nullptr) return refuse(FrameType::kStatReply, frame.request, kNoDisk);
   const model::BlobId blob = model::BlobId::from_bytes(meta.data() + 16);
   const bool later = services_.readers.of(*engine).try_submit([self = shared_from_this(), request = frame.request, engine, blob] {
-    self->send(stat_frame(request, engine->stat(blob)));
+    self->send(stat_frame(request, stat_of(*engine, blob)));
   });
   if (!later) refuse(FrameType::kStatReply, frame.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
 }

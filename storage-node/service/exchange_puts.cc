@@ -14,8 +14,9 @@ using namespace std::chrono_literals;
 
 constexpr auto kRetryPause = 2ms;
 
-engine::PutRequest put_request(const rpc::PutMeta& meta) {
-  return {meta.blob, meta.ring_epoch, SystemTime(std::chrono::microseconds(meta.created_us)), meta.handoff_for};
+engine::PutRequest put_request(const rpc::PutMeta& meta, uint8_t flags) {
+  return {meta.blob, meta.ring_epoch, SystemTime(std::chrono::microseconds(meta.created_us)), meta.handoff_for,
+          (flags & rpc::kBackground) != 0, (flags & rpc::kFresh) != 0, meta.order};
 }
 
 Frame done_frame(uint64_t request, const Result<void>& result) {
@@ -44,9 +45,7 @@ void ExchangeSession::put(Frame frame) {
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
   if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
-  auto request = put_request(*meta);
-  request.fresh = (frame.flags & rpc::kFresh) != 0;
-  engine->put_async(std::move(request), std::move(frame.body), *std::move(digests),
+  engine->put_async(put_request(*meta, frame.flags), std::move(frame.body), *std::move(digests),
                     [self = shared_from_this(), request = frame.request](Result<void> result) { self->send(done_frame(request, result)); });
 }
 
@@ -68,18 +67,22 @@ void ExchangeSession::open_upload(Frame frame) {
     }
   }
   // It may begin a segment, and wait for the disk.
-  if (services_.readers.of(*engine).try_submit([self = shared_from_this(), meta = *meta, upload] { self->start_upload(meta, upload); })) return;
+  if (services_.readers.of(*engine).try_submit([self = shared_from_this(), put = put_request(*meta, frame.flags & rpc::kBackground), length = meta->length, upload] {
+        self->start_upload(put, length, upload);
+      })) {
+    return;
+  }
   cancel(frame.request);
   refuse(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads wait for the disk"});
 }
 
 // REQUIRES: upload->advancing was set by the caller.
-void ExchangeSession::start_upload(const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload) {
+void ExchangeSession::start_upload(const engine::PutRequest& put, uint64_t length, const std::shared_ptr<Upload>& upload) {
   {
     std::lock_guard lock(upload->mutex);
     if (upload->dropped) return;
   }
-  auto started = upload->engine->start_large_put(put_request(meta), meta.length);
+  auto started = upload->engine->start_large_put(put, length);
   if (!started) {
     cancel(upload->request);
     return refuse(FrameType::kDone, upload->request, started.error());

@@ -50,7 +50,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   void put(rpc::Frame frame);
   void open_upload(rpc::Frame frame);
-  void start_upload(const rpc::PutMeta& meta, const std::shared_ptr<Upload>& upload);
+  void start_upload(const engine::PutRequest& put, uint64_t length, const std::shared_ptr<Upload>& upload);
   void feed_upload(rpc::Frame frame);
   void drop(Upload& upload);
   void get(rpc::Frame frame);

@@ -80,7 +80,7 @@ std::string encode_token(uint64_t token) {
   return out;
 }
 
-// The synchronous methods are rare and short; the bytes go through Exchange.
+// The synchronous methods are rare; what waits for a disk does so on the disk's threads. The bytes go through Exchange.
 using Base = wire::Storage::WithRawCallbackMethod_Exchange<wire::Storage::Service>;
 
 class Service final : public StorageService, public Base {
@@ -130,7 +130,10 @@ class Service final : public StorageService, public Base {
     services_.on_journal_pull(*asking, *serving, token);
     const uint32_t limit = std::clamp<uint32_t>(request->entries_max(), 1, kJournalEntriesMax);
     const auto topology = services_.topology.topology();
-    const auto page = engine->journal_after(token, limit);
+    // Entries are picked by the ring: what one that is too old leaves out would never be asked for again.
+    const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
+    if (epoch < request->ring_epoch()) return {grpc::StatusCode::UNAVAILABLE, "this node does not know the ring yet"};
+    const auto page = on_disk<engine::JournalPage>(*engine, *context, [engine, token, limit] { return engine->journal_after(token, limit); });
     if (!page) return {grpc::StatusCode::UNAVAILABLE, page.error().message};
     wire::JournalBatch batch;
     for (const engine::JournalEntry& entry : page->entries) {
@@ -176,7 +179,10 @@ class Service final : public StorageService, public Base {
     model::BlobId after;
     if (!request->after_blob_id().empty()) after = model::BlobId::from_bytes(as_bytes(request->after_blob_id()).data());
     while (!context->IsCancelled()) {
-      const auto page = engine->list(request->from_hash(), request->to_hash(), after, kListEntries);
+      const auto page = on_disk<std::vector<engine::BlobEntry>>(
+          *engine, *context, [engine, from = request->from_hash(), to = request->to_hash(), after] {
+            return engine->list(from, to, after, kListEntries);
+          });
       if (!page) return {grpc::StatusCode::UNAVAILABLE, page.error().message};
       wire::BlobList list;
       for (const engine::BlobEntry& entry : *page) {
@@ -224,6 +230,29 @@ class Service final : public StorageService, public Base {
   }
 
  private:
+  // `function` on a thread of the disk: one that hangs keeps its own threads, and this call no longer than its caller waits.
+  template <class T, class F>
+  Result<T> on_disk(const engine::Engine& engine, const grpc::ServerContext& context, F function) const {
+    struct Wait {
+      std::mutex mutex;
+      std::condition_variable ready;
+      std::optional<Result<T>> result;
+    };
+    auto wait = std::make_shared<Wait>();
+    const bool accepted = services_.readers.of(engine).try_submit([wait, function] {
+      Result<T> result = function();
+      std::lock_guard lock(wait->mutex);
+      wait->result = std::move(result);
+      wait->ready.notify_all();
+    });
+    if (!accepted) return fail(ErrorCode::kResourceExhausted, "too many reads wait for the disk");
+    std::unique_lock lock(wait->mutex);
+    while (!wait->ready.wait_for(lock, 100ms, [&] { return wait->result.has_value(); })) {
+      if (context.IsCancelled()) return fail(ErrorCode::kCancelled, "nobody waits any more");
+    }
+    return *std::move(wait->result);
+  }
+
   uint64_t highest_order() const {
     uint64_t highest = 0;
     for (const auto& engine : services_.disks) highest = std::max(highest, engine->highest_order());

@@ -75,6 +75,12 @@ void MemoryBlobCluster::erase(const model::DiskId& disk, const model::BlobId& bl
   disks_.at(disk).blobs.erase(blob);
 }
 
+void MemoryBlobCluster::remove(const model::DiskId& disk, const model::BlobId& blob, uint64_t order) {
+  std::lock_guard lock(mutex_);
+  disks_.at(disk).blobs.erase(blob);
+  disks_.at(disk).removed[blob] = order;
+}
+
 uint64_t MemoryBlobCluster::puts(const model::DiskId& disk) const {
   std::lock_guard lock(mutex_);
   return disks_.at(disk).puts;
@@ -133,10 +139,15 @@ async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId
     std::lock_guard lock(mutex_);
     auto digests = hash::block_digests(id, 0, as_bytes(bytes));
     auto& blobs = disks_.at(to.disk).blobs;
+    const auto& removed = disks_.at(to.disk).removed;
+    if (const auto order = removed.find(id); order != removed.end() && options.order <= order->second) {
+      co_return fail(ErrorCode::kNotFound, "the blob was removed");
+    }
     const auto found = blobs.find(id);
     const bool whole = found != blobs.end() && hash::block_digests(id, 0, as_bytes(found->second.stored.bytes)) == found->second.digests;
     if (whole && found->second.digests != digests) co_return fail(ErrorCode::kAlreadyExists, "another blob has this id");
-    if (!whole) blobs[id] = {{std::move(bytes), options.ring_epoch, options.handoff_for, options.background}, std::move(digests)};
+    if (!whole) blobs[id] = {{std::move(bytes), options.ring_epoch, options.handoff_for, options.background, options.created_at, options.order},
+                             std::move(digests)};
   }
   while (faults_of(to).loses_answers) {
     if (std::chrono::steady_clock::now() >= options.deadline) co_return no_answer();
@@ -263,11 +274,13 @@ async::Task<Result<rpc::BlobStat>> MemoryBlobCluster::stat(DiskAddress at, model
   count(at, &Disk::stats);
   CO_TRY_VOID(co_await reach(at, deadline));
   std::lock_guard lock(mutex_);
-  const auto& blobs = disks_.at(at.disk).blobs;
+  const auto& [node, faults, blobs, removed, fresh, puts, gets, stats] = disks_.at(at.disk);
   const auto found = blobs.find(id);
-  if (found == blobs.end()) co_return fail(ErrorCode::kNotFound, "no such blob");
+  const auto order = removed.find(id);
+  if (found == blobs.end() && order == removed.end()) co_return fail(ErrorCode::kNotFound, "no such blob");
+  if (found == blobs.end()) co_return rpc::BlobStat{.order = order->second, .removed = true};
   const auto& [stored, digests] = found->second;
-  co_return rpc::BlobStat{stored.bytes.size(), hash::blob_digest(digests), !stored.handoff_for.is_zero()};
+  co_return rpc::BlobStat{stored.bytes.size(), hash::blob_digest(digests), stored.handoff_for, stored.created_at, stored.order, false};
 }
 
 }  // namespace rondel::fakes

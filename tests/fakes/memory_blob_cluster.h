@@ -29,6 +29,8 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
     uint64_t ring_epoch = 0;
     model::DiskId handoff_for;
     bool background = false;         // Came as repair or catch-up traffic.
+    SystemTime created_at;
+    uint64_t order = 0;
   };
 
   void add_disk(const rpc::DiskAddress& disk);
@@ -43,6 +45,8 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
   // Changes a disk behind its back. REQUIRES: the blob is there.
   void rot(const model::DiskId& disk, const model::BlobId& blob, uint64_t byte);
   void erase(const model::DiskId& disk, const model::BlobId& blob);
+  // It is gone from there and stays so for copies whose order is not higher.
+  void remove(const model::DiskId& disk, const model::BlobId& blob, uint64_t order);
 
   // Requests so far: puts begun, reads begun, stats.
   uint64_t puts(const model::DiskId& disk) const;
@@ -67,6 +71,7 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
     model::NodeId node;
     DiskFaults faults;
     std::map<model::BlobId, Held> blobs;
+    std::map<model::BlobId, uint64_t> removed;   // By which order.
     std::set<model::BlobId> fresh;   // Came as such.
     uint64_t puts = 0;
     uint64_t gets = 0;

@@ -101,7 +101,7 @@ TEST_P(BlobTransportContract, BlobsOfEverySizeComeBackWholeAndInRanges) {
     const auto known = stat(id).value();
     EXPECT_EQ(known.length, size);
     EXPECT_EQ(known.digest, digest_of(id, make_bytes(id, size)));
-    EXPECT_FALSE(known.handoff);
+    EXPECT_TRUE(known.handoff_for.is_zero());
   }
 }
 
@@ -132,8 +132,8 @@ TEST_P(BlobTransportContract, AHandoffCopySaysSo) {
   options.handoff_for = model::DiskId::random();
   ASSERT_TRUE(put(make_id(1), 100, options));
   ASSERT_TRUE(put(make_id(2), 1'000'000, options));
-  EXPECT_TRUE(stat(make_id(1))->handoff);
-  EXPECT_TRUE(stat(make_id(2))->handoff);
+  EXPECT_EQ(stat(make_id(1))->handoff_for, options.handoff_for);
+  EXPECT_EQ(stat(make_id(2))->handoff_for, options.handoff_for);
 }
 
 TEST_P(BlobTransportContract, TheSameBlobTwiceIsFineAnotherUnderItsIdIsNot) {

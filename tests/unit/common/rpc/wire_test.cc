@@ -12,7 +12,7 @@ using namespace vectors;
 
 ByteSlice slice(std::string_view bytes) { return ByteSlice::copy_of(as_bytes(bytes)); }
 
-PutMeta put_meta() { return {kDisk, kBlob, kBytes.size(), 4, 1'000'001, kOwner}; }
+PutMeta put_meta() { return {kDisk, kBlob, kBytes.size(), 4, 1'000'001, kOwner, 7}; }
 
 Frame put_frame() {
   Frame frame;
@@ -35,7 +35,22 @@ TEST(WireTest, PutMetaHasItsGoldenBytes) {
   EXPECT_EQ(back->ring_epoch, 4u);
   EXPECT_EQ(back->created_us, 1'000'001u);
   EXPECT_EQ(back->handoff_for, kOwner);
+  EXPECT_EQ(back->order, 7u);
   EXPECT_FALSE(decode_put_meta(bytes.substr(1)));
+}
+
+TEST(WireTest, StatMetaHasItsGoldenBytes) {
+  const std::string bytes = golden("stat-meta");
+  EXPECT_EQ(encode(StatMeta{kBytes.size(), {1, 2}, kOwner, 1'000'001, 7, true}), bytes);
+  const auto back = decode_stat_meta(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->length, kBytes.size());
+  EXPECT_EQ(back->handoff_for, kOwner);
+  EXPECT_EQ(back->created_us, 1'000'001u);
+  EXPECT_EQ(back->order, 7u);
+  EXPECT_TRUE(back->removed);
+  EXPECT_FALSE(decode_stat_meta(bytes + "x"));
+  EXPECT_FALSE(decode_stat_meta(bytes.substr(1)));
 }
 
 TEST(WireTest, GetMetaHasItsGoldenBytes) {

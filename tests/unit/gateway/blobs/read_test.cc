@@ -106,6 +106,96 @@ TEST_F(Read, WhenEveryCopyIsDamagedThatIsSaid) {
   EXPECT_TRUE(read(stream_, 100'000, 10)) << "other blocks are whole";
 }
 
+// An owner was away during the write: its copy lies on a hand-off disk. Then a copy goes bad, or goes.
+class ReadRepair : public BlobsTest {
+ protected:
+  void SetUp() override {
+    BlobsTest::SetUp();
+    text_ = make_text(1000, 9);
+    fault_all({.delay = 3ms});   // The refusal comes before the quorum.
+    fault_zone("z2", {.unreachable = true});
+    stream_ = write(text_).value();
+    fault_all({});
+    auto options = quick();
+    options.repair_settle = settle_;
+    reopen(options);
+  }
+
+  model::BlobId blob() const { return {stream_.id, 0}; }
+  std::optional<fakes::MemoryBlobCluster::Stored> at(const model::DiskId& disk) const { return cluster_.find(disk, blob()); }
+  std::vector<model::DiskId> holders(bool handoff) const {
+    std::vector<model::DiskId> found;
+    for (const model::DiskId& disk : cluster_.holders(blob())) {
+      if (at(disk)->handoff_for.is_zero() != handoff) found.push_back(disk);
+    }
+    return found;
+  }
+
+  std::chrono::milliseconds settle_{0};
+  std::string text_;
+  WrittenStream stream_;
+};
+
+TEST_F(ReadRepair, CopiesAreMadeWholeOnOwnersAndKeepTheirMarkElsewhere) {
+  for (const bool damaged : {true, false}) {
+    for (const bool handoff : {false, true}) {
+      SCOPED_TRACE(std::string(damaged ? "damaged" : "missing") + (handoff ? " hand-off copy" : " copy of an owner"));
+      SetUp();
+      const auto standing_in = holders(true);
+      ASSERT_EQ(standing_in.size(), 1u);
+      const auto before = *at(standing_in.front());
+      const auto kept = owners(blob());
+      const model::DiskId target = handoff ? standing_in.front() : holders(false).front();
+      if (damaged) cluster_.rot(target, blob(), 5);
+      if (!damaged) cluster_.erase(target, blob());
+      for (int i = 0; i < 4; ++i) EXPECT_TRUE(read(stream_).value() == text_);
+      for (const ring::Disk& owner : kept) {
+        ASSERT_TRUE(at(owner.id)) << "an owner that a read found without its copy gets it";
+        EXPECT_TRUE(at(owner.id)->handoff_for.is_zero());
+        EXPECT_EQ(at(owner.id)->created_at, before.created_at) << "the maker's time";
+      }
+      if (handoff) continue;   // Owners are asked first: nobody met it.
+      EXPECT_TRUE(at(target)->bytes == text_);
+      EXPECT_TRUE(at(target)->background);
+    }
+  }
+}
+
+TEST_F(ReadRepair, ADamagedHandOffCopyStaysOne) {
+  const model::DiskId holder = holders(true).front();
+  const auto before = *at(holder);
+  cluster_.rot(holder, blob(), 5);
+  // A second one, behind it, is good; no owner has any.
+  const auto order = ring_->handoffs(ring_->arc_of(blob().ring_hash()), 4);
+  ASSERT_EQ(ring_->disks()[order[0]].id, holder);
+  const ring::Disk& second = ring_->disks()[order[1]];
+  const auto digests = hash::block_digests(blob(), 0, as_bytes(text_));
+  const model::DiskId absent = owners(blob()).front().id;
+  ASSERT_TRUE(run(cluster_.put({second.node, second.id}, blob(),
+                               {.ring_epoch = 1, .handoff_for = absent, .created_at = before.created_at, .deadline = deadline_in(5s)},
+                               {ByteSlice::copy_of(as_bytes(text_)), 0, digests})));
+  for (const model::DiskId& owner : holders(false)) cluster_.erase(owner, blob());
+  EXPECT_TRUE(read(stream_).value() == text_);
+  EXPECT_TRUE(at(holder)->bytes == text_);
+  EXPECT_EQ(at(holder)->handoff_for, before.handoff_for) << "else it would stay as a stray";
+  EXPECT_EQ(at(holder)->created_at, before.created_at);
+}
+
+TEST_F(ReadRepair, WhatWasRemovedStaysSo) {
+  const model::DiskId gone = holders(false).front();
+  cluster_.remove(gone, blob(), 5);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(read(stream_).value() == text_);
+  EXPECT_FALSE(at(gone));
+}
+
+TEST_F(ReadRepair, AYoungCopyMayBeOnItsWay) {
+  settle_ = 10min;
+  SetUp();
+  const auto before = cluster_.holders(blob());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(read(stream_).value() == text_);
+  EXPECT_EQ(cluster_.holders(blob()), before);
+}
+
 TEST_F(Read, DamagedCopiesThatWereMetAreRewritten) {
   const auto list = owners(blob());
   cluster_.rot(list[0].id, blob(), 5);

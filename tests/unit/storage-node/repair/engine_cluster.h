@@ -2,9 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <set>
 
 #include "common/async/event_loop.h"
+#include "common/async/one_shot.h"
 #include "storage-node/repair/repairer.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
@@ -13,9 +16,14 @@ namespace rondel::repair {
 // Time that only tests move.
 class ManualClock final : public Clock {
  public:
-  SystemTime now() const override { return real_clock().now() + skew; }
-  SteadyTime steady_now() const override { return real_clock().steady_now() + skew; }
-  std::chrono::microseconds skew{0};
+  SystemTime now() const override { return real_clock().now() + skew.load() + passed.load(); }
+  SteadyTime steady_now() const override { return start_ + passed.load(); }
+  void pass(std::chrono::microseconds time) { passed = passed.load() + time; }
+  std::atomic<std::chrono::microseconds> skew{std::chrono::microseconds(0)};     // Of the wall clock.
+  std::atomic<std::chrono::microseconds> passed{std::chrono::microseconds(0)};
+
+ private:
+  const SteadyTime start_ = real_clock().steady_now();
 };
 
 class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring::TopologySource {
@@ -63,56 +71,95 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
     return found;
   }
 
-  // Rounds of the repairer of disk i.
-  void repair(size_t i, int rounds = 3, RepairOptions options = {}) {
-    options.period = std::chrono::milliseconds(1);
-    options.settle = settle;
-    async::block_on(run(i, rounds, options));
+  // Whole rounds of the repairer of disk i: each ends when nothing that can be done now is left.
+  void repair(size_t i, uint64_t rounds = 3, RepairOptions options = {}) {
+    repair_until({engines[i].get()}, options, [rounds](const Repairer& repairer) { return repairer.status().rounds > rounds; });
   }
 
-  async::Task<void> run(size_t i, int rounds, RepairOptions options) {
-    auto repairer = std::make_unique<Repairer>(std::vector{engines[i].get()}, *this, *this, *this, nodes[i], options, clock);
+  // Repairs until `done` says so; what still hangs is let go then. False: it did not come to that.
+  bool repair_until(std::vector<engine::Engine*> disks, RepairOptions options, std::function<bool(const Repairer&)> done,
+                    std::function<void()> let_go = [] {}) {
+    options.period = std::chrono::milliseconds(1);
+    options.settle = settle;
+    return async::block_on(run(std::move(disks), options, std::move(done), std::move(let_go)));
+  }
+
+  async::Task<bool> run(std::vector<engine::Engine*> disks, RepairOptions options, std::function<bool(const Repairer&)> done,
+                        std::function<void()> let_go) {
+    Repairer repairer(disks, *this, *this, *this, options, clock);
     async::TaskGroup group(*async::EventLoop::current());
-    group.spawn(repairer->run(group));
-    for (int round = 0; round < rounds; ++round) co_await async::sleep_for(std::chrono::milliseconds(20));
+    group.spawn(repairer.run(group));
+    const Deadline end = deadline_in(std::chrono::seconds(60));
+    while (!done(repairer) && std::chrono::steady_clock::now() < end) co_await async::sleep_for(std::chrono::milliseconds(1));
+    const bool came = done(repairer);
+    lag = repairer.lag_of(disks.front()->disk_id());
+    wanted = repairer.wanted_of(disks.front()->disk_id());
+    status = repairer.status();
+    hanging.clear();
+    let_go();
     group.stop();
     co_await group.wait_idle();
-    lag = repairer->lag_of(engines[i]->disk_id());
-    status = repairer->status();
+    co_return came;
+  }
+
+  // A peer that takes calls and does not answer.
+  async::Task<Result<void>> reach(model::DiskId disk, Deadline deadline) {
+    while (hanging.contains(position(disk))) {
+      if (std::chrono::steady_clock::now() >= deadline) co_return fail(ErrorCode::kDeadlineExceeded, "no answer");
+      co_await async::sleep_for(std::chrono::milliseconds(1));
+    }
+    if (cut(disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    co_return Result<void>{};
   }
 
   bool cut(const model::DiskId& disk) const { return away.contains(position(disk)); }
 
   // rpc::BlobTransport
   async::Task<Result<void>> put(rpc::DiskAddress to, model::BlobId id, rpc::PutOptions options, rpc::Piece whole) override {
-    if (cut(to.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    CO_TRY_VOID(co_await reach(to.disk, options.deadline));
     ++puts;
     auto slot = async::OneShot<Result<void>>::make();
-    engines[position(to.disk)]->put_async({id, options.ring_epoch, options.created_at, options.handoff_for}, whole.bytes, whole.digests,
+    engines[position(to.disk)]->put_async(request_of(id, options), whole.bytes, whole.digests,
                                           [slot](Result<void> done) { slot->set(std::move(done)); });
     auto done = co_await slot->wait_until(options.deadline);
     co_return done ? std::move(*done) : Result<void>(std::unexpected(done.error()));
   }
-  std::unique_ptr<rpc::BlobUpload> start_put(rpc::DiskAddress, model::BlobId, uint64_t, rpc::PutOptions) override { std::abort(); }
+  std::unique_ptr<rpc::BlobUpload> start_put(rpc::DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options) override {
+    ++puts;
+    return std::make_unique<Upload>(*this, to, id, length, options);
+  }
   std::unique_ptr<rpc::BlobDownload> start_get(rpc::DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length, rpc::GetOptions) override {
     ++gets;
-    return std::make_unique<Download>(cut(from.disk) ? Result<engine::ReadResult>(fail(ErrorCode::kUnavailable, "away"))
-                                                     : engines[position(from.disk)]->read(id, offset, length));
+    return std::make_unique<Download>(*this, from, id, offset, offset + length);
   }
-  async::Task<Result<rpc::BlobStat>> stat(rpc::DiskAddress, model::BlobId, Deadline) override { co_return fail(ErrorCode::kNotFound, ""); }
+  async::Task<Result<rpc::BlobStat>> stat(rpc::DiskAddress at, model::BlobId id, Deadline deadline) override {
+    CO_TRY_VOID(co_await reach(at.disk, deadline));
+    engine::Engine& engine = *engines[position(at.disk)];
+    const auto entry = engine.stat(id);
+    if (entry) {
+      co_return rpc::BlobStat{entry->length, entry->digest, entry->handoff_for, entry->created_at, entry->order,
+                              entry->trashed && !entry->dropped};
+    }
+    CO_TRY(const uint64_t order, engine.removal_of(id));
+    co_return rpc::BlobStat{.order = order, .removed = true};
+  }
 
   // PeerJournal
-  async::Task<Result<engine::JournalPage>> pull(model::DiskId, rpc::DiskAddress serving, uint64_t token, uint32_t max, Deadline) override {
+  async::Task<Result<engine::JournalPage>> pull(model::DiskId, rpc::DiskAddress serving, uint64_t token, uint32_t max, Deadline deadline) override {
     ++pulls;
-    if (cut(serving.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    CO_TRY_VOID(co_await reach(serving.disk, deadline));
     co_return engines[position(serving.disk)]->journal_after(token, max);
   }
-  async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline) override {
+  async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) override {
+    CO_TRY_VOID(co_await reach(serving.disk, deadline));
+    if (lists >= lists_max) co_return fail(ErrorCode::kUnavailable, "away");
     ++lists;
-    if (cut(serving.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     std::vector<PeerBlob> blobs;
     CO_TRY(const auto page, engines[position(serving.disk)]->list(0, UINT64_MAX, after, 7));
-    for (const auto& entry : page) blobs.push_back({entry.id, entry.length, !entry.handoff_for.is_zero()});
+    for (const auto& entry : page) {
+      if (!entry.trashed) blobs.push_back({entry.id, entry.length, static_cast<uint64_t>(entry.created_at.time_since_epoch().count()), entry.order});
+    }
+    if (blobs.empty() && !page.empty()) co_return co_await list(serving, page.back().id, deadline);
     co_return blobs;
   }
   std::shared_ptr<const ring::Topology> topology() const override { return topology_; }
@@ -124,24 +171,64 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
   Duration settle = Duration::zero();
   std::vector<model::NodeId> nodes;
   std::vector<std::unique_ptr<engine::Engine>> engines;
-  std::set<size_t> away;
+  std::set<size_t> away, hanging;
   std::array<uint64_t, 3> lag{};
+  WantedList::Counts wanted;
   RepairStatus status;
   uint64_t pulls = 0, puts = 0, gets = 0, lists = 0;
+  uint64_t lists_max = UINT64_MAX;
 
  private:
+  static engine::PutRequest request_of(const model::BlobId& id, const rpc::PutOptions& options) {
+    return {id, options.ring_epoch, options.created_at, options.handoff_for, options.background, options.fresh, options.order};
+  }
+
   class Download final : public rpc::BlobDownload {
    public:
-    explicit Download(Result<engine::ReadResult> read) : read_(std::move(read)) {}
-    async::Task<Result<rpc::Piece>> next(Deadline) override {
-      if (!read_) co_return std::unexpected(read_.error());
-      if (std::exchange(taken_, true)) co_return rpc::Piece{};
-      co_return rpc::Piece{read_->bytes, read_->offset, read_->digests};
+    Download(EngineCluster& cluster, rpc::DiskAddress from, model::BlobId id, uint64_t begin, uint64_t end)
+        : cluster_(cluster), from_(from), id_(id), at_(begin), end_(end) {}
+    async::Task<Result<rpc::Piece>> next(Deadline step) override {
+      if (at_ >= end_) co_return rpc::Piece{};
+      CO_TRY_VOID(co_await cluster_.reach(from_.disk, step));
+      const uint64_t count = std::min<uint64_t>(model::kPieceBytes, end_ - at_);
+      CO_TRY(engine::ReadResult read, cluster_.engines[cluster_.position(from_.disk)]->read(id_, at_, count));
+      at_ += count;
+      co_return rpc::Piece{read.bytes, read.offset, read.digests};
     }
 
    private:
-    Result<engine::ReadResult> read_;
-    bool taken_ = false;
+    EngineCluster& cluster_;
+    const rpc::DiskAddress from_;
+    const model::BlobId id_;
+    uint64_t at_;
+    const uint64_t end_;
+  };
+
+  class Upload final : public rpc::BlobUpload {
+   public:
+    Upload(EngineCluster& cluster, rpc::DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options)
+        : cluster_(cluster), to_(to), id_(id), length_(length), options_(options) {}
+    async::Task<Result<void>> send(rpc::Piece piece) override {
+      CO_TRY_VOID(co_await cluster_.reach(to_.disk, options_.deadline));
+      if (!put_) {
+        CO_TRY(put_, cluster_.engines[cluster_.position(to_.disk)]->start_large_put(request_of(id_, options_), length_));
+      }
+      co_return put_->append(piece.bytes, piece.digests);
+    }
+    async::Task<Result<void>> finish(uint64_t, hash::BlobDigest digest) override {
+      auto slot = async::OneShot<Result<void>>::make();
+      put_->finish_async(digest, [slot](Result<void> done) { slot->set(std::move(done)); });
+      auto done = co_await slot->wait_until(options_.deadline);
+      co_return done ? std::move(*done) : Result<void>(std::unexpected(done.error()));
+    }
+
+   private:
+    EngineCluster& cluster_;
+    const rpc::DiskAddress to_;
+    const model::BlobId id_;
+    const uint64_t length_;
+    const rpc::PutOptions options_;
+    std::unique_ptr<engine::LargePut> put_;
   };
 
   std::shared_ptr<const ring::Topology> topology_;
