@@ -142,14 +142,16 @@ TEST_F(IoFaults, WhatCannotBeReadCostsWhatItHoldsAndIsTold) {
         if (when == When::kCompaction) {
           for (int i = 0; i < 6; ++i) (void)engine_->compact_once();
         }
+        if (const auto read = verify(*engine_, make_id(site.blob), size_of(site.blob)); !read) {
+          EXPECT_TRUE(is_listed(site.blob) || engine_->doubts() > 0) << "lost in silence: " << read.error().message;
+        }
+        // Compaction may have moved others to the place; what is written anew can be read.
+        if (when == When::kCompaction) fs_->clear();
         for (uint64_t n = 0; n < kBlobs; ++n) {
-          const bool stored = when != When::kCompaction || n == site.blob || n % 4 >= 2;
-          if (!stored) continue;
+          const bool stored = when != When::kCompaction || n % 4 >= 2;
+          if (!stored || n == site.blob) continue;
           const auto read = verify(*engine_, make_id(n), size_of(n));
-          if (n != site.blob) EXPECT_TRUE(read) << "blob " << n << " is not concerned: " << read.error().message;
-          if (n == site.blob && !read) {
-            EXPECT_TRUE(is_listed(n) || engine_->doubts() > 0) << "lost in silence: " << read.error().message;
-          }
+          EXPECT_TRUE(read) << "blob " << n << " is not concerned: " << read.error().message;
         }
         // A new copy takes its place, whatever was found.
         fs_->clear();
