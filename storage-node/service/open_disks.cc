@@ -12,6 +12,8 @@ namespace {
 using engine::Engine;
 using engine::EngineOptions;
 
+constexpr auto kClosePatience = std::chrono::seconds(5);
+
 // One disk while it is opened, and afterwards if that took long. Shared by the thread that opens it and the engine that stands in.
 struct Opening {
   const EngineOptions options;
@@ -21,6 +23,7 @@ struct Opening {
   std::optional<Error> error;              // Of the last attempt.
   std::function<void()> journal_growth;    // To be told to the engine.
   bool stopped = false;                    // Nobody wants it any longer.
+  bool ended = false;                      // The thread that opens it touches nothing of others any more.
   std::atomic<Engine*> ready{nullptr};
 
   explicit Opening(EngineOptions given) : options(std::move(given)) {}
@@ -31,14 +34,14 @@ class LateEngine final : public Engine {
  public:
   explicit LateEngine(std::shared_ptr<Opening> opening) : opening_(std::move(opening)) {}
 
+  // What the options refer to may go afterwards: an attempt that is under way is waited for, but not one that hangs.
   ~LateEngine() override {
-    std::unique_ptr<Engine> engine;
-    {
-      std::lock_guard lock(opening_->mutex);
-      opening_->stopped = true;
-      engine = std::move(opening_->engine);
-    }
+    std::unique_lock lock(opening_->mutex);
+    opening_->stopped = true;
     opening_->changed.notify_all();
+    opening_->changed.wait_for(lock, kClosePatience, [this] { return opening_->ended; });
+    std::unique_ptr<Engine> engine = std::move(opening_->engine);
+    lock.unlock();
   }
 
   model::DiskId disk_id() const override { return opening_->options.disk; }
@@ -202,7 +205,12 @@ std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenD
   for (EngineOptions& disk : disks) {
     openings.push_back(std::make_shared<Opening>(std::move(disk)));
     // It may hang for as long as its disk does: nobody waits for its end.
-    std::thread([opening = openings.back(), open, retry = options.retry_period] { open_one(opening, open, retry); }).detach();
+    std::thread([opening = openings.back(), open, retry = options.retry_period] {
+      open_one(opening, open, retry);
+      std::lock_guard lock(opening->mutex);
+      opening->ended = true;
+      opening->changed.notify_all();
+    }).detach();
   }
   std::vector<OpenedDisk> opened;
   for (const auto& opening : openings) {
