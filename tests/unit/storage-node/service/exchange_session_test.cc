@@ -255,7 +255,10 @@ TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
     session_->handle(open(request, engine::make_id(request), kPieces * model::kPieceBytes));
     for (size_t i = 0; i < kPieces; ++i) session_->handle({.type = FrameType::kPiece, .request = request, .body = bytes});
   };
-  fs_.spaces.shut(true);
+  // The disk's one thread is taken: no upload begins.
+  Barrier busy;
+  busy.shut(true);
+  ASSERT_TRUE(readers_->of(engine()).try_submit([&busy] { busy.pass(); }));
   for (uint64_t request = 1; request <= kFit; ++request) feed(request);
   EXPECT_EQ(answers_->count(), 0u);
   feed(kFit + 1);
@@ -266,7 +269,7 @@ TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
   for (uint64_t request = 1; request <= kFit; ++request) feed(1000 + request);
   EXPECT_EQ(answers_->count(), 1u);
   for (uint64_t request = 1; request <= kFit; ++request) session_->handle({.type = FrameType::kCancel, .request = 1000 + request});
-  fs_.spaces.shut(false);
+  busy.shut(false);
   let_readers_finish();
   EXPECT_EQ(engine().status().live_bytes, 0u);
 }
