@@ -21,10 +21,14 @@ Error closed_error() { return {ErrorCode::kUnavailable, "the disk is closed"}; }
 
 class ExtentPut final : public LargePut {
  public:
-  ExtentPut(DiskEngine& engine, std::shared_ptr<Extent> extent) : engine_(engine), extent_(std::move(extent)) {}
+  ExtentPut(DiskEngine& engine, std::shared_ptr<Extent> extent) : engine_(engine), extent_(std::move(extent)) {
+    ++engine_.large_puts;
+  }
 
   ~ExtentPut() override {
-    if (!finished_) engine_.drop_extent(extent_);
+    if (finished_) return;
+    engine_.drop_extent(extent_);
+    --engine_.large_puts;
   }
 
   Result<void> append(ByteSlice piece, std::vector<hash::BlockDigest> digests) override {
@@ -48,6 +52,7 @@ class ExtentPut final : public LargePut {
     if (hash::blob_digest(extent_->digests) != digest) return done(fail(ErrorCode::kCorruption, "the blob does not match its digest"));
     extent_->entry.digest = digest;
     finished_ = true;
+    --engine_.large_puts;
     auto callback = std::make_shared<PutCallback>(std::move(done));
     engine_.finish_extent(extent_, [callback](Result<bool> result) {
       (*callback)(result ? Result<void>{} : Result<void>(std::unexpected(result.error())));

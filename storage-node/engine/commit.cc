@@ -22,7 +22,6 @@ constexpr double kLittleSpace = 0.90;      // Used part from which on clients' b
 constexpr double kNoSpace = 0.95;          // repairs too.
 constexpr double kHysteresis = 0.03;
 constexpr auto kSpacePause = std::chrono::milliseconds(200);
-constexpr auto kStalledAfter = std::chrono::seconds(10);
 constexpr size_t kRemovalsLookedAt = 1024;
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
@@ -600,7 +599,7 @@ void DiskEngine::measure_space() {
                                             {"takes", now == Space::kEnough ? "everything" : now == Space::kLittle ? "repairs" : "deletes"}});
 }
 
-bool DiskEngine::stalled() const { return watch_.longest() > kStalledAfter; }
+bool DiskEngine::stalled() const { return watch_.longest() > options_.stalled_after; }
 
 void DiskEngine::become_read_only(const Error& error) {
   if (read_only_.exchange(true)) return;

@@ -128,6 +128,8 @@ class DiskEngine final : public Engine {
   void finish_extent(std::shared_ptr<Extent> extent, std::move_only_function<void(Result<bool>)> done);
   void drop_extent(const std::shared_ptr<Extent>& extent);
 
+  std::atomic<uint64_t> large_puts{0};   // Begun and neither finished nor given up.
+
  private:
   friend class Recovery;
 

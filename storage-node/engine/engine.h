@@ -38,6 +38,7 @@ struct EngineOptions {
   double compaction_garbage_ratio = 0.3;
   Duration maintenance_period = std::chrono::seconds(1);  // Purging, compaction, trimming; 0 = only when asked (tests).
   const Clock* clock = &real_clock();
+  Duration stalled_after = std::chrono::seconds(10);      // A call to the disk that takes longer: kFailed meanwhile.
   Duration clock_skew_max = std::chrono::seconds(5);      // Between gateways and this node, for `fresh` to be believed.
   std::function<void(double seconds)> on_flush;   // Told of every durable write or flush; must not block.
   // May what has left the trash be purged now? Asked by maintenance; must not block. Empty: always.
@@ -143,6 +144,7 @@ struct EngineStatus {
   uint64_t compactions = 0;
   uint64_t compacted_bytes = 0;
   uint64_t queue_bytes = 0;
+  uint64_t large_puts = 0;               // Begun and neither finished nor given up.
 };
 
 class Engine {

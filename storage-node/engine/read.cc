@@ -243,6 +243,7 @@ EngineStatus DiskEngine::status() {
   status.compactions = compactions_;
   status.compacted_bytes = compacted_bytes_;
   status.queue_bytes = queue_bytes_;
+  status.large_puts = large_puts;
   status.damaged_blobs = damaged_->size();
   if (stalled()) {
     status.state = DiskState::kFailed;

@@ -32,6 +32,7 @@ constexpr size_t kTrashPerPage = 16'384;
 constexpr int kCacheShardBits = 2;
 constexpr double kMemtableFilterRatio = 0.03;
 constexpr auto kFlushPatience = std::chrono::seconds(60);
+constexpr auto kResumePause = std::chrono::seconds(5);
 
 class Writer {
  public:
@@ -152,7 +153,8 @@ std::string wanted_value(const Wanted& wanted) {
 Result<Wanted> read_wanted(const model::BlobId& id, std::string_view value) {
   if (value.size() < kWantedBytes) return fail(ErrorCode::kCorruption, "index: a short wanted");
   Reader in(value);
-  Wanted wanted{id};
+  Wanted wanted;
+  wanted.id = id;
   wanted.length = in.little();
   wanted.created_us = in.little();
   wanted.order = in.little();
@@ -498,7 +500,17 @@ class RocksIndex final : public Index {
 
   Result<void> noted(const rocksdb::Status& status) {
     refused_ = !status.ok();
+    if (status.IsNoSpace()) resume();
     return checked(status);
+  }
+
+  // RocksDB recovers from a full file system by itself, unless it becomes full again while it does:
+  // then it waits for somebody to ask. While it recovers, or where there is no space, this does nothing.
+  void resume() {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (now < resume_at_.exchange(now + kResumePause)) return;
+    const rocksdb::Status resumed = db_->Resume();
+    if (resumed.ok()) log::info("index", "writes go on after the file system was full", {});
   }
 
   Result<void> drain() {
@@ -618,6 +630,7 @@ class RocksIndex final : public Index {
   const std::function<void(const std::string&)> on_damage_;
   std::mutex write_mutex_;   // Who holds it may change what is pending.
   Pending pending_;
+  std::atomic<SteadyTime> resume_at_{};
   std::atomic<bool> refused_ = false;   // The tables took nothing the last time: nothing more becomes pending.
   rocksdb::WriteOptions unlogged_;
 };

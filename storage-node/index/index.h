@@ -85,6 +85,7 @@ struct Wanted {
   uint64_t next_try_us = 0;   // By the node's clock.
   uint32_t tries = 0;
   Why why = Why::kJournal;
+  model::DiskId told_by;      // Who is known to have it, asked first; not stored, zero: nobody is.
 
   bool operator==(const Wanted&) const = default;
 };

@@ -17,7 +17,8 @@ constexpr auto kQuietMax = 60s;
 constexpr size_t kPerNode = 4;         // Fetches from one node at a time.
 constexpr size_t kHandoffs = 4;        // Per arc, as gateways write them.
 
-// Owners first, beginning with another one each try; the disk itself left out.
+// Owners first, beginning with who is known to have it, or with another one each try; the disk itself
+// is left out.
 std::vector<rpc::DiskAddress> sources_of(const ring::Topology& topology, const model::DiskId& disk, const Wanted& wanted) {
   std::vector<rpc::DiskAddress> sources;
   const auto add = [&](const ring::Disk& source) {
@@ -29,6 +30,10 @@ std::vector<rpc::DiskAddress> sources_of(const ring::Topology& topology, const m
     for (const ring::DiskIndex owner : ring->owners(ring->arc_of(hash))) add(ring->disks()[owner]);
   }
   if (!sources.empty()) std::ranges::rotate(sources, sources.begin() + static_cast<ptrdiff_t>(wanted.tries % sources.size()));
+  if (wanted.tries == 0) {
+    const auto told = std::ranges::find(sources, wanted.told_by, &rpc::DiskAddress::disk);
+    if (told != sources.end()) std::rotate(sources.begin(), told, told + 1);
+  }
   for (const auto& ring : topology.rings) {
     for (const ring::DiskIndex other : ring->handoffs(ring->arc_of(hash), kHandoffs)) add(ring->disks()[other]);
   }
@@ -80,15 +85,16 @@ void Fetcher::heard(const model::NodeId& node, bool answered) {
 
 async::Task<Fetched> Fetcher::fetch(OwnDisk& disk, std::shared_ptr<const ring::Topology> topology, Wanted wanted) {
   Fetched fetched{How::kAbsent, 0};
-  bool asked = false, busy = false, unreachable = false, damaged = false;
+  bool busy = false, unreachable = false, damaged = false;
   const auto sources = sources_of(*topology, disk.id(), wanted);
   for (const rpc::DiskAddress& source : sources) {
     const Node& known = nodes_[source.node];
     const bool quiet = known.quiet_until > clock_.steady_now(), full = known.under_way >= kPerNode;
     unreachable = unreachable || quiet;
     busy = busy || full;
+    // Who has it is waited for, rather than to ask those who do not.
+    if (full && !quiet && wanted.tries == 0 && source.disk == wanted.told_by) co_return Fetched{How::kBusy, 0};
     if (quiet || full) continue;
-    asked = true;
     ++nodes_[source.node].under_way;
     How how = co_await copy(disk, source, wanted);
     if (how == How::kAbsent) {
@@ -103,8 +109,8 @@ async::Task<Fetched> Fetcher::fetch(OwnDisk& disk, std::shared_ptr<const ring::T
     unreachable = unreachable || how == How::kUnreachable;
     damaged = damaged || how == How::kDamaged;
   }
-  if (!asked && busy) co_return Fetched{How::kBusy, 0};
-  if (unreachable || busy || sources.empty()) co_return Fetched{How::kUnreachable, 0};
+  if (busy && !unreachable) co_return Fetched{How::kBusy, 0};
+  if (unreachable || sources.empty()) co_return Fetched{How::kUnreachable, 0};
   co_return Fetched{damaged ? How::kDamaged : How::kAbsent, 0};
 }
 

@@ -52,7 +52,8 @@ Result<void> look_at_removal(engine::Engine& disk, bool owned, const JournalEntr
   return {};
 }
 
-Result<void> look_at_copy(engine::Engine& disk, const JournalEntry& entry, Taken& taken) {
+Result<void> look_at_copy(engine::Engine& disk, const JournalEntry& entry, const model::DiskId& peer,
+                          Taken& taken) {
   const BlobEntry& blob = entry.blob;
   TRY(const bool has, disk.has(blob.id));
   if (has && blob.order == 0) return {};
@@ -63,7 +64,8 @@ Result<void> look_at_copy(engine::Engine& disk, const JournalEntry& entry, Taken
   }
   TRY(const bool removed, is_removed(disk, blob.id, blob.order));
   if (removed) return {};
-  const Wanted wanted{blob.id, blob.length, micros(blob.created_at), blob.order, 0, 0, 0, Wanted::Why::kJournal};
+  const Wanted wanted{blob.id, blob.length, micros(blob.created_at), blob.order, 0, 0, 0,
+                      Wanted::Why::kJournal, peer};
   (blob.handoff_for == disk.disk_id() ? taken.handed_back : taken.lacks).push_back(wanted);
   return {};
 }
@@ -102,14 +104,15 @@ Result<void> remove_now(engine::Engine& disk, std::vector<model::BlobId> ids, en
 }
 
 Result<void> take_entries(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology,
-                          const std::vector<JournalEntry>& entries, const IntakeOptions& options) {
+                          const std::vector<JournalEntry>& entries, const model::DiskId& peer,
+                          const IntakeOptions& options) {
   Taken taken;
   for (const JournalEntry& entry : entries) {
     const bool owned = owns(topology, disk.disk_id(), entry.blob.id);
     if (entry.operation == JournalEntry::Operation::kDelete) {
       TRY_VOID(look_at_removal(disk, owned, entry, options.trash, taken));
     } else if (owned) {
-      TRY_VOID(look_at_copy(disk, entry, taken));
+      TRY_VOID(look_at_copy(disk, entry, peer, taken));
     }
   }
   for (auto& [by, ids] : taken.removals) TRY_VOID(remove_now(disk, std::move(ids), {by.first, by.second, true}));
@@ -120,7 +123,7 @@ Result<void> take_entries(engine::Engine& disk, WantedList& wanted, const ring::
 }
 
 Result<void> take_listed(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology,
-                         const std::vector<PeerBlob>& blobs) {
+                         const std::vector<PeerBlob>& blobs, const model::DiskId& peer) {
   Taken taken;
   for (const PeerBlob& blob : blobs) {
     if (!owns(topology, disk.disk_id(), blob.id)) continue;
@@ -129,7 +132,7 @@ Result<void> take_listed(engine::Engine& disk, WantedList& wanted, const ring::T
     entry.blob.length = blob.length;
     entry.blob.created_at = SystemTime(std::chrono::microseconds(blob.created_us));
     entry.blob.order = blob.order;
-    TRY_VOID(look_at_copy(disk, entry, taken));
+    TRY_VOID(look_at_copy(disk, entry, peer, taken));
   }
   for (auto& [order, ids] : taken.restores) TRY_VOID(disk.restore(std::move(ids), order));
   for (Wanted& one : taken.lacks) one.why = Wanted::Why::kCompared;
@@ -141,7 +144,8 @@ Result<void> take_damaged(engine::Engine& disk, WantedList& wanted, const ring::
   std::vector<Wanted> damaged;
   for (const BlobEntry& blob : disk.list_damaged(max)) {
     if (blob.trashed || !owns(topology, disk.disk_id(), blob.id)) continue;
-    damaged.push_back({blob.id, blob.length, micros(blob.created_at), blob.order, 0, 0, 0, Wanted::Why::kDamaged});
+    damaged.push_back({blob.id, blob.length, micros(blob.created_at), blob.order, 0, 0, 0,
+                       Wanted::Why::kDamaged, {}});
   }
   TRY_VOID(list_all(wanted, damaged, Duration::zero()));
   return wanted.persist();

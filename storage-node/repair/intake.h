@@ -20,15 +20,15 @@ struct IntakeOptions {
 // Is the disk an owner of the blob in any live epoch?
 bool owns(const ring::Topology& topology, const model::DiskId& disk, const model::BlobId& blob);
 
-// Afterwards a token may pass over the entries. kResourceExhausted: the list is full. Taking them
+// Of the journal of `peer`. Afterwards a token may pass over the entries. kResourceExhausted: the list is full. Taking them
 // again is fine.
 Result<void> take_entries(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology,
                           const std::vector<engine::JournalEntry>& entries,
-                          const IntakeOptions& options);
+                          const model::DiskId& peer, const IntakeOptions& options);
 
 // The same of what a peer holds, for a cursor.
 Result<void> take_listed(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology,
-                         const std::vector<PeerBlob>& blobs);
+                         const std::vector<PeerBlob>& blobs, const model::DiskId& peer);
 
 // Puts blobs that were found damaged on the list.
 Result<void> take_damaged(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology,

@@ -173,8 +173,8 @@ async::Task<Repairer::Page> Repairer::catch_up_page(Own& own, ring::Disk peer, s
   const SystemTime last = page->entries.empty() ? SystemTime{} : page->entries.back().flushed_at;
   auto taken = co_await own.disk.run(
       [&engine = own.disk.engine, &list = own.disk.wanted, topology = topology_.topology(), entries = std::move(page->entries),
-       options = IntakeOptions{.settle = options_.settle, .trash = options_.trash}] {
-        return take_entries(engine, list, *topology, entries, options);
+       told_by = peer.id, options = IntakeOptions{.settle = options_.settle, .trash = options_.trash}] {
+        return take_entries(engine, list, *topology, entries, told_by, options);
       });
   if (taken && page->truncated) {
     // It goes on beside: what the journal still has is taken, and the token is behind the cut from now on.
@@ -215,8 +215,8 @@ async::Task<Result<bool>> Repairer::compare_page(Own& own, ring::Disk peer, std:
     co_return false;
   }
   CO_TRY_VOID(co_await disk.run([&engine = disk.engine, &list = disk.wanted, topology = topology_.topology(), blobs,
-                                 setting = compare_setting(peer.id), doubts]() -> Result<void> {
-    TRY_VOID(take_listed(engine, list, *topology, blobs));
+                                 setting = compare_setting(peer.id), told_by = peer.id, doubts]() -> Result<void> {
+    TRY_VOID(take_listed(engine, list, *topology, blobs, told_by));
     return engine.note_setting(setting, encode_comparison(doubts, blobs.back().id));
   }));
   if (begun == pair->begun) pair->cursor = blobs.back().id;

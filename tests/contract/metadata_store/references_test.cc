@@ -68,7 +68,7 @@ std::string put(const Scene& scene, const std::string& key, const std::string& c
 }
 
 std::string begin_upload(const Scene& scene, const std::string& upload, const std::string& key) {
-  return fmt::format("select create_upload({}, 0, {}, {}, 'o', 'o', null, null, 0::smallint, null)",
+  return fmt::format("select create_upload({}, 0, {}, {}, 'o', 'o', null, null, 0::smallint, null, 0)",
                      scene.bucket, upload, literal(key));
 }
 
@@ -108,7 +108,7 @@ std::string remove(const Scene& scene, int mode, const std::string& named, int g
   return fmt::format(
       "select status::integer from delete_objects('{{{}}}', '{{0}}', array[{}], array[{}], "
       "'{{{}}}', '{{{}}}', array[{}], '{{o}}', '{{null}}',"
-      " '{{null}}', '{{null}}', '{{null}}', '{{null}}', '{{f}}', '{{{}}}')",
+      " '{{null}}', '{{null}}', '{{null}}', '{{null}}', '{{f}}', '{{{}}}', '{{0}}')",
       scene.bucket, literal(scene.key), next_clock(), scene.versioning, mode, named, guard);
 }
 

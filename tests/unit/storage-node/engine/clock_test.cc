@@ -28,6 +28,7 @@ class ClockTest : public ::testing::Test {
     if (!keep_index) std::filesystem::remove_all(folder_.path() + "/index");
     auto options = small_options(folder_.path() + "/index");
     options.clock = &clock_;
+    options.stalled_after = days(36'500);   // Steady time leaps here while calls are under way.
     options.journal_period = days(7);
     options.may_purge = [this] { return may_purge_; };
     options.lose_unflushed_index = lose_unflushed_;

@@ -27,7 +27,7 @@ class WantedListTest : public ::testing::Test {
     ASSERT_TRUE(list_->load());
   }
   Wanted wanted(uint64_t n, uint64_t order = 0) {
-    return {make_id(n), n, static_cast<uint64_t>(clock_.now().time_since_epoch().count()) - 5'000'000, order, 0, 0, 0, Wanted::Why::kJournal};
+    return {make_id(n), n, static_cast<uint64_t>(clock_.now().time_since_epoch().count()) - 5'000'000, order, 0, 0, 0, Wanted::Why::kJournal, {}};
   }
   bool add(const Wanted& one, Duration patience = 0s) { return list_->add(std::span(&one, 1), patience); }
 
