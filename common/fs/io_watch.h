@@ -45,6 +45,18 @@ class IoWatch {
     std::atomic<int64_t>* const slot_;
   };
 
+  // Has a call been under way for longer than `limit`? Costs nothing but a look at the clock when it
+  // was asked a moment ago: every write asks.
+  bool longer_than(Duration limit) const {
+    const int64_t at = now();
+    const bool before = longer_.load(std::memory_order_relaxed);
+    if (!before && at - looked_at_.load(std::memory_order_relaxed) < kLookPause.count()) return false;
+    const bool longer = longest() > limit;
+    looked_at_.store(at, std::memory_order_relaxed);
+    longer_.store(longer, std::memory_order_relaxed);
+    return longer;
+  }
+
   // How long the oldest call has been under way; zero: there is none.
   Duration longest() const {
     int64_t oldest = kFree;
@@ -57,6 +69,7 @@ class IoWatch {
 
  private:
   static constexpr int64_t kFree = INT64_MIN;
+  static constexpr Duration kLookPause = std::chrono::milliseconds(50);
 
   int64_t now() const { return clock_.steady_now().time_since_epoch().count(); }
 
@@ -73,6 +86,8 @@ class IoWatch {
 
   const Clock& clock_;
   std::array<std::atomic<int64_t>, 64> slots_;
+  mutable std::atomic<int64_t> looked_at_{0};
+  mutable std::atomic<bool> longer_{false};
 };
 
 }  // namespace rondel::fs

@@ -509,6 +509,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
   size_t position = 0;
   bool news = false;
   uint64_t highest = highest_order_;
+  const uint64_t now = now_us(), elapsed = elapsed_us();
   for (const Effect& effect : effects) {
     if (effect.only_answer) continue;
     const bool absent = !effect.before && !effect.now;   // A removal is kept of what is not here.
@@ -518,7 +519,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     if (!effect.record) continue;
     const index::Entry& entry = absent ? effect.item->entry : *effect.now;
     const bool told = effect.record != RecordKind::kHandoff && !effect.item->moved_from && !entry.dropped;
-    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, entry, now_us(), elapsed_us()});
+    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, entry, now, elapsed});
     news = news || told;
     highest = std::max(highest, entry.order);
     ++position;
@@ -536,7 +537,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
   }
   highest_order_ = highest;
   for (const Effect& effect : effects) {
-    if (!effect.only_answer) note_applied(effect);
+    if (!effect.only_answer) note_applied(effect, now);
   }
   {
     const async::Coalesce scope;   // The answers of a batch leave in one message.
@@ -550,12 +551,12 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
 }
 
 // What is remembered of blobs without asking the index.
-void DiskEngine::note_applied(const Effect& effect) {
+void DiskEngine::note_applied(const Effect& effect, uint64_t now) {
   const model::BlobId& id = effect.item->entry.id;
   if (effect.before) count(*effect.before, -1);
   if (effect.now) count(*effect.now, 1);
-  if (effect.removal || (effect.now && effect.now->dropped)) removed_.add(id, now_us());
-  if (effect.now) recent_.add(id, now_us());
+  if (effect.removal || (effect.now && effect.now->dropped)) removed_.add(id, now);
+  if (effect.now) recent_.add(id, now);
   if (!effect.now) recent_.remove(id);
   const bool rewritten = effect.before && (!effect.now || effect.now->at != effect.before->at);
   if (rewritten) damaged_->remove(id);
@@ -599,7 +600,7 @@ void DiskEngine::measure_space() {
                                             {"takes", now == Space::kEnough ? "everything" : now == Space::kLittle ? "repairs" : "deletes"}});
 }
 
-bool DiskEngine::stalled() const { return watch_.longest() > options_.stalled_after; }
+bool DiskEngine::stalled() const { return watch_.longer_than(options_.stalled_after); }
 
 void DiskEngine::become_read_only(const Error& error) {
   if (read_only_.exchange(true)) return;

@@ -197,7 +197,7 @@ class DiskEngine final : public Engine {
   Result<void> make_room(uint64_t bytes, bool from_reserve);
   void write_batch(std::vector<Effect>& effects, bool only_frees);
   void finish(std::vector<Effect>& effects, uint64_t sequence);
-  void note_applied(const Effect& effect);
+  void note_applied(const Effect& effect, uint64_t now);
   Result<void> apply_when_there_is_space(index::Index::Batch& changes);
   Result<void> write_log(uint64_t at, ByteView bytes);
   void prepare_loop();
