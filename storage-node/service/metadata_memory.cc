@@ -55,7 +55,8 @@ void MetadataMemory::hear(const Answer& answer) {
   // What was asked is not what is remembered by now: the answer says nothing about it.
   if (answer.asked != seen_) return;
   std::string stopped = answer.purging_stopped;
-  if (!model::is_recognized(answer.recognition)) {
+  estranged_ = !model::is_recognized(answer.recognition);
+  if (estranged_) {
     stopped = std::string(model::describe(answer.recognition));
   } else if (auto remembered = remember_locked(answer.database); !remembered) {
     stopped = "what was seen of the database cannot be written: " + remembered.error().message;
@@ -89,10 +90,13 @@ OrderRefusal MetadataMemory::accept(const OrderOrigin& order) {
     // it may still refer to that.
     next.mark = database.mark;
   }
+  // Whoever sends it read it from the database that was there before.
+  if (estranged_ && next.accepted == seen_.accepted) return OrderRefusal::kDatabase;
   if (next.accepted == seen_.accepted && order.coordinator_token < token_) {
     return OrderRefusal::kCoordinator;
   }
   if (!remember_locked(next)) return OrderRefusal::kMemory;
+  estranged_ = false;
   (void)take_token_locked(order.coordinator_token);
   return OrderRefusal::kNone;
 }

@@ -40,7 +40,8 @@ class MetadataMemory {
   // but that nothing is purged.
   void hear(const Answer& answer);
 
-  // May the node do what the order says? What it must remember of that is on the disk then.
+  // May the node do what the order says? Not while the last answer to a heartbeat was that the
+  // database is not the one remembered, unless the order is of a later confirmation. What it must remember of that is on the disk then.
   OrderRefusal accept(const OrderOrigin& order);
 
   // A gateway said within the last 5 s, and since this process began, that the database is the one
@@ -61,6 +62,8 @@ class MetadataMemory {
   model::MetadataGeneration seen_;         // Written with both locks, read with either.
   // Highest under seen_.accepted. Guarded by change_mutex_.
   uint64_t token_ = 0;
+  // By the last answer the database is not seen_'s. Guarded by change_mutex_.
+  bool estranged_ = false;
   SteadyTime stored_at_{};                 // Guarded by change_mutex_.
   SteadyTime confirmed_at_{};              // Guarded by mutex_.
   std::string stopped_ = "no gateway has answered yet";   // Guarded by mutex_.

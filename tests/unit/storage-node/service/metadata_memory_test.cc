@@ -167,6 +167,30 @@ TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMark) {
   }
 }
 
+// A coordinator that read its order from the database before is refused as soon as one gateway has
+// told that another one is there.
+TEST_F(MetadataMemoryTest, NoOrderIsTakenWhileTheDatabaseIsAnotherOne) {
+  for (const Recognition heard : {Recognition::kBeforeConfirmation, Recognition::kOtherSystem,
+                                  Recognition::kMarkMissing, Recognition::kBeatMissing}) {
+    SCOPED_TRACE(model::describe(heard));
+    forget();
+    auto memory = with(kSeen);
+    const OrderOrigin order{5, {2, kSystem, kNewer, 0}, kMark};
+    memory->hear({kSeen, heard, {2, kSystem, kFarAhead, 0}, 0, ""});
+    EXPECT_EQ(memory->accept(order), OrderRefusal::kDatabase);
+    EXPECT_EQ(memory->seen(), kSeen);
+    memory->hear({kSeen, Recognition::kUnknown, {}, 0, ""});
+    EXPECT_EQ(memory->accept(order), OrderRefusal::kDatabase) << "nothing new was heard";
+    memory->hear({kSeen, Recognition::kHeld, kSeen, 0, ""});
+    EXPECT_EQ(memory->accept(order), OrderRefusal::kNone);
+
+    memory->hear({memory->seen(), heard, {2, kSystem, kFarAhead, 0}, 0, ""});
+    EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {}}), OrderRefusal::kNone) <<
+        "a later confirmation";
+    EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {9, 909}}), OrderRefusal::kNone);
+  }
+}
+
 TEST_F(MetadataMemoryTest, WhatCannotBeWrittenIsNeitherObeyedNorBelieved) {
   MetadataMemory memory(folder_.path() + "/gone/metadata.seen", clock_);
   ASSERT_TRUE(memory.load());
