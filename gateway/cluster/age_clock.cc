@@ -23,7 +23,8 @@ double seconds(microseconds time) { return std::chrono::duration<double>(time).c
 
 }  // namespace
 
-AgeClock::AgeClock(const Clock& clock) : clock_(clock), stamps_(*this), locks_(*this) {}
+AgeClock::AgeClock(const Clock& clock)
+    : clock_(clock), stamps_(*this), locks_(*this), paused_at_(clock.steady_now()) {}
 
 void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
   const SteadyTime at = clock_.steady_now();
@@ -35,7 +36,7 @@ void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
   sampled_at_ = at;
   const Look now = look();
   if (now.agree()) move_limit(now.earlier(), passed);
-  if (now.paused()) paused_at_ = at;
+  if (now.paused() || passed > kSampleLife) paused_at_ = at;
   if (now.paused() == std::exchange(told_paused_, now.paused())) return;
   if (now.paused()) {
     log::error("clock", "the clocks of gateway and database differ: what ends by age is paused",
@@ -88,7 +89,7 @@ std::optional<SystemTime> AgeClock::now_for_age() const {
 bool AgeClock::steady_for(Duration time) const {
   std::lock_guard lock(mutex_);
   if (look().paused()) return false;
-  return !paused_at_ || clock_.steady_now() - *paused_at_ >= time;
+  return clock_.steady_now() - paused_at_ >= time;
 }
 
 SystemTime AgeClock::Stamps::now() const {

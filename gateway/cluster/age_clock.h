@@ -54,7 +54,7 @@ class AgeClock {
 
   // nullopt: ages are paused.
   std::optional<SystemTime> now_for_age() const;
-  // When nothing has been paused for so long. A stamp by a clock that was wrong until a moment ago
+  // When nothing has been paused for so long, as far back as this has looked. A stamp by a clock that was wrong until a moment ago
   // may be early: what is protected by a short time (the grace of released bytes) has passed it for
   // certain only then.
   bool steady_for(Duration time) const;
@@ -112,7 +112,8 @@ class AgeClock {
   std::optional<SystemTime> limit_;              // At sampled_at_.
   std::chrono::microseconds caught_up_{0};       // Of a jump that the limit follows, so far.
   bool told_paused_ = false;
-  std::optional<SteadyTime> paused_at_;          // The last time that it was.
+  // The last time that it was; what came before the beginning is not known.
+  SteadyTime paused_at_;
   std::map<model::NodeId, std::chrono::microseconds> nodes_;
 };
 

@@ -141,6 +141,23 @@ TEST_F(AgeClockTest, NothingEndsWithoutNewsOfTheDatabase) {
   EXPECT_TRUE(ages_.now_for_age());
 }
 
+// What was before the beginning, or while nothing was heard, nobody has looked at.
+TEST_F(AgeClockTest, ItIsSteadyForNoLongerThanItWasLookedAt) {
+  EXPECT_TRUE(ages_.steady_for(0s));
+  EXPECT_FALSE(ages_.steady_for(1s)) << "a gateway that has just started";
+  pass(1h);
+  EXPECT_TRUE(ages_.steady_for(1h));
+  EXPECT_FALSE(ages_.steady_for(1h + 1s));
+  clock_.advance(61s);
+  passed_ += 61s;
+  EXPECT_FALSE(ages_.steady_for(0s));
+  refresh();
+  EXPECT_TRUE(ages_.steady_for(0s));
+  EXPECT_FALSE(ages_.steady_for(1s)) << "after a gap";
+  pass(1h);
+  EXPECT_TRUE(ages_.steady_for(1h));
+}
+
 TEST_F(AgeClockTest, AnAnswerThatTookLongIsNoSample) {
   const SteadyTime asked = clock_.steady_now();
   clock_.advance(6s);
