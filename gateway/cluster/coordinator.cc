@@ -16,12 +16,18 @@ constexpr size_t kChunksPerBatch = 16'384;
 constexpr size_t kIdsPerCall = 4'096;
 constexpr auto kAskPeriod = 60s;
 constexpr auto kMarkPeriod = 60s;
+// Between two looks at the database while a batch waits for disks.
+constexpr auto kLookPeriod = 5s;
 constexpr int kOrderAttempts = 3;     // A node's mark may move on between two of them.
 
-// Halts and newer coordinators end a round; whatever else happens to one node is of no concern to
-// the others.
+// What ends a round: a newer coordinator, a halt, another database in the place of the one that
+// the round was read from. Whatever else happens to one node is of no concern to the others.
+constexpr ErrorCode kSuperseded = ErrorCode::kPrecondition;
+constexpr ErrorCode kHalted = ErrorCode::kOutOfRange;
+constexpr ErrorCode kOtherDatabase = ErrorCode::kCancelled;
+
 bool ends_round(const Error& error) {
-  return error.code == ErrorCode::kPrecondition || error.code == ErrorCode::kOutOfRange;
+  return error.code == kSuperseded || error.code == kHalted || error.code == kOtherDatabase;
 }
 constexpr auto kUploadIdsKept = std::chrono::days(7);   // Of completed uploads: repeated completions get the same answer.
 
@@ -44,7 +50,7 @@ async::Task<Result<void>> Coordinator::run_once() {
   if (!*token) co_return Result<void>{};
   auto done = co_await do_jobs(**token);
   // A job that fails is no reason to stop leading; a newer coordinator is.
-  if (!done && done.error().code == ErrorCode::kPrecondition) token_.store(0);
+  if (!done && done.error().code == kSuperseded) token_.store(0);
   co_return done;
 }
 
@@ -78,23 +84,45 @@ async::Task<void> Coordinator::run(async::TaskGroup& group) {
 }
 
 async::Task<Result<void>> Coordinator::keep_marks(uint64_t token) {
-  const bool due = marked_at_ == SteadyTime{} || clock_.steady_now() - marked_at_ >= kMarkPeriod;
-  if (due) co_return co_await write_mark(token);
-  co_return Result<void>{};
+  const bool due = marked_at_ == SteadyTime{} || clock_.steady_now() - marked_at_ >= kMarkPeriod ||
+                   marked_by_ != token;
+  if (!due) co_return Result<void>{};
+  const auto written = co_await write_mark(token);
+  // Nothing of the database before is held in hand between two rounds.
+  if (!written && written.error().code == kOtherDatabase) co_return Result<void>{};
+  co_return written;
 }
 
 // A database that does not hold our own last mark is another one than the one that nodes' marks
-// were found in.
+// were found in. The new one is gone by from now on; what was read from the other is not.
 async::Task<Result<void>> Coordinator::write_mark(uint64_t token) {
   const SteadyTime now = clock_.steady_now();
+  const bool first = generation_ == model::MetadataGeneration{};
   CO_TRY(const metadata::NewMark mark, co_await store_.write_mark(generation_.mark, token,
       deadline_in(5s)));
   const bool same = mark.follows && mark.database.accepted == generation_.accepted &&
                     mark.database.system == generation_.system;
-  if (!same) verified_.clear();
+  if (!same) forget_database();
   generation_ = mark.database;
   marked_at_ = now;
-  co_return Result<void>{};
+  marked_by_ = token;
+  {
+    std::lock_guard lock(mutex_);
+    marked_ = {token, generation_.accepted};
+  }
+  if (same || first) co_return Result<void>{};
+  co_return fail(kOtherDatabase, "the database is another one than before");
+}
+
+void Coordinator::forget_database() {
+  verified_.clear();
+  nodes_asked_at_ = {};
+}
+
+uint64_t Coordinator::token_under(uint64_t accepted) const {
+  const uint64_t token = token_.load();
+  std::lock_guard lock(mutex_);
+  return marked_.token == token && marked_.accepted == accepted ? token : 0;
 }
 
 async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
@@ -115,48 +143,86 @@ async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
 async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
   const auto topology = topology_.topology();
   if (topology->current() == nullptr) co_return Result<void>{};
-  CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
-  {
-    std::lock_guard lock(mutex_);
-    halted_ = state.halted;
+  auto done = co_await collect_round(*topology, token);
+  if (!done && done.error().code == kOtherDatabase) {
+    log::warn("gc", "what was to be removed is dropped", {{"reason", done.error().message}});
+    // What this one says counts from the beginning: first of all whether nodes know it.
+    done = co_await collect_round(*topology, token);
   }
-  if (!state.halted.empty()) co_return Result<void>{};
-  if (!state.stranger.empty()) {
-    const auto halted = co_await halt(state.stranger +
-        ". Was the database restored, or a standby promoted?", token);
-    co_return halted.error().code == ErrorCode::kOutOfRange ? Result<void>{} : halted;
+  if (!done && ends_round(done.error()) && done.error().code != kSuperseded) {
+    co_return Result<void>{};
   }
+  co_return done;
+}
+
+async::Task<Result<void>> Coordinator::collect_round(const ring::Topology& topology,
+                                                     uint64_t token) {
+  CO_TRY(const metadata::GarbageState state, co_await check_running(token));
   trash_ = std::max(options_.gc_trash, state.ages.trash);
   if (nodes_asked_at_ == SteadyTime{} || clock_.steady_now() - nodes_asked_at_ >= kAskPeriod) {
-    const auto asked = co_await ask_nodes(*topology, token);
-    if (!asked && asked.error().code == ErrorCode::kOutOfRange) co_return Result<void>{};   // Halted.
-    CO_TRY_VOID(asked);
-    nodes_asked_at_ = clock_.steady_now();
+    const SteadyTime asked_at = clock_.steady_now();
+    CO_TRY_VOID(co_await ask_nodes(topology, token));
+    nodes_asked_at_ = asked_at;
   }
   const std::chrono::seconds grace = std::max(options_.gc_grace, state.ages.grace);
   const auto now = age_time(options_.ages, clock_, state.now);
   // What was released while clocks differed may have been stamped early: its grace begins again when they agree.
   if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
   const SystemTime before = *now - grace;
-  CO_TRY(const std::vector<metadata::ReleasedStream> due,
-         co_await store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s)));
+  const auto take = [&] {
+    return store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s));
+  };
+  CO_TRY(std::vector<metadata::ReleasedStream> due, co_await take());
   if (due.empty()) co_return Result<void>{};
-  // Newer than every release in `due`: nodes remember it with the order, and a database from before
-  // does not hold it.
+  // Newer than every release that is read behind it: nodes remember it with the order, and a
+  // database from before does not hold it.
   CO_TRY_VOID(co_await write_mark(token));
+  CO_TRY(due, co_await take());
+  co_return co_await remove_due(due, topology, token);
+}
+
+// A round waits for disks, batch after batch: the database that it was read from may be another
+// one by now.
+async::Task<Result<void>> Coordinator::remove_due(const std::vector<metadata::ReleasedStream>& due,
+                                                  const ring::Topology& topology, uint64_t token) {
   for (size_t first = 0; first < due.size();) {
-    RemovalBatch batch(*topology);
+    CO_TRY_VOID(co_await check_same(token));
+    RemovalBatch batch(topology);
     size_t end = first;
     while (end < due.size() && (end == first || batch.chunks() < kChunksPerBatch)) batch.add(due[end++]);
-    const auto removed = co_await remove_batch(batch, token);
-    if (!removed && removed.error().code == ErrorCode::kOutOfRange) co_return Result<void>{};   // Halted.
-    CO_TRY_VOID(removed);
+    CO_TRY_VOID(co_await remove_batch(batch, token));
     std::vector<int64_t> finished = batch.finished();
     removed_.fetch_add(finished.size());
     deferred_.fetch_add(end - first - finished.size());
     if (!finished.empty()) CO_TRY_VOID(co_await store_.finish_released(std::move(finished), token, deadline_in(5s)));
     first = end;
   }
+  co_return Result<void>{};
+}
+
+// Nobody has halted, and every node that was heard knows the database.
+async::Task<Result<metadata::GarbageState>> Coordinator::check_running(uint64_t token) {
+  CO_TRY(metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
+  {
+    std::lock_guard lock(mutex_);
+    halted_ = state.halted;
+  }
+  if (!state.halted.empty()) co_return fail(kHalted, state.halted);
+  if (!state.stranger.empty()) {
+    const auto halted = co_await halt(state.stranger +
+        ". Was the database restored, or a standby promoted?", token);
+    co_return std::unexpected(halted.error());
+  }
+  co_return state;
+}
+
+// The database is the one of generation_ and goes on. The mark before the state: a database that
+// takes its place between the two is found by the next look, and by nodes.
+async::Task<Result<void>> Coordinator::check_same(uint64_t token) {
+  CO_TRY_VOID(co_await write_mark(token));
+  CO_TRY(const metadata::GarbageState state, co_await check_running(token));
+  (void)state;
+  looked_at_ = clock_.steady_now();
   co_return Result<void>{};
 }
 
@@ -179,6 +245,7 @@ async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_
   for (auto& [address, ids] : batch.per_disk()) {
     bool done = true;
     for (size_t first = 0; first < ids.size() && done; first += kIdsPerCall) {
+      if (clock_.steady_now() - looked_at_ >= kLookPeriod) CO_TRY_VOID(co_await check_same(token));
       const size_t end = std::min(ids.size(), first + kIdsPerCall);
       std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
       const auto removed = co_await remove_some(address, std::move(some), number, token);
@@ -192,6 +259,7 @@ async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_
 
 // A node takes an order that shows its own last mark as found in the database. What it remembers
 // comes with its refusal and is looked up then: only what the database does not recognize halts.
+// Ids are for the database that they were read from: another one is asked anew what to remove.
 async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at,
     std::vector<model::BlobId> ids, uint64_t number, uint64_t token) {
   for (int attempt = 0; attempt < kOrderAttempts; ++attempt) {
@@ -208,7 +276,7 @@ async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at,
         }
         co_return Result<void>{};
       case Refusal::kCoordinator:
-        co_return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+        co_return fail(kSuperseded, "a newer coordinator commands");
       case Refusal::kMemory:
         co_return fail(ErrorCode::kUnavailable, "the node cannot write down what it must remember");
       case Refusal::kDatabase: break;
@@ -222,8 +290,11 @@ async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at,
     }
     if (known.database.accepted != generation_.accepted ||
         known.database.system != generation_.system) {
-      verified_.clear();
+      forget_database();
       generation_ = known.database;
+      if (!ids.empty()) co_return fail(kOtherDatabase, "the database is another one than before");
+    } else if (!ids.empty()) {
+      CO_TRY_VOID(co_await check_same(token));
     }
     verified_[at.node] = reply.seen.mark;
   }
@@ -237,7 +308,7 @@ async::Task<Result<void>> Coordinator::halt(std::string reason, uint64_t token) 
     halted_ = reason;
   }
   CO_TRY_VOID(co_await store_.halt_garbage(reason, token, deadline_in(5s)));
-  co_return fail(ErrorCode::kOutOfRange, reason);
+  co_return fail(kHalted, reason);
 }
 
 async::Task<void> Coordinator::run_orphan_scan(async::TaskGroup& group) {

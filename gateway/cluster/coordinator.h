@@ -6,8 +6,10 @@
 // database (it was restored from a backup, is another one, or a standby was promoted that lacked
 // commits), or when the scan's breaker trips: until an operator resumes it (`rondel gc resume`).
 // Nodes say with each heartbeat what they remember, and are asked once a minute. Marks are written
-// each minute, and before each round of removals: a database that still refers to what is removed
-// then does not hold the mark that nodes see with the order.
+// each minute, and before each batch of removals: a database that still refers to what is removed
+// then does not hold the mark that nodes see with the order. A database that took the place of the
+// one that a round was read from ends the round, also when it was confirmed: what the other said
+// may go is asked of this one again.
 #pragma once
 
 #include <atomic>
@@ -62,13 +64,25 @@ class Coordinator {
 
   CoordinatorStatus status() const;
   uint64_t token() const { return token_.load(); }
+  // The same, when the database took it under that confirmation; 0 otherwise: a token of the
+  // database before must not be held against coordinators of the one that was confirmed.
+  uint64_t token_under(uint64_t accepted) const;
 
  private:
   async::Task<Result<void>> bootstrap_ring(uint64_t token);
   async::Task<Result<void>> do_jobs(uint64_t token);
   async::Task<Result<void>> keep_marks(uint64_t token);
+  // kCancelled: it was written, to another database than the one before.
   async::Task<Result<void>> write_mark(uint64_t token);
+  void forget_database();
   async::Task<Result<void>> collect_garbage(uint64_t token);
+  async::Task<Result<void>> collect_round(const ring::Topology& topology, uint64_t token);
+  async::Task<Result<void>> remove_due(const std::vector<metadata::ReleasedStream>& due,
+                                       const ring::Topology& topology, uint64_t token);
+  // kOutOfRange: halted.
+  async::Task<Result<metadata::GarbageState>> check_running(uint64_t token);
+  // So too; kCancelled: it is another database.
+  async::Task<Result<void>> check_same(uint64_t token);
   async::Task<Result<void>> ask_nodes(const ring::Topology& topology, uint64_t token);
   async::Task<Result<void>> remove_batch(RemovalBatch& batch, uint64_t token);
   async::Task<Result<void>> remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids,
@@ -91,11 +105,18 @@ class Coordinator {
   std::map<model::NodeId, model::MetadataMark> verified_;
   uint64_t highest_order_ = 0;                   // That any node has told of. So too.
   SteadyTime marked_at_{};                       // So too.
+  uint64_t marked_by_ = 0;                       // The token of that mark. So too.
+  SteadyTime looked_at_{};                       // Of check_same(). So too.
   SteadyTime nodes_asked_at_{};                  // So too.
   std::chrono::seconds trash_{0};                // So too: the longest of all gateways'.
   std::string last_error_;                       // So too.
   mutable std::mutex mutex_;
   std::string halted_;                           // Guarded by mutex_.
+  struct Marked {
+    uint64_t token = 0;
+    uint64_t accepted = 0;
+  };
+  Marked marked_;                                // By the last mark. Guarded by mutex_.
 };
 
 }  // namespace rondel::cluster

@@ -114,9 +114,9 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     const auto topology = topology_.topology();
     reply.set_cluster_id(to_wire(cluster_));
     reply.set_min_epoch(topology->min_epoch);
-    reply.set_coordinator_token(coordinator_.token());
     reply.set_epoch_confirmed(greeting != nullptr && topology_.confirmed_recently());
     if (greeting != nullptr) {
+      reply.set_coordinator_token(coordinator_.token_under(greeting->database.accepted));
       *reply.mutable_generation() = rpc::to_wire(greeting->database);
       reply.set_recognition(static_cast<uint32_t>(greeting->recognition));
       reply.set_purging_stopped(greeting->purging_stopped);

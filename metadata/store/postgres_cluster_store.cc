@@ -36,7 +36,7 @@ constexpr const char* kGeneration = R"(
     select counter, value from cluster_marks order by counter desc limit 1) m on true)";
 
 // Trash and journal end sooner. Of the oldest only: what is kept there, because a node has it, is
-// little. A node may have been told of a mark or two after the last that it spoke of.
+// little. A node may have been told of some marks after the last that it spoke of.
 constexpr const char* kForgetMarks = R"(
   delete from cluster_marks where counter in (
     select o.counter
@@ -46,7 +46,7 @@ constexpr const char* kForgetMarks = R"(
       and o.counter < (select max(counter) from cluster_marks) - 20000
       and not exists (
         select from nodes n
-        where o.counter = n.seen_mark or o.counter between n.told_mark and n.told_mark + 20)))";
+        where o.counter = n.seen_mark or o.counter between n.told_mark and n.told_mark + 60)))";
 
 // $1 to $6 as in the table, $7 to $11 what the node remembers, $12 its highest order. A database
 // that the node does not recognize must never come to hold what the node remembers.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "metadata/store/cluster_store.h"
 
@@ -72,6 +73,7 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   // As a server that starts does: another gateway, or the same one again, claims.
   void claim() { ++token_, mark(); }
   std::function<SystemTime()> now;   // The database's clock; empty: it has none.
+  std::function<void()> on_finish;   // Once, when removals of a batch are through.
   metadata::GarbageState garbage;
   metadata::OrphanCounts recent;          // However long ago.
   std::vector<SystemTime> completed_uploads;
@@ -162,6 +164,7 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   Answer<void> finish_released(std::vector<int64_t> ids, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
     for (const int64_t id : ids) released_.erase(id);
+    if (on_finish) std::exchange(on_finish, nullptr)();
     co_return Result<void>{};
   }
   Answer<std::vector<model::StreamId>> unreferenced_streams(std::vector<model::StreamId> streams, Deadline) override {

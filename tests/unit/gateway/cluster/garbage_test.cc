@@ -6,8 +6,10 @@
 #include <set>
 
 #include "gateway/cluster/coordinator.h"
+#include "gateway/cluster/removal_batch.h"
 #include "gateway/cluster/trash_restore.h"
 #include "tests/fakes/fixed_topology.h"
+#include "tests/fakes/manual_clock.h"
 #include "tests/fakes/memory_cluster_store.h"
 
 namespace rondel::cluster {
@@ -41,11 +43,13 @@ class Remover final : public BlobRemover {
     model::MetadataGeneration seen;
     uint64_t token = 0;
     uint64_t highest_order = 0;
+    bool estranged = false;     // It has heard that the database is another one.
   };
 
   async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
       RemovalOrder order, Deadline) override {
     if (before_remove) std::exchange(before_remove, nullptr)();
+    if (on_ids && !ids.empty()) on_ids();
     Node& node = nodes[at.node];
     const Refusal refusal = judge(node, order);
     if (refusal == Refusal::kNone && !ids.empty()) {
@@ -88,6 +92,7 @@ class Remover final : public BlobRemover {
   std::map<model::DiskId, std::map<model::BlobId, Blob>> trash;
   std::set<model::DiskId> away;
   std::function<void()> before_remove;
+  std::function<void()> on_ids;
   size_t removed = 0;
   size_t largest_call = 0;
 
@@ -97,7 +102,8 @@ class Remover final : public BlobRemover {
     if (node.seen == model::MetadataGeneration{} || database.accepted > node.seen.accepted) {
       node.seen = {database.accepted, database.system, database.mark, 0};
       node.token = 0;
-    } else if (database.accepted < node.seen.accepted || database.system != node.seen.system ||
+      node.estranged = false;
+    } else if (node.estranged || database.accepted < node.seen.accepted || database.system != node.seen.system ||
         order.verified != node.seen.mark) {
       return Refusal::kDatabase;
     }
@@ -585,6 +591,93 @@ TEST_F(RestoredDatabase, NodesRememberAMarkThatIsNewerThanTheRelease) {
   ASSERT_GT(trashed(stream), 0u);
   for (const auto& [id, node] : remover_.nodes) EXPECT_FALSE(
       just_before.marks.contains({node.seen.mark.counter, node.seen.mark.value}));
+}
+
+// A round of two batches, read from the database that was there. An older one takes its place, with
+// an operator's confirmation or not: what the other one released is not removed any further.
+TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound) {
+  enum class When { kBetweenBatches, kNodesHear, kDisksAreSlow };
+  const struct {
+    const char* name;
+    When when;
+    bool confirmed;
+  } cases[] = {
+      {"between two batches", When::kBetweenBatches, false},
+      {"between two batches, confirmed", When::kBetweenBatches, true},
+      {"within a batch, and nodes hear of it", When::kNodesHear, false},
+      {"within a batch, and nodes hear that it is confirmed", When::kNodesHear, true},
+      {"within a batch of slow disks", When::kDisksAreSlow, false},
+      {"within a batch of slow disks, confirmed", When::kDisksAreSlow, true},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    fakes::MemoryClusterStore::Backup older = store_.backup();
+    fakes::ManualClock clock(std::chrono::sys_days(std::chrono::year(2024) / 1 / 1));
+    OrphanScan scan(store_, source_, lister_, options_, clock);
+    Coordinator coordinator(store_, source_, remover_, scan, {}, clock);
+    ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    ASSERT_EQ(coordinator.status().gc_halted, "");
+    for (int64_t row = 1; row <= 20; ++row) {
+      const auto stream = model::StreamId::random();
+      older.referenced.insert(stream);
+      store_.release({row, stream, kStreamChunksMax * model::kChunkBytes, {}});
+    }
+    size_t at_swap = 0;
+    const auto swap = [&] {
+      at_swap = remover_.removed;
+      store_.set_back(older);
+      if (c.confirmed) async::block_on(store_.resume_garbage(0, deadline_in(1s)));
+    };
+    int calls = 0;
+    if (c.when == When::kBetweenBatches) {
+      store_.on_finish = swap;
+    } else {
+      remover_.on_ids = [&] {
+        if (c.when == When::kDisksAreSlow) clock.advance(5s);
+        if (++calls != 3) return;
+        swap();
+        // The order under way was sent before.
+        if (c.when == When::kDisksAreSlow) at_swap += 4'096;
+        remover_.remember([&](auto& node) {
+          if (c.when == When::kNodesHear && c.confirmed) node.seen = store_.generation;
+          node.estranged = c.when == When::kNodesHear && !c.confirmed;
+        });
+      };
+    }
+    const size_t before = remover_.removed;
+    ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    ASSERT_GT(at_swap, before) << "the round had begun";
+    EXPECT_EQ(remover_.removed, at_swap);
+    for (int i = 0; i < 3; ++i) {
+      clock.advance(61s);
+      ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    }
+    EXPECT_EQ(remover_.removed, at_swap);
+    EXPECT_EQ(coordinator.status().gc_halted.empty(), c.confirmed);
+
+    // For the next case.
+    remover_.on_ids = nullptr;
+    async::block_on(store_.resume_garbage(0, deadline_in(1s)));
+    ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    ASSERT_EQ(coordinator.status().gc_halted, "");
+  }
+}
+
+// Halted by an operator's order or by the scan while a round waits for disks.
+TEST_F(RestoredDatabase, AHaltEndsTheRoundThatIsUnderWay) {
+  for (int64_t row = 1; row <= 20; ++row) {
+    store_.release({row, model::StreamId::random(), kStreamChunksMax * model::kChunkBytes, {}});
+  }
+  size_t at_halt = 0;
+  store_.on_finish = [&] {
+    at_halt = remover_.removed;
+    store_.garbage.halted = "somebody must look";
+  };
+  ASSERT_TRUE(collect());
+  EXPECT_GT(at_halt, removed_);
+  EXPECT_EQ(remover_.removed, at_halt);
+  EXPECT_EQ(halted_, "somebody must look");
+  EXPECT_FALSE(store_.released().empty());
 }
 
 }  // namespace

@@ -146,6 +146,23 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_NE(ask(request()).purging_stopped(), "");
 }
 
+// A token of the database before, under the confirmation of the one that took its place, would lock
+// out all coordinators of that one.
+TEST_F(HeartbeatServiceTest, ATokenIsToldUnderTheConfirmationThatItWasTakenUnder) {
+  EXPECT_EQ(ask(request()).coordinator_token(), 0u) << "it does not lead";
+  ASSERT_TRUE(async::block_on(coordinator_.run_once()));
+  EXPECT_EQ(ask(request()).coordinator_token(), store_.token());
+  async::block_on(store_.resume_garbage(0, deadline_in(1s)));
+  const wire::HeartbeatReply reply = ask(request());
+  EXPECT_EQ(reply.generation().accepted(), 3u);
+  EXPECT_EQ(reply.coordinator_token(), 0u);
+  store_.claim();
+  ASSERT_TRUE(async::block_on(coordinator_.run_once()));
+  EXPECT_EQ(ask(request()).coordinator_token(), store_.token());
+  store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+  EXPECT_EQ(ask(request()).coordinator_token(), 0u);
+}
+
 TEST_F(HeartbeatServiceTest, WithoutTheDatabaseNothingIsSaidAboutIt) {
   store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
   const wire::HeartbeatReply reply = ask(request());
