@@ -33,7 +33,8 @@ class PgJob {
   virtual bool expired() const = 0;
   // It is about to be sent. False: nobody waits any more, and whoever waited knows that it never happens.
   virtual bool begin() = 0;
-  // It never ran. Not after begin(): what was sent has an answer or is not known.
+  // Nothing of it happened: it never ran, or the batch that it was sent with failed as a whole and
+  // was rolled back. What may have happened is answered otherwise, as not known.
   virtual void fail(const Error& error) = 0;
 };
 
