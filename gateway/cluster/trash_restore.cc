@@ -37,23 +37,41 @@ async::Task<Result<void>> TrashRestore::run_once(uint64_t token,
   CO_TRY(const metadata::RestoreState state, co_await store_.restore_state(deadline_in(5s)));
   waiting_ = static_cast<uint64_t>(std::ranges::count(state.disks, false,
       &metadata::RestoreState::Disk::done));
+  Pass pass{state.number, token, leads, {}, {}};
   for (const auto& disk : state.disks) {
-    if (disk.done || !disk.alive) continue;
-    const auto restored = co_await restore_disk({disk.node, disk.disk}, token, leads);
-    if (!leads()) co_return Result<void>{};
+    if (!disk.done && disk.alive) pass.disks.push_back(disk);
+  }
+  async::TaskGroup side_by_side(*async::EventLoop::current());
+  for (size_t i = 0; i < std::min(options_.disks_at_once, pass.disks.size()); ++i) {
+    side_by_side.spawn(restore_disks(pass));
+  }
+  co_await side_by_side.wait_idle();
+  co_return pass.ended;
+}
+
+// One after the other of those that nobody has taken yet.
+async::Task<void> TrashRestore::restore_disks(Pass& pass) {
+  while (!pass.disks.empty() && pass.ended && pass.leads()) {
+    const metadata::RestoreState::Disk disk = std::move(pass.disks.front());
+    pass.disks.pop_front();
+    const auto restored = co_await restore_disk({disk.node, disk.disk}, pass.token, pass.leads);
+    if (!pass.leads()) co_return;
     if (!restored) {
       // It waits on; the others need not.
       log::warn("gc", "the trash of a disk was not looked through",
           {{"disk", disk.disk.to_hex()}, {"error", restored.error().message}});
       continue;
     }
-    CO_TRY_VOID(co_await store_.finish_restore(disk.disk, state.number, *restored, token,
-        deadline_in(5s)));
+    const auto finished = co_await store_.finish_restore(disk.disk, pass.number, *restored,
+        pass.token, deadline_in(5s));
+    if (!finished) {
+      pass.ended = finished;
+      co_return;
+    }
     --waiting_;
     log::info("gc", "the trash of a disk was looked through",
         {{"disk", disk.disk.to_hex()}, {"restored", *restored}});
   }
-  co_return Result<void>{};
 }
 
 async::Task<Result<uint64_t>> TrashRestore::restore_disk(rpc::DiskAddress at, uint64_t token,
@@ -76,6 +94,17 @@ async::Task<Result<uint64_t>> TrashRestore::restore_disk(rpc::DiskAddress at, ui
   co_return restored;
 }
 
+// One question at a time, as each goes through whole tables: so each has all of its patience.
+async::Task<Result<std::vector<model::StreamId>>> TrashRestore::ask_referenced(
+    std::vector<model::StreamId> streams) {
+  while (asking_) co_await async::sleep_for(20ms);
+  asking_ = true;
+  auto referenced = co_await store_.referenced_streams(std::move(streams),
+                                                       deadline_in(kQueryPatience));
+  asking_ = false;
+  co_return referenced;
+}
+
 // What something refers to by the time of the question is taken out; what nothing refers to then
 // cannot be referred to again.
 async::Task<Result<uint64_t>> TrashRestore::restore_referenced(rpc::DiskAddress at,
@@ -85,8 +114,8 @@ async::Task<Result<uint64_t>> TrashRestore::restore_referenced(rpc::DiskAddress 
   for (const model::BlobId& blob : blobs) streams.push_back(blob.stream);
   std::ranges::sort(streams);
   streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
-  CO_TRY(std::vector<model::StreamId> referenced, co_await store_.referenced_streams(
-      std::move(streams), deadline_in(kQueryPatience)));
+  auto answered = co_await ask_referenced(std::move(streams));
+  CO_TRY(std::vector<model::StreamId> referenced, std::move(answered));
   std::ranges::sort(referenced);
   std::erase_if(blobs,
       [&](const model::BlobId& blob) { return !std::ranges::binary_search(referenced, blob.stream);

@@ -1,12 +1,13 @@
 // TrashRestore: takes out of the trash of every disk what rows refer to. An operator orders it
 // after the database was set back (`rondel gc restore`), and `rondel gc resume` orders it as well;
 // until a disk was looked through nothing is purged on it. Disks whose node is away are looked
-// through when it is back, however long that takes.
+// through when it is back, however long that takes. Some disks are looked through side by side.
 //
 // Restoring loses nothing: it goes on while garbage collection is halted, and may be done again.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 
 #include "common/async/task_group.h"
@@ -19,6 +20,7 @@ namespace rondel::cluster {
 struct TrashRestoreOptions {
   size_t streams_per_query = 200'000;    // Each query goes through the tables once.
   size_t blobs_per_call = 4'096;
+  size_t disks_at_once = 4;              // One that hangs must not hold up all others.
 };
 
 struct TrashRestoreStatus {
@@ -43,6 +45,16 @@ class TrashRestore {
   TrashRestoreStatus status() const { return {waiting_, restored_}; }
 
  private:
+  struct Pass {
+    const uint64_t number, token;
+    const std::function<bool()>& leads;
+    std::deque<metadata::RestoreState::Disk> disks;   // That nobody has taken yet.
+    Result<void> ended;                               // Why no more are taken.
+  };
+
+  async::Task<void> restore_disks(Pass& pass);
+  async::Task<Result<std::vector<model::StreamId>>> ask_referenced(
+      std::vector<model::StreamId> streams);
   // How many were taken out.
   async::Task<Result<uint64_t>> restore_disk(rpc::DiskAddress at, uint64_t token,
       const std::function<bool()>& leads);
@@ -54,6 +66,7 @@ class TrashRestore {
   BlobRemover& remover_;
   const TrashRestoreOptions options_;
   std::atomic<uint64_t> waiting_{0}, restored_{0};
+  bool asking_ = false;                  // The loop's alone.
 };
 
 }  // namespace rondel::cluster

@@ -65,6 +65,13 @@ class Remover final : public BlobRemover {
   async::Task<Result<RestoreReply>> restore(rpc::DiskAddress at, std::vector<model::BlobId> ids,
       uint64_t number, Deadline) override {
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    if (hanging.contains(at.disk)) {
+      const Deadline end = deadline_in(30s);
+      while (!hang_ends() && std::chrono::steady_clock::now() < end) {
+        co_await async::sleep_for(1ms);
+      }
+      if (!hang_ends()) co_return fail(ErrorCode::kDeadlineExceeded, "it hung to the end");
+    }
     Node& node = nodes[at.node];
     RestoreReply reply{0, node.highest_order};
     largest_call = std::max(largest_call, ids.size());
@@ -91,6 +98,8 @@ class Remover final : public BlobRemover {
   std::map<model::NodeId, Node> nodes;
   std::map<model::DiskId, std::map<model::BlobId, Blob>> trash;
   std::set<model::DiskId> away;
+  std::set<model::DiskId> hanging;      // Until hang_ends(), when asked to restore.
+  std::function<bool()> hang_ends;
   std::function<void()> before_remove;
   std::function<void()> on_ids;
   size_t removed = 0;
@@ -552,6 +561,20 @@ TEST_F(RestoredDatabase, ADiskThatIsAwayHasItsTurnWhenItIsBack) {
   ASSERT_TRUE(restore());
   EXPECT_EQ(waiting_, 0u);
   EXPECT_EQ(trashed(kept_), 0u);
+}
+
+TEST_F(RestoredDatabase, ADiskThatHangsHoldsUpNoOther) {
+  for (const ring::Disk& hanging : members_) {
+    const uint64_t number = async::block_on(store_.order_restore(deadline_in(1s))).value();
+    remover_.hanging = {hanging.id};
+    remover_.hang_ends = [&] {
+      return std::ranges::all_of(members_, [&](const ring::Disk& disk) {
+        return disk.id == hanging.id || store_.restores[disk.id] == number;
+      });
+    };
+    ASSERT_TRUE(restore());
+    EXPECT_EQ(waiting_, 0u);
+  }
 }
 
 // By a coordinator whose numbers are far ahead, as by one with a clock of next week.
