@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -202,7 +203,12 @@ struct Change {
   std::optional<Entry> before;
 
   // A blob that was not here before, and that only the order of the ring knows.
-  bool plain() const { return now && !before && !now->trashed() && now->handoff_for.is_zero(); }
+  bool plain() const { return now && !before && !now->trashed() && now->handoff_for.is_zero() && now->order == 0; }
+
+  // It was put or restored by an order that the blob did not have: no lower removal counts now.
+  bool outlives_removals() const {
+    return now && !now->trashed() && now->order > (before ? before->order : 0);
+  }
 };
 
 void put_change(rocksdb::WriteBatch& batch, const Change& change) {
@@ -400,24 +406,41 @@ class RocksIndex final : public Index {
     return std::optional(removal);
   }
 
-  Result<model::BlobId> drop_removals(const model::BlobId& after, uint64_t marked_before_us,
-                                      uint64_t elapsed_before_us, size_t max) override {
-    // Else a removal that is kept anew meanwhile would go with the old one.
-    std::lock_guard lock(write_mutex_);
-    rocksdb::WriteBatch batch;
-    model::BlobId last;
-    size_t looked = 0;
-    const Call call(watch_);
+  Result<std::vector<Removal>> list_removals(const model::BlobId& after, size_t max) override {
+    std::vector<Removal> list;
+    Call call(watch_);
     auto it = iterator();
-    for (seek_behind(*it, removal_key(after), after); it->Valid() && it->key()[0] == kRemoval; it->Next()) {
-      if (looked++ == max) break;
-      last = id_behind(it->key().ToStringView(), 1);
-      TRY(const Removal removal, read_removal(last, it->value().ToStringView()));
-      if (removal.marked_us < marked_before_us && removal.elapsed_us < elapsed_before_us) batch.Delete(it->key());
+    seek_behind(*it, removal_key(after), after);
+    for (; it->Valid() && it->key()[0] == kRemoval && list.size() < max; it->Next(), call.renew()) {
+      const model::BlobId id = id_behind(it->key().ToStringView(), 1);
+      TRY(list.emplace_back(), read_removal(id, it->value().ToStringView()));
     }
     TRY_VOID(checked(it->status()));
+    return list;
+  }
+
+  Result<model::BlobId> drop_removals(const model::BlobId& after, uint64_t marked_before_us,
+                                      uint64_t elapsed_before_us, size_t max) override {
+    const auto is_over = [&](const Removal& removal) {
+      return removal.marked_us < marked_before_us && removal.elapsed_us < elapsed_before_us;
+    };
+    // One more tells whether this is the end.
+    TRY(std::vector<Removal> page, list_removals(after, max + 1));
+    const bool more = page.size() > max;
+    if (more) page.pop_back();
+    const model::BlobId last = more ? page.back().id : model::BlobId{};
+    std::erase_if(page, [&](const Removal& removal) { return !is_over(removal); });
+    if (page.empty()) return last;
+
+    // What is applied waits only for those that are over. One that was kept anew meanwhile stays.
+    std::lock_guard lock(write_mutex_);
+    rocksdb::WriteBatch batch;
+    for (const Removal& removal : page) {
+      TRY(const auto now, find_removal(removal.id));
+      if (now && is_over(*now)) batch.Delete(removal_key(removal.id));
+    }
     if (batch.Count() > 0) TRY_VOID(write(batch));
-    return looked > max ? last : model::BlobId{};
+    return last;
   }
 
   Result<uint64_t> highest_order() override { return number(std::string(1, kOrder)); }
@@ -528,7 +551,7 @@ class RocksIndex final : public Index {
     for (const auto* records : {&pending_.journal(), &changes.journal}) {
       for (const JournalRecord& record : *records) put_journal(batch, journal(), record);
     }
-    for (const Removal& removal : changes.removals) batch.Put(removal_key(removal.id), removal_value(removal));
+    TRY_VOID(put_removals(batch, changes));
     if (changes.order != 0) {
       // One thread applies batches: nobody raises it in between.
       TRY(const uint64_t highest, highest_order());
@@ -539,6 +562,26 @@ class RocksIndex final : public Index {
     }
     TRY_VOID(write(batch));
     pending_.clear();
+    return {};
+  }
+
+  // Those that are kept anew, and the end of those that a live blob has outlived.
+  Result<void> put_removals(rocksdb::WriteBatch& batch, const ChangeBatch& changes) {
+    std::unordered_map<model::BlobId, uint64_t> outlived;   // The order of the live entry.
+    for (const Change& change : changes.changes) {
+      if (!change.outlives_removals()) continue;
+      uint64_t& order = outlived[change.now->id];
+      order = std::max(order, change.now->order);
+    }
+    for (const auto& [id, order] : outlived) {
+      TRY(const auto kept, find_removal(id));
+      if (kept && kept->order < order) batch.Delete(removal_key(id));
+    }
+    for (const Removal& removal : changes.removals) {
+      const auto found = outlived.find(removal.id);
+      if (found != outlived.end() && found->second > removal.order) continue;
+      batch.Put(removal_key(removal.id), removal_value(removal));
+    }
     return {};
   }
 

@@ -117,6 +117,8 @@ class Index {
    public:
     virtual ~Batch() = default;
     // Stores `now`; `before` is what the index holds for the blob, if anything: readers disagree for a while where that is not true.
+    // A live entry whose order is higher than that of `before` ends a removal of lower order that
+    // was kept of the blob, or is kept with this batch.
     virtual void store(const Entry& now, const std::optional<Entry>& before) = 0;
     virtual void erase(const Entry& before) = 0;
     virtual void append_journal(const JournalRecord& record) = 0;
@@ -156,6 +158,8 @@ class Index {
   virtual Result<void> forget_journal(uint64_t token) = 0;
 
   virtual Result<std::optional<Removal>> find_removal(const model::BlobId& id) = 0;
+  // By id, behind `after` (zero: from the start).
+  virtual Result<std::vector<Removal>> list_removals(const model::BlobId& after, size_t max) = 0;
   // Looks at `max` removals behind `after` (zero: from the start) and drops those marked before both
   // times. The last one looked at; zero at the end.
   virtual Result<model::BlobId> drop_removals(const model::BlobId& after, uint64_t marked_before_us,

@@ -50,6 +50,60 @@ class IndexTest : public testing::Test {
   std::unique_ptr<Index> index_;
 };
 
+// The mark of a removal ends with the batch that stores a live entry of a higher order, whether it
+// lies in the tables or comes with the same batch.
+TEST_F(IndexTest, ALiveEntryOfAHigherOrderEndsARemoval) {
+  struct Case {
+    uint64_t before, now;      // Orders of the entry; before 0: there was none.
+    bool trashed, stays;
+  };
+  for (const Case& one : {Case{0, 7, false, false}, Case{3, 7, false, false}, Case{0, 5, false, true},
+                          Case{0, 4, false, true}, Case{0, 0, false, true}, Case{3, 7, true, true}}) {
+    for (const bool same_batch : {false, true}) {
+      SCOPED_TRACE(std::to_string(one.before) + " " + std::to_string(one.now));
+      open({});
+      Entry now;
+      now.id = {model::StreamId::random(), 1};
+      now.order = one.now;
+      now.purge_at_us = one.trashed ? 1 : 0;
+      std::optional<Entry> before;
+      if (one.before > 0) {
+        before = now;
+        before->order = one.before;
+      }
+      auto batch = index_->new_batch();
+      batch->keep_removal({now.id, 5, 1, 1});
+      if (!same_batch) {
+        ASSERT_TRUE(index_->apply(*batch));
+        batch = index_->new_batch();
+      }
+      batch->store(now, before);
+      ASSERT_TRUE(index_->apply(*batch));
+      EXPECT_EQ(index_->find_removal(now.id).value().has_value(), one.stays);
+    }
+  }
+}
+
+// Removals that are looked at in pages: all that are over go, and what is kept anew stays.
+TEST_F(IndexTest, RemovalsAreDroppedPageByPage) {
+  open({});
+  const auto stream = model::StreamId::random();
+  auto batch = index_->new_batch();
+  for (uint32_t n = 0; n < 100; ++n) batch->keep_removal({{stream, n}, 1, n % 2 ? 10u : 100u, 10});
+  ASSERT_TRUE(index_->apply(*batch));
+  model::BlobId after;
+  size_t pages = 0;
+  do {
+    after = index_->drop_removals(after, 50, 50, 10).value();
+    ++pages;
+  } while (after != model::BlobId{});
+  EXPECT_EQ(pages, 10u);
+  const auto left = index_->list_removals({}, 1000).value();
+  ASSERT_EQ(left.size(), 50u);
+  for (const Removal& removal : left) EXPECT_EQ(removal.marked_us, 100u);
+  EXPECT_EQ(index_->list_removals(left[9].id, 7).value().front(), left[10]);
+}
+
 // Every put asks whether the blob is here: with filters that do not stay in memory that is a read of a whole filter.
 TEST_F(IndexTest, AskingForABlobThatIsNotHereReadsNothingOnceFiltersAreInMemory) {
   open({.memtable_bytes = 1 << 20, .block_cache_bytes = 2 << 20});
