@@ -172,7 +172,10 @@ class DiskEngine final : public Engine {
   Result<std::unique_ptr<index::Index>> open_index_at(const std::string& path, uint64_t number);
   Result<void> open_index();
   Result<void> put_index_aside();
-  Result<void> rebuild(index::Index& index);
+  Result<void> rebuild(index::Index& index, index::Index* old = nullptr);
+  Result<void> take_orders(index::Index& index, index::Index& old);
+  Result<void> follow_removals(index::Index& index);
+  Result<void> keep_trash(index::Index& index);
   Result<void> rebuild_bulk(index::Index& index, const segment::SegmentHeader& header);
   bool is_better_place(const index::Entry& known, const index::Entry& found);
   bool verifies(const index::Entry& entry);

@@ -227,7 +227,12 @@ Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeade
       if (h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
       const bool absent = h.kind == segment::RecordKind::kRemove && !before;   // Removed while it was not here.
       if (absent && h.dropped) continue;
-      if (absent) changes->keep_removal(kept_removal(h, now.purge_elapsed_us));
+      if (absent) {
+        const index::Removal removal = kept_removal(h, now.purge_elapsed_us);
+        // The old index may have told of a higher one already.
+        TRY(const auto kept, index.find_removal(h.id));
+        if (!kept || kept->order <= removal.order) changes->keep_removal(removal);
+      }
       if (!absent) changes->store(now, before);
       if (!h.moved && !h.dropped && h.kind != segment::RecordKind::kHandoff) {
         changes->append_journal({journal_token(batch->sequence, i), h.kind == segment::RecordKind::kRemove, now, h.received_us, elapsed_us()});

@@ -10,6 +10,8 @@ namespace rondel::engine {
 namespace {
 
 constexpr size_t kDropBatch = 1024;
+constexpr size_t kSettleBatch = 1024;
+constexpr uint64_t kSlices = 256;   // Of the ring: damage in the old index hides the rest of one.
 
 // One that is made while the disk serves lies here until the disk is opened again.
 std::string replacement_path(const std::string& path, uint64_t number) { return path + ".rebuilt-" + std::to_string(number); }
@@ -86,8 +88,9 @@ void DiskEngine::lose_index(uint64_t number, const std::string& what) {
 }
 
 // The logs tell what they know; large blobs whose log is gone, or that were moved since, are found by their trailers. What was
-// removed may come back: the reconcile scan finds it.
-Result<void> DiskEngine::rebuild(index::Index& index) {
+// removed may come back: the reconcile scan finds it. Of orders whose records are gone the old index
+// tells, where there is one, and the removals that are kept.
+Result<void> DiskEngine::rebuild(index::Index& index, index::Index* old) {
   const auto logs = segments_->logs();
   uint64_t mark = 0;
   for (size_t i = 0; i < logs.size(); ++i) {
@@ -101,6 +104,9 @@ Result<void> DiskEngine::rebuild(index::Index& index) {
   // The newest first: where a blob lies twice that one counts.
   for (const segment::SegmentHeader& header : segments_->bulks() | std::views::reverse) TRY_VOID(rebuild_bulk(index, header));
   TRY_VOID(drop_places_that_are_gone(index));
+  if (old != nullptr) TRY_VOID(take_orders(index, *old));
+  TRY_VOID(follow_removals(index));
+  TRY_VOID(keep_trash(index));
 
   auto changes = index.new_batch();
   changes->mark(sequence_);
@@ -108,6 +114,89 @@ Result<void> DiskEngine::rebuild(index::Index& index) {
   TRY_VOID(index.apply(*changes));
   TRY_VOID(index.forget_journal(journal_end_));
   return note_doubt(index);
+}
+
+// Records of orders may be gone with their log: the old index knows them, as far as it can be read.
+Result<void> DiskEngine::take_orders(index::Index& index, index::Index& old) {
+  std::vector<index::Entry> known;
+  const auto take = [&]() -> Result<void> {
+    auto changes = index.new_batch();
+    for (const index::Entry& entry : known) {
+      TRY(const auto found, index.find(entry.id));
+      // A higher order is that of a batch that the old index did not take any more.
+      if (!found || found->digest != entry.digest || found->order > entry.order) continue;
+      index::Entry now = *found;
+      now.order = entry.order;
+      now.purge_at_us = entry.purge_at_us;
+      now.purge_elapsed_us = entry.purge_elapsed_us;
+      now.dropped = entry.dropped;
+      if (now != *found) changes->store(now, found);
+    }
+    known.clear();
+    return index.apply(*changes);
+  };
+
+  constexpr uint64_t kSlice = UINT64_MAX / kSlices + 1;
+  for (uint64_t slice = 0; slice < kSlices; ++slice) {
+    if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
+    Result<void> taken;
+    const auto read = old.visit(slice * kSlice, {}, [&](const index::Entry& entry) {
+      if (entry.id.ring_hash() / kSlice != slice) return false;
+      if (entry.order > 0 || entry.trashed()) known.push_back(entry);
+      if (known.size() >= kSettleBatch) taken = take();
+      return taken.has_value();
+    });
+    TRY_VOID(std::move(taken));
+    if (!read && read.error().code != ErrorCode::kCorruption) return read;
+    TRY_VOID(take());
+  }
+  return {};
+}
+
+// What is live by an order below that of a removal which is kept was removed: the record of that is
+// gone. A live blob of a higher order ends the removal.
+Result<void> DiskEngine::follow_removals(index::Index& index) {
+  model::BlobId after;
+  for (;;) {
+    TRY(const auto removals, index.list_removals(after, kSettleBatch));
+    auto changes = index.new_batch();
+    for (const index::Removal& removal : removals) {
+      TRY(const auto found, index.find(removal.id));
+      if (!found || found->order >= removal.order) continue;
+      index::Entry now = trashed_by(removal, *found);
+      now.dropped = false;
+      changes->store(now, found);
+    }
+    TRY_VOID(index.apply(*changes));
+    if (removals.size() < kSettleBatch) return {};
+    after = removals.back().id;
+  }
+}
+
+// The record of a restore may be gone, and that of the removal before it not: nothing is purged
+// before the comparison with the peers has had its time, in which a higher order comes back.
+Result<void> DiskEngine::keep_trash(index::Index& index) {
+  const auto period = static_cast<uint64_t>(std::max<int64_t>(
+      0, std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count()));
+  const uint64_t purge_at = now_us() + period, purge_elapsed = elapsed_us() + period;
+  model::BlobId after;
+  for (;;) {
+    std::vector<index::Entry> trash;
+    TRY_VOID(index.visit(0, after, [&](const index::Entry& entry) {
+      after = entry.id;
+      if (entry.trashed()) trash.push_back(entry);
+      return trash.size() < kSettleBatch;
+    }));
+    auto changes = index.new_batch();
+    for (const index::Entry& entry : trash) {
+      index::Entry now = entry;
+      now.purge_at_us = std::max(now.purge_at_us, purge_at);
+      now.purge_elapsed_us = std::max(now.purge_elapsed_us, purge_elapsed);
+      changes->store(now, entry);
+    }
+    TRY_VOID(index.apply(*changes));
+    if (trash.size() < kSettleBatch) return {};
+  }
 }
 
 Result<void> DiskEngine::rebuild_bulk(index::Index& index, const segment::SegmentHeader& header) {
@@ -191,7 +280,7 @@ Result<void> DiskEngine::replace_index() {
   // What the segments do not tell: settings (doubts go on rising), removals, what is wanted.
   TRY_VOID(fresh->take_rest(*index_, kIndexOwner));
   unreadable_ = 0;
-  TRY_VOID(rebuild(*fresh));
+  TRY_VOID(rebuild(*fresh, &*index_));
   if (unreadable_ > 0) TRY_VOID(medium_answers());
   TRY_VOID(fresh->put_setting(kIndexOwner, options_.disk.to_hex()));
 

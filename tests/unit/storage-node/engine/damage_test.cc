@@ -281,6 +281,48 @@ TEST_F(EngineDamage, RotInTheIndexIsMendedWhileTheDiskServes) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/index.rebuilt-2"));
 }
 
+// The log with the puts stays, that with the orders is emptied and used again: then only the index
+// that is damaged knows them.
+TEST_F(EngineDamage, AnIndexThatIsMadeAgainWhileTheDiskServesKeepsOrders) {
+  constexpr uint64_t kPurged = 60'000, kTrashed = 61'000, kRestored = 62'000, kEach = 20;
+  for (const uint64_t first : {kPurged, kTrashed, kRestored}) put_some(first, first + kEach, 64);
+  for (uint64_t n = 0; n < kEach; ++n) {
+    ASSERT_TRUE(remove(*engine_, make_id(kRestored + n), {5, 1h, true}));
+  }
+  fill_tables();
+  put_some(70'000, 70'060, kSmall);
+  for (uint64_t n = 0; n < kEach; ++n) {
+    ASSERT_TRUE(remove(*engine_, make_id(kPurged + n), {5, 0s, true}));
+    ASSERT_TRUE(remove(*engine_, make_id(kTrashed + n), {5, 1h, true}));
+    ASSERT_TRUE(engine_->restore({make_id(kRestored + n)}, 7));
+  }
+  uint64_t m = 80'000;
+  for (int round = 0; round < 8; ++round) {
+    put_some(m, m + 70, kSmall);
+    remove_some(m, m + 70);
+    m += 70;
+    compact(5);
+  }
+  open();
+  ASSERT_GT(flip_bits_in_tables(folder_.path() + "/index"), 0u);
+  for (uint64_t n = 0; n < 20'000; ++n) (void)verify(*engine_, make_id(n), 64);
+  ASSERT_EQ(engine_->status().state, DiskState::kReadOnly);
+  ASSERT_TRUE(engine_->compact_once());
+  ASSERT_EQ(engine_->status().state, DiskState::kOnline);
+
+  uint64_t purged = 0, trashed = 0, restored = 0;
+  for (uint64_t n = 0; n < kEach; ++n) {
+    purged += engine_->removal_of(make_id(kPurged + n)).value_or(0) == 5;
+    trashed += engine_->removal_of(make_id(kTrashed + n)).value_or(0) == 5;
+    const auto entry = engine_->stat(make_id(kRestored + n));
+    restored += entry && !entry->trashed && entry->order == 7;
+  }
+  EXPECT_EQ(purged, kEach) << "their marks can be read";
+  // What lies in a damaged block is not known.
+  EXPECT_GE(trashed, kEach - 4);
+  EXPECT_GE(restored, kEach - 4);
+}
+
 TEST_F(EngineDamage, AnIndexThatIsMadeAgainKnowsWhatWasBeingWritten) {
   fill_tables();
   open();

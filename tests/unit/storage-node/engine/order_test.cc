@@ -219,6 +219,50 @@ TEST_F(OrderTest, RemovalsHoldWithinABatchToo) {
 }
 
 // Every order of the same orders ends the same.
+// The logs of a restore, or of a copy with an order, are emptied and used again, that of the
+// removal is not: an index that is made again knows the removal alone.
+TEST_F(OrderTest, ARestoreWhoseRecordIsGoneIsNotLostWithTheIndex) {
+  constexpr size_t kFiller = 200'000;
+  const auto fill = [&](uint64_t from, uint64_t to) {
+    for (uint64_t n = from; n < to; ++n) ASSERT_TRUE(copy(n, 0, kFiller)) << n;
+  };
+  ASSERT_TRUE(copy(1, 0));
+  ASSERT_TRUE(copy(2, 0, 300'000));
+  ASSERT_TRUE(copy(3, 0));
+  for (uint64_t n = 1; n <= 4; ++n) ASSERT_TRUE(remove_by(n, 1, true, 1h));
+  fill(100, 170);               // This log stays.
+  fill(170, 190);
+  ASSERT_EQ(engine_->restore({make_id(1), make_id(2)}, 2).value(), 2u);
+  ASSERT_TRUE(copy(4, 2));      // Its removal is of what was absent.
+  uint64_t n = 1000;
+  for (int round = 0; round < 8; ++round) {
+    const uint64_t first = n;
+    fill(n, n + 70);
+    n += 70;
+    for (uint64_t i = first; i < n; ++i) ASSERT_TRUE(remove_by(i, 0, true, 0s));
+    clock_.advance(1min);
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(engine_->compact_once());
+  }
+  for (const uint64_t i : {1, 2, 4}) ASSERT_TRUE(live(i)) << i;
+  ASSERT_FALSE(live(3));
+
+  open(true);
+  ASSERT_FALSE(live(1)) << "the record of its restore is gone";
+  clock_.advance(2h);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(engine_->compact_once());
+  // What the comparison with the peers does.
+  EXPECT_EQ(engine_->restore({make_id(1), make_id(2), make_id(4)}, 2).value(), 3u);
+  EXPECT_TRUE(verify(*engine_, make_id(1), 100));
+  EXPECT_TRUE(verify(*engine_, make_id(2), 300'000));
+  EXPECT_TRUE(verify(*engine_, make_id(4), 100));
+
+  EXPECT_TRUE(engine_->stat(make_id(3)));
+  clock_.advance(std::chrono::days(8));
+  ASSERT_TRUE(engine_->compact_once());
+  EXPECT_FALSE(engine_->stat(make_id(3))) << "the trash ends";
+  for (const uint64_t i : {1, 2, 4}) EXPECT_TRUE(live(i)) << i;
+}
+
 TEST_F(OrderTest, AnyOrderOfArrivalEndsTheSame) {
   const uint64_t seed = std::random_device{}();
   std::cout << "seed " << seed << "\n";
