@@ -170,7 +170,9 @@ async::Task<Repairer::Page> Repairer::catch_up_page(Own& own, ring::Disk peer, s
   auto page = co_await journal_.pull(own.disk.id(), {peer.node, peer.id}, pair->token, options_.entries_max, deadline_in(kPullPatience));
   if (!page) co_return Page::kFailed;
   const bool more = !page->caught_up && !page->entries.empty();
-  const SystemTime last = page->entries.empty() ? SystemTime{} : page->entries.back().flushed_at;
+  const bool empty = page->entries.empty();
+  const SystemTime first = empty ? SystemTime{} : page->entries.front().flushed_at;
+  const SystemTime last = empty ? SystemTime{} : page->entries.back().flushed_at;
   auto taken = co_await own.disk.run(
       [&engine = own.disk.engine, &list = own.disk.wanted, topology = topology_.topology(), entries = std::move(page->entries),
        told_by = peer.id, options = IntakeOptions{.settle = options_.settle, .trash = options_.trash}] {
@@ -183,7 +185,8 @@ async::Task<Repairer::Page> Repairer::catch_up_page(Own& own, ring::Disk peer, s
   if (taken) pair->token = page->next;
   std::lock_guard lock(mutex_);
   if (!taken) ++status_.errors;
-  pair->behind_since = taken && !more ? SystemTime{} : last;
+  // Of a page that was not taken everything is still to be done, its oldest entry too.
+  pair->behind_since = !taken ? first : more ? last : SystemTime{};
   if (!taken) co_return Page::kFailed;
   co_return page->caught_up ? Page::kLast : Page::kMore;
 }

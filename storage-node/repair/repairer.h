@@ -62,7 +62,9 @@ class Repairer {
     bool loaded = false;
     bool pulling = false;
     uint64_t token = 0;
-    SystemTime behind_since{};     // Guarded by mutex_. When the last entry read was flushed; zero: all are read.
+    // Guarded by mutex_. When the last entry that was taken, or the first that could not be, was
+    // flushed; zero: all are taken.
+    SystemTime behind_since{};
     // A comparison of everything the peer holds.
     bool compare = false;          // It is due, or under way.
     bool comparing = false;

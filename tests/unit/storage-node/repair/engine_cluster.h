@@ -148,7 +148,9 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
   async::Task<Result<engine::JournalPage>> pull(model::DiskId, rpc::DiskAddress serving, uint64_t token, uint32_t max, Deadline deadline) override {
     ++pulls;
     CO_TRY_VOID(co_await reach(serving.disk, deadline));
-    co_return engines[position(serving.disk)]->journal_after(token, max);
+    auto page = engines[position(serving.disk)]->journal_after(token, max);
+    if (page && !page->entries.empty()) page->entries.front().flushed_at -= first_is_older;
+    co_return page;
   }
   async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) override {
     CO_TRY_VOID(co_await reach(serving.disk, deadline));
@@ -169,6 +171,7 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
   ManualClock clock;
   Duration journal_period = std::chrono::hours(24);
   Duration settle = Duration::zero();
+  std::chrono::microseconds first_is_older{};   // By so much, of each page of a journal.
   std::vector<model::NodeId> nodes;
   std::vector<std::unique_ptr<engine::Engine>> engines;
   std::set<size_t> away, hanging;

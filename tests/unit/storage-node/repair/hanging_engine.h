@@ -1,6 +1,7 @@
 // An engine whose calls that may wait for the disk wait as long as the test wants.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 
@@ -17,6 +18,8 @@ class HangingEngine final : public engine::Engine {
     hangs_ = hangs;
     changed_.notify_all();
   }
+  // What is wanted is not noted any more.
+  void refuse() { refuses_ = true; }
   // Calls that wait now.
   size_t waiting() const {
     std::lock_guard lock(mutex_);
@@ -53,6 +56,7 @@ class HangingEngine final : public engine::Engine {
   uint64_t doubts() override { return pass().doubts(); }
   uint64_t highest_order() override { return inner_.highest_order(); }
   Result<void> note_wanted(std::span<const engine::Wanted> wanted, std::span<const model::BlobId> no_longer) override {
+    if (refuses_) return fail(ErrorCode::kUnavailable, "not now");
     return pass().note_wanted(wanted, no_longer);
   }
   Result<std::vector<engine::Wanted>> list_wanted(const model::BlobId& after, size_t max) override { return pass().list_wanted(after, max); }
@@ -65,6 +69,7 @@ class HangingEngine final : public engine::Engine {
   Result<std::string> get_setting(std::string_view key) override { return pass().get_setting(key); }
 
  private:
+  std::atomic<bool> refuses_{false};
   engine::Engine& pass() {
     std::unique_lock lock(mutex_);
     ++waiting_;

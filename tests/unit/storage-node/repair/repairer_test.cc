@@ -282,6 +282,19 @@ TEST(Repairer, APeerThatHangsHoldsUpNoOther) {
   }));
 }
 
+// Of a page that cannot be taken everything is behind, since its first entry.
+TEST(Repairer, APageThatIsNotTakenIsBehindSinceItsFirstEntry) {
+  EngineCluster cluster(3);
+  for (uint64_t n = 1; n <= 5; ++n) ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 100));
+  cluster.first_is_older = 1h;
+  HangingEngine refusing(*cluster.engines[2]);
+  refusing.refuse();
+  ASSERT_TRUE(cluster.repair_until({&refusing}, {}, [](const Repairer& repairer) {
+    return repairer.status().errors > 0;
+  }));
+  EXPECT_GE(cluster.lag[0], 3'600'000'000u);
+}
+
 TEST(Repairer, AnOwnDiskThatHangsHoldsUpNoOther) {
   EngineCluster cluster(6);
   for (uint64_t n = 1; n <= 60; ++n) {
