@@ -107,7 +107,8 @@ engine::EngineOptions engine_options(const config::Settings& settings, const Dis
   return options;
 }
 
-// A disk that is bad, hangs or takes long is left out alone. Fatal: a setting that counts a file system twice, and that no disk is left.
+// A disk that is bad, hangs or takes long is left out alone. Fatal: a setting that counts a file system twice, and that no
+// disk is left, none that joins later either.
 Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config::Settings& settings, const model::ClusterId& cluster,
                                                                     metrics::Registry& registry, const MetadataMemory& memory) {
   TRY(const auto disks, disk_settings(settings));
@@ -132,10 +133,8 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
   metrics::Gauge& unusable = registry.gauge("rondel_node_disks_unusable", "Disks that were not open when the node started.");
   std::vector<std::unique_ptr<engine::Engine>> engines;
   std::optional<Error> last;
-  size_t open_now = 0;
   for (OpenedDisk& disk : opened) {
     if (!disk.error) {
-      ++open_now;
       known[disk.path] = disk.engine->disk_id();
     } else {
       if (disk.error->code == ErrorCode::kInvalidArgument) return fail(ErrorCode::kInvalidArgument, "node.disks: " + disk.error->message);
@@ -145,7 +144,8 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
     }
     if (disk.engine) engines.push_back(std::move(disk.engine));
   }
-  if (open_now == 0) return std::unexpected(*last);
+  // One that joins later counts: to end and begin anew would begin its recovery anew, too.
+  if (engines.empty()) return std::unexpected(*last);
   TRY_VOID(write_known_disks(known_file, known));
   return engines;
 }

@@ -44,7 +44,7 @@ std::vector<Key> keys() {
       required(key(Type::kString, "node.data_dir", "", "Folder for the node's identity and ring cache")),
       disks,
       threads,
-      key(Type::kDuration, "node.disk_patience", "30s", "How long the node waits at its start for disks that do not open; they join later"),
+      key(Type::kDuration, "node.disk_patience", "30s", "How long the node waits at its start for disks that do not open; they join later. Longer while there is no disk at all"),
       required(key(Type::kStringList, "cluster.gateways", "", "Cluster addresses of gateways, asked in turn")),
       key(Type::kString, "rpc.tls_authority_file", "", "PEM: the authority of the certificates of gateways and nodes; with the next two, calls between them are mutual TLS"),
       key(Type::kString, "rpc.tls_certificate_file", "", "PEM chain of this process, for the DNS name rondel-node"),

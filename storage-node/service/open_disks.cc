@@ -1,8 +1,10 @@
 #include "storage-node/service/open_disks.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "common/log/log.h"
 
@@ -13,6 +15,7 @@ using engine::Engine;
 using engine::EngineOptions;
 
 constexpr auto kClosePatience = std::chrono::seconds(5);
+constexpr auto kLookPeriod = std::chrono::milliseconds(100);   // At the others, while one is waited for.
 
 // One disk while it is opened, and afterwards if that took long. Shared by the thread that opens it and the engine that stands in.
 struct Opening {
@@ -197,6 +200,31 @@ OpenedDisk take(const std::shared_ptr<Opening>& opening) {
   return disk;
 }
 
+// Without any disk the node would only end and begin anew, with what its disks have done so far lost:
+// then the first that opens is waited for, as long as one is still being opened. One that is known is
+// there at once, whatever its state.
+void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
+  const auto is_there = [](const auto& opening) {
+    std::lock_guard lock(opening->mutex);
+    return opening->engine != nullptr || !opening->options.disk.is_zero();
+  };
+  const auto is_under_way = [](const auto& opening) {
+    std::lock_guard lock(opening->mutex);
+    return !opening->ended;
+  };
+  bool told = false;
+  while (std::ranges::none_of(openings, is_there)) {
+    // Looked for first: one that opens between the two looks is seen by the next.
+    const auto slow = std::ranges::find_if(openings, is_under_way);
+    if (slow == openings.end()) return;
+    if (!std::exchange(told, true)) {
+      log::warn("disks", "no disk is open yet: waiting on", {{"path", (*slow)->options.path}});
+    }
+    std::unique_lock lock((*slow)->mutex);
+    (*slow)->changed.wait_for(lock, kLookPeriod, [&] { return (*slow)->ended; });
+  }
+}
+
 }  // namespace
 
 std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenDisk& open, const OpenDisksOptions& options) {
@@ -217,6 +245,7 @@ std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenD
     std::unique_lock lock(opening->mutex);
     opening->changed.wait_until(lock, end, [&] { return opening->engine != nullptr || opening->error.has_value(); });
   }
+  await_first(openings);
   for (const auto& opening : openings) opened.push_back(take(opening));
   return opened;
 }

@@ -16,7 +16,8 @@ namespace rondel::node {
 using OpenDisk = std::function<Result<std::unique_ptr<engine::Engine>>(const engine::EngineOptions&)>;
 
 struct OpenDisksOptions {
-  Duration patience = std::chrono::seconds(30);       // For all disks together; then the node starts without the rest.
+  // For all disks together; then the node starts without the rest, if there is any other.
+  Duration patience = std::chrono::seconds(30);
   Duration retry_period = std::chrono::seconds(30);   // A disk that could not be opened is tried again.
 };
 
@@ -28,7 +29,9 @@ struct OpenedDisk {
   std::optional<Error> error;      // Why it is not open yet; kUnavailable: it is still being opened.
 };
 
-// As many as were given, in their order. `disk` of the options is what the folder held before; zero: nothing is known of it. Returns when all are open or have failed, or after the patience.
+// As many as were given, in their order. `disk` of the options is what the folder held before; zero: nothing is known of it.
+// Returns when all are open or have failed, or after the patience; while there is no engine at all, as
+// long as a disk is still being opened: a disk that is not known and takes long has none to stand in.
 std::vector<OpenedDisk> open_disks(std::vector<engine::EngineOptions> disks, const OpenDisk& open,
                                    const OpenDisksOptions& options);
 

@@ -1,7 +1,9 @@
 // Disks that are bad, hang or take long are left out alone, and join when they open.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 
 #include "storage-node/service/open_disks.h"
@@ -125,6 +127,42 @@ TEST_F(OpenDisks, AnEmptyMountPointIsNotANewDiskAndCostsNoOther) {
   ASSERT_TRUE(opened[1].error);
   EXPECT_EQ(opened[1].error->code, ErrorCode::kPrecondition);
   EXPECT_EQ(opened[1].engine->disk_id(), known_["/b"]) << "visible as failed";
+}
+
+// All of them make their index again, say: known ones stand in, and of unknown ones the first that
+// opens is waited for. Nobody begins anew.
+TEST_F(OpenDisks, DisksThatAllTakeLongAreThereAllTheSame) {
+  for (const bool known : {true, false}) {
+    SCOPED_TRACE(known ? "known" : "not known");
+    if (!known) known_.clear();
+    std::promise<void> go;
+    const OpenDisk slow = [this, gone = go.get_future().share()](const EngineOptions& disk) {
+      gone.wait();
+      return engine::Engine::open(fs_, disk);
+    };
+    std::vector<EngineOptions> all = {options("/a")};
+    if (known) all.push_back(options("/b"));
+    auto opening = std::async(std::launch::async, [&] { return open_disks(all, slow, {10ms, 1ms}); });
+    if (!known) {
+      EXPECT_EQ(opening.wait_for(100ms), std::future_status::timeout) << "without any disk";
+      go.set_value();
+    }
+    const auto disks = opening.get();
+    if (known) go.set_value();
+    for (const auto& disk : disks) {
+      ASSERT_TRUE(disk.engine);
+      await_online(*disk.engine);
+    }
+  }
+}
+
+TEST_F(OpenDisks, UnknownDisksThatAllFailAreNotWaitedFor) {
+  known_.clear();
+  fs_.set({Operation::kRead, Fault::kError, "superblock"});
+  for (const auto& disk : open()) {
+    EXPECT_TRUE(disk.error);
+    EXPECT_EQ(disk.engine, nullptr);
+  }
 }
 
 TEST_F(OpenDisks, ADiskThatIsNotKnownAndDoesNotOpenIsAbsent) {
