@@ -15,6 +15,14 @@ constexpr auto kLargePatience = 30s;
 constexpr size_t kPagesMax = 16;       // Looked at in a round.
 constexpr auto kAwayMin = 1s;
 constexpr auto kAwayMax = 60s;
+constexpr auto kRefusedPause = 60s;
+constexpr size_t kRefusedMax = 1024;   // Of those above it each is tried in its turn.
+
+// These tell of the owner. Others are about the blob, and say nothing of the next one.
+bool is_of_owner(ErrorCode code) {
+  return code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
+         code == ErrorCode::kResourceExhausted;
+}
 
 }  // namespace
 
@@ -23,6 +31,7 @@ async::Task<uint64_t> HandBack::round(std::function<bool()> stopping) {
   for (const auto& [owner, away] : away_) {
     if (away.until > clock_.steady_now()) skipped.insert(owner);
   }
+  std::erase_if(refused_, [now = clock_.steady_now()](const auto& one) { return one.second <= now; });
   const auto page = co_await disk_.run([&engine = disk_.engine, cursor = cursor_, skipped, max = options_.copies_max]() -> Result<Page> {
     Page found{{}, cursor};
     for (size_t i = 0; i < kPagesMax && found.copies.size() < max; ++i) {
@@ -40,16 +49,18 @@ async::Task<uint64_t> HandBack::round(std::function<bool()> stopping) {
   uint64_t given = 0;
   for (const engine::BlobEntry& copy : page->copies) {
     if (stopping()) break;
-    if (skipped.contains(copy.handoff_for)) continue;
+    if (skipped.contains(copy.handoff_for) || refused_.contains(copy.id)) continue;
     const auto done = co_await give(copy);
     Away& away = away_[copy.handoff_for];
     if (done) {
       ++given;
       away = {};
-    } else if (done.error().code != ErrorCode::kCorruption) {
+    } else if (is_of_owner(done.error().code)) {
       away.pause = std::clamp<Duration>(2 * away.pause, kAwayMin, kAwayMax);
       away.until = clock_.steady_now() + away.pause;
       skipped.insert(copy.handoff_for);
+    } else if (refused_.size() < kRefusedMax) {
+      refused_[copy.id] = clock_.steady_now() + kRefusedPause;
     }
   }
   co_return given;

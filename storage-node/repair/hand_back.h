@@ -1,9 +1,11 @@
 // HandBack: pushes the hand-off copies of a disk to their owners and drops each after the owner's flush. Goes through all of
-// them in turn: an owner that is away, or that hangs, holds up the others once and is then left alone for a while. One loop.
+// them in turn: an owner that is away, full, or that hangs, holds up the others once and is then left alone for a while. So is a
+// copy that cannot be given for another reason, without its owner. One loop.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <unordered_map>
 
 #include "common/ring/ring.h"
 #include "common/rpc/blob_transport.h"
@@ -45,6 +47,7 @@ class HandBack {
   const HandBackOptions options_;
   const Clock& clock_;
   std::map<model::DiskId, Away> away_;
+  std::unordered_map<model::BlobId, SteadyTime> refused_;   // Not tried again before.
   engine::BlobEntry cursor_;
 };
 

@@ -282,6 +282,26 @@ TEST(Repairer, APeerThatHangsHoldsUpNoOther) {
   }));
 }
 
+// The owner holds another blob under the id of the first: that is no reason to leave the owner alone.
+TEST(Repairer, ACopyThatItsOwnerRefusesDoesNotHoldUpTheOwnersOthers) {
+  EngineCluster cluster(6);
+  const size_t holder = 5;
+  std::vector<uint64_t> blobs;
+  for (uint64_t n = 1; blobs.size() < 5; ++n) {
+    const auto order = cluster.order(make_id(n));
+    if (order[0] == 0 && std::ranges::count(std::span(order).first(3), holder) == 0) blobs.push_back(n);
+  }
+  ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(blobs[0]), 200));
+  const model::DiskId owner = cluster.engines[0]->disk_id();
+  for (const uint64_t n : blobs) ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(n), 100, owner));
+  cluster.repair(holder, 3);
+  for (const uint64_t n : std::span(blobs).subspan(1)) {
+    EXPECT_TRUE(engine::verify(*cluster.engines[0], make_id(n), 100)) << n;
+    EXPECT_TRUE(cluster.engines[holder]->stat(make_id(n))->trashed) << n;
+  }
+  EXPECT_FALSE(cluster.engines[holder]->stat(make_id(blobs[0]))->trashed);
+}
+
 // Of a page that cannot be taken everything is behind, since its first entry.
 TEST(Repairer, APageThatIsNotTakenIsBehindSinceItsFirstEntry) {
   EngineCluster cluster(3);
