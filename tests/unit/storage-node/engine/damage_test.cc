@@ -123,8 +123,8 @@ TEST_F(EngineDamage, PiecesOfACancelledUploadNeverReachASegmentThatIsUsedAgain) 
     ASSERT_TRUE(large);
     const ByteSlice piece = bytes.sub(0, model::kPieceBytes);
     ASSERT_TRUE((*large)->append(piece, hash::block_digests(id, 0, piece.view())));
+    fs_.await_hit();   // Else it may be given up before anything of it is written.
   }   // Whoever sent it has given it up.
-  fs_.await_hit();
   auto other = engine_->start_large_put({make_id(3), 1, real_clock().now(), {}}, 8 << 20);
   ASSERT_TRUE(other);
   ASSERT_TRUE(engine_->compact_once());
