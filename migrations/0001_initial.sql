@@ -303,7 +303,7 @@ create trigger accounts_notify after insert or update or delete on accounts for 
 
 -- Commit rules -----------------------------------------------------------------------------------------------------
 
--- Statuses are those of CommitStatus in metadata/store/metadata_store.h.
+-- Statuses are those of CommitStatus in metadata/store/commit_result.h.
 create type outcome as (
   status smallint,
   version bytea,

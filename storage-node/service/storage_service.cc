@@ -80,7 +80,8 @@ std::string encode_token(uint64_t token) {
   return out;
 }
 
-// The synchronous methods are rare; what waits for a disk does so on the disk's threads. The bytes go through Exchange.
+// The synchronous methods are rare; what waits for a disk does so on the disk's threads, but for RestoreBlobs, which holds the
+// thread of its call. The bytes go through Exchange.
 using Base = wire::Storage::WithRawCallbackMethod_Exchange<wire::Storage::Service>;
 
 class Service final : public StorageService, public Base {
