@@ -139,7 +139,7 @@ def put(args):
 
 def literal(name):
     """A string constant of the product's source."""
-    text = (HERE.parent / "metadata/store/second_look.cc").read_text()
+    text = (HERE.parent / "metadata/postgres/second_look.cc").read_text()
     return "".join(re.findall(r'"([^"]*)"', re.search(name + r" =\n(.*?);\n", text, re.S).group(1)))
 
 

@@ -12,7 +12,7 @@
 #include "cli/local_cluster.h"
 #include "common/async/event_loop.h"
 #include "common/config/config.h"
-#include "metadata/store/postgres_cluster_store.h"
+#include "metadata/postgres/postgres_cluster_store.h"
 
 namespace rondel::cli {
 namespace {

@@ -23,7 +23,7 @@
 #include "common/crypto/digest.h"
 #include "common/http/client.h"
 #include "metadata/store/account_store.h"
-#include "metadata/store/migrator.h"
+#include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
 namespace {

@@ -13,7 +13,7 @@
 #include "cli/local_cluster.h"
 #include "cli/ring_command.h"
 #include "cli/status_command.h"
-#include "metadata/store/migrator.h"
+#include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
 namespace {

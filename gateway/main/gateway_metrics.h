@@ -11,7 +11,7 @@
 #include "gateway/cluster/topology_cache.h"
 #include "gateway/cluster/trash_restore.h"
 #include "gateway/operations/stream_releases.h"
-#include "metadata/store/postgres_store.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::gateway {
 

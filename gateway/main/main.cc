@@ -24,10 +24,10 @@
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
 #include "gateway/operations/s3_service.h"
-#include "metadata/store/migrator.h"
-#include "metadata/store/postgres_cluster_store.h"
-#include "metadata/store/postgres_directory.h"
-#include "metadata/store/postgres_store.h"
+#include "metadata/postgres/migrator.h"
+#include "metadata/postgres/postgres_cluster_store.h"
+#include "metadata/postgres/postgres_directory.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::gateway {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "cli/private_postgres.h"
 #include "common/async/task_group.h"
-#include "metadata/store/migrator.h"
-#include "metadata/store/pg_availability.h"
-#include "metadata/store/pg_connection.h"
+#include "metadata/postgres/migrator.h"
+#include "metadata/postgres/pg_availability.h"
+#include "metadata/postgres/pg_connection.h"
 #include "tests/contract/metadata_store/silent_relay.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/manual_clock.h"

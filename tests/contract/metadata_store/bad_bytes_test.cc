@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "common/base/encoding.h"
-#include "metadata/store/pg_connection.h"
-#include "metadata/store/postgres_store_impl.h"
+#include "metadata/postgres/pg_connection.h"
+#include "metadata/postgres/postgres_store_impl.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {

@@ -9,9 +9,9 @@
 #include "common/async/event_loop.h"
 #include "common/async/task_group.h"
 #include "metadata/store/account_store.h"
-#include "metadata/store/postgres_cluster_store.h"
-#include "metadata/store/postgres_directory.h"
-#include "metadata/store/postgres_store.h"
+#include "metadata/postgres/postgres_cluster_store.h"
+#include "metadata/postgres/postgres_directory.h"
+#include "metadata/postgres/postgres_store.h"
 #include "tests/contract/metadata_store/postgres_server.h"
 #include "tests/fakes/manual_clock.h"
 

@@ -11,8 +11,8 @@
 #include <iostream>
 
 #include "cli/private_postgres.h"
-#include "metadata/store/migrator.h"
-#include "metadata/store/pg_connection.h"
+#include "metadata/postgres/migrator.h"
+#include "metadata/postgres/pg_connection.h"
 
 namespace rondel::metadata {
 namespace {

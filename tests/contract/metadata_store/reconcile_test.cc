@@ -3,9 +3,9 @@
 #include <set>
 #include <thread>
 
-#include "metadata/store/pg_connection.h"
-#include "metadata/store/postgres_cluster_store.h"
-#include "metadata/store/postgres_store_impl.h"
+#include "metadata/postgres/pg_connection.h"
+#include "metadata/postgres/postgres_cluster_store.h"
+#include "metadata/postgres/postgres_store_impl.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {

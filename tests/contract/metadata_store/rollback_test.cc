@@ -7,8 +7,8 @@
 #include <set>
 #include <thread>
 
-#include "metadata/store/pg_connection.h"
-#include "metadata/store/postgres_cluster_store.h"
+#include "metadata/postgres/pg_connection.h"
+#include "metadata/postgres/postgres_cluster_store.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/memory_cluster_store.h"
 

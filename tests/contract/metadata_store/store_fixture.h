@@ -7,7 +7,7 @@
 
 #include "common/async/event_loop.h"
 #include "metadata/store/account_store.h"
-#include "metadata/store/postgres_store.h"
+#include "metadata/postgres/postgres_store.h"
 #include "tests/contract/metadata_store/postgres_server.h"
 
 namespace rondel::metadata {

@@ -1,0 +1,130 @@
+// Pages of keys, versions and uploads.
+#include "metadata/postgres/postgres_store_impl.h"
+
+namespace rondel::metadata {
+namespace {
+
+struct LowerBound {
+  std::string key;
+  bool exclusive = true;
+};
+
+// Where a page begins: behind a key, or behind everything under a common prefix, whichever is greater. nullopt: at the end.
+std::optional<LowerBound> lower_bound_of(const std::string& after_key, const std::string& after_prefix) {
+  if (after_prefix.empty()) return LowerBound{after_key, !after_key.empty()};
+  auto above = above_prefix(after_prefix);
+  if (!above) return std::nullopt;
+  if (after_key >= *above) return LowerBound{after_key, true};
+  return LowerBound{*std::move(above), false};
+}
+
+ListedVersion read_listed(const PgResult& row, size_t i) {
+  ListedVersion listed;
+  listed.key = row.text(i, 0);
+  ObjectVersion& object = listed.object;
+  object.version = model::VersionId::from_bytes(as_bytes(row.bytes(i, 2))).value_or(model::VersionId{});
+  object.last_modified = time_of(object.version);
+  object.is_null = row.boolean(i, 3);
+  object.delete_marker = row.boolean(i, 4);
+  listed.latest = row.boolean(i, 5);
+  object.size = static_cast<uint64_t>(row.bigint(i, 6));
+  object.etag = row.text(i, 7);
+  object.owner_account = row.text(i, 8);
+  object.checksum = read_checksum(row, i, 9, 10, -1);
+  return listed;
+}
+
+Upload read_upload(const PgResult& row, size_t i) {
+  Upload upload;
+  upload.key = row.text(i, 0);
+  upload.id = model::UploadId::from_bytes(as_bytes(row.bytes(i, 2))).value_or(model::UploadId{});
+  upload.initiator_account = row.text(i, 3);
+  upload.owner_account = row.text(i, 4);
+  if (!row.is_null(i, 5)) upload.checksum_algorithm = static_cast<model::ChecksumAlgorithm>(row.smallint(i, 5));
+  if (!row.is_null(i, 6)) upload.checksum_type = static_cast<model::ChecksumType>(row.smallint(i, 6));
+  upload.initiated_at = from_microseconds(row.bigint(i, 7));
+  return upload;
+}
+
+// The first parameters of every listing.
+template <class Query>
+PgParameters page_parameters(const Query& query, const LowerBound& lower) {
+  PgParameters parameters;
+  parameters.add(query.bucket_id);
+  parameters.add_bytes(query.prefix);
+  parameters.add_bytes(query.delimiter);
+  parameters.add_bytes(lower.key);
+  parameters.add_bool(lower.exclusive);
+  return parameters;
+}
+
+// `add`: takes row i, which is no common prefix, into the page.
+template <class Page, class Add>
+Page read_page(const PgResult& result, uint32_t max, Add add) {
+  Page page;
+  page.truncated = result.rows() > max;
+  const size_t count = std::min<size_t>(result.rows(), max);
+  for (size_t i = 0; i < count; ++i) {
+    page.next_key.clear();
+    page.next_prefix.clear();
+    if (result.boolean(i, 1)) {
+      page.common_prefixes.push_back(result.text(i, 0));
+      page.next_prefix = page.common_prefixes.back();
+    } else {
+      add(page, i);
+    }
+  }
+  return page;
+}
+
+ListPage read_versions(const PgResult& result, uint32_t max) {
+  return read_page<ListPage>(result, max, [&](ListPage& page, size_t i) {
+    page.entries.push_back(read_listed(result, i));
+    page.next_key = page.entries.back().key;
+    page.next_version = page.entries.back().object.version;
+  });
+}
+
+ListUploadsPage read_uploads(const PgResult& result, uint32_t max) {
+  return read_page<ListUploadsPage>(result, max, [&](ListUploadsPage& page, size_t i) {
+    page.uploads.push_back(read_upload(result, i));
+    page.next_key = page.uploads.back().key;
+    page.next_upload = page.uploads.back().id;
+  });
+}
+
+}  // namespace
+
+async::Task<Result<ListPage>> PostgresStore::list(ListQuery query) {
+  const auto lower = lower_bound_of(query.after_key, query.after_prefix);
+  if (!lower || query.max == 0) co_return ListPage{};
+  const Deadline deadline = query.deadline;
+  auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListPage> {
+    PgParameters parameters = page_parameters(query, lower);
+    parameters.add_integer(static_cast<int32_t>(query.max) + 1);
+    if (!query.versions) {
+      TRY(const PgResult result, connection.run("select * from list_heads($1, $2, $3, $4, $5, $6)", parameters, until));
+      return read_versions(result, query.max);
+    }
+    query.after_version ? parameters.add_bytes(raw(query.after_version->view())) : parameters.add_null();
+    TRY(const PgResult result, connection.run("select * from list_versions($1, $2, $3, $4, $5, $7, $6)", parameters, until));
+    return read_versions(result, query.max);
+  };
+  co_return co_await run_single<ListPage>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuery query) {
+  const auto lower = lower_bound_of(query.after_key, query.after_prefix);
+  if (!lower || query.max == 0) co_return ListUploadsPage{};
+  const Deadline deadline = query.deadline;
+  auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListUploadsPage> {
+    PgParameters parameters = page_parameters(query, lower);
+    query.after_upload ? parameters.add_bytes(raw(query.after_upload->view())) : parameters.add_null();
+    parameters.add_integer(static_cast<int32_t>(query.max) + 1);
+    TRY(const PgResult result, connection.run("select * from list_uploads($1, $2, $3, $4, $5, $6, $7)", parameters, until));
+    return read_uploads(result, query.max);
+  };
+  co_return co_await run_single<ListUploadsPage>(workers_, deadline, std::move(work));
+}
+
+}  // namespace rondel::metadata

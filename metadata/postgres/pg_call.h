@@ -1,0 +1,125 @@
+// Requests as jobs of PgWorkers: each carries its own question and the slot its asker waits on. Internal to metadata/store.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "common/async/one_shot.h"
+#include "metadata/store/commit_result.h"
+#include "metadata/postgres/pg_workers.h"
+
+namespace rondel::metadata {
+
+// What a job answers that never ran: Result<T> or Committed<T>.
+template <class Answer>
+Answer never_ran(const Error& error) {
+  if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {
+    return std::unexpected(CommitFailure::did_not_happen(error));
+  } else {
+    return std::unexpected(error);
+  }
+}
+
+// A request of a batched lane. `Answer`: Result<T> or Committed<T>.
+template <class Request, class Answer>
+class RequestJob final : public PgJob {
+ public:
+  using Slot = async::OneShot<Answer>;
+
+  RequestJob(Request request_, std::string key, Deadline deadline_)
+      : request(std::move(request_)), deadline(deadline_), slot(Slot::make()), key_(std::move(key)) {}
+
+  const std::string& exclusive_key() const override { return key_; }
+  bool expired() const override { return slot->is_expired(); }
+  bool begin() override { return slot->claim(); }
+  void fail(const Error& error) override { slot->set(never_ran<Answer>(error)); }
+
+  Request request;
+  Deadline deadline;
+  std::shared_ptr<Slot> slot;
+
+ private:
+  std::string key_;
+};
+
+// A request that has a connection for itself.
+class ConnectionJob : public PgJob {
+ public:
+  const std::string& exclusive_key() const override { return no_key_; }
+  virtual void run(PgConnection& connection) = 0;
+
+ private:
+  std::string no_key_;
+};
+
+template <class Answer>
+class SingleJob final : public ConnectionJob {
+ public:
+  using Work = std::move_only_function<Answer(PgConnection&, Deadline)>;
+  using Slot = async::OneShot<Answer>;
+
+  SingleJob(Work work, Deadline deadline) : slot(Slot::make()), work_(std::move(work)), deadline_(deadline) {}
+
+  bool expired() const override { return slot->is_expired(); }
+  bool begin() override { return slot->claim(); }
+  void fail(const Error& error) override { slot->set(never_ran<Answer>(error)); }
+
+  // A lock time-out, deadlock or serialisation failure rolled everything back: it is tried again.
+  void run(PgConnection& connection) override {
+    constexpr int kAttempts = 4;
+    Answer answer = work_(connection, deadline_);
+    for (int i = 1; i < kAttempts && !answer && answer.error().code == ErrorCode::kCancelled; ++i) {
+      answer = work_(connection, deadline_);
+    }
+    if (!answer && answer.error().code == ErrorCode::kCancelled) answer.error().code = ErrorCode::kResourceExhausted;
+    slot->set(std::move(answer));
+  }
+
+  std::shared_ptr<Slot> slot;
+
+ private:
+  Work work_;
+  Deadline deadline_;
+};
+
+// Waits for the job's answer. A commit whose waiter gives up is not known once it was begun, and never happens before.
+template <class Answer, class Job>
+async::Task<Answer> run_job(PgWorkers& workers, Lane lane, std::unique_ptr<Job> job, Deadline deadline) {
+  auto slot = job->slot;
+  std::unique_ptr<PgJob> base = std::move(job);
+  if (!workers.submit(lane, base)) co_return never_ran<Answer>({ErrorCode::kResourceExhausted, "too many wait for PostgreSQL"});
+  auto answer = co_await slot->wait_until(deadline);
+  if (answer) co_return std::move(*answer);
+  if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {
+    if (slot->is_claimed()) co_return std::unexpected(CommitFailure::not_known(answer.error()));
+  }
+  co_return never_ran<Answer>(answer.error());
+}
+
+template <class Response>
+async::Task<Result<Response>> run_single(PgWorkers& workers, Deadline deadline, typename SingleJob<Result<Response>>::Work work) {
+  using Answer = Result<Response>;
+  return run_job<Answer>(workers, Lane::kSingle, std::make_unique<SingleJob<Answer>>(std::move(work), deadline), deadline);
+}
+template <class Response>
+async::Task<Committed<Response>> commit_single(PgWorkers& workers, Deadline deadline, typename SingleJob<Committed<Response>>::Work work) {
+  using Answer = Committed<Response>;
+  return run_job<Answer>(workers, Lane::kSingle, std::make_unique<SingleJob<Answer>>(std::move(work), deadline), deadline);
+}
+
+template <class Response, class Request>
+async::Task<Result<Response>> run_batched(PgWorkers& workers, Lane lane, Request request, std::string key, Deadline deadline) {
+  using Answer = Result<Response>;
+  auto job = std::make_unique<RequestJob<Request, Answer>>(std::move(request), std::move(key), deadline);
+  return run_job<Answer>(workers, lane, std::move(job), deadline);
+}
+template <class Response, class Request>
+async::Task<Committed<Response>> commit_batched(PgWorkers& workers, Lane lane, Request request, std::string key, Deadline deadline) {
+  using Answer = Committed<Response>;
+  auto job = std::make_unique<RequestJob<Request, Answer>>(std::move(request), std::move(key), deadline);
+  return run_job<Answer>(workers, lane, std::move(job), deadline);
+}
+
+}  // namespace rondel::metadata

@@ -1,0 +1,175 @@
+#include "metadata/postgres/pg_codec.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/encoding.h"
+#include "metadata/postgres/version_clock.h"
+
+namespace rondel::metadata {
+namespace {
+
+void put_length(std::string& out, size_t length) {
+  out += static_cast<char>(length >> 8);
+  out += static_cast<char>(length & 0xff);
+}
+
+}  // namespace
+
+std::optional<std::string> pack_headers(const Headers& headers) {
+  if (headers.empty()) return std::nullopt;
+  std::string out;
+  for (const auto& [name, value] : headers) {
+    put_length(out, name.size());
+    put_length(out, value.size());
+    out += name;
+    out += value;
+  }
+  return out;
+}
+
+Headers unpack_headers(std::string_view packed) {
+  Headers headers;
+  while (packed.size() >= 4) {
+    const size_t name = load_be<uint16_t>(reinterpret_cast<const std::byte*>(packed.data()));
+    const size_t value = load_be<uint16_t>(reinterpret_cast<const std::byte*>(packed.data() + 2));
+    if (packed.size() < 4 + name + value) break;
+    headers.emplace_back(packed.substr(4, name), packed.substr(4 + name, value));
+    packed.remove_prefix(4 + name + value);
+  }
+  return headers;
+}
+
+std::optional<std::string> pack_tags(const Tags& tags) { return pack_headers(tags); }
+Tags unpack_tags(std::string_view packed) { return unpack_headers(packed); }
+
+std::optional<std::string> bytes_or_null(const std::string& bytes) {
+  return bytes.empty() ? std::nullopt : std::optional(bytes);
+}
+
+std::optional<int16_t> retain_mode(const Retention& retention) {
+  return retention.mode == Retention::Mode::kNone ? std::nullopt : std::optional(static_cast<int16_t>(retention.mode));
+}
+
+std::optional<int64_t> retain_until(const Retention& retention) {
+  return retention.mode == Retention::Mode::kNone ? std::nullopt : milliseconds(retention.until);
+}
+
+void add_attributes(PgParameters& parameters, const Attributes& attributes) {
+  parameters.add_optional_bytes(bytes_or_null(attributes.acl));
+  parameters.add_optional_bytes(pack_tags(attributes.tags));
+  parameters.add_optional_small(retain_mode(attributes.retention));
+  const auto until = retain_until(attributes.retention);
+  until ? parameters.add(*until) : parameters.add_null();
+  attributes.legal_hold ? parameters.add_bool(*attributes.legal_hold) : parameters.add_null();
+  parameters.add_optional_bytes(bytes_or_null(attributes.encryption));
+}
+
+std::string attributes_expression(int first) {
+  return fmt::format("row(${}::bytea, ${}::bytea, ${}::smallint, ${}::bigint, ${}::boolean, ${}::bytea)::attributes", first, first + 1,
+                     first + 2, first + 3, first + 4, first + 5);
+}
+
+void read_attributes(const PgResult& result, size_t row, int column, Attributes& out) {
+  out.acl = result.text(row, column);
+  out.tags = unpack_tags(result.bytes(row, column + 1));
+  if (!result.is_null(row, column + 2)) {
+    out.retention.mode = static_cast<Retention::Mode>(result.smallint(row, column + 2));
+    out.retention.until = SystemTime(std::chrono::milliseconds(result.bigint(row, column + 3)));
+  }
+  if (!result.is_null(row, column + 4)) out.legal_hold = result.boolean(row, column + 4);
+  out.encryption = result.text(row, column + 5);
+}
+
+std::string_view raw(ByteView bytes) { return as_text(bytes); }
+
+bool can_be_text(std::string_view bytes) { return is_valid_utf8(bytes) && bytes.find('\0') == std::string_view::npos; }
+
+// The separator within an ETag becomes a byte that no ETag of ours holds either.
+std::optional<std::string> pack_etags(const std::vector<std::string>& etags) {
+  if (etags.empty()) return std::nullopt;
+  std::string out;
+  for (const std::string& etag : etags) {
+    if (etag == "*") return "*";
+    if (!out.empty()) out += '\x1f';
+    out += etag;
+    std::replace(out.end() - static_cast<ptrdiff_t>(etag.size()), out.end(), '\x1f', '\x1e');
+  }
+  return out;
+}
+
+std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time) {
+  if (!time) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time->time_since_epoch()).count();
+}
+
+void add_conditions(PgParameters& parameters, const Conditions& conditions) {
+  auto number = [&](const std::optional<int64_t>& value) { value ? parameters.add(*value) : parameters.add_null(); };
+  parameters.add_optional_bytes(pack_etags(conditions.if_match));
+  parameters.add_optional_bytes(pack_etags(conditions.if_none_match));
+  number(milliseconds(conditions.if_modified_since));
+  number(milliseconds(conditions.if_unmodified_since));
+  number(conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size)) : std::nullopt);
+  number(milliseconds(conditions.if_match_last_modified));
+}
+
+std::string conditions_expression(int first) {
+  return fmt::format(
+      "case when num_nonnulls(${0}::bytea, ${1}::bytea, ${2}::bigint, ${3}::bigint, ${4}::bigint, ${5}::bigint) > 0 "
+      "then row(${0}, ${1}, ${2}, ${3}, ${4}, ${5})::conditions end",
+      first, first + 1, first + 2, first + 3, first + 4, first + 5);
+}
+
+std::optional<int16_t> algorithm_code(const std::optional<model::Checksum>& checksum) {
+  return checksum ? std::optional(static_cast<int16_t>(checksum->algorithm)) : std::nullopt;
+}
+
+std::optional<int16_t> type_code(const std::optional<model::Checksum>& checksum) {
+  return checksum ? std::optional(static_cast<int16_t>(checksum->type)) : std::nullopt;
+}
+
+std::optional<std::string> checksum_value(const std::optional<model::Checksum>& checksum) {
+  return checksum ? std::optional(checksum->value) : std::nullopt;
+}
+
+std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm, int type, int value) {
+  if (result.is_null(row, algorithm)) return std::nullopt;
+  model::Checksum checksum;
+  checksum.algorithm = static_cast<model::ChecksumAlgorithm>(result.smallint(row, algorithm));
+  if (type >= 0 && !result.is_null(row, type)) checksum.type = static_cast<model::ChecksumType>(result.smallint(row, type));
+  if (value >= 0) checksum.value = result.text(row, value);
+  return checksum;
+}
+
+CommitOutcome read_outcome(const PgResult& result, size_t row, int column) {
+  CommitOutcome outcome;
+  outcome.status = static_cast<CommitStatus>(result.smallint(row, column));
+  if (const auto id = model::VersionId::from_bytes(as_bytes(result.bytes(row, column + 1)))) {
+    outcome.version = *id;
+    outcome.last_modified = time_of(*id);
+  }
+  outcome.is_null = result.boolean(row, column + 2);
+  outcome.size = static_cast<uint64_t>(result.bigint(row, column + 3));
+  outcome.etag = result.text(row, column + 4);
+  outcome.delete_marker = result.boolean(row, column + 5);
+  outcome.checksum = read_checksum(result, row, column + 6, column + 7, column + 8);
+  outcome.detail = result.text(row, column + 9);
+  return outcome;
+}
+
+SystemTime from_microseconds(int64_t since_epoch) { return SystemTime(std::chrono::microseconds(since_epoch)); }
+
+std::optional<std::string> above_prefix(std::string prefix) {
+  while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
+  if (prefix.empty()) return std::nullopt;
+  prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
+
+bool Conditions::empty() const {
+  return if_match.empty() && if_none_match.empty() && !if_modified_since && !if_unmodified_since && !if_match_size &&
+         !if_match_last_modified;
+}
+
+}  // namespace rondel::metadata

@@ -1,0 +1,61 @@
+// Values of the model to and from parameters and result columns. Internal to metadata/store.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "metadata/store/metadata_store.h"
+#include "metadata/postgres/pg_connection.h"
+
+namespace rondel::metadata {
+
+// Header fields as one column: for each, lengths of name and value (2 bytes each, big-endian), then both. NULL = none.
+std::optional<std::string> pack_headers(const Headers& headers);
+Headers unpack_headers(std::string_view packed);
+
+// Tags in the same form.
+std::optional<std::string> pack_tags(const Tags& tags);
+Tags unpack_tags(std::string_view packed);
+
+std::optional<std::string> bytes_or_null(const std::string& bytes);
+// nullopt = none.
+std::optional<int16_t> retain_mode(const Retention& retention);
+std::optional<int64_t> retain_until(const Retention& retention);
+// Six parameters in the order of type `attributes`, and "row($n, ...)::attributes" for them.
+void add_attributes(PgParameters& parameters, const Attributes& attributes);
+std::string attributes_expression(int first);
+// Six columns in that order, from `column` on.
+void read_attributes(const PgResult& result, size_t row, int column, Attributes& out);
+
+std::string_view raw(ByteView bytes);
+template <class Id>
+std::optional<std::string> raw_or_null(const Id& id) {
+  return id.is_zero() ? std::nullopt : std::optional(std::string(raw(id.view())));
+}
+
+// Whether PostgreSQL's text can hold it: UTF-8 without NUL. What a client chose is asked this before it is a text parameter, or
+// the statement fails, and with it whatever shares it; what need not be text is bytea.
+bool can_be_text(std::string_view bytes);
+
+// ETags of a condition, whatever bytes they are, joined for the `conditions` type; NULL = none.
+std::optional<std::string> pack_etags(const std::vector<std::string>& etags);
+std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time);
+// Six parameters, in the order of the type's fields. A statement turns them to NULL when all are.
+void add_conditions(PgParameters& parameters, const Conditions& conditions);
+// "case when coalesce($n, ...) ... then row($n, ...)::conditions end" for six parameters from `first`.
+std::string conditions_expression(int first);
+
+std::optional<int16_t> algorithm_code(const std::optional<model::Checksum>& checksum);
+std::optional<int16_t> type_code(const std::optional<model::Checksum>& checksum);
+std::optional<std::string> checksum_value(const std::optional<model::Checksum>& checksum);
+std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm, int type, int value);
+
+// The columns of type `outcome`, from `column` on.
+CommitOutcome read_outcome(const PgResult& result, size_t row, int column = 0);
+
+SystemTime from_microseconds(int64_t since_epoch);
+
+// The smallest string above everything that begins with `prefix`; nullopt when there is none.
+std::optional<std::string> above_prefix(std::string prefix);
+
+}  // namespace rondel::metadata

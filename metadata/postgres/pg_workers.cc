@@ -1,0 +1,238 @@
+#include "metadata/postgres/pg_workers.h"
+
+#include <algorithm>
+#include <future>
+#include <unordered_set>
+
+#include "common/async/coalesce.h"
+#include "metadata/postgres/pg_call.h"
+
+namespace rondel::metadata {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// One batch at a time gathers what waits meanwhile into the next. A second one runs beside it only when a whole batch waits
+// already, or when the first is slow, mostly because it waits for a lock; more would only make them smaller.
+constexpr size_t kActiveMax = 2;
+constexpr auto kSlow = 20ms;
+constexpr auto kConnectPatience = 3s;
+
+// A question that has no other purpose than its answer.
+class AskJob final : public ConnectionJob {
+ public:
+  bool expired() const override { return false; }
+  bool begin() override { return true; }
+  void fail(const Error&) override { answered.set_value(false); }
+  void run(PgConnection& connection) override { answered.set_value(connection.run("select 1", {}, deadline_in(1s)).has_value()); }
+
+  std::promise<bool> answered;
+};
+
+}  // namespace
+
+PgWorkers::PgWorkers(PgWorkerOptions options, Run run) : options_(std::move(options)), run_(std::move(run)) {
+  if (options_.watch) watch_ = std::make_unique<PgWatch>(options_.dsn, availability_, [this](Duration patience) { return ask(patience); });
+  for (size_t i = 0; i < options_.connections; ++i) threads_.emplace_back([this] { work(); });
+}
+
+PgWorkers::~PgWorkers() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  while (wake_one()) {
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+// Wakes a worker only when there is something to begin, or when none watches for slow batches: a batch that ends takes what
+// waits itself.
+bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    LaneState& state = lanes_[static_cast<size_t>(lane)];
+    if (stopping_ || state.waiting.size() >= options_.queue_max) return false;
+    state.waiting.push_back(std::move(job));
+    wake = can_begin(static_cast<size_t>(lane)) || !watched_;
+  }
+  if (wake) async::Coalesce::once(this, [this] { wake_one(); });
+  return true;
+}
+
+PgWorkerStatus PgWorkers::status() const {
+  std::lock_guard lock(mutex_);
+  PgWorkerStatus status{options_.connections, busy_, {}, errors_, connected_ > 0 && !away()};
+  for (size_t i = 0; i < kLanes; ++i) status.queued[i] = lanes_[i].waiting.size();
+  return status;
+}
+
+// One connection always stays free for another lane, so that a slow listing never stops commits.
+size_t PgWorkers::active_limit(Lane lane) const {
+  if (lane == Lane::kSingle) return std::max<size_t>(1, options_.connections - 1);
+  const LaneState& state = lanes_[static_cast<size_t>(lane)];
+  const bool beside = state.waiting.size() >= options_.batch_max || std::chrono::steady_clock::now() - state.begun > kSlow;
+  return beside ? kActiveMax : 1;
+}
+
+bool PgWorkers::idle() const {
+  return std::ranges::all_of(lanes_, [](const LaneState& state) { return state.waiting.empty(); });
+}
+
+bool PgWorkers::can_begin(size_t lane) const {
+  return !lanes_[lane].waiting.empty() && lanes_[lane].active < active_limit(static_cast<Lane>(lane));
+}
+
+std::optional<Lane> PgWorkers::next_lane() {
+  for (size_t i = 0; i < kLanes; ++i) {
+    const size_t index = (turn_ + i) % kLanes;
+    if (!can_begin(index)) continue;
+    turn_ = index + 1;
+    return static_cast<Lane>(index);
+  }
+  return std::nullopt;
+}
+
+PgWorkers::Batch PgWorkers::take(Lane lane) {
+  LaneState& state = lanes_[static_cast<size_t>(lane)];
+  const size_t limit = lane == Lane::kSingle ? 1 : options_.batch_max;
+  Batch batch;
+  std::unordered_set<std::string> keys;
+  std::deque<std::unique_ptr<PgJob>> left_behind;
+  while (!state.waiting.empty() && batch.size() < limit) {
+    auto job = std::move(state.waiting.front());
+    state.waiting.pop_front();
+    if (job->expired()) continue;
+    if (!job->exclusive_key().empty() && !keys.insert(job->exclusive_key()).second) {
+      left_behind.push_back(std::move(job));
+      continue;
+    }
+    batch.push_back(std::move(job));
+  }
+  for (; !left_behind.empty(); left_behind.pop_back()) state.waiting.push_front(std::move(left_behind.back()));
+  return batch;
+}
+
+void PgWorkers::fail_all(Batch batch, const Error& error) {
+  for (auto& job : batch) job->fail(error);
+}
+
+// Those nobody waits for any more are left out at the last moment: who gave up relies on it.
+void PgWorkers::run_begun(Lane lane, PgConnection& connection, Batch batch) {
+  std::erase_if(batch, [](const auto& job) { return !job->begin(); });
+  if (batch.empty()) return;
+  if (on_batch) on_batch(lane, batch.size());
+  run_(lane, connection, std::move(batch));
+  if (!connection.broken()) {
+    availability_.answered();
+  } else if (watch_) {
+    watch_->doubt();
+  }
+}
+
+bool PgWorkers::ask(Duration patience) {
+  auto job = std::make_unique<AskJob>();
+  std::future<bool> answered = job->answered.get_future();
+  std::unique_ptr<PgJob> base = std::move(job);
+  if (!submit(Lane::kSingle, base)) return false;
+  return answered.wait_for(patience) == std::future_status::ready && answered.get();
+}
+
+// The one that slept last: its connection's caches, here and in PostgreSQL, are the warmest.
+bool PgWorkers::wake_one() {
+  std::lock_guard lock(mutex_);
+  if (sleepers_.empty()) return false;
+  Sleeper* const last = sleepers_.back();
+  sleepers_.pop_back();
+  last->woken = true;
+  last->wake.notify_one();   // Under the lock: it ends with its function.
+  return true;
+}
+
+void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most) {
+  Sleeper self;
+  sleepers_.insert(at_most ? sleepers_.begin() : sleepers_.end(), &self);   // Who watches is woken last.
+  const auto woken = [&self] { return self.woken; };
+  at_most ? (void)self.wake.wait_for(lock, *at_most, woken) : self.wake.wait(lock, woken);
+  std::erase(sleepers_, &self);
+}
+
+void PgWorkers::work() {
+  std::unique_ptr<PgConnection> connection;
+  SteadyTime retry_at{};
+  const auto connect = [&] {
+    if (connection || std::chrono::steady_clock::now() < retry_at) return;
+    auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
+    if (!opened) {
+      retry_at = deadline_in(200ms);
+      availability_.failed();
+      return;
+    }
+    availability_.answered();
+    connection = std::move(*opened);
+    std::lock_guard lock(mutex_);
+    ++connected_;
+  };
+  connect();   // Some are needed rarely, and then at once.
+  for (;;) {
+    std::optional<Lane> lane;
+    Batch batch;
+    bool more = false;
+    {
+      std::unique_lock lock(mutex_);
+      while (!stopping_ && !(lane = next_lane())) {
+        if (watched_ || idle()) {
+          sleep(lock, std::nullopt);
+          continue;
+        }
+        watched_ = true;
+        sleep(lock, kSlow);
+        watched_ = false;
+      }
+      if (stopping_) {
+        for (LaneState& state : lanes_) {
+          for (auto& job : state.waiting) job->fail({ErrorCode::kUnavailable, "shutting down"});
+          state.waiting.clear();
+        }
+        if (connection) --connected_;
+        return;
+      }
+      batch = take(*lane);
+      if (batch.empty()) continue;
+      ++lanes_[static_cast<size_t>(*lane)].active;
+      lanes_[static_cast<size_t>(*lane)].begun = std::chrono::steady_clock::now();
+      ++busy_;
+      for (size_t other = 0; other < kLanes; ++other) more = more || can_begin(other);
+      more = more || (!watched_ && !idle());   // Somebody has to watch what waits.
+    }
+    if (more) wake_one();
+    // One that slept since the server was started anew would fail a whole batch.
+    if (connection && connection->ended_while_idle()) {
+      connection.reset();
+      std::lock_guard lock(mutex_);
+      --connected_;
+      ++errors_;
+    }
+    connect();
+    if (connection) {
+      run_begun(*lane, *connection, std::move(batch));
+    } else {
+      fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached"});
+    }
+    const bool lost = connection && connection->broken();
+    if (lost) connection.reset();
+    {
+      std::lock_guard lock(mutex_);
+      --lanes_[static_cast<size_t>(*lane)].active;
+      --busy_;
+      if (lost) {
+        --connected_;
+        ++errors_;
+      }
+    }
+  }
+}
+
+}  // namespace rondel::metadata

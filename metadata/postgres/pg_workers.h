@@ -1,0 +1,115 @@
+// Threads with one PostgreSQL connection each. Requests that wait at the same time are run together: a worker takes all that
+// wait in a lane, up to the batch limit. Internal to metadata/store.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/async/one_shot.h"
+#include "metadata/postgres/pg_availability.h"
+#include "metadata/postgres/pg_connection.h"
+#include "metadata/postgres/pg_watch.h"
+
+namespace rondel::metadata {
+
+// What shares a statement. kSingle never does.
+enum class Lane { kPut, kDelete, kFind, kSingle };
+inline constexpr size_t kLanes = 4;
+
+// One waiting request. Lives until one of its functions has run.
+class PgJob {
+ public:
+  virtual ~PgJob() = default;
+  // Two jobs with the same non-empty key never share a batch: one row a key.
+  virtual const std::string& exclusive_key() const = 0;
+  // Nobody waits for it any more and it has not begun: it may be dropped.
+  virtual bool expired() const = 0;
+  // It is about to be sent. False: nobody waits any more, and whoever waited knows that it never happens.
+  virtual bool begin() = 0;
+  // Nothing of it happened: it never ran, or the batch that it was sent with failed as a whole and
+  // was rolled back. What may have happened is answered otherwise, as not known.
+  virtual void fail(const Error& error) = 0;
+};
+
+struct PgWorkerOptions {
+  std::string dsn;
+  size_t connections = 4;
+  size_t batch_max = 64;
+  size_t queue_max = 4096;
+  // One connection more, which asks whether the server is there when nobody had an answer for a while.
+  bool watch = false;
+};
+
+struct PgWorkerStatus {
+  size_t connections = 0;
+  size_t busy = 0;
+  std::array<size_t, kLanes> queued{};
+  uint64_t errors = 0;
+  bool connected = false;   // A connection is open, and the server is not away().
+};
+
+class PgWorkers {
+ public:
+  using Batch = std::vector<std::unique_ptr<PgJob>>;
+  // Runs a batch and completes every job in it. Called on a worker's thread.
+  using Run = std::function<void(Lane, PgConnection&, Batch)>;
+
+  PgWorkers(PgWorkerOptions options, Run run);
+  ~PgWorkers();
+
+  // False when the queue is full; the job is not taken then.
+  bool submit(Lane lane, std::unique_ptr<PgJob>& job);
+  PgWorkerStatus status() const;
+  // Whether the server answers, as far as the connections know; costs no statement. With `watch` the news is at most 1.5 s old.
+  bool away() const { return availability_.away(); }
+  // For metrics: called with the size of every batch.
+  std::function<void(Lane, size_t)> on_batch;
+
+ private:
+  struct LaneState {
+    std::deque<std::unique_ptr<PgJob>> waiting;
+    size_t active = 0;        // Workers in it.
+    SteadyTime begun{};       // When its last batch began.
+  };
+
+  struct Sleeper {
+    std::condition_variable wake;
+    bool woken = false;
+  };
+
+  void work();
+  bool wake_one();
+  void sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most);
+  size_t active_limit(Lane lane) const;
+  bool can_begin(size_t lane) const;
+  bool idle() const;
+  std::optional<Lane> next_lane();
+  Batch take(Lane lane);
+  void fail_all(Batch batch, const Error& error);
+  void run_begun(Lane lane, PgConnection& connection, Batch batch);
+  bool ask(Duration patience);
+
+  const PgWorkerOptions options_;
+  const Run run_;
+  PgAvailability availability_;
+  mutable std::mutex mutex_;
+  std::array<LaneState, kLanes> lanes_;   // Guarded by mutex_, as is the rest.
+  std::vector<Sleeper*> sleepers_;        // The last one went to sleep last.
+  size_t turn_ = 0;
+  bool watched_ = false;   // A worker looks again soon whether a batch is slow.
+  size_t busy_ = 0;
+  size_t connected_ = 0;
+  uint64_t errors_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+  std::unique_ptr<PgWatch> watch_;        // Null without `watch`. Made before the threads, destroyed after they ended.
+};
+
+}  // namespace rondel::metadata

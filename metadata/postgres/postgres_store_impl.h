@@ -1,0 +1,110 @@
+// The parts of PostgresMetadataStore, one .cc file each: commits.cc, lookup.cc, listing.cc, uploads.cc, buckets.cc.
+#pragma once
+
+#include <utility>
+
+#include "metadata/postgres/pg_call.h"
+#include "metadata/postgres/pg_codec.h"
+#include "metadata/postgres/postgres_store.h"
+#include "metadata/postgres/version_clock.h"
+
+namespace rondel::metadata {
+
+using PutJob = RequestJob<PutObject, CommitResult>;
+using DeleteJob = RequestJob<DeleteObject, CommitResult>;
+using FindJob = RequestJob<ObjectQuery, Result<ObjectLookup>>;
+
+class PostgresStore final : public PostgresMetadataStore {
+ public:
+  explicit PostgresStore(PostgresStoreOptions options);
+
+  bool available() const override { return !workers_.away(); }
+  async::Task<CommitResult> put_object(PutObject request) override;
+  async::Task<CommitResult> delete_object(DeleteObject request) override;
+  async::Task<Result<ObjectLookup>> find_object(ObjectQuery query) override;
+  async::Task<Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) override;
+  async::Task<CommitResult> copy_object(CopyObject request) override;
+  async::Task<CommitResult> append_object(AppendObject request) override;
+  async::Task<CommitResult> rename_object(RenameObject request) override;
+  async::Task<CommitResult> update_version(UpdateVersion request) override;
+  async::Task<Result<ListPage>> list(ListQuery query) override;
+  async::Task<Committed<CommitStatus>> create_upload(CommitContext context, Upload upload) override;
+  async::Task<CommitResult> put_part(PutPart request) override;
+  async::Task<CommitResult> copy_part(CopyPart request) override;
+  async::Task<Result<UploadLookup>> find_upload(UploadQuery query) override;
+  async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) override;
+  async::Task<CommitResult> complete_upload(CompleteUpload request) override;
+  async::Task<Committed<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload, std::string key) override;
+  async::Task<Result<void>> release_streams(std::vector<Extent> streams, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
+  async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind, std::optional<std::string> document,
+                                                        Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) override;
+  async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<std::optional<Account>>> find_account(AccountName name, Deadline deadline) override;
+  async::Task<Result<bool>> set_account_public_access_block(std::string account_id, uint8_t bits, Deadline deadline) override;
+  async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key, Deadline deadline) override;
+  PostgresStoreStatus status() const override;
+
+ private:
+  void run_batch(Lane lane, PgConnection& connection, PgWorkers::Batch batch);
+  void put_batch(PgConnection& connection, std::vector<PutJob*> jobs);
+  void delete_batch(PgConnection& connection, std::vector<DeleteJob*> jobs);
+  void find_batch(PgConnection& connection, std::vector<FindJob*> jobs);
+
+  const PostgresStoreOptions options_;
+  VersionClock clock_;
+  PgWorkers workers_;  // Last: its threads use the rest.
+};
+
+// A sortable name of a row: what two writers of the same key have in common.
+std::string row_key(int64_t bucket, std::string_view key);
+
+// Runs `statement`, again while it meets lock time-outs, deadlocks or serialisation failures (everything rolled back then).
+template <class Statement>
+Committed<PgResult> with_retries(Statement statement, int attempts = 4) {
+  auto result = statement();
+  for (int i = 1; i < attempts && !result && result.error().code == ErrorCode::kCancelled; ++i) result = statement();
+  if (!result && result.error().code == ErrorCode::kCancelled) result.error().code = ErrorCode::kResourceExhausted;
+  return result;
+}
+
+// Whether a statement failed for good, and nothing of it happened, on a connection that is still of use: a row of it may be why.
+inline bool may_be_one_rows_fault(const Committed<PgResult>& result, const PgConnection& connection) {
+  return !result && !connection.broken() && result.error().kind == CommitFailure::Kind::kDidNotHappen;
+}
+
+// Runs the statement for all jobs, and answers each. When it fails, each row runs by itself, so that one that fails fails alone; those that met a
+// lock come last, as each of them waits its time. `run`: makes the statement of some jobs; `answer`: completes those with its result.
+template <class Job, class Run, class Answer>
+void run_rows(const PgConnection& connection, const std::vector<Job*>& jobs, Run run, Answer answer) {
+  using Jobs = std::vector<Job*>;
+  const bool alone = jobs.size() == 1;
+  auto result = with_retries([&] { return run(jobs); }, alone ? 4 : 2);
+  if (alone || !may_be_one_rows_fault(result, connection)) return answer(jobs, result);
+  Jobs waiting = jobs;
+  for (const int attempts : {1, 4}) {
+    for (Job* const job : std::exchange(waiting, {})) {
+      if (job->expired() || connection.broken()) {
+        job->fail({ErrorCode::kUnavailable, "its batch failed"});
+        continue;
+      }
+      const Jobs one{job};
+      auto again = with_retries([&] { return run(one); }, attempts);
+      const bool locked = !again && again.error().code == ErrorCode::kResourceExhausted;
+      locked && attempts == 1 ? waiting.push_back(job) : answer(one, again);
+    }
+  }
+}
+
+// The statement that finds the current versions of a batch of keys: buckets, keys, kinds, firsts, lasts as arrays.
+const std::string& find_current_sql();
+
+// The single outcome row of a commit function. Not known: it committed without one.
+CommitResult one_outcome(Committed<PgResult> result);
+
+}  // namespace rondel::metadata

@@ -1,0 +1,34 @@
+#include "metadata/postgres/version_clock.h"
+
+#include <algorithm>
+#include <random>
+
+namespace rondel::metadata {
+
+namespace {
+
+constexpr uint64_t kStepBackIds = static_cast<uint64_t>(VersionClock::kStepBack.count()) << 16;
+
+}  // namespace
+
+model::VersionId VersionClock::next() {
+  const auto micros = clock_.now().time_since_epoch().count();
+  const uint64_t wall = static_cast<uint64_t>(micros / 1000) << 16;
+  uint64_t last = last_.load();
+  uint64_t mine;
+  do {
+    mine = last > wall + kStepBackIds ? wall : std::max(wall, last + 1);
+  } while (!last_.compare_exchange_weak(last, mine));
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  model::VersionId id;
+  store_be(id.bytes.data(), mine);
+  store_be(id.bytes.data() + 8, (uint64_t{site_} << 48) | (random() >> 16));
+  return id;
+}
+
+SystemTime time_of(const model::VersionId& version) {
+  const uint64_t milliseconds = load_be<uint64_t>(version.bytes.data()) >> 16;
+  return SystemTime(std::chrono::milliseconds(milliseconds));
+}
+
+}  // namespace rondel::metadata
