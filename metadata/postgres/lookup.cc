@@ -1,7 +1,7 @@
 // Look-ups of object versions with the extents that the asked range needs.
 #include <fmt/format.h>
 
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {
