@@ -26,18 +26,25 @@ Result<metadata::Credential> Identities::create_account(const metadata::CreateAc
 }
 
 Result<metadata::Account> Identities::find_account(const std::string& name) {
-  TRY(const auto found, async::block_on(store().find_account({AccountName::Kind::kAny, name}, soon())));
+  TRY(const auto found,
+      async::block_on(store().find_account({AccountName::Kind::kAny, name}, soon())));
   if (!found) return std::unexpected(not_there("account", name));
   return *found;
 }
 
-Result<std::vector<metadata::Account>> Identities::list_accounts() { return async::block_on(store().list_accounts(soon())); }
-
-Result<void> Identities::change_account(const std::string& account_id, const metadata::AccountChange& change) {
-  return changed(async::block_on(store().change_account(account_id, change, soon())), "account", account_id);
+Result<std::vector<metadata::Account>> Identities::list_accounts() {
+  return async::block_on(store().list_accounts(soon()));
 }
 
-Result<metadata::AccessKey> Identities::create_key(const std::string& account_id, const std::string& access_key, const std::string& secret) {
+Result<void> Identities::change_account(const std::string& account_id,
+                                        const metadata::AccountChange& change) {
+  return changed(async::block_on(store().change_account(account_id, change, soon())), "account",
+                 account_id);
+}
+
+Result<metadata::AccessKey> Identities::create_key(const std::string& account_id,
+                                                   const std::string& access_key,
+                                                   const std::string& secret) {
   return async::block_on(store().create_key(account_id, access_key, secret, soon()));
 }
 
@@ -46,7 +53,8 @@ Result<std::vector<metadata::AccessKey>> Identities::list_keys(const std::string
 }
 
 Result<void> Identities::set_key_enabled(const std::string& access_key, bool enabled) {
-  return changed(async::block_on(store().set_key_enabled(access_key, enabled, soon())), "access key", access_key);
+  return changed(async::block_on(store().set_key_enabled(access_key, enabled, soon())),
+                 "access key", access_key);
 }
 
 Result<void> Identities::delete_key(const std::string& access_key) {

@@ -1,5 +1,5 @@
-// Identities: accounts and keys for commands: an IdentityStore whose answers are waited for, 10 s at most, and in which what is not there
-// is an error (kNotFound) with words for people.
+// Identities: accounts and keys for commands: an IdentityStore whose answers are waited for, 10 s
+// at most, and in which what is not there is an error (kNotFound) with words for people.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,8 @@ class Identities {
   Result<metadata::Account> find_account(const std::string& name);
   Result<std::vector<metadata::Account>> list_accounts();
   Result<void> change_account(const std::string& account_id, const metadata::AccountChange& change);
-  Result<metadata::AccessKey> create_key(const std::string& account_id, const std::string& access_key, const std::string& secret);
+  Result<metadata::AccessKey> create_key(const std::string& account_id,
+                                         const std::string& access_key, const std::string& secret);
   Result<std::vector<metadata::AccessKey>> list_keys(const std::string& account_id);
   Result<void> set_key_enabled(const std::string& access_key, bool enabled);
   Result<void> delete_key(const std::string& access_key);

@@ -2,12 +2,14 @@
 
 namespace rondel::metadata {
 
-async::Task<Result<std::shared_ptr<const Bucket>>> BucketCache::find_bucket(std::string name, Deadline deadline) {
+async::Task<Result<std::shared_ptr<const Bucket>>> BucketCache::find_bucket(std::string name,
+                                                                            Deadline deadline) {
   auto known = buckets_.find(name);
   if (known.found) co_return known.value;
   CO_TRY(BucketOutcome outcome, co_await store_.find_bucket(name, deadline));
   std::shared_ptr<const Bucket> value;
-  if (outcome.status == BucketStatus::kOk) value = std::make_shared<const Bucket>(std::move(outcome.bucket));
+  if (outcome.status == BucketStatus::kOk)
+    value = std::make_shared<const Bucket>(std::move(outcome.bucket));
   buckets_.store(name, value, known.generation);
   co_return value;
 }

@@ -2,17 +2,20 @@
 
 namespace rondel::metadata {
 
-async::Task<Result<std::shared_ptr<const Credential>>> IdentityCache::find_credential(std::string access_key, Deadline deadline) {
+async::Task<Result<std::shared_ptr<const Credential>>> IdentityCache::find_credential(
+    std::string access_key, Deadline deadline) {
   auto known = credentials_.find(access_key);
   if (known.found) co_return known.value;
-  CO_TRY(std::optional<Credential> credential, co_await store_.find_credential(access_key, deadline));
+  CO_TRY(std::optional<Credential> credential,
+         co_await store_.find_credential(access_key, deadline));
   std::shared_ptr<const Credential> value;
   if (credential) value = std::make_shared<const Credential>(*std::move(credential));
   credentials_.store(access_key, value, known.generation);
   co_return value;
 }
 
-async::Task<Result<std::shared_ptr<const Account>>> IdentityCache::find_account(AccountName name, Deadline deadline) {
+async::Task<Result<std::shared_ptr<const Account>>> IdentityCache::find_account(AccountName name,
+                                                                                Deadline deadline) {
   const std::string key = static_cast<char>(name.kind) + name.value;
   auto known = accounts_.find(key);
   if (known.found) co_return known.value;

@@ -1,4 +1,5 @@
-// NamedCache: values by name, null for names that do not exist, in a bounded number. Internal to metadata/cache.
+// NamedCache: values by name, null for names that do not exist, in a bounded number. Internal to
+// metadata/cache.
 #pragma once
 
 #include <memory>
@@ -30,11 +31,13 @@ class NamedCache {
     const SteadyTime now = clock_.steady_now();
     std::lock_guard lock(mutex_);
     const auto entry = entries_.find(name);
-    if (entry == entries_.end() || now - entry->second.stored_at > life()) return {false, nullptr, generation_};
+    if (entry == entries_.end() || now - entry->second.stored_at > life())
+      return {false, nullptr, generation_};
     return {true, entry->second.value, generation_};
   }
 
-  // Dropped when anything was forgotten since `generation`: the value may be older than that change.
+  // Dropped when anything was forgotten since `generation`: the value may be older than that
+  // change.
   void store(const std::string& name, Pointer value, uint64_t generation) {
     const SteadyTime now = clock_.steady_now();
     std::lock_guard lock(mutex_);
@@ -65,7 +68,8 @@ class NamedCache {
     forget_all();
   }
 
-  // What kHeard and kNotHeard say. What was stored before either may be older than what was not told.
+  // What kHeard and kNotHeard say. What was stored before either may be older than what was not
+  // told.
   void set_heard(bool heard) {
     std::lock_guard lock(mutex_);
     heard_ = heard;
@@ -74,7 +78,8 @@ class NamedCache {
 
  private:
   static constexpr size_t kEntriesMax = 20'000;
-  static constexpr Duration kUncertainLife = std::chrono::seconds(1);   // While changes are not told.
+  static constexpr Duration kUncertainLife =
+      std::chrono::seconds(1);   // While changes are not told.
   static constexpr Duration kCertainLife = std::chrono::seconds(60);
 
   struct Entry {

@@ -24,7 +24,10 @@ DirectoryChange change_of(const std::string& payload) {
 class PostgresDirectoryFeed final : public DirectoryFeed {
  public:
   PostgresDirectoryFeed(std::string dsn, const Clock& clock, DirectoryListener listener)
-      : dsn_(std::move(dsn)), clock_(clock), tell_(std::move(listener)), thread_([this] { listen(); }) {}
+      : dsn_(std::move(dsn)),
+        clock_(clock),
+        tell_(std::move(listener)),
+        thread_([this] { listen(); }) {}
 
   ~PostgresDirectoryFeed() override {
     {
@@ -81,7 +84,8 @@ class PostgresDirectoryFeed final : public DirectoryFeed {
 
 }  // namespace
 
-std::unique_ptr<DirectoryFeed> make_postgres_directory_feed(std::string dsn, const Clock& clock, DirectoryListener listener) {
+std::unique_ptr<DirectoryFeed> make_postgres_directory_feed(std::string dsn, const Clock& clock,
+                                                            DirectoryListener listener) {
   return std::make_unique<PostgresDirectoryFeed>(std::move(dsn), clock, std::move(listener));
 }
 

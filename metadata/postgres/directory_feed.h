@@ -1,5 +1,5 @@
-// DirectoryFeed: tells of changes of buckets and identities (metadata/store/directory_change.h) as PostgreSQL's channel rondel_directory
-// does. It holds one connection.
+// DirectoryFeed: tells of changes of buckets and identities (metadata/store/directory_change.h) as
+// PostgreSQL's channel rondel_directory does. It holds one connection.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,9 @@ class DirectoryFeed {
   virtual ~DirectoryFeed() = default;
 };
 
-// `listener` hears on a thread of the feed's own, until the feed is destroyed: kHeard within half a second of the server being there,
-// kNotHeard within a few seconds of its being gone.
-std::unique_ptr<DirectoryFeed> make_postgres_directory_feed(std::string dsn, const Clock& clock, DirectoryListener listener);
+// `listener` hears on a thread of the feed's own, until the feed is destroyed: kHeard within half a
+// second of the server being there, kNotHeard within a few seconds of its being gone.
+std::unique_ptr<DirectoryFeed> make_postgres_directory_feed(std::string dsn, const Clock& clock,
+                                                            DirectoryListener listener);
 
 }  // namespace rondel::metadata

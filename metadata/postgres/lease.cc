@@ -30,23 +30,28 @@ class PostgresLease final : public Lease {
   // The lock belongs to the session of leader_: while that lives nobody else can take it.
   async::Task<Result<std::optional<uint64_t>>> claim_coordinator(Deadline deadline) override {
     using Token = std::optional<uint64_t>;
-    return run_single<Token>(leader_, deadline, [this](PgConnection& connection, Deadline until) -> Result<Token> {
-      PgParameters lock;
-      lock.add(kCoordinatorLock);
-      TRY(const PgResult held,
-          connection.run("select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and granted"
-                         " and classid::bigint = $1::bigint >> 32 and objid::bigint = $1::bigint & 4294967295", lock, until));
-      if (held.bigint(0, 0) > 0) return Token(token_);
-      TRY(const PgResult taken, connection.run("select pg_try_advisory_lock($1)", lock, until));
-      if (!taken.boolean(0, 0)) return Token();
-      // The mark goes with the token: a node that has seen the one misses the other where they are
-      // lost.
-      TRY(const PgResult raised, connection.run(R"(
+    return run_single<Token>(
+        leader_, deadline, [this](PgConnection& connection, Deadline until) -> Result<Token> {
+          PgParameters lock;
+          lock.add(kCoordinatorLock);
+          TRY(const PgResult held,
+              connection.run("select count(*) from pg_locks where locktype = 'advisory' and pid = "
+                             "pg_backend_pid() and granted"
+                             " and classid::bigint = $1::bigint >> 32 and objid::bigint = "
+                             "$1::bigint & 4294967295",
+                             lock, until));
+          if (held.bigint(0, 0) > 0) return Token(token_);
+          TRY(const PgResult taken, connection.run("select pg_try_advisory_lock($1)", lock, until));
+          if (!taken.boolean(0, 0)) return Token();
+          // The mark goes with the token: a node that has seen the one misses the other where they
+          // are lost.
+          TRY(const PgResult raised, connection.run(R"(
         with raised as (update coordinator set token = token + 1 returning token)
-        select r.token, m.counter from raised r cross join lateral write_mark() m)", {}, until));
-      token_ = static_cast<uint64_t>(raised.bigint(0, 0));
-      return Token(token_);
-    });
+        select r.token, m.counter from raised r cross join lateral write_mark() m)",
+                                                    {}, until));
+          token_ = static_cast<uint64_t>(raised.bigint(0, 0));
+          return Token(token_);
+        });
   }
 
   void resign_coordinator() override {
@@ -62,44 +67,48 @@ class PostgresLease final : public Lease {
   }
 
   async::Task<Result<NewMark>> write_mark(model::MetadataMark before, uint64_t coordinator_token,
-      Deadline deadline) override {
-    return run_single<NewMark>(workers_, deadline, [=](PgConnection& connection,
-        Deadline until) -> Result<NewMark> {
-      PgParameters parameters;
-      parameters.add(static_cast<int64_t>(coordinator_token));
-      parameters.add(static_cast<int64_t>(before.counter));
-      parameters.add(static_cast<int64_t>(before.value));
-      TRY(const PgResult row, connection.run(R"(
+                                          Deadline deadline) override {
+    return run_single<NewMark>(
+        workers_, deadline, [=](PgConnection& connection, Deadline until) -> Result<NewMark> {
+          PgParameters parameters;
+          parameters.add(static_cast<int64_t>(coordinator_token));
+          parameters.add(static_cast<int64_t>(before.counter));
+          parameters.add(static_cast<int64_t>(before.value));
+          TRY(const PgResult row, connection.run(R"(
         select $2::bigint = 0
             or exists (select from cluster_marks p where p.counter = $2 and p.value = $3::bigint),
           g.accepted, (select system_identifier from pg_control_system()), m.counter, m.value
         from coordinator c
         cross join garbage_collection g
         cross join lateral write_mark() m
-        where c.token = $1)", parameters, until));
-      if (row.rows() != 1) return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
-      NewMark written{generation_of(row, 1), row.boolean(0, 0)};
-      TRY(const PgResult forgotten, connection.run(kForgetMarks, {}, until));
-      (void)forgotten;
-      return written;
-    });
+        where c.token = $1)",
+                                                 parameters, until));
+          if (row.rows() != 1)
+            return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+          NewMark written{generation_of(row, 1), row.boolean(0, 0)};
+          TRY(const PgResult forgotten, connection.run(kForgetMarks, {}, until));
+          (void)forgotten;
+          return written;
+        });
   }
 
   async::Task<Result<uint64_t>> next_order(uint64_t above, uint64_t coordinator_token,
-      Deadline deadline) override {
-    return run_single<uint64_t>(workers_, deadline, [=](PgConnection& connection,
-        Deadline until) -> Result<uint64_t> {
-      PgParameters parameters;
-      parameters.add(static_cast<int64_t>(coordinator_token));
-      parameters.add(static_cast<int64_t>(above));
-      TRY(const PgResult row, connection.run(R"(
+                                           Deadline deadline) override {
+    return run_single<uint64_t>(
+        workers_, deadline, [=](PgConnection& connection, Deadline until) -> Result<uint64_t> {
+          PgParameters parameters;
+          parameters.add(static_cast<int64_t>(coordinator_token));
+          parameters.add(static_cast<int64_t>(above));
+          TRY(const PgResult row, connection.run(R"(
         update removal_orders set number = greatest(
           number, $2::bigint, (select coalesce(max(highest_order), 0) from nodes)) + 1
         where (select token from coordinator) = $1
-        returning number)", parameters, until));
-      if (row.rows() != 1) return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
-      return static_cast<uint64_t>(row.bigint(0, 0));
-    });
+        returning number)",
+                                                 parameters, until));
+          if (row.rows() != 1)
+            return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+          return static_cast<uint64_t>(row.bigint(0, 0));
+        });
   }
 
  private:
@@ -110,6 +119,8 @@ class PostgresLease final : public Lease {
 
 }  // namespace
 
-std::unique_ptr<Lease> make_lease(PgWorkers& leader, PgWorkers& workers) { return std::make_unique<PostgresLease>(leader, workers); }
+std::unique_ptr<Lease> make_lease(PgWorkers& leader, PgWorkers& workers) {
+  return std::make_unique<PostgresLease>(leader, workers);
+}
 
 }  // namespace rondel::metadata

@@ -10,7 +10,8 @@ int64_t to_milliseconds(SystemTime time) { return *milliseconds(time); }
 LifecycleVersion read_lifecycle_version(const PgResult& rows, size_t i) {
   LifecycleVersion version;
   version.key = rows.text(i, 0);
-  version.version = model::VersionId::from_bytes(as_bytes(rows.bytes(i, 1))).value_or(model::VersionId{});
+  version.version =
+      model::VersionId::from_bytes(as_bytes(rows.bytes(i, 1))).value_or(model::VersionId{});
   version.created = time_of(version.version);
   version.size = static_cast<uint64_t>(rows.bigint(i, 2));
   version.tags = unpack_tags(rows.bytes(i, 3));
@@ -28,8 +29,10 @@ void add_keys(PgParameters& parameters, const std::vector<std::string>& keys) {
   std::move(array).move_into(parameters);
 }
 
-async::Task<Result<void>> run_change(PgWorkers& workers, std::string sql, PgParameters parameters, Deadline deadline) {
-  auto work = [sql = std::move(sql), parameters = std::move(parameters)](PgConnection& connection, Deadline until) -> Result<void> {
+async::Task<Result<void>> run_change(PgWorkers& workers, std::string sql, PgParameters parameters,
+                                     Deadline deadline) {
+  auto work = [sql = std::move(sql), parameters = std::move(parameters)](
+                  PgConnection& connection, Deadline until) -> Result<void> {
     TRY(const PgResult done, connection.run(sql, parameters, until));
     (void)done;
     return {};

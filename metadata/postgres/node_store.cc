@@ -49,7 +49,7 @@ class PostgresNodeStore final : public NodeStore {
 
   async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline deadline) override {
     auto work = [node = std::move(node)](PgConnection& connection,
-        Deadline until) -> Result<Greeting> {
+                                         Deadline until) -> Result<Greeting> {
       PgParameters parameters;
       parameters.add_bytes(raw(node.id.view()));
       parameters.add_text(node.address);
@@ -72,30 +72,36 @@ class PostgresNodeStore final : public NodeStore {
   }
 
   async::Task<Result<Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen,
-      Deadline deadline) override {
-    return run_single<Recognized>(workers_, deadline, [=](PgConnection& connection,
-        Deadline until) -> Result<Recognized> {
-      PgParameters parameters;
-      parameters.add_bytes(raw(node.view()));
-      add_generation(parameters, seen);
-      const std::string sql = std::string("select recognize_memory($1, $2::bigint, $3::bigint,"
-                                          " $4::bigint, $5::bigint, $6::bigint), ") + kGeneration;
-      TRY(const PgResult row, connection.run(sql, parameters, until));
-      return Recognized{static_cast<model::Recognition>(row.smallint(0, 0)), generation_of(row, 1)};
-    });
+                                            Deadline deadline) override {
+    return run_single<Recognized>(
+        workers_, deadline, [=](PgConnection& connection, Deadline until) -> Result<Recognized> {
+          PgParameters parameters;
+          parameters.add_bytes(raw(node.view()));
+          add_generation(parameters, seen);
+          const std::string sql = std::string(
+                                      "select recognize_memory($1, $2::bigint, $3::bigint,"
+                                      " $4::bigint, $5::bigint, $6::bigint), ") +
+                                  kGeneration;
+          TRY(const PgResult row, connection.run(sql, parameters, until));
+          return Recognized{static_cast<model::Recognition>(row.smallint(0, 0)),
+                            generation_of(row, 1)};
+        });
   }
 
   async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) override {
     return run_single<std::vector<NodeRecord>>(
-        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
+        workers_, deadline,
+        [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
           TRY(const PgResult rows,
-              connection.run("select id, address, operations_address, host, zone, disks::text,"
-                             " (extract(epoch from last_seen) * 1000000)::bigint from nodes order by id",
-                             {}, until));
+              connection.run(
+                  "select id, address, operations_address, host, zone, disks::text,"
+                  " (extract(epoch from last_seen) * 1000000)::bigint from nodes order by id",
+                  {}, until));
           std::vector<NodeRecord> nodes;
           for (size_t i = 0; i < rows.rows(); ++i) {
             NodeRecord node;
-            node.id = model::NodeId::from_bytes(as_bytes(rows.bytes(i, 0))).value_or(model::NodeId{});
+            node.id =
+                model::NodeId::from_bytes(as_bytes(rows.bytes(i, 0))).value_or(model::NodeId{});
             node.address = rows.text(i, 1);
             node.operations_address = rows.text(i, 2);
             node.host = rows.text(i, 3);
@@ -114,6 +120,8 @@ class PostgresNodeStore final : public NodeStore {
 
 }  // namespace
 
-std::unique_ptr<NodeStore> make_node_store(PgWorkers& workers) { return std::make_unique<PostgresNodeStore>(workers); }
+std::unique_ptr<NodeStore> make_node_store(PgWorkers& workers) {
+  return std::make_unique<PostgresNodeStore>(workers);
+}
 
 }  // namespace rondel::metadata

@@ -10,7 +10,8 @@
 namespace rondel::metadata {
 namespace {
 
-std::unique_ptr<PgWorkers> make_workers(const std::string& dsn, size_t connections, size_t queue_max) {
+std::unique_ptr<PgWorkers> make_workers(const std::string& dsn, size_t connections,
+                                        size_t queue_max) {
   return std::make_unique<PgWorkers>(PgWorkerOptions{dsn, connections, 1, queue_max}, run_singles);
 }
 
@@ -28,10 +29,11 @@ struct Pools {
   static constexpr size_t kConnections = 8;
 
   std::unique_ptr<PgWorkers> nodes, leader;
-  std::unique_ptr<PgWorkers> operators;    // What people ask: never before the heartbeats of nodes.
+  std::unique_ptr<PgWorkers> operators;  // What people ask: never before the heartbeats of nodes.
   std::unique_ptr<PgWorkers> second_look;  // So too.
-  std::unique_ptr<PgWorkers> reconcile;    // Statements of minutes: behind them the heartbeats of nodes would wait.
-  std::unique_ptr<PgWorkers> lifecycle;    // It never stands in a request's way.
+  std::unique_ptr<PgWorkers>
+      reconcile;  // Statements of minutes: behind them the heartbeats of nodes would wait.
+  std::unique_ptr<PgWorkers> lifecycle;  // It never stands in a request's way.
   std::unique_ptr<PgWorkers> keys;
 };
 
@@ -42,7 +44,8 @@ class Metadata final : public PostgresMetadata {
  public:
   Metadata(PostgresOptions options, bool shared) {
     const std::string dsn = options.dsn;
-    options.connections = shared ? 1 : std::max(options.connections, kConnectionsMin) - kOtherConnections;
+    options.connections =
+        shared ? 1 : std::max(options.connections, kConnectionsMin) - kOtherConnections;
     requests_ = std::make_unique<PostgresStore>(std::move(options), !shared);
     if (!shared) pools_.emplace(dsn);
     compose();
@@ -54,14 +57,17 @@ class Metadata final : public PostgresMetadata {
  private:
   void compose() {
     PgWorkers& requests = requests_->workers();
-    const auto pool = [&](std::unique_ptr<PgWorkers> Pools::*which) -> PgWorkers& { return pools_ ? *((*pools_).*which) : requests; };
+    const auto pool = [&](std::unique_ptr<PgWorkers> Pools::* which) -> PgWorkers& {
+      return pools_ ? *((*pools_).*which) : requests;
+    };
     PgWorkers& nodes = pool(&Pools::nodes);
     PgWorkers& reconcile = pool(&Pools::reconcile);
     PgWorkers& lifecycle = pool(&Pools::lifecycle);
     nodes_ = make_node_store(nodes);
     ring_ = make_ring_store(nodes);
     lease_ = make_lease(pool(&Pools::leader), nodes);
-    releases_ = make_release_queue(requests, nodes, pool(&Pools::second_look), pool(&Pools::operators));
+    releases_ =
+        make_release_queue(requests, nodes, pool(&Pools::second_look), pool(&Pools::operators));
     orphans_ = make_orphan_store(nodes, reconcile);
     gc_ = make_gc_control(nodes);
     restores_ = make_restore_store(nodes, reconcile);
@@ -70,8 +76,9 @@ class Metadata final : public PostgresMetadata {
     rechecks_ = make_lifecycle_rechecks(lifecycle);
     keys_ = make_key_store(pool(&Pools::keys));
     PostgresStore& store = *requests_;
-    stores_.emplace(Stores{store, store, store, store, store, store, *nodes_, *ring_, *lease_, *releases_, *orphans_, *gc_, *restores_,
-                           *lifecycle_, *cursors_, *rechecks_, *keys_});
+    stores_.emplace(Stores{store, store, store, store, store, store, *nodes_, *ring_, *lease_,
+                           *releases_, *orphans_, *gc_, *restores_, *lifecycle_, *cursors_,
+                           *rechecks_, *keys_});
   }
 
   // Destroyed from the last to the first: threads end before what their jobs use.
@@ -88,7 +95,7 @@ class Metadata final : public PostgresMetadata {
   std::unique_ptr<KeyStore> keys_;
   std::optional<Stores> stores_;
   std::unique_ptr<PostgresStore> requests_;
-  std::optional<Pools> pools_;             // Without: every seam shares the one for requests.
+  std::optional<Pools> pools_;  // Without: every seam shares the one for requests.
 };
 
 }  // namespace
@@ -97,8 +104,10 @@ std::unique_ptr<PostgresMetadata> PostgresMetadata::make(PostgresOptions options
   return std::make_unique<Metadata>(std::move(options), false);
 }
 
-std::unique_ptr<PostgresMetadata> PostgresMetadata::make_for_command(std::string dsn, std::string master_key) {
-  return std::make_unique<Metadata>(PostgresOptions{.dsn = std::move(dsn), .master_key = std::move(master_key)}, true);
+std::unique_ptr<PostgresMetadata> PostgresMetadata::make_for_command(std::string dsn,
+                                                                     std::string master_key) {
+  return std::make_unique<Metadata>(
+      PostgresOptions{.dsn = std::move(dsn), .master_key = std::move(master_key)}, true);
 }
 
 }  // namespace rondel::metadata

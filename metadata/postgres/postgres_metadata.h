@@ -1,5 +1,6 @@
-// PostgresMetadata: every seam of metadata/store over PostgreSQL 15. The functions of migrations/ decide every commit, one statement a
-// request, waiting requests of a kind in one statement. Why libpq and batches: docs/adr/0003-metadata-hot-path.md.
+// PostgresMetadata: every seam of metadata/store over PostgreSQL 15. The functions of migrations/
+// decide every commit, one statement a request, waiting requests of a kind in one statement. Why
+// libpq and batches: docs/adr/0003-metadata-hot-path.md.
 #pragma once
 
 #include <functional>
@@ -13,13 +14,16 @@ namespace rondel::metadata {
 struct PostgresOptions {
   std::string dsn;
   std::string master_key = {};    // 32 bytes: seals access keys' secrets.
-  // All that a gateway holds, its directory feed's (directory_feed.h) too: kOtherConnections, and the rest is for requests.
+  // All that a gateway holds, its directory feed's (directory_feed.h) too: kOtherConnections, and
+  // the rest is for requests.
   size_t connections = 14;
   size_t batch_max = 64;
-  size_t queue_max = 4096;        // Requests that wait, per lane.
+  size_t queue_max = 4096;  // Requests that wait, per lane.
   uint16_t site = 1;
-  const Clock* clock = &real_clock();        // What versions and uploads are stamped by, if it is later than the database's.
-  const Clock* lock_clock = &real_clock();   // What object locks end by, if it is earlier than the database's.
+  // What versions and uploads are stamped by, if it is later than the database's.
+  const Clock* clock = &real_clock();
+  // What object locks end by, if it is earlier than the database's.
+  const Clock* lock_clock = &real_clock();
   // Called on a database thread with the size of every batch; "put", "delete", "find", "single".
   std::function<void(std::string_view lane, size_t size)> on_batch = {};
 };
@@ -36,16 +40,19 @@ struct PostgresStatus {
 // Safe for concurrent use. Destroyed, it fails what waits and ends what runs.
 class PostgresMetadata {
  public:
-  // Beside those for requests: two for nodes and rings, one each for the lease, operators, the second look, the scan for orphans,
-  // lifecycle and keys, one that asks whether the server is there, and the directory feed's.
+  // Beside those for requests: two for nodes and rings, one each for the lease, operators, the
+  // second look, the scan for orphans, lifecycle and keys, one that asks whether the server is
+  // there, and the directory feed's.
   static constexpr size_t kOtherConnections = 10;
   static constexpr size_t kConnectionsMin = kOtherConnections + 2;
 
-  // Connects lazily: an unreachable server makes calls fail, not this. REQUIRES: options.connections >= kConnectionsMin.
+  // Connects lazily: an unreachable server makes calls fail, not this. REQUIRES:
+  // options.connections >= kConnectionsMin.
   static std::unique_ptr<PostgresMetadata> make(PostgresOptions options);
-  // For a command: every seam shares one connection, so one call runs at a time. `master_key`: as in the options; empty where neither
-  // secrets nor keys are asked for.
-  static std::unique_ptr<PostgresMetadata> make_for_command(std::string dsn, std::string master_key = {});
+  // For a command: every seam shares one connection, so one call runs at a time. `master_key`: as
+  // in the options; empty where neither secrets nor keys are asked for.
+  static std::unique_ptr<PostgresMetadata> make_for_command(std::string dsn,
+                                                            std::string master_key = {});
   virtual ~PostgresMetadata() = default;
 
   virtual const Stores& stores() const = 0;

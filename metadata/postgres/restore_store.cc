@@ -20,47 +20,51 @@ constexpr const char* kRestoreState = R"(
 
 class PostgresRestoreStore final : public RestoreStore {
  public:
-  PostgresRestoreStore(PgWorkers& workers, PgWorkers& reconcile) : workers_(workers), reconcile_(reconcile) {}
+  PostgresRestoreStore(PgWorkers& workers, PgWorkers& reconcile)
+      : workers_(workers), reconcile_(reconcile) {}
 
   async::Task<Result<uint64_t>> order_restore(Deadline deadline) override {
-    return run_single<uint64_t>(workers_, deadline, [](PgConnection& connection,
-        Deadline until) -> Result<uint64_t> {
-      TRY(const PgResult row, connection.run(
-          "update garbage_collection set restore_number = restore_number + 1"
-          " returning restore_number", {}, until));
-      return static_cast<uint64_t>(row.bigint(0, 0));
-    });
+    return run_single<uint64_t>(
+        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<uint64_t> {
+          TRY(const PgResult row,
+              connection.run("update garbage_collection set restore_number = restore_number + 1"
+                             " returning restore_number",
+                             {}, until));
+          return static_cast<uint64_t>(row.bigint(0, 0));
+        });
   }
 
   async::Task<Result<RestoreState>> restore_state(Deadline deadline) override {
-    return run_single<RestoreState>(workers_, deadline, [](PgConnection& connection,
-        Deadline until) -> Result<RestoreState> {
-      TRY(const PgResult rows, connection.run(kRestoreState, {}, until));
-      RestoreState state;
-      for (size_t i = 0; i < rows.rows(); ++i) {
-        state.number = static_cast<uint64_t>(rows.bigint(i, 0));
-        if (rows.is_null(i, 1) || rows.is_null(i, 4)) continue;
-        const auto node = model::NodeId::from_bytes(as_bytes(rows.bytes(i, 1)));
-        const auto disk = model::DiskId::from_bytes(as_bytes(rows.bytes(i, 4)));
-        if (!node || !disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
-        state.disks.push_back({*disk, *node, rows.text(i, 2), rows.boolean(i, 3),
-            rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6))});
-      }
-      return state;
-    });
+    return run_single<RestoreState>(
+        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<RestoreState> {
+          TRY(const PgResult rows, connection.run(kRestoreState, {}, until));
+          RestoreState state;
+          for (size_t i = 0; i < rows.rows(); ++i) {
+            state.number = static_cast<uint64_t>(rows.bigint(i, 0));
+            if (rows.is_null(i, 1) || rows.is_null(i, 4)) continue;
+            const auto node = model::NodeId::from_bytes(as_bytes(rows.bytes(i, 1)));
+            const auto disk = model::DiskId::from_bytes(as_bytes(rows.bytes(i, 4)));
+            if (!node || !disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
+            state.disks.push_back({*disk, *node, rows.text(i, 2), rows.boolean(i, 3),
+                                   rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6))});
+          }
+          return state;
+        });
   }
 
   async::Task<Result<std::vector<model::StreamId>>> referenced_streams(
       std::vector<model::StreamId> streams, Deadline deadline) override {
-    auto work = [streams = std::move(streams)](PgConnection& connection,
-        Deadline until) -> Result<std::vector<model::StreamId>> {
+    auto work = [streams = std::move(streams)](
+                    PgConnection& connection,
+                    Deadline until) -> Result<std::vector<model::StreamId>> {
       PgArray ids(Element::kBytes, streams.size());
       for (const model::StreamId& stream : streams) ids.add_bytes(raw(stream.view()));
       PgParameters parameters;
       std::move(ids).move_into(parameters);
-      const std::string sql =
-          std::string("with asked as materialized (select s from unnest($1::bytea[]) s)"
-                      " select distinct s from (") + kInUse + ") used";
+      const std::string sql = std::string(
+                                  "with asked as materialized (select s from unnest($1::bytea[]) s)"
+                                  " select distinct s from (") +
+                              kInUse + ") used";
       TRY(const PgResult rows, run_through_tables(connection, sql, parameters, until));
       std::vector<model::StreamId> referenced;
       for (size_t i = 0; i < rows.rows(); ++i) {
@@ -75,21 +79,22 @@ class PostgresRestoreStore final : public RestoreStore {
 
   async::Task<Result<void>> finish_restore(model::DiskId disk, uint64_t number, uint64_t blobs,
                                            uint64_t coordinator_token, Deadline deadline) override {
-    return run_single<void>(workers_, deadline, [=](PgConnection& connection,
-        Deadline until) -> Result<void> {
-      PgParameters parameters;
-      parameters.add(static_cast<int64_t>(coordinator_token));
-      parameters.add_bytes(raw(disk.view()));
-      parameters.add(static_cast<int64_t>(number));
-      parameters.add(static_cast<int64_t>(blobs));
-      TRY(const PgResult done, connection.run(R"(
+    return run_single<void>(workers_, deadline,
+                            [=](PgConnection& connection, Deadline until) -> Result<void> {
+                              PgParameters parameters;
+                              parameters.add(static_cast<int64_t>(coordinator_token));
+                              parameters.add_bytes(raw(disk.view()));
+                              parameters.add(static_cast<int64_t>(number));
+                              parameters.add(static_cast<int64_t>(blobs));
+                              TRY(const PgResult done, connection.run(R"(
         insert into trash_restores as t (disk, number, blobs)
         select $2, $3::bigint, $4::bigint where (select token from coordinator) = $1
         on conflict (disk) do update set number = $3::bigint, blobs = $4::bigint, ended_at = now()
-        where t.number < $3::bigint)", parameters, until));
-      (void)done;
-      return {};
-    });
+        where t.number < $3::bigint)",
+                                                                      parameters, until));
+                              (void)done;
+                              return {};
+                            });
   }
 
  private:
@@ -99,6 +104,8 @@ class PostgresRestoreStore final : public RestoreStore {
 
 }  // namespace
 
-std::unique_ptr<RestoreStore> make_restore_store(PgWorkers& workers, PgWorkers& reconcile) { return std::make_unique<PostgresRestoreStore>(workers, reconcile); }
+std::unique_ptr<RestoreStore> make_restore_store(PgWorkers& workers, PgWorkers& reconcile) {
+  return std::make_unique<PostgresRestoreStore>(workers, reconcile);
+}
 
 }  // namespace rondel::metadata

@@ -26,11 +26,14 @@ class KeyStore {
   // Keys that changed after `change`; 0 = all.
   virtual async::Task<Result<KmsKeyChanges>> load(uint64_t change, Deadline deadline) = 0;
   // With one version. kAlreadyExists.
-  virtual async::Task<Result<void>> create(std::string name, std::string sealed_material, std::string master_key_id, Deadline deadline) = 0;
+  virtual async::Task<Result<void>> create(std::string name, std::string sealed_material,
+                                           std::string master_key_id, Deadline deadline) = 0;
   // kNotFound; kPrecondition: `number` is not the next one.
-  virtual async::Task<Result<void>> add_version(std::string name, KmsKeyVersion version, std::string master_key_id, Deadline deadline) = 0;
+  virtual async::Task<Result<void>> add_version(std::string name, KmsKeyVersion version,
+                                                std::string master_key_id, Deadline deadline) = 0;
   // kNotFound.
-  virtual async::Task<Result<void>> set_enabled(std::string name, bool enabled, Deadline deadline) = 0;
+  virtual async::Task<Result<void>> set_enabled(std::string name, bool enabled,
+                                                Deadline deadline) = 0;
 };
 
 }  // namespace rondel::metadata

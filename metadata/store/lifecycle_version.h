@@ -19,7 +19,7 @@ struct LifecycleVersion {
   bool lone = false;                // A current delete marker without versions behind it.
   SystemTime created;
   SystemTime replaced;              // Noncurrent: when a newer version took its place.
-  uint32_t newer_noncurrent = 0;    // Noncurrent ones that are newer; counted to the limit asked for.
+  uint32_t newer_noncurrent = 0;  // Noncurrent ones that are newer; counted to the limit asked for.
 };
 
 }  // namespace rondel::metadata

@@ -1,6 +1,8 @@
-// ListingStore: pages of what there is, in order. A page costs what it answers, however much lies around it.
+// ListingStore: pages of what there is, in order. A page costs what it answers, however much lies
+// around it.
 //
-// A listing is read without locks: it holds what was committed when it was asked. The rest as commit_context.h says of every seam.
+// A listing is read without locks: it holds what was committed when it was asked. The rest as
+// commit_context.h says of every seam.
 #pragma once
 
 #include <cstdint>
@@ -24,19 +26,19 @@ struct ListQuery {
   // Exclusive common prefix: everything that begins with it was already answered.
   std::string after_prefix;
   uint32_t max = 1000;
-  bool versions = false;            // ListObjectVersions: all versions and markers, newest first per key.
+  bool versions = false;  // ListObjectVersions: all versions and markers, newest first per key.
   std::optional<model::VersionId> after_version;  // With versions: after this version of after_key.
   Deadline deadline;
 };
 
 struct ListedVersion {
   std::string key;
-  ObjectVersion object;             // Without headers, parts and extents.
+  ObjectVersion object;  // Without headers, parts and extents.
   bool latest = true;
 };
 
 struct ListPage {
-  std::vector<ListedVersion> entries;      // In key order.
+  std::vector<ListedVersion> entries;  // In key order.
   std::vector<std::string> common_prefixes;
   bool truncated = false;
   // Where to go on: the last answered entry in order is this key or this prefix.
@@ -50,14 +52,15 @@ struct ListUploadsQuery {
   std::string prefix;
   std::string delimiter;
   std::string after_key;
-  std::optional<model::UploadId> after_upload;      // Of after_key; absent = all of after_key are passed over.
+  // Of after_key; absent = all of after_key are passed over.
+  std::optional<model::UploadId> after_upload;
   std::string after_prefix;
   uint32_t max = 1000;
   Deadline deadline;
 };
 
 struct ListUploadsPage {
-  std::vector<Upload> uploads;      // By key, then by time of initiation (and id).
+  std::vector<Upload> uploads;  // By key, then by time of initiation (and id).
   std::vector<std::string> common_prefixes;
   bool truncated = false;
   std::string next_key;
@@ -68,7 +71,7 @@ struct ListUploadsPage {
 struct ListBucketsQuery {
   std::string owner_account;
   std::string prefix;
-  std::string region;               // Empty = any.
+  std::string region;  // Empty = any.
   std::string after_name;
   uint32_t max = 10'000;
 };
@@ -81,7 +84,8 @@ class ListingStore {
   virtual async::Task<Result<ListPage>> list(ListQuery query) = 0;
   virtual async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) = 0;
   // By name, with their settings.
-  virtual async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) = 0;
+  virtual async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query,
+                                                                Deadline deadline) = 0;
 };
 
 }  // namespace rondel::metadata

@@ -1,5 +1,5 @@
-// NodeStore: the storage nodes that have joined, and what the database is to each. Not on the request path; errors as commit_context.h
-// says of every seam.
+// NodeStore: the storage nodes that have joined, and what the database is to each. Not on the
+// request path; errors as commit_context.h says of every seam.
 #pragma once
 
 #include <string>
@@ -52,7 +52,9 @@ class NodeStore {
   // heartbeat has lost commits.
   virtual async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline deadline) = 0;
   // What the database is to a node that remembers `seen`. Changes nothing.
-  virtual async::Task<Result<Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen, Deadline deadline) = 0;
+  virtual async::Task<Result<Recognized>> recognize(model::NodeId node,
+                                                    model::MetadataGeneration seen,
+                                                    Deadline deadline) = 0;
   // All that ever joined, by id.
   virtual async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) = 0;
 };

@@ -1,5 +1,6 @@
-// RingStore: which cluster this database is of, and the ring epochs that its bytes are placed by. Not on the request path; errors as
-// commit_context.h says of every seam. kPrecondition = the token given is no longer the highest (lease.h).
+// RingStore: which cluster this database is of, and the ring epochs that its bytes are placed by.
+// Not on the request path; errors as commit_context.h says of every seam. kPrecondition = the token
+// given is no longer the highest (lease.h).
 #pragma once
 
 #include <string>
@@ -30,9 +31,11 @@ class RingStore {
   // The same for the life of the database. kInternal: it has no schema yet.
   virtual async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) = 0;
   virtual async::Task<Result<RingState>> ring_state(Deadline deadline) = 0;
-  // Adds an epoch; it must be the newest + 1 (kPrecondition otherwise). retire_before: older epochs stop being live. min_epoch: what was
-  // decided under an older one is refused from now on; it never falls.
-  virtual async::Task<Result<void>> publish_ring(RingEpoch epoch, uint64_t retire_before, uint64_t min_epoch, uint64_t coordinator_token,
+  // Adds an epoch; it must be the newest + 1 (kPrecondition otherwise). retire_before: older epochs
+  // stop being live. min_epoch: what was decided under an older one is refused from now on; it
+  // never falls.
+  virtual async::Task<Result<void>> publish_ring(RingEpoch epoch, uint64_t retire_before,
+                                                 uint64_t min_epoch, uint64_t coordinator_token,
                                                  Deadline deadline) = 0;
 };
 

@@ -1,4 +1,5 @@
-// Stores: every seam of one implementation, for who composes a program or tests a contract. Everybody else takes the seams it uses.
+// Stores: every seam of one implementation, for who composes a program or tests a contract.
+// Everybody else takes the seams it uses.
 #pragma once
 
 #include "metadata/store/availability.h"

@@ -1,4 +1,5 @@
-// UploadStore: multipart uploads, from their beginning until they are an object or gone. As object_store.h.
+// UploadStore: multipart uploads, from their beginning until they are an object or gone. As
+// object_store.h.
 #pragma once
 
 #include <cstdint>
@@ -47,19 +48,20 @@ struct CompleteUpload {
   std::vector<CompletedPart> parts;
   Versioning versioning = Versioning::kNever;
   Conditions conditions;
-  // Computed by the caller from the parts that list_parts answered; the commit verifies the parts are still those.
+  // Computed by the caller from the parts that list_parts answered; the commit verifies the parts
+  // are still those.
   std::string etag;
   std::optional<model::Checksum> checksum;
   uint64_t size = 0;
-  Retention default_retention;      // Of a version whose upload was begun without one.
+  Retention default_retention;  // Of a version whose upload was begun without one.
 };
 
 struct UploadLookup {
-  LookupStatus status = LookupStatus::kNoSuchKey;   // kNoSuchKey = no such upload.
+  LookupStatus status = LookupStatus::kNoSuchKey;  // kNoSuchKey = no such upload.
   Upload upload;
-  std::vector<Part> parts;          // By number, after the marker.
+  std::vector<Part> parts;  // By number, after the marker.
   bool truncated = false;
-  std::optional<CommitOutcome> completed;           // A completed one is remembered for 7 days.
+  std::optional<CommitOutcome> completed;  // A completed one is remembered for 7 days.
 };
 
 struct UploadQuery {
@@ -67,7 +69,7 @@ struct UploadQuery {
   model::UploadId upload;
   std::string key;
   uint32_t part_after = 0;
-  uint32_t parts_max = 1000;        // 0 = the upload alone. 10,000 = all.
+  uint32_t parts_max = 1000;  // 0 = the upload alone. 10,000 = all.
   Deadline deadline;
 };
 
@@ -76,7 +78,8 @@ class UploadStore {
   virtual ~UploadStore() = default;
 
   // The caller chooses `upload.id`. kCommitted, kNoSuchBucket or kSettingsChanged.
-  virtual async::Task<Committed<CommitStatus>> create_upload(CommitContext context, Upload upload) = 0;
+  virtual async::Task<Committed<CommitStatus>> create_upload(CommitContext context,
+                                                             Upload upload) = 0;
   // A part of the same number is replaced, and its bytes are released.
   virtual async::Task<CommitResult> put_part(PutPart request) = 0;
   virtual async::Task<CommitResult> copy_part(CopyPart request) = 0;
@@ -84,7 +87,9 @@ class UploadStore {
   // Asked again within 7 days it answers what it answered first (kUploadCompleted).
   virtual async::Task<CommitResult> complete_upload(CompleteUpload request) = 0;
   // Releases the bytes of its parts. kNoSuchUpload: it was completed or aborted before.
-  virtual async::Task<Committed<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload, std::string key) = 0;
+  virtual async::Task<Committed<CommitStatus>> abort_upload(CommitContext context,
+                                                            model::UploadId upload,
+                                                            std::string key) = 0;
 };
 
 }  // namespace rondel::metadata

@@ -1,4 +1,5 @@
-// FixedIdentities: the keys and accounts that a test put in; every change is refused. Not safe for changes while it is used.
+// FixedIdentities: the keys and accounts that a test put in; every change is refused. Not safe for
+// changes while it is used.
 #pragma once
 
 #include <map>
@@ -24,13 +25,15 @@ class FixedIdentities final : public metadata::IdentityStore {
 
   std::map<std::string, metadata::Account> accounts;   // By id.
 
-  Answer<std::optional<metadata::Credential>> find_credential(std::string access_key, Deadline) override {
+  Answer<std::optional<metadata::Credential>> find_credential(std::string access_key,
+                                                              Deadline) override {
     ++lookups_;
     if (broken_) co_return std::unexpected(*broken_);
     const auto found = credentials_.find(access_key);
     co_return found == credentials_.end() ? std::nullopt : std::optional(found->second);
   }
-  Answer<std::optional<metadata::Account>> find_account(metadata::AccountName name, Deadline) override {
+  Answer<std::optional<metadata::Account>> find_account(metadata::AccountName name,
+                                                        Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
     for (const auto& [id, account] : accounts) {
       if (goes_by(account, name)) co_return account;
@@ -49,9 +52,15 @@ class FixedIdentities final : public metadata::IdentityStore {
     }
     co_return keys;
   }
-  Answer<metadata::Credential> create_account(metadata::CreateAccount, Deadline) override { return refuse<metadata::Credential>(); }
-  Answer<bool> change_account(std::string, metadata::AccountChange, Deadline) override { return refuse<bool>(); }
-  Answer<metadata::AccessKey> create_key(std::string, std::string, std::string, Deadline) override { return refuse<metadata::AccessKey>(); }
+  Answer<metadata::Credential> create_account(metadata::CreateAccount, Deadline) override {
+    return refuse<metadata::Credential>();
+  }
+  Answer<bool> change_account(std::string, metadata::AccountChange, Deadline) override {
+    return refuse<bool>();
+  }
+  Answer<metadata::AccessKey> create_key(std::string, std::string, std::string, Deadline) override {
+    return refuse<metadata::AccessKey>();
+  }
   Answer<bool> set_key_enabled(std::string, bool, Deadline) override { return refuse<bool>(); }
   Answer<bool> delete_key(std::string, Deadline) override { return refuse<bool>(); }
 
@@ -62,12 +71,16 @@ class FixedIdentities final : public metadata::IdentityStore {
       case Kind::kId: return account.id == name.value;
       case Kind::kCanonicalId: return account.canonical_id == name.value;
       case Kind::kEmail: return account.email == name.value;
-      case Kind::kAny: return account.name == name.value || account.id == name.value || account.canonical_id == name.value;
+      case Kind::kAny:
+        return account.name == name.value || account.id == name.value ||
+               account.canonical_id == name.value;
     }
     return false;
   }
   template <class T>
-  Answer<T> refuse() { co_return fail(ErrorCode::kUnavailable, "no changes"); }
+  Answer<T> refuse() {
+    co_return fail(ErrorCode::kUnavailable, "no changes");
+  }
 
   std::map<std::string, metadata::Credential> credentials_;
   std::optional<Error> broken_;

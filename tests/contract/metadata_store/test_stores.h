@@ -12,7 +12,8 @@ namespace rondel::metadata {
 
 // One for all tests of the program.
 inline const Stores& test_stores() {
-  static const auto made = PostgresMetadata::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
+  static const auto made =
+      PostgresMetadata::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
   return made->stores();
 }
 
@@ -23,7 +24,10 @@ inline std::unique_ptr<PostgresMetadata> make_other(const std::string& dsn = pos
 
 // The id of a new account; ends the test when there is one of that name.
 inline std::string make_account(const Stores& stores, const std::string& name) {
-  return async::block_on(stores.identities.create_account({.name = name}, deadline_in(std::chrono::seconds(30)))).value().account.id;
+  return async::block_on(stores.identities.create_account({.name = name},
+                                                          deadline_in(std::chrono::seconds(30))))
+      .value()
+      .account.id;
 }
 
 }  // namespace rondel::metadata

@@ -14,9 +14,15 @@ class OneUploadStore : public metadata::UploadStore {
   std::string initiator_account;
   int refused = 0;
 
-  Commit<metadata::CommitStatus> create_upload(metadata::CommitContext, metadata::Upload) override { return refuse<metadata::CommitStatus>(); }
-  Commit<metadata::CommitOutcome> put_part(metadata::PutPart) override { return refuse<metadata::CommitOutcome>(); }
-  Commit<metadata::CommitOutcome> copy_part(metadata::CopyPart) override { return refuse<metadata::CommitOutcome>(); }
+  Commit<metadata::CommitStatus> create_upload(metadata::CommitContext, metadata::Upload) override {
+    return refuse<metadata::CommitStatus>();
+  }
+  Commit<metadata::CommitOutcome> put_part(metadata::PutPart) override {
+    return refuse<metadata::CommitOutcome>();
+  }
+  Commit<metadata::CommitOutcome> copy_part(metadata::CopyPart) override {
+    return refuse<metadata::CommitOutcome>();
+  }
   async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
     metadata::UploadLookup found;
     found.status = metadata::LookupStatus::kFound;
@@ -26,14 +32,20 @@ class OneUploadStore : public metadata::UploadStore {
     found.upload.owner_account = initiator_account;
     co_return found;
   }
-  Commit<metadata::CommitOutcome> complete_upload(metadata::CompleteUpload) override { return refuse<metadata::CommitOutcome>(); }
-  Commit<metadata::CommitStatus> abort_upload(metadata::CommitContext, model::UploadId, std::string) override { return refuse<metadata::CommitStatus>(); }
+  Commit<metadata::CommitOutcome> complete_upload(metadata::CompleteUpload) override {
+    return refuse<metadata::CommitOutcome>();
+  }
+  Commit<metadata::CommitStatus> abort_upload(metadata::CommitContext, model::UploadId,
+                                              std::string) override {
+    return refuse<metadata::CommitStatus>();
+  }
 
  private:
   template <class T>
   Commit<T> refuse() {
     ++refused;
-    co_return std::unexpected(metadata::CommitFailure::did_not_happen({ErrorCode::kUnavailable, "no changes"}));
+    co_return std::unexpected(
+        metadata::CommitFailure::did_not_happen({ErrorCode::kUnavailable, "no changes"}));
   }
 };
 

@@ -37,10 +37,14 @@ class CountedBuckets final : public BucketStore {
   }
   Answer create_bucket(CreateBucket, Deadline) override { return refuse(); }
   Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
-  Answer set_bucket_setting(int64_t, SettingKind, std::optional<std::string>, Deadline) override { return refuse(); }
+  Answer set_bucket_setting(int64_t, SettingKind, std::optional<std::string>, Deadline) override {
+    return refuse();
+  }
   Answer set_bucket_versioning(int64_t, Versioning, Deadline) override { return refuse(); }
   Answer set_object_lock(int64_t, std::string, Deadline) override { return refuse(); }
-  async::Task<Result<BucketUsage>> bucket_usage(int64_t, Deadline) override { co_return BucketUsage(); }
+  async::Task<Result<BucketUsage>> bucket_usage(int64_t, Deadline) override {
+    co_return BucketUsage();
+  }
 
  private:
   Answer refuse() { co_return fail(ErrorCode::kUnimplemented, "nobody asks that"); }
@@ -49,8 +53,12 @@ class CountedBuckets final : public BucketStore {
 class Caches : public ::testing::Test {
  protected:
   static Deadline soon() { return deadline_in(10s); }
-  Result<std::shared_ptr<const Bucket>> find(const std::string& name = "box") { return async::block_on(buckets_.find_bucket(name, soon())); }
-  std::shared_ptr<const Credential> find_key() { return async::block_on(identities_.find_credential("KEY", soon())).value(); }
+  Result<std::shared_ptr<const Bucket>> find(const std::string& name = "box") {
+    return async::block_on(buckets_.find_bucket(name, soon()));
+  }
+  std::shared_ptr<const Credential> find_key() {
+    return async::block_on(identities_.find_credential("KEY", soon())).value();
+  }
   // Whether it asks again for what it has.
   bool asks_for_bucket() {
     const int before = store_.asked;
@@ -105,8 +113,9 @@ TEST_F(Caches, ForgetWhatAChangeTouchesAlone) {
     bool bucket, key;   // Asked for again.
   };
   const Row rows[] = {
-      {{Kind::kBucket, "box"}, true, false},  {{Kind::kBucket, "other"}, false, false}, {{Kind::kAccessKey, "KEY"}, false, true},
-      {{Kind::kAccessKey, "OTHER"}, false, false}, {{Kind::kAccount}, true, true},     {{Kind::kHeard}, true, true},
+      {{Kind::kBucket, "box"}, true, false},    {{Kind::kBucket, "other"}, false, false},
+      {{Kind::kAccessKey, "KEY"}, false, true}, {{Kind::kAccessKey, "OTHER"}, false, false},
+      {{Kind::kAccount}, true, true},           {{Kind::kHeard}, true, true},
       {{Kind::kNotHeard}, true, true},
   };
   for (const Row& row : rows) {
@@ -114,7 +123,8 @@ TEST_F(Caches, ForgetWhatAChangeTouchesAlone) {
     (void)find_key();
     buckets_.hear(row.change);
     identities_.hear(row.change);
-    EXPECT_EQ(asks_for_bucket(), row.bucket) << static_cast<int>(row.change.kind) << row.change.name;
+    EXPECT_EQ(asks_for_bucket(), row.bucket)
+        << static_cast<int>(row.change.kind) << row.change.name;
     EXPECT_EQ(asks_for_key(), row.key) << static_cast<int>(row.change.kind) << row.change.name;
   }
 }
@@ -145,7 +155,9 @@ TEST_F(Caches, AnAccountIsKeptByTheNameItWasAskedBy) {
   account.name = "one";
   accounts_.accounts[account.id] = account;
   using Name = AccountName::Kind;
-  const auto found = [&](Name kind, const std::string& name) { return async::block_on(identities_.find_account({kind, name}, soon())).value() != nullptr; };
+  const auto found = [&](Name kind, const std::string& name) {
+    return async::block_on(identities_.find_account({kind, name}, soon())).value() != nullptr;
+  };
   EXPECT_TRUE(found(Name::kId, account.id));
   EXPECT_FALSE(found(Name::kCanonicalId, account.id));
   EXPECT_TRUE(found(Name::kAny, "one"));
