@@ -327,7 +327,7 @@ TEST_F(PendingBytes, OfACoroutineThatIsGivenUp) {
 }
 
 TEST_F(PendingBytes, AreLeftToTheOrphanScanAboveABound) {
-  StreamReleases few(commits, {.waiting_max = 3, .batch_max = 2});
+  StreamReleases few(commits, commits, {.waiting_max = 3, .batch_max = 2});
   for (int i = 0; i < 5; ++i) few.add(model::StreamId::random(), 1);
   EXPECT_EQ(few.status().waiting, 3u);
   EXPECT_EQ(few.status().overflowed_total, 2u);
