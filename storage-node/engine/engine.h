@@ -27,6 +27,7 @@ struct EngineOptions {
   std::string path;                      // The disk's folder.
   model::ClusterId cluster;              // Zero accepts any on the first start.
   model::DiskId disk;                    // Zero: made on the first start; otherwise a different disk or none is refused.
+  bool may_make = true;                  // False: a folder that holds no disk is refused.
   uint64_t capacity_bytes = 0;           // 0 = what the file system has.
   uint64_t segment_bytes = 1ull << 30;   // Of a new disk; smaller when fewer than 16 would fit. Kept for the disk's life.
   uint64_t memtable_bytes = 8ull << 20;

@@ -78,6 +78,10 @@ Result<void> DiskEngine::open_identity() {
   if (!superblock && !options_.disk.is_zero()) {
     return fail(ErrorCode::kPrecondition, options_.path + " should hold disk " + options_.disk.to_hex() + " and is empty: is it mounted?");
   }
+  if (!superblock && !options_.may_make) {
+    return fail(ErrorCode::kPrecondition, options_.path +
+        " holds no disk: is it mounted? A new one is made when the node starts");
+  }
   if (!superblock) {
     TRY(const auto segments, fs_.list(options_.path + "/segments"));
     if (!segments.empty()) return fail(ErrorCode::kCorruption, options_.path + " has segments and no superblock");

@@ -13,7 +13,7 @@ void per_disk(metrics::Registry& registry, const DiskSet& disks, Type type, std:
               uint64_t EngineStatus::* member) {
   registry.collector(type, name, help, [&disks, member] {
     std::vector<Sample> samples;
-    for (const auto& disk : disks) {
+    for (const auto& disk : disks.identified()) {
       samples.push_back({{{"disk", disk->disk_id().to_hex()}}, static_cast<double>(disk->status().*member)});
     }
     return samples;
@@ -39,7 +39,7 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   per_disk(registry, disks, Type::kCounter, "rondel_node_compacted_bytes_total", "Bytes moved by compaction.", &EngineStatus::compacted_bytes);
   registry.collector(Type::kGauge, "rondel_node_disk_state", "1 for the state the disk is in.", [&disks] {
     std::vector<Sample> samples;
-    for (const auto& disk : disks) {
+    for (const auto& disk : disks.identified()) {
       const engine::DiskState now = disk->status().state;
       for (const auto& [state, name] : {std::pair{engine::DiskState::kOnline, "online"}, {engine::DiskState::kReadOnly, "read-only"},
                                         {engine::DiskState::kFull, "full"}, {engine::DiskState::kFailed, "failed"}}) {
@@ -69,7 +69,7 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   for (const LagFamily& family : families) {
     registry.collector(Type::kGauge, family.name, family.help, [&disks, &repairer, &peers, family] {
       std::vector<Sample> samples;
-      for (const auto& disk : disks) {
+      for (const auto& disk : disks.identified()) {
         samples.push_back({{{"disk", disk->disk_id().to_hex()}, {"seen_by", "itself"}}, family.own(repairer.lag_of(disk->disk_id()))});
       }
       for (const repair::Lag& lag : peers.lags()) {
@@ -95,7 +95,7 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   for (const WantedFamily& family : wanted_families) {
     registry.collector(Type::kGauge, family.name, family.help, [&disks, &repairer, family] {
       std::vector<Sample> samples;
-      for (const auto& disk : disks) {
+      for (const auto& disk : disks.identified()) {
         samples.push_back({{{"disk", disk->disk_id().to_hex()}}, family.value(repairer.wanted_of(disk->disk_id()))});
       }
       return samples;

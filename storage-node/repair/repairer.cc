@@ -77,6 +77,8 @@ async::Task<void> Repairer::run(async::TaskGroup& group) {
 }
 
 void Repairer::start_jobs(async::TaskGroup& group, Own& own, const ring::Ring& ring) {
+  // Not open yet, and not known before: nothing can be said of what it lacks.
+  if (own.disk.id().is_zero()) return;
   if (!std::exchange(own.looking, true)) group.spawn(look(own));
   if (!own.loaded) return;
   for (const ring::Disk& peer : ring.disks()) {

@@ -145,7 +145,7 @@ Result<void> RingContact::beat(size_t gateway) {
   for (const auto& engine : *disks_) {
     request.set_highest_order(std::max(request.highest_order(), engine->highest_order()));
   }
-  for (const auto& engine : *disks_) {
+  for (const auto& engine : disks_->identified()) {
     wire::Disk* disk = request.add_disks();
     disk->set_disk_id(to_wire(engine->disk_id()));
     fill_disk_status(*engine, lag_of_(engine->disk_id()), *disk->mutable_status());
