@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/encoding.h"
+#include "common/ring/ring.h"
 #include "metadata/store/node_disks.h"
 #include "metadata/store/pg_call.h"
 #include "metadata/store/pg_codec.h"
@@ -71,15 +72,17 @@ constexpr const char* kRecordNode = R"(
       told_mark = case when excluded.recognition <= 2 then excluded.told_mark else n.told_mark end,
       highest_order = greatest(n.highest_order, excluded.highest_order)
     returning n.recognition, n.beat)
-  select (select recognition from recorded), (select beat from recorded), g.halted <> '',
-    exists (
-      select from jsonb_array_elements($6::text::jsonb) d
+  select (select recognition from recorded), (select beat from recorded), g.halted <> '', (
+      select coalesce(string_agg(decode(d->>'id', 'hex'), ''::bytea), ''::bytea)
+      from jsonb_array_elements($6::text::jsonb) d
       left join trash_restores t on t.disk = decode(d->>'id', 'hex')
-      where coalesce(t.number, 0) < g.restore_number),)";
+      where coalesce(t.number, 0) >= g.restore_number),)";
 
+// A node that has not been heard of for an hour is gone, unless a ring counts on its disks.
 constexpr const char* kRestoreState = R"(
   select g.restore_number, n.id, n.address, n.last_seen > now() - interval '10 seconds',
-    decode(d->>'id', 'hex'), coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0)
+    decode(d->>'id', 'hex'), coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0),
+    n.last_seen > now() - interval '1 hour'
   from garbage_collection g
   left join (nodes n cross join lateral jsonb_array_elements(n.disks) d) on true
   left join trash_restores t on t.disk = decode(d->>'id', 'hex')
@@ -108,9 +111,47 @@ void add_generation(PgParameters& parameters, const model::MetadataGeneration& s
   }
 }
 
-std::string text_of(bool halted, bool restores_wait) {
-  if (halted) return "garbage collection is halted";
-  return restores_wait ? "the trash is yet to be looked through for what rows refer to" : "";
+Result<std::vector<model::DiskId>> disks_of(std::string_view bytes) {
+  std::vector<model::DiskId> disks;
+  for (; !bytes.empty(); bytes.remove_prefix(model::DiskId::kBytes)) {
+    const auto disk = model::DiskId::from_bytes(as_bytes(bytes.substr(0, model::DiskId::kBytes)));
+    if (!disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
+    disks.push_back(*disk);
+  }
+  return disks;
+}
+
+// Disks that a live ring counts on are members, also those that no node tells of: nothing says that
+// one of these was looked through but its row.
+Result<void> add_members(PgConnection& connection, RestoreState& state, Deadline until) {
+  TRY(const PgResult rows, connection.run(R"(
+    select e.ring_table, g.restore_number from ring_epochs e, garbage_collection g
+    where e.live and g.restore_number > 0)", {}, until));
+  std::map<model::DiskId, model::NodeId> members;
+  for (size_t i = 0; i < rows.rows(); ++i) {
+    TRY(const ring::Ring ring, ring::Ring::parse(as_bytes(rows.bytes(i, 0))));
+    for (const ring::Disk& disk : ring.disks()) members.emplace(disk.id, disk.node);
+  }
+  for (RestoreState::Disk& disk : state.disks) disk.member |= members.erase(disk.disk) > 0;
+  if (members.empty()) return {};
+  PgArray ids(Element::kBytes, members.size());
+  for (const auto& [disk, node] : members) ids.add_bytes(raw(disk.view()));
+  PgParameters parameters;
+  std::move(ids).move_into(parameters);
+  TRY(const PgResult done, connection.run(R"(
+    select t.disk, t.blobs from trash_restores t, garbage_collection g
+    where t.disk = any ($1::bytea[]) and t.number >= g.restore_number)", parameters, until));
+  std::map<model::DiskId, uint64_t> blobs;
+  for (size_t i = 0; i < done.rows(); ++i) {
+    const auto disk = model::DiskId::from_bytes(as_bytes(done.bytes(i, 0)));
+    if (disk) blobs.emplace(*disk, static_cast<uint64_t>(done.bigint(i, 1)));
+  }
+  for (const auto& [disk, node] : members) {
+    const auto restored = blobs.find(disk);
+    const bool is_done = restored != blobs.end();
+    state.disks.push_back({disk, node, "", false, is_done, is_done ? restored->second : 0, true});
+  }
+  return {};
 }
 
 // What connections forbid the planner, for statements that seek single rows, is what going through a table needs.
@@ -157,7 +198,8 @@ class PostgresClusterStore final : public ClusterStore {
       greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
       greeting.database = generation_of(row, 4);
       greeting.database.beat = static_cast<uint64_t>(row.bigint(0, 1));
-      greeting.purging_stopped = text_of(row.boolean(0, 2), row.boolean(0, 3));
+      if (row.boolean(0, 2)) greeting.purging_stopped = "garbage collection is halted";
+      TRY(greeting.purging_disks, disks_of(row.bytes(0, 3)));
       return greeting;
     };
     return run_single<Greeting>(shared_, deadline, std::move(work));
@@ -451,8 +493,9 @@ class PostgresClusterStore final : public ClusterStore {
         const auto disk = model::DiskId::from_bytes(as_bytes(rows.bytes(i, 4)));
         if (!node || !disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
         state.disks.push_back({*disk, *node, rows.text(i, 2), rows.boolean(i, 3),
-            rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6))});
+            rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6)), rows.boolean(i, 7)});
       }
+      TRY_VOID(add_members(connection, state, until));
       return state;
     });
   }

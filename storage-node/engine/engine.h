@@ -42,8 +42,9 @@ struct EngineOptions {
   Duration stalled_after = std::chrono::seconds(10);      // A call to the disk that takes longer: kFailed meanwhile.
   Duration clock_skew_max = std::chrono::seconds(5);      // Between gateways and this node, for `fresh` to be believed.
   std::function<void(double seconds)> on_flush;   // Told of every durable write or flush; must not block.
-  // May what has left the trash be purged now? Asked by maintenance; must not block. Empty: always.
-  std::function<bool()> may_purge;
+  // May what has left the trash of this disk be purged now? Asked by maintenance with the id that
+  // was found on the disk; must not block. Empty: always.
+  std::function<bool(const model::DiskId& disk)> may_purge;
   std::string index_path;                // Empty = path + "/index". RocksDB's files: not on the file-system seam.
   bool lose_unflushed_index = false;     // Tests: destruction is a crash.
 };

@@ -80,7 +80,7 @@ void DiskEngine::note_clock() {
 Result<uint64_t> DiskEngine::purge() {
   uint64_t purged = 0;
   for (;;) {
-    if (options_.may_purge && !options_.may_purge()) return purged;
+    if (options_.may_purge && !options_.may_purge(options_.disk)) return purged;
     CommitItem judged;
     judged.kind = CommitItem::Kind::kPurge;
     judged.entry.purge_at_us = now_us();

@@ -149,7 +149,7 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
   for (const DiskSetting& disk : disks) {
     options.push_back(engine_options(settings, disk, registry));
     options.back().cluster = cluster;
-    options.back().may_purge = [&memory] { return memory.may_purge(); };
+    options.back().may_purge = [&memory](const model::DiskId& of) { return memory.may_purge(of); };
     if (const auto found = known.find(disk.path); found != known.end()) options.back().disk = found->second;
   }
   const auto open = [claims = std::make_shared<WholeFileSystems>()](const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {

@@ -108,10 +108,16 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   });
   registry.callback(Type::kGauge, "rondel_node_ring_contact", "1 while a gateway confirmed the epoch within 10 s.", {},
                     [&contact] { return contact.in_contact() ? 1.0 : 0.0; });
-  registry.callback(Type::kGauge, "rondel_node_purging",
-      "1 while what has left the trash is purged; 0: the database is not confirmed, or garbage "
-      "collection stands still.", {},
-      [&contact] { return contact.why_not_purging().empty() ? 1.0 : 0.0; });
+  registry.collector(Type::kGauge, "rondel_node_purging",
+      "1 while what has left the trash of the disk is purged; 0: the database is not confirmed, "
+      "garbage collection stands still, or a restore waits for the disk.", [&disks, &contact] {
+    std::vector<Sample> samples;
+    for (const auto& disk : disks.identified()) {
+      const bool purges = contact.why_not_purging(disk->disk_id()).empty();
+      samples.push_back({{{"disk", disk->disk_id().to_hex()}}, purges ? 1.0 : 0.0});
+    }
+    return samples;
+  });
   registry.callback(Type::kGauge, "rondel_node_outgoing_bytes", "Bytes of answers that wait for peers to take them.", {},
                     [&outgoing_bytes] { return static_cast<double>(outgoing_bytes.load()); });
   registry.callback(Type::kCounter, "rondel_repair_blobs_total", "Blobs fetched from peers because they lacked here.", {},
