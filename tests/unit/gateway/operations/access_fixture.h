@@ -47,22 +47,34 @@ class NoKeys final : public encryption::KeyManagement {
 
  private:
   template <class T>
-  async::Task<Result<T>> none() { co_return fail(ErrorCode::kUnavailable, "no keys"); }
+  async::Task<Result<T>> none() {
+    ++calls;
+    co_return std::unexpected(error);
+  }
+
+ public:
+  Error error{ErrorCode::kUnavailable, "no keys"};
+  int calls = 0;
 };
 
 class Buckets final : public metadata::Directory {
  public:
   std::map<std::string, std::shared_ptr<const metadata::Bucket>> buckets;
   std::map<std::string, metadata::Account> accounts;   // By id.
+  std::optional<Error> broken;                         // Every look-up fails with it.
+  int failed = 0;                                      // Look-ups that did.
 
   async::Task<Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(std::string name, Deadline) override {
+    CO_TRY_VOID(check());
     const auto found = buckets.find(name);
     co_return found == buckets.end() ? nullptr : found->second;
   }
   async::Task<Result<std::shared_ptr<const metadata::Credential>>> find_credential(std::string, Deadline) override {
+    CO_TRY_VOID(check());
     co_return std::shared_ptr<const metadata::Credential>();
   }
   async::Task<Result<std::shared_ptr<const metadata::Account>>> find_account(metadata::AccountName name, Deadline) override {
+    CO_TRY_VOID(check());
     for (const auto& [id, account] : accounts) {
       if (name.value == (name.kind == metadata::AccountName::Kind::kId ? account.id : account.canonical_id)) co_return std::make_shared<const metadata::Account>(account);
     }
@@ -76,6 +88,13 @@ class Buckets final : public metadata::Directory {
   }
 
   std::shared_ptr<const metadata::Bucket> changed;   // By another gateway, a moment ago.
+
+ private:
+  Result<void> check() {
+    if (!broken) return {};
+    ++failed;
+    return std::unexpected(*broken);
+  }
 };
 
 // One request: "PUT /box/k?acl", headers, body.
@@ -90,6 +109,7 @@ struct Told {
   int changes = 0;             // Asked of the store.
   bool bypassed_governance = false;
   std::string code;            // "OK" or the error's.
+  bool retry_after = false;    // Has the header.
 };
 
 struct AccessFixture {
@@ -162,6 +182,8 @@ struct AccessFixture {
     if (bucket != directory.buckets.end() && request->operation != s3::Operation::kCreateBucket) context.bucket = bucket->second;
     auto response = async::block_on(dispatch(context));
     Told told{false, store.changes, store.bypassed_governance, response ? "OK" : std::string(s3::name(response.error().code))};
+    using Headers = std::vector<std::pair<std::string, std::string>>;
+    told.retry_after = !response && response.error().headers == Headers{{"Retry-After", "1"}};
     told.denied = told.code == "AccessDenied" || told.code == "MethodNotAllowed" || (response && response->body.contains("<Code>AccessDenied</Code>"));
     return told;
   }
