@@ -192,6 +192,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.default_ownership = *auth::find_ownership(settings.text("s3.default_object_ownership"));
   s3_settings.allow_sse_c_over_http = settings.flag("s3.allow_sse_c_over_http");
   s3_settings.metadata_timeout = settings.duration("metadata.timeout");
+  s3_settings.outcome_timeout = s3_settings.metadata_timeout;
   // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
