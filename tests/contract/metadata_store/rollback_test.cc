@@ -448,15 +448,7 @@ TEST_F(TrashReferences, OfPartsAndVersionsAreFoundOfTheQueueNot) {
   put(streams[1]);   // streams[0] is in the queue now.
   set_versioning(Versioning::kEnabled);
   put(streams[2]);   // streams[1] is in the history.
-  const Upload upload = upload_request("parts");
-  ASSERT_EQ(run(store().create_upload(context(), upload)), CommitStatus::kCommitted);
-  PutPart part;
-  part.context = context();
-  part.upload = upload.id;
-  part.key = upload.key;
-  part.part = {.number = 1, .size = 1, .etag = "e"};
-  part.extents = {{0, streams[3], 1, 0, 1}};
-  ASSERT_EQ(run(store().put_part(part)).status, CommitStatus::kCommitted);
+  put_open_part("parts", streams[3]);
   const auto cluster = make_postgres_cluster_store(postgres_dsn());
   auto asked = streams;
   std::ranges::sort(asked);
