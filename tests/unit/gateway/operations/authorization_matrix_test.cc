@@ -494,9 +494,9 @@ TEST(AuthorizationMatrix, ARefusalByOldSettingsIsDecidedAnew) {
   }
 }
 
-// Every failure that a database which is away, silent or lost in the middle of an answer causes, and
-// one of too much load; with them keys that are not to be had.
-TEST(DatabaseAway, EveryOperationThatMeetsItSaysSo) {
+// Every failure that a database which is away, silent or lost in the middle of an answer causes,
+// and one of too much load; with them keys that are not to be had.
+TEST(EveryOperation, SaysThatTheDatabaseIsAway) {
   std::vector<Row> rows = kRows;
   rows.push_back({Operation::kPutBucketAcl, {}, {}, {"/box?acl", {{"x-amz-grant-read", "id=oth"}}}});
   rows.push_back({Operation::kPutObject, {}, {}, {"/box/k", {{"x-amz-grant-read", "id=oth"}}}});
