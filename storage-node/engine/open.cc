@@ -144,7 +144,9 @@ Result<void> DiskEngine::medium_answers() {
 
 // To the last sequence.
 Result<uint64_t> DiskEngine::replay_behind_mark() {
-  TRY(uint64_t mark, index_->mark());
+  TRY(const uint64_t applied, index_->mark());
+  TRY(const uint64_t told, index_->journal_mark());
+  uint64_t mark = std::min(applied, told);
   const auto logs = segments_->logs();
   uint64_t last = 0;
   for (size_t i = 0; i < logs.size(); ++i) {
@@ -159,15 +161,16 @@ Result<uint64_t> DiskEngine::replay_behind_mark() {
       TRY_VOID(note_doubt(*index_));
     }
     const uint64_t end = i + 1 < logs.size() ? logs[i + 1].first_sequence : UINT64_MAX;
-    TRY_VOID(replay(*index_, logs[i], end, mark, false));
+    TRY_VOID(replay(*index_, logs[i], end, mark, applied, false));
   }
-  return std::max(mark, last);
+  return std::max({mark, applied, last});
 }
 
 // Applies what the index may have lost, up to the sequence `end`, where the next log begins: what follows here was not readable once,
-// and its numbers were given again. Applying a batch twice changes nothing.
+// and its numbers were given again. Up to `applied` only the journal may have lost something: the rest may know of what came later.
+// Applying a batch twice changes nothing.
 Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark,
-                                bool rebuilding) {
+                                uint64_t applied, bool rebuilding) {
   const uint64_t mark_before = mark;
   const auto file = segments_->file(header.segment, header.generation);
   if (!file) return {};
@@ -177,6 +180,7 @@ Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeade
     TRY(const segment::LogBatch* batch, reader.next());
     if (batch == nullptr || batch->sequence >= end) break;
     if (batch->sequence <= mark) continue;
+    const bool only_tell = batch->sequence <= applied;
     auto changes = index.new_batch();
     std::unordered_map<model::BlobId, std::optional<index::Entry>> seen;  // Changes of this batch are not in the index yet.
     for (size_t i = 0; i < batch->records.size(); ++i) {
@@ -228,22 +232,22 @@ Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeade
           now.handoff_for = h.handoff_for;
           break;
       }
-      if (h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
+      if (!only_tell && h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
       const bool absent = h.kind == segment::RecordKind::kRemove && !before;   // Removed while it was not here.
       if (absent && h.dropped) continue;
-      if (absent) {
+      if (absent && !only_tell) {
         const index::Removal removal = kept_removal(h, now.purge_elapsed_us);
         // The old index may have told of a higher one already.
         TRY(const auto kept, index.find_removal(h.id));
         if (!kept || kept->order <= removal.order) changes->keep_removal(removal);
       }
-      if (!absent) changes->store(now, before);
+      if (!absent && !only_tell) changes->store(now, before);
       if (!h.moved && !h.dropped && h.kind != segment::RecordKind::kHandoff) {
         changes->append_journal({journal_token(batch->sequence, i), h.kind == segment::RecordKind::kRemove, now, h.received_us, elapsed_us()});
       }
       if (!absent) before = now;
     }
-    changes->mark(batch->sequence);
+    only_tell ? changes->mark_journal(batch->sequence) : changes->mark(batch->sequence);
     TRY_VOID(index.apply(*changes));
     mark = batch->sequence;
   }

@@ -96,7 +96,7 @@ Result<void> DiskEngine::rebuild(index::Index& index, index::Index* old) {
   for (size_t i = 0; i < logs.size(); ++i) {
     if (logs[i].first_sequence > 0) sequence_ = std::max(sequence_, logs[i].first_sequence - 1);
     const uint64_t end = i + 1 < logs.size() ? logs[i + 1].first_sequence : UINT64_MAX;
-    TRY_VOID(replay(index, logs[i], end, mark, true));
+    TRY_VOID(replay(index, logs[i], end, mark, 0, true));
   }
   sequence_ = std::max(sequence_, mark);
   journal_end_ = journal_token(sequence_ + 1, 0) - 1;

@@ -198,6 +198,36 @@ TEST_F(EngineDamage, ALargeBlobThatWasMovedSurvivesTheLossOfTheIndex) {
   EXPECT_TRUE(verify(*engine_, make_id(1), kLarge)) << "its bytes are on the disk";
 }
 
+// Small memtables, and copies that one family of the index holds more of: a crash leaves one behind the other.
+TEST_F(EngineDamage, AfterACrashTheJournalTellsAllThatWasAcknowledged) {
+  std::mt19937_64 random(7);
+  std::vector<model::BlobId> told;
+  uint64_t next = 1;
+  for (int crash = 0; crash < 4; ++crash) {
+    engine_.reset();
+    auto chosen = options();
+    chosen.lose_unflushed_index = true;
+    chosen.memtable_bytes = 64 << 10;
+    auto opened = Engine::open(fs_, chosen);
+    ASSERT_TRUE(opened) << opened.error().message;
+    engine_ = std::move(*opened);
+    std::vector<model::BlobId> found;
+    for (JournalToken token = 0;;) {
+      const auto page = engine_->journal_after(token, 1000).value();
+      for (const JournalEntry& entry : page.entries) found.push_back(entry.blob.id);
+      if (page.entries.empty()) break;
+      token = page.next;
+    }
+    EXPECT_TRUE(found == told) << found.size() << " and " << told.size();
+    for (const model::BlobId& id : told) ASSERT_TRUE(engine_->stat(id)) << id.to_hex();
+    for (int step = 0; step < 600; ++step) {
+      const auto owner = random() % 3 != 0 ? model::DiskId::random() : model::DiskId{};
+      ASSERT_TRUE(put(*engine_, make_id(next), 10, owner));
+      told.push_back(make_id(next++));
+    }
+  }
+}
+
 // Random puts, removals and compaction; then the index is lost: what is stored is read, and nothing is listed that is not there.
 TEST_F(EngineDamage, EveryBlobSurvivesTheLossOfTheIndex) {
   const char* given = std::getenv("RONDEL_SEED");
