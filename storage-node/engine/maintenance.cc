@@ -117,7 +117,12 @@ Result<uint64_t> DiskEngine::release_empty() {
   const std::vector<uint32_t> empty = segments_->find_empty();
   if (empty.empty()) return 0;
   TRY_VOID(index_->flush());
-  for (const uint32_t id : empty) segments_->release(id);
+  for (const uint32_t id : empty) {
+    if (auto released = segments_->release(id); !released) {
+      become_read_only(released.error());
+      return std::unexpected(released.error());
+    }
+  }
   return empty.size() * options_.segment_bytes;
 }
 

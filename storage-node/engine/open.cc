@@ -172,8 +172,9 @@ Result<uint64_t> DiskEngine::replay_behind_mark() {
 Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark,
                                 uint64_t applied, bool rebuilding) {
   const uint64_t mark_before = mark;
-  const auto file = segments_->file(header.segment, header.generation);
+  const auto file = segments_->log_file(header);
   if (!file) return {};
+  const bool freed = segment::is_freed(header.kind);
   segment::LogReader reader(*file, header, options_.segment_bytes);
   for (;;) {
     if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
@@ -186,6 +187,8 @@ Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeade
     for (size_t i = 0; i < batch->records.size(); ++i) {
       const segment::LogRecord& record = batch->records[i];
       const segment::RecordHeader& h = record.header;
+      // What a freed log stored is gone, or lies elsewhere by now.
+      if (freed && (h.kind == segment::RecordKind::kPut || h.kind == segment::RecordKind::kLarge)) continue;
       if (!seen.contains(h.id)) {
         TRY(seen[h.id], index.find(h.id));
       }

@@ -198,6 +198,35 @@ TEST_F(EngineDamage, ALargeBlobThatWasMovedSurvivesTheLossOfTheIndex) {
   EXPECT_TRUE(verify(*engine_, make_id(1), kLarge)) << "its bytes are on the disk";
 }
 
+// What is in no segment that is used is gone, and what was said about the rest in a log that is free by now holds.
+TEST_F(EngineDamage, WhatLayInAFreedSegmentDoesNotComeBackWithANewIndex) {
+  constexpr uint64_t kRemoved = 30;
+  put_some(1, 60, kSmall);                    // The first log stays.
+  put_some(2000, 2040, kSmall);
+  ASSERT_TRUE(remove(*engine_, make_id(kRemoved), 1h));   // Said in the second log.
+  put_some(2040, 2070, kSmall);
+  put_some(3000, 3070, kSmall);
+  put_some(5000, 5004, kLarge);               // Three in the first segment of their kind.
+  remove_some(2000, 2070);
+  remove_some(5000, 5004);
+  put_some(5004, 5008, kLarge);
+  compact(6);
+  for (const bool at_once : {true, false}) {
+    engine_.reset();
+    if (!at_once) open();                     // Freed segments are known as such after a restart.
+    engine_.reset();
+    std::filesystem::remove_all(folder_.path() + "/index");
+    open();
+    for (uint64_t n = 2004; n < 2060; ++n) EXPECT_FALSE(engine_->read(make_id(n), 0, 1)) << n;
+    for (uint64_t n = 5000; n < 5003; ++n) EXPECT_FALSE(engine_->read(make_id(n), 0, 1)) << n;
+    for (uint64_t n = 1; n < 60; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kSmall)) << n;
+    for (uint64_t n = 3000; n < 3070; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kSmall)) << n;
+    for (uint64_t n = 5004; n < 5008; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kLarge)) << n;
+    const auto live = engine_->list(0, UINT64_MAX, {}, 100'000).value();
+    EXPECT_FALSE(std::ranges::any_of(live, [](const BlobEntry& blob) { return blob.id == make_id(kRemoved) && !blob.trashed; }));
+  }
+}
+
 // Small memtables, and copies that one family of the index holds more of: a crash leaves one behind the other.
 TEST_F(EngineDamage, AfterACrashTheJournalTellsAllThatWasAcknowledged) {
   std::mt19937_64 random(7);
