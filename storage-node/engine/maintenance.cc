@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/log/log.h"
+#include "storage-node/engine/await_callback.h"
 #include "storage-node/engine/disk_engine.h"
 #include "storage-node/segment/extent_reader.h"
 #include "storage-node/segment/log_reader.h"
@@ -242,20 +243,7 @@ Result<void> DiskEngine::move_extent(const index::Entry& entry) {
     at += count;
   }
   compacted_bytes_ += entry.length;
-  struct Wait {
-    std::mutex mutex;
-    std::condition_variable ready;
-    std::optional<Result<bool>> result;
-  };
-  auto wait = std::make_shared<Wait>();
-  finish_extent(extent, [wait](Result<bool> result) {
-    std::lock_guard lock(wait->mutex);
-    wait->result = std::move(result);
-    wait->ready.notify_all();
-  });
-  std::unique_lock lock(wait->mutex);
-  wait->ready.wait(lock, [&] { return wait->result.has_value(); });
-  if (!*wait->result) return std::unexpected(wait->result->error());
+  TRY_VOID(await_callback<bool>([&](auto done) { finish_extent(extent, std::move(done)); }));
   return {};
 }
 
