@@ -102,6 +102,16 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
     });
   }
 
+  registry.collector(Type::kGauge, "rondel_repair_comparisons_due",
+                     "Disks whose blobs this disk must still compare with its own: what it lacks of them is not known and not in its lag.",
+                     [&disks, &repairer] {
+                       std::vector<Sample> samples;
+                       for (const auto& disk : disks) {
+                         samples.push_back({{{"disk", disk->disk_id().to_hex()}}, static_cast<double>(repairer.comparisons_due(disk->disk_id()))});
+                       }
+                       return samples;
+                     });
+
   registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&contact] {
     const auto topology = contact.topology();
     return topology->current() == nullptr ? 0.0 : static_cast<double>(topology->current()->epoch());

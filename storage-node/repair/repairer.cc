@@ -308,6 +308,13 @@ WantedList::Counts Repairer::wanted_of(const model::DiskId& disk) const {
   return own == nullptr ? WantedList::Counts{} : own->disk.wanted.counts();
 }
 
+size_t Repairer::comparisons_due(const model::DiskId& disk) const {
+  const Own* const own = find(disk);
+  if (own == nullptr) return 0;
+  std::lock_guard lock(mutex_);
+  return static_cast<size_t>(std::ranges::count_if(own->pairs, [](const auto& pair) { return pair.second->compare.load(); }));
+}
+
 RepairStatus Repairer::status() const {
   std::lock_guard lock(mutex_);
   return status_;
