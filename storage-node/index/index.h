@@ -1,7 +1,8 @@
 // Index: where each blob of a disk lies, and the orders it is asked in. docs/formats/index.md.
 //
 // On RocksDB without log: what is applied becomes durable with the next flush(); the marks that every batch carries then say
-// from which log sequence replay must start, one for the journal and one for the rest. Safe for concurrent use, but batches are applied by one thread at a time.
+// from which log sequence replay must start, one for the journal and one for the rest.
+// Safe for concurrent use, but batches are applied by one thread at a time.
 // Errors: kInternal (RocksDB's words), kCorruption (also what cannot be read): the index must be made again.
 #pragma once
 
