@@ -194,7 +194,7 @@ struct AccessFixture {
   StreamReleases releases{store};
   NoKeys keys;
   fakes::ManualClock clock{SystemTime(std::chrono::seconds(1'700'000'000))};
-  auth::Authenticator authenticator{directory, {.clock = &clock}};
+  auth::Authenticator authenticator{directory, {.clock = &clock, .signature_v2 = true}};
   encryption::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
   metadata::Bucket box;
 };
