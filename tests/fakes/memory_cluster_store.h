@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "common/ring/ring.h"
 #include "metadata/store/gc_control.h"
 #include "metadata/store/lease.h"
 #include "metadata/store/node_store.h"
@@ -57,6 +58,7 @@ class MemoryClusterStore final : public metadata::NodeStore,
   // Number that a disk was last looked through for.
   std::map<model::DiskId, uint64_t> restores;
   bool alive = true;                                          // Nodes, to restore_state().
+  std::set<model::NodeId> gone;           // Not heard of for more than an hour.
 
   // What a backup of the database is.
   struct Backup {
@@ -105,13 +107,14 @@ class MemoryClusterStore final : public metadata::NodeStore,
     highest_order_ = std::max(highest_order_, node.highest_order);
     model::MetadataGeneration database = generation;
     database.beat = beats[node.id];
-    std::string stopped = garbage.halted;
+    gone.erase(node.id);
+    metadata::Greeting greeting{recognition, database, garbage.halted};
     for (const auto& disk : node.disks) {
-      if (restores[disk.id] < restore_number) stopped = "restores wait";
+      if (restores[disk.id] >= restore_number) greeting.purging_disks.push_back(disk.id);
     }
     std::erase_if(nodes_, [&](const auto& known) { return known.id == node.id; });
     nodes_.push_back(std::move(node));
-    co_return metadata::Greeting{recognition, database, stopped};
+    co_return greeting;
   }
   Answer<metadata::Recognized> recognize(model::NodeId node, model::MetadataGeneration seen,
       Deadline) override {
@@ -231,9 +234,17 @@ class MemoryClusterStore final : public metadata::NodeStore,
   Answer<metadata::RestoreState> restore_state(Deadline) override {
     if (broken_) co_return std::unexpected(*broken_);
     metadata::RestoreState state{restore_number, {}};
+    CO_TRY(auto members, members_of_rings());
     for (const auto& node : nodes_) {
-      for (const auto& disk : node.disks) state.disks.push_back({disk.id, node.id, node.address,
-          alive, restores[disk.id] >= restore_number, 0});
+      const bool is_gone = gone.contains(node.id);
+      for (const auto& disk : node.disks) {
+        const bool member = members.erase(disk.id) > 0 || !is_gone;
+        state.disks.push_back({disk.id, node.id, node.address, alive && !is_gone,
+                               restores[disk.id] >= restore_number, 0, member});
+      }
+    }
+    for (const auto& [disk, node] : members) {
+      state.disks.push_back({disk, node, "", false, restores[disk] >= restore_number, 0, true});
     }
     co_return state;
   }
@@ -295,6 +306,17 @@ class MemoryClusterStore final : public metadata::NodeStore,
   Result<void> check(uint64_t token) const {
     if (broken_) return std::unexpected(*broken_);
     return token == token_ ? Result<void>{} : fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+  }
+
+  // As on PostgreSQL: only once a restore was ordered.
+  Result<std::map<model::DiskId, model::NodeId>> members_of_rings() const {
+    std::map<model::DiskId, model::NodeId> members;
+    if (restore_number == 0) return members;
+    for (const metadata::RingEpoch& epoch : ring_.live) {
+      TRY(const ring::Ring ring, ring::Ring::parse(as_bytes(epoch.table)));
+      for (const ring::Disk& disk : ring.disks()) members.emplace(disk.id, disk.node);
+    }
+    return members;
   }
 
   model::Recognition judge(const model::NodeId& node, const model::MetadataGeneration& seen) const {
