@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/crypto/aead.h"
+#include "metadata/postgres/pg_columns.h"
 #include "metadata/postgres/postgres_store_impl.h"
 
 namespace rondel::metadata {
@@ -11,12 +12,26 @@ using Element = PgArray::Element;
 
 constexpr int kBucketsPerAccountMax = 10'000;
 
-// Settings as one column: for each, kind (2 bytes) and length (4 bytes), then the document.
-constexpr const char* kBucketColumns =
-    "b.id, b.name, b.owner_account, a.canonical_id, a.display_name, b.region, (extract(epoch from b.created_at) * 1000000)::bigint,"
-    " b.versioning, b.object_lock, b.settings_version, a.public_access_block,"
-    " (select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea) from bucket_settings s"
-    "  where s.bucket_id = b.id)";
+enum BucketColumn {
+  kId, kName, kOwner, kOwnerCanonicalId, kOwnerDisplayName, kRegion, kCreated, kVersioning, kObjectLock, kSettingsVersion,
+  kOwnerPublicAccessBlock, kSettings,
+};
+constexpr PgColumns kBucket({
+    std::pair{kId, "b.id"},
+    {kName, "b.name"},
+    {kOwner, "b.owner_account"},
+    {kOwnerCanonicalId, "a.canonical_id"},
+    {kOwnerDisplayName, "a.display_name"},
+    {kRegion, "b.region"},
+    {kCreated, "(extract(epoch from b.created_at) * 1000000)::bigint"},
+    {kVersioning, "b.versioning"},
+    {kObjectLock, "b.object_lock"},
+    {kSettingsVersion, "b.settings_version"},
+    {kOwnerPublicAccessBlock, "a.public_access_block"},
+    // For each: kind (2 bytes) and length (4 bytes), then the document.
+    {kSettings, "(select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea)"
+                " from bucket_settings s where s.bucket_id = b.id)"},
+});
 
 std::map<SettingKind, std::string> unpack_settings(std::string_view packed) {
   std::map<SettingKind, std::string> settings;
@@ -32,18 +47,18 @@ std::map<SettingKind, std::string> unpack_settings(std::string_view packed) {
 
 Bucket read_bucket(const PgResult& row, size_t i) {
   Bucket bucket;
-  bucket.id = row.bigint(i, 0);
-  bucket.name = row.text(i, 1);
-  bucket.owner_account = row.text(i, 2);
-  bucket.owner_canonical_id = row.text(i, 3);
-  bucket.owner_display_name = row.text(i, 4);
-  bucket.region = row.text(i, 5);
-  bucket.created_at = from_microseconds(row.bigint(i, 6));
-  bucket.versioning = static_cast<Versioning>(row.smallint(i, 7));
-  bucket.object_lock = row.boolean(i, 8);
-  bucket.settings_version = row.bigint(i, 9);
-  bucket.owner_public_access_block = static_cast<uint8_t>(row.smallint(i, 10));
-  bucket.settings = unpack_settings(row.bytes(i, 11));
+  bucket.id = row.bigint(i, kId);
+  bucket.name = row.text(i, kName);
+  bucket.owner_account = row.text(i, kOwner);
+  bucket.owner_canonical_id = row.text(i, kOwnerCanonicalId);
+  bucket.owner_display_name = row.text(i, kOwnerDisplayName);
+  bucket.region = row.text(i, kRegion);
+  bucket.created_at = from_microseconds(row.bigint(i, kCreated));
+  bucket.versioning = static_cast<Versioning>(row.smallint(i, kVersioning));
+  bucket.object_lock = row.boolean(i, kObjectLock);
+  bucket.settings_version = row.bigint(i, kSettingsVersion);
+  bucket.owner_public_access_block = static_cast<uint8_t>(row.smallint(i, kOwnerPublicAccessBlock));
+  bucket.settings = unpack_settings(row.bytes(i, kSettings));
   return bucket;
 }
 
@@ -56,7 +71,7 @@ std::string printable_bound(std::string_view after) {
 }
 
 Result<BucketOutcome> bucket_by(PgConnection& connection, const std::string& condition, PgParameters parameters, Deadline until) {
-  const std::string sql = std::string("select ") + kBucketColumns + " from buckets b join accounts a on a.id = b.owner_account where " +
+  const std::string sql = "select " + kBucket.text() + " from buckets b join accounts a on a.id = b.owner_account where " +
                           condition;
   TRY(const PgResult result, connection.run(sql, parameters, until));
   if (result.rows() == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
@@ -80,14 +95,14 @@ Result<BucketOutcome> changed_bucket(PgConnection& connection, int64_t bucket_id
 }  // namespace
 
 async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket request, Deadline deadline) {
-  static const std::string sql =
+  static const std::string sql = named_sql(
       "with wanted as (select $1::text as name where (select count(*) from buckets where owner_account = $2) < $5::bigint"
       "   or exists (select 1 from buckets where name = $1)),"
       " made as (insert into buckets (name, owner_account, region, versioning, object_lock)"
-      "   select name, $2, $3, case when $4::boolean then 1 else 0 end, $4 from wanted on conflict (name) do nothing returning id),"
+      "   select name, $2, $3, case when $4::boolean then :Versioning.kEnabled else :Versioning.kNever end, $4 from wanted on conflict (name) do nothing returning id),"
       " documents as (insert into bucket_settings (bucket_id, kind, document)"
       "   select made.id, d.kind, d.document from made, unnest($6::smallint[], $7::bytea[]) as d(kind, document))"
-      " select (select count(*) from wanted), (select count(*) from made)";
+      " select (select count(*) from wanted), (select count(*) from made)");
   if (!can_be_text(request.name) || !can_be_text(request.region)) co_return fail(ErrorCode::kInvalidArgument, "no name of a bucket");
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgArray kinds(Element::kSmallint, request.settings.size()), documents(Element::kBytes, request.settings.size());
@@ -117,9 +132,7 @@ async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket req
 
 async::Task<Result<BucketOutcome>> PostgresStore::delete_bucket(int64_t bucket_id, Deadline deadline) {
   auto work = [bucket_id](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    TRY(const PgResult done, connection.run("select delete_bucket($1)", parameters, until));
+    TRY(const PgResult done, PgFunction("*", "delete_bucket").bigint("b", bucket_id).run(connection, until));
     return BucketOutcome{static_cast<BucketStatus>(done.smallint(0, 0)), {}};
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
@@ -133,7 +146,7 @@ async::Task<Result<BucketOutcome>> PostgresStore::find_bucket(std::string name, 
 
 async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBucketsQuery query, Deadline deadline) {
   static const std::string sql =
-      std::string("select ") + kBucketColumns +
+      "select " + kBucket.text() +
       " from buckets b join accounts a on a.id = b.owner_account where b.owner_account = $1 and b.name > $2"
       " and starts_with(b.name, $3) and ($4 = '' or b.region = $4) order by b.name limit $5";
   if (!can_be_text(query.prefix) || !can_be_text(query.region)) co_return std::vector<Bucket>{};
@@ -156,11 +169,9 @@ async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBuckets
 async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                                      std::optional<std::string> document, Deadline deadline) {
   auto work = [bucket_id, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    parameters.add_small(static_cast<int16_t>(kind));
-    parameters.add_optional_bytes(document);
-    TRY(const PgResult done, connection.run("select set_bucket_setting($1, $2::smallint, $3)", parameters, until));
+    PgFunction call("*", "set_bucket_setting");
+    call.bigint("b", bucket_id).choice("which", kind).optional_bytes("wanted", document);
+    TRY(const PgResult done, call.run(connection, until));
     return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
@@ -168,10 +179,8 @@ async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t buc
 
 async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) {
   auto work = [bucket_id, versioning](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    parameters.add_small(static_cast<int16_t>(versioning));
-    TRY(const PgResult done, connection.run("select set_bucket_versioning($1, $2::smallint)", parameters, until));
+    PgFunction call("*", "set_bucket_versioning");
+    TRY(const PgResult done, call.bigint("b", bucket_id).choice("wanted", versioning).run(connection, until));
     return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
@@ -179,10 +188,8 @@ async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_versioning(int64_t 
 
 async::Task<Result<BucketOutcome>> PostgresStore::set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) {
   auto work = [bucket_id, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    parameters.add_bytes(document);
-    TRY(const PgResult done, connection.run("select set_object_lock($1, $2)", parameters, until));
+    PgFunction call("*", "set_object_lock");
+    TRY(const PgResult done, call.bigint("b", bucket_id).bytes("lock_document", document).run(connection, until));
     return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));

@@ -50,6 +50,18 @@ void PgParameters::add_null() { values_.emplace_back(std::nullopt); }
 
 PgArray::PgArray(Element element, size_t reserve) : element_(static_cast<uint32_t>(element)) { body_.reserve(reserve * 24); }
 
+std::string_view PgArray::name_of(Element element) {
+  switch (element) {
+    case Element::kBool: return "boolean";
+    case Element::kBytes: return "bytea";
+    case Element::kBigint: return "bigint";
+    case Element::kSmallint: return "smallint";
+    case Element::kInteger: return "integer";
+    case Element::kText: return "text";
+  }
+  return "";
+}
+
 void PgArray::add_element(std::string_view raw) {
   body_ += big_endian(static_cast<int32_t>(raw.size()));
   body_ += raw;

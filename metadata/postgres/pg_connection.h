@@ -45,6 +45,12 @@ class PgArray {
   enum class Element : uint32_t { kBool = 16, kBytes = 17, kBigint = 20, kSmallint = 21, kInteger = 23, kText = 25 };
   PgArray(Element element, size_t reserve);
 
+  // The type's name in SQL.
+  static std::string_view name_of(Element element);
+  std::string_view element_name() const { return name_of(static_cast<Element>(element_)); }
+  // Whether an element is not NULL.
+  bool any() const { return nulls_ < count_; }
+
   void add(int64_t value);
   void add_small(int16_t value);
   void add_optional_small(std::optional<int16_t> value);

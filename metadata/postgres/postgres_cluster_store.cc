@@ -7,6 +7,7 @@
 #include "metadata/postgres/pg_call.h"
 #include "metadata/postgres/pg_codec.h"
 #include "metadata/postgres/second_look.h"
+#include "metadata/postgres/sql_names.h"
 
 namespace rondel::metadata {
 namespace {
@@ -56,19 +57,21 @@ constexpr const char* kRecordNode = R"(
   recorded as (
     insert into nodes as n (id, address, operations_address, host, zone, disks, last_seen, beat,
       recognition, recognized_under, seen_accepted, seen_mark, told_mark, highest_order)
-    select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r <= 2)::int, r, g.accepted, $7::bigint,
-      case when r <= 2 then $9::bigint else 0 end,
-      case when r <= 2 then (select max(counter) from cluster_marks) else 0 end, $12::bigint
+    select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r in (:Recognition.kHeld, :Recognition.kConfirmed))::int, r, g.accepted, $7::bigint,
+      case when r in (:Recognition.kHeld, :Recognition.kConfirmed) then $9::bigint else 0 end,
+      case when r in (:Recognition.kHeld, :Recognition.kConfirmed) then (select max(counter) from cluster_marks) else 0 end, $12::bigint
     from known, garbage_collection g
     on conflict (id) do update set
       address = $2, operations_address = $3, host = $4, zone = $5, disks = excluded.disks,
       last_seen = now(),
-      beat = n.beat + (excluded.recognition <= 2)::int,
+      beat = n.beat + (excluded.recognition in (:Recognition.kHeld, :Recognition.kConfirmed))::int,
       recognition = excluded.recognition,
       recognized_under = excluded.recognized_under,
       seen_accepted = greatest(n.seen_accepted, excluded.seen_accepted),
-      seen_mark = case when excluded.recognition <= 2 then excluded.seen_mark else n.seen_mark end,
-      told_mark = case when excluded.recognition <= 2 then excluded.told_mark else n.told_mark end,
+      seen_mark = case when excluded.recognition in (:Recognition.kHeld, :Recognition.kConfirmed)
+        then excluded.seen_mark else n.seen_mark end,
+      told_mark = case when excluded.recognition in (:Recognition.kHeld, :Recognition.kConfirmed)
+        then excluded.told_mark else n.told_mark end,
       highest_order = greatest(n.highest_order, excluded.highest_order)
     returning n.recognition, n.beat)
   select (select recognition from recorded), (select beat from recorded), g.halted <> '',
@@ -152,7 +155,7 @@ class PostgresClusterStore final : public ClusterStore {
       add_generation(parameters, node.seen);
       parameters.add(static_cast<int64_t>(node.highest_order));
       TRY(const PgResult row,
-          connection.run(std::string(kRecordNode) + kGeneration, parameters, until));
+          connection.run(named_sql(std::string(kRecordNode) + kGeneration), parameters, until));
       Greeting greeting;
       greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
       greeting.database = generation_of(row, 4);
@@ -354,7 +357,7 @@ class PostgresClusterStore final : public ClusterStore {
       std::move(blobs).move_into(parameters);
       TRY(const PgResult done,
           run_through_tables(connection, std::string("with counted as (insert into orphan_releases (disk, blobs)"
-                                                     " select * from unnest($4::bytea[], $5::bigint[]) where ") + kFence +
+                                                     " select disk, blobs from unnest($4::bytea[], $5::bigint[]) as c(disk, blobs) where ") + kFence +
                                              "), asked as materialized (select * from unnest($2::bytea[], $3::bigint[]) t (s, size)),"
                                              " orphans as (select s from asked except (" + kInUse + kOrQueued +
                                              ")) insert into released_streams (stream, size) select s, size from asked join orphans using (s) where " +
@@ -479,14 +482,15 @@ class PostgresClusterStore final : public ClusterStore {
   async::Task<Result<GarbageState>> garbage_state(Deadline deadline) override {
     return run_single<GarbageState>(
         shared_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
-      TRY(const PgResult row, connection.run(R"(
+      TRY(const PgResult row, connection.run(named_sql(R"(
         select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance,
           (extract(epoch from now()) * 1000000)::bigint, grace_s, trash_s, orphan_age_s,
-          s.address, coalesce(s.recognition, 1::smallint)
+          s.address, coalesce(s.recognition, :Recognition.kHeld::smallint)
         from garbage_collection
         left join lateral (
           select address, recognition from nodes
-          where recognition > 2 and recognized_under = accepted order by id limit 1) s on true)",
+          where recognition not in (:Recognition.kHeld, :Recognition.kConfirmed)
+            and recognized_under = accepted order by id limit 1) s on true)"),
                                              {}, until));
       GarbageState state;
       state.halted = row.text(0, 0);
@@ -556,12 +560,13 @@ class PostgresClusterStore final : public ClusterStore {
     return run_single<void>(shared_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(allowance));
-      TRY(const PgResult done, connection.run(R"(
+      TRY(const PgResult done, connection.run(named_sql(R"(
         with forgotten as (delete from orphan_releases),
-        heard as (update nodes set recognition = 1 where recognition > 2)
+        heard as (update nodes set recognition = :Recognition.kHeld
+          where recognition not in (:Recognition.kHeld, :Recognition.kConfirmed))
         update garbage_collection set halted = '', halted_at = null, allowance = $1,
           restore_number = restore_number + 1,
-          accepted = greatest(accepted, (select coalesce(max(seen_accepted), 0) from nodes)) + 1)",
+          accepted = greatest(accepted, (select coalesce(max(seen_accepted), 0) from nodes)) + 1)"),
                                             parameters, until));
       (void)done;
       return {};

@@ -13,7 +13,7 @@ namespace {
 using Element = PgArray::Element;
 
 // Columns of every page: key, version, size, tags, current, delete_marker, lone, replaced_ms, newer.
-constexpr const char* kCurrentColumns = "o.key, o.version, o.size, o.tags, true, o.delete_marker, coalesce(o.lone_marker, false), 0::bigint, 0::bigint";
+constexpr const char* kCurrentColumns = "o.key, o.version, o.size, (o.attributes).tags, true, o.delete_marker, coalesce(o.lone_marker, false), 0::bigint, 0::bigint";
 
 int64_t to_milliseconds(SystemTime time) { return *milliseconds(time); }
 int64_t to_microseconds(SystemTime time) { return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count(); }
@@ -120,7 +120,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
     parameters.add_small(static_cast<int16_t>(scan));
     parameters.add_bytes(rule);
     parameters.add_bytes(position);
-    return change("insert into lifecycle_cursors select b.id, $2::smallint, sha256($3::bytea), $4 from buckets b where b.id = $1"
+    return change("insert into lifecycle_cursors (bucket_id, scan, rule, position) select b.id, $2::smallint, sha256($3::bytea), $4 from buckets b where b.id = $1"
                   " on conflict (bucket_id, scan, rule) do update set position = excluded.position",
                   std::move(parameters), deadline);
   }
@@ -159,7 +159,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
 
   async::Task<Result<LifecyclePage>> replaced(LifecycleQuery query) override {
     constexpr const char* kSql =
-        "select v.key, v.version, v.size, v.tags, false, v.delete_marker, false, v.replaced_ms,"
+        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, v.replaced_ms,"
         " (select count(*) from (select 1 from versions w where w.bucket_id = v.bucket_id and w.key = v.key and w.version > v.version limit $6) n)"
         " from versions v where v.bucket_id = $1 and (v.replaced_ms, v.version) > ($2, $3::bytea) and v.replaced_ms <= $4"
         " order by v.replaced_ms, v.version limit $5";
@@ -168,7 +168,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
 
   async::Task<Result<LifecyclePage>> pushed_back(LifecycleQuery query) override {
     constexpr const char* kSql =
-        "select p.key, p.version, p.size, p.tags, false, coalesce(p.delete_marker, false), false, v.replaced_ms, $6, p.replaced_ms, v.version"
+        "select p.key, p.version, p.size, (p.attributes).tags, false, coalesce(p.delete_marker, false), false, v.replaced_ms, $6, p.replaced_ms, v.version"
         " from versions v left join lateral (select * from versions w where w.bucket_id = v.bucket_id and w.key = v.key"
         "   and w.version <= v.version order by w.version desc offset $6 limit 1) p on true"
         " where v.bucket_id = $1 and (v.replaced_ms, v.version) > ($2, $3::bytea) and v.replaced_ms <= $4"
@@ -230,7 +230,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
     parameters.add(bucket_id);
     add_keys(parameters, keys);
     parameters.add(to_milliseconds(due));
-    return change("insert into lifecycle_rechecks select b.id, k, $3 from buckets b, (select distinct unnest($2::bytea[]) as k) keys"
+    return change("insert into lifecycle_rechecks (bucket_id, key, due_ms) select b.id, k, $3 from buckets b, (select distinct unnest($2::bytea[]) as k) keys"
                   " where b.id = $1 on conflict (bucket_id, key) do update set due_ms = case when excluded.due_ms > 0 then least(excluded.due_ms,"
                   " nullif(lifecycle_rechecks.due_ms, -1)) else excluded.due_ms end",
                   std::move(parameters), deadline);
@@ -240,7 +240,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
                                                                  Deadline deadline) override {
     static const std::string sql = std::string("(select ") + kCurrentColumns +
                                    " from objects o where o.bucket_id = $1 and o.key = any ($2::bytea[]))"
-                                   " union all (select h.* from unnest($2) k cross join lateral (select v.key, v.version, v.size, v.tags, false,"
+                                   " union all (select h.* from unnest($2) k cross join lateral (select v.key, v.version, v.size, (v.attributes).tags, false,"
                                    " v.delete_marker, false, v.replaced_ms, row_number() over (order by v.version desc) - 1 from versions v"
                                    " where v.bucket_id = $1 and v.key = k order by v.version desc limit $3) h) order by 1, 2 desc limit $3";
     auto work = [bucket_id, keys = std::move(keys), max](PgConnection& connection, Deadline until) -> Result<std::vector<LifecycleVersion>> {
@@ -256,7 +256,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
   async::Task<Result<std::vector<LifecycleVersion>>> older_versions(int64_t bucket_id, std::string key, model::VersionId before, uint32_t newer,
                                                                     uint32_t max, Deadline deadline) override {
     constexpr const char* kSql =
-        "select v.key, v.version, v.size, v.tags, false, v.delete_marker, false, v.replaced_ms, $4 + row_number() over (order by v.version desc) - 1"
+        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, v.replaced_ms, $4 + row_number() over (order by v.version desc) - 1"
         " from versions v where v.bucket_id = $1 and v.key = $2 and v.version < $3 order by v.version desc limit $5";
     auto work = [=, key = std::move(key)](PgConnection& connection, Deadline until) -> Result<std::vector<LifecycleVersion>> {
       PgParameters parameters;

@@ -162,7 +162,7 @@ TEST_F(Batch, ReadsTheRowsOfItsKeysAloneWithPlansMadeOnEmptyTables) {
     const std::string b = "[" + bucket + "," + bucket + "," + bucket + "]::bigint[]";
     const auto outcomes = connection->run("select status from put_objects(array" + b + ", '{0,0,0}', '{0,0,0}', array['" + first + "', 'key-70', 'new']::bytea[],"
                                           " array['0123456789abcde1', '0123456789abcde2', '0123456789abcde3']::bytea[], '{0,0,0}', '{0,0,0}', '{a,b,c}', '{o,o,o}', null, null, null, null, null, null,"
-                                          " '{null,null,null}', '{*,*,*}', null, null, null, null, null, null)",
+                                          " '{null,null,null}', '{*,*,*}')",
                                           {}, soon());
     ASSERT_TRUE(outcomes) << outcomes.error().message;
     EXPECT_EQ(outcomes->rows(), 3u);

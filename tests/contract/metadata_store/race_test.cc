@@ -102,7 +102,7 @@ TEST_F(Race, ABatchThatIsOvertakenStillLocksItsKeysInOrder) {
   const std::string bucket = std::to_string(bucket_.id);
   const std::string batch = "select status from put_objects(array[" + bucket + "," + bucket + "," + bucket + "]::bigint[], '{0,0,0}', '{0,0,0}',"
                             " array['k1', 'k2', 'k3']::bytea[], array['1123456789abcdef', '2123456789abcdef', '3123456789abcdef']::bytea[], '{0,0,0}', '{1,1,1}',"
-                            " '{a,b,c}', '{o,o,o}', null, null, null, null, null, null, '{null,null,null}', '{null,null,null}', null, null, null, null, null, null)";
+                            " '{a,b,c}', '{o,o,o}', null, null, null, null, null, null, '{null,null,null}', '{null,null,null}')";
   SlowWrites writes;
   const auto slow = PgConnection::open(postgres_dsn() + kSlow, soon()).value();
   Result<void> batch_done;

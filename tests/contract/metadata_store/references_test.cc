@@ -62,8 +62,7 @@ std::string put(const Scene& scene, const std::string& key, const std::string& c
   return fmt::format(
       "select status::integer from put_objects('{{{}}}', '{{0}}', '{{0}}', array[{}], array[{}], "
       "'{{{}}}', '{{{}}}', '{{e}}', '{{o}}', null, null,"
-      " null, null, array[{}], '{{{}}}', '{{null}}', '{{null}}', null, null, null, null, null, "
-      "null)",
+      " null, null, array[{}], '{{{}}}', '{{null}}', '{{null}}')",
       scene.bucket, literal(key), clock, versioning, kBytes, literal(stream), kBytes);
 }
 
