@@ -124,6 +124,49 @@ create type conditions as (
   if_modified_at bigint
 );
 
+-- A PUT of a batch: what the function of that name decides on and stores, but for the attributes,
+-- which stand beside it. The program sends such rows field by field, so a type of rows never
+-- changes: one with another field has another name, as has the function that takes it.
+create type put_row as (
+  bucket_id bigint,
+  settings bigint,
+  epoch bigint,
+  key bytea,
+  clock bytea,
+  versioning smallint,
+  size bigint,
+  etag text,
+  owner_account text,
+  checksum_algorithm smallint,
+  checksum_type smallint,
+  checksum bytea,
+  headers bytea,
+  stream bytea,
+  stream_size bigint,
+  if_match bytea,
+  if_none_match bytea
+);
+
+-- A DELETE of a batch. `choice` is a VersionChoice, `guard` a DeleteObject::Guard.
+create type delete_row as (
+  bucket_id bigint,
+  settings bigint,
+  key bytea,
+  clock bytea,
+  versioning smallint,
+  choice smallint,
+  named bytea,
+  owner_account text,
+  if_match bytea,
+  if_none_match bytea,
+  if_unmodified_since bigint,
+  if_size bigint,
+  if_modified_at bigint,
+  bypass boolean,
+  guard smallint,
+  lock_ms bigint
+);
+
 -- An entry of a listing: a version, or a common prefix, which has a key alone.
 create type listed_version as (
   key bytea,

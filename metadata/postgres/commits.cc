@@ -11,91 +11,57 @@ namespace {
 using Element = PgArray::Element;
 
 PgFunction put_call(const std::vector<PutJob*>& jobs, VersionClock& clock) {
-  const size_t n = jobs.size();
-  PgArray buckets(Element::kBigint, n), settings(Element::kBigint, n), epochs(Element::kBigint, n), keys(Element::kBytes, n),
-      clocks(Element::kBytes, n), versionings(Element::kSmallint, n), sizes(Element::kBigint, n), etags(Element::kText, n),
-      owners(Element::kText, n), algorithms(Element::kSmallint, n), types(Element::kSmallint, n), checksums(Element::kBytes, n),
-      headers(Element::kBytes, n), streams(Element::kBytes, n), stream_sizes(Element::kBigint, n), if_match(Element::kBytes, n),
-      if_none_match(Element::kBytes, n);
+  PgRows rows(jobs.size());
   std::vector<const Attributes*> attributes;
   for (const PutJob* job : jobs) {
     const PutObject& put = job->request;
     const ObjectVersion& version = put.version;
-    buckets.add(put.context.bucket_id);
-    settings.add(put.context.settings_version);
-    epochs.add(static_cast<int64_t>(put.context.ring_epoch));
-    keys.add_bytes(put.key);
-    clocks.add_bytes(raw(clock.next().view()));
-    versionings.add_small(static_cast<int16_t>(put.versioning));
-    sizes.add(static_cast<int64_t>(version.size));
-    etags.add_bytes(version.etag);
-    owners.add_bytes(version.owner_account);
-    algorithms.add_optional_small(algorithm_code(version.checksum));
-    types.add_optional_small(type_code(version.checksum));
-    checksums.add_optional_bytes(checksum_value(version.checksum));
-    headers.add_optional_bytes(pack_headers(version.headers));
-    if (version.extents.empty()) {
-      streams.add_null();
-      stream_sizes.add_null();
-    } else {
-      streams.add_bytes(raw(version.extents.front().stream.view()));
-      stream_sizes.add(static_cast<int64_t>(version.extents.front().stream_size));
-    }
-    if_match.add_optional_bytes(pack_etags(put.conditions.if_match));
-    if_none_match.add_optional_bytes(pack_etags(put.conditions.if_none_match));
+    const Extent* extent = version.extents.empty() ? nullptr : &version.extents.front();
+    rows.begin();
+    rows.bigint("bucket_id", put.context.bucket_id).bigint("settings", put.context.settings_version);
+    rows.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch));
+    rows.bytes("key", put.key).bytes("clock", raw(clock.next().view())).choice("versioning", put.versioning);
+    rows.bigint("size", static_cast<int64_t>(version.size)).text("etag", version.etag).text("owner_account", version.owner_account);
+    rows.smallint("checksum_algorithm", algorithm_code(version.checksum)).smallint("checksum_type", type_code(version.checksum));
+    rows.optional_bytes("checksum", checksum_value(version.checksum)).optional_bytes("headers", pack_headers(version.headers));
+    rows.optional_bytes("stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
+    rows.bigint("stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
+    rows.optional_bytes("if_match", pack_etags(put.conditions.if_match));
+    rows.optional_bytes("if_none_match", pack_etags(put.conditions.if_none_match));
+    rows.end();
     attributes.push_back(&version);
   }
   PgFunction call(outcome_columns(), "put_objects");
-  call.array("bucket_ids", std::move(buckets)).array("settings", std::move(settings)).array("epochs", std::move(epochs));
-  call.array("keys", std::move(keys)).array("clocks", std::move(clocks)).array("versionings", std::move(versionings));
-  call.array("sizes", std::move(sizes)).array("etags", std::move(etags)).array("owners", std::move(owners));
-  call.array("algorithms", std::move(algorithms)).array("types", std::move(types)).array("checksums", std::move(checksums));
-  call.array("headers", std::move(headers)).array("streams", std::move(streams)).array("stream_sizes", std::move(stream_sizes));
-  call.array("if_match", std::move(if_match)).array("if_none_match", std::move(if_none_match));
-  call.attribute_sets("attribute_sets", attributes);
+  call.rows("rows", "put_row", std::move(rows)).attribute_sets("attribute_sets", attributes);
   return call;
 }
 
-VersionChoice delete_mode(const DeleteObject& request) {
+VersionChoice delete_choice(const DeleteObject& request) {
   if (request.guard == DeleteObject::Guard::kCurrent) return VersionChoice::kCurrent;
   return choice_of(request.version, request.null_version);
 }
 
 PgFunction delete_call(const std::vector<const DeleteObject*>& requests, VersionClock& clock, SystemTime lock_time) {
-  const size_t n = requests.size();
-  PgArray buckets(Element::kBigint, n), settings(Element::kBigint, n), keys(Element::kBytes, n), clocks(Element::kBytes, n),
-      versionings(Element::kSmallint, n), modes(Element::kSmallint, n), named(Element::kBytes, n), owners(Element::kText, n),
-      if_match(Element::kBytes, n), if_none_match(Element::kBytes, n), if_sizes(Element::kBigint, n), if_times(Element::kBigint, n),
-      if_unmodified(Element::kBigint, n), bypasses(Element::kBool, n), guards(Element::kSmallint, n),
-      lock_times(Element::kBigint, n);
+  PgRows rows(requests.size());
   for (const DeleteObject* request : requests) {
     const Conditions& conditions = request->conditions;
-    buckets.add(request->context.bucket_id);
-    settings.add(request->context.settings_version);
-    keys.add_bytes(request->key);
-    clocks.add_bytes(raw(clock.next().view()));
-    versionings.add_small(static_cast<int16_t>(request->versioning));
-    modes.add_small(static_cast<int16_t>(delete_mode(*request)));
-    request->version ? named.add_bytes(raw(request->version->view())) : named.add_null();
-    owners.add_bytes(request->owner_account);
-    if_match.add_optional_bytes(pack_etags(conditions.if_match));
-    if_none_match.add_optional_bytes(pack_etags(conditions.if_none_match));
-    if_sizes.add_optional(conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size))
-                                                   : std::nullopt);
-    if_times.add_optional(milliseconds(conditions.if_match_last_modified));
-    if_unmodified.add_optional(milliseconds(conditions.if_unmodified_since));
-    bypasses.add_bool(request->bypass_governance);
-    guards.add_small(static_cast<int16_t>(request->guard));
-    lock_times.add(*milliseconds(lock_time));
+    const auto size = conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size)) : std::nullopt;
+    rows.begin();
+    rows.bigint("bucket_id", request->context.bucket_id).bigint("settings", request->context.settings_version);
+    rows.bytes("key", request->key).bytes("clock", raw(clock.next().view())).choice("versioning", request->versioning);
+    rows.choice("choice", delete_choice(*request));
+    rows.optional_bytes("named", request->version ? std::optional(std::string(raw(request->version->view()))) : std::nullopt);
+    rows.text("owner_account", request->owner_account);
+    rows.optional_bytes("if_match", pack_etags(conditions.if_match));
+    rows.optional_bytes("if_none_match", pack_etags(conditions.if_none_match));
+    rows.bigint("if_unmodified_since", milliseconds(conditions.if_unmodified_since));
+    rows.bigint("if_size", size).bigint("if_modified_at", milliseconds(conditions.if_match_last_modified));
+    rows.boolean("bypass", request->bypass_governance).choice("guard", request->guard);
+    rows.bigint("lock_ms", milliseconds(lock_time));
+    rows.end();
   }
   PgFunction call(outcome_columns(), "delete_objects");
-  call.array("bucket_ids", std::move(buckets)).array("settings", std::move(settings)).array("keys", std::move(keys));
-  call.array("clocks", std::move(clocks)).array("versionings", std::move(versionings)).array("modes", std::move(modes));
-  call.array("named", std::move(named)).array("owners", std::move(owners));
-  call.array("if_match", std::move(if_match)).array("if_none_match", std::move(if_none_match));
-  call.array("if_sizes", std::move(if_sizes)).array("if_times", std::move(if_times));
-  call.array("if_unmodified", std::move(if_unmodified)).array("bypasses", std::move(bypasses));
-  call.array("guards", std::move(guards)).array("lock_times", std::move(lock_times));
+  call.rows("rows", "delete_row", std::move(rows));
   return call;
 }
 
@@ -226,7 +192,7 @@ async::Task<CommitResult> PostgresStore::append_object(AppendObject request) {
     call.text("owner", put.version.owner_account);
     add_checksum(call, put.version.checksum);
     call.optional_bytes("new_headers", pack_headers(put.version.headers));
-    call.optional_bytes("new_stream", extent ? raw_or_null(extent->stream) : std::nullopt);
+    call.optional_bytes("new_stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
     call.bigint("new_stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
     call.conditions("c", put.conditions).attributes("a", put.version);
     return one_outcome(call.run(connection, until));
@@ -254,8 +220,8 @@ async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
   auto work = [request = std::move(request), &locks = *options_.lock_clock](PgConnection& connection, Deadline until) {
     PgFunction call(outcome_columns(), "update_version");
     call.bigint("b", request.context.bucket_id).bigint("settings", request.context.settings_version);
-    call.bytes("k", request.key).choice("mode", choice_of(request.version, request.null_version));
-    call.optional_bytes("v", request.version ? raw_or_null(*request.version) : std::nullopt);
+    call.bytes("k", request.key).choice("choice", choice_of(request.version, request.null_version));
+    call.optional_bytes("v", request.version ? std::optional(std::string(raw(request.version->view()))) : std::nullopt);
     call.optional_text("expected_etag", bytes_or_null(request.expected_etag));
     call.array("changed", changed_fields(request)).boolean("bypass", request.bypass_governance);
     Attributes attributes;

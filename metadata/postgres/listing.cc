@@ -136,7 +136,7 @@ async::Task<Result<ListPage>> PostgresStore::list(ListQuery query) {
   if (!lower || query.max == 0) co_return ListPage{};
   const Deadline deadline = query.deadline;
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListPage> {
-    const auto after = query.after_version ? raw_or_null(*query.after_version) : std::nullopt;
+    const auto after = query.after_version ? std::optional(std::string(raw(query.after_version->view()))) : std::nullopt;
     const char* const name = query.versions ? "list_versions" : "list_heads";
     TRY(const PgResult result, page_call(kListedVersion, name, query, lower, after).run(connection, until));
     return read_versions(result, query.max);
@@ -149,7 +149,7 @@ async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuer
   if (!lower || query.max == 0) co_return ListUploadsPage{};
   const Deadline deadline = query.deadline;
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListUploadsPage> {
-    const auto after = query.after_upload ? raw_or_null(*query.after_upload) : std::nullopt;
+    const auto after = query.after_upload ? std::optional(std::string(raw(query.after_upload->view()))) : std::nullopt;
     TRY(const PgResult result, page_call(kListedUpload, "list_uploads", query, lower, after).run(connection, until));
     return read_uploads(result, query.max);
   };

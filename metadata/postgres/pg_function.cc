@@ -1,5 +1,7 @@
 #include "metadata/postgres/pg_function.h"
 
+#include <algorithm>
+
 #include "metadata/postgres/pg_codec.h"
 #include "metadata/postgres/version_attributes.h"
 
@@ -77,6 +79,13 @@ PgFunction& PgFunction::array(std::string_view name, PgArray&& value) {
   return end(parameter, type);
 }
 
+PgFunction& PgFunction::rows(std::string_view name, std::string type, PgRows&& value) {
+  const std::string parameter = begin(name);
+  rows_.push_back({parameters_.size(), type, std::move(value)});
+  parameters_.add_null();
+  return end(parameter, type + "[]");
+}
+
 PgFunction& PgFunction::conditions(std::string_view name, const Conditions& value) {
   begin(name);
   sql_ += conditions_expression(static_cast<int>(parameters_.size()) + 1);
@@ -122,7 +131,15 @@ PgFunction& PgFunction::attribute_sets(std::string_view name,
   return *this;
 }
 
-Committed<PgResult> PgFunction::run(PgConnection& connection, Deadline until) const {
+Committed<PgResult> PgFunction::run(PgConnection& connection, Deadline until) {
+  for (const Rows& rows : rows_) {
+    TRY(const PgType* const type, connection.type(rows.type, until));
+    if (!std::ranges::equal(rows.value.names(), type->fields)) {
+      return std::unexpected(CommitFailure::did_not_happen(
+          {ErrorCode::kInternal, "the database's type " + rows.type + " has other fields"}));
+    }
+    parameters_.replace(rows.parameter, rows.value.binary(type->id));
+  }
   return connection.run(sql_ + ")", parameters_, until);
 }
 

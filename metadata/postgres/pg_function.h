@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "metadata/postgres/pg_connection.h"
+#include "metadata/postgres/pg_rows.h"
 #include "metadata/store/metadata_store.h"
 
 namespace rondel::metadata {
@@ -30,14 +31,23 @@ class PgFunction {
   PgFunction& optional_text(std::string_view name, const std::optional<std::string>& value);
   PgFunction& optional_bytes(std::string_view name, const std::optional<std::string>& value);
   PgFunction& array(std::string_view name, PgArray&& value);
+  // `type`: the composite type that the function takes an array of.
+  PgFunction& rows(std::string_view name, std::string type, PgRows&& value);
   PgFunction& conditions(std::string_view name, const Conditions& value);
   PgFunction& attributes(std::string_view name, const Attributes& value);
   // One of each row, in the order given; left out when there are none in any.
   PgFunction& attribute_sets(std::string_view name, const std::vector<const Attributes*>& rows);
 
-  Committed<PgResult> run(PgConnection& connection, Deadline until) const;
+  // Once. Rows that are not the type's fail it: kDidNotHappen, kInternal.
+  Committed<PgResult> run(PgConnection& connection, Deadline until);
 
  private:
+  struct Rows {
+    size_t parameter;      // Its index.
+    std::string type;
+    PgRows value;
+  };
+
   // Begins an argument, and returns "$n" of the next parameter.
   std::string begin(std::string_view name);
   PgFunction& end(std::string_view name, std::string_view type);
@@ -46,6 +56,7 @@ class PgFunction {
   std::string sql_;
   bool first_ = true;
   PgParameters parameters_;
+  std::vector<Rows> rows_;
 };
 
 }  // namespace rondel::metadata

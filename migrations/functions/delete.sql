@@ -119,14 +119,22 @@ begin
   return o;
 end $$;
 
--- A batch of DELETEs, sorted by (bucket, key). Modes: a VersionChoice; guards: DeleteObject::Guard.
-create or replace function delete_objects(
-  bucket_ids bigint[], settings bigint[], keys bytea[], clocks bytea[], versionings smallint[],
-  modes smallint[], named bytea[], owners text[], if_match bytea[], if_none_match bytea[],
-  if_sizes bigint[], if_times bigint[], if_unmodified bigint[], bypasses boolean[],
-  guards smallint[], lock_times bigint[])
-returns setof outcome language plpgsql as $$
+-- Whether what a request asks of the current version, beside its conditions, is so; its row is
+-- locked then.
+create or replace function guard_holds(r delete_row) returns boolean language plpgsql as $$
+begin
+  perform 1 from objects where bucket_id = r.bucket_id and key = r.key
+    and case r.guard when :Guard.kCurrent then version = r.named and not delete_marker
+                     when :Guard.kNoncurrent then version <> r.named
+                     else version = r.named and lone_marker end for update;
+  return found;
+end $$;
+
+-- A batch of DELETEs, sorted by (bucket, key).
+create or replace function delete_objects(rows delete_row[]) returns setof outcome
+language plpgsql as $$
 declare
+  r delete_row;
   o outcome;
   c conditions;
   context smallint;
@@ -136,46 +144,36 @@ declare
   d_versions bigint := 0;
   d_bytes bigint := 0;
 begin
-  for i in 1..cardinality(keys) loop
-    if last_bucket is distinct from bucket_ids[i] or last_settings is distinct from settings[i] then
-      if last_bucket <> bucket_ids[i] then
+  foreach r in array rows loop
+    if last_bucket is distinct from r.bucket_id or last_settings is distinct from r.settings then
+      if last_bucket <> r.bucket_id then
         perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
         d_objects := 0;
         d_versions := 0;
         d_bytes := 0;
       end if;
-      context := check_context(bucket_ids[i], settings[i], 0);
-      last_bucket := bucket_ids[i];
-      last_settings := settings[i];
+      context := check_context(r.bucket_id, r.settings, 0);
+      last_bucket := r.bucket_id;
+      last_settings := r.settings;
     end if;
     if context <> :CommitStatus.kCommitted then
       return next refusal(context);
       continue;
     end if;
-    c := null;
-    if if_match[i] is not null or if_none_match[i] is not null or if_sizes[i] is not null
-        or if_times[i] is not null or if_unmodified[i] is not null then
-      c.if_match := if_match[i];
-      c.if_none_match := if_none_match[i];
-      c.if_unmodified_since := if_unmodified[i];
-      c.if_size := if_sizes[i];
-      c.if_modified_at := if_times[i];
+    if r.guard <> :Guard.kNone and not guard_holds(r) then
+      return next refusal(:CommitStatus.kPreconditionFailed);
+      continue;
     end if;
-    if guards[i] <> :Guard.kNone then
-      perform 1 from objects where bucket_id = bucket_ids[i] and key = keys[i]
-        and case guards[i] when :Guard.kCurrent then version = named[i] and not delete_marker
-                           when :Guard.kNoncurrent then version <> named[i]
-                           else version = named[i] and lone_marker end for update;
-      if not found then
-        return next refusal(:CommitStatus.kPreconditionFailed);
-        continue;
-      end if;
-    end if;
-    if modes[i] <> :VersionChoice.kCurrent then
-      o := delete_version(bucket_ids[i], keys[i], named[i], modes[i] = :VersionChoice.kNull, c,
-                          bypasses[i], lock_times[i]);
+    c.if_match := r.if_match;
+    c.if_none_match := r.if_none_match;
+    c.if_unmodified_since := r.if_unmodified_since;
+    c.if_size := r.if_size;
+    c.if_modified_at := r.if_modified_at;
+    if r.choice <> :VersionChoice.kCurrent then
+      o := delete_version(r.bucket_id, r.key, r.named, r.choice = :VersionChoice.kNull, c, r.bypass,
+                          r.lock_ms);
     else
-      o := delete_current(bucket_ids[i], keys[i], clocks[i], versionings[i], owners[i], c);
+      o := delete_current(r.bucket_id, r.key, r.clock, r.versioning, r.owner_account, c);
     end if;
     d_objects := d_objects + o.d_objects;
     d_versions := d_versions + o.d_versions;

@@ -76,9 +76,9 @@ begin
 end $$;
 
 -- Attributes of one version, head or history: those of the names in `changed` become what `a` has.
--- `mode`: a VersionChoice.
+-- `choice`: a VersionChoice.
 create or replace function update_version(
-  b bigint, settings bigint, k bytea, mode smallint, v bytea, expected_etag text, changed text[],
+  b bigint, settings bigint, k bytea, choice smallint, v bytea, expected_etag text, changed text[],
   bypass boolean, a attributes, lock_ms bigint)
 returns outcome language plpgsql as $$
 declare
@@ -95,10 +95,10 @@ begin
   if not found then
     return refusal(:CommitStatus.kNoSuchKey);
   end if;
-  if mode <> :VersionChoice.kCurrent
-      and not (case when mode = :VersionChoice.kNull then h.is_null else h.version = v end) then
+  if choice <> :VersionChoice.kCurrent
+      and not (case when choice = :VersionChoice.kNull then h.is_null else h.version = v end) then
     select * into h from versions where bucket_id = b and key = k
-      and case when mode = :VersionChoice.kNull then is_null else version = v end for update;
+      and case when choice = :VersionChoice.kNull then is_null else version = v end for update;
     if not found then
       return refusal(:CommitStatus.kNoSuchKey);
     end if;
