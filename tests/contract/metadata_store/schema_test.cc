@@ -11,7 +11,7 @@
 #include "metadata/postgres/pg_connection.h"
 #include "metadata/postgres/sql_names.h"
 #include "metadata/postgres/version_attributes.h"
-#include "metadata/store/metadata_store.h"
+#include "metadata/store/commit_result.h"
 #include "tests/contract/metadata_store/postgres_server.h"
 
 namespace rondel::metadata {
