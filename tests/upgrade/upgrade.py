@@ -16,7 +16,7 @@ import boto3  # noqa: E402
 import cluster as clusters  # noqa: E402
 from load import Readers, Writers, check  # noqa: E402
 
-BUCKET = "upgrade"
+BUCKETS = (f"upgrade-{n}" for n in itertools.count(1))
 
 
 def say(line):
@@ -86,24 +86,24 @@ class Alternating:
         return lambda **words: getattr(next(self.turns), name)(**words)
 
 
-def listed(client):
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, PaginationConfig={"PageSize": 50})
+def listed(client, bucket):
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 50})
     return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
 
 
-def check_listing(client, history):
-    keys = listed(client)
+def check_listing(client, bucket, history):
+    keys = listed(client, bucket)
     for key, digests in history.allowed.items():
         assert key in keys or None in digests, f"{key} was acknowledged and is not listed"
         assert key not in keys or digests != {None}, f"{key} was deleted and is listed"
-    prefixes = client.list_objects_v2(Bucket=BUCKET, Delimiter="/").get("CommonPrefixes", [])
+    prefixes = client.list_objects_v2(Bucket=bucket, Delimiter="/").get("CommonPrefixes", [])
     assert {p["Prefix"] for p in prefixes} == {key.split("/")[0] + "/" for key in keys}
     return len(keys)
 
 
 def versions_and_parts(first, second):
     """What is begun through one gateway and ended through the other."""
-    name = BUCKET + "-versions"
+    name = next(BUCKETS)
     first.create_bucket(Bucket=name)
     second.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for client, body in ((first, b"1"), (second, b"2"), (first, b"3")):
@@ -127,10 +127,12 @@ def versions_and_parts(first, second):
 
 
 def under_load(cluster, clients, seconds):
-    """Writes, deletes and reads through all of `clients` at once, then compares everything through each."""
+    """Writes, deletes and reads a new bucket through all of `clients` at once, then compares everything through each."""
+    bucket = next(BUCKETS)
+    clients[0]().create_bucket(Bucket=bucket)
     alternating = lambda: Alternating([make() for make in clients])
-    writers = Writers(alternating, BUCKET, threads=4, sizes=(0, 100, 4096, 70_000), keys=30, deletes=0.25)
-    readers = Readers(alternating, BUCKET, writers.history, threads=2)
+    writers = Writers(alternating, bucket, threads=4, sizes=(0, 100, 4096, 70_000), keys=30, deletes=0.25)
+    readers = Readers(alternating, bucket, writers.history, threads=2)
     time.sleep(seconds)
     readers.stop()
     history = writers.stop()
@@ -138,10 +140,10 @@ def under_load(cluster, clients, seconds):
     assert history.acknowledged > 0 and history.failed == 0 and readers.failed == 0, \
         f"{history.acknowledged} acknowledged, {history.failed} writes and {readers.failed} reads failed"
     for make in clients:
-        compared, keys = check(make(), BUCKET, history), check_listing(make(), history)
+        compared, keys = check(make(), bucket, history), check_listing(make(), bucket, history)
         say(f"  {compared} objects compared, {keys} keys listed")
     say(f"  {history.acknowledged} acknowledged, {readers.done} read, none failed")
-    return history
+    return bucket, history
 
 
 def migrate(cluster, build, tree):
@@ -152,7 +154,6 @@ def migrate(cluster, build, tree):
 def upgrade(cluster, args):
     first = lambda: cluster.boto3(boto3, gateway=1)
     second = lambda: cluster.boto3(boto3, gateway=2)
-    first().create_bucket(Bucket=BUCKET)
     say("both gateways of the base")
     before = under_load(cluster, [first, second], args.seconds)
 
@@ -170,7 +171,7 @@ def upgrade(cluster, args):
 
     if least > base_schema:
         say("the base is left behind: this build alone")
-        check(second(), BUCKET, before)
+        check(second(), *before)
         under_load(cluster, [second], args.seconds)
         lines = old.refusal(args.base_bin)
         assert len(lines) == 1 and "use a newer one" in lines[0], "\n".join(lines)
@@ -179,7 +180,7 @@ def upgrade(cluster, args):
     lost = lost_signatures(args.base_tree)
     assert not lost, "functions that the base calls are gone, and min_binary was not raised:\n" + "\n".join(lost)
     say("a gateway of the base and one of this build")
-    check(second(), BUCKET, before)
+    check(second(), *before)
     under_load(cluster, [first, second], args.seconds)
     versions_and_parts(first(), second())
     say("the gateway of the base started again")
