@@ -26,12 +26,14 @@ PgRows& PgRows::add(const char* name, PgArray::Element type, std::optional<std::
 
 PgRows& PgRows::bigint(const char* name, std::optional<int64_t> value) {
   const std::string raw = metadata::binary(value.value_or(0));
-  return add(name, PgArray::Element::kBigint, value ? std::optional(std::string_view(raw)) : std::nullopt);
+  return add(name, PgArray::Element::kBigint,
+             value ? std::optional(std::string_view(raw)) : std::nullopt);
 }
 
 PgRows& PgRows::smallint(const char* name, std::optional<int16_t> value) {
   const std::string raw = metadata::binary(value.value_or(0));
-  return add(name, PgArray::Element::kSmallint, value ? std::optional(std::string_view(raw)) : std::nullopt);
+  return add(name, PgArray::Element::kSmallint,
+             value ? std::optional(std::string_view(raw)) : std::nullopt);
 }
 
 PgRows& PgRows::boolean(const char* name, bool value) {
@@ -47,7 +49,8 @@ PgRows& PgRows::bytes(const char* name, std::string_view value) {
 }
 
 PgRows& PgRows::optional_bytes(const char* name, const std::optional<std::string>& value) {
-  return add(name, PgArray::Element::kBytes, value ? std::optional(std::string_view(*value)) : std::nullopt);
+  return add(name, PgArray::Element::kBytes,
+             value ? std::optional(std::string_view(*value)) : std::nullopt);
 }
 
 void PgRows::end() {

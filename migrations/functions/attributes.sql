@@ -34,8 +34,9 @@ do $do$
 declare
   assignments text;
 begin
-  select string_agg(format('if %1$L = any (changed) then old.%1$I := wanted.%1$I; end if;', attname),
-                    ' ' order by attnum)
+  select string_agg(
+    format('if %1$L = any (changed) then old.%1$I := wanted.%1$I; end if;', attname),
+    ' ' order by attnum)
   into assignments
   from pg_attribute where attrelid = 'attributes'::regclass and attnum > 0 and not attisdropped;
   execute format($f$

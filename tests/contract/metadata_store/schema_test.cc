@@ -82,7 +82,8 @@ TEST(Migrator, RefusesADatabaseThatAnotherTextOfAMigrationMade) {
   const auto refused = [&](const Schema& own, const std::string& named) {
     const auto version = migrate(database.dsn(), own);
     const std::string begin =
-        "the database was made by another build of Rondel whose formats are not those of this one: ";
+        "the database was made by another build of Rondel whose formats are not those of this"
+        " one: ";
     expect_refused(version ? Result<void>() : std::unexpected(version.error()), begin);
     EXPECT_TRUE(version.error().message.contains(named)) << version.error().message;
   };
@@ -173,7 +174,8 @@ TEST(SqlNames, AreThoseOfTheEnums) {
 TEST(SqlNames, NoBareNumberStandsForOne) {
   const std::regex bare(R"((refusal\(\d)|(return \d+;)|(\bstatus *(:=|<>|=) *\d))"
                         R"(|(\b(versionings?(\[i\])?|wanted|current|context|modes?(\[i\])?)"
-                        R"(|guards?(\[i\])?|kind|retain_mode|recognition|r|mask) *(<>|=|&|<=|>) *\d))");
+                        R"(|guards?(\[i\])?|choice|kind|retain_mode|recognition|r|mask))"
+                        R"( *(<>|=|&|<=|>) *\d))");
   const auto expect_none = [&](const std::string& name, const std::string& sql) {
     std::istringstream lines(sql);
     for (std::string line; std::getline(lines, line);) {
@@ -219,8 +221,9 @@ TEST(Functions, KeepTheirSignaturesAndAreNeverOverloaded) {
   for (std::string line; std::getline(file, line);) listed.push_back(line);
   const std::set<std::string> made(there.begin(), there.end()), kept(listed.begin(), listed.end());
   for (const std::string& line : listed) {
-    EXPECT_TRUE(made.contains(line)) << "gone or changed, though a running gateway may call it: "
-        << line << "\n  Give what is new a new name, and keep this one until min_binary passes.";
+    EXPECT_TRUE(made.contains(line))
+        << "gone or changed, though a running gateway may call it: " << line
+        << "\n  Give what is new a new name, and keep this one until min_binary passes.";
   }
   for (const std::string& line : there) {
     EXPECT_TRUE(kept.contains(line)) << "add to migrations/signatures: " << line;
@@ -240,11 +243,13 @@ TEST(Functions, OneMoreAttributeLeavesWhatIsCalledToday) {
                            " order by length(proname) desc, proname desc";
   ASSERT_EQ(database.texts(made).front(), own);
   const std::string put =
-      "select status::text from put_objects(array[row({}, 0, 0, 'k{}', '0123456789abcde{}', 0, 1, 'e',"
-      " 'o', null, null, null, null, null, null, null, null)::put_row], array[" + own + "({})])";
+      "select status::text from put_objects(array[row({}, 0, 0, 'k{}', '0123456789abcde{}', 0, 1,"
+      " 'e', 'o', null, null, null, null, null, null, null, null)::put_row], array[" +
+      own + "({})])";
   database.script("insert into accounts (id, canonical_id, name, display_name)"
                   " values ('000000000001', 'c', 'n', 'd');"
-                  "insert into buckets (name, owner_account, region) values ('b', '000000000001', '')");
+                  "insert into buckets (name, owner_account, region)"
+                  " values ('b', '000000000001', '')");
   std::string values;
   for (const AttributeField& field : attribute_fields()) {
     if (!values.empty()) values += ", ";
