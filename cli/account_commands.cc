@@ -8,16 +8,16 @@
 #include <optional>
 
 #include "cli/database_target.h"
-#include "metadata/store/account_store.h"
+#include "cli/identities.h"
 
 namespace rondel::cli {
 namespace {
 
 using Target = DatabaseTarget;
 
-Result<std::unique_ptr<metadata::AccountStore>> open_store(const Target& target) {
+Result<Identities> open_identities(const Target& target) {
   TRY(const Database database, find_database(target));
-  return metadata::AccountStore::open(database.dsn, database.master_key);
+  return Identities(database.dsn, database.master_key);
 }
 
 void print_account(const metadata::Account& account) {
@@ -39,16 +39,16 @@ int report(const Result<void>& result) {
 Result<void> create(const Target& target, metadata::CreateAccount request) {
   const char* secret = std::getenv("RONDEL_SECRET_KEY");
   if (secret != nullptr) request.secret_key = secret;
-  TRY(auto store, open_store(target));
-  TRY(const metadata::Credential made, store->create_account(request));
+  TRY(auto identities, open_identities(target));
+  TRY(const metadata::Credential made, identities.create_account(request));
   print_account(made.account);
   print_key(made.key);
   return {};
 }
 
 Result<void> list(const Target& target) {
-  TRY(auto store, open_store(target));
-  TRY(const auto accounts, store->list_accounts());
+  TRY(auto identities, open_identities(target));
+  TRY(const auto accounts, identities.list_accounts());
   for (const metadata::Account& account : accounts) {
     fmt::print("{}  {:<24} {:<24} {}\n", account.id, account.name, account.display_name,
                account.enabled ? "enabled" : "disabled");
@@ -57,10 +57,10 @@ Result<void> list(const Target& target) {
 }
 
 Result<void> show(const Target& target, const std::string& name) {
-  TRY(auto store, open_store(target));
-  TRY(const metadata::Account account, store->find_account(name));
+  TRY(auto identities, open_identities(target));
+  TRY(const metadata::Account account, identities.find_account(name));
   print_account(account);
-  TRY(const auto keys, store->list_keys(account.id));
+  TRY(const auto keys, identities.list_keys(account.id));
   for (const metadata::AccessKey& key : keys) {
     fmt::print("access key    {}{}{}\n", key.access_key, key.is_root ? " (root)" : "", key.enabled ? "" : " (disabled)");
   }
@@ -68,25 +68,25 @@ Result<void> show(const Target& target, const std::string& name) {
 }
 
 Result<void> enable(const Target& target, const std::string& name, bool enabled) {
-  TRY(auto store, open_store(target));
-  TRY(const metadata::Account account, store->find_account(name));
-  return store->set_account_enabled(account.id, enabled);
+  TRY(auto identities, open_identities(target));
+  TRY(const metadata::Account account, identities.find_account(name));
+  return identities.change_account(account.id, {.enabled = enabled});
 }
 
 // A new key beside the old ones; the old key is disabled or deleted once its users have moved.
 Result<void> create_key(const Target& target, const std::string& name, const std::string& access_key) {
   const char* secret = std::getenv("RONDEL_SECRET_KEY");
-  TRY(auto store, open_store(target));
-  TRY(const metadata::Account account, store->find_account(name));
-  TRY(const metadata::AccessKey key, store->create_key(account.id, access_key, secret == nullptr ? "" : secret));
+  TRY(auto identities, open_identities(target));
+  TRY(const metadata::Account account, identities.find_account(name));
+  TRY(const metadata::AccessKey key, identities.create_key(account.id, access_key, secret == nullptr ? "" : secret));
   print_key(key);
   return {};
 }
 
 Result<void> change_key(const Target& target, const std::string& access_key, const std::string& what) {
-  TRY(auto store, open_store(target));
-  if (what == "delete") return store->delete_key(access_key);
-  return store->set_key_enabled(access_key, what == "enable");
+  TRY(auto identities, open_identities(target));
+  if (what == "delete") return identities.delete_key(access_key);
+  return identities.set_key_enabled(access_key, what == "enable");
 }
 
 // Flags that are given change, the others stay.
@@ -96,14 +96,14 @@ struct BlockFlags {
 
 Result<void> public_access_block(const Target& target, const std::string& name, const BlockFlags& flags) {
   static constexpr const char* kNames[] = {"block-public-acls", "ignore-public-acls", "block-public-policy", "restrict-public-buckets"};
-  TRY(auto store, open_store(target));
-  TRY(const metadata::Account account, store->find_account(name));
+  TRY(auto identities, open_identities(target));
+  TRY(const metadata::Account account, identities.find_account(name));
   const std::optional<bool> wanted[] = {flags.block_public_acls, flags.ignore_public_acls, flags.block_public_policy, flags.restrict_public_buckets};
   unsigned bits = account.public_access_block;
   for (unsigned i = 0; i < std::size(wanted); ++i) {
     if (wanted[i]) bits = *wanted[i] ? bits | 1u << i : bits & ~(1u << i);
   }
-  if (bits != account.public_access_block) TRY_VOID(store->set_public_access_block(account.id, static_cast<uint8_t>(bits)));
+  if (bits != account.public_access_block) TRY_VOID(identities.change_account(account.id, {.public_access_block = static_cast<uint8_t>(bits)}));
   for (unsigned i = 0; i < std::size(wanted); ++i) fmt::print("{:<24} {}\n", kNames[i], (bits >> i & 1) != 0 ? "on" : "off");
   return {};
 }

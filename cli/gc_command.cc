@@ -12,7 +12,7 @@
 #include "cli/local_cluster.h"
 #include "common/async/event_loop.h"
 #include "common/config/config.h"
-#include "metadata/postgres/postgres_cluster_store.h"
+#include "metadata/postgres/postgres_metadata.h"
 
 namespace rondel::cli {
 namespace {
@@ -28,10 +28,10 @@ struct Arguments {
   bool json = false;
 };
 
-Result<std::unique_ptr<metadata::ClusterStore>> open_store(const Arguments& arguments) {
-  if (!arguments.dsn.empty()) return metadata::make_postgres_cluster_store(arguments.dsn);
+Result<std::unique_ptr<metadata::PostgresMetadata>> open_metadata(const Arguments& arguments) {
+  if (!arguments.dsn.empty()) return metadata::PostgresMetadata::make_for_command(arguments.dsn);
   TRY_VOID(load_plan(arguments.data));
-  return metadata::make_postgres_cluster_store(postgres_of(arguments.data).dsn());
+  return metadata::PostgresMetadata::make_for_command(postgres_of(arguments.data).dsn());
 }
 
 size_t waiting_of(const metadata::RestoreState& state) {
@@ -40,10 +40,10 @@ size_t waiting_of(const metadata::RestoreState& state) {
 }
 
 Result<void> show(const Arguments& arguments) {
-  TRY(const auto store, open_store(arguments));
-  TRY(const auto state, async::block_on(store->garbage_state(deadline_in(10s))));
-  TRY(const auto depths, async::block_on(store->queue_depths(deadline_in(10s))));
-  TRY(const auto restores, async::block_on(store->restore_state(deadline_in(10s))));
+  TRY(const auto metadata, open_metadata(arguments));
+  TRY(const auto state, async::block_on(metadata->stores().gc.garbage_state(deadline_in(10s))));
+  TRY(const auto depths, async::block_on(metadata->stores().releases.queue_depths(deadline_in(10s))));
+  TRY(const auto restores, async::block_on(metadata->stores().restores.restore_state(deadline_in(10s))));
   const size_t waiting = waiting_of(restores);
   if (state.halted.empty()) {
     fmt::print("garbage collection  running\n");
@@ -67,8 +67,8 @@ Result<void> show(const Arguments& arguments) {
 }
 
 Result<void> resume(const Arguments& arguments) {
-  TRY(const auto store, open_store(arguments));
-  TRY_VOID(async::block_on(store->resume_garbage(arguments.blobs, deadline_in(10s))));
+  TRY(const auto metadata, open_metadata(arguments));
+  TRY_VOID(async::block_on(metadata->stores().gc.resume_garbage(arguments.blobs, deadline_in(10s))));
   fmt::print("garbage collection goes on\n");
   return {};
 }
@@ -103,13 +103,13 @@ void print_restored(const metadata::RestoreState& state) {
 Result<void> restore(const Arguments& arguments) {
   constexpr auto kAwayPatience = 15s;     // A node that has just started is not away.
   TRY(const Duration patience, config::parse_duration(arguments.patience));
-  TRY(const auto store, open_store(arguments));
-  TRY(const uint64_t number, async::block_on(store->order_restore(deadline_in(10s))));
+  TRY(const auto metadata, open_metadata(arguments));
+  TRY(const uint64_t number, async::block_on(metadata->stores().restores.order_restore(deadline_in(10s))));
   const SteadyTime begin = std::chrono::steady_clock::now();
   SteadyTime alive_at = begin;
   metadata::RestoreState state;
   for (size_t shown = SIZE_MAX;; std::this_thread::sleep_for(300ms)) {
-    TRY(state, async::block_on(store->restore_state(deadline_in(10s))));
+    TRY(state, async::block_on(metadata->stores().restores.restore_state(deadline_in(10s))));
     const size_t waiting = waiting_of(state);
     if (waiting != shown && !arguments.json && !state.disks.empty()) {
       fmt::print(stderr, "{} of {} disks to be looked through\n", waiting, state.disks.size());
@@ -140,8 +140,8 @@ Result<void> set(const Arguments& arguments) {
   TRY(const auto trash, age(arguments.trash));
   TRY(const auto orphan_age, age(arguments.orphan_age));
   if (!grace && !trash && !orphan_age) return fail(ErrorCode::kInvalidArgument, "nothing to set: --grace, --trash, --orphan-age");
-  TRY(const auto store, open_store(arguments));
-  TRY_VOID(async::block_on(store->set_garbage_ages(grace, trash, orphan_age, deadline_in(10s))));
+  TRY(const auto metadata, open_metadata(arguments));
+  TRY_VOID(async::block_on(metadata->stores().gc.set_garbage_ages(grace, trash, orphan_age, deadline_in(10s))));
   return show(arguments);
 }
 

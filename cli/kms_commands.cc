@@ -10,6 +10,7 @@
 #include "common/async/event_loop.h"
 #include "gateway/encryption/key_ring.h"
 #include "gateway/encryption/vault.h"
+#include "metadata/postgres/postgres_metadata.h"
 
 namespace rondel::cli {
 namespace {
@@ -41,8 +42,8 @@ Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const W
     return async::block_on(with_vault(std::move(options), work));
   }
   TRY(const Database database, find_database(target));
-  const auto store = metadata::make_postgres_kms_key_store(database.dsn);
-  encryption::KeyRing ring(*store, {crypto::Secret(database.master_key), {}});
+  const auto metadata = metadata::PostgresMetadata::make_for_command(database.dsn);
+  encryption::KeyRing ring(metadata->stores().keys, {crypto::Secret(database.master_key), {}});
   return async::block_on(work(ring));
 }
 

@@ -16,13 +16,13 @@
 #include <functional>
 #include <thread>
 
+#include "cli/identities.h"
 #include "cli/process.h"
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/config/program.h"
 #include "common/crypto/digest.h"
 #include "common/http/client.h"
-#include "metadata/store/account_store.h"
 #include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
@@ -199,10 +199,10 @@ Result<metadata::Credential> first_account(const std::string& data, const UpOpti
   TRY(const int version, metadata::migrate(dsn, schema));
   (void)version;
   TRY(const std::string key, master_key(data));
-  TRY(auto accounts, metadata::AccountStore::open(dsn, key));
-  auto found = accounts->find_account("root");
+  Identities accounts(dsn, key);
+  auto found = accounts.find_account("root");
   if (found) {
-    TRY(const auto keys, accounts->list_keys(found->id));
+    TRY(const auto keys, accounts.list_keys(found->id));
     for (const metadata::AccessKey& candidate : keys) {
       if (candidate.is_root) return metadata::Credential{candidate, *found};
     }
@@ -213,7 +213,7 @@ Result<metadata::Credential> first_account(const std::string& data, const UpOpti
   request.name = "root";
   request.access_key = environment("RONDEL_ROOT_ACCESS_KEY");
   request.secret_key = environment("RONDEL_ROOT_SECRET_KEY");
-  return accounts->create_account(request);
+  return accounts.create_account(request);
 }
 
 // Of the first gateway.

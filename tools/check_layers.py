@@ -25,6 +25,7 @@ ALLOWED = {
     "common/config": {"common/base", "common/model"},
     "metadata/model": {"common"},
     "metadata/store": {"common", "metadata/model"},
+    "metadata/cache": {"common", "metadata/model", "metadata/store"},
     "metadata/postgres": {"common", "metadata/model", "metadata/store"},
     "storage-node/segment": {"common"},
     "storage-node/index": {"common"},

@@ -51,8 +51,8 @@ async::Task<void> OperationsService::answer_ready(http::Exchange& exchange) {
 }
 
 async::Task<void> OperationsService::answer_status(http::Exchange& exchange) {
-  const auto nodes = co_await services_.store.list_nodes(deadline_in(5s));
-  const auto queues = co_await services_.store.queue_depths(deadline_in(5s));
+  const auto nodes = co_await services_.nodes.list_nodes(deadline_in(5s));
+  const auto queues = co_await services_.releases.queue_depths(deadline_in(5s));
   if (!nodes || !queues) {
     const Error& error = nodes ? queues.error() : nodes.error();
     co_await answer(exchange, 503, "text/plain", "the database does not answer: " + error.message + "\n");

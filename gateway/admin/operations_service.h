@@ -13,7 +13,8 @@
 #include "common/ring/ring.h"
 #include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/coordinator.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/node_store.h"
+#include "metadata/store/release_queue.h"
 
 namespace rondel::admin {
 
@@ -25,7 +26,8 @@ struct ReadyCheck {
 
 struct OperationsServices {
   metrics::Registry& registry;
-  metadata::ClusterStore& store;
+  metadata::NodeStore& nodes;
+  metadata::ReleaseQueue& releases;
   const ring::TopologySource& topology;
   const cluster::Coordinator& coordinator;
   model::ClusterId cluster;

@@ -6,7 +6,8 @@
 
 #include "common/ring/ring.h"
 #include "gateway/cluster/coordinator.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/node_store.h"
+#include "metadata/store/release_queue.h"
 
 namespace rondel::admin {
 

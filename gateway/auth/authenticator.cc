@@ -373,7 +373,7 @@ Checked<void> check_claim(const http::RequestHead& head, const Query& query, con
 }  // namespace
 
 struct Authenticator::Impl {
-  metadata::Directory& directory;
+  metadata::IdentityCache& identities;
   const AuthenticatorOptions options;
   SigningKeyCache keys;
 
@@ -400,7 +400,7 @@ struct Authenticator::Impl {
     if (head.fields.has("x-amz-security-token") || find(query, "x-amz-security-token")) {
       co_return refuse(Refusal::kAccessDenied, "The provided token is malformed or otherwise invalid.");
     }
-    auto credential = co_await find_signer(directory, claim.access_key, deadline);
+    auto credential = co_await find_signer(identities, claim.access_key, deadline);
     if (!credential) co_return std::unexpected(std::move(credential).error());
     if (Checked<void> match = check_signature_v2(claim, (*credential)->key.secret_key); !match) co_return std::unexpected(std::move(match).error());
     if (Checked<void> enabled = check_enabled(**credential); !enabled) co_return std::unexpected(std::move(enabled).error());
@@ -414,8 +414,8 @@ struct Authenticator::Impl {
   }
 };
 
-Authenticator::Authenticator(metadata::Directory& directory, AuthenticatorOptions options)
-    : impl_(new Impl{directory, std::move(options), {}}) {}
+Authenticator::Authenticator(metadata::IdentityCache& identities, AuthenticatorOptions options)
+    : impl_(new Impl{identities, std::move(options), {}}) {}
 
 Authenticator::~Authenticator() = default;
 
@@ -435,7 +435,7 @@ async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(
   if (Checked<void> good = check_claim(head, query, **claim, impl_->options); !good) {
     co_return std::unexpected(std::move(good).error());
   }
-  auto credential = co_await find_signer(impl_->directory, std::string((*claim)->credential.access_key), deadline);
+  auto credential = co_await find_signer(impl_->identities, std::string((*claim)->credential.access_key), deadline);
   if (!credential) co_return std::unexpected(std::move(credential).error());
   co_return impl_->verify(head, query, **claim, std::move(*credential));
 }

@@ -16,7 +16,7 @@
 #include "common/http/server.h"
 #include "common/model/checksum.h"
 #include "common/sigv4/sigv4.h"
-#include "metadata/store/directory.h"
+#include "metadata/cache/identity_cache.h"
 
 namespace rondel::auth {
 
@@ -74,7 +74,7 @@ struct AuthenticatorOptions {
 // Safe for concurrent use. Signing keys are cached per access key, day and region in a bounded number.
 class Authenticator {
  public:
-  Authenticator(metadata::Directory& directory, AuthenticatorOptions options);
+  Authenticator(metadata::IdentityCache& identities, AuthenticatorOptions options);
   ~Authenticator();
 
   const AuthenticatorOptions& options() const;

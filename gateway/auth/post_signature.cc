@@ -97,8 +97,8 @@ std::optional<std::string> decode_policy(std::string text) {
 
 }  // namespace
 
-async::Task<Checked<std::shared_ptr<const metadata::Credential>>> find_signer(metadata::Directory& directory, std::string access_key, Deadline deadline) {
-  auto credential = co_await directory.find_credential(access_key, deadline);
+async::Task<Checked<std::shared_ptr<const metadata::Credential>>> find_signer(metadata::IdentityCache& identities, std::string access_key, Deadline deadline) {
+  auto credential = co_await identities.find_credential(access_key, deadline);
   if (!credential) co_return refuse(Refusal::kUnavailable, "Credentials cannot be looked up now: " + credential.error().message);
   if (*credential == nullptr) {
     co_return refuse(Refusal::kInvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.", {{"AWSAccessKeyId", access_key}});
@@ -111,7 +111,7 @@ Checked<void> check_enabled(const metadata::Credential& credential) {
   return refuse(Refusal::kAccessKeyDisabled, "The access key or its account is disabled.", {{"AWSAccessKeyId", credential.key.access_key}});
 }
 
-async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metadata::Directory& directory, const AuthenticatorOptions& options,
+async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metadata::IdentityCache& identities, const AuthenticatorOptions& options,
                                                                           const FormFields& fields, Deadline deadline) {
   PostIdentity out;
   out.identity.posted = true;
@@ -121,7 +121,7 @@ async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metada
   }
   Checked<Claim> claim = claim_of(fields, options);
   if (!claim) co_return std::unexpected(claim.error());
-  auto credential = co_await find_signer(directory, claim->access_key, deadline);
+  auto credential = co_await find_signer(identities, claim->access_key, deadline);
   if (!credential) co_return std::unexpected(credential.error());
   if (!crypto::constant_time_equal(expected_signature(*claim, (*credential)->key.secret_key), claim->signature)) {
     co_return refuse(Refusal::kSignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your key and signing method.",

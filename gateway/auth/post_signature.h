@@ -12,13 +12,13 @@ struct PostIdentity {
 };
 
 // The owner of a key. kInvalidAccessKeyId, kUnavailable.
-async::Task<std::expected<std::shared_ptr<const metadata::Credential>, RefusalDetail>> find_signer(metadata::Directory& directory, std::string access_key,
+async::Task<std::expected<std::shared_ptr<const metadata::Credential>, RefusalDetail>> find_signer(metadata::IdentityCache& identities, std::string access_key,
                                                                                                    Deadline deadline);
 // kAccessKeyDisabled.
 std::expected<void, RefusalDetail> check_enabled(const metadata::Credential& credential);
 
 // Looks at the fields policy, x-amz-algorithm, x-amz-credential, x-amz-date, x-amz-signature, awsaccesskeyid, signature.
-async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metadata::Directory& directory, const AuthenticatorOptions& options,
+async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metadata::IdentityCache& identities, const AuthenticatorOptions& options,
                                                                           const FormFields& fields, Deadline deadline);
 
 }  // namespace rondel::auth

@@ -33,9 +33,9 @@ constexpr auto kUploadIdsKept = std::chrono::days(7);   // Of completed uploads:
 
 }  // namespace
 
-Coordinator::Coordinator(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobRemover& remover, OrphanScan& orphans,
+Coordinator::Coordinator(CoordinatorStores stores, const ring::TopologySource& topology, BlobRemover& remover, OrphanScan& orphans,
                          CoordinatorOptions options, const Clock& clock)
-    : store_(store), topology_(topology), remover_(remover), orphans_(orphans), options_(options), clock_(clock) {}
+    : stores_(stores), topology_(topology), remover_(remover), orphans_(orphans), options_(options), clock_(clock) {}
 
 CoordinatorStatus Coordinator::status() const {
   const uint64_t token = token_.load();
@@ -44,7 +44,7 @@ CoordinatorStatus Coordinator::status() const {
 }
 
 async::Task<Result<void>> Coordinator::run_once() {
-  auto token = co_await store_.claim_coordinator(deadline_in(5s));
+  auto token = co_await stores_.lease.claim_coordinator(deadline_in(5s));
   token_.store(token ? token->value_or(0) : 0);
   if (!token) co_return std::unexpected(token.error());
   if (!*token) co_return Result<void>{};
@@ -59,7 +59,7 @@ async::Task<Result<void>> Coordinator::do_jobs(uint64_t token) {
   CO_TRY_VOID(co_await keep_marks(token));
   CO_TRY_VOID(co_await collect_garbage(token));
   if (const auto now = age_time(options_.ages, clock_)) {
-    CO_TRY(const uint64_t forgotten, co_await store_.forget_completed_uploads(*now - kUploadIdsKept, deadline_in(5s)));
+    CO_TRY(const uint64_t forgotten, co_await stores_.gc.forget_completed_uploads(*now - kUploadIdsKept, deadline_in(5s)));
     (void)forgotten;
   }
   co_return Result<void>{};
@@ -80,7 +80,7 @@ async::Task<void> Coordinator::run(async::TaskGroup& group) {
     co_await group.pause(1s);
   }
   token_.store(0);
-  store_.resign_coordinator();
+  stores_.lease.resign_coordinator();
 }
 
 async::Task<Result<void>> Coordinator::keep_marks(uint64_t token) {
@@ -98,7 +98,7 @@ async::Task<Result<void>> Coordinator::keep_marks(uint64_t token) {
 async::Task<Result<void>> Coordinator::write_mark(uint64_t token) {
   const SteadyTime now = clock_.steady_now();
   const bool first = generation_ == model::MetadataGeneration{};
-  CO_TRY(const metadata::NewMark mark, co_await store_.write_mark(generation_.mark, token,
+  CO_TRY(const metadata::NewMark mark, co_await stores_.lease.write_mark(generation_.mark, token,
       deadline_in(5s)));
   const bool same = mark.follows && mark.database.accepted == generation_.accepted &&
                     mark.database.system == generation_.system;
@@ -127,9 +127,9 @@ uint64_t Coordinator::token_under(uint64_t accepted) const {
 
 async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
   if (options_.bootstrap_disks == 0 || topology_.topology()->current() != nullptr) co_return Result<void>{};
-  CO_TRY(const metadata::RingState state, co_await store_.ring_state(deadline_in(5s)));
+  CO_TRY(const metadata::RingState state, co_await stores_.ring.ring_state(deadline_in(5s)));
   if (!state.live.empty()) co_return Result<void>{};
-  CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await store_.list_nodes(deadline_in(5s)));
+  CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await stores_.nodes.list_nodes(deadline_in(5s)));
   std::vector<ring::Disk> disks;
   for (const metadata::NodeRecord& node : nodes) {
     for (const auto& disk : node.disks) disks.push_back({disk.id, node.id, node.host, node.zone, disk.capacity_bytes});
@@ -137,7 +137,7 @@ async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
   if (disks.size() < options_.bootstrap_disks) co_return Result<void>{};
   CO_TRY(const ring::Ring first, ring::Ring::build(std::move(disks), options_.ring, 1));
   metadata::RingEpoch epoch{1, first.serialize()};
-  co_return co_await store_.publish_ring(std::move(epoch), 0, 1, token, deadline_in(5s));
+  co_return co_await stores_.ring.publish_ring(std::move(epoch), 0, 1, token, deadline_in(5s));
 }
 
 async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
@@ -170,7 +170,7 @@ async::Task<Result<void>> Coordinator::collect_round(const ring::Topology& topol
   if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
   const SystemTime before = *now - grace;
   const auto take = [&] {
-    return store_.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s));
+    return stores_.releases.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s));
   };
   CO_TRY(std::vector<metadata::ReleasedStream> due, co_await take());
   if (due.empty()) co_return Result<void>{};
@@ -194,7 +194,7 @@ async::Task<Result<void>> Coordinator::remove_due(const std::vector<metadata::Re
     std::vector<int64_t> finished = batch.finished();
     removed_.fetch_add(finished.size());
     deferred_.fetch_add(end - first - finished.size());
-    if (!finished.empty()) CO_TRY_VOID(co_await store_.finish_released(std::move(finished), token, deadline_in(5s)));
+    if (!finished.empty()) CO_TRY_VOID(co_await stores_.releases.finish_released(std::move(finished), token, deadline_in(5s)));
     first = end;
   }
   co_return Result<void>{};
@@ -202,7 +202,7 @@ async::Task<Result<void>> Coordinator::remove_due(const std::vector<metadata::Re
 
 // Nobody has halted, and every node that was heard knows the database.
 async::Task<Result<metadata::GarbageState>> Coordinator::check_running(uint64_t token) {
-  CO_TRY(metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
+  CO_TRY(metadata::GarbageState state, co_await stores_.gc.garbage_state(deadline_in(5s)));
   {
     std::lock_guard lock(mutex_);
     halted_ = state.halted;
@@ -241,7 +241,7 @@ async::Task<Result<void>> Coordinator::ask_nodes(const ring::Topology& topology,
 
 // Disk after disk: removal is background work and must not crowd out requests.
 async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_t token) {
-  CO_TRY(const uint64_t number, co_await store_.next_order(highest_order_, token, deadline_in(5s)));
+  CO_TRY(const uint64_t number, co_await stores_.lease.next_order(highest_order_, token, deadline_in(5s)));
   for (auto& [address, ids] : batch.per_disk()) {
     bool done = true;
     for (size_t first = 0; first < ids.size() && done; first += kIdsPerCall) {
@@ -281,7 +281,7 @@ async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at,
         co_return fail(ErrorCode::kUnavailable, "the node cannot write down what it must remember");
       case Refusal::kDatabase: break;
     }
-    CO_TRY(const metadata::Recognized known, co_await store_.recognize(at.node, reply.seen,
+    CO_TRY(const metadata::Recognized known, co_await stores_.nodes.recognize(at.node, reply.seen,
         deadline_in(5s)));
     if (!model::is_recognized(known.recognition)) {
       co_return co_await halt("node " + at.node.to_hex() + ": " +
@@ -307,7 +307,7 @@ async::Task<Result<void>> Coordinator::halt(std::string reason, uint64_t token) 
     std::lock_guard lock(mutex_);
     halted_ = reason;
   }
-  CO_TRY_VOID(co_await store_.halt_garbage(reason, token, deadline_in(5s)));
+  CO_TRY_VOID(co_await stores_.gc.halt_garbage(reason, token, deadline_in(5s)));
   co_return fail(kHalted, reason);
 }
 

@@ -23,7 +23,11 @@
 #include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/blob_remover.h"
 #include "gateway/cluster/orphan_scan.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/gc_control.h"
+#include "metadata/store/lease.h"
+#include "metadata/store/node_store.h"
+#include "metadata/store/release_queue.h"
+#include "metadata/store/ring_store.h"
 
 namespace rondel::cluster {
 
@@ -49,10 +53,19 @@ struct CoordinatorStatus {
   std::string gc_halted;                         // Why; empty: it goes on.
 };
 
+// What it asks of the database; outlives it.
+struct CoordinatorStores {
+  metadata::Lease& lease;
+  metadata::NodeStore& nodes;
+  metadata::RingStore& ring;
+  metadata::ReleaseQueue& releases;
+  metadata::GcControl& gc;
+};
+
 // Runs on one loop; status() from any thread.
 class Coordinator {
  public:
-  Coordinator(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobRemover& remover,
+  Coordinator(CoordinatorStores stores, const ring::TopologySource& topology, BlobRemover& remover,
               OrphanScan& orphans, CoordinatorOptions options, const Clock& clock);
 
   // Claims or keeps leadership, then does every job once. Nothing when another gateway leads.
@@ -89,7 +102,7 @@ class Coordinator {
       uint64_t number, uint64_t token);
   async::Task<Result<void>> halt(std::string reason, uint64_t token);
 
-  metadata::ClusterStore& store_;
+  const CoordinatorStores stores_;
   const ring::TopologySource& topology_;
   BlobRemover& remover_;
   OrphanScan& orphans_;

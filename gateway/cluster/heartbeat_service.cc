@@ -56,9 +56,9 @@ grpc::Status to_status(const Error& error) {
 
 class Service final : public HeartbeatService, public wire::Cluster::CallbackService {
  public:
-  Service(async::EventLoop& loop, metadata::ClusterStore& store, const TopologyCache& topology,
+  Service(async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology,
           const Coordinator& coordinator, model::ClusterId cluster, const Clock& clock)
-      : loop_(loop), store_(store), topology_(topology), coordinator_(coordinator), cluster_(cluster), clock_(clock) {}
+      : loop_(loop), nodes_(nodes), topology_(topology), coordinator_(coordinator), cluster_(cluster), clock_(clock) {}
 
   ~Service() override {
     if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(2s)));
@@ -103,7 +103,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     CO_TRY(metadata::NodeRecord node, parse(request, clock_.now()));
     // A node keeps its ring when the database is away; only its registration waits.
     // Well below the node's patience, so that it learns the rest.
-    const auto recorded = co_await store_.record_node(std::move(node), deadline_in(1s));
+    const auto recorded = co_await nodes_.record_node(std::move(node), deadline_in(1s));
     fill(request, reply, recorded ? &*recorded : nullptr);
     co_return Result<void>{};
   }
@@ -143,7 +143,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
   }
 
   async::EventLoop& loop_;
-  metadata::ClusterStore& store_;
+  metadata::NodeStore& nodes_;
   const TopologyCache& topology_;
   const Coordinator& coordinator_;
   const model::ClusterId cluster_;
@@ -155,10 +155,10 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
 }  // namespace
 
 Result<std::unique_ptr<HeartbeatService>> HeartbeatService::start(
-    async::EventLoop& loop, metadata::ClusterStore& store, const TopologyCache& topology, const Coordinator& coordinator,
+    async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology, const Coordinator& coordinator,
     model::ClusterId cluster, const Clock& clock, std::string address,
     std::shared_ptr<grpc::ServerCredentials> credentials) {
-  auto service = std::make_unique<Service>(loop, store, topology, coordinator, cluster, clock);
+  auto service = std::make_unique<Service>(loop, nodes, topology, coordinator, cluster, clock);
   TRY_VOID(service->listen(address, std::move(credentials)));
   return std::unique_ptr<HeartbeatService>(std::move(service));
 }

@@ -8,7 +8,7 @@
 #include "common/base/result.h"
 #include "gateway/cluster/coordinator.h"
 #include "gateway/cluster/topology_cache.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/node_store.h"
 
 namespace grpc {
 class ServerCredentials;
@@ -20,7 +20,7 @@ class HeartbeatService {
  public:
   // Everything given outlives the service. kAlreadyExists: the address is in use. The loop must run until the service is
   // destroyed, which waits for open calls.
-  static Result<std::unique_ptr<HeartbeatService>> start(async::EventLoop& loop, metadata::ClusterStore& store,
+  static Result<std::unique_ptr<HeartbeatService>> start(async::EventLoop& loop, metadata::NodeStore& nodes,
                                                          const TopologyCache& topology, const Coordinator& coordinator,
                                                          model::ClusterId cluster, const Clock& clock, std::string address,
                                                          std::shared_ptr<grpc::ServerCredentials> credentials);

@@ -84,9 +84,8 @@ struct LifecycleRunner::Work {
   bool settings_changed = false;   // Decided under old rules: the rest is left to the next run.
 };
 
-LifecycleRunner::LifecycleRunner(metadata::LifecycleStore& rules, metadata::MetadataStore& store, std::function<bool()> is_leader,
-                                 LifecycleOptions options, const Clock& clock)
-    : rules_(rules), store_(store), is_leader_(std::move(is_leader)), options_(options), clock_(clock) {}
+LifecycleRunner::LifecycleRunner(LifecycleStores stores, std::function<bool()> is_leader, LifecycleOptions options, const Clock& clock)
+    : stores_(stores), is_leader_(std::move(is_leader)), options_(options), clock_(clock) {}
 
 LifecycleStatus LifecycleRunner::status() const {
   return {examined_.load(), expired_.load(), removed_.load(), aborted_.load(), locked_.load(), errors_.load()};
@@ -112,7 +111,7 @@ async::Task<Result<void>> LifecycleRunner::run_once() {
   Result<void> outcome;
   int64_t after = 0;
   for (;;) {
-    CO_TRY(std::vector<metadata::LifecycleBucket> page, co_await rules_.buckets(after, kBucketsPerPage, deadline_in(kPatience)));
+    CO_TRY(std::vector<metadata::LifecycleBucket> page, co_await stores_.lifecycle.buckets(after, kBucketsPerPage, deadline_in(kPatience)));
     for (metadata::LifecycleBucket& bucket : page) {
       if (!active()) co_return outcome;
       after = bucket.id;
@@ -146,7 +145,7 @@ async::Task<Result<void>> LifecycleRunner::run_bucket(metadata::LifecycleBucket 
   CO_TRY_VOID(co_await recheck(work));
   if (markers) CO_TRY_VOID(co_await remove_lone_markers(work));
   if (uploads_until != SystemTime::min()) CO_TRY_VOID(co_await abort_uploads(work, uploads_until));
-  co_return co_await rules_.keep_cursors(work.bucket.id, std::move(lines), deadline_in(kPatience));
+  co_return co_await stores_.cursors.keep_cursors(work.bucket.id, std::move(lines), deadline_in(kPatience));
 }
 
 async::Task<Result<void>> LifecycleRunner::run_rule(Work& work, const lifecycle::Rule& rule) {
@@ -180,12 +179,12 @@ Result<LifecycleQuery> LifecycleRunner::query_for(const Work& work, std::string 
 async::Task<Result<void>> LifecycleRunner::expire_current(Work& work, const lifecycle::Rule& rule, SystemTime until) {
   const std::string line = lifecycle::encode(rule);
   const lifecycle::Configuration alone{{rule}};
-  CO_TRY(const std::string stored, co_await rules_.cursor(work.bucket.id, LifecycleScan::kCurrent, line, deadline_in(kPatience)));
+  CO_TRY(const std::string stored, co_await stores_.cursors.cursor(work.bucket.id, LifecycleScan::kCurrent, line, deadline_in(kPatience)));
   CurrentPosition position = decode(stored, rule, until);
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
     const SteadyTime begin = std::chrono::steady_clock::now();
     CO_TRY(LifecycleQuery query, query_for(work, position.at, position.by_key ? position.begun : until));
-    auto page = position.by_key ? co_await rules_.current_by_key(std::move(query), *rule.filter.prefix) : co_await rules_.current_by_age(std::move(query));
+    auto page = position.by_key ? co_await stores_.lifecycle.current_by_key(std::move(query), *rule.filter.prefix) : co_await stores_.lifecycle.current_by_age(std::move(query));
     if (!page) co_return std::unexpected(page.error());
     co_await rest(begin);
     CO_TRY_VOID(co_await apply(work, alone, page->versions));
@@ -196,7 +195,7 @@ async::Task<Result<void>> LifecycleRunner::expire_current(Work& work, const life
     const bool pass_over = position.by_key && !page->more;
     if (pass_over) position = {false, {}, version_after(position.begun)};
     if (encode(position) != before) {
-      CO_TRY_VOID(co_await rules_.move_cursor(work.bucket.id, LifecycleScan::kCurrent, line, encode(position), deadline_in(kPatience)));
+      CO_TRY_VOID(co_await stores_.cursors.move_cursor(work.bucket.id, LifecycleScan::kCurrent, line, encode(position), deadline_in(kPatience)));
     }
     if (!page->more && !pass_over) break;
   }
@@ -206,19 +205,19 @@ async::Task<Result<void>> LifecycleRunner::expire_current(Work& work, const life
 async::Task<Result<void>> LifecycleRunner::remove_noncurrent(Work& work, const lifecycle::Rule& rule, LifecycleScan scan, SystemTime until) {
   const std::string line = lifecycle::encode(rule);
   const lifecycle::Configuration alone{{rule}};
-  CO_TRY(std::string position, co_await rules_.cursor(work.bucket.id, scan, line, deadline_in(kPatience)));
+  CO_TRY(std::string position, co_await stores_.cursors.cursor(work.bucket.id, scan, line, deadline_in(kPatience)));
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
     const SteadyTime begin = std::chrono::steady_clock::now();
     CO_TRY(LifecycleQuery query, query_for(work, position, until));
     query.newer = rule.newer_noncurrent.value_or(0);
-    auto page = scan == LifecycleScan::kReplaced ? co_await rules_.replaced(std::move(query)) : co_await rules_.pushed_back(std::move(query));
+    auto page = scan == LifecycleScan::kReplaced ? co_await stores_.lifecycle.replaced(std::move(query)) : co_await stores_.lifecycle.pushed_back(std::move(query));
     if (!page) co_return std::unexpected(page.error());
     co_await rest(begin);
     CO_TRY_VOID(co_await apply(work, alone, page->versions));
     if (work.settings_changed) co_return Result<void>{};
     if (page->position != position) {
       position = page->position;
-      CO_TRY_VOID(co_await rules_.move_cursor(work.bucket.id, scan, line, position, deadline_in(kPatience)));
+      CO_TRY_VOID(co_await stores_.cursors.move_cursor(work.bucket.id, scan, line, position, deadline_in(kPatience)));
     }
     if (!page->more) break;
   }
@@ -229,7 +228,7 @@ async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work) {
   std::string position;
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active() && !work.settings_changed; ++pages) {
     CO_TRY(LifecycleQuery query, query_for(work, position, work.now));
-    CO_TRY(LifecyclePage page, co_await rules_.lone_markers(std::move(query)));
+    CO_TRY(LifecyclePage page, co_await stores_.lifecycle.lone_markers(std::move(query)));
     CO_TRY_VOID(co_await apply(work, work.rules, page.versions));
     if (!page.more) break;
     position = std::move(page.position);
@@ -239,7 +238,7 @@ async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work) {
 
 async::Task<Result<void>> LifecycleRunner::recheck(Work& work) {
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active() && !work.settings_changed; ++pages) {
-    CO_TRY(std::vector<std::string> keys, co_await rules_.rechecks(work.bucket.id, work.now, options_.page, deadline_in(kPatience)));
+    CO_TRY(std::vector<std::string> keys, co_await stores_.rechecks.rechecks(work.bucket.id, work.now, options_.page, deadline_in(kPatience)));
     if (keys.empty()) break;
     const size_t wanted = keys.size();
     CO_TRY_VOID(co_await recheck_keys(work, keys));
@@ -250,9 +249,9 @@ async::Task<Result<void>> LifecycleRunner::recheck(Work& work) {
 
 // Leaves in `keys` those that were looked at.
 async::Task<Result<void>> LifecycleRunner::recheck_keys(Work& work, std::vector<std::string>& keys) {
-  CO_TRY_VOID(co_await rules_.recheck_later(work.bucket.id, keys, kBeingRechecked, deadline_in(kPatience)));
+  CO_TRY_VOID(co_await stores_.rechecks.recheck_later(work.bucket.id, keys, kBeingRechecked, deadline_in(kPatience)));
   const SteadyTime begin = std::chrono::steady_clock::now();
-  CO_TRY(std::vector<LifecycleVersion> versions, co_await rules_.versions_of(work.bucket.id, keys, options_.rechecked_versions, deadline_in(kPatience)));
+  CO_TRY(std::vector<LifecycleVersion> versions, co_await stores_.rechecks.versions_of(work.bucket.id, keys, options_.rechecked_versions, deadline_in(kPatience)));
   co_await rest(begin);
   const bool full = versions.size() == options_.rechecked_versions;
   const std::string last = full ? versions.back().key : "";
@@ -264,7 +263,7 @@ async::Task<Result<void>> LifecycleRunner::recheck_keys(Work& work, std::vector<
   if (alone) CO_TRY_VOID(co_await recheck_older(work, std::move(versions.back())));
   if (work.settings_changed || !active()) co_return Result<void>{};
   // What a lock keeps was queued anew for later, what was changed meanwhile for now: neither is forgotten.
-  co_return co_await rules_.forget_rechecks(work.bucket.id, keys, kBeingRechecked, deadline_in(kPatience));
+  co_return co_await stores_.rechecks.forget_rechecks(work.bucket.id, keys, kBeingRechecked, deadline_in(kPatience));
 }
 
 // The versions of one key behind this one, page by page.
@@ -273,7 +272,7 @@ async::Task<Result<void>> LifecycleRunner::recheck_older(Work& work, LifecycleVe
   while (!work.settings_changed && active()) {
     const SteadyTime begin = std::chrono::steady_clock::now();
     const uint32_t newer = last.current ? 0 : last.newer_noncurrent + 1;
-    CO_TRY(std::vector<LifecycleVersion> older, co_await rules_.older_versions(work.bucket.id, last.key, last.version, newer, max, deadline_in(kPatience)));
+    CO_TRY(std::vector<LifecycleVersion> older, co_await stores_.rechecks.older_versions(work.bucket.id, last.key, last.version, newer, max, deadline_in(kPatience)));
     co_await rest(begin);
     CO_TRY_VOID(co_await apply(work, work.rules, older));
     if (older.size() < max) break;
@@ -286,12 +285,12 @@ async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime 
   std::string position;
   for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
     CO_TRY(LifecycleQuery query, query_for(work, position, until));
-    CO_TRY(const std::vector<metadata::LifecycleUpload> page, co_await rules_.uploads(std::move(query)));
+    CO_TRY(const std::vector<metadata::LifecycleUpload> page, co_await stores_.lifecycle.uploads(std::move(query)));
     for (const metadata::LifecycleUpload& upload : page) {
-      position = metadata::upload_position(upload);
+      position = upload.position;
       if (!lifecycle::aborts(work.rules, upload.key, upload.initiated, work.now, options_.calendar)) continue;
       const metadata::CommitContext context{work.bucket.id, work.bucket.settings_version, 0, deadline_in(kPatience)};
-      CO_TRY(const metadata::CommitStatus status, co_await store_.abort_upload(context, upload.id, upload.key));
+      CO_TRY(const metadata::CommitStatus status, co_await stores_.uploads.abort_upload(context, upload.id, upload.key));
       if (status == metadata::CommitStatus::kCommitted) aborted_.fetch_add(1);
     }
     if (page.size() < options_.page) break;
@@ -326,7 +325,7 @@ async::Task<Result<void>> LifecycleRunner::apply(Work& work, const lifecycle::Co
 async::Task<Result<void>> LifecycleRunner::remove(Work& work, std::vector<DeleteObject> requests) {
   using Status = metadata::CommitStatus;
   const SteadyTime begin = std::chrono::steady_clock::now();
-  CO_TRY(const std::vector<metadata::CommitOutcome> outcomes, co_await store_.delete_objects(requests));
+  CO_TRY(const std::vector<metadata::CommitOutcome> outcomes, co_await stores_.objects.delete_objects(requests));
   std::vector<std::string> locked;
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const Status status = outcomes[i].status;
@@ -336,7 +335,7 @@ async::Task<Result<void>> LifecycleRunner::remove(Work& work, std::vector<Delete
   }
   if (!locked.empty()) {
     locked_.fetch_add(locked.size());
-    CO_TRY_VOID(co_await rules_.recheck_later(work.bucket.id, std::move(locked), work.now + options_.calendar.day, deadline_in(kPatience)));
+    CO_TRY_VOID(co_await stores_.rechecks.recheck_later(work.bucket.id, std::move(locked), work.now + options_.calendar.day, deadline_in(kPatience)));
   }
   co_await rest(begin);
   co_return Result<void>{};

@@ -12,8 +12,11 @@
 #include "common/async/task_group.h"
 #include "common/lifecycle/decision.h"
 #include "gateway/cluster/age_clock.h"
+#include "metadata/store/lifecycle_cursors.h"
+#include "metadata/store/lifecycle_rechecks.h"
 #include "metadata/store/lifecycle_store.h"
-#include "metadata/store/metadata_store.h"
+#include "metadata/store/object_store.h"
+#include "metadata/store/upload_store.h"
 
 namespace rondel::cluster {
 
@@ -35,11 +38,19 @@ struct LifecycleStatus {
   uint64_t errors_total = 0;       // Runs that ended early.
 };
 
+// What it asks of the database; outlives it.
+struct LifecycleStores {
+  metadata::LifecycleStore& lifecycle;
+  metadata::LifecycleCursors& cursors;
+  metadata::LifecycleRechecks& rechecks;
+  metadata::ObjectStore& objects;
+  metadata::UploadStore& uploads;
+};
+
 // Runs on one loop; status() from any thread.
 class LifecycleRunner {
  public:
-  LifecycleRunner(metadata::LifecycleStore& rules, metadata::MetadataStore& store, std::function<bool()> is_leader, LifecycleOptions options,
-                  const Clock& clock);
+  LifecycleRunner(LifecycleStores stores, std::function<bool()> is_leader, LifecycleOptions options, const Clock& clock);
 
   // Every bucket once, also behind one that fails: then the last failure. Ends early when the gateway no longer leads
   // or ages are paused.
@@ -66,8 +77,7 @@ class LifecycleRunner {
   Result<metadata::LifecycleQuery> query_for(const Work& work, std::string position, SystemTime until) const;
   bool active() const;
 
-  metadata::LifecycleStore& rules_;
-  metadata::MetadataStore& store_;
+  const LifecycleStores stores_;
   const std::function<bool()> is_leader_;
   const LifecycleOptions options_;
   const Clock& clock_;

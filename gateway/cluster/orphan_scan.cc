@@ -33,16 +33,16 @@ std::string OrphanScan::describe(const Share& share) {
 
 async::Task<Result<void>> OrphanScan::trip(std::string reason, uint64_t token) {
   log::error("gc", "garbage collection is halted", {{"reason", reason}});
-  CO_TRY_VOID(co_await store_.halt_garbage(reason, token, deadline_in(5s)));
+  CO_TRY_VOID(co_await gc_.halt_garbage(reason, token, deadline_in(5s)));
   co_return fail(ErrorCode::kPrecondition, reason);
 }
 
 async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup& group, const std::function<bool()>& leads) {
-  CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
+  CO_TRY(const metadata::GarbageState state, co_await gc_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return fail(ErrorCode::kPrecondition, state.halted);
   // The longest that any gateway goes by: bodies on their way to another may take half of it.
   const std::chrono::seconds orphan_age = std::max(options_.orphan_age, state.ages.orphan_age);
-  CO_TRY(metadata::OrphanCounts recent, co_await store_.recent_orphans(orphan_age, deadline_in(5s)));
+  CO_TRY(metadata::OrphanCounts recent, co_await orphans_.recent_orphans(orphan_age, deadline_in(5s)));
   uint64_t recently = 0;
   for (const auto& [disk, blobs] : recent) recently += blobs;
   // A clock that is ahead must not make a body in flight look old.
@@ -83,7 +83,7 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   }
   if (is_too_much({blobs, recently, looked_at}, options_.floor, state.allowance)) co_return co_await trip(describe({blobs, recently, looked_at}), token);
   if (!orphans.empty()) CO_TRY_VOID(co_await release(orphans, std::move(counts), state.allowance > 0, token));
-  CO_TRY_VOID(co_await store_.end_garbage_pass(token, deadline_in(5s)));
+  CO_TRY_VOID(co_await orphans_.end_garbage_pass(token, deadline_in(5s)));
   ++passes_;
   last_pass_ = clock_.now();
   co_return Result<void>{};
@@ -97,7 +97,7 @@ async::Task<Result<void>> OrphanScan::release(const std::map<model::StreamId, Fo
   for (const auto& [disk, count] : counts) blobs += count;
   // What an operator allowed does not count against later passes.
   if (allowed) counts.clear();
-  CO_TRY_VOID(co_await store_.release_orphans(std::move(released), std::move(counts), token, deadline_in(kQueryPatience)));
+  CO_TRY_VOID(co_await orphans_.release_orphans(std::move(released), std::move(counts), token, deadline_in(kQueryPatience)));
   orphan_blobs_ += blobs;
   orphan_streams_ += orphans.size();
   log::info("gc", "orphans released", {{"streams", orphans.size()}, {"blobs", blobs}});
@@ -133,7 +133,7 @@ async::Task<Result<void>> OrphanScan::sort_out(Found& found) {
   if (found.asked.empty()) co_return Result<void>{};
   std::vector<model::StreamId> streams;
   for (const auto& [stream, seen] : found.asked) streams.push_back(stream);
-  CO_TRY(const auto orphans, co_await store_.unreferenced_streams(std::move(streams), deadline_in(kQueryPatience)));
+  CO_TRY(const auto orphans, co_await orphans_.unreferenced_streams(std::move(streams), deadline_in(kQueryPatience)));
   for (const model::StreamId& stream : orphans) {
     const auto asked = found.asked.find(stream);
     if (asked == found.asked.end()) continue;

@@ -17,7 +17,8 @@
 #include "common/ring/ring.h"
 #include "gateway/cluster/age_clock.h"
 #include "gateway/cluster/blob_lister.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/gc_control.h"
+#include "metadata/store/orphan_store.h"
 
 namespace rondel::cluster {
 
@@ -44,9 +45,9 @@ struct OrphanScanStatus {
 // run_pass() on one loop, one at a time; status() from any thread.
 class OrphanScan {
  public:
-  OrphanScan(metadata::ClusterStore& store, const ring::TopologySource& topology, BlobLister& lister, OrphanScanOptions options,
-             const Clock& clock)
-      : store_(store), topology_(topology), lister_(lister), options_(options), clock_(clock) {}
+  OrphanScan(metadata::OrphanStore& orphans, metadata::GcControl& gc, const ring::TopologySource& topology, BlobLister& lister,
+             OrphanScanOptions options, const Clock& clock)
+      : orphans_(orphans), gc_(gc), topology_(topology), lister_(lister), options_(options), clock_(clock) {}
 
   // Looks through every disk of the live rings. kPrecondition: halted, by the breaker or before. Ends early, without an error,
   // when the group stops or `leads` turns false, and does not begin while ages are paused.
@@ -81,7 +82,8 @@ class OrphanScan {
   static std::string describe(const Share& share);
   async::Task<Result<void>> trip(std::string reason, uint64_t token);
 
-  metadata::ClusterStore& store_;
+  metadata::OrphanStore& orphans_;
+  metadata::GcControl& gc_;
   const ring::TopologySource& topology_;
   BlobLister& lister_;
   const OrphanScanOptions options_;

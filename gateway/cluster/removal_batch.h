@@ -8,7 +8,7 @@
 
 #include "common/ring/ring.h"
 #include "common/rpc/blob_transport.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/released_stream.h"
 
 namespace rondel::cluster {
 

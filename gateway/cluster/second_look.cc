@@ -14,14 +14,14 @@ Duration SecondLook::pause_after(Duration took) {
 
 async::Task<Result<void>> SecondLook::run_once(uint64_t coordinator_token) {
   if (next_at_ != SteadyTime{} && clock_.steady_now() < next_at_) co_return Result<void>{};
-  CO_TRY(const metadata::GarbageState state, co_await store_.garbage_state(deadline_in(5s)));
+  CO_TRY(const metadata::GarbageState state, co_await gc_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return Result<void>{};
   const std::chrono::seconds grace = std::max(options_.gc_grace, state.ages.grace);
   const auto now = age_time(options_.ages, clock_, state.now);
   if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
   const SystemTime before = *now - grace;
   const SteadyTime begun = clock_.steady_now();
-  const auto looked = co_await store_.check_released(
+  const auto looked = co_await releases_.check_released(
       before, options_.streams_max, coordinator_token, deadline_in(options_.pass_timeout));
   // A pass that failed has cost the database as much.
   const Duration took = clock_.steady_now() - begun;

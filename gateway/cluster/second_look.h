@@ -1,6 +1,6 @@
 // SecondLook: the last question before bytes go. What was released and whose grace is over is
 // looked for once more in all that refers to streams; only what nothing refers to is handed out for
-// removal (ClusterStore::take_released). What something refers to was released by mistake: it is
+// removal (ReleaseQueue::take_released). What something refers to was released by mistake: it is
 // kept, counted, and said aloud.
 //
 // A pass takes everything that is due, and goes through every table of references once, whatever it
@@ -14,7 +14,8 @@
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "gateway/cluster/age_clock.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/gc_control.h"
+#include "metadata/store/release_queue.h"
 
 namespace rondel::cluster {
 
@@ -34,8 +35,8 @@ struct SecondLookStatus {
 // Runs on one loop; status() from any thread.
 class SecondLook {
  public:
-  SecondLook(metadata::ClusterStore& store, SecondLookOptions options, const Clock& clock)
-      : store_(store), options_(options), clock_(clock) {}
+  SecondLook(metadata::ReleaseQueue& releases, metadata::GcControl& gc, SecondLookOptions options, const Clock& clock)
+      : releases_(releases), gc_(gc), options_(options), clock_(clock) {}
 
   // A pass, when the pause after the last one is over and garbage collection is not halted.
   // kPrecondition: the token is no longer the highest.
@@ -51,7 +52,8 @@ class SecondLook {
   static Duration pause_after(Duration took);
 
  private:
-  metadata::ClusterStore& store_;
+  metadata::ReleaseQueue& releases_;
+  metadata::GcControl& gc_;
   const SecondLookOptions options_;
   const Clock& clock_;
   SteadyTime next_at_{};  // The loop's alone.

@@ -13,8 +13,8 @@ constexpr auto kHeardLately = 60s;   // A node beats each second.
 
 }  // namespace
 
-TopologyCache::TopologyCache(metadata::ClusterStore& store, const Clock& clock, AgeClock* ages)
-    : store_(store), clock_(clock), ages_(ages), topology_(std::make_shared<ring::Topology>()) {}
+TopologyCache::TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages)
+    : nodes_(nodes), ring_(ring), clock_(clock), ages_(ages), topology_(std::make_shared<ring::Topology>()) {}
 
 std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
   std::lock_guard lock(mutex_);
@@ -45,9 +45,9 @@ void TopologyCache::compare_clocks(const std::vector<metadata::NodeRecord>& node
 async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   // What is read is at least as new as this moment, not as the answer's.
   const SteadyTime asked_at = clock_.steady_now();
-  CO_TRY(const metadata::RingState state, co_await store_.ring_state(deadline));
+  CO_TRY(const metadata::RingState state, co_await ring_.ring_state(deadline));
   if (ages_ != nullptr && state.now != SystemTime::max()) ages_->sample(state.now, asked_at);
-  CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await store_.list_nodes(deadline));
+  CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await nodes_.list_nodes(deadline));
   if (ages_ != nullptr) compare_clocks(nodes);
   auto next = std::make_shared<ring::Topology>();
   next->min_epoch = state.min_epoch;

@@ -13,14 +13,15 @@
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
 #include "gateway/cluster/age_clock.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/node_store.h"
+#include "metadata/store/ring_store.h"
 
 namespace rondel::cluster {
 
 class TopologyCache final : public ring::TopologySource {
  public:
   // `ages`, if given, is told what the database's clock and the nodes' show.
-  TopologyCache(metadata::ClusterStore& store, const Clock& clock, AgeClock* ages = nullptr);
+  TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages = nullptr);
 
   std::shared_ptr<const ring::Topology> topology() const override;
 
@@ -41,7 +42,8 @@ class TopologyCache final : public ring::TopologySource {
   using Rings = std::map<uint64_t, std::shared_ptr<const ring::Ring>>;
   void compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const;
 
-  metadata::ClusterStore& store_;
+  metadata::NodeStore& nodes_;
+  metadata::RingStore& ring_;
   const Clock& clock_;
   AgeClock* const ages_;
   mutable std::mutex mutex_;

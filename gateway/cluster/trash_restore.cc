@@ -34,7 +34,7 @@ async::Task<void> TrashRestore::run(async::TaskGroup& group, std::function<uint6
 
 async::Task<Result<void>> TrashRestore::run_once(uint64_t token,
     const std::function<bool()>& leads) {
-  CO_TRY(const metadata::RestoreState state, co_await store_.restore_state(deadline_in(5s)));
+  CO_TRY(const metadata::RestoreState state, co_await restores_.restore_state(deadline_in(5s)));
   waiting_ = static_cast<uint64_t>(std::ranges::count(state.disks, false,
       &metadata::RestoreState::Disk::done));
   Pass pass{state.number, token, leads, {}, {}};
@@ -62,7 +62,7 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
           {{"disk", disk.disk.to_hex()}, {"error", restored.error().message}});
       continue;
     }
-    const auto finished = co_await store_.finish_restore(disk.disk, pass.number, *restored,
+    const auto finished = co_await restores_.finish_restore(disk.disk, pass.number, *restored,
         pass.token, deadline_in(5s));
     if (!finished) {
       pass.ended = finished;
@@ -99,7 +99,7 @@ async::Task<Result<std::vector<model::StreamId>>> TrashRestore::ask_referenced(
     std::vector<model::StreamId> streams) {
   while (asking_) co_await async::sleep_for(20ms);
   asking_ = true;
-  auto referenced = co_await store_.referenced_streams(std::move(streams),
+  auto referenced = co_await restores_.referenced_streams(std::move(streams),
                                                        deadline_in(kQueryPatience));
   asking_ = false;
   co_return referenced;
@@ -122,7 +122,7 @@ async::Task<Result<uint64_t>> TrashRestore::restore_referenced(rpc::DiskAddress 
       });
   if (blobs.empty()) co_return uint64_t{0};
   // Above the removals, whoever numbered them.
-  CO_TRY(const uint64_t number, co_await store_.next_order(above, token, deadline_in(5s)));
+  CO_TRY(const uint64_t number, co_await lease_.next_order(above, token, deadline_in(5s)));
   uint64_t restored = 0;
   for (size_t first = 0; first < blobs.size(); first += options_.blobs_per_call) {
     const size_t end = std::min(blobs.size(), first + options_.blobs_per_call);

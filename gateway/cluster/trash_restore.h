@@ -13,7 +13,8 @@
 #include "common/async/task_group.h"
 #include "gateway/cluster/blob_lister.h"
 #include "gateway/cluster/blob_remover.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/lease.h"
+#include "metadata/store/restore_store.h"
 
 namespace rondel::cluster {
 
@@ -32,9 +33,9 @@ struct TrashRestoreStatus {
 class TrashRestore {
  public:
   // `trash` lists what is in the trash. Everything given outlives it.
-  TrashRestore(metadata::ClusterStore& store, BlobLister& trash, BlobRemover& remover,
+  TrashRestore(metadata::RestoreStore& restores, metadata::Lease& lease, BlobLister& trash, BlobRemover& remover,
       TrashRestoreOptions options = {})
-      : store_(store), trash_(trash), remover_(remover), options_(options) {}
+      : restores_(restores), lease_(lease), trash_(trash), remover_(remover), options_(options) {}
 
   // Looks through every disk that waits and whose node answers. Ends early, without an error, when
   // `leads` turns false.
@@ -61,7 +62,8 @@ class TrashRestore {
   async::Task<Result<uint64_t>> restore_referenced(rpc::DiskAddress at,
       std::vector<model::BlobId> blobs, uint64_t above, uint64_t token);
 
-  metadata::ClusterStore& store_;
+  metadata::RestoreStore& restores_;
+  metadata::Lease& lease_;
   BlobLister& trash_;
   BlobRemover& remover_;
   const TrashRestoreOptions options_;

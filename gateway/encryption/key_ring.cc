@@ -44,7 +44,7 @@ std::string wrap(const crypto::Secret& material, const std::string& name, uint32
 
 }  // namespace
 
-KeyRing::KeyRing(metadata::KmsKeyStore& store, KeyRingOptions options)
+KeyRing::KeyRing(metadata::KeyStore& store, KeyRingOptions options)
     : store_(store), options_(std::move(options)), master_key_id_(crypto::sha256(options_.master_key.view()).substr(0, kMasterKeyIdBytes)) {
   ASSERT(options_.master_key.size() == crypto::kAeadKeyBytes);
 }

@@ -1,4 +1,4 @@
-// KeyRing: our own key management. Keys are rows shared by all gateways (metadata::KmsKeyStore), their material sealed by the
+// KeyRing: our own key management. Keys are rows shared by all gateways (metadata::KeyStore), their material sealed by the
 // master key; a gateway keeps them open in memory and asks for changes every second.
 //
 // A key that another gateway or the command line disabled, enabled or rotated is seen here within kPollEvery of the database
@@ -13,7 +13,7 @@
 
 #include "common/async/task_group.h"
 #include "gateway/encryption/key_management.h"
-#include "metadata/store/kms_key_store.h"
+#include "metadata/store/key_store.h"
 
 namespace rondel::encryption {
 
@@ -29,7 +29,7 @@ class KeyRing final : public KeyManagement {
   static constexpr Duration kPollEvery = std::chrono::seconds(1);
   static constexpr Duration kUncertainLife = std::chrono::seconds(30);
 
-  KeyRing(metadata::KmsKeyStore& store, KeyRingOptions options);
+  KeyRing(metadata::KeyStore& store, KeyRingOptions options);
 
   // Asks for changes until the group stops.
   async::Task<void> run(async::TaskGroup& group);
@@ -64,7 +64,7 @@ class KeyRing final : public KeyManagement {
   static KeyPointer unreadable(const metadata::KmsKey& row, Error why);
   Result<std::string> sealed_material(const std::string& name, uint32_t version) const;
 
-  metadata::KmsKeyStore& store_;
+  metadata::KeyStore& store_;
   const KeyRingOptions options_;
   const std::string master_key_id_;
   mutable std::mutex mutex_;

@@ -9,17 +9,17 @@ using metrics::Type;
 
 namespace {
 
-void register_database(metrics::Registry& registry, const metadata::PostgresMetadataStore& store) {
+void register_database(metrics::Registry& registry, const metadata::PostgresMetadata& metadata) {
   registry.callback(Type::kGauge, "rondel_metadata_connections", "PostgreSQL connections for requests.", {},
-                    [&store] { return static_cast<double>(store.status().connections); });
+                    [&metadata] { return static_cast<double>(metadata.status().connections); });
   registry.callback(Type::kGauge, "rondel_metadata_connections_busy", "PostgreSQL connections at work.", {},
-                    [&store] { return static_cast<double>(store.status().busy); });
+                    [&metadata] { return static_cast<double>(metadata.status().busy); });
   registry.callback(Type::kGauge, "rondel_metadata_queued", "Requests waiting for a PostgreSQL connection.", {},
-                    [&store] { return static_cast<double>(store.status().queued); });
+                    [&metadata] { return static_cast<double>(metadata.status().queued); });
   registry.callback(Type::kGauge, "rondel_metadata_connected", "1 while a PostgreSQL connection is open and the server answers.", {},
-                    [&store] { return store.status().connected ? 1.0 : 0.0; });
+                    [&metadata] { return metadata.status().connected ? 1.0 : 0.0; });
   registry.callback(Type::kCounter, "rondel_metadata_connections_lost_total", "PostgreSQL connections that broke.", {},
-                    [&store] { return static_cast<double>(store.status().connections_lost); });
+                    [&metadata] { return static_cast<double>(metadata.status().connections_lost); });
 }
 
 void register_blobs(metrics::Registry& registry, const blobs::ReplicatedBlobStore& blobs) {
@@ -125,7 +125,7 @@ void register_clocks(metrics::Registry& registry, const cluster::AgeClock& ages)
 }  // namespace
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources) {
-  register_database(registry, sources.store);
+  register_database(registry, sources.metadata);
   register_blobs(registry, sources.blobs);
   register_lifecycle(registry, sources.lifecycle);
   register_releases(registry, sources.releases);

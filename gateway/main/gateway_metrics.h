@@ -11,13 +11,13 @@
 #include "gateway/cluster/topology_cache.h"
 #include "gateway/cluster/trash_restore.h"
 #include "gateway/operations/stream_releases.h"
-#include "metadata/postgres/postgres_store.h"
+#include "metadata/postgres/postgres_metadata.h"
 
 namespace rondel::gateway {
 
 // Everything given outlives the registry's last expose().
 struct MetricSources {
-  const metadata::PostgresMetadataStore& store;
+  const metadata::PostgresMetadata& metadata;
   const blobs::ReplicatedBlobStore& blobs;
   const operations::StreamReleases& releases;
   const cluster::TopologyCache& topology;

@@ -13,18 +13,18 @@ Result<void> check_key_settings(const config::Settings& settings) {
   return {};
 }
 
-Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock, metrics::Registry& registry) {
+Result<KeyServices> make_key_services(const config::Settings& settings, metadata::KeyStore& store, const std::string& master_key, const Clock& clock,
+                                      metrics::Registry& registry) {
   TRY_VOID(check_key_settings(settings));
   const std::string& default_key = settings.text("kms.default_key");
   const bool by_vault = settings.text("kms.provider") == "vault";
   KeyServices services;
-  services.store = metadata::make_postgres_kms_key_store(settings.text("metadata.dsn"));
   encryption::KeyRingOptions ring;
   ring.master_key = crypto::Secret(master_key);
   ring.self_made = {std::string(encryption::kSseS3Key)};
   if (!by_vault) ring.self_made.push_back(default_key);
   ring.clock = &clock;
-  services.ring = std::make_unique<encryption::KeyRing>(*services.store, std::move(ring));
+  services.ring = std::make_unique<encryption::KeyRing>(store, std::move(ring));
   if (by_vault) {
     encryption::VaultOptions vault;
     TRY(vault.endpoint, http::Endpoint::parse(settings.text("kms.vault_address")));

@@ -13,7 +13,6 @@ namespace rondel::gateway {
 
 // In the order they are made; ended after the loops that use them.
 struct KeyServices {
-  std::unique_ptr<metadata::KmsKeyStore> store;
   std::unique_ptr<encryption::KeyRing> ring;
   std::unique_ptr<encryption::KeyManagement> vault;   // Null: the ring is also SSE-KMS's.
   std::unique_ptr<encryption::KeyManagement> measured_ring, measured_vault;
@@ -22,6 +21,8 @@ struct KeyServices {
 
 // kInvalidArgument: kms.* settings that do not go together.
 Result<void> check_key_settings(const config::Settings& settings);
-Result<KeyServices> make_key_services(const config::Settings& settings, const std::string& master_key, const Clock& clock, metrics::Registry& registry);
+// `store` outlives what is made.
+Result<KeyServices> make_key_services(const config::Settings& settings, metadata::KeyStore& store, const std::string& master_key, const Clock& clock,
+                                      metrics::Registry& registry);
 
 }  // namespace rondel::gateway

@@ -24,10 +24,11 @@
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
 #include "gateway/operations/s3_service.h"
+#include "metadata/cache/bucket_cache.h"
+#include "metadata/cache/identity_cache.h"
+#include "metadata/postgres/directory_feed.h"
 #include "metadata/postgres/migrator.h"
-#include "metadata/postgres/postgres_cluster_store.h"
-#include "metadata/postgres/postgres_directory.h"
-#include "metadata/postgres/postgres_store.h"
+#include "metadata/postgres/postgres_metadata.h"
 
 namespace rondel::gateway {
 namespace {
@@ -49,17 +50,17 @@ ring::FailureDomain failure_domain(const std::string& name) {
 
 std::chrono::seconds whole_seconds(Duration duration) { return std::chrono::ceil<std::chrono::seconds>(duration); }
 
-Result<model::ClusterId> contact(const std::string& dsn, metadata::ClusterStore& store) {
+Result<model::ClusterId> contact(const std::string& dsn, metadata::RingStore& ring) {
   TRY_VOID(metadata::check_server(dsn));
   TRY_VOID(metadata::check_schema(dsn));
-  return async::block_on(store.cluster_id(deadline_in(5s)));
+  return async::block_on(ring.cluster_id(deadline_in(5s)));
 }
 
 // The database may start after us, or be recovering: for half a minute we wait.
-Result<model::ClusterId> first_contact(const config::Settings& settings, metadata::ClusterStore& store) {
+Result<model::ClusterId> first_contact(const config::Settings& settings, metadata::RingStore& ring) {
   const Deadline end = deadline_in(30s);
   for (;;) {
-    auto cluster = contact(settings.text("metadata.dsn"), store);
+    auto cluster = contact(settings.text("metadata.dsn"), ring);
     if (cluster || std::chrono::steady_clock::now() > end) return cluster;
     const ErrorCode code = cluster.error().code;
     if (code != ErrorCode::kUnavailable && code != ErrorCode::kDeadlineExceeded) return cluster;
@@ -68,8 +69,8 @@ Result<model::ClusterId> first_contact(const config::Settings& settings, metadat
 }
 
 // Whoever leads goes by the greatest of all gateways' ages: a gateway may be restarted with other ones while the rest still has the old.
-Result<void> join_garbage_ages(const metadata::GarbageAges& mine, metadata::ClusterStore& store) {
-  TRY(const metadata::GarbageAges cluster, async::block_on(store.raise_garbage_ages(mine, deadline_in(5s))));
+Result<void> join_garbage_ages(const metadata::GarbageAges& mine, metadata::GcControl& gc) {
+  TRY(const metadata::GarbageAges cluster, async::block_on(gc.raise_garbage_ages(mine, deadline_in(5s))));
   if (cluster == mine) return {};
   log::warn("gc", "the cluster's gc.grace, gc.trash and gc.orphan_age are longer than those set here, and count; when all gateways have the shorter ones, "
                   "`rondel gc set` lowers the cluster's",
@@ -102,29 +103,34 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   metrics::Registry registry;
   metrics::register_process_metrics(registry, "rondel-gateway");
 
-  const auto cluster_store = metadata::make_postgres_cluster_store(dsn);
-  TRY(const model::ClusterId cluster, first_contact(settings, *cluster_store));
-
   cluster::AgeClock age_clock(clock);
-  const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")), whole_seconds(settings.duration("gc.trash")),
-                                   whole_seconds(settings.duration("gc.orphan_age"))};
-  TRY_VOID(join_garbage_ages(ages, *cluster_store));
-
-  metadata::PostgresStoreOptions store_options;
-  store_options.dsn = dsn;
-  store_options.master_key = master_key;
-  store_options.clock = &age_clock.stamps();
-  store_options.lock_clock = &age_clock.locks();
-  store_options.connections = static_cast<size_t>(settings.integer("metadata.connections"));
-  store_options.batch_max = static_cast<size_t>(settings.integer("metadata.batch_max"));
-  store_options.queue_max = static_cast<size_t>(settings.integer("metadata.queue_max"));
+  metadata::PostgresOptions metadata_options;
+  metadata_options.dsn = dsn;
+  metadata_options.master_key = master_key;
+  metadata_options.clock = &age_clock.stamps();
+  metadata_options.lock_clock = &age_clock.locks();
+  metadata_options.connections = static_cast<size_t>(settings.integer("metadata.connections"));
+  metadata_options.batch_max = static_cast<size_t>(settings.integer("metadata.batch_max"));
+  metadata_options.queue_max = static_cast<size_t>(settings.integer("metadata.queue_max"));
   std::map<std::string_view, metrics::Histogram*> batches;
   for (const char* lane : {"put", "delete", "find", "single"}) {
     batches[lane] = &registry.histogram("rondel_metadata_batch_size", "Requests that shared a PostgreSQL statement.", {{"lane", lane}}, metrics::count_buckets());
   }
-  store_options.on_batch = [&batches](std::string_view lane, size_t size) { batches.at(lane)->observe(static_cast<double>(size)); };
-  const auto store = metadata::PostgresMetadataStore::make(std::move(store_options));
-  const auto directory = metadata::make_postgres_directory(*store, dsn, clock);
+  metadata_options.on_batch = [&batches](std::string_view lane, size_t size) { batches.at(lane)->observe(static_cast<double>(size)); };
+  const auto metadata = metadata::PostgresMetadata::make(std::move(metadata_options));
+  const metadata::Stores& stores = metadata->stores();
+  TRY(const model::ClusterId cluster, first_contact(settings, stores.ring));
+
+  const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")), whole_seconds(settings.duration("gc.trash")),
+                                   whole_seconds(settings.duration("gc.orphan_age"))};
+  TRY_VOID(join_garbage_ages(ages, stores.gc));
+
+  metadata::BucketCache buckets(stores.buckets, clock);
+  metadata::IdentityCache identities(stores.identities, clock);
+  const auto feed = metadata::make_postgres_directory_feed(dsn, clock, [&](const metadata::DirectoryChange& change) {
+    buckets.hear(change);
+    identities.hear(change);
+  });
 
   // The other half of the processors is for what talks to nodes and to PostgreSQL; and what one loop sends at once goes in one message.
   const auto threads = static_cast<size_t>(settings.integer("gateway.threads"));
@@ -132,7 +138,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   async::LoopThreads service_loop(1);   // Heartbeats, coordination, operations listener: never behind object bytes.
   async::EventLoop& background = service_loop.loop(0);
 
-  cluster::TopologyCache topology(*cluster_store, clock, &age_clock);
+  cluster::TopologyCache topology(stores.nodes, stores.ring, clock, &age_clock);
   TRY(const rpc::PeerCredentials peers, rpc::load_credentials(tls_files(settings)));
   const auto remover = cluster::make_grpc_blob_remover(topology, peers.channel);
   cluster::CoordinatorOptions coordination;
@@ -148,18 +154,18 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   scan_options.orphan_age = ages.orphan_age;
   scan_options.ages = &age_clock;
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
-  cluster::OrphanScan orphans(*cluster_store, topology, *lister, scan_options, clock);
-  cluster::SecondLook second_look(*cluster_store, {.gc_grace = coordination.gc_grace, .ages = &age_clock},
+  cluster::OrphanScan orphans(stores.orphans, stores.gc, topology, *lister, scan_options, clock);
+  cluster::SecondLook second_look(stores.releases, stores.gc, {.gc_grace = coordination.gc_grace, .ages = &age_clock},
                                   clock);
   const auto trash = cluster::make_grpc_blob_lister(topology, peers.channel, true);
-  cluster::TrashRestore restores(*cluster_store, *trash, *remover);
-  cluster::Coordinator coordinator(*cluster_store, topology, *remover, orphans, coordination, clock);
+  cluster::TrashRestore restores(stores.restores, stores.lease, *trash, *remover);
+  cluster::Coordinator coordinator({stores.lease, stores.nodes, stores.ring, stores.releases, stores.gc}, topology, *remover, orphans, coordination, clock);
 
-  const auto lifecycle_store = metadata::make_postgres_lifecycle_store(dsn);
   cluster::LifecycleOptions lifecycle_options;
   lifecycle_options.calendar.day = std::chrono::duration_cast<std::chrono::milliseconds>(settings.duration("lifecycle.day_length"));
   lifecycle_options.ages = &age_clock;
-  cluster::LifecycleRunner lifecycle(*lifecycle_store, *store, [&coordinator] { return coordinator.status().leader; }, lifecycle_options, clock);
+  cluster::LifecycleRunner lifecycle({stores.lifecycle, stores.lifecycle_cursors, stores.lifecycle_rechecks, stores.objects, stores.uploads},
+                                     [&coordinator] { return coordinator.status().leader; }, lifecycle_options, clock);
 
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
     const auto now = topology.topology();
@@ -172,7 +178,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   blob_options.zone = settings.text("gateway.zone");
   blobs::ReplicatedBlobStore blob_store(*transport, topology, blob_options);
 
-  auth::Authenticator authenticator(*directory, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock, settings.flag("s3.signature_v2")});
+  auth::Authenticator authenticator(identities, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock, settings.flag("s3.signature_v2")});
   operations::Settings s3_settings;
   s3_settings.region = settings.text("s3.region");
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
@@ -182,29 +188,29 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
-  TRY(const KeyServices keys, make_key_services(settings, master_key, clock, registry));
-  operations::StreamReleases releases(*store);
-  operations::S3Service service({*store, *directory, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
+  TRY(const KeyServices keys, make_key_services(settings, stores.keys, master_key, clock, registry));
+  operations::StreamReleases releases(stores.releases, stores.database);
+  operations::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
-  TRY(auto heartbeats, cluster::HeartbeatService::start(background, *cluster_store, topology, coordinator, cluster, clock,
+  TRY(auto heartbeats, cluster::HeartbeatService::start(background, stores.nodes, topology, coordinator, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*store, blob_store, releases, topology, coordinator, orphans,
+  register_gateway_metrics(registry, {*metadata, blob_store, releases, topology, coordinator, orphans,
       second_look, restores, *s3, lifecycle, age_clock});
 
   std::atomic<bool> draining{false};
   const auto condition = [](const char* name, std::function<Result<void>()> check) {
     return admin::ReadyCheck{name, [check]() -> async::Task<Result<void>> { co_return check(); }};
   };
-  admin::OperationsServices operations{registry, *cluster_store, topology, coordinator, cluster, age_clock, {}};
+  admin::OperationsServices operations{registry, stores.nodes, stores.releases, topology, coordinator, cluster, age_clock, {}};
   operations.checks.push_back(condition("not draining", [&draining]() -> Result<void> {
     if (draining) return fail(ErrorCode::kUnavailable, "the process is ending");
     return {};
   }));
-  operations.checks.push_back({"database", [&cluster_store]() -> async::Task<Result<void>> {
-                                 auto id = co_await cluster_store->cluster_id(deadline_in(2s));
+  operations.checks.push_back({"database", [&stores]() -> async::Task<Result<void>> {
+                                 auto id = co_await stores.ring.cluster_id(deadline_in(2s));
                                  if (!id) co_return std::unexpected(id.error());
                                  co_return Result<void>{};
                                }});

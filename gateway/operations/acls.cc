@@ -119,7 +119,7 @@ Answer<Response> put_object_acl(Context& context) {
   request.acl = auth::encode_acl(asked.acl, owner.canonical_id);
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context);
-    return context.services.store.update_version(request);
+    return context.services.objects.update_version(request);
   });
   if (!outcome) co_return std::unexpected(outcome.error());
   co_return updated_response(context, *outcome, 200);

@@ -75,7 +75,7 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
 }
 
 s3::S3Result<void> check_database(const Services& services) {
-  if (services.store.available()) return {};
+  if (services.database.available()) return {};
   return std::unexpected(s3::Error{ErrorCode::kServiceUnavailable, {}, {}, {{"Retry-After", "1"}}, "the database is away"});
 }
 
@@ -84,8 +84,8 @@ metadata::CommitContext commit_context(const Context& context, uint64_t ring_epo
 }
 
 Answer<void> reload_bucket(Context& context) {
-  context.services.directory.forget_bucket(context.bucket->name);
-  CO_S3(auto bucket, co_await context.services.directory.find_bucket(context.bucket->name, context.metadata_deadline()));
+  context.services.bucket_cache.forget_bucket(context.bucket->name);
+  CO_S3(auto bucket, co_await context.services.bucket_cache.find_bucket(context.bucket->name, context.metadata_deadline()));
   if (!bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   context.bucket = std::move(bucket);
   co_return s3::S3Result<void>{};

@@ -94,7 +94,7 @@ async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context,
     if (!result) co_return std::unexpected(s3::from(result.error()));
     if (metadata::fate_of(result->status) == metadata::CommitFate::kCommitted) co_return *std::move(result);
     if (result->status != Status::kSettingsChanged || again) {
-      if (result->status == Status::kNoSuchBucket) context.services.directory.forget_bucket(context.bucket->name);
+      if (result->status == Status::kNoSuchBucket) context.services.bucket_cache.forget_bucket(context.bucket->name);
       co_return std::unexpected(to_s3(*result, context));
     }
     CO_S3_VOID(co_await refresh_bucket(context));

@@ -160,7 +160,7 @@ Answer<void> authorize_change(Context& context, metadata::UpdateVersion& change)
   context.access.retention = change.retention;
   context.access.legal_hold = change.legal_hold;
   Verdict verdict = decide_change(context);
-  if (verdict == Verdict::kDeny && context.services.directory.doubt_bucket(context.bucket->name)) {
+  if (verdict == Verdict::kDeny && context.services.bucket_cache.doubt_bucket(context.bucket->name)) {
     CO_S3_VOID(co_await reload_bucket(context));
     CO_S3_VOID(authorize(context));
     if (!context.access.undecided) co_return s3::S3Result<void>{};
@@ -216,7 +216,7 @@ Answer<std::optional<std::string>> authorize_reading(Context& context, const std
   query.version = version.id;
   query.null_version = version.null;
   query.deadline = context.metadata_deadline();
-  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  CO_S3(const metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
   if (found.status != metadata::LookupStatus::kFound || found.object.delete_marker) {
     if (!auth::may_learn_absence(question, conditions)) co_return s3::fail(ErrorCode::kAccessDenied);
     co_return Etag();

@@ -72,7 +72,7 @@ Answer<Response> list_buckets(Context& context) {
     if (!name || !is_valid_utf8(*name)) co_return s3::fail(ErrorCode::kInvalidArgument, "The continuation token provided is incorrect", {{"ArgumentName", "continuation-token"}});
     query.after_name = *name;
   }
-  CO_S3(auto buckets, co_await context.services.store.list_buckets(query, context.metadata_deadline()));
+  CO_S3(auto buckets, co_await context.services.listing.list_buckets(query, context.metadata_deadline()));
   const bool truncated = buckets.size() > max;
   if (truncated) buckets.resize(max);
   const metadata::Account& account = context.identity.credential->account;
@@ -110,8 +110,8 @@ Answer<Response> create_bucket(Context& context) {
   request.object_lock = http::iequals(context.fields().find(kLockEnabled).value_or(""), "true");
   if (request.object_lock) request.settings[metadata::SettingKind::kObjectLock] = s3::write_object_lock_document({});
   if (!document.tags.empty()) request.settings[metadata::SettingKind::kTagging] = tagging_document(document.tags);
-  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.store.create_bucket(std::move(request), context.metadata_deadline()));
-  context.services.directory.forget_bucket(context.request.bucket);
+  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.buckets.create_bucket(std::move(request), context.metadata_deadline()));
+  context.services.bucket_cache.forget_bucket(context.request.bucket);
   switch (outcome.status) {
     case BucketStatus::kOk: break;
     case BucketStatus::kAlreadyOwnedByYou:
@@ -135,8 +135,8 @@ Answer<Response> head_bucket(Context& context) {
 }
 
 Answer<Response> delete_bucket(Context& context) {
-  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.store.delete_bucket(context.bucket->id, context.metadata_deadline()));
-  context.services.directory.forget_bucket(context.request.bucket);
+  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.buckets.delete_bucket(context.bucket->id, context.metadata_deadline()));
+  context.services.bucket_cache.forget_bucket(context.request.bucket);
   if (outcome.status == BucketStatus::kNotEmpty) co_return s3::fail(ErrorCode::kBucketNotEmpty, {}, {{"BucketName", context.request.bucket}});
   if (outcome.status == BucketStatus::kNoSuchBucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   co_return empty_response(204);

@@ -16,8 +16,13 @@
 #include "gateway/s3/request.h"
 #include "gateway/operations/lifecycle_rules.h"
 #include "gateway/operations/stream_releases.h"
-#include "metadata/store/directory.h"
-#include "metadata/store/metadata_store.h"
+#include "metadata/cache/bucket_cache.h"
+#include "metadata/cache/identity_cache.h"
+#include "metadata/store/availability.h"
+#include "metadata/store/bucket_store.h"
+#include "metadata/store/listing_store.h"
+#include "metadata/store/object_store.h"
+#include "metadata/store/upload_store.h"
 
 namespace rondel::operations {
 
@@ -34,8 +39,13 @@ struct Settings {
 
 // Lives longer than every request. Everything in it is safe for concurrent use.
 struct Services {
-  metadata::MetadataStore& store;
-  metadata::Directory& directory;
+  metadata::ObjectStore& objects;
+  metadata::UploadStore& uploads;
+  metadata::ListingStore& listing;
+  metadata::BucketStore& buckets;
+  const metadata::Availability& database;
+  metadata::BucketCache& bucket_cache;
+  metadata::IdentityCache& identities;
   blobs::BlobStore& blobs;
   StreamReleases& releases;
   auth::Authenticator& authenticator;

@@ -31,7 +31,7 @@ SourceQuestion question_of(const Found& source) {
 }
 
 Answer<void> find_source_bucket(Context& context, Found& source) {
-  CO_S3(source.bucket, co_await context.services.directory.find_bucket(source.named.bucket, context.metadata_deadline()));
+  CO_S3(source.bucket, co_await context.services.bucket_cache.find_bucket(source.named.bucket, context.metadata_deadline()));
   if (!source.bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
   co_return s3::S3Result<void>{};
 }
@@ -52,7 +52,7 @@ Answer<Found> find_source(Context& context, bool with_tags) {
   query.null_version = source.named.version.null;
   query.range.kind = metadata::ExtentRange::Kind::kAll;
   query.deadline = context.metadata_deadline();
-  CO_S3(source.lookup, co_await context.services.store.find_object(std::move(query)));
+  CO_S3(source.lookup, co_await context.services.objects.find_object(std::move(query)));
   switch (source.lookup.status) {
     case metadata::LookupStatus::kFound: break;
     case metadata::LookupStatus::kNoSuchBucket: co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
@@ -64,7 +64,7 @@ Answer<Found> find_source(Context& context, bool with_tags) {
     }
   }
   if (source.lookup.settings_version != source.bucket->settings_version || source.lookup.bucket_id != source.bucket->id) {
-    context.services.directory.forget_bucket(source.named.bucket);
+    context.services.bucket_cache.forget_bucket(source.named.bucket);
     CO_S3_VOID(co_await find_source_bucket(context, source));
   }
   if (source.lookup.object.delete_marker) {
@@ -168,7 +168,7 @@ Answer<std::optional<std::string>> combined_checksum(Context& context, const Fou
   query.with_parts = true;
   query.parts_max = object.part_count;
   query.deadline = context.metadata_deadline();
-  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  CO_S3(const metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
   std::vector<auth::PartChecksum> parts;
   for (const metadata::Part& part : found.object.parts) {
     if (part.checksums.empty() || part.checksums.front().algorithm != algorithm) co_return std::nullopt;
@@ -283,7 +283,7 @@ Answer<Response> copy_object(Context& context) {
     request.put.context = commit_context(context, written.stream.ring_epoch());
     request.put.versioning = context.bucket->versioning;
     request.put.version.retention = retention_for(context, attributes.retention);
-    return as_rows ? context.services.store.copy_object(request) : context.services.store.put_object(request.put);
+    return as_rows ? context.services.objects.copy_object(request) : context.services.objects.put_object(request.put);
   }, &written.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyObjectResult");
@@ -322,7 +322,7 @@ Answer<Response> upload_part_copy(Context& context) {
     length = *range->last - offset + 1;
   }
   if (length > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
-  CO_S3(const metadata::UploadLookup upload, co_await context.services.store.find_upload({context.bucket->id, *upload_id, context.request.key, 0, 0, context.metadata_deadline()}));
+  CO_S3(const metadata::UploadLookup upload, co_await context.services.uploads.find_upload({context.bucket->id, *upload_id, context.request.key, 0, 0, context.metadata_deadline()}));
   if (upload.status != metadata::LookupStatus::kFound) co_return std::unexpected(to_s3(missing, context));
   const auto algorithm = upload.upload.checksum_algorithm.value_or(model::ChecksumAlgorithm::kCrc64Nvme);
   CO_S3(const ObjectKey target_key, co_await open_upload_key(context, upload.upload));
@@ -352,7 +352,7 @@ Answer<Response> upload_part_copy(Context& context) {
   request.source_offset = offset;
   auto outcome = co_await commit_with(context, [&] {
     request.put.context = commit_context(context, written.stream.ring_epoch());
-    return as_rows ? context.services.store.copy_part(request) : context.services.store.put_part(request.put);
+    return as_rows ? context.services.uploads.copy_part(request) : context.services.uploads.put_part(request.put);
   }, &written.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyPartResult");

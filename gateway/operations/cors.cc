@@ -26,8 +26,8 @@ std::unexpected<s3::Error> forbidden(std::string message, std::string_view metho
 
 Answer<void> store_rules(Context& context, std::optional<std::string> document) {
   CO_S3(const metadata::BucketOutcome outcome,
-        co_await context.services.store.set_bucket_setting(context.bucket->id, SettingKind::kCors, std::move(document), context.metadata_deadline()));
-  context.services.directory.forget_bucket(context.bucket->name);
+        co_await context.services.buckets.set_bucket_setting(context.bucket->id, SettingKind::kCors, std::move(document), context.metadata_deadline()));
+  context.services.bucket_cache.forget_bucket(context.bucket->name);
   if (outcome.status != metadata::BucketStatus::kOk) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   co_return s3::S3Result<void>{};
 }

@@ -94,7 +94,7 @@ Answer<Response> delete_object(Context& context) {
   CO_S3(const metadata::Conditions conditions, delete_conditions(context.fields()));
   CO_S3_VOID(co_await authorize_conditions(context, conditions, context.request.key, version));
   auto outcome = co_await commit_with(context, [&] {
-    return context.services.store.delete_object(request_for(context, context.request.key, version, conditions));
+    return context.services.objects.delete_object(request_for(context, context.request.key, version, conditions));
   });
   if (!outcome) co_return std::unexpected(outcome.error());
   Response response = empty_response(204);
@@ -116,11 +116,11 @@ Answer<Response> delete_objects(Context& context) {
   CO_S3(const std::string text, co_await read_document(context, s3::kDeleteDocumentBytesMax));
   CO_S3(const s3::DeleteDocument document, s3::parse_delete_document(text));
   CO_S3(DeleteBatch batch, co_await batch_of(context, document));
-  CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.store.delete_objects(batch.requests));
+  CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.objects.delete_objects(batch.requests));
   if (!outcomes.empty() && outcomes.front().status == metadata::CommitStatus::kSettingsChanged) {
     CO_S3_VOID(co_await refresh_bucket(context));
     CO_S3(batch, co_await batch_of(context, document));
-    CO_S3(outcomes, co_await context.services.store.delete_objects(batch.requests));
+    CO_S3(outcomes, co_await context.services.objects.delete_objects(batch.requests));
   }
   std::vector<const metadata::CommitOutcome*> answers(document.entries.size());
   for (size_t i = 0; i < batch.asked.size(); ++i) answers[batch.asked[i]] = &outcomes[i];

@@ -91,7 +91,7 @@ s3::S3Result<void> check_names_no_version(const Context& context) {
 // Another gateway may have changed a moment ago what a refusal rests on. (What is allowed by old settings is noticed by look-up and commit.)
 Answer<void> authorize_fresh(Context& context) {
   auto allowed = authorize(context);
-  if (allowed || !context.bucket || !context.services.directory.doubt_bucket(context.bucket->name)) co_return allowed;
+  if (allowed || !context.bucket || !context.services.bucket_cache.doubt_bucket(context.bucket->name)) co_return allowed;
   CO_S3_VOID(co_await reload_bucket(context));
   co_return authorize(context);
 }

@@ -74,7 +74,7 @@ Answer<Response> update_object_encryption(Context& context) {
   request.encryption = key.encoded();
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context);
-    return context.services.store.update_version(request);
+    return context.services.objects.update_version(request);
   });
   // Written over or removed since it was looked up.
   if (!outcome && outcome.error().code == ErrorCode::kPreconditionFailed) outcome.error().code = ErrorCode::kOperationAborted;

@@ -216,11 +216,11 @@ Answer<metadata::ObjectLookup> look_up_object(Context& context, metadata::Object
   query.version = version.id;
   query.null_version = version.null;
   query.deadline = context.metadata_deadline();
-  CO_S3(metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  CO_S3(metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
   switch (found.status) {
     case metadata::LookupStatus::kFound: break;
     case metadata::LookupStatus::kNoSuchBucket:
-      context.services.directory.forget_bucket(context.bucket->name);
+      context.services.bucket_cache.forget_bucket(context.bucket->name);
       co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
     case metadata::LookupStatus::kNoSuchKey:
       co_return std::unexpected(absent(context, no_such_key(context)));

@@ -121,7 +121,7 @@ Answer<Response> list_objects(Context& context) {
   metadata::ListQuery query = query_of(context, listing);
   const std::string marker(parameters.find("marker").value_or(""));
   start_after(query, marker);
-  CO_S3(const metadata::ListPage page, co_await context.services.store.list(query));
+  CO_S3(const metadata::ListPage page, co_await context.services.listing.list(query));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
   // Clients undo the encoding of the other names alone, so it goes out as it is where XML can carry it.
@@ -150,7 +150,7 @@ Answer<Response> list_objects_v2(Context& context) {
   } else {
     start_after(query, start);
   }
-  CO_S3(const metadata::ListPage page, co_await context.services.store.list(query));
+  CO_S3(const metadata::ListPage page, co_await context.services.listing.list(query));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
   xml.text("Prefix", listing.name(listing.prefix));
@@ -188,7 +188,7 @@ Answer<Response> list_object_versions(Context& context) {
       co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid version id specified", {{"ArgumentName", "version-id-marker"}, {"ArgumentValue", std::string(*version_marker)}});
     }
   }
-  CO_S3(const metadata::ListPage page, co_await context.services.store.list(query));
+  CO_S3(const metadata::ListPage page, co_await context.services.listing.list(query));
   s3::XmlWriter xml("ListVersionsResult");
   xml.text("Name", context.bucket->name);
   xml.text("Prefix", listing.name(listing.prefix));

@@ -35,7 +35,7 @@ Answer<metadata::UploadLookup> find_upload(Context& context, uint32_t after, uin
   const auto id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
   if (!id) co_return std::unexpected(absent(context, no_such_upload(context)));
   CO_S3(metadata::UploadLookup found,
-        co_await context.services.store.find_upload({context.bucket->id, *id, context.request.key, after, max, context.metadata_deadline()}));
+        co_await context.services.uploads.find_upload({context.bucket->id, *id, context.request.key, after, max, context.metadata_deadline()}));
   found.upload.id = *id;
   if (found.status != metadata::LookupStatus::kFound && !found.completed) co_return std::unexpected(absent(context, no_such_upload(context)));
   co_return found;
@@ -230,7 +230,7 @@ Answer<Response> create_multipart_upload(Context& context) {
   upload.encryption = object_key.encoded();
   auto outcome = co_await commit_with(context, [&]() -> async::Task<metadata::CommitResult> {
     metadata::CommitOutcome made;
-    CO_TRY(made.status, co_await context.services.store.create_upload(commit_context(context), upload));
+    CO_TRY(made.status, co_await context.services.uploads.create_upload(commit_context(context), upload));
     co_return made;
   });
   if (!outcome) co_return std::unexpected(outcome.error());
@@ -267,7 +267,7 @@ Answer<Response> upload_part(Context& context) {
   request.extents = body.extents();
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context, body.stream.ring_epoch());
-    return context.services.store.put_part(request);
+    return context.services.uploads.put_part(request);
   }, &body.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
   Response response = empty_response(200);
@@ -305,7 +305,7 @@ Answer<Response> complete_multipart_upload(Context& context) {
     request.context = commit_context(context);
     request.versioning = context.bucket->versioning;
     request.default_retention = retention_for(context, {});
-    return context.services.store.complete_upload(request);
+    return context.services.uploads.complete_upload(request);
   });
   if (!outcome) co_return std::unexpected(outcome.error());
   Response response = complete_response(context, outcome->etag, outcome->checksum, static_cast<uint32_t>(parts.size()), *outcome);
@@ -324,7 +324,7 @@ Answer<Response> abort_multipart_upload(Context& context) {
     CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, 0));
     CO_S3_VOID(authorize_upload(context, found.upload.initiator_account));
   }
-  CO_S3(const CommitStatus status, co_await context.services.store.abort_upload(commit_context(context), *id, context.request.key));
+  CO_S3(const CommitStatus status, co_await context.services.uploads.abort_upload(commit_context(context), *id, context.request.key));
   if (status != CommitStatus::kCommitted) co_return std::unexpected(no_such_upload(context));
   co_return empty_response(204);
 }
@@ -389,7 +389,7 @@ Answer<Response> list_multipart_uploads(Context& context) {
   if (!query.delimiter.empty() && key_marker.size() > query.prefix.size() && key_marker.starts_with(query.prefix) && key_marker.ends_with(query.delimiter)) {
     query.after_prefix = std::exchange(query.after_key, "");
   }
-  CO_S3(const metadata::ListUploadsPage page, co_await context.services.store.list_uploads(query));
+  CO_S3(const metadata::ListUploadsPage page, co_await context.services.listing.list_uploads(query));
   s3::XmlWriter xml("ListMultipartUploadsResult");
   xml.text("Bucket", context.bucket->name);
   xml.text("KeyMarker", name(key_marker));

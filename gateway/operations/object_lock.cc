@@ -38,8 +38,8 @@ Answer<Response> put_object_lock_configuration(Context& context) {
   CO_S3(const std::string text, co_await read_vouched_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::ObjectLockDocument document, s3::parse_object_lock_document(text));
   CO_S3(const metadata::BucketOutcome outcome,
-        co_await context.services.store.set_object_lock(context.bucket->id, s3::write_object_lock_document(document), context.metadata_deadline()));
-  context.services.directory.forget_bucket(context.bucket->name);
+        co_await context.services.buckets.set_object_lock(context.bucket->id, s3::write_object_lock_document(document), context.metadata_deadline()));
+  context.services.bucket_cache.forget_bucket(context.bucket->name);
   if (outcome.status == metadata::BucketStatus::kWrongState) {
     co_return s3::fail(ErrorCode::kInvalidBucketState, "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration");
   }

@@ -18,7 +18,7 @@ Answer<Person> person_of(Context& context, const std::string& account_id);
 // The owner of an object of the context's bucket: the bucket's, where that owns everything.
 Answer<Person> owner_of_object(Context& context, const std::string& owner_account);
 
-// Many at once, each looked up once (in the directory's cache).
+// Many at once, each looked up once (in the cache of identities).
 class Owners {
  public:
   // Of the objects of a page.

@@ -11,6 +11,7 @@
 
 #include "gateway/blobs/blob_store.h"
 #include "gateway/operations/stream_releases.h"
+#include "metadata/store/commit_result.h"
 
 namespace rondel::operations {
 

@@ -88,7 +88,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   query.bucket = context.bucket->name;
   query.key = context.request.key;
   query.deadline = context.metadata_deadline();
-  CO_S3(metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  CO_S3(metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
   const bool exists = found.status == metadata::LookupStatus::kFound;
   if ((exists ? found.object.size : 0) != offset) co_return s3::fail(ErrorCode::kInvalidWriteOffset);
   if (exists) context.chosen_encryption.reset();   // The object decides, not the bucket.
@@ -112,7 +112,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   request.put.version.encryption = object_key.encoded();
   auto outcome = co_await commit_with(context, [&] {
     request.put.context = commit_context(context, body.stream.ring_epoch());
-    return context.services.store.append_object(request);
+    return context.services.objects.append_object(request);
   }, &body.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
   Response response = put_response(context, *outcome, request.put.version);
@@ -137,7 +137,7 @@ Answer<void> seal_for_rename(Context& context, metadata::RenameObject& request) 
   query.bucket = context.bucket->name;
   query.key = request.source_key;
   query.deadline = context.metadata_deadline();
-  CO_S3(const metadata::ObjectLookup found, co_await context.services.store.find_object(std::move(query)));
+  CO_S3(const metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
   if (found.status != metadata::LookupStatus::kFound) co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", request.source_key}});
   if (found.object.encryption.empty()) co_return s3::S3Result<void>{};
   CO_S3(const encryption::Envelope envelope, encryption::decode(found.object.encryption));
@@ -204,7 +204,7 @@ Answer<Response> put_object(Context& context) {
     request.context = commit_context(context, body.stream.ring_epoch());
     request.versioning = context.bucket->versioning;
     request.version.retention = retention_for(context, asked);
-    return context.services.store.put_object(request);
+    return context.services.objects.put_object(request);
   }, &body.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
   Response response = put_response(context, *outcome, request.version);
@@ -231,7 +231,7 @@ Answer<Response> rename_object(Context& context) {
   CO_S3_VOID(co_await authorize_rename(context, request));
   const auto rename = [&] {
     request.context = commit_context(context);
-    return context.services.store.rename_object(request);
+    return context.services.objects.rename_object(request);
   };
   auto outcome = co_await commit_with(context, rename);
   // An envelope is bound to its key: it is sealed for the new one and the commit asked again.

@@ -63,7 +63,7 @@ NamedGrantee::By by(s3::AclGrant::By how) {
 }  // namespace
 
 Answer<std::shared_ptr<const metadata::Account>> find_account(Context& context, metadata::AccountName name) {
-  co_return as_s3(co_await context.services.directory.find_account(std::move(name), context.metadata_deadline()));
+  co_return as_s3(co_await context.services.identities.find_account(std::move(name), context.metadata_deadline()));
 }
 
 Answer<RequestedAcl> requested_acl(Context& context) {

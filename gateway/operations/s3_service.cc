@@ -184,7 +184,7 @@ async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, 
 // A form is signed by its fields; then it is a PutObject.
 async::Task<s3::S3Result<Response>> S3Service::answer_form(http::Exchange& exchange, Trace& trace) {
   CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange));
-  auto posted = co_await auth::authenticate_post(services_.directory, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
+  auto posted = co_await auth::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
   if (!posted) co_return std::unexpected(to_s3(posted.error()));
   if (!posted->policy.empty()) {
     const auto policy = auth::parse_post_policy(posted->policy);
@@ -221,10 +221,10 @@ async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& i
 
 async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request,
                                                                                           const http::Fields& fields) {
-  if (reads_settings(request.operation)) services_.directory.forget_bucket(request.bucket);
+  if (reads_settings(request.operation)) services_.bucket_cache.forget_bucket(request.bucket);
   const Deadline deadline = deadline_in(services_.settings.metadata_timeout);
-  auto bucket = co_await services_.directory.find_bucket(request.bucket, deadline);
-  if (bucket && !*bucket && services_.directory.doubt_bucket(request.bucket)) bucket = co_await services_.directory.find_bucket(request.bucket, deadline);
+  auto bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
+  if (bucket && !*bucket && services_.bucket_cache.doubt_bucket(request.bucket)) bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   if (!*bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", request.bucket}});
   if (const auto expected = fields.find("x-amz-expected-bucket-owner"); expected && *expected != (*bucket)->owner_account) {
@@ -238,7 +238,7 @@ async::Task<s3::S3Result<Response>> S3Service::preflight(const http::RequestHead
   if (!address) co_return std::unexpected(address.error());
   // A preflight is unsigned, and its path whatever a stranger sends: what cannot be a bucket's name is asked nobody.
   if (!s3::is_valid_bucket_name(address->bucket)) co_return answer_preflight(head, nullptr, !address->key.empty());
-  auto bucket = co_await services_.directory.find_bucket(address->bucket, deadline_in(services_.settings.metadata_timeout));
+  auto bucket = co_await services_.bucket_cache.find_bucket(address->bucket, deadline_in(services_.settings.metadata_timeout));
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   co_return answer_preflight(head, bucket->get(), !address->key.empty());
 }
@@ -246,7 +246,7 @@ async::Task<s3::S3Result<Response>> S3Service::preflight(const http::RequestHead
 // A script may read an answer, also an error, when the bucket's rules say so.
 async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace) {
   if (!trace.bucket && trace.request && !trace.request->bucket.empty() && head.fields.has("Origin")) {
-    auto bucket = co_await services_.directory.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
+    auto bucket = co_await services_.bucket_cache.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
     if (bucket) trace.bucket = *std::move(bucket);
   }
   if (trace.bucket) add_cors_fields(answer, head, *trace.bucket);

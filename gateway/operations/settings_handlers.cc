@@ -10,8 +10,8 @@ using s3::ErrorCode;
 
 Answer<void> store_setting(Context& context, metadata::SettingKind kind, std::optional<std::string> document) {
   CO_S3(const metadata::BucketOutcome outcome,
-        co_await context.services.store.set_bucket_setting(context.bucket->id, kind, std::move(document), context.metadata_deadline()));
-  context.services.directory.forget_bucket(context.bucket->name);
+        co_await context.services.buckets.set_bucket_setting(context.bucket->id, kind, std::move(document), context.metadata_deadline()));
+  context.services.bucket_cache.forget_bucket(context.bucket->name);
   if (outcome.status != metadata::BucketStatus::kOk) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   co_return s3::S3Result<void>{};
 }
@@ -36,7 +36,7 @@ Answer<metadata::CommitOutcome> update_version(Context& context, metadata::Updat
   CO_S3_VOID(co_await authorize_change(context, request));
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context);
-    return context.services.store.update_version(request);
+    return context.services.objects.update_version(request);
   });
   if (!outcome && outcome.error().code == ErrorCode::kNoSuchKey && version.given()) {
     const bool marker = !outcome.error().headers.empty();

@@ -41,7 +41,7 @@ std::vector<metadata::Extent> StreamReleases::take() {
 async::Task<bool> StreamReleases::hand_over(Deadline deadline) {
   if (count_.load(std::memory_order_relaxed) == 0) co_return false;
   std::vector<metadata::Extent> batch = take();
-  const auto done = co_await store_.release_streams(batch, deadline);
+  const auto done = co_await queue_.release_streams(batch, deadline);
   if (done) {
     released_.fetch_add(batch.size(), std::memory_order_relaxed);
     co_return true;
@@ -53,13 +53,13 @@ async::Task<bool> StreamReleases::hand_over(Deadline deadline) {
 
 async::Task<void> StreamReleases::run(async::TaskGroup& group) {
   while (!group.stopping()) {
-    const bool away = !store_.available();
+    const bool away = !database_.available();
     const bool waiting = count_.load(std::memory_order_relaxed) > 0;
     if (!away && waiting && co_await hand_over(deadline_in(kPatience))) continue;
     co_await group.pause(away || waiting ? kPauseAway : kPause);
   }
   const Deadline end = deadline_in(kLastPatience);
-  while (store_.available() && std::chrono::steady_clock::now() < end && co_await hand_over(end)) {
+  while (database_.available() && std::chrono::steady_clock::now() < end && co_await hand_over(end)) {
   }
 }
 

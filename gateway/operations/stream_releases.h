@@ -10,7 +10,8 @@
 
 #include "common/async/task_group.h"
 #include "common/model/ids.h"
-#include "metadata/store/metadata_store.h"
+#include "metadata/store/availability.h"
+#include "metadata/store/release_queue.h"
 
 namespace rondel::operations {
 
@@ -29,7 +30,9 @@ struct StreamReleasesStatus {
 // add(), leave() and status() from any thread; they wait for nothing. run() and hand_over() on one loop, one at a time.
 class StreamReleases {
  public:
-  explicit StreamReleases(metadata::MetadataStore& store, StreamReleasesOptions options = {}) : store_(store), options_(options) {}
+  // Both outlive it.
+  StreamReleases(metadata::ReleaseQueue& queue, const metadata::Availability& database, StreamReleasesOptions options = {})
+      : queue_(queue), database_(database), options_(options) {}
 
   // Nothing refers to the stream, and nothing will.
   void add(const model::StreamId& stream, uint64_t size) noexcept;
@@ -46,7 +49,8 @@ class StreamReleases {
  private:
   std::vector<metadata::Extent> take();
 
-  metadata::MetadataStore& store_;
+  metadata::ReleaseQueue& queue_;
+  const metadata::Availability& database_;
   const StreamReleasesOptions options_;
   mutable std::mutex mutex_;
   std::vector<std::pair<model::StreamId, uint64_t>> waiting_;   // Guarded by mutex_.

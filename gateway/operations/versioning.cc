@@ -27,8 +27,8 @@ Answer<Response> put_bucket_versioning(Context& context) {
   }
   const Versioning wanted = document.enabled ? Versioning::kEnabled : Versioning::kSuspended;
   CO_S3(const metadata::BucketOutcome outcome,
-        co_await context.services.store.set_bucket_versioning(context.bucket->id, wanted, context.metadata_deadline()));
-  context.services.directory.forget_bucket(context.bucket->name);
+        co_await context.services.buckets.set_bucket_versioning(context.bucket->id, wanted, context.metadata_deadline()));
+  context.services.bucket_cache.forget_bucket(context.bucket->name);
   if (outcome.status == metadata::BucketStatus::kWrongState) {
     co_return s3::fail(ErrorCode::kInvalidBucketState, "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.");
   }

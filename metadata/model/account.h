@@ -23,9 +23,9 @@ struct Account {
   bool operator==(const Account&) const = default;
 };
 
-// One of the three names that S3 has for an account.
+// One of the three names that S3 has for an account, or (kAny) what people call it: its name, its id or its canonical id.
 struct AccountName {
-  enum class Kind : char { kId = 'i', kCanonicalId = 'c', kEmail = 'e' } kind = Kind::kId;
+  enum class Kind : char { kId = 'i', kCanonicalId = 'c', kEmail = 'e', kAny = 'a' } kind = Kind::kId;
   std::string value;
 };
 

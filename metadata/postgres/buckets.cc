@@ -1,9 +1,6 @@
-// Buckets, their settings, and credentials.
-#include <algorithm>
-
-#include "common/crypto/aead.h"
-#include "metadata/postgres/pg_columns.h"
-#include "metadata/postgres/postgres_store_impl.h"
+// Buckets and their settings.
+#include "metadata/postgres/bucket_rows.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {
@@ -12,66 +9,8 @@ using Element = PgArray::Element;
 
 constexpr int kBucketsPerAccountMax = 10'000;
 
-enum BucketColumn {
-  kId, kName, kOwner, kOwnerCanonicalId, kOwnerDisplayName, kRegion, kCreated, kVersioning, kObjectLock, kSettingsVersion,
-  kOwnerPublicAccessBlock, kSettings,
-};
-constexpr PgColumns kBucket({
-    std::pair{kId, "b.id"},
-    {kName, "b.name"},
-    {kOwner, "b.owner_account"},
-    {kOwnerCanonicalId, "a.canonical_id"},
-    {kOwnerDisplayName, "a.display_name"},
-    {kRegion, "b.region"},
-    {kCreated, "(extract(epoch from b.created_at) * 1000000)::bigint"},
-    {kVersioning, "b.versioning"},
-    {kObjectLock, "b.object_lock"},
-    {kSettingsVersion, "b.settings_version"},
-    {kOwnerPublicAccessBlock, "a.public_access_block"},
-    // For each: kind (2 bytes) and length (4 bytes), then the document.
-    {kSettings, "(select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea)"
-                " from bucket_settings s where s.bucket_id = b.id)"},
-});
-
-std::map<SettingKind, std::string> unpack_settings(std::string_view packed) {
-  std::map<SettingKind, std::string> settings;
-  while (packed.size() >= 6) {
-    const auto* at = reinterpret_cast<const std::byte*>(packed.data());
-    const auto kind = static_cast<SettingKind>(load_be<uint16_t>(at));
-    const size_t length = load_be<uint32_t>(at + 2);
-    settings[kind] = packed.substr(6, length);
-    packed.remove_prefix(std::min(packed.size(), 6 + length));
-  }
-  return settings;
-}
-
-Bucket read_bucket(const PgResult& row, size_t i) {
-  Bucket bucket;
-  bucket.id = row.bigint(i, kId);
-  bucket.name = row.text(i, kName);
-  bucket.owner_account = row.text(i, kOwner);
-  bucket.owner_canonical_id = row.text(i, kOwnerCanonicalId);
-  bucket.owner_display_name = row.text(i, kOwnerDisplayName);
-  bucket.region = row.text(i, kRegion);
-  bucket.created_at = from_microseconds(row.bigint(i, kCreated));
-  bucket.versioning = static_cast<Versioning>(row.smallint(i, kVersioning));
-  bucket.object_lock = row.boolean(i, kObjectLock);
-  bucket.settings_version = row.bigint(i, kSettingsVersion);
-  bucket.owner_public_access_block = static_cast<uint8_t>(row.smallint(i, kOwnerPublicAccessBlock));
-  bucket.settings = unpack_settings(row.bytes(i, kSettings));
-  return bucket;
-}
-
-// Text with the same names behind it: they are of printable characters, all of them below '~'.
-std::string printable_bound(std::string_view after) {
-  const auto odd = std::ranges::find_if(after, [](char c) { return c <= ' ' || c >= '~'; });
-  std::string bound(after.begin(), odd);
-  if (odd != after.end() && static_cast<unsigned char>(*odd) >= '~') bound += '~';
-  return bound;
-}
-
 Result<BucketOutcome> bucket_by(PgConnection& connection, const std::string& condition, PgParameters parameters, Deadline until) {
-  const std::string sql = "select " + kBucket.text() + " from buckets b join accounts a on a.id = b.owner_account where " +
+  const std::string sql = "select " + bucket_columns() + " from buckets b join accounts a on a.id = b.owner_account where " +
                           condition;
   TRY(const PgResult result, connection.run(sql, parameters, until));
   if (result.rows() == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
@@ -144,28 +83,6 @@ async::Task<Result<BucketOutcome>> PostgresStore::find_bucket(std::string name, 
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBucketsQuery query, Deadline deadline) {
-  static const std::string sql =
-      "select " + kBucket.text() +
-      " from buckets b join accounts a on a.id = b.owner_account where b.owner_account = $1 and b.name > $2"
-      " and starts_with(b.name, $3) and ($4 = '' or b.region = $4) order by b.name limit $5";
-  if (!can_be_text(query.prefix) || !can_be_text(query.region)) co_return std::vector<Bucket>{};
-  query.after_name = printable_bound(query.after_name);
-  auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<std::vector<Bucket>> {
-    PgParameters parameters;
-    parameters.add_text(query.owner_account);
-    parameters.add_text(query.after_name);
-    parameters.add_text(query.prefix);
-    parameters.add_text(query.region);
-    parameters.add(int64_t{query.max});
-    TRY(const PgResult result, connection.run(sql, parameters, until));
-    std::vector<Bucket> buckets;
-    for (size_t i = 0; i < result.rows(); ++i) buckets.push_back(read_bucket(result, i));
-    return buckets;
-  };
-  co_return co_await run_single<std::vector<Bucket>>(workers_, deadline, std::move(work));
-}
-
 async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                                      std::optional<std::string> document, Deadline deadline) {
   auto work = [bucket_id, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
@@ -206,35 +123,6 @@ async::Task<Result<BucketUsage>> PostgresStore::bucket_usage(int64_t bucket_id, 
                        static_cast<uint64_t>(row.bigint(0, 2))};
   };
   co_return co_await run_single<BucketUsage>(workers_, deadline, std::move(work));
-}
-
-async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(std::string access_key, Deadline deadline) {
-  static const std::string sql =
-      "select k.access_key, k.sealed_secret, k.is_root, k.enabled, a.id, a.canonical_id, a.name, a.display_name, a.email, a.enabled, a.public_access_block"
-      " from access_keys k join accounts a on a.id = k.account_id where k.access_key = $1";
-  if (!can_be_text(access_key)) co_return std::optional<Credential>{};
-  auto work = [this, access_key = std::move(access_key)](PgConnection& connection, Deadline until)
-      -> Result<std::optional<Credential>> {
-    PgParameters parameters;
-    parameters.add_text(access_key);
-    TRY(const PgResult row, connection.run(sql, parameters, until));
-    if (row.rows() == 0) return std::optional<Credential>{};
-    Credential credential;
-    credential.key.access_key = row.text(0, 0);
-    TRY(credential.key.secret_key, crypto::open(options_.master_key, row.bytes(0, 1), access_key));
-    credential.key.is_root = row.boolean(0, 2);
-    credential.key.enabled = row.boolean(0, 3);
-    credential.key.account_id = row.text(0, 4);
-    credential.account.id = row.text(0, 4);
-    credential.account.canonical_id = row.text(0, 5);
-    credential.account.name = row.text(0, 6);
-    credential.account.display_name = row.text(0, 7);
-    credential.account.email = row.text(0, 8);
-    credential.account.enabled = row.boolean(0, 9);
-    credential.account.public_access_block = static_cast<uint8_t>(row.smallint(0, 10));
-    return std::optional(std::move(credential));
-  };
-  co_return co_await run_single<std::optional<Credential>>(workers_, deadline, std::move(work));
 }
 
 }  // namespace rondel::metadata

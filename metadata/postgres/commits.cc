@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {
@@ -234,25 +234,6 @@ async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
     return one_outcome(call.run(connection, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
-}
-
-async::Task<Result<void>> PostgresStore::release_streams(std::vector<Extent> streams, Deadline deadline) {
-  auto work = [streams = std::move(streams)](PgConnection& connection, Deadline until) -> Result<void> {
-    PgArray ids(Element::kBytes, streams.size()), sizes(Element::kBigint, streams.size());
-    for (const Extent& extent : streams) {
-      ids.add_bytes(raw(extent.stream.view()));
-      sizes.add(static_cast<int64_t>(extent.stream_size));
-    }
-    PgParameters parameters;
-    std::move(ids).move_into(parameters);
-    std::move(sizes).move_into(parameters);
-    TRY(const PgResult done,
-        connection.run("insert into released_streams (stream, size) select s, n from unnest($1::bytea[], $2::bigint[]) as r(s, n)", parameters,
-                       until));
-    (void)done;
-    return {};
-  };
-  co_return co_await run_single<void>(workers_, deadline, std::move(work));
 }
 
 }  // namespace rondel::metadata

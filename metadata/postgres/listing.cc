@@ -1,6 +1,9 @@
-// Pages of keys, versions and uploads.
+// Pages of keys, versions, uploads and buckets.
+#include <algorithm>
+
+#include "metadata/postgres/bucket_rows.h"
 #include "metadata/postgres/pg_columns.h"
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {
@@ -129,6 +132,14 @@ ListUploadsPage read_uploads(const PgResult& result, uint32_t max) {
   });
 }
 
+// Text with the same names behind it: they are of printable characters, all of them below '~'.
+std::string printable_bound(std::string_view after) {
+  const auto odd = std::ranges::find_if(after, [](char c) { return c <= ' ' || c >= '~'; });
+  std::string bound(after.begin(), odd);
+  if (odd != after.end() && static_cast<unsigned char>(*odd) >= '~') bound += '~';
+  return bound;
+}
+
 }  // namespace
 
 async::Task<Result<ListPage>> PostgresStore::list(ListQuery query) {
@@ -154,6 +165,28 @@ async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuer
     return read_uploads(result, query.max);
   };
   co_return co_await run_single<ListUploadsPage>(workers_, deadline, std::move(work));
+}
+
+async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBucketsQuery query, Deadline deadline) {
+  static const std::string sql =
+      "select " + bucket_columns() +
+      " from buckets b join accounts a on a.id = b.owner_account where b.owner_account = $1 and b.name > $2"
+      " and starts_with(b.name, $3) and ($4 = '' or b.region = $4) order by b.name limit $5";
+  if (!can_be_text(query.prefix) || !can_be_text(query.region)) co_return std::vector<Bucket>{};
+  query.after_name = printable_bound(query.after_name);
+  auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<std::vector<Bucket>> {
+    PgParameters parameters;
+    parameters.add_text(query.owner_account);
+    parameters.add_text(query.after_name);
+    parameters.add_text(query.prefix);
+    parameters.add_text(query.region);
+    parameters.add(int64_t{query.max});
+    TRY(const PgResult result, connection.run(sql, parameters, until));
+    std::vector<Bucket> buckets;
+    for (size_t i = 0; i < result.rows(); ++i) buckets.push_back(read_bucket(result, i));
+    return buckets;
+  };
+  co_return co_await run_single<std::vector<Bucket>>(workers_, deadline, std::move(work));
 }
 
 }  // namespace rondel::metadata

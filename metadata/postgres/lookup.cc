@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "metadata/postgres/pg_columns.h"
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {

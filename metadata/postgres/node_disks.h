@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/node_store.h"
 
 namespace rondel::metadata {
 

@@ -1,4 +1,4 @@
-// PgAvailability: whether the server answers, as the connections know it. Internal to metadata/store.
+// PgAvailability: whether the server answers, as the connections know it. Internal to metadata/postgres.
 //
 // Every answer and every failure to reach the server is noted here by who met it; nothing is asked for that. Whoever watches asks
 // by itself only when nobody had an answer for a while (pg_watch.h). Safe for concurrent use, without a lock.

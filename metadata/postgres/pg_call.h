@@ -1,4 +1,4 @@
-// Requests as jobs of PgWorkers: each carries its own question and the slot its asker waits on. Internal to metadata/store.
+// Requests as jobs of PgWorkers: each carries its own question and the slot its asker waits on. Internal to metadata/postgres.
 #pragma once
 
 #include <memory>
@@ -53,6 +53,11 @@ class ConnectionJob : public PgJob {
  private:
   std::string no_key_;
 };
+
+// PgWorkers::Run where every job is one.
+inline void run_singles(Lane, PgConnection& connection, PgWorkers::Batch batch) {
+  for (const auto& job : batch) static_cast<ConnectionJob*>(job.get())->run(connection);
+}
 
 template <class Answer>
 class SingleJob final : public ConnectionJob {

@@ -163,9 +163,4 @@ std::optional<std::string> above_prefix(std::string prefix) {
   return prefix;
 }
 
-bool Conditions::empty() const {
-  return if_match.empty() && if_none_match.empty() && !if_modified_since && !if_unmodified_since && !if_match_size &&
-         !if_match_last_modified;
-}
-
 }  // namespace rondel::metadata

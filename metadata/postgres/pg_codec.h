@@ -1,11 +1,13 @@
-// Values of the model to and from parameters and result columns. Internal to metadata/store.
+// Values of the model to and from parameters and result columns. Internal to metadata/postgres.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "common/base/encoding.h"
-#include "metadata/store/metadata_store.h"
+#include "metadata/model/object.h"
+#include "metadata/store/commit_context.h"
+#include "metadata/store/commit_result.h"
 #include "metadata/postgres/pg_connection.h"
 
 namespace rondel::metadata {

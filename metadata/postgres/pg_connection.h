@@ -1,5 +1,5 @@
 // One libpq connection: prepared statements with binary parameters and results. Blocking, with deadlines. One thread at a
-// time. Internal to metadata/store.
+// time. Internal to metadata/postgres.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@
 
 #include "metadata/postgres/pg_connection.h"
 #include "metadata/postgres/pg_rows.h"
-#include "metadata/store/metadata_store.h"
+#include "metadata/model/object.h"
+#include "metadata/store/commit_context.h"
 
 namespace rondel::metadata {
 

@@ -1,4 +1,4 @@
-// PgWatch: one connection of its own that asks the server when nobody had an answer for a while. Internal to metadata/store.
+// PgWatch: one connection of its own that asks the server when nobody had an answer for a while. Internal to metadata/postgres.
 #pragma once
 
 #include <condition_variable>

@@ -162,11 +162,13 @@ void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration
 void PgWorkers::work() {
   std::unique_ptr<PgConnection> connection;
   SteadyTime retry_at{};
+  std::string refused;   // What the last attempt was told.
   const auto connect = [&] {
     if (connection || std::chrono::steady_clock::now() < retry_at) return;
     auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
     if (!opened) {
       retry_at = deadline_in(200ms);
+      refused = ": " + opened.error().message;
       availability_.failed();
       return;
     }
@@ -219,7 +221,7 @@ void PgWorkers::work() {
     if (connection) {
       run_begun(*lane, *connection, std::move(batch));
     } else {
-      fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached"});
+      fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached" + refused});
     }
     const bool lost = connection && connection->broken();
     if (lost) connection.reset();

@@ -1,5 +1,5 @@
 // Threads with one PostgreSQL connection each. Requests that wait at the same time are run together: a worker takes all that
-// wait in a lane, up to the batch limit. Internal to metadata/store.
+// wait in a lane, up to the batch limit. Internal to metadata/postgres.
 #pragma once
 
 #include <array>

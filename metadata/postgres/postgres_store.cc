@@ -1,7 +1,5 @@
 #include "metadata/postgres/postgres_store.h"
 
-#include "metadata/postgres/postgres_store_impl.h"
-
 namespace rondel::metadata {
 namespace {
 
@@ -24,14 +22,10 @@ std::vector<Job*> cast(const PgWorkers::Batch& batch) {
 
 }  // namespace
 
-std::unique_ptr<PostgresMetadataStore> PostgresMetadataStore::make(PostgresStoreOptions options) {
-  return std::make_unique<PostgresStore>(std::move(options));
-}
-
-PostgresStore::PostgresStore(PostgresStoreOptions options)
+PostgresStore::PostgresStore(PostgresOptions options, bool watch)
     : options_(std::move(options)),
       clock_(*options_.clock, options_.site),
-      workers_({options_.dsn, options_.connections, options_.batch_max, options_.queue_max, true},
+      workers_({options_.dsn, options_.connections, options_.batch_max, options_.queue_max, watch},
                [this](Lane lane, PgConnection& connection, PgWorkers::Batch batch) {
                  run_batch(lane, connection, std::move(batch));
                }) {}
@@ -47,7 +41,7 @@ void PostgresStore::run_batch(Lane lane, PgConnection& connection, PgWorkers::Ba
   }
 }
 
-PostgresStoreStatus PostgresStore::status() const {
+PostgresStatus PostgresStore::status() const {
   const PgWorkerStatus status = workers_.status();
   size_t queued = 0;
   for (const size_t waiting : status.queued) queued += waiting;

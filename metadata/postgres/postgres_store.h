@@ -1,41 +1,129 @@
-// MetadataStore over PostgreSQL 15: the functions of migrations/ decide every commit, one statement a request, waiting requests
-// of a kind in one statement. Why libpq and batches: docs/adr/0003-metadata-hot-path.md.
+// PostgresStore: what requests ask, over one pool of connections. One .cc file a subject: objects in commits.cc and lookup.cc,
+// uploads.cc, listing.cc, buckets.cc, identities.cc. Internal to metadata/postgres.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
+#include <utility>
 
-#include "metadata/store/metadata_store.h"
+#include "metadata/postgres/pg_call.h"
+#include "metadata/postgres/pg_codec.h"
+#include "metadata/postgres/pg_function.h"
+#include "metadata/postgres/postgres_metadata.h"
+#include "metadata/postgres/sql_names.h"
+#include "metadata/postgres/version_attributes.h"
+#include "metadata/postgres/version_clock.h"
 
 namespace rondel::metadata {
 
-struct PostgresStoreOptions {
-  std::string dsn;
-  std::string master_key;         // 32 bytes: opens access keys' secrets.
-  size_t connections = 4;
-  size_t batch_max = 64;
-  size_t queue_max = 4096;        // Per lane.
-  uint16_t site = 1;
-  const Clock* clock = &real_clock();        // What versions and uploads are stamped by, if it is later than the database's.
-  const Clock* lock_clock = &real_clock();   // What object locks end by, if it is earlier than the database's.
-  // Called on a database thread with the size of every batch; "put", "delete", "find", "single".
-  std::function<void(std::string_view lane, size_t size)> on_batch;
-};
+using PutJob = RequestJob<PutObject, CommitResult>;
+using DeleteJob = RequestJob<DeleteObject, CommitResult>;
+using FindJob = RequestJob<ObjectQuery, Result<ObjectLookup>>;
 
-struct PostgresStoreStatus {
-  size_t connections = 0;
-  size_t busy = 0;
-  size_t queued = 0;
-  uint64_t connections_lost = 0;
-  bool connected = false;
-};
-
-class PostgresMetadataStore : public MetadataStore {
+class PostgresStore final : public Availability, public ObjectStore, public UploadStore, public ListingStore, public BucketStore,
+                            public IdentityStore {
  public:
-  // Connects lazily: an unreachable server makes calls fail, not this.
-  static std::unique_ptr<PostgresMetadataStore> make(PostgresStoreOptions options);
-  virtual PostgresStoreStatus status() const = 0;
+  // `options.connections`: all of this one's, but for the one that watches.
+  PostgresStore(PostgresOptions options, bool watch);
+
+  bool available() const override { return !workers_.away(); }
+  async::Task<CommitResult> put_object(PutObject request) override;
+  async::Task<CommitResult> delete_object(DeleteObject request) override;
+  async::Task<Result<ObjectLookup>> find_object(ObjectQuery query) override;
+  async::Task<Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) override;
+  async::Task<CommitResult> copy_object(CopyObject request) override;
+  async::Task<CommitResult> append_object(AppendObject request) override;
+  async::Task<CommitResult> rename_object(RenameObject request) override;
+  async::Task<CommitResult> update_version(UpdateVersion request) override;
+  async::Task<Result<ListPage>> list(ListQuery query) override;
+  async::Task<Committed<CommitStatus>> create_upload(CommitContext context, Upload upload) override;
+  async::Task<CommitResult> put_part(PutPart request) override;
+  async::Task<CommitResult> copy_part(CopyPart request) override;
+  async::Task<Result<UploadLookup>> find_upload(UploadQuery query) override;
+  async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) override;
+  async::Task<CommitResult> complete_upload(CompleteUpload request) override;
+  async::Task<Committed<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload, std::string key) override;
+  async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
+  async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind, std::optional<std::string> document,
+                                                        Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) override;
+  async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<Credential>> create_account(CreateAccount request, Deadline deadline) override;
+  async::Task<Result<std::optional<Account>>> find_account(AccountName name, Deadline deadline) override;
+  async::Task<Result<std::vector<Account>>> list_accounts(Deadline deadline) override;
+  async::Task<Result<bool>> change_account(std::string account_id, AccountChange change, Deadline deadline) override;
+  async::Task<Result<AccessKey>> create_key(std::string account_id, std::string access_key, std::string secret, Deadline deadline) override;
+  async::Task<Result<std::vector<AccessKey>>> list_keys(std::string account_id, Deadline deadline) override;
+  async::Task<Result<bool>> set_key_enabled(std::string access_key, bool enabled, Deadline deadline) override;
+  async::Task<Result<bool>> delete_key(std::string access_key, Deadline deadline) override;
+  async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key, Deadline deadline) override;
+
+  PostgresStatus status() const;
+  PgWorkers& workers() { return workers_; }
+
+ private:
+  void run_batch(Lane lane, PgConnection& connection, PgWorkers::Batch batch);
+  void put_batch(PgConnection& connection, std::vector<PutJob*> jobs);
+  void delete_batch(PgConnection& connection, std::vector<DeleteJob*> jobs);
+  void find_batch(PgConnection& connection, std::vector<FindJob*> jobs);
+
+  const PostgresOptions options_;
+  VersionClock clock_;
+  PgWorkers workers_;  // Last: its threads use the rest.
 };
+
+// A sortable name of a row: what two writers of the same key have in common.
+std::string row_key(int64_t bucket, std::string_view key);
+
+// Runs `statement`, again while it meets lock time-outs, deadlocks or serialisation failures (everything rolled back then).
+template <class Statement>
+Committed<PgResult> with_retries(Statement statement, int attempts = 4) {
+  auto result = statement();
+  for (int i = 1; i < attempts && !result && result.error().code == ErrorCode::kCancelled; ++i) result = statement();
+  if (!result && result.error().code == ErrorCode::kCancelled) result.error().code = ErrorCode::kResourceExhausted;
+  return result;
+}
+
+// Whether a statement failed for good, and nothing of it happened, on a connection that is still of use: a row of it may be why.
+inline bool may_be_one_rows_fault(const Committed<PgResult>& result, const PgConnection& connection) {
+  return !result && !connection.broken() && result.error().kind == CommitFailure::Kind::kDidNotHappen;
+}
+
+// Runs the statement for all jobs, and answers each. When it fails, each row runs by itself, so that one that fails fails alone; those that met a
+// lock come last, as each of them waits its time. `run`: makes the statement of some jobs; `answer`: completes those with its result.
+template <class Job, class Run, class Answer>
+void run_rows(const PgConnection& connection, const std::vector<Job*>& jobs, Run run, Answer answer) {
+  using Jobs = std::vector<Job*>;
+  const bool alone = jobs.size() == 1;
+  auto result = with_retries([&] { return run(jobs); }, alone ? 4 : 2);
+  if (alone || !may_be_one_rows_fault(result, connection)) return answer(jobs, result);
+  Jobs waiting = jobs;
+  for (const int attempts : {1, 4}) {
+    for (Job* const job : std::exchange(waiting, {})) {
+      if (job->expired() || connection.broken()) {
+        job->fail({ErrorCode::kUnavailable, "its batch failed"});
+        continue;
+      }
+      const Jobs one{job};
+      auto again = with_retries([&] { return run(one); }, attempts);
+      const bool locked = !again && again.error().code == ErrorCode::kResourceExhausted;
+      locked && attempts == 1 ? waiting.push_back(job) : answer(one, again);
+    }
+  }
+}
+
+// The statement that finds the current versions of a batch of keys: buckets, keys, kinds, firsts, lasts as arrays.
+const std::string& find_current_sql();
+
+// Which version a request means that names one, or the null version, or neither.
+inline VersionChoice choice_of(const std::optional<model::VersionId>& named, bool null_version) {
+  if (null_version) return VersionChoice::kNull;
+  return named ? VersionChoice::kNamed : VersionChoice::kCurrent;
+}
+
+// The single outcome row of a commit function. Not known: it committed without one.
+CommitResult one_outcome(Committed<PgResult> result);
 
 }  // namespace rondel::metadata

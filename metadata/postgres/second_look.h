@@ -1,12 +1,12 @@
-// The second look at released streams, as SQL. Internal to metadata/store.
+// The second look at released streams, as SQL. Internal to metadata/postgres.
 #pragma once
 
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/release_queue.h"
 #include "metadata/postgres/pg_connection.h"
 
 namespace rondel::metadata {
 
-// ClusterStore::check_released on this connection. It goes through every table of references once,
+// ReleaseQueue::check_released on this connection. It goes through every table of references once,
 // however many streams it asks for: minutes on large ones.
 Result<CheckedReleases> check_released(PgConnection& connection, SystemTime before, size_t max,
                                        uint64_t coordinator_token, Deadline until);

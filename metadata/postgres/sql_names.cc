@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "common/model/metadata_generation.h"
-#include "metadata/store/metadata_store.h"
+#include "metadata/store/bucket_store.h"
+#include "metadata/store/commit_result.h"
+#include "metadata/store/object_store.h"
 
 namespace rondel::metadata {
 namespace {

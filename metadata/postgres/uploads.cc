@@ -1,6 +1,6 @@
 // Multipart uploads.
 #include "metadata/postgres/pg_columns.h"
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {

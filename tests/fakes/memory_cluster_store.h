@@ -8,11 +8,23 @@
 #include <set>
 #include <utility>
 
-#include "metadata/store/cluster_store.h"
+#include "metadata/store/gc_control.h"
+#include "metadata/store/lease.h"
+#include "metadata/store/node_store.h"
+#include "metadata/store/orphan_store.h"
+#include "metadata/store/release_queue.h"
+#include "metadata/store/restore_store.h"
+#include "metadata/store/ring_store.h"
 
 namespace rondel::fakes {
 
-class MemoryClusterStore final : public metadata::ClusterStore {
+class MemoryClusterStore final : public metadata::NodeStore,
+                                 public metadata::RingStore,
+                                 public metadata::Lease,
+                                 public metadata::ReleaseQueue,
+                                 public metadata::OrphanStore,
+                                 public metadata::GcControl,
+                                 public metadata::RestoreStore {
  public:
   template <class T>
   using Answer = async::Task<Result<T>>;
@@ -133,6 +145,14 @@ class MemoryClusterStore final : public metadata::ClusterStore {
   }
   void resign_coordinator() override { resigned = true; }
 
+  Answer<void> release_streams(std::vector<metadata::Extent> streams, Deadline) override {
+    if (broken_) co_return std::unexpected(*broken_);
+    for (const metadata::Extent& extent : streams) {
+      const int64_t id = released_.empty() ? 1 : released_.rbegin()->first + 1;
+      release_unchecked({id, extent.stream, extent.stream_size, now ? now() : SystemTime{}});
+    }
+    co_return Result<void>{};
+  }
   Answer<std::vector<metadata::ReleasedStream>> take_released(SystemTime before, size_t max, uint64_t token, Deadline) override {
     CO_TRY_VOID(check(token));
     std::vector<metadata::ReleasedStream> due;

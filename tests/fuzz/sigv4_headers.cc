@@ -4,7 +4,7 @@
 #include "gateway/auth/credential_scope.h"
 #include "gateway/auth/post_signature.h"
 #include "gateway/s3/request.h"
-#include "tests/fakes/fixed_directory.h"
+#include "tests/fakes/fixed_identities.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/fuzz/input.h"
 
@@ -12,9 +12,9 @@ using namespace rondel;
 
 namespace {
 
-fakes::FixedDirectory& directory() {
-  static fakes::FixedDirectory instance = [] {
-    fakes::FixedDirectory made;
+fakes::FixedIdentities& accounts() {
+  static fakes::FixedIdentities instance = [] {
+    fakes::FixedIdentities made;
     metadata::Credential credential;
     credential.key = {.access_key = "AKIDEXAMPLE", .secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", .account_id = "123456789012", .is_root = true};
     credential.account.id = "123456789012";
@@ -28,8 +28,9 @@ fakes::FixedDirectory& directory() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fakes::ManualClock clock(std::chrono::sys_days(std::chrono::year(2024) / 5 / 24) + std::chrono::hours(13));
-  static auth::Authenticator older(directory(), {.clock = &clock, .signature_v2 = true});
-  static auth::Authenticator plain(directory(), {.clock = &clock});
+  static metadata::IdentityCache identities(accounts(), clock);
+  static auth::Authenticator older(identities, {.clock = &clock, .signature_v2 = true});
+  static auth::Authenticator plain(identities, {.clock = &clock});
   fuzz::Input input(data, size);
   auth::Authenticator& authenticator = input.choice() % 2 == 1 ? older : plain;
   const std::string_view text = input.rest();
@@ -47,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::require(!identity || identity->anonymous());
   auth::FormFields fields;
   for (const auto& [name, value] : head->fields) fields.emplace_back(name, value);
-  const auto posted = async::block_on(auth::authenticate_post(directory(), authenticator.options(), fields, deadline_in(std::chrono::seconds(5))));
+  const auto posted = async::block_on(auth::authenticate_post(identities, authenticator.options(), fields, deadline_in(std::chrono::seconds(5))));
   fuzz::require(!posted || posted->identity.anonymous());
   return 0;
 }

@@ -184,11 +184,11 @@ class Away : public ::testing::Test {
              [this] { relay_.be_silent(false); }}};
   }
 
-  std::unique_ptr<PostgresMetadataStore> open(const Fault& fault) {
-    auto store = PostgresMetadataStore::make({.dsn = fault.dsn, .master_key = test_master_key(), .connections = kConnections, .batch_max = kBatch});
+  std::unique_ptr<PostgresMetadata> open(const Fault& fault) {
+    auto store = PostgresMetadata::make({.dsn = fault.dsn, .master_key = test_master_key(), .connections = PostgresMetadata::kOtherConnections + kConnections, .batch_max = kBatch});
     const std::string name = fmt::format("away-{}", ++buckets_);
-    const std::string owner = AccountStore::open(server_.postgres().dsn(), test_master_key()).value()->create_account({.name = name})->account.id;
-    auto made = async::block_on(store->create_bucket({.name = name, .owner_account = owner}, deadline_in(10s)));
+    const std::string owner = make_account(PostgresMetadata::make_for_command(server_.postgres().dsn(), test_master_key())->stores(), name);
+    auto made = async::block_on(store->stores().buckets.create_bucket({.name = name, .owner_account = owner}, deadline_in(10s)));
     EXPECT_TRUE(made) << fault.name;
     bucket_ = made->bucket;
     return store;
@@ -210,9 +210,9 @@ class Away : public ::testing::Test {
     ADD_FAILURE() << "waited for " << what;
   }
 
-  std::vector<CommitResult> put_together(MetadataStore& store) {
+  std::vector<CommitResult> put_together(ObjectStore& store) {
     std::vector<CommitResult> results(kPuts);
-    const auto one = [](MetadataStore& to, PutObject request, CommitResult& out) -> async::Task<void> { out = co_await to.put_object(std::move(request)); };
+    const auto one = [](ObjectStore& to, PutObject request, CommitResult& out) -> async::Task<void> { out = co_await to.put_object(std::move(request)); };
     const auto all = [&]() -> async::Task<void> {
       async::TaskGroup group(*async::EventLoop::current());
       for (size_t i = 0; i < kPuts; ++i) group.spawn(one(store, put(fmt::format("k{}", i), 1500ms), results[i]));
@@ -232,12 +232,12 @@ class Away : public ::testing::Test {
 TEST_F(Away, IsKnownToAnIdleGateway) {
   for (const Fault& fault : faults()) {
     const auto store = open(fault);
-    EXPECT_TRUE(store->available()) << fault.name;
+    EXPECT_TRUE(store->stores().database.available()) << fault.name;
     fault.begin();
-    await([&] { return !store->available(); }, std::string("the news: ") + fault.name);
+    await([&] { return !store->stores().database.available(); }, std::string("the news: ") + fault.name);
     fault.end();
-    await([&] { return store->available(); }, std::string("better news: ") + fault.name);
-    EXPECT_TRUE(async::block_on(store->put_object(put("after", 10s)))) << fault.name;
+    await([&] { return store->stores().database.available(); }, std::string("better news: ") + fault.name);
+    EXPECT_TRUE(async::block_on(store->stores().objects.put_object(put("after", 10s)))) << fault.name;
   }
 }
 
@@ -245,19 +245,19 @@ TEST_F(Away, IsKnownToAnIdleGateway) {
 TEST_F(Away, LeavesNoMoreInDoubtThanWasOnItsWay) {
   for (const Fault& fault : faults()) {
     const auto store = open(fault);
-    ASSERT_TRUE(async::block_on(store->put_object(put("before", 10s)))) << fault.name;
+    ASSERT_TRUE(async::block_on(store->stores().objects.put_object(put("before", 10s)))) << fault.name;
     fault.begin();
-    const std::vector<CommitResult> results = put_together(*store);
-    await([&] { return !store->available(); }, std::string("the news: ") + fault.name);
+    const std::vector<CommitResult> results = put_together(store->stores().objects);
+    await([&] { return !store->stores().database.available(); }, std::string("the news: ") + fault.name);
     fault.end();
-    await([&] { return store->available(); }, std::string("better news: ") + fault.name);
+    await([&] { return store->stores().database.available(); }, std::string("better news: ") + fault.name);
     size_t not_known = 0;
     for (size_t i = 0; i < kPuts; ++i) {
       const CommitFate fate = fate_of(results[i]);
       EXPECT_TRUE(fate == CommitFate::kDidNotHappen || fate == CommitFate::kNotKnown) << fault.name;
       if (fate == CommitFate::kNotKnown) ++not_known;
       if (fate != CommitFate::kDidNotHappen) continue;
-      const auto found = async::block_on(store->find_object({.bucket = bucket_.name, .key = fmt::format("k{}", i), .deadline = deadline_in(10s)}));
+      const auto found = async::block_on(store->stores().objects.find_object({.bucket = bucket_.name, .key = fmt::format("k{}", i), .deadline = deadline_in(10s)}));
       ASSERT_TRUE(found) << fault.name << ": " << found.error().message;
       EXPECT_EQ(found->status, LookupStatus::kNoSuchKey) << fault.name << ", " << i << ": said not to have happened";
     }
@@ -277,8 +277,8 @@ TEST_F(Away, AServerInRecoveryIsNoServer) {
     ASSERT_FALSE(checked) << also;
     EXPECT_EQ(checked.error().code, ErrorCode::kUnavailable) << checked.error().message;
   }
-  const auto store = PostgresMetadataStore::make({.dsn = dsn, .master_key = test_master_key()});
-  await([&] { return !store->available(); }, "the news");
+  const auto store = PostgresMetadata::make({.dsn = dsn, .master_key = test_master_key()});
+  await([&] { return !store->stores().database.available(); }, "the news");
 }
 
 // As after a failover away from a machine that lost its power.
@@ -287,9 +287,9 @@ TEST_F(Away, AHostThatIsSilentDoesNotHideTheNext) {
   const std::string dsn = fmt::format("host=127.0.0.1,{} port={},5432 user=rondel dbname=rondel", server_.address(), relay_.port());
   const auto opened = PgConnection::open(dsn, deadline_in(2s));
   EXPECT_TRUE(opened) << opened.error().message;
-  const auto store = PostgresMetadataStore::make({.dsn = dsn, .master_key = test_master_key()});
-  EXPECT_TRUE(async::block_on(store->find_bucket("none", deadline_in(10s))));
-  EXPECT_TRUE(store->available());
+  const auto store = PostgresMetadata::make({.dsn = dsn, .master_key = test_master_key()});
+  EXPECT_TRUE(async::block_on(store->stores().buckets.find_bucket("none", deadline_in(10s))));
+  EXPECT_TRUE(store->stores().database.available());
 }
 
 TEST_F(Away, NothingIsSentAfterItsDeadline) {

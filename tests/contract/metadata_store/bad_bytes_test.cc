@@ -7,7 +7,7 @@
 
 #include "common/base/encoding.h"
 #include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {
@@ -43,7 +43,7 @@ const std::vector<Bytes>& bad_bytes() {
 class BadBytes : public StoreFixture<BadBytes> {
  public:
   static constexpr const char* kName = "bad-bytes";
-  using Ask = std::function<async::Task<Result<void>>(MetadataStore& store, std::string bytes)>;
+  using Ask = std::function<async::Task<Result<void>>(const Stores& stores, std::string bytes)>;
 
  protected:
   struct Place {
@@ -135,155 +135,156 @@ class BadBytes : public StoreFixture<BadBytes> {
 
   void SetUp() override {
     StoreFixture::SetUp();
-    source_ = run(store().put_object(put_request("source", 1))).version;
+    source_ = run(stores().objects.put_object(put_request("source", 1))).version;
     upload_ = upload_request("upload");
-    ASSERT_EQ(run(store().create_upload(context(), upload_)), CommitStatus::kCommitted);
-    ASSERT_EQ(run(store().put_part(part_request("upload"))).status, CommitStatus::kCommitted);
+    ASSERT_EQ(run(stores().uploads.create_upload(context(), upload_)), CommitStatus::kCommitted);
+    ASSERT_EQ(run(stores().uploads.put_part(part_request("upload"))).status, CommitStatus::kCommitted);
   }
 
   std::vector<Place> places() {
     using B = std::string;
     auto* const at = this;
     std::vector<Place> all = {
-        {"put, If-Match", [at](MetadataStore& to,
-                               B b) { return drop(to.put_object(at->put_if("k", matching(b)))); }},
+        {"put, If-Match", [at](const Stores& to,
+                               B b) { return drop(to.objects.put_object(at->put_if("k", matching(b)))); }},
         {"put, If-None-Match",
-         [at](MetadataStore& to, B b) {
-           return drop(to.put_object(at->put_if("k", not_matching(b))));
+         [at](const Stores& to, B b) {
+           return drop(to.objects.put_object(at->put_if("k", not_matching(b))));
          }},
         {"delete, If-Match",
-         [at](MetadataStore& to, B b) {
-           return drop(to.delete_object(at->delete_request("k", matching(b))));
+         [at](const Stores& to, B b) {
+           return drop(to.objects.delete_object(at->delete_request("k", matching(b))));
          }},
         {"delete, If-None-Match",
-         [at](MetadataStore& to, B b) {
-           return drop(to.delete_object(at->delete_request("k", not_matching(b))));
+         [at](const Stores& to, B b) {
+           return drop(to.objects.delete_object(at->delete_request("k", not_matching(b))));
          }},
         {"deletes, If-Match",
-         [at](MetadataStore& to, B b) {
+         [at](const Stores& to, B b) {
            return drop(
-               to.delete_objects({at->delete_request("k", matching(b)), at->delete_request("l")}));
+               to.objects.delete_objects({at->delete_request("k", matching(b)), at->delete_request("l")}));
          }},
         {"copy, If-Match",
-         [at](MetadataStore& to, B b) { return drop(to.copy_object(at->copy_if(matching(b)))); }},
+         [at](const Stores& to, B b) { return drop(to.objects.copy_object(at->copy_if(matching(b)))); }},
         {"copy, If-None-Match",
-         [at](MetadataStore& to, B b) {
-           return drop(to.copy_object(at->copy_if(not_matching(b))));
+         [at](const Stores& to, B b) {
+           return drop(to.objects.copy_object(at->copy_if(not_matching(b))));
          }},
         {"copy, source",
-         [at](MetadataStore& to, B b) { return drop(to.copy_object(at->copy_if({}, b))); }},
+         [at](const Stores& to, B b) { return drop(to.objects.copy_object(at->copy_if({}, b))); }},
         {"part copy, source",
-         [at](MetadataStore& to, B b) {
+         [at](const Stores& to, B b) {
            return drop(
-               to.copy_part({at->part_request("upload"), at->bucket_.id, b, at->source_, "e", 0}));
+               to.uploads.copy_part({at->part_request("upload"), at->bucket_.id, b, at->source_, "e", 0}));
          }},
         {"part, key",
-         [at](MetadataStore& to, B b) { return drop(to.put_part(at->part_request(b))); }},
+         [at](const Stores& to, B b) { return drop(to.uploads.put_part(at->part_request(b))); }},
         {"complete, If-Match",
-         [at](MetadataStore& to, B b) {
-           return drop(to.complete_upload(at->complete_if(matching(b), "e")));
+         [at](const Stores& to, B b) {
+           return drop(to.uploads.complete_upload(at->complete_if(matching(b), "e")));
          }},
         {"complete, If-None-Match",
-         [at](MetadataStore& to, B b) {
-           return drop(to.complete_upload(at->complete_if(not_matching(b), "e")));
+         [at](const Stores& to, B b) {
+           return drop(to.uploads.complete_upload(at->complete_if(not_matching(b), "e")));
          }},
         {"complete, ETag of a part",
-         [at](MetadataStore& to, B b) { return drop(to.complete_upload(at->complete_if({}, b))); }},
+         [at](const Stores& to, B b) { return drop(to.uploads.complete_upload(at->complete_if({}, b))); }},
         {"complete, key",
-         [at](MetadataStore& to, B b) {
-           return drop(to.complete_upload(at->complete_if({}, "e", b)));
+         [at](const Stores& to, B b) {
+           return drop(to.uploads.complete_upload(at->complete_if({}, "e", b)));
          }},
         {"abort, key",
-         [at](MetadataStore& to, B b) {
-           return drop(to.abort_upload(at->context(), at->upload_.id, b));
+         [at](const Stores& to, B b) {
+           return drop(to.uploads.abort_upload(at->context(), at->upload_.id, b));
          }},
         {"find upload, key",
-         [at](MetadataStore& to, B b) {
-           return drop(to.find_upload({.bucket_id = at->bucket_.id,
+         [at](const Stores& to, B b) {
+           return drop(to.uploads.find_upload({.bucket_id = at->bucket_.id,
                                        .upload = at->upload_.id,
                                        .key = b,
                                        .deadline = soon()}));
          }},
         {"append, If-Match",
-         [at](MetadataStore& to, B b) {
+         [at](const Stores& to, B b) {
            AppendObject append{
                .put = at->put_if("source", matching(b)), .offset = 1, .expected_etag = "e"};
-           return drop(to.append_object(append));
+           return drop(to.objects.append_object(append));
          }},
         {"rename, conditions",
-         [at](MetadataStore& to, B b) {
+         [at](const Stores& to, B b) {
            RenameObject rename{
                .context = at->context(), .source_key = "source", .target_key = "source"};
            rename.source_conditions = matching(b);
            rename.target_conditions = not_matching(b);
-           return drop(to.rename_object(rename));
+           return drop(to.objects.rename_object(rename));
          }},
         {"rename, source",
-         [at](MetadataStore& to, B b) {
-           return drop(to.rename_object(
+         [at](const Stores& to, B b) {
+           return drop(to.objects.rename_object(
                {.context = at->context(), .source_key = b, .target_key = "renamed"}));
          }},
         {"attributes, key",
-         [at](MetadataStore& to, B b) {
-           return drop(to.update_version({.context = at->context(), .key = b, .acl = "acl"}));
+         [at](const Stores& to, B b) {
+           return drop(to.objects.update_version({.context = at->context(), .key = b, .acl = "acl"}));
          }},
         {"attributes, ACL and tags",
-         [at](MetadataStore& to, B b) {
-           return drop(to.update_version({.context = at->context(),
+         [at](const Stores& to, B b) {
+           return drop(to.objects.update_version({.context = at->context(),
                                           .key = "source",
                                           .acl = b,
                                           .tags = Tags{{"tag", b.substr(0, 256)}}}));
          }},
         {"find, bucket",
-         [](MetadataStore& to, B b) {
-           return drop(to.find_object({.bucket = b, .key = "source", .deadline = soon()}));
+         [](const Stores& to, B b) {
+           return drop(to.objects.find_object({.bucket = b, .key = "source", .deadline = soon()}));
          }},
         {"find, key",
-         [at](MetadataStore& to, B b) {
-           return drop(to.find_object({.bucket = at->bucket_.name, .key = b, .deadline = soon()}));
+         [at](const Stores& to, B b) {
+           return drop(to.objects.find_object({.bucket = at->bucket_.name, .key = b, .deadline = soon()}));
          }},
         {"find a version, bucket",
-         [at](MetadataStore& to, B b) {
-           return drop(to.find_object(
+         [at](const Stores& to, B b) {
+           return drop(to.objects.find_object(
                {.bucket = b, .key = "source", .version = at->source_, .deadline = soon()}));
          }},
         {"find a version, key",
-         [at](MetadataStore& to, B b) {
-           return drop(to.find_object(
+         [at](const Stores& to, B b) {
+           return drop(to.objects.find_object(
                {.bucket = at->bucket_.name, .key = b, .null_version = true, .deadline = soon()}));
          }},
-        {"find bucket", [](MetadataStore& to, B b) { return drop(to.find_bucket(b, soon())); }},
+        {"find bucket", [](const Stores& to, B b) { return drop(to.buckets.find_bucket(b, soon())); }},
         {"list buckets, prefix",
-         [](MetadataStore& to, B b) {
-           return drop(to.list_buckets({.owner_account = owner(), .prefix = b}, soon()));
+         [](const Stores& to, B b) {
+           return drop(to.listing.list_buckets({.owner_account = owner(), .prefix = b}, soon()));
          }},
         {"list buckets, after",
-         [](MetadataStore& to, B b) {
-           return drop(to.list_buckets({.owner_account = owner(), .after_name = b}, soon()));
+         [](const Stores& to, B b) {
+           return drop(to.listing.list_buckets({.owner_account = owner(), .after_name = b}, soon()));
          }},
         {"list buckets, region",
-         [](MetadataStore& to, B b) {
-           return drop(to.list_buckets({.owner_account = owner(), .region = b}, soon()));
+         [](const Stores& to, B b) {
+           return drop(to.listing.list_buckets({.owner_account = owner(), .region = b}, soon()));
          }},
-        {"access key", [](MetadataStore& to, B b) { return drop(to.find_credential(b, soon())); }},
+        {"access key", [](const Stores& to, B b) { return drop(to.identities.find_credential(b, soon())); }},
         {"account's block",
-         [](MetadataStore& to, B b) {
-           return drop(to.set_account_public_access_block(b, 1, soon()));
+         [](const Stores& to, B b) {
+           return drop(to.identities.change_account(b, {.public_access_block = 1}, soon()));
          }},
     };
     for (const auto kind :
-         {AccountName::Kind::kId, AccountName::Kind::kCanonicalId, AccountName::Kind::kEmail}) {
-      all.push_back({"account", [kind](MetadataStore& to, B b) {
-                       return drop(to.find_account({kind, b}, soon()));
+         {AccountName::Kind::kId, AccountName::Kind::kCanonicalId, AccountName::Kind::kEmail,
+          AccountName::Kind::kAny}) {
+      all.push_back({"account", [kind](const Stores& to, B b) {
+                       return drop(to.identities.find_account({kind, b}, soon()));
                      }});
     }
     for (const bool versions : {false, true}) {
       const auto listing = [at, versions](auto set) {
-        return [at, versions, set](MetadataStore& to, B b) {
+        return [at, versions, set](const Stores& to, B b) {
           ListQuery query = at->list_query();
           query.versions = versions;
           set(query, std::move(b));
-          return drop(to.list(query));
+          return drop(to.listing.list(query));
         };
       };
       all.push_back(
@@ -296,10 +297,10 @@ class BadBytes : public StoreFixture<BadBytes> {
                      listing([](ListQuery& query, B b) { query.after_prefix = std::move(b); })});
     }
     const auto uploads = [at](auto set) {
-      return [at, set](MetadataStore& to, B b) {
+      return [at, set](const Stores& to, B b) {
         ListUploadsQuery query = at->uploads_query();
         set(query, std::move(b));
-        return drop(to.list_uploads(query));
+        return drop(to.listing.list_uploads(query));
       };
     };
     all.push_back({"uploads, prefix",
@@ -319,11 +320,11 @@ class BadBytes : public StoreFixture<BadBytes> {
     std::vector<async::Task<Result<void>>> tasks;
     for (int i = 0; i < 2; ++i) {
       tasks.push_back(
-          drop(store().put_object(put_request(fmt::format("neighbour-{}", ++neighbours_)))));
+          drop(stores().objects.put_object(put_request(fmt::format("neighbour-{}", ++neighbours_)))));
       tasks.push_back(
-          drop(store().delete_object(delete_request(fmt::format("neighbour-{}", neighbours_)))));
+          drop(stores().objects.delete_object(delete_request(fmt::format("neighbour-{}", neighbours_)))));
       tasks.push_back(
-          drop(store().find_object({.bucket = bucket_.name, .key = "source", .deadline = soon()})));
+          drop(stores().objects.find_object({.bucket = bucket_.name, .key = "source", .deadline = soon()})));
     }
     return tasks;
   }
@@ -338,7 +339,7 @@ TEST_F(BadBytes, NoneFailAStatementOrANeighboursRequest) {
     for (const Bytes& bytes : bad_bytes()) {
       SCOPED_TRACE(std::string(place.name) + ": " + bytes.name);
       auto tasks = neighbours();
-      tasks.insert(tasks.begin() + 3, place.ask(store(), bytes.value));
+      tasks.insert(tasks.begin() + 3, place.ask(stores(), bytes.value));
       for (const Result<void>& answer : all_at_once(std::move(tasks)))
         EXPECT_TRUE(answer) << answer.error().message;
     }
@@ -350,7 +351,7 @@ TEST_F(BadBytes, NamesThatCannotBeAreNotMade) {
     if (can_be_text(bytes.value)) continue;
     for (const bool name : {true, false}) {
       const auto made =
-          async::block_on(store().create_bucket({.name = name ? bytes.value : "bad-region",
+          async::block_on(stores().buckets.create_bucket({.name = name ? bytes.value : "bad-region",
                                                  .owner_account = owner(),
                                                  .region = name ? "" : bytes.value},
                                                 soon()));
@@ -365,7 +366,7 @@ TEST_F(BadBytes, AListingGoesOnBehindAnyBytes) {
   const auto behind = [](const std::string& after) {
     std::vector<std::string> names;
     for (const Bucket& bucket :
-         run(store().list_buckets({.owner_account = owner(), .after_name = after}, soon())))
+         run(stores().listing.list_buckets({.owner_account = owner(), .after_name = after}, soon())))
       names.push_back(bucket.name);
     return names;
   };
@@ -378,7 +379,7 @@ TEST_F(BadBytes, AListingGoesOnBehindAnyBytes) {
 
 TEST_F(BadBytes, AnETagOfAnyBytesNamesOnlyItself) {
   const auto status = [&](const Conditions& conditions) {
-    return run(store().put_object(put_if("source", conditions))).status;
+    return run(stores().objects.put_object(put_if("source", conditions))).status;
   };
   for (const std::string& etag : {"x\x1f"
                                   "e"s,
@@ -403,8 +404,8 @@ TEST_F(BadBytes, ARowThatFailsFailsAlone) {
   std::vector<async::Task<Result<void>>> tasks;
   for (int i = 0; i < 60; ++i) {
     const std::string own = i % 20 == 7 ? key + std::to_string(i) : fmt::format("good-{}", i);
-    tasks.push_back(drop(store().put_object(put_request(own))));
-    tasks.push_back(drop(store().delete_object(delete_request(own + "-marked"))));
+    tasks.push_back(drop(stores().objects.put_object(put_request(own))));
+    tasks.push_back(drop(stores().objects.delete_object(delete_request(own + "-marked"))));
   }
   const auto answers = all_at_once(std::move(tasks));
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -416,7 +417,7 @@ TEST_F(BadBytes, ARowThatFailsFailsAlone) {
     }
   }
   for (int i = 0; i < 60; ++i) {
-    const auto found = run(store().find_object(
+    const auto found = run(stores().objects.find_object(
         {.bucket = bucket_.name, .key = fmt::format("good-{}", i), .deadline = soon()}));
     EXPECT_EQ(found.status, i % 20 == 7 ? LookupStatus::kNoSuchKey : LookupStatus::kFound) << i;
   }

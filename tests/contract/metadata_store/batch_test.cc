@@ -15,11 +15,11 @@ class Batch : public StoreFixture<Batch> {
 
  protected:
   // All at once, so that they wait together; answers in the order of requests.
-  static std::vector<CommitOutcome> put_all(MetadataStore& target, const std::vector<PutObject>& requests) {
+  static std::vector<CommitOutcome> put_all(ObjectStore& target, const std::vector<PutObject>& requests) {
     std::vector<CommitOutcome> outcomes(requests.size());
     async::EventLoop loop;
     size_t left = requests.size();
-    auto one = [](MetadataStore& to, PutObject request, CommitOutcome& outcome, size_t& remaining, async::EventLoop& runner) -> async::Task<void> {
+    auto one = [](ObjectStore& to, PutObject request, CommitOutcome& outcome, size_t& remaining, async::EventLoop& runner) -> async::Task<void> {
       auto answer = co_await to.put_object(std::move(request));
       EXPECT_TRUE(answer) << answer.error().message;
       if (answer) outcome = *std::move(answer);
@@ -31,7 +31,7 @@ class Batch : public StoreFixture<Batch> {
   }
 
   ObjectVersion current(const std::string& key) const {
-    const auto found = run(store().find_object({.bucket = bucket_.name, .key = key, .range = {ExtentRange::Kind::kAll}, .deadline = soon()}));
+    const auto found = run(stores().objects.find_object({.bucket = bucket_.name, .key = key, .range = {ExtentRange::Kind::kAll}, .deadline = soon()}));
     EXPECT_EQ(found.status, LookupStatus::kFound) << key;
     return found.object;
   }
@@ -76,7 +76,7 @@ TEST_F(Batch, OfNewOldAndConditionalPutsIsDecidedRowByRow) {
       requests.push_back(std::move(request));
       expected.push_back(status);
     }
-    const auto outcomes = put_all(store(), requests);
+    const auto outcomes = put_all(stores().objects, requests);
     for (size_t i = 0; i < requests.size(); ++i) {
       ASSERT_EQ(outcomes[i].status, expected[i]) << requests[i].key;
       if (expected[i] != CommitStatus::kCommitted) continue;
@@ -91,7 +91,7 @@ TEST_F(Batch, OfNewOldAndConditionalPutsIsDecidedRowByRow) {
     EXPECT_EQ(found.etag, version.etag) << key;
     EXPECT_EQ(found.extents, version.extents) << key;
   }
-  const BucketUsage usage = run(store().bucket_usage(bucket_.id, soon()));
+  const BucketUsage usage = run(stores().buckets.bucket_usage(bucket_.id, soon()));
   EXPECT_EQ(usage.objects, model.size());
   EXPECT_EQ(usage.versions, model.size());
   EXPECT_EQ(usage.bytes, bytes);
@@ -101,7 +101,7 @@ TEST_F(Batch, NewKeysOfAVersionedBucketGetIdsOfTheirOwn) {
   set_versioning(Versioning::kEnabled);
   std::vector<PutObject> requests;
   for (int n = 0; n < 100; ++n) requests.push_back(put_request(key_of(n)));
-  const auto outcomes = put_all(store(), requests);
+  const auto outcomes = put_all(stores().objects, requests);
   for (int n = 0; n < 100; ++n) {
     EXPECT_FALSE(outcomes[n].is_null) << n;
     EXPECT_EQ(current(key_of(n)).version, outcomes[n].version) << n;
@@ -111,7 +111,7 @@ TEST_F(Batch, NewKeysOfAVersionedBucketGetIdsOfTheirOwn) {
 TEST_F(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
   const Bucket other = make_bucket();
   const Bucket gone = make_bucket();
-  ASSERT_EQ(run(store().delete_bucket(gone.id, soon())).status, BucketStatus::kOk);
+  ASSERT_EQ(run(stores().buckets.delete_bucket(gone.id, soon())).status, BucketStatus::kOk);
   std::vector<PutObject> requests;
   for (int n = 0; n < 120; ++n) {
     requests.push_back(put_request(key_of(n)));
@@ -119,22 +119,22 @@ TEST_F(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
     if (n % 4 == 2) requests.back().context.bucket_id = gone.id;
     if (n % 4 == 3) requests.back().context.settings_version += 1;
   }
-  const auto outcomes = put_all(store(), requests);
+  const auto outcomes = put_all(stores().objects, requests);
   constexpr CommitStatus kExpected[] = {CommitStatus::kCommitted, CommitStatus::kCommitted, CommitStatus::kNoSuchBucket, CommitStatus::kSettingsChanged};
   for (int n = 0; n < 120; ++n) EXPECT_EQ(outcomes[n].status, kExpected[n % 4]) << n;
-  EXPECT_EQ(run(store().bucket_usage(bucket_.id, soon())).objects, 30u);
-  EXPECT_EQ(run(store().bucket_usage(other.id, soon())).objects, 30u);
+  EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 30u);
+  EXPECT_EQ(run(stores().buckets.bucket_usage(other.id, soon())).objects, 30u);
 }
 
 TEST_F(Batch, GatewaysThatCreateTheSameKeysAllSucceedAndTheNewestVersionStays) {
-  const auto second = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
+  const auto second = make_other();
   for (int round = 0; round < 10; ++round) {
     std::vector<PutObject> ours, theirs;
     for (int n = 0; n < 60; ++n) ours.push_back(put_request(key_of(1000 * round + n)));
     for (int n = 30; n < 90; ++n) theirs.push_back(put_request(key_of(1000 * round + n)));
     std::vector<CommitOutcome> of_theirs;
-    std::thread other([&] { of_theirs = put_all(*second, theirs); });
-    const auto of_ours = put_all(store(), ours);
+    std::thread other([&] { of_theirs = put_all(second->stores().objects, theirs); });
+    const auto of_ours = put_all(stores().objects, ours);
     other.join();
     std::map<std::string, model::VersionId> newest;
     const auto take = [&newest](const std::vector<PutObject>& requests, const std::vector<CommitOutcome>& outcomes) {
@@ -148,7 +148,7 @@ TEST_F(Batch, GatewaysThatCreateTheSameKeysAllSucceedAndTheNewestVersionStays) {
     take(theirs, of_theirs);
     for (const auto& [key, version] : newest) EXPECT_EQ(current(key).version, version) << key;
   }
-  EXPECT_EQ(run(store().bucket_usage(bucket_.id, soon())).objects, 900u);
+  EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 900u);
 }
 
 TEST_F(Batch, ReadsTheRowsOfItsKeysAloneWithPlansMadeOnEmptyTables) {

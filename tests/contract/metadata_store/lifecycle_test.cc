@@ -2,7 +2,6 @@
 #include <set>
 
 #include "gateway/cluster/lifecycle_runner.h"
-#include "metadata/store/lifecycle_store.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {
@@ -24,27 +23,22 @@ class Lifecycle : public StoreFixture<Lifecycle> {
   static constexpr const char* kName = "lifecycle";
 
  protected:
-  static LifecycleStore& rules() {
-    static auto made = make_postgres_lifecycle_store(postgres_dsn());
-    return *made;
-  }
-
   // Others' rules must not run in the next test.
-  void TearDown() override { run(store().set_bucket_setting(bucket_.id, SettingKind::kLifecycle, std::nullopt, soon())); }
+  void TearDown() override { run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kLifecycle, std::nullopt, soon())); }
 
   void set_rules(std::vector<lifecycle::Rule> wanted) {
     int number = 0;
     for (lifecycle::Rule& rule : wanted) rule.id = "rule" + std::to_string(++number);
-    bucket_ = run(store().set_bucket_setting(bucket_.id, SettingKind::kLifecycle, lifecycle::encode({std::move(wanted)}), soon())).bucket;
+    bucket_ = run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kLifecycle, lifecycle::encode({std::move(wanted)}), soon())).bucket;
   }
 
   CommitOutcome put(const std::string& key, uint64_t size = 1, Tags tags = {}, Retention retention = {}) {
     PutObject request = put_request(key, size);
     request.version.tags = std::move(tags);
     request.version.retention = retention;
-    return run(store().put_object(request));
+    return run(stores().objects.put_object(request));
   }
-  void remove(const std::string& key) { run(store().delete_object({.context = context(), .key = key, .owner_account = owner(), .versioning = bucket_.versioning})); }
+  void remove(const std::string& key) { run(stores().objects.delete_object({.context = context(), .key = key, .owner_account = owner(), .versioning = bucket_.versioning})); }
 
   // So many rule days from now.
   cluster::LifecycleStatus run_at(double days, bool fails = false) {
@@ -55,7 +49,8 @@ class Lifecycle : public StoreFixture<Lifecycle> {
     options.batch = 2;
     options.pages_per_rule = 5;
     options.rechecked_versions = 8;
-    cluster::LifecycleRunner runner(rules(), store(), [] { return true; }, options, clock_);
+    cluster::LifecycleRunner runner({stores().lifecycle, stores().lifecycle_cursors, stores().lifecycle_rechecks, stores().objects, stores().uploads},
+                                    [] { return true; }, options, clock_);
     EXPECT_EQ(async::block_on(runner.run_once()).has_value(), !fails);
     return runner.status();
   }
@@ -63,7 +58,7 @@ class Lifecycle : public StoreFixture<Lifecycle> {
   std::multiset<std::string> keys(bool versions = false) {
     std::multiset<std::string> found;
     ListQuery query{.bucket_id = bucket_.id, .max = 1000, .versions = versions, .deadline = soon()};
-    for (const ListedVersion& entry : run(store().list(query)).entries) found.insert((entry.object.delete_marker ? "-" : "") + entry.key);
+    for (const ListedVersion& entry : run(stores().listing.list(query)).entries) found.insert((entry.object.delete_marker ? "-" : "") + entry.key);
     return found;
   }
 
@@ -172,7 +167,7 @@ TEST_F(Lifecycle, NewerNoncurrentVersionsAreKept) {
   put("n", 8);
   EXPECT_EQ(run_at(1.6).removed_total, 2u);
   ListQuery query{.bucket_id = bucket_.id, .versions = true, .deadline = soon()};
-  const auto left = run(store().list(query)).entries;
+  const auto left = run(stores().listing.list(query)).entries;
   ASSERT_EQ(left.size(), 3u);
   EXPECT_EQ(left[0].object.size, 8u);
   EXPECT_EQ(left[2].object.size, 6u);
@@ -180,7 +175,7 @@ TEST_F(Lifecycle, NewerNoncurrentVersionsAreKept) {
 
 TEST_F(Lifecycle, LocksKeepAndAreAskedAgain) {
   set_versioning(Versioning::kEnabled);
-  bucket_ = run(store().set_object_lock(bucket_.id, "doc", soon())).bucket;
+  bucket_ = run(stores().buckets.set_object_lock(bucket_.id, "doc", soon())).bucket;
   const Retention retention{Retention::Mode::kCompliance, std::chrono::floor<std::chrono::milliseconds>(real_clock().now() + 1h)};
   const auto version = put("l", 1, {}, retention).version;
   put("l", 2);
@@ -204,28 +199,28 @@ TEST_F(Lifecycle, AChangeOfTagsLetsARuleReachWhatItHadPassed) {
   EXPECT_EQ(run_at(1.5).expired_total, 0u);
   UpdateVersion update{.context = context(), .key = "t"};
   update.tags = Tags{{"go", "1"}};
-  ASSERT_EQ(run(store().update_version(update)).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().objects.update_version(update)).status, CommitStatus::kCommitted);
   EXPECT_EQ(run_at(0.5).expired_total, 0u);
   // Too young then: by age it comes again only when it changes again.
-  ASSERT_EQ(run(store().update_version(update)).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().objects.update_version(update)).status, CommitStatus::kCommitted);
   EXPECT_EQ(run_at(1.6).expired_total, 1u);
 }
 
 TEST_F(Lifecycle, UploadsAreAbortedByPrefix) {
-  for (const char* key : {"u/1", "u/2", "u/3", "u/4", "w/1"}) run(store().create_upload(context(), upload_request(key)));
+  for (const char* key : {"u/1", "u/2", "u/3", "u/4", "w/1"}) run(stores().uploads.create_upload(context(), upload_request(key)));
   lifecycle::Rule rule;
   rule.abort_days = 1;
   rule.filter.prefix = "u/";
   set_rules({rule});
   EXPECT_EQ(run_at(0.5).aborted_total, 0u);
   EXPECT_EQ(run_at(1.5).aborted_total, 4u);
-  EXPECT_EQ(run(store().list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads.size(), 1u);
+  EXPECT_EQ(run(stores().listing.list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads.size(), 1u);
 }
 
 // Two of three on a page stay: whoever begins anew after each that goes never comes to the end.
 TEST_F(Lifecycle, UploadsThatStayAreLookedAtOnce) {
   for (int i = 0; i < 5; ++i) {
-    for (const char* prefix : {"w/1-", "w/2-", "u/"}) run(store().create_upload(context(), upload_request(prefix + std::to_string(i))));
+    for (const char* prefix : {"w/1-", "w/2-", "u/"}) run(stores().uploads.create_upload(context(), upload_request(prefix + std::to_string(i))));
   }
   lifecycle::Rule rule;
   rule.abort_days = 1;
@@ -236,12 +231,12 @@ TEST_F(Lifecycle, UploadsThatStayAreLookedAtOnce) {
 
 TEST_F(Lifecycle, ABucketThatFailsDoesNotKeepTheOthersWaiting) {
   const Bucket broken = make_bucket();
-  run(store().set_bucket_setting(broken.id, SettingKind::kLifecycle, "lifecycle of tomorrow\n", soon()));
+  run(stores().buckets.set_bucket_setting(broken.id, SettingKind::kLifecycle, "lifecycle of tomorrow\n", soon()));
   bucket_ = make_bucket();
   put("behind");
   set_rules({days(1)});
   EXPECT_EQ(run_at(1.5, true).expired_total, 1u);
-  run(store().set_bucket_setting(broken.id, SettingKind::kLifecycle, std::nullopt, soon()));
+  run(stores().buckets.set_bucket_setting(broken.id, SettingKind::kLifecycle, std::nullopt, soon()));
 }
 
 TEST_F(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {
@@ -256,10 +251,10 @@ TEST_F(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {
   EXPECT_EQ(run_at(1.5).removed_total, 0u);
   // All twelve versions get the tag; eight are looked at in one statement.
   ListQuery query{.bucket_id = bucket_.id, .versions = true, .deadline = soon()};
-  for (const ListedVersion& entry : run(store().list(query)).entries) {
+  for (const ListedVersion& entry : run(stores().listing.list(query)).entries) {
     UpdateVersion update{.context = context(), .key = entry.key, .version = entry.object.version};
     update.tags = Tags{{"go", "1"}};
-    ASSERT_EQ(run(store().update_version(update)).status, CommitStatus::kCommitted);
+    ASSERT_EQ(run(stores().objects.update_version(update)).status, CommitStatus::kCommitted);
   }
   EXPECT_EQ(run_at(1.6).removed_total, 9u);
 }
@@ -276,10 +271,10 @@ TEST_F(Lifecycle, AKeyOfManyVersionsIsLookedAtToTheEnd) {
   set_rules({rule});
   for (int i = 0; i < 4; ++i) EXPECT_EQ(run_at(1.5).removed_total, 0u) << "fifteen a run go by age";
   ListQuery query{.bucket_id = bucket_.id, .versions = true, .deadline = soon()};
-  for (const ListedVersion& entry : run(store().list(query)).entries) {
+  for (const ListedVersion& entry : run(stores().listing.list(query)).entries) {
     UpdateVersion update{.context = context(), .key = entry.key, .version = entry.object.version};
     update.tags = Tags{{"go", "1"}};
-    ASSERT_EQ(run(store().update_version(update)).status, CommitStatus::kCommitted);
+    ASSERT_EQ(run(stores().objects.update_version(update)).status, CommitStatus::kCommitted);
   }
   EXPECT_EQ(run_at(1.6).removed_total, 11u);
   EXPECT_EQ(keys(true).count("many"), 11u);
@@ -291,14 +286,14 @@ TEST_F(Lifecycle, ARenamedObjectComesUnderTheRulesOfItsNewKey) {
   put("kept/x");
   set_rules({days(1, "gone/")});
   EXPECT_EQ(run_at(1.5).expired_total, 0u);
-  ASSERT_EQ(run(store().rename_object({.context = context(), .source_key = "kept/x", .target_key = "gone/x"})).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().objects.rename_object({.context = context(), .source_key = "kept/x", .target_key = "gone/x"})).status, CommitStatus::kCommitted);
   EXPECT_EQ(run_at(1.6).expired_total, 1u);
 }
 
 TEST_F(Lifecycle, WhatIsQueuedForSoonerStaysSoAndGivesWayToAMarkAlone) {
   constexpr SystemTime kMark{-1ms}, kSoon{1s}, kLater{2s};
-  const auto queue = [&](SystemTime due) { run(rules().recheck_later(bucket_.id, {"k"}, due, soon())); };
-  const auto due_until = [&](SystemTime now) { return run(rules().rechecks(bucket_.id, now, 10, soon())).size() == 1; };
+  const auto queue = [&](SystemTime due) { run(stores().lifecycle_rechecks.recheck_later(bucket_.id, {"k"}, due, soon())); };
+  const auto due_until = [&](SystemTime now) { return run(stores().lifecycle_rechecks.rechecks(bucket_.id, now, 10, soon())).size() == 1; };
   queue(kLater);
   EXPECT_FALSE(due_until(kSoon));
   queue(kSoon);
@@ -308,7 +303,7 @@ TEST_F(Lifecycle, WhatIsQueuedForSoonerStaysSoAndGivesWayToAMarkAlone) {
   EXPECT_TRUE(due_until(kMark));
   queue(kLater);
   EXPECT_FALSE(due_until(kSoon));
-  run(rules().forget_rechecks(bucket_.id, {"k"}, kLater, soon()));
+  run(stores().lifecycle_rechecks.forget_rechecks(bucket_.id, {"k"}, kLater, soon()));
 }
 
 TEST_F(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
@@ -321,11 +316,11 @@ TEST_F(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
   EXPECT_EQ(run_at(5).expired_total, 0u);
   EXPECT_EQ(keys(), Keys{"x"});
   const std::string line = "some rule";
-  run(rules().move_cursor(bucket_.id, LifecycleScan::kCurrent, line, "here", soon()));
-  EXPECT_EQ(run(rules().cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "here");
-  EXPECT_EQ(run(rules().cursor(bucket_.id, LifecycleScan::kReplaced, line, soon())), "");
+  run(stores().lifecycle_cursors.move_cursor(bucket_.id, LifecycleScan::kCurrent, line, "here", soon()));
+  EXPECT_EQ(run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "here");
+  EXPECT_EQ(run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kReplaced, line, soon())), "");
   run_at(5);
-  EXPECT_EQ(run(rules().cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "");
+  EXPECT_EQ(run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "");
 }
 
 }  // namespace

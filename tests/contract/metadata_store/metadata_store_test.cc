@@ -1,6 +1,4 @@
-// What every MetadataStore promises, seen through PostgreSQL.
-#include "metadata/store/metadata_store.h"
-
+// What the seams of metadata/store promise, seen through PostgreSQL.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -8,11 +6,11 @@
 
 #include "common/async/event_loop.h"
 #include "common/async/task_group.h"
-#include "metadata/store/account_store.h"
-#include "metadata/postgres/postgres_cluster_store.h"
-#include "metadata/postgres/postgres_directory.h"
-#include "metadata/postgres/postgres_store.h"
-#include "tests/contract/metadata_store/postgres_server.h"
+#include "metadata/cache/bucket_cache.h"
+#include "metadata/cache/identity_cache.h"
+#include "metadata/postgres/directory_feed.h"
+#include "metadata/postgres/pg_connection.h"
+#include "tests/contract/metadata_store/test_stores.h"
 #include "tests/fakes/manual_clock.h"
 
 namespace rondel::metadata {
@@ -22,18 +20,15 @@ using namespace std::chrono_literals;
 
 const Credential& owner() {
   static const Credential credential = [] {
-    auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
-    return accounts->create_account({.name = "owner", .access_key = "OWNERKEY", .secret_key = "owner-secret"}).value();
+    const CreateAccount request{.name = "owner", .access_key = "OWNERKEY", .secret_key = "owner-secret"};
+    return async::block_on(test_stores().identities.create_account(request, deadline_in(10s))).value();
   }();
   return credential;
 }
 
 class MetadataStoreContract : public ::testing::Test {
  protected:
-  static MetadataStore& store() {
-    static auto made = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
-    return *made;
-  }
+  static const Stores& stores() { return test_stores(); }
 
   void SetUp() override {
     static int count = 0;
@@ -41,7 +36,7 @@ class MetadataStoreContract : public ::testing::Test {
   }
 
   Bucket make_bucket(const std::string& name) {
-    auto outcome = run(store().create_bucket({.name = name, .owner_account = owner().account.id, .region = "us-east-1"}, soon()));
+    auto outcome = run(stores().buckets.create_bucket({.name = name, .owner_account = owner().account.id, .region = "us-east-1"}, soon()));
     EXPECT_EQ(outcome.status, BucketStatus::kOk);
     return outcome.bucket;
   }
@@ -70,17 +65,17 @@ class MetadataStoreContract : public ::testing::Test {
   }
 
   CommitOutcome put(const std::string& key, uint64_t size, Versioning versioning = Versioning::kNever) {
-    return run(store().put_object(put_request(key, size, versioning)));
+    return run(stores().objects.put_object(put_request(key, size, versioning)));
   }
 
   ObjectLookup find(const std::string& key, ExtentRange range = {ExtentRange::Kind::kAll}) {
-    return run(store().find_object({.bucket = bucket_.name, .key = key, .range = range, .deadline = soon()}));
+    return run(stores().objects.find_object({.bucket = bucket_.name, .key = key, .range = range, .deadline = soon()}));
   }
 
   ListPage list(ListQuery query) {
     query.bucket_id = bucket_.id;
     query.deadline = soon();
-    return run(store().list(std::move(query)));
+    return run(stores().listing.list(std::move(query)));
   }
 
   std::vector<std::string> keys_of(const ListPage& page) {
@@ -89,14 +84,14 @@ class MetadataStoreContract : public ::testing::Test {
     return keys;
   }
 
-  BucketUsage usage() { return run(store().bucket_usage(bucket_.id, soon())); }
+  BucketUsage usage() { return run(stores().buckets.bucket_usage(bucket_.id, soon())); }
 
   Bucket bucket_;
 };
 
 TEST_F(MetadataStoreContract, PutIsFoundWithEverythingItWasGiven) {
   const auto request = put_request("a/b", 77);
-  const auto outcome = run(store().put_object(request));
+  const auto outcome = run(stores().objects.put_object(request));
   ASSERT_EQ(outcome.status, CommitStatus::kCommitted);
   const auto found = find("a/b");
   ASSERT_EQ(found.status, LookupStatus::kFound);
@@ -111,8 +106,8 @@ TEST_F(MetadataStoreContract, PutIsFoundWithEverythingItWasGiven) {
 
 TEST_F(MetadataStoreContract, AbsentThingsAreNamed) {
   EXPECT_EQ(find("nothing").status, LookupStatus::kNoSuchKey);
-  EXPECT_EQ(run(store().find_object({.bucket = "no-such-bucket", .key = "k", .deadline = soon()})).status, LookupStatus::kNoSuchBucket);
-  EXPECT_EQ(run(store().find_object({.bucket = bucket_.name, .key = "k", .version = model::VersionId::random(), .deadline = soon()})).status,
+  EXPECT_EQ(run(stores().objects.find_object({.bucket = "no-such-bucket", .key = "k", .deadline = soon()})).status, LookupStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().objects.find_object({.bucket = bucket_.name, .key = "k", .version = model::VersionId::random(), .deadline = soon()})).status,
             LookupStatus::kNoSuchVersion);
 }
 
@@ -126,12 +121,12 @@ TEST_F(MetadataStoreContract, ConcurrentPutsOfManyKeysAndOneKey) {
   int left = 200;
   for (int i = 0; i < 200; ++i) {
     const std::string key = i % 2 == 0 ? "same" : "key" + std::to_string(i);
-    auto one = [](MetadataStore& target, PutObject request, int& remaining, async::EventLoop& runner) -> async::Task<void> {
+    auto one = [](ObjectStore& target, PutObject request, int& remaining, async::EventLoop& runner) -> async::Task<void> {
       const auto outcome = co_await target.put_object(std::move(request));
       EXPECT_TRUE(outcome && outcome->status == CommitStatus::kCommitted);
       if (--remaining == 0) runner.stop();
     };
-    async::spawn(loop, one(store(), put_request(key, static_cast<uint64_t>(i + 1)), left, loop));
+    async::spawn(loop, one(stores().objects, put_request(key, static_cast<uint64_t>(i + 1)), left, loop));
   }
   loop.run();
   EXPECT_EQ(list({}).entries.size(), 101u);
@@ -143,7 +138,7 @@ TEST_F(MetadataStoreContract, ConditionsAreDecidedOnTheCurrentVersion) {
     auto request = put_request("c", 5);
     request.conditions.if_match = std::move(match);
     request.conditions.if_none_match = std::move(none);
-    return run(store().put_object(std::move(request))).status;
+    return run(stores().objects.put_object(std::move(request))).status;
   };
   EXPECT_EQ(conditional({"x"}, {}), CommitStatus::kNoSuchKey);
   EXPECT_EQ(conditional({}, {"*"}), CommitStatus::kCommitted);
@@ -155,21 +150,21 @@ TEST_F(MetadataStoreContract, ConditionsAreDecidedOnTheCurrentVersion) {
 TEST_F(MetadataStoreContract, StaleSettingsDeletedBucketsAndFencedEpochsAreRefused) {
   auto request = put_request("k", 1);
   request.context.settings_version += 1;
-  EXPECT_EQ(run(store().put_object(request)).status, CommitStatus::kSettingsChanged);
+  EXPECT_EQ(run(stores().objects.put_object(request)).status, CommitStatus::kSettingsChanged);
   request.context.bucket_id = 1 << 30;
-  EXPECT_EQ(run(store().put_object(request)).status, CommitStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().objects.put_object(request)).status, CommitStatus::kNoSuchBucket);
 }
 
 TEST_F(MetadataStoreContract, OverwriteAndDeleteReleaseStreamsAndCountUsage) {
   put("k", 10);
   put("k", 20);
   EXPECT_EQ(usage().bytes, 20u);
-  const auto outcome = run(store().delete_object({.context = context(), .key = "k"}));
+  const auto outcome = run(stores().objects.delete_object({.context = context(), .key = "k"}));
   EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
   EXPECT_EQ(find("k").status, LookupStatus::kNoSuchKey);
   EXPECT_EQ(usage().bytes, 0u);
   EXPECT_EQ(usage().objects, 0u);
-  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "k"})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "k"})).status, CommitStatus::kCommitted);
 }
 
 TEST_F(MetadataStoreContract, VersionsStackAndDeleteMarkersHide) {
@@ -177,7 +172,7 @@ TEST_F(MetadataStoreContract, VersionsStackAndDeleteMarkersHide) {
   const auto second = put("v", 2, Versioning::kEnabled);
   EXPECT_LT(first.version, second.version);
   EXPECT_FALSE(second.is_null);
-  const auto marker = run(store().delete_object({.context = context(), .key = "v", .versioning = Versioning::kEnabled}));
+  const auto marker = run(stores().objects.delete_object({.context = context(), .key = "v", .versioning = Versioning::kEnabled}));
   EXPECT_TRUE(marker.delete_marker);
   EXPECT_TRUE(find("v").object.delete_marker);
   EXPECT_TRUE(list({}).entries.empty());
@@ -186,9 +181,9 @@ TEST_F(MetadataStoreContract, VersionsStackAndDeleteMarkersHide) {
   EXPECT_TRUE(versions.entries[0].object.delete_marker);
   EXPECT_TRUE(versions.entries[0].latest);
   EXPECT_EQ(versions.entries[2].object.version, first.version);
-  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "v", .version = marker.version})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "v", .version = marker.version})).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("v").object.version, second.version);
-  const auto old = run(store().find_object(
+  const auto old = run(stores().objects.find_object(
       {.bucket = bucket_.name, .key = "v", .version = first.version, .range = {ExtentRange::Kind::kAll}, .deadline = soon()}));
   EXPECT_EQ(old.object.size, 1u);
   EXPECT_EQ(old.object.extents.size(), 1u);
@@ -205,11 +200,11 @@ TEST_F(MetadataStoreContract, SuspendedVersioningReplacesTheNullVersion) {
   EXPECT_EQ(versions.entries[0].object.size, 4u);
   EXPECT_TRUE(versions.entries[0].object.is_null);
   EXPECT_EQ(versions.entries[1].object.size, 3u);
-  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "s", .null_version = true})).version, versions.entries[0].object.version);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "s", .null_version = true})).version, versions.entries[0].object.version);
   EXPECT_EQ(find("s").object.size, 3u);
   put("s", 5, Versioning::kSuspended);
   put("s", 6, Versioning::kEnabled);
-  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "s", .null_version = true})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "s", .null_version = true})).status, CommitStatus::kCommitted);
   EXPECT_EQ(usage().bytes, 1u + 3u + 6u);
 }
 
@@ -231,14 +226,14 @@ TEST_F(MetadataStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   static_cast<Attributes&>(request.version) = some_attributes();
   request.version.legal_hold = true;
   request.version.retention = {Retention::Mode::kGovernance, in_milliseconds(std::chrono::system_clock::now() + 1h)};
-  const auto first = run(store().put_object(request));
+  const auto first = run(stores().objects.put_object(request));
   auto found = find("attributed");
   EXPECT_EQ(static_cast<Attributes&>(found.object), static_cast<Attributes&>(request.version));
 
   CopyObject copy{put_request("copy", 0), bucket_.id, "attributed", first.version, "etag3"};
   copy.put.version.etag.clear();
   copy.put.version.tags = {{"only", "this"}};
-  ASSERT_EQ(run(store().copy_object(copy)).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().objects.copy_object(copy)).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("copy").object.tags, (Tags{{"only", "this"}}));
   EXPECT_TRUE(find("copy").object.acl.empty());
 
@@ -246,10 +241,10 @@ TEST_F(MetadataStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   EXPECT_EQ(static_cast<Attributes>(find("attributed").object), Attributes{});
   UpdateVersion update{.context = context(), .key = "attributed", .version = first.version, .expected_etag = "etag3"};
   update.tags = Tags{{"new", "tag"}};
-  const auto outcome = run(store().update_version(update));
+  const auto outcome = run(stores().objects.update_version(update));
   EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
   EXPECT_EQ(outcome.version, first.version);
-  const auto old = run(store().find_object({.bucket = bucket_.name, .key = "attributed", .version = first.version, .deadline = soon()}));
+  const auto old = run(stores().objects.find_object({.bucket = bucket_.name, .key = "attributed", .version = first.version, .deadline = soon()}));
   EXPECT_EQ(old.object.tags, (Tags{{"new", "tag"}}));
   EXPECT_EQ(old.object.acl, "acl-bytes");
   EXPECT_EQ(old.object.last_modified, found.object.last_modified);
@@ -257,18 +252,18 @@ TEST_F(MetadataStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   UpdateVersion current{.context = context(), .key = "attributed"};
   current.acl = "x";
   current.encryption = "y";
-  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.update_version(current)).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("attributed").object.acl, "x");
   EXPECT_EQ(find("attributed").object.encryption, "y");
   current.expected_etag = "other";
-  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(run(stores().objects.update_version(current)).status, CommitStatus::kPreconditionFailed);
   current.context.settings_version += 1;
-  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kSettingsChanged);
+  EXPECT_EQ(run(stores().objects.update_version(current)).status, CommitStatus::kSettingsChanged);
   current = {.context = context(), .key = "absent"};
-  EXPECT_EQ(run(store().update_version(current)).status, CommitStatus::kNoSuchKey);
-  run(store().delete_object({.context = context(), .key = "attributed", .versioning = Versioning::kEnabled}));
+  EXPECT_EQ(run(stores().objects.update_version(current)).status, CommitStatus::kNoSuchKey);
+  run(stores().objects.delete_object({.context = context(), .key = "attributed", .versioning = Versioning::kEnabled}));
   current.key = "attributed";
-  const auto marker = run(store().update_version(current));
+  const auto marker = run(stores().objects.update_version(current));
   EXPECT_EQ(marker.status, CommitStatus::kNoSuchKey);
   EXPECT_TRUE(marker.delete_marker);
 }
@@ -279,12 +274,12 @@ TEST_F(MetadataStoreContract, ManyPutsWithAndWithoutAttributesShareABatch) {
   for (int i = 0; i < 40; ++i) {
     auto request = put_request("batched" + std::to_string(i), 1);
     if (i % 3 == 0) static_cast<Attributes&>(request.version) = some_attributes();
-    auto one = [](MetadataStore& target, PutObject put, int& remaining, async::EventLoop& runner) -> async::Task<void> {
+    auto one = [](ObjectStore& target, PutObject put, int& remaining, async::EventLoop& runner) -> async::Task<void> {
       const auto outcome = co_await target.put_object(std::move(put));
       EXPECT_TRUE(outcome && outcome->status == CommitStatus::kCommitted);
       if (--remaining == 0) runner.stop();
     };
-    async::spawn(loop, one(store(), std::move(request), left, loop));
+    async::spawn(loop, one(stores().objects, std::move(request), left, loop));
   }
   loop.run();
   for (int i = 0; i < 40; ++i) {
@@ -299,11 +294,11 @@ class ObjectLock : public MetadataStoreContract {
     auto request = put_request(key, 1, Versioning::kEnabled);
     request.version.retention = retention;
     if (hold) request.version.legal_hold = true;
-    return run(store().put_object(request));
+    return run(stores().objects.put_object(request));
   }
 
   CommitStatus remove(const std::string& key, const model::VersionId& version, bool bypass = false) {
-    return run(store().delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled,
+    return run(stores().objects.delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled,
                                       .bypass_governance = bypass})).status;
   }
 
@@ -311,13 +306,13 @@ class ObjectLock : public MetadataStoreContract {
     UpdateVersion update{.context = context(), .key = key};
     update.retention = retention;
     update.bypass_governance = bypass;
-    return run(store().update_version(update)).status;
+    return run(stores().objects.update_version(update)).status;
   }
 
   CommitStatus hold(const std::string& key, const model::VersionId& version, bool on) {
     UpdateVersion update{.context = context(), .key = key, .version = version};
     update.legal_hold = on;
-    return run(store().update_version(update)).status;
+    return run(stores().objects.update_version(update)).status;
   }
 
   const SystemTime later_ = in_milliseconds(std::chrono::system_clock::now() + 1h);
@@ -346,7 +341,7 @@ TEST_F(ObjectLock, ComplianceAndLegalHoldYieldToNobody) {
   const auto held = put_locked("h", {}, true).version;
   EXPECT_EQ(remove("h", held, true), CommitStatus::kObjectLocked);
   // A marker hides it, and it stays protected in the history.
-  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "h", .versioning = Versioning::kEnabled})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "h", .versioning = Versioning::kEnabled})).status, CommitStatus::kCommitted);
   EXPECT_EQ(remove("h", held), CommitStatus::kObjectLocked);
   EXPECT_EQ(hold("h", held, false), CommitStatus::kCommitted);
   EXPECT_EQ(remove("h", held), CommitStatus::kCommitted);
@@ -359,14 +354,14 @@ TEST_F(ObjectLock, ALockEndsWhenBothClocksSaySo) {
   using std::chrono::days;
   const SystemTime now = in_milliseconds(std::chrono::system_clock::now());
   fakes::ManualClock gateway(now);
-  const auto other = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = 1, .lock_clock = &gateway});
+  const auto other = PostgresMetadata::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = PostgresMetadata::kConnectionsMin, .lock_clock = &gateway});
   const auto remove_by = [&](const std::string& key, const model::VersionId& version) {
-    return run(other->delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled})).status;
+    return run(other->stores().objects.delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled})).status;
   };
   const auto shorten_by = [&](const std::string& key) {
     UpdateVersion update{.context = context(), .key = key};
     update.retention = Retention{};
-    return run(other->update_version(update)).status;
+    return run(other->stores().objects.update_version(update)).status;
   };
   // The database's clock alone says that it is over, as when that is ahead.
   const auto over = put_locked("over", {Retention::Mode::kCompliance, now - 1h}).version;
@@ -387,17 +382,17 @@ TEST_F(ObjectLock, ALockEndsWhenBothClocksSaySo) {
 }
 
 TEST_F(ObjectLock, BucketStaysVersioned) {
-  EXPECT_EQ(run(store().set_object_lock(bucket_.id, "doc", soon())).status, BucketStatus::kWrongState);
-  const auto enabled = run(store().set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
+  EXPECT_EQ(run(stores().buckets.set_object_lock(bucket_.id, "doc", soon())).status, BucketStatus::kWrongState);
+  const auto enabled = run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
   EXPECT_EQ(enabled.bucket.versioning, Versioning::kEnabled);
   EXPECT_EQ(enabled.bucket.settings_version, bucket_.settings_version + 1);
-  EXPECT_EQ(run(store().set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).bucket.versioning, Versioning::kSuspended);
-  run(store().set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
-  const auto locked = run(store().set_object_lock(bucket_.id, "doc", soon()));
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).bucket.versioning, Versioning::kSuspended);
+  run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
+  const auto locked = run(stores().buckets.set_object_lock(bucket_.id, "doc", soon()));
   EXPECT_TRUE(locked.bucket.object_lock);
   EXPECT_EQ(locked.bucket.settings.at(SettingKind::kObjectLock), "doc");
-  EXPECT_EQ(run(store().set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).status, BucketStatus::kWrongState);
-  EXPECT_EQ(run(store().set_bucket_versioning(1 << 30, Versioning::kEnabled, soon())).status, BucketStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).status, BucketStatus::kWrongState);
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(1 << 30, Versioning::kEnabled, soon())).status, BucketStatus::kNoSuchBucket);
 }
 
 TEST_F(MetadataStoreContract, ConditionsOfANamedVersionAreItsOwn) {
@@ -405,26 +400,26 @@ TEST_F(MetadataStoreContract, ConditionsOfANamedVersionAreItsOwn) {
   put("n", 2, Versioning::kEnabled);
   DeleteObject request{.context = context(), .key = "n", .version = old.version, .versioning = Versioning::kEnabled};
   request.conditions.if_match = {"etag2"};
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
   request.conditions.if_match_size = 1;
   request.conditions.if_match = {"etag1"};
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
 }
 
 TEST_F(MetadataStoreContract, ConditionalDeletesMakeNothingWhereNothingIs) {
   DeleteObject request{.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled};
   request.conditions.if_match = {"*"};
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
   EXPECT_TRUE(list({.versions = true}).entries.empty());
   // A marker is there, without ETag and bytes.
-  run(store().delete_object({.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled}));
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
+  run(stores().objects.delete_object({.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled}));
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
   request.conditions.if_match = {"e"};
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
   request.conditions.if_match.clear();
   request.conditions.if_match_size = 1;
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
 }
 
 TEST_F(MetadataStoreContract, OnlyTheCurrentVersionNamedIsRemoved) {
@@ -433,10 +428,10 @@ TEST_F(MetadataStoreContract, OnlyTheCurrentVersionNamedIsRemoved) {
   using Guard = DeleteObject::Guard;
   DeleteObject request{.context = context(), .key = "x", .version = old.version};
   request.guard = Guard::kCurrent;
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
   request.version = current.version;
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kCommitted);
-  EXPECT_EQ(run(store().delete_object(request)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
 }
 
 TEST_F(MetadataStoreContract, GuardsTellHistoryAndLoneMarkersApart) {
@@ -446,10 +441,10 @@ TEST_F(MetadataStoreContract, GuardsTellHistoryAndLoneMarkersApart) {
   const auto attempt = [&](const model::VersionId& version, Guard guard) {
     DeleteObject request{.context = context(), .key = "g", .version = version, .versioning = Versioning::kEnabled};
     request.guard = guard;
-    return run(store().delete_object(request)).status;
+    return run(stores().objects.delete_object(request)).status;
   };
   EXPECT_EQ(attempt(current.version, Guard::kNoncurrent), CommitStatus::kPreconditionFailed);
-  const auto marker = run(store().delete_object({.context = context(), .key = "g", .versioning = Versioning::kEnabled}));
+  const auto marker = run(stores().objects.delete_object({.context = context(), .key = "g", .versioning = Versioning::kEnabled}));
   EXPECT_EQ(attempt(marker.version, Guard::kLoneMarker), CommitStatus::kPreconditionFailed);
   EXPECT_EQ(attempt(marker.version, Guard::kCurrent), CommitStatus::kPreconditionFailed);
   EXPECT_EQ(attempt(old.version, Guard::kNoncurrent), CommitStatus::kCommitted);
@@ -469,7 +464,7 @@ TEST_F(MetadataStoreContract, ConcurrentRemovalsOfVersionsAllHappen) {
     for (const model::VersionId& version : versions) {
       threads.emplace_back([&, version] {
         // Alone in its transaction: the batcher would put them in one.
-        run(store().delete_objects({{.context = context(), .key = "many", .version = version, .versioning = Versioning::kEnabled}}));
+        run(stores().objects.delete_objects({{.context = context(), .key = "many", .version = version, .versioning = Versioning::kEnabled}}));
       });
     }
     for (std::thread& thread : threads) thread.join();
@@ -484,7 +479,7 @@ TEST_F(MetadataStoreContract, DeleteObjectsAnswersInOrder) {
   std::vector<DeleteObject> requests;
   for (const std::string key : {"d3", "d2", "d1"}) requests.push_back({.context = context(), .key = key});
   requests[0].conditions.if_match = {"nope"};
-  const auto outcomes = run(store().delete_objects(requests));
+  const auto outcomes = run(stores().objects.delete_objects(requests));
   ASSERT_EQ(outcomes.size(), 3u);
   EXPECT_EQ(outcomes[0].status, CommitStatus::kPreconditionFailed);
   EXPECT_EQ(outcomes[1].status, CommitStatus::kCommitted);
@@ -496,61 +491,61 @@ TEST_F(MetadataStoreContract, CopySharesStreamsUntilTheLastReferenceGoes) {
   const auto source = put("source", 9);
   CopyObject copy{put_request("copy", 0), bucket_.id, "source", source.version, "etag9"};
   copy.put.version.etag.clear();
-  const auto outcome = run(store().copy_object(copy));
+  const auto outcome = run(stores().objects.copy_object(copy));
   ASSERT_EQ(outcome.status, CommitStatus::kCommitted);
   EXPECT_EQ(outcome.etag, "etag9");
   EXPECT_EQ(find("copy").object.extents, find("source").object.extents);
   copy.source_etag = "other";
-  EXPECT_EQ(run(store().copy_object(copy)).status, CommitStatus::kSourceChanged);
-  auto cluster = make_postgres_cluster_store(postgres_dsn());
-  const uint64_t before = run(cluster->queue_depths(soon())).released;
-  run(store().delete_object({.context = context(), .key = "source"}));
-  EXPECT_EQ(run(cluster->queue_depths(soon())).released, before);
-  run(store().delete_object({.context = context(), .key = "copy"}));
-  EXPECT_EQ(run(cluster->queue_depths(soon())).released, before + 1);
+  EXPECT_EQ(run(stores().objects.copy_object(copy)).status, CommitStatus::kSourceChanged);
+  const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
+  const uint64_t before = run(cluster->stores().releases.queue_depths(soon())).released;
+  run(stores().objects.delete_object({.context = context(), .key = "source"}));
+  EXPECT_EQ(run(cluster->stores().releases.queue_depths(soon())).released, before);
+  run(stores().objects.delete_object({.context = context(), .key = "copy"}));
+  EXPECT_EQ(run(cluster->stores().releases.queue_depths(soon())).released, before + 1);
 }
 
 TEST_F(MetadataStoreContract, AppendGrowsAndChecksTheOffset) {
   AppendObject append{put_request("log", 4), 0, ""};
-  ASSERT_EQ(run(store().append_object(append)).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().objects.append_object(append)).status, CommitStatus::kCommitted);
   AppendObject more{put_request("log", 6), 4, "etag4"};
   more.put.version.etag = "etag10";
-  ASSERT_EQ(run(store().append_object(more)).size, 10u);
-  EXPECT_EQ(run(store().append_object(more)).status, CommitStatus::kOffsetMismatch);
+  ASSERT_EQ(run(stores().objects.append_object(more)).size, 10u);
+  EXPECT_EQ(run(stores().objects.append_object(more)).status, CommitStatus::kOffsetMismatch);
   const auto found = find("log");
   ASSERT_EQ(found.object.extents.size(), 2u);
   EXPECT_EQ(found.object.extents[1].start, 4u);
   EXPECT_EQ(find("log", {ExtentRange::Kind::kOffsets, 5, 6}).object.extents.size(), 1u);
   EXPECT_EQ(find("log", {ExtentRange::Kind::kSuffix, 1, 0}).object.extents[0].start, 4u);
-  run(store().delete_object({.context = context(), .key = "log"}));
+  run(stores().objects.delete_object({.context = context(), .key = "log"}));
 }
 
 TEST_F(MetadataStoreContract, RenameMovesAndReplaces) {
   put("from", 3);
   put("to", 4);
-  EXPECT_EQ(run(store().rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("from").status, LookupStatus::kNoSuchKey);
   EXPECT_EQ(find("to").object.size, 3u);
-  EXPECT_EQ(run(store().rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kNoSuchKey);
+  EXPECT_EQ(run(stores().objects.rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kNoSuchKey);
   EXPECT_EQ(usage().objects, 1u);
 }
 
 TEST_F(MetadataStoreContract, AnEncryptedObjectIsRenamedWithAnEnvelopeOfItsNewKey) {
   PutObject encrypted = put_request("secret", 3);
   encrypted.version.encryption = "for secret";
-  run(store().put_object(encrypted));
+  run(stores().objects.put_object(encrypted));
   const auto version = find("secret").object.version;
   RenameObject rename{.context = context(), .source_key = "secret", .target_key = "moved"};
-  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kEncrypted);
+  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);
   rename.encryption = "for moved";
-  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kEncrypted);   // Of no version.
+  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);   // Of no version.
   rename.source_version = version;
-  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("moved").object.encryption, "for moved");
   // A plain one never gets an envelope.
   put("plain", 1);
   rename.source_key = "plain";
-  EXPECT_EQ(run(store().rename_object(rename)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("moved").object.encryption, "");
 }
 
@@ -581,7 +576,7 @@ class Multipart : public MetadataStoreContract {
     upload.headers = {{"content-type", "x/y"}};
     upload.checksum_algorithm = model::ChecksumAlgorithm::kCrc32c;
     static_cast<Attributes&>(upload) = some_attributes();
-    EXPECT_EQ(run(store().create_upload(context(), upload)), CommitStatus::kCommitted);
+    EXPECT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
     return upload.id;
   }
 
@@ -589,7 +584,7 @@ class Multipart : public MetadataStoreContract {
     PutPart put{context(), upload, key, {}, {}};
     put.part = {number, size, "p" + std::to_string(number), {{model::ChecksumAlgorithm::kCrc32c, {}, "wxyz"}}, {}};
     put.extents = {{0, model::StreamId::random(), size, 0, size}};
-    return run(store().put_part(put));
+    return run(stores().uploads.put_part(put));
   }
 
   CompleteUpload complete_request(const model::UploadId& upload, const std::string& key, std::vector<uint32_t> numbers, uint64_t size) {
@@ -605,15 +600,15 @@ class Multipart : public MetadataStoreContract {
 TEST_F(Multipart, AnUploadBegunByAClockThatIsBehindIsNotOld) {
   const SystemTime now = real_clock().now();
   fakes::ManualClock gateway(now);
-  const auto other = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = 1, .clock = &gateway});
+  const auto other = PostgresMetadata::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = PostgresMetadata::kConnectionsMin, .clock = &gateway});
   const auto begun = [&](Duration by) {
     gateway.set(now + std::chrono::duration_cast<std::chrono::microseconds>(by));
     Upload upload;
     upload.id = model::UploadId::random();
     upload.key = "begun/" + std::to_string(by.count());
     upload.initiator_account = upload.owner_account = owner().account.id;
-    EXPECT_EQ(run(other->create_upload(context(), upload)), CommitStatus::kCommitted);
-    for (const Upload& listed : run(store().list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads) {
+    EXPECT_EQ(run(other->stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
+    for (const Upload& listed : run(stores().listing.list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads) {
       if (listed.id == upload.id) return listed.initiated_at;
     }
     return SystemTime::min();
@@ -628,16 +623,16 @@ TEST_F(Multipart, PartsBecomeAnObject) {
   EXPECT_EQ(put_part(upload, "m", 3, 100).status, CommitStatus::kCommitted);
   EXPECT_EQ(put_part(upload, "m", 2, 50).status, CommitStatus::kCommitted);
   EXPECT_EQ(put_part(upload, "m", 3, 200).status, CommitStatus::kCommitted);
-  const auto listed = run(store().find_upload({bucket_.id, upload, "m", 0, 2, soon()}));
+  const auto listed = run(stores().uploads.find_upload({bucket_.id, upload, "m", 0, 2, soon()}));
   EXPECT_EQ(listed.parts.size(), 2u);
   EXPECT_EQ(static_cast<const Attributes&>(listed.upload), some_attributes());
   EXPECT_TRUE(listed.truncated);
-  EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {3, 1}, kPart + 200))).status, CommitStatus::kInvalidPartOrder);
-  EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {1, 4}, kPart))).status, CommitStatus::kInvalidPart);
-  EXPECT_EQ(run(store().complete_upload(complete_request(upload, "m", {2, 3}, 250))).status, CommitStatus::kEntityTooSmall);
-  const auto done = run(store().complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
+  EXPECT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "m", {3, 1}, kPart + 200))).status, CommitStatus::kInvalidPartOrder);
+  EXPECT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 4}, kPart))).status, CommitStatus::kInvalidPart);
+  EXPECT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "m", {2, 3}, 250))).status, CommitStatus::kEntityTooSmall);
+  const auto done = run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
   ASSERT_EQ(done.status, CommitStatus::kCommitted);
-  const auto again = run(store().complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
+  const auto again = run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
   EXPECT_EQ(again.status, CommitStatus::kUploadCompleted);
   EXPECT_EQ(again.version, done.version);
 
@@ -653,21 +648,21 @@ TEST_F(Multipart, PartsBecomeAnObject) {
   EXPECT_EQ(part.part_start, kPart);
   ASSERT_EQ(part.object.extents.size(), 1u);
   EXPECT_EQ(part.object.extents[0].start, kPart);
-  const auto attributes = run(store().find_object(
+  const auto attributes = run(stores().objects.find_object(
       {.bucket = bucket_.name, .key = "m", .with_parts = true, .parts_max = 1, .deadline = soon()}));
   ASSERT_EQ(attributes.object.parts.size(), 1u);
   EXPECT_TRUE(attributes.parts_truncated);
   EXPECT_EQ(attributes.object.parts[0].checksums[0].value, "wxyz");
   EXPECT_EQ(put_part(upload, "m", 1, 1).status, CommitStatus::kNoSuchUpload);
-  EXPECT_EQ(run(store().delete_object({.context = context(), .key = "m"})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "m"})).status, CommitStatus::kCommitted);
 }
 
 TEST_F(Multipart, OnePartCompleteAndCopiedPart) {
   const auto source = put("src", 1000);
   const auto upload = create("n");
   CopyPart copy{{context(), upload, "n", {1, 400, "p1", {}, {}}, {}}, bucket_.id, "src", source.version, "etag1000", 100};
-  ASSERT_EQ(run(store().copy_part(copy)).status, CommitStatus::kCommitted);
-  ASSERT_EQ(run(store().complete_upload(complete_request(upload, "n", {1}, 400))).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().uploads.copy_part(copy)).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "n", {1}, 400))).status, CommitStatus::kCommitted);
   const auto found = find("n");
   ASSERT_EQ(found.object.extents.size(), 1u);
   EXPECT_EQ(found.object.extents[0].offset, 100u);
@@ -680,136 +675,212 @@ TEST_F(Multipart, AbortReleasesAndUploadsAreListed) {
   create("y");
   put_part(first, "x/1", 1, 10);
   ListUploadsQuery query{.bucket_id = bucket_.id, .max = 10, .deadline = soon()};
-  auto page = run(store().list_uploads(query));
+  auto page = run(stores().listing.list_uploads(query));
   ASSERT_EQ(page.uploads.size(), 3u);
   EXPECT_EQ(page.uploads[0].id, first);
   query.delimiter = "/";
-  page = run(store().list_uploads(query));
+  page = run(stores().listing.list_uploads(query));
   EXPECT_EQ(page.common_prefixes, std::vector<std::string>{"x/"});
   EXPECT_EQ(page.uploads.size(), 1u);
   query = {.bucket_id = bucket_.id, .after_key = "x/1", .after_upload = first, .max = 1, .deadline = soon()};
-  page = run(store().list_uploads(query));
+  page = run(stores().listing.list_uploads(query));
   ASSERT_EQ(page.uploads.size(), 1u);
   EXPECT_EQ(page.uploads[0].id, second);
   EXPECT_TRUE(page.truncated);
-  EXPECT_EQ(run(store().abort_upload(context(), first, "x/1")), CommitStatus::kCommitted);
-  EXPECT_EQ(run(store().abort_upload(context(), first, "x/1")), CommitStatus::kNoSuchUpload);
+  EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")), CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")), CommitStatus::kNoSuchUpload);
 }
 
 TEST_F(MetadataStoreContract, BucketsHaveOneOwnerAndMustBeEmptyToGo) {
-  EXPECT_EQ(run(store().create_bucket({.name = bucket_.name, .owner_account = owner().account.id}, soon())).status,
+  EXPECT_EQ(run(stores().buckets.create_bucket({.name = bucket_.name, .owner_account = owner().account.id}, soon())).status,
             BucketStatus::kAlreadyOwnedByYou);
   put("k", 1);
-  EXPECT_EQ(run(store().delete_bucket(bucket_.id, soon())).status, BucketStatus::kNotEmpty);
-  run(store().delete_object({.context = context(), .key = "k"}));
-  EXPECT_EQ(run(store().delete_bucket(bucket_.id, soon())).status, BucketStatus::kOk);
-  EXPECT_EQ(run(store().find_bucket(bucket_.name, soon())).status, BucketStatus::kNoSuchBucket);
-  EXPECT_EQ(run(store().put_object(put_request("k", 1))).status, CommitStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kNotEmpty);
+  run(stores().objects.delete_object({.context = context(), .key = "k"}));
+  EXPECT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kOk);
+  EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).status, BucketStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().objects.put_object(put_request("k", 1))).status, CommitStatus::kNoSuchBucket);
 }
 
 TEST_F(MetadataStoreContract, SettingsRaiseTheSettingsVersion) {
-  const auto changed = run(store().set_bucket_setting(bucket_.id, SettingKind::kTagging, "<doc/>", soon()));
+  const auto changed = run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kTagging, "<doc/>", soon()));
   EXPECT_EQ(changed.bucket.settings_version, bucket_.settings_version + 1);
-  const auto seen = run(store().find_bucket(bucket_.name, soon())).bucket;
+  const auto seen = run(stores().buckets.find_bucket(bucket_.name, soon())).bucket;
   EXPECT_EQ(seen.settings.at(SettingKind::kTagging), "<doc/>");
-  run(store().set_bucket_setting(bucket_.id, SettingKind::kTagging, std::nullopt, soon()));
-  EXPECT_TRUE(run(store().find_bucket(bucket_.name, soon())).bucket.settings.empty());
+  run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kTagging, std::nullopt, soon()));
+  EXPECT_TRUE(run(stores().buckets.find_bucket(bucket_.name, soon())).bucket.settings.empty());
 }
 
-TEST_F(MetadataStoreContract, CredentialsAreOpenedAndDirectoryHearsOfChanges) {
+// What a gateway caches, kept fresh by PostgreSQL.
+struct Caches {
+  explicit Caches(const Clock& clock)
+      : buckets(test_stores().buckets, clock),
+        identities(test_stores().identities, clock),
+        feed(make_postgres_directory_feed(postgres_dsn(), clock, [this](const DirectoryChange& change) {
+          buckets.hear(change);
+          identities.hear(change);
+        })) {}
+
+  BucketCache buckets;
+  IdentityCache identities;
+  const std::unique_ptr<DirectoryFeed> feed;
+};
+
+TEST_F(MetadataStoreContract, CredentialsAreOpenedAndCachesHearOfChanges) {
   owner();
-  auto directory = make_postgres_directory(store(), postgres_dsn(), real_clock());
-  const auto seen = run(directory->find_credential("OWNERKEY", soon()));
+  Caches caches(real_clock());
+  const auto seen = run(caches.identities.find_credential("OWNERKEY", soon()));
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->key.secret_key, "owner-secret");
-  EXPECT_FALSE(run(directory->find_credential("UNKNOWN", soon())));
-  EXPECT_FALSE(run(directory->find_bucket("appears-later", soon())));
+  EXPECT_FALSE(run(caches.identities.find_credential("UNKNOWN", soon())));
+  EXPECT_FALSE(run(caches.buckets.find_bucket("appears-later", soon())));
   make_bucket("appears-later");
-  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
-  ASSERT_TRUE(accounts->set_key_enabled("OWNERKEY", false));
+  ASSERT_TRUE(run(stores().identities.set_key_enabled("OWNERKEY", false, soon())));
   const Deadline end = deadline_in(5s);
   bool heard = false;
   while (!heard && std::chrono::steady_clock::now() < end) {
-    heard = !run(directory->find_credential("OWNERKEY", soon()))->key.enabled && run(directory->find_bucket("appears-later", soon()));
+    heard = !run(caches.identities.find_credential("OWNERKEY", soon()))->key.enabled && run(caches.buckets.find_bucket("appears-later", soon()));
     std::this_thread::sleep_for(20ms);
   }
   EXPECT_TRUE(heard);
-  ASSERT_TRUE(accounts->set_key_enabled("OWNERKEY", true));
+  ASSERT_TRUE(run(stores().identities.set_key_enabled("OWNERKEY", true, soon())));
 }
 
 TEST_F(MetadataStoreContract, WhatWasCachedForAMomentCanBeDoubtedOnce) {
   fakes::ManualClock clock{SystemTime(1'700'000'000s)};
-  auto directory = make_postgres_directory(store(), postgres_dsn(), clock);
-  EXPECT_FALSE(directory->doubt_bucket(bucket_.name)) << "it is not cached";
-  ASSERT_TRUE(run(directory->find_bucket(bucket_.name, soon())));
-  EXPECT_FALSE(directory->doubt_bucket(bucket_.name));
-  // Its listener, when it begins, forgets everything too.
-  bool doubted = false;
-  for (const Deadline end = deadline_in(5s); !doubted && std::chrono::steady_clock::now() < end;) {
-    ASSERT_TRUE(run(directory->find_bucket(bucket_.name, soon())));
-    clock.advance(2ms);
-    doubted = directory->doubt_bucket(bucket_.name);
-  }
-  EXPECT_TRUE(doubted);
-  EXPECT_FALSE(directory->doubt_bucket(bucket_.name));
+  BucketCache buckets(stores().buckets, clock);
+  EXPECT_FALSE(buckets.doubt_bucket(bucket_.name)) << "it is not cached";
+  ASSERT_TRUE(run(buckets.find_bucket(bucket_.name, soon())));
+  EXPECT_FALSE(buckets.doubt_bucket(bucket_.name));
+  clock.advance(2ms);
+  EXPECT_TRUE(buckets.doubt_bucket(bucket_.name));
+  EXPECT_FALSE(buckets.doubt_bucket(bucket_.name));
 }
 
 TEST_F(MetadataStoreContract, AccountsAreFoundByEachOfTheirNames) {
-  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
-  auto directory = make_postgres_directory(store(), postgres_dsn(), real_clock());
+  Caches caches(real_clock());
   using Kind = AccountName::Kind;
-  EXPECT_FALSE(run(directory->find_account({Kind::kCanonicalId, "canon"}, soon())));
-  const auto made = accounts->create_account({.name = "named", .email = "named@example.test", .canonical_id = "canon"});
-  ASSERT_TRUE(made);
-  for (const AccountName& name : {AccountName{Kind::kId, made->account.id}, AccountName{Kind::kCanonicalId, "canon"}, AccountName{Kind::kEmail, "named@example.test"}}) {
-    const auto found = run(store().find_account(name, soon()));
+  EXPECT_FALSE(run(caches.identities.find_account({Kind::kCanonicalId, "canon"}, soon())));
+  const CreateAccount request{.name = "named", .email = "named@example.test", .canonical_id = "canon"};
+  const std::string id = run(stores().identities.create_account(request, soon())).account.id;
+  for (const AccountName& name : {AccountName{Kind::kId, id}, AccountName{Kind::kCanonicalId, "canon"}, AccountName{Kind::kEmail, "named@example.test"},
+                                  AccountName{Kind::kAny, "named"}, AccountName{Kind::kAny, id}, AccountName{Kind::kAny, "canon"}}) {
+    const auto found = run(stores().identities.find_account(name, soon()));
     ASSERT_TRUE(found) << name.value;
-    EXPECT_EQ(found->id, made->account.id);
+    EXPECT_EQ(found->id, id);
     EXPECT_EQ(found->name, "named");
   }
-  for (const AccountName& name : {AccountName{Kind::kEmail, ""}, AccountName{Kind::kId, "canon"}, AccountName{Kind::kEmail, std::string("a\0b", 3)}, AccountName{Kind::kEmail, "\xff"}}) {
-    EXPECT_FALSE(run(store().find_account(name, soon())));
+  for (const AccountName& name : {AccountName{Kind::kEmail, ""}, AccountName{Kind::kId, "canon"}, AccountName{Kind::kEmail, std::string("a\0b", 3)},
+                                  AccountName{Kind::kEmail, "\xff"}, AccountName{Kind::kAny, ""}, AccountName{Kind::kAny, "named@example.test"}}) {
+    EXPECT_FALSE(run(stores().identities.find_account(name, soon())));
   }
-  // The directory hears of it although it had looked before.
+  // The cache hears of it although it had looked before.
   const Deadline end = deadline_in(5s);
-  while (!run(directory->find_account({Kind::kCanonicalId, "canon"}, soon())) && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(20ms);
-  EXPECT_TRUE(run(directory->find_account({Kind::kCanonicalId, "canon"}, soon())));
+  while (!run(caches.identities.find_account({Kind::kCanonicalId, "canon"}, soon())) && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(20ms);
+  EXPECT_TRUE(run(caches.identities.find_account({Kind::kCanonicalId, "canon"}, soon())));
 }
 
 TEST_F(MetadataStoreContract, TheAccountsPublicAccessBlockComesWithItsBuckets) {
+  IdentityStore& identities = stores().identities;
+  const std::string& id = owner().account.id;
   EXPECT_EQ(bucket_.owner_public_access_block, 0);
-  EXPECT_TRUE(run(store().set_account_public_access_block(owner().account.id, 9, soon())));
-  EXPECT_EQ(run(store().find_bucket(bucket_.name, soon())).bucket.owner_public_access_block, 9);
-  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
-  EXPECT_EQ(accounts->find_account(owner().account.id)->public_access_block, 9);
-  EXPECT_TRUE(accounts->set_public_access_block(owner().account.id, 0));
-  EXPECT_EQ(run(store().find_bucket(bucket_.name, soon())).bucket.owner_public_access_block, 0);
-  EXPECT_FALSE(run(store().set_account_public_access_block("000000000000", 1, soon())));
+  EXPECT_TRUE(run(identities.change_account(id, {.public_access_block = 9}, soon())));
+  EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).bucket.owner_public_access_block, 9);
+  EXPECT_TRUE(run(identities.change_account(id, {.enabled = false}, soon())));
+  const auto disabled = run(identities.find_account({AccountName::Kind::kId, id}, soon()));
+  EXPECT_EQ(disabled->public_access_block, 9) << "what is not named stays";
+  EXPECT_FALSE(disabled->enabled);
+  EXPECT_TRUE(run(identities.change_account(id, {.enabled = true, .public_access_block = 0}, soon())));
+  EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).bucket.owner_public_access_block, 0);
+  EXPECT_FALSE(run(identities.change_account("000000000000", {.public_access_block = 1}, soon())));
 }
 
-TEST(AccountStoreContract, NamesKeysAndMailAreUnique) {
+TEST(IdentityStoreContract, NamesKeysAndMailAreUnique) {
   owner();
-  auto accounts = AccountStore::open(postgres_dsn(), test_master_key()).value();
-  const auto made = accounts->create_account({.name = "second", .email = "a@b.c"});
-  ASSERT_TRUE(made);
+  const auto soon = [] { return deadline_in(10s); };
+  IdentityStore& identities = test_stores().identities;
+  const auto create = [&](CreateAccount request) { return async::block_on(identities.create_account(std::move(request), soon())); };
+  const auto made = create({.name = "second", .email = "a@b.c"});
+  ASSERT_TRUE(made) << made.error().message;
   EXPECT_EQ(made->account.canonical_id.size(), 64u);
-  EXPECT_EQ(accounts->create_account({.name = "second"}).error().code, ErrorCode::kAlreadyExists);
-  EXPECT_EQ(accounts->create_account({.name = "third", .email = "a@b.c"}).error().message, "this e-mail address is taken: a@b.c");
-  EXPECT_EQ(accounts->create_account({.name = "fourth", .access_key = "bad/key"}).error().code, ErrorCode::kInvalidArgument);
-  for (const char* bad : {"a\rb", "a\nb", "a\tb", "a\x01z", "a\x7fz"}) {
-    EXPECT_EQ(accounts->create_account({.name = bad}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(create({.name = "second"}).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(create({.name = "third", .email = "a@b.c"}).error().message, "this e-mail address is taken: a@b.c");
+  EXPECT_EQ(create({.name = "third", .access_key = "OWNERKEY"}).error().message, "this access key is taken: OWNERKEY");
+  EXPECT_EQ(create({.name = "fourth", .access_key = "bad/key"}).error().code, ErrorCode::kInvalidArgument);
+  for (const char* bad : {"a\rb", "a\nb", "a\tb", "a\x01z", "a\x7fz", "\xff"}) {
+    EXPECT_EQ(create({.name = bad}).error().code, ErrorCode::kInvalidArgument);
     for (const auto member : {&CreateAccount::display_name, &CreateAccount::email, &CreateAccount::canonical_id}) {
       CreateAccount request{.name = "fifth"};
       request.*member = bad;
-      EXPECT_EQ(accounts->create_account(request).error().code, ErrorCode::kInvalidArgument);
+      EXPECT_EQ(create(request).error().code, ErrorCode::kInvalidArgument);
     }
   }
-  EXPECT_EQ(accounts->find_account("fourth").error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(accounts->list_keys(made->account.id)->at(0).secret_key, made->key.secret_key);
-  auto wrong = AccountStore::open(postgres_dsn(), std::string(32, 'x')).value();
-  EXPECT_EQ(wrong->list_keys(made->account.id).error().code, ErrorCode::kCorruption);
-  EXPECT_TRUE(accounts->delete_key(made->key.access_key));
-  EXPECT_EQ(accounts->delete_key(made->key.access_key).error().code, ErrorCode::kNotFound);
+  for (const char* absent : {"third", "fourth", "fifth"}) {
+    EXPECT_FALSE(async::block_on(identities.find_account({AccountName::Kind::kAny, absent}, soon())).value()) << absent;
+  }
+}
+
+TEST(IdentityStoreContract, KeysOfAnAccountComeAndGo) {
+  const auto soon = [] { return deadline_in(10s); };
+  IdentityStore& identities = test_stores().identities;
+  const auto made = async::block_on(identities.create_account({.name = "keys"}, soon())).value();
+  const std::string& id = made.account.id;
+  const auto further = async::block_on(identities.create_key(id, "FURTHER", "further-secret", soon()));
+  ASSERT_TRUE(further) << further.error().message;
+  EXPECT_EQ(async::block_on(identities.create_key(id, "FURTHER", "", soon())).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(async::block_on(identities.create_key("000000000000", "", "", soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(async::block_on(identities.create_key(id, "a b", "", soon())).error().code, ErrorCode::kInvalidArgument);
+  const auto keys = async::block_on(identities.list_keys(id, soon())).value();
+  ASSERT_EQ(keys.size(), 2u);
+  EXPECT_EQ(keys[0].secret_key, made.key.secret_key);
+  EXPECT_TRUE(keys[0].is_root);
+  EXPECT_EQ(keys[1].secret_key, "further-secret");
+  EXPECT_FALSE(keys[1].is_root);
+  EXPECT_NE(keys[1].created_at, SystemTime{});
+  // Sealed by another master key.
+  const auto wrong = PostgresMetadata::make_for_command(postgres_dsn(), std::string(32, 'x'));
+  EXPECT_EQ(async::block_on(wrong->stores().identities.list_keys(id, soon())).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(async::block_on(wrong->stores().identities.find_credential("FURTHER", soon())).error().code, ErrorCode::kCorruption);
+  const auto credential = async::block_on(identities.find_credential("FURTHER", soon())).value();
+  ASSERT_TRUE(credential);
+  EXPECT_EQ(credential->account.id, id);
+  EXPECT_EQ(credential->key.account_id, id);
+  EXPECT_EQ(credential->key.secret_key, "further-secret");
+  EXPECT_TRUE(async::block_on(identities.delete_key("FURTHER", soon())).value());
+  EXPECT_FALSE(async::block_on(identities.delete_key("FURTHER", soon())).value());
+  EXPECT_FALSE(async::block_on(identities.set_key_enabled("FURTHER", true, soon())).value());
+  EXPECT_FALSE(async::block_on(identities.find_credential("FURTHER", soon())).value());
+}
+
+// The setting metadata.connections counts on it.
+TEST(PostgresMetadataContract, HoldsTheConnectionsThatItWasGivenAndNoMore) {
+  const std::string dsn = postgres_dsn() + " application_name=counted";
+  const auto watcher = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
+  const auto held = [&] {
+    const auto row = watcher->run("select count(*) from pg_stat_activity where application_name = 'counted'", {}, deadline_in(10s));
+    return row ? row->bigint(0, 0) : -1;
+  };
+  constexpr int64_t kConnections = 15;
+  {
+    const auto metadata = PostgresMetadata::make({.dsn = dsn, .master_key = test_master_key(), .connections = kConnections});
+    const auto feed = make_postgres_directory_feed(dsn, real_clock(), [](const DirectoryChange&) {});
+    const Stores& stores = metadata->stores();
+    int64_t most = 0;
+    for (const Deadline end = deadline_in(10s); most < kConnections && std::chrono::steady_clock::now() < end;) most = std::max(most, held());
+    EXPECT_EQ(most, kConnections);
+    EXPECT_TRUE(async::block_on(stores.ring.cluster_id(deadline_in(10s))));
+    EXPECT_TRUE(async::block_on(stores.keys.load(0, deadline_in(10s))));
+    EXPECT_TRUE(async::block_on(stores.lifecycle.buckets(0, 1, deadline_in(10s))));
+    EXPECT_TRUE(async::block_on(stores.releases.queue_depths(deadline_in(10s))));
+    EXPECT_TRUE(async::block_on(stores.orphans.unreferenced_streams({}, deadline_in(10s))));
+    EXPECT_EQ(held(), kConnections);
+    EXPECT_EQ(metadata->status().connections, kConnections - PostgresMetadata::kOtherConnections);
+  }
+  for (const Deadline end = deadline_in(10s); held() > 0 && std::chrono::steady_clock::now() < end;) std::this_thread::sleep_for(5ms);
+  const auto command = PostgresMetadata::make_for_command(dsn);
+  EXPECT_TRUE(async::block_on(command->stores().gc.garbage_state(deadline_in(10s))));
+  EXPECT_TRUE(async::block_on(command->stores().ring.cluster_id(deadline_in(10s))));
+  EXPECT_EQ(held(), 1) << "a command needs one";
 }
 
 template <class T>
@@ -818,32 +889,32 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
-TEST(ClusterStoreContract, EpochsAreFencedByTheCoordinatorsToken) {
+TEST(RingStoreContract, EpochsAreFencedByTheCoordinatorsToken) {
   const auto soon = [] { return deadline_in(10s); };
-  auto first = make_postgres_cluster_store(postgres_dsn());
-  auto second = make_postgres_cluster_store(postgres_dsn());
-  EXPECT_EQ(value_of(async::block_on(first->cluster_id(soon()))), value_of(async::block_on(second->cluster_id(soon()))));
-  const auto token = value_of(async::block_on(first->claim_coordinator(soon())));
+  auto first = PostgresMetadata::make_for_command(postgres_dsn());
+  auto second = PostgresMetadata::make_for_command(postgres_dsn());
+  EXPECT_EQ(value_of(async::block_on(first->stores().ring.cluster_id(soon()))), value_of(async::block_on(second->stores().ring.cluster_id(soon()))));
+  const auto token = value_of(async::block_on(first->stores().lease.claim_coordinator(soon())));
   ASSERT_TRUE(token);
-  EXPECT_EQ(value_of(async::block_on(first->claim_coordinator(soon()))), token);
-  EXPECT_FALSE(value_of(async::block_on(second->claim_coordinator(soon()))));
-  EXPECT_TRUE(async::block_on(first->publish_ring({1, "ring"}, 0, 1, *token, soon())));
-  EXPECT_EQ(async::block_on(first->publish_ring({3, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(value_of(async::block_on(first->stores().lease.claim_coordinator(soon()))), token);
+  EXPECT_FALSE(value_of(async::block_on(second->stores().lease.claim_coordinator(soon()))));
+  EXPECT_TRUE(async::block_on(first->stores().ring.publish_ring({1, "ring"}, 0, 1, *token, soon())));
+  EXPECT_EQ(async::block_on(first->stores().ring.publish_ring({3, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
   first.reset();
   std::optional<uint64_t> next;
   for (int i = 0; i < 100 && !next; ++i) {
-    next = value_of(async::block_on(second->claim_coordinator(soon())));
+    next = value_of(async::block_on(second->stores().lease.claim_coordinator(soon())));
     std::this_thread::sleep_for(20ms);
   }
   ASSERT_TRUE(next);
   EXPECT_GT(*next, *token);
-  EXPECT_EQ(async::block_on(second->publish_ring({2, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
-  const auto state = value_of(async::block_on(second->ring_state(soon())));
+  EXPECT_EQ(async::block_on(second->stores().ring.publish_ring({2, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
+  const auto state = value_of(async::block_on(second->stores().ring.ring_state(soon())));
   ASSERT_EQ(state.live.size(), 1u);
   EXPECT_EQ(state.live[0].table, "ring");
   NodeRecord node{model::NodeId::random(), "a:1", "b:2", "h", "z", {{model::DiskId::random(), 7, "status"}}, {}};
-  EXPECT_TRUE(async::block_on(second->record_node(node, soon())));
-  const auto nodes = value_of(async::block_on(second->list_nodes(soon())));
+  EXPECT_TRUE(async::block_on(second->stores().nodes.record_node(node, soon())));
+  const auto nodes = value_of(async::block_on(second->stores().nodes.list_nodes(soon())));
   ASSERT_EQ(nodes.size(), 1u);
   EXPECT_EQ(nodes[0].disks[0].status, "status");
   EXPECT_EQ(nodes[0].disks[0].id, node.disks[0].id);

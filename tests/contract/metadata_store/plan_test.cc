@@ -1,7 +1,7 @@
 // Prepared plans of the request path: each look-up is a seek, on tables of any age.
 #include <gtest/gtest.h>
 
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 #include "tests/contract/metadata_store/postgres_server.h"
 
 namespace rondel::metadata {

@@ -50,9 +50,9 @@ class Race : public StoreFixture<Race> {
   template <class Slow, class Quick>
   CommitOutcome overtaken(Slow slow, Quick quick) {
     SlowWrites writes;
-    const auto store_of_slow = PostgresMetadataStore::make({.dsn = postgres_dsn() + kSlow, .master_key = test_master_key()});
+    const auto store_of_slow = make_other(postgres_dsn() + kSlow);
     Result<CommitOutcome> outcome;
-    std::thread thread([&] { outcome = slow(*store_of_slow); });
+    std::thread thread([&] { outcome = slow(store_of_slow->stores()); });
     writes.await();
     quick();
     writes.let_go();
@@ -61,18 +61,18 @@ class Race : public StoreFixture<Race> {
     return outcome.value_or(CommitOutcome{});
   }
 
-  CommitOutcome put(const std::string& key, uint64_t size = 1) { return run(store().put_object(put_request(key, size))); }
+  CommitOutcome put(const std::string& key, uint64_t size = 1) { return run(stores().objects.put_object(put_request(key, size))); }
   ObjectVersion current(const std::string& key) {
-    return run(store().find_object({.bucket = bucket_.name, .key = key, .range = {ExtentRange::Kind::kAll}, .deadline = soon()})).object;
+    return run(stores().objects.find_object({.bucket = bucket_.name, .key = key, .range = {ExtentRange::Kind::kAll}, .deadline = soon()})).object;
   }
 };
 
 TEST_F(Race, ACopyThatIsOvertakenIsRefusedAndLeavesNoReference) {
   const auto source = put_request("source", 10);
-  const auto made = run(store().put_object(source));
+  const auto made = run(stores().objects.put_object(source));
   CopyObject copy{.put = put_request("target", 0), .source_bucket_id = bucket_.id, .source_key = "source", .source_version = made.version, .source_etag = "e"};
   copy.put.conditions.if_none_match = {"*"};
-  const auto outcome = overtaken([&](MetadataStore& slow) { return async::block_on(slow.copy_object(copy)); }, [&] { put("target", 20); });
+  const auto outcome = overtaken([&](const Stores& slow) { return async::block_on(slow.objects.copy_object(copy)); }, [&] { put("target", 20); });
   EXPECT_EQ(outcome.status, CommitStatus::kPreconditionFailed);
   EXPECT_EQ(current("target").size, 20u);
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
@@ -83,7 +83,7 @@ TEST_F(Race, ACopyThatIsOvertakenIsRefusedAndLeavesNoReference) {
 
 TEST_F(Race, AnAppendThatIsOvertakenReplacesNothing) {
   AppendObject append{.put = put_request("log", 10), .offset = 0, .expected_etag = ""};
-  const auto outcome = overtaken([&](MetadataStore& slow) { return async::block_on(slow.append_object(append)); }, [&] { put("log", 20); });
+  const auto outcome = overtaken([&](const Stores& slow) { return async::block_on(slow.objects.append_object(append)); }, [&] { put("log", 20); });
   EXPECT_EQ(outcome.status, CommitStatus::kOffsetMismatch);
   EXPECT_EQ(current("log").size, 20u);
 }
@@ -91,10 +91,10 @@ TEST_F(Race, AnAppendThatIsOvertakenReplacesNothing) {
 TEST_F(Race, ARenameThatIsOvertakenReplacesTheTarget) {
   put("from", 10);
   const RenameObject rename{.context = context(), .source_key = "from", .target_key = "to"};
-  const auto outcome = overtaken([&](MetadataStore& slow) { return async::block_on(slow.rename_object(rename)); }, [&] { put("to", 20); });
+  const auto outcome = overtaken([&](const Stores& slow) { return async::block_on(slow.objects.rename_object(rename)); }, [&] { put("to", 20); });
   EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
   EXPECT_EQ(current("to").size, 10u);
-  EXPECT_EQ(run(store().bucket_usage(bucket_.id, soon())).objects, 1u);
+  EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 1u);
 }
 
 // Whoever took the later rows first would wait for one that waits for it.
@@ -122,11 +122,11 @@ TEST_F(Race, ABatchThatIsOvertakenStillLocksItsKeysInOrder) {
 }
 
 TEST_F(Race, ConnectionsThatEndedWhileIdleFailNobody) {
-  const auto idle = PostgresMetadataStore::make({.dsn = postgres_dsn() + " application_name=idle", .master_key = test_master_key()});
-  ASSERT_EQ(run(idle->put_object(put_request("before"))).status, CommitStatus::kCommitted);
+  const auto idle = make_other(postgres_dsn() + " application_name=idle");
+  ASSERT_EQ(run(idle->stores().objects.put_object(put_request("before"))).status, CommitStatus::kCommitted);
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
   ASSERT_TRUE(connection->script("select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = 'idle'", soon()));
-  EXPECT_EQ(run(idle->put_object(put_request("after"))).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(idle->stores().objects.put_object(put_request("after"))).status, CommitStatus::kCommitted);
 }
 
 }  // namespace

@@ -4,8 +4,7 @@
 #include <thread>
 
 #include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/postgres_cluster_store.h"
-#include "metadata/postgres/postgres_store_impl.h"
+#include "metadata/postgres/postgres_store.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {
@@ -19,33 +18,33 @@ class Reconcile : public StoreFixture<Reconcile> {
   static constexpr const char* kName = "reconcile";
 
  protected:
-  static ClusterStore& cluster() {
-    static auto made = make_postgres_cluster_store(postgres_dsn());
-    return *made;
+  static const Stores& cluster() {
+    static const auto made = PostgresMetadata::make_for_command(postgres_dsn());
+    return made->stores();
   }
 
   void SetUp() override {
     StoreFixture::SetUp();
     // Another test's store may have just ended.
     for (int i = 0; i < 1000 && token_ == 0; ++i) {
-      token_ = run(cluster().claim_coordinator(soon())).value_or(0);
+      token_ = run(cluster().lease.claim_coordinator(soon())).value_or(0);
       if (token_ == 0) std::this_thread::sleep_for(10ms);
     }
     ASSERT_NE(token_, 0u);
   }
-  void TearDown() override { cluster().resign_coordinator(); }
+  void TearDown() override { cluster().lease.resign_coordinator(); }
 
-  CommitOutcome put(const std::string& key, const StreamId& stream) { return run(store().put_object(put_request(key, 1, stream))); }
+  CommitOutcome put(const std::string& key, const StreamId& stream) { return run(stores().objects.put_object(put_request(key, 1, stream))); }
 
   std::set<StreamId> unreferenced(const std::set<StreamId>& asked) {
-    const auto answer = run(cluster().unreferenced_streams({asked.begin(), asked.end()}, soon()));
+    const auto answer = run(cluster().orphans.unreferenced_streams({asked.begin(), asked.end()}, soon()));
     return {answer.begin(), answer.end()};
   }
 
   // All that waits, whatever its age, after a second look.
   std::vector<ReleasedStream> queued() {
-    run(cluster().check_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
-    return run(cluster().take_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
+    run(cluster().releases.check_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
+    return run(cluster().releases.take_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
   }
 
   std::set<StreamId> released() {
@@ -65,14 +64,14 @@ TEST_F(Reconcile, WhatAnythingRefersToIsNoOrphan) {
   set_versioning(Versioning::kEnabled);
   put("replaced", s[2]);   // s[1] is in the history.
   const Upload upload = upload_request("parts");
-  ASSERT_EQ(run(store().create_upload(context(), upload)), CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
   PutPart part;
   part.context = context();
   part.upload = upload.id;
   part.key = upload.key;
   part.part = {.number = 1, .size = 1, .etag = "e"};
   part.extents = {{0, s[3], 1, 0, 1}};
-  ASSERT_EQ(run(store().put_part(part)).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kCommitted);
   EXPECT_EQ(unreferenced({s.begin(), s.end()}), std::set<StreamId>({s[4], s[5], s[6]}));
 }
 
@@ -83,7 +82,7 @@ TEST_F(Reconcile, ManyStreamsAndManyRowsCostOneWayThroughTheTables) {
   std::vector<Extent> streams;
   for (int i = 0; i < kStreams; ++i) streams.push_back({0, StreamId::random(), 1, 0, 1});
   for (const Extent& extent : streams) kept.insert(extent.stream);
-  run(store().release_streams(std::move(streams), soon()));
+  run(stores().releases.release_streams(std::move(streams), soon()));
   std::set<StreamId> asked = kept;
   const StreamId orphan = StreamId::random();
   asked.insert(orphan);
@@ -93,57 +92,57 @@ TEST_F(Reconcile, ManyStreamsAndManyRowsCostOneWayThroughTheTables) {
     if (kept.contains(row.stream)) rows.push_back(row.id);
   }
   EXPECT_EQ(rows.size(), kept.size());
-  run(cluster().finish_released(std::move(rows), token_, soon()));
+  run(cluster().releases.finish_released(std::move(rows), token_, soon()));
 }
 
 TEST_F(Reconcile, WhatIsReferredToByThenIsNotReleased) {
   const StreamId late = StreamId::random(), orphan = StreamId::random();
   ASSERT_EQ(unreferenced({late, orphan}), std::set<StreamId>({late, orphan}));
   put("late", late);
-  run(cluster().release_orphans({{0, late, 1, {}}, {0, orphan, 1, {}}}, {}, token_, soon()));
+  run(cluster().orphans.release_orphans({{0, late, 1, {}}, {0, orphan, 1, {}}}, {}, token_, soon()));
   EXPECT_TRUE(released().contains(orphan));
   EXPECT_FALSE(released().contains(late));
-  run(cluster().release_orphans({{0, orphan, 1, {}}}, {}, token_, soon()));
-  run(cluster().release_orphans({{0, StreamId::random(), 1, {}}}, {}, token_ - 1, soon()));
+  run(cluster().orphans.release_orphans({{0, orphan, 1, {}}}, {}, token_, soon()));
+  run(cluster().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, {}, token_ - 1, soon()));
   EXPECT_EQ(std::ranges::count(queued(), orphan, &ReleasedStream::stream), 1);
 }
 
 TEST_F(Reconcile, WhatWasReleasedLatelyAddsUpUntilSomebodyHasLooked) {
   const auto one = model::DiskId::random(), other = model::DiskId::random();
-  run(cluster().resume_garbage(0, soon()));
-  const auto release = [&](OrphanCounts counts, uint64_t token) { run(cluster().release_orphans({{0, StreamId::random(), 1, {}}}, std::move(counts), token, soon())); };
+  run(cluster().gc.resume_garbage(0, soon()));
+  const auto release = [&](OrphanCounts counts, uint64_t token) { run(cluster().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, std::move(counts), token, soon())); };
   release({{one, 3}, {other, 4}}, token_);
   release({{one, 5}}, token_);
   release({{one, 1000}}, token_ - 1);   // A former coordinator's.
-  EXPECT_EQ(run(cluster().recent_orphans(1h, soon())), (OrphanCounts{{one, 8}, {other, 4}}));
-  EXPECT_TRUE(run(cluster().recent_orphans(0s, soon())).empty());
-  run(cluster().resume_garbage(0, soon()));
-  EXPECT_TRUE(run(cluster().recent_orphans(1h, soon())).empty());
+  EXPECT_EQ(run(cluster().orphans.recent_orphans(1h, soon())), (OrphanCounts{{one, 8}, {other, 4}}));
+  EXPECT_TRUE(run(cluster().orphans.recent_orphans(0s, soon())).empty());
+  run(cluster().gc.resume_garbage(0, soon()));
+  EXPECT_TRUE(run(cluster().orphans.recent_orphans(1h, soon())).empty());
 }
 
 TEST_F(Reconcile, TheClustersAgesAreTheGreatestUntilTheyAreSet) {
-  run(cluster().set_garbage_ages(1s, 1s, 1s, soon()));
-  EXPECT_EQ(run(cluster().raise_garbage_ages({10s, 20s, 30s}, soon())), (GarbageAges{10s, 20s, 30s}));
-  EXPECT_EQ(run(cluster().raise_garbage_ages({5s, 25s, 5s}, soon())), (GarbageAges{10s, 25s, 30s}));
-  EXPECT_EQ(run(cluster().garbage_state(soon())).ages, (GarbageAges{10s, 25s, 30s}));
-  run(cluster().set_garbage_ages({}, {}, 7s, soon()));
-  EXPECT_EQ(run(cluster().garbage_state(soon())).ages, (GarbageAges{10s, 25s, 7s}));
+  run(cluster().gc.set_garbage_ages(1s, 1s, 1s, soon()));
+  EXPECT_EQ(run(cluster().gc.raise_garbage_ages({10s, 20s, 30s}, soon())), (GarbageAges{10s, 20s, 30s}));
+  EXPECT_EQ(run(cluster().gc.raise_garbage_ages({5s, 25s, 5s}, soon())), (GarbageAges{10s, 25s, 30s}));
+  EXPECT_EQ(run(cluster().gc.garbage_state(soon())).ages, (GarbageAges{10s, 25s, 30s}));
+  run(cluster().gc.set_garbage_ages({}, {}, 7s, soon()));
+  EXPECT_EQ(run(cluster().gc.garbage_state(soon())).ages, (GarbageAges{10s, 25s, 7s}));
 }
 
 TEST_F(Reconcile, QueuesAreCountedNoFurtherThanTenThousand) {
-  const uint64_t before = run(cluster().queue_depths(soon())).released;
-  run(store().release_streams({{0, StreamId::random(), 1, 0, 1}}, soon()));
-  EXPECT_EQ(run(cluster().queue_depths(soon())).released, before + 1);
+  const uint64_t before = run(cluster().releases.queue_depths(soon())).released;
+  run(stores().releases.release_streams({{0, StreamId::random(), 1, 0, 1}}, soon()));
+  EXPECT_EQ(run(cluster().releases.queue_depths(soon())).released, before + 1);
   std::vector<Extent> many;
   for (int i = 0; i < 12'000; ++i) many.push_back({0, StreamId::random(), 1, 0, 1});
-  run(store().release_streams(std::move(many), soon()));
-  const auto depths = run(cluster().queue_depths(soon()));
+  run(stores().releases.release_streams(std::move(many), soon()));
+  const auto depths = run(cluster().releases.queue_depths(soon()));
   EXPECT_GE(depths.released, 10'000u);   // Further by the database's statistics, which come when they come.
   EXPECT_NE(depths.oldest_released, SystemTime{});
   std::vector<int64_t> rows;
   for (const auto& row : queued()) rows.push_back(row.id);
-  run(cluster().finish_released(std::move(rows), token_, soon()));
-  EXPECT_EQ(run(cluster().queue_depths(soon())).released, 0u);
+  run(cluster().releases.finish_released(std::move(rows), token_, soon()));
+  EXPECT_EQ(run(cluster().releases.queue_depths(soon())).released, 0u);
 }
 
 // A commit without its row may have made an object: an answer of another kind would have its bytes removed.
@@ -162,16 +161,16 @@ TEST_F(Reconcile, ACommitThatAnswersNothingIsOfUnknownOutcome) {
                      'begin perform put_objects_itself(' || names || '); return; end');
     end $$)", soon());
   ASSERT_TRUE(shadow) << shadow.error().message;
-  const auto other = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
-  const auto answered = async::block_on(other->put_object(put_request("unanswered", 1, StreamId::random())));
+  const auto other = make_other();
+  const auto answered = async::block_on(other->stores().objects.put_object(put_request("unanswered", 1, StreamId::random())));
   ASSERT_TRUE((*connection)->script("drop function put_objects; alter function put_objects_itself rename to put_objects", soon()));
   ASSERT_FALSE(answered);
   EXPECT_EQ(answered.error().code, ErrorCode::kOutcomeUnknown);
-  EXPECT_EQ(run(store().find_object({.bucket = bucket_.name, .key = "unanswered", .deadline = soon()})).status, LookupStatus::kFound);
+  EXPECT_EQ(run(stores().objects.find_object({.bucket = bucket_.name, .key = "unanswered", .deadline = soon()})).status, LookupStatus::kFound);
 }
 
 TEST_F(Reconcile, TheDatabaseTellsItsTime) {
-  const auto state = run(cluster().garbage_state(soon()));
+  const auto state = run(cluster().gc.garbage_state(soon()));
   EXPECT_NE(state.now, SystemTime::max());
   EXPECT_GT(state.now, SystemTime{});
 }

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/postgres_cluster_store.h"
+#include "tests/contract/metadata_store/cluster_seams.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/memory_cluster_store.h"
 
@@ -23,14 +23,14 @@ using model::Recognition;
 class Subject {
  public:
   virtual ~Subject() = default;
-  virtual ClusterStore& store() = 0;
+  virtual ClusterSeams seams() = 0;
   virtual void back_up() = 0;
   virtual void set_back() = 0;
 };
 
 class Memory final : public Subject {
  public:
-  ClusterStore& store() override { return store_; }
+  ClusterSeams seams() override { return ClusterSeams(store_); }
   void back_up() override { backup_ = store_.backup(); }
   void set_back() override {
     store_.set_back(backup_);
@@ -45,7 +45,7 @@ class Memory final : public Subject {
 class Postgres final : public Subject {
  public:
   Postgres() { script("truncate nodes"); }
-  ClusterStore& store() override { return *store_; }
+  ClusterSeams seams() override { return ClusterSeams(metadata_->stores()); }
   void back_up() override {
     for (const char* table : kTables) script(std::string("drop table if exists kept_") + table +
         "; create table kept_" + table + " as table " + table);
@@ -54,7 +54,7 @@ class Postgres final : public Subject {
   void set_back() override {
     for (const char* table : kTables) script(std::string("delete from ") + table +
         "; insert into " + table + " select * from kept_" + table);
-    store_ = make_postgres_cluster_store(postgres_dsn());
+    metadata_ = PostgresMetadata::make_for_command(postgres_dsn());
   }
 
  private:
@@ -65,7 +65,7 @@ class Postgres final : public Subject {
     const auto done = connection->script(text, deadline_in(60s));
     if (!done) throw std::runtime_error(done.error().message);
   }
-  std::unique_ptr<ClusterStore> store_ = make_postgres_cluster_store(postgres_dsn());
+  std::unique_ptr<PostgresMetadata> metadata_ = PostgresMetadata::make_for_command(postgres_dsn());
 };
 
 class Rollback : public ::testing::TestWithParam<const char*> {
@@ -78,7 +78,7 @@ class Rollback : public ::testing::TestWithParam<const char*> {
     lead();
   }
 
-  void TearDown() override { store().resign_coordinator(); }
+  void TearDown() override { seams().lease.resign_coordinator(); }
 
   static Deadline soon() { return deadline_in(60s); }
   template <class T>
@@ -87,12 +87,12 @@ class Rollback : public ::testing::TestWithParam<const char*> {
     if (!result) throw std::runtime_error(to_string(result.error()));
     if constexpr (!std::is_void_v<T>) return std::move(*result);
   }
-  ClusterStore& store() { return subject_->store(); }
+  ClusterSeams seams() { return subject_->seams(); }
 
   // The former holder of the lock may take a moment to end.
   void lead() {
     for (int i = 0; i < 1000; ++i) {
-      if (const auto token = run(store().claim_coordinator(soon()))) {
+      if (const auto token = run(seams().lease.claim_coordinator(soon()))) {
         token_ = *token;
         return;
       }
@@ -103,12 +103,12 @@ class Rollback : public ::testing::TestWithParam<const char*> {
 
   // As a node does: it remembers what it recognizes.
   Recognition beat() {
-    last_ = run(store().record_node(node_, soon()));
+    last_ = run(seams().nodes.record_node(node_, soon()));
     if (model::is_recognized(last_.recognition)) node_.seen = last_.database;
     return last_.recognition;
   }
-  void mark() { (void)run(store().write_mark({}, token_, soon())); }
-  std::string stranger() { return run(store().garbage_state(soon())).stranger; }
+  void mark() { (void)run(seams().lease.write_mark({}, token_, soon())); }
+  std::string stranger() { return run(seams().gc.garbage_state(soon())).stranger; }
 
   std::unique_ptr<Subject> subject_;
   NodeRecord node_;
@@ -125,9 +125,9 @@ TEST_P(Rollback, ANodeFollowsTheDatabaseFromMarkToMark) {
   ASSERT_EQ(beat(), Recognition::kHeld);
   EXPECT_GT(node_.seen.mark.counter, first.mark.counter);
   EXPECT_EQ(node_.seen.beat, first.beat + 1);
-  EXPECT_EQ(run(store().recognize(node_.id, first, soon())).recognition, Recognition::kHeld) <<
+  EXPECT_EQ(run(seams().nodes.recognize(node_.id, first, soon())).recognition, Recognition::kHeld) <<
       "an older mark is held too";
-  EXPECT_EQ(run(store().recognize(node_.id, node_.seen, soon())).recognition, Recognition::kHeld);
+  EXPECT_EQ(run(seams().nodes.recognize(node_.id, node_.seen, soon())).recognition, Recognition::kHeld);
   EXPECT_EQ(stranger(), "");
 }
 
@@ -153,12 +153,12 @@ TEST_P(Rollback, EveryWayToBeAnotherDatabaseIsSeen) {
     SCOPED_TRACE(c.name);
     MetadataGeneration seen = right;
     c.change(seen);
-    EXPECT_EQ(run(store().recognize(node_.id, seen, soon())).recognition, c.expected);
+    EXPECT_EQ(run(seams().nodes.recognize(node_.id, seen, soon())).recognition, c.expected);
     node_.seen = seen;
-    EXPECT_EQ(run(store().record_node(node_, soon())).recognition, c.expected);
+    EXPECT_EQ(run(seams().nodes.record_node(node_, soon())).recognition, c.expected);
     EXPECT_EQ(stranger().empty(), c.expected == Recognition::kHeld);
   }
-  EXPECT_EQ(run(store().recognize(model::NodeId::random(), right, soon())).recognition,
+  EXPECT_EQ(run(seams().nodes.recognize(model::NodeId::random(), right, soon())).recognition,
       Recognition::kBeatMissing) << "a node it does not know";
 }
 
@@ -172,7 +172,7 @@ TEST_P(Rollback, ADatabaseThatWasSetBackIsSeenHoweverLongItRunsAlone) {
   for (int i = 0; i < 50; ++i) mark();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(beat(), Recognition::kMarkMissing);
   EXPECT_NE(stranger(), "");
-  run(store().resume_garbage(0, soon()));
+  run(seams().gc.resume_garbage(0, soon()));
   EXPECT_EQ(stranger(), "") << "what was said before the confirmation does not count";
   EXPECT_EQ(beat(), Recognition::kConfirmed);
   EXPECT_EQ(beat(), Recognition::kHeld);
@@ -193,7 +193,7 @@ TEST_P(Rollback, LostSecondsWithoutAMarkAreSeenByTheHeartbeats) {
 
 TEST_P(Rollback, AHeartbeatWhoseAnswerWasLostIsNoLoss) {
   beat();
-  for (int i = 0; i < 3; ++i) (void)run(store().record_node(node_, soon()));
+  for (int i = 0; i < 3; ++i) (void)run(seams().nodes.record_node(node_, soon()));
   EXPECT_EQ(beat(), Recognition::kHeld);
 }
 
@@ -208,68 +208,68 @@ TEST_P(Rollback, ANodeThatForgotEverythingStartsWithWhatTheDatabaseHas) {
 TEST_P(Rollback, AConfirmationIsAboveAllThatNodesHaveSeen) {
   beat();
   subject_->back_up();
-  for (int i = 0; i < 5; ++i) run(store().resume_garbage(0, soon()));
+  for (int i = 0; i < 5; ++i) run(seams().gc.resume_garbage(0, soon()));
   beat();
   const uint64_t seen = node_.seen.accepted;
   subject_->set_back();
   lead();
   EXPECT_EQ(beat(), Recognition::kBeforeConfirmation);
-  run(store().resume_garbage(0, soon()));
+  run(seams().gc.resume_garbage(0, soon()));
   EXPECT_EQ(beat(), Recognition::kConfirmed);
   EXPECT_GT(node_.seen.accepted, seen);
 }
 
 TEST_P(Rollback, AMarkSaysWhetherTheOneBeforeIsStillThere) {
-  const NewMark first = run(store().write_mark({}, token_, soon()));
+  const NewMark first = run(seams().lease.write_mark({}, token_, soon()));
   EXPECT_TRUE(first.follows);
-  const NewMark second = run(store().write_mark(first.database.mark, token_, soon()));
+  const NewMark second = run(seams().lease.write_mark(first.database.mark, token_, soon()));
   EXPECT_TRUE(second.follows);
   EXPECT_GT(second.database.mark.counter, first.database.mark.counter);
   subject_->back_up();
-  const NewMark third = run(store().write_mark(second.database.mark, token_, soon()));
+  const NewMark third = run(seams().lease.write_mark(second.database.mark, token_, soon()));
   subject_->set_back();
   lead();
   mark();
-  EXPECT_FALSE(run(store().write_mark(third.database.mark, token_, soon())).follows);
-  EXPECT_EQ(async::block_on(store().write_mark({}, token_ + 1, soon())).error().code,
+  EXPECT_FALSE(run(seams().lease.write_mark(third.database.mark, token_, soon())).follows);
+  EXPECT_EQ(async::block_on(seams().lease.write_mark({}, token_ + 1, soon())).error().code,
       ErrorCode::kPrecondition);
 }
 
 TEST_P(Rollback, OrdersAreAboveWhateverNodesHaveSeen) {
-  const uint64_t first = run(store().next_order(0, token_, soon()));
-  EXPECT_GT(run(store().next_order(0, token_, soon())), first);
+  const uint64_t first = run(seams().lease.next_order(0, token_, soon()));
+  EXPECT_GT(run(seams().lease.next_order(0, token_, soon())), first);
   subject_->back_up();
   // A coordinator that ran far ahead of the database that is now.
   node_.highest_order = first + 1'000'000;
   beat();
-  EXPECT_GT(run(store().next_order(0, token_, soon())), node_.highest_order);
+  EXPECT_GT(run(seams().lease.next_order(0, token_, soon())), node_.highest_order);
   subject_->set_back();
   lead();
   beat();
-  const uint64_t restored = run(store().next_order(0, token_, soon()));
+  const uint64_t restored = run(seams().lease.next_order(0, token_, soon()));
   EXPECT_GT(restored, node_.highest_order);
-  EXPECT_GT(run(store().next_order(restored + 50, token_, soon())), restored + 50);
-  EXPECT_EQ(async::block_on(store().next_order(0, token_ + 1, soon())).error().code,
+  EXPECT_GT(run(seams().lease.next_order(restored + 50, token_, soon())), restored + 50);
+  EXPECT_EQ(async::block_on(seams().lease.next_order(0, token_ + 1, soon())).error().code,
       ErrorCode::kPrecondition);
 }
 
 TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrADiskWaits) {
   beat();
-  run(store().finish_restore(node_.disks[0].id, run(store().restore_state(soon())).number, 0,
+  run(seams().restores.finish_restore(node_.disks[0].id, run(seams().restores.restore_state(soon())).number, 0,
       token_, soon()));
   beat();
   EXPECT_EQ(last_.purging_stopped, "");
-  run(store().halt_garbage("somebody must look", token_, soon()));
+  run(seams().gc.halt_garbage("somebody must look", token_, soon()));
   beat();
   EXPECT_NE(last_.purging_stopped, "");
-  const uint64_t number = run(store().order_restore(soon()));
-  run(store().finish_restore(node_.disks[0].id, number, 3, token_, soon()));
+  const uint64_t number = run(seams().restores.order_restore(soon()));
+  run(seams().restores.finish_restore(node_.disks[0].id, number, 3, token_, soon()));
   beat();
   EXPECT_NE(last_.purging_stopped, "");
-  run(store().resume_garbage(0, soon()));
+  run(seams().gc.resume_garbage(0, soon()));
   beat();
   EXPECT_NE(last_.purging_stopped, "") << "a confirmation has the trash looked through again";
-  RestoreState state = run(store().restore_state(soon()));
+  RestoreState state = run(seams().restores.restore_state(soon()));
   ASSERT_EQ(state.disks.size(), 1u);
   EXPECT_GT(state.number, number);
   EXPECT_EQ(state.disks[0].disk, node_.disks[0].id);
@@ -277,18 +277,18 @@ TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrADiskWaits) {
   EXPECT_TRUE(state.disks[0].alive);
   EXPECT_FALSE(state.disks[0].done);
   // A former coordinator's.
-  (void)async::block_on(store().finish_restore(node_.disks[0].id, state.number, 0, token_ + 1,
+  (void)async::block_on(seams().restores.finish_restore(node_.disks[0].id, state.number, 0, token_ + 1,
       soon()));
-  run(store().finish_restore(node_.disks[0].id, number, 0, token_, soon()));
+  run(seams().restores.finish_restore(node_.disks[0].id, number, 0, token_, soon()));
   beat();
   EXPECT_NE(last_.purging_stopped, "") << "neither that, nor an older number";
-  run(store().finish_restore(node_.disks[0].id, state.number, 0, token_, soon()));
+  run(seams().restores.finish_restore(node_.disks[0].id, state.number, 0, token_, soon()));
   beat();
   EXPECT_EQ(last_.purging_stopped, "");
   node_.disks.push_back({model::DiskId::random(), 7, ""});
   beat();
   EXPECT_NE(last_.purging_stopped, "") << "a disk that was away";
-  EXPECT_EQ(run(store().restore_state(soon())).disks.size(), 2u);
+  EXPECT_EQ(run(seams().restores.restore_state(soon())).disks.size(), 2u);
 }
 
 // In slices, the oldest first; the newest 20,000 stay whatever the clock says.
@@ -308,14 +308,14 @@ TEST(Marks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
       from generate_series(-22000, -21001) n;
     insert into nodes (id, address, operations_address, host, zone, disks, last_seen, seen_mark,
       told_mark) values ('n', 'a', 'o', 'h', 'z', '[]', now(), -25000, -24500))", deadline_in(60s)));
-  const auto cluster = make_postgres_cluster_store(postgres_dsn());
+  const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
   std::optional<uint64_t> token;
   for (int i = 0; i < 1000 && !token; ++i) {
-    token = async::block_on(cluster->claim_coordinator(deadline_in(60s))).value();
+    token = async::block_on(cluster->stores().lease.claim_coordinator(deadline_in(60s))).value();
     if (!token) std::this_thread::sleep_for(10ms);
   }
   ASSERT_TRUE(token);
-  const auto write = [&] { ASSERT_TRUE(async::block_on(cluster->write_mark({}, *token,
+  const auto write = [&] { ASSERT_TRUE(async::block_on(cluster->stores().lease.write_mark({}, *token,
       deadline_in(60s)))); };
   write();
   EXPECT_EQ(count("counter < -22000"), 6'000);
@@ -331,7 +331,7 @@ TEST(Marks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
       "a clock that jumps takes none of the newest";
   ASSERT_TRUE(connection->script("delete from cluster_marks where counter < 0; truncate nodes",
       deadline_in(60s)));
-  cluster->resign_coordinator();
+  cluster->stores().lease.resign_coordinator();
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, Rollback, ::testing::Values("memory", "postgres"),
@@ -346,24 +346,24 @@ TEST_F(TrashReferences, OfPartsAndVersionsAreFoundOfTheQueueNot) {
   std::vector<model::StreamId> streams;
   for (int i = 0; i < 5; ++i) streams.push_back(model::StreamId::random());
   const auto put = [&](const model::StreamId& stream) { ASSERT_EQ(
-      run(store().put_object(put_request("key", 1, stream))).status, CommitStatus::kCommitted); };
+      run(stores().objects.put_object(put_request("key", 1, stream))).status, CommitStatus::kCommitted); };
   put(streams[0]);
   put(streams[1]);   // streams[0] is in the queue now.
   set_versioning(Versioning::kEnabled);
   put(streams[2]);   // streams[1] is in the history.
   const Upload upload = upload_request("parts");
-  ASSERT_EQ(run(store().create_upload(context(), upload)), CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
   PutPart part;
   part.context = context();
   part.upload = upload.id;
   part.key = upload.key;
   part.part = {.number = 1, .size = 1, .etag = "e"};
   part.extents = {{0, streams[3], 1, 0, 1}};
-  ASSERT_EQ(run(store().put_part(part)).status, CommitStatus::kCommitted);
-  const auto cluster = make_postgres_cluster_store(postgres_dsn());
+  ASSERT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kCommitted);
+  const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
   auto asked = streams;
   std::ranges::sort(asked);
-  const auto found = run(cluster->referenced_streams(asked, soon()));
+  const auto found = run(cluster->stores().restores.referenced_streams(asked, soon()));
   EXPECT_EQ(std::set<model::StreamId>(found.begin(), found.end()),
       std::set<model::StreamId>({streams[1], streams[2], streams[3]}));
 }

@@ -1,11 +1,11 @@
-// What every ClusterStore answers to a second look at released streams: the one of PostgreSQL, and
+// What every ReleaseQueue answers to a second look at released streams: the one of PostgreSQL, and
 // the one in memory that others are tested with.
 #include <algorithm>
 #include <functional>
 
 #include "common/base/encoding.h"
 #include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/postgres_cluster_store.h"
+#include "tests/contract/metadata_store/cluster_seams.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/memory_cluster_store.h"
 
@@ -19,7 +19,7 @@ using model::StreamId;
 class Harness {
  public:
   virtual ~Harness() = default;
-  virtual ClusterStore& store() = 0;
+  virtual ClusterSeams seams() = 0;
   virtual void release(const StreamId& stream, SystemTime at) = 0;
   virtual void refer(const StreamId& stream, const std::string& table) = 0;
   virtual void drop_references() = 0;
@@ -28,7 +28,7 @@ class Harness {
 
 class MemoryHarness final : public Harness {
  public:
-  ClusterStore& store() override { return store_; }
+  ClusterSeams seams() override { return ClusterSeams(store_); }
   void release(const StreamId& stream, SystemTime at) override {
     store_.release_unchecked({++last_, stream, 10, at});
   }
@@ -52,7 +52,7 @@ class PostgresHarness final : public Harness {
     drop_references();
     script("truncate released_streams, referenced_releases");
   }
-  ClusterStore& store() override { return *store_; }
+  ClusterSeams seams() override { return ClusterSeams(metadata_->stores()); }
   void release(const StreamId& stream, SystemTime at) override {
     script("insert into released_streams (stream, size, released_at) values (" + literal(stream) +
            ", 10, to_timestamp(" + std::to_string(at.time_since_epoch().count()) +
@@ -104,7 +104,7 @@ class PostgresHarness final : public Harness {
 
   const std::unique_ptr<PgConnection> connection_ =
       PgConnection::open(postgres_dsn(), deadline_in(30s)).value();
-  const std::unique_ptr<ClusterStore> store_ = make_postgres_cluster_store(postgres_dsn());
+  const std::unique_ptr<PostgresMetadata> metadata_ = PostgresMetadata::make_for_command(postgres_dsn());
 };
 
 class SecondLookContract : public ::testing::TestWithParam<const char*> {
@@ -131,13 +131,13 @@ class SecondLookContract : public ::testing::TestWithParam<const char*> {
     return stream;
   }
   CheckedReleases look(Duration grace, size_t max = 1000) {
-    return run(harness_->store().check_released(
+    return run(harness_->seams().releases.check_released(
         now_ - std::chrono::duration_cast<std::chrono::microseconds>(grace), max, token_, soon()));
   }
   std::vector<StreamId> taken(Duration grace = 0s) {
     std::vector<StreamId> out;
     const SystemTime before = now_ - std::chrono::duration_cast<std::chrono::microseconds>(grace);
-    for (const auto& row : run(harness_->store().take_released(before, 1000, token_, soon())))
+    for (const auto& row : run(harness_->seams().releases.take_released(before, 1000, token_, soon())))
       out.push_back(row.stream);
     return out;
   }
@@ -175,7 +175,7 @@ TEST_P(SecondLookContract, WhatAnythingRefersToIsKeptAndNeverHandedOut) {
   for (const StreamId& stream : kept)
     EXPECT_NE(looked.examples.find(stream.to_hex()), std::string::npos);
   EXPECT_EQ(taken(), (std::vector<StreamId>{free}));
-  const auto depths = run(harness_->store().queue_depths(soon()));
+  const auto depths = run(harness_->seams().releases.queue_depths(soon()));
   EXPECT_EQ(depths.released, 1u);
   EXPECT_EQ(depths.referenced, 5u);
 
@@ -189,7 +189,7 @@ TEST_P(SecondLookContract, WhatAnythingRefersToIsKeptAndNeverHandedOut) {
 TEST_P(SecondLookContract, WhatIsReferredToAfterARefusalToLookIsNotMarked) {
   const auto stream = release(2h);
   const auto late =
-      async::block_on(harness_->store().check_released(now_, 1000, token_ - 1, soon()));
+      async::block_on(harness_->seams().releases.check_released(now_, 1000, token_ - 1, soon()));
   EXPECT_TRUE(!late || late->checked + late->referenced == 0) << "a former coordinator's look";
   EXPECT_TRUE(taken().empty());
   EXPECT_EQ(look(1h).checked, 1u);

@@ -6,9 +6,7 @@
 #include <stdexcept>
 
 #include "common/async/event_loop.h"
-#include "metadata/store/account_store.h"
-#include "metadata/postgres/postgres_store.h"
-#include "tests/contract/metadata_store/postgres_server.h"
+#include "tests/contract/metadata_store/test_stores.h"
 
 namespace rondel::metadata {
 
@@ -16,12 +14,9 @@ namespace rondel::metadata {
 template <class Suite>
 class StoreFixture : public ::testing::Test {
  protected:
-  static MetadataStore& store() {
-    static auto made = PostgresMetadataStore::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
-    return *made;
-  }
+  static const Stores& stores() { return test_stores(); }
   static const std::string& owner() {
-    static const std::string id = AccountStore::open(postgres_dsn(), test_master_key()).value()->create_account({.name = Suite::kName})->account.id;
+    static const std::string id = make_account(stores(), Suite::kName);
     return id;
   }
 
@@ -37,9 +32,9 @@ class StoreFixture : public ::testing::Test {
   void SetUp() override { bucket_ = make_bucket(); }
   static Bucket make_bucket() {
     static int count = 0;
-    return run(store().create_bucket({.name = Suite::kName + ("-" + std::to_string(++count)), .owner_account = owner()}, soon())).bucket;
+    return run(stores().buckets.create_bucket({.name = Suite::kName + ("-" + std::to_string(++count)), .owner_account = owner()}, soon())).bucket;
   }
-  void set_versioning(Versioning versioning) { bucket_ = run(store().set_bucket_versioning(bucket_.id, versioning, soon())).bucket; }
+  void set_versioning(Versioning versioning) { bucket_ = run(stores().buckets.set_bucket_versioning(bucket_.id, versioning, soon())).bucket; }
 
   CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
 

@@ -6,7 +6,7 @@
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
-#include "tests/fakes/fixed_directory.h"
+#include "tests/fakes/fixed_identities.h"
 #include "tests/fakes/manual_clock.h"
 
 namespace rondel::auth {
@@ -35,14 +35,14 @@ class AuthenticatorTest : public ::testing::Test {
     metadata::Credential credential;
     credential.key = {.access_key = kKeys.access_key, .secret_key = kKeys.secret_key, .account_id = "123456789012", .is_root = true};
     credential.account.id = "123456789012";
-    directory_.add(credential);
+    accounts_.add(credential);
     credential.key.access_key = "AKIDDISABLED";
     credential.key.enabled = false;
-    directory_.add(credential);
+    accounts_.add(credential);
     credential.key.access_key = "AKIDOFCLOSED";
     credential.key.enabled = true;
     credential.account.enabled = false;
-    directory_.add(credential);
+    accounts_.add(credential);
   }
 
   // A request signed in its header at the clock's time.
@@ -67,7 +67,7 @@ class AuthenticatorTest : public ::testing::Test {
   }
 
   Outcome ask(const http::RequestHead& head) {
-    Authenticator authenticator(directory_, {.clock = &clock_});
+    Authenticator authenticator(identities_, {.clock = &clock_});
     return async::block_on(authenticator.authenticate(head, decoded(head.query()), deadline_in(10s)));
   }
 
@@ -95,8 +95,9 @@ class AuthenticatorTest : public ::testing::Test {
     return outcome ? Refusal::kUnavailable : outcome.error().refusal;
   }
 
-  fakes::FixedDirectory directory_;
+  fakes::FixedIdentities accounts_;
   fakes::ManualClock clock_{kNow};
+  metadata::IdentityCache identities_{accounts_, clock_};
   fakes::ManualClock signed_at_{kNow};
 };
 
@@ -124,7 +125,7 @@ TEST_F(AuthenticatorTest, WithoutCredentialsARequestIsAnonymous) {
   head.target = "/b/k";
   head.fields.add("host", "h");
   EXPECT_TRUE(ask(head)->anonymous());
-  EXPECT_EQ(directory_.lookups(), 0);
+  EXPECT_EQ(accounts_.lookups(), 0);
   EXPECT_REFUSED(kAccessDenied, with(with(head, "x-amz-content-sha256", std::string(sigv4::kStreamingSigned)), "x-amz-decoded-content-length", "1"));
 }
 
@@ -168,8 +169,8 @@ TEST_F(AuthenticatorTest, UnknownAndDisabledKeysAreRefused) {
   EXPECT_REFUSED(kSignatureDoesNotMatch, signed_request("GET", "/b/k", "", {}, std::string(sigv4::kEmptySha256), {"AKIDDISABLED", "guess"}));
 }
 
-TEST_F(AuthenticatorTest, ADirectoryThatIsDownIsNoRefusalOfTheKey) {
-  directory_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+TEST_F(AuthenticatorTest, AStoreThatIsDownIsNoRefusalOfTheKey) {
+  accounts_.break_with(Error{ErrorCode::kUnavailable, "no database"});
   EXPECT_REFUSED(kUnavailable, signed_request());
 }
 

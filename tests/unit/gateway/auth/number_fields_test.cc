@@ -8,7 +8,7 @@
 #include "gateway/auth/post_policy.h"
 #include "gateway/auth/request_values.h"
 #include "gateway/auth/signature_v2.h"
-#include "tests/fakes/fixed_directory.h"
+#include "tests/fakes/fixed_identities.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/fakes/memory_exchange.h"
 #include "tests/unit/gateway/number_field.h"
@@ -32,9 +32,10 @@ std::string name_of(Refusal refusal) {
 }
 
 std::string authenticate(const http::RequestHead& head, const QueryParameters& query) {
-  fakes::FixedDirectory directory;
   fakes::ManualClock clock{SystemTime(std::chrono::seconds(kNow))};
-  Authenticator authenticator(directory, {.clock = &clock});
+  fakes::FixedIdentities accounts;
+  metadata::IdentityCache identities(accounts, clock);
+  Authenticator authenticator(identities, {.clock = &clock});
   const auto outcome = async::block_on(authenticator.authenticate(head, query, deadline_in(std::chrono::seconds(10))));
   return outcome ? "OK" : name_of(outcome.error().refusal);
 }

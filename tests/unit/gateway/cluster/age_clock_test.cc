@@ -243,7 +243,7 @@ class EndsByAge : public Clocks {
     options.ring.power = 4;
     options.gc_grace = 1h;
     options.ages = &ages_;
-    coordinator_ = std::make_unique<Coordinator>(store_, topology_, remover_, orphans_, options, clock_);
+    coordinator_ = std::make_unique<Coordinator>(CoordinatorStores{store_, store_, store_, store_, store_}, topology_, remover_, orphans_, options, clock_);
     run();
   }
 
@@ -263,9 +263,9 @@ class EndsByAge : public Clocks {
   fakes::MemoryClusterStore store_;
   Remover remover_;
   Lister lister_;
-  TopologyCache topology_{store_, clock_, &ages_};
+  TopologyCache topology_{store_, store_, clock_, &ages_};
   OrphanScanOptions scan_options_{.orphan_age = 24h, .blobs_per_second = 1'000'000'000, .ages = &ages_};
-  OrphanScan orphans_{store_, topology_, lister_, scan_options_, clock_};
+  OrphanScan orphans_{store_, store_, topology_, lister_, scan_options_, clock_};
   std::unique_ptr<Coordinator> coordinator_;
 };
 

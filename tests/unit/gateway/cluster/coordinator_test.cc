@@ -75,7 +75,7 @@ class CoordinatorTest : public ::testing::Test {
   }
 
   Result<void> run_once() {
-    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(store_, cache_, remover_, scan_, options(), clock_);
+    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(CoordinatorStores{store_, store_, store_, store_, store_}, cache_, remover_, scan_, options(), clock_);
     auto done = async::block_on(coordinator_->run_once());
     EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
     return done;
@@ -109,9 +109,9 @@ class CoordinatorTest : public ::testing::Test {
   fakes::ManualClock clock_{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
   fakes::MemoryClusterStore store_;
   RecordingRemover remover_;
-  TopologyCache cache_{store_, clock_};
+  TopologyCache cache_{store_, store_, clock_};
   EmptyDisks lister_;
-  OrphanScan scan_{store_, cache_, lister_, {}, clock_};
+  OrphanScan scan_{store_, store_, cache_, lister_, {}, clock_};
   std::unique_ptr<Coordinator> coordinator_;
 };
 

@@ -178,7 +178,7 @@ class GarbageTest : public ::testing::Test {
     auto work = [](GarbageTest& test, Result<void>& out) -> async::Task<void> {
       async::TaskGroup group(*async::EventLoop::current());
       const Ahead clock(test.ahead_);
-      OrphanScan scan(test.store_, test.source_, test.lister_, test.options_, clock);
+      OrphanScan scan(test.store_, test.store_, test.source_, test.lister_, test.options_, clock);
       out = co_await scan.run_pass(1, group, [] { return true; });
       test.status_ = scan.status();
     };
@@ -187,8 +187,8 @@ class GarbageTest : public ::testing::Test {
   }
 
   Result<void> collect() {
-    OrphanScan scan(store_, source_, lister_, options_, real_clock());
-    Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+    OrphanScan scan(store_, store_, source_, lister_, options_, real_clock());
+    Coordinator coordinator(CoordinatorStores{store_, store_, store_, store_, store_}, source_, remover_, scan, {}, real_clock());
     auto result = async::block_on(coordinator.run_once());
     halted_ = coordinator.status().gc_halted;
     return result;
@@ -425,7 +425,7 @@ class RestoredDatabase : public GarbageTest {
 
   Result<void> restore() {
     Trash trash(remover_);
-    TrashRestore restores(store_, trash, remover_, {.streams_per_query = 3, .blobs_per_call = 2});
+    TrashRestore restores(store_, store_, trash, remover_, {.streams_per_query = 3, .blobs_per_call = 2});
     auto done = async::block_on(restores.run_once(store_.token(), [] { return true; }));
     waiting_ = restores.status().disks_waiting;
     restored_ = restores.status().blobs_restored_total;
@@ -495,8 +495,8 @@ TEST_F(RestoredDatabase, ANodeWhoseMarkMovesOnMeanwhileDoesNotHalt) {
 
 // The same gateway leads on: what it knows of nodes' marks is of the database before.
 TEST_F(RestoredDatabase, IsSeenByACoordinatorThatGoesOnLeading) {
-  OrphanScan scan(store_, source_, lister_, options_, real_clock());
-  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  OrphanScan scan(store_, store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(CoordinatorStores{store_, store_, store_, store_, store_}, source_, remover_, scan, {}, real_clock());
   store_.release({3, model::StreamId::random(), 100, {}});
   ASSERT_TRUE(async::block_on(coordinator.run_once()));
   removed_ = remover_.removed;
@@ -511,8 +511,8 @@ TEST_F(RestoredDatabase, IsSeenByACoordinatorThatGoesOnLeading) {
 // Tokens start again in a database that was set back; a confirmation is above them.
 TEST_F(RestoredDatabase, TheCoordinatorWorksAfterAConfirmationWithoutARestart) {
   remover_.remember([](auto& node) { node.token = 1'000'000; });
-  OrphanScan scan(store_, source_, lister_, options_, real_clock());
-  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  OrphanScan scan(store_, store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(CoordinatorStores{store_, store_, store_, store_, store_}, source_, remover_, scan, {}, real_clock());
   set_back();
   ASSERT_TRUE(async::block_on(coordinator.run_once()));
   EXPECT_NE(coordinator.status().gc_halted, "");
@@ -592,8 +592,8 @@ TEST_F(RestoredDatabase, RemovalsWithHigherNumbersAreTakenBack) {
 TEST_F(RestoredDatabase, ARemovalBelowWhatANodeHasSeenIsOrderedAgainAboveIt) {
   remover_.remember([](auto& node) { node.highest_order = 1ull << 50; });
   store_.release({3, kept_, 100, {}});
-  OrphanScan scan(store_, source_, lister_, options_, real_clock());
-  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  OrphanScan scan(store_, store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(CoordinatorStores{store_, store_, store_, store_, store_}, source_, remover_, scan, {}, real_clock());
   ASSERT_TRUE(async::block_on(coordinator.run_once()));
   ASSERT_TRUE(async::block_on(coordinator.run_once()));
   EXPECT_TRUE(store_.released().empty());
@@ -608,8 +608,8 @@ TEST_F(RestoredDatabase, NodesRememberAMarkThatIsNewerThanTheRelease) {
   const auto just_before = store_.backup();
   store_.referenced.erase(stream);
   store_.release({9, stream, 100, {}});
-  OrphanScan scan(store_, source_, lister_, options_, real_clock());
-  Coordinator coordinator(store_, source_, remover_, scan, {}, real_clock());
+  OrphanScan scan(store_, store_, source_, lister_, options_, real_clock());
+  Coordinator coordinator(CoordinatorStores{store_, store_, store_, store_, store_}, source_, remover_, scan, {}, real_clock());
   ASSERT_TRUE(async::block_on(coordinator.run_once()));
   ASSERT_GT(trashed(stream), 0u);
   for (const auto& [id, node] : remover_.nodes) EXPECT_FALSE(
@@ -636,8 +636,8 @@ TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound)
     SCOPED_TRACE(c.name);
     fakes::MemoryClusterStore::Backup older = store_.backup();
     fakes::ManualClock clock(std::chrono::sys_days(std::chrono::year(2024) / 1 / 1));
-    OrphanScan scan(store_, source_, lister_, options_, clock);
-    Coordinator coordinator(store_, source_, remover_, scan, {}, clock);
+    OrphanScan scan(store_, store_, source_, lister_, options_, clock);
+    Coordinator coordinator(CoordinatorStores{store_, store_, store_, store_, store_}, source_, remover_, scan, {}, clock);
     ASSERT_TRUE(async::block_on(coordinator.run_once()));
     ASSERT_EQ(coordinator.status().gc_halted, "");
     for (int64_t row = 1; row <= 20; ++row) {

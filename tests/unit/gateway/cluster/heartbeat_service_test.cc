@@ -82,10 +82,10 @@ class HeartbeatServiceTest : public ::testing::Test {
   const model::NodeId node_ = model::NodeId::random();
   const model::ClusterId cluster_ = model::ClusterId::random();
   fakes::MemoryClusterStore store_;
-  TopologyCache topology_{store_, real_clock()};
+  TopologyCache topology_{store_, store_, real_clock()};
   NoDisks disks_;
-  OrphanScan scan_{store_, topology_, disks_, {}, real_clock()};
-  Coordinator coordinator_{store_, topology_, disks_, scan_, {}, real_clock()};
+  OrphanScan scan_{store_, store_, topology_, disks_, {}, real_clock()};
+  Coordinator coordinator_{CoordinatorStores{store_, store_, store_, store_, store_}, topology_, disks_, scan_, {}, real_clock()};
   async::LoopThreads loops_{1};
   std::unique_ptr<HeartbeatService> service_;
   std::unique_ptr<wire::Cluster::Stub> stub_;

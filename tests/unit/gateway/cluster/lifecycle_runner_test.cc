@@ -10,6 +10,7 @@
 #include "common/async/event_loop.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/unit/gateway/operations/one_object_store.h"
+#include "tests/unit/gateway/operations/one_upload_store.h"
 
 namespace rondel::cluster {
 namespace {
@@ -29,7 +30,7 @@ using Answer = async::Task<Result<T>>;
 
 std::string place_of(const LifecycleVersion& version) { return std::string(reinterpret_cast<const char*>(version.version.bytes.data()), model::VersionId::kBytes); }
 
-class MemoryRules final : public metadata::LifecycleStore {
+class MemoryRules final : public metadata::LifecycleStore, public metadata::LifecycleCursors, public metadata::LifecycleRechecks {
  public:
   Answer<std::vector<metadata::LifecycleBucket>> buckets(int64_t after_id, uint32_t max, Deadline) override {
     std::vector<metadata::LifecycleBucket> page;
@@ -76,6 +77,7 @@ class MemoryRules final : public metadata::LifecycleStore {
     for (const auto& upload : open_uploads) {
       if (upload.initiated <= query.until && query.position.empty()) out.push_back(upload);
     }
+    if (!out.empty()) out.back().position = "behind all";
     co_return out;
   }
   Answer<std::vector<std::string>> rechecks(int64_t, SystemTime now, uint32_t max, Deadline) override {
@@ -162,19 +164,23 @@ class Objects final : public operations::OneObjectStore {
     if (after_removing) std::exchange(after_removing, {})();
     co_return outcomes;
   }
+  std::map<std::string, CommitStatus> answers;
+  std::function<void()> after_removing;   // What a client does when removals were answered, once.
+  std::vector<DeleteObject> asked;
+  int commits = 0;
+
+ private:
+  MemoryRules& rules_;
+};
+
+class Uploads final : public operations::OneUploadStore {
+ public:
   async::Task<metadata::Committed<CommitStatus>> abort_upload(metadata::CommitContext, model::UploadId, std::string key) override {
     aborted.insert(key);
     co_return CommitStatus::kCommitted;
   }
 
-  std::map<std::string, CommitStatus> answers;
-  std::function<void()> after_removing;   // What a client does when removals were answered, once.
-  std::vector<DeleteObject> asked;
   std::set<std::string> aborted;
-  int commits = 0;
-
- private:
-  MemoryRules& rules_;
 };
 
 class LifecycleRunnerTest : public testing::Test {
@@ -222,10 +228,11 @@ class LifecycleRunnerTest : public testing::Test {
 
   MemoryRules rules_;
   Objects objects_{rules_};
+  Uploads uploads_;
   fakes::ManualClock clock_{SystemTime(std::chrono::hours(24 * 365 * 50))};
   bool leader_ = true;
   uint8_t made_ = 0;
-  LifecycleRunner runner_{rules_, objects_, [this] { return leader_; }, {.calendar = {kDay}, .page = 2, .batch = 2, .rechecked_versions = 4}, clock_};
+  LifecycleRunner runner_{{rules_, rules_, rules_, objects_, uploads_}, [this] { return leader_; }, {.calendar = {kDay}, .page = 2, .batch = 2, .rechecked_versions = 4}, clock_};
 };
 
 TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
@@ -255,7 +262,7 @@ TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
 }
 
 TEST_F(LifecycleRunnerTest, RulesOfVeryManyDaysRemoveNothing) {
-  LifecycleRunner real(rules_, objects_, [this] { return leader_; }, {.page = 2, .batch = 2, .rechecked_versions = 4}, clock_);
+  LifecycleRunner real({rules_, rules_, rules_, objects_, uploads_}, [this] { return leader_; }, {.page = 2, .batch = 2, .rechecked_versions = 4}, clock_);
   for (const uint32_t days : {106'751u, 106'751'991u, 106'751'992u, 150'000'000u, 213'503'982u, 999'999'999u, uint32_t{INT32_MAX}, UINT32_MAX}) {
     lifecycle::Rule rule;
     rule.id = "never";
@@ -276,7 +283,7 @@ TEST_F(LifecycleRunnerTest, RulesOfVeryManyDaysRemoveNothing) {
     rules_.open_uploads = {upload};
     ASSERT_TRUE(async::block_on(real.run_once())) << days;
     EXPECT_EQ(left(), 3u) << days;
-    EXPECT_TRUE(objects_.aborted.empty()) << days;
+    EXPECT_TRUE(uploads_.aborted.empty()) << days;
   }
 }
 
@@ -442,7 +449,7 @@ TEST_F(LifecycleRunnerTest, NoncurrentVersionsMarkersAndUploadsGoByTheirOwnAges)
   std::map<std::string, DeleteObject::Guard> guards;
   for (const DeleteObject& request : objects_.asked) guards[request.key] = request.guard;
   EXPECT_EQ(guards, (std::map<std::string, DeleteObject::Guard>{{"a", DeleteObject::Guard::kNoncurrent}, {"c", DeleteObject::Guard::kLoneMarker}}));
-  EXPECT_EQ(objects_.aborted, std::set<std::string>{"old upload"});
+  EXPECT_EQ(uploads_.aborted, std::set<std::string>{"old upload"});
   EXPECT_EQ(runner_.status().removed_total, 2u);
   EXPECT_EQ(runner_.status().aborted_total, 1u);
 }
@@ -458,7 +465,7 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
   rule.abort_days = 1;
   add_bucket(1, rule);
   AgeClock ages(clock_);
-  LifecycleRunner runner(rules_, objects_, [] { return true; }, {.calendar = {24h}, .ages = &ages}, clock_);
+  LifecycleRunner runner({rules_, rules_, rules_, objects_, uploads_}, [] { return true; }, {.calendar = {24h}, .ages = &ages}, clock_);
   SystemTime right = clock_.now();
   ages.sample(right, clock_.steady_now());
   const auto pass = [&](microseconds time) {
@@ -475,7 +482,7 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
         rules_.cursors.clear();
         rules_.versions.clear();
         objects_.asked.clear();
-        objects_.aborted.clear();
+        uploads_.aborted.clear();
         add("current", 1h);
         LifecycleVersion& old = add("noncurrent", 1h);
         old.current = false;
@@ -485,7 +492,7 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
         ages.sample(right + (database ? by : microseconds(0)), clock_.steady_now());
         ASSERT_TRUE(async::block_on(runner.run_once()));
         EXPECT_TRUE(objects_.asked.empty());
-        EXPECT_TRUE(objects_.aborted.empty());
+        EXPECT_TRUE(uploads_.aborted.empty());
         clock_.set(right);
         ages.sample(right, clock_.steady_now());
         ASSERT_TRUE(async::block_on(runner.run_once()));
@@ -493,7 +500,7 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
         pass(days(2));
         ASSERT_TRUE(async::block_on(runner.run_once()));
         EXPECT_EQ(objects_.asked.size(), 2u);
-        EXPECT_EQ(objects_.aborted, std::set<std::string>{"upload"});
+        EXPECT_EQ(uploads_.aborted, std::set<std::string>{"upload"});
       }
     }
   }

@@ -23,7 +23,7 @@ class SecondLookTest : public ::testing::Test {
 
   fakes::ManualClock clock_{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
   fakes::MemoryClusterStore store_;
-  SecondLook look_{store_, {.gc_grace = 100s}, clock_};
+  SecondLook look_{store_, store_, {.gc_grace = 100s}, clock_};
 };
 
 TEST_F(SecondLookTest, CountsWhatIsFreeAndKeepsWhatIsNot) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/fakes/memory_kms_key_store.h"
+#include "tests/fakes/memory_key_store.h"
 
 namespace rondel::encryption {
 namespace {
@@ -23,7 +23,7 @@ class KeyRingTest : public testing::Test {
   template <class T>
   static T run(async::Task<T> task) { return async::block_on(std::move(task)); }
 
-  fakes::MemoryKmsKeyStore store;
+  fakes::MemoryKeyStore store;
   ManualClock clock;
 };
 

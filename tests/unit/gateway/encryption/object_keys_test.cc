@@ -4,7 +4,7 @@
 
 #include "common/crypto/digest.h"
 #include "gateway/encryption/key_ring.h"
-#include "tests/fakes/memory_kms_key_store.h"
+#include "tests/fakes/memory_key_store.h"
 
 namespace rondel::encryption {
 namespace {
@@ -66,7 +66,7 @@ class ObjectKeysTest : public testing::Test {
     return run(keys.open(std::move(envelope), binding, std::move(customer), soon()));
   }
 
-  fakes::MemoryKmsKeyStore store;
+  fakes::MemoryKeyStore store;
   ManualClock clock;
   KeyRing ring{store, {crypto::Secret(std::string(32, 'm')), {std::string(kSseS3Key), "aws-s3"}, &clock}};
   CountingKeys kms{ring};

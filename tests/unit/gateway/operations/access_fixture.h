@@ -12,9 +12,12 @@
 #include "gateway/auth/acl.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/s3/request.h"
+#include "tests/fakes/fixed_identities.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/fakes/memory_exchange.h"
 #include "tests/unit/gateway/operations/one_object_store.h"
+#include "tests/unit/gateway/operations/one_upload_store.h"
+#include "tests/unit/gateway/operations/quiet_stores.h"
 
 namespace rondel::operations {
 
@@ -50,34 +53,6 @@ class NoKeys final : public encryption::KeyManagement {
   async::Task<Result<T>> none() { co_return fail(ErrorCode::kUnavailable, "no keys"); }
 };
 
-class Buckets final : public metadata::Directory {
- public:
-  std::map<std::string, std::shared_ptr<const metadata::Bucket>> buckets;
-  std::map<std::string, metadata::Account> accounts;   // By id.
-
-  async::Task<Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(std::string name, Deadline) override {
-    const auto found = buckets.find(name);
-    co_return found == buckets.end() ? nullptr : found->second;
-  }
-  async::Task<Result<std::shared_ptr<const metadata::Credential>>> find_credential(std::string, Deadline) override {
-    co_return std::shared_ptr<const metadata::Credential>();
-  }
-  async::Task<Result<std::shared_ptr<const metadata::Account>>> find_account(metadata::AccountName name, Deadline) override {
-    for (const auto& [id, account] : accounts) {
-      if (name.value == (name.kind == metadata::AccountName::Kind::kId ? account.id : account.canonical_id)) co_return std::make_shared<const metadata::Account>(account);
-    }
-    co_return std::shared_ptr<const metadata::Account>();
-  }
-  void forget_bucket(const std::string& name) override { (void)doubt_bucket(name); }
-  bool doubt_bucket(const std::string& name) override {
-    if (!changed) return false;
-    buckets[name] = std::exchange(changed, nullptr);
-    return true;
-  }
-
-  std::shared_ptr<const metadata::Bucket> changed;   // By another gateway, a moment ago.
-};
-
 // One request: "PUT /box/k?acl", headers, body.
 struct Asked {
   std::string target;
@@ -99,7 +74,7 @@ struct AccessFixture {
       account.id = id;
       account.canonical_id = name;
       account.name = name;
-      directory.accounts[id] = account;
+      accounts.accounts[id] = account;
     }
     box.id = 7;
     box.name = "box";
@@ -113,14 +88,14 @@ struct AccessFixture {
     free.id = 9;
     free.name = "free";
     free.settings[metadata::SettingKind::kAcl] = canned(auth::CannedAcl::kPublicReadWrite);
-    directory.buckets["open"] = std::make_shared<const metadata::Bucket>(open);
-    directory.buckets["free"] = std::make_shared<const metadata::Bucket>(free);
+    bucket_store.buckets["open"] = open;
+    bucket_store.buckets["free"] = free;
     store.bucket_id = box.id;
     store.object.owner_account = box.owner_account;
     store.object.etag = "e";
     store.public_object = store.object;
     store.public_object.acl = canned(auth::CannedAcl::kPublicRead);
-    store.initiator_account = box.owner_account;
+    uploads.initiator_account = box.owner_account;
   }
 
   static std::string canned(auth::CannedAcl acl) { return auth::encode_acl(auth::expand_canned(acl, "own", "own"), "own"); }
@@ -133,15 +108,17 @@ struct AccessFixture {
     auth::Identity identity;
     if (who == Who::kNobody) return identity;
     auto credential = std::make_shared<metadata::Credential>();
-    credential->account = directory.accounts.at(who == Who::kOwner ? "111111111111" : who == Who::kWriter ? "222222222222" : "333333333333");
+    credential->account = accounts.accounts.at(who == Who::kOwner ? "111111111111" : who == Who::kWriter ? "222222222222" : "333333333333");
     identity.credential = credential;
     return identity;
   }
 
   // Through the router, the decision and the handler.
   Told ask(Who who, std::string_view method, const Asked& asked, std::optional<s3::Operation> operation = std::nullopt) {
-    directory.buckets["box"] = std::make_shared<const metadata::Bucket>(box);
-    store.changes = 0;
+    bucket_store.buckets["box"] = box;
+    bucket_cache.forget_bucket("box");
+    if (changed) cache_before(*std::exchange(changed, std::nullopt));
+    store.changes = uploads.refused = bucket_store.refused = 0;
     store.bypassed_governance = false;
     http::RequestHead head;
     head.method = method;
@@ -156,25 +133,46 @@ struct AccessFixture {
     fakes::MemoryExchange exchange(head);
     exchange.set_body(asked.body);
     const auth::Identity identity = this->identity(who);
-    Services services{store, directory, blobs, releases, authenticator, object_keys, clock, {}};
+    Services services{store, uploads, listing, bucket_store, database, bucket_cache, identities, blobs, releases, authenticator, object_keys, clock, {}};
     Context context{services, exchange, *request, identity, nullptr, "1"};
-    const auto bucket = directory.buckets.find(request->bucket);
-    if (bucket != directory.buckets.end() && request->operation != s3::Operation::kCreateBucket) context.bucket = bucket->second;
+    if (request->operation != s3::Operation::kCreateBucket) context.bucket = known_bucket(request->bucket);
     auto response = async::block_on(dispatch(context));
-    Told told{false, store.changes, store.bypassed_governance, response ? "OK" : std::string(s3::name(response.error().code))};
+    Told told{false, store.changes + uploads.refused + bucket_store.refused, store.bypassed_governance, response ? "OK" : std::string(s3::name(response.error().code))};
     told.denied = told.code == "AccessDenied" || told.code == "MethodNotAllowed" || (response && response->body.contains("<Code>AccessDenied</Code>"));
     return told;
   }
 
-  Buckets directory;
-  OneObjectStore store;
-  NoBlobs blobs;
-  StreamReleases releases{store};
-  NoKeys keys;
+  // As the gateway knows it; null: it does not.
+  std::shared_ptr<const metadata::Bucket> known_bucket(const std::string& name) const {
+    if (name == "box") return std::make_shared<const metadata::Bucket>(box);
+    const auto found = bucket_store.buckets.find(name);
+    return found == bucket_store.buckets.end() ? nullptr : std::make_shared<const metadata::Bucket>(found->second);
+  }
+  // The gateway has cached the bucket as it was before.
+  void cache_before(metadata::Bucket now) {
+    (void)async::block_on(bucket_cache.find_bucket("box", deadline_in(std::chrono::seconds(5))));
+    clock.advance(std::chrono::milliseconds(2));
+    bucket_store.buckets["box"] = std::move(now);
+  }
+
   fakes::ManualClock clock{SystemTime(std::chrono::seconds(1'700'000'000))};
-  auth::Authenticator authenticator{directory, {.clock = &clock}};
+  FixedBuckets bucket_store;
+  metadata::BucketCache bucket_cache{bucket_store, clock};
+  fakes::FixedIdentities accounts;
+  metadata::IdentityCache identities{accounts, clock};
+  OneObjectStore store;
+  OneUploadStore uploads;
+  EmptyListing listing;
+  KeptReleases queue;
+  Database database;
+  NoBlobs blobs;
+  StreamReleases releases{queue, database};
+  NoKeys keys;
+  auth::Authenticator authenticator{identities, {.clock = &clock}};
   encryption::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
   metadata::Bucket box;
+  // What another gateway made of the box a moment before the next request.
+  std::optional<metadata::Bucket> changed;
 };
 
 }  // namespace rondel::operations

@@ -223,7 +223,7 @@ constexpr uint8_t kIgnorePublicAcls = 2, kRestrictPublicBuckets = 8;
 void restrict_bucket(AccessFixture& fixture) {
   fixture.box.settings[SettingKind::kPublicAccessBlock] = auth::encode_block({.restrict_public_buckets = true});
 }
-void written_by_writer(AccessFixture& fixture) { fixture.store.object.owner_account = fixture.store.initiator_account = "222222222222"; }
+void written_by_writer(AccessFixture& fixture) { fixture.store.object.owner_account = fixture.uploads.initiator_account = "222222222222"; }
 void tag_open(AccessFixture& fixture) { fixture.store.object.tags = {{"open", "yes"}}; }
 
 std::vector<Column> columns() {
@@ -484,9 +484,9 @@ TEST(AuthorizationMatrix, ARefusalByOldSettingsIsDecidedAnew) {
       metadata::Bucket changed = fixture.box;
       fixture.store.settings_version = ++changed.settings_version;
       if (allowed) changed.settings[metadata::SettingKind::kPolicy] = document(statement("Allow", kOther, action({"s3:PutObjectTagging", "s3:ListBucket"})));
-      fixture.directory.changed = std::make_shared<const metadata::Bucket>(changed);
+      fixture.changed = changed;
       EXPECT_EQ(fixture.ask(Who::kOther, "GET", {"/box"}).code, allowed ? "OK" : "AccessDenied") << before;
-      fixture.directory.changed = std::make_shared<const metadata::Bucket>(changed);
+      fixture.changed = changed;
       const Told told = fixture.ask(Who::kOther, "PUT", {"/box/k?tagging", {}, tagging});
       EXPECT_EQ(told.denied, !allowed) << told.code << before;
       EXPECT_EQ(told.changes, allowed ? 1 : 0);

@@ -24,7 +24,7 @@ std::string ask(std::string_view method, const Asked& asked) {
   part.number = 1;
   part.etag = "e";
   part.size = kObjectBytes;
-  fixture.store.parts = {part};
+  fixture.uploads.parts = {part};
   const Told told = fixture.ask(Who::kOwner, method, asked);
   return told.changes > 0 ? "OK" : told.code;
 }

@@ -1,8 +1,8 @@
-// A store with one object behind every key of every bucket and one upload, which refuses every change and counts it: for tests
-// of what is asked before anything is changed.
+// A store with one object behind every key of every bucket, which refuses every change and counts it: for tests of what is asked
+// before anything is changed.
 #pragma once
 
-#include "metadata/store/metadata_store.h"
+#include "metadata/store/object_store.h"
 
 namespace rondel::operations {
 
@@ -10,18 +10,15 @@ using metadata::CommitContext;
 using metadata::CommitOutcome;
 using metadata::CommitResult;
 
-class OneObjectStore : public metadata::MetadataStore {
+class OneObjectStore : public metadata::ObjectStore {
  public:
   metadata::ObjectVersion object;             // Of the bucket with this id.
   int64_t bucket_id = 0;
   int64_t settings_version = 1;
   metadata::ObjectVersion public_object;      // Of every other.
-  std::vector<metadata::Part> parts;          // Of the upload.
-  std::string initiator_account;
   int changes = 0;
   bool bypassed_governance = false;           // As the last change asked.
 
-  bool available() const override { return true; }
   async::Task<CommitResult> put_object(metadata::PutObject) override { return commit<CommitOutcome>(); }
   async::Task<CommitResult> delete_object(metadata::DeleteObject request) override {
     bypassed_governance = request.bypass_governance;
@@ -48,36 +45,6 @@ class OneObjectStore : public metadata::MetadataStore {
     bypassed_governance = request.bypass_governance;
     return commit<CommitOutcome>();
   }
-  async::Task<Result<metadata::ListPage>> list(metadata::ListQuery) override { co_return metadata::ListPage(); }
-  async::Task<metadata::Committed<metadata::CommitStatus>> create_upload(CommitContext, metadata::Upload) override { return commit<metadata::CommitStatus>(); }
-  async::Task<CommitResult> put_part(metadata::PutPart) override { return commit<CommitOutcome>(); }
-  async::Task<CommitResult> copy_part(metadata::CopyPart) override { return commit<CommitOutcome>(); }
-  async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
-    metadata::UploadLookup found;
-    found.status = metadata::LookupStatus::kFound;
-    found.upload.key = query.key;
-    found.parts = parts;
-    found.upload.initiator_account = initiator_account;
-    found.upload.owner_account = initiator_account;
-    co_return found;
-  }
-  async::Task<Result<metadata::ListUploadsPage>> list_uploads(metadata::ListUploadsQuery) override { co_return metadata::ListUploadsPage(); }
-  async::Task<CommitResult> complete_upload(metadata::CompleteUpload) override { return commit<CommitOutcome>(); }
-  async::Task<metadata::Committed<metadata::CommitStatus>> abort_upload(CommitContext, model::UploadId, std::string) override { return commit<metadata::CommitStatus>(); }
-  async::Task<Result<void>> release_streams(std::vector<metadata::Extent>, Deadline) override { co_return Result<void>{}; }
-  async::Task<Result<metadata::BucketOutcome>> create_bucket(metadata::CreateBucket, Deadline) override { return change<metadata::BucketOutcome>(); }
-  async::Task<Result<metadata::BucketOutcome>> delete_bucket(int64_t, Deadline) override { return change<metadata::BucketOutcome>(); }
-  async::Task<Result<metadata::BucketOutcome>> find_bucket(std::string, Deadline) override { co_return fail(ErrorCode::kUnavailable, "ask the directory"); }
-  async::Task<Result<std::vector<metadata::Bucket>>> list_buckets(metadata::ListBucketsQuery, Deadline) override { co_return std::vector<metadata::Bucket>(); }
-  async::Task<Result<metadata::BucketOutcome>> set_bucket_setting(int64_t, metadata::SettingKind, std::optional<std::string>, Deadline) override {
-    return change<metadata::BucketOutcome>();
-  }
-  async::Task<Result<metadata::BucketOutcome>> set_bucket_versioning(int64_t, metadata::Versioning, Deadline) override { return change<metadata::BucketOutcome>(); }
-  async::Task<Result<metadata::BucketOutcome>> set_object_lock(int64_t, std::string, Deadline) override { return change<metadata::BucketOutcome>(); }
-  async::Task<Result<metadata::BucketUsage>> bucket_usage(int64_t, Deadline) override { co_return metadata::BucketUsage(); }
-  async::Task<Result<std::optional<metadata::Account>>> find_account(metadata::AccountName, Deadline) override { co_return std::optional<metadata::Account>(); }
-  async::Task<Result<bool>> set_account_public_access_block(std::string, uint8_t, Deadline) override { return change<bool>(); }
-  async::Task<Result<std::optional<metadata::Credential>>> find_credential(std::string, Deadline) override { co_return std::optional<metadata::Credential>(); }
 
  private:
   static metadata::CommitFailure no_changes() { return metadata::CommitFailure::did_not_happen({ErrorCode::kUnavailable, "no changes"}); }
@@ -85,11 +52,6 @@ class OneObjectStore : public metadata::MetadataStore {
   async::Task<metadata::Committed<T>> commit() {
     ++changes;
     co_return std::unexpected(no_changes());
-  }
-  template <class T>
-  async::Task<Result<T>> change() {
-    ++changes;
-    co_return fail(ErrorCode::kUnavailable, "no changes");
   }
 };
 

@@ -13,16 +13,12 @@ using metadata::CommitStatus;
 using s3::Operation;
 
 // Commits end as the test says; everything else is there.
-class CommitStore final : public OneObjectStore {
+class CommitStore final : public OneObjectStore, public OneUploadStore, public KeptReleases, public Database {
  public:
   std::vector<CommitResult> answers;             // In order; the last one stays.
-  bool away = false;
-  bool refuses_releases = false;
   int commits = 0;
   std::string upload_encryption;
-  std::multiset<model::StreamId> released;
 
-  bool available() const override { return !away; }
   async::Task<CommitResult> put_object(metadata::PutObject) override { return end(); }
   async::Task<CommitResult> append_object(metadata::AppendObject) override { return end(); }
   async::Task<CommitResult> copy_object(metadata::CopyObject) override { return end(); }
@@ -35,14 +31,13 @@ class CommitStore final : public OneObjectStore {
     co_return CommitStatus::kCommitted;
   }
   async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
-    auto found = co_await OneObjectStore::find_upload(std::move(query));
+    auto found = co_await OneUploadStore::find_upload(std::move(query));
     if (found) found->upload.encryption = upload_encryption;
     co_return found;
   }
-  async::Task<Result<void>> release_streams(std::vector<metadata::Extent> streams, Deadline) override {
-    if (away || refuses_releases) co_return fail(ErrorCode::kUnavailable, "away");
-    for (const metadata::Extent& extent : streams) released.insert(extent.stream);
-    co_return Result<void>{};
+  async::Task<Result<void>> release_streams(std::vector<metadata::Extent> streams, Deadline deadline) override {
+    if (away) co_return fail(ErrorCode::kUnavailable, "away");
+    co_return co_await KeptReleases::release_streams(std::move(streams), deadline);
   }
 
  private:
@@ -147,7 +142,7 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     commits.object.etag = to_hex(as_bytes(crypto::md5("old")));
     commits.object.size = 100;
     commits.object.extents = {{0, model::StreamId::random(), 100, 0, 100}};
-    directory.buckets["box"] = std::make_shared<const metadata::Bucket>(box);
+    bucket_store.buckets["box"] = box;
     const auto begun = perform({"create", "POST", {"/box/k?uploads", with_customer_key()}}, {});
     EXPECT_TRUE(begun) << begun.error().message;
     encrypted_upload = commits.upload_encryption;
@@ -169,8 +164,8 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     fakes::MemoryExchange exchange(head);
     exchange.set_body(end.body_breaks ? row.asked.body.substr(0, row.asked.body.size() / 2) : row.asked.body, 10'000, end.body_breaks);
     const auth::Identity identity = this->identity(Who::kOwner);
-    Services services{commits, directory, memory, pending, authenticator, object_keys, clock, {}};
-    Context context{services, exchange, request, identity, directory.buckets["box"], "1"};
+    Services services{commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, {}};
+    Context context{services, exchange, request, identity, known_bucket("box"), "1"};
     auto response = async::block_on(dispatch(context));
     reads = exchange.reads;
     return response;
@@ -202,7 +197,7 @@ struct PendingBytes : ::testing::Test, AccessFixture {
 
   CommitStore commits;
   MemoryBlobs memory;
-  StreamReleases pending{commits};
+  StreamReleases pending{commits, commits};
   std::string encrypted_upload;
   int reads = 0;
 };
@@ -332,7 +327,7 @@ TEST_F(PendingBytes, OfACoroutineThatIsGivenUp) {
 }
 
 TEST_F(PendingBytes, AreLeftToTheOrphanScanAboveABound) {
-  StreamReleases few(commits, {.waiting_max = 3, .batch_max = 2});
+  StreamReleases few(commits, commits, {.waiting_max = 3, .batch_max = 2});
   for (int i = 0; i < 5; ++i) few.add(model::StreamId::random(), 1);
   EXPECT_EQ(few.status().waiting, 3u);
   EXPECT_EQ(few.status().overflowed_total, 2u);
@@ -347,7 +342,7 @@ TEST_F(PendingBytes, AreLeftToTheOrphanScanAboveABound) {
 TEST_F(PendingBytes, AreHandedOverByOneTask) {
   for (const bool away_at_the_end : {false, true}) {
     commits.released.clear();
-    StreamReleases list(commits);
+    StreamReleases list(commits, commits);
     const auto work = [&](StreamReleases& releases, CommitStore& store) -> async::Task<void> {
       async::TaskGroup group(*async::EventLoop::current());
       group.spawn(releases.run(group));
@@ -369,7 +364,7 @@ TEST_F(PendingBytes, AreHandedOverByOneTask) {
 TEST_F(PendingBytes, OfEveryRequestThatChangesSomethingAreRefusedBeforeAnythingElse) {
   commits.away = true;
   metrics::Registry registry;
-  S3Service service({commits, directory, memory, pending, authenticator, object_keys, clock, {}}, registry);
+  S3Service service({commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, {}}, registry);
   struct Refused {
     std::string_view method;
     std::string target;

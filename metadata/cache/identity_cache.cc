@@ -1,0 +1,45 @@
+#include "metadata/cache/identity_cache.h"
+
+namespace rondel::metadata {
+
+async::Task<Result<std::shared_ptr<const Credential>>> IdentityCache::find_credential(
+    std::string access_key, Deadline deadline) {
+  auto known = credentials_.find(access_key);
+  if (known.found) co_return known.value;
+  CO_TRY(std::optional<Credential> credential,
+         co_await store_.find_credential(access_key, deadline));
+  std::shared_ptr<const Credential> value;
+  if (credential) value = std::make_shared<const Credential>(*std::move(credential));
+  credentials_.store(access_key, value, known.generation);
+  co_return value;
+}
+
+async::Task<Result<std::shared_ptr<const Account>>> IdentityCache::find_account(AccountName name,
+                                                                                Deadline deadline) {
+  const std::string key = static_cast<char>(name.kind) + name.value;
+  auto known = accounts_.find(key);
+  if (known.found) co_return known.value;
+  CO_TRY(std::optional<Account> account, co_await store_.find_account(std::move(name), deadline));
+  std::shared_ptr<const Account> value;
+  if (account) value = std::make_shared<const Account>(*std::move(account));
+  accounts_.store(key, value, known.generation);
+  co_return value;
+}
+
+void IdentityCache::hear(const DirectoryChange& change) {
+  switch (change.kind) {
+    case DirectoryChange::Kind::kBucket: return;
+    case DirectoryChange::Kind::kAccessKey: return credentials_.forget(change.name);
+    case DirectoryChange::Kind::kAccount:
+      credentials_.clear();
+      accounts_.clear();
+      return;
+    case DirectoryChange::Kind::kHeard:
+    case DirectoryChange::Kind::kNotHeard:
+      credentials_.set_heard(change.kind == DirectoryChange::Kind::kHeard);
+      accounts_.set_heard(change.kind == DirectoryChange::Kind::kHeard);
+      return;
+  }
+}
+
+}  // namespace rondel::metadata

@@ -1,0 +1,17 @@
+// Rows of buckets. Internal to metadata/postgres.
+#pragma once
+
+#include <string>
+
+#include "metadata/model/bucket.h"
+#include "metadata/postgres/pg_connection.h"
+
+namespace rondel::metadata {
+
+// What read_bucket reads, of `buckets b join accounts a`.
+const std::string& bucket_columns();
+
+// Such a row.
+Bucket read_bucket(const PgResult& row, size_t i);
+
+}  // namespace rondel::metadata

@@ -1,0 +1,62 @@
+// PostgresMetadata: every seam of metadata/store over PostgreSQL 15. The functions of migrations/
+// decide every commit, one statement a request, waiting requests of a kind in one statement. Why
+// libpq and batches: docs/adr/0003-metadata-hot-path.md.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "metadata/store/stores.h"
+
+namespace rondel::metadata {
+
+struct PostgresOptions {
+  std::string dsn;
+  std::string master_key = {};    // 32 bytes: seals access keys' secrets.
+  // All that a gateway holds, its directory feed's (directory_feed.h) too: kOtherConnections, and
+  // the rest is for requests.
+  size_t connections = 14;
+  size_t batch_max = 64;
+  size_t queue_max = 4096;  // Requests that wait, per lane.
+  uint16_t site = 1;
+  // What versions and uploads are stamped by, if it is later than the database's.
+  const Clock* clock = &real_clock();
+  // What object locks end by, if it is earlier than the database's.
+  const Clock* lock_clock = &real_clock();
+  // Called on a database thread with the size of every batch; "put", "delete", "find", "single".
+  std::function<void(std::string_view lane, size_t size)> on_batch = {};
+};
+
+// Of the connections for requests.
+struct PostgresStatus {
+  size_t connections = 0;
+  size_t busy = 0;
+  size_t queued = 0;
+  uint64_t connections_lost = 0;
+  bool connected = false;
+};
+
+// Safe for concurrent use. Destroyed, it fails what waits and ends what runs.
+class PostgresMetadata {
+ public:
+  // Beside those for requests: two for nodes and rings, one each for the lease, operators, the
+  // second look, the scan for orphans, lifecycle and keys, one that asks whether the server is
+  // there, and the directory feed's.
+  static constexpr size_t kOtherConnections = 10;
+  static constexpr size_t kConnectionsMin = kOtherConnections + 2;
+
+  // Connects lazily: an unreachable server makes calls fail, not this. REQUIRES:
+  // options.connections >= kConnectionsMin.
+  static std::unique_ptr<PostgresMetadata> make(PostgresOptions options);
+  // For a command: every seam shares one connection, so one call runs at a time. `master_key`: as
+  // in the options; empty where neither secrets nor keys are asked for.
+  static std::unique_ptr<PostgresMetadata> make_for_command(std::string dsn,
+                                                            std::string master_key = {});
+  virtual ~PostgresMetadata() = default;
+
+  virtual const Stores& stores() const = 0;
+  virtual PostgresStatus status() const = 0;
+};
+
+}  // namespace rondel::metadata

@@ -1,0 +1,145 @@
+#include "metadata/store/release_queue.h"
+
+#include <algorithm>
+
+#include "metadata/postgres/pg_call.h"
+#include "metadata/postgres/pg_codec.h"
+#include "metadata/postgres/pg_fence.h"
+#include "metadata/postgres/pg_stores.h"
+#include "metadata/postgres/second_look.h"
+
+namespace rondel::metadata {
+namespace {
+
+using Element = PgArray::Element;
+
+constexpr int64_t kCounted = 10'000;   // Rows of a queue; more are estimated.
+
+class PostgresReleaseQueue final : public ReleaseQueue {
+ public:
+  PostgresReleaseQueue(PgWorkers& requests, PgWorkers& workers, PgWorkers& second_look,
+                       PgWorkers& operators)
+      : requests_(requests), workers_(workers), second_look_(second_look), operators_(operators) {}
+
+  async::Task<Result<void>> release_streams(std::vector<Extent> streams,
+                                            Deadline deadline) override {
+    auto work = [streams = std::move(streams)](PgConnection& connection,
+                                               Deadline until) -> Result<void> {
+      PgArray ids(Element::kBytes, streams.size()), sizes(Element::kBigint, streams.size());
+      for (const Extent& extent : streams) {
+        ids.add_bytes(raw(extent.stream.view()));
+        sizes.add(static_cast<int64_t>(extent.stream_size));
+      }
+      PgParameters parameters;
+      std::move(ids).move_into(parameters);
+      std::move(sizes).move_into(parameters);
+      TRY(const PgResult done, connection.run("insert into released_streams (stream, size) select "
+                                              "* from unnest($1::bytea[], $2::bigint[])",
+                                              parameters, until));
+      (void)done;
+      return {};
+    };
+    co_return co_await run_single<void>(requests_, deadline, std::move(work));
+  }
+
+  async::Task<Result<CheckedReleases>> check_released(SystemTime before, size_t max,
+                                                      uint64_t coordinator_token,
+                                                      Deadline deadline) override {
+    return run_single<CheckedReleases>(
+        second_look_, deadline, [=](PgConnection& connection, Deadline until) {
+          return metadata::check_released(connection, before, max, coordinator_token, until);
+        });
+  }
+
+  async::Task<Result<std::vector<ReleasedStream>>> take_released(SystemTime before, size_t max,
+                                                                 uint64_t coordinator_token,
+                                                                 Deadline deadline) override {
+    auto work = [=](PgConnection& connection,
+                    Deadline until) -> Result<std::vector<ReleasedStream>> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      parameters.add(before.time_since_epoch().count());
+      parameters.add(static_cast<int64_t>(max));
+      TRY(const PgResult rows,
+          connection.run(std::string("select id, stream, size, (extract(epoch from released_at) * "
+                                     "1000000)::bigint from released_streams"
+                                     " where checked_at is not null and ") +
+                             kFence +
+                             " and released_at <= to_timestamp($2::bigint / 1000000.0) order by "
+                             "checked_at, id limit $3",
+                         parameters, until));
+      std::vector<ReleasedStream> released;
+      for (size_t i = 0; i < rows.rows(); ++i) {
+        released.push_back(
+            {rows.bigint(i, 0),
+             model::StreamId::from_bytes(as_bytes(rows.bytes(i, 1))).value_or(model::StreamId{}),
+             static_cast<uint64_t>(rows.bigint(i, 2)), from_microseconds(rows.bigint(i, 3))});
+      }
+      return released;
+    };
+    return run_single<std::vector<ReleasedStream>>(workers_, deadline, std::move(work));
+  }
+
+  async::Task<Result<void>> finish_released(std::vector<int64_t> ids, uint64_t coordinator_token,
+                                            Deadline deadline) override {
+    auto work = [ids = std::move(ids), coordinator_token](PgConnection& connection,
+                                                          Deadline until) -> Result<void> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      PgArray rows(Element::kBigint, ids.size());
+      for (const int64_t id : ids) rows.add(id);
+      std::move(rows).move_into(parameters);
+      TRY(const PgResult done, connection.run(std::string("delete from released_streams where ") +
+                                                  kFence + " and id = any ($2::bigint[])",
+                                              parameters, until));
+      (void)done;
+      return {};
+    };
+    return run_single<void>(workers_, deadline, std::move(work));
+  }
+
+  async::Task<Result<QueueDepths>> queue_depths(Deadline deadline) override {
+    return run_single<QueueDepths>(
+        operators_, deadline, [](PgConnection& connection, Deadline until) -> Result<QueueDepths> {
+          // A row has the lower number, the earlier it was released: its index finds the oldest.
+          TRY(const PgResult row,
+              connection.run(
+                  "select (select count(*) from (select from released_streams limit 10000) few),"
+                  " (select greatest(reltuples, 0)::bigint from pg_class where oid = "
+                  "'released_streams'::regclass),"
+                  " (select (extract(epoch from released_at) * 1000000)::bigint from "
+                  "released_streams order by id limit 1),"
+                  " (select count(*) from (select from uploads limit 10000) few),"
+                  " (select greatest(reltuples, 0)::bigint from pg_class where oid = "
+                  "'uploads'::regclass),"
+                  " (select count(*) from (select from referenced_releases limit 10000) few)",
+                  {}, until));
+          const auto depth = [&row](int counted) {
+            const int64_t count = row.bigint(0, counted);
+            return static_cast<uint64_t>(
+                count < kCounted ? count : std::max(count, row.bigint(0, counted + 1)));
+          };
+          QueueDepths depths;
+          depths.released = depth(0);
+          depths.oldest_released = from_microseconds(row.bigint(0, 2));
+          depths.uploads_open = depth(3);
+          depths.referenced = static_cast<uint64_t>(row.bigint(0, 5));
+          return depths;
+        });
+  }
+
+ private:
+  PgWorkers& requests_;  // As requests release, and never behind what the coordinator does.
+  PgWorkers& workers_;
+  PgWorkers& second_look_;
+  PgWorkers& operators_;
+};
+
+}  // namespace
+
+std::unique_ptr<ReleaseQueue> make_release_queue(PgWorkers& requests, PgWorkers& workers,
+                                                 PgWorkers& second_look, PgWorkers& operators) {
+  return std::make_unique<PostgresReleaseQueue>(requests, workers, second_look, operators);
+}
+
+}  // namespace rondel::metadata

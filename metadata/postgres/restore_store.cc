@@ -1,0 +1,111 @@
+#include "metadata/store/restore_store.h"
+
+#include "metadata/postgres/pg_call.h"
+#include "metadata/postgres/pg_codec.h"
+#include "metadata/postgres/pg_references.h"
+#include "metadata/postgres/pg_stores.h"
+
+namespace rondel::metadata {
+namespace {
+
+using Element = PgArray::Element;
+
+constexpr const char* kRestoreState = R"(
+  select g.restore_number, n.id, n.address, n.last_seen > now() - interval '10 seconds',
+    decode(d->>'id', 'hex'), coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0)
+  from garbage_collection g
+  left join (nodes n cross join lateral jsonb_array_elements(n.disks) d) on true
+  left join trash_restores t on t.disk = decode(d->>'id', 'hex')
+  order by n.id, d->>'id')";
+
+class PostgresRestoreStore final : public RestoreStore {
+ public:
+  PostgresRestoreStore(PgWorkers& workers, PgWorkers& reconcile)
+      : workers_(workers), reconcile_(reconcile) {}
+
+  async::Task<Result<uint64_t>> order_restore(Deadline deadline) override {
+    return run_single<uint64_t>(
+        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<uint64_t> {
+          TRY(const PgResult row,
+              connection.run("update garbage_collection set restore_number = restore_number + 1"
+                             " returning restore_number",
+                             {}, until));
+          return static_cast<uint64_t>(row.bigint(0, 0));
+        });
+  }
+
+  async::Task<Result<RestoreState>> restore_state(Deadline deadline) override {
+    return run_single<RestoreState>(
+        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<RestoreState> {
+          TRY(const PgResult rows, connection.run(kRestoreState, {}, until));
+          RestoreState state;
+          for (size_t i = 0; i < rows.rows(); ++i) {
+            state.number = static_cast<uint64_t>(rows.bigint(i, 0));
+            if (rows.is_null(i, 1) || rows.is_null(i, 4)) continue;
+            const auto node = model::NodeId::from_bytes(as_bytes(rows.bytes(i, 1)));
+            const auto disk = model::DiskId::from_bytes(as_bytes(rows.bytes(i, 4)));
+            if (!node || !disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
+            state.disks.push_back({*disk, *node, rows.text(i, 2), rows.boolean(i, 3),
+                                   rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6))});
+          }
+          return state;
+        });
+  }
+
+  async::Task<Result<std::vector<model::StreamId>>> referenced_streams(
+      std::vector<model::StreamId> streams, Deadline deadline) override {
+    auto work = [streams = std::move(streams)](
+                    PgConnection& connection,
+                    Deadline until) -> Result<std::vector<model::StreamId>> {
+      PgArray ids(Element::kBytes, streams.size());
+      for (const model::StreamId& stream : streams) ids.add_bytes(raw(stream.view()));
+      PgParameters parameters;
+      std::move(ids).move_into(parameters);
+      const std::string sql = std::string(
+                                  "with asked as materialized (select s from unnest($1::bytea[]) s)"
+                                  " select distinct s from (") +
+                              kInUse + ") used";
+      TRY(const PgResult rows, run_through_tables(connection, sql, parameters, until));
+      std::vector<model::StreamId> referenced;
+      for (size_t i = 0; i < rows.rows(); ++i) {
+        const auto id = model::StreamId::from_bytes(as_bytes(rows.bytes(i, 0)));
+        if (!id) return fail(ErrorCode::kInternal, "the database answered a malformed stream id");
+        referenced.push_back(*id);
+      }
+      return referenced;
+    };
+    return run_single<std::vector<model::StreamId>>(reconcile_, deadline, std::move(work));
+  }
+
+  async::Task<Result<void>> finish_restore(model::DiskId disk, uint64_t number, uint64_t blobs,
+                                           uint64_t coordinator_token, Deadline deadline) override {
+    return run_single<void>(workers_, deadline,
+                            [=](PgConnection& connection, Deadline until) -> Result<void> {
+                              PgParameters parameters;
+                              parameters.add(static_cast<int64_t>(coordinator_token));
+                              parameters.add_bytes(raw(disk.view()));
+                              parameters.add(static_cast<int64_t>(number));
+                              parameters.add(static_cast<int64_t>(blobs));
+                              TRY(const PgResult done, connection.run(R"(
+        insert into trash_restores as t (disk, number, blobs)
+        select $2, $3::bigint, $4::bigint where (select token from coordinator) = $1
+        on conflict (disk) do update set number = $3::bigint, blobs = $4::bigint, ended_at = now()
+        where t.number < $3::bigint)",
+                                                                      parameters, until));
+                              (void)done;
+                              return {};
+                            });
+  }
+
+ private:
+  PgWorkers& workers_;
+  PgWorkers& reconcile_;
+};
+
+}  // namespace
+
+std::unique_ptr<RestoreStore> make_restore_store(PgWorkers& workers, PgWorkers& reconcile) {
+  return std::make_unique<PostgresRestoreStore>(workers, reconcile);
+}
+
+}  // namespace rondel::metadata

@@ -1,0 +1,78 @@
+// BucketStore: buckets and their settings. Gateways read them through BucketCache (metadata/cache),
+// which this seam never knows of.
+//
+// Every change of a bucket is told to who follows changes (directory_change.h). The rest as
+// commit_context.h says of every seam.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "common/async/task.h"
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "metadata/model/bucket.h"
+
+namespace rondel::metadata {
+
+enum class BucketStatus : uint8_t {
+  kOk = 1,
+  kAlreadyOwnedByYou,
+  kAlreadyExists,
+  kNoSuchBucket,
+  kNotEmpty,
+  kTooManyBuckets,
+  kWrongState,  // Object lock needs versioning, and keeps it from being suspended.
+};
+
+struct BucketOutcome {
+  BucketStatus status = BucketStatus::kOk;
+  Bucket bucket;
+};
+
+struct CreateBucket {
+  std::string name;
+  std::string owner_account;
+  std::string region;
+  bool object_lock = false;
+  std::map<SettingKind, std::string> settings;
+};
+
+struct BucketUsage {
+  uint64_t objects = 0;
+  uint64_t versions = 0;
+  uint64_t bytes = 0;
+};
+
+class BucketStore {
+ public:
+  virtual ~BucketStore() = default;
+
+  // kInvalidArgument: the name or region is no text (UTF-8 without NUL).
+  virtual async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request,
+                                                           Deadline deadline) = 0;
+  // kNotEmpty: a version or an upload is there.
+  virtual async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id,
+                                                           Deadline deadline) = 0;
+  // kOk or kNoSuchBucket.
+  virtual async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) = 0;
+  // Replaces or (nullopt) removes one document; the settings version rises.
+  virtual async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind,
+                                                                std::optional<std::string> document,
+                                                                Deadline deadline) = 0;
+  // kEnabled or kSuspended; kWrongState: a bucket with object lock stays enabled.
+  virtual async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id,
+                                                                   Versioning versioning,
+                                                                   Deadline deadline) = 0;
+  // Turns object lock on for good and stores its document (SettingKind::kObjectLock). kWrongState:
+  // versioning is not enabled.
+  virtual async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id,
+                                                             std::string document,
+                                                             Deadline deadline) = 0;
+  // Exact, of what is committed; zeroes for a bucket that is not there.
+  virtual async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) = 0;
+};
+
+}  // namespace rondel::metadata
