@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What references cost PostgreSQL: a PUT under two schemas, and the second look at released streams. README.md says how to read it.
 
-    bench/references.py put --before OLD/migrations --after migrations
+    bench/references.py put --before OLD --before-bin OLD/build/release
     bench/references.py look --versions 10000000
 """
 import argparse
@@ -25,25 +25,14 @@ PUT = """
 create table bench_run (n bigint);
 create procedure bench_put(prefix text, rows integer) language plpgsql as $$
 declare
-  buckets bigint[] := array_fill(1::bigint, array[64]);
-  zeros bigint[] := array_fill(0::bigint, array[64]);
-  small smallint[] := array_fill(0::smallint, array[64]);
-  sizes bigint[] := array_fill(4096::bigint, array[64]);
-  etags text[] := array_fill('d41d8cd98f00b204e9800998ecf8427e'::text, array[64]);
-  owners text[] := array_fill('000000000001'::text, array[64]);
-  none {conditions}[] := array_fill(null::{conditions}, array[64]);
-  small_none smallint[] := array_fill(null::smallint, array[64]);
-  bytes_none bytea[] := array_fill(null::bytea, array[64]);
-  keys bytea[];
-  clocks bytea[];
-  streams bytea[];
+  batch put_row[];
 begin
   for i in 0..rows / 64 - 1 loop
-    select array_agg(convert_to(prefix || lpad((i * 64 + j)::text, 10, '0'), 'UTF8')),
-           array_agg(int8send((now_ms() << 16) + j) || int8send(i)), array_agg(int8send(i) || int4send(j))
-      into keys, clocks, streams from generate_series(0, 63) j;
-    perform put_objects(buckets, zeros, zeros, keys, clocks, small, sizes, etags, owners, small_none, small_none, bytes_none, bytes_none,
-                        streams, sizes, none, none, null, null, null, null, null, null);
+    select array_agg(row(1, 0, 0, convert_to(prefix || lpad((i * 64 + j)::text, 10, '0'), 'UTF8'),
+                         int8send((now_ms() << 16) + j) || int8send(i), 0, 4096, 'd41d8cd98f00b204e9800998ecf8427e', '000000000001', null, null, null, null,
+                         int8send(i) || int4send(j), 4096, null, null)::put_row)
+      into batch from generate_series(0, 63) j;
+    perform put_objects(batch);
     commit;
   end loop;
 end $$;
@@ -106,20 +95,19 @@ class Session:
         return int(self.run("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn;"))
 
 
-def make_database(host, name, migrations):
+def make_database(host, name, rondel, migrations):
     subprocess.run(["createdb", "-h", host, "-U", "postgres", name], check=True)
-    for file in sorted(pathlib.Path(migrations).glob("*.sql")):
-        subprocess.run(["psql", "-h", host, "-U", "postgres", "-d", name, "-qX", "-v", "ON_ERROR_STOP=1", "-1", "-f", file], check=True)
+    dsn = f"host={host} user=postgres dbname={name}"
+    subprocess.run([rondel, "migrate", "--migrations", migrations, "--dsn", dsn], check=True, stdout=subprocess.DEVNULL)
 
 
 def put(args):
     with server() as host:
         sessions = {}
-        for name, migrations in (("before", args.before), ("after", args.after)):
-            make_database(host, name, migrations)
+        for name, build, tree in (("before", args.before_bin, args.before), ("after", args.bin, HERE.parent)):
+            make_database(host, name, f"{build}/bin/rondel", f"{tree}/migrations")
             sessions[name] = Session(host, name)
-            text = sessions[name].run("select format_type(proargtypes[15], null) from pg_proc where proname = 'put_objects';").removesuffix("[]")
-            sessions[name].run(PUT.replace("{conditions}", text))
+            sessions[name].run(PUT)
         figures = {name: {"cpu": [], "wal": []} for name in sessions}
         for turn in range(args.rounds):
             for name in (["before", "after"] if turn % 2 == 0 else ["after", "before"]):
@@ -152,7 +140,7 @@ def check_statement(max_streams, grace):
 def look(args):
     begin = literal("kSettings")
     with server() as host:
-        make_database(host, "look", HERE.parent / "migrations")
+        make_database(host, "look", f"{args.bin}/bin/rondel", HERE.parent / "migrations")
         session = Session(host, "look")
         step = 1_000_000
         for first in range(0, args.versions, step):
@@ -179,8 +167,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("put")
-    one.add_argument("--before", required=True)
-    one.add_argument("--after", default=str(HERE.parent / "migrations"))
+    one.add_argument("--before", required=True, help="a tree of the commit before")
+    one.add_argument("--before-bin", required=True, help="its build folder")
     one.add_argument("--rows", type=int, default=200_000)
     one.add_argument("--rounds", type=int, default=10)
     one.set_defaults(work=put)
@@ -190,6 +178,8 @@ def main():
     other.add_argument("--rate", type=int, default=1000)
     other.add_argument("--rounds", type=int, default=4)
     other.set_defaults(work=look)
+    for command in (one, other):
+        command.add_argument("--bin", default=str(HERE.parent / "build" / "release"), help="build folder of this tree")
     args = parser.parse_args()
     args.work(args)
 

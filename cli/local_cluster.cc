@@ -195,8 +195,8 @@ std::string environment(const char* name) {
 
 Result<metadata::Credential> first_account(const std::string& data, const UpOptions& options) {
   const std::string dsn = postgres_of(data).dsn();
-  TRY(const auto migrations, metadata::load_migrations(options.migrations_directory));
-  TRY(const int version, metadata::migrate(dsn, migrations));
+  TRY(const auto schema, metadata::load_schema(options.migrations_directory));
+  TRY(const int version, metadata::migrate(dsn, schema));
   (void)version;
   TRY(const std::string key, master_key(data));
   Identities accounts(dsn, key);

@@ -120,8 +120,8 @@ struct MigrateArguments {
 
 Result<void> run_migrations(const MigrateArguments& arguments) {
   const std::string dsn = arguments.dsn.empty() ? postgres_of(arguments.data).dsn() : arguments.dsn;
-  TRY(const auto migrations, metadata::load_migrations(arguments.folder));
-  TRY(const int version, metadata::migrate(dsn, migrations));
+  TRY(const auto schema, metadata::load_schema(arguments.folder));
+  TRY(const int version, metadata::migrate(dsn, schema));
   fmt::print("schema version {}\n", version);
   return {};
 }

@@ -29,7 +29,7 @@ struct MetadataGeneration {
   bool operator==(const MetadataGeneration&) const = default;
 };
 
-// What a database is to a node. The numbers are those of SQL's recognize_memory().
+// What a database is to a node, decided by recognize_memory() in SQL. Stored: never renumber.
 enum class Recognition : uint8_t {
   kUnknown = 0,              // It was not asked.
   // It is the one the node remembers, and as far; or the node remembers none.

@@ -56,6 +56,7 @@ std::chrono::seconds whole_seconds(Duration duration) { return std::chrono::ceil
 
 Result<model::ClusterId> contact(const std::string& dsn, metadata::RingStore& ring) {
   TRY_VOID(metadata::check_server(dsn));
+  TRY_VOID(metadata::check_schema(dsn));
   return async::block_on(ring.cluster_id(deadline_in(5s)));
 }
 

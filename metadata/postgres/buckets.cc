@@ -10,7 +10,7 @@ using Element = PgArray::Element;
 constexpr int kBucketsPerAccountMax = 10'000;
 
 Result<BucketOutcome> bucket_by(PgConnection& connection, const std::string& condition, PgParameters parameters, Deadline until) {
-  const std::string sql = std::string("select ") + kBucketColumns + " from buckets b join accounts a on a.id = b.owner_account where " +
+  const std::string sql = "select " + bucket_columns() + " from buckets b join accounts a on a.id = b.owner_account where " +
                           condition;
   TRY(const PgResult result, connection.run(sql, parameters, until));
   if (result.rows() == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
@@ -34,14 +34,14 @@ Result<BucketOutcome> changed_bucket(PgConnection& connection, int64_t bucket_id
 }  // namespace
 
 async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket request, Deadline deadline) {
-  static const std::string sql =
+  static const std::string sql = named_sql(
       "with wanted as (select $1::text as name where (select count(*) from buckets where owner_account = $2) < $5::bigint"
       "   or exists (select 1 from buckets where name = $1)),"
       " made as (insert into buckets (name, owner_account, region, versioning, object_lock)"
-      "   select name, $2, $3, case when $4::boolean then 1 else 0 end, $4 from wanted on conflict (name) do nothing returning id),"
+      "   select name, $2, $3, case when $4::boolean then :Versioning.kEnabled else :Versioning.kNever end, $4 from wanted on conflict (name) do nothing returning id),"
       " documents as (insert into bucket_settings (bucket_id, kind, document)"
       "   select made.id, d.kind, d.document from made, unnest($6::smallint[], $7::bytea[]) as d(kind, document))"
-      " select (select count(*) from wanted), (select count(*) from made)";
+      " select (select count(*) from wanted), (select count(*) from made)");
   if (!can_be_text(request.name) || !can_be_text(request.region)) co_return fail(ErrorCode::kInvalidArgument, "no name of a bucket");
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgArray kinds(Element::kSmallint, request.settings.size()), documents(Element::kBytes, request.settings.size());
@@ -71,9 +71,7 @@ async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket req
 
 async::Task<Result<BucketOutcome>> PostgresStore::delete_bucket(int64_t bucket_id, Deadline deadline) {
   auto work = [bucket_id](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    TRY(const PgResult done, connection.run("select delete_bucket($1)", parameters, until));
+    TRY(const PgResult done, PgFunction("*", "delete_bucket").bigint("b", bucket_id).run(connection, until));
     return BucketOutcome{static_cast<BucketStatus>(done.smallint(0, 0)), {}};
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
@@ -88,11 +86,9 @@ async::Task<Result<BucketOutcome>> PostgresStore::find_bucket(std::string name, 
 async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                                      std::optional<std::string> document, Deadline deadline) {
   auto work = [bucket_id, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    parameters.add_small(static_cast<int16_t>(kind));
-    parameters.add_optional_bytes(document);
-    TRY(const PgResult done, connection.run("select set_bucket_setting($1, $2::smallint, $3)", parameters, until));
+    PgFunction call("*", "set_bucket_setting");
+    call.bigint("b", bucket_id).choice("which", kind).optional_bytes("wanted", document);
+    TRY(const PgResult done, call.run(connection, until));
     return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
@@ -100,10 +96,8 @@ async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t buc
 
 async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) {
   auto work = [bucket_id, versioning](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    parameters.add_small(static_cast<int16_t>(versioning));
-    TRY(const PgResult done, connection.run("select set_bucket_versioning($1, $2::smallint)", parameters, until));
+    PgFunction call("*", "set_bucket_versioning");
+    TRY(const PgResult done, call.bigint("b", bucket_id).choice("wanted", versioning).run(connection, until));
     return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
@@ -111,10 +105,8 @@ async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_versioning(int64_t 
 
 async::Task<Result<BucketOutcome>> PostgresStore::set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) {
   auto work = [bucket_id, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    PgParameters parameters;
-    parameters.add(bucket_id);
-    parameters.add_bytes(document);
-    TRY(const PgResult done, connection.run("select set_object_lock($1, $2)", parameters, until));
+    PgFunction call("*", "set_object_lock");
+    TRY(const PgResult done, call.bigint("b", bucket_id).bytes("lock_document", document).run(connection, until));
     return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));

@@ -5,6 +5,7 @@
 #include "metadata/postgres/pg_codec.h"
 #include "metadata/postgres/pg_fence.h"
 #include "metadata/postgres/pg_stores.h"
+#include "metadata/postgres/sql_names.h"
 
 namespace rondel::metadata {
 namespace {
@@ -21,14 +22,15 @@ class PostgresGcControl final : public GcControl {
   async::Task<Result<GarbageState>> garbage_state(Deadline deadline) override {
     return run_single<GarbageState>(
         workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<GarbageState> {
-          TRY(const PgResult row, connection.run(R"(
+          TRY(const PgResult row, connection.run(named_sql(R"(
         select halted, coalesce((extract(epoch from halted_at) * 1000000)::bigint, 0), allowance,
           (extract(epoch from now()) * 1000000)::bigint, grace_s, trash_s, orphan_age_s,
-          s.address, coalesce(s.recognition, 1::smallint)
+          s.address, coalesce(s.recognition, :Recognition.kHeld::smallint)
         from garbage_collection
         left join lateral (
           select address, recognition from nodes
-          where recognition > 2 and recognized_under = accepted order by id limit 1) s on true)",
+          where recognition not in (:Recognition.kHeld, :Recognition.kConfirmed)
+            and recognized_under = accepted order by id limit 1) s on true)"),
                                                  {}, until));
           GarbageState state;
           state.halted = row.text(0, 0);
@@ -67,12 +69,13 @@ class PostgresGcControl final : public GcControl {
                             [=](PgConnection& connection, Deadline until) -> Result<void> {
                               PgParameters parameters;
                               parameters.add(static_cast<int64_t>(allowance));
-                              TRY(const PgResult done, connection.run(R"(
+                              TRY(const PgResult done, connection.run(named_sql(R"(
         with forgotten as (delete from orphan_releases),
-        heard as (update nodes set recognition = 1 where recognition > 2)
+        heard as (update nodes set recognition = :Recognition.kHeld
+          where recognition not in (:Recognition.kHeld, :Recognition.kConfirmed))
         update garbage_collection set halted = '', halted_at = null, allowance = $1,
           restore_number = restore_number + 1,
-          accepted = greatest(accepted, (select coalesce(max(seen_accepted), 0) from nodes)) + 1)",
+          accepted = greatest(accepted, (select coalesce(max(seen_accepted), 0) from nodes)) + 1)"),
                                                                       parameters, until));
                               (void)done;
                               return {};

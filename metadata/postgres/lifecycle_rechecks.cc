@@ -54,7 +54,7 @@ class PostgresLifecycleRechecks final : public LifecycleRechecks {
     add_keys(parameters, keys);
     parameters.add(to_milliseconds(due));
     return run_change(workers_,
-                      "insert into lifecycle_rechecks select b.id, k, $3 from buckets b, (select "
+                      "insert into lifecycle_rechecks (bucket_id, key, due_ms) select b.id, k, $3 from buckets b, (select "
                       "distinct unnest($2::bytea[]) as k) keys"
                       " where b.id = $1 on conflict (bucket_id, key) do update set due_ms = case "
                       "when excluded.due_ms > 0 then least(excluded.due_ms,"
@@ -70,7 +70,7 @@ class PostgresLifecycleRechecks final : public LifecycleRechecks {
         std::string("(select ") + kCurrentColumns +
         " from objects o where o.bucket_id = $1 and o.key = any ($2::bytea[]))"
         " union all (select h.* from unnest($2) k cross join lateral (select v.key, v.version, "
-        "v.size, v.tags, false,"
+        "v.size, (v.attributes).tags, false,"
         " v.delete_marker, false, v.replaced_ms, row_number() over (order by v.version desc) - 1 "
         "from versions v"
         " where v.bucket_id = $1 and v.key = k order by v.version desc limit $3) h) order by 1, 2 "
@@ -93,7 +93,7 @@ class PostgresLifecycleRechecks final : public LifecycleRechecks {
                                                                     uint32_t newer, uint32_t max,
                                                                     Deadline deadline) override {
     constexpr const char* kSql =
-        "select v.key, v.version, v.size, v.tags, false, v.delete_marker, false, v.replaced_ms, $4 "
+        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, v.replaced_ms, $4 "
         "+ row_number() over (order by v.version desc) - 1"
         " from versions v where v.bucket_id = $1 and v.key = $2 and v.version < $3 order by "
         "v.version desc limit $5";

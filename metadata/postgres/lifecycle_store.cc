@@ -113,7 +113,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
 
   async::Task<Result<LifecyclePage>> replaced(LifecycleQuery query) override {
     constexpr const char* kSql =
-        "select v.key, v.version, v.size, v.tags, false, v.delete_marker, false, v.replaced_ms,"
+        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, v.replaced_ms,"
         " (select count(*) from (select 1 from versions w where w.bucket_id = v.bucket_id and "
         "w.key = v.key and w.version > v.version limit $6) n)"
         " from versions v where v.bucket_id = $1 and (v.replaced_ms, v.version) > ($2, $3::bytea) "
@@ -124,7 +124,7 @@ class PostgresLifecycleStore final : public LifecycleStore {
 
   async::Task<Result<LifecyclePage>> pushed_back(LifecycleQuery query) override {
     constexpr const char* kSql =
-        "select p.key, p.version, p.size, p.tags, false, coalesce(p.delete_marker, false), false, "
+        "select p.key, p.version, p.size, (p.attributes).tags, false, coalesce(p.delete_marker, false), false, "
         "v.replaced_ms, $6, p.replaced_ms, v.version"
         " from versions v left join lateral (select * from versions w where w.bucket_id = "
         "v.bucket_id and w.key = v.key"

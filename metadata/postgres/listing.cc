@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "metadata/postgres/bucket_rows.h"
+#include "metadata/postgres/pg_columns.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
@@ -21,44 +22,79 @@ std::optional<LowerBound> lower_bound_of(const std::string& after_key, const std
   return LowerBound{*std::move(above), false};
 }
 
+enum EntryColumn { kKey, kIsPrefix };   // Of every listing.
+
+enum VersionColumn {
+  kVersion = kIsPrefix + 1, kIsNull, kDeleteMarker, kLatest, kSize, kEtag, kOwner, kAlgorithm, kType,
+};
+constexpr PgColumns kListedVersion({
+    std::pair<int, const char*>{kKey, "key"},
+    {kIsPrefix, "is_prefix"},
+    {kVersion, "version"},
+    {kIsNull, "is_null"},
+    {kDeleteMarker, "delete_marker"},
+    {kLatest, "latest"},
+    {kSize, "size"},
+    {kEtag, "etag"},
+    {kOwner, "owner_account"},
+    {kAlgorithm, "checksum_algorithm"},
+    {kType, "checksum_type"},
+});
+
+enum UploadColumn {
+  kUpload = kIsPrefix + 1, kInitiator, kUploadOwner, kUploadAlgorithm, kUploadType, kInitiated,
+};
+constexpr PgColumns kListedUpload({
+    std::pair<int, const char*>{kKey, "key"},
+    {kIsPrefix, "is_prefix"},
+    {kUpload, "upload"},
+    {kInitiator, "initiator_account"},
+    {kUploadOwner, "owner_account"},
+    {kUploadAlgorithm, "checksum_algorithm"},
+    {kUploadType, "checksum_type"},
+    {kInitiated, "initiated_us"},
+});
+
 ListedVersion read_listed(const PgResult& row, size_t i) {
   ListedVersion listed;
-  listed.key = row.text(i, 0);
+  listed.key = row.text(i, kKey);
   ObjectVersion& object = listed.object;
-  object.version = model::VersionId::from_bytes(as_bytes(row.bytes(i, 2))).value_or(model::VersionId{});
+  object.version = model::VersionId::from_bytes(as_bytes(row.bytes(i, kVersion))).value_or(model::VersionId{});
   object.last_modified = time_of(object.version);
-  object.is_null = row.boolean(i, 3);
-  object.delete_marker = row.boolean(i, 4);
-  listed.latest = row.boolean(i, 5);
-  object.size = static_cast<uint64_t>(row.bigint(i, 6));
-  object.etag = row.text(i, 7);
-  object.owner_account = row.text(i, 8);
-  object.checksum = read_checksum(row, i, 9, 10, -1);
+  object.is_null = row.boolean(i, kIsNull);
+  object.delete_marker = row.boolean(i, kDeleteMarker);
+  listed.latest = row.boolean(i, kLatest);
+  object.size = static_cast<uint64_t>(row.bigint(i, kSize));
+  object.etag = row.text(i, kEtag);
+  object.owner_account = row.text(i, kOwner);
+  object.checksum = read_checksum(row, i, kAlgorithm, kType, -1);
   return listed;
 }
 
 Upload read_upload(const PgResult& row, size_t i) {
   Upload upload;
-  upload.key = row.text(i, 0);
-  upload.id = model::UploadId::from_bytes(as_bytes(row.bytes(i, 2))).value_or(model::UploadId{});
-  upload.initiator_account = row.text(i, 3);
-  upload.owner_account = row.text(i, 4);
-  if (!row.is_null(i, 5)) upload.checksum_algorithm = static_cast<model::ChecksumAlgorithm>(row.smallint(i, 5));
-  if (!row.is_null(i, 6)) upload.checksum_type = static_cast<model::ChecksumType>(row.smallint(i, 6));
-  upload.initiated_at = from_microseconds(row.bigint(i, 7));
+  upload.key = row.text(i, kKey);
+  upload.id = model::UploadId::from_bytes(as_bytes(row.bytes(i, kUpload))).value_or(model::UploadId{});
+  upload.initiator_account = row.text(i, kInitiator);
+  upload.owner_account = row.text(i, kUploadOwner);
+  if (!row.is_null(i, kUploadAlgorithm)) {
+    upload.checksum_algorithm = static_cast<model::ChecksumAlgorithm>(row.smallint(i, kUploadAlgorithm));
+  }
+  if (!row.is_null(i, kUploadType)) upload.checksum_type = static_cast<model::ChecksumType>(row.smallint(i, kUploadType));
+  upload.initiated_at = from_microseconds(row.bigint(i, kInitiated));
   return upload;
 }
 
-// The first parameters of every listing.
-template <class Query>
-PgParameters page_parameters(const Query& query, const LowerBound& lower) {
-  PgParameters parameters;
-  parameters.add(query.bucket_id);
-  parameters.add_bytes(query.prefix);
-  parameters.add_bytes(query.delimiter);
-  parameters.add_bytes(lower.key);
-  parameters.add_bool(lower.exclusive);
-  return parameters;
+// Asks for one row more than the page holds: it says whether there is another page. `after`: behind which version or upload of
+// the key that the page begins at.
+template <class Columns, class Query>
+PgFunction page_call(const Columns& columns, std::string_view name, const Query& query, const LowerBound& lower,
+                     const std::optional<std::string>& after) {
+  PgFunction call(columns.text(), name);
+  call.bigint("b", query.bucket_id).bytes("prefix", query.prefix).bytes("delimiter", query.delimiter);
+  call.bytes("lower", lower.key).boolean("exclusive", lower.exclusive).optional_bytes("after", after);
+  call.integer("max", static_cast<int32_t>(query.max) + 1);
+  return call;
 }
 
 // `add`: takes row i, which is no common prefix, into the page.
@@ -70,8 +106,8 @@ Page read_page(const PgResult& result, uint32_t max, Add add) {
   for (size_t i = 0; i < count; ++i) {
     page.next_key.clear();
     page.next_prefix.clear();
-    if (result.boolean(i, 1)) {
-      page.common_prefixes.push_back(result.text(i, 0));
+    if (result.boolean(i, kIsPrefix)) {
+      page.common_prefixes.push_back(result.text(i, kKey));
       page.next_prefix = page.common_prefixes.back();
     } else {
       add(page, i);
@@ -111,14 +147,9 @@ async::Task<Result<ListPage>> PostgresStore::list(ListQuery query) {
   if (!lower || query.max == 0) co_return ListPage{};
   const Deadline deadline = query.deadline;
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListPage> {
-    PgParameters parameters = page_parameters(query, lower);
-    parameters.add_integer(static_cast<int32_t>(query.max) + 1);
-    if (!query.versions) {
-      TRY(const PgResult result, connection.run("select * from list_heads($1, $2, $3, $4, $5, $6)", parameters, until));
-      return read_versions(result, query.max);
-    }
-    query.after_version ? parameters.add_bytes(raw(query.after_version->view())) : parameters.add_null();
-    TRY(const PgResult result, connection.run("select * from list_versions($1, $2, $3, $4, $5, $7, $6)", parameters, until));
+    const auto after = query.after_version ? std::optional(std::string(raw(query.after_version->view()))) : std::nullopt;
+    const char* const name = query.versions ? "list_versions" : "list_heads";
+    TRY(const PgResult result, page_call(kListedVersion, name, query, lower, after).run(connection, until));
     return read_versions(result, query.max);
   };
   co_return co_await run_single<ListPage>(workers_, deadline, std::move(work));
@@ -129,10 +160,8 @@ async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuer
   if (!lower || query.max == 0) co_return ListUploadsPage{};
   const Deadline deadline = query.deadline;
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListUploadsPage> {
-    PgParameters parameters = page_parameters(query, lower);
-    query.after_upload ? parameters.add_bytes(raw(query.after_upload->view())) : parameters.add_null();
-    parameters.add_integer(static_cast<int32_t>(query.max) + 1);
-    TRY(const PgResult result, connection.run("select * from list_uploads($1, $2, $3, $4, $5, $6, $7)", parameters, until));
+    const auto after = query.after_upload ? std::optional(std::string(raw(query.after_upload->view()))) : std::nullopt;
+    TRY(const PgResult result, page_call(kListedUpload, "list_uploads", query, lower, after).run(connection, until));
     return read_uploads(result, query.max);
   };
   co_return co_await run_single<ListUploadsPage>(workers_, deadline, std::move(work));
@@ -140,7 +169,7 @@ async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuer
 
 async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBucketsQuery query, Deadline deadline) {
   static const std::string sql =
-      std::string("select ") + kBucketColumns +
+      "select " + bucket_columns() +
       " from buckets b join accounts a on a.id = b.owner_account where b.owner_account = $1 and b.name > $2"
       " and starts_with(b.name, $3) and ($4 = '' or b.region = $4) order by b.name limit $5";
   if (!can_be_text(query.prefix) || !can_be_text(query.region)) co_return std::vector<Bucket>{};

@@ -1,6 +1,7 @@
 // Look-ups of object versions with the extents that the asked range needs.
 #include <fmt/format.h>
 
+#include "metadata/postgres/pg_columns.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
@@ -13,34 +14,62 @@ using Kind = ExtentRange::Kind;
 constexpr const char* kExtents =
     "(select string_agg(int8send(e.start) || int8send(e.stream_size) || int8send(e.stream_offset) || int8send(e.length) || e.stream,"
     " ''::bytea order by e.start) from object_extents e where o.extent_count > 1 and e.manifest = o.manifest and case q.kind"
-    " when 1 then true"
-    " when 2 then e.start <= q.last and e.start + e.length > q.first"
-    " when 3 then e.start + e.length > o.size - q.first"
-    " when 4 then p.number is not null and e.start < p.start + p.size and e.start + e.length > p.start"
+    " when :ExtentRange.kAll then true"
+    " when :ExtentRange.kOffsets then e.start <= q.last and e.start + e.length > q.first"
+    " when :ExtentRange.kSuffix then e.start + e.length > o.size - q.first"
+    " when :ExtentRange.kPart then p.number is not null and e.start < p.start + p.size and e.start + e.length > p.start"
     " else false end)";
 
-constexpr const char* kColumns =
-    "b.id, b.settings_version, o.version, o.is_null, o.delete_marker, o.size, o.etag, o.owner_account, o.checksum_algorithm,"
-    " o.checksum_type, o.checksum, o.headers, o.part_count, o.extent_count, o.stream, o.stream_size, o.stream_offset,"
-    " p.number, p.start, p.size, p.etag, p.checksum_algorithm, p.checksum, o.acl, o.tags, o.retain_mode, o.retain_until, o.legal_hold,"
-    " o.encryption, ";
+enum FoundColumn {
+  kBucketId, kSettingsVersion, kVersion, kIsNull, kDeleteMarker, kSize, kEtag, kOwner, kAlgorithm, kType, kChecksum, kHeaders,
+  kPartCount, kExtentCount, kStream, kStreamSize, kStreamOffset, kPartNumber, kPartStart, kPartSize, kPartEtag, kPartAlgorithm,
+  kPartChecksum, kFoundExtents,
+};
+constexpr PgColumns kFound({
+    std::pair{kBucketId, "b.id"},
+    {kSettingsVersion, "b.settings_version"},
+    {kVersion, "o.version"},
+    {kIsNull, "o.is_null"},
+    {kDeleteMarker, "o.delete_marker"},
+    {kSize, "o.size"},
+    {kEtag, "o.etag"},
+    {kOwner, "o.owner_account"},
+    {kAlgorithm, "o.checksum_algorithm"},
+    {kType, "o.checksum_type"},
+    {kChecksum, "o.checksum"},
+    {kHeaders, "o.headers"},
+    {kPartCount, "o.part_count"},
+    {kExtentCount, "o.extent_count"},
+    {kStream, "o.stream"},
+    {kStreamSize, "o.stream_size"},
+    {kStreamOffset, "o.stream_offset"},
+    {kPartNumber, "p.number"},
+    {kPartStart, "p.start"},
+    {kPartSize, "p.size"},
+    {kPartEtag, "p.etag"},
+    {kPartAlgorithm, "p.checksum_algorithm"},
+    {kPartChecksum, "p.checksum"},
+    {kFoundExtents, kExtents},
+});
+
+// Behind those: the attributes, then what a look-up with parts has beside.
+constexpr int kFoundAttributes = kFound.count();
+int found_parts() { return kFoundAttributes + static_cast<int>(attribute_fields().size()); }
+std::string found_columns() { return kFound.text() + ", " + attribute_columns("o"); }
 
 // Each look-up stands behind a limit: a join that the planner flattens may become a scan of the bucket with a filter on the
 // key, which looks as cheap while the tables are small, and a prepared plan stays.
 constexpr const char* kBucket = " left join lateral (select id, settings_version from buckets where name = q.bucket limit 1) b on true";
 constexpr const char* kPart =
-    " left join lateral (select * from object_parts x where q.kind = 4 and x.manifest = o.manifest and x.number = q.first limit 1) p"
+    " left join lateral (select * from object_parts x where q.kind = :ExtentRange.kPart and x.manifest = o.manifest and x.number = q.first limit 1) p"
     " on true";
 
-constexpr int kAttributesColumn = 23;
-constexpr int kExtentsColumn = 29;
-constexpr int kPartsColumn = 30;
 constexpr size_t kPackedExtentBytes = 44;
 
 // Any version, and parts as: number (4), start, size (8 each), algorithm (2), lengths of checksum and ETag (2 each), both.
 const std::string& version_sql() {
-  static const std::string sql =
-      std::string("select ") + kColumns + kExtents +
+  static const std::string sql = named_sql(
+      "select " + found_columns() +
       ", (select string_agg(int4send(x.number) || int8send(x.start) || int8send(x.size) ||"
       " int2send(coalesce(x.checksum_algorithm, 0::smallint)) || int2send(length(coalesce(x.checksum, ''))::smallint) ||"
       " int2send(length(x.etag)::smallint) || coalesce(x.checksum, '') || convert_to(x.etag, 'UTF8'), ''::bytea order by x.number)"
@@ -49,11 +78,12 @@ const std::string& version_sql() {
       kBucket +
       " left join lateral (select * from ("
       "(select * from objects where bucket_id = b.id and key = q.key"
-      "   and case $6::smallint when 0 then true when 1 then version = $7::bytea else is_null end)"
-      " union all (select * from versions where $6 = 1 and bucket_id = b.id and key = q.key and version = $7)"
-      " union all (select * from versions where $6 = 2 and bucket_id = b.id and key = q.key and is_null)) any_version"
+      "   and case $6::smallint when :VersionChoice.kCurrent then true when :VersionChoice.kNamed then version = $7::bytea"
+      "     else is_null end)"
+      " union all (select * from versions where $6 = :VersionChoice.kNamed and bucket_id = b.id and key = q.key and version = $7)"
+      " union all (select * from versions where $6 = :VersionChoice.kNull and bucket_id = b.id and key = q.key and is_null)) any_version"
       " order by version desc limit 1) o on true" +
-      kPart + " where $8::boolean";
+      kPart + " where $8::boolean");
   return sql;
 }
 
@@ -103,48 +133,48 @@ std::vector<Part> unpack_parts(std::string_view packed, SystemTime modified, mod
 }
 
 void read_part(const PgResult& row, size_t i, ObjectLookup& found) {
-  if (row.is_null(i, 17)) return;
+  if (row.is_null(i, kPartNumber)) return;
   Part part;
-  part.number = static_cast<uint32_t>(row.integer(i, 17));
-  found.part_start = static_cast<uint64_t>(row.bigint(i, 18));
-  part.size = static_cast<uint64_t>(row.bigint(i, 19));
-  part.etag = row.text(i, 20);
+  part.number = static_cast<uint32_t>(row.integer(i, kPartNumber));
+  found.part_start = static_cast<uint64_t>(row.bigint(i, kPartStart));
+  part.size = static_cast<uint64_t>(row.bigint(i, kPartSize));
+  part.etag = row.text(i, kPartEtag);
   part.last_modified = found.object.last_modified;
-  if (const auto checksum = read_checksum(row, i, 21, -1, 22)) part.checksums.push_back(*checksum);
+  if (const auto checksum = read_checksum(row, i, kPartAlgorithm, -1, kPartChecksum)) part.checksums.push_back(*checksum);
   found.part = std::move(part);
 }
 
 ObjectLookup read_row(const PgResult& row, size_t i, const ObjectQuery& query) {
   ObjectLookup found;
-  if (row.is_null(i, 0)) {
+  if (row.is_null(i, kBucketId)) {
     found.status = LookupStatus::kNoSuchBucket;
     return found;
   }
-  found.bucket_id = row.bigint(i, 0);
-  found.settings_version = row.bigint(i, 1);
-  if (row.is_null(i, 2)) {
+  found.bucket_id = row.bigint(i, kBucketId);
+  found.settings_version = row.bigint(i, kSettingsVersion);
+  if (row.is_null(i, kVersion)) {
     found.status = query.version || query.null_version ? LookupStatus::kNoSuchVersion : LookupStatus::kNoSuchKey;
     return found;
   }
   found.status = LookupStatus::kFound;
   ObjectVersion& object = found.object;
-  object.version = model::VersionId::from_bytes(as_bytes(row.bytes(i, 2))).value_or(model::VersionId{});
+  object.version = model::VersionId::from_bytes(as_bytes(row.bytes(i, kVersion))).value_or(model::VersionId{});
   object.last_modified = time_of(object.version);
-  object.is_null = row.boolean(i, 3);
-  object.delete_marker = row.boolean(i, 4);
-  object.size = static_cast<uint64_t>(row.bigint(i, 5));
-  object.etag = row.text(i, 6);
-  object.owner_account = row.text(i, 7);
-  object.checksum = read_checksum(row, i, 8, 9, 10);
-  object.headers = unpack_headers(row.bytes(i, 11));
-  object.part_count = static_cast<uint32_t>(row.integer(i, 12));
-  if (row.integer(i, 13) == 1) {
-    const auto stream = model::StreamId::from_bytes(as_bytes(row.bytes(i, 14))).value_or(model::StreamId{});
-    object.extents = {{0, stream, static_cast<uint64_t>(row.bigint(i, 15)), static_cast<uint64_t>(row.bigint(i, 16)), object.size}};
+  object.is_null = row.boolean(i, kIsNull);
+  object.delete_marker = row.boolean(i, kDeleteMarker);
+  object.size = static_cast<uint64_t>(row.bigint(i, kSize));
+  object.etag = row.text(i, kEtag);
+  object.owner_account = row.text(i, kOwner);
+  object.checksum = read_checksum(row, i, kAlgorithm, kType, kChecksum);
+  object.headers = unpack_headers(row.bytes(i, kHeaders));
+  object.part_count = static_cast<uint32_t>(row.integer(i, kPartCount));
+  if (row.integer(i, kExtentCount) == 1) {
+    const auto stream = model::StreamId::from_bytes(as_bytes(row.bytes(i, kStream))).value_or(model::StreamId{});
+    object.extents = {{0, stream, static_cast<uint64_t>(row.bigint(i, kStreamSize)), static_cast<uint64_t>(row.bigint(i, kStreamOffset)), object.size}};
   } else {
-    object.extents = unpack_extents(row.bytes(i, kExtentsColumn));
+    object.extents = unpack_extents(row.bytes(i, kFoundExtents));
   }
-  read_attributes(row, i, kAttributesColumn, object);
+  read_attributes(row, i, kFoundAttributes, object);
   read_part(row, i, found);
   return found;
 }
@@ -173,11 +203,11 @@ Committed<PgResult> find_some(PgConnection& connection, const std::vector<FindJo
 
 const std::string& find_current_sql() {
   static const std::string sql =
-      std::string("select ") + kColumns + kExtents +
+      named_sql("select " + found_columns() +
       " from unnest($1::text[], $2::bytea[], $3::smallint[], $4::bigint[], $5::bigint[]) with ordinality"
       " as q(bucket, key, kind, first, last, n)" +
       kBucket + " left join lateral (select * from objects where bucket_id = b.id and key = q.key limit 1) o on true" +
-      kPart + " order by q.n";
+      kPart + " order by q.n");
   return sql;
 }
 
@@ -206,7 +236,7 @@ async::Task<Result<ObjectLookup>> PostgresStore::find_object(ObjectQuery query) 
     parameters.add_small(static_cast<int16_t>(query.range.kind));
     parameters.add(clamp_to_bigint(query.range.first));
     parameters.add(clamp_to_bigint(query.range.last));
-    parameters.add_small(query.null_version ? int16_t{2} : query.version ? int16_t{1} : int16_t{0});
+    parameters.add_small(static_cast<int16_t>(choice_of(query.version, query.null_version)));
     query.version ? parameters.add_bytes(raw(query.version->view())) : parameters.add_null();
     parameters.add_bool(true);
     parameters.add_bool(query.with_parts);
@@ -216,7 +246,7 @@ async::Task<Result<ObjectLookup>> PostgresStore::find_object(ObjectQuery query) 
     ObjectLookup found = read_row(result, 0, query);
     if (found.status != LookupStatus::kFound || !query.with_parts) return found;
     const auto type = found.object.checksum ? found.object.checksum->type : model::ChecksumType::kComposite;
-    found.object.parts = unpack_parts(result.bytes(0, kPartsColumn), found.object.last_modified, type);
+    found.object.parts = unpack_parts(result.bytes(0, found_parts()), found.object.last_modified, type);
     found.parts_truncated = found.object.parts.size() > query.parts_max;
     if (found.parts_truncated) found.object.parts.resize(query.parts_max);
     return found;

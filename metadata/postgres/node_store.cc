@@ -5,6 +5,7 @@
 #include "metadata/postgres/pg_codec.h"
 #include "metadata/postgres/pg_generation.h"
 #include "metadata/postgres/pg_stores.h"
+#include "metadata/postgres/sql_names.h"
 
 namespace rondel::metadata {
 namespace {
@@ -17,19 +18,21 @@ constexpr const char* kRecordNode = R"(
   recorded as (
     insert into nodes as n (id, address, operations_address, host, zone, disks, last_seen, beat,
       recognition, recognized_under, seen_accepted, seen_mark, told_mark, highest_order)
-    select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r <= 2)::int, r, g.accepted, $7::bigint,
-      case when r <= 2 then $9::bigint else 0 end,
-      case when r <= 2 then (select max(counter) from cluster_marks) else 0 end, $12::bigint
+    select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r in (:Recognition.kHeld, :Recognition.kConfirmed))::int, r, g.accepted, $7::bigint,
+      case when r in (:Recognition.kHeld, :Recognition.kConfirmed) then $9::bigint else 0 end,
+      case when r in (:Recognition.kHeld, :Recognition.kConfirmed) then (select max(counter) from cluster_marks) else 0 end, $12::bigint
     from known, garbage_collection g
     on conflict (id) do update set
       address = $2, operations_address = $3, host = $4, zone = $5, disks = excluded.disks,
       last_seen = now(),
-      beat = n.beat + (excluded.recognition <= 2)::int,
+      beat = n.beat + (excluded.recognition in (:Recognition.kHeld, :Recognition.kConfirmed))::int,
       recognition = excluded.recognition,
       recognized_under = excluded.recognized_under,
       seen_accepted = greatest(n.seen_accepted, excluded.seen_accepted),
-      seen_mark = case when excluded.recognition <= 2 then excluded.seen_mark else n.seen_mark end,
-      told_mark = case when excluded.recognition <= 2 then excluded.told_mark else n.told_mark end,
+      seen_mark = case when excluded.recognition in (:Recognition.kHeld, :Recognition.kConfirmed)
+        then excluded.seen_mark else n.seen_mark end,
+      told_mark = case when excluded.recognition in (:Recognition.kHeld, :Recognition.kConfirmed)
+        then excluded.told_mark else n.told_mark end,
       highest_order = greatest(n.highest_order, excluded.highest_order)
     returning n.recognition, n.beat)
   select (select recognition from recorded), (select beat from recorded), g.halted <> '', (
@@ -65,7 +68,7 @@ class PostgresNodeStore final : public NodeStore {
       add_generation(parameters, node.seen);
       parameters.add(static_cast<int64_t>(node.highest_order));
       TRY(const PgResult row,
-          connection.run(std::string(kRecordNode) + kGeneration, parameters, until));
+          connection.run(named_sql(std::string(kRecordNode) + kGeneration), parameters, until));
       Greeting greeting;
       greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
       greeting.database = generation_of(row, 4);

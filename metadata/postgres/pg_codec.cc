@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/encoding.h"
+#include "metadata/postgres/pg_columns.h"
 #include "metadata/postgres/version_clock.h"
 
 namespace rondel::metadata {
@@ -14,6 +15,22 @@ void put_length(std::string& out, size_t length) {
   out += static_cast<char>(length >> 8);
   out += static_cast<char>(length & 0xff);
 }
+
+enum OutcomeColumn {
+  kStatus, kVersion, kIsNull, kSize, kEtag, kDeleteMarker, kAlgorithm, kType, kChecksum, kDetail,
+};
+constexpr PgColumns kOutcome({
+    std::pair{kStatus, "status"},
+    {kVersion, "version"},
+    {kIsNull, "is_null"},
+    {kSize, "size"},
+    {kEtag, "etag"},
+    {kDeleteMarker, "delete_marker"},
+    {kAlgorithm, "checksum_algorithm"},
+    {kType, "checksum_type"},
+    {kChecksum, "checksum"},
+    {kDetail, "detail"},
+});
 
 }  // namespace
 
@@ -54,32 +71,6 @@ std::optional<int16_t> retain_mode(const Retention& retention) {
 
 std::optional<int64_t> retain_until(const Retention& retention) {
   return retention.mode == Retention::Mode::kNone ? std::nullopt : milliseconds(retention.until);
-}
-
-void add_attributes(PgParameters& parameters, const Attributes& attributes) {
-  parameters.add_optional_bytes(bytes_or_null(attributes.acl));
-  parameters.add_optional_bytes(pack_tags(attributes.tags));
-  parameters.add_optional_small(retain_mode(attributes.retention));
-  const auto until = retain_until(attributes.retention);
-  until ? parameters.add(*until) : parameters.add_null();
-  attributes.legal_hold ? parameters.add_bool(*attributes.legal_hold) : parameters.add_null();
-  parameters.add_optional_bytes(bytes_or_null(attributes.encryption));
-}
-
-std::string attributes_expression(int first) {
-  return fmt::format("row(${}::bytea, ${}::bytea, ${}::smallint, ${}::bigint, ${}::boolean, ${}::bytea)::attributes", first, first + 1,
-                     first + 2, first + 3, first + 4, first + 5);
-}
-
-void read_attributes(const PgResult& result, size_t row, int column, Attributes& out) {
-  out.acl = result.text(row, column);
-  out.tags = unpack_tags(result.bytes(row, column + 1));
-  if (!result.is_null(row, column + 2)) {
-    out.retention.mode = static_cast<Retention::Mode>(result.smallint(row, column + 2));
-    out.retention.until = SystemTime(std::chrono::milliseconds(result.bigint(row, column + 3)));
-  }
-  if (!result.is_null(row, column + 4)) out.legal_hold = result.boolean(row, column + 4);
-  out.encryption = result.text(row, column + 5);
 }
 
 std::string_view raw(ByteView bytes) { return as_text(bytes); }
@@ -142,19 +133,24 @@ std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row,
   return checksum;
 }
 
-CommitOutcome read_outcome(const PgResult& result, size_t row, int column) {
+const std::string& outcome_columns() {
+  static const std::string text = kOutcome.text();
+  return text;
+}
+
+CommitOutcome read_outcome(const PgResult& result, size_t row) {
   CommitOutcome outcome;
-  outcome.status = static_cast<CommitStatus>(result.smallint(row, column));
-  if (const auto id = model::VersionId::from_bytes(as_bytes(result.bytes(row, column + 1)))) {
+  outcome.status = static_cast<CommitStatus>(result.smallint(row, kStatus));
+  if (const auto id = model::VersionId::from_bytes(as_bytes(result.bytes(row, kVersion)))) {
     outcome.version = *id;
     outcome.last_modified = time_of(*id);
   }
-  outcome.is_null = result.boolean(row, column + 2);
-  outcome.size = static_cast<uint64_t>(result.bigint(row, column + 3));
-  outcome.etag = result.text(row, column + 4);
-  outcome.delete_marker = result.boolean(row, column + 5);
-  outcome.checksum = read_checksum(result, row, column + 6, column + 7, column + 8);
-  outcome.detail = result.text(row, column + 9);
+  outcome.is_null = result.boolean(row, kIsNull);
+  outcome.size = static_cast<uint64_t>(result.bigint(row, kSize));
+  outcome.etag = result.text(row, kEtag);
+  outcome.delete_marker = result.boolean(row, kDeleteMarker);
+  outcome.checksum = read_checksum(result, row, kAlgorithm, kType, kChecksum);
+  outcome.detail = result.text(row, kDetail);
   return outcome;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "common/base/encoding.h"
 #include "metadata/model/object.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
@@ -23,13 +24,15 @@ std::optional<std::string> bytes_or_null(const std::string& bytes);
 // nullopt = none.
 std::optional<int16_t> retain_mode(const Retention& retention);
 std::optional<int64_t> retain_until(const Retention& retention);
-// Six parameters in the order of type `attributes`, and "row($n, ...)::attributes" for them.
-void add_attributes(PgParameters& parameters, const Attributes& attributes);
-std::string attributes_expression(int first);
-// Six columns in that order, from `column` on.
-void read_attributes(const PgResult& result, size_t row, int column, Attributes& out);
 
 std::string_view raw(ByteView bytes);
+// A number in PostgreSQL's binary form.
+template <class Number>
+std::string binary(Number number) {
+  std::string out(sizeof(Number), '\0');
+  store_be(reinterpret_cast<std::byte*>(out.data()), static_cast<std::make_unsigned_t<Number>>(number));
+  return out;
+}
 template <class Id>
 std::optional<std::string> raw_or_null(const Id& id) {
   return id.is_zero() ? std::nullopt : std::optional(std::string(raw(id.view())));
@@ -52,8 +55,9 @@ std::optional<int16_t> type_code(const std::optional<model::Checksum>& checksum)
 std::optional<std::string> checksum_value(const std::optional<model::Checksum>& checksum);
 std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm, int type, int value);
 
-// The columns of type `outcome`, from `column` on.
-CommitOutcome read_outcome(const PgResult& result, size_t row, int column = 0);
+// The columns of type `outcome` that are read, to stand behind `select`, and their reader.
+const std::string& outcome_columns();
+CommitOutcome read_outcome(const PgResult& result, size_t row);
 
 SystemTime from_microseconds(int64_t since_epoch);
 

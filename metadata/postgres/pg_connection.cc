@@ -50,6 +50,18 @@ void PgParameters::add_null() { values_.emplace_back(std::nullopt); }
 
 PgArray::PgArray(Element element, size_t reserve) : element_(static_cast<uint32_t>(element)) { body_.reserve(reserve * 24); }
 
+std::string_view PgArray::name_of(Element element) {
+  switch (element) {
+    case Element::kBool: return "boolean";
+    case Element::kBytes: return "bytea";
+    case Element::kBigint: return "bigint";
+    case Element::kSmallint: return "smallint";
+    case Element::kInteger: return "integer";
+    case Element::kText: return "text";
+  }
+  return "";
+}
+
 void PgArray::add_element(std::string_view raw) {
   body_ += big_endian(static_cast<int32_t>(raw.size()));
   body_ += raw;
@@ -144,6 +156,7 @@ uint64_t PgResult::affected() const {
 struct PgConnection::Impl {
   PGconn* connection = nullptr;
   std::unordered_map<std::string, std::string> prepared;
+  std::unordered_map<std::string, PgType> types;
   bool lost = false;
 
   ~Impl() { PQfinish(connection); }
@@ -383,6 +396,28 @@ Committed<const std::string*> PgConnection::prepare(const std::string& sql, Dead
     return std::unexpected(CommitFailure::did_not_happen(std::move(cause)));
   }
   return &impl_->prepared.emplace(sql, name).first->second;
+}
+
+Committed<const PgType*> PgConnection::type(const std::string& name, Deadline deadline) {
+  static const std::string sql =
+      "select t.oid::bigint, a.attname::text from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0"
+      " and not a.attisdropped where t.oid = to_regtype($1::text) order by a.attnum";
+  const auto found = impl_->types.find(name);
+  if (found != impl_->types.end()) return &found->second;
+  PgParameters parameters;
+  parameters.add_text(name);
+  const auto rows = run(sql, parameters, deadline);
+  if (!rows) {
+    Error cause = rows.error();
+    if (cause.code == ErrorCode::kOutcomeUnknown) cause.code = ErrorCode::kUnavailable;
+    return std::unexpected(CommitFailure::did_not_happen(std::move(cause)));
+  }
+  if (rows->rows() == 0) {
+    return std::unexpected(CommitFailure::did_not_happen({ErrorCode::kInternal, "the database has no type " + name + ": run `rondel migrate`"}));
+  }
+  PgType type{static_cast<uint32_t>(rows->bigint(0, 0)), {}};
+  for (size_t i = 0; i < rows->rows(); ++i) type.fields.push_back(rows->text(i, 1));
+  return &impl_->types.emplace(name, std::move(type)).first->second;
 }
 
 Committed<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters, Deadline deadline) {

@@ -30,6 +30,8 @@ class PgParameters {
   void add_bytes(std::string_view bytes);
   void add_optional_bytes(const std::optional<std::string>& bytes);
   void add_null();
+  // A value in its binary form in place of the one that is there.
+  void replace(size_t index, std::string value) { values_[index] = std::move(value); }
 
   size_t size() const { return values_.size(); }
   const std::optional<std::string>& value(size_t index) const { return values_[index]; }
@@ -44,6 +46,12 @@ class PgArray {
  public:
   enum class Element : uint32_t { kBool = 16, kBytes = 17, kBigint = 20, kSmallint = 21, kInteger = 23, kText = 25 };
   PgArray(Element element, size_t reserve);
+
+  // The type's name in SQL.
+  static std::string_view name_of(Element element);
+  std::string_view element_name() const { return name_of(static_cast<Element>(element_)); }
+  // Whether an element is not NULL.
+  bool any() const { return nulls_ < count_; }
 
   void add(int64_t value);
   void add_small(int16_t value);
@@ -112,6 +120,12 @@ std::string primary_dsn(const std::string& dsn);
 // The string once for each host that it names, in their order.
 std::vector<std::string> host_dsns(const std::string& dsn);
 
+// A composite type of the database.
+struct PgType {
+  uint32_t id = 0;
+  std::vector<std::string> fields;
+};
+
 class PgConnection {
  public:
   // Tries the hosts of the string in their order, each for its share of the time.
@@ -124,6 +138,8 @@ class PgConnection {
   // not now), kOutcomeUnknown (it was sent and the answer was lost), kInternal (PostgreSQL refused it, with its words) or
   // kCancelled (it met a lock time-out, deadlock or serialisation failure: repeat it).
   Committed<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline);
+  // Asks once in the connection's life. A failure is kDidNotHappen; kInternal: there is no such type.
+  Committed<const PgType*> type(const std::string& name, Deadline deadline);
   // Several statements without parameters or results.
   Committed<void> script(const std::string& sql, Deadline deadline);
 

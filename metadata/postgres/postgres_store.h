@@ -6,7 +6,10 @@
 
 #include "metadata/postgres/pg_call.h"
 #include "metadata/postgres/pg_codec.h"
+#include "metadata/postgres/pg_function.h"
 #include "metadata/postgres/postgres_metadata.h"
+#include "metadata/postgres/sql_names.h"
+#include "metadata/postgres/version_attributes.h"
 #include "metadata/postgres/version_clock.h"
 
 namespace rondel::metadata {
@@ -113,6 +116,12 @@ void run_rows(const PgConnection& connection, const std::vector<Job*>& jobs, Run
 
 // The statement that finds the current versions of a batch of keys: buckets, keys, kinds, firsts, lasts as arrays.
 const std::string& find_current_sql();
+
+// Which version a request means that names one, or the null version, or neither.
+inline VersionChoice choice_of(const std::optional<model::VersionId>& named, bool null_version) {
+  if (null_version) return VersionChoice::kNull;
+  return named ? VersionChoice::kNamed : VersionChoice::kCurrent;
+}
 
 // The single outcome row of a commit function. Not known: it committed without one.
 CommitResult one_outcome(Committed<PgResult> result);

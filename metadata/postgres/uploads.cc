@@ -1,4 +1,5 @@
 // Multipart uploads.
+#include "metadata/postgres/pg_columns.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
@@ -6,23 +7,45 @@ namespace {
 
 using Element = PgArray::Element;
 
-// The upload with the page of its parts, or the completed one.
-constexpr const char* kFindUpload =
-    "select 0, u.initiator_account, u.owner_account, u.headers, u.checksum_algorithm, u.checksum_type,"
-    " (extract(epoch from u.initiated_at) * 1000000)::bigint, p.number, p.size, p.etag, p.checksum_algorithm, p.checksum,"
-    " (extract(epoch from p.modified_at) * 1000000)::bigint, u.acl, u.tags, u.retain_mode, u.retain_until, u.legal_hold, u.encryption"
-    " from uploads u left join lateral (select * from upload_parts x where x.upload = u.id and x.number > $4"
-    " order by x.number limit $5) p on true"
-    " where u.id = $2 and u.bucket_id = $1 and u.key = $3 order by p.number";
+enum UploadColumn {
+  kInitiator, kOwner, kHeaders, kAlgorithm, kType, kInitiated, kPartNumber, kPartSize, kPartEtag, kPartAlgorithm, kPartChecksum,
+  kPartModified, kAttributes,   // The last: as many as there are.
+};
+constexpr PgColumns kUpload({
+    std::pair{kInitiator, "u.initiator_account"},
+    {kOwner, "u.owner_account"},
+    {kHeaders, "u.headers"},
+    {kAlgorithm, "u.checksum_algorithm"},
+    {kType, "u.checksum_type"},
+    {kInitiated, "(extract(epoch from u.initiated_at) * 1000000)::bigint"},
+    {kPartNumber, "p.number"},
+    {kPartSize, "p.size"},
+    {kPartEtag, "p.etag"},
+    {kPartAlgorithm, "p.checksum_algorithm"},
+    {kPartChecksum, "p.checksum"},
+    {kPartModified, "(extract(epoch from p.modified_at) * 1000000)::bigint"},
+});
 
-constexpr const char* kFindCompleted = "select * from completed_outcome($1, $2, $3)";
+// The upload with the page of its parts.
+const std::string& find_upload_sql() {
+  static const std::string sql =
+      "select " + kUpload.text() + ", " + attribute_columns("u") +
+      " from uploads u left join lateral (select * from upload_parts x where x.upload = u.id and x.number > $4"
+      " order by x.number limit $5) p on true"
+      " where u.id = $2 and u.bucket_id = $1 and u.key = $3 order by p.number";
+  return sql;
+}
 
 const model::Checksum* first_checksum(const Part& part) { return part.checksums.empty() ? nullptr : &part.checksums.front(); }
 
-void add_part_checksum(PgParameters& parameters, const Part& part) {
-  const model::Checksum* checksum = first_checksum(part);
-  checksum ? parameters.add_small(static_cast<int16_t>(checksum->algorithm)) : parameters.add_null();
-  checksum ? parameters.add_bytes(checksum->value) : parameters.add_null();
+// What put_part and copy_part both take.
+void add_part(PgFunction& call, const PutPart& put) {
+  const model::Checksum* checksum = first_checksum(put.part);
+  call.bigint("b", put.context.bucket_id).bytes("u", raw(put.upload.view())).bytes("k", put.key);
+  call.integer("n", static_cast<int32_t>(put.part.number));
+  call.bigint("part_size", static_cast<int64_t>(put.part.size)).text("part_etag", put.part.etag);
+  call.smallint("algorithm", checksum ? std::optional(static_cast<int16_t>(checksum->algorithm)) : std::nullopt);
+  call.optional_bytes("part_checksum", checksum ? std::optional(checksum->value) : std::nullopt);
 }
 
 UploadLookup read_upload(const PgResult& row, const UploadQuery& query) {
@@ -32,21 +55,21 @@ UploadLookup read_upload(const PgResult& row, const UploadQuery& query) {
   upload.id = query.upload;
   upload.bucket_id = query.bucket_id;
   upload.key = query.key;
-  upload.initiator_account = row.text(0, 1);
-  upload.owner_account = row.text(0, 2);
-  upload.headers = unpack_headers(row.bytes(0, 3));
-  if (!row.is_null(0, 4)) upload.checksum_algorithm = static_cast<model::ChecksumAlgorithm>(row.smallint(0, 4));
-  upload.checksum_type = static_cast<model::ChecksumType>(row.smallint(0, 5));
-  upload.initiated_at = from_microseconds(row.bigint(0, 6));
-  read_attributes(row, 0, 13, upload);
+  upload.initiator_account = row.text(0, kInitiator);
+  upload.owner_account = row.text(0, kOwner);
+  upload.headers = unpack_headers(row.bytes(0, kHeaders));
+  if (!row.is_null(0, kAlgorithm)) upload.checksum_algorithm = static_cast<model::ChecksumAlgorithm>(row.smallint(0, kAlgorithm));
+  upload.checksum_type = static_cast<model::ChecksumType>(row.smallint(0, kType));
+  upload.initiated_at = from_microseconds(row.bigint(0, kInitiated));
+  read_attributes(row, 0, kAttributes, upload);
   for (size_t i = 0; i < row.rows(); ++i) {
-    if (row.is_null(i, 7)) continue;
+    if (row.is_null(i, kPartNumber)) continue;
     Part part;
-    part.number = static_cast<uint32_t>(row.integer(i, 7));
-    part.size = static_cast<uint64_t>(row.bigint(i, 8));
-    part.etag = row.text(i, 9);
-    if (auto checksum = read_checksum(row, i, 10, -1, 11)) part.checksums.push_back(*std::move(checksum));
-    part.last_modified = from_microseconds(row.bigint(i, 12));
+    part.number = static_cast<uint32_t>(row.integer(i, kPartNumber));
+    part.size = static_cast<uint64_t>(row.bigint(i, kPartSize));
+    part.etag = row.text(i, kPartEtag);
+    if (auto checksum = read_checksum(row, i, kPartAlgorithm, -1, kPartChecksum)) part.checksums.push_back(*std::move(checksum));
+    part.last_modified = from_microseconds(row.bigint(i, kPartModified));
     found.parts.push_back(std::move(part));
   }
   found.truncated = found.parts.size() > query.parts_max;
@@ -62,23 +85,16 @@ Committed<CommitStatus> one_status(Committed<PgResult> result) {
 }  // namespace
 
 async::Task<Committed<CommitStatus>> PostgresStore::create_upload(CommitContext context, Upload upload) {
-  static const std::string sql =
-      "select create_upload($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9::smallint, " + attributes_expression(10) + ", $16)";
   const Deadline deadline = context.deadline;
   auto work = [context, upload = std::move(upload), &clock = *options_.clock](PgConnection& connection, Deadline until) {
-    PgParameters parameters;
-    parameters.add(context.bucket_id);
-    parameters.add(context.settings_version);
-    parameters.add_bytes(raw(upload.id.view()));
-    parameters.add_bytes(upload.key);
-    parameters.add_text(upload.initiator_account);
-    parameters.add_text(upload.owner_account);
-    parameters.add_optional_bytes(pack_headers(upload.headers));
-    upload.checksum_algorithm ? parameters.add_small(static_cast<int16_t>(*upload.checksum_algorithm)) : parameters.add_null();
-    parameters.add_small(static_cast<int16_t>(upload.checksum_type));
-    add_attributes(parameters, upload);
-    parameters.add(*milliseconds(clock.now()));
-    return one_status(connection.run(sql, parameters, until));
+    PgFunction call("*", "create_upload");
+    call.bigint("b", context.bucket_id).bigint("settings", context.settings_version);
+    call.bytes("u", raw(upload.id.view())).bytes("k", upload.key);
+    call.text("initiator", upload.initiator_account).text("owner", upload.owner_account);
+    call.optional_bytes("h", pack_headers(upload.headers));
+    call.smallint("algorithm", upload.checksum_algorithm ? std::optional(static_cast<int16_t>(*upload.checksum_algorithm)) : std::nullopt);
+    call.choice("type", upload.checksum_type).attributes("a", upload).bigint("begun_ms", milliseconds(clock.now()));
+    return one_status(call.run(connection, until));
   };
   co_return co_await commit_single<CommitStatus>(workers_, deadline, std::move(work));
 }
@@ -86,20 +102,13 @@ async::Task<Committed<CommitStatus>> PostgresStore::create_upload(CommitContext 
 async::Task<CommitResult> PostgresStore::put_part(PutPart request) {
   const Deadline deadline = request.context.deadline;
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
-    PgParameters parameters;
-    parameters.add(request.context.bucket_id);
-    parameters.add(static_cast<int64_t>(request.context.ring_epoch));
-    parameters.add_bytes(raw(request.upload.view()));
-    parameters.add_bytes(request.key);
-    parameters.add_integer(static_cast<int32_t>(request.part.number));
-    parameters.add(static_cast<int64_t>(request.part.size));
-    parameters.add_text(request.part.etag);
-    add_part_checksum(parameters, request.part);
-    const bool bytes = !request.extents.empty();
-    bytes ? parameters.add_bytes(raw(request.extents.front().stream.view())) : parameters.add_null();
-    bytes ? parameters.add(static_cast<int64_t>(request.extents.front().stream_size)) : parameters.add_null();
-    return one_outcome(connection.run("select * from put_part($1, $2, $3, $4, $5, $6, $7, $8::smallint, $9, $10, $11)", parameters,
-                                      until));
+    const Extent* extent = request.extents.empty() ? nullptr : &request.extents.front();
+    PgFunction call(outcome_columns(), "put_part");
+    add_part(call, request);
+    call.bigint("epoch", static_cast<int64_t>(request.context.ring_epoch));
+    call.optional_bytes("part_stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
+    call.bigint("part_stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
+    return one_outcome(call.run(connection, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
@@ -107,22 +116,12 @@ async::Task<CommitResult> PostgresStore::put_part(PutPart request) {
 async::Task<CommitResult> PostgresStore::copy_part(CopyPart request) {
   const Deadline deadline = request.put.context.deadline;
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
-    const PutPart& put = request.put;
-    PgParameters parameters;
-    parameters.add(put.context.bucket_id);
-    parameters.add_bytes(raw(put.upload.view()));
-    parameters.add_bytes(put.key);
-    parameters.add_integer(static_cast<int32_t>(put.part.number));
-    parameters.add(static_cast<int64_t>(put.part.size));
-    parameters.add_text(put.part.etag);
-    add_part_checksum(parameters, put.part);
-    parameters.add(request.source_bucket_id);
-    parameters.add_bytes(request.source_key);
-    parameters.add_bytes(raw(request.source_version.view()));
-    parameters.add_text(request.source_etag);
-    parameters.add(static_cast<int64_t>(request.source_offset));
-    return one_outcome(connection.run("select * from copy_part($1, $2, $3, $4, $5, $6, $7::smallint, $8, $9, $10, $11, $12, $13)",
-                                      parameters, until));
+    PgFunction call(outcome_columns(), "copy_part");
+    add_part(call, request.put);
+    call.bigint("source_bucket", request.source_bucket_id).bytes("source_key", request.source_key);
+    call.bytes("source_version", raw(request.source_version.view())).text("source_etag", request.source_etag);
+    call.bigint("source_offset", static_cast<int64_t>(request.source_offset));
+    return one_outcome(call.run(connection, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
@@ -136,13 +135,11 @@ async::Task<Result<UploadLookup>> PostgresStore::find_upload(UploadQuery query) 
     parameters.add_bytes(query.key);
     parameters.add_integer(static_cast<int32_t>(query.part_after));
     parameters.add(query.parts_max == 0 ? int64_t{0} : int64_t{query.parts_max} + 1);
-    TRY(const PgResult result, connection.run(kFindUpload, parameters, until));
+    TRY(const PgResult result, connection.run(find_upload_sql(), parameters, until));
     if (result.rows() > 0) return read_upload(result, query);
-    PgParameters completed;
-    completed.add_bytes(raw(query.upload.view()));
-    completed.add(query.bucket_id);
-    completed.add_bytes(query.key);
-    TRY(const CommitOutcome outcome, one_outcome(connection.run(kFindCompleted, completed, until)));
+    PgFunction completed(outcome_columns(), "completed_outcome");
+    completed.bytes("u", raw(query.upload.view())).bigint("b", query.bucket_id).bytes("k", query.key);
+    TRY(const CommitOutcome outcome, one_outcome(completed.run(connection, until)));
     UploadLookup absent;
     if (outcome.status == CommitStatus::kUploadCompleted) absent.completed = outcome;
     return absent;
@@ -151,9 +148,6 @@ async::Task<Result<UploadLookup>> PostgresStore::find_upload(UploadQuery query) 
 }
 
 async::Task<CommitResult> PostgresStore::complete_upload(CompleteUpload request) {
-  static const std::string sql =
-      "select * from complete_upload($1, $2, $3, $4, $5, $6::smallint, $7::integer[], $8::bytea[], $9, $10::smallint, $11::smallint, "
-      "$12, $13, " + conditions_expression(14) + ", $20::smallint, $21)";
   const Deadline deadline = request.context.deadline;
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
     PgArray numbers(Element::kInteger, request.parts.size()), etags(Element::kBytes, request.parts.size());
@@ -161,36 +155,26 @@ async::Task<CommitResult> PostgresStore::complete_upload(CompleteUpload request)
       numbers.add_integer(static_cast<int32_t>(part.number));
       etags.add_bytes(part.etag);
     }
-    PgParameters parameters;
-    parameters.add(request.context.bucket_id);
-    parameters.add(request.context.settings_version);
-    parameters.add_bytes(raw(request.upload.view()));
-    parameters.add_bytes(request.key);
-    parameters.add_bytes(raw(clock_.next().view()));
-    parameters.add_small(static_cast<int16_t>(request.versioning));
-    std::move(numbers).move_into(parameters);
-    std::move(etags).move_into(parameters);
-    parameters.add_text(request.etag);
-    parameters.add_optional_small(algorithm_code(request.checksum));
-    parameters.add_optional_small(type_code(request.checksum));
-    parameters.add_optional_bytes(checksum_value(request.checksum));
-    parameters.add(static_cast<int64_t>(request.size));
-    add_conditions(parameters, request.conditions);
-    parameters.add_optional_small(retain_mode(request.default_retention));
-    const auto retained = retain_until(request.default_retention);
-    retained ? parameters.add(*retained) : parameters.add_null();
-    return one_outcome(connection.run(sql, parameters, until));
+    PgFunction call(outcome_columns(), "complete_upload");
+    call.bigint("b", request.context.bucket_id).bigint("settings", request.context.settings_version);
+    call.bytes("u", raw(request.upload.view())).bytes("k", request.key);
+    call.bytes("clock", raw(clock_.next().view())).choice("versioning", request.versioning);
+    call.array("numbers", std::move(numbers)).array("etags", std::move(etags)).text("new_etag", request.etag);
+    call.smallint("algorithm", algorithm_code(request.checksum)).smallint("type", type_code(request.checksum));
+    call.optional_bytes("new_checksum", checksum_value(request.checksum));
+    call.bigint("new_size", static_cast<int64_t>(request.size)).conditions("c", request.conditions);
+    call.smallint("default_mode", retain_mode(request.default_retention));
+    call.bigint("default_until", retain_until(request.default_retention));
+    return one_outcome(call.run(connection, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
 async::Task<Committed<CommitStatus>> PostgresStore::abort_upload(CommitContext context, model::UploadId upload, std::string key) {
   auto work = [context, upload, key = std::move(key)](PgConnection& connection, Deadline until) {
-    PgParameters parameters;
-    parameters.add(context.bucket_id);
-    parameters.add_bytes(raw(upload.view()));
-    parameters.add_bytes(key);
-    return one_status(connection.run("select abort_upload($1, $2, $3)", parameters, until));
+    PgFunction call("*", "abort_upload");
+    call.bigint("b", context.bucket_id).bytes("u", raw(upload.view())).bytes("k", key);
+    return one_status(call.run(connection, until));
   };
   co_return co_await commit_single<CommitStatus>(workers_, context.deadline, std::move(work));
 }

@@ -33,6 +33,20 @@ def test_processes_run_as_batch(cluster):
         assert policies == {os.SCHED_BATCH}, name
 
 
+def test_a_gateway_that_the_database_left_behind_says_so_in_one_line(cluster):
+    least = cluster.sql("select min_binary from cluster")
+    number = cluster.sql("select number from schema_version")
+    cluster.sql("update cluster set min_binary = 1000")
+    try:
+        config = cluster.data / "config" / "gateway-1.yaml"
+        done = subprocess.run([BUILD / "bin" / "rondel-gateway", "--config", config], capture_output=True, text=True, timeout=30)
+    finally:
+        cluster.sql(f"update cluster set min_binary = {least}")
+    assert done.returncode not in (0, None)
+    lines = (done.stdout + done.stderr).splitlines()
+    assert len(lines) == 1 and "use a newer one" in lines[0] and f"schema {number}" in lines[0], lines
+
+
 def test_second_up_changes_nothing(cluster):
     keys, pids = dict(cluster.env), cluster.processes()
     began = time.monotonic()

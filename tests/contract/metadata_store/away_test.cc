@@ -120,7 +120,7 @@ class Server {
     std::ofstream(postgres_.data_directory + "/postgresql.auto.conf", std::ios::app) << "listen_addresses = '" << address_ << "'\n";
     std::ofstream(postgres_.data_directory + "/pg_hba.conf", std::ios::app) << "host all all 127.0.0.0/8 trust\n";
     EXPECT_TRUE(cli::start_postgres(postgres_));
-    EXPECT_TRUE(migrate(postgres_.dsn(), load_migrations(RONDEL_MIGRATIONS).value()));
+    EXPECT_TRUE(migrate(postgres_.dsn(), load_schema(RONDEL_MIGRATIONS).value()));
   }
   ~Server() {
     signal_all(SIGCONT);

@@ -27,10 +27,10 @@ class Server {
     chmod(folder_.c_str(), 0755);
     postgres_ = {folder_ + "/data", folder_ + "/socket", folder_ + "/pid", folder_ + "/log", "postgres"};
     auto started = cli::start_postgres(postgres_);
-    auto migrations = load_migrations(RONDEL_MIGRATIONS);
-    auto version = started && migrations ? migrate(postgres_.dsn(), *migrations) : Result<int>(fail(ErrorCode::kInternal, "not tried"));
-    if (!started || !migrations || !version) {
-      std::cerr << (started ? "" : started.error().message) << (migrations ? "" : migrations.error().message)
+    auto schema = load_schema(RONDEL_MIGRATIONS);
+    auto version = started && schema ? migrate(postgres_.dsn(), *schema) : Result<int>(fail(ErrorCode::kInternal, "not tried"));
+    if (!started || !schema || !version) {
+      std::cerr << (started ? "" : started.error().message) << (schema ? "" : schema.error().message)
                 << (version ? "" : version.error().message) << '\n';
       std::exit(1);
     }
@@ -82,44 +82,6 @@ TEST(PgConnectionTest, TheServerWatchesConnectionsOverTcp) {
   }
   EXPECT_TRUE(cli::stop_postgres(postgres));
   std::filesystem::remove_all(folder);
-}
-
-TEST(Migrator, AppliesOnceAndRefusesNewerSchemas) {
-  const auto migrations = load_migrations(RONDEL_MIGRATIONS);
-  ASSERT_TRUE(migrations);
-  EXPECT_EQ(*migrate(postgres_dsn(), *migrations), static_cast<int>(migrations->size()));
-  EXPECT_EQ(migrate(postgres_dsn(), {}).error().code, ErrorCode::kPrecondition);
-  EXPECT_TRUE(check_server(postgres_dsn()));
-}
-
-// A file that was edited in place, or made by a build that kept no digests, is another schema under the same number.
-TEST(Migrator, RefusesADatabaseThatAnotherTextOfAMigrationMade) {
-  const auto migrations = load_migrations(RONDEL_MIGRATIONS);
-  ASSERT_TRUE(migrations);
-  const auto refused = [](const std::vector<Migration>& own, const std::string& named) {
-    const auto version = migrate(postgres_dsn(), own);
-    ASSERT_FALSE(version);
-    EXPECT_EQ(version.error().code, ErrorCode::kPrecondition);
-    EXPECT_TRUE(version.error().message.starts_with("the database was made by another build of Rondel whose formats are not those of this one: "))
-        << version.error().message;
-    EXPECT_NE(version.error().message.find(named), std::string::npos) << version.error().message;
-    EXPECT_EQ(version.error().message.find('\n'), std::string::npos);
-  };
-  for (size_t i = 0; i < migrations->size(); ++i) {
-    auto edited = *migrations;
-    edited[i].sql += "\n";
-    refused(edited, "000" + std::to_string(i + 1) + "_" + edited[i].name);
-    auto renamed = *migrations;
-    renamed[i].name += "_again";
-    refused(renamed, "000" + std::to_string(i + 1));
-  }
-  const auto connection = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
-  ASSERT_TRUE(connection->script("create table kept as select * from schema_migrations; update schema_migrations set digest = null where number = 1",
-                                 deadline_in(10s)));
-  refused(*migrations, "0001_initial");
-  ASSERT_TRUE(connection->script("update schema_migrations s set digest = k.digest from kept k where k.number = s.number; drop table kept",
-                                 deadline_in(10s)));
-  EXPECT_TRUE(migrate(postgres_dsn(), *migrations));
 }
 
 }  // namespace rondel::metadata

@@ -60,10 +60,8 @@ std::string next_clock() {
 std::string put(const Scene& scene, const std::string& key, const std::string& clock,
                 const StreamId& stream, int versioning) {
   return fmt::format(
-      "select status::integer from put_objects('{{{}}}', '{{0}}', '{{0}}', array[{}], array[{}], "
-      "'{{{}}}', '{{{}}}', '{{e}}', '{{o}}', null, null,"
-      " null, null, array[{}], '{{{}}}', '{{null}}', '{{null}}', null, null, null, null, null, "
-      "null)",
+      "select status::integer from put_objects(array[row({}, 0, 0, {}, {}, {}, {}, 'e', 'o', null, "
+      "null, null, null, {}, {}, null, null)::put_row])",
       scene.bucket, literal(key), clock, versioning, kBytes, literal(stream), kBytes);
 }
 
@@ -106,9 +104,8 @@ std::string copy(const Scene& scene, const std::string& target) {
 
 std::string remove(const Scene& scene, int mode, const std::string& named, int guard) {
   return fmt::format(
-      "select status::integer from delete_objects('{{{}}}', '{{0}}', array[{}], array[{}], "
-      "'{{{}}}', '{{{}}}', array[{}], '{{o}}', '{{null}}',"
-      " '{{null}}', '{{null}}', '{{null}}', '{{null}}', '{{f}}', '{{{}}}', '{{0}}')",
+      "select status::integer from delete_objects(array[row({}, 0, {}, {}, {}, {}, {}, 'o', null, "
+      "null, null, null, null, false, {}, 0)::delete_row])",
       scene.bucket, literal(scene.key), next_clock(), scene.versioning, mode, named, guard);
 }
 

@@ -1,0 +1,83 @@
+-- What a commit was decided under, and whether it still holds on the locked row.
+
+create or replace function refusal(status integer, detail text default '') returns outcome
+language sql immutable as $$
+  select row(status, null, false, 0, '', false, null, null, null, detail, 0, 0, 0)::outcome
+$$;
+
+-- Whether a list names this ETag. A delete marker's, which is empty, is named by none.
+create or replace function names_etag(list bytea, etag text) returns boolean
+language plpgsql immutable as $$
+begin
+  return list = '*' or (etag <> ''
+    and position('\x1f'::bytea || convert_to(etag, 'UTF8') || '\x1f'
+                 in '\x1f'::bytea || list || '\x1f') > 0);
+end $$;
+
+-- kCommitted: all hold; otherwise the refusal's status.
+create or replace function check_conditions(
+  c conditions, present boolean, head_etag text, head_size bigint, head_ms bigint)
+returns smallint language plpgsql immutable as $$
+begin
+  if c.if_match is not null then
+    if not present then
+      return :CommitStatus.kNoSuchKey;
+    end if;
+    if not names_etag(c.if_match, head_etag) then
+      return :CommitStatus.kPreconditionFailed;
+    end if;
+  end if;
+  if c.if_none_match is not null and present and names_etag(c.if_none_match, head_etag) then
+    return :CommitStatus.kPreconditionFailed;
+  end if;
+  if c.if_unmodified_since is not null and present
+      and head_ms / 1000 > c.if_unmodified_since / 1000 then
+    return :CommitStatus.kPreconditionFailed;
+  end if;
+  if c.if_modified_since is not null and present
+      and head_ms / 1000 <= c.if_modified_since / 1000 then
+    return :CommitStatus.kPreconditionFailed;
+  end if;
+  if (c.if_size is not null or c.if_modified_at is not null) and not present then
+    return :CommitStatus.kNoSuchKey;
+  end if;
+  if c.if_size is not null and head_size <> c.if_size then
+    return :CommitStatus.kPreconditionFailed;
+  end if;
+  if c.if_modified_at is not null and head_ms / 1000 <> c.if_modified_at / 1000 then
+    return :CommitStatus.kPreconditionFailed;
+  end if;
+  return :CommitStatus.kCommitted;
+end $$;
+
+-- The same on the row of a key, which is NULL when there is none.
+create or replace function check_head(c conditions, h objects) returns smallint
+language plpgsql immutable as $$
+begin
+  if c is null then
+    return :CommitStatus.kCommitted;
+  end if;
+  if h.version is null then
+    return check_conditions(c, false, null, 0, 0);
+  end if;
+  return check_conditions(c, not h.delete_marker, h.etag, h.size, version_ms(h.version));
+end $$;
+
+-- kCommitted, or why a commit decided under these may not be. 0: decided under none.
+create or replace function check_context(b bigint, settings bigint, epoch bigint) returns smallint
+language plpgsql as $$
+declare
+  current_settings bigint;
+begin
+  select settings_version into current_settings from buckets where id = b for key share;
+  if not found then
+    return :CommitStatus.kNoSuchBucket;
+  end if;
+  if settings <> 0 and current_settings <> settings then
+    return :CommitStatus.kSettingsChanged;
+  end if;
+  if epoch <> 0 and epoch < (select min_epoch from ring_state) then
+    return :CommitStatus.kEpochFenced;
+  end if;
+  return :CommitStatus.kCommitted;
+end $$;

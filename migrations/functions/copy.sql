@@ -1,0 +1,74 @@
+-- COPY.
+
+-- A new version over the extents of another: no bytes move.
+create or replace function copy_object(
+  b bigint, settings bigint, k bytea, clock bytea, versioning smallint, owner text, new_etag text,
+  algorithm smallint, type smallint, new_checksum bytea, new_headers bytea,
+  source_bucket bigint, source_key bytea, source_version bytea, source_etag text,
+  c conditions, a attributes)
+returns outcome language plpgsql as $$
+declare
+  s objects;
+  n objects;
+  o outcome;
+  e object_extents;
+  context smallint;
+begin
+  context := check_context(b, settings, 0);
+  if context <> :CommitStatus.kCommitted then
+    return refusal(context);
+  end if;
+  perform lock_pair(b, k, source_bucket, source_key);
+  s := find_source(source_bucket, source_key, source_version);
+  if s.version is null or s.delete_marker or s.etag <> source_etag then
+    return refusal(:CommitStatus.kSourceChanged);
+  end if;
+  select * into n from objects where bucket_id = b and key = k for update;
+  -- Conditions first: a refused copy must not count references.
+  context := check_head(c, n);
+  if context <> :CommitStatus.kCommitted then
+    return refusal(context);
+  end if;
+  if n.extent_count > 0 then
+    perform lock_counts(s, n);
+  end if;
+  n := s;
+  n.bucket_id := b;
+  n.key := k;
+  n.version := clock;
+  n.owner_account := owner;
+  n.etag := coalesce(new_etag, s.etag);
+  n.checksum_algorithm := algorithm;
+  n.checksum_type := type;
+  n.checksum := new_checksum;
+  n.headers := new_headers;
+  n.part_count := case when new_etag is null then s.part_count else 0 end;
+  n.manifest := case when s.extent_count > 1 or n.part_count > 0 then clock end;
+  n.shared := s.extent_count > 0;
+  n.attributes := a;
+  n.replaced_ms := null;
+  if s.extent_count = 1 then
+    perform add_reference(s.stream);
+    perform mark_shared(s);
+  elsif s.extent_count > 1 then
+    for e in select * from object_extents where manifest = s.manifest order by stream loop
+      perform add_reference(e.stream);
+    end loop;
+    insert into object_extents (manifest, start, stream, stream_size, stream_offset, length)
+      select n.manifest, start, stream, stream_size, stream_offset, length
+      from object_extents where manifest = s.manifest;
+  end if;
+  if n.part_count > 0 then
+    insert into object_parts (manifest, number, start, size, etag, checksum_algorithm, checksum)
+      select n.manifest, number, start, size, etag, checksum_algorithm, checksum
+      from object_parts where manifest = s.manifest;
+  end if;
+  o := place_version(n, versioning, c);
+  if o.status <> :CommitStatus.kCommitted then
+    -- The target came since: what was counted above must not stay. It runs again and is refused
+    -- before that.
+    raise exception 'conditions changed' using errcode = '40001';
+  end if;
+  perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
+  return o;
+end $$;

@@ -1,0 +1,186 @@
+-- DELETE.
+
+-- Removes one named version; the newest of the others becomes the head.
+create or replace function delete_version(
+  b bigint, k bytea, v bytea, null_version boolean, c conditions, bypass boolean, lock_ms bigint)
+returns outcome language plpgsql as $$
+declare
+  h objects;
+  w objects;
+  o outcome := refusal(:CommitStatus.kCommitted);
+begin
+  select * into h from objects where bucket_id = b and key = k for update;
+  if not found then
+    return o;
+  end if;
+  if (null_version and h.is_null) or (not null_version and h.version = v) then
+    if not (c is null) then
+      o.status := check_conditions(c, true, h.etag, h.size, version_ms(h.version));
+      if o.status <> :CommitStatus.kCommitted then
+        return o;
+      end if;
+    end if;
+    if is_protected(h, bypass, lock_ms) then
+      return refusal(:CommitStatus.kObjectLocked);
+    end if;
+    o.version := h.version;
+    o.is_null := h.is_null;
+    o.delete_marker := h.delete_marker;
+    o.d_objects := case when h.delete_marker then 0 else -1 end;
+    o.d_versions := -1;
+    o.d_bytes := -h.size;
+    perform release_version(h);
+    -- The row that is handed out, not one that was read before: a copy may have shared its stream
+    -- meanwhile.
+    delete from versions where bucket_id = b and key = k
+      and version = (select v2.version from versions v2 where v2.bucket_id = b and v2.key = k
+                     order by v2.version desc limit 1)
+      returning * into w;
+    if found then
+      -- In place: whoever waits for the head's row goes on waiting for this one.
+      w.lone_marker := case when w.delete_marker then no_history(b, k) end;
+      perform set_head(w);
+      o.d_objects := o.d_objects + case when w.delete_marker then 0 else 1 end;
+    else
+      delete from objects where bucket_id = b and key = k;
+    end if;
+    return o;
+  end if;
+
+  if null_version then
+    select * into w from versions where bucket_id = b and key = k and is_null for update;
+  else
+    select * into w from versions where bucket_id = b and key = k and version = v for update;
+  end if;
+  if not found then
+    return o;
+  end if;
+  if not (c is null) then
+    o.status := check_conditions(c, true, w.etag, w.size, version_ms(w.version));
+    if o.status <> :CommitStatus.kCommitted then
+      return o;
+    end if;
+  end if;
+  if is_protected(w, bypass, lock_ms) then
+    return refusal(:CommitStatus.kObjectLocked);
+  end if;
+  delete from versions where bucket_id = b and key = k and version = w.version returning * into w;
+  if h.delete_marker and no_history(b, k) then
+    update objects set lone_marker = true where bucket_id = b and key = k;
+  end if;
+  perform release_version(w);
+  o.version := w.version;
+  o.is_null := w.is_null;
+  o.delete_marker := w.delete_marker;
+  o.d_versions := -1;
+  o.d_bytes := -w.size;
+  return o;
+end $$;
+
+-- Removes the current version, or in a bucket that has versions hides it behind a marker.
+-- Conditions are about what is there, a delete marker included (it has no ETag and no bytes); where
+-- nothing is, they refuse nothing and nothing is made.
+create or replace function delete_current(
+  b bigint, k bytea, clock bytea, versioning smallint, owner text, c conditions)
+returns outcome language plpgsql as $$
+declare
+  o outcome := refusal(:CommitStatus.kCommitted);
+  h objects;
+  n objects;
+begin
+  if not (c is null) or versioning = :Versioning.kNever then
+    select * into h from objects where bucket_id = b and key = k for update;
+    if not found then
+      return o;
+    end if;
+    if not (c is null) then
+      o.status := check_conditions(c, true, h.etag, h.size, version_ms(h.version));
+      if o.status <> :CommitStatus.kCommitted then
+        return o;
+      end if;
+    end if;
+  end if;
+  if versioning <> :Versioning.kNever then
+    n := blank_version();
+    n.bucket_id := b;
+    n.key := k;
+    n.version := clock;
+    n.owner_account := owner;
+    n.delete_marker := true;
+    return place_version(n, versioning, null);
+  end if;
+  delete from objects where bucket_id = b and key = k;
+  perform release_version(h);
+  o.version := h.version;
+  o.is_null := true;
+  o.d_objects := -1;
+  o.d_versions := -1;
+  o.d_bytes := -h.size;
+  return o;
+end $$;
+
+-- Whether what a request asks of the current version, beside its conditions, is so; its row is
+-- locked then.
+create or replace function guard_holds(r delete_row) returns boolean language plpgsql as $$
+begin
+  perform 1 from objects where bucket_id = r.bucket_id and key = r.key
+    and case r.guard when :Guard.kCurrent then version = r.named and not delete_marker
+                     when :Guard.kNoncurrent then version <> r.named
+                     else version = r.named and lone_marker end for update;
+  return found;
+end $$;
+
+-- A batch of DELETEs, sorted by (bucket, key).
+create or replace function delete_objects(rows delete_row[]) returns setof outcome
+language plpgsql as $$
+declare
+  r delete_row;
+  o outcome;
+  c conditions;
+  context smallint;
+  last_bucket bigint;
+  last_settings bigint;
+  d_objects bigint := 0;
+  d_versions bigint := 0;
+  d_bytes bigint := 0;
+begin
+  foreach r in array rows loop
+    if last_bucket is distinct from r.bucket_id or last_settings is distinct from r.settings then
+      if last_bucket <> r.bucket_id then
+        perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+        d_objects := 0;
+        d_versions := 0;
+        d_bytes := 0;
+      end if;
+      context := check_context(r.bucket_id, r.settings, 0);
+      last_bucket := r.bucket_id;
+      last_settings := r.settings;
+    end if;
+    if context <> :CommitStatus.kCommitted then
+      return next refusal(context);
+      continue;
+    end if;
+    if r.guard <> :Guard.kNone and not guard_holds(r) then
+      return next refusal(:CommitStatus.kPreconditionFailed);
+      continue;
+    end if;
+    c.if_match := r.if_match;
+    c.if_none_match := r.if_none_match;
+    c.if_unmodified_since := r.if_unmodified_since;
+    c.if_size := r.if_size;
+    c.if_modified_at := r.if_modified_at;
+    if r.choice <> :VersionChoice.kCurrent then
+      o := delete_version(r.bucket_id, r.key, r.named, r.choice = :VersionChoice.kNull, c, r.bypass,
+                          r.lock_ms);
+    else
+      o := delete_current(r.bucket_id, r.key, r.clock, r.versioning, r.owner_account, c);
+    end if;
+    d_objects := d_objects + o.d_objects;
+    d_versions := d_versions + o.d_versions;
+    d_bytes := d_bytes + o.d_bytes;
+    return next o;
+  end loop;
+  if d_objects <> 0 or d_versions <> 0 or d_bytes <> 0 then
+    perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+  end if;
+end $$;

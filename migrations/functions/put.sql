@@ -1,0 +1,120 @@
+-- PUT.
+
+-- A batch of PUTs, one row per key, sorted by (bucket, key), with the attributes of each beside
+-- them, or without when none has any. Outcomes in the order given.
+-- All that may make an object go in together: a statement for each costs three times as much. Those
+-- whose key exists are locked by that, in their turn, and placed one by one; a condition that needs
+-- an object has its turn between two runs.
+create or replace function put_objects(
+  rows put_row[], attribute_sets attributes[] default null)
+returns setof outcome language plpgsql as $$
+declare
+  f put_row;
+  r put_row;
+  o outcome;
+  placed outcome := refusal(:CommitStatus.kCommitted);
+  n objects := blank_version();
+  c conditions;
+  context smallint;
+  inserted bytea[];
+  inserted_bytes bigint;
+  first integer := 1;
+  last integer;
+  d_objects bigint := 0;
+  d_versions bigint := 0;
+  d_bytes bigint := 0;
+begin
+  placed.d_objects := 1;
+  placed.d_versions := 1;
+  n.stream_offset := 0;
+  while first <= cardinality(rows) loop
+    -- A run: rows decided under the same that need no object, or one that does.
+    f := rows[first];
+    last := first - 1;
+    foreach r in array rows[first:cardinality(rows)] loop
+      exit when r.bucket_id <> f.bucket_id or r.settings <> f.settings or r.epoch <> f.epoch
+        or (r.if_match is not null and last >= first);
+      last := last + 1;
+      exit when r.if_match is not null;
+    end loop;
+
+    context := check_context(f.bucket_id, f.settings, f.epoch);
+    inserted := null;
+    if context = :CommitStatus.kCommitted and last > first then
+      with placed_now as (
+        insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag,
+            owner_account, checksum_algorithm, checksum_type, checksum, headers, extent_count,
+            stream, stream_size, stream_offset, attributes)
+          select f.bucket_id, key, clock, versioning <> :Versioning.kEnabled, false, size, etag,
+            owner_account, checksum_algorithm, checksum_type, checksum, headers,
+            (stream is not null)::integer, stream, stream_size, 0,
+            attribute_sets[first + nth::integer - 1]
+          from unnest(rows[first:last]) with ordinality as u (bucket_id, settings, epoch, key,
+            clock, versioning, size, etag, owner_account, checksum_algorithm, checksum_type,
+            checksum, headers, stream, stream_size, if_match, if_none_match, nth)
+          -- Changes nothing, and locks the row that is there in its turn.
+          on conflict (bucket_id, key) do update set lone_marker = null where false
+          returning version, size)
+        select array_agg(version), sum(size) into inserted, inserted_bytes from placed_now;
+      d_objects := d_objects + coalesce(cardinality(inserted), 0);
+      d_versions := d_versions + coalesce(cardinality(inserted), 0);
+      d_bytes := d_bytes + coalesce(inserted_bytes, 0);
+    end if;
+
+    if context <> :CommitStatus.kCommitted then
+      return query select refused.* from generate_series(first, last), refusal(context) as refused;
+    elsif cardinality(inserted) = last - first + 1 then
+      -- The columns of type `outcome`.
+      return query
+        select :CommitStatus.kCommitted::smallint, u.clock, u.versioning <> :Versioning.kEnabled,
+          u.size, u.etag, false, null::smallint, null::smallint, null::bytea, '', 1::bigint,
+          1::bigint, u.size
+        from unnest(rows[first:last]) u;
+    else
+      for i in first..last loop
+        r := rows[i];
+        if r.clock = any (inserted) then
+          placed.version := r.clock;
+          placed.is_null := r.versioning <> :Versioning.kEnabled;
+          placed.size := r.size;
+          placed.etag := r.etag;
+          placed.d_bytes := r.size;
+          return next placed;
+          continue;
+        end if;
+        n.bucket_id := r.bucket_id;
+        n.key := r.key;
+        n.version := r.clock;
+        n.size := r.size;
+        n.etag := r.etag;
+        n.owner_account := r.owner_account;
+        n.checksum_algorithm := r.checksum_algorithm;
+        n.checksum_type := r.checksum_type;
+        n.checksum := r.checksum;
+        n.headers := r.headers;
+        n.extent_count := (r.stream is not null)::integer;
+        n.stream := r.stream;
+        n.stream_size := r.stream_size;
+        n.attributes := attribute_sets[i];
+        c.if_match := r.if_match;
+        c.if_none_match := r.if_none_match;
+        o := place_version(n, r.versioning, c);
+        d_objects := d_objects + o.d_objects;
+        d_versions := d_versions + o.d_versions;
+        d_bytes := d_bytes + o.d_bytes;
+        return next o;
+      end loop;
+    end if;
+
+    -- Behind all heads of the bucket, as the order of locks wants it.
+    first := last + 1;
+    if first > cardinality(rows) or (rows[first]).bucket_id <> f.bucket_id then
+      if d_versions <> 0 or d_bytes <> 0 or d_objects <> 0 then
+        perform count_usage(f.bucket_id, d_objects, d_versions, d_bytes);
+      end if;
+      d_objects := 0;
+      d_versions := 0;
+      d_bytes := 0;
+    end if;
+  end loop;
+end $$;

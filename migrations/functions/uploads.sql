@@ -1,0 +1,140 @@
+-- Multipart uploads and their parts. The upload's row orders parts, Complete and Abort: parts share
+-- it, the others take it whole.
+
+-- begun_ms: the gateway's clock. An upload begins by the later one of both, so that a clock which
+-- was behind makes nothing old.
+create or replace function create_upload(
+  b bigint, settings bigint, u bytea, k bytea, initiator text, owner text, h bytea,
+  algorithm smallint, type smallint, a attributes, begun_ms bigint)
+returns smallint language plpgsql as $$
+declare
+  context smallint := check_context(b, settings, 0);
+begin
+  if context = :CommitStatus.kCommitted then
+    insert into uploads (id, bucket_id, key, initiator_account, owner_account, headers,
+        checksum_algorithm, checksum_type, initiated_at, attributes)
+      values (u, b, k, initiator, owner, h, algorithm, type,
+        greatest(now(), to_timestamp(begun_ms / 1000.0)), a);
+  end if;
+  return context;
+end $$;
+
+create or replace function release_part(u bytea, n integer) returns void language plpgsql as $$
+declare
+  e upload_extents;
+begin
+  for e in
+    with gone as (delete from upload_extents where upload = u and number = n returning *)
+    select * from gone order by stream
+  loop
+    perform release_stream(e.stream, e.stream_size, true);
+  end loop;
+  delete from upload_parts where upload = u and number = n;
+end $$;
+
+-- Locks the upload for a part and the part's number. False: there is no such upload.
+create or replace function lock_part(b bigint, u bytea, k bytea, n integer) returns boolean
+language plpgsql as $$
+begin
+  perform 1 from uploads where id = u and bucket_id = b and key = k for key share;
+  if not found then
+    return false;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(encode(u, 'hex'), n));
+  return true;
+end $$;
+
+create or replace function put_part(
+  b bigint, epoch bigint, u bytea, k bytea, n integer, part_size bigint, part_etag text,
+  algorithm smallint, part_checksum bytea, part_stream bytea, part_stream_size bigint)
+returns outcome language plpgsql as $$
+declare
+  o outcome := refusal(:CommitStatus.kCommitted);
+  context smallint := check_context(b, 0, epoch);
+begin
+  if context <> :CommitStatus.kCommitted then
+    return refusal(context);
+  end if;
+  if not lock_part(b, u, k, n) then
+    return refusal(:CommitStatus.kNoSuchUpload);
+  end if;
+  perform release_part(u, n);
+  insert into upload_parts (upload, number, size, etag, checksum_algorithm, checksum)
+    values (u, n, part_size, part_etag, algorithm, part_checksum);
+  if part_stream is not null then
+    insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)
+      values (u, n, 0, part_stream, part_stream_size, 0, part_size);
+  end if;
+  o.size := part_size;
+  o.etag := part_etag;
+  return o;
+end $$;
+
+-- A part over the extents of a version.
+create or replace function copy_part(
+  b bigint, u bytea, k bytea, n integer, part_size bigint, part_etag text, algorithm smallint,
+  part_checksum bytea, source_bucket bigint, source_key bytea, source_version bytea,
+  source_etag text, source_offset bigint)
+returns outcome language plpgsql as $$
+declare
+  o outcome := refusal(:CommitStatus.kCommitted);
+  s objects;
+  e record;
+  context smallint := check_context(b, 0, 0);
+begin
+  if context <> :CommitStatus.kCommitted then
+    return refusal(context);
+  end if;
+  if not lock_part(b, u, k, n) then
+    return refusal(:CommitStatus.kNoSuchUpload);
+  end if;
+  -- The source's head, then the version itself, as whoever removes it does.
+  perform 1 from objects where bucket_id = source_bucket and key = source_key for update;
+  s := find_source(source_bucket, source_key, source_version);
+  if s.version is null or s.delete_marker or s.etag <> source_etag then
+    return refusal(:CommitStatus.kSourceChanged);
+  end if;
+  perform release_part(u, n);
+  insert into upload_parts (upload, number, size, etag, checksum_algorithm, checksum)
+    values (u, n, part_size, part_etag, algorithm, part_checksum);
+  if s.extent_count = 1 and part_size > 0 then
+    perform add_reference(s.stream);
+    perform mark_shared(s);
+    insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)
+      values (u, n, 0, s.stream, s.stream_size, s.stream_offset + source_offset, part_size);
+  elsif s.extent_count > 1 and part_size > 0 then
+    for e in
+      select greatest(start, source_offset) as first,
+        least(start + length, source_offset + part_size) as last,
+        start, stream, stream_size, stream_offset
+      from object_extents
+      where manifest = s.manifest and start < source_offset + part_size
+        and start + length > source_offset
+      order by object_extents.stream
+    loop
+      perform add_reference(e.stream);
+      insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)
+        values (u, n, e.first - source_offset, e.stream, e.stream_size,
+          e.stream_offset + e.first - e.start, e.last - e.first);
+    end loop;
+  end if;
+  o.size := part_size;
+  o.etag := part_etag;
+  return o;
+end $$;
+
+create or replace function abort_upload(b bigint, u bytea, k bytea) returns smallint
+language plpgsql as $$
+declare
+  e upload_extents;
+begin
+  perform 1 from uploads where id = u and bucket_id = b and key = k for update;
+  if not found then
+    return :CommitStatus.kNoSuchUpload;
+  end if;
+  for e in select * from upload_extents where upload = u order by stream loop
+    perform release_stream(e.stream, e.stream_size, true);
+  end loop;
+  delete from uploads where id = u;
+  return :CommitStatus.kCommitted;
+end $$;
