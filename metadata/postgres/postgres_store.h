@@ -7,7 +7,7 @@
 #include "metadata/postgres/pg_call.h"
 #include "metadata/postgres/pg_codec.h"
 #include "metadata/postgres/postgres_metadata.h"
-#include "metadata/postgres/version_clock.h"
+#include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {
 

@@ -1,5 +1,5 @@
 // docs/formats/ids.md, version id.
-#include "metadata/postgres/version_clock.h"
+#include "metadata/model/version_clock.h"
 
 #include "tests/unit/format_vectors.h"
 
