@@ -4,9 +4,22 @@
 
 namespace rondel::metadata {
 
+MemoryState::MemoryState(const Clock& clock) : clock(clock) { write_mark(); }
+
 void MemoryState::set_away(bool is_away) {
   std::lock_guard lock(mutex);
   away = is_away;
+}
+
+MemoryRows MemoryState::backup() const {
+  std::lock_guard lock(mutex);
+  return *this;
+}
+
+void MemoryState::set_back(MemoryRows rows) {
+  std::lock_guard lock(mutex);
+  static_cast<MemoryRows&>(*this) = std::move(rows);
+  lease_holder = nullptr;
 }
 
 StoredBucket* MemoryState::find_bucket(int64_t id) {
@@ -66,6 +79,17 @@ void MemoryState::release_stream(const model::StreamId& stream, uint64_t size) {
 
 void MemoryState::queue_recheck(StoredBucket& bucket, const std::string& key) {
   if (bucket.bucket.settings.contains(SettingKind::kLifecycle)) bucket.rechecks[key] = 0;
+}
+
+model::Recognition MemoryState::judge(const model::NodeId& node,
+                                      const model::MetadataGeneration& seen) const {
+  return model::recognize(seen, generation(), cluster.holds(seen.mark), cluster.beats_of(node));
+}
+
+void MemoryState::begin_lease(const void* process) {
+  lease_holder = process;
+  ++cluster.token;
+  write_mark();
 }
 
 void MemoryState::tell(DirectoryChange::Kind kind, const std::string& name) {

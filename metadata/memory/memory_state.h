@@ -17,6 +17,7 @@
 #include "common/async/task.h"
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "metadata/memory/cluster_rows.h"
 #include "metadata/model/account.h"
 #include "metadata/model/bucket.h"
 #include "metadata/model/kms_key.h"
@@ -79,11 +80,37 @@ struct StoredKmsKey {
   uint64_t change = 0;
 };
 
-// Everything below `mutex` is read and changed under it, which run() takes; the functions expect it
-// held. Lives longer than whatever uses it.
-class MemoryState {
+// All that a backup of the database holds, and a database that is set back has again.
+struct MemoryRows {
+  std::map<std::string, Account> accounts;       // By id.
+  std::map<std::string, AccessKey> access_keys;  // By the key.
+  std::map<int64_t, StoredBucket> buckets;       // By id.
+  int64_t last_bucket_id = 0;
+
+  std::map<model::UploadId, StoredUpload> uploads;
+  std::map<model::UploadId, CompletedUpload> completed_uploads;
+
+  // How many extents of versions and parts refer to a stream; never 0.
+  std::map<model::StreamId, uint64_t> references;
+  // Streams that nothing refers to, by the id of their row, which rises with the time of release.
+  std::map<int64_t, StoredRelease> released;
+  // What a second look found referred to.
+  std::map<int64_t, ReleasedStream> referenced_releases;
+  int64_t last_release_id = 0;
+
+  uint64_t min_epoch = 0;  // Of the ring: what was decided under an older one is refused.
+
+  std::map<std::string, StoredKmsKey> kms_keys;  // By name.
+  uint64_t last_kms_change = 0;
+
+  ClusterRows cluster;
+};
+
+// The rows and what stands below `mutex` are read and changed under it, which run() takes;
+// the functions expect it held. Lives longer than whatever uses it.
+class MemoryState : public MemoryRows {
  public:
-  explicit MemoryState(const Clock& clock = real_clock()) : clock(clock) {}
+  explicit MemoryState(const Clock& clock = real_clock());
   MemoryState(const MemoryState&) = delete;
   MemoryState& operator=(const MemoryState&) = delete;
 
@@ -103,6 +130,9 @@ class MemoryState {
 
   // From then on every call fails, until it is back.
   void set_away(bool is_away);
+  MemoryRows backup() const;
+  // As by a dump into the same server: its sessions end, so nobody coordinates.
+  void set_back(MemoryRows rows);
 
   // nullptr: it is not there.
   StoredBucket* find_bucket(int64_t id);
@@ -126,33 +156,22 @@ class MemoryState {
   // Lifecycle looks at the key's versions again, if the bucket has rules.
   void queue_recheck(StoredBucket& bucket, const std::string& key);
 
+  // With the newest mark, and no heartbeat.
+  model::MetadataGeneration generation() const { return cluster.generation(system); }
+  // What the database is to a node that remembers `seen`.
+  model::Recognition judge(const model::NodeId& node, const model::MetadataGeneration& seen) const;
+  void write_mark() { cluster.write_mark(clock.now()); }
+  // That process becomes the coordinator: the token rises, and a mark is written with it.
+  void begin_lease(const void* process);
+  bool leads(uint64_t token) const { return token == cluster.token; }
+
   void tell(DirectoryChange::Kind kind, const std::string& name);
 
   const Clock& clock;  // The database's.
   mutable std::mutex mutex;
   bool away = false;
-
-  std::map<std::string, Account> accounts;       // By id.
-  std::map<std::string, AccessKey> access_keys;  // By the key.
-  std::map<int64_t, StoredBucket> buckets;       // By id.
-  int64_t last_bucket_id = 0;
-
-  std::map<model::UploadId, StoredUpload> uploads;
-  std::map<model::UploadId, CompletedUpload> completed_uploads;
-
-  // How many extents of versions and parts refer to a stream; never 0.
-  std::map<model::StreamId, uint64_t> references;
-  // Streams that nothing refers to, by the id of their row, which rises with the time of release.
-  std::map<int64_t, StoredRelease> released;
-  // What a second look found referred to.
-  std::map<int64_t, ReleasedStream> referenced_releases;
-  int64_t last_release_id = 0;
-
-  uint64_t min_epoch = 0;  // Of the ring: what was decided under an older one is refused.
-
-  std::map<std::string, StoredKmsKey> kms_keys;  // By name.
-  uint64_t last_kms_change = 0;
-
+  uint64_t system = 7;  // The server's identifier, whatever its database is set back to.
+  const void* lease_holder = nullptr;  // The process that coordinates.
   std::list<DirectoryListener> listeners;
 };
 
