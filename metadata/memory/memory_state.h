@@ -130,6 +130,7 @@ class MemoryState : public MemoryRows {
 
   // From then on every call fails, until it is back.
   void set_away(bool is_away);
+  bool is_away() const;
   MemoryRows backup() const;
   // As by a dump into the same server: its sessions end, so nobody coordinates.
   void set_back(MemoryRows rows);
