@@ -507,7 +507,7 @@ class SameDecisions : public ::testing::Test {
 
 TEST_F(SameDecisions, AHistoryEndsAlikeOnAll) {
   SCOPED_TRACE("seed " + std::to_string(seed_));
-  constexpr int kRounds = 150, kRequests = 10;
+  constexpr int kRounds = 100, kRequests = 10;
   for (int round = 0; round < kRounds && !HasFailure(); ++round) {
     for (int i = 0; i < kRequests; ++i) {
       SCOPED_TRACE(fmt::format("round {}, request {}", round, i));
