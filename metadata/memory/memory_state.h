@@ -131,8 +131,10 @@ class MemoryState : public MemoryRows {
   // From then on every call fails, until it is back.
   void set_away(bool is_away);
   MemoryRows backup() const;
-  // As by a dump into the same server: its sessions end, so nobody coordinates.
+  // As by a dump into the same server, whose sessions go on.
   void set_back(MemoryRows rows);
+  // As when the server starts again: nobody coordinates.
+  void end_sessions();
 
   // nullptr: it is not there.
   StoredBucket* find_bucket(int64_t id);
