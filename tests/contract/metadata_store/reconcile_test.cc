@@ -63,16 +63,44 @@ TEST_F(Reconcile, WhatAnythingRefersToIsNoOrphan) {
   put("replaced", s[1]);   // s[0] is in the queue now.
   set_versioning(Versioning::kEnabled);
   put("replaced", s[2]);   // s[1] is in the history.
-  const Upload upload = upload_request("parts");
-  ASSERT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
-  PutPart part;
-  part.context = context();
-  part.upload = upload.id;
-  part.key = upload.key;
-  part.part = {.number = 1, .size = 1, .etag = "e"};
-  part.extents = {{0, s[3], 1, 0, 1}};
-  ASSERT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kCommitted);
+  put_open_part("parts", s[3]);
   EXPECT_EQ(unreferenced({s.begin(), s.end()}), std::set<StreamId>({s[4], s[5], s[6]}));
+}
+
+// After a commit whose answer was lost: the key's last extent says whether it happened.
+TEST_F(Reconcile, ACommitIsSeenByTheStreamThatItsKeyEndsWith) {
+  const auto last = [this](const std::string& key) -> std::optional<StreamId> {
+    const ObjectLookup found =
+        run(stores().objects.find_object({.bucket = bucket_.name,
+                                          .key = key,
+                                          .range = {ExtentRange::Kind::kSuffix, 1, 0},
+                                          .deadline = soon()}));
+    if (found.status != LookupStatus::kFound || found.object.extents.empty()) return std::nullopt;
+    return found.object.extents.back().stream;
+  };
+  std::vector<StreamId> s;
+  for (int i = 0; i < 7; ++i) s.push_back(StreamId::random());
+  EXPECT_EQ(last("k"), std::nullopt) << "not yet";
+  put("k", s[0]);
+  EXPECT_EQ(last("k"), s[0]);
+  put("k", s[1]);
+  EXPECT_EQ(last("k"), s[1]) << "written over";
+  for (int i = 2; i < 5; ++i) {
+    const uint64_t offset = static_cast<uint64_t>(i) - 1;
+    AppendObject request{put_request("k", 1, s[i]), offset, "e"};
+    ASSERT_EQ(run(stores().objects.append_object(request)).status, CommitStatus::kCommitted);
+    EXPECT_EQ(last("k"), s[i]) << "appended";
+  }
+  set_versioning(Versioning::kEnabled);
+  put("k", s[5]);
+  EXPECT_EQ(last("k"), s[5]) << "in a versioned bucket";
+  PutObject refused = put_request("k", 1, s[6]);
+  refused.conditions.if_none_match = {"*"};
+  EXPECT_EQ(run(stores().objects.put_object(refused)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(last("k"), s[5]) << "refused";
+  run(stores().objects.delete_object(
+      {.context = context(), .key = "k", .versioning = Versioning::kEnabled}));
+  EXPECT_EQ(last("k"), std::nullopt) << "a marker";
 }
 
 // More than a plan that compares each stream with each row can do in the time.

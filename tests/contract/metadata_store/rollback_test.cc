@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "common/ring/ring.h"
 #include "metadata/postgres/pg_connection.h"
 #include "tests/contract/metadata_store/cluster_seams.h"
 #include "tests/contract/metadata_store/store_fixture.h"
@@ -26,6 +27,9 @@ class Subject {
   virtual ClusterSeams seams() = 0;
   virtual void back_up() = 0;
   virtual void set_back() = 0;
+  // As if the node had not been heard of for two hours.
+  virtual void silence(const model::NodeId& node) = 0;
+  virtual void forget_rings() = 0;
 };
 
 class Memory final : public Subject {
@@ -36,6 +40,8 @@ class Memory final : public Subject {
     store_.set_back(backup_);
     store_.claim();
   }
+  void silence(const model::NodeId& node) override { store_.gone.insert(node); }
+  void forget_rings() override { store_.set_ring({}); }
 
  private:
   fakes::MemoryClusterStore store_;
@@ -44,7 +50,11 @@ class Memory final : public Subject {
 
 class Postgres final : public Subject {
  public:
-  Postgres() { script("truncate nodes"); }
+  Postgres() {
+    script("truncate nodes");
+    forget_rings();
+  }
+  ~Postgres() override { forget_rings(); }
   ClusterSeams seams() override { return ClusterSeams(metadata_->stores()); }
   void back_up() override {
     for (const char* table : kTables) script(std::string("drop table if exists kept_") + table +
@@ -56,6 +66,11 @@ class Postgres final : public Subject {
         "; insert into " + table + " select * from kept_" + table);
     metadata_ = PostgresMetadata::make_for_command(postgres_dsn());
   }
+  void silence(const model::NodeId& node) override {
+    script("update nodes set last_seen = now() - interval '2 hours' where id = decode('" +
+        node.to_hex() + "', 'hex')");
+  }
+  void forget_rings() override { script("delete from ring_epochs"); }
 
  private:
   static constexpr const char* kTables[] = {"cluster_marks", "nodes", "coordinator",
@@ -106,6 +121,12 @@ class Rollback : public ::testing::TestWithParam<const char*> {
     last_ = run(seams().nodes.record_node(node_, soon()));
     if (model::is_recognized(last_.recognition)) node_.seen = last_.database;
     return last_.recognition;
+  }
+  // What the node hears of the disk.
+  bool purges(const model::DiskId& disk) {
+    beat();
+    return last_.purging_stopped.empty() &&
+        std::ranges::find(last_.purging_disks, disk) != last_.purging_disks.end();
   }
   void mark() { (void)run(seams().lease.write_mark({}, token_, soon())); }
   std::string stranger() { return run(seams().gc.garbage_state(soon())).stranger; }
@@ -253,42 +274,120 @@ TEST_P(Rollback, OrdersAreAboveWhateverNodesHaveSeen) {
       ErrorCode::kPrecondition);
 }
 
-TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrADiskWaits) {
+TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrTheDiskWaits) {
+  const model::DiskId disk = node_.disks[0].id;
   beat();
-  run(seams().restores.finish_restore(node_.disks[0].id, run(seams().restores.restore_state(soon())).number, 0,
-      token_, soon()));
-  beat();
-  EXPECT_EQ(last_.purging_stopped, "");
+  const uint64_t first = run(seams().restores.restore_state(soon())).number;
+  run(seams().restores.finish_restore(disk, first, 0, token_, soon()));
+  EXPECT_TRUE(purges(disk));
   run(seams().gc.halt_garbage("somebody must look", token_, soon()));
-  beat();
-  EXPECT_NE(last_.purging_stopped, "");
+  EXPECT_FALSE(purges(disk));
   const uint64_t number = run(seams().restores.order_restore(soon()));
-  run(seams().restores.finish_restore(node_.disks[0].id, number, 3, token_, soon()));
-  beat();
-  EXPECT_NE(last_.purging_stopped, "");
+  run(seams().restores.finish_restore(disk, number, 3, token_, soon()));
+  EXPECT_FALSE(purges(disk));
   run(seams().gc.resume_garbage(0, soon()));
-  beat();
-  EXPECT_NE(last_.purging_stopped, "") << "a confirmation has the trash looked through again";
+  EXPECT_FALSE(purges(disk)) << "a confirmation has the trash looked through again";
   RestoreState state = run(seams().restores.restore_state(soon()));
   ASSERT_EQ(state.disks.size(), 1u);
   EXPECT_GT(state.number, number);
-  EXPECT_EQ(state.disks[0].disk, node_.disks[0].id);
+  EXPECT_EQ(state.disks[0].disk, disk);
   EXPECT_EQ(state.disks[0].node, node_.id);
   EXPECT_TRUE(state.disks[0].alive);
+  EXPECT_TRUE(state.disks[0].member);
   EXPECT_FALSE(state.disks[0].done);
   // A former coordinator's.
-  (void)async::block_on(seams().restores.finish_restore(node_.disks[0].id, state.number, 0, token_ + 1,
-      soon()));
-  run(seams().restores.finish_restore(node_.disks[0].id, number, 0, token_, soon()));
-  beat();
-  EXPECT_NE(last_.purging_stopped, "") << "neither that, nor an older number";
-  run(seams().restores.finish_restore(node_.disks[0].id, state.number, 0, token_, soon()));
-  beat();
-  EXPECT_EQ(last_.purging_stopped, "");
-  node_.disks.push_back({model::DiskId::random(), 7, ""});
-  beat();
-  EXPECT_NE(last_.purging_stopped, "") << "a disk that was away";
-  EXPECT_EQ(run(seams().restores.restore_state(soon())).disks.size(), 2u);
+  (void)async::block_on(seams().restores.finish_restore(disk, state.number, 0, token_ + 1, soon()));
+  run(seams().restores.finish_restore(disk, number, 0, token_, soon()));
+  EXPECT_FALSE(purges(disk)) << "neither that, nor an older number";
+  run(seams().restores.finish_restore(disk, state.number, 0, token_, soon()));
+  EXPECT_TRUE(purges(disk));
+}
+
+// Of two disks of a node one never opens: the other purges, and the late one not before its turn.
+TEST_P(Rollback, ADiskThatWaitsHoldsUpNoOtherOfItsNode) {
+  const model::DiskId first = node_.disks[0].id, late = model::DiskId::random();
+  enum class Order { kRestore, kResume };
+  for (const Order order : {Order::kRestore, Order::kResume}) {
+    SCOPED_TRACE(order == Order::kRestore ? "restore" : "resume");
+    node_.disks = {{first, 7, ""}};
+    beat();
+    order == Order::kRestore ? (void)run(seams().restores.order_restore(soon()))
+                             : run(seams().gc.resume_garbage(0, soon()));
+    const uint64_t number = run(seams().restores.restore_state(soon())).number;
+    // The late one is known and told of as failed, or not told of at all.
+    for (const bool told : {false, true}) {
+      if (told) node_.disks.push_back({late, 7, ""});
+      EXPECT_EQ(purges(first), told) << "it had its turn in between";
+      EXPECT_FALSE(purges(late));
+      run(seams().restores.finish_restore(first, number, 0, token_, soon()));
+      EXPECT_TRUE(purges(first));
+      EXPECT_FALSE(purges(late));
+    }
+    EXPECT_EQ(run(seams().restores.restore_state(soon())).waiting(), 1u);
+    run(seams().restores.finish_restore(late, number, 0, token_, soon()));
+    EXPECT_TRUE(purges(first));
+    EXPECT_TRUE(purges(late));
+    node_.disks = {{first, 7, ""}};
+    EXPECT_FALSE(purges(late)) << "nothing is said of a disk that is not told of";
+  }
+}
+
+// A disk counts while a ring counts on it or its node may come back. Nobody deletes the rows of the
+// others: whoever restores would wait for them for ever.
+TEST_P(Rollback, ARestoreWaitsForMembersAlone) {
+  const struct {
+    const char* name;
+    bool in_ring, told, silent;
+    bool listed, member, alive;
+  } cases[] = {
+      {"a node at work", true, true, false, true, true, true},
+      {"a node that has just joined", false, true, false, true, true, true},
+      {"a member that is away for long", true, true, true, true, true, false},
+      {"a member's disk that its node does not tell of", true, false, false, true, true, false},
+      {"a node that left for good", false, true, true, true, false, false},
+      {"a disk that is not told of any more", false, false, false, false, false, false},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    subject_->forget_rings();
+    const model::DiskId disk = model::DiskId::random();
+    const std::vector<model::DiskId> others = {model::DiskId::random(), model::DiskId::random()};
+    std::vector<ring::Disk> members;
+    for (const auto& other : others) {
+      members.push_back({other, model::NodeId::random(), other.to_hex(), other.to_hex(), 1});
+    }
+    members.push_back({c.in_ring ? disk : model::DiskId::random(), node_.id, "h", "z", 1});
+    ring::RingOptions options;
+    options.power = 4;
+    const std::string table = ring::Ring::build(members, options, 1).value().serialize();
+    run(seams().ring.publish_ring({1, table}, 0, 0, token_, soon()));
+    node_.disks.clear();
+    if (c.told) node_.disks = {{disk, 7, ""}};
+    beat();
+    if (c.silent) subject_->silence(node_.id);
+    const uint64_t number = run(seams().restores.order_restore(soon()));
+    for (const auto& other : members) {
+      if (other.id == disk) continue;
+      run(seams().restores.finish_restore(other.id, number, 1, token_, soon()));
+    }
+    RestoreState state = run(seams().restores.restore_state(soon()));
+    const auto found = std::ranges::find(state.disks, disk, &RestoreState::Disk::disk);
+    ASSERT_EQ(found != state.disks.end(), c.listed);
+    if (c.listed) {
+      EXPECT_EQ(found->member, c.member);
+      EXPECT_EQ(found->alive, c.alive);
+      EXPECT_EQ(found->node, node_.id);
+      EXPECT_FALSE(found->done);
+    }
+    EXPECT_EQ(state.waiting(), c.member ? 1u : 0u);
+    EXPECT_EQ(state.members(), c.in_ring ? 3u : c.member ? 4u : 3u);
+    // Should it come back, nothing is purged on it before its turn.
+    node_.disks = {{disk, 7, ""}};
+    EXPECT_FALSE(purges(disk));
+    run(seams().restores.finish_restore(disk, number, 1, token_, soon()));
+    EXPECT_TRUE(purges(disk));
+    EXPECT_EQ(run(seams().restores.restore_state(soon())).waiting(), 0u);
+  }
 }
 
 // In slices, the oldest first; the newest 20,000 stay whatever the clock says.
@@ -351,15 +450,7 @@ TEST_F(TrashReferences, OfPartsAndVersionsAreFoundOfTheQueueNot) {
   put(streams[1]);   // streams[0] is in the queue now.
   set_versioning(Versioning::kEnabled);
   put(streams[2]);   // streams[1] is in the history.
-  const Upload upload = upload_request("parts");
-  ASSERT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
-  PutPart part;
-  part.context = context();
-  part.upload = upload.id;
-  part.key = upload.key;
-  part.part = {.number = 1, .size = 1, .etag = "e"};
-  part.extents = {{0, streams[3], 1, 0, 1}};
-  ASSERT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kCommitted);
+  put_open_part("parts", streams[3]);
   const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
   auto asked = streams;
   std::ranges::sort(asked);

@@ -618,8 +618,24 @@ TEST_F(RestoredDatabase, ADiskThatIsAwayHasItsTurnWhenItIsBack) {
   async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
   const auto greeting = async::block_on(store_.nodes.record_node({members_[1].node, "", "", "h", "z",
       {{members_[1].id, 1, ""}}, {}}, deadline_in(1s)));
-  EXPECT_NE(greeting->purging_stopped, "") << "nothing is purged there before";
+  EXPECT_EQ(greeting->purging_stopped, "");
+  EXPECT_TRUE(greeting->purging_disks.empty()) << "nothing is purged there before";
   remover_.away.clear();
+  ASSERT_TRUE(restore());
+  EXPECT_EQ(waiting_, 0u);
+  EXPECT_EQ(trashed(kept_), 0u);
+}
+
+// Nothing deletes the rows of nodes that left for good.
+TEST_F(RestoredDatabase, ANodeThatLeftForGoodIsNotWaitedFor) {
+  set_back();
+  const model::NodeId left = model::NodeId::random();
+  const model::DiskId disk = model::DiskId::random();
+  ASSERT_TRUE(async::block_on(store_.nodes.record_node(
+      {left, "old:1", "", "h", "z", {{disk, 1, ""}}, {}}, deadline_in(1s))));
+  state_.cluster.nodes[left].record.last_seen -= 2h;
+  remover_.away = {disk};
+  async::block_on(store_.restores.order_restore(deadline_in(1s)));
   ASSERT_TRUE(restore());
   EXPECT_EQ(waiting_, 0u);
   EXPECT_EQ(trashed(kept_), 0u);

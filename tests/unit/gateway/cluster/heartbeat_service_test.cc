@@ -150,6 +150,21 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kMarkMissing));
   EXPECT_EQ(rpc::from_wire(reply.generation()).beat, 2u);
 
+  // Per disk: what waits holds up no other.
+  std::vector<model::DiskId> disks = {model::DiskId::random(), model::DiskId::random()};
+  for (const auto& disk : disks) {
+    asked.add_disks()->set_disk_id(std::string(as_text(disk.view())));
+  }
+  EXPECT_EQ(ask(asked).purging_disks_size(), 2);
+  const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(5s))).value();
+  EXPECT_EQ(ask(asked).purging_disks_size(), 0);
+  ASSERT_TRUE(async::block_on(store_.finish_restore(disks[1], number, 0, store_.token(),
+                                                    deadline_in(5s))));
+  reply = ask(asked);
+  EXPECT_EQ(reply.purging_stopped(), "");
+  ASSERT_EQ(reply.purging_disks_size(), 1);
+  EXPECT_EQ(reply.purging_disks(0), as_text(disks[1].view()));
+
   state_.cluster.garbage.halted = "somebody must look";
   EXPECT_NE(ask(request()).purging_stopped(), "");
 }
