@@ -158,8 +158,8 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_EQ(ask(asked).purging_disks_size(), 2);
   const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(5s))).value();
   EXPECT_EQ(ask(asked).purging_disks_size(), 0);
-  ASSERT_TRUE(async::block_on(store_.finish_restore(disks[1], number, 0, store_.token(),
-                                                    deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(store_.restores.finish_restore(
+      disks[1], number, 0, state_.cluster.token, deadline_in(5s))));
   reply = ask(asked);
   EXPECT_EQ(reply.purging_stopped(), "");
   ASSERT_EQ(reply.purging_disks_size(), 1);
