@@ -11,6 +11,11 @@ void MemoryState::set_away(bool is_away) {
   away = is_away;
 }
 
+bool MemoryState::is_away() const {
+  std::lock_guard lock(mutex);
+  return away;
+}
+
 MemoryRows MemoryState::backup() const {
   std::lock_guard lock(mutex);
   return *this;

@@ -130,6 +130,7 @@ class MemoryState : public MemoryRows {
 
   // From then on every call fails, until it is back.
   void set_away(bool is_away);
+  bool is_away() const;
   MemoryRows backup() const;
   // As by a dump into the same server, whose sessions go on.
   void set_back(MemoryRows rows);

@@ -1,6 +1,7 @@
-// What the seams of metadata/store promise, seen through PostgreSQL.
+// What the seams of metadata/store promise.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <thread>
 
@@ -10,7 +11,7 @@
 #include "metadata/cache/identity_cache.h"
 #include "metadata/postgres/directory_feed.h"
 #include "metadata/postgres/pg_connection.h"
-#include "tests/contract/metadata_store/test_stores.h"
+#include "tests/contract/metadata_store/test_database.h"
 #include "tests/fakes/manual_clock.h"
 
 namespace rondel::metadata {
@@ -18,17 +19,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Credential& owner() {
-  static const Credential credential = [] {
-    const CreateAccount request{.name = "owner", .access_key = "OWNERKEY", .secret_key = "owner-secret"};
-    return async::block_on(test_stores().identities.create_account(request, deadline_in(10s))).value();
-  }();
-  return credential;
+// Of the database that a test runs on.
+const Credential& owner_in(TestDatabase& database) {
+  static std::map<TestDatabase*, Credential> owners;
+  const auto known = owners.find(&database);
+  if (known != owners.end()) return known->second;
+  const CreateAccount request{
+      .name = "owner", .access_key = "OWNERKEY", .secret_key = "owner-secret"};
+  return owners[&database] = async::block_on(database.stores().identities.create_account(
+                                                 request, deadline_in(10s)))
+                                 .value();
 }
 
-class MetadataStoreContract : public ::testing::Test {
+class MetadataStoreContract : public ::testing::TestWithParam<Implementation> {
  protected:
-  static const Stores& stores() { return test_stores(); }
+  static TestDatabase& database() { return test_database(GetParam()); }
+  static const Stores& stores() { return database().stores(); }
+  static const Credential& owner() { return owner_in(database()); }
 
   void SetUp() override {
     static int count = 0;
@@ -89,7 +96,9 @@ class MetadataStoreContract : public ::testing::Test {
   Bucket bucket_;
 };
 
-TEST_F(MetadataStoreContract, PutIsFoundWithEverythingItWasGiven) {
+INSTANTIATE_TEST_SUITE_P(Stores, MetadataStoreContract, all_implementations(), name_of_implementation);
+
+TEST_P(MetadataStoreContract, PutIsFoundWithEverythingItWasGiven) {
   const auto request = put_request("a/b", 77);
   const auto outcome = run(stores().objects.put_object(request));
   ASSERT_EQ(outcome.status, CommitStatus::kCommitted);
@@ -104,19 +113,19 @@ TEST_F(MetadataStoreContract, PutIsFoundWithEverythingItWasGiven) {
   EXPECT_EQ(found.bucket_id, bucket_.id);
 }
 
-TEST_F(MetadataStoreContract, AbsentThingsAreNamed) {
+TEST_P(MetadataStoreContract, AbsentThingsAreNamed) {
   EXPECT_EQ(find("nothing").status, LookupStatus::kNoSuchKey);
   EXPECT_EQ(run(stores().objects.find_object({.bucket = "no-such-bucket", .key = "k", .deadline = soon()})).status, LookupStatus::kNoSuchBucket);
   EXPECT_EQ(run(stores().objects.find_object({.bucket = bucket_.name, .key = "k", .version = model::VersionId::random(), .deadline = soon()})).status,
             LookupStatus::kNoSuchVersion);
 }
 
-TEST_F(MetadataStoreContract, KeysAreOpaqueBytes) {
+TEST_P(MetadataStoreContract, KeysAreOpaqueBytes) {
   for (const std::string key : {"a", "a/b", "a//../b/", "\xc3\xa9", "a\x01", "A"}) EXPECT_EQ(put(key, 1).status, CommitStatus::kCommitted);
   EXPECT_EQ(keys_of(list({})), (std::vector<std::string>{"A", "a", "a\x01", "a//../b/", "a/b", "\xc3\xa9"}));
 }
 
-TEST_F(MetadataStoreContract, ConcurrentPutsOfManyKeysAndOneKey) {
+TEST_P(MetadataStoreContract, ConcurrentPutsOfManyKeysAndOneKey) {
   async::EventLoop loop;
   int left = 200;
   for (int i = 0; i < 200; ++i) {
@@ -133,7 +142,7 @@ TEST_F(MetadataStoreContract, ConcurrentPutsOfManyKeysAndOneKey) {
   EXPECT_EQ(usage().objects, 101u);
 }
 
-TEST_F(MetadataStoreContract, ConditionsAreDecidedOnTheCurrentVersion) {
+TEST_P(MetadataStoreContract, ConditionsAreDecidedOnTheCurrentVersion) {
   auto conditional = [&](std::vector<std::string> match, std::vector<std::string> none) {
     auto request = put_request("c", 5);
     request.conditions.if_match = std::move(match);
@@ -147,7 +156,7 @@ TEST_F(MetadataStoreContract, ConditionsAreDecidedOnTheCurrentVersion) {
   EXPECT_EQ(conditional({"etag5"}, {}), CommitStatus::kCommitted);
 }
 
-TEST_F(MetadataStoreContract, StaleSettingsDeletedBucketsAndFencedEpochsAreRefused) {
+TEST_P(MetadataStoreContract, StaleSettingsDeletedBucketsAndFencedEpochsAreRefused) {
   auto request = put_request("k", 1);
   request.context.settings_version += 1;
   EXPECT_EQ(run(stores().objects.put_object(request)).status, CommitStatus::kSettingsChanged);
@@ -155,7 +164,7 @@ TEST_F(MetadataStoreContract, StaleSettingsDeletedBucketsAndFencedEpochsAreRefus
   EXPECT_EQ(run(stores().objects.put_object(request)).status, CommitStatus::kNoSuchBucket);
 }
 
-TEST_F(MetadataStoreContract, OverwriteAndDeleteReleaseStreamsAndCountUsage) {
+TEST_P(MetadataStoreContract, OverwriteAndDeleteReleaseStreamsAndCountUsage) {
   put("k", 10);
   put("k", 20);
   EXPECT_EQ(usage().bytes, 20u);
@@ -167,7 +176,7 @@ TEST_F(MetadataStoreContract, OverwriteAndDeleteReleaseStreamsAndCountUsage) {
   EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "k"})).status, CommitStatus::kCommitted);
 }
 
-TEST_F(MetadataStoreContract, VersionsStackAndDeleteMarkersHide) {
+TEST_P(MetadataStoreContract, VersionsStackAndDeleteMarkersHide) {
   const auto first = put("v", 1, Versioning::kEnabled);
   const auto second = put("v", 2, Versioning::kEnabled);
   EXPECT_LT(first.version, second.version);
@@ -190,7 +199,7 @@ TEST_F(MetadataStoreContract, VersionsStackAndDeleteMarkersHide) {
   EXPECT_EQ(usage().bytes, 3u);
 }
 
-TEST_F(MetadataStoreContract, SuspendedVersioningReplacesTheNullVersion) {
+TEST_P(MetadataStoreContract, SuspendedVersioningReplacesTheNullVersion) {
   put("s", 1, Versioning::kEnabled);
   put("s", 2, Versioning::kSuspended);
   put("s", 3, Versioning::kEnabled);
@@ -221,7 +230,7 @@ SystemTime in_milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time);
 }
 
-TEST_F(MetadataStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
+TEST_P(MetadataStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   auto request = put_request("attributed", 3, Versioning::kEnabled);
   static_cast<Attributes&>(request.version) = some_attributes();
   request.version.legal_hold = true;
@@ -268,7 +277,7 @@ TEST_F(MetadataStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   EXPECT_TRUE(marker.delete_marker);
 }
 
-TEST_F(MetadataStoreContract, ManyPutsWithAndWithoutAttributesShareABatch) {
+TEST_P(MetadataStoreContract, ManyPutsWithAndWithoutAttributesShareABatch) {
   async::EventLoop loop;
   int left = 40;
   for (int i = 0; i < 40; ++i) {
@@ -320,7 +329,9 @@ class ObjectLock : public MetadataStoreContract {
   const Retention compliance_{Retention::Mode::kCompliance, later_};
 };
 
-TEST_F(ObjectLock, GovernanceYieldsToBypassAlone) {
+INSTANTIATE_TEST_SUITE_P(Stores, ObjectLock, all_implementations(), name_of_implementation);
+
+TEST_P(ObjectLock, GovernanceYieldsToBypassAlone) {
   const auto version = put_locked("g", governance_).version;
   EXPECT_EQ(remove("g", version), CommitStatus::kObjectLocked);
   EXPECT_EQ(retain("g", {Retention::Mode::kGovernance, later_ - 1min}), CommitStatus::kObjectLocked);
@@ -332,7 +343,7 @@ TEST_F(ObjectLock, GovernanceYieldsToBypassAlone) {
   EXPECT_EQ(remove("g", version, true), CommitStatus::kCommitted);
 }
 
-TEST_F(ObjectLock, ComplianceAndLegalHoldYieldToNobody) {
+TEST_P(ObjectLock, ComplianceAndLegalHoldYieldToNobody) {
   const auto version = put_locked("c", compliance_).version;
   EXPECT_EQ(remove("c", version, true), CommitStatus::kObjectLocked);
   EXPECT_EQ(retain("c", {}, true), CommitStatus::kObjectLocked);
@@ -350,18 +361,18 @@ TEST_F(ObjectLock, ComplianceAndLegalHoldYieldToNobody) {
 }
 
 // Whichever of the two clocks is ahead, the other one holds.
-TEST_F(ObjectLock, ALockEndsWhenBothClocksSaySo) {
+TEST_P(ObjectLock, ALockEndsWhenBothClocksSaySo) {
   using std::chrono::days;
   const SystemTime now = in_milliseconds(std::chrono::system_clock::now());
   fakes::ManualClock gateway(now);
-  const auto other = PostgresMetadata::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = PostgresMetadata::kConnectionsMin, .lock_clock = &gateway});
+  const auto other = database().another({.lock_clock = &gateway});
   const auto remove_by = [&](const std::string& key, const model::VersionId& version) {
-    return run(other->stores().objects.delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled})).status;
+    return run(other->objects.delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled})).status;
   };
   const auto shorten_by = [&](const std::string& key) {
     UpdateVersion update{.context = context(), .key = key};
     update.retention = Retention{};
-    return run(other->stores().objects.update_version(update)).status;
+    return run(other->objects.update_version(update)).status;
   };
   // The database's clock alone says that it is over, as when that is ahead.
   const auto over = put_locked("over", {Retention::Mode::kCompliance, now - 1h}).version;
@@ -381,7 +392,7 @@ TEST_F(ObjectLock, ALockEndsWhenBothClocksSaySo) {
   EXPECT_EQ(remove_by("held", held), CommitStatus::kObjectLocked);
 }
 
-TEST_F(ObjectLock, BucketStaysVersioned) {
+TEST_P(ObjectLock, BucketStaysVersioned) {
   EXPECT_EQ(run(stores().buckets.set_object_lock(bucket_.id, "doc", soon())).status, BucketStatus::kWrongState);
   const auto enabled = run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
   EXPECT_EQ(enabled.bucket.versioning, Versioning::kEnabled);
@@ -395,7 +406,7 @@ TEST_F(ObjectLock, BucketStaysVersioned) {
   EXPECT_EQ(run(stores().buckets.set_bucket_versioning(1 << 30, Versioning::kEnabled, soon())).status, BucketStatus::kNoSuchBucket);
 }
 
-TEST_F(MetadataStoreContract, ConditionsOfANamedVersionAreItsOwn) {
+TEST_P(MetadataStoreContract, ConditionsOfANamedVersionAreItsOwn) {
   const auto old = put("n", 1, Versioning::kEnabled);
   put("n", 2, Versioning::kEnabled);
   DeleteObject request{.context = context(), .key = "n", .version = old.version, .versioning = Versioning::kEnabled};
@@ -407,7 +418,7 @@ TEST_F(MetadataStoreContract, ConditionsOfANamedVersionAreItsOwn) {
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
 }
 
-TEST_F(MetadataStoreContract, ConditionalDeletesMakeNothingWhereNothingIs) {
+TEST_P(MetadataStoreContract, ConditionalDeletesMakeNothingWhereNothingIs) {
   DeleteObject request{.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled};
   request.conditions.if_match = {"*"};
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
@@ -422,7 +433,7 @@ TEST_F(MetadataStoreContract, ConditionalDeletesMakeNothingWhereNothingIs) {
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
 }
 
-TEST_F(MetadataStoreContract, OnlyTheCurrentVersionNamedIsRemoved) {
+TEST_P(MetadataStoreContract, OnlyTheCurrentVersionNamedIsRemoved) {
   const auto old = put("x", 1);
   const auto current = put("x", 2);
   using Guard = DeleteObject::Guard;
@@ -434,7 +445,7 @@ TEST_F(MetadataStoreContract, OnlyTheCurrentVersionNamedIsRemoved) {
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
 }
 
-TEST_F(MetadataStoreContract, GuardsTellHistoryAndLoneMarkersApart) {
+TEST_P(MetadataStoreContract, GuardsTellHistoryAndLoneMarkersApart) {
   using Guard = DeleteObject::Guard;
   const auto old = put("g", 1, Versioning::kEnabled);
   const auto current = put("g", 2, Versioning::kEnabled);
@@ -456,7 +467,7 @@ TEST_F(MetadataStoreContract, GuardsTellHistoryAndLoneMarkersApart) {
   EXPECT_EQ(usage().bytes, 0u);
 }
 
-TEST_F(MetadataStoreContract, ConcurrentRemovalsOfVersionsAllHappen) {
+TEST_P(MetadataStoreContract, ConcurrentRemovalsOfVersionsAllHappen) {
   for (int round = 0; round < 5; ++round) {
     std::vector<model::VersionId> versions;
     for (int i = 0; i < 8; ++i) versions.push_back(put("many", 1, Versioning::kEnabled).version);
@@ -473,7 +484,7 @@ TEST_F(MetadataStoreContract, ConcurrentRemovalsOfVersionsAllHappen) {
   EXPECT_EQ(usage().versions, 0u);
 }
 
-TEST_F(MetadataStoreContract, DeleteObjectsAnswersInOrder) {
+TEST_P(MetadataStoreContract, DeleteObjectsAnswersInOrder) {
   put("d1", 1);
   put("d3", 1);
   std::vector<DeleteObject> requests;
@@ -487,7 +498,7 @@ TEST_F(MetadataStoreContract, DeleteObjectsAnswersInOrder) {
   EXPECT_EQ(keys_of(list({})), std::vector<std::string>{"d3"});
 }
 
-TEST_F(MetadataStoreContract, CopySharesStreamsUntilTheLastReferenceGoes) {
+TEST_P(MetadataStoreContract, CopySharesStreamsUntilTheLastReferenceGoes) {
   const auto source = put("source", 9);
   CopyObject copy{put_request("copy", 0), bucket_.id, "source", source.version, "etag9"};
   copy.put.version.etag.clear();
@@ -497,15 +508,14 @@ TEST_F(MetadataStoreContract, CopySharesStreamsUntilTheLastReferenceGoes) {
   EXPECT_EQ(find("copy").object.extents, find("source").object.extents);
   copy.source_etag = "other";
   EXPECT_EQ(run(stores().objects.copy_object(copy)).status, CommitStatus::kSourceChanged);
-  const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
-  const uint64_t before = run(cluster->stores().releases.queue_depths(soon())).released;
+  const uint64_t before = run(stores().releases.queue_depths(soon())).released;
   run(stores().objects.delete_object({.context = context(), .key = "source"}));
-  EXPECT_EQ(run(cluster->stores().releases.queue_depths(soon())).released, before);
+  EXPECT_EQ(run(stores().releases.queue_depths(soon())).released, before);
   run(stores().objects.delete_object({.context = context(), .key = "copy"}));
-  EXPECT_EQ(run(cluster->stores().releases.queue_depths(soon())).released, before + 1);
+  EXPECT_EQ(run(stores().releases.queue_depths(soon())).released, before + 1);
 }
 
-TEST_F(MetadataStoreContract, AppendGrowsAndChecksTheOffset) {
+TEST_P(MetadataStoreContract, AppendGrowsAndChecksTheOffset) {
   AppendObject append{put_request("log", 4), 0, ""};
   ASSERT_EQ(run(stores().objects.append_object(append)).status, CommitStatus::kCommitted);
   AppendObject more{put_request("log", 6), 4, "etag4"};
@@ -520,7 +530,7 @@ TEST_F(MetadataStoreContract, AppendGrowsAndChecksTheOffset) {
   run(stores().objects.delete_object({.context = context(), .key = "log"}));
 }
 
-TEST_F(MetadataStoreContract, RenameMovesAndReplaces) {
+TEST_P(MetadataStoreContract, RenameMovesAndReplaces) {
   put("from", 3);
   put("to", 4);
   EXPECT_EQ(run(stores().objects.rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kCommitted);
@@ -530,7 +540,7 @@ TEST_F(MetadataStoreContract, RenameMovesAndReplaces) {
   EXPECT_EQ(usage().objects, 1u);
 }
 
-TEST_F(MetadataStoreContract, AnEncryptedObjectIsRenamedWithAnEnvelopeOfItsNewKey) {
+TEST_P(MetadataStoreContract, AnEncryptedObjectIsRenamedWithAnEnvelopeOfItsNewKey) {
   PutObject encrypted = put_request("secret", 3);
   encrypted.version.encryption = "for secret";
   run(stores().objects.put_object(encrypted));
@@ -549,7 +559,7 @@ TEST_F(MetadataStoreContract, AnEncryptedObjectIsRenamedWithAnEnvelopeOfItsNewKe
   EXPECT_EQ(find("moved").object.encryption, "");
 }
 
-TEST_F(MetadataStoreContract, ListingFoldsPagesAndResumes) {
+TEST_P(MetadataStoreContract, ListingFoldsPagesAndResumes) {
   for (const std::string key : {"a", "b/1", "b/2", "b/3", "c", "d/x/1", "d/y", "e"}) put(key, 1);
   auto page = list({.delimiter = "/", .max = 2});
   EXPECT_EQ(keys_of(page), std::vector<std::string>{"a"});
@@ -596,18 +606,20 @@ class Multipart : public MetadataStoreContract {
   static constexpr uint64_t kPart = 5 << 20;
 };
 
+INSTANTIATE_TEST_SUITE_P(Stores, Multipart, all_implementations(), name_of_implementation);
+
 // An upload begins by the later clock, or one that was begun by a clock a week behind would be aborted when it is set right.
-TEST_F(Multipart, AnUploadBegunByAClockThatIsBehindIsNotOld) {
+TEST_P(Multipart, AnUploadBegunByAClockThatIsBehindIsNotOld) {
   const SystemTime now = real_clock().now();
   fakes::ManualClock gateway(now);
-  const auto other = PostgresMetadata::make({.dsn = postgres_dsn(), .master_key = test_master_key(), .connections = PostgresMetadata::kConnectionsMin, .clock = &gateway});
+  const auto other = database().another({.clock = &gateway});
   const auto begun = [&](Duration by) {
     gateway.set(now + std::chrono::duration_cast<std::chrono::microseconds>(by));
     Upload upload;
     upload.id = model::UploadId::random();
     upload.key = "begun/" + std::to_string(by.count());
     upload.initiator_account = upload.owner_account = owner().account.id;
-    EXPECT_EQ(run(other->stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
+    EXPECT_EQ(run(other->uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
     for (const Upload& listed : run(stores().listing.list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads) {
       if (listed.id == upload.id) return listed.initiated_at;
     }
@@ -617,7 +629,7 @@ TEST_F(Multipart, AnUploadBegunByAClockThatIsBehindIsNotOld) {
   EXPECT_GE(begun(std::chrono::days(1)), now + std::chrono::days(1) - 5s);
 }
 
-TEST_F(Multipart, PartsBecomeAnObject) {
+TEST_P(Multipart, PartsBecomeAnObject) {
   const auto upload = create("m");
   EXPECT_EQ(put_part(upload, "m", 1, kPart).status, CommitStatus::kCommitted);
   EXPECT_EQ(put_part(upload, "m", 3, 100).status, CommitStatus::kCommitted);
@@ -657,7 +669,7 @@ TEST_F(Multipart, PartsBecomeAnObject) {
   EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "m"})).status, CommitStatus::kCommitted);
 }
 
-TEST_F(Multipart, OnePartCompleteAndCopiedPart) {
+TEST_P(Multipart, OnePartCompleteAndCopiedPart) {
   const auto source = put("src", 1000);
   const auto upload = create("n");
   CopyPart copy{{context(), upload, "n", {1, 400, "p1", {}, {}}, {}}, bucket_.id, "src", source.version, "etag1000", 100};
@@ -669,7 +681,7 @@ TEST_F(Multipart, OnePartCompleteAndCopiedPart) {
   EXPECT_EQ(found.object.extents[0].stream, find("src").object.extents[0].stream);
 }
 
-TEST_F(Multipart, AbortReleasesAndUploadsAreListed) {
+TEST_P(Multipart, AbortReleasesAndUploadsAreListed) {
   const auto first = create("x/1");
   const auto second = create("x/1");
   create("y");
@@ -691,7 +703,7 @@ TEST_F(Multipart, AbortReleasesAndUploadsAreListed) {
   EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")), CommitStatus::kNoSuchUpload);
 }
 
-TEST_F(MetadataStoreContract, BucketsHaveOneOwnerAndMustBeEmptyToGo) {
+TEST_P(MetadataStoreContract, BucketsHaveOneOwnerAndMustBeEmptyToGo) {
   EXPECT_EQ(run(stores().buckets.create_bucket({.name = bucket_.name, .owner_account = owner().account.id}, soon())).status,
             BucketStatus::kAlreadyOwnedByYou);
   put("k", 1);
@@ -702,7 +714,7 @@ TEST_F(MetadataStoreContract, BucketsHaveOneOwnerAndMustBeEmptyToGo) {
   EXPECT_EQ(run(stores().objects.put_object(put_request("k", 1))).status, CommitStatus::kNoSuchBucket);
 }
 
-TEST_F(MetadataStoreContract, SettingsRaiseTheSettingsVersion) {
+TEST_P(MetadataStoreContract, SettingsRaiseTheSettingsVersion) {
   const auto changed = run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kTagging, "<doc/>", soon()));
   EXPECT_EQ(changed.bucket.settings_version, bucket_.settings_version + 1);
   const auto seen = run(stores().buckets.find_bucket(bucket_.name, soon())).bucket;
@@ -711,24 +723,24 @@ TEST_F(MetadataStoreContract, SettingsRaiseTheSettingsVersion) {
   EXPECT_TRUE(run(stores().buckets.find_bucket(bucket_.name, soon())).bucket.settings.empty());
 }
 
-// What a gateway caches, kept fresh by PostgreSQL.
+// What a gateway caches, kept fresh by what it hears.
 struct Caches {
-  explicit Caches(const Clock& clock)
-      : buckets(test_stores().buckets, clock),
-        identities(test_stores().identities, clock),
-        feed(make_postgres_directory_feed(postgres_dsn(), clock, [this](const DirectoryChange& change) {
+  Caches(TestDatabase& database, const Clock& clock)
+      : buckets(database.stores().buckets, clock),
+        identities(database.stores().identities, clock),
+        feed(database.follow([this](const DirectoryChange& change) {
           buckets.hear(change);
           identities.hear(change);
         })) {}
 
   BucketCache buckets;
   IdentityCache identities;
-  const std::unique_ptr<DirectoryFeed> feed;
+  const std::shared_ptr<void> feed;
 };
 
-TEST_F(MetadataStoreContract, CredentialsAreOpenedAndCachesHearOfChanges) {
+TEST_P(MetadataStoreContract, CredentialsAreOpenedAndCachesHearOfChanges) {
   owner();
-  Caches caches(real_clock());
+  Caches caches(database(), real_clock());
   const auto seen = run(caches.identities.find_credential("OWNERKEY", soon()));
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->key.secret_key, "owner-secret");
@@ -746,7 +758,7 @@ TEST_F(MetadataStoreContract, CredentialsAreOpenedAndCachesHearOfChanges) {
   ASSERT_TRUE(run(stores().identities.set_key_enabled("OWNERKEY", true, soon())));
 }
 
-TEST_F(MetadataStoreContract, WhatWasCachedForAMomentCanBeDoubtedOnce) {
+TEST_P(MetadataStoreContract, WhatWasCachedForAMomentCanBeDoubtedOnce) {
   fakes::ManualClock clock{SystemTime(1'700'000'000s)};
   BucketCache buckets(stores().buckets, clock);
   EXPECT_FALSE(buckets.doubt_bucket(bucket_.name)) << "it is not cached";
@@ -757,8 +769,8 @@ TEST_F(MetadataStoreContract, WhatWasCachedForAMomentCanBeDoubtedOnce) {
   EXPECT_FALSE(buckets.doubt_bucket(bucket_.name));
 }
 
-TEST_F(MetadataStoreContract, AccountsAreFoundByEachOfTheirNames) {
-  Caches caches(real_clock());
+TEST_P(MetadataStoreContract, AccountsAreFoundByEachOfTheirNames) {
+  Caches caches(database(), real_clock());
   using Kind = AccountName::Kind;
   EXPECT_FALSE(run(caches.identities.find_account({Kind::kCanonicalId, "canon"}, soon())));
   const CreateAccount request{.name = "named", .email = "named@example.test", .canonical_id = "canon"};
@@ -780,7 +792,7 @@ TEST_F(MetadataStoreContract, AccountsAreFoundByEachOfTheirNames) {
   EXPECT_TRUE(run(caches.identities.find_account({Kind::kCanonicalId, "canon"}, soon())));
 }
 
-TEST_F(MetadataStoreContract, TheAccountsPublicAccessBlockComesWithItsBuckets) {
+TEST_P(MetadataStoreContract, TheAccountsPublicAccessBlockComesWithItsBuckets) {
   IdentityStore& identities = stores().identities;
   const std::string& id = owner().account.id;
   EXPECT_EQ(bucket_.owner_public_access_block, 0);
@@ -795,10 +807,13 @@ TEST_F(MetadataStoreContract, TheAccountsPublicAccessBlockComesWithItsBuckets) {
   EXPECT_FALSE(run(identities.change_account("000000000000", {.public_access_block = 1}, soon())));
 }
 
-TEST(IdentityStoreContract, NamesKeysAndMailAreUnique) {
-  owner();
-  const auto soon = [] { return deadline_in(10s); };
-  IdentityStore& identities = test_stores().identities;
+class IdentityStoreContract : public MetadataStoreContract {};
+
+INSTANTIATE_TEST_SUITE_P(Stores, IdentityStoreContract, all_implementations(),
+                         name_of_implementation);
+
+TEST_P(IdentityStoreContract, NamesKeysAndMailAreUnique) {
+  IdentityStore& identities = stores().identities;
   const auto create = [&](CreateAccount request) { return async::block_on(identities.create_account(std::move(request), soon())); };
   const auto made = create({.name = "second", .email = "a@b.c"});
   ASSERT_TRUE(made) << made.error().message;
@@ -820,9 +835,8 @@ TEST(IdentityStoreContract, NamesKeysAndMailAreUnique) {
   }
 }
 
-TEST(IdentityStoreContract, KeysOfAnAccountComeAndGo) {
-  const auto soon = [] { return deadline_in(10s); };
-  IdentityStore& identities = test_stores().identities;
+TEST_P(IdentityStoreContract, KeysOfAnAccountComeAndGo) {
+  IdentityStore& identities = stores().identities;
   const auto made = async::block_on(identities.create_account({.name = "keys"}, soon())).value();
   const std::string& id = made.account.id;
   const auto further = async::block_on(identities.create_key(id, "FURTHER", "further-secret", soon()));
@@ -837,10 +851,6 @@ TEST(IdentityStoreContract, KeysOfAnAccountComeAndGo) {
   EXPECT_EQ(keys[1].secret_key, "further-secret");
   EXPECT_FALSE(keys[1].is_root);
   EXPECT_NE(keys[1].created_at, SystemTime{});
-  // Sealed by another master key.
-  const auto wrong = PostgresMetadata::make_for_command(postgres_dsn(), std::string(32, 'x'));
-  EXPECT_EQ(async::block_on(wrong->stores().identities.list_keys(id, soon())).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(async::block_on(wrong->stores().identities.find_credential("FURTHER", soon())).error().code, ErrorCode::kCorruption);
   const auto credential = async::block_on(identities.find_credential("FURTHER", soon())).value();
   ASSERT_TRUE(credential);
   EXPECT_EQ(credential->account.id, id);
@@ -850,6 +860,18 @@ TEST(IdentityStoreContract, KeysOfAnAccountComeAndGo) {
   EXPECT_FALSE(async::block_on(identities.delete_key("FURTHER", soon())).value());
   EXPECT_FALSE(async::block_on(identities.set_key_enabled("FURTHER", true, soon())).value());
   EXPECT_FALSE(async::block_on(identities.find_credential("FURTHER", soon())).value());
+}
+
+TEST(PostgresMetadataContract, SecretsAreOpenedByTheirMasterKeyAlone) {
+  const auto soon = [] { return deadline_in(10s); };
+  const auto made = async::block_on(
+      test_stores().identities.create_account({.name = "sealed"}, soon())).value();
+  const auto wrong = PostgresMetadata::make_for_command(postgres_dsn(), std::string(32, 'x'));
+  IdentityStore& identities = wrong->stores().identities;
+  EXPECT_EQ(async::block_on(identities.list_keys(made.account.id, soon())).error().code,
+            ErrorCode::kCorruption);
+  EXPECT_EQ(async::block_on(identities.find_credential(made.key.access_key, soon())).error().code,
+            ErrorCode::kCorruption);
 }
 
 // The setting metadata.connections counts on it.
