@@ -86,12 +86,13 @@ class PostgresClusterDatabase final : public ClusterDatabase {
 
   const Stores& stores() override { return gateway_->stores(); }
   std::shared_ptr<const Stores> another() override {
-    const std::shared_ptr<PostgresMetadata> made = PostgresMetadata::make_for_command(postgres_dsn());
+    const std::shared_ptr<PostgresMetadata> made =
+        PostgresMetadata::make_for_command(postgres_dsn());
     return {made, &made->stores()};
   }
   uint64_t token() override {
-    return static_cast<uint64_t>(
-        connection().run("select token from coordinator", {}, deadline_in(kPatience))->bigint(0, 0));
+    const auto row = connection().run("select token from coordinator", {}, deadline_in(kPatience));
+    return static_cast<uint64_t>(row.value().bigint(0, 0));
   }
 
   void back_up() override {
@@ -146,8 +147,9 @@ class PostgresClusterDatabase final : public ClusterDatabase {
 
  private:
   static constexpr std::chrono::seconds kPatience{60};
-  static constexpr const char* kTables[] = {"cluster_marks",  "nodes",          "coordinator",
-                                            "removal_orders", "trash_restores", "garbage_collection"};
+  static constexpr const char* kTables[] = {"cluster_marks",  "nodes",
+                                            "coordinator",    "removal_orders",
+                                            "trash_restores", "garbage_collection"};
 
   static std::string literal(ByteView id) { return "'\\x" + to_hex(id) + "'::bytea"; }
   static PgConnection& connection() {
