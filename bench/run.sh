@@ -5,20 +5,12 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-bin="" words=()
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --bin) bin=$(realpath "${2:?--bin wants a build folder}"); shift 2 ;;
-    *) words+=("$1"); shift ;;
-  esac
-done
+source "$root/deploy/local/take_build.sh"
+take_bin "$@"
 
 "$root/deploy/local/install.sh"
 command -v nginx > /dev/null || apt-get install -y -q --no-install-recommends nginx-light
-if [ -z "$bin" ]; then
-  bin="$root/build/release"
-  (cd "$root" && cmake --preset release > /dev/null && cmake --build --preset release)
-fi
+build_release_unless_named
 yardsticks="$root/build/yardsticks"
 cmake -S "$root/bench/yardsticks" -B "$yardsticks" -G Ninja -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
   -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld-19 > /dev/null

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "cli/local_cluster.h"
@@ -34,9 +35,19 @@ Result<std::unique_ptr<metadata::PostgresMetadata>> open_metadata(const Argument
   return metadata::PostgresMetadata::make_for_command(postgres_of(arguments.data).dsn());
 }
 
-size_t waiting_of(const metadata::RestoreState& state) {
-  return static_cast<size_t>(std::ranges::count(state.disks, false,
-      &metadata::RestoreState::Disk::done));
+// One line, whatever their number: of nodes that left for good nobody deletes the rows.
+void print_former(const metadata::RestoreState& state) {
+  const uint64_t former = state.disks.size() - state.members();
+  if (former == 0) return;
+  std::string nodes;
+  std::set<model::NodeId> named;
+  for (const auto& disk : state.disks) {
+    if (disk.member || !named.insert(disk.node).second) continue;
+    if (named.size() <= 3) nodes += (nodes.empty() ? "" : ", ") + disk.address;
+  }
+  if (named.size() > 3) nodes += fmt::format(" and {} more", named.size() - 3);
+  fmt::print("not waited for      {} disks of nodes that have not been heard of for an hour "
+      "and are in no ring: {}\n", former, nodes);
 }
 
 Result<void> show(const Arguments& arguments) {
@@ -44,7 +55,7 @@ Result<void> show(const Arguments& arguments) {
   TRY(const auto state, async::block_on(metadata->stores().gc.garbage_state(deadline_in(10s))));
   TRY(const auto depths, async::block_on(metadata->stores().releases.queue_depths(deadline_in(10s))));
   TRY(const auto restores, async::block_on(metadata->stores().restores.restore_state(deadline_in(10s))));
-  const size_t waiting = waiting_of(restores);
+  const uint64_t waiting = restores.waiting();
   if (state.halted.empty()) {
     fmt::print("garbage collection  running\n");
   } else {
@@ -54,8 +65,11 @@ Result<void> show(const Arguments& arguments) {
         "what rows refer to; then `rondel gc resume`\n");
   }
   if (!state.stranger.empty()) fmt::print("not recognized      {}\n", state.stranger);
-  if (waiting > 0) fmt::print("trash               to be looked through on {} of {} disks; "
-      "nothing is purged on them before\n", waiting, restores.disks.size());
+  if (waiting > 0) {
+    fmt::print("trash               to be looked through on {} of {} disks; "
+        "nothing is purged on them before\n", waiting, restores.members());
+    print_former(restores);
+  }
   fmt::print("released streams    {}\n", depths.released);
   if (depths.referenced > 0) {
     fmt::print("kept                {}{} streams that were released though something refers to them (table referenced_releases)\n", depths.referenced,
@@ -76,14 +90,16 @@ Result<void> resume(const Arguments& arguments) {
 // For machines: what was done, and which disks wait.
 std::string restore_document(const metadata::RestoreState& state) {
   uint64_t blobs = 0;
-  boost::json::array missing;
+  boost::json::array missing, former;
   for (const auto& disk : state.disks) {
     blobs += disk.done ? disk.blobs : 0;
-    if (!disk.done) missing.push_back({{"disk", disk.disk.to_hex()}, {"node", disk.node.to_hex()},
-        {"address", disk.address}, {"alive", disk.alive}});
+    if (disk.done && disk.member) continue;
+    boost::json::object named{{"disk", disk.disk.to_hex()}, {"node", disk.node.to_hex()},
+        {"address", disk.address}, {"alive", disk.alive}};
+    (disk.member ? missing : former).push_back(std::move(named));
   }
-  const boost::json::object document{{"number", state.number}, {"disks", state.disks.size()},
-      {"blobs_restored", blobs}, {"missing", std::move(missing)}};
+  const boost::json::object document{{"number", state.number}, {"disks", state.members()},
+      {"blobs_restored", blobs}, {"missing", std::move(missing)}, {"former", std::move(former)}};
   return boost::json::serialize(document);
 }
 
@@ -91,11 +107,15 @@ void print_restored(const metadata::RestoreState& state) {
   uint64_t blobs = 0;
   for (const auto& disk : state.disks) blobs += disk.done ? disk.blobs : 0;
   fmt::print("{} of {} disks were looked through, {} copies were taken out of the trash\n",
-      state.disks.size() - waiting_of(state), state.disks.size(), blobs);
+      state.members() - state.waiting(), state.members(), blobs);
   for (const auto& disk : state.disks) {
-    if (!disk.done) fmt::print("missing             disk {} of the node at {}{}\n",
-        disk.disk.to_hex(), disk.address, disk.alive ? "" : ", which is away");
+    if (!disk.waits()) continue;
+    // A disk of a ring that no node tells of has no address.
+    const std::string node = disk.address.empty() ? disk.node.to_hex() : "at " + disk.address;
+    fmt::print("missing             disk {} of the node {}{}\n", disk.disk.to_hex(), node,
+        disk.alive ? "" : ", which is away or has not opened it");
   }
+  print_former(state);
 }
 
 // The gateway that coordinates does the work, and goes on with it when nobody waits: disks that are
@@ -108,11 +128,11 @@ Result<void> restore(const Arguments& arguments) {
   const SteadyTime begin = std::chrono::steady_clock::now();
   SteadyTime alive_at = begin;
   metadata::RestoreState state;
-  for (size_t shown = SIZE_MAX;; std::this_thread::sleep_for(300ms)) {
+  for (uint64_t shown = UINT64_MAX;; std::this_thread::sleep_for(300ms)) {
     TRY(state, async::block_on(metadata->stores().restores.restore_state(deadline_in(10s))));
-    const size_t waiting = waiting_of(state);
+    const uint64_t waiting = state.waiting();
     if (waiting != shown && !arguments.json && !state.disks.empty()) {
-      fmt::print(stderr, "{} of {} disks to be looked through\n", waiting, state.disks.size());
+      fmt::print(stderr, "{} of {} disks to be looked through\n", waiting, state.members());
     }
     shown = waiting;
     const SteadyTime now = std::chrono::steady_clock::now();
@@ -122,7 +142,7 @@ Result<void> restore(const Arguments& arguments) {
     if (now - alive_at > kAwayPatience || now - begin > patience) break;
   }
   arguments.json ? fmt::print("{}\n", restore_document(state)) : print_restored(state);
-  if (waiting_of(state) == 0 && !state.disks.empty()) return {};
+  if (state.waiting() == 0 && state.members() > 0) return {};
   return fail(ErrorCode::kUnavailable,
       "not every disk was looked through: those missing are when their nodes and a gateway are "
       "up, and nothing is"

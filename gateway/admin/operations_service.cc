@@ -12,6 +12,7 @@ async::Task<void> answer(http::Exchange& exchange, int status, std::string type,
   head.status = status;
   head.fields.add("Content-Type", std::move(type));
   head.fields.add("Cache-Control", "no-store");
+  if (status == 503) head.fields.add("Retry-After", "1");
   if (exchange.head().method == "HEAD") {
     (void)co_await exchange.respond_head_only(std::move(head), body.size());
   } else {

@@ -43,6 +43,7 @@ struct RefusalDetail {
   Refusal refusal = Refusal::kAccessDenied;
   std::string message;                                          // For the client; AWS's words where known.
   std::vector<std::pair<std::string, std::string>> details;     // AWSAccessKeyId, StringToSign, CanonicalRequest, ...
+  Error cause = {};                                              // kUnavailable: of the look-up.
 };
 
 // How the body is protected.

@@ -99,7 +99,11 @@ std::optional<std::string> decode_policy(std::string text) {
 
 async::Task<Checked<std::shared_ptr<const metadata::Credential>>> find_signer(metadata::IdentityCache& identities, std::string access_key, Deadline deadline) {
   auto credential = co_await identities.find_credential(access_key, deadline);
-  if (!credential) co_return refuse(Refusal::kUnavailable, "Credentials cannot be looked up now: " + credential.error().message);
+  if (!credential) {
+    Error cause = credential.error();
+    cause.message = "credentials cannot be looked up now: " + cause.message;
+    co_return std::unexpected(RefusalDetail{Refusal::kUnavailable, {}, {}, std::move(cause)});
+  }
   if (*credential == nullptr) {
     co_return refuse(Refusal::kInvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.", {{"AWSAccessKeyId", access_key}});
   }

@@ -25,43 +25,60 @@ async::Task<void> probe(std::shared_ptr<Core> core, rpc::DiskAddress disk) {
   core->breakers.probed(disk.disk, answer || answer.error().code == ErrorCode::kNotFound);
 }
 
+// Whether a copy is to be made, by what another disk says of the blob.
+bool is_wanted(const Core& core, const Repair& repair, const rpc::BlobStat& there) {
+  if (there.removed) return false;
+  if (repair.flaw != Flaw::kMissing) return true;
+  const auto age = real_clock().now() - there.created_at;
+  // A clock that differs says nothing.
+  const bool young = age < core.options.repair_settle && age > -core.options.repair_settle;
+  return !young;
+}
+
 // False: there was nothing to do.
-async::Task<Result<bool>> rewrite(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw) {
+async::Task<Result<bool>> rewrite(std::shared_ptr<Core> core, Repair repair) {
+  const auto& [blob, length, at, flaw, good] = repair;
   const Deadline deadline = deadline_in(kRepairPatience);
   rpc::PutOptions options;
   options.background = true;
   options.deadline = deadline;
   if (flaw == Flaw::kDamaged) {
     // What it was is known where it lies.
-    CO_TRY(const rpc::BlobStat stat, co_await core->transport.stat(at, blob, deadline_in(kProbePatience)));
+    CO_TRY(const rpc::BlobStat stat,
+           co_await core->transport.stat(at, blob, deadline_in(kProbePatience)));
     if (stat.removed) co_return false;
     options.handoff_for = stat.handoff_for;
   }
+  // Before its bytes are read for nothing.
+  CO_TRY(const rpc::BlobStat known,
+         co_await core->transport.stat(good, blob, deadline_in(kProbePatience)));
+  if (!is_wanted(*core, repair, known)) co_return false;
   CO_TRY(WholeBlob whole, co_await read_whole(core, blob, length, at, deadline));
-  CO_TRY(const rpc::BlobStat source, co_await core->transport.stat(whole.from, blob, deadline_in(kProbePatience)));
-  if (source.removed) co_return false;
-  const auto age = real_clock().now() - source.created_at;
-  // A clock that differs says nothing.
-  const bool young = age < core->options.repair_settle && age > -core->options.repair_settle;
-  if (flaw == Flaw::kMissing && young) co_return false;
+  CO_TRY(const rpc::BlobStat source,
+         co_await core->transport.stat(whole.from, blob, deadline_in(kProbePatience)));
+  if (!is_wanted(*core, repair, source)) co_return false;
   options.created_at = source.created_at;
   options.order = source.order;
   const auto topology = core->topology.topology();
   options.ring_epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
   const auto written = co_await write_copy(core, at, blob, std::move(whole.pieces), options);
-  if (!written && written.error().code == ErrorCode::kNotFound) co_return false;   // The disk knows that it was removed.
+  // The disk knows that it was removed.
+  if (!written && written.error().code == ErrorCode::kNotFound) co_return false;
   CO_TRY_VOID(written);
   co_return true;
 }
 
-async::Task<void> rewrite_and_count(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw) {
-  const auto done = co_await rewrite(core, blob, length, at, flaw);
+async::Task<void> rewrite_and_count(std::shared_ptr<Core> core, Repair repair,
+                                    RepairBuffer buffer) {
+  const auto done = co_await rewrite(core, repair);
   if (done && *done) ++core->counters.repairs_done;
   if (!done) {
     ++core->counters.repairs_failed;
-    log::warn("blobs", "a copy was not rewritten", {{"blob", blob.to_hex()}, {"error", done.error().message}});
+    log::warn("blobs", "a copy was not rewritten",
+              {{"blob", repair.blob.to_hex()}, {"error", done.error().message}});
   }
-  --core->counters.repairs_running;
+  buffer = {};
+  core->repair_ended(repair);
 }
 
 // Once per loop, as long as something is late there.
@@ -121,13 +138,33 @@ void Core::probe_due_disks() {
   }
 }
 
-void Core::repair(model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw) {
-  if (draining || counters.repairs_running.load() >= options.repairs_max) {
-    ++counters.repairs_skipped;
-    return;
+void Core::repair(const Repair& repair) {
+  const std::pair key(repair.blob, repair.at.disk);
+  RepairBuffer buffer;
+  {
+    std::lock_guard lock(repairs_mutex);
+    if (repairs.contains(key)) {
+      ++counters.repairs_joined;
+      return;
+    }
+    if (draining || repairs.size() >= options.repairs_max) {
+      ++counters.repairs_skipped;
+      return;
+    }
+    buffer.share = repair_share.try_reserve(repair.length);
+    if (buffer.share.amount() > 0) buffer.bytes = read_budget.try_reserve(repair.length);
+    if (buffer.bytes.amount() == 0) {
+      ++counters.repairs_without_buffer;
+      return;
+    }
+    repairs.insert(key);
   }
-  ++counters.repairs_running;
-  run_in_background(rewrite_and_count(shared_from_this(), blob, length, at, flaw));
+  run_in_background(rewrite_and_count(shared_from_this(), repair, std::move(buffer)));
+}
+
+void Core::repair_ended(const Repair& repair) {
+  std::lock_guard lock(repairs_mutex);
+  repairs.erase({repair.blob, repair.at.disk});
 }
 
 bool blames_disk(const Error& error) {

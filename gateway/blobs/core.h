@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "common/async/budget.h"
@@ -17,11 +18,27 @@ namespace rondel::blobs {
 struct Counters {
   std::atomic<uint64_t> chunks_written{0}, bytes_written{0}, copies_flushed{0}, handoff_copies{0}, copies_failed{0}, copies_stalled{0},
       copies_dropped{0}, quorum_failures{0}, bytes_read{0}, read_failovers{0}, corrupt_copies{0}, missing_copies{0}, repairs_done{0},
-      repairs_failed{0}, repairs_skipped{0}, probes{0}, background{0}, repairs_running{0};
+      repairs_failed{0}, repairs_skipped{0}, repairs_joined{0}, repairs_without_buffer{0}, probes{0},
+      background{0};
 };
 
 // What a read found of a copy.
 enum class Flaw { kDamaged, kMissing };
+
+// A copy that a read found damaged, or that an owner lacks.
+struct Repair {
+  model::BlobId blob;
+  uint64_t length = 0;     // Of the whole blob.
+  rpc::DiskAddress at;     // Where the copy is to be made whole.
+  Flaw flaw = Flaw::kMissing;
+  rpc::DiskAddress good;   // Which served the read.
+};
+
+// Memory for the bytes of a blob that is being repaired.
+struct RepairBuffer {
+  async::Budget::Reservation share;   // Of what repairs may have.
+  async::Budget::Reservation bytes;   // Of what all reads may have.
+};
 
 // A chunk that has its quorum and lacks copies.
 class LateWrite {
@@ -39,14 +56,18 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
         breakers(options),
         write_budget(options.buffer_bytes / 8 * 5),
         read_budget(options.buffer_bytes / 8 * 2),
-        small_budget(options.buffer_bytes / 8) {}
+        small_budget(options.buffer_bytes / 8),
+        repair_share(read_budget.capacity() / 2) {}
 
   // Starts probes that are due, on the current loop.
   void probe_due_disks();
-  // Rewrites a copy that a read found damaged, or that an owner lacks, from another one, in the background on the current
-  // loop. It stays what it was: made when its maker said, a hand-off copy for the same disk. A blob that was removed, or is
-  // so young that the copy may be on its way, is left alone.
-  void repair(model::BlobId blob, uint64_t length, rpc::DiskAddress at, Flaw flaw);
+  // Rewrites the copy from another one, in the background on the current loop. It stays what it
+  // was: made when its maker said, a hand-off copy for the same disk. A blob that was removed, or
+  // is so young that the copy may be on its way, is left alone. One repair at a time makes a copy
+  // whole, however many reads meet its flaw. Its bytes are held out of the read budget, of which
+  // all repairs together take at most half: where there is none to be had at once, none begins.
+  void repair(const Repair& repair);
+  void repair_ended(const Repair& repair);
 
   // Reviews the write from time to time, on the current loop, until it is over.
   void watch_late(std::weak_ptr<LateWrite> write);
@@ -61,8 +82,11 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
   async::Budget write_budget;
   async::Budget read_budget;
   async::Budget small_budget;
+  async::Budget repair_share;   // Of the read budget, where its bytes count too.
   Counters counters;
   std::atomic<bool> draining{false};
+  std::mutex repairs_mutex;
+  std::set<std::pair<model::BlobId, model::DiskId>> repairs;   // Under way. Guarded by repairs_mutex.
   std::mutex late_mutex;
   std::map<async::EventLoop*, std::vector<std::weak_ptr<LateWrite>>> late;   // Guarded by late_mutex. An entry has its watcher.
 };

@@ -52,6 +52,8 @@ BlobHealth ReplicatedBlobStore::health() const {
   health.repairs_done = c.repairs_done;
   health.repairs_failed = c.repairs_failed;
   health.repairs_skipped = c.repairs_skipped;
+  health.repairs_joined = c.repairs_joined;
+  health.repairs_without_buffer = c.repairs_without_buffer;
   health.probes = c.probes;
   for (const async::Budget* budget : {&core_->write_budget, &core_->read_budget, &core_->small_budget}) {
     health.buffer_bytes_in_use += budget->in_use();

@@ -29,6 +29,8 @@ struct ReplicatedBlobStoreOptions {
   // Hand-off disks per arc: writes use no others, so that reads find every copy.
   size_t handoffs = 4;
   // Copies waiting to be rewritten after a read found them damaged or missing; more are left to scrub and catch-up.
+  // Their bytes are held out of half of what readers have: an eighth of `buffer_bytes`, so that a
+  // chunk is repaired only where that is 64 MiB or more.
   size_t repairs_max = 64;
   // A copy that an owner lacks may still be on its way while the blob is younger.
   std::chrono::milliseconds repair_settle{15'000};
@@ -61,7 +63,9 @@ struct BlobHealth {
   uint64_t missing_copies = 0;        // Owners that lacked a blob which another disk had.
   uint64_t repairs_done = 0;
   uint64_t repairs_failed = 0;
-  uint64_t repairs_skipped = 0;       // The queue was full.
+  uint64_t repairs_skipped = 0;       // Too many were under way, or the store was draining.
+  uint64_t repairs_joined = 0;        // Reads that met a flaw which was being repaired already.
+  uint64_t repairs_without_buffer = 0;   // None began: the read budget was in use.
   uint64_t probes = 0;
 
   uint64_t buffer_bytes_in_use = 0;

@@ -106,12 +106,16 @@ class Reader final : public StreamReader {
   }
 
   void close_span() {
-    for (const rpc::DiskAddress& disk : damaged_) core_->repair(span().blob, span().blob_length, disk, Flaw::kDamaged);
-    for (const rpc::DiskAddress& disk : lacking_) core_->repair(span().blob, span().blob_length, disk, Flaw::kMissing);
     download_.reset();
-    buffer_ = {};
+    buffer_ = {};   // First: a repair may want it.
+    for (const rpc::DiskAddress& disk : damaged_) repair(disk, Flaw::kDamaged);
+    for (const rpc::DiskAddress& disk : lacking_) repair(disk, Flaw::kMissing);
     span_open_ = false;
     ++span_;
+  }
+
+  void repair(const rpc::DiskAddress& at, Flaw flaw) {
+    core_->repair({span().blob, span().blob_length, at, flaw, candidates_[candidate_].disk});
   }
 
   // False: no disk is left.

@@ -19,12 +19,11 @@ struct Call {
 };
 
 template <class Request, class Reply>
-std::shared_ptr<Call<Request, Reply>> begin_call(const rpc::DiskAddress& at,
-    const std::vector<model::BlobId>& ids, Deadline deadline) {
+std::shared_ptr<Call<Request, Reply>> make_call(const rpc::DiskAddress& at,
+                                                const std::vector<model::BlobId>& ids) {
   auto call = std::make_shared<Call<Request, Reply>>();
   call->request.set_disk(std::string(as_text(at.disk.view())));
   for (const model::BlobId& id : ids) call->request.add_blob_ids(std::string(as_text(id.bytes())));
-  call->context.set_deadline(rpc::grpc_deadline(deadline));
   return call;
 }
 
@@ -35,58 +34,57 @@ Error error_of(const grpc::Status& status) {
 
 RemovalReply read(const storage::DeleteBlobsReply& reply) {
   return {static_cast<Refusal>(reply.refusal()), rpc::from_wire(reply.seen()),
-      reply.highest_order()};
+          reply.highest_order()};
 }
 
 RestoreReply read(const storage::RestoreBlobsReply& reply) {
   return {reply.restored(), reply.highest_order()};
 }
 
+// Makes the call at a node and waits for its answer, as `read` reads it.
+template <class Answer, class Request, class Reply, class Method>
+async::Task<Result<Answer>> answer_to(std::shared_ptr<storage::Storage::Stub> stub,
+                                      std::shared_ptr<Call<Request, Reply>> call, Method method,
+                                      Deadline deadline) {
+  if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
+  call->context.set_deadline(rpc::grpc_deadline(deadline));
+  auto slot = async::OneShot<Result<Answer>>::make();
+  method(*stub->async(), *call, [slot, call, stub](grpc::Status status) {
+    slot->set(status.ok() ? Result<Answer>(read(call->reply)) : std::unexpected(error_of(status)));
+  });
+  auto answer = co_await slot->wait_until(deadline);
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return std::move(*answer);
+}
+
 class GrpcBlobRemover final : public BlobRemover {
  public:
-  GrpcBlobRemover(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
+  GrpcBlobRemover(const ring::TopologySource& topology,
+                  std::shared_ptr<grpc::ChannelCredentials> credentials)
       : stubs_(topology, std::move(credentials)) {}
 
   async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
-      RemovalOrder order,
-                                           Deadline deadline) override {
-    const auto stub = stubs_.find(at.node);
-    if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
-    auto call = begin_call<storage::DeleteBlobsRequest, storage::DeleteBlobsReply>(at, ids,
-        deadline);
+                                           RemovalOrder order, Deadline deadline) override {
+    auto call = make_call<storage::DeleteBlobsRequest, storage::DeleteBlobsReply>(at, ids);
     call->request.set_coordinator_token(order.coordinator_token);
     call->request.set_trash_seconds(static_cast<uint64_t>(order.trash.count()));
     call->request.set_order(order.number);
     *call->request.mutable_generation() = rpc::to_wire(order.generation);
     *call->request.mutable_verified() = rpc::to_wire(order.verified);
-    auto slot = async::OneShot<Result<RemovalReply>>::make();
-    stub->async()->DeleteBlobs(&call->context, &call->request, &call->reply,
-        [slot, call, stub](grpc::Status status) {
-      slot->set(status.ok() ? Result<RemovalReply>(read(call->reply)) :
-          std::unexpected(error_of(status)));
-    });
-    auto answer = co_await slot->wait_until(deadline);
-    if (!answer) co_return std::unexpected(answer.error());
-    co_return std::move(*answer);
+    const auto method = [](auto& stub, auto& made, auto done) {
+      stub.DeleteBlobs(&made.context, &made.request, &made.reply, std::move(done));
+    };
+    return answer_to<RemovalReply>(stubs_.find(at.node), std::move(call), method, deadline);
   }
 
   async::Task<Result<RestoreReply>> restore(rpc::DiskAddress at, std::vector<model::BlobId> ids,
-      uint64_t number,
-                                            Deadline deadline) override {
-    const auto stub = stubs_.find(at.node);
-    if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
-    auto call = begin_call<storage::RestoreBlobsRequest, storage::RestoreBlobsReply>(at, ids,
-        deadline);
+                                            uint64_t number, Deadline deadline) override {
+    auto call = make_call<storage::RestoreBlobsRequest, storage::RestoreBlobsReply>(at, ids);
     call->request.set_order(number);
-    auto slot = async::OneShot<Result<RestoreReply>>::make();
-    stub->async()->RestoreBlobs(&call->context, &call->request, &call->reply,
-        [slot, call, stub](grpc::Status status) {
-      slot->set(status.ok() ? Result<RestoreReply>(read(call->reply)) :
-          std::unexpected(error_of(status)));
-    });
-    auto answer = co_await slot->wait_until(deadline);
-    if (!answer) co_return std::unexpected(answer.error());
-    co_return std::move(*answer);
+    const auto method = [](auto& stub, auto& made, auto done) {
+      stub.RestoreBlobs(&made.context, &made.request, &made.reply, std::move(done));
+    };
+    return answer_to<RestoreReply>(stubs_.find(at.node), std::move(call), method, deadline);
   }
 
  private:

@@ -120,6 +120,9 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
       *reply.mutable_generation() = rpc::to_wire(greeting->database);
       reply.set_recognition(static_cast<uint32_t>(greeting->recognition));
       reply.set_purging_stopped(greeting->purging_stopped);
+      for (const model::DiskId& disk : greeting->purging_disks) {
+        reply.add_purging_disks(to_wire(disk));
+      }
     }
     for (const ring::Topology::Node& node : topology->nodes) {
       wire::Peer* peer = reply.add_peers();

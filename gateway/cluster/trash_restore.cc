@@ -1,6 +1,7 @@
 #include "gateway/cluster/trash_restore.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/log/log.h"
 
@@ -35,8 +36,7 @@ async::Task<void> TrashRestore::run(async::TaskGroup& group, std::function<uint6
 async::Task<Result<void>> TrashRestore::run_once(uint64_t token,
     const std::function<bool()>& leads) {
   CO_TRY(const metadata::RestoreState state, co_await restores_.restore_state(deadline_in(5s)));
-  waiting_ = static_cast<uint64_t>(std::ranges::count(state.disks, false,
-      &metadata::RestoreState::Disk::done));
+  waiting_ = state.waiting();
   Pass pass{state.number, token, leads, {}, {}};
   for (const auto& disk : state.disks) {
     if (!disk.done && disk.alive) pass.disks.push_back(disk);
@@ -57,9 +57,11 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
     const auto restored = co_await restore_disk({disk.node, disk.disk}, pass.token, pass.leads);
     if (!pass.leads()) co_return;
     if (!restored) {
-      // It waits on; the others need not.
+      // It waits on; the others need not. Each second: one that does not open is told of once.
+      const std::string& why = restored.error().message;
+      if (std::exchange(told_[disk.disk], why) == why) continue;
       log::warn("gc", "the trash of a disk was not looked through",
-          {{"disk", disk.disk.to_hex()}, {"error", restored.error().message}});
+          {{"disk", disk.disk.to_hex()}, {"error", why}});
       continue;
     }
     const auto finished = co_await restores_.finish_restore(disk.disk, pass.number, *restored,
@@ -69,6 +71,7 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
       co_return;
     }
     --waiting_;
+    told_.erase(disk.disk);
     log::info("gc", "the trash of a disk was looked through",
         {{"disk", disk.disk.to_hex()}, {"restored", *restored}});
   }

@@ -9,6 +9,8 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
+#include <string>
 
 #include "common/async/task_group.h"
 #include "gateway/cluster/blob_lister.h"
@@ -68,7 +70,8 @@ class TrashRestore {
   BlobRemover& remover_;
   const TrashRestoreOptions options_;
   std::atomic<uint64_t> waiting_{0}, restored_{0};
-  bool asking_ = false;                  // The loop's alone.
+  bool asking_ = false;                  // The loop's alone, as the next.
+  std::map<model::DiskId, std::string> told_;   // Why disks could not be looked through, as logged.
 };
 
 }  // namespace rondel::cluster

@@ -2,11 +2,13 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <iostream>
 #include <thread>
 
 #include "common/async/loop_threads.h"
+#include "common/config/end_watch.h"
 #include "common/config/program.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
@@ -34,6 +36,8 @@ namespace rondel::gateway {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr auto kEndPatience = 20s;   // After the grace of requests.
 
 Result<void> init_log(const config::Settings& settings) {
   log::Options options;
@@ -94,8 +98,18 @@ Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings,
   return http::Server::start(loops, std::move(options), [&service](http::Exchange& exchange) { return service.handle(exchange); });
 }
 
+// Jobs may be in a statement that PostgreSQL does not answer. What they did not finish the next
+// coordinator does.
+void end_at_once(const std::string& step) {
+  log::error("main", "the process does not end in time and is ended as by a crash",
+             {{"waits_for", step}});
+  log::flush();
+  ::_exit(1);
+}
+
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(init_log(settings));
+  config::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const std::string master_key, read_master_key(settings));
   const std::string& dsn = settings.text("metadata.dsn");
   const Clock& clock = real_clock();
@@ -184,6 +198,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.default_ownership = *auth::find_ownership(settings.text("s3.default_object_ownership"));
   s3_settings.allow_sse_c_over_http = settings.flag("s3.allow_sse_c_over_http");
   s3_settings.metadata_timeout = settings.duration("metadata.timeout");
+  s3_settings.outcome_timeout = s3_settings.metadata_timeout;
   // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
@@ -251,14 +266,20 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   log::info("main", "draining");
   draining = true;
   const Deadline grace = deadline_in(settings.duration("gateway.shutdown_grace"));
+  ending.begin(grace + kEndPatience);
+  ending.step("requests");
   s3->stop();
   async::block_on(s3->wait_idle(grace));
+  ending.step("late copies");
   async::block_on(blob_store.drain(std::min(grace, deadline_in(3s))));
   operations_server->stop();
   async::block_on(operations_server->wait_idle(deadline_in(1s)));
+  ending.step("jobs");
   jobs.stop();
   async::block_on(jobs.wait_idle());
+  ending.step("heartbeats of nodes");
   heartbeats.reset();
+  ending.step("the loops, and connections to nodes and PostgreSQL");
   loops.join();
   service_loop.join();
   s3.reset();

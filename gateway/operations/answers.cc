@@ -36,9 +36,7 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
       break;
     case Status::kSettingsChanged: error.code = ErrorCode::kOperationAborted; break;
     case Status::kEpochFenced:
-      error.code = ErrorCode::kSlowDown;
-      error.headers = {{"Retry-After", "1"}};
-      error.log_message = "the bytes were placed under a fenced epoch";
+      error = s3::retry_later(ErrorCode::kSlowDown, "the bytes were placed under a fenced epoch");
       break;
     case Status::kPreconditionFailed: error.code = ErrorCode::kPreconditionFailed; break;
     case Status::kNoSuchKey:
@@ -76,7 +74,7 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
 
 s3::S3Result<void> check_database(const Services& services) {
   if (services.database.available()) return {};
-  return std::unexpected(s3::Error{ErrorCode::kServiceUnavailable, {}, {}, {{"Retry-After", "1"}}, "the database is away"});
+  return std::unexpected(s3::retry_later(ErrorCode::kServiceUnavailable, "the database is away"));
 }
 
 metadata::CommitContext commit_context(const Context& context, uint64_t ring_epoch) {

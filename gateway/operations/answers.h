@@ -4,6 +4,7 @@
 #include <string>
 
 #include "gateway/operations/context.h"
+#include "gateway/operations/lost_outcome.h"
 #include "gateway/operations/pending_stream.h"
 #include "gateway/s3/xml_writer.h"
 
@@ -47,7 +48,8 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context);
 metadata::CommitContext commit_context(const Context& context, uint64_t ring_epoch = 0);
 
 // Runs a commit; when the bucket's cached settings turn out old, looks it up again and runs it once more under the new ones.
-// `stream`: the bytes that it names, if any; they are kept or given up by how it ends.
+// `stream`: the bytes that it names, if any; they are kept or given up by how it ends. When its
+// answer is lost, the stream tells whether it happened (lost_outcome.h); else the answer is 503.
 template <class Commit>
 async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context, Commit commit, PendingStream* stream = nullptr);
 
@@ -90,6 +92,9 @@ async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(Context& context,
   for (bool again = false;; again = true) {
     if (stream != nullptr) stream->commit_begins();
     metadata::CommitResult result = co_await commit();
+    if (stream != nullptr && metadata::fate_of(result) == metadata::CommitFate::kNotKnown) {
+      if (auto outcome = co_await find_lost_outcome(context, *stream)) result = *std::move(outcome);
+    }
     if (stream != nullptr) stream->commit_ended(metadata::fate_of(result));
     if (!result) co_return std::unexpected(s3::from(result.error()));
     if (metadata::fate_of(result->status) == metadata::CommitFate::kCommitted) co_return *std::move(result);

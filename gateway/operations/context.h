@@ -30,6 +30,7 @@ struct Settings {
   std::string region = "us-east-1";
   s3::RouterOptions router;
   Duration metadata_timeout = std::chrono::seconds(5);
+  Duration outcome_timeout = std::chrono::seconds(5);    // To ask what became of a commit.
   Duration write_timeout = std::chrono::hours(6);        // Of one body, in or out.
   uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
   auth::Ownership default_ownership = auth::Ownership::kBucketOwnerEnforced;   // Of new buckets.

@@ -150,12 +150,7 @@ s3::Error to_s3(const auth::RefusalDetail& detail) {
     case Refusal::kInvalidArgument:
     case Refusal::kMissingFormField: out.code = ErrorCode::kInvalidArgument; break;
     case Refusal::kInvalidPolicyDocument: out.code = ErrorCode::kInvalidPolicyDocument; break;
-    case Refusal::kUnavailable:
-      out.code = ErrorCode::kSlowDown;
-      out.message.clear();
-      out.log_message = detail.message;
-      out.headers = {{"Retry-After", "1"}};
-      break;
+    case Refusal::kUnavailable: return s3::from(detail.cause);
   }
   return out;
 }

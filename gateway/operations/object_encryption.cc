@@ -81,7 +81,10 @@ s3::S3Result<void> check_encryption_again(Context& context) {
   if (!now) return std::unexpected(now.error());
   const encryption::Envelope& then = *context.chosen_encryption;
   const bool same = now->wanted.mode == then.mode && now->wanted.key_id == then.key_id && now->wanted.bucket_key == then.bucket_key;
-  return same ? s3::S3Result<void>{} : s3::fail(ErrorCode::kServiceUnavailable, "The bucket's encryption was changed meanwhile. Please try again.");
+  if (same) return {};
+  return std::unexpected(s3::retry_later(
+      ErrorCode::kServiceUnavailable, "the bucket's encryption was changed meanwhile",
+      "The bucket's encryption was changed meanwhile. Please try again."));
 }
 
 Answer<ObjectKey> make_object_key(Context& context, EncryptionChoice choice, crypto::Secret data_key) {

@@ -31,6 +31,10 @@ class PendingStream {
 
   // After written(). The extent of `length` bytes of plaintext; none when nothing was written.
   std::vector<metadata::Extent> extents(uint64_t length) const;
+  // nullopt: no bytes were written.
+  std::optional<model::StreamId> stream_id() const {
+    return written_.size > 0 ? std::optional(written_.id) : std::nullopt;
+  }
   uint64_t ring_epoch() const { return written_.ring_epoch; }
 
   // A commit that names the stream is asked for: until commit_ended() it is not known whether it happened.

@@ -110,6 +110,7 @@ std::string S3Service::refusal_body(int status, const std::string& reason, http:
   error.code = status == 431 ? ErrorCode::kRequestHeaderSectionTooLarge : status == 501 ? ErrorCode::kNotImplemented
                : status == 503 ? ErrorCode::kSlowDown : ErrorCode::kInvalidRequest;
   head.fields.add("Content-Type", "application/xml");
+  if (status == 503) head.fields.add("Retry-After", "1");
   return s3::error_document(error, "", "", kHostId);
 }
 
@@ -124,8 +125,8 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
 
   if (in_flight_.fetch_add(1) >= services_.settings.requests_max) {
     metrics_->rejected.add();
-    s3::Error overload{ErrorCode::kSlowDown, {}, {}, {{"Retry-After", "1"}}, "too many requests in flight"};
-    co_await send_error(exchange, overload, trace);
+    co_await send_error(
+        exchange, s3::retry_later(ErrorCode::kSlowDown, "too many requests in flight"), trace);
   } else {
     auto response = co_await answer(exchange, trace);
     if (response) {

@@ -127,19 +127,21 @@ std::unexpected<Error> fail(ErrorCode code, std::string message, std::vector<std
   return std::unexpected(Error{code, std::move(message), std::move(details), {}, {}});
 }
 
+Error retry_later(ErrorCode code, std::string log_message, std::string message) {
+  return {code, std::move(message), {}, {{"Retry-After", "1"}}, std::move(log_message)};
+}
+
 Error from(const rondel::Error& error) {
   Error out;
   out.log_message = to_string(error);
   switch (error.code) {
     case rondel::ErrorCode::kUnavailable:
-      out.code = ErrorCode::kServiceUnavailable;
-      out.headers = {{"Retry-After", "1"}};
-      break;
-    case rondel::ErrorCode::kResourceExhausted:
     case rondel::ErrorCode::kDeadlineExceeded:
     case rondel::ErrorCode::kOutcomeUnknown:
-      out.code = ErrorCode::kSlowDown;
-      out.headers = {{"Retry-After", "1"}};
+      out = retry_later(ErrorCode::kServiceUnavailable, std::move(out.log_message));
+      break;
+    case rondel::ErrorCode::kResourceExhausted:
+      out = retry_later(ErrorCode::kSlowDown, std::move(out.log_message));
       break;
     case rondel::ErrorCode::kCancelled: out.code = ErrorCode::kRequestTimeout; break;
     default: out.code = ErrorCode::kInternalError;

@@ -57,9 +57,14 @@ using S3Result = std::expected<T, Error>;
 std::unexpected<Error> fail(ErrorCode code, std::string message = {},
                             std::vector<std::pair<std::string, std::string>> details = {});
 
-// A lower error as the client may see it: kUnavailable -> ServiceUnavailable 503, kResourceExhausted, kDeadlineExceeded,
-// kOutcomeUnknown -> SlowDown 503 (all with Retry-After); kCancelled -> RequestTimeout; everything else InternalError. Never
-// a reason to release bytes or to keep them: that is metadata::CommitFate.
+// A 503 as all of them are: with Retry-After. REQUIRES: kServiceUnavailable (a part is away) or
+// kSlowDown (a bound was reached).
+Error retry_later(ErrorCode code, std::string log_message, std::string message = {});
+
+// A lower error as the client may see it: kUnavailable, kDeadlineExceeded, kOutcomeUnknown ->
+// ServiceUnavailable 503; kResourceExhausted -> SlowDown 503; kCancelled -> RequestTimeout;
+// everything else InternalError. Never a reason to release bytes or to keep them: that is
+// metadata::CommitFate.
 Error from(const rondel::Error& error);
 
 // <?xml ...><Error><Code>...; resource is the path asked for.

@@ -1,8 +1,6 @@
 #include "metadata/store/lifecycle_store.h"
 
 #include <algorithm>
-#include <compare>
-#include <tuple>
 
 #include "common/base/bytes.h"
 #include "metadata/memory/lifecycle_rows.h"

@@ -14,7 +14,8 @@ class MemoryNodeStore final : public NodeStore {
     return state_.run<Result<Greeting>>(
         [this, node = std::move(node)]() mutable -> Result<Greeting> {
           const model::Recognition recognition = state_.judge(node.id, node.seen);
-          Greeting greeting{recognition, state_.generation(), purging_stopped(node)};
+          Greeting greeting{recognition, state_.generation(), purging_stopped(),
+                            purging_disks(node)};
           greeting.database.beat = record(std::move(node), recognition);
           return greeting;
         });
@@ -40,12 +41,16 @@ class MemoryNodeStore final : public NodeStore {
   }
 
  private:
-  std::string purging_stopped(const NodeRecord& node) const {
-    if (!state_.cluster.garbage.halted.empty()) return "garbage collection is halted";
-    const bool waits = std::ranges::any_of(node.disks, [this](const NodeRecord::Disk& disk) {
-      return state_.cluster.restore_waits(disk.id);
-    });
-    return waits ? "the trash is yet to be looked through for what rows refer to" : "";
+  std::string purging_stopped() const {
+    return state_.cluster.garbage.halted.empty() ? "" : "garbage collection is halted";
+  }
+
+  std::vector<model::DiskId> purging_disks(const NodeRecord& node) const {
+    std::vector<model::DiskId> disks;
+    for (const NodeRecord::Disk& disk : node.disks) {
+      if (!state_.cluster.restore_waits(disk.id)) disks.push_back(disk.id);
+    }
+    return disks;
   }
 
   // Answers the number of the heartbeat. A database that the node does not recognize must never

@@ -29,10 +29,11 @@ class MemoryReleaseQueue final : public ReleaseQueue {
     return state_.run<Result<CheckedReleases>>([=, this]() -> Result<CheckedReleases> {
       CheckedReleases looked;
       if (!state_.leads(coordinator_token)) return looked;
+      const SystemTime now = state_.clock.now();
       for (auto row = state_.released.begin();
            row != state_.released.end() && looked.checked + looked.referenced < max;) {
         const bool due = !row->second.checked_at && row->second.row.released_at <= before;
-        row = due ? look_at(row, looked) : std::next(row);
+        row = due ? look_at(row, now, looked) : std::next(row);
       }
       return looked;
     });
@@ -43,8 +44,8 @@ class MemoryReleaseQueue final : public ReleaseQueue {
                                                                  Deadline) override {
     using Streams = std::vector<ReleasedStream>;
     return state_.run<Result<Streams>>([=, this]() -> Result<Streams> {
-      std::vector<StoredRelease> due;
       if (!state_.leads(coordinator_token)) return Streams{};
+      std::vector<StoredRelease> due;
       for (const auto& [id, release] : state_.released) {
         if (release.checked_at && release.row.released_at <= before) due.push_back(release);
       }
@@ -83,11 +84,11 @@ class MemoryReleaseQueue final : public ReleaseQueue {
   using Row = std::map<int64_t, StoredRelease>::iterator;
 
   // Answers the row behind it.
-  Row look_at(Row row, CheckedReleases& looked) {
+  Row look_at(Row row, SystemTime now, CheckedReleases& looked) {
     const ReleasedStream& released = row->second.row;
     if (!state_.is_referenced(released.stream)) {
       ++looked.checked;
-      row->second.checked_at = state_.clock.now();
+      row->second.checked_at = now;
       return std::next(row);
     }
     if (looked.referenced++ < kExamplesMax) {

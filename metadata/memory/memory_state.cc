@@ -24,6 +24,10 @@ MemoryRows MemoryState::backup() const {
 void MemoryState::set_back(MemoryRows rows) {
   std::lock_guard lock(mutex);
   static_cast<MemoryRows&>(*this) = std::move(rows);
+}
+
+void MemoryState::end_sessions() {
+  std::lock_guard lock(mutex);
   lease_holder = nullptr;
 }
 

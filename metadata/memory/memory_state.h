@@ -132,8 +132,10 @@ class MemoryState : public MemoryRows {
   void set_away(bool is_away);
   bool is_away() const;
   MemoryRows backup() const;
-  // As by a dump into the same server: its sessions end, so nobody coordinates.
+  // As by a dump into the same server, whose sessions go on.
   void set_back(MemoryRows rows);
+  // As when the server starts again: nobody coordinates.
+  void end_sessions();
 
   // nullptr: it is not there.
   StoredBucket* find_bucket(int64_t id);

@@ -32,15 +32,20 @@ constexpr const char* kRecordNode = R"(
       told_mark = case when excluded.recognition <= 2 then excluded.told_mark else n.told_mark end,
       highest_order = greatest(n.highest_order, excluded.highest_order)
     returning n.recognition, n.beat)
-  select (select recognition from recorded), (select beat from recorded), g.halted <> '',
-    exists (
-      select from jsonb_array_elements($6::text::jsonb) d
+  select (select recognition from recorded), (select beat from recorded), g.halted <> '', (
+      select coalesce(string_agg(decode(d->>'id', 'hex'), ''::bytea), ''::bytea)
+      from jsonb_array_elements($6::text::jsonb) d
       left join trash_restores t on t.disk = decode(d->>'id', 'hex')
-      where coalesce(t.number, 0) < g.restore_number),)";
+      where coalesce(t.number, 0) >= g.restore_number),)";
 
-std::string text_of(bool halted, bool restores_wait) {
-  if (halted) return "garbage collection is halted";
-  return restores_wait ? "the trash is yet to be looked through for what rows refer to" : "";
+Result<std::vector<model::DiskId>> disks_of(std::string_view bytes) {
+  std::vector<model::DiskId> disks;
+  for (; !bytes.empty(); bytes.remove_prefix(model::DiskId::kBytes)) {
+    const auto disk = model::DiskId::from_bytes(as_bytes(bytes.substr(0, model::DiskId::kBytes)));
+    if (!disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
+    disks.push_back(*disk);
+  }
+  return disks;
 }
 
 class PostgresNodeStore final : public NodeStore {
@@ -65,7 +70,8 @@ class PostgresNodeStore final : public NodeStore {
       greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
       greeting.database = generation_of(row, 4);
       greeting.database.beat = static_cast<uint64_t>(row.bigint(0, 1));
-      greeting.purging_stopped = text_of(row.boolean(0, 2), row.boolean(0, 3));
+      if (row.boolean(0, 2)) greeting.purging_stopped = "garbage collection is halted";
+      TRY(greeting.purging_disks, disks_of(row.bytes(0, 3)));
       return greeting;
     };
     return run_single<Greeting>(workers_, deadline, std::move(work));

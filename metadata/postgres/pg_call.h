@@ -94,7 +94,11 @@ template <class Answer, class Job>
 async::Task<Answer> run_job(PgWorkers& workers, Lane lane, std::unique_ptr<Job> job, Deadline deadline) {
   auto slot = job->slot;
   std::unique_ptr<PgJob> base = std::move(job);
-  if (!workers.submit(lane, base)) co_return never_ran<Answer>({ErrorCode::kResourceExhausted, "too many wait for PostgreSQL"});
+  if (!workers.submit(lane, base)) {
+    const ErrorCode code =
+        workers.away() ? ErrorCode::kUnavailable : ErrorCode::kResourceExhausted;
+    co_return never_ran<Answer>({code, "too many wait for PostgreSQL"});
+  }
   auto answer = co_await slot->wait_until(deadline);
   if (answer) co_return std::move(*answer);
   if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {

@@ -1,5 +1,8 @@
 #include "metadata/store/restore_store.h"
 
+#include <map>
+
+#include "common/ring/ring.h"
 #include "metadata/postgres/pg_call.h"
 #include "metadata/postgres/pg_codec.h"
 #include "metadata/postgres/pg_references.h"
@@ -10,13 +13,48 @@ namespace {
 
 using Element = PgArray::Element;
 
+// A node that has not been heard of for an hour is gone, unless a ring counts on its disks.
 constexpr const char* kRestoreState = R"(
   select g.restore_number, n.id, n.address, n.last_seen > now() - interval '10 seconds',
-    decode(d->>'id', 'hex'), coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0)
+    decode(d->>'id', 'hex'), coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0),
+    n.last_seen > now() - interval '1 hour'
   from garbage_collection g
   left join (nodes n cross join lateral jsonb_array_elements(n.disks) d) on true
   left join trash_restores t on t.disk = decode(d->>'id', 'hex')
   order by n.id, d->>'id')";
+
+// Disks that a live ring counts on are members, also those that no node tells of: nothing says that
+// one of these was looked through but its row.
+Result<void> add_members(PgConnection& connection, RestoreState& state, Deadline until) {
+  TRY(const PgResult rows, connection.run(R"(
+    select e.ring_table, g.restore_number from ring_epochs e, garbage_collection g
+    where e.live and g.restore_number > 0)", {}, until));
+  std::map<model::DiskId, model::NodeId> members;
+  for (size_t i = 0; i < rows.rows(); ++i) {
+    TRY(const ring::Ring ring, ring::Ring::parse(as_bytes(rows.bytes(i, 0))));
+    for (const ring::Disk& disk : ring.disks()) members.emplace(disk.id, disk.node);
+  }
+  for (RestoreState::Disk& disk : state.disks) disk.member |= members.erase(disk.disk) > 0;
+  if (members.empty()) return {};
+  PgArray ids(Element::kBytes, members.size());
+  for (const auto& [disk, node] : members) ids.add_bytes(raw(disk.view()));
+  PgParameters parameters;
+  std::move(ids).move_into(parameters);
+  TRY(const PgResult done, connection.run(R"(
+    select t.disk, t.blobs from trash_restores t, garbage_collection g
+    where t.disk = any ($1::bytea[]) and t.number >= g.restore_number)", parameters, until));
+  std::map<model::DiskId, uint64_t> blobs;
+  for (size_t i = 0; i < done.rows(); ++i) {
+    const auto disk = model::DiskId::from_bytes(as_bytes(done.bytes(i, 0)));
+    if (disk) blobs.emplace(*disk, static_cast<uint64_t>(done.bigint(i, 1)));
+  }
+  for (const auto& [disk, node] : members) {
+    const auto restored = blobs.find(disk);
+    const bool is_done = restored != blobs.end();
+    state.disks.push_back({disk, node, "", false, is_done, is_done ? restored->second : 0, true});
+  }
+  return {};
+}
 
 class PostgresRestoreStore final : public RestoreStore {
  public:
@@ -46,8 +84,10 @@ class PostgresRestoreStore final : public RestoreStore {
             const auto disk = model::DiskId::from_bytes(as_bytes(rows.bytes(i, 4)));
             if (!node || !disk) return fail(ErrorCode::kInternal, "the database answered a bad id");
             state.disks.push_back({*disk, *node, rows.text(i, 2), rows.boolean(i, 3),
-                                   rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6))});
+                                   rows.boolean(i, 5), static_cast<uint64_t>(rows.bigint(i, 6)),
+                                   rows.boolean(i, 7)});
           }
+          TRY_VOID(add_members(connection, state, until));
           return state;
         });
   }

@@ -34,8 +34,11 @@ struct NodeRecord {
 struct Greeting {
   model::Recognition recognition = model::Recognition::kUnknown;
   model::MetadataGeneration database;    // With the number of the heartbeat just recorded.
-  // Why nothing may be purged on this node; empty: it may.
+  // Why nothing may be purged on this node; empty: on `purging_disks` it may.
   std::string purging_stopped;
+  // Of the disks it told of, those whose trash no restore waits for. One that it did not tell of is
+  // never among them.
+  std::vector<model::DiskId> purging_disks = {};
 };
 
 struct Recognized {

@@ -5,6 +5,7 @@
 // the highest (lease.h).
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -22,11 +23,24 @@ struct RestoreState {
     model::DiskId disk;
     model::NodeId node;
     std::string address;
-    bool alive = false;  // The node's last heartbeat is at most 10 s old.
+    bool alive = false;  // The last heartbeat that names it is at most 10 s old.
     bool done = false;
     uint64_t blobs = 0;  // Taken out, once done.
+    // A live ring counts on it, or its node was heard of within the hour. The others are not waited
+    // for; should one come back, it is looked through before anything is purged on it.
+    bool member = true;
+
+    bool waits() const { return member && !done; }
   };
-  std::vector<Disk> disks;  // Of every known node, those that are done too.
+  // Of every known node and every live ring, those that are done too.
+  std::vector<Disk> disks;
+
+  uint64_t members() const {
+    return static_cast<uint64_t>(std::ranges::count(disks, true, &Disk::member));
+  }
+  uint64_t waiting() const {
+    return static_cast<uint64_t>(std::ranges::count(disks, true, &Disk::waits));
+  }
 };
 
 class RestoreStore {
@@ -34,8 +48,8 @@ class RestoreStore {
   virtual ~RestoreStore() = default;
 
   // An operator's: the trash of every disk, also of those that are away or unknown so far, is to be
-  // looked through for what rows refer to; until that is done nothing is purged on it. Answers the
-  // number that restore_state() has then.
+  // looked through for what rows refer to; until that is done on a disk nothing is purged on it.
+  // Answers the number that restore_state() has then.
   virtual async::Task<Result<uint64_t>> order_restore(Deadline deadline) = 0;
   virtual async::Task<Result<RestoreState>> restore_state(Deadline deadline) = 0;
   // Of the given streams (sorted), those that a version or part refers to. It goes through every

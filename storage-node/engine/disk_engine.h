@@ -160,7 +160,8 @@ class DiskEngine final : public Engine {
   Result<void> open_identity();
   Result<void> recover();
   Result<uint64_t> replay_behind_mark();
-  Result<void> replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark, bool rebuilding);
+  Result<void> replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark,
+                      uint64_t applied, bool rebuilding);
   Result<void> count_blobs(index::Index& index);
   Result<void> medium_answers();
   Result<void> take_more(bool background) const;

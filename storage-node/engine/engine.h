@@ -27,6 +27,7 @@ struct EngineOptions {
   std::string path;                      // The disk's folder.
   model::ClusterId cluster;              // Zero accepts any on the first start.
   model::DiskId disk;                    // Zero: made on the first start; otherwise a different disk or none is refused.
+  bool may_make = true;                  // False: a folder that holds no disk is refused.
   uint64_t capacity_bytes = 0;           // 0 = what the file system has.
   uint64_t segment_bytes = 1ull << 30;   // Of a new disk; smaller when fewer than 16 would fit. Kept for the disk's life.
   uint64_t memtable_bytes = 8ull << 20;
@@ -41,8 +42,9 @@ struct EngineOptions {
   Duration stalled_after = std::chrono::seconds(10);      // A call to the disk that takes longer: kFailed meanwhile.
   Duration clock_skew_max = std::chrono::seconds(5);      // Between gateways and this node, for `fresh` to be believed.
   std::function<void(double seconds)> on_flush;   // Told of every durable write or flush; must not block.
-  // May what has left the trash be purged now? Asked by maintenance; must not block. Empty: always.
-  std::function<bool()> may_purge;
+  // May what has left the trash of this disk be purged now? Asked by maintenance with the id that
+  // was found on the disk; must not block. Empty: always.
+  std::function<bool(const model::DiskId& disk)> may_purge;
   std::string index_path;                // Empty = path + "/index". RocksDB's files: not on the file-system seam.
   bool lose_unflushed_index = false;     // Tests: destruction is a crash.
 };

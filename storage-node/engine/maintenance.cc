@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/log/log.h"
+#include "storage-node/engine/await_callback.h"
 #include "storage-node/engine/disk_engine.h"
 #include "storage-node/segment/extent_reader.h"
 #include "storage-node/segment/log_reader.h"
@@ -80,7 +81,7 @@ void DiskEngine::note_clock() {
 Result<uint64_t> DiskEngine::purge() {
   uint64_t purged = 0;
   for (;;) {
-    if (options_.may_purge && !options_.may_purge()) return purged;
+    if (options_.may_purge && !options_.may_purge(options_.disk)) return purged;
     CommitItem judged;
     judged.kind = CommitItem::Kind::kPurge;
     judged.entry.purge_at_us = now_us();
@@ -117,7 +118,12 @@ Result<uint64_t> DiskEngine::release_empty() {
   const std::vector<uint32_t> empty = segments_->find_empty();
   if (empty.empty()) return 0;
   TRY_VOID(index_->flush());
-  for (const uint32_t id : empty) segments_->release(id);
+  for (const uint32_t id : empty) {
+    if (auto released = segments_->release(id); !released) {
+      become_read_only(released.error());
+      return std::unexpected(released.error());
+    }
+  }
   return empty.size() * options_.segment_bytes;
 }
 
@@ -237,20 +243,7 @@ Result<void> DiskEngine::move_extent(const index::Entry& entry) {
     at += count;
   }
   compacted_bytes_ += entry.length;
-  struct Wait {
-    std::mutex mutex;
-    std::condition_variable ready;
-    std::optional<Result<bool>> result;
-  };
-  auto wait = std::make_shared<Wait>();
-  finish_extent(extent, [wait](Result<bool> result) {
-    std::lock_guard lock(wait->mutex);
-    wait->result = std::move(result);
-    wait->ready.notify_all();
-  });
-  std::unique_lock lock(wait->mutex);
-  wait->ready.wait(lock, [&] { return wait->result.has_value(); });
-  if (!*wait->result) return std::unexpected(wait->result->error());
+  TRY_VOID(await_callback<bool>([&](auto done) { finish_extent(extent, std::move(done)); }));
   return {};
 }
 

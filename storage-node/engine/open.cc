@@ -78,6 +78,10 @@ Result<void> DiskEngine::open_identity() {
   if (!superblock && !options_.disk.is_zero()) {
     return fail(ErrorCode::kPrecondition, options_.path + " should hold disk " + options_.disk.to_hex() + " and is empty: is it mounted?");
   }
+  if (!superblock && !options_.may_make) {
+    return fail(ErrorCode::kPrecondition, options_.path +
+        " holds no disk: is it mounted? A new one is made when the node starts");
+  }
   if (!superblock) {
     TRY(const auto segments, fs_.list(options_.path + "/segments"));
     if (!segments.empty()) return fail(ErrorCode::kCorruption, options_.path + " has segments and no superblock");
@@ -140,7 +144,9 @@ Result<void> DiskEngine::medium_answers() {
 
 // To the last sequence.
 Result<uint64_t> DiskEngine::replay_behind_mark() {
-  TRY(uint64_t mark, index_->mark());
+  TRY(const uint64_t applied, index_->mark());
+  TRY(const uint64_t told, index_->journal_mark());
+  uint64_t mark = std::min(applied, told);
   const auto logs = segments_->logs();
   uint64_t last = 0;
   for (size_t i = 0; i < logs.size(); ++i) {
@@ -155,29 +161,34 @@ Result<uint64_t> DiskEngine::replay_behind_mark() {
       TRY_VOID(note_doubt(*index_));
     }
     const uint64_t end = i + 1 < logs.size() ? logs[i + 1].first_sequence : UINT64_MAX;
-    TRY_VOID(replay(*index_, logs[i], end, mark, false));
+    TRY_VOID(replay(*index_, logs[i], end, mark, applied, false));
   }
-  return std::max(mark, last);
+  return std::max({mark, applied, last});
 }
 
 // Applies what the index may have lost, up to the sequence `end`, where the next log begins: what follows here was not readable once,
-// and its numbers were given again. Applying a batch twice changes nothing.
+// and its numbers were given again. Up to `applied` only the journal may have lost something: the rest may know of what came later.
+// Applying a batch twice changes nothing.
 Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark,
-                                bool rebuilding) {
+                                uint64_t applied, bool rebuilding) {
   const uint64_t mark_before = mark;
-  const auto file = segments_->file(header.segment, header.generation);
+  const auto file = segments_->log_file(header);
   if (!file) return {};
+  const bool freed = segment::is_freed(header.kind);
   segment::LogReader reader(*file, header, options_.segment_bytes);
   for (;;) {
     if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
     TRY(const segment::LogBatch* batch, reader.next());
     if (batch == nullptr || batch->sequence >= end) break;
     if (batch->sequence <= mark) continue;
+    const bool only_tell = batch->sequence <= applied;
     auto changes = index.new_batch();
     std::unordered_map<model::BlobId, std::optional<index::Entry>> seen;  // Changes of this batch are not in the index yet.
     for (size_t i = 0; i < batch->records.size(); ++i) {
       const segment::LogRecord& record = batch->records[i];
       const segment::RecordHeader& h = record.header;
+      // What a freed log stored is gone, or lies elsewhere by now.
+      if (freed && (h.kind == segment::RecordKind::kPut || h.kind == segment::RecordKind::kLarge)) continue;
       if (!seen.contains(h.id)) {
         TRY(seen[h.id], index.find(h.id));
       }
@@ -224,22 +235,22 @@ Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeade
           now.handoff_for = h.handoff_for;
           break;
       }
-      if (h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
+      if (!only_tell && h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
       const bool absent = h.kind == segment::RecordKind::kRemove && !before;   // Removed while it was not here.
       if (absent && h.dropped) continue;
-      if (absent) {
+      if (absent && !only_tell) {
         const index::Removal removal = kept_removal(h, now.purge_elapsed_us);
         // The old index may have told of a higher one already.
         TRY(const auto kept, index.find_removal(h.id));
         if (!kept || kept->order <= removal.order) changes->keep_removal(removal);
       }
-      if (!absent) changes->store(now, before);
+      if (!absent && !only_tell) changes->store(now, before);
       if (!h.moved && !h.dropped && h.kind != segment::RecordKind::kHandoff) {
         changes->append_journal({journal_token(batch->sequence, i), h.kind == segment::RecordKind::kRemove, now, h.received_us, elapsed_us()});
       }
       if (!absent) before = now;
     }
-    changes->mark(batch->sequence);
+    only_tell ? changes->mark_journal(batch->sequence) : changes->mark(batch->sequence);
     TRY_VOID(index.apply(*changes));
     mark = batch->sequence;
   }

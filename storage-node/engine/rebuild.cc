@@ -91,12 +91,12 @@ void DiskEngine::lose_index(uint64_t number, const std::string& what) {
 // removed may come back: the reconcile scan finds it. Of orders whose records are gone the old index
 // tells, where there is one, and the removals that are kept.
 Result<void> DiskEngine::rebuild(index::Index& index, index::Index* old) {
-  const auto logs = segments_->logs();
+  const auto logs = segments_->logs_and_freed();
   uint64_t mark = 0;
   for (size_t i = 0; i < logs.size(); ++i) {
     if (logs[i].first_sequence > 0) sequence_ = std::max(sequence_, logs[i].first_sequence - 1);
     const uint64_t end = i + 1 < logs.size() ? logs[i + 1].first_sequence : UINT64_MAX;
-    TRY_VOID(replay(index, logs[i], end, mark, true));
+    TRY_VOID(replay(index, logs[i], end, mark, 0, true));
   }
   sequence_ = std::max(sequence_, mark);
   journal_end_ = journal_token(sequence_ + 1, 0) - 1;

@@ -15,6 +15,11 @@ namespace {
 // Of the file system, or a twentieth of a small one.
 constexpr uint64_t kIndexReserve = 256ull << 20;
 
+// A log that a crash left empty begins where the one after it begins: the later one holds the batches.
+void sort_logs(std::vector<SegmentHeader>& logs) {
+  std::ranges::sort(logs, {}, [](const SegmentHeader& header) { return std::pair(header.first_sequence, header.generation); });
+}
+
 std::optional<uint32_t> id_of(const std::string& name) {
   uint32_t id = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id, 16);
@@ -38,7 +43,7 @@ Result<void> SegmentTable::load() {
     if (!id) continue;
     Segment segment = load_one(*id);
     std::lock_guard lock(mutex_);
-    last_generation_ = std::max(last_generation_, segment.header.generation);
+    last_generation_ = std::max({last_generation_, segment.header.generation, segment.freed.generation});
     segments_.emplace(*id, std::move(segment));
   }
   return {};
@@ -64,6 +69,13 @@ SegmentTable::Segment SegmentTable::load_one(uint32_t id) {
   const auto header = got ? segment::decode_segment_header(ByteView(block).first(*got)) : std::nullopt;
   const bool ours = header && header->segment == id && header->disk == disk_;
   const bool blank = got && std::ranges::all_of(block, [](std::byte byte) { return byte == std::byte{0}; });
+  if (ours && segment::is_freed(header->kind)) {
+    segment.freed = *header;
+    segment.state = State::kFree;
+    segment.headless = false;
+    segment.used_before = true;
+    return segment;
+  }
   const auto found = ours ? header : identify(*segment.file, id);
   if (found) segment.header = *found;
   segment.headless = !found;
@@ -134,8 +146,20 @@ std::vector<SegmentHeader> SegmentTable::headers(SegmentKind kind) const {
 
 std::vector<SegmentHeader> SegmentTable::logs() const {
   auto logs = headers(SegmentKind::kLog);
-  // A log that a crash left empty begins where the one after it begins: the later one holds the batches.
-  std::ranges::sort(logs, {}, [](const SegmentHeader& header) { return std::pair(header.first_sequence, header.generation); });
+  sort_logs(logs);
+  return logs;
+}
+
+std::vector<SegmentHeader> SegmentTable::logs_and_freed() const {
+  auto logs = headers(SegmentKind::kLog);
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, segment] : segments_) {
+      const bool freed = segment.state == State::kFree && segment.freed.generation != 0;
+      if (freed && segment.freed.kind == SegmentKind::kFreedLog) logs.push_back(segment.freed);
+    }
+  }
+  sort_logs(logs);
   return logs;
 }
 
@@ -180,6 +204,7 @@ Result<SegmentHeader> SegmentTable::take(SegmentKind kind, uint64_t first_sequen
     chosen->second.header.segment = id;
   }
   chosen->second.state = State::kActive;
+  chosen->second.freed = {};
   chosen->second.live_bytes = chosen->second.trash_bytes = 0;
   return SegmentHeader{chosen->first, kind, ++last_generation_, first_sequence, disk_};
 }
@@ -248,19 +273,41 @@ void SegmentTable::seal(uint32_t id) {
   segments_.at(id).state = State::kSealed;
 }
 
-void SegmentTable::release(uint32_t id) {
+Result<void> SegmentTable::release(uint32_t id) {
+  std::shared_ptr<fs::File> file;
+  SegmentHeader freed;
+  {
+    std::lock_guard lock(mutex_);
+    file = segments_.at(id).file;
+    freed = segments_.at(id).header;
+  }
+  freed.kind = freed.kind == SegmentKind::kLog ? SegmentKind::kFreedLog : SegmentKind::kFreedBulk;
+  // A crash before this leaves a sealed segment in which the index knows nothing: it is freed once more.
+  TRY_VOID(file->write_at(0, as_bytes(segment::encode(freed))));
+  TRY_VOID(file->flush());
+
   std::lock_guard lock(mutex_);
   Segment& segment = segments_.at(id);
   segment.state = State::kFree;
   segment.used_before = true;
+  segment.freed = freed;
   segment.header.generation = 0;
   segment.passed_over_until = {};
+  return {};
 }
 
 std::shared_ptr<fs::File> SegmentTable::file(uint32_t id, uint64_t generation) const {
   std::lock_guard lock(mutex_);
   const auto found = segments_.find(id);
   if (found == segments_.end() || found->second.header.generation != generation) return nullptr;
+  return found->second.file;
+}
+
+std::shared_ptr<fs::File> SegmentTable::log_file(const SegmentHeader& header) const {
+  if (!segment::is_freed(header.kind)) return file(header.segment, header.generation);
+  std::lock_guard lock(mutex_);
+  const auto found = segments_.find(header.segment);
+  if (found == segments_.end() || found->second.freed.generation != header.generation) return nullptr;
   return found->second.file;
 }
 

@@ -55,6 +55,9 @@ class SegmentTable {
   bool any_used() const;
   // Headers of log segments by first sequence; of bulk segments by generation.
   std::vector<segment::SegmentHeader> logs() const;
+  // As logs(), with logs that were freed and not used again since (kFreedLog): what is stored there is
+  // gone, but orders may stand there alone.
+  std::vector<segment::SegmentHeader> logs_and_freed() const;
   std::vector<segment::SegmentHeader> bulks() const;
 
   // Takes a free segment (or makes one) and writes its header durably; waits for the disk.
@@ -64,11 +67,14 @@ class SegmentTable {
   bool can_start(bool from_reserve) const;
   void seal(uint32_t id);
   SegmentHold hold(uint32_t id) const;
-  // Makes a sealed segment free. REQUIRES: nothing refers to it, and the index is flushed.
-  void release(uint32_t id);
+  // Makes a sealed segment free, durably: an index that is made again finds no blob there. Waits for the
+  // disk; after an error the segment is as it was. REQUIRES: nothing refers to it, and the index is flushed.
+  Result<void> release(uint32_t id);
 
   // For reading and buffered writing; null when this use of the segment is over.
   std::shared_ptr<fs::File> file(uint32_t id, uint64_t generation) const;
+  // For reading, also of a log that was freed and not used again.
+  std::shared_ptr<fs::File> log_file(const segment::SegmentHeader& header) const;
   std::string path(uint32_t id) const;
   // The place lies in the use of its segment that is there now, be it readable or not.
   bool is_current(const index::Location& at) const;
@@ -97,6 +103,7 @@ class SegmentTable {
   struct Segment {
     State state = State::kFree;
     segment::SegmentHeader header;     // Generation 0: this use is over, or not begun.
+    segment::SegmentHeader freed;      // Of the use before, while the segment is free. Generation 0: not known.
     std::shared_ptr<fs::File> file;    // Null: not made yet, or it cannot be opened.
     std::shared_ptr<const int> held = std::make_shared<const int>(0);   // By one: nobody else.
     uint64_t live_bytes = 0;

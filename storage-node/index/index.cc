@@ -1,12 +1,15 @@
 #include "storage-node/index/index.h"
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
@@ -33,7 +36,7 @@ constexpr size_t kTrashPerPage = 16'384;
 constexpr int kCacheShardBits = 2;
 constexpr double kMemtableFilterRatio = 0.03;
 constexpr auto kFlushPatience = std::chrono::seconds(60);
-constexpr auto kResumePause = std::chrono::seconds(5);
+constexpr auto kRecoveryPause = std::chrono::seconds(1);
 
 class Writer {
  public:
@@ -234,6 +237,10 @@ class ChangeBatch final : public Index::Batch {
   void erase(const Entry& before) override { add({std::nullopt, before}); }
   void append_journal(const JournalRecord& record) override { journal.push_back(record); }
   void mark(uint64_t sequence) override { marked = sequence; }
+  void mark_journal(uint64_t sequence) override {
+    plain = false;
+    journal_marked = sequence;
+  }
   void keep_removal(const Removal& removal) override {
     plain = false;
     removals.push_back(removal);
@@ -247,6 +254,7 @@ class ChangeBatch final : public Index::Batch {
   std::vector<JournalRecord> journal;
   std::vector<Removal> removals;
   uint64_t marked = 0;
+  uint64_t journal_marked = 0;
   uint64_t order = 0;
   bool plain = true;
 
@@ -257,16 +265,111 @@ class ChangeBatch final : public Index::Batch {
   }
 };
 
+// RocksDB's threads are those of the process: as many of each kind as there are indexes, so that a disk that hangs or is full,
+// where a flush that failed keeps its thread for a second, does not take those of another.
+class ThreadsOfItsOwn {
+ public:
+  ThreadsOfItsOwn() {
+    const int indexes = ++open_;
+    for (const auto kind : {rocksdb::Env::Priority::HIGH, rocksdb::Env::Priority::LOW}) {
+      rocksdb::Env::Default()->IncBackgroundThreadsIfNeeded(indexes, kind);
+    }
+  }
+  ~ThreadsOfItsOwn() { --open_; }
+  ThreadsOfItsOwn(const ThreadsOfItsOwn&) = delete;
+  ThreadsOfItsOwn& operator=(const ThreadsOfItsOwn&) = delete;
+
+ private:
+  static inline std::atomic<int> open_{0};
+};
+
+// Goes on after the file system was full: RocksDB's own recovery is turned off, since it runs flushes of its queue beside those
+// of the recovery and takes writes meanwhile. This is one thread that asks until it succeeds. What RocksDB meets
+// in the background, damage too, comes here first.
+class Recovery final : public rocksdb::EventListener {
+ public:
+  explicit Recovery(std::function<void(const std::string&)> on_damage) : on_damage_(std::move(on_damage)) {}
+  ~Recovery() override { stop(); }
+
+  void start(rocksdb::DB& db) {
+    db_ = &db;
+    thread_ = std::thread([this] { run(); });
+  }
+
+  // Before the database is closed. What it does in the background is ended, so that nobody waits for it.
+  void stop() {
+    if (!thread_.joinable()) return;
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    rocksdb::CancelAllBackgroundWork(db_, false);
+    thread_.join();
+  }
+
+  // Writes are refused for lack of space.
+  void ask() {
+    std::lock_guard lock(mutex_);
+    asked_ = true;
+    changed_.notify_all();
+  }
+
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override { *by_itself = false; }
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    if (on_damage_ && is_damage(*status)) on_damage_(status->ToString());
+    if (!status->IsNoSpace()) return;
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction) {
+      // It is tried again after a second and holds up nobody, unless writes wait for it: then they are refused.
+      uint64_t stopped = 0;
+      rocksdb::DB* const db = db_;
+      const bool waits = db != nullptr && db->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped) && stopped != 0;
+      *status = waits ? rocksdb::Status(*status, rocksdb::Status::kHardError) : rocksdb::Status::OK();
+      if (!waits) return;
+    }
+    ask();
+  }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return stopping_ || asked_; });
+      if (stopping_) return;
+      asked_ = false;
+      lock.unlock();
+      const rocksdb::Status resumed = db_.load()->Resume();
+      if (resumed.ok()) log::info("index", "writes go on after the file system was full", {});
+      lock.lock();
+      if (resumed.ok() || resumed.severity() >= rocksdb::Status::kFatalError) continue;
+      asked_ = true;
+      changed_.wait_for(lock, kRecoveryPause, [this] { return stopping_; });
+    }
+  }
+
+  const std::function<void(const std::string&)> on_damage_;
+  std::atomic<rocksdb::DB*> db_ = nullptr;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool asked_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
 class RocksIndex final : public Index {
  public:
-  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, const IndexOptions& options)
+  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, const IndexOptions& options,
+             std::shared_ptr<Recovery> recovery)
       : db_(db), families_(std::move(families)), lose_unflushed_(options.lose_unflushed_at_close),
-        watch_(options.watch), on_damage_(options.on_damage) {
+        watch_(options.watch), on_damage_(options.on_damage), recovery_(std::move(recovery)) {
     unlogged_.disableWAL = true;
+    recovery_->start(*db_);
   }
 
   ~RocksIndex() override {
     if (!lose_unflushed_) (void)drain();
+    recovery_->stop();
     for (rocksdb::ColumnFamilyHandle* family : families_) (void)db_->DestroyColumnFamilyHandle(family);
   }
 
@@ -281,7 +384,7 @@ class RocksIndex final : public Index {
     return {};
   }
 
-  // Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are written: this waits for them.
+  // One family after the other. Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are written: this waits for them.
   Result<void> flush() override {
     TRY_VOID(drain());
     {
@@ -310,6 +413,11 @@ class RocksIndex final : public Index {
   Result<uint64_t> mark() override {
     const uint64_t pending = pending_.mark();
     return pending != 0 ? pending : number(std::string(1, kMark));
+  }
+
+  Result<uint64_t> journal_mark() override {
+    const uint64_t pending = pending_.mark();
+    return pending != 0 ? pending : number(std::string(1, kMark), journal());
   }
 
   // What is pending is looked at first here as well; what is in both is as the tables have it.
@@ -371,7 +479,7 @@ class RocksIndex final : public Index {
     return records;
   }
 
-  Result<uint64_t> journal_dropped() override { return number(std::string(1, kDropped)); }
+  Result<uint64_t> journal_dropped() override { return number(std::string(1, kDropped), journal()); }
 
   Result<void> drop_journal(uint64_t flushed_before_us, uint64_t elapsed_before_us) override {
     TRY_VOID(drain());
@@ -392,7 +500,7 @@ class RocksIndex final : public Index {
     TRY_VOID(drain());
     rocksdb::WriteBatch batch;
     batch.DeleteRange(journal(), std::string(1, kJournal), journal_key(token + 1));
-    batch.Put(std::string(1, kDropped), Writer().little(token).take());
+    batch.Put(journal(), std::string(1, kDropped), Writer().little(token).take());
     return write(batch);
   }
 
@@ -514,8 +622,6 @@ class RocksIndex final : public Index {
     return failed(status);
   }
 
-  // After the disk was full RocksDB goes on by itself within some seconds of there being space. (It cannot after a failed write to its
-  // write-ahead log: nothing goes there.)
   Result<void> write(rocksdb::WriteBatch& batch) {
     const Call call(watch_);
     return noted(db_->Write(unlogged_, &batch));
@@ -523,17 +629,8 @@ class RocksIndex final : public Index {
 
   Result<void> noted(const rocksdb::Status& status) {
     refused_ = !status.ok();
-    if (status.IsNoSpace()) resume();
+    if (status.IsNoSpace()) recovery_->ask();
     return checked(status);
-  }
-
-  // RocksDB recovers from a full file system by itself, unless it becomes full again while it does:
-  // then it waits for somebody to ask. While it recovers, or where there is no space, this does nothing.
-  void resume() {
-    const SteadyTime now = std::chrono::steady_clock::now();
-    if (now < resume_at_.exchange(now + kResumePause)) return;
-    const rocksdb::Status resumed = db_->Resume();
-    if (resumed.ok()) log::info("index", "writes go on after the file system was full", {});
   }
 
   Result<void> drain() {
@@ -543,7 +640,8 @@ class RocksIndex final : public Index {
 
   Result<void> drain_locked() { return pending_.empty() ? Result<void>{} : write_with_pending({}); }
 
-  // All in one batch: the tables hold what their mark says, and journal records come in order.
+  // All in one batch: the tables hold what their mark says, and journal records come in order. Each family has a mark of its own,
+  // for it is flushed when its memtable is full, without the other.
   Result<void> write_with_pending(const ChangeBatch& changes) {
     rocksdb::WriteBatch batch;
     for (const Entry* entry : pending_.in_ring_order()) put_blob(batch, *entry);
@@ -559,6 +657,10 @@ class RocksIndex final : public Index {
     }
     if (const uint64_t mark = std::max(pending_.mark(), changes.marked); mark != 0) {
       batch.Put(std::string(1, kMark), Writer().little(mark).take());
+      batch.Put(journal(), std::string(1, kMark), Writer().little(mark).take());
+    }
+    if (changes.journal_marked != 0) {
+      batch.Put(journal(), std::string(1, kMark), Writer().little(changes.journal_marked).take());
     }
     TRY_VOID(write(batch));
     pending_.clear();
@@ -626,10 +728,11 @@ class RocksIndex final : public Index {
     return std::optional(read_entry(id, Reader(value.ToStringView())));
   }
 
-  Result<uint64_t> number(const std::string& key) {
+  Result<uint64_t> number(const std::string& key) { return number(key, db_->DefaultColumnFamily()); }
+  Result<uint64_t> number(const std::string& key, rocksdb::ColumnFamilyHandle* family) {
     std::string value;
     const Call call(watch_);
-    const rocksdb::Status status = db_->Get({}, key, &value);
+    const rocksdb::Status status = db_->Get({}, family, key, &value);
     if (status.IsNotFound()) return uint64_t{0};
     if (!status.ok()) return failed(status);
     return Reader(value).little();
@@ -666,14 +769,15 @@ class RocksIndex final : public Index {
 
   rocksdb::ColumnFamilyHandle* journal() const { return families_[1]; }
 
+  const ThreadsOfItsOwn threads_;
   std::unique_ptr<rocksdb::DB> db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;   // Of blobs (the default one) and of the journal.
   const bool lose_unflushed_;
   fs::IoWatch* const watch_;
   const std::function<void(const std::string&)> on_damage_;
+  const std::shared_ptr<Recovery> recovery_;
   std::mutex write_mutex_;   // Who holds it may change what is pending.
   Pending pending_;
-  std::atomic<SteadyTime> resume_at_{};
   std::atomic<bool> refused_ = false;   // The tables took nothing the last time: nothing more becomes pending.
   rocksdb::WriteOptions unlogged_;
 };
@@ -695,29 +799,20 @@ class WarningsToLog final : public rocksdb::Logger {
   const std::string path_;
 };
 
-// What RocksDB finds damaged while nobody asks: from then on it refuses all writes.
-class DamageListener final : public rocksdb::EventListener {
- public:
-  explicit DamageListener(std::function<void(const std::string&)> on_damage) : on_damage_(std::move(on_damage)) {}
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    if (is_damage(*status)) on_damage_(status->ToString());
-  }
-
- private:
-  const std::function<void(const std::string&)> on_damage_;
-};
-
-rocksdb::DBOptions database_options(const IndexOptions& options) {
+rocksdb::DBOptions database_options(const IndexOptions& options, std::shared_ptr<Recovery> recovery) {
   rocksdb::DBOptions rocks;
   rocks.create_if_missing = true;
   rocks.create_missing_column_families = true;
-  rocks.atomic_flush = true;   // There is no log: the mark must not be durable before what it covers.
+  // Families are flushed each by itself, and have each a mark. With atomic_flush RocksDB up to 8.6 never takes up again what a
+  // flush had written when an error came up beside it: the next flush, recovery and close wait for that for ever.
+  rocks.atomic_flush = false;
+  rocks.max_bgerror_resume_count = 0;
   rocks.max_background_jobs = 2;
   rocks.max_open_files = 256;
   rocks.info_log_level = rocksdb::WARN_LEVEL;
   rocks.info_log = std::make_shared<WarningsToLog>(options.path);
   rocks.avoid_flush_during_shutdown = options.lose_unflushed_at_close;
-  if (options.on_damage) rocks.listeners.push_back(std::make_shared<DamageListener>(options.on_damage));
+  rocks.listeners.push_back(std::move(recovery));
   return rocks;
 }
 
@@ -770,9 +865,10 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   std::error_code ignored;
   std::filesystem::create_directory(options.path, ignored);
   const fs::IoWatch::Call call(options.watch);
-  const rocksdb::Status status = rocksdb::DB::Open(database_options(options), options.path, described, &families, &db);
+  const auto recovery = std::make_shared<Recovery>(options.on_damage);
+  const rocksdb::Status status = rocksdb::DB::Open(database_options(options, recovery), options.path, described, &families, &db);
   if (!status.ok()) return failed(status);
-  return std::make_unique<RocksIndex>(db, std::move(families), options);
+  return std::make_unique<RocksIndex>(db, std::move(families), options, recovery);
 }
 
 }  // namespace rondel::index

@@ -1,7 +1,8 @@
 // Index: where each blob of a disk lies, and the orders it is asked in. docs/formats/index.md.
 //
-// On RocksDB without log: what is applied becomes durable with the next flush(); the mark that every batch carries then says
-// from which log sequence replay must start. Safe for concurrent use, but batches are applied by one thread at a time.
+// On RocksDB without log: what is applied becomes durable with the next flush(); the marks that every batch carries then say
+// from which log sequence replay must start, one for the journal and one for the rest.
+// Safe for concurrent use, but batches are applied by one thread at a time.
 // Errors: kInternal (RocksDB's words), kCorruption (also what cannot be read): the index must be made again.
 #pragma once
 
@@ -128,6 +129,9 @@ class Index {
     virtual void raise_order(uint64_t order) = 0;
     // Everything up to this log sequence is applied with this batch.
     virtual void mark(uint64_t sequence) = 0;
+    // Of a batch that tells the journal again what the rest has already: the journal alone is complete
+    // up to here.
+    virtual void mark_journal(uint64_t sequence) = 0;
   };
 
   virtual std::unique_ptr<Batch> new_batch() = 0;
@@ -139,7 +143,10 @@ class Index {
   virtual Result<std::optional<Entry>> find(const model::BlobId& id) = 0;
   // kUnavailable when it would wait for the disk.
   virtual Result<std::optional<Entry>> find_cached(const model::BlobId& id) = 0;
+  // The journal is flushed by itself, also when nobody asks: after a crash it may hold less or more than
+  // the rest. mark() is for all but the journal. flush() makes both durable.
   virtual Result<uint64_t> mark() = 0;
+  virtual Result<uint64_t> journal_mark() = 0;
 
   // In (ring hash, id) order, from `from_hash` or behind `after` if it is not zero; stops when `visit` returns false.
   virtual Result<void> visit(uint64_t from_hash, const model::BlobId& after, const std::function<bool(const Entry&)>& visit) = 0;

@@ -8,10 +8,12 @@
 #include <iostream>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
+#include "common/config/end_watch.h"
 #include "common/config/program.h"
 #include "common/fs/posix_file_system.h"
 #include "common/http/server.h"
@@ -36,6 +38,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr size_t kReadQueueMax = 16'384;
+constexpr auto kEndPatience = 20s;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -107,18 +110,46 @@ engine::EngineOptions engine_options(const config::Settings& settings, const Dis
   return options;
 }
 
-// A disk that is bad, hangs or takes long is left out alone. Fatal: a setting that counts a file system twice, and that no
-// disk is left, none that joins later either.
+// What the threads that open disks share with whoever started them, and may outlive.
+class DisksOnRecord {
+ public:
+  DisksOnRecord(std::string file, std::map<std::string, model::DiskId> known)
+      : file_(std::move(file)), known_(std::move(known)) {}
+
+  Result<void> note(const std::map<std::string, model::DiskId>& found) {
+    std::lock_guard lock(mutex_);
+    for (const auto& [path, disk] : found) known_[path] = disk;
+    return write_known_disks(file_, known_);
+  }
+  // Written down first: after a restart the disk is known, and its empty folder no new one.
+  void join(const std::string& path, const model::DiskId& disk) {
+    --missing;
+    const auto noted = note({{path, disk}});
+    if (noted) return log::info("main", "a disk joins", {{"path", path}, {"disk", disk.to_hex()}});
+    log::warn("main", "a disk joins, and is not written down as known",
+              {{"path", path}, {"disk", disk.to_hex()}, {"error", noted.error().message}});
+  }
+
+  std::atomic<int64_t> missing{0};   // Disks that are not open.
+
+ private:
+  const std::string file_;
+  std::mutex mutex_;
+  std::map<std::string, model::DiskId> known_;
+};
+
+// A disk that is bad, hangs or takes long is left out alone, and joins when it opens. Fatal: a
+// setting that counts a file system twice, and that no disk is open, known, or still being opened.
 Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config::Settings& settings, const model::ClusterId& cluster,
                                                                     metrics::Registry& registry, const MetadataMemory& memory) {
   TRY(const auto disks, disk_settings(settings));
   const std::string known_file = settings.text("node.data_dir") + "/disks.known";
-  TRY(auto known, read_known_disks(known_file));
+  TRY(const auto known, read_known_disks(known_file));
   std::vector<engine::EngineOptions> options;
   for (const DiskSetting& disk : disks) {
     options.push_back(engine_options(settings, disk, registry));
     options.back().cluster = cluster;
-    options.back().may_purge = [&memory] { return memory.may_purge(); };
+    options.back().may_purge = [&memory](const model::DiskId& of) { return memory.may_purge(of); };
     if (const auto found = known.find(disk.path); found != known.end()) options.back().disk = found->second;
   }
   const auto open = [claims = std::make_shared<WholeFileSystems>()](const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
@@ -128,25 +159,36 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
     TRY_VOID(claims->claim(disk));
     return engine::Engine::open(fs::posix_file_system(), disk);
   };
-  auto opened = open_disks(std::move(options), open, {.patience = settings.duration("node.disk_patience")});
+  const auto record = std::make_shared<DisksOnRecord>(known_file, known);
+  OpenDisksOptions how;
+  how.patience = settings.duration("node.disk_patience");
+  how.on_join = [record](const std::string& path, const model::DiskId& disk) {
+    record->join(path, disk);
+  };
+  auto opened = open_disks(std::move(options), open, how);
 
-  metrics::Gauge& unusable = registry.gauge("rondel_node_disks_unusable", "Disks that were not open when the node started.");
   std::vector<std::unique_ptr<engine::Engine>> engines;
+  std::map<std::string, model::DiskId> found;
   std::optional<Error> last;
+  bool some = false;
   for (OpenedDisk& disk : opened) {
+    // One that joins later counts: to end and begin anew would begin its recovery anew, too.
+    some = some || !disk.error || known.contains(disk.path);
     if (!disk.error) {
-      known[disk.path] = disk.engine->disk_id();
+      found[disk.path] = disk.engine->disk_id();
     } else {
       if (disk.error->code == ErrorCode::kInvalidArgument) return fail(ErrorCode::kInvalidArgument, "node.disks: " + disk.error->message);
       log::error("main", "a disk is left out", {{"path", disk.path}, {"error", disk.error->message}});
       last = Error{disk.error->code, "disk " + disk.path + ": " + disk.error->message};
-      unusable.add(1);
+      ++record->missing;
     }
-    if (disk.engine) engines.push_back(std::move(disk.engine));
+    engines.push_back(std::move(disk.engine));
   }
-  // One that joins later counts: to end and begin anew would begin its recovery anew, too.
-  if (engines.empty()) return std::unexpected(*last);
-  TRY_VOID(write_known_disks(known_file, known));
+  if (!some) return std::unexpected(*last);
+  TRY_VOID(record->note(found));
+  registry.callback(metrics::Type::kGauge, "rondel_node_disks_unusable",
+      "Disks that have not been opened since the node started.", {},
+      [record] { return static_cast<double>(record->missing.load()); });
   return engines;
 }
 
@@ -184,7 +226,7 @@ async::Task<void> observe_lags(async::TaskGroup& group, repair::PeerLag& lags, c
                                const RingContact& contact) {
   std::map<model::DiskId, std::shared_ptr<std::atomic<bool>>> under_way;
   while (!group.stopping()) {
-    for (const auto& disk : disks) {
+    for (const auto& disk : disks.identified()) {
       auto& busy = under_way[disk->disk_id()];
       if (!busy) busy = std::make_shared<std::atomic<bool>>(false);
       if (busy->exchange(true)) continue;
@@ -206,8 +248,28 @@ Result<void> init_log(const config::Settings& settings) {
   return log::init(options);
 }
 
+// A call that a disk never answers would be waited for without end. What is acknowledged has been
+// flushed, so the disks recover as after a crash.
+void end_at_once(const std::string& step) {
+  log::error("main", "the process does not end in time and is ended as by a crash",
+             {{"waits_for", step}});
+  log::flush();
+  ::_exit(1);
+}
+
+// For whoever reads why the end takes so long.
+std::string with_failed(std::string step, const DiskSet& disks) {
+  const char* before = "; disks that have failed: ";
+  for (const auto& disk : disks.identified()) {
+    if (disk->status().state != engine::DiskState::kFailed) continue;
+    step += std::exchange(before, " ") + disk->disk_id().to_hex();
+  }
+  return step;
+}
+
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(init_log(settings));
+  config::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const model::NodeId node, node_identity(settings.text("node.data_dir")));
   metrics::Registry registry;
   metrics::register_process_metrics(registry, "rondel-node");
@@ -283,13 +345,19 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   int signal = 0;
   while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) (void)log::reopen();
   log::info("main", "ending");
+  ending.begin(deadline_in(kEndPatience));
+  ending.step(with_failed("the repair", disks));
   server->stop();
   repairs.stop();
   async::block_on(repairs.wait_idle());
+  ending.step("the operations listener");
   async::block_on(server->wait_idle(deadline_in(2s)));
+  ending.step("the storage service");
   service.reset();
+  ending.step("the loops");
   loops.join();
   server.reset();
+  ending.step(with_failed("calls to disks, and the disks", disks));
   log::flush();
   return {};
 }

@@ -13,7 +13,7 @@ void per_disk(metrics::Registry& registry, const DiskSet& disks, Type type, std:
               uint64_t EngineStatus::* member) {
   registry.collector(type, name, help, [&disks, member] {
     std::vector<Sample> samples;
-    for (const auto& disk : disks) {
+    for (const auto& disk : disks.identified()) {
       samples.push_back({{{"disk", disk->disk_id().to_hex()}}, static_cast<double>(disk->status().*member)});
     }
     return samples;
@@ -39,7 +39,7 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   per_disk(registry, disks, Type::kCounter, "rondel_node_compacted_bytes_total", "Bytes moved by compaction.", &EngineStatus::compacted_bytes);
   registry.collector(Type::kGauge, "rondel_node_disk_state", "1 for the state the disk is in.", [&disks] {
     std::vector<Sample> samples;
-    for (const auto& disk : disks) {
+    for (const auto& disk : disks.identified()) {
       const engine::DiskState now = disk->status().state;
       for (const auto& [state, name] : {std::pair{engine::DiskState::kOnline, "online"}, {engine::DiskState::kReadOnly, "read-only"},
                                         {engine::DiskState::kFull, "full"}, {engine::DiskState::kFailed, "failed"}}) {
@@ -69,7 +69,7 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   for (const LagFamily& family : families) {
     registry.collector(Type::kGauge, family.name, family.help, [&disks, &repairer, &peers, family] {
       std::vector<Sample> samples;
-      for (const auto& disk : disks) {
+      for (const auto& disk : disks.identified()) {
         samples.push_back({{{"disk", disk->disk_id().to_hex()}, {"seen_by", "itself"}}, family.own(repairer.lag_of(disk->disk_id()))});
       }
       for (const repair::Lag& lag : peers.lags()) {
@@ -95,12 +95,22 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   for (const WantedFamily& family : wanted_families) {
     registry.collector(Type::kGauge, family.name, family.help, [&disks, &repairer, family] {
       std::vector<Sample> samples;
-      for (const auto& disk : disks) {
+      for (const auto& disk : disks.identified()) {
         samples.push_back({{{"disk", disk->disk_id().to_hex()}}, family.value(repairer.wanted_of(disk->disk_id()))});
       }
       return samples;
     });
   }
+
+  registry.collector(Type::kGauge, "rondel_repair_comparisons_due",
+                     "Disks whose blobs this disk must still compare with its own: what it lacks of them is not known and not in its lag.",
+                     [&disks, &repairer] {
+                       std::vector<Sample> samples;
+                       for (const auto& disk : disks) {
+                         samples.push_back({{{"disk", disk->disk_id().to_hex()}}, static_cast<double>(repairer.comparisons_due(disk->disk_id()))});
+                       }
+                       return samples;
+                     });
 
   registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&contact] {
     const auto topology = contact.topology();
@@ -108,10 +118,16 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
   });
   registry.callback(Type::kGauge, "rondel_node_ring_contact", "1 while a gateway confirmed the epoch within 10 s.", {},
                     [&contact] { return contact.in_contact() ? 1.0 : 0.0; });
-  registry.callback(Type::kGauge, "rondel_node_purging",
-      "1 while what has left the trash is purged; 0: the database is not confirmed, or garbage "
-      "collection stands still.", {},
-      [&contact] { return contact.why_not_purging().empty() ? 1.0 : 0.0; });
+  registry.collector(Type::kGauge, "rondel_node_purging",
+      "1 while what has left the trash of the disk is purged; 0: the database is not confirmed, "
+      "garbage collection stands still, or a restore waits for the disk.", [&disks, &contact] {
+    std::vector<Sample> samples;
+    for (const auto& disk : disks.identified()) {
+      const bool purges = contact.why_not_purging(disk->disk_id()).empty();
+      samples.push_back({{{"disk", disk->disk_id().to_hex()}}, purges ? 1.0 : 0.0});
+    }
+    return samples;
+  });
   registry.callback(Type::kGauge, "rondel_node_outgoing_bytes", "Bytes of answers that wait for peers to take them.", {},
                     [&outgoing_bytes] { return static_cast<double>(outgoing_bytes.load()); });
   registry.callback(Type::kCounter, "rondel_repair_blobs_total", "Blobs fetched from peers because they lacked here.", {},

@@ -1,8 +1,9 @@
 #include "storage-node/repair/intake.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <map>
+
+#include "storage-node/engine/await_callback.h"
 
 namespace rondel::repair {
 namespace {
@@ -86,20 +87,7 @@ bool owns(const ring::Topology& topology, const model::DiskId& disk, const model
 }
 
 Result<void> remove_now(engine::Engine& disk, std::vector<model::BlobId> ids, engine::RemoveOptions options) {
-  struct Wait {
-    std::mutex mutex;
-    std::condition_variable ready;
-    std::optional<Result<uint64_t>> result;
-  };
-  auto wait = std::make_shared<Wait>();
-  disk.remove_async(std::move(ids), options, [wait](Result<uint64_t> result) {
-    std::lock_guard lock(wait->mutex);
-    wait->result = std::move(result);
-    wait->ready.notify_all();
-  });
-  std::unique_lock lock(wait->mutex);
-  wait->ready.wait(lock, [&] { return wait->result.has_value(); });
-  if (!*wait->result) return std::unexpected(wait->result->error());
+  TRY_VOID(engine::await_callback<uint64_t>([&](auto done) { disk.remove_async(std::move(ids), options, std::move(done)); }));
   return {};
 }
 

@@ -77,6 +77,8 @@ async::Task<void> Repairer::run(async::TaskGroup& group) {
 }
 
 void Repairer::start_jobs(async::TaskGroup& group, Own& own, const ring::Ring& ring) {
+  // Not open yet, and not known before: nothing can be said of what it lacks.
+  if (own.disk.id().is_zero()) return;
   if (!std::exchange(own.looking, true)) group.spawn(look(own));
   if (!own.loaded) return;
   for (const ring::Disk& peer : ring.disks()) {
@@ -304,6 +306,13 @@ std::array<uint64_t, 3> Repairer::lag_of(const model::DiskId& disk) const {
 WantedList::Counts Repairer::wanted_of(const model::DiskId& disk) const {
   const Own* const own = find(disk);
   return own == nullptr ? WantedList::Counts{} : own->disk.wanted.counts();
+}
+
+size_t Repairer::comparisons_due(const model::DiskId& disk) const {
+  const Own* const own = find(disk);
+  if (own == nullptr) return 0;
+  std::lock_guard lock(mutex_);
+  return static_cast<size_t>(std::ranges::count_if(own->pairs, [](const auto& pair) { return pair.second->compare.load(); }));
 }
 
 RepairStatus Repairer::status() const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -54,6 +55,8 @@ class Repairer {
   // Microseconds, bytes and blobs that a disk of this node lacks, as far as its peers' journals tell.
   std::array<uint64_t, 3> lag_of(const model::DiskId& disk) const;
   WantedList::Counts wanted_of(const model::DiskId& disk) const;
+  // Disks that a disk of this node must still be compared with: what it lacks of theirs it does not know.
+  size_t comparisons_due(const model::DiskId& disk) const;
   RepairStatus status() const;
 
  private:
@@ -66,7 +69,7 @@ class Repairer {
     // flushed; zero: all are taken.
     SystemTime behind_since{};
     // A comparison of everything the peer holds.
-    bool compare = false;          // It is due, or under way.
+    std::atomic<bool> compare = false;   // It is due, or under way. Any thread may read it.
     bool comparing = false;
     uint64_t doubts = 0;           // Those that it settles,
     uint64_t settled = 0;          // and those that are settled.

@@ -24,7 +24,10 @@ inline constexpr size_t kRecordAlignment = 64;
 
 constexpr uint64_t round_up(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 
-enum class SegmentKind : uint8_t { kLog = 1, kBulk = 2 };
+// The last two are of segments whose use is over: nothing lies there any more that the index refers to.
+enum class SegmentKind : uint8_t { kLog = 1, kBulk = 2, kFreedLog = 3, kFreedBulk = 4 };
+
+constexpr bool is_freed(SegmentKind kind) { return kind == SegmentKind::kFreedLog || kind == SegmentKind::kFreedBulk; }
 
 struct SegmentHeader {
   uint32_t segment = 0;

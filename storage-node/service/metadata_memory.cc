@@ -4,7 +4,6 @@
 
 #include <sstream>
 
-#include "common/fs/posix_file_system.h"
 #include "common/log/log.h"
 
 namespace rondel::node {
@@ -15,12 +14,14 @@ using namespace std::chrono_literals;
 constexpr auto kStorePause = 10s;
 constexpr auto kConfirmationLife = 5s;
 constexpr int kLayout = 2;
+constexpr const char* kRestoreWaits =
+    "the trash of the disk is yet to be looked through for what rows refer to";
 
 }  // namespace
 
 // One line: layout, accepted, system, counter and value of the mark, beat.
 Result<void> MetadataMemory::load() {
-  const auto text = fs::read_file(fs::posix_file_system(), file_);
+  const auto text = fs::read_file(files_, file_);
   if (!text && text.error().code == ErrorCode::kNotFound) return {};
   TRY_VOID(text);
   std::istringstream in(*text);
@@ -41,17 +42,41 @@ model::MetadataGeneration MetadataMemory::seen() const {
   return seen_;
 }
 
-std::string MetadataMemory::why_not_purging() const {
+std::string MetadataMemory::why_not_purging(const model::DiskId& disk) const {
   std::lock_guard lock(mutex_);
   if (!stopped_.empty()) return stopped_;
-  return clock_.steady_now() - confirmed_at_ <= kConfirmationLife ? "" :
-      "no gateway has answered of late";
+  if (clock_.steady_now() - confirmed_at_ > kConfirmationLife) {
+    return "no gateway has answered of late";
+  }
+  const auto said = disks_.find(disk);
+  if (said == disks_.end()) return "no gateway has answered about the disk yet";
+  return said->second ? "" : kRestoreWaits;
+}
+
+void MetadataMemory::log_changes(const std::map<model::DiskId, bool>& before,
+    const std::map<model::DiskId, bool>& now) {
+  for (const auto& [disk, may] : now) {
+    const auto said = before.find(disk);
+    // What holds from the start needs no word.
+    if (said == before.end() ? may : said->second == may) continue;
+    if (may) {
+      log::info("ring", "purging goes on", {{"disk", disk.to_hex()}});
+    } else {
+      log::warn("ring", "nothing is purged",
+          {{"disk", disk.to_hex()}, {"reason", kRestoreWaits}});
+    }
+  }
 }
 
 void MetadataMemory::hear(const Answer& answer) {
   if (answer.recognition == model::Recognition::kUnknown) return;
   const SteadyTime now = clock_.steady_now();
-  std::lock_guard change(change_mutex_);
+  const std::unique_lock change(change_mutex_, patience_);
+  if (!change) {
+    std::lock_guard lock(mutex_);
+    stopped_ = "what was seen of the database cannot be written: a write hangs";
+    return;
+  }
   // What was asked is not what is remembered by now: the answer says nothing about it.
   if (answer.asked != seen_) return;
   std::string stopped = answer.purging_stopped;
@@ -71,12 +96,15 @@ void MetadataMemory::hear(const Answer& answer) {
       log::warn("ring", "nothing is purged", {{"reason", stopped}});
     }
   }
+  log_changes(disks_, answer.may_purge);
   stopped_ = std::move(stopped);
+  disks_ = answer.may_purge;
   confirmed_at_ = now;
 }
 
 OrderRefusal MetadataMemory::accept(const OrderOrigin& order) {
-  std::lock_guard change(change_mutex_);
+  const std::unique_lock change(change_mutex_, patience_);
+  if (!change) return OrderRefusal::kMemory;
   const model::MetadataGeneration& database = order.database;
   const bool fresh = seen_ == model::MetadataGeneration{};
   model::MetadataGeneration next = seen_;
@@ -117,7 +145,7 @@ Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& ne
     const std::string text = fmt::format("{} {} {} {} {} {}\n", kLayout, next.accepted,
         next.system, next.mark.counter,
                                          next.mark.value, next.beat);
-    auto stored = fs::write_file_atomically(fs::posix_file_system(), file_, as_bytes(text));
+    auto stored = fs::write_file_atomically(files_, file_, as_bytes(text));
     if (!stored) {
       log::warn("ring", "what was seen of the database cannot be written",
           {{"error", stored.error().message}});

@@ -1,16 +1,20 @@
 // MetadataMemory: what a node remembers of the database, kept in a file: the number of the last
 // confirmation, the system, the last mark, its own last recorded heartbeat. By it the node knows a
 // database that was set back, or is another one: it takes no order from it, and purges nothing,
-// until an operator confirms it.
+// until an operator confirms it. After that each disk purges again once it was looked through: one
+// that does not open holds up no other.
 //
 // Safe for concurrent use.
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <string>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "common/fs/posix_file_system.h"
+#include "common/model/ids.h"
 #include "common/model/metadata_generation.h"
 #include "storage-node/service/write_gate.h"
 
@@ -18,9 +22,12 @@ namespace rondel::node {
 
 class MetadataMemory {
  public:
-  // `clock` outlives it.
-  explicit MetadataMemory(std::string file, const Clock& clock = real_clock())
-      : file_(std::move(file)), clock_(clock) {}
+  // `clock` and `files` outlive it. `patience`: how long a call waits for another one whose writing
+  // of the file hangs.
+  explicit MetadataMemory(std::string file, const Clock& clock = real_clock(),
+      fs::FileSystem& files = fs::posix_file_system(),
+      Duration patience = std::chrono::seconds(1))
+      : file_(std::move(file)), clock_(clock), files_(files), patience_(patience) {}
 
   // No file: nothing is remembered. kCorruption: the file does not read.
   Result<void> load();
@@ -34,30 +41,40 @@ class MetadataMemory {
     model::Recognition recognition = model::Recognition::kUnknown;
     model::MetadataGeneration database;
     uint64_t coordinator_token = 0;
+    // Why nothing is purged on any disk.
     std::string purging_stopped;
+    // Of each disk that the heartbeat told of: false while a restore waits for it.
+    std::map<model::DiskId, bool> may_purge = {};
   };
   // A database that is recognized is remembered, as far as it has come; another one changes nothing
-  // but that nothing is purged.
+  // but that nothing is purged. Neither does one that is heard while the file cannot be written.
   void hear(const Answer& answer);
 
   // May the node do what the order says? Not while the last answer to a heartbeat was that the
-  // database is not the one remembered, unless the order is of a later confirmation. What it must remember of that is on the disk then.
+  // database is not the one remembered, unless the order is of a later confirmation. What it must remember
+  // of that is on the disk then; kMemory: it cannot be written, or another call has been at that for
+  // the patience.
   OrderRefusal accept(const OrderOrigin& order);
 
   // A gateway said within the last 5 s, and since this process began, that the database is the one
-  // remembered and that purging goes on. Never blocks on the disk.
-  bool may_purge() const { return why_not_purging().empty(); }
+  // remembered, that purging goes on, and that no restore waits for this disk. A disk that joined
+  // since its last answer waits for the next. Never blocks on the disk.
+  bool may_purge(const model::DiskId& disk) const { return why_not_purging(disk).empty(); }
   // Empty: may_purge().
-  std::string why_not_purging() const;
+  std::string why_not_purging(const model::DiskId& disk) const;
 
  private:
+  static void log_changes(const std::map<model::DiskId, bool>& before,
+      const std::map<model::DiskId, bool>& now);
   bool take_token_locked(uint64_t token);
   Result<void> remember_locked(const model::MetadataGeneration& next);
 
   const std::string file_;
   const Clock& clock_;
-  // Held while the file is written; seen_ and what says whether to purge have a lock of their own.
-  std::mutex change_mutex_;
+  fs::FileSystem& files_;
+  const Duration patience_;
+  // Held while the file is written, so nobody waits for it without limit; seen_ and what says whether to purge have a lock of their own.
+  std::timed_mutex change_mutex_;
   mutable std::mutex mutex_;
   model::MetadataGeneration seen_;         // Written with both locks, read with either.
   // Highest under seen_.accepted. Guarded by change_mutex_.
@@ -67,6 +84,7 @@ class MetadataMemory {
   SteadyTime stored_at_{};                 // Guarded by change_mutex_.
   SteadyTime confirmed_at_{};              // Guarded by mutex_.
   std::string stopped_ = "no gateway has answered yet";   // Guarded by mutex_.
+  std::map<model::DiskId, bool> disks_;    // As the last answer said. Guarded by mutex_.
 };
 
 }  // namespace rondel::node

@@ -26,6 +26,7 @@ struct Opening {
   std::optional<Error> error;              // Of the last attempt.
   std::function<void()> journal_growth;    // To be told to the engine.
   bool stopped = false;                    // Nobody wants it any longer.
+  bool taken = false;                      // A LateEngine stands in: whoever opens it joins.
   bool ended = false;                      // The thread that opens it touches nothing of others any more.
   std::atomic<Engine*> ready{nullptr};
 
@@ -47,7 +48,10 @@ class LateEngine final : public Engine {
     lock.unlock();
   }
 
-  model::DiskId disk_id() const override { return opening_->options.disk; }
+  model::DiskId disk_id() const override {
+    Engine* const disk = ready();
+    return disk == nullptr ? opening_->options.disk : disk->disk_id();
+  }
 
   void put_async(engine::PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests,
                  engine::PutCallback done) override {
@@ -150,8 +154,13 @@ class LateEngine final : public Engine {
 };
 
 // The engine is published last: whoever sees it may call it.
-void publish(Opening& opening, std::unique_ptr<Engine> engine) {
+void publish(Opening& opening, std::unique_ptr<Engine> engine, const OpenDisksOptions& how) {
   std::unique_lock lock(opening.mutex);
+  for (bool told = !how.on_join; !opening.stopped && opening.taken && !told; told = true) {
+    lock.unlock();
+    how.on_join(opening.options.path, engine->disk_id());
+    lock.lock();
+  }
   if (opening.stopped) {
     lock.unlock();
     return;   // Closes it.
@@ -163,13 +172,16 @@ void publish(Opening& opening, std::unique_ptr<Engine> engine) {
   opening.changed.notify_all();
 }
 
-// Until it is open. A disk that is not known is tried once: nobody stands in for it.
-void open_one(const std::shared_ptr<Opening>& opening, const OpenDisk& open, Duration retry_period) {
-  for (bool again = false;; again = true) {
-    auto opened = open(opening->options);
+// Until it is open. A disk is made by the first attempt alone: a folder that is found empty later
+// was unmounted meanwhile.
+void open_one(const std::shared_ptr<Opening>& opening, const OpenDisk& open,
+              const OpenDisksOptions& how) {
+  EngineOptions disk = opening->options;
+  for (bool again = false;; again = true, disk.may_make = false) {
+    auto opened = open(disk);
     if (opened) {
       if (again) log::info("disks", "a disk is open after all", {{"path", opening->options.path}});
-      return publish(*opening, *std::move(opened));
+      return publish(*opening, *std::move(opened), how);
     }
     std::unique_lock lock(opening->mutex);
     if (!opening->error || opening->error->message != opened.error().message) {
@@ -177,8 +189,7 @@ void open_one(const std::shared_ptr<Opening>& opening, const OpenDisk& open, Dur
     }
     opening->error = opened.error();
     opening->changed.notify_all();
-    if (opening->options.disk.is_zero()) return;
-    if (opening->changed.wait_for(lock, retry_period, [&] { return opening->stopped; })) return;
+    if (opening->changed.wait_for(lock, how.retry_period, [&] { return opening->stopped; })) return;
   }
 }
 
@@ -192,17 +203,14 @@ OpenedDisk take(const std::shared_ptr<Opening>& opening) {
     return disk;
   }
   disk.error = opening->error.value_or(Error{ErrorCode::kUnavailable, "the disk is still being opened"});
-  if (opening->options.disk.is_zero()) {
-    opening->stopped = true;
-    return disk;
-  }
+  opening->taken = true;
   disk.engine = std::make_unique<LateEngine>(opening);
   return disk;
 }
 
 // Without any disk the node would only end and begin anew, with what its disks have done so far lost:
-// then the first that opens is waited for, as long as one is still being opened. One that is known is
-// there at once, whatever its state.
+// then the first that opens is waited for, as long as one is still in its first attempt. One that
+// is known is there at once, whatever its state.
 void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
   const auto is_there = [](const auto& opening) {
     std::lock_guard lock(opening->mutex);
@@ -210,7 +218,7 @@ void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
   };
   const auto is_under_way = [](const auto& opening) {
     std::lock_guard lock(opening->mutex);
-    return !opening->ended;
+    return !opening->error.has_value();
   };
   bool told = false;
   while (std::ranges::none_of(openings, is_there)) {
@@ -221,7 +229,7 @@ void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
       log::warn("disks", "no disk is open yet: waiting on", {{"path", (*slow)->options.path}});
     }
     std::unique_lock lock((*slow)->mutex);
-    (*slow)->changed.wait_for(lock, kLookPeriod, [&] { return (*slow)->ended; });
+    (*slow)->changed.wait_for(lock, kLookPeriod, [&] { return (*slow)->engine || (*slow)->error; });
   }
 }
 
@@ -233,8 +241,8 @@ std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenD
   for (EngineOptions& disk : disks) {
     openings.push_back(std::make_shared<Opening>(std::move(disk)));
     // It may hang for as long as its disk does: nobody waits for its end.
-    std::thread([opening = openings.back(), open, retry = options.retry_period] {
-      open_one(opening, open, retry);
+    std::thread([opening = openings.back(), open, options] {
+      open_one(opening, open, options);
       std::lock_guard lock(opening->mutex);
       opening->ended = true;
       opening->changed.notify_all();

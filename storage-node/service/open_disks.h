@@ -1,5 +1,6 @@
-// Opening the disks of a node: side by side, each on a thread of its own, so that one that hangs, takes
-// long (its index is made again) or is bad is left out alone. It joins as soon as it opens.
+// Opening the disks of a node: side by side, each on a thread of its own, so that one that hangs,
+// takes long (its index is made again) or is bad is left out alone. It joins as soon as it opens,
+// whether it was known or not.
 #pragma once
 
 #include <functional>
@@ -19,12 +20,15 @@ struct OpenDisksOptions {
   // For all disks together; then the node starts without the rest, if there is any other.
   Duration patience = std::chrono::seconds(30);
   Duration retry_period = std::chrono::seconds(30);   // A disk that could not be opened is tried again.
+  // Told of each disk that joins after open_disks() has returned, before calls reach it; on another
+  // thread, and perhaps when all else is gone: it holds what it uses.
+  std::function<void(const std::string& path, const model::DiskId& disk)> on_join = {};
 };
 
 struct OpenedDisk {
   std::string path;
-  // An engine that answers kUnavailable, and whose state is failed, until the disk is open; null: the disk is
-  // not known and could not be opened.
+  // Never null. With an `error` it answers kUnavailable, and its state is failed, until the disk is
+  // open; the id of a disk that was not known is zero until then.
   std::unique_ptr<engine::Engine> engine;
   std::optional<Error> error;      // Why it is not open yet; kUnavailable: it is still being opened.
 };

@@ -2,6 +2,7 @@
 
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "common/base/encoding.h"
@@ -30,6 +31,18 @@ using rpc::to_wire;
 template <class Id>
 std::string to_wire(const Id& id) {
   return std::string(as_text(id.view()));
+}
+
+// An answer is about the disks that were told of, and about no others.
+std::map<model::DiskId, bool> may_purge(const wire::HeartbeatRequest& asked,
+    const wire::HeartbeatReply& reply) {
+  std::map<model::DiskId, bool> disks;
+  for (const wire::Disk& disk : asked.disks()) {
+    const auto id = model::DiskId::from_bytes(as_bytes(disk.disk_id()));
+    if (id) disks.emplace(*id, std::ranges::find(reply.purging_disks(), disk.disk_id()) !=
+        reply.purging_disks().end());
+  }
+  return disks;
 }
 
 // Of the rings' tables, newest first. As HeartbeatService makes it.
@@ -145,7 +158,7 @@ Result<void> RingContact::beat(size_t gateway) {
   for (const auto& engine : *disks_) {
     request.set_highest_order(std::max(request.highest_order(), engine->highest_order()));
   }
-  for (const auto& engine : *disks_) {
+  for (const auto& engine : disks_->identified()) {
     wire::Disk* disk = request.add_disks();
     disk->set_disk_id(to_wire(engine->disk_id()));
     fill_disk_status(*engine, lag_of_(engine->disk_id()), *disk->mutable_status());
@@ -174,8 +187,8 @@ Result<void> RingContact::beat(size_t gateway) {
   }
   if (reply.has_generation()) {
     memory_.hear({seen, static_cast<model::Recognition>(reply.recognition()),
-        from_wire(reply.generation()), reply.coordinator_token(),
-                  reply.purging_stopped()});
+        from_wire(reply.generation()), reply.coordinator_token(), reply.purging_stopped(),
+        may_purge(request, reply)});
   }
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);

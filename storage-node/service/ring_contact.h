@@ -61,8 +61,10 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   Result<void> check(uint64_t epoch) const override;
   OrderRefusal accept_order(const OrderOrigin& order) override { return memory_.accept(order); }
   model::MetadataGeneration database_seen() const override { return memory_.seen(); }
-  // Empty: what has left the trash is purged.
-  std::string why_not_purging() const { return memory_.why_not_purging(); }
+  // Empty: what has left the trash of the disk is purged.
+  std::string why_not_purging(const model::DiskId& disk) const {
+    return memory_.why_not_purging(disk);
+  }
 
   // A gateway that knows the current epoch answered within contact_life.
   bool in_contact() const;

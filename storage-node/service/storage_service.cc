@@ -49,6 +49,11 @@ std::optional<std::vector<model::BlobId>> blob_ids(const google::protobuf::Repea
 
 grpc::Status invalid(const char* message) { return {grpc::StatusCode::INVALID_ARGUMENT, message}; }
 
+grpc::Status to_status(const Error& error) {
+  const bool cancelled = error.code == ErrorCode::kCancelled;
+  return {cancelled ? grpc::StatusCode::CANCELLED : grpc::StatusCode::UNAVAILABLE, error.message};
+}
+
 // Is the disk an owner of the blob's arc in any live epoch?
 bool should_hold(const ring::Topology& topology, const model::DiskId& disk, const model::BlobId& blob) {
   for (const auto& ring : topology.rings) {
@@ -80,8 +85,8 @@ std::string encode_token(uint64_t token) {
   return out;
 }
 
-// The synchronous methods are rare; what waits for a disk does so on the disk's threads, but for RestoreBlobs, which holds the
-// thread of its call. The bytes go through Exchange.
+// The synchronous methods are rare; what waits for a disk does so on the disk's threads, and the
+// thread of a call waits no longer than its caller. The bytes go through Exchange.
 using Base = wire::Storage::WithRawCallbackMethod_Exchange<wire::Storage::Service>;
 
 class Service final : public StorageService, public Base {
@@ -135,7 +140,7 @@ class Service final : public StorageService, public Base {
     const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
     if (epoch < request->ring_epoch()) return {grpc::StatusCode::UNAVAILABLE, "this node does not know the ring yet"};
     const auto page = on_disk<engine::JournalPage>(*engine, *context, [engine, token, limit] { return engine->journal_after(token, limit); });
-    if (!page) return {grpc::StatusCode::UNAVAILABLE, page.error().message};
+    if (!page) return to_status(page.error());
     wire::JournalBatch batch;
     for (const engine::JournalEntry& entry : page->entries) {
       if (should_hold(*topology, *asking, entry.blob.id)) fill(entry, *batch.add_entries());
@@ -164,8 +169,7 @@ class Service final : public StorageService, public Base {
     const size_t asked = ids->size();
     const auto removed = remove(*engine, *std::move(ids), *request, *context);
     reply->set_highest_order(highest_order());
-    if (!removed && removed.error().code == ErrorCode::kCancelled) return {grpc::StatusCode::CANCELLED, removed.error().message};
-    if (!removed) return {grpc::StatusCode::UNAVAILABLE, removed.error().message};
+    if (!removed) return to_status(removed.error());
     reply->set_deleted(*removed);
     reply->set_absent(asked - *removed);
     return grpc::Status::OK;
@@ -184,7 +188,7 @@ class Service final : public StorageService, public Base {
           *engine, *context, [engine, from = request->from_hash(), to = request->to_hash(), after] {
             return engine->list(from, to, after, kListEntries);
           });
-      if (!page) return {grpc::StatusCode::UNAVAILABLE, page.error().message};
+      if (!page) return to_status(page.error());
       wire::BlobList list;
       for (const engine::BlobEntry& entry : *page) {
         if (entry.trashed != request->trashed()) continue;
@@ -211,10 +215,13 @@ class Service final : public StorageService, public Base {
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
-    reply->set_highest_order(highest_order());
-    if (ids->empty()) return grpc::Status::OK;
-    const auto restored = engine->restore(*std::move(ids), request->order());
-    if (!restored) return {grpc::StatusCode::UNAVAILABLE, restored.error().message};
+    // Without blobs too: what a disk that is not open has seen nobody knows, and a restore below
+    // that would change nothing.
+    const auto work = [engine, ids = *std::move(ids), order = request->order()] {
+      return engine->restore(ids, order);
+    };
+    const auto restored = on_disk<uint64_t>(*engine, *context, work);
+    if (!restored) return to_status(restored.error());
     reply->set_restored(*restored);
     reply->set_highest_order(highest_order());
     return grpc::Status::OK;
@@ -223,7 +230,9 @@ class Service final : public StorageService, public Base {
   grpc::Status Status(grpc::ServerContext* context, const wire::StatusRequest*, wire::StatusReply* reply) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
     reply->set_node_id(std::string(as_text(services_.node.view())));
-    for (const auto& engine : services_.disks) fill_disk_status(*engine, services_.lag_of(engine->disk_id()), *reply->add_disks());
+    for (const auto& engine : services_.disks.identified()) {
+      fill_disk_status(*engine, services_.lag_of(engine->disk_id()), *reply->add_disks());
+    }
     const auto topology = services_.topology.topology();
     if (topology->current() != nullptr) reply->set_ring_epoch(topology->current()->epoch());
     reply->set_highest_order(highest_order());
@@ -238,18 +247,27 @@ class Service final : public StorageService, public Base {
       std::mutex mutex;
       std::condition_variable ready;
       std::optional<Result<T>> result;
+      bool given_up = false;
     };
     auto wait = std::make_shared<Wait>();
-    const bool accepted = services_.readers.of(engine).try_submit([wait, function] {
+    // A disk that answers again does not work off what nobody waits for.
+    async::BlockingPool& pool = services_.readers.of(engine);
+    const bool accepted = pool.try_submit([wait, function = std::move(function)] {
+      {
+        std::lock_guard lock(wait->mutex);
+        if (wait->given_up) return;
+      }
       Result<T> result = function();
       std::lock_guard lock(wait->mutex);
       wait->result = std::move(result);
       wait->ready.notify_all();
     });
-    if (!accepted) return fail(ErrorCode::kResourceExhausted, "too many reads wait for the disk");
+    if (!accepted) return fail(ErrorCode::kResourceExhausted, "too many calls wait for the disk");
     std::unique_lock lock(wait->mutex);
     while (!wait->ready.wait_for(lock, 100ms, [&] { return wait->result.has_value(); })) {
-      if (context.IsCancelled()) return fail(ErrorCode::kCancelled, "nobody waits any more");
+      if (!context.IsCancelled()) continue;
+      wait->given_up = true;
+      return fail(ErrorCode::kCancelled, "nobody waits any more");
     }
     return *std::move(wait->result);
   }

@@ -5,16 +5,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
-bin="" words=()
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --bin) bin=$(realpath "${2:?--bin wants a build folder}"); shift 2 ;;
-    *) words+=("$1"); shift ;;
-  esac
-done
-if [ -z "$bin" ]; then
-  "$root/deploy/local/install.sh" --tests
-  bin="$root/build/release"
-  (cd "$root" && cmake --preset release > /dev/null && cmake --build --preset release)
-fi
+source "$root/deploy/local/take_build.sh"
+take_bin "$@"
+[ -n "$bin" ] || "$root/deploy/local/install.sh" --tests
+build_release_unless_named
 RONDEL_BUILD=$bin exec /usr/bin/python3 "$root/tests/chaos/rollback.py" "${words[@]+"${words[@]}"}"

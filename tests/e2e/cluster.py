@@ -1,4 +1,5 @@
 """A real cluster for end-to-end tests: started by deploy/local/up.sh from a finished build, stopped and wiped at the end."""
+import contextlib
 import os
 import pathlib
 import re
@@ -10,10 +11,23 @@ import tempfile
 import time
 import urllib.request
 
+import boto3
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("RONDEL_BUILD", ROOT / "build" / "dev"))
 
 BROKEN_MEMORY = re.compile(r"ERROR: \w+Sanitizer|runtime error:|double free|corrupted size|free\(\): invalid|malloc\(\): ")
+
+
+@contextlib.contextmanager
+def running(bucket, **arguments):
+    """A cluster of its own that is up and has a bucket; it is wiped at the end."""
+    cluster = Cluster(**arguments)
+    started = cluster.up()
+    assert started.returncode == 0, started.stdout + started.stderr
+    cluster.boto3(boto3).create_bucket(Bucket=bucket)
+    yield cluster
+    cluster.wipe()
 
 
 class Cluster:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 import load
-from cluster import Cluster, wait_for
+from cluster import running, wait_for
 
 SECONDS_OF_SILENCE = float(os.environ.get("RONDEL_SILENCE_SECONDS", "2"))
 SECONDS_OF_OUTAGE = float(os.environ.get("RONDEL_OUTAGE_SECONDS", "10"))
@@ -19,12 +19,9 @@ THREADS = 8
 
 @pytest.fixture(scope="module")
 def lonely():
-    cluster = Cluster(port=19700, options=["gc.grace=1s", "gc.trash=1s", "gc.orphan_age=16s", "gc.orphan_scan_pause=2s"])
-    started = cluster.up()
-    assert started.returncode == 0, started.stdout + started.stderr
-    cluster.boto3(boto3).create_bucket(Bucket="lonely")
-    yield cluster
-    cluster.wipe()
+    with running("lonely", port=19700, options=[
+            "gc.grace=1s", "gc.trash=1s", "gc.orphan_age=16s", "gc.orphan_scan_pause=2s"]) as cluster:
+        yield cluster
 
 
 def signal_database(cluster, number):

@@ -8,19 +8,15 @@ import boto3
 import pytest
 
 import load
-from cluster import Cluster, wait_for
+from cluster import running, wait_for
 
 SECONDS_OF_LOAD = float(os.environ.get("RONDEL_FAULT_SECONDS", "6"))
 
 
 @pytest.fixture(scope="module")
 def breakable():
-    cluster = Cluster(port=19500, options=["gc.grace=1s", "gc.trash=1s"])
-    started = cluster.up()
-    assert started.returncode == 0, started.stdout + started.stderr
-    cluster.boto3(boto3).create_bucket(Bucket="faults")
-    yield cluster
-    cluster.wipe()
+    with running("faults", port=19500, options=["gc.grace=1s", "gc.trash=1s"]) as cluster:
+        yield cluster
 
 
 def lag(cluster):

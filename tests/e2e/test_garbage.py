@@ -10,17 +10,14 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from cluster import Cluster, wait_for
+from cluster import running, wait_for
 
 
 @pytest.fixture(scope="module")
 def forgetful():
-    cluster = Cluster(port=19600, options=["gc.grace=1s", "gc.trash=1s", "gc.orphan_age=16s", "gc.orphan_scan_pause=2s"])
-    started = cluster.up()
-    assert started.returncode == 0, started.stdout + started.stderr
-    cluster.boto3(boto3).create_bucket(Bucket="garbage")
-    yield cluster
-    cluster.wipe()
+    with running("garbage", port=19600, options=[
+            "gc.grace=1s", "gc.trash=1s", "gc.orphan_age=16s", "gc.orphan_scan_pause=2s"]) as cluster:
+        yield cluster
 
 
 def live(cluster):

@@ -20,21 +20,25 @@ class FixedIdentities final : public metadata::IdentityStore {
     credentials_[key] = std::move(credential);
   }
   // Every look-up fails with it.
-  void break_with(std::optional<Error> error) { broken_ = std::move(error); }
+  void break_with(std::optional<Error> error) {
+    broken_ = std::move(error);
+    failed_ = 0;
+  }
   int lookups() const { return lookups_; }   // Of credentials.
+  int failed() const { return failed_; }     // Look-ups, since it was last broken.
 
   std::map<std::string, metadata::Account> accounts;   // By id.
 
   Answer<std::optional<metadata::Credential>> find_credential(std::string access_key,
                                                               Deadline) override {
     ++lookups_;
-    if (broken_) co_return std::unexpected(*broken_);
+    CO_TRY_VOID(check());
     const auto found = credentials_.find(access_key);
     co_return found == credentials_.end() ? std::nullopt : std::optional(found->second);
   }
   Answer<std::optional<metadata::Account>> find_account(metadata::AccountName name,
                                                         Deadline) override {
-    if (broken_) co_return std::unexpected(*broken_);
+    CO_TRY_VOID(check());
     for (const auto& [id, account] : accounts) {
       if (goes_by(account, name)) co_return account;
     }
@@ -77,6 +81,11 @@ class FixedIdentities final : public metadata::IdentityStore {
     }
     return false;
   }
+  Result<void> check() {
+    if (!broken_) return {};
+    ++failed_;
+    return std::unexpected(*broken_);
+  }
   template <class T>
   Answer<T> refuse() {
     co_return fail(ErrorCode::kUnavailable, "no changes");
@@ -85,6 +94,7 @@ class FixedIdentities final : public metadata::IdentityStore {
   std::map<std::string, metadata::Credential> credentials_;
   std::optional<Error> broken_;
   int lookups_ = 0;
+  int failed_ = 0;
 };
 
 }  // namespace rondel::fakes

@@ -146,6 +146,39 @@ TEST_P(BlobTransportContract, TheSameBlobTwiceIsFineAnotherUnderItsIdIsNot) {
   }
 }
 
+// A copy that was on its way when the stream was judged, or that a peer or a client sends again.
+TEST_P(BlobTransportContract, ARemovedBlobIsRefusedWhenItIsWrittenAgain) {
+  constexpr uint64_t kOrder = 5;
+  uint64_t number = 0;
+  for (const size_t size : {size_t{100}, size_t{1'000'000}}) {
+    for (const bool was_there : {true, false}) {
+      SCOPED_TRACE(std::to_string(size) + (was_there ? " bytes, was there" : " bytes, never came"));
+      const auto id = make_id(++number);
+      const auto neighbour = make_id(++number);
+      if (was_there) ASSERT_TRUE(put(id, size));
+      cluster_->remove(0, id, kOrder);
+      auto options = put_options();
+      options.fresh = !was_there;   // The first that this disk sees of it.
+      for (const uint64_t order : {uint64_t{0}, kOrder - 1, kOrder}) {
+        options.order = order;
+        EXPECT_EQ(put(id, size, options).error().code, ErrorCode::kNotFound) << order;
+        options.fresh = false;
+        options.handoff_for = order == 0 ? model::DiskId::random() : model::DiskId{};
+        const auto known = stat(id);
+        ASSERT_TRUE(known) << known.error().message;
+        EXPECT_TRUE(known->removed);
+        EXPECT_EQ(known->order, kOrder);
+      }
+      EXPECT_TRUE(put(neighbour, size)) << "another blob is not concerned";
+      EXPECT_TRUE(put(id, size, put_options(), 1)) << "nor is another disk";
+      options.order = kOrder + 1;
+      EXPECT_TRUE(put(id, size, options)) << "it was taken back since";
+      EXPECT_FALSE(stat(id)->removed);
+      EXPECT_EQ(get(id, 0, size).value(), as_text(make_bytes(id, size).view()));
+    }
+  }
+}
+
 TEST_P(BlobTransportContract, BytesThatDoNotMatchTheirDigestsAreRefused) {
   Piece small = whole_of(make_id(1), 5000);
   small.digests[0] ^= 1;

@@ -16,6 +16,8 @@ class ClusterUnderTest {
   virtual void start(int node) = 0;            // It is back, with its bytes.
   virtual void silence(int node) = 0;          // It takes connections and answers nothing.
   virtual void fence(uint64_t min_epoch) = 0;
+  // By the order of that number; the disk remembers it, whether it had the blob or not.
+  virtual void remove(int node, const model::BlobId& blob, uint64_t order) = 0;
   virtual void rot(int node, const model::BlobId& blob, uint64_t byte) = 0;
 };
 

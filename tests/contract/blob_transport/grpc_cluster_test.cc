@@ -24,6 +24,9 @@ class GrpcCluster final : public ClusterUnderTest {
   void stop(int node) override { nodes_[node].stop(); }
   void start(int node) override { nodes_[node].start(); }
   void silence(int node) override { nodes_[node].silence(); }
+  void remove(int node, const model::BlobId& blob, uint64_t order) override {
+    nodes_[node].remove(blob, order);
+  }
   void rot(int node, const model::BlobId& blob, uint64_t byte) override { nodes_[node].rot(blob, byte); }
   void fence(uint64_t min_epoch) override {
     for (GrpcNode& node : nodes_) node.gate.min_epoch = min_epoch;

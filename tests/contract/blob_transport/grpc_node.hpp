@@ -71,6 +71,10 @@ class GrpcNode {
     }
   }
 
+  void remove(const model::BlobId& blob, uint64_t order) {
+    (void)engine::remove(engine(), blob, {.order = order, .trash = 1h, .mark_absent = true});
+  }
+
   DiskAddress address() const { return {id_, disk_}; }
   int port() const { return port_; }
   std::string target() const { return "127.0.0.1:" + std::to_string(port_.load()); }

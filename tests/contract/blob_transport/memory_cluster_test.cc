@@ -17,6 +17,9 @@ class MemoryCluster final : public ClusterUnderTest {
   void start(int node) override { cluster_.set_faults(disks_[node].disk, {}); }
   void silence(int node) override { cluster_.set_faults(disks_[node].disk, {.silent = true}); }
   void fence(uint64_t min_epoch) override { cluster_.fence(min_epoch); }
+  void remove(int node, const model::BlobId& blob, uint64_t order) override {
+    cluster_.remove(disks_[node].disk, blob, order);
+  }
   void rot(int node, const model::BlobId& blob, uint64_t byte) override { cluster_.rot(disks_[node].disk, blob, byte); }
 
  private:

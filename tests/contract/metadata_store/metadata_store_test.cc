@@ -905,42 +905,5 @@ TEST(PostgresMetadataContract, HoldsTheConnectionsThatItWasGivenAndNoMore) {
   EXPECT_EQ(held(), 1) << "a command needs one";
 }
 
-template <class T>
-T value_of(Result<T> result) {
-  EXPECT_TRUE(result) << to_string(result.error());
-  return std::move(*result);
-}
-
-TEST(RingStoreContract, EpochsAreFencedByTheCoordinatorsToken) {
-  const auto soon = [] { return deadline_in(10s); };
-  auto first = PostgresMetadata::make_for_command(postgres_dsn());
-  auto second = PostgresMetadata::make_for_command(postgres_dsn());
-  EXPECT_EQ(value_of(async::block_on(first->stores().ring.cluster_id(soon()))), value_of(async::block_on(second->stores().ring.cluster_id(soon()))));
-  const auto token = value_of(async::block_on(first->stores().lease.claim_coordinator(soon())));
-  ASSERT_TRUE(token);
-  EXPECT_EQ(value_of(async::block_on(first->stores().lease.claim_coordinator(soon()))), token);
-  EXPECT_FALSE(value_of(async::block_on(second->stores().lease.claim_coordinator(soon()))));
-  EXPECT_TRUE(async::block_on(first->stores().ring.publish_ring({1, "ring"}, 0, 1, *token, soon())));
-  EXPECT_EQ(async::block_on(first->stores().ring.publish_ring({3, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
-  first.reset();
-  std::optional<uint64_t> next;
-  for (int i = 0; i < 100 && !next; ++i) {
-    next = value_of(async::block_on(second->stores().lease.claim_coordinator(soon())));
-    std::this_thread::sleep_for(20ms);
-  }
-  ASSERT_TRUE(next);
-  EXPECT_GT(*next, *token);
-  EXPECT_EQ(async::block_on(second->stores().ring.publish_ring({2, "ring"}, 0, 1, *token, soon())).error().code, ErrorCode::kPrecondition);
-  const auto state = value_of(async::block_on(second->stores().ring.ring_state(soon())));
-  ASSERT_EQ(state.live.size(), 1u);
-  EXPECT_EQ(state.live[0].table, "ring");
-  NodeRecord node{model::NodeId::random(), "a:1", "b:2", "h", "z", {{model::DiskId::random(), 7, "status"}}, {}};
-  EXPECT_TRUE(async::block_on(second->stores().nodes.record_node(node, soon())));
-  const auto nodes = value_of(async::block_on(second->stores().nodes.list_nodes(soon())));
-  ASSERT_EQ(nodes.size(), 1u);
-  EXPECT_EQ(nodes[0].disks[0].status, "status");
-  EXPECT_EQ(nodes[0].disks[0].id, node.disks[0].id);
-}
-
 }  // namespace
 }  // namespace rondel::metadata

@@ -74,6 +74,19 @@ class StoreFixture : public Base {
     return upload;
   }
 
+  // Begins an upload under a key and puts its first part: one byte of the stream.
+  void put_open_part(const std::string& key, const model::StreamId& stream) {
+    const Upload upload = upload_request(key);
+    ASSERT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
+    PutPart part;
+    part.context = context();
+    part.upload = upload.id;
+    part.key = upload.key;
+    part.part = {.number = 1, .size = 1, .etag = "e"};
+    part.extents = {{0, stream, 1, 0, 1}};
+    ASSERT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kCommitted);
+  }
+
   Bucket bucket_;
 };
 

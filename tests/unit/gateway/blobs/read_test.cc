@@ -1,4 +1,6 @@
 // Reading: verified, failing over, believing "not found" only when everybody says so, repairing what was damaged.
+#include "common/async/task_group.h"
+#include "gateway/blobs/core.h"
 #include "tests/unit/gateway/blobs/blobs_fixture.h"
 
 namespace rondel::blobs {
@@ -199,6 +201,180 @@ TEST_F(ReadRepair, AYoungCopyMayBeOnItsWay) {
   const auto before = cluster_.holders(blob());
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(read(stream_).value() == text_);
   EXPECT_EQ(cluster_.holders(blob()), before);
+}
+
+// Answers to stat wait while it is held. Every repair begins with one, and nothing else asks.
+class HeldStats final : public rpc::BlobTransport {
+ public:
+  explicit HeldStats(rpc::BlobTransport& below) : below_(below) {}
+  bool held = true;
+
+  async::Task<Result<void>> put(rpc::DiskAddress to, model::BlobId id, rpc::PutOptions options,
+                                rpc::Piece whole) override {
+    return below_.put(to, id, options, std::move(whole));
+  }
+  std::unique_ptr<rpc::BlobUpload> start_put(rpc::DiskAddress to, model::BlobId id, uint64_t length,
+                                             rpc::PutOptions options) override {
+    return below_.start_put(to, id, length, options);
+  }
+  std::unique_ptr<rpc::BlobDownload> start_get(rpc::DiskAddress from, model::BlobId id,
+                                               uint64_t offset, uint64_t length,
+                                               rpc::GetOptions options) override {
+    return below_.start_get(from, id, offset, length, options);
+  }
+  async::Task<Result<rpc::BlobStat>> stat(rpc::DiskAddress at, model::BlobId id,
+                                          Deadline deadline) override {
+    while (held) co_await async::yield();
+    co_return co_await below_.stat(at, id, deadline);
+  }
+
+ private:
+  rpc::BlobTransport& below_;
+};
+
+// Streams of one blob, each with a flaw on the owner that reads ask first.
+class BoundedRepair : public BlobsTest {
+ protected:
+  static constexpr uint64_t kMiB = 1 << 20;
+  static constexpr const char* kNearZone = "z0";
+
+  void open(uint64_t buffer_bytes) {
+    auto options = quick();
+    options.buffer_bytes = buffer_bytes;
+    options.repair_settle = 0ms;
+    options.zone = kNearZone;
+    store_ = std::make_unique<ReplicatedBlobStore>(held_, topology_, std::move(options));
+  }
+
+  WrittenStream flawed(size_t size, Flaw flaw) {
+    const WrittenStream stream = write(make_text(size)).value();
+    const model::DiskId disk = asked_first({stream.id, 0});
+    if (flaw == Flaw::kMissing) cluster_.erase(disk, {stream.id, 0});
+    if (flaw == Flaw::kDamaged) cluster_.rot(disk, {stream.id, 0}, 5);
+    puts_[disk] = cluster_.puts(disk);
+    return stream;
+  }
+
+  // The owner in the reader's own zone goes before faster ones in others.
+  model::DiskId asked_first(const model::BlobId& blob) const {
+    const auto list = owners(blob);
+    return std::ranges::find(list, kNearZone, &ring::Disk::zone)->id;
+  }
+  bool whole(const WrittenStream& stream) const {
+    const auto copy = cluster_.find(asked_first({stream.id, 0}), {stream.id, 0});
+    return copy && copy->bytes == make_text(stream.size);
+  }
+  uint64_t rewritten(const WrittenStream& stream) const {
+    const model::DiskId disk = asked_first({stream.id, 0});
+    return cluster_.puts(disk) - puts_.at(disk);
+  }
+
+  async::Task<void> read_first_bytes(WrittenStream stream) {
+    const auto text = co_await read_task({{stream.id, stream.size, 0, 10}});
+    EXPECT_TRUE(text && *text == make_text(stream.size).substr(0, 10));
+  }
+
+  async::Task<void> finish_repairs() {
+    held_.held = false;
+    while (store_->health().background_tasks > 0) co_await async::yield();
+  }
+
+  HeldStats held_{cluster_};
+  std::map<model::DiskId, uint64_t> puts_;
+};
+
+TEST_F(BoundedRepair, ManyReadsOfOneFlawMakeOneRepair) {
+  constexpr uint64_t kReads = 20;
+  for (const Flaw flaw : {Flaw::kDamaged, Flaw::kMissing}) {
+    for (const size_t size : {size_t{1000}, size_t{1'000'000}}) {
+      const WrittenStream stream = flawed(size, flaw);
+      open(256 * kMiB);
+      held_.held = true;
+      const auto work = [&]() -> async::Task<void> {
+        async::TaskGroup group(*async::EventLoop::current());
+        for (uint64_t i = 0; i < kReads; ++i) group.spawn(read_first_bytes(stream));
+        co_await group.wait_idle();
+        EXPECT_EQ(store_->health().background_tasks, 1u);
+        EXPECT_EQ(store_->health().buffer_bytes_in_use, size) << "its bytes count";
+        co_await finish_repairs();
+      };
+      async::block_on(work());
+      const BlobHealth health = store_->health();
+      EXPECT_EQ(health.repairs_done, 1u);
+      EXPECT_EQ(health.repairs_joined, kReads - 1);
+      EXPECT_EQ(health.buffer_bytes_in_use, 0u);
+      EXPECT_EQ(rewritten(stream), 1u);
+      EXPECT_TRUE(whole(stream));
+    }
+  }
+}
+
+TEST_F(BoundedRepair, BeginsOnlyWhereABufferIsFree) {
+  for (const Flaw flaw : {Flaw::kDamaged, Flaw::kMissing}) {
+    const std::string other = make_text(3'000'000);
+    const WrittenStream full = write(other).value();
+    const WrittenStream stream = flawed(1'000'000, flaw);
+    open(16 * kMiB);   // 4 MiB for readers.
+    const auto work = [&]() -> async::Task<void> {
+      std::vector<std::unique_ptr<StreamReader>> readers;
+      for (int i = 0; i < 3; ++i) {
+        readers.push_back(store_->open_reader({{full.id, full.size, 0, full.size}}, deadline_in(30s)));
+        EXPECT_TRUE(co_await readers.back()->next());
+      }
+      const uint64_t taken = store_->health().buffer_bytes_in_use;
+      co_await read_first_bytes(stream);
+      EXPECT_EQ(store_->health().background_tasks, 0u);
+      EXPECT_EQ(store_->health().repairs_without_buffer, 1u);
+      EXPECT_EQ(store_->health().buffer_bytes_in_use, taken);
+      readers.clear();
+      co_await read_first_bytes(stream);
+      co_await finish_repairs();
+    };
+    async::block_on(work());
+    EXPECT_EQ(store_->health().repairs_done, 1u);
+    EXPECT_TRUE(whole(stream)) << "a later read found a buffer";
+  }
+}
+
+TEST_F(BoundedRepair, TakesAtMostHalfOfWhatReadersHave) {
+  std::vector<WrittenStream> streams;
+  for (int i = 0; i < 5; ++i) streams.push_back(flawed(1'000'000, Flaw::kMissing));
+  const WrittenStream chunk = flawed(model::kChunkBytes, Flaw::kMissing);
+  open(16 * kMiB);   // 4 MiB for readers.
+  const auto work = [&]() -> async::Task<void> {
+    for (const WrittenStream& stream : streams) co_await read_first_bytes(stream);
+    co_await read_first_bytes(chunk);
+    EXPECT_EQ(store_->health().background_tasks, 2u);
+    EXPECT_EQ(store_->health().buffer_bytes_in_use, 2'000'000u);
+    co_await finish_repairs();
+  };
+  async::block_on(work());
+  EXPECT_EQ(store_->health().repairs_done, 2u);
+  EXPECT_EQ(store_->health().repairs_without_buffer, 4u);
+  EXPECT_EQ(std::ranges::count_if(streams, [this](const auto& s) { return whole(s); }), 2);
+  // The least that the setting allows is enough for a chunk.
+  open(64 * kMiB);
+  const auto again = [&]() -> async::Task<void> {
+    co_await read_first_bytes(chunk);
+    co_await finish_repairs();
+  };
+  async::block_on(again());
+  EXPECT_TRUE(whole(chunk));
+}
+
+TEST_F(BoundedRepair, OfAYoungBlobReadsNoBytes) {
+  const WrittenStream stream = flawed(1000, Flaw::kMissing);
+  auto options = quick();
+  options.repair_settle = 10min;
+  options.zone = kNearZone;
+  reopen(options);
+  uint64_t before = 0;
+  for (const ring::Disk& disk : disks_) before += cluster_.gets(disk.id);
+  EXPECT_TRUE(read(stream));
+  uint64_t after = 0;
+  for (const ring::Disk& disk : disks_) after += cluster_.gets(disk.id);
+  EXPECT_EQ(after - before, 2u) << "the read's own, at who lacks it and at who has it";
+  EXPECT_EQ(store_->health().repairs_done, 0u);
 }
 
 TEST_F(Read, DamagedCopiesThatWereMetAreRewritten) {

@@ -2,17 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/fakes/manual_clock.h"
 #include "tests/fakes/memory_key_store.h"
 
 namespace rondel::encryption {
 namespace {
-
-class ManualClock final : public Clock {
- public:
-  SystemTime now() const override { return {}; }
-  SteadyTime steady_now() const override { return steady; }
-  SteadyTime steady{std::chrono::hours(1)};
-};
 
 class KeyRingTest : public testing::Test {
  protected:
@@ -24,7 +18,7 @@ class KeyRingTest : public testing::Test {
   static T run(async::Task<T> task) { return async::block_on(std::move(task)); }
 
   fakes::MemoryKeyStore store;
-  ManualClock clock;
+  fakes::ManualClock clock{SystemTime{}};
 };
 
 TEST_F(KeyRingTest, WrapsAndUnwraps) {
@@ -96,7 +90,7 @@ TEST_F(KeyRingTest, WorksOnForAWhileWithoutDatabase) {
   store.unavailable = true;
   EXPECT_TRUE(run(ring.generate_data_key("one", "", soon())));
   EXPECT_EQ(store.loads, loads);
-  clock.steady += KeyRing::kUncertainLife + std::chrono::seconds(1);
+  clock.advance(KeyRing::kUncertainLife + std::chrono::seconds(1));
   EXPECT_EQ(run(ring.generate_data_key("one", "", soon())).error().code, ErrorCode::kUnavailable);
   store.unavailable = false;
   EXPECT_TRUE(run(ring.generate_data_key("one", "", soon())));
@@ -115,7 +109,7 @@ TEST_F(KeyRingTest, AKeyOfAnotherMasterKeyDoesNotDisturbTheOthers) {
   const auto made = run(ring.generate_data_key("one", "", soon()));
   ASSERT_TRUE(made);
   ASSERT_TRUE(run(stranger.create("foreign", soon())));
-  clock.steady += 2 * KeyRing::kUncertainLife;
+  clock.advance(2 * KeyRing::kUncertainLife);
   EXPECT_TRUE(run(ring.unwrap("one", made->wrapped, "", soon())));
   EXPECT_TRUE(run(ring.create("two", soon())));
   EXPECT_TRUE(run(ring.generate_data_key("two", "", soon())));

@@ -50,7 +50,14 @@ class NoKeys final : public encryption::KeyManagement {
 
  private:
   template <class T>
-  async::Task<Result<T>> none() { co_return fail(ErrorCode::kUnavailable, "no keys"); }
+  async::Task<Result<T>> none() {
+    ++calls;
+    co_return std::unexpected(error);
+  }
+
+ public:
+  Error error{ErrorCode::kUnavailable, "no keys"};
+  int calls = 0;
 };
 
 // One request: "PUT /box/k?acl", headers, body.
@@ -65,6 +72,7 @@ struct Told {
   int changes = 0;             // Asked of the store.
   bool bypassed_governance = false;
   std::string code;            // "OK" or the error's.
+  bool retry_after = false;    // Has the header.
 };
 
 struct AccessFixture {
@@ -138,8 +146,24 @@ struct AccessFixture {
     if (request->operation != s3::Operation::kCreateBucket) context.bucket = known_bucket(request->bucket);
     auto response = async::block_on(dispatch(context));
     Told told{false, store.changes + uploads.refused + bucket_store.refused, store.bypassed_governance, response ? "OK" : std::string(s3::name(response.error().code))};
+    using Headers = std::vector<std::pair<std::string, std::string>>;
+    told.retry_after = !response && response.error().headers == Headers{{"Retry-After", "1"}};
     told.denied = told.code == "AccessDenied" || told.code == "MethodNotAllowed" || (response && response->body.contains("<Code>AccessDenied</Code>"));
     return told;
+  }
+
+  // Whatever it looks up in its caches fails, as nothing is in them yet.
+  void break_lookups(const Error& error) {
+    bucket_store.lookup_fault = {error};
+    accounts.break_with(error);
+  }
+  int failed_lookups() const { return bucket_store.lookup_fault.met + accounts.failed(); }
+  // And what it asks of the stores themselves.
+  void break_stores(const Error& error) {
+    store.fault = uploads.fault = listing.fault = bucket_store.fault = {error};
+  }
+  int failed_calls() const {
+    return store.fault.met + uploads.fault.met + listing.fault.met + bucket_store.fault.met;
   }
 
   // As the gateway knows it; null: it does not.
@@ -168,7 +192,7 @@ struct AccessFixture {
   NoBlobs blobs;
   StreamReleases releases{queue, database};
   NoKeys keys;
-  auth::Authenticator authenticator{identities, {.clock = &clock}};
+  auth::Authenticator authenticator{identities, {.clock = &clock, .signature_v2 = true}};
   encryption::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
   metadata::Bucket box;
   // What another gateway made of the box a moment before the next request.

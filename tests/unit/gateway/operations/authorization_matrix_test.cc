@@ -494,6 +494,46 @@ TEST(AuthorizationMatrix, ARefusalByOldSettingsIsDecidedAnew) {
   }
 }
 
+// Every failure that a database which is away, silent or lost in the middle of an answer causes,
+// and one of too much load; with them keys that are not to be had.
+TEST(EveryOperation, SaysThatTheDatabaseIsAway) {
+  std::vector<Row> rows = kRows;
+  rows.push_back({Operation::kPutBucketAcl, {}, {}, {"/box?acl", {{"x-amz-grant-read", "id=oth"}}}});
+  rows.push_back({Operation::kPutObject, {}, {}, {"/box/k", {{"x-amz-grant-read", "id=oth"}}}});
+  for (const Operation operation : {Operation::kPutObject, Operation::kCreateMultipartUpload}) {
+    for (const char* sse : {"AES256", "aws:kms"}) {
+      const char* target = operation == Operation::kPutObject ? "/box/k" : "/box/k?uploads";
+      rows.push_back({operation, {}, {}, {target, {{"x-amz-server-side-encryption", sse}}}});
+    }
+  }
+  for (const ErrorCode code : {ErrorCode::kUnavailable, ErrorCode::kDeadlineExceeded,
+                               ErrorCode::kOutcomeUnknown, ErrorCode::kResourceExhausted}) {
+    const std::string wanted =
+        code == ErrorCode::kResourceExhausted ? "SlowDown" : "ServiceUnavailable";
+    int by_store = 0, by_lookup = 0, by_keys = 0;
+    for (const Row& row : rows) {
+      for (const bool store_too : {true, false}) {
+        AccessFixture fixture;
+        fixture.keys.error = Error{code, "away"};
+        fixture.break_lookups(fixture.keys.error);
+        if (store_too) fixture.break_stores(fixture.keys.error);
+        const Told told = fixture.ask(Who::kOwner, s3::row(row.operation).method, row.asked,
+                                      row.operation);
+        by_store += fixture.failed_calls() > 0 ? 1 : 0;
+        by_lookup += fixture.failed_lookups() > 0 ? 1 : 0;
+        by_keys += fixture.keys.calls > 0 ? 1 : 0;
+        if (fixture.failed_calls() + fixture.failed_lookups() + fixture.keys.calls == 0) continue;
+        EXPECT_EQ(told.code, wanted)
+            << s3::row(row.operation).name << " " << row.asked.target << ": " << to_string(code);
+        EXPECT_TRUE(told.retry_after) << s3::row(row.operation).name << " " << row.asked.target;
+      }
+    }
+    EXPECT_GT(by_store, 40) << "rows that met it";
+    EXPECT_GT(by_lookup, 8);
+    EXPECT_GE(by_keys, 4);
+  }
+}
+
 TEST(AuthorizationMatrix, TheRouterFindsTheOperationOfEachRow) {
   for (const Row& row : kRows) {
     if (row.operation == Operation::kPostObject) continue;

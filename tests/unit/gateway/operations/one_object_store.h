@@ -3,6 +3,7 @@
 #pragma once
 
 #include "metadata/store/object_store.h"
+#include "tests/unit/gateway/operations/fault.h"
 
 namespace rondel::operations {
 
@@ -17,6 +18,7 @@ class OneObjectStore : public metadata::ObjectStore {
   int64_t settings_version = 1;
   metadata::ObjectVersion public_object;      // Of every other.
   int changes = 0;
+  Fault fault;                                // Of every call.
   bool bypassed_governance = false;           // As the last change asked.
 
   async::Task<CommitResult> put_object(metadata::PutObject) override { return commit<CommitOutcome>(); }
@@ -25,6 +27,7 @@ class OneObjectStore : public metadata::ObjectStore {
     return commit<CommitOutcome>();
   }
   async::Task<Result<metadata::ObjectLookup>> find_object(metadata::ObjectQuery query) override {
+    CO_TRY_VOID(fault.check());
     metadata::ObjectLookup found;
     found.status = metadata::LookupStatus::kFound;
     found.bucket_id = query.bucket == "box" ? bucket_id : query.bucket == "open" ? bucket_id + 1 : bucket_id + 2;
@@ -34,6 +37,7 @@ class OneObjectStore : public metadata::ObjectStore {
   }
   async::Task<metadata::Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<metadata::DeleteObject> requests) override {
     if (requests.empty()) co_return std::vector<CommitOutcome>();
+    if (auto failure = fault.check_commit()) co_return std::unexpected(*std::move(failure));
     bypassed_governance = requests.front().bypass_governance;
     ++changes;
     co_return std::unexpected(no_changes());
@@ -50,6 +54,7 @@ class OneObjectStore : public metadata::ObjectStore {
   static metadata::CommitFailure no_changes() { return metadata::CommitFailure::did_not_happen({ErrorCode::kUnavailable, "no changes"}); }
   template <class T>
   async::Task<metadata::Committed<T>> commit() {
+    if (auto failure = fault.check_commit()) co_return std::unexpected(*std::move(failure));
     ++changes;
     co_return std::unexpected(no_changes());
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "metadata/store/upload_store.h"
+#include "tests/unit/gateway/operations/fault.h"
 
 namespace rondel::operations {
 
@@ -13,6 +14,7 @@ class OneUploadStore : public metadata::UploadStore {
   std::vector<metadata::Part> parts;
   std::string initiator_account;
   int refused = 0;
+  Fault fault;   // Of every call.
 
   Commit<metadata::CommitStatus> create_upload(metadata::CommitContext, metadata::Upload) override {
     return refuse<metadata::CommitStatus>();
@@ -24,6 +26,7 @@ class OneUploadStore : public metadata::UploadStore {
     return refuse<metadata::CommitOutcome>();
   }
   async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
+    CO_TRY_VOID(fault.check());
     metadata::UploadLookup found;
     found.status = metadata::LookupStatus::kFound;
     found.upload.key = query.key;
@@ -43,6 +46,7 @@ class OneUploadStore : public metadata::UploadStore {
  private:
   template <class T>
   Commit<T> refuse() {
+    if (auto failure = fault.check_commit()) co_return std::unexpected(*std::move(failure));
     ++refused;
     co_return std::unexpected(
         metadata::CommitFailure::did_not_happen({ErrorCode::kUnavailable, "no changes"}));

@@ -1,4 +1,5 @@
 // Every operation that writes bytes by every way it may end: what becomes of the bytes.
+#include <functional>
 #include <set>
 
 #include "gateway/operations/s3_service.h"
@@ -17,6 +18,10 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
  public:
   std::vector<CommitResult> answers;             // In order; the last one stays.
   int commits = 0;
+  int lookups = 0;                               // Of objects.
+  // Makes what a look-up finds after a commit whose answer was lost.
+  std::function<void(metadata::ObjectLookup&)> found_after;
+  std::optional<Error> broken_after;             // Fails such look-ups.
   std::string upload_encryption;
 
   async::Task<CommitResult> put_object(metadata::PutObject) override { return end(); }
@@ -33,6 +38,13 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
   async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
     auto found = co_await OneUploadStore::find_upload(std::move(query));
     if (found) found->upload.encryption = upload_encryption;
+    co_return found;
+  }
+  async::Task<Result<metadata::ObjectLookup>> find_object(metadata::ObjectQuery query) override {
+    ++lookups;
+    if (commits > 0 && broken_after) co_return std::unexpected(*broken_after);
+    auto found = co_await OneObjectStore::find_object(std::move(query));
+    if (found && commits > 0 && found_after) found_after(*found);
     co_return found;
   }
   async::Task<Result<void>> release_streams(std::vector<metadata::Extent> streams, Deadline deadline) override {
@@ -164,7 +176,9 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     fakes::MemoryExchange exchange(head);
     exchange.set_body(end.body_breaks ? row.asked.body.substr(0, row.asked.body.size() / 2) : row.asked.body, 10'000, end.body_breaks);
     const auth::Identity identity = this->identity(Who::kOwner);
-    Services services{commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, {}};
+    Settings settings;
+    settings.outcome_timeout = Duration(0);   // What became of a commit is asked once.
+    Services services{commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, settings};
     Context context{services, exchange, request, identity, known_bucket("box"), "1"};
     auto response = async::block_on(dispatch(context));
     reads = exchange.reads;
@@ -233,6 +247,80 @@ TEST_F(PendingBytes, GoByTheFateOfTheCommitAndNotByItsErrorCode) {
       expect(row, {.answers = {unknown}}, Fate::kKept, "not known, code " + std::to_string(code));
       expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), unknown}}, Fate::kKept, "not known at the second time");
       expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), never}}, Fate::kReleased, "did not happen at the second time");
+    }
+  }
+}
+
+// The version that the key has now ends with the stream: the commit happened, so its client is told.
+TEST_F(PendingBytes, OfALostAnswerAreAskedFor) {
+  const CommitResult lost =
+      std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "lost"}));
+  const auto version = model::VersionId::from_hex(std::string(32, 'b')).value();
+  for (const Writes& row : kWrites) {
+    const bool part = row.asked.target.contains("partNumber");
+    commits.found_after = [&](metadata::ObjectLookup& found) {
+      found.object.version = version;
+      found.object.is_null = false;
+      found.object.size = 100 + kBytes.size();
+      found.object.extents.push_back({100, memory.streams.back(), kBytes.size(), 0, kBytes.size()});
+    };
+    memory.streams.clear();
+    commits.released.clear();
+    const auto not_known = pending.status().not_known_total;
+    const auto response = perform(row, {.answers = {lost}});
+    EXPECT_EQ(response.has_value(), !part) << row.name;
+    EXPECT_EQ(commits.commits, 1) << row.name << ": it is not asked for twice";
+    EXPECT_EQ(pending.status().not_known_total - not_known, part ? 1u : 0u) << row.name;
+    EXPECT_EQ(pending.status().waiting, 0u) << row.name << ": never released";
+    if (response) {
+      EXPECT_EQ(response->head.status / 100, 2) << row.name;
+      EXPECT_EQ(response->head.fields.find("x-amz-version-id"), version.to_hex()) << row.name;
+    }
+  }
+}
+
+TEST_F(PendingBytes, OfALostAnswerAreNotTakenForCommittedByAnythingElse) {
+  const CommitResult lost =
+      std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "lost"}));
+  struct Found {
+    const char* name;
+    std::function<void(metadata::ObjectLookup&)> change;
+  };
+  const std::vector<Found> rows = {
+      {"what was there before", [](metadata::ObjectLookup&) {}},
+      {"no object", [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchKey; }},
+      {"no bucket", [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchBucket; }},
+      {"a marker", [](metadata::ObjectLookup& found) {
+         found.object.delete_marker = true;
+         found.object.extents.clear();
+       }},
+      {"the same bytes of another commit", [](metadata::ObjectLookup& found) {
+         found.object.size = kBytes.size();
+         found.object.extents = {{0, model::StreamId::random(), kBytes.size(), 0, kBytes.size()}};
+       }},
+  };
+  for (const Writes& row : kWrites) {
+    for (const Found& found : rows) {
+      commits.found_after = found.change;
+      expect(row, {.answers = {lost}}, Fate::kKept, found.name);
+    }
+    commits.found_after = nullptr;
+    commits.broken_after = Error{ErrorCode::kUnavailable, "still away"};
+    expect(row, {.answers = {lost}}, Fate::kKept, "the question fails too");
+    commits.broken_after.reset();
+  }
+}
+
+// Refused, committed, or certainly not happened: nothing is asked.
+TEST_F(PendingBytes, OfAKnownOutcomeCostNoQuestion) {
+  for (const Writes& row : kWrites) {
+    (void)perform(row, {});
+    const int before = std::exchange(commits.lookups, 0);
+    for (const CommitResult& answer :
+         {CommitResult(CommitOutcome()), refused(CommitStatus::kPreconditionFailed),
+          CommitResult(std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "x"})))}) {
+      (void)perform(row, {.answers = {answer}});
+      EXPECT_LE(std::exchange(commits.lookups, 0), before) << row.name;
     }
   }
 }

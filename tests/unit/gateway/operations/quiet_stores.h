@@ -10,6 +10,7 @@
 #include "metadata/store/bucket_store.h"
 #include "metadata/store/listing_store.h"
 #include "metadata/store/release_queue.h"
+#include "tests/unit/gateway/operations/fault.h"
 
 namespace rondel::operations {
 
@@ -20,8 +21,11 @@ class FixedBuckets final : public metadata::BucketStore {
 
   std::map<std::string, metadata::Bucket> buckets;
   int refused = 0;
+  Fault lookup_fault;   // Of find_bucket().
+  Fault fault;          // Of every other call.
 
   Answer find_bucket(std::string name, Deadline) override {
+    CO_TRY_VOID(lookup_fault.check());
     const auto found = buckets.find(name);
     if (found == buckets.end())
       co_return metadata::BucketOutcome{metadata::BucketStatus::kNoSuchBucket, {}};
@@ -38,11 +42,13 @@ class FixedBuckets final : public metadata::BucketStore {
   }
   Answer set_object_lock(int64_t, std::string, Deadline) override { return refuse(); }
   async::Task<Result<metadata::BucketUsage>> bucket_usage(int64_t, Deadline) override {
+    CO_TRY_VOID(fault.check());
     co_return metadata::BucketUsage();
   }
 
  private:
   Answer refuse() {
+    CO_TRY_VOID(fault.check());
     ++refused;
     co_return fail(ErrorCode::kUnavailable, "no changes");
   }
@@ -50,14 +56,19 @@ class FixedBuckets final : public metadata::BucketStore {
 
 class EmptyListing final : public metadata::ListingStore {
  public:
+  Fault fault;   // Of every call.
+
   async::Task<Result<metadata::ListPage>> list(metadata::ListQuery) override {
+    CO_TRY_VOID(fault.check());
     co_return metadata::ListPage();
   }
   async::Task<Result<metadata::ListUploadsPage>> list_uploads(metadata::ListUploadsQuery) override {
+    CO_TRY_VOID(fault.check());
     co_return metadata::ListUploadsPage();
   }
   async::Task<Result<std::vector<metadata::Bucket>>> list_buckets(metadata::ListBucketsQuery,
                                                                   Deadline) override {
+    CO_TRY_VOID(fault.check());
     co_return std::vector<metadata::Bucket>();
   }
 };

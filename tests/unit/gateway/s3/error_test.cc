@@ -41,7 +41,8 @@ TEST(ErrorFrom, LaterIsBetterBecomes503AndInnerWordsStayInside) {
   using Lower = rondel::ErrorCode;
   for (const Lower code : {Lower::kUnavailable, Lower::kResourceExhausted, Lower::kDeadlineExceeded, Lower::kOutcomeUnknown}) {
     const Error error = from({code, "secret inner state"});
-    EXPECT_EQ(error.code, code == Lower::kUnavailable ? ErrorCode::kServiceUnavailable : ErrorCode::kSlowDown);
+    EXPECT_EQ(error.code, code == Lower::kResourceExhausted ? ErrorCode::kSlowDown
+                                                            : ErrorCode::kServiceUnavailable);
     EXPECT_EQ(error.headers, (std::vector<std::pair<std::string, std::string>>{{"Retry-After", "1"}}));
     EXPECT_EQ(error_document(error, "/", "r", "h").find("secret"), std::string::npos);
     EXPECT_NE(error.log_message.find("secret"), std::string::npos);

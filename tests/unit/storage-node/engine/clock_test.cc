@@ -30,7 +30,7 @@ class ClockTest : public ::testing::Test {
     options.clock = &clock_;
     options.stalled_after = days(36'500);   // Steady time leaps here while calls are under way.
     options.journal_period = days(7);
-    options.may_purge = [this] { return may_purge_; };
+    options.may_purge = [this](const model::DiskId&) { return may_purge_; };
     options.lose_unflushed_index = lose_unflushed_;
     auto opened = Engine::open(fs_, options);
     ASSERT_TRUE(opened) << opened.error().message;

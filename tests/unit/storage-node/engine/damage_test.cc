@@ -198,6 +198,65 @@ TEST_F(EngineDamage, ALargeBlobThatWasMovedSurvivesTheLossOfTheIndex) {
   EXPECT_TRUE(verify(*engine_, make_id(1), kLarge)) << "its bytes are on the disk";
 }
 
+// What is in no segment that is used is gone, and what was said about the rest in a log that is free by now holds.
+TEST_F(EngineDamage, WhatLayInAFreedSegmentDoesNotComeBackWithANewIndex) {
+  constexpr uint64_t kRemoved = 30;
+  put_some(1, 60, kSmall);                    // The first log stays.
+  put_some(2000, 2040, kSmall);
+  ASSERT_TRUE(remove(*engine_, make_id(kRemoved), 1h));   // Said in the second log.
+  put_some(2040, 2070, kSmall);
+  put_some(3000, 3070, kSmall);
+  put_some(5000, 5004, kLarge);               // Three in the first segment of their kind.
+  remove_some(2000, 2070);
+  remove_some(5000, 5004);
+  put_some(5004, 5008, kLarge);
+  compact(6);
+  for (const bool at_once : {true, false}) {
+    engine_.reset();
+    if (!at_once) open();                     // Freed segments are known as such after a restart.
+    engine_.reset();
+    std::filesystem::remove_all(folder_.path() + "/index");
+    open();
+    for (uint64_t n = 2004; n < 2060; ++n) EXPECT_FALSE(engine_->read(make_id(n), 0, 1)) << n;
+    for (uint64_t n = 5000; n < 5003; ++n) EXPECT_FALSE(engine_->read(make_id(n), 0, 1)) << n;
+    for (uint64_t n = 1; n < 60; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kSmall)) << n;
+    for (uint64_t n = 3000; n < 3070; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kSmall)) << n;
+    for (uint64_t n = 5004; n < 5008; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kLarge)) << n;
+    const auto live = engine_->list(0, UINT64_MAX, {}, 100'000).value();
+    EXPECT_FALSE(std::ranges::any_of(live, [](const BlobEntry& blob) { return blob.id == make_id(kRemoved) && !blob.trashed; }));
+  }
+}
+
+// Small memtables, and copies that one family of the index holds more of: a crash leaves one behind the other.
+TEST_F(EngineDamage, AfterACrashTheJournalTellsAllThatWasAcknowledged) {
+  std::mt19937_64 random(7);
+  std::vector<model::BlobId> told;
+  uint64_t next = 1;
+  for (int crash = 0; crash < 4; ++crash) {
+    engine_.reset();
+    auto chosen = options();
+    chosen.lose_unflushed_index = true;
+    chosen.memtable_bytes = 64 << 10;
+    auto opened = Engine::open(fs_, chosen);
+    ASSERT_TRUE(opened) << opened.error().message;
+    engine_ = std::move(*opened);
+    std::vector<model::BlobId> found;
+    for (JournalToken token = 0;;) {
+      const auto page = engine_->journal_after(token, 1000).value();
+      for (const JournalEntry& entry : page.entries) found.push_back(entry.blob.id);
+      if (page.entries.empty()) break;
+      token = page.next;
+    }
+    EXPECT_TRUE(found == told) << found.size() << " and " << told.size();
+    for (const model::BlobId& id : told) ASSERT_TRUE(engine_->stat(id)) << id.to_hex();
+    for (int step = 0; step < 600; ++step) {
+      const auto owner = random() % 3 != 0 ? model::DiskId::random() : model::DiskId{};
+      ASSERT_TRUE(put(*engine_, make_id(next), 10, owner));
+      told.push_back(make_id(next++));
+    }
+  }
+}
+
 // Random puts, removals and compaction; then the index is lost: what is stored is read, and nothing is listed that is not there.
 TEST_F(EngineDamage, EveryBlobSurvivesTheLossOfTheIndex) {
   const char* given = std::getenv("RONDEL_SEED");

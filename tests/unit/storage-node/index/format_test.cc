@@ -70,8 +70,38 @@ TEST_F(IndexFormatTest, KeysAndValuesHaveTheirGoldenBytes) {
       {"sname", "value"},
   };
   EXPECT_EQ(content(), expected);
-  EXPECT_EQ(content("journal"), (std::map<std::string, std::string>{{golden("journal-key"), golden("journal-record")}}));
+  EXPECT_EQ(content("journal"), (std::map<std::string, std::string>{{golden("journal-key"), golden("journal-record")},
+                                                                             {"m", std::string("\x09\0\0\0\0\0\0\0", 8)}}));
   EXPECT_EQ(*index_->find(kBlob), entry());
+}
+
+TEST_F(IndexFormatTest, RemovalsAndWhatIsWantedHaveTheirGoldenBytes) {
+  constexpr uint64_t kOrderNumber = 0x1122334455667788;
+  const Removal removal{kBlob, kOrderNumber, 4'000'004, 5'000'005};
+  const Wanted wanted{kBlob, kBytes.size(), 1'000'001, kOrderNumber, 6'000'006, 7'000'007, 3, Wanted::Why::kDamaged, {}};
+  auto batch = index_->new_batch();
+  batch->keep_removal(removal);
+  batch->raise_order(kOrderNumber);
+  ASSERT_TRUE(index_->apply(*batch));
+  ASSERT_TRUE(index_->note_wanted({&wanted, 1}, {}));
+  ASSERT_TRUE(index_->flush());
+  const std::map<std::string, std::string> expected{
+      {golden("removal-key"), golden("removal")},
+      {golden("wanted-key"), golden("wanted")},
+      {"o", std::string("\x88\x77\x66\x55\x44\x33\x22\x11", 8)},
+  };
+  EXPECT_EQ(content(), expected);
+  EXPECT_EQ(index_->find_removal(kBlob).value(), removal);
+  EXPECT_EQ(index_->list_wanted({}, 10).value(), std::vector{wanted});
+}
+
+TEST_F(IndexFormatTest, WhatIsDroppedOfTheJournalIsToldByItsOwnFamily) {
+  store(entry(), std::nullopt);
+  ASSERT_TRUE(index_->forget_journal((9 << 12) | 1));
+  ASSERT_TRUE(index_->flush());
+  EXPECT_FALSE(content().contains("d"));
+  EXPECT_EQ(content("journal").at("d"), std::string("\x01\x90\0\0\0\0\0\0", 8));
+  EXPECT_FALSE(content("journal").contains(golden("journal-key")));
 }
 
 TEST_F(IndexFormatTest, TrashHasAKeyOfItsOwnInsteadOfTheHandoffKey) {

@@ -6,10 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "storage-node/index/index.h"
 
@@ -17,9 +20,34 @@ namespace {
 
 std::atomic<bool> full{false};
 
+// Folders of which some writes are refused: so many, and only those of files with this in their name.
+struct Limit {
+  std::string folder;
+  std::string name;
+  std::atomic<int> left{0};
+  std::atomic<int> seen{0};
+};
+std::array<Limit, 64> limits;
+std::atomic<size_t> limited{0};
+
+bool is_limited(int file) {
+  char path[512];
+  const ssize_t length = readlink(("/proc/self/fd/" + std::to_string(file)).c_str(), path, sizeof path);
+  if (length <= 0) return false;
+  const std::string_view name(path, static_cast<size_t>(length));
+  for (size_t i = 0; i < limited; ++i) {
+    Limit& limit = limits[i];
+    if (!name.starts_with(limit.folder + "/") || !name.contains(limit.name)) continue;
+    ++limit.seen;
+    return limit.left.load() > 0 && limit.left.fetch_sub(1) > 0;
+  }
+  return false;
+}
+
 bool refused(int file) {
   struct stat known{};
-  if (!full || fstat(file, &known) != 0 || !S_ISREG(known.st_mode)) return false;
+  if ((!full && limited == 0) || fstat(file, &known) != 0 || !S_ISREG(known.st_mode)) return false;
+  if (!full && !is_limited(file)) return false;
   errno = ENOSPC;
   return true;
 }
@@ -124,6 +152,71 @@ TEST_F(FullDisk, ABatchThatIsRefusedIsTakenWholeLater) {
     token = records.back().token;
   }
   EXPECT_TRUE(index_->journal_after(token, 1)->empty());
+}
+
+// The disk is full for some writes, be they of tables or of the list of tables, and then has space. At whichever write
+// that is, what was refused is taken later, and nothing waits for ever.
+struct Refusals {
+  const char* name;   // Of the files whose writes are refused.
+  int from;           // After so many batches,
+  int count;          // so many writes.
+};
+
+std::string fill_with_refusals(const std::string& folder, Limit& limit, const Refusals& refusals) {
+  constexpr uint32_t kBatches = 120, kBlobs = 200;
+  auto index = Index::open({.path = folder, .memtable_bytes = 64 << 10}).value();
+  const auto stream = model::StreamId::random();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(100);
+  for (uint32_t number = 1; number <= kBatches; ++number) {
+    if (number == static_cast<uint32_t>(refusals.from)) limit.left = refusals.count;
+    auto batch = index->new_batch();
+    for (uint32_t n = 0; n < kBlobs; ++n) {
+      Entry entry;
+      entry.id = {stream, number * kBlobs + n};
+      entry.order = number % 3;   // Some go to the tables at once.
+      batch->store(entry, std::nullopt);
+      batch->append_journal({static_cast<uint64_t>(number) << 12 | n, false, entry, number});
+    }
+    batch->mark(number);
+    while (!index->apply(*batch)) {
+      if (std::chrono::steady_clock::now() > end) return "stuck at batch " + std::to_string(number);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+  while (!index->flush()) {
+    if (std::chrono::steady_clock::now() > end) return "stuck at the flush";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  if (index->mark().value() != kBatches) return "the mark is wrong";
+  size_t blobs = 0;
+  (void)index->visit(0, {}, [&](const Entry&) { return ++blobs, true; });
+  if (blobs != kBatches * kBlobs) return "blobs lack";
+  if (index->journal_after(0, 1'000'000)->size() != kBatches * kBlobs) return "journal records lack";
+  return {};
+}
+
+TEST_F(FullDisk, SpaceThatComesBackAtAnyWriteIsUsed) {
+  std::vector<Refusals> all;
+  for (const int from : {1, 40}) {
+    for (int count = 1; count <= 12; ++count) all.push_back({".sst", from, count});
+    for (int count = 1; count <= 4; ++count) all.push_back({"MANIFEST", from, count});
+  }
+  std::vector<std::string> results(all.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < all.size(); ++i) {
+    limits[i].folder = folder_ + "/limited-" + std::to_string(i);
+    limits[i].name = all[i].name;
+  }
+  limited = all.size();
+  for (size_t i = 0; i < all.size(); ++i) {
+    threads.emplace_back([&, i] { results[i] = fill_with_refusals(limits[i].folder, limits[i], all[i]); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  limited = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(results[i], "") << all[i].name << " from " << all[i].from << " on, " << all[i].count << " writes";
+    EXPECT_LE(limits[i].left.load(), 0) << "not all that was to be refused was written";
+  }
 }
 
 }  // namespace

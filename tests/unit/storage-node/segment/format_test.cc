@@ -63,6 +63,17 @@ TEST(SegmentFormatTest, SegmentHeaderHasItsGoldenBytes) {
   expect_damage_is_seen(bytes, 56, [](ByteView view) { return decode_segment_header(view); });
 }
 
+TEST(SegmentFormatTest, HeadersOfFreedSegmentsDifferInTheirKindAlone) {
+  for (const auto [kind, number] : {std::pair{SegmentKind::kFreedLog, 3}, {SegmentKind::kFreedBulk, 4}}) {
+    std::string expected = golden("segment-header");
+    expected[12] = static_cast<char>(number);
+    const std::string block = encode(SegmentHeader{3, kind, kGeneration, 9, kDisk});
+    EXPECT_EQ(block.substr(0, 48), expected.substr(0, 48));
+    EXPECT_EQ(decode_segment_header(as_bytes(block))->kind, kind);
+    EXPECT_TRUE(is_freed(kind));
+  }
+}
+
 TEST(SegmentFormatTest, BatchHeaderHasItsGoldenBytes) {
   const std::string bytes = golden("batch-header");
   std::vector<std::byte> out(kBatchHeaderBytes, std::byte{0xff});

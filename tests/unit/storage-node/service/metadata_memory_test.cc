@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <future>
 
+#include "tests/fakes/faulty_file_system.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
@@ -23,6 +25,7 @@ constexpr MetadataMark kForged{10, 99};         // The same counter in another b
 // A database that was set back and has run alone since.
 constexpr MetadataMark kFarAhead{5000, 42};
 constexpr MetadataGeneration kSeen{2, kSystem, kMark, 40};
+const model::DiskId kDisk = model::DiskId::random();
 
 class MetadataMemoryTest : public ::testing::Test {
  protected:
@@ -34,7 +37,7 @@ class MetadataMemoryTest : public ::testing::Test {
 
   std::unique_ptr<MetadataMemory> with(const MetadataGeneration& seen) {
     auto memory = open();
-    memory->hear({{}, Recognition::kHeld, seen, 5, ""});
+    memory->hear({{}, Recognition::kHeld, seen, 5, "", {{kDisk, true}}});
     EXPECT_EQ(memory->seen(), seen);
     return memory;
   }
@@ -82,11 +85,12 @@ TEST_F(MetadataMemoryTest, WhatADatabaseIsToANode) {
     EXPECT_EQ(model::recognize(c.seen, c.database, c.holds_mark, c.beats), c.expected);
     forget();
     auto memory = open();
-    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, ""});
-    memory->hear({c.seen, c.expected, c.database, 1, ""});
+    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, "",
+        {{kDisk, true}}});
+    memory->hear({c.seen, c.expected, c.database, 1, "", {{kDisk, true}}});
     const bool taken = model::is_recognized(c.expected);
     EXPECT_EQ(memory->seen(), taken ? c.database : c.seen);
-    EXPECT_EQ(memory->may_purge(), taken);
+    EXPECT_EQ(memory->may_purge(kDisk), taken);
     MetadataGeneration stored = open()->seen();
     EXPECT_LE(stored.beat, memory->seen().beat) << "the beat alone may fall back";
     stored.beat = memory->seen().beat;
@@ -95,31 +99,63 @@ TEST_F(MetadataMemoryTest, WhatADatabaseIsToANode) {
 }
 
 TEST_F(MetadataMemoryTest, PurgingWaitsForAGatewayThatAnsweredSinceTheStartAndOfLate) {
-  EXPECT_FALSE(open()->may_purge());
+  EXPECT_FALSE(open()->may_purge(kDisk));
   auto memory = with(kSeen);
-  EXPECT_TRUE(memory->may_purge());
-  EXPECT_FALSE(open()->may_purge()) << "after a restart nothing is confirmed";
+  EXPECT_TRUE(memory->may_purge(kDisk));
+  EXPECT_FALSE(open()->may_purge(kDisk)) << "after a restart nothing is confirmed";
   clock_.advance(5s);
-  EXPECT_TRUE(memory->may_purge());
+  EXPECT_TRUE(memory->may_purge(kDisk));
   clock_.advance(1s);
-  EXPECT_FALSE(memory->may_purge()) << "the database may be another one by now";
+  EXPECT_FALSE(memory->may_purge(kDisk)) << "the database may be another one by now";
   MetadataGeneration asked = kSeen;
-  memory->hear({asked, Recognition::kUnknown, {}, 0, ""});
-  EXPECT_FALSE(memory->may_purge()) << "the gateway could not ask";
-  memory->hear({asked, Recognition::kHeld, kSeen, 0, "garbage collection is halted"});
-  EXPECT_EQ(memory->why_not_purging(), "garbage collection is halted");
-  memory->hear({asked, Recognition::kHeld, kSeen, 0, ""});
-  EXPECT_TRUE(memory->may_purge());
-  memory->hear({asked, Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 0, ""});
-  EXPECT_FALSE(memory->may_purge());
+  memory->hear({asked, Recognition::kUnknown, {}, 0, "", {{kDisk, true}}});
+  EXPECT_FALSE(memory->may_purge(kDisk)) << "the gateway could not ask";
+  memory->hear({asked, Recognition::kHeld, kSeen, 0, "garbage collection is halted",
+      {{kDisk, true}}});
+  EXPECT_EQ(memory->why_not_purging(kDisk), "garbage collection is halted");
+  memory->hear({asked, Recognition::kHeld, kSeen, 0, "", {{kDisk, true}}});
+  EXPECT_TRUE(memory->may_purge(kDisk));
+  memory->hear({asked, Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 0, "",
+      {{kDisk, true}}});
+  EXPECT_FALSE(memory->may_purge(kDisk));
   EXPECT_EQ(memory->seen(), kSeen);
+}
+
+// A disk that never opens, or is yet to be looked through, costs no other.
+TEST_F(MetadataMemoryTest, EachDiskPurgesOnceItWasLookedThrough) {
+  const model::DiskId waits = model::DiskId::random(), late = model::DiskId::random();
+  auto memory = open();
+  const auto hear = [&](const std::string& stopped, std::map<model::DiskId, bool> disks) {
+    memory->hear({memory->seen(), Recognition::kHeld, kSeen, 5, stopped, std::move(disks)});
+  };
+  hear("", {{kDisk, true}, {waits, false}});
+  EXPECT_TRUE(memory->may_purge(kDisk));
+  EXPECT_FALSE(memory->may_purge(waits));
+  EXPECT_FALSE(memory->may_purge(late)) << "nobody was asked about it";
+  EXPECT_FALSE(memory->may_purge({}));
+
+  hear("", {{kDisk, true}, {waits, false}, {late, false}});
+  EXPECT_TRUE(memory->may_purge(kDisk));
+  EXPECT_FALSE(memory->may_purge(late)) << "it joined and is yet to be looked through";
+
+  hear("garbage collection is halted", {{kDisk, true}, {waits, true}, {late, true}});
+  for (const auto& disk : {kDisk, waits, late}) EXPECT_FALSE(memory->may_purge(disk));
+
+  hear("", {{kDisk, false}, {waits, true}, {late, true}});
+  EXPECT_FALSE(memory->may_purge(kDisk)) << "looked through for an older order only";
+  EXPECT_TRUE(memory->may_purge(waits));
+  EXPECT_TRUE(memory->may_purge(late));
+
+  hear("", {{kDisk, true}});
+  EXPECT_FALSE(memory->may_purge(waits)) << "an answer holds for the disks it is about";
 }
 
 TEST_F(MetadataMemoryTest, AnAnswerAboutWhatIsNotRememberedAnyMoreSaysNothing) {
   auto memory = with(kSeen);
   ASSERT_EQ(memory->accept({5, {2, kSystem, kNewer, 0}, kMark}), OrderRefusal::kNone);
-  memory->hear({kSeen, Recognition::kMarkMissing, {2, kSystem, kForged, 0}, 0, ""});
-  EXPECT_TRUE(memory->may_purge());
+  memory->hear({kSeen, Recognition::kMarkMissing, {2, kSystem, kForged, 0}, 0, "",
+      {{kDisk, true}}});
+  EXPECT_TRUE(memory->may_purge(kDisk));
   EXPECT_EQ(memory->seen().mark, kNewer);
 }
 
@@ -159,7 +195,8 @@ TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMark) {
     SCOPED_TRACE(c.name);
     forget();
     auto memory = open();
-    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, ""});
+    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, "",
+        {{kDisk, true}}});
     EXPECT_EQ(memory->accept(c.order), c.expected);
     EXPECT_EQ(memory->seen().mark, c.mark);
     if (c.expected == OrderRefusal::kNone) EXPECT_EQ(open()->seen().mark, c.mark) <<
@@ -176,15 +213,15 @@ TEST_F(MetadataMemoryTest, NoOrderIsTakenWhileTheDatabaseIsAnotherOne) {
     forget();
     auto memory = with(kSeen);
     const OrderOrigin order{5, {2, kSystem, kNewer, 0}, kMark};
-    memory->hear({kSeen, heard, {2, kSystem, kFarAhead, 0}, 0, ""});
+    memory->hear({kSeen, heard, {2, kSystem, kFarAhead, 0}, 0, "", {{kDisk, true}}});
     EXPECT_EQ(memory->accept(order), OrderRefusal::kDatabase);
     EXPECT_EQ(memory->seen(), kSeen);
-    memory->hear({kSeen, Recognition::kUnknown, {}, 0, ""});
+    memory->hear({kSeen, Recognition::kUnknown, {}, 0, "", {{kDisk, true}}});
     EXPECT_EQ(memory->accept(order), OrderRefusal::kDatabase) << "nothing new was heard";
-    memory->hear({kSeen, Recognition::kHeld, kSeen, 0, ""});
+    memory->hear({kSeen, Recognition::kHeld, kSeen, 0, "", {{kDisk, true}}});
     EXPECT_EQ(memory->accept(order), OrderRefusal::kNone);
 
-    memory->hear({memory->seen(), heard, {2, kSystem, kFarAhead, 0}, 0, ""});
+    memory->hear({memory->seen(), heard, {2, kSystem, kFarAhead, 0}, 0, "", {{kDisk, true}}});
     EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {}}), OrderRefusal::kNone) <<
         "a later confirmation";
     EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {9, 909}}), OrderRefusal::kNone);
@@ -195,9 +232,29 @@ TEST_F(MetadataMemoryTest, WhatCannotBeWrittenIsNeitherObeyedNorBelieved) {
   MetadataMemory memory(folder_.path() + "/gone/metadata.seen", clock_);
   ASSERT_TRUE(memory.load());
   EXPECT_EQ(memory.accept({5, kSeen, {}}), OrderRefusal::kMemory);
-  memory.hear({{}, Recognition::kHeld, kSeen, 5, ""});
-  EXPECT_FALSE(memory.may_purge());
+  memory.hear({{}, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}});
+  EXPECT_FALSE(memory.may_purge(kDisk));
   EXPECT_EQ(memory.seen(), MetadataGeneration{});
+}
+
+// Orders come on threads that others need too.
+TEST_F(MetadataMemoryTest, AFileWhoseWritingHangsHoldsUpOneCallAlone) {
+  fakes::FaultyFileSystem files(fs::posix_file_system());
+  MetadataMemory memory(file_, clock_, files, 1ms);
+  ASSERT_TRUE(memory.load());
+  memory.hear({{}, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}});
+  files.set({fakes::Operation::kOpen, fakes::Fault::kHang, "metadata.seen"});
+  const OrderOrigin order{5, {2, kSystem, kNewer, 0}, kMark};
+  auto hangs = std::async(std::launch::async, [&] { return memory.accept(order); });
+  files.await_hit();
+  EXPECT_EQ(memory.accept(order), OrderRefusal::kMemory);
+  EXPECT_TRUE(memory.may_purge(kDisk));
+  memory.hear({kSeen, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}});
+  EXPECT_EQ(memory.seen(), kSeen);
+  EXPECT_FALSE(memory.may_purge(kDisk)) << "what was heard cannot be kept";
+  files.clear();
+  EXPECT_EQ(hangs.get(), OrderRefusal::kNone);
+  EXPECT_EQ(memory.accept(order), OrderRefusal::kDatabase) << "the mark it shows is an older one";
 }
 
 TEST_F(MetadataMemoryTest, ADamagedFileIsNoEmptyMemory) {

@@ -6,6 +6,7 @@
 #include <future>
 #include <mutex>
 
+#include "storage-node/service/disk_set.h"
 #include "storage-node/service/open_disks.h"
 #include "tests/fakes/faulty_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -45,11 +46,19 @@ class OpenDisks : public ::testing::Test {
       changed_.notify_all();
       return opened;
     };
-    return open_disks({options("/a"), options("/b"), options("/c")}, one, {patience, retry});
+    const auto joins = [this](const std::string& path, const model::DiskId& disk) {
+      std::lock_guard lock(mutex_);
+      joined_.emplace(path, disk);
+    };
+    return open_disks({options("/a"), options("/b"), options("/c")}, one, {patience, retry, joins});
   }
   void await_attempts(const std::string& path, int count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return attempts_[path] >= count; });
+  }
+  int attempts_now(const std::string& path) {
+    std::lock_guard lock(mutex_);
+    return attempts_[path];
   }
   // It joins shortly after its attempt has ended.
   static void await_online(engine::Engine& disk) {
@@ -62,7 +71,9 @@ class OpenDisks : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, int> attempts_;
+  std::map<std::string, ErrorCode> errors_;
   std::map<std::string, model::DiskId> known_;
+  std::map<std::string, model::DiskId> joined_;   // After all others were there.
 };
 
 TEST_F(OpenDisks, ADiskThatHangsIsLeftOutAloneAndJoinsLater) {
@@ -161,16 +172,74 @@ TEST_F(OpenDisks, UnknownDisksThatAllFailAreNotWaitedFor) {
   fs_.set({Operation::kRead, Fault::kError, "superblock"});
   for (const auto& disk : open()) {
     EXPECT_TRUE(disk.error);
-    EXPECT_EQ(disk.engine, nullptr);
+    EXPECT_TRUE(disk.engine->disk_id().is_zero());
+    EXPECT_EQ(disk.engine->status().state, DiskState::kFailed);
   }
 }
 
-TEST_F(OpenDisks, ADiskThatIsNotKnownAndDoesNotOpenIsAbsent) {
-  known_.erase("/b");
-  fs_.set({Operation::kRead, Fault::kError, "/b/superblock"});
-  const auto opened = open();
-  EXPECT_TRUE(opened[1].error);
-  EXPECT_EQ(opened[1].engine, nullptr);
+// Whoever unmounts a bad disk does not make a new one in its place.
+TEST_F(OpenDisks, ADiskIsMadeByTheFirstAttemptAlone) {
+  known_.clear();
+  std::vector<EngineOptions> all;
+  for (const std::string path : {"/a", "/new", "/b"}) all.push_back(options(path));
+  ASSERT_TRUE(disk_.make_directory("/new"));
+  fs_.set({Operation::kList, Fault::kError, "/new/segments"});
+  const OpenDisk one = [this](const EngineOptions& disk) {
+    auto opened = engine::Engine::open(fs_, disk);
+    std::lock_guard lock(mutex_);
+    ++attempts_[disk.path];
+    if (!opened) errors_[disk.path] = opened.error().code;
+    changed_.notify_all();
+    return opened;
+  };
+  const auto opened = open_disks(all, one, {20s, 1ms});
+  ASSERT_TRUE(opened[1].error);
+  fs_.clear();
+  await_attempts("/new", attempts_now("/new") + 3);
+  EXPECT_TRUE(opened[1].engine->disk_id().is_zero());
+  std::lock_guard lock(mutex_);
+  EXPECT_EQ(errors_["/new"], ErrorCode::kPrecondition);
+}
+
+// Nobody knows its id before: it is there without one, and joins under its own.
+TEST_F(OpenDisks, ADiskThatIsNotKnownJoinsWhenItOpens) {
+  const model::DiskId own = known_.at("/b");
+  ASSERT_FALSE(own.is_zero());
+  const struct {
+    const char* name;
+    fakes::FaultRule rule;
+  } cases[] = {
+      {"hangs", {Operation::kOpen, Fault::kHang, "/b/superblock"}},
+      {"cannot be read", {Operation::kRead, Fault::kError, "/b/superblock"}},
+      {"its folder cannot be listed", {Operation::kList, Fault::kError, "/b/segments"}},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    known_.erase("/b");
+    joined_.clear();
+    fs_.set(c.rule);
+    std::vector<std::unique_ptr<engine::Engine>> engines;
+    for (auto& disk : open(200ms)) {
+      EXPECT_EQ(disk.error.has_value(), disk.path == "/b");
+      ASSERT_TRUE(disk.engine);
+      engines.push_back(std::move(disk.engine));
+    }
+    engine::Engine& late = *engines[1];
+    const DiskSet disks(std::move(engines));
+    EXPECT_TRUE(late.disk_id().is_zero());
+    EXPECT_EQ(std::ranges::distance(disks.identified()), 2);
+    EXPECT_EQ(disks.find({}), nullptr);
+    EXPECT_EQ(disks.find(own), nullptr);
+    EXPECT_EQ(late.read(engine::make_id(1), 0, 1000).error().code, ErrorCode::kUnavailable);
+    fs_.clear();
+    await_online(late);
+    EXPECT_EQ(late.disk_id(), own);
+    EXPECT_EQ(disks.find(own), &late);
+    EXPECT_EQ(std::ranges::distance(disks.identified()), 3);
+    EXPECT_TRUE(engine::verify(late, engine::make_id(1), 1000));
+    std::lock_guard lock(mutex_);
+    EXPECT_EQ(joined_, (std::map<std::string, model::DiskId>{{"/b", own}}));
+  }
 }
 
 }  // namespace

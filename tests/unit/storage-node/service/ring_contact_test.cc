@@ -4,12 +4,14 @@
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <thread>
 
 #include "common/rpc/metadata_generation.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
+#include "storage-node/service/open_disks.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::node {
@@ -186,7 +188,87 @@ TEST_F(RingContactTest, AHeartbeatSaysWhatIsRememberedAndTheHighestOrder) {
   gateway.answer(reply_of(2, Recognition::kMarkMissing, 5, table(5, 3)));
   EXPECT_EQ(rpc::from_wire(gateway.asked().seen()), (model::MetadataGeneration{2, 7, {3, 1}, 0}));
   EXPECT_EQ(gateway.asked().highest_order(), 77u);
-  EXPECT_NE(contact.why_not_purging(), "");
+  EXPECT_NE(contact.why_not_purging((*disks_->begin())->disk_id()), "");
+  contact.stop();
+}
+
+// One disk of the node does not open: the other purges. When it opens it is told of, and purges
+// once a gateway says that it was looked through.
+TEST_F(RingContactTest, ADiskThatJoinsLateHoldsUpNoOtherAndWaitsForItsTurn) {
+  disks_.reset();
+  EXPECT_TRUE(files_.make_directory("/late"));
+  std::vector<engine::EngineOptions> options_of_disks(2,
+      engine::small_options(folder_.path() + "/index"));
+  options_of_disks[1].path = "/late";
+  options_of_disks[1].index_path = folder_.path() + "/late-index";
+  ASSERT_TRUE(engine::Engine::open(files_, options_of_disks[1]));   // It was made before.
+  std::atomic<bool> opens = false;
+  const OpenDisk open = [&](const engine::EngineOptions& disk)
+      -> Result<std::unique_ptr<engine::Engine>> {
+    if (disk.path == "/late" && !opens) return fail(ErrorCode::kUnavailable, "bad");
+    return engine::Engine::open(files_, disk);
+  };
+  std::vector<std::unique_ptr<engine::Engine>> engines;
+  for (auto& disk : open_disks(options_of_disks, open, {20s, 1ms})) {
+    engines.push_back(std::move(disk.engine));
+  }
+  const DiskSet disks(std::move(engines));
+  const model::DiskId first = disks.begin()[0]->disk_id();
+  Gateway gateway;
+  MetadataMemory memory(folder_.path() + "/metadata.seen");
+  RingContact contact(options(gateway.address()), memory);
+  contact.start(disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      [](const model::ClusterId&) {});
+  auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
+  reply.add_purging_disks(std::string(as_text(first.view())));
+  gateway.answer(reply);
+  EXPECT_EQ(gateway.asked().disks_size(), 1) << "nothing is told of a disk without an id";
+  EXPECT_TRUE(memory.may_purge(first));
+  EXPECT_FALSE(memory.may_purge({}));
+
+  opens = true;
+  while (disks.begin()[1]->disk_id().is_zero()) std::this_thread::yield();
+  const model::DiskId late = disks.begin()[1]->disk_id();
+  EXPECT_FALSE(memory.may_purge(late));
+  gateway.answer(reply);
+  EXPECT_EQ(gateway.asked().disks_size(), 2);
+  EXPECT_TRUE(memory.may_purge(first));
+  EXPECT_FALSE(memory.may_purge(late)) << "its trash is yet to be looked through";
+  reply.add_purging_disks(std::string(as_text(late.view())));
+  gateway.answer(reply);
+  EXPECT_TRUE(memory.may_purge(late));
+  contact.stop();
+}
+
+// A gateway names the disks on which it may be; one that names none, an older one say, holds all.
+TEST_F(RingContactTest, PurgingGoesOnOnTheDisksThatAGatewayNames) {
+  EXPECT_TRUE(files_.make_directory("/other"));
+  auto other = engine::small_options(folder_.path() + "/other-index");
+  other.path = "/other";
+  std::vector<std::unique_ptr<engine::Engine>> engines;
+  disks_.reset();
+  for (const auto& disk : {engine::small_options(folder_.path() + "/index"), other}) {
+    engines.push_back(engine::Engine::open(files_, disk).value());
+  }
+  const DiskSet disks(std::move(engines));
+  const std::vector<model::DiskId> ids = {disks.begin()[0]->disk_id(), disks.begin()[1]->disk_id()};
+  Gateway gateway;
+  MetadataMemory memory(folder_.path() + "/metadata.seen");
+  RingContact contact(options(gateway.address()), memory);
+  contact.start(disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      [](const model::ClusterId&) {});
+  const std::vector<std::vector<size_t>> cases = {{}, {0}, {1}, {0, 1}, {1}, {}};
+  for (const auto& named : cases) {
+    SCOPED_TRACE(::testing::PrintToString(named));
+    auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
+    for (const size_t i : named) reply.add_purging_disks(std::string(as_text(ids[i].view())));
+    // Not a disk of this node.
+    reply.add_purging_disks(std::string(16, 'x'));
+    gateway.answer(reply);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      EXPECT_EQ(memory.may_purge(ids[i]), std::ranges::count(named, i) == 1) << i;
+    }
+  }
   contact.stop();
 }
 

@@ -1,0 +1,40 @@
+// EndWatch: lets a program that is to end do so in bounded time, whatever of it hangs, and says what
+// did. Safe for concurrent use.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "common/base/clock.h"
+
+namespace rondel::config {
+
+class EndWatch {
+ public:
+  // `overdue` is called on a thread of the watch, at most once, with what was waited for last.
+  using Overdue = std::function<void(const std::string& step)>;
+
+  explicit EndWatch(Overdue overdue) : overdue_(std::move(overdue)) {}
+  // The program has ended in time, or overdue() has returned: waits for that.
+  ~EndWatch();
+
+  // From now on: overdue() is called unless the watch is destroyed before `deadline`. Once.
+  void begin(Deadline deadline);
+  // What is waited for from now on.
+  void step(std::string what);
+
+ private:
+  void watch(Deadline deadline);
+
+  const Overdue overdue_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string step_;                     // Guarded by mutex_, as the next.
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace rondel::config
