@@ -27,6 +27,7 @@ ALLOWED = {
     "metadata/store": {"common", "metadata/model"},
     "metadata/cache": {"common", "metadata/model", "metadata/store"},
     "metadata/postgres": {"common", "metadata/model", "metadata/store"},
+    "metadata/memory": {"common", "metadata/model", "metadata/store"},
     "storage-node/segment": {"common"},
     "storage-node/index": {"common"},
     "storage-node/engine": {"common", "storage-node/segment", "storage-node/index"},

@@ -39,7 +39,7 @@ class SecondLook {
       : releases_(releases), gc_(gc), options_(options), clock_(clock) {}
 
   // A pass, when the pause after the last one is over and garbage collection is not halted.
-  // kPrecondition: the token is no longer the highest.
+  // Nothing when the token is no longer the highest.
   async::Task<Result<void>> run_once(uint64_t coordinator_token);
   // run_once() every second while `token` answers one (not 0), until the group stops.
   async::Task<void> run(async::TaskGroup& group, std::function<uint64_t()> token);

@@ -7,8 +7,6 @@ namespace {
 
 using Element = PgArray::Element;
 
-constexpr int kBucketsPerAccountMax = 10'000;
-
 Result<BucketOutcome> bucket_by(PgConnection& connection, const std::string& condition, PgParameters parameters, Deadline until) {
   const std::string sql = "select " + bucket_columns() + " from buckets b join accounts a on a.id = b.owner_account where " +
                           condition;

@@ -1,17 +1,13 @@
 // Accounts, access keys and credentials.
-#include <algorithm>
 #include <array>
 
-#include "common/base/encoding.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/digest.h"
+#include "metadata/model/identity_rules.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {
-
-constexpr size_t kAccessKeyCharacters = 20;
-constexpr size_t kSecretBytes = 30;
 
 constexpr const char* kAccountColumns =
     "a.id, a.canonical_id, a.name, a.display_name, a.email, a.enabled, a.public_access_block,"
@@ -55,62 +51,6 @@ const char* condition_of(AccountName::Kind kind) {
     case AccountName::Kind::kAny: return "a.name = $1 or a.id = $1 or a.canonical_id = $1";
   }
   return "a.id = $1";
-}
-
-std::string made_from(std::string_view alphabet, size_t count) {
-  std::string out;
-  for (const char byte : crypto::random_bytes(count))
-    out += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
-  return out;
-}
-
-std::string make_access_key() {
-  return "RK" + made_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", kAccessKeyCharacters - 2);
-}
-std::string make_secret() { return to_base64(as_bytes(crypto::random_bytes(kSecretBytes))); }
-std::string make_account_id() { return made_from("123456789", 1) + made_from("0123456789", 11); }
-
-bool is_printable(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
-}
-
-// Access keys stand in Credential= of a signature, between slashes and commas.
-Result<void> check_key(const std::string& access_key, const std::string& secret) {
-  if (access_key.size() < 3 || access_key.size() > 128 || !is_printable(access_key) ||
-      access_key.find_first_of("/,=") != std::string::npos) {
-    return fail(ErrorCode::kInvalidArgument,
-                "an access key has 3 to 128 printable characters without space, '/', ',' and '='");
-  }
-  if (secret.size() < 8 || secret.size() > 256)
-    return fail(ErrorCode::kInvalidArgument, "a secret key has 8 to 256 characters");
-  return {};
-}
-
-Result<void> check_names(const CreateAccount& request) {
-  if (request.name.empty() || request.name.size() > 128)
-    return fail(ErrorCode::kInvalidArgument, "a name has 1 to 128 characters");
-  for (const std::string* text :
-       {&request.name, &request.display_name, &request.email, &request.canonical_id}) {
-    if (has_control_character(*text))
-      return fail(ErrorCode::kInvalidArgument,
-                  "what an account is called holds no control character");
-    if (!can_be_text(*text))
-      return fail(ErrorCode::kInvalidArgument, "what an account is called is UTF-8");
-  }
-  return {};
-}
-
-// What is asked for, and what is made.
-Result<AccessKey> new_key(std::string account_id, std::string access_key, std::string secret,
-                          bool root) {
-  AccessKey key;
-  key.access_key = access_key.empty() ? make_access_key() : std::move(access_key);
-  key.secret_key = secret.empty() ? make_secret() : std::move(secret);
-  TRY_VOID(check_key(key.access_key, key.secret_key));
-  key.account_id = std::move(account_id);
-  key.is_root = root;
-  key.created_at = real_clock().now();
-  return key;
 }
 
 // Three parameters: access_key, sealed_secret, master_key_id.
@@ -162,17 +102,11 @@ async::Task<Result<bool>> change_row(PgWorkers& workers, std::string sql, PgPara
 
 async::Task<Result<Credential>> PostgresStore::create_account(CreateAccount request,
                                                               Deadline deadline) {
-  CO_TRY_VOID(check_names(request));
   Credential made;
-  Account& account = made.account;
-  account.id = make_account_id();
-  account.name = request.name;
-  account.display_name = request.display_name.empty() ? request.name : request.display_name;
-  account.email = request.email;
-  account.canonical_id = request.canonical_id.empty() ? to_hex(as_bytes(crypto::random_bytes(32)))
-                                                      : request.canonical_id;
-  account.created_at = real_clock().now();
-  CO_TRY(made.key, new_key(account.id, request.access_key, request.secret_key, true));
+  CO_TRY(made.account, new_account(request.name, request.display_name, request.email,
+                                    request.canonical_id));
+  CO_TRY(made.key, new_access_key(made.account.id, request.access_key, request.secret_key));
+  made.key.is_root = true;
   auto work = [this, made = std::move(made)](PgConnection& connection,
                                              Deadline until) -> Result<Credential> {
     PgParameters parameters;
@@ -243,7 +177,7 @@ async::Task<Result<AccessKey>> PostgresStore::create_key(std::string account_id,
   const Error no_account{ErrorCode::kNotFound, "there is no such account"};
   if (!can_be_text(account_id)) co_return std::unexpected(no_account);
   CO_TRY(AccessKey made,
-         new_key(std::move(account_id), std::move(access_key), std::move(secret), false));
+         new_access_key(std::move(account_id), std::move(access_key), std::move(secret)));
   auto work = [this, no_account, made = std::move(made)](PgConnection& connection,
                                                          Deadline until) -> Result<AccessKey> {
     PgParameters parameters;

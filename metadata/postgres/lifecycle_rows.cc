@@ -1,7 +1,7 @@
 #include "metadata/postgres/lifecycle_rows.h"
 
 #include "metadata/postgres/pg_codec.h"
-#include "metadata/postgres/version_clock.h"
+#include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {
 

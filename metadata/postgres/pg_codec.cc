@@ -6,7 +6,7 @@
 
 #include "common/base/encoding.h"
 #include "metadata/postgres/pg_columns.h"
-#include "metadata/postgres/version_clock.h"
+#include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {
 namespace {
@@ -74,8 +74,6 @@ std::optional<int64_t> retain_until(const Retention& retention) {
 }
 
 std::string_view raw(ByteView bytes) { return as_text(bytes); }
-
-bool can_be_text(std::string_view bytes) { return is_valid_utf8(bytes) && bytes.find('\0') == std::string_view::npos; }
 
 // The separator within an ETag becomes a byte that no ETag of ours holds either.
 std::optional<std::string> pack_etags(const std::vector<std::string>& etags) {
@@ -155,12 +153,5 @@ CommitOutcome read_outcome(const PgResult& result, size_t row) {
 }
 
 SystemTime from_microseconds(int64_t since_epoch) { return SystemTime(std::chrono::microseconds(since_epoch)); }
-
-std::optional<std::string> above_prefix(std::string prefix) {
-  while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
-  if (prefix.empty()) return std::nullopt;
-  prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
-  return prefix;
-}
 
 }  // namespace rondel::metadata

@@ -5,10 +5,12 @@
 #include <string>
 
 #include "common/base/encoding.h"
+#include "metadata/model/identity_rules.h"
+#include "metadata/model/key_order.h"
 #include "metadata/model/object.h"
+#include "metadata/postgres/pg_connection.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
-#include "metadata/postgres/pg_connection.h"
 
 namespace rondel::metadata {
 
@@ -38,10 +40,6 @@ std::optional<std::string> raw_or_null(const Id& id) {
   return id.is_zero() ? std::nullopt : std::optional(std::string(raw(id.view())));
 }
 
-// Whether PostgreSQL's text can hold it: UTF-8 without NUL. What a client chose is asked this before it is a text parameter, or
-// the statement fails, and with it whatever shares it; what need not be text is bytea.
-bool can_be_text(std::string_view bytes);
-
 // ETags of a condition, whatever bytes they are, joined for the `conditions` type; NULL = none.
 std::optional<std::string> pack_etags(const std::vector<std::string>& etags);
 std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time);
@@ -60,8 +58,5 @@ const std::string& outcome_columns();
 CommitOutcome read_outcome(const PgResult& result, size_t row);
 
 SystemTime from_microseconds(int64_t since_epoch);
-
-// The smallest string above everything that begins with `prefix`; nullopt when there is none.
-std::optional<std::string> above_prefix(std::string prefix);
 
 }  // namespace rondel::metadata

@@ -10,7 +10,7 @@
 #include "metadata/postgres/postgres_metadata.h"
 #include "metadata/postgres/sql_names.h"
 #include "metadata/postgres/version_attributes.h"
-#include "metadata/postgres/version_clock.h"
+#include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {
 

@@ -17,13 +17,15 @@
 
 namespace rondel::metadata {
 
+inline constexpr uint64_t kBucketsPerAccountMax = 10'000;
+
 enum class BucketStatus : uint8_t {
   kOk = 1,
   kAlreadyOwnedByYou,
   kAlreadyExists,
   kNoSuchBucket,
   kNotEmpty,
-  kTooManyBuckets,
+  kTooManyBuckets,  // The account owns kBucketsPerAccountMax.
   kWrongState,  // Object lock needs versioning, and keeps it from being suspended.
 };
 
@@ -53,7 +55,7 @@ class BucketStore {
   // kInvalidArgument: the name or region is no text (UTF-8 without NUL).
   virtual async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request,
                                                            Deadline deadline) = 0;
-  // kNotEmpty: a version or an upload is there.
+  // kNotEmpty: a version is there. Its uploads are aborted.
   virtual async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id,
                                                            Deadline deadline) = 0;
   // kOk or kNoSuchBucket.

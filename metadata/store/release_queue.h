@@ -3,8 +3,7 @@
 // works the queue off.
 //
 // Work may happen twice and is harmless twice. Errors as commit_context.h says of every seam. Calls
-// with a token answer kPrecondition, or do and answer nothing, when it is no longer the highest
-// (lease.h).
+// with a token do and answer nothing when it is no longer the highest (lease.h).
 #pragma once
 
 #include <string>
@@ -44,15 +43,15 @@ class ReleaseQueue {
   // Repeating it does no harm: stream ids are not reused.
   virtual async::Task<Result<void>> release_streams(std::vector<Extent> streams,
                                                     Deadline deadline) = 0;
-  // The second look: of at most `max` rows whose grace ended before `before` and that were not
+  // The second look: of at most `max` rows that were released until `before` and that were not
   // looked at, marks those that nothing refers to; the others leave the queue, are kept for an
   // operator to see, and are never removed. Nothing when another gateway coordinates. It goes
   // through every table of references once: minutes, on large ones.
   virtual async::Task<Result<CheckedReleases>> check_released(SystemTime before, size_t max,
                                                               uint64_t coordinator_token,
                                                               Deadline deadline) = 0;
-  // Rows that a second look has marked and whose grace ended before `before`, oldest first, at most
-  // `max`; they stay until finish_released.
+  // Rows that a second look has marked and that were released until `before`, at most `max`, in the
+  // order of the looks and of their release; they stay until finish_released.
   virtual async::Task<Result<std::vector<ReleasedStream>>> take_released(SystemTime before,
                                                                          size_t max,
                                                                          uint64_t coordinator_token,

@@ -15,9 +15,10 @@ class ManualClock final : public Clock {
   SteadyTime steady_now() const override { return SteadyTime(std::chrono::microseconds(steady_us_.load())); }
 
   // Both clocks.
-  void advance(std::chrono::microseconds by) {
-    system_us_ += by.count();
-    steady_us_ += by.count();
+  void advance(Duration by) {
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(by).count();
+    system_us_ += us;
+    steady_us_ += us;
   }
   // The wall clock alone, as a correction does; may go back.
   void set(SystemTime to) { system_us_ = to.time_since_epoch().count(); }

@@ -40,7 +40,7 @@ const std::vector<Bytes>& bad_bytes() {
   return all;
 }
 
-class BadBytes : public StoreFixture<BadBytes> {
+class BadBytes : public StoreContract<BadBytes> {
  public:
   static constexpr const char* kName = "bad-bytes";
   using Ask = std::function<async::Task<Result<void>>(const Stores& stores, std::string bytes)>;
@@ -134,7 +134,7 @@ class BadBytes : public StoreFixture<BadBytes> {
   }
 
   void SetUp() override {
-    StoreFixture::SetUp();
+    StoreContract<BadBytes>::SetUp();
     source_ = run(stores().objects.put_object(put_request("source", 1))).version;
     upload_ = upload_request("upload");
     ASSERT_EQ(run(stores().uploads.create_upload(context(), upload_)), CommitStatus::kCommitted);
@@ -334,7 +334,9 @@ class BadBytes : public StoreFixture<BadBytes> {
   int neighbours_ = 0;
 };
 
-TEST_F(BadBytes, NoneFailAStatementOrANeighboursRequest) {
+INSTANTIATE_TEST_SUITE_P(Stores, BadBytes, all_implementations(), name_of_implementation);
+
+TEST_P(BadBytes, NoneFailAStatementOrANeighboursRequest) {
   for (const Place& place : places()) {
     for (const Bytes& bytes : bad_bytes()) {
       SCOPED_TRACE(std::string(place.name) + ": " + bytes.name);
@@ -346,7 +348,7 @@ TEST_F(BadBytes, NoneFailAStatementOrANeighboursRequest) {
   }
 }
 
-TEST_F(BadBytes, NamesThatCannotBeAreNotMade) {
+TEST_P(BadBytes, NamesThatCannotBeAreNotMade) {
   for (const Bytes& bytes : bad_bytes()) {
     if (can_be_text(bytes.value)) continue;
     for (const bool name : {true, false}) {
@@ -362,7 +364,7 @@ TEST_F(BadBytes, NamesThatCannotBeAreNotMade) {
 }
 
 // Of the bytes before the odd one, and above or below all names that go on from there.
-TEST_F(BadBytes, AListingGoesOnBehindAnyBytes) {
+TEST_P(BadBytes, AListingGoesOnBehindAnyBytes) {
   const auto behind = [](const std::string& after) {
     std::vector<std::string> names;
     for (const Bucket& bucket :
@@ -377,7 +379,7 @@ TEST_F(BadBytes, AListingGoesOnBehindAnyBytes) {
   EXPECT_EQ(std::ranges::count(behind("\xff"), name), 0);
 }
 
-TEST_F(BadBytes, AnETagOfAnyBytesNamesOnlyItself) {
+TEST_P(BadBytes, AnETagOfAnyBytesNamesOnlyItself) {
   const auto status = [&](const Conditions& conditions) {
     return run(stores().objects.put_object(put_if("source", conditions))).status;
   };
@@ -395,9 +397,15 @@ TEST_F(BadBytes, AnETagOfAnyBytesNamesOnlyItself) {
   EXPECT_EQ(status(not_matching("*")), CommitStatus::kPreconditionFailed);
 }
 
+// Of statements of PostgreSQL.
+class BadRows : public BadBytes {};
+
+INSTANTIATE_TEST_SUITE_P(Stores, BadRows, ::testing::Values(Implementation::kPostgres),
+                         name_of_implementation);
+
 // A key longer than an index takes, which no handler lets in: its statement fails, its neighbours
 // do not.
-TEST_F(BadBytes, ARowThatFailsFailsAlone) {
+TEST_P(BadRows, ARowThatFailsFailsAlone) {
   std::string key;
   while (key.size() < 65'536) key += model::StreamId::random().to_hex();
   set_versioning(Versioning::kEnabled);
@@ -424,7 +432,7 @@ TEST_F(BadBytes, ARowThatFailsFailsAlone) {
 }
 
 // The rule itself, for every lane: who runs when a statement fails, and how often.
-TEST_F(BadBytes, AFailedBatchRunsRowByRowAndTheLockedLast) {
+TEST_P(BadRows, AFailedBatchRunsRowByRowAndTheLockedLast) {
   struct Row {
     std::string name;
     std::string answer = {};

@@ -9,7 +9,7 @@
 namespace rondel::metadata {
 namespace {
 
-class Batch : public StoreFixture<Batch> {
+class Batch : public StoreContract<Batch> {
  public:
   static constexpr const char* kName = "batch";
 
@@ -37,9 +37,11 @@ class Batch : public StoreFixture<Batch> {
   }
 };
 
+INSTANTIATE_TEST_SUITE_P(Stores, Batch, all_implementations(), name_of_implementation);
+
 std::string key_of(int n) { return "key-" + std::to_string(1000 + n); }
 
-TEST_F(Batch, OfNewOldAndConditionalPutsIsDecidedRowByRow) {
+TEST_P(Batch, OfNewOldAndConditionalPutsIsDecidedRowByRow) {
   const auto seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
@@ -97,7 +99,7 @@ TEST_F(Batch, OfNewOldAndConditionalPutsIsDecidedRowByRow) {
   EXPECT_EQ(usage.bytes, bytes);
 }
 
-TEST_F(Batch, NewKeysOfAVersionedBucketGetIdsOfTheirOwn) {
+TEST_P(Batch, NewKeysOfAVersionedBucketGetIdsOfTheirOwn) {
   set_versioning(Versioning::kEnabled);
   std::vector<PutObject> requests;
   for (int n = 0; n < 100; ++n) requests.push_back(put_request(key_of(n)));
@@ -108,7 +110,7 @@ TEST_F(Batch, NewKeysOfAVersionedBucketGetIdsOfTheirOwn) {
   }
 }
 
-TEST_F(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
+TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
   const Bucket other = make_bucket();
   const Bucket gone = make_bucket();
   ASSERT_EQ(run(stores().buckets.delete_bucket(gone.id, soon())).status, BucketStatus::kOk);
@@ -126,14 +128,14 @@ TEST_F(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
   EXPECT_EQ(run(stores().buckets.bucket_usage(other.id, soon())).objects, 30u);
 }
 
-TEST_F(Batch, GatewaysThatCreateTheSameKeysAllSucceedAndTheNewestVersionStays) {
-  const auto second = make_other();
+TEST_P(Batch, GatewaysThatCreateTheSameKeysAllSucceedAndTheNewestVersionStays) {
+  const auto second = database().another();
   for (int round = 0; round < 10; ++round) {
     std::vector<PutObject> ours, theirs;
     for (int n = 0; n < 60; ++n) ours.push_back(put_request(key_of(1000 * round + n)));
     for (int n = 30; n < 90; ++n) theirs.push_back(put_request(key_of(1000 * round + n)));
     std::vector<CommitOutcome> of_theirs;
-    std::thread other([&] { of_theirs = put_all(second->stores().objects, theirs); });
+    std::thread other([&] { of_theirs = put_all(second->objects, theirs); });
     const auto of_ours = put_all(stores().objects, ours);
     other.join();
     std::map<std::string, model::VersionId> newest;
@@ -151,7 +153,13 @@ TEST_F(Batch, GatewaysThatCreateTheSameKeysAllSucceedAndTheNewestVersionStays) {
   EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 900u);
 }
 
-TEST_F(Batch, ReadsTheRowsOfItsKeysAloneWithPlansMadeOnEmptyTables) {
+// Of statements of PostgreSQL.
+class BatchPlans : public Batch {};
+
+INSTANTIATE_TEST_SUITE_P(Stores, BatchPlans, ::testing::Values(Implementation::kPostgres),
+                         name_of_implementation);
+
+TEST_P(BatchPlans, ReadTheRowsOfItsKeysAloneWithPlansMadeOnEmptyTables) {
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
   const std::string bucket = std::to_string(bucket_.id);
   const auto rows_read = [&] {

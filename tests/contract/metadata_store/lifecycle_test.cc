@@ -1,24 +1,18 @@
-// Lifecycle over a real database: what the store answers, and what the runner removes.
+// What the seams of lifecycle answer, and what the runner removes by them.
 #include <set>
 
 #include "gateway/cluster/lifecycle_runner.h"
 #include "tests/contract/metadata_store/store_fixture.h"
+#include "tests/fakes/manual_clock.h"
 
 namespace rondel::metadata {
 namespace {
 
 using namespace std::chrono_literals;
 
-class SetClock final : public Clock {
- public:
-  SystemTime now() const override { return real_clock().now() + ahead; }
-  SteadyTime steady_now() const override { return real_clock().steady_now(); }
-  std::chrono::microseconds ahead{0};
-};
-
 constexpr std::chrono::milliseconds kDay = 1h;
 
-class Lifecycle : public StoreFixture<Lifecycle> {
+class Lifecycle : public StoreContract<Lifecycle> {
  public:
   static constexpr const char* kName = "lifecycle";
 
@@ -42,7 +36,7 @@ class Lifecycle : public StoreFixture<Lifecycle> {
 
   // So many rule days from now.
   cluster::LifecycleStatus run_at(double days, bool fails = false) {
-    clock_.ahead = std::chrono::duration_cast<std::chrono::microseconds>(kDay * days);
+    clock_.set(real_clock().now() + std::chrono::duration_cast<std::chrono::microseconds>(kDay * days));
     cluster::LifecycleOptions options;
     options.calendar.day = kDay;
     options.page = 3;
@@ -69,12 +63,12 @@ class Lifecycle : public StoreFixture<Lifecycle> {
     return rule;
   }
 
-  SetClock clock_;
+  fakes::ManualClock clock_{real_clock().now()};
 };
 
 using Keys = std::multiset<std::string>;
 
-TEST_F(Lifecycle, CurrentVersionsGoByAgeOnceAndEachIsLookedAtOnce) {
+TEST_P(Lifecycle, CurrentVersionsGoByAgeOnceAndEachIsLookedAtOnce) {
   for (int i = 0; i < 10; ++i) put("k" + std::to_string(i));
   set_rules({days(2)});
   EXPECT_EQ(run_at(1.9).expired_total, 0u);
@@ -87,7 +81,7 @@ TEST_F(Lifecycle, CurrentVersionsGoByAgeOnceAndEachIsLookedAtOnce) {
   EXPECT_EQ(run_at(1.9).examined_total, 0u);
 }
 
-TEST_F(Lifecycle, FiltersSpareTheRestAndAPrefixIsReadAlone) {
+TEST_P(Lifecycle, FiltersSpareTheRestAndAPrefixIsReadAlone) {
   for (int i = 0; i < 7; ++i) put("a/" + std::to_string(i));
   for (int i = 0; i < 9; ++i) put("b/" + std::to_string(i));
   set_rules({days(1, "a/")});
@@ -112,7 +106,7 @@ TEST_F(Lifecycle, FiltersSpareTheRestAndAPrefixIsReadAlone) {
   EXPECT_EQ(keys().count("untagged"), 1u);
 }
 
-TEST_F(Lifecycle, DatesReachWhatIsPutLater) {
+TEST_P(Lifecycle, DatesReachWhatIsPutLater) {
   lifecycle::Rule dated;
   dated.date = std::chrono::floor<std::chrono::days>(real_clock().now());
   put("before");
@@ -126,7 +120,7 @@ TEST_F(Lifecycle, DatesReachWhatIsPutLater) {
   EXPECT_EQ(run_at(1).expired_total, 0u);
 }
 
-TEST_F(Lifecycle, AVersionedBucketGetsMarkersThatGoWhenAlone) {
+TEST_P(Lifecycle, AVersionedBucketGetsMarkersThatGoWhenAlone) {
   set_versioning(Versioning::kEnabled);
   put("v");
   lifecycle::Rule rule = days(1);
@@ -140,7 +134,7 @@ TEST_F(Lifecycle, AVersionedBucketGetsMarkersThatGoWhenAlone) {
   EXPECT_TRUE(keys(true).empty());
 }
 
-TEST_F(Lifecycle, LoneMarkersGoByTheirOwnAction) {
+TEST_P(Lifecycle, LoneMarkersGoByTheirOwnAction) {
   set_versioning(Versioning::kEnabled);
   put("a");
   remove("a");
@@ -152,7 +146,7 @@ TEST_F(Lifecycle, LoneMarkersGoByTheirOwnAction) {
   EXPECT_EQ(keys(true), (Keys{"a", "-a"}));
 }
 
-TEST_F(Lifecycle, NewerNoncurrentVersionsAreKept) {
+TEST_P(Lifecycle, NewerNoncurrentVersionsAreKept) {
   set_versioning(Versioning::kEnabled);
   lifecycle::Rule rule;
   rule.noncurrent_days = 1;
@@ -173,7 +167,7 @@ TEST_F(Lifecycle, NewerNoncurrentVersionsAreKept) {
   EXPECT_EQ(left[2].object.size, 6u);
 }
 
-TEST_F(Lifecycle, LocksKeepAndAreAskedAgain) {
+TEST_P(Lifecycle, LocksKeepAndAreAskedAgain) {
   set_versioning(Versioning::kEnabled);
   bucket_ = run(stores().buckets.set_object_lock(bucket_.id, "doc", soon())).bucket;
   const Retention retention{Retention::Mode::kCompliance, std::chrono::floor<std::chrono::milliseconds>(real_clock().now() + 1h)};
@@ -191,7 +185,7 @@ TEST_F(Lifecycle, LocksKeepAndAreAskedAgain) {
   (void)version;
 }
 
-TEST_F(Lifecycle, AChangeOfTagsLetsARuleReachWhatItHadPassed) {
+TEST_P(Lifecycle, AChangeOfTagsLetsARuleReachWhatItHadPassed) {
   lifecycle::Rule rule = days(1);
   rule.filter.tags = {{"go", "1"}};
   put("t");
@@ -206,7 +200,7 @@ TEST_F(Lifecycle, AChangeOfTagsLetsARuleReachWhatItHadPassed) {
   EXPECT_EQ(run_at(1.6).expired_total, 1u);
 }
 
-TEST_F(Lifecycle, UploadsAreAbortedByPrefix) {
+TEST_P(Lifecycle, UploadsAreAbortedByPrefix) {
   for (const char* key : {"u/1", "u/2", "u/3", "u/4", "w/1"}) run(stores().uploads.create_upload(context(), upload_request(key)));
   lifecycle::Rule rule;
   rule.abort_days = 1;
@@ -218,7 +212,7 @@ TEST_F(Lifecycle, UploadsAreAbortedByPrefix) {
 }
 
 // Two of three on a page stay: whoever begins anew after each that goes never comes to the end.
-TEST_F(Lifecycle, UploadsThatStayAreLookedAtOnce) {
+TEST_P(Lifecycle, UploadsThatStayAreLookedAtOnce) {
   for (int i = 0; i < 5; ++i) {
     for (const char* prefix : {"w/1-", "w/2-", "u/"}) run(stores().uploads.create_upload(context(), upload_request(prefix + std::to_string(i))));
   }
@@ -229,7 +223,7 @@ TEST_F(Lifecycle, UploadsThatStayAreLookedAtOnce) {
   EXPECT_EQ(run_at(1.5).aborted_total, 5u);
 }
 
-TEST_F(Lifecycle, ABucketThatFailsDoesNotKeepTheOthersWaiting) {
+TEST_P(Lifecycle, ABucketThatFailsDoesNotKeepTheOthersWaiting) {
   const Bucket broken = make_bucket();
   run(stores().buckets.set_bucket_setting(broken.id, SettingKind::kLifecycle, "lifecycle of tomorrow\n", soon()));
   bucket_ = make_bucket();
@@ -239,7 +233,7 @@ TEST_F(Lifecycle, ABucketThatFailsDoesNotKeepTheOthersWaiting) {
   run(stores().buckets.set_bucket_setting(broken.id, SettingKind::kLifecycle, std::nullopt, soon()));
 }
 
-TEST_F(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {
+TEST_P(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {
   set_versioning(Versioning::kEnabled);
   lifecycle::Rule rule;
   rule.noncurrent_days = 1;
@@ -260,7 +254,7 @@ TEST_F(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {
 }
 
 // Eight versions are read at a time, of a key that has 21 and of another behind it.
-TEST_F(Lifecycle, AKeyOfManyVersionsIsLookedAtToTheEnd) {
+TEST_P(Lifecycle, AKeyOfManyVersionsIsLookedAtToTheEnd) {
   set_versioning(Versioning::kEnabled);
   lifecycle::Rule rule;
   rule.noncurrent_days = 1;
@@ -282,7 +276,7 @@ TEST_F(Lifecycle, AKeyOfManyVersionsIsLookedAtToTheEnd) {
   EXPECT_EQ(run_at(1.6).examined_total, 0u);
 }
 
-TEST_F(Lifecycle, ARenamedObjectComesUnderTheRulesOfItsNewKey) {
+TEST_P(Lifecycle, ARenamedObjectComesUnderTheRulesOfItsNewKey) {
   put("kept/x");
   set_rules({days(1, "gone/")});
   EXPECT_EQ(run_at(1.5).expired_total, 0u);
@@ -290,7 +284,7 @@ TEST_F(Lifecycle, ARenamedObjectComesUnderTheRulesOfItsNewKey) {
   EXPECT_EQ(run_at(1.6).expired_total, 1u);
 }
 
-TEST_F(Lifecycle, WhatIsQueuedForSoonerStaysSoAndGivesWayToAMarkAlone) {
+TEST_P(Lifecycle, WhatIsQueuedForSoonerStaysSoAndGivesWayToAMarkAlone) {
   constexpr SystemTime kMark{-1ms}, kSoon{1s}, kLater{2s};
   const auto queue = [&](SystemTime due) { run(stores().lifecycle_rechecks.recheck_later(bucket_.id, {"k"}, due, soon())); };
   const auto due_until = [&](SystemTime now) { return run(stores().lifecycle_rechecks.rechecks(bucket_.id, now, 10, soon())).size() == 1; };
@@ -306,7 +300,7 @@ TEST_F(Lifecycle, WhatIsQueuedForSoonerStaysSoAndGivesWayToAMarkAlone) {
   run(stores().lifecycle_rechecks.forget_rechecks(bucket_.id, {"k"}, kLater, soon()));
 }
 
-TEST_F(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
+TEST_P(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
   put("x");
   lifecycle::Rule rule = days(1);
   set_rules({rule});
@@ -322,6 +316,8 @@ TEST_F(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
   run_at(5);
   EXPECT_EQ(run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "");
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, Lifecycle, all_implementations(), name_of_implementation);
 
 }  // namespace
 }  // namespace rondel::metadata

@@ -1,4 +1,4 @@
-// The reconcile scan's questions to a real database.
+// What the scan for orphans asks of a database, and what it releases.
 #include <algorithm>
 #include <set>
 #include <thread>
@@ -13,38 +13,33 @@ namespace {
 using namespace std::chrono_literals;
 using model::StreamId;
 
-class Reconcile : public StoreFixture<Reconcile> {
+class Reconcile : public StoreContract<Reconcile> {
  public:
   static constexpr const char* kName = "reconcile";
 
  protected:
-  static const Stores& cluster() {
-    static const auto made = PostgresMetadata::make_for_command(postgres_dsn());
-    return made->stores();
-  }
-
   void SetUp() override {
     StoreFixture::SetUp();
     // Another test's store may have just ended.
     for (int i = 0; i < 1000 && token_ == 0; ++i) {
-      token_ = run(cluster().lease.claim_coordinator(soon())).value_or(0);
+      token_ = run(stores().lease.claim_coordinator(soon())).value_or(0);
       if (token_ == 0) std::this_thread::sleep_for(10ms);
     }
     ASSERT_NE(token_, 0u);
   }
-  void TearDown() override { cluster().lease.resign_coordinator(); }
+  void TearDown() override { stores().lease.resign_coordinator(); }
 
   CommitOutcome put(const std::string& key, const StreamId& stream) { return run(stores().objects.put_object(put_request(key, 1, stream))); }
 
   std::set<StreamId> unreferenced(const std::set<StreamId>& asked) {
-    const auto answer = run(cluster().orphans.unreferenced_streams({asked.begin(), asked.end()}, soon()));
+    const auto answer = run(stores().orphans.unreferenced_streams({asked.begin(), asked.end()}, soon()));
     return {answer.begin(), answer.end()};
   }
 
   // All that waits, whatever its age, after a second look.
   std::vector<ReleasedStream> queued() {
-    run(cluster().releases.check_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
-    return run(cluster().releases.take_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
+    run(stores().releases.check_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
+    return run(stores().releases.take_released(real_clock().now() + 1h, 1'000'000, token_, soon()));
   }
 
   std::set<StreamId> released() {
@@ -56,7 +51,7 @@ class Reconcile : public StoreFixture<Reconcile> {
   uint64_t token_ = 0;
 };
 
-TEST_F(Reconcile, WhatAnythingRefersToIsNoOrphan) {
+TEST_P(Reconcile, WhatAnythingRefersToIsNoOrphan) {
   std::vector<StreamId> s;
   for (int i = 0; i < 7; ++i) s.push_back(StreamId::random());
   put("replaced", s[0]);
@@ -68,7 +63,7 @@ TEST_F(Reconcile, WhatAnythingRefersToIsNoOrphan) {
 }
 
 // After a commit whose answer was lost: the key's last extent says whether it happened.
-TEST_F(Reconcile, ACommitIsSeenByTheStreamThatItsKeyEndsWith) {
+TEST_P(Reconcile, ACommitIsSeenByTheStreamThatItsKeyEndsWith) {
   const auto last = [this](const std::string& key) -> std::optional<StreamId> {
     const ObjectLookup found =
         run(stores().objects.find_object({.bucket = bucket_.name,
@@ -104,7 +99,7 @@ TEST_F(Reconcile, ACommitIsSeenByTheStreamThatItsKeyEndsWith) {
 }
 
 // More than a plan that compares each stream with each row can do in the time.
-TEST_F(Reconcile, ManyStreamsAndManyRowsCostOneWayThroughTheTables) {
+TEST_P(Reconcile, ManyStreamsAndManyRowsCostOneWayThroughTheTables) {
   constexpr int kStreams = 30'000;
   std::set<StreamId> kept;
   std::vector<Extent> streams;
@@ -120,61 +115,79 @@ TEST_F(Reconcile, ManyStreamsAndManyRowsCostOneWayThroughTheTables) {
     if (kept.contains(row.stream)) rows.push_back(row.id);
   }
   EXPECT_EQ(rows.size(), kept.size());
-  run(cluster().releases.finish_released(std::move(rows), token_, soon()));
+  run(stores().releases.finish_released(std::move(rows), token_, soon()));
 }
 
-TEST_F(Reconcile, WhatIsReferredToByThenIsNotReleased) {
+TEST_P(Reconcile, WhatIsReferredToByThenIsNotReleased) {
   const StreamId late = StreamId::random(), orphan = StreamId::random();
   ASSERT_EQ(unreferenced({late, orphan}), std::set<StreamId>({late, orphan}));
   put("late", late);
-  run(cluster().orphans.release_orphans({{0, late, 1, {}}, {0, orphan, 1, {}}}, {}, token_, soon()));
+  run(stores().orphans.release_orphans({{0, late, 1, {}}, {0, orphan, 1, {}}}, {}, token_, soon()));
   EXPECT_TRUE(released().contains(orphan));
   EXPECT_FALSE(released().contains(late));
-  run(cluster().orphans.release_orphans({{0, orphan, 1, {}}}, {}, token_, soon()));
-  run(cluster().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, {}, token_ - 1, soon()));
+  run(stores().orphans.release_orphans({{0, orphan, 1, {}}}, {}, token_, soon()));
+  run(stores().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, {}, token_ - 1, soon()));
   EXPECT_EQ(std::ranges::count(queued(), orphan, &ReleasedStream::stream), 1);
 }
 
-TEST_F(Reconcile, WhatWasReleasedLatelyAddsUpUntilSomebodyHasLooked) {
+TEST_P(Reconcile, WhatWasReleasedLatelyAddsUpUntilSomebodyHasLooked) {
   const auto one = model::DiskId::random(), other = model::DiskId::random();
-  run(cluster().gc.resume_garbage(0, soon()));
-  const auto release = [&](OrphanCounts counts, uint64_t token) { run(cluster().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, std::move(counts), token, soon())); };
+  run(stores().gc.resume_garbage(0, soon()));
+  const auto release = [&](OrphanCounts counts, uint64_t token) { run(stores().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, std::move(counts), token, soon())); };
   release({{one, 3}, {other, 4}}, token_);
   release({{one, 5}}, token_);
   release({{one, 1000}}, token_ - 1);   // A former coordinator's.
-  EXPECT_EQ(run(cluster().orphans.recent_orphans(1h, soon())), (OrphanCounts{{one, 8}, {other, 4}}));
-  EXPECT_TRUE(run(cluster().orphans.recent_orphans(0s, soon())).empty());
-  run(cluster().gc.resume_garbage(0, soon()));
-  EXPECT_TRUE(run(cluster().orphans.recent_orphans(1h, soon())).empty());
+  EXPECT_EQ(run(stores().orphans.recent_orphans(1h, soon())), (OrphanCounts{{one, 8}, {other, 4}}));
+  EXPECT_TRUE(run(stores().orphans.recent_orphans(0s, soon())).empty());
+  run(stores().gc.resume_garbage(0, soon()));
+  EXPECT_TRUE(run(stores().orphans.recent_orphans(1h, soon())).empty());
 }
 
-TEST_F(Reconcile, TheClustersAgesAreTheGreatestUntilTheyAreSet) {
-  run(cluster().gc.set_garbage_ages(1s, 1s, 1s, soon()));
-  EXPECT_EQ(run(cluster().gc.raise_garbage_ages({10s, 20s, 30s}, soon())), (GarbageAges{10s, 20s, 30s}));
-  EXPECT_EQ(run(cluster().gc.raise_garbage_ages({5s, 25s, 5s}, soon())), (GarbageAges{10s, 25s, 30s}));
-  EXPECT_EQ(run(cluster().gc.garbage_state(soon())).ages, (GarbageAges{10s, 25s, 30s}));
-  run(cluster().gc.set_garbage_ages({}, {}, 7s, soon()));
-  EXPECT_EQ(run(cluster().gc.garbage_state(soon())).ages, (GarbageAges{10s, 25s, 7s}));
-}
-
-TEST_F(Reconcile, QueuesAreCountedNoFurtherThanTenThousand) {
-  const uint64_t before = run(cluster().releases.queue_depths(soon())).released;
+TEST_P(Reconcile, QueuesAreCountedNoFurtherThanTenThousand) {
+  const uint64_t before = run(stores().releases.queue_depths(soon())).released;
   run(stores().releases.release_streams({{0, StreamId::random(), 1, 0, 1}}, soon()));
-  EXPECT_EQ(run(cluster().releases.queue_depths(soon())).released, before + 1);
+  EXPECT_EQ(run(stores().releases.queue_depths(soon())).released, before + 1);
   std::vector<Extent> many;
   for (int i = 0; i < 12'000; ++i) many.push_back({0, StreamId::random(), 1, 0, 1});
   run(stores().releases.release_streams(std::move(many), soon()));
-  const auto depths = run(cluster().releases.queue_depths(soon()));
+  const auto depths = run(stores().releases.queue_depths(soon()));
   EXPECT_GE(depths.released, 10'000u);   // Further by the database's statistics, which come when they come.
   EXPECT_NE(depths.oldest_released, SystemTime{});
   std::vector<int64_t> rows;
   for (const auto& row : queued()) rows.push_back(row.id);
-  run(cluster().releases.finish_released(std::move(rows), token_, soon()));
-  EXPECT_EQ(run(cluster().releases.queue_depths(soon())).released, 0u);
+  run(stores().releases.finish_released(std::move(rows), token_, soon()));
+  EXPECT_EQ(run(stores().releases.queue_depths(soon())).released, 0u);
 }
 
+TEST_P(Reconcile, CompletedUploadsAreForgottenByTheirAge) {
+  const Upload upload = upload_request("kept for a while");
+  ASSERT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
+  PutPart part{context(), upload.id, upload.key, {.number = 1, .size = 1, .etag = "e"}, {}};
+  part.extents = {{0, StreamId::random(), 1, 0, 1}};
+  ASSERT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kCommitted);
+  const CompleteUpload complete{.context = context(),
+                                .upload = upload.id,
+                                .key = upload.key,
+                                .parts = {{1, "e", {}}},
+                                .etag = "e-1",
+                                .size = 1};
+  ASSERT_EQ(run(stores().uploads.complete_upload(complete)).status, CommitStatus::kCommitted);
+  run(stores().gc.forget_completed_uploads(real_clock().now() - 1h, soon()));
+  EXPECT_EQ(run(stores().uploads.complete_upload(complete)).status,
+            CommitStatus::kUploadCompleted);
+  EXPECT_GE(run(stores().gc.forget_completed_uploads(real_clock().now() + 1h, soon())), 1u);
+  EXPECT_EQ(run(stores().uploads.complete_upload(complete)).status, CommitStatus::kNoSuchUpload);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, Reconcile, all_implementations(), name_of_implementation);
+
+class LostAnswers : public StoreFixture<LostAnswers> {
+ public:
+  static constexpr const char* kName = "lost-answers";
+};
+
 // A commit without its row may have made an object: an answer of another kind would have its bytes removed.
-TEST_F(Reconcile, ACommitThatAnswersNothingIsOfUnknownOutcome) {
+TEST_F(LostAnswers, ACommitThatAnswersNothingIsOfUnknownOutcome) {
   auto connection = PgConnection::open(postgres_dsn(), soon());
   ASSERT_TRUE(connection);
   EXPECT_EQ(one_outcome((*connection)->run("select 1 where false", {}, soon())).error().code, ErrorCode::kOutcomeUnknown);
@@ -195,12 +208,6 @@ TEST_F(Reconcile, ACommitThatAnswersNothingIsOfUnknownOutcome) {
   ASSERT_FALSE(answered);
   EXPECT_EQ(answered.error().code, ErrorCode::kOutcomeUnknown);
   EXPECT_EQ(run(stores().objects.find_object({.bucket = bucket_.name, .key = "unanswered", .deadline = soon()})).status, LookupStatus::kFound);
-}
-
-TEST_F(Reconcile, TheDatabaseTellsItsTime) {
-  const auto state = run(cluster().gc.garbage_state(soon()));
-  EXPECT_NE(state.now, SystemTime::max());
-  EXPECT_GT(state.now, SystemTime{});
 }
 
 }  // namespace

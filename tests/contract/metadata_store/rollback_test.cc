@@ -9,9 +9,8 @@
 
 #include "common/ring/ring.h"
 #include "metadata/postgres/pg_connection.h"
-#include "tests/contract/metadata_store/cluster_seams.h"
+#include "tests/contract/metadata_store/cluster_database.h"
 #include "tests/contract/metadata_store/store_fixture.h"
-#include "tests/fakes/memory_cluster_store.h"
 
 namespace rondel::metadata {
 namespace {
@@ -20,105 +19,17 @@ using namespace std::chrono_literals;
 using model::MetadataGeneration;
 using model::Recognition;
 
-// A database that can be set back to what it was.
-class Subject {
- public:
-  virtual ~Subject() = default;
-  virtual ClusterSeams seams() = 0;
-  virtual void back_up() = 0;
-  virtual void set_back() = 0;
-  // As if the node had not been heard of for two hours.
-  virtual void silence(const model::NodeId& node) = 0;
-  virtual void forget_rings() = 0;
-};
-
-class Memory final : public Subject {
- public:
-  ClusterSeams seams() override { return ClusterSeams(store_); }
-  void back_up() override { backup_ = store_.backup(); }
-  void set_back() override {
-    store_.set_back(backup_);
-    store_.claim();
-  }
-  void silence(const model::NodeId& node) override { store_.gone.insert(node); }
-  void forget_rings() override { store_.set_ring({}); }
-
- private:
-  fakes::MemoryClusterStore store_;
-  fakes::MemoryClusterStore::Backup backup_;
-};
-
-class Postgres final : public Subject {
- public:
-  Postgres() {
-    script("truncate nodes");
-    forget_rings();
-  }
-  ~Postgres() override { forget_rings(); }
-  ClusterSeams seams() override { return ClusterSeams(metadata_->stores()); }
-  void back_up() override {
-    for (const char* table : kTables) script(std::string("drop table if exists kept_") + table +
-        "; create table kept_" + table + " as table " + table);
-  }
-  // As by a dump into the same server: the log goes on.
-  void set_back() override {
-    for (const char* table : kTables) script(std::string("delete from ") + table +
-        "; insert into " + table + " select * from kept_" + table);
-    metadata_ = PostgresMetadata::make_for_command(postgres_dsn());
-  }
-  void silence(const model::NodeId& node) override {
-    script("update nodes set last_seen = now() - interval '2 hours' where id = decode('" +
-        node.to_hex() + "', 'hex')");
-  }
-  void forget_rings() override { script("delete from ring_epochs"); }
-
- private:
-  static constexpr const char* kTables[] = {"cluster_marks", "nodes", "coordinator",
-      "removal_orders", "trash_restores", "garbage_collection"};
-  static void script(const std::string& text) {
-    static auto connection = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
-    const auto done = connection->script(text, deadline_in(60s));
-    if (!done) throw std::runtime_error(done.error().message);
-  }
-  std::unique_ptr<PostgresMetadata> metadata_ = PostgresMetadata::make_for_command(postgres_dsn());
-};
-
-class Rollback : public ::testing::TestWithParam<const char*> {
+class Rollback : public ClusterContract {
  protected:
   void SetUp() override {
-    std::string(GetParam()) == "memory" ? subject_ = std::make_unique<Memory>() :
-        subject_ = std::make_unique<Postgres>();
+    ClusterContract::SetUp();
     node_ = {model::NodeId::random(), "a:1", "b:2", "h", "z", {{model::DiskId::random(), 7, ""}},
         {}};
-    lead();
-  }
-
-  void TearDown() override { seams().lease.resign_coordinator(); }
-
-  static Deadline soon() { return deadline_in(60s); }
-  template <class T>
-  static T run(async::Task<Result<T>> task) {
-    auto result = async::block_on(std::move(task));
-    if (!result) throw std::runtime_error(to_string(result.error()));
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-  }
-  ClusterSeams seams() { return subject_->seams(); }
-
-  // The former holder of the lock may take a moment to end.
-  void lead() {
-    for (int i = 0; i < 1000; ++i) {
-      if (const auto token = run(seams().lease.claim_coordinator(soon()))) {
-        token_ = *token;
-        return;
-      }
-      std::this_thread::sleep_for(10ms);
-    }
-    throw std::runtime_error("nobody gave the leadership up");
   }
 
   // As a node does: it remembers what it recognizes.
   Recognition beat() {
-    last_ = run(seams().nodes.record_node(node_, soon()));
+    last_ = run(stores().nodes.record_node(node_, soon()));
     if (model::is_recognized(last_.recognition)) node_.seen = last_.database;
     return last_.recognition;
   }
@@ -128,13 +39,11 @@ class Rollback : public ::testing::TestWithParam<const char*> {
     return last_.purging_stopped.empty() &&
         std::ranges::find(last_.purging_disks, disk) != last_.purging_disks.end();
   }
-  void mark() { (void)run(seams().lease.write_mark({}, token_, soon())); }
-  std::string stranger() { return run(seams().gc.garbage_state(soon())).stranger; }
+  void mark() { (void)run(stores().lease.write_mark({}, token_, soon())); }
+  std::string stranger() { return run(stores().gc.garbage_state(soon())).stranger; }
 
-  std::unique_ptr<Subject> subject_;
   NodeRecord node_;
   Greeting last_;
-  uint64_t token_ = 0;
 };
 
 TEST_P(Rollback, ANodeFollowsTheDatabaseFromMarkToMark) {
@@ -146,9 +55,9 @@ TEST_P(Rollback, ANodeFollowsTheDatabaseFromMarkToMark) {
   ASSERT_EQ(beat(), Recognition::kHeld);
   EXPECT_GT(node_.seen.mark.counter, first.mark.counter);
   EXPECT_EQ(node_.seen.beat, first.beat + 1);
-  EXPECT_EQ(run(seams().nodes.recognize(node_.id, first, soon())).recognition, Recognition::kHeld) <<
+  EXPECT_EQ(run(stores().nodes.recognize(node_.id, first, soon())).recognition, Recognition::kHeld) <<
       "an older mark is held too";
-  EXPECT_EQ(run(seams().nodes.recognize(node_.id, node_.seen, soon())).recognition, Recognition::kHeld);
+  EXPECT_EQ(run(stores().nodes.recognize(node_.id, node_.seen, soon())).recognition, Recognition::kHeld);
   EXPECT_EQ(stranger(), "");
 }
 
@@ -174,26 +83,26 @@ TEST_P(Rollback, EveryWayToBeAnotherDatabaseIsSeen) {
     SCOPED_TRACE(c.name);
     MetadataGeneration seen = right;
     c.change(seen);
-    EXPECT_EQ(run(seams().nodes.recognize(node_.id, seen, soon())).recognition, c.expected);
+    EXPECT_EQ(run(stores().nodes.recognize(node_.id, seen, soon())).recognition, c.expected);
     node_.seen = seen;
-    EXPECT_EQ(run(seams().nodes.record_node(node_, soon())).recognition, c.expected);
+    EXPECT_EQ(run(stores().nodes.record_node(node_, soon())).recognition, c.expected);
     EXPECT_EQ(stranger().empty(), c.expected == Recognition::kHeld);
   }
-  EXPECT_EQ(run(seams().nodes.recognize(model::NodeId::random(), right, soon())).recognition,
+  EXPECT_EQ(run(stores().nodes.recognize(model::NodeId::random(), right, soon())).recognition,
       Recognition::kBeatMissing) << "a node it does not know";
 }
 
 TEST_P(Rollback, ADatabaseThatWasSetBackIsSeenHoweverLongItRunsAlone) {
   beat();
-  subject_->back_up();
+  database_->back_up();
   mark();
   beat();
-  subject_->set_back();
+  database_->set_back();
   lead();
   for (int i = 0; i < 50; ++i) mark();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(beat(), Recognition::kMarkMissing);
   EXPECT_NE(stranger(), "");
-  run(seams().gc.resume_garbage(0, soon()));
+  run(stores().gc.resume_garbage(0, soon()));
   EXPECT_EQ(stranger(), "") << "what was said before the confirmation does not count";
   EXPECT_EQ(beat(), Recognition::kConfirmed);
   EXPECT_EQ(beat(), Recognition::kHeld);
@@ -202,9 +111,9 @@ TEST_P(Rollback, ADatabaseThatWasSetBackIsSeenHoweverLongItRunsAlone) {
 
 TEST_P(Rollback, LostSecondsWithoutAMarkAreSeenByTheHeartbeats) {
   beat();
-  subject_->back_up();
+  database_->back_up();
   beat();
-  subject_->set_back();
+  database_->set_back();
   lead();
   for (int i = 0; i < 5; ++i) {
     mark();
@@ -214,7 +123,7 @@ TEST_P(Rollback, LostSecondsWithoutAMarkAreSeenByTheHeartbeats) {
 
 TEST_P(Rollback, AHeartbeatWhoseAnswerWasLostIsNoLoss) {
   beat();
-  for (int i = 0; i < 3; ++i) (void)run(seams().nodes.record_node(node_, soon()));
+  for (int i = 0; i < 3; ++i) (void)run(stores().nodes.record_node(node_, soon()));
   EXPECT_EQ(beat(), Recognition::kHeld);
 }
 
@@ -228,66 +137,66 @@ TEST_P(Rollback, ANodeThatForgotEverythingStartsWithWhatTheDatabaseHas) {
 
 TEST_P(Rollback, AConfirmationIsAboveAllThatNodesHaveSeen) {
   beat();
-  subject_->back_up();
-  for (int i = 0; i < 5; ++i) run(seams().gc.resume_garbage(0, soon()));
+  database_->back_up();
+  for (int i = 0; i < 5; ++i) run(stores().gc.resume_garbage(0, soon()));
   beat();
   const uint64_t seen = node_.seen.accepted;
-  subject_->set_back();
+  database_->set_back();
   lead();
   EXPECT_EQ(beat(), Recognition::kBeforeConfirmation);
-  run(seams().gc.resume_garbage(0, soon()));
+  run(stores().gc.resume_garbage(0, soon()));
   EXPECT_EQ(beat(), Recognition::kConfirmed);
   EXPECT_GT(node_.seen.accepted, seen);
 }
 
 TEST_P(Rollback, AMarkSaysWhetherTheOneBeforeIsStillThere) {
-  const NewMark first = run(seams().lease.write_mark({}, token_, soon()));
+  const NewMark first = run(stores().lease.write_mark({}, token_, soon()));
   EXPECT_TRUE(first.follows);
-  const NewMark second = run(seams().lease.write_mark(first.database.mark, token_, soon()));
+  const NewMark second = run(stores().lease.write_mark(first.database.mark, token_, soon()));
   EXPECT_TRUE(second.follows);
   EXPECT_GT(second.database.mark.counter, first.database.mark.counter);
-  subject_->back_up();
-  const NewMark third = run(seams().lease.write_mark(second.database.mark, token_, soon()));
-  subject_->set_back();
+  database_->back_up();
+  const NewMark third = run(stores().lease.write_mark(second.database.mark, token_, soon()));
+  database_->set_back();
   lead();
   mark();
-  EXPECT_FALSE(run(seams().lease.write_mark(third.database.mark, token_, soon())).follows);
-  EXPECT_EQ(async::block_on(seams().lease.write_mark({}, token_ + 1, soon())).error().code,
+  EXPECT_FALSE(run(stores().lease.write_mark(third.database.mark, token_, soon())).follows);
+  EXPECT_EQ(async::block_on(stores().lease.write_mark({}, token_ + 1, soon())).error().code,
       ErrorCode::kPrecondition);
 }
 
 TEST_P(Rollback, OrdersAreAboveWhateverNodesHaveSeen) {
-  const uint64_t first = run(seams().lease.next_order(0, token_, soon()));
-  EXPECT_GT(run(seams().lease.next_order(0, token_, soon())), first);
-  subject_->back_up();
+  const uint64_t first = run(stores().lease.next_order(0, token_, soon()));
+  EXPECT_GT(run(stores().lease.next_order(0, token_, soon())), first);
+  database_->back_up();
   // A coordinator that ran far ahead of the database that is now.
   node_.highest_order = first + 1'000'000;
   beat();
-  EXPECT_GT(run(seams().lease.next_order(0, token_, soon())), node_.highest_order);
-  subject_->set_back();
+  EXPECT_GT(run(stores().lease.next_order(0, token_, soon())), node_.highest_order);
+  database_->set_back();
   lead();
   beat();
-  const uint64_t restored = run(seams().lease.next_order(0, token_, soon()));
+  const uint64_t restored = run(stores().lease.next_order(0, token_, soon()));
   EXPECT_GT(restored, node_.highest_order);
-  EXPECT_GT(run(seams().lease.next_order(restored + 50, token_, soon())), restored + 50);
-  EXPECT_EQ(async::block_on(seams().lease.next_order(0, token_ + 1, soon())).error().code,
+  EXPECT_GT(run(stores().lease.next_order(restored + 50, token_, soon())), restored + 50);
+  EXPECT_EQ(async::block_on(stores().lease.next_order(0, token_ + 1, soon())).error().code,
       ErrorCode::kPrecondition);
 }
 
 TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrTheDiskWaits) {
   const model::DiskId disk = node_.disks[0].id;
   beat();
-  const uint64_t first = run(seams().restores.restore_state(soon())).number;
-  run(seams().restores.finish_restore(disk, first, 0, token_, soon()));
+  const uint64_t first = run(stores().restores.restore_state(soon())).number;
+  run(stores().restores.finish_restore(disk, first, 0, token_, soon()));
   EXPECT_TRUE(purges(disk));
-  run(seams().gc.halt_garbage("somebody must look", token_, soon()));
+  run(stores().gc.halt_garbage("somebody must look", token_, soon()));
   EXPECT_FALSE(purges(disk));
-  const uint64_t number = run(seams().restores.order_restore(soon()));
-  run(seams().restores.finish_restore(disk, number, 3, token_, soon()));
+  const uint64_t number = run(stores().restores.order_restore(soon()));
+  run(stores().restores.finish_restore(disk, number, 3, token_, soon()));
   EXPECT_FALSE(purges(disk));
-  run(seams().gc.resume_garbage(0, soon()));
+  run(stores().gc.resume_garbage(0, soon()));
   EXPECT_FALSE(purges(disk)) << "a confirmation has the trash looked through again";
-  RestoreState state = run(seams().restores.restore_state(soon()));
+  RestoreState state = run(stores().restores.restore_state(soon()));
   ASSERT_EQ(state.disks.size(), 1u);
   EXPECT_GT(state.number, number);
   EXPECT_EQ(state.disks[0].disk, disk);
@@ -296,10 +205,10 @@ TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrTheDiskWaits) {
   EXPECT_TRUE(state.disks[0].member);
   EXPECT_FALSE(state.disks[0].done);
   // A former coordinator's.
-  (void)async::block_on(seams().restores.finish_restore(disk, state.number, 0, token_ + 1, soon()));
-  run(seams().restores.finish_restore(disk, number, 0, token_, soon()));
+  (void)async::block_on(stores().restores.finish_restore(disk, state.number, 0, token_ + 1, soon()));
+  run(stores().restores.finish_restore(disk, number, 0, token_, soon()));
   EXPECT_FALSE(purges(disk)) << "neither that, nor an older number";
-  run(seams().restores.finish_restore(disk, state.number, 0, token_, soon()));
+  run(stores().restores.finish_restore(disk, state.number, 0, token_, soon()));
   EXPECT_TRUE(purges(disk));
 }
 
@@ -311,20 +220,20 @@ TEST_P(Rollback, ADiskThatWaitsHoldsUpNoOtherOfItsNode) {
     SCOPED_TRACE(order == Order::kRestore ? "restore" : "resume");
     node_.disks = {{first, 7, ""}};
     beat();
-    order == Order::kRestore ? (void)run(seams().restores.order_restore(soon()))
-                             : run(seams().gc.resume_garbage(0, soon()));
-    const uint64_t number = run(seams().restores.restore_state(soon())).number;
+    order == Order::kRestore ? (void)run(stores().restores.order_restore(soon()))
+                             : run(stores().gc.resume_garbage(0, soon()));
+    const uint64_t number = run(stores().restores.restore_state(soon())).number;
     // The late one is known and told of as failed, or not told of at all.
     for (const bool told : {false, true}) {
       if (told) node_.disks.push_back({late, 7, ""});
       EXPECT_EQ(purges(first), told) << "it had its turn in between";
       EXPECT_FALSE(purges(late));
-      run(seams().restores.finish_restore(first, number, 0, token_, soon()));
+      run(stores().restores.finish_restore(first, number, 0, token_, soon()));
       EXPECT_TRUE(purges(first));
       EXPECT_FALSE(purges(late));
     }
-    EXPECT_EQ(run(seams().restores.restore_state(soon())).waiting(), 1u);
-    run(seams().restores.finish_restore(late, number, 0, token_, soon()));
+    EXPECT_EQ(run(stores().restores.restore_state(soon())).waiting(), 1u);
+    run(stores().restores.finish_restore(late, number, 0, token_, soon()));
     EXPECT_TRUE(purges(first));
     EXPECT_TRUE(purges(late));
     node_.disks = {{first, 7, ""}};
@@ -349,7 +258,7 @@ TEST_P(Rollback, ARestoreWaitsForMembersAlone) {
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
-    subject_->forget_rings();
+    database_->forget_rings();
     const model::DiskId disk = model::DiskId::random();
     const std::vector<model::DiskId> others = {model::DiskId::random(), model::DiskId::random()};
     std::vector<ring::Disk> members;
@@ -360,17 +269,17 @@ TEST_P(Rollback, ARestoreWaitsForMembersAlone) {
     ring::RingOptions options;
     options.power = 4;
     const std::string table = ring::Ring::build(members, options, 1).value().serialize();
-    run(seams().ring.publish_ring({1, table}, 0, 0, token_, soon()));
+    run(stores().ring.publish_ring({1, table}, 0, 0, token_, soon()));
     node_.disks.clear();
     if (c.told) node_.disks = {{disk, 7, ""}};
     beat();
-    if (c.silent) subject_->silence(node_.id);
-    const uint64_t number = run(seams().restores.order_restore(soon()));
+    if (c.silent) database_->silence(node_.id);
+    const uint64_t number = run(stores().restores.order_restore(soon()));
     for (const auto& other : members) {
       if (other.id == disk) continue;
-      run(seams().restores.finish_restore(other.id, number, 1, token_, soon()));
+      run(stores().restores.finish_restore(other.id, number, 1, token_, soon()));
     }
-    RestoreState state = run(seams().restores.restore_state(soon()));
+    RestoreState state = run(stores().restores.restore_state(soon()));
     const auto found = std::ranges::find(state.disks, disk, &RestoreState::Disk::disk);
     ASSERT_EQ(found != state.disks.end(), c.listed);
     if (c.listed) {
@@ -384,9 +293,9 @@ TEST_P(Rollback, ARestoreWaitsForMembersAlone) {
     // Should it come back, nothing is purged on it before its turn.
     node_.disks = {{disk, 7, ""}};
     EXPECT_FALSE(purges(disk));
-    run(seams().restores.finish_restore(disk, number, 1, token_, soon()));
+    run(stores().restores.finish_restore(disk, number, 1, token_, soon()));
     EXPECT_TRUE(purges(disk));
-    EXPECT_EQ(run(seams().restores.restore_state(soon())).waiting(), 0u);
+    EXPECT_EQ(run(stores().restores.restore_state(soon())).waiting(), 0u);
   }
 }
 
@@ -433,15 +342,14 @@ TEST(Marks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
   cluster->stores().lease.resign_coordinator();
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, Rollback, ::testing::Values("memory", "postgres"),
-    [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Stores, Rollback, all_implementations(), name_of_implementation);
 
-class TrashReferences : public StoreFixture<TrashReferences> {
+class TrashReferences : public StoreContract<TrashReferences> {
  public:
   static constexpr const char* kName = "references-of-trash";
 };
 
-TEST_F(TrashReferences, OfPartsAndVersionsAreFoundOfTheQueueNot) {
+TEST_P(TrashReferences, OfPartsAndVersionsAreFoundOfTheQueueNot) {
   std::vector<model::StreamId> streams;
   for (int i = 0; i < 5; ++i) streams.push_back(model::StreamId::random());
   const auto put = [&](const model::StreamId& stream) { ASSERT_EQ(
@@ -451,13 +359,15 @@ TEST_F(TrashReferences, OfPartsAndVersionsAreFoundOfTheQueueNot) {
   set_versioning(Versioning::kEnabled);
   put(streams[2]);   // streams[1] is in the history.
   put_open_part("parts", streams[3]);
-  const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
   auto asked = streams;
   std::ranges::sort(asked);
-  const auto found = run(cluster->stores().restores.referenced_streams(asked, soon()));
+  const auto found = run(stores().restores.referenced_streams(asked, soon()));
   EXPECT_EQ(std::set<model::StreamId>(found.begin(), found.end()),
       std::set<model::StreamId>({streams[1], streams[2], streams[3]}));
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, TrashReferences, all_implementations(),
+                         name_of_implementation);
 
 }  // namespace
 }  // namespace rondel::metadata

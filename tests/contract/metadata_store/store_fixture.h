@@ -1,22 +1,33 @@
-// A bucket of a store over the test program's database, new for each test.
+// A bucket of a store, new for each test.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <stdexcept>
 
 #include "common/async/event_loop.h"
-#include "tests/contract/metadata_store/test_stores.h"
+#include "tests/contract/metadata_store/test_database.h"
 
 namespace rondel::metadata {
 
-// `Suite` has a static constexpr const char* kName: of its account and its buckets.
-template <class Suite>
-class StoreFixture : public ::testing::Test {
+// Over the test program's PostgreSQL: for what only that can do. `Suite` has a static constexpr
+// const char* kName: of its account and its buckets.
+template <class Suite, class Base = ::testing::Test>
+class StoreFixture : public Base {
  protected:
-  static const Stores& stores() { return test_stores(); }
+  static TestDatabase& database() {
+    if constexpr (requires { Base::GetParam(); }) {
+      return test_database(Base::GetParam());
+    } else {
+      return test_database(Implementation::kPostgres);
+    }
+  }
+  static const Stores& stores() { return database().stores(); }
   static const std::string& owner() {
-    static const std::string id = make_account(stores(), Suite::kName);
+    static std::map<TestDatabase*, std::string> ids;
+    std::string& id = ids[&database()];
+    if (id.empty()) id = make_account(stores(), Suite::kName);
     return id;
   }
 
@@ -32,14 +43,20 @@ class StoreFixture : public ::testing::Test {
   void SetUp() override { bucket_ = make_bucket(); }
   static Bucket make_bucket() {
     static int count = 0;
-    return run(stores().buckets.create_bucket({.name = Suite::kName + ("-" + std::to_string(++count)), .owner_account = owner()}, soon())).bucket;
+    const std::string name = Suite::kName + ("-" + std::to_string(++count));
+    return run(stores().buckets.create_bucket({.name = name, .owner_account = owner()}, soon()))
+        .bucket;
   }
-  void set_versioning(Versioning versioning) { bucket_ = run(stores().buckets.set_bucket_versioning(bucket_.id, versioning, soon())).bucket; }
+  void set_versioning(Versioning versioning) {
+    bucket_ =
+        run(stores().buckets.set_bucket_versioning(bucket_.id, versioning, soon())).bucket;
+  }
 
   CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
 
   // A request for a version of so many bytes in a stream; 0 = none.
-  PutObject put_request(const std::string& key, uint64_t size = 1, const model::StreamId& stream = model::StreamId::random()) const {
+  PutObject put_request(const std::string& key, uint64_t size = 1,
+                        const model::StreamId& stream = model::StreamId::random()) const {
     PutObject request{context(), key, {}, bucket_.versioning, {}};
     request.version.size = size;
     request.version.etag = "e";
@@ -72,5 +89,10 @@ class StoreFixture : public ::testing::Test {
 
   Bucket bucket_;
 };
+
+// Over every implementation: TEST_P, and
+// INSTANTIATE_TEST_SUITE_P(Stores, Suite, all_implementations(), name_of_implementation).
+template <class Suite>
+using StoreContract = StoreFixture<Suite, ::testing::TestWithParam<Implementation>>;
 
 }  // namespace rondel::metadata

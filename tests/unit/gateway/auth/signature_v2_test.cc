@@ -2,22 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/fakes/manual_clock.h"
+
 namespace rondel::auth {
 namespace {
 
-class FixedClock final : public Clock {
- public:
-  explicit FixedClock(SystemTime time) : time_(time) {}
-  SystemTime now() const override { return time_; }
-  SteadyTime steady_now() const override { return {}; }
-
- private:
-  SystemTime time_;
-};
-
 // The worked examples of the developer guide.
 const std::string kSecret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-const FixedClock kClock(std::chrono::sys_days(std::chrono::year(2007) / 3 / 27) + std::chrono::hours(20));
+const fakes::ManualClock kClock(std::chrono::sys_days(std::chrono::year(2007) / 3 / 27) + std::chrono::hours(20));
 
 http::RequestHead head(std::string method, std::string target, std::vector<std::pair<std::string, std::string>> fields) {
   http::RequestHead out;

@@ -6,8 +6,8 @@
 
 #include "gateway/cluster/coordinator.h"
 #include "gateway/cluster/topology_cache.h"
+#include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/manual_clock.h"
-#include "tests/fakes/memory_cluster_store.h"
 
 namespace rondel::cluster {
 namespace {
@@ -40,8 +40,8 @@ class Clocks : public ::testing::Test {
 
   SystemTime right() const { return kStart + passed_; }
   void refresh() {
-    database_ = right() + database_by_;
-    ages_.sample(database_, clock_.steady_now());
+    database_.set(right() + database_by_);
+    ages_.sample(database_.now(), clock_.steady_now());
   }
   void jump(const Jump& by) {
     clock_.set(right() + by.gateway);
@@ -64,7 +64,7 @@ class Clocks : public ::testing::Test {
 
   fakes::ManualClock clock_{kStart};
   microseconds passed_{0}, gateway_by_{0}, database_by_{0};
-  SystemTime database_;
+  fakes::ManualClock database_{kStart};
   AgeClock ages_{clock_};
 };
 
@@ -121,7 +121,7 @@ TEST_F(AgeClockTest, SmallDifferencesPauseNothing) {
       SCOPED_TRACE(apart.name);
       jump(apart);
       ASSERT_TRUE(ages_.now_for_age());
-      EXPECT_LE(*ages_.now_for_age(), std::min(clock_.now(), database_));
+      EXPECT_LE(*ages_.now_for_age(), std::min(clock_.now(), database_.now()));
       EXPECT_EQ(ages_.stamps().now(), clock_.now());
       EXPECT_TRUE(ages_.check_usable());
       end_jump();
@@ -235,15 +235,16 @@ class EndsByAge : public Clocks {
       node.host = "h" + std::to_string(i);
       node.zone = "z" + std::to_string(i % 3);
       node.disks.push_back({model::DiskId::random(), 1ull << 40, ""});
-      EXPECT_TRUE(async::block_on(store_.record_node(node, deadline_in(5s))));
+      EXPECT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(5s))));
     }
-    store_.now = [this] { return database_; };
     CoordinatorOptions options;
     options.bootstrap_disks = 6;
     options.ring.power = 4;
     options.gc_grace = 1h;
     options.ages = &ages_;
-    coordinator_ = std::make_unique<Coordinator>(CoordinatorStores{store_, store_, store_, store_, store_}, topology_, remover_, orphans_, options, clock_);
+    coordinator_ = std::make_unique<Coordinator>(
+        CoordinatorStores{store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc},
+        topology_, remover_, orphans_, options, clock_);
     run();
   }
 
@@ -252,20 +253,29 @@ class EndsByAge : public Clocks {
     EXPECT_TRUE(async::block_on(coordinator_->run_once()));
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
   }
+  // As looked at again already.
+  void release(SystemTime at) {
+    const int64_t row = ++state_.last_release_id;
+    state_.released[row] = {{row, model::StreamId::random(), model::kChunkBytes, at}, at};
+  }
+  void complete_upload(SystemTime at) {
+    state_.completed_uploads = {{model::UploadId::random(), {.completed_at = at}}};
+  }
   void scan() {
     const auto pass = [](EndsByAge& test) -> async::Task<void> {
       async::TaskGroup group(*async::EventLoop::current());
-      EXPECT_TRUE(co_await test.orphans_.run_pass(1, group, [] { return true; }));
+      EXPECT_TRUE(co_await test.orphans_.run_pass(test.state_.cluster.token, group, [] { return true; }));
     };
     async::block_on(pass(*this));
   }
 
-  fakes::MemoryClusterStore store_;
+  metadata::MemoryState state_{database_};
+  metadata::MemoryCluster store_{state_};
   Remover remover_;
   Lister lister_;
-  TopologyCache topology_{store_, store_, clock_, &ages_};
+  TopologyCache topology_{store_.nodes, store_.ring, clock_, &ages_};
   OrphanScanOptions scan_options_{.orphan_age = 24h, .blobs_per_second = 1'000'000'000, .ages = &ages_};
-  OrphanScan orphans_{store_, store_, topology_, lister_, scan_options_, clock_};
+  OrphanScan orphans_{store_.orphans, store_.gc, topology_, lister_, scan_options_, clock_};
   std::unique_ptr<Coordinator> coordinator_;
 };
 
@@ -277,8 +287,8 @@ TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
     end_jump();
     pass(2h);
     const size_t removed = remover_.removed;
-    store_.release({1, model::StreamId::random(), model::kChunkBytes, right() - 10min});
-    store_.completed_uploads = {right() - days(6)};
+    release(right() - 10min);
+    complete_upload(right() - days(6));
     lister_.blobs = {{{model::StreamId::random(), 0}, 100, right() - 23h, right() - 23h}};
 
     jump(by);
@@ -288,22 +298,22 @@ TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
       pass(10min);
     }
     EXPECT_EQ(remover_.removed, removed);
-    EXPECT_EQ(store_.released().size(), 1u) << "nor is a body in flight an orphan";
-    EXPECT_EQ(store_.completed_uploads.size(), 1u);
+    EXPECT_EQ(state_.released.size(), 1u) << "nor is a body in flight an orphan";
+    EXPECT_EQ(state_.completed_uploads.size(), 1u);
 
     end_jump();
     pass(2h);
     run();
     EXPECT_GT(remover_.removed, removed);
-    EXPECT_TRUE(store_.released().empty());
+    EXPECT_TRUE(state_.released.empty());
     scan();
-    EXPECT_EQ(store_.released().size(), 1u) << "25 h and half an hour old";
+    EXPECT_EQ(state_.released.size(), 1u) << "25 h and half an hour old";
     pass(2h);
-    store_.completed_uploads = {right() - days(8)};
+    complete_upload(right() - days(8));
     run();
-    EXPECT_TRUE(store_.completed_uploads.empty());
+    EXPECT_TRUE(state_.completed_uploads.empty());
     // For the next jump.
-    for (const auto& [id, stream] : std::map(store_.released())) ASSERT_TRUE(async::block_on(store_.finish_released({id}, coordinator_->token(), deadline_in(5s))));
+    for (const auto& [id, stream] : std::map(state_.released)) ASSERT_TRUE(async::block_on(store_.releases.finish_released({id}, coordinator_->token(), deadline_in(5s))));
   }
 }
 
@@ -312,7 +322,7 @@ TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
 TEST_F(EndsByAge, WhatADatabaseStampedThatWasBehindHasItsWholeGrace) {
   jump({"", 0us, -days(1)});
   run();
-  store_.release({1, model::StreamId::random(), model::kChunkBytes, database_});
+  release(database_.now());
   end_jump();
   run();
   EXPECT_EQ(remover_.removed, 0u);

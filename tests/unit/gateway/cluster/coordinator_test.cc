@@ -7,9 +7,9 @@
 
 #include "gateway/cluster/removal_batch.h"
 #include "gateway/cluster/topology_cache.h"
+#include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/fakes/manual_clock.h"
-#include "tests/fakes/memory_cluster_store.h"
 
 namespace rondel::cluster {
 namespace {
@@ -74,15 +74,19 @@ class CoordinatorTest : public ::testing::Test {
     return out;
   }
 
+  CoordinatorStores stores() {
+    return {store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc};
+  }
+
   Result<void> run_once() {
-    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(CoordinatorStores{store_, store_, store_, store_, store_}, cache_, remover_, scan_, options(), clock_);
+    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(stores(), cache_, remover_, scan_, options(), clock_);
     auto done = async::block_on(coordinator_->run_once());
     EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
     return done;
   }
 
   void join_all() {
-    for (const auto& record : nodes_) ASSERT_TRUE(async::block_on(store_.record_node(record, deadline_in(5s))));
+    for (const auto& record : nodes_) ASSERT_TRUE(async::block_on(store_.nodes.record_node(record, deadline_in(5s))));
   }
 
   void with_ring() {
@@ -93,7 +97,7 @@ class CoordinatorTest : public ::testing::Test {
 
   metadata::ReleasedStream release(int64_t row, uint64_t size) {
     const metadata::ReleasedStream stream{row, model::StreamId::random(), size, clock_.now()};
-    store_.release(stream);
+    state_.released[row] = {stream, clock_.now()};
     return stream;
   }
 
@@ -107,39 +111,40 @@ class CoordinatorTest : public ::testing::Test {
 
   std::vector<metadata::NodeRecord> nodes_;
   fakes::ManualClock clock_{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
-  fakes::MemoryClusterStore store_;
+  metadata::MemoryState state_{clock_};
+  metadata::MemoryCluster store_{state_};
   RecordingRemover remover_;
-  TopologyCache cache_{store_, store_, clock_};
+  TopologyCache cache_{store_.nodes, store_.ring, clock_};
   EmptyDisks lister_;
-  OrphanScan scan_{store_, store_, cache_, lister_, {}, clock_};
+  OrphanScan scan_{store_.orphans, store_.gc, cache_, lister_, {}, clock_};
   std::unique_ptr<Coordinator> coordinator_;
 };
 
 TEST_F(CoordinatorTest, TheFirstRingWaitsForEnoughDisksAndIsMadeOnce) {
-  for (size_t i = 0; i + 1 < nodes_.size(); ++i) ASSERT_TRUE(async::block_on(store_.record_node(nodes_[i], deadline_in(5s))));
+  for (size_t i = 0; i + 1 < nodes_.size(); ++i) ASSERT_TRUE(async::block_on(store_.nodes.record_node(nodes_[i], deadline_in(5s))));
   ASSERT_TRUE(run_once());
-  EXPECT_TRUE(store_.ring().live.empty());
+  EXPECT_TRUE(state_.cluster.live_rings.empty());
   join_all();
   ASSERT_TRUE(run_once());
   ASSERT_TRUE(run_once());
-  ASSERT_EQ(store_.ring().live.size(), 1u);
-  EXPECT_EQ(store_.ring().live.front().epoch, 1u);
+  ASSERT_EQ(state_.cluster.live_rings.size(), 1u);
+  EXPECT_EQ(state_.cluster.live_rings.front().epoch, 1u);
   EXPECT_EQ(cache_.topology()->current()->disks().size(), 6u);
   EXPECT_EQ(cache_.topology()->nodes.size(), 6u);
 }
 
 TEST_F(CoordinatorTest, WhoDoesNotLeadDoesNothing) {
   join_all();
-  store_.usurp();
+  state_.begin_lease("another gateway");
   ASSERT_TRUE(run_once());
-  EXPECT_TRUE(store_.ring().live.empty());
+  EXPECT_TRUE(state_.cluster.live_rings.empty());
   EXPECT_FALSE(coordinator_->status().leader);
 }
 
 TEST_F(CoordinatorTest, ReleasedBytesAreRemovedAfterTheirGraceFromEveryDiskThatMayHaveThem) {
   with_ring();
   const auto stream = release(1, 2 * model::kChunkBytes + 1);
-  clock_.advance(100s);
+  clock_.advance(99s);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(remover_.calls, 0) << "the grace is not over";
   clock_.advance(1s);
@@ -150,7 +155,7 @@ TEST_F(CoordinatorTest, ReleasedBytesAreRemovedAfterTheirGraceFromEveryDiskThatM
   std::set<model::BlobId> all;
   for (const auto& [disk, blobs] : remover_.removed) all.insert(blobs.begin(), blobs.end());
   EXPECT_EQ(all.size(), 3u) << "and nothing else";
-  EXPECT_TRUE(store_.released().empty());
+  EXPECT_TRUE(state_.released.empty());
   EXPECT_EQ(remover_.last_trash, 50s);
   EXPECT_EQ(remover_.last_token, coordinator_->token());
   EXPECT_EQ(coordinator_->status().streams_removed_total, 1u);
@@ -163,11 +168,11 @@ TEST_F(CoordinatorTest, AStreamStaysQueuedUntilTwoOwnersOfEachChunkHaveIt) {
   const auto all = owners({stream.stream, 0});
   remover_.away = {*all.begin(), *std::next(all.begin())};
   ASSERT_TRUE(run_once());
-  EXPECT_EQ(store_.released().size(), 1u);
+  EXPECT_EQ(state_.released.size(), 1u);
   EXPECT_EQ(coordinator_->status().removals_deferred_total, 1u);
   remover_.away = {*all.begin()};
   ASSERT_TRUE(run_once());
-  EXPECT_TRUE(store_.released().empty()) << "one owner may be away: it learns from the others";
+  EXPECT_TRUE(state_.released.empty()) << "one owner may be away: it learns from the others";
 }
 
 TEST_F(CoordinatorTest, ANewerCoordinatorEndsTheRound) {
@@ -177,7 +182,7 @@ TEST_F(CoordinatorTest, ANewerCoordinatorEndsTheRound) {
   remover_.fenced = true;
   EXPECT_EQ(run_once().error().code, ErrorCode::kPrecondition);
   EXPECT_EQ(remover_.calls, 1);
-  EXPECT_EQ(store_.released().size(), 1u);
+  EXPECT_EQ(state_.released.size(), 1u);
 }
 
 TEST_F(CoordinatorTest, AnEpochWithAKnownNumberButAnotherTableIsAnotherRing) {
@@ -186,8 +191,8 @@ TEST_F(CoordinatorTest, AnEpochWithAKnownNumberButAnotherTableIsAnotherRing) {
   const auto before = cache_.topology()->rings.front();
   std::vector<ring::Disk> disks(before->disks().begin(), before->disks().end());
   disks.pop_back();
-  store_.set_ring({{{1, ring::Ring::build(std::move(disks), options().ring,
-      1).value().serialize()}}, 1});
+  state_.cluster.live_rings = {
+      {1, ring::Ring::build(std::move(disks), options().ring, 1).value().serialize()}};
   ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
   EXPECT_EQ(cache_.topology()->current()->epoch(), 1u);
   EXPECT_EQ(cache_.topology()->current()->disks().size(), 5u);
@@ -199,12 +204,18 @@ TEST_F(CoordinatorTest, AnEpochWithAKnownNumberButAnotherTableIsAnotherRing) {
 
 TEST_F(CoordinatorTest, AJobThatFailsIsNoReasonToStopLeading) {
   with_ring();
-  store_.break_jobs_with(Error{ErrorCode::kUnavailable, "a statement ran into its time"});
+  metadata::MemoryState away(clock_);
+  metadata::MemoryCluster other(away);
+  CoordinatorStores stores = this->stores();
+  coordinator_ = std::make_unique<Coordinator>(
+      CoordinatorStores{stores.lease, stores.nodes, stores.ring, stores.releases, other.gc}, cache_,
+      remover_, scan_, options(), clock_);
+  away.set_away(true);
   EXPECT_FALSE(run_once());
   EXPECT_TRUE(coordinator_->status().leader);
-  store_.break_jobs_with({});
+  away.set_away(false);
   EXPECT_TRUE(run_once());
-  store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+  state_.set_away(true);
   EXPECT_FALSE(async::block_on(coordinator_->run_once()));
   EXPECT_FALSE(coordinator_->status().leader);
 }
@@ -214,7 +225,7 @@ TEST_F(CoordinatorTest, LargeRemovalsComeInBoundedCalls) {
   for (int64_t row = 1; row <= 30; ++row) release(row, 1000 * model::kChunkBytes);
   clock_.advance(200s);
   ASSERT_TRUE(run_once());
-  EXPECT_TRUE(store_.released().empty());
+  EXPECT_TRUE(state_.released.empty());
   EXPECT_LE(remover_.largest_call, 4096u);
 }
 
@@ -223,14 +234,14 @@ TEST_F(CoordinatorTest, AnEmptyStreamIsDoneAtOnce) {
   release(1, 0);
   clock_.advance(200s);
   ASSERT_TRUE(run_once());
-  EXPECT_TRUE(store_.released().empty());
+  EXPECT_TRUE(state_.released.empty());
   EXPECT_EQ(remover_.calls, 0);
 }
 
 TEST_F(CoordinatorTest, WithoutTheDatabaseTheTopologyStaysAndIsKnownToBeOld) {
   with_ring();
   EXPECT_TRUE(cache_.confirmed_recently());
-  store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+  state_.set_away(true);
   EXPECT_FALSE(async::block_on(cache_.refresh(deadline_in(5s))));
   EXPECT_NE(cache_.topology()->current(), nullptr);
   EXPECT_TRUE(cache_.confirmed_recently());

@@ -8,8 +8,8 @@
 
 #include "common/async/loop_threads.h"
 #include "common/rpc/metadata_generation.hpp"
+#include "metadata/memory/memory_cluster.h"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
-#include "tests/fakes/memory_cluster_store.h"
 
 namespace rondel::cluster {
 namespace {
@@ -45,10 +45,11 @@ class HeartbeatServiceTest : public ::testing::Test {
     }
     ring::RingOptions options;
     options.power = 4;
-    store_.set_ring({{{5, ring::Ring::build(members, options, 5).value().serialize()}}, 3});
-    store_.generation.accepted = 2;
+    state_.cluster.live_rings = {{5, ring::Ring::build(members, options, 5).value().serialize()}};
+    state_.min_epoch = 3;
+    state_.cluster.accepted = 2;
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
-    service_ = HeartbeatService::start(loops_.loop(0), store_, topology_, coordinator_, cluster_,
+    service_ = HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, coordinator_, cluster_,
                                        real_clock(), "127.0.0.1:0",
                                        grpc::InsecureServerCredentials()).value();
     stub_ = wire::Cluster::NewStub(
@@ -81,11 +82,18 @@ class HeartbeatServiceTest : public ::testing::Test {
 
   const model::NodeId node_ = model::NodeId::random();
   const model::ClusterId cluster_ = model::ClusterId::random();
-  fakes::MemoryClusterStore store_;
-  TopologyCache topology_{store_, store_, real_clock()};
+  metadata::MemoryState state_;
+  metadata::MemoryCluster store_{state_};
+  TopologyCache topology_{store_.nodes, store_.ring, real_clock()};
   NoDisks disks_;
-  OrphanScan scan_{store_, store_, topology_, disks_, {}, real_clock()};
-  Coordinator coordinator_{CoordinatorStores{store_, store_, store_, store_, store_}, topology_, disks_, scan_, {}, real_clock()};
+  OrphanScan scan_{store_.orphans, store_.gc, topology_, disks_, {}, real_clock()};
+  Coordinator coordinator_{
+      {store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc},
+      topology_,
+      disks_,
+      scan_,
+      {},
+      real_clock()};
   async::LoopThreads loops_{1};
   std::unique_ptr<HeartbeatService> service_;
   std::unique_ptr<wire::Cluster::Stub> stub_;
@@ -125,7 +133,7 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kHeld));
   const model::MetadataGeneration first = rpc::from_wire(reply.generation());
   EXPECT_EQ(first.accepted, 2u);
-  EXPECT_EQ(first.mark, store_.generation.mark);
+  EXPECT_EQ(first.mark, state_.generation().mark);
   EXPECT_EQ(first.beat, 1u);
   EXPECT_EQ(reply.purging_stopped(), "");
 
@@ -135,7 +143,7 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   reply = ask(asked);
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kHeld));
   EXPECT_EQ(rpc::from_wire(reply.generation()).beat, 2u);
-  EXPECT_GT(async::block_on(store_.next_order(0, store_.token(), deadline_in(5s))).value(), 77u);
+  EXPECT_GT(async::block_on(store_.lease.next_order(0, state_.cluster.token, deadline_in(5s))).value(), 77u);
 
   asked.mutable_seen()->mutable_mark()->set_value(first.mark.value + 1);
   reply = ask(asked);
@@ -148,16 +156,16 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
     asked.add_disks()->set_disk_id(std::string(as_text(disk.view())));
   }
   EXPECT_EQ(ask(asked).purging_disks_size(), 2);
-  const uint64_t number = async::block_on(store_.order_restore(deadline_in(5s))).value();
+  const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(5s))).value();
   EXPECT_EQ(ask(asked).purging_disks_size(), 0);
-  ASSERT_TRUE(async::block_on(store_.finish_restore(disks[1], number, 0, store_.token(),
-                                                    deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(store_.restores.finish_restore(
+      disks[1], number, 0, state_.cluster.token, deadline_in(5s))));
   reply = ask(asked);
   EXPECT_EQ(reply.purging_stopped(), "");
   ASSERT_EQ(reply.purging_disks_size(), 1);
   EXPECT_EQ(reply.purging_disks(0), as_text(disks[1].view()));
 
-  store_.garbage.halted = "somebody must look";
+  state_.cluster.garbage.halted = "somebody must look";
   EXPECT_NE(ask(request()).purging_stopped(), "");
 }
 
@@ -166,20 +174,20 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
 TEST_F(HeartbeatServiceTest, ATokenIsToldUnderTheConfirmationThatItWasTakenUnder) {
   EXPECT_EQ(ask(request()).coordinator_token(), 0u) << "it does not lead";
   ASSERT_TRUE(async::block_on(coordinator_.run_once()));
-  EXPECT_EQ(ask(request()).coordinator_token(), store_.token());
-  async::block_on(store_.resume_garbage(0, deadline_in(1s)));
+  EXPECT_EQ(ask(request()).coordinator_token(), state_.cluster.token);
+  async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
   const wire::HeartbeatReply reply = ask(request());
   EXPECT_EQ(reply.generation().accepted(), 3u);
   EXPECT_EQ(reply.coordinator_token(), 0u);
-  store_.claim();
+  state_.end_sessions();
   ASSERT_TRUE(async::block_on(coordinator_.run_once()));
-  EXPECT_EQ(ask(request()).coordinator_token(), store_.token());
-  store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+  EXPECT_EQ(ask(request()).coordinator_token(), state_.cluster.token);
+  state_.set_away(true);
   EXPECT_EQ(ask(request()).coordinator_token(), 0u);
 }
 
 TEST_F(HeartbeatServiceTest, WithoutTheDatabaseNothingIsSaidAboutIt) {
-  store_.break_with(Error{ErrorCode::kUnavailable, "no database"});
+  state_.set_away(true);
   const wire::HeartbeatReply reply = ask(request());
   EXPECT_FALSE(reply.has_generation());
   EXPECT_EQ(reply.recognition(), 0u);

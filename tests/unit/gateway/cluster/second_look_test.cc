@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "common/async/event_loop.h"
+#include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/manual_clock.h"
-#include "tests/fakes/memory_cluster_store.h"
 
 namespace rondel::cluster {
 namespace {
@@ -16,68 +16,77 @@ class SecondLookTest : public ::testing::Test {
  protected:
   model::StreamId release(int64_t row) {
     const auto stream = model::StreamId::random();
-    store_.release_unchecked({row, stream, 10, clock_.now()});
+    state_.released[row] = {{row, stream, 10, clock_.now()}, {}};
     return stream;
   }
-  Result<void> run_once(uint64_t token = 1) { return async::block_on(look_.run_once(token)); }
+  Result<void> run_once() { return run_as(state_.cluster.token); }
+  Result<void> run_as(uint64_t token) { return async::block_on(look_.run_once(token)); }
+  void pass(std::chrono::microseconds time) {
+    clock_.advance(time);
+    database_clock_.advance(time);
+  }
 
   fakes::ManualClock clock_{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
-  fakes::MemoryClusterStore store_;
-  SecondLook look_{store_, store_, {.gc_grace = 100s}, clock_};
+  fakes::ManualClock database_clock_{clock_.now()};
+  metadata::MemoryState state_{database_clock_};
+  metadata::MemoryCluster store_{state_};
+  SecondLook look_{store_.releases, store_.gc, {.gc_grace = 100s}, clock_};
 };
 
 TEST_F(SecondLookTest, CountsWhatIsFreeAndKeepsWhatIsNot) {
   release(1);
-  store_.referenced.insert(release(2));
-  clock_.advance(100s);
+  state_.references[release(2)] = 1;
+  pass(99s);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 0u) << "the grace is not over";
-  clock_.advance(1s);
+  pass(1s);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 1u);
   EXPECT_EQ(look_.status().referenced_total, 1u);
-  EXPECT_EQ(store_.released().size(), 1u);
-  EXPECT_TRUE(store_.kept().contains(2));
+  EXPECT_EQ(state_.released.size(), 1u);
+  EXPECT_TRUE(state_.referenced_releases.contains(2));
 }
 
 TEST_F(SecondLookTest, TheLongestGraceAndTheOlderClockCount) {
   release(1);
-  store_.garbage.ages.grace = 500s;
-  clock_.advance(500s);
+  state_.cluster.garbage.ages.grace = 500s;
+  pass(499s);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 0u);
-  clock_.advance(500s);
-  store_.garbage.now = clock_.now() - 600s;
+  pass(500s);
+  database_clock_.set(clock_.now() - 600s);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 0u);
-  clock_.advance(1s);
-  store_.garbage.now = SystemTime::max();
+  pass(1s);
+  database_clock_.set(clock_.now());
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 1u);
 }
 
 TEST_F(SecondLookTest, LooksAtNothingWhileHaltedOrCommandedByAnother) {
   release(1);
-  clock_.advance(200s);
-  store_.garbage.halted = "for a test";
+  pass(200s);
+  state_.cluster.garbage.halted = "for a test";
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 0u);
-  store_.garbage.halted.clear();
-  EXPECT_EQ(run_once(0).error().code, ErrorCode::kPrecondition);
-  clock_.advance(1s);
+  state_.cluster.garbage.halted.clear();
+  state_.cluster.token = 7;
+  ASSERT_TRUE(run_as(6));
+  EXPECT_EQ(look_.status().checked_total, 0u);
+  pass(1s);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 1u);
 }
 
 TEST_F(SecondLookTest, RestsBetweenPasses) {
   release(1);
-  clock_.advance(200s);
+  pass(200s);
   ASSERT_TRUE(run_once());
   release(2);
-  clock_.advance(999ms);
+  pass(999ms);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 1u);
-  clock_.advance(200s);
+  pass(200s);
   ASSERT_TRUE(run_once());
   EXPECT_EQ(look_.status().checked_total, 2u);
 }

@@ -4,19 +4,13 @@
 
 #include "common/crypto/digest.h"
 #include "gateway/encryption/key_ring.h"
-#include "tests/fakes/memory_key_store.h"
+#include "metadata/memory/memory_key_store.h"
+#include "tests/fakes/manual_clock.h"
 
 namespace rondel::encryption {
 namespace {
 
 constexpr Binding kBinding{3, "k"};
-
-class ManualClock final : public Clock {
- public:
-  SystemTime now() const override { return {}; }
-  SteadyTime steady_now() const override { return steady; }
-  SteadyTime steady{std::chrono::hours(1)};
-};
 
 // Counts what is asked of the ring behind it.
 class CountingKeys final : public KeyManagement {
@@ -66,8 +60,9 @@ class ObjectKeysTest : public testing::Test {
     return run(keys.open(std::move(envelope), binding, std::move(customer), soon()));
   }
 
-  fakes::MemoryKeyStore store;
-  ManualClock clock;
+  metadata::MemoryState database;
+  metadata::MemoryKeyStore store{database};
+  fakes::ManualClock clock{SystemTime{}};
   KeyRing ring{store, {crypto::Secret(std::string(32, 'm')), {std::string(kSseS3Key), "aws-s3"}, &clock}};
   CountingKeys kms{ring};
   ObjectKeys keys{ring, kms, {.bucket_keys_max = 8, .clock = &clock}};
@@ -127,7 +122,7 @@ TEST_F(ObjectKeysTest, ABucketKeySavesAskingForAWhile) {
   EXPECT_EQ(kms.unwrapped, 0);
   // Another bucket has its own.
   EXPECT_NE(make(wanted(Mode::kSseKms, "mine", true), {4, "k"})->envelope.wrapped_key, first.envelope.wrapped_key);
-  clock.steady += std::chrono::minutes(6);
+  clock.advance(std::chrono::minutes(6));
   EXPECT_TRUE(open(first.envelope));
   EXPECT_EQ(kms.unwrapped, 1);
   EXPECT_NE(make(wanted(Mode::kSseKms, "mine", true))->envelope.wrapped_key, first.envelope.wrapped_key);

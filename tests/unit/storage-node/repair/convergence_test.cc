@@ -24,7 +24,7 @@ class Story {
     for (int i = 0; i < steps; ++i) step();
     cluster_.away = {};
     for (int pass = 0; pass < 3; ++pass) {
-      cluster_.clock.pass(2h);
+      cluster_.clock.advance(2h);
       for (size_t i = 0; i < disks(); ++i) cluster_.repair(i, 2);
     }
     std::string failures;
@@ -65,7 +65,7 @@ class Story {
       return;
     }
     const size_t disk = random_() % disks();
-    cluster_.clock.pass(std::chrono::seconds(random_() % 100));
+    cluster_.clock.advance(std::chrono::seconds(random_() % 100));
     if (here(disk)) cluster_.repair(disk, 1);
   }
 

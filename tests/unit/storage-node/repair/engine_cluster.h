@@ -2,29 +2,16 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <set>
 
 #include "common/async/event_loop.h"
 #include "common/async/one_shot.h"
 #include "storage-node/repair/repairer.h"
+#include "tests/fakes/manual_clock.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::repair {
-
-// Time that only tests move.
-class ManualClock final : public Clock {
- public:
-  SystemTime now() const override { return real_clock().now() + skew.load() + passed.load(); }
-  SteadyTime steady_now() const override { return start_ + passed.load(); }
-  void pass(std::chrono::microseconds time) { passed = passed.load() + time; }
-  std::atomic<std::chrono::microseconds> skew{std::chrono::microseconds(0)};     // Of the wall clock.
-  std::atomic<std::chrono::microseconds> passed{std::chrono::microseconds(0)};
-
- private:
-  const SteadyTime start_ = real_clock().steady_now();
-};
 
 class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring::TopologySource {
  public:
@@ -168,7 +155,7 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
 
   engine::TemporaryFolder folder;
   fs::SimulatedFileSystem fs{1};
-  ManualClock clock;
+  fakes::ManualClock clock{real_clock().now()};
   Duration journal_period = std::chrono::hours(24);
   Duration settle = Duration::zero();
   std::chrono::microseconds first_is_older{};   // By so much, of each page of a journal.

@@ -101,7 +101,8 @@ TEST(Repairer, ClocksThatDifferNeitherDelayRepairNorDoubleTheTraffic) {
   for (const Duration skew : {Duration(0s), Duration(-1h), Duration(1h), Duration(-48h), Duration(48h)}) {
     EngineCluster cluster(3);
     cluster.settle = 3s;
-    cluster.clock.skew = std::chrono::duration_cast<std::chrono::microseconds>(skew);
+    cluster.clock.set(cluster.clock.now() +
+                      std::chrono::duration_cast<std::chrono::microseconds>(skew));
     ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(1), 100));
     ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(2), 100));
     const bool repaired = cluster.repair_until({cluster.engines[2].get()}, {}, [&, arrived = false](const Repairer& repairer) mutable {
@@ -111,7 +112,7 @@ TEST(Repairer, ClocksThatDifferNeitherDelayRepairNorDoubleTheTraffic) {
         EXPECT_EQ(cluster.gets, 0u);
         EXPECT_EQ(repairer.lag_of(cluster.engines[2]->disk_id())[2], 0u) << "not missed yet";
         EXPECT_TRUE(engine::put(*cluster.engines[2], make_id(2), 100));
-        cluster.clock.pass(4s);
+        cluster.clock.advance(4s);
       }
       return repairer.wanted_of(cluster.engines[2]->disk_id()).blobs == 0;
     });
@@ -164,7 +165,7 @@ TEST(Repairer, AComparisonGoesOnWhereItWasAfterARestart) {
   ASSERT_TRUE(cluster.engines[2]->note_setting("catch-up/" + cluster.engines[0]->disk_id().to_hex(), end));
   cluster.lists_max = UINT64_MAX;
   cluster.lists = 0;
-  cluster.clock.pass(10s);
+  cluster.clock.advance(10s);
   cluster.repair(2, 3);
   EXPECT_LE(cluster.lists, 7u);
   for (uint64_t n = 1; n <= 70; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 100)) << n;
@@ -214,7 +215,7 @@ TEST(Repairer, ABlobThatNobodyCanReadDoesNotHoldUpTheOthers) {
   EXPECT_EQ(cluster.lag[2], 1u);
   // A good copy turns up, say on a disk that was away: it is tried again.
   ASSERT_TRUE(engine::put(*cluster.engines[1], make_id(1), 100'000));
-  cluster.clock.pass(2h);
+  cluster.clock.advance(2h);
   cluster.repair(2);
   EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(1), 100'000));
   EXPECT_EQ(cluster.wanted.blobs, 0u);
@@ -252,7 +253,7 @@ TEST(Repairer, OverItsBoundTheListHoldsTheJournalAndForgetsNothing) {
   }));
   EXPECT_LE(cluster.wanted.blobs, 8u);
   for (uint64_t n = 1; n <= 10; ++n) ASSERT_TRUE(engine::put(*cluster.engines[1], make_id(n), 1000));
-  cluster.clock.pass(2h);
+  cluster.clock.advance(2h);
   cluster.repair(2, 10, options);
   for (uint64_t n = 1; n <= 40; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 1000)) << n;
   EXPECT_FALSE(cluster.wanted.full);
@@ -276,7 +277,7 @@ TEST(Repairer, APeerThatHangsHoldsUpNoOther) {
   EXPECT_TRUE(cluster.repair_until({cluster.engines[3].get()}, {}, [&](const Repairer& repairer) {
     if (static_cast<int64_t>(repairer.wanted_of(cluster.engines[3]->disk_id()).blobs) == lacks() && !std::exchange(hangs, true)) {
       cluster.hanging = {0};
-      cluster.clock.pass(4s);
+      cluster.clock.advance(4s);
     }
     return hangs && lacks() == 0;
   }));
@@ -345,7 +346,7 @@ TEST(Repairer, ACopyKeepsTheTimeOfItsMaker) {
   const SystemTime made = real_clock().now() - 100h;
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(1), 100, {}, false, made));
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(2), 300'000, {}, false, made));
-  cluster.clock.skew = -48h;     // The node's clock is two days behind.
+  cluster.clock.set(cluster.clock.now() - 48h);  // The node's clock is two days behind.
   cluster.repair(2);
   for (const uint64_t n : {1, 2}) {
     const auto copy = cluster.engines[2]->stat(make_id(n));
@@ -480,7 +481,7 @@ TEST(Repairer, ABlobThatWasRemovedWhileItWasWantedIsWantedNoLonger) {
   std::string end(8, '\0');
   store_be(reinterpret_cast<std::byte*>(end.data()), cluster.engines[0]->journal_after(0, 100)->next);
   for (const size_t i : {0, 1}) ASSERT_TRUE(cluster.engines[2]->note_setting("catch-up/" + cluster.engines[i]->disk_id().to_hex(), end));
-  cluster.clock.pass(2h);
+  cluster.clock.advance(2h);
   cluster.repair(2);
   EXPECT_EQ(cluster.wanted.blobs, 0u);
   EXPECT_EQ(*cluster.engines[2]->removal_of(make_id(1)), 5u);
@@ -498,7 +499,7 @@ TEST(Repairer, DamageIsMendedAfterARestartToo) {
     ASSERT_TRUE(cluster.engines[0]->put_setting("any", "value")) << "makes durable what was noted";
     cluster.open(0);
     cluster.away = {};
-    cluster.clock.pass(2min);
+    cluster.clock.advance(2min);
     cluster.repair(0);
     EXPECT_TRUE(engine::verify(*cluster.engines[0], make_id(1), size));
     EXPECT_EQ(cluster.status.damaged_replaced, 1u);

@@ -1,4 +1,4 @@
-#include "metadata/postgres/version_clock.h"
+#include "metadata/model/version_clock.h"
 
 #include <algorithm>
 #include <random>

@@ -1,0 +1,38 @@
+// BucketStore in memory.
+#pragma once
+
+#include "metadata/memory/memory_state.h"
+#include "metadata/store/bucket_store.h"
+
+namespace rondel::metadata {
+
+class MemoryBucketStore final : public BucketStore {
+ public:
+  explicit MemoryBucketStore(MemoryState& state) : state_(state) {}
+
+  async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request,
+                                                   Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind,
+                                                        std::optional<std::string> document,
+                                                        Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning,
+                                                           Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document,
+                                                     Deadline deadline) override;
+  async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) override;
+
+ private:
+  // Each under the state's lock.
+  Result<BucketOutcome> create(const CreateBucket& request);
+  BucketStatus remove(int64_t bucket_id);
+  BucketUsage usage(int64_t bucket_id);
+  // `change` answers kOk when it changed the bucket, whose settings version rises then.
+  template <class Change>
+  async::Task<Result<BucketOutcome>> change_bucket(int64_t bucket_id, Change change);
+
+  MemoryState& state_;
+};
+
+}  // namespace rondel::metadata

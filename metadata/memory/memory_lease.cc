@@ -1,0 +1,72 @@
+#include "metadata/store/lease.h"
+
+#include <algorithm>
+
+#include "metadata/memory/memory_state.h"
+#include "metadata/memory/memory_stores.h"
+
+namespace rondel::metadata {
+namespace {
+
+class MemoryLease final : public Lease {
+ public:
+  explicit MemoryLease(MemoryState& state) : state_(state) {}
+  // As a session ends with its process.
+  ~MemoryLease() override { MemoryLease::resign_coordinator(); }
+
+  async::Task<Result<std::optional<uint64_t>>> claim_coordinator(Deadline) override {
+    using Token = std::optional<uint64_t>;
+    return state_.run<Result<Token>>([this]() -> Result<Token> {
+      if (state_.lease_holder == this) return Token(token_);
+      if (state_.lease_holder != nullptr) return Token();
+      state_.begin_lease(this);
+      token_ = state_.cluster.token;
+      return Token(token_);
+    });
+  }
+
+  void resign_coordinator() override {
+    const std::lock_guard lock(state_.mutex);
+    if (state_.lease_holder == this) state_.lease_holder = nullptr;
+  }
+
+  async::Task<Result<NewMark>> write_mark(model::MetadataMark before, uint64_t coordinator_token,
+                                          Deadline) override {
+    return state_.run<Result<NewMark>>([=, this]() -> Result<NewMark> {
+      TRY_VOID(check_leads(coordinator_token));
+      const bool follows = before.counter == 0 || state_.cluster.holds(before);
+      state_.write_mark();
+      state_.cluster.forget_marks(state_.clock.now());
+      return NewMark{state_.generation(), follows};
+    });
+  }
+
+  async::Task<Result<uint64_t>> next_order(uint64_t above, uint64_t coordinator_token,
+                                           Deadline) override {
+    return state_.run<Result<uint64_t>>([=, this]() -> Result<uint64_t> {
+      TRY_VOID(check_leads(coordinator_token));
+      uint64_t highest = std::max(state_.cluster.order, above);
+      for (const auto& [id, node] : state_.cluster.nodes) {
+        highest = std::max(highest, node.record.highest_order);
+      }
+      return state_.cluster.order = highest + 1;
+    });
+  }
+
+ private:
+  Result<void> check_leads(uint64_t coordinator_token) const {
+    if (state_.leads(coordinator_token)) return {};
+    return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+  }
+
+  MemoryState& state_;
+  uint64_t token_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Lease> make_lease(MemoryState& state) {
+  return std::make_unique<MemoryLease>(state);
+}
+
+}  // namespace rondel::metadata

@@ -1,0 +1,108 @@
+#include "metadata/memory/memory_state.h"
+
+#include <algorithm>
+
+namespace rondel::metadata {
+
+MemoryState::MemoryState(const Clock& clock) : clock(clock) { write_mark(); }
+
+void MemoryState::set_away(bool is_away) {
+  std::lock_guard lock(mutex);
+  away = is_away;
+}
+
+bool MemoryState::is_away() const {
+  std::lock_guard lock(mutex);
+  return away;
+}
+
+MemoryRows MemoryState::backup() const {
+  std::lock_guard lock(mutex);
+  return *this;
+}
+
+void MemoryState::set_back(MemoryRows rows) {
+  std::lock_guard lock(mutex);
+  static_cast<MemoryRows&>(*this) = std::move(rows);
+}
+
+void MemoryState::end_sessions() {
+  std::lock_guard lock(mutex);
+  lease_holder = nullptr;
+}
+
+StoredBucket* MemoryState::find_bucket(int64_t id) {
+  const auto found = buckets.find(id);
+  return found == buckets.end() ? nullptr : &found->second;
+}
+
+StoredBucket* MemoryState::find_bucket(const std::string& name) {
+  const auto found =
+      std::ranges::find_if(buckets, [&](const auto& row) { return row.second.bucket.name == name; });
+  return found == buckets.end() ? nullptr : &found->second;
+}
+
+Bucket MemoryState::seen(const StoredBucket& stored) const {
+  Bucket bucket = stored.bucket;
+  const Account& owner = accounts.at(bucket.owner_account);
+  bucket.owner_canonical_id = owner.canonical_id;
+  bucket.owner_display_name = owner.display_name;
+  bucket.owner_public_access_block = owner.public_access_block;
+  return bucket;
+}
+
+KeyVersions* MemoryState::find_key(int64_t bucket_id, const std::string& key) {
+  StoredBucket* const bucket = find_bucket(bucket_id);
+  if (!bucket) return nullptr;
+  const auto found = bucket->keys.find(key);
+  return found == bucket->keys.end() ? nullptr : &found->second;
+}
+
+CommitStatus MemoryState::check_context(int64_t bucket_id, int64_t settings_version,
+                                        uint64_t epoch) {
+  const StoredBucket* const stored = find_bucket(bucket_id);
+  if (!stored) return CommitStatus::kNoSuchBucket;
+  if (settings_version != 0 && settings_version != stored->bucket.settings_version)
+    return CommitStatus::kSettingsChanged;
+  if (epoch != 0 && epoch < min_epoch) return CommitStatus::kEpochFenced;
+  return CommitStatus::kCommitted;
+}
+
+void MemoryState::add_references(const std::vector<Extent>& extents) {
+  for (const Extent& extent : extents) ++references[extent.stream];
+}
+
+void MemoryState::drop_references(const std::vector<Extent>& extents) {
+  for (const Extent& extent : extents) {
+    const auto counted = references.find(extent.stream);
+    if (--counted->second > 0) continue;
+    references.erase(counted);
+    release_stream(extent.stream, extent.stream_size);
+  }
+}
+
+void MemoryState::release_stream(const model::StreamId& stream, uint64_t size) {
+  const int64_t id = ++last_release_id;
+  released[id] = {{id, stream, size, clock.now()}, std::nullopt};
+}
+
+void MemoryState::queue_recheck(StoredBucket& bucket, const std::string& key) {
+  if (bucket.bucket.settings.contains(SettingKind::kLifecycle)) bucket.rechecks[key] = 0;
+}
+
+model::Recognition MemoryState::judge(const model::NodeId& node,
+                                      const model::MetadataGeneration& seen) const {
+  return model::recognize(seen, generation(), cluster.holds(seen.mark), cluster.beats_of(node));
+}
+
+void MemoryState::begin_lease(const void* process) {
+  lease_holder = process;
+  ++cluster.token;
+  write_mark();
+}
+
+void MemoryState::tell(DirectoryChange::Kind kind, const std::string& name) {
+  for (const DirectoryListener& listener : listeners) listener({kind, name});
+}
+
+}  // namespace rondel::metadata

@@ -1,0 +1,250 @@
+// What the seams of a cluster promise: who coordinates, which rings there are, who has joined, how
+// garbage collection goes.
+#include <algorithm>
+#include <set>
+
+#include "tests/contract/metadata_store/cluster_database.h"
+#include "tests/fakes/manual_clock.h"
+
+namespace rondel::metadata {
+namespace {
+
+using namespace std::chrono_literals;
+using model::StreamId;
+
+class Cluster : public ClusterContract {
+ protected:
+  // What somebody commands who coordinated before.
+  uint64_t former() const { return token_ - 1; }
+};
+
+TEST_P(Cluster, OneGatewayCoordinatesUntilItGivesUpOrEnds) {
+  EXPECT_EQ(run(stores().lease.claim_coordinator(soon())), token_) << "it stays the coordinator";
+  const auto second = database_->another();
+  EXPECT_EQ(run(second->lease.claim_coordinator(soon())), std::nullopt);
+  second->lease.resign_coordinator();
+  EXPECT_EQ(run(stores().lease.claim_coordinator(soon())), token_) << "it was not the second one's";
+  stores().lease.resign_coordinator();
+  const uint64_t next = claim(*second);
+  EXPECT_GT(next, token_);
+  EXPECT_EQ(run(stores().lease.claim_coordinator(soon())), std::nullopt);
+
+  auto third = database_->another();
+  second->lease.resign_coordinator();
+  const uint64_t last = claim(*third);
+  third.reset();
+  EXPECT_GT(claim(*second), last);
+  second->lease.resign_coordinator();
+}
+
+TEST_P(Cluster, WhoBecomesTheCoordinatorWritesAMark) {
+  const auto newest = [this] {
+    return run(stores().nodes.recognize(model::NodeId::random(), {}, soon())).database.mark;
+  };
+  const model::MetadataMark before = newest();
+  run(stores().lease.claim_coordinator(soon()));
+  EXPECT_EQ(newest(), before);
+  stores().lease.resign_coordinator();
+  lead();
+  EXPECT_EQ(newest().counter, before.counter + 1);
+  EXPECT_TRUE(run(stores().lease.write_mark(before, token_, soon())).follows);
+}
+
+TEST_P(Cluster, RingsFollowOneAnotherUnderTheHighestToken) {
+  RingStore& ring = stores().ring;
+  EXPECT_EQ(run(ring.cluster_id(soon())), run(database_->another()->ring.cluster_id(soon())));
+  EXPECT_TRUE(run(ring.ring_state(soon())).live.empty());
+  const struct {
+    const char* name;
+    uint64_t epoch;
+    bool former;
+    bool published;
+  } cases[] = {
+      {"not the first", 2, false, false}, {"a former coordinator's", 1, true, false},
+      {"the first", 1, false, true},      {"again", 1, false, false},
+      {"one left out", 3, false, false},  {"the next of a former one", 2, true, false},
+      {"the next", 2, false, true},       {"the one after", 3, false, true},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const RingEpoch epoch{c.epoch, "ring " + std::to_string(c.epoch)};
+    const auto done = async::block_on(
+        ring.publish_ring(epoch, 0, 0, c.former ? former() : token_, soon()));
+    EXPECT_EQ(done.has_value(), c.published);
+    if (!done) EXPECT_EQ(done.error().code, ErrorCode::kPrecondition);
+  }
+  const RingState state = run(ring.ring_state(soon()));
+  ASSERT_EQ(state.live.size(), 3u);
+  EXPECT_EQ(state.live[0].table, "ring 3") << "the newest first";
+  EXPECT_EQ(state.live[2].epoch, 1u);
+}
+
+TEST_P(Cluster, RingsRetireAndTheFenceNeverFalls) {
+  RingStore& ring = stores().ring;
+  const auto live = [&] {
+    std::vector<uint64_t> epochs;
+    for (const RingEpoch& epoch : run(ring.ring_state(soon())).live) epochs.push_back(epoch.epoch);
+    return epochs;
+  };
+  run(ring.publish_ring({1, "a"}, 0, 0, token_, soon()));
+  run(ring.publish_ring({2, "b"}, 1, 1, token_, soon()));
+  EXPECT_EQ(live(), (std::vector<uint64_t>{2, 1}));
+  run(ring.publish_ring({3, "c"}, 2, 2, token_, soon()));
+  EXPECT_EQ(live(), (std::vector<uint64_t>{3, 2}));
+  run(ring.publish_ring({4, "d"}, 4, 1, token_, soon()));
+  EXPECT_EQ(live(), std::vector<uint64_t>{4});
+  EXPECT_EQ(run(ring.ring_state(soon())).min_epoch, 2u);
+  EXPECT_EQ(refusal(ring.publish_ring({4, "e"}, 9, 9, token_, soon())), ErrorCode::kPrecondition);
+  EXPECT_EQ(live(), std::vector<uint64_t>{4}) << "a refusal changes nothing";
+  EXPECT_EQ(run(ring.ring_state(soon())).min_epoch, 2u);
+}
+
+TEST_P(Cluster, NodesAreKnownByTheirLastHeartbeat) {
+  NodeRecord node{model::NodeId::random(), "a:1", "b:2", "h", "z", {}, {}};
+  node.disks = {{model::DiskId::random(), 7, std::string("st\0tus", 6)},
+                {model::DiskId::random(), uint64_t{1} << 50, ""}};
+  run(stores().nodes.record_node(node, soon()));
+  NodeRecord other{model::NodeId::random(), "c:1", "d:2", "i", "y", {}, {}};
+  run(stores().nodes.record_node(other, soon()));
+  node.address = "moved:1";
+  node.disks.pop_back();
+  node.highest_order = 5;
+  run(stores().nodes.record_node(node, soon()));
+
+  const auto nodes = run(stores().nodes.list_nodes(soon()));
+  ASSERT_EQ(nodes.size(), 2u);
+  EXPECT_TRUE(std::ranges::is_sorted(nodes, {}, &NodeRecord::id));
+  const auto& known = *std::ranges::find(nodes, node.id, &NodeRecord::id);
+  EXPECT_EQ(known.address, "moved:1");
+  EXPECT_EQ(known.operations_address, "b:2");
+  EXPECT_EQ(known.host, "h");
+  EXPECT_EQ(known.zone, "z");
+  ASSERT_EQ(known.disks.size(), 1u);
+  EXPECT_EQ(known.disks[0].id, node.disks[0].id);
+  EXPECT_EQ(known.disks[0].capacity_bytes, 7u);
+  EXPECT_EQ(known.disks[0].status, node.disks[0].status);
+  EXPECT_LT(std::chrono::abs(known.last_seen - real_clock().now()), 60s) << "the database's time";
+}
+
+TEST_P(Cluster, TheDatabaseTellsItsTime) {
+  const auto differs = [](SystemTime told) { return std::chrono::abs(told - real_clock().now()); };
+  EXPECT_LT(differs(run(stores().gc.garbage_state(soon())).now), 60s);
+  EXPECT_LT(differs(run(stores().ring.ring_state(soon())).now), 60s);
+}
+
+TEST_P(Cluster, AHaltHasItsFirstReasonUntilSomebodyConfirms) {
+  GcControl& gc = stores().gc;
+  const auto state = [&] { return run(gc.garbage_state(soon())); };
+  run(gc.halt_garbage("of a former coordinator", former(), soon()));
+  EXPECT_EQ(state().halted, "");
+  run(gc.halt_garbage("first", token_, soon()));
+  run(gc.halt_garbage("second", token_, soon()));
+  EXPECT_EQ(state().halted, "first");
+  EXPECT_LT(std::chrono::abs(state().halted_at - state().now), 60s);
+  run(gc.resume_garbage(70, soon()));
+  EXPECT_EQ(state().halted, "");
+  EXPECT_EQ(state().halted_at, SystemTime{});
+  EXPECT_EQ(state().allowance, 70u);
+}
+
+TEST_P(Cluster, AnAllowanceIsForOnePassOfWhoCoordinates) {
+  run(stores().gc.resume_garbage(70, soon()));
+  run(stores().orphans.end_garbage_pass(former(), soon()));
+  EXPECT_EQ(run(stores().gc.garbage_state(soon())).allowance, 70u);
+  run(stores().orphans.end_garbage_pass(token_, soon()));
+  EXPECT_EQ(run(stores().gc.garbage_state(soon())).allowance, 0u);
+}
+
+TEST_P(Cluster, WhatWasReleasedIsForgottenAfterTheOrphanAge) {
+  const auto disk = model::DiskId::random();
+  const auto recent = [&] { return run(stores().orphans.recent_orphans(1h, soon())); };
+  run(stores().gc.set_garbage_ages({}, {}, 1h, soon()));
+  run(stores().orphans.release_orphans({}, {{disk, 3}}, token_, soon()));
+  run(stores().orphans.end_garbage_pass(token_, soon()));
+  EXPECT_EQ(recent(), (OrphanCounts{{disk, 3}}));
+  run(stores().gc.set_garbage_ages({}, {}, 0s, soon()));
+  run(stores().orphans.end_garbage_pass(former(), soon()));
+  EXPECT_EQ(recent(), (OrphanCounts{{disk, 3}})) << "a former coordinator's pass";
+  run(stores().orphans.end_garbage_pass(token_, soon()));
+  EXPECT_TRUE(recent().empty());
+}
+
+TEST_P(Cluster, TheClustersAgesAreTheGreatestUntilTheyAreSet) {
+  GcControl& gc = stores().gc;
+  run(gc.set_garbage_ages(1s, 1s, 1s, soon()));
+  EXPECT_EQ(run(gc.raise_garbage_ages({10s, 20s, 30s}, soon())), (GarbageAges{10s, 20s, 30s}));
+  EXPECT_EQ(run(gc.raise_garbage_ages({5s, 25s, 5s}, soon())), (GarbageAges{10s, 25s, 30s}));
+  EXPECT_EQ(run(gc.garbage_state(soon())).ages, (GarbageAges{10s, 25s, 30s}));
+  run(gc.set_garbage_ages({}, {}, 7s, soon()));
+  EXPECT_EQ(run(gc.garbage_state(soon())).ages, (GarbageAges{10s, 25s, 7s}));
+}
+
+TEST_P(Cluster, ReleasesAreTakenByAgeInPortionsAndStayUntilTheyAreFinished) {
+  ReleaseQueue& releases = stores().releases;
+  const SystemTime now = real_clock().now();
+  std::vector<StreamId> streams;
+  for (const auto age : {4h, 3h, 2h, 1h}) {
+    streams.push_back(StreamId::random());
+    database_->release(streams.back(), now - age);
+  }
+  const auto take = [&](SystemTime before, size_t max, uint64_t token) {
+    std::vector<StreamId> taken;
+    for (const auto& row : run(releases.take_released(before, max, token, soon())))
+      taken.push_back(row.stream);
+    return taken;
+  };
+  const auto first = [&](size_t count) {
+    return std::vector<StreamId>(streams.begin(), streams.begin() + static_cast<int64_t>(count));
+  };
+  run(releases.check_released(now, 100, token_, soon()));
+  EXPECT_EQ(take(now - 2h, 100, token_), first(3)) << "released until then, that moment included";
+  EXPECT_EQ(take(now - 2h - 1us, 100, token_), first(2));
+  EXPECT_EQ(take(now, 2, token_), first(2));
+  EXPECT_EQ(take(now, 2, token_), first(2)) << "they stay";
+  EXPECT_TRUE(take(now, 100, former()).empty());
+
+  std::vector<int64_t> rows;
+  for (const auto& row : run(releases.take_released(now, 2, token_, soon()))) {
+    EXPECT_EQ(row.size, 10u);
+    rows.push_back(row.id);
+  }
+  run(releases.finish_released(rows, former(), soon()));
+  EXPECT_EQ(take(now, 100, token_), first(4));
+  run(releases.finish_released(rows, token_, soon()));
+  run(releases.finish_released(rows, token_, soon()));
+  EXPECT_EQ(take(now, 100, token_), std::vector<StreamId>(streams.begin() + 2, streams.end()));
+  EXPECT_EQ(run(releases.queue_depths(soon())).released, 2u);
+  EXPECT_EQ(run(releases.queue_depths(soon())).oldest_released, now - 2h);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, Cluster, all_implementations(), name_of_implementation);
+
+// On PostgreSQL: rollback_test.cc.
+TEST(MemoryMarks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
+  fakes::ManualClock clock(std::chrono::sys_days(std::chrono::year(2024) / 1 / 1));
+  MemoryState state(clock);
+  MemoryMetadata gateway(state);
+  const Deadline soon = deadline_in(60s);
+  const uint64_t token = *async::block_on(gateway.stores().lease.claim_coordinator(soon)).value();
+  const auto write = [&] {
+    ASSERT_TRUE(async::block_on(gateway.stores().lease.write_mark({}, token, soon)));
+  };
+  for (int i = 0; i < 22'000; ++i) state.write_mark();
+  state.cluster.nodes[model::NodeId::random()] = {.seen_mark = 7, .told_mark = 100};
+  state.cluster.garbage.ages.trash = 24h;
+  clock.advance(24h * 10);
+  write();
+  const size_t before = state.cluster.marks.size();
+  EXPECT_GT(before, 22'000u) << "as old as trash and journal";
+  clock.advance(1us);
+  write();
+  EXPECT_EQ(state.cluster.marks.size(), before + 1 - (2'000 - 1 - 61));
+  for (int i = 0; i < 10; ++i) write();
+  EXPECT_GE(state.cluster.marks.size(), 20'000u) << "the newest stay whatever the clock says";
+  EXPECT_TRUE(state.cluster.marks.contains(7));
+  EXPECT_TRUE(state.cluster.marks.contains(160));
+  EXPECT_FALSE(state.cluster.marks.contains(161));
+}
+
+}  // namespace
+}  // namespace rondel::metadata
