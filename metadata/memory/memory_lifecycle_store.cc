@@ -164,18 +164,22 @@ class MemoryLifecycleStore final : public LifecycleStore {
     return state_.run<Result<LifecyclePage>>(
         [this, query = std::move(query), is_meant]() -> Result<LifecyclePage> {
           LifecyclePage page{{}, query.position, false};
-          FoundByTime current;
-          if (const StoredBucket* const bucket = state_.find_bucket(query.bucket_id)) {
-            for (const auto& [key, versions] : bucket->keys) {
-              if (is_meant(versions)) add(current, key, versions, versions.begin());
-            }
+          const StoredBucket* const bucket = state_.find_bucket(query.bucket_id);
+          if (!bucket) return page;
+          std::map<std::string, LifecycleVersion> current;
+          for (const auto& [key, versions] : bucket->keys) {
+            LifecycleVersion seen = lifecycle_version(key, versions, versions.begin());
+            std::string id = text_of(seen.version);
+            const bool is_due = id > query.position && seen.created <= query.until;
+            if (is_due && is_meant(versions)) current.emplace(std::move(id), std::move(seen));
           }
-          const FoundByTime rows = first_of(std::move(current), query);
-          for (const auto& [place, found] : rows) {
-            page.versions.push_back(
-                lifecycle_version(*found.key, *found.versions, found.version));
+          for (auto& [id, seen] : current) {
+            if (page.versions.size() == query.max) break;
+            page.position = id;
+            page.versions.push_back(std::move(seen));
           }
-          return end_of(std::move(page), rows, query);
+          page.more = page.versions.size() == query.max;
+          return page;
         });
   }
 
@@ -194,8 +198,7 @@ class MemoryLifecycleStore final : public LifecycleStore {
 
   static void add(FoundByTime& found, const std::string& key, const KeyVersions& versions,
                   KeyVersions::const_iterator version) {
-    const LifecycleVersion seen = lifecycle_version(key, versions, version);
-    found.emplace(Place{seen.current ? seen.created : seen.replaced, text_of(version->first)},
+    found.emplace(Place{version->second.replaced.value_or(SystemTime{}), text_of(version->first)},
                   Found{&key, &versions, version});
   }
 

@@ -57,7 +57,8 @@ class LifecycleStore {
   virtual async::Task<Result<std::vector<LifecycleBucket>>> buckets(int64_t after_id, uint32_t max,
                                                                     Deadline deadline) = 0;
 
-  // Current versions, no markers, made until then: oldest first.
+  // Current versions, no markers, made until then: oldest first, which is in order of ids.
+  // `position`: the bytes of an id, so that who has looked at all up to a time can make one.
   virtual async::Task<Result<LifecyclePage>> current_by_age(LifecycleQuery query) = 0;
   // The same by key, below a prefix.
   virtual async::Task<Result<LifecyclePage>> current_by_key(LifecycleQuery query,

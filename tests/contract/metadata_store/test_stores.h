@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/async/event_loop.h"
+#include "common/crypto/digest.h"
 #include "metadata/postgres/postgres_metadata.h"
 #include "tests/contract/metadata_store/postgres_server.h"
 
@@ -12,6 +13,9 @@ namespace rondel::metadata {
 
 // One for all tests of the program.
 inline const Stores& test_stores() {
+  // First, so that it ends last: what OpenSSL keeps for a thread goes with the thread only as long
+  // as OpenSSL is there.
+  static const std::string openssl = crypto::random_bytes(1);
   static const auto made =
       PostgresMetadata::make({.dsn = postgres_dsn(), .master_key = test_master_key()});
   return made->stores();
