@@ -40,7 +40,7 @@ async::Task<Result<bool>> rewrite(std::shared_ptr<Core> core, model::BlobId blob
   CO_TRY(WholeBlob whole, co_await read_whole(core, blob, length, at, deadline));
   CO_TRY(const rpc::BlobStat source, co_await core->transport.stat(whole.from, blob, deadline_in(kProbePatience)));
   if (source.removed) co_return false;
-  const auto age = real_clock().now() - source.created_at;
+  const auto age = core->options.clock->now() - source.created_at;
   // A clock that differs says nothing.
   const bool young = age < core->options.repair_settle && age > -core->options.repair_settle;
   if (flaw == Flaw::kMissing && young) co_return false;

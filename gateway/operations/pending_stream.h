@@ -31,7 +31,9 @@ class PendingStream {
 
   // After written(). The extent of `length` bytes of plaintext; none when nothing was written.
   std::vector<metadata::Extent> extents(uint64_t length) const;
+  // What the commit that names it is decided under (commit_context()).
   uint64_t ring_epoch() const { return written_.ring_epoch; }
+  SystemTime first_time() const { return written_.first_time; }
 
   // A commit that names the stream is asked for: until commit_ended() it is not known whether it happened.
   void commit_begins() { asked_ = true; }

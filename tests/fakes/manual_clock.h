@@ -14,10 +14,17 @@ class ManualClock final : public Clock {
   SystemTime now() const override { return SystemTime(std::chrono::microseconds(system_us_.load())); }
   SteadyTime steady_now() const override { return SteadyTime(std::chrono::microseconds(steady_us_.load())); }
 
-  // Both clocks.
+  SteadyTime boot_now() const override { return steady_now() + std::chrono::microseconds(asleep_us_.load()); }
+
+  // All clocks.
   void advance(std::chrono::microseconds by) {
     system_us_ += by.count();
     steady_us_ += by.count();
+  }
+  // The machine sleeps: the steady clock stands still.
+  void sleep(std::chrono::microseconds by) {
+    system_us_ += by.count();
+    asleep_us_ += by.count();
   }
   // The wall clock alone, as a correction does; may go back.
   void set(SystemTime to) { system_us_ = to.time_since_epoch().count(); }
@@ -25,6 +32,7 @@ class ManualClock final : public Clock {
  private:
   std::atomic<int64_t> system_us_;
   std::atomic<int64_t> steady_us_{1'000'000'000};
+  std::atomic<int64_t> asleep_us_{0};
 };
 
 }  // namespace rondel::fakes
