@@ -63,8 +63,8 @@ begin
   return check_conditions(c, not h.delete_marker, h.etag, h.size, version_ms(h.version));
 end $$;
 
--- Bytes that were begun before may be taken for left behind before a row refers to them: half of the
--- orphan age is the commit's, the other half is the scan's. NULL: no gateway has said its age.
+-- Bytes that were begun before this may be taken for left behind before a row refers to them: half
+-- of the orphan age is the commit's, the other half is the scan's. NULL: no gateway has said one.
 create or replace function oldest_first_ms() returns bigint language plpgsql as $$
 declare
   age_s bigint;

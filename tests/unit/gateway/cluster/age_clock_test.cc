@@ -70,6 +70,29 @@ class Clocks : public ::testing::Test {
 
 class AgeClockTest : public Clocks {};
 
+// What bytes are stamped by: whatever this gateway's clock shows or does, and while it sleeps.
+TEST_F(AgeClockTest, TheDatabasesClockGoesOnFromWhereItWasHeard) {
+  const Clock& database = ages_.database();
+  for (const Jump& by : kJumps) {
+    SCOPED_TRACE(by.name);
+    jump(by);
+    EXPECT_EQ(database.now(), database_);
+    clock_.advance(10s);
+    EXPECT_EQ(database.now(), database_ + 10s);
+    clock_.set(kStart + days(100));
+    EXPECT_EQ(database.now(), database_ + 10s);
+    clock_.sleep(3h);
+    EXPECT_EQ(database.now(), database_ + 10s + 3h) << "a body that slept is as old as it is";
+    EXPECT_EQ(ages_.now_for_age(), std::nullopt) << "and a clock that was heard before is not believed";
+    end_jump();
+  }
+}
+
+TEST_F(AgeClockTest, TheDatabasesClockIsOursBeforeItWasHeard) {
+  const AgeClock unheard(clock_);
+  EXPECT_EQ(unheard.database().now(), clock_.now());
+}
+
 TEST_F(AgeClockTest, NobodyIsOlderThanTheyAre) {
   for (const Jump& by : kJumps) {
     SCOPED_TRACE(by.name);
