@@ -638,7 +638,7 @@ TEST_F(FirstTime, OfAGatewayWhoseClockIsOffIsTheDatabases) {
 // has said one there is no scan.
 TEST_F(FirstTime, IsMeasuredByTheAgeOfTheCluster) {
   const CommitContext days_ago = begun(real_clock().now() - std::chrono::days(3));
-  const Write& put = writes().front();
+  const Write put = writes().front();
   EXPECT_EQ(put.act(*this, days_ago).status, CommitStatus::kStreamTooOld);
   set_orphan_age(std::chrono::days(7));
   EXPECT_EQ(put.act(*this, days_ago).status, CommitStatus::kCommitted);

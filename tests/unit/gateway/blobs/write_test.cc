@@ -197,11 +197,11 @@ TEST_F(Write, TheOldestEpochOfAStreamIsTheOneThatIsCommitted) {
 // By the one clock that is given, whatever the machine's shows; none is older than the first time.
 TEST_F(Write, BlobsAreStampedByTheGivenClock) {
   fakes::ManualClock clock(SystemTime(1'000'000s));
-  ReplicatedBlobStoreOptions options = quick();
+  ReplicatedBlobStoreOptions options;
   options.clock = &clock;
   reopen(options);
   const auto slowly = [&](std::chrono::microseconds pause) -> async::Task<Result<WrittenStream>> {
-    auto writer = store_->open_writer(std::nullopt, deadline_in(10s));
+    auto writer = store_->open_writer(std::nullopt, deadline_in(60s));
     const std::string chunk = make_text(model::kChunkBytes);
     for (int i = 0; i < 3; ++i) {
       CO_TRY_VOID(co_await writer->write(as_bytes(chunk)));

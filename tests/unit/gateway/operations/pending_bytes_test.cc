@@ -252,6 +252,7 @@ TEST_F(PendingBytes, AreReleasedWhenTheyWereBegunTooLongAgo) {
     ASSERT_FALSE(response) << row.name;
     EXPECT_EQ(response.error().code, s3::ErrorCode::kRequestTimeout) << row.name;
     EXPECT_EQ(commits.commits, 0) << row.name;
+    EXPECT_TRUE(async::block_on(pending.hand_over(deadline_in(1s)))) << row.name;
   }
   memory.body_takes = 0h;
   for (const Writes& row : kRowsAlone) {
