@@ -28,9 +28,7 @@ declare
   batch put_row[];
 begin
   for i in 0..rows / 64 - 1 loop
-    select array_agg(row(1, 0, 0, convert_to(prefix || lpad((i * 64 + j)::text, 10, '0'), 'UTF8'),
-                         int8send((now_ms() << 16) + j) || int8send(i), 0, 4096, 'd41d8cd98f00b204e9800998ecf8427e', '000000000001', null, null, null, null,
-                         int8send(i) || int4send(j), 4096, null, null)::put_row)
+    select array_agg(row({fields})::put_row)
       into batch from generate_series(0, 63) j;
     perform put_objects(batch);
     commit;
@@ -39,6 +37,19 @@ end $$;
 insert into accounts (id, canonical_id, name, display_name) values ('000000000001', 'c', 'n', 'd');
 insert into buckets (name, owner_account, region) values ('bench', '000000000001', 'us-east-1');
 """
+
+# What a row of the batch says; the rest is NULL. Trees have other fields.
+FIELDS = {
+    "bucket_id": "1", "settings": "0", "epoch": "0", "first_ms": "now_ms()", "key": "convert_to(prefix || lpad((i * 64 + j)::text, 10, '0'), 'UTF8')",
+    "clock": "int8send((now_ms() << 16) + j) || int8send(i)", "versioning": "0", "size": "4096", "etag": "'d41d8cd98f00b204e9800998ecf8427e'",
+    "owner_account": "'000000000001'", "layout": "0", "stream": "int8send(i) || int4send(j)", "stream_size": "4096",
+}
+
+
+def put_procedure(session):
+    names = session.run("select attname from pg_attribute where attrelid = 'put_row'::regclass and attnum > 0 order by attnum;").split()
+    return PUT.replace("{fields}", ", ".join(FIELDS.get(name, "null") for name in names))
+
 
 VERSIONS = """
 insert into versions (bucket_id, key, version, is_null, delete_marker, shared, size, etag, owner_account, part_count, extent_count, stream, stream_size,
@@ -107,7 +118,9 @@ def put(args):
         for name, build, tree in (("before", args.before_bin, args.before), ("after", args.bin, HERE.parent)):
             make_database(host, name, f"{build}/bin/rondel", f"{tree}/migrations")
             sessions[name] = Session(host, name)
-            sessions[name].run(PUT)
+            # Ages as a gateway has them.
+            sessions[name].run("update garbage_collection set orphan_age_s = 86400;")
+            sessions[name].run(put_procedure(sessions[name]))
         figures = {name: {"cpu": [], "wal": []} for name in sessions}
         for turn in range(args.rounds):
             for name in (["before", "after"] if turn % 2 == 0 else ["after", "before"]):

@@ -1,5 +1,7 @@
 #include "common/base/clock.h"
 
+#include <ctime>
+
 namespace rondel {
 namespace {
 
@@ -10,6 +12,12 @@ class RealClock final : public Clock {
   }
 
   SteadyTime steady_now() const override { return std::chrono::steady_clock::now(); }
+
+  SteadyTime boot_now() const override {
+    timespec time{};
+    ::clock_gettime(CLOCK_BOOTTIME, &time);
+    return SteadyTime(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+  }
 };
 
 }  // namespace

@@ -17,6 +17,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual SystemTime now() const = 0;        // Wall clock, UTC.
   virtual SteadyTime steady_now() const = 0; // Never goes back.
+  // The same, and what the machine slept counts: for ages. Not to be compared with steady_now().
+  virtual SteadyTime boot_now() const { return steady_now(); }
 };
 
 // The machine's clocks. Lives for the whole process.

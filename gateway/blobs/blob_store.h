@@ -23,6 +23,9 @@ struct WrittenStream {
   uint64_t size = 0;
   // The oldest ring epoch that a chunk was placed under: the metadata commit carries it and is refused when it is fenced.
   uint64_t ring_epoch = 0;
+  // When its first blob was made, by the clock that blobs are stamped by: none of them is older. The
+  // commit carries it and is refused when the scan for what was left behind may soon come by.
+  SystemTime first_time = {};
 };
 
 // One stream on its way in. Used by one coroutine of the loop where it was opened, one call at a time. Destroying it between

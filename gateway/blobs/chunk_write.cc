@@ -23,14 +23,15 @@ struct Attempt {
 // Lives on one loop; held by the writer until the quorum and by every attempt until its end.
 class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<ChunkWrite> {
  public:
-  ChunkWrite(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob, std::vector<rpc::Piece> pieces,
-             async::Budget::Reservation buffer, Deadline deadline)
+  ChunkWrite(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob, SystemTime created_at,
+             std::vector<rpc::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline)
       : core_(std::move(core)),
         ring_(std::move(ring)),
         blob_(blob),
         pieces_(std::move(pieces)),
         buffer_(std::move(buffer)),
         deadline_(deadline),
+        created_at_(created_at),
         arc_(ring_->arc_of(blob.ring_hash())),
         handoffs_(ring_->handoffs(arc_, core_->options.handoffs)),
         traffic_(pieces_.size() == 1 ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk),
@@ -171,7 +172,7 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
   const std::vector<rpc::Piece> pieces_;
   const async::Budget::Reservation buffer_;
   const Deadline deadline_;
-  const SystemTime created_at_ = real_clock().now();
+  const SystemTime created_at_;
   const size_t arc_;
   const std::vector<DiskIndex> handoffs_;
   const DiskBreakers::Traffic traffic_;
@@ -187,10 +188,11 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
 }  // namespace
 
 async::Task<Result<void>> write_chunk(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
-                                      std::vector<rpc::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline) {
+                                      SystemTime created_at, std::vector<rpc::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline) {
   core->probe_due_disks();
   const Deadline limit = std::min(deadline, deadline_in(core->options.write_deadline));
-  auto write = std::make_shared<ChunkWrite>(std::move(core), std::move(ring), blob, std::move(pieces), std::move(buffer), limit);
+  auto write = std::make_shared<ChunkWrite>(std::move(core), std::move(ring), blob, created_at, std::move(pieces),
+                                            std::move(buffer), limit);
   co_return co_await write->run();
 }
 

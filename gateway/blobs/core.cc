@@ -29,7 +29,7 @@ async::Task<void> probe(std::shared_ptr<Core> core, rpc::DiskAddress disk) {
 bool is_wanted(const Core& core, const Repair& repair, const rpc::BlobStat& there) {
   if (there.removed) return false;
   if (repair.flaw != Flaw::kMissing) return true;
-  const auto age = real_clock().now() - there.created_at;
+  const auto age = core.options.clock->now() - there.created_at;
   // A clock that differs says nothing.
   const bool young = age < core.options.repair_settle && age > -core.options.repair_settle;
   return !young;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "common/base/clock.h"
 #include "common/ring/ring.h"
 #include "common/rpc/blob_transport.h"
 #include "gateway/blobs/blob_store.h"
@@ -34,6 +35,8 @@ struct ReplicatedBlobStoreOptions {
   size_t repairs_max = 64;
   // A copy that an owner lacks may still be on its way while the blob is younger.
   std::chrono::milliseconds repair_settle{15'000};
+  // What blobs are stamped by; outlives the store.
+  const Clock* clock = &real_clock();
   // Reads prefer disks of this zone. Empty = no preference.
   std::string zone;
 };

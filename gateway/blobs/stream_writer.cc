@@ -35,10 +35,10 @@ class Writer final : public StreamWriter {
     // Older, and the reconcile scan might take it for left behind before it is committed.
     if (std::chrono::steady_clock::now() > deadline_) co_return fail(ErrorCode::kDeadlineExceeded, "the stream took too long");
     core_->counters.bytes_written += size_;
-    co_return WrittenStream{stream_, size_, epoch_};
+    co_return WrittenStream{stream_, size_, epoch_, first_time_};
   }
 
-  WrittenStream leftovers() const override { return {stream_, sent_any_ ? size_ : 0, epoch_}; }
+  WrittenStream leftovers() const override { return {stream_, sent_any_ ? size_ : 0, epoch_, first_time_}; }
 
  private:
   using Slot = async::OneShot<Result<void>>;
@@ -86,18 +86,20 @@ class Writer final : public StreamWriter {
       piece.digests = hash::block_digests(blob, static_cast<uint32_t>(piece.offset / model::kBlockBytes), piece.bytes.view());
     }
     epoch_ = epoch_ == 0 ? ring->epoch() : std::min(epoch_, ring->epoch());
+    const SystemTime now = core_->options.clock->now();
+    first_time_ = sent_any_ ? std::min(first_time_, now) : now;
     sent_any_ = true;
     auto slot = Slot::make();
-    core_->run_in_background(send(core_, ring, blob, std::exchange(pieces_, {}), std::exchange(buffer_, {}), deadline_, slot));
+    core_->run_in_background(send(core_, ring, blob, now, std::exchange(pieces_, {}), std::exchange(buffer_, {}), deadline_, slot));
     sending_.push_back(std::move(slot));
     chunk_bytes_ = 0;
     co_return Result<void>{};
   }
 
   static async::Task<void> send(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
-                                std::vector<rpc::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline,
+                                SystemTime created_at, std::vector<rpc::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline,
                                 std::shared_ptr<Slot> slot) {
-    slot->set(co_await write_chunk(std::move(core), std::move(ring), blob, std::move(pieces), std::move(buffer), deadline));
+    slot->set(co_await write_chunk(std::move(core), std::move(ring), blob, created_at, std::move(pieces), std::move(buffer), deadline));
   }
 
   async::Task<Result<void>> settle_oldest() {
@@ -114,6 +116,7 @@ class Writer final : public StreamWriter {
   const model::StreamId stream_;
   uint64_t size_ = 0;
   uint64_t epoch_ = 0;
+  SystemTime first_time_{};
   bool sent_any_ = false;
 
   uint32_t chunk_number_ = 0;

@@ -24,10 +24,10 @@ double seconds(microseconds time) { return std::chrono::duration<double>(time).c
 }  // namespace
 
 AgeClock::AgeClock(const Clock& clock)
-    : clock_(clock), stamps_(*this), locks_(*this), paused_at_(clock.steady_now()) {}
+    : clock_(clock), stamps_(*this), locks_(*this), database_clock_(*this), paused_at_(clock.boot_now()) {}
 
 void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
-  const SteadyTime at = clock_.steady_now();
+  const SteadyTime at = clock_.boot_now();
   if (at - asked_at > kAnswerPatience) return;
   std::lock_guard lock(mutex_);
   const microseconds passed = between(sampled_at_, at);
@@ -71,7 +71,7 @@ AgeClock::Look AgeClock::look() const {
   Look now;
   now.mine = clock_.now();
   if (!database_) return now;
-  const SteadyTime at = clock_.steady_now();
+  const SteadyTime at = clock_.boot_now();
   const microseconds since = between(sampled_at_, at);
   now.database = *database_ + since;
   if (limit_) now.limit = *limit_ + since;
@@ -89,7 +89,7 @@ std::optional<SystemTime> AgeClock::now_for_age() const {
 bool AgeClock::steady_for(Duration time) const {
   std::lock_guard lock(mutex_);
   if (look().paused()) return false;
-  return clock_.steady_now() - paused_at_ >= time;
+  return clock_.boot_now() - paused_at_ >= time;
 }
 
 SystemTime AgeClock::Stamps::now() const {

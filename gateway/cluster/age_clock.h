@@ -2,7 +2,8 @@
 // early.
 //
 // It compares this gateway's clock with the database's, which the refresh of the topology reads
-// each second, and both with the steady clock. What ends (released bytes, orphans, versions and
+// each second, and both with the steady clock (CLOCK_BOOTTIME: a machine that
+// sleeps does not stop it). What ends (released bytes, orphans, versions and
 // uploads by lifecycle rules, kept upload ids) ends by the earlier of the two, and not at all while
 // they differ by more than kDifferenceMax or the database has not been heard for kSampleLife. When
 // both jump ahead together the steady clock holds back: time as it is told here then catches up by
@@ -45,7 +46,8 @@ class AgeClock {
 
   explicit AgeClock(const Clock& clock);
 
-  // The database's clock showed `database_now` at some time between `asked_at` and now (steady).
+  // The database's clock showed `database_now` at some time between `asked_at` and now
+  // (both Clock::boot_now()).
   // Ignored when that is long.
   void sample(SystemTime database_now, SteadyTime asked_at);
   // How far the nodes' clocks are ahead of the database's. The nodes that are not among them are
@@ -63,6 +65,9 @@ class AgeClock {
   // as this.
   const Clock& stamps() const { return stamps_; }
   const Clock& locks() const { return locks_; }
+  // database_now() as a clock: what bytes are stamped by, so that all gateways' are comparable, and
+  // with what the database says when they are committed or looked for.
+  const Clock& database() const { return database_clock_; }
   // The database's clock as far as it is known, else ours: to compare with what the database
   // stamped.
   SystemTime database_now() const;
@@ -78,12 +83,21 @@ class AgeClock {
     explicit Stamps(const AgeClock& ages_) : ages(ages_) {}
     SystemTime now() const override;
     SteadyTime steady_now() const override { return ages.clock_.steady_now(); }
+    SteadyTime boot_now() const override { return ages.clock_.boot_now(); }
     const AgeClock& ages;
   };
   struct Locks final : Clock {
     explicit Locks(const AgeClock& ages_) : ages(ages_) {}
     SystemTime now() const override;
     SteadyTime steady_now() const override { return ages.clock_.steady_now(); }
+    SteadyTime boot_now() const override { return ages.clock_.boot_now(); }
+    const AgeClock& ages;
+  };
+  struct Database final : Clock {
+    explicit Database(const AgeClock& ages_) : ages(ages_) {}
+    SystemTime now() const override { return ages.database_now(); }
+    SteadyTime steady_now() const override { return ages.clock_.steady_now(); }
+    SteadyTime boot_now() const override { return ages.clock_.boot_now(); }
     const AgeClock& ages;
   };
   // One look at all clocks.
@@ -106,6 +120,7 @@ class AgeClock {
   const Clock& clock_;
   const Stamps stamps_;
   const Locks locks_;
+  const Database database_clock_;
   mutable std::mutex mutex_;                     // Guards what follows.
   std::optional<SystemTime> database_;           // At sampled_at_.
   SteadyTime sampled_at_{};

@@ -13,7 +13,7 @@ namespace rondel::cluster {
 struct ListedBlob {
   model::BlobId id;
   uint64_t length = 0;
-  SystemTime created_at;     // By the writer's clock.
+  SystemTime created_at;     // By the database's clock as the writer heard it.
   SystemTime received_at;    // By the node's.
 };
 

@@ -45,8 +45,9 @@ void TopologyCache::compare_clocks(const std::vector<metadata::NodeRecord>& node
 async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   // What is read is at least as new as this moment, not as the answer's.
   const SteadyTime asked_at = clock_.steady_now();
+  const SteadyTime asked_by_boot = clock_.boot_now();
   CO_TRY(const metadata::RingState state, co_await ring_.ring_state(deadline));
-  if (ages_ != nullptr && state.now != SystemTime::max()) ages_->sample(state.now, asked_at);
+  if (ages_ != nullptr && state.now != SystemTime::max()) ages_->sample(state.now, asked_by_boot);
   CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await nodes_.list_nodes(deadline));
   if (ages_ != nullptr) compare_clocks(nodes);
   auto next = std::make_shared<ring::Topology>();

@@ -189,6 +189,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peers.channel});
   blobs::ReplicatedBlobStoreOptions blob_options;
   blob_options.buffer_bytes = settings.size("gateway.buffer_size");
+  blob_options.clock = &age_clock.database();
   blob_options.zone = settings.text("gateway.zone");
   blobs::ReplicatedBlobStore blob_store(*transport, topology, blob_options);
 

@@ -38,6 +38,11 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
     case Status::kEpochFenced:
       error = s3::retry_later(ErrorCode::kSlowDown, "the bytes were placed under a fenced epoch");
       break;
+    // As a body is answered that came too slowly: clients send it again.
+    case Status::kStreamTooOld:
+      error.code = ErrorCode::kRequestTimeout;
+      error.log_message = "the bytes were begun longer ago than half of gc.orphan_age";
+      break;
     case Status::kPreconditionFailed: error.code = ErrorCode::kPreconditionFailed; break;
     case Status::kNoSuchKey:
       error.code = ErrorCode::kNoSuchKey;
@@ -77,8 +82,10 @@ s3::S3Result<void> check_database(const Services& services) {
   return std::unexpected(s3::retry_later(ErrorCode::kServiceUnavailable, "the database is away"));
 }
 
-metadata::CommitContext commit_context(const Context& context, uint64_t ring_epoch) {
-  return {context.bucket->id, context.bucket->settings_version, ring_epoch, context.metadata_deadline()};
+metadata::CommitContext commit_context(const Context& context, const PendingStream& bytes) {
+  const auto& credential = context.identity.credential;
+  return {context.bucket->id, context.bucket->settings_version, bytes.ring_epoch(), context.metadata_deadline(),
+          bytes.first_time(), credential == nullptr ? 0 : credential->account.credential_epoch};
 }
 
 Answer<void> reload_bucket(Context& context) {

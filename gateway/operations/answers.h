@@ -44,8 +44,8 @@ std::string quoted(std::string_view etag);
 // An S3 error for an outcome that is no commit.
 s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context);
 
-// The commit's frame for a bucket as it is cached.
-metadata::CommitContext commit_context(const Context& context, uint64_t ring_epoch = 0);
+// The commit's frame for a bucket as it is cached; `bytes`: which it brings in, if any.
+metadata::CommitContext commit_context(const Context& context, const PendingStream& bytes = {});
 
 // Runs a commit; when the bucket's cached settings turn out old, looks it up again and runs it once more under the new ones.
 // `stream`: the bytes that it names, if any; they are kept or given up by how it ends. When its

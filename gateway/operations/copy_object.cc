@@ -280,7 +280,7 @@ Answer<Response> copy_object(Context& context) {
     request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, *std::move(value)};
   }
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context, written.stream.ring_epoch());
+    request.put.context = commit_context(context, written.stream);
     request.put.versioning = context.bucket->versioning;
     request.put.version.retention = retention_for(context, attributes.retention);
     return as_rows ? context.services.objects.copy_object(request) : context.services.objects.put_object(request.put);
@@ -351,7 +351,7 @@ Answer<Response> upload_part_copy(Context& context) {
   request.source_etag = object.etag;
   request.source_offset = offset;
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context, written.stream.ring_epoch());
+    request.put.context = commit_context(context, written.stream);
     return as_rows ? context.services.uploads.copy_part(request) : context.services.uploads.put_part(request.put);
   }, &written.stream);
   if (!outcome) co_return std::unexpected(outcome.error());

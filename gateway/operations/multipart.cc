@@ -266,7 +266,7 @@ Answer<Response> upload_part(Context& context) {
   request.part.checksums = {*body.summary.checksum};
   request.extents = body.extents();
   auto outcome = co_await commit_with(context, [&] {
-    request.context = commit_context(context, body.stream.ring_epoch());
+    request.context = commit_context(context, body.stream);
     return context.services.uploads.put_part(request);
   }, &body.stream);
   if (!outcome) co_return std::unexpected(outcome.error());

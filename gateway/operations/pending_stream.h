@@ -35,7 +35,9 @@ class PendingStream {
   std::optional<model::StreamId> stream_id() const {
     return written_.size > 0 ? std::optional(written_.id) : std::nullopt;
   }
+  // What the commit that names it is decided under (commit_context()).
   uint64_t ring_epoch() const { return written_.ring_epoch; }
+  SystemTime first_time() const { return written_.first_time; }
 
   // A commit that names the stream is asked for: until commit_ended() it is not known whether it happened.
   void commit_begins() { asked_ = true; }

@@ -111,7 +111,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   }
   request.put.version.encryption = object_key.encoded();
   auto outcome = co_await commit_with(context, [&] {
-    request.put.context = commit_context(context, body.stream.ring_epoch());
+    request.put.context = commit_context(context, body.stream);
     return context.services.objects.append_object(request);
   }, &body.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
@@ -201,7 +201,7 @@ Answer<Response> put_object(Context& context) {
   const metadata::Retention asked = attributes.retention;
   request.version = new_version(std::move(placement), std::move(headers), std::move(attributes), body);
   auto outcome = co_await commit_with(context, [&] {
-    request.context = commit_context(context, body.stream.ring_epoch());
+    request.context = commit_context(context, body.stream);
     request.versioning = context.bucket->versioning;
     request.version.retention = retention_for(context, asked);
     return context.services.objects.put_object(request);

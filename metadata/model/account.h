@@ -19,6 +19,8 @@ struct Account {
   // Bits of the account's block on public access, as gateway/auth/access_settings.h has them; for all its buckets.
   uint8_t public_access_block = 0;
   SystemTime created_at;
+  // Rises when a key of the account is disabled or removed, or the account is disabled.
+  int64_t credential_epoch = 1;
 
   bool operator==(const Account&) const = default;
 };

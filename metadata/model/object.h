@@ -13,6 +13,11 @@
 
 namespace rondel::metadata {
 
+// How a stream lies on disks. Values are stored: never renumber.
+enum class Layout : uint8_t {
+  kReplicated = 0,  // Each chunk is a blob with whole copies.
+};
+
 // [start, start + length) of a version (or part) is [offset, offset + length) of a stream. Plaintext offsets.
 struct Extent {
   uint64_t start = 0;
@@ -20,6 +25,7 @@ struct Extent {
   uint64_t stream_size = 0;   // The whole stream as it is stored (ciphertext, when encrypted): its chunk count follows from it.
   uint64_t offset = 0;
   uint64_t length = 0;
+  Layout layout = Layout::kReplicated;
 
   bool operator==(const Extent&) const = default;
 };

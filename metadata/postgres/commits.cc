@@ -20,10 +20,12 @@ PgFunction put_call(const std::vector<PutJob*>& jobs, VersionClock& clock) {
     rows.begin();
     rows.bigint("bucket_id", put.context.bucket_id).bigint("settings", put.context.settings_version);
     rows.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch));
+    rows.bigint("first_ms", first_ms(put.context));
     rows.bytes("key", put.key).bytes("clock", raw(clock.next().view())).choice("versioning", put.versioning);
     rows.bigint("size", static_cast<int64_t>(version.size)).text("etag", version.etag).text("owner_account", version.owner_account);
     rows.smallint("checksum_algorithm", algorithm_code(version.checksum)).smallint("checksum_type", type_code(version.checksum));
     rows.optional_bytes("checksum", checksum_value(version.checksum)).optional_bytes("headers", pack_headers(version.headers));
+    rows.choice("layout", layout_of(extent));
     rows.optional_bytes("stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
     rows.bigint("stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
     rows.optional_bytes("if_match", pack_etags(put.conditions.if_match));
@@ -186,12 +188,14 @@ async::Task<CommitResult> PostgresStore::append_object(AppendObject request) {
     PgFunction call(outcome_columns(), "append_object");
     call.bigint("b", put.context.bucket_id).bigint("settings", put.context.settings_version);
     call.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch));
+    call.bigint("first_ms", first_ms(put.context));
     call.bytes("k", put.key).bytes("clock", raw(clock_.next().view())).choice("versioning", put.versioning);
     call.bigint("at", static_cast<int64_t>(request.offset)).text("expected_etag", request.expected_etag);
     call.bigint("added", static_cast<int64_t>(extent ? extent->length : 0)).text("new_etag", put.version.etag);
     call.text("owner", put.version.owner_account);
     add_checksum(call, put.version.checksum);
     call.optional_bytes("new_headers", pack_headers(put.version.headers));
+    call.choice("new_layout", layout_of(extent));
     call.optional_bytes("new_stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
     call.bigint("new_stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
     call.conditions("c", put.conditions).attributes("a", put.version);

@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char* kAccountColumns =
     "a.id, a.canonical_id, a.name, a.display_name, a.email, a.enabled, a.public_access_block,"
-    " (extract(epoch from a.created_at) * 1000000)::bigint";
-constexpr int kAccountColumnCount = 8;
+    " (extract(epoch from a.created_at) * 1000000)::bigint, a.credential_epoch";
+constexpr int kAccountColumnCount = 9;
 constexpr const char* kKeyColumns =
     "k.access_key, k.sealed_secret, k.account_id, k.is_root, k.enabled, (extract(epoch from "
     "k.created_at) * 1000000)::bigint";
@@ -27,6 +27,7 @@ Account read_account(const PgResult& rows, size_t i) {
   account.enabled = rows.boolean(i, 5);
   account.public_access_block = static_cast<uint8_t>(rows.smallint(i, 6));
   account.created_at = from_microseconds(rows.bigint(i, 7));
+  account.credential_epoch = rows.bigint(i, 8);
   return account;
 }
 

@@ -10,9 +10,9 @@ namespace {
 using Element = PgArray::Element;
 using Kind = ExtentRange::Kind;
 
-// Extents of versions with several of them, packed: start, stream size, offset, length (8 bytes each), stream (12 bytes).
+// Extents of versions with several of them, packed: start, stream size, offset, length (8 bytes each), layout (2), stream (12).
 constexpr const char* kExtents =
-    "(select string_agg(int8send(e.start) || int8send(e.stream_size) || int8send(e.stream_offset) || int8send(e.length) || e.stream,"
+    "(select string_agg(int8send(e.start) || int8send(e.stream_size) || int8send(e.stream_offset) || int8send(e.length) || int2send(e.layout) || e.stream,"
     " ''::bytea order by e.start) from object_extents e where o.extent_count > 1 and e.manifest = o.manifest and case q.kind"
     " when :ExtentRange.kAll then true"
     " when :ExtentRange.kOffsets then e.start <= q.last and e.start + e.length > q.first"
@@ -22,7 +22,7 @@ constexpr const char* kExtents =
 
 enum FoundColumn {
   kBucketId, kSettingsVersion, kVersion, kIsNull, kDeleteMarker, kSize, kEtag, kOwner, kAlgorithm, kType, kChecksum, kHeaders,
-  kPartCount, kExtentCount, kStream, kStreamSize, kStreamOffset, kPartNumber, kPartStart, kPartSize, kPartEtag, kPartAlgorithm,
+  kPartCount, kExtentCount, kLayout, kStream, kStreamSize, kStreamOffset, kPartNumber, kPartStart, kPartSize, kPartEtag, kPartAlgorithm,
   kPartChecksum, kFoundExtents,
 };
 constexpr PgColumns kFound({
@@ -40,6 +40,7 @@ constexpr PgColumns kFound({
     {kHeaders, "o.headers"},
     {kPartCount, "o.part_count"},
     {kExtentCount, "o.extent_count"},
+    {kLayout, "o.layout"},
     {kStream, "o.stream"},
     {kStreamSize, "o.stream_size"},
     {kStreamOffset, "o.stream_offset"},
@@ -64,7 +65,7 @@ constexpr const char* kPart =
     " left join lateral (select * from object_parts x where q.kind = :ExtentRange.kPart and x.manifest = o.manifest and x.number = q.first limit 1) p"
     " on true";
 
-constexpr size_t kPackedExtentBytes = 44;
+constexpr size_t kPackedExtentBytes = 46;
 
 // Any version, and parts as: number (4), start, size (8 each), algorithm (2), lengths of checksum and ETag (2 each), both.
 const std::string& version_sql() {
@@ -106,6 +107,7 @@ std::vector<Extent> unpack_extents(std::string_view packed) {
     extent.stream_size = take_number<uint64_t>(packed);
     extent.offset = take_number<uint64_t>(packed);
     extent.length = take_number<uint64_t>(packed);
+    extent.layout = static_cast<Layout>(take_number<uint16_t>(packed));
     extent.stream = model::StreamId::from_bytes(as_bytes(take(packed, model::StreamId::kBytes))).value();
     extents.push_back(extent);
   }
@@ -170,7 +172,9 @@ ObjectLookup read_row(const PgResult& row, size_t i, const ObjectQuery& query) {
   object.part_count = static_cast<uint32_t>(row.integer(i, kPartCount));
   if (row.integer(i, kExtentCount) == 1) {
     const auto stream = model::StreamId::from_bytes(as_bytes(row.bytes(i, kStream))).value_or(model::StreamId{});
-    object.extents = {{0, stream, static_cast<uint64_t>(row.bigint(i, kStreamSize)), static_cast<uint64_t>(row.bigint(i, kStreamOffset)), object.size}};
+    object.extents = {{0, stream, static_cast<uint64_t>(row.bigint(i, kStreamSize)),
+                       static_cast<uint64_t>(row.bigint(i, kStreamOffset)), object.size,
+                       static_cast<Layout>(row.smallint(i, kLayout))}};
   } else {
     object.extents = unpack_extents(row.bytes(i, kFoundExtents));
   }

@@ -88,6 +88,15 @@ std::optional<std::string> pack_etags(const std::vector<std::string>& etags) {
   return out;
 }
 
+std::optional<int64_t> first_ms(const CommitContext& context) {
+  if (context.first_time == SystemTime{}) return std::nullopt;
+  return milliseconds(context.first_time);
+}
+
+Layout layout_of(const Extent* extent) {
+  return extent != nullptr ? extent->layout : Layout::kReplicated;
+}
+
 std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time) {
   if (!time) return std::nullopt;
   return std::chrono::duration_cast<std::chrono::milliseconds>(time->time_since_epoch()).count();

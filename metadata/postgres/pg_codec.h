@@ -43,6 +43,11 @@ std::optional<std::string> raw_or_null(const Id& id) {
 // ETags of a condition, whatever bytes they are, joined for the `conditions` type; NULL = none.
 std::optional<std::string> pack_etags(const std::vector<std::string>& etags);
 std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time);
+
+// When a commit's new bytes were begun; NULL: it has none.
+std::optional<int64_t> first_ms(const CommitContext& context);
+// Of the one extent that a request has; kReplicated where it has none.
+Layout layout_of(const Extent* extent);
 // Six parameters, in the order of the type's fields. A statement turns them to NULL when all are.
 void add_conditions(PgParameters& parameters, const Conditions& conditions);
 // "case when coalesce($n, ...) ... then row($n, ...)::conditions end" for six parameters from `first`.

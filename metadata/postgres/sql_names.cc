@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "common/model/metadata_generation.h"
+#include "metadata/model/change.h"
+#include "metadata/model/object.h"
 #include "metadata/store/bucket_store.h"
 #include "metadata/store/commit_result.h"
 #include "metadata/store/object_store.h"
@@ -46,6 +48,8 @@ Names make_names() {
   add_enum<Retention::Mode>(names, "Retention");
   add_enum<DeleteObject::Guard>(names, "Guard");
   add_enum<ExtentRange::Kind>(names, "ExtentRange");
+  add_enum<Layout>(names, "Layout");
+  add_enum<Change>(names, "Change");
   add_enum<VersionChoice>(names, "VersionChoice");
   add_enum<model::Recognition>(names, "Recognition");
   names["Limit.kPartBytesMin"] = Limit::kPartBytesMin;

@@ -106,6 +106,7 @@ async::Task<CommitResult> PostgresStore::put_part(PutPart request) {
     PgFunction call(outcome_columns(), "put_part");
     add_part(call, request);
     call.bigint("epoch", static_cast<int64_t>(request.context.ring_epoch));
+    call.bigint("first_ms", first_ms(request.context)).choice("part_layout", layout_of(extent));
     call.optional_bytes("part_stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
     call.bigint("part_stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
     return one_outcome(call.run(connection, until));

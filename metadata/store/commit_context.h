@@ -46,6 +46,11 @@ struct CommitContext {
   int64_t settings_version = 0;
   uint64_t ring_epoch = 0;  // Of the bytes; 0 when none were written.
   Deadline deadline;
+  // When bytes that no row refers to yet were begun, by the database's clock as the gateway last
+  // heard it and what has passed since; the epoch when none were written.
+  SystemTime first_time = {};
+  // Account::credential_epoch of who asks, 0 for nobody. Carried; no commit is refused for it yet.
+  int64_t credential_epoch = 0;
 };
 
 // How a look-up ended that the database answered.

@@ -40,6 +40,8 @@ enum class CommitStatus : uint8_t {
                   // retention.
   kEncrypted,  // RENAME: the source has an envelope, and none for the target's key was given, or of
                // another version.
+  kStreamTooOld,  // The bytes were begun longer ago than half of gc.orphan_age: the orphan scan may
+                  // soon take them for left behind, so no row refers to them. Write them again.
 };
 
 struct CommitOutcome {

@@ -18,20 +18,20 @@ end $$;
 
 -- Bytes behind the end of an object of a bucket that never had versions.
 create or replace function append_object(
-  b bigint, settings bigint, epoch bigint, k bytea, clock bytea, versioning smallint, at bigint,
-  expected_etag text, added bigint, new_etag text, owner text, algorithm smallint, type smallint,
-  new_checksum bytea, new_headers bytea, new_stream bytea, new_stream_size bigint, c conditions,
-  a attributes)
+  b bigint, settings bigint, epoch bigint, first_ms bigint, k bytea, clock bytea,
+  versioning smallint, at bigint, expected_etag text, added bigint, new_etag text, owner text,
+  algorithm smallint, type smallint, new_checksum bytea, new_headers bytea, new_layout smallint,
+  new_stream bytea, new_stream_size bigint, c conditions, a attributes)
 returns outcome language plpgsql as $$
 declare
   h objects;
   n objects;
   o outcome := refusal(:CommitStatus.kCommitted);
+  g ground := check_context(b, settings, epoch, first_ms);
   context smallint;
 begin
-  context := check_context(b, settings, epoch);
-  if context <> :CommitStatus.kCommitted then
-    return refusal(context);
+  if g.status <> :CommitStatus.kCommitted then
+    return refusal(g.status);
   end if;
   if versioning <> :Versioning.kNever then
     return refusal(:CommitStatus.kWrongState);
@@ -57,11 +57,16 @@ begin
     n.checksum := new_checksum;
     n.headers := new_headers;
     n.extent_count := (new_stream is not null)::integer;
+    n.layout := new_layout;
     n.stream := new_stream;
     n.stream_size := new_stream_size;
     n.stream_offset := 0;
     n.attributes := a;
-    return append_first(n);
+    o := append_first(n);
+    if g.recorded then
+      perform record_change(b, k, o.version, :Change.kAppend::smallint);
+    end if;
+    return o;
   end if;
   if h.size <> at or h.etag <> expected_etag or h.extent_count >= :Limit.kExtentsMax then
     return refusal(:CommitStatus.kOffsetMismatch);
@@ -69,6 +74,7 @@ begin
 
   if new_stream is not null and h.extent_count = 0 then
     h.extent_count := 1;
+    h.layout := new_layout;
     h.stream := new_stream;
     h.stream_size := new_stream_size;
     h.stream_offset := 0;
@@ -77,12 +83,14 @@ begin
       h.manifest := h.version;
     end if;
     if h.extent_count = 1 then
-      insert into object_extents (manifest, start, stream, stream_size, stream_offset, length)
-        values (h.manifest, 0, h.stream, h.stream_size, h.stream_offset, h.size);
+      insert into object_extents (manifest, start, stream, stream_size, stream_offset, length,
+          layout)
+        values (h.manifest, 0, h.stream, h.stream_size, h.stream_offset, h.size, h.layout);
     end if;
-    insert into object_extents (manifest, start, stream, stream_size, stream_offset, length)
-      values (h.manifest, h.size, new_stream, new_stream_size, 0, added);
+    insert into object_extents (manifest, start, stream, stream_size, stream_offset, length, layout)
+      values (h.manifest, h.size, new_stream, new_stream_size, 0, added, new_layout);
     h.extent_count := h.extent_count + 1;
+    h.layout := :Layout.kReplicated;
     h.stream := null;
     h.stream_size := null;
     h.stream_offset := null;
@@ -94,6 +102,9 @@ begin
   h.checksum_type := type;
   h.checksum := new_checksum;
   perform set_head(h);
+  if g.recorded then
+    perform record_change(b, k, h.version, :Change.kAppend::smallint);
+  end if;
   o.version := h.version;
   o.is_null := true;
   o.size := h.size;

@@ -66,8 +66,10 @@ begin
     for e in
       select * from upload_extents where upload = u and number = p.number order by start
     loop
-      insert into object_extents (manifest, start, stream, stream_size, stream_offset, length)
-        values (to_manifest, at + e.start, e.stream, e.stream_size, e.stream_offset, e.length);
+      insert into object_extents (manifest, start, stream, stream_size, stream_offset, length,
+          layout)
+        values (to_manifest, at + e.start, e.stream, e.stream_size, e.stream_offset, e.length,
+          e.layout);
       extents := extents + 1;
     end loop;
     at := at + p.size;
@@ -91,10 +93,11 @@ declare
   up uploads;
   n objects;
   o outcome;
-  context smallint := check_context(b, settings, 0);
+  g ground := check_context(b, settings, 0);
+  context smallint;
 begin
-  if context <> :CommitStatus.kCommitted then
-    return refusal(context);
+  if g.status <> :CommitStatus.kCommitted then
+    return refusal(g.status);
   end if;
   select * into up from uploads where id = u and bucket_id = b and key = k for update;
   if not found then
@@ -133,8 +136,9 @@ begin
     n.attributes.retain_until := default_until;
   end if;
   if n.extent_count = 1 then
-    delete from object_extents where manifest = clock returning stream, stream_size, stream_offset
-      into n.stream, n.stream_size, n.stream_offset;
+    delete from object_extents where manifest = clock
+      returning stream, stream_size, stream_offset, layout
+      into n.stream, n.stream_size, n.stream_offset, n.layout;
   end if;
   o := place_version(n, versioning, c);
   if o.status <> :CommitStatus.kCommitted then
@@ -144,6 +148,9 @@ begin
       checksum_algorithm, checksum_type, checksum, completed_at)
     values (u, b, k, o.version, o.is_null, new_size, new_etag, algorithm, type, new_checksum,
       greatest(now(), to_timestamp(version_ms(clock) / 1000.0)));
+  if g.recorded then
+    perform record_change(b, k, o.version, :Change.kComplete::smallint);
+  end if;
   perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
   o.checksum_algorithm := algorithm;
   o.checksum_type := type;

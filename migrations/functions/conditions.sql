@@ -63,21 +63,37 @@ begin
   return check_conditions(c, not h.delete_marker, h.etag, h.size, version_ms(h.version));
 end $$;
 
--- kCommitted, or why a commit decided under these may not be. 0: decided under none.
-create or replace function check_context(b bigint, settings bigint, epoch bigint) returns smallint
-language plpgsql as $$
+-- Bytes that were begun before this may be taken for left behind before a row refers to them: half
+-- of the orphan age is the commit's, the other half is the scan's. NULL: no gateway has said one.
+create or replace function oldest_first_ms() returns bigint language plpgsql as $$
 declare
+  age_s bigint;
+begin
+  select orphan_age_s into age_s from garbage_collection;
+  return case when age_s > 0 then now_ms() - age_s * 500 end;
+end $$;
+
+-- kCommitted, or why a commit decided under these may not be. Settings and epoch 0: decided under
+-- none. `first_ms`: of bytes that no row refers to yet; NULL: there are none.
+create or replace function check_context(
+  b bigint, settings bigint, epoch bigint, first_ms bigint default null)
+returns ground language plpgsql as $$
+declare
+  g ground;
   current_settings bigint;
 begin
-  select settings_version into current_settings from buckets where id = b for key share;
+  select settings_version, records_changes into current_settings, g.recorded
+    from buckets where id = b for key share;
   if not found then
-    return :CommitStatus.kNoSuchBucket;
+    g.status := :CommitStatus.kNoSuchBucket;
+  elsif settings <> 0 and current_settings <> settings then
+    g.status := :CommitStatus.kSettingsChanged;
+  elsif epoch <> 0 and epoch < (select min_epoch from ring_state) then
+    g.status := :CommitStatus.kEpochFenced;
+  elsif first_ms is not null and first_ms < oldest_first_ms() then
+    g.status := :CommitStatus.kStreamTooOld;
+  else
+    g.status := :CommitStatus.kCommitted;
   end if;
-  if settings <> 0 and current_settings <> settings then
-    return :CommitStatus.kSettingsChanged;
-  end if;
-  if epoch <> 0 and epoch < (select min_epoch from ring_state) then
-    return :CommitStatus.kEpochFenced;
-  end if;
-  return :CommitStatus.kCommitted;
+  return g;
 end $$;

@@ -12,11 +12,11 @@ declare
   n objects;
   o outcome;
   e object_extents;
+  g ground := check_context(b, settings, 0);
   context smallint;
 begin
-  context := check_context(b, settings, 0);
-  if context <> :CommitStatus.kCommitted then
-    return refusal(context);
+  if g.status <> :CommitStatus.kCommitted then
+    return refusal(g.status);
   end if;
   perform lock_pair(b, k, source_bucket, source_key);
   s := find_source(source_bucket, source_key, source_version);
@@ -54,8 +54,8 @@ begin
     for e in select * from object_extents where manifest = s.manifest order by stream loop
       perform add_reference(e.stream);
     end loop;
-    insert into object_extents (manifest, start, stream, stream_size, stream_offset, length)
-      select n.manifest, start, stream, stream_size, stream_offset, length
+    insert into object_extents (manifest, start, stream, stream_size, stream_offset, length, layout)
+      select n.manifest, start, stream, stream_size, stream_offset, length, layout
       from object_extents where manifest = s.manifest;
   end if;
   if n.part_count > 0 then
@@ -68,6 +68,9 @@ begin
     -- The target came since: what was counted above must not stay. It runs again and is refused
     -- before that.
     raise exception 'conditions changed' using errcode = '40001';
+  end if;
+  if g.recorded then
+    perform record_change(b, k, o.version, :Change.kCopy::smallint);
   end if;
   perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
   return o;

@@ -137,7 +137,7 @@ declare
   r delete_row;
   o outcome;
   c conditions;
-  context smallint;
+  g ground;
   last_bucket bigint;
   last_settings bigint;
   d_objects bigint := 0;
@@ -152,12 +152,12 @@ begin
         d_versions := 0;
         d_bytes := 0;
       end if;
-      context := check_context(r.bucket_id, r.settings, 0);
+      g := check_context(r.bucket_id, r.settings, 0);
       last_bucket := r.bucket_id;
       last_settings := r.settings;
     end if;
-    if context <> :CommitStatus.kCommitted then
-      return next refusal(context);
+    if g.status <> :CommitStatus.kCommitted then
+      return next refusal(g.status);
       continue;
     end if;
     if r.guard <> :Guard.kNone and not guard_holds(r) then
@@ -174,6 +174,13 @@ begin
                           r.lock_ms);
     else
       o := delete_current(r.bucket_id, r.key, r.clock, r.versioning, r.owner_account, c);
+    end if;
+    -- Where nothing was, nothing changed, and there is no version.
+    if g.recorded and o.status = :CommitStatus.kCommitted and o.version is not null then
+      perform record_change(r.bucket_id, r.key, o.version,
+        case when r.choice <> :VersionChoice.kCurrent then :Change.kDeleteVersion::smallint
+             when o.delete_marker then :Change.kDeleteMarker::smallint
+             else :Change.kDelete::smallint end);
     end if;
     d_objects := d_objects + o.d_objects;
     d_versions := d_versions + o.d_versions;

@@ -15,7 +15,8 @@ declare
   placed outcome := refusal(:CommitStatus.kCommitted);
   n objects := blank_version();
   c conditions;
-  context smallint;
+  g ground;
+  oldest bigint := oldest_first_ms();
   inserted bytea[];
   inserted_bytes bigint;
   first integer := 1;
@@ -28,30 +29,32 @@ begin
   placed.d_versions := 1;
   n.stream_offset := 0;
   while first <= cardinality(rows) loop
-    -- A run: rows decided under the same that need no object, or one that does.
+    -- A run: rows decided under the same that need no object; or one that does, or is too old.
     f := rows[first];
     last := first - 1;
     foreach r in array rows[first:cardinality(rows)] loop
       exit when r.bucket_id <> f.bucket_id or r.settings <> f.settings or r.epoch <> f.epoch
-        or (r.if_match is not null and last >= first);
+        or ((r.if_match is not null or r.first_ms < oldest) and last >= first);
       last := last + 1;
-      exit when r.if_match is not null;
+      exit when r.if_match is not null or r.first_ms < oldest;
     end loop;
 
-    context := check_context(f.bucket_id, f.settings, f.epoch);
+    g := check_context(f.bucket_id, f.settings, f.epoch,
+                       case when f.first_ms < oldest then f.first_ms end);
     inserted := null;
-    if context = :CommitStatus.kCommitted and last > first then
+    if g.status = :CommitStatus.kCommitted and last > first then
       with placed_now as (
         insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag,
             owner_account, checksum_algorithm, checksum_type, checksum, headers, extent_count,
-            stream, stream_size, stream_offset, attributes)
+            stream, stream_size, stream_offset, attributes, layout)
           select f.bucket_id, key, clock, versioning <> :Versioning.kEnabled, false, size, etag,
             owner_account, checksum_algorithm, checksum_type, checksum, headers,
             (stream is not null)::integer, stream, stream_size, 0,
-            attribute_sets[first + nth::integer - 1]
-          from unnest(rows[first:last]) with ordinality as u (bucket_id, settings, epoch, key,
-            clock, versioning, size, etag, owner_account, checksum_algorithm, checksum_type,
-            checksum, headers, stream, stream_size, if_match, if_none_match, nth)
+            attribute_sets[first + nth::integer - 1], layout
+          from unnest(rows[first:last]) with ordinality as u (bucket_id, settings, epoch,
+            first_ms, key, clock, versioning, size, etag, owner_account, checksum_algorithm,
+            checksum_type, checksum, headers, layout, stream, stream_size, if_match,
+            if_none_match, nth)
           -- Changes nothing, and locks the row that is there in its turn.
           on conflict (bucket_id, key) do update set lone_marker = null where false
           returning version, size)
@@ -59,10 +62,14 @@ begin
       d_objects := d_objects + coalesce(cardinality(inserted), 0);
       d_versions := d_versions + coalesce(cardinality(inserted), 0);
       d_bytes := d_bytes + coalesce(inserted_bytes, 0);
+      if g.recorded then
+        perform record_change(f.bucket_id, u.key, u.clock, :Change.kPut::smallint)
+          from unnest(rows[first:last]) u where u.clock = any (inserted);
+      end if;
     end if;
 
-    if context <> :CommitStatus.kCommitted then
-      return query select refused.* from generate_series(first, last), refusal(context) as refused;
+    if g.status <> :CommitStatus.kCommitted then
+      return query select refused.* from generate_series(first, last), refusal(g.status) as refused;
     elsif cardinality(inserted) = last - first + 1 then
       -- The columns of type `outcome`.
       return query
@@ -93,12 +100,16 @@ begin
         n.checksum := r.checksum;
         n.headers := r.headers;
         n.extent_count := (r.stream is not null)::integer;
+        n.layout := r.layout;
         n.stream := r.stream;
         n.stream_size := r.stream_size;
         n.attributes := attribute_sets[i];
         c.if_match := r.if_match;
         c.if_none_match := r.if_none_match;
         o := place_version(n, r.versioning, c);
+        if g.recorded and o.status = :CommitStatus.kCommitted then
+          perform record_change(r.bucket_id, r.key, o.version, :Change.kPut::smallint);
+        end if;
         d_objects := d_objects + o.d_objects;
         d_versions := d_versions + o.d_versions;
         d_bytes := d_bytes + o.d_bytes;

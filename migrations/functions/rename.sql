@@ -20,12 +20,12 @@ declare
   s objects;
   t objects;
   o outcome := refusal(:CommitStatus.kCommitted);
+  g ground := check_context(b, settings, 0);
   context smallint;
   target_exists boolean;
 begin
-  context := check_context(b, settings, 0);
-  if context <> :CommitStatus.kCommitted then
-    return refusal(context);
+  if g.status <> :CommitStatus.kCommitted then
+    return refusal(g.status);
   end if;
   if (select versioning from buckets where id = b) <> :Versioning.kNever then
     return refusal(:CommitStatus.kWrongState);
@@ -71,6 +71,9 @@ begin
   if target_exists then
     perform count_usage(b, -1, -1, -t.size);
   end if;
+  if g.recorded then
+    perform record_change(b, target, s.version, :Change.kRename::smallint, source);
+  end if;
   perform recheck_lifecycle(b, target);
   return o;
 end $$;
@@ -85,10 +88,10 @@ declare
   h objects;
   o outcome := refusal(:CommitStatus.kCommitted);
   in_history boolean := false;
-  context smallint := check_context(b, settings, 0);
+  g ground := check_context(b, settings, 0);
 begin
-  if context <> :CommitStatus.kCommitted then
-    return refusal(context);
+  if g.status <> :CommitStatus.kCommitted then
+    return refusal(g.status);
   end if;
   -- The head's row orders all changes of a key's versions.
   select * into h from objects where bucket_id = b and key = k for update;
@@ -125,6 +128,9 @@ begin
       where bucket_id = b and key = k and version = h.version;
   else
     update objects set attributes = h.attributes where bucket_id = b and key = k;
+  end if;
+  if g.recorded then
+    perform record_change(b, k, h.version, :Change.kUpdate::smallint);
   end if;
   if changed && array['tags', 'retain_until', 'legal_hold'] then
     perform recheck_lifecycle(b, k);

@@ -8,7 +8,7 @@ create or replace function create_upload(
   algorithm smallint, type smallint, a attributes, begun_ms bigint)
 returns smallint language plpgsql as $$
 declare
-  context smallint := check_context(b, settings, 0);
+  context smallint := (check_context(b, settings, 0)).status;
 begin
   if context = :CommitStatus.kCommitted then
     insert into uploads (id, bucket_id, key, initiator_account, owner_account, headers,
@@ -45,12 +45,13 @@ begin
 end $$;
 
 create or replace function put_part(
-  b bigint, epoch bigint, u bytea, k bytea, n integer, part_size bigint, part_etag text,
-  algorithm smallint, part_checksum bytea, part_stream bytea, part_stream_size bigint)
+  b bigint, epoch bigint, first_ms bigint, u bytea, k bytea, n integer, part_size bigint,
+  part_etag text, algorithm smallint, part_checksum bytea, part_layout smallint,
+  part_stream bytea, part_stream_size bigint)
 returns outcome language plpgsql as $$
 declare
   o outcome := refusal(:CommitStatus.kCommitted);
-  context smallint := check_context(b, 0, epoch);
+  context smallint := (check_context(b, 0, epoch, first_ms)).status;
 begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
@@ -62,8 +63,9 @@ begin
   insert into upload_parts (upload, number, size, etag, checksum_algorithm, checksum)
     values (u, n, part_size, part_etag, algorithm, part_checksum);
   if part_stream is not null then
-    insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)
-      values (u, n, 0, part_stream, part_stream_size, 0, part_size);
+    insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length,
+        layout)
+      values (u, n, 0, part_stream, part_stream_size, 0, part_size, part_layout);
   end if;
   o.size := part_size;
   o.etag := part_etag;
@@ -80,7 +82,7 @@ declare
   o outcome := refusal(:CommitStatus.kCommitted);
   s objects;
   e record;
-  context smallint := check_context(b, 0, 0);
+  context smallint := (check_context(b, 0, 0)).status;
 begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
@@ -100,22 +102,25 @@ begin
   if s.extent_count = 1 and part_size > 0 then
     perform add_reference(s.stream);
     perform mark_shared(s);
-    insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)
-      values (u, n, 0, s.stream, s.stream_size, s.stream_offset + source_offset, part_size);
+    insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length,
+        layout)
+      values (u, n, 0, s.stream, s.stream_size, s.stream_offset + source_offset, part_size,
+        s.layout);
   elsif s.extent_count > 1 and part_size > 0 then
     for e in
       select greatest(start, source_offset) as first,
         least(start + length, source_offset + part_size) as last,
-        start, stream, stream_size, stream_offset
+        start, stream, stream_size, stream_offset, layout
       from object_extents
       where manifest = s.manifest and start < source_offset + part_size
         and start + length > source_offset
       order by object_extents.stream
     loop
       perform add_reference(e.stream);
-      insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)
+      insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length,
+          layout)
         values (u, n, e.first - source_offset, e.stream, e.stream_size,
-          e.stream_offset + e.first - e.start, e.last - e.first);
+          e.stream_offset + e.first - e.start, e.last - e.first, e.layout);
     end loop;
   end if;
   o.size := part_size;

@@ -12,6 +12,7 @@ begin
   n.etag := '';
   n.part_count := 0;
   n.extent_count := 0;
+  n.layout := :Layout.kReplicated;
   return n;
 end $$;
 

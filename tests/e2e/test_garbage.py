@@ -82,3 +82,32 @@ def test_too_many_orphans_halt_and_an_operator_resumes(forgetful):
     assert forgetful.cli("gc", "resume", "--blobs", "2000").returncode == 0
     wait_for(lambda: not halted(), 30, "garbage collection to go on")
     wait_for(lambda: live(forgetful) < before, 90, "live bytes to fall")
+
+
+def test_bytes_older_than_half_the_orphan_age_are_not_committed(forgetful):
+    client = forgetful.boto3(boto3)
+    upload = client.create_multipart_upload(Bucket="garbage", Key="parts")["UploadId"]
+    part = client.upload_part(Bucket="garbage", Key="parts", UploadId=upload, PartNumber=1, Body=random.randbytes(1000))
+    client.put_object(Bucket="garbage", Key="source", Body=b"old")
+    before = live(forgetful)
+    # The cluster's alone: the gateway's own, which bounds bodies as well, stays 16 s.
+    assert forgetful.cli("gc", "set", "--orphan-age", "6s").returncode == 0
+    try:
+        connection = begin_put(forgetful, "slow", 9 << 20, 17 << 19)
+        time.sleep(4)
+        connection.sendall(random.randbytes(1 << 19))
+        answer = b""
+        while b"</Error>" not in answer and (more := connection.recv(65536)):
+            answer += more
+        connection.close()
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"<Code>RequestTimeout</Code>" in answer, answer
+        with pytest.raises(client.exceptions.NoSuchKey):
+            client.get_object(Bucket="garbage", Key="slow")
+        # What rows refer to is older by now, and not asked.
+        client.complete_multipart_upload(Bucket="garbage", Key="parts", UploadId=upload,
+                                         MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+        client.copy_object(Bucket="garbage", Key="copy", CopySource={"Bucket": "garbage", "Key": "source"})
+        client.put_object(Bucket="garbage", Key="quick", Body=random.randbytes(1000))
+    finally:
+        assert forgetful.cli("gc", "set", "--orphan-age", "16s").returncode == 0
+    wait_for(lambda: live(forgetful) < before + (1 << 20), 60, "the bytes of the slow body to go")

@@ -14,11 +14,20 @@ class ManualClock final : public Clock {
   SystemTime now() const override { return SystemTime(std::chrono::microseconds(system_us_.load())); }
   SteadyTime steady_now() const override { return SteadyTime(std::chrono::microseconds(steady_us_.load())); }
 
-  // Both clocks.
+  SteadyTime boot_now() const override {
+    return steady_now() + std::chrono::microseconds(asleep_us_.load());
+  }
+
+  // All clocks.
   void advance(Duration by) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(by).count();
     system_us_ += us;
     steady_us_ += us;
+  }
+  // The machine sleeps: the steady clock stands still.
+  void sleep(std::chrono::microseconds by) {
+    system_us_ += by.count();
+    asleep_us_ += by.count();
   }
   // The wall clock alone, as a correction does; may go back.
   void set(SystemTime to) { system_us_ = to.time_since_epoch().count(); }
@@ -26,6 +35,7 @@ class ManualClock final : public Clock {
  private:
   std::atomic<int64_t> system_us_;
   std::atomic<int64_t> steady_us_{1'000'000'000};
+  std::atomic<int64_t> asleep_us_{0};
 };
 
 }  // namespace rondel::fakes

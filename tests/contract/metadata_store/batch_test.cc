@@ -167,8 +167,8 @@ TEST_P(BatchPlans, ReadTheRowsOfItsKeysAloneWithPlansMadeOnEmptyTables) {
     return std::stoll(std::string(result->text(0, 0)));
   };
   const auto put = [&](const std::string& first) {
-    const auto outcomes = connection->run("select status from put_objects((select array_agg(row(" + bucket + ", 0, 0, key, clock, 0, 0, 'a', 'o', null, null,"
-                                          " null, null, null, null, null, '*')::put_row order by clock) from (values ('" + first + "'::bytea,"
+    const auto outcomes = connection->run("select status from put_objects((select array_agg(row(" + bucket + ", 0, 0, null, key, clock, 0, 0, 'a', 'o', null, null,"
+                                          " null, null, 0, null, null, null, '*')::put_row order by clock) from (values ('" + first + "'::bytea,"
                                           " '0123456789abcde1'::bytea), ('key-70', '0123456789abcde2'), ('new', '0123456789abcde3')) as v(key, clock)))",
                                           {}, soon());
     ASSERT_TRUE(outcomes) << outcomes.error().message;

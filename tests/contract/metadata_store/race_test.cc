@@ -100,8 +100,8 @@ TEST_F(Race, ARenameThatIsOvertakenReplacesTheTarget) {
 // Whoever took the later rows first would wait for one that waits for it.
 TEST_F(Race, ABatchThatIsOvertakenStillLocksItsKeysInOrder) {
   const std::string bucket = std::to_string(bucket_.id);
-  const std::string batch = "select status from put_objects((select array_agg(row(" + bucket + ", 0, 0, key, clock, 0, 1, 'a', 'o', null, null, null,"
-                            " null, null, null, null, null)::put_row order by key) from (values ('k1'::bytea, '1123456789abcdef'::bytea),"
+  const std::string batch = "select status from put_objects((select array_agg(row(" + bucket + ", 0, 0, null, key, clock, 0, 1, 'a', 'o', null, null, null,"
+                            " null, 0, null, null, null, null)::put_row order by key) from (values ('k1'::bytea, '1123456789abcdef'::bytea),"
                             " ('k2', '2123456789abcdef'), ('k3', '3123456789abcdef')) as v(key, clock)))";
   SlowWrites writes;
   const auto slow = PgConnection::open(postgres_dsn() + kSlow, soon()).value();

@@ -60,8 +60,8 @@ std::string next_clock() {
 std::string put(const Scene& scene, const std::string& key, const std::string& clock,
                 const StreamId& stream, int versioning) {
   return fmt::format(
-      "select status::integer from put_objects(array[row({}, 0, 0, {}, {}, {}, {}, 'e', 'o', null, "
-      "null, null, null, {}, {}, null, null)::put_row])",
+      "select status::integer from put_objects(array[row({}, 0, 0, null, {}, {}, {}, {}, 'e', 'o', "
+      "null, null, null, null, 0, {}, {}, null, null)::put_row])",
       scene.bucket, literal(key), clock, versioning, kBytes, literal(stream), kBytes);
 }
 
@@ -73,7 +73,8 @@ std::string begin_upload(const Scene& scene, const std::string& upload, const st
 std::string put_part(const Scene& scene, const std::string& upload, const std::string& key,
                      int number, const StreamId& stream, int64_t bytes) {
   return fmt::format(
-      "select status::integer from put_part({}, 0, {}, {}, {}, {}, 'e', null, null, {}, {})",
+      "select status::integer from put_part({}, 0, null, {}, {}, {}, {}, 'e', null, null, "
+      "0::smallint, {}, {})",
       scene.bucket, upload, literal(key), number, bytes, literal(stream), bytes);
 }
 
@@ -111,8 +112,8 @@ std::string remove(const Scene& scene, int mode, const std::string& named, int g
 
 std::string append(const Scene& scene, const StreamId& stream) {
   return fmt::format(
-      "select status::integer from append_object({}, 0, 0, {}, {}, 0::smallint, {}, 'e', {}, 'e', "
-      "'o', null, null, null, null, {}, {}, null, null)",
+      "select status::integer from append_object({}, 0, 0, null, {}, {}, 0::smallint, {}, 'e', {}, 'e', "
+      "'o', null, null, null, null, 0::smallint, {}, {}, null, null)",
       scene.bucket, literal(scene.key), next_clock(), scene.size(), kBytes, literal(stream),
       kBytes);
 }

@@ -1,6 +1,7 @@
 // Writing: law 3 (two flushed copies in two failure domains before the acknowledgement), hand-off, bounds.
 #include <iostream>
 
+#include "tests/fakes/manual_clock.h"
 #include "tests/unit/gateway/blobs/blobs_fixture.h"
 
 namespace rondel::blobs {
@@ -191,6 +192,36 @@ TEST_F(Write, TheOldestEpochOfAStreamIsTheOneThatIsCommitted) {
   ASSERT_TRUE(written);
   EXPECT_EQ(written->ring_epoch, 5u);
   EXPECT_EQ(read(*written)->size(), 2 * model::kChunkBytes);
+}
+
+// By the one clock that is given, whatever the machine's shows; none is older than the first time.
+TEST_F(Write, BlobsAreStampedByTheGivenClock) {
+  fakes::ManualClock clock(SystemTime(1'000'000s));
+  ReplicatedBlobStoreOptions options;
+  options.clock = &clock;
+  reopen(options);
+  const auto slowly = [&](std::chrono::microseconds pause) -> async::Task<Result<WrittenStream>> {
+    auto writer = store_->open_writer(std::nullopt, deadline_in(60s));
+    const std::string chunk = make_text(model::kChunkBytes);
+    for (int i = 0; i < 3; ++i) {
+      CO_TRY_VOID(co_await writer->write(as_bytes(chunk)));
+      i == 1 ? clock.set(clock.now() + pause) : clock.set(clock.now() + 1s);
+    }
+    co_return co_await writer->finish();
+  };
+  for (const std::chrono::microseconds pause : {std::chrono::microseconds(1h), std::chrono::microseconds(-1h)}) {
+    const SystemTime begun = clock.now();
+    const auto written = run(slowly(pause));
+    ASSERT_TRUE(written);
+    EXPECT_EQ(written->first_time, std::min(begun, begun + 1s + pause)) << "also when the clock was set back";
+    for (uint32_t number = 0; number < 3; ++number) {
+      const model::BlobId blob{written->id, number};
+      const ring::Disk owner = owners(blob).front();
+      const auto stat = run(cluster_.stat({owner.node, owner.id}, blob, deadline_in(10s)));
+      ASSERT_TRUE(stat);
+      EXPECT_EQ(stat->created_at, begun + (number > 0 ? 1s : 0s) + (number > 1 ? pause : 0s)) << number;
+    }
+  }
 }
 
 async::Task<bool> all_at_once(ReplicatedBlobStore& store, int streams, size_t size, std::vector<Result<WrittenStream>>& out) {

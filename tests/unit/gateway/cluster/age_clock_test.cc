@@ -41,7 +41,7 @@ class Clocks : public ::testing::Test {
   SystemTime right() const { return kStart + passed_; }
   void refresh() {
     database_.set(right() + database_by_);
-    ages_.sample(database_.now(), clock_.steady_now());
+    ages_.sample(database_.now(), clock_.boot_now());
   }
   void jump(const Jump& by) {
     clock_.set(right() + by.gateway);
@@ -69,6 +69,29 @@ class Clocks : public ::testing::Test {
 };
 
 class AgeClockTest : public Clocks {};
+
+// What bytes are stamped by: whatever this gateway's clock shows or does, and while it sleeps.
+TEST_F(AgeClockTest, TheDatabasesClockGoesOnFromWhereItWasHeard) {
+  const Clock& database = ages_.database();
+  for (const Jump& by : kJumps) {
+    SCOPED_TRACE(by.name);
+    jump(by);
+    EXPECT_EQ(database.now(), database_);
+    clock_.advance(10s);
+    EXPECT_EQ(database.now(), database_ + 10s);
+    clock_.set(kStart + days(100));
+    EXPECT_EQ(database.now(), database_ + 10s);
+    clock_.sleep(3h);
+    EXPECT_EQ(database.now(), database_ + 10s + 3h) << "a body that slept is as old as it is";
+    EXPECT_EQ(ages_.now_for_age(), std::nullopt) << "and a clock that was heard before is not believed";
+    end_jump();
+  }
+}
+
+TEST_F(AgeClockTest, TheDatabasesClockIsOursBeforeItWasHeard) {
+  const AgeClock unheard(clock_);
+  EXPECT_EQ(unheard.database().now(), clock_.now());
+}
 
 TEST_F(AgeClockTest, NobodyIsOlderThanTheyAre) {
   for (const Jump& by : kJumps) {
@@ -159,7 +182,7 @@ TEST_F(AgeClockTest, ItIsSteadyForNoLongerThanItWasLookedAt) {
 }
 
 TEST_F(AgeClockTest, AnAnswerThatTookLongIsNoSample) {
-  const SteadyTime asked = clock_.steady_now();
+  const SteadyTime asked = clock_.boot_now();
   clock_.advance(6s);
   ages_.sample(kStart + days(7), asked);
   EXPECT_TRUE(ages_.now_for_age());

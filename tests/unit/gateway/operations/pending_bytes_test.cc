@@ -23,14 +23,17 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
   std::function<void(metadata::ObjectLookup&)> found_after;
   std::optional<Error> broken_after;             // Fails such look-ups.
   std::string upload_encryption;
+  std::vector<CommitContext> contexts;           // Of all commits.
+  // Bytes that were begun before are refused, as the database refuses them.
+  std::function<SystemTime()> oldest = [] { return SystemTime{}; };
 
-  async::Task<CommitResult> put_object(metadata::PutObject) override { return end(); }
-  async::Task<CommitResult> append_object(metadata::AppendObject) override { return end(); }
-  async::Task<CommitResult> copy_object(metadata::CopyObject) override { return end(); }
-  async::Task<CommitResult> rename_object(metadata::RenameObject) override { return end(); }
-  async::Task<CommitResult> delete_object(metadata::DeleteObject) override { return end(); }
-  async::Task<CommitResult> put_part(metadata::PutPart) override { return end(); }
-  async::Task<CommitResult> copy_part(metadata::CopyPart) override { return end(); }
+  async::Task<CommitResult> put_object(metadata::PutObject request) override { return end(request.context); }
+  async::Task<CommitResult> append_object(metadata::AppendObject request) override { return end(request.put.context); }
+  async::Task<CommitResult> copy_object(metadata::CopyObject request) override { return end(request.put.context); }
+  async::Task<CommitResult> rename_object(metadata::RenameObject request) override { return end(request.context); }
+  async::Task<CommitResult> delete_object(metadata::DeleteObject request) override { return end(request.context); }
+  async::Task<CommitResult> put_part(metadata::PutPart request) override { return end(request.context); }
+  async::Task<CommitResult> copy_part(metadata::CopyPart request) override { return end(request.put.context); }
   async::Task<metadata::Committed<CommitStatus>> create_upload(CommitContext, metadata::Upload upload) override {
     upload_encryption = upload.encryption;
     co_return CommitStatus::kCommitted;
@@ -53,7 +56,13 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
   }
 
  private:
-  async::Task<CommitResult> end() {
+  async::Task<CommitResult> end(CommitContext context) {
+    contexts.push_back(context);
+    if (context.first_time != SystemTime{} && context.first_time < oldest()) {
+      CommitOutcome outcome;
+      outcome.status = CommitStatus::kStreamTooOld;
+      co_return outcome;
+    }
     const size_t index = std::min(static_cast<size_t>(commits++), answers.size() - 1);
     co_return answers[index];
   }
@@ -62,6 +71,10 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
 // Streams that remember what of them lies on disks.
 class MemoryBlobs final : public blobs::BlobStore {
  public:
+  explicit MemoryBlobs(fakes::ManualClock& clock_) : clock(clock_) {}
+
+  fakes::ManualClock& clock;
+  std::chrono::microseconds body_takes{0};       // From its first byte to its last.
   std::optional<Error> write_fails, finish_fails;
   std::vector<model::StreamId> streams;          // With bytes on disks.
 
@@ -76,20 +89,25 @@ class MemoryBlobs final : public blobs::BlobStore {
   struct Writer final : blobs::StreamWriter {
     explicit Writer(MemoryBlobs& store_) : store(store_) {}
     async::Task<Result<void>> write(ByteView bytes) override {
-      if (size == 0 && !bytes.empty()) store.streams.push_back(id);
+      if (size == 0 && !bytes.empty()) {
+        store.streams.push_back(id);
+        first_time = store.clock.now();
+      }
       size += bytes.size();
       if (store.write_fails) co_return std::unexpected(*store.write_fails);
       co_return Result<void>{};
     }
     async::Task<Result<blobs::WrittenStream>> finish() override {
       if (store.finish_fails) co_return std::unexpected(*store.finish_fails);
+      store.clock.advance(store.body_takes);
       co_return leftovers();
     }
-    blobs::WrittenStream leftovers() const override { return {id, size, 1}; }
+    blobs::WrittenStream leftovers() const override { return {id, size, 1, first_time}; }
 
     MemoryBlobs& store;
     const model::StreamId id = model::StreamId::random();
     uint64_t size = 0;
+    SystemTime first_time;
   };
   struct Reader final : blobs::StreamReader {
     explicit Reader(uint64_t length) : left(length) {}
@@ -210,13 +228,13 @@ struct PendingBytes : ::testing::Test, AccessFixture {
   }
 
   CommitStore commits;
-  MemoryBlobs memory;
+  MemoryBlobs memory{clock};
   StreamReleases pending{commits, commits};
   std::string encrypted_upload;
   int reads = 0;
 };
 
-constexpr int kLastStatus = static_cast<int>(CommitStatus::kEncrypted);
+constexpr int kLastStatus = static_cast<int>(CommitStatus::kStreamTooOld);
 constexpr int kLastErrorCode = static_cast<int>(ErrorCode::kOutcomeUnknown);
 
 TEST_F(PendingBytes, StayOfACommit) {
@@ -232,6 +250,39 @@ TEST_F(PendingBytes, AreReleasedWhateverTheCommitIsRefusedFor) {
       const CommitResult answer = refused(static_cast<CommitStatus>(status));
       if (fate_of(answer) == metadata::CommitFate::kCommitted) continue;
       expect(row, {.answers = {answer}}, Fate::kReleased, "status " + std::to_string(status));
+    }
+  }
+}
+
+// A body that took longer than half of the orphan age, with whatever else its request takes.
+TEST_F(PendingBytes, AreReleasedWhenTheyWereBegunTooLongAgo) {
+  commits.oldest = [this] { return clock.now() - 12h; };
+  for (const Writes& row : kWrites) {
+    memory.body_takes = 11h;
+    expect(row, {}, Fate::kKept, "half a day has not passed");
+    memory.body_takes = 13h;
+    expect(row, {}, Fate::kReleased, "half a day has passed");
+    const auto response = perform(row, {});
+    ASSERT_FALSE(response) << row.name;
+    EXPECT_EQ(response.error().code, s3::ErrorCode::kRequestTimeout) << row.name;
+    EXPECT_EQ(commits.commits, 0) << row.name;
+    EXPECT_TRUE(async::block_on(pending.hand_over(deadline_in(1s)))) << row.name;
+  }
+  memory.body_takes = 0h;
+  for (const Writes& row : kRowsAlone) {
+    EXPECT_TRUE(perform(row, {})) << row.name;
+    EXPECT_EQ(commits.contexts.back().first_time, SystemTime{}) << row.name << " has no new bytes";
+  }
+}
+
+// Under which settings, and for whom.
+TEST_F(PendingBytes, AreCommittedUnderWhatTheRequestWasDecidedUnder) {
+  for (auto& [id, account] : accounts.accounts) account.credential_epoch = 17;
+  for (const auto* rows : {&kWrites, &kRowsAlone}) {
+    for (const Writes& row : *rows) {
+      (void)perform(row, {});
+      EXPECT_EQ(commits.contexts.back().credential_epoch, 17) << row.name;
+      EXPECT_EQ(commits.contexts.back().settings_version, box.settings_version) << row.name;
     }
   }
 }
