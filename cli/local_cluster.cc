@@ -20,7 +20,7 @@
 #include "cli/process.h"
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
-#include "common/config/program.h"
+#include "common/program/program.h"
 #include "common/crypto/digest.h"
 #include "common/http/client.h"
 #include "metadata/postgres/migrator.h"
@@ -394,7 +394,7 @@ Result<void> up(const UpOptions& options) {
   TRY_VOID(check_folder(data));
   const FolderLock lock(data);
   if (!lock.held()) return fail(ErrorCode::kAlreadyExists, "another rondel command works on " + data);
-  config::schedule_as_batch();   // PostgreSQL inherits it.
+  program::schedule_as_batch();   // PostgreSQL inherits it.
   std::vector<std::function<void()>> undo;
   auto result = up_locked(data, options, undo);
   if (!result) {

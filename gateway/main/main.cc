@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "common/async/loop_threads.h"
-#include "common/config/end_watch.h"
-#include "common/config/program.h"
+#include "common/program/end_watch.h"
+#include "common/program/program.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/grpc_blob_transport.h"
@@ -110,7 +110,7 @@ void end_at_once(const std::string& step) {
 
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(init_log(settings));
-  config::EndWatch ending(end_at_once);   // First: it watches the end of all others.
+  program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const std::string master_key, read_master_key(settings));
   const std::string& dsn = settings.text("metadata.dsn");
   const Clock& clock = real_clock();
@@ -296,5 +296,5 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   using namespace rondel::gateway;
-  return rondel::config::run_program({"rondel-gateway", "S3 gateway of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
+  return rondel::program::run_program({"rondel-gateway", "S3 gateway of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
 }

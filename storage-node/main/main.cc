@@ -13,8 +13,8 @@
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
-#include "common/config/end_watch.h"
-#include "common/config/program.h"
+#include "common/program/end_watch.h"
+#include "common/program/program.h"
 #include "common/fs/posix_file_system.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
@@ -269,7 +269,7 @@ std::string with_failed(std::string step, const DiskSet& disks) {
 
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(init_log(settings));
-  config::EndWatch ending(end_at_once);   // First: it watches the end of all others.
+  program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const model::NodeId node, node_identity(settings.text("node.data_dir")));
   metrics::Registry registry;
   metrics::register_process_metrics(registry, "rondel-node");
@@ -367,5 +367,5 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   using namespace rondel::node;
-  return rondel::config::run_program({"rondel-node", "Storage node of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
+  return rondel::program::run_program({"rondel-node", "Storage node of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
 }

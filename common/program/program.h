@@ -5,15 +5,15 @@
 
 #include "common/config/config.h"
 
-namespace rondel::config {
+namespace rondel::program {
 
 struct Program {
   const char* name;
   const char* title;
-  const Schema& schema;
-  Result<void> (*check)(const Settings&);
+  const config::Schema& schema;
+  Result<void> (*check)(const config::Settings&);
   // `signals`: SIGTERM, SIGINT and SIGHUP, blocked in every thread, for sigwait.
-  Result<void> (*serve)(const Settings&, const sigset_t& signals);
+  Result<void> (*serve)(const config::Settings&, const sigset_t& signals);
 };
 
 // From here on this thread, and what it makes, interrupts nobody when it wakes: it waits until the running thread pauses. Many short
@@ -24,4 +24,4 @@ void schedule_as_batch();
 // What main() returns; schedules as batch. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.
 int run_program(const Program& program, int argc, char** argv);
 
-}  // namespace rondel::config
+}  // namespace rondel::program

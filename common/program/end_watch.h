@@ -10,7 +10,7 @@
 
 #include "common/base/clock.h"
 
-namespace rondel::config {
+namespace rondel::program {
 
 class EndWatch {
  public:
@@ -37,4 +37,4 @@ class EndWatch {
   std::thread thread_;
 };
 
-}  // namespace rondel::config
+}  // namespace rondel::program

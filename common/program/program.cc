@@ -1,11 +1,11 @@
-#include "common/config/program.h"
+#include "common/program/program.h"
 
 #include <sched.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-namespace rondel::config {
+namespace rondel::program {
 
 void schedule_as_batch() {
   const sched_param priority{};
@@ -33,7 +33,7 @@ int run_program(const Program& program, int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   schedule_as_batch();
-  auto settings = Settings::load(program.schema, {file, process_environment(), assignments});
+  auto settings = config::Settings::load(program.schema, {file, config::process_environment(), assignments});
   const auto checked = settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
   const auto served = checked && !check ? program.serve(*settings, signals) : checked;
   if (served) return 0;
@@ -41,4 +41,4 @@ int run_program(const Program& program, int argc, char** argv) {
   return 1;
 }
 
-}  // namespace rondel::config
+}  // namespace rondel::program

@@ -1,10 +1,10 @@
-#include "common/config/end_watch.h"
+#include "common/program/end_watch.h"
 
 #include <gtest/gtest.h>
 
 #include <future>
 
-namespace rondel::config {
+namespace rondel::program {
 namespace {
 
 using namespace std::chrono_literals;
@@ -49,4 +49,4 @@ TEST(EndWatchDeathTest, MayEndTheProcessWhileOthersHang) {
 }
 
 }  // namespace
-}  // namespace rondel::config
+}  // namespace rondel::program

@@ -1,6 +1,6 @@
-#include "common/config/end_watch.h"
+#include "common/program/end_watch.h"
 
-namespace rondel::config {
+namespace rondel::program {
 
 EndWatch::~EndWatch() {
   {
@@ -29,4 +29,4 @@ void EndWatch::watch(Deadline deadline) {
   overdue_(step);
 }
 
-}  // namespace rondel::config
+}  // namespace rondel::program
