@@ -1,6 +1,6 @@
 // The one error value of Rondel: a code with the meaning of the gRPC code of the same name, and a message for our log.
 //
-// What others see is chosen at the edges: common/rpc/wire.h (frames between processes) and gateway/s3/error.h (S3).
+// What others see is chosen at the edges: transfer/grpc/wire.h (frames between processes) and gateway/s3/error.h (S3).
 #pragma once
 
 #include <string>

@@ -18,7 +18,7 @@ async::Task<void> counted(std::shared_ptr<Core> core, async::Task<void> task) {
 }
 
 // Asks for a blob that nobody has: the answer tells that the disk serves.
-async::Task<void> probe(std::shared_ptr<Core> core, rpc::DiskAddress disk) {
+async::Task<void> probe(std::shared_ptr<Core> core, transfer::DiskAddress disk) {
   ++core->counters.probes;
   const model::BlobId nothing{model::StreamId::random(), 0};
   const auto answer = co_await core->transport.stat(disk, nothing, deadline_in(kProbePatience));
@@ -26,7 +26,7 @@ async::Task<void> probe(std::shared_ptr<Core> core, rpc::DiskAddress disk) {
 }
 
 // Whether a copy is to be made, by what another disk says of the blob.
-bool is_wanted(const Core& core, const Repair& repair, const rpc::BlobStat& there) {
+bool is_wanted(const Core& core, const Repair& repair, const transfer::BlobStat& there) {
   if (there.removed) return false;
   if (repair.flaw != Flaw::kMissing) return true;
   const auto age = core.options.clock->now() - there.created_at;
@@ -39,22 +39,22 @@ bool is_wanted(const Core& core, const Repair& repair, const rpc::BlobStat& ther
 async::Task<Result<bool>> rewrite(std::shared_ptr<Core> core, Repair repair) {
   const auto& [blob, length, at, flaw, good] = repair;
   const Deadline deadline = deadline_in(kRepairPatience);
-  rpc::PutOptions options;
+  transfer::PutOptions options;
   options.background = true;
   options.deadline = deadline;
   if (flaw == Flaw::kDamaged) {
     // What it was is known where it lies.
-    CO_TRY(const rpc::BlobStat stat,
+    CO_TRY(const transfer::BlobStat stat,
            co_await core->transport.stat(at, blob, deadline_in(kProbePatience)));
     if (stat.removed) co_return false;
     options.handoff_for = stat.handoff_for;
   }
   // Before its bytes are read for nothing.
-  CO_TRY(const rpc::BlobStat known,
+  CO_TRY(const transfer::BlobStat known,
          co_await core->transport.stat(good, blob, deadline_in(kProbePatience)));
   if (!is_wanted(*core, repair, known)) co_return false;
   CO_TRY(WholeBlob whole, co_await read_whole(core, blob, length, at, deadline));
-  CO_TRY(const rpc::BlobStat source,
+  CO_TRY(const transfer::BlobStat source,
          co_await core->transport.stat(whole.from, blob, deadline_in(kProbePatience)));
   if (!is_wanted(*core, repair, source)) co_return false;
   options.created_at = source.created_at;
@@ -217,13 +217,13 @@ std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& top
 }
 
 async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
-                                          rpc::DiskAddress except, Deadline deadline) {
+                                          transfer::DiskAddress except, Deadline deadline) {
   const auto topology = core->topology.topology();
   Error last{ErrorCode::kNotFound, "no other copy"};
   for (const Candidate& candidate : candidates_of(*core, *topology, blob, DiskBreakers::Traffic::kBulk)) {
     if (candidate.disk == except) continue;
     auto download = core->transport.start_get(candidate.disk, blob, 0, length, {.background = true, .deadline = deadline});
-    std::vector<rpc::Piece> pieces;
+    std::vector<transfer::Piece> pieces;
     uint64_t got = 0;
     while (got < length) {
       // A disk that hangs must not use up the time of those behind it.
@@ -241,17 +241,17 @@ async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::Blo
   co_return std::unexpected(last);
 }
 
-async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, rpc::DiskAddress to, model::BlobId blob, std::vector<rpc::Piece> pieces,
-                                     rpc::PutOptions options) {
+async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, transfer::DiskAddress to, model::BlobId blob, std::vector<transfer::Piece> pieces,
+                                     transfer::PutOptions options) {
   if (pieces.size() == 1) co_return co_await core->transport.put(to, blob, options, std::move(pieces.front()));
   uint64_t length = 0;
   std::vector<hash::BlockDigest> digests;
-  for (const rpc::Piece& piece : pieces) {
+  for (const transfer::Piece& piece : pieces) {
     length += piece.bytes.size();
     digests.insert(digests.end(), piece.digests.begin(), piece.digests.end());
   }
   auto upload = core->transport.start_put(to, blob, length, options);
-  for (rpc::Piece& piece : pieces) CO_TRY_VOID(co_await upload->send(std::move(piece)));
+  for (transfer::Piece& piece : pieces) CO_TRY_VOID(co_await upload->send(std::move(piece)));
   co_return co_await upload->finish(length, hash::blob_digest(digests));
 }
 

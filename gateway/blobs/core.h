@@ -29,9 +29,9 @@ enum class Flaw { kDamaged, kMissing };
 struct Repair {
   model::BlobId blob;
   uint64_t length = 0;     // Of the whole blob.
-  rpc::DiskAddress at;     // Where the copy is to be made whole.
+  transfer::DiskAddress at;     // Where the copy is to be made whole.
   Flaw flaw = Flaw::kMissing;
-  rpc::DiskAddress good;   // Which served the read.
+  transfer::DiskAddress good;   // Which served the read.
 };
 
 // Memory for the bytes of a blob that is being repaired.
@@ -49,7 +49,7 @@ class LateWrite {
 };
 
 struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
-  Core(rpc::BlobTransport& transport_, const ring::TopologySource& topology_, ReplicatedBlobStoreOptions options_)
+  Core(transfer::BlobTransport& transport_, const ring::TopologySource& topology_, ReplicatedBlobStoreOptions options_)
       : transport(transport_),
         topology(topology_),
         options(std::move(options_)),
@@ -75,7 +75,7 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
   // Runs `task` on the current loop and counts it as background work.
   void run_in_background(async::Task<void> task);
 
-  rpc::BlobTransport& transport;
+  transfer::BlobTransport& transport;
   const ring::TopologySource& topology;
   const ReplicatedBlobStoreOptions options;
   DiskBreakers breakers;
@@ -95,7 +95,7 @@ using Core = ReplicatedBlobStore::Core;
 
 // A disk that may have a blob, and how sure that is.
 struct Candidate {
-  rpc::DiskAddress disk;
+  transfer::DiskAddress disk;
   bool owner = false;
   bool avoided = false;
 };
@@ -107,16 +107,16 @@ std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& top
 bool blames_disk(const Error& error);
 
 struct WholeBlob {
-  std::vector<rpc::Piece> pieces;
-  rpc::DiskAddress from;
+  std::vector<transfer::Piece> pieces;
+  transfer::DiskAddress from;
 };
 
 // A whole blob into memory from the first disk that has it.
 async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
-                                          rpc::DiskAddress except, Deadline deadline);
+                                          transfer::DiskAddress except, Deadline deadline);
 // All pieces to one disk; returns once they are flushed.
-async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, rpc::DiskAddress to, model::BlobId blob, std::vector<rpc::Piece> pieces,
-                                     rpc::PutOptions options);
+async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, transfer::DiskAddress to, model::BlobId blob, std::vector<transfer::Piece> pieces,
+                                     transfer::PutOptions options);
 
 std::unique_ptr<StreamWriter> make_stream_writer(std::shared_ptr<Core> core, std::optional<uint64_t> size_hint, Deadline deadline);
 std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline);

@@ -6,7 +6,7 @@
 
 namespace rondel::blobs {
 
-ReplicatedBlobStore::ReplicatedBlobStore(rpc::BlobTransport& transport, const ring::TopologySource& topology,
+ReplicatedBlobStore::ReplicatedBlobStore(transfer::BlobTransport& transport, const ring::TopologySource& topology,
                                          ReplicatedBlobStoreOptions options)
     : core_(std::make_shared<Core>(transport, topology, std::move(options))) {}
 

@@ -6,7 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 #include "gateway/blobs/blob_store.h"
 
 namespace rondel::blobs {
@@ -80,7 +80,7 @@ struct BlobHealth {
 class ReplicatedBlobStore final : public BlobStore {
  public:
   // `transport` and `topology` outlive the store and its background work (see drain()).
-  ReplicatedBlobStore(rpc::BlobTransport& transport, const ring::TopologySource& topology,
+  ReplicatedBlobStore(transfer::BlobTransport& transport, const ring::TopologySource& topology,
                       ReplicatedBlobStoreOptions options);
   ~ReplicatedBlobStore() override;
 

@@ -85,7 +85,7 @@ class Reader final : public StreamReader {
     download_ = core_->transport.start_get(candidates_[candidate_].disk, span().blob, span().begin, left(), {.background = false, .deadline = deadline_});
   }
 
-  async::Task<Result<rpc::Piece>> next_piece() {
+  async::Task<Result<transfer::Piece>> next_piece() {
     const model::DiskId disk = candidates_[candidate_].disk.disk;
     const SteadyTime begin = std::chrono::steady_clock::now();
     auto piece = co_await download_->next(std::min(deadline_, begin + core_->breakers.stall(disk, traffic_)));
@@ -95,7 +95,7 @@ class Reader final : public StreamReader {
   }
 
   // Blocks are whole; the caller asked for bytes.
-  ByteSlice deliver(rpc::Piece piece) {
+  ByteSlice deliver(transfer::Piece piece) {
     const uint64_t skip = span().begin - piece.offset;
     const uint64_t count = std::min<uint64_t>(piece.bytes.size() - skip, left());
     ByteSlice bytes = piece.bytes.sub(skip, count);
@@ -108,13 +108,13 @@ class Reader final : public StreamReader {
   void close_span() {
     download_.reset();
     buffer_ = {};   // First: a repair may want it.
-    for (const rpc::DiskAddress& disk : damaged_) repair(disk, Flaw::kDamaged);
-    for (const rpc::DiskAddress& disk : lacking_) repair(disk, Flaw::kMissing);
+    for (const transfer::DiskAddress& disk : damaged_) repair(disk, Flaw::kDamaged);
+    for (const transfer::DiskAddress& disk : lacking_) repair(disk, Flaw::kMissing);
     span_open_ = false;
     ++span_;
   }
 
-  void repair(const rpc::DiskAddress& at, Flaw flaw) {
+  void repair(const transfer::DiskAddress& at, Flaw flaw) {
     core_->repair({span().blob, span().blob_length, at, flaw, candidates_[candidate_].disk});
   }
 
@@ -169,9 +169,9 @@ class Reader final : public StreamReader {
   std::vector<Candidate> candidates_;
   size_t candidate_ = 0;
   size_t missing_ = 0;
-  std::vector<rpc::DiskAddress> damaged_;
-  std::vector<rpc::DiskAddress> lacking_;   // Owners.
-  std::unique_ptr<rpc::BlobDownload> download_;
+  std::vector<transfer::DiskAddress> damaged_;
+  std::vector<transfer::DiskAddress> lacking_;   // Owners.
+  std::unique_ptr<transfer::BlobDownload> download_;
   Error last_error_;
   std::optional<Error> error_;
 };

@@ -82,7 +82,7 @@ class Writer final : public StreamWriter {
     if (topology->rings.empty()) co_return fail(ErrorCode::kUnavailable, "the cluster has no ring yet");
     const auto ring = topology->rings.front();
     const model::BlobId blob{stream_, chunk_number_++};
-    for (rpc::Piece& piece : pieces_) {
+    for (transfer::Piece& piece : pieces_) {
       piece.digests = hash::block_digests(blob, static_cast<uint32_t>(piece.offset / model::kBlockBytes), piece.bytes.view());
     }
     epoch_ = epoch_ == 0 ? ring->epoch() : std::min(epoch_, ring->epoch());
@@ -97,7 +97,7 @@ class Writer final : public StreamWriter {
   }
 
   static async::Task<void> send(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
-                                SystemTime created_at, std::vector<rpc::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline,
+                                SystemTime created_at, std::vector<transfer::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline,
                                 std::shared_ptr<Slot> slot) {
     slot->set(co_await write_chunk(std::move(core), std::move(ring), blob, created_at, std::move(pieces), std::move(buffer), deadline));
   }
@@ -123,7 +123,7 @@ class Writer final : public StreamWriter {
   uint64_t chunk_bytes_ = 0;
   uint64_t chunk_expected_ = 0;
   async::Budget::Reservation buffer_;
-  std::vector<rpc::Piece> pieces_;
+  std::vector<transfer::Piece> pieces_;
   std::shared_ptr<std::byte[]> piece_;
   size_t piece_bytes_ = 0;
   size_t piece_capacity_ = 0;

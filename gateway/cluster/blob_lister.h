@@ -6,7 +6,7 @@
 #include "common/async/task.h"
 #include "common/base/clock.h"
 #include "common/base/result.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 
 namespace rondel::cluster {
 
@@ -22,7 +22,7 @@ class BlobLister {
  public:
   virtual ~BlobLister() = default;
   // Some of the blobs that are not in the trash, in ring-hash order behind `after` (zero: from the start); empty at the end.
-  virtual async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress at, model::BlobId after, Deadline deadline) = 0;
+  virtual async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after, Deadline deadline) = 0;
 };
 
 }  // namespace rondel::cluster

@@ -8,7 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/model/metadata_generation.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 
 namespace rondel::cluster {
 
@@ -47,12 +47,12 @@ class BlobRemover {
   virtual ~BlobRemover() = default;
   // Returns once the removal is durable on the disk, or was refused; blobs that are not there count
   // as removed; no ids ask whether the node would take the order.
-  virtual async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at,
+  virtual async::Task<Result<RemovalReply>> remove(transfer::DiskAddress at,
       std::vector<model::BlobId> ids, RemovalOrder order,
                                                    Deadline deadline) = 0;
   // Takes out of the trash what is in it, durably; the rest is passed over. A number that is lower
   // than that of a blob's removal changes nothing. No ids ask for the highest order.
-  virtual async::Task<Result<RestoreReply>> restore(rpc::DiskAddress at,
+  virtual async::Task<Result<RestoreReply>> restore(transfer::DiskAddress at,
       std::vector<model::BlobId> ids, uint64_t number,
                                                     Deadline deadline) = 0;
 };

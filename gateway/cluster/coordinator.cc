@@ -260,7 +260,7 @@ async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_
 // A node takes an order that shows its own last mark as found in the database. What it remembers
 // comes with its refusal and is looked up then: only what the database does not recognize halts.
 // Ids are for the database that they were read from: another one is asked anew what to remove.
-async::Task<Result<void>> Coordinator::remove_some(const rpc::DiskAddress& at,
+async::Task<Result<void>> Coordinator::remove_some(const transfer::DiskAddress& at,
     std::vector<model::BlobId> ids, uint64_t number, uint64_t token) {
   for (int attempt = 0; attempt < kOrderAttempts; ++attempt) {
     const RemovalOrder order{token, generation_, verified_[at.node], trash_, number};

@@ -98,7 +98,7 @@ class Coordinator {
   async::Task<Result<void>> check_same(uint64_t token);
   async::Task<Result<void>> ask_nodes(const ring::Topology& topology, uint64_t token);
   async::Task<Result<void>> remove_batch(RemovalBatch& batch, uint64_t token);
-  async::Task<Result<void>> remove_some(const rpc::DiskAddress& at, std::vector<model::BlobId> ids,
+  async::Task<Result<void>> remove_some(const transfer::DiskAddress& at, std::vector<model::BlobId> ids,
       uint64_t number, uint64_t token);
   async::Task<Result<void>> halt(std::string reason, uint64_t token);
 

@@ -1,7 +1,7 @@
 #include "gateway/cluster/grpc_blob_lister.h"
 
 #include "common/async/one_shot.h"
-#include "common/rpc/deadline.hpp"
+#include "common/grpc/deadline.hpp"
 #include "gateway/cluster/node_stubs.h"
 
 namespace rondel::cluster {
@@ -67,7 +67,7 @@ class GrpcBlobLister final : public BlobLister {
       std::shared_ptr<grpc::ChannelCredentials> credentials, bool trash)
       : stubs_(topology, std::move(credentials)), trash_(trash) {}
 
-  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress at, model::BlobId after, Deadline deadline) override {
+  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after, Deadline deadline) override {
     auto stub = stubs_.find(at.node);
     if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
     storage::ListBlobsRequest request;

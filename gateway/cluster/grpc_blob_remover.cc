@@ -1,8 +1,8 @@
 #include "gateway/cluster/grpc_blob_remover.h"
 
 #include "common/async/one_shot.h"
-#include "common/rpc/deadline.hpp"
-#include "common/rpc/metadata_generation.hpp"
+#include "common/grpc/deadline.hpp"
+#include "transfer/grpc/metadata_generation.hpp"
 #include "gateway/cluster/node_stubs.h"
 
 namespace rondel::cluster {
@@ -19,7 +19,7 @@ struct Call {
 };
 
 template <class Request, class Reply>
-std::shared_ptr<Call<Request, Reply>> make_call(const rpc::DiskAddress& at,
+std::shared_ptr<Call<Request, Reply>> make_call(const transfer::DiskAddress& at,
                                                 const std::vector<model::BlobId>& ids) {
   auto call = std::make_shared<Call<Request, Reply>>();
   call->request.set_disk(std::string(as_text(at.disk.view())));
@@ -33,7 +33,7 @@ Error error_of(const grpc::Status& status) {
 }
 
 RemovalReply read(const storage::DeleteBlobsReply& reply) {
-  return {static_cast<Refusal>(reply.refusal()), rpc::from_wire(reply.seen()),
+  return {static_cast<Refusal>(reply.refusal()), transfer::from_wire(reply.seen()),
           reply.highest_order()};
 }
 
@@ -63,21 +63,21 @@ class GrpcBlobRemover final : public BlobRemover {
                   std::shared_ptr<grpc::ChannelCredentials> credentials)
       : stubs_(topology, std::move(credentials)) {}
 
-  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+  async::Task<Result<RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
                                            RemovalOrder order, Deadline deadline) override {
     auto call = make_call<storage::DeleteBlobsRequest, storage::DeleteBlobsReply>(at, ids);
     call->request.set_coordinator_token(order.coordinator_token);
     call->request.set_trash_seconds(static_cast<uint64_t>(order.trash.count()));
     call->request.set_order(order.number);
-    *call->request.mutable_generation() = rpc::to_wire(order.generation);
-    *call->request.mutable_verified() = rpc::to_wire(order.verified);
+    *call->request.mutable_generation() = transfer::to_wire(order.generation);
+    *call->request.mutable_verified() = transfer::to_wire(order.verified);
     const auto method = [](auto& stub, auto& made, auto done) {
       stub.DeleteBlobs(&made.context, &made.request, &made.reply, std::move(done));
     };
     return answer_to<RemovalReply>(stubs_.find(at.node), std::move(call), method, deadline);
   }
 
-  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+  async::Task<Result<RestoreReply>> restore(transfer::DiskAddress at, std::vector<model::BlobId> ids,
                                             uint64_t number, Deadline deadline) override {
     auto call = make_call<storage::RestoreBlobsRequest, storage::RestoreBlobsReply>(at, ids);
     call->request.set_order(number);

@@ -3,9 +3,9 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
-#include "common/rpc/deadline.hpp"
-#include "common/rpc/metadata_generation.hpp"
-#include "common/rpc/peer_role.hpp"
+#include "common/grpc/deadline.hpp"
+#include "transfer/grpc/metadata_generation.hpp"
+#include "common/grpc/peer_role.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 
 namespace rondel::cluster {
@@ -35,7 +35,7 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
   node.host = request.host();
   node.zone = request.zone();
   node.last_seen = now;
-  node.seen = rpc::from_wire(request.seen());
+  node.seen = transfer::from_wire(request.seen());
   node.highest_order = request.highest_order();
   for (const wire::Disk& disk : request.disks()) {
     const auto disk_id = model::DiskId::from_bytes(as_bytes(disk.disk_id()));
@@ -117,7 +117,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     reply.set_epoch_confirmed(greeting != nullptr && topology_.confirmed_recently());
     if (greeting != nullptr) {
       reply.set_coordinator_token(coordinator_.token_under(greeting->database.accepted));
-      *reply.mutable_generation() = rpc::to_wire(greeting->database);
+      *reply.mutable_generation() = transfer::to_wire(greeting->database);
       reply.set_recognition(static_cast<uint32_t>(greeting->recognition));
       reply.set_purging_stopped(greeting->purging_stopped);
       for (const model::DiskId& disk : greeting->purging_disks) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/ring/ring.h"
-#include "common/rpc/channel.hpp"
+#include "common/grpc/channel.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 
 namespace rondel::cluster {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/ring/ring.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 #include "metadata/store/released_stream.h"
 
 namespace rondel::cluster {
@@ -27,7 +27,7 @@ class RemovalBatch {
   void add(const metadata::ReleasedStream& stream);
   size_t chunks() const { return chunks_; }
 
-  const std::vector<std::pair<rpc::DiskAddress, std::vector<model::BlobId>>>& per_disk() const { return per_disk_; }
+  const std::vector<std::pair<transfer::DiskAddress, std::vector<model::BlobId>>>& per_disk() const { return per_disk_; }
 
   // Everything asked of this disk is in its trash.
   void mark_done(const model::DiskId& disk) { done_.insert(disk); }
@@ -41,7 +41,7 @@ class RemovalBatch {
 
   const ring::Topology& topology_;
   std::vector<metadata::ReleasedStream> streams_;
-  std::vector<std::pair<rpc::DiskAddress, std::vector<model::BlobId>>> per_disk_;
+  std::vector<std::pair<transfer::DiskAddress, std::vector<model::BlobId>>> per_disk_;
   std::unordered_map<model::DiskId, size_t> position_;
   std::unordered_set<model::DiskId> done_;
   size_t chunks_ = 0;

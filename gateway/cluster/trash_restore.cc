@@ -77,7 +77,7 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
   }
 }
 
-async::Task<Result<uint64_t>> TrashRestore::restore_disk(rpc::DiskAddress at, uint64_t token,
+async::Task<Result<uint64_t>> TrashRestore::restore_disk(transfer::DiskAddress at, uint64_t token,
     const std::function<bool()>& leads) {
   CO_TRY(const RestoreReply asked, co_await remover_.restore(at, {}, 0,
       deadline_in(kOrderPatience)));
@@ -110,7 +110,7 @@ async::Task<Result<std::vector<model::StreamId>>> TrashRestore::ask_referenced(
 
 // What something refers to by the time of the question is taken out; what nothing refers to then
 // cannot be referred to again.
-async::Task<Result<uint64_t>> TrashRestore::restore_referenced(rpc::DiskAddress at,
+async::Task<Result<uint64_t>> TrashRestore::restore_referenced(transfer::DiskAddress at,
     std::vector<model::BlobId> blobs, uint64_t above,
                                                                uint64_t token) {
   std::vector<model::StreamId> streams;

@@ -59,9 +59,9 @@ class TrashRestore {
   async::Task<Result<std::vector<model::StreamId>>> ask_referenced(
       std::vector<model::StreamId> streams);
   // How many were taken out.
-  async::Task<Result<uint64_t>> restore_disk(rpc::DiskAddress at, uint64_t token,
+  async::Task<Result<uint64_t>> restore_disk(transfer::DiskAddress at, uint64_t token,
       const std::function<bool()>& leads);
-  async::Task<Result<uint64_t>> restore_referenced(rpc::DiskAddress at,
+  async::Task<Result<uint64_t>> restore_referenced(transfer::DiskAddress at,
       std::vector<model::BlobId> blobs, uint64_t above, uint64_t token);
 
   metadata::RestoreStore& restores_;

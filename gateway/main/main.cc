@@ -12,7 +12,7 @@
 #include "common/program/program.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
-#include "common/rpc/grpc_blob_transport.h"
+#include "transfer/grpc/grpc_blob_transport.h"
 #include "gateway/admin/operations_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/cluster/age_clock.h"
@@ -186,7 +186,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     const auto* const node = now->find_node(id);
     return node == nullptr ? std::nullopt : std::optional(node->address);
   };
-  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peers.channel});
+  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = peers.channel});
   blobs::ReplicatedBlobStoreOptions blob_options;
   blob_options.buffer_bytes = settings.size("gateway.buffer_size");
   blob_options.clock = &age_clock.database();

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/config/config.h"
-#include "common/rpc/credentials.h"
+#include "common/grpc/credentials.h"
 
 namespace rondel::gateway {
 

@@ -19,7 +19,7 @@
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
-#include "common/rpc/grpc_blob_transport.h"
+#include "transfer/grpc/grpc_blob_transport.h"
 #include "storage-node/main/known_disks.h"
 #include "storage-node/main/node_metrics.h"
 #include "storage-node/main/settings.h"
@@ -302,7 +302,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     const auto* const known = now->find_node(id);
     return known == nullptr ? std::nullopt : std::optional(known->address);
   };
-  const auto transport = rpc::make_grpc_blob_transport({.address_of = address_of, .credentials = peer_credentials.channel});
+  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = peer_credentials.channel});
   const auto journal = repair::make_grpc_peer_journal(contact, peer_credentials.channel);
   std::vector<engine::Engine*> own;
   for (const auto& disk : disks) own.push_back(disk.get());

@@ -6,7 +6,7 @@
 
 #include "common/base/result.h"
 #include "common/config/config.h"
-#include "common/rpc/credentials.h"
+#include "common/grpc/credentials.h"
 
 namespace rondel::node {
 

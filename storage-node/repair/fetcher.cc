@@ -19,10 +19,10 @@ constexpr size_t kHandoffs = 4;        // Per arc, as gateways write them.
 
 // Owners first, beginning with who is known to have it, or with another one each try; the disk itself
 // is left out.
-std::vector<rpc::DiskAddress> sources_of(const ring::Topology& topology, const model::DiskId& disk, const Wanted& wanted) {
-  std::vector<rpc::DiskAddress> sources;
+std::vector<transfer::DiskAddress> sources_of(const ring::Topology& topology, const model::DiskId& disk, const Wanted& wanted) {
+  std::vector<transfer::DiskAddress> sources;
   const auto add = [&](const ring::Disk& source) {
-    const rpc::DiskAddress address{source.node, source.id};
+    const transfer::DiskAddress address{source.node, source.id};
     if (source.id != disk && std::ranges::count(sources, address) == 0) sources.push_back(address);
   };
   const uint64_t hash = wanted.id.ring_hash();
@@ -31,7 +31,7 @@ std::vector<rpc::DiskAddress> sources_of(const ring::Topology& topology, const m
   }
   if (!sources.empty()) std::ranges::rotate(sources, sources.begin() + static_cast<ptrdiff_t>(wanted.tries % sources.size()));
   if (wanted.tries == 0) {
-    const auto told = std::ranges::find(sources, wanted.told_by, &rpc::DiskAddress::disk);
+    const auto told = std::ranges::find(sources, wanted.told_by, &transfer::DiskAddress::disk);
     if (told != sources.end()) std::rotate(sources.begin(), told, told + 1);
   }
   for (const auto& ring : topology.rings) {
@@ -87,7 +87,7 @@ async::Task<Fetched> Fetcher::fetch(OwnDisk& disk, std::shared_ptr<const ring::T
   Fetched fetched{How::kAbsent, 0};
   bool busy = false, unreachable = false, damaged = false;
   const auto sources = sources_of(*topology, disk.id(), wanted);
-  for (const rpc::DiskAddress& source : sources) {
+  for (const transfer::DiskAddress& source : sources) {
     const Node& known = nodes_[source.node];
     const bool quiet = known.quiet_until > clock_.steady_now(), full = known.under_way >= kPerNode;
     unreachable = unreachable || quiet;
@@ -114,14 +114,14 @@ async::Task<Fetched> Fetcher::fetch(OwnDisk& disk, std::shared_ptr<const ring::T
   co_return Fetched{damaged ? How::kDamaged : How::kAbsent, 0};
 }
 
-async::Task<How> Fetcher::copy(OwnDisk& disk, rpc::DiskAddress from, const Wanted& wanted) {
+async::Task<How> Fetcher::copy(OwnDisk& disk, transfer::DiskAddress from, const Wanted& wanted) {
   const Deadline deadline = deadline_in(kCopyPatience);
   auto download = transport_.start_get(from, wanted.id, 0, wanted.length, {.background = true, .deadline = deadline});
   if (wanted.length <= model::kPieceBytes) co_return co_await copy_small(disk, *download, wanted, deadline);
   co_return co_await copy_large(disk, *download, wanted, deadline);
 }
 
-async::Task<How> Fetcher::copy_small(OwnDisk& disk, rpc::BlobDownload& download, const Wanted& wanted, Deadline deadline) {
+async::Task<How> Fetcher::copy_small(OwnDisk& disk, transfer::BlobDownload& download, const Wanted& wanted, Deadline deadline) {
   auto piece = co_await download.next(std::min(deadline, deadline_in(kStepPatience)));
   if (!piece) co_return of_source(piece.error());
   auto slot = async::OneShot<Result<void>>::make();
@@ -130,7 +130,7 @@ async::Task<How> Fetcher::copy_small(OwnDisk& disk, rpc::BlobDownload& download,
   co_return co_await stored(slot, deadline);
 }
 
-async::Task<How> Fetcher::copy_large(OwnDisk& disk, rpc::BlobDownload& download, const Wanted& wanted, Deadline deadline) {
+async::Task<How> Fetcher::copy_large(OwnDisk& disk, transfer::BlobDownload& download, const Wanted& wanted, Deadline deadline) {
   // Given back where waiting for the disk is fine.
   using Put = std::shared_ptr<engine::LargePut>;
   auto put = co_await disk.run([&engine = disk.engine, &pool = disk.pool, wanted]() -> Result<Put> {

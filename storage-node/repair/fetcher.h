@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/ring/ring.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 #include "storage-node/repair/own_disk.h"
 
 namespace rondel::repair {
@@ -22,7 +22,7 @@ struct Fetched {
 
 class Fetcher {
  public:
-  Fetcher(rpc::BlobTransport& transport, const Clock& clock) : transport_(transport), clock_(clock) {}
+  Fetcher(transfer::BlobTransport& transport, const Clock& clock) : transport_(transport), clock_(clock) {}
 
   async::Task<Fetched> fetch(OwnDisk& disk, std::shared_ptr<const ring::Topology> topology, Wanted wanted);
 
@@ -36,11 +36,11 @@ class Fetcher {
   };
 
   void heard(const model::NodeId& node, bool answered);
-  async::Task<How> copy(OwnDisk& disk, rpc::DiskAddress from, const Wanted& wanted);
-  async::Task<How> copy_small(OwnDisk& disk, rpc::BlobDownload& download, const Wanted& wanted, Deadline deadline);
-  async::Task<How> copy_large(OwnDisk& disk, rpc::BlobDownload& download, const Wanted& wanted, Deadline deadline);
+  async::Task<How> copy(OwnDisk& disk, transfer::DiskAddress from, const Wanted& wanted);
+  async::Task<How> copy_small(OwnDisk& disk, transfer::BlobDownload& download, const Wanted& wanted, Deadline deadline);
+  async::Task<How> copy_large(OwnDisk& disk, transfer::BlobDownload& download, const Wanted& wanted, Deadline deadline);
 
-  rpc::BlobTransport& transport_;
+  transfer::BlobTransport& transport_;
   const Clock& clock_;
   std::map<model::NodeId, Node> nodes_;
 };

@@ -73,7 +73,7 @@ async::Task<Result<void>> HandBack::give(engine::BlobEntry copy) {
   if (copy.handoff_for == disk_.id()) co_return co_await disk_.run(unmark);
   const auto owner = ring == nullptr ? std::nullopt : ring->find(copy.handoff_for);
   if (!owner) co_return fail(ErrorCode::kUnavailable, "the owner is not in the ring");
-  const rpc::DiskAddress to{ring->disks()[*owner].node, copy.handoff_for};
+  const transfer::DiskAddress to{ring->disks()[*owner].node, copy.handoff_for};
   const auto pushed = co_await push(copy, to);
   if (!pushed && pushed.error().code == ErrorCode::kNotFound) co_return co_await follow_removal(copy, to);
   CO_TRY_VOID(pushed);
@@ -85,22 +85,22 @@ async::Task<Result<void>> HandBack::give(engine::BlobEntry copy) {
 }
 
 // The owner knows that the blob was removed: so it is here, by the same order.
-async::Task<Result<void>> HandBack::follow_removal(engine::BlobEntry copy, rpc::DiskAddress owner) {
-  CO_TRY(const rpc::BlobStat known, co_await transport_.stat(owner, copy.id, deadline_in(kSmallPatience)));
+async::Task<Result<void>> HandBack::follow_removal(engine::BlobEntry copy, transfer::DiskAddress owner) {
+  CO_TRY(const transfer::BlobStat known, co_await transport_.stat(owner, copy.id, deadline_in(kSmallPatience)));
   if (!known.removed || known.order < copy.order) co_return fail(ErrorCode::kUnavailable, "the owner says no longer that it was removed");
   co_return co_await disk_.run([&engine = disk_.engine, id = copy.id, order = known.order, trash = options_.trash] {
     return remove_now(engine, {id}, {.order = order, .trash = trash});
   });
 }
 
-async::Task<Result<void>> HandBack::push(engine::BlobEntry copy, rpc::DiskAddress to) {
+async::Task<Result<void>> HandBack::push(engine::BlobEntry copy, transfer::DiskAddress to) {
   const auto read = [this, id = copy.id](uint64_t at, uint64_t length) {
     return disk_.run([&engine = disk_.engine, id, at, length] { return engine.read(id, at, length); });
   };
   const bool small = copy.length <= model::kPieceBytes;
   // Under the current epoch: the one it was written under may be fenced by now.
   const auto topology = topology_.topology();
-  rpc::PutOptions options;
+  transfer::PutOptions options;
   options.ring_epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
   options.created_at = copy.created_at;
   options.background = true;

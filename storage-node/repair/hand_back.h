@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "common/ring/ring.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 #include "storage-node/repair/own_disk.h"
 
 namespace rondel::repair {
@@ -20,7 +20,7 @@ struct HandBackOptions {
 
 class HandBack {
  public:
-  HandBack(OwnDisk& disk, const ring::TopologySource& topology, rpc::BlobTransport& transport,
+  HandBack(OwnDisk& disk, const ring::TopologySource& topology, transfer::BlobTransport& transport,
            HandBackOptions options, const Clock& clock)
       : disk_(disk), topology_(topology), transport_(transport), options_(options), clock_(clock) {}
 
@@ -38,12 +38,12 @@ class HandBack {
   };
 
   async::Task<Result<void>> give(engine::BlobEntry copy);
-  async::Task<Result<void>> push(engine::BlobEntry copy, rpc::DiskAddress to);
-  async::Task<Result<void>> follow_removal(engine::BlobEntry copy, rpc::DiskAddress owner);
+  async::Task<Result<void>> push(engine::BlobEntry copy, transfer::DiskAddress to);
+  async::Task<Result<void>> follow_removal(engine::BlobEntry copy, transfer::DiskAddress owner);
 
   OwnDisk& disk_;
   const ring::TopologySource& topology_;
-  rpc::BlobTransport& transport_;
+  transfer::BlobTransport& transport_;
   const HandBackOptions options_;
   const Clock& clock_;
   std::map<model::DiskId, Away> away_;

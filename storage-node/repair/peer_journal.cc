@@ -7,9 +7,9 @@
 #include <mutex>
 
 #include "common/async/one_shot.h"
-#include "common/rpc/channel.hpp"
-#include "common/rpc/deadline.hpp"
-#include "common/rpc/wire.h"
+#include "common/grpc/channel.hpp"
+#include "common/grpc/deadline.hpp"
+#include "transfer/grpc/wire.h"
 #include "proto/storage/v1/storage.grpc.pb.h"
 
 namespace rondel::repair {
@@ -146,7 +146,7 @@ class GrpcPeerJournal final : public PeerJournal {
   GrpcPeerJournal(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
       : topology_(topology), channels_(credentials ? std::move(credentials) : grpc::InsecureChannelCredentials()) {}
 
-  async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, rpc::DiskAddress serving, uint64_t token, uint32_t max,
+  async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, transfer::DiskAddress serving, uint64_t token, uint32_t max,
                                                 Deadline deadline) override {
     wire::PullJournalRequest request;
     request.set_asking_disk(to_wire(asking));
@@ -164,7 +164,7 @@ class GrpcPeerJournal final : public PeerJournal {
     co_return co_await ask<wire::JournalBatch>(serving.node, take_batch, std::move(request), std::move(empty), deadline, start);
   }
 
-  async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) override {
+  async::Task<Result<std::vector<PeerBlob>>> list(transfer::DiskAddress serving, model::BlobId after, Deadline deadline) override {
     wire::ListBlobsRequest request;
     request.set_disk(to_wire(serving.disk));
     request.set_to_hash(UINT64_MAX);

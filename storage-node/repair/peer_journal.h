@@ -7,7 +7,7 @@
 
 #include "common/async/task.h"
 #include "common/ring/ring.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 #include "storage-node/engine/engine.h"
 
 namespace grpc {
@@ -29,10 +29,10 @@ class PeerJournal {
   virtual ~PeerJournal() = default;
   // The page behind `token` of the entries that `asking` should hold. kUnavailable also from a peer whose ring is older
   // than ours: it would leave entries out.
-  virtual async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, rpc::DiskAddress serving, uint64_t token, uint32_t max,
+  virtual async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, transfer::DiskAddress serving, uint64_t token, uint32_t max,
                                                         Deadline deadline) = 0;
   // Some of the blobs of a disk, hand-off copies among them and the trash not, in ring-hash order behind `after` (zero: from the start); empty at the end.
-  virtual async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) = 0;
+  virtual async::Task<Result<std::vector<PeerBlob>>> list(transfer::DiskAddress serving, model::BlobId after, Deadline deadline) = 0;
 };
 
 // Over the Storage service. `topology` outlives it.

@@ -53,7 +53,7 @@ bool Repairer::Own::idle() const {
   return loaded && !looking && !handing_back && workers == 0 && std::ranges::all_of(pairs, resting);
 }
 
-Repairer::Repairer(std::vector<engine::Engine*> disks, const ring::TopologySource& topology, rpc::BlobTransport& transport,
+Repairer::Repairer(std::vector<engine::Engine*> disks, const ring::TopologySource& topology, transfer::BlobTransport& transport,
                    PeerJournal& journal, RepairOptions options, const Clock& clock)
     : topology_(topology), transport_(transport), journal_(journal), options_(options), clock_(clock), fetcher_(transport, clock) {
   for (engine::Engine* disk : disks) own_.push_back(std::make_unique<Own>(*disk, *this));

@@ -14,7 +14,7 @@
 
 #include "common/async/task_group.h"
 #include "common/ring/ring.h"
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 #include "storage-node/engine/engine.h"
 #include "storage-node/repair/fetcher.h"
 #include "storage-node/repair/hand_back.h"
@@ -44,7 +44,7 @@ struct RepairStatus {
 
 class Repairer {
  public:
-  Repairer(std::vector<engine::Engine*> disks, const ring::TopologySource& topology, rpc::BlobTransport& transport,
+  Repairer(std::vector<engine::Engine*> disks, const ring::TopologySource& topology, transfer::BlobTransport& transport,
            PeerJournal& journal, RepairOptions options, const Clock& clock);
   // Waits for calls that are with a disk.
   ~Repairer();
@@ -112,7 +112,7 @@ class Repairer {
   bool stopping() const { return stopping_ && stopping_(); }
 
   const ring::TopologySource& topology_;
-  rpc::BlobTransport& transport_;
+  transfer::BlobTransport& transport_;
   PeerJournal& journal_;
   const RepairOptions options_;
   const Clock& clock_;

@@ -5,8 +5,8 @@
 
 namespace rondel::node {
 
-using rpc::Frame;
-using rpc::FrameType;
+using transfer::Frame;
+using transfer::FrameType;
 
 namespace {
 
@@ -16,40 +16,40 @@ constexpr size_t kResumersMax = 8;
 Frame data_frame(uint64_t request, engine::ReadResult read, bool last) {
   Frame frame;
   frame.type = FrameType::kData;
-  frame.flags = last ? rpc::kLast : 0;
+  frame.flags = last ? transfer::kLast : 0;
   frame.request = request;
   frame.argument = read.offset;
-  frame.meta = rpc::encode(read.digests);
+  frame.meta = transfer::encode(read.digests);
   frame.body = std::move(read.bytes);
   return frame;
 }
 
 // Of a blob that is gone what is left is the order of its removal.
-Result<rpc::StatMeta> stat_of(engine::Engine& engine, const model::BlobId& blob) {
+Result<transfer::StatMeta> stat_of(engine::Engine& engine, const model::BlobId& blob) {
   const auto entry = engine.stat(blob);
   if (entry) {
-    return rpc::StatMeta{entry->length, entry->digest, entry->handoff_for,
+    return transfer::StatMeta{entry->length, entry->digest, entry->handoff_for,
                          static_cast<uint64_t>(entry->created_at.time_since_epoch().count()), entry->order,
                          entry->trashed && !entry->dropped};
   }
   if (entry.error().code != ErrorCode::kNotFound) return std::unexpected(entry.error());
   TRY(const uint64_t order, engine.removal_of(blob));
-  return rpc::StatMeta{.order = order, .removed = true};
+  return transfer::StatMeta{.order = order, .removed = true};
 }
 
-Frame stat_frame(uint64_t request, const Result<rpc::StatMeta>& meta) {
-  if (!meta) return rpc::error_frame(FrameType::kStatReply, request, meta.error());
+Frame stat_frame(uint64_t request, const Result<transfer::StatMeta>& meta) {
+  if (!meta) return transfer::error_frame(FrameType::kStatReply, request, meta.error());
   Frame frame;
   frame.type = FrameType::kStatReply;
   frame.request = request;
-  frame.meta = rpc::encode(*meta);
+  frame.meta = transfer::encode(*meta);
   return frame;
 }
 
 }  // namespace
 
 void ExchangeSession::get(Frame frame) {
-  const auto meta = rpc::decode_get_meta(frame.meta);
+  const auto meta = transfer::decode_get_meta(frame.meta);
   if (!meta || meta->length == 0 || meta->length > model::kChunkBytes || meta->offset > model::kChunkBytes) {
     return refuse(FrameType::kData, frame.request, kMalformed);
   }
@@ -74,7 +74,7 @@ void ExchangeSession::get(Frame frame) {
   {
     std::lock_guard lock(mutex_);
     if (downloads_.size() >= kRequestsMax || !downloads_.emplace(frame.request, download).second) {
-      if (!closed_) sink_->send(rpc::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
+      if (!closed_) sink_->send(transfer::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
       return;
     }
   }
@@ -92,7 +92,7 @@ void ExchangeSession::credit(const Frame& frame) {
   }
   {
     std::lock_guard lock(download->mutex);
-    download->credit = std::min(download->credit + std::min(frame.argument, rpc::kWindowBytes), rpc::kWindowBytes);
+    download->credit = std::min(download->credit + std::min(frame.argument, transfer::kWindowBytes), transfer::kWindowBytes);
     if (std::exchange(download->reading, true)) return;
   }
   schedule(download);

@@ -5,8 +5,8 @@
 
 namespace rondel::node {
 
-using rpc::Frame;
-using rpc::FrameType;
+using transfer::Frame;
+using transfer::FrameType;
 
 namespace {
 
@@ -14,13 +14,13 @@ using namespace std::chrono_literals;
 
 constexpr auto kRetryPause = 2ms;
 
-engine::PutRequest put_request(const rpc::PutMeta& meta, uint8_t flags) {
+engine::PutRequest put_request(const transfer::PutMeta& meta, uint8_t flags) {
   return {meta.blob, meta.ring_epoch, SystemTime(std::chrono::microseconds(meta.created_us)), meta.handoff_for,
-          (flags & rpc::kBackground) != 0, (flags & rpc::kFresh) != 0, meta.order};
+          (flags & transfer::kBackground) != 0, (flags & transfer::kFresh) != 0, meta.order};
 }
 
 Frame done_frame(uint64_t request, const Result<void>& result) {
-  if (!result) return rpc::error_frame(FrameType::kDone, request, result.error());
+  if (!result) return transfer::error_frame(FrameType::kDone, request, result.error());
   Frame frame;
   frame.type = FrameType::kDone;
   frame.request = request;
@@ -39,8 +39,8 @@ void ExchangeSession::drop(Upload& upload) {
 }
 
 void ExchangeSession::put(Frame frame) {
-  const auto meta = rpc::decode_put_meta(frame.meta);
-  auto digests = rpc::decode_digests(std::string_view(frame.meta).substr(std::min(frame.meta.size(), rpc::kPutMetaBytes)));
+  const auto meta = transfer::decode_put_meta(frame.meta);
+  auto digests = transfer::decode_digests(std::string_view(frame.meta).substr(std::min(frame.meta.size(), transfer::kPutMetaBytes)));
   if (!meta || !digests || meta->length != frame.body.size()) return refuse(FrameType::kDone, frame.request, kMalformed);
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
@@ -50,8 +50,8 @@ void ExchangeSession::put(Frame frame) {
 }
 
 void ExchangeSession::open_upload(Frame frame) {
-  const auto meta = rpc::decode_put_meta(frame.meta);
-  if (!meta || frame.meta.size() != rpc::kPutMetaBytes) return refuse(FrameType::kDone, frame.request, kMalformed);
+  const auto meta = transfer::decode_put_meta(frame.meta);
+  if (!meta || frame.meta.size() != transfer::kPutMetaBytes) return refuse(FrameType::kDone, frame.request, kMalformed);
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
   if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
@@ -62,12 +62,12 @@ void ExchangeSession::open_upload(Frame frame) {
   {
     std::lock_guard lock(mutex_);
     if (uploads_.size() >= kRequestsMax || !uploads_.emplace(frame.request, upload).second) {
-      if (!closed_) sink_->send(rpc::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
+      if (!closed_) sink_->send(transfer::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
       return;
     }
   }
   // It may begin a segment, and wait for the disk.
-  if (services_.readers.of(*engine).try_submit([self = shared_from_this(), put = put_request(*meta, frame.flags & rpc::kBackground), length = meta->length, upload] {
+  if (services_.readers.of(*engine).try_submit([self = shared_from_this(), put = put_request(*meta, frame.flags & transfer::kBackground), length = meta->length, upload] {
         self->start_upload(put, length, upload);
       })) {
     return;
@@ -107,7 +107,7 @@ void ExchangeSession::feed_upload(Frame frame) {
   {
     std::lock_guard lock(upload->mutex);
     // A peer that ignores its credit is not believed any further.
-    if (upload->dropped || upload->waiting.size() > 2 * rpc::kWindowBytes / model::kPieceBytes + 1) return;
+    if (upload->dropped || upload->waiting.size() > 2 * transfer::kWindowBytes / model::kPieceBytes + 1) return;
     taken = waiting_bytes_.fetch_add(bytes) + bytes <= kWaitingBytesMax;
     if (taken) {
       upload->waiting.push_back(std::move(frame));
@@ -136,7 +136,7 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
       waiting_bytes_ -= frame.body.size();
     }
     if (frame.type == FrameType::kPutClose) {
-      const auto digest = rpc::decode_blob_digest(frame.meta);
+      const auto digest = transfer::decode_blob_digest(frame.meta);
       auto put = std::move(upload->put);
       cancel(upload->request);
       if (!digest) return refuse(FrameType::kDone, upload->request, kMalformed);
@@ -144,7 +144,7 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
         self->send(done_frame(request, result));
       });
     }
-    const auto digests = rpc::decode_digests(frame.meta);
+    const auto digests = transfer::decode_digests(frame.meta);
     const uint64_t bytes = frame.body.size();
     Result<void> taken = digests ? upload->put->append(frame.body, *digests) : Result<void>(std::unexpected(kMalformed));
     if (taken) {

@@ -15,7 +15,7 @@ struct ExchangeSession::Upload {
   uint64_t request = 0;
   engine::Engine* engine = nullptr;
   std::mutex mutex;
-  std::deque<rpc::Frame> waiting;
+  std::deque<transfer::Frame> waiting;
   bool advancing = false;
   bool dropped = false;
   std::unique_ptr<engine::LargePut> put;
@@ -28,7 +28,7 @@ struct ExchangeSession::Download {
   uint64_t next = 0;
   uint64_t end = 0;
   std::mutex mutex;
-  uint64_t credit = rpc::kWindowBytes;
+  uint64_t credit = transfer::kWindowBytes;
   bool reading = false;
   std::atomic<bool> dropped{false};
   uint64_t turn = 0;               // Among the parked, guarded by the session's mutex.

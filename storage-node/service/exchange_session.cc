@@ -4,8 +4,8 @@
 
 namespace rondel::node {
 
-using rpc::Frame;
-using rpc::FrameType;
+using transfer::Frame;
+using transfer::FrameType;
 
 bool ExchangeSession::send(Frame frame) {
   std::lock_guard lock(mutex_);

@@ -7,7 +7,7 @@
 #include <memory>
 #include <mutex>
 
-#include "common/rpc/wire.h"
+#include "transfer/grpc/wire.h"
 #include "storage-node/service/disk_readers.h"
 #include "storage-node/service/write_gate.h"
 
@@ -24,7 +24,7 @@ class FrameSink {
  public:
   virtual ~FrameSink() = default;
   // Never waits, also when full.
-  virtual void send(rpc::Frame frame) = 0;
+  virtual void send(transfer::Frame frame) = 0;
   // The peer takes less than it asks for: nothing is read for it, from a disk or a cache, until ExchangeSession::drained().
   virtual bool full() const = 0;
 };
@@ -38,7 +38,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   ExchangeSession(ExchangeServices services, std::shared_ptr<FrameSink> sink) : services_(services), sink_(std::move(sink)) {}
 
-  void handle(rpc::Frame frame);
+  void handle(transfer::Frame frame);
   // The sink was full and is no longer. From any thread, each time.
   void drained();
   // The stream is gone: open uploads and downloads are dropped, nothing is sent any more.
@@ -48,15 +48,15 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   struct Upload;
   struct Download;
 
-  void put(rpc::Frame frame);
-  void open_upload(rpc::Frame frame);
+  void put(transfer::Frame frame);
+  void open_upload(transfer::Frame frame);
   void start_upload(const engine::PutRequest& put, uint64_t length, const std::shared_ptr<Upload>& upload);
-  void feed_upload(rpc::Frame frame);
+  void feed_upload(transfer::Frame frame);
   void drop(Upload& upload);
-  void get(rpc::Frame frame);
-  void stat(const rpc::Frame& frame);
+  void get(transfer::Frame frame);
+  void stat(const transfer::Frame& frame);
   void cancel(uint64_t request);
-  void credit(const rpc::Frame& frame);
+  void credit(const transfer::Frame& frame);
 
   void advance(const std::shared_ptr<Upload>& upload);
   void advance_later(const std::shared_ptr<Upload>& upload);
@@ -68,8 +68,8 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   void schedule(const std::shared_ptr<Download>& download);
   void end_download(const Download& download);
   void refuse_read(const Download& download);
-  bool send(rpc::Frame frame);
-  void refuse(rpc::FrameType type, uint64_t request, Error error) { send(rpc::error_frame(type, request, error)); }
+  bool send(transfer::Frame frame);
+  void refuse(transfer::FrameType type, uint64_t request, Error error) { send(transfer::error_frame(type, request, error)); }
 
   const ExchangeServices services_;
   const std::shared_ptr<FrameSink> sink_;

@@ -1,7 +1,7 @@
 #include "storage-node/service/exchange_stream.hpp"
 
 #include "common/async/coalesce.h"
-#include "common/rpc/frame_stream.hpp"
+#include "transfer/grpc/frame_stream.hpp"
 
 namespace rondel::node {
 namespace {
@@ -14,11 +14,11 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   Outbox(ExchangeReactor* reactor, std::atomic<uint64_t>& all_bytes) : reactor_(reactor), all_bytes_(all_bytes) {}
 
   // In a Coalesce scope everything that is sent goes in one message at its end.
-  void send(rpc::Frame frame) override {
+  void send(transfer::Frame frame) override {
     {
       std::lock_guard lock(mutex_);
       if (ended_) return;
-      add_locked(rpc::wire_size(frame));
+      add_locked(transfer::wire_size(frame));
       outgoing_.push_back(std::move(frame));
     }
     async::Coalesce::once(this, [self = shared_from_this()] { self->flush(); });
@@ -91,7 +91,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   std::mutex mutex_;
   grpc::ByteBuffer message_;
   size_t message_bytes_ = 0;
-  std::deque<rpc::Frame> outgoing_;
+  std::deque<transfer::Frame> outgoing_;
   size_t bytes_ = 0;                   // Of both.
   std::atomic<bool> full_{false};      // From kOutgoingBytesMax until drained to half of it.
   std::atomic<bool> overfull_{false};  // From kOutgoingBytesHeard until drained to kOutgoingBytesMax.
@@ -110,7 +110,7 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
 
   void OnReadDone(bool ok) override {
     if (!ok) return end();
-    auto frames = rpc::read_message(incoming_);
+    auto frames = transfer::read_message(incoming_);
     if (!frames) return end({grpc::StatusCode::INVALID_ARGUMENT, frames.error().message});
     frames_ = *std::move(frames);
     next_frame_ = 0;
@@ -154,7 +154,7 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   }
 
   grpc::ByteBuffer incoming_;
-  std::vector<rpc::Frame> frames_;
+  std::vector<transfer::Frame> frames_;
   size_t next_frame_ = 0;
   const std::shared_ptr<Outbox> outbox_;
   const std::shared_ptr<ExchangeSession> session_;
@@ -162,7 +162,7 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
 
 void Outbox::write_locked() {
   writing_ = true;
-  message_ = rpc::take_message(outgoing_);
+  message_ = transfer::take_message(outgoing_);
   message_bytes_ = message_.Length();
   reactor_->StartWrite(&message_);
 }

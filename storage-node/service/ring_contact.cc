@@ -9,9 +9,9 @@
 #include "common/fs/posix_file_system.h"
 #include "common/hash/hash64.h"
 #include "common/log/log.h"
-#include "common/rpc/channel.hpp"
-#include "common/rpc/deadline.hpp"
-#include "common/rpc/metadata_generation.hpp"
+#include "common/grpc/channel.hpp"
+#include "common/grpc/deadline.hpp"
+#include "transfer/grpc/metadata_generation.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 
@@ -25,8 +25,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kBeatPatience = 2s;
 constexpr uint32_t kMessageVersion = 1;
-using rpc::from_wire;
-using rpc::to_wire;
+using transfer::from_wire;
+using transfer::to_wire;
 
 template <class Id>
 std::string to_wire(const Id& id) {

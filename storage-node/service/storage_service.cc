@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <condition_variable>
 
-#include "common/rpc/deadline.hpp"
-#include "common/rpc/frame_stream.hpp"
-#include "common/rpc/metadata_generation.hpp"
-#include "common/rpc/peer_role.hpp"
+#include "common/grpc/deadline.hpp"
+#include "transfer/grpc/frame_stream.hpp"
+#include "transfer/grpc/metadata_generation.hpp"
+#include "common/grpc/peer_role.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 #include "storage-node/service/exchange_stream.hpp"
@@ -71,7 +71,7 @@ void fill(const engine::JournalEntry& entry, wire::JournalEntry& out) {
   out.set_blob_id(std::string(as_text(entry.blob.id.bytes())));
   out.set_length(entry.blob.length);
   out.set_flushed_at_us(static_cast<uint64_t>(entry.flushed_at.time_since_epoch().count()));
-  out.set_digest(rpc::encode(entry.blob.digest));
+  out.set_digest(transfer::encode(entry.blob.digest));
   out.set_token(entry.token);
   out.set_order(entry.blob.order);
   out.set_created_at_us(static_cast<uint64_t>(entry.blob.created_at.time_since_epoch().count()));
@@ -103,11 +103,11 @@ class Service final : public StorageService, public Base {
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, rpc::kHttp2FrameBytes);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, transfer::kHttp2FrameBytes);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds_of(services_.peer_quiet));
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds_of(services_.peer_patience));
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    builder.SetMaxReceiveMessageSize(rpc::kMessageBytesAccepted);
+    builder.SetMaxReceiveMessageSize(transfer::kMessageBytesAccepted);
     builder.SetMaxSendMessageSize(-1);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
@@ -157,10 +157,10 @@ class Service final : public StorageService, public Base {
     const auto disk = disk_id(request->disk());
     auto ids = blob_ids(request->blob_ids());
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
-    const OrderOrigin origin{request->coordinator_token(), rpc::from_wire(request->generation()),
-        rpc::from_wire(request->verified())};
+    const OrderOrigin origin{request->coordinator_token(), transfer::from_wire(request->generation()),
+        transfer::from_wire(request->verified())};
     const OrderRefusal refusal = services_.gate.accept_order(origin);
-    *reply->mutable_seen() = rpc::to_wire(services_.gate.database_seen());
+    *reply->mutable_seen() = transfer::to_wire(services_.gate.database_seen());
     reply->set_refusal(static_cast<wire::Refusal>(refusal));
     reply->set_highest_order(highest_order());
     if (refusal != OrderRefusal::kNone || ids->empty()) return grpc::Status::OK;
@@ -197,7 +197,7 @@ class Service final : public StorageService, public Base {
         info->set_length(entry.length);
         info->set_created_at_us(static_cast<uint64_t>(entry.created_at.time_since_epoch().count()));
         info->set_received_at_us(static_cast<uint64_t>(entry.received_at.time_since_epoch().count()));
-        info->set_digest(rpc::encode(entry.digest));
+        info->set_digest(transfer::encode(entry.digest));
         info->set_handoff(!entry.handoff_for.is_zero());
         info->set_order(entry.order);
       }

@@ -1,7 +1,7 @@
 // What a gateway may send a storage node on an Exchange stream: frames, and the session that takes them.
 #include <array>
 
-#include "common/rpc/wire.h"
+#include "transfer/grpc/wire.h"
 #include "storage-node/service/exchange_session.h"
 #include "tests/fuzz/input.h"
 
@@ -23,22 +23,22 @@ class OpenGate final : public node::WriteGate {
 
 // Frames with a right head: their fields are the input's.
 std::string frames_of(fuzz::Input input) {
-  static constexpr rpc::FrameType kTypes[] = {rpc::FrameType::kPut, rpc::FrameType::kPutOpen, rpc::FrameType::kPiece, rpc::FrameType::kPutClose, rpc::FrameType::kCancel,
-                                              rpc::FrameType::kGet, rpc::FrameType::kCredit, rpc::FrameType::kStat, rpc::FrameType::kDone, rpc::FrameType::kData};
+  static constexpr transfer::FrameType kTypes[] = {transfer::FrameType::kPut, transfer::FrameType::kPutOpen, transfer::FrameType::kPiece, transfer::FrameType::kPutClose, transfer::FrameType::kCancel,
+                                              transfer::FrameType::kGet, transfer::FrameType::kCredit, transfer::FrameType::kStat, transfer::FrameType::kDone, transfer::FrameType::kData};
   std::string message;
   for (uint8_t i = input.choice() % 6; i > 0; --i) {
-    rpc::Frame frame;
+    transfer::Frame frame;
     frame.type = kTypes[input.choice() % std::size(kTypes)];
     frame.request = input.choice() % 4;
     frame.argument = input.choice() & 1 ? input.number() : input.choice();
     const uint8_t meta = input.choice() % 4;
     const std::string_view rest = input.rest();
     if (meta == 0) frame.meta = rest.substr(0, 72);
-    if (meta == 1) frame.meta = rpc::encode(rpc::PutMeta{.length = rest.size(), .ring_epoch = 1}) + std::string(rest.substr(0, 16));
-    if (meta == 2) frame.meta = rpc::encode(rpc::GetMeta{.offset = rest.size(), .length = input.choice()});
+    if (meta == 1) frame.meta = transfer::encode(transfer::PutMeta{.length = rest.size(), .ring_epoch = 1}) + std::string(rest.substr(0, 16));
+    if (meta == 2) frame.meta = transfer::encode(transfer::GetMeta{.offset = rest.size(), .length = input.choice()});
     const std::string body(rest.substr(0, input.choice()));
     frame.body = ByteSlice(nullptr, as_bytes(body));
-    rpc::encode_head(frame, message);
+    transfer::encode_head(frame, message);
     message += body;
   }
   return message;
@@ -47,11 +47,11 @@ std::string frames_of(fuzz::Input input) {
 // Each answer can be read by a client. Full after every other one: what waits for the peer goes on.
 class Answers final : public node::FrameSink {
  public:
-  void send(rpc::Frame frame) override {
+  void send(transfer::Frame frame) override {
     ++count;
     std::string text;
-    rpc::encode_head(frame, text);
-    fuzz::require(!rpc::decode_frames(ByteSlice(nullptr, as_bytes(text))) == (frame.body.size() > 0));
+    transfer::encode_head(frame, text);
+    fuzz::require(!transfer::decode_frames(ByteSlice(nullptr, as_bytes(text))) == (frame.body.size() > 0));
   }
   bool full() const override { return count % 2 != 0; }
 
@@ -63,12 +63,12 @@ void feed(std::string_view bytes) {
   static const OpenGate gate;
   static const node::DiskReaders readers(disks, 1, 16);
   const auto owned = std::make_shared<std::string>(bytes);
-  const auto frames = rpc::decode_frames(ByteSlice(owned, as_bytes(*owned)));
+  const auto frames = transfer::decode_frames(ByteSlice(owned, as_bytes(*owned)));
   if (!frames) return;
   const auto answers = std::make_shared<Answers>();
   const auto session = std::make_shared<node::ExchangeSession>(node::ExchangeServices{disks, gate, readers}, answers);
-  for (const rpc::Frame& frame : *frames) {
-    fuzz::require(frame.meta.size() <= rpc::kMetaBytesMax && frame.body.size() <= rpc::kBodyBytesMax);
+  for (const transfer::Frame& frame : *frames) {
+    fuzz::require(frame.meta.size() <= transfer::kMetaBytesMax && frame.body.size() <= transfer::kBodyBytesMax);
     session->handle(frame);
     session->drained();
   }
@@ -82,10 +82,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   const bool whole_frames = input.choice() & 1;
   const std::string_view text = input.rest();
-  (void)rpc::decode_put_meta(text);
-  (void)rpc::decode_get_meta(text);
-  (void)rpc::decode_digests(text);
-  (void)rpc::decode_blob_digest(text);
+  (void)transfer::decode_put_meta(text);
+  (void)transfer::decode_get_meta(text);
+  (void)transfer::decode_digests(text);
+  (void)transfer::decode_blob_digest(text);
   feed(whole_frames ? frames_of(input) : std::string(text));
   return 0;
 }

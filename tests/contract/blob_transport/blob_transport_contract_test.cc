@@ -1,11 +1,11 @@
-// What every BlobTransport must do (common/rpc/blob_transport.h), run against each implementation.
+// What every BlobTransport must do (transfer/blob_transport.h), run against each implementation.
 #include <gtest/gtest.h>
 
 #include "common/async/event_loop.h"
 #include "tests/contract/blob_transport/cluster_under_test.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 using namespace std::chrono_literals;
@@ -349,4 +349,4 @@ INSTANTIATE_TEST_SUITE_P(Memory, BlobTransportContract, ::testing::Values(&make_
 INSTANTIATE_TEST_SUITE_P(Grpc, BlobTransportContract, ::testing::Values(&make_grpc_cluster));
 
 }  // namespace
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

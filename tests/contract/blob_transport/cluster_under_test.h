@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 class ClusterUnderTest {
  public:
@@ -24,4 +24,4 @@ class ClusterUnderTest {
 std::unique_ptr<ClusterUnderTest> make_memory_cluster();
 std::unique_ptr<ClusterUnderTest> make_grpc_cluster();
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -10,7 +10,7 @@
 #include <atomic>
 #include <thread>
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 class FreezingRelay {
  public:
@@ -85,4 +85,4 @@ class FreezingRelay {
   std::jthread thread_;
 };
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -1,9 +1,9 @@
 // The gRPC transport against storage services in this process.
-#include "common/rpc/grpc_blob_transport.h"
+#include "transfer/grpc/grpc_blob_transport.h"
 #include "tests/contract/blob_transport/cluster_under_test.h"
 #include "tests/contract/blob_transport/grpc_node.hpp"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 class GrpcCluster final : public ClusterUnderTest {
@@ -41,4 +41,4 @@ class GrpcCluster final : public ClusterUnderTest {
 
 std::unique_ptr<ClusterUnderTest> make_grpc_cluster() { return std::make_unique<GrpcCluster>(); }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -5,13 +5,13 @@
 
 #include <atomic>
 
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 #include "storage-node/service/storage_service.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/common/http/raw_socket.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 using namespace std::chrono_literals;
 
@@ -99,4 +99,4 @@ class GrpcNode {
   std::atomic<int> port_{0};
 };
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

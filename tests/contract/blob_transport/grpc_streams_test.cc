@@ -6,15 +6,15 @@
 #include <thread>
 
 #include "common/async/event_loop.h"
-#include "common/rpc/channel.hpp"
-#include "common/rpc/frame_stream.hpp"
-#include "common/rpc/grpc_blob_transport.h"
-#include "common/rpc/peer_role.hpp"
+#include "common/grpc/channel.hpp"
+#include "transfer/grpc/frame_stream.hpp"
+#include "transfer/grpc/grpc_blob_transport.h"
+#include "common/grpc/peer_role.hpp"
 #include "storage-node/service/exchange_stream.hpp"
 #include "tests/contract/blob_transport/freezing_relay.h"
 #include "tests/contract/blob_transport/grpc_node.hpp"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 using namespace std::chrono_literals;
@@ -129,7 +129,7 @@ class GrpcStreams : public testing::Test {
   }
 
   static std::shared_ptr<grpc::Channel> channel_to(int port) {
-    return open_channel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), PeerRole::kNode);
+    return rpc::open_channel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), rpc::PeerRole::kNode);
   }
 
   std::deque<Frame> gets(size_t count, uint64_t length) {
@@ -264,4 +264,4 @@ TEST_F(GrpcStreams, APeerThatVanishesHoldsNothingForLong) {
   EXPECT_TRUE(becomes([&] { return uploads() == 0; }));
 }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -1,8 +1,8 @@
 // The in-memory fake as a ClusterUnderTest.
 #include "tests/contract/blob_transport/cluster_under_test.h"
-#include "tests/fakes/memory_blob_cluster.h"
+#include "transfer/memory/memory_blob_cluster.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 class MemoryCluster final : public ClusterUnderTest {
@@ -31,4 +31,4 @@ class MemoryCluster final : public ClusterUnderTest {
 
 std::unique_ptr<ClusterUnderTest> make_memory_cluster() { return std::make_unique<MemoryCluster>(); }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -9,7 +9,7 @@
 #include "common/async/event_loop.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "tests/fakes/fixed_topology.h"
-#include "tests/fakes/memory_blob_cluster.h"
+#include "transfer/memory/memory_blob_cluster.h"
 
 namespace rondel::blobs {
 

@@ -204,32 +204,32 @@ TEST_F(ReadRepair, AYoungCopyMayBeOnItsWay) {
 }
 
 // Answers to stat wait while it is held. Every repair begins with one, and nothing else asks.
-class HeldStats final : public rpc::BlobTransport {
+class HeldStats final : public transfer::BlobTransport {
  public:
-  explicit HeldStats(rpc::BlobTransport& below) : below_(below) {}
+  explicit HeldStats(transfer::BlobTransport& below) : below_(below) {}
   bool held = true;
 
-  async::Task<Result<void>> put(rpc::DiskAddress to, model::BlobId id, rpc::PutOptions options,
-                                rpc::Piece whole) override {
+  async::Task<Result<void>> put(transfer::DiskAddress to, model::BlobId id, transfer::PutOptions options,
+                                transfer::Piece whole) override {
     return below_.put(to, id, options, std::move(whole));
   }
-  std::unique_ptr<rpc::BlobUpload> start_put(rpc::DiskAddress to, model::BlobId id, uint64_t length,
-                                             rpc::PutOptions options) override {
+  std::unique_ptr<transfer::BlobUpload> start_put(transfer::DiskAddress to, model::BlobId id, uint64_t length,
+                                             transfer::PutOptions options) override {
     return below_.start_put(to, id, length, options);
   }
-  std::unique_ptr<rpc::BlobDownload> start_get(rpc::DiskAddress from, model::BlobId id,
+  std::unique_ptr<transfer::BlobDownload> start_get(transfer::DiskAddress from, model::BlobId id,
                                                uint64_t offset, uint64_t length,
-                                               rpc::GetOptions options) override {
+                                               transfer::GetOptions options) override {
     return below_.start_get(from, id, offset, length, options);
   }
-  async::Task<Result<rpc::BlobStat>> stat(rpc::DiskAddress at, model::BlobId id,
+  async::Task<Result<transfer::BlobStat>> stat(transfer::DiskAddress at, model::BlobId id,
                                           Deadline deadline) override {
     while (held) co_await async::yield();
     co_return co_await below_.stat(at, id, deadline);
   }
 
  private:
-  rpc::BlobTransport& below_;
+  transfer::BlobTransport& below_;
 };
 
 // Streams of one blob, each with a flaw on the owner that reads ask first.

@@ -229,12 +229,12 @@ TEST_F(AgeClockTest, AGatewayThatIsOffIsNotUsableButOneWithADatabaseThatIsOffIs)
 
 class Remover final : public BlobRemover {
  public:
-  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress, std::vector<model::BlobId> ids,
+  async::Task<Result<RemovalReply>> remove(transfer::DiskAddress, std::vector<model::BlobId> ids,
                                            RemovalOrder order, Deadline) override {
     removed += ids.size();
     co_return RemovalReply{Refusal::kNone, order.generation, order.number};
   }
-  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress, std::vector<model::BlobId>, uint64_t,
+  async::Task<Result<RestoreReply>> restore(transfer::DiskAddress, std::vector<model::BlobId>, uint64_t,
                                             Deadline) override {
     co_return RestoreReply{};
   }
@@ -243,7 +243,7 @@ class Remover final : public BlobRemover {
 
 class Lister final : public BlobLister {
  public:
-  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress, model::BlobId after, Deadline) override {
+  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress, model::BlobId after, Deadline) override {
     co_return after == model::BlobId{} ? blobs : std::vector<ListedBlob>{};
   }
   std::vector<ListedBlob> blobs;

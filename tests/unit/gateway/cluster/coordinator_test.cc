@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 // Remembers what it was told; disks can be away.
 class RecordingRemover final : public BlobRemover {
  public:
-  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+  async::Task<Result<RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
       RemovalOrder order, Deadline) override {
     RemovalReply reply{Refusal::kNone, order.generation, order.number};
     if (ids.empty()) co_return reply;
@@ -32,7 +32,7 @@ class RecordingRemover final : public BlobRemover {
     removed[at.disk].insert(ids.begin(), ids.end());
     co_return reply;
   }
-  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress, std::vector<model::BlobId>, uint64_t,
+  async::Task<Result<RestoreReply>> restore(transfer::DiskAddress, std::vector<model::BlobId>, uint64_t,
       Deadline) override { co_return RestoreReply{}; }
 
   std::set<model::DiskId> away;
@@ -46,7 +46,7 @@ class RecordingRemover final : public BlobRemover {
 
 class EmptyDisks final : public BlobLister {
  public:
-  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress, model::BlobId, Deadline) override { co_return std::vector<ListedBlob>{}; }
+  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress, model::BlobId, Deadline) override { co_return std::vector<ListedBlob>{}; }
 };
 
 metadata::NodeRecord node(int number) {

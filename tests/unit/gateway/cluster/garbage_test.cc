@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 class Lister final : public BlobLister {
  public:
-  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress at, model::BlobId after, Deadline) override {
+  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after, Deadline) override {
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     if (on_list) on_list(at.disk);
     std::vector<ListedBlob> page;
@@ -46,7 +46,7 @@ class Remover final : public BlobRemover {
     bool estranged = false;     // It has heard that the database is another one.
   };
 
-  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+  async::Task<Result<RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
       RemovalOrder order, Deadline) override {
     if (before_remove) std::exchange(before_remove, nullptr)();
     if (on_ids && !ids.empty()) on_ids();
@@ -62,7 +62,7 @@ class Remover final : public BlobRemover {
     co_return RemovalReply{refusal, node.seen, node.highest_order};
   }
 
-  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress at, std::vector<model::BlobId> ids,
+  async::Task<Result<RestoreReply>> restore(transfer::DiskAddress at, std::vector<model::BlobId> ids,
       uint64_t number, Deadline) override {
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     if (hanging.contains(at.disk)) {
@@ -127,7 +127,7 @@ class Remover final : public BlobRemover {
 class Trash final : public BlobLister {
  public:
   explicit Trash(Remover& remover) : remover_(remover) {}
-  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress at, model::BlobId after,
+  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after,
       Deadline) override {
     std::vector<ListedBlob> page;
     for (const auto& [id, blob] : remover_.trash[at.disk]) {

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "common/async/loop_threads.h"
-#include "common/rpc/metadata_generation.hpp"
+#include "transfer/grpc/metadata_generation.hpp"
 #include "metadata/memory/memory_cluster.h"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 
@@ -20,15 +20,15 @@ namespace wire = rondel::cluster::v1;
 
 class NoDisks final : public BlobLister, public BlobRemover {
  public:
-  async::Task<Result<std::vector<ListedBlob>>> list(rpc::DiskAddress, model::BlobId,
+  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress, model::BlobId,
                                                     Deadline) override {
     co_return std::vector<ListedBlob>{};
   }
-  async::Task<Result<RemovalReply>> remove(rpc::DiskAddress, std::vector<model::BlobId>,
+  async::Task<Result<RemovalReply>> remove(transfer::DiskAddress, std::vector<model::BlobId>,
                                            RemovalOrder, Deadline) override {
     co_return RemovalReply{};
   }
-  async::Task<Result<RestoreReply>> restore(rpc::DiskAddress, std::vector<model::BlobId>, uint64_t,
+  async::Task<Result<RestoreReply>> restore(transfer::DiskAddress, std::vector<model::BlobId>, uint64_t,
                                             Deadline) override {
     co_return RestoreReply{};
   }
@@ -131,24 +131,24 @@ TEST_F(HeartbeatServiceTest, RingsAreSentToWhoeverHasOthers) {
 TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   wire::HeartbeatReply reply = ask(request());
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kHeld));
-  const model::MetadataGeneration first = rpc::from_wire(reply.generation());
+  const model::MetadataGeneration first = transfer::from_wire(reply.generation());
   EXPECT_EQ(first.accepted, 2u);
   EXPECT_EQ(first.mark, state_.generation().mark);
   EXPECT_EQ(first.beat, 1u);
   EXPECT_EQ(reply.purging_stopped(), "");
 
   wire::HeartbeatRequest asked = request();
-  *asked.mutable_seen() = rpc::to_wire(first);
+  *asked.mutable_seen() = transfer::to_wire(first);
   asked.set_highest_order(77);
   reply = ask(asked);
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kHeld));
-  EXPECT_EQ(rpc::from_wire(reply.generation()).beat, 2u);
+  EXPECT_EQ(transfer::from_wire(reply.generation()).beat, 2u);
   EXPECT_GT(async::block_on(store_.lease.next_order(0, state_.cluster.token, deadline_in(5s))).value(), 77u);
 
   asked.mutable_seen()->mutable_mark()->set_value(first.mark.value + 1);
   reply = ask(asked);
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kMarkMissing));
-  EXPECT_EQ(rpc::from_wire(reply.generation()).beat, 2u);
+  EXPECT_EQ(transfer::from_wire(reply.generation()).beat, 2u);
 
   // Per disk: what waits holds up no other.
   std::vector<model::DiskId> disks = {model::DiskId::random(), model::DiskId::random()};

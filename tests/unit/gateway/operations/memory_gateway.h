@@ -20,7 +20,7 @@
 #include "metadata/memory/memory_directory_feed.h"
 #include "metadata/memory/memory_metadata.h"
 #include "tests/fakes/fixed_topology.h"
-#include "tests/fakes/memory_blob_cluster.h"
+#include "transfer/memory/memory_blob_cluster.h"
 #include "tests/fakes/memory_exchange.h"
 
 namespace rondel::operations {

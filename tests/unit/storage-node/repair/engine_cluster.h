@@ -13,7 +13,7 @@
 
 namespace rondel::repair {
 
-class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring::TopologySource {
+class EngineCluster : public transfer::BlobTransport, public PeerJournal, public ring::TopologySource {
  public:
   // Three zones with a disk each; more disks go round the zones.
   explicit EngineCluster(size_t disks) {
@@ -102,7 +102,7 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
   bool cut(const model::DiskId& disk) const { return away.contains(position(disk)); }
 
   // rpc::BlobTransport
-  async::Task<Result<void>> put(rpc::DiskAddress to, model::BlobId id, rpc::PutOptions options, rpc::Piece whole) override {
+  async::Task<Result<void>> put(transfer::DiskAddress to, model::BlobId id, transfer::PutOptions options, transfer::Piece whole) override {
     CO_TRY_VOID(co_await reach(to.disk, options.deadline));
     ++puts;
     auto slot = async::OneShot<Result<void>>::make();
@@ -111,35 +111,35 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
     auto done = co_await slot->wait_until(options.deadline);
     co_return done ? std::move(*done) : Result<void>(std::unexpected(done.error()));
   }
-  std::unique_ptr<rpc::BlobUpload> start_put(rpc::DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options) override {
+  std::unique_ptr<transfer::BlobUpload> start_put(transfer::DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options) override {
     ++puts;
     return std::make_unique<Upload>(*this, to, id, length, options);
   }
-  std::unique_ptr<rpc::BlobDownload> start_get(rpc::DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length, rpc::GetOptions) override {
+  std::unique_ptr<transfer::BlobDownload> start_get(transfer::DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length, transfer::GetOptions) override {
     ++gets;
     return std::make_unique<Download>(*this, from, id, offset, offset + length);
   }
-  async::Task<Result<rpc::BlobStat>> stat(rpc::DiskAddress at, model::BlobId id, Deadline deadline) override {
+  async::Task<Result<transfer::BlobStat>> stat(transfer::DiskAddress at, model::BlobId id, Deadline deadline) override {
     CO_TRY_VOID(co_await reach(at.disk, deadline));
     engine::Engine& engine = *engines[position(at.disk)];
     const auto entry = engine.stat(id);
     if (entry) {
-      co_return rpc::BlobStat{entry->length, entry->digest, entry->handoff_for, entry->created_at, entry->order,
+      co_return transfer::BlobStat{entry->length, entry->digest, entry->handoff_for, entry->created_at, entry->order,
                               entry->trashed && !entry->dropped};
     }
     CO_TRY(const uint64_t order, engine.removal_of(id));
-    co_return rpc::BlobStat{.order = order, .removed = true};
+    co_return transfer::BlobStat{.order = order, .removed = true};
   }
 
   // PeerJournal
-  async::Task<Result<engine::JournalPage>> pull(model::DiskId, rpc::DiskAddress serving, uint64_t token, uint32_t max, Deadline deadline) override {
+  async::Task<Result<engine::JournalPage>> pull(model::DiskId, transfer::DiskAddress serving, uint64_t token, uint32_t max, Deadline deadline) override {
     ++pulls;
     CO_TRY_VOID(co_await reach(serving.disk, deadline));
     auto page = engines[position(serving.disk)]->journal_after(token, max);
     if (page && !page->entries.empty()) page->entries.front().flushed_at -= first_is_older;
     co_return page;
   }
-  async::Task<Result<std::vector<PeerBlob>>> list(rpc::DiskAddress serving, model::BlobId after, Deadline deadline) override {
+  async::Task<Result<std::vector<PeerBlob>>> list(transfer::DiskAddress serving, model::BlobId after, Deadline deadline) override {
     CO_TRY_VOID(co_await reach(serving.disk, deadline));
     if (lists >= lists_max) co_return fail(ErrorCode::kUnavailable, "away");
     ++lists;
@@ -169,36 +169,36 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
   uint64_t lists_max = UINT64_MAX;
 
  private:
-  static engine::PutRequest request_of(const model::BlobId& id, const rpc::PutOptions& options) {
+  static engine::PutRequest request_of(const model::BlobId& id, const transfer::PutOptions& options) {
     return {id, options.ring_epoch, options.created_at, options.handoff_for, options.background, options.fresh, options.order};
   }
 
-  class Download final : public rpc::BlobDownload {
+  class Download final : public transfer::BlobDownload {
    public:
-    Download(EngineCluster& cluster, rpc::DiskAddress from, model::BlobId id, uint64_t begin, uint64_t end)
+    Download(EngineCluster& cluster, transfer::DiskAddress from, model::BlobId id, uint64_t begin, uint64_t end)
         : cluster_(cluster), from_(from), id_(id), at_(begin), end_(end) {}
-    async::Task<Result<rpc::Piece>> next(Deadline step) override {
-      if (at_ >= end_) co_return rpc::Piece{};
+    async::Task<Result<transfer::Piece>> next(Deadline step) override {
+      if (at_ >= end_) co_return transfer::Piece{};
       CO_TRY_VOID(co_await cluster_.reach(from_.disk, step));
       const uint64_t count = std::min<uint64_t>(model::kPieceBytes, end_ - at_);
       CO_TRY(engine::ReadResult read, cluster_.engines[cluster_.position(from_.disk)]->read(id_, at_, count));
       at_ += count;
-      co_return rpc::Piece{read.bytes, read.offset, read.digests};
+      co_return transfer::Piece{read.bytes, read.offset, read.digests};
     }
 
    private:
     EngineCluster& cluster_;
-    const rpc::DiskAddress from_;
+    const transfer::DiskAddress from_;
     const model::BlobId id_;
     uint64_t at_;
     const uint64_t end_;
   };
 
-  class Upload final : public rpc::BlobUpload {
+  class Upload final : public transfer::BlobUpload {
    public:
-    Upload(EngineCluster& cluster, rpc::DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options)
+    Upload(EngineCluster& cluster, transfer::DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options)
         : cluster_(cluster), to_(to), id_(id), length_(length), options_(options) {}
-    async::Task<Result<void>> send(rpc::Piece piece) override {
+    async::Task<Result<void>> send(transfer::Piece piece) override {
       CO_TRY_VOID(co_await cluster_.reach(to_.disk, options_.deadline));
       if (!put_) {
         CO_TRY(put_, cluster_.engines[cluster_.position(to_.disk)]->start_large_put(request_of(id_, options_), length_));
@@ -214,10 +214,10 @@ class EngineCluster : public rpc::BlobTransport, public PeerJournal, public ring
 
    private:
     EngineCluster& cluster_;
-    const rpc::DiskAddress to_;
+    const transfer::DiskAddress to_;
     const model::BlobId id_;
     const uint64_t length_;
-    const rpc::PutOptions options_;
+    const transfer::PutOptions options_;
     std::unique_ptr<engine::LargePut> put_;
   };
 

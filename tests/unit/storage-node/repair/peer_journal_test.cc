@@ -22,7 +22,7 @@ struct Asked {
 };
 
 async::Task<void> ask(PeerJournal& peers, model::NodeId node, bool list, Asked& asked) {
-  const rpc::DiskAddress disk{node, model::DiskId::random()};
+  const transfer::DiskAddress disk{node, model::DiskId::random()};
   ErrorCode code;
   if (list) {
     code = (co_await peers.list(disk, {}, deadline_in(20s))).error().code;

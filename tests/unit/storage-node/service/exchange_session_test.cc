@@ -14,8 +14,8 @@ namespace rondel::node {
 namespace {
 
 using namespace std::chrono_literals;
-using rpc::Frame;
-using rpc::FrameType;
+using transfer::Frame;
+using transfer::FrameType;
 
 // What waits while the test says so.
 class Barrier {
@@ -151,7 +151,7 @@ class ExchangeSessionTest : public testing::Test {
   }
 
   Frame get(uint64_t request, const model::BlobId& blob, uint64_t length, std::optional<model::DiskId> disk = {}) {
-    return {.type = FrameType::kGet, .request = request, .meta = rpc::encode(rpc::GetMeta{disk.value_or(disk_), blob, 0, length})};
+    return {.type = FrameType::kGet, .request = request, .meta = transfer::encode(transfer::GetMeta{disk.value_or(disk_), blob, 0, length})};
   }
 
   engine::Engine& engine(ptrdiff_t i = 0) { return *disks_->begin()[i]; }
@@ -166,16 +166,16 @@ class ExchangeSessionTest : public testing::Test {
   static constexpr uint64_t kQueueBytes = 4 << 20;
 
   Frame open(uint64_t request, const model::BlobId& blob, uint64_t length) {
-    return {.type = FrameType::kPutOpen, .request = request, .meta = rpc::encode(rpc::PutMeta{.disk = disk_, .blob = blob, .length = length, .ring_epoch = 1})};
+    return {.type = FrameType::kPutOpen, .request = request, .meta = transfer::encode(transfer::PutMeta{.disk = disk_, .blob = blob, .length = length, .ring_epoch = 1})};
   }
 
   static Frame piece(uint64_t request, const model::BlobId& blob, const ByteSlice& bytes) {
-    return {.type = FrameType::kPiece, .request = request, .meta = rpc::encode(hash::block_digests(blob, 0, bytes.view())), .body = bytes};
+    return {.type = FrameType::kPiece, .request = request, .meta = transfer::encode(hash::block_digests(blob, 0, bytes.view())), .body = bytes};
   }
 
   static Frame close(uint64_t request, const model::BlobId& blob, const ByteSlice& bytes) {
     return {.type = FrameType::kPutClose, .request = request, .argument = bytes.size(),
-            .meta = rpc::encode(hash::blob_digest(hash::block_digests(blob, 0, bytes.view())))};
+            .meta = transfer::encode(hash::blob_digest(hash::block_digests(blob, 0, bytes.view())))};
   }
 
   engine::TemporaryFolder folder_;
@@ -206,7 +206,7 @@ TEST_F(ExchangeSessionTest, AnUploadOnADiskThatHangsDoesNotHoldTheStream) {
   const auto answer = answers_->last(1);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->type, FrameType::kDone);
-  EXPECT_FALSE(rpc::error_of(*answer)) << rpc::error_of(*answer)->message;
+  EXPECT_FALSE(transfer::error_of(*answer)) << transfer::error_of(*answer)->message;
   EXPECT_TRUE(engine::verify(engine(), blob, bytes.size()));
 }
 
@@ -219,7 +219,7 @@ TEST_F(ExchangeSessionTest, AnUploadCancelledBeforeItBeganLeavesNothing) {
   session_->handle({.type = FrameType::kStat, .request = 2, .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
   const auto answer = answers_->last(2);
   ASSERT_TRUE(answer);
-  EXPECT_EQ(rpc::error_of(*answer)->code, ErrorCode::kNotFound);
+  EXPECT_EQ(transfer::error_of(*answer)->code, ErrorCode::kNotFound);
   EXPECT_EQ((*disks_->begin())->status().live_bytes, 0u);
 }
 
@@ -227,7 +227,7 @@ TEST_F(ExchangeSessionTest, AnUploadThatCannotBeginIsRefusedOnce) {
   session_->handle(open(1, engine::make_id(1), 0));
   const auto answer = answers_->last(1);
   ASSERT_TRUE(answer);
-  EXPECT_EQ(rpc::error_of(*answer)->code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(transfer::error_of(*answer)->code, ErrorCode::kInvalidArgument);
   session_->handle(close(1, engine::make_id(1), {}));
   session_->handle({.type = FrameType::kStat, .request = 2, .meta = "short"});
   ASSERT_TRUE(answers_->last(2));
@@ -263,7 +263,7 @@ TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
   EXPECT_EQ(answers_->count(), 0u);
   feed(kFit + 1);
   ASSERT_EQ(answers_->count(), 1u);
-  EXPECT_EQ(rpc::error_of(*answers_->last(kFit + 1))->code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(transfer::error_of(*answers_->last(kFit + 1))->code, ErrorCode::kResourceExhausted);
   // What is cancelled makes room.
   for (uint64_t request = 1; request <= kFit; ++request) session_->handle({.type = FrameType::kCancel, .request = request});
   for (uint64_t request = 1; request <= kFit; ++request) feed(1000 + request);
@@ -296,7 +296,7 @@ TEST_F(ExchangeSessionTest, UploadsThatWaitForADiskTakeOneThread) {
   for (uint64_t request = 1; request <= kUploads; ++request) {
     const auto answer = answers_->last(request);
     ASSERT_TRUE(answer) << request;
-    EXPECT_FALSE(rpc::error_of(*answer)) << rpc::error_of(*answer)->message;
+    EXPECT_FALSE(transfer::error_of(*answer)) << transfer::error_of(*answer)->message;
     EXPECT_TRUE(engine::verify(engine(), engine::make_id(request), model::kPieceBytes));
   }
 }
@@ -307,11 +307,11 @@ TEST_F(ExchangeSessionTest, AFullSinkHoldsDownloadsAlone) {
   const ByteSlice bytes = engine::make_bytes(blob, 1000);
   answers_->bytes_max = 0;
   session_->handle({.type = FrameType::kPut, .request = 1,
-                    .meta = rpc::encode(rpc::PutMeta{.disk = disk_, .blob = blob, .length = bytes.size(), .ring_epoch = 1}) +
-                            rpc::encode(hash::block_digests(blob, 0, bytes.view())),
+                    .meta = transfer::encode(transfer::PutMeta{.disk = disk_, .blob = blob, .length = bytes.size(), .ring_epoch = 1}) +
+                            transfer::encode(hash::block_digests(blob, 0, bytes.view())),
                     .body = bytes});
   ASSERT_TRUE(answers_->last(1));
-  EXPECT_FALSE(rpc::error_of(*answers_->last(1)));
+  EXPECT_FALSE(transfer::error_of(*answers_->last(1)));
   session_->handle(get(2, blob, bytes.size()));
   session_->handle({.type = FrameType::kStat, .request = 3, .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
   ASSERT_TRUE(answers_->last(3));
@@ -338,10 +338,10 @@ TEST_F(ExchangeSessionTest, DownloadsWaitForAPeerThatTakesNothing) {
     const std::vector<Frame> frames = answers_->take();
     ASSERT_FALSE(frames.empty()) << ended << " have ended";
     for (const Frame& frame : frames) {
-      ASSERT_FALSE(rpc::error_of(frame)) << rpc::error_of(frame)->message;
+      ASSERT_FALSE(transfer::error_of(frame)) << transfer::error_of(frame)->message;
       EXPECT_EQ(frame.argument, got[frame.request]);
       got[frame.request] += frame.body.size();
-      if ((frame.flags & rpc::kLast) != 0) ++ended;
+      if ((frame.flags & transfer::kLast) != 0) ++ended;
     }
     session_->drained();
   }

@@ -9,7 +9,7 @@
 #include <condition_variable>
 #include <thread>
 
-#include "common/rpc/metadata_generation.hpp"
+#include "transfer/grpc/metadata_generation.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/open_disks.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -85,7 +85,7 @@ wire::HeartbeatReply reply_of(uint64_t accepted, Recognition recognition, uint64
   reply.set_min_epoch(min_epoch);
   reply.add_rings(ring);
   reply.set_recognition(static_cast<uint32_t>(recognition));
-  *reply.mutable_generation() = rpc::to_wire({accepted, 7, {accepted + 1, 1}, 0});
+  *reply.mutable_generation() = transfer::to_wire({accepted, 7, {accepted + 1, 1}, 0});
   return reply;
 }
 
@@ -186,7 +186,7 @@ TEST_F(RingContactTest, AHeartbeatSaysWhatIsRememberedAndTheHighestOrder) {
       [](const model::ClusterId&) {});
   gateway.answer(reply_of(2, Recognition::kHeld, 5, table(5, 3)));
   gateway.answer(reply_of(2, Recognition::kMarkMissing, 5, table(5, 3)));
-  EXPECT_EQ(rpc::from_wire(gateway.asked().seen()), (model::MetadataGeneration{2, 7, {3, 1}, 0}));
+  EXPECT_EQ(transfer::from_wire(gateway.asked().seen()), (model::MetadataGeneration{2, 7, {3, 1}, 0}));
   EXPECT_EQ(gateway.asked().highest_order(), 77u);
   EXPECT_NE(contact.why_not_purging((*disks_->begin())->disk_id()), "");
   contact.stop();

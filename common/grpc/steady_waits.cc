@@ -1,4 +1,4 @@
-#include "common/rpc/steady_waits.h"
+#include "common/grpc/steady_waits.h"
 
 #include <errno.h>
 #include <linux/futex.h>

@@ -1,4 +1,4 @@
-#include "common/rpc/grpc_blob_transport.h"
+#include "transfer/grpc/grpc_blob_transport.h"
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -7,11 +7,11 @@
 #include <map>
 #include <unordered_map>
 
-#include "common/rpc/channel.hpp"
-#include "common/rpc/frame_stream.hpp"
-#include "common/rpc/mailbox.h"
+#include "common/grpc/channel.hpp"
+#include "transfer/grpc/frame_stream.hpp"
+#include "transfer/grpc/mailbox.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 // Frames may wait for a node that reads slowly, also those whose request has been given up; then it gets no new ones.
@@ -433,7 +433,7 @@ class GrpcBlobTransport final : public BlobTransport {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     arguments.SetInt("rondel.kind", kind);
-    return open_channel(address, options_.credentials, PeerRole::kNode, std::move(arguments));
+    return rpc::open_channel(address, options_.credentials, rpc::PeerRole::kNode, std::move(arguments));
   }
 
   GrpcBlobTransportOptions options_;
@@ -447,4 +447,4 @@ std::unique_ptr<BlobTransport> make_grpc_blob_transport(GrpcBlobTransportOptions
   return std::make_unique<GrpcBlobTransport>(std::move(options));
 }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

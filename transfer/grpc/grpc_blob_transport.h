@@ -7,13 +7,13 @@
 #include <optional>
 #include <string>
 
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 
 namespace grpc {
 class ChannelCredentials;
 }
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 struct GrpcBlobTransportOptions {
   // gRPC target of a node; nullopt = not known. Called on the caller's thread, at most once a second per node.
@@ -26,4 +26,4 @@ struct GrpcBlobTransportOptions {
 // Closes its streams when destroyed; whoever still waits gets kUnavailable.
 std::unique_ptr<BlobTransport> make_grpc_blob_transport(GrpcBlobTransportOptions options);
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -22,7 +22,7 @@
 #include "common/hash/block_digest.h"
 #include "common/model/ids.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 // Where a blob is read or written: a disk and the node it is in.
 struct DiskAddress {
@@ -107,4 +107,4 @@ class BlobTransport {
   virtual async::Task<Result<BlobStat>> stat(DiskAddress at, model::BlobId id, Deadline deadline) = 0;
 };
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

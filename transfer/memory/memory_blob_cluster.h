@@ -9,9 +9,9 @@
 #include <optional>
 #include <set>
 
-#include "common/rpc/blob_transport.h"
+#include "transfer/blob_transport.h"
 
-namespace rondel::fakes {
+namespace rondel::transfer {
 
 struct DiskFaults {
   bool unreachable = false;          // No connection: kUnavailable at once.
@@ -22,7 +22,7 @@ struct DiskFaults {
   Duration delay{};                  // Before every answer and every piece.
 };
 
-class MemoryBlobCluster final : public rpc::BlobTransport {
+class MemoryBlobCluster final : public transfer::BlobTransport {
  public:
   struct Stored {
     std::string bytes;
@@ -33,7 +33,7 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
     uint64_t order = 0;
   };
 
-  void add_disk(const rpc::DiskAddress& disk);
+  void add_disk(const transfer::DiskAddress& disk);
   void set_faults(const model::DiskId& disk, DiskFaults faults);
   // Every disk refuses writes of older epochs (kPrecondition).
   void fence(uint64_t min_epoch);
@@ -53,11 +53,11 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
   uint64_t gets(const model::DiskId& disk) const;
   uint64_t stats(const model::DiskId& disk) const;
 
-  async::Task<Result<void>> put(rpc::DiskAddress to, model::BlobId id, rpc::PutOptions options, rpc::Piece whole) override;
-  std::unique_ptr<rpc::BlobUpload> start_put(rpc::DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options) override;
-  std::unique_ptr<rpc::BlobDownload> start_get(rpc::DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
-                                               rpc::GetOptions options) override;
-  async::Task<Result<rpc::BlobStat>> stat(rpc::DiskAddress at, model::BlobId id, Deadline deadline) override;
+  async::Task<Result<void>> put(transfer::DiskAddress to, model::BlobId id, transfer::PutOptions options, transfer::Piece whole) override;
+  std::unique_ptr<transfer::BlobUpload> start_put(transfer::DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options) override;
+  std::unique_ptr<transfer::BlobDownload> start_get(transfer::DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
+                                               transfer::GetOptions options) override;
+  async::Task<Result<transfer::BlobStat>> stat(transfer::DiskAddress at, model::BlobId id, Deadline deadline) override;
 
  private:
   friend class MemoryUpload;
@@ -79,16 +79,16 @@ class MemoryBlobCluster final : public rpc::BlobTransport {
   };
 
   // Waits out delay and silence; then the disk's word on whether it serves.
-  async::Task<Result<void>> reach(rpc::DiskAddress disk, Deadline deadline, std::shared_ptr<async::Cancellation> cancel = nullptr);
-  Result<void> admit(const rpc::DiskAddress& to, const rpc::PutOptions& options) const;
-  bool first_time(const rpc::DiskAddress& to, const model::BlobId& id);
-  async::Task<Result<void>> store(rpc::DiskAddress to, model::BlobId id, std::string bytes, rpc::PutOptions options);
-  DiskFaults faults_of(const rpc::DiskAddress& disk) const;
-  void count(const rpc::DiskAddress& disk, uint64_t Disk::* counter);
+  async::Task<Result<void>> reach(transfer::DiskAddress disk, Deadline deadline, std::shared_ptr<async::Cancellation> cancel = nullptr);
+  Result<void> admit(const transfer::DiskAddress& to, const transfer::PutOptions& options) const;
+  bool first_time(const transfer::DiskAddress& to, const model::BlobId& id);
+  async::Task<Result<void>> store(transfer::DiskAddress to, model::BlobId id, std::string bytes, transfer::PutOptions options);
+  DiskFaults faults_of(const transfer::DiskAddress& disk) const;
+  void count(const transfer::DiskAddress& disk, uint64_t Disk::* counter);
 
   mutable std::mutex mutex_;
   std::map<model::DiskId, Disk> disks_;
   uint64_t min_epoch_ = 0;
 };
 
-}  // namespace rondel::fakes
+}  // namespace rondel::transfer

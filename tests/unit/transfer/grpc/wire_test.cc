@@ -1,11 +1,11 @@
 // docs/formats/wire.md.
-#include "common/rpc/wire.h"
+#include "transfer/grpc/wire.h"
 
 #include <random>
 
 #include "tests/unit/format_vectors.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 using namespace vectors;
@@ -131,4 +131,4 @@ TEST(WireTest, AnErrorFrameCarriesCodeAndABoundedMessage) {
 }
 
 }  // namespace
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -1,8 +1,8 @@
-#include "common/rpc/wire.h"
+#include "transfer/grpc/wire.h"
 
 #include <algorithm>
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 class Writer {
@@ -192,4 +192,4 @@ std::optional<Error> error_of(const Frame& frame) {
   return Error{in_range ? static_cast<ErrorCode>(frame.code) : ErrorCode::kInternal, frame.meta};
 }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -4,7 +4,7 @@
 #include "common/model/metadata_generation.h"
 #include "proto/storage/v1/storage.pb.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 inline storage::v1::MetadataMark to_wire(const model::MetadataMark& mark) {
   storage::v1::MetadataMark out;
@@ -31,4 +31,4 @@ inline model::MetadataGeneration from_wire(const storage::v1::MetadataGeneration
       generation.beat()};
 }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

@@ -1,5 +1,5 @@
 // Real certificates, made by deploy/local/certificates.sh, over a real gRPC server.
-#include "common/rpc/credentials.h"
+#include "common/grpc/credentials.h"
 
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/server_builder.h>
@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "common/rpc/channel.hpp"
-#include "common/rpc/peer_role.hpp"
+#include "common/grpc/channel.hpp"
+#include "common/grpc/peer_role.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 
 namespace rondel::rpc {

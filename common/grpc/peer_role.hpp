@@ -7,7 +7,7 @@
 
 #include <initializer_list>
 
-#include "common/rpc/credentials.h"
+#include "common/grpc/credentials.h"
 
 namespace rondel::rpc {
 

@@ -1,14 +1,14 @@
-#include "tests/fakes/memory_blob_cluster.h"
+#include "transfer/memory/memory_blob_cluster.h"
 
 #include <algorithm>
 
 #include "common/async/event_loop.h"
-#include "common/rpc/wire.h"
+#include "transfer/grpc/wire.h"
 
-namespace rondel::fakes {
+namespace rondel::transfer {
 
-using rpc::DiskAddress;
-using rpc::Piece;
+using transfer::DiskAddress;
+using transfer::Piece;
 
 namespace {
 
@@ -121,7 +121,7 @@ async::Task<Result<void>> MemoryBlobCluster::reach(DiskAddress disk, Deadline de
   }
 }
 
-Result<void> MemoryBlobCluster::admit(const DiskAddress& to, const rpc::PutOptions& options) const {
+Result<void> MemoryBlobCluster::admit(const DiskAddress& to, const transfer::PutOptions& options) const {
   const DiskFaults faults = faults_of(to);
   std::lock_guard lock(mutex_);
   if (options.ring_epoch < min_epoch_) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
@@ -134,7 +134,7 @@ bool MemoryBlobCluster::first_time(const DiskAddress& to, const model::BlobId& i
   return disks_.at(to.disk).fresh.insert(id).second;
 }
 
-async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId id, std::string bytes, rpc::PutOptions options) {
+async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId id, std::string bytes, transfer::PutOptions options) {
   {
     std::lock_guard lock(mutex_);
     auto digests = hash::block_digests(id, 0, as_bytes(bytes));
@@ -157,7 +157,7 @@ async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId
   co_return Result<void>{};
 }
 
-async::Task<Result<void>> MemoryBlobCluster::put(DiskAddress to, model::BlobId id, rpc::PutOptions options, Piece whole) {
+async::Task<Result<void>> MemoryBlobCluster::put(DiskAddress to, model::BlobId id, transfer::PutOptions options, Piece whole) {
   count(to, &Disk::puts);
   CO_TRY_VOID(co_await reach(to, options.deadline, options.cancel));
   CO_TRY_VOID(admit(to, options));
@@ -166,14 +166,14 @@ async::Task<Result<void>> MemoryBlobCluster::put(DiskAddress to, model::BlobId i
   co_return co_await store(to, id, std::string(as_text(whole.bytes.view())), options);
 }
 
-class MemoryUpload final : public rpc::BlobUpload {
+class MemoryUpload final : public transfer::BlobUpload {
  public:
-  MemoryUpload(MemoryBlobCluster& cluster, DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options)
+  MemoryUpload(MemoryBlobCluster& cluster, DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options)
       : cluster_(cluster), to_(to), id_(id), length_(length), options_(options) {}
 
   async::Task<Result<void>> send(Piece piece) override {
     if (error_) co_return std::unexpected(*error_);
-    const bool in_window = bytes_.size() + piece.bytes.size() <= rpc::kWindowBytes;
+    const bool in_window = bytes_.size() + piece.bytes.size() <= transfer::kWindowBytes;
     if (!in_window || !cluster_.faults_of(to_).silent) {
       if (auto reached = co_await cluster_.reach(to_, options_.deadline, options_.cancel); !reached) co_return give_up(reached.error());
     }
@@ -204,14 +204,14 @@ class MemoryUpload final : public rpc::BlobUpload {
   const DiskAddress to_;
   const model::BlobId id_;
   const uint64_t length_;
-  const rpc::PutOptions options_;
+  const transfer::PutOptions options_;
   std::string bytes_;
   std::optional<Error> error_;
 };
 
-class MemoryDownload final : public rpc::BlobDownload {
+class MemoryDownload final : public transfer::BlobDownload {
  public:
-  MemoryDownload(MemoryBlobCluster& cluster, DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length, rpc::GetOptions options)
+  MemoryDownload(MemoryBlobCluster& cluster, DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length, transfer::GetOptions options)
       : cluster_(cluster), from_(from), id_(id), begin_(offset), end_(offset + length), options_(options) {}
 
   async::Task<Result<Piece>> next(Deadline step) override {
@@ -255,22 +255,22 @@ class MemoryDownload final : public rpc::BlobDownload {
   const model::BlobId id_;
   uint64_t begin_;
   const uint64_t end_;
-  const rpc::GetOptions options_;
+  const transfer::GetOptions options_;
   std::optional<Error> error_;
 };
 
-std::unique_ptr<rpc::BlobUpload> MemoryBlobCluster::start_put(DiskAddress to, model::BlobId id, uint64_t length, rpc::PutOptions options) {
+std::unique_ptr<transfer::BlobUpload> MemoryBlobCluster::start_put(DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options) {
   count(to, &Disk::puts);
   return std::make_unique<MemoryUpload>(*this, to, id, length, options);
 }
 
-std::unique_ptr<rpc::BlobDownload> MemoryBlobCluster::start_get(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
-                                                                rpc::GetOptions options) {
+std::unique_ptr<transfer::BlobDownload> MemoryBlobCluster::start_get(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
+                                                                transfer::GetOptions options) {
   count(from, &Disk::gets);
   return std::make_unique<MemoryDownload>(*this, from, id, offset, length, options);
 }
 
-async::Task<Result<rpc::BlobStat>> MemoryBlobCluster::stat(DiskAddress at, model::BlobId id, Deadline deadline) {
+async::Task<Result<transfer::BlobStat>> MemoryBlobCluster::stat(DiskAddress at, model::BlobId id, Deadline deadline) {
   count(at, &Disk::stats);
   CO_TRY_VOID(co_await reach(at, deadline));
   std::lock_guard lock(mutex_);
@@ -278,9 +278,9 @@ async::Task<Result<rpc::BlobStat>> MemoryBlobCluster::stat(DiskAddress at, model
   const auto found = blobs.find(id);
   const auto order = removed.find(id);
   if (found == blobs.end() && order == removed.end()) co_return fail(ErrorCode::kNotFound, "no such blob");
-  if (found == blobs.end()) co_return rpc::BlobStat{.order = order->second, .removed = true};
+  if (found == blobs.end()) co_return transfer::BlobStat{.order = order->second, .removed = true};
   const auto& [stored, digests] = found->second;
-  co_return rpc::BlobStat{stored.bytes.size(), hash::blob_digest(digests), stored.handoff_for, stored.created_at, stored.order, false};
+  co_return transfer::BlobStat{stored.bytes.size(), hash::blob_digest(digests), stored.handoff_for, stored.created_at, stored.order, false};
 }
 
-}  // namespace rondel::fakes
+}  // namespace rondel::transfer

@@ -1,4 +1,4 @@
-#include "common/rpc/channel.hpp"
+#include "common/grpc/channel.hpp"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -6,8 +6,8 @@
 #include <chrono>
 #include <thread>
 
-#include "common/rpc/peer_role.hpp"
-#include "common/rpc/steady_waits.h"
+#include "common/grpc/peer_role.hpp"
+#include "common/grpc/steady_waits.h"
 
 namespace rondel::rpc {
 namespace {

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <string>
 
-#include "common/rpc/credentials.h"
+#include "common/grpc/credentials.h"
 
 namespace rondel::rpc {
 

@@ -1,4 +1,4 @@
-#include "common/rpc/channel.hpp"
+#include "common/grpc/channel.hpp"
 
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>

@@ -8,9 +8,9 @@
 #include <deque>
 #include <vector>
 
-#include "common/rpc/wire.h"
+#include "transfer/grpc/wire.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 // What an end takes in one frame of HTTP/2: in the 16 KiB of the default a message of pieces has a head and a slice for each.
 inline constexpr int kHttp2FrameBytes = 1 << 20;
@@ -68,4 +68,4 @@ inline Result<std::vector<Frame>> read_message(grpc::ByteBuffer& message) {
   return decode_frames(ByteSlice(slice, bytes));
 }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

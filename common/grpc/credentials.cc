@@ -1,4 +1,4 @@
-#include "common/rpc/credentials.h"
+#include "common/grpc/credentials.h"
 
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "common/rpc/peer_role.hpp"
+#include "common/grpc/peer_role.hpp"
 
 namespace rondel::rpc {
 namespace {

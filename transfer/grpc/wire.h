@@ -13,7 +13,7 @@
 #include "common/hash/block_digest.h"
 #include "common/model/ids.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 inline constexpr size_t kFrameHeadBytes = 32;
 inline constexpr uint32_t kMetaBytesMax = 64 << 10;
@@ -106,4 +106,4 @@ Frame error_frame(FrameType type, uint64_t request, const Error& error);
 // The error a frame carries, if any.
 std::optional<Error> error_of(const Frame& frame);
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

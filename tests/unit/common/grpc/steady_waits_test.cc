@@ -1,4 +1,4 @@
-#include "common/rpc/steady_waits.h"
+#include "common/grpc/steady_waits.h"
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
-#include "common/rpc/deadline.hpp"
+#include "common/grpc/deadline.hpp"
 
 namespace rondel::rpc {
 namespace {

@@ -6,9 +6,9 @@
 #include <mutex>
 
 #include "common/async/one_shot.h"
-#include "common/rpc/wire.h"
+#include "transfer/grpc/wire.h"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 
 // push() and close() from any thread; next() by one coroutine at a time.
 class Mailbox {
@@ -81,4 +81,4 @@ class Mailbox {
   std::shared_ptr<Slot> waiter_;
 };
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer

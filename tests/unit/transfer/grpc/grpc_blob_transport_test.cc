@@ -1,5 +1,5 @@
 // What the client makes of a node that answers otherwise than it should. What it makes of a good one: tests/contract/blob_transport.
-#include "common/rpc/grpc_blob_transport.h"
+#include "transfer/grpc/grpc_blob_transport.h"
 
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/security/server_credentials.h>
@@ -10,9 +10,9 @@
 #include <functional>
 
 #include "common/async/event_loop.h"
-#include "common/rpc/frame_stream.hpp"
+#include "transfer/grpc/frame_stream.hpp"
 
-namespace rondel::rpc {
+namespace rondel::transfer {
 namespace {
 
 using namespace std::chrono_literals;
@@ -222,4 +222,4 @@ TEST_F(OddNode, AMessageOfMoreThan8MiBEndsTheStream) {
   EXPECT_EQ(bytes.error().code, ErrorCode::kUnavailable);
 }
 
-}  // namespace rondel::rpc
+}  // namespace rondel::transfer
