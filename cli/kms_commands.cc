@@ -8,14 +8,14 @@
 
 #include "cli/database_target.h"
 #include "common/async/event_loop.h"
-#include "gateway/encryption/key_ring.h"
-#include "gateway/encryption/vault.h"
+#include "kms/key_ring.h"
+#include "kms/vault.h"
 #include "metadata/postgres/postgres_metadata.h"
 
 namespace rondel::cli {
 namespace {
 
-using encryption::KeyManagement;
+using kms::KeyManagement;
 
 constexpr Duration kPatience = std::chrono::seconds(10);
 
@@ -27,14 +27,14 @@ struct VaultTarget {
 
 using Work = std::function<async::Task<Result<void>>(KeyManagement&)>;
 
-async::Task<Result<void>> with_vault(encryption::VaultOptions options, Work work) {
-  encryption::VaultKeyManagement vault(std::move(options));
+async::Task<Result<void>> with_vault(kms::VaultOptions options, Work work) {
+  kms::VaultKeyManagement vault(std::move(options));
   co_return co_await work(vault);
 }
 
 Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const Work& work) {
   if (!vault.address.empty()) {
-    encryption::VaultOptions options;
+    kms::VaultOptions options;
     TRY(options.endpoint, http::Endpoint::parse(vault.address));
     options.token_file = vault.token_file;
     options.mount = vault.mount;
@@ -43,13 +43,13 @@ Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const W
   }
   TRY(const Database database, find_database(target));
   const auto metadata = metadata::PostgresMetadata::make_for_command(database.dsn);
-  encryption::KeyRing ring(metadata->stores().keys, {crypto::Secret(database.master_key), {}});
+  kms::KeyRing ring(metadata->stores().keys, {crypto::Secret(database.master_key), {}});
   return async::block_on(work(ring));
 }
 
 async::Task<Result<void>> print_keys(KeyManagement& keys) {
   CO_TRY(const auto all, co_await keys.list(deadline_in(kPatience)));
-  for (const encryption::KeyDescription& key : all) {
+  for (const kms::KeyDescription& key : all) {
     const char* const state = !key.readable ? "unreadable" : key.enabled ? "enabled" : "disabled";
     fmt::print("{:<40} version {:<4} {:<10} {:%Y-%m-%dT%H:%M:%SZ}\n", key.name, key.newest_version, state,
                std::chrono::floor<std::chrono::seconds>(key.created_at));

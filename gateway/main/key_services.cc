@@ -1,6 +1,6 @@
 #include "gateway/main/key_services.h"
 
-#include "gateway/encryption/vault.h"
+#include "kms/vault.h"
 
 namespace rondel::gateway {
 
@@ -19,29 +19,29 @@ Result<KeyServices> make_key_services(const config::Settings& settings, metadata
   const std::string& default_key = settings.text("kms.default_key");
   const bool by_vault = settings.text("kms.provider") == "vault";
   KeyServices services;
-  encryption::KeyRingOptions ring;
+  kms::KeyRingOptions ring;
   ring.master_key = crypto::Secret(master_key);
-  ring.self_made = {std::string(encryption::kSseS3Key)};
+  ring.self_made = {std::string(kms::kSseS3Key)};
   if (!by_vault) ring.self_made.push_back(default_key);
   ring.clock = &clock;
-  services.ring = std::make_unique<encryption::KeyRing>(store, std::move(ring));
+  services.ring = std::make_unique<kms::KeyRing>(store, std::move(ring));
   if (by_vault) {
-    encryption::VaultOptions vault;
+    kms::VaultOptions vault;
     TRY(vault.endpoint, http::Endpoint::parse(settings.text("kms.vault_address")));
     vault.token_file = settings.text("kms.vault_token_file");
     vault.mount = settings.text("kms.vault_mount");
     vault.name_space = settings.text("kms.vault_namespace");
     vault.timeout = settings.duration("kms.timeout");
-    services.vault = std::make_unique<encryption::VaultKeyManagement>(std::move(vault));
-    services.measured_vault = std::make_unique<encryption::MeasuredKeyManagement>(*services.vault, "vault", registry);
+    services.vault = std::make_unique<kms::VaultKeyManagement>(std::move(vault));
+    services.measured_vault = std::make_unique<kms::MeasuredKeyManagement>(*services.vault, "vault", registry);
   }
-  encryption::ObjectKeysOptions keys;
+  kms::ObjectKeysOptions keys;
   keys.default_kms_key = default_key;
   keys.bucket_key_life = settings.duration("kms.bucket_key_life");
   keys.clock = &clock;
-  services.measured_ring = std::make_unique<encryption::MeasuredKeyManagement>(*services.ring, "ring", registry);
-  encryption::KeyManagement& kms = services.measured_vault ? *services.measured_vault : *services.measured_ring;
-  services.object_keys = std::make_unique<encryption::ObjectKeys>(*services.measured_ring, kms, std::move(keys));
+  services.measured_ring = std::make_unique<kms::MeasuredKeyManagement>(*services.ring, "ring", registry);
+  kms::KeyManagement& kms = services.measured_vault ? *services.measured_vault : *services.measured_ring;
+  services.object_keys = std::make_unique<kms::ObjectKeys>(*services.measured_ring, kms, std::move(keys));
   return services;
 }
 

@@ -5,18 +5,18 @@
 #include <string>
 
 #include "common/config/config.h"
-#include "gateway/encryption/key_ring.h"
-#include "gateway/encryption/measured_keys.h"
-#include "gateway/encryption/object_keys.h"
+#include "kms/key_ring.h"
+#include "kms/measured_keys.h"
+#include "kms/object_keys.h"
 
 namespace rondel::gateway {
 
 // In the order they are made; ended after the loops that use them.
 struct KeyServices {
-  std::unique_ptr<encryption::KeyRing> ring;
-  std::unique_ptr<encryption::KeyManagement> vault;   // Null: the ring is also SSE-KMS's.
-  std::unique_ptr<encryption::KeyManagement> measured_ring, measured_vault;
-  std::unique_ptr<encryption::ObjectKeys> object_keys;
+  std::unique_ptr<kms::KeyRing> ring;
+  std::unique_ptr<kms::KeyManagement> vault;   // Null: the ring is also SSE-KMS's.
+  std::unique_ptr<kms::KeyManagement> measured_ring, measured_vault;
+  std::unique_ptr<kms::ObjectKeys> object_keys;
 };
 
 // kInvalidArgument: kms.* settings that do not go together.

@@ -11,7 +11,7 @@
 #include "gateway/auth/authorization.h"
 #include "gateway/auth/payload_reader.h"
 #include "gateway/blobs/blob_store.h"
-#include "gateway/encryption/object_keys.h"
+#include "kms/object_keys.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/request.h"
 #include "gateway/operations/lifecycle_rules.h"
@@ -50,7 +50,7 @@ struct Services {
   blobs::BlobStore& blobs;
   StreamReleases& releases;
   auth::Authenticator& authenticator;
-  encryption::ObjectKeys& object_keys;
+  kms::ObjectKeys& object_keys;
   const Clock& clock;
   Settings settings;
   // What is written down now and ends by age some day goes by this; null: `clock`.
@@ -94,7 +94,7 @@ struct Context {
   std::string request_id;
   Access access = {};
   // What the bucket's settings said about encryption when a new object's key was chosen (object_encryption.h); null = none was.
-  std::optional<encryption::Envelope> chosen_encryption = {};
+  std::optional<kms::Envelope> chosen_encryption = {};
   // The caller's; kAnonymousAccount of an unsigned request.
   std::string account() const { return std::string(access.caller.account_id); }
   Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }

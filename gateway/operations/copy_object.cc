@@ -127,9 +127,9 @@ Answer<Rewritten> rewrite(Context& context, SourceRange range, model::ChecksumAl
 
 // Whether the copy may have the source's data key: the same key wraps both.
 bool same_key_management(const Context& context, const ObjectKey& source, const EncryptionChoice& target) {
-  using encryption::Mode;
+  using kms::Mode;
   if (source.mode() != target.wanted.mode) return false;
-  const encryption::ObjectKeys& keys = context.services.object_keys;
+  const kms::ObjectKeys& keys = context.services.object_keys;
   switch (source.mode()) {
     case Mode::kNone:
     case Mode::kSseS3: return true;

@@ -31,7 +31,7 @@ class EncryptingWriter final : public blobs::StreamWriter {
 
  private:
   std::unique_ptr<blobs::StreamWriter> inner_;
-  encryption::FrameSealer sealer_;
+  kms::FrameSealer sealer_;
 };
 
 class DecryptingReader final : public blobs::StreamReader {
@@ -67,7 +67,7 @@ class DecryptingReader final : public blobs::StreamReader {
   const crypto::Secret data_key_;
   std::deque<StreamRange> ranges_;       // Still to be begun.
   std::unique_ptr<blobs::StreamReader> inner_;
-  std::optional<encryption::FrameOpener> opener_;
+  std::optional<kms::FrameOpener> opener_;
   ByteSlice piece_;
   ByteView pending_;                     // Of piece_.
 };
@@ -84,7 +84,7 @@ Result<std::unique_ptr<blobs::StreamReader>> make_decrypting_reader(blobs::BlobS
   std::vector<StreamRange> stored;
   for (const StreamRange& range : ranges) {
     if (range.length == 0) continue;
-    TRY(const encryption::StoredRange where, encryption::stored_range(range.stream_size, range.offset, range.length));
+    TRY(const kms::StoredRange where, kms::stored_range(range.stream_size, range.offset, range.length));
     plaintext.push_back(range);
     stored.push_back({range.stream, range.stream_size, where.offset, where.length});
   }

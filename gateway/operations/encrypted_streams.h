@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gateway/blobs/blob_store.h"
-#include "gateway/encryption/frames.h"
+#include "kms/frames.h"
 
 namespace rondel::operations {
 

@@ -7,13 +7,13 @@
 namespace rondel::operations {
 namespace {
 
-using encryption::Mode;
+using kms::Mode;
 using metadata::SettingKind;
 using s3::ErrorCode;
 
 // The envelope of the same data key under another key. With the key it has: only wrapped anew, under its newest version.
-Answer<ObjectKey> sealed_anew(Context& context, const metadata::ObjectVersion& object, const encryption::Envelope& old, const s3::ObjectEncryption& asked) {
-  encryption::ObjectKeys& keys = context.services.object_keys;
+Answer<ObjectKey> sealed_anew(Context& context, const metadata::ObjectVersion& object, const kms::Envelope& old, const s3::ObjectEncryption& asked) {
+  kms::ObjectKeys& keys = context.services.object_keys;
   const bool same = old.mode == Mode::kSseKms && !old.bucket_key && !asked.bucket_key && keys.key_name(old.key_id) == keys.key_name(asked.key_arn);
   if (same && old.key_id == asked.key_arn) {
     ObjectKey key;
@@ -59,9 +59,9 @@ Answer<Response> update_object_encryption(Context& context) {
   CO_S3(const s3::ObjectEncryption asked, s3::parse_object_encryption(text));
   CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, {}));
   const metadata::ObjectVersion& object = found.object;
-  encryption::Envelope old;
+  kms::Envelope old;
   if (!object.encryption.empty()) {
-    CO_S3(old, encryption::decode(object.encryption));
+    CO_S3(old, kms::decode(object.encryption));
   }
   if (old.mode != Mode::kSseS3 && old.mode != Mode::kSseKms) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "The encryption of objects that are not encrypted, or with customer provided keys, cannot be updated.");

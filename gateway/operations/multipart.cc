@@ -202,8 +202,8 @@ bool has_client_checksums(const metadata::Upload& upload, const std::vector<cons
 Answer<ObjectKey> key_to_complete(Context& context, const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
   ObjectKey key;
   if (upload.encryption.empty()) co_return key;
-  CO_S3(key.envelope, encryption::decode(upload.encryption));
-  if (key.mode() != encryption::Mode::kSseC) co_return key;
+  CO_S3(key.envelope, kms::decode(upload.encryption));
+  if (key.mode() != kms::Mode::kSseC) co_return key;
   const bool given = context.fields().has("x-amz-server-side-encryption-customer-key");
   if (!given && !has_client_checksums(upload, parts)) co_return ObjectKey{};
   co_return co_await open_upload_key(context, upload);

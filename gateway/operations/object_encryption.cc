@@ -8,7 +8,7 @@
 namespace rondel::operations {
 namespace {
 
-using encryption::Mode;
+using kms::Mode;
 using s3::ErrorCode;
 using s3::Sse;
 
@@ -79,7 +79,7 @@ s3::S3Result<void> check_encryption_again(Context& context) {
   if (!context.chosen_encryption) return {};
   const auto now = decide(context);
   if (!now) return std::unexpected(now.error());
-  const encryption::Envelope& then = *context.chosen_encryption;
+  const kms::Envelope& then = *context.chosen_encryption;
   const bool same = now->wanted.mode == then.mode && now->wanted.key_id == then.key_id && now->wanted.bucket_key == then.bucket_key;
   if (same) return {};
   return std::unexpected(s3::retry_later(
@@ -108,7 +108,7 @@ Answer<ObjectKey> open_object_key(Context& context, Sealed sealed, std::string_v
   CO_S3(const auto customer, s3::parse_customer_key(context.fields(), prefix));
   ObjectKey key;
   if (!sealed.encoded.empty()) {
-    CO_S3(key.envelope, encryption::decode(sealed.encoded));
+    CO_S3(key.envelope, kms::decode(sealed.encoded));
   }
   const bool by_customer = key.mode() == Mode::kSseC;
   if (by_customer && !customer) {
@@ -126,7 +126,7 @@ Answer<ObjectKey> open_object_key(Context& context, Sealed sealed, std::string_v
 
 Answer<ObjectKey> open_upload_key(Context& context, const metadata::Upload& upload) {
   const bool given = context.fields().has("x-amz-server-side-encryption-customer-algorithm") || context.fields().has("x-amz-server-side-encryption-customer-key");
-  const auto envelope = encryption::decode(upload.encryption);
+  const auto envelope = kms::decode(upload.encryption);
   const bool by_customer = envelope && envelope->mode == Mode::kSseC;
   if (by_customer && !given) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.");
@@ -155,7 +155,7 @@ void add_encryption_headers(http::Fields& fields, const ObjectKey& key, bool wit
 std::unique_ptr<blobs::StreamWriter> open_object_writer(Context& context, const ObjectKey& key, std::optional<uint64_t> size) {
   const Deadline deadline = deadline_in(context.services.settings.write_timeout);
   if (key.plaintext()) return context.services.blobs.open_writer(size, deadline);
-  const auto stored = size ? std::optional(encryption::stored_size(*size)) : std::nullopt;
+  const auto stored = size ? std::optional(kms::stored_size(*size)) : std::nullopt;
   return make_encrypting_writer(context.services.blobs.open_writer(stored, deadline), key.data_key, size);
 }
 

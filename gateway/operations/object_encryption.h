@@ -3,7 +3,7 @@
 // Every function does nothing for plaintext: an ObjectKey of mode kNone costs a comparison.
 #pragma once
 
-#include "gateway/encryption/object_keys.h"
+#include "kms/object_keys.h"
 #include "gateway/operations/answers.h"
 #include "gateway/s3/encryption_document.h"
 
@@ -11,12 +11,12 @@ namespace rondel::operations {
 
 // The key of one version or upload, open for the time of a request.
 struct ObjectKey {
-  encryption::Envelope envelope;        // mode kNone: plaintext.
+  kms::Envelope envelope;        // mode kNone: plaintext.
   crypto::Secret data_key;              // Empty until it is needed (HEAD).
   std::string customer_md5;             // SSE-C: as the client sent it.
 
-  encryption::Mode mode() const { return envelope.mode; }
-  bool plaintext() const { return envelope.mode == encryption::Mode::kNone; }
+  kms::Mode mode() const { return envelope.mode; }
+  bool plaintext() const { return envelope.mode == kms::Mode::kNone; }
   // As the row keeps it; empty for plaintext.
   std::string encoded() const { return plaintext() ? std::string() : encode(envelope); }
   // SSE-KMS and SSE-C: no digest of the plaintext, but a value that is the same for the same bytes under the same key.
@@ -25,7 +25,7 @@ struct ObjectKey {
 
 // What a new version is to be encrypted with, before there is a key.
 struct EncryptionChoice {
-  encryption::Envelope wanted;
+  kms::Envelope wanted;
   std::optional<s3::CustomerKey> customer;
 };
 

@@ -74,7 +74,7 @@ Response put_response(const Context& context, const metadata::CommitOutcome& out
 Answer<ObjectKey> key_of_appended(Context& context, const metadata::ObjectLookup& found) {
   CO_S3(const s3::EncryptionHeaders asked, s3::parse_encryption_headers(context.fields()));
   CO_S3(ObjectKey key, co_await open_object_key(context, {found.object.encryption, context.bucket->id, context.request.key}, s3::kTargetPrefix));
-  using encryption::Mode;
+  using kms::Mode;
   const Mode wanted = asked.sse == s3::Sse::kS3 ? Mode::kSseS3 : asked.sse == s3::Sse::kKms ? Mode::kSseKms : key.mode();
   if (wanted != key.mode() || (!asked.key_id.empty() && asked.key_id != key.envelope.key_id)) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "The encryption parameters are not applicable to this object.");
@@ -140,8 +140,8 @@ Answer<void> seal_for_rename(Context& context, metadata::RenameObject& request) 
   CO_S3(const metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
   if (found.status != metadata::LookupStatus::kFound) co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", request.source_key}});
   if (found.object.encryption.empty()) co_return s3::S3Result<void>{};
-  CO_S3(const encryption::Envelope envelope, encryption::decode(found.object.encryption));
-  if (envelope.mode == encryption::Mode::kSseC) co_return s3::fail(ErrorCode::kNotImplemented, "Objects encrypted with customer provided keys cannot be renamed");
+  CO_S3(const kms::Envelope envelope, kms::decode(found.object.encryption));
+  if (envelope.mode == kms::Mode::kSseC) co_return s3::fail(ErrorCode::kNotImplemented, "Objects encrypted with customer provided keys cannot be renamed");
   CO_S3(ObjectKey opened, co_await open_object_key(context, {found.object.encryption, found.bucket_id, request.source_key}, s3::kTargetPrefix));
   CO_S3(const ObjectKey sealed, co_await make_object_key(context, {envelope, std::nullopt}, std::move(opened.data_key)));
   request.source_version = found.object.version;

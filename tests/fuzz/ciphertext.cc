@@ -1,8 +1,8 @@
 // Ciphertext frames: what was not sealed so is refused, whatever pieces it comes in.
 #include <algorithm>
 
-#include "gateway/encryption/envelope.h"
-#include "gateway/encryption/frames.h"
+#include "kms/envelope.h"
+#include "kms/frames.h"
 #include "tests/fuzz/input.h"
 
 using namespace rondel;
@@ -10,7 +10,7 @@ using namespace rondel;
 namespace {
 
 std::string seal(const crypto::Secret& key, const model::StreamId& stream, std::string_view plain) {
-  encryption::FrameSealer sealer(key, stream, plain.size());
+  kms::FrameSealer sealer(key, stream, plain.size());
   std::string out;
   ByteView in = as_bytes(plain);
   while (!in.empty()) {
@@ -21,16 +21,16 @@ std::string seal(const crypto::Secret& key, const model::StreamId& stream, std::
   const auto last = sealer.finish();
   fuzz::require(last.has_value());
   out += as_text(*last);
-  fuzz::require(out.size() == encryption::stored_size(plain.size()));
+  fuzz::require(out.size() == kms::stored_size(plain.size()));
   return out;
 }
 
 // nullopt: refused.
 std::optional<std::string> open(const crypto::Secret& key, const model::StreamId& stream, std::string_view stored, uint64_t offset, uint64_t length, size_t piece) {
-  const auto range = encryption::stored_range(stored.size(), offset, length);
+  const auto range = kms::stored_range(stored.size(), offset, length);
   if (!range) return std::nullopt;
   fuzz::require(range->offset + range->length <= stored.size());
-  encryption::FrameOpener opener(key, stream, stored.size(), offset, length);
+  kms::FrameOpener opener(key, stream, stored.size(), offset, length);
   std::string out;
   std::string_view rest = stored.substr(range->offset, range->length);
   while (!rest.empty()) {
@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t at = input.number() % 150'000;
   std::string plain(input.rest());
   if (choice % 4 == 0) {
-    (void)encryption::decode(plain);
+    (void)kms::decode(plain);
     (void)open(key, stream, plain, offset, length, piece);
     return 0;
   }

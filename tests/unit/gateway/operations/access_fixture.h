@@ -36,15 +36,15 @@ class NoBlobs final : public blobs::BlobStore {
   };
 };
 
-class NoKeys final : public encryption::KeyManagement {
+class NoKeys final : public kms::KeyManagement {
  public:
-  async::Task<Result<encryption::DataKey>> generate_data_key(std::string, std::string, Deadline) override { return none<encryption::DataKey>(); }
+  async::Task<Result<kms::DataKey>> generate_data_key(std::string, std::string, Deadline) override { return none<kms::DataKey>(); }
   async::Task<Result<crypto::Secret>> unwrap(std::string, std::string, std::string, Deadline) override { return none<crypto::Secret>(); }
   async::Task<Result<std::string>> rewrap(std::string, std::string, std::string, Deadline) override { return none<std::string>(); }
   async::Task<Result<void>> check_usable(std::string, Deadline) override { return none<void>(); }
   async::Task<Result<void>> create(std::string, Deadline) override { return none<void>(); }
-  async::Task<Result<std::vector<encryption::KeyDescription>>> list(Deadline) override { return none<std::vector<encryption::KeyDescription>>(); }
-  async::Task<Result<encryption::KeyDescription>> describe(std::string, Deadline) override { return none<encryption::KeyDescription>(); }
+  async::Task<Result<std::vector<kms::KeyDescription>>> list(Deadline) override { return none<std::vector<kms::KeyDescription>>(); }
+  async::Task<Result<kms::KeyDescription>> describe(std::string, Deadline) override { return none<kms::KeyDescription>(); }
   async::Task<Result<void>> rotate(std::string, Deadline) override { return none<void>(); }
   async::Task<Result<void>> set_enabled(std::string, bool, Deadline) override { return none<void>(); }
 
@@ -193,7 +193,7 @@ struct AccessFixture {
   StreamReleases releases{queue, database};
   NoKeys keys;
   auth::Authenticator authenticator{identities, {.clock = &clock, .signature_v2 = true}};
-  encryption::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
+  kms::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
   metadata::Bucket box;
   // What another gateway made of the box a moment before the next request.
   std::optional<metadata::Bucket> changed;

@@ -15,7 +15,7 @@
 #include "common/crypto/digest.h"
 #include "common/sigv4/sigv4.h"
 #include "gateway/blobs/replicated_blob_store.h"
-#include "gateway/encryption/key_ring.h"
+#include "kms/key_ring.h"
 #include "gateway/operations/s3_service.h"
 #include "metadata/memory/memory_directory_feed.h"
 #include "metadata/memory/memory_metadata.h"
@@ -146,10 +146,10 @@ class MemoryGateway {
     while (blobs_.health().background_tasks > 0) co_await async::yield();
   }
 
-  static encryption::KeyRingOptions ring_options() {
-    encryption::KeyRingOptions options;
+  static kms::KeyRingOptions ring_options() {
+    kms::KeyRingOptions options;
     options.master_key = crypto::Secret(std::string(32, 'm'));
-    options.self_made = {std::string(encryption::kSseS3Key), "aws-s3"};
+    options.self_made = {std::string(kms::kSseS3Key), "aws-s3"};
     return options;
   }
 
@@ -161,8 +161,8 @@ class MemoryGateway {
                                         identities_.hear(change);
                                       }};
   auth::Authenticator authenticator_{identities_, {}};
-  encryption::KeyRing ring_{stores.keys, ring_options()};
-  encryption::ObjectKeys object_keys_{ring_, ring_, {}};
+  kms::KeyRing ring_{stores.keys, ring_options()};
+  kms::ObjectKeys object_keys_{ring_, ring_, {}};
   blobs::ReplicatedBlobStore blobs_{cluster, topology, {}};
   metrics::Registry registry_;
 

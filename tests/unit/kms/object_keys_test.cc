@@ -1,13 +1,13 @@
-#include "gateway/encryption/object_keys.h"
+#include "kms/object_keys.h"
 
 #include <gtest/gtest.h>
 
 #include "common/crypto/digest.h"
-#include "gateway/encryption/key_ring.h"
+#include "kms/key_ring.h"
 #include "metadata/memory/memory_key_store.h"
 #include "tests/fakes/manual_clock.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 constexpr Binding kBinding{3, "k"};
@@ -159,4 +159,4 @@ TEST_F(ObjectKeysTest, RenewedAfterRotation) {
 }
 
 }  // namespace
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

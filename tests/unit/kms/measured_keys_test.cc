@@ -1,10 +1,10 @@
-#include "gateway/encryption/measured_keys.h"
+#include "kms/measured_keys.h"
 
 #include <gtest/gtest.h>
 
 #include "common/async/event_loop.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 // Answers every call with one error, or well.
@@ -62,4 +62,4 @@ TEST_F(MeasuredKeysTest, CountsCallsByOutcomeAndHandsAnswersOn) {
 }
 
 }  // namespace
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -1,4 +1,4 @@
-#include "gateway/encryption/key_ring.h"
+#include "kms/key_ring.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 #include "common/crypto/digest.h"
 #include "common/log/log.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 constexpr size_t kNameBytesMax = 256;
@@ -217,4 +217,4 @@ async::Task<Result<void>> KeyRing::set_enabled(std::string name, bool enabled, D
   co_return co_await refresh(deadline);
 }
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -1,4 +1,4 @@
-#include "gateway/encryption/envelope.h"
+#include "kms/envelope.h"
 
 #include <utility>
 
@@ -6,7 +6,7 @@
 #include "common/base/bytes.h"
 #include "common/crypto/aead.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 constexpr uint8_t kVersion = 1;
@@ -92,4 +92,4 @@ Result<crypto::Secret> open_data_key(const crypto::Secret& wrapping_key, const E
   return crypto::Secret(*std::move(opened));
 }
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

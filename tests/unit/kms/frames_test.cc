@@ -1,4 +1,4 @@
-#include "gateway/encryption/frames.h"
+#include "kms/frames.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 
 #include "common/crypto/digest.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 const crypto::Secret kKey(std::string(32, 'k'));
@@ -200,4 +200,4 @@ TEST(Frames, SizesAndRangesDoNotWrap) {
 }
 
 }  // namespace
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -1,11 +1,11 @@
-#include "gateway/encryption/key_ring.h"
+#include "kms/key_ring.h"
 
 #include <gtest/gtest.h>
 
 #include "metadata/memory/memory_key_store.h"
 #include "tests/fakes/manual_clock.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 // Counts how often it is asked what changed.
@@ -166,4 +166,4 @@ TEST_F(KeyRingTest, TheDatabaseHoldsNoDataKey) {
 }
 
 }  // namespace
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -12,7 +12,7 @@
 #include "common/base/result.h"
 #include "common/crypto/secret.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 
 // Values are stored: never renumber.
 enum class Mode : uint8_t { kNone = 0, kSseS3 = 1, kSseKms = 2, kSseC = 3 };
@@ -43,4 +43,4 @@ std::string seal_data_key(const crypto::Secret& wrapping_key, const crypto::Secr
 // kPermissionDenied: not this wrapping key, or the envelope belongs to something else or is damaged.
 Result<crypto::Secret> open_data_key(const crypto::Secret& wrapping_key, const Envelope& envelope, const Binding& binding);
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -1,4 +1,4 @@
-#include "gateway/encryption/vault.h"
+#include "kms/vault.h"
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -9,7 +9,7 @@
 #include "common/base/numbers.h"
 #include "common/crypto/aead.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 namespace json = boost::json;
@@ -254,4 +254,4 @@ void VaultKeyManagement::give_back(Connection connection) {
   if (idle.size() < kIdleMax) idle.push_back(std::move(connection));
 }
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -15,7 +15,7 @@
 #include "common/crypto/secret.h"
 #include "common/model/ids.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 
 inline constexpr uint64_t kFrameBytes = 64ull << 10;                             // Of plaintext.
 inline constexpr uint64_t kStoredFrameBytes = kFrameBytes + crypto::kAeadTagBytes;  // The last frame is shorter.
@@ -114,4 +114,4 @@ class FrameOpener {
   uint64_t ready_end_ = 0;
 };
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

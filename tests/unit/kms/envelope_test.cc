@@ -1,10 +1,10 @@
-#include "gateway/encryption/envelope.h"
+#include "kms/envelope.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 const crypto::Secret kWrapping(std::string(32, 'w'));
@@ -92,4 +92,4 @@ TEST(Envelope, HoldsNoKeyInTheClear) {
 }
 
 }  // namespace
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

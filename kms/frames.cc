@@ -1,4 +1,4 @@
-#include "gateway/encryption/frames.h"
+#include "kms/frames.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include "common/base/assert.h"
 #include "common/crypto/digest.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 constexpr std::string_view kStreamKeyLabel = "rondel stream key 1";
@@ -173,4 +173,4 @@ Result<ByteSlice> FrameOpener::open(ByteView& in) {
   return stored_left_ == 0 || used_ == capacity_ ? take_ready() : ByteSlice{};
 }
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

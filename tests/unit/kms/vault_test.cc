@@ -1,4 +1,4 @@
-#include "gateway/encryption/vault.h"
+#include "kms/vault.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "tests/fakes/fake_vault.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 class VaultTest : public testing::Test {
@@ -136,4 +136,4 @@ TEST_F(VaultTest, WithoutTokenNothingIsAsked) {
 }
 
 }  // namespace
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -12,9 +12,9 @@
 
 #include "common/async/budget.h"
 #include "common/http/client.h"
-#include "gateway/encryption/key_management.h"
+#include "kms/key_management.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 
 struct VaultOptions {
   http::Endpoint endpoint;
@@ -62,4 +62,4 @@ class VaultKeyManagement final : public KeyManagement {
   std::map<async::EventLoop*, std::vector<Connection>> idle_;  // A connection stays on its loop.
 };
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

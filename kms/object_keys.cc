@@ -1,10 +1,10 @@
-#include "gateway/encryption/object_keys.h"
+#include "kms/object_keys.h"
 
 #include "common/base/assert.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/digest.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 // What key management binds a wrapped key to. Source of the idea: AWS gives the bucket alone for a bucket key, so that
@@ -120,4 +120,4 @@ void ObjectKeys::remember(Name name, const DataKey& key) {
   order_.push_back(std::move(name));
 }
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

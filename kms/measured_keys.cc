@@ -1,6 +1,6 @@
-#include "gateway/encryption/measured_keys.h"
+#include "kms/measured_keys.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 namespace {
 
 constexpr std::string_view kOutcomeNames[] = {"ok", "refused", "denied", "unavailable", "failed"};
@@ -88,4 +88,4 @@ async::Task<Result<void>> MeasuredKeyManagement::set_enabled(std::string key, bo
   return measured(administer_, keys_.set_enabled(std::move(key), enabled, deadline));
 }
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

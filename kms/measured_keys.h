@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "common/metrics/metrics.h"
-#include "gateway/encryption/key_management.h"
+#include "kms/key_management.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 
 // check_usable() asks nobody and is not counted. `keys` and `registry` outlive it.
 class MeasuredKeyManagement final : public KeyManagement {
@@ -42,4 +42,4 @@ class MeasuredKeyManagement final : public KeyManagement {
   const Call generate_, unwrap_, rewrap_, administer_;
 };
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

@@ -12,10 +12,10 @@
 #include <optional>
 
 #include "common/async/task_group.h"
-#include "gateway/encryption/key_management.h"
+#include "kms/key_management.h"
 #include "metadata/store/key_store.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 
 struct KeyRingOptions {
   crypto::Secret master_key;               // 32 bytes.
@@ -73,4 +73,4 @@ class KeyRing final : public KeyManagement {
   std::optional<SteadyTime> known_at_;
 };
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

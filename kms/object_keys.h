@@ -10,10 +10,10 @@
 #include <mutex>
 #include <optional>
 
-#include "gateway/encryption/envelope.h"
-#include "gateway/encryption/key_management.h"
+#include "kms/envelope.h"
+#include "kms/key_management.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 
 inline constexpr std::string_view kSseS3Key = "rondel/sse-s3";
 
@@ -70,4 +70,4 @@ class ObjectKeys {
   std::list<Name> order_;                           // Oldest first.
 };
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms

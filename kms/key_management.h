@@ -14,7 +14,7 @@
 #include "common/base/result.h"
 #include "common/crypto/secret.h"
 
-namespace rondel::encryption {
+namespace rondel::kms {
 
 struct DataKey {
   crypto::Secret plaintext;   // 32 bytes.
@@ -52,4 +52,4 @@ class KeyManagement {
   virtual async::Task<Result<void>> set_enabled(std::string key, bool enabled, Deadline deadline) = 0;
 };
 
-}  // namespace rondel::encryption
+}  // namespace rondel::kms
