@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <functional>
 
-#include "gateway/auth/authorization.h"
-#include "gateway/auth/request_conditions.h"
+#include "identity/access/authorization.h"
+#include "gateway/permissions/request_conditions.h"
 
 namespace {
 
@@ -19,7 +19,7 @@ std::string filled(const std::string& before, const std::string& after, const st
   std::string text = before;
   for (int i = 0;; ++i) {
     std::string next = (i == 0 ? "" : ",") + item(i);
-    if (text.size() + next.size() + after.size() > kPolicyBytesMax) break;
+    if (text.size() + next.size() + after.size() > policy::kPolicyBytesMax) break;
     text += next;
   }
   return text + after;
@@ -116,10 +116,10 @@ struct Subject {
   explicit Subject(const std::string& document) {
     bucket.bucket = "box";
     bucket.owner_account = "111111111111";
-    auto parsed = document.empty() ? nullptr : Policy::parse(document, "box").value_or(nullptr);
+    auto parsed = document.empty() ? nullptr : policy::Policy::parse(document, "box").value_or(nullptr);
     if (!document.empty() && !parsed) std::abort();
     bucket.policy = parsed;
-    bucket.ownership = Ownership::kBucketOwnerEnforced;
+    bucket.ownership = access::Ownership::kBucketOwnerEnforced;
     auto credential = std::make_shared<metadata::Credential>();
     credential->account.id = "333333333333";
     identity.credential = credential;
@@ -128,7 +128,7 @@ struct Subject {
   }
 
   bool decide_once() const {
-    RequestFacts facts;
+    permissions::RequestFacts facts;
     facts.fields = &fields;
     facts.query = &query;
     facts.connection = &connection;
@@ -136,15 +136,15 @@ struct Subject {
     facts.now = now;
     facts.region = "us-east-1";
     facts.bucket_owner_account = bucket.owner_account;
-    const RequestConditions request(std::move(facts));
-    Question question{bucket, caller, Action::kGetObject, "some/key/of/usual/length.bin"};
-    question.policy = settled_effect(question, request);
-    return decide(question, request) != Verdict::kDeny && decide_object(question, request, {"111111111111", {}});
+    const permissions::RequestConditions request(std::move(facts));
+    access::Question question{bucket, caller, policy::Action::kGetObject, "some/key/of/usual/length.bin"};
+    question.policy = access::settled_effect(question, request);
+    return access::decide(question, request) != access::Verdict::kDeny && access::decide_object(question, request, {"111111111111", {}});
   }
 
-  BucketAccess bucket;
-  Caller caller{"333333333333", "other", "oth", false};
-  Identity identity;
+  access::BucketAccess bucket;
+  policy::Caller caller{"333333333333", "other", "oth", false};
+  signature::Identity identity;
   http::Fields fields;
   std::vector<std::pair<std::string, std::string>> query;
   SystemTime now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());

@@ -193,11 +193,11 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   blob_options.zone = settings.text("gateway.zone");
   blobs::ReplicatedBlobStore blob_store(*transport, topology, blob_options);
 
-  auth::Authenticator authenticator(identities, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock, settings.flag("s3.signature_v2")});
+  signature::Authenticator authenticator(identities, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock, settings.flag("s3.signature_v2")});
   operations::Settings s3_settings;
   s3_settings.region = settings.text("s3.region");
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
-  s3_settings.default_ownership = *auth::find_ownership(settings.text("s3.default_object_ownership"));
+  s3_settings.default_ownership = *access::find_ownership(settings.text("s3.default_object_ownership"));
   s3_settings.allow_sse_c_over_http = settings.flag("s3.allow_sse_c_over_http");
   s3_settings.metadata_timeout = settings.duration("metadata.timeout");
   s3_settings.outcome_timeout = s3_settings.metadata_timeout;

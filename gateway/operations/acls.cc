@@ -17,45 +17,45 @@ using s3::ErrorCode;
 constexpr std::string_view kInstance = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=";
 constexpr size_t kDocumentBytesMax = 256 << 10;   // 100 grants, generously.
 
-Answer<void> write_grant(Context& context, s3::XmlWriter& xml, const auth::Grant& grant) {
+Answer<void> write_grant(Context& context, s3::XmlWriter& xml, const access::Grant& grant) {
   xml.open("Grant");
-  if (grant.grantee == auth::Grantee::kCanonicalUser) {
+  if (grant.grantee == access::Grantee::kCanonicalUser) {
     CO_S3(const auto account, co_await find_account(context, {AccountName::Kind::kCanonicalId, grant.id}));
     xml.open_with("Grantee", std::string(kInstance) + "\"CanonicalUser\"");
     xml.text("ID", grant.id);
     if (account) xml.text("DisplayName", account->display_name);
   } else {
     xml.open_with("Grantee", std::string(kInstance) + "\"Group\"");
-    xml.text("URI", auth::group_uri(grant.grantee));
+    xml.text("URI", access::group_uri(grant.grantee));
   }
   xml.close();
-  xml.text("Permission", auth::permission_name(grant.permission));
+  xml.text("Permission", access::permission_name(grant.permission));
   xml.close();
   co_return s3::S3Result<void>{};
 }
 
-Answer<Response> acl_response(Context& context, const Person& owner, const auth::Acl& acl) {
+Answer<Response> acl_response(Context& context, const Person& owner, const access::Acl& acl) {
   s3::XmlWriter xml("AccessControlPolicy");
   write_person(xml, "Owner", owner.canonical_id, owner.display_name);
   xml.open("AccessControlList");
   // Groups first, the order that clients have come to expect.
   for (const bool groups : {true, false}) {
-    for (const auth::Grant& grant : acl.grants) {
-      if ((grant.grantee != auth::Grantee::kCanonicalUser) == groups) CO_S3_VOID(co_await write_grant(context, xml, grant));
+    for (const access::Grant& grant : acl.grants) {
+      if ((grant.grantee != access::Grantee::kCanonicalUser) == groups) CO_S3_VOID(co_await write_grant(context, xml, grant));
     }
   }
   co_return xml_response(std::move(xml));
 }
 
 struct NewAcl {
-  auth::Acl acl;
+  access::Acl acl;
   // Nothing is to be stored: the bucket has no ACLs, and this says what holds anyway.
   bool as_it_is = false;
 };
 
 // The ACL of a Put*Acl, from its headers or its document.
 Answer<NewAcl> asked_acl(Context& context, std::string_view owner_canonical_id) {
-  const auth::BucketAccess& bucket = *context.access.bucket;
+  const access::BucketAccess& bucket = *context.access.bucket;
   CO_S3(RequestedAcl requested, co_await requested_acl(context));
   CO_S3(const std::string text, co_await read_document(context, kDocumentBytesMax));
   if (requested.given() && !text.empty()) co_return s3::fail(ErrorCode::kUnexpectedContent);
@@ -70,7 +70,7 @@ Answer<NewAcl> asked_acl(Context& context, std::string_view owner_canonical_id) 
     co_return NewAcl{{}, true};
   }
   NewAcl out;
-  out.acl = requested.grants ? auth::Acl{*std::move(requested.grants)} : auth::expand_canned(*requested.canned, owner_canonical_id, bucket.owner_canonical_id);
+  out.acl = requested.grants ? access::Acl{*std::move(requested.grants)} : access::expand_canned(*requested.canned, owner_canonical_id, bucket.owner_canonical_id);
   CO_S3_VOID(check_public(out.acl, bucket.block));
   co_return out;
 }
@@ -78,16 +78,16 @@ Answer<NewAcl> asked_acl(Context& context, std::string_view owner_canonical_id) 
 }  // namespace
 
 Answer<Response> get_bucket_acl(Context& context) {
-  const auth::BucketAccess& bucket = *context.access.bucket;
+  const access::BucketAccess& bucket = *context.access.bucket;
   const Person owner{context.bucket->owner_canonical_id, context.bucket->owner_display_name};
-  const auth::Acl acl = bucket.acls_enabled() ? bucket.acl : auth::private_acl(bucket.owner_canonical_id);
+  const access::Acl acl = bucket.acls_enabled() ? bucket.acl : access::private_acl(bucket.owner_canonical_id);
   co_return co_await acl_response(context, owner, acl);
 }
 
 Answer<Response> put_bucket_acl(Context& context) {
   CO_S3(const NewAcl asked, co_await asked_acl(context, context.bucket->owner_canonical_id));
   if (asked.as_it_is) co_return empty_response(200);
-  std::string encoded = auth::encode_acl(asked.acl, context.bucket->owner_canonical_id);
+  std::string encoded = access::encode_acl(asked.acl, context.bucket->owner_canonical_id);
   std::optional<std::string> stored;
   if (!encoded.empty()) stored = std::move(encoded);
   CO_S3_VOID(co_await store_setting(context, SettingKind::kAcl, std::move(stored)));
@@ -98,7 +98,7 @@ Answer<Response> get_object_acl(Context& context) {
   CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, {}));
   CO_S3(const Person owner, co_await owner_of_object(context, found.object.owner_account));
   const bool enabled = context.access.bucket->acls_enabled();
-  CO_S3(Response response, co_await acl_response(context, owner, enabled ? auth::decode_acl(found.object.acl, owner.canonical_id) : auth::private_acl(owner.canonical_id)));
+  CO_S3(Response response, co_await acl_response(context, owner, enabled ? access::decode_acl(found.object.acl, owner.canonical_id) : access::private_acl(owner.canonical_id)));
   add_version_header(response.head.fields, context, found.object.version, found.object.is_null);
   co_return response;
 }
@@ -116,7 +116,7 @@ Answer<Response> put_object_acl(Context& context) {
   // The version that was looked at, whatever came meanwhile.
   request.key = context.request.key;
   request.version = found.object.version;
-  request.acl = auth::encode_acl(asked.acl, owner.canonical_id);
+  request.acl = access::encode_acl(asked.acl, owner.canonical_id);
   auto outcome = co_await commit_with(context, [&] {
     request.context = commit_context(context);
     return context.services.objects.update_version(request);

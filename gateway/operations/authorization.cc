@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "gateway/auth/grant_header.h"
-#include "gateway/auth/request_conditions.h"
+#include "identity/access/grant_header.h"
+#include "gateway/permissions/request_conditions.h"
 #include "gateway/operations/handlers.h"
 
 namespace rondel::operations {
 namespace {
 
-using auth::Action;
-using auth::Question;
-using auth::Verdict;
+using policy::Action;
+using access::Question;
+using access::Verdict;
 using s3::ErrorCode;
 using s3::Operation;
 
@@ -20,7 +20,7 @@ using s3::Operation;
 Action action_of(Operation operation) {
   static const std::vector<Action> actions = [] {
     std::vector<Action> found;
-    for (const s3::OperationRow& row : s3::all_operations()) found.push_back(auth::find_action(row.action).value());
+    for (const s3::OperationRow& row : s3::all_operations()) found.push_back(policy::find_action(row.action).value());
     return found;
   }();
   return actions[static_cast<size_t>(operation)];
@@ -34,7 +34,7 @@ bool creates_object(Operation operation) {
 Action action_of(const Context& context) {
   const Action action = action_of(context.request.operation);
   const bool named = s3::row(context.request.operation).level == s3::Level::kObject && context.request.query.has("versionId");
-  return named ? auth::versioned(action) : action;
+  return named ? policy::versioned(action) : action;
 }
 
 // What the policy said about the request's own action is not asked again.
@@ -44,8 +44,8 @@ Question question_of(const Context& context, Action action) {
   return question;
 }
 
-auth::RequestConditions conditions_of(const Context& context) {
-  auth::RequestFacts facts;
+permissions::RequestConditions conditions_of(const Context& context) {
+  permissions::RequestFacts facts;
   facts.fields = &context.fields();
   facts.query = &context.request.query.parameters;
   facts.connection = &context.exchange.connection();
@@ -54,7 +54,7 @@ auth::RequestConditions conditions_of(const Context& context) {
   facts.region = context.services.settings.region;
   facts.creates_object = creates_object(context.request.operation);
   if (context.bucket) facts.bucket_owner_account = context.bucket->owner_account;
-  return auth::RequestConditions(std::move(facts));
+  return permissions::RequestConditions(std::move(facts));
 }
 
 s3::S3Result<void> denied() { return s3::fail(ErrorCode::kAccessDenied); }
@@ -63,7 +63,7 @@ s3::S3Result<void> denied() { return s3::fail(ErrorCode::kAccessDenied); }
 s3::S3Result<void> authorize_beside(const Context& context) {
   const auto needs = [&](bool asked, Action action) { return asked && !may_also(context, action, context.request.key); };
   const auto denied_acl = [&] {
-    return auth::is_denied({*context.access.bucket, context.access.caller, Action::kPutObjectAcl, context.request.key}, conditions_of(context));
+    return access::is_denied({*context.access.bucket, context.access.caller, Action::kPutObjectAcl, context.request.key}, conditions_of(context));
   };
   switch (context.request.operation) {
     case Operation::kPutObject:
@@ -72,7 +72,7 @@ s3::S3Result<void> authorize_beside(const Context& context) {
     case Operation::kCreateMultipartUpload: {
       const http::Fields& fields = context.fields();
       // Who writes the object owns it, or may give its owner full control alone: its ACL needs no permission, but a denial counts.
-      const bool with_acl = std::ranges::any_of(fields, [](const auto& field) { return http::iequals(field.first, "x-amz-acl") || auth::grant_header_permission(field.first); });
+      const bool with_acl = std::ranges::any_of(fields, [](const auto& field) { return http::iequals(field.first, "x-amz-acl") || access::grant_header_permission(field.first); });
       const bool refused = (with_acl && denied_acl()) || needs(!fields.find("x-amz-tagging").value_or("").empty(), Action::kPutObjectTagging) ||
                            needs(fields.has("x-amz-object-lock-mode"), Action::kPutObjectRetention) ||
                            needs(fields.has("x-amz-object-lock-legal-hold"), Action::kPutObjectLegalHold);
@@ -82,28 +82,28 @@ s3::S3Result<void> authorize_beside(const Context& context) {
   }
 }
 
-void take_body(auth::RequestFacts& facts, const Access& access) {
+void take_body(permissions::RequestFacts& facts, const Access& access) {
   facts.request_tags = access.request_tags;
   facts.retention = access.retention;
   facts.legal_hold = access.legal_hold;
 }
 
 s3::S3Result<void> authorize_with(const Context& context, Action action, const metadata::ObjectVersion& object) {
-  auth::RequestConditions conditions = conditions_of(context);
+  permissions::RequestConditions conditions = conditions_of(context);
   conditions.facts.existing_tags = &object.tags;
   take_body(conditions.facts, context.access);
-  return auth::decide_object(question_of(context, action), conditions, {object.owner_account, object.acl}) ? s3::S3Result<void>{} : denied();
+  return access::decide_object(question_of(context, action), conditions, {object.owner_account, object.acl}) ? s3::S3Result<void>{} : denied();
 }
 
 Verdict decide_change(const Context& context) {
-  auth::RequestConditions conditions = conditions_of(context);
+  permissions::RequestConditions conditions = conditions_of(context);
   take_body(conditions.facts, context.access);
-  return auth::decide_with_body(question_of(context, action_of(context)), conditions);
+  return access::decide_with_body(question_of(context, action_of(context)), conditions);
 }
 
 }  // namespace
 
-auth::Caller caller_of(const auth::Identity& identity) {
+policy::Caller caller_of(const signature::Identity& identity) {
   if (identity.anonymous()) return {};
   const metadata::Account& account = identity.credential->account;
   return {account.id, account.name, account.canonical_id, false};
@@ -116,16 +116,16 @@ s3::S3Result<void> authorize(Context& context) {
   context.access.bucket = context.services.bucket_access->find(*context.bucket);
   // Its entries are decided one by one.
   if (context.request.operation == Operation::kDeleteObjects) return {};
-  const auth::RequestConditions conditions = conditions_of(context);
+  const permissions::RequestConditions conditions = conditions_of(context);
   Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
-  question.policy = context.access.policy = auth::settled_effect(question, conditions);
-  switch (auth::decide(question, conditions)) {
+  question.policy = context.access.policy = access::settled_effect(question, conditions);
+  switch (access::decide(question, conditions)) {
     case Verdict::kDeny: return denied();
     case Verdict::kObjectDecides:
-      if (!auth::may_wait(question.action)) return denied();
+      if (!access::may_wait(question.action)) return denied();
       context.access.undecided = true;
       return {};
-    case Verdict::kAllow: return auth::is_owners_alone(question) ? s3::S3Result<void>(s3::fail(ErrorCode::kMethodNotAllowed)) : authorize_beside(context);
+    case Verdict::kAllow: return access::is_owners_alone(question) ? s3::S3Result<void>(s3::fail(ErrorCode::kMethodNotAllowed)) : authorize_beside(context);
   }
   return denied();
 }
@@ -180,34 +180,34 @@ Answer<void> authorize_change(Context& context, metadata::UpdateVersion& change)
 
 s3::S3Result<void> authorize_upload(Context& context, const std::string& initiator_account) {
   if (!context.access.undecided) return {};
-  if (!auth::decide_upload(question_of(context, action_of(context)), conditions_of(context), initiator_account)) return denied();
+  if (!access::decide_upload(question_of(context, action_of(context)), conditions_of(context), initiator_account)) return denied();
   context.access.undecided = false;
   return {};
 }
 
 bool may_delete(const Context& context, const std::string& key, const std::optional<std::string>& version_id) {
-  auth::RequestConditions conditions = conditions_of(context);
+  permissions::RequestConditions conditions = conditions_of(context);
   conditions.facts.names_version = false;
   conditions.facts.version_id = version_id;
   const Question question{*context.access.bucket, context.access.caller, version_id ? Action::kDeleteObjectVersion : Action::kDeleteObject, key};
-  return auth::decide_key(question, conditions);
+  return access::decide_key(question, conditions);
 }
 
 bool may_also(const Context& context, Action action, std::string_view key) {
-  return auth::decide_key({*context.access.bucket, context.access.caller, action, key}, conditions_of(context));
+  return access::decide_key({*context.access.bucket, context.access.caller, action, key}, conditions_of(context));
 }
 
 Answer<std::optional<std::string>> authorize_reading(Context& context, const std::string& key, const VersionName& version) {
   using Etag = std::optional<std::string>;
   const Action action = version.given() ? Action::kGetObjectVersion : Action::kGetObject;
-  const std::shared_ptr<const auth::BucketAccess> bucket = context.access.bucket;
+  const std::shared_ptr<const access::BucketAccess> bucket = context.access.bucket;
   const Question question{*bucket, context.access.caller, action, key};
-  auth::RequestConditions conditions = conditions_of(context);
+  permissions::RequestConditions conditions = conditions_of(context);
   conditions.facts.names_version = false;
   if (version.given()) conditions.facts.version_id = version.null ? "null" : version.id->to_hex();
   const bool row_decides = bucket->acls_enabled() || (bucket->policy && bucket->policy->asks_object_tags(action));
   if (!row_decides) {
-    if (!auth::decide_object(question, conditions, {bucket->owner_account, {}})) co_return s3::fail(ErrorCode::kAccessDenied);
+    if (!access::decide_object(question, conditions, {bucket->owner_account, {}})) co_return s3::fail(ErrorCode::kAccessDenied);
     co_return Etag();
   }
   metadata::ObjectQuery query;
@@ -218,11 +218,11 @@ Answer<std::optional<std::string>> authorize_reading(Context& context, const std
   query.deadline = context.metadata_deadline();
   CO_S3(const metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
   if (found.status != metadata::LookupStatus::kFound || found.object.delete_marker) {
-    if (!auth::may_learn_absence(question, conditions)) co_return s3::fail(ErrorCode::kAccessDenied);
+    if (!access::may_learn_absence(question, conditions)) co_return s3::fail(ErrorCode::kAccessDenied);
     co_return Etag();
   }
   conditions.facts.existing_tags = &found.object.tags;
-  if (!auth::decide_object(question, conditions, {found.object.owner_account, found.object.acl})) co_return s3::fail(ErrorCode::kAccessDenied);
+  if (!access::decide_object(question, conditions, {found.object.owner_account, found.object.acl})) co_return s3::fail(ErrorCode::kAccessDenied);
   co_return Etag(found.object.etag);
 }
 
@@ -236,20 +236,20 @@ s3::Error absent(Context& context, s3::Error error) {
   const bool undecided = std::exchange(context.access.undecided, false);
   if (!undecided) return error;
   const Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
-  if (auth::may_learn_absence(question, conditions_of(context))) return error;
+  if (access::may_learn_absence(question, conditions_of(context))) return error;
   return {ErrorCode::kAccessDenied, {}, {}, {}, {}};
 }
 
 s3::S3Result<void> authorize_source(Context& context, const SourceQuestion& source, const metadata::ObjectVersion& object, bool with_tags) {
   const auto access = context.services.bucket_access->find(source.bucket);
-  auth::RequestConditions conditions = conditions_of(context);
+  permissions::RequestConditions conditions = conditions_of(context);
   conditions.facts.bucket_owner_account = source.bucket.owner_account;
   conditions.facts.names_version = false;
   conditions.facts.version_id = source.version_id;
   conditions.facts.existing_tags = &object.tags;
   const auto allowed = [&](Action action) {
-    const Question question{*access, context.access.caller, source.version_id ? auth::versioned(action) : action, source.key};
-    return auth::decide_object(question, conditions, {object.owner_account, object.acl});
+    const Question question{*access, context.access.caller, source.version_id ? policy::versioned(action) : action, source.key};
+    return access::decide_object(question, conditions, {object.owner_account, object.acl});
   };
   if (!allowed(Action::kGetObject)) return denied();
   return with_tags && !allowed(Action::kGetObjectTagging) ? denied() : s3::S3Result<void>{};
@@ -257,10 +257,10 @@ s3::S3Result<void> authorize_source(Context& context, const SourceQuestion& sour
 
 s3::Error absent_source(Context& context, const SourceQuestion& source, s3::Error error) {
   const auto access = context.services.bucket_access->find(source.bucket);
-  auth::RequestConditions conditions = conditions_of(context);
+  permissions::RequestConditions conditions = conditions_of(context);
   conditions.facts.bucket_owner_account = source.bucket.owner_account;
   const Question question{*access, context.access.caller, Action::kGetObject, source.key};
-  if (auth::may_learn_absence(question, conditions)) return error;
+  if (access::may_learn_absence(question, conditions)) return error;
   return {ErrorCode::kAccessDenied, {}, {}, {}, {}};
 }
 

@@ -9,7 +9,7 @@
 namespace rondel::operations {
 
 // Who asks. Views into the identity.
-auth::Caller caller_of(const auth::Identity& identity);
+policy::Caller caller_of(const signature::Identity& identity);
 
 // The decision before the handler. REQUIRES: context.bucket, where the operation has one. kAccessDenied.
 s3::S3Result<void> authorize(Context& context);
@@ -24,7 +24,7 @@ s3::S3Result<void> authorize_upload(Context& context, const std::string& initiat
 // One entry of DeleteObjects.
 bool may_delete(const Context& context, const std::string& key, const std::optional<std::string>& version_id);
 // Whether an action beside the request's own is allowed on a key of its bucket.
-bool may_also(const Context& context, auth::Action action, std::string_view key);
+bool may_also(const Context& context, policy::Action action, std::string_view key);
 
 // Whether the caller may read what lies under a key of the request's bucket, for requests that compare it with what a client says or
 // move it to another key. Looked up only where its owner, ACL or tags decide. The ETag that was found then, otherwise nothing.

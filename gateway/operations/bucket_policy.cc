@@ -10,7 +10,7 @@ using metadata::SettingKind;
 using s3::ErrorCode;
 
 // Room to say that a policy is too large, rather than that the body is.
-constexpr size_t kBodyBytesMax = 4 * auth::kPolicyBytesMax;
+constexpr size_t kBodyBytesMax = 4 * policy::kPolicyBytesMax;
 
 std::unexpected<s3::Error> malformed(std::string reason) { return s3::fail(ErrorCode::kMalformedPolicy, std::move(reason)); }
 
@@ -36,7 +36,7 @@ Answer<Response> get_bucket_policy(Context& context) {
 Answer<Response> put_bucket_policy(Context& context) {
   CO_S3(std::string text, co_await read_document(context, kBodyBytesMax));
   if (text.empty()) co_return s3::fail(ErrorCode::kMissingRequestBodyError);
-  const auto policy = auth::Policy::parse(text, context.bucket->name);
+  const auto policy = policy::Policy::parse(text, context.bucket->name);
   if (!policy) co_return malformed(policy.error());
   CO_S3(const bool accounts, co_await all_exist(context, metadata::AccountName::Kind::kId, (*policy)->named_accounts()));
   CO_S3(const bool canonical, co_await all_exist(context, metadata::AccountName::Kind::kCanonicalId, (*policy)->named_canonical_ids()));

@@ -26,23 +26,23 @@ s3::S3Result<void> check_bucket_settings(const http::Fields& fields) {
 
 // Ownership controls and ACL of a new bucket, as its settings.
 Answer<void> choose_access(Context& context, metadata::CreateBucket& request) {
-  auth::Ownership ownership = context.services.settings.default_ownership;
+  access::Ownership ownership = context.services.settings.default_ownership;
   if (const auto name = context.fields().find("x-amz-object-ownership")) {
-    const auto asked = auth::find_ownership(*name);
+    const auto asked = access::find_ownership(*name);
     if (!asked) co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid x-amz-object-ownership header: " + std::string(*name), {{"ArgumentName", "x-amz-object-ownership"}, {"ArgumentValue", std::string(*name)}});
     ownership = *asked;
   }
-  request.settings[metadata::SettingKind::kOwnership] = auth::ownership_name(ownership);
+  request.settings[metadata::SettingKind::kOwnership] = access::ownership_name(ownership);
   CO_S3(const RequestedAcl requested, co_await requested_acl(context));
   if (!requested.given()) co_return s3::S3Result<void>{};
   const std::string_view owner = context.access.caller.canonical_id;
-  const auth::Acl acl = requested.grants ? auth::Acl{*requested.grants} : auth::expand_canned(*requested.canned, owner, owner);
-  const std::string encoded = auth::encode_acl(acl, owner);
+  const access::Acl acl = requested.grants ? access::Acl{*requested.grants} : access::expand_canned(*requested.canned, owner, owner);
+  const std::string encoded = access::encode_acl(acl, owner);
   if (encoded.empty()) co_return s3::S3Result<void>{};
-  if (ownership == auth::Ownership::kBucketOwnerEnforced) {
+  if (ownership == access::Ownership::kBucketOwnerEnforced) {
     co_return s3::fail(ErrorCode::kInvalidBucketAclWithObjectOwnership, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting");
   }
-  CO_S3_VOID(check_public(acl, auth::PublicAccessBlock::of(context.identity.credential->account.public_access_block)));
+  CO_S3_VOID(check_public(acl, access::PublicAccessBlock::of(context.identity.credential->account.public_access_block)));
   request.settings[metadata::SettingKind::kAcl] = encoded;
   co_return s3::S3Result<void>{};
 }

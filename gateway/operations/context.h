@@ -7,9 +7,9 @@
 #include <string>
 
 #include "common/http/server.h"
-#include "gateway/auth/authenticator.h"
-#include "gateway/auth/authorization.h"
-#include "gateway/auth/payload_reader.h"
+#include "gateway/signature/authenticator.h"
+#include "identity/access/authorization.h"
+#include "gateway/payload/payload_reader.h"
 #include "gateway/blobs/blob_store.h"
 #include "kms/object_keys.h"
 #include "gateway/s3/error.h"
@@ -33,7 +33,7 @@ struct Settings {
   Duration outcome_timeout = std::chrono::seconds(5);    // To ask what became of a commit.
   Duration write_timeout = std::chrono::hours(6);        // Of one body, in or out.
   uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
-  auth::Ownership default_ownership = auth::Ownership::kBucketOwnerEnforced;   // Of new buckets.
+  access::Ownership default_ownership = access::Ownership::kBucketOwnerEnforced;   // Of new buckets.
   size_t requests_max = 2048;                            // In flight; above it 503 SlowDown.
   bool allow_sse_c_over_http = false;
 };
@@ -49,13 +49,13 @@ struct Services {
   metadata::IdentityCache& identities;
   blobs::BlobStore& blobs;
   StreamReleases& releases;
-  auth::Authenticator& authenticator;
+  signature::Authenticator& authenticator;
   kms::ObjectKeys& object_keys;
   const Clock& clock;
   Settings settings;
   // What is written down now and ends by age some day goes by this; null: `clock`.
   const Clock* stamps = nullptr;
-  std::shared_ptr<auth::BucketAccessCache> bucket_access = std::make_shared<auth::BucketAccessCache>();
+  std::shared_ptr<access::BucketAccessCache> bucket_access = std::make_shared<access::BucketAccessCache>();
   std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
 };
 
@@ -71,12 +71,12 @@ struct Response {
 
 // What was decided about a request (authorization.h).
 struct Access {
-  std::shared_ptr<const auth::BucketAccess> bucket;   // Null where the context has no bucket.
-  auth::Caller caller;
+  std::shared_ptr<const access::BucketAccess> bucket;   // Null where the context has no bucket.
+  policy::Caller caller;
   // The object or the body decides, and has not been seen yet.
   bool undecided = false;
   // What the bucket's policy says about the request's own action, once that is settled.
-  std::optional<auth::Effect> policy;
+  std::optional<policy::Effect> policy;
   // What decided: facts of the body, owner and attributes of the object.
   std::optional<metadata::Tags> request_tags;
   std::optional<metadata::Retention> retention;
@@ -88,7 +88,7 @@ struct Context {
   Services& services;
   http::Exchange& exchange;
   const s3::Request& request;
-  const auth::Identity& identity;
+  const signature::Identity& identity;
   // The bucket of the request; null above the bucket level and for CreateBucket.
   std::shared_ptr<const metadata::Bucket> bucket;
   std::string request_id;
@@ -110,8 +110,8 @@ Handler find_handler(s3::Operation operation);
 async::Task<s3::S3Result<Response>> dispatch(Context& context);
 
 // Opens the body for an operation: maps auth's refusals to S3 errors.
-s3::Error to_s3(const auth::PayloadError& error);
-s3::Error to_s3(const auth::RefusalDetail& refusal);
+s3::Error to_s3(const payload::PayloadError& error);
+s3::Error to_s3(const signature::RefusalDetail& refusal);
 
 // Reads a small body whole (XML); kMaxMessageLengthExceeded / kMalformedXML above `bytes_max`; everything promised about
 // it is verified.

@@ -95,7 +95,7 @@ struct Digests {
 // `writer`: also takes the bytes; null = nobody.
 Answer<Digests> read_digests(Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, blobs::StreamWriter* writer) {
   crypto::Digest md5(crypto::DigestAlgorithm::kMd5);
-  auth::ObjectChecksum checksum(algorithm);
+  payload::ObjectChecksum checksum(algorithm);
   if (range.length > 0) {
     CO_S3(const auto reader, open_object_reader(context, range.key, range.object.extents, range.offset, range.length));
     for (;;) {
@@ -152,7 +152,7 @@ bool changes_nothing(const Context& context, const Found& source, bool replaces_
 s3::S3Result<std::optional<model::ChecksumAlgorithm>> missing_checksum(const http::Fields& fields, const metadata::ObjectVersion& object) {
   const auto name = fields.find("x-amz-checksum-algorithm");
   const auto algorithm = name ? model::parse_checksum_algorithm(*name) : object.checksum ? std::optional(object.checksum->algorithm) : std::nullopt;
-  if (name && !algorithm) return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
+  if (name && !algorithm) return s3::fail(ErrorCode::kInvalidRequest, payload::kUnsupportedChecksum);
   if (object.checksum && object.checksum->algorithm == algorithm && object.checksum->type == model::ChecksumType::kFullObject) return std::nullopt;
   return algorithm;
 }
@@ -169,13 +169,13 @@ Answer<std::optional<std::string>> combined_checksum(Context& context, const Fou
   query.parts_max = object.part_count;
   query.deadline = context.metadata_deadline();
   CO_S3(const metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
-  std::vector<auth::PartChecksum> parts;
+  std::vector<payload::PartChecksum> parts;
   for (const metadata::Part& part : found.object.parts) {
     if (part.checksums.empty() || part.checksums.front().algorithm != algorithm) co_return std::nullopt;
     parts.push_back({part.checksums.front().value, part.size});
   }
   if (parts.size() != object.part_count) co_return std::nullopt;
-  co_return auth::full_object_checksum(algorithm, parts);
+  co_return payload::full_object_checksum(algorithm, parts);
 }
 
 // x-amz-metadata-directive, x-amz-tagging-directive.
@@ -238,7 +238,7 @@ Answer<Response> copy_object(Context& context) {
   CO_S3_VOID(co_await authorize_conditions(context, write_conditions(context.fields()), context.request.key));
   CO_S3(const Found source, co_await find_source(context, !replace_tags));
   const metadata::ObjectVersion& object = source.lookup.object;
-  if (!replace_tags && !object.tags.empty() && !may_also(context, auth::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);
+  if (!replace_tags && !object.tags.empty() && !may_also(context, policy::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);
   if (object.size > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
   CO_S3(const ObjectKey source_key, co_await open_object_key(context, {object.encryption, source.lookup.bucket_id, source.named.key}, s3::kSourcePrefix));
   const bool as_rows = same_key_management(context, source_key, choice);

@@ -18,7 +18,7 @@ metadata::DeleteObject request_for(const Context& context, std::string key, cons
   request.version = version.id;
   request.null_version = version.null;
   request.versioning = context.bucket->versioning;
-  request.owner_account = auth::owner_of_new_object(*context.access.bucket, context.access.caller, false);
+  request.owner_account = access::owner_of_new_object(*context.access.bucket, context.access.caller, false);
   request.conditions = std::move(conditions);
   request.bypass_governance = bypasses_governance(context, request.key);
   return request;
@@ -110,7 +110,7 @@ Answer<Response> delete_object(Context& context) {
 }
 
 Answer<Response> delete_objects(Context& context) {
-  if (!has_integrity_header(context.fields()) && context.identity.payload_form != auth::PayloadForm::kHash) {
+  if (!has_integrity_header(context.fields()) && context.identity.payload_form != signature::PayloadForm::kHash) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
   }
   CO_S3(const std::string text, co_await read_document(context, s3::kDeleteDocumentBytesMax));

@@ -107,8 +107,8 @@ Answer<Response> dispatch(Context& context) {
   co_return response;
 }
 
-s3::Error to_s3(const auth::PayloadError& error) {
-  using Refusal = auth::PayloadRefusal;
+s3::Error to_s3(const payload::PayloadError& error) {
+  using Refusal = payload::PayloadRefusal;
   s3::Error out;
   out.message = error.message;
   switch (error.refusal) {
@@ -129,8 +129,8 @@ s3::Error to_s3(const auth::PayloadError& error) {
   return out;
 }
 
-s3::Error to_s3(const auth::RefusalDetail& detail) {
-  using auth::Refusal;
+s3::Error to_s3(const signature::RefusalDetail& detail) {
+  using signature::Refusal;
   s3::Error out;
   out.message = detail.message;
   out.details = detail.details;
@@ -156,22 +156,22 @@ s3::Error to_s3(const auth::RefusalDetail& detail) {
 }
 
 async::Task<s3::S3Result<std::string>> read_document(Context& context, size_t bytes_max) {
-  auth::PayloadOptions options;
+  payload::PayloadOptions options;
   options.size_max = bytes_max;
   options.compute_md5 = false;
   options.checksum_headers = context.request.operation != Operation::kCompleteMultipartUpload;
-  auto reader = auth::PayloadReader::open(context.exchange, context.identity, options);
+  auto reader = payload::PayloadReader::open(context.exchange, context.identity, options);
   std::string text;
   while (reader) {
     auto bytes = co_await (*reader)->read();
     if (!bytes) {
-      if (bytes.error().refusal == auth::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+      if (bytes.error().refusal == payload::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
       co_return std::unexpected(to_s3(bytes.error()));
     }
     if (bytes->empty()) co_return text;
     text += as_text(*bytes);
   }
-  if (reader.error().refusal == auth::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+  if (reader.error().refusal == payload::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
   co_return std::unexpected(to_s3(reader.error()));
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/crypto/digest.h"
-#include "gateway/auth/object_checksum.h"
+#include "gateway/payload/object_checksum.h"
 #include "gateway/operations/answers.h"
 
 namespace rondel::operations {
@@ -48,7 +48,7 @@ Handler find_default_handler(s3::Operation operation);
 
 // What the body of an upload became: bytes on disks, digests.
 struct ReceivedBody {
-  auth::PayloadSummary summary;
+  payload::PayloadSummary summary;
   std::string etag;                        // The MD5, or what stands for it (ObjectKey::etag_of).
   PendingStream stream;
 
@@ -56,7 +56,7 @@ struct ReceivedBody {
 };
 // Takes the body to the disks, encrypted with the key (put_object.cc). 503 before a byte of it is read while the database is away.
 struct ObjectKey;
-Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options, const ObjectKey& key);
+Answer<ReceivedBody> receive_body(Context& context, payload::PayloadOptions options, const ObjectKey& key);
 
 // The source of a copy (copy_object.cc): looked up, readable by the caller, its conditions holding.
 struct CopySource {

@@ -60,7 +60,7 @@ s3::S3Result<void> choose_checksum(const http::Fields& fields, metadata::Upload&
     return {};
   }
   upload.checksum_algorithm = model::parse_checksum_algorithm(*name);
-  if (!upload.checksum_algorithm) return s3::fail(ErrorCode::kInvalidRequest, auth::kUnsupportedChecksum);
+  if (!upload.checksum_algorithm) return s3::fail(ErrorCode::kInvalidRequest, payload::kUnsupportedChecksum);
   const bool full_possible = model::has_full_object_form(*upload.checksum_algorithm);
   const bool composite_possible = model::has_composite_form(*upload.checksum_algorithm);
   upload.checksum_type = composite_possible ? ChecksumType::kComposite : ChecksumType::kFullObject;
@@ -86,15 +86,15 @@ std::optional<model::Checksum> combine(const metadata::Upload& upload, const std
   const ChecksumAlgorithm algorithm = part_algorithm(upload);
   const ChecksumType type = upload.checksum_algorithm ? upload.checksum_type : ChecksumType::kFullObject;
   std::vector<std::string> values;
-  std::vector<auth::PartChecksum> sized;
+  std::vector<payload::PartChecksum> sized;
   for (const metadata::Part* part : parts) {
     const auto found = std::ranges::find(part->checksums, algorithm, &model::Checksum::algorithm);
     if (found == part->checksums.end()) return std::nullopt;
     values.push_back(found->value);
     sized.push_back({found->value, part->size});
   }
-  if (type == ChecksumType::kComposite) return model::Checksum{algorithm, type, auth::composite_checksum(algorithm, values)};
-  const auto value = auth::full_object_checksum(algorithm, sized);
+  if (type == ChecksumType::kComposite) return model::Checksum{algorithm, type, payload::composite_checksum(algorithm, values)};
+  const auto value = payload::full_object_checksum(algorithm, sized);
   if (!value) return std::nullopt;
   return model::Checksum{algorithm, type, *value};
 }
@@ -120,7 +120,7 @@ s3::S3Result<std::vector<const metadata::Part*>> chosen_parts(const metadata::Up
     };
     if (known == stored.end() || known->second->etag != part.etag) return invalid();
     for (const auto& [algorithm, text] : part.checksums) {
-      const auto value = auth::parse_checksum(algorithm, text);
+      const auto value = payload::parse_checksum(algorithm, text);
       const auto kept = std::ranges::find(known->second->checksums, algorithm, &model::Checksum::algorithm);
       if (!value || kept == known->second->checksums.end() || kept->value != *value) return invalid();
     }
@@ -132,7 +132,7 @@ s3::S3Result<std::vector<const metadata::Part*>> chosen_parts(const metadata::Up
 // Of an object as x-amz-checksum-* of a Complete names it: base64, with the number of parts behind when it is composite.
 bool names_checksum(std::string_view text, const model::Checksum& checksum, size_t part_count) {
   if (text == checksum_text(checksum, static_cast<uint32_t>(part_count))) return true;
-  return checksum.type == ChecksumType::kComposite && auth::parse_checksum(checksum.algorithm, text) == checksum.value;
+  return checksum.type == ChecksumType::kComposite && payload::parse_checksum(checksum.algorithm, text) == checksum.value;
 }
 
 // x-amz-checksum-*, x-amz-checksum-type and x-amz-mp-object-size of a Complete are about the object.
@@ -155,7 +155,7 @@ s3::S3Result<void> check_object_promises(const Context& context, const metadata:
     const auto text = context.fields().find(model::header_name(algorithm));
     if (!text) continue;
     if (std::exchange(seen, true)) return s3::fail(ErrorCode::kInvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
-    if (!auth::parse_checksum(algorithm, text->substr(0, text->find('-')))) return s3::fail(ErrorCode::kBadDigest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
+    if (!payload::parse_checksum(algorithm, text->substr(0, text->find('-')))) return s3::fail(ErrorCode::kBadDigest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
     if (!request.checksum || request.checksum->algorithm != algorithm || !names_checksum(*text, *request.checksum, request.parts.size())) {
       return s3::fail(ErrorCode::kXAmzContentChecksumMismatch, "The " + std::string(model::to_string(algorithm)) + " you specified did not match the calculated checksum.");
     }
@@ -164,7 +164,7 @@ s3::S3Result<void> check_object_promises(const Context& context, const metadata:
 }
 
 // Of a part against its upload. Source: "Checking object integrity": parts of a composite upload carry their checksum.
-s3::S3Result<void> check_part_checksum(const metadata::Upload& upload, const auth::PayloadSummary& part) {
+s3::S3Result<void> check_part_checksum(const metadata::Upload& upload, const payload::PayloadSummary& part) {
   if (!upload.checksum_algorithm) return {};
   const bool none = !part.checksum_from_client;
   if (none && upload.checksum_type == ChecksumType::kFullObject) return {};
@@ -252,7 +252,7 @@ Answer<Response> upload_part(Context& context) {
   CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, 0));
   if (found.status != metadata::LookupStatus::kFound) co_return std::unexpected(no_such_upload(context));
   CO_S3(const ObjectKey object_key, co_await open_upload_key(context, found.upload));
-  auth::PayloadOptions options;
+  payload::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = part_algorithm(found.upload);
   CO_S3(ReceivedBody body, co_await receive_body(context, options, object_key));

@@ -1,7 +1,7 @@
 #include "gateway/operations/object_attributes.h"
 
 #include "common/base/encoding.h"
-#include "gateway/auth/policy_time.h"
+#include "identity/policy/policy_time.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/operations/lifecycle_rules.h"
 #include "gateway/s3/http_values.h"
@@ -35,7 +35,7 @@ s3::S3Result<Retention> requested_retention(const Context& context) {
   }
   const auto known = s3::parse_lock_mode(*mode);
   if (!known) return invalid_argument("Unknown wormMode directive.", kMode, *mode);
-  const auto date = auth::parse_iso_time(*until);
+  const auto date = policy::parse_iso_time(*until);
   if (!date) return invalid_argument("The retain until date must be provided in ISO 8601 format", kUntil, *until);
   if (*date <= context.services.clock.now()) return invalid_argument("The retain until date must be in the future!", kUntil, *until);
   return Retention{stored_mode(*known), *date};
@@ -121,7 +121,7 @@ void add_expiration_header(http::Fields& out, const Context& context, const meta
 
 bool bypasses_governance(const Context& context, std::string_view key) {
   const auto value = context.fields().find("x-amz-bypass-governance-retention");
-  return value && http::iequals(*value, "true") && may_also(context, auth::Action::kBypassGovernanceRetention, key);
+  return value && http::iequals(*value, "true") && may_also(context, policy::Action::kBypassGovernanceRetention, key);
 }
 
 bool has_integrity_header(const http::Fields& fields) {

@@ -6,7 +6,7 @@ namespace rondel::operations {
 
 Answer<Person> person_of(Context& context, const std::string& account_id) {
   if (account_id == context.bucket->owner_account) co_return Person{context.bucket->owner_canonical_id, context.bucket->owner_display_name};
-  if (account_id == auth::kAnonymousAccount) co_return Person{std::string(auth::kAnonymousCanonicalId), {}};
+  if (account_id == policy::kAnonymousAccount) co_return Person{std::string(policy::kAnonymousCanonicalId), {}};
   CO_S3(const auto account, co_await find_account(context, {metadata::AccountName::Kind::kId, account_id}));
   if (!account) co_return Person{account_id, {}};
   co_return Person{account->canonical_id, account->display_name};

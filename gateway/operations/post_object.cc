@@ -76,7 +76,7 @@ Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer) {
   if (!type || !http::iequals(s3::trim(type->substr(0, type->find(';'))), "multipart/form-data")) {
     co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", "Bucket POST must be of the enclosure-type multipart/form-data"}});
   }
-  const auto boundary = auth::form_boundary(*type);
+  const auto boundary = payload::form_boundary(*type);
   if (!boundary) co_return std::unexpected(malformed());
   std::unique_ptr<PostForm> form(new PostForm(outer, *boundary));
   CO_S3_VOID(co_await form->read_fields());
@@ -85,7 +85,7 @@ Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer) {
 }
 
 Answer<void> PostForm::read_fields() {
-  using State = auth::FormDecoder::State;
+  using State = payload::FormDecoder::State;
   while (decoder_.state() == State::kFields) {
     auto bytes = co_await outer_.read_body();
     if (!bytes) co_return s3::fail(bytes.error().code == rondel::ErrorCode::kDeadlineExceeded ? ErrorCode::kRequestTimeout : ErrorCode::kIncompleteBody);
@@ -152,7 +152,7 @@ s3::S3Result<void> PostForm::take_tags() {
 }
 
 std::optional<std::string_view> PostForm::find(std::string_view name) const {
-  const auto found = std::ranges::find(fields_, name, &auth::FormFields::value_type::first);
+  const auto found = std::ranges::find(fields_, name, &signature::FormFields::value_type::first);
   return found == fields_.end() ? std::nullopt : std::optional<std::string_view>(found->second);
 }
 
@@ -161,14 +161,14 @@ async::Task<Result<ByteView>> PostForm::read_body() {
     refusal_ = std::move(error);
     return fail(rondel::ErrorCode::kInvalidArgument, "the form is refused");
   };
-  while (decoder_.state() == auth::FormDecoder::State::kFile) {
+  while (decoder_.state() == payload::FormDecoder::State::kFile) {
     const ByteView run = decoder_.decode(input_);
     size_ += run.size();
     if (size_ > size_max_) {
       co_return refuse({ErrorCode::kEntityTooLarge, {}, {{"ProposedSize", std::to_string(size_)}, {"MaxSizeAllowed", std::to_string(size_max_)}}, {}, {}});
     }
     if (!run.empty()) co_return run;
-    if (!input_.empty() || decoder_.state() != auth::FormDecoder::State::kFile) continue;
+    if (!input_.empty() || decoder_.state() != payload::FormDecoder::State::kFile) continue;
     CO_TRY(input_, co_await outer_.read_body());
     if (input_.empty()) co_return refuse(malformed());
   }

@@ -3,8 +3,8 @@
 // Source: "POST Object", S3 API reference.
 #pragma once
 
-#include "gateway/auth/form_decoder.h"
-#include "gateway/auth/post_policy.h"
+#include "gateway/payload/form_decoder.h"
+#include "gateway/signature/post_policy.h"
 #include "gateway/operations/answers.h"
 
 namespace rondel::operations {
@@ -16,7 +16,7 @@ class PostForm final : public http::Exchange {
   // IncorrectNumberOfFilesInPostRequest, UserKeyMustBeSpecified, InvalidArgument. `outer` outlives the form.
   static Answer<std::unique_ptr<PostForm>> open(http::Exchange& outer);
 
-  const auth::FormFields& fields() const { return fields_; }
+  const signature::FormFields& fields() const { return fields_; }
   const std::string& key() const { return key_; }
   void set_size_range(uint64_t min, uint64_t max) { size_min_ = min, size_max_ = max; }
   // Why read_body() failed, where the form is to blame.
@@ -44,9 +44,9 @@ class PostForm final : public http::Exchange {
   std::optional<std::string_view> find(std::string_view name) const;
 
   http::Exchange& outer_;
-  auth::FormDecoder decoder_;
+  payload::FormDecoder decoder_;
   ByteView input_;
-  auth::FormFields fields_;
+  signature::FormFields fields_;
   std::string key_;
   http::RequestHead head_;
   uint64_t size_min_ = 0;

@@ -22,7 +22,7 @@ Response document_response(std::string document) {
 Answer<Response> get_public_access_block(Context& context) {
   const std::string* stored = find_setting(context, SettingKind::kPublicAccessBlock);
   if (stored == nullptr) co_return s3::fail(ErrorCode::kNoSuchPublicAccessBlockConfiguration, {}, {{"BucketName", context.request.bucket}});
-  const auth::PublicAccessBlock block = auth::decode_block(*stored);
+  const access::PublicAccessBlock block = access::decode_block(*stored);
   co_return document_response(s3::write_public_access_block_document(
       {block.block_public_acls, block.ignore_public_acls, block.block_public_policy, block.restrict_public_buckets}));
 }
@@ -30,8 +30,8 @@ Answer<Response> get_public_access_block(Context& context) {
 Answer<Response> put_public_access_block(Context& context) {
   CO_S3(const std::string text, co_await read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::PublicAccessBlockDocument asked, s3::parse_public_access_block_document(text));
-  const auth::PublicAccessBlock block{asked.block_public_acls, asked.ignore_public_acls, asked.block_public_policy, asked.restrict_public_buckets};
-  CO_S3_VOID(co_await store_setting(context, SettingKind::kPublicAccessBlock, auth::encode_block(block)));
+  const access::PublicAccessBlock block{asked.block_public_acls, asked.ignore_public_acls, asked.block_public_policy, asked.restrict_public_buckets};
+  CO_S3_VOID(co_await store_setting(context, SettingKind::kPublicAccessBlock, access::encode_block(block)));
   co_return empty_response(200);
 }
 
@@ -43,20 +43,20 @@ Answer<Response> delete_public_access_block(Context& context) {
 Answer<Response> get_ownership_controls(Context& context) {
   const std::string* stored = find_setting(context, SettingKind::kOwnership);
   if (stored == nullptr) co_return s3::fail(ErrorCode::kOwnershipControlsNotFoundError, {}, {{"BucketName", context.request.bucket}});
-  co_return document_response(s3::write_ownership_document(auth::ownership_name(context.access.bucket->ownership)));
+  co_return document_response(s3::write_ownership_document(access::ownership_name(context.access.bucket->ownership)));
 }
 
 Answer<Response> put_ownership_controls(Context& context) {
   CO_S3(const std::string text, co_await read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const std::string name, s3::parse_ownership_document(text));
-  const auto ownership = auth::find_ownership(name);
+  const auto ownership = access::find_ownership(name);
   if (!ownership) co_return s3::fail(ErrorCode::kMalformedXML);
   // An ACL that gives others something would lose its meaning unseen.
-  const auth::BucketAccess& access = *context.access.bucket;
-  if (*ownership == auth::Ownership::kBucketOwnerEnforced && access.acls_enabled() && access.acl != auth::private_acl(access.owner_canonical_id)) {
+  const access::BucketAccess& access = *context.access.bucket;
+  if (*ownership == access::Ownership::kBucketOwnerEnforced && access.acls_enabled() && access.acl != access::private_acl(access.owner_canonical_id)) {
     co_return s3::fail(ErrorCode::kInvalidBucketAclWithObjectOwnership, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting");
   }
-  CO_S3_VOID(co_await store_setting(context, SettingKind::kOwnership, std::string(auth::ownership_name(*ownership))));
+  CO_S3_VOID(co_await store_setting(context, SettingKind::kOwnership, std::string(access::ownership_name(*ownership))));
   co_return empty_response(200);
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 using s3::ErrorCode;
 
-async::Task<std::expected<void, s3::Error>> pump(auth::PayloadReader& reader, blobs::StreamWriter& writer) {
+async::Task<std::expected<void, s3::Error>> pump(payload::PayloadReader& reader, blobs::StreamWriter& writer) {
   for (;;) {
     auto bytes = co_await reader.read();
     if (!bytes) co_return std::unexpected(to_s3(bytes.error()));
@@ -41,14 +41,14 @@ metadata::ObjectVersion new_version(Placement placement, metadata::Headers heade
 }
 
 // The CRC of the whole after `added` bytes with checksum `tail`; none when the algorithms differ or have no such form.
-std::optional<model::Checksum> appended_checksum(const metadata::ObjectVersion& object, const auth::PayloadSummary& added) {
+std::optional<model::Checksum> appended_checksum(const metadata::ObjectVersion& object, const payload::PayloadSummary& added) {
   if (object.size == 0) return added.checksum;
   if (!object.checksum || !added.checksum || object.checksum->algorithm != added.checksum->algorithm ||
       object.checksum->type != model::ChecksumType::kFullObject || !model::has_full_object_form(object.checksum->algorithm)) {
     return std::nullopt;
   }
-  const auth::PartChecksum parts[] = {{object.checksum->value, object.size}, {added.checksum->value, added.size}};
-  const auto value = auth::full_object_checksum(object.checksum->algorithm, parts);
+  const payload::PartChecksum parts[] = {{object.checksum->value, object.size}, {added.checksum->value, added.size}};
+  const auto value = payload::full_object_checksum(object.checksum->algorithm, parts);
   if (!value) return std::nullopt;
   return model::Checksum{object.checksum->algorithm, model::ChecksumType::kFullObject, *value};
 }
@@ -93,7 +93,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
   if ((exists ? found.object.size : 0) != offset) co_return s3::fail(ErrorCode::kInvalidWriteOffset);
   if (exists) context.chosen_encryption.reset();   // The object decides, not the bucket.
   CO_S3(const ObjectKey object_key, exists ? co_await key_of_appended(context, found) : co_await make_object_key(context, std::move(choice)));
-  auth::PayloadOptions options;
+  payload::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = exists && found.object.checksum ? found.object.checksum->algorithm : model::ChecksumAlgorithm::kCrc64Nvme;
   CO_S3(ReceivedBody body, co_await receive_body(context, options, object_key));
@@ -124,7 +124,7 @@ Answer<Response> append(Context& context, uint64_t offset, metadata::Headers hea
 // Under another key other statements of the policy count, so who renames must be allowed to read what is renamed. The commit is bound
 // to the bytes that were decided about.
 Answer<void> authorize_rename(Context& context, metadata::RenameObject& request) {
-  if (!may_also(context, auth::Action::kDeleteObject, request.source_key)) co_return s3::fail(ErrorCode::kAccessDenied);
+  if (!may_also(context, policy::Action::kDeleteObject, request.source_key)) co_return s3::fail(ErrorCode::kAccessDenied);
   CO_S3(const std::optional<std::string> etag, co_await authorize_reading(context, request.source_key));
   if (etag && request.source_conditions.if_match.empty()) request.source_conditions.if_match = {*etag};
   CO_S3_VOID(co_await authorize_conditions(context, request.target_conditions, request.target_key));
@@ -161,11 +161,11 @@ s3::S3Result<void> check_rename_headers(const http::Fields& fields) {
 
 }  // namespace
 
-Answer<ReceivedBody> receive_body(Context& context, auth::PayloadOptions options, const ObjectKey& key) {
+Answer<ReceivedBody> receive_body(Context& context, payload::PayloadOptions options, const ObjectKey& key) {
   CO_S3_VOID(check_database(context.services));
-  auto opened = auth::PayloadReader::open(context.exchange, context.identity, options);
+  auto opened = payload::PayloadReader::open(context.exchange, context.identity, options);
   if (!opened) co_return std::unexpected(to_s3(opened.error()));
-  auth::PayloadReader& reader = **opened;
+  payload::PayloadReader& reader = **opened;
   ReceivedBody body;
   body.stream = PendingStream(context.services.releases, open_object_writer(context, key, reader.size()));
   CO_S3_VOID(co_await pump(reader, body.stream.writer()));
@@ -191,7 +191,7 @@ Answer<Response> put_object(Context& context) {
   }
   CO_S3(const ObjectKey object_key, co_await make_object_key(context, std::move(choice)));
   attributes.encryption = object_key.encoded();
-  auth::PayloadOptions options;
+  payload::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = model::ChecksumAlgorithm::kCrc64Nvme;
   CO_S3(ReceivedBody body, co_await receive_body(context, options, object_key));

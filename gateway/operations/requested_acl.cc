@@ -1,38 +1,38 @@
 #include "gateway/operations/requested_acl.h"
 
-#include "gateway/auth/grant_header.h"
+#include "identity/access/grant_header.h"
 #include "gateway/operations/authorization.h"
 
 namespace rondel::operations {
 namespace {
 
-using auth::Grantee;
-using auth::NamedGrantee;
+using access::Grantee;
+using access::NamedGrantee;
 using s3::ErrorCode;
 
 std::unexpected<s3::Error> invalid(std::string message, std::string name, std::string value) {
   return s3::fail(ErrorCode::kInvalidArgument, std::move(message), {{"ArgumentName", std::move(name)}, {"ArgumentValue", std::move(value)}});
 }
 
-Answer<auth::Grant> resolve(Context& context, const NamedGrantee& named) {
+Answer<access::Grant> resolve(Context& context, const NamedGrantee& named) {
   if (named.by == NamedGrantee::By::kUri) {
-    const auto group = auth::find_group(named.value);
+    const auto group = access::find_group(named.value);
     if (!group) co_return invalid("Invalid group uri", "Group/URI", named.value);
-    co_return auth::Grant{*group, {}, named.permission};
+    co_return access::Grant{*group, {}, named.permission};
   }
   const bool by_email = named.by == NamedGrantee::By::kEmail;
   using Kind = metadata::AccountName::Kind;
   CO_S3(const auto account, co_await find_account(context, {by_email ? Kind::kEmail : Kind::kCanonicalId, named.value}));
   if (!account && by_email) co_return s3::fail(ErrorCode::kUnresolvableGrantByEmailAddress, {}, {{"EmailAddress", named.value}});
-  const bool well_known = named.value == auth::kAnonymousCanonicalId || named.value == auth::kExecCanonicalId;
+  const bool well_known = named.value == policy::kAnonymousCanonicalId || named.value == access::kExecCanonicalId;
   if (!account && !well_known) co_return invalid("Invalid id", "CanonicalUser/ID", named.value);
-  co_return auth::Grant{Grantee::kCanonicalUser, account ? account->canonical_id : named.value, named.permission};
+  co_return access::Grant{Grantee::kCanonicalUser, account ? account->canonical_id : named.value, named.permission};
 }
 
-Answer<std::vector<auth::Grant>> resolve_all(Context& context, const std::vector<NamedGrantee>& named) {
-  std::vector<auth::Grant> grants;
+Answer<std::vector<access::Grant>> resolve_all(Context& context, const std::vector<NamedGrantee>& named) {
+  std::vector<access::Grant> grants;
   for (const NamedGrantee& grantee : named) {
-    CO_S3(auth::Grant grant, co_await resolve(context, grantee));
+    CO_S3(access::Grant grant, co_await resolve(context, grantee));
     grants.push_back(std::move(grant));
   }
   co_return grants;
@@ -41,13 +41,13 @@ Answer<std::vector<auth::Grant>> resolve_all(Context& context, const std::vector
 s3::S3Result<std::vector<NamedGrantee>> grants_of_headers(const http::Fields& fields) {
   std::vector<NamedGrantee> named;
   for (const auto& [name, value] : fields) {
-    const auto permission = auth::grant_header_permission(name);
+    const auto permission = access::grant_header_permission(name);
     if (!permission) continue;
-    auto grantees = auth::parse_grant_header(value, *permission);
+    auto grantees = access::parse_grant_header(value, *permission);
     if (!grantees) return invalid("Argument format not recognized", name, grantees.error());
     named.insert(named.end(), grantees->begin(), grantees->end());
   }
-  if (named.size() > auth::kGrantsMax) return s3::fail(ErrorCode::kInvalidRequest, "The ACL has more than 100 grants");
+  if (named.size() > access::kGrantsMax) return s3::fail(ErrorCode::kInvalidRequest, "The ACL has more than 100 grants");
   return named;
 }
 
@@ -70,7 +70,7 @@ Answer<RequestedAcl> requested_acl(Context& context) {
   RequestedAcl requested;
   const auto canned = context.fields().find("x-amz-acl");
   if (canned && !canned->empty()) {
-    requested.canned = auth::find_canned(*canned);
+    requested.canned = access::find_canned(*canned);
     if (!requested.canned) co_return invalid({}, "x-amz-acl", std::string(*canned));
   }
   CO_S3(const std::vector<NamedGrantee> named, grants_of_headers(context.fields()));
@@ -80,38 +80,38 @@ Answer<RequestedAcl> requested_acl(Context& context) {
   co_return requested;
 }
 
-Answer<std::vector<auth::Grant>> resolve_grants(Context& context, const s3::AclDocument& document) {
+Answer<std::vector<access::Grant>> resolve_grants(Context& context, const s3::AclDocument& document) {
   std::vector<NamedGrantee> named;
-  for (const s3::AclGrant& grant : document.grants) named.push_back({by(grant.by), grant.grantee, auth::find_permission(grant.permission).value()});
+  for (const s3::AclGrant& grant : document.grants) named.push_back({by(grant.by), grant.grantee, access::find_permission(grant.permission).value()});
   co_return co_await resolve_all(context, named);
 }
 
 bool is_owner_full_control(const RequestedAcl& requested, std::string_view bucket_owner) {
-  if (requested.canned) return *requested.canned == auth::CannedAcl::kBucketOwnerFullControl;
-  return !requested.grants || auth::Acl{*requested.grants} == auth::private_acl(bucket_owner);
+  if (requested.canned) return *requested.canned == access::CannedAcl::kBucketOwnerFullControl;
+  return !requested.grants || access::Acl{*requested.grants} == access::private_acl(bucket_owner);
 }
 
-s3::S3Result<void> check_public(const auth::Acl& acl, const auth::PublicAccessBlock& block) {
+s3::S3Result<void> check_public(const access::Acl& acl, const access::PublicAccessBlock& block) {
   if (block.block_public_acls && acl.is_public()) return s3::fail(ErrorCode::kAccessDenied);
   return {};
 }
 
 s3::S3Result<Placement> place_new_object(const Context& context, const RequestedAcl& requested) {
-  const auth::BucketAccess& bucket = *context.access.bucket;
+  const access::BucketAccess& bucket = *context.access.bucket;
   Placement placement;
-  placement.owner_account = auth::owner_of_new_object(bucket, context.access.caller, requested.canned == auth::CannedAcl::kBucketOwnerFullControl);
+  placement.owner_account = access::owner_of_new_object(bucket, context.access.caller, requested.canned == access::CannedAcl::kBucketOwnerFullControl);
   if (!bucket.acls_enabled()) {
     // What the bucket's owner calls private is the bucket owner's full control, said in other words.
-    const bool owners_private = requested.canned == auth::CannedAcl::kPrivate && context.access.caller.account_id == bucket.owner_account;
+    const bool owners_private = requested.canned == access::CannedAcl::kPrivate && context.access.caller.account_id == bucket.owner_account;
     if (!owners_private && !is_owner_full_control(requested, bucket.owner_canonical_id)) return s3::fail(ErrorCode::kAccessControlListNotSupported);
     return placement;
   }
-  if (requested.canned == auth::CannedAcl::kLogDeliveryWrite) return invalid({}, "x-amz-acl", "log-delivery-write");
+  if (requested.canned == access::CannedAcl::kLogDeliveryWrite) return invalid({}, "x-amz-acl", "log-delivery-write");
   if (!requested.given()) return placement;
   const std::string_view owner = placement.owner_account == bucket.owner_account ? std::string_view(bucket.owner_canonical_id) : context.access.caller.canonical_id;
-  const auth::Acl acl = requested.grants ? auth::Acl{*requested.grants} : auth::expand_canned(*requested.canned, owner, bucket.owner_canonical_id);
+  const access::Acl acl = requested.grants ? access::Acl{*requested.grants} : access::expand_canned(*requested.canned, owner, bucket.owner_canonical_id);
   if (auto fine = check_public(acl, bucket.block); !fine) return std::unexpected(fine.error());
-  placement.acl = auth::encode_acl(acl, owner);
+  placement.acl = access::encode_acl(acl, owner);
   return placement;
 }
 

@@ -8,15 +8,15 @@ namespace rondel::operations {
 
 // What x-amz-acl and x-amz-grant-* ask for; accounts are looked up, groups known.
 struct RequestedAcl {
-  std::optional<auth::CannedAcl> canned;
-  std::optional<std::vector<auth::Grant>> grants;
+  std::optional<access::CannedAcl> canned;
+  std::optional<std::vector<access::Grant>> grants;
   bool given() const { return canned || grants; }
 };
 
 // kInvalidArgument, kInvalidRequest (both kinds of headers), kUnresolvableGrantByEmailAddress.
 Answer<RequestedAcl> requested_acl(Context& context);
 // The grants of a document, in the same way.
-Answer<std::vector<auth::Grant>> resolve_grants(Context& context, const s3::AclDocument& document);
+Answer<std::vector<access::Grant>> resolve_grants(Context& context, const s3::AclDocument& document);
 
 // Owner and stored ACL of a new version or upload in the context's bucket. kAccessControlListNotSupported: the bucket has no ACLs
 // and another one than the owner's full control was asked for. kAccessDenied: it is public, and the block forbids that.
@@ -32,6 +32,6 @@ Answer<std::shared_ptr<const metadata::Account>> find_account(Context& context, 
 // The rules for ACLs of a bucket without them: true of bucket-owner-full-control and of the same said in grants.
 bool is_owner_full_control(const RequestedAcl& requested, std::string_view bucket_owner_canonical_id);
 // kAccessDenied when `acl` is public and `block` forbids that.
-s3::S3Result<void> check_public(const auth::Acl& acl, const auth::PublicAccessBlock& block);
+s3::S3Result<void> check_public(const access::Acl& acl, const access::PublicAccessBlock& block);
 
 }  // namespace rondel::operations

@@ -4,7 +4,7 @@
 
 #include "common/base/encoding.h"
 #include "common/log/log.h"
-#include "gateway/auth/post_signature.h"
+#include "gateway/signature/post_signature.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/operations/cors.h"
 #include "gateway/operations/object_encryption.h"
@@ -185,12 +185,12 @@ async::Task<s3::S3Result<Response>> S3Service::answer(http::Exchange& exchange, 
 // A form is signed by its fields; then it is a PutObject.
 async::Task<s3::S3Result<Response>> S3Service::answer_form(http::Exchange& exchange, Trace& trace) {
   CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange));
-  auto posted = co_await auth::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
+  auto posted = co_await signature::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
   if (!posted) co_return std::unexpected(to_s3(posted.error()));
   if (!posted->policy.empty()) {
-    const auto policy = auth::parse_post_policy(posted->policy);
+    const auto policy = signature::parse_post_policy(posted->policy);
     if (!policy) co_return s3::fail(ErrorCode::kInvalidPolicyDocument, policy.error());
-    if (const auto allowed = auth::check_post_policy(*policy, form->fields(), trace.request->bucket, services_.clock.now()); !allowed) {
+    if (const auto allowed = signature::check_post_policy(*policy, form->fields(), trace.request->bucket, services_.clock.now()); !allowed) {
       co_return s3::fail(ErrorCode::kAccessDenied, allowed.error());
     }
     form->set_size_range(policy->size_min, policy->size_max);
@@ -203,7 +203,7 @@ async::Task<s3::S3Result<Response>> S3Service::answer_form(http::Exchange& excha
 }
 
 // Looks at what the identity may do, and does it.
-async::Task<s3::S3Result<Response>> S3Service::answer_as(const auth::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
+async::Task<s3::S3Result<Response>> S3Service::answer_as(const signature::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
   Context context{services_, exchange, routed, identity, nullptr, trace.id};
   context.access.caller = caller_of(identity);
   trace.account = context.account();

@@ -31,7 +31,7 @@ class S3Service {
   async::Task<s3::S3Result<Response>> answer(http::Exchange& exchange, Trace& trace);
   async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(const s3::Request& request, const http::Fields& fields);
   async::Task<s3::S3Result<Response>> answer_form(http::Exchange& exchange, Trace& trace);
-  async::Task<s3::S3Result<Response>> answer_as(const auth::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace);
+  async::Task<s3::S3Result<Response>> answer_as(const signature::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace);
   async::Task<s3::S3Result<Response>> preflight(const http::RequestHead& head);
   async::Task<void> add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace);
   async::Task<void> send(http::Exchange& exchange, Response response, Trace& trace);

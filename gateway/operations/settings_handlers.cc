@@ -22,7 +22,7 @@ const std::string* find_setting(const Context& context, metadata::SettingKind ki
 }
 
 Answer<std::string> read_vouched_document(Context& context, size_t bytes_max) {
-  if (!has_integrity_header(context.fields()) && context.identity.payload_form != auth::PayloadForm::kHash) {
+  if (!has_integrity_header(context.fields()) && context.identity.payload_form != signature::PayloadForm::kHash) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
   }
   co_return co_await read_document(context, bytes_max);

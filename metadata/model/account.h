@@ -16,7 +16,7 @@ struct Account {
   std::string name;          // Unique, for people and the command line.
   std::string email;
   bool enabled = true;
-  // Bits of the account's block on public access, as gateway/auth/access_settings.h has them; for all its buckets.
+  // Bits of the account's block on public access, as identity/access/access_settings.h has them; for all its buckets.
   uint8_t public_access_block = 0;
   SystemTime created_at;
   // Rises when a key of the account is disabled or removed, or the account is disabled.

@@ -57,7 +57,7 @@ struct Retention {
 
 // What a version carries beside its bytes and headers; most have none of it. Listings do not read it.
 struct Attributes {
-  std::string acl;            // Encoded by gateway/auth/acl.h; empty = the owner alone.
+  std::string acl;            // Encoded by identity/access/acl.h; empty = the owner alone.
   Tags tags;
   Retention retention;
   std::optional<bool> legal_hold;  // Absent: never set.

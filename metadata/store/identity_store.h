@@ -31,7 +31,7 @@ struct CreateAccount {
 // What is to change; the rest stays.
 struct AccountChange {
   std::optional<bool> enabled = std::nullopt;
-  // Bits as gateway/auth/access_settings.h has them.
+  // Bits as identity/access/access_settings.h has them.
   std::optional<uint8_t> public_access_block = std::nullopt;
 };
 

@@ -1,6 +1,6 @@
 // aws-chunked bodies in their four forms, fed in pieces.
 #include "common/crypto/digest.h"
-#include "gateway/auth/aws_chunked.h"
+#include "gateway/payload/aws_chunked.h"
 #include "tests/fuzz/input.h"
 
 using namespace rondel;
@@ -15,8 +15,8 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-Outcome decode(const auth::Identity& identity, std::string_view text, size_t piece) {
-  auth::AwsChunkedDecoder decoder(identity);
+Outcome decode(const signature::Identity& identity, std::string_view text, size_t piece) {
+  payload::AwsChunkedDecoder decoder(identity);
   Outcome out;
   while (!text.empty()) {
     const std::string copy(text.substr(0, piece));
@@ -43,8 +43,8 @@ Outcome decode(const auth::Identity& identity, std::string_view text, size_t pie
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
-  static constexpr auth::PayloadForm kForms[] = {auth::PayloadForm::kStreamingSigned, auth::PayloadForm::kStreamingSignedTrailer, auth::PayloadForm::kStreamingUnsignedTrailer};
-  auth::Identity identity;
+  static constexpr signature::PayloadForm kForms[] = {signature::PayloadForm::kStreamingSigned, signature::PayloadForm::kStreamingSignedTrailer, signature::PayloadForm::kStreamingUnsignedTrailer};
+  signature::Identity identity;
   identity.payload_form = kForms[input.choice() % 3];
   identity.signing_key = std::string(32, 'k');
   identity.seed_signature = std::string(64, 'a');

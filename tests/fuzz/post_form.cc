@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "common/base/encoding.h"
-#include "gateway/auth/form_decoder.h"
-#include "gateway/auth/post_policy.h"
+#include "gateway/payload/form_decoder.h"
+#include "gateway/signature/post_policy.h"
 #include "tests/fuzz/input.h"
 
 using namespace rondel;
@@ -11,15 +11,15 @@ using namespace rondel;
 namespace {
 
 struct Outcome {
-  auth::FormDecoder::State state;
-  auth::FormFields fields;
+  payload::FormDecoder::State state;
+  signature::FormFields fields;
   std::string file_name;
   std::string file;
 };
 
 Outcome decode(std::string_view text, size_t piece) {
-  using State = auth::FormDecoder::State;
-  auth::FormDecoder decoder("B0");
+  using State = payload::FormDecoder::State;
+  payload::FormDecoder decoder("B0");
   Outcome out;
   while (!text.empty() && (decoder.state() == State::kFields || decoder.state() == State::kFile)) {
     const std::string copy(text.substr(0, piece));
@@ -43,15 +43,15 @@ Outcome decode(std::string_view text, size_t piece) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using State = auth::FormDecoder::State;
+  using State = payload::FormDecoder::State;
   fuzz::Input input(data, size);
   const size_t piece = 1 + input.choice();
   const std::string_view text = input.rest();
-  (void)auth::form_boundary(text.substr(0, 256));
+  (void)payload::form_boundary(text.substr(0, 256));
   const Outcome whole = decode(text, std::max<size_t>(1, text.size()));
   const Outcome pieces = decode(text, piece);
   fuzz::require(whole.state == pieces.state);
-  fuzz::require(whole.fields.size() <= auth::FormDecoder::kFieldsMax + 1);
+  fuzz::require(whole.fields.size() <= payload::FormDecoder::kFieldsMax + 1);
   if (whole.state == State::kFileEnded) {
     fuzz::require(whole.fields == pieces.fields && whole.file == pieces.file && whole.file_name == pieces.file_name);
     fuzz::require(whole.file.find("\r\n--B0") == std::string::npos);
@@ -60,8 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto& [name, value] : whole.fields) {
     if (name == "policy") policy = from_base64(value).value_or(value);
   }
-  if (const auto parsed = auth::parse_post_policy(policy)) {
-    (void)auth::check_post_policy(*parsed, whole.fields, "bucket", SystemTime{});
+  if (const auto parsed = signature::parse_post_policy(policy)) {
+    (void)signature::check_post_policy(*parsed, whole.fields, "bucket", SystemTime{});
   }
   return 0;
 }

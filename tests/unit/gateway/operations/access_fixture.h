@@ -9,7 +9,7 @@
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
-#include "gateway/auth/acl.h"
+#include "identity/access/acl.h"
 #include "gateway/operations/authorization.h"
 #include "gateway/s3/request.h"
 #include "tests/fakes/fixed_identities.h"
@@ -95,25 +95,25 @@ struct AccessFixture {
     open.name = "open";
     free.id = 9;
     free.name = "free";
-    free.settings[metadata::SettingKind::kAcl] = canned(auth::CannedAcl::kPublicReadWrite);
+    free.settings[metadata::SettingKind::kAcl] = canned(access::CannedAcl::kPublicReadWrite);
     bucket_store.buckets["open"] = open;
     bucket_store.buckets["free"] = free;
     store.bucket_id = box.id;
     store.object.owner_account = box.owner_account;
     store.object.etag = "e";
     store.public_object = store.object;
-    store.public_object.acl = canned(auth::CannedAcl::kPublicRead);
+    store.public_object.acl = canned(access::CannedAcl::kPublicRead);
     uploads.initiator_account = box.owner_account;
   }
 
-  static std::string canned(auth::CannedAcl acl) { return auth::encode_acl(auth::expand_canned(acl, "own", "own"), "own"); }
-  static std::string granted(auth::Permission permission, std::string id = "oth") {
-    return auth::encode_acl({{{auth::Grantee::kCanonicalUser, std::move(id), permission}}}, "own");
+  static std::string canned(access::CannedAcl acl) { return access::encode_acl(access::expand_canned(acl, "own", "own"), "own"); }
+  static std::string granted(policy::Permission permission, std::string id = "oth") {
+    return access::encode_acl({{{access::Grantee::kCanonicalUser, std::move(id), permission}}}, "own");
   }
   void set_policy(std::string document) { box.settings[metadata::SettingKind::kPolicy] = std::move(document); }
 
-  auth::Identity identity(Who who) const {
-    auth::Identity identity;
+  signature::Identity identity(Who who) const {
+    signature::Identity identity;
     if (who == Who::kNobody) return identity;
     auto credential = std::make_shared<metadata::Credential>();
     credential->account = accounts.accounts.at(who == Who::kOwner ? "111111111111" : who == Who::kWriter ? "222222222222" : "333333333333");
@@ -140,7 +140,7 @@ struct AccessFixture {
     if (operation) request->operation = *operation;
     fakes::MemoryExchange exchange(head);
     exchange.set_body(asked.body);
-    const auth::Identity identity = this->identity(who);
+    const signature::Identity identity = this->identity(who);
     Services services{store, uploads, listing, bucket_store, database, bucket_cache, identities, blobs, releases, authenticator, object_keys, clock, {}};
     Context context{services, exchange, *request, identity, nullptr, "1"};
     if (request->operation != s3::Operation::kCreateBucket) context.bucket = known_bucket(request->bucket);
@@ -192,7 +192,7 @@ struct AccessFixture {
   NoBlobs blobs;
   StreamReleases releases{queue, database};
   NoKeys keys;
-  auth::Authenticator authenticator{identities, {.clock = &clock, .signature_v2 = true}};
+  signature::Authenticator authenticator{identities, {.clock = &clock, .signature_v2 = true}};
   kms::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
   metadata::Bucket box;
   // What another gateway made of the box a moment before the next request.

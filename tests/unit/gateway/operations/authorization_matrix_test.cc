@@ -6,8 +6,8 @@
 namespace rondel::operations {
 namespace {
 
-using auth::CannedAcl;
-using auth::Permission;
+using access::CannedAcl;
+using policy::Permission;
 using metadata::SettingKind;
 using s3::Operation;
 using Actions = std::vector<std::string>;
@@ -221,7 +221,7 @@ Column with(Column column, std::string name, std::function<void(AccessFixture&)>
 constexpr uint8_t kIgnorePublicAcls = 2, kRestrictPublicBuckets = 8;
 
 void restrict_bucket(AccessFixture& fixture) {
-  fixture.box.settings[SettingKind::kPublicAccessBlock] = auth::encode_block({.restrict_public_buckets = true});
+  fixture.box.settings[SettingKind::kPublicAccessBlock] = access::encode_block({.restrict_public_buckets = true});
 }
 void written_by_writer(AccessFixture& fixture) { fixture.store.object.owner_account = fixture.uploads.initiator_account = "222222222222"; }
 void tag_open(AccessFixture& fixture) { fixture.store.object.tags = {{"open", "yes"}}; }

@@ -160,7 +160,7 @@ class MemoryGateway {
                                         bucket_cache_.hear(change);
                                         identities_.hear(change);
                                       }};
-  auth::Authenticator authenticator_{identities_, {}};
+  signature::Authenticator authenticator_{identities_, {}};
   kms::KeyRing ring_{stores.keys, ring_options()};
   kms::ObjectKeys object_keys_{ring_, ring_, {}};
   blobs::ReplicatedBlobStore blobs_{cluster, topology, {}};

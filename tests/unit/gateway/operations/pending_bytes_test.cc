@@ -193,7 +193,7 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     if (row.operation) request.operation = *row.operation;
     fakes::MemoryExchange exchange(head);
     exchange.set_body(end.body_breaks ? row.asked.body.substr(0, row.asked.body.size() / 2) : row.asked.body, 10'000, end.body_breaks);
-    const auth::Identity identity = this->identity(Who::kOwner);
+    const signature::Identity identity = this->identity(Who::kOwner);
     Settings settings;
     settings.outcome_timeout = Duration(0);   // What became of a commit is asked once.
     Services services{commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, settings};

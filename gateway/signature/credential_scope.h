@@ -1,0 +1,40 @@
+// The text forms of a signature in a request: Credential, SignedHeaders, the Authorization header, the Date header.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/clock.h"
+
+namespace rondel::signature {
+
+// "AKID/20130524/us-east-1/s3/aws4_request"; the access key may hold slashes. Views into the text.
+struct CredentialText {
+  std::string_view access_key;
+  std::string_view date;
+  std::string_view region;
+  std::string_view service;
+  std::string_view terminator;
+};
+std::optional<CredentialText> parse_credential(std::string_view text);
+
+// "AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=..." with the three in any order. Views into the text.
+struct AuthorizationText {
+  std::string_view credential;
+  std::string_view signed_headers;
+  std::string_view signature;
+};
+// `text` without the algorithm. nullopt when one is missing, unknown or given twice.
+std::optional<AuthorizationText> parse_authorization(std::string_view text);
+
+// "a;b;c": lower-case field names, each once. nullopt otherwise, and when empty.
+std::optional<std::vector<std::string_view>> parse_signed_headers(std::string_view text);
+
+// RFC 9110 IMF-fixdate: "Fri, 24 May 2013 00:00:00 GMT" (or "+0000").
+std::optional<SystemTime> parse_http_date(std::string_view text);
+// "2013-05-24T00:00:00Z", as AWS writes times in error documents.
+std::string format_iso_time(SystemTime time);
+
+}  // namespace rondel::signature
