@@ -11,8 +11,8 @@
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
 #include "common/ring/ring.h"
-#include "gateway/cluster/age_clock.h"
-#include "gateway/cluster/coordinator.h"
+#include "cluster/membership/age_clock.h"
+#include "jobs/gc/coordinator.h"
 #include "metadata/store/node_store.h"
 #include "metadata/store/release_queue.h"
 
@@ -29,9 +29,9 @@ struct OperationsServices {
   metadata::NodeStore& nodes;
   metadata::ReleaseQueue& releases;
   const ring::TopologySource& topology;
-  const cluster::Coordinator& coordinator;
+  const gc::Coordinator& coordinator;
   model::ClusterId cluster;
-  const cluster::AgeClock& ages;
+  const membership::AgeClock& ages;
   std::vector<ReadyCheck> checks;
 };
 

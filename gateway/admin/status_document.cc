@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "gateway/cluster/disk_report.h"
+#include "cluster/membership/disk_report.h"
 
 namespace rondel::admin {
 namespace {
@@ -31,7 +31,7 @@ json::object ring_object(const ring::Topology& topology) {
 }
 
 json::object disk_object(const metadata::NodeRecord::Disk& disk) {
-  const cluster::DiskReport report = cluster::decode_disk_report(disk.status);
+  const membership::DiskReport report = membership::decode_disk_report(disk.status);
   return {{"id", disk.id.to_hex()},
           {"state", report.state},
           {"capacity_bytes", disk.capacity_bytes},

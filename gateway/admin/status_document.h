@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/ring/ring.h"
-#include "gateway/cluster/coordinator.h"
+#include "jobs/gc/coordinator.h"
 #include "metadata/store/node_store.h"
 #include "metadata/store/release_queue.h"
 
@@ -16,7 +16,7 @@ struct StatusInput {
   const ring::Topology& topology;
   const std::vector<metadata::NodeRecord>& nodes;
   const metadata::QueueDepths& queues;
-  cluster::CoordinatorStatus coordinator;
+  gc::CoordinatorStatus coordinator;
   SystemTime now;
 };
 

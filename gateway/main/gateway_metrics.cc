@@ -95,8 +95,8 @@ void register_releases(metrics::Registry& registry, const operations::StreamRele
   }
 }
 
-void register_lifecycle(metrics::Registry& registry, const cluster::LifecycleRunner& runner) {
-  using Status = cluster::LifecycleStatus;
+void register_lifecycle(metrics::Registry& registry, const lifecycle::LifecycleRunner& runner) {
+  using Status = lifecycle::LifecycleStatus;
   struct Family {
     const char* name;
     const char* help;
@@ -115,7 +115,7 @@ void register_lifecycle(metrics::Registry& registry, const cluster::LifecycleRun
   }
 }
 
-void register_clocks(metrics::Registry& registry, const cluster::AgeClock& ages) {
+void register_clocks(metrics::Registry& registry, const membership::AgeClock& ages) {
   registry.callback(Type::kGauge, "rondel_clock_offset_seconds", "How far this gateway's clock is ahead of the database's.", {},
                     [&ages] { return std::chrono::duration<double>(ages.status().ahead).count(); });
   registry.collector(Type::kGauge, "rondel_node_clock_offset_seconds", "How far the node's clock is ahead of the database's.", [&ages] {
@@ -147,10 +147,10 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
                     [&coordinator = sources.coordinator] { return coordinator.status().leader ? 1.0 : 0.0; });
   registry.callback(Type::kCounter, "rondel_coordinator_streams_removed_total", "Released streams removed from the disks.", {},
                     [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().streams_removed_total); });
-  const auto scan = [&registry, &orphans = sources.orphans](Type type, const char* name, const char* help, uint64_t cluster::OrphanScanStatus::* member) {
+  const auto scan = [&registry, &orphans = sources.orphans](Type type, const char* name, const char* help, uint64_t gc::OrphanScanStatus::* member) {
     registry.callback(type, name, help, {}, [&orphans, member] { return static_cast<double>(orphans.status().*member); });
   };
-  using Scan = cluster::OrphanScanStatus;
+  using Scan = gc::OrphanScanStatus;
   scan(Type::kCounter, "rondel_gc_scanned_blobs_total", "Blobs that the reconcile scan has looked at.", &Scan::blobs_scanned_total);
   scan(Type::kCounter, "rondel_gc_orphan_blobs_total", "Blobs found that nothing refers to.", &Scan::orphan_blobs_total);
   scan(Type::kCounter, "rondel_gc_orphan_streams_total", "Streams released because nothing refers to them.", &Scan::orphan_streams_total);

@@ -4,12 +4,12 @@
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
 #include "gateway/blobs/replicated_blob_store.h"
-#include "gateway/cluster/age_clock.h"
-#include "gateway/cluster/coordinator.h"
-#include "gateway/cluster/lifecycle_runner.h"
-#include "gateway/cluster/second_look.h"
-#include "gateway/cluster/topology_cache.h"
-#include "gateway/cluster/trash_restore.h"
+#include "cluster/membership/age_clock.h"
+#include "jobs/gc/coordinator.h"
+#include "jobs/lifecycle/lifecycle_runner.h"
+#include "jobs/gc/second_look.h"
+#include "cluster/membership/topology_cache.h"
+#include "jobs/gc/trash_restore.h"
 #include "gateway/operations/stream_releases.h"
 #include "metadata/postgres/postgres_metadata.h"
 
@@ -20,14 +20,14 @@ struct MetricSources {
   const metadata::PostgresMetadata& metadata;
   const blobs::ReplicatedBlobStore& blobs;
   const operations::StreamReleases& releases;
-  const cluster::TopologyCache& topology;
-  const cluster::Coordinator& coordinator;
-  const cluster::OrphanScan& orphans;
-  const cluster::SecondLook& second_look;
-  const cluster::TrashRestore& restores;
+  const membership::TopologyCache& topology;
+  const gc::Coordinator& coordinator;
+  const gc::OrphanScan& orphans;
+  const gc::SecondLook& second_look;
+  const gc::TrashRestore& restores;
   const http::Server& server;
-  const cluster::LifecycleRunner& lifecycle;
-  const cluster::AgeClock& ages;
+  const lifecycle::LifecycleRunner& lifecycle;
+  const membership::AgeClock& ages;
 };
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources);

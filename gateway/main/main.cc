@@ -15,13 +15,13 @@
 #include "transfer/grpc/grpc_blob_transport.h"
 #include "gateway/admin/operations_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
-#include "gateway/cluster/age_clock.h"
-#include "gateway/cluster/grpc_blob_lister.h"
-#include "gateway/cluster/grpc_blob_remover.h"
-#include "gateway/cluster/heartbeat_service.h"
-#include "gateway/cluster/lifecycle_runner.h"
-#include "gateway/cluster/second_look.h"
-#include "gateway/cluster/trash_restore.h"
+#include "cluster/membership/age_clock.h"
+#include "cluster/node_client/grpc_blob_lister.h"
+#include "cluster/node_client/grpc_blob_remover.h"
+#include "cluster/membership/heartbeat_service.h"
+#include "jobs/lifecycle/lifecycle_runner.h"
+#include "jobs/gc/second_look.h"
+#include "jobs/gc/trash_restore.h"
 #include "gateway/main/gateway_metrics.h"
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
@@ -117,7 +117,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   metrics::Registry registry;
   metrics::register_process_metrics(registry, "rondel-gateway");
 
-  cluster::AgeClock age_clock(clock);
+  membership::AgeClock age_clock(clock);
   metadata::PostgresOptions metadata_options;
   metadata_options.dsn = dsn;
   metadata_options.master_key = master_key;
@@ -152,10 +152,10 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   async::LoopThreads service_loop(1);   // Heartbeats, coordination, operations listener: never behind object bytes.
   async::EventLoop& background = service_loop.loop(0);
 
-  cluster::TopologyCache topology(stores.nodes, stores.ring, clock, &age_clock);
+  membership::TopologyCache topology(stores.nodes, stores.ring, clock, &age_clock);
   TRY(const rpc::PeerCredentials peers, rpc::load_credentials(tls_files(settings)));
-  const auto remover = cluster::make_grpc_blob_remover(topology, peers.channel);
-  cluster::CoordinatorOptions coordination;
+  const auto remover = node_client::make_grpc_blob_remover(topology, peers.channel);
+  gc::CoordinatorOptions coordination;
   coordination.bootstrap_disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
   coordination.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
   coordination.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
@@ -163,22 +163,22 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   coordination.gc_trash = ages.trash;
   coordination.ages = &age_clock;
   coordination.orphan_scan_pause = settings.duration("gc.orphan_scan_pause");
-  const auto lister = cluster::make_grpc_blob_lister(topology, peers.channel);
-  cluster::OrphanScanOptions scan_options;
+  const auto lister = node_client::make_grpc_blob_lister(topology, peers.channel);
+  gc::OrphanScanOptions scan_options;
   scan_options.orphan_age = ages.orphan_age;
   scan_options.ages = &age_clock;
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
-  cluster::OrphanScan orphans(stores.orphans, stores.gc, topology, *lister, scan_options, clock);
-  cluster::SecondLook second_look(stores.releases, stores.gc, {.gc_grace = coordination.gc_grace, .ages = &age_clock},
+  gc::OrphanScan orphans(stores.orphans, stores.gc, topology, *lister, scan_options, clock);
+  gc::SecondLook second_look(stores.releases, stores.gc, {.gc_grace = coordination.gc_grace, .ages = &age_clock},
                                   clock);
-  const auto trash = cluster::make_grpc_blob_lister(topology, peers.channel, true);
-  cluster::TrashRestore restores(stores.restores, stores.lease, *trash, *remover);
-  cluster::Coordinator coordinator({stores.lease, stores.nodes, stores.ring, stores.releases, stores.gc}, topology, *remover, orphans, coordination, clock);
+  const auto trash = node_client::make_grpc_blob_lister(topology, peers.channel, true);
+  gc::TrashRestore restores(stores.restores, stores.lease, *trash, *remover);
+  gc::Coordinator coordinator({stores.lease, stores.nodes, stores.ring, stores.releases, stores.gc}, topology, *remover, orphans, coordination, clock);
 
-  cluster::LifecycleOptions lifecycle_options;
+  lifecycle::LifecycleOptions lifecycle_options;
   lifecycle_options.calendar.day = std::chrono::duration_cast<std::chrono::milliseconds>(settings.duration("lifecycle.day_length"));
   lifecycle_options.ages = &age_clock;
-  cluster::LifecycleRunner lifecycle({stores.lifecycle, stores.lifecycle_cursors, stores.lifecycle_rechecks, stores.objects, stores.uploads},
+  lifecycle::LifecycleRunner lifecycle({stores.lifecycle, stores.lifecycle_cursors, stores.lifecycle_rechecks, stores.objects, stores.uploads},
                                      [&coordinator] { return coordinator.status().leader; }, lifecycle_options, clock);
 
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
@@ -209,7 +209,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   operations::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
-  TRY(auto heartbeats, cluster::HeartbeatService::start(background, stores.nodes, topology, coordinator, cluster, clock,
+  TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, coordinator, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));

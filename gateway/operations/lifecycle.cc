@@ -1,4 +1,4 @@
-// Lifecycle configuration of a bucket. The coordinator runs it: gateway/cluster/lifecycle_runner.h.
+// Lifecycle configuration of a bucket. The coordinator runs it: jobs/lifecycle/lifecycle_runner.h.
 #include "gateway/operations/settings_handlers.h"
 #include "gateway/s3/lifecycle_document.h"
 

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "common/lifecycle/decision.h"
+#include "jobs/lifecycle/decision.h"
 #include "metadata/model/bucket.h"
 
 namespace rondel::operations {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/lifecycle/rule.h"
+#include "jobs/lifecycle/rule.h"
 #include "gateway/s3/error.h"
 
 namespace rondel::s3 {

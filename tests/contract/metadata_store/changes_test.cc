@@ -3,7 +3,7 @@
 #include <functional>
 #include <map>
 
-#include "gateway/cluster/age_clock.h"
+#include "cluster/membership/age_clock.h"
 #include "metadata/model/change.h"
 #include "metadata/postgres/pg_connection.h"
 #include "tests/contract/metadata_store/store_fixture.h"
@@ -619,7 +619,7 @@ TEST_F(FirstTime, OfAGatewayWhoseClockIsOffIsTheDatabases) {
        {std::chrono::microseconds(days(1)), std::chrono::microseconds(-days(1)),
         std::chrono::microseconds(-days(30))}) {
     fakes::ManualClock clock(real_clock().now() + off);
-    cluster::AgeClock ages(clock);
+    membership::AgeClock ages(clock);
     ages.sample(run(stores().gc.garbage_state(soon())).now, clock.boot_now());
     for (const Write& write : writes()) {
       SCOPED_TRACE(write.name);

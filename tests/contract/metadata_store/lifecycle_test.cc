@@ -1,7 +1,7 @@
 // What the seams of lifecycle answer, and what the runner removes by them.
 #include <set>
 
-#include "gateway/cluster/lifecycle_runner.h"
+#include "jobs/lifecycle/lifecycle_runner.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/manual_clock.h"
 
@@ -35,15 +35,15 @@ class Lifecycle : public StoreContract<Lifecycle> {
   void remove(const std::string& key) { run(stores().objects.delete_object({.context = context(), .key = key, .owner_account = owner(), .versioning = bucket_.versioning})); }
 
   // So many rule days from now.
-  cluster::LifecycleStatus run_at(double days, bool fails = false) {
+  lifecycle::LifecycleStatus run_at(double days, bool fails = false) {
     clock_.set(real_clock().now() + std::chrono::duration_cast<std::chrono::microseconds>(kDay * days));
-    cluster::LifecycleOptions options;
+    lifecycle::LifecycleOptions options;
     options.calendar.day = kDay;
     options.page = 3;
     options.batch = 2;
     options.pages_per_rule = 5;
     options.rechecked_versions = 8;
-    cluster::LifecycleRunner runner({stores().lifecycle, stores().lifecycle_cursors, stores().lifecycle_rechecks, stores().objects, stores().uploads},
+    lifecycle::LifecycleRunner runner({stores().lifecycle, stores().lifecycle_cursors, stores().lifecycle_rechecks, stores().objects, stores().uploads},
                                     [] { return true; }, options, clock_);
     EXPECT_EQ(async::block_on(runner.run_once()).has_value(), !fails);
     return runner.status();

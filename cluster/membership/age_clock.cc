@@ -1,0 +1,145 @@
+#include "cluster/membership/age_clock.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace rondel::membership {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::microseconds;
+
+// A question that took longer says too little about the clock.
+constexpr Duration kAnswerPatience = 5s;
+// So much of the time that passes is caught up of what the steady clock holds back.
+constexpr int kCatchUp = 10;
+
+microseconds between(SteadyTime from, SteadyTime to) {
+  return std::chrono::duration_cast<microseconds>(to - from);
+}
+
+double seconds(microseconds time) { return std::chrono::duration<double>(time).count(); }
+
+}  // namespace
+
+AgeClock::AgeClock(const Clock& clock)
+    : clock_(clock), stamps_(*this), locks_(*this), database_clock_(*this), paused_at_(clock.boot_now()) {}
+
+void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
+  const SteadyTime at = clock_.boot_now();
+  if (at - asked_at > kAnswerPatience) return;
+  std::lock_guard lock(mutex_);
+  const microseconds passed = between(sampled_at_, at);
+  if (limit_) *limit_ += passed;
+  database_ = database_now;
+  sampled_at_ = at;
+  const Look now = look();
+  if (now.agree()) move_limit(now.earlier(), passed);
+  if (now.paused() || passed > kSampleLife) paused_at_ = at;
+  if (now.paused() == std::exchange(told_paused_, now.paused())) return;
+  if (now.paused()) {
+    log::error("clock", "the clocks of gateway and database differ: what ends by age is paused",
+               {{"ahead_s", seconds(now.ahead())}});
+  } else {
+    log::info("clock", "what ends by age goes on", {{"ahead_s", seconds(now.ahead())}});
+  }
+}
+
+void AgeClock::move_limit(SystemTime earlier, microseconds passed) {
+  if (!limit_) limit_ = earlier;
+  const microseconds lag = earlier - *limit_;
+  if (lag >= 0us) {
+    const microseconds step = std::min(lag, passed / kCatchUp);
+    *limit_ += step;
+    caught_up_ = step == lag ? 0us : caught_up_ + step;
+    return;
+  }
+  // Clocks that are set back take what they were followed by with them, and no more: they may be
+  // set right again.
+  const microseconds back = -lag <= kDifferenceMax ? -lag : std::min(-lag, caught_up_);
+  *limit_ -= back;
+  caught_up_ = std::max(0us, caught_up_ - back);
+}
+
+void AgeClock::witness(std::map<model::NodeId, microseconds> nodes) {
+  std::lock_guard lock(mutex_);
+  nodes_ = std::move(nodes);
+}
+
+AgeClock::Look AgeClock::look() const {
+  Look now;
+  now.mine = clock_.now();
+  if (!database_) return now;
+  const SteadyTime at = clock_.boot_now();
+  const microseconds since = between(sampled_at_, at);
+  now.database = *database_ + since;
+  if (limit_) now.limit = *limit_ + since;
+  now.heard_lately = at - sampled_at_ <= kSampleLife;
+  return now;
+}
+
+std::optional<SystemTime> AgeClock::now_for_age() const {
+  std::lock_guard lock(mutex_);
+  const Look now = look();
+  if (now.paused() || !now.limit) return std::nullopt;
+  return std::min(now.earlier(), *now.limit);
+}
+
+bool AgeClock::steady_for(Duration time) const {
+  std::lock_guard lock(mutex_);
+  if (look().paused()) return false;
+  return clock_.boot_now() - paused_at_ >= time;
+}
+
+SystemTime AgeClock::Stamps::now() const {
+  std::lock_guard lock(ages.mutex_);
+  const Look now = ages.look();
+  return now.agree() ? now.mine : std::max(now.mine, *now.database);
+}
+
+SystemTime AgeClock::Locks::now() const {
+  std::lock_guard lock(ages.mutex_);
+  const Look now = ages.look();
+  return now.limit ? std::min(now.earlier(), *now.limit) : now.earlier();
+}
+
+SystemTime AgeClock::database_now() const {
+  std::lock_guard lock(mutex_);
+  const Look now = look();
+  return now.database.value_or(now.mine);
+}
+
+Result<void> AgeClock::check_usable() const {
+  std::lock_guard lock(mutex_);
+  const microseconds ahead = look().ahead();
+  if (std::chrono::abs(ahead) <= kUsableDifference) return {};
+  const auto with_us = static_cast<size_t>(std::ranges::count_if(nodes_, [ahead](const auto& node) {
+    return std::chrono::abs(node.second - ahead) <= kUsableDifference;
+  }));
+  if (2 * with_us > nodes_.size()) return {};
+  const auto by = std::chrono::duration_cast<std::chrono::seconds>(ahead);
+  return fail(ErrorCode::kUnavailable,
+              "the clock is " + std::to_string(by.count()) + " s ahead of the database's");
+}
+
+AgeClockStatus AgeClock::status() const {
+  std::lock_guard lock(mutex_);
+  const Look now = look();
+  AgeClockStatus status;
+  status.known = now.database.has_value();
+  status.paused = now.paused();
+  status.ahead = now.ahead();
+  if (now.limit) status.held_back = std::max(0us, now.earlier() - *now.limit);
+  status.nodes = nodes_;
+  return status;
+}
+
+std::optional<SystemTime> age_time(const AgeClock* ages, const Clock& clock,
+                                   SystemTime database_now) {
+  const std::optional<SystemTime> now = ages != nullptr ? ages->now_for_age() : clock.now();
+  if (!now) return std::nullopt;
+  return std::min(*now, database_now);
+}
+
+}  // namespace rondel::membership

@@ -1,0 +1,31 @@
+// HeartbeatService: the gRPC service through which storage nodes join and learn the ring (proto/cluster/v1).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/async/event_loop.h"
+#include "common/base/result.h"
+#include "jobs/gc/coordinator.h"
+#include "cluster/membership/topology_cache.h"
+#include "metadata/store/node_store.h"
+
+namespace grpc {
+class ServerCredentials;
+}
+
+namespace rondel::membership {
+
+class HeartbeatService {
+ public:
+  // Everything given outlives the service. kAlreadyExists: the address is in use. The loop must run until the service is
+  // destroyed, which waits for open calls.
+  static Result<std::unique_ptr<HeartbeatService>> start(async::EventLoop& loop, metadata::NodeStore& nodes,
+                                                         const TopologyCache& topology, const gc::Coordinator& coordinator,
+                                                         model::ClusterId cluster, const Clock& clock, std::string address,
+                                                         std::shared_ptr<grpc::ServerCredentials> credentials);
+  virtual ~HeartbeatService() = default;
+  virtual int port() const = 0;
+};
+
+}  // namespace rondel::membership

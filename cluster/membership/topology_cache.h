@@ -1,0 +1,56 @@
+// TopologyCache: the ring epochs and nodes as PostgreSQL last said, refreshed every second.
+//
+// Goes on handing out the last topology when the database is away; confirmed_recently() then turns false, and heartbeats
+// answered meanwhile are no ring contact for nodes. Topologies are immutable; topology() is safe for concurrent use, the
+// rest runs on the loop given.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "common/async/task_group.h"
+#include "common/base/clock.h"
+#include "common/ring/ring.h"
+#include "cluster/membership/age_clock.h"
+#include "metadata/store/node_store.h"
+#include "metadata/store/ring_store.h"
+
+namespace rondel::membership {
+
+class TopologyCache final : public ring::TopologySource {
+ public:
+  // `ages`, if given, is told what the database's clock and the nodes' show.
+  TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages = nullptr);
+
+  std::shared_ptr<const ring::Topology> topology() const override;
+
+  // Reads rings and nodes once. The old topology stays on an error.
+  async::Task<Result<void>> refresh(Deadline deadline);
+  // refresh() every second until the group stops.
+  async::Task<void> run(async::TaskGroup& group);
+
+  // A hash of the tables of topology()'s rings, newest first: numbers alone do not name an epoch,
+  // since a database that was set back may give one again.
+  uint64_t digest() const;
+
+  // The last successful refresh is at most 5 s old.
+  bool confirmed_recently() const;
+
+ private:
+  // By the hash of the table.
+  using Rings = std::map<uint64_t, std::shared_ptr<const ring::Ring>>;
+  void compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const;
+
+  metadata::NodeStore& nodes_;
+  metadata::RingStore& ring_;
+  const Clock& clock_;
+  AgeClock* const ages_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
+  uint64_t digest_ = 0;                             // Guarded by mutex_.
+  Rings rings_;                                     // Of topology_. The loop's alone.
+  SteadyTime confirmed_at_{};                       // Guarded by mutex_.
+};
+
+}  // namespace rondel::membership

@@ -1,0 +1,20 @@
+// BlobLister over the Storage service of nodes.
+#pragma once
+
+#include <memory>
+
+#include "common/ring/ring.h"
+#include "cluster/node_client/blob_lister.h"
+
+namespace grpc {
+class ChannelCredentials;
+}
+
+namespace rondel::node_client {
+
+// Finds addresses in the topology; both outlive it. `trash`: lists what is in the trash instead.
+std::unique_ptr<BlobLister> make_grpc_blob_lister(const ring::TopologySource& topology,
+                                                  std::shared_ptr<grpc::ChannelCredentials> credentials,
+                                                  bool trash = false);
+
+}  // namespace rondel::node_client

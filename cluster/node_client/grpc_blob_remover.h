@@ -1,0 +1,19 @@
+// BlobRemover over the Storage service of nodes.
+#pragma once
+
+#include <memory>
+
+#include "common/ring/ring.h"
+#include "cluster/node_client/blob_remover.h"
+
+namespace grpc {
+class ChannelCredentials;
+}
+
+namespace rondel::node_client {
+
+// Finds addresses in the topology; both outlive it.
+std::unique_ptr<BlobRemover> make_grpc_blob_remover(const ring::TopologySource& topology,
+                                                    std::shared_ptr<grpc::ChannelCredentials> credentials);
+
+}  // namespace rondel::node_client

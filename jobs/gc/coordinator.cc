@@ -1,0 +1,324 @@
+#include "jobs/gc/coordinator.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/log/log.h"
+#include "jobs/gc/removal_batch.h"
+
+namespace rondel::gc {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr size_t kChunksPerBatch = 16'384;
+constexpr size_t kIdsPerCall = 4'096;
+constexpr auto kAskPeriod = 60s;
+constexpr auto kMarkPeriod = 60s;
+// Between two looks at the database while a batch waits for disks.
+constexpr auto kLookPeriod = 5s;
+constexpr int kOrderAttempts = 3;     // A node's mark may move on between two of them.
+
+// What ends a round: a newer coordinator, a halt, another database in the place of the one that
+// the round was read from. Whatever else happens to one node is of no concern to the others.
+constexpr ErrorCode kSuperseded = ErrorCode::kPrecondition;
+constexpr ErrorCode kHalted = ErrorCode::kOutOfRange;
+constexpr ErrorCode kOtherDatabase = ErrorCode::kCancelled;
+
+bool ends_round(const Error& error) {
+  return error.code == kSuperseded || error.code == kHalted || error.code == kOtherDatabase;
+}
+constexpr auto kUploadIdsKept = std::chrono::days(7);   // Of completed uploads: repeated completions get the same answer.
+
+}  // namespace
+
+Coordinator::Coordinator(CoordinatorStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover, OrphanScan& orphans,
+                         CoordinatorOptions options, const Clock& clock)
+    : stores_(stores), topology_(topology), remover_(remover), orphans_(orphans), options_(options), clock_(clock) {}
+
+CoordinatorStatus Coordinator::status() const {
+  const uint64_t token = token_.load();
+  std::lock_guard lock(mutex_);
+  return {token != 0, token, removed_.load(), deferred_.load(), errors_.load(), halted_};
+}
+
+async::Task<Result<void>> Coordinator::run_once() {
+  auto token = co_await stores_.lease.claim_coordinator(deadline_in(5s));
+  token_.store(token ? token->value_or(0) : 0);
+  if (!token) co_return std::unexpected(token.error());
+  if (!*token) co_return Result<void>{};
+  auto done = co_await do_jobs(**token);
+  // A job that fails is no reason to stop leading; a newer coordinator is.
+  if (!done && done.error().code == kSuperseded) token_.store(0);
+  co_return done;
+}
+
+async::Task<Result<void>> Coordinator::do_jobs(uint64_t token) {
+  CO_TRY_VOID(co_await bootstrap_ring(token));
+  CO_TRY_VOID(co_await keep_marks(token));
+  CO_TRY_VOID(co_await collect_garbage(token));
+  if (const auto now = membership::age_time(options_.ages, clock_)) {
+    CO_TRY(const uint64_t forgotten, co_await stores_.gc.forget_completed_uploads(*now - kUploadIdsKept, deadline_in(5s)));
+    (void)forgotten;
+  }
+  co_return Result<void>{};
+}
+
+async::Task<void> Coordinator::run(async::TaskGroup& group) {
+  while (!group.stopping()) {
+    const auto done = co_await run_once();
+    if (!done) {
+      if (errors_.fetch_add(1) == 0 || last_error_ != done.error().message) {
+        log::warn("gc", "a round ended early", {{"error", done.error().message}});
+      }
+      last_error_ = done.error().message;
+      nodes_asked_at_ = {};   // The database may be another one when it is back.
+    } else {
+      last_error_.clear();
+    }
+    co_await group.pause(1s);
+  }
+  token_.store(0);
+  stores_.lease.resign_coordinator();
+}
+
+async::Task<Result<void>> Coordinator::keep_marks(uint64_t token) {
+  const bool due = marked_at_ == SteadyTime{} || clock_.steady_now() - marked_at_ >= kMarkPeriod ||
+                   marked_by_ != token;
+  if (!due) co_return Result<void>{};
+  const auto written = co_await write_mark(token);
+  // Nothing of the database before is held in hand between two rounds.
+  if (!written && written.error().code == kOtherDatabase) co_return Result<void>{};
+  co_return written;
+}
+
+// A database that does not hold our own last mark is another one than the one that nodes' marks
+// were found in. The new one is gone by from now on; what was read from the other is not.
+async::Task<Result<void>> Coordinator::write_mark(uint64_t token) {
+  const SteadyTime now = clock_.steady_now();
+  const bool first = generation_ == model::MetadataGeneration{};
+  CO_TRY(const metadata::NewMark mark, co_await stores_.lease.write_mark(generation_.mark, token,
+      deadline_in(5s)));
+  const bool same = mark.follows && mark.database.accepted == generation_.accepted &&
+                    mark.database.system == generation_.system;
+  if (!same) forget_database();
+  generation_ = mark.database;
+  marked_at_ = now;
+  marked_by_ = token;
+  {
+    std::lock_guard lock(mutex_);
+    marked_ = {token, generation_.accepted};
+  }
+  if (same || first) co_return Result<void>{};
+  co_return fail(kOtherDatabase, "the database is another one than before");
+}
+
+void Coordinator::forget_database() {
+  verified_.clear();
+  nodes_asked_at_ = {};
+}
+
+uint64_t Coordinator::token_under(uint64_t accepted) const {
+  const uint64_t token = token_.load();
+  std::lock_guard lock(mutex_);
+  return marked_.token == token && marked_.accepted == accepted ? token : 0;
+}
+
+async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
+  if (options_.bootstrap_disks == 0 || topology_.topology()->current() != nullptr) co_return Result<void>{};
+  CO_TRY(const metadata::RingState state, co_await stores_.ring.ring_state(deadline_in(5s)));
+  if (!state.live.empty()) co_return Result<void>{};
+  CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await stores_.nodes.list_nodes(deadline_in(5s)));
+  std::vector<ring::Disk> disks;
+  for (const metadata::NodeRecord& node : nodes) {
+    for (const auto& disk : node.disks) disks.push_back({disk.id, node.id, node.host, node.zone, disk.capacity_bytes});
+  }
+  if (disks.size() < options_.bootstrap_disks) co_return Result<void>{};
+  CO_TRY(const ring::Ring first, ring::Ring::build(std::move(disks), options_.ring, 1));
+  metadata::RingEpoch epoch{1, first.serialize()};
+  co_return co_await stores_.ring.publish_ring(std::move(epoch), 0, 1, token, deadline_in(5s));
+}
+
+async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
+  const auto topology = topology_.topology();
+  if (topology->current() == nullptr) co_return Result<void>{};
+  auto done = co_await collect_round(*topology, token);
+  if (!done && done.error().code == kOtherDatabase) {
+    log::warn("gc", "what was to be removed is dropped", {{"reason", done.error().message}});
+    // What this one says counts from the beginning: first of all whether nodes know it.
+    done = co_await collect_round(*topology, token);
+  }
+  if (!done && ends_round(done.error()) && done.error().code != kSuperseded) {
+    co_return Result<void>{};
+  }
+  co_return done;
+}
+
+async::Task<Result<void>> Coordinator::collect_round(const ring::Topology& topology,
+                                                     uint64_t token) {
+  CO_TRY(const metadata::GarbageState state, co_await check_running(token));
+  trash_ = std::max(options_.gc_trash, state.ages.trash);
+  if (nodes_asked_at_ == SteadyTime{} || clock_.steady_now() - nodes_asked_at_ >= kAskPeriod) {
+    const SteadyTime asked_at = clock_.steady_now();
+    CO_TRY_VOID(co_await ask_nodes(topology, token));
+    nodes_asked_at_ = asked_at;
+  }
+  const std::chrono::seconds grace = std::max(options_.gc_grace, state.ages.grace);
+  const auto now = membership::age_time(options_.ages, clock_, state.now);
+  // What was released while clocks differed may have been stamped early: its grace begins again when they agree.
+  if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
+  const SystemTime before = *now - grace;
+  const auto take = [&] {
+    return stores_.releases.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s));
+  };
+  CO_TRY(std::vector<metadata::ReleasedStream> due, co_await take());
+  if (due.empty()) co_return Result<void>{};
+  // Newer than every release that is read behind it: nodes remember it with the order, and a
+  // database from before does not hold it.
+  CO_TRY_VOID(co_await write_mark(token));
+  CO_TRY(due, co_await take());
+  co_return co_await remove_due(due, topology, token);
+}
+
+// A round waits for disks, batch after batch: the database that it was read from may be another
+// one by now.
+async::Task<Result<void>> Coordinator::remove_due(const std::vector<metadata::ReleasedStream>& due,
+                                                  const ring::Topology& topology, uint64_t token) {
+  for (size_t first = 0; first < due.size();) {
+    CO_TRY_VOID(co_await check_same(token));
+    RemovalBatch batch(topology);
+    size_t end = first;
+    while (end < due.size() && (end == first || batch.chunks() < kChunksPerBatch)) batch.add(due[end++]);
+    CO_TRY_VOID(co_await remove_batch(batch, token));
+    std::vector<int64_t> finished = batch.finished();
+    removed_.fetch_add(finished.size());
+    deferred_.fetch_add(end - first - finished.size());
+    if (!finished.empty()) CO_TRY_VOID(co_await stores_.releases.finish_released(std::move(finished), token, deadline_in(5s)));
+    first = end;
+  }
+  co_return Result<void>{};
+}
+
+// Nobody has halted, and every node that was heard knows the database.
+async::Task<Result<metadata::GarbageState>> Coordinator::check_running(uint64_t token) {
+  CO_TRY(metadata::GarbageState state, co_await stores_.gc.garbage_state(deadline_in(5s)));
+  {
+    std::lock_guard lock(mutex_);
+    halted_ = state.halted;
+  }
+  if (!state.halted.empty()) co_return fail(kHalted, state.halted);
+  if (!state.stranger.empty()) {
+    const auto halted = co_await halt(state.stranger +
+        ". Was the database restored, or a standby promoted?", token);
+    co_return std::unexpected(halted.error());
+  }
+  co_return state;
+}
+
+// The database is the one of generation_ and goes on. The mark before the state: a database that
+// takes its place between the two is found by the next look, and by nodes.
+async::Task<Result<void>> Coordinator::check_same(uint64_t token) {
+  CO_TRY_VOID(co_await write_mark(token));
+  CO_TRY(const metadata::GarbageState state, co_await check_running(token));
+  (void)state;
+  looked_at_ = clock_.steady_now();
+  co_return Result<void>{};
+}
+
+// An order to remove nothing. A node that is away is asked the next time, and by every order it gets.
+async::Task<Result<void>> Coordinator::ask_nodes(const ring::Topology& topology, uint64_t token) {
+  std::map<model::NodeId, model::DiskId> nodes;
+  for (const auto& ring : topology.rings) {
+    for (const ring::Disk& disk : ring->disks()) nodes.try_emplace(disk.node, disk.id);
+  }
+  for (const auto& [node, disk] : nodes) {
+    const auto asked = co_await remove_some({node, disk}, {}, 0, token);
+    if (!asked && ends_round(asked.error())) co_return std::unexpected(asked.error());
+  }
+  co_return Result<void>{};
+}
+
+// Disk after disk: removal is background work and must not crowd out requests.
+async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_t token) {
+  CO_TRY(const uint64_t number, co_await stores_.lease.next_order(highest_order_, token, deadline_in(5s)));
+  for (auto& [address, ids] : batch.per_disk()) {
+    bool done = true;
+    for (size_t first = 0; first < ids.size() && done; first += kIdsPerCall) {
+      if (clock_.steady_now() - looked_at_ >= kLookPeriod) CO_TRY_VOID(co_await check_same(token));
+      const size_t end = std::min(ids.size(), first + kIdsPerCall);
+      std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
+      const auto removed = co_await remove_some(address, std::move(some), number, token);
+      if (!removed && ends_round(removed.error())) co_return std::unexpected(removed.error());
+      done = removed.has_value();
+    }
+    if (done) batch.mark_done(address.disk);
+  }
+  co_return Result<void>{};
+}
+
+// A node takes an order that shows its own last mark as found in the database. What it remembers
+// comes with its refusal and is looked up then: only what the database does not recognize halts.
+// Ids are for the database that they were read from: another one is asked anew what to remove.
+async::Task<Result<void>> Coordinator::remove_some(const transfer::DiskAddress& at,
+    std::vector<model::BlobId> ids, uint64_t number, uint64_t token) {
+  for (int attempt = 0; attempt < kOrderAttempts; ++attempt) {
+    const node_client::RemovalOrder order{token, generation_, verified_[at.node], trash_, number};
+    CO_TRY(const node_client::RemovalReply reply, co_await remover_.remove(at, ids, order,
+        deadline_in(options_.node_timeout)));
+    highest_order_ = std::max(highest_order_, reply.highest_order);
+    switch (reply.refusal) {
+      case node_client::Refusal::kNone:
+        verified_[at.node] = reply.seen.mark;
+        // Some blob may have a later order than ours; the next round's is above it.
+        if (!ids.empty() && reply.highest_order > number) {
+          co_return fail(ErrorCode::kUnavailable, "the node has seen a later order");
+        }
+        co_return Result<void>{};
+      case node_client::Refusal::kCoordinator:
+        co_return fail(kSuperseded, "a newer coordinator commands");
+      case node_client::Refusal::kMemory:
+        co_return fail(ErrorCode::kUnavailable, "the node cannot write down what it must remember");
+      case node_client::Refusal::kDatabase: break;
+    }
+    CO_TRY(const metadata::Recognized known, co_await stores_.nodes.recognize(at.node, reply.seen,
+        deadline_in(5s)));
+    if (!model::is_recognized(known.recognition)) {
+      co_return co_await halt("node " + at.node.to_hex() + ": " +
+          std::string(model::describe(known.recognition)) +
+                                  ". Was the database restored, or a standby promoted?", token);
+    }
+    if (known.database.accepted != generation_.accepted ||
+        known.database.system != generation_.system) {
+      forget_database();
+      generation_ = known.database;
+      if (!ids.empty()) co_return fail(kOtherDatabase, "the database is another one than before");
+    } else if (!ids.empty()) {
+      CO_TRY_VOID(co_await check_same(token));
+    }
+    verified_[at.node] = reply.seen.mark;
+  }
+  co_return fail(ErrorCode::kUnavailable, "what the node remembers changes");
+}
+
+async::Task<Result<void>> Coordinator::halt(std::string reason, uint64_t token) {
+  log::error("gc", "garbage collection is halted", {{"reason", reason}});
+  {
+    std::lock_guard lock(mutex_);
+    halted_ = reason;
+  }
+  CO_TRY_VOID(co_await stores_.gc.halt_garbage(reason, token, deadline_in(5s)));
+  co_return fail(kHalted, reason);
+}
+
+async::Task<void> Coordinator::run_orphan_scan(async::TaskGroup& group) {
+  while (!group.stopping()) {
+    co_await group.pause(options_.orphan_scan_pause);
+    const uint64_t token = token_.load();
+    if (group.stopping() || token == 0) continue;
+    const auto done = co_await orphans_.run_pass(token, group, [this, token] { return token_.load() == token; });
+    if (!done && done.error().code != ErrorCode::kPrecondition) log::warn("gc", "the reconcile scan ended early", {{"error", done.error().message}});
+  }
+}
+
+}  // namespace rondel::gc

@@ -1,0 +1,55 @@
+#include "jobs/gc/removal_batch.h"
+
+#include <algorithm>
+
+namespace rondel::gc {
+namespace {
+
+constexpr size_t kHandoffs = 4;
+constexpr size_t kQuorum = 2;
+
+uint64_t chunks_of(const metadata::ReleasedStream& stream) { return std::min(model::chunk_count(stream.size), kStreamChunksMax); }
+
+}  // namespace
+
+void RemovalBatch::add(const metadata::ReleasedStream& stream) {
+  streams_.push_back(stream);
+  const uint64_t count = chunks_of(stream);
+  chunks_ += count;
+  for (uint64_t chunk = 0; chunk < count; ++chunk) {
+    const model::BlobId id{stream.stream, static_cast<uint32_t>(chunk)};
+    for (const auto& ring : topology_.rings) {
+      const size_t arc = ring->arc_of(id.ring_hash());
+      for (ring::DiskIndex owner : ring->owners(arc)) ask(ring->disks()[owner], id);
+      for (ring::DiskIndex handoff : ring->handoffs(arc, kHandoffs)) ask(ring->disks()[handoff], id);
+    }
+  }
+}
+
+void RemovalBatch::ask(const ring::Disk& disk, const model::BlobId& id) {
+  const auto [entry, is_new] = position_.try_emplace(disk.id, per_disk_.size());
+  if (is_new) per_disk_.push_back({{disk.node, disk.id}, {}});
+  auto& ids = per_disk_[entry->second].second;
+  // A disk may own the chunk in several epochs.
+  if (ids.empty() || ids.back() != id) ids.push_back(id);
+}
+
+std::vector<int64_t> RemovalBatch::finished() const {
+  std::vector<int64_t> rows;
+  for (const metadata::ReleasedStream& stream : streams_) {
+    const uint64_t count = chunks_of(stream);
+    uint64_t chunk = 0;
+    while (chunk < count && quorum_done({stream.stream, static_cast<uint32_t>(chunk)})) ++chunk;
+    if (chunk == count) rows.push_back(stream.id);
+  }
+  return rows;
+}
+
+bool RemovalBatch::quorum_done(const model::BlobId& id) const {
+  const ring::Ring& ring = *topology_.current();
+  const auto owners = ring.owners(ring.arc_of(id.ring_hash()));
+  const auto done = std::ranges::count_if(owners, [&](ring::DiskIndex owner) { return done_.contains(ring.disks()[owner].id); });
+  return static_cast<size_t>(done) >= std::min(kQuorum, owners.size());
+}
+
+}  // namespace rondel::gc

@@ -1,0 +1,88 @@
+// LifecycleRunner: removes what the lifecycle rules of buckets say. One gateway runs it, the coordinator's.
+//
+// Cost follows what comes of age: each rule goes through its bucket's versions in order of age and keeps its place, so that
+// a version is looked at once by each rule; with a prefix the first pass goes by key instead. What a later change of tags or
+// locks lets a rule reach is queued by that change. Removal is a commit like any client's, guarded by the version that was
+// looked at: nothing that was written meanwhile is touched, and object lock holds.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "common/async/task_group.h"
+#include "jobs/lifecycle/decision.h"
+#include "cluster/membership/age_clock.h"
+#include "metadata/store/lifecycle_cursors.h"
+#include "metadata/store/lifecycle_rechecks.h"
+#include "metadata/store/lifecycle_store.h"
+#include "metadata/store/object_store.h"
+#include "metadata/store/upload_store.h"
+
+namespace rondel::lifecycle {
+
+struct LifecycleOptions {
+  lifecycle::Calendar calendar;
+  uint32_t page = 1000;            // Versions looked at in one statement.
+  size_t batch = 8;                // Removals in one commit: requests wait for no more than these.
+  uint32_t pages_per_rule = 200;   // In one run; the next one goes on there.
+  uint32_t rechecked_versions = 10'000;   // Of keys that are looked at again in one statement.
+  const membership::AgeClock* ages = nullptr;  // What ages go by; null: the clock given.
+};
+
+struct LifecycleStatus {
+  uint64_t examined_total = 0;
+  uint64_t expired_total = 0;      // Current versions.
+  uint64_t removed_total = 0;      // Noncurrent versions and lone delete markers.
+  uint64_t aborted_total = 0;      // Uploads.
+  uint64_t locked_total = 0;       // Kept by object lock.
+  uint64_t errors_total = 0;       // Runs that ended early.
+};
+
+// What it asks of the database; outlives it.
+struct LifecycleStores {
+  metadata::LifecycleStore& lifecycle;
+  metadata::LifecycleCursors& cursors;
+  metadata::LifecycleRechecks& rechecks;
+  metadata::ObjectStore& objects;
+  metadata::UploadStore& uploads;
+};
+
+// Runs on one loop; status() from any thread.
+class LifecycleRunner {
+ public:
+  LifecycleRunner(LifecycleStores stores, std::function<bool()> is_leader, LifecycleOptions options, const Clock& clock);
+
+  // Every bucket once, also behind one that fails: then the last failure. Ends early when the gateway no longer leads
+  // or ages are paused.
+  async::Task<Result<void>> run_once();
+  // run_once() over and over while the gateway leads, until the group stops.
+  async::Task<void> run(async::TaskGroup& group);
+
+  LifecycleStatus status() const;
+
+ private:
+  struct Work;
+
+  async::Task<Result<void>> run_bucket(metadata::LifecycleBucket bucket);
+  async::Task<Result<void>> run_rule(Work& work, const lifecycle::Rule& rule);
+  async::Task<Result<void>> expire_current(Work& work, const lifecycle::Rule& rule, SystemTime until);
+  async::Task<Result<void>> remove_noncurrent(Work& work, const lifecycle::Rule& rule, metadata::LifecycleScan scan, SystemTime until);
+  async::Task<Result<void>> remove_lone_markers(Work& work);
+  async::Task<Result<void>> abort_uploads(Work& work, SystemTime until);
+  async::Task<Result<void>> recheck(Work& work);
+  async::Task<Result<void>> recheck_keys(Work& work, std::vector<std::string>& keys);
+  async::Task<Result<void>> recheck_older(Work& work, metadata::LifecycleVersion last);
+  async::Task<Result<void>> apply(Work& work, const lifecycle::Configuration& rules, const std::vector<metadata::LifecycleVersion>& versions);
+  async::Task<Result<void>> remove(Work& work, std::vector<metadata::DeleteObject> requests);
+  Result<metadata::LifecycleQuery> query_for(const Work& work, std::string position, SystemTime until) const;
+  bool active() const;
+
+  const LifecycleStores stores_;
+  const std::function<bool()> is_leader_;
+  const LifecycleOptions options_;
+  const Clock& clock_;
+  const async::TaskGroup* group_ = nullptr;
+  std::atomic<uint64_t> examined_{0}, expired_{0}, removed_{0}, aborted_{0}, locked_{0}, errors_{0};
+};
+
+}  // namespace rondel::lifecycle

@@ -1,0 +1,288 @@
+// The coordinator's jobs on a store in memory: the first ring, and law 5 for released bytes.
+#include "jobs/gc/coordinator.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "jobs/gc/removal_batch.h"
+#include "cluster/membership/topology_cache.h"
+#include "metadata/memory/memory_cluster.h"
+#include "tests/fakes/fixed_topology.h"
+#include "tests/fakes/manual_clock.h"
+
+namespace rondel::gc {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Remembers what it was told; disks can be away.
+class RecordingRemover final : public node_client::BlobRemover {
+ public:
+  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
+      node_client::RemovalOrder order, Deadline) override {
+    node_client::RemovalReply reply{node_client::Refusal::kNone, order.generation, order.number};
+    if (ids.empty()) co_return reply;
+    ++calls;
+    last_token = order.coordinator_token;
+    last_trash = order.trash;
+    if (fenced) co_return node_client::RemovalReply{node_client::Refusal::kCoordinator, order.generation, 0};
+    if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    largest_call = std::max(largest_call, ids.size());
+    removed[at.disk].insert(ids.begin(), ids.end());
+    co_return reply;
+  }
+  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress, std::vector<model::BlobId>, uint64_t,
+      Deadline) override { co_return node_client::RestoreReply{}; }
+
+  std::set<model::DiskId> away;
+  bool fenced = false;
+  std::map<model::DiskId, std::set<model::BlobId>> removed;
+  int calls = 0;
+  size_t largest_call = 0;
+  uint64_t last_token = 0;
+  std::chrono::seconds last_trash{};
+};
+
+class EmptyDisks final : public node_client::BlobLister {
+ public:
+  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress, model::BlobId, Deadline) override { co_return std::vector<node_client::ListedBlob>{}; }
+};
+
+metadata::NodeRecord node(int number) {
+  metadata::NodeRecord record;
+  record.id = model::NodeId::random();
+  record.address = "n" + std::to_string(number);
+  record.host = "h" + std::to_string(number);
+  record.zone = "z" + std::to_string(number % 3);
+  record.disks.push_back({model::DiskId::random(), 1ull << 40, ""});
+  return record;
+}
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  CoordinatorTest() {
+    for (int i = 0; i < 6; ++i) nodes_.push_back(node(i));
+  }
+
+  CoordinatorOptions options() const {
+    CoordinatorOptions out;
+    out.bootstrap_disks = 6;
+    out.ring.power = 4;
+    out.gc_grace = 100s;
+    out.gc_trash = 50s;
+    return out;
+  }
+
+  CoordinatorStores stores() {
+    return {store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc};
+  }
+
+  Result<void> run_once() {
+    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(stores(), cache_, remover_, scan_, options(), clock_);
+    auto done = async::block_on(coordinator_->run_once());
+    EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+    return done;
+  }
+
+  void join_all() {
+    for (const auto& record : nodes_) ASSERT_TRUE(async::block_on(store_.nodes.record_node(record, deadline_in(5s))));
+  }
+
+  void with_ring() {
+    join_all();
+    ASSERT_TRUE(run_once());
+    ASSERT_NE(cache_.topology()->current(), nullptr);
+  }
+
+  metadata::ReleasedStream release(int64_t row, uint64_t size) {
+    const metadata::ReleasedStream stream{row, model::StreamId::random(), size, clock_.now()};
+    state_.released[row] = {stream, clock_.now()};
+    return stream;
+  }
+
+  std::set<model::DiskId> owners(const model::BlobId& blob) const {
+    const auto topology = cache_.topology();
+    const ring::Ring& ring = *topology->current();
+    std::set<model::DiskId> out;
+    for (const ring::DiskIndex index : ring.owners(ring.arc_of(blob.ring_hash()))) out.insert(ring.disks()[index].id);
+    return out;
+  }
+
+  std::vector<metadata::NodeRecord> nodes_;
+  fakes::ManualClock clock_{std::chrono::sys_days(std::chrono::year(2024) / 1 / 1)};
+  metadata::MemoryState state_{clock_};
+  metadata::MemoryCluster store_{state_};
+  RecordingRemover remover_;
+  membership::TopologyCache cache_{store_.nodes, store_.ring, clock_};
+  EmptyDisks lister_;
+  OrphanScan scan_{store_.orphans, store_.gc, cache_, lister_, {}, clock_};
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+TEST_F(CoordinatorTest, TheFirstRingWaitsForEnoughDisksAndIsMadeOnce) {
+  for (size_t i = 0; i + 1 < nodes_.size(); ++i) ASSERT_TRUE(async::block_on(store_.nodes.record_node(nodes_[i], deadline_in(5s))));
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(state_.cluster.live_rings.empty());
+  join_all();
+  ASSERT_TRUE(run_once());
+  ASSERT_TRUE(run_once());
+  ASSERT_EQ(state_.cluster.live_rings.size(), 1u);
+  EXPECT_EQ(state_.cluster.live_rings.front().epoch, 1u);
+  EXPECT_EQ(cache_.topology()->current()->disks().size(), 6u);
+  EXPECT_EQ(cache_.topology()->nodes.size(), 6u);
+}
+
+TEST_F(CoordinatorTest, WhoDoesNotLeadDoesNothing) {
+  join_all();
+  state_.begin_lease("another gateway");
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(state_.cluster.live_rings.empty());
+  EXPECT_FALSE(coordinator_->status().leader);
+}
+
+TEST_F(CoordinatorTest, ReleasedBytesAreRemovedAfterTheirGraceFromEveryDiskThatMayHaveThem) {
+  with_ring();
+  const auto stream = release(1, 2 * model::kChunkBytes + 1);
+  clock_.advance(99s);
+  ASSERT_TRUE(run_once());
+  EXPECT_EQ(remover_.calls, 0) << "the grace is not over";
+  clock_.advance(1s);
+  ASSERT_TRUE(run_once());
+  for (uint32_t chunk = 0; chunk < 3; ++chunk) {
+    for (const model::DiskId& owner : owners({stream.stream, chunk})) EXPECT_TRUE(remover_.removed[owner].contains({stream.stream, chunk}));
+  }
+  std::set<model::BlobId> all;
+  for (const auto& [disk, blobs] : remover_.removed) all.insert(blobs.begin(), blobs.end());
+  EXPECT_EQ(all.size(), 3u) << "and nothing else";
+  EXPECT_TRUE(state_.released.empty());
+  EXPECT_EQ(remover_.last_trash, 50s);
+  EXPECT_EQ(remover_.last_token, coordinator_->token());
+  EXPECT_EQ(coordinator_->status().streams_removed_total, 1u);
+}
+
+TEST_F(CoordinatorTest, AStreamStaysQueuedUntilTwoOwnersOfEachChunkHaveIt) {
+  with_ring();
+  const auto stream = release(1, 1000);
+  clock_.advance(200s);
+  const auto all = owners({stream.stream, 0});
+  remover_.away = {*all.begin(), *std::next(all.begin())};
+  ASSERT_TRUE(run_once());
+  EXPECT_EQ(state_.released.size(), 1u);
+  EXPECT_EQ(coordinator_->status().removals_deferred_total, 1u);
+  remover_.away = {*all.begin()};
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(state_.released.empty()) << "one owner may be away: it learns from the others";
+}
+
+TEST_F(CoordinatorTest, ANewerCoordinatorEndsTheRound) {
+  with_ring();
+  release(1, 1000);
+  clock_.advance(200s);
+  remover_.fenced = true;
+  EXPECT_EQ(run_once().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(remover_.calls, 1);
+  EXPECT_EQ(state_.released.size(), 1u);
+}
+
+TEST_F(CoordinatorTest, AnEpochWithAKnownNumberButAnotherTableIsAnotherRing) {
+  with_ring();
+  const uint64_t digest = cache_.digest();
+  const auto before = cache_.topology()->rings.front();
+  std::vector<ring::Disk> disks(before->disks().begin(), before->disks().end());
+  disks.pop_back();
+  state_.cluster.live_rings = {
+      {1, ring::Ring::build(std::move(disks), options().ring, 1).value().serialize()}};
+  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+  EXPECT_EQ(cache_.topology()->current()->epoch(), 1u);
+  EXPECT_EQ(cache_.topology()->current()->disks().size(), 5u);
+  EXPECT_NE(cache_.digest(), digest);
+  const auto parsed = cache_.topology()->rings.front();
+  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+  EXPECT_EQ(cache_.topology()->rings.front(), parsed) << "what is known is not read again";
+}
+
+TEST_F(CoordinatorTest, AJobThatFailsIsNoReasonToStopLeading) {
+  with_ring();
+  metadata::MemoryState away(clock_);
+  metadata::MemoryCluster other(away);
+  CoordinatorStores stores = this->stores();
+  coordinator_ = std::make_unique<Coordinator>(
+      CoordinatorStores{stores.lease, stores.nodes, stores.ring, stores.releases, other.gc}, cache_,
+      remover_, scan_, options(), clock_);
+  away.set_away(true);
+  EXPECT_FALSE(run_once());
+  EXPECT_TRUE(coordinator_->status().leader);
+  away.set_away(false);
+  EXPECT_TRUE(run_once());
+  state_.set_away(true);
+  EXPECT_FALSE(async::block_on(coordinator_->run_once()));
+  EXPECT_FALSE(coordinator_->status().leader);
+}
+
+TEST_F(CoordinatorTest, LargeRemovalsComeInBoundedCalls) {
+  with_ring();
+  for (int64_t row = 1; row <= 30; ++row) release(row, 1000 * model::kChunkBytes);
+  clock_.advance(200s);
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(state_.released.empty());
+  EXPECT_LE(remover_.largest_call, 4096u);
+}
+
+TEST_F(CoordinatorTest, AnEmptyStreamIsDoneAtOnce) {
+  with_ring();
+  release(1, 0);
+  clock_.advance(200s);
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(state_.released.empty());
+  EXPECT_EQ(remover_.calls, 0);
+}
+
+TEST_F(CoordinatorTest, WithoutTheDatabaseTheTopologyStaysAndIsKnownToBeOld) {
+  with_ring();
+  EXPECT_TRUE(cache_.confirmed_recently());
+  state_.set_away(true);
+  EXPECT_FALSE(async::block_on(cache_.refresh(deadline_in(5s))));
+  EXPECT_NE(cache_.topology()->current(), nullptr);
+  EXPECT_TRUE(cache_.confirmed_recently());
+  clock_.advance(6s);
+  EXPECT_FALSE(cache_.confirmed_recently());
+}
+
+TEST_F(CoordinatorTest, NoMoreChunksAreAskedForThanAStreamCanHave) {
+  with_ring();
+  RemovalBatch batch(*cache_.topology());
+  const metadata::ReleasedStream absurd{7, model::StreamId::random(), uint64_t{1} << 62, {}};
+  batch.add(absurd);
+  EXPECT_EQ(batch.chunks(), kStreamChunksMax);
+  for (const auto& [disk, ids] : batch.per_disk()) batch.mark_done(disk.disk);
+  EXPECT_EQ(batch.finished(), std::vector<int64_t>{7});
+}
+
+TEST_F(CoordinatorTest, OwnersOfEveryLiveEpochAreAsked) {
+  with_ring();
+  std::vector<ring::Disk> fresh;
+  for (int i = 0; i < 3; ++i) fresh.push_back({model::DiskId::random(), model::NodeId::random(), "f" + std::to_string(i), "y" + std::to_string(i), 1ull << 40});
+  const auto old = cache_.topology()->rings.front();
+  ring::Topology both;
+  both.rings = {std::make_shared<const ring::Ring>(old->change(fresh).value()), old};
+  RemovalBatch batch(both);
+  const metadata::ReleasedStream stream{7, model::StreamId::random(), 10, {}};
+  batch.add(stream);
+  std::set<model::DiskId> asked;
+  for (const auto& [disk, ids] : batch.per_disk()) {
+    asked.insert(disk.disk);
+    EXPECT_EQ(ids.size(), 1u) << "once, however many epochs name it";
+  }
+  for (const ring::Disk& disk : fresh) EXPECT_TRUE(asked.contains(disk.id));
+  for (const model::DiskId& owner : owners({stream.stream, 0})) EXPECT_TRUE(asked.contains(owner));
+  EXPECT_TRUE(batch.finished().empty());
+  for (const model::DiskId& owner : owners({stream.stream, 0})) batch.mark_done(owner);
+  EXPECT_TRUE(batch.finished().empty()) << "the newest epoch's owners decide";
+  batch.mark_done(fresh[0].id);
+  batch.mark_done(fresh[1].id);
+  EXPECT_EQ(batch.finished(), std::vector<int64_t>{7});
+}
+
+}  // namespace
+}  // namespace rondel::gc
