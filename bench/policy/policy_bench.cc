@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <functional>
 
-#include "identity/access/authorization.h"
 #include "gateway/permissions/request_conditions.h"
+#include "identity/access/authorization.h"
 
 namespace {
 

@@ -76,8 +76,8 @@ void register_blobs(metrics::Registry& registry, const blobs::ReplicatedBlobStor
   });
 }
 
-void register_releases(metrics::Registry& registry, const operations::StreamReleases& releases) {
-  using Status = operations::StreamReleasesStatus;
+void register_releases(metrics::Registry& registry, const request::StreamReleases& releases) {
+  using Status = request::StreamReleasesStatus;
   struct Family {
     Type type;
     const char* name;

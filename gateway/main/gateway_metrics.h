@@ -1,16 +1,16 @@
 // Metrics of a gateway that its parts do not register themselves: docs/metrics.md.
 #pragma once
 
+#include "cluster/membership/age_clock.h"
+#include "cluster/membership/topology_cache.h"
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
 #include "gateway/blobs/replicated_blob_store.h"
-#include "cluster/membership/age_clock.h"
+#include "gateway/request/stream_releases.h"
 #include "jobs/gc/coordinator.h"
-#include "jobs/lifecycle/lifecycle_runner.h"
 #include "jobs/gc/second_look.h"
-#include "cluster/membership/topology_cache.h"
 #include "jobs/gc/trash_restore.h"
-#include "gateway/operations/stream_releases.h"
+#include "jobs/lifecycle/lifecycle_runner.h"
 #include "metadata/postgres/postgres_metadata.h"
 
 namespace rondel::gateway {
@@ -19,7 +19,7 @@ namespace rondel::gateway {
 struct MetricSources {
   const metadata::PostgresMetadata& metadata;
   const blobs::ReplicatedBlobStore& blobs;
-  const operations::StreamReleases& releases;
+  const request::StreamReleases& releases;
   const membership::TopologyCache& topology;
   const gc::Coordinator& coordinator;
   const gc::OrphanScan& orphans;

@@ -7,30 +7,32 @@
 #include <iostream>
 #include <thread>
 
-#include "common/async/loop_threads.h"
-#include "common/program/end_watch.h"
-#include "common/program/program.h"
-#include "common/log/log.h"
-#include "common/metrics/metrics.h"
-#include "transfer/grpc/grpc_blob_transport.h"
-#include "gateway/admin/operations_service.h"
-#include "gateway/blobs/replicated_blob_store.h"
 #include "cluster/membership/age_clock.h"
+#include "cluster/membership/heartbeat_service.h"
 #include "cluster/node_client/grpc_blob_lister.h"
 #include "cluster/node_client/grpc_blob_remover.h"
-#include "cluster/membership/heartbeat_service.h"
-#include "jobs/lifecycle/lifecycle_runner.h"
-#include "jobs/gc/second_look.h"
-#include "jobs/gc/trash_restore.h"
+#include "common/async/loop_threads.h"
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
+#include "common/program/end_watch.h"
+#include "common/program/program.h"
+#include "gateway/admin/operations_service.h"
+#include "gateway/api/s3_service.h"
+#include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/main/gateway_metrics.h"
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
-#include "gateway/operations/s3_service.h"
+#include "gateway/request/context.h"
+#include "gateway/request/stream_releases.h"
+#include "jobs/gc/second_look.h"
+#include "jobs/gc/trash_restore.h"
+#include "jobs/lifecycle/lifecycle_runner.h"
 #include "metadata/cache/bucket_cache.h"
 #include "metadata/cache/identity_cache.h"
 #include "metadata/postgres/directory_feed.h"
 #include "metadata/postgres/migrator.h"
 #include "metadata/postgres/postgres_metadata.h"
+#include "transfer/grpc/grpc_blob_transport.h"
 
 namespace rondel::gateway {
 namespace {
@@ -83,13 +85,13 @@ Result<void> join_garbage_ages(const metadata::GarbageAges& mine, metadata::GcCo
 }
 
 Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings, const std::vector<async::EventLoop*>& loops,
-                                               operations::S3Service& service) {
+                                               api::S3Service& service) {
   TRY(const ListenAddress listen, parse_listen(settings, "gateway.listen"));
   http::ServerOptions options;
   options.address = listen.host;
   options.port = listen.port;
   options.connections_max = static_cast<size_t>(settings.integer("gateway.connections_max"));
-  options.refusal_body = operations::S3Service::refusal_body;
+  options.refusal_body = api::S3Service::refusal_body;
   if (!settings.text("gateway.tls_certificate_file").empty()) {
     options.tls = {settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file"), {}};
     for (const config::Settings& files : settings.maps("gateway.tls_certificates")) {
@@ -194,7 +196,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   blobs::ReplicatedBlobStore blob_store(*transport, topology, blob_options);
 
   signature::Authenticator authenticator(identities, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock, settings.flag("s3.signature_v2")});
-  operations::Settings s3_settings;
+  request::Settings s3_settings;
   s3_settings.region = settings.text("s3.region");
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
   s3_settings.default_ownership = *access::find_ownership(settings.text("s3.default_object_ownership"));
@@ -205,8 +207,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
   s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
   TRY(const KeyServices keys, make_key_services(settings, stores.keys, master_key, clock, registry));
-  operations::StreamReleases releases(stores.releases, stores.database);
-  operations::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
+  request::StreamReleases releases(stores.releases, stores.database);
+  api::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
   TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, coordinator, cluster, clock,

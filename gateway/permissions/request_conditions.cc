@@ -1,12 +1,15 @@
 #include "gateway/permissions/request_conditions.h"
 
-#include <algorithm>
-
 #include "common/base/encoding.h"
 #include "common/sigv4/sigv4.h"
+#include "gateway/permissions/request_conditions.h"
 #include "gateway/signature/credential_scope.h"
+#include "identity/policy/condition_key.h"
 #include "identity/policy/policy_time.h"
 #include "identity/policy/principal.h"
+#include "metadata/model/object.h"
+
+#include <algorithm>
 
 namespace rondel::permissions {
 namespace {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/http/message.h"
 #include "common/http/server.h"
 #include "gateway/signature/authenticator.h"
 #include "identity/policy/condition_key.h"

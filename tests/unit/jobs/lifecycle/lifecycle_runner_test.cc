@@ -9,8 +9,8 @@
 
 #include "common/async/event_loop.h"
 #include "tests/fakes/manual_clock.h"
-#include "tests/unit/gateway/operations/one_object_store.h"
-#include "tests/unit/gateway/operations/one_upload_store.h"
+#include "tests/unit/gateway/api/one_object_store.h"
+#include "tests/unit/gateway/api/one_upload_store.h"
 
 namespace rondel::lifecycle {
 namespace {

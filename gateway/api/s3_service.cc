@@ -1,0 +1,336 @@
+#include "gateway/api/s3_service.h"
+
+#include <random>
+
+#include "common/base/encoding.h"
+#include "common/http/message.h"
+#include "common/http/server.h"
+#include "common/log/log.h"
+#include "gateway/api/cors.h"
+#include "gateway/api/dispatch.h"
+#include "gateway/api/post_object.h"
+#include "gateway/permissions/authorization.h"
+#include "gateway/permissions/requester_pays.h"
+#include "gateway/request/answers.h"
+#include "gateway/request/context.h"
+#include "gateway/request/object_encryption.h"
+#include "gateway/request/refusals.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/operation.h"
+#include "gateway/s3/request.h"
+#include "gateway/signature/authenticator.h"
+#include "gateway/signature/post_policy.h"
+#include "gateway/signature/post_signature.h"
+#include "metadata/model/bucket.h"
+
+namespace rondel::api {
+namespace {
+
+using s3::ErrorCode;
+using s3::Operation;
+
+constexpr std::string_view kHostId = "rondel";
+
+// Errors by their code, everything else in slot 0.
+constexpr size_t kCodes = s3::kErrorCodesMax + 1;
+
+// Whose answer is what the bucket is, now: no cache of another gateway's change a moment ago.
+bool reads_settings(Operation operation) {
+  switch (operation) {
+    case Operation::kListObjects:
+    case Operation::kListObjectsV2:
+    case Operation::kListObjectVersions:
+    case Operation::kListMultipartUploads:
+    case Operation::kDeleteObjects:
+    case Operation::kPostObject: return false;
+    default: return s3::row(operation).level == s3::Level::kBucket;
+  }
+}
+
+// Whose end is a commit. What would only be refused as not implemented says so a little later.
+bool needs_commit(Operation operation) {
+  const std::string_view method = s3::row(operation).method;
+  return method == "PUT" || method == "POST" || method == "DELETE";
+}
+
+size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
+
+}  // namespace
+
+// Handles, made when first needed: a hundred operations with every code would be series nobody sees.
+struct S3Service::Metrics {
+  struct PerOperation {
+    std::array<std::atomic<metrics::Counter*>, kCodes> requests{};
+    std::atomic<metrics::Histogram*> seconds{nullptr};
+  };
+
+  explicit Metrics(metrics::Registry& registry_)
+      : registry(registry_),
+        bytes_in(registry.counter("rondel_request_bytes_total", "Bytes of request bodies.")),
+        bytes_out(registry.counter("rondel_response_bytes_total", "Bytes of response bodies.")),
+        rejected(registry.counter("rondel_requests_rejected_total", "Requests answered 503 because too many were in flight.")) {}
+
+  void count(std::string_view name, PerOperation& slots, std::optional<ErrorCode> error, double seconds) {
+    std::atomic<metrics::Counter*>& slot = slots.requests[slot_of(error)];
+    metrics::Counter* counter = slot.load();
+    if (counter == nullptr) {
+      const std::string code = error ? std::string(s3::name(*error)) : "OK";
+      counter = &registry.counter("rondel_requests_total", "S3 requests by operation and error code.", {{"operation", std::string(name)}, {"code", code}});
+      slot = counter;
+    }
+    counter->add();
+    metrics::Histogram* histogram = slots.seconds.load();
+    if (histogram == nullptr) {
+      histogram = &registry.histogram("rondel_request_seconds", "From the head of a request to the end of its answer.", {{"operation", std::string(name)}});
+      slots.seconds = histogram;
+    }
+    histogram->observe(seconds);
+  }
+
+  metrics::Registry& registry;
+  metrics::Counter& bytes_in;
+  metrics::Counter& bytes_out;
+  metrics::Counter& rejected;
+  std::vector<PerOperation> operations{s3::all_operations().size() + 1};
+};
+
+// What is known of a request by its end.
+struct S3Service::Trace {
+  SteadyTime begin = std::chrono::steady_clock::now();
+  std::string id;
+  std::optional<s3::Request> request;
+  std::shared_ptr<const metadata::Bucket> bucket;
+  std::string account;
+  int status = 0;
+  std::optional<ErrorCode> error;
+  std::string reason;
+  uint64_t bytes_out = 0;
+  bool requester_charged = false;
+};
+
+S3Service::S3Service(request::Services services, metrics::Registry& registry)
+    : services_(std::move(services)), metrics_(std::make_unique<Metrics>(registry)), request_seed_(std::random_device{}()) {
+  registry.callback(metrics::Type::kGauge, "rondel_requests_in_flight", "S3 requests being answered.", {},
+                    [this] { return static_cast<double>(in_flight_.load()); });
+}
+
+S3Service::~S3Service() = default;
+
+std::string S3Service::refusal_body(int status, const std::string& reason, http::ResponseHead& head) {
+  s3::Error error;
+  error.message = reason;
+  error.code = status == 431 ? ErrorCode::kRequestHeaderSectionTooLarge : status == 501 ? ErrorCode::kNotImplemented
+               : status == 503 ? ErrorCode::kSlowDown : ErrorCode::kInvalidRequest;
+  head.fields.add("Content-Type", "application/xml");
+  if (status == 503) head.fields.add("Retry-After", "1");
+  return s3::error_document(error, "", "", kHostId);
+}
+
+async::Task<void> S3Service::handle(http::Exchange& exchange) {
+  Trace trace;
+  // Sixteen digits as AWS has them: a per-process seed and a counter.
+  const uint64_t number = (request_seed_ << 32) ^ (next_request_.fetch_add(1) * 0x9e3779b97f4a7c15ull);
+  std::byte raw[8];
+  store_be(raw, number);
+  trace.id = to_hex(raw);
+  for (char& c : trace.id) c = c >= 'a' ? static_cast<char>(c - 32) : c;
+
+  if (in_flight_.fetch_add(1) >= services_.settings.requests_max) {
+    metrics_->rejected.add();
+    co_await send_error(
+        exchange, s3::retry_later(ErrorCode::kSlowDown, "too many requests in flight"), trace);
+  } else {
+    auto response = co_await answer(exchange, trace);
+    if (response) {
+      co_await send(exchange, *std::move(response), trace);
+    } else {
+      co_await send_error(exchange, response.error(), trace);
+    }
+  }
+  in_flight_.fetch_sub(1);
+
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - trace.begin).count();
+  const http::RequestHead& head = exchange.head();
+  const size_t index = trace.request ? static_cast<size_t>(trace.request->operation) : s3::all_operations().size();
+  const std::string_view name = trace.request ? s3::row(trace.request->operation).name : "Unknown";
+  metrics_->count(name, metrics_->operations[index], trace.error, seconds);
+  const uint64_t bytes_in = head.content_length.value_or(0);
+  metrics_->bytes_in.add(bytes_in);
+  metrics_->bytes_out.add(trace.bytes_out);
+  if (!log::enabled("request", log::Level::kInfo)) co_return;
+  log::RequestLine line;
+  line.request_id = trace.id;
+  line.operation = name;
+  line.method = head.method;
+  line.path = head.path();
+  line.peer = exchange.connection().peer_address;
+  line.account = trace.account;
+  if (trace.request) {
+    line.bucket = trace.request->bucket;
+    line.key = trace.request->key;
+  }
+  line.status = trace.status;
+  if (trace.error) line.error_code = s3::name(*trace.error);
+  line.reason = trace.reason;
+  line.bytes_in = bytes_in;
+  line.bytes_out = trace.bytes_out;
+  line.seconds = seconds;
+  log::request(line);
+}
+
+async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& exchange, Trace& trace) {
+  const http::RequestHead& head = exchange.head();
+  if (head.method == "OPTIONS") co_return co_await preflight(head);
+  auto request = s3::route(head, services_.settings.router);
+  if (!request) co_return std::unexpected(request.error());
+  trace.request = *std::move(request);
+  const s3::Request& routed = *trace.request;
+  // Before anything of the body is read: a client that waits for 100 Continue keeps its bytes.
+  if (needs_commit(routed.operation)) CO_S3_VOID(request::check_database(services_));
+  if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);
+  auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
+                                                             routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
+  if (!identity) co_return std::unexpected(request::to_s3(identity.error()));
+  co_return co_await answer_as(*identity, exchange, routed, trace);
+}
+
+// A form is signed by its fields; then it is a PutObject.
+async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchange& exchange, Trace& trace) {
+  CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange));
+  auto posted = co_await signature::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
+  if (!posted) co_return std::unexpected(request::to_s3(posted.error()));
+  if (!posted->policy.empty()) {
+    const auto policy = signature::parse_post_policy(posted->policy);
+    if (!policy) co_return s3::fail(ErrorCode::kInvalidPolicyDocument, policy.error());
+    if (const auto allowed = signature::check_post_policy(*policy, form->fields(), trace.request->bucket, services_.clock.now()); !allowed) {
+      co_return s3::fail(ErrorCode::kAccessDenied, allowed.error());
+    }
+    form->set_size_range(policy->size_min, policy->size_max);
+  }
+  const s3::Request request{Operation::kPostObject, trace.request->bucket, form->key(), {}};
+  auto response = co_await answer_as(posted->identity, *form, request, trace);
+  if (!response && form->refusal()) co_return std::unexpected(*form->refusal());
+  if (!response) co_return response;
+  co_return form->answer(*std::move(response), exchange.head(), *trace.bucket);
+}
+
+// Looks at what the identity may do, and does it.
+async::Task<s3::S3Result<request::Response>> S3Service::answer_as(const signature::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
+  request::Context context{services_, exchange, routed, identity, nullptr, trace.id};
+  context.access.caller = permissions::caller_of(identity);
+  trace.account = context.account();
+  if (s3::row(routed.operation).level != s3::Level::kService && routed.operation != Operation::kCreateBucket) {
+    auto bucket = co_await find_bucket(routed, exchange.head().fields);
+    if (!bucket) co_return std::unexpected(bucket.error());
+    context.bucket = *std::move(bucket);
+    trace.bucket = context.bucket;
+    const auto charged = permissions::charges_requester(context, *context.bucket);
+    if (!charged) co_return std::unexpected(charged.error());
+    trace.requester_charged = *charged;
+  }
+  if (auto secure = request::check_customer_key_transport(context); !secure) co_return std::unexpected(secure.error());
+  co_return co_await dispatch(context);
+}
+
+async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request,
+                                                                                          const http::Fields& fields) {
+  if (reads_settings(request.operation)) services_.bucket_cache.forget_bucket(request.bucket);
+  const Deadline deadline = deadline_in(services_.settings.metadata_timeout);
+  auto bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
+  if (bucket && !*bucket && services_.bucket_cache.doubt_bucket(request.bucket)) bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
+  if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
+  if (!*bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", request.bucket}});
+  if (const auto expected = fields.find("x-amz-expected-bucket-owner"); expected && *expected != (*bucket)->owner_account) {
+    co_return s3::fail(ErrorCode::kAccessDenied);
+  }
+  co_return *std::move(bucket);
+}
+
+async::Task<s3::S3Result<request::Response>> S3Service::preflight(const http::RequestHead& head) {
+  const auto address = s3::locate(head, services_.settings.router);
+  if (!address) co_return std::unexpected(address.error());
+  // A preflight is unsigned, and its path whatever a stranger sends: what cannot be a bucket's name is asked nobody.
+  if (!s3::is_valid_bucket_name(address->bucket)) co_return answer_preflight(head, nullptr, !address->key.empty());
+  auto bucket = co_await services_.bucket_cache.find_bucket(address->bucket, deadline_in(services_.settings.metadata_timeout));
+  if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
+  co_return answer_preflight(head, bucket->get(), !address->key.empty());
+}
+
+// A script may read an answer, also an error, when the bucket's rules say so.
+async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace) {
+  if (!trace.bucket && trace.request && !trace.request->bucket.empty() && head.fields.has("Origin")) {
+    auto bucket = co_await services_.bucket_cache.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
+    if (bucket) trace.bucket = *std::move(bucket);
+  }
+  if (trace.bucket) add_cors_fields(answer, head, *trace.bucket);
+}
+
+async::Task<void> S3Service::send(http::Exchange& exchange, request::Response response, Trace& trace) {
+  co_await add_cors(exchange.head(), response.head.fields, trace);
+  response.head.fields.add("x-amz-request-id", trace.id);
+  response.head.fields.add("x-amz-id-2", std::string(kHostId));
+  if (trace.requester_charged) response.head.fields.add("x-amz-request-charged", "requester");
+  trace.status = response.head.status;
+  const bool head_only = exchange.head().method == "HEAD" || trace.status == 304 || trace.status == 204;
+  if (head_only) {
+    const auto length = trace.status == 200 || trace.status == 206 ? response.head_content_length.value_or(response.body.size()) : std::optional<uint64_t>();
+    (void)co_await exchange.respond_head_only(std::move(response.head), length);
+    co_return;
+  }
+  if (!response.stream) {
+    trace.bytes_out = response.body.size();
+    (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
+    co_return;
+  }
+  // The first bytes decide whether it is an answer or an error.
+  auto bytes = co_await response.stream->next();
+  if (!bytes) {
+    co_await send_error(exchange, s3::from(bytes.error()), trace);
+    co_return;
+  }
+  if (auto started = co_await exchange.start_response(std::move(response.head), response.stream_length); !started) {
+    trace.reason = started.error().message;
+    co_return;
+  }
+  while (bytes && !bytes->empty()) {
+    trace.bytes_out += bytes->size();
+    if (auto written = co_await exchange.write_body(*std::move(bytes)); !written) {
+      trace.reason = written.error().message;
+      co_return;
+    }
+    if (trace.bytes_out == response.stream_length) co_return;
+    bytes = co_await response.stream->next();
+  }
+  // Too late for an error document: the cut connection tells.
+  trace.reason = bytes ? "the stream ended early" : to_string(bytes.error());
+  log::error("operations", "an answer was cut short", {{"request", trace.id}, {"error", trace.reason}});
+  exchange.abort();
+}
+
+async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace) {
+  trace.status = s3::http_status(error.code);
+  trace.error = error.code;
+  trace.reason = error.log_message;
+  http::ResponseHead head;
+  head.status = trace.status;
+  for (const auto& [name, value] : error.headers) head.fields.add(name, value);
+  co_await add_cors(exchange.head(), head.fields, trace);
+  head.fields.add("x-amz-request-id", trace.id);
+  head.fields.add("x-amz-id-2", std::string(kHostId));
+  if (error.code == ErrorCode::kInternalError) {
+    log::error("operations", "internal error", {{"request", trace.id}, {"error", trace.reason}});
+  }
+  const bool head_only = exchange.head().method == "HEAD" || trace.status == 304;
+  if (head_only) {
+    head.fields.add("Content-Type", "application/xml");
+    (void)co_await exchange.respond_head_only(std::move(head), trace.status == 304 ? std::optional<uint64_t>() : 0);
+    co_return;
+  }
+  head.fields.add("Content-Type", "application/xml");
+  const auto resource = percent_decode(exchange.head().path());
+  std::string body = s3::error_document(error, resource && is_valid_utf8(*resource) ? *resource : std::string(exchange.head().path()), trace.id, kHostId);
+  trace.bytes_out = body.size();
+  (void)co_await exchange.respond(std::move(head), std::move(body));
+}
+
+}  // namespace rondel::api

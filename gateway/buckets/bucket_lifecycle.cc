@@ -1,0 +1,53 @@
+// Lifecycle configuration of a bucket. The coordinator runs it: jobs/lifecycle/lifecycle_runner.h.
+#include "gateway/buckets/handlers.h"
+#include "gateway/request/answers.h"
+#include "gateway/request/bucket_settings.h"
+#include "gateway/request/context.h"
+#include "gateway/request/documents.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/lifecycle_document.h"
+#include "jobs/lifecycle/rule.h"
+#include "metadata/model/bucket.h"
+
+namespace rondel::buckets {
+namespace {
+
+using metadata::SettingKind;
+using s3::ErrorCode;
+
+constexpr std::string_view kMinimumSize = "x-amz-transition-default-minimum-object-size";
+constexpr std::string_view kEveryClass = "all_storage_classes_128K";
+
+}  // namespace
+
+request::Answer<request::Response> get_bucket_lifecycle(request::Context& context) {
+  const std::string* stored = request::find_setting(context, SettingKind::kLifecycle);
+  if (stored == nullptr) co_return s3::fail(ErrorCode::kNoSuchLifecycleConfiguration, {}, {{"BucketName", context.request.bucket}});
+  const auto rules = context.services.lifecycle_rules->of(*context.bucket);
+  if (rules == nullptr) co_return s3::fail(ErrorCode::kInternalError);
+  request::Response response = request::empty_response(200);
+  response.head.fields.add("Content-Type", "application/xml");
+  response.head.fields.add(std::string(kMinimumSize), std::string(kEveryClass));
+  response.body = s3::write_lifecycle_document(*rules);
+  co_return response;
+}
+
+request::Answer<request::Response> put_bucket_lifecycle(request::Context& context) {
+  if (const auto size = context.fields().find(kMinimumSize); size && *size != kEveryClass) {
+    if (*size != "varies_by_storage_class") co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", std::string(kMinimumSize)}, {"ArgumentValue", std::string(*size)}});
+    co_return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", std::string(kMinimumSize)}});
+  }
+  CO_S3(const std::string text, co_await request::read_vouched_document(context, s3::kLifecycleDocumentBytesMax));
+  CO_S3(const lifecycle::Configuration rules, s3::parse_lifecycle_document(text, context.request_id));
+  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kLifecycle, lifecycle::encode(rules)));
+  request::Response response = request::empty_response(200);
+  response.head.fields.add(std::string(kMinimumSize), std::string(kEveryClass));
+  co_return response;
+}
+
+request::Answer<request::Response> delete_bucket_lifecycle(request::Context& context) {
+  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kLifecycle, std::nullopt));
+  co_return request::empty_response(204);
+}
+
+}  // namespace rondel::buckets

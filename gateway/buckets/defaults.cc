@@ -1,0 +1,57 @@
+// Sub-resources that cannot be set yet: what AWS answers where nothing is set. Setters are not here: 501.
+
+#include "gateway/buckets/handlers.h"
+#include "gateway/request/answers.h"
+#include "gateway/request/context.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/operation.h"
+#include "gateway/s3/xml_writer.h"
+
+namespace rondel::buckets {
+namespace {
+
+using s3::ErrorCode;
+using s3::Operation;
+
+template <ErrorCode code>
+request::Answer<request::Response> not_set(request::Context& context) {
+  co_return s3::fail(code, {}, {{"BucketName", context.request.bucket}});
+}
+
+// Removing what is not there.
+request::Answer<request::Response> nothing_to_remove(request::Context&) { co_return request::empty_response(204); }
+
+template <const char* const& root>
+request::Answer<request::Response> empty_document(request::Context&) {
+  co_return request::xml_response(s3::XmlWriter(root));
+}
+
+constexpr const char* kLogging = "BucketLoggingStatus";
+constexpr const char* kNotification = "NotificationConfiguration";
+constexpr const char* kAccelerate = "AccelerateConfiguration";
+
+struct Default {
+  Operation operation;
+  request::Handler handler;
+};
+
+constexpr Default kDefaults[] = {
+    {Operation::kGetBucketLogging, empty_document<kLogging>},
+    {Operation::kGetBucketWebsite, not_set<ErrorCode::kNoSuchWebsiteConfiguration>},
+    {Operation::kDeleteBucketWebsite, nothing_to_remove},
+    {Operation::kGetBucketNotificationConfiguration, empty_document<kNotification>},
+    {Operation::kGetBucketReplication, not_set<ErrorCode::kReplicationConfigurationNotFoundError>},
+    {Operation::kDeleteBucketReplication, nothing_to_remove},
+    {Operation::kGetBucketAccelerateConfiguration, empty_document<kAccelerate>},
+};
+
+}  // namespace
+
+request::Handler find_default_handler(Operation operation) {
+  for (const Default& row : kDefaults) {
+    if (row.operation == operation) return row.handler;
+  }
+  return nullptr;
+}
+
+}  // namespace rondel::buckets

@@ -1,0 +1,35 @@
+// Handlers of buckets and the documents that describe them. gateway/api/dispatch.cc ties them to their operations.
+#pragma once
+
+#include "gateway/request/answers.h"
+
+namespace rondel::buckets {
+
+request::Answer<request::Response> list_buckets(request::Context& context);
+request::Answer<request::Response> create_bucket(request::Context& context);
+request::Answer<request::Response> head_bucket(request::Context& context);
+request::Answer<request::Response> delete_bucket(request::Context& context);
+request::Answer<request::Response> get_bucket_location(request::Context& context);
+request::Answer<request::Response> put_bucket_cors(request::Context& context);
+request::Answer<request::Response> get_bucket_cors(request::Context& context);
+request::Answer<request::Response> delete_bucket_cors(request::Context& context);
+request::Answer<request::Response> get_bucket_versioning(request::Context& context);
+request::Answer<request::Response> put_bucket_versioning(request::Context& context);
+request::Answer<request::Response> get_bucket_tagging(request::Context& context);
+request::Answer<request::Response> put_bucket_tagging(request::Context& context);
+request::Answer<request::Response> delete_bucket_tagging(request::Context& context);
+request::Answer<request::Response> get_object_lock_configuration(request::Context& context);
+request::Answer<request::Response> put_object_lock_configuration(request::Context& context);
+request::Answer<request::Response> get_bucket_lifecycle(request::Context& context);
+request::Answer<request::Response> put_bucket_lifecycle(request::Context& context);
+request::Answer<request::Response> delete_bucket_lifecycle(request::Context& context);
+request::Answer<request::Response> get_bucket_request_payment(request::Context& context);
+request::Answer<request::Response> put_bucket_request_payment(request::Context& context);
+request::Answer<request::Response> get_bucket_encryption(request::Context& context);
+request::Answer<request::Response> put_bucket_encryption(request::Context& context);
+request::Answer<request::Response> delete_bucket_encryption(request::Context& context);
+
+// Sub-resources that nobody could set yet. Null: it has no answer.
+request::Handler find_default_handler(s3::Operation operation);
+
+}  // namespace rondel::buckets

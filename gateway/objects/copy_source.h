@@ -1,0 +1,68 @@
+// What a copy is made of: its source, looked up and decided, and its bytes where they must be read.
+#pragma once
+
+#include "common/http/message.h"
+#include "common/model/checksum.h"
+#include "gateway/blobs/blob_store.h"
+#include "gateway/request/answers.h"
+#include "gateway/request/context.h"
+#include "gateway/request/object_encryption.h"
+#include "gateway/request/pending_stream.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/xml_writer.h"
+#include "metadata/model/bucket.h"
+#include "metadata/model/object.h"
+#include "metadata/store/object_store.h"
+
+namespace rondel::objects {
+
+inline constexpr uint64_t kCopyBytesMax = 5ull << 30;
+
+// The source of a copy (copy_object.cc): looked up, readable by the caller, its conditions holding.
+struct CopySource {
+  std::string bucket;
+  std::string key;
+  request::VersionName version;
+};
+
+s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields);
+
+// A source that may be copied now.
+struct Found {
+  CopySource named;
+  metadata::ObjectLookup lookup;
+  std::shared_ptr<const metadata::Bucket> bucket;
+};
+
+// `with_tags`: they are copied too.
+request::Answer<Found> find_source(request::Context& context, bool with_tags);
+
+// A part of the source that is read, for its digests or to be written anew.
+struct SourceRange {
+  const metadata::ObjectVersion& object;
+  const request::ObjectKey& key;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
+struct Digests {
+  std::string md5_hex;
+  std::string checksum;
+};
+
+// `writer`: also takes the bytes; null = nobody.
+request::Answer<Digests> read_digests(request::Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, blobs::StreamWriter* writer);
+
+struct Rewritten {
+  Digests digests;
+  request::PendingStream stream;
+};
+
+// The range as a stream of its own under `target`. 503 before a byte is read while the database is away.
+request::Answer<Rewritten> rewrite(request::Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, const request::ObjectKey& target);
+
+void write_copied(s3::XmlWriter& xml, const std::string& etag, SystemTime modified);
+
+void add_source_version(request::Response& response, const Found& source);
+
+}  // namespace rondel::objects

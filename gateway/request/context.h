@@ -1,0 +1,114 @@
+// What an operation gets and gives. One operation = one coroutine on the connection's loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/http/message.h"
+#include "common/http/server.h"
+#include "gateway/blobs/blob_store.h"
+#include "gateway/payload/payload_reader.h"
+#include "gateway/request/lifecycle_rules.h"
+#include "gateway/request/stream_releases.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/request.h"
+#include "gateway/signature/authenticator.h"
+#include "identity/access/access_settings.h"
+#include "identity/access/authorization.h"
+#include "identity/access/bucket_access.h"
+#include "identity/policy/policy.h"
+#include "identity/policy/principal.h"
+#include "kms/envelope.h"
+#include "kms/object_keys.h"
+#include "metadata/cache/bucket_cache.h"
+#include "metadata/cache/identity_cache.h"
+#include "metadata/model/bucket.h"
+#include "metadata/model/object.h"
+#include "metadata/store/availability.h"
+#include "metadata/store/bucket_store.h"
+#include "metadata/store/listing_store.h"
+#include "metadata/store/object_store.h"
+#include "metadata/store/upload_store.h"
+
+namespace rondel::request {
+
+struct Settings {
+  std::string region = "us-east-1";
+  s3::RouterOptions router;
+  Duration metadata_timeout = std::chrono::seconds(5);
+  Duration outcome_timeout = std::chrono::seconds(5);    // To ask what became of a commit.
+  Duration write_timeout = std::chrono::hours(6);        // Of one body, in or out.
+  uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
+  access::Ownership default_ownership = access::Ownership::kBucketOwnerEnforced;   // Of new buckets.
+  size_t requests_max = 2048;                            // In flight; above it 503 SlowDown.
+  bool allow_sse_c_over_http = false;
+};
+
+// Lives longer than every request. Everything in it is safe for concurrent use.
+struct Services {
+  metadata::ObjectStore& objects;
+  metadata::UploadStore& uploads;
+  metadata::ListingStore& listing;
+  metadata::BucketStore& buckets;
+  const metadata::Availability& database;
+  metadata::BucketCache& bucket_cache;
+  metadata::IdentityCache& identities;
+  blobs::BlobStore& blobs;
+  StreamReleases& releases;
+  signature::Authenticator& authenticator;
+  kms::ObjectKeys& object_keys;
+  const Clock& clock;
+  Settings settings;
+  // What is written down now and ends by age some day goes by this; null: `clock`.
+  const Clock* stamps = nullptr;
+  std::shared_ptr<access::BucketAccessCache> bucket_access = std::make_shared<access::BucketAccessCache>();
+  std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
+};
+
+// The answer: either a whole body, a head alone (HEAD, 204, 304), or a stream.
+struct Response {
+  http::ResponseHead head;
+  std::string body;
+  // For a HEAD answer: the length it would have had.
+  std::optional<uint64_t> head_content_length;
+  std::unique_ptr<blobs::StreamReader> stream;
+  uint64_t stream_length = 0;
+};
+
+// What was decided about a request (authorization.h).
+struct Access {
+  std::shared_ptr<const access::BucketAccess> bucket;   // Null where the context has no bucket.
+  policy::Caller caller;
+  // The object or the body decides, and has not been seen yet.
+  bool undecided = false;
+  // What the bucket's policy says about the request's own action, once that is settled.
+  std::optional<policy::Effect> policy;
+  // What decided: facts of the body, owner and attributes of the object.
+  std::optional<metadata::Tags> request_tags;
+  std::optional<metadata::Retention> retention;
+  std::optional<bool> legal_hold;
+  std::optional<metadata::ObjectVersion> object;
+};
+
+struct Context {
+  Services& services;
+  http::Exchange& exchange;
+  const s3::Request& request;
+  const signature::Identity& identity;
+  // The bucket of the request; null above the bucket level and for CreateBucket.
+  std::shared_ptr<const metadata::Bucket> bucket;
+  std::string request_id;
+  Access access = {};
+  // What the bucket's settings said about encryption when a new object's key was chosen (object_encryption.h); null = none was.
+  std::optional<kms::Envelope> chosen_encryption = {};
+  // The caller's; kAnonymousAccount of an unsigned request.
+  std::string account() const { return std::string(access.caller.account_id); }
+  Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }
+  const http::Fields& fields() const { return exchange.head().fields; }
+};
+
+using Handler = async::Task<s3::S3Result<Response>> (*)(Context&);
+
+}  // namespace rondel::request

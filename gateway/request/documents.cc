@@ -1,0 +1,53 @@
+#include "gateway/request/documents.h"
+
+#include "common/http/message.h"
+#include "gateway/payload/payload_reader.h"
+#include "gateway/request/answers.h"
+#include "gateway/request/context.h"
+#include "gateway/request/refusals.h"
+#include "gateway/s3/error.h"
+#include "gateway/s3/operation.h"
+#include "gateway/signature/authenticator.h"
+
+namespace rondel::request {
+
+using s3::ErrorCode;
+using s3::Operation;
+
+bool has_integrity_header(const http::Fields& fields) {
+  constexpr std::string_view kPrefix = "x-amz-checksum-";
+  if (fields.has("Content-MD5") || fields.has("x-amz-trailer")) return true;
+  for (const auto& [name, value] : fields) {
+    if (name.size() > kPrefix.size() && http::iequals(std::string_view(name).substr(0, kPrefix.size()), kPrefix)) return true;
+  }
+  return false;
+}
+
+async::Task<s3::S3Result<std::string>> read_document(Context& context, size_t bytes_max) {
+  payload::PayloadOptions options;
+  options.size_max = bytes_max;
+  options.compute_md5 = false;
+  options.checksum_headers = context.request.operation != Operation::kCompleteMultipartUpload;
+  auto reader = payload::PayloadReader::open(context.exchange, context.identity, options);
+  std::string text;
+  while (reader) {
+    auto bytes = co_await (*reader)->read();
+    if (!bytes) {
+      if (bytes.error().refusal == payload::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+      co_return std::unexpected(to_s3(bytes.error()));
+    }
+    if (bytes->empty()) co_return text;
+    text += as_text(*bytes);
+  }
+  if (reader.error().refusal == payload::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+  co_return std::unexpected(to_s3(reader.error()));
+}
+
+Answer<std::string> read_vouched_document(Context& context, size_t bytes_max) {
+  if (!has_integrity_header(context.fields()) && context.identity.payload_form != signature::PayloadForm::kHash) {
+    co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  }
+  co_return co_await read_document(context, bytes_max);
+}
+
+}  // namespace rondel::request

@@ -1,0 +1,112 @@
+// What stands around the store that a test is about: buckets that a test put in, listings without
+// entries, a queue that keeps what is released, a database that is there.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "metadata/store/availability.h"
+#include "metadata/store/bucket_store.h"
+#include "metadata/store/listing_store.h"
+#include "metadata/store/release_queue.h"
+#include "tests/unit/gateway/api/fault.h"
+
+namespace rondel::api {
+
+// Refuses every change and counts it.
+class FixedBuckets final : public metadata::BucketStore {
+ public:
+  using request::Answer = async::Task<Result<metadata::BucketOutcome>>;
+
+  std::map<std::string, metadata::Bucket> buckets;
+  int refused = 0;
+  Fault lookup_fault;   // Of find_bucket().
+  Fault fault;          // Of every other call.
+
+  request::Answer find_bucket(std::string name, Deadline) override {
+    CO_TRY_VOID(lookup_fault.check());
+    const auto found = buckets.find(name);
+    if (found == buckets.end())
+      co_return metadata::BucketOutcome{metadata::BucketStatus::kNoSuchBucket, {}};
+    co_return metadata::BucketOutcome{metadata::BucketStatus::kOk, found->second};
+  }
+  request::Answer create_bucket(metadata::CreateBucket, Deadline) override { return refuse(); }
+  request::Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
+  request::Answer set_bucket_setting(int64_t, metadata::SettingKind, std::optional<std::string>,
+                            Deadline) override {
+    return refuse();
+  }
+  request::Answer set_bucket_versioning(int64_t, metadata::Versioning, Deadline) override {
+    return refuse();
+  }
+  request::Answer set_object_lock(int64_t, std::string, Deadline) override { return refuse(); }
+  async::Task<Result<metadata::BucketUsage>> bucket_usage(int64_t, Deadline) override {
+    CO_TRY_VOID(fault.check());
+    co_return metadata::BucketUsage();
+  }
+
+ private:
+  request::Answer refuse() {
+    CO_TRY_VOID(fault.check());
+    ++refused;
+    co_return fail(ErrorCode::kUnavailable, "no changes");
+  }
+};
+
+class EmptyListing final : public metadata::ListingStore {
+ public:
+  Fault fault;   // Of every call.
+
+  async::Task<Result<metadata::ListPage>> list(metadata::ListQuery) override {
+    CO_TRY_VOID(fault.check());
+    co_return metadata::ListPage();
+  }
+  async::Task<Result<metadata::ListUploadsPage>> list_uploads(metadata::ListUploadsQuery) override {
+    CO_TRY_VOID(fault.check());
+    co_return metadata::ListUploadsPage();
+  }
+  async::Task<Result<std::vector<metadata::Bucket>>> list_buckets(metadata::ListBucketsQuery,
+                                                                  Deadline) override {
+    CO_TRY_VOID(fault.check());
+    co_return std::vector<metadata::Bucket>();
+  }
+};
+
+// Nobody works it off.
+class KeptReleases : public metadata::ReleaseQueue {
+ public:
+  template <class T>
+  using request::Answer = async::Task<Result<T>>;
+
+  bool refuses_releases = false;
+  std::multiset<model::StreamId> released;
+
+  request::Answer<void> release_streams(std::vector<metadata::Extent> streams, Deadline) override {
+    if (refuses_releases) co_return fail(ErrorCode::kUnavailable, "away");
+    for (const metadata::Extent& extent : streams) released.insert(extent.stream);
+    co_return Result<void>{};
+  }
+  request::Answer<metadata::CheckedReleases> check_released(SystemTime, size_t, uint64_t,
+                                                   Deadline) override {
+    co_return metadata::CheckedReleases();
+  }
+  request::Answer<std::vector<metadata::ReleasedStream>> take_released(SystemTime, size_t, uint64_t,
+                                                              Deadline) override {
+    co_return std::vector<metadata::ReleasedStream>();
+  }
+  request::Answer<void> finish_released(std::vector<int64_t>, uint64_t, Deadline) override {
+    co_return Result<void>{};
+  }
+  request::Answer<metadata::QueueDepths> queue_depths(Deadline) override {
+    co_return metadata::QueueDepths();
+  }
+};
+
+class Database : public metadata::Availability {
+ public:
+  bool away = false;
+  bool available() const override { return !away; }
+};
+
+}  // namespace rondel::api
