@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "metadata/postgres/pg_codec.h"
-#include "metadata/postgres/pg_columns.h"
+#include "metadata/connection/pg_codec.h"
+#include "metadata/connection/pg_columns.h"
 
 namespace rondel::metadata {
 namespace {

@@ -1,11 +1,11 @@
 #include "metadata/store/gc_control.h"
 
 #include "common/model/metadata_generation.h"
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_fence.h"
 #include "metadata/postgres/pg_stores.h"
-#include "metadata/postgres/sql_names.h"
+#include "metadata/connection/sql_names.h"
 
 namespace rondel::metadata {
 namespace {

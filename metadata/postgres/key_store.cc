@@ -1,7 +1,7 @@
 #include "metadata/store/key_store.h"
 
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_stores.h"
 
 namespace rondel::metadata {

@@ -1,7 +1,7 @@
 #include "metadata/store/lease.h"
 
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_generation.h"
 #include "metadata/postgres/pg_stores.h"
 

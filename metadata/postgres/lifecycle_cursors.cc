@@ -1,7 +1,7 @@
 #include "metadata/store/lifecycle_cursors.h"
 
 #include "metadata/postgres/lifecycle_rows.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_stores.h"
 
 namespace rondel::metadata {

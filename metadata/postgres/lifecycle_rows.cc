@@ -1,6 +1,6 @@
 #include "metadata/postgres/lifecycle_rows.h"
 
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "metadata/postgres/pg_call.h"
+#include "metadata/connection/pg_call.h"
 #include "metadata/store/lifecycle_version.h"
 
 namespace rondel::metadata {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "metadata/postgres/lifecycle_rows.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_stores.h"
 
 namespace rondel::metadata {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "metadata/postgres/bucket_rows.h"
-#include "metadata/postgres/pg_columns.h"
+#include "metadata/connection/pg_columns.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {

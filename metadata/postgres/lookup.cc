@@ -1,7 +1,7 @@
 // Look-ups of object versions with the extents that the asked range needs.
 #include <fmt/format.h>
 
-#include "metadata/postgres/pg_columns.h"
+#include "metadata/connection/pg_columns.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {

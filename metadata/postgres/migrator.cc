@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "common/crypto/digest.h"
-#include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/sql_names.h"
+#include "metadata/connection/pg_connection.h"
+#include "metadata/connection/sql_names.h"
 
 namespace rondel::metadata {
 namespace {

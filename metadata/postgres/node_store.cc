@@ -1,11 +1,11 @@
 #include "metadata/store/node_store.h"
 
 #include "metadata/postgres/node_disks.h"
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_generation.h"
 #include "metadata/postgres/pg_stores.h"
-#include "metadata/postgres/sql_names.h"
+#include "metadata/connection/sql_names.h"
 
 namespace rondel::metadata {
 namespace {

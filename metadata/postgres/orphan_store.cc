@@ -1,7 +1,7 @@
 #include "metadata/store/orphan_store.h"
 
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_fence.h"
 #include "metadata/postgres/pg_references.h"
 #include "metadata/postgres/pg_stores.h"

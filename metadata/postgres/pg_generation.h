@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/model/metadata_generation.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
 

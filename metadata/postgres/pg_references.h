@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "metadata/postgres/pg_workers.h"
+#include "metadata/connection/pg_workers.h"
 
 namespace rondel::metadata {
 

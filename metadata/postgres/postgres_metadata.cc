@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "metadata/postgres/pg_call.h"
+#include "metadata/connection/pg_call.h"
 #include "metadata/postgres/pg_stores.h"
 #include "metadata/postgres/postgres_store.h"
 

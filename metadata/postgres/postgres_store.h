@@ -4,12 +4,12 @@
 
 #include <utility>
 
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
-#include "metadata/postgres/pg_function.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
+#include "metadata/connection/pg_function.h"
 #include "metadata/postgres/postgres_metadata.h"
-#include "metadata/postgres/sql_names.h"
-#include "metadata/postgres/version_attributes.h"
+#include "metadata/connection/sql_names.h"
+#include "metadata/connection/version_attributes.h"
 #include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_fence.h"
 #include "metadata/postgres/pg_stores.h"
 #include "metadata/postgres/second_look.h"

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "common/ring/ring.h"
-#include "metadata/postgres/pg_call.h"
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_call.h"
+#include "metadata/connection/pg_codec.h"
 #include "metadata/postgres/pg_references.h"
 #include "metadata/postgres/pg_stores.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "metadata/store/release_queue.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
 

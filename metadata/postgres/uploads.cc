@@ -1,5 +1,5 @@
 // Multipart uploads.
-#include "metadata/postgres/pg_columns.h"
+#include "metadata/connection/pg_columns.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "common/base/encoding.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "metadata/postgres/postgres_store.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 

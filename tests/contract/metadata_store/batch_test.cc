@@ -3,7 +3,7 @@
 #include <random>
 #include <thread>
 
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {

@@ -5,7 +5,7 @@
 
 #include "cluster/membership/age_clock.h"
 #include "metadata/model/change.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/manual_clock.h"
 

@@ -9,7 +9,7 @@
 
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "tests/contract/metadata_store/test_database.h"
 
 namespace rondel::metadata {

@@ -5,7 +5,7 @@
 
 #include "common/async/event_loop.h"
 #include "metadata/postgres/directory_feed.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "tests/contract/metadata_store/test_stores.h"
 
 namespace rondel::metadata {

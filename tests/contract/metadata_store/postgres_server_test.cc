@@ -12,7 +12,7 @@
 
 #include "cli/private_postgres.h"
 #include "metadata/postgres/migrator.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
 namespace {

@@ -1,7 +1,7 @@
 // Two writers of one key, one of them stopped between its look and its write.
 #include <thread>
 
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 
 namespace rondel::metadata {

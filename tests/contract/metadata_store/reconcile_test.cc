@@ -3,7 +3,7 @@
 #include <set>
 #include <thread>
 
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "metadata/postgres/postgres_store.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "common/model/ids.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
 

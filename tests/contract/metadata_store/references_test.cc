@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "common/base/encoding.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "tests/contract/metadata_store/references.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 

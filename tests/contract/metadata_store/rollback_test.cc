@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "common/ring/ring.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "tests/contract/metadata_store/cluster_database.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 

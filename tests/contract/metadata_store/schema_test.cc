@@ -8,9 +8,9 @@
 #include <sstream>
 
 #include "metadata/postgres/migrator.h"
-#include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/sql_names.h"
-#include "metadata/postgres/version_attributes.h"
+#include "metadata/connection/pg_connection.h"
+#include "metadata/connection/sql_names.h"
+#include "metadata/connection/version_attributes.h"
 #include "metadata/store/commit_result.h"
 #include "tests/contract/metadata_store/postgres_server.h"
 

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "common/async/one_shot.h"
-#include "metadata/postgres/pg_availability.h"
-#include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/pg_watch.h"
+#include "metadata/connection/pg_availability.h"
+#include "metadata/connection/pg_connection.h"
+#include "metadata/connection/pg_watch.h"
 
 namespace rondel::metadata {
 

@@ -1,11 +1,11 @@
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_codec.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "common/base/encoding.h"
-#include "metadata/postgres/pg_columns.h"
+#include "metadata/connection/pg_columns.h"
 #include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {

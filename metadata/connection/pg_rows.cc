@@ -1,8 +1,8 @@
-#include "metadata/postgres/pg_rows.h"
+#include "metadata/connection/pg_rows.h"
 
 #include <cstring>
 
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_codec.h"
 
 namespace rondel::metadata {
 

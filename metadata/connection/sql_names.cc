@@ -1,4 +1,4 @@
-#include "metadata/postgres/sql_names.h"
+#include "metadata/connection/sql_names.h"
 
 #include <cstdlib>
 #include <map>

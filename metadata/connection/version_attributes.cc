@@ -1,8 +1,8 @@
-#include "metadata/postgres/version_attributes.h"
+#include "metadata/connection/version_attributes.h"
 
 #include <fmt/format.h>
 
-#include "metadata/postgres/pg_codec.h"
+#include "metadata/connection/pg_codec.h"
 
 namespace rondel::metadata {
 namespace {

@@ -1,4 +1,4 @@
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 #include <libpq-fe.h>
 #include <poll.h>

@@ -8,7 +8,7 @@
 #include "metadata/model/identity_rules.h"
 #include "metadata/model/key_order.h"
 #include "metadata/model/object.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
 

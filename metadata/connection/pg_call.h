@@ -8,7 +8,7 @@
 
 #include "common/async/one_shot.h"
 #include "metadata/store/commit_result.h"
-#include "metadata/postgres/pg_workers.h"
+#include "metadata/connection/pg_workers.h"
 
 namespace rondel::metadata {
 

@@ -1,6 +1,6 @@
-#include "metadata/postgres/pg_watch.h"
+#include "metadata/connection/pg_watch.h"
 
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
 

@@ -1,11 +1,11 @@
-#include "metadata/postgres/pg_workers.h"
+#include "metadata/connection/pg_workers.h"
 
 #include <algorithm>
 #include <future>
 #include <unordered_set>
 
 #include "common/async/coalesce.h"
-#include "metadata/postgres/pg_call.h"
+#include "metadata/connection/pg_call.h"
 
 namespace rondel::metadata {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "metadata/model/object.h"
-#include "metadata/postgres/pg_connection.h"
+#include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "metadata/postgres/pg_connection.h"
-#include "metadata/postgres/pg_rows.h"
+#include "metadata/connection/pg_connection.h"
+#include "metadata/connection/pg_rows.h"
 #include "metadata/model/object.h"
 #include "metadata/store/commit_context.h"
 

@@ -1,9 +1,9 @@
-#include "metadata/postgres/pg_function.h"
+#include "metadata/connection/pg_function.h"
 
 #include <algorithm>
 
-#include "metadata/postgres/pg_codec.h"
-#include "metadata/postgres/version_attributes.h"
+#include "metadata/connection/pg_codec.h"
+#include "metadata/connection/version_attributes.h"
 
 namespace rondel::metadata {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "metadata/postgres/pg_availability.h"
+#include "metadata/connection/pg_availability.h"
 
 namespace rondel::metadata {
 
