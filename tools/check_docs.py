@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-GROUPS = ("common", "gateway", "metadata", "storage-node", "deploy", "tests")  # Their folders are inner folders.
-SINGLE = ("bench", "cli", "cmake", "docs", "migrations", "proto", "tools")
+GROUPS = ("common", "transfer", "metadata", "identity", "cluster", "jobs", "gateway", "storage-node", "deploy", "tests")  # Their folders are inner folders.
+SINGLE = ("transfer", "kms", "bench", "cli", "cmake", "docs", "migrations", "proto", "tools")
 SKIPPED = {"build", ".git", ".cache", "__pycache__", ".pytest_cache"}
 README_LINES = range(20, 61)
 TEXT = {".h", ".hpp", ".cc", ".md", ".py", ".sh", ".sql", ".proto", ".txt", ".cmake", ".yaml", ".yml", ".json", ".html", ".js"}
@@ -104,7 +104,7 @@ def operations():
 
 def handled_operations():
     found = set()
-    for path in (ROOT / "gateway/operations").glob("*.cc"):
+    for path in (ROOT / "gateway").glob("*/*.cc"):
         text = path.read_text(encoding="utf-8")
         found |= set(re.findall(r"\{(?:s3::)?Operation::k(\w+),", text))
         if path.name == "dispatch.cc":
@@ -147,7 +147,9 @@ def check_compatibility():
 def check_metrics():
     page = "docs/metrics.md"
     registered = {}
-    for group in ("common", "gateway", "storage-node", "metadata"):
+    for group in (*GROUPS, "kms"):
+        if group == "tests":
+            continue
         for relative in files(group):
             if relative.suffix in (".cc", ".h"):
                 code = re.sub(r"(?m)^\s*//.*$", "", read(relative))

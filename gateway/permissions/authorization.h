@@ -1,4 +1,4 @@
-// Who may do what, where requests meet gateway/auth: one decision before the handler, one with the row it looked up.
+// Who may do what, where requests meet identity/access: one decision before the handler, one with the row it looked up.
 //
 // authorize() runs before every handler. Where it leaves the decision to the object, look_up_object(), update_version() and their
 // like finish it; an answer that nobody decided about is never sent (s3_service.cc).

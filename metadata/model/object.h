@@ -61,7 +61,7 @@ struct Attributes {
   Tags tags;
   Retention retention;
   std::optional<bool> legal_hold;  // Absent: never set.
-  std::string encryption;     // Envelope of gateway/encryption; empty = plaintext.
+  std::string encryption;     // Envelope of kms; empty = plaintext.
 
   bool operator==(const Attributes&) const = default;
 };
