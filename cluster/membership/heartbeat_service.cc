@@ -57,8 +57,8 @@ grpc::Status to_status(const Error& error) {
 class Service final : public HeartbeatService, public wire::Cluster::CallbackService {
  public:
   Service(async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology,
-          const gc::Coordinator& coordinator, model::ClusterId cluster, const Clock& clock)
-      : loop_(loop), nodes_(nodes), topology_(topology), coordinator_(coordinator), cluster_(cluster), clock_(clock) {}
+          CoordinatorToken coordinator_token, model::ClusterId cluster, const Clock& clock)
+      : loop_(loop), nodes_(nodes), topology_(topology), coordinator_token_(std::move(coordinator_token)), cluster_(cluster), clock_(clock) {}
 
   ~Service() override {
     if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(2s)));
@@ -116,7 +116,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     reply.set_min_epoch(topology->min_epoch);
     reply.set_epoch_confirmed(greeting != nullptr && topology_.confirmed_recently());
     if (greeting != nullptr) {
-      reply.set_coordinator_token(coordinator_.token_under(greeting->database.accepted));
+      reply.set_coordinator_token(coordinator_token_(greeting->database.accepted));
       *reply.mutable_generation() = transfer::to_wire(greeting->database);
       reply.set_recognition(static_cast<uint32_t>(greeting->recognition));
       reply.set_purging_stopped(greeting->purging_stopped);
@@ -148,7 +148,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
   async::EventLoop& loop_;
   metadata::NodeStore& nodes_;
   const TopologyCache& topology_;
-  const gc::Coordinator& coordinator_;
+  const CoordinatorToken coordinator_token_;
   const model::ClusterId cluster_;
   const Clock& clock_;
   int port_ = 0;
@@ -158,10 +158,10 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
 }  // namespace
 
 Result<std::unique_ptr<HeartbeatService>> HeartbeatService::start(
-    async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology, const gc::Coordinator& coordinator,
+    async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology, CoordinatorToken coordinator_token,
     model::ClusterId cluster, const Clock& clock, std::string address,
     std::shared_ptr<grpc::ServerCredentials> credentials) {
-  auto service = std::make_unique<Service>(loop, nodes, topology, coordinator, cluster, clock);
+  auto service = std::make_unique<Service>(loop, nodes, topology, std::move(coordinator_token), cluster, clock);
   TRY_VOID(service->listen(address, std::move(credentials)));
   return std::unique_ptr<HeartbeatService>(std::move(service));
 }

@@ -211,7 +211,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   api::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
 
   TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
-  TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, coordinator, cluster, clock,
+  TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, [&coordinator](uint64_t accepted) { return coordinator.token_under(accepted); }, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));

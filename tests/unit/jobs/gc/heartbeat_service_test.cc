@@ -1,5 +1,6 @@
 // What a gateway answers to heartbeats, over gRPC, with the database in memory.
 #include "cluster/membership/heartbeat_service.h"
+#include "jobs/gc/coordinator.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -11,7 +12,7 @@
 #include "metadata/memory/memory_cluster.h"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 
-namespace rondel::membership {
+namespace rondel::gc {
 namespace {
 
 using namespace std::chrono_literals;
@@ -49,7 +50,8 @@ class HeartbeatServiceTest : public ::testing::Test {
     state_.min_epoch = 3;
     state_.cluster.accepted = 2;
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
-    service_ = HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, coordinator_, cluster_,
+    service_ = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_,
+                                       [this](uint64_t accepted) { return coordinator_.token_under(accepted); }, cluster_,
                                        real_clock(), "127.0.0.1:0",
                                        grpc::InsecureServerCredentials()).value();
     stub_ = wire::Cluster::NewStub(
@@ -84,7 +86,7 @@ class HeartbeatServiceTest : public ::testing::Test {
   const model::ClusterId cluster_ = model::ClusterId::random();
   metadata::MemoryState state_;
   metadata::MemoryCluster store_{state_};
-  TopologyCache topology_{store_.nodes, store_.ring, real_clock()};
+  membership::TopologyCache topology_{store_.nodes, store_.ring, real_clock()};
   NoDisks disks_;
   gc::OrphanScan scan_{store_.orphans, store_.gc, topology_, disks_, {}, real_clock()};
   gc::Coordinator coordinator_{
@@ -95,7 +97,7 @@ class HeartbeatServiceTest : public ::testing::Test {
       {},
       real_clock()};
   async::LoopThreads loops_{1};
-  std::unique_ptr<HeartbeatService> service_;
+  std::unique_ptr<membership::HeartbeatService> service_;
   std::unique_ptr<wire::Cluster::Stub> stub_;
 };
 
@@ -196,4 +198,4 @@ TEST_F(HeartbeatServiceTest, WithoutTheDatabaseNothingIsSaidAboutIt) {
 }
 
 }  // namespace
-}  // namespace rondel::membership
+}  // namespace rondel::gc
