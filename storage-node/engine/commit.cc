@@ -30,6 +30,9 @@ bool is_put(CommitItem::Kind kind) { return kind == CommitItem::Kind::kPut || ki
 
 bool frees_space(const CommitItem& item) { return !is_put(item.kind) || item.moved_from.has_value(); }
 
+// Peers are not told of what only moves to another place.
+bool is_news(const CommitItem& item) { return !item.moved_from && item.kind != CommitItem::Kind::kRepeat; }
+
 // `now` has the clocks that the trash was looked at by: a blob that was restored since and removed again stays.
 bool is_due(const index::Entry& entry, const index::Entry& now) {
   return entry.trashed() && entry.purge_at_us <= now.purge_at_us && entry.purge_elapsed_us <= now.purge_elapsed_us;
@@ -214,6 +217,7 @@ DiskEngine::Effect DiskEngine::decide(CommitItem& item, const Known& known) {
       effect.record = RecordKind::kHandoff;
       effect.now->handoff_for = item.entry.handoff_for;
       return effect;
+    case Kind::kRepeat: return decide_repeat(item, known);
     case Kind::kPurge: break;
   }
   if (!before || !is_due(*before, item.entry)) return nothing(false);
@@ -305,6 +309,22 @@ DiskEngine::Effect DiskEngine::decide_order(CommitItem& item, const Known& known
     effect.hit = false;
   }
   effect.now->order = order;
+  return effect;
+}
+
+// What the index has of a blob beyond its copy, as one record.
+DiskEngine::Effect DiskEngine::decide_repeat(CommitItem& item, const Known& known) {
+  const std::optional<index::Entry>& before = known.entry;
+  Effect effect{&item, std::nullopt, before, before, {}, 0, true, std::nullopt};
+  if (!before && known.removal != item.entry.order) {
+    effect.only_answer = false;   // It is over since it was looked for.
+  } else if (!before) {
+    effect.record = RecordKind::kRemove;
+    effect.removal = {item.entry.id, item.entry.order, item.entry.purge_at_us, item.entry.purge_elapsed_us};
+  } else {
+    // A restore says for whom the copy is kept as well.
+    effect.record = before->trashed() ? RecordKind::kRemove : RecordKind::kRestore;
+  }
   return effect;
 }
 
@@ -414,7 +434,7 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
     const CommitItem& item = *effect.item;
     RecordHeader header;
     header.kind = *effect.record;
-    header.moved = item.moved_from.has_value();
+    header.moved = !is_news(item);
     header.bytes = segment::kRecordHeaderBytes;
     const index::Entry& entry = effect.now ? *effect.now : item.entry;   // Else: the removal of what is not here.
     header.id = entry.id;
@@ -518,7 +538,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     if (!effect.now && effect.before) changes->erase(*effect.before);
     if (!effect.record) continue;
     const index::Entry& entry = absent ? effect.item->entry : *effect.now;
-    const bool told = effect.record != RecordKind::kHandoff && !effect.item->moved_from && !entry.dropped;
+    const bool told = effect.record != RecordKind::kHandoff && is_news(*effect.item) && !entry.dropped;
     if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, entry, now, elapsed});
     news = news || told;
     highest = std::max(highest, entry.order);

@@ -28,7 +28,8 @@ class AlignedBuffer;
 
 // Something the committer does: a record for the log, or (kPurge) a change of the index alone.
 struct CommitItem {
-  enum class Kind { kPut, kLarge, kRemove, kRestore, kHandoff, kPurge } kind = Kind::kPut;
+  // kRepeat: writes the record of an order once more, as the index has it.
+  enum class Kind { kPut, kLarge, kRemove, kRestore, kHandoff, kPurge, kRepeat } kind = Kind::kPut;
   index::Entry entry;                            // kPut, kLarge: what to store. Others: id and what changes.
   ByteSlice bytes;
   std::vector<hash::BlockDigest> digests;
@@ -198,6 +199,7 @@ class DiskEngine final : public Engine {
   Effect decide(CommitItem& item, const Known& known);
   Effect decide_put(CommitItem& item, const Known& known);
   Effect decide_order(CommitItem& item, const Known& known);
+  Effect decide_repeat(CommitItem& item, const Known& known);
   Result<void> make_room(uint64_t bytes, bool from_reserve);
   void write_batch(std::vector<Effect>& effects, bool only_frees);
   void finish(std::vector<Effect>& effects, uint64_t sequence);
@@ -233,6 +235,12 @@ class DiskEngine final : public Engine {
   Result<uint64_t> purge();
   Result<void> drop_removals();
   Result<uint64_t> release_empty();
+  double garbage_ratio() const;
+  Result<bool> repeat_orders(const segment::SegmentHeader& header);
+  Result<void> visit_orders(const segment::SegmentHeader& header,
+                            const std::function<Result<void>(const model::BlobId&)>& visit);
+  Result<bool> is_last_order(const segment::RecordHeader& record);
+  Result<CommitItem> repeated(const model::BlobId& id);
   Result<void> compact(const segment::SegmentHeader& header);
   Result<void> compact_log(const segment::SegmentHeader& header);
   Result<void> compact_bulk(const segment::SegmentHeader& header);

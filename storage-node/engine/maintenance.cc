@@ -1,5 +1,6 @@
 // Giving space back: purging what has left the trash, moving what is left in sparse segments, freeing empty ones.
 #include <algorithm>
+#include <functional>
 
 #include "common/log/log.h"
 #include "storage-node/engine/await_callback.h"
@@ -21,6 +22,7 @@ constexpr size_t kMoveBatch = 128;
 constexpr auto kPassOver = 10min;     // A segment that could not be emptied (damage in it) is left alone this long,
 constexpr auto kPassOverFull = 5s;    // one whose blobs found no room elsewhere that long.
 constexpr size_t kEntriesBatch = 1024;
+constexpr size_t kOrdersBatch = 1024;
 
 }  // namespace
 
@@ -46,10 +48,8 @@ Result<uint64_t> DiskEngine::compact_once() {
   TRY_VOID(trim_journal());
   TRY_VOID(drop_removals());
   TRY(uint64_t freed, release_empty());
-  // A full disk cannot afford garbage.
-  const double ratio = space_ == Space::kEnough ? options_.compaction_garbage_ratio : std::min(options_.compaction_garbage_ratio, kRatioWhenFull);
   const SteadyTime now = options_.clock->steady_now();
-  if (const auto sparse = segments_->find_garbage(ratio, now)) {
+  if (const auto sparse = segments_->find_garbage(garbage_ratio(), now)) {
     const auto done = compact(*sparse);
     // Whatever it was, the other segments are not to wait for it.
     const bool full = !done && done.error().code == ErrorCode::kResourceExhausted;
@@ -115,16 +115,100 @@ Result<void> DiskEngine::trim_journal() {
 // The index must not fall back, after a crash, to places that are written anew, nor to a log that is gone: it is flushed after
 // the segments were found empty and before any is given back.
 Result<uint64_t> DiskEngine::release_empty() {
-  const std::vector<uint32_t> empty = segments_->find_empty();
+  const SteadyTime now = options_.clock->steady_now();
+  std::vector<segment::SegmentHeader> empty;
+  for (const segment::SegmentHeader& header : segments_->find_empty(now)) {
+    TRY(const bool repeated, repeat_orders(header));
+    if (repeated) empty.push_back(header);
+    if (!repeated) segments_->keep_empty(header.segment, now + kPassOver);
+  }
   if (empty.empty()) return 0;
   TRY_VOID(index_->flush());
-  for (const uint32_t id : empty) {
-    if (auto released = segments_->release(id); !released) {
+  for (const segment::SegmentHeader& header : empty) {
+    if (auto released = segments_->release(header.segment); !released) {
       become_read_only(released.error());
       return std::unexpected(released.error());
     }
   }
   return empty.size() * options_.segment_bytes;
+}
+
+// What was ordered of blobs may stand in a log that is empty else: it goes to where the log goes on, for a lost index would bring back
+// what was removed once the segment is used again. False: there is so much of it that the log is worth keeping, as it is for compaction.
+Result<bool> DiskEngine::repeat_orders(const segment::SegmentHeader& header) {
+  if (header.kind != segment::SegmentKind::kLog) return true;
+  uint64_t kept = 0;
+  TRY_VOID(visit_orders(header, [&](const model::BlobId&) -> Result<void> {
+    kept += segment::kRecordHeaderBytes;
+    return {};
+  }));
+  if (kept == 0) return true;
+  if (static_cast<double>(kept) > static_cast<double>(options_.segment_bytes) * (1 - garbage_ratio())) return false;
+
+  // There may be millions: they are read again rather than held.
+  std::vector<CommitItem> items;
+  const auto submit_some = [&](size_t at_least) -> Result<void> {
+    if (items.empty() || items.size() < at_least) return {};
+    const auto done = submit_all(std::exchange(items, {}));
+    return done ? Result<void>{} : std::unexpected(done.error());
+  };
+  auto done = visit_orders(header, [&](const model::BlobId& id) -> Result<void> {
+    TRY(items.emplace_back(), repeated(id));
+    return submit_some(kOrdersBatch);
+  });
+  if (done) done = submit_some(1);
+  // A disk that has no room for them needs the segment more.
+  if (!done && done.error().code != ErrorCode::kResourceExhausted) return std::unexpected(done.error());
+  return true;
+}
+
+// The blobs whose last order stands in this log.
+Result<void> DiskEngine::visit_orders(const segment::SegmentHeader& header,
+                                      const std::function<Result<void>(const model::BlobId&)>& visit) {
+  const auto file = segments_->file(header.segment, header.generation);
+  if (!file) return {};
+  segment::LogReader reader(*file, header, options_.segment_bytes);
+  for (;;) {
+    if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
+    TRY(const segment::LogBatch* batch, reader.next());
+    if (batch == nullptr) return {};
+    for (const segment::LogRecord& record : batch->records) {
+      TRY(const bool last, is_last_order(record.header));
+      if (last) TRY_VOID(visit(record.header.id));
+    }
+  }
+}
+
+Result<bool> DiskEngine::is_last_order(const segment::RecordHeader& record) {
+  using segment::RecordKind;
+  if (record.kind == RecordKind::kPut || record.kind == RecordKind::kLarge) return false;
+  TRY(const auto entry, index_->find(record.id));
+  if (entry && record.kind == RecordKind::kHandoff) {
+    return !entry->trashed() && entry->handoff_for == record.handoff_for;
+  }
+  if (entry) return entry->order == record.order;
+  if (record.kind != RecordKind::kRemove) return false;
+  TRY(const auto removal, index_->find_removal(record.id));
+  return removal && removal->order == record.order;
+}
+
+Result<CommitItem> DiskEngine::repeated(const model::BlobId& id) {
+  CommitItem item;
+  item.kind = CommitItem::Kind::kRepeat;
+  item.entry.id = id;
+  TRY(const auto removal, index_->find_removal(id));   // Counts where the blob is not here.
+  if (removal) {
+    item.entry.order = removal->order;
+    item.entry.purge_at_us = removal->marked_us;
+    item.entry.purge_elapsed_us = removal->elapsed_us;
+  }
+  return item;
+}
+
+// A full disk cannot afford garbage.
+double DiskEngine::garbage_ratio() const {
+  const double ratio = options_.compaction_garbage_ratio;
+  return space_ == Space::kEnough ? ratio : std::min(ratio, kRatioWhenFull);
 }
 
 Result<void> DiskEngine::compact(const segment::SegmentHeader& header) {

@@ -292,7 +292,7 @@ Result<void> SegmentTable::release(uint32_t id) {
   segment.used_before = true;
   segment.freed = freed;
   segment.header.generation = 0;
-  segment.passed_over_until = {};
+  segment.passed_over_until = segment.kept_empty_until = {};
   return {};
 }
 
@@ -335,14 +335,20 @@ void SegmentTable::add(const index::Location& at, bool trashed, int sign) {
   counter = sign > 0 ? counter + at.bytes : counter - std::min(counter, at.bytes);
 }
 
-std::vector<uint32_t> SegmentTable::find_empty() const {
+std::vector<SegmentHeader> SegmentTable::find_empty(SteadyTime now) const {
   std::lock_guard lock(mutex_);
-  std::vector<uint32_t> empty;
+  std::vector<SegmentHeader> empty;
   for (const auto& [id, segment] : segments_) {
     const bool over = segment.state == State::kSealed && segment.kept_bytes() == 0;
-    if (over && !segment.is_held() && !segment.broken) empty.push_back(id);
+    if (segment.is_held() || segment.broken || segment.kept_empty_until > now) continue;
+    if (over) empty.push_back(segment.header);
   }
   return empty;
+}
+
+void SegmentTable::keep_empty(uint32_t id, SteadyTime until) {
+  std::lock_guard lock(mutex_);
+  segments_.at(id).kept_empty_until = until;
 }
 
 std::optional<SegmentHeader> SegmentTable::find_garbage(double ratio, SteadyTime now) const {

@@ -82,7 +82,9 @@ class SegmentTable {
   void add(const index::Location& at, bool trashed, int sign);
 
   // Sealed segments without anything in them that nobody holds: nothing comes into them again.
-  std::vector<uint32_t> find_empty() const;
+  std::vector<segment::SegmentHeader> find_empty(SteadyTime now) const;
+  // Not among those of find_empty() until then.
+  void keep_empty(uint32_t id, SteadyTime until);
   // The sealed segment with the most garbage above `ratio` that has something to move and is not held.
   std::optional<segment::SegmentHeader> find_garbage(double ratio, SteadyTime now) const;
   // Not a candidate for find_garbage() until then.
@@ -114,6 +116,7 @@ class SegmentTable {
     bool mend_header = false;          // It is known and must be written anew.
     bool broken = false;               // Cannot be opened: what is in it is damaged, nothing comes into it.
     SteadyTime passed_over_until{};
+    SteadyTime kept_empty_until{};
 
     uint64_t kept_bytes() const { return live_bytes + trash_bytes; }
     bool is_held() const { return held.use_count() > 1; }

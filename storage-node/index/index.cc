@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
@@ -36,7 +35,6 @@ constexpr size_t kTrashPerPage = 16'384;
 constexpr int kCacheShardBits = 2;
 constexpr double kMemtableFilterRatio = 0.03;
 constexpr auto kFlushPatience = std::chrono::seconds(60);
-constexpr auto kRecoveryPause = std::chrono::seconds(1);
 
 class Writer {
  public:
@@ -283,93 +281,61 @@ class ThreadsOfItsOwn {
   static inline std::atomic<int> open_{0};
 };
 
-// Goes on after the file system was full: RocksDB's own recovery is turned off, since it runs flushes of its queue beside those
-// of the recovery and takes writes meanwhile. This is one thread that asks until it succeeds. What RocksDB meets
-// in the background, damage too, comes here first.
-class Recovery final : public rocksdb::EventListener {
+// What RocksDB meets in the background, damage too, comes here first.
+//
+// After the file system was full RocksDB goes on by itself: it asks at once and then every five seconds until it succeeds. That is
+// not to be turned off in favour of Resume(): between two of its calls RocksDB 7.8 starts a flush that stands in its queue, sees
+// the error, and forgets that it is to be run while it stays in the queue. The next Resume() waits for that flush for ever.
+class BackgroundErrors final : public rocksdb::EventListener {
  public:
-  explicit Recovery(std::function<void(const std::string&)> on_damage) : on_damage_(std::move(on_damage)) {}
-  ~Recovery() override { stop(); }
+  explicit BackgroundErrors(std::function<void(const std::string&)> on_damage) : on_damage_(std::move(on_damage)) {}
 
-  void start(rocksdb::DB& db) {
-    db_ = &db;
-    thread_ = std::thread([this] { run(); });
-  }
+  void watch(rocksdb::DB& db) { db_ = &db; }
 
-  // Before the database is closed. What it does in the background is ended, so that nobody waits for it.
-  void stop() {
-    if (!thread_.joinable()) return;
-    {
-      std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    rocksdb::CancelAllBackgroundWork(db_, false);
-    thread_.join();
-  }
-
-  // Writes are refused for lack of space.
-  void ask() {
-    std::lock_guard lock(mutex_);
-    asked_ = true;
-    changed_.notify_all();
-  }
-
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override { *by_itself = false; }
+  // Since a flush, or a compaction that writes wait for, found no space, until RocksDB has recovered.
+  bool is_full() const { return full_; }
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
     if (on_damage_ && is_damage(*status)) on_damage_(status->ToString());
     if (!status->IsNoSpace()) return;
-    if (reason == rocksdb::BackgroundErrorReason::kCompaction) {
-      // It is tried again after a second and holds up nobody, unless writes wait for it: then they are refused.
-      uint64_t stopped = 0;
-      rocksdb::DB* const db = db_;
-      const bool waits = db != nullptr && db->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped) && stopped != 0;
-      *status = waits ? rocksdb::Status(*status, rocksdb::Status::kHardError) : rocksdb::Status::OK();
-      if (!waits) return;
+    if (reason != rocksdb::BackgroundErrorReason::kCompaction) {
+      full_ = true;
+      return;
     }
-    ask();
+    // A compaction is tried again after a second and holds up nobody, unless writes wait for it: then they are refused.
+    uint64_t stopped = 0;
+    rocksdb::DB* const db = db_;
+    const bool waits = db != nullptr && db->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped) && stopped != 0;
+    if (waits) full_ = true;
+    *status = waits ? rocksdb::Status(*status, rocksdb::Status::kHardError) : rocksdb::Status::OK();
+  }
+
+  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
+    if (!info.new_bg_error.ok()) return;
+    full_ = false;
+    log::info("index", "writes go on after the file system was full", {});
   }
 
  private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this] { return stopping_ || asked_; });
-      if (stopping_) return;
-      asked_ = false;
-      lock.unlock();
-      const rocksdb::Status resumed = db_.load()->Resume();
-      if (resumed.ok()) log::info("index", "writes go on after the file system was full", {});
-      lock.lock();
-      if (resumed.ok() || resumed.severity() >= rocksdb::Status::kFatalError) continue;
-      asked_ = true;
-      changed_.wait_for(lock, kRecoveryPause, [this] { return stopping_; });
-    }
-  }
-
   const std::function<void(const std::string&)> on_damage_;
   std::atomic<rocksdb::DB*> db_ = nullptr;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool asked_ = false;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::atomic<bool> full_ = false;
 };
 
 class RocksIndex final : public Index {
  public:
   RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, const IndexOptions& options,
-             std::shared_ptr<Recovery> recovery)
+             std::shared_ptr<BackgroundErrors> errors)
       : db_(db), families_(std::move(families)), lose_unflushed_(options.lose_unflushed_at_close),
-        watch_(options.watch), on_damage_(options.on_damage), recovery_(std::move(recovery)) {
+        watch_(options.watch), on_damage_(options.on_damage), errors_(std::move(errors)) {
     unlogged_.disableWAL = true;
-    recovery_->start(*db_);
+    errors_->watch(*db_);
   }
 
   ~RocksIndex() override {
-    if (!lose_unflushed_) (void)drain();
-    recovery_->stop();
+    if (!lose_unflushed_ && drain()) (void)db_->Flush(flush_options(), families_);
+    // Closing waits for a recovery that is under way, and that waits for its flushes until it is told that this is the end.
+    rocksdb::CancelAllBackgroundWork(db_.get(), false);
     for (rocksdb::ColumnFamilyHandle* family : families_) (void)db_->DestroyColumnFamilyHandle(family);
   }
 
@@ -384,12 +350,13 @@ class RocksIndex final : public Index {
     return {};
   }
 
-  // One family after the other. Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are written: this waits for them.
+  // One family after the other. Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are
+  // written, or are found to have no room: this waits for them.
   Result<void> flush() override {
     TRY_VOID(drain());
     {
       const Call call(watch_);
-      TRY_VOID(noted(db_->Flush(rocksdb::FlushOptions(), families_)));
+      TRY_VOID(noted(db_->Flush(flush_options(), families_)));
     }
     const Deadline end = deadline_in(kFlushPatience);
     for (uint64_t waiting = 1;;) {
@@ -397,6 +364,7 @@ class RocksIndex final : public Index {
         return fail(ErrorCode::kInternal, "index: no property");
       }
       if (waiting == 0) return {};
+      if (errors_->is_full()) return fail(ErrorCode::kResourceExhausted, "index: the file system is full");
       if (std::chrono::steady_clock::now() > end) return fail(ErrorCode::kUnavailable, "index: the tables are not written in time");
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -627,9 +595,15 @@ class RocksIndex final : public Index {
     return noted(db_->Write(unlogged_, &batch));
   }
 
+  // It would wait, else, until compactions have made room for one more table: on a full disk that is for ever.
+  static rocksdb::FlushOptions flush_options() {
+    rocksdb::FlushOptions options;
+    options.allow_write_stall = true;
+    return options;
+  }
+
   Result<void> noted(const rocksdb::Status& status) {
     refused_ = !status.ok();
-    if (status.IsNoSpace()) recovery_->ask();
     return checked(status);
   }
 
@@ -775,7 +749,7 @@ class RocksIndex final : public Index {
   const bool lose_unflushed_;
   fs::IoWatch* const watch_;
   const std::function<void(const std::string&)> on_damage_;
-  const std::shared_ptr<Recovery> recovery_;
+  const std::shared_ptr<BackgroundErrors> errors_;
   std::mutex write_mutex_;   // Who holds it may change what is pending.
   Pending pending_;
   std::atomic<bool> refused_ = false;   // The tables took nothing the last time: nothing more becomes pending.
@@ -799,20 +773,19 @@ class WarningsToLog final : public rocksdb::Logger {
   const std::string path_;
 };
 
-rocksdb::DBOptions database_options(const IndexOptions& options, std::shared_ptr<Recovery> recovery) {
+rocksdb::DBOptions database_options(const IndexOptions& options, std::shared_ptr<BackgroundErrors> errors) {
   rocksdb::DBOptions rocks;
   rocks.create_if_missing = true;
   rocks.create_missing_column_families = true;
   // Families are flushed each by itself, and have each a mark. With atomic_flush RocksDB up to 8.6 never takes up again what a
   // flush had written when an error came up beside it: the next flush, recovery and close wait for that for ever.
   rocks.atomic_flush = false;
-  rocks.max_bgerror_resume_count = 0;
   rocks.max_background_jobs = 2;
   rocks.max_open_files = 256;
   rocks.info_log_level = rocksdb::WARN_LEVEL;
   rocks.info_log = std::make_shared<WarningsToLog>(options.path);
-  rocks.avoid_flush_during_shutdown = options.lose_unflushed_at_close;
-  rocks.listeners.push_back(std::move(recovery));
+  rocks.avoid_flush_during_shutdown = true;   // The index asks for it where it should.
+  rocks.listeners.push_back(std::move(errors));
   return rocks;
 }
 
@@ -865,10 +838,10 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   std::error_code ignored;
   std::filesystem::create_directory(options.path, ignored);
   const fs::IoWatch::Call call(options.watch);
-  const auto recovery = std::make_shared<Recovery>(options.on_damage);
-  const rocksdb::Status status = rocksdb::DB::Open(database_options(options, recovery), options.path, described, &families, &db);
+  const auto errors = std::make_shared<BackgroundErrors>(options.on_damage);
+  const rocksdb::Status status = rocksdb::DB::Open(database_options(options, errors), options.path, described, &families, &db);
   if (!status.ok()) return failed(status);
-  return std::make_unique<RocksIndex>(db, std::move(families), options, recovery);
+  return std::make_unique<RocksIndex>(db, std::move(families), options, errors);
 }
 
 }  // namespace rondel::index

@@ -66,7 +66,7 @@ enum class RecordKind : uint8_t { kPut = 1, kLarge = 2, kRemove = 3, kRestore = 
 // A record of the log; also, with kind kLarge, header and trailer of an extent.
 struct RecordHeader {
   RecordKind kind = RecordKind::kPut;
-  bool moved = false;            // Written by compaction: no news.
+  bool moved = false;            // Written by compaction, or an order said once more: no news.
   uint32_t bytes = 0;            // Header, digests and (kPut) data, without padding.
   uint32_t blocks = 0;           // Digests that follow the header.
   model::BlobId id;

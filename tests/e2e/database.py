@@ -77,8 +77,9 @@ class Database:
         """Into the same server, under the gateways' feet."""
         self.psql("drop database rondel with (force)")
         self.psql("create database rondel")
-        run(PROGRAMS / "pg_restore", "-h", self.socket, "-U", "rondel", "-d", "rondel",
-            self.kept / "dump")
+        # Whole or not at all: gateways write marks as soon as there is a table for them.
+        run(PROGRAMS / "pg_restore", "--single-transaction", "-h", self.socket, "-U", "rondel",
+            "-d", "rondel", self.kept / "dump")
 
     # A standby
 

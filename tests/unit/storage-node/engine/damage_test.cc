@@ -227,6 +227,74 @@ TEST_F(EngineDamage, WhatLayInAFreedSegmentDoesNotComeBackWithANewIndex) {
   }
 }
 
+// What was ordered stands in a log by itself, the copies in one that stays. Its segment is used again and again, by the log and by
+// extents, before the index is lost.
+TEST_F(EngineDamage, WhatWasOrderedHoldsWithANewIndexAfterItsLogIsUsedAgain) {
+  enum : uint64_t { kRemoved = 10, kRestored, kRestoredUnordered, kTakenOver, kPurged, kDropped, kAbsent = 900 };
+  const auto owner = model::DiskId::random();
+  put_some(1, 9, kSmall);
+  ASSERT_TRUE(put(*engine_, make_id(kTakenOver), kSmall, owner));
+  for (const uint64_t n : {kRemoved, kRestored, kRestoredUnordered, kPurged, kDropped}) ASSERT_TRUE(put(*engine_, make_id(n), kSmall));
+  ASSERT_TRUE(remove(*engine_, make_id(kRestored), {5, 1h}));
+  ASSERT_TRUE(remove(*engine_, make_id(kRestoredUnordered), {0, 1h}));
+  put_some(20, 80, kSmall);
+  ASSERT_TRUE(remove(*engine_, make_id(kRemoved), {7, 1h}));
+  ASSERT_TRUE(engine_->restore({make_id(kRestored)}, 6));
+  ASSERT_TRUE(engine_->restore({make_id(kRestoredUnordered)}, 0));
+  ASSERT_TRUE(engine_->set_handoff(make_id(kTakenOver), {}));
+  ASSERT_TRUE(remove(*engine_, make_id(kPurged), {8, 0s}));
+  ASSERT_TRUE(remove(*engine_, make_id(kDropped), {.trash = 1h, .copy_only = true}));
+  ASSERT_TRUE(remove(*engine_, make_id(kAbsent), {9, 1h, true}));
+  uint64_t n = 1000;
+  for (int round = 0; round < 4; ++round) {
+    const uint64_t first = n;
+    put_some(n, n + 70, kSmall);
+    put_some(n + 70, n + 74, kLarge);
+    n += 74;
+    remove_some(first, n);
+    compact(4);
+  }
+  engine_.reset();
+  std::filesystem::remove_all(folder_.path() + "/index");
+  open();
+
+  const auto live = [this](uint64_t number) {
+    const auto found = engine_->stat(make_id(number));
+    return found && !found->trashed;
+  };
+  EXPECT_FALSE(live(kRemoved));
+  EXPECT_EQ(engine_->removal_of(make_id(kRemoved)).value(), 7u);
+  EXPECT_FALSE(live(kPurged));
+  EXPECT_FALSE(live(kDropped));
+  EXPECT_EQ(engine_->removal_of(make_id(kAbsent)).value(), 9u);
+  EXPECT_TRUE(live(kRestored));
+  EXPECT_EQ(remove(*engine_, make_id(kRestored), {5, 1h}).value(), 0u) << "it was restored by a higher order";
+  EXPECT_TRUE(live(kRestoredUnordered));
+  EXPECT_TRUE(live(kTakenOver));
+  EXPECT_TRUE(engine_->stat(make_id(kTakenOver))->handoff_for.is_zero());
+  for (uint64_t i = 1; i < 9; ++i) EXPECT_TRUE(verify(*engine_, make_id(i), kSmall)) << i;
+}
+
+// A log that is full of orders which still hold is not worth writing anew: it stays until they are over.
+TEST_F(EngineDamage, ALogFullOfOrdersStaysUntilTheyAreOver) {
+  std::vector<model::BlobId> ids;
+  for (uint64_t n = 0; n < 100'000; ++n) ids.push_back(make_id(1'000'000 + n));
+  Waiter<uint64_t> removed;
+  engine_->remove_async(ids, {1, 1h, true}, removed.callback());
+  ASSERT_TRUE(removed.wait());
+  put_some(1, 80, kSmall);
+  remove_some(1, 20);   // Those that lie in the same log.
+  const auto kind = [this] {
+    std::vector<std::byte> block(segment::kBlock);
+    EXPECT_TRUE(disk_.open(kFirstSegment, {}).value()->read_at(0, block));
+    return segment::decode_segment_header(block)->kind;
+  };
+  const uint64_t written = fs_.log_end();
+  compact(5);
+  EXPECT_EQ(kind(), segment::SegmentKind::kLog);
+  EXPECT_EQ(fs_.log_end(), written) << "the log has grown";
+}
+
 // Small memtables, and copies that one family of the index holds more of: a crash leaves one behind the other.
 TEST_F(EngineDamage, AfterACrashTheJournalTellsAllThatWasAcknowledged) {
   std::mt19937_64 random(7);

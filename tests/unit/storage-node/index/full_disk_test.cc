@@ -20,7 +20,7 @@ namespace {
 
 std::atomic<bool> full{false};
 
-// Folders of which some writes are refused: so many, and only those of files with this in their name.
+// Folders of which some writes are refused: so many, and only those of files with this in their name (empty: of all).
 struct Limit {
   std::string folder;
   std::string name;
@@ -94,25 +94,30 @@ class FullDisk : public testing::Test {
   std::unique_ptr<Index> index_;
 };
 
+// More than once: RocksDB, which has recovered, says at first that all is well.
 TEST_F(FullDisk, GoesOnWhenThereIsSpaceAgain) {
-  for (uint32_t n = 1; n <= 100; ++n) ASSERT_TRUE(store(n));
-  full = true;
-  const auto refused_flush = index_->flush();
-  ASSERT_FALSE(refused_flush);
-  EXPECT_EQ(refused_flush.error().code, ErrorCode::kResourceExhausted) << refused_flush.error().message;
-  EXPECT_EQ(index_->put_setting("k", "v").error().code, ErrorCode::kResourceExhausted);
-  EXPECT_EQ(store(101).error().code, ErrorCode::kResourceExhausted) << "nothing is taken that could not be kept";
-  EXPECT_EQ(index_->mark().value(), 100u);
-  full = false;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!store(101) && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  ASSERT_TRUE(index_->put_setting("k", "v"));
-  ASSERT_TRUE(index_->flush());
+  uint32_t stored = 0;
+  for (int time = 0; time < 3; ++time) {
+    for (int n = 0; n < 100; ++n) ASSERT_TRUE(store(++stored));
+    full = true;
+    const auto refused_flush = index_->flush();
+    ASSERT_FALSE(refused_flush);
+    EXPECT_EQ(refused_flush.error().code, ErrorCode::kResourceExhausted) << refused_flush.error().message;
+    EXPECT_EQ(index_->put_setting("k", "v").error().code, ErrorCode::kResourceExhausted);
+    EXPECT_EQ(store(stored + 1).error().code, ErrorCode::kResourceExhausted) << "nothing is taken that could not be kept";
+    EXPECT_EQ(index_->mark().value(), stored);
+    full = false;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!store(stored + 1) && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ++stored;
+    ASSERT_TRUE(index_->put_setting("k", "v"));
+    ASSERT_TRUE(index_->flush());
+  }
   open();
   size_t found = 0;
   ASSERT_TRUE(index_->visit(0, {}, [&](const Entry&) { return ++found, true; }));
-  EXPECT_EQ(found, 101u);
-  EXPECT_EQ(index_->mark().value(), 101u);
+  EXPECT_EQ(found, stored);
+  EXPECT_EQ(index_->mark().value(), stored);
   EXPECT_EQ(index_->get_setting("k").value(), "v");
 }
 
@@ -158,65 +163,121 @@ TEST_F(FullDisk, ABatchThatIsRefusedIsTakenWholeLater) {
 // that is, what was refused is taken later, and nothing waits for ever.
 struct Refusals {
   const char* name;   // Of the files whose writes are refused.
-  int from;           // After so many batches,
-  int count;          // so many writes.
+  uint32_t from;      // After so many batches,
+  int count;          // so many writes,
+  uint32_t every;     // and again after so many more. 0: not again.
+
+  bool begin_at(uint32_t batch) const {
+    return batch == from || (every != 0 && batch > from && (batch - from) % every == 0);
+  }
 };
 
+constexpr uint32_t kSweepBatches = 120, kSweepBlobs = 100;
+
+// Blobs and their journal records.
+Result<void> apply_batch(Index& index, const model::StreamId& stream, uint32_t number) {
+  auto batch = index.new_batch();
+  for (uint32_t n = 0; n < kSweepBlobs; ++n) {
+    Entry entry;
+    entry.id = {stream, number * kSweepBlobs + n};
+    entry.order = number % 3;   // Else it waits with others.
+    batch->store(entry, std::nullopt);
+    batch->append_journal({static_cast<uint64_t>(number) << 12 | n, false, entry, number});
+  }
+  batch->mark(number);
+  return index.apply(*batch);
+}
+
+bool repeat_until(const std::chrono::steady_clock::time_point end, const auto& step) {
+  while (!step()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
 std::string fill_with_refusals(const std::string& folder, Limit& limit, const Refusals& refusals) {
-  constexpr uint32_t kBatches = 120, kBlobs = 200;
   auto index = Index::open({.path = folder, .memtable_bytes = 64 << 10}).value();
   const auto stream = model::StreamId::random();
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(100);
-  for (uint32_t number = 1; number <= kBatches; ++number) {
-    if (number == static_cast<uint32_t>(refusals.from)) limit.left = refusals.count;
-    auto batch = index->new_batch();
-    for (uint32_t n = 0; n < kBlobs; ++n) {
-      Entry entry;
-      entry.id = {stream, number * kBlobs + n};
-      entry.order = number % 3;   // Some go to the tables at once.
-      batch->store(entry, std::nullopt);
-      batch->append_journal({static_cast<uint64_t>(number) << 12 | n, false, entry, number});
-    }
-    batch->mark(number);
-    while (!index->apply(*batch)) {
-      if (std::chrono::steady_clock::now() > end) return "stuck at batch " + std::to_string(number);
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  for (uint32_t number = 1; number <= kSweepBatches; ++number) {
+    if (refusals.begin_at(number)) limit.left = refusals.count;
+    if (!repeat_until(end, [&] { return apply_batch(*index, stream, number).has_value(); })) {
+      return "stuck at batch " + std::to_string(number);
     }
   }
-  while (!index->flush()) {
-    if (std::chrono::steady_clock::now() > end) return "stuck at the flush";
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  if (index->mark().value() != kBatches) return "the mark is wrong";
+  if (!repeat_until(end, [&] { return index->flush().has_value(); })) return "stuck at the flush";
+  if (index->mark().value() != kSweepBatches) return "the mark is wrong";
   size_t blobs = 0;
   (void)index->visit(0, {}, [&](const Entry&) { return ++blobs, true; });
-  if (blobs != kBatches * kBlobs) return "blobs lack";
-  if (index->journal_after(0, 1'000'000)->size() != kBatches * kBlobs) return "journal records lack";
+  if (blobs != kSweepBatches * kSweepBlobs) return "blobs lack";
+  if (index->journal_after(0, 1'000'000)->size() != kSweepBatches * kSweepBlobs) return "journal records lack";
   return {};
+}
+
+// Each in a thread and a folder of its own, with its limit.
+void with_limits(const std::string& folder, size_t count, const auto& work) {
+  for (size_t i = 0; i < count; ++i) limits[i].folder = folder + "/limited-" + std::to_string(i);
+  limited = count;
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < count; ++i) threads.emplace_back([&, i] { work(i); });
+  }
+  limited = 0;
 }
 
 TEST_F(FullDisk, SpaceThatComesBackAtAnyWriteIsUsed) {
   std::vector<Refusals> all;
-  for (const int from : {1, 40}) {
-    for (int count = 1; count <= 12; ++count) all.push_back({".sst", from, count});
-    for (int count = 1; count <= 4; ++count) all.push_back({"MANIFEST", from, count});
+  for (const char* name : {".sst", "MANIFEST", ""}) {
+    for (const uint32_t from : {1, 40}) {
+      for (int count = 1; count <= 3; ++count) all.push_back({name, from, count, 0});
+    }
+    all.push_back({name, 10, 1, 30});
   }
   std::vector<std::string> results(all.size());
-  std::vector<std::thread> threads;
+  for (size_t i = 0; i < all.size(); ++i) limits[i].name = all[i].name;
+  with_limits(folder_, all.size(), [&](size_t i) {
+    results[i] = fill_with_refusals(limits[i].folder, limits[i], all[i]);
+  });
   for (size_t i = 0; i < all.size(); ++i) {
-    limits[i].folder = folder_ + "/limited-" + std::to_string(i);
-    limits[i].name = all[i].name;
-  }
-  limited = all.size();
-  for (size_t i = 0; i < all.size(); ++i) {
-    threads.emplace_back([&, i] { results[i] = fill_with_refusals(limits[i].folder, limits[i], all[i]); });
-  }
-  for (std::thread& thread : threads) thread.join();
-  limited = 0;
-  for (size_t i = 0; i < all.size(); ++i) {
-    EXPECT_EQ(results[i], "") << all[i].name << " from " << all[i].from << " on, " << all[i].count << " writes";
+    EXPECT_EQ(results[i], "") << all[i].name << " from " << all[i].from << " on, " << all[i].count << " writes, every " << all[i].every;
     EXPECT_LE(limits[i].left.load(), 0) << "not all that was to be refused was written";
   }
+}
+
+// Whatever is refused and however often: closing ends, and what was flushed before is there.
+TEST_F(FullDisk, ClosingWhileItIsFullReturns) {
+  struct Case {
+    const char* name;
+    int refused;   // Calls, before it is closed.
+  };
+  std::vector<Case> all;
+  for (const char* name : {".sst", "MANIFEST", ""}) {
+    for (const int refused : {0, 1, 20, 100}) all.push_back({name, refused});
+  }
+  for (size_t i = 0; i < all.size(); ++i) limits[i].name = all[i].name;
+  with_limits(folder_, all.size(), [&](size_t i) {
+    auto index = Index::open({.path = limits[i].folder, .memtable_bytes = 64 << 10}).value();
+    const auto stream = model::StreamId::random();
+    uint32_t number = 1;
+    for (; number <= 10; ++number) ASSERT_TRUE(apply_batch(*index, stream, number));
+    ASSERT_TRUE(index->flush());
+    limits[i].left = 1'000'000;
+    (void)apply_batch(*index, stream, number++);
+    for (int refused = 0; refused < all[i].refused;) {
+      if (apply_batch(*index, stream, number)) {
+        ++number;
+        continue;
+      }
+      ++refused;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    index.reset();
+    limits[i].left = 0;
+    index = Index::open({.path = limits[i].folder}).value();
+    EXPECT_GE(index->mark().value(), 10u);
+    EXPECT_GE(index->journal_mark().value(), 10u);
+  });
 }
 
 }  // namespace
