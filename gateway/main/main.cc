@@ -15,7 +15,9 @@
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/program/end_watch.h"
+#include "common/program/listen_address.h"
 #include "common/program/program.h"
+#include "common/program/run.h"
 #include "gateway/admin/operations_service.h"
 #include "gateway/api/s3_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
@@ -40,14 +42,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kEndPatience = 20s;   // After the grace of requests.
-
-Result<void> init_log(const config::Settings& settings) {
-  log::Options options;
-  options.file = settings.text("log.file");
-  TRY(options.level, log::parse_level(settings.text("log.level")));
-  TRY(options.modules, log::parse_modules(settings.text("log.modules")));
-  return log::init(options);
-}
 
 ring::FailureDomain failure_domain(const std::string& name) {
   if (name == "host") return ring::FailureDomain::kHost;
@@ -86,7 +80,7 @@ Result<void> join_garbage_ages(const metadata::GarbageAges& mine, metadata::GcCo
 
 Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings, const std::vector<async::EventLoop*>& loops,
                                                api::S3Service& service) {
-  TRY(const ListenAddress listen, parse_listen(settings, "gateway.listen"));
+  TRY(const program::ListenAddress listen, program::listen_address(settings, "gateway.listen"));
   http::ServerOptions options;
   options.address = listen.host;
   options.port = listen.port;
@@ -111,7 +105,7 @@ void end_at_once(const std::string& step) {
 }
 
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
-  TRY_VOID(init_log(settings));
+  TRY_VOID(program::init_log(settings));
   program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const std::string master_key, read_master_key(settings));
   const std::string& dsn = settings.text("metadata.dsn");
@@ -210,7 +204,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   request::StreamReleases releases(stores.releases, stores.database);
   api::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
 
-  TRY(const ListenAddress cluster_listen, parse_listen(settings, "cluster.listen"));
+  TRY(const program::ListenAddress cluster_listen, program::listen_address(settings, "cluster.listen"));
   TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, [&coordinator](uint64_t accepted) { return coordinator.token_under(accepted); }, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
@@ -242,7 +236,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   }));
   operations.checks.push_back(condition("clock", [&age_clock] { return age_clock.check_usable(); }));
   admin::OperationsService operations_service(std::move(operations));
-  TRY(const ListenAddress operations_listen, parse_listen(settings, "gateway.operations_listen"));
+  TRY(const program::ListenAddress operations_listen, program::listen_address(settings, "gateway.operations_listen"));
   http::ServerOptions operations_options;
   operations_options.address = operations_listen.host;
   operations_options.port = operations_listen.port;
@@ -262,11 +256,9 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   jobs.spawn(releases.run(jobs));
   log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
-  int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
-    (void)log::reopen();
+  program::wait_for_end(signals, [&s3] {
     if (auto reloaded = s3->reload_tls(); !reloaded) log::warn("main", "the TLS files were not taken", {{"error", reloaded.error().message}});
-  }
+  });
   log::info("main", "draining");
   draining = true;
   const Deadline grace = deadline_in(settings.duration("gateway.shutdown_grace"));

@@ -1,5 +1,7 @@
 #include "gateway/main/settings.h"
 
+#include "common/program/listen_address.h"
+
 #include <fstream>
 
 #include "common/base/encoding.h"
@@ -130,7 +132,7 @@ Result<void> check_settings(const config::Settings& settings) {
     return fail(ErrorCode::kInvalidArgument, "lifecycle.day_length: at least 1s");
   }
   for (const char* key : {"gateway.listen", "gateway.operations_listen", "cluster.listen"}) {
-    TRY(const ListenAddress address, parse_listen(settings, key));
+    TRY(const program::ListenAddress address, program::listen_address(settings, key));
     (void)address;
   }
   TRY_VOID(check_key_settings(settings));
@@ -139,16 +141,6 @@ Result<void> check_settings(const config::Settings& settings) {
 
 rpc::TlsFiles tls_files(const config::Settings& settings) {
   return {settings.text("rpc.tls_authority_file"), settings.text("rpc.tls_certificate_file"), settings.text("rpc.tls_key_file")};
-}
-
-Result<ListenAddress> parse_listen(const config::Settings& settings, std::string_view key) {
-  const std::string& text = settings.text(key);
-  const size_t colon = text.rfind(':');
-  const auto port = parse_port(text);
-  if (!port || colon == 0) {
-    return fail(ErrorCode::kInvalidArgument, std::string(key) + ": expected host:port, not '" + text + "'");
-  }
-  return ListenAddress{text.substr(0, colon), *port};
 }
 
 Result<std::string> read_master_key(const config::Settings& settings) {

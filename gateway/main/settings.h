@@ -11,13 +11,6 @@ const config::Schema& settings_schema();
 // What the types cannot say: a certificate without a key, an address without a port. Reads no file.
 Result<void> check_settings(const config::Settings& settings);
 
-// "host:port" of a listener. kInvalidArgument names the setting.
-struct ListenAddress {
-  std::string host;
-  uint16_t port = 0;
-};
-Result<ListenAddress> parse_listen(const config::Settings& settings, std::string_view key);
-
 // Of calls between gateways and nodes.
 rpc::TlsFiles tls_files(const config::Settings& settings);
 

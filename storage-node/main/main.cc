@@ -14,7 +14,9 @@
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
 #include "common/program/end_watch.h"
+#include "common/program/listen_address.h"
 #include "common/program/program.h"
+#include "common/program/run.h"
 #include "common/fs/posix_file_system.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
@@ -192,15 +194,6 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
   return engines;
 }
 
-Result<std::pair<std::string, uint16_t>> split_address(const std::string& key, const std::string& text) {
-  const size_t colon = text.rfind(':');
-  const auto port = parse_port(text);
-  if (!port || colon == 0) {
-    return fail(ErrorCode::kInvalidArgument, key + ": expected host:port, not '" + text + "'");
-  }
-  return std::pair{text.substr(0, colon), *port};
-}
-
 async::Task<void> answer_operations(http::Exchange& exchange, const metrics::Registry& registry, const RingContact& contact) {
   const std::string_view path = exchange.head().path();
   http::ResponseHead head;
@@ -240,14 +233,6 @@ async::Task<void> observe_lags(async::TaskGroup& group, repair::PeerLag& lags, c
   }
 }
 
-Result<void> init_log(const config::Settings& settings) {
-  log::Options options;
-  options.file = settings.text("log.file");
-  TRY(options.level, log::parse_level(settings.text("log.level")));
-  TRY(options.modules, log::parse_modules(settings.text("log.modules")));
-  return log::init(options);
-}
-
 // A call that a disk never answers would be waited for without end. What is acknowledged has been
 // flushed, so the disks recover as after a crash.
 void end_at_once(const std::string& step) {
@@ -268,7 +253,7 @@ std::string with_failed(std::string step, const DiskSet& disks) {
 }
 
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
-  TRY_VOID(init_log(settings));
+  TRY_VOID(program::init_log(settings));
   program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const model::NodeId node, node_identity(settings.text("node.data_dir")));
   metrics::Registry registry;
@@ -278,7 +263,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(memory.load());
   TRY(auto engines, open_all_disks(settings, cluster, registry, memory));
   const DiskSet disks(std::move(engines));
-  TRY(const auto operations, split_address("node.operations_listen", settings.text("node.operations_listen")));
+  TRY(const program::ListenAddress operations, program::listen_address(settings, "node.operations_listen"));
 
   const std::string listen = settings.text("node.listen");
   const std::string advertised = settings.text("node.advertise");
@@ -331,8 +316,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
   async::LoopThreads loops(2);
   http::ServerOptions http_options;
-  http_options.address = operations.first;
-  http_options.port = operations.second;
+  http_options.address = operations.host;
+  http_options.port = operations.port;
   http_options.connections_max = 256;
   TRY(auto server, http::Server::start({&loops.loop(0)}, http_options, [&](http::Exchange& exchange) {
         return answer_operations(exchange, registry, contact);
@@ -342,8 +327,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   repairs.spawn(observe_lags(repairs, peers, disks, readers, contact));
 
   log::info("main", "serving", {{"node", node.to_hex()}, {"address", listen}, {"disks", disks.size()}});
-  int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) (void)log::reopen();
+  program::wait_for_end(signals);
   log::info("main", "ending");
   ending.begin(deadline_in(kEndPatience));
   ending.step(with_failed("the repair", disks));

@@ -1,0 +1,21 @@
+// Where a program listens, from a setting of the form host:port.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+#include "common/config/config.h"
+
+namespace rondel::program {
+
+struct ListenAddress {
+  std::string host;
+  uint16_t port = 0;
+};
+
+// kInvalidArgument, naming the key: the text is not host:port. Port 0 asks the system for one.
+Result<ListenAddress> listen_address(const config::Settings& settings, std::string_view key);
+
+}  // namespace rondel::program

@@ -1,0 +1,45 @@
+#include "common/program/listen_address.h"
+
+#include <gtest/gtest.h>
+
+namespace rondel::program {
+namespace {
+
+const config::Schema& schema() {
+  static const config::Schema made({{"a.listen", config::Type::kString, "127.0.0.1:80", "Where it listens"}});
+  return made;
+}
+
+Result<ListenAddress> parsed(const std::string& text) {
+  auto settings = config::Settings::load(schema(), {"", {}, {"a.listen=" + text}});
+  if (!settings) return std::unexpected(settings.error());
+  return listen_address(*settings, "a.listen");
+}
+
+TEST(ListenAddress, IsAHostAndAPort) {
+  const struct {
+    const char* text;
+    const char* host;
+    uint16_t port;
+  } cases[] = {{"127.0.0.1:9000", "127.0.0.1", 9000},
+               {"localhost:0", "localhost", 0},
+               {"[::1]:65535", "[::1]", 65535}};
+  for (const auto& c : cases) {
+    const auto address = parsed(c.text);
+    ASSERT_TRUE(address) << c.text;
+    EXPECT_EQ(address->host, c.host) << c.text;
+    EXPECT_EQ(address->port, c.port) << c.text;
+  }
+}
+
+TEST(ListenAddress, AnythingElseIsRefusedByItsKey) {
+  for (const char* text : {"localhost", ":80", "localhost:", "localhost:65536", "localhost:-1", "localhost:8x", "localhost:99999999999999999999"}) {
+    const auto address = parsed(text);
+    ASSERT_FALSE(address) << text;
+    EXPECT_EQ(address.error().code, ErrorCode::kInvalidArgument) << text;
+    EXPECT_TRUE(address.error().message.contains("a.listen")) << address.error().message;
+  }
+}
+
+}  // namespace
+}  // namespace rondel::program
