@@ -6,6 +6,7 @@
 
 #include "bench/options.h"
 #include "common/base/clock.h"
+#include "s3_client/request_writer.h"
 
 namespace rondel::bench {
 
@@ -27,15 +28,10 @@ class RequestMaker {
   void write(std::string_view method, std::string_view path, std::string_view query, const Request& request,
              std::string_view payload_hash, SystemTime now, std::string& head);
   std::string list_query(const Request& request) const;
-  void refresh(SystemTime now);
 
   const Options& options_;
-  std::string host_;
   std::string bucket_path_;
-  std::string timestamp_;
-  int64_t second_ = -1;
-  std::string date_;
-  std::string signing_key_;
+  s3_client::RequestWriter writer_;
 };
 
 }  // namespace rondel::bench

@@ -154,7 +154,7 @@ void Worker::hash_a_piece() {
 
 void Worker::send(size_t index, std::string_view payload_hash) {
   Flight& flight = flights_[index];
-  Connection& connection = connections_[index];
+  s3_client::Connection& connection = connections_[index];
   const auto opened = connection.open(address_, epoll_, index);
   if (!opened) {
     finish(index, opened.error().message);
@@ -185,20 +185,20 @@ void Worker::count_traffic() {
 }
 
 void Worker::on_event(size_t index) {
-  Connection& connection = connections_[index];
+  s3_client::Connection& connection = connections_[index];
   if (!connection.is_open()) return;
   const auto progress = connection.advance(scratch_, traffic_);
-  if (progress == Connection::Progress::kPending) return;
+  if (progress == s3_client::Connection::Progress::kPending) return;
   if (!flights_[index].active) {
     connection.close();
     return;
   }
-  if (progress == Connection::Progress::kBroken) {
+  if (progress == s3_client::Connection::Progress::kBroken) {
     connection.close();
     finish(index, "connection broken");
     return;
   }
-  const AnswerParser& answer = connection.answer();
+  const s3_client::AnswerParser& answer = connection.answer();
   const int status = answer.status();
   std::string error;
   if (status < 200 || status > 299) {

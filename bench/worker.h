@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/connection.h"
+#include "s3_client/connection.h"
 #include "bench/histogram.h"
 #include "bench/options.h"
 #include "bench/plan.h"
@@ -75,7 +75,7 @@ class Worker {
   crypto::Digest digest_;
   int epoll_;
   sockaddr_in address_{};
-  std::vector<Connection> connections_;
+  std::vector<s3_client::Connection> connections_;
   std::vector<Flight> flights_;
   std::vector<size_t> idle_;
   std::deque<size_t> hashing_;               // Bodies whose SHA-256 is being computed, a piece at a time.
@@ -91,7 +91,7 @@ class Worker {
   Steady::time_point next_check_;
   std::deque<Request> late_;                 // Open loop: due, but no connection is idle.
   std::deque<Steady::time_point> late_since_;
-  Traffic traffic_;
+  s3_client::Traffic traffic_;
   uint64_t counted_ = 0;                     // Of the traffic.
   Statistics statistics_;
 };

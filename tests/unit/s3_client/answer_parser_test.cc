@@ -1,8 +1,8 @@
-#include "bench/answer_parser.h"
+#include "s3_client/answer_parser.h"
 
 #include <gtest/gtest.h>
 
-namespace rondel::bench {
+namespace rondel::s3_client {
 namespace {
 
 constexpr std::string_view kSized = "HTTP/1.1 200 OK\r\nDate: x\r\ncontent-length: 5\r\n\r\nhello";
@@ -73,4 +73,4 @@ TEST(AnswerParser, RefusesWhatIsMalformed) {
 }
 
 }  // namespace
-}  // namespace rondel::bench
+}  // namespace rondel::s3_client

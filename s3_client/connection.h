@@ -6,12 +6,11 @@
 #include <cstdint>
 #include <string>
 
-#include "bench/answer_parser.h"
-#include "bench/request_maker.h"
+#include "s3_client/answer_parser.h"
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 
-namespace rondel::bench {
+namespace rondel::s3_client {
 
 // Bytes of bodies that moved, either direction.
 struct Traffic {
@@ -50,4 +49,4 @@ class Connection {
   AnswerParser parser_;
 };
 
-}  // namespace rondel::bench
+}  // namespace rondel::s3_client

@@ -8,7 +8,7 @@
 #include "common/base/bytes.h"
 #include "common/http/chunked_decoder.h"
 
-namespace rondel::bench {
+namespace rondel::s3_client {
 
 class AnswerParser {
  public:
@@ -47,4 +47,4 @@ class AnswerParser {
   http::ChunkedDecoder decoder_;
 };
 
-}  // namespace rondel::bench
+}  // namespace rondel::s3_client

@@ -1,11 +1,11 @@
-#include "bench/answer_parser.h"
+#include "s3_client/answer_parser.h"
 
 #include <algorithm>
 #include <charconv>
 
 #include "common/http/message.h"
 
-namespace rondel::bench {
+namespace rondel::s3_client {
 
 void AnswerParser::begin(bool to_head) {
   state_ = State::kHead;
@@ -105,4 +105,4 @@ void AnswerParser::take(ByteView body) {
   error_text_.append(as_text(body).substr(0, kErrorTextMax - error_text_.size()));
 }
 
-}  // namespace rondel::bench
+}  // namespace rondel::s3_client

@@ -1,4 +1,4 @@
-#include "bench/connection.h"
+#include "s3_client/connection.h"
 
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace rondel::bench {
+namespace rondel::s3_client {
 namespace {
 
 std::unexpected<Error> failed(const char* what) {
@@ -95,4 +95,4 @@ Connection::Progress Connection::advance(std::span<std::byte> scratch, Traffic& 
   }
 }
 
-}  // namespace rondel::bench
+}  // namespace rondel::s3_client
