@@ -60,6 +60,7 @@ async::Task<Result<bool>> MemoryIdentityStore::change_account(std::string accoun
     const auto found = state_.accounts.find(account_id);
     if (found == state_.accounts.end()) return false;
     Account& account = found->second;
+    if (account.enabled && !change.enabled.value_or(true)) ++account.credential_epoch;
     account.enabled = change.enabled.value_or(account.enabled);
     account.public_access_block =
         change.public_access_block.value_or(account.public_access_block);
@@ -98,6 +99,7 @@ async::Task<Result<bool>> MemoryIdentityStore::set_key_enabled(std::string acces
   return state_.run<Result<bool>>([this, access_key = std::move(access_key), enabled] {
     const auto found = state_.access_keys.find(access_key);
     if (found == state_.access_keys.end()) return false;
+    if (found->second.enabled && !enabled) ++state_.accounts.at(found->second.account_id).credential_epoch;
     found->second.enabled = enabled;
     state_.tell(Kind::kAccessKey, access_key);
     return true;
@@ -106,9 +108,12 @@ async::Task<Result<bool>> MemoryIdentityStore::set_key_enabled(std::string acces
 
 async::Task<Result<bool>> MemoryIdentityStore::delete_key(std::string access_key, Deadline) {
   return state_.run<Result<bool>>([this, access_key = std::move(access_key)] {
-    const bool was_there = state_.access_keys.erase(access_key) > 0;
-    if (was_there) state_.tell(Kind::kAccessKey, access_key);
-    return was_there;
+    const auto found = state_.access_keys.find(access_key);
+    if (found == state_.access_keys.end()) return false;
+    ++state_.accounts.at(found->second.account_id).credential_epoch;
+    state_.access_keys.erase(found);
+    state_.tell(Kind::kAccessKey, access_key);
+    return true;
   });
 }
 

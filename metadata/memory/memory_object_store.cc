@@ -138,8 +138,8 @@ async::Task<Result<ObjectLookup>> MemoryObjectStore::find_object(ObjectQuery que
 }
 
 CommitOutcome MemoryObjectStore::put(const PutObject& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline] = request.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, epoch);
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
+  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, epoch, first_time);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
 
   ObjectVersion version = request.version;
@@ -155,7 +155,7 @@ CommitOutcome MemoryObjectStore::put(const PutObject& request) {
 // Conditions are about what is there, a delete marker included; where nothing is, they refuse
 // nothing and nothing is made.
 CommitOutcome MemoryObjectStore::remove(const DeleteObject& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline] = request.context;
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
   const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   if (!guard_holds(request, state_.find_key(bucket_id, request.key)))
@@ -212,7 +212,7 @@ CommitOutcome MemoryObjectStore::remove_named(StoredBucket& bucket, const Delete
 
 CommitOutcome MemoryObjectStore::copy(const CopyObject& request) {
   const PutObject& put = request.put;
-  const auto& [bucket_id, settings_version, epoch, deadline] = put.context;
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = put.context;
   const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   const ObjectVersion* const source =
@@ -240,8 +240,8 @@ CommitOutcome MemoryObjectStore::copy(const CopyObject& request) {
 
 CommitOutcome MemoryObjectStore::append(const AppendObject& request) {
   const PutObject& put = request.put;
-  const auto& [bucket_id, settings_version, epoch, deadline] = put.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, epoch);
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = put.context;
+  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, epoch, first_time);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   if (put.versioning != Versioning::kNever) return refusal(CommitStatus::kWrongState);
 
@@ -282,7 +282,7 @@ CommitOutcome MemoryObjectStore::extend(StoredBucket& bucket, const AppendObject
 }
 
 CommitOutcome MemoryObjectStore::rename(const RenameObject& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline] = request.context;
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
   CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredBucket& bucket = *state_.find_bucket(bucket_id);
@@ -313,7 +313,7 @@ CommitOutcome MemoryObjectStore::rename(const RenameObject& request) {
 }
 
 CommitOutcome MemoryObjectStore::update(const UpdateVersion& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline] = request.context;
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
   const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   KeyVersions* const versions = state_.find_key(bucket_id, request.key);

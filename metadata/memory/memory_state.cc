@@ -59,12 +59,16 @@ KeyVersions* MemoryState::find_key(int64_t bucket_id, const std::string& key) {
 }
 
 CommitStatus MemoryState::check_context(int64_t bucket_id, int64_t settings_version,
-                                        uint64_t epoch) {
+                                        uint64_t epoch, SystemTime first_time) {
   const StoredBucket* const stored = find_bucket(bucket_id);
   if (!stored) return CommitStatus::kNoSuchBucket;
   if (settings_version != 0 && settings_version != stored->bucket.settings_version)
     return CommitStatus::kSettingsChanged;
   if (epoch != 0 && epoch < min_epoch) return CommitStatus::kEpochFenced;
+  const auto orphan_age = cluster.garbage.ages.orphan_age;
+  if (first_time != SystemTime{} && orphan_age.count() > 0 &&
+      first_time < clock.now() - orphan_age / 2)
+    return CommitStatus::kStreamTooOld;
   return CommitStatus::kCommitted;
 }
 

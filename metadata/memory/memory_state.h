@@ -146,8 +146,10 @@ class MemoryState : public MemoryRows {
   KeyVersions* find_key(int64_t bucket_id, const std::string& key);
 
   // kCommitted, or why a commit that was decided under these may not be: kNoSuchBucket,
-  // kSettingsChanged, kEpochFenced. A settings version or an epoch of 0 is not compared.
-  CommitStatus check_context(int64_t bucket_id, int64_t settings_version, uint64_t epoch);
+  // kSettingsChanged, kEpochFenced, kStreamTooOld. A settings version or an epoch of 0 is not
+  // compared, nor the time of bytes that are not there.
+  CommitStatus check_context(int64_t bucket_id, int64_t settings_version, uint64_t epoch,
+                             SystemTime first_time = {});
 
   // One more reference to the stream of each extent.
   void add_references(const std::vector<Extent>& extents);

@@ -140,8 +140,8 @@ Committed<CommitStatus> MemoryUploadStore::create(const CommitContext& context, 
 }
 
 CommitOutcome MemoryUploadStore::put(const PutPart& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline] = request.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, 0, epoch);
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
+  const CommitStatus allowed = state_.check_context(bucket_id, 0, epoch, first_time);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredUpload* const upload = find_stored(state_, bucket_id, request.upload, request.key);
   if (!upload) return refusal(CommitStatus::kNoSuchUpload);
@@ -208,7 +208,7 @@ UploadLookup MemoryUploadStore::find(const UploadQuery& query) {
 }
 
 CommitOutcome MemoryUploadStore::complete(const CompleteUpload& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline] = request.context;
+  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
   const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   const StoredUpload* const upload = find_stored(state_, bucket_id, request.upload, request.key);
