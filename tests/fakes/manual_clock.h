@@ -14,7 +14,9 @@ class ManualClock final : public Clock {
   SystemTime now() const override { return SystemTime(std::chrono::microseconds(system_us_.load())); }
   SteadyTime steady_now() const override { return SteadyTime(std::chrono::microseconds(steady_us_.load())); }
 
-  SteadyTime boot_now() const override { return steady_now() + std::chrono::microseconds(asleep_us_.load()); }
+  SteadyTime boot_now() const override {
+    return steady_now() + std::chrono::microseconds(asleep_us_.load());
+  }
 
   // All clocks.
   void advance(std::chrono::microseconds by) {
