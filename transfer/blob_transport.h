@@ -35,7 +35,7 @@ struct PutOptions {
   uint64_t ring_epoch = 0;
   // Non-zero on a hand-off copy: the disk that should hold the blob and gets it later.
   model::DiskId handoff_for;
-  SystemTime created_at;
+  SystemTime created_at;   // By the database's clock as the maker heard it.
   // Repair and catch-up traffic: served after clients' requests, and taken by a disk that is too full for theirs.
   bool background = false;
   Deadline deadline;
@@ -63,7 +63,7 @@ struct BlobStat {
   uint64_t length = 0;             // 0: only its removal is known.
   hash::BlobDigest digest;
   model::DiskId handoff_for;       // See PutOptions; zero: none.
-  SystemTime created_at;           // By the maker's clock.
+  SystemTime created_at;           // As the maker gave it.
   uint64_t order = 0;              // Of the last removal or restore; 0: there was none.
   bool removed = false;            // That was a removal: its bytes, if they are there, are on their way out.
 };

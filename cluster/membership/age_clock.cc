@@ -24,7 +24,8 @@ double seconds(microseconds time) { return std::chrono::duration<double>(time).c
 }  // namespace
 
 AgeClock::AgeClock(const Clock& clock)
-    : clock_(clock), stamps_(*this), locks_(*this), database_clock_(*this), paused_at_(clock.boot_now()) {}
+    : clock_(clock), stamps_(*this), locks_(*this), database_clock_(*this),
+      paused_at_(clock.boot_now()) {}
 
 void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
   const SteadyTime at = clock_.boot_now();

@@ -1,8 +1,9 @@
 // OrphanScan: finds streams on the disks that nothing in the database refers to (a gateway died in the middle of an upload) and
 // releases them. Nothing is removed here: what is released goes through the queue, its grace and the trash.
 //
-// Interlocks: a blob counts only when the writer's time and the node's time are both older than the orphan age, by the clocks of
-// coordinator and database; when more than one per cent of the blobs that a pass looked at are orphans, on a disk or in all, it
+// Interlocks: a blob counts only when the time it was made (by the database's clock as its writer
+// heard it, which its commit is measured by too) and the node's time are both older than the orphan
+// age, by the clocks of coordinator and database; when more than one per cent of the blobs that a pass looked at are orphans, on a disk or in all, it
 // releases nothing and halts garbage collection until an operator resumes it. What passes released within the orphan age adds up.
 // A few are never too many, so that what was under way when a database or gateways failed halts no small cluster. A database older
 // than what nodes have seen halts as well (coordinator.h).

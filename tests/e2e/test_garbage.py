@@ -24,16 +24,16 @@ def live(cluster):
     return sum(value for _, value in cluster.samples("rondel_node_live_bytes"))
 
 
-def begin_put(cluster, key, size, sent):
+def begin_put(cluster, key, body, sent):
     """A PUT whose body stops in the middle."""
-    request = AWSRequest("PUT", f"{cluster.endpoint}/garbage/{key}", headers={"Content-Length": str(size), "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"})
+    request = AWSRequest("PUT", f"{cluster.endpoint}/garbage/{key}", headers={"Content-Length": str(len(body))}, data=body)
     S3SigV4Auth(Credentials(cluster.env["AWS_ACCESS_KEY_ID"], cluster.env["AWS_SECRET_ACCESS_KEY"]), "s3", cluster.env["AWS_REGION"]).add_auth(request)
     address = urllib.parse.urlparse(cluster.endpoint)
     connection = socket.create_connection((address.hostname, address.port))
     head = f"PUT /garbage/{key} HTTP/1.1\r\nHost: {address.netloc}\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items()) + "\r\n"
     connection.sendall(head.encode())
-    connection.sendall(random.randbytes(sent))
+    connection.sendall(body[:sent])
     return connection
 
 
@@ -47,7 +47,7 @@ def test_a_gateway_that_dies_in_an_upload_leaves_nothing(forgetful):
     time.sleep(1)
     before = live(forgetful)
     # Three chunks of 8 MiB each, three times: more than 144 MiB are of all three uploads.
-    connections = [begin_put(forgetful, f"lost/{n}", 64 << 20, 26 << 20) for n in range(3)]
+    connections = [begin_put(forgetful, f"lost/{n}", random.randbytes(64 << 20), 26 << 20) for n in range(3)]
     wait_for(lambda: live(forgetful) > before + (150 << 20), 60, "chunks of each upload to reach the disks")
     forgetful.kill("gateway-1")
     for connection in connections:
@@ -93,9 +93,10 @@ def test_bytes_older_than_half_the_orphan_age_are_not_committed(forgetful):
     # The cluster's alone: the gateway's own, which bounds bodies as well, stays 16 s.
     assert forgetful.cli("gc", "set", "--orphan-age", "6s").returncode == 0
     try:
-        connection = begin_put(forgetful, "slow", 9 << 20, 17 << 19)
+        body = random.randbytes(9 << 20)
+        connection = begin_put(forgetful, "slow", body, 17 << 19)
         time.sleep(4)
-        connection.sendall(random.randbytes(1 << 19))
+        connection.sendall(body[17 << 19:])
         answer = b""
         while b"</Error>" not in answer and (more := connection.recv(65536)):
             answer += more
