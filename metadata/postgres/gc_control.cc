@@ -3,8 +3,8 @@
 #include "common/model/metadata_generation.h"
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
-#include "metadata/postgres/pg_fence.h"
-#include "metadata/postgres/pg_stores.h"
+#include "metadata/connection/pg_fence.h"
+#include "metadata/connection/pg_stores.h"
 #include "metadata/connection/sql_names.h"
 
 namespace rondel::metadata {

@@ -2,8 +2,8 @@
 
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
-#include "metadata/postgres/pg_generation.h"
-#include "metadata/postgres/pg_stores.h"
+#include "metadata/connection/pg_generation.h"
+#include "metadata/connection/pg_stores.h"
 
 namespace rondel::metadata {
 namespace {

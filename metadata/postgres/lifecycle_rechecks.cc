@@ -2,7 +2,7 @@
 
 #include "metadata/postgres/lifecycle_rows.h"
 #include "metadata/connection/pg_codec.h"
-#include "metadata/postgres/pg_stores.h"
+#include "metadata/connection/pg_stores.h"
 
 namespace rondel::metadata {
 namespace {

@@ -3,8 +3,8 @@
 #include "metadata/postgres/node_disks.h"
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
-#include "metadata/postgres/pg_generation.h"
-#include "metadata/postgres/pg_stores.h"
+#include "metadata/connection/pg_generation.h"
+#include "metadata/connection/pg_stores.h"
 #include "metadata/connection/sql_names.h"
 
 namespace rondel::metadata {

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "metadata/connection/pg_call.h"
-#include "metadata/postgres/pg_stores.h"
+#include "metadata/connection/pg_stores.h"
 #include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {

@@ -4,8 +4,8 @@
 
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
-#include "metadata/postgres/pg_fence.h"
-#include "metadata/postgres/pg_stores.h"
+#include "metadata/connection/pg_fence.h"
+#include "metadata/connection/pg_stores.h"
 #include "metadata/postgres/second_look.h"
 
 namespace rondel::metadata {

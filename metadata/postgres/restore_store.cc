@@ -5,8 +5,8 @@
 #include "common/ring/ring.h"
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
-#include "metadata/postgres/pg_references.h"
-#include "metadata/postgres/pg_stores.h"
+#include "metadata/connection/pg_references.h"
+#include "metadata/connection/pg_stores.h"
 
 namespace rondel::metadata {
 namespace {

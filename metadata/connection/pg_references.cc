@@ -1,4 +1,4 @@
-#include "metadata/postgres/pg_references.h"
+#include "metadata/connection/pg_references.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "metadata/postgres/pg_generation.h"
+#include "metadata/connection/pg_generation.h"
 
 namespace rondel::metadata {
 
