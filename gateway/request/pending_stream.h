@@ -11,7 +11,6 @@
 
 #include "common/model/ids.h"
 #include "gateway/blobs/blob_store.h"
-#include "gateway/request/object_encryption.h"
 #include "gateway/request/stream_releases.h"
 #include "metadata/model/object.h"
 #include "metadata/store/commit_result.h"
