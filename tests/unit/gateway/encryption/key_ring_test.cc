@@ -2,11 +2,39 @@
 
 #include <gtest/gtest.h>
 
+#include "metadata/memory/memory_key_store.h"
 #include "tests/fakes/manual_clock.h"
-#include "tests/fakes/memory_key_store.h"
 
 namespace rondel::encryption {
 namespace {
+
+// Counts how often it is asked what changed.
+class CountedKeyStore final : public metadata::KeyStore {
+ public:
+  explicit CountedKeyStore(metadata::MemoryState& state) : rows_(state) {}
+
+  async::Task<Result<metadata::KmsKeyChanges>> load(uint64_t change, Deadline deadline) override {
+    ++loads;
+    return rows_.load(change, deadline);
+  }
+  async::Task<Result<void>> create(std::string name, std::string sealed, std::string master,
+                                   Deadline deadline) override {
+    return rows_.create(std::move(name), std::move(sealed), std::move(master), deadline);
+  }
+  async::Task<Result<void>> add_version(std::string name, metadata::KmsKeyVersion version,
+                                        std::string master, Deadline deadline) override {
+    return rows_.add_version(std::move(name), std::move(version), std::move(master), deadline);
+  }
+  async::Task<Result<void>> set_enabled(std::string name, bool enabled,
+                                        Deadline deadline) override {
+    return rows_.set_enabled(std::move(name), enabled, deadline);
+  }
+
+  int loads = 0;
+
+ private:
+  metadata::MemoryKeyStore rows_;
+};
 
 class KeyRingTest : public testing::Test {
  protected:
@@ -17,7 +45,18 @@ class KeyRingTest : public testing::Test {
   template <class T>
   static T run(async::Task<T> task) { return async::block_on(std::move(task)); }
 
-  fakes::MemoryKeyStore store;
+  // All material that the database holds.
+  std::string everything() const {
+    std::string all;
+    for (const auto& [name, stored] : database.kms_keys) {
+      for (const metadata::KmsKeyVersion& version : stored.key.versions)
+        all += version.sealed_material;
+    }
+    return all;
+  }
+
+  metadata::MemoryState database;
+  CountedKeyStore store{database};
   fakes::ManualClock clock{SystemTime{}};
 };
 
@@ -87,12 +126,12 @@ TEST_F(KeyRingTest, WorksOnForAWhileWithoutDatabase) {
   ASSERT_TRUE(run(ring.create("one", soon())));
   ASSERT_TRUE(run(ring.generate_data_key("one", "", soon())));
   const int loads = store.loads;
-  store.unavailable = true;
+  database.set_away(true);
   EXPECT_TRUE(run(ring.generate_data_key("one", "", soon())));
   EXPECT_EQ(store.loads, loads);
   clock.advance(KeyRing::kUncertainLife + std::chrono::seconds(1));
   EXPECT_EQ(run(ring.generate_data_key("one", "", soon())).error().code, ErrorCode::kUnavailable);
-  store.unavailable = false;
+  database.set_away(false);
   EXPECT_TRUE(run(ring.generate_data_key("one", "", soon())));
 }
 
@@ -123,7 +162,7 @@ TEST_F(KeyRingTest, TheDatabaseHoldsNoDataKey) {
   KeyRing ring = make_ring();
   ASSERT_TRUE(run(ring.create("one", soon())));
   const auto made = run(ring.generate_data_key("one", "", soon())).value();
-  EXPECT_EQ((store.everything() + made.wrapped).find(made.plaintext.view()), std::string::npos);
+  EXPECT_EQ((everything() + made.wrapped).find(made.plaintext.view()), std::string::npos);
 }
 
 }  // namespace

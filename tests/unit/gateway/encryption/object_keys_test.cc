@@ -4,8 +4,8 @@
 
 #include "common/crypto/digest.h"
 #include "gateway/encryption/key_ring.h"
+#include "metadata/memory/memory_key_store.h"
 #include "tests/fakes/manual_clock.h"
-#include "tests/fakes/memory_key_store.h"
 
 namespace rondel::encryption {
 namespace {
@@ -60,7 +60,8 @@ class ObjectKeysTest : public testing::Test {
     return run(keys.open(std::move(envelope), binding, std::move(customer), soon()));
   }
 
-  fakes::MemoryKeyStore store;
+  metadata::MemoryState database;
+  metadata::MemoryKeyStore store{database};
   fakes::ManualClock clock{SystemTime{}};
   KeyRing ring{store, {crypto::Secret(std::string(32, 'm')), {std::string(kSseS3Key), "aws-s3"}, &clock}};
   CountingKeys kms{ring};
