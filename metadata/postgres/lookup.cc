@@ -16,7 +16,7 @@ constexpr const char* kExtents =
     " when 1 then true"
     " when 2 then e.start <= q.last and e.start + e.length > q.first"
     " when 3 then e.start + e.length > o.size - q.first"
-    " when 4 then p.number is not null and e.start < p.start + p.size and e.start + e.length > p.start"
+    " when 4 then o.part_count = 0 or p.number is not null and e.start < p.start + p.size and e.start + e.length > p.start"
     " else false end)";
 
 constexpr const char* kColumns =
