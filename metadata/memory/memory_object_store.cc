@@ -68,6 +68,7 @@ Wanted wanted_bytes(const ExtentRange& range, const ObjectVersion& object,
     case Kind::kOffsets: return {range.first, std::max(range.last, range.last + 1)};
     case Kind::kSuffix: return {object.size - std::min(range.first, object.size), object.size};
     case Kind::kPart:
+      if (object.part_count == 0) return {0, object.size};
       return part ? Wanted{part->start, part->start + part->part.size} : Wanted{};
   }
   return {};
@@ -172,7 +173,8 @@ CommitOutcome MemoryObjectStore::remove_current(StoredBucket& bucket, const Dele
   KeyVersions* const versions = state_.find_key(bucket.bucket.id, request.key);
   const ObjectVersion* const head = head_of(versions);
   const bool versioned = request.versioning != Versioning::kNever;
-  if (!head && (!versioned || !request.conditions.empty())) return refusal(CommitStatus::kCommitted);
+  if (!head && (!versioned || !request.conditions.empty()))
+    return refusal(CommitStatus::kCommitted);
   if (head) {
     const CommitStatus allowed = check_conditions(request.conditions, head);
     if (allowed != CommitStatus::kCommitted) return refusal(allowed);

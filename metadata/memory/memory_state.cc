@@ -38,7 +38,8 @@ StoredBucket* MemoryState::find_bucket(int64_t id) {
 
 StoredBucket* MemoryState::find_bucket(const std::string& name) {
   const auto found =
-      std::ranges::find_if(buckets, [&](const auto& row) { return row.second.bucket.name == name; });
+      std::ranges::find_if(buckets,
+                           [&](const auto& row) { return row.second.bucket.name == name; });
   return found == buckets.end() ? nullptr : &found->second;
 }
 

@@ -97,8 +97,10 @@ const ObjectVersion* unchanged_source(const KeyVersions* versions,
 KeyVersions::iterator find_version(KeyVersions& versions,
                                    const std::optional<model::VersionId>& named,
                                    bool null_version) {
-  if (null_version)
-    return std::ranges::find_if(versions, [](const auto& row) { return row.second.object.is_null; });
+  if (null_version) {
+    return std::ranges::find_if(versions,
+                                [](const auto& row) { return row.second.object.is_null; });
+  }
   return named ? versions.find(*named) : versions.begin();
 }
 

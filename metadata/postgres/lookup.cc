@@ -17,7 +17,7 @@ constexpr const char* kExtents =
     " when :ExtentRange.kAll then true"
     " when :ExtentRange.kOffsets then e.start <= q.last and e.start + e.length > q.first"
     " when :ExtentRange.kSuffix then e.start + e.length > o.size - q.first"
-    " when :ExtentRange.kPart then p.number is not null and e.start < p.start + p.size and e.start + e.length > p.start"
+    " when :ExtentRange.kPart then o.part_count = 0 or p.number is not null and e.start < p.start + p.size and e.start + e.length > p.start"
     " else false end)";
 
 enum FoundColumn {

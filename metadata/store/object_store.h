@@ -102,7 +102,8 @@ struct UpdateVersion {
 // What a read wants of the extents.
 struct ExtentRange {
   enum class Kind : uint8_t { kNone, kAll, kOffsets, kSuffix, kPart } kind = Kind::kNone;
-  uint64_t first = 0;  // kOffsets: first byte; kSuffix: how many; kPart: the number.
+  // kOffsets: first byte; kSuffix: how many; kPart: the number; an object without parts is one.
+  uint64_t first = 0;
   uint64_t last = 0;  // kOffsets: last byte, inclusive; UINT64_MAX = to the end.
 };
 

@@ -318,6 +318,8 @@ TEST_P(ObjectStoreContract, AppendGrowsAndChecksTheOffset) {
   ASSERT_EQ(found.object.extents.size(), 2u);
   EXPECT_EQ(found.object.extents[1].start, 4u);
   EXPECT_EQ(find("log", {ExtentRange::Kind::kOffsets, 5, 6}).object.extents.size(), 1u);
+  // It has no parts, so it is one.
+  EXPECT_EQ(find("log", {ExtentRange::Kind::kPart, 1, 0}).object.extents.size(), 2u);
   EXPECT_EQ(find("log", {ExtentRange::Kind::kSuffix, 1, 0}).object.extents[0].start, 4u);
   run(stores().objects.delete_object({.context = context(), .key = "log"}));
 }

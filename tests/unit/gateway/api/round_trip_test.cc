@@ -235,6 +235,17 @@ TEST_F(RoundTrip, APartIsCopiedOfARange) {
   EXPECT_EQ(ask("GET", "/box/m").body, body.substr(100, 5'999'901));
 }
 
+TEST_F(RoundTrip, WhatWasAppendedIsReadWholeAndAsOnePart) {
+  ASSERT_EQ(ask("PUT", "/box/log", "first ").status, 200);
+  const Answer appended =
+      ask("PUT", "/box/log", "second", {{"x-amz-write-offset-bytes", "6"}});
+  ASSERT_EQ(appended.status, 200) << appended.body;
+  EXPECT_EQ(ask("GET", "/box/log").body, "first second");
+  EXPECT_EQ(ask("GET", "/box/log", "", {{"range", "bytes=4-7"}}).body, "t se");
+  EXPECT_EQ(ask("GET", "/box/log?partNumber=1").body, "first second");
+  EXPECT_EQ(ask("GET", "/box/log?partNumber=2").element("Code"), "InvalidPartNumber");
+}
+
 TEST_F(RoundTrip, ListingsAreFoldedAndGoOn) {
   for (const char* key : {"a", "b/1", "b/2", "c", "d/e/f", "g"})
     ASSERT_EQ(ask("PUT", std::string("/box/") + key, key).status, 200);
