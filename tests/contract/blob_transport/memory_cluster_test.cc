@@ -23,7 +23,7 @@ class MemoryCluster final : public ClusterUnderTest {
   void rot(int node, const model::BlobId& blob, uint64_t byte) override { cluster_.rot(disks_[node].disk, blob, byte); }
 
  private:
-  fakes::MemoryBlobCluster cluster_;
+  transfer::MemoryBlobCluster cluster_;
   const DiskAddress disks_[2] = {{model::NodeId::random(), model::DiskId::random()}, {model::NodeId::random(), model::DiskId::random()}};
 };
 

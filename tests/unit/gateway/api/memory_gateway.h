@@ -102,7 +102,7 @@ class MemoryGateway {
   metadata::MemoryState state;
   metadata::MemoryMetadata metadata{state};
   const metadata::Stores& stores = metadata.stores();
-  fakes::MemoryBlobCluster cluster;
+  transfer::MemoryBlobCluster cluster;
   fakes::FixedTopology topology;
 
  private:

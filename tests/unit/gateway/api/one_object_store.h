@@ -45,7 +45,7 @@ class OneObjectStore : public metadata::ObjectStore {
   async::Task<CommitResult> copy_object(metadata::CopyObject) override { return commit<CommitOutcome>(); }
   async::Task<CommitResult> append_object(metadata::AppendObject) override { return commit<CommitOutcome>(); }
   async::Task<CommitResult> rename_object(metadata::RenameObject) override { return commit<CommitOutcome>(); }
-  async::Task<CommitResult> permissions::update_version(metadata::UpdateVersion request) override {
+  async::Task<CommitResult> update_version(metadata::UpdateVersion request) override {
     bypassed_governance = request.bypass_governance;
     return commit<CommitOutcome>();
   }

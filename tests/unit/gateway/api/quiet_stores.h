@@ -17,37 +17,37 @@ namespace rondel::api {
 // Refuses every change and counts it.
 class FixedBuckets final : public metadata::BucketStore {
  public:
-  using request::Answer = async::Task<Result<metadata::BucketOutcome>>;
+  using Answer = async::Task<Result<metadata::BucketOutcome>>;
 
   std::map<std::string, metadata::Bucket> buckets;
   int refused = 0;
   Fault lookup_fault;   // Of find_bucket().
   Fault fault;          // Of every other call.
 
-  request::Answer find_bucket(std::string name, Deadline) override {
+  Answer find_bucket(std::string name, Deadline) override {
     CO_TRY_VOID(lookup_fault.check());
     const auto found = buckets.find(name);
     if (found == buckets.end())
       co_return metadata::BucketOutcome{metadata::BucketStatus::kNoSuchBucket, {}};
     co_return metadata::BucketOutcome{metadata::BucketStatus::kOk, found->second};
   }
-  request::Answer create_bucket(metadata::CreateBucket, Deadline) override { return refuse(); }
-  request::Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
-  request::Answer set_bucket_setting(int64_t, metadata::SettingKind, std::optional<std::string>,
+  Answer create_bucket(metadata::CreateBucket, Deadline) override { return refuse(); }
+  Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
+  Answer set_bucket_setting(int64_t, metadata::SettingKind, std::optional<std::string>,
                             Deadline) override {
     return refuse();
   }
-  request::Answer set_bucket_versioning(int64_t, metadata::Versioning, Deadline) override {
+  Answer set_bucket_versioning(int64_t, metadata::Versioning, Deadline) override {
     return refuse();
   }
-  request::Answer set_object_lock(int64_t, std::string, Deadline) override { return refuse(); }
+  Answer set_object_lock(int64_t, std::string, Deadline) override { return refuse(); }
   async::Task<Result<metadata::BucketUsage>> bucket_usage(int64_t, Deadline) override {
     CO_TRY_VOID(fault.check());
     co_return metadata::BucketUsage();
   }
 
  private:
-  request::Answer refuse() {
+  Answer refuse() {
     CO_TRY_VOID(fault.check());
     ++refused;
     co_return fail(ErrorCode::kUnavailable, "no changes");
@@ -77,28 +77,28 @@ class EmptyListing final : public metadata::ListingStore {
 class KeptReleases : public metadata::ReleaseQueue {
  public:
   template <class T>
-  using request::Answer = async::Task<Result<T>>;
+  using Answer = async::Task<Result<T>>;
 
   bool refuses_releases = false;
   std::multiset<model::StreamId> released;
 
-  request::Answer<void> release_streams(std::vector<metadata::Extent> streams, Deadline) override {
+  Answer<void> release_streams(std::vector<metadata::Extent> streams, Deadline) override {
     if (refuses_releases) co_return fail(ErrorCode::kUnavailable, "away");
     for (const metadata::Extent& extent : streams) released.insert(extent.stream);
     co_return Result<void>{};
   }
-  request::Answer<metadata::CheckedReleases> check_released(SystemTime, size_t, uint64_t,
+  Answer<metadata::CheckedReleases> check_released(SystemTime, size_t, uint64_t,
                                                    Deadline) override {
     co_return metadata::CheckedReleases();
   }
-  request::Answer<std::vector<metadata::ReleasedStream>> take_released(SystemTime, size_t, uint64_t,
+  Answer<std::vector<metadata::ReleasedStream>> take_released(SystemTime, size_t, uint64_t,
                                                               Deadline) override {
     co_return std::vector<metadata::ReleasedStream>();
   }
-  request::Answer<void> finish_released(std::vector<int64_t>, uint64_t, Deadline) override {
+  Answer<void> finish_released(std::vector<int64_t>, uint64_t, Deadline) override {
     co_return Result<void>{};
   }
-  request::Answer<metadata::QueueDepths> queue_depths(Deadline) override {
+  Answer<metadata::QueueDepths> queue_depths(Deadline) override {
     co_return metadata::QueueDepths();
   }
 };

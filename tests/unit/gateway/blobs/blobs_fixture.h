@@ -112,18 +112,18 @@ class BlobsTest : public ::testing::Test {
     return out;
   }
 
-  void fault_zone(const std::string& zone, fakes::DiskFaults faults) {
+  void fault_zone(const std::string& zone, transfer::DiskFaults faults) {
     for (const ring::Disk& disk : disks_) {
       if (disk.zone == zone) cluster_.set_faults(disk.id, faults);
     }
   }
 
-  void fault_all(fakes::DiskFaults faults) {
+  void fault_all(transfer::DiskFaults faults) {
     for (const ring::Disk& disk : disks_) cluster_.set_faults(disk.id, faults);
   }
 
   std::vector<ring::Disk> disks_;
-  fakes::MemoryBlobCluster cluster_;
+  transfer::MemoryBlobCluster cluster_;
   fakes::FixedTopology topology_;
   std::shared_ptr<const ring::Ring> ring_;
   std::unique_ptr<ReplicatedBlobStore> store_;

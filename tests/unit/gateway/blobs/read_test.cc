@@ -49,7 +49,7 @@ TEST_F(Read, RandomRangesAreExact) {
 
 TEST_F(Read, OneGoodCopyIsEnoughWhateverAilsTheOthers) {
   const auto list = owners(blob());
-  const std::vector<fakes::DiskFaults> ailments{{.unreachable = true}, {.silent = true}, {.flips_bits = true}};
+  const std::vector<transfer::DiskFaults> ailments{{.unreachable = true}, {.silent = true}, {.flips_bits = true}};
   for (size_t good = 0; good < list.size(); ++good) {
     for (const auto& first : ailments) {
       for (const auto& second : ailments) {
@@ -92,7 +92,7 @@ TEST_F(Read, NotFoundIsBelievedOnlyWhenEverybodySaysSo) {
   for (const ring::Disk& owner : owners(blob())) cluster_.erase(owner.id, blob());
   EXPECT_EQ(read(stream_, 0, 10).error().code, ErrorCode::kNotFound);
   for (const ring::Disk& disk : disks_) {
-    for (const fakes::DiskFaults& faults : {fakes::DiskFaults{.unreachable = true}, fakes::DiskFaults{.silent = true}}) {
+    for (const transfer::DiskFaults& faults : {transfer::DiskFaults{.unreachable = true}, transfer::DiskFaults{.silent = true}}) {
       fault_all({});
       cluster_.set_faults(disk.id, faults);
       reopen();
@@ -124,7 +124,7 @@ class ReadRepair : public BlobsTest {
   }
 
   model::BlobId blob() const { return {stream_.id, 0}; }
-  std::optional<fakes::MemoryBlobCluster::Stored> at(const model::DiskId& disk) const { return cluster_.find(disk, blob()); }
+  std::optional<transfer::MemoryBlobCluster::Stored> at(const model::DiskId& disk) const { return cluster_.find(disk, blob()); }
   std::vector<model::DiskId> holders(bool handoff) const {
     std::vector<model::DiskId> found;
     for (const model::DiskId& disk : cluster_.holders(blob())) {

@@ -67,7 +67,7 @@ TEST_P(WriteUnderFaults, AcknowledgedMeansTwoCopiesInTwoZones) {
     std::set<std::string> healthy;
     std::string story;
     for (const ring::Disk& disk : disks_) {
-      fakes::DiskFaults faults;
+      transfer::DiskFaults faults;
       switch (random() % 9) {
         case 0: faults.unreachable = true; break;
         case 1: faults.silent = true; break;

@@ -24,7 +24,7 @@ constexpr int64_t kNow = 1'700'000'000;
 constexpr uint64_t kLastSecond = 253'402'300'799;   // Of the year 9999.
 constexpr uint64_t kObjectMax = 5ull << 30;
 
-std::string policy::name_of(signature::Refusal refusal) {
+std::string name_of(signature::Refusal refusal) {
   if (refusal == signature::Refusal::kAuthorizationQueryParametersError) return "AuthorizationQueryParametersError";
   if (refusal == signature::Refusal::kAccessDenied) return "AccessDenied";
   if (refusal == signature::Refusal::kMissingDecodedLength) return "MissingContentLength";
@@ -37,7 +37,7 @@ std::string authenticate(const http::RequestHead& head, const signature::QueryPa
   metadata::IdentityCache identities(accounts, clock);
   signature::Authenticator authenticator(identities, {.clock = &clock});
   const auto outcome = async::block_on(authenticator.authenticate(head, query, deadline_in(std::chrono::seconds(10))));
-  return outcome ? "OK" : policy::name_of(outcome.error().refusal);
+  return outcome ? "OK" : name_of(outcome.error().refusal);
 }
 
 std::string expires(const std::string& text) {
@@ -55,7 +55,7 @@ std::string older_expires(const std::string& text) {
   head.target = "/b/k";
   fakes::ManualClock clock{SystemTime(std::chrono::seconds(kNow))};
   const auto claim = signature::claim_v2(head, {{"AWSAccessKeyId", "A"}, {"Signature", "s"}, {"Expires", text}}, "", {.clock = &clock, .signature_v2 = true});
-  return claim ? "OK" : policy::name_of(claim.error().refusal);
+  return claim ? "OK" : name_of(claim.error().refusal);
 }
 
 std::string decoded_length(const std::string& text) {

@@ -34,7 +34,7 @@ std::string canned_object(CannedAcl canned, const policy::Caller& object_owner) 
 
 bool may_get(const BucketAccess& access, const policy::Caller& caller, const ObjectFacts& object) {
   const Question question{access, caller, policy::Action::kGetObject, "k"};
-  const RequestOf request;
+  const policy::RequestOf request;
   const Verdict verdict = decide(question, request);
   return verdict == Verdict::kAllow || (verdict == Verdict::kObjectDecides && decide_object(question, request, object));
 }
@@ -55,7 +55,7 @@ TEST(Authorization, UnderBucketOwnerEnforcedEverythingIsTheBucketOwners) {
   EXPECT_TRUE(may_get(access, owner, {writer.account_id, open}));
   EXPECT_FALSE(may_get(access, writer, {writer.account_id, open}));
   EXPECT_FALSE(may_get(access, anonymous, {writer.account_id, open}));
-  EXPECT_EQ(decide({access, anonymous, policy::Action::kPutObject, "k"}, RequestOf()), Verdict::kDeny);
+  EXPECT_EQ(decide({access, anonymous, policy::Action::kPutObject, "k"}, policy::RequestOf()), Verdict::kDeny);
 }
 
 TEST(Authorization, APolicySpeaksOnlyOfWhatTheBucketsOwnerOwns) {
@@ -72,7 +72,7 @@ TEST(Authorization, ADenyBindsOwnersOfObjectsAndOfBuckets) {
   set_policy(access, R"({"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::box","arn:aws:s3:::box/*"]})");
   EXPECT_FALSE(may_get(access, owner, {owner.account_id, {}}));
   EXPECT_FALSE(may_get(access, writer, {writer.account_id, {}}));
-  const RequestOf request;
+  const policy::RequestOf request;
   EXPECT_EQ(decide({access, owner, policy::Action::kDeleteBucket, {}}, request), Verdict::kDeny);
   for (const policy::Action action : {policy::Action::kGetBucketPolicy, policy::Action::kPutBucketPolicy, policy::Action::kDeleteBucketPolicy}) {
     EXPECT_EQ(decide({access, owner, action, {}}, request), Verdict::kAllow);
@@ -83,7 +83,7 @@ TEST(Authorization, ADenyBindsOwnersOfObjectsAndOfBuckets) {
 TEST(Authorization, APolicyThatCannotBeReadDenies) {
   BucketAccess access = bucket();
   access.policy_unreadable = true;
-  const RequestOf request;
+  const policy::RequestOf request;
   EXPECT_FALSE(may_get(access, owner, {owner.account_id, {}}));
   EXPECT_EQ(decide({access, owner, policy::Action::kDeleteBucketPolicy, {}}, request), Verdict::kAllow);
 }
@@ -97,7 +97,7 @@ TEST(Authorization, RestrictPublicBucketsKeepsEveryStrangerOut) {
   EXPECT_FALSE(may_get(access, other, object));
   EXPECT_FALSE(may_get(access, writer, {writer.account_id, {}}));
   EXPECT_TRUE(may_get(access, owner, object));
-  EXPECT_EQ(decide({access, other, policy::Action::kListBucket, {}}, RequestOf()), Verdict::kDeny);
+  EXPECT_EQ(decide({access, other, policy::Action::kListBucket, {}}, policy::RequestOf()), Verdict::kDeny);
   // A policy that names whom it means is not public.
   set_policy(access, R"({"Effect":"Allow","Principal":{"AWS":"333333333333"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*"})");
   EXPECT_TRUE(may_get(access, other, object));
@@ -113,13 +113,13 @@ TEST(Authorization, IgnorePublicAclsLeavesGrantsToNamedAccounts) {
 }
 
 TEST(Authorization, AStrangerWithoutHopeIsRefusedWithoutALookUp) {
-  EXPECT_EQ(decide({bucket(Ownership::kBucketOwnerEnforced), anonymous, policy::Action::kGetObject, "k"}, RequestOf()), Verdict::kDeny);
-  EXPECT_EQ(decide({bucket(), anonymous, policy::Action::kGetObject, "k"}, RequestOf()), Verdict::kObjectDecides);
+  EXPECT_EQ(decide({bucket(Ownership::kBucketOwnerEnforced), anonymous, policy::Action::kGetObject, "k"}, policy::RequestOf()), Verdict::kDeny);
+  EXPECT_EQ(decide({bucket(), anonymous, policy::Action::kGetObject, "k"}, policy::RequestOf()), Verdict::kObjectDecides);
 }
 
 TEST(Authorization, AbsenceIsToldToWhoMayListTheKey) {
   BucketAccess access = bucket();
-  const RequestOf request;
+  const policy::RequestOf request;
   EXPECT_TRUE(may_learn_absence({access, owner, policy::Action::kGetObject, "k"}, request));
   EXPECT_FALSE(may_learn_absence({access, other, policy::Action::kGetObject, "k"}, request));
   set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::box","Condition":{"StringLike":{"s3:prefix":"public/*"}}})");
@@ -131,16 +131,16 @@ TEST(Authorization, ExistingTagsAreJudgedWithTheObject) {
   BucketAccess access = bucket();
   set_policy(access, R"({"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*","Condition":{"StringNotEquals":{"s3:ExistingObjectTag/open":"yes"}}})");
   const Question question{access, owner, policy::Action::kGetObject, "k"};
-  EXPECT_EQ(decide(question, RequestOf()), Verdict::kObjectDecides);
-  EXPECT_TRUE(decide_object(question, RequestOf{{"s3:ExistingObjectTag/open", {"yes"}}}, {owner.account_id, {}}));
-  EXPECT_FALSE(decide_object(question, RequestOf(), {owner.account_id, {}}));
+  EXPECT_EQ(decide(question, policy::RequestOf()), Verdict::kObjectDecides);
+  EXPECT_TRUE(decide_object(question, policy::RequestOf{{"s3:ExistingObjectTag/open", {"yes"}}}, {owner.account_id, {}}));
+  EXPECT_FALSE(decide_object(question, policy::RequestOf(), {owner.account_id, {}}));
 }
 
 TEST(Authorization, WhatIsSettledBeforeTheLookUpIsNotAskedAgain) {
   BucketAccess access = bucket();
   set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringEquals":{"aws:Referer":"here"}}})");
   Question question{access, other, policy::Action::kGetObject, "k"};
-  const RequestOf request{{"aws:Referer", {"here"}}};
+  const policy::RequestOf request{{"aws:Referer", {"here"}}};
   question.policy = settled_effect(question, request);
   EXPECT_EQ(question.policy, policy::Effect::kAllow);
   EXPECT_EQ(decide(question, request), Verdict::kObjectDecides);
@@ -156,7 +156,7 @@ TEST(Authorization, WhatIsSettledBeforeTheLookUpIsNotAskedAgain) {
 TEST(Authorization, WhoBeganAnUploadMayEndIt) {
   BucketAccess access = bucket();
   const Question question{access, writer, policy::Action::kAbortMultipartUpload, "k"};
-  const RequestOf request;
+  const policy::RequestOf request;
   EXPECT_EQ(decide(question, request), Verdict::kObjectDecides);
   EXPECT_TRUE(decide_upload(question, request, writer.account_id));
   EXPECT_FALSE(decide_upload(question, request, other.account_id));

@@ -76,13 +76,13 @@ TEST_F(AgeClockTest, TheDatabasesClockGoesOnFromWhereItWasHeard) {
   for (const Jump& by : kJumps) {
     SCOPED_TRACE(by.name);
     jump(by);
-    EXPECT_EQ(database.now(), database_);
+    EXPECT_EQ(database.now(), database_.now());
     clock_.advance(10s);
-    EXPECT_EQ(database.now(), database_ + 10s);
+    EXPECT_EQ(database.now(), database_.now() + 10s);
     clock_.set(kStart + days(100));
-    EXPECT_EQ(database.now(), database_ + 10s);
+    EXPECT_EQ(database.now(), database_.now() + 10s);
     clock_.sleep(3h);
-    EXPECT_EQ(database.now(), database_ + 10s + 3h) << "a body that slept is as old as it is";
+    EXPECT_EQ(database.now(), database_.now() + 10s + 3h) << "a body that slept is as old as it is";
     EXPECT_EQ(ages_.now_for_age(), std::nullopt) << "and a clock that was heard before is not believed";
     end_jump();
   }

@@ -145,7 +145,7 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
 };
 
 // Removes from the rules' store what may be removed, and keeps what was asked.
-class Objects final : public operations::OneObjectStore {
+class Objects final : public api::OneObjectStore {
  public:
   explicit Objects(MemoryRules& rules) : rules_(rules) {}
 
@@ -173,7 +173,7 @@ class Objects final : public operations::OneObjectStore {
   MemoryRules& rules_;
 };
 
-class Uploads final : public operations::OneUploadStore {
+class Uploads final : public api::OneUploadStore {
  public:
   async::Task<metadata::Committed<CommitStatus>> abort_upload(metadata::CommitContext, model::UploadId, std::string key) override {
     aborted.insert(key);
