@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "gateway/api/dispatch.h"
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"

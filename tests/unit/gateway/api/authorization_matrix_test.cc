@@ -1,6 +1,7 @@
 // Every operation of the table by everybody who may ask: what is answered, and that nothing is changed by who is refused.
 #include <set>
 
+#include "gateway/api/dispatch.h"
 #include "tests/unit/gateway/api/access_fixture.h"
 
 namespace rondel::api {

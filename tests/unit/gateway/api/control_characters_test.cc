@@ -2,6 +2,8 @@
 // source, every such byte.
 #include <algorithm>
 
+#include "gateway/api/cors.h"
+#include "gateway/api/post_object.h"
 #include "gateway/s3/cors.h"
 #include "tests/unit/gateway/api/access_fixture.h"
 

@@ -1,5 +1,6 @@
 // What a client is told by the whole service when the database is away: by every way to prove who
 // asks, by every look-up before an operation begins. (The operations: authorization_matrix_test.)
+#include "gateway/api/s3_service.h"
 #include "tests/unit/gateway/api/access_fixture.h"
 
 namespace rondel::api {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/api/s3_service.h"
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"

@@ -2,6 +2,7 @@
 #include <functional>
 #include <set>
 
+#include "gateway/api/dispatch.h"
 #include "gateway/objects/copy_source.h"
 #include "gateway/request/context.h"
 #include "gateway/request/pending_stream.h"
