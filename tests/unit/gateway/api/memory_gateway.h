@@ -28,7 +28,7 @@
 namespace rondel::api {
 
 // What a client got.
-struct request::Answer {
+struct Answer {
   int status = 0;
   http::Fields fields;
   std::string body;
@@ -74,7 +74,7 @@ class MemoryGateway {
   }
 
   // A signed request: "/box/key?acl".
-  request::Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
+  Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
              const Headers& more = {}) {
     fakes::MemoryExchange exchange(signed_head(method, target, body, more));
     exchange.set_body(body);

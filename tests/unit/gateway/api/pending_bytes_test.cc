@@ -2,6 +2,7 @@
 #include <functional>
 #include <set>
 
+#include "gateway/api/s3_service.h"
 #include "gateway/api/dispatch.h"
 #include "gateway/objects/copy_source.h"
 #include "gateway/request/context.h"
@@ -337,11 +338,11 @@ TEST_F(PendingBytes, OfALostAnswerAreAskedFor) {
 TEST_F(PendingBytes, OfALostAnswerAreNotTakenForCommittedByAnythingElse) {
   const CommitResult lost =
       std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "lost"}));
-  struct objects::Found {
+  struct Found {
     const char* name;
     std::function<void(metadata::ObjectLookup&)> change;
   };
-  const std::vector<objects::Found> rows = {
+  const std::vector<Found> rows = {
       {"what was there before", [](metadata::ObjectLookup&) {}},
       {"no object", [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchKey; }},
       {"no bucket", [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchBucket; }},
@@ -355,7 +356,7 @@ TEST_F(PendingBytes, OfALostAnswerAreNotTakenForCommittedByAnythingElse) {
        }},
   };
   for (const Writes& row : kWrites) {
-    for (const objects::Found& found : rows) {
+    for (const Found& found : rows) {
       commits.found_after = found.change;
       expect(row, {.answers = {lost}}, Fate::kKept, found.name);
     }

@@ -24,7 +24,7 @@ class RoundTrip : public ::testing::Test {
   void SetUp() override { ASSERT_EQ(gateway_.ask("PUT", "/box").status, 200); }
   void TearDown() override { gateway_.expect_nothing_stray(); }
 
-  request::Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
+  Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
              const Headers& headers = {}) {
     return gateway_.ask(method, target, body, headers);
   }
@@ -42,7 +42,7 @@ class RoundTrip : public ::testing::Test {
     const std::string id = ask("POST", target + "?uploads", "", headers).element("UploadId");
     std::string document = "<CompleteMultipartUpload>";
     for (size_t i = 0; i < parts.size(); ++i) {
-      const request::Answer put =
+      const Answer put =
           ask("PUT", fmt::format("{}?partNumber={}&uploadId={}", target, i + 1, id), parts[i]);
       EXPECT_EQ(put.status, 200) << put.body;
       document += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", i + 1,
@@ -78,20 +78,20 @@ TEST_F(RoundTrip, WhatWasPutIsReadBack) {
   for (const auto& [name, size, headers] : all_kept()) {
     SCOPED_TRACE(name);
     const std::string body = text_of(size);
-    const request::Answer put = ask("PUT", "/box/k", body, headers);
+    const Answer put = ask("PUT", "/box/k", body, headers);
     ASSERT_EQ(put.status, 200) << put.body;
-    const request::Answer got = ask("GET", "/box/k");
+    const Answer got = ask("GET", "/box/k");
     EXPECT_EQ(got.status, 200);
     EXPECT_EQ(got.body, body);
     EXPECT_EQ(got.field("ETag"), put.field("ETag"));
-    const request::Answer head = ask("HEAD", "/box/k");
+    const Answer head = ask("HEAD", "/box/k");
     EXPECT_EQ(head.status, 200);
     EXPECT_EQ(head.body, "");
     for (const auto& [field, value] : headers) {
       if (field != "x-amz-checksum-algorithm") EXPECT_EQ(head.field(field), value);
     }
     if (size > 0) {
-      const request::Answer some =
+      const Answer some =
           ask("GET", "/box/k", "", {{"range", fmt::format("bytes={}-", size - size / 2 - 1)}});
       EXPECT_EQ(some.status, 206);
       EXPECT_EQ(some.body, body.substr(size - size / 2 - 1));
@@ -134,12 +134,12 @@ TEST_F(RoundTrip, VersionsStayUntilTheyAreRemovedByName) {
   set_versioning("Enabled");
   const std::string first = ask("PUT", "/box/k", "first").field("x-amz-version-id");
   const std::string second = ask("PUT", "/box/k", "second").field("x-amz-version-id");
-  const request::Answer marker = ask("DELETE", "/box/k");
+  const Answer marker = ask("DELETE", "/box/k");
   EXPECT_EQ(marker.field("x-amz-delete-marker"), "true");
   EXPECT_EQ(ask("GET", "/box/k").status, 404);
   EXPECT_EQ(ask("GET", "/box/k?versionId=" + first).body, "first");
   EXPECT_EQ(ask("GET", "/box/k?versionId=null").body, "null");
-  const request::Answer listed = ask("GET", "/box?versions");
+  const Answer listed = ask("GET", "/box?versions");
   EXPECT_EQ(listed.elements("VersionId"),
             (Names{marker.field("x-amz-version-id"), second, first, "null"}))
       << listed.body;
@@ -174,16 +174,16 @@ TEST_F(RoundTrip, ACopyHasTheBytesOfItsSource) {
     SCOPED_TRACE(name);
     Headers all = headers;
     all.emplace_back("x-amz-copy-source", "/box/source");
-    const request::Answer copied = ask("PUT", "/box/copy", "", all);
+    const Answer copied = ask("PUT", "/box/copy", "", all);
     ASSERT_EQ(copied.status, 200) << copied.body;
-    const request::Answer got = ask("GET", "/box/copy");
+    const Answer got = ask("GET", "/box/copy");
     EXPECT_EQ(got.body, body);
     EXPECT_EQ(got.field("x-amz-meta-colour"), colour);
     EXPECT_EQ(gateway_.cluster.blobs().size() > blobs, moves_bytes);
   }
   EXPECT_EQ(ask("DELETE", "/box/source").status, 204);
   EXPECT_EQ(ask("GET", "/box/copy").body, body);
-  const request::Answer gone = ask("PUT", "/box/copy", "", {{"x-amz-copy-source", "/box/source"}});
+  const Answer gone = ask("PUT", "/box/copy", "", {{"x-amz-copy-source", "/box/source"}});
   EXPECT_EQ(gone.element("Code"), "NoSuchKey");
 }
 
@@ -195,15 +195,15 @@ TEST_F(RoundTrip, PartsBecomeAnObject) {
     const auto [id, document] = upload("/box/m", parts, headers);
     EXPECT_EQ(ask("GET", "/box?uploads").elements("UploadId"), Names{id});
     EXPECT_EQ(ask("GET", "/box/m?uploadId=" + id).elements("PartNumber"), (Names{"1", "2", "3"}));
-    const request::Answer done = ask("POST", "/box/m?uploadId=" + id, document);
+    const Answer done = ask("POST", "/box/m?uploadId=" + id, document);
     ASSERT_EQ(done.status, 200) << done.body;
     EXPECT_TRUE(done.element("ETag").contains("-3")) << done.body;
     EXPECT_EQ(ask("GET", "/box/m").body, parts[0] + parts[1] + parts[2]);
-    const request::Answer part = ask("GET", "/box/m?partNumber=3");
+    const Answer part = ask("GET", "/box/m?partNumber=3");
     EXPECT_EQ(part.status, 206);
     EXPECT_EQ(part.body, parts[2]);
     EXPECT_EQ(part.field("x-amz-mp-parts-count"), "3");
-    const request::Answer again = ask("POST", "/box/m?uploadId=" + id, document);
+    const Answer again = ask("POST", "/box/m?uploadId=" + id, document);
     EXPECT_EQ(again.element("ETag"), done.element("ETag")) << again.body;
     EXPECT_TRUE(ask("GET", "/box?uploads").elements("UploadId").empty());
   }
@@ -222,11 +222,11 @@ TEST_F(RoundTrip, APartIsCopiedOfARange) {
   const std::string body = text_of(6 << 20);
   ASSERT_EQ(ask("PUT", "/box/source", body).status, 200);
   const std::string id = ask("POST", "/box/m?uploads").element("UploadId");
-  const request::Answer copied = ask("PUT", "/box/m?partNumber=1&uploadId=" + id, "",
+  const Answer copied = ask("PUT", "/box/m?partNumber=1&uploadId=" + id, "",
                             {{"x-amz-copy-source", "/box/source"},
                              {"x-amz-copy-source-range", "bytes=100-6000000"}});
   ASSERT_EQ(copied.status, 200) << copied.body;
-  const request::Answer done =
+  const Answer done =
       ask("POST", "/box/m?uploadId=" + id,
           "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" +
               copied.element("ETag") + "</ETag></Part></CompleteMultipartUpload>");
@@ -252,7 +252,7 @@ TEST_F(RoundTrip, ListingsAreFoldedAndGoOn) {
   Names keys, prefixes;
   std::string token;
   for (int page = 0; page < 10; ++page) {
-    const request::Answer listed =
+    const Answer listed =
         ask("GET", "/box?list-type=2&delimiter=%2F&max-keys=2" +
                        (token.empty() ? "" : "&continuation-token=" + percent_encode(token, false)));
     ASSERT_EQ(listed.status, 200) << listed.body;
@@ -274,7 +274,7 @@ TEST_F(RoundTrip, SeveralAreDeletedAtOnce) {
   const std::string document =
       "<Delete><Object><Key>1</Key></Object><Object><Key>3</Key></Object>"
       "<Object><Key>absent</Key></Object></Delete>";
-  const request::Answer deleted =
+  const Answer deleted =
       ask("POST", "/box?delete", document,
           {{"content-md5", to_base64(as_bytes(crypto::md5(document)))}});
   ASSERT_EQ(deleted.status, 200) << deleted.body;
@@ -289,7 +289,7 @@ TEST_F(RoundTrip, SeveralAreDeletedAtOnce) {
 TEST_F(RoundTrip, WhileTheDatabaseIsAwayNoBodyIsTaken) {
   ASSERT_EQ(ask("PUT", "/box/k", "before").status, 200);
   gateway_.state.set_away(true);
-  const request::Answer put = ask("PUT", "/box/k", "meanwhile");
+  const Answer put = ask("PUT", "/box/k", "meanwhile");
   EXPECT_EQ(put.status, 503);
   EXPECT_EQ(put.body_reads, 0);
   EXPECT_EQ(ask("GET", "/box/k").status, 503);
