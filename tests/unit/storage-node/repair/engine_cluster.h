@@ -13,6 +13,25 @@
 
 namespace rondel::repair {
 
+// The machine's time, and what a test adds: engines of a cluster go by the machine's.
+class ShiftedClock final : public Clock {
+ public:
+  SystemTime now() const override { return real_clock().now() + shift_.now().time_since_epoch(); }
+  SteadyTime steady_now() const override { return start_ + shift_.now().time_since_epoch() - skew_; }
+  void advance(std::chrono::microseconds by) { shift_.advance(by); }
+  // The wall clock alone.
+  void set(SystemTime to) {
+    const auto by = to - now();
+    skew_ += by;
+    shift_.advance(by);
+  }
+
+ private:
+  fakes::ManualClock shift_{SystemTime{}};
+  std::chrono::microseconds skew_{};
+  const SteadyTime start_ = real_clock().steady_now();
+};
+
 class EngineCluster : public transfer::BlobTransport, public PeerJournal, public ring::TopologySource {
  public:
   // Three zones with a disk each; more disks go round the zones.
@@ -155,7 +174,7 @@ class EngineCluster : public transfer::BlobTransport, public PeerJournal, public
 
   engine::TemporaryFolder folder;
   fs::SimulatedFileSystem fs{1};
-  fakes::ManualClock clock{real_clock().now()};
+  ShiftedClock clock;
   Duration journal_period = std::chrono::hours(24);
   Duration settle = Duration::zero();
   std::chrono::microseconds first_is_older{};   // By so much, of each page of a journal.
