@@ -21,6 +21,9 @@ def test_a_dump_restored_into_the_same_server_loses_nothing():
         bodies = {f"k{n}": random.randbytes(200_000) for n in range(30)}
         for key, body in bodies.items():
             client.put_object(Bucket="kept", Key=key, Body=body)
+        # An answer needs two copies; the third may come later, by catch-up.
+        wait_for(lambda: measure(cluster, "rondel_node_live_bytes") >= 30 * 3 * 200_000, 60,
+            "three copies of everything")
         database.dump()
         for key in bodies:
             client.delete_object(Bucket="kept", Key=key)
