@@ -55,18 +55,32 @@ json::object node_object(const metadata::NodeRecord& node, SystemTime now) {
           {"last_seen_seconds_ago", age}, {"disks", std::move(disks)}};
 }
 
+json::object job_object(const jobs::Progress& job) {
+  const auto ended = std::chrono::duration<double>(job.last_ended.time_since_epoch()).count();
+  return {{"name", job.job},
+          {"running", job.running},
+          {"rounds_total", job.rounds_total},
+          {"failed_total", job.failed_total},
+          {"last_round_seconds", std::chrono::duration<double>(job.last_took).count()},
+          {"last_round_timestamp_seconds", ended},
+          {"last_error", job.last_error}};
+}
+
 }  // namespace
 
 std::string status_document(const StatusInput& input) {
   json::array nodes;
   for (const metadata::NodeRecord& node : input.nodes) nodes.push_back(node_object(node, input.now));
+  json::array jobs;
+  for (const jobs::Progress& job : input.jobs) jobs.push_back(job_object(job));
   const json::object document{
       {"cluster_id", input.cluster.to_hex()},
-      {"coordinator", input.coordinator.leader},
+      {"coordinator", input.coordinates},
       {"ring", ring_object(input.topology)},
       {"queues",
        json::object{{"released", input.queues.released},
                     {"uploads_open", input.queues.uploads_open}}},
+      {"jobs", std::move(jobs)},
       {"nodes", std::move(nodes)}};
   return json::serialize(document);
 }

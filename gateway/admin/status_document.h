@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/ring/ring.h"
-#include "jobs/gc/coordinator.h"
+#include "jobs/scheduler.h"
 #include "metadata/store/node_store.h"
 #include "metadata/store/release_queue.h"
 
@@ -16,7 +16,8 @@ struct StatusInput {
   const ring::Topology& topology;
   const std::vector<metadata::NodeRecord>& nodes;
   const metadata::QueueDepths& queues;
-  gc::CoordinatorStatus coordinator;
+  bool coordinates;                                // This gateway.
+  const std::vector<jobs::Progress>& jobs;         // As this gateway ran them.
   SystemTime now;
 };
 

@@ -131,6 +131,34 @@ void register_clocks(metrics::Registry& registry, const membership::AgeClock& ag
                     [&ages] { return std::chrono::duration<double>(ages.status().held_back).count(); });
 }
 
+void register_jobs(metrics::Registry& registry, const jobs::Scheduler& jobs) {
+  const auto family = [&](Type type, const char* name, const char* help,
+                          double (*value)(const jobs::Progress&)) {
+    registry.collector(type, name, help, [&jobs, value] {
+      std::vector<Sample> samples;
+      for (const jobs::Progress& job : jobs.progress()) {
+        samples.push_back({{{"job", job.job}}, value(job)});
+      }
+      return samples;
+    });
+  };
+  using Progress = jobs::Progress;
+  family(Type::kGauge, "rondel_job_running", "1 while a round of the job is under way here.",
+         [](const Progress& job) { return job.running ? 1.0 : 0.0; });
+  family(Type::kCounter, "rondel_job_rounds_total", "Rounds of the job that ended here.",
+         [](const Progress& job) { return static_cast<double>(job.rounds_total); });
+  family(Type::kCounter, "rondel_job_rounds_failed_total", "Of them those that an error ended.",
+         [](const Progress& job) { return static_cast<double>(job.failed_total); });
+  family(Type::kGauge, "rondel_job_last_round_seconds", "How long the last round took.",
+         [](const Progress& job) {
+           return std::chrono::duration<double>(job.last_took).count();
+         });
+  family(Type::kGauge, "rondel_job_last_round_timestamp_seconds",
+         "When the last round ended; 0 = none here.", [](const Progress& job) {
+           return std::chrono::duration<double>(job.last_ended.time_since_epoch()).count();
+         });
+}
+
 }  // namespace
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources) {
@@ -139,14 +167,15 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
   register_lifecycle(registry, sources.lifecycle);
   register_releases(registry, sources.releases);
   register_clocks(registry, sources.ages);
+  register_jobs(registry, sources.jobs);
   registry.callback(Type::kGauge, "rondel_ring_epoch", "Newest ring epoch known here.", {}, [&topology = sources.topology] {
     const auto now = topology.topology();
     return now->current() == nullptr ? 0.0 : static_cast<double>(now->current()->epoch());
   });
   registry.callback(Type::kGauge, "rondel_coordinator_leader", "1 on the gateway that coordinates.", {},
-                    [&coordinator = sources.coordinator] { return coordinator.status().leader ? 1.0 : 0.0; });
+                    [&lease = sources.lease] { return lease.leads() ? 1.0 : 0.0; });
   registry.callback(Type::kCounter, "rondel_coordinator_streams_removed_total", "Released streams removed from the disks.", {},
-                    [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().streams_removed_total); });
+                    [&collector = sources.collector] { return static_cast<double>(collector.status().streams_removed_total); });
   const auto scan = [&registry, &orphans = sources.orphans](Type type, const char* name, const char* help, uint64_t gc::OrphanScanStatus::* member) {
     registry.callback(type, name, help, {}, [&orphans, member] { return static_cast<double>(orphans.status().*member); });
   };
@@ -165,11 +194,11 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
   registry.callback(Type::kGauge, "rondel_gc_second_look_seconds", "How long the last second look took; 0 = none here.", {},
                     [&look = sources.second_look] { return look.status().last_pass_seconds; });
   registry.callback(Type::kGauge, "rondel_gc_halted", "1 while garbage collection waits for an operator.", {},
-                    [&coordinator = sources.coordinator] { return coordinator.status().gc_halted.empty() ? 0.0 : 1.0; });
+                    [&collector = sources.collector] { return collector.status().gc_halted.empty() ? 0.0 : 1.0; });
   registry.callback(Type::kGauge, "rondel_gc_restores_waiting",
       "Disks whose trash is yet to be looked through for what rows refer to.", {},
-      [&restores = sources.restores] {
-        return static_cast<double>(restores.status().disks_waiting);
+      [&restores = sources.restores, &lease = sources.lease] {
+        return lease.leads() ? static_cast<double>(restores.status().disks_waiting) : 0.0;
       });
   registry.callback(Type::kCounter, "rondel_gc_restored_blobs_total",
       "Copies taken out of the trash because rows refer to them.", {},
@@ -177,7 +206,7 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
         return static_cast<double>(restores.status().blobs_restored_total);
       });
   registry.callback(Type::kCounter, "rondel_coordinator_removals_deferred_total", "Released streams kept for a later round.", {},
-                    [&coordinator = sources.coordinator] { return static_cast<double>(coordinator.status().removals_deferred_total); });
+                    [&collector = sources.collector] { return static_cast<double>(collector.status().removals_deferred_total); });
   registry.callback(Type::kGauge, "rondel_http_connections", "Open S3 connections.", {},
                     [&server = sources.server] { return static_cast<double>(server.status().connections); });
   registry.callback(Type::kCounter, "rondel_http_connections_total", "S3 connections accepted.", {},

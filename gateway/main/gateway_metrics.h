@@ -7,10 +7,12 @@
 #include "common/metrics/metrics.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/request/stream_releases.h"
-#include "jobs/gc/coordinator.h"
+#include "jobs/gc/collector.h"
+#include "jobs/gc/orphan_scan.h"
 #include "jobs/gc/second_look.h"
 #include "jobs/gc/trash_restore.h"
 #include "jobs/lifecycle/lifecycle_runner.h"
+#include "jobs/scheduler.h"
 #include "metadata/postgres/postgres_metadata.h"
 
 namespace rondel::gateway {
@@ -21,7 +23,9 @@ struct MetricSources {
   const blobs::ReplicatedBlobStore& blobs;
   const request::StreamReleases& releases;
   const membership::TopologyCache& topology;
-  const gc::Coordinator& coordinator;
+  const jobs::LeaseHolder& lease;
+  const jobs::Scheduler& jobs;
+  const gc::Collector& collector;
   const gc::OrphanScan& orphans;
   const gc::SecondLook& second_look;
   const gc::TrashRestore& restores;

@@ -16,9 +16,10 @@
 #include "common/metrics/metrics.h"
 #include "common/program/end_watch.h"
 #include "common/program/listen_address.h"
+#include "common/program/operations.h"
 #include "common/program/program.h"
 #include "common/program/run.h"
-#include "gateway/admin/operations_service.h"
+#include "gateway/admin/status_page.h"
 #include "gateway/api/s3_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/main/gateway_metrics.h"
@@ -26,9 +27,14 @@
 #include "gateway/main/settings.h"
 #include "gateway/request/context.h"
 #include "gateway/request/stream_releases.h"
+#include "jobs/gc/collector.h"
+#include "jobs/gc/completed_uploads.h"
+#include "jobs/gc/orphan_scan.h"
 #include "jobs/gc/second_look.h"
 #include "jobs/gc/trash_restore.h"
 #include "jobs/lifecycle/lifecycle_runner.h"
+#include "jobs/ring/ring_bootstrap.h"
+#include "jobs/scheduler.h"
 #include "metadata/cache/bucket_cache.h"
 #include "metadata/cache/identity_cache.h"
 #include "metadata/postgres/directory_feed.h"
@@ -151,31 +157,40 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   membership::TopologyCache topology(stores.nodes, stores.ring, clock, &age_clock);
   TRY(const rpc::PeerCredentials peers, rpc::load_credentials(tls_files(settings)));
   const auto remover = node_client::make_grpc_blob_remover(topology, peers.channel);
-  gc::CoordinatorOptions coordination;
-  coordination.bootstrap_disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
-  coordination.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
-  coordination.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
-  coordination.gc_grace = ages.grace;
-  coordination.gc_trash = ages.trash;
-  coordination.ages = &age_clock;
-  coordination.orphan_scan_pause = settings.duration("gc.orphan_scan_pause");
+  jobs::LeaseHolder lease(stores.lease);
+  ring_jobs::RingBootstrapOptions bootstrap_options;
+  bootstrap_options.disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
+  bootstrap_options.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
+  bootstrap_options.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
+  ring_jobs::RingBootstrap bootstrap(stores.nodes, stores.ring, topology, bootstrap_options);
+  gc::CollectorOptions collector_options;
+  collector_options.gc_grace = ages.grace;
+  collector_options.gc_trash = ages.trash;
+  collector_options.ages = &age_clock;
+  gc::Collector collector({stores.lease, stores.nodes, stores.releases, stores.gc}, lease, topology,
+                          *remover, collector_options, clock);
+  gc::CompletedUploads completed_uploads(stores.gc, &age_clock, clock);
   const auto lister = node_client::make_grpc_blob_lister(topology, peers.channel);
   gc::OrphanScanOptions scan_options;
   scan_options.orphan_age = ages.orphan_age;
   scan_options.ages = &age_clock;
+  scan_options.pause = settings.duration("gc.orphan_scan_pause");
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
   gc::OrphanScan orphans(stores.orphans, stores.gc, topology, *lister, scan_options, clock);
-  gc::SecondLook second_look(stores.releases, stores.gc, {.gc_grace = coordination.gc_grace, .ages = &age_clock},
+  gc::SecondLook second_look(stores.releases, stores.gc, {.gc_grace = ages.grace, .ages = &age_clock},
                                   clock);
   const auto trash = node_client::make_grpc_blob_lister(topology, peers.channel, true);
   gc::TrashRestore restores(stores.restores, stores.lease, *trash, *remover);
-  gc::Coordinator coordinator({stores.lease, stores.nodes, stores.ring, stores.releases, stores.gc}, topology, *remover, orphans, coordination, clock);
 
   lifecycle::LifecycleOptions lifecycle_options;
   lifecycle_options.calendar.day = std::chrono::duration_cast<std::chrono::milliseconds>(settings.duration("lifecycle.day_length"));
   lifecycle_options.ages = &age_clock;
   lifecycle::LifecycleRunner lifecycle({stores.lifecycle, stores.lifecycle_cursors, stores.lifecycle_rechecks, stores.objects, stores.uploads},
-                                     [&coordinator] { return coordinator.status().leader; }, lifecycle_options, clock);
+                                       lifecycle_options, clock);
+  jobs::Scheduler scheduler(lease,
+                            {&bootstrap, &collector, &second_look, &restores, &orphans,
+                             &completed_uploads, &lifecycle},
+                            clock);
 
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
     const auto now = topology.topology();
@@ -205,55 +220,45 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   api::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
 
   TRY(const program::ListenAddress cluster_listen, program::listen_address(settings, "cluster.listen"));
-  TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, [&coordinator](uint64_t accepted) { return coordinator.token_under(accepted); }, cluster, clock,
+  TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, [&collector](uint64_t accepted) { return collector.token_under(accepted); }, cluster, clock,
                                                         cluster_listen.host + ":" + std::to_string(cluster_listen.port),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*metadata, blob_store, releases, topology, coordinator, orphans,
+  register_gateway_metrics(registry, {*metadata, blob_store, releases, topology, lease, scheduler, collector, orphans,
       second_look, restores, *s3, lifecycle, age_clock});
 
   std::atomic<bool> draining{false};
-  const auto condition = [](const char* name, std::function<Result<void>()> check) {
-    return admin::ReadyCheck{name, [check]() -> async::Task<Result<void>> { co_return check(); }};
-  };
-  admin::OperationsServices operations{registry, stores.nodes, stores.releases, topology, coordinator, cluster, age_clock, {}};
-  operations.checks.push_back(condition("not draining", [&draining]() -> Result<void> {
+  std::vector<program::ReadyCheck> checks;
+  checks.push_back(program::ready_check("not draining", [&draining]() -> Result<void> {
     if (draining) return fail(ErrorCode::kUnavailable, "the process is ending");
     return {};
   }));
-  operations.checks.push_back({"database", [&stores]() -> async::Task<Result<void>> {
-                                 auto id = co_await stores.ring.cluster_id(deadline_in(2s));
-                                 if (!id) co_return std::unexpected(id.error());
-                                 co_return Result<void>{};
-                               }});
-  operations.checks.push_back(condition("ring", [&topology]() -> Result<void> {
-    if (topology.topology()->current() == nullptr) return fail(ErrorCode::kUnavailable, "no ring epoch yet: too few disks have joined");
-    return {};
+  checks.push_back({"database", [&stores]() -> async::Task<Result<void>> {
+                      auto id = co_await stores.ring.cluster_id(deadline_in(2s));
+                      if (!id) co_return std::unexpected(id.error());
+                      co_return Result<void>{};
+                    }});
+  checks.push_back(program::ready_check("ring", [&topology]() -> Result<void> {
+    if (topology.topology()->current() != nullptr) return {};
+    return fail(ErrorCode::kUnavailable, "no ring epoch yet: too few disks have joined");
   }));
-  operations.checks.push_back(condition("quorum", [&blob_store]() -> Result<void> {
-    if (!blob_store.quorum_possible()) return fail(ErrorCode::kUnavailable, "fewer than two failure domains can be reached");
-    return {};
+  checks.push_back(program::ready_check("quorum", [&blob_store]() -> Result<void> {
+    if (blob_store.quorum_possible()) return {};
+    return fail(ErrorCode::kUnavailable, "fewer than two failure domains can be reached");
   }));
-  operations.checks.push_back(condition("clock", [&age_clock] { return age_clock.check_usable(); }));
-  admin::OperationsService operations_service(std::move(operations));
-  TRY(const program::ListenAddress operations_listen, program::listen_address(settings, "gateway.operations_listen"));
-  http::ServerOptions operations_options;
-  operations_options.address = operations_listen.host;
-  operations_options.port = operations_listen.port;
-  operations_options.connections_max = 256;
-  TRY(auto operations_server, http::Server::start({&background}, operations_options, [&operations_service](http::Exchange& exchange) {
-        return operations_service.handle(exchange);
-      }));
+  checks.push_back(program::ready_check("clock", [&age_clock] { return age_clock.check_usable(); }));
+  program::OperationsService operations(
+      registry, std::move(checks),
+      {admin::status_page({stores.nodes, stores.releases, topology, lease, scheduler, cluster,
+                           age_clock})});
+  TRY(auto operations_server, program::start_operations(settings, "gateway.operations_listen",
+                                                        background, operations));
 
-  async::TaskGroup jobs(background);
-  jobs.spawn(topology.run(jobs));
-  jobs.spawn(coordinator.run(jobs));
-  jobs.spawn(coordinator.run_orphan_scan(jobs));
-  jobs.spawn(second_look.run(jobs, [&coordinator] { return coordinator.token(); }));
-  jobs.spawn(restores.run(jobs, [&coordinator] { return coordinator.token(); }));
-  jobs.spawn(keys.ring->run(jobs));
-  jobs.spawn(lifecycle.run(jobs));
-  jobs.spawn(releases.run(jobs));
+  async::TaskGroup tasks(background);
+  tasks.spawn(topology.run(tasks));
+  scheduler.start(tasks);
+  tasks.spawn(keys.ring->run(tasks));
+  tasks.spawn(releases.run(tasks));
   log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
   program::wait_for_end(signals, [&s3] {
@@ -271,8 +276,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   operations_server->stop();
   async::block_on(operations_server->wait_idle(deadline_in(1s)));
   ending.step("jobs");
-  jobs.stop();
-  async::block_on(jobs.wait_idle());
+  tasks.stop();
+  async::block_on(tasks.wait_idle());
   ending.step("heartbeats of nodes");
   heartbeats.reset();
   ending.step("the loops, and connections to nodes and PostgreSQL");

@@ -34,12 +34,13 @@ std::string OrphanScan::describe(const Share& share) {
 async::Task<Result<void>> OrphanScan::trip(std::string reason, uint64_t token) {
   log::error("gc", "garbage collection is halted", {{"reason", reason}});
   CO_TRY_VOID(co_await gc_.halt_garbage(reason, token, deadline_in(5s)));
-  co_return fail(ErrorCode::kPrecondition, reason);
+  co_return fail(jobs::kHalted, reason);
 }
 
-async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup& group, const std::function<bool()>& leads) {
+async::Task<Result<void>> OrphanScan::run_round(const jobs::Term& term) {
+  const uint64_t token = term.token();
   CO_TRY(const metadata::GarbageState state, co_await gc_.garbage_state(deadline_in(5s)));
-  if (!state.halted.empty()) co_return fail(ErrorCode::kPrecondition, state.halted);
+  if (!state.halted.empty()) co_return fail(jobs::kHalted, state.halted);
   // The longest that any gateway goes by: bodies on their way to another may take half of it.
   const std::chrono::seconds orphan_age = std::max(options_.orphan_age, state.ages.orphan_age);
   CO_TRY(metadata::OrphanCounts recent, co_await orphans_.recent_orphans(orphan_age, deadline_in(5s)));
@@ -61,8 +62,8 @@ async::Task<Result<void>> OrphanScan::run_pass(uint64_t token, async::TaskGroup&
   metadata::OrphanCounts counts;
   for (const auto& [id, disk] : disks) {
     Found found;
-    const auto scanned = co_await scan_disk(disk, oldest, found, group, leads);
-    if (group.stopping() || !leads()) co_return Result<void>{};
+    const auto scanned = co_await scan_disk(disk, oldest, found, term);
+    if (!term.is_held()) co_return Result<void>{};
     if (!scanned) {
       // A disk that is away is looked at in the next pass.
       ++skipped_;
@@ -104,10 +105,11 @@ async::Task<Result<void>> OrphanScan::release(const std::map<model::StreamId, Fo
   co_return Result<void>{};
 }
 
-async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found, async::TaskGroup& group,
-                                                const std::function<bool()>& leads) {
+async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found,
+                                                const jobs::Term& term) {
+  const jobs::Pace pace = jobs::Pace::units_per_second(options_.blobs_per_second);
   model::BlobId after;
-  while (!group.stopping() && leads()) {
+  while (term.is_held()) {
     CO_TRY(const auto page, co_await lister_.list({disk.node, disk.id}, after, deadline_in(kListPatience)));
     if (page.empty()) co_return co_await sort_out(found);
     for (const node_client::ListedBlob& blob : page) {
@@ -123,7 +125,7 @@ async::Task<Result<void>> OrphanScan::scan_disk(const ring::Disk& disk, SystemTi
     scanned_ += page.size();
     after = page.back().id;
     if (found.asked.size() >= options_.streams_per_query) CO_TRY_VOID(co_await sort_out(found));
-    co_await group.pause(std::chrono::microseconds(page.size() * 1'000'000 / options_.blobs_per_second));
+    co_await term.pause(pace.rest_after(page.size(), {}));
   }
   co_return Result<void>{};
 }

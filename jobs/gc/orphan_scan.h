@@ -6,18 +6,17 @@
 // age, by the clocks of coordinator and database; when more than one per cent of the blobs that a pass looked at are orphans, on a disk or in all, it
 // releases nothing and halts garbage collection until an operator resumes it. What passes released within the orphan age adds up.
 // A few are never too many, so that what was under way when a database or gateways failed halts no small cluster. A database older
-// than what nodes have seen halts as well (coordinator.h).
+// than what nodes have seen halts as well (collector.h).
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <map>
 
-#include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
 #include "cluster/membership/age_clock.h"
 #include "cluster/node_client/blob_lister.h"
+#include "jobs/job.h"
 #include "metadata/store/gc_control.h"
 #include "metadata/store/orphan_store.h"
 
@@ -26,6 +25,7 @@ namespace rondel::gc {
 struct OrphanScanOptions {
   std::chrono::seconds orphan_age{86'400};
   uint64_t blobs_per_second = 20'000;
+  Duration pause = std::chrono::hours(6);  // Between passes.
   uint64_t share = 100;                  // One blob of so many may be an orphan.
   uint64_t floor = 2'500;                // So many orphaned blobs in all are never too many,
   uint64_t disk_floor = 256;             // nor so many on one disk.
@@ -43,16 +43,18 @@ struct OrphanScanStatus {
   SystemTime last_pass_at;
 };
 
-// run_pass() on one loop, one at a time; status() from any thread.
-class OrphanScan {
+// On one loop; status() from any thread.
+class OrphanScan final : public jobs::Job {
  public:
   OrphanScan(metadata::OrphanStore& orphans, metadata::GcControl& gc, const ring::TopologySource& topology, node_client::BlobLister& lister,
              OrphanScanOptions options, const Clock& clock)
       : orphans_(orphans), gc_(gc), topology_(topology), lister_(lister), options_(options), clock_(clock) {}
 
-  // Looks through every disk of the live rings. kPrecondition: halted, by the breaker or before. Ends early, without an error,
-  // when the group stops or `leads` turns false, and does not begin while ages are paused.
-  async::Task<Result<void>> run_pass(uint64_t token, async::TaskGroup& group, const std::function<bool()>& leads);
+  std::string_view name() const override { return "orphan_scan"; }
+  // One pass: looks through every disk of the live rings. kHalted: by the breaker or before. Does
+  // not begin while ages are paused.
+  async::Task<Result<void>> run_round(const jobs::Term& term) override;
+  Duration pause() const override { return options_.pause; }
 
   OrphanScanStatus status() const;
 
@@ -76,7 +78,8 @@ class OrphanScan {
     uint64_t orphan_blobs = 0;
   };
 
-  async::Task<Result<void>> scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found, async::TaskGroup& group, const std::function<bool()>& leads);
+  async::Task<Result<void>> scan_disk(const ring::Disk& disk, SystemTime oldest, Found& found,
+                                      const jobs::Term& term);
   async::Task<Result<void>> sort_out(Found& found);
   async::Task<Result<void>> release(const std::map<model::StreamId, Found::Stream>& orphans, metadata::OrphanCounts counts, bool allowed, uint64_t token);
   bool is_too_much(const Share& share, uint64_t floor, uint64_t allowance) const;

@@ -9,11 +9,11 @@ namespace rondel::gc {
 using namespace std::chrono_literals;
 
 Duration SecondLook::pause_after(Duration took) {
-  return std::clamp<Duration>(20 * took, 1s, 10min);
+  return std::clamp<Duration>(jobs::Pace::part_of_time(21).rest_after(1, took), 1s, 10min);
 }
 
-async::Task<Result<void>> SecondLook::run_once(uint64_t coordinator_token) {
-  if (next_at_ != SteadyTime{} && clock_.steady_now() < next_at_) co_return Result<void>{};
+async::Task<Result<void>> SecondLook::run_round(const jobs::Term& term) {
+  last_took_ = {};
   CO_TRY(const metadata::GarbageState state, co_await gc_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return Result<void>{};
   const std::chrono::seconds grace = std::max(options_.gc_grace, state.ages.grace);
@@ -22,11 +22,10 @@ async::Task<Result<void>> SecondLook::run_once(uint64_t coordinator_token) {
   const SystemTime before = *now - grace;
   const SteadyTime begun = clock_.steady_now();
   const auto looked = co_await releases_.check_released(
-      before, options_.streams_max, coordinator_token, deadline_in(options_.pass_timeout));
+      before, options_.streams_max, term.token(), deadline_in(options_.pass_timeout));
   // A pass that failed has cost the database as much.
-  const Duration took = clock_.steady_now() - begun;
-  next_at_ = clock_.steady_now() + pause_after(took);
-  last_seconds_.store(std::chrono::duration<double>(took).count());
+  last_took_ = clock_.steady_now() - begun;
+  last_seconds_.store(std::chrono::duration<double>(last_took_).count());
   if (!looked) co_return std::unexpected(looked.error());
   checked_.fetch_add(looked->checked);
   referenced_.fetch_add(looked->referenced);
@@ -35,17 +34,6 @@ async::Task<Result<void>> SecondLook::run_once(uint64_t coordinator_token) {
                {{"streams", looked->referenced}, {"examples", looked->examples}});
   }
   co_return Result<void>{};
-}
-
-async::Task<void> SecondLook::run(async::TaskGroup& group, std::function<uint64_t()> token) {
-  while (!group.stopping()) {
-    co_await group.pause(1s);
-    const uint64_t held = token();
-    if (group.stopping() || held == 0) continue;
-    const auto done = co_await run_once(held);
-    if (!done && done.error().code != ErrorCode::kPrecondition)
-      log::warn("gc", "the second look failed", {{"error", done.error().message}});
-  }
 }
 
 }  // namespace rondel::gc

@@ -9,18 +9,17 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 
-#include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "cluster/membership/age_clock.h"
+#include "jobs/job.h"
 #include "metadata/store/gc_control.h"
 #include "metadata/store/release_queue.h"
 
 namespace rondel::gc {
 
 struct SecondLookOptions {
-  std::chrono::seconds gc_grace{3600};  // As the coordinator's.
+  std::chrono::seconds gc_grace{3600};  // As the collector's.
   size_t streams_max = 2'000'000;  // Of one pass; what is left waits for the next.
   Duration pass_timeout = std::chrono::minutes(10);
   const membership::AgeClock* ages = nullptr;  // What ages go by; null: the clock given.
@@ -32,17 +31,16 @@ struct SecondLookStatus {
   double last_pass_seconds = 0;
 };
 
-// Runs on one loop; status() from any thread.
-class SecondLook {
+// On one loop; status() from any thread.
+class SecondLook final : public jobs::Job {
  public:
   SecondLook(metadata::ReleaseQueue& releases, metadata::GcControl& gc, SecondLookOptions options, const Clock& clock)
       : releases_(releases), gc_(gc), options_(options), clock_(clock) {}
 
-  // A pass, when the pause after the last one is over and garbage collection is not halted.
-  // Nothing when the token is no longer the highest.
-  async::Task<Result<void>> run_once(uint64_t coordinator_token);
-  // run_once() every second while `token` answers one (not 0), until the group stops.
-  async::Task<void> run(async::TaskGroup& group, std::function<uint64_t()> token);
+  std::string_view name() const override { return "second_look"; }
+  // One pass; nothing while garbage collection is halted or ages are paused.
+  async::Task<Result<void>> run_round(const jobs::Term& term) override;
+  Duration pause() const override { return pause_after(last_took_); }
 
   SecondLookStatus status() const {
     return {checked_.load(), referenced_.load(), last_seconds_.load()};
@@ -56,7 +54,7 @@ class SecondLook {
   metadata::GcControl& gc_;
   const SecondLookOptions options_;
   const Clock& clock_;
-  SteadyTime next_at_{};  // The loop's alone.
+  Duration last_took_{0};  // The loop's alone.
   std::atomic<uint64_t> checked_{0};
   std::atomic<uint64_t> referenced_{0};
   std::atomic<double> last_seconds_{0};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/async/task_group.h"
 #include "common/log/log.h"
 
 namespace rondel::gc {
@@ -18,26 +19,10 @@ constexpr auto kOrderPatience = 60s;
 
 }  // namespace
 
-async::Task<void> TrashRestore::run(async::TaskGroup& group, std::function<uint64_t()> token) {
-  while (!group.stopping()) {
-    co_await group.pause(1s);
-    const uint64_t mine = token();
-    if (group.stopping() || mine == 0) {
-      waiting_ = 0;
-      continue;
-    }
-    const auto done = co_await run_once(mine, [&] { return !group.stopping() && token() == mine; });
-    if (!done && done.error().code != ErrorCode::kPrecondition) {
-      log::warn("gc", "the trash could not be looked through", {{"error", done.error().message}});
-    }
-  }
-}
-
-async::Task<Result<void>> TrashRestore::run_once(uint64_t token,
-    const std::function<bool()>& leads) {
+async::Task<Result<void>> TrashRestore::run_round(const jobs::Term& term) {
   CO_TRY(const metadata::RestoreState state, co_await restores_.restore_state(deadline_in(5s)));
   waiting_ = state.waiting();
-  Pass pass{state.number, token, leads, {}, {}};
+  Pass pass{state.number, term, {}, {}};
   for (const auto& disk : state.disks) {
     if (!disk.done && disk.alive) pass.disks.push_back(disk);
   }
@@ -51,11 +36,11 @@ async::Task<Result<void>> TrashRestore::run_once(uint64_t token,
 
 // One after the other of those that nobody has taken yet.
 async::Task<void> TrashRestore::restore_disks(Pass& pass) {
-  while (!pass.disks.empty() && pass.ended && pass.leads()) {
+  while (!pass.disks.empty() && pass.ended && pass.term.is_held()) {
     const metadata::RestoreState::Disk disk = std::move(pass.disks.front());
     pass.disks.pop_front();
-    const auto restored = co_await restore_disk({disk.node, disk.disk}, pass.token, pass.leads);
-    if (!pass.leads()) co_return;
+    const auto restored = co_await restore_disk({disk.node, disk.disk}, pass.term);
+    if (!pass.term.is_held()) co_return;
     if (!restored) {
       // It waits on; the others need not. Each second: one that does not open is told of once.
       const std::string& why = restored.error().message;
@@ -65,7 +50,7 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
       continue;
     }
     const auto finished = co_await restores_.finish_restore(disk.disk, pass.number, *restored,
-        pass.token, deadline_in(5s));
+        pass.term.token(), deadline_in(5s));
     if (!finished) {
       pass.ended = finished;
       co_return;
@@ -77,21 +62,21 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
   }
 }
 
-async::Task<Result<uint64_t>> TrashRestore::restore_disk(transfer::DiskAddress at, uint64_t token,
-    const std::function<bool()>& leads) {
+async::Task<Result<uint64_t>> TrashRestore::restore_disk(transfer::DiskAddress at,
+                                                            const jobs::Term& term) {
   CO_TRY(const node_client::RestoreReply asked, co_await remover_.restore(at, {}, 0,
       deadline_in(kOrderPatience)));
   uint64_t restored = 0;
   std::vector<model::BlobId> blobs;
   model::BlobId after;
-  for (bool more = true; more && leads();) {
+  for (bool more = true; more && term.is_held();) {
     CO_TRY(const auto page, co_await trash_.list(at, after, deadline_in(kListPatience)));
     more = !page.empty();
     if (more) after = page.back().id;
     for (const node_client::ListedBlob& blob : page) blobs.push_back(blob.id);
     if (blobs.empty() || (more && blobs.size() < options_.streams_per_query)) continue;
     CO_TRY(const uint64_t some, co_await restore_referenced(at, std::exchange(blobs, {}),
-        asked.highest_order, token));
+        asked.highest_order, term.token()));
     restored += some;
   }
   co_return restored;

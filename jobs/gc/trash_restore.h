@@ -8,13 +8,12 @@
 
 #include <atomic>
 #include <deque>
-#include <functional>
 #include <map>
 #include <string>
 
-#include "common/async/task_group.h"
 #include "cluster/node_client/blob_lister.h"
 #include "cluster/node_client/blob_remover.h"
+#include "jobs/job.h"
 #include "metadata/store/lease.h"
 #include "metadata/store/restore_store.h"
 
@@ -27,30 +26,29 @@ struct TrashRestoreOptions {
 };
 
 struct TrashRestoreStatus {
-  uint64_t disks_waiting = 0;            // As the coordinator saw them last; 0 elsewhere.
+  uint64_t disks_waiting = 0;            // As they were seen last.
   uint64_t blobs_restored_total = 0;
 };
 
-// run() on one loop; status() from any thread.
-class TrashRestore {
+// On one loop; status() from any thread.
+class TrashRestore final : public jobs::Job {
  public:
   // `trash` lists what is in the trash. Everything given outlives it.
   TrashRestore(metadata::RestoreStore& restores, metadata::Lease& lease, node_client::BlobLister& trash, node_client::BlobRemover& remover,
       TrashRestoreOptions options = {})
       : restores_(restores), lease_(lease), trash_(trash), remover_(remover), options_(options) {}
 
-  // Looks through every disk that waits and whose node answers. Ends early, without an error, when
-  // `leads` turns false.
-  async::Task<Result<void>> run_once(uint64_t token, const std::function<bool()>& leads);
-  // run_once() every second while token() is not 0, until the group stops.
-  async::Task<void> run(async::TaskGroup& group, std::function<uint64_t()> token);
+  std::string_view name() const override { return "trash_restore"; }
+  // Looks through every disk that waits and whose node answers.
+  async::Task<Result<void>> run_round(const jobs::Term& term) override;
+  Duration pause() const override { return std::chrono::seconds(1); }
 
   TrashRestoreStatus status() const { return {waiting_, restored_}; }
 
  private:
   struct Pass {
-    const uint64_t number, token;
-    const std::function<bool()>& leads;
+    const uint64_t number;
+    const jobs::Term& term;
     std::deque<metadata::RestoreState::Disk> disks;   // That nobody has taken yet.
     Result<void> ended;                               // Why no more are taken.
   };
@@ -59,8 +57,7 @@ class TrashRestore {
   async::Task<Result<std::vector<model::StreamId>>> ask_referenced(
       std::vector<model::StreamId> streams);
   // How many were taken out.
-  async::Task<Result<uint64_t>> restore_disk(transfer::DiskAddress at, uint64_t token,
-      const std::function<bool()>& leads);
+  async::Task<Result<uint64_t>> restore_disk(transfer::DiskAddress at, const jobs::Term& term);
   async::Task<Result<uint64_t>> restore_referenced(transfer::DiskAddress at,
       std::vector<model::BlobId> blobs, uint64_t above, uint64_t token);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/async/event_loop.h"
 #include "common/log/log.h"
 
 namespace rondel::lifecycle {
@@ -63,8 +64,11 @@ CurrentPosition decode(const std::string& text, const lifecycle::Rule& rule, Sys
   return {true, std::min(SystemTime(std::chrono::microseconds(begun)), until), text.substr(9)};
 }
 
-// Nine tenths of the time are left to requests: after each step a pause nine times as long.
-async::Task<void> rest(SteadyTime begin) { return async::sleep_for(9 * (std::chrono::steady_clock::now() - begin)); }
+// Nine tenths of the time are left to requests.
+async::Task<void> rest(SteadyTime begin) {
+  const Duration took = std::chrono::steady_clock::now() - begin;
+  return async::sleep_for(jobs::Pace::part_of_time(10).rest_after(1, took));
+}
 
 // The id above all that were made until then.
 std::string version_after(SystemTime time) {
@@ -84,30 +88,32 @@ struct LifecycleRunner::Work {
   bool settings_changed = false;   // Decided under old rules: the rest is left to the next run.
 };
 
-LifecycleRunner::LifecycleRunner(LifecycleStores stores, std::function<bool()> is_leader, LifecycleOptions options, const Clock& clock)
-    : stores_(stores), is_leader_(std::move(is_leader)), options_(options), clock_(clock) {}
+LifecycleRunner::LifecycleRunner(LifecycleStores stores, LifecycleOptions options,
+                                 const Clock& clock)
+    : stores_(stores), options_(options), clock_(clock) {}
 
 LifecycleStatus LifecycleRunner::status() const {
   return {examined_.load(), expired_.load(), removed_.load(), aborted_.load(), locked_.load(), errors_.load()};
 }
 
 bool LifecycleRunner::active() const {
-  return is_leader_() && (group_ == nullptr || !group_->stopping()) && membership::age_time(options_.ages, clock_).has_value();
+  return term_->is_held() && membership::age_time(options_.ages, clock_).has_value();
 }
 
-async::Task<void> LifecycleRunner::run(async::TaskGroup& group) {
-  group_ = &group;
-  const Duration pause = std::clamp<Duration>(options_.calendar.day / 20, 250ms, 60s);
-  while (!group.stopping()) {
-    if (is_leader_()) {
-      if (const auto done = co_await run_once(); !done) errors_.fetch_add(1);
-    }
-    co_await group.pause(is_leader_() ? pause : Duration(1s));
-  }
+Duration LifecycleRunner::pause() const {
+  return std::clamp<Duration>(options_.calendar.day / 20, 250ms, 60s);
+}
+
+async::Task<Result<void>> LifecycleRunner::run_round(const jobs::Term& term) {
+  term_ = &term;
+  auto done = co_await run_buckets();
+  term_ = nullptr;
+  if (!done) errors_.fetch_add(1);
+  co_return done;
 }
 
 // What goes wrong in one bucket must not keep the others waiting for ever.
-async::Task<Result<void>> LifecycleRunner::run_once() {
+async::Task<Result<void>> LifecycleRunner::run_buckets() {
   Result<void> outcome;
   int64_t after = 0;
   for (;;) {

@@ -7,11 +7,10 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 
-#include "common/async/task_group.h"
 #include "jobs/lifecycle/decision.h"
 #include "cluster/membership/age_clock.h"
+#include "jobs/job.h"
 #include "metadata/store/lifecycle_cursors.h"
 #include "metadata/store/lifecycle_rechecks.h"
 #include "metadata/store/lifecycle_store.h"
@@ -47,22 +46,23 @@ struct LifecycleStores {
   metadata::UploadStore& uploads;
 };
 
-// Runs on one loop; status() from any thread.
-class LifecycleRunner {
+// On one loop; status() from any thread.
+class LifecycleRunner final : public jobs::Job {
  public:
-  LifecycleRunner(LifecycleStores stores, std::function<bool()> is_leader, LifecycleOptions options, const Clock& clock);
+  LifecycleRunner(LifecycleStores stores, LifecycleOptions options, const Clock& clock);
 
-  // Every bucket once, also behind one that fails: then the last failure. Ends early when the gateway no longer leads
-  // or ages are paused.
-  async::Task<Result<void>> run_once();
-  // run_once() over and over while the gateway leads, until the group stops.
-  async::Task<void> run(async::TaskGroup& group);
+  std::string_view name() const override { return "lifecycle"; }
+  // Every bucket once, also behind one that fails: then the last failure. Ends early when ages are
+  // paused.
+  async::Task<Result<void>> run_round(const jobs::Term& term) override;
+  Duration pause() const override;
 
   LifecycleStatus status() const;
 
  private:
   struct Work;
 
+  async::Task<Result<void>> run_buckets();
   async::Task<Result<void>> run_bucket(metadata::LifecycleBucket bucket);
   async::Task<Result<void>> run_rule(Work& work, const lifecycle::Rule& rule);
   async::Task<Result<void>> expire_current(Work& work, const lifecycle::Rule& rule, SystemTime until);
@@ -78,10 +78,9 @@ class LifecycleRunner {
   bool active() const;
 
   const LifecycleStores stores_;
-  const std::function<bool()> is_leader_;
   const LifecycleOptions options_;
   const Clock& clock_;
-  const async::TaskGroup* group_ = nullptr;
+  const jobs::Term* term_ = nullptr;   // Of the round under way.
   std::atomic<uint64_t> examined_{0}, expired_{0}, removed_{0}, aborted_{0}, locked_{0}, errors_{0};
 };
 

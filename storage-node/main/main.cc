@@ -14,11 +14,10 @@
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
 #include "common/program/end_watch.h"
-#include "common/program/listen_address.h"
+#include "common/program/operations.h"
 #include "common/program/program.h"
 #include "common/program/run.h"
 #include "common/fs/posix_file_system.h"
-#include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "transfer/grpc/grpc_blob_transport.h"
@@ -194,26 +193,6 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
   return engines;
 }
 
-async::Task<void> answer_operations(http::Exchange& exchange, const metrics::Registry& registry, const RingContact& contact) {
-  const std::string_view path = exchange.head().path();
-  http::ResponseHead head;
-  std::string body;
-  if (path == "/metrics") {
-    head.fields.add("Content-Type", std::string(metrics::kContentType));
-    body = registry.expose();
-  } else if (path == "/health/live") {
-    body = "alive\n";
-  } else if (path == "/health/ready") {
-    const bool ready = contact.in_contact();
-    head.status = ready ? 200 : 503;
-    body = ready ? "ready\n" : "no ring contact: " + contact.last_error() + "\n";
-  } else {
-    head.status = 404;
-    body = "not found\n";
-  }
-  (void)co_await exchange.respond(std::move(head), std::move(body));
-}
-
 // On threads of each disk: one that hangs is looked at once, and the others go on.
 async::Task<void> observe_lags(async::TaskGroup& group, repair::PeerLag& lags, const DiskSet& disks, const DiskReaders& readers,
                                const RingContact& contact) {
@@ -263,7 +242,6 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(memory.load());
   TRY(auto engines, open_all_disks(settings, cluster, registry, memory));
   const DiskSet disks(std::move(engines));
-  TRY(const program::ListenAddress operations, program::listen_address(settings, "node.operations_listen"));
 
   const std::string listen = settings.text("node.listen");
   const std::string advertised = settings.text("node.advertise");
@@ -315,13 +293,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   } const heartbeats{contact};
 
   async::LoopThreads loops(2);
-  http::ServerOptions http_options;
-  http_options.address = operations.host;
-  http_options.port = operations.port;
-  http_options.connections_max = 256;
-  TRY(auto server, http::Server::start({&loops.loop(0)}, http_options, [&](http::Exchange& exchange) {
-        return answer_operations(exchange, registry, contact);
-      }));
+  program::OperationsService operations(
+      registry, {program::ready_check("ring contact", [&contact]() -> Result<void> {
+        if (contact.in_contact()) return {};
+        return fail(ErrorCode::kUnavailable, contact.last_error());
+      })});
+  TRY(auto server, program::start_operations(settings, "node.operations_listen", loops.loop(0),
+                                             operations));
   async::TaskGroup repairs(loops.loop(1));
   repairs.spawn(repairer.run(repairs));
   repairs.spawn(observe_lags(repairs, peers, disks, readers, contact));

@@ -44,8 +44,9 @@ class Lifecycle : public StoreContract<Lifecycle> {
     options.pages_per_rule = 5;
     options.rechecked_versions = 8;
     lifecycle::LifecycleRunner runner({stores().lifecycle, stores().lifecycle_cursors, stores().lifecycle_rechecks, stores().objects, stores().uploads},
-                                    [] { return true; }, options, clock_);
-    EXPECT_EQ(async::block_on(runner.run_once()).has_value(), !fails);
+                                      options, clock_);
+    const jobs::Term term(1, [] { return true; });
+    EXPECT_EQ(async::block_on(runner.run_round(term)).has_value(), !fails);
     return runner.status();
   }
 

@@ -4,7 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "jobs/gc/coordinator.h"
+#include "jobs/gc/orphan_scan.h"
+#include "tests/unit/jobs/gc/coordinating_gateway.h"
 #include "cluster/membership/topology_cache.h"
 #include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/manual_clock.h"
@@ -260,20 +261,20 @@ class EndsByAge : public Clocks {
       node.disks.push_back({model::DiskId::random(), 1ull << 40, ""});
       EXPECT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(5s))));
     }
-    CoordinatorOptions options;
-    options.bootstrap_disks = 6;
-    options.ring.power = 4;
-    options.gc_grace = 1h;
-    options.ages = &ages_;
-    coordinator_ = std::make_unique<Coordinator>(
-        CoordinatorStores{store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc},
-        topology_, remover_, orphans_, options, clock_);
+    CoordinatingOptions options;
+    options.bootstrap.disks = 6;
+    options.bootstrap.ring.power = 4;
+    options.collector.gc_grace = 1h;
+    options.collector.ages = &ages_;
+    coordinator_ = std::make_unique<CoordinatingGateway>(
+        CoordinatingStores{store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc},
+        topology_, remover_, options, clock_);
     run();
   }
 
   void run() {
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
-    EXPECT_TRUE(async::block_on(coordinator_->run_once()));
+    EXPECT_TRUE(coordinator_->run_once());
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
   }
   // As looked at again already.
@@ -285,11 +286,8 @@ class EndsByAge : public Clocks {
     state_.completed_uploads = {{model::UploadId::random(), {.completed_at = at}}};
   }
   void scan() {
-    const auto pass = [](EndsByAge& test) -> async::Task<void> {
-      async::TaskGroup group(*async::EventLoop::current());
-      EXPECT_TRUE(co_await test.orphans_.run_pass(test.state_.cluster.token, group, [] { return true; }));
-    };
-    async::block_on(pass(*this));
+    const jobs::Term term(state_.cluster.token, [] { return true; });
+    EXPECT_TRUE(async::block_on(orphans_.run_round(term)));
   }
 
   metadata::MemoryState state_{database_};
@@ -299,7 +297,7 @@ class EndsByAge : public Clocks {
   membership::TopologyCache topology_{store_.nodes, store_.ring, clock_, &ages_};
   OrphanScanOptions scan_options_{.orphan_age = 24h, .blobs_per_second = 1'000'000'000, .ages = &ages_};
   OrphanScan orphans_{store_.orphans, store_.gc, topology_, lister_, scan_options_, clock_};
-  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<CoordinatingGateway> coordinator_;
 };
 
 // Each by itself: what is young when the clock jumps stays while it is off, and ends by its own age
@@ -363,7 +361,7 @@ TEST_F(EndsByAge, ALeaderLeadsAndTheTopologyIsConfirmed) {
     SCOPED_TRACE(by.name);
     jump(by);
     run();
-    EXPECT_TRUE(coordinator_->status().leader);
+    EXPECT_TRUE(coordinator_->leads());
     EXPECT_EQ(coordinator_->status().gc_halted, "");
     EXPECT_TRUE(topology_.confirmed_recently());
     ASSERT_NE(topology_.topology()->current(), nullptr);

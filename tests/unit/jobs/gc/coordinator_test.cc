@@ -1,5 +1,5 @@
 // The coordinator's jobs on a store in memory: the first ring, and law 5 for released bytes.
-#include "jobs/gc/coordinator.h"
+#include "tests/unit/jobs/gc/coordinating_gateway.h"
 
 #include <gtest/gtest.h>
 
@@ -44,11 +44,6 @@ class RecordingRemover final : public node_client::BlobRemover {
   std::chrono::seconds last_trash{};
 };
 
-class EmptyDisks final : public node_client::BlobLister {
- public:
-  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress, model::BlobId, Deadline) override { co_return std::vector<node_client::ListedBlob>{}; }
-};
-
 metadata::NodeRecord node(int number) {
   metadata::NodeRecord record;
   record.id = model::NodeId::random();
@@ -65,22 +60,22 @@ class CoordinatorTest : public ::testing::Test {
     for (int i = 0; i < 6; ++i) nodes_.push_back(node(i));
   }
 
-  CoordinatorOptions options() const {
-    CoordinatorOptions out;
-    out.bootstrap_disks = 6;
-    out.ring.power = 4;
-    out.gc_grace = 100s;
-    out.gc_trash = 50s;
+  CoordinatingOptions options() const {
+    CoordinatingOptions out;
+    out.bootstrap.disks = 6;
+    out.bootstrap.ring.power = 4;
+    out.collector.gc_grace = 100s;
+    out.collector.gc_trash = 50s;
     return out;
   }
 
-  CoordinatorStores stores() {
+  CoordinatingStores stores() {
     return {store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc};
   }
 
   Result<void> run_once() {
-    if (!coordinator_) coordinator_ = std::make_unique<Coordinator>(stores(), cache_, remover_, scan_, options(), clock_);
-    auto done = async::block_on(coordinator_->run_once());
+    if (!coordinator_) coordinator_ = std::make_unique<CoordinatingGateway>(stores(), cache_, remover_, options(), clock_);
+    auto done = coordinator_->run_once();
     EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
     return done;
   }
@@ -115,9 +110,7 @@ class CoordinatorTest : public ::testing::Test {
   metadata::MemoryCluster store_{state_};
   RecordingRemover remover_;
   membership::TopologyCache cache_{store_.nodes, store_.ring, clock_};
-  EmptyDisks lister_;
-  OrphanScan scan_{store_.orphans, store_.gc, cache_, lister_, {}, clock_};
-  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<CoordinatingGateway> coordinator_;
 };
 
 TEST_F(CoordinatorTest, TheFirstRingWaitsForEnoughDisksAndIsMadeOnce) {
@@ -138,7 +131,7 @@ TEST_F(CoordinatorTest, WhoDoesNotLeadDoesNothing) {
   state_.begin_lease("another gateway");
   ASSERT_TRUE(run_once());
   EXPECT_TRUE(state_.cluster.live_rings.empty());
-  EXPECT_FALSE(coordinator_->status().leader);
+  EXPECT_FALSE(coordinator_->leads());
 }
 
 TEST_F(CoordinatorTest, ReleasedBytesAreRemovedAfterTheirGraceFromEveryDiskThatMayHaveThem) {
@@ -192,7 +185,7 @@ TEST_F(CoordinatorTest, AnEpochWithAKnownNumberButAnotherTableIsAnotherRing) {
   std::vector<ring::Disk> disks(before->disks().begin(), before->disks().end());
   disks.pop_back();
   state_.cluster.live_rings = {
-      {1, ring::Ring::build(std::move(disks), options().ring, 1).value().serialize()}};
+      {1, ring::Ring::build(std::move(disks), options().bootstrap.ring, 1).value().serialize()}};
   ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
   EXPECT_EQ(cache_.topology()->current()->epoch(), 1u);
   EXPECT_EQ(cache_.topology()->current()->disks().size(), 5u);
@@ -206,18 +199,18 @@ TEST_F(CoordinatorTest, AJobThatFailsIsNoReasonToStopLeading) {
   with_ring();
   metadata::MemoryState away(clock_);
   metadata::MemoryCluster other(away);
-  CoordinatorStores stores = this->stores();
-  coordinator_ = std::make_unique<Coordinator>(
-      CoordinatorStores{stores.lease, stores.nodes, stores.ring, stores.releases, other.gc}, cache_,
-      remover_, scan_, options(), clock_);
+  CoordinatingStores stores = this->stores();
+  coordinator_ = std::make_unique<CoordinatingGateway>(
+      CoordinatingStores{stores.lease, stores.nodes, stores.ring, stores.releases, other.gc}, cache_,
+      remover_, options(), clock_);
   away.set_away(true);
   EXPECT_FALSE(run_once());
-  EXPECT_TRUE(coordinator_->status().leader);
+  EXPECT_TRUE(coordinator_->leads());
   away.set_away(false);
   EXPECT_TRUE(run_once());
   state_.set_away(true);
-  EXPECT_FALSE(async::block_on(coordinator_->run_once()));
-  EXPECT_FALSE(coordinator_->status().leader);
+  EXPECT_FALSE(coordinator_->run_once());
+  EXPECT_FALSE(coordinator_->leads());
 }
 
 TEST_F(CoordinatorTest, LargeRemovalsComeInBoundedCalls) {

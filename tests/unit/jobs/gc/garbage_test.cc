@@ -5,7 +5,9 @@
 #include <map>
 #include <set>
 
-#include "jobs/gc/coordinator.h"
+#include "jobs/gc/orphan_scan.h"
+#include "tests/unit/jobs/gc/coordinating_gateway.h"
+#include "tests/unit/jobs/gc/watched_releases.h"
 #include "jobs/gc/removal_batch.h"
 #include "jobs/gc/trash_restore.h"
 #include "metadata/memory/memory_cluster.h"
@@ -141,40 +143,6 @@ class Trash final : public node_client::BlobLister {
   Remover& remover_;
 };
 
-// Calls back when the removals of a batch are through.
-class WatchedReleases final : public metadata::ReleaseQueue {
- public:
-  explicit WatchedReleases(metadata::ReleaseQueue& inner) : inner_(inner) {}
-
-  async::Task<Result<void>> release_streams(std::vector<metadata::Extent> streams,
-                                            Deadline deadline) override {
-    return inner_.release_streams(std::move(streams), deadline);
-  }
-  async::Task<Result<metadata::CheckedReleases>> check_released(SystemTime before, size_t max,
-                                                                uint64_t token,
-                                                                Deadline deadline) override {
-    return inner_.check_released(before, max, token, deadline);
-  }
-  async::Task<Result<std::vector<metadata::ReleasedStream>>> take_released(
-      SystemTime before, size_t max, uint64_t token, Deadline deadline) override {
-    return inner_.take_released(before, max, token, deadline);
-  }
-  async::Task<Result<void>> finish_released(std::vector<int64_t> ids, uint64_t token,
-                                            Deadline deadline) override {
-    CO_TRY_VOID(co_await inner_.finish_released(std::move(ids), token, deadline));
-    if (on_finish) std::exchange(on_finish, nullptr)();
-    co_return Result<void>{};
-  }
-  async::Task<Result<metadata::QueueDepths>> queue_depths(Deadline deadline) override {
-    return inner_.queue_depths(deadline);
-  }
-
-  std::function<void()> on_finish;  // Once.
-
- private:
-  metadata::ReleaseQueue& inner_;
-};
-
 class GarbageTest : public ::testing::Test {
  protected:
   GarbageTest() {
@@ -194,7 +162,7 @@ class GarbageTest : public ::testing::Test {
     std::shared_ptr<const ring::Topology> topology_;
   };
 
-  CoordinatorStores stores() {
+  CoordinatingStores stores() {
     return {store_.lease, store_.nodes, store_.ring, releases_, store_.gc};
   }
 
@@ -220,23 +188,17 @@ class GarbageTest : public ::testing::Test {
 
   Result<void> pass() { return pass_as(state_.cluster.token); }
   Result<void> pass_as(uint64_t token) {
-    Result<void> result;
-    auto work = [token](GarbageTest& test, Result<void>& out) -> async::Task<void> {
-      async::TaskGroup group(*async::EventLoop::current());
-      const fakes::ManualClock clock(real_clock().now() + test.ahead_);
-      OrphanScan scan(test.store_.orphans, test.store_.gc, test.source_, test.lister_,
-                      test.options_, clock);
-      out = co_await scan.run_pass(token, group, [] { return true; });
-      test.status_ = scan.status();
-    };
-    async::block_on(work(*this, result));
-    return result;
+    const fakes::ManualClock clock(real_clock().now() + ahead_);
+    OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, clock);
+    const jobs::Term term(token, [] { return true; });
+    auto done = async::block_on(scan.run_round(term));
+    status_ = scan.status();
+    return done;
   }
 
   Result<void> collect() {
-    OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, real_clock());
-    Coordinator coordinator(stores(), source_, remover_, scan, {}, real_clock());
-    auto result = async::block_on(coordinator.run_once());
+    CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
+    auto result = coordinator.run_once();
     halted_ = coordinator.status().gc_halted;
     return result;
   }
@@ -274,10 +236,10 @@ TEST_F(GarbageTest, ADiskWithTooManyOrphansReleasesNothingAndHalts) {
   options_.disk_floor = 100;
   for (int i = 0; i < 5'000; ++i) add(0, 48h, 48h, true);
   for (int i = 0; i < 101; ++i) add(0, 48h, 48h, false);
-  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(pass().error().code, jobs::kHalted);
   EXPECT_TRUE(state_.released.empty());
   EXPECT_NE(state_.cluster.garbage.halted.find("101 of 5101 blobs are orphans on disk"), std::string::npos) << state_.cluster.garbage.halted;
-  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition) << "until somebody looks at it";
+  EXPECT_EQ(pass().error().code, jobs::kHalted) << "until somebody looks at it";
   async::block_on(store_.gc.resume_garbage(101, deadline_in(1s)));
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 101u);
@@ -288,7 +250,7 @@ TEST_F(GarbageTest, APassWithTooManyOrphansHalts) {
   options_.floor = 50;
   for (int i = 0; i < 40; ++i) add(0, 48h, 48h, false);
   for (int i = 0; i < 40; ++i) add(1, 48h, 48h, false);
-  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(pass().error().code, jobs::kHalted);
   EXPECT_TRUE(state_.released.empty()) << "nothing before every disk was seen";
   EXPECT_NE(state_.cluster.garbage.halted, "");
 }
@@ -303,7 +265,7 @@ TEST_F(GarbageTest, AShareOfWhatWasLookedAtIsBearable) {
   ASSERT_TRUE(pass()) << state_.cluster.garbage.halted;
   EXPECT_EQ(state_.released.size(), 120u);
   for (int i = 0; i < 11; ++i) add(0, 48h, 48h, false);
-  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition) << "51 of a disk within the orphan age";
+  EXPECT_EQ(pass().error().code, jobs::kHalted) << "51 of a disk within the orphan age";
   async::block_on(store_.gc.resume_garbage(11, deadline_in(1s)));
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 131u);
@@ -333,7 +295,7 @@ TEST_F(GarbageTest, SmallPassesAddUp) {
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 30u);
   for (int i = 0; i < 30; ++i) add(1, 48h, 48h, false);
-  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(pass().error().code, jobs::kHalted);
   EXPECT_NE(state_.cluster.garbage.halted.find("30 of 60 blobs (and 30 were of late) are orphans"), std::string::npos) << state_.cluster.garbage.halted;
   async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
   ASSERT_TRUE(pass());
@@ -345,7 +307,7 @@ TEST_F(GarbageTest, SmallPassesOverOneDiskAddUp) {
   for (int i = 0; i < 60; ++i) add(0, 48h, 48h, false);
   ASSERT_TRUE(pass());
   for (int i = 0; i < 60; ++i) add(0, 48h, 48h, false);
-  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(pass().error().code, jobs::kHalted);
   EXPECT_EQ(state_.released.size(), 60u);
 }
 
@@ -489,7 +451,8 @@ class RestoredDatabase : public GarbageTest {
   Result<void> restore() {
     Trash trash(remover_);
     TrashRestore restores(store_.restores, store_.lease, trash, remover_, {.streams_per_query = 3, .blobs_per_call = 2});
-    auto done = async::block_on(restores.run_once(state_.cluster.token, [] { return true; }));
+    const jobs::Term term(state_.cluster.token, [] { return true; });
+    auto done = async::block_on(restores.run_round(term));
     waiting_ = restores.status().disks_waiting;
     restored_ = restores.status().blobs_restored_total;
     return done;
@@ -524,7 +487,7 @@ TEST_F(RestoredDatabase, IsFoundWithNothingToRemove) {
   restart_from_backup();
   ASSERT_TRUE(collect());
   EXPECT_NE(halted_, "");
-  EXPECT_EQ(pass().error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(pass().error().code, jobs::kHalted);
 }
 
 TEST_F(RestoredDatabase, ANodeThatSaysSoWithItsHeartbeatIsEnough) {
@@ -557,14 +520,13 @@ TEST_F(RestoredDatabase, ANodeWhoseMarkMovesOnMeanwhileDoesNotHalt) {
 
 // The same gateway leads on: what it knows of nodes' marks is of the database before.
 TEST_F(RestoredDatabase, IsSeenByACoordinatorThatGoesOnLeading) {
-  OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, real_clock());
-  Coordinator coordinator(stores(), source_, remover_, scan, {}, real_clock());
+  CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
   release(3, model::StreamId::random());
-  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  ASSERT_TRUE(coordinator.run_once());
   removed_ = remover_.removed;
   set_back();
   const uint64_t before = state_.cluster.token;
-  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  ASSERT_TRUE(coordinator.run_once());
   EXPECT_EQ(coordinator.token(), before);
   EXPECT_EQ(remover_.removed, removed_);
   EXPECT_NE(state_.cluster.garbage.halted, "");
@@ -573,15 +535,14 @@ TEST_F(RestoredDatabase, IsSeenByACoordinatorThatGoesOnLeading) {
 // Tokens start again in a database that was set back; a confirmation is above them.
 TEST_F(RestoredDatabase, TheCoordinatorWorksAfterAConfirmationWithoutARestart) {
   remover_.remember([](auto& node) { node.token = 1'000'000; });
-  OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, real_clock());
-  Coordinator coordinator(stores(), source_, remover_, scan, {}, real_clock());
+  CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
   set_back();
-  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  ASSERT_TRUE(coordinator.run_once());
   EXPECT_NE(coordinator.status().gc_halted, "");
   async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(async::block_on(coordinator.run_once()));
-    EXPECT_TRUE(coordinator.status().leader);
+    ASSERT_TRUE(coordinator.run_once());
+    EXPECT_TRUE(coordinator.leads());
   }
   EXPECT_EQ(coordinator.status().gc_halted, "");
   EXPECT_TRUE(state_.released.empty());
@@ -670,10 +631,9 @@ TEST_F(RestoredDatabase, RemovalsWithHigherNumbersAreTakenBack) {
 TEST_F(RestoredDatabase, ARemovalBelowWhatANodeHasSeenIsOrderedAgainAboveIt) {
   remover_.remember([](auto& node) { node.highest_order = 1ull << 50; });
   release(3, kept_);
-  OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, real_clock());
-  Coordinator coordinator(stores(), source_, remover_, scan, {}, real_clock());
-  ASSERT_TRUE(async::block_on(coordinator.run_once()));
-  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
+  ASSERT_TRUE(coordinator.run_once());
+  ASSERT_TRUE(coordinator.run_once());
   EXPECT_TRUE(state_.released.empty());
   EXPECT_GT(state_.cluster.order, 1ull << 50);
 }
@@ -686,9 +646,8 @@ TEST_F(RestoredDatabase, NodesRememberAMarkThatIsNewerThanTheRelease) {
   const auto just_before = state_.backup();
   state_.references.erase(stream);
   release(9, stream);
-  OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, real_clock());
-  Coordinator coordinator(stores(), source_, remover_, scan, {}, real_clock());
-  ASSERT_TRUE(async::block_on(coordinator.run_once()));
+  CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
+  ASSERT_TRUE(coordinator.run_once());
   ASSERT_GT(trashed(stream), 0u);
   for (const auto& [id, node] : remover_.nodes) EXPECT_FALSE(
       just_before.cluster.holds(node.seen.mark));
@@ -714,9 +673,8 @@ TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound)
     SCOPED_TRACE(c.name);
     metadata::MemoryRows older = state_.backup();
     fakes::ManualClock clock(std::chrono::sys_days(std::chrono::year(2024) / 1 / 1));
-    OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, clock);
-    Coordinator coordinator(stores(), source_, remover_, scan, {}, clock);
-    ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    CoordinatingGateway coordinator(stores(), source_, remover_, {}, clock);
+    ASSERT_TRUE(coordinator.run_once());
     ASSERT_EQ(coordinator.status().gc_halted, "");
     for (int64_t row = 1; row <= 20; ++row) {
       const auto stream = model::StreamId::random();
@@ -746,12 +704,12 @@ TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound)
       };
     }
     const size_t before = remover_.removed;
-    ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    ASSERT_TRUE(coordinator.run_once());
     ASSERT_GT(at_swap, before) << "the round had begun";
     EXPECT_EQ(remover_.removed, at_swap);
     for (int i = 0; i < 3; ++i) {
       clock.advance(61s);
-      ASSERT_TRUE(async::block_on(coordinator.run_once()));
+      ASSERT_TRUE(coordinator.run_once());
     }
     EXPECT_EQ(remover_.removed, at_swap);
     EXPECT_EQ(coordinator.status().gc_halted.empty(), c.confirmed);
@@ -759,7 +717,7 @@ TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound)
     // For the next case.
     remover_.on_ids = nullptr;
     async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
-    ASSERT_TRUE(async::block_on(coordinator.run_once()));
+    ASSERT_TRUE(coordinator.run_once());
     ASSERT_EQ(coordinator.status().gc_halted, "");
   }
 }

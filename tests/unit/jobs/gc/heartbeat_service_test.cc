@@ -1,6 +1,6 @@
 // What a gateway answers to heartbeats, over gRPC, with the database in memory.
 #include "cluster/membership/heartbeat_service.h"
-#include "jobs/gc/coordinator.h"
+#include "tests/unit/jobs/gc/coordinating_gateway.h"
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -19,12 +19,8 @@ using namespace std::chrono_literals;
 using model::Recognition;
 namespace wire = rondel::cluster::v1;
 
-class NoDisks final : public node_client::BlobLister, public node_client::BlobRemover {
+class NoDisks final : public node_client::BlobRemover {
  public:
-  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress, model::BlobId,
-                                                    Deadline) override {
-    co_return std::vector<node_client::ListedBlob>{};
-  }
   async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress, std::vector<model::BlobId>,
                                            node_client::RemovalOrder, Deadline) override {
     co_return node_client::RemovalReply{};
@@ -88,12 +84,10 @@ class HeartbeatServiceTest : public ::testing::Test {
   metadata::MemoryCluster store_{state_};
   membership::TopologyCache topology_{store_.nodes, store_.ring, real_clock()};
   NoDisks disks_;
-  gc::OrphanScan scan_{store_.orphans, store_.gc, topology_, disks_, {}, real_clock()};
-  gc::Coordinator coordinator_{
+  gc::CoordinatingGateway coordinator_{
       {store_.lease, store_.nodes, store_.ring, store_.releases, store_.gc},
       topology_,
       disks_,
-      scan_,
       {},
       real_clock()};
   async::LoopThreads loops_{1};
@@ -175,14 +169,14 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
 // out all coordinators of that one.
 TEST_F(HeartbeatServiceTest, ATokenIsToldUnderTheConfirmationThatItWasTakenUnder) {
   EXPECT_EQ(ask(request()).coordinator_token(), 0u) << "it does not lead";
-  ASSERT_TRUE(async::block_on(coordinator_.run_once()));
+  ASSERT_TRUE(coordinator_.run_once());
   EXPECT_EQ(ask(request()).coordinator_token(), state_.cluster.token);
   async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
   const wire::HeartbeatReply reply = ask(request());
   EXPECT_EQ(reply.generation().accepted(), 3u);
   EXPECT_EQ(reply.coordinator_token(), 0u);
   state_.end_sessions();
-  ASSERT_TRUE(async::block_on(coordinator_.run_once()));
+  ASSERT_TRUE(coordinator_.run_once());
   EXPECT_EQ(ask(request()).coordinator_token(), state_.cluster.token);
   state_.set_away(true);
   EXPECT_EQ(ask(request()).coordinator_token(), 0u);

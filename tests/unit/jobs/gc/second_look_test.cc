@@ -6,6 +6,7 @@
 #include "common/async/event_loop.h"
 #include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/manual_clock.h"
+#include "tests/unit/jobs/gc/watched_releases.h"
 
 namespace rondel::gc {
 namespace {
@@ -20,7 +21,10 @@ class SecondLookTest : public ::testing::Test {
     return stream;
   }
   Result<void> run_once() { return run_as(state_.cluster.token); }
-  Result<void> run_as(uint64_t token) { return async::block_on(look_.run_once(token)); }
+  Result<void> run_as(uint64_t token) {
+    const jobs::Term term(token, [] { return true; });
+    return async::block_on(look_.run_round(term));
+  }
   void pass(std::chrono::microseconds time) {
     clock_.advance(time);
     database_clock_.advance(time);
@@ -30,7 +34,8 @@ class SecondLookTest : public ::testing::Test {
   fakes::ManualClock database_clock_{clock_.now()};
   metadata::MemoryState state_{database_clock_};
   metadata::MemoryCluster store_{state_};
-  SecondLook look_{store_.releases, store_.gc, {.gc_grace = 100s}, clock_};
+  WatchedReleases releases_{store_.releases};
+  SecondLook look_{releases_, store_.gc, {.gc_grace = 100s}, clock_};
 };
 
 TEST_F(SecondLookTest, CountsWhatIsFreeAndKeepsWhatIsNot) {
@@ -78,17 +83,17 @@ TEST_F(SecondLookTest, LooksAtNothingWhileHaltedOrCommandedByAnother) {
   EXPECT_EQ(look_.status().checked_total, 1u);
 }
 
-TEST_F(SecondLookTest, RestsBetweenPasses) {
+// By what the pass took, and a round without one is no pass.
+TEST_F(SecondLookTest, RestsAfterAPass) {
+  EXPECT_EQ(look_.pause(), 1s);
   release(1);
   pass(200s);
+  releases_.on_check = [this] { clock_.advance(2s); };
   ASSERT_TRUE(run_once());
-  release(2);
-  pass(999ms);
+  EXPECT_EQ(look_.pause(), 40s);
+  state_.cluster.garbage.halted = "for a test";
   ASSERT_TRUE(run_once());
-  EXPECT_EQ(look_.status().checked_total, 1u);
-  pass(200s);
-  ASSERT_TRUE(run_once());
-  EXPECT_EQ(look_.status().checked_total, 2u);
+  EXPECT_EQ(look_.pause(), 1s);
 }
 
 TEST(SecondLookPause, IsTwentyTimesTheWorkWithinBounds) {

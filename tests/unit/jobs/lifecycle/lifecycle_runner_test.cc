@@ -223,7 +223,11 @@ class LifecycleRunnerTest : public testing::Test {
     return rules_.versions[bucket].emplace_back(std::move(version));
   }
 
-  Result<void> run() { return async::block_on(runner_.run_once()); }
+  Result<void> run() { return run(runner_); }
+  Result<void> run(LifecycleRunner& runner) {
+    const jobs::Term term(1, [this] { return leader_; });
+    return async::block_on(runner.run_round(term));
+  }
   size_t left(int64_t bucket = 1) { return rules_.of(bucket).size(); }
 
   MemoryRules rules_;
@@ -232,7 +236,7 @@ class LifecycleRunnerTest : public testing::Test {
   fakes::ManualClock clock_{SystemTime(std::chrono::hours(24 * 365 * 50))};
   bool leader_ = true;
   uint8_t made_ = 0;
-  LifecycleRunner runner_{{rules_, rules_, rules_, objects_, uploads_}, [this] { return leader_; }, {.calendar = {kDay}, .page = 2, .batch = 2, .rechecked_versions = 4}, clock_};
+  LifecycleRunner runner_{{rules_, rules_, rules_, objects_, uploads_}, {.calendar = {kDay}, .page = 2, .batch = 2, .rechecked_versions = 4}, clock_};
 };
 
 TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
@@ -262,7 +266,7 @@ TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
 }
 
 TEST_F(LifecycleRunnerTest, RulesOfVeryManyDaysRemoveNothing) {
-  LifecycleRunner real({rules_, rules_, rules_, objects_, uploads_}, [this] { return leader_; }, {.page = 2, .batch = 2, .rechecked_versions = 4}, clock_);
+  LifecycleRunner real({rules_, rules_, rules_, objects_, uploads_}, {.page = 2, .batch = 2, .rechecked_versions = 4}, clock_);
   for (const uint32_t days : {106'751u, 106'751'991u, 106'751'992u, 150'000'000u, 213'503'982u, 999'999'999u, uint32_t{INT32_MAX}, UINT32_MAX}) {
     lifecycle::Rule rule;
     rule.id = "never";
@@ -281,7 +285,7 @@ TEST_F(LifecycleRunnerTest, RulesOfVeryManyDaysRemoveNothing) {
     upload.key = "k-upload";
     upload.initiated = clock_.now() - 100h;
     rules_.open_uploads = {upload};
-    ASSERT_TRUE(async::block_on(real.run_once())) << days;
+    ASSERT_TRUE(run(real)) << days;
     EXPECT_EQ(left(), 3u) << days;
     EXPECT_TRUE(uploads_.aborted.empty()) << days;
   }
@@ -465,7 +469,7 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
   rule.abort_days = 1;
   add_bucket(1, rule);
   membership::AgeClock ages(clock_);
-  LifecycleRunner runner({rules_, rules_, rules_, objects_, uploads_}, [] { return true; }, {.calendar = {24h}, .ages = &ages}, clock_);
+  LifecycleRunner runner({rules_, rules_, rules_, objects_, uploads_}, {.calendar = {24h}, .ages = &ages}, clock_);
   SystemTime right = clock_.now();
   ages.sample(right, clock_.steady_now());
   const auto pass = [&](microseconds time) {
@@ -490,15 +494,15 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
         rules_.open_uploads = {{model::UploadId::random(), "upload", right - 1h}};
         clock_.set(right + (gateway ? by : microseconds(0)));
         ages.sample(right + (database ? by : microseconds(0)), clock_.steady_now());
-        ASSERT_TRUE(async::block_on(runner.run_once()));
+        ASSERT_TRUE(run(runner));
         EXPECT_TRUE(objects_.asked.empty());
         EXPECT_TRUE(uploads_.aborted.empty());
         clock_.set(right);
         ages.sample(right, clock_.steady_now());
-        ASSERT_TRUE(async::block_on(runner.run_once()));
+        ASSERT_TRUE(run(runner));
         EXPECT_TRUE(objects_.asked.empty());
         pass(days(2));
-        ASSERT_TRUE(async::block_on(runner.run_once()));
+        ASSERT_TRUE(run(runner));
         EXPECT_EQ(objects_.asked.size(), 2u);
         EXPECT_EQ(uploads_.aborted, std::set<std::string>{"upload"});
       }

@@ -1,10 +1,9 @@
-// Coordinator: the jobs that one gateway at a time does for the cluster. Whoever holds the advisory lock runs them; every
-// write and node command carries its token, so that a former coordinator that wakes up late changes nothing.
+// Collector: removes released bytes from the disks after their grace, and keeps the marks by which
+// nodes know the database.
 //
-// Jobs: the first ring epoch, once enough disks have joined; removal of released bytes after their
-// grace; the reconcile scan. Garbage collection is halted when a node does not recognize the
-// database (it was restored from a backup, is another one, or a standby was promoted that lacked
-// commits), or when the scan's breaker trips: until an operator resumes it (`rondel gc resume`).
+// Garbage collection is halted when a node does not recognize the database (it was restored from a
+// backup, is another one, or a standby was promoted that lacked commits), or when the orphan scan's
+// breaker trips: until an operator resumes it (`rondel gc resume`).
 // Nodes say with each heartbeat what they remember, and are asked once a minute. Marks are written
 // each minute, and before each batch of removals: a database that still refers to what is removed
 // then does not hold the mark that nodes see with the order. A database that took the place of the
@@ -17,73 +16,61 @@
 #include <mutex>
 #include <optional>
 
-#include "common/async/task_group.h"
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
 #include "cluster/membership/age_clock.h"
 #include "cluster/node_client/blob_remover.h"
-#include "jobs/gc/orphan_scan.h"
+#include "jobs/job.h"
+#include "jobs/lease_holder.h"
 #include "metadata/store/gc_control.h"
 #include "metadata/store/lease.h"
 #include "metadata/store/node_store.h"
 #include "metadata/store/release_queue.h"
-#include "metadata/store/ring_store.h"
 
 namespace rondel::gc {
 
 class RemovalBatch;
 
-struct CoordinatorOptions {
-  size_t bootstrap_disks = 0;                    // First epoch when so many disks have joined; 0 = never by itself.
-  ring::RingOptions ring;
-  std::chrono::seconds gc_grace{3600};           // Between release and removal; longer than the longest read.
-  std::chrono::seconds gc_trash{86'400};         // Restorable on the nodes for so long.
+struct CollectorOptions {
+  std::chrono::seconds gc_grace{3600};    // Between release and removal; longer than any read.
+  std::chrono::seconds gc_trash{86'400};  // Restorable on the nodes for so long.
   size_t gc_streams_per_round = 10'000;
-  Duration orphan_scan_pause = std::chrono::hours(6);   // Between passes of the reconcile scan.
   Duration node_timeout = std::chrono::seconds(10);
-  const membership::AgeClock* ages = nullptr;                // What ages go by; null: the clock given.
+  const membership::AgeClock* ages = nullptr;  // What ages go by; null: the clock given.
 };
 
-struct CoordinatorStatus {
-  bool leader = false;
-  uint64_t token = 0;
+struct CollectorStatus {
   uint64_t streams_removed_total = 0;
-  uint64_t removals_deferred_total = 0;          // Streams kept for a later round: too few owners answered.
-  uint64_t errors_total = 0;
-  std::string gc_halted;                         // Why; empty: it goes on.
+  uint64_t removals_deferred_total = 0;  // Streams kept for a later round: too few owners answered.
+  std::string gc_halted;                 // Why; empty: it goes on.
 };
 
 // What it asks of the database; outlives it.
-struct CoordinatorStores {
+struct CollectorStores {
   metadata::Lease& lease;
   metadata::NodeStore& nodes;
-  metadata::RingStore& ring;
   metadata::ReleaseQueue& releases;
   metadata::GcControl& gc;
 };
 
-// Runs on one loop; status() from any thread.
-class Coordinator {
+// Runs on one loop; status() and token_under() from any thread.
+class Collector final : public jobs::Job {
  public:
-  Coordinator(CoordinatorStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover,
-              OrphanScan& orphans, CoordinatorOptions options, const Clock& clock);
+  Collector(CollectorStores stores, const jobs::LeaseHolder& lease,
+            const ring::TopologySource& topology, node_client::BlobRemover& remover,
+            CollectorOptions options, const Clock& clock);
 
-  // Claims or keeps leadership, then does every job once. Nothing when another gateway leads.
-  async::Task<Result<void>> run_once();
-  // run_once() every second until the group stops, then gives the leadership back.
-  async::Task<void> run(async::TaskGroup& group);
-  // Passes of the reconcile scan while this gateway leads, until the group stops.
-  async::Task<void> run_orphan_scan(async::TaskGroup& group);
+  std::string_view name() const override { return "garbage"; }
+  async::Task<Result<void>> run_round(const jobs::Term& term) override;
+  Duration pause() const override { return std::chrono::seconds(1); }
 
-  CoordinatorStatus status() const;
-  uint64_t token() const { return token_.load(); }
-  // The same, when the database took it under that confirmation; 0 otherwise: a token of the
-  // database before must not be held against coordinators of the one that was confirmed.
+  CollectorStatus status() const;
+  // The token that this gateway coordinates under, when the database took it under that
+  // confirmation; 0 otherwise: a token of the database before must not be held against coordinators
+  // of the one that was confirmed.
   uint64_t token_under(uint64_t accepted) const;
 
  private:
-  async::Task<Result<void>> bootstrap_ring(uint64_t token);
-  async::Task<Result<void>> do_jobs(uint64_t token);
   async::Task<Result<void>> keep_marks(uint64_t token);
   // kCancelled: it was written, to another database than the one before.
   async::Task<Result<void>> write_mark(uint64_t token);
@@ -102,16 +89,14 @@ class Coordinator {
       uint64_t number, uint64_t token);
   async::Task<Result<void>> halt(std::string reason, uint64_t token);
 
-  const CoordinatorStores stores_;
+  const CollectorStores stores_;
+  const jobs::LeaseHolder& lease_;
   const ring::TopologySource& topology_;
   node_client::BlobRemover& remover_;
-  OrphanScan& orphans_;
-  const CoordinatorOptions options_;
+  const CollectorOptions options_;
   const Clock& clock_;
-  std::atomic<uint64_t> token_{0};
   std::atomic<uint64_t> removed_{0};
   std::atomic<uint64_t> deferred_{0};
-  std::atomic<uint64_t> errors_{0};
   // Of the last mark written or seen. The loop's alone.
   model::MetadataGeneration generation_;
   // Nodes' marks that the database of generation_ holds. So too.
@@ -122,7 +107,6 @@ class Coordinator {
   SteadyTime looked_at_{};                       // Of check_same(). So too.
   SteadyTime nodes_asked_at_{};                  // So too.
   std::chrono::seconds trash_{0};                // So too: the longest of all gateways'.
-  std::string last_error_;                       // So too.
   mutable std::mutex mutex_;
   std::string halted_;                           // Guarded by mutex_.
   struct Marked {

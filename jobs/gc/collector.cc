@@ -1,4 +1,4 @@
-#include "jobs/gc/coordinator.h"
+#include "jobs/gc/collector.h"
 
 #include <algorithm>
 #include <map>
@@ -22,68 +22,40 @@ constexpr int kOrderAttempts = 3;     // A node's mark may move on between two o
 
 // What ends a round: a newer coordinator, a halt, another database in the place of the one that
 // the round was read from. Whatever else happens to one node is of no concern to the others.
-constexpr ErrorCode kSuperseded = ErrorCode::kPrecondition;
-constexpr ErrorCode kHalted = ErrorCode::kOutOfRange;
+using jobs::kHalted;
+using jobs::kSuperseded;
 constexpr ErrorCode kOtherDatabase = ErrorCode::kCancelled;
 
 bool ends_round(const Error& error) {
   return error.code == kSuperseded || error.code == kHalted || error.code == kOtherDatabase;
 }
-constexpr auto kUploadIdsKept = std::chrono::days(7);   // Of completed uploads: repeated completions get the same answer.
 
 }  // namespace
 
-Coordinator::Coordinator(CoordinatorStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover, OrphanScan& orphans,
-                         CoordinatorOptions options, const Clock& clock)
-    : stores_(stores), topology_(topology), remover_(remover), orphans_(orphans), options_(options), clock_(clock) {}
+Collector::Collector(CollectorStores stores, const jobs::LeaseHolder& lease,
+                     const ring::TopologySource& topology, node_client::BlobRemover& remover,
+                     CollectorOptions options, const Clock& clock)
+    : stores_(stores),
+      lease_(lease),
+      topology_(topology),
+      remover_(remover),
+      options_(options),
+      clock_(clock) {}
 
-CoordinatorStatus Coordinator::status() const {
-  const uint64_t token = token_.load();
+CollectorStatus Collector::status() const {
   std::lock_guard lock(mutex_);
-  return {token != 0, token, removed_.load(), deferred_.load(), errors_.load(), halted_};
+  return {removed_.load(), deferred_.load(), halted_};
 }
 
-async::Task<Result<void>> Coordinator::run_once() {
-  auto token = co_await stores_.lease.claim_coordinator(deadline_in(5s));
-  token_.store(token ? token->value_or(0) : 0);
-  if (!token) co_return std::unexpected(token.error());
-  if (!*token) co_return Result<void>{};
-  auto done = co_await do_jobs(**token);
-  // A job that fails is no reason to stop leading; a newer coordinator is.
-  if (!done && done.error().code == kSuperseded) token_.store(0);
+async::Task<Result<void>> Collector::run_round(const jobs::Term& term) {
+  auto done = co_await keep_marks(term.token());
+  if (done) done = co_await collect_garbage(term.token());
+  // The database may be another one when it is back.
+  if (!done && done.error().code != kHalted) nodes_asked_at_ = {};
   co_return done;
 }
 
-async::Task<Result<void>> Coordinator::do_jobs(uint64_t token) {
-  CO_TRY_VOID(co_await bootstrap_ring(token));
-  CO_TRY_VOID(co_await keep_marks(token));
-  CO_TRY_VOID(co_await collect_garbage(token));
-  if (const auto now = membership::age_time(options_.ages, clock_)) {
-    CO_TRY(const uint64_t forgotten, co_await stores_.gc.forget_completed_uploads(*now - kUploadIdsKept, deadline_in(5s)));
-    (void)forgotten;
-  }
-  co_return Result<void>{};
-}
-
-async::Task<void> Coordinator::run(async::TaskGroup& group) {
-  while (!group.stopping()) {
-    const auto done = co_await run_once();
-    if (!done) {
-      if (errors_.fetch_add(1) == 0 || last_error_ != done.error().message) {
-        log::warn("gc", "a round ended early", {{"error", done.error().message}});
-      }
-      last_error_ = done.error().message;
-      nodes_asked_at_ = {};   // The database may be another one when it is back.
-    } else {
-      last_error_.clear();
-    }
-    co_await group.pause(1s);
-  }
-  token_.store(0);
-  stores_.lease.resign_coordinator();
-}
-
-async::Task<Result<void>> Coordinator::keep_marks(uint64_t token) {
+async::Task<Result<void>> Collector::keep_marks(uint64_t token) {
   const bool due = marked_at_ == SteadyTime{} || clock_.steady_now() - marked_at_ >= kMarkPeriod ||
                    marked_by_ != token;
   if (!due) co_return Result<void>{};
@@ -95,7 +67,7 @@ async::Task<Result<void>> Coordinator::keep_marks(uint64_t token) {
 
 // A database that does not hold our own last mark is another one than the one that nodes' marks
 // were found in. The new one is gone by from now on; what was read from the other is not.
-async::Task<Result<void>> Coordinator::write_mark(uint64_t token) {
+async::Task<Result<void>> Collector::write_mark(uint64_t token) {
   const SteadyTime now = clock_.steady_now();
   const bool first = generation_ == model::MetadataGeneration{};
   CO_TRY(const metadata::NewMark mark, co_await stores_.lease.write_mark(generation_.mark, token,
@@ -114,33 +86,18 @@ async::Task<Result<void>> Coordinator::write_mark(uint64_t token) {
   co_return fail(kOtherDatabase, "the database is another one than before");
 }
 
-void Coordinator::forget_database() {
+void Collector::forget_database() {
   verified_.clear();
   nodes_asked_at_ = {};
 }
 
-uint64_t Coordinator::token_under(uint64_t accepted) const {
-  const uint64_t token = token_.load();
+uint64_t Collector::token_under(uint64_t accepted) const {
+  const uint64_t token = lease_.token();
   std::lock_guard lock(mutex_);
   return marked_.token == token && marked_.accepted == accepted ? token : 0;
 }
 
-async::Task<Result<void>> Coordinator::bootstrap_ring(uint64_t token) {
-  if (options_.bootstrap_disks == 0 || topology_.topology()->current() != nullptr) co_return Result<void>{};
-  CO_TRY(const metadata::RingState state, co_await stores_.ring.ring_state(deadline_in(5s)));
-  if (!state.live.empty()) co_return Result<void>{};
-  CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await stores_.nodes.list_nodes(deadline_in(5s)));
-  std::vector<ring::Disk> disks;
-  for (const metadata::NodeRecord& node : nodes) {
-    for (const auto& disk : node.disks) disks.push_back({disk.id, node.id, node.host, node.zone, disk.capacity_bytes});
-  }
-  if (disks.size() < options_.bootstrap_disks) co_return Result<void>{};
-  CO_TRY(const ring::Ring first, ring::Ring::build(std::move(disks), options_.ring, 1));
-  metadata::RingEpoch epoch{1, first.serialize()};
-  co_return co_await stores_.ring.publish_ring(std::move(epoch), 0, 1, token, deadline_in(5s));
-}
-
-async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
+async::Task<Result<void>> Collector::collect_garbage(uint64_t token) {
   const auto topology = topology_.topology();
   if (topology->current() == nullptr) co_return Result<void>{};
   auto done = co_await collect_round(*topology, token);
@@ -149,13 +106,12 @@ async::Task<Result<void>> Coordinator::collect_garbage(uint64_t token) {
     // What this one says counts from the beginning: first of all whether nodes know it.
     done = co_await collect_round(*topology, token);
   }
-  if (!done && ends_round(done.error()) && done.error().code != kSuperseded) {
-    co_return Result<void>{};
-  }
+  // The next round begins anew.
+  if (!done && done.error().code == kOtherDatabase) co_return Result<void>{};
   co_return done;
 }
 
-async::Task<Result<void>> Coordinator::collect_round(const ring::Topology& topology,
+async::Task<Result<void>> Collector::collect_round(const ring::Topology& topology,
                                                      uint64_t token) {
   CO_TRY(const metadata::GarbageState state, co_await check_running(token));
   trash_ = std::max(options_.gc_trash, state.ages.trash);
@@ -183,7 +139,7 @@ async::Task<Result<void>> Coordinator::collect_round(const ring::Topology& topol
 
 // A round waits for disks, batch after batch: the database that it was read from may be another
 // one by now.
-async::Task<Result<void>> Coordinator::remove_due(const std::vector<metadata::ReleasedStream>& due,
+async::Task<Result<void>> Collector::remove_due(const std::vector<metadata::ReleasedStream>& due,
                                                   const ring::Topology& topology, uint64_t token) {
   for (size_t first = 0; first < due.size();) {
     CO_TRY_VOID(co_await check_same(token));
@@ -201,7 +157,7 @@ async::Task<Result<void>> Coordinator::remove_due(const std::vector<metadata::Re
 }
 
 // Nobody has halted, and every node that was heard knows the database.
-async::Task<Result<metadata::GarbageState>> Coordinator::check_running(uint64_t token) {
+async::Task<Result<metadata::GarbageState>> Collector::check_running(uint64_t token) {
   CO_TRY(metadata::GarbageState state, co_await stores_.gc.garbage_state(deadline_in(5s)));
   {
     std::lock_guard lock(mutex_);
@@ -218,7 +174,7 @@ async::Task<Result<metadata::GarbageState>> Coordinator::check_running(uint64_t 
 
 // The database is the one of generation_ and goes on. The mark before the state: a database that
 // takes its place between the two is found by the next look, and by nodes.
-async::Task<Result<void>> Coordinator::check_same(uint64_t token) {
+async::Task<Result<void>> Collector::check_same(uint64_t token) {
   CO_TRY_VOID(co_await write_mark(token));
   CO_TRY(const metadata::GarbageState state, co_await check_running(token));
   (void)state;
@@ -227,7 +183,7 @@ async::Task<Result<void>> Coordinator::check_same(uint64_t token) {
 }
 
 // An order to remove nothing. A node that is away is asked the next time, and by every order it gets.
-async::Task<Result<void>> Coordinator::ask_nodes(const ring::Topology& topology, uint64_t token) {
+async::Task<Result<void>> Collector::ask_nodes(const ring::Topology& topology, uint64_t token) {
   std::map<model::NodeId, model::DiskId> nodes;
   for (const auto& ring : topology.rings) {
     for (const ring::Disk& disk : ring->disks()) nodes.try_emplace(disk.node, disk.id);
@@ -240,7 +196,7 @@ async::Task<Result<void>> Coordinator::ask_nodes(const ring::Topology& topology,
 }
 
 // Disk after disk: removal is background work and must not crowd out requests.
-async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_t token) {
+async::Task<Result<void>> Collector::remove_batch(RemovalBatch& batch, uint64_t token) {
   CO_TRY(const uint64_t number, co_await stores_.lease.next_order(highest_order_, token, deadline_in(5s)));
   for (auto& [address, ids] : batch.per_disk()) {
     bool done = true;
@@ -260,7 +216,7 @@ async::Task<Result<void>> Coordinator::remove_batch(RemovalBatch& batch, uint64_
 // A node takes an order that shows its own last mark as found in the database. What it remembers
 // comes with its refusal and is looked up then: only what the database does not recognize halts.
 // Ids are for the database that they were read from: another one is asked anew what to remove.
-async::Task<Result<void>> Coordinator::remove_some(const transfer::DiskAddress& at,
+async::Task<Result<void>> Collector::remove_some(const transfer::DiskAddress& at,
     std::vector<model::BlobId> ids, uint64_t number, uint64_t token) {
   for (int attempt = 0; attempt < kOrderAttempts; ++attempt) {
     const node_client::RemovalOrder order{token, generation_, verified_[at.node], trash_, number};
@@ -301,7 +257,7 @@ async::Task<Result<void>> Coordinator::remove_some(const transfer::DiskAddress& 
   co_return fail(ErrorCode::kUnavailable, "what the node remembers changes");
 }
 
-async::Task<Result<void>> Coordinator::halt(std::string reason, uint64_t token) {
+async::Task<Result<void>> Collector::halt(std::string reason, uint64_t token) {
   log::error("gc", "garbage collection is halted", {{"reason", reason}});
   {
     std::lock_guard lock(mutex_);
@@ -309,16 +265,6 @@ async::Task<Result<void>> Coordinator::halt(std::string reason, uint64_t token) 
   }
   CO_TRY_VOID(co_await stores_.gc.halt_garbage(reason, token, deadline_in(5s)));
   co_return fail(kHalted, reason);
-}
-
-async::Task<void> Coordinator::run_orphan_scan(async::TaskGroup& group) {
-  while (!group.stopping()) {
-    co_await group.pause(options_.orphan_scan_pause);
-    const uint64_t token = token_.load();
-    if (group.stopping() || token == 0) continue;
-    const auto done = co_await orphans_.run_pass(token, group, [this, token] { return token_.load() == token; });
-    if (!done && done.error().code != ErrorCode::kPrecondition) log::warn("gc", "the reconcile scan ended early", {{"error", done.error().message}});
-  }
 }
 
 }  // namespace rondel::gc

@@ -1,0 +1,15 @@
+#include "jobs/gc/completed_uploads.h"
+
+namespace rondel::gc {
+
+using namespace std::chrono_literals;
+
+async::Task<Result<void>> CompletedUploads::run_round(const jobs::Term&) {
+  const auto now = membership::age_time(ages_, clock_);
+  if (!now) co_return Result<void>{};
+  CO_TRY(const uint64_t forgotten, co_await gc_.forget_completed_uploads(*now - kUploadIdsKept, deadline_in(5s)));
+  (void)forgotten;
+  co_return Result<void>{};
+}
+
+}  // namespace rondel::gc
