@@ -13,7 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GROUPS = ("common", "transfer", "metadata", "identity", "cluster", "jobs", "gateway", "storage-node", "deploy", "tests")  # Their folders are inner folders.
-SINGLE = ("transfer", "kms", "s3_client", "bench", "cli", "cmake", "docs", "migrations", "proto", "tools")
+SINGLE = ("transfer", "jobs", "kms", "s3_client", "bench", "cli", "cmake", "docs", "migrations", "proto", "tools")
 SKIPPED = {"build", ".git", ".cache", "__pycache__", ".pytest_cache"}
 README_LINES = range(20, 61)
 TEXT = {".h", ".hpp", ".cc", ".md", ".py", ".sh", ".sql", ".proto", ".txt", ".cmake", ".yaml", ".yml", ".json", ".html", ".js"}
