@@ -40,9 +40,9 @@ class KeyManagement {
   virtual async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) = 0;
   // The same data key under the newest version.
   virtual async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) = 0;
-  // Whether unwrapping would be refused now, as far as that can be said without asking anybody else: for data keys that are
-  // kept unwrapped for a while.
-  virtual async::Task<Result<void>> check_usable(std::string key, Deadline deadline) = 0;
+  // Whether unwrapping this would be refused now, as far as that can be said without asking anybody else: for data keys that
+  // are kept unwrapped for a while. kCorruption: the key is another one by now, which does not unwrap it.
+  virtual async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context, Deadline deadline) = 0;
 
   // Administration. create: kAlreadyExists. rotate: a new version for what is wrapped from now on; older versions unwrap still.
   virtual async::Task<Result<void>> create(std::string key, Deadline deadline) = 0;

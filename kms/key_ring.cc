@@ -58,28 +58,60 @@ async::Task<void> KeyRing::run(async::TaskGroup& group) {
 }
 
 async::Task<Result<void>> KeyRing::refresh(Deadline deadline) {
-  uint64_t change = 0;
+  Seen since;
+  uint64_t behind = 0;
   {
     std::lock_guard lock(mutex_);
-    change = change_;
+    since = seen_;
+    if (!since.newest.empty()) behind = keys_.at(since.newest)->change - 1;
   }
   const SteadyTime asked_at = options_.clock->steady_now();
-  CO_TRY(const metadata::KmsKeyChanges changes, co_await store_.load(change, deadline));
+  CO_TRY(metadata::KmsKeyChanges changes, co_await store_.load(behind, deadline));
+  const bool same = goes_on(changes, since);
+  if (!same) {
+    log::warn("kms", "the database was set back: the keys that it holds are read anew", {});
+    CO_TRY(changes, co_await store_.load(0, deadline));
+  }
+
   std::map<std::string, KeyPointer> fresh;
   for (const metadata::KmsKey& row : changes.keys) {
-    auto key = opened(row);
+    auto key = known_or_opened(row);
     // Made under another master key, or damaged: nothing can be had of it, and the others must work on.
     if (!key) log::error("kms", "a key cannot be opened", {{"key", row.name}, {"error", key.error().message}});
     fresh[row.name] = key ? *std::move(key) : unreadable(row, std::move(key).error());
   }
+
   std::lock_guard lock(mutex_);
-  // Another refresh may have been told more meanwhile.
-  if (changes.change >= change_) {
-    for (auto& [name, key] : fresh) keys_[name] = std::move(key);
-    change_ = changes.change;
-    known_at_ = std::max(known_at_.value_or(asked_at), asked_at);
+  // Another refresh may have been told more meanwhile, or of another database.
+  if (seen_.set_back != since.set_back || (same && changes.change < seen_.change)) co_return Result<void>{};
+  if (!same) {
+    keys_.clear();
+    seen_ = {0, "", since.set_back + 1};
   }
+  for (auto& [name, key] : fresh) {
+    if (seen_.newest.empty() || key->change >= keys_.at(seen_.newest)->change) seen_.newest = name;
+    keys_[name] = std::move(key);
+  }
+  seen_.change = changes.change;
+  known_at_ = std::max(known_at_.value_or(asked_at), asked_at);
   co_return Result<void>{};
+}
+
+// The key that changed last has not changed back: it has the versions that are known, and perhaps more. Sealed twice the same
+// material is not the same, so a key that was made anew under its name is told from it.
+bool KeyRing::goes_on(const metadata::KmsKeyChanges& changes, const Seen& since) const {
+  if (changes.change < since.change) return false;
+  const KeyPointer known = since.newest.empty() ? nullptr : cached(since.newest);
+  if (!known) return true;
+  const auto found = std::ranges::find(changes.keys, since.newest, &metadata::KmsKey::name);
+  return found != changes.keys.end() && found->versions.size() >= known->sealed.size() &&
+         std::equal(known->sealed.begin(), known->sealed.end(), found->versions.begin());
+}
+
+Result<KeyRing::KeyPointer> KeyRing::known_or_opened(const metadata::KmsKey& row) const {
+  KeyPointer known = cached(row.name);
+  if (known && known->change == row.change && known->enabled == row.enabled && known->sealed == row.versions) return known;
+  return opened(row);
 }
 
 async::Task<Result<void>> KeyRing::ensure_known(Deadline deadline) {
@@ -93,9 +125,7 @@ async::Task<Result<void>> KeyRing::ensure_known(Deadline deadline) {
 }
 
 Result<KeyRing::KeyPointer> KeyRing::opened(const metadata::KmsKey& row) const {
-  auto key = std::make_shared<Key>();
-  key->enabled = row.enabled;
-  key->created_at = row.created_at;
+  auto key = described(row);
   for (const metadata::KmsKeyVersion& version : row.versions) {
     if (version.number != key->versions.size() + 1) return fail(ErrorCode::kCorruption, "key '" + row.name + "' lacks a version");
     auto material = crypto::open(options_.master_key.view(), version.sealed_material, material_context(row.name, version.number));
@@ -103,15 +133,21 @@ Result<KeyRing::KeyPointer> KeyRing::opened(const metadata::KmsKey& row) const {
     key->versions.emplace_back(*std::move(material));
   }
   if (key->versions.empty()) return fail(ErrorCode::kCorruption, "key '" + row.name + "' has no version");
-  key->newest_version = static_cast<uint32_t>(key->versions.size());
+  return key;
+}
+
+std::shared_ptr<KeyRing::Key> KeyRing::described(const metadata::KmsKey& row) {
+  auto key = std::make_shared<Key>();
+  key->enabled = row.enabled;
+  key->created_at = row.created_at;
+  key->change = row.change;
+  key->sealed = row.versions;
+  key->newest_version = static_cast<uint32_t>(row.versions.size());
   return key;
 }
 
 KeyRing::KeyPointer KeyRing::unreadable(const metadata::KmsKey& row, Error why) {
-  auto key = std::make_shared<Key>();
-  key->enabled = row.enabled;
-  key->created_at = row.created_at;
-  key->newest_version = static_cast<uint32_t>(row.versions.size());
+  auto key = described(row);
   key->unreadable = std::move(why);
   return key;
 }
@@ -172,9 +208,9 @@ async::Task<Result<std::string>> KeyRing::rewrap(std::string name, std::string w
   co_return wrap(key->versions.back(), name, static_cast<uint32_t>(key->versions.size()), data_key, context);
 }
 
-async::Task<Result<void>> KeyRing::check_usable(std::string name, Deadline deadline) {
-  CO_TRY(const KeyPointer key, co_await find_enabled(std::move(name), deadline));
-  (void)key;
+async::Task<Result<void>> KeyRing::check_usable(std::string name, std::string wrapped, std::string context, Deadline deadline) {
+  CO_TRY(const crypto::Secret opened, co_await unwrap(std::move(name), std::move(wrapped), std::move(context), deadline));
+  (void)opened;
   co_return Result<void>{};
 }
 

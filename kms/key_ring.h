@@ -4,6 +4,9 @@
 // A key that another gateway or the command line disabled, enabled or rotated is seen here within kPollEvery of the database
 // being reachable. While it is not reachable, keys work on as they are known for kUncertainLife, then kUnavailable. A key that
 // was made under another master key is refused (kCorruption) and does not disturb the others.
+//
+// A database that was set back takes keys with it that are open here. They would be gone with this process, and whatever they
+// wrapped: such a database is known by the key that changed last, which each poll asks for once more, and its keys are read anew.
 #pragma once
 
 #include <map>
@@ -37,7 +40,7 @@ class KeyRing final : public KeyManagement {
   async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context, Deadline deadline) override;
   async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
   async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
-  async::Task<Result<void>> check_usable(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
   async::Task<Result<void>> create(std::string key, Deadline deadline) override;
   async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override;
   async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override;
@@ -48,11 +51,19 @@ class KeyRing final : public KeyManagement {
   struct Key {
     bool enabled = true;
     SystemTime created_at;
+    uint64_t change = 0;                   // As in the database, like those of `sealed`.
+    std::vector<metadata::KmsKeyVersion> sealed;
     uint32_t newest_version = 0;
     std::vector<crypto::Secret> versions;  // Number 1 first.
     std::optional<Error> unreadable;       // Its versions do not open: why.
   };
   using KeyPointer = std::shared_ptr<const Key>;
+  // What the database was when it was asked last.
+  struct Seen {
+    uint64_t change = 0;
+    std::string newest;                    // The key that changed last; empty: there was none.
+    uint64_t set_back = 0;                 // How often it was another one than before.
+  };
 
   async::Task<Result<void>> refresh(Deadline deadline);
   // Known well enough without asking, or asked now.
@@ -60,7 +71,10 @@ class KeyRing final : public KeyManagement {
   async::Task<Result<KeyPointer>> find(std::string name, Deadline deadline);
   async::Task<Result<KeyPointer>> find_enabled(std::string name, Deadline deadline);
   KeyPointer cached(const std::string& name) const;
+  bool goes_on(const metadata::KmsKeyChanges& changes, const Seen& since) const;
+  Result<KeyPointer> known_or_opened(const metadata::KmsKey& row) const;
   Result<KeyPointer> opened(const metadata::KmsKey& row) const;
+  static std::shared_ptr<Key> described(const metadata::KmsKey& row);
   static KeyPointer unreadable(const metadata::KmsKey& row, Error why);
   Result<std::string> sealed_material(const std::string& name, uint32_t version) const;
 
@@ -69,7 +83,7 @@ class KeyRing final : public KeyManagement {
   const std::string master_key_id_;
   mutable std::mutex mutex_;
   std::map<std::string, KeyPointer> keys_;   // Guarded by mutex_, as is the rest.
-  uint64_t change_ = 0;
+  Seen seen_;
   std::optional<SteadyTime> known_at_;
 };
 

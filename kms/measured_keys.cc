@@ -68,7 +68,9 @@ async::Task<Result<std::string>> MeasuredKeyManagement::rewrap(std::string key, 
   return measured(rewrap_, keys_.rewrap(std::move(key), std::move(wrapped), std::move(context), deadline));
 }
 
-async::Task<Result<void>> MeasuredKeyManagement::check_usable(std::string key, Deadline deadline) { return keys_.check_usable(std::move(key), deadline); }
+async::Task<Result<void>> MeasuredKeyManagement::check_usable(std::string key, std::string wrapped, std::string context, Deadline deadline) {
+  return keys_.check_usable(std::move(key), std::move(wrapped), std::move(context), deadline);
+}
 
 async::Task<Result<void>> MeasuredKeyManagement::create(std::string key, Deadline deadline) {
   return measured(administer_, keys_.create(std::move(key), deadline));

@@ -74,8 +74,11 @@ async::Task<Result<DataKey>> ObjectKeys::wrapping_key(const Envelope& envelope, 
   const Name slot{bucket_id, name};
   if (envelope.bucket_key) {
     if (auto known = remembered(slot)) {
-      CO_TRY_VOID(co_await keys.check_usable(name, deadline));
-      co_return *std::move(known);
+      const auto usable = co_await keys.check_usable(name, known->wrapped, kms_context(envelope, bucket_id), deadline);
+      if (usable) co_return *std::move(known);
+      // The key is another one since: what it wrapped before nobody opens but we, and that for a while.
+      if (usable.error().code != ErrorCode::kCorruption) co_return std::unexpected(usable.error());
+      forget(slot);
     }
   }
   CO_TRY(DataKey made, co_await keys.generate_data_key(name, kms_context(envelope, bucket_id), deadline));
@@ -91,7 +94,7 @@ async::Task<Result<crypto::Secret>> ObjectKeys::unwrap(const Envelope& envelope,
   const std::string name = wrapping_name(envelope);
   if (envelope.bucket_key) {
     if (auto known = remembered({0, envelope.wrapped_key})) {
-      CO_TRY_VOID(co_await keys.check_usable(name, deadline));
+      CO_TRY_VOID(co_await keys.check_usable(name, envelope.wrapped_key, kms_context(envelope, bucket_id), deadline));
       co_return std::move(known->plaintext);
     }
   }
@@ -105,6 +108,12 @@ std::optional<DataKey> ObjectKeys::remembered(const Name& name) {
   const auto found = bucket_keys_.find(name);
   if (found == bucket_keys_.end() || found->second.expires <= options_.clock->steady_now()) return std::nullopt;
   return DataKey{found->second.plaintext, found->second.wrapped};
+}
+
+void ObjectKeys::forget(const Name& name) {
+  std::lock_guard lock(mutex_);
+  bucket_keys_.erase(name);
+  order_.remove(name);
 }
 
 // Entries leave in the order they came, which is the order they expire in.

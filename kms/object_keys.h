@@ -61,6 +61,7 @@ class ObjectKeys {
   async::Task<Result<crypto::Secret>> unwrap(const Envelope& envelope, int64_t bucket_id, Deadline deadline);
   std::optional<DataKey> remembered(const Name& name);
   void remember(Name name, const DataKey& key);
+  void forget(const Name& name);
 
   KeyManagement& own_;
   KeyManagement& kms_;

@@ -122,7 +122,7 @@ async::Task<Result<std::string>> VaultKeyManagement::rewrap(std::string key, std
 }
 
 // Only Vault knows, and asking it would cost what keeping the key saves.
-async::Task<Result<void>> VaultKeyManagement::check_usable(std::string, Deadline) { co_return Result<void>{}; }
+async::Task<Result<void>> VaultKeyManagement::check_usable(std::string, std::string, std::string, Deadline) { co_return Result<void>{}; }
 
 // Vault answers making a key that exists like making a new one.
 async::Task<Result<void>> VaultKeyManagement::create(std::string key, Deadline deadline) {

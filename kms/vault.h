@@ -34,7 +34,7 @@ class VaultKeyManagement final : public KeyManagement {
   async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context, Deadline deadline) override;
   async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
   async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
-  async::Task<Result<void>> check_usable(std::string key, Deadline deadline) override;
+  async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
   async::Task<Result<void>> create(std::string key, Deadline deadline) override;
   async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override;
   async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override;

@@ -13,7 +13,9 @@ async::Task<Result<KmsKeyChanges>> MemoryKeyStore::load(uint64_t change, Deadlin
   return state_.run<Result<KmsKeyChanges>>([this, change] {
     KmsKeyChanges changes{state_.last_kms_change, {}};
     for (const auto& [name, stored] : state_.kms_keys) {
-      if (stored.change > change) changes.keys.push_back(stored.key);
+      if (stored.change <= change) continue;
+      changes.keys.push_back(stored.key);
+      changes.keys.back().change = stored.change;
     }
     return changes;
   });

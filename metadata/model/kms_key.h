@@ -21,6 +21,7 @@ struct KmsKey {
   bool enabled = true;
   SystemTime created_at;
   std::vector<KmsKeyVersion> versions;  // By number, without gaps.
+  uint64_t change = 0;                  // The number of its last change.
 };
 
 }  // namespace rondel::metadata

@@ -19,7 +19,7 @@ class PostgresKeyStore final : public KeyStore {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(change));
       TRY(const PgResult rows,
-          connection.run("select c.value, k.name, k.enabled, (extract(epoch from k.created_at) * 1000000)::bigint, v.number, v.sealed_material"
+          connection.run("select c.value, k.name, k.enabled, (extract(epoch from k.created_at) * 1000000)::bigint, v.number, v.sealed_material, k.change"
                          " from kms_changes c left join kms_keys k on k.change > $1::bigint left join kms_key_versions v on v.name = k.name"
                          " order by k.name, v.number",
                          parameters, until));
@@ -87,7 +87,8 @@ class PostgresKeyStore final : public KeyStore {
       changes.change = static_cast<uint64_t>(rows.bigint(i, 0));
       if (rows.is_null(i, 1)) continue;
       if (changes.keys.empty() || changes.keys.back().name != rows.bytes(i, 1)) {
-        changes.keys.push_back({rows.text(i, 1), rows.boolean(i, 2), from_microseconds(rows.bigint(i, 3)), {}});
+        changes.keys.push_back({rows.text(i, 1), rows.boolean(i, 2), from_microseconds(rows.bigint(i, 3)), {},
+                                static_cast<uint64_t>(rows.bigint(i, 6))});
       }
       if (!rows.is_null(i, 4)) changes.keys.back().versions.push_back({static_cast<uint32_t>(rows.integer(i, 4)), rows.text(i, 5)});
     }

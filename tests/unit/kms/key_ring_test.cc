@@ -116,9 +116,9 @@ TEST_F(KeyRingTest, GatewaysSeeEachOthersChanges) {
   // One poll, as the running gateway does every second.
   EXPECT_TRUE(run(second.list(soon())));
   EXPECT_EQ(run(second.generate_data_key("one", "", soon())).error().code, ErrorCode::kPrecondition);
-  EXPECT_EQ(run(second.check_usable("one", soon())).error().code, ErrorCode::kPrecondition);
+  EXPECT_EQ(run(second.check_usable("one", newest.wrapped, "", soon())).error().code, ErrorCode::kPrecondition);
   ASSERT_TRUE(run(second.set_enabled("one", true, soon())));
-  EXPECT_TRUE(run(second.check_usable("one", soon())));
+  EXPECT_TRUE(run(second.check_usable("one", newest.wrapped, "", soon())));
 }
 
 TEST_F(KeyRingTest, WorksOnForAWhileWithoutDatabase) {
@@ -133,6 +133,34 @@ TEST_F(KeyRingTest, WorksOnForAWhileWithoutDatabase) {
   EXPECT_EQ(run(ring.generate_data_key("one", "", soon())).error().code, ErrorCode::kUnavailable);
   database.set_away(false);
   EXPECT_TRUE(run(ring.generate_data_key("one", "", soon())));
+}
+
+// What it does not hold any more is gone with this process: nothing may be wrapped by it.
+TEST_F(KeyRingTest, ADatabaseThatWasSetBackTakesItsKeysWithIt) {
+  KeyRing ring = make_ring();
+  ASSERT_TRUE(run(ring.create("old", soon())));
+  const metadata::MemoryRows backup = database.backup();
+  ASSERT_TRUE(run(ring.rotate("old", soon())));
+  ASSERT_TRUE(run(ring.create("new", soon())));
+  ASSERT_TRUE(run(ring.generate_data_key("new", "", soon())));
+  database.set_back(backup);
+  ASSERT_TRUE(run(ring.list(soon())));   // As each second.
+  EXPECT_EQ(run(ring.generate_data_key("new", "", soon())).error().code, ErrorCode::kNotFound);
+  const auto made = run(ring.generate_data_key("old", "", soon())).value();
+  KeyRing other = make_ring();
+  EXPECT_TRUE(run(other.unwrap("old", made.wrapped, "", soon())));
+}
+
+// Its number is the same again.
+TEST_F(KeyRingTest, AKeyThatWasMadeAnewSinceThenIsAnotherOne) {
+  KeyRing ring = make_ring(), other = make_ring();
+  const metadata::MemoryRows backup = database.backup();
+  ASSERT_TRUE(run(ring.generate_data_key("made-by-itself", "", soon())));
+  database.set_back(backup);
+  ASSERT_TRUE(run(other.generate_data_key("made-by-itself", "", soon())));
+  ASSERT_TRUE(run(ring.list(soon())));
+  const auto made = run(ring.generate_data_key("made-by-itself", "", soon())).value();
+  EXPECT_TRUE(run(other.unwrap("made-by-itself", made.wrapped, "", soon())));
 }
 
 TEST_F(KeyRingTest, AnotherMasterKeyOpensNothing) {
@@ -153,7 +181,7 @@ TEST_F(KeyRingTest, AKeyOfAnotherMasterKeyDoesNotDisturbTheOthers) {
   EXPECT_TRUE(run(ring.create("two", soon())));
   EXPECT_TRUE(run(ring.generate_data_key("two", "", soon())));
   EXPECT_EQ(run(ring.generate_data_key("foreign", "", soon())).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(run(ring.check_usable("foreign", soon())).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(run(ring.check_usable("foreign", made->wrapped, "", soon())).error().code, ErrorCode::kCorruption);
   EXPECT_EQ(run(ring.rotate("foreign", soon())).error().code, ErrorCode::kCorruption);
   EXPECT_EQ(run(ring.list(soon())).value().size(), 3u);
 }

@@ -13,7 +13,7 @@ class OneAnswer final : public KeyManagement {
   async::Task<Result<DataKey>> generate_data_key(std::string, std::string, Deadline) override { return answer<DataKey>(); }
   async::Task<Result<crypto::Secret>> unwrap(std::string, std::string, std::string, Deadline) override { return answer<crypto::Secret>(); }
   async::Task<Result<std::string>> rewrap(std::string, std::string, std::string, Deadline) override { return answer<std::string>(); }
-  async::Task<Result<void>> check_usable(std::string, Deadline) override { return answer<void>(); }
+  async::Task<Result<void>> check_usable(std::string, std::string, std::string, Deadline) override { return answer<void>(); }
   async::Task<Result<void>> create(std::string, Deadline) override { return answer<void>(); }
   async::Task<Result<std::vector<KeyDescription>>> list(Deadline) override { return answer<std::vector<KeyDescription>>(); }
   async::Task<Result<KeyDescription>> describe(std::string, Deadline) override { return answer<KeyDescription>(); }
@@ -45,7 +45,7 @@ class MeasuredKeysTest : public testing::Test {
 TEST_F(MeasuredKeysTest, CountsCallsByOutcomeAndHandsAnswersOn) {
   EXPECT_TRUE(async::block_on(measured.generate_data_key("k", "c", soon())));
   EXPECT_TRUE(async::block_on(measured.unwrap("k", "w", "c", soon())));
-  EXPECT_TRUE(async::block_on(measured.check_usable("k", soon())));
+  EXPECT_TRUE(async::block_on(measured.check_usable("k", "w", "c", soon())));
   const std::pair<ErrorCode, const char*> expected[] = {{ErrorCode::kCorruption, "refused"}, {ErrorCode::kPermissionDenied, "denied"},
                                                         {ErrorCode::kDeadlineExceeded, "unavailable"}, {ErrorCode::kInternal, "failed"}};
   for (const auto& [error, outcome] : expected) {

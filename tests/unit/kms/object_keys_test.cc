@@ -27,7 +27,9 @@ class CountingKeys final : public KeyManagement {
   async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override {
     return inner_.rewrap(std::move(key), std::move(wrapped), std::move(context), deadline);
   }
-  async::Task<Result<void>> check_usable(std::string key, Deadline deadline) override { return inner_.check_usable(std::move(key), deadline); }
+  async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context, Deadline deadline) override {
+    return inner_.check_usable(std::move(key), std::move(wrapped), std::move(context), deadline);
+  }
   async::Task<Result<void>> create(std::string key, Deadline deadline) override { return inner_.create(std::move(key), deadline); }
   async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override { return inner_.list(deadline); }
   async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override { return inner_.describe(std::move(key), deadline); }
@@ -131,6 +133,20 @@ TEST_F(ObjectKeysTest, ABucketKeySavesAskingForAWhile) {
   ASSERT_TRUE(make(wanted(Mode::kSseKms, "mine")));
   ASSERT_TRUE(make(wanted(Mode::kSseKms, "mine")));
   EXPECT_EQ(kms.generated, before + 2);
+}
+
+// One that is remembered is wrapped by a key that is gone with the database that held it.
+TEST_F(ObjectKeysTest, ABucketKeyIsNotUsedOnceItsKeyIsAnotherOne) {
+  const metadata::MemoryRows backup = database.backup();
+  ASSERT_TRUE(make(wanted(Mode::kSseKms, "alias/aws/s3", true)));
+  database.set_back(backup);
+  ASSERT_TRUE(run(ring.list(soon())));   // As each second.
+  const auto made = make(wanted(Mode::kSseKms, "alias/aws/s3", true)).value();
+  EXPECT_TRUE(open(made.envelope));
+  clock.advance(std::chrono::minutes(6));
+  EXPECT_TRUE(open(made.envelope)) << "nobody remembers it";
+  const auto again = make(wanted(Mode::kSseKms, "alias/aws/s3", true)).value();
+  EXPECT_TRUE(open(again.envelope));
 }
 
 TEST_F(ObjectKeysTest, BucketKeysAreBounded) {

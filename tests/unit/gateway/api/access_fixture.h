@@ -43,7 +43,7 @@ class NoKeys final : public kms::KeyManagement {
   async::Task<Result<kms::DataKey>> generate_data_key(std::string, std::string, Deadline) override { return none<kms::DataKey>(); }
   async::Task<Result<crypto::Secret>> unwrap(std::string, std::string, std::string, Deadline) override { return none<crypto::Secret>(); }
   async::Task<Result<std::string>> rewrap(std::string, std::string, std::string, Deadline) override { return none<std::string>(); }
-  async::Task<Result<void>> check_usable(std::string, Deadline) override { return none<void>(); }
+  async::Task<Result<void>> check_usable(std::string, std::string, std::string, Deadline) override { return none<void>(); }
   async::Task<Result<void>> create(std::string, Deadline) override { return none<void>(); }
   async::Task<Result<std::vector<kms::KeyDescription>>> list(Deadline) override { return none<std::vector<kms::KeyDescription>>(); }
   async::Task<Result<kms::KeyDescription>> describe(std::string, Deadline) override { return none<kms::KeyDescription>(); }
