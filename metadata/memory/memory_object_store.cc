@@ -266,8 +266,9 @@ CommitOutcome MemoryObjectStore::extend(StoredBucket& bucket, const AppendObject
   const ObjectVersion& head = *head_of(state_.find_key(bucket.bucket.id, put.key));
   const CommitStatus allowed = check_conditions(put.conditions, &head);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
+  // The same bytes have the same ETag under another key, under which nobody could read the new ones.
   if (head.size != request.offset || head.etag != request.expected_etag ||
-      head.extents.size() >= kExtentsMax) {
+      head.encryption != put.version.encryption || head.extents.size() >= kExtentsMax) {
     return refusal(CommitStatus::kOffsetMismatch);
   }
 

@@ -43,7 +43,9 @@ struct CopyObject {
 
 // Bytes behind the end of an object of an unversioned bucket; makes it when absent and offset is 0.
 struct AppendObject {
-  PutObject put;  // version.extents = the new bytes; etag and checksum are those of the result.
+  // version.extents = the new bytes, under version.encryption, which must be that of what is there;
+  // etag and checksum are those of the result.
+  PutObject put;
   uint64_t offset = 0;
   std::string expected_etag;  // The object read before; empty when absent.
 };

@@ -68,7 +68,10 @@ begin
     end if;
     return o;
   end if;
-  if h.size <> at or h.etag <> expected_etag or h.extent_count >= :Limit.kExtentsMax then
+  -- The new bytes were encrypted for what was there, and under another envelope nobody could read
+  -- them. An ETag does not tell: it is the same for the same bytes under another key.
+  if h.size <> at or h.etag <> expected_etag or h.extent_count >= :Limit.kExtentsMax
+      or (h.attributes).encryption is distinct from (a).encryption then
     return refusal(:CommitStatus.kOffsetMismatch);
   end if;
 

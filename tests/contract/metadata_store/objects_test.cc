@@ -324,6 +324,28 @@ TEST_P(ObjectStoreContract, AppendGrowsAndChecksTheOffset) {
   run(stores().objects.delete_object({.context = context(), .key = "log"}));
 }
 
+// Whoever appends chose the key by what was there: the same bytes may be there under another by now.
+TEST_P(ObjectStoreContract, AppendedBytesAreEncryptedAsWhatIsThere) {
+  const struct {
+    const char* there;
+    const char* appended;
+  } others[] = {{"", "one"}, {"one", ""}, {"one", "two"}};
+  for (const auto& [there, appended] : others) {
+    SCOPED_TRACE(std::string("'") + there + "' and '" + appended + "'");
+    PutObject whole = put_request("log", 4);
+    whole.version.encryption = there;
+    ASSERT_EQ(run(stores().objects.put_object(whole)).status, CommitStatus::kCommitted);
+    AppendObject more{put_request("log", 6), 4, "etag4"};
+    more.put.version.encryption = appended;
+    EXPECT_EQ(run(stores().objects.append_object(more)).status, CommitStatus::kOffsetMismatch);
+    EXPECT_EQ(find("log").object.extents.size(), 1u);
+    more.put.version.encryption = there;
+    EXPECT_EQ(run(stores().objects.append_object(more)).status, CommitStatus::kCommitted);
+    EXPECT_EQ(find("log").object.encryption, there);
+  }
+  run(stores().objects.delete_object({.context = context(), .key = "log"}));
+}
+
 TEST_P(ObjectStoreContract, RenameMovesAndReplaces) {
   put("from", 3);
   put("to", 4);
