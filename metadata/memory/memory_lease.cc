@@ -17,8 +17,11 @@ class MemoryLease final : public Lease {
   async::Task<Result<std::optional<uint64_t>>> claim_coordinator(Deadline) override {
     using Token = std::optional<uint64_t>;
     return state_.run<Result<Token>>([this]() -> Result<Token> {
-      if (state_.lease_holder == this) return Token(token_);
-      if (state_.lease_holder != nullptr) return Token();
+      const bool holds = state_.lease_holder == this;
+      if (holds && state_.leads(token_)) return Token(token_);
+      if (!holds && state_.lease_holder != nullptr) return Token();
+      // One that was set back under its sessions knows nothing of the token, and nodes have seen it.
+      state_.cluster.token = std::max(state_.cluster.token, token_);
       state_.begin_lease(this);
       token_ = state_.cluster.token;
       return Token(token_);

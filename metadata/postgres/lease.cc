@@ -35,20 +35,29 @@ class PostgresLease final : public Lease {
           PgParameters lock;
           lock.add(kCoordinatorLock);
           TRY(const PgResult held,
-              connection.run("select count(*) from pg_locks where locktype = 'advisory' and pid = "
-                             "pg_backend_pid() and granted"
+              connection.run("select count(*), (select token from coordinator) from pg_locks where "
+                             "locktype = 'advisory' and pid = pg_backend_pid() and granted"
                              " and classid::bigint = $1::bigint >> 32 and objid::bigint = "
                              "$1::bigint & 4294967295",
                              lock, until));
-          if (held.bigint(0, 0) > 0) return Token(token_);
-          TRY(const PgResult taken, connection.run("select pg_try_advisory_lock($1)", lock, until));
-          if (!taken.boolean(0, 0)) return Token();
+          const bool leads = held.bigint(0, 0) > 0;
+          // A database that was set back under its sessions knows nothing of the token, and nodes
+          // have seen it: the next one is above both.
+          if (leads && static_cast<uint64_t>(held.bigint(0, 1)) == token_) return Token(token_);
+          if (!leads) {
+            TRY(const PgResult taken,
+                connection.run("select pg_try_advisory_lock($1)", lock, until));
+            if (!taken.boolean(0, 0)) return Token();
+          }
           // The mark goes with the token: a node that has seen the one misses the other where they
           // are lost.
+          PgParameters above;
+          above.add(static_cast<int64_t>(token_));
           TRY(const PgResult raised, connection.run(R"(
-        with raised as (update coordinator set token = token + 1 returning token)
+        with raised as (
+          update coordinator set token = greatest(token, $1::bigint) + 1 returning token)
         select r.token, m.counter from raised r cross join lateral write_mark() m)",
-                                                    {}, until));
+                                                    above, until));
           token_ = static_cast<uint64_t>(raised.bigint(0, 0));
           return Token(token_);
         });
@@ -114,7 +123,7 @@ class PostgresLease final : public Lease {
  private:
   PgWorkers& leader_;
   PgWorkers& workers_;
-  uint64_t token_ = 0;  // Used on leader_'s one thread alone.
+  uint64_t token_ = 0;  // The last one of this process. Used on leader_'s one thread alone.
 };
 
 }  // namespace

@@ -28,7 +28,9 @@ class Lease {
   virtual ~Lease() = default;
 
   // Tries to become (or stay) the coordinator, and answers the token; who becomes it raises the
-  // token and writes a mark in the same statement. nullopt: another gateway is.
+  // token and writes a mark in the same statement. nullopt: another gateway is. The token of who
+  // stays it is the same, unless the database was set back meanwhile: then it rises above the one
+  // that is lost.
   virtual async::Task<Result<std::optional<uint64_t>>> claim_coordinator(Deadline deadline) = 0;
   // Gives it back soon, without waiting; nothing when it is not held.
   virtual void resign_coordinator() = 0;

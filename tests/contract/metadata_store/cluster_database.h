@@ -26,6 +26,8 @@ class ClusterDatabase {
 
   virtual void back_up() = 0;
   virtual void set_back() = 0;
+  // The same under the feet of whoever is connected: the sessions go on, with what they hold.
+  virtual void set_back_in_place() = 0;
   // As if the node had not been heard of for two hours.
   virtual void silence(const model::NodeId& node) = 0;
   virtual void forget_rings() = 0;
@@ -46,8 +48,9 @@ class MemoryClusterDatabase final : public ClusterDatabase {
   uint64_t token() override { return state_.cluster.token; }
 
   void back_up() override { backup_ = state_.backup(); }
+  void set_back_in_place() override { state_.set_back(backup_); }
   void set_back() override {
-    state_.set_back(backup_);
+    set_back_in_place();
     gateway_ = nullptr;
     gateway_ = std::make_unique<MemoryMetadata>(state_);
   }
@@ -102,10 +105,13 @@ class PostgresClusterDatabase final : public ClusterDatabase {
     }
   }
   // As by a dump into the same server: the log goes on.
-  void set_back() override {
+  void set_back_in_place() override {
     for (const std::string table : kTables) {
       script("delete from " + table + "; insert into " + table + " select * from kept_" + table);
     }
+  }
+  void set_back() override {
+    set_back_in_place();
     gateway_ = PostgresMetadata::make_for_command(postgres_dsn());
   }
   void silence(const model::NodeId& node) override {

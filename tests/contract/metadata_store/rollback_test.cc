@@ -165,6 +165,24 @@ TEST_P(Rollback, AMarkSaysWhetherTheOneBeforeIsStillThere) {
       ErrorCode::kPrecondition);
 }
 
+// A dump that is restored into the database itself ends no session.
+TEST_P(Rollback, WhoeverLeadsGoesOnWhenTheDatabaseIsSetBackUnderIt) {
+  database_->back_up();
+  stores().lease.resign_coordinator();
+  lead();
+  const uint64_t before = token_;
+  database_->set_back_in_place();
+  EXPECT_LT(database_->token(), before);
+  lead();
+  EXPECT_GT(token_, before) << "nodes have seen the other one";
+  EXPECT_EQ(database_->token(), token_);
+  mark();
+  (void)run(stores().lease.next_order(0, token_, soon()));
+  const uint64_t now = token_;
+  lead();
+  EXPECT_EQ(token_, now);
+}
+
 TEST_P(Rollback, OrdersAreAboveWhateverNodesHaveSeen) {
   const uint64_t first = run(stores().lease.next_order(0, token_, soon()));
   EXPECT_GT(run(stores().lease.next_order(0, token_, soon())), first);
