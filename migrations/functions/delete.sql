@@ -147,7 +147,10 @@ begin
   foreach r in array rows loop
     if last_bucket is distinct from r.bucket_id or last_settings is distinct from r.settings then
       if last_bucket <> r.bucket_id then
-        perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+        -- Not for nothing: a bucket that is gone has no usage, and its rows would fail all others.
+        if d_objects <> 0 or d_versions <> 0 or d_bytes <> 0 then
+          perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+        end if;
         d_objects := 0;
         d_versions := 0;
         d_bytes := 0;

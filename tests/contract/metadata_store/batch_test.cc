@@ -128,6 +128,22 @@ TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
   EXPECT_EQ(run(stores().buckets.bucket_usage(other.id, soon())).objects, 30u);
 }
 
+// The other one's rows lie behind those of the one that is gone, as its id is greater.
+TEST_P(Batch, DeletesInABucketThatIsGoneLeaveThoseInOthersAlone) {
+  const Bucket gone = make_bucket();
+  bucket_ = make_bucket();
+  ASSERT_EQ(run(stores().buckets.delete_bucket(gone.id, soon())).status, BucketStatus::kOk);
+  ASSERT_EQ(run(stores().objects.put_object(put_request("k"))).status, CommitStatus::kCommitted);
+  DeleteObject of_gone{.context = context(), .key = "k"};
+  of_gone.context.bucket_id = gone.id;
+  const DeleteObject other{.context = context(), .key = "k"};
+  const auto outcomes = run(stores().objects.delete_objects({of_gone, other}));
+  ASSERT_EQ(outcomes.size(), 2u);
+  EXPECT_EQ(outcomes[0].status, CommitStatus::kNoSuchBucket);
+  EXPECT_EQ(outcomes[1].status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 0u);
+}
+
 TEST_P(Batch, GatewaysThatCreateTheSameKeysAllSucceedAndTheNewestVersionStays) {
   const auto second = database().another();
   for (int round = 0; round < 10; ++round) {
