@@ -107,12 +107,11 @@ begin
   if o.status <> :CommitStatus.kCommitted then
     return o;
   end if;
-  if not (c is null) then
-    select * into n from objects where bucket_id = b and key = k for update;
-    context := check_head(c, n);
-    if context <> :CommitStatus.kCommitted then
-      return refusal(context);
-    end if;
+  -- The head's lock comes before those of the streams that parts give up.
+  select * into n from objects where bucket_id = b and key = k for update;
+  context := check_head(c, n);
+  if context <> :CommitStatus.kCommitted then
+    return refusal(context);
   end if;
 
   n := blank_version();

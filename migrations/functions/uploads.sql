@@ -96,6 +96,12 @@ begin
   if s.version is null or s.delete_marker or s.etag <> source_etag then
     return refusal(:CommitStatus.kSourceChanged);
   end if;
+  -- In the order of streams, as a copy does: what the part before gives up, and what is copied.
+  perform 1 from shared_streams where stream in (
+      select stream from upload_extents where upload = u and number = n
+      union select stream from object_extents where manifest = s.manifest
+      union select s.stream)
+    order by stream for update;
   perform release_part(u, n);
   insert into upload_parts (upload, number, size, etag, checksum_algorithm, checksum)
     values (u, n, part_size, part_etag, algorithm, part_checksum);

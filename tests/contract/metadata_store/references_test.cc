@@ -362,6 +362,75 @@ TEST_F(ReferenceRaces, AChangeOfSettingsWaitsForCommitsDecidedBefore) {
   }
 }
 
+// A part that was left out gives up a stream that the object of the key refers to as well: who
+// removes that one holds its row before the stream's.
+TEST_F(ReferenceRaces, CompleteTakesTheHeadBeforeItGivesUpParts) {
+  Scene s = scene(Place::kOnlyHead, {false, true});
+  const StreamId own = s.stream();
+  observer_.script(put_part(s, s.uploads[0], s.key, 2, own, kBytes));
+  first_.script("begin");
+  ASSERT_EQ(*first_.status(fmt::format(
+                "select 1 from objects where bucket_id = {} and key = {} for update", s.bucket,
+                literal(s.key))),
+            1);
+  std::atomic<bool> ended{false};
+  Result<int32_t> late;
+  std::thread thread([&] {
+    late = second_.status(
+        complete(s, s.uploads[0], next_clock(), s.versioning, "{2}", "{e}", kBytes));
+    ended = true;
+  });
+  while (!ended && !is_blocked(second_)) std::this_thread::sleep_for(200us);
+  const auto removed = first_.status(remove(s, 1, s.version, 0));
+  first_.script("commit");
+  thread.join();
+  ASSERT_TRUE(removed) << removed.error().message;
+  ASSERT_TRUE(late) << late.error().message;
+  EXPECT_EQ(*removed, 1);
+  EXPECT_EQ(*late, 1);
+  EXPECT_EQ(broken_references(*observer_.connection, s.streams), "");
+}
+
+// Each gives up what the other copies.
+TEST_F(ReferenceRaces, PartCopiesOverOneAnothersStreamsDoNotWaitForEachOther) {
+  Scene low = scene(Place::kOnlyHead, {false, true}), high = scene(Place::kOnlyHead, {false, true});
+  const auto stream_of = [&](const Scene& s) {
+    return fmt::format("(select stream from objects where bucket_id = {} and key = {})", s.bucket,
+                       literal(s.key));
+  };
+  const auto over = [](const Scene& part_of, const Scene& source) {
+    return fmt::format(
+        "select status::integer from copy_part({}, {}, {}, 1, {}, 'e', null, null, {}, {}, {}, "
+        "'e', 0)",
+        part_of.bucket, part_of.uploads[0], literal(part_of.key), source.size(), source.bucket,
+        literal(source.key), source.version);
+  };
+  const auto ordered =
+      observer_.status("select (" + stream_of(low) + " < " + stream_of(high) + ")::integer");
+  if (*ordered == 0) std::swap(low, high);
+  observer_.script("begin; select 1 from shared_streams where stream = " + stream_of(high) +
+                   " for update");
+  Result<int32_t> gives_up_high, gives_up_low;
+  std::atomic<int> ended{0};
+  std::thread one([&] {
+    gives_up_high = first_.status(over(high, low));
+    ++ended;
+  });
+  while (ended == 0 && !is_blocked(first_)) std::this_thread::sleep_for(200us);
+  std::thread two([&] {
+    gives_up_low = second_.status(over(low, high));
+    ++ended;
+  });
+  while (ended == 0 && !is_blocked(second_)) std::this_thread::sleep_for(200us);
+  observer_.script("commit");
+  one.join();
+  two.join();
+  ASSERT_TRUE(gives_up_high) << gives_up_high.error().message;
+  ASSERT_TRUE(gives_up_low) << gives_up_low.error().message;
+  low.streams.merge(high.streams);
+  EXPECT_EQ(broken_references(*observer_.connection, low.streams), "");
+}
+
 class ReferencesAtOnce : public ReferenceRaces, public ::testing::WithParamInterface<Place> {
  protected:
   static constexpr size_t kThreads = 4;
