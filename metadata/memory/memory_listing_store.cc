@@ -175,7 +175,10 @@ ListUploadsPage MemoryListingStore::page_of(const ListUploadsQuery& query) {
   }
   const auto rows = [&](const std::string&, std::vector<Upload> uploads, bool at_marker) {
     std::erase_if(uploads, [&](const Upload& upload) {
-      return at_marker && !(marker && std::pair(upload.initiated_at, upload.id) > *marker);
+      if (!at_marker) return false;
+      // One that is gone meanwhile does not say what stood before it.
+      if (!marker) return !query.after_upload;
+      return std::pair(upload.initiated_at, upload.id) <= *marker;
     });
     return uploads;
   };

@@ -87,14 +87,15 @@ declare
          and (upper is null or v.key < upper)
        order by v.key, v.version desc limit left_over)
     ) both_tables order by key, version desc limit left_over $q$;
-  -- Uploads of one key are ordered by time and id.
+  -- Uploads of one key are ordered by time and id. Where the one that a page goes on behind is gone,
+  -- nothing says what stood before it: all that are left of its key come, some of them perhaps again.
   uploads constant text := $q$
     select u.key, false, u.id, u.initiator_account, u.owner_account, u.checksum_algorithm,
       u.checksum_type, (extract(epoch from u.initiated_at) * 1000000)::bigint
     from uploads u
     where u.bucket_id = b and u.key >= from_key
-      and (not skip_equal or u.key <> from_key or (u.initiated_at, u.id) >
-           (select m.initiated_at, m.id from uploads m where m.id = after))
+      and (not skip_equal or u.key <> from_key or coalesce((u.initiated_at, u.id) >
+           (select m.initiated_at, m.id from uploads m where m.id = after), after is not null))
       and (upper is null or u.key < upper)
     order by u.key, u.initiated_at, u.id limit left_over $q$;
   text_of text;

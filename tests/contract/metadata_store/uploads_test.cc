@@ -133,5 +133,23 @@ TEST_P(Multipart, AbortReleasesAndUploadsAreListed) {
   EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")), CommitStatus::kNoSuchUpload);
 }
 
+// As whoever aborts page by page sees it.
+TEST_P(Multipart, APageBehindAnUploadThatIsGoneHasTheOthersOfItsKey) {
+  std::vector<model::UploadId> left;
+  for (int i = 0; i < 5; ++i) left.push_back(create("k"));
+  ListUploadsQuery query{.bucket_id = bucket_.id, .max = 2, .deadline = soon()};
+  for (bool more = true; more;) {
+    const auto page = run(stores().listing.list_uploads(query));
+    for (const Upload& upload : page.uploads) {
+      EXPECT_EQ(run(stores().uploads.abort_upload(context(), upload.id, "k")), CommitStatus::kCommitted);
+      std::erase(left, upload.id);
+    }
+    query.after_key = page.next_key;
+    query.after_upload = page.next_upload;
+    more = page.truncated;
+  }
+  EXPECT_EQ(left.size(), 0u);
+}
+
 }  // namespace
 }  // namespace rondel::metadata
