@@ -12,7 +12,8 @@ constexpr size_t kExtentsMax = 10'000;  // Of what was appended to.
 // The new bytes of a put: one stream, or none.
 std::vector<Extent> whole_stream(const std::vector<Extent>& extents, uint64_t size) {
   if (extents.empty()) return {};
-  return {{0, extents.front().stream, extents.front().stream_size, 0, size}};
+  const Extent& given = extents.front();
+  return {{0, given.stream, given.stream_size, 0, size, given.layout}};
 }
 
 ObjectVersion delete_marker(const DeleteObject& request, const model::VersionId& clock) {
@@ -278,7 +279,8 @@ CommitOutcome MemoryObjectStore::extend(StoredBucket& bucket, const AppendObject
   longer.checksum = put.version.checksum;
   if (!put.version.extents.empty()) {
     const Extent& added = put.version.extents.front();
-    longer.extents.push_back({head.size, added.stream, added.stream_size, 0, added.length});
+    longer.extents.push_back(
+        {head.size, added.stream, added.stream_size, 0, added.length, added.layout});
     longer.size += added.length;
   }
   return place_version(state_, bucket, put.key, std::move(longer), Versioning::kNever);

@@ -24,7 +24,7 @@ std::vector<Extent> cut(const std::vector<Extent>& extents, uint64_t offset, uin
     const uint64_t end = std::min(extent.start + extent.length, offset + size);
     if (first >= end) continue;
     some.push_back({first - offset, extent.stream, extent.stream_size,
-                    extent.offset + first - extent.start, end - first});
+                    extent.offset + first - extent.start, end - first, extent.layout});
   }
   return some;
 }
@@ -149,7 +149,7 @@ CommitOutcome MemoryUploadStore::put(const PutPart& request) {
   std::vector<Extent> bytes;
   if (!request.extents.empty()) {
     const Extent& given = request.extents.front();
-    bytes = {{0, given.stream, given.stream_size, 0, request.part.size}};
+    bytes = {{0, given.stream, given.stream_size, 0, request.part.size, given.layout}};
   }
   return place_part(*upload, request.part, std::move(bytes));
 }

@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using model::StreamId;
 
-class Commits : public StoreFixture<Commits> {
+class Commits : public StoreContract<Commits> {
  public:
   static constexpr const char* kName = "commits";
 
@@ -278,7 +278,10 @@ std::vector<Changes::Place> Changes::places() {
   };
 }
 
-TEST_F(Changes, AreOneRowOfEachPlaceThatChangesAVersion) {
+INSTANTIATE_TEST_SUITE_P(Stores, Changes, ::testing::Values(Implementation::kPostgres),
+                         name_of_implementation);
+
+TEST_P(Changes, AreOneRowOfEachPlaceThatChangesAVersion) {
   for (const Place& place : places()) {
     SCOPED_TRACE(place.name);
     const CommitOutcome outcome = perform(place, true);
@@ -292,7 +295,7 @@ TEST_F(Changes, AreOneRowOfEachPlaceThatChangesAVersion) {
   }
 }
 
-TEST_F(Changes, AreNotRecordedWhereNobodyFollows) {
+TEST_P(Changes, AreNotRecordedWhereNobodyFollows) {
   for (const Place& place : places()) {
     SCOPED_TRACE(place.name);
     EXPECT_EQ(perform(place, false).status, CommitStatus::kCommitted);
@@ -354,7 +357,7 @@ std::vector<Changes::Place> Changes::refusals() {
   };
 }
 
-TEST_F(Changes, AreNoneWhereNothingChanged) {
+TEST_P(Changes, AreNoneWhereNothingChanged) {
   set_orphan_age(24h);
   for (const Place& place : refusals()) {
     SCOPED_TRACE(place.name);
@@ -364,7 +367,7 @@ TEST_F(Changes, AreNoneWhereNothingChanged) {
 }
 
 // A batch in which some keys are new, some are there and some are refused.
-TEST_F(Changes, OfABatchAreThoseThatCommitted) {
+TEST_P(Changes, OfABatchAreThoseThatCommitted) {
   put("there");
   follow(true);
   const auto outcomes = sql(
@@ -382,7 +385,7 @@ TEST_F(Changes, OfABatchAreThoseThatCommitted) {
 }
 
 // What a reader does: it takes a horizon, waits until it is past, and reads up to it by number.
-TEST_F(Changes, AreReadUpToAHorizonInTheOrderOfTheirCommits) {
+TEST_P(Changes, AreReadUpToAHorizonInTheOrderOfTheirCommits) {
   follow(true);
   const std::string put_of = "select status from put_objects(array[row(" +
                              std::to_string(bucket_.id) +
@@ -430,7 +433,7 @@ TEST_F(Changes, AreReadUpToAHorizonInTheOrderOfTheirCommits) {
 }
 
 // Commits of one key wait for each other, so their numbers do, whichever transaction is older.
-TEST_F(Changes, OfOneKeyAreInTheOrderOfItsVersions) {
+TEST_P(Changes, OfOneKeyAreInTheOrderOfItsVersions) {
   follow(true);
   constexpr int kWriters = 4, kCommits = 30;
   std::vector<std::unique_ptr<PostgresMetadata>> gateways;
@@ -472,8 +475,10 @@ class Layouts : public Commits {
   }
 };
 
+INSTANTIATE_TEST_SUITE_P(Stores, Layouts, all_implementations(), name_of_implementation);
+
 // Wherever an extent lies and whatever it goes through.
-TEST_F(Layouts, AreKeptWithEachExtent) {
+TEST_P(Layouts, AreKeptWithEachExtent) {
   using Some = std::vector<Layout>;
   constexpr uint64_t kPart = 5 << 20;
   put(request_of("one", extent(3, kOther)));
@@ -570,7 +575,9 @@ class FirstTime : public Commits {
   }
 };
 
-TEST_F(FirstTime, OlderThanHalfOfTheOrphanAgeIsRefused) {
+INSTANTIATE_TEST_SUITE_P(Stores, FirstTime, all_implementations(), name_of_implementation);
+
+TEST_P(FirstTime, OlderThanHalfOfTheOrphanAgeIsRefused) {
   put("there");
   for (const Write& write : writes()) {
     SCOPED_TRACE(write.name);
@@ -584,8 +591,13 @@ TEST_F(FirstTime, OlderThanHalfOfTheOrphanAgeIsRefused) {
   }
 }
 
+class FirstTimeInSql : public FirstTime {};
+
+INSTANTIATE_TEST_SUITE_P(Stores, FirstTimeInSql, ::testing::Values(Implementation::kPostgres),
+                         name_of_implementation);
+
 // Of a batch those alone that are too old, in whatever place, and nothing of them stays.
-TEST_F(FirstTime, RefusesRowsOfABatchAndNotTheOthers) {
+TEST_P(FirstTimeInSql, RefusesRowsOfABatchAndNotTheOthers) {
   for (size_t old = 0; old < 4; ++old) {
     bucket_ = make_bucket();
     std::string rows;
@@ -609,7 +621,7 @@ TEST_F(FirstTime, RefusesRowsOfABatchAndNotTheOthers) {
 }
 
 // Rows refer to them already, however old they are.
-TEST_F(FirstTime, OfBytesThatRowsReferToIsNotAsked) {
+TEST_P(FirstTime, OfBytesThatRowsReferToIsNotAsked) {
   const SystemTime month_ago = real_clock().now() - std::chrono::days(30);
   put("old");
   const auto upload = begin("parts");
@@ -624,7 +636,7 @@ TEST_F(FirstTime, OfBytesThatRowsReferToIsNotAsked) {
 }
 
 // Whatever a gateway's own clock shows: bytes are as old as the database's clock says.
-TEST_F(FirstTime, OfAGatewayWhoseClockIsOffIsTheDatabases) {
+TEST_P(FirstTime, OfAGatewayWhoseClockIsOffIsTheDatabases) {
   using std::chrono::days;
   put("there");
   for (const std::chrono::microseconds off :
@@ -648,7 +660,7 @@ TEST_F(FirstTime, OfAGatewayWhoseClockIsOffIsTheDatabases) {
 
 // It goes by the greatest age of all gateways, which is what the scan goes by at least; before any
 // has said one there is no scan.
-TEST_F(FirstTime, IsMeasuredByTheAgeOfTheCluster) {
+TEST_P(FirstTime, IsMeasuredByTheAgeOfTheCluster) {
   const CommitContext days_ago = begun(real_clock().now() - std::chrono::days(3));
   const Write put = writes().front();
   EXPECT_EQ(put.act(*this, days_ago).status, CommitStatus::kStreamTooOld);
@@ -668,7 +680,9 @@ class CredentialEpoch : public Commits {
   }
 };
 
-TEST_F(CredentialEpoch, RisesWithWhateverTakesAKeyAway) {
+INSTANTIATE_TEST_SUITE_P(Stores, CredentialEpoch, all_implementations(), name_of_implementation);
+
+TEST_P(CredentialEpoch, RisesWithWhateverTakesAKeyAway) {
   const std::string account = make_account(stores(), "epochs");
   const int64_t others = epoch(owner());
   auto& identities = stores().identities;
