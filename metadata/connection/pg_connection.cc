@@ -153,11 +153,20 @@ uint64_t PgResult::affected() const {
   return text.empty() ? 0 : std::stoull(text);
 }
 
+namespace {
+
+// What a statement is told that names, by numbers or in a plan, what is not there any more: errors of syntax and names, a plan that
+// no longer fits, a number that is not found.
+bool is_of_schema(std::string_view state) { return state.starts_with("42") || state == "0A000" || state == "XX000"; }
+
+}  // namespace
+
 struct PgConnection::Impl {
   PGconn* connection = nullptr;
   std::unordered_map<std::string, std::string> prepared;
   std::unordered_map<std::string, PgType> types;
   bool lost = false;
+  bool outdated = false;   // Statements and types may be those of things that are gone.
 
   ~Impl() { PQfinish(connection); }
 
@@ -215,6 +224,7 @@ struct PgConnection::Impl {
     };
     const SqlFailure failure = classify(field(PG_DIAG_SQLSTATE), field(PG_DIAG_SEVERITY_NONLOCALIZED), received.after_rows);
     if (failure.session_ends) lost = true;
+    if (is_of_schema(field(PG_DIAG_SQLSTATE))) outdated = true;
     const std::string text = "PostgreSQL: " + message_of(PQresultErrorMessage(received.result.get())) + " (" + std::string(field(PG_DIAG_SQLSTATE)) + ")";
     Error error{failure.code, text};
     return failure.kind == CommitFailure::Kind::kDidNotHappen ? CommitFailure::did_not_happen(std::move(error)) : CommitFailure::not_known(std::move(error));
@@ -379,6 +389,18 @@ Committed<void> PgConnection::script(const std::string& sql, Deadline deadline) 
   return {};
 }
 
+// A dump that is restored into the database makes types and functions anew, under the names that were looked up.
+Committed<void> PgConnection::forget_outdated(Deadline deadline) {
+  if (!impl_->outdated) return {};
+  if (const auto done = script("deallocate all", deadline); !done) {
+    return std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, done.error().message}));
+  }
+  impl_->outdated = false;
+  impl_->prepared.clear();
+  impl_->types.clear();
+  return {};
+}
+
 // What goes wrong before the statement itself is sent keeps it from happening.
 Committed<const std::string*> PgConnection::prepare(const std::string& sql, Deadline deadline) {
   const auto found = impl_->prepared.find(sql);
@@ -402,6 +424,7 @@ Committed<const PgType*> PgConnection::type(const std::string& name, Deadline de
   static const std::string sql =
       "select t.oid::bigint, a.attname::text from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0"
       " and not a.attisdropped where t.oid = to_regtype($1::text) order by a.attnum";
+  TRY_VOID(forget_outdated(deadline));
   const auto found = impl_->types.find(name);
   if (found != impl_->types.end()) return &found->second;
   PgParameters parameters;
@@ -421,6 +444,7 @@ Committed<const PgType*> PgConnection::type(const std::string& name, Deadline de
 }
 
 Committed<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters, Deadline deadline) {
+  TRY_VOID(forget_outdated(deadline));
   TRY(const std::string* const name, prepare(sql, deadline));
   // Whoever waited for it has given up: sent now, it would happen behind what they do next.
   if (std::chrono::steady_clock::now() >= deadline) {

@@ -138,7 +138,7 @@ class PgConnection {
   // not now), kOutcomeUnknown (it was sent and the answer was lost), kInternal (PostgreSQL refused it, with its words) or
   // kCancelled (it met a lock time-out, deadlock or serialisation failure: repeat it).
   Committed<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline);
-  // Asks once in the connection's life. A failure is kDidNotHappen; kInternal: there is no such type.
+  // Asks once, and again after a statement that PostgreSQL refused for what it names. A failure is kDidNotHappen; kInternal: there is no such type.
   Committed<const PgType*> type(const std::string& name, Deadline deadline);
   // Several statements without parameters or results.
   Committed<void> script(const std::string& sql, Deadline deadline);
@@ -153,7 +153,8 @@ class PgConnection {
   struct Impl;
   explicit PgConnection(std::unique_ptr<Impl> impl);
   static Result<std::unique_ptr<PgConnection>> open_host(const std::string& dsn, Deadline deadline);
-  // The name of the prepared statement; it lives as long as the connection.
+  Committed<void> forget_outdated(Deadline deadline);
+  // The name of the prepared statement; it lives until forget_outdated().
   Committed<const std::string*> prepare(const std::string& sql, Deadline deadline);
 
   std::unique_ptr<Impl> impl_;

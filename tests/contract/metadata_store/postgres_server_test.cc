@@ -13,6 +13,8 @@
 #include "cli/private_postgres.h"
 #include "metadata/postgres/migrator.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/connection/pg_function.h"
+#include "metadata/connection/pg_rows.h"
 
 namespace rondel::metadata {
 namespace {
@@ -58,6 +60,35 @@ const std::string& postgres_dsn() {
 }
 
 std::string test_master_key() { return std::string(32, 'k'); }
+
+// As by a dump that is restored into the database: the connection stays, and what it looked up is gone.
+TEST(PgConnectionTest, WhatWasMadeAnewIsLookedUpAgain) {
+  const auto soon = [] { return deadline_in(30s); };
+  const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
+  const auto other = PgConnection::open(postgres_dsn(), soon()).value();
+  const auto make = [&] {
+    const auto made = other->script("drop type if exists made_anew cascade; create type made_anew as (a bigint);"
+                                    "create function sum_anew(rows made_anew[]) returns bigint language sql as"
+                                    " 'select sum(a)::bigint from unnest(rows)'", soon());
+    ASSERT_TRUE(made) << made.error().message;
+  };
+  const auto ask = [&]() -> Committed<int64_t> {
+    PgRows rows(1);
+    rows.begin().bigint("a", 7).end();
+    PgFunction call("*", "sum_anew");
+    call.rows("rows", "made_anew", std::move(rows));
+    TRY(const PgResult sum, call.run(*connection, soon()));
+    return sum.bigint(0, 0);
+  };
+  make();
+  EXPECT_EQ(ask(), 7);
+  make();
+  const auto first = ask();
+  EXPECT_TRUE(first || first.error().kind == CommitFailure::Kind::kDidNotHappen);
+  EXPECT_EQ(ask(), 7);
+  EXPECT_FALSE(connection->broken());
+  EXPECT_TRUE(other->script("drop type made_anew cascade", soon()));
+}
 
 // The server, too, must notice that a gateway's host has vanished: until then it keeps that gateway's locks, for two hours by default.
 TEST(PgConnectionTest, TheServerWatchesConnectionsOverTcp) {
