@@ -152,7 +152,7 @@ request::Answer<void> seal_for_rename(request::Context& context, metadata::Renam
   if (envelope.mode == kms::Mode::kSseC) co_return s3::fail(ErrorCode::kNotImplemented, "Objects encrypted with customer provided keys cannot be renamed");
   CO_S3(request::ObjectKey opened, co_await request::open_object_key(context, {found.object.encryption, found.bucket_id, request.source_key}, s3::kTargetPrefix));
   CO_S3(const request::ObjectKey sealed, co_await request::make_object_key(context, {envelope, std::nullopt}, std::move(opened.data_key)));
-  request.source_version = found.object.version;
+  request.source_encryption = found.object.encryption;
   request.encryption = sealed.encoded();
   co_return s3::S3Result<void>{};
 }

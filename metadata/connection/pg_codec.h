@@ -35,10 +35,6 @@ std::string binary(Number number) {
   store_be(reinterpret_cast<std::byte*>(out.data()), static_cast<std::make_unsigned_t<Number>>(number));
   return out;
 }
-template <class Id>
-std::optional<std::string> raw_or_null(const Id& id) {
-  return id.is_zero() ? std::nullopt : std::optional(std::string(raw(id.view())));
-}
 
 // ETags of a condition, whatever bytes they are, joined for the `conditions` type; NULL = none.
 std::optional<std::string> pack_etags(const std::vector<std::string>& etags);

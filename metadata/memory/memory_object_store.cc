@@ -304,7 +304,7 @@ CommitOutcome MemoryObjectStore::rename(const RenameObject& request) {
   const CommitOutcome outcome = outcome_of(object);
   if (request.source_key == request.target_key) return outcome;
   const bool encrypted = !object.encryption.empty();
-  if (encrypted && (request.encryption.empty() || request.source_version != object.version))
+  if (encrypted && (request.encryption.empty() || request.source_encryption != object.encryption))
     return refusal(CommitStatus::kEncrypted);
 
   if (target) remove_version(state_, bucket, request.target_key, target->begin());

@@ -212,7 +212,7 @@ async::Task<CommitResult> PostgresStore::rename_object(RenameObject request) {
     call.bytes("source", request.source_key).bytes("target", request.target_key);
     call.bytes("clock", raw(clock_.next().view()));
     call.conditions("cs", request.source_conditions).conditions("ct", request.target_conditions);
-    call.optional_bytes("sealed_for", raw_or_null(request.source_version));
+    call.optional_bytes("sealed_for", bytes_or_null(request.source_encryption));
     call.optional_bytes("sealed", bytes_or_null(request.encryption));
     return one_outcome(call.run(connection, until));
   };

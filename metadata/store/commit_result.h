@@ -38,8 +38,8 @@ enum class CommitStatus : uint8_t {
   kInvalidChecksum,  // COMPLETE: a part's or the object's checksum differs from the one given.
   kObjectLocked,  // Retention or a legal hold protects the version, or forbids this change of its
                   // retention.
-  kEncrypted,  // RENAME: the source has an envelope, and none for the target's key was given, or of
-               // another version.
+  kEncrypted,  // RENAME: the source has an envelope, and none for the target's key was given, or one
+               // that was made from another.
   kStreamTooOld,  // The bytes were begun longer ago than half of gc.orphan_age: the orphan scan may
                   // soon take them for left behind, so no row refers to them. Write them again.
 };

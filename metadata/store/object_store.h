@@ -56,9 +56,9 @@ struct RenameObject {
   std::string target_key;
   Conditions source_conditions;
   Conditions target_conditions;
-  // The envelope for the target's key, of this version of the source: an encrypted object is not
-  // renamed without (kEncrypted).
-  model::VersionId source_version;
+  // The envelope for the target's key, made from this one, which must be the source's: an encrypted
+  // object is not renamed without (kEncrypted). Envelopes differ even for the same data key.
+  std::string source_encryption;
   std::string encryption;
 };
 

@@ -10,8 +10,9 @@ begin
   end if;
 end $$;
 
--- `sealed`: the envelope for the target's key, made for version `sealed_for` of the source.
--- kEncrypted: the source has an envelope, and no such one was given.
+-- `sealed`: the envelope for the target's key, made from the source's, `sealed_for`. kEncrypted: the
+-- source has an envelope, and none was given that was made from it: another key may have been given
+-- to it meanwhile.
 create or replace function rename_object(
   b bigint, settings bigint, source bytea, target bytea, clock bytea, cs conditions, ct conditions,
   sealed_for bytea, sealed bytea)
@@ -53,7 +54,7 @@ begin
     return o;
   end if;
   if (s.attributes).encryption is not null then
-    if sealed is null or s.version is distinct from sealed_for then
+    if sealed is null or (s.attributes).encryption is distinct from sealed_for then
       return refusal(:CommitStatus.kEncrypted);
     end if;
     s.attributes.encryption := sealed;

@@ -360,12 +360,20 @@ TEST_P(ObjectStoreContract, AnEncryptedObjectIsRenamedWithAnEnvelopeOfItsNewKey)
   PutObject encrypted = put_request("secret", 3);
   encrypted.version.encryption = "for secret";
   run(stores().objects.put_object(encrypted));
-  const auto version = find("secret").object.version;
   RenameObject rename{.context = context(), .source_key = "secret", .target_key = "moved"};
   EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);
   rename.encryption = "for moved";
-  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);   // Of no version.
-  rename.source_version = version;
+  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);   // Made from none.
+  rename.source_encryption = "for secret";
+  // Another key was given to the object meanwhile: that stays.
+  UpdateVersion update;
+  update.context = context();
+  update.key = "secret";
+  update.expected_etag = "etag3";
+  update.encryption = "for secret, anew";
+  ASSERT_EQ(run(stores().objects.update_version(update)).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);
+  rename.source_encryption = "for secret, anew";
   EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kCommitted);
   EXPECT_EQ(find("moved").object.encryption, "for moved");
   // A plain one never gets an envelope.

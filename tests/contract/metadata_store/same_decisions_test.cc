@@ -248,11 +248,11 @@ class SameDecisions : public ::testing::Test {
     return [=](Side& side) {
       RenameObject request = rename;
       request.context = side.context(bucket);
-      request.source_version =
+      request.source_encryption =
           run(side.stores.objects.find_object({.bucket = side.buckets[bucket].name,
                                                .key = request.source_key,
                                                .deadline = soon()}))
-              .object.version;
+              .object.encryption;
       return describe(side, run(side.stores.objects.rename_object(request)));
     };
   }
