@@ -36,7 +36,8 @@ struct PutOptions {
   // Non-zero on a hand-off copy: the disk that should hold the blob and gets it later.
   model::DiskId handoff_for;
   SystemTime created_at;   // By the database's clock as the maker heard it.
-  // Repair and catch-up traffic: served after clients' requests, and taken by a disk that is too full for theirs.
+  // Repair and catch-up traffic: served after clients' requests, no faster than the node gives it
+  // (repair.rate), and taken by a disk that is too full for theirs.
   bool background = false;
   Deadline deadline;
   // Null, or ends the put with kCancelled; its outcome is not known then.
@@ -49,7 +50,7 @@ struct PutOptions {
 };
 
 struct GetOptions {
-  bool background = false;
+  bool background = false;   // As PutOptions'; paced by the node.
   Deadline deadline;
 };
 

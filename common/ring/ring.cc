@@ -1,13 +1,12 @@
 #include "common/ring/ring.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
 #include <unordered_map>
 
 #include "common/ring/fill.h"
+#include "common/ring/handoff_order.h"
 
 namespace rondel::ring {
 namespace {
@@ -57,7 +56,7 @@ Result<Ring> Ring::build(std::vector<Disk> disks, RingOptions options, uint64_t 
   ring.epoch_ = epoch;
   ring.power_ = options.power != 0 ? options.power : choose_power(disks, options.replicas);
   ring.options_ = options;
-  ring.disks_ = std::move(disks);
+  ring.take_disks(std::move(disks));
   const Domains domains = group_by_domain(ring.disks_, options.failure_domain);
   TRY(const Quotas quotas, share_out(ring.disks_, domains, ring.arcs(), options.replicas, {}));
   Random random(options.seed);
@@ -71,7 +70,7 @@ Result<Ring> Ring::change(std::vector<Disk> disks) const {
   next.epoch_ = epoch_ + 1;
   next.power_ = power_;
   next.options_ = options_;
-  next.disks_ = std::move(disks);
+  next.take_disks(std::move(disks));
   std::unordered_map<model::DiskId, DiskIndex> index;
   for (size_t i = 0; i < next.disks_.size(); ++i) index[next.disks_[i].id] = static_cast<DiskIndex>(i);
 
@@ -99,46 +98,15 @@ Result<Ring> Ring::change(std::vector<Disk> disks) const {
   return next;
 }
 
-std::vector<DiskIndex> Ring::handoffs(size_t arc, size_t count) const {
-  struct Candidate {
-    DiskIndex disk;
-    bool domain_used;
-    double score;
-  };
-  const auto held = owners(arc);
-  std::vector<Candidate> candidates;
-  for (size_t i = 0; i < disks_.size(); ++i) {
-    const auto disk = static_cast<DiskIndex>(i);
-    if (disks_[i].capacity_bytes == 0 || std::ranges::find(held, disk) != held.end()) continue;
-    const bool used = std::ranges::any_of(held, [&](DiskIndex owner) { return share_domain(owner, disk); });
-    // Weighted rendezvous hashing: the smallest -ln(u)/w wins.
-    const uint64_t hash = XXH3_64bits_withSeed(disks_[i].id.bytes.data(), disks_[i].id.bytes.size(), arc);
-    const double uniform = (static_cast<double>(hash >> 11) + 0.5) * 0x1p-53;
-    candidates.push_back({disk, used, -std::log(uniform) / static_cast<double>(disks_[i].capacity_bytes)});
-  }
-  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
-    if (a.domain_used != b.domain_used) return b.domain_used;
-    return a.score < b.score;
-  });
-  std::vector<DiskIndex> out;
-  for (size_t i = 0; i < candidates.size() && i < count; ++i) out.push_back(candidates[i].disk);
-  return out;
-}
+std::vector<DiskIndex> Ring::handoffs(size_t arc, size_t count) const { return order_->of(arc, owners(arc), count); }
 
-std::optional<DiskIndex> Ring::find(const model::DiskId& id) const {
-  for (size_t i = 0; i < disks_.size(); ++i) {
-    if (disks_[i].id == id) return static_cast<DiskIndex>(i);
-  }
-  return std::nullopt;
-}
+std::optional<DiskIndex> Ring::find(const model::DiskId& id) const { return order_->find(id); }
 
-bool Ring::share_domain(DiskIndex a, DiskIndex b) const {
-  switch (options_.failure_domain) {
-    case FailureDomain::kZone: return disks_[a].zone == disks_[b].zone;
-    case FailureDomain::kHost: return disks_[a].zone == disks_[b].zone && disks_[a].host == disks_[b].host;
-    case FailureDomain::kDisk: return a == b;
-  }
-  return true;
+bool Ring::share_domain(DiskIndex a, DiskIndex b) const { return order_->share_domain(a, b); }
+
+void Ring::take_disks(std::vector<Disk> disks) {
+  disks_ = std::move(disks);
+  order_ = std::make_shared<const HandoffOrder>(disks_, options_.failure_domain);
 }
 
 uint64_t Ring::moved(const Ring& from, const Ring& to) {

@@ -41,6 +41,8 @@ struct RingOptions {
   uint64_t seed = 1;
 };
 
+class HandoffOrder;
+
 class Ring {
  public:
   // Builds the first ring. kInvalidArgument: no disk with capacity, fewer failure domains than replicas, too many disks.
@@ -68,8 +70,8 @@ class Ring {
     return std::span(table_).subspan(arc * options_.replicas, options_.replicas);
   }
 
-  // All other disks with capacity in the arc's hand-off order: rendezvous hash, disks in failure domains that no owner
-  // uses first. At most `count`.
+  // All other disks with capacity in the arc's hand-off order, disks in failure domains that no owner uses first
+  // (docs/formats/ring.md). At most `count`: a few cost a microsecond, however many disks there are.
   std::vector<DiskIndex> handoffs(size_t arc, size_t count) const;
 
   std::optional<DiskIndex> find(const model::DiskId& id) const;
@@ -80,12 +82,14 @@ class Ring {
 
  private:
   Ring() = default;
+  void take_disks(std::vector<Disk> disks);   // After options_.
 
   uint64_t epoch_ = 0;
   uint8_t power_ = 0;
   RingOptions options_;
   std::vector<Disk> disks_;
   std::vector<DiskIndex> table_;
+  std::shared_ptr<const HandoffOrder> order_;
 };
 
 // Everything a reader or writer needs to know of the cluster at one moment. Immutable.

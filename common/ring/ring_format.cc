@@ -107,6 +107,7 @@ Result<Ring> Ring::parse(ByteView stored) {
       disks > kDisksMax) {
     return corrupt("a field is out of bounds");
   }
+  std::vector<Disk> known;
   for (uint32_t i = 0; i < disks && !cursor.failed(); ++i) {
     Disk disk;
     disk.id = cursor.id<model::DiskId>();
@@ -114,8 +115,9 @@ Result<Ring> Ring::parse(ByteView stored) {
     disk.capacity_bytes = cursor.number<uint64_t>();
     disk.host = cursor.text();
     disk.zone = cursor.text();
-    ring.disks_.push_back(std::move(disk));
+    known.push_back(std::move(disk));
   }
+  ring.take_disks(std::move(known));
   const size_t slots = ring.arcs() * ring.options_.replicas;
   if (cursor.failed() || cursor.left() != slots * sizeof(DiskIndex)) return corrupt("the length is wrong");
   ring.table_.reserve(slots);

@@ -33,7 +33,6 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
         deadline_(deadline),
         created_at_(created_at),
         arc_(ring_->arc_of(blob.ring_hash())),
-        handoffs_(ring_->handoffs(arc_, core_->options.handoffs)),
         traffic_(pieces_.size() == 1 ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk),
         quorum_(std::min<size_t>(2, ring_->replicas())) {}
 
@@ -73,6 +72,7 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
 
   // A hand-off copy for what `owner` should have. False: no disk is left.
   bool replace(DiskIndex owner) {
+    if (next_handoff_ == 0) handoffs_ = ring_->handoffs(arc_, core_->options.handoffs);
     while (next_handoff_ < handoffs_.size()) {
       const DiskIndex disk = handoffs_[next_handoff_++];
       if (core_->breakers.avoided(ring_->disks()[disk].id)) continue;
@@ -174,7 +174,7 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
   const Deadline deadline_;
   const SystemTime created_at_;
   const size_t arc_;
-  const std::vector<DiskIndex> handoffs_;
+  std::vector<DiskIndex> handoffs_;          // Once the first is needed.
   const DiskBreakers::Traffic traffic_;
   const size_t quorum_;
   size_t next_handoff_ = 0;

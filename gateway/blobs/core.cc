@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kProbePatience = 1s;
-constexpr auto kRepairPatience = 30s;
+constexpr uint64_t kRepairFloor = 256 << 10;   // Bytes a second: what is slower is given up.
 
 async::Task<void> counted(std::shared_ptr<Core> core, async::Task<void> task) {
   co_await std::move(task);
@@ -38,7 +38,8 @@ bool is_wanted(const Core& core, const Repair& repair, const transfer::BlobStat&
 // False: there was nothing to do.
 async::Task<Result<bool>> rewrite(std::shared_ptr<Core> core, Repair repair) {
   const auto& [blob, length, at, flaw, good] = repair;
-  const Deadline deadline = deadline_in(kRepairPatience);
+  // Twice: it is read, then written.
+  const Deadline deadline = deadline_in(2 * std::chrono::seconds(5 + length / kRepairFloor));
   transfer::PutOptions options;
   options.background = true;
   options.deadline = deadline;
@@ -176,7 +177,7 @@ bool blames_disk(const Error& error) {
   }
 }
 
-std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob,
+std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob,
                                      DiskBreakers::Traffic traffic) {
   struct Ranked {
     Candidate candidate;
@@ -184,20 +185,14 @@ std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& top
     double latency;
   };
   std::vector<Ranked> owners;
-  const auto add = [&](std::vector<Ranked>& to, const ring::Disk& disk, bool owner) {
+  const auto add = [&](const ring::Disk& disk) {
     const auto same = [&](const Ranked& known) { return known.candidate.disk.disk == disk.id; };
-    if (std::ranges::any_of(owners, same) || std::ranges::any_of(to, same)) return;
-    to.push_back({{{disk.node, disk.id}, owner, core.breakers.avoided(disk.id)},
-                  !core.options.zone.empty() && disk.zone != core.options.zone, core.breakers.latency(disk.id, traffic)});
+    if (std::ranges::any_of(owners, same)) return;
+    owners.push_back({{{disk.node, disk.id}, true, core.breakers.avoided(disk.id)},
+                      !core.options.zone.empty() && disk.zone != core.options.zone, core.breakers.latency(disk.id, traffic)});
   };
   for (const auto& ring : topology.rings) {
-    for (const ring::DiskIndex index : ring->owners(ring->arc_of(blob.ring_hash()))) add(owners, ring->disks()[index], true);
-  }
-  std::vector<Ranked> others;
-  for (const auto& ring : topology.rings) {
-    for (const ring::DiskIndex index : ring->handoffs(ring->arc_of(blob.ring_hash()), core.options.handoffs)) {
-      add(others, ring->disks()[index], false);
-    }
+    for (const ring::DiskIndex index : ring->owners(ring->arc_of(blob.ring_hash()))) add(ring->disks()[index]);
   }
   // Latencies that differ by less than a factor of two say nothing: such owners share the load by the blob's hash.
   const uint64_t turn = blob.ring_hash();
@@ -212,15 +207,30 @@ std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& top
       if (rank(owner) == wanted) result.push_back(owner.candidate);
     }
   }
-  for (const Ranked& other : others) result.push_back(other.candidate);
   return result;
+}
+
+void add_handoffs(const Core& core, const ring::Topology& topology, const model::BlobId& blob, std::vector<Candidate>& candidates) {
+  for (const auto& ring : topology.rings) {
+    for (const ring::DiskIndex index : ring->handoffs(ring->arc_of(blob.ring_hash()), core.options.handoffs)) {
+      const ring::Disk& disk = ring->disks()[index];
+      const auto same = [&](const Candidate& known) { return known.disk.disk == disk.id; };
+      if (std::ranges::any_of(candidates, same)) continue;
+      candidates.push_back({{disk.node, disk.id}, false, core.breakers.avoided(disk.id)});
+    }
+  }
 }
 
 async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
                                           transfer::DiskAddress except, Deadline deadline) {
   const auto topology = core->topology.topology();
   Error last{ErrorCode::kNotFound, "no other copy"};
-  for (const Candidate& candidate : candidates_of(*core, *topology, blob, DiskBreakers::Traffic::kBulk)) {
+  std::vector<Candidate> candidates = owners_of(*core, *topology, blob, DiskBreakers::Traffic::kBulk);
+  const size_t owners = candidates.size();
+  for (size_t i = 0; i <= owners || i < candidates.size(); ++i) {
+    if (i == owners) add_handoffs(*core, *topology, blob, candidates);
+    if (i >= candidates.size()) break;
+    const Candidate candidate = candidates[i];
     if (candidate.disk == except) continue;
     auto download = core->transport.start_get(candidate.disk, blob, 0, length, {.background = true, .deadline = deadline});
     std::vector<transfer::Piece> pieces;

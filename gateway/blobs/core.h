@@ -100,8 +100,10 @@ struct Candidate {
   bool avoided = false;
 };
 
-// Where to look for a blob, best first: owners of every live epoch, then hand-off disks.
-std::vector<Candidate> candidates_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob, DiskBreakers::Traffic traffic);
+// Where to look for a blob, best first: owners of every live epoch.
+std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob, DiskBreakers::Traffic traffic);
+// Behind them, when none of them had it: hand-off disks.
+void add_handoffs(const Core& core, const ring::Topology& topology, const model::BlobId& blob, std::vector<Candidate>& candidates);
 
 // The failure is the disk's, not the blob's: its breaker hears of it.
 bool blames_disk(const Error& error);

@@ -69,7 +69,8 @@ class Reader final : public StreamReader {
     }
     topology_ = core_->topology.topology();
     traffic_ = left() <= model::kPieceBytes ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk;
-    candidates_ = candidates_of(*core_, *topology_, span().blob, traffic_);
+    candidates_ = owners_of(*core_, *topology_, span().blob, traffic_);
+    only_owners_ = true;
     candidate_ = 0;
     missing_ = 0;
     last_error_ = {};
@@ -137,7 +138,10 @@ class Reader final : public StreamReader {
     }
     download_.reset();
     if (std::chrono::steady_clock::now() >= deadline_) co_return false;
-    if (++candidate_ == candidates_.size()) co_return false;
+    if (++candidate_ == candidates_.size() && std::exchange(only_owners_, false)) {
+      add_handoffs(*core_, *topology_, span().blob, candidates_);
+    }
+    if (candidate_ == candidates_.size()) co_return false;
     ++core_->counters.read_failovers;
     start();
     co_return true;
@@ -168,6 +172,7 @@ class Reader final : public StreamReader {
   DiskBreakers::Traffic traffic_ = DiskBreakers::Traffic::kSmall;
   std::vector<Candidate> candidates_;
   size_t candidate_ = 0;
+  bool only_owners_ = true;
   size_t missing_ = 0;
   std::vector<transfer::DiskAddress> damaged_;
   std::vector<transfer::DiskAddress> lacking_;   // Owners.

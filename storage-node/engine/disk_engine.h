@@ -17,6 +17,7 @@
 #include "storage-node/engine/damaged_list.h"
 #include "storage-node/engine/elapsed_clock.h"
 #include "storage-node/engine/engine.h"
+#include "storage-node/engine/rate_limit.h"
 #include "storage-node/engine/recent_blobs.h"
 #include "storage-node/engine/segment_table.h"
 #include "storage-node/index/index.h"
@@ -115,6 +116,7 @@ class DiskEngine final : public Engine {
   uint64_t doubts() override;
   Result<JournalPage> journal_after(JournalToken token, size_t max) override;
   void on_journal_growth(std::function<void()> callback) override;
+  Duration pace_background(uint64_t bytes) override { return background_rate_.take(bytes, options_.clock->steady_now()); }
   EngineStatus status() override;
   Result<uint64_t> compact_once() override;
   Result<void> put_setting(std::string_view key, std::string_view value) override { return index_->put_setting(key, value); }
@@ -273,6 +275,7 @@ class DiskEngine final : public Engine {
   std::atomic<bool> read_only_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> queue_bytes_{0};
+  RateLimit background_rate_{options_.background_bytes_per_second};
   std::atomic<uint64_t> blobs_{0}, handoff_blobs_{0}, handoff_bytes_{0};
   std::atomic<uint64_t> corrupt_reads_{0}, compactions_{0}, compacted_bytes_{0};
   uint64_t unreadable_ = 0;                       // Reads that failed while the disk was recovered.

@@ -36,6 +36,7 @@ struct EngineOptions {
   uint64_t batch_bytes_max = 4ull << 20;
   uint64_t queue_bytes_max = 64ull << 20;  // Puts waiting above this are refused with kResourceExhausted.
   Duration journal_period = std::chrono::hours(24 * 7);
+  uint64_t background_bytes_per_second = 0;   // Of repair, see pace_background(); 0 = as fast as it goes.
   double compaction_garbage_ratio = 0.3;
   Duration maintenance_period = std::chrono::seconds(1);  // Purging, compaction, trimming; 0 = only when asked (tests).
   const Clock* clock = &real_clock();
@@ -223,6 +224,13 @@ class Engine {
   virtual Result<std::vector<Wanted>> list_wanted(const model::BlobId& after, size_t max) = 0;
 
   virtual Result<JournalPage> journal_after(JournalToken token, size_t max) = 0;
+
+  // How long background traffic waits before it moves `bytes` on the disk, read or written: those
+  // bytes count from then on (EngineOptions::background_bytes_per_second). Never waits itself.
+  virtual Duration pace_background(uint64_t bytes) {
+    (void)bytes;
+    return Duration::zero();
+  }
 
   // Called (from an engine thread, must not block) whenever the journal has grown.
   virtual void on_journal_growth(std::function<void()> callback) = 0;

@@ -104,6 +104,7 @@ engine::EngineOptions engine_options(const config::Settings& settings, const Dis
   options.memtable_bytes = settings.size("engine.memtable_size");
   options.block_cache_bytes = settings.size("engine.block_cache_size");
   options.queue_bytes_max = settings.size("engine.queue_size");
+  options.background_bytes_per_second = settings.size("repair.rate");
   options.journal_period = settings.duration("engine.journal_period");
   options.compaction_garbage_ratio = static_cast<double>(settings.integer("engine.compaction_garbage_percent")) / 100;
   metrics::Histogram& flushes = registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
@@ -274,15 +275,18 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   repair_options.trash = settings.duration("repair.trash");
   repair::Repairer repairer(own, contact, *transport, *journal, repair_options, real_clock());
   std::atomic<uint64_t> outgoing_bytes{0};
+  const auto memory_of_streams = StreamBudget::make(settings.size("node.buffer_size"));
   register_node_metrics(registry, disks, contact, repairer, peers, outgoing_bytes);
+  register_memory_metrics(registry, *memory_of_streams);
 
   const auto lag_of = [&repairer](const model::DiskId& disk) { return repairer.lag_of(disk); };
-  TRY(auto service, StorageService::start({disks, contact, contact, readers, node,
-                                           [&peers](const model::DiskId& asking, const model::DiskId& serving, uint64_t token) {
-                                             peers.on_pull(asking, serving, token);
-                                           },
-                                           lag_of, outgoing_bytes},
-                                          listen, peer_credentials.server));
+  StorageServices services{disks, contact, contact, readers, node,
+                           [&peers](const model::DiskId& asking, const model::DiskId& serving, uint64_t token) {
+                             peers.on_pull(asking, serving, token);
+                           },
+                           lag_of, outgoing_bytes};
+  services.memory = memory_of_streams;
+  TRY(auto service, StorageService::start(std::move(services), listen, peer_credentials.server));
   contact.start(disks, lag_of, [&settings](const model::ClusterId& joined) {
     (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings), as_bytes(joined.to_hex() + "\n"));
   });

@@ -140,4 +140,18 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, co
                     [&repairer] { return static_cast<double>(repairer.status().errors); });
 }
 
+void register_memory_metrics(metrics::Registry& registry, const StreamBudget& memory) {
+  registry.callback(Type::kGauge, "rondel_node_buffer_bytes", "Bytes of node.buffer_size that streams of gateways and peers hold.", {},
+                    [&memory] { return static_cast<double>(memory.in_use()); });
+  registry.callback(Type::kGauge, "rondel_node_buffer_bytes_max", "node.buffer_size.", {},
+                    [&memory] { return static_cast<double>(memory.capacity()); });
+  registry.callback(Type::kCounter, "rondel_node_buffer_refused_total", "Requests and streams refused because they found no room in memory.", {},
+                    [&memory] { return static_cast<double>(memory.refused()); });
+  registry.callback(Type::kGauge, "rondel_node_streams", "Streams of gateways and peers that are open.", {},
+                    [&memory] { return static_cast<double>(memory.streams()); });
+  registry.callback(Type::kCounter, "rondel_node_streams_cut_total",
+                    "Streams ended while memory was short because their peer took nothing for a minute.", {},
+                    [&memory] { return static_cast<double>(memory.cut()); });
+}
+
 }  // namespace rondel::node

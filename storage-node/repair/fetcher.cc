@@ -10,8 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 using How = Fetched::How;
 
-constexpr auto kStepPatience = 3s;
-constexpr auto kCopyPatience = 30s;
+constexpr auto kStatPatience = 3s;
+constexpr auto kStepPatience = 10s;    // A source lets its clients go first.
 constexpr auto kQuietMin = 1s;
 constexpr auto kQuietMax = 60s;
 constexpr size_t kPerNode = 4;         // Fetches from one node at a time.
@@ -98,7 +98,7 @@ async::Task<Fetched> Fetcher::fetch(OwnDisk& disk, std::shared_ptr<const ring::T
     ++nodes_[source.node].under_way;
     How how = co_await copy(disk, source, wanted);
     if (how == How::kAbsent) {
-      const auto stat = co_await transport_.stat(source, wanted.id, deadline_in(kStepPatience));
+      const auto stat = co_await transport_.stat(source, wanted.id, deadline_in(kStatPatience));
       if (stat && stat->removed && stat->order >= wanted.order) fetched = {How::kRemoved, stat->order};
       if (stat ? !stat->removed : stat.error().code != ErrorCode::kNotFound) how = How::kUnreachable;
     }
@@ -115,7 +115,8 @@ async::Task<Fetched> Fetcher::fetch(OwnDisk& disk, std::shared_ptr<const ring::T
 }
 
 async::Task<How> Fetcher::copy(OwnDisk& disk, transfer::DiskAddress from, const Wanted& wanted) {
-  const Deadline deadline = deadline_in(kCopyPatience);
+  co_await disk.pace(wanted.length);
+  const Deadline deadline = deadline_in(copy_patience(wanted.length));
   auto download = transport_.start_get(from, wanted.id, 0, wanted.length, {.background = true, .deadline = deadline});
   if (wanted.length <= model::kPieceBytes) co_return co_await copy_small(disk, *download, wanted, deadline);
   co_return co_await copy_large(disk, *download, wanted, deadline);

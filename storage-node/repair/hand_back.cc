@@ -10,11 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kSmallPatience = 3s;
-constexpr auto kLargePatience = 30s;
+constexpr auto kStatPatience = 3s;
 constexpr size_t kPagesMax = 16;       // Looked at in a round.
 constexpr auto kAwayMin = 1s;
 constexpr auto kAwayMax = 60s;
+constexpr auto kIdleMin = 1s;
+constexpr auto kIdleMax = 15s;
 constexpr auto kRefusedPause = 60s;
 constexpr size_t kRefusedMax = 1024;   // Of those above it each is tried in its turn.
 
@@ -27,6 +28,7 @@ bool is_of_owner(ErrorCode code) {
 }  // namespace
 
 async::Task<uint64_t> HandBack::round(std::function<bool()> stopping) {
+  if (look_at_ > clock_.steady_now()) co_return 0;
   std::set<model::DiskId> skipped;
   for (const auto& [owner, away] : away_) {
     if (away.until > clock_.steady_now()) skipped.insert(owner);
@@ -46,6 +48,10 @@ async::Task<uint64_t> HandBack::round(std::function<bool()> stopping) {
   });
   if (!page) co_return 0;
   cursor_ = page->last;
+  // Nobody takes any: going through them all each second would cost the disk for nothing.
+  const bool idle = page->copies.empty() && !skipped.empty();
+  look_pause_ = idle ? std::clamp<Duration>(2 * look_pause_, kIdleMin, kIdleMax) : Duration::zero();
+  look_at_ = clock_.steady_now() + look_pause_;
   uint64_t given = 0;
   for (const engine::BlobEntry& copy : page->copies) {
     if (stopping()) break;
@@ -86,7 +92,7 @@ async::Task<Result<void>> HandBack::give(engine::BlobEntry copy) {
 
 // The owner knows that the blob was removed: so it is here, by the same order.
 async::Task<Result<void>> HandBack::follow_removal(engine::BlobEntry copy, transfer::DiskAddress owner) {
-  CO_TRY(const transfer::BlobStat known, co_await transport_.stat(owner, copy.id, deadline_in(kSmallPatience)));
+  CO_TRY(const transfer::BlobStat known, co_await transport_.stat(owner, copy.id, deadline_in(kStatPatience)));
   if (!known.removed || known.order < copy.order) co_return fail(ErrorCode::kUnavailable, "the owner says no longer that it was removed");
   co_return co_await disk_.run([&engine = disk_.engine, id = copy.id, order = known.order, trash = options_.trash] {
     return remove_now(engine, {id}, {.order = order, .trash = trash});
@@ -105,7 +111,8 @@ async::Task<Result<void>> HandBack::push(engine::BlobEntry copy, transfer::DiskA
   options.created_at = copy.created_at;
   options.background = true;
   options.order = copy.order;
-  options.deadline = deadline_in(small ? kSmallPatience : kLargePatience);
+  co_await disk_.pace(copy.length);
+  options.deadline = deadline_in(copy_patience(copy.length));
   if (small) {
     CO_TRY(engine::ReadResult whole, co_await read(0, copy.length));
     co_return co_await transport_.put(to, copy.id, options, {std::move(whole.bytes), 0, std::move(whole.digests)});

@@ -49,6 +49,8 @@ class HandBack {
   std::map<model::DiskId, Away> away_;
   std::unordered_map<model::BlobId, SteadyTime> refused_;   // Not tried again before.
   engine::BlobEntry cursor_;
+  SteadyTime look_at_{};       // Not before.
+  Duration look_pause_{};
 };
 
 }  // namespace rondel::repair

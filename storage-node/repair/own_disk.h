@@ -7,6 +7,12 @@
 
 namespace rondel::repair {
 
+// A copy is given up after so long: what a disk or a link moves slower than the floor is no help.
+inline Duration copy_patience(uint64_t bytes) {
+  constexpr uint64_t kFloorBytesPerSecond = 256 << 10;
+  return std::chrono::seconds(5 + bytes / kFloorBytesPerSecond);
+}
+
 struct OwnDisk {
   // How long a coroutine waits for the disk.
   static constexpr auto kPatience = std::chrono::seconds(10);
@@ -23,6 +29,12 @@ struct OwnDisk {
     auto answer = co_await pool.run(std::move(function), deadline_in(kPatience));
     if (!answer) co_return std::unexpected(answer.error());
     co_return std::move(*answer);
+  }
+
+  // Returns when repair may move so many bytes on the disk.
+  async::Task<void> pace(uint64_t bytes) {
+    const Duration wait = engine.pace_background(bytes);
+    if (wait > Duration::zero()) co_await async::sleep_for(wait);
   }
 
   engine::Engine& engine;

@@ -12,6 +12,8 @@ namespace {
 
 // Threads of a disk that go on with downloads which waited for the sink.
 constexpr size_t kResumersMax = 8;
+// Of one stream, also when memory is short: they wait in it, and cost little.
+constexpr size_t kDownloadsHeard = 1024;
 
 Frame data_frame(uint64_t request, engine::ReadResult read, bool last) {
   Frame frame;
@@ -57,7 +59,8 @@ void ExchangeSession::get(Frame frame) {
   if (engine == nullptr) return refuse(FrameType::kData, frame.request, kNoDisk);
   // Whole blocks are sent: a range of two pieces would not fit into one frame, however short it is.
   const bool one_piece = meta->offset / model::kPieceBytes == (meta->offset + meta->length - 1) / model::kPieceBytes;
-  if (one_piece && !sink_->full()) {
+  const bool background = (frame.flags & transfer::kBackground) != 0;
+  if (one_piece && !background && !sink_->full()) {
     auto read = engine->read_cached(meta->blob, meta->offset, meta->length);
     if (read) {
       send(data_frame(frame.request, *std::move(read), true));
@@ -71,9 +74,12 @@ void ExchangeSession::get(Frame frame) {
   download->blob = meta->blob;
   download->next = meta->offset;
   download->end = meta->offset + meta->length;
+  download->background = background;
+  download->held = Held(memory_, kDownloadBytes);
   {
     std::lock_guard lock(mutex_);
-    if (downloads_.size() >= kRequestsMax || !downloads_.emplace(frame.request, download).second) {
+    const bool too_many = downloads_.size() >= kDownloadsMax || (downloads_.size() >= kDownloadsHeard && !has_room());
+    if (too_many || !downloads_.emplace(frame.request, download).second) {
       if (!closed_) sink_->send(transfer::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
       return;
     }
@@ -101,8 +107,13 @@ void ExchangeSession::credit(const Frame& frame) {
 // REQUIRES: download->reading was set by the caller.
 void ExchangeSession::schedule(const std::shared_ptr<Download>& download) {
   if (park(download)) return;
-  if (services_.readers.of(*download->engine).try_submit([self = shared_from_this(), download] { self->read_on(download); })) return;
+  if (submit(download->lane(), [self = shared_from_this(), download] { self->read_on(download); })) return;
   refuse_read(*download);
+}
+
+bool ExchangeSession::submit(const Lane& lane, async::Function function) {
+  DiskQueue& queue = lane.background ? services_.readers.background(*lane.engine) : services_.readers.of(*lane.engine);
+  return queue.try_submit(std::move(function), this);
 }
 
 void ExchangeSession::refuse_read(const Download& download) {
@@ -125,29 +136,29 @@ bool ExchangeSession::park(const std::shared_ptr<Download>& download) {
   const auto wanted = downloads_.find(download->request);
   if (wanted == downloads_.end() || wanted->second != download) return true;
   download->turn = ++last_turn_;
-  parked_[download->engine].emplace(download->turn, download);
+  parked_[download->lane()].emplace(download->turn, download);
   return true;
 }
 
-std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked(engine::Engine* engine) {
+std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked(const Lane& lane) {
   std::lock_guard lock(mutex_);
-  auto& parked = parked_[engine];
+  auto& parked = parked_[lane];
   if (parked.empty() || sink_->full()) return nullptr;
   return std::move(parked.extract(parked.begin()).mapped());
 }
 
 void ExchangeSession::drained() {
-  std::vector<engine::Engine*> resumers;
+  std::vector<Lane> resumers;
   {
     std::lock_guard lock(mutex_);
-    for (const auto& [engine, parked] : parked_) resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), engine);
+    for (const auto& [lane, parked] : parked_) resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), lane);
   }
-  for (engine::Engine* const engine : resumers) {
-    const bool accepted = services_.readers.of(*engine).try_submit([self = shared_from_this(), engine] {
-      while (const auto download = self->take_parked(engine)) self->read_on(download);
+  for (const Lane& lane : resumers) {
+    const bool accepted = submit(lane, [self = shared_from_this(), lane] {
+      while (const auto download = self->take_parked(lane)) self->read_on(download);
     });
     if (accepted) continue;
-    while (const auto download = take_parked(engine)) refuse_read(*download);
+    while (const auto download = take_parked(lane)) refuse_read(*download);
   }
 }
 
@@ -165,6 +176,8 @@ void ExchangeSession::read_on(const std::shared_ptr<Download>& download) {
       }
       download->credit -= end - download->next;
     }
+    if (download->background) services_.readers.give_way(*download->engine, end - download->next);
+    if (download->dropped) return;
     auto read = download->engine->read(download->blob, download->next, end - download->next);
     if (!read) {
       end_download(*download);
@@ -183,7 +196,7 @@ void ExchangeSession::stat(const Frame& frame) {
   engine::Engine* const engine = services_.disks.find(model::DiskId::from_bytes(meta.first(16)).value());
   if (engine == nullptr) return refuse(FrameType::kStatReply, frame.request, kNoDisk);
   const model::BlobId blob = model::BlobId::from_bytes(meta.data() + 16);
-  const bool later = services_.readers.of(*engine).try_submit([self = shared_from_this(), request = frame.request, engine, blob] {
+  const bool later = submit({engine, false}, [self = shared_from_this(), request = frame.request, engine, blob] {
     self->send(stat_frame(request, stat_of(*engine, blob)));
   });
   if (!later) refuse(FrameType::kStatReply, frame.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});

@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRetryPause = 2ms;
+const Error kNoRoom{ErrorCode::kResourceExhausted, "the node has no memory for more"};
 
 engine::PutRequest put_request(const transfer::PutMeta& meta, uint8_t flags) {
   return {meta.blob, meta.ring_epoch, SystemTime(std::chrono::microseconds(meta.created_us)), meta.handoff_for,
@@ -33,7 +34,6 @@ Frame done_frame(uint64_t request, const Result<void>& result) {
 void ExchangeSession::drop(Upload& upload) {
   std::lock_guard lock(upload.mutex);
   upload.dropped = true;
-  for (const Frame& frame : upload.waiting) waiting_bytes_ -= frame.body.size();
   upload.waiting.clear();
   if (!upload.advancing) upload.put.reset();
 }
@@ -45,8 +45,20 @@ void ExchangeSession::put(Frame frame) {
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
   if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
-  engine->put_async(put_request(*meta, frame.flags), std::move(frame.body), *std::move(digests),
-                    [self = shared_from_this(), request = frame.request](Result<void> result) { self->send(done_frame(request, result)); });
+  if (!has_room()) return refuse(FrameType::kDone, frame.request, kNoRoom);
+  const uint64_t request = frame.request;
+  auto done = [self = shared_from_this(), request](Result<void> result) { self->send(done_frame(request, result)); };
+  if ((frame.flags & transfer::kBackground) == 0) {
+    return engine->put_async(put_request(*meta, frame.flags), std::move(frame.body), *std::move(digests), std::move(done));
+  }
+  auto put = [self = shared_from_this(), engine, asked = put_request(*meta, frame.flags), body = std::move(frame.body),
+              blocks = *std::move(digests), done = std::move(done)]() mutable {
+    self->services_.readers.give_way(*engine, body.size());
+    engine->put_async(asked, std::move(body), std::move(blocks), std::move(done));
+  };
+  if (!submit({engine, true}, std::move(put))) {
+    refuse(FrameType::kDone, request, {ErrorCode::kResourceExhausted, "too much repair waits for the disk"});
+  }
 }
 
 void ExchangeSession::open_upload(Frame frame) {
@@ -55,23 +67,26 @@ void ExchangeSession::open_upload(Frame frame) {
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
   if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
+  if (!has_room()) return refuse(FrameType::kDone, frame.request, kNoRoom);
   auto upload = std::make_shared<Upload>();
   upload->request = frame.request;
   upload->engine = engine;
   upload->advancing = true;
+  upload->background = (frame.flags & transfer::kBackground) != 0;
+  upload->held = Held(memory_, kUploadBytes);
   {
     std::lock_guard lock(mutex_);
-    if (uploads_.size() >= kRequestsMax || !uploads_.emplace(frame.request, upload).second) {
+    if (uploads_.size() >= kUploadsMax || !uploads_.emplace(frame.request, upload).second) {
       if (!closed_) sink_->send(transfer::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
       return;
     }
   }
   // It may begin a segment, and wait for the disk.
-  if (services_.readers.of(*engine).try_submit([self = shared_from_this(), put = put_request(*meta, frame.flags & transfer::kBackground), length = meta->length, upload] {
-        self->start_upload(put, length, upload);
-      })) {
-    return;
-  }
+  const auto put = put_request(*meta, frame.flags & transfer::kBackground);
+  const bool later = submit(upload->lane(), [self = shared_from_this(), put, length = meta->length, upload] {
+    self->start_upload(put, length, upload);
+  });
+  if (later) return;
   cancel(frame.request);
   refuse(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads wait for the disk"});
 }
@@ -102,22 +117,26 @@ void ExchangeSession::feed_upload(Frame frame) {
     if (found == uploads_.end()) return;  // Refused or cancelled: what was under way is dropped.
     upload = found->second;
   }
-  const size_t bytes = frame.body.size();
-  bool taken = true;
+  const bool taken = frame.body.empty() || has_room();
+  bool background = false;
   {
     std::lock_guard lock(upload->mutex);
     // A peer that ignores its credit is not believed any further.
     if (upload->dropped || upload->waiting.size() > 2 * transfer::kWindowBytes / model::kPieceBytes + 1) return;
-    taken = waiting_bytes_.fetch_add(bytes) + bytes <= kWaitingBytesMax;
+    background = upload->background;
     if (taken) {
       upload->waiting.push_back(std::move(frame));
       if (std::exchange(upload->advancing, true)) return;
     }
   }
-  if (taken) return advance(upload);
-  waiting_bytes_ -= bytes;
-  cancel(upload->request);
-  refuse(FrameType::kDone, upload->request, {ErrorCode::kResourceExhausted, "too many bytes wait for the disks"});
+  if (!taken) {
+    cancel(upload->request);
+    return refuse(FrameType::kDone, upload->request, kNoRoom);
+  }
+  if (!background) return advance(upload);
+  // It waits for its turn where waiting is fine.
+  if (submit(upload->lane(), [self = shared_from_this(), upload] { self->advance(upload); })) return;
+  abandon(*upload, {ErrorCode::kResourceExhausted, "too much repair waits for the disk"});
 }
 
 // REQUIRES: upload->advancing was set by the caller.
@@ -133,7 +152,6 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
       }
       frame = std::move(upload->waiting.front());
       upload->waiting.pop_front();
-      waiting_bytes_ -= frame.body.size();
     }
     if (frame.type == FrameType::kPutClose) {
       const auto digest = transfer::decode_blob_digest(frame.meta);
@@ -146,6 +164,7 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
     }
     const auto digests = transfer::decode_digests(frame.meta);
     const uint64_t bytes = frame.body.size();
+    if (upload->background) services_.readers.give_way(*upload->engine, bytes);
     Result<void> taken = digests ? upload->put->append(frame.body, *digests) : Result<void>(std::unexpected(kMalformed));
     if (taken) {
       Frame credit;
@@ -158,10 +177,7 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
     if (taken.error().code == ErrorCode::kResourceExhausted) {
       {
         std::lock_guard lock(upload->mutex);
-        if (!upload->dropped) {
-          waiting_bytes_ += bytes;
-          upload->waiting.push_front(std::move(frame));
-        }
+        if (!upload->dropped) upload->waiting.push_front(std::move(frame));
       }
       return advance_later(upload);
     }
@@ -171,24 +187,24 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
 
 // REQUIRES: upload->advancing was set by the caller. One thread of the disk pauses for all of its uploads on the stream.
 void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
-  engine::Engine* const engine = upload->engine;
+  const Lane lane = upload->lane();
   {
     std::lock_guard lock(mutex_);
-    const auto [stalled, first] = stalled_.try_emplace(engine);
+    const auto [stalled, first] = stalled_.try_emplace(lane);
     stalled->second.push_back(upload);
     if (!first) return;
   }
-  const bool later = services_.readers.of(*engine).try_submit([self = shared_from_this(), engine] {
+  const bool later = submit(lane, [self = shared_from_this(), lane] {
     std::this_thread::sleep_for(kRetryPause);
-    for (const auto& stalled : self->take_stalled(engine)) self->advance(stalled);
+    for (const auto& stalled : self->take_stalled(lane)) self->advance(stalled);
   });
   if (later) return;
-  for (const auto& stalled : take_stalled(engine)) abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
+  for (const auto& stalled : take_stalled(lane)) abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
 }
 
-std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled(engine::Engine* engine) {
+std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled(const Lane& lane) {
   std::lock_guard lock(mutex_);
-  auto taken = stalled_.extract(engine);
+  auto taken = stalled_.extract(lane);
   return taken.empty() ? std::vector<std::shared_ptr<Upload>>() : std::move(taken.mapped());
 }
 

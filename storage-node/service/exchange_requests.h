@@ -18,6 +18,9 @@ struct ExchangeSession::Upload {
   std::deque<transfer::Frame> waiting;
   bool advancing = false;
   bool dropped = false;
+  bool background = false;
+  Held held;
+  Lane lane() const { return {engine, background}; }
   std::unique_ptr<engine::LargePut> put;
 };
 
@@ -30,6 +33,9 @@ struct ExchangeSession::Download {
   std::mutex mutex;
   uint64_t credit = transfer::kWindowBytes;
   bool reading = false;
+  bool background = false;
+  Held held;
+  Lane lane() const { return {engine, background}; }
   std::atomic<bool> dropped{false};
   uint64_t turn = 0;               // Among the parked, guarded by the session's mutex.
 };

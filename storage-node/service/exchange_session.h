@@ -9,6 +9,7 @@
 
 #include "transfer/grpc/wire.h"
 #include "storage-node/service/disk_readers.h"
+#include "storage-node/service/stream_budget.h"
 #include "storage-node/service/write_gate.h"
 
 namespace rondel::node {
@@ -32,11 +33,17 @@ class FrameSink {
 // handle() on one thread at a time, never waiting for a disk; answers come from any thread. Engines hold it until they have called back.
 class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
  public:
-  static constexpr size_t kRequestsMax = 16'384;
-  // Pieces of uploads that disks have not taken yet; more than a gateway's buffers hold. Beyond it uploads are refused.
-  static constexpr size_t kWaitingBytesMax = 512 << 20;
+  static constexpr size_t kDownloadsMax = 16'384;
+  static constexpr size_t kUploadsMax = 1'024;
+  // What an open request counts for in the node's memory, beside its bytes.
+  static constexpr uint64_t kDownloadBytes = 1 << 10;
+  static constexpr uint64_t kUploadBytes = 8 << 10;
 
-  ExchangeSession(ExchangeServices services, std::shared_ptr<FrameSink> sink) : services_(services), sink_(std::move(sink)) {}
+  // `memory`: where the stream's requests are counted, and whoever gives frames counts their bytes.
+  // While it has no room puts, and downloads beyond some, are refused. Null: without a bound.
+  ExchangeSession(ExchangeServices services, std::shared_ptr<FrameSink> sink,
+                  std::shared_ptr<StreamBudget::Account> memory = nullptr)
+      : services_(services), sink_(std::move(sink)), memory_(std::move(memory)) {}
 
   void handle(transfer::Frame frame);
   // The sink was full and is no longer. From any thread, each time.
@@ -47,9 +54,16 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
  private:
   struct Upload;
   struct Download;
+  // Threads of a disk: for background traffic, or for clients'.
+  struct Lane {
+    engine::Engine* engine = nullptr;
+    bool background = false;
+    auto operator<=>(const Lane&) const = default;
+  };
 
   void put(transfer::Frame frame);
   void open_upload(transfer::Frame frame);
+  bool has_room() { return memory_ == nullptr || memory_->has_room(); }
   void start_upload(const engine::PutRequest& put, uint64_t length, const std::shared_ptr<Upload>& upload);
   void feed_upload(transfer::Frame frame);
   void drop(Upload& upload);
@@ -60,12 +74,13 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   void advance(const std::shared_ptr<Upload>& upload);
   void advance_later(const std::shared_ptr<Upload>& upload);
-  std::vector<std::shared_ptr<Upload>> take_stalled(engine::Engine* engine);
+  std::vector<std::shared_ptr<Upload>> take_stalled(const Lane& lane);
   void abandon(Upload& upload, const Error& error);
   void read_on(const std::shared_ptr<Download>& download);
   bool park(const std::shared_ptr<Download>& download);
-  std::shared_ptr<Download> take_parked(engine::Engine* engine);
+  std::shared_ptr<Download> take_parked(const Lane& lane);
   void schedule(const std::shared_ptr<Download>& download);
+  bool submit(const Lane& lane, async::Function function);
   void end_download(const Download& download);
   void refuse_read(const Download& download);
   bool send(transfer::Frame frame);
@@ -73,14 +88,13 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   const ExchangeServices services_;
   const std::shared_ptr<FrameSink> sink_;
+  const std::shared_ptr<StreamBudget::Account> memory_;
   std::mutex mutex_;
   bool closed_ = false;
-  std::atomic<size_t> waiting_bytes_{0};
   std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;
-  // By disk.
-  std::map<engine::Engine*, std::vector<std::shared_ptr<Upload>>> stalled_;     // Its queue was full; a thread will take them.
-  std::map<engine::Engine*, std::map<uint64_t, std::shared_ptr<Download>>> parked_;   // Wait for the sink, in turn: each is in downloads_.
+  std::map<Lane, std::vector<std::shared_ptr<Upload>>> stalled_;     // The disk's queue was full; a thread will take them.
+  std::map<Lane, std::map<uint64_t, std::shared_ptr<Download>>> parked_;   // Wait for the sink, in turn: each is in downloads_.
   uint64_t last_turn_ = 0;
 };
 

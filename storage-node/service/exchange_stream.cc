@@ -11,7 +11,8 @@ class ExchangeReactor;
 // Frames on their way out of one stream. Whoever asks to send may outlive the stream.
 class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbox> {
  public:
-  Outbox(ExchangeReactor* reactor, std::atomic<uint64_t>& all_bytes) : reactor_(reactor), all_bytes_(all_bytes) {}
+  Outbox(ExchangeReactor* reactor, std::shared_ptr<StreamBudget::Account> memory, std::atomic<uint64_t>& all_bytes)
+      : reactor_(reactor), memory_(std::move(memory)), all_bytes_(all_bytes) {}
 
   // In a Coalesce scope everything that is sent goes in one message at its end.
   void send(transfer::Frame frame) override {
@@ -42,13 +43,15 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
     std::lock_guard lock(mutex_);
     writing_ = false;
     subtract_locked(std::exchange(message_bytes_, 0));
+    memory_->sending(false);
     if (!ended_ && !outgoing_.empty()) write_locked();
     Written result;
-    if (overfull_ && bytes_ <= kOutgoingBytesMax) {
+    const size_t most = bytes_max();
+    if (overfull_ && bytes_ <= most) {
       overfull_ = false;
       result.resume_reading = std::exchange(reading_paused_, false);
     }
-    if (full_ && bytes_ <= kOutgoingBytesMax / 2) {
+    if (full_ && bytes_ <= most / 2) {
       full_ = false;
       result.drained = true;
     }
@@ -61,6 +64,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
     outgoing_.clear();
     message_bytes_ = 0;
     subtract_locked(bytes_);
+    memory_->sending(false);
     full_ = false;
     overfull_ = false;
     return !std::exchange(ended_, true);
@@ -77,24 +81,30 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   void add_locked(size_t bytes) {
     bytes_ += bytes;
     all_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-    if (bytes_ >= kOutgoingBytesMax) full_ = true;
-    if (bytes_ >= kOutgoingBytesHeard) overfull_ = true;
+    memory_->take(bytes);
+    const size_t most = bytes_max();
+    if (bytes_ >= most) full_ = true;
+    if (bytes_ >= 2 * most) overfull_ = true;
   }
+
+  size_t bytes_max() const { return std::clamp<uint64_t>(memory_->limit(), model::kPieceBytes, kOutgoingBytesMax); }
 
   void subtract_locked(size_t bytes) {
     bytes_ -= bytes;
     all_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    memory_->give_back(bytes);
   }
 
   ExchangeReactor* const reactor_;
+  const std::shared_ptr<StreamBudget::Account> memory_;
   std::atomic<uint64_t>& all_bytes_;
   std::mutex mutex_;
   grpc::ByteBuffer message_;
   size_t message_bytes_ = 0;
   std::deque<transfer::Frame> outgoing_;
   size_t bytes_ = 0;                   // Of both.
-  std::atomic<bool> full_{false};      // From kOutgoingBytesMax until drained to half of it.
-  std::atomic<bool> overfull_{false};  // From kOutgoingBytesHeard until drained to kOutgoingBytesMax.
+  std::atomic<bool> full_{false};      // From bytes_max() until drained to half of it.
+  std::atomic<bool> overfull_{false};  // From twice bytes_max() until drained to it.
   bool reading_paused_ = false;
   bool writing_ = false;
   bool ended_ = false;
@@ -103,14 +113,19 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
 // Deleted when gRPC is done with it; the outbox and the session live on while somebody sends.
 class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  ExchangeReactor(ExchangeServices services, std::atomic<uint64_t>& outgoing_bytes)
-      : outbox_(std::make_shared<Outbox>(this, outgoing_bytes)), session_(std::make_shared<ExchangeSession>(services, outbox_)) {
+  ExchangeReactor(ExchangeServices services, std::shared_ptr<StreamBudget::Account> memory, std::atomic<uint64_t>& outgoing_bytes)
+      : memory_(std::move(memory)),
+        outbox_(std::make_shared<Outbox>(this, memory_, outgoing_bytes)),
+        session_(std::make_shared<ExchangeSession>(services, outbox_, memory_)) {
     StartRead(&incoming_);
   }
 
   void OnReadDone(bool ok) override {
     if (!ok) return end();
-    auto frames = transfer::read_message(incoming_);
+    // Counted for as long as anybody has some of its bytes, be they the least of it.
+    const uint64_t bytes = incoming_.Length();
+    auto frames = transfer::read_message(incoming_, std::make_shared<Held>(memory_, bytes));
+    memory_->set_current(bytes);
     if (!frames) return end({grpc::StatusCode::INVALID_ARGUMENT, frames.error().message});
     frames_ = *std::move(frames);
     next_frame_ = 0;
@@ -129,6 +144,7 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   void OnDone() override {
     (void)outbox_->end();
     session_->close();
+    memory_->end();
     delete this;
   }
 
@@ -144,18 +160,21 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
       if (next_frame_ == frames_.size()) break;
     }
     frames_ = {};
+    memory_->set_current(0);
     StartRead(&incoming_);
   }
 
   void end(grpc::Status status = grpc::Status::OK) {
     if (!outbox_->end()) return;
     session_->close();
+    memory_->end();
     Finish(std::move(status));
   }
 
   grpc::ByteBuffer incoming_;
   std::vector<transfer::Frame> frames_;
   size_t next_frame_ = 0;
+  const std::shared_ptr<StreamBudget::Account> memory_;
   const std::shared_ptr<Outbox> outbox_;
   const std::shared_ptr<ExchangeSession> session_;
 };
@@ -164,14 +183,16 @@ void Outbox::write_locked() {
   writing_ = true;
   message_ = transfer::take_message(outgoing_);
   message_bytes_ = message_.Length();
+  memory_->sending(true);
   reactor_->StartWrite(&message_);
 }
 
 }  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* make_exchange_stream(ExchangeServices services,
+                                                                                  std::shared_ptr<StreamBudget::Account> memory,
                                                                                   std::atomic<uint64_t>& outgoing_bytes) {
-  return new ExchangeReactor(services, outgoing_bytes);
+  return new ExchangeReactor(services, std::move(memory), outgoing_bytes);
 }
 
 }  // namespace rondel::node

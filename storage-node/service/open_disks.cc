@@ -114,6 +114,10 @@ class LateEngine final : public Engine {
   Result<engine::JournalPage> journal_after(engine::JournalToken token, size_t max) override {
     return on([&](Engine& disk) { return disk.journal_after(token, max); });
   }
+  Duration pace_background(uint64_t bytes) override {
+    Engine* const disk = ready();
+    return disk == nullptr ? Duration::zero() : disk->pace_background(bytes);
+  }
   void on_journal_growth(std::function<void()> callback) override {
     std::lock_guard lock(opening_->mutex);
     if (opening_->engine) return opening_->engine->on_journal_growth(std::move(callback));

@@ -9,6 +9,7 @@
 #include "common/grpc/deadline.hpp"
 #include "transfer/grpc/frame_stream.hpp"
 #include "transfer/grpc/metadata_generation.hpp"
+#include "common/grpc/peer_machine.hpp"
 #include "common/grpc/peer_role.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
@@ -23,6 +24,7 @@ using namespace std::chrono_literals;
 
 constexpr uint32_t kJournalEntriesMax = 4096;
 constexpr size_t kListEntries = 1000;
+constexpr int kCallThreadsMax = 256;
 constexpr int kDeleteBlobsMax = 100'000;
 
 // A stream whose caller may not open it.
@@ -91,7 +93,9 @@ using Base = wire::Storage::WithRawCallbackMethod_Exchange<wire::Storage::Servic
 
 class Service final : public StorageService, public Base {
  public:
-  explicit Service(StorageServices services) : services_(std::move(services)) {}
+  explicit Service(StorageServices services) : services_(std::move(services)) {
+    if (!services_.memory) services_.memory = StreamBudget::make(kBufferBytes);
+  }
 
   ~Service() override {
     if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(1s)));
@@ -111,6 +115,10 @@ class Service final : public StorageService, public Base {
     builder.SetMaxSendMessageSize(-1);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+    // Beyond it calls are refused: each has a page of its answer in memory.
+    grpc::ResourceQuota quota("storage service");
+    quota.SetMaxThreads(kCallThreadsMax);
+    builder.SetResourceQuota(quota);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
     if (!server_ || port_ == 0) return fail(ErrorCode::kAlreadyExists, "cannot listen on " + address);
@@ -121,7 +129,9 @@ class Service final : public StorageService, public Base {
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(grpc::CallbackServerContext* context) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway, PeerRole::kNode}); !allowed.ok()) return new RefusingReactor(std::move(allowed));
-    return make_exchange_stream({services_.disks, services_.gate, services_.readers}, services_.outgoing_bytes);
+    auto memory = services_.memory->open(rpc::peer_machine(*context), [context] { context->TryCancel(); });
+    if (!memory) return new RefusingReactor({grpc::StatusCode::RESOURCE_EXHAUSTED, memory.error().message});
+    return make_exchange_stream({services_.disks, services_.gate, services_.readers}, *std::move(memory), services_.outgoing_bytes);
   }
 
   grpc::Status PullJournal(grpc::ServerContext* context, const wire::PullJournalRequest* request,
@@ -251,7 +261,7 @@ class Service final : public StorageService, public Base {
     };
     auto wait = std::make_shared<Wait>();
     // A disk that answers again does not work off what nobody waits for.
-    async::BlockingPool& pool = services_.readers.of(engine);
+    DiskQueue& pool = services_.readers.of(engine);
     const bool accepted = pool.try_submit([wait, function = std::move(function)] {
       {
         std::lock_guard lock(wait->mutex);
@@ -310,7 +320,7 @@ class Service final : public StorageService, public Base {
     return wait->result;
   }
 
-  const StorageServices services_;
+  StorageServices services_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

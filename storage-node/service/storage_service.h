@@ -15,6 +15,8 @@ class ServerCredentials;
 
 namespace rondel::node {
 
+inline constexpr uint64_t kBufferBytes = 512ull << 20;
+
 struct StorageServices {
   const DiskSet& disks;
   WriteGate& gate;
@@ -30,6 +32,8 @@ struct StorageServices {
   // they hold is given back: nobody says so when a machine loses its power.
   Duration peer_quiet = std::chrono::seconds(10);
   Duration peer_patience = std::chrono::seconds(20);
+  // What streams may hold together; null: kBufferBytes.
+  std::shared_ptr<StreamBudget> memory = nullptr;
 };
 
 class StorageService {

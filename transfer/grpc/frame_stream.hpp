@@ -15,7 +15,8 @@ namespace rondel::transfer {
 // What an end takes in one frame of HTTP/2: in the 16 KiB of the default a message of pieces has a head and a slice for each.
 inline constexpr int kHttp2FrameBytes = 1 << 20;
 inline constexpr size_t kMessageBytesMax = 1 << 20;
-inline constexpr int kMessageBytesAccepted = 8 << 20;
+// The longest that take_message() makes, and some: heads and metas of the last frame come on top.
+inline constexpr int kMessageBytesAccepted = 2 << 20;
 // Smaller bodies are copied behind their head: a slice of its own costs more.
 inline constexpr size_t kCopyBytesMax = 16 << 10;
 
@@ -58,14 +59,20 @@ inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
   return {slices.data(), slices.size()};
 }
 
-inline Result<std::vector<Frame>> read_message(grpc::ByteBuffer& message) {
-  auto slice = std::make_shared<grpc::Slice>();
-  if (!message.TrySingleSlice(slice.get()).ok() && !message.DumpToSingleSlice(slice.get()).ok()) {
+// `beside` lives as long as any of the message's bytes is held.
+inline Result<std::vector<Frame>> read_message(grpc::ByteBuffer& message, std::shared_ptr<const void> beside = nullptr) {
+  struct Message {
+    std::shared_ptr<const void> beside;
+    grpc::Slice slice;
+  };
+  auto owner = std::make_shared<Message>(std::move(beside));
+  grpc::Slice* const slice = &owner->slice;
+  if (!message.TrySingleSlice(slice).ok() && !message.DumpToSingleSlice(slice).ok()) {
     return fail(ErrorCode::kInternal, "a gRPC message without bytes");
   }
   message.Clear();
   const ByteView bytes{reinterpret_cast<const std::byte*>(slice->begin()), slice->size()};
-  return decode_frames(ByteSlice(slice, bytes));
+  return decode_frames(ByteSlice(std::move(owner), bytes));
 }
 
 }  // namespace rondel::transfer

@@ -271,14 +271,15 @@ class Upload final : public BlobUpload {
 
 class Download final : public BlobDownload {
  public:
-  Download(Result<Request> request, const GetMeta& meta, Deadline deadline)
-      : id_(meta.blob), end_(meta.offset + meta.length), deadline_(deadline), next_(meta.offset / model::kBlockBytes * model::kBlockBytes) {
+  Download(Result<Request> request, const GetMeta& meta, const GetOptions& options)
+      : id_(meta.blob), end_(meta.offset + meta.length), deadline_(options.deadline), next_(meta.offset / model::kBlockBytes * model::kBlockBytes) {
     if (!request) {
       error_ = request.error();
       return;
     }
     request_.emplace(*std::move(request));
-    request_->send({.type = FrameType::kGet, .meta = encode(meta)});
+    const uint8_t flags = options.background ? kBackground : 0;
+    request_->send({.type = FrameType::kGet, .flags = flags, .meta = encode(meta)});
   }
 
   async::Task<Result<Piece>> next(Deadline step) override {
@@ -366,8 +367,7 @@ class GrpcBlobTransport final : public BlobTransport {
   std::unique_ptr<BlobDownload> start_get(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
                                           GetOptions options) override {
     const bool bulk = options.background || length > model::kPieceBytes;
-    return std::make_unique<Download>(Request::begin(stream_to(from.node, bulk ? kBulk : kSmall)), GetMeta{from.disk, id, offset, length},
-                                      options.deadline);
+    return std::make_unique<Download>(Request::begin(stream_to(from.node, bulk ? kBulk : kSmall)), GetMeta{from.disk, id, offset, length}, options);
   }
 
   async::Task<Result<BlobStat>> stat(DiskAddress at, model::BlobId id, Deadline deadline) override {

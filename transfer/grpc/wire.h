@@ -37,7 +37,7 @@ enum class FrameType : uint8_t {
 
 inline constexpr uint8_t kLast = 1;
 inline constexpr uint8_t kFresh = 2;        // On kPut: see PutOptions.
-inline constexpr uint8_t kBackground = 4;   // On kPut, kPutOpen: see PutOptions.
+inline constexpr uint8_t kBackground = 4;   // On kPut, kPutOpen, kGet: see PutOptions, GetOptions.
 
 struct Frame {
   FrameType type = FrameType::kCancel;

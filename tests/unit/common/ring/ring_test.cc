@@ -168,6 +168,73 @@ TEST(RingTest, HandoffsAreTheOthersUnusedZonesFirst) {
   }
 }
 
+// Over all arcs each disk stands in as often as it weighs among those that may, whatever its place in the list.
+TEST(RingTest, HandoffsFollowTheWeights) {
+  std::vector<Disk> disks = simulated_disks(40, 3);
+  for (size_t i = 0; i < disks.size(); ++i) {
+    disks[i].zone = "z" + std::to_string(i % 3);   // Every zone is in use.
+    disks[i].capacity_bytes = (1 + i % 4) << 40;
+  }
+  const Ring ring = Ring::build(disks, {}, 1).value();
+  std::vector<double> expected(disks.size(), 0), first(disks.size(), 0);
+  for (size_t arc = 0; arc < ring.arcs(); ++arc) {
+    const auto owners = ring.owners(arc);
+    double total = 0;
+    const auto owns = [&](size_t i) { return std::ranges::find(owners, static_cast<DiskIndex>(i)) != owners.end(); };
+    for (size_t i = 0; i < disks.size(); ++i) total += owns(i) ? 0 : static_cast<double>(disks[i].capacity_bytes);
+    for (size_t i = 0; i < disks.size(); ++i) expected[i] += owns(i) ? 0 : static_cast<double>(disks[i].capacity_bytes) / total;
+    first[ring.handoffs(arc, 1).at(0)] += 1;
+  }
+  for (size_t i = 0; i < disks.size(); ++i) EXPECT_NEAR(first[i], expected[i], 6 * std::sqrt(expected[i])) << i;
+}
+
+// Capacities that no sum of 64 bits holds, one that outweighs all others, and disks in domains of their own.
+TEST(RingTest, HandoffsAreCompleteWhateverTheWeights) {
+  for (const auto domain : {FailureDomain::kZone, FailureDomain::kHost, FailureDomain::kDisk}) {
+    for (const uint64_t heavy : {uint64_t{1}, uint64_t{1} << 40, UINT64_MAX}) {
+      std::vector<Disk> disks = simulated_disks(60, 5);
+      for (size_t i = 0; i < disks.size(); ++i) disks[i].capacity_bytes = i % 7 == 0 ? heavy : 1000 + i;
+      RingOptions options;
+      options.failure_domain = domain;
+      options.power = 8;
+      const Ring ring = Ring::build(disks, options, 1).value();
+      for (size_t arc = 0; arc < ring.arcs(); ++arc) {
+        const auto order = ring.handoffs(arc, 100);
+        std::set<DiskIndex> all(order.begin(), order.end());
+        all.insert(ring.owners(arc).begin(), ring.owners(arc).end());
+        EXPECT_EQ(order.size(), 57u);
+        EXPECT_EQ(all.size(), 60u);
+        for (size_t count = 0; count < 8; ++count) {
+          EXPECT_EQ(ring.handoffs(arc, count), std::vector<DiskIndex>(order.begin(), order.begin() + static_cast<ptrdiff_t>(count)));
+        }
+      }
+    }
+  }
+}
+
+// What is stored nowhere, and must come out the same in every process.
+TEST(RingTest, HandoffsAreKnown) {
+  std::vector<Disk> disks;
+  for (uint8_t i = 0; i < 9; ++i) {
+    Disk disk;
+    disk.id.bytes.fill(std::byte{i});
+    disk.zone = std::string(1, static_cast<char>('a' + i % 3));
+    disk.host = std::to_string(i);
+    disk.capacity_bytes = 1 << 20;
+    disks.push_back(disk);
+  }
+  RingOptions options;
+  options.power = 4;
+  const Ring ring = Ring::build(disks, options, 1).value();
+  std::string orders;
+  for (size_t arc = 0; arc < 4; ++arc) {
+    for (const DiskIndex disk : ring.handoffs(arc, 9)) orders += std::to_string(disk);
+    orders += " ";
+  }
+  EXPECT_EQ(orders, "820476 645702 548361 108573 ");
+  EXPECT_EQ(Ring::parse(as_bytes(ring.serialize()))->handoffs(3, 9), ring.handoffs(3, 9));
+}
+
 TEST(RingTest, ArcOfUsesTheTopBits) {
   RingOptions options;
   options.power = 12;

@@ -156,10 +156,11 @@ class ExchangeSessionTest : public testing::Test {
 
   engine::Engine& engine(ptrdiff_t i = 0) { return *disks_->begin()[i]; }
 
-  // What the disk's pool had to do is done: it has one thread.
-  void let_readers_finish() {
+  // What the disk's pool had to do for the session is done: it has one thread.
+  void let_readers_finish() { let_readers_finish(session_.get()); }
+  void let_readers_finish(const ExchangeSession* session) {
     std::promise<void> done;
-    ASSERT_TRUE(readers_->of(engine()).try_submit([&done] { done.set_value(); }));
+    ASSERT_TRUE(readers_->of(engine()).try_submit([&done] { done.set_value(); }, session));
     done.get_future().wait();
   }
 
@@ -247,31 +248,88 @@ TEST_F(ExchangeSessionTest, ADiskThatHangsDoesNotHoldTheOthers) {
   for (uint64_t request = 1; request <= 10; ++request) EXPECT_TRUE(answers_->last(request)) << request;
 }
 
+// Bytes as the stream gives them: counted for as long as somebody has them.
+ByteSlice counted(const std::shared_ptr<StreamBudget::Account>& memory, const ByteSlice& bytes) {
+  struct Owner {
+    ByteSlice bytes;
+    Held held;
+  };
+  auto owner = std::make_shared<Owner>(bytes, Held(memory, bytes.size()));
+  const ByteView view = owner->bytes.view();
+  return {std::move(owner), view};
+}
+
+// Uploads to a disk that begins none, on two streams of two peers.
 TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
-  constexpr size_t kPieces = 8;
-  constexpr size_t kFit = ExchangeSession::kWaitingBytesMax / (kPieces * model::kPieceBytes);
+  constexpr uint64_t kPieces = 4;
+  constexpr uint64_t kCapacity = 50 * model::kPieceBytes;
+  const auto budget = StreamBudget::make(kCapacity);
+  const auto greedy = budget->open("greedy", [] {}).value();
+  const auto modest = budget->open("modest", [] {}).value();
+  const auto answers = std::make_shared<Answers>();
+  const auto others = std::make_shared<Answers>();
+  const auto session = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, answers, greedy);
+  const auto other = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, others, modest);
   const ByteSlice bytes = engine::make_bytes(engine::make_id(1), model::kPieceBytes);
-  const auto feed = [&](uint64_t request) {
-    session_->handle(open(request, engine::make_id(request), kPieces * model::kPieceBytes));
-    for (size_t i = 0; i < kPieces; ++i) session_->handle({.type = FrameType::kPiece, .request = request, .body = bytes});
+  const auto feed = [&](ExchangeSession& to, const auto& memory, uint64_t request) {
+    to.handle(open(request, engine::make_id(request), kPieces * model::kPieceBytes));
+    for (uint64_t i = 0; i < kPieces; ++i) {
+      to.handle({.type = FrameType::kPiece, .request = request, .body = counted(memory, bytes)});
+    }
   };
   // The disk's one thread is taken: no upload begins.
   Barrier busy;
   busy.shut(true);
   ASSERT_TRUE(readers_->of(engine()).try_submit([&busy] { busy.pass(); }));
-  for (uint64_t request = 1; request <= kFit; ++request) feed(request);
-  EXPECT_EQ(answers_->count(), 0u);
-  feed(kFit + 1);
-  ASSERT_EQ(answers_->count(), 1u);
-  EXPECT_EQ(transfer::error_of(*answers_->last(kFit + 1))->code, ErrorCode::kResourceExhausted);
+  for (uint64_t request = 1; request <= 100; ++request) feed(*session, greedy, request);
+  EXPECT_LE(budget->in_use(), kCapacity / 5 * 4 + 2 * model::kPieceBytes);
+  EXPECT_GT(budget->in_use(), kCapacity / 2);
+  ASSERT_GE(answers->count(), 90u);
+  EXPECT_EQ(transfer::error_of(*answers->last(100))->code, ErrorCode::kResourceExhausted);
+  EXPECT_GE(budget->refused(), 90u);
+  // The other peer has its share.
+  feed(*other, modest, 1);
+  EXPECT_EQ(others->count(), 0u);
+  EXPECT_LE(budget->in_use(), kCapacity);
   // What is cancelled makes room.
-  for (uint64_t request = 1; request <= kFit; ++request) session_->handle({.type = FrameType::kCancel, .request = request});
-  for (uint64_t request = 1; request <= kFit; ++request) feed(1000 + request);
-  EXPECT_EQ(answers_->count(), 1u);
-  for (uint64_t request = 1; request <= kFit; ++request) session_->handle({.type = FrameType::kCancel, .request = 1000 + request});
+  for (uint64_t request = 1; request <= 100; ++request) session->handle({.type = FrameType::kCancel, .request = request});
+  (void)answers->take();
+  feed(*session, greedy, 1000);
+  EXPECT_EQ(answers->count(), 0u);
+  session->close();
+  other->close();
   busy.shut(false);
-  let_readers_finish();
+  let_readers_finish(session.get());
+  let_readers_finish(other.get());
   EXPECT_EQ(engine().status().live_bytes, 0u);
+  EXPECT_EQ(budget->in_use(), 0u);
+}
+
+// One stream asks for more than the disk gives; another one's request waits for one of it at most.
+TEST_F(ExchangeSessionTest, StreamsTakeTurnsAtADisk) {
+  const auto others = std::make_shared<Answers>();
+  const auto other = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, others);
+  const auto stat = [&](ExchangeSession& to, uint64_t request) {
+    to.handle({.type = FrameType::kStat, .request = request,
+               .meta = std::string(as_text(disk_.view())) + std::string(as_text(engine::make_id(1).bytes()))});
+  };
+  Barrier busy;
+  busy.shut(true);
+  ASSERT_TRUE(readers_->of(engine()).try_submit([&busy] { busy.pass(); }));
+  for (uint64_t request = 1; request <= 5'000; ++request) stat(*session_, request);
+  EXPECT_EQ(transfer::error_of(*answers_->last(5'000))->code, ErrorCode::kResourceExhausted);
+  const size_t refused = answers_->count();
+  EXPECT_GE(refused, 4'000u);
+  stat(*other, 1);
+  EXPECT_EQ(others->count(), 0u);
+  // Runs when at most two of the first have had their turn.
+  size_t answered_before = 0;
+  ASSERT_TRUE(readers_->of(engine()).try_submit([&] { answered_before = answers_->count() + others->count() - refused; }, others.get()));
+  busy.shut(false);
+  ASSERT_TRUE(others->last(1));
+  let_readers_finish();
+  EXPECT_LE(answered_before, 4u);
+  other->close();
 }
 
 // Threads of a disk are for all streams.

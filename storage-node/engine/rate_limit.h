@@ -1,0 +1,36 @@
+// RateLimit: how long whoever moves bytes waits, so that all together move no more than so many a second. Safe for concurrent use.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <mutex>
+
+#include "common/base/clock.h"
+
+namespace rondel::engine {
+
+class RateLimit {
+ public:
+  // 0: no limit. After a pause a tenth of a second's bytes may go at once.
+  explicit RateLimit(uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
+
+  // The bytes count from now on; whoever asked waits so long before he moves them.
+  Duration take(uint64_t bytes, SteadyTime now) {
+    if (bytes_per_second_ == 0) return Duration::zero();
+    const std::chrono::duration<double> cost(static_cast<double>(bytes) / static_cast<double>(bytes_per_second_));
+    std::lock_guard lock(mutex_);
+    next_ = std::max(next_, now - kBurst);
+    const Duration wait = std::max<Duration>(next_ - now, Duration::zero());
+    next_ += std::chrono::duration_cast<SteadyTime::duration>(cost);
+    return wait;
+  }
+
+ private:
+  static constexpr auto kBurst = std::chrono::milliseconds(100);
+
+  const uint64_t bytes_per_second_;
+  std::mutex mutex_;
+  SteadyTime next_{};
+};
+
+}  // namespace rondel::engine
