@@ -15,6 +15,9 @@ namespace wire = rondel::cluster::v1;
 using namespace std::chrono_literals;
 
 constexpr uint32_t kMessageVersion = 1;
+constexpr size_t kRingPieceBytes = 1 << 20;
+// Of addresses and names: every node is told of every other in one message.
+constexpr size_t kTextBytesMax = 255;
 
 template <class Id>
 std::string to_wire(const Id& id) {
@@ -28,6 +31,9 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
   if (!id || id->is_zero()) return fail(ErrorCode::kInvalidArgument, "node_id must be 16 bytes");
   if (request.address().empty() || request.zone().empty()) {
     return fail(ErrorCode::kInvalidArgument, "address and zone must not be empty");
+  }
+  for (const std::string* text : {&request.address(), &request.operations_address(), &request.host(), &request.zone()}) {
+    if (text->size() > kTextBytesMax) return fail(ErrorCode::kInvalidArgument, "an address or a name has more than 255 bytes");
   }
   node.id = *id;
   node.address = request.address();
@@ -43,6 +49,18 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
     node.disks.push_back({*disk_id, disk.capacity_bytes(), disk.status().SerializeAsString()});
   }
   return node;
+}
+
+// Of the tables laid end to end.
+std::string piece_of(const RingTables& tables, uint64_t offset) {
+  std::string piece;
+  for (const auto& table : tables.tables) {
+    if (offset < table->size() && piece.size() < kRingPieceBytes) {
+      piece += std::string_view(*table).substr(offset, kRingPieceBytes - piece.size());
+    }
+    offset -= std::min<uint64_t>(offset, table->size());
+  }
+  return piece;
 }
 
 grpc::Status to_status(const Error& error) {
@@ -85,6 +103,19 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
       return reactor;
     }
     async::spawn(loop_, answer(request, reply, reactor));
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* ReadRings(grpc::CallbackServerContext* context, const wire::ReadRingsRequest* request,
+                                      wire::ReadRingsReply* reply) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    auto status = rpc::check_peer(*context, {rpc::PeerRole::kNode});
+    const auto tables = topology_.tables();
+    if (status.ok() && tables->digest != request->digest()) {
+      status = {grpc::StatusCode::NOT_FOUND, "the rings are others by now"};
+    }
+    if (status.ok()) reply->set_piece(piece_of(*tables, request->offset()));
+    reactor->Finish(std::move(status));
     return reactor;
   }
 
@@ -131,7 +162,9 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     }
     const ring::Ring* const current = topology->current();
     if (current == nullptr || !wants_rings(request, *current, greeting)) return;
-    for (const auto& ring : topology->rings) reply.add_rings(ring->serialize());
+    const auto tables = topology_.tables();
+    reply.mutable_rings_offer()->set_digest(tables->digest);
+    for (const auto& table : tables->tables) reply.mutable_rings_offer()->add_bytes(table->size());
   }
 
   // The node goes by the same order: confirmation, then epoch.

@@ -23,7 +23,12 @@ std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
 
 uint64_t TopologyCache::digest() const {
   std::lock_guard lock(mutex_);
-  return digest_;
+  return tables_->digest;
+}
+
+std::shared_ptr<const RingTables> TopologyCache::tables() const {
+  std::lock_guard lock(mutex_);
+  return tables_;
 }
 
 bool TopologyCache::confirmed_recently() const {
@@ -46,31 +51,41 @@ async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   // What is read is at least as new as this moment, not as the answer's.
   const SteadyTime asked_at = clock_.steady_now();
   const SteadyTime asked_by_boot = clock_.boot_now();
-  CO_TRY(const metadata::RingState state, co_await ring_.ring_state(deadline));
+  // Only rings that are new are read.
+  std::vector<std::string> known;
+  for (const auto& [hash, ring] : rings_) known.push_back(hash);
+  CO_TRY(metadata::RingState state, co_await ring_.ring_state(std::move(known), deadline));
   if (ages_ != nullptr && state.now != SystemTime::max()) ages_->sample(state.now, asked_by_boot);
   CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await nodes_.list_nodes(deadline));
   if (ages_ != nullptr) compare_clocks(nodes);
   auto next = std::make_shared<ring::Topology>();
   next->min_epoch = state.min_epoch;
   Rings rings;
-  std::string tables;
-  for (const metadata::RingEpoch& epoch : state.live) {
-    const uint64_t hash = hash::hash64(as_bytes(epoch.table));
-    std::shared_ptr<const ring::Ring>& ring = rings[hash];
-    const auto known = rings_.find(hash);
-    if (known != rings_.end() && known->second->epoch() == epoch.epoch) {
-      ring = known->second;
+  auto tables = std::make_shared<RingTables>();
+  for (metadata::RingEpoch& epoch : state.live) {
+    KnownRing& ring = rings[epoch.hash];
+    if (const auto before = rings_.find(epoch.hash); before != rings_.end()) {
+      ring = before->second;
     } else {
       CO_TRY(ring::Ring parsed, ring::Ring::parse(as_bytes(epoch.table)));
-      ring = std::make_shared<const ring::Ring>(std::move(parsed));
+      ring.ring = std::make_shared<const ring::Ring>(std::move(parsed));
+      ring.table = std::make_shared<const std::string>(std::move(epoch.table));
     }
-    next->rings.push_back(ring);
-    tables += epoch.table;
+    next->rings.push_back(ring.ring);
+    tables->tables.push_back(ring.table);
+  }
+  const auto old_tables = this->tables();
+  if (tables->tables == old_tables->tables) {
+    tables->digest = old_tables->digest;
+  } else {
+    std::string all;
+    for (const auto& table : tables->tables) all += *table;
+    tables->digest = hash::hash64(as_bytes(all));
   }
   for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone});
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
-  digest_ = hash::hash64(as_bytes(tables));
+  tables_ = std::move(tables);
   rings_ = std::move(rings);
   confirmed_at_ = asked_at;
   co_return Result<void>{};

@@ -18,6 +18,12 @@
 
 namespace rondel::membership {
 
+// Live rings in their stored form.
+struct RingTables {
+  uint64_t digest = 0;                                       // As TopologyCache::digest().
+  std::vector<std::shared_ptr<const std::string>> tables;   // Newest first.
+};
+
 class TopologyCache final : public ring::TopologySource {
  public:
   // `ages`, if given, is told what the database's clock and the nodes' show.
@@ -33,13 +39,19 @@ class TopologyCache final : public ring::TopologySource {
   // A hash of the tables of topology()'s rings, newest first: numbers alone do not name an epoch,
   // since a database that was set back may give one again.
   uint64_t digest() const;
+  // The tables themselves. Never null.
+  std::shared_ptr<const RingTables> tables() const;
 
   // The last successful refresh is at most 5 s old.
   bool confirmed_recently() const;
 
  private:
-  // By the hash of the table.
-  using Rings = std::map<uint64_t, std::shared_ptr<const ring::Ring>>;
+  struct KnownRing {
+    std::shared_ptr<const ring::Ring> ring;
+    std::shared_ptr<const std::string> table;
+  };
+  // By the store's hash of the table.
+  using Rings = std::map<std::string, KnownRing>;
   void compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const;
 
   metadata::NodeStore& nodes_;
@@ -48,7 +60,7 @@ class TopologyCache final : public ring::TopologySource {
   AgeClock* const ages_;
   mutable std::mutex mutex_;
   std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
-  uint64_t digest_ = 0;                             // Guarded by mutex_.
+  std::shared_ptr<const RingTables> tables_ = std::make_shared<RingTables>();   // Guarded by mutex_.
   Rings rings_;                                     // Of topology_. The loop's alone.
   SteadyTime confirmed_at_{};                       // Guarded by mutex_.
 };

@@ -176,6 +176,17 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
                     [&lease = sources.lease] { return lease.leads() ? 1.0 : 0.0; });
   registry.callback(Type::kCounter, "rondel_coordinator_streams_removed_total", "Released streams removed from the disks.", {},
                     [&collector = sources.collector] { return static_cast<double>(collector.status().streams_removed_total); });
+  const auto queue = [&registry, &lease = sources.lease,
+                      &collector = sources.collector](const char* name, const char* help, auto member) {
+    registry.callback(Type::kGauge, name, help, {}, [&lease, &collector, member] {
+      return lease.leads() ? static_cast<double>(collector.status().*member) : 0.0;
+    });
+  };
+  queue("rondel_gc_released_streams", "Released streams that wait for their removal, on the gateway that coordinates.",
+        &gc::CollectorStatus::released_streams);
+  queue("rondel_gc_deferred_streams", "Of them, those whose disks did not all answer and that are tried again later.",
+        &gc::CollectorStatus::deferred_streams);
+  queue("rondel_gc_oldest_release_seconds", "Age of the oldest of them.", &gc::CollectorStatus::oldest_release_seconds);
   const auto scan = [&registry, &orphans = sources.orphans](Type type, const char* name, const char* help, uint64_t gc::OrphanScanStatus::* member) {
     registry.callback(type, name, help, {}, [&orphans, member] { return static_cast<double>(orphans.status().*member); });
   };

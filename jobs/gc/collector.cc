@@ -16,8 +16,12 @@ constexpr size_t kChunksPerBatch = 16'384;
 constexpr size_t kIdsPerCall = 4'096;
 constexpr auto kAskPeriod = 60s;
 constexpr auto kMarkPeriod = 60s;
+constexpr auto kCountPeriod = 60s;
 // Between two looks at the database while a batch waits for disks.
 constexpr auto kLookPeriod = 5s;
+constexpr size_t kDisksAtOnce = 32;
+constexpr auto kAwayMin = 10s;
+constexpr auto kAwayMax = 300s;
 constexpr int kOrderAttempts = 3;     // A node's mark may move on between two of them.
 
 // What ends a round: a newer coordinator, a halt, another database in the place of the one that
@@ -44,15 +48,35 @@ Collector::Collector(CollectorStores stores, const jobs::LeaseHolder& lease,
 
 CollectorStatus Collector::status() const {
   std::lock_guard lock(mutex_);
-  return {removed_.load(), deferred_.load(), halted_};
+  CollectorStatus status;
+  status.streams_removed_total = removed_.load();
+  status.removals_deferred_total = deferred_.load();
+  status.released_streams = queued_.load();
+  status.deferred_streams = queue_deferred_.load();
+  status.oldest_release_seconds = oldest_seconds_.load();
+  status.gc_halted = halted_;
+  return status;
 }
 
 async::Task<Result<void>> Collector::run_round(const jobs::Term& term) {
   auto done = co_await keep_marks(term.token());
+  co_await count_queue();
   if (done) done = co_await collect_garbage(term.token());
   // The database may be another one when it is back.
   if (!done && done.error().code != kHalted) nodes_asked_at_ = {};
   co_return done;
+}
+
+// For whoever looks; what it costs does not grow with the queue.
+async::Task<void> Collector::count_queue() {
+  if (counted_at_ != SteadyTime{} && clock_.steady_now() - counted_at_ < kCountPeriod) co_return;
+  counted_at_ = clock_.steady_now();
+  const auto depths = co_await stores_.releases.queue_depths(deadline_in(5s));
+  if (!depths) co_return;
+  queued_ = depths->released;
+  queue_deferred_ = depths->deferred;
+  const std::chrono::duration<double> age = clock_.now() - depths->oldest_released;
+  oldest_seconds_ = depths->released == 0 ? 0 : std::max(0.0, age.count());
 }
 
 async::Task<Result<void>> Collector::keep_marks(uint64_t token) {
@@ -87,6 +111,7 @@ async::Task<Result<void>> Collector::write_mark(uint64_t token) {
 }
 
 void Collector::forget_database() {
+  ++databases_;
   verified_.clear();
   nodes_asked_at_ = {};
 }
@@ -151,6 +176,8 @@ async::Task<Result<void>> Collector::remove_due(const std::vector<metadata::Rele
     removed_.fetch_add(finished.size());
     deferred_.fetch_add(end - first - finished.size());
     if (!finished.empty()) CO_TRY_VOID(co_await stores_.releases.finish_released(std::move(finished), token, deadline_in(5s)));
+    std::vector<metadata::DeferredStream> deferred = batch.deferred();
+    if (!deferred.empty()) CO_TRY_VOID(co_await stores_.releases.defer_released(std::move(deferred), token, deadline_in(5s)));
     first = end;
   }
   co_return Result<void>{};
@@ -182,50 +209,125 @@ async::Task<Result<void>> Collector::check_same(uint64_t token) {
   co_return Result<void>{};
 }
 
-// An order to remove nothing. A node that is away is asked the next time, and by every order it gets.
+async::Task<Result<void>> Collector::look_again(bool due, uint64_t token) {
+  while (looking_) co_await async::sleep_for(5ms);
+  if (!due && clock_.steady_now() - looked_at_ < kLookPeriod) co_return Result<void>{};
+  looking_ = true;
+  auto looked = co_await check_same(token);
+  looking_ = false;
+  co_return looked;
+}
+
+struct Collector::Asking {
+  std::vector<transfer::DiskAddress> nodes;
+  uint64_t token = 0;
+  size_t next = 0;
+  Result<void> ended;
+};
+
+// An order to remove nothing. A node that is away is asked the next time, and by every order it
+// gets; meanwhile it holds up no other.
 async::Task<Result<void>> Collector::ask_nodes(const ring::Topology& topology, uint64_t token) {
   std::map<model::NodeId, model::DiskId> nodes;
   for (const auto& ring : topology.rings) {
     for (const ring::Disk& disk : ring->disks()) nodes.try_emplace(disk.node, disk.id);
   }
-  for (const auto& [node, disk] : nodes) {
-    const auto asked = co_await remove_some({node, disk}, {}, 0, token);
-    if (!asked && ends_round(asked.error())) co_return std::unexpected(asked.error());
-  }
-  co_return Result<void>{};
+  Asking asking{{}, token, 0, {}};
+  for (const auto& [node, disk] : nodes) asking.nodes.push_back({node, disk});
+  async::TaskGroup side_by_side(*async::EventLoop::current());
+  for (size_t i = 0; i < std::min(kDisksAtOnce, asking.nodes.size()); ++i) side_by_side.spawn(ask_some_nodes(asking));
+  co_await side_by_side.wait_idle();
+  co_return asking.ended;
 }
 
-// Disk after disk: removal is background work and must not crowd out requests.
+async::Task<void> Collector::ask_some_nodes(Asking& asking) {
+  while (asking.ended && asking.next < asking.nodes.size()) {
+    const transfer::DiskAddress at = asking.nodes[asking.next++];
+    auto asked = co_await remove_some(at, {}, 0, asking.token, databases_);
+    if (!asked && ends_round(asked.error())) asking.ended = std::move(asked);
+  }
+}
+
+struct Collector::Removal {
+  RemovalBatch& batch;
+  uint64_t number = 0;
+  uint64_t token = 0;
+  uint64_t databases = 0;
+  size_t next = 0;             // Of batch.per_disk().
+  Result<void> ended;          // Not a value: nothing more is sent.
+};
+
+// Disks side by side: one that hangs costs a batch one time-out, and the next ones none for a while.
 async::Task<Result<void>> Collector::remove_batch(RemovalBatch& batch, uint64_t token) {
   CO_TRY(const uint64_t number, co_await stores_.lease.next_order(highest_order_, token, deadline_in(5s)));
-  for (auto& [address, ids] : batch.per_disk()) {
-    bool done = true;
-    for (size_t first = 0; first < ids.size() && done; first += kIdsPerCall) {
-      if (clock_.steady_now() - looked_at_ >= kLookPeriod) CO_TRY_VOID(co_await check_same(token));
-      const size_t end = std::min(ids.size(), first + kIdsPerCall);
-      std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
-      const auto removed = co_await remove_some(address, std::move(some), number, token);
-      if (!removed && ends_round(removed.error())) co_return std::unexpected(removed.error());
-      done = removed.has_value();
+  Removal removal{batch, number, token, databases_, 0, {}};
+  async::TaskGroup side_by_side(*async::EventLoop::current());
+  for (size_t i = 0; i < std::min(kDisksAtOnce, batch.per_disk().size()); ++i) side_by_side.spawn(remove_from_disks(removal));
+  co_await side_by_side.wait_idle();
+  co_return removal.ended;
+}
+
+async::Task<void> Collector::remove_from_disks(Removal& removal) {
+  const auto& disks = removal.batch.per_disk();
+  while (removal.ended && removal.next < disks.size()) {
+    const auto& [address, ids] = disks[removal.next++];
+    if (is_away(address.disk)) continue;
+    const auto removed = co_await remove_from_disk(removal, address, ids);
+    if (!removed) {
+      removal.ended = std::unexpected(removed.error());
+    } else if (*removed) {
+      removal.batch.mark_done(address.disk);
     }
-    if (done) batch.mark_done(address.disk);
   }
-  co_return Result<void>{};
+}
+
+// True: all of them. An error ends the round.
+async::Task<Result<bool>> Collector::remove_from_disk(Removal& removal, transfer::DiskAddress at,
+                                                        const std::vector<model::BlobId>& ids) {
+  for (size_t first = 0; first < ids.size(); first += kIdsPerCall) {
+    if (clock_.steady_now() - looked_at_ >= kLookPeriod) CO_TRY_VOID(co_await look_again(false, removal.token));
+    if (!removal.ended) co_return false;
+    const size_t end = std::min(ids.size(), first + kIdsPerCall);
+    std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
+    const auto removed = co_await remove_some(at, std::move(some), removal.number, removal.token, removal.databases);
+    if (!removed && ends_round(removed.error())) co_return std::unexpected(removed.error());
+    if (!removed) co_return false;
+  }
+  co_return true;
+}
+
+bool Collector::is_away(const model::DiskId& disk) const {
+  const auto known = away_.find(disk);
+  return known != away_.end() && known->second.until > clock_.steady_now();
+}
+
+void Collector::heard(const model::DiskId& disk, bool answered) {
+  if (answered) {
+    away_.erase(disk);
+    return;
+  }
+  Away& away = away_[disk];
+  away.pause = std::clamp<Duration>(2 * away.pause, kAwayMin, kAwayMax);
+  away.until = clock_.steady_now() + away.pause;
 }
 
 // A node takes an order that shows its own last mark as found in the database. What it remembers
 // comes with its refusal and is looked up then: only what the database does not recognize halts.
 // Ids are for the database that they were read from: another one is asked anew what to remove.
-async::Task<Result<void>> Collector::remove_some(const transfer::DiskAddress& at,
-    std::vector<model::BlobId> ids, uint64_t number, uint64_t token) {
+async::Task<Result<void>> Collector::remove_some(transfer::DiskAddress at,
+    std::vector<model::BlobId> ids, uint64_t number, uint64_t token, uint64_t databases) {
   for (int attempt = 0; attempt < kOrderAttempts; ++attempt) {
+    // Others are asked side by side, and one of them may have found it.
+    if (!ids.empty() && databases != databases_) co_return fail(kOtherDatabase, "the database is another one than before");
+    const uint64_t asked_under = databases_;
     const node_client::RemovalOrder order{token, generation_, verified_[at.node], trash_, number};
-    CO_TRY(const node_client::RemovalReply reply, co_await remover_.remove(at, ids, order,
-        deadline_in(options_.node_timeout)));
+    auto answered = co_await remover_.remove(at, ids, order, deadline_in(options_.node_timeout));
+    if (!ids.empty()) heard(at.disk, answered.has_value());
+    CO_TRY(const node_client::RemovalReply reply, std::move(answered));
     highest_order_ = std::max(highest_order_, reply.highest_order);
     switch (reply.refusal) {
       case node_client::Refusal::kNone:
-        verified_[at.node] = reply.seen.mark;
+        if (asked_under == databases_) verified_[at.node] = reply.seen.mark;
         // Some blob may have a later order than ours; the next round's is above it.
         if (!ids.empty() && reply.highest_order > number) {
           co_return fail(ErrorCode::kUnavailable, "the node has seen a later order");
@@ -250,7 +352,8 @@ async::Task<Result<void>> Collector::remove_some(const transfer::DiskAddress& at
       generation_ = known.database;
       if (!ids.empty()) co_return fail(kOtherDatabase, "the database is another one than before");
     } else if (!ids.empty()) {
-      CO_TRY_VOID(co_await check_same(token));
+      CO_TRY_VOID(co_await look_again(true, token));
+      if (databases != databases_) co_return fail(kOtherDatabase, "the database is another one than before");
     }
     verified_[at.node] = reply.seen.mark;
   }

@@ -8,16 +8,23 @@ namespace {
 constexpr size_t kHandoffs = 4;
 constexpr size_t kQuorum = 2;
 
-uint64_t chunks_of(const metadata::ReleasedStream& stream) { return std::min(model::chunk_count(stream.size), kStreamChunksMax); }
+std::vector<uint32_t> chunks_of(const metadata::ReleasedStream& stream) {
+  std::vector<uint32_t> chunks = stream.chunks;
+  std::erase_if(chunks, [](uint32_t chunk) { return chunk >= kStreamChunksMax; });
+  if (!chunks.empty()) return chunks;
+  const uint64_t count = std::min(model::chunk_count(stream.size), kStreamChunksMax);
+  for (uint32_t chunk = 0; chunk < count; ++chunk) chunks.push_back(chunk);
+  return chunks;
+}
 
 }  // namespace
 
 void RemovalBatch::add(const metadata::ReleasedStream& stream) {
   streams_.push_back(stream);
-  const uint64_t count = chunks_of(stream);
-  chunks_ += count;
-  for (uint64_t chunk = 0; chunk < count; ++chunk) {
-    const model::BlobId id{stream.stream, static_cast<uint32_t>(chunk)};
+  const std::vector<uint32_t> chunks = chunks_of(stream);
+  chunks_ += chunks.size();
+  for (const uint32_t chunk : chunks) {
+    const model::BlobId id{stream.stream, chunk};
     for (const auto& ring : topology_.rings) {
       const size_t arc = ring->arc_of(id.ring_hash());
       for (ring::DiskIndex owner : ring->owners(arc)) ask(ring->disks()[owner], id);
@@ -37,12 +44,24 @@ void RemovalBatch::ask(const ring::Disk& disk, const model::BlobId& id) {
 std::vector<int64_t> RemovalBatch::finished() const {
   std::vector<int64_t> rows;
   for (const metadata::ReleasedStream& stream : streams_) {
-    const uint64_t count = chunks_of(stream);
-    uint64_t chunk = 0;
-    while (chunk < count && quorum_done({stream.stream, static_cast<uint32_t>(chunk)})) ++chunk;
-    if (chunk == count) rows.push_back(stream.id);
+    if (left_of(stream).empty()) rows.push_back(stream.id);
   }
   return rows;
+}
+
+std::vector<metadata::DeferredStream> RemovalBatch::deferred() const {
+  std::vector<metadata::DeferredStream> rows;
+  for (const metadata::ReleasedStream& stream : streams_) {
+    std::vector<uint32_t> left = left_of(stream);
+    if (!left.empty()) rows.push_back({stream.id, std::move(left)});
+  }
+  return rows;
+}
+
+std::vector<uint32_t> RemovalBatch::left_of(const metadata::ReleasedStream& stream) const {
+  std::vector<uint32_t> left = chunks_of(stream);
+  std::erase_if(left, [&](uint32_t chunk) { return quorum_done({stream.stream, chunk}); });
+  return left;
 }
 
 bool RemovalBatch::quorum_done(const model::BlobId& id) const {

@@ -23,7 +23,8 @@ class RemovalBatch {
   // The topology outlives the batch and has a current ring.
   explicit RemovalBatch(const ring::Topology& topology) : topology_(topology) {}
 
-  // Chunks from kStreamChunksMax on are not asked for: none can exist.
+  // Chunks from kStreamChunksMax on are not asked for: none can exist. Of a row that was tried
+  // before only what is left.
   void add(const metadata::ReleasedStream& stream);
   size_t chunks() const { return chunks_; }
 
@@ -34,10 +35,13 @@ class RemovalBatch {
 
   // Queue rows of the streams that are finished.
   std::vector<int64_t> finished() const;
+  // The others, with what is left of each.
+  std::vector<metadata::DeferredStream> deferred() const;
 
  private:
   void ask(const ring::Disk& disk, const model::BlobId& id);
   bool quorum_done(const model::BlobId& id) const;
+  std::vector<uint32_t> left_of(const metadata::ReleasedStream& stream) const;
 
   const ring::Topology& topology_;
   std::vector<metadata::ReleasedStream> streams_;

@@ -47,9 +47,10 @@ class MemoryReleaseQueue final : public ReleaseQueue {
       if (!state_.leads(coordinator_token)) return Streams{};
       std::vector<StoredRelease> due;
       for (const auto& [id, release] : state_.released) {
-        if (release.checked_at && release.row.released_at <= before) due.push_back(release);
+        const bool old = release.checked_at && release.row.released_at <= before;
+        if (old && release.due_at() <= state_.clock.now()) due.push_back(release);
       }
-      std::ranges::stable_sort(due, {}, &StoredRelease::checked_at);
+      std::ranges::stable_sort(due, {}, &StoredRelease::due_at);
       if (due.size() > max) due.resize(max);
       Streams taken;
       for (const StoredRelease& release : due) taken.push_back(release.row);
@@ -67,6 +68,23 @@ class MemoryReleaseQueue final : public ReleaseQueue {
         });
   }
 
+  async::Task<Result<void>> defer_released(std::vector<DeferredStream> rows,
+                                           uint64_t coordinator_token, Deadline) override {
+    return state_.run<Result<void>>(
+        [this, rows = std::move(rows), coordinator_token]() -> Result<void> {
+          if (!state_.leads(coordinator_token)) return {};
+          for (const DeferredStream& row : rows) {
+            const auto found = state_.released.find(row.id);
+            if (found == state_.released.end()) continue;
+            StoredRelease& release = found->second;
+            const auto pause = kDeferMin * (1u << std::min(release.tries++, 10u));
+            release.not_before = state_.clock.now() + std::min(pause, kDeferMax);
+            release.row.chunks = row.chunks;
+          }
+          return {};
+        });
+  }
+
   async::Task<Result<QueueDepths>> queue_depths(Deadline) override {
     return state_.run<Result<QueueDepths>>([this]() -> Result<QueueDepths> {
       QueueDepths depths;
@@ -75,6 +93,9 @@ class MemoryReleaseQueue final : public ReleaseQueue {
       if (!state_.released.empty()) {
         depths.oldest_released = state_.released.begin()->second.row.released_at;
       }
+      depths.deferred = static_cast<uint64_t>(std::ranges::count_if(state_.released, [this](const auto& row) {
+        return row.second.not_before > state_.clock.now();
+      }));
       depths.referenced = state_.referenced_releases.size();
       return depths;
     });

@@ -73,6 +73,10 @@ struct CompletedUpload {
 struct StoredRelease {
   ReleasedStream row;
   std::optional<SystemTime> checked_at;  // When a second look found that nothing refers to it.
+  std::optional<SystemTime> not_before = {};  // When its removal is tried again.
+  uint32_t tries = 0;
+
+  SystemTime due_at() const { return not_before.value_or(*checked_at); }
 };
 
 struct StoredKmsKey {

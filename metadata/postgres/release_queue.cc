@@ -14,6 +14,22 @@ namespace {
 using Element = PgArray::Element;
 
 constexpr int64_t kCounted = 10'000;   // Rows of a queue; more are estimated.
+constexpr size_t kChunkBytes = 4;
+
+std::vector<uint32_t> read_chunks(std::string_view stored) {
+  std::vector<uint32_t> chunks;
+  for (size_t at = 0; at + kChunkBytes <= stored.size(); at += kChunkBytes) {
+    chunks.push_back(load_be<uint32_t>(as_bytes(stored).data() + at));
+  }
+  return chunks;
+}
+
+std::string stored_chunks(const std::vector<uint32_t>& chunks) {
+  std::string stored(chunks.size() * kChunkBytes, '\0');
+  auto* at = reinterpret_cast<std::byte*>(stored.data());
+  for (const uint32_t chunk : chunks) store_be(std::exchange(at, at + kChunkBytes), chunk);
+  return stored;
+}
 
 class PostgresReleaseQueue final : public ReleaseQueue {
  public:
@@ -62,18 +78,20 @@ class PostgresReleaseQueue final : public ReleaseQueue {
       parameters.add(static_cast<int64_t>(max));
       TRY(const PgResult rows,
           connection.run(std::string("select id, stream, size, (extract(epoch from released_at) * "
-                                     "1000000)::bigint from released_streams"
+                                     "1000000)::bigint, coalesce(rest, '') from released_streams"
                                      " where checked_at is not null and ") +
                              kFence +
-                             " and released_at <= to_timestamp($2::bigint / 1000000.0) order by "
-                             "checked_at, id limit $3",
+                             " and released_at <= to_timestamp($2::bigint / 1000000.0)"
+                             " and coalesce(not_before, checked_at) <= now()"
+                             " order by coalesce(not_before, checked_at), id limit $3",
                          parameters, until));
       std::vector<ReleasedStream> released;
       for (size_t i = 0; i < rows.rows(); ++i) {
         released.push_back(
             {rows.bigint(i, 0),
              model::StreamId::from_bytes(as_bytes(rows.bytes(i, 1))).value_or(model::StreamId{}),
-             static_cast<uint64_t>(rows.bigint(i, 2)), from_microseconds(rows.bigint(i, 3))});
+             static_cast<uint64_t>(rows.bigint(i, 2)), from_microseconds(rows.bigint(i, 3)),
+             read_chunks(rows.bytes(i, 4))});
       }
       return released;
     };
@@ -98,6 +116,34 @@ class PostgresReleaseQueue final : public ReleaseQueue {
     return run_single<void>(workers_, deadline, std::move(work));
   }
 
+  async::Task<Result<void>> defer_released(std::vector<DeferredStream> rows,
+                                           uint64_t coordinator_token, Deadline deadline) override {
+    auto work = [rows = std::move(rows), coordinator_token](PgConnection& connection,
+                                                            Deadline until) -> Result<void> {
+      PgParameters parameters;
+      parameters.add(static_cast<int64_t>(coordinator_token));
+      PgArray ids(Element::kBigint, rows.size()), rests(Element::kBytes, rows.size());
+      for (const DeferredStream& row : rows) {
+        ids.add(row.id);
+        rests.add_bytes(stored_chunks(row.chunks));
+      }
+      std::move(ids).move_into(parameters);
+      std::move(rests).move_into(parameters);
+      parameters.add(int64_t{kDeferMin.count()});
+      parameters.add(int64_t{kDeferMax.count()});
+      TRY(const PgResult done,
+          connection.run(std::string("update released_streams r set rest = d.rest, tries = r.tries + 1, "
+                                     "not_before = now() + interval '1 second' * least($5::bigint, "
+                                     "$4::bigint * (1 << least(r.tries, 10)))"
+                                     " from unnest($2::bigint[], $3::bytea[]) d (id, rest) where ") +
+                             kFence + " and r.id = d.id",
+                         parameters, until));
+      (void)done;
+      return {};
+    };
+    return run_single<void>(workers_, deadline, std::move(work));
+  }
+
   async::Task<Result<QueueDepths>> queue_depths(Deadline deadline) override {
     return run_single<QueueDepths>(
         operators_, deadline, [](PgConnection& connection, Deadline until) -> Result<QueueDepths> {
@@ -112,7 +158,9 @@ class PostgresReleaseQueue final : public ReleaseQueue {
                   " (select count(*) from (select from uploads limit 10000) few),"
                   " (select greatest(reltuples, 0)::bigint from pg_class where oid = "
                   "'uploads'::regclass),"
-                  " (select count(*) from (select from referenced_releases limit 10000) few)",
+                  " (select count(*) from (select from referenced_releases limit 10000) few),"
+                  " (select count(*) from (select from released_streams where checked_at is not null"
+                  " and coalesce(not_before, checked_at) > now() limit 10000) few)",
                   {}, until));
           const auto depth = [&row](int counted) {
             const int64_t count = row.bigint(0, counted);
@@ -124,6 +172,7 @@ class PostgresReleaseQueue final : public ReleaseQueue {
           depths.oldest_released = from_microseconds(row.bigint(0, 2));
           depths.uploads_open = depth(3);
           depths.referenced = static_cast<uint64_t>(row.bigint(0, 5));
+          depths.deferred = static_cast<uint64_t>(row.bigint(0, 6));
           return depths;
         });
   }

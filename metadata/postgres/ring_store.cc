@@ -26,21 +26,28 @@ class PostgresRingStore final : public RingStore {
         });
   }
 
-  async::Task<Result<RingState>> ring_state(Deadline deadline) override {
+  using RingStore::ring_state;
+  async::Task<Result<RingState>> ring_state(std::vector<std::string> known, Deadline deadline) override {
     return run_single<RingState>(
-        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<RingState> {
+        workers_, deadline,
+        [known = std::move(known)](PgConnection& connection, Deadline until) -> Result<RingState> {
+          PgArray hashes(PgArray::Element::kBytes, known.size());
+          for (const std::string& hash : known) hashes.add_bytes(hash);
+          PgParameters parameters;
+          std::move(hashes).move_into(parameters);
           TRY(const PgResult rows,
-              connection.run("select s.min_epoch, e.epoch, e.ring_table, (extract(epoch from "
-                             "clock_timestamp()) * 1000000)::bigint from ring_state s left join "
+              connection.run("select s.min_epoch, e.epoch, case when e.table_hash = any($1::bytea[]) "
+                             "then '' else e.ring_table end, (extract(epoch from "
+                             "clock_timestamp()) * 1000000)::bigint, e.table_hash from ring_state s left join "
                              "ring_epochs e on e.live"
                              " order by e.epoch desc",
-                             {}, until));
+                             parameters, until));
           RingState state;
           for (size_t i = 0; i < rows.rows(); ++i) {
             state.min_epoch = static_cast<uint64_t>(rows.bigint(i, 0));
             state.now = from_microseconds(rows.bigint(i, 3));
             if (!rows.is_null(i, 1))
-              state.live.push_back({static_cast<uint64_t>(rows.bigint(i, 1)), rows.text(i, 2)});
+              state.live.push_back({static_cast<uint64_t>(rows.bigint(i, 1)), rows.text(i, 2), rows.text(i, 4)});
           }
           return state;
         });

@@ -25,6 +25,7 @@ struct QueueDepths {
   uint64_t uploads_open = 0;
   SystemTime oldest_released;
   uint64_t referenced = 0;  // Kept by check_released; never estimated, at most 10,000.
+  uint64_t deferred = 0;    // Of `released`, those that wait to be tried again. So too.
 };
 
 // What a second look at released streams found.
@@ -51,7 +52,8 @@ class ReleaseQueue {
                                                               uint64_t coordinator_token,
                                                               Deadline deadline) = 0;
   // Rows that a second look has marked and that were released until `before`, at most `max`, in the
-  // order of the looks and of their release; they stay until finish_released.
+  // order in which they became due (by the look, or by defer_released) and of their release; they
+  // stay until finish_released.
   virtual async::Task<Result<std::vector<ReleasedStream>>> take_released(SystemTime before,
                                                                          size_t max,
                                                                          uint64_t coordinator_token,
@@ -60,7 +62,15 @@ class ReleaseQueue {
   virtual async::Task<Result<void>> finish_released(std::vector<int64_t> ids,
                                                     uint64_t coordinator_token,
                                                     Deadline deadline) = 0;
+  // These rows could not be finished: each becomes due again after 30 s the first time, twice as
+  // long each time, an hour at most. Rows that are gone are passed over.
+  virtual async::Task<Result<void>> defer_released(std::vector<DeferredStream> rows,
+                                                   uint64_t coordinator_token,
+                                                   Deadline deadline) = 0;
   virtual async::Task<Result<QueueDepths>> queue_depths(Deadline deadline) = 0;
+
+  static constexpr std::chrono::seconds kDeferMin{30};
+  static constexpr std::chrono::seconds kDeferMax{3600};
 };
 
 }  // namespace rondel::metadata

@@ -24,6 +24,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kBeatPatience = 2s;
+// A reply tells of all nodes, 65,535 at most, each with an address of 255 bytes at most.
+constexpr int kReplyBytesMax = 32 << 20;
 constexpr uint32_t kMessageVersion = 1;
 using transfer::from_wire;
 using transfer::to_wire;
@@ -64,6 +66,7 @@ RingContact::RingContact(RingContactOptions options, MetadataMemory& memory)
   if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetMaxReceiveMessageSize(kReplyBytesMax);
   for (const std::string& address : options_.gateways) {
     gateways_->stubs.push_back(wire::Cluster::NewStub(rpc::open_channel(address, options_.credentials, rpc::PeerRole::kGateway, arguments)));
   }
@@ -180,7 +183,7 @@ Result<void> RingContact::beat(size_t gateway) {
   if (*cluster != options_.cluster) return fail(ErrorCode::kPrecondition, "the gateway belongs to another cluster");
 
   auto next = std::make_shared<ring::Topology>(*known);
-  TRY_VOID(take_rings(reply, *known, *next));
+  TRY_VOID(take_rings(gateway, reply, *known, *next));
   next->nodes.clear();
   for (const wire::Peer& peer : reply.peers()) {
     if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) next->nodes.push_back({*id, peer.address(), ""});
@@ -199,7 +202,7 @@ Result<void> RingContact::beat(size_t gateway) {
 
 // A gateway whose look at the database is a second older may still send the epoch before: within
 // one confirmation numbers only rise.
-Result<void> RingContact::take_rings(const wire::HeartbeatReply& reply,
+Result<void> RingContact::take_rings(size_t gateway, const wire::HeartbeatReply& reply,
     const ring::Topology& known, ring::Topology& next) {
   const bool asked = reply.has_generation();
   const uint64_t accepted = asked ? reply.generation().accepted() : ring_accepted_;
@@ -208,16 +211,15 @@ Result<void> RingContact::take_rings(const wire::HeartbeatReply& reply,
   if (accepted < ring_accepted_) return {};
   const bool confirmed = accepted > ring_accepted_;
   next.min_epoch = confirmed ? reply.min_epoch() : std::max(next.min_epoch, reply.min_epoch());
-  if (reply.rings().empty()) {
+  if (!reply.has_rings_offer()) {
     ring_accepted_ = accepted;
     return {};
   }
-  std::vector<std::string> stored;
+  TRY(const std::vector<std::string> stored, read_rings(gateway, reply.rings_offer()));
   next.rings.clear();
-  for (const std::string& table : reply.rings()) {
+  for (const std::string& table : stored) {
     TRY(ring::Ring ring, ring::Ring::parse(as_bytes(table)));
     next.rings.push_back(std::make_shared<const ring::Ring>(std::move(ring)));
-    stored.push_back(table);
   }
   const bool earlier = known.current() != nullptr && next.current()->epoch() < known.current()->epoch();
   if (!confirmed && earlier) {
@@ -229,6 +231,24 @@ Result<void> RingContact::take_rings(const wire::HeartbeatReply& reply,
   store_cache(stored, next.min_epoch);
   log::info("ring", "new epoch", {{"epoch", next.current()->epoch()}});
   return {};
+}
+
+Result<std::vector<std::string>> RingContact::read_rings(size_t gateway, const wire::RingsOffer& offer) {
+  TRY_VOID(rings_fetch_.offered(offer.digest(), {offer.bytes().begin(), offer.bytes().end()}));
+  const Deadline end = deadline_in(kBeatPatience);
+  while (!rings_fetch_.complete()) {
+    if (stopping() || std::chrono::steady_clock::now() >= end) return fail(ErrorCode::kUnavailable, "rings are still on their way");
+    wire::ReadRingsRequest request;
+    request.set_digest(rings_fetch_.digest());
+    request.set_offset(rings_fetch_.offset());
+    grpc::ClientContext context;
+    context.set_deadline(rpc::grpc_deadline(deadline_in(kBeatPatience)));
+    wire::ReadRingsReply reply;
+    const grpc::Status status = gateways_->stubs[gateway]->ReadRings(&context, request, &reply);
+    if (!status.ok()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": " + status.error_message());
+    TRY_VOID(rings_fetch_.add(reply.piece()));
+  }
+  return rings_fetch_.take();
 }
 
 // Lines: the fenced minimum and the confirmation the rings came under, then one ring (base64) each,

@@ -18,6 +18,7 @@
 #include "common/ring/ring.h"
 #include "storage-node/service/disk_set.h"
 #include "storage-node/service/metadata_memory.h"
+#include "storage-node/service/rings_fetch.h"
 #include "storage-node/service/write_gate.h"
 
 namespace grpc {
@@ -26,6 +27,7 @@ class ChannelCredentials;
 
 namespace rondel::cluster::v1 {
 class HeartbeatReply;
+class RingsOffer;
 }
 
 namespace rondel::node {
@@ -75,8 +77,10 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   bool stopping() const;
   void run();
   Result<void> beat(size_t gateway);
-  Result<void> take_rings(const cluster::v1::HeartbeatReply& reply, const ring::Topology& known,
+  Result<void> take_rings(size_t gateway, const cluster::v1::HeartbeatReply& reply, const ring::Topology& known,
       ring::Topology& next);
+  // kUnavailable: they are not all here yet; the next heartbeat goes on.
+  Result<std::vector<std::string>> read_rings(size_t gateway, const cluster::v1::RingsOffer& offer);
   void load_cache();
   void store_cache(const std::vector<std::string>& rings, uint64_t min_epoch);
 
@@ -85,6 +89,7 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   // `accepted` of the database the rings came from. The thread's alone, as is the next.
   uint64_t ring_accepted_ = 0;
   uint64_t ring_digest_ = 0;
+  RingsFetch rings_fetch_;   // So too.
   std::unique_ptr<Gateways> gateways_;
   const DiskSet* disks_ = nullptr;
   LagOf lag_of_;

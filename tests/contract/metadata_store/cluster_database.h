@@ -35,6 +35,8 @@ class ClusterDatabase {
   // As commits do: a stream of 10 bytes is released, and a row of that table refers to one.
   virtual void release(const model::StreamId& stream, SystemTime at) = 0;
   virtual void refer(const model::StreamId& stream, const std::string& table) = 0;
+  // What was deferred is due, and how long it had to wait, by stream.
+  virtual std::map<model::StreamId, std::chrono::seconds> make_due() = 0;
   virtual void drop_references() = 0;
 };
 
@@ -69,6 +71,15 @@ class MemoryClusterDatabase final : public ClusterDatabase {
   }
   void refer(const model::StreamId& stream, const std::string&) override {
     ++state_.references[stream];
+  }
+  std::map<model::StreamId, std::chrono::seconds> make_due() override {
+    std::map<model::StreamId, std::chrono::seconds> waits;
+    for (auto& [id, release] : state_.released) {
+      if (!release.not_before) continue;
+      waits[release.row.stream] = std::chrono::round<std::chrono::seconds>(*release.not_before - state_.clock.now());
+      release.not_before = state_.clock.now();
+    }
+    return waits;
   }
   void drop_references() override { state_.references.clear(); }
 
@@ -140,6 +151,18 @@ class PostgresClusterDatabase final : public ClusterDatabase {
     } else {
       refer_from_part(id);
     }
+  }
+  std::map<model::StreamId, std::chrono::seconds> make_due() override {
+    const auto rows = connection().run(
+        "with late as (select id, not_before from released_streams where not_before is not null)"
+        " update released_streams r set not_before = now() from late where r.id = late.id"
+        " returning r.stream, extract(epoch from late.not_before - now())::bigint",
+        {}, deadline_in(kPatience));
+    std::map<model::StreamId, std::chrono::seconds> waits;
+    for (size_t i = 0; i < rows.value().rows(); ++i) {
+      waits[model::StreamId::from_bytes(as_bytes(rows->bytes(i, 0))).value()] = std::chrono::seconds(rows->bigint(i, 1));
+    }
+    return waits;
   }
   void drop_references() override {
     script(R"(

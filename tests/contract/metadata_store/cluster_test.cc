@@ -217,6 +217,62 @@ TEST_P(Cluster, ReleasesAreTakenByAgeInPortionsAndStayUntilTheyAreFinished) {
   EXPECT_EQ(run(releases.queue_depths(soon())).oldest_released, now - 2h);
 }
 
+TEST_P(Cluster, WhatIsDeferredLetsTheOthersGoFirstAndWaitsLongerEachTime) {
+  ReleaseQueue& releases = stores().releases;
+  const SystemTime now = real_clock().now();
+  std::vector<StreamId> streams;
+  for (const auto age : {4h, 3h, 2h}) {
+    streams.push_back(StreamId::random());
+    database_->release(streams.back(), now - age);
+  }
+  run(releases.check_released(now, 100, token_, soon()));
+  const auto take = [&] { return run(releases.take_released(now, 2, token_, soon())); };
+  const auto id = take().front().id;
+  EXPECT_TRUE(take().front().chunks.empty());
+  run(releases.defer_released({{id, {1, 70'000}}}, former(), soon()));
+  EXPECT_EQ(take().front().stream, streams[0]) << "a former coordinator's word";
+  run(releases.defer_released({{id, {1, 70'000}}, {id + 1'000'000, {}}}, token_, soon()));
+  EXPECT_EQ(take().front().stream, streams[1]);
+  EXPECT_EQ(take().back().stream, streams[2]);
+  EXPECT_EQ(run(releases.queue_depths(soon())).deferred, 1u);
+  EXPECT_EQ(run(releases.queue_depths(soon())).released, 3u);
+  const auto near = [](std::chrono::seconds found, std::chrono::seconds wanted) {
+    return found <= wanted && found >= wanted - std::min(wanted / 4, 60s);
+  };
+  for (const auto wait : {30s, 60s, 120s, 240s, 480s, 960s, 1920s, 3600s, 3600s, 3600s, 3600s, 3600s, 3600s}) {
+    const auto waits = database_->make_due();
+    EXPECT_PRED2(near, waits.at(streams[0]), wait);
+    run(releases.defer_released({{id, {2}}}, token_, soon()));
+  }
+  database_->make_due();
+  EXPECT_EQ(run(releases.queue_depths(soon())).deferred, 0u);
+  EXPECT_EQ(take().front().stream, streams[1]) << "due later than they";
+  const auto all = run(releases.take_released(now, 10, token_, soon()));
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all.back().stream, streams[0]);
+  EXPECT_EQ(all.back().chunks, std::vector<uint32_t>{2});
+  run(releases.finish_released({id}, token_, soon()));
+  EXPECT_EQ(run(releases.take_released(now, 10, token_, soon())).size(), 2u);
+}
+
+TEST_P(Cluster, ARingThatIsKnownIsNotReadAgain) {
+  RingStore& ring = stores().ring;
+  const std::string first(3'000'000, 'a'), second = "another";
+  run(ring.publish_ring({1, first}, 0, 0, token_, soon()));
+  run(ring.publish_ring({2, second}, 0, 0, token_, soon()));
+  const RingState all = run(ring.ring_state(soon()));
+  ASSERT_EQ(all.live.size(), 2u);
+  EXPECT_EQ(all.live[0].table, second);
+  EXPECT_EQ(all.live[1].table, first);
+  EXPECT_NE(all.live[0].hash, all.live[1].hash);
+  const RingState some = run(ring.ring_state({all.live[1].hash, "unknown"}, soon()));
+  ASSERT_EQ(some.live.size(), 2u);
+  EXPECT_EQ(some.live[0].table, second);
+  EXPECT_EQ(some.live[1].table, "");
+  EXPECT_EQ(some.live[1].hash, all.live[1].hash);
+  EXPECT_EQ(some.live[1].epoch, 1u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, Cluster, all_implementations(), name_of_implementation);
 
 // On PostgreSQL: rollback_test.cc.

@@ -98,6 +98,9 @@ class KeptReleases : public metadata::ReleaseQueue {
   Answer<void> finish_released(std::vector<int64_t>, uint64_t, Deadline) override {
     co_return Result<void>{};
   }
+  Answer<void> defer_released(std::vector<metadata::DeferredStream>, uint64_t, Deadline) override {
+    co_return Result<void>{};
+  }
   Answer<metadata::QueueDepths> queue_depths(Deadline) override {
     co_return metadata::QueueDepths();
   }

@@ -27,7 +27,13 @@ class RecordingRemover final : public node_client::BlobRemover {
     last_token = order.coordinator_token;
     last_trash = order.trash;
     if (fenced) co_return node_client::RemovalReply{node_client::Refusal::kCoordinator, order.generation, 0};
-    if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
+    asked[at.disk] += ids.size();
+    if (away.contains(at.disk)) {
+      // Answers when all others have.
+      for (int i = 0; i < 1000 && hangs && others_done && !others_done(); ++i) co_await async::sleep_for(1ms);
+      hung_to_the_end = hung_to_the_end || (hangs && !others_done());
+      co_return fail(ErrorCode::kUnavailable, "away");
+    }
     largest_call = std::max(largest_call, ids.size());
     removed[at.disk].insert(ids.begin(), ids.end());
     co_return reply;
@@ -38,6 +44,10 @@ class RecordingRemover final : public node_client::BlobRemover {
   std::set<model::DiskId> away;
   bool fenced = false;
   std::map<model::DiskId, std::set<model::BlobId>> removed;
+  std::map<model::DiskId, uint64_t> asked;   // Blobs.
+  bool hangs = false;                        // Those that are away.
+  std::function<bool()> others_done;
+  bool hung_to_the_end = false;
   int calls = 0;
   size_t largest_call = 0;
   uint64_t last_token = 0;
@@ -164,8 +174,90 @@ TEST_F(CoordinatorTest, AStreamStaysQueuedUntilTwoOwnersOfEachChunkHaveIt) {
   EXPECT_EQ(state_.released.size(), 1u);
   EXPECT_EQ(coordinator_->status().removals_deferred_total, 1u);
   remover_.away = {*all.begin()};
+  clock_.advance(60s);
   ASSERT_TRUE(run_once());
   EXPECT_TRUE(state_.released.empty()) << "one owner may be away: it learns from the others";
+}
+
+// Two disks are gone for good: what only they could finish waits by itself, longer each time.
+TEST_F(CoordinatorTest, WhatCannotBeFinishedHoldsUpNothingElse) {
+  with_ring();
+  coordinator_ = nullptr;
+  auto few = options();
+  few.gc_streams_per_round = 5;
+  coordinator_ = std::make_unique<CoordinatingGateway>(stores(), cache_, remover_, few, clock_);
+  const auto ring = cache_.topology()->current();
+  const std::set<model::DiskId> gone = {ring->disks()[ring->owners(0)[0]].id, ring->disks()[ring->owners(0)[1]].id};
+  remover_.away = gone;
+  const auto stuck = [&](const model::StreamId& stream) {
+    const auto all = owners({stream, 0});
+    return std::ranges::count_if(gone, [&](const auto& disk) { return all.contains(disk); }) == 2;
+  };
+  int64_t row = 0;
+  for (const bool wanted : {true, false}) {
+    for (int i = 0; i < 20; ++i) {
+      model::StreamId stream;
+      do stream = model::StreamId::random();
+      while (stuck(stream) != wanted);
+      ++row;
+      state_.released[row] = {{row, stream, 1000, clock_.now(), {}}, clock_.now()};
+    }
+  }
+  clock_.advance(200s);
+  for (int round = 0; round < 8; ++round) ASSERT_TRUE(run_once());
+  EXPECT_EQ(state_.released.size(), 20u) << "the younger ones are through";
+  EXPECT_EQ(coordinator_->status().removals_deferred_total, 20u) << "each was tried once";
+  for (const auto& disk : gone) EXPECT_LE(remover_.asked[disk], 10u) << "a disk that does not answer is left alone for a while";
+  // Longer each time.
+  for (const auto pause : {30s, 60s, 120s}) {
+    clock_.advance(pause - 1s);
+    const uint64_t before = coordinator_->status().removals_deferred_total;
+    for (int round = 0; round < 4; ++round) ASSERT_TRUE(run_once());
+    EXPECT_EQ(coordinator_->status().removals_deferred_total, before);
+    clock_.advance(1s);
+    for (int round = 0; round < 4; ++round) ASSERT_TRUE(run_once());
+    EXPECT_EQ(coordinator_->status().removals_deferred_total, before + 20);
+  }
+  remover_.away.clear();
+  clock_.advance(1h);
+  for (int round = 0; round < 4; ++round) ASSERT_TRUE(run_once());
+  EXPECT_TRUE(state_.released.empty());
+}
+
+TEST_F(CoordinatorTest, OfAStreamThatIsTriedAgainOnlyTheRestIsAsked) {
+  with_ring();
+  constexpr uint64_t kChunks = 200;
+  const auto stream = release(1, kChunks * model::kChunkBytes);
+  clock_.advance(200s);
+  const auto ring = cache_.topology()->current();
+  remover_.away = {ring->disks()[ring->owners(0)[0]].id, ring->disks()[ring->owners(0)[1]].id};
+  ASSERT_TRUE(run_once());
+  std::set<uint32_t> left;
+  for (uint32_t chunk = 0; chunk < kChunks; ++chunk) {
+    const auto all = owners({stream.stream, chunk});
+    if (std::ranges::count_if(remover_.away, [&](const auto& disk) { return all.contains(disk); }) == 2) left.insert(chunk);
+  }
+  ASSERT_EQ(state_.released.size(), 1u);
+  const auto& kept = state_.released[1].row.chunks;
+  EXPECT_EQ(std::set<uint32_t>(kept.begin(), kept.end()), left);
+  EXPECT_LT(left.size(), kChunks / 2);
+  remover_.away.clear();
+  remover_.asked.clear();
+  clock_.advance(60s);
+  ASSERT_TRUE(run_once());
+  EXPECT_TRUE(state_.released.empty());
+  for (const auto& [disk, blobs] : remover_.asked) EXPECT_LE(blobs, left.size());
+}
+
+TEST_F(CoordinatorTest, ADiskThatHangsHoldsUpNoOther) {
+  with_ring();
+  for (int64_t row = 1; row <= 50; ++row) release(row, 1000);
+  clock_.advance(200s);
+  remover_.away = {nodes_[0].disks[0].id, nodes_[1].disks[0].id};
+  remover_.hangs = true;
+  remover_.others_done = [&] { return remover_.removed.size() == nodes_.size() - remover_.away.size(); };
+  ASSERT_TRUE(run_once());
+  EXPECT_FALSE(remover_.hung_to_the_end);
 }
 
 TEST_F(CoordinatorTest, ANewerCoordinatorEndsTheRound) {

@@ -118,9 +118,70 @@ TEST_F(HeartbeatServiceTest, RingsAreSentToWhoeverHasOthers) {
     asked.set_ring_epoch(c.epoch);
     asked.set_ring_digest(c.digest);
     const wire::HeartbeatReply reply = ask(asked);
-    EXPECT_EQ(reply.rings_size(), c.sent ? 1 : 0);
+    EXPECT_EQ(reply.rings_offer().bytes_size(), c.sent ? 1 : 0);
     EXPECT_EQ(reply.min_epoch(), 3u);
     EXPECT_TRUE(reply.epoch_confirmed());
+  }
+}
+
+// Two epochs of 2^19 arcs: more than a message holds.
+TEST_F(HeartbeatServiceTest, RingsOfAnySizeAreReadInPieces) {
+  std::vector<ring::Disk> members;
+  for (int i = 0; i < 3; ++i) {
+    const std::string number = std::to_string(i);
+    members.push_back({model::DiskId::random(), model::NodeId::random(), "h" + number, "z" + number, 1ull << 40});
+  }
+  ring::RingOptions options;
+  options.power = 19;
+  for (const uint64_t epoch : {6, 7}) {
+    state_.cluster.live_rings.insert(state_.cluster.live_rings.begin(), {epoch, ring::Ring::build(members, options, epoch).value().serialize()});
+  }
+  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+  wire::HeartbeatRequest asked = request();
+  asked.set_ring_accepted(2);
+  const wire::RingsOffer offer = ask(asked).rings_offer();
+  ASSERT_EQ(offer.bytes_size(), 3);
+  const auto read = [&](uint64_t digest, uint64_t offset, std::string& piece) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    wire::ReadRingsRequest wanted;
+    wanted.set_digest(digest);
+    wanted.set_offset(offset);
+    wire::ReadRingsReply reply;
+    const grpc::Status status = stub_->ReadRings(&context, wanted, &reply);
+    piece = reply.piece();
+    return status.error_code();
+  };
+  std::string rings, piece;
+  do {
+    ASSERT_EQ(read(offer.digest(), rings.size(), piece), grpc::StatusCode::OK);
+    EXPECT_LE(piece.size(), 1u << 20);
+    rings += piece;
+  } while (!piece.empty());
+  uint64_t at = 0;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(rings.substr(at, offer.bytes(i)), topology_.topology()->rings[static_cast<size_t>(i)]->serialize());
+    at += offer.bytes(i);
+  }
+  EXPECT_EQ(at, rings.size());
+  EXPECT_EQ(read(offer.digest(), UINT64_MAX, piece), grpc::StatusCode::OK);
+  EXPECT_EQ(piece, "");
+  EXPECT_EQ(read(offer.digest() + 1, 0, piece), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(HeartbeatServiceTest, NamesAndAddressesHaveABound) {
+  using Request = wire::HeartbeatRequest;
+  const std::string text(256, 'x');
+  const std::function<void(Request&)> changes[] = {
+      [&](Request& asked) { asked.set_address(text); }, [&](Request& asked) { asked.set_zone(text); },
+      [&](Request& asked) { asked.set_host(text); }, [&](Request& asked) { asked.set_operations_address(text); }};
+  for (const auto& change : changes) {
+    Request asked = request();
+    change(asked);
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    wire::HeartbeatReply reply;
+    EXPECT_EQ(stub_->Heartbeat(&context, asked, &reply).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   }
 }
 
@@ -188,7 +249,7 @@ TEST_F(HeartbeatServiceTest, WithoutTheDatabaseNothingIsSaidAboutIt) {
   EXPECT_FALSE(reply.has_generation());
   EXPECT_EQ(reply.recognition(), 0u);
   EXPECT_FALSE(reply.epoch_confirmed());
-  EXPECT_EQ(reply.rings_size(), 1) << "rings are handed out all the same";
+  EXPECT_EQ(reply.rings_offer().bytes_size(), 1) << "rings are handed out all the same";
 }
 
 }  // namespace

@@ -28,6 +28,10 @@ class WatchedReleases final : public metadata::ReleaseQueue {
     if (on_finish) std::exchange(on_finish, nullptr)();
     co_return Result<void>{};
   }
+  async::Task<Result<void>> defer_released(std::vector<metadata::DeferredStream> rows,
+                                           uint64_t token, Deadline deadline) override {
+    return inner_.defer_released(std::move(rows), token, deadline);
+  }
   async::Task<Result<metadata::QueueDepths>> queue_depths(Deadline deadline) override { return inner_.queue_depths(deadline); }
 
   std::function<void()> on_check;

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "common/hash/hash64.h"
 #include "transfer/grpc/metadata_generation.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/open_disks.h"
@@ -20,6 +21,12 @@ namespace {
 using namespace std::chrono_literals;
 using model::Recognition;
 namespace wire = rondel::cluster::v1;
+
+// What gateways have offered, laid end to end, by its digest.
+std::map<uint64_t, std::string>& offered_rings() {
+  static std::map<uint64_t, std::string> rings;
+  return rings;
+}
 
 // Answers heartbeats with what a test says.
 class Gateway final : public wire::Cluster::Service {
@@ -42,6 +49,23 @@ class Gateway final : public wire::Cluster::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status ReadRings(grpc::ServerContext*, const wire::ReadRingsRequest* request,
+      wire::ReadRingsReply* reply) override {
+    std::lock_guard lock(mutex_);
+    ++pieces_;
+    if (pieces_ == fail_at) return {grpc::StatusCode::UNAVAILABLE, "away"};
+    const auto rings = offered_rings().find(request->digest());
+    if (rings == offered_rings().end()) return {grpc::StatusCode::NOT_FOUND, "others"};
+    reply->set_piece(rings->second.substr(request->offset(), kPieceBytes));
+    return grpc::Status::OK;
+  }
+  int pieces() const {
+    std::lock_guard lock(mutex_);
+    return pieces_;
+  }
+  static constexpr size_t kPieceBytes = 1 << 20;
+  std::atomic<int> fail_at = 0;   // This piece does not come.
+
   // Returns when two heartbeats have had this answer: what follows the first is done then.
   void answer(const wire::HeartbeatReply& reply) {
     std::unique_lock lock(mutex_);
@@ -61,6 +85,7 @@ class Gateway final : public wire::Cluster::Service {
   wire::HeartbeatReply reply_;
   wire::HeartbeatRequest asked_;
   int beats_ = 0;
+  int pieces_ = 0;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -76,6 +101,18 @@ std::string table(uint64_t epoch, size_t disks) {
   return ring::Ring::build(std::move(members), options, epoch).value().serialize();
 }
 
+void offer(wire::HeartbeatReply& reply, const std::vector<std::string>& rings) {
+  std::string all;
+  reply.clear_rings_offer();
+  for (const std::string& ring : rings) {
+    reply.mutable_rings_offer()->add_bytes(ring.size());
+    all += ring;
+  }
+  const uint64_t digest = hash::hash64(as_bytes(all), 0);
+  reply.mutable_rings_offer()->set_digest(digest);
+  offered_rings()[digest] = std::move(all);
+}
+
 wire::HeartbeatReply reply_of(uint64_t accepted, Recognition recognition, uint64_t min_epoch,
     const std::string& ring) {
   static const auto cluster = model::ClusterId::random();
@@ -83,7 +120,7 @@ wire::HeartbeatReply reply_of(uint64_t accepted, Recognition recognition, uint64
   reply.set_cluster_id(std::string(as_text(cluster.view())));
   reply.set_epoch_confirmed(true);
   reply.set_min_epoch(min_epoch);
-  reply.add_rings(ring);
+  offer(reply, {ring});
   reply.set_recognition(static_cast<uint32_t>(recognition));
   *reply.mutable_generation() = transfer::to_wire({accepted, 7, {accepted + 1, 1}, 0});
   return reply;
@@ -129,6 +166,66 @@ TEST_F(RingContactTest, AsksNobodyOnceItIsStopped) {
   gone = true;
   std::this_thread::sleep_for(50ms);
   contact.stop();
+}
+
+// Two epochs of the greatest table that disks of very different sizes make: 12 MiB, in which one message may not be.
+TEST_F(RingContactTest, RingsOfAnySizeComeInPiecesAndGoOnWhereTheyWere) {
+  const auto large = [](uint64_t epoch) {
+    std::vector<ring::Disk> members;
+    for (size_t i = 0; i < 3; ++i) {
+      members.push_back({model::DiskId::random(), model::NodeId::random(), "h" + std::to_string(i), "z" + std::to_string(i), 1ull << 40});
+    }
+    ring::RingOptions options;
+    options.power = 20;
+    return ring::Ring::build(std::move(members), options, epoch).value().serialize();
+  };
+  const std::vector<std::string> tables = {large(6), large(5)};
+  const size_t bytes = tables[0].size() + tables[1].size();
+  const int pieces = static_cast<int>((bytes + Gateway::kPieceBytes - 1) / Gateway::kPieceBytes);
+  ASSERT_GT(pieces, 12);
+  Gateway gateway;
+  gateway.fail_at = 7;
+  auto reply = reply_of(2, Recognition::kHeld, 5, tables[0]);
+  offer(reply, tables);
+  MetadataMemory memory(folder_.path() + "/metadata.seen");
+  RingContact contact(options(gateway.address()), memory);
+  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; }, [](const model::ClusterId&) {});
+  gateway.answer(reply);
+  for (const Deadline end = deadline_in(60s); contact.topology()->rings.size() < 2 && std::chrono::steady_clock::now() < end;) {
+    std::this_thread::sleep_for(1ms);
+  }
+  const auto topology = contact.topology();
+  const int asked = gateway.pieces();
+  contact.stop();
+  ASSERT_EQ(topology->rings.size(), 2u);
+  EXPECT_EQ(topology->rings[0]->serialize(), tables[0]);
+  EXPECT_EQ(topology->rings[1]->serialize(), tables[1]);
+  EXPECT_GE(asked, pieces + 1);
+}
+
+TEST(RingsFetchTest, BelievesNoOffer) {
+  RingsFetch fetch;
+  EXPECT_FALSE(fetch.offered(1, {}));
+  EXPECT_FALSE(fetch.offered(1, {UINT64_MAX}));
+  EXPECT_FALSE(fetch.offered(1, {RingsFetch::kBytesMax, 1}));
+  EXPECT_FALSE(fetch.offered(1, std::vector<uint64_t>(RingsFetch::kRingsMax + 1, 1)));
+  const uint64_t digest = hash::hash64(as_bytes("abcde"), 0);
+  ASSERT_TRUE(fetch.offered(digest, {3, 2}));
+  ASSERT_TRUE(fetch.add("abc"));
+  ASSERT_TRUE(fetch.offered(digest, {3, 2}));
+  EXPECT_EQ(fetch.offset(), 3u) << "the same offer";
+  EXPECT_FALSE(fetch.add("def"));
+  EXPECT_EQ(fetch.offset(), 0u);
+  ASSERT_TRUE(fetch.offered(digest, {3, 2}));
+  EXPECT_FALSE(fetch.add("")) << "no end otherwise";
+  ASSERT_TRUE(fetch.offered(digest, {3, 2}));
+  ASSERT_TRUE(fetch.add("abcdx"));
+  ASSERT_TRUE(fetch.complete());
+  EXPECT_EQ(fetch.take().error().code, ErrorCode::kCorruption);
+  ASSERT_TRUE(fetch.offered(digest, {3, 2}));
+  ASSERT_TRUE(fetch.add("ab"));
+  ASSERT_TRUE(fetch.add("cde"));
+  EXPECT_EQ(fetch.take().value(), (std::vector<std::string>{"abc", "de"}));
 }
 
 TEST_F(RingContactTest, TheRingOfTheLaterConfirmationIsTakenThenTheHigherEpoch) {
