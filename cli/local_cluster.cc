@@ -127,6 +127,8 @@ std::string pid_file(const std::string& data, const std::string& name) { return 
 Result<void> check_folder(const std::string& data) {
   std::error_code error;
   fs::create_directories(data, error);
+  // PostgreSQL runs as a user of its own when this is root, and must get through to its folder.
+  if (!error) fs::permissions(data, geteuid() == 0 ? fs::perms(0711) : fs::perms(0700), error);
   if (error) return fail(ErrorCode::kPrecondition, "cannot make " + data + ": " + error.message());
   if (!fs::exists(data + "/cluster.json") && !fs::is_empty(data)) {
     return fail(ErrorCode::kPrecondition,
@@ -312,7 +314,7 @@ Result<void> install_cli(const std::string& data, const UpOptions& options) {
   std::ofstream script(path, std::ios::trunc);
   script << "#!/bin/sh\nRONDEL_DATA='" << data << "' exec '" << options.binary_directory << "/rondel' \"$@\"\n";
   script.close();
-  return chmod(path.c_str(), 0755) == 0 ? Result<void>{} : fail(ErrorCode::kUnavailable, "cannot write " + path);
+  return chmod(path.c_str(), 0700) == 0 ? Result<void>{} : fail(ErrorCode::kUnavailable, "cannot write " + path);
 }
 
 void print_summary(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members,
@@ -334,9 +336,10 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
   for (const char* program : {"rondel-gateway", "rondel-node"}) {
     TRY_VOID(check_settings(plan, options, *std::ranges::find(members, program, &Member::program)));
   }
-  for (const char* folder : {"config", "keys", "run", "log", "bin"}) fs::create_directories(data + "/" + folder);
-  chmod((data + "/keys").c_str(), 0700);
-  chmod((data + "/config").c_str(), 0700);
+  for (const char* folder : {"config", "keys", "run", "log", "bin"}) {
+    fs::create_directories(data + "/" + folder);
+    chmod((data + "/" + folder).c_str(), 0700);
+  }
   TRY_VOID(store_plan(data, plan));
 
   const PrivatePostgres postgres = postgres_of(data);

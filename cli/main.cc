@@ -13,6 +13,7 @@
 #include "cli/local_cluster.h"
 #include "cli/ring_command.h"
 #include "cli/status_command.h"
+#include "common/program/program.h"
 #include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
@@ -162,4 +163,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace rondel::cli
 
-int main(int argc, char** argv) { return rondel::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  rondel::program::keep_files_private();
+  return rondel::cli::run(argc, argv);
+}

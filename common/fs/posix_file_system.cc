@@ -10,10 +10,15 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace rondel::fs {
 
 namespace {
+
+// Whoever may not read the objects through the service may not read their bytes either.
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kFolderMode = 0700;
 
 std::unexpected<Error> fail_errno(int error, const std::string& what) {
   ErrorCode code = ErrorCode::kInternal;
@@ -130,13 +135,13 @@ class PosixFileSystem final : public FileSystem {
     if (options.create) flags |= O_CREAT;
     if (options.create && options.exclusive) flags |= O_EXCL;
     if (options.direct || options.direct_durable) {
-      const int fd = ::open(path.c_str(), flags | O_DIRECT | (options.direct_durable ? O_DSYNC : 0), 0644);
+      const int fd = ::open(path.c_str(), flags | O_DIRECT | (options.direct_durable ? O_DSYNC : 0), kFileMode);
       if (fd >= 0) return std::make_unique<PosixFile>(fd, path, true, false);
       if (errno != EINVAL) return fail_errno(errno, "open " + path);
       // A file made by the refused call stays; it is ours.
       flags &= ~O_EXCL;
     }
-    const int fd = ::open(path.c_str(), flags, 0644);
+    const int fd = ::open(path.c_str(), flags, kFileMode);
     if (fd < 0) return fail_errno(errno, "open " + path);
     return std::make_unique<PosixFile>(fd, path, false, options.direct_durable);
   }
@@ -157,7 +162,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<void> make_directory(const std::string& path) override {
-    if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+    if (::mkdir(path.c_str(), kFolderMode) == 0 || errno == EEXIST) return {};
     return fail_errno(errno, "make directory " + path);
   }
 
@@ -182,7 +187,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode);
     if (fd < 0) return fail_errno(errno, "open " + path);
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return std::make_unique<PosixLock>(fd);
     const int error = errno;
@@ -199,6 +204,15 @@ class PosixFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+Result<bool> make_private_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail(ErrorCode::kPermissionDenied, "make folder " + path + ": " + error.message());
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return fail_errno(errno, "stat " + path);
+  return (status.st_mode & 07077) == 0 || ::chmod(path.c_str(), kFolderMode) == 0;
+}
 
 FileSystem& posix_file_system() {
   static PosixFileSystem instance;

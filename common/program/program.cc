@@ -1,6 +1,7 @@
 #include "common/program/program.h"
 
 #include <sched.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -11,6 +12,8 @@ void schedule_as_batch() {
   const sched_param priority{};
   if (sched_getscheduler(0) == SCHED_OTHER) (void)sched_setscheduler(0, SCHED_BATCH, &priority);
 }
+
+void keep_files_private() { ::umask(077); }
 
 int run_program(const Program& program, int argc, char** argv) {
   CLI::App app(program.title, program.name);
@@ -33,6 +36,7 @@ int run_program(const Program& program, int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   schedule_as_batch();
+  keep_files_private();
   auto settings = config::Settings::load(program.schema, {file, config::process_environment(), assignments});
   const auto checked = settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
   const auto served = checked && !check ? program.serve(*settings, signals) : checked;

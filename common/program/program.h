@@ -21,7 +21,10 @@ struct Program {
 // where the system forbids it, or where whoever started the process chose another policy than the usual one.
 void schedule_as_batch();
 
-// What main() returns; schedules as batch. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.
+// Files that the process makes from here on, by whatever library, are for its user alone.
+void keep_files_private();
+
+// What main() returns; keeps files private; schedules as batch. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.
 int run_program(const Program& program, int argc, char** argv);
 
 }  // namespace rondel::program

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <iostream>
 #include <map>
 #include <mutex>
@@ -47,12 +46,17 @@ std::string host_name() {
   return name.data();
 }
 
+// For this user alone, also when it was not so before.
+Result<void> make_private(const std::string& folder) {
+  TRY(const bool closed, fs::make_private_folder(folder));
+  if (!closed) log::warn("main", "a folder is another user's: who may read it is his to say", {{"folder", folder}});
+  return {};
+}
+
 // The node's id: made once, kept in its data folder beside its disks.
 Result<model::NodeId> node_identity(const std::string& folder) {
   fs::FileSystem& files = fs::posix_file_system();
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(ErrorCode::kInvalidArgument, "node.data_dir " + folder + ": " + error.message());
+  if (auto made = make_private(folder); !made) return fail(ErrorCode::kInvalidArgument, "node.data_dir: " + made.error().message);
   const std::string path = folder + "/node.id";
   const auto stored = fs::read_file(files, path);
   if (stored) {
@@ -155,9 +159,7 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
     if (const auto found = known.find(disk.path); found != known.end()) options.back().disk = found->second;
   }
   const auto open = [claims = std::make_shared<WholeFileSystems>()](const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
-    std::error_code error;
-    std::filesystem::create_directories(disk.path, error);
-    if (error) return fail(ErrorCode::kUnavailable, error.message());
+    if (auto made = make_private(disk.path); !made) return fail(ErrorCode::kUnavailable, made.error().message);
     TRY_VOID(claims->claim(disk));
     return engine::Engine::open(fs::posix_file_system(), disk);
   };

@@ -31,7 +31,8 @@ class EpochGate final : public node::WriteGate {
 
 class GrpcNode {
  public:
-  explicit GrpcNode(Duration peer_quiet = 10s, Duration peer_patience = 20s) : peer_quiet_(peer_quiet), peer_patience_(peer_patience) {
+  explicit GrpcNode(Duration peer_quiet = 10s, Duration peer_patience = 20s, uint64_t buffer_bytes = node::kBufferBytes)
+      : memory(node::StreamBudget::make(buffer_bytes)), peer_quiet_(peer_quiet), peer_patience_(peer_patience) {
     (void)fs_.make_directory("/disk");
     start();
   }
@@ -43,7 +44,7 @@ class GrpcNode {
     disks_ = std::make_unique<node::DiskSet>(std::move(engines));
     readers_ = std::make_unique<node::DiskReaders>(*disks_, 2, 1000);
     node::StorageServices services{*disks_, gate, topology_, *readers_, id_, [](auto&&...) {}, [](auto&&...) { return std::array<uint64_t, 3>{}; },
-                                 outgoing_bytes, peer_quiet_, peer_patience_};
+                                 outgoing_bytes, peer_quiet_, peer_patience_, memory};
     service_ = node::StorageService::start(std::move(services), "127.0.0.1:0", grpc::InsecureServerCredentials()).value();
     port_ = service_->port();
   }
@@ -83,6 +84,7 @@ class GrpcNode {
 
   EpochGate gate;
   std::atomic<uint64_t> outgoing_bytes{0};
+  const std::shared_ptr<node::StreamBudget> memory;
 
  private:
   const Duration peer_quiet_;

@@ -252,6 +252,74 @@ TEST_F(GrpcStreams, WhatWaitsForAPeerGoesWithItsStream) {
   EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
 }
 
+// Sixty streams ask for ten times what the node may hold and take nothing: it holds what it may, and others are served.
+TEST_F(GrpcStreams, PeersThatStallHoldNoMoreThanTheNodeMay) {
+  constexpr uint64_t kCapacity = 64 << 20;
+  constexpr size_t kStreams = 60;
+  GrpcNode node(10s, 20s, kCapacity);
+  ASSERT_TRUE(engine::put(node.engine(), blob_, 2 * model::kPieceBytes));
+  const auto gets_of = [&](size_t count) {
+    std::deque<Frame> frames;
+    for (size_t i = 1; i <= count; ++i) {
+      frames.push_back({.type = FrameType::kGet, .request = i, .meta = encode(GetMeta{node.address().disk, blob_, 0, 2 * model::kPieceBytes})});
+    }
+    return frames;
+  };
+  const auto channel = channel_to(node.port());
+  std::vector<std::unique_ptr<RawStream>> deaf;
+  for (size_t i = 0; i < kStreams; ++i) {
+    deaf.push_back(std::make_unique<RawStream>(channel));
+    ASSERT_TRUE(deaf.back()->write(gets_of(20)));
+  }
+  ASSERT_TRUE(becomes([&] { return node.memory->in_use() > kCapacity / 5 * 4; })) << node.memory->in_use();
+  const auto most = kCapacity + kStreams * 2 * model::kPieceBytes;
+  GrpcBlobTransportOptions options;
+  options.address_of = [&](const model::NodeId&) { return node.target(); };
+  const auto transport = make_grpc_blob_transport(std::move(options));
+  for (int i = 0; i < 20; ++i) {
+    const model::BlobId id = engine::make_id(static_cast<uint64_t>(100 + i));
+    const ByteSlice bytes = engine::make_bytes(id, 5000);
+    const auto put = async::block_on(transport->put(node.address(), id, {.ring_epoch = 1, .deadline = deadline_in(20s)},
+                                                    {bytes, 0, hash::block_digests(id, 0, bytes.view())}));
+    ASSERT_TRUE(put) << put.error().message;
+    for (const uint64_t length : {uint64_t{5000}, uint64_t{2} * model::kPieceBytes}) {
+      auto download = transport->start_get(node.address(), length == 5000 ? id : blob_, 0, length, {.deadline = deadline_in(20s)});
+      const auto piece = async::block_on(download->next(deadline_in(20s)));
+      ASSERT_TRUE(piece) << piece.error().message;
+    }
+    EXPECT_LE(node.memory->in_use(), most);
+  }
+  deaf.clear();
+  EXPECT_TRUE(becomes([&] { return node.memory->in_use() == 0; })) << node.memory->in_use();
+}
+
+TEST_F(GrpcStreams, APeerHasSoManyStreamsAndNoMore) {
+  std::vector<std::unique_ptr<RawStream>> streams;
+  for (size_t i = 0; i < node::StreamBudget::kStreamsPerPeerMax + 20; ++i) {
+    streams.push_back(std::make_unique<RawStream>(channel_));
+    streams.back()->read();
+  }
+  EXPECT_TRUE(becomes([&] { return node_.memory->refused() >= 20; })) << node_.memory->refused();
+  EXPECT_LE(node_.memory->streams(), node::StreamBudget::kStreamsPerPeerMax);
+  streams.clear();
+  EXPECT_TRUE(becomes([&] { return node_.memory->streams() == 0; }));
+  RawStream beside(channel_);
+  beside.read();
+  ASSERT_TRUE(beside.write(gets(1, model::kPieceBytes)));
+  EXPECT_EQ(beside.wait_for_answers(1), (RawStream::Ended{1, 1}));
+}
+
+TEST_F(GrpcStreams, WhatIsOpenCountsAndMessagesThatAreThroughDoNot) {
+  RawStream stream(channel_);
+  stream.read();
+  std::deque<Frame> frames;
+  const PutMeta upload{.disk = node_.address().disk, .blob = engine::make_id(2), .length = model::kChunkBytes, .ring_epoch = 1};
+  frames.push_back({.type = FrameType::kPutOpen, .request = 1, .meta = encode(upload)});
+  ASSERT_TRUE(stream.write(std::move(frames)));
+  EXPECT_TRUE(becomes([&] { return node_.engine().status().large_puts == 1; }));
+  EXPECT_TRUE(becomes([&] { return node_.memory->in_use() == node::ExchangeSession::kUploadBytes; })) << node_.memory->in_use();
+}
+
 TEST_F(GrpcStreams, APeerThatVanishesHoldsNothingForLong) {
   GrpcNode node(1s, 2s);
   FreezingRelay relay(node.port());
