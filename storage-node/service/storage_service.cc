@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 
 #include "common/grpc/deadline.hpp"
 #include "transfer/grpc/frame_stream.hpp"
@@ -24,7 +25,8 @@ using namespace std::chrono_literals;
 
 constexpr uint32_t kJournalEntriesMax = 4096;
 constexpr size_t kListEntries = 1000;
-constexpr int kCallThreadsMax = 256;
+constexpr int kCallThreadsMax = 1024;
+constexpr size_t kCallsPerPeerMax = 256;
 constexpr int kDeleteBlobsMax = 100'000;
 
 // A stream whose caller may not open it.
@@ -32,6 +34,42 @@ class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
  public:
   explicit RefusingReactor(grpc::Status status) { Finish(std::move(status)); }
   void OnDone() override { delete this; }
+};
+
+// How many calls that hold a thread a peer has under way: one that takes no answers keeps its own and
+// no others.
+class CallShares {
+ public:
+  class Share {
+   public:
+    Share(CallShares& of, std::string peer) : of_(of), peer_(std::move(peer)) {
+      std::lock_guard lock(of_.mutex_);
+      size_t& calls = of_.calls_[peer_];
+      granted_ = calls < kCallsPerPeerMax;
+      if (granted_) ++calls;
+    }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    ~Share() {
+      if (!granted_) return;
+      std::lock_guard lock(of_.mutex_);
+      const auto calls = of_.calls_.find(peer_);
+      if (--calls->second == 0) of_.calls_.erase(calls);
+    }
+    grpc::Status status() const {
+      if (granted_) return grpc::Status::OK;
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the peer has too many calls under way"};
+    }
+
+   private:
+    CallShares& of_;
+    const std::string peer_;
+    bool granted_ = false;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, size_t> calls_;   // By peer, of those that have some.
 };
 
 int milliseconds_of(Duration time) { return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()); }
@@ -137,6 +175,8 @@ class Service final : public StorageService, public Base {
   grpc::Status PullJournal(grpc::ServerContext* context, const wire::PullJournalRequest* request,
                            grpc::ServerWriter<wire::JournalBatch>* writer) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kNode}); !allowed.ok()) return allowed;
+    const CallShares::Share share(calls_, rpc::peer_machine(*context));
+    if (auto room = share.status(); !room.ok()) return room;
     const auto asking = disk_id(request->asking_disk());
     const auto serving = disk_id(request->serving_disk());
     if (!asking || !serving || (!request->token().empty() && request->token().size() != 8)) return invalid("malformed ids or token");
@@ -164,6 +204,8 @@ class Service final : public StorageService, public Base {
 
   grpc::Status DeleteBlobs(grpc::ServerContext* context, const wire::DeleteBlobsRequest* request, wire::DeleteBlobsReply* reply) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
+    const CallShares::Share share(calls_, rpc::peer_machine(*context));
+    if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
     auto ids = blob_ids(request->blob_ids());
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
@@ -187,6 +229,8 @@ class Service final : public StorageService, public Base {
 
   grpc::Status ListBlobs(grpc::ServerContext* context, const wire::ListBlobsRequest* request, grpc::ServerWriter<wire::BlobList>* writer) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway, PeerRole::kNode}); !allowed.ok()) return allowed;
+    const CallShares::Share share(calls_, rpc::peer_machine(*context));
+    if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
     if (!disk || (!request->after_blob_id().empty() && request->after_blob_id().size() != 16)) return invalid("malformed ids");
     engine::Engine* const engine = services_.disks.find(*disk);
@@ -220,6 +264,8 @@ class Service final : public StorageService, public Base {
 
   grpc::Status RestoreBlobs(grpc::ServerContext* context, const wire::RestoreBlobsRequest* request, wire::RestoreBlobsReply* reply) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
+    const CallShares::Share share(calls_, rpc::peer_machine(*context));
+    if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
     auto ids = blob_ids(request->blob_ids());
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
@@ -239,6 +285,8 @@ class Service final : public StorageService, public Base {
 
   grpc::Status Status(grpc::ServerContext* context, const wire::StatusRequest*, wire::StatusReply* reply) override {
     if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
+    const CallShares::Share share(calls_, rpc::peer_machine(*context));
+    if (auto room = share.status(); !room.ok()) return room;
     reply->set_node_id(std::string(as_text(services_.node.view())));
     for (const auto& engine : services_.disks.identified()) {
       fill_disk_status(*engine, services_.lag_of(engine->disk_id()), *reply->add_disks());
@@ -321,6 +369,7 @@ class Service final : public StorageService, public Base {
   }
 
   StorageServices services_;
+  mutable CallShares calls_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

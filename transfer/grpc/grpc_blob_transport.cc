@@ -3,6 +3,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <unordered_map>
@@ -14,7 +15,7 @@
 namespace rondel::transfer {
 namespace {
 
-// Frames may wait for a node that reads slowly, also those whose request has been given up; then it gets no new ones.
+// Frames may wait for a node that reads slowly; then it gets no new ones.
 constexpr size_t kOutgoingBytesMax = 64 << 20;
 constexpr const char* kMethod = "/rondel.storage.v1.Storage/Exchange";
 
@@ -50,9 +51,19 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     return id;
   }
 
-  void forget(uint64_t request) {
+  // `drop_frames`: what of it has not left is not sent either. That looks at all that waits.
+  void forget(uint64_t request, bool drop_frames) {
+    std::deque<Frame> dropped;   // Destroyed without the lock.
     std::lock_guard lock(mutex_);
     mailboxes_.erase(request);
+    if (!drop_frames) return;
+    const auto kept = std::stable_partition(outgoing_.begin(), outgoing_.end(),
+                                            [request](const Frame& frame) { return frame.request != request; });
+    for (auto frame = kept; frame != outgoing_.end(); ++frame) {
+      outgoing_bytes_ -= wire_size(*frame);
+      dropped.push_back(std::move(*frame));
+    }
+    outgoing_.erase(kept, outgoing_.end());
   }
 
   // What is sent before the loop looks at its sockets again goes in one message.
@@ -180,12 +191,16 @@ class Request {
 
   Request() = default;
   Request(Request&& other) noexcept
-      : stream_(std::move(other.stream_)), mailbox_(std::move(other.mailbox_)), id_(std::exchange(other.id_, 0)), ended_(other.ended_) {}
+      : stream_(std::move(other.stream_)),
+        mailbox_(std::move(other.mailbox_)),
+        id_(std::exchange(other.id_, 0)),
+        ended_(other.ended_),
+        large_(other.large_) {}
   Request& operator=(Request&&) = delete;
 
   ~Request() {
     if (id_ == 0) return;
-    stream_->forget(id_);
+    stream_->forget(id_, large_ && !ended_);
     if (!ended_) send({.type = FrameType::kCancel});
   }
 
@@ -200,12 +215,15 @@ class Request {
     cancel->on_cancel([mailbox = mailbox_] { mailbox->close({ErrorCode::kCancelled, "the answer is no longer wanted"}); });
   }
   void end() { ended_ = true; }
+  // It sends pieces, which must not wait on when it is given up.
+  void set_large() { large_ = true; }
 
  private:
   std::shared_ptr<Stream> stream_;
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   uint64_t id_ = 0;
   bool ended_ = false;
+  bool large_ = false;
 };
 
 std::unexpected<Error> unexpected_frame() { return fail(ErrorCode::kInternal, "the node sent a frame that does not belong here"); }
@@ -226,6 +244,7 @@ class Upload final : public BlobUpload {
       return;
     }
     request_.emplace(*std::move(request));
+    request_->set_large();
     request_->end_when_cancelled(options.cancel.get());
     const uint8_t flags = options.background ? kBackground : 0;
     request_->send({.type = FrameType::kPutOpen, .flags = flags, .meta = std::move(open_meta)});
