@@ -129,13 +129,14 @@ class Answers final : public FrameSink {
 
 class ExchangeSessionTest : public testing::Test {
  protected:
-  ExchangeSessionTest() {
+  explicit ExchangeSessionTest(uint64_t background_bytes_per_second = 0) {
     std::vector<std::unique_ptr<engine::Engine>> engines;
     for (const std::string path : {"/disk", "/other"}) {
       (void)fs_.make_directory(path);
       auto options = engine::small_options(folder_.path() + path);
       options.path = path;
       options.queue_bytes_max = kQueueBytes;
+      options.background_bytes_per_second = background_bytes_per_second;
       engines.push_back(engine::Engine::open(fs_, options).value());
     }
     disk_ = engines.front()->disk_id();
@@ -303,6 +304,57 @@ TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
   let_readers_finish(other.get());
   EXPECT_EQ(engine().status().live_bytes, 0u);
   EXPECT_EQ(budget->in_use(), 0u);
+}
+
+class PacedSession : public ExchangeSessionTest {
+ protected:
+  PacedSession() : ExchangeSessionTest(1) {}   // A byte a second: what is paced does not end.
+};
+
+// Repair that may not move on keeps no client waiting, be it with gets or puts, small ones or large.
+TEST_F(PacedSession, RepairGivesWay) {
+  constexpr uint64_t kBytes = 2 * model::kPieceBytes;
+  const auto blob = engine::make_id(1);
+  ASSERT_TRUE(engine::put(engine(), blob, kBytes));
+  const auto put = [&](uint64_t request, uint64_t number, uint8_t flags) {
+    const auto id = engine::make_id(number);
+    const ByteSlice bytes = engine::make_bytes(id, 1000);
+    session_->handle({.type = FrameType::kPut, .flags = flags, .request = request,
+                      .meta = transfer::encode(transfer::PutMeta{.disk = disk_, .blob = id, .length = bytes.size(), .ring_epoch = 1}) +
+                              transfer::encode(hash::block_digests(id, 0, bytes.view())),
+                      .body = bytes});
+  };
+  const auto upload = [&](uint64_t request, uint64_t number, uint8_t flags) {
+    const auto id = engine::make_id(number);
+    const ByteSlice bytes = engine::make_bytes(id, model::kPieceBytes);
+    Frame opening = open(request, id, bytes.size());
+    opening.flags = flags;
+    session_->handle(std::move(opening));
+    session_->handle(piece(request, id, bytes));
+    session_->handle(close(request, id, bytes));
+  };
+  // The first may go at once; it uses up what may.
+  Frame first = get(1, blob, kBytes);
+  first.flags = transfer::kBackground;
+  session_->handle(std::move(first));
+  for (uint64_t request = 2; request < 40; ++request) {
+    Frame more = get(request, blob, kBytes);
+    more.flags = transfer::kBackground;
+    session_->handle(std::move(more));
+    put(100 + request, 100 + request, transfer::kBackground);
+    upload(200 + request, 200 + request, transfer::kBackground);
+  }
+  session_->handle(get(1000, blob, kBytes));
+  put(1001, 1001, 0);
+  upload(1002, 1002, 0);
+  for (const uint64_t request : {1000, 1001, 1002}) {
+    const auto answer = answers_->last(request);
+    ASSERT_TRUE(answer) << request;
+    EXPECT_FALSE(transfer::error_of(*answer)) << request;
+  }
+  size_t ended = 0;
+  for (uint64_t request = 2; request < 40; ++request) ended += answers_->has(100 + request) || answers_->has(200 + request);
+  EXPECT_LE(ended, 1u);
 }
 
 // One stream asks for more than the disk gives; another one's request waits for one of it at most.
