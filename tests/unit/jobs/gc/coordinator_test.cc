@@ -184,7 +184,7 @@ TEST_F(CoordinatorTest, WhatCannotBeFinishedHoldsUpNothingElse) {
   with_ring();
   coordinator_ = nullptr;
   auto few = options();
-  few.gc_streams_per_round = 5;
+  few.collector.gc_streams_per_round = 5;
   coordinator_ = std::make_unique<CoordinatingGateway>(stores(), cache_, remover_, few, clock_);
   const auto ring = cache_.topology()->current();
   const std::set<model::DiskId> gone = {ring->disks()[ring->owners(0)[0]].id, ring->disks()[ring->owners(0)[1]].id};
