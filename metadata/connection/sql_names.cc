@@ -51,7 +51,9 @@ Names make_names() {
   add_enum<Layout>(names, "Layout");
   add_enum<Change>(names, "Change");
   add_enum<VersionChoice>(names, "VersionChoice");
+  add_enum<Held>(names, "Held");
   add_enum<model::Recognition>(names, "Recognition");
+  names["Limit.kKeyBytesMax"] = Limit::kKeyBytesMax;
   names["Limit.kPartBytesMin"] = Limit::kPartBytesMin;
   names["Limit.kExtentsMax"] = Limit::kExtentsMax;
   return names;

@@ -13,8 +13,14 @@ namespace rondel::metadata {
 // Which version of a key a request means.
 enum class VersionChoice : uint8_t { kCurrent = 0, kNamed = 1, kNull = 2 };
 
+// What a row of a batch answers in the place of a CommitStatus when it was left out: nothing of it
+// happened, as somebody else holds its bucket, or its key (the head, its history, the counts of its
+// streams, or a row of the key that is not committed yet).
+enum class Held : uint8_t { kBucket = 61, kKey = 62 };
+
 // Bounds that commits are held to.
 struct Limit {
+  static constexpr int64_t kKeyBytesMax = 1024;
   static constexpr int64_t kPartBytesMin = 5 << 20;   // Of all parts but the last.
   static constexpr int64_t kExtentsMax = 10'000;      // Of an object that is appended to.
 };

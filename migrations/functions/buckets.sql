@@ -10,12 +10,51 @@ begin
       or exists (select 1 from versions where bucket_id = b) then
     return :BucketStatus.kNotEmpty;
   end if;
+  -- However many uploads it has: they are released by and by.
   if exists (select 1 from uploads where bucket_id = b) then
-    perform abort_upload(b, u.id, u.key)
-      from (select id, key from uploads where bucket_id = b order by id) u;
+    insert into deleted_buckets (bucket_id) values (b);
   end if;
   delete from buckets where id = b;
   return :BucketStatus.kOk;
+end $$;
+
+-- Releases uploads of one bucket that is gone: at most about `max_rows` rows of parts, in this
+-- transaction. Many may do it at a time. False: nothing is left to do, or others do it.
+create or replace function release_deleted_bucket(max_rows integer) returns boolean
+language plpgsql as $$
+declare
+  b bigint;
+  u bytea;
+  e upload_extents;
+  left_over integer := max_rows;
+  taken integer;
+begin
+  select bucket_id into b from deleted_buckets order by bucket_id limit 1 for update skip locked;
+  if not found then
+    return false;
+  end if;
+  for u in select id from uploads where bucket_id = b order by key, id limit max_rows for update loop
+    taken := 0;
+    for e in
+      with gone as (
+        delete from upload_extents where upload = u and (number, start) in (
+          select number, start from upload_extents where upload = u limit left_over) returning *)
+      select * from gone order by stream
+    loop
+      perform release_stream(e.stream, e.stream_size, true);
+      taken := taken + 1;
+    end loop;
+    left_over := left_over - taken;
+    if left_over <= 0 then
+      return true;
+    end if;
+    delete from uploads where id = u;
+    left_over := left_over - 1;
+  end loop;
+  if left_over > 0 and not exists (select from uploads where bucket_id = b) then
+    delete from deleted_buckets where bucket_id = b;
+  end if;
+  return true;
 end $$;
 
 -- A document of a bucket whose row is locked; NULL removes it.

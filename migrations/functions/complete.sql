@@ -114,6 +114,17 @@ begin
     return refusal(context);
   end if;
 
+  if exists (select from upload_extents where upload = u and number <> all (numbers)) then
+    -- The counts of all that goes, in one order: of parts that are not named, and of what is
+    -- replaced.
+    select * into n from objects where bucket_id = b and key = k for update;
+    perform 1 from shared_streams where stream in (
+        select stream from upload_extents where upload = u and number <> all (numbers)
+        union select stream from object_extents where manifest = n.manifest
+        union select n.stream)
+      order by stream for update;
+  end if;
+
   n := blank_version();
   n.bucket_id := b;
   n.key := k;

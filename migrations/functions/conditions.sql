@@ -73,6 +73,18 @@ begin
   return case when age_s > 0 then now_ms() - age_s * 500 end;
 end $$;
 
+-- Those of the buckets that somebody changes or removes right now. The others stay as they are
+-- until the end of the transaction; one that is not there is none to wait for.
+create or replace function held_buckets(ids bigint[]) returns bigint[] language plpgsql as $$
+declare
+  free bigint[] := array(select id from buckets where id = any (ids) for key share skip locked);
+begin
+  if cardinality(free) = cardinality(ids) then
+    return null;
+  end if;
+  return array(select id from buckets where id = any (ids) and id <> all (free));
+end $$;
+
 -- kCommitted, or why a commit decided under these may not be. Settings and epoch 0: decided under
 -- none. `first_ms`: of bytes that no row refers to yet; NULL: there are none.
 create or replace function check_context(

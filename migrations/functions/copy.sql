@@ -29,6 +29,10 @@ begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
   end if;
+  if versioning = :Versioning.kSuspended and not n.is_null then
+    -- What goes is the null version behind it.
+    select * into n from versions where bucket_id = b and key = k and is_null for update;
+  end if;
   if n.extent_count > 0 then
     perform lock_counts(s, n);
   end if;

@@ -1,17 +1,23 @@
 -- DELETE.
 
--- Removes one named version; the newest of the others becomes the head.
+-- Removes one named version; the newest of the others becomes the head. `waits`: as of
+-- place_version.
 create or replace function delete_version(
-  b bigint, k bytea, v bytea, null_version boolean, c conditions, bypass boolean, lock_ms bigint)
+  b bigint, k bytea, v bytea, null_version boolean, c conditions, bypass boolean, lock_ms bigint,
+  waits boolean default true)
 returns outcome language plpgsql as $$
 declare
   h objects;
   w objects;
   o outcome := refusal(:CommitStatus.kCommitted);
 begin
-  select * into h from objects where bucket_id = b and key = k for update;
-  if not found then
-    return o;
+  if waits then
+    select * into h from objects where bucket_id = b and key = k for update;
+  else
+    select * into h from objects where bucket_id = b and key = k for update skip locked;
+  end if;
+  if h.version is null then
+    return case when waits or not key_exists(b, k) then o else refusal(:Held.kKey) end;
   end if;
   if (null_version and h.is_null) or (not null_version and h.version = v) then
     if not (c is null) then
@@ -22,6 +28,9 @@ begin
     end if;
     if is_protected(h, bypass, lock_ms) then
       return refusal(:CommitStatus.kObjectLocked);
+    end if;
+    if not waits and (h.shared or h.extent_count > 1) and not counts_are_free(h) then
+      return refusal(:Held.kKey);
     end if;
     o.version := h.version;
     o.is_null := h.is_null;
@@ -64,6 +73,9 @@ begin
   if is_protected(w, bypass, lock_ms) then
     return refusal(:CommitStatus.kObjectLocked);
   end if;
+  if not waits and (w.shared or w.extent_count > 1) and not counts_are_free(w) then
+    return refusal(:Held.kKey);
+  end if;
   delete from versions where bucket_id = b and key = k and version = w.version returning * into w;
   if h.delete_marker and no_history(b, k) then
     update objects set lone_marker = true where bucket_id = b and key = k;
@@ -81,7 +93,8 @@ end $$;
 -- Conditions are about what is there, a delete marker included (it has no ETag and no bytes); where
 -- nothing is, they refuse nothing and nothing is made.
 create or replace function delete_current(
-  b bigint, k bytea, clock bytea, versioning smallint, owner text, c conditions)
+  b bigint, k bytea, clock bytea, versioning smallint, owner text, c conditions,
+  waits boolean default true, careful boolean default true)
 returns outcome language plpgsql as $$
 declare
   o outcome := refusal(:CommitStatus.kCommitted);
@@ -89,9 +102,13 @@ declare
   n objects;
 begin
   if not (c is null) or versioning = :Versioning.kNever then
-    select * into h from objects where bucket_id = b and key = k for update;
+    if waits then
+      select * into h from objects where bucket_id = b and key = k for update;
+    else
+      select * into h from objects where bucket_id = b and key = k for update skip locked;
+    end if;
     if not found then
-      return o;
+      return case when waits or not key_exists(b, k) then o else refusal(:Held.kKey) end;
     end if;
     if not (c is null) then
       o.status := check_conditions(c, true, h.etag, h.size, version_ms(h.version));
@@ -107,7 +124,10 @@ begin
     n.version := clock;
     n.owner_account := owner;
     n.delete_marker := true;
-    return place_version(n, versioning, null);
+    return place_version(n, versioning, null, waits, careful);
+  end if;
+  if not waits and (h.shared or h.extent_count > 1) and not counts_are_free(h) then
+    return refusal(:Held.kKey);
   end if;
   delete from objects where bucket_id = b and key = k;
   perform release_version(h);
@@ -120,19 +140,30 @@ begin
 end $$;
 
 -- Whether what a request asks of the current version, beside its conditions, is so; its row is
--- locked then.
-create or replace function guard_holds(r delete_row) returns boolean language plpgsql as $$
+-- locked then. NULL: somebody holds it, which is asked when it is not waited for.
+create or replace function guard_holds(r delete_row, waits boolean default true) returns boolean
+language plpgsql as $$
+declare
+  h objects;
 begin
-  perform 1 from objects where bucket_id = r.bucket_id and key = r.key
-    and case r.guard when :Guard.kCurrent then version = r.named and not delete_marker
-                     when :Guard.kNoncurrent then version <> r.named
-                     else version = r.named and lone_marker end for update;
-  return found;
+  if waits then
+    select * into h from objects where bucket_id = r.bucket_id and key = r.key for update;
+  else
+    select * into h from objects where bucket_id = r.bucket_id and key = r.key
+      for update skip locked;
+  end if;
+  if h.version is null then
+    return case when waits or not key_exists(r.bucket_id, r.key) then false end;
+  end if;
+  return case r.guard when :Guard.kCurrent then h.version = r.named and not h.delete_marker
+                      when :Guard.kNoncurrent then h.version <> r.named
+                      else h.version = r.named and coalesce(h.lone_marker, false) end;
 end $$;
 
--- A batch of DELETEs, sorted by (bucket, key).
-create or replace function delete_objects(rows delete_row[]) returns setof outcome
-language plpgsql as $$
+-- A batch of DELETEs, sorted by (bucket, key). `waits` and `careful`: as of put_objects.
+create or replace function delete_objects(
+  rows delete_row[], waits boolean default true, careful boolean default true)
+returns setof outcome language plpgsql as $$
 declare
   r delete_row;
   o outcome;
@@ -143,19 +174,31 @@ declare
   d_objects bigint := 0;
   d_versions bigint := 0;
   d_bytes bigint := 0;
+  holds boolean;
+  held bigint[];
 begin
+  if not waits then
+    perform set_config('lock_timeout', '5ms', true);
+    held := held_buckets(
+      case when rows[1].bucket_id = rows[cardinality(rows)].bucket_id then array[rows[1].bucket_id]
+           else array(select distinct bucket_id from unnest(rows)) end);
+  end if;
   foreach r in array rows loop
     if last_bucket is distinct from r.bucket_id or last_settings is distinct from r.settings then
       if last_bucket <> r.bucket_id then
         -- Not for nothing: a bucket that is gone has no usage, and its rows would fail all others.
         if d_objects <> 0 or d_versions <> 0 or d_bytes <> 0 then
-          perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+          perform count_usage(last_bucket, d_objects, d_versions, d_bytes, careful);
         end if;
         d_objects := 0;
         d_versions := 0;
         d_bytes := 0;
       end if;
-      g := check_context(r.bucket_id, r.settings, 0);
+      if r.bucket_id = any (held) then
+        g.status := :Held.kBucket;
+      else
+        g := check_context(r.bucket_id, r.settings, 0);
+      end if;
       last_bucket := r.bucket_id;
       last_settings := r.settings;
     end if;
@@ -163,9 +206,13 @@ begin
       return next refusal(g.status);
       continue;
     end if;
-    if r.guard <> :Guard.kNone and not guard_holds(r) then
-      return next refusal(:CommitStatus.kPreconditionFailed);
-      continue;
+    if r.guard <> :Guard.kNone then
+      holds := guard_holds(r, waits);
+      if holds is not true then
+        return next case when holds is null then refusal(:Held.kKey)
+                         else refusal(:CommitStatus.kPreconditionFailed) end;
+        continue;
+      end if;
     end if;
     c.if_match := r.if_match;
     c.if_none_match := r.if_none_match;
@@ -174,9 +221,10 @@ begin
     c.if_modified_at := r.if_modified_at;
     if r.choice <> :VersionChoice.kCurrent then
       o := delete_version(r.bucket_id, r.key, r.named, r.choice = :VersionChoice.kNull, c, r.bypass,
-                          r.lock_ms);
+                          r.lock_ms, waits);
     else
-      o := delete_current(r.bucket_id, r.key, r.clock, r.versioning, r.owner_account, c);
+      o := delete_current(r.bucket_id, r.key, r.clock, r.versioning, r.owner_account, c,
+                          waits, careful);
     end if;
     -- Where nothing was, nothing changed, and there is no version.
     if g.recorded and o.status = :CommitStatus.kCommitted and o.version is not null then
@@ -191,6 +239,6 @@ begin
     return next o;
   end loop;
   if d_objects <> 0 or d_versions <> 0 or d_bytes <> 0 then
-    perform count_usage(last_bucket, d_objects, d_versions, d_bytes);
+    perform count_usage(last_bucket, d_objects, d_versions, d_bytes, careful);
   end if;
 end $$;

@@ -39,6 +39,25 @@ begin
     order by stream for update;
 end $$;
 
+-- Whether nobody else holds the counts of the version's streams; then they are locked, so that it
+-- is released without waiting.
+create or replace function counts_are_free(h objects) returns boolean language plpgsql as $$
+declare
+  streams bytea[];
+begin
+  if h.extent_count > 1 then
+    streams := array(select stream from object_extents where manifest = h.manifest);
+  elsif h.shared then
+    streams := array[h.stream];
+  else
+    return true;
+  end if;
+  perform 1 from shared_streams where stream = any (streams) order by stream for update nowait;
+  return true;
+exception when lock_not_available then
+  return false;
+end $$;
+
 create or replace function release_version(h objects) returns void language plpgsql as $$
 declare
   e object_extents;

@@ -41,6 +41,13 @@ begin
   return case when found then null else true end;
 end $$;
 
+-- Whether the key has a row that is committed, whoever holds it.
+create or replace function key_exists(b bigint, k bytea) returns boolean language plpgsql as $$
+begin
+  perform 1 from objects where bucket_id = b and key = k limit 1;
+  return found;
+end $$;
+
 -- The row of the current version becomes n.
 create or replace function set_head(n objects) returns void language plpgsql as $$
 begin
@@ -49,22 +56,39 @@ begin
 end $$;
 
 -- Makes n the current version of its key: the one place where a version replaces another.
--- n.version is the caller's clock.
-create or replace function place_version(n objects, versioning smallint, c conditions)
+-- n.version is the caller's clock. Where it does not wait (`waits`) and somebody holds the key, it
+-- changes nothing and answers Held.kKey. For a key that somebody is inserting it waits as long as
+-- the session waits for locks, and where it is not `careful` fails then.
+create or replace function place_version(
+  n objects, versioning smallint, c conditions, waits boolean default true,
+  careful boolean default true)
 returns outcome language plpgsql as $$
 declare
   h objects;
   v objects;
   refused smallint;
+  made boolean;
   d_objects bigint := case when n.delete_marker then 0 else 1 end;
   d_versions bigint := 1;
   d_bytes bigint := n.size;
 begin
   n.is_null := versioning <> :Versioning.kEnabled;
   loop
-    select * into h from objects where bucket_id = n.bucket_id and key = n.key for update;
+    if waits then
+      select * into h from objects where bucket_id = n.bucket_id and key = n.key for update;
+    else
+      select * into h from objects where bucket_id = n.bucket_id and key = n.key
+        for update skip locked;
+    end if;
     if found then
       exit;
+    end if;
+    if not waits then
+      -- Is it there all the same?
+      perform 1 from objects where bucket_id = n.bucket_id and key = n.key limit 1;
+      if found then
+        return refusal(:Held.kKey);
+      end if;
     end if;
     if not (c is null) then
       refused := check_conditions(c, false, null, 0, 0);
@@ -75,8 +99,18 @@ begin
     if n.delete_marker then
       n.lone_marker := true;
     end if;
-    insert into objects (:columns(objects)) values (n.*) on conflict do nothing;
-    if found then
+    if waits or not careful then
+      insert into objects (:columns(objects)) values (n.*) on conflict do nothing;
+      made := found;
+    else
+      begin
+        insert into objects (:columns(objects)) values (n.*) on conflict do nothing;
+        made := found;
+      exception when lock_not_available then
+        return refusal(:Held.kKey);
+      end;
+    end if;
+    if made then
       return placed_outcome(n, d_objects, d_versions, d_bytes);
     end if;
   end loop;
@@ -84,6 +118,18 @@ begin
     refused := check_conditions(c, not h.delete_marker, h.etag, h.size, version_ms(h.version));
     if refused <> :CommitStatus.kCommitted then
       return refusal(refused);
+    end if;
+  end if;
+
+  -- What goes with this one: its streams, or those of the null version behind it.
+  if not waits then
+    if versioning = :Versioning.kSuspended and not h.is_null then
+      select * into v from versions where bucket_id = n.bucket_id and key = n.key and is_null;
+    elsif versioning <> :Versioning.kEnabled then
+      v := h;
+    end if;
+    if (v.shared or v.extent_count > 1) and not counts_are_free(v) then
+      return refusal(:Held.kKey);
     end if;
   end if;
 
