@@ -67,7 +67,7 @@ Result<void> init_database_cluster(const PrivatePostgres& postgres) {
   TRY_VOID(restrict_access(postgres));
   std::ofstream settings(postgres.data_directory + "/postgresql.auto.conf", std::ios::app);
   settings << "listen_addresses = ''\n"
-              "max_connections = 64\n"
+              "max_connections = 128\n"
               "shared_buffers = '256MB'\n"
               "wal_compression = on\n"
               "max_wal_size = '2GB'\n"

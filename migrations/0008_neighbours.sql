@@ -8,11 +8,6 @@ update cluster set min_binary = 8;
 alter table versions drop constraint versions_pkey;
 create unique index versions_key on versions (bucket_id, key, version desc);
 
--- Ids of uploads begin with their time: their order is that of uploads of a key, and goes on behind
--- one that is gone.
-drop index uploads_listed;
-create index uploads_listed on uploads (bucket_id, key, id);
-
 -- Buckets that are gone, whose uploads are still to be released: a bucket goes in one statement,
 -- its uploads by slices. Nothing finds or changes an upload of a bucket that is not there.
 alter table uploads drop constraint uploads_bucket_id_fkey;

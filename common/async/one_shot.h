@@ -53,6 +53,12 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
     if (!expired_) claimed_ = true;
     return claimed_;
   }
+  // What was begun was taken back: it is as if it had not been. Who set out to set the value may claim
+  // it again. Any thread.
+  void disclaim() {
+    std::lock_guard lock(mutex_);
+    claimed_ = false;
+  }
   bool is_claimed() const {
     std::lock_guard lock(mutex_);
     return claimed_;

@@ -92,7 +92,7 @@ request::Answer<request::Response> list_buckets(request::Context& context) {
   s3::XmlWriter xml("ListAllMyBucketsResult");
   request::write_person(xml, "Owner", account.canonical_id, account.display_name);
   xml.open("Buckets");
-  for (const metadata::Bucket& bucket : buckets) {
+  for (const metadata::ListedBucket& bucket : buckets) {
     xml.open("Bucket");
     xml.text("Name", bucket.name);
     xml.text("CreationDate", s3::format_iso_date(bucket.created_at));

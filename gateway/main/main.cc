@@ -128,8 +128,9 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   metadata_options.connections = static_cast<size_t>(settings.integer("metadata.connections"));
   metadata_options.batch_max = static_cast<size_t>(settings.integer("metadata.batch_max"));
   metadata_options.queue_max = static_cast<size_t>(settings.integer("metadata.queue_max"));
+  metadata_options.timeout = settings.duration("metadata.timeout");
   std::map<std::string_view, metrics::Histogram*> batches;
-  for (const char* lane : {"put", "delete", "find", "single"}) {
+  for (const char* lane : {"put", "delete", "find", "single", "list", "held"}) {
     batches[lane] = &registry.histogram("rondel_metadata_batch_size", "Requests that shared a PostgreSQL statement.", {{"lane", lane}}, metrics::count_buckets());
   }
   metadata_options.on_batch = [&batches](std::string_view lane, size_t size) { batches.at(lane)->observe(static_cast<double>(size)); };

@@ -29,6 +29,7 @@
 #include "gateway/s3/request.h"
 #include "gateway/s3/xml_writer.h"
 #include "kms/envelope.h"
+#include "metadata/model/version_clock.h"
 #include "metadata/model/object.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
@@ -240,7 +241,7 @@ request::Answer<request::Response> create_multipart_upload(request::Context& con
   CO_S3(static_cast<metadata::Attributes&>(upload), objects::requested_attributes(context));
   CO_S3(const permissions::RequestedAcl asked_acl, co_await permissions::requested_acl(context));
   CO_S3(permissions::Placement placement, permissions::place_new_object(context, asked_acl));
-  upload.id = model::UploadId::random();
+  upload.id = metadata::new_upload_id(context.services.clock.now());
   upload.bucket_id = context.bucket->id;
   upload.key = context.request.key;
   upload.initiator_account = context.account();

@@ -16,7 +16,8 @@ using metadata::LifecycleVersion;
 
 namespace {
 
-constexpr uint32_t kBucketsPerPage = 100;
+constexpr uint32_t kAccountsPerPage = 100;
+constexpr size_t kStepsBehindRules = 4;   // What is looked at again, lone markers, uploads, cursors.
 constexpr Duration kPatience = 30s;
 
 // A commit may come after others whose version clock is later: what is younger is left to the next run.
@@ -85,7 +86,10 @@ struct LifecycleRunner::Work {
   metadata::LifecycleBucket bucket;
   lifecycle::Configuration rules;
   SystemTime now;
+  SteadyTime end = {};             // Of its turn.
   bool settings_changed = false;   // Decided under old rules: the rest is left to the next run.
+  bool over = false;               // Its turn ended before the step was through.
+  Result<void> failure = {};       // Of its last step that failed.
 };
 
 LifecycleRunner::LifecycleRunner(LifecycleStores stores, LifecycleOptions options,
@@ -101,57 +105,133 @@ bool LifecycleRunner::active() const {
 }
 
 Duration LifecycleRunner::pause() const {
+  // Who is not through goes on; steps leave time to requests by themselves.
+  if (!places_.empty()) return 10ms;
   return std::clamp<Duration>(options_.calendar.day / 20, 250ms, 60s);
 }
 
 async::Task<Result<void>> LifecycleRunner::run_round(const jobs::Term& term) {
   term_ = &term;
-  auto done = co_await run_buckets();
+  auto done = co_await run_accounts();
   term_ = nullptr;
   if (!done) errors_.fetch_add(1);
   co_return done;
 }
 
-// What goes wrong in one bucket must not keep the others waiting for ever.
-async::Task<Result<void>> LifecycleRunner::run_buckets() {
-  Result<void> outcome;
-  int64_t after = 0;
-  for (;;) {
-    CO_TRY(std::vector<metadata::LifecycleBucket> page, co_await stores_.lifecycle.buckets(after, kBucketsPerPage, deadline_in(kPatience)));
-    for (metadata::LifecycleBucket& bucket : page) {
-      if (!active()) co_return outcome;
-      after = bucket.id;
-      auto done = co_await run_bucket(std::move(bucket));
-      if (done) continue;
-      log::warn("lifecycle", "the rules of a bucket were not applied", {{"bucket", after}, {"error", done.error().message}});
-      if (done.error().code == ErrorCode::kUnavailable) co_return done;   // The database is away, for the others too.
-      outcome = std::move(done);
-    }
-    if (page.size() < kBucketsPerPage) co_return outcome;
-  }
+bool LifecycleRunner::go_on(Work& work) const {
+  if (!active() || work.settings_changed) return false;
+  work.over = clock_.steady_now() >= work.end;
+  return !work.over;
 }
 
-async::Task<Result<void>> LifecycleRunner::run_bucket(metadata::LifecycleBucket bucket) {
-  auto rules = lifecycle::decode(bucket.document);
-  if (!rules) co_return fail(ErrorCode::kCorruption, "the lifecycle rules of bucket " + std::to_string(bucket.id) + " cannot be read");
-  const auto now = membership::age_time(options_.ages, clock_);
-  if (!now) co_return Result<void>{};
-  Work work{std::move(bucket), *std::move(rules), *now};
+// What goes wrong in one account must not keep the others waiting for ever.
+async::Task<Result<void>> LifecycleRunner::run_accounts() {
+  Result<void> outcome;
+  std::string after;
+  ++round_;
+  for (;;) {
+    CO_TRY(std::vector<std::string> page, co_await stores_.lifecycle.accounts(after, kAccountsPerPage, deadline_in(kPatience)));
+    for (const std::string& account : page) {
+      if (!active()) co_return outcome;
+      auto done = co_await run_account(account);
+      if (done) continue;
+      outcome = std::move(done);
+      if (outcome.error().code == ErrorCode::kUnavailable) co_return outcome;   // The database is away, for the others too.
+    }
+    if (page.size() < kAccountsPerPage) break;
+    after = std::move(page.back());
+  }
+  // Those that own no rules any more.
+  std::erase_if(places_, [this](const auto& place) { return place.second.round != round_; });
+  co_return outcome;
+}
+
+// Its buckets in their order, from where the last turn ended: each has a slice of the turn, so that
+// one that has much to do keeps the account's others waiting no longer than other accounts.
+async::Task<Result<void>> LifecycleRunner::run_account(std::string account) {
+  Result<void> outcome;
+  AccountPlace place = std::move(places_[account]);
+  places_.erase(account);
+  place.round = round_;
+  const SteadyTime end = clock_.steady_now() + options_.account_slice;
+  bool through = false;
+  do {
+    CO_TRY(std::vector<metadata::LifecycleBucket> next, co_await stores_.lifecycle.buckets(account, place.after_bucket, 1, deadline_in(kPatience)));
+    through = next.empty();
+    if (through) break;
+    metadata::LifecycleBucket& bucket = next.front();
+    place.after_bucket = bucket.id;
+    auto rules = lifecycle::decode(bucket.document);
+    const auto now = membership::age_time(options_.ages, clock_);
+    if (!now) co_return outcome;
+    Result<void> done = fail(ErrorCode::kCorruption, "the rules cannot be read");
+    BucketPlace inside = std::move(place.buckets[bucket.id]);
+    place.buckets.erase(bucket.id);
+    const int64_t id = bucket.id;
+    if (rules) {
+      const SteadyTime bucket_end = std::min(end, clock_.steady_now() + options_.bucket_slice);
+      Work work{std::move(bucket), *std::move(rules), *now, bucket_end};
+      const bool whole = co_await run_bucket(work, inside);
+      if (!whole) place.buckets[id] = std::move(inside);
+      done = std::move(work.failure);
+    }
+    if (done) continue;
+    log::warn("lifecycle", "the rules of a bucket were not applied", {{"bucket", id}, {"error", done.error().message}});
+    outcome = std::unexpected(done.error());
+    if (outcome.error().code == ErrorCode::kUnavailable) co_return outcome;
+  } while (active() && clock_.steady_now() < end);
+  if (through) place.after_bucket = 0;
+  if (!through || !place.buckets.empty()) places_[account] = std::move(place);
+  co_return outcome;
+}
+
+// Its steps are its rules, then what is looked at again, lone markers, uploads and cursors. One that
+// fails keeps none of the others from being taken.
+async::Task<bool> LifecycleRunner::run_bucket(Work& work, BucketPlace& place) {
+  if (place.settings_version != work.bucket.settings_version) place = {work.bucket.settings_version, 0, ""};
+  const size_t steps = work.rules.rules.size() + kStepsBehindRules;
+  while (place.step < steps) {
+    auto done = co_await run_step(work, place.step, place.position);
+    if (!done) {
+      work.failure = std::move(done);
+      work.over = false;
+      if (work.failure.error().code == ErrorCode::kUnavailable) co_return true;
+    }
+    if (work.settings_changed || !active()) co_return true;
+    if (work.over) co_return false;
+    ++place.step;
+    place.position.clear();
+    if (clock_.steady_now() >= work.end && place.step < steps) co_return false;
+  }
+  co_return true;
+}
+
+async::Task<Result<void>> LifecycleRunner::run_step(Work& work, size_t step, std::string& position) {
+  const std::vector<lifecycle::Rule>& rules = work.rules.rules;
+  if (step < rules.size()) {
+    if (!rules[step].enabled) co_return Result<void>{};
+    co_return co_await run_rule(work, rules[step]);
+  }
   std::vector<std::string> lines;
   SystemTime uploads_until = SystemTime::min();
   bool markers = false;
-  for (const lifecycle::Rule& rule : work.rules.rules) {
+  for (const lifecycle::Rule& rule : rules) {
     if (!rule.enabled) continue;
     lines.push_back(lifecycle::encode(rule));
     markers = markers || rule.lone_markers || rule.days || rule.date;
     if (rule.abort_days) uploads_until = std::max(uploads_until, options_.calendar.cutoff(work.now, *rule.abort_days));
-    CO_TRY_VOID(co_await run_rule(work, rule));
-    if (work.settings_changed || !active()) co_return Result<void>{};
   }
-  CO_TRY_VOID(co_await recheck(work));
-  if (markers) CO_TRY_VOID(co_await remove_lone_markers(work));
-  if (uploads_until != SystemTime::min()) CO_TRY_VOID(co_await abort_uploads(work, uploads_until));
-  co_return co_await stores_.cursors.keep_cursors(work.bucket.id, std::move(lines), deadline_in(kPatience));
+  switch (step - rules.size()) {
+    case 0: co_return co_await recheck(work);
+    case 1:
+      if (markers) co_return co_await remove_lone_markers(work, position);
+      co_return Result<void>{};
+    case 2:
+      if (uploads_until != SystemTime::min()) co_return co_await abort_uploads(work, uploads_until, position);
+      co_return Result<void>{};
+    default:
+      co_return co_await stores_.cursors.keep_cursors(work.bucket.id, std::move(lines), deadline_in(kPatience));
+  }
 }
 
 async::Task<Result<void>> LifecycleRunner::run_rule(Work& work, const lifecycle::Rule& rule) {
@@ -187,7 +267,7 @@ async::Task<Result<void>> LifecycleRunner::expire_current(Work& work, const life
   const lifecycle::Configuration alone{{rule}};
   CO_TRY(const std::string stored, co_await stores_.cursors.cursor(work.bucket.id, LifecycleScan::kCurrent, line, deadline_in(kPatience)));
   CurrentPosition position = decode(stored, rule, until);
-  for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
+  for (uint32_t pages = 0; pages < options_.pages_per_rule && (pages == 0 || go_on(work)); ++pages) {
     const SteadyTime begin = std::chrono::steady_clock::now();
     CO_TRY(LifecycleQuery query, query_for(work, position.at, position.by_key ? position.begun : until));
     auto page = position.by_key ? co_await stores_.lifecycle.current_by_key(std::move(query), *rule.filter.prefix) : co_await stores_.lifecycle.current_by_age(std::move(query));
@@ -212,7 +292,7 @@ async::Task<Result<void>> LifecycleRunner::remove_noncurrent(Work& work, const l
   const std::string line = lifecycle::encode(rule);
   const lifecycle::Configuration alone{{rule}};
   CO_TRY(std::string position, co_await stores_.cursors.cursor(work.bucket.id, scan, line, deadline_in(kPatience)));
-  for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
+  for (uint32_t pages = 0; pages < options_.pages_per_rule && (pages == 0 || go_on(work)); ++pages) {
     const SteadyTime begin = std::chrono::steady_clock::now();
     CO_TRY(LifecycleQuery query, query_for(work, position, until));
     query.newer = rule.newer_noncurrent.value_or(0);
@@ -230,9 +310,8 @@ async::Task<Result<void>> LifecycleRunner::remove_noncurrent(Work& work, const l
   co_return Result<void>{};
 }
 
-async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work) {
-  std::string position;
-  for (uint32_t pages = 0; pages < options_.pages_per_rule && active() && !work.settings_changed; ++pages) {
+async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work, std::string& position) {
+  for (uint32_t pages = 0; pages < options_.pages_per_rule && (pages == 0 || go_on(work)); ++pages) {
     CO_TRY(LifecycleQuery query, query_for(work, position, work.now));
     CO_TRY(LifecyclePage page, co_await stores_.lifecycle.lone_markers(std::move(query)));
     CO_TRY_VOID(co_await apply(work, work.rules, page.versions));
@@ -243,7 +322,7 @@ async::Task<Result<void>> LifecycleRunner::remove_lone_markers(Work& work) {
 }
 
 async::Task<Result<void>> LifecycleRunner::recheck(Work& work) {
-  for (uint32_t pages = 0; pages < options_.pages_per_rule && active() && !work.settings_changed; ++pages) {
+  for (uint32_t pages = 0; pages < options_.pages_per_rule && (pages == 0 || go_on(work)); ++pages) {
     CO_TRY(std::vector<std::string> keys, co_await stores_.rechecks.rechecks(work.bucket.id, work.now, options_.page, deadline_in(kPatience)));
     if (keys.empty()) break;
     const size_t wanted = keys.size();
@@ -287,9 +366,8 @@ async::Task<Result<void>> LifecycleRunner::recheck_older(Work& work, LifecycleVe
   co_return Result<void>{};
 }
 
-async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime until) {
-  std::string position;
-  for (uint32_t pages = 0; pages < options_.pages_per_rule && active(); ++pages) {
+async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime until, std::string& position) {
+  for (uint32_t pages = 0; pages < options_.pages_per_rule && (pages == 0 || go_on(work)); ++pages) {
     CO_TRY(LifecycleQuery query, query_for(work, position, until));
     CO_TRY(const std::vector<metadata::LifecycleUpload> page, co_await stores_.lifecycle.uploads(std::move(query)));
     for (const metadata::LifecycleUpload& upload : page) {
@@ -298,6 +376,7 @@ async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime 
       const metadata::CommitContext context{work.bucket.id, work.bucket.settings_version, 0, deadline_in(kPatience)};
       CO_TRY(const metadata::CommitStatus status, co_await stores_.uploads.abort_upload(context, upload.id, upload.key));
       if (status == metadata::CommitStatus::kCommitted) aborted_.fetch_add(1);
+      if (!go_on(work)) co_return Result<void>{};   // It may have had thousands of parts.
     }
     if (page.size() < options_.page) break;
   }

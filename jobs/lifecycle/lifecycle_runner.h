@@ -7,6 +7,9 @@
 #pragma once
 
 #include <atomic>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "jobs/lifecycle/decision.h"
 #include "cluster/membership/age_clock.h"
@@ -21,10 +24,14 @@ namespace rondel::lifecycle {
 
 struct LifecycleOptions {
   lifecycle::Calendar calendar;
-  uint32_t page = 1000;            // Versions looked at in one statement.
+  uint32_t page = 200;             // Versions looked at in one statement.
   size_t batch = 8;                // Removals in one commit: requests wait for no more than these.
   uint32_t pages_per_rule = 200;   // In one run; the next one goes on there.
-  uint32_t rechecked_versions = 10'000;   // Of keys that are looked at again in one statement.
+  uint32_t rechecked_versions = 1000;   // Of keys that are looked at again in one statement.
+  // How long an account has its turn, and in it one of its buckets, before others have theirs. A
+  // page that was begun is ended.
+  Duration account_slice = std::chrono::seconds(2);
+  Duration bucket_slice = std::chrono::milliseconds(500);
   const membership::AgeClock* ages = nullptr;  // What ages go by; null: the clock given.
 };
 
@@ -52,8 +59,8 @@ class LifecycleRunner final : public jobs::Job {
   LifecycleRunner(LifecycleStores stores, LifecycleOptions options, const Clock& clock);
 
   std::string_view name() const override { return "lifecycle"; }
-  // Every bucket once, also behind one that fails: then the last failure. Ends early when ages are
-  // paused.
+  // Every account has its turn, also behind one that fails: then the last failure. Who has more to
+  // do than a turn lasts goes on in the next round where it was. Ends early when ages are paused.
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
   Duration pause() const override;
 
@@ -61,14 +68,28 @@ class LifecycleRunner final : public jobs::Job {
 
  private:
   struct Work;
+  // Where a bucket's turn ended.
+  struct BucketPlace {
+    int64_t settings_version = 0;
+    size_t step = 0;
+    std::string position;   // Of the scan that the step is, if no cursor has it.
+  };
+  struct AccountPlace {
+    int64_t after_bucket = 0;
+    std::map<int64_t, BucketPlace> buckets;   // Those that are not through, by their ids.
+    uint64_t round = 0;
+  };
 
-  async::Task<Result<void>> run_buckets();
-  async::Task<Result<void>> run_bucket(metadata::LifecycleBucket bucket);
+  async::Task<Result<void>> run_accounts();
+  async::Task<Result<void>> run_account(std::string account);
+  // False: its turn ended before it was through, and `place` says where.
+  async::Task<bool> run_bucket(Work& work, BucketPlace& place);
+  async::Task<Result<void>> run_step(Work& work, size_t step, std::string& position);
   async::Task<Result<void>> run_rule(Work& work, const lifecycle::Rule& rule);
   async::Task<Result<void>> expire_current(Work& work, const lifecycle::Rule& rule, SystemTime until);
   async::Task<Result<void>> remove_noncurrent(Work& work, const lifecycle::Rule& rule, metadata::LifecycleScan scan, SystemTime until);
-  async::Task<Result<void>> remove_lone_markers(Work& work);
-  async::Task<Result<void>> abort_uploads(Work& work, SystemTime until);
+  async::Task<Result<void>> remove_lone_markers(Work& work, std::string& position);
+  async::Task<Result<void>> abort_uploads(Work& work, SystemTime until, std::string& position);
   async::Task<Result<void>> recheck(Work& work);
   async::Task<Result<void>> recheck_keys(Work& work, std::vector<std::string>& keys);
   async::Task<Result<void>> recheck_older(Work& work, metadata::LifecycleVersion last);
@@ -76,11 +97,15 @@ class LifecycleRunner final : public jobs::Job {
   async::Task<Result<void>> remove(Work& work, std::vector<metadata::DeleteObject> requests);
   Result<metadata::LifecycleQuery> query_for(const Work& work, std::string position, SystemTime until) const;
   bool active() const;
+  // Between two pages: whether there may be another one. False also when the turn is over.
+  bool go_on(Work& work) const;
 
   const LifecycleStores stores_;
   const LifecycleOptions options_;
   const Clock& clock_;
   const jobs::Term* term_ = nullptr;   // Of the round under way.
+  std::map<std::string, AccountPlace> places_;   // Of accounts that are not through.
+  uint64_t round_ = 0;
   std::atomic<uint64_t> examined_{0}, expired_{0}, removed_{0}, aborted_{0}, locked_{0}, errors_{0};
 };
 

@@ -28,19 +28,21 @@ class RequestJob final : public PgJob {
  public:
   using Slot = async::OneShot<Answer>;
 
-  RequestJob(Request request_, std::string key, Deadline deadline_)
-      : request(std::move(request_)), deadline(deadline_), slot(Slot::make()), key_(std::move(key)) {}
+  RequestJob(Request request_, std::string key, Deadline deadline)
+      : request(std::move(request_)), slot(Slot::make()), deadline_(deadline), key_(std::move(key)) {}
 
   const std::string& exclusive_key() const override { return key_; }
   bool expired() const override { return slot->is_expired(); }
   bool begin() override { return slot->claim(); }
+  void rolled_back() override { slot->disclaim(); }
+  Deadline deadline() const override { return deadline_; }
   void fail(const Error& error) override { slot->set(never_ran<Answer>(error)); }
 
   Request request;
-  Deadline deadline;
   std::shared_ptr<Slot> slot;
 
  private:
+  Deadline deadline_;
   std::string key_;
 };
 
@@ -48,15 +50,24 @@ class RequestJob final : public PgJob {
 class ConnectionJob : public PgJob {
  public:
   const std::string& exclusive_key() const override { return no_key_; }
-  virtual void run(PgConnection& connection) = 0;
+  // One try. False: it met a lock time-out, deadlock or serialisation failure, so everything was
+  // rolled back, and it is not answered.
+  virtual bool run(PgConnection& connection) = 0;
 
  private:
   std::string no_key_;
 };
 
-// PgWorkers::Run where every job is one.
+// PgWorkers::Run where every job is one: what meets a lock is tried again at once, four times in all.
 inline void run_singles(Lane, PgConnection& connection, PgWorkers::Batch batch) {
-  for (const auto& job : batch) static_cast<ConnectionJob*>(job.get())->run(connection);
+  constexpr int kTries = 4;
+  for (const auto& job : batch) {
+    bool answered = false;
+    for (int i = 0; i < kTries && !answered; ++i) {
+      answered = static_cast<ConnectionJob*>(job.get())->run(connection);
+    }
+    if (!answered) job->fail({ErrorCode::kResourceExhausted, "somebody else holds what it needs"});
+  }
 }
 
 template <class Answer>
@@ -69,17 +80,18 @@ class SingleJob final : public ConnectionJob {
 
   bool expired() const override { return slot->is_expired(); }
   bool begin() override { return slot->claim(); }
+  void rolled_back() override { slot->disclaim(); }
+  Deadline deadline() const override { return deadline_; }
   void fail(const Error& error) override { slot->set(never_ran<Answer>(error)); }
 
-  // A lock time-out, deadlock or serialisation failure rolled everything back: it is tried again.
-  void run(PgConnection& connection) override {
-    constexpr int kAttempts = 4;
+  bool run(PgConnection& connection) override {
     Answer answer = work_(connection, deadline_);
-    for (int i = 1; i < kAttempts && !answer && answer.error().code == ErrorCode::kCancelled; ++i) {
-      answer = work_(connection, deadline_);
+    if (!answer && answer.error().code == ErrorCode::kCancelled && !connection.broken()) return false;
+    if (!answer && answer.error().code == ErrorCode::kCancelled) {
+      answer.error().code = ErrorCode::kResourceExhausted;
     }
-    if (!answer && answer.error().code == ErrorCode::kCancelled) answer.error().code = ErrorCode::kResourceExhausted;
     slot->set(std::move(answer));
+    return true;
   }
 
   std::shared_ptr<Slot> slot;
@@ -89,7 +101,18 @@ class SingleJob final : public ConnectionJob {
   Deadline deadline_;
 };
 
-// Waits for the job's answer. A commit whose waiter gives up is not known once it was begun, and never happens before.
+// Waits for what a job that somebody took is answered. A commit whose waiter gives up is not known
+// once it was begun, and never happens before.
+template <class Answer>
+async::Task<Answer> answer_of(std::shared_ptr<async::OneShot<Answer>> slot, Deadline deadline) {
+  auto answer = co_await slot->wait_until(deadline);
+  if (answer) co_return std::move(*answer);
+  if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {
+    if (slot->is_claimed()) co_return std::unexpected(CommitFailure::not_known(answer.error()));
+  }
+  co_return never_ran<Answer>(answer.error());
+}
+
 template <class Answer, class Job>
 async::Task<Answer> run_job(PgWorkers& workers, Lane lane, std::unique_ptr<Job> job, Deadline deadline) {
   auto slot = job->slot;
@@ -99,12 +122,7 @@ async::Task<Answer> run_job(PgWorkers& workers, Lane lane, std::unique_ptr<Job> 
         workers.away() ? ErrorCode::kUnavailable : ErrorCode::kResourceExhausted;
     co_return never_ran<Answer>({code, "too many wait for PostgreSQL"});
   }
-  auto answer = co_await slot->wait_until(deadline);
-  if (answer) co_return std::move(*answer);
-  if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {
-    if (slot->is_claimed()) co_return std::unexpected(CommitFailure::not_known(answer.error()));
-  }
-  co_return never_ran<Answer>(answer.error());
+  co_return co_await answer_of<Answer>(std::move(slot), deadline);
 }
 
 template <class Response>

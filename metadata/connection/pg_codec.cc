@@ -145,6 +145,12 @@ const std::string& outcome_columns() {
   return text;
 }
 
+std::optional<Held> held_of(const PgResult& result, size_t row) {
+  const auto status = static_cast<Held>(result.smallint(row, kStatus));
+  if (status == Held::kBucket || status == Held::kKey) return status;
+  return std::nullopt;
+}
+
 CommitOutcome read_outcome(const PgResult& result, size_t row) {
   CommitOutcome outcome;
   outcome.status = static_cast<CommitStatus>(result.smallint(row, kStatus));

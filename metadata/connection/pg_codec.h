@@ -9,6 +9,7 @@
 #include "metadata/model/key_order.h"
 #include "metadata/model/object.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/connection/sql_names.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
 
@@ -56,6 +57,8 @@ std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row,
 
 // The columns of type `outcome` that are read, to stand behind `select`, and their reader.
 const std::string& outcome_columns();
+// Why a row of a batch was left out; nullopt: it is an outcome.
+std::optional<Held> held_of(const PgResult& result, size_t row);
 CommitOutcome read_outcome(const PgResult& result, size_t row);
 
 SystemTime from_microseconds(int64_t since_epoch);

@@ -4,8 +4,12 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdint>
+#include <future>
 #include <ranges>
+#include <thread>
 #include <unordered_map>
 
 namespace rondel::metadata {
@@ -159,6 +163,39 @@ namespace {
 // no longer fits, a number that is not found.
 bool is_of_schema(std::string_view state) { return state.starts_with("42") || state == "0A000" || state == "XX000"; }
 
+constexpr auto kCancelPatience = std::chrono::seconds(1);
+constexpr int kCancelsMax = 32;   // At a time; more would only wait for the same server.
+
+// Tells the server to stop what runs on the connection. Then (true) it has been told: a later
+// statement does not meet the word of this one. PQcancel() waits for the server without a bound of
+// ours, so that a thread of its own does it, which nobody waits for any longer than this.
+bool cancel_running(PGconn* connection, Deadline until) {
+  static std::atomic<int> running{0};
+  struct Order {
+    std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel;
+    std::promise<bool> told;
+  };
+  if (running.fetch_add(1) >= kCancelsMax) {
+    running.fetch_sub(1);
+    return false;
+  }
+  const auto order = std::make_shared<Order>(Order{{PQgetCancel(connection), &PQfreeCancel}, {}});
+  std::future<bool> told = order->told.get_future();
+  const auto tell = [order] {
+    std::array<char, 256> why{};
+    const bool done = order->cancel && PQcancel(order->cancel.get(), why.data(), why.size()) == 1;
+    running.fetch_sub(1);
+    order->told.set_value(done);
+  };
+  try {
+    std::thread(tell).detach();
+  } catch (const std::system_error&) {
+    running.fetch_sub(1);
+    return false;
+  }
+  return told.wait_until(until) == std::future_status::ready && told.get();
+}
+
 }  // namespace
 
 struct PgConnection::Impl {
@@ -167,6 +204,7 @@ struct PgConnection::Impl {
   std::unordered_map<std::string, PgType> types;
   bool lost = false;
   bool outdated = false;   // Statements and types may be those of things that are gone.
+  bool late = false;   // The last statement had no answer at its deadline.
 
   ~Impl() { PQfinish(connection); }
 
@@ -186,8 +224,22 @@ struct PgConnection::Impl {
   }
 
   CommitFailure timed_out() {
+    late = true;
     lost = true;  // The answer would come to the next statement: the connection is of no use any more.
     return CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "PostgreSQL did not answer before the deadline"});
+  }
+
+  // As receive(). Without an answer at the deadline the server is told to stop, and its last word
+  // on the statement is waited for: then the connection is as it was.
+  Committed<Received> receive_or_cancel(Deadline deadline) {
+    auto received = receive(deadline);
+    if (received || !late) return received;
+    const Deadline end = deadline_in(kCancelPatience);
+    if (!cancel_running(connection, end)) return received;
+    lost = late = false;
+    auto last_word = receive(end);
+    if (last_word && PQresultStatus(last_word->result.get()) != PGRES_FATAL_ERROR) return received;
+    return last_word;
   }
 
   // The last result; an error wins over rows that came before it. `after_rows`: it did come after rows.
@@ -341,18 +393,22 @@ bool PgConnection::ended_while_idle() {
 }
 
 // One that hears nothing from a host would wait for it until the deadline: each of several has its share of the time.
-Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& dsn, Deadline deadline) {
+Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& dsn, Deadline deadline,
+                                                         PgPatience patience) {
   const std::vector<std::string> hosts = host_dsns(dsn);
   Result<std::unique_ptr<PgConnection>> opened;
   for (size_t i = 0; i < hosts.size(); ++i) {
     const auto now = std::chrono::steady_clock::now();
-    opened = open_host(hosts[i], now + (deadline - now) / static_cast<int64_t>(hosts.size() - i));
+    opened = open_host(hosts[i], now + (deadline - now) / static_cast<int64_t>(hosts.size() - i),
+                       patience);
     if (opened) break;
   }
   return opened;
 }
 
-Result<std::unique_ptr<PgConnection>> PgConnection::open_host(const std::string& dsn, Deadline deadline) {
+Result<std::unique_ptr<PgConnection>> PgConnection::open_host(const std::string& dsn,
+                                                              Deadline deadline,
+                                                              PgPatience patience) {
   auto impl = std::make_unique<Impl>();
   impl->connection = start_connection(dsn);
   if (impl->connection == nullptr) return fail(ErrorCode::kUnavailable, "PostgreSQL: out of memory");
@@ -373,7 +429,8 @@ Result<std::unique_ptr<PgConnection>> PgConnection::open_host(const std::string&
   PQsetnonblocking(impl->connection, 1);
   auto connection = std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
   const auto set_up = connection->script(
-      "set client_min_messages = error; set lock_timeout = '2s'; set statement_timeout = '30s';"
+      "set client_min_messages = error; set lock_timeout = " + std::to_string(patience.lock.count()) +
+      "; set statement_timeout = " + std::to_string(patience.statement.count()) + ";"
       "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set tcp_user_timeout = 25000;"
       "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;"
       "set enable_bitmapscan = off; set jit = off; set timezone = 'UTC'",
@@ -443,7 +500,8 @@ Committed<const PgType*> PgConnection::type(const std::string& name, Deadline de
   return &impl_->types.emplace(name, std::move(type)).first->second;
 }
 
-Committed<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters, Deadline deadline) {
+Committed<PgResult> PgConnection::run(const std::string& sql, const PgParameters& parameters,
+                                      Deadline deadline, AtDeadline at_deadline) {
   TRY_VOID(forget_outdated(deadline));
   TRY(const std::string* const name, prepare(sql, deadline));
   // Whoever waited for it has given up: sent now, it would happen behind what they do next.
@@ -462,7 +520,8 @@ Committed<PgResult> PgConnection::run(const std::string& sql, const PgParameters
     return std::unexpected(impl_->lost_connection());
   }
   TRY_VOID(impl_->flush(deadline));
-  auto done = impl_->checked(impl_->receive(deadline));
+  auto done = impl_->checked(at_deadline == AtDeadline::kCancel ? impl_->receive_or_cancel(deadline)
+                                                                : impl_->receive(deadline));
   if (!done) return std::unexpected(done.error());
   return PgResult(std::move(*done));
 }

@@ -126,18 +126,37 @@ struct PgType {
   std::vector<std::string> fields;
 };
 
+// How long a session waits for one lock, and how long a statement of it runs, until the server
+// ends it. A commit that has begun is not ended.
+struct PgPatience {
+  std::chrono::milliseconds lock{2'000};
+  std::chrono::milliseconds statement{30'000};
+};
+
+// What becomes of a statement that has no answer at its deadline.
+enum class AtDeadline : uint8_t {
+  // The connection is of no use any more. The server goes on until its own patience ends: a commit
+  // that was cancelled while a standby is waited for would count without it.
+  kLeave,
+  // For what changes nothing. The server is told, and the connection waits until it has stopped
+  // (at most 1 s more), so that it is of use again and nothing goes on behind it.
+  kCancel,
+};
+
 class PgConnection {
  public:
   // Tries the hosts of the string in their order, each for its share of the time.
-  // kUnavailable: no server, it refuses us, or it is a standby (in recovery). The session never waits for a lock longer than 2 s
-  // or runs a statement longer than 30 s, and keeps one plan per prepared statement.
-  static Result<std::unique_ptr<PgConnection>> open(const std::string& dsn, Deadline deadline);
+  // kUnavailable: no server, it refuses us, or it is a standby (in recovery). The session keeps one
+  // plan per prepared statement.
+  static Result<std::unique_ptr<PgConnection>> open(const std::string& dsn, Deadline deadline,
+                                                    PgPatience patience = {});
   ~PgConnection();
 
   // Prepares `sql` on first use. Nothing is sent after the deadline. A failure says whether the statement may have happened; its code is kUnavailable (no server, or
   // not now), kOutcomeUnknown (it was sent and the answer was lost), kInternal (PostgreSQL refused it, with its words) or
   // kCancelled (it met a lock time-out, deadlock or serialisation failure: repeat it).
-  Committed<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline);
+  Committed<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline,
+                          AtDeadline at_deadline = AtDeadline::kLeave);
   // Asks once, and again after a statement that PostgreSQL refused for what it names. A failure is kDidNotHappen; kInternal: there is no such type.
   Committed<const PgType*> type(const std::string& name, Deadline deadline);
   // Several statements without parameters or results.
@@ -152,7 +171,8 @@ class PgConnection {
  private:
   struct Impl;
   explicit PgConnection(std::unique_ptr<Impl> impl);
-  static Result<std::unique_ptr<PgConnection>> open_host(const std::string& dsn, Deadline deadline);
+  static Result<std::unique_ptr<PgConnection>> open_host(const std::string& dsn, Deadline deadline,
+                                                         PgPatience patience);
   Committed<void> forget_outdated(Deadline deadline);
   // The name of the prepared statement; it lives until forget_outdated().
   Committed<const std::string*> prepare(const std::string& sql, Deadline deadline);

@@ -131,7 +131,8 @@ PgFunction& PgFunction::attribute_sets(std::string_view name,
   return *this;
 }
 
-Committed<PgResult> PgFunction::run(PgConnection& connection, Deadline until) {
+Committed<PgResult> PgFunction::run(PgConnection& connection, Deadline until,
+                                    AtDeadline at_deadline) {
   for (const Rows& rows : rows_) {
     TRY(const PgType* const type, connection.type(rows.type, until));
     if (!std::ranges::equal(rows.value.names(), type->fields)) {
@@ -140,7 +141,7 @@ Committed<PgResult> PgFunction::run(PgConnection& connection, Deadline until) {
     }
     parameters_.replace(rows.parameter, rows.value.binary(type->id));
   }
-  return connection.run(sql_ + ")", parameters_, until);
+  return connection.run(sql_ + ")", parameters_, until, at_deadline);
 }
 
 }  // namespace rondel::metadata

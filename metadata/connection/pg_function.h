@@ -40,7 +40,8 @@ class PgFunction {
   PgFunction& attribute_sets(std::string_view name, const std::vector<const Attributes*>& rows);
 
   // Once. Rows that are not the type's fail it: kDidNotHappen, kInternal.
-  Committed<PgResult> run(PgConnection& connection, Deadline until);
+  Committed<PgResult> run(PgConnection& connection, Deadline until,
+                          AtDeadline at_deadline = AtDeadline::kLeave);
 
  private:
   struct Rows {

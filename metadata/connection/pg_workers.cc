@@ -17,15 +17,19 @@ namespace {
 // already, or when the first is slow, mostly because it waits for a lock; more would only make them smaller.
 constexpr size_t kActiveMax = 2;
 constexpr auto kSlow = 20ms;
-constexpr auto kConnectPatience = 3s;
 
 // A question that has no other purpose than its answer.
 class AskJob final : public ConnectionJob {
  public:
   bool expired() const override { return false; }
   bool begin() override { return true; }
+  void rolled_back() override {}
+  Deadline deadline() const override { return Deadline::max(); }
   void fail(const Error&) override { answered.set_value(false); }
-  void run(PgConnection& connection) override { answered.set_value(connection.run("select 1", {}, deadline_in(1s)).has_value()); }
+  bool run(PgConnection& connection) override {
+    answered.set_value(connection.run("select 1", {}, deadline_in(1s)).has_value());
+    return true;
+  }
 
   std::promise<bool> answered;
 };
@@ -64,14 +68,14 @@ bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
 
 PgWorkerStatus PgWorkers::status() const {
   std::lock_guard lock(mutex_);
-  PgWorkerStatus status{options_.connections, busy_, {}, errors_, connected_ > 0 && !away()};
+  PgWorkerStatus status{options_.connections, busy_, {}, counts_.lost.load(), counts_.connected.load() > 0 && !away()};
   for (size_t i = 0; i < kLanes; ++i) status.queued[i] = lanes_[i].waiting.size();
   return status;
 }
 
-// One connection always stays free for another lane, so that a slow listing never stops commits.
+// So that what is slow and shares no statement never stops commits.
 size_t PgWorkers::active_limit(Lane lane) const {
-  if (lane == Lane::kSingle) return std::max<size_t>(1, options_.connections - 1);
+  if (lane == Lane::kSingle) return std::max<size_t>(1, options_.connections - std::min(options_.connections, options_.kept_for_batches));
   const LaneState& state = lanes_[static_cast<size_t>(lane)];
   const bool beside = state.waiting.size() >= options_.batch_max || std::chrono::steady_clock::now() - state.begun > kSlow;
   return beside ? kActiveMax : 1;
@@ -160,24 +164,8 @@ void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration
 }
 
 void PgWorkers::work() {
-  std::unique_ptr<PgConnection> connection;
-  SteadyTime retry_at{};
-  std::string refused;   // What the last attempt was told.
-  const auto connect = [&] {
-    if (connection || std::chrono::steady_clock::now() < retry_at) return;
-    auto opened = PgConnection::open(options_.dsn, deadline_in(kConnectPatience));
-    if (!opened) {
-      retry_at = deadline_in(200ms);
-      refused = ": " + opened.error().message;
-      availability_.failed();
-      return;
-    }
-    availability_.answered();
-    connection = std::move(*opened);
-    std::lock_guard lock(mutex_);
-    ++connected_;
-  };
-  connect();   // Some are needed rarely, and then at once.
+  PgSession session(options_.dsn, options_.patience, availability_, counts_);
+  session.open();   // Some are needed rarely, and then at once.
   for (;;) {
     std::optional<Lane> lane;
     Batch batch;
@@ -198,7 +186,6 @@ void PgWorkers::work() {
           for (auto& job : state.waiting) job->fail({ErrorCode::kUnavailable, "shutting down"});
           state.waiting.clear();
         }
-        if (connection) --connected_;
         return;
       }
       batch = take(*lane);
@@ -210,29 +197,16 @@ void PgWorkers::work() {
       more = more || (!watched_ && !idle());   // Somebody has to watch what waits.
     }
     if (more) wake_one();
-    // One that slept since the server was started anew would fail a whole batch.
-    if (connection && connection->ended_while_idle()) {
-      connection.reset();
-      std::lock_guard lock(mutex_);
-      --connected_;
-      ++errors_;
-    }
-    connect();
-    if (connection) {
+    if (PgConnection* const connection = session.open()) {
       run_begun(*lane, *connection, std::move(batch));
     } else {
-      fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached" + refused});
+      fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached" + session.refused()});
     }
-    const bool lost = connection && connection->broken();
-    if (lost) connection.reset();
+    session.drop_if_broken();
     {
       std::lock_guard lock(mutex_);
       --lanes_[static_cast<size_t>(*lane)].active;
       --busy_;
-      if (lost) {
-        --connected_;
-        ++errors_;
-      }
     }
   }
 }

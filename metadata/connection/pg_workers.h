@@ -15,6 +15,7 @@
 #include "common/async/one_shot.h"
 #include "metadata/connection/pg_availability.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/connection/pg_session.h"
 #include "metadata/connection/pg_watch.h"
 
 namespace rondel::metadata {
@@ -33,6 +34,10 @@ class PgJob {
   virtual bool expired() const = 0;
   // It is about to be sent. False: nobody waits any more, and whoever waited knows that it never happens.
   virtual bool begin() = 0;
+  // It was sent, and everything was rolled back: it may begin again.
+  virtual void rolled_back() = 0;
+  // When who waits for it gives up.
+  virtual Deadline deadline() const = 0;
   // Nothing of it happened: it never ran, or the batch that it was sent with failed as a whole and
   // was rolled back. What may have happened is answered otherwise, as not known.
   virtual void fail(const Error& error) = 0;
@@ -45,6 +50,9 @@ struct PgWorkerOptions {
   size_t queue_max = 4096;
   // One connection more, which asks whether the server is there when nobody had an answer for a while.
   bool watch = false;
+  PgPatience patience = {};
+  // So many connections are never taken by jobs of the single lane at once, for the other lanes.
+  size_t kept_for_batches = 1;
 };
 
 struct PgWorkerStatus {
@@ -69,6 +77,7 @@ class PgWorkers {
   PgWorkerStatus status() const;
   // Whether the server answers, as far as the connections know; costs no statement. With `watch` the news is at most 1.5 s old.
   bool away() const { return availability_.away(); }
+  PgAvailability& availability() { return availability_; }
   // For metrics: called with the size of every batch.
   std::function<void(Lane, size_t)> on_batch;
 
@@ -105,8 +114,7 @@ class PgWorkers {
   size_t turn_ = 0;
   bool watched_ = false;   // A worker looks again soon whether a batch is slow.
   size_t busy_ = 0;
-  size_t connected_ = 0;
-  uint64_t errors_ = 0;
+  PgSessionCounts counts_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
   std::unique_ptr<PgWatch> watch_;        // Null without `watch`. Made before the threads, destroyed after they ended.

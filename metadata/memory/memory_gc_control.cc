@@ -73,6 +73,11 @@ class MemoryGcControl final : public GcControl {
     });
   }
 
+  // A bucket takes its uploads with it here.
+  async::Task<Result<bool>> release_deleted_buckets(Deadline) override {
+    return state_.run<Result<bool>>([]() -> Result<bool> { return false; });
+  }
+
   async::Task<Result<uint64_t>> forget_completed_uploads(SystemTime before, Deadline) override {
     return state_.run<Result<uint64_t>>([this, before]() -> Result<uint64_t> {
       return std::erase_if(state_.completed_uploads, [before](const auto& upload) {

@@ -1,6 +1,7 @@
 #include "metadata/store/lifecycle_store.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/base/bytes.h"
 #include "metadata/memory/lifecycle_rows.h"
@@ -59,16 +60,34 @@ class MemoryLifecycleStore final : public LifecycleStore {
  public:
   explicit MemoryLifecycleStore(MemoryState& state) : state_(state) {}
 
-  async::Task<Result<std::vector<LifecycleBucket>>> buckets(int64_t after_id, uint32_t max,
-                                                            Deadline) override {
+  async::Task<Result<std::vector<std::string>>> accounts(std::string after_account, uint32_t max,
+                                                         Deadline) override {
+    using Accounts = std::vector<std::string>;
+    return state_.run<Result<Accounts>>(
+        [=, this, after = std::move(after_account)]() -> Result<Accounts> {
+          std::set<std::string> found;
+          for (const auto& [id, row] : state_.buckets) {
+            const Bucket& bucket = row.bucket;
+            const bool ruled = bucket.settings.contains(SettingKind::kLifecycle);
+            if (ruled && bucket.owner_account > after) found.insert(bucket.owner_account);
+          }
+          Accounts page(found.begin(), found.end());
+          if (page.size() > max) page.resize(max);
+          return page;
+        });
+  }
+
+  async::Task<Result<std::vector<LifecycleBucket>>> buckets(std::string account, int64_t after_id,
+                                                            uint32_t max, Deadline) override {
     using Buckets = std::vector<LifecycleBucket>;
-    return state_.run<Result<Buckets>>([=, this]() -> Result<Buckets> {
+    return state_.run<Result<Buckets>>(
+        [=, this, account = std::move(account)]() -> Result<Buckets> {
       Buckets found;
       for (auto row = state_.buckets.upper_bound(after_id);
            row != state_.buckets.end() && found.size() < max; ++row) {
         const Bucket& bucket = row->second.bucket;
         const auto rules = bucket.settings.find(SettingKind::kLifecycle);
-        if (rules == bucket.settings.end()) continue;
+        if (rules == bucket.settings.end() || bucket.owner_account != account) continue;
         found.push_back({bucket.id, bucket.settings_version, bucket.versioning,
                          bucket.owner_account, rules->second});
       }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "metadata/model/key_order.h"
+#include "metadata/model/version_clock.h"
 
 namespace rondel::metadata {
 namespace {
@@ -139,9 +140,9 @@ async::Task<Result<ListUploadsPage>> MemoryListingStore::list_uploads(ListUpload
       [this, query = std::move(query)] { return page_of(query); });
 }
 
-async::Task<Result<std::vector<Bucket>>> MemoryListingStore::list_buckets(ListBucketsQuery query,
-                                                                          Deadline) {
-  return state_.run<Result<std::vector<Bucket>>>(
+async::Task<Result<std::vector<ListedBucket>>> MemoryListingStore::list_buckets(
+    ListBucketsQuery query, Deadline) {
+  return state_.run<Result<std::vector<ListedBucket>>>(
       [this, query = std::move(query)] { return page_of(query); });
 }
 
@@ -170,8 +171,9 @@ ListUploadsPage MemoryListingStore::page_of(const ListUploadsQuery& query) {
   std::optional<std::pair<SystemTime, model::UploadId>> marker;
   if (query.after_upload) {
     const auto after = state_.uploads.find(*query.after_upload);
-    if (after != state_.uploads.end())
-      marker = {after->second.upload.initiated_at, after->first};
+    const bool gone = after == state_.uploads.end();
+    marker = {gone ? time_of(*query.after_upload) : after->second.upload.initiated_at,
+              *query.after_upload};
   }
   const auto rows = [&](const std::string&, std::vector<Upload> uploads, bool at_marker) {
     std::erase_if(uploads, [&](const Upload& upload) {
@@ -189,17 +191,17 @@ ListUploadsPage MemoryListingStore::page_of(const ListUploadsQuery& query) {
   return fold<ListUploadsPage>(query, uploads_of(state_.uploads, query.bucket_id), rows, add);
 }
 
-std::vector<Bucket> MemoryListingStore::page_of(const ListBucketsQuery& query) {
-  std::map<std::string, Bucket> by_name;
+std::vector<ListedBucket> MemoryListingStore::page_of(const ListBucketsQuery& query) {
+  std::map<std::string, ListedBucket> by_name;
   for (const auto& [id, stored] : state_.buckets) {
     const Bucket& bucket = stored.bucket;
     if (bucket.owner_account == query.owner_account && bucket.name > query.after_name &&
         bucket.name.starts_with(query.prefix) &&
         (query.region.empty() || bucket.region == query.region)) {
-      by_name[bucket.name] = state_.seen(stored);
+      by_name[bucket.name] = {bucket.name, bucket.region, bucket.created_at};
     }
   }
-  std::vector<Bucket> page;
+  std::vector<ListedBucket> page;
   for (auto& [name, bucket] : by_name) {
     if (page.size() == query.max) break;
     page.push_back(std::move(bucket));

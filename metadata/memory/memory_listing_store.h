@@ -12,14 +12,14 @@ class MemoryListingStore final : public ListingStore {
 
   async::Task<Result<ListPage>> list(ListQuery query) override;
   async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) override;
-  async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query,
+  async::Task<Result<std::vector<ListedBucket>>> list_buckets(ListBucketsQuery query,
                                                         Deadline deadline) override;
 
  private:
   // Each under the state's lock.
   ListPage page_of(const ListQuery& query);
   ListUploadsPage page_of(const ListUploadsQuery& query);
-  std::vector<Bucket> page_of(const ListBucketsQuery& query);
+  std::vector<ListedBucket> page_of(const ListBucketsQuery& query);
 
   MemoryState& state_;
 };

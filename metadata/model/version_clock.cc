@@ -26,9 +26,24 @@ model::VersionId VersionClock::next() {
   return id;
 }
 
-SystemTime time_of(const model::VersionId& version) {
-  const uint64_t milliseconds = load_be<uint64_t>(version.bytes.data()) >> 16;
-  return SystemTime(std::chrono::milliseconds(milliseconds));
+namespace {
+
+SystemTime first_48_bits(const std::byte* id) {
+  return SystemTime(std::chrono::milliseconds(load_be<uint64_t>(id) >> 16));
 }
+
+}  // namespace
+
+SystemTime time_of(const model::VersionId& version) { return first_48_bits(version.bytes.data()); }
+
+model::UploadId new_upload_id(SystemTime begun) {
+  model::UploadId id = model::UploadId::random();
+  const auto since = std::chrono::floor<std::chrono::milliseconds>(begun.time_since_epoch());
+  const uint64_t random = load_be<uint64_t>(id.bytes.data()) & 0xffff;
+  store_be(id.bytes.data(), (static_cast<uint64_t>(since.count()) << 16) | random);
+  return id;
+}
+
+SystemTime time_of(const model::UploadId& upload) { return first_48_bits(upload.bytes.data()); }
 
 }  // namespace rondel::metadata

@@ -23,6 +23,11 @@ class VersionClock {
   std::atomic<uint64_t> last_{0};  // Milliseconds << 16 | counter.
 };
 
+// A new upload's id: its time in milliseconds (48 bits), then 80 random bits. So a listing of
+// uploads goes on behind one that is gone.
+model::UploadId new_upload_id(SystemTime begun);
+SystemTime time_of(const model::UploadId& upload);
+
 // What a version's clock says, in milliseconds.
 SystemTime time_of(const model::VersionId& version);
 

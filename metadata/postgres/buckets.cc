@@ -10,7 +10,7 @@ using Element = PgArray::Element;
 Result<BucketOutcome> bucket_by(PgConnection& connection, const std::string& condition, PgParameters parameters, Deadline until) {
   const std::string sql = "select " + bucket_columns() + " from buckets b join accounts a on a.id = b.owner_account where " +
                           condition;
-  TRY(const PgResult result, connection.run(sql, parameters, until));
+  TRY(const PgResult result, connection.run(sql, parameters, until, AtDeadline::kCancel));
   if (result.rows() == 0) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
   return BucketOutcome{BucketStatus::kOk, read_bucket(result, 0)};
 }
@@ -19,6 +19,13 @@ Result<BucketOutcome> bucket_by_name(PgConnection& connection, const std::string
   PgParameters parameters;
   parameters.add_text(name);
   return bucket_by(connection, "b.name = $1", std::move(parameters), until);
+}
+
+// One slice of the uploads of buckets that are gone. Whether there may be more.
+Result<bool> release_deleted_bucket(PgConnection& connection, Deadline until) {
+  constexpr int32_t kSlice = 1000;   // Rows of parts and uploads.
+  TRY(const PgResult done, PgFunction("*", "release_deleted_bucket").integer("max_rows", kSlice).run(connection, until));
+  return done.boolean(0, 0);
 }
 
 // What a change of settings answered, with the bucket as it is now.
@@ -70,7 +77,10 @@ async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket req
 async::Task<Result<BucketOutcome>> PostgresStore::delete_bucket(int64_t bucket_id, Deadline deadline) {
   auto work = [bucket_id](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     TRY(const PgResult done, PgFunction("*", "delete_bucket").bigint("b", bucket_id).run(connection, until));
-    return BucketOutcome{static_cast<BucketStatus>(done.smallint(0, 0)), {}};
+    const auto status = static_cast<BucketStatus>(done.smallint(0, 0));
+    // Few uploads go at once, many when the coordinator comes by. The bucket is gone already.
+    if (status == BucketStatus::kOk) (void)release_deleted_bucket(connection, until);
+    return BucketOutcome{status, {}};
   };
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
 }
@@ -116,7 +126,7 @@ async::Task<Result<BucketUsage>> PostgresStore::bucket_usage(int64_t bucket_id, 
     parameters.add(bucket_id);
     TRY(const PgResult row,
         connection.run("select sum(objects)::bigint, sum(versions)::bigint, sum(bytes)::bigint from bucket_usage where bucket_id = $1",
-                       parameters, until));
+                       parameters, until, AtDeadline::kCancel));
     return BucketUsage{static_cast<uint64_t>(row.bigint(0, 0)), static_cast<uint64_t>(row.bigint(0, 1)),
                        static_cast<uint64_t>(row.bigint(0, 2))};
   };

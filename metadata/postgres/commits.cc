@@ -86,48 +86,30 @@ PgArray changed_fields(const UpdateVersion& request) {
   return names;
 }
 
-// Committed, and not known what: nobody may take these streams for unused.
-CommitFailure lost_a_row() { return CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a batch lost a row"}); }
-
-template <class Job>
-void answer(const std::vector<Job*>& jobs, const Committed<PgResult>& result) {
-  if (result && result->rows() == jobs.size()) {
-    for (size_t i = 0; i < jobs.size(); ++i) jobs[i]->slot->set(read_outcome(*result, i));
-    return;
-  }
-  const CommitFailure failure = result ? lost_a_row() : result.error();
-  for (Job* job : jobs) job->slot->set(std::unexpected(failure));
-}
-
-// One order of locks for all: no two batches wait for each other.
-template <class Job>
-void sort_by_row(std::vector<Job*>& jobs) {
-  std::ranges::sort(jobs, {}, [](const Job* job) { return job->exclusive_key(); });
-}
-
 template <class Job>
 Deadline latest(const std::vector<Job*>& jobs) {
   Deadline deadline{};
-  for (const Job* job : jobs) deadline = std::max(deadline, job->deadline);
+  for (const Job* job : jobs) deadline = std::max(deadline, job->deadline());
   return deadline;
 }
 
 }  // namespace
 
-void PostgresStore::put_batch(PgConnection& connection, std::vector<PutJob*> jobs) {
-  sort_by_row(jobs);
-  const auto put = [&](const std::vector<PutJob*>& some) { return put_call(some, clock_).run(connection, latest(some)); };
-  run_rows(connection, jobs, put, answer<PutJob>);
+Committed<PgResult> PostgresStore::put_rows(PgConnection& connection,
+                                            const std::vector<PutJob*>& jobs, Meeting meeting) {
+  PgFunction call = put_call(jobs, clock_);
+  call.boolean("waits", meeting.waits).boolean("careful", meeting.careful);
+  return call.run(connection, latest(jobs));
 }
 
-void PostgresStore::delete_batch(PgConnection& connection, std::vector<DeleteJob*> jobs) {
-  sort_by_row(jobs);
-  const auto remove = [&](const std::vector<DeleteJob*>& some) {
-    std::vector<const DeleteObject*> requests;
-    for (const DeleteJob* job : some) requests.push_back(&job->request);
-    return delete_call(requests, clock_, options_.lock_clock->now()).run(connection, latest(some));
-  };
-  run_rows(connection, jobs, remove, answer<DeleteJob>);
+Committed<PgResult> PostgresStore::delete_rows(PgConnection& connection,
+                                               const std::vector<DeleteJob*>& jobs,
+                                               Meeting meeting) {
+  std::vector<const DeleteObject*> requests;
+  for (const DeleteJob* job : jobs) requests.push_back(&job->request);
+  PgFunction call = delete_call(requests, clock_, options_.lock_clock->now());
+  call.boolean("waits", meeting.waits).boolean("careful", meeting.careful);
+  return call.run(connection, latest(jobs));
 }
 
 async::Task<CommitResult> PostgresStore::put_object(PutObject request) {
@@ -143,22 +125,67 @@ async::Task<CommitResult> PostgresStore::delete_object(DeleteObject request) {
 }
 
 // The same key may stand in one request several times: stable order keeps their sequence.
+Committed<PostgresStore::PartlyDeleted> PostgresStore::delete_many(
+    PgConnection& connection, const std::vector<DeleteObject>& all, Deadline until) {
+  std::vector<std::pair<std::string, size_t>> order;
+  for (size_t i = 0; i < all.size(); ++i) {
+    order.emplace_back(row_key(all[i].context.bucket_id, all[i].key), i);
+  }
+  std::ranges::sort(order);
+  std::vector<const DeleteObject*> sorted;
+  for (const auto& [row, i] : order) sorted.push_back(&all[i]);
+  const auto remove = [&](bool careful) {
+    PgFunction call = delete_call(sorted, clock_, options_.lock_clock->now());
+    call.boolean("waits", held_ == nullptr).boolean("careful", careful);
+    return call.run(connection, until);
+  };
+  auto met = remove(false);
+  if (!met && met.error().code == ErrorCode::kCancelled) met = remove(true);
+  TRY(const PgResult result, std::move(met));
+  if (result.rows() != all.size()) {
+    return std::unexpected(
+        CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a batch lost a row"}));
+  }
+  PartlyDeleted done;
+  done.outcomes.resize(all.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (held_of(result, i)) {
+      done.held.push_back(order[i].second);
+    } else {
+      done.outcomes[order[i].second] = read_outcome(result, i);
+    }
+  }
+  return done;
+}
+
+async::Task<CommitResult> PostgresStore::delete_held(DeleteObject request) {
+  const Deadline deadline = request.context.deadline;
+  std::string key = row_key(request.context.bucket_id, request.key);
+  auto job = std::make_unique<DeleteJob>(std::move(request), key, deadline);
+  const auto slot = job->slot;
+  std::unique_ptr<PgJob> base = std::move(job);
+  if (!held_->submit({HeldBy::Kind::kKey, std::move(key)}, Lane::kDelete, base)) {
+    co_return never_ran<CommitResult>({ErrorCode::kResourceExhausted, "too many wait"});
+  }
+  co_return co_await answer_of<CommitResult>(slot, deadline);
+}
+
+// Whoever holds rows waits for none: what somebody else holds comes when the others are committed.
 async::Task<Committed<std::vector<CommitOutcome>>> PostgresStore::delete_objects(std::vector<DeleteObject> requests) {
   if (requests.empty()) co_return std::vector<CommitOutcome>{};
   const Deadline deadline = requests.front().context.deadline;
-  auto work = [this, all = std::move(requests)](PgConnection& connection, Deadline until) -> Committed<std::vector<CommitOutcome>> {
-    std::vector<std::pair<std::string, size_t>> order;
-    for (size_t i = 0; i < all.size(); ++i) order.emplace_back(row_key(all[i].context.bucket_id, all[i].key), i);
-    std::ranges::sort(order);
-    std::vector<const DeleteObject*> sorted;
-    for (const auto& [row, i] : order) sorted.push_back(&all[i]);
-    TRY(const PgResult result, delete_call(sorted, clock_, options_.lock_clock->now()).run(connection, until));
-    if (result.rows() != all.size()) return std::unexpected(lost_a_row());
-    std::vector<CommitOutcome> outcomes(all.size());
-    for (size_t i = 0; i < order.size(); ++i) outcomes[order[i].second] = read_outcome(result, i);
-    return outcomes;
-  };
-  co_return co_await commit_single<std::vector<CommitOutcome>>(workers_, deadline, std::move(work));
+  const auto all = std::make_shared<const std::vector<DeleteObject>>(std::move(requests));
+  auto done = co_await commit_single<PartlyDeleted>(
+      workers_, deadline, [this, all](PgConnection& connection, Deadline until) {
+        return delete_many(connection, *all, until);
+      });
+  if (!done) co_return std::unexpected(done.error());
+  for (const size_t i : done->held) {
+    auto alone = co_await delete_held((*all)[i]);
+    if (!alone) co_return std::unexpected(CommitFailure::not_known(alone.error()));
+    done->outcomes[i] = *std::move(alone);
+  }
+  co_return std::move(done->outcomes);
 }
 
 async::Task<CommitResult> PostgresStore::copy_object(CopyObject request) {

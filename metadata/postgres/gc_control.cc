@@ -127,10 +127,19 @@ class PostgresGcControl final : public GcControl {
           PgParameters parameters;
           parameters.add(before.time_since_epoch().count());
           TRY(const PgResult done,
-              connection.run("delete from completed_uploads where completed_at < "
-                             "to_timestamp($1::bigint / 1000000.0)",
+              connection.run("delete from completed_uploads where upload in (select upload from "
+                             "completed_uploads where completed_at < to_timestamp($1::bigint / "
+                             "1000000.0) order by completed_at limit 1000)",
                              parameters, until));
           return done.affected();
+        });
+  }
+
+  async::Task<Result<bool>> release_deleted_buckets(Deadline deadline) override {
+    return run_single<bool>(
+        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<bool> {
+          TRY(const PgResult done, connection.run("select release_deleted_bucket(1000)", {}, until));
+          return done.boolean(0, 0);
         });
   }
 

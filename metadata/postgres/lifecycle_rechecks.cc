@@ -67,14 +67,15 @@ class PostgresLifecycleRechecks final : public LifecycleRechecks {
                                                                  uint32_t max,
                                                                  Deadline deadline) override {
     static const std::string sql =
-        std::string("(select ") + kCurrentColumns +
-        " from objects o where o.bucket_id = $1 and o.key = any ($2::bytea[]))"
-        " union all (select h.* from unnest($2) k cross join lateral (select v.key, v.version, "
-        "v.size, (v.attributes).tags, false,"
+        // Key by key, of each the newest first, until there are enough: no row is read beyond.
+        std::string("select h.* from (select k from unnest($2::bytea[]) k order by k) keys "
+                    "cross join lateral ((select ") +
+        kCurrentColumns +
+        " from objects o where o.bucket_id = $1 and o.key = k)"
+        " union all (select v.key, v.version, v.size, (v.attributes).tags, false,"
         " v.delete_marker, false, v.replaced_ms, row_number() over (order by v.version desc) - 1 "
         "from versions v"
-        " where v.bucket_id = $1 and v.key = k order by v.version desc limit $3) h) order by 1, 2 "
-        "desc limit $3";
+        " where v.bucket_id = $1 and v.key = k order by v.version desc)) h limit $3";
     auto work = [bucket_id, keys = std::move(keys), max](
                     PgConnection& connection,
                     Deadline until) -> Result<std::vector<LifecycleVersion>> {

@@ -5,6 +5,7 @@
 #include "metadata/postgres/lifecycle_rows.h"
 #include "metadata/connection/pg_codec.h"
 #include "metadata/connection/pg_stores.h"
+#include "metadata/connection/sql_names.h"
 
 namespace rondel::metadata {
 namespace {
@@ -52,20 +53,41 @@ class PostgresLifecycleStore final : public LifecycleStore {
  public:
   explicit PostgresLifecycleStore(PgWorkers& workers) : workers_(workers) {}
 
-  async::Task<Result<std::vector<LifecycleBucket>>> buckets(int64_t after_id, uint32_t max,
-                                                            Deadline deadline) override {
-    auto work = [=](PgConnection& connection,
-                    Deadline until) -> Result<std::vector<LifecycleBucket>> {
+  async::Task<Result<std::vector<std::string>>> accounts(std::string after_account, uint32_t max,
+                                                         Deadline deadline) override {
+    auto work = [after = std::move(after_account), max](
+                    PgConnection& connection, Deadline until) -> Result<std::vector<std::string>> {
+      static const std::string sql = named_sql(
+          "select distinct b.owner_account from bucket_settings s join buckets b on b.id = "
+          "s.bucket_id where s.kind = :SettingKind.kLifecycle and b.owner_account > $1 order by 1 "
+          "limit $2");
       PgParameters parameters;
-      parameters.add(after_id);
-      parameters.add_small(static_cast<int16_t>(SettingKind::kLifecycle));
+      parameters.add_text(after);
       parameters.add(int64_t{max});
-      TRY(const PgResult rows,
-          connection.run("select b.id, b.settings_version, b.versioning, b.owner_account, "
-                         "s.document from bucket_settings s"
-                         " join buckets b on b.id = s.bucket_id where s.kind = $2::smallint and "
-                         "s.bucket_id > $1 order by s.bucket_id limit $3",
-                         parameters, until));
+      TRY(const PgResult rows, connection.run(sql, parameters, until));
+      std::vector<std::string> found;
+      for (size_t i = 0; i < rows.rows(); ++i) found.push_back(rows.text(i, 0));
+      return found;
+    };
+    return run_single<std::vector<std::string>>(workers_, deadline, std::move(work));
+  }
+
+  async::Task<Result<std::vector<LifecycleBucket>>> buckets(std::string account, int64_t after_id,
+                                                            uint32_t max,
+                                                            Deadline deadline) override {
+    auto work = [=, account = std::move(account)](
+                    PgConnection& connection,
+                    Deadline until) -> Result<std::vector<LifecycleBucket>> {
+      static const std::string sql = named_sql(
+          "select b.id, b.settings_version, b.versioning, b.owner_account, s.document from "
+          "bucket_settings s join buckets b on b.id = s.bucket_id where s.kind = "
+          ":SettingKind.kLifecycle and b.owner_account = $1 and s.bucket_id > $2 "
+          "order by s.bucket_id limit $3");
+      PgParameters parameters;
+      parameters.add_text(account);
+      parameters.add(after_id);
+      parameters.add(int64_t{max});
+      TRY(const PgResult rows, connection.run(sql, parameters, until));
       std::vector<LifecycleBucket> found;
       for (size_t i = 0; i < rows.rows(); ++i) {
         found.push_back({rows.bigint(i, 0), rows.bigint(i, 1),
@@ -91,14 +113,15 @@ class PostgresLifecycleStore final : public LifecycleStore {
         std::string("select ") + kCurrentColumns +
         " from objects o where o.bucket_id = $1 and not o.delete_marker and o.key >= "
         "greatest($2::bytea, $3::bytea)"
-        " and o.key <> $2 and ($4::bytea is null or o.key < $4) order by o.key limit $5";
+        " and o.key <> $2 and o.key < $4::bytea order by o.key limit $5";
     auto work = [query = std::move(query), prefix = std::move(prefix)](
                     PgConnection& connection, Deadline until) -> Result<LifecyclePage> {
       PgParameters parameters;
       parameters.add(query.bucket_id);
       parameters.add_bytes(query.position);
       parameters.add_bytes(prefix);
-      parameters.add_optional_bytes(above_prefix(prefix));
+      // A bound at all times: one that may be NULL would bound no index.
+      parameters.add_bytes(above_prefix(prefix).value_or(std::string(Limit::kKeyBytesMax + 1, '\xff')));
       parameters.add(int64_t{query.max});
       TRY(const PgResult rows, connection.run(sql, parameters, until));
       LifecyclePage page = read_page(rows, query);

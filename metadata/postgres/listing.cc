@@ -1,7 +1,6 @@
 // Pages of keys, versions, uploads and buckets.
 #include <algorithm>
 
-#include "metadata/postgres/bucket_rows.h"
 #include "metadata/connection/pg_columns.h"
 #include "metadata/postgres/postgres_store.h"
 
@@ -149,10 +148,10 @@ async::Task<Result<ListPage>> PostgresStore::list(ListQuery query) {
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListPage> {
     const auto after = query.after_version ? std::optional(std::string(raw(query.after_version->view()))) : std::nullopt;
     const char* const name = query.versions ? "list_versions" : "list_heads";
-    TRY(const PgResult result, page_call(kListedVersion, name, query, lower, after).run(connection, until));
+    TRY(const PgResult result, page_call(kListedVersion, name, query, lower, after).run(connection, until, AtDeadline::kCancel));
     return read_versions(result, query.max);
   };
-  co_return co_await run_single<ListPage>(workers_, deadline, std::move(work));
+  co_return co_await run_single<ListPage>(listings_, deadline, std::move(work));
 }
 
 async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuery query) {
@@ -161,32 +160,35 @@ async::Task<Result<ListUploadsPage>> PostgresStore::list_uploads(ListUploadsQuer
   const Deadline deadline = query.deadline;
   auto work = [query = std::move(query), lower = *lower](PgConnection& connection, Deadline until) -> Result<ListUploadsPage> {
     const auto after = query.after_upload ? std::optional(std::string(raw(query.after_upload->view()))) : std::nullopt;
-    TRY(const PgResult result, page_call(kListedUpload, "list_uploads", query, lower, after).run(connection, until));
+    TRY(const PgResult result, page_call(kListedUpload, "list_uploads", query, lower, after).run(connection, until, AtDeadline::kCancel));
     return read_uploads(result, query.max);
   };
-  co_return co_await run_single<ListUploadsPage>(workers_, deadline, std::move(work));
+  co_return co_await run_single<ListUploadsPage>(listings_, deadline, std::move(work));
 }
 
-async::Task<Result<std::vector<Bucket>>> PostgresStore::list_buckets(ListBucketsQuery query, Deadline deadline) {
+async::Task<Result<std::vector<ListedBucket>>> PostgresStore::list_buckets(ListBucketsQuery query, Deadline deadline) {
+  // Names are of characters below '~', so that those with a prefix lie between it and it with one.
   static const std::string sql =
-      "select " + bucket_columns() +
-      " from buckets b join accounts a on a.id = b.owner_account where b.owner_account = $1 and b.name > $2"
-      " and starts_with(b.name, $3) and ($4 = '' or b.region = $4) order by b.name limit $5";
-  if (!can_be_text(query.prefix) || !can_be_text(query.region)) co_return std::vector<Bucket>{};
+      "select b.name, b.region, (extract(epoch from b.created_at) * 1000000)::bigint from buckets b"
+      " where b.owner_account = $1 and b.name > $2 and b.name >= $3 and b.name < $3 || '~'"
+      " and ($4 = '' or b.region = $4) order by b.name limit $5";
+  if (!can_be_text(query.prefix) || !can_be_text(query.region)) co_return std::vector<ListedBucket>{};
   query.after_name = printable_bound(query.after_name);
-  auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<std::vector<Bucket>> {
+  auto work = [query = std::move(query)](PgConnection& connection, Deadline until) -> Result<std::vector<ListedBucket>> {
     PgParameters parameters;
     parameters.add_text(query.owner_account);
     parameters.add_text(query.after_name);
     parameters.add_text(query.prefix);
     parameters.add_text(query.region);
     parameters.add(int64_t{query.max});
-    TRY(const PgResult result, connection.run(sql, parameters, until));
-    std::vector<Bucket> buckets;
-    for (size_t i = 0; i < result.rows(); ++i) buckets.push_back(read_bucket(result, i));
+    TRY(const PgResult result, connection.run(sql, parameters, until, AtDeadline::kCancel));
+    std::vector<ListedBucket> buckets;
+    for (size_t i = 0; i < result.rows(); ++i) {
+      buckets.push_back({result.text(i, 0), result.text(i, 1), from_microseconds(result.bigint(i, 2))});
+    }
     return buckets;
   };
-  co_return co_await run_single<std::vector<Bucket>>(workers_, deadline, std::move(work));
+  co_return co_await run_single<std::vector<ListedBucket>>(listings_, deadline, std::move(work));
 }
 
 }  // namespace rondel::metadata

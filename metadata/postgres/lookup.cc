@@ -196,11 +196,11 @@ Committed<PgResult> find_some(PgConnection& connection, const std::vector<FindJo
     kinds.add_small(static_cast<int16_t>(job->request.range.kind));
     firsts.add(clamp_to_bigint(job->request.range.first));
     lasts.add(clamp_to_bigint(job->request.range.last));
-    deadline = std::max(deadline, job->deadline);
+    deadline = std::max(deadline, job->deadline());
   }
   PgParameters parameters;
   for (PgArray* array : {&buckets, &keys, &kinds, &firsts, &lasts}) std::move(*array).move_into(parameters);
-  return connection.run(find_current_sql(), parameters, deadline);
+  return connection.run(find_current_sql(), parameters, deadline, AtDeadline::kCancel);
 }
 
 }  // namespace
@@ -246,7 +246,7 @@ async::Task<Result<ObjectLookup>> PostgresStore::find_object(ObjectQuery query) 
     parameters.add_bool(query.with_parts);
     parameters.add_integer(static_cast<int32_t>(query.parts_after));
     parameters.add(static_cast<int64_t>(query.parts_max) + 1);
-    TRY(const PgResult result, connection.run(version_sql(), parameters, until));
+    TRY(const PgResult result, connection.run(version_sql(), parameters, until, AtDeadline::kCancel));
     ObjectLookup found = read_row(result, 0, query);
     if (found.status != LookupStatus::kFound || !query.with_parts) return found;
     const auto type = found.object.checksum ? found.object.checksum->type : model::ChecksumType::kComposite;

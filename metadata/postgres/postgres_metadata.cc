@@ -40,13 +40,20 @@ struct Pools {
 // Those of the pools, one that watches, one of the directory feed.
 static_assert(PostgresMetadata::kOtherConnections == Pools::kConnections + 2);
 
+// Of the connections for requests.
+PostgresStore::Shares shares_of(size_t connections) {
+  const size_t listings = std::max<size_t>(1, connections / 4);
+  const size_t held = connections < 8 ? 1 : 2;
+  return {connections - listings - held, listings, held};
+}
+
 class Metadata final : public PostgresMetadata {
  public:
   Metadata(PostgresOptions options, bool shared) {
     const std::string dsn = options.dsn;
-    options.connections =
-        shared ? 1 : std::max(options.connections, kConnectionsMin) - kOtherConnections;
-    requests_ = std::make_unique<PostgresStore>(std::move(options), !shared);
+    const size_t all = std::max(options.connections, kConnectionsMin) - kOtherConnections;
+    requests_ = std::make_unique<PostgresStore>(
+        std::move(options), shared ? PostgresStore::Shares{} : shares_of(all), !shared);
     if (!shared) pools_.emplace(dsn);
     compose();
   }

@@ -15,8 +15,11 @@ struct PostgresOptions {
   std::string dsn;
   std::string master_key = {};    // 32 bytes: seals access keys' secrets.
   // All that a gateway holds, its directory feed's (directory_feed.h) too: kOtherConnections, and
-  // the rest is for requests.
-  size_t connections = 14;
+  // the rest is for requests: of these a quarter for listings, and one or two for what waits for
+  // somebody else's lock.
+  size_t connections = 18;
+  // How long a request waits: the server ends a statement of one then.
+  Duration timeout = std::chrono::seconds(5);
   size_t batch_max = 64;
   size_t queue_max = 4096;  // Requests that wait, per lane.
   uint16_t site = 1;
@@ -24,7 +27,8 @@ struct PostgresOptions {
   const Clock* clock = &real_clock();
   // What object locks end by, if it is earlier than the database's.
   const Clock* lock_clock = &real_clock();
-  // Called on a database thread with the size of every batch; "put", "delete", "find", "single".
+  // Called on a database thread with the size of every batch; "put", "delete", "find", "single",
+  // "list", "held".
   std::function<void(std::string_view lane, size_t size)> on_batch = {};
 };
 
@@ -44,7 +48,7 @@ class PostgresMetadata {
   // second look, the scan for orphans, lifecycle and keys, one that asks whether the server is
   // there, and the directory feed's.
   static constexpr size_t kOtherConnections = 10;
-  static constexpr size_t kConnectionsMin = kOtherConnections + 2;
+  static constexpr size_t kConnectionsMin = kOtherConnections + 4;
 
   // Connects lazily: an unreachable server makes calls fail, not this. REQUIRES:
   // options.connections >= kConnectionsMin.

@@ -6,6 +6,7 @@
 
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
+#include "metadata/connection/pg_held.h"
 #include "metadata/connection/pg_function.h"
 #include "metadata/postgres/postgres_metadata.h"
 #include "metadata/connection/sql_names.h"
@@ -21,8 +22,15 @@ using FindJob = RequestJob<ObjectQuery, Result<ObjectLookup>>;
 class PostgresStore final : public Availability, public ObjectStore, public UploadStore, public ListingStore, public BucketStore,
                             public IdentityStore {
  public:
-  // `options.connections`: all of this one's, but for the one that watches.
-  PostgresStore(PostgresOptions options, bool watch);
+  // `shares`: how many connections each of its pools has, beside the one that watches. Without those
+  // for `listings` and `held` the one for requests is for all, and what is locked is waited for.
+  struct Shares {
+    size_t requests = 1;
+    size_t listings = 0;
+    size_t held = 0;
+  };
+  PostgresStore(PostgresOptions options, Shares shares, bool watch);
+  ~PostgresStore() override;
 
   bool available() const override { return !workers_.away(); }
   async::Task<CommitResult> put_object(PutObject request) override;
@@ -44,7 +52,7 @@ class PostgresStore final : public Availability, public ObjectStore, public Uplo
   async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
-  async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
+  async::Task<Result<std::vector<ListedBucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind, std::optional<std::string> document,
                                                         Deadline deadline) override;
   async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) override;
@@ -64,14 +72,52 @@ class PostgresStore final : public Availability, public ObjectStore, public Uplo
   PgWorkers& workers() { return workers_; }
 
  private:
+  // What a row does that needs what somebody else holds, as SQL says it: `waits`, `careful`.
+  struct Meeting {
+    bool waits = false;
+    bool careful = false;
+  };
+  // What a DELETE of many answered, and of which of them somebody held what they need.
+  struct PartlyDeleted {
+    std::vector<CommitOutcome> outcomes;
+    std::vector<size_t> held;
+  };
+
   void run_batch(Lane lane, PgConnection& connection, PgWorkers::Batch batch);
-  void put_batch(PgConnection& connection, std::vector<PutJob*> jobs);
-  void delete_batch(PgConnection& connection, std::vector<DeleteJob*> jobs);
   void find_batch(PgConnection& connection, std::vector<FindJob*> jobs);
+  Committed<PgResult> put_rows(PgConnection& connection, const std::vector<PutJob*>& jobs,
+                               Meeting meeting);
+  Committed<PgResult> delete_rows(PgConnection& connection, const std::vector<DeleteJob*>& jobs,
+                                  Meeting meeting);
+  Committed<PartlyDeleted> delete_many(PgConnection& connection,
+                                       const std::vector<DeleteObject>& all, Deadline until);
+  async::Task<CommitResult> delete_held(DeleteObject request);
+
+  // Runs a batch that nobody of it waits in; who is left out waits in held_.
+  template <class Job, class Rows>
+  void leave_out(Lane lane, PgConnection& connection, PgWorkers::Batch batch, Rows rows);
+  // Runs a batch that waits for what is held: there is no lane for that.
+  template <class Job, class Rows>
+  void wait_for_all(PgConnection& connection, const PgWorkers::Batch& batch, Rows rows);
+  template <class Job, class Rows>
+  bool try_alone(PgConnection& connection, PgJob& job, Rows rows);
+  bool try_held(Lane lane, PgConnection& connection, PgJob& job);
+  // Those of a batch whose keys nobody waits for yet; the others wait behind them.
+  PgWorkers::Batch without_known(Lane lane, PgWorkers::Batch batch);
+  void hold(HeldBy by, Lane lane, std::unique_ptr<PgJob> job);
+  // For a second after a batch failed of a lock its successors are careful.
+  bool careful() const;
 
   const PostgresOptions options_;
   VersionClock clock_;
-  PgWorkers workers_;  // Last: its threads use the rest.
+  std::atomic<SteadyTime> careful_until_{};
+  // Last: their threads use the rest. What is held is given to the first by the second, which is
+  // there as long as any of its threads.
+  std::unique_ptr<PgHeld> held_;
+  const std::unique_ptr<PgWorkers> own_workers_;
+  PgWorkers& workers_;
+  const std::unique_ptr<PgWorkers> own_listings_;
+  PgWorkers& listings_;   // workers_, when there are none for them.
 };
 
 // A sortable name of a row: what two writers of the same key have in common.

@@ -136,11 +136,11 @@ async::Task<Result<UploadLookup>> PostgresStore::find_upload(UploadQuery query) 
     parameters.add_bytes(query.key);
     parameters.add_integer(static_cast<int32_t>(query.part_after));
     parameters.add(query.parts_max == 0 ? int64_t{0} : int64_t{query.parts_max} + 1);
-    TRY(const PgResult result, connection.run(find_upload_sql(), parameters, until));
+    TRY(const PgResult result, connection.run(find_upload_sql(), parameters, until, AtDeadline::kCancel));
     if (result.rows() > 0) return read_upload(result, query);
     PgFunction completed(outcome_columns(), "completed_outcome");
     completed.bytes("u", raw(query.upload.view())).bigint("b", query.bucket_id).bytes("k", query.key);
-    TRY(const CommitOutcome outcome, one_outcome(completed.run(connection, until)));
+    TRY(const CommitOutcome outcome, one_outcome(completed.run(connection, until, AtDeadline::kCancel)));
     UploadLookup absent;
     if (outcome.status == CommitStatus::kUploadCompleted) absent.completed = outcome;
     return absent;

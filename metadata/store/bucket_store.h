@@ -55,7 +55,8 @@ class BucketStore {
   // kInvalidArgument: the name or region is no text (UTF-8 without NUL).
   virtual async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request,
                                                            Deadline deadline) = 0;
-  // kNotEmpty: a version is there. Its uploads are aborted.
+  // kNotEmpty: a version is there. Its uploads are aborted: nothing finds them any more, and their
+  // bytes are released by and by (GcControl::release_deleted_buckets), however many they are.
   virtual async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id,
                                                            Deadline deadline) = 0;
   // kOk or kNoSuchBucket.

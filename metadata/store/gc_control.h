@@ -58,8 +58,11 @@ class GcControl {
                                                      std::optional<std::chrono::seconds> trash,
                                                      std::optional<std::chrono::seconds> orphan_age,
                                                      Deadline deadline) = 0;
-  // Forgets completed uploads older than `before`, and answers how many. Who completes one again
-  // after that is told kNoSuchUpload.
+  // Releases some of what is left of buckets that are gone, in one transaction of bounded size.
+  // Whether there may be more. Needs no fence: nothing refers to it any more.
+  virtual async::Task<Result<bool>> release_deleted_buckets(Deadline deadline) = 0;
+  // Forgets some completed uploads older than `before`, the oldest first, and answers how many: 0
+  // when none is left. Who completes one again after that is told kNoSuchUpload.
   virtual async::Task<Result<uint64_t>> forget_completed_uploads(SystemTime before,
                                                                  Deadline deadline) = 0;
 };

@@ -53,8 +53,13 @@ class LifecycleStore {
  public:
   virtual ~LifecycleStore() = default;
 
-  // Buckets that have rules, by id.
-  virtual async::Task<Result<std::vector<LifecycleBucket>>> buckets(int64_t after_id, uint32_t max,
+  // Accounts that own buckets with rules, by id.
+  virtual async::Task<Result<std::vector<std::string>>> accounts(std::string after_account,
+                                                                 uint32_t max,
+                                                                 Deadline deadline) = 0;
+  // Buckets of an account that have rules, by id.
+  virtual async::Task<Result<std::vector<LifecycleBucket>>> buckets(std::string account,
+                                                                    int64_t after_id, uint32_t max,
                                                                     Deadline deadline) = 0;
 
   // Current versions, no markers, made until then: oldest first, which is in order of ids.

@@ -76,6 +76,13 @@ struct ListBucketsQuery {
   uint32_t max = 10'000;
 };
 
+// What a list of buckets says of each: their settings are not read.
+struct ListedBucket {
+  std::string name;
+  std::string region;
+  SystemTime created_at;
+};
+
 class ListingStore {
  public:
   virtual ~ListingStore() = default;
@@ -83,9 +90,9 @@ class ListingStore {
   // Current versions, or all of them: ListQuery::versions.
   virtual async::Task<Result<ListPage>> list(ListQuery query) = 0;
   virtual async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) = 0;
-  // By name, with their settings.
-  virtual async::Task<Result<std::vector<Bucket>>> list_buckets(ListBucketsQuery query,
-                                                                Deadline deadline) = 0;
+  // By name.
+  virtual async::Task<Result<std::vector<ListedBucket>>> list_buckets(ListBucketsQuery query,
+                                                                      Deadline deadline) = 0;
 };
 
 }  // namespace rondel::metadata

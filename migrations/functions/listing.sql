@@ -12,6 +12,14 @@ begin
   return decode(repeat('ff', :Limit.kKeyBytesMax + 1), 'hex');
 end $$;
 
+-- When an upload was begun. Of one that is gone its id says so, in its first six bytes: no later
+-- than it was.
+create or replace function upload_begun(u bytea) returns timestamptz language plpgsql stable as $$
+begin
+  return coalesce((select initiated_at from uploads where id = u),
+                  to_timestamp(version_ms(u) / 1000.0));
+end $$;
+
 -- All listings are one function over three pages of rows: keys >= lower (and > lower when
 -- exclusive) that begin with prefix, folded at the delimiter, at most `max` entries. A common
 -- prefix costs one seek, whatever lies behind it. `after`: entries of the key `lower` itself go on
@@ -105,19 +113,20 @@ declare
      where v.bucket_id = b and v.key = from_key and v.version < after
      order by v.version desc limit left_over)
     limit left_over $q$;
-  -- Uploads of one key are ordered by id, which begins with the time.
+  -- Uploads of one key are ordered by time and id.
   uploads constant text := $q$
     select u.key, false, u.id, u.initiator_account, u.owner_account, u.checksum_algorithm,
       u.checksum_type, (extract(epoch from u.initiated_at) * 1000000)::bigint
     from uploads u
     where u.bucket_id = b and u.key >= from_key and u.key < upper
-    order by u.key, u.id limit left_over $q$;
+    order by u.key, u.initiated_at, u.id limit left_over $q$;
   rest_of_uploads constant text := $q$
     select u.key, false, u.id, u.initiator_account, u.owner_account, u.checksum_algorithm,
       u.checksum_type, (extract(epoch from u.initiated_at) * 1000000)::bigint
     from uploads u
-    where u.bucket_id = b and u.key = from_key and u.id > after
-    order by u.id limit left_over $q$;
+    where u.bucket_id = b and u.key = from_key
+      and (u.initiated_at, u.id) > (upload_begun(after), after)
+    order by u.initiated_at, u.id limit left_over $q$;
   -- A current version has nothing behind it.
   rest_of_heads constant text := $q$ select (null::listed_version).* limit 0 $q$;
   text_of text;

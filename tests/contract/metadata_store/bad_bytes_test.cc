@@ -367,7 +367,7 @@ TEST_P(BadBytes, NamesThatCannotBeAreNotMade) {
 TEST_P(BadBytes, AListingGoesOnBehindAnyBytes) {
   const auto behind = [](const std::string& after) {
     std::vector<std::string> names;
-    for (const Bucket& bucket :
+    for (const ListedBucket& bucket :
          run(stores().listing.list_buckets({.owner_account = owner(), .after_name = after}, soon())))
       names.push_back(bucket.name);
     return names;

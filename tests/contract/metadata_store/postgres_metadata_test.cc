@@ -43,7 +43,7 @@ TEST(PostgresMetadataContract, HoldsTheConnectionsThatItWasGivenAndNoMore) {
     EXPECT_EQ(most, kConnections);
     EXPECT_TRUE(async::block_on(stores.ring.cluster_id(deadline_in(10s))));
     EXPECT_TRUE(async::block_on(stores.keys.load(0, deadline_in(10s))));
-    EXPECT_TRUE(async::block_on(stores.lifecycle.buckets(0, 1, deadline_in(10s))));
+    EXPECT_TRUE(async::block_on(stores.lifecycle.accounts("", 1, deadline_in(10s))));
     EXPECT_TRUE(async::block_on(stores.releases.queue_depths(deadline_in(10s))));
     EXPECT_TRUE(async::block_on(stores.orphans.unreferenced_streams({}, deadline_in(10s))));
     EXPECT_EQ(held(), kConnections);

@@ -1,6 +1,7 @@
 // UploadStore: multipart uploads.
 #include "tests/fakes/manual_clock.h"
 
+#include "metadata/model/version_clock.h"
 #include "tests/contract/metadata_store/metadata_contract.h"
 
 namespace rondel::metadata {
@@ -10,7 +11,7 @@ class Multipart : public MetadataContract {
  protected:
   model::UploadId create(const std::string& key) {
     Upload upload;
-    upload.id = model::UploadId::random();
+    upload.id = new_upload_id(real_clock().now());
     upload.key = key;
     upload.initiator_account = upload.owner_account = owner().account.id;
     upload.headers = {{"content-type", "x/y"}};
@@ -130,6 +131,9 @@ TEST_P(Multipart, AbortReleasesAndUploadsAreListed) {
   EXPECT_EQ(page.uploads[0].id, second);
   EXPECT_TRUE(page.truncated);
   EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")), CommitStatus::kCommitted);
+  page = run(stores().listing.list_uploads(query));
+  ASSERT_EQ(page.uploads.size(), 1u) << "a listing goes on behind what is gone";
+  EXPECT_EQ(page.uploads[0].id, second);
   EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")), CommitStatus::kNoSuchUpload);
 }
 

@@ -66,10 +66,10 @@ class EmptyListing final : public metadata::ListingStore {
     CO_TRY_VOID(fault.check());
     co_return metadata::ListUploadsPage();
   }
-  async::Task<Result<std::vector<metadata::Bucket>>> list_buckets(metadata::ListBucketsQuery,
-                                                                  Deadline) override {
+  async::Task<Result<std::vector<metadata::ListedBucket>>> list_buckets(metadata::ListBucketsQuery,
+                                                                        Deadline) override {
     CO_TRY_VOID(fault.check());
-    co_return std::vector<metadata::Bucket>();
+    co_return std::vector<metadata::ListedBucket>();
   }
 };
 

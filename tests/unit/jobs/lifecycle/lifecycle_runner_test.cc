@@ -32,10 +32,19 @@ std::string place_of(const LifecycleVersion& version) { return std::string(reint
 
 class MemoryRules final : public metadata::LifecycleStore, public metadata::LifecycleCursors, public metadata::LifecycleRechecks {
  public:
-  Answer<std::vector<metadata::LifecycleBucket>> buckets(int64_t after_id, uint32_t max, Deadline) override {
+  Answer<std::vector<std::string>> accounts(std::string after, uint32_t max, Deadline) override {
+    std::set<std::string> found;
+    for (const auto& bucket : all_buckets) {
+      if (bucket.owner_account > after) found.insert(bucket.owner_account);
+    }
+    std::vector<std::string> page(found.begin(), found.end());
+    if (page.size() > max) page.resize(max);
+    co_return page;
+  }
+  Answer<std::vector<metadata::LifecycleBucket>> buckets(std::string account, int64_t after_id, uint32_t max, Deadline) override {
     std::vector<metadata::LifecycleBucket> page;
     for (const auto& bucket : all_buckets) {
-      if (bucket.id > after_id && page.size() < max) page.push_back(bucket);
+      if (bucket.id > after_id && bucket.owner_account == account && page.size() < max) page.push_back(bucket);
     }
     co_return page;
   }
