@@ -111,6 +111,7 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
     co_return Result<void>{};
   }
   Answer<std::vector<LifecycleVersion>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t max, Deadline) override {
+    if (rechecks_fail) co_return std::unexpected(*rechecks_fail);
     std::vector<LifecycleVersion> out;
     for (const LifecycleVersion& version : of(bucket_id)) {
       if (std::ranges::find(keys, version.key) != keys.end() && out.size() < max) out.push_back(version);
@@ -136,11 +137,14 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
   std::vector<metadata::LifecycleUpload> open_uploads;
   std::map<std::string, SystemTime> queued;
   std::function<void()> after_reading;                         // What a client does when the versions of keys have been read, once.
+  std::function<void()> on_page;                               // Whenever one by age is read.
+  std::optional<Error> rechecks_fail;
   std::map<std::tuple<int64_t, LifecycleScan, std::string>, std::string> cursors;
 
  private:
   template <class Wanted>
   Answer<LifecyclePage> page(LifecycleQuery query, Wanted wanted, SystemTime LifecycleVersion::*time) {
+    if (on_page) on_page();
     LifecyclePage out{{}, query.position, false};
     for (const LifecycleVersion& version : of(query.bucket_id)) {
       if (!wanted(version) || place_of(version) <= query.position || version.*time > query.until) continue;
@@ -205,12 +209,12 @@ class LifecycleRunnerTest : public testing::Test {
     return rule;
   }
 
-  void add_bucket(int64_t id, const lifecycle::Rule& rule) {
+  void add_bucket(int64_t id, const lifecycle::Rule& rule, const std::string& account = "111111111111") {
     metadata::LifecycleBucket bucket;
     bucket.id = id;
     bucket.settings_version = 7;
     bucket.versioning = metadata::Versioning::kEnabled;
-    bucket.owner_account = "111111111111";
+    bucket.owner_account = account;
     bucket.document = lifecycle::encode(lifecycle::Configuration{{rule}});
     std::erase_if(rules_.all_buckets, [id](const auto& known) { return known.id == id; });
     rules_.all_buckets.push_back(bucket);
@@ -517,6 +521,60 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
       }
     }
   }
+}
+
+// Pages take 600 ms: a bucket has one in its slice, an account four in its turn.
+TEST_F(LifecycleRunnerTest, AnAccountWithMuchToDoKeepsOthersWaitingForATurn) {
+  const std::string busy = "111111111111", next = "222222222222";
+  rules_.all_buckets.clear();
+  const std::vector<int64_t> of_busy = {1, 2, 3, 4, 5, 6};
+  for (const int64_t bucket : of_busy) {
+    add_bucket(bucket, expire_after_a_day(), busy);
+    for (int i = 0; i < 10; ++i) add("k" + std::to_string(i), 2h, bucket);
+  }
+  add_bucket(100, expire_after_a_day(), next);
+  add("late", 2h, 100);
+  rules_.on_page = [this] { clock_.advance(600ms); };
+  const auto left_of_busy = [&] {
+    size_t all = 0;
+    for (const int64_t bucket : of_busy) all += left(bucket);
+    return all;
+  };
+  ASSERT_TRUE(run());
+  EXPECT_EQ(left(100), 0u) << "the other account had its turn";
+  EXPECT_GT(left_of_busy(), 40u) << "this one had no more than its own";
+  for (const int64_t bucket : {1, 2, 3}) EXPECT_LT(left(bucket), 10u) << "and each of its buckets has a part of it";
+  int rounds = 1;
+  for (; left_of_busy() > 0 && rounds < 100; ++rounds) {
+    add("another", 2h, 100);
+    ASSERT_TRUE(run());
+    EXPECT_EQ(left(100), 0u) << "in every round";
+  }
+  EXPECT_EQ(left_of_busy(), 0u) << "and goes on where it was";
+  EXPECT_GT(rounds, 5);
+}
+
+TEST_F(LifecycleRunnerTest, AStepThatFailsKeepsNoneOfTheOthersFromBeingTaken) {
+  lifecycle::Rule rule = expire_after_a_day();
+  rule.abort_days = 1;
+  add_bucket(1, rule);
+  add("changed", 30min);
+  LifecycleVersion& marker = add("marker", 2h);
+  marker.delete_marker = marker.lone = true;
+  rules_.queued = {{"changed", kChanged}};
+  rules_.rechecks_fail = Error{ErrorCode::kInternal, "a plan that never ends"};
+  metadata::LifecycleUpload upload;
+  upload.key = "old upload";
+  upload.initiated = clock_.now() - 2h;
+  rules_.open_uploads = {upload};
+  EXPECT_FALSE(run());
+  EXPECT_EQ(left(), 1u) << "the marker went";
+  EXPECT_EQ(uploads_.aborted.count("old upload"), 1u);
+  // When the database is away nothing is tried on it.
+  rules_.rechecks_fail = Error{ErrorCode::kUnavailable, "away"};
+  uploads_.aborted.clear();
+  EXPECT_FALSE(run());
+  EXPECT_TRUE(uploads_.aborted.empty());
 }
 
 }  // namespace
