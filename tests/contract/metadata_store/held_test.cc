@@ -17,9 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 
 // Who cannot wait for long: had he to wait for what is held, he would have no answer.
-Deadline impatient() { return deadline_in(2s); }
+Deadline impatient() { return deadline_in(3s); }
 
-class Held : public StoreFixture<Held> {
+class HeldLocks : public StoreFixture<HeldLocks> {
  public:
   static constexpr const char* kName = "held";
 
@@ -104,7 +104,7 @@ struct Hold {
   bool of_the_bucket;   // Others are in another one.
 };
 
-TEST_F(Held, OthersOfABatchDoNotWait) {
+TEST_F(HeldLocks, OthersOfABatchDoNotWait) {
   const auto made = run(stores().objects.put_object(put_request("k", 10)));
   ASSERT_EQ(run(stores().objects.copy_object({.put = put_request("copy", 0), .source_bucket_id = bucket_.id,
                                               .source_key = "k", .source_version = made.version,
@@ -144,7 +144,7 @@ TEST_F(Held, OthersOfABatchDoNotWait) {
   }
 }
 
-TEST_F(Held, CountersAreCountedElsewhere) {
+TEST_F(HeldLocks, CountersAreCountedElsewhere) {
   for (int i = 0; i < 20; ++i) run(gateway_->objects.put_object(put_request("k" + std::to_string(i))));
   const auto held = holder(fmt::format("select from bucket_usage where bucket_id = {} for update", bucket_.id));
   expect_others_go_on(bucket_, "counters");
@@ -152,7 +152,7 @@ TEST_F(Held, CountersAreCountedElsewhere) {
   EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 80u);
 }
 
-TEST_F(Held, DeletesOfManyKeysCommitWhatNobodyHoldsAndThenTheRest) {
+TEST_F(HeldLocks, DeletesOfManyKeysCommitWhatNobodyHoldsAndThenTheRest) {
   for (int i = 0; i < 10; ++i) run(stores().objects.put_object(put_request("k" + std::to_string(i))));
   const auto held = holder("select from objects " + where_key("k3") + " for update");
   std::vector<DeleteObject> requests;
@@ -170,7 +170,7 @@ TEST_F(Held, DeletesOfManyKeysCommitWhatNobodyHoldsAndThenTheRest) {
 }
 
 // What shares no statement takes no connection from others either while it waits.
-TEST_F(Held, SinglesThatWaitLeaveTheirConnections) {
+TEST_F(HeldLocks, SinglesThatWaitLeaveTheirConnections) {
   const Bucket other = make_bucket();
   const auto held = holder(fmt::format("select from buckets where id = {} for update", bucket_.id));
   std::vector<std::thread> waiting;
@@ -194,7 +194,7 @@ TEST_F(Held, SinglesThatWaitLeaveTheirConnections) {
 }
 
 // A commit that found no time was not begun: its bytes are nobody's.
-TEST_F(Held, WhatIsHeldToTheEndDidNotHappen) {
+TEST_F(HeldLocks, WhatIsHeldToTheEndDidNotHappen) {
   run(stores().objects.put_object(put_request("k")));
   const auto held = holder("select from objects " + where_key("k") + " for update");
   PutObject request = put_request("k", 7);
@@ -205,7 +205,7 @@ TEST_F(Held, WhatIsHeldToTheEndDidNotHappen) {
   let_go(*held);
 }
 
-TEST_F(Held, ManyWritersOfAKeyThroughThreeGatewaysAllCommit) {
+TEST_F(HeldLocks, ManyWritersOfAKeyThroughThreeGatewaysAllCommit) {
   constexpr int kWriters = 64;
   const std::vector<std::shared_ptr<const Stores>> gateways = {gateway_, database().another(), database().another()};
   std::vector<std::thread> writers;
@@ -222,7 +222,7 @@ TEST_F(Held, ManyWritersOfAKeyThroughThreeGatewaysAllCommit) {
   EXPECT_EQ(committed, kWriters);
 }
 
-TEST_F(Held, RandomCommitsOfThreeGatewaysMeetNoDeadlock) {
+TEST_F(HeldLocks, RandomCommitsOfThreeGatewaysMeetNoDeadlock) {
   const auto seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   const auto watcher = PgConnection::open(postgres_dsn(), soon()).value();
