@@ -29,6 +29,7 @@
 #include "gateway/request/stream_releases.h"
 #include "jobs/gc/collector.h"
 #include "jobs/gc/completed_uploads.h"
+#include "jobs/gc/deleted_buckets.h"
 #include "jobs/gc/orphan_scan.h"
 #include "jobs/gc/second_look.h"
 #include "jobs/gc/trash_restore.h"
@@ -170,6 +171,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   collector_options.ages = &age_clock;
   gc::Collector collector({stores.lease, stores.nodes, stores.releases, stores.gc}, lease, topology,
                           *remover, collector_options, clock);
+  gc::DeletedBuckets deleted_buckets(stores.gc);
   gc::CompletedUploads completed_uploads(stores.gc, &age_clock, clock);
   const auto lister = node_client::make_grpc_blob_lister(topology, peers.channel);
   gc::OrphanScanOptions scan_options;
@@ -190,7 +192,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                        lifecycle_options, clock);
   jobs::Scheduler scheduler(lease,
                             {&bootstrap, &collector, &second_look, &restores, &orphans,
-                             &completed_uploads, &lifecycle},
+                             &deleted_buckets, &completed_uploads, &lifecycle},
                             clock);
 
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {

@@ -17,7 +17,8 @@ class CompletedUploads final : public jobs::Job {
   CompletedUploads(metadata::GcControl& gc, const membership::AgeClock* ages, const Clock& clock) : gc_(gc), ages_(ages), clock_(clock) {}
 
   std::string_view name() const override { return "completed_uploads"; }
-  // Nothing while ages are paused.
+  // A bounded number of slices; what is left waits for the next round. Nothing while ages are
+  // paused.
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
   Duration pause() const override { return std::chrono::seconds(1); }
 
