@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/async/task_group.h"
 #include "common/log/log.h"
 #include "jobs/gc/removal_batch.h"
 
