@@ -117,7 +117,6 @@ begin
   if exists (select from upload_extents where upload = u and number <> all (numbers)) then
     -- The counts of all that goes, in one order: of parts that are not named, and of what is
     -- replaced.
-    select * into n from objects where bucket_id = b and key = k for update;
     perform 1 from shared_streams where stream in (
         select stream from upload_extents where upload = u and number <> all (numbers)
         union select stream from object_extents where manifest = n.manifest
