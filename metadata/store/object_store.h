@@ -137,7 +137,8 @@ class ObjectStore {
 
   virtual async::Task<CommitResult> put_object(PutObject request) = 0;
   virtual async::Task<CommitResult> delete_object(DeleteObject request) = 0;
-  // All in one transaction, which one failure rolls back; outcomes in the order asked.
+  // Outcomes in the order asked. All are one transaction, but for those that need what somebody
+  // else holds: each of these follows by itself. Not known: some may have been committed.
   virtual async::Task<Committed<std::vector<CommitOutcome>>> delete_objects(
       std::vector<DeleteObject> requests) = 0;
   virtual async::Task<CommitResult> copy_object(CopyObject request) = 0;
