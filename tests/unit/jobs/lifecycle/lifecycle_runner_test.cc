@@ -137,14 +137,14 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
   std::vector<metadata::LifecycleUpload> open_uploads;
   std::map<std::string, SystemTime> queued;
   std::function<void()> after_reading;                         // What a client does when the versions of keys have been read, once.
-  std::function<void()> on_page;                               // Whenever one by age is read.
+  std::function<void(int64_t bucket)> on_page;                 // Whenever one by age is read.
   std::optional<Error> rechecks_fail;
   std::map<std::tuple<int64_t, LifecycleScan, std::string>, std::string> cursors;
 
  private:
   template <class Wanted>
   Answer<LifecyclePage> page(LifecycleQuery query, Wanted wanted, SystemTime LifecycleVersion::*time) {
-    if (on_page) on_page();
+    if (on_page) on_page(query.bucket_id);
     LifecyclePage out{{}, query.position, false};
     for (const LifecycleVersion& version : of(query.bucket_id)) {
       if (!wanted(version) || place_of(version) <= query.position || version.*time > query.until) continue;
@@ -534,7 +534,7 @@ TEST_F(LifecycleRunnerTest, AnAccountWithMuchToDoKeepsOthersWaitingForATurn) {
   }
   add_bucket(100, expire_after_a_day(), next);
   add("late", 2h, 100);
-  rules_.on_page = [this] { clock_.advance(600ms); };
+  rules_.on_page = [this](int64_t bucket) { clock_.advance(bucket == 100 ? 0ms : 600ms); };
   const auto left_of_busy = [&] {
     size_t all = 0;
     for (const int64_t bucket : of_busy) all += left(bucket);
