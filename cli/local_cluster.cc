@@ -126,9 +126,10 @@ std::string pid_file(const std::string& data, const std::string& name) { return 
 
 Result<void> check_folder(const std::string& data) {
   std::error_code error;
-  fs::create_directories(data, error);
   // PostgreSQL runs as a user of its own when this is root, and must get through to its folder.
-  if (!error) fs::permissions(data, geteuid() == 0 ? fs::perms(0711) : fs::perms(0700), error);
+  const mode_t before = umask(geteuid() == 0 ? 022 : 077);
+  fs::create_directories(data, error);
+  umask(before);
   if (error) return fail(ErrorCode::kPrecondition, "cannot make " + data + ": " + error.message());
   if (!fs::exists(data + "/cluster.json") && !fs::is_empty(data)) {
     return fail(ErrorCode::kPrecondition,
@@ -138,6 +139,8 @@ Result<void> check_folder(const std::string& data) {
     return fail(ErrorCode::kResourceExhausted, fmt::format("{} has {} MiB free; a new cluster needs {} MiB", data,
                                                            fs::space(data).available >> 20, kFreeBytesMin >> 20));
   }
+  fs::permissions(data, geteuid() == 0 ? fs::perms(0711) : fs::perms(0700), error);
+  if (error) return fail(ErrorCode::kPrecondition, "cannot close " + data + " to others: " + error.message());
   return {};
 }
 
