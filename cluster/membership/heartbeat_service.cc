@@ -18,6 +18,7 @@ constexpr uint32_t kMessageVersion = 1;
 constexpr size_t kRingPieceBytes = 1 << 20;
 // Of addresses and names: every node is told of every other in one message.
 constexpr size_t kTextBytesMax = 255;
+constexpr int kDisksMax = 10'000;   // Of a node.
 
 template <class Id>
 std::string to_wire(const Id& id) {
@@ -35,6 +36,7 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
   for (const std::string* text : {&request.address(), &request.operations_address(), &request.host(), &request.zone()}) {
     if (text->size() > kTextBytesMax) return fail(ErrorCode::kInvalidArgument, "an address or a name has more than 255 bytes");
   }
+  if (request.disks_size() > kDisksMax) return fail(ErrorCode::kInvalidArgument, "a node has more disks than anybody");
   node.id = *id;
   node.address = request.address();
   node.operations_address = request.operations_address();

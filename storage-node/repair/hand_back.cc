@@ -15,7 +15,7 @@ constexpr size_t kPagesMax = 16;       // Looked at in a round.
 constexpr auto kAwayMin = 1s;
 constexpr auto kAwayMax = 60s;
 constexpr auto kIdleMin = 1s;
-constexpr auto kIdleMax = 15s;
+constexpr auto kIdleMax = 5s;
 constexpr auto kRefusedPause = 60s;
 constexpr size_t kRefusedMax = 1024;   // Of those above it each is tried in its turn.
 

@@ -23,11 +23,8 @@ namespace wire = rondel::storage::v1;
 using rpc::PeerRole;
 using namespace std::chrono_literals;
 
-constexpr uint32_t kJournalEntriesMax = 4096;
-constexpr size_t kListEntries = 1000;
 constexpr int kCallThreadsMax = 1024;
 constexpr size_t kCallsPerPeerMax = 256;
-constexpr int kDeleteBlobsMax = 100'000;
 
 // A stream whose caller may not open it.
 class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {

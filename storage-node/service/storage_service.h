@@ -15,6 +15,11 @@ class ServerCredentials;
 
 namespace rondel::node {
 
+// Of one message each: docs/formats/wire.md, "Messages that are no frames".
+inline constexpr uint32_t kJournalEntriesMax = 4096;
+inline constexpr size_t kListEntries = 1000;
+inline constexpr int kDeleteBlobsMax = 100'000;
+
 inline constexpr uint64_t kBufferBytes = 512ull << 20;
 
 struct StorageServices {
