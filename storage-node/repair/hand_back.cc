@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "storage-node/repair/intake.h"
 
@@ -48,10 +49,7 @@ async::Task<uint64_t> HandBack::round(std::function<bool()> stopping) {
   });
   if (!page) co_return 0;
   cursor_ = page->last;
-  // Nobody takes any: going through them all each second would cost the disk for nothing.
-  const bool idle = page->copies.empty() && !skipped.empty();
-  look_pause_ = idle ? std::clamp<Duration>(2 * look_pause_, kIdleMin, kIdleMax) : Duration::zero();
-  look_at_ = clock_.steady_now() + look_pause_;
+  rest_after(*page, !skipped.empty());
   uint64_t given = 0;
   for (const engine::BlobEntry& copy : page->copies) {
     if (stopping()) break;
@@ -70,6 +68,15 @@ async::Task<uint64_t> HandBack::round(std::function<bool()> stopping) {
     }
   }
   co_return given;
+}
+
+// When nobody takes any, going through all of them each second would cost the disk for nothing.
+void HandBack::rest_after(const Page& page, bool skipping) {
+  found_ = found_ || !page.copies.empty();
+  if (page.last.id != model::BlobId{}) return;   // There are more.
+  const bool idle = skipping && !std::exchange(found_, false);
+  look_pause_ = idle ? std::clamp<Duration>(2 * look_pause_, kIdleMin, kIdleMax) : Duration::zero();
+  look_at_ = clock_.steady_now() + look_pause_;
 }
 
 async::Task<Result<void>> HandBack::give(engine::BlobEntry copy) {

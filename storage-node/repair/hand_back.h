@@ -37,6 +37,7 @@ class HandBack {
     engine::BlobEntry last;    // Looked at; the zero blob at the end.
   };
 
+  void rest_after(const Page& page, bool skipping);
   async::Task<Result<void>> give(engine::BlobEntry copy);
   async::Task<Result<void>> push(engine::BlobEntry copy, transfer::DiskAddress to);
   async::Task<Result<void>> follow_removal(engine::BlobEntry copy, transfer::DiskAddress owner);
@@ -49,6 +50,7 @@ class HandBack {
   std::map<model::DiskId, Away> away_;
   std::unordered_map<model::BlobId, SteadyTime> refused_;   // Not tried again before.
   engine::BlobEntry cursor_;
+  bool found_ = false;         // Something to give, since the last look began at the start.
   SteadyTime look_at_{};       // Not before.
   Duration look_pause_{};
 };
