@@ -74,7 +74,7 @@ async::Task<uint64_t> HandBack::round(std::function<bool()> stopping) {
 void HandBack::rest_after(const Page& page, bool skipping) {
   found_ = found_ || !page.copies.empty();
   if (page.last.id != model::BlobId{}) return;   // There are more.
-  const bool idle = skipping && !std::exchange(found_, false);
+  const bool idle = !std::exchange(found_, false) && skipping;
   look_pause_ = idle ? std::clamp<Duration>(2 * look_pause_, kIdleMin, kIdleMax) : Duration::zero();
   look_at_ = clock_.steady_now() + look_pause_;
 }
