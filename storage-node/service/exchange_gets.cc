@@ -76,10 +76,15 @@ void ExchangeSession::get(Frame frame) {
   download->end = meta->offset + meta->length;
   download->background = background;
   download->held = Held(memory_, kDownloadBytes);
+  bool many = false;
   {
     std::lock_guard lock(mutex_);
-    const bool too_many = downloads_.size() >= kDownloadsMax || (downloads_.size() >= kDownloadsHeard && !has_room());
-    if (too_many || !downloads_.emplace(frame.request, download).second) {
+    many = downloads_.size() >= kDownloadsHeard;
+  }
+  if (many && !has_room()) return refuse(FrameType::kData, frame.request, kNoRoom);
+  {
+    std::lock_guard lock(mutex_);
+    if (downloads_.size() >= kDownloadsMax || !downloads_.emplace(frame.request, download).second) {
       if (!closed_) sink_->send(transfer::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
       return;
     }

@@ -13,7 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRetryPause = 2ms;
-const Error kNoRoom{ErrorCode::kResourceExhausted, "the node has no memory for more"};
 
 engine::PutRequest put_request(const transfer::PutMeta& meta, uint8_t flags) {
   return {meta.blob, meta.ring_epoch, SystemTime(std::chrono::microseconds(meta.created_us)), meta.handoff_for,

@@ -8,6 +8,7 @@
 namespace rondel::node {
 
 inline const Error kMalformed{ErrorCode::kInvalidArgument, "the frame's meta is malformed"};
+inline const Error kNoRoom{ErrorCode::kResourceExhausted, "the node has no memory for more"};
 inline const Error kNoDisk{ErrorCode::kUnavailable, "the disk is not in this node"};
 
 // Frames of one large put, taken in order; when the disk's queue is full the first waits and the others behind it.
