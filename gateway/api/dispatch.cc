@@ -9,6 +9,7 @@
 #include "gateway/permissions/handlers.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
+#include "gateway/request/payer.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/operation.h"
 
@@ -105,6 +106,7 @@ request::Answer<void> authorize_fresh(request::Context& context) {
 
 request::Answer<request::Response> dispatch(request::Context& context) {
   CO_S3_VOID(co_await authorize_fresh(context));
+  CO_S3_VOID(request::charge(context));
   const request::Handler handler = find_handler(context.request.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
   CO_S3_VOID(check_names_no_version(context));

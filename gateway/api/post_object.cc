@@ -22,6 +22,7 @@ namespace {
 using s3::ErrorCode;
 
 constexpr size_t kKeyBytesMax = 1024;
+constexpr auto kRoomPatience = std::chrono::seconds(5);
 // Fields that are a header of PutObject, by the same name but for acl.
 constexpr std::array<std::string_view, 11> kHeaders{"acl",     "content-type", "cache-control",       "content-disposition",          "content-encoding",               "content-language",
                                                     "expires", "content-md5",  "x-amz-storage-class", "x-amz-sdk-checksum-algorithm", "x-amz-website-redirect-location"};
@@ -80,7 +81,7 @@ s3::Error malformed() { return {ErrorCode::kMalformedPOSTRequest, {}, {}, {}, {}
 
 PostForm::PostForm(http::Exchange& outer, std::string_view boundary) : outer_(outer), decoder_(boundary) {}
 
-request::Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer) {
+request::Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer, admission::Pool& documents, const admission::PartyRef& address) {
   const auto type = outer.head().fields.find("Content-Type");
   if (!type || !http::iequals(s3::trim(type->substr(0, type->find(';'))), "multipart/form-data")) {
     co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", "Bucket POST must be of the enclosure-type multipart/form-data"}});
@@ -88,7 +89,11 @@ request::Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer)
   const auto boundary = payload::form_boundary(*type);
   if (!boundary) co_return std::unexpected(malformed());
   std::unique_ptr<PostForm> form(new PostForm(outer, *boundary));
+  // It gives way as the request that it is.
+  form->memory_ = admission::Filling(documents, address, payload::FormDecoder::kHeadBytesMax, {});
   CO_S3_VOID(co_await form->read_fields());
+  (void)form->memory_.complete();
+  form->memory_.shrink(payload::FormDecoder::kFieldBytesMax);
   CO_S3_VOID(form->take_fields());
   co_return form;
 }
@@ -99,6 +104,9 @@ request::Answer<void> PostForm::read_fields() {
     auto bytes = co_await outer_.read_body();
     if (!bytes) co_return s3::fail(bytes.error().code == rondel::ErrorCode::kDeadlineExceeded ? ErrorCode::kRequestTimeout : ErrorCode::kIncompleteBody);
     if (bytes->empty()) co_return std::unexpected(malformed());
+    if (!co_await memory_.take(std::min<size_t>(bytes->size(), payload::FormDecoder::kHeadBytesMax), deadline_in(kRoomPatience))) {
+      co_return std::unexpected(s3::retry_later(ErrorCode::kSlowDown, "no room for the fields of a form"));
+    }
     input_ = *bytes;
     decoder_.decode_fields(input_);
   }

@@ -5,6 +5,7 @@
 
 #include "common/http/message.h"
 #include "common/http/server.h"
+#include "gateway/admission/filling.h"
 #include "gateway/payload/form_decoder.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
@@ -19,7 +20,11 @@ class PostForm final : public http::Exchange {
  public:
   // Errors: PreconditionFailed (no multipart/form-data), MalformedPOSTRequest, MaxPostPreDataLengthExceededError,
   // IncorrectNumberOfFilesInPostRequest, UserKeyMustBeSpecified, InvalidArgument. `outer` outlives the form.
-  static request::Answer<std::unique_ptr<PostForm>> open(http::Exchange& outer);
+  // What it holds before its file counts to `address`, out of the room for documents; 503 SlowDown where that is used up.
+  static request::Answer<std::unique_ptr<PostForm>> open(http::Exchange& outer, admission::Pool& documents, const admission::PartyRef& address);
+
+  // Who signed it is known. False: that is above its share.
+  bool count_to(const admission::PartyRef& account) { return memory_.move_to(account); }
 
   const signature::FormFields& fields() const { return fields_; }
   const std::string& key() const { return key_; }
@@ -50,6 +55,7 @@ class PostForm final : public http::Exchange {
 
   http::Exchange& outer_;
   payload::FormDecoder decoder_;
+  admission::Filling memory_;
   ByteView input_;
   signature::FormFields fields_;
   std::string key_;

@@ -9,11 +9,13 @@
 #include "gateway/api/cors.h"
 #include "gateway/api/dispatch.h"
 #include "gateway/api/post_object.h"
+#include "gateway/api/watched_exchange.h"
 #include "gateway/permissions/authorization.h"
 #include "gateway/permissions/requester_pays.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
 #include "gateway/request/object_encryption.h"
+#include "gateway/request/payer.h"
 #include "gateway/request/refusals.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/operation.h"
@@ -30,6 +32,7 @@ using s3::ErrorCode;
 using s3::Operation;
 
 constexpr std::string_view kHostId = "rondel";
+constexpr auto kAdmissionPatience = std::chrono::seconds(1);
 
 // Errors by their code, everything else in slot 0.
 constexpr size_t kCodes = s3::kErrorCodesMax + 1;
@@ -67,8 +70,7 @@ struct S3Service::Metrics {
   explicit Metrics(metrics::Registry& registry_)
       : registry(registry_),
         bytes_in(registry.counter("rondel_request_bytes_total", "Bytes of request bodies.")),
-        bytes_out(registry.counter("rondel_response_bytes_total", "Bytes of response bodies.")),
-        rejected(registry.counter("rondel_requests_rejected_total", "Requests answered 503 because too many were in flight.")) {}
+        bytes_out(registry.counter("rondel_response_bytes_total", "Bytes of response bodies.")) {}
 
   void count(std::string_view name, PerOperation& slots, std::optional<ErrorCode> error, double seconds) {
     std::atomic<metrics::Counter*>& slot = slots.requests[slot_of(error)];
@@ -90,7 +92,6 @@ struct S3Service::Metrics {
   metrics::Registry& registry;
   metrics::Counter& bytes_in;
   metrics::Counter& bytes_out;
-  metrics::Counter& rejected;
   std::vector<PerOperation> operations{s3::all_operations().size() + 1};
 };
 
@@ -106,12 +107,18 @@ struct S3Service::Trace {
   std::string reason;
   uint64_t bytes_out = 0;
   bool requester_charged = false;
+  admission::PartyRef address;
+  admission::Pool::Hold ticket;
 };
 
 S3Service::S3Service(request::Services services, metrics::Registry& registry)
     : services_(std::move(services)), metrics_(std::make_unique<Metrics>(registry)), request_seed_(std::random_device{}()) {
   registry.callback(metrics::Type::kGauge, "rondel_requests_in_flight", "S3 requests being answered.", {},
                     [this] { return static_cast<double>(in_flight_.load()); });
+  registry.callback(metrics::Type::kCounter, "rondel_requests_rejected_total", "Requests answered 503 because too many were in flight.", {}, [this] {
+    const admission::PoolStatus requests = services_.admission->requests.status();
+    return static_cast<double>(requests.refused[0] + requests.refused[1]);
+  });
 }
 
 S3Service::~S3Service() = default;
@@ -135,17 +142,22 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   trace.id = to_hex(raw);
   for (char& c : trace.id) c = c >= 'a' ? static_cast<char>(c - 32) : c;
 
-  if (in_flight_.fetch_add(1) >= services_.settings.requests_max) {
-    metrics_->rejected.add();
+  in_flight_.fetch_add(1);
+  trace.address = services_.admission->parties.address(exchange.connection().peer_address);
+  trace.ticket = co_await admit(trace.address);
+  if (!trace.ticket) {
     co_await send_error(
         exchange, s3::retry_later(ErrorCode::kSlowDown, "too many requests in flight"), trace);
   } else {
-    auto response = co_await answer(exchange, trace);
+    WatchedExchange watched(exchange, trace.ticket);
+    auto response = co_await answer(watched, trace);
     if (response) {
-      co_await send(exchange, *std::move(response), trace);
+      co_await send(watched, *std::move(response), trace);
     } else {
-      co_await send_error(exchange, response.error(), trace);
+      co_await send_error(watched, response.error(), trace);
     }
+    if (trace.ticket.gave_way()) trace.reason = "it gave way to others: its client moved nothing";
+    trace.ticket.release();
   }
   in_flight_.fetch_sub(1);
 
@@ -178,6 +190,21 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   log::request(line);
 }
 
+// Empty: refused. Where there is room but for those who are not authenticated the request waits for a moment: to become
+// authenticated takes others no longer.
+async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& address) {
+  admission::Pool& requests = services_.admission->requests;
+  admission::Pool::Hold ticket = requests.try_take(address, 1);
+  if (ticket) co_return ticket;
+  if (requests.is_full()) {
+    requests.count_refusal(address);
+    co_return ticket;
+  }
+  auto waited = co_await requests.take(address, 1, deadline_in(kAdmissionPatience));
+  if (waited) co_return *std::move(waited);
+  co_return ticket;
+}
+
 async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& exchange, Trace& trace) {
   const http::RequestHead& head = exchange.head();
   if (head.method == "OPTIONS") co_return co_await preflight(head);
@@ -196,7 +223,7 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& e
 
 // A form is signed by its fields; then it is a PutObject.
 async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchange& exchange, Trace& trace) {
-  CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange));
+  CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange, services_.admission->documents, trace.address));
   auto posted = co_await signature::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
   if (!posted) co_return std::unexpected(request::to_s3(posted.error()));
   if (!posted->policy.empty()) {
@@ -206,6 +233,9 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchan
       co_return s3::fail(ErrorCode::kAccessDenied, allowed.error());
     }
     form->set_size_range(policy->size_min, policy->size_max);
+  }
+  if (!posted->identity.anonymous() && !form->count_to(services_.admission->parties.account(posted->identity.credential->account.id))) {
+    co_return std::unexpected(s3::retry_later(ErrorCode::kSlowDown, "the account's share is used up"));
   }
   const s3::Request request{Operation::kPostObject, trace.request->bucket, form->key(), {}};
   auto response = co_await answer_as(posted->identity, *form, request, trace);
@@ -219,6 +249,9 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_as(const signatur
   request::Context context{services_, exchange, routed, identity, nullptr, trace.id};
   context.access.caller = permissions::caller_of(identity);
   trace.account = context.account();
+  context.ticket = &trace.ticket;
+  context.payer = trace.address;
+  if (!identity.anonymous()) CO_S3_VOID(request::charge(context));
   if (s3::row(routed.operation).level != s3::Level::kService && routed.operation != Operation::kCreateBucket) {
     auto bucket = co_await find_bucket(routed, exchange.head().fields);
     if (!bucket) co_return std::unexpected(bucket.error());
@@ -282,6 +315,8 @@ async::Task<void> S3Service::send(http::Exchange& exchange, request::Response re
     (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
     co_return;
   }
+  // Bytes that nobody reads are not kept for long while others wait.
+  response.stream->on_give_way([&exchange] { exchange.abort(); });
   // The first bytes decide whether it is an answer or an error.
   auto bytes = co_await response.stream->next();
   if (!bytes) {

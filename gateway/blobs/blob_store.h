@@ -5,6 +5,7 @@
 // Nothing is known here of objects, buckets or PostgreSQL: a stream that no row names is garbage and is reclaimed later.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/model/ids.h"
+#include "gateway/admission/party.h"
 
 namespace rondel::blobs {
 
@@ -36,7 +38,8 @@ class StreamWriter {
 
   // Takes a copy of `bytes`. Waits while the stream's chunks in flight or the buffer budget are used up. An error is final:
   // kUnavailable (fewer than two failure domains reachable), kResourceExhausted (no buffer before the deadline),
-  // kInvalidArgument (more bytes than the size hint).
+  // kInvalidArgument (more bytes than the size hint). kResourceExhausted too where the bytes came so slowly that
+  // they gave way to what others bring.
   virtual async::Task<Result<void>> write(ByteView bytes) = 0;
 
   // Returns once every chunk has its quorum. At most once. kInvalidArgument: fewer bytes than the size hint. A stream of
@@ -60,10 +63,14 @@ class StreamReader {
  public:
   virtual ~StreamReader() = default;
 
-  // The next bytes, at most one piece (model::kPieceBytes), verified; an empty slice after the last. An error is final:
+  // The next bytes, at most one piece (model::kPieceBytes), verified; an empty slice after the last. They count as held
+  // until the next call or the reader's end; who is slow to ask for more may have to give way to others. An error is final:
   // kNotFound (owners of every live epoch and the hand-offs all say so), kCorruption (no undamaged copy), kUnavailable,
   // kResourceExhausted, kDeadlineExceeded.
   virtual async::Task<Result<ByteSlice>> next() = 0;
+
+  // `told` is called on the reader's loop when it had to give way while its consumer held bytes of it, at most once.
+  virtual void on_give_way(std::function<void()> told) { (void)told; }
 };
 
 // Safe for concurrent use from several loops; a writer or reader stays on the loop that opened it.
@@ -72,10 +79,11 @@ class BlobStore {
   virtual ~BlobStore() = default;
 
   // `size_hint`: the exact number of bytes that will be written, when known. `deadline` bounds everything the writer does.
-  virtual std::unique_ptr<StreamWriter> open_writer(std::optional<uint64_t> size_hint, Deadline deadline) = 0;
+  // What it holds in memory counts to `payer` (admission/pool.h); null: to the gateway itself.
+  virtual std::unique_ptr<StreamWriter> open_writer(std::optional<uint64_t> size_hint, Deadline deadline, admission::PartyRef payer = {}) = 0;
 
   // Reads the ranges one after the other, each exactly `length` bytes.
-  virtual std::unique_ptr<StreamReader> open_reader(std::vector<StreamRange> ranges, Deadline deadline) = 0;
+  virtual std::unique_ptr<StreamReader> open_reader(std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer = {}) = 0;
 };
 
 }  // namespace rondel::blobs

@@ -24,7 +24,7 @@ struct Attempt {
 class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<ChunkWrite> {
  public:
   ChunkWrite(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob, SystemTime created_at,
-             std::vector<transfer::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline)
+             std::vector<transfer::Piece> pieces, admission::Pool::Hold buffer, Deadline deadline)
       : core_(std::move(core)),
         ring_(std::move(ring)),
         blob_(blob),
@@ -170,7 +170,7 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
   const std::shared_ptr<const ring::Ring> ring_;
   const model::BlobId blob_;
   const std::vector<transfer::Piece> pieces_;
-  const async::Budget::Reservation buffer_;
+  const admission::Pool::Hold buffer_;
   const Deadline deadline_;
   const SystemTime created_at_;
   const size_t arc_;
@@ -188,7 +188,7 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
 }  // namespace
 
 async::Task<Result<void>> write_chunk(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
-                                      SystemTime created_at, std::vector<transfer::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline) {
+                                      SystemTime created_at, std::vector<transfer::Piece> pieces, admission::Pool::Hold buffer, Deadline deadline) {
   core->probe_due_disks();
   const Deadline limit = std::min(deadline, deadline_in(core->options.write_deadline));
   auto write = std::make_shared<ChunkWrite>(std::move(core), std::move(ring), blob, created_at, std::move(pieces),

@@ -9,6 +9,6 @@ namespace rondel::blobs {
 // buffer. A copy that fails or stalls is replaced by a hand-off copy on another disk. kUnavailable: no quorum in time.
 // The blob was made at `created_at`. `buffer` is held until every copy has ended.
 async::Task<Result<void>> write_chunk(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
-                                      SystemTime created_at, std::vector<transfer::Piece> pieces, async::Budget::Reservation buffer, Deadline deadline);
+                                      SystemTime created_at, std::vector<transfer::Piece> pieces, admission::Pool::Hold buffer, Deadline deadline);
 
 }  // namespace rondel::blobs

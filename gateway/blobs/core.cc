@@ -153,7 +153,7 @@ void Core::repair(const Repair& repair) {
       return;
     }
     buffer.share = repair_share.try_reserve(repair.length);
-    if (buffer.share.amount() > 0) buffer.bytes = read_budget.try_reserve(repair.length);
+    if (buffer.share.amount() > 0) buffer.bytes = read_budget.try_take(nullptr, repair.length);
     if (buffer.bytes.amount() == 0) {
       ++counters.repairs_without_buffer;
       return;

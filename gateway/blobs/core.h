@@ -10,6 +10,7 @@
 
 #include "common/async/budget.h"
 #include "common/async/event_loop.h"
+#include "gateway/admission/pool.h"
 #include "gateway/blobs/disk_breakers.h"
 #include "gateway/blobs/replicated_blob_store.h"
 
@@ -37,7 +38,7 @@ struct Repair {
 // Memory for the bytes of a blob that is being repaired.
 struct RepairBuffer {
   async::Budget::Reservation share;   // Of what repairs may have.
-  async::Budget::Reservation bytes;   // Of what all reads may have.
+  admission::Pool::Hold bytes;        // Of what all reads may have.
 };
 
 // A chunk that has its quorum and lacks copies.
@@ -54,9 +55,10 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
         topology(topology_),
         options(std::move(options_)),
         breakers(options),
-        write_budget(options.buffer_bytes / 8 * 5),
-        read_budget(options.buffer_bytes / 8 * 2),
-        small_budget(options.buffer_bytes / 8),
+        write_budget({.bound = admission::Bound::kWriteBytes, .capacity = options.buffer_bytes / 8 * 5, .patience = options.writer_patience}),
+        read_budget({.bound = admission::Bound::kReadBytes, .capacity = options.buffer_bytes / 8 * 2, .patience = options.reader_patience}),
+        small_write_budget({.bound = admission::Bound::kSmallWriteBytes, .capacity = options.buffer_bytes / 16, .patience = options.writer_patience}),
+        small_read_budget({.bound = admission::Bound::kSmallReadBytes, .capacity = options.buffer_bytes / 16, .patience = options.reader_patience}),
         repair_share(read_budget.capacity() / 2) {}
 
   // Starts probes that are due, on the current loop.
@@ -79,9 +81,11 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
   const ring::TopologySource& topology;
   const ReplicatedBlobStoreOptions options;
   DiskBreakers breakers;
-  async::Budget write_budget;
-  async::Budget read_budget;
-  async::Budget small_budget;
+  admission::Pool write_budget;
+  admission::Pool read_budget;
+  // Of blobs of at most one piece. Small reads and small writes wait for their own kind alone.
+  admission::Pool small_write_budget;
+  admission::Pool small_read_budget;
   async::Budget repair_share;   // Of the read budget, where its bytes count too.
   Counters counters;
   std::atomic<bool> draining{false};
@@ -120,7 +124,7 @@ async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::Blo
 async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, transfer::DiskAddress to, model::BlobId blob, std::vector<transfer::Piece> pieces,
                                      transfer::PutOptions options);
 
-std::unique_ptr<StreamWriter> make_stream_writer(std::shared_ptr<Core> core, std::optional<uint64_t> size_hint, Deadline deadline);
-std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline);
+std::unique_ptr<StreamWriter> make_stream_writer(std::shared_ptr<Core> core, std::optional<uint64_t> size_hint, Deadline deadline, admission::PartyRef payer);
+std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer);
 
 }  // namespace rondel::blobs

@@ -12,12 +12,12 @@ ReplicatedBlobStore::ReplicatedBlobStore(transfer::BlobTransport& transport, con
 
 ReplicatedBlobStore::~ReplicatedBlobStore() { core_->draining = true; }
 
-std::unique_ptr<StreamWriter> ReplicatedBlobStore::open_writer(std::optional<uint64_t> size_hint, Deadline deadline) {
-  return make_stream_writer(core_, size_hint, deadline);
+std::unique_ptr<StreamWriter> ReplicatedBlobStore::open_writer(std::optional<uint64_t> size_hint, Deadline deadline, admission::PartyRef payer) {
+  return make_stream_writer(core_, size_hint, deadline, std::move(payer));
 }
 
-std::unique_ptr<StreamReader> ReplicatedBlobStore::open_reader(std::vector<StreamRange> ranges, Deadline deadline) {
-  return make_stream_reader(core_, std::move(ranges), deadline);
+std::unique_ptr<StreamReader> ReplicatedBlobStore::open_reader(std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer) {
+  return make_stream_reader(core_, std::move(ranges), deadline, std::move(payer));
 }
 
 bool ReplicatedBlobStore::quorum_possible() const {
@@ -55,8 +55,9 @@ BlobHealth ReplicatedBlobStore::health() const {
   health.repairs_joined = c.repairs_joined;
   health.repairs_without_buffer = c.repairs_without_buffer;
   health.probes = c.probes;
-  for (const async::Budget* budget : {&core_->write_budget, &core_->read_budget, &core_->small_budget}) {
-    health.buffer_bytes_in_use += budget->in_use();
+  for (const admission::Pool* budget : {&core_->write_budget, &core_->read_budget, &core_->small_write_budget, &core_->small_read_budget}) {
+    health.budgets.push_back(budget->status());
+    health.buffer_bytes_in_use += health.budgets.back().used;
     health.buffer_bytes_max += budget->capacity();
   }
   health.background_tasks = c.background;

@@ -6,13 +6,15 @@
 
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
+#include "gateway/admission/pool.h"
 #include "transfer/blob_transport.h"
 #include "gateway/blobs/blob_store.h"
 
 namespace rondel::blobs {
 
 struct ReplicatedBlobStoreOptions {
-  // All body bytes held here at once. 5/8 for chunks on their way in, 2/8 for readers, 1/8 for blobs of at most one piece.
+  // All body bytes held here at once. 5/8 for chunks on their way in, 2/8 for readers, 1/16 for blobs of at most one piece on
+  // their way in and as much for those on their way out.
   uint64_t buffer_bytes = 512ull << 20;
   // Chunks of one stream that are buffered at once: one filling, the others being sent.
   size_t chunks_in_flight = 3;
@@ -29,6 +31,9 @@ struct ReplicatedBlobStoreOptions {
   std::chrono::milliseconds breaker_max{5'000};
   // Hand-off disks per arc: writes use no others, so that reads find every copy.
   size_t handoffs = 4;
+  // Bytes of a writer that came to a halt, of a reader that nobody asks for more, so long give way to what others bring.
+  std::chrono::milliseconds writer_patience{2'000};
+  std::chrono::milliseconds reader_patience{3'000};
   // Copies waiting to be rewritten after a read found them damaged or missing; more are left to scrub and catch-up.
   // Their bytes are held out of half of what readers have: an eighth of `buffer_bytes`, so that a
   // chunk is repaired only where that is 64 MiB or more.
@@ -73,6 +78,7 @@ struct BlobHealth {
 
   uint64_t buffer_bytes_in_use = 0;
   uint64_t buffer_bytes_max = 0;
+  std::vector<admission::PoolStatus> budgets;
   uint64_t background_tasks = 0;      // Late copies, orphaned attempts, repairs, probes.
   std::vector<DiskHealth> disks;
 };
@@ -84,8 +90,8 @@ class ReplicatedBlobStore final : public BlobStore {
                       ReplicatedBlobStoreOptions options);
   ~ReplicatedBlobStore() override;
 
-  std::unique_ptr<StreamWriter> open_writer(std::optional<uint64_t> size_hint, Deadline deadline) override;
-  std::unique_ptr<StreamReader> open_reader(std::vector<StreamRange> ranges, Deadline deadline) override;
+  std::unique_ptr<StreamWriter> open_writer(std::optional<uint64_t> size_hint, Deadline deadline, admission::PartyRef payer = {}) override;
+  std::unique_ptr<StreamReader> open_reader(std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer = {}) override;
 
   // Two reachable failure domains in the current ring (one when the replication factor is 1), as seen by the breakers.
   bool quorum_possible() const;

@@ -30,13 +30,20 @@ std::vector<Span> spans_of(const StreamRange& range) {
 
 class Reader final : public StreamReader {
  public:
-  Reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline)
-      : core_(std::move(core)), ranges_(std::move(ranges)), deadline_(deadline) {}
+  Reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer)
+      : core_(std::move(core)), ranges_(std::move(ranges)), deadline_(deadline), payer_(std::move(payer)) {}
+
+  void on_give_way(std::function<void()> told) override { told_ = std::move(told); }
 
   async::Task<Result<ByteSlice>> next() override {
+    if (memory_) memory_.busy();
+    if (memory_.gave_way() && !error_) co_return give_up(too_slow());
     if (error_) co_return std::unexpected(*error_);
     while (!span_open_) {
-      if (span_ == spans_.size() && !next_range()) co_return ByteSlice();
+      if (span_ == spans_.size() && !next_range()) {
+        memory_ = {};
+        co_return ByteSlice();
+      }
       auto opened = co_await open_span();
       if (!opened) co_return give_up(opened.error());
     }
@@ -61,12 +68,14 @@ class Reader final : public StreamReader {
   async::Task<Result<void>> open_span() {
     core_->probe_due_disks();
     const uint64_t held = std::min(left() + model::kBlockBytes, 5 * model::kPieceBytes);
-    auto& budget = left() <= model::kPieceBytes ? core_->small_budget : core_->read_budget;
-    buffer_ = {};
-    buffer_ = budget.try_reserve(held);
-    if (buffer_.amount() == 0) {
-      CO_TRY(buffer_, co_await budget.reserve(held, std::min(deadline_, deadline_in(std::chrono::seconds(5)))));
-    }
+    admission::Pool& budget = left() <= model::kPieceBytes ? core_->small_read_budget : core_->read_budget;
+    memory_ = {};
+    CO_TRY(memory_, co_await budget.take(payer_, held, std::min(deadline_, deadline_in(std::chrono::seconds(5)))));
+    memory_.may_give_way([loop = async::EventLoop::current(), self = std::weak_ptr(self_)] {
+      loop->post([self] {
+        if (const auto alive = self.lock()) (*alive)->drop();
+      });
+    });
     topology_ = core_->topology.topology();
     traffic_ = left() <= model::kPieceBytes ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk;
     candidates_ = owners_of(*core_, *topology_, span().blob, traffic_);
@@ -102,13 +111,15 @@ class Reader final : public StreamReader {
     ByteSlice bytes = piece.bytes.sub(skip, count);
     span().begin += count;
     core_->counters.bytes_read += count;
-    if (left() == 0) close_span();
+    if (left() == 0) close_span(count);
+    memory_.idle();   // Until it is asked for more.
     return bytes;
   }
 
-  void close_span() {
+  // The last bytes of the span are held until the reader is asked for more.
+  void close_span(uint64_t last_bytes) {
     download_.reset();
-    buffer_ = {};   // First: a repair may want it.
+    memory_.shrink(last_bytes);   // First: a repair may want the rest.
     for (const transfer::DiskAddress& disk : damaged_) repair(disk, Flaw::kDamaged);
     for (const transfer::DiskAddress& disk : lacking_) repair(disk, Flaw::kMissing);
     span_open_ = false;
@@ -160,14 +171,27 @@ class Reader final : public StreamReader {
     return std::unexpected(std::move(error));
   }
 
+  // The memory is somebody else's now, as far as it is here: what was handed out is its consumer's to let go of.
+  void drop() {
+    download_.reset();
+    if (!error_) error_ = too_slow();
+    if (told_) told_();
+  }
+
+  static Error too_slow() { return {ErrorCode::kResourceExhausted, "the bytes were taken too slowly while others waited for room"}; }
+
   const std::shared_ptr<Core> core_;
   const std::vector<StreamRange> ranges_;
   const Deadline deadline_;
+  const admission::PartyRef payer_;
+  // Known to what may come after the reader's end.
+  const std::shared_ptr<Reader*> self_ = std::make_shared<Reader*>(this);
+  std::function<void()> told_;
   size_t range_ = 0;
   std::vector<Span> spans_;
   size_t span_ = 0;
   bool span_open_ = false;
-  async::Budget::Reservation buffer_;
+  admission::Pool::Hold memory_;
   std::shared_ptr<const ring::Topology> topology_;
   DiskBreakers::Traffic traffic_ = DiskBreakers::Traffic::kSmall;
   std::vector<Candidate> candidates_;
@@ -183,8 +207,8 @@ class Reader final : public StreamReader {
 
 }  // namespace
 
-std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline) {
-  return std::make_unique<Reader>(std::move(core), std::move(ranges), deadline);
+std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer) {
+  return std::make_unique<Reader>(std::move(core), std::move(ranges), deadline, std::move(payer));
 }
 
 }  // namespace rondel::blobs

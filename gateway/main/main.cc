@@ -20,6 +20,7 @@
 #include "common/program/program.h"
 #include "common/program/run.h"
 #include "gateway/admin/status_page.h"
+#include "gateway/admission/gate.h"
 #include "gateway/api/s3_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/main/gateway_metrics.h"
@@ -217,10 +218,14 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   s3_settings.outcome_timeout = s3_settings.metadata_timeout;
   // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
   s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
-  s3_settings.requests_max = static_cast<size_t>(settings.integer("gateway.requests_max"));
   TRY(const KeyServices keys, make_key_services(settings, stores.keys, master_key, clock, registry));
   request::StreamReleases releases(stores.releases, stores.database);
-  api::S3Service service({stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()}, registry);
+  const auto gate = std::make_shared<admission::Gate>(admission::GateOptions{
+      .requests_max = static_cast<uint64_t>(settings.integer("gateway.requests_max")),
+      .document_bytes = settings.size("gateway.buffer_size") / 8});
+  request::Services services{stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()};
+  services.admission = gate;
+  api::S3Service service(services, registry);
 
   TRY(const program::ListenAddress cluster_listen, program::listen_address(settings, "cluster.listen"));
   TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, [&collector](uint64_t accepted) { return collector.token_under(accepted); }, cluster, clock,

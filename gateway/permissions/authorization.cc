@@ -74,6 +74,13 @@ permissions::RequestConditions conditions_of(const request::Context& context) {
 
 s3::S3Result<void> denied() { return s3::fail(ErrorCode::kAccessDenied); }
 
+// Who is known is told of each key of his.
+bool may_delete_some(const request::Context& context) {
+  if (!context.access.caller.anonymous) return true;
+  const auto could = [&](Action action) { return access::could_allow({*context.access.bucket, context.access.caller, action, {}}); };
+  return could(Action::kDeleteObject) || could(Action::kDeleteObjectVersion);
+}
+
 // What a request does to a key beside its own action.
 s3::S3Result<void> authorize_beside(const request::Context& context) {
   const auto needs = [&](bool asked, Action action) { return asked && !may_also(context, action, context.request.key); };
@@ -129,8 +136,8 @@ s3::S3Result<void> authorize(request::Context& context) {
   context.access.undecided = false;
   if (!context.bucket) return context.access.caller.anonymous ? denied() : s3::S3Result<void>{};
   context.access.bucket = context.services.bucket_access->find(*context.bucket);
-  // Its entries are decided one by one.
-  if (context.request.operation == Operation::kDeleteObjects) return {};
+  // Its entries are decided one by one. But nothing is read from a stranger to whom no key could be allowed.
+  if (context.request.operation == Operation::kDeleteObjects) return may_delete_some(context) ? s3::S3Result<void>{} : denied();
   const permissions::RequestConditions conditions = conditions_of(context);
   Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
   question.policy = context.access.policy = access::settled_effect(question, conditions);
@@ -138,6 +145,7 @@ s3::S3Result<void> authorize(request::Context& context) {
     case Verdict::kDeny: return denied();
     case Verdict::kObjectDecides:
       if (!access::may_wait(question.action)) return denied();
+      if (question.caller.anonymous && s3::row(context.request.operation).method != "GET" && s3::row(context.request.operation).method != "HEAD" && !access::could_allow(question)) return denied();
       context.access.undecided = true;
       return {};
     case Verdict::kAllow: return access::is_owners_alone(question) ? s3::S3Result<void>(s3::fail(ErrorCode::kMethodNotAllowed)) : authorize_beside(context);

@@ -8,6 +8,8 @@
 
 #include "common/http/message.h"
 #include "common/http/server.h"
+#include "gateway/admission/filling.h"
+#include "gateway/admission/gate.h"
 #include "gateway/blobs/blob_store.h"
 #include "gateway/payload/payload_reader.h"
 #include "gateway/request/lifecycle_rules.h"
@@ -42,7 +44,6 @@ struct Settings {
   Duration write_timeout = std::chrono::hours(6);        // Of one body, in or out.
   uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
   access::Ownership default_ownership = access::Ownership::kBucketOwnerEnforced;   // Of new buckets.
-  size_t requests_max = 2048;                            // In flight; above it 503 SlowDown.
   bool allow_sse_c_over_http = false;
 };
 
@@ -65,6 +66,7 @@ struct Services {
   const Clock* stamps = nullptr;
   std::shared_ptr<access::BucketAccessCache> bucket_access = std::make_shared<access::BucketAccessCache>();
   std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
+  std::shared_ptr<admission::Gate> admission = std::make_shared<admission::Gate>();
 };
 
 // The answer: either a whole body, a head alone (HEAD, 204, 304), or a stream.
@@ -103,6 +105,11 @@ struct Context {
   Access access = {};
   // What the bucket's settings said about encryption when a new object's key was chosen (object_encryption.h); null = none was.
   std::optional<kms::Envelope> chosen_encryption = {};
+  // One of the requests in flight; null: not counted. And whom what the request holds counts to (payer.h).
+  admission::Pool::Hold* ticket = nullptr;
+  admission::PartyRef payer = {};
+  // Of the body, where it is read whole.
+  admission::Filling document = {};
   // The caller's; kAnonymousAccount of an unsigned request.
   std::string account() const { return std::string(access.caller.account_id); }
   Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }

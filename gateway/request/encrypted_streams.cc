@@ -43,6 +43,8 @@ class DecryptingReader final : public blobs::StreamReader {
   DecryptingReader(crypto::Secret data_key, std::deque<StreamRange> ranges, std::unique_ptr<blobs::StreamReader> inner)
       : data_key_(std::move(data_key)), ranges_(std::move(ranges)), inner_(std::move(inner)) {}
 
+  void on_give_way(std::function<void()> told) override { inner_->on_give_way(std::move(told)); }
+
   async::Task<Result<ByteSlice>> next() override {
     for (;;) {
       if (!opener_ || opener_->stored_left() == 0) {
@@ -83,7 +85,7 @@ std::unique_ptr<blobs::StreamWriter> make_encrypting_writer(std::unique_ptr<blob
 }
 
 Result<std::unique_ptr<blobs::StreamReader>> make_decrypting_reader(blobs::BlobStore& store, const crypto::Secret& data_key, std::vector<StreamRange> ranges,
-                                                                    Deadline deadline) {
+                                                                    Deadline deadline, admission::PartyRef payer) {
   std::deque<StreamRange> plaintext;
   std::vector<StreamRange> stored;
   for (const StreamRange& range : ranges) {
@@ -92,7 +94,7 @@ Result<std::unique_ptr<blobs::StreamReader>> make_decrypting_reader(blobs::BlobS
     plaintext.push_back(range);
     stored.push_back({range.stream, range.stream_size, where.offset, where.length});
   }
-  return std::make_unique<DecryptingReader>(data_key, std::move(plaintext), store.open_reader(std::move(stored), deadline));
+  return std::make_unique<DecryptingReader>(data_key, std::move(plaintext), store.open_reader(std::move(stored), deadline, std::move(payer)));
 }
 
 }  // namespace rondel::request

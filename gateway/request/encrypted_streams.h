@@ -12,6 +12,6 @@ std::unique_ptr<blobs::StreamWriter> make_encrypting_writer(std::unique_ptr<blob
 
 // `ranges` of plaintext; stream sizes are stored ones. kCorruption: a stream does not hold its range.
 Result<std::unique_ptr<blobs::StreamReader>> make_decrypting_reader(blobs::BlobStore& store, const crypto::Secret& data_key, std::vector<blobs::StreamRange> ranges,
-                                                                    Deadline deadline);
+                                                                    Deadline deadline, admission::PartyRef payer);
 
 }  // namespace rondel::request

@@ -8,6 +8,7 @@
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
 #include "gateway/request/encrypted_streams.h"
+#include "gateway/request/payer.h"
 #include "gateway/s3/encryption_document.h"
 #include "gateway/s3/encryption_headers.h"
 #include "gateway/s3/error.h"
@@ -176,17 +177,19 @@ std::vector<blobs::StreamRange> stream_ranges(const std::vector<metadata::Extent
 
 std::unique_ptr<blobs::StreamWriter> open_object_writer(Context& context, const ObjectKey& key, std::optional<uint64_t> size) {
   const Deadline deadline = deadline_in(context.services.settings.write_timeout);
-  if (key.plaintext()) return context.services.blobs.open_writer(size, deadline);
+  if (key.plaintext()) return context.services.blobs.open_writer(size, deadline, context.payer);
   const auto stored = size ? std::optional(kms::stored_size(*size)) : std::nullopt;
-  return make_encrypting_writer(context.services.blobs.open_writer(stored, deadline), key.data_key, size);
+  return make_encrypting_writer(context.services.blobs.open_writer(stored, deadline, context.payer), key.data_key, size);
 }
 
 s3::S3Result<std::unique_ptr<blobs::StreamReader>> open_object_reader(Context& context, const ObjectKey& key, const std::vector<metadata::Extent>& extents,
                                                                       uint64_t offset, uint64_t length) {
   const Deadline deadline = deadline_in(context.services.settings.write_timeout);
+  // What an object's ACL allowed is known only now.
+  if (auto charged = charge(context); !charged) return std::unexpected(charged.error());
   auto ranges = stream_ranges(extents, offset, length);
-  if (key.plaintext()) return context.services.blobs.open_reader(std::move(ranges), deadline);
-  return as_s3(make_decrypting_reader(context.services.blobs, key.data_key, std::move(ranges), deadline));
+  if (key.plaintext()) return context.services.blobs.open_reader(std::move(ranges), deadline, context.payer);
+  return as_s3(make_decrypting_reader(context.services.blobs, key.data_key, std::move(ranges), deadline, context.payer));
 }
 
 s3::Error kms_error(const Error& error, std::string_view key_id) {

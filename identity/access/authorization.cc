@@ -93,6 +93,14 @@ bool is_owners_alone(const Question& question) { return is_policy_action(questio
 
 bool is_denied(const Question& question, const policy::ConditionSource& request) { return policy_effect(question, request) == policy::Effect::kDeny; }
 
+bool could_allow(const Question& question) {
+  if (is_bucket_owner(question)) return true;
+  if (is_restricted(question) || question.bucket.policy_unreadable) return false;
+  if (question.bucket.policy && question.bucket.policy->could_allow(question.action, question.caller)) return true;
+  if (policy::row(question.action).target == policy::Target::kOwnedObject) return object_acl_counts(question);
+  return bucket_acl_allows(question);
+}
+
 Verdict decide(const Question& question, const policy::ConditionSource& request) {
   if (policy::row(question.action).target == policy::Target::kAccount) return question.caller.anonymous ? Verdict::kDeny : Verdict::kAllow;
   if (is_restricted(question)) return Verdict::kDeny;

@@ -44,6 +44,10 @@ bool is_owners_alone(const Question& question);
 // The policy denies it, whoever asks. What the bucket's owner may do in spite of that is not looked at.
 bool is_denied(const Question& question, const policy::ConditionSource& request);
 
+// Whether there is anything by which the caller could be allowed the action on some key of the bucket, whatever object or body turn
+// out to be. False: nothing of the body needs to be read.
+bool could_allow(const Question& question);
+
 // Before anything is looked up.
 Verdict decide(const Question& question, const policy::ConditionSource& request);
 // The same once the body is known too: kObjectDecides is left where the object's owner or tags count.

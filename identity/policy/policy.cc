@@ -62,6 +62,13 @@ void Policy::index() {
   }
 }
 
+bool Policy::could_allow(Action action, const Caller& caller) const {
+  return std::ranges::any_of(by_action_[static_cast<size_t>(action)], [&](uint16_t number) {
+    const Statement& statement = statements_[number];
+    return !statement.deny && statement.principals.matches(caller) != statement.not_principal;
+  });
+}
+
 Effect Policy::evaluate(Action action, std::string_view resource, const Caller& caller, const ConditionSource& request) const {
   const RequestValues values(keys_, request);
   for (const uint16_t number : by_action_[static_cast<size_t>(action)]) {

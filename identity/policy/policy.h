@@ -49,6 +49,9 @@ class Policy {
   // `resource`: "bucket" or "bucket/key". An explicit deny wins.
   Effect evaluate(Action action, std::string_view resource, const Caller& caller, const ConditionSource& request) const;
 
+  // Whether a statement could allow the caller the action on some resource, whatever else the request says.
+  bool could_allow(Action action, const Caller& caller) const;
+
   // Grants something to everybody. Source: "The meaning of public", S3 user guide.
   bool is_public() const { return public_; }
   // A statement on this action asks s3:ExistingObjectTag: to be evaluated when the object is known. False for actions that have no

@@ -27,8 +27,8 @@ enum class Who : uint8_t { kOwner, kWriter, kOther, kNobody };
 
 class NoBlobs final : public blobs::BlobStore {
  public:
-  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline) override { return std::make_unique<Writer>(); }
-  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange>, Deadline) override { return nullptr; }
+  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline, admission::PartyRef) override { return std::make_unique<Writer>(); }
+  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange>, Deadline, admission::PartyRef) override { return nullptr; }
 
  private:
   struct Writer final : blobs::StreamWriter {

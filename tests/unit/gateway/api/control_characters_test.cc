@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/api/cors.h"
+#include "gateway/admission/gate.h"
 #include "gateway/api/post_object.h"
 #include "gateway/s3/cors.h"
 #include "tests/unit/gateway/api/access_fixture.h"
@@ -61,7 +62,8 @@ std::string form(std::string name, const std::string& text, std::string value) {
   fakes::MemoryExchange exchange(head);
   exchange.set_body(field("key", "k") + field(name, value) + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nx\r\n--b--\r\n");
   const auto open = [](http::Exchange& outer) -> async::Task<std::string> {
-    const auto opened = co_await PostForm::open(outer);
+    admission::Gate gate;
+    const auto opened = co_await PostForm::open(outer, gate.documents, gate.parties.address("127.0.0.1"));
     co_return opened ? "OK" : std::string(s3::name(opened.error().code));
   };
   return async::block_on(open(exchange));

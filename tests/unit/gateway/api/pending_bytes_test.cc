@@ -83,8 +83,8 @@ class MemoryBlobs final : public blobs::BlobStore {
   std::optional<Error> write_fails, finish_fails;
   std::vector<model::StreamId> streams;          // With bytes on disks.
 
-  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline) override { return std::make_unique<Writer>(*this); }
-  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange> ranges, Deadline) override {
+  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline, admission::PartyRef) override { return std::make_unique<Writer>(*this); }
+  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange> ranges, Deadline, admission::PartyRef) override {
     uint64_t length = 0;
     for (const blobs::StreamRange& range : ranges) length += range.length;
     return std::make_unique<Reader>(length);
@@ -449,7 +449,7 @@ TEST_F(PendingBytes, AreNobodysWhereNoneWereWritten) {
 // A request that is given up where it stands, as when the process ends.
 TEST_F(PendingBytes, OfACoroutineThatIsGivenUp) {
   const auto stream = [this] {
-    auto writer = memory.open_writer({}, {});
+    auto writer = memory.open_writer({}, {}, {});
     (void)async::block_on(writer->write(as_bytes(kBytes)));
     return request::PendingStream(pending, std::move(writer));
   };

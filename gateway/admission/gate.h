@@ -1,0 +1,28 @@
+// Gate: the bounds of a gateway that requests meet before and beside object bytes, and who is who.
+// (The pools of object bytes are the blob store's: gateway/blobs/core.h.)
+#pragma once
+
+#include "gateway/admission/party.h"
+#include "gateway/admission/pool.h"
+
+namespace rondel::admission {
+
+struct GateOptions {
+  uint64_t requests_max = 2048;
+  uint64_t document_bytes = 48ull << 20;
+};
+
+// Safe for concurrent use.
+struct Gate {
+  explicit Gate(GateOptions options = {})
+      : requests({.bound = Bound::kRequests,
+                  .capacity = options.requests_max,
+                  .patience = std::chrono::seconds(1)}),
+        documents({.bound = Bound::kDocumentBytes, .capacity = options.document_bytes}) {}
+
+  Parties parties;
+  Pool requests;
+  Pool documents;   // Bodies that are read whole: XML, JSON.
+};
+
+}  // namespace rondel::admission

@@ -1,0 +1,416 @@
+#include "gateway/admission/pool.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "gateway/admission/shares.h"
+
+namespace rondel::admission {
+namespace {
+
+constexpr size_t kNowhere = SIZE_MAX;
+// Of those who give way to one who asks.
+constexpr int kRoundsMax = 256;
+
+}  // namespace
+
+// Guarded by the mutex of its pool, but for the idle time.
+struct Pool::Entry {
+  PartyRef party;
+  uint64_t amount = 0;
+  uint64_t used = 0;
+  uint64_t progress = 0;
+  std::atomic<SteadyTime> idle_since{SteadyTime::max()};
+  std::function<void()> give_way;
+  bool gave_way = false;
+  size_t place = kNowhere;   // In entries_.
+};
+
+struct Pool::Waiter {
+  std::shared_ptr<Entry> entry;
+  uint64_t amount = 0;
+  bool used = false;
+  bool granted = false;
+  std::shared_ptr<async::OneShot<bool>> slot;
+};
+
+Pool::Pool(PoolOptions options)
+    : options_(options), strangers_capacity_(strangers_part(options.capacity)) {}
+
+Pool::Hold Pool::try_take(const PartyRef& party, uint64_t amount, SteadyTime now) {
+  auto entry = std::make_shared<Entry>();
+  entry->party = party;
+  std::lock_guard lock(mutex_);
+  if (!try_grow(*entry, amount, now)) {
+    serve();   // What was made room for is for whoever waits.
+    return {};
+  }
+  entry->used = amount;
+  used_ += amount;
+  return {this, std::move(entry)};
+}
+
+async::Task<Result<Pool::Hold>> Pool::take(PartyRef party, uint64_t amount, Deadline deadline) {
+  auto entry = std::make_shared<Entry>();
+  entry->party = std::move(party);
+  CO_TRY_VOID(co_await grow(entry, std::min(amount, options_.capacity), true, deadline));
+  co_return Hold(this, std::move(entry));
+}
+
+Pool::Hold Pool::open(const PartyRef& party, std::function<void()> give_way) {
+  auto entry = std::make_shared<Entry>();
+  entry->party = party;
+  entry->give_way = std::move(give_way);
+  entry->idle_since = steady_now();
+  std::lock_guard lock(mutex_);
+  enlist(*entry);
+  return {this, std::move(entry)};
+}
+
+void Pool::count_refusal(const PartyRef& party) {
+  std::lock_guard lock(mutex_);
+  if (party) ++refused_[static_cast<size_t>(party->kind())];
+}
+
+PoolStatus Pool::status() const {
+  std::lock_guard lock(mutex_);
+  return {options_.bound, options_.capacity, in_use_,   used_, waiters_.size(),
+          refused_,       gave_way_,         cut_};
+}
+
+bool Pool::is_full() const {
+  std::lock_guard lock(mutex_);
+  return in_use_ >= options_.capacity;
+}
+
+bool Pool::may_take(const Entry& entry, uint64_t amount) const {
+  if (amount > options_.capacity || in_use_ > options_.capacity - amount) return false;
+  if (!entry.party) return true;
+  const Party::Standing& mine = standing(*entry.party);
+  const size_t new_one = mine.held == 0 && mine.waiting == 0 ? 1 : 0;
+  const size_t groups = accounts_ + (addresses_ > 0 ? 1 : 0);
+  if (entry.party->kind() == Party::Kind::kAccount) {
+    return admission::may_take({options_.capacity, in_use_, groups + new_one}, mine.held, amount);
+  }
+
+  // All who are not authenticated are one party, within which each address is one.
+  const size_t first = addresses_ == 0 ? 1 : 0;
+  return admission::may_take({options_.capacity, in_use_, groups + first}, strangers_held_, amount) &&
+         admission::may_take({strangers_capacity_, strangers_held_, addresses_ + new_one}, mine.held,
+                             amount);
+}
+
+// Somebody who holds no more than the asker waits for room, and would have to wait longer.
+bool Pool::is_outranked(const Entry& entry) const {
+  if (waiters_.empty() || !entry.party) return false;
+  const uint64_t mine = standing(*entry.party).held;
+  return std::ranges::any_of(waiters_, [&](const std::shared_ptr<Waiter>& waiter) {
+    const bool lacks_room = in_use_ + waiter->amount > options_.capacity;
+    Party* const other = waiter->entry->party.get();
+    return lacks_room && (other == nullptr || standing(*other).held <= mine);
+  });
+}
+
+bool Pool::try_grow(Entry& entry, uint64_t amount, SteadyTime now) {
+  if (entry.gave_way) return false;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    if (may_take(entry, amount) && !is_outranked(entry)) {
+      add(entry, amount);
+      return true;
+    }
+    if (!make_room(entry, amount, now)) return false;
+  }
+  return false;
+}
+
+// False: there is nothing that anybody could do without.
+bool Pool::make_room(const Entry& asker, uint64_t amount, SteadyTime now) {
+  return cut_promises(now) || let_one_give_way(asker, amount, now);
+}
+
+bool Pool::cut_promises(SteadyTime now) {
+  bool some = false;
+  for (Entry* entry : entries_) {
+    if (entry->amount == entry->used) continue;
+    if (now - entry->idle_since.load() < options_.promise_patience) continue;
+    subtract(*entry, entry->amount - entry->used);
+    ++cut_;
+    some = true;
+  }
+  return some;
+}
+
+// What counts when an entry is to give way: what its party holds; of strangers among others what
+// all of them hold.
+uint64_t Pool::weight(const Entry& entry, const Entry& against) const {
+  const bool strangers = entry.party->kind() == Party::Kind::kAddress;
+  const bool among_themselves = strangers && against.party->kind() == Party::Kind::kAddress;
+  return strangers && !among_themselves ? strangers_held_ : standing(*entry.party).held;
+}
+
+bool Pool::let_one_give_way(const Entry& asker, uint64_t amount, SteadyTime now) {
+  if (!asker.party) return false;
+  // Where strangers have used up their part no account's room is of use.
+  const bool strangers_alone = asker.party->kind() == Party::Kind::kAddress &&
+                               in_use_ + amount <= options_.capacity;
+  Entry* chosen = nullptr;
+  uint64_t most = 0;
+  for (Entry* entry : entries_) {
+    if (entry == &asker || !entry->party || !entry->give_way || entry->amount == 0) continue;
+    if (strangers_alone && entry->party->kind() != Party::Kind::kAddress) continue;
+    const SteadyTime since = entry->idle_since.load();
+    if (now - since < options_.patience) continue;
+    const uint64_t theirs = weight(*entry, asker);
+    if (theirs < weight(asker, *entry)) continue;
+    if (chosen != nullptr &&
+        std::tuple(most, now - chosen->idle_since.load()) >= std::tuple(theirs, now - since)) {
+      continue;
+    }
+    chosen = entry;
+    most = theirs;
+  }
+  if (chosen == nullptr) return false;
+
+  chosen->gave_way = true;
+  used_ -= chosen->used;
+  chosen->used = 0;
+  subtract(*chosen, chosen->amount);
+  strike(*chosen);
+  ++gave_way_;
+  std::exchange(chosen->give_way, {})();
+  return true;
+}
+
+// Who holds least first; of one party, in order of arrival.
+void Pool::serve() {
+  while (!waiters_.empty()) {
+    auto best = waiters_.end();
+    uint64_t least = UINT64_MAX;
+    for (auto at = waiters_.begin(); at != waiters_.end(); ++at) {
+      const Entry& entry = *(*at)->entry;
+      const uint64_t held = entry.party ? standing(*entry.party).held : 0;
+      if (held >= least && best != waiters_.end()) continue;
+      const bool lacks_room = in_use_ + (*at)->amount > options_.capacity;
+      if (!lacks_room && !may_take(entry, (*at)->amount)) continue;   // Its share is used up.
+      best = at;
+      least = held;
+    }
+    if (best == waiters_.end()) return;
+    const std::shared_ptr<Waiter> waiter = *best;
+    if (in_use_ + waiter->amount > options_.capacity) return;   // What comes free is kept for it.
+    waiters_.erase(best);
+    if (waiter->entry->party) count(*waiter->entry->party, 0, -1);
+    waiter->granted = true;
+    add(*waiter->entry, waiter->amount);
+    if (waiter->used) {
+      waiter->entry->used += waiter->amount;
+      used_ += waiter->amount;
+    }
+    waiter->slot->set(true);
+  }
+}
+
+async::Task<Result<void>> Pool::grow(std::shared_ptr<Entry> entry, uint64_t amount, bool used,
+                                     Deadline deadline) {
+  auto waiter = std::make_shared<Waiter>();
+  {
+    std::lock_guard lock(mutex_);
+    if (try_grow(*entry, amount, steady_now())) {
+      if (used) entry->used += amount, used_ += amount;
+      co_return Result<void>{};
+    }
+    if (entry->gave_way || waiters_.size() >= kWaitersMax) {
+      refuse(*entry);
+      co_return fail(ErrorCode::kResourceExhausted, "no room in time");
+    }
+    *waiter = {entry, amount, used, false, async::OneShot<bool>::make()};
+    waiters_.push_back(waiter);
+    // It does not wait for its client now; but who waits for each other must not do so for ever.
+    if (entry->idle_since.load() != SteadyTime::max()) entry->idle_since = steady_now();
+    if (entry->party) count(*entry->party, 0, 1);
+    serve();   // With one more who waits others' shares are smaller.
+  }
+
+  const Duration step = std::min(options_.promise_patience, options_.patience) / 2;
+  for (;;) {
+    const std::shared_ptr<async::OneShot<bool>> slot = waiter->slot;
+    (void)co_await slot->wait_until(std::min(deadline, deadline_in(step)));
+    std::lock_guard lock(mutex_);
+    if (waiter->granted) co_return Result<void>{};
+    const SteadyTime now = steady_now();
+    if (now >= deadline || entry->gave_way) {
+      waiters_.remove(waiter);
+      if (entry->party) count(*entry->party, 0, -1);
+      refuse(*entry);
+      serve();   // It may have kept room from others.
+      co_return fail(ErrorCode::kResourceExhausted, "no room in time");
+    }
+    waiter->slot = async::OneShot<bool>::make();
+    for (int round = 0; !waiter->granted && round < kRoundsMax; ++round) {
+      if (!make_room(*entry, amount, now)) break;
+      serve();
+    }
+    if (waiter->granted) co_return Result<void>{};
+  }
+}
+
+void Pool::add(Entry& entry, uint64_t amount) {
+  entry.amount += amount;
+  in_use_ += amount;
+  if (entry.party) count(*entry.party, static_cast<int64_t>(amount), 0);
+  // What it was given it may use.
+  if (entry.idle_since.load() != SteadyTime::max()) entry.idle_since = steady_now();
+}
+
+void Pool::subtract(Entry& entry, uint64_t amount) {
+  entry.amount -= amount;
+  in_use_ -= amount;
+  if (entry.party) count(*entry.party, -static_cast<int64_t>(amount), 0);
+}
+
+void Pool::count(Party& party, int64_t held, int64_t waiting) {
+  Party::Standing& mine = standing(party);
+  const bool stranger = party.kind() == Party::Kind::kAddress;
+  const bool was_there = mine.held > 0 || mine.waiting > 0;
+  mine.held += static_cast<uint64_t>(held);
+  mine.waiting += static_cast<uint64_t>(waiting);
+  if (stranger) strangers_held_ += static_cast<uint64_t>(held);
+  const bool is_there = mine.held > 0 || mine.waiting > 0;
+  if (was_there == is_there) return;
+  size_t& parties = stranger ? addresses_ : accounts_;
+  is_there ? ++parties : --parties;
+}
+
+void Pool::enlist(Entry& entry) {
+  if (entry.place != kNowhere) return;
+  entry.place = entries_.size();
+  entries_.push_back(&entry);
+}
+
+void Pool::strike(Entry& entry) {
+  if (entry.place == kNowhere) return;
+  entries_[entry.place] = entries_.back();
+  entries_[entry.place]->place = entry.place;
+  entries_.pop_back();
+  entry.place = kNowhere;
+}
+
+void Pool::refuse(const Entry& entry) {
+  if (entry.party) ++refused_[static_cast<size_t>(entry.party->kind())];
+}
+
+Pool::Hold& Pool::Hold::operator=(Hold&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  pool_ = other.pool_;
+  entry_ = std::move(other.entry_);
+  return *this;
+}
+
+uint64_t Pool::Hold::amount() const {
+  if (!entry_) return 0;
+  std::lock_guard lock(pool_->mutex_);
+  return entry_->amount;
+}
+
+void Pool::Hold::release() {
+  const std::shared_ptr<Entry> entry = std::move(entry_);
+  if (!entry) return;
+  std::lock_guard lock(pool_->mutex_);
+  pool_->strike(*entry);
+  pool_->used_ -= entry->used;
+  entry->used = 0;
+  entry->give_way = {};
+  if (entry->amount == 0) return;
+  pool_->subtract(*entry, entry->amount);
+  pool_->serve();
+}
+
+async::Task<Result<void>> Pool::Hold::claim(uint64_t amount, Deadline deadline) {
+  co_return co_await pool_->grow(entry_, amount, false, deadline);
+}
+
+bool Pool::Hold::use(uint64_t amount, SteadyTime now) {
+  std::lock_guard lock(pool_->mutex_);
+  if (entry_->gave_way || entry_->amount - entry_->used < amount) return false;
+  entry_->used += amount;
+  pool_->used_ += amount;
+  entry_->progress = 0;
+  entry_->idle_since = now;
+  return true;
+}
+
+void Pool::Hold::progress(uint64_t bytes, SteadyTime now) {
+  entry_->progress += bytes;   // Its coroutine's alone.
+  if (entry_->progress < kProgressBytes) return;
+  entry_->progress = 0;
+  if (entry_->idle_since.load() != SteadyTime::max()) entry_->idle_since = now;
+}
+
+void Pool::Hold::shrink(uint64_t amount) {
+  if (!entry_) return;
+  std::lock_guard lock(pool_->mutex_);
+  if (entry_->amount <= amount) return;
+  if (entry_->used > amount) pool_->used_ -= entry_->used - amount;
+  entry_->used = std::min(entry_->used, amount);
+  pool_->subtract(*entry_, entry_->amount - amount);
+  pool_->serve();
+}
+
+bool Pool::Hold::pin() {
+  std::lock_guard lock(pool_->mutex_);
+  if (entry_->gave_way) return false;
+  pool_->strike(*entry_);
+  entry_->give_way = {};
+  // What was promised beyond what came is not needed.
+  if (entry_->amount > entry_->used) {
+    pool_->subtract(*entry_, entry_->amount - entry_->used);
+    pool_->serve();
+  }
+  return true;
+}
+
+bool Pool::Hold::gave_way() const {
+  if (!entry_) return false;
+  std::lock_guard lock(pool_->mutex_);
+  return entry_->gave_way;
+}
+
+void Pool::Hold::may_give_way(std::function<void()> give_way) {
+  std::lock_guard lock(pool_->mutex_);
+  entry_->give_way = std::move(give_way);
+  pool_->enlist(*entry_);
+}
+
+void Pool::Hold::idle(SteadyTime since) {
+  if (entry_) entry_->idle_since = since;
+}
+
+bool Pool::Hold::move_to(const PartyRef& party, SteadyTime now) {
+  if (!entry_) return false;
+  std::lock_guard lock(pool_->mutex_);
+  Entry& entry = *entry_;
+  if (entry.gave_way) return false;
+  if (entry.party == party) return true;
+  const uint64_t amount = entry.amount;
+  const PartyRef before = entry.party;
+  pool_->subtract(entry, amount);
+  entry.party = party;
+  const bool moved = pool_->try_grow(entry, amount, now);
+  if (!moved) {
+    pool_->refuse(entry);
+    entry.party = before;
+    pool_->add(entry, amount);
+  }
+  // Either way: the room of the old party, or that which was made for nothing.
+  pool_->serve();
+  return moved;
+}
+
+PartyRef Pool::Hold::party() const {
+  if (!entry_) return nullptr;
+  std::lock_guard lock(pool_->mutex_);
+  return entry_->party;
+}
+
+}  // namespace rondel::admission
