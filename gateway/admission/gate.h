@@ -17,7 +17,7 @@ struct Gate {
   explicit Gate(GateOptions options = {})
       : requests({.bound = Bound::kRequests,
                   .capacity = options.requests_max,
-                  .patience = std::chrono::seconds(1)}),
+                  .patience = std::chrono::seconds(5)}),
         documents({.bound = Bound::kDocumentBytes, .capacity = options.document_bytes}) {}
 
   Parties parties;

@@ -159,7 +159,8 @@ bool Pool::let_one_give_way(const Entry& asker, uint64_t amount, SteadyTime now)
     if (entry == &asker || !entry->party || !entry->give_way || entry->amount == 0) continue;
     if (strangers_alone && entry->party->kind() != Party::Kind::kAddress) continue;
     const SteadyTime since = entry->idle_since.load();
-    if (now - since < options_.patience) continue;
+    const bool stranger = entry->party->kind() == Party::Kind::kAddress;
+    if (now - since < (stranger ? options_.stranger_patience : options_.patience)) continue;
     const uint64_t theirs = weight(*entry, asker);
     if (theirs < weight(asker, *entry)) continue;
     if (chosen != nullptr &&

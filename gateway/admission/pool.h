@@ -31,8 +31,9 @@ struct PoolOptions {
   uint64_t capacity = 0;
   // A promise that was not used for so long is cut when somebody wants the room.
   Duration promise_patience = std::chrono::milliseconds(250);
-  // Who made no progress for so long gives way when somebody wants the room.
+  // Who made no progress for so long gives way when somebody wants the room: an account, an address.
   Duration patience = std::chrono::seconds(2);
+  Duration stranger_patience = std::chrono::milliseconds(500);
 };
 
 // By kind: an address, an account.

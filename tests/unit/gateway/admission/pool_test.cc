@@ -107,7 +107,7 @@ TEST_F(PoolTest, AuthenticatedItCountsToTheAccount) {
 }
 
 TEST_F(PoolTest, WhoWaitsForHisClientGivesWay) {
-  Pool pool({.capacity = 8, .patience = 1s});
+  Pool pool({.capacity = 8, .stranger_patience = 1s});
   std::vector<int> gave_way;
   std::vector<Pool::Hold> forms;
   for (int i = 0; i < 2; ++i) {

@@ -41,9 +41,10 @@ TEST(Shares, Table) {
       {"the last tenth is for those who hold little", {100, 90, 2}, 44, 1, false},
       {"a bound of one", {1, 0, 1}, 0, 1, true},
       {"a bound of one in use", {1, 1, 2}, 0, 1, false},
-      {"a bound of four: three for one", {4, 2, 1}, 2, 1, true},
-      {"and the fourth for another", {4, 3, 2}, 0, 1, true},
-      {"but not for the same", {4, 3, 1}, 3, 1, false},
+      {"too small to be divided: all for one", {15, 14, 1}, 14, 1, true},
+      {"the smallest that is divided", {16, 11, 1}, 11, 1, true},
+      {"keeps some for another", {16, 12, 1}, 12, 1, false},
+      {"who gets it", {16, 12, 2}, 0, 4, true},
       {"large capacities", {UINT64_MAX / 2, UINT64_MAX / 4, 1}, UINT64_MAX / 4, 1, true},
   };
   for (const Case& c : cases) {
