@@ -76,6 +76,34 @@ void register_blobs(metrics::Registry& registry, const blobs::ReplicatedBlobStor
   });
 }
 
+void register_admission(metrics::Registry& registry, const admission::Gate& gate, const blobs::ReplicatedBlobStore& blobs) {
+  using admission::PoolStatus;
+  const auto of_each = [&registry, &gate, &blobs](Type type, const char* name, const char* help, std::function<void(const PoolStatus&, metrics::Labels, std::vector<Sample>&)> add) {
+    registry.collector(type, name, help, [&gate, &blobs, add] {
+      std::vector<PoolStatus> pools = blobs.health().budgets;
+      pools.push_back(gate.requests.status());
+      pools.push_back(gate.documents.status());
+      std::vector<Sample> samples;
+      for (const PoolStatus& pool : pools) add(pool, {{"bound", std::string(admission::name(pool.bound))}}, samples);
+      return samples;
+    });
+  };
+  const auto member = [](uint64_t PoolStatus::* value) {
+    return [value](const PoolStatus& pool, metrics::Labels labels, std::vector<Sample>& samples) { samples.push_back({std::move(labels), static_cast<double>(pool.*value)}); };
+  };
+  of_each(Type::kGauge, "rondel_admission_in_use", "What is held of a bound, and what room is promised.", member(&PoolStatus::in_use));
+  of_each(Type::kGauge, "rondel_admission_capacity", "What there is of a bound.", member(&PoolStatus::capacity));
+  of_each(Type::kGauge, "rondel_admission_waiting", "Who waits for room.", member(&PoolStatus::waiting));
+  of_each(Type::kCounter, "rondel_admission_gave_way_total", "Holders whose clients moved nothing while others wanted the room.", member(&PoolStatus::gave_way));
+  of_each(Type::kCounter, "rondel_admission_refused_total", "Askers refused: no room, or above their share.", [](const PoolStatus& pool, metrics::Labels labels, std::vector<Sample>& samples) {
+    metrics::Labels by_address = labels;
+    by_address.emplace_back("kind", "address");
+    labels.emplace_back("kind", "account");
+    samples.push_back({std::move(by_address), static_cast<double>(pool.refused[0])});
+    samples.push_back({std::move(labels), static_cast<double>(pool.refused[1])});
+  });
+}
+
 void register_releases(metrics::Registry& registry, const request::StreamReleases& releases) {
   using Status = request::StreamReleasesStatus;
   struct Family {
@@ -164,6 +192,7 @@ void register_jobs(metrics::Registry& registry, const jobs::Scheduler& jobs) {
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources) {
   register_database(registry, sources.metadata);
   register_blobs(registry, sources.blobs);
+  register_admission(registry, sources.gate, sources.blobs);
   register_lifecycle(registry, sources.lifecycle);
   register_releases(registry, sources.releases);
   register_clocks(registry, sources.ages);

@@ -5,6 +5,7 @@
 #include "cluster/membership/topology_cache.h"
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
+#include "gateway/admission/gate.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/request/stream_releases.h"
 #include "jobs/gc/collector.h"
@@ -32,6 +33,7 @@ struct MetricSources {
   const http::Server& server;
   const lifecycle::LifecycleRunner& lifecycle;
   const membership::AgeClock& ages;
+  const admission::Gate& gate;
 };
 
 void register_gateway_metrics(metrics::Registry& registry, const MetricSources& sources);

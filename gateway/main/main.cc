@@ -233,7 +233,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
   register_gateway_metrics(registry, {*metadata, blob_store, releases, topology, lease, scheduler, collector, orphans,
-      second_look, restores, *s3, lifecycle, age_clock});
+      second_look, restores, *s3, lifecycle, age_clock, *gate});
 
   std::atomic<bool> draining{false};
   std::vector<program::ReadyCheck> checks;

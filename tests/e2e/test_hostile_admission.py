@@ -1,0 +1,160 @@
+"""What one client sends and lets hang, and what another sees meanwhile: uploads, forms, documents and answers that come to a halt."""
+import contextlib
+import json
+import random
+import resource
+import socket
+
+import boto3
+import pytest
+
+import raw
+import signing
+from cluster import running, wait_for
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+    with running("victims", port=17500) as cluster:
+        made = cluster.cli("account", "create", "--name", "attacker", "--access-key", "ATTACKER", environment={"RONDEL_SECRET_KEY": "attacker-secret"})
+        assert made.returncode == 0, made.stderr
+        cluster.attacker = {**cluster.env, "AWS_ACCESS_KEY_ID": "ATTACKER", "AWS_SECRET_ACCESS_KEY": "attacker-secret"}
+        owner = client(cluster, cluster.attacker)
+        owner.create_bucket(Bucket="attackers")
+        owner.put_object(Bucket="attackers", Key="large", Body=random.randbytes(16 * MIB))
+        victim = client(cluster, cluster.env)
+        victim.put_object(Bucket="victims", Key="small", Body=b"s" * 5000)
+        victim.put_object(Bucket="victims", Key="large", Body=random.randbytes(9 * MIB))
+        yield cluster
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def client(cluster, env):
+    from botocore.config import Config
+    return boto3.client("s3", endpoint_url=cluster.endpoint, aws_access_key_id=env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+                        region_name=env["AWS_REGION"], config=Config(retries={"max_attempts": 1}, read_timeout=14, max_pool_connections=4))
+
+
+@contextlib.contextmanager
+def hanging(cluster, count, head, begin=b"x", receive=None):
+    """Connections that have sent a head and the begin of a body, and say no more."""
+    sockets = []
+    try:
+        for _ in range(count):
+            peer = socket.socket()
+            if receive:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+            peer.connect(("127.0.0.1", cluster.port))
+            peer.settimeout(10)
+            peer.sendall(head + begin)
+            sockets.append(peer)
+        yield sockets
+    finally:
+        for peer in sockets:
+            peer.close()
+
+
+def signed(cluster, method, path, query=(), length=None, more=()):
+    """The head of a request by the attacker; its body is what the signature is not about any more."""
+    headers = {"host": f"127.0.0.1:{cluster.port}".encode(), **dict(more)}
+    fields = signing.sign(cluster.attacker, method, path, list(query), headers)
+    target = signing.encode_path(path) + ("?" + signing.encode_query(query) if query else "")
+    lines = [f"{method} {target} HTTP/1.1".encode()] + [name.encode() + b": " + value for name, value in fields.items()]
+    if length is not None:
+        lines.append(b"content-length: %d" % length)
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def in_use(cluster, bound):
+    return sum(value for labels, value in cluster.samples("rondel_admission_in_use") if f'"{bound}"' in labels)
+
+
+def victim_works(cluster, rounds=5, size=MIB):
+    """A victim does what victims do; anything but success is raised."""
+    victim = client(cluster, cluster.env)
+    body = random.randbytes(size)
+    for number in range(rounds):
+        victim.put_object(Bucket="victims", Key=f"k{number}", Body=body)
+        assert victim.get_object(Bucket="victims", Key=f"k{number}")["Body"].read() == body
+        assert victim.get_object(Bucket="victims", Key="small")["Body"].read() == b"s" * 5000
+        victim.put_object(Bucket="victims", Key="little", Body=b"x" * 100)
+        victim.delete_objects(Bucket="victims", Delete={"Objects": [{"Key": f"k{number}"}]})
+    assert len(victim.get_object(Bucket="victims", Key="large")["Body"].read()) == 9 * MIB
+
+
+def test_half_sent_forms(hostile):
+    head = (b"POST /attackers HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n")
+    with hanging(hostile, 2048, head, b"-"):
+        victim_works(hostile)
+        assert in_use(hostile, "requests") <= 520, "strangers hold a quarter at most"
+
+
+def test_large_uploads_of_one_byte(hostile):
+    with hanging(hostile, 48, signed(hostile, "PUT", "/attackers/slow", length=1 << 30)):
+        wait_for(lambda: in_use(hostile, "requests") >= 48, 10, "the uploads to begin")
+        assert in_use(hostile, "write_bytes") <= 48 * 16 * 1024, "memory is taken as bytes come"
+        victim_works(hostile)
+
+
+def test_large_uploads_that_stop_in_the_middle(hostile):
+    with hanging(hostile, 40, signed(hostile, "PUT", "/attackers/slow", length=1 << 30), b"x" * (MIB + 1)):
+        victim_works(hostile, size=9 * MIB, rounds=2)
+
+
+def test_small_uploads_of_one_byte(hostile):
+    with hanging(hostile, 250, signed(hostile, "PUT", "/attackers/slow", length=250_000)):
+        wait_for(lambda: in_use(hostile, "requests") >= 250, 10, "the uploads to begin")
+        victim_works(hostile)
+
+
+@pytest.mark.parametrize("path", ["/attackers?delete", "/victims?delete", "/victims/small?tagging", "/victims?lifecycle", "/victims?policy", "/victims/k?uploadId=" + "a" * 32])
+def test_documents_of_strangers_are_not_read(hostile, path):
+    method = "POST" if "delete" in path or "uploadId" in path else "PUT"
+    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-MD5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 8000000\r\n\r\n".encode()
+    with hanging(hostile, 150 if path == "/victims?delete" else 2, head) as peers:
+        for peer in peers:
+            assert peer.recv(100).startswith(b"HTTP/1.1 403"), path
+        assert in_use(hostile, "document_bytes") == 0
+        victim_works(hostile, rounds=1)
+
+
+def test_documents_of_a_bucket_that_lets_strangers_delete_one_key(hostile):
+    owner = client(hostile, hostile.attacker)
+    owner.put_object(Bucket="attackers", Key="free", Body=b"x")
+    owner.put_bucket_policy(Bucket="attackers", Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::attackers/free"}]}))
+    body = b"<Delete><Object><Key>free</Key></Object><Object><Key>large</Key></Object></Delete>"
+    import base64
+    import hashlib
+    answer = raw.send(hostile.endpoint, "POST", "/attackers?delete", {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}, body)
+    owner.delete_bucket_policy(Bucket="attackers")
+    assert answer.status == 200 and "<Deleted><Key>free</Key></Deleted>" in answer.text and "AccessDenied" in answer.text
+
+
+def test_documents_that_stop_in_the_middle(hostile):
+    head = signed(hostile, "POST", "/attackers", [(b"delete", b"")], length=8 * MIB)
+    with hanging(hostile, 150, head, b"<Delete>" + b" " * 200_000):
+        victim_works(hostile)
+
+
+def test_answers_that_nobody_reads(hostile):
+    with hanging(hostile, 150, signed(hostile, "GET", "/attackers/large"), b"", receive=4096):
+        wait_for(lambda: in_use(hostile, "read_bytes") > 60 * MIB, 10, "the answers to stand still")
+        victim_works(hostile)
+
+
+def test_requests_of_one_account_above_its_share(hostile):
+    with hanging(hostile, 2200, signed(hostile, "PUT", "/attackers/slow", length=1000)):
+        wait_for(lambda: in_use(hostile, "requests") >= 1600, 20, "the uploads to begin")
+        victim_works(hostile)
+        refused = [value for labels, value in hostile.samples("rondel_admission_refused_total") if '"requests"' in labels and '"account"' in labels]
+        assert sum(refused) > 0
+
+
+def test_connections_of_one_address(hostile):
+    with hanging(hostile, 3000, b"GET /victims/small HTT", b""):
+        victim_works(hostile)
