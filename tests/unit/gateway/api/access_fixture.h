@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "gateway/permissions/authorization.h"
+#include "gateway/request/payer.h"
 #include "gateway/api/dispatch.h"
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
@@ -75,6 +77,8 @@ struct Told {
   bool bypassed_governance = false;
   std::string code;            // "OK" or the error's.
   bool retry_after = false;    // Has the header.
+  int reads = 0;               // Of the body.
+  std::string party;           // Whom it counted to.
 };
 
 struct AccessFixture {
@@ -146,8 +150,15 @@ struct AccessFixture {
     request::Services services{store, uploads, listing, bucket_store, database, bucket_cache, identities, blobs, releases, authenticator, object_keys, clock, {}};
     request::Context context{services, exchange, *request, identity, nullptr, "1"};
     if (request->operation != s3::Operation::kCreateBucket) context.bucket = known_bucket(request->bucket);
+    admission::Pool::Hold ticket = services.admission->requests.try_take(services.admission->parties.address("127.0.0.1"), 1);
+    context.ticket = &ticket;
+    context.payer = ticket.party();
+    context.access.caller = permissions::caller_of(identity);
+    if (who != Who::kNobody) EXPECT_TRUE(request::charge(context));
     auto response = async::block_on(dispatch(context));
     Told told{false, store.changes + uploads.refused + bucket_store.refused, store.bypassed_governance, response ? "OK" : std::string(s3::name(response.error().code))};
+    told.reads = exchange.reads;
+    told.party = ticket.party()->id();
     using Headers = std::vector<std::pair<std::string, std::string>>;
     told.retry_after = !response && response.error().headers == Headers{{"Retry-After", "1"}};
     told.denied = told.code == "AccessDenied" || told.code == "MethodNotAllowed" || (response && response->body.contains("<Code>AccessDenied</Code>"));

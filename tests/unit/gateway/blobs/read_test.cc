@@ -468,5 +468,72 @@ TEST_F(Read, TheDeadlineBoundsEverything) {
   EXPECT_FALSE(run(read_task({{stream_.id, kSize, 0, 10}}, 100ms)));
 }
 
+// Answers of one account that nobody reads.
+TEST_F(BoundedRepair, OneAccountCannotHoldWhatAllReadersHave) {
+  admission::Parties parties;
+  for (const size_t size : {size_t{8'000'000}, size_t{200'000}}) {
+    SCOPED_TRACE(size);
+    const WrittenStream stream = write(make_text(size)).value();
+    auto options = quick();
+    options.buffer_bytes = 64 * kMiB;
+    options.reader_patience = 1h;
+    store_ = std::make_unique<ReplicatedBlobStore>(cluster_, topology_, options);
+    const auto work = [&]() -> async::Task<bool> {
+      std::vector<std::unique_ptr<StreamReader>> unread;
+      for (;;) {
+        auto reader = store_->open_reader({{stream.id, stream.size, 0, stream.size}}, deadline_in(50ms), parties.account("attacker"));
+        if (const auto piece = co_await reader->next(); !piece) {
+          EXPECT_EQ(piece.error().code, ErrorCode::kResourceExhausted);
+          break;
+        }
+        unread.push_back(std::move(reader));
+      }
+      EXPECT_GE(unread.size(), 10u);
+      EXPECT_GE(store_->health().buffer_bytes_in_use, unread.size() * std::min<size_t>(size, 256 << 10)) << "what was handed out is held";
+      auto victim = store_->open_reader({{stream.id, stream.size, 0, stream.size}}, deadline_in(30s), parties.account("victim"));
+      size_t got = 0;
+      for (;;) {
+        const auto piece = co_await victim->next();
+        if (!piece || piece->empty()) break;
+        got += piece->size();
+      }
+      EXPECT_EQ(got, size);
+      co_return true;
+    };
+    EXPECT_TRUE(async::block_on(work()));
+    EXPECT_EQ(store_->health().buffer_bytes_in_use, 0u);
+  }
+}
+
+// In league they can; but not while somebody else wants to read.
+TEST_F(BoundedRepair, AnswersThatNobodyReadsGiveWay) {
+  admission::Parties parties;
+  const WrittenStream stream = write(make_text(8'000'000)).value();
+  auto options = quick();
+  options.buffer_bytes = 64 * kMiB;
+  options.reader_patience = 1ms;
+  store_ = std::make_unique<ReplicatedBlobStore>(cluster_, topology_, options);
+  const auto work = [&]() -> async::Task<bool> {
+    int told = 0;
+    std::vector<std::unique_ptr<StreamReader>> unread;
+    for (int i = 0; i < 20; ++i) {
+      unread.push_back(store_->open_reader({{stream.id, stream.size, 0, stream.size}}, deadline_in(30s), parties.account(std::to_string(i))));
+      unread.back()->on_give_way([&told] { ++told; });
+      EXPECT_TRUE(co_await unread.back()->next()) << i;
+    }
+    co_await async::yield();
+    EXPECT_GE(told, 20 - 13);
+    int failed = 0;
+    for (const auto& reader : unread) {
+      const auto piece = co_await reader->next();
+      if (!piece) ++failed;
+      if (!piece) EXPECT_EQ(piece.error().code, ErrorCode::kResourceExhausted);
+    }
+    EXPECT_GE(failed, told);
+    co_return true;
+  };
+  EXPECT_TRUE(async::block_on(work()));
+}
+
 }  // namespace
 }  // namespace rondel::blobs

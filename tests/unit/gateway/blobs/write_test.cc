@@ -267,13 +267,97 @@ TEST_F(Write, WithoutABufferInTimeTheAnswerIsResourceExhausted) {
   reopen(options);
   fault_all({.silent = true});
   const auto two = [this]() -> async::Task<Result<void>> {
+    const std::string many = make_text(100'000);
     auto first = store_->open_writer(std::nullopt, deadline_in(10s));
-    CO_TRY_VOID(co_await first->write(as_bytes("a")));
+    CO_TRY_VOID(co_await first->write(as_bytes(many)));
     auto second = store_->open_writer(std::nullopt, deadline_in(50ms));
-    co_return co_await second->write(as_bytes("a"));
+    co_return co_await second->write(as_bytes(many));
   };
   EXPECT_EQ(run(two()).error().code, ErrorCode::kResourceExhausted);
   EXPECT_EQ(store_->health().buffer_bytes_in_use, 0u) << "an abandoned writer gives its buffer back";
+}
+
+struct Stalled {
+  const char* what;
+  std::optional<uint64_t> size;   // Announced.
+  uint64_t sent;
+  uint64_t held_max;              // Of each.
+};
+
+// Many that have sent little and say no more hold little, and others do not wait for them.
+TEST_F(Write, MemoryIsTakenAsBytesCome) {
+  admission::Parties parties;
+  const Stalled cases[] = {
+      {"a byte of a large one", 1ull << 30, 1, 16 << 10},
+      {"a byte of who knows", std::nullopt, 1, 16 << 10},
+      {"a byte of a chunk", model::kChunkBytes, 1, 16 << 10},
+      {"a byte of a small one", 200'000, 1, 16 << 10},
+      {"a byte of a tiny one", 1000, 1, 1000},
+      {"the first few", 1ull << 30, 16 << 10, 16 << 10},
+  };
+  for (const Stalled& c : cases) {
+    SCOPED_TRACE(c.what);
+    auto options = quick();
+    options.buffer_bytes = 64ull << 20;
+    reopen(options);
+    const auto work = [&]() -> async::Task<Result<WrittenStream>> {
+      std::vector<std::unique_ptr<StreamWriter>> stalled;
+      const std::string sent = make_text(c.sent);
+      for (int i = 0; i < 100; ++i) {
+        stalled.push_back(store_->open_writer(c.size, deadline_in(60s), parties.account("attacker")));
+        EXPECT_TRUE(co_await stalled.back()->write(as_bytes(sent)));
+      }
+      EXPECT_LE(store_->health().buffer_bytes_in_use, 100 * c.held_max);
+      for (const size_t size : {size_t{100}, size_t{100'000}, size_t{9'000'000}}) {
+        auto writer = store_->open_writer(size, deadline_in(60s), parties.account("victim"));
+        const std::string text = make_text(size);
+        for (size_t at = 0; at < size; at += 50'000) {
+          const Result<void> taken = co_await writer->write(as_bytes(text).subspan(at, std::min<size_t>(50'000, size - at)));
+          EXPECT_TRUE(taken) << size;
+        }
+        EXPECT_TRUE(co_await writer->finish()) << size;
+      }
+      stalled.clear();
+      auto last = store_->open_writer(std::nullopt, deadline_in(60s));
+      co_return co_await last->finish();
+    };
+    EXPECT_TRUE(run(work()));
+    EXPECT_EQ(store_->health().buffer_bytes_in_use, 0u);
+  }
+}
+
+// Bytes that really came, and then no more: who brings some takes their place, and they are told.
+TEST_F(Write, WhatCameToAHaltGivesWay) {
+  admission::Parties parties;
+  auto options = quick();
+  options.buffer_bytes = 64ull << 20;   // Five chunks on their way in.
+  options.write_deadline = 60s;
+  options.writer_patience = 1ms;
+  reopen(options);
+  const auto work = [&]() -> async::Task<Result<WrittenStream>> {
+    const std::string most = make_text(model::kChunkBytes - 1);
+    std::vector<std::unique_ptr<StreamWriter>> halted;
+    for (const char* name : {"a", "b", "c", "d", "e"}) {   // In league: each within its share.
+      halted.push_back(store_->open_writer(std::nullopt, deadline_in(60s), parties.account(name)));
+      EXPECT_TRUE(co_await halted.back()->write(as_bytes(most)));
+    }
+    auto writer = store_->open_writer(std::nullopt, deadline_in(60s), parties.account("victim"));
+    const std::string chunk = make_text(model::kChunkBytes);
+    CO_TRY_VOID(co_await writer->write(as_bytes(chunk)));
+    auto written = co_await writer->finish();
+    int gave_way = 0;
+    for (const auto& one : halted) {
+      const Result<void> more = co_await one->write(as_bytes("x"));
+      if (!more) ++gave_way;
+      if (!more) EXPECT_EQ(more.error().code, ErrorCode::kResourceExhausted);
+      if (!more) EXPECT_FALSE(co_await one->finish());
+    }
+    EXPECT_GE(gave_way, 1);
+    co_return written;
+  };
+  const auto written = run(work());
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_EQ(*read(*written), make_text(model::kChunkBytes));
 }
 
 // A disk that hangs would otherwise hold the buffers of everything that is written meanwhile.
