@@ -111,7 +111,7 @@ bool Pool::is_outranked(const Entry& entry) const {
   });
 }
 
-bool Pool::try_grow(Entry& entry, uint64_t amount, SteadyTime now) {
+bool Pool::try_grow(Entry& entry, uint64_t amount, SteadyTime now, bool waiters_first) {
   if (entry.gave_way) return false;
   for (int round = 0; round < kRoundsMax; ++round) {
     if (may_take(entry, amount) && !is_outranked(entry)) {
@@ -119,6 +119,7 @@ bool Pool::try_grow(Entry& entry, uint64_t amount, SteadyTime now) {
       return true;
     }
     if (!make_room(entry, amount, now)) return false;
+    if (waiters_first) serve();
   }
   return false;
 }
@@ -397,7 +398,7 @@ bool Pool::Hold::move_to(const PartyRef& party, SteadyTime now) {
   const PartyRef before = entry.party;
   pool_->subtract(entry, amount);
   entry.party = party;
-  const bool moved = pool_->try_grow(entry, amount, now);
+  const bool moved = pool_->try_grow(entry, amount, now, false);
   if (!moved) {
     pool_->refuse(entry);
     entry.party = before;

@@ -87,7 +87,7 @@ class Pool {
 
   // With the mutex held, all of them.
   bool may_take(const Entry& entry, uint64_t amount) const;
-  bool try_grow(Entry& entry, uint64_t amount, SteadyTime now);
+  bool try_grow(Entry& entry, uint64_t amount, SteadyTime now, bool waiters_first = true);
   bool is_outranked(const Entry& entry) const;
   bool make_room(const Entry& asker, uint64_t amount, SteadyTime now);
   bool cut_promises(SteadyTime now);

@@ -56,6 +56,11 @@ bool needs_commit(Operation operation) {
   return method == "PUT" || method == "POST" || method == "DELETE";
 }
 
+// It is a form: before it is authenticated its body is read.
+bool waits_for_its_client(const http::RequestHead& head) {
+  return head.method == "POST" && head.fields.find("Content-Type").value_or("").starts_with("multipart/");
+}
+
 size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
 
 }  // namespace
@@ -144,7 +149,7 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
 
   in_flight_.fetch_add(1);
   trace.address = services_.admission->parties.address(exchange.connection().peer_address);
-  trace.ticket = co_await admit(trace.address);
+  trace.ticket = co_await admit(trace.address, !waits_for_its_client(exchange.head()));
   if (!trace.ticket) {
     co_await send_error(
         exchange, s3::retry_later(ErrorCode::kSlowDown, "too many requests in flight"), trace);
@@ -190,13 +195,13 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   log::request(line);
 }
 
-// Empty: refused. Where there is room but for those who are not authenticated the request waits for a moment: to become
-// authenticated takes others no longer.
-async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& address) {
+// Empty: refused. Where there is room, but not for those who are not authenticated, the request waits for a moment: to become
+// authenticated takes others no longer. Not so a form: how long that takes is its client's choice.
+async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& address, bool may_wait) {
   admission::Pool& requests = services_.admission->requests;
   admission::Pool::Hold ticket = requests.try_take(address, 1);
   if (ticket) co_return ticket;
-  if (requests.is_full()) {
+  if (!may_wait || requests.is_full()) {
     requests.count_refusal(address);
     co_return ticket;
   }

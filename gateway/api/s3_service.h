@@ -34,7 +34,7 @@ class S3Service {
   struct Metrics;
   struct Trace;
 
-  async::Task<admission::Pool::Hold> admit(const admission::PartyRef& address);
+  async::Task<admission::Pool::Hold> admit(const admission::PartyRef& address, bool may_wait);
   async::Task<s3::S3Result<request::Response>> answer(http::Exchange& exchange, Trace& trace);
   async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(const s3::Request& request, const http::Fields& fields);
   async::Task<s3::S3Result<request::Response>> answer_form(http::Exchange& exchange, Trace& trace);
