@@ -18,6 +18,7 @@
 #include "gateway/request/payer.h"
 #include "gateway/request/refusals.h"
 #include "gateway/s3/error.h"
+#include "gateway/s3/http_values.h"
 #include "gateway/s3/operation.h"
 #include "gateway/s3/request.h"
 #include "gateway/signature/authenticator.h"
@@ -56,9 +57,12 @@ bool needs_commit(Operation operation) {
   return method == "PUT" || method == "POST" || method == "DELETE";
 }
 
-// It is a form: before it is authenticated its body is read.
-bool waits_for_its_client(const http::RequestHead& head) {
-  return head.method == "POST" && head.fields.find("Content-Type").value_or("").starts_with("multipart/");
+// Whether the head alone says who asks. A form's body says it.
+bool is_signed_head(const http::RequestHead& head) {
+  const std::string_view type = s3::trim(head.fields.find("Content-Type").value_or(""));
+  constexpr std::string_view kForm = "multipart/";
+  if (head.method == "POST" && http::iequals(type.substr(0, kForm.size()), kForm)) return false;
+  return head.fields.has("Authorization") || head.query().contains("Signature=");
 }
 
 size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
@@ -149,7 +153,7 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
 
   in_flight_.fetch_add(1);
   trace.address = services_.admission->parties.address(exchange.connection().peer_address);
-  trace.ticket = co_await admit(trace.address, !waits_for_its_client(exchange.head()));
+  trace.ticket = co_await admit(trace.address, is_signed_head(exchange.head()));
   if (!trace.ticket) {
     co_await send_error(
         exchange, s3::retry_later(ErrorCode::kSlowDown, "too many requests in flight"), trace);
@@ -196,7 +200,8 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
 }
 
 // Empty: refused. Where there is room, but not for those who are not authenticated, the request waits for a moment: to become
-// authenticated takes others no longer. Not so a form: how long that takes is its client's choice.
+// authenticated takes others no longer. Not so a form: how
+// long that takes is its client's choice.
 async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& address, bool may_wait) {
   admission::Pool& requests = services_.admission->requests;
   admission::Pool::Hold ticket = requests.try_take(address, 1);
