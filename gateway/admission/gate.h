@@ -22,7 +22,7 @@ struct Gate {
 
   Parties parties;
   Pool requests;
-  Pool documents;   // Bodies that are read whole: XML, JSON.
+  Pool documents;   // Bodies that are read whole (XML, JSON), and answers of that kind.
 };
 
 }  // namespace rondel::admission

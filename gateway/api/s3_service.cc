@@ -6,6 +6,7 @@
 #include "common/http/message.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
+#include "gateway/admission/filling.h"
 #include "gateway/api/cors.h"
 #include "gateway/api/dispatch.h"
 #include "gateway/api/post_object.h"
@@ -34,6 +35,7 @@ using s3::Operation;
 
 constexpr std::string_view kHostId = "rondel";
 constexpr auto kAdmissionPatience = std::chrono::seconds(1);
+constexpr auto kRoomPatience = std::chrono::seconds(5);
 
 // Errors by their code, everything else in slot 0.
 constexpr size_t kCodes = s3::kErrorCodesMax + 1;
@@ -321,8 +323,7 @@ async::Task<void> S3Service::send(http::Exchange& exchange, request::Response re
     co_return;
   }
   if (!response.stream) {
-    trace.bytes_out = response.body.size();
-    (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
+    co_await send_document(exchange, std::move(response), trace);
     co_return;
   }
   // Bytes that nobody reads are not kept for long while others wait.
@@ -350,6 +351,30 @@ async::Task<void> S3Service::send(http::Exchange& exchange, request::Response re
   trace.reason = bytes ? "the stream ended early" : to_string(bytes.error());
   log::error("operations", "an answer was cut short", {{"request", trace.id}, {"error", trace.reason}});
   exchange.abort();
+}
+
+// A large one counts as held until its client has read it.
+async::Task<void> S3Service::send_document(http::Exchange& exchange, request::Response response, Trace& trace) {
+  admission::Pool::Hold memory;
+  const auto alive = std::make_shared<http::Exchange*>(&exchange);
+  if (response.body.size() > admission::Filling::kFirstBytes) {
+    auto taken = co_await services_.admission->documents.take(trace.ticket.party(), response.body.size(), deadline_in(kRoomPatience));
+    if (!taken) {
+      response = {};
+      co_await send_error(exchange, s3::retry_later(ErrorCode::kSlowDown, "no room for the answer"), trace);
+      co_return;
+    }
+    memory = *std::move(taken);
+    memory.may_give_way([loop = async::EventLoop::current(), weak = std::weak_ptr(alive)] {
+      loop->post([weak] {
+        if (const auto still = weak.lock()) (*still)->abort();
+      });
+    });
+    memory.idle();
+  }
+
+  trace.bytes_out = response.body.size();
+  (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
 }
 
 async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace) {

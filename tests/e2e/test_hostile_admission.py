@@ -147,6 +147,16 @@ def test_answers_that_nobody_reads(hostile):
         victim_works(hostile)
 
 
+def test_listings_that_nobody_reads(hostile):
+    owner = client(hostile, hostile.attacker)
+    for number in range(200):
+        owner.put_object(Bucket="attackers", Key="l" * 900 + f"{number}", Body=b"")
+    path = signed(hostile, "GET", "/attackers", [(b"list-type", b"2"), (b"prefix", b"l" * 900)])
+    with hanging(hostile, 600, path, b"", receive=4096):
+        victim_works(hostile)
+        assert in_use(hostile, "document_bytes") <= 48 * MIB
+
+
 def test_requests_of_one_account_above_its_share(hostile):
     with hanging(hostile, 2200, signed(hostile, "PUT", "/attackers/slow", length=1000)):
         wait_for(lambda: in_use(hostile, "requests") >= 1600, 20, "the uploads to begin")
