@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/http/message.h"
 #include "common/http/server.h"
