@@ -37,6 +37,13 @@ bool fits(Comparison comparison, ValueKind kind) {
   }
 }
 
+// Broader than /8 of version 4 or /32 of version 6: AWS takes such a range for everybody. No private range is broader than
+// that.
+bool is_broad(const IpRange& range) {
+  constexpr int kMappedBits = 96;
+  return is_ipv4(range.base) ? range.prefix < kMappedBits + 8 : range.prefix < 32;
+}
+
 }  // namespace
 
 std::expected<Condition, std::string> Condition::compile(std::string_view operator_name, std::string_view key,
@@ -101,7 +108,7 @@ std::expected<void, std::string> Condition::add(const std::string& value, bool w
     case Comparison::kIp: {
       const auto range = parse_ip_range(value);
       if (!range) return invalid("IP address");
-      broad_ = broad_ || range->is_broad();
+      broad_ = broad_ || is_broad(*range);
       ranges_.add(*range);
       break;
     }

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/ip_range.h"
 #include "identity/policy/arn_set.h"
-#include "identity/policy/ip_range.h"
 #include "identity/policy/text_set.h"
 
 namespace rondel::policy {

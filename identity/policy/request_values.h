@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/ip_range.h"
 #include "identity/policy/condition_key.h"
-#include "identity/policy/ip_range.h"
 
 namespace rondel::policy {
 

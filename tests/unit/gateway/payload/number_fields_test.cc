@@ -2,12 +2,12 @@
 // sides of it.
 #include <gtest/gtest.h>
 
+#include "common/base/ip_range.h"
 #include "gateway/payload/aws_chunked.h"
-#include "identity/policy/ip_range.h"
-#include "identity/policy/policy_time.h"
 #include "gateway/signature/post_policy.h"
-#include "identity/policy/request_values.h"
 #include "gateway/signature/signature_v2.h"
+#include "identity/policy/policy_time.h"
+#include "identity/policy/request_values.h"
 #include "tests/fakes/fixed_identities.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/fakes/memory_exchange.h"
@@ -80,10 +80,14 @@ TEST(NumberFields, EveryOneTakesItsRangeAndRefusesTheRest) {
       {"X-Amz-Expires", expires, 1, 604'800, denied, query, query, query, query},
       {"Expires of version 2", older_expires, kNow + 1, kLastSecond, denied, denied, denied, denied, denied},
       {"x-amz-decoded-content-length", decoded_length, 0, kObjectMax, "", "EntityTooLarge", "unknown", "unknown", "unknown"},
-      {"content-length-range, its upper end as text", [](const std::string& text) { return form_range("0", "\"" + text + "\""); }, 0, UINT64_MAX, invalid, invalid, invalid, invalid, invalid},
-      {"prefix length of IPv4", [](const std::string& text) { return policy::parse_ip_range("10.0.0.0/" + text) ? "OK" : "invalid"; }, 0, 32, invalid, invalid, invalid, invalid, invalid},
-      {"prefix length of IPv6", [](const std::string& text) { return policy::parse_ip_range("fe80::/" + text) ? "OK" : "invalid"; }, 0, 128, invalid, invalid, invalid, invalid, invalid},
-      {"seconds in a date of a policy", [](const std::string& text) { return policy::parse_policy_time(text) ? "OK" : "invalid"; }, 0, kLastSecond, invalid, invalid, invalid, invalid, invalid},
+      {"content-length-range, its upper end as text", [](const std::string& text) { return form_range("0", "\"" + text + "\""); }, 0,
+       UINT64_MAX, invalid, invalid, invalid, invalid, invalid},
+      {"prefix length of IPv4", [](const std::string& text) { return parse_ip_range("10.0.0.0/" + text) ? "OK" : "invalid"; }, 0, 32,
+       invalid, invalid, invalid, invalid, invalid},
+      {"prefix length of IPv6", [](const std::string& text) { return parse_ip_range("fe80::/" + text) ? "OK" : "invalid"; }, 0, 128,
+       invalid, invalid, invalid, invalid, invalid},
+      {"seconds in a date of a policy", [](const std::string& text) { return policy::parse_policy_time(text) ? "OK" : "invalid"; }, 0,
+       kLastSecond, invalid, invalid, invalid, invalid, invalid},
   };
   for (const NumberField& field : fields) {
     SCOPED_TRACE(field.name);

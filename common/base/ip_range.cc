@@ -1,4 +1,4 @@
-#include "identity/policy/ip_range.h"
+#include "common/base/ip_range.h"
 
 #include <arpa/inet.h>
 
@@ -7,15 +7,15 @@
 
 #include "common/base/numbers.h"
 
-namespace rondel::policy {
+namespace rondel {
 namespace {
 
 constexpr int kMappedBits = 96;
 constexpr std::array<uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-bool is_v4(const IpAddress& address) { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
-
 }  // namespace
+
+bool is_ipv4(const IpAddress& address) { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
 
 std::optional<IpAddress> parse_ip(std::string_view text) {
   IpAddress address{};
@@ -29,9 +29,11 @@ std::optional<IpAddress> parse_ip(std::string_view text) {
   return address;
 }
 
-bool IpRange::is_broad() const {
-  // No private range is broader than that.
-  return is_v4(base) ? prefix < kMappedBits + 8 : prefix < 32;
+std::string to_string(const IpAddress& address) {
+  char text[INET6_ADDRSTRLEN];
+  const bool v4 = is_ipv4(address);
+  const uint8_t* bytes = address.data() + (v4 ? kMapped.size() : 0);
+  return inet_ntop(v4 ? AF_INET : AF_INET6, bytes, text, sizeof text);
 }
 
 std::optional<IpRange> parse_ip_range(std::string_view text) {
@@ -77,4 +79,4 @@ bool IpRangeSet::contains(const IpAddress& address) const {
   return above != intervals_.begin() && address <= std::prev(above)->last;
 }
 
-}  // namespace rondel::policy
+}  // namespace rondel

@@ -1,24 +1,26 @@
-// IP addresses and CIDR ranges, version 4 and 6.
+// IP addresses and CIDR ranges, version 4 and 6. Pure functions and values.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
-namespace rondel::policy {
+namespace rondel {
 
 // Version 4 as ::ffff:a.b.c.d, so that both compare alike.
 using IpAddress = std::array<uint8_t, 16>;
+// One address in its text form; what stands behind a '%' is not looked at.
 std::optional<IpAddress> parse_ip(std::string_view text);
+// "203.0.113.7", "2001:db8::1": one text for each address, however it came.
+std::string to_string(const IpAddress& address);
+bool is_ipv4(const IpAddress& address);
 
 struct IpRange {
   IpAddress base{};
   int prefix = 128;    // Bits of the 128.
-
-  // Broader than /8 of version 4 or /32 of version 6, private ranges apart: AWS takes such a range for everybody.
-  bool is_broad() const;
 };
 // "203.0.113.0/24", "2001:db8::/32", or one address.
 std::optional<IpRange> parse_ip_range(std::string_view text);
@@ -30,6 +32,7 @@ class IpRangeSet {
   // Before the first search.
   void seal();
   bool contains(const IpAddress& address) const;
+  bool empty() const { return intervals_.empty(); }
 
  private:
   struct Interval {
@@ -39,4 +42,4 @@ class IpRangeSet {
   std::vector<Interval> intervals_;
 };
 
-}  // namespace rondel::policy
+}  // namespace rondel
