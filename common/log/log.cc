@@ -95,33 +95,65 @@ size_t utf8_length(std::string_view text) {
 
 void append_text(Buffer& out, std::string_view text) { out.append(text.data(), text.data() + text.size()); }
 
-void append_string(Buffer& out, std::string_view text) {
+// One character of the text as JSON has it: how many bytes of the text it takes, and what is written for it when that is
+// not those bytes themselves.
+struct Character {
+  size_t length = 1;
+  std::array<char, 6> escape{};
+  size_t escape_bytes = 0;   // 0: written as it is.
+};
+
+Character unicode_escape(size_t length, unsigned code) {
+  Character out{length, {}, 6};
+  fmt::format_to(out.escape.data(), FMT_STRING("\\u{:04x}"), code);
+  return out;
+}
+
+Character character_at(std::string_view text, size_t at) {
+  const auto c = static_cast<uint8_t>(text[at]);
+  if (c == '"' || c == '\\') return {1, {'\\', static_cast<char>(c)}, 2};
+  if (c < 0x20 || c == 0x7f) return unicode_escape(1, c);
+  if (c < 0x80) return {};
+  const size_t length = utf8_length(text.substr(at));
+  if (length == 0) return unicode_escape(1, 0xfffd);
+  // The second half of the control characters: terminals obey them too.
+  const auto second = static_cast<uint8_t>(text[at + 1]);
+  if (c == 0xc2 && second < 0xa0) return unicode_escape(2, second);
+  return {length, {}, 0};
+}
+
+// At most `bytes_max` bytes between the quotes; of a longer text the end is left out, and how much of it.
+void append_string(Buffer& out, std::string_view text, size_t bytes_max) {
   out.push_back('"');
   size_t start = 0;
-  size_t i = 0;
-  const auto copy_until = [&](size_t end) { append_text(out, text.substr(start, end - start)); };
-  while (i < text.size()) {
-    const auto c = static_cast<uint8_t>(text[i]);
-    const size_t length = c < 0x80 ? 1 : utf8_length(text.substr(i));
-    const bool plain = length > 0 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
-    if (plain) {
-      i += length;
-      continue;
+  size_t at = 0;
+  size_t written = 0;
+  const auto copy_until_here = [&] { append_text(out, text.substr(start, at - start)); };
+  while (at < text.size()) {
+    const Character character = character_at(text, at);
+    const size_t bytes = character.escape_bytes > 0 ? character.escape_bytes : character.length;
+    if (written + bytes > bytes_max) break;
+    written += bytes;
+    if (character.escape_bytes > 0) {
+      copy_until_here();
+      append_text(out, {character.escape.data(), character.escape_bytes});
+      start = at + character.length;
     }
-    copy_until(i);
-    if (length == 0) {
-      append_text(out, "\\ufffd");
-    } else if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(static_cast<char>(c));
-    } else {
-      fmt::format_to(std::back_inserter(out), FMT_STRING("\\u{:04x}"), c);
-    }
-    start = ++i;
+    at += character.length;
   }
-  copy_until(i);
+  copy_until_here();
+  if (at < text.size()) fmt::format_to(std::back_inserter(out), FMT_STRING("...[{} more bytes]"), text.size() - at);
   out.push_back('"');
 }
+
+// Of a text where the row is this long already: the row stays below kRowBytesMax.
+size_t bytes_left(const Buffer& out) {
+  constexpr size_t kForTheRest = 1024;   // Numbers, keys, and marks of what was left out.
+  const size_t used = out.size() + kForTheRest;
+  return used < kRowBytesMax ? std::min(kFieldBytesMax, kRowBytesMax - used) : 0;
+}
+
+void append_string(Buffer& out, std::string_view text) { append_string(out, text, bytes_left(out)); }
 
 void append_double(Buffer& out, double value) {
   if (!std::isfinite(value)) return append_text(out, "null");
@@ -273,20 +305,28 @@ void request(const RequestLine& line, Stages stages) {
   if (!enabled("request", level)) return;
   Buffer out;
   append_head(out, level, "request");
-  const auto text = [&](std::string_view key, std::string_view value) {
-    if (!value.empty()) append_field(out, key, value);
+  const auto text = [&](std::string_view key, std::string_view value, size_t bytes_max = kWordBytesMax) {
+    if (value.empty()) return;
+    append_key(out, key);
+    append_string(out, value, bytes_max);
   };
   text("request_id", line.request_id);
   text("operation", line.operation);
   text("method", line.method);
-  text("path", line.path);
+  text("path", line.path, kPathBytesMax);
   text("peer", line.peer);
+  text("tls", line.tls);
+  text("cipher", line.cipher);
+  text("authentication", line.authentication);
+  text("access_key_id", line.access_key_id);
   text("account", line.account);
   text("bucket", line.bucket);
-  text("key", line.key);
+  text("key", line.key, kPathBytesMax);
+  text("version_id", line.version_id);
+  text("user_agent", line.user_agent, kUserAgentBytesMax);
   fmt::format_to(std::back_inserter(out), FMT_STRING(",\"status\":{}"), line.status);
   text("error", line.error_code);
-  text("reason", line.reason);
+  text("reason", line.reason, kReasonBytesMax);
   fmt::format_to(std::back_inserter(out), FMT_STRING(",\"bytes_in\":{},\"bytes_out\":{},\"seconds\":{:.6f}"), line.bytes_in,
                  line.bytes_out, line.seconds);
   if (stages.size() > 0) {

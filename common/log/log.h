@@ -78,20 +78,36 @@ inline void error(std::string_view module, std::string_view message, Fields fiel
   if (enabled(module, Level::kError)) write(Level::kError, module, message, fields);
 }
 
+// Bytes of a row without its line end, whatever is logged. Control characters are escaped, and count as what is written for
+// them. A text that is longer than its bound is cut at a character and says so: "abc...[12 more bytes]".
+inline constexpr size_t kRowBytesMax = 8 * 1024;
+inline constexpr size_t kFieldBytesMax = 2 * 1024;   // Of one text of an event.
+// Of texts of a request's row.
+inline constexpr size_t kPathBytesMax = 1024;        // Path; key.
+inline constexpr size_t kReasonBytesMax = 512;
+inline constexpr size_t kUserAgentBytesMax = 256;
+inline constexpr size_t kWordBytesMax = 128;         // All others.
+
 // The one line a request gets, in module "request" (which can be switched off by its level). `stages`: name and
-// seconds; written as "stages":{"auth":0.000012,...}.
+// seconds; written as "stages":{"auth":0.000012,...}. What is empty is left out.
 struct RequestLine {
   std::string_view request_id;
   std::string_view operation;
   std::string_view method;
   std::string_view path;            // Without query: signatures live there.
-  std::string_view peer;
-  std::string_view account;         // Empty = anonymous.
+  std::string_view peer;            // The client's address, also behind proxies that are believed.
+  std::string_view tls;             // "1.3"; "none"; "unknown": a proxy does not say which.
+  std::string_view cipher;
+  std::string_view authentication;  // "none", "v4-header", "v4-query", "v4-form", "v2-header", ...
+  std::string_view access_key_id;   // As claimed: whether it was believed says `error`.
+  std::string_view account;         // Empty = anonymous, or not believed.
   std::string_view bucket;
   std::string_view key;
+  std::string_view version_id;      // Of the answer; otherwise the one asked for.
+  std::string_view user_agent;
   int status = 0;
   std::string_view error_code;      // S3 code; empty = none.
-  std::string_view reason;          // For us alone; empty = none.
+  std::string_view reason;          // Why it failed or was denied, for us alone.
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   double seconds = 0;

@@ -91,6 +91,84 @@ TEST_F(LogTest, ARequestGetsOneLine) {
                     "\"error\":\"NoSuchKey\",\"bytes_in\":1,\"bytes_out\":2,\"seconds\":0.250000,\"stages\":{\"auth\":0.000012,\"lookup\":1.500000}}");
 }
 
+TEST_F(LogTest, ARequestSaysWhoFromWhereAndWhyNot) {
+  start();
+  request({.request_id = "R",
+           .peer = "1.2.3.4",
+           .tls = "1.3",
+           .cipher = "TLS_AES_128_GCM_SHA256",
+           .authentication = "v4-query",
+           .access_key_id = "AKIA",
+           .account = "123",
+           .version_id = "v",
+           .user_agent = "curl/8",
+           .status = 403,
+           .error_code = "AccessDenied",
+           .reason = "the bucket's policy denies it"});
+  const std::string line = only();
+  for (const char* field :
+       {R"("tls":"1.3","cipher":"TLS_AES_128_GCM_SHA256","authentication":"v4-query","access_key_id":"AKIA","account":"123")",
+        R"("version_id":"v","user_agent":"curl/8")", R"("error":"AccessDenied","reason":"the bucket's policy denies it")"}) {
+    EXPECT_NE(line.find(field), std::string::npos) << field << "\n" << line;
+  }
+}
+
+// Whatever strangers choose: letters, what becomes six bytes each, halves of characters.
+TEST_F(LogTest, ARowHasABound) {
+  start();
+  for (const std::string& piece : {std::string("x"), std::string("\x01"), std::string("\""), std::string("\xff"),
+                                   std::string("\xe2\x82\xac"), std::string("\xc2\x9b"), std::string("\xf0\x9f\x98\x80")}) {
+    std::string much;
+    while (much.size() < 100'000) much += piece;
+    request({.request_id = much,
+             .operation = much,
+             .method = much,
+             .path = much,
+             .peer = much,
+             .tls = much,
+             .cipher = much,
+             .authentication = much,
+             .access_key_id = much,
+             .account = much,
+             .bucket = much,
+             .key = much,
+             .version_id = much,
+             .user_agent = much,
+             .status = 500,
+             .error_code = much,
+             .reason = much,
+             .bytes_in = UINT64_MAX,
+             .bytes_out = UINT64_MAX,
+             .seconds = 1e9},
+            {{"authenticate", 1e9}, {"authorize", 1e9}, {"look_up", 1e9}});
+    error("module", much, {{"a", much}, {"b", much}, {"c", much}, {"d", much}, {"e", much}, {"f", much}, {"g", UINT64_MAX}});
+  }
+  flush();
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 14u);
+  for (const std::string& line : all) {
+    EXPECT_LT(line.size(), kRowBytesMax);
+    EXPECT_NE(line.find(" more bytes]\""), std::string::npos) << line.substr(0, 200);
+    EXPECT_TRUE(line.ends_with("}"));
+    for (const char c : line) EXPECT_GE(static_cast<uint8_t>(c), 0x20);
+    EXPECT_EQ(line.find("\xc2\x9b"), std::string::npos);
+  }
+}
+
+TEST_F(LogTest, ATextOfItsBoundIsWholeAndALongerOneSaysSo) {
+  start();
+  const auto agent = [&](size_t size) {
+    request({.request_id = "R", .user_agent = std::string(size, 'u'), .status = 500});
+    flush();
+    const std::string line = lines().back();
+    const size_t begin = line.find("\"user_agent\":\"") + 14;
+    return line.substr(begin, line.find('"', begin) - begin);
+  };
+  EXPECT_EQ(agent(kUserAgentBytesMax), std::string(kUserAgentBytesMax, 'u'));
+  EXPECT_EQ(agent(kUserAgentBytesMax + 1), std::string(kUserAgentBytesMax, 'u') + "...[1 more bytes]");
+  EXPECT_EQ(agent(8000), std::string(kUserAgentBytesMax, 'u') + "...[7744 more bytes]");
+}
+
 TEST_F(LogTest, LinesOfRequestsWaitForOthersOnStandardErrorToo) {
   ASSERT_TRUE(init({}));
   const int saved = dup(STDERR_FILENO);
