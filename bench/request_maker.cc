@@ -26,8 +26,7 @@ void append_parameter(std::string& query, std::string_view name, std::string_vie
 RequestMaker::RequestMaker(const Options& options)
     : options_(options),
       bucket_path_("/" + percent_encode(options.bucket, false)),
-      writer_({options.endpoint.host + ":" + std::to_string(options.endpoint.port), options.region, options.access_key,
-               options.secret_key, options.sign}) {}
+      writer_({options.endpoint.authority(), options.region, options.access_key, options.secret_key, options.sign}) {}
 
 std::string RequestMaker::list_query(const Request& request) const {
   std::string query;

@@ -23,6 +23,8 @@ struct VaultTarget {
   std::string address;
   std::string token_file;
   std::string mount = "transit";
+  std::string ca_file;
+  bool allow_http = false;
 };
 
 using Work = std::function<async::Task<Result<void>>(KeyManagement&)>;
@@ -35,7 +37,7 @@ async::Task<Result<void>> with_vault(kms::VaultOptions options, Work work) {
 Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const Work& work) {
   if (!vault.address.empty()) {
     kms::VaultOptions options;
-    TRY(options.endpoint, http::Endpoint::parse(vault.address));
+    TRY(options.endpoint, kms::vault_endpoint(vault.address, vault.ca_file, vault.allow_http));
     options.token_file = vault.token_file;
     options.mount = vault.mount;
     options.timeout = kPatience;
@@ -72,6 +74,8 @@ void add_kms_commands(CLI::App& app, int* status) {
   kms->add_option("--vault-address", vault->address, "Vault's transit engine instead of the cluster's key ring, http(s)://host:port");
   kms->add_option("--vault-token-file", vault->token_file, "File with Vault's token");
   kms->add_option("--vault-mount", vault->mount, "Path of the transit engine")->capture_default_str();
+  kms->add_option("--vault-ca-file", vault->ca_file, "PEM: whom to believe that it is Vault; otherwise whom the system believes");
+  kms->add_flag("--vault-allow-http", vault->allow_http, "Take an http:// address that leaves this machine");
   kms->add_subcommand("list", "All keys")->callback([=] { *status = report(run(*target, *vault, print_keys)); });
   auto name = std::make_shared<std::string>();
   const auto named = [&](const char* verb, const char* help, auto act) {

@@ -15,7 +15,7 @@ async::Task<Result<std::string>> fetch(http::Endpoint endpoint) {
   http::RequestHead head;
   head.method = "GET";
   head.target = "/admin/v1/status";
-  head.fields.add("Host", endpoint.host);
+  head.fields.add("Host", endpoint.authority());
   const std::span<const ByteView> no_body;
   CO_TRY(const auto response, co_await connection->request(std::move(head), no_body, deadline_in(std::chrono::seconds(10))));
   if (response.status != 200) {

@@ -91,6 +91,19 @@ Error error_of(const http::ClientResponse& response) {
 
 }  // namespace
 
+Result<http::Endpoint> vault_endpoint(const std::string& address, const std::string& ca_file, bool allow_http) {
+  TRY(http::Endpoint endpoint, http::Endpoint::parse(address));
+  if (!endpoint.tls && !endpoint.is_loopback() && !allow_http) {
+    return fail(ErrorCode::kInvalidArgument,
+                address + ": keys would cross the network in plain text; use https://, or allow http:// explicitly");
+  }
+  if (ca_file.empty()) return endpoint;
+  if (!endpoint.tls) return fail(ErrorCode::kInvalidArgument, address + ": a CA file is for https://");
+  TRY_VOID(http::check_ca_file(ca_file));
+  endpoint.ca_file = ca_file;
+  return endpoint;
+}
+
 VaultKeyManagement::VaultKeyManagement(VaultOptions options) : options_(std::move(options)), calls_(options_.calls_max) { reload_token(); }
 VaultKeyManagement::~VaultKeyManagement() = default;
 
@@ -205,7 +218,7 @@ async::Task<Result<http::ClientResponse>> VaultKeyManagement::send(const std::st
   http::RequestHead head;
   head.method = method;
   head.target = "/v1/" + options_.mount + path;
-  head.fields.add("Host", options_.endpoint.host + ":" + std::to_string(options_.endpoint.port));
+  head.fields.add("Host", options_.endpoint.authority());
   head.fields.add("X-Vault-Token", std::string(token_now.view()));
   head.fields.add("X-Vault-Request", "true");
   if (!options_.name_space.empty()) head.fields.add("X-Vault-Namespace", options_.name_space);

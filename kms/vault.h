@@ -25,6 +25,11 @@ struct VaultOptions {
   size_t calls_max = 64;                             // At the same time; further ones wait.
 };
 
+// Where Vault is. Its answers hold keys in plain text and requests hold the token: kInvalidArgument
+// for an http:// address that leaves this machine, unless `allow_http`; also when `ca_file` is given
+// and cannot be read, or without https://. An empty `ca_file` believes whom the system believes.
+Result<http::Endpoint> vault_endpoint(const std::string& address, const std::string& ca_file, bool allow_http);
+
 // Destroyed after the loops that used it have ended, or on the only one.
 class VaultKeyManagement final : public KeyManagement {
  public:

@@ -1,10 +1,15 @@
 #include "common/http/client.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
 #include <array>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <charconv>
 
+#include "common/async/one_shot.h"
+#include "common/base/ip_range.h"
+#include "common/base/numbers.h"
 #include "common/http/chunked_decoder.h"
 #include "common/http/head_parser.h"
 #include "common/http/head_writer.h"
@@ -58,14 +63,54 @@ std::optional<ResponseLine> parse_head(std::string_view text, ClientResponse& re
   return line;
 }
 
+using Resolver = asio::ip::basic_resolver<tcp, asio::io_context::executor_type>;
+
+// In the order in which they are to be tried.
+struct Resolved {
+  ErrorCodeOf error;
+  std::vector<tcp::endpoint> endpoints;
+};
+
+async::Task<Result<std::vector<tcp::endpoint>>> resolve(std::string host, uint16_t port, Deadline deadline) {
+  ErrorCodeOf no_address;
+  const auto address = asio::ip::make_address(host, no_address);
+  if (!no_address) co_return std::vector{tcp::endpoint(address, port)};
+  // The look-up cannot be taken back; after the deadline its outcome is dropped.
+  const auto slot = async::OneShot<Resolved>::make();
+  const auto resolver = std::make_shared<Resolver>(async::EventLoop::current()->context());
+  resolver->async_resolve(host, std::to_string(port), [slot, resolver](const ErrorCodeOf& error, const Resolver::results_type& found) {
+    Resolved out{error, {}};
+    for (const auto& entry : found) out.endpoints.push_back(entry.endpoint());
+    slot->set(std::move(out));
+  });
+  CO_TRY(Resolved resolved, co_await slot->wait_until(deadline));
+  if (resolved.error || resolved.endpoints.empty()) co_return fail(ErrorCode::kUnavailable, host + ": " + resolved.error.message());
+  co_return std::move(resolved.endpoints);
+}
+
+Error ssl_error(const std::string& what) {
+  const unsigned long code = ERR_get_error();
+  const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  return {ErrorCode::kInvalidArgument, what + ": " + (reason == nullptr ? "cannot be used" : reason)};
+}
+
+Result<void> load_authorities(asio::ssl::context& context, const std::string& ca_file) {
+  ERR_clear_error();
+  SSL_CTX* const handle = context.native_handle();
+  const bool loaded =
+      ca_file.empty() ? SSL_CTX_set_default_verify_paths(handle) == 1 : SSL_CTX_load_verify_file(handle, ca_file.c_str()) == 1;
+  if (!loaded) return std::unexpected(ssl_error(ca_file.empty() ? "the system's certificates" : "CA file " + ca_file));
+  return {};
+}
+
 class AsioConnection final : public ClientConnection {
  public:
   explicit AsioConnection(Endpoint endpoint) : endpoint_(std::move(endpoint)), tls_(asio::ssl::context::tls_client) {
-    if (endpoint_.tls && endpoint_.verify_peer) {
-      ErrorCodeOf ignored;
-      tls_.set_default_verify_paths(ignored);
-      tls_.set_verify_mode(asio::ssl::verify_peer, ignored);
-    }
+    if (!endpoint_.tls) return;
+    SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
+    if (!endpoint_.verify_peer) return;
+    SSL_CTX_set_verify(tls_.native_handle(), SSL_VERIFY_PEER, nullptr);
+    authorities_ = load_authorities(tls_, endpoint_.ca_file);
   }
 
   async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body, Deadline deadline,
@@ -74,9 +119,13 @@ class AsioConnection final : public ClientConnection {
     if (splits(head.method) || splits(head.target)) {
       co_return fail(ErrorCode::kInvalidArgument, "the request line would hold a blank or a control character");
     }
+    if (!authorities_) co_return std::unexpected(authorities_.error());
     late_ = false;
+    deadline_ = deadline;
     const auto timer = async::EventLoop::current()->call_at(deadline, [this] {
       late_ = true;
+      ErrorCodeOf ignored;
+      if (connecting_ != nullptr) connecting_->close(ignored);
       if (stream_) stream_->close();
     });
     const bool reused = stream_ != nullptr;
@@ -100,30 +149,26 @@ class AsioConnection final : public ClientConnection {
 
   async::Task<Result<void>> connect() {
     begin_ = end_ = 0;
+    CO_TRY(const std::vector<tcp::endpoint> targets, co_await resolve(endpoint_.host, endpoint_.port, deadline_));
     asio::io_context& context = async::EventLoop::current()->context();
-    ErrorCodeOf error;
-    tcp::endpoint target;
-    const auto address = asio::ip::make_address(endpoint_.host, error);
-    if (error) {
-      tcp::resolver resolver(context);
-      const auto found = resolver.resolve(endpoint_.host, std::to_string(endpoint_.port), error);
-      if (error || found.empty()) co_return fail(ErrorCode::kUnavailable, endpoint_.host + ": " + error.message());
-      target = found.begin()->endpoint();
-    } else {
-      target = tcp::endpoint(address, endpoint_.port);
-    }
     Socket socket(context);
-    const ErrorCodeOf refused = co_await Connect{socket, target};
-    if (refused) co_return fail(ErrorCode::kUnavailable, "connect: " + refused.message());
-    socket.set_option(tcp::no_delay(true), error);
+    ErrorCodeOf refused;
+    for (const tcp::endpoint& target : targets) {
+      socket = Socket(context);
+      connecting_ = &socket;
+      refused = co_await Connect{socket, target};
+      connecting_ = nullptr;
+      if (!refused || late_) break;
+    }
+    if (refused || late_) co_return fail(ErrorCode::kUnavailable, "connect: " + refused.message());
+    ErrorCodeOf ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
     if (!endpoint_.tls) {
       stream_ = std::make_unique<PlainStream>(std::move(socket));
       co_return Result<void>{};
     }
-    auto tls = std::make_unique<TlsStream>(std::move(socket), tls_);
-    tls->handshake_side = asio::ssl::stream_base::client;
-    SSL_set_tlsext_host_name(tls->asio_stream().native_handle(), endpoint_.host.c_str());
-    if (endpoint_.verify_peer) tls->asio_stream().set_verify_callback(asio::ssl::host_name_verification(endpoint_.host));
+    auto tls = std::make_unique<TlsStream>(std::move(socket), tls_, TlsStream::Side::kClient);
+    expect_host(tls->handle());
     stream_ = std::move(tls);
     const IoOutcome shaken = co_await stream_->handshake();
     if (shaken.failed) {
@@ -131,6 +176,18 @@ class AsioConnection final : public ClientConnection {
       co_return fail(ErrorCode::kUnavailable, "TLS: " + shaken.message);
     }
     co_return Result<void>{};
+  }
+
+  // The certificate must be for the host; a name is also asked for (SNI).
+  void expect_host(SSL* connection) const {
+    const bool is_address = parse_ip(endpoint_.host).has_value();
+    if (!is_address) SSL_set_tlsext_host_name(connection, endpoint_.host.c_str());
+    if (!endpoint_.verify_peer) return;
+    if (is_address) {
+      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), endpoint_.host.c_str());
+    } else {
+      SSL_set1_host(connection, endpoint_.host.c_str());
+    }
   }
 
   async::Task<Result<void>> send(const RequestHead& head, std::span<const ByteView> body) {
@@ -245,6 +302,9 @@ class AsioConnection final : public ClientConnection {
 
   Endpoint endpoint_;
   asio::ssl::context tls_;
+  Result<void> authorities_;
+  Deadline deadline_ = Deadline::max();   // Of the request.
+  Socket* connecting_ = nullptr;
   std::unique_ptr<Stream> stream_;
   std::vector<char> buffer_;
   size_t begin_ = 0;
@@ -269,19 +329,37 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
     return fail(ErrorCode::kInvalidArgument, "'" + whole + "' is no http:// or https:// address");
   }
   if (url.ends_with('/')) url.remove_suffix(1);
-  const size_t colon = url.rfind(':');
-  endpoint.host = std::string(url.substr(0, colon));
-  if (colon != std::string_view::npos) {
-    const std::string_view port = url.substr(colon + 1);
-    const auto parsed = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
-    if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size() || endpoint.port == 0) {
-      return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable port");
-    }
+  const bool bracketed = url.starts_with('[');
+  const size_t host_end = bracketed ? url.find(']') : url.find(':');
+  endpoint.host = std::string(bracketed && host_end != std::string_view::npos ? url.substr(1, host_end - 1) : url.substr(0, host_end));
+  std::string_view rest = host_end == std::string_view::npos ? std::string_view() : url.substr(host_end + (bracketed ? 1 : 0));
+  if (!rest.empty()) {
+    const auto port = parse_port(rest);
+    if (!port || *port == 0 || rest.rfind(':') != 0) return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable port");
+    endpoint.port = *port;
   }
-  if (endpoint.host.empty() || endpoint.host.find('/') != std::string::npos) {
-    return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable host");
-  }
+  const bool usable =
+      bracketed ? endpoint.host.contains(':') && parse_ip(endpoint.host) : !endpoint.host.empty() && !endpoint.host.contains('/');
+  if (!usable) return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable host");
   return endpoint;
+}
+
+std::string Endpoint::authority() const {
+  const bool is_v6 = host.contains(':');
+  return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+bool Endpoint::is_loopback() const {
+  if (iequals(host, "localhost")) return true;
+  const auto address = parse_ip(host);
+  if (!address) return false;
+  constexpr size_t kFirstOfV4 = 12;
+  return is_ipv4(*address) ? (*address)[kFirstOfV4] == 127 : to_string(*address) == "::1";
+}
+
+Result<void> check_ca_file(const std::string& path) {
+  asio::ssl::context context(asio::ssl::context::tls_client);
+  return load_authorities(context, path);
 }
 
 std::unique_ptr<ClientConnection> ClientConnection::make(Endpoint endpoint) {

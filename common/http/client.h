@@ -15,13 +15,21 @@
 namespace rondel::http {
 
 struct Endpoint {
-  std::string host;
+  std::string host;          // A name or an IP address, without brackets.
   uint16_t port = 80;
   bool tls = false;
   bool verify_peer = true;
-  // "http://host:port", "https://..."; kInvalidArgument otherwise.
+  std::string ca_file;       // PEM: whom to believe; empty = whom the system believes.
+  // "http://host:port", "https://...", "http://[::1]:80"; kInvalidArgument otherwise.
   static Result<Endpoint> parse(std::string_view url);
+  // "host:port", as a Host field and a URL have it.
+  std::string authority() const;
+  // What is sent there never leaves this machine: an address of 127.0.0.0/8 or ::1, or "localhost".
+  bool is_loopback() const;
 };
+
+// kInvalidArgument: `path` has no PEM certificate in it that can be read.
+Result<void> check_ca_file(const std::string& path);
 
 struct ClientResponse {
   int status = 0;
@@ -31,6 +39,8 @@ struct ClientResponse {
 };
 
 // One keep-alive connection; reconnects when the server closed it between requests. One request at a time, one loop.
+// Nothing of it blocks the loop: names are looked up on a thread of their own, and the deadline holds for that, for
+// connecting and for shaking hands as for the rest.
 class ClientConnection {
  public:
   static std::unique_ptr<ClientConnection> make(Endpoint endpoint);

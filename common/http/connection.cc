@@ -6,14 +6,18 @@
 #include <array>
 #include <charconv>
 
+#include "common/http/forwarded.h"
 #include "common/http/head_parser.h"
 #include "common/http/head_writer.h"
+#include "common/http/proxy_header.h"
 
 namespace rondel::http {
 namespace {
 
-constexpr size_t kBufferStart = 8 * 1024;
+constexpr size_t kRoomMin = 1024;          // Of a read: most heads of a signed request fit.
+constexpr size_t kHeadRoomMax = 16 * 1024; // While nobody has looked at the head; a small body comes along.
 constexpr size_t kRunMax = 256 * 1024;
+constexpr auto kDrainPause = std::chrono::seconds(5);   // Without a byte of a body that nobody reads.
 
 // "Date: ...\r\n", made once a second per thread.
 const std::string& date_line() {
@@ -42,98 +46,241 @@ Error cut_off(const IoOutcome& outcome) {
 
 }  // namespace
 
-Connection::Connection(std::unique_ptr<Stream> stream, ConnectionInfo info, const ServerOptions& options,
+Connection::Connection(std::unique_ptr<Stream> stream, bool tls, std::optional<IpAddress> peer, const ServerOptions& options,
                        const Handler& handler, ServerCounters& counters, const std::atomic<bool>& stopping)
-    : stream_(std::move(stream)),
-      info_(std::move(info)),
-      options_(options),
-      handler_(handler),
-      counters_(counters),
-      stopping_(stopping) {}
+    : stream_(std::move(stream)), tls_(tls), peer_(peer), options_(options), handler_(handler), counters_(counters), stopping_(stopping) {
+  if (peer_) info_.peer_address = to_string(*peer_);
+  info_.tls = tls;
+  head_pace_.begin(options_.deadlines.head);
+}
+
+// ---- Waiting for the peer ----
+
+Pace* Connection::pace_of(Waiting what) {
+  switch (what) {
+    case Waiting::kHead: return &head_pace_;
+    case Waiting::kBody: return body_kind_ == BodyKind::kFormFields ? &head_pace_ : &body_pace_;
+    case Waiting::kAnswer: return &answer_pace_;
+    default: return nullptr;
+  }
+}
 
 void Connection::wait(Waiting what) {
+  stop_waiting();
   waiting_ = what;
-  Duration limit = options_.body_timeout;
-  if (what == Waiting::kIdle) limit = options_.idle_timeout;
-  if (what == Waiting::kHead) limit = options_.head_timeout;
-  if (what == Waiting::kDraining) limit = std::chrono::seconds(5);
-  deadline_ = what == Waiting::kHandler ? SteadyTime::max() : deadline_in(limit);
+  const SteadyTime at = now();
+  if (Pace* const pace = pace_of(what)) return pace->start_waiting(at);
+  deadline_ = at + (what == Waiting::kIdle ? options_.deadlines.idle : Duration(kDrainPause));
 }
 
-void Connection::check_deadline(SteadyTime now) {
-  if (now >= deadline_ || (waiting_ == Waiting::kIdle && stopping_.load())) stream_->close();
+void Connection::stop_waiting() {
+  if (Pace* const pace = pace_of(waiting_)) pace->stop_waiting(now());
+  waiting_ = Waiting::kHandler;
 }
+
+// Of what was written, what the peer really has.
+uint64_t Connection::taken() {
+  const uint64_t written = stream_->written();
+  return written - std::min(written, stream_->untaken());
+}
+
+bool Connection::is_late(SteadyTime at) {
+  switch (waiting_) {
+    case Waiting::kIdle: return at >= deadline_ || stopping_.load();
+    case Waiting::kDraining: return at >= deadline_;
+    case Waiting::kHead: return head_pace_.is_late(at, 0);
+    case Waiting::kBody: return at >= body_deadline_ || pace_of(waiting_)->is_late(at, body_read_);
+    case Waiting::kAnswer: return answer_pace_.is_late(at, taken());
+    case Waiting::kHandler: return false;
+  }
+  return false;
+}
+
+void Connection::check_deadline(SteadyTime at) {
+  if (!is_late(at)) return;
+  if (waiting_ == Waiting::kIdle || waiting_ == Waiting::kDraining) return stream_->close();
+  if (!std::exchange(late_, true)) counters_.slow.fetch_add(1, std::memory_order_relaxed);
+  // Who does not send may still read why; who does not read is told nothing.
+  waiting_ == Waiting::kAnswer ? stream_->reset() : stream_->cancel();
+}
+
+// ---- From connection to connection ----
 
 async::Task<void> Connection::serve() {
-  if (info_.tls) {
-    wait(Waiting::kHead);
-    const IoOutcome shaken = co_await stream_->handshake();
-    if (shaken.failed) co_return;
-    info_.tls_version = stream_->tls_version();
-    info_.server_name = stream_->server_name();
-  }
-  bool more = true;
+  bool more = co_await open();
   while (more) {
     const bool complete = co_await read_head();
     if (!complete) break;
     begin_request();
-    wait(Waiting::kHandler);
     co_await handler_(*this);
     more = co_await end_request();
+    count_bytes();
   }
   stream_->close();
 }
 
+// What comes before the first request.
+async::Task<bool> Connection::open() {
+  if (peer_ && options_.proxy_protocol.contains(*peer_)) {
+    const bool taken = co_await read_proxy_header();
+    if (!taken) co_return false;
+  }
+  peer_is_trusted_ = peer_ && options_.trusted_proxies.contains(*peer_);
+  if (!tls_) co_return true;
+  wait(Waiting::kHead);
+  const IoOutcome shaken = co_await stream_->handshake();
+  stop_waiting();
+  shaken_ = !shaken.failed;
+  if (!shaken_) co_return false;
+  info_.server_name = stream_->server_name();
+  // A proxy that says how its client came has opened what that client sealed.
+  if (info_.tls && info_.tls_version.empty()) {
+    info_.tls_version = stream_->tls_version();
+    info_.tls_cipher = stream_->tls_cipher();
+  }
+  co_return true;
+}
+
+async::Task<bool> Connection::read_raw(std::span<std::byte> into) {
+  while (!into.empty()) {
+    wait(Waiting::kHead);
+    const IoOutcome outcome = co_await stream_->read_raw(into);
+    stop_waiting();
+    if (outcome.failed || outcome.count == 0) co_return false;
+    into = into.subspan(outcome.count);
+  }
+  co_return true;
+}
+
+async::Task<bool> Connection::read_proxy_header() {
+  const auto refused = [this](std::string reason) { return refuse({Refusal::Kind::kMalformed, 400, std::move(reason), 0}); };
+  std::vector<std::byte> bytes(kProxyHeaderFixedBytes);
+  const std::span<std::byte> fixed(bytes);
+  // The first bytes alone, so that a client that speaks HTTP is told at once.
+  constexpr size_t kFirst = 4;
+  bool more = co_await read_raw(fixed.first(kFirst));
+  if (more && may_be_proxy_header(fixed.first(kFirst))) more = co_await read_raw(fixed.subspan(kFirst));
+  if (!more) co_return false;
+  const auto rest = proxy_header_rest(bytes);
+  if (!rest) {
+    co_await refused(rest.error());
+    co_return false;
+  }
+  bytes.resize(kProxyHeaderFixedBytes + *rest);
+  more = co_await read_raw(std::span(bytes).subspan(kProxyHeaderFixedBytes));
+  if (!more) co_return false;
+  auto header = parse_proxy_header(bytes);
+  if (!header) {
+    co_await refused(header.error());
+    co_return false;
+  }
+  if (!header->client) co_return true;
+  peer_ = header->client;
+  info_.peer_address = to_string(*peer_);
+  if (header->tls) {
+    info_.tls = *header->tls;
+    info_.tls_version = std::move(header->tls_version);
+    info_.tls_cipher = std::move(header->tls_cipher);
+  }
+  co_return true;
+}
+
 async::Task<bool> Connection::read_head() {
   bool begun = begin_ != end_;
-  wait(begun ? Waiting::kHead : Waiting::kIdle);
   size_t scanned = 0;
+  head_ = RequestHead();
+  response_text_ = std::string();   // A connection that is silent holds no memory for what was.
   for (;;) {
     // Empty lines before a request line are tolerated (RFC 9112, section 2.2).
     while (buffered().starts_with("\r\n")) begin_ += 2;
     const std::string_view text = buffered();
     const size_t end = text.find("\r\n\r\n", scanned);
-    if (end != std::string_view::npos && end + 4 <= options_.head_bytes_max) {
-      auto parsed = parse_request_head(text.substr(0, end + 4), options_.fields_max);
-      begin_ += end + 4;
-      if (!parsed) {
-        co_await refuse(parsed.error().status, parsed.error().reason);
-        co_return false;
-      }
-      head_ = std::move(*parsed);
-      co_return true;
-    }
+    if (end != std::string_view::npos && end + 4 <= options_.head_bytes_max) co_return co_await take_head(end + 4);
     if (text.size() >= options_.head_bytes_max) {
-      co_await refuse(431, "the head is too large");
+      co_await refuse({Refusal::Kind::kTooLarge, 431, "the head is too large", options_.head_bytes_max});
+      co_return false;
+    }
+    // Of a PROXY header that nobody asked for, for example: no end of a head has to be waited for.
+    if (!text.empty() && static_cast<unsigned char>(text.front()) < 0x20 && text.front() != '\r') {
+      co_await refuse({Refusal::Kind::kMalformed, 400, "control characters in the head", 0});
       co_return false;
     }
     scanned = text.size() < 3 ? 0 : text.size() - 3;
-    const auto read = co_await fill(kBufferStart);
-    if (!read) co_return false;
-    if (!std::exchange(begun, true)) wait(Waiting::kHead);
+    const auto read = co_await fill(std::exchange(begun, true) ? Waiting::kHead : Waiting::kIdle, kHeadRoomMax);
+    if (!read) {
+      if (late_) co_await refuse({Refusal::Kind::kTooSlow, 408, "the request did not come in time", 0});
+      co_return false;
+    }
   }
+}
+
+async::Task<bool> Connection::take_head(size_t length) {
+  auto parsed = parse_request_head(buffered().substr(0, length), options_.fields_max);
+  begin_ += length;
+  if (parsed) head_ = std::move(*parsed);
+  auto taken = parsed ? take_forwarded() : std::unexpected(std::move(parsed).error());
+  if (taken) co_return true;
+  taken.error().head_bytes_max = options_.head_bytes_max;
+  co_await refuse(std::move(taken).error());
+  co_return false;
+}
+
+std::expected<void, Refusal> Connection::take_forwarded() {
+  forwarded_info_.reset();
+  if (!peer_is_trusted_) return {};
+  const auto forwarded = parse_forwarded(head_.fields, options_.trusted_proxies);
+  if (!forwarded) return std::unexpected(Refusal{Refusal::Kind::kMalformed, 400, forwarded.error(), 0});
+  if (!forwarded->client && !forwarded->tls) return {};
+  forwarded_info_ = info_;
+  if (forwarded->client) forwarded_info_->peer_address = to_string(*forwarded->client);
+  if (forwarded->tls) {
+    forwarded_info_->tls = *forwarded->tls;
+    // What is known of TLS is about the proxy.
+    forwarded_info_->tls_version.clear();
+    forwarded_info_->tls_cipher.clear();
+  }
+  return {};
 }
 
 void Connection::begin_request() {
   decoder_ = ChunkedDecoder();
   body_left_ = head_.content_length.value_or(0);
+  body_read_ = 0;
+  late_ = false;
   continue_wanted_ = head_.version == 11 && has_token(head_.fields, "Expect", "100-continue");
   responded_ = false;
   head_pending_ = false;
   response_left_ = 0;
   keep_alive_ = head_.version == 11 ? !has_token(head_.fields, "Connection", "close")
                                     : has_token(head_.fields, "Connection", "keep-alive");
+  answer_pace_.begin(options_.deadlines.object, &options_.deadlines.floor);
+  expect_body(BodyKind::kDocument);
 }
 
-async::Task<void> Connection::refuse(int status, std::string reason) {
+void Connection::expect_body(BodyKind kind) {
+  body_kind_ = kind;
+  body_deadline_ = SteadyTime::max();
+  switch (kind) {
+    case BodyKind::kFormFields: return;   // What is left of the head's time.
+    case BodyKind::kDocument: return body_pace_.begin(options_.deadlines.document);
+    case BodyKind::kObject:
+      body_deadline_ = now() + options_.deadlines.object;
+      return body_pace_.begin(Duration::max(), &options_.deadlines.floor);
+  }
+}
+
+async::Task<void> Connection::refuse(Refusal refusal) {
   counters_.malformed.fetch_add(1, std::memory_order_relaxed);
   head_ = RequestHead();
   head_.method = "GET";
+  forwarded_info_.reset();
   begin_request();
   keep_alive_ = false;
+  // Before its handshake a TLS client understands nothing.
+  if (tls_ && !shaken_) co_return;
   ResponseHead answer;
-  answer.status = status;
-  std::string body = options_.refusal_body ? options_.refusal_body(status, reason, answer) : reason + "\n";
+  answer.status = refusal.status;
+  std::string body = options_.refusal_body ? options_.refusal_body(refusal, answer) : refusal.reason + "\n";
   const auto sent = co_await respond(std::move(answer), std::move(body));
   if (sent) co_await drain();
 }
@@ -141,6 +288,7 @@ async::Task<void> Connection::refuse(int status, std::string reason) {
 bool Connection::body_unread() const { return head_.chunked ? !decoder_.done() : body_left_ > 0; }
 
 async::Task<bool> Connection::end_request() {
+  head_pace_.begin(options_.deadlines.head);
   if (broken_ || !responded_ || response_left_ > 0) co_return false;
   if (head_pending_) {
     head_pending_ = false;
@@ -149,29 +297,27 @@ async::Task<bool> Connection::end_request() {
     if (!written) co_return false;
   }
   if (body_unread()) {
-    // Who waits for 100 does not send it.
-    if (!continue_wanted_) co_await drain_body();
+    // Who waits for 100 does not send it, and who was too slow does not finish it.
+    if (!continue_wanted_ && !late_) co_await drain_body();
     co_await drain();
     co_return false;
   }
-  if (buffer_.size() > kBufferStart && end_ - begin_ <= kBufferStart) {
-    std::vector<char> smaller(kBufferStart);
-    std::copy_n(buffer_.data() + begin_, end_ - begin_, smaller.data());
-    end_ -= begin_;
-    begin_ = 0;
-    buffer_ = std::move(smaller);
-  }
+  if (capacity_ > kHeadRoomMax && end_ - begin_ <= kHeadRoomMax) keep_only(end_ - begin_);
   co_return keep_alive_ && !stopping_.load();
+}
+
+void Connection::count_bytes() {
+  counters_.body_bytes_read.fetch_add(body_read_, std::memory_order_relaxed);
+  counters_.body_bytes_written.fetch_add(body_bytes_written(), std::memory_order_relaxed);
 }
 
 // The rest of a body whose answer is on its way, up to bounds: many clients, and proxies, send all of it before they read, and lose the
 // answer when the sending ends in a reset.
 async::Task<void> Connection::drain_body() {
-  const Deadline until = deadline_in(options_.drain_timeout);
+  const Deadline until = now() + options_.drain_timeout;
   uint64_t left = options_.drain_bytes_max;
-  while (body_unread() && left > 0 && !stopping_.load() && std::chrono::steady_clock::now() < until) {
-    wait(Waiting::kDraining);
-    const auto run = head_.chunked ? co_await read_chunked_body() : co_await read_sized_body();
+  while (body_unread() && left > 0 && !stopping_.load() && now() < until) {
+    const auto run = co_await read_run(Waiting::kDraining);
     if (!run) break;
     left -= std::min<uint64_t>(left, run->size());
   }
@@ -180,32 +326,62 @@ async::Task<void> Connection::drain_body() {
 // A close with unread bytes would reset the connection and lose the answer on its way.
 async::Task<void> Connection::drain() {
   stream_->shutdown_send();
-  wait(Waiting::kDraining);
+  late_ = false;
+  const Deadline until = now() + kDrainPause;
   uint64_t left = 1 << 20;
-  while (left > 0) {
+  while (left > 0 && now() < until) {
     begin_ = end_ = 0;
-    const auto read = co_await fill(kBufferStart);
+    const auto read = co_await fill(Waiting::kDraining, kHeadRoomMax);
     if (!read) break;
     left -= std::min<uint64_t>(left, *read);
   }
 }
 
-void Connection::make_room(size_t wanted) {
-  if (begin_ == end_) begin_ = end_ = 0;
-  if (buffer_.size() - end_ >= wanted) return;
-  if (begin_ > 0) {
-    std::copy(buffer_.begin() + static_cast<ptrdiff_t>(begin_), buffer_.begin() + static_cast<ptrdiff_t>(end_), buffer_.begin());
-    end_ -= begin_;
-    begin_ = 0;
-  }
-  if (buffer_.size() - end_ < wanted) buffer_.resize(end_ + wanted);
+// ---- Bytes ----
+
+// Moves what is there to a buffer of that capacity. REQUIRES: it fits.
+void Connection::keep_only(size_t capacity) {
+  std::unique_ptr<char[]> other = capacity == 0 ? nullptr : std::make_unique_for_overwrite<char[]>(capacity);
+  std::copy_n(buffer_.get() + begin_, end_ - begin_, other.get());
+  buffer_ = std::move(other);
+  capacity_ = capacity;
+  end_ -= begin_;
+  begin_ = 0;
 }
 
-async::Task<Result<size_t>> Connection::fill(size_t wanted) {
-  make_room(wanted);
-  const std::span<char> room(buffer_.data() + end_, buffer_.size() - end_);
+void Connection::make_room(size_t wanted) {
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (capacity_ - end_ >= wanted) return;
+  const size_t held = end_ - begin_;
+  if (capacity_ - held < wanted) return keep_only(held + wanted);
+  std::copy_n(buffer_.get() + begin_, held, buffer_.get());
+  begin_ = 0;
+  end_ = held;
+}
+
+// Reads what has come, at most `most` bytes. Memory for it is taken once it is there.
+async::Task<Result<size_t>> Connection::fill(Waiting what, size_t most) {
+  const auto failed = [this](const IoOutcome& outcome) -> Error {
+    if (late_) return {ErrorCode::kDeadlineExceeded, "the client is too slow"};
+    return cut_off(outcome);
+  };
+  if (late_) co_return std::unexpected(failed({}));
+  wait(what);
+  size_t ready = what == Waiting::kIdle ? 0 : stream_->readable();
+  if (ready == 0) {
+    if (begin_ == end_) keep_only(0);
+    const IoOutcome woken = co_await stream_->wait();
+    if (woken.failed) {
+      stop_waiting();
+      co_return std::unexpected(failed(woken));
+    }
+    ready = stream_->readable();
+  }
+  make_room(std::clamp(ready, kRoomMin, std::max(kRoomMin, most)));
+  const std::span<char> room(buffer_.get() + end_, capacity_ - end_);
   const IoOutcome outcome = co_await stream_->read(std::as_writable_bytes(room));
-  if (outcome.failed || outcome.count == 0) co_return std::unexpected(cut_off(outcome));
+  stop_waiting();
+  if (outcome.failed || outcome.count == 0) co_return std::unexpected(failed(outcome));
   end_ += outcome.count;
   co_return outcome.count;
 }
@@ -220,41 +396,39 @@ async::Task<Result<void>> Connection::send_continue() {
 async::Task<Result<ByteView>> Connection::read_body() {
   if (broken_) co_return fail(ErrorCode::kCancelled, "the connection is cut");
   if (continue_wanted_) CO_TRY_VOID(co_await send_continue());
-  wait(Waiting::kBody);
-  auto run = head_.chunked ? co_await read_chunked_body() : co_await read_sized_body();
-  const bool late = std::chrono::steady_clock::now() >= deadline_;
-  wait(Waiting::kHandler);
-  if (!run) {
-    keep_alive_ = false;
-    if (run.error().code == ErrorCode::kCancelled && late) {
-      co_return fail(ErrorCode::kDeadlineExceeded, "no body byte within the time-out");
-    }
-  }
+  auto run = co_await read_run(Waiting::kBody);
+  if (!run) keep_alive_ = false;
   co_return run;
 }
 
-async::Task<Result<ByteView>> Connection::read_sized_body() {
+async::Task<Result<ByteView>> Connection::read_run(Waiting what) { return head_.chunked ? read_chunked_body(what) : read_sized_body(what); }
+
+async::Task<Result<ByteView>> Connection::read_sized_body(Waiting what) {
   if (body_left_ == 0) co_return ByteView();
-  if (begin_ == end_) {
-    const size_t wanted = body_left_ > kBufferStart ? static_cast<size_t>(std::min<uint64_t>(kRunMax, body_left_)) : kBufferStart;
-    CO_TRY_VOID(co_await fill(wanted));
-  }
+  if (begin_ == end_) CO_TRY_VOID(co_await fill(what, static_cast<size_t>(std::min<uint64_t>(kRunMax, body_left_))));
   const auto count = static_cast<size_t>(std::min<uint64_t>({body_left_, end_ - begin_, kRunMax}));
   const ByteView run = as_bytes(buffered().substr(0, count));
   begin_ += count;
   body_left_ -= count;
+  body_read_ += count;
   co_return run;
 }
 
-async::Task<Result<ByteView>> Connection::read_chunked_body() {
+async::Task<Result<ByteView>> Connection::read_chunked_body(Waiting what) {
   while (!decoder_.done()) {
-    if (begin_ == end_) CO_TRY_VOID(co_await fill(kRunMax));
+    if (begin_ == end_) CO_TRY_VOID(co_await fill(what, kRunMax));
     const ChunkedDecoder::Step step = decoder_.feed(as_bytes(buffered().substr(0, kRunMax)));
     begin_ += step.consumed;
     if (step.malformed) co_return fail(ErrorCode::kInvalidArgument, "malformed chunked body");
+    body_read_ += step.body.size();
     if (!step.body.empty()) co_return step.body;
   }
   co_return ByteView();
+}
+
+uint64_t Connection::body_bytes_written() const {
+  const uint64_t sent = responded_ ? stream_->written() - answer_begins_ : 0;
+  return sent - std::min<uint64_t>(sent, response_text_.size());
 }
 
 void Connection::append_head(const ResponseHead& head, std::optional<uint64_t> content_length) {
@@ -280,12 +454,14 @@ void Connection::append_head(const ResponseHead& head, std::optional<uint64_t> c
     response_text_ += "Connection: keep-alive\r\n";
   }
   response_text_ += "\r\n";
+  answer_begins_ = stream_->written();
+  answer_pace_.begin(options_.deadlines.object, &options_.deadlines.floor);
 }
 
 async::Task<Result<void>> Connection::write_views(std::span<const ByteView> views) {
-  wait(Waiting::kBody);
+  wait(Waiting::kAnswer);
   const IoOutcome outcome = co_await stream_->write(views);
-  wait(Waiting::kHandler);
+  stop_waiting();
   if (outcome.failed) {
     broken_ = true;
     co_return std::unexpected(cut_off(outcome));

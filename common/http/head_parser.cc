@@ -1,5 +1,6 @@
 #include "common/http/head_parser.h"
 
+#include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <charconv>
 #include <limits>
@@ -33,8 +34,9 @@ class Parser final : public beast::http::basic_parser<true> {
   void on_finish_impl(beast::error_code&) override {}
 };
 
-std::unexpected<HeadRefusal> refuse(int status, std::string reason) {
-  return std::unexpected(HeadRefusal{status, std::move(reason)});
+std::unexpected<Refusal> refuse(int status, std::string reason) {
+  const auto kind = status == 431 ? Refusal::Kind::kTooLarge : status >= 500 ? Refusal::Kind::kUnsupported : Refusal::Kind::kMalformed;
+  return std::unexpected(Refusal{kind, status, std::move(reason)});
 }
 
 bool has_obsolete_folding(std::string_view text) {
@@ -54,7 +56,7 @@ bool has_bad_bytes(std::string_view text) {
   return false;
 }
 
-std::expected<void, HeadRefusal> frame(RequestHead& head) {
+std::expected<void, Refusal> frame(RequestHead& head) {
   const auto lengths = head.fields.find_all("Content-Length");
   const auto codings = head.fields.find_all("Transfer-Encoding");
   if (!lengths.empty() && !codings.empty()) return refuse(400, "both Content-Length and Transfer-Encoding");
@@ -76,6 +78,13 @@ std::expected<void, HeadRefusal> frame(RequestHead& head) {
   return {};
 }
 
+// Characters of a host and its port (RFC 3986, section 3.2.2): it stands in addresses that answers hold, in heads and in XML.
+bool is_host(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-._~:[]%!$()*+,;=").contains(c);
+  });
+}
+
 // "http://host/path" to "/path": what proxies send.
 bool reduce_target(RequestHead& head) {
   if (head.target.starts_with('/') || head.target == "*") return true;
@@ -91,7 +100,7 @@ bool reduce_target(RequestHead& head) {
 
 }  // namespace
 
-std::expected<RequestHead, HeadRefusal> parse_request_head(std::string_view text, size_t fields_max) {
+std::expected<RequestHead, Refusal> parse_request_head(std::string_view text, size_t fields_max) {
   const std::string_view line = text.substr(0, text.find("\r\n"));
   const size_t version = line.rfind(" HTTP/");
   if (version == std::string_view::npos) return refuse(400, "malformed request line");
@@ -116,8 +125,7 @@ std::expected<RequestHead, HeadRefusal> parse_request_head(std::string_view text
   RequestHead head = std::move(parser.head);
   if (head.fields.size() > fields_max) return refuse(431, "too many fields");
   if (head.version == 11 && head.fields.find_all("Host").size() != 1) return refuse(400, "exactly one Host is wanted");
-  // It stands in addresses that answers hold.
-  if (head.fields.find("Host").value_or("").find_first_of(" \t") != std::string_view::npos) return refuse(400, "a blank in Host");
+  if (!is_host(head.fields.find("Host").value_or(""))) return refuse(400, "malformed Host");
   if (!reduce_target(head)) return refuse(400, "malformed request target");
   if (auto framed = frame(head); !framed) return std::unexpected(std::move(framed).error());
   return head;

@@ -9,14 +9,8 @@
 
 namespace rondel::http {
 
-// Why a head is refused, and with which status.
-struct HeadRefusal {
-  int status = 400;
-  std::string reason;
-};
-
 // `text` ends with the empty line. Refused: what RFC 9112 forbids or allows to refuse, see server.h.
-std::expected<RequestHead, HeadRefusal> parse_request_head(std::string_view text, size_t fields_max);
+std::expected<RequestHead, Refusal> parse_request_head(std::string_view text, size_t fields_max);
 
 // Does the field's comma-separated list hold `token`, case-insensitively?
 bool has_token(const Fields& fields, std::string_view name, std::string_view token);

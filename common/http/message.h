@@ -43,6 +43,20 @@ struct RequestHead {
   std::string_view query() const;
 };
 
+// Why a request is refused before a handler sees it.
+struct Refusal {
+  enum class Kind {
+    kMalformed,
+    kTooLarge,      // The head is above head_bytes_max, or has too many fields.
+    kTooSlow,       // It did not come in time.
+    kUnsupported,   // HTTP that we do not speak.
+  };
+  Kind kind = Kind::kMalformed;
+  int status = 400;
+  std::string reason;
+  size_t head_bytes_max = 0;   // kTooLarge: what would have been taken.
+};
+
 struct ResponseHead {
   int status = 200;
   Fields fields;           // Without Content-Length, Transfer-Encoding, Connection, Date: the server writes those.

@@ -1,6 +1,7 @@
 #include "common/http/server.h"
 
 #include <boost/asio/ip/v6_only.hpp>
+#include <map>
 #include <unordered_set>
 
 #include "common/http/connection.h"
@@ -20,6 +21,51 @@ struct Shard {
   int rounds = 0;
 };
 
+// How many connections each address has. While there is room nobody is refused for it; where room becomes scarce one address
+// does not take what is left. Safe for concurrent use.
+class Addresses {
+ public:
+  explicit Addresses(const ServerOptions& options)
+      : crowded_(options.connections_max - options.connections_max / 5),
+        share_(std::max<size_t>(2, options.connections_max / 20)),
+        options_(options) {}
+
+  // One more of it, of `open` in all; false: it has its share.
+  bool admit(const IpAddress& address, size_t open) {
+    // Behind a proxy are many.
+    if (is_proxy(address)) return true;
+    std::lock_guard lock(mutex_);
+    size_t& count = counts_[neighbourhood(address)];
+    if (open >= crowded_ && count >= share_) return false;
+    ++count;
+    return true;
+  }
+
+  void leave(const IpAddress& address) {
+    if (is_proxy(address)) return;
+    std::lock_guard lock(mutex_);
+    const auto found = counts_.find(neighbourhood(address));
+    if (found != counts_.end() && --found->second == 0) counts_.erase(found);
+  }
+
+ private:
+  bool is_proxy(const IpAddress& address) const {
+    return options_.proxy_protocol.contains(address) || options_.trusted_proxies.contains(address);
+  }
+
+  // Of IPv6 whoever has one address has the 64 bits behind it.
+  static IpAddress neighbourhood(IpAddress address) {
+    if (!is_ipv4(address)) std::fill(address.begin() + 8, address.end(), uint8_t{0});
+    return address;
+  }
+
+  const size_t crowded_;
+  const size_t share_;
+  const ServerOptions& options_;
+  std::mutex mutex_;
+  std::map<IpAddress, size_t> counts_;   // Guarded by mutex_; no zeroes.
+};
+
 // Owned by the server object and by everything that runs on the loops, so that late callbacks find it alive.
 struct State : std::enable_shared_from_this<State> {
   ServerOptions options;
@@ -28,6 +74,7 @@ struct State : std::enable_shared_from_this<State> {
   std::unique_ptr<Acceptor> acceptor;       // On the first loop.
   std::unique_ptr<async::Timer> retry;      // On the first loop.
   ServerCounters counters;
+  std::unique_ptr<Addresses> addresses;
   std::atomic<bool> stopping{false};
   std::mutex tls_mutex;
   std::shared_ptr<asio::ssl::context> tls;  // Guarded by tls_mutex.
@@ -59,33 +106,42 @@ struct State : std::enable_shared_from_this<State> {
   }
 };
 
-async::Task<void> run_connection(std::shared_ptr<State> state, std::shared_ptr<Shard> shard,
-                                 std::shared_ptr<Connection> connection,
-                                 std::shared_ptr<asio::ssl::context> context) {
+async::Task<void> run_connection(std::shared_ptr<State> state, std::shared_ptr<Shard> shard, std::shared_ptr<Connection> connection,
+                                 std::optional<IpAddress> peer, std::shared_ptr<asio::ssl::context> context) {
   (void)context;  // The stream needs it until the end.
   shard->connections.insert(connection);
   co_await connection->serve();
   shard->connections.erase(connection);
+  if (peer) state->addresses->leave(*peer);
   state->counters.connections.fetch_sub(1);
 }
 
-void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& shard, Socket socket) {
+IpAddress ip_address(const asio::ip::address& address) {
+  const auto v6 = address.is_v6() ? address.to_v6() : asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4());
+  return v6.to_bytes();
+}
+
+// nullopt: it is gone already.
+std::optional<IpAddress> peer_of(const Socket& socket) {
+  ErrorCodeOf error;
+  const auto endpoint = socket.remote_endpoint(error);
+  return error ? std::nullopt : std::optional(ip_address(endpoint.address()));
+}
+
+void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& shard, Socket socket,
+                      std::optional<IpAddress> peer) {
   ErrorCodeOf ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  ConnectionInfo info;
-  const auto peer = socket.remote_endpoint(ignored);
-  if (!ignored) info.peer_address = peer.address().to_string();
   auto context = state->options.tls ? state->tls_context() : nullptr;
   std::unique_ptr<Stream> stream;
   if (context) {
-    info.tls = true;
-    stream = std::make_unique<TlsStream>(std::move(socket), *context);
+    stream = std::make_unique<TlsStream>(std::move(socket), *context, TlsStream::Side::kServer);
   } else {
     stream = std::make_unique<PlainStream>(std::move(socket));
   }
-  auto connection = std::make_shared<Connection>(std::move(stream), std::move(info), state->options, state->handler,
+  auto connection = std::make_shared<Connection>(std::move(stream), context != nullptr, peer, state->options, state->handler,
                                                  state->counters, state->stopping);
-  async::spawn(*shard->loop, run_connection(state, shard, std::move(connection), std::move(context)));
+  async::spawn(*shard->loop, run_connection(state, shard, std::move(connection), peer, std::move(context)));
 }
 
 void refuse_connection(Socket socket) {
@@ -109,13 +165,15 @@ void accept_next(const std::shared_ptr<State>& state) {
           });
           return;
         }
-        if (state->counters.connections.load() >= state->options.connections_max) {
+        const size_t open = state->counters.connections.load();
+        const auto peer = peer_of(socket);
+        if (open >= state->options.connections_max || (peer && !state->addresses->admit(*peer, open))) {
           state->counters.refused.fetch_add(1);
           refuse_connection(std::move(socket));
         } else {
           state->counters.connections.fetch_add(1);
           state->counters.accepted.fetch_add(1);
-          start_connection(state, shard, std::move(socket));
+          start_connection(state, shard, std::move(socket), peer);
         }
         accept_next(state);
       });
@@ -123,12 +181,13 @@ void accept_next(const std::shared_ptr<State>& state) {
 
 // Again and again on each loop: deadlines of connections, certificate files.
 void watch(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& shard) {
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = state->options.clock->steady_now();
   for (const auto& connection : std::vector(shard->connections.begin(), shard->connections.end())) {
     connection->check_deadline(now);
   }
   if (shard == state->shards.front() && ++shard->rounds % 20 == 0) state->reload_tls_if_changed();
-  const auto pause = std::chrono::milliseconds(state->stopping.load() ? 50 : 500);
+  const Duration often = std::chrono::milliseconds(50);
+  const Duration pause = state->stopping.load() ? std::min(often, state->options.check_period) : state->options.check_period;
   shard->watch = shard->loop->call_at(deadline_in(pause), [weak = std::weak_ptr(state), shard = shard.get()] {
     const auto still = weak.lock();
     if (!still) return;
@@ -180,8 +239,9 @@ class AsioServer final : public Server {
   }
 
   ServerStatus status() const override {
-    return {state_->counters.connections.load(), state_->counters.accepted.load(), state_->counters.refused.load(),
-            state_->counters.malformed.load()};
+    return {state_->counters.connections.load(),       state_->counters.accepted.load(), state_->counters.refused.load(),
+            state_->counters.malformed.load(),         state_->counters.slow.load(),     state_->counters.body_bytes_read.load(),
+            state_->counters.body_bytes_written.load()};
   }
 
  private:
@@ -197,10 +257,13 @@ Result<void> listen(State& state) {
   state.acceptor = std::make_unique<Acceptor>(state.shards.front()->loop->context());
   state.acceptor->open(endpoint.protocol(), error);
   if (!error) state.acceptor->set_option(Acceptor::reuse_address(true), error);
+  // By default the system says whether "::" takes IPv4 too.
+  if (!error && address.is_v6()) state.acceptor->set_option(asio::ip::v6_only(!address.is_unspecified()), error);
   if (!error) state.acceptor->bind(endpoint, error);
   if (!error) state.acceptor->listen(4096, error);
   if (!error) return {};
-  const std::string where = state.options.address + ":" + std::to_string(state.options.port);
+  const std::string host = address.is_v6() ? "[" + state.options.address + "]" : state.options.address;
+  const std::string where = host + ":" + std::to_string(state.options.port);
   const auto code = error == asio::error::address_in_use ? ErrorCode::kAlreadyExists : ErrorCode::kInvalidArgument;
   return fail(code, "cannot listen on " + where + ": " + error.message());
 }
@@ -211,6 +274,7 @@ Result<std::unique_ptr<Server>> Server::start(std::vector<async::EventLoop*> loo
   auto state = std::make_shared<State>();
   state->options = std::move(options);
   state->handler = std::move(handler);
+  state->addresses = std::make_unique<Addresses>(state->options);
   for (async::EventLoop* loop : loops) {
     state->shards.push_back(std::make_shared<Shard>());
     state->shards.back()->loop = loop;

@@ -4,8 +4,8 @@
 // certificate reload. Connections stay on the loop that accepted them. Refused before a handler sees them, answered 400
 // (or as said) and closed: malformed heads, both Content-Length and Transfer-Encoding, differing or bad Content-Lengths,
 // obsolete line folding, head above head_bytes_max (431), more fields than fields_max (431), unknown transfer codings (501),
-// HTTP versions other than 1.0 and 1.1 (505). Bytes behind a refused or unread body are never read as a next request: the
-// connection is closed (after draining up to drain_bytes_max so that the client sees the answer).
+// HTTP versions other than 1.0 and 1.1 (505). What is above a bound is refused, never cut. Bytes behind a refused or unread body are never
+// read as a next request: the connection is closed (after draining up to drain_bytes_max so that the client sees the answer).
 #pragma once
 
 #include <functional>
@@ -16,16 +16,27 @@
 
 #include "common/async/event_loop.h"
 #include "common/base/bytes.h"
+#include "common/base/ip_range.h"
 #include "common/base/result.h"
 #include "common/http/message.h"
+#include "common/http/pace.h"
 
 namespace rondel::http {
 
+// Between the client and whoever spoke TLS with it: we, or a proxy that is believed (ServerOptions).
 struct ConnectionInfo {
-  std::string peer_address;  // Without port.
+  std::string peer_address;  // Of the client, without port; IPv4 never in its IPv6 form.
   bool tls = false;
-  std::string tls_version;   // "1.2", "1.3"; empty without TLS.
+  std::string tls_version;   // "1.2", "1.3"; empty without TLS, or when a proxy does not say.
+  std::string tls_cipher;    // As OpenSSL names it; empty as above.
   std::string server_name;   // TLS SNI; empty otherwise.
+};
+
+// What a body is, and with that how long it may take (Deadlines).
+enum class BodyKind {
+  kDocument,     // A small one, read whole: until expect_body() says otherwise.
+  kFormFields,   // What stands before the file of a form: within the time of the head.
+  kObject,       // Streamed.
 };
 
 // One request and the way to answer it. Used by one coroutine on the connection's loop.
@@ -34,12 +45,20 @@ class Exchange {
   virtual ~Exchange() = default;
 
   virtual const RequestHead& head() const = 0;
+  // Of this request: requests on one connection from a trusted proxy are of different clients.
   virtual const ConnectionInfo& connection() const = 0;
 
+  // From here on the body is of this kind, and its time begins anew.
+  virtual void expect_body(BodyKind kind) = 0;
+
   // The next run of body bytes, at most 256 KiB, valid until the next call; empty = the body's end. kCancelled: the
-  // client went away or sent less than announced. kDeadlineExceeded: no byte within the idle time-out. kInvalidArgument:
-  // malformed chunking. Any error ends the connection after the answer.
+  // client went away or sent less than announced. kDeadlineExceeded: it came too slowly (Deadlines); an answer can still be
+  // sent. kInvalidArgument: malformed chunking. Any error ends the connection after the answer.
   virtual async::Task<Result<ByteView>> read_body() = 0;
+
+  // Bytes of the bodies that were really moved so far, without heads and framing.
+  virtual uint64_t body_bytes_read() const = 0;
+  virtual uint64_t body_bytes_written() const = 0;
 
   // Whole body known: head and body in one gather write. For HEAD answers pass the Content-Length as
   // `head_content_length` and no body.
@@ -71,20 +90,44 @@ struct TlsOptions {
   std::vector<TlsFiles> further;
 };
 
+// How long a peer may take. Only time in which we wait for the peer counts, but between requests.
+// Who is too slow is answered kTooSlow where an answer can be sent, and cut otherwise.
+struct Deadlines {
+  Duration idle = std::chrono::seconds(60);       // Between requests.
+  // From the first byte on, in total: PROXY header, TLS handshake, head, and the fields of a form.
+  Duration head = std::chrono::seconds(30);
+  Duration document = std::chrono::seconds(60);   // The body of BodyKind::kDocument, in total.
+  // A body of BodyKind::kObject, in total and by the wall; an answer that its reader takes, in total.
+  Duration object = std::chrono::hours(12);
+  RateFloor floor;                                // Of both.
+};
+
 struct ServerOptions {
+  // An IP address without brackets. "::" takes IPv4 too.
   std::string address = "0.0.0.0";
   uint16_t port = 0;                      // 0 = any free one; see Server::port().
   std::optional<TlsOptions> tls;
-  size_t connections_max = 10'000;        // Above it new ones are closed at once after a 503.
-  size_t head_bytes_max = 32 * 1024;
+  // Above it new ones are closed at once after a 503; above four fifths of it also those of an address (IPv6: of 64 bits) that
+  // has a twentieth already, proxies apart.
+  size_t connections_max = 10'000;
+  // Peers in these networks send a header of PROXY protocol 2 first, and are refused without one. From others such a header
+  // is a malformed request.
+  IpRangeSet proxy_protocol;
+  // Peers in these networks are believed what they say in X-Forwarded-For and X-Forwarded-Proto (forwarded.h). A PROXY
+  // header goes before: who it names is the peer.
+  IpRangeSet trusted_proxies;
+  size_t head_bytes_max = 8 * 1024;       // Request line and fields, with all line ends.
   size_t fields_max = 200;
   uint64_t drain_bytes_max = 64 << 20;    // Of a body that a handler left unread, so that its sender sees the answer;
   Duration drain_timeout = std::chrono::seconds(30);   // and no longer than this, nor 5 s without a byte.
-  Duration idle_timeout = std::chrono::seconds(60);   // Between requests.
-  Duration head_timeout = std::chrono::seconds(30);   // First byte to end of head.
-  Duration body_timeout = std::chrono::seconds(60);   // Without a byte moving, either direction.
-  // The body of the answer to a head that is refused before a handler sees it; may add fields. Empty = one line of text.
-  std::function<std::string(int status, const std::string& reason, ResponseHead& head)> refusal_body;
+  Deadlines deadlines;
+  // Deadlines are looked at this often.
+  Duration check_period = std::chrono::milliseconds(500);
+  // By which deadlines go.
+  const Clock* clock = &real_clock();
+  // The body of the answer to a request that is refused before a handler sees it; may add fields and change the status.
+  // Empty = one line of text.
+  std::function<std::string(const Refusal& refusal, ResponseHead& head)> refusal_body;
 };
 
 struct ServerStatus {
@@ -92,6 +135,10 @@ struct ServerStatus {
   uint64_t accepted_total = 0;
   uint64_t refused_total = 0;
   uint64_t malformed_total = 0;
+  uint64_t slow_total = 0;            // Peers that were too slow, connections that idled apart.
+  // Of bodies, moved in either direction, also by exchanges that failed.
+  uint64_t body_bytes_read_total = 0;
+  uint64_t body_bytes_written_total = 0;
 };
 
 // Listens on every loop given (SO_REUSEPORT or one acceptor that deals connections out). Safe for concurrent use.

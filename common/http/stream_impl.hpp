@@ -5,8 +5,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/container/static_vector.hpp>
 
 #include "common/http/stream.h"
@@ -18,94 +16,84 @@ using tcp = asio::ip::tcp;
 using ErrorCodeOf = boost::system::error_code;
 using Socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
 
-inline void record(IoOutcome& outcome, const ErrorCodeOf& error, size_t count) {
-  outcome.count = count;
-  if (!error) return;
-  outcome.failed = true;
-  outcome.end_of_stream = error == asio::error::eof || error == asio::ssl::error::stream_truncated;
-  outcome.message = error.message();
-}
-
-template <class AsioStream>
-class StreamOver : public Stream {
+// What both kinds do with their socket.
+class SocketStream : public Stream {
  public:
-  template <class... Arguments>
-  explicit StreamOver(Arguments&&... arguments) : stream_(std::forward<Arguments>(arguments)...) {}
+  explicit SocketStream(Socket socket) : socket_(std::move(socket)) {}
 
-  AsioStream& asio_stream() { return stream_; }
-  Socket& socket() {
-    if constexpr (std::is_same_v<AsioStream, Socket>) {
-      return stream_;
-    } else {
-      return stream_.next_layer();
-    }
-  }
+  Socket& socket() { return socket_; }
 
-  void start_read(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) override {
-    stream_.async_read_some(asio::mutable_buffer(into.data(), into.size()),
-                            [&outcome, resume](const ErrorCodeOf& error, size_t count) {
-                              record(outcome, error, count);
-                              resume.resume();
-                            });
-  }
+  void start_wait(IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_read_raw(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  size_t readable() override;
+  uint64_t written() const override { return written_; }
+  uint64_t untaken() override;
+  void cancel() override;
+  void shutdown_send() override;
+  void close() override;
+  void reset() override;
 
-  void start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) override {
-    boost::container::static_vector<asio::const_buffer, 4> buffers;
-    for (ByteView view : views) {
-      if (!view.empty()) buffers.emplace_back(view.data(), view.size());
-    }
-    asio::async_write(stream_, buffers, [&outcome, resume](const ErrorCodeOf& error, size_t count) {
-      record(outcome, error, count);
-      resume.resume();
-    });
-  }
-
-  void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) override {
-    if constexpr (std::is_same_v<AsioStream, Socket>) {
-      asio::post(stream_.get_executor(), [resume] { resume.resume(); });
-    } else {
-      stream_.async_handshake(handshake_side, [&outcome, resume](const ErrorCodeOf& error) {
-        record(outcome, error, 0);
-        resume.resume();
-      });
-    }
-  }
-
-  std::string tls_version() override {
-    if constexpr (std::is_same_v<AsioStream, Socket>) {
-      return {};
-    } else {
-      // "TLSv1.3"
-      return std::string(SSL_get_version(stream_.native_handle())).substr(4);
-    }
-  }
-
-  std::string server_name() override {
-    if constexpr (std::is_same_v<AsioStream, Socket>) {
-      return {};
-    } else {
-      const char* name = SSL_get_servername(stream_.native_handle(), TLSEXT_NAMETYPE_host_name);
-      return name == nullptr ? std::string() : name;
-    }
-  }
-
-  void shutdown_send() override {
-    ErrorCodeOf ignored;
-    socket().shutdown(tcp::socket::shutdown_send, ignored);
-  }
-
-  void close() override {
-    ErrorCodeOf ignored;
-    socket().close(ignored);
-  }
-
-  asio::ssl::stream_base::handshake_type handshake_side = asio::ssl::stream_base::server;
-
- private:
-  AsioStream stream_;
+ protected:
+  Socket socket_;
+  uint64_t written_ = 0;
 };
 
-using PlainStream = StreamOver<Socket>;
-using TlsStream = StreamOver<asio::ssl::stream<Socket>>;
+class PlainStream final : public SocketStream {
+ public:
+  using SocketStream::SocketStream;
+
+  void start_read(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) override {
+    start_read_raw(into, outcome, resume);
+  }
+  void start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  std::string tls_version() override { return {}; }
+  std::string tls_cipher() override { return {}; }
+  std::string server_name() override { return {}; }
+};
+
+// TLS on the socket itself, without buffers between: OpenSSL holds memory for a record while one is
+// on its way, and none for a connection that is silent.
+class TlsStream final : public SocketStream {
+ public:
+  enum class Side { kServer, kClient };
+
+  TlsStream(Socket socket, asio::ssl::context& context, Side side);
+  ~TlsStream() override;
+  TlsStream(const TlsStream&) = delete;
+  TlsStream& operator=(const TlsStream&) = delete;
+
+  SSL* handle() { return ssl_; }
+
+  void start_read(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_wait(IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  size_t readable() override;
+  std::string tls_version() override;
+  std::string tls_cipher() override;
+  std::string server_name() override;
+
+ private:
+  using Step = void (TlsStream::*)();
+
+  void start(IoOutcome& outcome, std::coroutine_handle<> resume, Step step);
+  void step_handshake();
+  void step_read();
+  void step_write();
+  // A record's worth of what is to be written, the same each time until some of it was.
+  ByteView next_piece();
+  void drop(size_t count);
+  // After a call that did not succeed: waits for the socket and takes the step again, or ends.
+  void go_on(int result, Step step);
+  void finish();
+
+  SSL* ssl_ = nullptr;
+  std::span<std::byte> into_;
+  boost::container::static_vector<ByteView, 4> views_;
+  IoOutcome* outcome_ = nullptr;
+  std::coroutine_handle<> resume_;
+  bool starting_ = false;   // Inside of start(): nothing may be resumed from there.
+};
 
 }  // namespace rondel::http

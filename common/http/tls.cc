@@ -50,6 +50,9 @@ Result<void> fill(ssl::context& context, const std::string& certificate_file, co
   if (SSL_CTX_check_private_key(context.native_handle()) != 1) {
     return fail(ErrorCode::kInvalidArgument, "certificate " + certificate_file + " and key " + key_file + " do not belong together");
   }
+  // Sessions are kept by clients, in tickets; and nobody shakes hands anew on a connection that stands.
+  SSL_CTX_set_session_cache_mode(context.native_handle(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_alpn_select_cb(context.native_handle(), choose_http11, nullptr);
   return {};
 }

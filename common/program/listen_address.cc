@@ -1,18 +1,25 @@
 #include "common/program/listen_address.h"
 
+#include "common/base/ip_range.h"
 #include "common/base/numbers.h"
 
 namespace rondel::program {
+
+std::string ListenAddress::text() const { return (host.contains(':') ? "[" + host + "]" : host) + ":" + std::to_string(port); }
 
 Result<ListenAddress> listen_address(const config::Settings& settings, std::string_view key) {
   const std::string& text = settings.text(key);
   const size_t colon = text.rfind(':');
   const auto port = parse_port(text);
-  if (!port || colon == 0) {
-    return fail(ErrorCode::kInvalidArgument,
-                std::string(key) + ": expected host:port, not '" + text + "'");
+  std::string host = colon == std::string::npos ? "" : text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  // Without brackets nobody knows where an IPv6 address ends.
+  const bool usable = bracketed ? host.contains(':') && parse_ip(host) : !host.empty() && !host.contains(':');
+  if (!port || !usable) {
+    return fail(ErrorCode::kInvalidArgument, std::string(key) + ": expected host:port or [IPv6 address]:port, not '" + text + "'");
   }
-  return ListenAddress{text.substr(0, colon), *port};
+  return ListenAddress{std::move(host), *port};
 }
 
 }  // namespace rondel::program

@@ -100,6 +100,7 @@ request::Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer,
 
 request::Answer<void> PostForm::read_fields() {
   using State = payload::FormDecoder::State;
+  outer_.expect_body(http::BodyKind::kFormFields);
   while (decoder_.state() == State::kFields) {
     auto bytes = co_await outer_.read_body();
     if (!bytes) co_return s3::fail(bytes.error().code == rondel::ErrorCode::kDeadlineExceeded ? ErrorCode::kRequestTimeout : ErrorCode::kIncompleteBody);

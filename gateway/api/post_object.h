@@ -37,7 +37,10 @@ class PostForm final : public http::Exchange {
 
   const http::RequestHead& head() const override { return head_; }
   const http::ConnectionInfo& connection() const override { return outer_.connection(); }
+  void expect_body(http::BodyKind kind) override { outer_.expect_body(kind); }
   async::Task<Result<ByteView>> read_body() override;
+  uint64_t body_bytes_read() const override { return outer_.body_bytes_read(); }
+  uint64_t body_bytes_written() const override { return outer_.body_bytes_written(); }
   // The outer exchange answers.
   async::Task<Result<void>> respond(http::ResponseHead head, std::string body) override;
   async::Task<Result<void>> respond_head_only(http::ResponseHead head, std::optional<uint64_t> content_length) override;

@@ -24,6 +24,7 @@
 #include "gateway/s3/operation.h"
 #include "gateway/s3/request.h"
 #include "gateway/signature/authenticator.h"
+#include "gateway/signature/claimed_identity.h"
 #include "gateway/signature/post_policy.h"
 #include "gateway/signature/post_signature.h"
 #include "metadata/model/bucket.h"
@@ -80,9 +81,7 @@ struct S3Service::Metrics {
   };
 
   explicit Metrics(metrics::Registry& registry_)
-      : registry(registry_),
-        bytes_in(registry.counter("rondel_request_bytes_total", "Bytes of request bodies.")),
-        bytes_out(registry.counter("rondel_response_bytes_total", "Bytes of response bodies.")) {}
+      : registry(registry_) {}
 
   void count(std::string_view name, PerOperation& slots, std::optional<ErrorCode> error, double seconds) {
     std::atomic<metrics::Counter*>& slot = slots.requests[slot_of(error)];
@@ -102,8 +101,6 @@ struct S3Service::Metrics {
   }
 
   metrics::Registry& registry;
-  metrics::Counter& bytes_in;
-  metrics::Counter& bytes_out;
   std::vector<PerOperation> operations{s3::all_operations().size() + 1};
 };
 
@@ -117,7 +114,8 @@ struct S3Service::Trace {
   int status = 0;
   std::optional<ErrorCode> error;
   std::string reason;
-  uint64_t bytes_out = 0;
+  std::string version_id;             // Of the answer.
+  signature::ClaimedIdentity claimed;   // Of a form.
   bool requester_charged = false;
   admission::PartyRef address;
   admission::Pool::Hold ticket;
@@ -135,13 +133,21 @@ S3Service::S3Service(request::Services services, metrics::Registry& registry)
 
 S3Service::~S3Service() = default;
 
-std::string S3Service::refusal_body(int status, const std::string& reason, http::ResponseHead& head) {
+std::string S3Service::refusal_body(const http::Refusal& refusal, http::ResponseHead& head) {
+  using Kind = http::Refusal::Kind;
   s3::Error error;
-  error.message = reason;
-  error.code = status == 431 ? ErrorCode::kRequestHeaderSectionTooLarge : status == 501 ? ErrorCode::kNotImplemented
-               : status == 503 ? ErrorCode::kSlowDown : ErrorCode::kInvalidRequest;
+  switch (refusal.kind) {
+    case Kind::kTooLarge:
+      error.code = ErrorCode::kRequestHeaderSectionTooLarge;
+      error.details = {{"MaxSizeAllowed", std::to_string(refusal.head_bytes_max)}};
+      break;
+    case Kind::kTooSlow: error.code = ErrorCode::kRequestTimeout; break;
+    case Kind::kUnsupported: error = {ErrorCode::kNotImplemented, refusal.reason, {}, {}, {}}; break;
+    case Kind::kMalformed: error = {ErrorCode::kInvalidRequest, refusal.reason, {}, {}, {}}; break;
+  }
+  // 505 says more than the 501 of its code.
+  if (refusal.kind != Kind::kUnsupported) head.status = s3::http_status(error.code);
   head.fields.add("Content-Type", "application/xml");
-  if (status == 503) head.fields.add("Retry-After", "1");
   return s3::error_document(error, "", "", kHostId);
 }
 
@@ -178,26 +184,38 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   const size_t index = trace.request ? static_cast<size_t>(trace.request->operation) : s3::all_operations().size();
   const std::string_view name = trace.request ? s3::row(trace.request->operation).name : "Unknown";
   metrics_->count(name, metrics_->operations[index], trace.error, seconds);
-  const uint64_t bytes_in = head.content_length.value_or(0);
-  metrics_->bytes_in.add(bytes_in);
-  metrics_->bytes_out.add(trace.bytes_out);
   if (!log::enabled("request", log::Level::kInfo)) co_return;
+  const http::ConnectionInfo& connection = exchange.connection();
+  signature::ClaimedIdentity claimed = std::move(trace.claimed);
+  if (claimed.authentication == "none") {
+    static const std::vector<std::pair<std::string, std::string>> kNoQuery;
+    claimed = signature::claimed_identity(head.fields, trace.request ? trace.request->query.parameters : kNoQuery);
+  }
   log::RequestLine line;
   line.request_id = trace.id;
   line.operation = name;
   line.method = head.method;
   line.path = head.path();
-  line.peer = exchange.connection().peer_address;
+  line.peer = connection.peer_address;
+  line.tls = !connection.tls                  ? std::string_view("none")
+             : connection.tls_version.empty() ? std::string_view("unknown")
+                                              : connection.tls_version;
+  line.cipher = connection.tls_cipher;
+  line.authentication = claimed.authentication;
+  line.access_key_id = claimed.access_key_id;
   line.account = trace.account;
+  line.user_agent = head.fields.find("User-Agent").value_or("");
+  line.version_id = trace.version_id;
   if (trace.request) {
     line.bucket = trace.request->bucket;
     line.key = trace.request->key;
+    if (line.version_id.empty()) line.version_id = trace.request->query.find("versionId").value_or("");
   }
   line.status = trace.status;
   if (trace.error) line.error_code = s3::name(*trace.error);
   line.reason = trace.reason;
-  line.bytes_in = bytes_in;
-  line.bytes_out = trace.bytes_out;
+  line.bytes_in = exchange.body_bytes_read();
+  line.bytes_out = exchange.body_bytes_written();
   line.seconds = seconds;
   log::request(line);
 }
@@ -237,6 +255,7 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& e
 // A form is signed by its fields; then it is a PutObject.
 async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchange& exchange, Trace& trace) {
   CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange, services_.admission->documents, trace.address));
+  trace.claimed = signature::claimed_by_form(form->fields());
   auto posted = co_await signature::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
   if (!posted) co_return std::unexpected(request::to_s3(posted.error()));
   if (!posted->policy.empty()) {
@@ -317,6 +336,7 @@ async::Task<void> S3Service::send(http::Exchange& exchange, request::Response re
   response.head.fields.add("x-amz-id-2", std::string(kHostId));
   if (trace.requester_charged) response.head.fields.add("x-amz-request-charged", "requester");
   trace.status = response.head.status;
+  trace.version_id = response.head.fields.find("x-amz-version-id").value_or("");
   const bool head_only = exchange.head().method == "HEAD" || trace.status == 304 || trace.status == 204;
   if (head_only) {
     const auto length = trace.status == 200 || trace.status == 206 ? response.head_content_length.value_or(response.body.size()) : std::optional<uint64_t>();
@@ -339,13 +359,14 @@ async::Task<void> S3Service::send(http::Exchange& exchange, request::Response re
     trace.reason = started.error().message;
     co_return;
   }
+  uint64_t sent = 0;
   while (bytes && !bytes->empty()) {
-    trace.bytes_out += bytes->size();
+    sent += bytes->size();
     if (auto written = co_await exchange.write_body(*std::move(bytes)); !written) {
       trace.reason = written.error().message;
       co_return;
     }
-    if (trace.bytes_out == response.stream_length) co_return;
+    if (sent == response.stream_length) co_return;
     bytes = co_await response.stream->next();
   }
   // Too late for an error document: the cut connection tells.
@@ -374,14 +395,13 @@ async::Task<void> S3Service::send_document(http::Exchange& exchange, request::Re
     memory.idle();
   }
 
-  trace.bytes_out = response.body.size();
   (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
 }
 
 async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace) {
   trace.status = s3::http_status(error.code);
   trace.error = error.code;
-  trace.reason = error.log_message;
+  trace.reason = error.log_message.empty() ? error.message : error.log_message;
   http::ResponseHead head;
   head.status = trace.status;
   for (const auto& [name, value] : error.headers) head.fields.add(name, value);
@@ -400,7 +420,6 @@ async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Erro
   head.fields.add("Content-Type", "application/xml");
   const auto resource = percent_decode(exchange.head().path());
   std::string body = s3::error_document(error, resource && is_valid_utf8(*resource) ? *resource : std::string(exchange.head().path()), trace.id, kHostId);
-  trace.bytes_out = body.size();
   (void)co_await exchange.respond(std::move(head), std::move(body));
 }
 

@@ -27,8 +27,8 @@ class S3Service {
   // Requests in flight.
   size_t in_flight() const { return in_flight_.load(); }
 
-  // The S3 error document for a head that HTTP refuses before any operation is known.
-  static std::string refusal_body(int status, const std::string& reason, http::ResponseHead& head);
+  // The S3 error document for a request that HTTP refuses before any operation is known.
+  static std::string refusal_body(const http::Refusal& refusal, http::ResponseHead& head);
 
  private:
   struct Metrics;

@@ -251,8 +251,17 @@ void register_gateway_metrics(metrics::Registry& registry, const MetricSources& 
                     [&server = sources.server] { return static_cast<double>(server.status().connections); });
   registry.callback(Type::kCounter, "rondel_http_connections_total", "S3 connections accepted.", {},
                     [&server = sources.server] { return static_cast<double>(server.status().accepted_total); });
+  registry.callback(Type::kCounter, "rondel_http_connections_refused_total",
+                    "S3 connections answered 503 and closed: too many, in all or of one address.", {},
+                    [&server = sources.server] { return static_cast<double>(server.status().refused_total); });
   registry.callback(Type::kCounter, "rondel_http_malformed_total", "Request heads that were refused.", {},
                     [&server = sources.server] { return static_cast<double>(server.status().malformed_total); });
+  registry.callback(Type::kCounter, "rondel_http_slow_peers_total", "Requests and answers given up because their peer was too slow.", {},
+                    [&server = sources.server] { return static_cast<double>(server.status().slow_total); });
+  registry.callback(Type::kCounter, "rondel_request_bytes_total", "Bytes of request bodies, received.", {},
+                    [&server = sources.server] { return static_cast<double>(server.status().body_bytes_read_total); });
+  registry.callback(Type::kCounter, "rondel_response_bytes_total", "Bytes of response bodies, sent.", {},
+                    [&server = sources.server] { return static_cast<double>(server.status().body_bytes_written_total); });
   registry.callback(Type::kCounter, "rondel_http_fields_left_out_total", "Header fields not sent: a control character was in them.", {},
                     [] { return static_cast<double>(http::fields_left_out()); });
 }

@@ -4,9 +4,17 @@
 
 namespace rondel::gateway {
 
+namespace {
+
+Result<http::Endpoint> vault_endpoint(const config::Settings& settings, const std::string& ca_file) {
+  return kms::vault_endpoint(settings.text("kms.vault_address"), ca_file, settings.flag("kms.vault_allow_http"));
+}
+
+}  // namespace
+
 Result<void> check_key_settings(const config::Settings& settings) {
   if (settings.text("kms.provider") != "vault") return {};
-  TRY(const http::Endpoint endpoint, http::Endpoint::parse(settings.text("kms.vault_address")));
+  TRY(const http::Endpoint endpoint, vault_endpoint(settings, ""));   // Files are read later.
   (void)endpoint;
   if (settings.text("kms.vault_token_file").empty()) return fail(ErrorCode::kInvalidArgument, "kms.vault_token_file: Vault wants a token");
   if (settings.text("kms.vault_mount").empty()) return fail(ErrorCode::kInvalidArgument, "kms.vault_mount: must not be empty");
@@ -27,7 +35,7 @@ Result<KeyServices> make_key_services(const config::Settings& settings, metadata
   services.ring = std::make_unique<kms::KeyRing>(store, std::move(ring));
   if (by_vault) {
     kms::VaultOptions vault;
-    TRY(vault.endpoint, http::Endpoint::parse(settings.text("kms.vault_address")));
+    TRY(vault.endpoint, vault_endpoint(settings, settings.text("kms.vault_ca_file")));
     vault.token_file = settings.text("kms.vault_token_file");
     vault.mount = settings.text("kms.vault_mount");
     vault.name_space = settings.text("kms.vault_namespace");

@@ -86,6 +86,17 @@ Result<void> join_garbage_ages(const metadata::GarbageAges& mine, metadata::GcCo
   return {};
 }
 
+http::Deadlines deadlines(const config::Settings& settings) {
+  http::Deadlines deadlines;
+  deadlines.idle = settings.duration("gateway.idle_timeout");
+  deadlines.head = settings.duration("gateway.head_timeout");
+  deadlines.document = settings.duration("gateway.document_timeout");
+  // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
+  deadlines.object = settings.duration("gc.orphan_age") / 2;
+  deadlines.floor = {settings.size("gateway.rate_min"), settings.duration("gateway.rate_grace"), settings.duration("gateway.rate_window")};
+  return deadlines;
+}
+
 Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings, const std::vector<async::EventLoop*>& loops,
                                                api::S3Service& service) {
   TRY(const program::ListenAddress listen, program::listen_address(settings, "gateway.listen"));
@@ -94,6 +105,11 @@ Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings,
   options.port = listen.port;
   options.connections_max = static_cast<size_t>(settings.integer("gateway.connections_max"));
   options.refusal_body = api::S3Service::refusal_body;
+  options.deadlines = deadlines(settings);
+  // With the shortest of them, in which tests wait.
+  options.check_period = std::clamp<Duration>(options.deadlines.head / 20, 20ms, 500ms);
+  TRY(options.proxy_protocol, network_set(settings, "gateway.proxy_protocol_networks"));
+  TRY(options.trusted_proxies, network_set(settings, "gateway.trusted_proxies"));
   if (!settings.text("gateway.tls_certificate_file").empty()) {
     options.tls = {settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file"), {}};
     for (const config::Settings& files : settings.maps("gateway.tls_certificates")) {
@@ -229,7 +245,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
   TRY(const program::ListenAddress cluster_listen, program::listen_address(settings, "cluster.listen"));
   TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, [&collector](uint64_t accepted) { return collector.token_under(accepted); }, cluster, clock,
-                                                        cluster_listen.host + ":" + std::to_string(cluster_listen.port),
+                                                        cluster_listen.text(),
                                                         peers.server));
   TRY(auto s3, start_s3(settings, loops.all(), service));
   register_gateway_metrics(registry, {*metadata, blob_store, releases, topology, lease, scheduler, collector, orphans,

@@ -1,6 +1,7 @@
 // The gateway's settings: one schema, read once at start.
 #pragma once
 
+#include "common/base/ip_range.h"
 #include "common/config/config.h"
 #include "common/grpc/credentials.h"
 
@@ -12,6 +13,8 @@ const config::Schema& settings_schema();
 Result<void> check_settings(const config::Settings& settings);
 
 // Of calls between gateways and nodes.
+// The networks of that list; kInvalidArgument, naming the key: one of them is none.
+Result<IpRangeSet> network_set(const config::Settings& settings, std::string_view key);
 rpc::TlsFiles tls_files(const config::Settings& settings);
 
 // The 32 bytes that seal secrets in the database.

@@ -29,6 +29,7 @@ request::Answer<ReceivedBody> receive_body(request::Context& context, payload::P
   CO_S3_VOID(request::check_database(context.services));
   auto opened = payload::PayloadReader::open(context.exchange, context.identity, options);
   if (!opened) co_return std::unexpected(request::to_s3(opened.error()));
+  context.exchange.expect_body(http::BodyKind::kObject);
   payload::PayloadReader& reader = **opened;
   ReceivedBody body;
   body.stream = request::PendingStream(context.services.releases, request::open_object_writer(context, key, reader.size()));

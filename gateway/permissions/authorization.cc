@@ -72,7 +72,8 @@ permissions::RequestConditions conditions_of(const request::Context& context) {
   return permissions::RequestConditions(std::move(facts));
 }
 
-s3::S3Result<void> denied() { return s3::fail(ErrorCode::kAccessDenied); }
+// `why` is for our log alone.
+s3::S3Result<void> denied(std::string why) { return std::unexpected(s3::Error{ErrorCode::kAccessDenied, {}, {}, {}, std::move(why)}); }
 
 // Who is known is told of each key of his.
 bool may_delete_some(const request::Context& context) {
@@ -98,7 +99,7 @@ s3::S3Result<void> authorize_beside(const request::Context& context) {
       const bool refused = (with_acl && denied_acl()) || needs(!fields.find("x-amz-tagging").value_or("").empty(), Action::kPutObjectTagging) ||
                            needs(fields.has("x-amz-object-lock-mode"), Action::kPutObjectRetention) ||
                            needs(fields.has("x-amz-object-lock-legal-hold"), Action::kPutObjectLegalHold);
-      return refused ? denied() : s3::S3Result<void>{};
+      return refused ? denied("its ACL, tags, retention or legal hold is denied or not allowed") : s3::S3Result<void>{};
     }
     default: return {};
   }
@@ -114,7 +115,9 @@ s3::S3Result<void> authorize_with(const request::Context& context, Action action
   permissions::RequestConditions conditions = conditions_of(context);
   conditions.facts.existing_tags = &object.tags;
   take_body(conditions.facts, context.access);
-  return access::decide_object(question_of(context, action), conditions, {object.owner_account, object.acl}) ? s3::S3Result<void>{} : denied();
+  return access::decide_object(question_of(context, action), conditions, {object.owner_account, object.acl})
+             ? s3::S3Result<void>{}
+             : denied("policy and ACLs, with what the object is");
 }
 
 Verdict decide_change(const request::Context& context) {
@@ -134,23 +137,27 @@ policy::Caller caller_of(const signature::Identity& identity) {
 s3::S3Result<void> authorize(request::Context& context) {
   context.access.caller = caller_of(context.identity);
   context.access.undecided = false;
-  if (!context.bucket) return context.access.caller.anonymous ? denied() : s3::S3Result<void>{};
+  if (!context.bucket) return context.access.caller.anonymous ? denied("not signed") : s3::S3Result<void>{};
   context.access.bucket = context.services.bucket_access->find(*context.bucket);
   // Its entries are decided one by one. But nothing is read from a stranger to whom no key could be allowed.
-  if (context.request.operation == Operation::kDeleteObjects) return may_delete_some(context) ? s3::S3Result<void>{} : denied();
+  if (context.request.operation == Operation::kDeleteObjects) return may_delete_some(context) ? s3::S3Result<void>{} : denied("no key could be allowed");
   const permissions::RequestConditions conditions = conditions_of(context);
   Question question{*context.access.bucket, context.access.caller, action_of(context), context.request.key};
   question.policy = context.access.policy = access::settled_effect(question, conditions);
   switch (access::decide(question, conditions)) {
-    case Verdict::kDeny: return denied();
+    case Verdict::kDeny:
+      return denied(question.policy == policy::Effect::kDeny ? "the bucket's policy denies it" : "neither policy nor ACL allows it");
     case Verdict::kObjectDecides:
-      if (!access::may_wait(question.action)) return denied();
-      if (question.caller.anonymous && s3::row(context.request.operation).method != "GET" && s3::row(context.request.operation).method != "HEAD" && !access::could_allow(question)) return denied();
+      if (!access::may_wait(question.action)) return denied("the object would have to decide");
+      if (question.caller.anonymous && s3::row(context.request.operation).method != "GET" &&
+          s3::row(context.request.operation).method != "HEAD" && !access::could_allow(question)) {
+        return denied("no policy and no ACL could allow it");
+      }
       context.access.undecided = true;
       return {};
     case Verdict::kAllow: return access::is_owners_alone(question) ? s3::S3Result<void>(s3::fail(ErrorCode::kMethodNotAllowed)) : authorize_beside(context);
   }
-  return denied();
+  return denied("no verdict");
 }
 
 s3::S3Result<void> authorize_object(request::Context& context, const metadata::ObjectVersion& object) {
@@ -172,7 +179,7 @@ s3::S3Result<void> authorize_again(request::Context& context) {
   const bool was_undecided = context.access.undecided;
   if (auto decided = authorize(context); !decided || !context.access.undecided || was_undecided) return decided;
   if (const auto object = std::move(context.access.object)) return authorize_object(context, *object);
-  if (decide_change(context) != Verdict::kAllow) return denied();
+  if (decide_change(context) != Verdict::kAllow) return denied("policy and ACLs, with what the body says");
   context.access.undecided = false;
   return {};
 }
@@ -190,7 +197,7 @@ request::Answer<void> authorize_change(request::Context& context, metadata::Upda
     verdict = decide_change(context);
   }
   switch (verdict) {
-    case Verdict::kDeny: co_return denied();
+    case Verdict::kDeny: co_return denied("policy and ACLs, with what the body says");
     case Verdict::kAllow: context.access.undecided = false; break;
     case Verdict::kObjectDecides: {
       CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, {}));
@@ -203,7 +210,8 @@ request::Answer<void> authorize_change(request::Context& context, metadata::Upda
 
 s3::S3Result<void> authorize_upload(request::Context& context, const std::string& initiator_account) {
   if (!context.access.undecided) return {};
-  if (!access::decide_upload(question_of(context, action_of(context)), conditions_of(context), initiator_account)) return denied();
+  if (!access::decide_upload(question_of(context, action_of(context)), conditions_of(context), initiator_account))
+    return denied("policy and ACLs, with who began the upload");
   context.access.undecided = false;
   return {};
 }
@@ -274,8 +282,8 @@ s3::S3Result<void> authorize_source(request::Context& context, const SourceQuest
     const Question question{*access, context.access.caller, source.version_id ? policy::versioned(action) : action, source.key};
     return access::decide_object(question, conditions, {object.owner_account, object.acl});
   };
-  if (!allowed(Action::kGetObject)) return denied();
-  return with_tags && !allowed(Action::kGetObjectTagging) ? denied() : s3::S3Result<void>{};
+  if (!allowed(Action::kGetObject)) return denied("the source may not be read");
+  return with_tags && !allowed(Action::kGetObjectTagging) ? denied("the tags of the source may not be read") : s3::S3Result<void>{};
 }
 
 s3::Error absent_source(request::Context& context, const SourceQuestion& source, s3::Error error) {

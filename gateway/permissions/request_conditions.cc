@@ -134,7 +134,8 @@ Values RequestConditions::values(const policy::KeyName& name) const {
     case policy::ConditionKey::kSignatureVersion: return signature_version(facts);
     case policy::ConditionKey::kAuthType: return auth_type(facts);
     case policy::ConditionKey::kSignatureAge: return signature_age(facts);
-    case policy::ConditionKey::kTlsVersion: return facts.connection->tls ? Values{facts.connection->tls_version} : Values{};
+    // A proxy may say that its client came over TLS without saying which.
+    case policy::ConditionKey::kTlsVersion: return facts.connection->tls_version.empty() ? Values{} : Values{facts.connection->tls_version};
     case policy::ConditionKey::kResourceAccount:
     case policy::ConditionKey::kResourceAccountGlobal: return {std::string(facts.bucket_owner_account)};
     case policy::ConditionKey::kIfMatch: return header(facts, "If-Match");

@@ -22,6 +22,10 @@ class MemoryExchange final : public http::Exchange {
   const http::RequestHead& head() const override { return head_; }
   const http::ConnectionInfo& connection() const override { return connection_; }
 
+  void expect_body(http::BodyKind kind) override { kinds.push_back(kind); }
+  uint64_t body_bytes_read() const override { return at_; }
+  uint64_t body_bytes_written() const override { return response_body.size(); }
+
   async::Task<Result<ByteView>> read_body() override {
     ++reads;
     if (at_ == body_.size() && broken_) co_return std::unexpected(*broken_);
@@ -58,6 +62,7 @@ class MemoryExchange final : public http::Exchange {
   std::string response_body;
   bool aborted = false;
   int reads = 0;   // Calls of read_body().
+  std::vector<http::BodyKind> kinds;   // That were expected, in turn.
 
  private:
   const http::RequestHead head_;

@@ -10,6 +10,23 @@
 namespace rondel::kms {
 namespace {
 
+TEST(VaultEndpoint, KeysDoNotCrossANetworkInPlainText) {
+  const auto refused = [](const char* address, bool allow_http = false) { return !vault_endpoint(address, "", allow_http); };
+  for (const char* local : {"http://127.0.0.1:8200", "http://localhost:8200", "http://[::1]:8200", "https://127.0.0.1:8200"})
+    EXPECT_FALSE(refused(local)) << local;
+  for (const char* remote : {"http://vault:8200", "http://10.0.0.1:8200", "http://[2001:db8::1]:8200", "http://127.0.0.1.example.test"}) {
+    EXPECT_TRUE(refused(remote)) << remote;
+    EXPECT_FALSE(refused(remote, true)) << remote;
+  }
+  EXPECT_FALSE(refused("https://vault:8200"));
+  EXPECT_TRUE(refused("ftp://127.0.0.1"));
+}
+
+TEST(VaultEndpoint, AnAuthorityIsAFileThatCanBeReadAndIsForTls) {
+  EXPECT_EQ(vault_endpoint("https://vault", "/nowhere.pem", false).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(vault_endpoint("http://127.0.0.1", "/nowhere.pem", false).error().code, ErrorCode::kInvalidArgument);
+}
+
 class VaultTest : public testing::Test {
  protected:
   VaultTest() : token_file_(std::filesystem::temp_directory_path() / ("vault-token-" + to_hex(as_bytes(crypto::random_bytes(8))))) { write_token("first-token"); }

@@ -26,6 +26,31 @@ TEST(EndpointTest, ParsesAddresses) {
   }
 }
 
+TEST(EndpointTest, Ipv6StandsInBrackets) {
+  const auto endpoint = Endpoint::parse("http://[::1]:81/");
+  ASSERT_TRUE(endpoint) << endpoint.error().message;
+  EXPECT_EQ(endpoint->host, "::1");
+  EXPECT_EQ(endpoint->port, 81);
+  EXPECT_EQ(endpoint->authority(), "[::1]:81");
+  EXPECT_EQ(Endpoint::parse("https://[2001:db8::1]")->authority(), "[2001:db8::1]:443");
+  EXPECT_EQ(Endpoint::parse("http://host")->authority(), "host:80");
+  for (const char* bad : {"http://::1:80", "http://[::1", "http://[::1]x", "http://[::1]80", "http://[host]:80", "http://[]:80",
+                          "http://[1.2.3.4]:80", "http://h:1:2"}) {
+    EXPECT_FALSE(Endpoint::parse(bad)) << bad;
+  }
+}
+
+TEST(EndpointTest, KnowsWhatStaysOnThisMachine) {
+  for (const char* local : {"http://127.0.0.1", "http://127.9.8.7:80", "http://localhost:80", "http://LOCALHOST", "http://[::1]:80",
+                            "http://[::ffff:127.0.0.1]"}) {
+    EXPECT_TRUE(Endpoint::parse(local)->is_loopback()) << local;
+  }
+  for (const char* remote : {"http://10.0.0.1", "http://vault:80", "http://localhost.example.test", "http://[fe80::1]", "http://128.0.0.1",
+                             "http://127.example"}) {
+    EXPECT_FALSE(Endpoint::parse(remote)->is_loopback()) << remote;
+  }
+}
+
 // One connection: what the server is sent, and what it says for each request.
 class ClientTest : public ::testing::Test {
  protected:
@@ -122,6 +147,30 @@ TEST_F(ClientTest, HalfAnswersAreNotBelieved) {
 TEST_F(ClientTest, TheDeadlineEndsTheWait) {
   const auto answers = async::block_on(ask(1, "GET", 50ms));
   EXPECT_EQ(answers[0].error().code, ErrorCode::kDeadlineExceeded);
+}
+
+async::Task<Result<ClientResponse>> ask_host(std::string host, uint16_t port, Duration limit) {
+  auto client = ClientConnection::make({.host = std::move(host), .port = port});
+  RequestHead head;
+  head.method = "GET";
+  head.target = "/";
+  head.fields.add("Host", "h");
+  co_return co_await client->request(std::move(head), {}, deadline_in(limit));
+}
+
+TEST_F(ClientTest, NamesAreLookedUp) {
+  serve({{"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"}});
+  const auto answer = async::block_on(ask_host("localhost", listener_.port(), 20s));
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->body, "1");
+}
+
+// The look-up may still be on its way: its outcome is dropped.
+TEST_F(ClientTest, TheDeadlineHoldsForLookUpsAndForConnecting) {
+  EXPECT_EQ(async::block_on(ask_host("host.invalid", 80, -1s)).error().code, ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(async::block_on(ask_host("127.0.0.1", listener_.port(), -1s)).error().code, ErrorCode::kDeadlineExceeded);
+  const auto unknown = async::block_on(ask_host("host.invalid", 80, 20s));
+  EXPECT_FALSE(unknown);
 }
 
 TEST_F(ClientTest, NobodyThereIsUnavailable) {

@@ -9,7 +9,7 @@
 namespace rondel::http {
 namespace {
 
-std::expected<RequestHead, HeadRefusal> parse(std::string_view text, size_t fields_max = 100) { return parse_request_head(text, fields_max); }
+std::expected<RequestHead, Refusal> parse(std::string_view text, size_t fields_max = 100) { return parse_request_head(text, fields_max); }
 
 int refusal(std::string_view text) {
   const auto parsed = parse(text);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <string>
@@ -27,12 +28,25 @@ class RawSocket {
     if (fd_ >= 0) ::close(fd_);
   }
 
-  static RawSocket connect(uint16_t port) {
+  // From 127.0.0.`last`.
+  static RawSocket connect(uint16_t port, uint8_t last = 1) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last);
+    (void)::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    (void)::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    return RawSocket(fd);
+  }
+
+  static RawSocket connect_v6(uint16_t port) {
+    const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(port);
+    address.sin6_addr = in6addr_loopback;
     (void)::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
     return RawSocket(fd);
   }
@@ -47,6 +61,7 @@ class RawSocket {
     return true;
   }
 
+  int descriptor() const { return fd_; }
   void end_sending() { ::shutdown(fd_, SHUT_WR); }
   // With a reset instead of an orderly end.
   void cut() {
@@ -60,6 +75,14 @@ class RawSocket {
     while (receive()) {
     }
     return std::exchange(held_, {});
+  }
+
+  // At most that many bytes, and at least one unless the other side ends.
+  std::string read_some(size_t most) {
+    if (held_.empty()) receive(most);
+    std::string text = held_.substr(0, most);
+    held_.erase(0, text.size());
+    return text;
   }
 
   bool ended() { return held_.empty() && !receive(); }
@@ -93,9 +116,9 @@ class RawSocket {
   }
 
  private:
-  bool receive() {
+  bool receive(size_t most = 65536) {
     char buffer[65536];
-    const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
+    const ssize_t n = ::recv(fd_, buffer, std::min(most, sizeof buffer), 0);
     if (n <= 0) return false;
     held_.append(buffer, static_cast<size_t>(n));
     return true;

@@ -21,19 +21,21 @@ TEST(ListenAddress, IsAHostAndAPort) {
     const char* text;
     const char* host;
     uint16_t port;
-  } cases[] = {{"127.0.0.1:9000", "127.0.0.1", 9000},
-               {"localhost:0", "localhost", 0},
-               {"[::1]:65535", "[::1]", 65535}};
+  } cases[] = {
+      {"127.0.0.1:9000", "127.0.0.1", 9000}, {"localhost:0", "localhost", 0}, {"[::]:9000", "::", 9000}, {"[::1]:65535", "::1", 65535}};
   for (const auto& c : cases) {
     const auto address = parsed(c.text);
     ASSERT_TRUE(address) << c.text;
     EXPECT_EQ(address->host, c.host) << c.text;
     EXPECT_EQ(address->port, c.port) << c.text;
+    EXPECT_EQ(address->text(), c.text);
   }
 }
 
 TEST(ListenAddress, AnythingElseIsRefusedByItsKey) {
-  for (const char* text : {"localhost", ":80", "localhost:", "localhost:65536", "localhost:-1", "localhost:8x", "localhost:99999999999999999999"}) {
+  for (const char* text :
+       {"localhost", ":80", "localhost:", "localhost:65536", "localhost:-1", "localhost:8x", "localhost:99999999999999999999", "::1:80",
+        "[::1]", "[::1:80", "[localhost]:80", "[]:80", "[1.2.3.4]:80", "::1]:80"}) {
     const auto address = parsed(text);
     ASSERT_FALSE(address) << text;
     EXPECT_EQ(address.error().code, ErrorCode::kInvalidArgument) << text;

@@ -101,10 +101,32 @@ TEST_F(DatabaseAway, IsToldWhateverWasToBeLookedUp) {
   }
 }
 
-TEST(Overload, AnswersOfTheServerItselfHaveRetryAfter) {
-  http::ResponseHead head;
-  EXPECT_TRUE(S3Service::refusal_body(503, "busy", head).contains("<Code>SlowDown</Code>"));
-  EXPECT_EQ(head.fields.find("Retry-After"), "1");
+TEST(Refusals, OfTheServerItselfAreErrorsOfS3) {
+  using Kind = http::Refusal::Kind;
+  const struct {
+    http::Refusal refusal;
+    int status;
+    const char* document;
+  } cases[] = {
+      {{Kind::kMalformed, 400, "malformed request line", 0}, 400, "<Code>InvalidRequest</Code><Message>malformed request line</Message>"},
+      {{Kind::kTooSlow, 408, "late", 0},
+       400,
+       "<Code>RequestTimeout</Code><Message>Your socket connection to the server was not read from or written to within the timeout "
+       "period."},
+      {{Kind::kTooLarge, 431, "large", 8192},
+       400,
+       "<Code>RequestHeaderSectionTooLarge</Code><Message>Your request header section exceeds the maximum allowed "
+       "size.</Message><MaxSizeAllowed>8192</MaxSizeAllowed>"},
+      {{Kind::kUnsupported, 505, "HTTP version not supported", 0}, 505, "<Code>NotImplemented</Code>"},
+  };
+  for (const auto& c : cases) {
+    http::ResponseHead head;
+    head.status = c.refusal.status;
+    const std::string body = S3Service::refusal_body(c.refusal, head);
+    EXPECT_TRUE(body.contains(c.document)) << body;
+    EXPECT_EQ(head.status, c.status) << body;
+    EXPECT_EQ(head.fields.find("Content-Type"), "application/xml");
+  }
 }
 
 }  // namespace

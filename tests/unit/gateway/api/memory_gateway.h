@@ -33,6 +33,7 @@ struct Answer {
   http::Fields fields;
   std::string body;
   int body_reads = 0;  // Of the request.
+  std::vector<http::BodyKind> body_kinds = {};   // That were expected, in turn.
 
   std::string field(std::string_view name) const {
     return std::string(fields.find(name).value_or(""));
@@ -79,8 +80,7 @@ class MemoryGateway {
     fakes::MemoryExchange exchange(signed_head(method, target, body, more));
     exchange.set_body(body);
     async::block_on(handle(exchange));
-    return {exchange.response.status, exchange.response.fields, exchange.response_body,
-            exchange.reads};
+    return {exchange.response.status, exchange.response.fields, exchange.response_body, exchange.reads, exchange.kinds};
   }
 
   // Streams that something refers to have all their chunks on disks, and nothing else has any but
