@@ -213,6 +213,11 @@ def test_sigterm_lets_requests_end(three):
      {}, "gateway.listen"),
     ("rondel-gateway", ["--check-settings"], {"RONDEL_METADATA_DSN": "x"}, "metadata.master_key_file"),
     ("rondel-gateway", ["--check-settings", "--set", "gateway.threads=many"], {}, "gateway.threads"),
+    *[("rondel-gateway", ["--check-settings", "--set", assignment, "--set", "metadata.dsn=x", "--set", "metadata.master_key_file=/x"], {}, key)
+      for assignment, key in (("gateway.trusted_proxies=10.0.0.0/33", "gateway.trusted_proxies"), ("gateway.proxy_protocol_networks=all", "gateway.proxy_protocol_networks"),
+                              ("gateway.listen=::1:9000", "gateway.listen"), ("gateway.head_timeout=0s", "gateway.head_timeout"))],
+    ("rondel-gateway", ["--check-settings", "--set", "kms.provider=vault", "--set", "kms.vault_address=http://vault:8200", "--set", "metadata.dsn=x",
+                        "--set", "metadata.master_key_file=/x"], {}, "plain text"),
     ("rondel-gateway", ["--nonsense"], {}, "nonsense"),
     ("rondel-gateway", ["--config", "/nowhere.yaml"], {}, "/nowhere.yaml"),
     ("rondel-node", ["--check-settings", "--set", "node.zone=a"], {}, "node.data_dir"),
