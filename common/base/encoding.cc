@@ -138,34 +138,40 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
   return out;
 }
 
+size_t utf8_character(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto lead = static_cast<uint8_t>(text[0]);
+  size_t length = 1;
+  uint32_t code = lead;
+  if (lead < 0x80) return 1;
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    length = 4;
+    code = lead & 7;
+  } else if (lead >= 0xe0 && lead <= 0xef) {
+    length = 3;
+    code = lead & 15;
+  } else if (lead >= 0xc2 && lead <= 0xdf) {
+    length = 2;
+    code = lead & 31;
+  } else {
+    return 0;
+  }
+  if (length > text.size()) return 0;
+  for (size_t j = 1; j < length; ++j) {
+    const auto next = static_cast<uint8_t>(text[j]);
+    if ((next & 0xc0) != 0x80) return 0;
+    code = (code << 6) | (next & 63);
+  }
+  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+  if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return 0;
+  return length;
+}
+
 bool is_valid_utf8(std::string_view text) {
-  size_t i = 0;
-  while (i < text.size()) {
-    const auto lead = static_cast<uint8_t>(text[i]);
-    size_t length = 1;
-    uint32_t code = lead;
-    if (lead >= 0xf0 && lead <= 0xf4) {
-      length = 4;
-      code = lead & 7;
-    } else if (lead >= 0xe0) {
-      length = 3;
-      code = lead & 15;
-      if (lead > 0xef) return false;
-    } else if (lead >= 0xc2) {
-      length = 2;
-      code = lead & 31;
-    } else if (lead >= 0x80) {
-      return false;
-    }
-    if (i + length > text.size()) return false;
-    for (size_t j = 1; j < length; ++j) {
-      const auto next = static_cast<uint8_t>(text[i + j]);
-      if ((next & 0xc0) != 0x80) return false;
-      code = (code << 6) | (next & 63);
-    }
-    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-    if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
-    i += length;
+  while (!text.empty()) {
+    const size_t length = utf8_character(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
 }

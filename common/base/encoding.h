@@ -23,6 +23,8 @@ std::string percent_encode(std::string_view text, bool keep_slash);
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
 
 bool is_valid_utf8(std::string_view text);
+// Bytes of the character that `text` begins with; 0: it begins with none.
+size_t utf8_character(std::string_view text);
 // A byte of 0x00 to 0x1f or 0x7f: what no header may carry.
 bool has_control_character(std::string_view text);
 

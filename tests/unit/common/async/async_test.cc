@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "common/async/blocking_pool.h"
 #include "common/async/budget.h"
 #include "common/async/coalesce.h"
 #include "common/async/task_group.h"
+#include "common/async/turn.h"
+#include "tests/fakes/manual_clock.h"
 
 namespace rondel::async {
 namespace {
@@ -231,6 +234,38 @@ TEST(Coalesce, ScopesOfThreadsAreApart) {
   const Coalesce scope;
   std::thread([&] { Coalesce::once(&runs, [&] { ++runs; }); }).join();
   EXPECT_EQ(runs, 1);
+}
+
+// One coroutine that works without end in steps of a millisecond, and what else the loop does meanwhile.
+struct Worker {
+  fakes::ManualClock clock{SystemTime(std::chrono::seconds(1))};
+  std::vector<std::string> done;
+
+  Task<void> work(std::string name, int steps) {
+    Turn turn(clock);
+    for (int i = 0; i < steps; ++i) {
+      if (turn.over()) co_await turn.next();
+      clock.advance(Turn::kLength + std::chrono::microseconds(1));
+      done.push_back(name);
+    }
+  }
+};
+
+TEST(Turn, OthersComeBetween) {
+  Worker worker;
+  EventLoop loop;
+  for (const char* name : {"a", "b", "c"}) spawn(loop, worker.work(name, 3));
+  std::function<void()> other = [&] {
+    worker.done.push_back("-");
+    if (std::ranges::count(worker.done, "a") + std::ranges::count(worker.done, "b") + std::ranges::count(worker.done, "c") < 9) loop.post([&] { other(); });
+    else loop.stop();
+  };
+  loop.post([&] { other(); });
+  loop.run();
+  // All have had their first turn when they were spawned; from then on one comes in each round.
+  std::string order;
+  for (const std::string& one : worker.done) order += one;
+  EXPECT_EQ(order, "abc-a-b-c-a-b-c-");
 }
 
 }  // namespace
