@@ -33,6 +33,7 @@ class IpRangeSet {
   void seal();
   bool contains(const IpAddress& address) const;
   bool empty() const { return intervals_.empty(); }
+  size_t memory_bytes() const { return intervals_.capacity() * sizeof(Interval); }
 
  private:
   struct Interval {

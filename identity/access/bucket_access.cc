@@ -38,21 +38,35 @@ BucketAccess compile_access(const metadata::Bucket& bucket) {
   return access;
 }
 
+size_t memory_bytes(const BucketAccess& access) {
+  size_t bytes = sizeof(BucketAccess) + access.bucket.size() + access.owner_account.size() + access.owner_canonical_id.size();
+  for (const Grant& grant : access.acl.grants) bytes += sizeof(Grant) + grant.id.size();
+  return bytes + (access.policy ? access.policy->memory_bytes() : 0);
+}
+
 std::shared_ptr<const BucketAccess> BucketAccessCache::find(const metadata::Bucket& bucket) {
   Shard& shard = shards_[static_cast<size_t>(bucket.id) % kShards];
   {
     std::lock_guard lock(shard.mutex);
-    const auto known = shard.entries.find(bucket.id);
-    if (known != shard.entries.end() && known->second.settings_version == bucket.settings_version &&
-        known->second.account_block == bucket.owner_public_access_block) {
-      return known->second.access;
+    const Entry* const known = shard.entries.find(bucket.id);
+    if (known != nullptr && known->settings_version == bucket.settings_version && known->account_block == bucket.owner_public_access_block) {
+      return known->access;
     }
   }
   auto access = std::make_shared<const BucketAccess>(compile_access(bucket));
+  const size_t bytes = memory_bytes(*access);
   std::lock_guard lock(shard.mutex);
-  if (shard.entries.size() >= kEntriesMax) shard.entries.erase(shard.entries.begin());
-  shard.entries[bucket.id] = {bucket.settings_version, bucket.owner_public_access_block, access};
+  shard.entries.put(bucket.id, {bucket.settings_version, bucket.owner_public_access_block, access}, bytes);
   return access;
+}
+
+size_t BucketAccessCache::bytes() const {
+  size_t bytes = 0;
+  for (const Shard& shard : shards_) {
+    std::lock_guard lock(shard.mutex);
+    bytes += shard.entries.bytes();
+  }
+  return bytes;
 }
 
 }  // namespace rondel::access

@@ -5,8 +5,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 
+#include "common/base/lru_cache.h"
 #include "identity/access/access_settings.h"
 #include "identity/access/acl.h"
 #include "identity/policy/policy.h"
@@ -31,11 +31,16 @@ struct BucketAccess {
 };
 
 BucketAccess compile_access(const metadata::Bucket& bucket);
+// What it holds, in bytes.
+size_t memory_bytes(const BucketAccess& access);
 
-// Bounded: 4,096 buckets. Safe for concurrent use.
+// Safe for concurrent use.
 class BucketAccessCache {
  public:
+  static constexpr size_t kBytesMax = 64 << 20;
+
   std::shared_ptr<const BucketAccess> find(const metadata::Bucket& bucket);
+  size_t bytes() const;
 
  private:
   struct Entry {
@@ -43,12 +48,11 @@ class BucketAccessCache {
     uint8_t account_block = 0;
     std::shared_ptr<const BucketAccess> access;
   };
-  struct Shard {
-    std::mutex mutex;
-    std::unordered_map<int64_t, Entry> entries;
-  };
   static constexpr size_t kShards = 16;
-  static constexpr size_t kEntriesMax = 256;   // Of a shard.
+  struct Shard {
+    mutable std::mutex mutex;
+    LruCache<int64_t, Entry> entries{kBytesMax / kShards};
+  };
 
   std::array<Shard, kShards> shards_;
 };

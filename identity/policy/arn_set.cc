@@ -52,12 +52,23 @@ void ArnSet::seal() {
   by_prefix_.seal();
 }
 
+size_t ArnSet::memory_bytes() const {
+  size_t bytes = texts_.memory_bytes() + by_prefix_.memory_bytes() + patterns_.capacity() * sizeof(Parts);
+  for (const Parts& parts : patterns_) {
+    for (const Wildcard& part : parts) bytes += sizeof(Wildcard) + part.memory_bytes();
+  }
+  return bytes;
+}
+
 bool ArnSet::matches(std::string_view value, const RequestValues& request) const {
   if (any_ || texts_.matches(value, request)) return true;
+  Work& work = request.work();
   return by_prefix_.any(value, [&](uint32_t number) {
+    if (work.over()) return false;
+    work.add(value.size() / 8 + 1);
     const ArnParts split_value = split(value);
     const std::span parts(split_value.parts.begin(), split_value.count);
-    return std::ranges::equal(patterns_[number], parts, [](const Wildcard& wanted, std::string_view part) { return wanted.matches(part); });
+    return std::ranges::equal(patterns_[number], parts, [&](const Wildcard& wanted, std::string_view part) { return wanted.matches(part, work); });
   });
 }
 

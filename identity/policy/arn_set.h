@@ -18,6 +18,7 @@ class ArnSet {
 
   bool matches(std::string_view value, const RequestValues& request) const;
   bool uses(ConditionKey key) const { return texts_.uses(key); }
+  size_t memory_bytes() const;
 
  private:
   using Parts = std::vector<Wildcard>;

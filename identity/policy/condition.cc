@@ -179,6 +179,13 @@ bool Condition::narrows_access() const {
   }
 }
 
+size_t Condition::memory_bytes() const {
+  size_t bytes = texts_.memory_bytes() + arns_.memory_bytes() + ranges_.memory_bytes() + numbers_.capacity() * sizeof(double) +
+                 times_us_.capacity() * sizeof(int64_t) + bytes_.capacity() * sizeof(std::string);
+  for (const std::string& one : bytes_) bytes += one.capacity();
+  return bytes;
+}
+
 bool Condition::uses(ConditionKey key) const { return key_ == key || texts_.uses(key) || arns_.uses(key); }
 
 }  // namespace rondel::policy

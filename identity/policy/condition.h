@@ -42,6 +42,7 @@ class Condition {
   // Holds only for few: what it demands is fixed and named. Source: "The meaning of public", S3 user guide.
   bool narrows_access() const;
   bool uses(ConditionKey key) const;
+  size_t memory_bytes() const;
 
  private:
   std::expected<void, std::string> add(const std::string& value, bool with_variables, KeyTable& keys);

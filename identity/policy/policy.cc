@@ -15,11 +15,6 @@ bool is_about(const Statement& statement, std::string_view resource, const Reque
   return !named && (statement.deny || statement.resources.resolves(request));
 }
 
-bool matches(const Statement& statement, std::string_view resource, const Caller& caller, const RequestValues& request) {
-  return statement.principals.matches(caller) != statement.not_principal && is_about(statement, resource, request) &&
-         std::ranges::all_of(statement.conditions, [&](const Condition& condition) { return condition.holds(request); });
-}
-
 // Actions whose requests have s3:ExistingObjectTag at all; for others the key is absent, and nothing waits for an object.
 bool knows_object_tags(Action action) {
   const Target target = row(action).target;
@@ -70,12 +65,49 @@ bool Policy::could_allow(Action action, const Caller& caller) const {
 }
 
 Effect Policy::evaluate(Action action, std::string_view resource, const Caller& caller, const ConditionSource& request) const {
-  const RequestValues values(keys_, request);
-  for (const uint16_t number : by_action_[static_cast<size_t>(action)]) {
-    const Statement& statement = statements_[number];
-    if (matches(statement, resource, caller, values)) return statement.deny ? Effect::kDeny : Effect::kAllow;
+  return Evaluation(*this, caller, request).evaluate(action, resource);
+}
+
+Evaluation::Evaluation(const Policy& policy, const Caller& caller, const ConditionSource& request)
+    : policy_(policy), caller_(caller), values_(policy.keys_, request), conditions_hold_(policy.statements_.size()) {}
+
+bool Evaluation::matches(uint16_t number, std::string_view resource) {
+  const Statement& statement = policy_.statements_[number];
+  values_.work().add(1);
+  if (statement.principals.matches(caller_) == statement.not_principal || !is_about(statement, resource, values_)) return false;
+  std::optional<bool>& known = conditions_hold_[number];
+  if (known || values_.work().over()) return known.value_or(false);
+  known = std::ranges::all_of(statement.conditions, [&](const Condition& condition) {
+    values_.work().add(1);
+    return !values_.work().over() && condition.holds(values_);
+  });
+  over_ = values_.work().over();
+  return *known;
+}
+
+Effect Evaluation::evaluate(Action action, std::string_view resource) {
+  values_.work().restart();
+  for (const uint16_t number : policy_.by_action_[static_cast<size_t>(action)]) {
+    const bool matched = !over_ && matches(number, resource);
+    if (over_ || values_.work().over()) return Effect::kDeny;
+    if (matched) return policy_.statements_[number].deny ? Effect::kDeny : Effect::kAllow;
   }
   return Effect::kNone;
+}
+
+size_t Policy::memory_bytes() const {
+  // A key's name stands in its list and in a node of its map.
+  constexpr size_t kKeyBytes = 160;
+  size_t bytes = sizeof(Policy) + statements_.capacity() * sizeof(Statement) + keys_.size() * kKeyBytes;
+  for (const Statement& statement : statements_) {
+    bytes += statement.resources.memory_bytes() + statement.conditions.capacity() * sizeof(Condition);
+    for (const Condition& condition : statement.conditions) bytes += condition.memory_bytes();
+    for (const auto* names : {&statement.principals.accounts(), &statement.principals.canonical_ids()}) {
+      bytes += names->capacity() * (sizeof(std::string) + 64);
+    }
+  }
+  for (const std::vector<uint16_t>& statements : by_action_) bytes += statements.capacity() * sizeof(uint16_t);
+  return bytes;
 }
 
 std::vector<std::string> Policy::named_accounts() const {

@@ -9,6 +9,7 @@
 #include <bitset>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,8 @@ class Policy {
   // caller to find out: named_accounts(), named_canonical_ids().
   static std::expected<std::shared_ptr<const Policy>, std::string> parse(std::string_view json, std::string_view bucket);
 
-  // `resource`: "bucket" or "bucket/key". An explicit deny wins.
+  // `resource`: "bucket" or "bucket/key". An explicit deny wins. What costs more steps than Work has is denied: nothing is
+  // allowed by a policy that was not read to its end.
   Effect evaluate(Action action, std::string_view resource, const Caller& caller, const ConditionSource& request) const;
 
   // Whether a statement could allow the caller the action on some resource, whatever else the request says.
@@ -57,10 +59,16 @@ class Policy {
   // A statement on this action asks s3:ExistingObjectTag: to be evaluated when the object is known. False for actions that have no
   // such key (what creates or deletes, what is about buckets).
   bool asks_object_tags(Action action) const { return asks_object_tags_[static_cast<size_t>(action)]; }
+  // A condition or a variable asks this key.
+  bool asks(ConditionKey key) const { return keys_.has(key); }
+  // What it holds, in bytes.
+  size_t memory_bytes() const;
   std::vector<std::string> named_accounts() const;
   std::vector<std::string> named_canonical_ids() const;
 
  private:
+  friend class Evaluation;
+
   void index();
 
   std::vector<Statement> statements_;
@@ -68,6 +76,27 @@ class Policy {
   std::array<std::vector<uint16_t>, kActions> by_action_;   // Statements on an action, those that deny first.
   ActionSet asks_object_tags_;
   bool public_ = false;
+};
+
+// One request against one policy, asked about one resource after the other: its conditions are evaluated once. For one
+// thread; what it is made of outlives it.
+class Evaluation {
+ public:
+  Evaluation(const Policy& policy, const Caller& caller, const ConditionSource& request);
+
+  // As Policy::evaluate().
+  Effect evaluate(Action action, std::string_view resource);
+  // Of the last one.
+  uint64_t steps() const { return values_.work().steps(); }
+
+ private:
+  bool matches(uint16_t number, std::string_view resource);
+
+  const Policy& policy_;
+  const Caller& caller_;
+  RequestValues values_;
+  std::vector<std::optional<bool>> conditions_hold_;   // Of each statement.
+  bool over_ = false;                                  // The conditions cost too much.
 };
 
 }  // namespace rondel::policy

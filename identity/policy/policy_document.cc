@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 
 namespace rondel::policy {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::string_view kArnPrefix = "arn:aws:s3:::";
 // Whether an object of this valid JSON has two members of one name. The parser would keep the last of them, and a condition that
 // somebody wrote would be dropped.
 bool has_twins(std::string_view text) {
-  std::vector<std::vector<std::string>> names;   // Of each object that is open.
+  std::vector<std::set<std::string>> names;   // Of each object that is open.
   for (size_t at = 0; at < text.size(); ++at) {
     if (text[at] == '{') names.emplace_back();
     if (text[at] == '}') names.pop_back();
@@ -27,8 +28,7 @@ bool has_twins(std::string_view text) {
     if (next == std::string_view::npos || text[next] != ':') continue;
     const json::value name = json::parse(json::string_view(text.data() + begin, at + 1 - begin));
     std::string plain(name.get_string().data(), name.get_string().size());
-    if (std::ranges::find(names.back(), plain) != names.back().end()) return true;
-    names.back().push_back(std::move(plain));
+    if (!names.back().insert(std::move(plain)).second) return true;
   }
   return false;
 }
@@ -84,7 +84,7 @@ bool applies(Target target, const Reach& reach, bool deny) {
   return about_object(target) ? reach.objects || !deny : target == Target::kBucket && reach.bucket;
 }
 
-Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach, bool deny) {
+Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach, bool deny, Work& work) {
   auto list = strings_of(value, "Action");
   if (!list) return malformed(std::move(list).error());
   if (list->empty()) return malformed("Policy has invalid action");
@@ -93,11 +93,12 @@ Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach, bo
     const Wildcard pattern(text);
     bool known = false, applicable = false;
     for (const ActionRow& candidate : all_actions()) {
-      if (!pattern.is_any() && !pattern.matches_ignoring_case(candidate.name)) continue;
+      if (!pattern.is_any() && !pattern.matches_ignoring_case(candidate.name, work)) continue;
       known = true;
       applicable = applicable || applies(candidate.target, reach, deny);
       set.set(static_cast<size_t>(candidate.action));
     }
+    if (work.over()) return malformed("Policy has too many wildcards in its actions");
     if (!known) return malformed("Policy has invalid action");
     if (!applicable) return malformed("Action does not apply to any resource(s) in statement");
   }
@@ -206,7 +207,7 @@ Parsed<bool> parse_effect(const json::object& statement) {
   return malformed("Invalid effect: " + (text != nullptr ? std::string(*text) : json::serialize(*effect)));
 }
 
-Parsed<Statement> parse_statement(const json::value& value, std::string_view bucket, bool with_variables, KeyTable& keys) {
+Parsed<Statement> parse_statement(const json::value& value, std::string_view bucket, bool with_variables, KeyTable& keys, Work& work) {
   const auto* object = value.if_object();
   if (object == nullptr) return malformed("Statement is not an object");
   if (auto known = check_fields(*object, {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}); !known) {
@@ -231,7 +232,7 @@ Parsed<Statement> parse_statement(const json::value& value, std::string_view buc
   if (auto parsed = parse_resources(*resource->value, bucket, with_variables, keys, out, reach); !parsed) return malformed(std::move(parsed).error());
   out.not_resource = resource->negated;
   const bool anything = out.not_resource || action->negated;
-  auto actions = parse_actions(*action->value, anything ? Reach{true, true} : reach, out.deny);
+  auto actions = parse_actions(*action->value, anything ? Reach{true, true} : reach, out.deny, work);
   if (!actions) return malformed(std::move(actions).error());
   out.actions = action->negated ? ~*actions : *actions;
   if (const json::value* condition = object->if_contains("Condition")) {
@@ -266,8 +267,9 @@ std::expected<PolicyDocument, std::string> parse_policy_document(std::string_vie
   const json::value* statements = object.if_contains("Statement");
   if (statements == nullptr) return malformed("Missing required field Statement");
   PolicyDocument out;
+  Work work;   // Of comparing the patterns of all statements with the names of actions.
   const auto add = [&](const json::value& value) -> Parsed<void> {
-    auto statement = parse_statement(value, bucket, *with_variables, out.keys);
+    auto statement = parse_statement(value, bucket, *with_variables, out.keys, work);
     if (!statement) return malformed(std::move(statement).error());
     out.statements.push_back(*std::move(statement));
     return {};

@@ -84,6 +84,8 @@ std::optional<std::string_view> PolicyText::Piece::value(const RequestValues& re
 bool PolicyText::matches(std::string_view text, const RequestValues& request, bool ignore_case) const {
   std::string_view rest = text;
   const auto take = [&](std::string_view literal) {
+    if (literal.size() > rest.size()) return false;
+    request.work().add(literal.size() / (ignore_case ? 1 : 8) + 1);
     const std::string_view head = rest.substr(0, literal.size());
     if (ignore_case ? !http::iequals(head, literal) : head != literal) return false;
     rest.remove_prefix(literal.size());
@@ -91,7 +93,9 @@ bool PolicyText::matches(std::string_view text, const RequestValues& request, bo
   };
   // Piece by piece as long as they are literal, which tells most texts apart without building the pattern.
   for (const Piece& piece : pieces_) {
-    if (!piece.text.is_literal()) return piece.has_variable() ? matches_expanded(text, request) : piece.text.matches(rest);
+    if (!piece.text.is_literal()) {
+      return piece.has_variable() ? matches_expanded(text, request) : piece.text.matches(rest, request.work());
+    }
     if (!take(piece.text.text())) return false;
     if (!piece.has_variable()) break;
     const auto value = piece.value(request);
@@ -101,16 +105,24 @@ bool PolicyText::matches(std::string_view text, const RequestValues& request, bo
 }
 
 bool PolicyText::matches_expanded(std::string_view text, const RequestValues& request) const {
+  Work& work = request.work();
+  // Values may be kilobytes in the place of a few characters: what is longer than the text is never built.
+  size_t least = 0;
+  for (const Piece& piece : pieces_) {
+    work.add(1);
+    const auto value = piece.value(request);
+    least += piece.text.size_min() + (value ? value->size() : 0);
+    if (least > text.size()) return false;
+  }
   // What does not hold all literal runs in their order needs no pattern. The last one before all: texts of a policy often begin alike.
   const Piece& last = pieces_.back();
-  if (!last.has_variable() && text.find(last.runs.back()) == std::string_view::npos) return false;
-  std::string_view rest = text;
-  const auto find = [&rest](std::string_view run) {
-    const size_t found = rest.find(run);
-    if (found == std::string_view::npos) return false;
-    rest.remove_prefix(found + run.size());
-    return true;
+  size_t at = 0;
+  const auto find = [&](std::string_view run) {
+    const auto end = find_end(text, run, at, work);
+    if (end) at = *end;
+    return end.has_value();
   };
+  if (!last.has_variable() && !find_end(text, last.runs.back(), 0, work)) return false;
   for (const Piece& piece : pieces_) {
     if (!std::ranges::all_of(piece.runs, find)) return false;
     const auto value = piece.value(request);
@@ -121,11 +133,22 @@ bool PolicyText::matches_expanded(std::string_view text, const RequestValues& re
     pattern.append(piece.text);
     if (const auto value = piece.value(request)) pattern.append_literal(*value);
   }
-  return pattern.matches(text);
+  work.add(pattern.text().size());
+  return pattern.matches(text, work);
 }
 
 bool PolicyText::resolves(const RequestValues& request) const {
   return std::ranges::all_of(pieces_, [&](const Piece& piece) { return !piece.has_variable() || piece.value(request); });
+}
+
+size_t PolicyText::memory_bytes() const {
+  size_t bytes = pattern_.memory_bytes() + pieces_.capacity() * sizeof(Piece);
+  for (const Piece& piece : pieces_) {
+    bytes += piece.text.memory_bytes() + piece.runs.capacity() * sizeof(std::string);
+    for (const std::string& run : piece.runs) bytes += run.capacity();
+    if (piece.otherwise) bytes += piece.otherwise->capacity();
+  }
+  return bytes;
 }
 
 bool PolicyText::uses(ConditionKey key) const {

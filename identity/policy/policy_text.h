@@ -27,6 +27,7 @@ class PolicyText {
   // Every variable in it has a value or a default.
   bool resolves(const RequestValues& request) const;
   bool uses(ConditionKey key) const;
+  size_t memory_bytes() const;
 
  private:
   // Text, and the variable behind it. A variable that always has its default and no key is a literal character ("${*}").

@@ -6,6 +6,12 @@ namespace rondel::policy {
 
 void PrefixIndex::add(std::string_view prefix) { entries_.push_back({std::string(prefix), static_cast<uint32_t>(entries_.size()), -1}); }
 
+size_t PrefixIndex::memory_bytes() const {
+  size_t bytes = entries_.capacity() * sizeof(Entry);
+  for (const Entry& entry : entries_) bytes += entry.prefix.capacity();
+  return bytes;
+}
+
 void PrefixIndex::seal() {
   std::ranges::sort(entries_, {}, &Entry::prefix);
   std::vector<int32_t> open;   // Entries whose prefix the current one begins with.

@@ -15,6 +15,7 @@ class PrefixIndex {
   // Before the first search.
   void seal();
   bool empty() const { return entries_.empty(); }
+  size_t memory_bytes() const;
 
   // Whether `test(number)` is true for any of the prefixes that `text` begins with. Called for those alone, longest first.
   template <class Test>

@@ -18,9 +18,9 @@ std::optional<int64_t> parse_time_us(std::string_view text) {
 }  // namespace
 
 uint16_t KeyTable::number_of(const KeyName& key) {
-  auto known = std::ranges::find(keys_, key);
-  if (known == keys_.end()) known = keys_.insert(keys_.end(), key);
-  return static_cast<uint16_t>(known - keys_.begin());
+  const auto [known, made] = numbers_.try_emplace({key.key, key.tag}, static_cast<uint16_t>(keys_.size()));
+  if (made) keys_.push_back(key);
+  return known->second;
 }
 
 const std::optional<double>& RequestValue::number() const {
@@ -45,7 +45,10 @@ const std::optional<std::string>& RequestValue::bytes() const {
 
 const std::vector<RequestValue>& RequestValues::ask(uint16_t key) const {
   std::vector<RequestValue>& values = values_[key].emplace();
-  for (std::string& text : request_.values(keys_[key])) values.emplace_back(std::move(text));
+  for (std::string& text : request_.values(keys_[key])) {
+    work_.add(text.size());
+    values.emplace_back(std::move(text));
+  }
   return values;
 }
 

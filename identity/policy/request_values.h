@@ -2,13 +2,16 @@
 // however many statements compare it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/ip_range.h"
 #include "identity/policy/condition_key.h"
+#include "identity/policy/work.h"
 
 namespace rondel::policy {
 
@@ -19,9 +22,14 @@ class KeyTable {
   uint16_t number_of(const KeyName& key);
   const KeyName& operator[](uint16_t number) const { return keys_[number]; }
   size_t size() const { return keys_.size(); }
+  // With any tag's key.
+  bool has(ConditionKey key) const {
+    return std::ranges::any_of(keys_, [key](const KeyName& name) { return name.key == key; });
+  }
 
  private:
   std::vector<KeyName> keys_;
+  std::map<std::pair<ConditionKey, std::string>, uint16_t> numbers_;
 };
 
 // One value of a key, and what it means as something else: nullopt = it is no such thing. For one thread.
@@ -56,13 +64,17 @@ class RequestValues {
     std::optional<std::vector<RequestValue>>& known = values_[key];
     return known ? *known : ask(key);
   }
+  // What comparing with them has cost.
+  Work& work() const { return work_; }
 
  private:
   const std::vector<RequestValue>& ask(uint16_t key) const;
 
+
   const KeyTable& keys_;
   const ConditionSource& request_;
   mutable std::vector<std::optional<std::vector<RequestValue>>> values_;
+  mutable Work work_;
 };
 
 // As conditions write numbers: finite, decimal.

@@ -20,18 +20,20 @@ class TextSet {
   // Before the first match.
   void seal();
 
-  // One of the texts matches.
+  // One of the texts matches. When the request's work is over it is not known, and the answer is no.
   bool matches(std::string_view text, const RequestValues& request) const;
   // Every variable in it has a value.
   bool resolves(const RequestValues& request) const;
   bool uses(ConditionKey key) const;
+  size_t memory_bytes() const;
 
  private:
-  bool has_literal(std::string_view text) const;
-  bool has_pattern(std::string_view text) const;
+  bool has_literal(std::string_view text, Work& work) const;
+  bool has_pattern(std::string_view text, Work& work) const;
 
   bool ignore_case_;
   std::vector<std::string> literals_;      // Sorted; small letters where case is ignored.
+  size_t longest_ = 0;                     // Of literals_, in bytes.
   std::vector<Wildcard> patterns_;
   std::vector<BytePairs::Demand> demands_; // Of patterns_.
   PrefixIndex by_prefix_;                  // Of patterns_.

@@ -63,6 +63,119 @@ TEST(Policy, ANameThatLooksLikeAnIdIsNobodyElse) {
   EXPECT_EQ(policy->evaluate(Action::kGetObject, "box/k", alice, RequestOf()), Effect::kAllow);
 }
 
+std::string times(size_t count, std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+// As much of `element` as a policy may hold, in a list, each with its number in the place of '#'.
+std::string list_of(std::string element, size_t bytes_max) {
+  std::string out = "[";
+  for (size_t i = 0;; ++i) {
+    std::string one = element;
+    if (const size_t at = one.find('#'); at != std::string::npos) one.replace(at, 1, std::to_string(i));
+    if (out.size() + one.size() + 4 > bytes_max) break;
+    out += (i == 0 ? "\"" : ",\"") + one + "\"";
+  }
+  return out + "]";
+}
+
+// Policies and requests at their bounds: what a stranger's request costs under a stranger's policy.
+TEST(Policy, NoRequestCostsMoreThanItsSteps) {
+  const std::string head = times(7'500, "a"), resource = "box/" + times(1'024, "a");
+  const std::string any = R"(["arn:aws:s3:::box","arn:aws:s3:::box/*"])";
+  const auto with = [&](const std::string& condition) { return allow(R"("*")", R"("s3:*")", any, R"(,"Condition":)" + condition); };
+  const size_t room = kPolicyBytesMax - 300;
+  struct Case {
+    const char* name;
+    std::string policy;
+    bool known = true;   // What it says is found out within the steps.
+  };
+  const std::vector<Case> cases{
+      {"one pattern", with(R"({"StringLike":{"aws:UserAgent":"*)" + times(7'000, "a") + R"(?b"}})")},
+      {"two patterns", with(R"({"StringLike":{"aws:UserAgent":["*)" + times(7'000, "a") + R"(?b","*)" + times(7'000, "?") + R"(b"]}})")},
+      {"patterns without end", with(R"({"StringLike":{"aws:UserAgent":)" + list_of("*a*b#*", room) + "}}")},
+      {"patterns of question marks", with(R"({"StringLike":{"aws:UserAgent":)" + list_of("*a?a?a?a?a?a?b*", room) + "}}"), false},
+      {"prefixes of one another", with(R"({"StringLike":{"aws:UserAgent":["a*b","aa*b","aaa*b","aaaa*b","aaaaa*b","aaaaaa*b","aaaaaaa*b"]}})")},
+      {"literals", with(R"({"StringEqualsIgnoreCase":{"aws:UserAgent":)" + list_of("a#", room) + "}}")},
+      {"variables", with(R"({"StringLike":{"aws:UserAgent":)" + list_of("${aws:Referer}${aws:Referer}*b", room) + "}}")},
+      {"variables that fit", with(R"({"StringLike":{"s3:prefix":)" + list_of("*?${aws:Referer}?*b*", room) + "}}"), false},
+      {"variables alone", with(R"({"StringEquals":{"s3:prefix":)" + list_of("${aws:Referer}b", room) + "}}")},
+      {"ARNs", with(R"({"ArnLike":{"aws:SourceArn":)" + list_of("arn:aws:s3:*:*:*a?#", room) + "}}")},
+      {"resources", allow(R"("*")", R"("s3:GetObject")", list_of("arn:aws:s3:::box/*a?a#", room))},
+      {"resources with variables", allow(R"("*")", R"("s3:GetObject")", list_of("arn:aws:s3:::box/*${aws:Referer}?#", room))},
+  };
+  const RequestOf request{{"aws:UserAgent", {head}}, {"aws:Referer", {times(3'700, "a")}}, {"s3:prefix", {"b" + times(3'790, "a")}},
+                          {"aws:SourceArn", {"arn:aws:s3:a:a:" + head}}};
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    ASSERT_LE(one.policy.size(), kPolicyBytesMax);
+    const auto policy = parsed(one.policy);
+    ASSERT_TRUE(policy);
+    Evaluation evaluation(*policy, nobody, request);
+    const Effect effect = evaluation.evaluate(Action::kGetObject, resource);
+    EXPECT_EQ(effect, evaluation.steps() > Work::kStepsMax ? Effect::kDeny : Effect::kNone);
+    EXPECT_TRUE(!one.known || effect == Effect::kNone);
+    // One value more at most is looked at when it is over.
+    EXPECT_LE(evaluation.steps(), Work::kStepsMax + 10 * head.size());
+    std::cout << one.name << ": " << evaluation.steps() << " steps\n";
+  }
+}
+
+// A thousand keys are one request: what it says beside the key is found out once.
+TEST(Policy, ConditionsAreEvaluatedOnceForAllResources) {
+  const auto policy = parsed(allow(R"("*")", R"("s3:DeleteObject")", R"("arn:aws:s3:::box/a*")",
+                                   R"(,"Condition":{"StringLike":{"aws:UserAgent":"*)" + times(3'000, "a") + R"(?*b?"}})"));
+  const RequestOf request{{"aws:UserAgent", {times(7'000, "a") + "bc"}}};
+  Evaluation evaluation(*policy, nobody, request);
+  EXPECT_EQ(evaluation.evaluate(Action::kDeleteObject, "box/a"), Effect::kAllow);
+  EXPECT_GT(evaluation.steps(), 7'000u);
+  for (int i = 0; i < 1'000; ++i) {
+    EXPECT_EQ(evaluation.evaluate(Action::kDeleteObject, "box/a" + std::to_string(i)), Effect::kAllow);
+    EXPECT_LT(evaluation.steps(), 100u);
+    EXPECT_EQ(evaluation.evaluate(Action::kDeleteObject, "box/b" + std::to_string(i)), Effect::kNone);
+  }
+  EXPECT_EQ(request.asked, 1u);
+}
+
+// What a cache counts is what a policy holds: at least as much as its texts, and not more than all that can hang on a byte.
+TEST(Policy, KnowsWhatItHolds) {
+  const std::string any = R"(["arn:aws:s3:::box","arn:aws:s3:::box/*"])";
+  const size_t room = kPolicyBytesMax - 300;
+  const std::string small = allow(R"("*")", R"("s3:GetObject")", R"("arn:aws:s3:::box/*")");
+  EXPECT_LT(parsed(small)->memory_bytes(), 16u << 10);
+  std::string statements;
+  for (int i = 0; i < 200; ++i) statements += (i == 0 ? "" : ",") + std::string(R"({"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box"})");
+  std::string conditions;
+  for (int i = 0; i < 100; ++i) conditions += (i == 0 ? "" : ",") + std::string("\"s3:ExistingObjectTag/") + std::to_string(i) + "\":\"\"";
+  const std::string large[] = {
+      allow(R"("*")", R"("s3:GetObject")", list_of("arn:aws:s3:::box/*a?a#", room)),
+      allow(R"("*")", R"("s3:*")", any, R"(,"Condition":{"StringLike":{"aws:UserAgent":)" + list_of("#", room) + "}}"),
+      allow(R"("*")", R"("s3:*")", any, R"(,"Condition":{"StringLike":{"aws:UserAgent":)" + list_of("${aws:Referer}${*}#*", room) + "}}"),
+      allow(R"("*")", R"("s3:*")", any, R"(,"Condition":{"ArnLike":{"aws:SourceArn":)" + list_of("arn:aws:s3:*:*:*a?#", room) + "}}"),
+      R"({"Statement":[)" + statements + "]}",
+      allow(R"("*")", R"("s3:*")", any, R"(,"Condition":{"StringEquals":{)" + conditions + "}}"),
+  };
+  for (const std::string& text : large) {
+    const size_t bytes = parsed(text)->memory_bytes();
+    EXPECT_GT(bytes, text.size() / 2) << text.substr(0, 100);
+    EXPECT_LT(bytes, 100 * text.size()) << text.substr(0, 100);
+  }
+}
+
+TEST(Policy, IsReadInTimeThatGrowsWithIt) {
+  const std::string begin = R"({"Statement":[{"Effect":"Deny","Principal":"*","Resource":"arn:aws:s3:::box/*","Action":)";
+  const size_t room = kPolicyBytesMax - begin.size() - 10;
+  EXPECT_EQ(reason(begin + list_of("*#a*b*c*", room) + "}]}"), "Policy has invalid action");
+  EXPECT_EQ(reason(begin + list_of("*?t", room) + "}]}"), "Policy has too many wildcards in its actions");
+  EXPECT_EQ(reason(begin + list_of("s3:GetObject", room) + "}]}"), "");
+  // Names by the thousand, each compared with those before it.
+  std::string names;
+  for (int i = 0; i < 1'500; ++i) names += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":1";
+  EXPECT_EQ(reason(begin + R"("s3:*","Condition":{"StringEquals":{)" + names + "}}}]}"), "Policy has an invalid condition key");
+}
+
 TEST(Policy, NamesWhatIsWrong) {
   const std::string all = R"("arn:aws:s3:::box/*")";
   EXPECT_EQ(reason(""), "Policies must be valid JSON and the first byte must be '{'");
