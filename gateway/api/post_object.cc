@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/async/turn.h"
 #include "common/base/encoding.h"
 #include "common/http/message.h"
 #include "common/http/server.h"
@@ -53,12 +54,32 @@ std::unexpected<s3::Error> bad_field(std::string message, std::string_view name,
   return s3::fail(ErrorCode::kInvalidArgument, std::move(message), {{"ArgumentName", std::string(name)}, {"ArgumentValue", std::string(value)}});
 }
 
-std::string with_file_name(std::string value, std::string_view file_name) {
-  static constexpr std::string_view kVariable = "${filename}";
-  for (size_t at = value.find(kVariable); at != std::string::npos; at = value.find(kVariable, at + file_name.size())) {
-    value.replace(at, kVariable.size(), file_name);
+constexpr std::string_view kVariable = "${filename}";
+
+// Bytes that with_file_name() makes of it.
+size_t size_with_file_name(std::string_view value, std::string_view file_name) {
+  size_t size = value.size();
+  for (size_t at = value.find(kVariable); at != std::string::npos; at = value.find(kVariable, at + kVariable.size())) {
+    size = size - kVariable.size() + file_name.size();
   }
-  return value;
+  return size;
+}
+
+// In one pass: the file's name may hold the variable itself.
+std::string with_file_name(std::string_view value, std::string_view file_name) {
+  std::string out;
+  out.reserve(size_with_file_name(value, file_name));
+  while (true) {
+    const size_t at = value.find(kVariable);
+    out += value.substr(0, at);
+    if (at == std::string::npos) return out;
+    out += file_name;
+    value.remove_prefix(at + kVariable.size());
+  }
+}
+
+std::unexpected<s3::Error> key_too_long(size_t size) {
+  return s3::fail(ErrorCode::kKeyTooLongError, {}, {{"Size", std::to_string(size)}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
 }
 
 std::string location_of(const http::RequestHead& outer, const http::ConnectionInfo& connection, const metadata::Bucket& bucket, std::string_view key) {
@@ -73,6 +94,13 @@ std::string location_of(const http::RequestHead& outer, const http::ConnectionIn
 bool is_web_address(std::string_view text) {
   return (text.starts_with("http://") || text.starts_with("https://")) &&
          !text.contains(' ') && !has_control_character(text);
+}
+
+// A body of chunks of a byte each comes in as many runs: others come between.
+async::Task<void> take_turns(uint32_t runs) {
+  if (runs % 256 != 0) co_return;
+  async::Turn turn;
+  co_await turn.next();
 }
 
 s3::Error malformed() { return {ErrorCode::kMalformedPOSTRequest, {}, {}, {}, {}}; }
@@ -101,7 +129,8 @@ request::Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer,
 request::Answer<void> PostForm::read_fields() {
   using State = payload::FormDecoder::State;
   outer_.expect_body(http::BodyKind::kFormFields);
-  while (decoder_.state() == State::kFields) {
+  for (uint32_t runs = 1; decoder_.state() == State::kFields; ++runs) {
+    co_await take_turns(runs);
     auto bytes = co_await outer_.read_body();
     if (!bytes) co_return s3::fail(bytes.error().code == rondel::ErrorCode::kDeadlineExceeded ? ErrorCode::kRequestTimeout : ErrorCode::kIncompleteBody);
     if (bytes->empty()) co_return std::unexpected(malformed());
@@ -125,9 +154,17 @@ s3::S3Result<void> PostForm::take_fields() {
   for (const std::string_view name : kKept) {
     if (const auto value = outer_.head().fields.find(name)) head_.fields.add(std::string(name), std::string(*value));
   }
+  // The file's name is not counted among the fields as they are sent, but it is where it stands in one: what comes of them has
+  // the same bound, and is measured before it is made.
+  size_t bytes = 0;
   for (const auto& [name, sent] : decoder_.fields()) {
-    if (find(name)) return bad_field("The form has a field more than once.", name, sent);
-    fields_.emplace_back(name, name == "policy" || is_one_of(kSignature, name) ? sent : with_file_name(sent, decoder_.file_name()));
+    if (find(name)) return bad_field("The form has a field more than once.", name, "");
+    const bool verbatim = name == "policy" || is_one_of(kSignature, name);
+    const size_t size = verbatim ? sent.size() : size_with_file_name(sent, decoder_.file_name());
+    if (name == "key" && size > kKeyBytesMax) return key_too_long(size);
+    bytes += name.size() + size;
+    if (bytes > payload::FormDecoder::kFieldBytesMax) return s3::fail(ErrorCode::kMaxPostPreDataLengthExceededError);
+    fields_.emplace_back(name, verbatim ? sent : with_file_name(sent, decoder_.file_name()));
     const std::string& value = fields_.back().second;
     if (is_header(name)) {
       if (!is_header_text(name, value)) return bad_field("The value of a field cannot be kept.", name, "");
@@ -142,9 +179,6 @@ s3::S3Result<void> PostForm::take_fields() {
                     {{"ArgumentName", "key"}, {"ArgumentValue", ""}});
   }
   key_ = *key;
-  if (key_.size() > kKeyBytesMax) {
-    return s3::fail(ErrorCode::kKeyTooLongError, {}, {{"Size", std::to_string(key_.size())}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
-  }
   if (!is_valid_utf8(key_)) return s3::fail(ErrorCode::kInvalidURI);
   head_.target = "/" + percent_encode(key_, true);
   return take_tags();
@@ -194,7 +228,8 @@ async::Task<Result<ByteView>> PostForm::read_body() {
     co_return refuse({ErrorCode::kEntityTooSmall, {}, {{"ProposedSize", std::to_string(size_)}, {"MinSizeAllowed", std::to_string(size_min_)}}, {}, {}});
   }
   // What is behind the file is no part of the form; it is read so that the connection can go on.
-  while (true) {
+  for (uint32_t runs = 1;; ++runs) {
+    co_await take_turns(runs);
     CO_TRY(const ByteView rest, co_await outer_.read_body());
     if (rest.empty()) co_return ByteView();
   }

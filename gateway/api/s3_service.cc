@@ -129,6 +129,16 @@ S3Service::S3Service(request::Services services, metrics::Registry& registry)
     const admission::PoolStatus requests = services_.admission->requests.status();
     return static_cast<double>(requests.refused[0] + requests.refused[1]);
   });
+  registry.collector(metrics::Type::kGauge, "rondel_cache_bytes", "Memory held by what is kept from one request to the next.", [this] {
+    const std::pair<const char*, size_t> caches[] = {
+        {"buckets", services_.bucket_cache.bytes()},       {"identities", services_.identities.bytes()},
+        {"access", services_.bucket_access->bytes()},      {"lifecycle", services_.lifecycle_rules->bytes()},
+        {"cors", services_.cors_rules->bytes()},           {"signing_keys", services_.authenticator.cache_bytes()},
+    };
+    std::vector<metrics::Sample> samples;
+    for (const auto& [name, bytes] : caches) samples.push_back({{{"cache", name}}, static_cast<double>(bytes)});
+    return samples;
+  });
 }
 
 S3Service::~S3Service() = default;
@@ -315,10 +325,11 @@ async::Task<s3::S3Result<request::Response>> S3Service::preflight(const http::Re
   const auto address = s3::locate(head, services_.settings.router);
   if (!address) co_return std::unexpected(address.error());
   // A preflight is unsigned, and its path whatever a stranger sends: what cannot be a bucket's name is asked nobody.
-  if (!s3::is_valid_bucket_name(address->bucket)) co_return answer_preflight(head, nullptr, !address->key.empty());
+  if (!s3::is_valid_bucket_name(address->bucket)) co_return answer_preflight(head, false, nullptr, !address->key.empty());
   auto bucket = co_await services_.bucket_cache.find_bucket(address->bucket, deadline_in(services_.settings.metadata_timeout));
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
-  co_return answer_preflight(head, bucket->get(), !address->key.empty());
+  const auto rules = *bucket == nullptr ? nullptr : services_.cors_rules->of(**bucket);
+  co_return answer_preflight(head, *bucket != nullptr, rules.get(), !address->key.empty());
 }
 
 // A script may read an answer, also an error, when the bucket's rules say so.
@@ -327,7 +338,7 @@ async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Field
     auto bucket = co_await services_.bucket_cache.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
     if (bucket) trace.bucket = *std::move(bucket);
   }
-  if (trace.bucket) add_cors_fields(answer, head, *trace.bucket);
+  if (trace.bucket) add_cors_fields(answer, head, services_.cors_rules->of(*trace.bucket).get());
 }
 
 async::Task<void> S3Service::send(http::Exchange& exchange, request::Response response, Trace& trace) {

@@ -1,4 +1,5 @@
 // ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
+#include "common/async/turn.h"
 #include "common/base/encoding.h"
 #include "common/http/message.h"
 #include "gateway/buckets/handlers.h"
@@ -82,7 +83,7 @@ request::Answer<request::Response> list_buckets(request::Context& context) {
   query.max = static_cast<uint32_t>(max) + 1;
   if (const auto token = parameters.find("continuation-token"); token && !token->empty()) {
     const auto name = from_base64url(*token);
-    if (!name || !is_valid_utf8(*name)) co_return s3::fail(ErrorCode::kInvalidArgument, "The continuation token provided is incorrect", {{"ArgumentName", "continuation-token"}});
+    if (!name || !metadata::can_be_bucket_name(*name)) co_return s3::fail(ErrorCode::kInvalidArgument, "The continuation token provided is incorrect", {{"ArgumentName", "continuation-token"}});
     query.after_name = *name;
   }
   CO_S3(auto buckets, co_await context.services.listing.list_buckets(query, context.metadata_deadline()));
@@ -92,7 +93,9 @@ request::Answer<request::Response> list_buckets(request::Context& context) {
   s3::XmlWriter xml("ListAllMyBucketsResult");
   request::write_person(xml, "Owner", account.canonical_id, account.display_name);
   xml.open("Buckets");
+  async::Turn turn;
   for (const metadata::ListedBucket& bucket : buckets) {
+    if (turn.over()) co_await turn.next();
     xml.open("Bucket");
     xml.text("Name", bucket.name);
     xml.text("CreationDate", s3::format_iso_date(bucket.created_at));

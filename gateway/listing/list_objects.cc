@@ -1,4 +1,5 @@
 // ListObjects, ListObjectsV2, ListObjectVersions.
+#include "common/async/turn.h"
 #include "common/base/encoding.h"
 #include "common/model/checksum.h"
 #include "common/model/ids.h"
@@ -92,11 +93,21 @@ void write_entry(s3::XmlWriter& xml, const Listing& listing, const metadata::Lis
   xml.close();
 }
 
-void write_prefixes(s3::XmlWriter& xml, const Listing& listing, const metadata::ListPage& page) {
+async::Task<void> write_prefixes(s3::XmlWriter& xml, const Listing& listing, const metadata::ListPage& page) {
+  async::Turn turn;
   for (const std::string& prefix : page.common_prefixes) {
+    if (turn.over()) co_await turn.next();
     xml.open("CommonPrefixes");
     xml.text("Prefix", listing.name(prefix));
     xml.close();
+  }
+}
+
+async::Task<void> write_entries(s3::XmlWriter& xml, const Listing& listing, const metadata::ListPage& page, const permissions::Owners* owners) {
+  async::Turn turn;
+  for (const metadata::ListedVersion& entry : page.entries) {
+    if (turn.over()) co_await turn.next();
+    write_entry(xml, listing, entry, owners);
   }
 }
 
@@ -142,8 +153,8 @@ request::Answer<request::Response> list_objects(request::Context& context) {
   xml.boolean("IsTruncated", page.truncated);
   if (page.truncated && !listing.delimiter.empty()) xml.text("NextMarker", listing.name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
   CO_S3(const permissions::Owners owners, co_await owners_of(context, page));
-  for (const auto& entry : page.entries) write_entry(xml, listing, entry, &owners);
-  write_prefixes(xml, listing, page);
+  co_await write_entries(xml, listing, page, &owners);
+  co_await write_prefixes(xml, listing, page);
   co_return request::xml_response(std::move(xml));
 }
 
@@ -175,8 +186,8 @@ request::Answer<request::Response> list_objects_v2(request::Context& context) {
   if (with_owner) {
     CO_S3(owners, co_await owners_of(context, page));
   }
-  for (const auto& entry : page.entries) write_entry(xml, listing, entry, with_owner ? &owners : nullptr);
-  write_prefixes(xml, listing, page);
+  co_await write_entries(xml, listing, page, with_owner ? &owners : nullptr);
+  co_await write_prefixes(xml, listing, page);
   co_return request::xml_response(std::move(xml));
 }
 
@@ -212,7 +223,9 @@ request::Answer<request::Response> list_object_versions(request::Context& contex
     if (page.next_prefix.empty()) xml.text("NextVersionIdMarker", page.next_version.to_hex());
   }
   CO_S3(const permissions::Owners owners, co_await owners_of(context, page));
+  async::Turn turn;
   for (const metadata::ListedVersion& entry : page.entries) {
+    if (turn.over()) co_await turn.next();
     const metadata::ObjectVersion& object = entry.object;
     xml.open(object.delete_marker ? "DeleteMarker" : "Version");
     xml.text("Key", listing.name(entry.key));
@@ -231,7 +244,7 @@ request::Answer<request::Response> list_object_versions(request::Context& contex
     write_owner(xml, owners, entry);
     xml.close();
   }
-  write_prefixes(xml, listing, page);
+  co_await write_prefixes(xml, listing, page);
   co_return request::xml_response(std::move(xml));
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/async/turn.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
 #include "common/http/message.h"
@@ -17,6 +18,7 @@
 #include "gateway/permissions/owners.h"
 #include "gateway/permissions/requested_acl.h"
 #include "gateway/request/answers.h"
+#include "gateway/request/beside.h"
 #include "gateway/request/conditions.h"
 #include "gateway/request/context.h"
 #include "gateway/request/documents.h"
@@ -46,6 +48,7 @@ using s3::ErrorCode;
 
 constexpr uint32_t kPartsMax = 10'000;
 constexpr uint32_t kPageMax = 1000;
+constexpr size_t kCombinedAtOnce = 64;
 
 s3::Error no_such_upload(const request::Context& context) {
   metadata::CommitOutcome outcome;
@@ -104,21 +107,33 @@ s3::S3Result<void> choose_checksum(const http::Fields& fields, metadata::Upload&
 ChecksumAlgorithm part_algorithm(const metadata::Upload& upload) { return upload.checksum_algorithm.value_or(ChecksumAlgorithm::kCrc64Nvme); }
 
 // The object's checksum out of those of its parts; none when a part lacks one.
-std::optional<model::Checksum> combine(const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
+async::Task<std::optional<model::Checksum>> combine(const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
   const ChecksumAlgorithm algorithm = part_algorithm(upload);
   const ChecksumType type = upload.checksum_algorithm ? upload.checksum_type : ChecksumType::kFullObject;
   std::vector<std::string> values;
   std::vector<payload::PartChecksum> sized;
   for (const metadata::Part* part : parts) {
     const auto found = std::ranges::find(part->checksums, algorithm, &model::Checksum::algorithm);
-    if (found == part->checksums.end()) return std::nullopt;
+    if (found == part->checksums.end()) co_return std::nullopt;
     values.push_back(found->value);
     sized.push_back({found->value, part->size});
   }
-  if (type == ChecksumType::kComposite) return model::Checksum{algorithm, type, payload::composite_checksum(algorithm, values)};
-  const auto value = payload::full_object_checksum(algorithm, sized);
-  if (!value) return std::nullopt;
-  return model::Checksum{algorithm, type, *value};
+  if (type == ChecksumType::kComposite) co_return model::Checksum{algorithm, type, payload::composite_checksum(algorithm, values)};
+  // Some microseconds a part: a few at once, with those before them as the first.
+  std::vector<payload::PartChecksum> run;
+  async::Turn turn;
+  for (const payload::PartChecksum& part : sized) {
+    run.push_back(part);
+    if (run.size() < kCombinedAtOnce && &part != &sized.back()) continue;
+    const auto value = payload::full_object_checksum(algorithm, run);
+    if (!value) co_return std::nullopt;
+    uint64_t size = 0;
+    for (const payload::PartChecksum& one : run) size += one.size;
+    run.assign(1, {*value, size});
+    if (turn.over()) co_await turn.next();
+  }
+  if (run.empty()) co_return std::nullopt;
+  co_return model::Checksum{algorithm, type, run.front().value};
 }
 
 std::string combined_etag(const std::vector<const metadata::Part*>& parts) {
@@ -128,27 +143,29 @@ std::string combined_etag(const std::vector<const metadata::Part*>& parts) {
 }
 
 // The stored parts that the document names, with the ETags and checksums it says.
-s3::S3Result<std::vector<const metadata::Part*>> chosen_parts(const metadata::UploadLookup& found, const std::vector<s3::CompletePart>& named) {
+request::Answer<std::vector<const metadata::Part*>> chosen_parts(const metadata::UploadLookup& found, const std::vector<s3::CompletePart>& named) {
   std::map<uint32_t, const metadata::Part*> stored;
   for (const metadata::Part& part : found.parts) stored[part.number] = &part;
   std::vector<const metadata::Part*> chosen;
   for (size_t i = 0; i < named.size(); ++i) {
-    if (i > 0 && named[i].number <= named[i - 1].number) return s3::fail(ErrorCode::kInvalidPartOrder);
+    if (i > 0 && named[i].number <= named[i - 1].number) co_return s3::fail(ErrorCode::kInvalidPartOrder);
   }
+  async::Turn turn;
   for (const s3::CompletePart& part : named) {
+    if (turn.over()) co_await turn.next();
     const auto known = stored.find(part.number);
     const auto invalid = [&] {
       return s3::fail(ErrorCode::kInvalidPart, {}, {{"UploadId", found.upload.id.to_hex()}, {"PartNumber", std::to_string(part.number)}, {"ETag", part.etag}});
     };
-    if (known == stored.end() || known->second->etag != part.etag) return invalid();
+    if (known == stored.end() || known->second->etag != part.etag) co_return invalid();
     for (const auto& [algorithm, text] : part.checksums) {
       const auto value = payload::parse_checksum(algorithm, text);
       const auto kept = std::ranges::find(known->second->checksums, algorithm, &model::Checksum::algorithm);
-      if (!value || kept == known->second->checksums.end() || kept->value != *value) return invalid();
+      if (!value || kept == known->second->checksums.end() || kept->value != *value) co_return invalid();
     }
     chosen.push_back(known->second);
   }
-  return chosen;
+  co_return chosen;
 }
 
 // Of an object as x-amz-checksum-* of a Complete names it: base64, with the number of parts behind when it is composite.
@@ -302,15 +319,15 @@ request::Answer<request::Response> upload_part(request::Context& context) {
 }
 
 request::Answer<request::Response> complete_multipart_upload(request::Context& context) {
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kCompleteDocumentBytesMax));
+  CO_S3(std::string text, co_await request::read_document(context, s3::kCompleteDocumentBytesMax));
   if (text.empty()) co_return s3::fail(ErrorCode::kMalformedXML);
-  CO_S3(const std::vector<s3::CompletePart> named, s3::parse_complete_document(text));
+  CO_S3(const std::vector<s3::CompletePart> named, co_await request::read_beside(context.services, std::move(text), s3::parse_complete_document));
   CO_S3_VOID(co_await permissions::authorize_conditions(context, request::write_conditions(context.fields()), context.request.key));
   CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, kPartsMax));
   if (found.completed) {
     co_return complete_response(context, found.completed->etag, found.completed->checksum, static_cast<uint32_t>(named.size()), *found.completed);
   }
-  CO_S3(const auto parts, chosen_parts(found, named));
+  CO_S3(const auto parts, co_await chosen_parts(found, named));
   CO_S3(const request::ObjectKey object_key, co_await key_to_complete(context, found.upload, parts));
   metadata::CompleteUpload request;
   request.upload = found.upload.id;
@@ -319,8 +336,11 @@ request::Answer<request::Response> complete_multipart_upload(request::Context& c
     request.parts.push_back({part->number, part->etag, {}});
     request.size += part->size;
   }
+  async::Turn turn;
   request.etag = combined_etag(parts);
-  request.checksum = combine(found.upload, parts);
+  if (turn.over()) co_await turn.next();
+  request.checksum = co_await combine(found.upload, parts);
+  if (turn.over()) co_await turn.next();
   request.conditions = request::write_conditions(context.fields());
   CO_S3_VOID(check_object_promises(context, found.upload, request));
   auto outcome = co_await permissions::commit_with(context, [&] {
@@ -333,7 +353,7 @@ request::Answer<request::Response> complete_multipart_upload(request::Context& c
   request::Response response = complete_response(context, outcome->etag, outcome->checksum, static_cast<uint32_t>(parts.size()), *outcome);
   metadata::ObjectVersion made;
   made.tags = found.upload.tags;
-  objects::add_expiration_header(response.head.fields, context, made, *outcome);
+  co_await objects::add_expiration_header(response.head.fields, context, made, *outcome);
   request::add_encryption_headers(response.head.fields, object_key);
   co_return response;
 }
@@ -374,7 +394,9 @@ request::Answer<request::Response> list_parts(request::Context& context) {
     xml.text("ChecksumAlgorithm", model::to_string(*found.upload.checksum_algorithm));
     xml.text("ChecksumType", model::to_string(found.upload.checksum_type));
   }
+  async::Turn turn;
   for (const metadata::Part& part : found.parts) {
+    if (turn.over()) co_await turn.next();
     xml.open("Part");
     xml.number("PartNumber", part.number);
     xml.text("LastModified", s3::format_iso_date(part.last_modified));
@@ -432,7 +454,9 @@ request::Answer<request::Response> list_multipart_uploads(request::Context& cont
   }
   CO_S3(const permissions::Owners initiator_names, co_await permissions::Owners::of_people(context, initiators));
   CO_S3(const permissions::Owners owner_names, co_await permissions::Owners::of_objects(context, owners));
+  async::Turn turn;
   for (const metadata::Upload& upload : page.uploads) {
+    if (turn.over()) co_await turn.next();
     const permissions::Person& initiator = initiator_names.find(upload.initiator_account);
     const permissions::Person& owner = owner_names.find(upload.owner_account);
     xml.open("Upload");
@@ -449,6 +473,7 @@ request::Answer<request::Response> list_multipart_uploads(request::Context& cont
     xml.close();
   }
   for (const std::string& prefix : page.common_prefixes) {
+    if (turn.over()) co_await turn.next();
     xml.open("CommonPrefixes");
     xml.text("Prefix", name(prefix));
     xml.close();

@@ -164,7 +164,7 @@ request::Answer<request::Response> copy_object(request::Context& context) {
   request::add_encryption_headers(response.head.fields, target_key, true);
   add_source_version(response, source);
   request::add_made_version_header(response.head.fields, *outcome);
-  add_expiration_header(response.head.fields, context, request.put.version, *outcome);
+  co_await add_expiration_header(response.head.fields, context, request.put.version, *outcome);
   co_return response;
 }
 

@@ -1,9 +1,11 @@
 // DeleteObject, DeleteObjects.
+#include "common/async/turn.h"
 #include "gateway/objects/handlers.h"
 #include "gateway/objects/object_attributes.h"
 #include "gateway/permissions/authorization.h"
 #include "gateway/permissions/commit.h"
 #include "gateway/request/answers.h"
+#include "gateway/request/beside.h"
 #include "gateway/request/conditions.h"
 #include "gateway/request/context.h"
 #include "gateway/request/documents.h"
@@ -14,6 +16,7 @@
 #include "gateway/s3/xml_writer.h"
 #include "gateway/signature/authenticator.h"
 #include "identity/access/authorization.h"
+#include "identity/policy/action.h"
 #include "metadata/model/bucket.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
@@ -24,7 +27,7 @@ namespace {
 
 using s3::ErrorCode;
 
-metadata::DeleteObject request_for(const request::Context& context, std::string key, const request::VersionName& version, metadata::Conditions conditions) {
+metadata::DeleteObject request_for(const request::Context& context, std::string key, const request::VersionName& version, metadata::Conditions conditions, bool bypass) {
   metadata::DeleteObject request;
   request.context = request::commit_context(context);
   request.key = std::move(key);
@@ -33,7 +36,7 @@ metadata::DeleteObject request_for(const request::Context& context, std::string 
   request.versioning = context.bucket->versioning;
   request.owner_account = access::owner_of_new_object(*context.access.bucket, context.access.caller, false);
   request.conditions = std::move(conditions);
-  request.bypass_governance = bypasses_governance(context, request.key);
+  request.bypass_governance = bypass;
   return request;
 }
 
@@ -80,7 +83,11 @@ struct DeleteBatch {
 request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::DeleteDocument& document) {
   DeleteBatch batch;
   batch.refused.resize(document.entries.size());
+  permissions::EntryPermissions permissions(context);
+  const bool asks_bypass = asks_governance_bypass(context);
+  async::Turn turn;
   for (size_t i = 0; i < document.entries.size(); ++i) {
+    if (turn.over()) co_await turn.next();
     const s3::DeleteEntry& entry = document.entries[i];
     auto version = request::parse_version(entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
     auto conditions = conditions_of(entry);
@@ -88,12 +95,13 @@ request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::Delet
     s3::S3Result<void> may_compare;
     if (version) may_compare = co_await permissions::authorize_conditions(context, *conditions, entry.key, *version);
     if (!may_compare && may_compare.error().code != ErrorCode::kAccessDenied) co_return std::unexpected(may_compare.error());
-    if (!may_compare || !permissions::may_delete(context, entry.key, entry.version_id)) {
+    if (!may_compare || !permissions.may_delete(entry.key, entry.version_id)) {
       batch.refused[i] = s3::Error{ErrorCode::kAccessDenied, "", {}, {}, ""};
     } else if (!version) {
       batch.refused[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
     } else {
-      batch.requests.push_back(request_for(context, entry.key, *version, *std::move(conditions)));
+      const bool bypass = asks_bypass && permissions.may_also(policy::Action::kBypassGovernanceRetention, entry.key);
+      batch.requests.push_back(request_for(context, entry.key, *version, *std::move(conditions), bypass));
       batch.asked.push_back(i);
     }
   }
@@ -107,7 +115,8 @@ request::Answer<request::Response> delete_object(request::Context& context) {
   CO_S3(const metadata::Conditions conditions, request::delete_conditions(context.fields()));
   CO_S3_VOID(co_await permissions::authorize_conditions(context, conditions, context.request.key, version));
   auto outcome = co_await permissions::commit_with(context, [&] {
-    return context.services.objects.delete_object(request_for(context, context.request.key, version, conditions));
+    const bool bypass = bypasses_governance(context, context.request.key);
+    return context.services.objects.delete_object(request_for(context, context.request.key, version, conditions, bypass));
   });
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = request::empty_response(204);
@@ -126,8 +135,8 @@ request::Answer<request::Response> delete_objects(request::Context& context) {
   if (!request::has_integrity_header(context.fields()) && context.identity.payload_form != signature::PayloadForm::kHash) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
   }
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kDeleteDocumentBytesMax));
-  CO_S3(const s3::DeleteDocument document, s3::parse_delete_document(text));
+  CO_S3(std::string text, co_await request::read_document(context, s3::kDeleteDocumentBytesMax));
+  CO_S3(const s3::DeleteDocument document, co_await request::read_beside(context.services, std::move(text), s3::parse_delete_document));
   CO_S3(DeleteBatch batch, co_await batch_of(context, document));
   CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.objects.delete_objects(batch.requests));
   if (!outcomes.empty() && outcomes.front().status == metadata::CommitStatus::kSettingsChanged) {
@@ -138,7 +147,9 @@ request::Answer<request::Response> delete_objects(request::Context& context) {
   std::vector<const metadata::CommitOutcome*> answers(document.entries.size());
   for (size_t i = 0; i < batch.asked.size(); ++i) answers[batch.asked[i]] = &outcomes[i];
   s3::XmlWriter xml("DeleteResult");
+  async::Turn turn;
   for (size_t i = 0; i < document.entries.size(); ++i) {
+    if (turn.over()) co_await turn.next();
     if (answers[i] != nullptr && answers[i]->status == metadata::CommitStatus::kCommitted) {
       if (!document.quiet) write_deleted(xml, context, document.entries[i], *answers[i]);
     } else {

@@ -137,7 +137,7 @@ request::Answer<request::Response> answer_object(request::Context& context, bool
   request::add_object_headers(fields, object, *context.bucket, context.request.query);
   add_attribute_headers(fields, object);
   request::add_encryption_headers(fields, object_key);
-  if (!context.request.query.has("versionId")) add_expiration_header(fields, context, object);
+  if (!context.request.query.has("versionId")) co_await add_expiration_header(fields, context, object);
   if (slice.partial && slice.length > 0) {
     fields.add("Content-Range", "bytes " + std::to_string(slice.offset) + "-" + std::to_string(slice.offset + slice.length - 1) + "/" + std::to_string(object.size));
   }

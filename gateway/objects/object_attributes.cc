@@ -106,31 +106,39 @@ void add_attribute_headers(http::Fields& out, const metadata::Attributes& attrib
   if (!attributes.tags.empty()) out.add("x-amz-tagging-count", std::to_string(attributes.tags.size()));
 }
 
-void add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object) {
-  const auto rules = context.services.lifecycle_rules->of(*context.bucket);
-  if (rules == nullptr) return;
+async::Task<void> add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object) {
+  if (!context.bucket->has_lifecycle) co_return;
+  const std::shared_ptr<const metadata::Bucket> bucket = context.bucket;
+  const auto read = co_await context.services.lifecycle_rules->of(context.services.buckets, *context.services.documents, *bucket, context.metadata_deadline());
+  // An answer does not fail for the sake of a hint.
+  if (!read || *read == nullptr) co_return;
+  const auto& rules = *read;
   lifecycle::Subject subject;
   subject.key = context.request.key;
   subject.size = object.size;
   subject.tags = &object.tags;
   subject.created = object.last_modified;
   const auto expiry = lifecycle::expiry_of(*rules, subject);
-  if (!expiry) return;
+  if (!expiry) co_return;
   out.add("x-amz-expiration", "expiry-date=\"" + s3::format_http_date(expiry->date) + "\", rule-id=\"" + percent_encode(expiry->rule, false) + "\"");
 }
 
-void add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object, const metadata::CommitOutcome& outcome) {
-  if (!context.bucket->settings.contains(metadata::SettingKind::kLifecycle)) return;
+async::Task<void> add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object, const metadata::CommitOutcome& outcome) {
+  if (!context.bucket->has_lifecycle) co_return;
   metadata::ObjectVersion made;
   made.size = outcome.size;
   made.last_modified = outcome.last_modified;
   made.tags = object.tags;
-  add_expiration_header(out, context, made);
+  co_await add_expiration_header(out, context, made);
+}
+
+bool asks_governance_bypass(const request::Context& context) {
+  const auto value = context.fields().find("x-amz-bypass-governance-retention");
+  return value && http::iequals(*value, "true");
 }
 
 bool bypasses_governance(const request::Context& context, std::string_view key) {
-  const auto value = context.fields().find("x-amz-bypass-governance-retention");
-  return value && http::iequals(*value, "true") && permissions::may_also(context, policy::Action::kBypassGovernanceRetention, key);
+  return asks_governance_bypass(context) && permissions::may_also(context, policy::Action::kBypassGovernanceRetention, key);
 }
 
 }  // namespace rondel::objects

@@ -19,11 +19,12 @@ metadata::Retention retention_for(const request::Context& context, const metadat
 // x-amz-object-lock-*, x-amz-tagging-count.
 void add_attribute_headers(http::Fields& out, const metadata::Attributes& attributes);
 // x-amz-expiration of a current version, when a lifecycle rule will reach it.
-void add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object);
+async::Task<void> add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object);
 // The same for what a commit made current.
-void add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object, const metadata::CommitOutcome& outcome);
+async::Task<void> add_expiration_header(http::Fields& out, const request::Context& context, const metadata::ObjectVersion& object, const metadata::CommitOutcome& outcome);
 
 // x-amz-bypass-governance-retention: true, of a caller who may do that to the key.
+bool asks_governance_bypass(const request::Context& context);
 bool bypasses_governance(const request::Context& context, std::string_view key);
 
 }  // namespace rondel::objects

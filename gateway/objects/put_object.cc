@@ -69,13 +69,13 @@ std::string appended_etag(const metadata::ObjectVersion& object, const std::stri
   return to_hex(as_bytes(crypto::md5(object.etag + added_md5))) + "-" + std::to_string(parts + 1);
 }
 
-request::Response put_response(const request::Context& context, const metadata::CommitOutcome& outcome, const metadata::ObjectVersion& version) {
+async::Task<request::Response> put_response(const request::Context& context, const metadata::CommitOutcome& outcome, const metadata::ObjectVersion& version) {
   request::Response response = request::empty_response(200);
   response.head.fields.add("ETag", request::quoted(outcome.etag));
   if (version.checksum) request::add_checksum_headers(response.head.fields, *version.checksum, 0);
   request::add_made_version_header(response.head.fields, outcome);
-  add_expiration_header(response.head.fields, context, version, outcome);
-  return response;
+  co_await add_expiration_header(response.head.fields, context, version, outcome);
+  co_return response;
 }
 
 // Bytes behind an object are encrypted as it is: headers may ask for that, or for nothing.
@@ -123,7 +123,7 @@ request::Answer<request::Response> append(request::Context& context, uint64_t of
     return context.services.objects.append_object(request);
   }, &body.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
-  request::Response response = put_response(context, *outcome, request.put.version);
+  request::Response response = co_await put_response(context, *outcome, request.put.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
   response.head.fields.add("x-amz-object-size", std::to_string(outcome->size));
   co_return response;
@@ -200,7 +200,7 @@ request::Answer<request::Response> put_object(request::Context& context) {
     return context.services.objects.put_object(request);
   }, &body.stream);
   if (!outcome) co_return std::unexpected(outcome.error());
-  request::Response response = put_response(context, *outcome, request.version);
+  request::Response response = co_await put_response(context, *outcome, request.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
   co_return response;
 }

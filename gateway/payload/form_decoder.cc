@@ -90,60 +90,81 @@ void FormDecoder::decode_fields(ByteView& input) {
   }
   if (state_ == State::kFields && head_bytes_ > kHeadBytesMax) state_ = State::kFieldsTooLarge;
   if (state_ == State::kFile) {
-    // Its head came to an end within this input, so that what head_ holds now is the last of it.
-    input = input.subspan(taken - head_.size());
+    // Its head came to an end within this input, so that what head_ holds behind it is the last of it.
+    input = input.subspan(taken - (head_.size() - part_));
     head_.clear();
     return;
   }
   input = rest;
 }
 
-// One part of head_; false when it is not there whole, or the state has changed.
-bool FormDecoder::take_part() {
-  const std::string_view delimiter = delimiter_;
-  if (preamble_) {
-    const std::string_view first = delimiter.substr(2);
-    if (head_.size() < first.size()) return false;
-    if (!head_.starts_with(first)) {
-      const size_t at = head_.find(delimiter);
-      if (at == std::string::npos) return false;
-      head_.erase(0, at + 2);
-    }
-    head_.erase(0, first.size());
-    preamble_ = false;
+// Each byte is looked at once for each thing looked for, however small the pieces are that bytes come in.
+size_t FormDecoder::find_ahead(std::string_view text) {
+  const size_t found = head_.find(text, searched_);
+  steps_ += std::min(found, head_.size()) - std::min(searched_, head_.size());
+  if (found == std::string::npos && head_.size() >= text.size()) {
+    searched_ = std::max(searched_, head_.size() - (text.size() - 1));
   }
-  // head_ stands behind a delimiter.
-  if (head_.size() < 2) return false;
-  if (head_.starts_with("--")) {
+  return found;
+}
+
+// Up to the first part.
+bool FormDecoder::pass_preamble() {
+  const std::string_view first = std::string_view(delimiter_).substr(2);
+  if (head_.size() < first.size()) return false;
+  if (head_.starts_with(first)) {
+    part_ = first.size();
+  } else {
+    const size_t found = find_ahead(delimiter_);
+    if (found == std::string::npos) return false;
+    part_ = found + delimiter_.size();
+  }
+  searched_ = part_;
+  preamble_ = false;
+  return true;
+}
+
+// What stands behind a delimiter, up to the value.
+bool FormDecoder::take_part_head() {
+  if (head_.size() - part_ < 2) return false;
+  const std::string_view rest = std::string_view(head_).substr(part_);
+  if (rest.starts_with("--")) {
     state_ = State::kNoFile;
     return false;
   }
-  if (!head_.starts_with("\r\n")) {
+  if (!rest.starts_with("\r\n")) {
     state_ = State::kMalformed;
     return false;
   }
-  const size_t end = head_.find("\r\n\r\n");
+  const size_t end = find_ahead("\r\n\r\n");
   if (end == std::string::npos) return false;
-  const std::string part_head = head_.substr(2, end > 2 ? end - 2 : 0);
-  if (!begin_part(part_head)) {
+  const size_t size = end - part_;
+  if (!begin_part(rest.substr(2, size > 2 ? size - 2 : 0))) {
     state_ = State::kMalformed;
     return false;
   }
+  value_ = end + 4;
+  searched_ = end + 2;   // The delimiter may begin with the end of the empty line.
+  in_value_ = true;
+  return true;
+}
+
+// One part of head_; false when it is not there whole, or the state has changed.
+bool FormDecoder::take_part() {
+  if (preamble_ && !pass_preamble()) return false;
+  if (!in_value_ && !take_part_head()) return false;
   if (fields_.back().first == "file") {
     fields_.pop_back();
-    head_.erase(0, end + 4);
+    part_ = value_;
     state_ = State::kFile;
     return false;
   }
-  const size_t value_end = head_.find(delimiter, end + 2);
-  if (value_end == std::string::npos) {
-    fields_.pop_back();
-    return false;
-  }
-  const size_t begin = end + 4;
-  if (value_end + 2 > begin) fields_.back().second = head_.substr(begin, value_end > begin ? value_end - begin : 0);
+  const size_t end = find_ahead(delimiter_);
+  if (end == std::string::npos) return false;
+  if (end > value_) fields_.back().second = head_.substr(value_, end - value_);
   field_bytes_ += fields_.back().first.size() + fields_.back().second.size();
-  head_.erase(0, value_end + delimiter.size());
+  in_value_ = false;
+  part_ = searched_ = end + delimiter_.size();
   if (field_bytes_ > kFieldBytesMax || fields_.size() > kFieldsMax) state_ = State::kFieldsTooLarge;
   return state_ == State::kFields;
 }

@@ -1,5 +1,6 @@
 #include "gateway/payload/payload_reader.h"
 
+#include "common/async/turn.h"
 #include "common/base/numbers.h"
 #include "gateway/payload/aws_chunked.h"
 #include "gateway/payload/promised_digests.h"
@@ -16,6 +17,10 @@ PayloadError from_transport(const Error& error) {
 }
 
 bool is_streaming(signature::PayloadForm form) { return form != signature::PayloadForm::kHash && form != signature::PayloadForm::kUnsigned; }
+
+// A body of chunks of a byte each comes in as many runs, of which a buffer holds tens of thousands: others come between.
+constexpr size_t kSmallRunBytes = 4096;
+constexpr uint32_t kSmallRunsInTurn = 256;
 
 class Reader final : public PayloadReader {
  public:
@@ -37,11 +42,17 @@ class Reader final : public PayloadReader {
 
   async::Task<std::expected<ByteView, PayloadError>> read() override {
     if (error_) co_return std::unexpected(*error_);
+    if (small_runs_ == kSmallRunsInTurn) {
+      small_runs_ = 0;
+      async::Turn turn;
+      co_await turn.next();
+    }
     for (;;) {
       auto run = co_await next_run();
       if (!run) co_return give_up(run.error());
       if (run->empty()) break;
       received_ += run->size();
+      small_runs_ += run->size() < kSmallRunBytes ? 1 : 0;
       if (received_ > size_max_) co_return give_up({PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size"});
       if (size_ && received_ > *size_) co_return give_up({PayloadRefusal::kIncompleteBody, "The request body is longer than the x-amz-decoded-content-length HTTP header says"});
       digests_.update(*run);
@@ -89,6 +100,7 @@ class Reader final : public PayloadReader {
   ByteView input_;
   std::optional<uint64_t> size_;
   uint64_t received_ = 0;
+  uint32_t small_runs_ = 0;
   PayloadSummary summary_;
   std::optional<PayloadError> error_;
 };

@@ -216,12 +216,39 @@ s3::S3Result<void> authorize_upload(request::Context& context, const std::string
   return {};
 }
 
-bool may_delete(const request::Context& context, const std::string& key, const std::optional<std::string>& version_id) {
-  permissions::RequestConditions conditions = conditions_of(context);
+struct EntryPermissions::State {
+  permissions::RequestConditions conditions;
+  std::shared_ptr<const access::BucketAccess> bucket;
+  std::optional<policy::Evaluation> evaluation;   // None: there is no policy that can be read.
+  bool asks_version = false;
+};
+
+EntryPermissions::EntryPermissions(const request::Context& context)
+    : context_(context), state_(std::make_unique<State>(State{conditions_of(context), context.access.bucket, std::nullopt, false})) {
+  state_->conditions.facts.names_version = false;
+  const auto& policy = state_->bucket->policy;
+  if (!policy || state_->bucket->policy_unreadable) return;
+  state_->evaluation.emplace(*policy, context.access.caller, state_->conditions);
+  state_->asks_version = policy->asks(policy::ConditionKey::kVersionId);
+}
+
+EntryPermissions::~EntryPermissions() = default;
+
+bool EntryPermissions::may_delete(const std::string& key, const std::optional<std::string>& version_id) {
+  if (!version_id) return decide(Action::kDeleteObject, key);
+  if (!state_->asks_version) return decide(Action::kDeleteObjectVersion, key);
+  permissions::RequestConditions conditions = conditions_of(context_);
   conditions.facts.names_version = false;
   conditions.facts.version_id = version_id;
-  const Question question{*context.access.bucket, context.access.caller, version_id ? Action::kDeleteObjectVersion : Action::kDeleteObject, key};
-  return access::decide_key(question, conditions);
+  return access::decide_key({*state_->bucket, context_.access.caller, Action::kDeleteObjectVersion, key}, conditions);
+}
+
+bool EntryPermissions::may_also(Action action, const std::string& key) { return decide(action, key); }
+
+bool EntryPermissions::decide(Action action, const std::string& key) {
+  Question question{*state_->bucket, context_.access.caller, action, key};
+  if (state_->evaluation) question.policy = state_->evaluation->evaluate(action, state_->bucket->bucket + "/" + key);
+  return access::decide_key(question, state_->conditions);
 }
 
 bool may_also(const request::Context& context, Action action, std::string_view key) {

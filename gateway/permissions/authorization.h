@@ -32,8 +32,24 @@ s3::S3Result<void> authorize_object(request::Context& context, const metadata::O
 request::Answer<void> authorize_change(request::Context& context, metadata::UpdateVersion& change);
 // ListParts, AbortMultipartUpload: who began the upload may.
 s3::S3Result<void> authorize_upload(request::Context& context, const std::string& initiator_account);
-// One entry of DeleteObjects.
-bool may_delete(const request::Context& context, const std::string& key, const std::optional<std::string>& version_id);
+// The entries of one DeleteObjects: what the bucket's policy asks of the request, and not of a key, is evaluated once.
+class EntryPermissions {
+ public:
+  // `context` outlives it, with the bucket's settings as they are now.
+  explicit EntryPermissions(const request::Context& context);
+  ~EntryPermissions();
+
+  bool may_delete(const std::string& key, const std::optional<std::string>& version_id);
+  // An action beside it on the same key.
+  bool may_also(policy::Action action, const std::string& key);
+
+ private:
+  struct State;
+  bool decide(policy::Action action, const std::string& key);
+
+  const request::Context& context_;
+  std::unique_ptr<State> state_;
+};
 // Whether an action beside the request's own is allowed on a key of its bucket.
 bool may_also(const request::Context& context, policy::Action action, std::string_view key);
 

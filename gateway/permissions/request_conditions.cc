@@ -10,6 +10,7 @@
 #include "metadata/model/object.h"
 
 #include <algorithm>
+#include <map>
 
 namespace rondel::permissions {
 namespace {
@@ -47,14 +48,29 @@ metadata::Tags tags_of_header(std::string_view text) {
   return tags;
 }
 
-metadata::Tags request_tags(const RequestFacts& facts) {
-  if (facts.request_tags) return *facts.request_tags;
-  return tags_of_header(facts.fields->find("x-amz-tagging").value_or(""));
+// By key. A policy may ask for hundreds, and a header hold thousands.
+const metadata::Tags& request_tags(const RequestFacts& facts) {
+  if (!facts.tags_by_key) {
+    // Of one that stands there twice the first counts.
+    std::map<std::string, std::string> by_key;
+    for (auto& [key, value] : facts.request_tags ? *facts.request_tags : tags_of_header(facts.fields->find("x-amz-tagging").value_or(""))) {
+      by_key.try_emplace(key, value);
+    }
+    facts.tags_by_key.emplace(by_key.begin(), by_key.end());
+  }
+  return *facts.tags_by_key;
 }
 
 Values tag_value(const metadata::Tags& tags, const std::string& key) {
   const auto found = std::ranges::find(tags, key, [](const auto& tag) -> const std::string& { return tag.first; });
   if (found == tags.end()) return {};
+  return {found->second};
+}
+
+Values request_tag_value(const RequestFacts& facts, const std::string& key) {
+  const metadata::Tags& tags = request_tags(facts);
+  const auto found = std::ranges::lower_bound(tags, key, {}, &metadata::Tags::value_type::first);
+  if (found == tags.end() || found->first != key) return {};
   return {found->second};
 }
 
@@ -117,7 +133,7 @@ Values RequestConditions::values(const policy::KeyName& name) const {
       if (facts.names_version) return parameter(facts, "versionId");
       return facts.version_id ? Values{*facts.version_id} : Values{};
     case policy::ConditionKey::kExistingObjectTag: return facts.existing_tags != nullptr ? tag_value(*facts.existing_tags, name.tag) : Values{};
-    case policy::ConditionKey::kRequestObjectTag: return tag_value(request_tags(facts), name.tag);
+    case policy::ConditionKey::kRequestObjectTag: return request_tag_value(facts, name.tag);
     case policy::ConditionKey::kRequestObjectTagKeys: {
       Values keys;
       for (const auto& [key, value] : request_tags(facts)) keys.push_back(key);

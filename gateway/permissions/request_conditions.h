@@ -28,6 +28,7 @@ struct RequestFacts {
   std::optional<std::string> version_id;
   const metadata::Tags* existing_tags = nullptr;     // Of the object; null until it is known.
   std::optional<metadata::Tags> request_tags;        // Of a body; otherwise those of x-amz-tagging.
+  mutable std::optional<metadata::Tags> tags_by_key; // Of whichever of the two counts, once they are asked for.
   std::optional<metadata::Retention> retention;      // Of a body; otherwise those of x-amz-object-lock-*.
   std::optional<bool> legal_hold;
 };

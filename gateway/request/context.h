@@ -6,12 +6,14 @@
 #include <optional>
 #include <string>
 
+#include "common/async/blocking_pool.h"
 #include "common/http/message.h"
 #include "common/http/server.h"
 #include "gateway/admission/filling.h"
 #include "gateway/admission/gate.h"
 #include "gateway/blobs/blob_store.h"
 #include "gateway/payload/payload_reader.h"
+#include "gateway/request/cors_rules.h"
 #include "gateway/request/lifecycle_rules.h"
 #include "gateway/request/stream_releases.h"
 #include "gateway/s3/error.h"
@@ -67,6 +69,9 @@ struct Services {
   std::shared_ptr<access::BucketAccessCache> bucket_access = std::make_shared<access::BucketAccessCache>();
   std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
   std::shared_ptr<admission::Gate> admission = std::make_shared<admission::Gate>();
+  std::shared_ptr<CorsRulesCache> cors_rules = std::make_shared<CorsRulesCache>();
+  // Reads the large documents of clients (beside.h).
+  std::shared_ptr<async::BlockingPool> documents = std::make_shared<async::BlockingPool>("documents", 1, 256);
 };
 
 // The answer: either a whole body, a head alone (HEAD, 204, 304), or a stream.

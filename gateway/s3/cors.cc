@@ -22,13 +22,6 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-bool matches(std::string_view pattern, std::string_view text) {
-  const size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return pattern == text;
-  const std::string_view head = pattern.substr(0, star), tail = pattern.substr(star + 1);
-  return text.size() >= head.size() + tail.size() && text.starts_with(head) && text.ends_with(tail);
-}
-
 std::vector<std::string> texts(const XmlElement& rule, std::string_view name) {
   std::vector<std::string> found;
   for (const XmlElement& element : rule.children(name)) found.push_back(element.trimmed_text());
@@ -96,12 +89,6 @@ S3Result<CorsRule> parse_rule(const XmlElement& element) {
   return rule;
 }
 
-bool allows_headers(const CorsRule& rule, const std::vector<std::string>& headers) {
-  return std::ranges::all_of(headers, [&](const std::string& header) {
-    return std::ranges::any_of(rule.allowed_headers, [&](const std::string& pattern) { return matches(lower(pattern), lower(header)); });
-  });
-}
-
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
   for (const std::string& part : parts) out += (out.empty() ? "" : ", ") + part;
@@ -142,13 +129,56 @@ std::string cors_document(const CorsConfiguration& configuration) {
   return std::move(xml).finish();
 }
 
-const CorsRule* find_cors_rule(const CorsConfiguration& configuration, std::string_view origin, std::string_view method,
-                               const std::vector<std::string>& headers) {
+bool CorsRules::Pattern::matches(std::string_view text) const {
+  return text.size() >= head.size() + tail.size() && text.starts_with(head) && text.ends_with(tail);
+}
+
+CorsRules::Names::Names(const std::vector<std::string>& all, bool ignore_case) {
+  for (const std::string& sent : all) {
+    const std::string one = ignore_case ? lower(sent) : sent;
+    const size_t star = one.find('*');
+    if (star == std::string::npos) {
+      literals.push_back(one);
+    } else if (one.size() == 1) {
+      any = true;
+    } else {
+      patterns.push_back({one.substr(0, star), one.substr(star + 1)});
+    }
+  }
+  std::ranges::sort(literals);
+}
+
+bool CorsRules::Names::has(std::string_view text, uint64_t& steps) const {
+  ++steps;
+  if (any || std::ranges::binary_search(literals, text, {}, [](const std::string& one) { return std::string_view(one); })) return true;
+  return std::ranges::any_of(patterns, [&](const Pattern& pattern) {
+    ++steps;
+    return pattern.matches(text);
+  });
+}
+
+CorsRules::CorsRules(CorsConfiguration configuration) : configuration_(std::move(configuration)) {
+  memory_bytes_ = sizeof(CorsRules);
+  for (const CorsRule& rule : configuration_) {
+    prepared_.push_back({Names(rule.allowed_origins, false), Names(rule.allowed_headers, true)});
+    memory_bytes_ += sizeof(CorsRule) + sizeof(Prepared) + rule.id.size();
+    for (const auto* list : {&rule.allowed_origins, &rule.allowed_methods, &rule.allowed_headers, &rule.expose_headers}) {
+      // As it is written and, at most, in two parts.
+      for (const std::string& text : *list) memory_bytes_ += 3 * sizeof(std::string) + 2 * text.size();
+    }
+  }
+}
+
+const CorsRule* CorsRules::find(std::string_view origin, std::string_view method, const std::vector<std::string>& headers,
+                                uint64_t* steps) const {
+  uint64_t uncounted = 0;
+  uint64_t& count = steps == nullptr ? uncounted : *steps;
   // What is allowed is said again in the answer: only what can stand there.
-  if (has_control_character(origin) || !std::ranges::all_of(headers, http::is_field_name)) return nullptr;
-  for (const CorsRule& rule : configuration) {
-    const bool fits = std::ranges::any_of(rule.allowed_origins, [&](const std::string& pattern) { return matches(pattern, origin); });
-    if (fits && std::ranges::find(rule.allowed_methods, method) != rule.allowed_methods.end() && allows_headers(rule, headers)) return &rule;
+  if (headers.size() > kPreflightNamesMax || has_control_character(origin) || !std::ranges::all_of(headers, http::is_field_name)) return nullptr;
+  for (size_t i = 0; i < configuration_.size(); ++i) {
+    const CorsRule& rule = configuration_[i];
+    if (std::ranges::find(rule.allowed_methods, method) == rule.allowed_methods.end() || !prepared_[i].origins.has(origin, count)) continue;
+    if (std::ranges::all_of(headers, [&](const std::string& name) { return prepared_[i].headers.has(name, count); })) return &rule;
   }
   return nullptr;
 }

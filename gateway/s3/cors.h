@@ -29,9 +29,48 @@ std::string cors_document(const CorsConfiguration& configuration);
 
 bool is_cors_method(std::string_view method);
 
-// `headers`: names that the request would carry, in any case.
-const CorsRule* find_cors_rule(const CorsConfiguration& configuration, std::string_view origin, std::string_view method,
-                               const std::vector<std::string>& headers);
+// Names in Access-Control-Request-Headers that a preflight may have: a script sends a few.
+inline constexpr size_t kPreflightNamesMax = 100;
+
+// A bucket's rules, prepared once and asked by every cross-origin request. Immutable: safe for concurrent use.
+class CorsRules {
+ public:
+  explicit CorsRules(CorsConfiguration configuration);
+  CorsRules(CorsRules&&) = default;
+
+  // The first rule that fits, or null. `headers`: names that the request would carry, in small letters; more than
+  // kPreflightNamesMax fit no rule. Patterns compared are added to `steps`: at most one for each pattern of origins, and for
+  // each of the headers one for each pattern with a wildcard and for a search among the others.
+  const CorsRule* find(std::string_view origin, std::string_view method, const std::vector<std::string>& headers,
+                       uint64_t* steps = nullptr) const;
+  // What it holds.
+  size_t memory_bytes() const { return memory_bytes_; }
+
+ private:
+  // What stands before and behind the star.
+  struct Pattern {
+    std::string head;
+    std::string tail;
+    bool matches(std::string_view text) const;
+  };
+  // Small letters where case does not matter.
+  struct Names {
+    explicit Names(const std::vector<std::string>& patterns, bool ignore_case);
+    bool has(std::string_view text, uint64_t& steps) const;
+
+    std::vector<std::string> literals;   // Sorted.
+    std::vector<Pattern> patterns;
+    bool any = false;                    // "*"
+  };
+  struct Prepared {
+    Names origins;
+    Names headers;
+  };
+
+  CorsConfiguration configuration_;
+  std::vector<Prepared> prepared_;       // Of each rule.
+  size_t memory_bytes_ = 0;
+};
 
 // "a, b" of Access-Control-Request-Headers, lower case.
 std::vector<std::string> parse_header_names(std::string_view list);

@@ -1,5 +1,6 @@
 #include "gateway/s3/documents.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "common/base/numbers.h"
@@ -48,7 +49,9 @@ S3Result<CompletePart> parse_part(const XmlElement& element) {
       has_etag = true;
     } else if (name.starts_with("Checksum")) {
       const auto algorithm = model::parse_checksum_algorithm(name.substr(std::strlen("Checksum")));
-      if (algorithm) part.checksums.emplace_back(*algorithm, child.trimmed_text());
+      if (!algorithm) continue;
+      if (std::ranges::any_of(part.checksums, [&](const auto& known) { return known.first == *algorithm; })) return fail(ErrorCode::kMalformedXML);
+      part.checksums.emplace_back(*algorithm, child.trimmed_text());
     }
   }
   if (part.number == 0 || !has_etag) return fail(ErrorCode::kMalformedXML);

@@ -75,6 +75,8 @@ S3Result<void> read_predicate(const XmlElement& element, Filter& filter) {
 }
 
 S3Result<void> read_tags(const std::vector<XmlElement>& tags, Filter& filter) {
+  // No object has more.
+  if (tags.size() > kObjectTagsMax) return fail(ErrorCode::kInvalidTag, "Object tags cannot be greater than 10");
   for (const XmlElement& tag : tags) {
     const auto key = tag.child_text("Key");
     const auto value = tag.child_text("Value");
@@ -139,8 +141,9 @@ S3Result<void> read_filter(const XmlElement& element, Filter& filter) {
   }
   const bool single = children.size() == 1 && children.front().name() != "And";
   filter.form = single ? Filter::Form::kSingle : Filter::Form::kAnd;
+  if (element.children("Prefix").size() > 1) return malformed();
   const auto predicates = joined(children);
-  return predicates && element.children("Prefix").size() <= 1 ? read_predicates(*predicates, filter) : malformed();
+  return predicates ? read_predicates(*predicates, filter) : malformed();
 }
 
 S3Result<void> read_expiration(const XmlElement& element, Rule& rule) {

@@ -1,6 +1,7 @@
 #include "gateway/s3/request.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "common/base/encoding.h"
 
@@ -8,6 +9,7 @@ namespace rondel::s3 {
 namespace {
 
 constexpr size_t kKeyBytesMax = 1024;
+constexpr size_t kParametersFew = 16;
 
 // A name that AWS's SDKs could be talked into from an IP address.
 bool looks_like_address(std::string_view name) {
@@ -73,6 +75,12 @@ S3Result<Operation> operation_of(const http::RequestHead& head, Level level, con
 bool Query::has(std::string_view name) const { return find(name).has_value(); }
 
 std::optional<std::string_view> Query::find(std::string_view name) const {
+  if (!by_name.empty()) {
+    const auto name_of = [this](uint32_t number) { return std::string_view(parameters[number].first); };
+    const auto found = std::ranges::lower_bound(by_name, name, {}, name_of);
+    if (found == by_name.end() || name_of(*found) != name) return std::nullopt;
+    return parameters[*found].second;
+  }
   for (const auto& [key, value] : parameters) {
     if (key == name) return value;
   }
@@ -91,6 +99,12 @@ S3Result<Query> parse_query(std::string_view text) {
     auto value = percent_decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1), true);
     if (!name || !value) return fail(ErrorCode::kInvalidURI);
     query.parameters.emplace_back(*std::move(name), *std::move(value));
+  }
+  if (query.parameters.size() > kParametersFew) {
+    query.by_name.resize(query.parameters.size());
+    std::iota(query.by_name.begin(), query.by_name.end(), 0u);
+    // Those of one name stay in their order.
+    std::ranges::sort(query.by_name, {}, [&](uint32_t number) { return std::pair(std::string_view(query.parameters[number].first), number); });
   }
   return query;
 }

@@ -1,6 +1,7 @@
 // A request as S3 understands it: operation, bucket, key, decoded query. No I/O.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,10 @@ namespace rondel::s3 {
 
 struct Query {
   std::vector<std::pair<std::string, std::string>> parameters;  // Decoded, in order of arrival.
+  // Of parse_query(), when there are many: their numbers by name, so that none is searched for among thousands.
+  std::vector<uint32_t> by_name = {};
   bool has(std::string_view name) const;
+  // The first of that name.
   std::optional<std::string_view> find(std::string_view name) const;
 };
 

@@ -97,6 +97,7 @@ S3Result<Tags> parse_tagging_header(std::string_view text) {
                 {{"ArgumentName", "x-amz-tagging"}, {"ArgumentValue", is_valid_utf8(text) ? std::string(text) : ""}});
   };
   Tags tags;
+  std::set<std::string> keys;
   while (!text.empty()) {
     const size_t end = text.find('&');
     const std::string_view pair = text.substr(0, end);
@@ -106,7 +107,7 @@ S3Result<Tags> parse_tagging_header(std::string_view text) {
     auto key = percent_decode(pair.substr(0, equal), true);
     auto value = percent_decode(equal == std::string_view::npos ? std::string_view() : pair.substr(equal + 1), true);
     if (!key || !value || !is_valid_utf8(*key) || !is_valid_utf8(*value)) return invalid();
-    if (std::ranges::find(tags, *key, &std::pair<std::string, std::string>::first) != tags.end()) return invalid();
+    if (!keys.insert(*key).second) return invalid();
     tags.emplace_back(*std::move(key), *std::move(value));
   }
   return checked(std::move(tags), kObjectTagsMax);

@@ -10,6 +10,8 @@
 namespace rondel::s3 {
 namespace {
 
+thread_local uint64_t steps = 0;
+
 constexpr size_t kDepthMax = 16;
 constexpr size_t kElementsMax = 131'072;
 
@@ -122,6 +124,7 @@ std::string_view XmlElement::name() const { return local_name(pugi::xml_node(nod
 std::string XmlElement::text() const {
   std::string out;
   for (const pugi::xml_node& child : pugi::xml_node(node_).children()) {
+    ++steps;
     if (child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata) out += child.value();
   }
   return out;
@@ -132,6 +135,7 @@ std::string XmlElement::trimmed_text() const { return xml_trimmed(text()); }
 std::vector<XmlElement> XmlElement::children() const {
   std::vector<XmlElement> found;
   for (const pugi::xml_node& child : pugi::xml_node(node_).children()) {
+    ++steps;
     if (child.type() == pugi::node_element) found.emplace_back(child.internal_object());
   }
   return found;
@@ -147,6 +151,7 @@ std::vector<XmlElement> XmlElement::children(std::string_view name) const {
 
 std::optional<XmlElement> XmlElement::child(std::string_view name) const {
   for (const pugi::xml_node& child : pugi::xml_node(node_).children()) {
+    ++steps;
     if (child.type() == pugi::node_element && local_name(child.name()) == name) return XmlElement(child.internal_object());
   }
   return std::nullopt;
@@ -159,10 +164,13 @@ std::optional<std::string> XmlElement::child_text(std::string_view name) const {
 
 std::optional<std::string> XmlElement::attribute(std::string_view name) const {
   for (const pugi::xml_attribute& attribute : pugi::xml_node(node_).attributes()) {
+    ++steps;
     if (local_name(attribute.name()) == name) return std::string(attribute.value());
   }
   return std::nullopt;
 }
+
+uint64_t xml_steps() { return steps; }
 
 std::string xml_trimmed(std::string_view text) {
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);

@@ -2,6 +2,7 @@
 // UTF-8, at most 16 levels, 131,072 elements and as many attributes. Names are local: a name-space prefix is passed over.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,9 @@ class XmlDocument {
   explicit XmlDocument(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Nodes and attributes that this thread has looked at since it began: tests hold the readers of documents against it.
+uint64_t xml_steps();
 
 // Without spaces, tabs and line ends around it.
 std::string xml_trimmed(std::string_view text);

@@ -9,7 +9,8 @@ namespace rondel::s3 {
 
 inline constexpr std::string_view kS3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-// Whether every byte can stand in XML 1.0: control bytes other than tab, line feed and carriage return cannot.
+// Whether every character can stand in XML 1.0. Controls other than tab, line feed and carriage return cannot, nor U+FFFE and
+// U+FFFF, nor bytes that are no UTF-8.
 bool fits_xml(std::string_view text);
 
 // How a quotation mark in text is written: S3 escapes it in answers (<ETag>&quot;...) and leaves it in the documents of errors.
@@ -24,6 +25,8 @@ class XmlWriter {
   // With one attribute list, written as given: xsi:type="CanonicalUser".
   void open_with(std::string_view element, std::string_view attributes);
   void close();
+  // Whatever the value is, what goes out is UTF-8 without a control character: those are references, bytes that are no text
+  // U+FFFD.
   void text(std::string_view element, std::string_view value);
   void number(std::string_view element, uint64_t value);
   void boolean(std::string_view element, bool value) { text(element, value ? "true" : "false"); }

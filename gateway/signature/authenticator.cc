@@ -421,6 +421,8 @@ Authenticator::~Authenticator() = default;
 
 const AuthenticatorOptions& Authenticator::options() const { return impl_->options; }
 
+size_t Authenticator::cache_bytes() const { return impl_->keys.bytes(); }
+
 async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(const http::RequestHead& head,
                                                                                 const Query& query, Deadline deadline,
                                                                                 std::string_view virtual_bucket) {

@@ -79,6 +79,8 @@ class Authenticator {
   ~Authenticator();
 
   const AuthenticatorOptions& options() const;
+  // Of the signing keys that are kept.
+  size_t cache_bytes() const;
 
   // `query`: decoded parameters in order of arrival. `virtual_bucket`: the bucket that the host names, if it does.
   async::Task<std::expected<Identity, RefusalDetail>> authenticate(

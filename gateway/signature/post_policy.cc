@@ -4,7 +4,10 @@
 #include <array>
 #include <boost/json.hpp>
 #include <charconv>
+#include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 
 namespace rondel::signature {
 namespace {
@@ -141,31 +144,41 @@ std::expected<PostPolicy, std::string> parse_post_policy(std::string_view text) 
   }
   PostPolicy policy;
   policy.expiration = *time;
+  std::set<std::tuple<PostCondition::Kind, std::string, std::string>> known;
   for (const json::value& condition : conditions->get_array()) {
     std::expected<void, std::string> added = invalid("Invalid condition: " + json::serialize(condition));
     if (condition.is_array()) added = add_array(policy, condition.get_array());
     if (condition.is_object()) added = add_object(policy, condition.get_object());
     if (!added) return std::unexpected(added.error());
   }
+  // A condition that stands there a hundred times is asked once.
+  std::erase_if(policy.conditions, [&](const PostCondition& one) { return !known.emplace(one.kind, one.field, one.value).second; });
   return policy;
 }
 
 std::expected<void, std::string> check_post_policy(const PostPolicy& policy, const FormFields& fields, std::string_view bucket, SystemTime now) {
   if (policy.expiration <= now) return denied("Policy expired.");
   // The bucket is the one of the address, whatever a field of that name says.
-  FormFields all{{"bucket", std::string(bucket)}};
-  std::ranges::copy_if(fields, std::back_inserter(all), [](const auto& field) { return field.first != "bucket"; });
+  const std::string own(bucket);
+  std::map<std::string_view, const std::string*> values{{"bucket", &own}};
+  for (const auto& [name, value] : fields) values.try_emplace(name, &value);
   const auto find = [&](std::string_view name) -> const std::string* {
-    const auto found = std::ranges::find(all, name, &FormFields::value_type::first);
-    return found == all.end() ? nullptr : &found->second;
+    const auto found = values.find(name);
+    return found == values.end() ? nullptr : found->second;
   };
   for (const PostCondition& condition : policy.conditions) {
     if (!holds(condition, find(condition.field))) return denied("Policy Condition failed: " + condition.text);
   }
+  std::set<std::string_view> named;
+  for (const PostCondition& condition : policy.conditions) named.insert(condition.field);
   std::string extra;
-  for (const auto& [name, value] : all) {
-    if (is_free(name) || std::ranges::find(policy.conditions, name, &PostCondition::field) != policy.conditions.end()) continue;
+  const auto count = [&](const std::string& name) {
+    if (is_free(name) || named.contains(name)) return;
     extra += (extra.empty() ? "" : ", ") + name;
+  };
+  count("bucket");
+  for (const auto& [name, value] : fields) {
+    if (name != "bucket") count(name);
   }
   if (!extra.empty()) return denied("Extra input fields: " + extra);
   return {};

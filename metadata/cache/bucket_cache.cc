@@ -4,6 +4,7 @@ namespace rondel::metadata {
 
 async::Task<Result<std::shared_ptr<const Bucket>>> BucketCache::find_bucket(std::string name,
                                                                             Deadline deadline) {
+  if (!can_be_bucket_name(name)) co_return std::shared_ptr<const Bucket>();
   auto known = buckets_.find(name);
   if (known.found) co_return known.value;
   CO_TRY(BucketOutcome outcome, co_await store_.find_bucket(name, deadline));

@@ -2,7 +2,8 @@
 //
 // A change made through any gateway is seen by all within 1 s: who follows changes
 // (directory_change.h) tells hear() of each, and while nobody does every entry is read again after
-// 1 s. Unknown names are cached too. At most 20,000 entries. Safe for concurrent use.
+// 1 s. Unknown names are cached too; what no bucket can be called is asked nobody. At most
+// kBytesMax. Safe for concurrent use.
 #pragma once
 
 #include <memory>
@@ -20,8 +21,10 @@ namespace rondel::metadata {
 
 class BucketCache {
  public:
+  static constexpr size_t kBytesMax = 64 << 20;
+
   // Both outlive it. By `clock` entries grow old.
-  BucketCache(BucketStore& store, const Clock& clock) : store_(store), buckets_(clock) {}
+  BucketCache(BucketStore& store, const Clock& clock) : store_(store), buckets_(clock, kBytesMax) {}
 
   // Null pointer: no such bucket. Errors are those of BucketStore::find_bucket, and are not cached.
   async::Task<Result<std::shared_ptr<const Bucket>>> find_bucket(std::string name,
@@ -32,6 +35,7 @@ class BucketCache {
   // and is forgotten, so ask again; refusals by the thousand read a bucket no more often than that.
   bool doubt_bucket(const std::string& name);
   void hear(const DirectoryChange& change);
+  size_t bytes() const { return buckets_.bytes(); }
 
  private:
   BucketStore& store_;

@@ -1,9 +1,12 @@
 #include "metadata/cache/identity_cache.h"
 
+#include "metadata/model/identity_rules.h"
+
 namespace rondel::metadata {
 
 async::Task<Result<std::shared_ptr<const Credential>>> IdentityCache::find_credential(
     std::string access_key, Deadline deadline) {
+  if (!can_be_access_key(access_key)) co_return std::shared_ptr<const Credential>();
   auto known = credentials_.find(access_key);
   if (known.found) co_return known.value;
   CO_TRY(std::optional<Credential> credential,
@@ -16,6 +19,7 @@ async::Task<Result<std::shared_ptr<const Credential>>> IdentityCache::find_crede
 
 async::Task<Result<std::shared_ptr<const Account>>> IdentityCache::find_account(AccountName name,
                                                                                 Deadline deadline) {
+  if (!can_be_account_name(name.value)) co_return std::shared_ptr<const Account>();
   const std::string key = static_cast<char>(name.kind) + name.value;
   auto known = accounts_.find(key);
   if (known.found) co_return known.value;

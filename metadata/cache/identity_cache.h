@@ -2,8 +2,8 @@
 // kept fresh.
 //
 // As BucketCache: a change is seen within 1 s, so a revoked key stops working everywhere by then.
-// Unknown keys and names are cached too. At most 20,000 entries of each. Secrets lie in it opened.
-// Safe for concurrent use.
+// Unknown keys and names are cached too; what no key or account can be called is asked nobody. At
+// most kBytesMax of each. Secrets lie in it opened. Safe for concurrent use.
 #pragma once
 
 #include <memory>
@@ -21,9 +21,11 @@ namespace rondel::metadata {
 
 class IdentityCache {
  public:
+  static constexpr size_t kBytesMax = 16 << 20;
+
   // Both outlive it. By `clock` entries grow old.
   IdentityCache(IdentityStore& store, const Clock& clock)
-      : store_(store), credentials_(clock), accounts_(clock) {}
+      : store_(store), credentials_(clock, kBytesMax), accounts_(clock, kBytesMax) {}
 
   // Null pointer: no such key. Disabled keys and accounts are returned: the caller refuses them.
   // Errors are those of IdentityStore, and are not cached.
@@ -33,6 +35,7 @@ class IdentityCache {
   async::Task<Result<std::shared_ptr<const Account>>> find_account(AccountName name,
                                                                    Deadline deadline);
   void hear(const DirectoryChange& change);
+  size_t bytes() const { return credentials_.bytes() + accounts_.bytes(); }
 
  private:
   IdentityStore& store_;

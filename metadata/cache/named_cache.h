@@ -1,14 +1,15 @@
-// NamedCache: values by name, null for names that do not exist, in a bounded number. Internal to
-// metadata/cache.
+// NamedCache: values by name, null for names that do not exist, in a bounded number of bytes.
+// Internal to metadata/cache.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "common/base/clock.h"
+#include "common/base/lru_cache.h"
 #include "metadata/store/directory_change.h"
 
 namespace rondel::metadata {
@@ -25,41 +26,44 @@ class NamedCache {
     uint64_t generation = 0;
   };
 
-  explicit NamedCache(const Clock& clock) : clock_(clock) {}
+  // Names that do not exist have an eighth of `bytes_max` of their own: who guesses names by the
+  // thousand drives out none that exist.
+  NamedCache(const Clock& clock, size_t bytes_max)
+      : clock_(clock), present_(bytes_max - bytes_max / 8), absent_(bytes_max / 8) {}
 
-  Lookup find(const std::string& name) const {
+  Lookup find(const std::string& name) {
     const SteadyTime now = clock_.steady_now();
     std::lock_guard lock(mutex_);
-    const auto entry = entries_.find(name);
-    if (entry == entries_.end() || now - entry->second.stored_at > life())
-      return {false, nullptr, generation_};
-    return {true, entry->second.value, generation_};
+    const Entry* const entry = find_entry(name);
+    if (entry == nullptr || now - entry->stored_at > life()) return {false, nullptr, generation_of(name)};
+    return {true, entry->value, generation_of(name)};
   }
 
-  // Dropped when anything was forgotten since `generation`: the value may be older than that
-  // change.
+  // Dropped when the name was forgotten since `generation`: the value may be older than that
+  // change. (And when one was that shares its slot.)
   void store(const std::string& name, Pointer value, uint64_t generation) {
     const SteadyTime now = clock_.steady_now();
     std::lock_guard lock(mutex_);
-    if (generation != generation_) return;
-    if (entries_.size() >= kEntriesMax) entries_.erase(entries_.begin());
-    entries_[name] = {std::move(value), now};
+    if (generation != generation_of(name)) return;
+    erase(name);
+    const size_t bytes = 2 * name.size() + (value ? memory_bytes(*value) : 0);
+    (value ? present_ : absent_).put(name, Entry{value, now}, bytes);
   }
 
   void forget(const std::string& name) {
     std::lock_guard lock(mutex_);
-    ++generation_;
-    entries_.erase(name);
+    ++forgotten_[slot_of(name)];
+    erase(name);
   }
 
   // True: it was stored at least so long ago, and is forgotten.
   bool forget_older(const std::string& name, Duration age) {
     const SteadyTime than = clock_.steady_now() - age;
     std::lock_guard lock(mutex_);
-    const auto entry = entries_.find(name);
-    if (entry == entries_.end() || entry->second.stored_at >= than) return false;
-    ++generation_;
-    entries_.erase(entry);
+    const Entry* const entry = find_entry(name);
+    if (entry == nullptr || entry->stored_at >= than) return false;
+    ++forgotten_[slot_of(name)];
+    erase(name);
     return true;
   }
 
@@ -76,8 +80,14 @@ class NamedCache {
     forget_all();
   }
 
+  // Of both kinds.
+  size_t bytes() const {
+    std::lock_guard lock(mutex_);
+    return present_.bytes() + absent_.bytes();
+  }
+
  private:
-  static constexpr size_t kEntriesMax = 20'000;
+  static constexpr size_t kSlots = 1024;
   static constexpr Duration kUncertainLife =
       std::chrono::seconds(1);   // While changes are not told.
   static constexpr Duration kCertainLife = std::chrono::seconds(60);
@@ -88,15 +98,32 @@ class NamedCache {
   };
 
   Duration life() const { return heard_ ? kCertainLife : kUncertainLife; }
+  // Grows with every change that may concern the name, and no name's with another's: who has his
+  // own forgotten all the time keeps nobody else from being cached.
+  uint64_t generation_of(const std::string& name) const {
+    return all_forgotten_ + forgotten_[slot_of(name)];
+  }
+  static size_t slot_of(const std::string& name) { return TextHash()(name) % kSlots; }
   void forget_all() {
-    ++generation_;
-    entries_.clear();
+    ++all_forgotten_;
+    present_.clear();
+    absent_.clear();
+  }
+  Entry* find_entry(const std::string& name) {
+    Entry* const entry = present_.find(name);
+    return entry != nullptr ? entry : absent_.find(name);
+  }
+  void erase(const std::string& name) {
+    present_.erase(name);
+    absent_.erase(name);
   }
 
   const Clock& clock_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Entry> entries_;   // Guarded by mutex_, as is the rest.
-  uint64_t generation_ = 0;
+  LruCache<std::string, Entry> present_;   // Guarded by mutex_, as is the rest.
+  LruCache<std::string, Entry> absent_;
+  uint64_t all_forgotten_ = 0;
+  std::array<uint64_t, kSlots> forgotten_{};
   bool heard_ = false;
 };
 

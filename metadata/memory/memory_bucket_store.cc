@@ -32,6 +32,19 @@ async::Task<Result<BucketOutcome>> MemoryBucketStore::find_bucket(std::string na
   });
 }
 
+async::Task<Result<StoredSetting>> MemoryBucketStore::find_setting(int64_t bucket_id,
+                                                                   SettingKind kind, Deadline) {
+  return state_.run<Result<StoredSetting>>([this, bucket_id, kind] {
+    StoredSetting found;
+    const StoredBucket* const stored = state_.find_bucket(bucket_id);
+    if (!stored) return found;
+    found.settings_version = stored->bucket.settings_version;
+    const auto document = stored->bucket.settings.find(kind);
+    if (document != stored->bucket.settings.end()) found.document = document->second;
+    return found;
+  });
+}
+
 async::Task<Result<BucketOutcome>> MemoryBucketStore::set_bucket_setting(
     int64_t bucket_id, SettingKind kind, std::optional<std::string> document, Deadline) {
   return change_bucket(bucket_id, [kind, document = std::move(document)](Bucket& bucket) {

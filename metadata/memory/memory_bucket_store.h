@@ -14,6 +14,8 @@ class MemoryBucketStore final : public BucketStore {
                                                    Deadline deadline) override;
   async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
+  async::Task<Result<StoredSetting>> find_setting(int64_t bucket_id, SettingKind kind,
+                                                  Deadline deadline) override;
   async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                         std::optional<std::string> document,
                                                         Deadline deadline) override;

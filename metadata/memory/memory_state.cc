@@ -45,6 +45,7 @@ StoredBucket* MemoryState::find_bucket(const std::string& name) {
 
 Bucket MemoryState::seen(const StoredBucket& stored) const {
   Bucket bucket = stored.bucket;
+  bucket.has_lifecycle = bucket.settings.erase(SettingKind::kLifecycle) > 0;
   const Account& owner = accounts.at(bucket.owner_account);
   bucket.owner_canonical_id = owner.canonical_id;
   bucket.owner_display_name = owner.display_name;

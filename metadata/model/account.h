@@ -46,4 +46,14 @@ struct Credential {
   Account account;
 };
 
+// About what it holds, in bytes.
+inline size_t memory_bytes(const Account& account) {
+  return sizeof(Account) + account.id.size() + account.canonical_id.size() +
+         account.display_name.size() + account.name.size() + account.email.size();
+}
+inline size_t memory_bytes(const Credential& credential) {
+  return sizeof(AccessKey) + credential.key.access_key.size() + credential.key.secret_key.size() +
+         credential.key.account_id.size() + memory_bytes(credential.account);
+}
+
 }  // namespace rondel::metadata

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kAccessKeyCharacters = 20;
 constexpr size_t kSecretBytes = 30;
 constexpr size_t kCanonicalIdBytes = 32;
+constexpr size_t kNameBytesMax = 256;
 
 std::string made_from(std::string_view alphabet, size_t count) {
   std::string out;
@@ -35,9 +36,7 @@ bool is_printable(std::string_view text) {
 
 // Access keys stand in Credential= of a signature, between slashes and commas.
 Result<void> check_key(const AccessKey& key) {
-  const std::string& id = key.access_key;
-  if (id.size() < 3 || id.size() > 128 || !is_printable(id) ||
-      id.find_first_of("/,=") != std::string::npos) {
+  if (!can_be_access_key(key.access_key)) {
     return fail(ErrorCode::kInvalidArgument,
                 "an access key has 3 to 128 printable characters without space, '/', ',' and '='");
   }
@@ -54,6 +53,8 @@ Result<void> check_names(const Account& account) {
     if (has_control_character(*text))
       return fail(ErrorCode::kInvalidArgument,
                   "what an account is called holds no control character");
+    if (text->size() > kNameBytesMax)
+      return fail(ErrorCode::kInvalidArgument, "what an account is called has at most 256 bytes");
     if (!can_be_text(*text))
       return fail(ErrorCode::kInvalidArgument, "what an account is called is UTF-8");
   }
@@ -64,6 +65,15 @@ Result<void> check_names(const Account& account) {
 
 bool can_be_text(std::string_view bytes) {
   return is_valid_utf8(bytes) && bytes.find('\0') == std::string_view::npos;
+}
+
+bool can_be_access_key(std::string_view text) {
+  return text.size() >= 3 && text.size() <= 128 && is_printable(text) &&
+         text.find_first_of("/,=") == std::string_view::npos;
+}
+
+bool can_be_account_name(std::string_view text) {
+  return !text.empty() && text.size() <= kNameBytesMax && can_be_text(text);
 }
 
 Result<Account> new_account(std::string name, std::string display_name, std::string email,

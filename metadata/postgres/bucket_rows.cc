@@ -10,8 +10,9 @@ namespace {
 
 enum BucketColumn {
   kId, kName, kOwner, kOwnerCanonicalId, kOwnerDisplayName, kRegion, kCreated, kVersioning, kObjectLock, kSettingsVersion,
-  kOwnerPublicAccessBlock, kSettings,
+  kOwnerPublicAccessBlock, kSettings, kHasLifecycle,
 };
+static_assert(static_cast<int>(SettingKind::kLifecycle) == 4);
 constexpr PgColumns kBucket({
     std::pair{kId, "b.id"},
     {kName, "b.name"},
@@ -26,7 +27,8 @@ constexpr PgColumns kBucket({
     {kOwnerPublicAccessBlock, "a.public_access_block"},
     // For each: kind (2 bytes) and length (4 bytes), then the document.
     {kSettings, "(select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea)"
-                " from bucket_settings s where s.bucket_id = b.id)"},
+                " from bucket_settings s where s.bucket_id = b.id and s.kind <> 4)"},
+    {kHasLifecycle, "exists (select from bucket_settings s where s.bucket_id = b.id and s.kind = 4)"},
 });
 
 std::map<SettingKind, std::string> unpack_settings(std::string_view packed) {
@@ -62,6 +64,7 @@ Bucket read_bucket(const PgResult& row, size_t i) {
   bucket.settings_version = row.bigint(i, kSettingsVersion);
   bucket.owner_public_access_block = static_cast<uint8_t>(row.smallint(i, kOwnerPublicAccessBlock));
   bucket.settings = unpack_settings(row.bytes(i, kSettings));
+  bucket.has_lifecycle = row.boolean(i, kHasLifecycle);
   return bucket;
 }
 

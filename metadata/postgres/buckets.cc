@@ -91,6 +91,24 @@ async::Task<Result<BucketOutcome>> PostgresStore::find_bucket(std::string name, 
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
 }
 
+async::Task<Result<StoredSetting>> PostgresStore::find_setting(int64_t bucket_id, SettingKind kind, Deadline deadline) {
+  auto work = [bucket_id, kind](PgConnection& connection, Deadline until) -> Result<StoredSetting> {
+    PgParameters parameters;
+    parameters.add(bucket_id);
+    parameters.add_small(static_cast<int16_t>(kind));
+    TRY(const PgResult row,
+        connection.run("select b.settings_version, s.document from buckets b"
+                       " left join bucket_settings s on s.bucket_id = b.id and s.kind = $2::smallint where b.id = $1::bigint",
+                       parameters, until));
+    StoredSetting found;
+    if (row.rows() == 0) return found;
+    found.settings_version = row.bigint(0, 0);
+    if (!row.is_null(0, 1)) found.document = row.bytes(0, 1);
+    return found;
+  };
+  co_return co_await run_single<StoredSetting>(workers_, deadline, std::move(work));
+}
+
 async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                                      std::optional<std::string> document, Deadline deadline) {
   auto work = [bucket_id, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {

@@ -53,6 +53,7 @@ class PostgresStore final : public Availability, public ObjectStore, public Uplo
   async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
   async::Task<Result<std::vector<ListedBucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
+  async::Task<Result<StoredSetting>> find_setting(int64_t bucket_id, SettingKind kind, Deadline deadline) override;
   async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind, std::optional<std::string> document,
                                                         Deadline deadline) override;
   async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) override;

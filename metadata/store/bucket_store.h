@@ -48,6 +48,12 @@ struct BucketUsage {
   uint64_t bytes = 0;
 };
 
+// A document of a bucket, and the settings version under which it was read.
+struct StoredSetting {
+  int64_t settings_version = 0;           // 0: there is no such bucket.
+  std::optional<std::string> document;
+};
+
 class BucketStore {
  public:
   virtual ~BucketStore() = default;
@@ -61,6 +67,9 @@ class BucketStore {
                                                            Deadline deadline) = 0;
   // kOk or kNoSuchBucket.
   virtual async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) = 0;
+  // One document, of any kind.
+  virtual async::Task<Result<StoredSetting>> find_setting(int64_t bucket_id, SettingKind kind,
+                                                          Deadline deadline) = 0;
   // Replaces or (nullopt) removes one document; the settings version rises.
   virtual async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind,
                                                                 std::optional<std::string> document,

@@ -28,6 +28,29 @@ TEST_P(BucketStoreContract, SettingsRaiseTheSettingsVersion) {
   EXPECT_TRUE(run(stores().buckets.find_bucket(bucket_.name, soon())).bucket.settings.empty());
 }
 
+// Megabytes of them must not come with every look-up of a bucket.
+TEST_P(BucketStoreContract, LifecycleRulesAreReadApart) {
+  BucketStore& buckets = stores().buckets;
+  EXPECT_FALSE(run(buckets.find_bucket(bucket_.name, soon())).bucket.has_lifecycle);
+  const std::string rules(1 << 20, 'r');
+  const auto changed = run(buckets.set_bucket_setting(bucket_.id, SettingKind::kLifecycle, rules, soon()));
+  EXPECT_TRUE(changed.bucket.has_lifecycle);
+  EXPECT_FALSE(changed.bucket.settings.contains(SettingKind::kLifecycle));
+  run(buckets.set_bucket_setting(bucket_.id, SettingKind::kTagging, "<doc/>", soon()));
+  const auto seen = run(buckets.find_bucket(bucket_.name, soon())).bucket;
+  EXPECT_TRUE(seen.has_lifecycle);
+  EXPECT_EQ(seen.settings, (std::map<SettingKind, std::string>{{SettingKind::kTagging, "<doc/>"}}));
+
+  const StoredSetting found = run(buckets.find_setting(bucket_.id, SettingKind::kLifecycle, soon()));
+  EXPECT_EQ(found.settings_version, seen.settings_version);
+  EXPECT_EQ(found.document, rules);
+  EXPECT_EQ(run(buckets.find_setting(bucket_.id, SettingKind::kTagging, soon())).document, "<doc/>");
+  EXPECT_EQ(run(buckets.find_setting(bucket_.id, SettingKind::kCors, soon())).document, std::nullopt);
+  EXPECT_EQ(run(buckets.find_setting(bucket_.id + 1'000'000, SettingKind::kCors, soon())).settings_version, 0);
+  for (const SettingKind kind : {SettingKind::kLifecycle, SettingKind::kTagging}) run(buckets.set_bucket_setting(bucket_.id, kind, std::nullopt, soon()));
+  EXPECT_FALSE(run(buckets.find_bucket(bucket_.name, soon())).bucket.has_lifecycle);
+}
+
 TEST_P(BucketStoreContract, TheAccountsPublicAccessBlockComesWithItsBuckets) {
   IdentityStore& identities = stores().identities;
   const std::string& id = owner().account.id;

@@ -146,16 +146,15 @@ TEST(ControlCharacters, OtherBytesStay) {
 
 // Origin and names of headers are said again in the answer.
 TEST(ControlCharacters, WhatAPreflightSaysIsNotRepeated) {
-  metadata::Bucket bucket;
-  bucket.settings[metadata::SettingKind::kCors] =
-      "<CORSConfiguration><CORSRule><AllowedOrigin>http://*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedHeader>*</AllowedHeader></CORSRule></CORSConfiguration>";
+  const s3::CorsRules rules(*s3::parse_cors_document(
+      "<CORSConfiguration><CORSRule><AllowedOrigin>http://*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedHeader>*</AllowedHeader></CORSRule></CORSConfiguration>"));
   const auto told = [&](const std::string& origin, const std::string& names) {
     http::RequestHead request;
     request.method = "GET";
     request.fields.add("Origin", origin);
     request.fields.add("Access-Control-Request-Headers", names);
     http::Fields answer;
-    add_cors_fields(answer, request, bucket);
+    add_cors_fields(answer, request, &rules);
     return answer.has("Access-Control-Allow-Origin");
   };
   EXPECT_TRUE(told("http://a", "x-a, x-b"));

@@ -202,6 +202,10 @@ TEST(CountFields, EveryListEndsWhereItSays) {
               xml, request),
       counted("rules of a lifecycle", whole("PUT", "/box?lifecycle"), "LifecycleConfiguration",
               rule, 1, 1000, xml, request),
+      counted("tags of a lifecycle filter", [](const std::string& list) {
+                return ask("PUT", {"/box?lifecycle", {}, "<LifecycleConfiguration><Rule><Filter>" + list +
+                                   "</Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"});
+              }, "And", one_tag, 1, 10, xml, tag),
       counted("tags of an object", tags("/box/k?tagging"), "TagSet", one_tag, 0, 10, "", tag),
       counted("tags of a bucket", tags("/box?tagging"), "TagSet", one_tag, 0, 50, "", tag),
       {"x-amz-tagging", header_tags, 0, 10, "", tag},

@@ -33,6 +33,19 @@ class FixedBuckets final : public metadata::BucketStore {
   }
   Answer create_bucket(metadata::CreateBucket, Deadline) override { return refuse(); }
   Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
+  async::Task<Result<metadata::StoredSetting>> find_setting(int64_t bucket_id,
+                                                            metadata::SettingKind kind,
+                                                            Deadline) override {
+    CO_TRY_VOID(lookup_fault.check());
+    metadata::StoredSetting setting;
+    for (const auto& [name, bucket] : buckets) {
+      if (bucket.id != bucket_id) continue;
+      setting.settings_version = bucket.settings_version;
+      const auto document = bucket.settings.find(kind);
+      if (document != bucket.settings.end()) setting.document = document->second;
+    }
+    co_return setting;
+  }
   Answer set_bucket_setting(int64_t, metadata::SettingKind, std::optional<std::string>,
                             Deadline) override {
     return refuse();

@@ -95,6 +95,30 @@ TEST(FormDecoder, AnyPiecesGiveTheSame) {
   }
 }
 
+// What is looked at does not grow with the number of pieces.
+TEST(FormDecoder, SmallPiecesCostNoMore) {
+  std::string many;
+  for (int i = 0; i < 250; ++i) many += field("f" + std::to_string(i), std::string(50, '\r'));
+  const std::string boundary_like = field("a", [] {
+    std::string out;
+    for (int i = 0; i < 3'000; ++i) out += "\r\n--B";
+    return out;
+  }());
+  const std::string head = "--B0\r\nX: " + std::string(90'000, 'x') + "\r\nContent-Disposition: form-data; name=key\r\n\r\nk\r\n";
+  for (const std::string& text : {many + file("b"), boundary_like + file("b"), head + file("b"), std::string(90'000, '\r') + "\n" + field("key", "k") + file("b")}) {
+    for (const size_t piece : {1u, 7u, 100'000u}) {
+      FormDecoder decoder("B0");
+      for (size_t at = 0; at < text.size() && decoder.state() == State::kFields; at += piece) {
+        const std::string chunk = text.substr(at, piece);
+        ByteView input = as_bytes(chunk);
+        decoder.decode_fields(input);
+      }
+      EXPECT_EQ(decoder.state(), State::kFile);
+      EXPECT_LE(decoder.steps(), 8 * text.size()) << piece;
+    }
+  }
+}
+
 TEST(FormDecoder, WhatIsNoForm) {
   EXPECT_EQ(decode(field("key", "k") + "--B0--\r\n").state, State::kNoFile);
   EXPECT_EQ(decode("--B0x\r\n").state, State::kMalformed);

@@ -58,8 +58,9 @@ TEST(Cors, TheFirstRuleThatFitsCounts) {
   rules[0] = {"one", {"http://start*end"}, {"GET"}, {}, {}, {}};
   rules[1] = {"two", {"http://start*"}, {"GET", "PUT"}, {"X-Amz-*", "content-type"}, {}, {}};
   rules[2] = {"three", {"*"}, {"HEAD"}, {"*"}, {}, {}};
+  const CorsRules prepared(rules);
   const auto id = [&](std::string_view origin, std::string_view method, std::vector<std::string> headers = {}) {
-    const CorsRule* found = find_cors_rule(rules, origin, method, headers);
+    const CorsRule* found = prepared.find(origin, method, headers);
     return found ? found->id : "none";
   };
   EXPECT_EQ(id("http://startend", "GET"), "one");
@@ -67,10 +68,45 @@ TEST(Cors, TheFirstRuleThatFitsCounts) {
   EXPECT_EQ(id("http://starend", "GET"), "none");
   EXPECT_EQ(id("http://startend", "PUT"), "two");
   EXPECT_EQ(id("http://startend", "GET", {"x-amz-date"}), "two");
-  EXPECT_EQ(id("http://start", "GET", {"Content-Type", "X-AMZ-META-a"}), "two");
+  EXPECT_EQ(id("http://start", "GET", {"content-type", "x-amz-meta-a"}), "two");
   EXPECT_EQ(id("http://start", "GET", {"content-types"}), "none");
   EXPECT_EQ(id("null", "HEAD", {"anything"}), "three");
   EXPECT_EQ(id("HTTP://startend", "GET"), "none");
+}
+
+// A document at its bound against a preflight at its own.
+TEST(Cors, APreflightComparesEachNameWithTheRulesOnce) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < kPreflightNamesMax; ++i) names.push_back("x-" + std::to_string(i));
+  for (const size_t rules : {1u, 100u}) {
+    for (const char* header : {"<AllowedHeader>zz*</AllowedHeader>", "<AllowedHeader>x-zz</AllowedHeader>", "<AllowedHeader>*</AllowedHeader>"}) {
+      const size_t each = ((64 << 10) / rules - 250) / std::string(header).size();
+      size_t patterns = 0;
+      std::string text;
+      for (size_t i = 0; i < rules; ++i) {
+        std::string headers;
+        for (size_t k = 0; k < each; ++k, ++patterns) headers += header;
+        // All but the last name fit, after everything was compared.
+        text += rule("<AllowedOrigin>http://*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>" + headers + "<AllowedHeader>x-*</AllowedHeader>");
+      }
+      const auto parsed = parse_cors_document(document(text));
+      ASSERT_TRUE(parsed);
+      const CorsRules prepared(*parsed);
+      uint64_t steps = 0;
+      names.back() = "y";
+      (void)prepared.find("http://a", "GET", names, &steps);
+      EXPECT_LE(steps, (patterns + 2 * rules) * (names.size() + 1)) << header;
+      EXPECT_LE(steps, 400'000u);
+      EXPECT_GE(prepared.memory_bytes(), text.size() / 2);
+    }
+  }
+  names.back() = "x-y";
+  CorsConfiguration any(1);
+  any[0] = {"any", {"*"}, {"GET"}, {"*"}, {}, {}};
+  const CorsRules prepared(any);
+  EXPECT_NE(prepared.find("http://a", "GET", names), nullptr);
+  names.push_back("x-z");
+  EXPECT_EQ(prepared.find("http://a", "GET", names), nullptr);
 }
 
 TEST(Cors, FieldsOfAnAnswer) {

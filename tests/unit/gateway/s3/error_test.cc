@@ -5,10 +5,40 @@
 
 #include <algorithm>
 
+#include "common/base/encoding.h"
 #include "gateway/s3/xml_writer.h"
 
 namespace rondel::s3 {
 namespace {
+
+// What a document carries of a text that a stranger chose.
+TEST(XmlWriter, NoTextLeavesAByteThatXmlCannotCarry) {
+  const auto written = [](std::string_view text, Quotes quotes = Quotes::kEscaped) {
+    XmlWriter xml("a", "", quotes);
+    xml.text("b", text);
+    const std::string all = std::move(xml).finish();
+    const size_t begin = all.find("<b>") + 3;
+    return all.substr(begin, all.find("</b>") - begin);
+  };
+  const std::pair<std::string_view, std::string_view> rows[] = {
+      {"plain", "plain"}, {"caf\xc3\xa9 \xf0\x9f\x98\x80", "caf\xc3\xa9 \xf0\x9f\x98\x80"}, {"a&<>\"b", "a&amp;&lt;&gt;&quot;b"},
+      {"\x01\x1f\x7f", "&#x1;&#x1f;&#x7f;"}, {"\t\n\r", "&#x9;&#xa;&#xd;"}, {std::string_view("a\0b", 3), "a&#x0;b"},
+      {"\xc2\x80\xc2\x9f\xc2\xa0", "&#x80;&#x9f;\xc2\xa0"}, {"\xef\xbf\xbd\xef\xbf\xbe\xef\xbf\xbf", "\xef\xbf\xbd&#xfffe;&#xffff;"},
+      {"\xff", "\xef\xbf\xbd"}, {"a\xc3", "a\xef\xbf\xbd"}, {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"},
+      {"\xed\xa0\x80<", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd&lt;"}, {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+  };
+  for (const auto& [text, expected] : rows) EXPECT_EQ(written(text), expected);
+  EXPECT_EQ(written("\"", Quotes::kPlain), "\"");
+  // Every pair of bytes.
+  for (int i = 0; i < 65'536; ++i) {
+    const std::string text = {static_cast<char>(i >> 8), static_cast<char>(i & 255)};
+    const std::string out = written(text);
+    ASSERT_TRUE(is_valid_utf8(out) && !has_control_character(out)) << i;
+    ASSERT_TRUE(out.find_first_of("<>\"") == std::string::npos) << i;
+    ASSERT_EQ(fits_xml(text), !out.contains("\xef\xbf\xbd") && out.find("&#x0;") == std::string::npos && std::ranges::none_of(text, [](char c) {
+                return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r'; })) << i;
+  }
+}
 
 TEST(ErrorTable, EveryCodeHasNameStatusAndMessage) {
   size_t codes = 0;
@@ -55,7 +85,7 @@ TEST(ErrorDocument, IsWellFormedWhateverStandsInIt) {
   const Error error{ErrorCode::kNoSuchKey, "", {{"Key", "a<b>&\"c\x01\n"}}, {}, {}};
   EXPECT_EQ(error_document(error, "/b/a<b>", "R1", "H1"),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
-            "<Key>a&lt;b&gt;&amp;\"c&#x01;&#x0a;</Key><Resource>/b/a&lt;b&gt;</Resource><RequestId>R1</RequestId><HostId>H1</HostId></Error>");
+            "<Key>a&lt;b&gt;&amp;\"c&#x1;&#xa;</Key><Resource>/b/a&lt;b&gt;</Resource><RequestId>R1</RequestId><HostId>H1</HostId></Error>");
 }
 
 TEST(XmlWriter, KnowsWhatXmlCannotCarry) {

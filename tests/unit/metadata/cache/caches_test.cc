@@ -37,6 +37,9 @@ class CountedBuckets final : public BucketStore {
   }
   Answer create_bucket(CreateBucket, Deadline) override { return refuse(); }
   Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
+  async::Task<Result<StoredSetting>> find_setting(int64_t, SettingKind, Deadline) override {
+    co_return StoredSetting();
+  }
   Answer set_bucket_setting(int64_t, SettingKind, std::optional<std::string>, Deadline) override {
     return refuse();
   }
@@ -139,6 +142,16 @@ TEST_F(Caches, AnAnswerThatAChangeOvertookIsNotKept) {
   EXPECT_EQ(find().value()->settings_version, 2);
 }
 
+// Who changes his own bucket without end keeps nobody else's from being kept.
+TEST_F(Caches, AnAnswerIsKeptWhateverBecomesOfOthers) {
+  buckets_.hear({Kind::kHeard});
+  store_.before_answer = [this] {
+    for (int i = 0; i < 20; ++i) buckets_.forget_bucket("other-" + std::to_string(i));
+  };
+  (void)find();
+  EXPECT_FALSE(asks_for_bucket());
+}
+
 TEST_F(Caches, ABucketIsDoubtedOnceAMillisecond) {
   EXPECT_FALSE(buckets_.doubt_bucket("box")) << "it is not cached";
   (void)find();
@@ -165,6 +178,38 @@ TEST_F(Caches, AnAccountIsKeptByTheNameItWasAskedBy) {
   EXPECT_TRUE(found(Name::kId, account.id));
   identities_.hear({Kind::kAccount});
   EXPECT_FALSE(found(Name::kId, account.id));
+}
+
+// Names that a stranger makes up.
+TEST_F(Caches, WhatCannotBeANameIsAskedNobody) {
+  const std::string long_name(30'000, 'a');
+  for (const std::string& name : {std::string(), std::string("ab"), std::string(64, 'a'), long_name, std::string("Upper"), std::string("a_b"), std::string("a\0b", 3), std::string("\xff\xfe\xfd")}) {
+    EXPECT_EQ(find(name).value(), nullptr) << name.size();
+    EXPECT_EQ(buckets_.bytes(), 0u);
+  }
+  EXPECT_EQ(store_.asked, 0);
+  const auto key = [&](const std::string& id) { return async::block_on(identities_.find_credential(id, soon())).value(); };
+  for (const std::string& id : {std::string("AB"), std::string(129, 'A'), long_name, std::string("A B"), std::string("a/b"), std::string("A\0B", 3), std::string("\xff\xff\xff")}) {
+    EXPECT_EQ(key(id), nullptr) << id.size();
+  }
+  for (const auto kind : {AccountName::Kind::kId, AccountName::Kind::kCanonicalId, AccountName::Kind::kEmail, AccountName::Kind::kAny}) {
+    for (const std::string& name : {std::string(), std::string(257, 'a'), long_name, std::string("a\0b", 3), std::string("\xff")}) {
+      EXPECT_EQ(async::block_on(identities_.find_account({kind, name}, soon())).value(), nullptr);
+    }
+  }
+  EXPECT_EQ(accounts_.lookups(), 0);
+  EXPECT_EQ(identities_.bytes(), 0u);
+}
+
+TEST_F(Caches, HoldTheirBytesAndAGuesserDrivesOutNobody) {
+  EXPECT_NE(find(), nullptr);
+  const size_t one = buckets_.bytes();
+  for (int i = 0; i < 60'000; ++i) EXPECT_EQ(find("made-up-" + std::to_string(i) + std::string(40, 'a')).value(), nullptr);
+  EXPECT_LE(buckets_.bytes(), one + BucketCache::kBytesMax / 8);
+  EXPECT_GT(buckets_.bytes(), BucketCache::kBytesMax / 16);
+  EXPECT_FALSE(asks_for_bucket()) << "the one that exists is still there";
+  for (int i = 0; i < 20'000; ++i) (void)async::block_on(identities_.find_credential(std::to_string(i) + std::string(120, 'A'), soon()));
+  EXPECT_LE(identities_.bytes(), IdentityCache::kBytesMax / 8);
 }
 
 }  // namespace
