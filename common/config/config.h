@@ -2,7 +2,9 @@
 //
 // A later source wins. The key `gateway.listen` is the YAML map entry `listen` under `gateway`, the environment variable
 // RONDEL_GATEWAY_LISTEN and `--set gateway.listen=...`. Unknown keys are refused wherever they come from; of the
-// environment, only variables that begin with RONDEL_ and a section of the schema ("RONDEL_GATEWAY_") are looked at.
+// environment, only variables that begin with RONDEL_ and a section of the schema ("RONDEL_GATEWAY_") are looked at. Those that
+// Kubernetes makes of Services (RONDEL_GATEWAY_SERVICE_HOST and what goes with it) are no settings. A password on the
+// command line is refused: everybody on the machine can read it there.
 #pragma once
 
 #include <chrono>
@@ -65,6 +67,12 @@ struct Sources {
 };
 
 std::map<std::string, std::string> process_environment();
+
+// Is a password in it, as a keyword of a connection string or in a URI?
+bool holds_password(std::string_view text);
+inline constexpr const char* kPasswordElsewhere =
+    "a password does not belong on a command line: give it in the settings file, in "
+    "RONDEL_METADATA_DSN or PGPASSWORD, or in a file by passfile=";
 
 // Immutable; safe for concurrent use. Getters ASSERT that the schema has the key with that type.
 class Settings {

@@ -51,6 +51,18 @@ std::string environment_name(std::string_view key) {
 
 std::string first_section(const std::string& key) { return environment_name(key.substr(0, key.find('.'))) + "_"; }
 
+// Kubernetes tells each container of each Service in its namespace, in the form that Docker's links
+// had: NAME_SERVICE_HOST and NAME_SERVICE_PORT, and NAME_PORT with what follows from it.
+bool is_service_link(std::string_view name, const std::map<std::string, std::string>& environment) {
+  for (const std::string_view mark : {"_SERVICE_", "_PORT"}) {
+    for (size_t at = name.find(mark); at != std::string_view::npos; at = name.find(mark, at + 1)) {
+      const std::string service(name.substr(0, at));
+      if (environment.contains(service + "_SERVICE_HOST") && environment.contains(service + "_SERVICE_PORT")) return true;
+    }
+  }
+  return false;
+}
+
 std::vector<std::string> split_list(std::string_view text) {
   std::vector<std::string> out;
   while (!text.empty()) {
@@ -121,6 +133,7 @@ class Loader {
         TRY_VOID(set_text(*found->second, value, "environment " + name, true));
         continue;
       }
+      if (is_service_link(name, environment)) continue;
       const bool ours = std::ranges::any_of(sections, [&](const std::string& s) { return name.starts_with(s); });
       if (ours) return fail(ErrorCode::kInvalidArgument, "environment: unknown setting " + name + nearest(name, names));
     }
@@ -135,6 +148,9 @@ class Loader {
     const std::string name = assignment.substr(0, equals);
     const Key* key = find(name);
     if (!key) return unknown("--set", name);
+    if (holds_password(assignment.substr(equals + 1))) {
+      return fail(ErrorCode::kInvalidArgument, "--set " + name + ": " + kPasswordElsewhere);
+    }
     return set_text(*key, assignment.substr(equals + 1), "--set", true);
   }
 
@@ -325,6 +341,20 @@ const std::vector<Settings>& Settings::maps(std::string_view name) const {
 bool Settings::is_set(std::string_view name) const {
   const auto found = entries_.find(name);
   return found != entries_.end() && found->second.given;
+}
+
+bool holds_password(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (size_t at = lower.find("password"); at != std::string::npos; at = lower.find("password", at + 1)) {
+    const size_t next = lower.find_first_not_of(" \t", at + std::string_view("password").size());
+    if (next != std::string::npos && lower[next] == '=') return true;
+  }
+  const size_t scheme = lower.find("://");
+  if (scheme == std::string::npos) return false;
+  const std::string_view authority = std::string_view(lower).substr(scheme + 3, lower.find_first_of("/?", scheme + 3) - scheme - 3);
+  const size_t user = authority.rfind('@');
+  return user != std::string_view::npos && authority.substr(0, user).contains(':');
 }
 
 std::map<std::string, std::string> process_environment() {

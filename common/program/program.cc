@@ -1,5 +1,7 @@
 #include "common/program/program.h"
 
+#include "common/program/secrets.h"
+
 #include <sched.h>
 #include <sys/stat.h>
 
@@ -37,7 +39,9 @@ int run_program(const Program& program, int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   schedule_as_batch();
   keep_files_private();
-  auto settings = config::Settings::load(program.schema, {file, config::process_environment(), assignments});
+  auto environment = config::process_environment();
+  environment.merge(take_secrets());
+  auto settings = config::Settings::load(program.schema, {file, std::move(environment), assignments});
   const auto checked = settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
   const auto served = checked && !check ? program.serve(*settings, signals) : checked;
   if (served) return 0;

@@ -116,6 +116,47 @@ TEST_F(ConfigTest, BrokenFilesAreNamed) {
   EXPECT_TRUE(Settings::load(schema(), {.file = file("# nothing\ngateway:\n")}));
 }
 
+// Kubernetes tells containers of the Services beside them; what an operator misspelt is refused as ever.
+TEST_F(ConfigTest, LinksToServicesAreNoSettings) {
+  const std::map<std::string, std::string> links = {{"RONDEL_GATEWAY_SERVICE_HOST", "10.0.0.1"},
+                                                    {"RONDEL_GATEWAY_SERVICE_PORT", "9400"},
+                                                    {"RONDEL_GATEWAY_SERVICE_PORT_CLUSTER", "9400"},
+                                                    {"RONDEL_GATEWAY_PORT", "tcp://10.0.0.1:9400"},
+                                                    {"RONDEL_GATEWAY_PORT_9400_TCP", "tcp://10.0.0.1:9400"},
+                                                    {"RONDEL_GATEWAY_PORT_9400_TCP_PROTO", "tcp"},
+                                                    {"RONDEL_GATEWAY_PORT_9400_TCP_PORT", "9400"},
+                                                    {"RONDEL_GATEWAY_PORT_9400_TCP_ADDR", "10.0.0.1"},
+                                                    {"RONDEL_NODE_A_SERVICE_HOST", "10.0.0.2"},
+                                                    {"RONDEL_NODE_A_SERVICE_PORT", "9200"}};
+  EXPECT_TRUE(Settings::load(schema(), {.environment = links}));
+  for (const char* name : {"RONDEL_GATEWAY_PORT", "RONDEL_GATEWAY_SERVICE_HOST", "RONDEL_NODE_PORT_9200_TCP"}) {
+    expect_refused(Settings::load(schema(), {.environment = {{name, "x"}}}), {name});
+  }
+  auto misspelt = links;
+  misspelt["RONDEL_GATEWAY_THREDS"] = "3";
+  expect_refused(Settings::load(schema(), {.environment = misspelt}), {"RONDEL_GATEWAY_THREDS"});
+}
+
+TEST_F(ConfigTest, APasswordDoesNotBelongOnACommandLine) {
+  const char* const with[] = {"host=h password=swordfish",
+                              "password = 'sword fish' host=h",
+                              "PASSWORD=x",
+                              "postgresql://u:swordfish@h/db",
+                              "postgres://u:p@h",
+                              "sslpassword=x"};
+  for (const std::string text : with) {
+    EXPECT_TRUE(holds_password(text)) << text;
+    const auto refused = set("gateway.listen=" + text);
+    expect_refused(refused, {"gateway.listen", "command line"});
+    EXPECT_FALSE(refused.error().message.contains("swordfish"));
+    EXPECT_TRUE(Settings::load(schema(), {.environment = {{"RONDEL_GATEWAY_LISTEN", text}}})) << text;
+  }
+  for (const std::string text : {"host=/run/pg user=rondel dbname=rondel", "postgresql://u@h:5432/db", "passfile=/run/pass",
+                                 "http://h:80/path@x", "", "0.0.0.0:9000"}) {
+    EXPECT_FALSE(holds_password(text)) << text;
+  }
+}
+
 TEST(Units, SizesAndDurations) {
   EXPECT_EQ(parse_size("0"), 0u);
   EXPECT_EQ(parse_size("64KiB"), 65'536u);
