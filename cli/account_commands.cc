@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
 #include "cli/database_target.h"
 #include "cli/identities.h"
+#include "common/program/secrets.h"
 
 namespace rondel::cli {
 namespace {
@@ -37,8 +37,7 @@ int report(const Result<void>& result) {
 }
 
 Result<void> create(const Target& target, metadata::CreateAccount request) {
-  const char* secret = std::getenv("RONDEL_SECRET_KEY");
-  if (secret != nullptr) request.secret_key = secret;
+  request.secret_key = program::secret("RONDEL_SECRET_KEY");
   TRY(auto identities, open_identities(target));
   TRY(const metadata::Credential made, identities.create_account(request));
   print_account(made.account);
@@ -75,10 +74,10 @@ Result<void> enable(const Target& target, const std::string& name, bool enabled)
 
 // A new key beside the old ones; the old key is disabled or deleted once its users have moved.
 Result<void> create_key(const Target& target, const std::string& name, const std::string& access_key) {
-  const char* secret = std::getenv("RONDEL_SECRET_KEY");
+  const std::string secret = program::secret("RONDEL_SECRET_KEY");
   TRY(auto identities, open_identities(target));
   TRY(const metadata::Account account, identities.find_account(name));
-  TRY(const metadata::AccessKey key, identities.create_key(account.id, access_key, secret == nullptr ? "" : secret));
+  TRY(const metadata::AccessKey key, identities.create_key(account.id, access_key, secret));
   print_key(key);
   return {};
 }

@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
@@ -78,7 +82,14 @@ Result<void> store_plan(const std::string& data_directory, const ClusterPlan& pl
   const json::object value{{"format", 1},           {"port", plan.port},         {"nodes", plan.nodes},
                            {"zones", plan.zones},   {"gateways", plan.gateways}, {"settings", settings}};
   const std::string path = plan_path(data_directory);
-  std::ofstream(path + ".new", std::ios::trunc) << json::serialize(value) << "\n";
+  // What is set may be nobody else's business.
+  const int file = ::open((path + ".new").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return fail(ErrorCode::kUnavailable, "cannot write " + path);
+  const std::string text = json::serialize(value) + "\n";
+  const bool written =
+      fchmod(file, 0600) == 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
+  close(file);
+  if (!written) return fail(ErrorCode::kUnavailable, "cannot write " + path);
   std::error_code error;
   std::filesystem::rename(path + ".new", path, error);
   if (error) return fail(ErrorCode::kUnavailable, "cannot write " + path + ": " + error.message());

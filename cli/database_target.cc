@@ -5,6 +5,7 @@
 
 #include "cli/local_cluster.h"
 #include "common/base/encoding.h"
+#include "common/config/config.h"
 
 namespace rondel::cli {
 
@@ -16,7 +17,13 @@ std::shared_ptr<DatabaseTarget> add_database_options(CLI::App& command) {
   return target;
 }
 
+Result<void> check_no_password(const std::string& where, const std::string& text) {
+  if (!config::holds_password(text)) return {};
+  return fail(ErrorCode::kInvalidArgument, where + ": " + config::kPasswordElsewhere);
+}
+
 Result<Database> find_database(const DatabaseTarget& target) {
+  TRY_VOID(check_no_password("--dsn", target.dsn));
   Database database{target.dsn, {}};
   std::string key_file = target.master_key_file;
   if (database.dsn.empty()) {

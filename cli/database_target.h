@@ -26,6 +26,9 @@ struct Database {
   std::string master_key;   // 32 bytes.
 };
 
+// kInvalidArgument: `text` holds a password, which everybody on this machine can read in a command line.
+Result<void> check_no_password(const std::string& where, const std::string& text);
+
 // kInvalidArgument: no cluster there, or no usable master key.
 Result<Database> find_database(const DatabaseTarget& target);
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "cli/database_target.h"
 #include "cli/local_cluster.h"
 #include "common/async/event_loop.h"
 #include "common/config/config.h"
@@ -30,6 +31,7 @@ struct Arguments {
 };
 
 Result<std::unique_ptr<metadata::PostgresMetadata>> open_metadata(const Arguments& arguments) {
+  TRY_VOID(check_no_password("--dsn", arguments.dsn));
   if (!arguments.dsn.empty()) return metadata::PostgresMetadata::make_for_command(arguments.dsn);
   TRY_VOID(load_plan(arguments.data));
   return metadata::PostgresMetadata::make_for_command(postgres_of(arguments.data).dsn());

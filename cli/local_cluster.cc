@@ -20,9 +20,10 @@
 #include "cli/process.h"
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
-#include "common/program/program.h"
 #include "common/crypto/digest.h"
 #include "common/http/client.h"
+#include "common/program/program.h"
+#include "common/program/secrets.h"
 #include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
@@ -32,6 +33,8 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr uint64_t kFreeBytesMin = 4ull << 30;
+// In the value of a setting: the name of the process that gets it ("node-1", "gateway-1").
+constexpr std::string_view kNamePlace = "{name}";
 
 struct Member {
   std::string name;            // "gateway-1"
@@ -65,13 +68,21 @@ bool is_node_setting(const std::string& key) {
   return key.starts_with("node.") || key.starts_with("engine.") || key.starts_with("repair.");
 }
 
+std::string with_name(std::string value, const std::string& name) {
+  for (size_t at = 0; (at = value.find(kNamePlace, at)) != std::string::npos; at += name.size()) {
+    value.replace(at, kNamePlace.size(), name);
+  }
+  return value;
+}
+
 // The stored settings come last on the command line, so that they win over the generated file.
-std::vector<std::string> setting_flags(const ClusterPlan& plan, bool node) {
+std::vector<std::string> setting_flags(const ClusterPlan& plan, const Member& member) {
+  const bool node = member.program == "rondel-node";
   std::vector<std::string> flags;
   for (const auto& [key, value] : plan.settings) {
     if (is_node_setting(key) == node || key.starts_with("rpc.") || key.starts_with("log.")) {
       flags.push_back("--set");
-      flags.push_back(key + "=" + value);
+      flags.push_back(key + "=" + with_name(value, member.name));
     }
   }
   return flags;
@@ -107,11 +118,10 @@ Member node_member(const std::string& data, const ClusterPlan& plan, int k) {
   member.ports = {static_cast<uint16_t>(port), static_cast<uint16_t>(operations)};
   const uint64_t capacity = fs::space(data).capacity / static_cast<uint64_t>(plan.nodes);
   member.config = fmt::format(
-      "node:\n  listen: \"{}\"\n  operations_listen: \"{}\"\n  zone: \"zone-{}\"\n  host: \"host-{}\"\n"
+      "node:\n  name: \"{}\"\n  listen: \"{}\"\n  operations_listen: \"{}\"\n  zone: \"zone-{}\"\n  host: \"host-{}\"\n"
       "  data_dir: \"{}/node-{}\"\n  disks:\n    - path: \"{}/node-{}/disk-1\"\n      capacity: \"{}\"\n"
       "cluster:\n  gateways:\n{}",
-      loopback(port), loopback(operations), (k - 1) % plan.zones + 1, k, data, k, data, k, capacity,
-      cluster_addresses(plan));
+      member.name, loopback(port), loopback(operations), (k - 1) % plan.zones + 1, k, data, k, data, k, capacity, cluster_addresses(plan));
   return member;
 }
 
@@ -193,11 +203,6 @@ Result<std::string> master_key(const std::string& data) {
   return *key;
 }
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 Result<metadata::Credential> first_account(const std::string& data, const UpOptions& options) {
   const std::string dsn = postgres_of(data).dsn();
   TRY(const auto schema, metadata::load_schema(options.migrations_directory));
@@ -216,8 +221,8 @@ Result<metadata::Credential> first_account(const std::string& data, const UpOpti
   if (found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
   metadata::CreateAccount request;
   request.name = "root";
-  request.access_key = environment("RONDEL_ROOT_ACCESS_KEY");
-  request.secret_key = environment("RONDEL_ROOT_SECRET_KEY");
+  request.access_key = program::secret("RONDEL_ROOT_ACCESS_KEY");
+  request.secret_key = program::secret("RONDEL_ROOT_SECRET_KEY");
   return accounts.create_account(request);
 }
 
@@ -279,7 +284,7 @@ Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options, c
   const std::string config = folder + "/config.yaml";
   write_private(config, member.config);
   std::vector<std::string> command{options.binary_directory + "/" + member.program, "--check-settings", "--config", config};
-  for (std::string& flag : setting_flags(plan, member.program == "rondel-node")) command.push_back(std::move(flag));
+  for (std::string& flag : setting_flags(plan, member)) command.push_back(std::move(flag));
   auto checked = run_program(command);
   fs::remove_all(folder);
   if (checked) return {};
@@ -291,8 +296,7 @@ Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options, c
 
 // A process that runs under other settings than are wanted now ends; it is started again with the new ones.
 Result<void> end_outdated(const std::string& data, const ClusterPlan& before, const ClusterPlan& plan, const Member& member) {
-  const bool node = member.program == "rondel-node";
-  if (setting_flags(before, node) == setting_flags(plan, node)) return {};
+  if (setting_flags(before, member) == setting_flags(plan, member)) return {};
   const auto pid = running_process(pid_file(data, member.name), member.program);
   if (pid && !stop_process(*pid, 30s)) return fail(ErrorCode::kInternal, member.name + " does not end");
   return {};
@@ -305,7 +309,7 @@ Result<void> start_member(const std::string& data, const ClusterPlan& plan, cons
   write_private(config, member.config);
   ProcessSpec spec{{options.binary_directory + "/" + member.program, "--config", config},
                    pid_file(data, member.name), fmt::format("{}/log/{}.log", data, member.name)};
-  for (std::string& flag : setting_flags(plan, member.program == "rondel-node")) spec.command.push_back(std::move(flag));
+  for (std::string& flag : setting_flags(plan, member)) spec.command.push_back(std::move(flag));
   TRY(const pid_t pid, start_process(spec));
   undo.push_back([pid] { stop_process(pid, 5s); });
   say("  started: " + member.name);
@@ -345,6 +349,7 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
   }
   TRY_VOID(store_plan(data, plan));
 
+  TRY_VOID(choose_socket_directory(data));
   const PrivatePostgres postgres = postgres_of(data);
   const bool was_running = running_process(postgres.pid_file, "postgres").has_value();
   say("PostgreSQL ...");
@@ -390,8 +395,7 @@ class FolderLock {
 }  // namespace
 
 PrivatePostgres postgres_of(const std::string& data_directory) {
-  const std::string tag = crypto::sha256_hex(data_directory).substr(0, 8);
-  return {data_directory + "/postgresql", "/tmp/rondel-" + tag, data_directory + "/run/postgresql.pid",
+  return {data_directory + "/postgresql", socket_directory_of(data_directory), data_directory + "/run/postgresql.pid",
           data_directory + "/log/postgresql.log", "postgres"};
 }
 
@@ -425,7 +429,7 @@ Result<void> down(const std::string& data_directory, bool wipe) {
   if (!stop_postgres(postgres_of(data))) return fail(ErrorCode::kInternal, "PostgreSQL does not end");
   say("  stopped: postgresql");
   if (wipe) {
-    fs::remove_all(postgres_of(data).socket_directory);
+    remove_socket_directory(data);
     fs::remove_all(data);
     say("  removed: " + data);
   }

@@ -8,12 +8,15 @@
 #include <filesystem>
 
 #include "cli/account_commands.h"
+#include "cli/database_target.h"
 #include "cli/gc_command.h"
 #include "cli/kms_commands.h"
 #include "cli/local_cluster.h"
+#include "cli/node_commands.h"
 #include "cli/ring_command.h"
 #include "cli/status_command.h"
 #include "common/program/program.h"
+#include "common/program/secrets.h"
 #include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
@@ -36,6 +39,7 @@ Result<void> add_settings(UpOptions& options, const std::vector<std::string>& wo
     if (equals == 0 || equals == std::string::npos) {
       return fail(ErrorCode::kInvalidArgument, "--set wants key=value, not '" + word + "'");
     }
+    TRY_VOID(check_no_password("--set " + word.substr(0, equals), word.substr(equals + 1)));
     options.settings[word.substr(0, equals)] = word.substr(equals + 1);
   }
   return {};
@@ -120,6 +124,7 @@ struct MigrateArguments {
 };
 
 Result<void> run_migrations(const MigrateArguments& arguments) {
+  TRY_VOID(check_no_password("--dsn", arguments.dsn));
   const std::string dsn = arguments.dsn.empty() ? postgres_of(arguments.data).dsn() : arguments.dsn;
   TRY(const auto schema, metadata::load_schema(arguments.folder));
   TRY(const int version, metadata::migrate(dsn, schema));
@@ -136,6 +141,7 @@ void add_migrate(CLI::App& app, MigrateArguments& arguments, int* status) {
 }
 
 int run(int argc, char** argv) {
+  program::take_secrets();
   CLI::App app{"Rondel: an S3-compatible object store"};
   app.require_subcommand(1);
   int status = 0;
@@ -151,6 +157,7 @@ int run(int argc, char** argv) {
   add_migrate(app, migrate_arguments, &status);
   add_account_commands(app, &status);
   add_gc_commands(app, &status);
+  add_node_commands(app, &status);
   add_kms_commands(app, &status);
   try {
     app.parse(argc, argv);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -41,7 +42,7 @@ Result<void> make_owned_directory(const std::string& path, const std::string& us
   return {};
 }
 
-// The socket is in a folder that everybody can enter: only the user who made the cluster becomes the role rondel.
+// Only the user who made the cluster becomes the role rondel.
 Result<void> restrict_access(const PrivatePostgres& postgres) {
   const passwd* self = getpwuid(geteuid());
   if (self == nullptr) return fail(ErrorCode::kPrecondition, "the user of this process has no name");
@@ -118,13 +119,64 @@ Result<void> make_database(const PrivatePostgres& postgres) {
   return {};
 }
 
+// "/.s.PGSQL.5432.lock" is the longest name in it; sockaddr_un has 108 bytes.
+constexpr size_t kSocketFolderMax = 107 - 20;
+
+std::string note_of(const std::string& data) { return data + "/run/postgresql.socket"; }
+
+std::string noted_place(const std::string& data) {
+  std::ifstream note(note_of(data));
+  std::string place;
+  std::getline(note, place);
+  return place;
+}
+
+// Where folders live as long as the machine is up. As root the server runs as somebody else, who cannot
+// enter root's own.
+std::string runtime_folder() {
+  if (geteuid() == 0) return access("/run", W_OK) == 0 ? "/run" : "/tmp";
+  const char* const runtime = getenv("XDG_RUNTIME_DIR");
+  return runtime != nullptr && *runtime == '/' ? runtime : "/tmp";
+}
+
+// Made by us, and nobody else's since.
+bool is_ours(const std::string& place) {
+  struct stat status{};
+  if (place.empty() || lstat(place.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
+  const passwd* const server = getpwnam("postgres");
+  const bool owned = status.st_uid == geteuid() || (geteuid() == 0 && server != nullptr && status.st_uid == server->pw_uid);
+  return owned && (status.st_mode & 077) == 0;
+}
+
 }  // namespace
+
+std::string socket_directory_of(const std::string& data) {
+  std::string near = data + "/run/pg";
+  return near.size() <= kSocketFolderMax ? near : noted_place(data);
+}
+
+Result<void> choose_socket_directory(const std::string& data) {
+  if ((data + "/run/pg").size() <= kSocketFolderMax || is_ours(noted_place(data))) return {};
+  std::string place = runtime_folder() + "/rondel-XXXXXX";
+  if (place.size() > kSocketFolderMax) place = "/tmp/rondel-XXXXXX";
+  if (mkdtemp(place.data()) == nullptr) {
+    return fail(ErrorCode::kPrecondition, "cannot make a folder for PostgreSQL's socket: " + place);
+  }
+  std::ofstream(note_of(data), std::ios::trunc) << place << "\n";
+  chmod(note_of(data).c_str(), 0600);
+  return {};
+}
+
+void remove_socket_directory(const std::string& data) {
+  const std::string place = socket_directory_of(data);
+  if (is_ours(place)) std::filesystem::remove_all(place);
+}
 
 std::string PrivatePostgres::dsn() const { return "host=" + socket_directory + " user=rondel dbname=rondel"; }
 
 Result<void> start_postgres(const PrivatePostgres& postgres) {
   if (!std::filesystem::exists(postgres.data_directory + "/PG_VERSION")) TRY_VOID(init_database_cluster(postgres));
-  TRY_VOID(make_owned_directory(postgres.socket_directory, postgres.user, 0755));
+  TRY_VOID(make_owned_directory(postgres.socket_directory, postgres.user, 0700));
   Result<void> ready;
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(500));

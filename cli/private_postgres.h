@@ -9,7 +9,7 @@ namespace rondel::cli {
 
 struct PrivatePostgres {
   std::string data_directory;     // PGDATA; made 0700, owned by `user`.
-  std::string socket_directory;   // Short: a unix socket path has at most 107 bytes.
+  std::string socket_directory;   // 0700, owned by `user`; see socket_directory_of().
   std::string pid_file;
   std::string log_file;
   std::string user;               // System user that runs the server when we are root.
@@ -21,6 +21,14 @@ struct PrivatePostgres {
 // Makes the data folder when there is none, starts the server when it does not run, makes the database. kPrecondition says
 // what is in the way (a folder its user cannot reach, for example).
 Result<void> start_postgres(const PrivatePostgres& postgres);
+
+// Where the server of a cluster has its socket: DATA/run/pg. A unix socket path has at most 107 bytes;
+// where that would be longer it is a folder that nobody can foresee (made by mkdtemp), of which
+// DATA/run/postgresql.socket says the place.
+std::string socket_directory_of(const std::string& data_directory);
+// Makes sure that there is a place; before the server is started the first time. kPrecondition: none can be made.
+Result<void> choose_socket_directory(const std::string& data_directory);
+void remove_socket_directory(const std::string& data_directory);
 
 // Smart-fast shutdown; true when it no longer runs.
 bool stop_postgres(const PrivatePostgres& postgres);

@@ -11,12 +11,12 @@
 #include <fstream>
 #include <thread>
 
-extern char** environ;
+#include "common/program/secrets.h"
 
 namespace rondel::cli {
 namespace {
 
-std::vector<char*> arguments(const std::vector<std::string>& command) {
+std::vector<char*> words_of(const std::vector<std::string>& command) {
   std::vector<char*> out;
   for (const std::string& word : command) out.push_back(const_cast<char*>(word.c_str()));
   out.push_back(nullptr);
@@ -59,8 +59,9 @@ Result<pid_t> start_process(const ProcessSpec& spec) {
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   pid_t pid = 0;
-  const int error = posix_spawn(&pid, spec.command.front().c_str(), &actions, &attributes,
-                                arguments(spec.command).data(), environ);
+  const std::vector<std::string> environment = program::environment_for_children();
+  const int error =
+      posix_spawn(&pid, spec.command.front().c_str(), &actions, &attributes, words_of(spec.command).data(), words_of(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
@@ -104,8 +105,8 @@ Result<std::string> run_program(const std::vector<std::string>& command) {
   posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], 2);
   posix_spawn_file_actions_addchdir_np(&actions, "/");
   pid_t pid = 0;
-  const int error =
-      posix_spawnp(&pid, command.front().c_str(), &actions, nullptr, arguments(command).data(), environ);
+  const std::vector<std::string> environment = program::environment_for_children();
+  const int error = posix_spawnp(&pid, command.front().c_str(), &actions, nullptr, words_of(command).data(), words_of(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   close(pipe_ends[1]);
   std::string output;

@@ -18,6 +18,7 @@ struct ProcessSpec {
   std::string log_file;                   // Standard output and error, appended.
 };
 
+// Children inherit no variable that may hold a secret (common/program/secrets.h).
 // Starts a daemon: own session, standard input closed, working directory "/". Writes the pid file before it returns.
 Result<pid_t> start_process(const ProcessSpec& spec);
 

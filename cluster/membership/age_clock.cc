@@ -63,9 +63,33 @@ void AgeClock::move_limit(SystemTime earlier, microseconds passed) {
   caught_up_ = std::max(0us, caught_up_ - back);
 }
 
-void AgeClock::witness(std::map<model::NodeId, microseconds> nodes) {
+void AgeClock::witness(std::map<model::NodeId, NodeClock> nodes, std::vector<microseconds> gateways) {
   std::lock_guard lock(mutex_);
   nodes_ = std::move(nodes);
+  const Look now = look();
+  if (now.heard_lately) gateways.push_back(now.ahead());
+  const bool before = std::exchange(verdict_, judge_clocks(nodes_, gateways)).database_off;
+  if (verdict_.database_off) paused_at_ = clock_.boot_now();
+  if (verdict_.database_off == before) return;
+  if (verdict_.database_off) {
+    log::error("clock", "the database's clock differs from most others: what ends by age is paused",
+               {{"behind_s", seconds(verdict_.median)}});
+  } else {
+    log::info("clock", "the database's clock agrees with most others again");
+  }
+}
+
+bool AgeClock::database_off() const {
+  std::lock_guard lock(mutex_);
+  return verdict_.database_off;
+}
+
+std::string AgeClock::why_fenced(const model::NodeId& node) const {
+  std::lock_guard lock(mutex_);
+  const auto found = verdict_.fenced.find(node);
+  if (found == verdict_.fenced.end()) return "";
+  const auto by = std::chrono::duration_cast<std::chrono::seconds>(found->second);
+  return "the node's clock is " + std::to_string(by.count()) + " s ahead of most others";
 }
 
 AgeClock::Look AgeClock::look() const {
@@ -77,6 +101,7 @@ AgeClock::Look AgeClock::look() const {
   now.database = *database_ + since;
   if (limit_) now.limit = *limit_ + since;
   now.heard_lately = at - sampled_at_ <= kSampleLife;
+  now.database_off = verdict_.database_off;
   return now;
 }
 
@@ -115,9 +140,8 @@ Result<void> AgeClock::check_usable() const {
   std::lock_guard lock(mutex_);
   const microseconds ahead = look().ahead();
   if (std::chrono::abs(ahead) <= kUsableDifference) return {};
-  const auto with_us = static_cast<size_t>(std::ranges::count_if(nodes_, [ahead](const auto& node) {
-    return std::chrono::abs(node.second - ahead) <= kUsableDifference;
-  }));
+  const auto with_us = static_cast<size_t>(std::ranges::count_if(
+      nodes_, [ahead](const auto& node) { return std::chrono::abs(node.second.ahead - ahead) <= kUsableDifference; }));
   if (2 * with_us > nodes_.size()) return {};
   const auto by = std::chrono::duration_cast<std::chrono::seconds>(ahead);
   return fail(ErrorCode::kUnavailable,
@@ -132,7 +156,8 @@ AgeClockStatus AgeClock::status() const {
   status.paused = now.paused();
   status.ahead = now.ahead();
   if (now.limit) status.held_back = std::max(0us, now.earlier() - *now.limit);
-  status.nodes = nodes_;
+  for (const auto& [id, clock] : nodes_) status.nodes.emplace(id, clock.ahead);
+  status.verdict = verdict_;
   return status;
 }
 

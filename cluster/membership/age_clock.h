@@ -5,7 +5,8 @@
 // each second, and both with the steady clock (CLOCK_BOOTTIME: a machine that
 // sleeps does not stop it). What ends (released bytes, orphans, versions and
 // uploads by lifecycle rules, kept upload ids) ends by the earlier of the two, and not at all while
-// they differ by more than kDifferenceMax or the database has not been heard for kSampleLife. When
+// they differ by more than kDifferenceMax, the database has not been heard for kSampleLife, or
+// most clocks of the cluster say that it is the database's that is wrong (clock_fence.h). When
 // both jump ahead together the steady clock holds back: time as it is told here then catches up by
 // a tenth of what passes, so that nothing ends after less than nine tenths of its age. What is
 // stamped is stamped by the later of the two while they differ, so that what a clock that is behind
@@ -18,6 +19,7 @@
 #include <mutex>
 #include <optional>
 
+#include "cluster/membership/clock_fence.h"
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/model/ids.h"
@@ -32,13 +34,13 @@ struct AgeClockStatus {
   std::chrono::microseconds held_back{0};
   // Each node's clock minus the database's, of those that were heard lately.
   std::map<model::NodeId, std::chrono::microseconds> nodes;
+  ClockVerdict verdict;
 };
 
 // Safe for concurrent use.
 class AgeClock {
  public:
-  // Far above what NTP leaves, far below any age.
-  static constexpr std::chrono::microseconds kDifferenceMax = std::chrono::seconds(60);
+  static constexpr std::chrono::microseconds kDifferenceMax = kClockDifferenceMax;
   static constexpr Duration kSampleLife = std::chrono::seconds(60);
   // From this on clients with the right time are refused (RequestTimeTooSkewed): the gateway is of
   // no use to them.
@@ -50,9 +52,13 @@ class AgeClock {
   // (both Clock::boot_now()).
   // Ignored when that is long.
   void sample(SystemTime database_now, SteadyTime asked_at);
-  // How far the nodes' clocks are ahead of the database's. The nodes that are not among them are
-  // forgotten.
-  void witness(std::map<model::NodeId, std::chrono::microseconds> nodes);
+  // How far the nodes' clocks are ahead of the database's, and those of other gateways. What is not
+  // among them is forgotten.
+  void witness(std::map<model::NodeId, NodeClock> nodes, std::vector<std::chrono::microseconds> gateways = {});
+  // Why the node takes no writes by its clock; empty: it may.
+  std::string why_fenced(const model::NodeId& node) const;
+  // Most clocks say that the database's is wrong.
+  bool database_off() const;
 
   // nullopt: ages are paused.
   std::optional<SystemTime> now_for_age() const;
@@ -106,12 +112,13 @@ class AgeClock {
     std::optional<SystemTime> database;          // As of now.
     std::optional<SystemTime> limit;             // By the steady clock: more has not passed.
     bool heard_lately = false;
+    bool database_off = false;                   // By the verdict of most clocks.
     std::chrono::microseconds ahead() const {
       return database ? mine - *database : std::chrono::microseconds(0);
     }
     SystemTime earlier() const { return database ? std::min(mine, *database) : mine; }
     bool agree() const { return std::chrono::abs(ahead()) <= kDifferenceMax; }
-    bool paused() const { return !heard_lately || !agree(); }
+    bool paused() const { return !heard_lately || !agree() || database_off; }
   };
 
   Look look() const;                             // REQUIRES: mutex_.
@@ -129,7 +136,8 @@ class AgeClock {
   bool told_paused_ = false;
   // The last time that it was; what came before the beginning is not known.
   SteadyTime paused_at_;
-  std::map<model::NodeId, std::chrono::microseconds> nodes_;
+  std::map<model::NodeId, NodeClock> nodes_;
+  ClockVerdict verdict_;                         // By nodes_ and the last sample.
 };
 
 // What ends by age goes by `ages`, or without one (tests, tools) by the given clock, and never by a

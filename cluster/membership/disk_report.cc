@@ -1,9 +1,13 @@
 #include "cluster/membership/disk_report.h"
 
+#include <algorithm>
+
 #include "proto/storage/v1/storage.pb.h"
 
 namespace rondel::membership {
 namespace {
+
+constexpr int64_t kTimeMax = int64_t{1} << 53;
 
 std::string state_name(storage::v1::DiskStatus::State state) {
   switch (state) {
@@ -31,7 +35,11 @@ DiskReport decode_disk_report(const std::string& status) {
   report.replication_lag_bytes = message.replication_lag_bytes();
   report.handoff_blobs = message.handoff_blobs();
   report.corrupt_reads_total = message.corrupt_reads_total();
-  if (message.node_now_us() != 0) report.node_now = SystemTime(std::chrono::microseconds(message.node_now_us()));
+  if (message.node_now_us() != 0) {
+    // A clock may show anything; differences of what it shows must not overflow.
+    const int64_t told = std::clamp(message.node_now_us(), -kTimeMax, kTimeMax);
+    report.node_now = SystemTime(std::chrono::microseconds(told));
+  }
   return report;
 }
 

@@ -3,10 +3,13 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include "cluster/membership/disk_report.h"
+#include "cluster/membership/node_recorder.h"
+#include "common/base/encoding.h"
 #include "common/grpc/deadline.hpp"
-#include "transfer/grpc/metadata_generation.hpp"
-#include "common/grpc/peer_role.hpp"
+#include "common/grpc/peer.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
+#include "transfer/grpc/metadata_generation.hpp"
 
 namespace rondel::membership {
 namespace {
@@ -16,9 +19,13 @@ using namespace std::chrono_literals;
 
 constexpr uint32_t kMessageVersion = 1;
 constexpr size_t kRingPieceBytes = 1 << 20;
+constexpr const char* kHeartbeat = "/rondel.cluster.v1.Cluster/Heartbeat";
+constexpr const char* kReadRings = "/rondel.cluster.v1.Cluster/ReadRings";
+// More than one machine has.
+constexpr size_t kDisksMax = 10'000;
 // Of addresses and names: every node is told of every other in one message.
-constexpr size_t kTextBytesMax = 255;
-constexpr int kDisksMax = 10'000;   // Of a node.
+constexpr size_t kTextMax = 255;
+constexpr uint64_t kBytesMax = uint64_t{1} << 56;
 
 template <class Id>
 std::string to_wire(const Id& id) {
@@ -30,14 +37,8 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
   metadata::NodeRecord node;
   const auto id = model::NodeId::from_bytes(as_bytes(request.node_id()));
   if (!id || id->is_zero()) return fail(ErrorCode::kInvalidArgument, "node_id must be 16 bytes");
-  if (request.address().empty() || request.zone().empty()) {
-    return fail(ErrorCode::kInvalidArgument, "address and zone must not be empty");
-  }
-  for (const std::string* text : {&request.address(), &request.operations_address(), &request.host(), &request.zone()}) {
-    if (text->size() > kTextBytesMax) return fail(ErrorCode::kInvalidArgument, "an address or a name has more than 255 bytes");
-  }
-  if (request.disks_size() > kDisksMax) return fail(ErrorCode::kInvalidArgument, "a node has more disks than anybody");
   node.id = *id;
+  node.name = request.name();
   node.address = request.address();
   node.operations_address = request.operations_address();
   node.host = request.host();
@@ -48,8 +49,12 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
   for (const wire::Disk& disk : request.disks()) {
     const auto disk_id = model::DiskId::from_bytes(as_bytes(disk.disk_id()));
     if (!disk_id || disk_id->is_zero()) return fail(ErrorCode::kInvalidArgument, "disk_id must be 16 bytes");
-    node.disks.push_back({*disk_id, disk.capacity_bytes(), disk.status().SerializeAsString()});
+    storage::v1::DiskStatus status = disk.status();
+    status.DiscardUnknownFields();
+    status.set_disk_id(disk.disk_id());
+    node.disks.push_back({*disk_id, disk.capacity_bytes(), status.SerializeAsString()});
   }
+  if (const auto wrong = check_told(node)) return std::unexpected(*wrong);
   return node;
 }
 
@@ -70,18 +75,21 @@ grpc::Status to_status(const Error& error) {
     case ErrorCode::kInvalidArgument: return {grpc::StatusCode::INVALID_ARGUMENT, error.message};
     case ErrorCode::kUnimplemented: return {grpc::StatusCode::UNIMPLEMENTED, error.message};
     case ErrorCode::kPrecondition: return {grpc::StatusCode::FAILED_PRECONDITION, error.message};
+    case ErrorCode::kAlreadyExists: return {grpc::StatusCode::ALREADY_EXISTS, error.message};
+    case ErrorCode::kPermissionDenied: return {grpc::StatusCode::PERMISSION_DENIED, error.message};
     default: return {grpc::StatusCode::UNAVAILABLE, error.message};
   }
 }
 
 class Service final : public HeartbeatService, public wire::Cluster::CallbackService {
  public:
-  Service(async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology,
-          CoordinatorToken coordinator_token, model::ClusterId cluster, const Clock& clock)
-      : loop_(loop), nodes_(nodes), topology_(topology), coordinator_token_(std::move(coordinator_token)), cluster_(cluster), clock_(clock) {}
+  Service(async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology, const AgeClock& ages, model::ClusterId cluster,
+          const Clock& clock)
+      : loop_(loop), nodes_(nodes), topology_(topology), ages_(ages), cluster_(cluster), clock_(clock), recorder_(loop, nodes, ages.database()) {}
 
   ~Service() override {
     if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(2s)));
+    recorder_.stop();
   }
 
   Result<void> listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {
@@ -100,8 +108,13 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
   grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context, const wire::HeartbeatRequest* request,
                                       wire::HeartbeatReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    if (auto allowed = rpc::check_peer(*context, {rpc::PeerRole::kNode}); !allowed.ok()) {
-      reactor->Finish(std::move(allowed));
+    rpc::Admission admission = rpc::admit(*context, kHeartbeat);
+    if (admission.status.ok() && !admission.caller.may_be(request->name())) {
+      admission.status = {grpc::StatusCode::PERMISSION_DENIED,
+                          "the certificate is that of node " + admission.caller.node + ", not of the one that the heartbeat tells of"};
+    }
+    if (!admission.status.ok()) {
+      reactor->Finish(std::move(admission.status));
       return reactor;
     }
     async::spawn(loop_, answer(request, reply, reactor));
@@ -111,7 +124,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
   grpc::ServerUnaryReactor* ReadRings(grpc::CallbackServerContext* context, const wire::ReadRingsRequest* request,
                                       wire::ReadRingsReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    auto status = rpc::check_peer(*context, {rpc::PeerRole::kNode});
+    auto status = rpc::admit(*context, kReadRings).status;
     const auto tables = topology_.tables();
     if (status.ok() && tables->digest != request->digest()) {
       status = {grpc::StatusCode::NOT_FOUND, "the rings are others by now"};
@@ -134,10 +147,23 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
       co_return fail(ErrorCode::kPrecondition, "the node belongs to another cluster");
     }
     CO_TRY(metadata::NodeRecord node, parse(request, clock_.now()));
-    // A node keeps its ring when the database is away; only its registration waits.
-    // Well below the node's patience, so that it learns the rest.
-    const auto recorded = co_await nodes_.record_node(std::move(node), deadline_in(1s));
-    fill(request, reply, recorded ? &*recorded : nullptr);
+    for (const auto& disk : node.disks) {
+      if (const auto other = topology_.told_by_another(node.id, disk.id)) {
+        co_return fail(ErrorCode::kAlreadyExists, "disk " + disk.id.to_hex() + " is told of by node " + other->to_hex() +
+                                                      " already: `rondel node forget` its name when that one is gone for good");
+      }
+    }
+    // A node keeps its ring when the database is away. Well below its patience, so that it learns
+    // the rest.
+    const auto greeting = co_await nodes_.greet(node, deadline_in(1s));
+    if (!greeting && greeting.error().code == ErrorCode::kAlreadyExists) {
+      co_return std::unexpected(greeting.error());
+    }
+    if (greeting) {
+      if (const auto leaps = check_leaps(node, *greeting)) co_return std::unexpected(*leaps);
+      recorder_.note(std::move(node), *greeting);
+    }
+    fill(request, reply, greeting ? &*greeting : nullptr);
     co_return Result<void>{};
   }
 
@@ -147,12 +173,19 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     const auto topology = topology_.topology();
     reply.set_cluster_id(to_wire(cluster_));
     reply.set_min_epoch(topology->min_epoch);
+    if (const auto id = model::NodeId::from_bytes(as_bytes(request.node_id()))) {
+      reply.set_writes_stopped(ages_.why_fenced(*id));
+    }
     reply.set_epoch_confirmed(greeting != nullptr && topology_.confirmed_recently());
     if (greeting != nullptr) {
-      reply.set_coordinator_token(coordinator_token_(greeting->database.accepted));
+      reply.set_coordinator_token(greeting->coordinator_token);
+      reply.set_latest_order(greeting->latest_order);
       *reply.mutable_generation() = transfer::to_wire(greeting->database);
       reply.set_recognition(static_cast<uint32_t>(greeting->recognition));
       reply.set_purging_stopped(greeting->purging_stopped);
+      if (reply.purging_stopped().empty() && ages_.database_off()) {
+        reply.set_purging_stopped("the database's clock differs from most others");
+      }
       for (const model::DiskId& disk : greeting->purging_disks) {
         reply.add_purging_disks(to_wire(disk));
       }
@@ -161,6 +194,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
       wire::Peer* peer = reply.add_peers();
       peer->set_node_id(to_wire(node.id));
       peer->set_address(node.address);
+      peer->set_name(node.name);
     }
     const ring::Ring* const current = topology->current();
     if (current == nullptr || !wants_rings(request, *current, greeting)) return;
@@ -183,20 +217,51 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
   async::EventLoop& loop_;
   metadata::NodeStore& nodes_;
   const TopologyCache& topology_;
-  const CoordinatorToken coordinator_token_;
+  const AgeClock& ages_;
   const model::ClusterId cluster_;
   const Clock& clock_;
+  NodeRecorder recorder_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
 
+std::optional<Error> wrong(const char* what) { return Error{ErrorCode::kInvalidArgument, std::string("a heartbeat with ") + what}; }
+
 }  // namespace
 
-Result<std::unique_ptr<HeartbeatService>> HeartbeatService::start(
-    async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology, CoordinatorToken coordinator_token,
-    model::ClusterId cluster, const Clock& clock, std::string address,
-    std::shared_ptr<grpc::ServerCredentials> credentials) {
-  auto service = std::make_unique<Service>(loop, nodes, topology, std::move(coordinator_token), cluster, clock);
+std::optional<Error> check_told(const metadata::NodeRecord& record) {
+  if (!rpc::is_peer_name(record.name)) return wrong("no name, or one that cannot be a node's");
+  if (record.address.empty() || record.zone.empty()) return wrong("no address or no zone");
+  for (const std::string* text : {&record.address, &record.operations_address, &record.host, &record.zone}) {
+    if (text->size() > kTextMax || has_control_character(*text)) {
+      return wrong("a text that is too long or has a control character");
+    }
+  }
+  if (record.disks.size() > kDisksMax) return wrong("too many disks");
+  for (const auto& disk : record.disks) {
+    const DiskReport report = decode_disk_report(disk.status);
+    for (const uint64_t bytes : {disk.capacity_bytes, report.live_bytes, report.dead_bytes, report.trash_bytes, report.free_bytes,
+                                 report.blobs, report.handoff_blobs, report.replication_lag_bytes}) {
+      if (bytes > kBytesMax) return wrong("a size that no disk has");
+    }
+  }
+  // What is compared with the database's numbers there; these two are stored.
+  if (record.highest_order > INT64_MAX || record.seen.accepted > INT64_MAX) return wrong("a number that no database gave");
+  return std::nullopt;
+}
+
+std::optional<Error> check_leaps(const metadata::NodeRecord& record, const metadata::Greeting& greeting) {
+  const auto leaps = [](uint64_t told, uint64_t known) { return told > known && told - known > model::kLeapMax; };
+  if (leaps(record.highest_order, greeting.latest_order)) return wrong("an order that no database gave");
+  if (leaps(record.seen.accepted, greeting.database.accepted)) return wrong("a confirmation that no operator gave");
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<HeartbeatService>> HeartbeatService::start(async::EventLoop& loop, metadata::NodeStore& nodes,
+                                                                  const TopologyCache& topology, const AgeClock& ages,
+                                                                  model::ClusterId cluster, const Clock& clock, std::string address,
+                                                                  std::shared_ptr<grpc::ServerCredentials> credentials) {
+  auto service = std::make_unique<Service>(loop, nodes, topology, ages, cluster, clock);
   TRY_VOID(service->listen(address, std::move(credentials)));
   return std::unique_ptr<HeartbeatService>(std::move(service));
 }

@@ -9,12 +9,26 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kHeardLately = 60s;   // A node beats each second.
+constexpr auto kHeardLately = 60s;   // A node's row is written at least every 10 s.
+
+constexpr auto kGoneAfter = 1h;      // As for a restore: a node that is silent for longer is gone.
+
+// Who tells of a disk that is told of already is refused, so two of one disk are rare: the first by
+// id has it then.
+std::map<model::DiskId, model::NodeId> tellers_of(const std::vector<metadata::NodeRecord>& nodes, SystemTime now) {
+  std::map<model::DiskId, model::NodeId> tellers;
+  for (const metadata::NodeRecord& node : nodes) {
+    if (now != SystemTime::max() && now - node.last_seen > kGoneAfter) continue;
+    for (const auto& disk : node.disks) tellers.try_emplace(disk.id, node.id);
+  }
+  return tellers;
+}
 
 }  // namespace
 
-TopologyCache::TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages)
-    : nodes_(nodes), ring_(ring), clock_(clock), ages_(ages), topology_(std::make_shared<ring::Topology>()) {}
+TopologyCache::TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages,
+                             ring::FailureDomain domain)
+    : nodes_(nodes), ring_(ring), clock_(clock), ages_(ages), domain_(domain), topology_(std::make_shared<ring::Topology>()) {}
 
 std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
   std::lock_guard lock(mutex_);
@@ -31,6 +45,13 @@ std::shared_ptr<const RingTables> TopologyCache::tables() const {
   return tables_;
 }
 
+std::optional<model::NodeId> TopologyCache::told_by_another(const model::NodeId& node, const model::DiskId& disk) const {
+  std::lock_guard lock(mutex_);
+  const auto teller = tellers_.find(disk);
+  if (teller == tellers_.end() || teller->second == node) return std::nullopt;
+  return teller->second;
+}
+
 bool TopologyCache::confirmed_recently() const {
   std::lock_guard lock(mutex_);
   return confirmed_at_ != SteadyTime{} && clock_.steady_now() - confirmed_at_ <= 5s;
@@ -38,13 +59,27 @@ bool TopologyCache::confirmed_recently() const {
 
 // The database wrote down when it heard of a node, and what the node's clock showed a moment before.
 void TopologyCache::compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const {
-  std::map<model::NodeId, std::chrono::microseconds> ahead;
+  const bool by_zone = domain_ == ring::FailureDomain::kZone;
+  std::map<model::NodeId, NodeClock> ahead;
   for (const metadata::NodeRecord& node : nodes) {
     if (node.disks.empty() || ages_->database_now() - node.last_seen > kHeardLately) continue;
     const DiskReport report = decode_disk_report(node.disks.front().status);
-    if (report.node_now) ahead[node.id] = *report.node_now - node.last_seen;
+    if (!report.node_now) continue;
+    ahead[node.id] = {*report.node_now - node.last_seen, by_zone ? node.zone : node.host};
   }
-  ages_->witness(std::move(ahead));
+  ages_->witness(std::move(ahead), gateways_);
+}
+
+// Beside the refresh: it writes, and nothing else may wait for that.
+async::Task<void> TopologyCache::exchange_clocks(async::TaskGroup& group) {
+  while (!group.stopping()) {
+    const AgeClockStatus status = ages_->status();
+    if (status.known) {
+      auto others = co_await nodes_.exchange_clocks(self_, status.ahead, deadline_in(5s));
+      gateways_ = others ? *std::move(others) : std::vector<std::chrono::microseconds>{};
+    }
+    co_await group.pause(5s);
+  }
 }
 
 async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
@@ -82,16 +117,19 @@ async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
     for (const auto& table : tables->tables) all += *table;
     tables->digest = hash::hash64(as_bytes(all));
   }
-  for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone});
+  std::map<model::DiskId, model::NodeId> tellers = tellers_of(nodes, state.now);
+  for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone, node.name});
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
   tables_ = std::move(tables);
+  tellers_ = std::move(tellers);
   rings_ = std::move(rings);
   confirmed_at_ = asked_at;
   co_return Result<void>{};
 }
 
 async::Task<void> TopologyCache::run(async::TaskGroup& group) {
+  if (ages_ != nullptr) group.spawn(exchange_clocks(group));
   while (!group.stopping()) {
     const auto refreshed = co_await refresh(deadline_in(2s));
     (void)refreshed;  // confirmed_recently() tells of failures.

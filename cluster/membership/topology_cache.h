@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
@@ -26,14 +27,16 @@ struct RingTables {
 
 class TopologyCache final : public ring::TopologySource {
  public:
-  // `ages`, if given, is told what the database's clock and the nodes' show.
-  TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages = nullptr);
+  // `ages`, if given, is told what the database's clock and the nodes' show, and of which failure
+  // domain each node is.
+  TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages = nullptr,
+                ring::FailureDomain domain = ring::FailureDomain::kZone);
 
   std::shared_ptr<const ring::Topology> topology() const override;
 
   // Reads rings and nodes once. The old topology stays on an error.
   async::Task<Result<void>> refresh(Deadline deadline);
-  // refresh() every second until the group stops.
+  // refresh() every second until the group stops; beside it gateways tell one another of their clocks.
   async::Task<void> run(async::TaskGroup& group);
 
   // A hash of the tables of topology()'s rings, newest first: numbers alone do not name an epoch,
@@ -45,6 +48,10 @@ class TopologyCache final : public ring::TopologySource {
   // The last successful refresh is at most 5 s old.
   bool confirmed_recently() const;
 
+  // Which other node has told of the disk within the hour, by the last refresh. A disk is one
+  // node's: who took one over by telling of it would be asked about it in the place of its node.
+  std::optional<model::NodeId> told_by_another(const model::NodeId& node, const model::DiskId& disk) const;
+
  private:
   struct KnownRing {
     std::shared_ptr<const ring::Ring> ring;
@@ -52,15 +59,20 @@ class TopologyCache final : public ring::TopologySource {
   };
   // By the store's hash of the table.
   using Rings = std::map<std::string, KnownRing>;
+  async::Task<void> exchange_clocks(async::TaskGroup& group);
   void compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const;
 
   metadata::NodeStore& nodes_;
   metadata::RingStore& ring_;
   const Clock& clock_;
   AgeClock* const ages_;
+  const ring::FailureDomain domain_;
   mutable std::mutex mutex_;
   std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
   std::shared_ptr<const RingTables> tables_ = std::make_shared<RingTables>();   // Guarded by mutex_.
+  const model::NodeId self_ = model::NodeId::random();   // This process, among gateways.
+  std::vector<std::chrono::microseconds> gateways_;      // Others' clocks. The loop's alone.
+  std::map<model::DiskId, model::NodeId> tellers_;  // Guarded by mutex_.
   Rings rings_;                                     // Of topology_. The loop's alone.
   SteadyTime confirmed_at_{};                       // Guarded by mutex_.
 };

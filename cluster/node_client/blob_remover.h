@@ -26,8 +26,9 @@ enum class Refusal : uint8_t {
   kNone = 0,
   // `verified` is not the node's last mark, or the database is not the one it has seen.
   kDatabase = 1,
-  kCoordinator = 2,   // It has seen a higher token.
-  kMemory = 3,        // It cannot write down what it must remember.
+  kCoordinator = 2,   // It has heard of a higher token.
+  // No gateway that the node asks has told it of what the order shows, for seconds.
+  kUnheard = 4,
 };
 
 struct RemovalReply {
@@ -39,6 +40,7 @@ struct RemovalReply {
 struct RestoreReply {
   uint64_t restored = 0;
   uint64_t highest_order = 0;
+  Refusal refusal = Refusal::kNone;       // Always, where a remover answers.
 };
 
 // Safe for concurrent use. Errors: kUnavailable, kDeadlineExceeded: not known, repeat.

@@ -11,6 +11,12 @@ namespace storage = rondel::storage::v1;
 
 constexpr size_t kPageMax = 5'000;
 
+// Ages are reckoned with it: what a node says must not overflow them.
+SystemTime time_of(uint64_t told_us) {
+  constexpr uint64_t kMax = uint64_t{1} << 53;
+  return SystemTime(std::chrono::microseconds(std::min(told_us, kMax)));
+}
+
 using Slot = async::OneShot<Result<std::vector<ListedBlob>>>;
 
 // Reads until there is enough, then cancels. Deletes itself when gRPC is done.
@@ -29,9 +35,8 @@ class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
     if (!ok) return;
     for (const storage::BlobInfo& info : list_.blobs()) {
       if (info.blob_id().size() != 16) continue;
-      blobs_.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(),
-                        SystemTime(std::chrono::microseconds(info.created_at_us())),
-                        SystemTime(std::chrono::microseconds(info.received_at_us()))});
+      blobs_.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(), time_of(info.created_at_us()),
+                        time_of(info.received_at_us())});
     }
     enough_ = blobs_.size() >= kPageMax;
     if (enough_) context_.TryCancel();
@@ -63,8 +68,7 @@ class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
 
 class GrpcBlobLister final : public BlobLister {
  public:
-  GrpcBlobLister(const ring::TopologySource& topology,
-      std::shared_ptr<grpc::ChannelCredentials> credentials, bool trash)
+  GrpcBlobLister(const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials, bool trash)
       : stubs_(topology, std::move(credentials)), trash_(trash) {}
 
   async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after, Deadline deadline) override {
@@ -90,7 +94,7 @@ class GrpcBlobLister final : public BlobLister {
 }  // namespace
 
 std::unique_ptr<BlobLister> make_grpc_blob_lister(const ring::TopologySource& topology,
-                                                  std::shared_ptr<grpc::ChannelCredentials> credentials, bool trash) {
+                                                  std::shared_ptr<const rpc::PeerCredentials> credentials, bool trash) {
   return std::make_unique<GrpcBlobLister>(topology, std::move(credentials), trash);
 }
 

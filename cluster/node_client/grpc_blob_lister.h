@@ -6,15 +6,14 @@
 #include "common/ring/ring.h"
 #include "cluster/node_client/blob_lister.h"
 
-namespace grpc {
-class ChannelCredentials;
+namespace rondel::rpc {
+class PeerCredentials;
 }
 
 namespace rondel::node_client {
 
 // Finds addresses in the topology; both outlive it. `trash`: lists what is in the trash instead.
 std::unique_ptr<BlobLister> make_grpc_blob_lister(const ring::TopologySource& topology,
-                                                  std::shared_ptr<grpc::ChannelCredentials> credentials,
-                                                  bool trash = false);
+                                                  std::shared_ptr<const rpc::PeerCredentials> credentials, bool trash = false);
 
 }  // namespace rondel::node_client

@@ -1,9 +1,10 @@
 #include "cluster/node_client/grpc_blob_remover.h"
 
+#include "cluster/node_client/node_stubs.hpp"
+#include "common/async/event_loop.h"
 #include "common/async/one_shot.h"
 #include "common/grpc/deadline.hpp"
 #include "transfer/grpc/metadata_generation.hpp"
-#include "cluster/node_client/node_stubs.hpp"
 
 namespace rondel::node_client {
 namespace {
@@ -38,8 +39,13 @@ RemovalReply read(const storage::DeleteBlobsReply& reply) {
 }
 
 RestoreReply read(const storage::RestoreBlobsReply& reply) {
-  return {reply.restored(), reply.highest_order()};
+  return {reply.restored(), reply.highest_order(), static_cast<Refusal>(reply.refusal())};
 }
+
+// A node that has not heard of what an order shows asks a gateway, and obeys the same order a
+// moment later. What no gateway tells of it never does.
+constexpr auto kHearingPause = std::chrono::milliseconds(60);
+constexpr int kHearingAttempts = 40;
 
 // Makes the call at a node and waits for its answer, as `read` reads it.
 template <class Answer, class Request, class Reply, class Method>
@@ -57,34 +63,54 @@ async::Task<Result<Answer>> answer_to(std::shared_ptr<storage::Storage::Stub> st
   co_return std::move(*answer);
 }
 
+template <class Answer, class Ask>
+async::Task<Result<Answer>> until_heard(const Ask& ask, Deadline deadline) {
+  for (int attempt = 1;; ++attempt) {
+    auto answer = co_await ask();
+    const bool again = answer && answer->refusal == Refusal::kUnheard && attempt < kHearingAttempts &&
+                       std::chrono::steady_clock::now() + kHearingPause < deadline;
+    if (!again) co_return answer;
+    co_await async::sleep_for(kHearingPause);
+  }
+}
+
 class GrpcBlobRemover final : public BlobRemover {
  public:
-  GrpcBlobRemover(const ring::TopologySource& topology,
-                  std::shared_ptr<grpc::ChannelCredentials> credentials)
+  GrpcBlobRemover(const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials)
       : stubs_(topology, std::move(credentials)) {}
 
   async::Task<Result<RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
                                            RemovalOrder order, Deadline deadline) override {
-    auto call = make_call<storage::DeleteBlobsRequest, storage::DeleteBlobsReply>(at, ids);
-    call->request.set_coordinator_token(order.coordinator_token);
-    call->request.set_trash_seconds(static_cast<uint64_t>(order.trash.count()));
-    call->request.set_order(order.number);
-    *call->request.mutable_generation() = transfer::to_wire(order.generation);
-    *call->request.mutable_verified() = transfer::to_wire(order.verified);
-    const auto method = [](auto& stub, auto& made, auto done) {
-      stub.DeleteBlobs(&made.context, &made.request, &made.reply, std::move(done));
+    const auto ask = [&] {
+      auto call = make_call<storage::DeleteBlobsRequest, storage::DeleteBlobsReply>(at, ids);
+      call->request.set_coordinator_token(order.coordinator_token);
+      call->request.set_trash_seconds(static_cast<uint64_t>(order.trash.count()));
+      call->request.set_order(order.number);
+      *call->request.mutable_generation() = transfer::to_wire(order.generation);
+      *call->request.mutable_verified() = transfer::to_wire(order.verified);
+      const auto method = [](auto& stub, auto& made, auto done) {
+        stub.DeleteBlobs(&made.context, &made.request, &made.reply, std::move(done));
+      };
+      return answer_to<RemovalReply>(stubs_.find(at.node), std::move(call), method, deadline);
     };
-    return answer_to<RemovalReply>(stubs_.find(at.node), std::move(call), method, deadline);
+    co_return co_await until_heard<RemovalReply>(ask, deadline);
   }
 
   async::Task<Result<RestoreReply>> restore(transfer::DiskAddress at, std::vector<model::BlobId> ids,
                                             uint64_t number, Deadline deadline) override {
-    auto call = make_call<storage::RestoreBlobsRequest, storage::RestoreBlobsReply>(at, ids);
-    call->request.set_order(number);
-    const auto method = [](auto& stub, auto& made, auto done) {
-      stub.RestoreBlobs(&made.context, &made.request, &made.reply, std::move(done));
+    const auto ask = [&] {
+      auto call = make_call<storage::RestoreBlobsRequest, storage::RestoreBlobsReply>(at, ids);
+      call->request.set_order(number);
+      const auto method = [](auto& stub, auto& made, auto done) {
+        stub.RestoreBlobs(&made.context, &made.request, &made.reply, std::move(done));
+      };
+      return answer_to<RestoreReply>(stubs_.find(at.node), std::move(call), method, deadline);
     };
-    return answer_to<RestoreReply>(stubs_.find(at.node), std::move(call), method, deadline);
+    auto reply = co_await until_heard<RestoreReply>(ask, deadline);
+    if (reply && reply->refusal != Refusal::kNone) {
+      co_return fail(ErrorCode::kUnavailable, "no gateway has told the node of the order");
+    }
+    co_return reply;
   }
 
  private:
@@ -94,7 +120,7 @@ class GrpcBlobRemover final : public BlobRemover {
 }  // namespace
 
 std::unique_ptr<BlobRemover> make_grpc_blob_remover(const ring::TopologySource& topology,
-                                                    std::shared_ptr<grpc::ChannelCredentials> credentials) {
+                                                    std::shared_ptr<const rpc::PeerCredentials> credentials) {
   return std::make_unique<GrpcBlobRemover>(topology, std::move(credentials));
 }
 

@@ -9,14 +9,14 @@ namespace rondel::node_client {
 
 class NodeStubs {
  public:
-  NodeStubs(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
+  NodeStubs(const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials)
       : topology_(topology), channels_(std::move(credentials)) {}
 
   // Null: the node's address is not known.
   std::shared_ptr<storage::v1::Storage::Stub> find(const model::NodeId& node) {
     const auto topology = topology_.topology();
     const ring::Topology::Node* const known = topology->find_node(node);
-    return known == nullptr ? nullptr : storage::v1::Storage::NewStub(channels_.to(known->address));
+    return known == nullptr ? nullptr : storage::v1::Storage::NewStub(channels_.to({known->address, known->name}));
   }
 
  private:

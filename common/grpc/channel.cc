@@ -2,11 +2,12 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
 
 #include <chrono>
 #include <thread>
 
-#include "common/grpc/peer_role.hpp"
+#include "common/grpc/peer.hpp"
 #include "common/grpc/steady_waits.h"
 
 namespace rondel::rpc {
@@ -15,6 +16,9 @@ namespace {
 // gRPC 1.51 has at least two completion threads. On two processors the one that got something from a socket first wakes the other to
 // watch the sockets, for every message: one alone costs a third less (docs/adr/0004).
 constexpr unsigned kProcessorsForTwoThreads = 3;
+
+// Of one NodeChannels: more than a cluster has nodes.
+constexpr size_t kChannelsMax = 16'384;
 
 [[noreturn]] void rest_for_ever() {
   for (;;) std::this_thread::sleep_for(std::chrono::hours(24));
@@ -44,21 +48,28 @@ void settle_completion_threads() {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-                                            PeerRole role, grpc::ChannelArguments arguments) {
+std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const PeerCredentials& credentials, const ExpectedPeer& peer,
+                                            grpc::ChannelArguments arguments) {
   settle_completion_threads();
   use_steady_waits();
-  expect_server(arguments, role);
-  return grpc::CreateCustomChannel(address, credentials, arguments);
+  // What is asked for in the handshake and in each call; who answers is looked at by its names.
+  if (credentials.tls()) {
+    arguments.SetSslTargetNameOverride("rondel-" + std::string(role_text(peer.role)));
+  }
+  return grpc::CreateCustomChannel(address, credentials.channel(peer), arguments);
 }
 
-std::shared_ptr<grpc::Channel> NodeChannels::to(const std::string& address) {
+std::shared_ptr<grpc::Channel> NodeChannels::to(const NodeEndpoint& node) {
   std::lock_guard lock(mutex_);
-  auto& channel = channels_[address];
+  if (const uint64_t version = credentials_->version(); version != version_ || channels_.size() >= kChannelsMax) {
+    channels_.clear();
+    version_ = version;
+  }
+  auto& channel = channels_[node];
   if (!channel) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-    channel = open_channel(address, credentials_, PeerRole::kNode, std::move(arguments));
+    channel = open_channel(node.address, *credentials_, {PeerRole::kNode, node.name}, std::move(arguments));
   }
   return channel;
 }

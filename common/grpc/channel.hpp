@@ -13,23 +13,27 @@
 
 namespace rondel::rpc {
 
-// A channel to `address` that believes a server with a certificate for `role` alone (see expect_server). Connects when first
-// used. Its last holder may let go of it on any thread, gRPC's completion threads among them: a reactor's OnDone() may
-// destroy the reactor and all it holds.
-std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-                                            PeerRole role, grpc::ChannelArguments arguments = {});
+// A channel to `address` that believes a server with a certificate of `peer` alone. Connects when
+// first used. Its last holder may let go of it on any thread, gRPC's completion threads among them:
+// a reactor's OnDone() may destroy the reactor and all it holds.
+std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const PeerCredentials& credentials, const ExpectedPeer& peer,
+                                            grpc::ChannelArguments arguments = {});
 
-// Channels to storage nodes for calls beside the exchange of bytes, one an address. Safe for concurrent use.
+// Channels to storage nodes for calls beside the exchange of bytes, one an endpoint; new ones when
+// certificates are. Safe for concurrent use.
 class NodeChannels {
  public:
-  explicit NodeChannels(std::shared_ptr<grpc::ChannelCredentials> credentials) : credentials_(std::move(credentials)) {}
+  // Null: plain.
+  explicit NodeChannels(std::shared_ptr<const PeerCredentials> credentials)
+      : credentials_(credentials ? std::move(credentials) : PeerCredentials::plain()) {}
 
-  std::shared_ptr<grpc::Channel> to(const std::string& address);
+  std::shared_ptr<grpc::Channel> to(const NodeEndpoint& node);
 
  private:
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const std::shared_ptr<const PeerCredentials> credentials_;
   std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;   // Guarded by mutex_.
+  uint64_t version_ = 0;                                                  // Of channels_. So too.
+  std::map<NodeEndpoint, std::shared_ptr<grpc::Channel>> channels_;   // Guarded by mutex_.
 };
 
 }  // namespace rondel::rpc

@@ -9,6 +9,10 @@
 
 namespace rondel::model {
 
+// Numbers that nodes tell of and the database follows (confirmations, orders of removals) rise by one
+// at a time: what is so far above the database's own was never given by it.
+inline constexpr uint64_t kLeapMax = uint64_t{1} << 32;
+
 // A row of table cluster_marks. The value is random: a database holds a mark exactly when it was
 // written in its own past, however far its counter has come by itself since.
 struct MetadataMark {

@@ -1,5 +1,8 @@
 #include "common/program/run.h"
 
+#include <errno.h>
+#include <time.h>
+
 #include "common/log/log.h"
 
 namespace rondel::program {
@@ -12,11 +15,18 @@ Result<void> init_log(const config::Settings& settings) {
   return log::init(options);
 }
 
-void wait_for_end(const sigset_t& signals, const std::function<void()>& on_hangup) {
-  int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
-    (void)log::reopen();
-    if (on_hangup) on_hangup();
+void wait_for_end(const sigset_t& signals, const std::function<void()>& on_hangup, const std::function<void()>& now_and_then) {
+  for (;;) {
+    const timespec pause{30, 0};
+    const int signal = sigtimedwait(&signals, nullptr, &pause);
+    if (signal == SIGHUP) {
+      (void)log::reopen();
+      if (on_hangup) on_hangup();
+    } else if (signal > 0) {
+      return;
+    } else if (errno == EAGAIN && now_and_then) {
+      now_and_then();
+    }
   }
 }
 

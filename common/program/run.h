@@ -14,7 +14,8 @@ namespace rondel::program {
 Result<void> init_log(const config::Settings& settings);
 
 // Waits for SIGTERM or SIGINT. At each SIGHUP the log files are opened anew, then `on_hangup` runs.
+// `now_and_then` runs every half minute. Both on this thread: they may wait for files.
 // REQUIRES: the signals are blocked in every thread.
-void wait_for_end(const sigset_t& signals, const std::function<void()>& on_hangup = {});
+void wait_for_end(const sigset_t& signals, const std::function<void()>& on_hangup = {}, const std::function<void()>& now_and_then = {});
 
 }  // namespace rondel::program

@@ -122,6 +122,16 @@ uint64_t Ring::moved(const Ring& from, const Ring& to) {
   return moves;
 }
 
+bool Topology::is_owner(const model::DiskId& disk, const model::BlobId& blob) const {
+  for (const auto& ring : rings) {
+    const auto index = ring->find(disk);
+    if (!index) continue;
+    const auto owners = ring->owners(ring->arc_of(blob.ring_hash()));
+    if (std::ranges::find(owners, *index) != owners.end()) return true;
+  }
+  return false;
+}
+
 const Topology::Node* Topology::find_node(const model::NodeId& id) const {
   const auto found = std::ranges::find(nodes, id, &Node::id);
   return found == nodes.end() ? nullptr : &*found;

@@ -103,9 +103,12 @@ struct Topology {
     model::NodeId id;
     std::string address;
     std::string zone;
+    std::string name = {};   // That of its certificate; empty: not known.
   };
   std::vector<Node> nodes;
 
+  // Is the disk an owner of the blob's arc in any live epoch?
+  bool is_owner(const model::DiskId& disk, const model::BlobId& blob) const;
   // Null: not known.
   const Node* find_node(const model::NodeId& id) const;
   const Ring* current() const { return rings.empty() ? nullptr : rings.front().get(); }

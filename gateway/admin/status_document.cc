@@ -9,7 +9,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr double kAliveSeconds = 10;
+constexpr double kAliveSeconds = 30;   // A row is written at least every 10 s.
 
 const char* domain_name(ring::FailureDomain domain) {
   switch (domain) {
@@ -50,9 +50,9 @@ json::object node_object(const metadata::NodeRecord& node, SystemTime now) {
   const double age = std::chrono::duration<double>(now - node.last_seen).count();
   json::array disks;
   for (const auto& disk : node.disks) disks.push_back(disk_object(disk));
-  return {{"id", node.id.to_hex()},   {"address", node.address}, {"operations_address", node.operations_address},
-          {"host", node.host},        {"zone", node.zone},       {"alive", age <= kAliveSeconds},
-          {"last_seen_seconds_ago", age}, {"disks", std::move(disks)}};
+  return {{"id", node.id.to_hex()},   {"name", node.name}, {"address", node.address},       {"operations_address", node.operations_address},
+          {"host", node.host},        {"zone", node.zone}, {"alive", age <= kAliveSeconds}, {"last_seen_seconds_ago", age},
+          {"disks", std::move(disks)}};
 }
 
 json::object job_object(const jobs::Progress& job) {

@@ -153,8 +153,22 @@ void register_clocks(metrics::Registry& registry, const membership::AgeClock& ag
     }
     return samples;
   });
-  registry.callback(Type::kGauge, "rondel_ages_paused", "1 while nothing ends by age: clocks differ by more than 60 s, or the database is away.", {},
-                    [&ages] { return ages.status().paused ? 1.0 : 0.0; });
+  registry.callback(Type::kGauge, "rondel_database_clock_off",
+                    "1 while most clocks of the cluster differ from the database's by more than 60 s.", {},
+                    [&ages] { return ages.status().verdict.database_off ? 1.0 : 0.0; });
+  registry.collector(Type::kGauge, "rondel_node_clock_fenced",
+                     "1 while the node takes no writes because its clock differs from most others by more than 60 s.", [&ages] {
+                       std::vector<Sample> samples;
+                       const membership::AgeClockStatus status = ages.status();
+                       for (const auto& [node, ahead] : status.nodes) {
+                         samples.push_back({{{"node", node.to_hex()}}, status.verdict.fenced.contains(node) ? 1.0 : 0.0});
+                       }
+                       return samples;
+                     });
+  registry.callback(Type::kGauge, "rondel_ages_paused",
+                    "1 while nothing ends by age: this gateway's clock or most others differ from the database's by more than 60 s, or the "
+                    "database is away.",
+                    {}, [&ages] { return ages.status().paused ? 1.0 : 0.0; });
   registry.callback(Type::kGauge, "rondel_ages_held_back_seconds", "How far ages are behind after all clocks jumped ahead together.", {},
                     [&ages] { return std::chrono::duration<double>(ages.status().held_back).count(); });
 }

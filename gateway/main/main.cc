@@ -1,6 +1,4 @@
 // rondel-gateway: S3 in front of PostgreSQL and the storage nodes.
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/security/server_credentials.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,6 +12,7 @@
 #include "common/async/loop_threads.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
+#include "common/program/certificate_files.h"
 #include "common/program/end_watch.h"
 #include "common/program/listen_address.h"
 #include "common/program/operations.h"
@@ -119,6 +118,13 @@ Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings,
   return http::Server::start(loops, std::move(options), [&service](http::Exchange& exchange) { return service.handle(exchange); });
 }
 
+std::vector<std::string> s3_certificate_files(const config::Settings& settings) {
+  std::vector<std::string> files;
+  if (const std::string& first = settings.text("gateway.tls_certificate_file"); !first.empty()) files.push_back(first);
+  for (const config::Settings& further : settings.maps("gateway.tls_certificates")) files.push_back(further.text("certificate_file"));
+  return files;
+}
+
 // Jobs may be in a statement that PostgreSQL does not answer. What they did not finish the next
 // coordinator does.
 void end_at_once(const std::string& step) {
@@ -173,9 +179,10 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   async::LoopThreads service_loop(1);   // Heartbeats, coordination, operations listener: never behind object bytes.
   async::EventLoop& background = service_loop.loop(0);
 
-  membership::TopologyCache topology(stores.nodes, stores.ring, clock, &age_clock);
-  TRY(const rpc::PeerCredentials peers, rpc::load_credentials(tls_files(settings)));
-  const auto remover = node_client::make_grpc_blob_remover(topology, peers.channel);
+  membership::TopologyCache topology(stores.nodes, stores.ring, clock, &age_clock,
+                                     failure_domain(settings.text("replication.failure_domain")));
+  TRY(const auto peers, rpc::PeerCredentials::load(tls_files(settings), {rpc::PeerRole::kGateway}));
+  const auto remover = node_client::make_grpc_blob_remover(topology, peers);
   jobs::LeaseHolder lease(stores.lease);
   ring_jobs::RingBootstrapOptions bootstrap_options;
   bootstrap_options.disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
@@ -186,11 +193,10 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   collector_options.gc_grace = ages.grace;
   collector_options.gc_trash = ages.trash;
   collector_options.ages = &age_clock;
-  gc::Collector collector({stores.lease, stores.nodes, stores.releases, stores.gc}, lease, topology,
-                          *remover, collector_options, clock);
+  gc::Collector collector({stores.lease, stores.nodes, stores.releases, stores.gc}, topology, *remover, collector_options, clock);
   gc::DeletedBuckets deleted_buckets(stores.gc);
   gc::CompletedUploads completed_uploads(stores.gc, &age_clock, clock);
-  const auto lister = node_client::make_grpc_blob_lister(topology, peers.channel);
+  const auto lister = node_client::make_grpc_blob_lister(topology, peers);
   gc::OrphanScanOptions scan_options;
   scan_options.orphan_age = ages.orphan_age;
   scan_options.ages = &age_clock;
@@ -199,7 +205,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   gc::OrphanScan orphans(stores.orphans, stores.gc, topology, *lister, scan_options, clock);
   gc::SecondLook second_look(stores.releases, stores.gc, {.gc_grace = ages.grace, .ages = &age_clock},
                                   clock);
-  const auto trash = node_client::make_grpc_blob_lister(topology, peers.channel, true);
+  const auto trash = node_client::make_grpc_blob_lister(topology, peers, true);
   gc::TrashRestore restores(stores.restores, stores.lease, *trash, *remover);
 
   lifecycle::LifecycleOptions lifecycle_options;
@@ -212,12 +218,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                              &deleted_buckets, &completed_uploads, &lifecycle},
                             clock);
 
-  const auto address_of = [&topology](const model::NodeId& id) -> std::optional<std::string> {
+  const auto address_of = [&topology](const model::NodeId& id) -> std::optional<rpc::NodeEndpoint> {
     const auto now = topology.topology();
     const auto* const node = now->find_node(id);
-    return node == nullptr ? std::nullopt : std::optional(node->address);
+    if (node == nullptr) return std::nullopt;
+    return rpc::NodeEndpoint(node->address, node->name);
   };
-  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = peers.channel});
+  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = peers});
   blobs::ReplicatedBlobStoreOptions blob_options;
   blob_options.buffer_bytes = settings.size("gateway.buffer_size");
   blob_options.clock = &age_clock.database();
@@ -244,12 +251,24 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   api::S3Service service(services, registry);
 
   TRY(const program::ListenAddress cluster_listen, program::listen_address(settings, "cluster.listen"));
-  TRY(auto heartbeats, membership::HeartbeatService::start(background, stores.nodes, topology, [&collector](uint64_t accepted) { return collector.token_under(accepted); }, cluster, clock,
-                                                        cluster_listen.text(),
-                                                        peers.server));
+  TRY(auto heartbeats,
+      membership::HeartbeatService::start(background, stores.nodes, topology, age_clock, cluster, clock,
+                                          cluster_listen.text(), peers->server()));
   TRY(auto s3, start_s3(settings, loops.all(), service));
   register_gateway_metrics(registry, {*metadata, blob_store, releases, topology, lease, scheduler, collector, orphans,
       second_look, restores, *s3, lifecycle, age_clock, *gate});
+
+  program::CertificateFiles s3_certificates(s3_certificate_files(settings));
+  registry.collector(metrics::Type::kGauge, "rondel_tls_certificate_expiry_timestamp_seconds",
+                     "When the first certificate of the file ends.", [&peers, &s3_certificates] {
+                       std::map<std::string, SystemTime> ends = s3_certificates.ends();
+                       for (const auto& [file, not_after] : peers->expiries()) ends[file] = not_after;
+                       std::vector<metrics::Sample> samples;
+                       for (const auto& [file, end] : ends) {
+                         samples.push_back({{{"file", file}}, std::chrono::duration<double>(end.time_since_epoch()).count()});
+                       }
+                       return samples;
+                     });
 
   std::atomic<bool> draining{false};
   std::vector<program::ReadyCheck> checks;
@@ -285,9 +304,18 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   tasks.spawn(releases.run(tasks));
   log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
-  program::wait_for_end(signals, [&s3] {
-    if (auto reloaded = s3->reload_tls(); !reloaded) log::warn("main", "the TLS files were not taken", {{"error", reloaded.error().message}});
-  });
+  const auto read_certificates = [&peers, &s3_certificates] {
+    s3_certificates.read();
+    const auto taken = peers->reload();
+    if (!taken) return log::warn("main", "the certificates were not taken", {{"error", taken.error().message}});
+    if (*taken) log::info("main", "other certificates count from now on");
+  };
+  const auto hang_up = [&s3, &read_certificates] {
+    read_certificates();
+    if (auto reloaded = s3->reload_tls(); !reloaded)
+      log::warn("main", "the TLS files were not taken", {{"error", reloaded.error().message}});
+  };
+  program::wait_for_end(signals, hang_up, read_certificates);
   log::info("main", "draining");
   draining = true;
   const Deadline grace = deadline_in(settings.duration("gateway.shutdown_grace"));

@@ -124,7 +124,7 @@ std::vector<Key> keys() {
       number("cluster.bootstrap_disks", "0", 0, 65'535, "Disks that must have joined before the first ring is built; 0 = never by itself"),
       text("rpc.tls_authority_file", "",
            "PEM: the authority of the certificates of gateways and nodes; with the next two, calls between them are mutual TLS"),
-      text("rpc.tls_certificate_file", "", "PEM chain of this process, for the DNS name rondel-gateway"),
+      text("rpc.tls_certificate_file", "", "PEM chain of this process, for DNS:rondel-gateway; read again at SIGHUP, as the other two are"),
       text("rpc.tls_key_file", "", "PEM private key"),
       boolean("rpc.allow_plaintext", "false", "Whether cluster.listen may be reachable from other machines without TLS"),
       number("replication.factor", "3", 1, 8, "Copies of each blob"),

@@ -37,15 +37,9 @@ bool ends_round(const Error& error) {
 
 }  // namespace
 
-Collector::Collector(CollectorStores stores, const jobs::LeaseHolder& lease,
-                     const ring::TopologySource& topology, node_client::BlobRemover& remover,
+Collector::Collector(CollectorStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover,
                      CollectorOptions options, const Clock& clock)
-    : stores_(stores),
-      lease_(lease),
-      topology_(topology),
-      remover_(remover),
-      options_(options),
-      clock_(clock) {}
+    : stores_(stores), topology_(topology), remover_(remover), options_(options), clock_(clock) {}
 
 CollectorStatus Collector::status() const {
   std::lock_guard lock(mutex_);
@@ -103,10 +97,6 @@ async::Task<Result<void>> Collector::write_mark(uint64_t token) {
   generation_ = mark.database;
   marked_at_ = now;
   marked_by_ = token;
-  {
-    std::lock_guard lock(mutex_);
-    marked_ = {token, generation_.accepted};
-  }
   if (same || first) co_return Result<void>{};
   co_return fail(kOtherDatabase, "the database is another one than before");
 }
@@ -115,12 +105,6 @@ void Collector::forget_database() {
   ++databases_;
   verified_.clear();
   nodes_asked_at_ = {};
-}
-
-uint64_t Collector::token_under(uint64_t accepted) const {
-  const uint64_t token = lease_.token();
-  std::lock_guard lock(mutex_);
-  return marked_.token == token && marked_.accepted == accepted ? token : 0;
 }
 
 async::Task<Result<void>> Collector::collect_garbage(uint64_t token) {
@@ -325,6 +309,10 @@ async::Task<Result<void>> Collector::remove_some(transfer::DiskAddress at,
     auto answered = co_await remover_.remove(at, ids, order, deadline_in(options_.node_timeout));
     if (!ids.empty()) heard(at.disk, answered.has_value());
     CO_TRY(const node_client::RemovalReply reply, std::move(answered));
+    // An order that leaps was given by no database: numbers would be used up by following it.
+    if (reply.highest_order > std::max(number, highest_order_) + model::kLeapMax) {
+      co_return fail(ErrorCode::kUnavailable, "the node tells of an order that nobody gave");
+    }
     highest_order_ = std::max(highest_order_, reply.highest_order);
     switch (reply.refusal) {
       case node_client::Refusal::kNone:
@@ -336,8 +324,8 @@ async::Task<Result<void>> Collector::remove_some(transfer::DiskAddress at,
         co_return Result<void>{};
       case node_client::Refusal::kCoordinator:
         co_return fail(kSuperseded, "a newer coordinator commands");
-      case node_client::Refusal::kMemory:
-        co_return fail(ErrorCode::kUnavailable, "the node cannot write down what it must remember");
+      case node_client::Refusal::kUnheard:
+        co_return fail(ErrorCode::kUnavailable, "no gateway has told the node of this coordinator's order");
       case node_client::Refusal::kDatabase: break;
     }
     CO_TRY(const metadata::Recognized known, co_await stores_.nodes.recognize(at.node, reply.seen,

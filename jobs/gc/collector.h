@@ -16,12 +16,11 @@
 #include <mutex>
 #include <optional>
 
-#include "common/base/clock.h"
-#include "common/ring/ring.h"
 #include "cluster/membership/age_clock.h"
 #include "cluster/node_client/blob_remover.h"
+#include "common/base/clock.h"
+#include "common/ring/ring.h"
 #include "jobs/job.h"
-#include "jobs/lease_holder.h"
 #include "metadata/store/gc_control.h"
 #include "metadata/store/lease.h"
 #include "metadata/store/node_store.h"
@@ -57,22 +56,17 @@ struct CollectorStores {
   metadata::GcControl& gc;
 };
 
-// Runs on one loop; status() and token_under() from any thread.
+// Runs on one loop; status() from any thread.
 class Collector final : public jobs::Job {
  public:
-  Collector(CollectorStores stores, const jobs::LeaseHolder& lease,
-            const ring::TopologySource& topology, node_client::BlobRemover& remover,
-            CollectorOptions options, const Clock& clock);
+  Collector(CollectorStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover, CollectorOptions options,
+            const Clock& clock);
 
   std::string_view name() const override { return "garbage"; }
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
   Duration pause() const override { return std::chrono::seconds(1); }
 
   CollectorStatus status() const;
-  // The token that this gateway coordinates under, when the database took it under that
-  // confirmation; 0 otherwise: a token of the database before must not be held against coordinators
-  // of the one that was confirmed.
-  uint64_t token_under(uint64_t accepted) const;
 
  private:
   async::Task<Result<void>> keep_marks(uint64_t token);
@@ -106,7 +100,6 @@ class Collector final : public jobs::Job {
   async::Task<Result<void>> halt(std::string reason, uint64_t token);
 
   const CollectorStores stores_;
-  const jobs::LeaseHolder& lease_;
   const ring::TopologySource& topology_;
   node_client::BlobRemover& remover_;
   const CollectorOptions options_;
@@ -135,11 +128,6 @@ class Collector final : public jobs::Job {
   std::chrono::seconds trash_{0};                // So too: the longest of all gateways'.
   mutable std::mutex mutex_;
   std::string halted_;                           // Guarded by mutex_.
-  struct Marked {
-    uint64_t token = 0;
-    uint64_t accepted = 0;
-  };
-  Marked marked_;                                // By the last mark. Guarded by mutex_.
 };
 
 }  // namespace rondel::gc

@@ -57,6 +57,12 @@ uint64_t ClusterRows::beats_of(const model::NodeId& node) const {
   return known == nodes.end() ? 0 : known->second.beat;
 }
 
+uint64_t ClusterRows::latest_order() const {
+  uint64_t latest = order;
+  for (const auto& entry : nodes) latest = std::max(latest, entry.second.record.highest_order);
+  return latest;
+}
+
 bool ClusterRows::restore_waits(const model::DiskId& disk) const {
   const auto done = restores.find(disk);
   return (done == restores.end() ? 0 : done->second.number) < restore_number;

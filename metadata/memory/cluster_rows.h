@@ -50,6 +50,11 @@ struct StoredGarbage {
   GarbageAges ages = {};
 };
 
+struct StoredClock {
+  std::chrono::microseconds ahead{0};
+  SystemTime told_at;
+};
+
 struct ClusterRows {
   uint64_t newest_mark() const { return marks.empty() ? 0 : marks.rbegin()->first; }
   bool holds(const model::MetadataMark& mark) const;
@@ -58,6 +63,8 @@ struct ClusterRows {
   // Some of those that are older than trash and journal and that no node has; never the newest.
   void forget_marks(SystemTime now);
   uint64_t beats_of(const model::NodeId& node) const;
+  // The highest order given, or that a node has told of.
+  uint64_t latest_order() const;
   // A restore that was ordered has yet to look through the disk's trash.
   bool restore_waits(const model::DiskId& disk) const;
 
@@ -65,6 +72,7 @@ struct ClusterRows {
   uint64_t accepted = 0;
   std::map<uint64_t, StoredMark> marks;  // By counter.
   std::map<model::NodeId, StoredNode> nodes;
+  std::map<model::NodeId, StoredClock> gateway_clocks;
   uint64_t token = 0;  // The highest that a coordinator was given.
   uint64_t order = 0;
   std::vector<RingEpoch> live_rings;  // Newest first.

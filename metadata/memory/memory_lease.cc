@@ -48,11 +48,9 @@ class MemoryLease final : public Lease {
                                            Deadline) override {
     return state_.run<Result<uint64_t>>([=, this]() -> Result<uint64_t> {
       TRY_VOID(check_leads(coordinator_token));
-      uint64_t highest = std::max(state_.cluster.order, above);
-      for (const auto& [id, node] : state_.cluster.nodes) {
-        highest = std::max(highest, node.record.highest_order);
-      }
-      return state_.cluster.order = highest + 1;
+      const uint64_t latest = state_.cluster.latest_order();
+      if (above > latest + model::kLeapMax) return fail(ErrorCode::kOutOfRange, "the order leaps");
+      return state_.cluster.order = std::max(latest, above) + 1;
     });
   }
 

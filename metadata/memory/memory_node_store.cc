@@ -10,15 +10,48 @@ class MemoryNodeStore final : public NodeStore {
  public:
   explicit MemoryNodeStore(MemoryState& state) : state_(state) {}
 
+  async::Task<Result<Greeting>> greet(NodeRecord node, Deadline) override {
+    return state_.run<Result<Greeting>>([this, node = std::move(node)]() -> Result<Greeting> {
+      TRY(Greeting greeting, greeting_to(node));
+      greeting.database.beat = state_.cluster.beats_of(node.id);
+      return greeting;
+    });
+  }
+
   async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline) override {
-    return state_.run<Result<Greeting>>(
-        [this, node = std::move(node)]() mutable -> Result<Greeting> {
-          const model::Recognition recognition = state_.judge(node.id, node.seen);
-          Greeting greeting{recognition, state_.generation(), purging_stopped(),
-                            purging_disks(node)};
-          greeting.database.beat = record(std::move(node), recognition);
-          return greeting;
-        });
+    return state_.run<Result<Greeting>>([this, node = std::move(node)]() mutable -> Result<Greeting> {
+      TRY(Greeting greeting, greeting_to(node));
+      greeting.database.beat = record(std::move(node), greeting.recognition);
+      return greeting;
+    });
+  }
+
+  async::Task<Result<bool>> forget_name(std::string name, Deadline) override {
+    return state_.run<Result<bool>>([this, name = std::move(name)]() -> Result<bool> {
+      for (auto& [id, node] : state_.cluster.nodes) {
+        if (name.empty() || node.record.name != name) continue;
+        node.record.name.clear();
+        node.record.disks.clear();
+        return true;
+      }
+      return false;
+    });
+  }
+
+  async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway, std::chrono::microseconds ahead,
+                                                                              Deadline) override {
+    using Clocks = std::vector<std::chrono::microseconds>;
+    return state_.run<Result<Clocks>>([this, gateway, ahead]() -> Result<Clocks> {
+      const SystemTime now = state_.clock.now();
+      auto& told = state_.cluster.gateway_clocks;
+      std::erase_if(told, [now](const auto& row) { return now - row.second.told_at > std::chrono::hours(1); });
+      told[gateway] = {ahead, now};
+      Clocks others;
+      for (const auto& [other, clock] : told) {
+        if (other != gateway && now - clock.told_at < std::chrono::seconds(30)) others.push_back(clock.ahead);
+      }
+      return others;
+    });
   }
 
   async::Task<Result<Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen,
@@ -41,6 +74,25 @@ class MemoryNodeStore final : public NodeStore {
   }
 
  private:
+  Result<Greeting> greeting_to(const NodeRecord& node) const {
+    TRY_VOID(check_name(node));
+    Greeting greeting{state_.judge(node.id, node.seen), state_.generation(), purging_stopped(), purging_disks(node)};
+    greeting.coordinator_token = state_.cluster.token;
+    greeting.latest_order = state_.cluster.latest_order();
+    return greeting;
+  }
+
+  Result<void> check_name(const NodeRecord& node) const {
+    if (node.name.empty()) return {};
+    std::string holder, bound;
+    for (const auto& [id, known] : state_.cluster.nodes) {
+      if (id == node.id) bound = known.record.name;
+      if (id != node.id && known.record.name == node.name) holder = id.to_hex();
+    }
+    if (holder.empty() && (bound.empty() || bound == node.name)) return {};
+    return fail(ErrorCode::kAlreadyExists, describe_name_conflict(node, holder, bound));
+  }
+
   std::string purging_stopped() const {
     return state_.cluster.garbage.halted.empty() ? "" : "garbage collection is halted";
   }
@@ -66,6 +118,7 @@ class MemoryNodeStore final : public NodeStore {
       known.told_mark = state_.cluster.newest_mark();
     }
     node.highest_order = std::max(node.highest_order, known.record.highest_order);
+    if (node.name.empty()) node.name = known.record.name;
     node.seen = {};
     node.last_seen = state_.clock.now();
     known.record = std::move(node);

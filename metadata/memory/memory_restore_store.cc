@@ -9,7 +9,7 @@
 namespace rondel::metadata {
 namespace {
 
-constexpr auto kAliveFor = std::chrono::seconds(10);
+constexpr auto kAliveFor = std::chrono::seconds(30);
 // A node that has not been heard of for so long is gone, unless a ring counts on its disks.
 constexpr auto kGoneAfter = std::chrono::hours(1);
 

@@ -108,15 +108,21 @@ class PostgresLease final : public Lease {
           PgParameters parameters;
           parameters.add(static_cast<int64_t>(coordinator_token));
           parameters.add(static_cast<int64_t>(above));
+          parameters.add(static_cast<int64_t>(model::kLeapMax));
           TRY(const PgResult row, connection.run(R"(
-        update removal_orders set number = greatest(
-          number, $2::bigint, (select coalesce(max(highest_order), 0) from nodes)) + 1
-        where (select token from coordinator) = $1
-        returning number)",
+        with known as (
+          select greatest(number, (select coalesce(max(highest_order), 0) from nodes)) latest
+          from removal_orders),
+        given as (
+          update removal_orders o set number = greatest(o.number, k.latest, $2::bigint) + 1
+          from known k
+          where (select token from coordinator) = $1 and $2::bigint between 0 and k.latest + $3::bigint
+          returning o.number)
+        select (select number from given), (select token from coordinator) = $1)",
                                                  parameters, until));
-          if (row.rows() != 1)
-            return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
-          return static_cast<uint64_t>(row.bigint(0, 0));
+          if (!row.is_null(0, 0)) return static_cast<uint64_t>(row.bigint(0, 0));
+          if (row.boolean(0, 1)) return fail(ErrorCode::kOutOfRange, "the order leaps");
+          return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
         });
   }
 

@@ -10,18 +10,20 @@
 namespace rondel::metadata {
 namespace {
 
-// $1 to $6 as in the table, $7 to $11 what the node remembers, $12 its highest order. A database
-// that the node does not recognize must never come to hold what the node remembers.
+// $1 to $6 as in the table, $7 to $11 what the node remembers, $12 its highest order, $13 its name. A
+// database that the node does not recognize must never come to hold what the node remembers.
 constexpr const char* kRecordNode = R"(
   with known as (
     select recognize_memory($1, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint) r),
   recorded as (
     insert into nodes as n (id, address, operations_address, host, zone, disks, last_seen, beat,
-      recognition, recognized_under, seen_accepted, seen_mark, told_mark, highest_order)
+      recognition, recognized_under, seen_accepted, seen_mark, told_mark, highest_order, name)
     select $1, $2, $3, $4, $5, $6::text::jsonb, now(), (r in (:Recognition.kHeld, :Recognition.kConfirmed))::int, r, g.accepted, $7::bigint,
       case when r in (:Recognition.kHeld, :Recognition.kConfirmed) then $9::bigint else 0 end,
-      case when r in (:Recognition.kHeld, :Recognition.kConfirmed) then (select max(counter) from cluster_marks) else 0 end, $12::bigint
+      case when r in (:Recognition.kHeld, :Recognition.kConfirmed) then (select max(counter) from cluster_marks) else 0 end, $12::bigint,
+      nullif($13, '')
     from known, garbage_collection g
+    where not exists (select from nodes o where o.name = $13 and o.id <> $1)
     on conflict (id) do update set
       address = $2, operations_address = $3, host = $4, zone = $5, disks = excluded.disks,
       last_seen = now(),
@@ -33,13 +35,37 @@ constexpr const char* kRecordNode = R"(
         then excluded.seen_mark else n.seen_mark end,
       told_mark = case when excluded.recognition in (:Recognition.kHeld, :Recognition.kConfirmed)
         then excluded.told_mark else n.told_mark end,
-      highest_order = greatest(n.highest_order, excluded.highest_order)
+      highest_order = greatest(n.highest_order, excluded.highest_order),
+      name = coalesce(n.name, excluded.name)
+    where n.name is null or excluded.name is null or n.name = excluded.name
     returning n.recognition, n.beat)
-  select (select recognition from recorded), (select beat from recorded), g.halted <> '', (
+  select (select recognition from recorded), (select beat from recorded),)";
+
+// The same parameters; the number of the last heartbeat that was recorded. One that is refused has
+// no recognition here, as there.
+constexpr const char* kGreetNode = R"(
+  with known as (
+    select recognize_memory($1, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint) r
+    where not exists (
+      select from nodes o
+      where (o.name = $13 and o.id <> $1) or (o.id = $1 and o.name <> $13 and $13 <> ''))),
+  unused as (select $2, $3, $4, $5, $12::bigint)
+  select (select r from known), coalesce((select beat from nodes where id = $1), 0),)";
+
+// What both go on with.
+constexpr const char* kGreeting = R"( g.halted <> '', (
       select coalesce(string_agg(decode(d->>'id', 'hex'), ''::bytea), ''::bytea)
       from jsonb_array_elements($6::text::jsonb) d
       left join trash_restores t on t.disk = decode(d->>'id', 'hex')
-      where coalesce(t.number, 0) >= g.restore_number),)";
+      where coalesce(t.number, 0) >= g.restore_number),
+    (select token from coordinator),
+    (select greatest(o.number, (select coalesce(max(highest_order), 0) from nodes))
+     from removal_orders o),)";
+
+// Of a node that was refused: whose the name is, and which name the node has.
+constexpr const char* kNameConflict = R"(
+  select coalesce((select encode(id, 'hex') from nodes where name = $2 and id <> $1), ''),
+    coalesce((select name from nodes where id = $1), ''))";
 
 Result<std::vector<model::DiskId>> disks_of(std::string_view bytes) {
   std::vector<model::DiskId> disks;
@@ -55,29 +81,43 @@ class PostgresNodeStore final : public NodeStore {
  public:
   explicit PostgresNodeStore(PgWorkers& workers) : workers_(workers) {}
 
+  async::Task<Result<Greeting>> greet(NodeRecord node, Deadline deadline) override {
+    return run_greeting(kGreetNode, std::move(node), deadline);
+  }
+
   async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline deadline) override {
-    auto work = [node = std::move(node)](PgConnection& connection,
-                                         Deadline until) -> Result<Greeting> {
+    return run_greeting(kRecordNode, std::move(node), deadline);
+  }
+
+  async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) override {
+    return run_single<bool>(workers_, deadline, [name = std::move(name)](PgConnection& connection, Deadline until) -> Result<bool> {
       PgParameters parameters;
-      parameters.add_bytes(raw(node.id.view()));
-      parameters.add_text(node.address);
-      parameters.add_text(node.operations_address);
-      parameters.add_text(node.host);
-      parameters.add_text(node.zone);
-      parameters.add_text(disks_to_json(node.disks));
-      add_generation(parameters, node.seen);
-      parameters.add(static_cast<int64_t>(node.highest_order));
-      TRY(const PgResult row,
-          connection.run(named_sql(std::string(kRecordNode) + kGeneration), parameters, until));
-      Greeting greeting;
-      greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
-      greeting.database = generation_of(row, 4);
-      greeting.database.beat = static_cast<uint64_t>(row.bigint(0, 1));
-      if (row.boolean(0, 2)) greeting.purging_stopped = "garbage collection is halted";
-      TRY(greeting.purging_disks, disks_of(row.bytes(0, 3)));
-      return greeting;
-    };
-    return run_single<Greeting>(workers_, deadline, std::move(work));
+      parameters.add_text(name);
+      TRY(const PgResult done, connection.run("update nodes set name = null, disks = '[]' where name = $1", parameters, until));
+      return done.affected() > 0;
+    });
+  }
+
+  async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway, std::chrono::microseconds ahead,
+                                                                              Deadline deadline) override {
+    using Clocks = std::vector<std::chrono::microseconds>;
+    return run_single<Clocks>(workers_, deadline, [=](PgConnection& connection, Deadline until) -> Result<Clocks> {
+      PgParameters parameters;
+      parameters.add_bytes(raw(gateway.view()));
+      parameters.add(static_cast<int64_t>(ahead.count()));
+      TRY(const PgResult rows, connection.run(R"(
+        with told as (
+          insert into gateway_clocks as c (gateway, ahead_us) values ($1, $2)
+          on conflict (gateway) do update set ahead_us = excluded.ahead_us, told_at = now()),
+        gone as (delete from gateway_clocks
+          where told_at < now() - interval '1 hour' and gateway <> $1)
+        select ahead_us from gateway_clocks
+        where told_at > now() - interval '30 seconds' and gateway <> $1)",
+                                              parameters, until));
+      Clocks others;
+      for (size_t i = 0; i < rows.rows(); ++i) others.emplace_back(rows.bigint(i, 0));
+      return others;
+    });
   }
 
   async::Task<Result<Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen,
@@ -99,13 +139,11 @@ class PostgresNodeStore final : public NodeStore {
 
   async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) override {
     return run_single<std::vector<NodeRecord>>(
-        workers_, deadline,
-        [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
-          TRY(const PgResult rows,
-              connection.run(
-                  "select id, address, operations_address, host, zone, disks::text,"
-                  " (extract(epoch from last_seen) * 1000000)::bigint from nodes order by id",
-                  {}, until));
+        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
+          TRY(const PgResult rows, connection.run("select id, address, operations_address, host, zone, disks::text,"
+                                                  " (extract(epoch from last_seen) * 1000000)::bigint, coalesce(name, '') from nodes"
+                                                  " order by id",
+                                                  {}, until));
           std::vector<NodeRecord> nodes;
           for (size_t i = 0; i < rows.rows(); ++i) {
             NodeRecord node;
@@ -117,6 +155,7 @@ class PostgresNodeStore final : public NodeStore {
             node.zone = rows.text(i, 4);
             TRY(node.disks, disks_from_json(rows.bytes(i, 5)));
             node.last_seen = from_microseconds(rows.bigint(i, 6));
+            node.name = rows.text(i, 7);
             nodes.push_back(std::move(node));
           }
           return nodes;
@@ -124,6 +163,45 @@ class PostgresNodeStore final : public NodeStore {
   }
 
  private:
+  async::Task<Result<Greeting>> run_greeting(const char* sql, NodeRecord node, Deadline deadline) {
+    auto work = [sql, node = std::move(node)](PgConnection& connection, Deadline until) -> Result<Greeting> {
+      TRY(const PgResult row, connection.run(named_sql(std::string(sql) + kGreeting + kGeneration), parameters_of(node), until));
+      if (row.is_null(0, 0)) return name_conflict(connection, node, until);
+      Greeting greeting;
+      greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
+      greeting.database = generation_of(row, 6);
+      greeting.database.beat = static_cast<uint64_t>(row.bigint(0, 1));
+      if (row.boolean(0, 2)) greeting.purging_stopped = "garbage collection is halted";
+      TRY(greeting.purging_disks, disks_of(row.bytes(0, 3)));
+      greeting.coordinator_token = static_cast<uint64_t>(row.bigint(0, 4));
+      greeting.latest_order = static_cast<uint64_t>(row.bigint(0, 5));
+      return greeting;
+    };
+    return run_single<Greeting>(workers_, deadline, std::move(work));
+  }
+
+  static PgParameters parameters_of(const NodeRecord& node) {
+    PgParameters parameters;
+    parameters.add_bytes(raw(node.id.view()));
+    parameters.add_text(node.address);
+    parameters.add_text(node.operations_address);
+    parameters.add_text(node.host);
+    parameters.add_text(node.zone);
+    parameters.add_text(disks_to_json(node.disks));
+    add_generation(parameters, node.seen);
+    parameters.add(static_cast<int64_t>(node.highest_order));
+    parameters.add_text(node.name);
+    return parameters;
+  }
+
+  static Result<Greeting> name_conflict(PgConnection& connection, const NodeRecord& node, Deadline until) {
+    PgParameters parameters;
+    parameters.add_bytes(raw(node.id.view()));
+    parameters.add_text(node.name);
+    TRY(const PgResult row, connection.run(kNameConflict, parameters, until));
+    return fail(ErrorCode::kAlreadyExists, describe_name_conflict(node, row.text(0, 0), row.text(0, 1)));
+  }
+
   PgWorkers& workers_;
 };
 

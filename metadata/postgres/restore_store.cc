@@ -15,7 +15,7 @@ using Element = PgArray::Element;
 
 // A node that has not been heard of for an hour is gone, unless a ring counts on its disks.
 constexpr const char* kRestoreState = R"(
-  select g.restore_number, n.id, n.address, n.last_seen > now() - interval '10 seconds',
+  select g.restore_number, n.id, n.address, n.last_seen > now() - interval '30 seconds',
     decode(d->>'id', 'hex'), coalesce(t.number, 0) >= g.restore_number, coalesce(t.blobs, 0),
     n.last_seen > now() - interval '1 hour'
   from garbage_collection g

@@ -40,7 +40,7 @@ class Lease {
                                                   uint64_t coordinator_token,
                                                   Deadline deadline) = 0;
   // The number of a removal or restore: greater than every one before, than `above`, and than any
-  // that a node has told of.
+  // that a node has told of. kOutOfRange: `above` leaps (model::kLeapMax); no number is given.
   virtual async::Task<Result<uint64_t>> next_order(uint64_t above, uint64_t coordinator_token,
                                                    Deadline deadline) = 0;
 };

@@ -2,6 +2,7 @@
 // request path; errors as commit_context.h says of every seam.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct NodeRecord {
   SystemTime last_seen;
   model::MetadataGeneration seen = {};   // What the node remembers of the database.
   uint64_t highest_order = 0;            // That any of its disks has seen.
+  // Of its certificate; empty: not known, or an operator has let go of it.
+  std::string name = {};
 };
 
 // What the database says to a node.
@@ -39,6 +42,9 @@ struct Greeting {
   // Of the disks it told of, those whose trash no restore waits for. One that it did not tell of is
   // never among them.
   std::vector<model::DiskId> purging_disks = {};
+  uint64_t coordinator_token = 0;        // The highest that was given.
+  // The highest number of a removal or restore that was given, or that a node has told of.
+  uint64_t latest_order = 0;
 };
 
 struct Recognized {
@@ -50,10 +56,22 @@ class NodeStore {
  public:
   virtual ~NodeStore() = default;
 
+  // What record_node() would answer, but for the number of the heartbeat: that is the last recorded
+  // one's. Writes nothing and waits for no lock. Errors likewise.
+  virtual async::Task<Result<Greeting>> greet(NodeRecord node, Deadline deadline) = 0;
   // A heartbeat: inserts or refreshes the node, its disks, what it remembers and last_seen, and
   // tells what the database is to it. Durable before it returns: a database that lacks this
-  // heartbeat has lost commits.
+  // heartbeat has lost commits. The first one with a name binds it to the node. kAlreadyExists, one
+  // line for an operator, and nothing changes: the name is another node's, or the node has another.
   virtual async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline deadline) = 0;
+  // An operator's: the node of that name lets go of it and of its disks, and the next that says it
+  // has it, or tells of them, has them. False: no node has it.
+  virtual async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) = 0;
+  // A gateway process (any number that is its own) tells how far its clock is ahead of the
+  // database's, and hears what others told within the last half minute.
+  virtual async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway,
+                                                                                      std::chrono::microseconds ahead,
+                                                                                      Deadline deadline) = 0;
   // What the database is to a node that remembers `seen`. Changes nothing.
   virtual async::Task<Result<Recognized>> recognize(model::NodeId node,
                                                     model::MetadataGeneration seen,
@@ -61,5 +79,16 @@ class NodeStore {
   // All that ever joined, by id.
   virtual async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) = 0;
 };
+
+// Why a node is refused, in one line: `holder` is the id of the node that has its name (empty: none),
+// `bound` the name that the node has.
+inline std::string describe_name_conflict(const NodeRecord& node, const std::string& holder, const std::string& bound) {
+  const std::string says = "node " + node.id.to_hex() + " says it is " + node.name;
+  if (!holder.empty()) {
+    return says + ", which is the name of node " + holder + ": `rondel node forget " + node.name +
+           "` lets go of it when that one is gone for good";
+  }
+  return says + ", but its name is " + bound + ": `rondel node forget " + bound + "` lets go of it when it is to have another";
+}
 
 }  // namespace rondel::metadata

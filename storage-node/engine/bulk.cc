@@ -96,6 +96,7 @@ std::string encode_trailer(const model::DiskId& disk, const Extent& extent) {
 
 Result<std::unique_ptr<LargePut>> DiskEngine::start_large_put(PutRequest request, uint64_t length) {
   if (length == 0 || length > model::kChunkBytes) return fail(ErrorCode::kInvalidArgument, "a blob has 1 byte to 8 MiB");
+  TRY_VOID(check_order(request.order));
   TRY_VOID(take_more(request.background));
   index::Entry entry{request.id, {}, length, {}, request.ring_epoch,
                      static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};

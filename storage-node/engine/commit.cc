@@ -102,8 +102,14 @@ Result<void> DiskEngine::may_write() const {
   return {};
 }
 
+Result<void> DiskEngine::check_order(uint64_t order) const {
+  if (order <= highest_order_ || !options_.heard_of || options_.heard_of(order)) return {};
+  return fail(ErrorCode::kUnavailable, "no gateway has told of that order");
+}
+
 Result<void> DiskEngine::submit(CommitItem item) {
   TRY_VOID(may_write());
+  TRY_VOID(check_order(item.entry.order));
   const uint64_t weight = item.weight();
   if (!frees_space(item) && queue_bytes_.load() + weight > options_.queue_bytes_max) {
     return fail(ErrorCode::kResourceExhausted, "the disk's queue is full");

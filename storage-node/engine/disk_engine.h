@@ -192,6 +192,8 @@ class DiskEngine final : public Engine {
   // commit.cc
   Result<void> may_write() const;
   Result<void> may_commit() const;
+  // kUnavailable: see EngineOptions::heard_of.
+  Result<void> check_order(uint64_t order) const;
   Result<void> submit(CommitItem item);
   Result<uint64_t> submit_all(std::vector<CommitItem> items);
   void commit_loop();

@@ -46,6 +46,9 @@ struct EngineOptions {
   // May what has left the trash of this disk be purged now? Asked by maintenance with the id that
   // was found on the disk; must not block. Empty: always.
   std::function<bool(const model::DiskId& disk)> may_purge;
+  // Whether the database has given a removal or restore this number. What has a higher one is
+  // refused (kUnavailable), also when a peer tells of it: numbers would be used up. Empty: any is.
+  std::function<bool(uint64_t order)> heard_of;
   std::string index_path;                // Empty = path + "/index". RocksDB's files: not on the file-system seam.
   bool lose_unflushed_index = false;     // Tests: destruction is a crash.
 };

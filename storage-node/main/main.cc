@@ -30,8 +30,6 @@
 #include "storage-node/service/ring_contact.h"
 #include "storage-node/service/storage_service.h"
 
-#include <grpcpp/security/server_credentials.h>
-
 namespace rondel::node {
 namespace {
 
@@ -156,6 +154,7 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
     options.push_back(engine_options(settings, disk, registry));
     options.back().cluster = cluster;
     options.back().may_purge = [&memory](const model::DiskId& of) { return memory.may_purge(of); };
+    options.back().heard_of = [&memory](uint64_t order) { return memory.heard_of(order); };
     if (const auto found = known.find(disk.path); found != known.end()) options.back().disk = found->second;
   }
   const auto open = [claims = std::make_shared<WholeFileSystems>()](const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
@@ -250,6 +249,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const std::string advertised = settings.text("node.advertise");
   RingContactOptions contact_options;
   contact_options.node = node;
+  contact_options.name = settings.text("node.name");
   contact_options.address = advertised.empty() ? listen : advertised;
   contact_options.operations_address = settings.text("node.operations_listen");
   contact_options.host = settings.text("node.host").empty() ? host_name() : settings.text("node.host");
@@ -257,19 +257,20 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact_options.gateways = settings.list("cluster.gateways");
   contact_options.cache_file = settings.text("node.data_dir") + "/ring.cache";
   contact_options.cluster = cluster;
-  TRY(const rpc::PeerCredentials peer_credentials, rpc::load_credentials(tls_files(settings)));
-  contact_options.credentials = peer_credentials.channel;
+  TRY(const auto credentials, rpc::PeerCredentials::load(tls_files(settings), {rpc::PeerRole::kNode, contact_options.name}));
+  contact_options.credentials = credentials;
   RingContact contact(std::move(contact_options), memory);
 
   repair::PeerLag peers(real_clock());   // Before the threads that use it.
   const DiskReaders readers(disks, static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
-  const auto address_of = [&contact](const model::NodeId& id) -> std::optional<std::string> {
+  const auto address_of = [&contact](const model::NodeId& id) -> std::optional<rpc::NodeEndpoint> {
     const auto now = contact.topology();
     const auto* const known = now->find_node(id);
-    return known == nullptr ? std::nullopt : std::optional(known->address);
+    if (known == nullptr) return std::nullopt;
+    return rpc::NodeEndpoint(known->address, known->name);
   };
-  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = peer_credentials.channel});
-  const auto journal = repair::make_grpc_peer_journal(contact, peer_credentials.channel);
+  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = credentials});
+  const auto journal = repair::make_grpc_peer_journal(contact, credentials);
   std::vector<engine::Engine*> own;
   for (const auto& disk : disks) own.push_back(disk.get());
   repair::RepairOptions repair_options;
@@ -279,6 +280,15 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   std::atomic<uint64_t> outgoing_bytes{0};
   const auto memory_of_streams = StreamBudget::make(settings.size("node.buffer_size"));
   register_node_metrics(registry, disks, contact, repairer, peers, outgoing_bytes);
+  registry.collector(metrics::Type::kGauge, "rondel_tls_certificate_expiry_timestamp_seconds",
+                     "When the first certificate of the file ends.", [credentials] {
+                       std::vector<metrics::Sample> samples;
+                       for (const auto& [file, not_after] : credentials->expiries()) {
+                         samples.push_back({{{"file", file}}, std::chrono::duration<double>(not_after.time_since_epoch()).count()});
+                       }
+                       return samples;
+                     });
+
   register_memory_metrics(registry, *memory_of_streams);
 
   const auto lag_of = [&repairer](const model::DiskId& disk) { return repairer.lag_of(disk); };
@@ -288,7 +298,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                            },
                            lag_of, outgoing_bytes};
   services.memory = memory_of_streams;
-  TRY(auto service, StorageService::start(std::move(services), listen, peer_credentials.server));
+  TRY(auto service, StorageService::start(std::move(services), listen, credentials->server()));
   contact.start(disks, lag_of, [&settings](const model::ClusterId& joined) {
     (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings), as_bytes(joined.to_hex() + "\n"));
   });
@@ -299,19 +309,25 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   } const heartbeats{contact};
 
   async::LoopThreads loops(2);
-  program::OperationsService operations(
-      registry, {program::ready_check("ring contact", [&contact]() -> Result<void> {
-        if (contact.in_contact()) return {};
-        return fail(ErrorCode::kUnavailable, contact.last_error());
-      })});
+  program::OperationsService operations(registry, {program::ready_check("ring contact", [&contact]() -> Result<void> {
+                                          std::string why_not = contact.why_no_writes();
+                                          if (why_not.empty()) return {};
+                                          return fail(ErrorCode::kUnavailable, std::move(why_not));
+                                        })});
   TRY(auto server, program::start_operations(settings, "node.operations_listen", loops.loop(0),
                                              operations));
   async::TaskGroup repairs(loops.loop(1));
   repairs.spawn(repairer.run(repairs));
   repairs.spawn(observe_lags(repairs, peers, disks, readers, contact));
 
-  log::info("main", "serving", {{"node", node.to_hex()}, {"address", listen}, {"disks", disks.size()}});
-  program::wait_for_end(signals);
+  log::info("main", "serving",
+            {{"node", node.to_hex()}, {"name", settings.text("node.name")}, {"address", listen}, {"disks", disks.size()}});
+  const auto read_certificates = [&credentials] {
+    const auto taken = credentials->reload();
+    if (!taken) return log::warn("main", "the certificates were not taken", {{"error", taken.error().message}});
+    if (*taken) log::info("main", "other certificates count from now on");
+  };
+  program::wait_for_end(signals, read_certificates, read_certificates);
   log::info("main", "ending");
   ending.begin(deadline_in(kEndPatience));
   ending.step(with_failed("the repair", disks));

@@ -36,6 +36,9 @@ std::vector<Key> keys() {
   Key level = key(Type::kString, "log.level", "info", "Lowest level that is written");
   level.one_of = {"debug", "info", "warn", "error", "off"};
   return {
+      required(key(Type::kString, "node.name", "",
+                   "Who this node is: unique in the cluster, the same for the life of its data folder, and with rpc.tls_* the NAME of "
+                   "spiffe://rondel/node/NAME in its certificate")),
       key(Type::kString, "node.listen", "0.0.0.0:9200", "Address of the storage service"),
       key(Type::kString, "node.advertise", "", "Address that gateways and peers use; empty = node.listen"),
       key(Type::kString, "node.operations_listen", "127.0.0.1:9300", "Address of /metrics and /health"),
@@ -44,15 +47,19 @@ std::vector<Key> keys() {
       required(key(Type::kString, "node.data_dir", "", "Folder for the node's identity and ring cache")),
       disks,
       threads,
-      key(Type::kDuration, "node.disk_patience", "30s", "How long the node waits at its start for disks that do not open; they join later. Longer while there is no disk at all"),
+      key(Type::kDuration, "node.disk_patience", "30s",
+          "How long the node waits at its start for disks that do not open; they join later. Longer while there is no disk at all"),
       required(key(Type::kStringList, "cluster.gateways", "", "Cluster addresses of gateways, asked in turn")),
-      key(Type::kString, "rpc.tls_authority_file", "", "PEM: the authority of the certificates of gateways and nodes; with the next two, calls between them are mutual TLS"),
-      key(Type::kString, "rpc.tls_certificate_file", "", "PEM chain of this process, for the DNS name rondel-node"),
+      key(Type::kString, "rpc.tls_authority_file", "",
+          "PEM: the authority of the certificates of gateways and nodes; with the next two, calls between them are mutual TLS"),
+      key(Type::kString, "rpc.tls_certificate_file", "",
+          "PEM chain of this process, for DNS:rondel-node and URI:spiffe://rondel/node/NAME; read again at SIGHUP, as the other two are"),
       key(Type::kString, "rpc.tls_key_file", "", "PEM private key"),
       key(Type::kBool, "rpc.allow_plaintext", "false", "Whether node.listen may be reachable from other machines without TLS"),
       size("node.buffer_size", "512MiB", 16 << 20, "Memory for bytes that come from gateways and peers, and for answers that wait for them; above 80 % of it each has a share"),
       size("engine.segment_size", "256MiB", 16 << 20, "Size of a segment file; of new disks"),
-      size("engine.memtable_size", "8MiB", 64 << 10, "Memory of the index (and of its journal, as much again) before it is written to the disk"),
+      size("engine.memtable_size", "8MiB", 64 << 10,
+           "Memory of the index (and of its journal, as much again) before it is written to the disk"),
       size("engine.block_cache_size", "32MiB", 1 << 20, "Memory for index blocks read"),
       size("engine.queue_size", "64MiB", 1 << 20, "Bytes waiting to be written; above it puts are refused"),
       key(Type::kDuration, "engine.journal_period", "7d", "How long the journal of puts and deletes is kept"),
@@ -80,6 +87,9 @@ rpc::TlsFiles tls_files(const config::Settings& settings) {
 Result<void> check_settings(const config::Settings& settings) {
   TRY(const auto disks, disk_settings(settings));
   (void)disks;
+  if (!rpc::is_peer_name(settings.text("node.name"))) {
+    return fail(ErrorCode::kInvalidArgument, "node.name: 1 to 128 letters, digits, '.', '_' and '-', a letter or digit first");
+  }
   return rpc::check_plain_listener(settings.text("node.listen"), tls_files(settings), settings.flag("rpc.allow_plaintext"));
 }
 

@@ -1,7 +1,5 @@
 #include "storage-node/repair/peer_journal.h"
 
-#include <grpcpp/security/credentials.h>
-
 #include <functional>
 #include <map>
 #include <mutex>
@@ -20,6 +18,7 @@ namespace wire = rondel::storage::v1;
 constexpr size_t kCallsPerNode = 256;
 constexpr size_t kEntriesMax = 100'000;      // Of one answer.
 constexpr size_t kListMax = 5000;
+constexpr uint64_t kTimeMax = uint64_t{1} << 53;   // Beyond it ages overflow.
 
 template <class Id>
 std::string to_wire(const Id& id) {
@@ -124,6 +123,9 @@ class Call final : public grpc::ClientReadReactor<Message> {
 Step take_batch(const wire::JournalBatch& batch, engine::JournalPage& page) {
   for (const wire::JournalEntry& entry : batch.entries()) {
     if (entry.blob_id().size() != 16 || page.entries.size() >= kEntriesMax) return Step::kMalformed;
+    if (std::max({entry.created_at_us(), entry.flushed_at_us(), entry.purge_at_us()}) > kTimeMax) {
+      return Step::kMalformed;
+    }
     page.entries.push_back(read_entry(entry));
   }
   if (batch.next_token().size() == 8) page.next = load_be<uint64_t>(as_bytes(batch.next_token()).data());
@@ -134,7 +136,7 @@ Step take_batch(const wire::JournalBatch& batch, engine::JournalPage& page) {
 
 Step take_list(const wire::BlobList& list, std::vector<PeerBlob>& blobs) {
   for (const wire::BlobInfo& info : list.blobs()) {
-    if (info.blob_id().size() != 16) return Step::kMalformed;
+    if (info.blob_id().size() != 16 || info.created_at_us() > kTimeMax) return Step::kMalformed;
     blobs.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(), info.created_at_us(), info.order()});
   }
   return blobs.size() >= kListMax ? Step::kEnough : Step::kMore;
@@ -143,8 +145,8 @@ Step take_list(const wire::BlobList& list, std::vector<PeerBlob>& blobs) {
 // Calls hold no thread: however many peers hang, the others are asked.
 class GrpcPeerJournal final : public PeerJournal {
  public:
-  GrpcPeerJournal(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : topology_(topology), channels_(credentials ? std::move(credentials) : grpc::InsecureChannelCredentials()) {}
+  GrpcPeerJournal(const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials)
+      : topology_(topology), channels_(std::move(credentials)) {}
 
   async::Task<Result<engine::JournalPage>> pull(model::DiskId asking, transfer::DiskAddress serving, uint64_t token, uint32_t max,
                                                 Deadline deadline) override {
@@ -182,7 +184,7 @@ class GrpcPeerJournal final : public PeerJournal {
     const ring::Topology::Node* const known = topology->find_node(node);
     if (known == nullptr) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
     if (!budget_->take(node)) co_return fail(ErrorCode::kResourceExhausted, "the node has too many calls to answer");
-    std::shared_ptr<wire::Storage::Stub> stub = wire::Storage::NewStub(channels_.to(known->address));
+    std::shared_ptr<wire::Storage::Stub> stub = wire::Storage::NewStub(channels_.to({known->address, known->name}));
     auto* const call = new Call<Message, Answer>(std::move(stub), budget_, node, take);   // Deletes itself.
     const auto slot = call->begin(std::move(request), std::move(empty), deadline, start);
     auto answer = co_await slot->wait_until(deadline);
@@ -198,7 +200,7 @@ class GrpcPeerJournal final : public PeerJournal {
 }  // namespace
 
 std::unique_ptr<PeerJournal> make_grpc_peer_journal(const ring::TopologySource& topology,
-                                                    std::shared_ptr<grpc::ChannelCredentials> credentials) {
+                                                    std::shared_ptr<const rpc::PeerCredentials> credentials) {
   return std::make_unique<GrpcPeerJournal>(topology, std::move(credentials));
 }
 

@@ -10,8 +10,8 @@
 #include "transfer/blob_transport.h"
 #include "storage-node/engine/engine.h"
 
-namespace grpc {
-class ChannelCredentials;
+namespace rondel::rpc {
+class PeerCredentials;
 }
 
 namespace rondel::repair {
@@ -36,6 +36,7 @@ class PeerJournal {
 };
 
 // Over the Storage service. `topology` outlives it.
-std::unique_ptr<PeerJournal> make_grpc_peer_journal(const ring::TopologySource& topology, std::shared_ptr<grpc::ChannelCredentials> credentials);
+std::unique_ptr<PeerJournal> make_grpc_peer_journal(const ring::TopologySource& topology,
+                                                    std::shared_ptr<const rpc::PeerCredentials> credentials);
 
 }  // namespace rondel::repair

@@ -19,6 +19,9 @@ engine::PutRequest put_request(const transfer::PutMeta& meta, uint8_t flags) {
           (flags & transfer::kBackground) != 0, (flags & transfer::kFresh) != 0, meta.order};
 }
 
+// A time of a writer's clock beyond it overflows what ages are reckoned with.
+constexpr uint64_t kCreatedMax = uint64_t{1} << 53;
+
 Frame done_frame(uint64_t request, const Result<void>& result) {
   if (!result) return transfer::error_frame(FrameType::kDone, request, result.error());
   Frame frame;
@@ -37,13 +40,22 @@ void ExchangeSession::drop(Upload& upload) {
   if (!upload.advancing) upload.put.reset();
 }
 
+Result<void> ExchangeSession::may_put(const transfer::PutMeta& meta) const {
+  if (meta.created_us > kCreatedMax) return std::unexpected(kMalformed);
+  TRY_VOID(services_.gate.check(meta.ring_epoch));
+  if (services_.owners == nullptr) return {};
+  const auto topology = services_.owners->topology();
+  if (meta.handoff_for.is_zero() && topology->is_owner(meta.disk, meta.blob)) return {};
+  return fail(ErrorCode::kPermissionDenied, "a node hands copies back to their owners alone");
+}
+
 void ExchangeSession::put(Frame frame) {
   const auto meta = transfer::decode_put_meta(frame.meta);
   auto digests = transfer::decode_digests(std::string_view(frame.meta).substr(std::min(frame.meta.size(), transfer::kPutMetaBytes)));
   if (!meta || !digests || meta->length != frame.body.size()) return refuse(FrameType::kDone, frame.request, kMalformed);
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
-  if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
+  if (auto allowed = may_put(*meta); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
   if (!has_room()) return refuse(FrameType::kDone, frame.request, kNoRoom);
   const uint64_t request = frame.request;
   auto done = [self = shared_from_this(), request](Result<void> result) { self->send(done_frame(request, result)); };
@@ -65,7 +77,7 @@ void ExchangeSession::open_upload(Frame frame) {
   if (!meta || frame.meta.size() != transfer::kPutMetaBytes) return refuse(FrameType::kDone, frame.request, kMalformed);
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
-  if (auto allowed = services_.gate.check(meta->ring_epoch); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
+  if (auto allowed = may_put(*meta); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
   if (!has_room()) return refuse(FrameType::kDone, frame.request, kNoRoom);
   auto upload = std::make_shared<Upload>();
   upload->request = frame.request;

@@ -7,10 +7,11 @@
 #include <memory>
 #include <mutex>
 
-#include "transfer/grpc/wire.h"
+#include "common/ring/ring.h"
 #include "storage-node/service/disk_readers.h"
 #include "storage-node/service/stream_budget.h"
 #include "storage-node/service/write_gate.h"
+#include "transfer/grpc/wire.h"
 
 namespace rondel::node {
 
@@ -18,6 +19,9 @@ struct ExchangeServices {
   const DiskSet& disks;
   const WriteGate& gate;
   const DiskReaders& readers;      // What waits for a disk: reads, beginnings of uploads, retries of pieces when its queue is full.
+  // Not null: the caller is a node and nothing more. It hands copies back to owners on this ring,
+  // and writes nothing else.
+  const ring::TopologySource* owners = nullptr;
 };
 
 // Where the frames of a session go. Safe for concurrent use.
@@ -64,6 +68,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   void put(transfer::Frame frame);
   void open_upload(transfer::Frame frame);
   bool has_room() { return memory_ == nullptr || memory_->has_room(); }
+  Result<void> may_put(const transfer::PutMeta& meta) const;
   void start_upload(const engine::PutRequest& put, uint64_t length, const std::shared_ptr<Upload>& upload);
   void feed_upload(transfer::Frame frame);
   void drop(Upload& upload);

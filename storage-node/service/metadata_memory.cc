@@ -13,13 +13,14 @@ using namespace std::chrono_literals;
 
 constexpr auto kStorePause = 10s;
 constexpr auto kConfirmationLife = 5s;
-constexpr int kLayout = 2;
+constexpr int kLayout = 3;
+constexpr int kLayoutWithoutOrder = 2;
 constexpr const char* kRestoreWaits =
     "the trash of the disk is yet to be looked through for what rows refer to";
 
 }  // namespace
 
-// One line: layout, accepted, system, counter and value of the mark, beat.
+// One line: layout, accepted, system, counter and value of the mark, beat, the latest order.
 Result<void> MetadataMemory::load() {
   const auto text = fs::read_file(files_, file_);
   if (!text && text.error().code == ErrorCode::kNotFound) return {};
@@ -29,11 +30,14 @@ Result<void> MetadataMemory::load() {
   model::MetadataGeneration read;
   in >> layout >> read.accepted >> read.system;
   in >> read.mark.counter >> read.mark.value >> read.beat;
-  const bool reads = in && layout == kLayout;
+  uint64_t order = 0;
+  if (layout != kLayoutWithoutOrder) in >> order;
+  const bool reads = in && (layout == kLayout || layout == kLayoutWithoutOrder);
   if (!reads) return fail(ErrorCode::kCorruption, file_ + " is damaged");
   std::lock_guard change(change_mutex_);
   std::lock_guard lock(mutex_);
   seen_ = read;
+  latest_order_ = order;
   return {};
 }
 
@@ -80,15 +84,21 @@ void MetadataMemory::hear(const Answer& answer) {
   // What was asked is not what is remembered by now: the answer says nothing about it.
   if (answer.asked != seen_) return;
   std::string stopped = answer.purging_stopped;
-  estranged_ = !model::is_recognized(answer.recognition);
-  if (estranged_) {
+  const bool estranged = !model::is_recognized(answer.recognition);
+  const bool confirmed = answer.database.accepted != seen_.accepted;
+  bool remembered = false;
+  if (estranged) {
     stopped = std::string(model::describe(answer.recognition));
-  } else if (auto remembered = remember_locked(answer.database); !remembered) {
-    stopped = "what was seen of the database cannot be written: " + remembered.error().message;
+  } else if (auto written = remember_locked(answer.database, answer.latest_order); !written) {
+    stopped = "what was seen of the database cannot be written: " + written.error().message;
   } else {
-    (void)take_token_locked(answer.coordinator_token);
+    remembered = true;
   }
   std::lock_guard lock(mutex_);
+  if (remembered) {
+    token_ = confirmed ? answer.coordinator_token : std::max(token_, answer.coordinator_token);
+  }
+  if (estranged || remembered) estranged_ = estranged;
   if (stopped != stopped_) {
     if (stopped.empty()) {
       log::info("ring", "purging goes on");
@@ -102,49 +112,59 @@ void MetadataMemory::hear(const Answer& answer) {
   confirmed_at_ = now;
 }
 
-OrderRefusal MetadataMemory::accept(const OrderOrigin& order) {
-  const std::unique_lock change(change_mutex_, patience_);
-  if (!change) return OrderRefusal::kMemory;
+OrderRefusal MetadataMemory::accept(const OrderOrigin& order) const {
+  const OrderRefusal refusal = judge(order);
+  if (refusal == OrderRefusal::kUnheard) ask();
+  return refusal;
+}
+
+// The mark that an order shows was written after the releases that it is about: once the node
+// remembers that mark or a later one, a database that may still refer to what was released is not
+// recognized any more. And the coordinator's database holds the node's last mark: it is its newest, or
+// was looked up there.
+OrderRefusal MetadataMemory::judge(const OrderOrigin& order) const {
   const model::MetadataGeneration& database = order.database;
-  const bool fresh = seen_ == model::MetadataGeneration{};
-  model::MetadataGeneration next = seen_;
-  if (fresh || database.accepted > seen_.accepted) {
-    next = {database.accepted, database.system, database.mark, 0};
-  } else if (database.accepted < seen_.accepted || database.system != seen_.system ||
-      order.verified != seen_.mark) {
+  std::lock_guard lock(mutex_);
+  if (seen_ == model::MetadataGeneration{} || database.accepted > seen_.accepted) {
+    return OrderRefusal::kUnheard;
+  }
+  if (database.accepted < seen_.accepted || database.system != seen_.system || estranged_) {
     return OrderRefusal::kDatabase;
-  } else if (database.mark.counter > seen_.mark.counter) {
-    // The database wrote it after it had released what the order is about: one that does not hold
-    // it may still refer to that.
-    next.mark = database.mark;
   }
-  // Whoever sends it read it from the database that was there before.
-  if (estranged_ && next.accepted == seen_.accepted) return OrderRefusal::kDatabase;
-  if (next.accepted == seen_.accepted && order.coordinator_token < token_) {
-    return OrderRefusal::kCoordinator;
-  }
-  if (!remember_locked(next)) return OrderRefusal::kMemory;
-  estranged_ = false;
-  (void)take_token_locked(order.coordinator_token);
-  return OrderRefusal::kNone;
+  if (database.mark.counter > seen_.mark.counter) return OrderRefusal::kUnheard;
+  if (database.mark != seen_.mark && order.verified != seen_.mark) return OrderRefusal::kDatabase;
+  if (order.coordinator_token < token_) return OrderRefusal::kCoordinator;
+  const bool heard = order.coordinator_token == token_ && order.number <= latest_order_;
+  return heard ? OrderRefusal::kNone : OrderRefusal::kUnheard;
 }
 
-bool MetadataMemory::take_token_locked(uint64_t token) {
-  if (token < token_) return false;
-  token_ = token;
-  return true;
+bool MetadataMemory::heard_of(uint64_t number) const {
+  if (number <= latest_order_) return true;
+  ask();
+  return false;
 }
 
-// On the disk first: what only this process knows would be forgotten with it. The beat alone may
-// fall back.
-Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& next) {
+void MetadataMemory::on_unheard(std::function<void()> ask) {
+  std::lock_guard lock(ask_mutex_);
+  on_unheard_ = std::move(ask);
+}
+
+void MetadataMemory::ask() const {
+  std::lock_guard lock(ask_mutex_);
+  if (on_unheard_) on_unheard_();
+}
+
+// On the disk first: what only this process knows would be forgotten with it. The beat and the order
+// alone may fall back. Orders rise under a later confirmation too: numbers are given above all that
+// nodes have seen.
+Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& next, uint64_t order) {
+  const uint64_t latest = std::max(latest_order_.load(), order);
   model::MetadataGeneration only_beat = seen_;
   only_beat.beat = next.beat;
   const SteadyTime now = clock_.steady_now();
   if (only_beat != next || now - stored_at_ > kStorePause) {
-    const std::string text = fmt::format("{} {} {} {} {} {}\n", kLayout, next.accepted,
-        next.system, next.mark.counter,
-                                         next.mark.value, next.beat);
+    const std::string text =
+        fmt::format("{} {} {} {} {} {} {}\n", kLayout, next.accepted, next.system, next.mark.counter, next.mark.value, next.beat, latest);
     auto stored = fs::write_file_atomically(files_, file_, as_bytes(text));
     if (!stored) {
       log::warn("ring", "what was seen of the database cannot be written",
@@ -153,9 +173,9 @@ Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& ne
     }
     stored_at_ = now;
   }
-  if (next.accepted != seen_.accepted) token_ = 0;
   std::lock_guard lock(mutex_);
   seen_ = next;
+  latest_order_ = latest;
   return {};
 }
 

@@ -4,9 +4,14 @@
 // until an operator confirms it. After that each disk purges again once it was looked through: one
 // that does not open holds up no other.
 //
+// What it remembers only heartbeats change, which this node sends to gateways of its own settings:
+// what a caller says of tokens, marks, confirmations and order numbers is compared with that.
+//
 // Safe for concurrent use.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -35,7 +40,7 @@ class MetadataMemory {
   model::MetadataGeneration seen() const;
 
   // What a gateway answered to a heartbeat: `asked` is what the node remembered when it sent it,
-  // and `coordinator_token` what the gateway commands with (0: nothing).
+  // `coordinator_token` the database's highest and `latest_order` likewise.
   struct Answer {
     model::MetadataGeneration asked;
     model::Recognition recognition = model::Recognition::kUnknown;
@@ -45,16 +50,21 @@ class MetadataMemory {
     std::string purging_stopped;
     // Of each disk that the heartbeat told of: false while a restore waits for it.
     std::map<model::DiskId, bool> may_purge = {};
+    uint64_t latest_order = 0;
   };
   // A database that is recognized is remembered, as far as it has come; another one changes nothing
   // but that nothing is purged. Neither does one that is heard while the file cannot be written.
   void hear(const Answer& answer);
 
   // May the node do what the order says? Not while the last answer to a heartbeat was that the
-  // database is not the one remembered, unless the order is of a later confirmation. What it must remember
-  // of that is on the disk then; kMemory: it cannot be written, or another call has been at that for
-  // the patience.
-  OrderRefusal accept(const OrderOrigin& order);
+  // database is not the one remembered. What the order shows of the database must have been heard
+  // before, and is on the disk then. Never blocks on the disk.
+  OrderRefusal accept(const OrderOrigin& order) const;
+  // A gateway has told of an order with this number or of a higher one.
+  bool heard_of(uint64_t number) const;
+  // Called whenever accept() or heard_of() miss something that a heartbeat may bring, on the
+  // caller's thread. Returns when no call of the one before is under way.
+  void on_unheard(std::function<void()> ask);
 
   // A gateway said within the last 5 s, and since this process began, that the database is the one
   // remembered, that purging goes on, and that no restore waits for this disk. A disk that joined
@@ -66,8 +76,9 @@ class MetadataMemory {
  private:
   static void log_changes(const std::map<model::DiskId, bool>& before,
       const std::map<model::DiskId, bool>& now);
-  bool take_token_locked(uint64_t token);
-  Result<void> remember_locked(const model::MetadataGeneration& next);
+  OrderRefusal judge(const OrderOrigin& order) const;
+  void ask() const;
+  Result<void> remember_locked(const model::MetadataGeneration& next, uint64_t order);
 
   const std::string file_;
   const Clock& clock_;
@@ -77,10 +88,12 @@ class MetadataMemory {
   std::timed_mutex change_mutex_;
   mutable std::mutex mutex_;
   model::MetadataGeneration seen_;         // Written with both locks, read with either.
-  // Highest under seen_.accepted. Guarded by change_mutex_.
-  uint64_t token_ = 0;
-  // By the last answer the database is not seen_'s. Guarded by change_mutex_.
+  uint64_t token_ = 0;                     // Highest under seen_.accepted. Guarded by mutex_.
+  // By the last answer the database is not seen_'s. Guarded by mutex_.
   bool estranged_ = false;
+  std::atomic<uint64_t> latest_order_{0};
+  mutable std::mutex ask_mutex_;           // Of the next; taken before mutex_, never after it.
+  std::function<void()> on_unheard_;
   SteadyTime stored_at_{};                 // Guarded by change_mutex_.
   SteadyTime confirmed_at_{};              // Guarded by mutex_.
   std::string stopped_ = "no gateway has answered yet";   // Guarded by mutex_.

@@ -1,7 +1,5 @@
 #include "storage-node/service/ring_contact.h"
 
-#include <grpcpp/security/credentials.h>
-
 #include <algorithm>
 #include <fstream>
 
@@ -26,6 +24,8 @@ using namespace std::chrono_literals;
 constexpr auto kBeatPatience = 2s;
 // A reply tells of all nodes, 65,535 at most, each with an address of 255 bytes at most.
 constexpr int kReplyBytesMax = 32 << 20;
+// Between two heartbeats, however much is to be asked.
+constexpr auto kPauseMin = 50ms;
 constexpr uint32_t kMessageVersion = 1;
 using transfer::from_wire;
 using transfer::to_wire;
@@ -57,23 +57,43 @@ uint64_t digest_of(const ring::Topology& topology) {
 }  // namespace
 
 struct RingContact::Gateways {
+  uint64_t version = 0;   // Of the credentials of the channels.
   std::vector<std::unique_ptr<wire::Cluster::Stub>> stubs;
 };
 
 RingContact::RingContact(RingContactOptions options, MetadataMemory& memory)
     : options_(std::move(options)), memory_(memory), gateways_(std::make_unique<Gateways>()),
         topology_(std::make_shared<ring::Topology>()) {
-  if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
+  if (!options_.credentials) options_.credentials = rpc::PeerCredentials::plain();
+  open_channels();
+  memory_.on_unheard([this] { beat_soon(); });
+  load_cache();
+}
+
+RingContact::~RingContact() {
+  stop();
+  memory_.on_unheard({});
+}
+
+void RingContact::open_channels() {
+  gateways_->version = options_.credentials->version();
+  gateways_->stubs.clear();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetMaxReceiveMessageSize(kReplyBytesMax);
   for (const std::string& address : options_.gateways) {
-    gateways_->stubs.push_back(wire::Cluster::NewStub(rpc::open_channel(address, options_.credentials, rpc::PeerRole::kGateway, arguments)));
+    gateways_->stubs.push_back(
+        wire::Cluster::NewStub(rpc::open_channel(address, *options_.credentials, {rpc::PeerRole::kGateway}, arguments)));
   }
-  load_cache();
 }
 
-RingContact::~RingContact() { stop(); }
+void RingContact::beat_soon() {
+  {
+    std::lock_guard lock(mutex_);
+    soon_ = true;
+  }
+  stop_.notify_all();
+}
 
 void RingContact::stop() {
   {
@@ -101,15 +121,21 @@ bool RingContact::in_contact() const {
   return contact_at_ != SteadyTime{} && std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
 }
 
-std::string RingContact::last_error() const {
+std::string RingContact::why_no_writes() const {
   std::lock_guard lock(mutex_);
-  return last_error_;
+  const std::string why = why_no_writes_locked();
+  return why.empty() || last_error_.empty() ? why : why + ": " + last_error_;
+}
+
+std::string RingContact::why_no_writes_locked() const {
+  const bool contact = contact_at_ != SteadyTime{} && std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
+  return contact ? writes_stopped_ : "the node has no ring contact";
 }
 
 Result<void> RingContact::check(uint64_t epoch) const {
   std::lock_guard lock(mutex_);
-  if (contact_at_ == SteadyTime{} || std::chrono::steady_clock::now() - contact_at_ > options_.contact_life) {
-    return fail(ErrorCode::kPrecondition, "the node has no ring contact");
+  if (std::string why = why_no_writes_locked(); !why.empty()) {
+    return fail(ErrorCode::kPrecondition, std::move(why));
   }
   if (epoch < topology_->min_epoch) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
   return {};
@@ -124,6 +150,7 @@ void RingContact::run() {
   size_t gateway = 0;
   for (;;) {
     const SteadyTime begin = std::chrono::steady_clock::now();
+    if (gateways_->version != options_.credentials->version()) open_channels();
     Result<void> done = fail(ErrorCode::kUnavailable, "no gateway is configured");
     for (size_t i = 0; i < gateways_->stubs.size() && !done && !stopping(); ++i) {
       done = beat(gateway);
@@ -137,26 +164,29 @@ void RingContact::run() {
       lock.lock();
     }
     if (done) last_error_.clear();
-    if (stop_.wait_until(lock, begin + options_.period, [this] { return stopping_; })) return;
+    const auto ends = [this] { return stopping_; };
+    if (stop_.wait_until(lock, begin + std::min<Duration>(options_.period, kPauseMin), ends)) return;
+    (void)stop_.wait_until(lock, begin + options_.period, [this] { return stopping_ || soon_; });
+    if (stopping_) return;
+    soon_ = false;
   }
 }
 
-Result<void> RingContact::beat(size_t gateway) {
+wire::HeartbeatRequest RingContact::make_request(const ring::Topology& known, const model::MetadataGeneration& seen) const {
   wire::HeartbeatRequest request;
   request.set_node_id(to_wire(options_.node));
+  request.set_name(options_.name);
   request.set_address(options_.address);
   request.set_operations_address(options_.operations_address);
   request.set_host(options_.host);
   request.set_zone(options_.zone);
   request.set_version(kMessageVersion);
   if (!options_.cluster.is_zero()) request.set_cluster_id(to_wire(options_.cluster));
-  const auto known = topology();
-  if (known->current() != nullptr) {
-    request.set_ring_epoch(known->current()->epoch());
+  if (known.current() != nullptr) {
+    request.set_ring_epoch(known.current()->epoch());
     request.set_ring_digest(ring_digest_);
     request.set_ring_accepted(ring_accepted_);
   }
-  const model::MetadataGeneration seen = memory_.seen();
   *request.mutable_seen() = to_wire(seen);
   for (const auto& engine : *disks_) {
     request.set_highest_order(std::max(request.highest_order(), engine->highest_order()));
@@ -167,6 +197,13 @@ Result<void> RingContact::beat(size_t gateway) {
     fill_disk_status(*engine, lag_of_(engine->disk_id()), *disk->mutable_status());
     disk->set_capacity_bytes(disk->status().capacity_bytes());
   }
+  return request;
+}
+
+Result<void> RingContact::beat(size_t gateway) {
+  const auto known = topology();
+  const model::MetadataGeneration seen = memory_.seen();
+  const wire::HeartbeatRequest request = make_request(*known, seen);
   grpc::ClientContext context;
   context.set_deadline(rpc::grpc_deadline(deadline_in(kBeatPatience)));
   // What the gateway confirms was so at some time after this, not after its answer.
@@ -186,15 +223,20 @@ Result<void> RingContact::beat(size_t gateway) {
   TRY_VOID(take_rings(gateway, reply, *known, *next));
   next->nodes.clear();
   for (const wire::Peer& peer : reply.peers()) {
-    if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) next->nodes.push_back({*id, peer.address(), ""});
+    if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) next->nodes.push_back({*id, peer.address(), "", peer.name()});
   }
   if (reply.has_generation()) {
-    memory_.hear({seen, static_cast<model::Recognition>(reply.recognition()),
-        from_wire(reply.generation()), reply.coordinator_token(), reply.purging_stopped(),
-        may_purge(request, reply)});
+    memory_.hear({seen, static_cast<model::Recognition>(reply.recognition()), from_wire(reply.generation()), reply.coordinator_token(),
+                  reply.purging_stopped(), may_purge(request, reply), reply.latest_order()});
+  }
+  // The thread's alone writes it.
+  if (writes_stopped_ != reply.writes_stopped()) {
+    log::warn("ring", reply.writes_stopped().empty() ? "writes are taken again" : "no writes are taken",
+              {{"reason", reply.writes_stopped()}});
   }
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
+  writes_stopped_ = reply.writes_stopped();
   if (!reply.epoch_confirmed()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": the gateway has no contact to the database");
   contact_at_ = asked_at;
   return {};

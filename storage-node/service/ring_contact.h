@@ -21,19 +21,21 @@
 #include "storage-node/service/rings_fetch.h"
 #include "storage-node/service/write_gate.h"
 
-namespace grpc {
-class ChannelCredentials;
+namespace rondel::rpc {
+class PeerCredentials;
 }
 
 namespace rondel::cluster::v1 {
 class HeartbeatReply;
 class RingsOffer;
+class HeartbeatRequest;
 }
 
 namespace rondel::node {
 
 struct RingContactOptions {
   model::NodeId node;
+  std::string name;                           // Of its certificate, and the node's for good.
   model::ClusterId cluster;                   // Zero: joins the first cluster that answers.
   std::string address;                        // Where peers and gateways reach this node.
   std::string operations_address;
@@ -43,7 +45,7 @@ struct RingContactOptions {
   std::string cache_file;
   Duration period = std::chrono::seconds(1);
   Duration contact_life = std::chrono::seconds(10);
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::shared_ptr<const rpc::PeerCredentials> credentials;   // Null: plain.
 };
 
 class RingContact final : public ring::TopologySource, public WriteGate {
@@ -62,6 +64,7 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   std::shared_ptr<const ring::Topology> topology() const override;
   Result<void> check(uint64_t epoch) const override;
   OrderRefusal accept_order(const OrderOrigin& order) override { return memory_.accept(order); }
+  bool heard_of(uint64_t number) override { return memory_.heard_of(number); }
   model::MetadataGeneration database_seen() const override { return memory_.seen(); }
   // Empty: what has left the trash of the disk is purged.
   std::string why_not_purging(const model::DiskId& disk) const {
@@ -70,12 +73,18 @@ class RingContact final : public ring::TopologySource, public WriteGate {
 
   // A gateway that knows the current epoch answered within contact_life.
   bool in_contact() const;
-  std::string last_error() const;
+  // Empty: it takes writes. Why not else, for people.
+  std::string why_no_writes() const;
+  // The next heartbeat is sent now instead of at the end of the period. Never waits.
+  void beat_soon();
 
  private:
   struct Gateways;
   bool stopping() const;
+  std::string why_no_writes_locked() const;
   void run();
+  void open_channels();
+  cluster::v1::HeartbeatRequest make_request(const ring::Topology& known, const model::MetadataGeneration& seen) const;
   Result<void> beat(size_t gateway);
   Result<void> take_rings(size_t gateway, const cluster::v1::HeartbeatReply& reply, const ring::Topology& known,
       ring::Topology& next);
@@ -97,6 +106,8 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   mutable std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;
+  bool soon_ = false;
+  std::string writes_stopped_;  // As the last answer said.
   std::shared_ptr<const ring::Topology> topology_;
   SteadyTime contact_at_{};
   std::string last_error_ = "no gateway has answered yet";

@@ -11,20 +11,34 @@
 #include "transfer/grpc/frame_stream.hpp"
 #include "transfer/grpc/metadata_generation.hpp"
 #include "common/grpc/peer_machine.hpp"
-#include "common/grpc/peer_role.hpp"
+#include "common/grpc/peer.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 #include "storage-node/service/exchange_stream.hpp"
+#include "transfer/grpc/frame_stream.hpp"
+#include "transfer/grpc/metadata_generation.hpp"
 
 namespace rondel::node {
 namespace {
 
 namespace wire = rondel::storage::v1;
-using rpc::PeerRole;
 using namespace std::chrono_literals;
 
 constexpr int kCallThreadsMax = 1024;
 constexpr size_t kCallsPerPeerMax = 256;
+constexpr uint32_t kJournalEntriesMax = 4096;
+constexpr size_t kListEntries = 1000;
+constexpr int kDeleteBlobsMax = 100'000;
+// As the longest that a setting may say; more would overflow the time at which it ends.
+constexpr uint64_t kTrashSecondsMax = uint64_t{10'000} * 86'400;
+
+// As the table of roles has them (common/grpc/peer.cc).
+constexpr const char* kExchange = "/rondel.storage.v1.Storage/Exchange";
+constexpr const char* kPullJournal = "/rondel.storage.v1.Storage/PullJournal";
+constexpr const char* kDeleteBlobs = "/rondel.storage.v1.Storage/DeleteBlobs";
+constexpr const char* kListBlobs = "/rondel.storage.v1.Storage/ListBlobs";
+constexpr const char* kRestoreBlobs = "/rondel.storage.v1.Storage/RestoreBlobs";
+constexpr const char* kStatus = "/rondel.storage.v1.Storage/Status";
 
 // A stream whose caller may not open it.
 class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
@@ -91,16 +105,20 @@ grpc::Status to_status(const Error& error) {
   return {cancelled ? grpc::StatusCode::CANCELLED : grpc::StatusCode::UNAVAILABLE, error.message};
 }
 
-// Is the disk an owner of the blob's arc in any live epoch?
-bool should_hold(const ring::Topology& topology, const model::DiskId& disk, const model::BlobId& blob) {
+bool is_member(const ring::Topology& topology, const model::DiskId& disk) {
+  return std::ranges::any_of(topology.rings, [&](const auto& ring) { return ring->find(disk).has_value(); });
+}
+
+// A node asks in the name of its own disks. Nothing is known against it where no ring has the disk,
+// or nobody has told the name of the disk's node.
+bool asks_for_itself(const ring::Topology& topology, const model::DiskId& disk, const rpc::Caller& caller) {
   for (const auto& ring : topology.rings) {
     const auto index = ring->find(disk);
     if (!index) continue;
-    for (const ring::DiskIndex owner : ring->owners(ring->arc_of(blob.ring_hash()))) {
-      if (owner == *index) return true;
-    }
+    const ring::Topology::Node* const node = topology.find_node(ring->disks()[*index].node);
+    if (node != nullptr && !node->name.empty() && !caller.may_be(node->name)) return false;
   }
-  return false;
+  return true;
 }
 
 void fill(const engine::JournalEntry& entry, wire::JournalEntry& out) {
@@ -163,15 +181,19 @@ class Service final : public StorageService, public Base {
   int port() const override { return port_; }
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(grpc::CallbackServerContext* context) override {
-    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway, PeerRole::kNode}); !allowed.ok()) return new RefusingReactor(std::move(allowed));
+    rpc::Admission admission = rpc::admit(*context, kExchange);
+    if (!admission.status.ok()) return new RefusingReactor(std::move(admission.status));
     auto memory = services_.memory->open(rpc::peer_machine(*context), [context] { context->TryCancel(); });
     if (!memory) return new RefusingReactor({grpc::StatusCode::RESOURCE_EXHAUSTED, memory.error().message});
-    return make_exchange_stream({services_.disks, services_.gate, services_.readers}, *std::move(memory), services_.outgoing_bytes);
+    ExchangeServices services{services_.disks, services_.gate, services_.readers};
+    if (admission.caller.only_node()) services.owners = &services_.topology;
+    return make_exchange_stream(services, *std::move(memory), services_.outgoing_bytes);
   }
 
   grpc::Status PullJournal(grpc::ServerContext* context, const wire::PullJournalRequest* request,
                            grpc::ServerWriter<wire::JournalBatch>* writer) override {
-    if (auto allowed = rpc::check_peer(*context, {PeerRole::kNode}); !allowed.ok()) return allowed;
+    const rpc::Admission admission = rpc::admit(*context, kPullJournal);
+    if (!admission.status.ok()) return admission.status;
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     const auto asking = disk_id(request->asking_disk());
@@ -180,17 +202,23 @@ class Service final : public StorageService, public Base {
     engine::Engine* const engine = services_.disks.find(*serving);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
     uint64_t token = request->token().empty() ? 0 : load_be<uint64_t>(as_bytes(request->token()).data());
-    services_.on_journal_pull(*asking, *serving, token);
     const uint32_t limit = std::clamp<uint32_t>(request->entries_max(), 1, kJournalEntriesMax);
     const auto topology = services_.topology.topology();
+    if (!asks_for_itself(*topology, *asking, admission.caller)) {
+      return {grpc::StatusCode::PERMISSION_DENIED, "the asking disk is another node's"};
+    }
     // Entries are picked by the ring: what one that is too old leaves out would never be asked for again.
     const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
     if (epoch < request->ring_epoch()) return {grpc::StatusCode::UNAVAILABLE, "this node does not know the ring yet"};
     const auto page = on_disk<engine::JournalPage>(*engine, *context, [engine, token, limit] { return engine->journal_after(token, limit); });
+    // Who asks holds what came before, but nothing that has not come yet.
+    if (is_member(*topology, *asking)) {
+      services_.on_journal_pull(*asking, *serving, page ? std::min(token, page->next) : token);
+    }
     if (!page) return to_status(page.error());
     wire::JournalBatch batch;
     for (const engine::JournalEntry& entry : page->entries) {
-      if (should_hold(*topology, *asking, entry.blob.id)) fill(entry, *batch.add_entries());
+      if (topology->is_owner(*asking, entry.blob.id)) fill(entry, *batch.add_entries());
     }
     batch.set_next_token(encode_token(page->next));
     batch.set_truncated(page->truncated);
@@ -200,14 +228,15 @@ class Service final : public StorageService, public Base {
   }
 
   grpc::Status DeleteBlobs(grpc::ServerContext* context, const wire::DeleteBlobsRequest* request, wire::DeleteBlobsReply* reply) override {
-    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
+    if (auto admission = rpc::admit(*context, kDeleteBlobs); !admission.status.ok()) return admission.status;
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
     auto ids = blob_ids(request->blob_ids());
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
+    if (request->trash_seconds() > kTrashSecondsMax) return invalid("trash_seconds is too long");
     const OrderOrigin origin{request->coordinator_token(), transfer::from_wire(request->generation()),
-        transfer::from_wire(request->verified())};
+                             transfer::from_wire(request->verified()), request->order()};
     const OrderRefusal refusal = services_.gate.accept_order(origin);
     *reply->mutable_seen() = transfer::to_wire(services_.gate.database_seen());
     reply->set_refusal(static_cast<wire::Refusal>(refusal));
@@ -225,7 +254,7 @@ class Service final : public StorageService, public Base {
   }
 
   grpc::Status ListBlobs(grpc::ServerContext* context, const wire::ListBlobsRequest* request, grpc::ServerWriter<wire::BlobList>* writer) override {
-    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway, PeerRole::kNode}); !allowed.ok()) return allowed;
+    if (auto admission = rpc::admit(*context, kListBlobs); !admission.status.ok()) return admission.status;
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
@@ -260,12 +289,17 @@ class Service final : public StorageService, public Base {
   }
 
   grpc::Status RestoreBlobs(grpc::ServerContext* context, const wire::RestoreBlobsRequest* request, wire::RestoreBlobsReply* reply) override {
-    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
+    if (auto admission = rpc::admit(*context, kRestoreBlobs); !admission.status.ok()) return admission.status;
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
     auto ids = blob_ids(request->blob_ids());
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
+    if (!services_.gate.heard_of(request->order())) {
+      reply->set_refusal(wire::REFUSAL_UNHEARD);
+      reply->set_highest_order(highest_order());
+      return grpc::Status::OK;
+    }
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
     // Without blobs too: what a disk that is not open has seen nobody knows, and a restore below
@@ -281,7 +315,7 @@ class Service final : public StorageService, public Base {
   }
 
   grpc::Status Status(grpc::ServerContext* context, const wire::StatusRequest*, wire::StatusReply* reply) override {
-    if (auto allowed = rpc::check_peer(*context, {PeerRole::kGateway}); !allowed.ok()) return allowed;
+    if (auto admission = rpc::admit(*context, kStatus); !admission.status.ok()) return admission.status;
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     reply->set_node_id(std::string(as_text(services_.node.view())));
@@ -337,8 +371,7 @@ class Service final : public StorageService, public Base {
   Result<uint64_t> remove(engine::Engine& engine, std::vector<model::BlobId> ids, const wire::DeleteBlobsRequest& request,
                           const grpc::ServerContext& context) const {
     const auto topology = services_.topology.topology();
-    const auto others = std::ranges::partition(
-        ids, [&](const model::BlobId& id) { return should_hold(*topology, engine.disk_id(), id); });
+    const auto others = std::ranges::partition(ids, [&](const model::BlobId& id) { return topology->is_owner(engine.disk_id(), id); });
     const std::vector<model::BlobId> strays(others.begin(), others.end());
     ids.erase(others.begin(), others.end());
     struct Wait {

@@ -18,6 +18,7 @@ class OpenGate final : public node::WriteGate {
   node::OrderRefusal accept_order(const node::OrderOrigin&) override {
     return node::OrderRefusal::kNone;
   }
+  bool heard_of(uint64_t) override { return true; }
   model::MetadataGeneration database_seen() const override { return {}; }
 };
 

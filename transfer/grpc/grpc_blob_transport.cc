@@ -1,7 +1,6 @@
 #include "transfer/grpc/grpc_blob_transport.h"
 
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <atomic>
@@ -353,7 +352,7 @@ class Download final : public BlobDownload {
 class GrpcBlobTransport final : public BlobTransport {
  public:
   explicit GrpcBlobTransport(GrpcBlobTransportOptions options) : options_(std::move(options)) {
-    if (!options_.credentials) options_.credentials = grpc::InsecureChannelCredentials();
+    if (!options_.credentials) options_.credentials = rpc::PeerCredentials::plain();
   }
 
   ~GrpcBlobTransport() override {
@@ -406,7 +405,8 @@ class GrpcBlobTransport final : public BlobTransport {
   enum Kind { kSmall = 0, kBulk = 1 };
 
   struct Peer {
-    std::string address;
+    rpc::NodeEndpoint endpoint;
+    uint64_t version = 0;              // Of the credentials of the channels.
     std::array<std::shared_ptr<grpc::Channel>, 2> channels;
     std::array<std::shared_ptr<Stream>, 2> streams;
     std::array<SteadyTime, 2> opened_at{};
@@ -423,15 +423,18 @@ class GrpcBlobTransport final : public BlobTransport {
     if (stream && now - peer.opened_at[kind] < options_.reconnect_pause) {
       return fail(ErrorCode::kUnavailable, "the node cannot be reached");
     }
-    if (peer.address.empty() || now - peer.address_checked_at > std::chrono::seconds(1)) {
-      const auto address = options_.address_of(node);
-      if (!address) return fail(ErrorCode::kUnavailable, "the node's address is not known");
-      if (*address != peer.address) peer.channels = {};
-      peer.address = *address;
+    if (peer.endpoint.address.empty() || now - peer.address_checked_at > std::chrono::seconds(1)) {
+      const auto endpoint = options_.address_of(node);
+      if (!endpoint) return fail(ErrorCode::kUnavailable, "the node's address is not known");
+      if (*endpoint != peer.endpoint) peer.channels = {};
+      peer.endpoint = *endpoint;
       peer.address_checked_at = now;
     }
+    // What is connected stays so; what connects anew does so with the certificates of now.
+    const uint64_t version = options_.credentials->version();
+    if (std::exchange(peer.version, version) != version) peer.channels = {};
     auto& channel = peer.channels[kind];
-    if (!channel) channel = make_channel(peer.address, kind);
+    if (!channel) channel = make_channel(peer.endpoint, kind);
     // Our own pause is enough: a node that is back is reached at once, also when it was away for long.
     grpc::experimental::ChannelResetConnectionBackoff(channel.get());
     stream = Stream::open(channel, options_.requests_max);
@@ -439,7 +442,7 @@ class GrpcBlobTransport final : public BlobTransport {
     return stream;
   }
 
-  std::shared_ptr<grpc::Channel> make_channel(const std::string& address, Kind kind) {
+  std::shared_ptr<grpc::Channel> make_channel(const rpc::NodeEndpoint& node, Kind kind) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMessageBytesAccepted);
     arguments.SetMaxSendMessageSize(-1);
@@ -452,7 +455,7 @@ class GrpcBlobTransport final : public BlobTransport {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     arguments.SetInt("rondel.kind", kind);
-    return rpc::open_channel(address, options_.credentials, rpc::PeerRole::kNode, std::move(arguments));
+    return rpc::open_channel(node.address, *options_.credentials, {rpc::PeerRole::kNode, node.name}, std::move(arguments));
   }
 
   GrpcBlobTransportOptions options_;

@@ -7,18 +7,15 @@
 #include <optional>
 #include <string>
 
+#include "common/grpc/credentials.h"
 #include "transfer/blob_transport.h"
-
-namespace grpc {
-class ChannelCredentials;
-}
 
 namespace rondel::transfer {
 
 struct GrpcBlobTransportOptions {
-  // gRPC target of a node; nullopt = not known. Called on the caller's thread, at most once a second per node.
-  std::function<std::optional<std::string>(const model::NodeId&)> address_of;
-  std::shared_ptr<grpc::ChannelCredentials> credentials;   // Null = insecure.
+  // gRPC target and name of a node; nullopt = not known. Called on the caller's thread, at most once a second per node.
+  std::function<std::optional<rpc::NodeEndpoint>(const model::NodeId&)> address_of;
+  std::shared_ptr<const rpc::PeerCredentials> credentials;   // Null = plain.
   Duration reconnect_pause = std::chrono::milliseconds(200);
   size_t requests_max = 16'384;                            // Open per stream; more are kResourceExhausted.
 };

@@ -7,12 +7,12 @@
 
 #include "common/async/event_loop.h"
 #include "common/grpc/channel.hpp"
-#include "transfer/grpc/frame_stream.hpp"
-#include "transfer/grpc/grpc_blob_transport.h"
-#include "common/grpc/peer_role.hpp"
+#include "common/grpc/peer.hpp"
 #include "storage-node/service/exchange_stream.hpp"
 #include "tests/contract/blob_transport/freezing_relay.h"
 #include "tests/contract/blob_transport/grpc_node.hpp"
+#include "transfer/grpc/frame_stream.hpp"
+#include "transfer/grpc/grpc_blob_transport.h"
 
 namespace rondel::transfer {
 namespace {
@@ -129,7 +129,7 @@ class GrpcStreams : public testing::Test {
   }
 
   static std::shared_ptr<grpc::Channel> channel_to(int port) {
-    return rpc::open_channel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), rpc::PeerRole::kNode);
+    return rpc::open_channel("127.0.0.1:" + std::to_string(port), *rpc::PeerCredentials::plain(), {rpc::PeerRole::kNode});
   }
 
   std::deque<Frame> gets(size_t count, uint64_t length) {

@@ -126,6 +126,101 @@ TEST_P(Cluster, NodesAreKnownByTheirLastHeartbeat) {
   EXPECT_LT(std::chrono::abs(known.last_seen - real_clock().now()), 60s) << "the database's time";
 }
 
+TEST_P(Cluster, ANameBelongsToOneNodeUntilAnOperatorLetsGoOfIt) {
+  NodeStore& nodes = stores().nodes;
+  NodeRecord first{model::NodeId::random(), "a:1", "", "h", "z", {{model::DiskId::random(), 7, ""}}, {}};
+  NodeRecord second = first;
+  second.disks.clear();
+  second.id = model::NodeId::random();
+  second.address = "b:1";
+  const auto both = [&](const NodeRecord& node) {
+    const bool greeted = async::block_on(nodes.greet(node, soon())).has_value();
+    const auto recorded = async::block_on(nodes.record_node(node, soon()));
+    EXPECT_EQ(greeted, recorded.has_value());
+    if (!recorded) EXPECT_EQ(recorded.error().code, ErrorCode::kAlreadyExists);
+    return recorded.has_value();
+  };
+  const auto known = [&](const NodeRecord& node) {
+    const auto all = run(nodes.list_nodes(soon()));
+    return *std::ranges::find(all, node.id, &NodeRecord::id);
+  };
+  EXPECT_TRUE(both(first)) << "one that joined before there were names";
+  EXPECT_TRUE(both(second)) << "and another";
+  first.name = "n1";
+  EXPECT_TRUE(both(first));
+  second.name = "n1";
+  second.address = "moved:1";
+  EXPECT_FALSE(both(second)) << "another's name";
+  EXPECT_EQ(known(second).address, "b:1") << "nothing of it is written";
+  second.name = "n2";
+  EXPECT_TRUE(both(second));
+  NodeRecord renamed = first;
+  renamed.name = "n3";
+  renamed.address = "moved:1";
+  EXPECT_FALSE(both(renamed)) << "another name than it has";
+  EXPECT_EQ(known(first).address, "a:1");
+  EXPECT_EQ(known(first).name, "n1");
+  EXPECT_TRUE(both(first));
+
+  EXPECT_FALSE(run(nodes.forget_name("n3", soon())));
+  EXPECT_FALSE(run(nodes.forget_name("", soon())));
+  EXPECT_TRUE(run(nodes.forget_name("n1", soon())));
+  EXPECT_EQ(known(first).name, "");
+  EXPECT_TRUE(known(first).disks.empty()) << "they may be somebody else's now";
+  NodeRecord heir{model::NodeId::random(), "heir:1", "", "h", "z", {}, {}};
+  heir.name = "n1";
+  EXPECT_TRUE(both(heir));
+  EXPECT_FALSE(both(first)) << "it is the heir's now";
+}
+
+TEST_P(Cluster, AGreetingTellsWhatTheDatabaseHasAndChangesNothing) {
+  NodeStore& nodes = stores().nodes;
+  NodeRecord node{model::NodeId::random(), "a:1", "", "h", "z", {{model::DiskId::random(), 7, ""}}, {}};
+  Greeting greeting = run(nodes.greet(node, soon()));
+  EXPECT_EQ(greeting.recognition, model::Recognition::kHeld);
+  EXPECT_EQ(greeting.database.beat, 0u);
+  EXPECT_EQ(greeting.coordinator_token, token_);
+  EXPECT_EQ(greeting.purging_disks.size(), 1u);
+  EXPECT_TRUE(run(nodes.list_nodes(soon())).empty());
+
+  const Greeting recorded = run(nodes.record_node(node, soon()));
+  EXPECT_EQ(recorded.database.beat, 1u);
+  EXPECT_EQ(recorded.coordinator_token, token_);
+  node.seen = recorded.database;
+  for (int i = 0; i < 2; ++i) {
+    greeting = run(nodes.greet(node, soon()));
+    EXPECT_EQ(greeting.recognition, model::Recognition::kHeld);
+    EXPECT_EQ(greeting.database, recorded.database);
+  }
+  const uint64_t given = run(stores().lease.next_order(0, token_, soon()));
+  EXPECT_EQ(run(nodes.greet(node, soon())).latest_order, given);
+  node.highest_order = given + 100;
+  EXPECT_EQ(run(nodes.greet(node, soon())).latest_order, given) << "what it says is not written down yet";
+  run(nodes.record_node(node, soon()));
+  EXPECT_EQ(run(nodes.greet(node, soon())).latest_order, given + 100);
+}
+
+TEST_P(Cluster, GatewaysHearOfEachOthersClocks) {
+  NodeStore& nodes = stores().nodes;
+  const model::NodeId one = model::NodeId::random(), two = model::NodeId::random();
+  EXPECT_TRUE(run(nodes.exchange_clocks(one, 5s, soon())).empty());
+  using Clocks = std::vector<std::chrono::microseconds>;
+  EXPECT_EQ(run(nodes.exchange_clocks(two, -7s, soon())), Clocks{5s});
+  EXPECT_EQ(run(nodes.exchange_clocks(one, 6s, soon())), Clocks{-7s});
+  EXPECT_EQ(run(nodes.exchange_clocks(two, -7s, soon())), Clocks{6s}) << "the last word of each";
+}
+
+TEST_P(Cluster, AnOrderDoesNotLeap) {
+  Lease& lease = stores().lease;
+  const uint64_t first = run(lease.next_order(0, token_, soon()));
+  for (const uint64_t above : {first + 1 + model::kLeapMax, uint64_t{1} << 62, uint64_t{1} << 63, UINT64_MAX}) {
+    EXPECT_EQ(refusal(lease.next_order(above, token_, soon())), ErrorCode::kOutOfRange) << above;
+  }
+  EXPECT_EQ(run(lease.next_order(0, token_, soon())), first + 1) << "a refusal uses no number up";
+  EXPECT_EQ(run(lease.next_order(first + model::kLeapMax, token_, soon())), first + model::kLeapMax + 1) << "a database that was set back";
+  EXPECT_EQ(refusal(lease.next_order(UINT64_MAX, former(), soon())), ErrorCode::kPrecondition);
+}
+
 TEST_P(Cluster, TheDatabaseTellsItsTime) {
   const auto differs = [](SystemTime told) { return std::chrono::abs(told - real_clock().now()); };
   EXPECT_LT(differs(run(stores().gc.garbage_state(soon())).now), 60s);

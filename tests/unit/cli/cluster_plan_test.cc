@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -69,6 +70,16 @@ TEST_F(ClusterPlanTest, StoredPlanReadsBackEqual) {
   plan.settings = {{"s3.region", "a\"b"}};
   ASSERT_TRUE(store_plan(folder_, plan));
   EXPECT_EQ(load_plan(folder_).value(), plan);
+}
+
+TEST_F(ClusterPlanTest, AStoredPlanIsNobodyElsesToRead) {
+  const std::string path = folder_ + "/cluster.json";
+  umask(0);
+  ASSERT_TRUE(store_plan(folder_, ClusterPlan{}));
+  struct stat status{};
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  umask(022);
 }
 
 TEST_F(ClusterPlanTest, RefusesADamagedPlan) {

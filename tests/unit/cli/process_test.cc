@@ -51,6 +51,28 @@ TEST_F(ProcessTest, DoesNotBelieveAReusedPid) {
   EXPECT_FALSE(running_process(folder_ + "/absent.pid", "sleep"));
 }
 
+// /proc/PID/environ of what was started, and what a program says of its own.
+TEST_F(ProcessTest, ChildrenInheritNoSecret) {
+  const char* const secrets[] = {"RONDEL_ROOT_SECRET_KEY", "RONDEL_METADATA_DSN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"};
+  for (const char* name : secrets) setenv(name, "swordfish", 1);
+  setenv("RONDEL_DATA", "/shown", 1);
+  const auto pid = start_process(sleeper());
+  ASSERT_TRUE(pid);
+  ASSERT_TRUE(wait_until_running("sleep"));
+  std::ifstream environment("/proc/" + std::to_string(*pid) + "/environ");
+  std::stringstream text;
+  text << environment.rdbuf();
+  EXPECT_FALSE(text.view().contains("swordfish"));
+  EXPECT_TRUE(text.view().contains("RONDEL_DATA=/shown"));
+  const auto printed = run_program({"/usr/bin/env"});
+  ASSERT_TRUE(printed);
+  EXPECT_FALSE(printed->contains("swordfish"));
+  EXPECT_TRUE(printed->contains("RONDEL_DATA=/shown"));
+  stop_process(*pid, 5s);
+  for (const char* name : secrets) unsetenv(name);
+  unsetenv("RONDEL_DATA");
+}
+
 TEST_F(ProcessTest, SaysWhyAProgramCannotStart) {
   const auto pid = start_process({{"/nonexistent/program"}, folder_ + "/x.pid", folder_ + "/x.log"});
   ASSERT_FALSE(pid);

@@ -27,7 +27,7 @@ TEST(Channel, TheLastHolderMayBeACompletionThread) {
   for (int round = 0; round < 20; ++round) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);   // Connects each time: the answer does not come on this thread.
-    auto call = std::make_shared<Call>(open_channel("127.0.0.1:1", load_credentials({})->channel, PeerRole::kNode, arguments));
+    auto call = std::make_shared<Call>(open_channel("127.0.0.1:1", *PeerCredentials::plain(), {PeerRole::kNode, "n"}, arguments));
     auto ended = call->ended.get_future();
     Call& raw = *call;
     raw.stub.UnaryCall(&raw.context, "/none", {}, &raw.request, &raw.response, [held = std::move(call)](const grpc::Status& status) mutable {

@@ -206,7 +206,7 @@ TEST_F(AgeClockTest, WhenAllClocksJumpTogetherTheSteadyOneHoldsBack) {
 // Two clocks of which one is off: the nodes' tell which.
 TEST_F(AgeClockTest, AGatewayThatIsOffIsNotUsableButOneWithADatabaseThatIsOffIs) {
   const auto nodes = [this](microseconds ahead_of_database) {
-    std::map<model::NodeId, microseconds> told;
+    std::map<model::NodeId, membership::NodeClock> told;
     for (int i = 0; i < 3; ++i) told[model::NodeId::random()] = ahead_of_database;
     ages_.witness(std::move(told));
   };

@@ -29,7 +29,7 @@ class CoordinatingGateway {
                       CoordinatingOptions options, const Clock& clock)
       : lease_(stores.lease),
         bootstrap_(stores.nodes, stores.ring, topology, options.bootstrap),
-        collector_({stores.lease, stores.nodes, stores.releases, stores.gc}, lease_, topology, remover, options.collector, clock),
+        collector_({stores.lease, stores.nodes, stores.releases, stores.gc}, topology, remover, options.collector, clock),
         uploads_(stores.gc, options.collector.ages, clock) {}
 
   // Claims the lease and runs a round of every job, until one fails. A halt is no failure.
@@ -48,7 +48,6 @@ class CoordinatingGateway {
 
   bool leads() const { return lease_.leads(); }
   uint64_t token() const { return lease_.token(); }
-  uint64_t token_under(uint64_t accepted) const { return collector_.token_under(accepted); }
   CollectorStatus status() const { return collector_.status(); }
 
  private:

@@ -616,12 +616,12 @@ TEST_F(RestoredDatabase, ADiskThatHangsHoldsUpNoOther) {
   }
 }
 
-// By a coordinator whose numbers are far ahead, as by one with a clock of next week.
+// By coordinators of the database before, which had given many more numbers.
 TEST_F(RestoredDatabase, RemovalsWithHigherNumbersAreTakenBack) {
   for (auto& [disk, blobs] : remover_.trash) {
-    for (auto& [id, blob] : blobs) blob.order = 1ull << 50;
+    for (auto& [id, blob] : blobs) blob.order = 1ull << 31;
   }
-  remover_.remember([](auto& node) { node.highest_order = 1ull << 50; });
+  remover_.remember([](auto& node) { node.highest_order = 1ull << 31; });
   set_back();
   async::block_on(store_.restores.order_restore(deadline_in(1s)));
   ASSERT_TRUE(restore());
@@ -629,13 +629,32 @@ TEST_F(RestoredDatabase, RemovalsWithHigherNumbersAreTakenBack) {
 }
 
 TEST_F(RestoredDatabase, ARemovalBelowWhatANodeHasSeenIsOrderedAgainAboveIt) {
-  remover_.remember([](auto& node) { node.highest_order = 1ull << 50; });
+  remover_.remember([](auto& node) { node.highest_order = 1ull << 31; });
   release(3, kept_);
   CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
   ASSERT_TRUE(coordinator.run_once());
   ASSERT_TRUE(coordinator.run_once());
   EXPECT_TRUE(state_.released.empty());
-  EXPECT_GT(state_.cluster.order, 1ull << 50);
+  EXPECT_GT(state_.cluster.order, 1ull << 31);
+}
+
+// Following it would use the numbers up for good.
+TEST_F(RestoredDatabase, AnOrderThatLeapsIsFollowedByNobody) {
+  remover_.nodes[members_[0].node].highest_order = 1ull << 62;
+  release(3, kept_);
+  CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
+  ASSERT_TRUE(coordinator.run_once());
+  ASSERT_TRUE(coordinator.run_once());
+  EXPECT_TRUE(state_.released.empty()) << "the other nodes obey";
+  EXPECT_LT(state_.cluster.order, 1ull << 31);
+
+  set_back();
+  async::block_on(store_.restores.order_restore(deadline_in(1s)));
+  ASSERT_TRUE(restore());
+  EXPECT_LT(state_.cluster.order, 1ull << 31);
+  remover_.nodes[members_[0].node].highest_order = 0;
+  ASSERT_TRUE(restore());
+  EXPECT_EQ(trashed(kept_), 0u);
 }
 
 // A database that still refers to what was removed does not hold the mark that came with the

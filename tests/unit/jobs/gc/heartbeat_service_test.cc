@@ -7,10 +7,16 @@
 #include <grpcpp/security/server_credentials.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
+#include <thread>
+
 #include "common/async/loop_threads.h"
-#include "transfer/grpc/metadata_generation.hpp"
+#include "common/grpc/channel.hpp"
 #include "metadata/memory/memory_cluster.h"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
+#include "tests/fakes/certificates.h"
+#include "transfer/grpc/metadata_generation.hpp"
 
 namespace rondel::gc {
 namespace {
@@ -46,10 +52,9 @@ class HeartbeatServiceTest : public ::testing::Test {
     state_.min_epoch = 3;
     state_.cluster.accepted = 2;
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
-    service_ = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_,
-                                       [this](uint64_t accepted) { return coordinator_.token_under(accepted); }, cluster_,
-                                       real_clock(), "127.0.0.1:0",
-                                       grpc::InsecureServerCredentials()).value();
+    service_ = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, ages_, cluster_, real_clock(), "127.0.0.1:0",
+                                                   grpc::InsecureServerCredentials())
+                   .value();
     stub_ = wire::Cluster::NewStub(
         grpc::CreateChannel("127.0.0.1:" + std::to_string(service_->port()),
                             grpc::InsecureChannelCredentials()));
@@ -62,6 +67,7 @@ class HeartbeatServiceTest : public ::testing::Test {
   wire::HeartbeatRequest request() const {
     wire::HeartbeatRequest out;
     out.set_node_id(std::string(as_text(node_.view())));
+    out.set_name("n");
     out.set_address("n:1");
     out.set_zone("z");
     out.set_host("h");
@@ -78,10 +84,28 @@ class HeartbeatServiceTest : public ::testing::Test {
     return reply;
   }
 
+  // The row has come to so many heartbeats.
+  void recorded(uint64_t beats = 1) {
+    const Deadline end = deadline_in(30s);
+    while (beats_of_node() < beats && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+    EXPECT_GE(beats_of_node(), beats);
+  }
+  void forget_nodes() {
+    std::lock_guard lock(state_.mutex);
+    state_.cluster.nodes.clear();
+  }
+  size_t nodes_known() { return async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value().size(); }
+  uint64_t beats_of_node() {
+    metadata::NodeRecord node;
+    node.id = node_;
+    return async::block_on(store_.nodes.greet(node, deadline_in(5s))).value().database.beat;
+  }
+
   const model::NodeId node_ = model::NodeId::random();
   const model::ClusterId cluster_ = model::ClusterId::random();
   metadata::MemoryState state_;
   metadata::MemoryCluster store_{state_};
+  membership::AgeClock ages_{real_clock()};
   membership::TopologyCache topology_{store_.nodes, store_.ring, real_clock()};
   NoDisks disks_;
   gc::CoordinatingGateway coordinator_{
@@ -191,7 +215,8 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   const model::MetadataGeneration first = transfer::from_wire(reply.generation());
   EXPECT_EQ(first.accepted, 2u);
   EXPECT_EQ(first.mark, state_.generation().mark);
-  EXPECT_EQ(first.beat, 1u);
+  EXPECT_EQ(first.beat, 0u) << "it is written down beside the answer";
+  recorded();
   EXPECT_EQ(reply.purging_stopped(), "");
 
   wire::HeartbeatRequest asked = request();
@@ -199,7 +224,8 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   asked.set_highest_order(77);
   reply = ask(asked);
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kHeld));
-  EXPECT_EQ(transfer::from_wire(reply.generation()).beat, 2u);
+  EXPECT_EQ(transfer::from_wire(reply.generation()).beat, 1u);
+  recorded(2);
   EXPECT_GT(async::block_on(store_.lease.next_order(0, state_.cluster.token, deadline_in(5s))).value(), 77u);
 
   asked.mutable_seen()->mutable_mark()->set_value(first.mark.value + 1);
@@ -226,21 +252,245 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_NE(ask(request()).purging_stopped(), "");
 }
 
-// A token of the database before, under the confirmation of the one that took its place, would lock
-// out all coordinators of that one.
-TEST_F(HeartbeatServiceTest, ATokenIsToldUnderTheConfirmationThatItWasTakenUnder) {
-  EXPECT_EQ(ask(request()).coordinator_token(), 0u) << "it does not lead";
+// Tokens and orders are the database's, whichever gateway answers.
+TEST_F(HeartbeatServiceTest, ANodeHearsTheHighestTokenAndOrder) {
+  EXPECT_EQ(ask(request()).coordinator_token(), 0u) << "nobody leads";
   ASSERT_TRUE(coordinator_.run_once());
-  EXPECT_EQ(ask(request()).coordinator_token(), state_.cluster.token);
-  async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
-  const wire::HeartbeatReply reply = ask(request());
-  EXPECT_EQ(reply.generation().accepted(), 3u);
-  EXPECT_EQ(reply.coordinator_token(), 0u);
+  wire::HeartbeatReply reply = ask(request());
+  EXPECT_EQ(reply.coordinator_token(), state_.cluster.token);
+  EXPECT_EQ(reply.latest_order(), 0u);
+  const auto number = async::block_on(store_.lease.next_order(41, state_.cluster.token, deadline_in(5s)));
+  ASSERT_TRUE(number);
   state_.end_sessions();
   ASSERT_TRUE(coordinator_.run_once());
-  EXPECT_EQ(ask(request()).coordinator_token(), state_.cluster.token);
+  reply = ask(request());
+  EXPECT_EQ(reply.coordinator_token(), state_.cluster.token);
+  EXPECT_EQ(reply.latest_order(), *number);
   state_.set_away(true);
   EXPECT_EQ(ask(request()).coordinator_token(), 0u);
+}
+
+// Every number and text that a node may say, at and beyond its bound. What is refused leaves no row.
+TEST_F(HeartbeatServiceTest, WhatNoDatabaseGaveAndNoDiskHasIsRefused) {
+  using Change = std::function<void(wire::HeartbeatRequest&)>;
+  constexpr uint64_t kHuge = uint64_t{1} << 62;
+  const auto disk = [](wire::HeartbeatRequest& r) {
+    wire::Disk* const added = r.add_disks();
+    added->set_disk_id(std::string(16, 'd'));
+    return added;
+  };
+  const struct {
+    const char* name;
+    Change change;
+    bool taken;
+  } cases[] = {
+      {"an order a little ahead: the database was set back", [](auto& r) { r.set_highest_order(1000); }, true},
+      {"an order that leaps", [](auto& r) { r.set_highest_order(kHuge); }, false},
+      {"an order beyond 63 bits", [](auto& r) { r.set_highest_order(UINT64_MAX); }, false},
+      {"a confirmation a little ahead", [](auto& r) { r.mutable_seen()->set_accepted(9); }, true},
+      {"a confirmation that leaps", [](auto& r) { r.mutable_seen()->set_accepted(kHuge); }, false},
+      {"a confirmation beyond 63 bits", [](auto& r) { r.mutable_seen()->set_accepted(UINT64_MAX); }, false},
+      {"a mark that nobody has written", [](auto& r) { r.mutable_seen()->mutable_mark()->set_counter(kHuge); }, true},
+      {"a beat that nobody has counted", [](auto& r) { r.mutable_seen()->set_beat(kHuge); }, true},
+      {"a ring epoch", [](auto& r) { r.set_ring_epoch(kHuge); }, true},
+      {"a disk of 64 PiB", [&](auto& r) { disk(r)->set_capacity_bytes(uint64_t{1} << 56); }, true},
+      {"a larger one", [&](auto& r) { disk(r)->set_capacity_bytes((uint64_t{1} << 56) + 1); }, false},
+      {"live bytes", [&](auto& r) { disk(r)->mutable_status()->set_live_bytes(kHuge); }, false},
+      {"dead bytes", [&](auto& r) { disk(r)->mutable_status()->set_dead_bytes(kHuge); }, false},
+      {"trash bytes", [&](auto& r) { disk(r)->mutable_status()->set_trash_bytes(kHuge); }, false},
+      {"free bytes", [&](auto& r) { disk(r)->mutable_status()->set_free_bytes(kHuge); }, false},
+      {"blobs", [&](auto& r) { disk(r)->mutable_status()->set_blobs(kHuge); }, false},
+      {"handed off blobs", [&](auto& r) { disk(r)->mutable_status()->set_handoff_blobs(kHuge); }, false},
+      {"bytes of lag", [&](auto& r) { disk(r)->mutable_status()->set_replication_lag_bytes(kHuge); }, false},
+      {"a clock at the end of days", [&](auto& r) { disk(r)->mutable_status()->set_node_now_us(INT64_MAX); }, true},
+      {"a clock before all days", [&](auto& r) { disk(r)->mutable_status()->set_node_now_us(INT64_MIN); }, true},
+      {"more disks than a machine has",
+       [&](auto& r) {
+         for (int i = 0; i < 1025; ++i) disk(r);
+       },
+       false},
+      {"a long address", [](auto& r) { r.set_address(std::string(256, 'a')); }, false},
+      {"a line break in the zone", [](auto& r) { r.set_zone("z\nz"); }, false},
+      {"a line break in the host", [](auto& r) { r.set_host("h\nh"); }, false},
+      {"an escape in the operations address", [](auto& r) { r.set_operations_address("\033[2J"); }, false},
+      {"no name", [](auto& r) { r.clear_name(); }, false},
+      {"a name that is a path", [](auto& r) { r.set_name("a/b"); }, false},
+      {"a long name", [](auto& r) { r.set_name(std::string(129, 'n')); }, false},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    forget_nodes();
+    wire::HeartbeatRequest asked = request();
+    asked.set_node_id(std::string(as_text(model::NodeId::random().view())));
+    c.change(asked);
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    wire::HeartbeatReply reply;
+    const grpc::Status status = stub_->Heartbeat(&context, asked, &reply);
+    EXPECT_EQ(status.ok(), c.taken) << status.error_message();
+    if (!c.taken) EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    const Deadline end = deadline_in(30s);
+    while (c.taken && nodes_known() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(nodes_known(), c.taken ? 1u : 0u);
+  }
+}
+
+TEST_F(HeartbeatServiceTest, ANameBelongsToOneNode) {
+  ask(request());
+  recorded();
+  const auto refused = [&](const wire::HeartbeatRequest& asked) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    wire::HeartbeatReply reply;
+    return stub_->Heartbeat(&context, asked, &reply);
+  };
+  wire::HeartbeatRequest thief = request();
+  thief.set_node_id(std::string(as_text(model::NodeId::random().view())));
+  thief.set_address("thief:1");
+  EXPECT_EQ(refused(thief).error_code(), grpc::StatusCode::ALREADY_EXISTS) << "another id under its name";
+  wire::HeartbeatRequest renamed = request();
+  renamed.set_name("other");
+  renamed.set_address("thief:1");
+  EXPECT_EQ(refused(renamed).error_code(), grpc::StatusCode::ALREADY_EXISTS) << "its id under another name";
+  const auto nodes = async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value();
+  ASSERT_EQ(nodes.size(), 1u);
+  EXPECT_EQ(nodes[0].address, "n:1");
+
+  EXPECT_TRUE(async::block_on(store_.nodes.forget_name("n", deadline_in(5s))).value());
+  EXPECT_TRUE(refused(thief).ok()) << "an operator let go of it";
+}
+
+// Who tells of another's disk would be asked about its trash in the place of its node.
+TEST_F(HeartbeatServiceTest, ADiskIsOneNodes) {
+  const model::DiskId disk = model::DiskId::random();
+  wire::HeartbeatRequest owner = request();
+  owner.add_disks()->set_disk_id(std::string(as_text(disk.view())));
+  ask(owner);
+  recorded();
+  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+  wire::HeartbeatRequest thief = owner;
+  thief.set_name("thief");
+  thief.set_node_id(std::string(as_text(model::NodeId::random().view())));
+  const auto status_of = [&](const wire::HeartbeatRequest& asked) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    wire::HeartbeatReply reply;
+    return stub_->Heartbeat(&context, asked, &reply).error_code();
+  };
+  EXPECT_EQ(status_of(thief), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(nodes_known(), 1u);
+  EXPECT_EQ(status_of(owner), grpc::StatusCode::OK);
+  EXPECT_TRUE(async::block_on(store_.nodes.forget_name("n", deadline_in(5s))).value());
+  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+  EXPECT_EQ(status_of(thief), grpc::StatusCode::OK) << "an operator said that its node is gone";
+}
+
+// A database whose commits wait, or a row that somebody holds: as long as a test says.
+class HeldWrites final : public metadata::NodeStore {
+ public:
+  explicit HeldWrites(metadata::NodeStore& inner) : inner_(inner) {}
+
+  async::Task<Result<metadata::Greeting>> greet(metadata::NodeRecord node, Deadline deadline) override {
+    return inner_.greet(std::move(node), deadline);
+  }
+  async::Task<Result<metadata::Greeting>> record_node(metadata::NodeRecord node, Deadline deadline) override {
+    ++waiting;
+    const std::string name = node.name;
+    while (held && std::chrono::steady_clock::now() < deadline) co_await async::sleep_for(1ms);
+    --waiting;
+    if (held) co_return fail(ErrorCode::kDeadlineExceeded, "somebody holds the row");
+    co_return co_await inner_.record_node(std::move(node), deadline);
+  }
+  async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) override {
+    return inner_.forget_name(std::move(name), deadline);
+  }
+  async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway, std::chrono::microseconds ahead,
+                                                                              Deadline deadline) override {
+    return inner_.exchange_clocks(gateway, ahead, deadline);
+  }
+  async::Task<Result<metadata::Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen, Deadline deadline) override {
+    return inner_.recognize(node, seen, deadline);
+  }
+  async::Task<Result<std::vector<metadata::NodeRecord>>> list_nodes(Deadline deadline) override { return inner_.list_nodes(deadline); }
+
+  std::atomic<bool> held = true;
+  std::atomic<int> waiting = 0;
+
+ private:
+  metadata::NodeStore& inner_;
+};
+
+TEST_F(HeartbeatServiceTest, HeartbeatsDependOnNoWrite) {
+  HeldWrites held(store_.nodes);
+  auto service = membership::HeartbeatService::start(loops_.loop(0), held, topology_, ages_, cluster_, real_clock(), "127.0.0.1:0",
+                                                     grpc::InsecureServerCredentials())
+                     .value();
+  const auto stub =
+      wire::Cluster::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(service->port()), grpc::InsecureChannelCredentials()));
+  const auto beat = [&](const std::string& name, const model::NodeId& id) {
+    wire::HeartbeatRequest asked = request();
+    asked.set_name(name);
+    asked.set_node_id(std::string(as_text(id.view())));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    wire::HeartbeatReply reply;
+    EXPECT_TRUE(stub->Heartbeat(&context, asked, &reply).ok());
+    EXPECT_TRUE(reply.epoch_confirmed());
+    EXPECT_TRUE(reply.has_generation());
+  };
+  std::vector<model::NodeId> nodes;
+  for (int i = 0; i < 20; ++i) nodes.push_back(model::NodeId::random());
+  for (int round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < nodes.size(); ++i) beat("n" + std::to_string(i), nodes[i]);
+    EXPECT_LE(held.waiting, 2) << "the database's connections are for others too";
+  }
+  EXPECT_EQ(nodes_known(), 0u);
+  held.held = false;
+  const Deadline end = deadline_in(30s);
+  while (nodes_known() < nodes.size() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(nodes_known(), nodes.size());
+}
+
+// By certificates: a node speaks for itself alone.
+TEST_F(HeartbeatServiceTest, ACertificateSpeaksForItsOwnNodeAlone) {
+  const fakes::Authority authority;
+  auto service = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, ages_, cluster_, real_clock(), "127.0.0.1:0",
+                                                     authority.gateway()->server())
+                     .value();
+  const auto beat = [&](const std::shared_ptr<rpc::PeerCredentials>& caller, const std::string& name) {
+    const auto stub =
+        wire::Cluster::NewStub(rpc::open_channel("127.0.0.1:" + std::to_string(service->port()), *caller, {rpc::PeerRole::kGateway}));
+    wire::HeartbeatRequest asked = request();
+    asked.set_name(name);
+    asked.set_address(name + ":1");
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    wire::HeartbeatReply reply;
+    return stub->Heartbeat(&context, asked, &reply).error_code();
+  };
+  EXPECT_EQ(beat(authority.node("node"), "node"), grpc::StatusCode::OK);
+  recorded();
+  EXPECT_EQ(beat(authority.node("other"), "node"), grpc::StatusCode::PERMISSION_DENIED) << "in its name";
+  EXPECT_EQ(beat(authority.node("other"), "other"), grpc::StatusCode::ALREADY_EXISTS) << "with its id";
+  EXPECT_EQ(beat(authority.gateway(), "node"), grpc::StatusCode::PERMISSION_DENIED) << "a gateway is no node";
+  const auto known = async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value();
+  ASSERT_EQ(known.size(), 1u);
+  EXPECT_EQ(known[0].address, "node:1");
+}
+
+TEST_F(HeartbeatServiceTest, AWrongClockStopsItsNodeAndADatabaseThatIsWrongStopsPurging) {
+  ages_.sample(real_clock().now(), real_clock().boot_now());
+  ages_.witness({{node_, {std::chrono::hours(1), "z"}}, {model::NodeId::random(), {0s, "y"}}, {model::NodeId::random(), {0s, "x"}}});
+  EXPECT_NE(ask(request()).writes_stopped(), "");
+  EXPECT_EQ(ask(request()).purging_stopped(), "");
+  EXPECT_TRUE(ages_.now_for_age());
+  ages_.witness({{node_, {1h, "z"}}, {model::NodeId::random(), {1h, "y"}}, {model::NodeId::random(), {1h, "x"}}});
+  const wire::HeartbeatReply reply = ask(request());
+  EXPECT_EQ(reply.writes_stopped(), "") << "it is not the node that is wrong";
+  EXPECT_NE(reply.purging_stopped(), "");
+  EXPECT_FALSE(ages_.now_for_age()) << "nothing is released or looked for";
+  ages_.witness({{node_, {0s, "z"}}});
+  EXPECT_EQ(ask(request()).purging_stopped(), "");
 }
 
 TEST_F(HeartbeatServiceTest, WithoutTheDatabaseNothingIsSaidAboutIt) {

@@ -152,56 +152,81 @@ TEST_F(MetadataMemoryTest, EachDiskPurgesOnceItWasLookedThrough) {
 
 TEST_F(MetadataMemoryTest, AnAnswerAboutWhatIsNotRememberedAnyMoreSaysNothing) {
   auto memory = with(kSeen);
-  ASSERT_EQ(memory->accept({5, {2, kSystem, kNewer, 0}, kMark}), OrderRefusal::kNone);
+  memory->hear({kSeen, Recognition::kHeld, {2, kSystem, kNewer, 40}, 5, "", {{kDisk, true}}});
   memory->hear({kSeen, Recognition::kMarkMissing, {2, kSystem, kForged, 0}, 0, "",
       {{kDisk, true}}});
   EXPECT_TRUE(memory->may_purge(kDisk));
   EXPECT_EQ(memory->seen().mark, kNewer);
 }
 
-TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMark) {
+// What an order says of the database is compared with what gateways have told. Nothing of it is
+// remembered, however high it is.
+TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMarkAndNothingUnheard) {
+  constexpr uint64_t kHuge = uint64_t{1} << 62;
   const struct {
     const char* name;
     MetadataGeneration seen;
     OrderOrigin order;
     OrderRefusal expected;
-    MetadataMark mark;       // Remembered afterwards.
   } cases[] = {
-      {"shown, with a newer mark", kSeen, {5, {2, kSystem, kNewer, 0}, kMark}, OrderRefusal::kNone,
-          kNewer},
-      {"shown, with the same", kSeen, {5, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kNone,
-          kMark},
-      {"shown, by a look that is older", kSeen, {5, {2, kSystem, {9, 909}, 0}, kMark},
-          OrderRefusal::kNone, kMark},
-      {"a higher token", kSeen, {6, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kNone, kMark},
-      {"nothing shown", kSeen, {5, {2, kSystem, kNewer, 0}, {}}, OrderRefusal::kDatabase, kMark},
-      {"an older mark shown", kSeen, {5, {2, kSystem, kNewer, 0}, {9, 909}},
-          OrderRefusal::kDatabase, kMark},
-      {"a newer mark shown", kSeen, {5, {2, kSystem, kNewer, 0}, kNewer}, OrderRefusal::kDatabase,
-          kMark},
-      {"another branch, far ahead", kSeen, {5, {2, kSystem, kFarAhead, 0}, kForged},
-          OrderRefusal::kDatabase, kMark},
-      {"another system", kSeen, {5, {2, kSystem + 1, kNewer, 0}, kMark}, OrderRefusal::kDatabase,
-          kMark},
-      {"from before a confirmation", kSeen, {9, {1, kSystem, kMark, 0}, kMark},
-          OrderRefusal::kDatabase, kMark},
-      {"a lower token", kSeen, {4, {2, kSystem, kNewer, 0}, kMark}, OrderRefusal::kCoordinator,
-          kMark},
-      {"a lower token under a later confirmation", kSeen, {1, {3, kSystem, {9, 909}, 0}, {}},
-          OrderRefusal::kNone, {9, 909}},
-      {"first contact", {}, {1, {0, kSystem, kMark, 0}, {}}, OrderRefusal::kNone, kMark},
+      {"shown, with the same", kSeen, {5, {2, kSystem, kMark, 0}, kMark, 70}, OrderRefusal::kNone},
+      {"shown, by a look that is older", kSeen, {5, {2, kSystem, {9, 909}, 0}, kMark, 1}, OrderRefusal::kNone},
+      {"shown, with a newer mark", kSeen, {5, {2, kSystem, kNewer, 0}, kMark}, OrderRefusal::kUnheard},
+      {"a later number", kSeen, {5, {2, kSystem, kMark, 0}, kMark, 71}, OrderRefusal::kUnheard},
+      {"a higher token", kSeen, {6, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kUnheard},
+      {"a later confirmation", kSeen, {1, {3, kSystem, {9, 909}, 0}, {}}, OrderRefusal::kUnheard},
+      {"first contact", {}, {1, {0, kSystem, kMark, 0}, {}}, OrderRefusal::kUnheard},
+      {"a number that leaps", kSeen, {5, {2, kSystem, kMark, 0}, kMark, kHuge}, OrderRefusal::kUnheard},
+      {"a token that leaps", kSeen, {kHuge, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kUnheard},
+      {"a mark that leaps", kSeen, {5, {2, kSystem, {kHuge, 1}, 0}, kMark}, OrderRefusal::kUnheard},
+      {"a confirmation that leaps", kSeen, {5, {kHuge, kSystem, kMark, 0}, kMark}, OrderRefusal::kUnheard},
+      {"all of it, before the first contact", {}, {kHuge, {kHuge, kHuge, {kHuge, 1}, kHuge}, {}, kHuge}, OrderRefusal::kUnheard},
+      {"its newest mark is the node's", kSeen, {5, {2, kSystem, kMark, 0}, {}}, OrderRefusal::kNone},
+      {"nothing shown", kSeen, {5, {2, kSystem, {9, 909}, 0}, {}}, OrderRefusal::kDatabase},
+      {"an older mark shown", kSeen, {5, {2, kSystem, {9, 909}, 0}, {9, 909}}, OrderRefusal::kDatabase},
+      {"another branch", kSeen, {5, {2, kSystem, kForged, 0}, kForged}, OrderRefusal::kDatabase},
+      {"another branch, far ahead: a gateway tells which", kSeen, {5, {2, kSystem, kFarAhead, 0}, kForged}, OrderRefusal::kUnheard},
+      {"another system", kSeen, {5, {2, kSystem + 1, kNewer, 0}, kMark}, OrderRefusal::kDatabase},
+      {"from before a confirmation", kSeen, {9, {1, kSystem, kMark, 0}, kMark}, OrderRefusal::kDatabase},
+      {"a lower token", kSeen, {4, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kCoordinator},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     forget();
     auto memory = open();
-    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, "",
-        {{kDisk, true}}});
+    if (c.seen != MetadataGeneration{}) {
+      memory->hear({{}, Recognition::kHeld, c.seen, 5, "", {{kDisk, true}}, 70});
+    }
+    int asked = 0;
+    memory->on_unheard([&] { ++asked; });
     EXPECT_EQ(memory->accept(c.order), c.expected);
-    EXPECT_EQ(memory->seen().mark, c.mark);
-    if (c.expected == OrderRefusal::kNone) EXPECT_EQ(open()->seen().mark, c.mark) <<
-        "it is on the disk before the order is carried out";
+    EXPECT_EQ(asked, c.expected == OrderRefusal::kUnheard ? 1 : 0) << "a gateway is asked then";
+    EXPECT_EQ(memory->seen(), c.seen);
+    EXPECT_EQ(open()->seen(), c.seen);
+    const OrderOrigin right{5, {2, kSystem, kMark, 0}, kMark, 70};
+    const bool known = c.seen != MetadataGeneration{};
+    EXPECT_EQ(memory->accept(right), known ? OrderRefusal::kNone : OrderRefusal::kUnheard) << "it obeys as before";
   }
+}
+
+TEST_F(MetadataMemoryTest, WhatAGatewayTellsMakesAnOrderHeard) {
+  auto memory = with(kSeen);
+  const OrderOrigin order{6, {2, kSystem, kNewer, 0}, {}, 9};
+  EXPECT_EQ(memory->accept(order), OrderRefusal::kUnheard);
+  memory->hear({kSeen, Recognition::kHeld, {2, kSystem, kNewer, 41}, 6, "", {}, 9});
+  EXPECT_EQ(memory->accept(order), OrderRefusal::kNone);
+  EXPECT_EQ(open()->seen().mark, kNewer) << "it is on the disk before an order is carried out";
+  EXPECT_TRUE(memory->heard_of(9));
+  EXPECT_FALSE(memory->heard_of(10));
+  EXPECT_TRUE(open()->heard_of(9)) << "after a restart too";
+
+  memory->hear({memory->seen(), Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 99, "", {}, 1000});
+  EXPECT_FALSE(memory->heard_of(10)) << "a database that is not recognized tells nothing";
+
+  memory->hear({memory->seen(), Recognition::kConfirmed, {3, kSystem, {1, 1}, 0}, 2, "", {}, 5});
+  EXPECT_EQ(memory->accept({2, {3, kSystem, {1, 1}, 0}, {1, 1}, 5}), OrderRefusal::kNone)
+      << "tokens begin again under a later confirmation";
+  EXPECT_TRUE(memory->heard_of(9)) << "orders do not";
 }
 
 // A coordinator that read its order from the database before is refused as soon as one gateway has
@@ -212,7 +237,7 @@ TEST_F(MetadataMemoryTest, NoOrderIsTakenWhileTheDatabaseIsAnotherOne) {
     SCOPED_TRACE(model::describe(heard));
     forget();
     auto memory = with(kSeen);
-    const OrderOrigin order{5, {2, kSystem, kNewer, 0}, kMark};
+    const OrderOrigin order{5, {2, kSystem, kMark, 0}, kMark};
     memory->hear({kSeen, heard, {2, kSystem, kFarAhead, 0}, 0, "", {{kDisk, true}}});
     EXPECT_EQ(memory->accept(order), OrderRefusal::kDatabase);
     EXPECT_EQ(memory->seen(), kSeen);
@@ -222,43 +247,44 @@ TEST_F(MetadataMemoryTest, NoOrderIsTakenWhileTheDatabaseIsAnotherOne) {
     EXPECT_EQ(memory->accept(order), OrderRefusal::kNone);
 
     memory->hear({memory->seen(), heard, {2, kSystem, kFarAhead, 0}, 0, "", {{kDisk, true}}});
-    EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {}}), OrderRefusal::kNone) <<
-        "a later confirmation";
-    EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {9, 909}}), OrderRefusal::kNone);
+    memory->hear({memory->seen(), Recognition::kConfirmed, {3, kSystem, {9, 909}, 0}, 1, "", {}});
+    EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {9, 909}}), OrderRefusal::kNone) << "a later confirmation";
   }
 }
 
 TEST_F(MetadataMemoryTest, WhatCannotBeWrittenIsNeitherObeyedNorBelieved) {
   MetadataMemory memory(folder_.path() + "/gone/metadata.seen", clock_);
   ASSERT_TRUE(memory.load());
-  EXPECT_EQ(memory.accept({5, kSeen, {}}), OrderRefusal::kMemory);
-  memory.hear({{}, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}});
+  memory.hear({{}, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}, 9});
+  EXPECT_EQ(memory.accept({5, kSeen, kMark, 9}), OrderRefusal::kUnheard);
+  EXPECT_FALSE(memory.heard_of(9));
   EXPECT_FALSE(memory.may_purge(kDisk));
   EXPECT_EQ(memory.seen(), MetadataGeneration{});
 }
 
 // Orders come on threads that others need too.
-TEST_F(MetadataMemoryTest, AFileWhoseWritingHangsHoldsUpOneCallAlone) {
+TEST_F(MetadataMemoryTest, AFileWhoseWritingHangsHoldsUpNoOrder) {
   fakes::FaultyFileSystem files(fs::posix_file_system());
   MetadataMemory memory(file_, clock_, files, 1ms);
   ASSERT_TRUE(memory.load());
   memory.hear({{}, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}});
   files.set({fakes::Operation::kOpen, fakes::Fault::kHang, "metadata.seen"});
-  const OrderOrigin order{5, {2, kSystem, kNewer, 0}, kMark};
-  auto hangs = std::async(std::launch::async, [&] { return memory.accept(order); });
+  const MetadataMemory::Answer answer{kSeen, Recognition::kHeld, {2, kSystem, kNewer, 41}, 5, "", {{kDisk, true}}};
+  auto hangs = std::async(std::launch::async, [&] { memory.hear(answer); });
   files.await_hit();
-  EXPECT_EQ(memory.accept(order), OrderRefusal::kMemory);
+  EXPECT_EQ(memory.accept({5, {2, kSystem, kMark, 0}, kMark}), OrderRefusal::kNone);
+  EXPECT_EQ(memory.accept({5, {2, kSystem, kNewer, 0}, kMark}), OrderRefusal::kUnheard);
   EXPECT_TRUE(memory.may_purge(kDisk));
-  memory.hear({kSeen, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}});
+  memory.hear(answer);
   EXPECT_EQ(memory.seen(), kSeen);
   EXPECT_FALSE(memory.may_purge(kDisk)) << "what was heard cannot be kept";
   files.clear();
-  EXPECT_EQ(hangs.get(), OrderRefusal::kNone);
-  EXPECT_EQ(memory.accept(order), OrderRefusal::kDatabase) << "the mark it shows is an older one";
+  hangs.get();
+  EXPECT_EQ(memory.accept({5, {2, kSystem, kNewer, 0}, {}}), OrderRefusal::kNone);
 }
 
 TEST_F(MetadataMemoryTest, ADamagedFileIsNoEmptyMemory) {
-  for (const char* text : {"", "2 1 7\n", "1 1 1 1 1 1\n", "words\n"}) {
+  for (const char* text : {"", "2 1 7\n", "1 1 1 1 1 1\n", "3 1 1 1 1 1\n", "words\n"}) {
     std::ofstream(file_, std::ios::trunc) << text;
     MetadataMemory memory(file_, clock_);
     EXPECT_EQ(memory.load().error().code, ErrorCode::kCorruption) << text;

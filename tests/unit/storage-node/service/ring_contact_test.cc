@@ -73,6 +73,15 @@ class Gateway final : public wire::Cluster::Service {
     const int end = beats_ + 2;
     ASSERT_TRUE(changed_.wait_for(lock, 30s, [&] { return beats_ >= end; }));
   }
+  // From the next heartbeat on.
+  void say(const wire::HeartbeatReply& reply) {
+    std::lock_guard lock(mutex_);
+    reply_ = reply;
+  }
+  void await_beats(int beats) {
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(changed_.wait_for(lock, 30s, [&] { return beats_ >= beats; }));
+  }
   wire::HeartbeatRequest asked() const {
     std::lock_guard lock(mutex_);
     return asked_;
@@ -270,6 +279,61 @@ TEST_F(RingContactTest, TheRingOfTheLaterConfirmationIsTakenThenTheHigherEpoch) 
     EXPECT_EQ(restarted.topology()->current()->serialize(), c.taken ? offered : known) <<
         "after a restart";
   }
+}
+
+// An order that shows what no gateway has told of asks one at once, and is obeyed when that tells so.
+TEST_F(RingContactTest, WhatAnOrderShowsIsAskedForAtOnce) {
+  Gateway gateway;
+  MetadataMemory memory(folder_.path() + "/metadata.seen");
+  RingContactOptions with = options(gateway.address());
+  with.period = 24h;
+  with.name = "node-1";
+  RingContact contact(with, memory);
+  auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
+  reply.set_coordinator_token(4);
+  reply.set_latest_order(9);
+  gateway.say(reply);
+  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; }, [](const model::ClusterId&) {});
+  gateway.await_beats(1);
+  EXPECT_EQ(gateway.asked().name(), "node-1");
+  const auto eventually = [](const auto& condition) {
+    const Deadline end = deadline_in(30s);
+    while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+    return condition();
+  };
+  ASSERT_TRUE(eventually([&] { return memory.seen().accepted == 2; }));
+  const model::MetadataGeneration database = memory.seen();
+  reply.set_coordinator_token(5);
+  reply.set_latest_order(10);
+  gateway.say(reply);
+  const OrderOrigin order{5, database, database.mark, 10};
+  EXPECT_EQ(contact.accept_order(order), OrderRefusal::kUnheard);
+  EXPECT_TRUE(eventually([&] { return contact.accept_order(order) == OrderRefusal::kNone; }));
+  EXPECT_FALSE(contact.heard_of(uint64_t{1} << 62));
+  EXPECT_EQ(contact.accept_order({uint64_t{1} << 62, database, database.mark, 10}), OrderRefusal::kUnheard);
+  gateway.await_beats(3);
+  EXPECT_EQ(contact.accept_order(order), OrderRefusal::kNone) << "nothing was raised";
+  contact.stop();
+}
+
+TEST_F(RingContactTest, AGatewayStopsWritesAndHasThemTakenAgain) {
+  Gateway gateway;
+  MetadataMemory memory(folder_.path() + "/metadata.seen");
+  RingContact contact(options(gateway.address()), memory);
+  EXPECT_NE(contact.why_no_writes(), "");
+  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; }, [](const model::ClusterId&) {});
+  auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
+  gateway.answer(reply);
+  EXPECT_EQ(contact.why_no_writes(), "");
+  EXPECT_TRUE(contact.check(5));
+  reply.set_writes_stopped("the clock is wrong");
+  gateway.answer(reply);
+  EXPECT_EQ(contact.check(5).error(), (Error{ErrorCode::kPrecondition, "the clock is wrong"}));
+  EXPECT_TRUE(contact.in_contact()) << "it is in contact all the same";
+  reply.clear_writes_stopped();
+  gateway.answer(reply);
+  EXPECT_TRUE(contact.check(5));
+  contact.stop();
 }
 
 TEST_F(RingContactTest, AHeartbeatSaysWhatIsRememberedAndTheHighestOrder) {

@@ -24,6 +24,7 @@ class OpenGate final : public WriteGate {
  public:
   Result<void> check(uint64_t) const override { return {}; }
   OrderRefusal accept_order(const OrderOrigin&) override { return OrderRefusal::kNone; }
+  bool heard_of(uint64_t) override { return true; }
   model::MetadataGeneration database_seen() const override { return {}; }
 };
 
