@@ -74,7 +74,7 @@ def programs_and_settings():
             spec = document.get("spec", {})
             for container in spec.get("template", {}).get("spec", {}).get("containers", []) if isinstance(spec, dict) else []:
                 if container["command"][0] in ("rondel-gateway", "rondel-node"):
-                    yield container["command"][0], {entry["name"]: entry.get("value", "from the pod") for entry in container["env"]}
+                    yield container["command"][0], {entry["name"]: entry.get("value", "from-the-pod") for entry in container["env"]}
 
 
 def test_containers_are_told_what_the_programs_take():

@@ -11,19 +11,15 @@ from cluster import ROOT, Cluster
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """One certificate for both roles: `rondel up` gives all processes the same settings."""
     folder = tmp_path_factory.mktemp("certificates")
-    subprocess.run([str(ROOT / "deploy/local/certificates.sh"), str(folder)], check=True, capture_output=True)
-    (folder / "extensions").write_text("subjectAltName=DNS:rondel-gateway,DNS:rondel-node\nextendedKeyUsage=serverAuth,clientAuth\n")
-    make = (f"cd {folder} && openssl req -new -key node.key -subj /CN=both -out both.csr && openssl x509 -req -in both.csr -CA authority.pem "
-            "-CAkey authority.key -CAcreateserial -days 2 -extfile extensions -out both.pem")
-    subprocess.run(make, shell=True, check=True, capture_output=True)
+    peers = ["gateway/gateway-1"] + [f"node/node-{k}" for k in range(1, 5)]
+    subprocess.run([str(ROOT / "deploy/local/certificates.sh"), str(folder), *peers], check=True, capture_output=True)
     return folder
 
 
 def test_bytes_flow_and_strangers_do_not_get_in(certificates):
-    cluster = Cluster(port=16000, options=[f"rpc.tls_authority_file={certificates}/authority.pem", f"rpc.tls_certificate_file={certificates}/both.pem",
-                                           f"rpc.tls_key_file={certificates}/node.key"])
+    cluster = Cluster(port=16000, options=[f"rpc.tls_authority_file={certificates}/authority.pem", f"rpc.tls_certificate_file={certificates}/{{name}}.pem",
+                                           f"rpc.tls_key_file={certificates}/{{name}}.key"])
     try:
         started = cluster.up()
         assert started.returncode == 0, started.stdout + started.stderr
