@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // A row that somebody holds costs one of them; the database's connections are there for others too.
-constexpr int kWritersMax = 2;
+constexpr int kWritersMax = 1;
 constexpr auto kWritePatience = 5s;
 constexpr size_t kNodesMax = 65'536;
 // The clock of a node that drifts further is told of at once.

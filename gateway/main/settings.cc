@@ -116,7 +116,7 @@ std::vector<Key> keys() {
       duration("s3.clock_skew_max", "15m", "Largest difference between a signature's time and ours"),
       required(text("metadata.dsn", "", "PostgreSQL connection string")),
       required(text("metadata.master_key_file", "", "File with 64 hexadecimal digits: the key that seals secrets")),
-      number("metadata.connections", "18", 14, 256, "PostgreSQL connections a gateway holds, all of them: 10 for background work, the rest for requests; of those a quarter is for listings, and one (two from 8 on) for what waits for a lock"),
+      number("metadata.connections", "19", 15, 256, "PostgreSQL connections a gateway holds, all of them: 11 for background work, the rest for requests; of those a quarter is for listings, and one (two from 8 on) for what waits for a lock"),
       number("metadata.batch_max", "64", 1, 64, "Requests that share one round trip"),
       number("metadata.queue_max", "4096", 1, 1'000'000, "Requests waiting for PostgreSQL; above it 503 SlowDown"),
       duration("metadata.timeout", "5s", "How long a request waits for PostgreSQL"),

@@ -28,7 +28,7 @@ std::unique_ptr<Lease> make_lease(PgWorkers& leader, PgWorkers& workers);
 std::unique_ptr<LifecycleCursors> make_lifecycle_cursors(PgWorkers& workers);
 std::unique_ptr<LifecycleRechecks> make_lifecycle_rechecks(PgWorkers& workers);
 std::unique_ptr<LifecycleStore> make_lifecycle_store(PgWorkers& workers);
-std::unique_ptr<NodeStore> make_node_store(PgWorkers& workers);
+std::unique_ptr<NodeStore> make_node_store(PgWorkers& looks, PgWorkers& writes);
 // `reconcile`: for statements of minutes.
 std::unique_ptr<OrphanStore> make_orphan_store(PgWorkers& workers, PgWorkers& reconcile);
 // `requests`: for release_streams(); `second_look`: for statements of minutes; `operators`: for
@@ -36,6 +36,6 @@ std::unique_ptr<OrphanStore> make_orphan_store(PgWorkers& workers, PgWorkers& re
 std::unique_ptr<ReleaseQueue> make_release_queue(PgWorkers& requests, PgWorkers& workers,
                                                  PgWorkers& second_look, PgWorkers& operators);
 std::unique_ptr<RestoreStore> make_restore_store(PgWorkers& workers, PgWorkers& reconcile);
-std::unique_ptr<RingStore> make_ring_store(PgWorkers& workers);
+std::unique_ptr<RingStore> make_ring_store(PgWorkers& looks, PgWorkers& writes);
 
 }  // namespace rondel::metadata

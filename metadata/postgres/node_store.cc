@@ -79,18 +79,18 @@ Result<std::vector<model::DiskId>> disks_of(std::string_view bytes) {
 
 class PostgresNodeStore final : public NodeStore {
  public:
-  explicit PostgresNodeStore(PgWorkers& workers) : workers_(workers) {}
+  PostgresNodeStore(PgWorkers& looks, PgWorkers& writes) : looks_(looks), writes_(writes) {}
 
   async::Task<Result<Greeting>> greet(NodeRecord node, Deadline deadline) override {
-    return run_greeting(kGreetNode, std::move(node), deadline);
+    return run_greeting(looks_, kGreetNode, std::move(node), deadline);
   }
 
   async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline deadline) override {
-    return run_greeting(kRecordNode, std::move(node), deadline);
+    return run_greeting(writes_, kRecordNode, std::move(node), deadline);
   }
 
   async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) override {
-    return run_single<bool>(workers_, deadline, [name = std::move(name)](PgConnection& connection, Deadline until) -> Result<bool> {
+    return run_single<bool>(writes_, deadline, [name = std::move(name)](PgConnection& connection, Deadline until) -> Result<bool> {
       PgParameters parameters;
       parameters.add_text(name);
       TRY(const PgResult done, connection.run("update nodes set name = null, disks = '[]' where name = $1", parameters, until));
@@ -101,7 +101,7 @@ class PostgresNodeStore final : public NodeStore {
   async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway, std::chrono::microseconds ahead,
                                                                               Deadline deadline) override {
     using Clocks = std::vector<std::chrono::microseconds>;
-    return run_single<Clocks>(workers_, deadline, [=](PgConnection& connection, Deadline until) -> Result<Clocks> {
+    return run_single<Clocks>(writes_, deadline, [=](PgConnection& connection, Deadline until) -> Result<Clocks> {
       PgParameters parameters;
       parameters.add_bytes(raw(gateway.view()));
       parameters.add(static_cast<int64_t>(ahead.count()));
@@ -123,7 +123,7 @@ class PostgresNodeStore final : public NodeStore {
   async::Task<Result<Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen,
                                             Deadline deadline) override {
     return run_single<Recognized>(
-        workers_, deadline, [=](PgConnection& connection, Deadline until) -> Result<Recognized> {
+        looks_, deadline, [=](PgConnection& connection, Deadline until) -> Result<Recognized> {
           PgParameters parameters;
           parameters.add_bytes(raw(node.view()));
           add_generation(parameters, seen);
@@ -139,7 +139,7 @@ class PostgresNodeStore final : public NodeStore {
 
   async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) override {
     return run_single<std::vector<NodeRecord>>(
-        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
+        looks_, deadline, [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
           TRY(const PgResult rows, connection.run("select id, address, operations_address, host, zone, disks::text,"
                                                   " (extract(epoch from last_seen) * 1000000)::bigint, coalesce(name, '') from nodes"
                                                   " order by id",
@@ -163,7 +163,7 @@ class PostgresNodeStore final : public NodeStore {
   }
 
  private:
-  async::Task<Result<Greeting>> run_greeting(const char* sql, NodeRecord node, Deadline deadline) {
+  async::Task<Result<Greeting>> run_greeting(PgWorkers& workers, const char* sql, NodeRecord node, Deadline deadline) {
     auto work = [sql, node = std::move(node)](PgConnection& connection, Deadline until) -> Result<Greeting> {
       TRY(const PgResult row, connection.run(named_sql(std::string(sql) + kGreeting + kGeneration), parameters_of(node), until));
       if (row.is_null(0, 0)) return name_conflict(connection, node, until);
@@ -177,7 +177,7 @@ class PostgresNodeStore final : public NodeStore {
       greeting.latest_order = static_cast<uint64_t>(row.bigint(0, 5));
       return greeting;
     };
-    return run_single<Greeting>(workers_, deadline, std::move(work));
+    return run_single<Greeting>(workers, deadline, std::move(work));
   }
 
   static PgParameters parameters_of(const NodeRecord& node) {
@@ -202,13 +202,14 @@ class PostgresNodeStore final : public NodeStore {
     return fail(ErrorCode::kAlreadyExists, describe_name_conflict(node, row.text(0, 0), row.text(0, 1)));
   }
 
-  PgWorkers& workers_;
+  PgWorkers& looks_;    // Nobody waits there for a write.
+  PgWorkers& writes_;
 };
 
 }  // namespace
 
-std::unique_ptr<NodeStore> make_node_store(PgWorkers& workers) {
-  return std::make_unique<PostgresNodeStore>(workers);
+std::unique_ptr<NodeStore> make_node_store(PgWorkers& looks, PgWorkers& writes) {
+  return std::make_unique<PostgresNodeStore>(looks, writes);
 }
 
 }  // namespace rondel::metadata

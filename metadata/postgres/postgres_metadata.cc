@@ -18,7 +18,8 @@ std::unique_ptr<PgWorkers> make_workers(const std::string& dsn, size_t connectio
 // A pool each, so that what one asks for minutes keeps no other waiting.
 struct Pools {
   explicit Pools(const std::string& dsn)
-      : nodes(make_workers(dsn, 2, 1024)),
+      : looks(make_workers(dsn, 1, 4096)),
+        nodes(make_workers(dsn, 2, 1024)),
         leader(make_workers(dsn, 1, 16)),
         operators(make_workers(dsn, 1, 16)),
         second_look(make_workers(dsn, 1, 16)),
@@ -26,8 +27,11 @@ struct Pools {
         lifecycle(make_workers(dsn, 1, 64)),
         keys(make_workers(dsn, 1, 1024)) {}
 
-  static constexpr size_t kConnections = 8;
+  static constexpr size_t kConnections = 9;
 
+  // What heartbeats of nodes wait for: it writes nothing, so that no slow commit and no row that
+  // somebody holds is in their way.
+  std::unique_ptr<PgWorkers> looks;
   std::unique_ptr<PgWorkers> nodes, leader;
   std::unique_ptr<PgWorkers> operators;  // What people ask: never before the heartbeats of nodes.
   std::unique_ptr<PgWorkers> second_look;  // So too.
@@ -70,8 +74,9 @@ class Metadata final : public PostgresMetadata {
     PgWorkers& nodes = pool(&Pools::nodes);
     PgWorkers& reconcile = pool(&Pools::reconcile);
     PgWorkers& lifecycle = pool(&Pools::lifecycle);
-    nodes_ = make_node_store(nodes);
-    ring_ = make_ring_store(nodes);
+    PgWorkers& looks = pool(&Pools::looks);
+    nodes_ = make_node_store(looks, nodes);
+    ring_ = make_ring_store(looks, nodes);
     lease_ = make_lease(pool(&Pools::leader), nodes);
     releases_ =
         make_release_queue(requests, nodes, pool(&Pools::second_look), pool(&Pools::operators));

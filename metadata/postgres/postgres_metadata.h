@@ -17,7 +17,7 @@ struct PostgresOptions {
   // All that a gateway holds, its directory feed's (directory_feed.h) too: kOtherConnections, and
   // the rest is for requests: of these a quarter for listings, and one or two for what waits for
   // somebody else's lock.
-  size_t connections = 18;
+  size_t connections = 19;
   // How long a request waits: the server ends a statement of one then.
   Duration timeout = std::chrono::seconds(5);
   size_t batch_max = 64;
@@ -44,10 +44,11 @@ struct PostgresStatus {
 // Safe for concurrent use. Destroyed, it fails what waits and ends what runs.
 class PostgresMetadata {
  public:
-  // Beside those for requests: two for nodes and rings, one each for the lease, operators, the
+  // Beside those for requests: one for what heartbeats look at, two for what is written of nodes and
+  // rings, one each for the lease, operators, the
   // second look, the scan for orphans, lifecycle and keys, one that asks whether the server is
   // there, and the directory feed's.
-  static constexpr size_t kOtherConnections = 10;
+  static constexpr size_t kOtherConnections = 11;
   static constexpr size_t kConnectionsMin = kOtherConnections + 4;
 
   // Connects lazily: an unreachable server makes calls fail, not this. REQUIRES:

@@ -10,11 +10,11 @@ namespace {
 
 class PostgresRingStore final : public RingStore {
  public:
-  explicit PostgresRingStore(PgWorkers& workers) : workers_(workers) {}
+  PostgresRingStore(PgWorkers& looks, PgWorkers& writes) : looks_(looks), writes_(writes) {}
 
   async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) override {
     return run_single<model::ClusterId>(
-        workers_, deadline,
+        looks_, deadline,
         [](PgConnection& connection, Deadline until) -> Result<model::ClusterId> {
           TRY(const PgResult row, connection.run("select id from cluster", {}, until));
           const auto id = row.rows() == 1 ? model::ClusterId::from_bytes(as_bytes(row.bytes(0, 0)))
@@ -29,7 +29,7 @@ class PostgresRingStore final : public RingStore {
   using RingStore::ring_state;
   async::Task<Result<RingState>> ring_state(std::vector<std::string> known, Deadline deadline) override {
     return run_single<RingState>(
-        workers_, deadline,
+        looks_, deadline,
         [known = std::move(known)](PgConnection& connection, Deadline until) -> Result<RingState> {
           PgArray hashes(PgArray::Element::kBytes, known.size());
           for (const std::string& hash : known) hashes.add_bytes(hash);
@@ -81,17 +81,18 @@ class PostgresRingStore final : public RingStore {
                     "the epoch is not the next one, or another gateway coordinates");
       return {};
     };
-    return run_single<void>(workers_, deadline, std::move(work));
+    return run_single<void>(writes_, deadline, std::move(work));
   }
 
  private:
-  PgWorkers& workers_;
+  PgWorkers& looks_;    // Nobody waits there for a write.
+  PgWorkers& writes_;
 };
 
 }  // namespace
 
-std::unique_ptr<RingStore> make_ring_store(PgWorkers& workers) {
-  return std::make_unique<PostgresRingStore>(workers);
+std::unique_ptr<RingStore> make_ring_store(PgWorkers& looks, PgWorkers& writes) {
+  return std::make_unique<PostgresRingStore>(looks, writes);
 }
 
 }  // namespace rondel::metadata
