@@ -74,6 +74,8 @@ void MetadataMemory::log_changes(const std::map<model::DiskId, bool>& before,
 
 void MetadataMemory::hear(const Answer& answer) {
   if (answer.recognition == model::Recognition::kUnknown) return;
+  // Whatever the database is to this node: a restore is taken from any, and a removal asks for more.
+  latest_order_ = std::max(latest_order_.load(), answer.latest_order);
   const SteadyTime now = clock_.steady_now();
   const std::unique_lock change(change_mutex_, patience_);
   if (!change) {
@@ -89,7 +91,7 @@ void MetadataMemory::hear(const Answer& answer) {
   bool remembered = false;
   if (estranged) {
     stopped = std::string(model::describe(answer.recognition));
-  } else if (auto written = remember_locked(answer.database, answer.latest_order); !written) {
+  } else if (auto written = remember_locked(answer.database); !written) {
     stopped = "what was seen of the database cannot be written: " + written.error().message;
   } else {
     remembered = true;
@@ -157,14 +159,13 @@ void MetadataMemory::ask() const {
 // On the disk first: what only this process knows would be forgotten with it. The beat and the order
 // alone may fall back. Orders rise under a later confirmation too: numbers are given above all that
 // nodes have seen.
-Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& next, uint64_t order) {
-  const uint64_t latest = std::max(latest_order_.load(), order);
+Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& next) {
   model::MetadataGeneration only_beat = seen_;
   only_beat.beat = next.beat;
   const SteadyTime now = clock_.steady_now();
   if (only_beat != next || now - stored_at_ > kStorePause) {
     const std::string text =
-        fmt::format("{} {} {} {} {} {} {}\n", kLayout, next.accepted, next.system, next.mark.counter, next.mark.value, next.beat, latest);
+        fmt::format("{} {} {} {} {} {} {}\n", kLayout, next.accepted, next.system, next.mark.counter, next.mark.value, next.beat, latest_order_.load());
     auto stored = fs::write_file_atomically(files_, file_, as_bytes(text));
     if (!stored) {
       log::warn("ring", "what was seen of the database cannot be written",
@@ -175,7 +176,6 @@ Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& ne
   }
   std::lock_guard lock(mutex_);
   seen_ = next;
-  latest_order_ = latest;
   return {};
 }
 

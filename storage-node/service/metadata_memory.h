@@ -78,7 +78,7 @@ class MetadataMemory {
       const std::map<model::DiskId, bool>& now);
   OrderRefusal judge(const OrderOrigin& order) const;
   void ask() const;
-  Result<void> remember_locked(const model::MetadataGeneration& next, uint64_t order);
+  Result<void> remember_locked(const model::MetadataGeneration& next);
 
   const std::string file_;
   const Clock& clock_;
