@@ -13,7 +13,10 @@ class WatchedExchange final : public http::Exchange {
 
   const http::RequestHead& head() const override { return inner_.head(); }
   const http::ConnectionInfo& connection() const override { return inner_.connection(); }
+  void expect_body(http::BodyKind kind) override { inner_.expect_body(kind); }
   async::Task<Result<ByteView>> read_body() override;
+  uint64_t body_bytes_read() const override { return inner_.body_bytes_read(); }
+  uint64_t body_bytes_written() const override { return inner_.body_bytes_written(); }
   async::Task<Result<void>> respond(http::ResponseHead head, std::string body) override;
   async::Task<Result<void>> respond_head_only(http::ResponseHead head, std::optional<uint64_t> content_length) override;
   async::Task<Result<void>> start_response(http::ResponseHead head, uint64_t content_length) override {
