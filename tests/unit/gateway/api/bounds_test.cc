@@ -29,7 +29,8 @@ Form post(const std::vector<std::pair<std::string, std::string>>& fields, const 
   fakes::MemoryExchange exchange(head);
   exchange.set_body(body + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + file_name + "\"\r\n\r\nx\r\n--b--\r\n", run);
   const auto open = [](http::Exchange& outer) -> async::Task<Form> {
-    const auto opened = co_await PostForm::open(outer);
+    admission::Gate gate;
+    const auto opened = co_await PostForm::open(outer, gate.documents, gate.parties.address("127.0.0.1"));
     if (!opened) co_return Form{std::string(s3::name(opened.error().code)), {}};
     co_return Form{"OK", (*opened)->fields()};
   };
