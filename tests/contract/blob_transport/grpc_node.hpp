@@ -24,6 +24,7 @@ class EpochGate final : public node::WriteGate {
   node::OrderRefusal accept_order(const node::OrderOrigin&) override {
     return node::OrderRefusal::kNone;
   }
+  bool heard_of(uint64_t) override { return true; }
   model::MetadataGeneration database_seen() const override { return {}; }
 
   std::atomic<uint64_t> min_epoch{0};
