@@ -345,7 +345,9 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
   }
   for (const char* folder : {"config", "keys", "run", "log", "bin"}) {
     fs::create_directories(data + "/" + folder);
-    chmod((data + "/" + folder).c_str(), 0700);
+    // PostgreSQL runs as a user of its own where root starts it, and has its socket below run/.
+    const bool passable = geteuid() == 0 && std::string_view(folder) == "run";
+    chmod((data + "/" + folder).c_str(), passable ? 0711 : 0700);
   }
   TRY_VOID(store_plan(data, plan));
 

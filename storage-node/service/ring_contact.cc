@@ -22,8 +22,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kBeatPatience = 2s;
-// A reply tells of all nodes, 65,535 at most, each with an address of 255 bytes at most.
-constexpr int kReplyBytesMax = 32 << 20;
+// A reply tells of all nodes, 65,535 at most, each with an address and a name of 255 bytes at most.
+constexpr int kReplyBytesMax = 48 << 20;
 // Between two heartbeats, however much is to be asked.
 constexpr auto kPauseMin = 50ms;
 constexpr uint32_t kMessageVersion = 1;

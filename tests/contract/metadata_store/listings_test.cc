@@ -207,11 +207,12 @@ TEST_F(Crowd, OfUploadsGoesBySlicesBehindItsBucket) {
   PgParameters parameters;
   parameters.add_bytes(as_text(parted.id.view()));
   ASSERT_TRUE(connection->run("insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)"
-                              " select $1, n, 0, decode(lpad(to_hex(n), 24, 'e'), 'hex'), 1, 0, 1 from generate_series(1, 2500) n",
+                              " select $1, n, 0, decode('ee' || lpad(to_hex(n), 22, '0'), 'hex'), 1, 0, 1 from generate_series(1, 2500) n",
                               parameters, soon()));
-  ASSERT_TRUE(connection->script(fmt::format("insert into uploads (id, bucket_id, key, initiator_account, owner_account, checksum_type)"
-                                             " select decode(lpad(to_hex(n), 32, 'd'), 'hex'), {}, 'one', 'o', 'o', 1 from generate_series(1, 3000) n",
-                                             bucket_.id), soon()));
+  const auto filled = connection->script(fmt::format("insert into uploads (id, bucket_id, key, initiator_account, owner_account, checksum_type)"
+                                             " select decode('dd' || lpad(to_hex(n), 30, '0'), 'hex'), {}, 'one', 'o', 'o', 1 from generate_series(1, 3000) n",
+                                             bucket_.id), soon());
+  ASSERT_TRUE(filled) << filled.error().message;
   const int64_t released = count("released_streams");
   ASSERT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kOk);
   EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).status, BucketStatus::kNoSuchBucket);

@@ -39,7 +39,7 @@ Form post(const std::vector<std::pair<std::string, std::string>>& fields, const 
 
 constexpr std::string_view kVariable = "${filename}";
 
-TEST(Bounds, TheNameOfAFileIsPutInOnceAndMeasuredBefore) {
+TEST(FormBounds, TheNameOfAFileIsPutInOnceAndMeasuredBefore) {
   const auto key = [](const Form& form) { return form.fields.empty() ? "" : form.fields.front().second; };
   EXPECT_EQ(key(post({{"key", "a/${filename}-${filename}"}}, "f.txt")), "a/f.txt-f.txt");
   EXPECT_EQ(key(post({{"key", "${filename}"}}, "${filename}${filename}")), "${filename}${filename}") << "one pass";

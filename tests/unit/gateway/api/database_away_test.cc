@@ -17,10 +17,10 @@ struct Request {
 const std::string kScope = "/20231114/us-east-1/s3/aws4_request";   // Of the fixture's clock.
 const std::string kTime = "20231114T221320Z";
 const std::string kSignature(64, 'a');
-const std::string kAuthorization = "AWS4-HMAC-SHA256 Credential=AK" + kScope +
+const std::string kAuthorization = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE" + kScope +
                                    ", SignedHeaders=host;x-amz-content-sha256;x-amz-date"
                                    ", Signature=" + kSignature;
-const std::string kPresigned = "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AK" + kScope +
+const std::string kPresigned = "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE" + kScope +
                                "&X-Amz-Date=" + kTime + "&X-Amz-Expires=60"
                                "&X-Amz-SignedHeaders=host&X-Amz-Signature=" + kSignature;
 
@@ -31,10 +31,10 @@ std::string field(const std::string& name, const std::string& value) {
 std::string form(bool v4) {
   std::string body = field("key", "k") + field("policy", "e30=");
   if (v4) {
-    body += field("x-amz-algorithm", "AWS4-HMAC-SHA256") + field("x-amz-credential", "AK" + kScope) +
+    body += field("x-amz-algorithm", "AWS4-HMAC-SHA256") + field("x-amz-credential", "AKIDEXAMPLE" + kScope) +
             field("x-amz-date", kTime) + field("x-amz-signature", kSignature);
   } else {
-    body += field("AWSAccessKeyId", "AK") + field("signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    body += field("AWSAccessKeyId", "AKIDEXAMPLE") + field("signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
   }
   return body + field("file", "bytes") + "--b--\r\n";
 }
@@ -50,9 +50,9 @@ const std::vector<Request> kRequests = {
     {"signed by a header, buckets", "GET", "/", kSigned},
     {"presigned", "GET", "/box/k" + kPresigned},
     {"signature version 2", "GET", "/box/k",
-     {{"Date", "Tue, 14 Nov 2023 22:13:20 GMT"}, {"Authorization", "AWS AK:AAAAAAAAAAAAAAAAAAAAAAAAAAA="}}},
+     {{"Date", "Tue, 14 Nov 2023 22:13:20 GMT"}, {"Authorization", "AWS AKIDEXAMPLE:AAAAAAAAAAAAAAAAAAAAAAAAAAA="}}},
     {"presigned, version 2", "GET",
-     "/box/k?AWSAccessKeyId=AK&Expires=1700000060&Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"},
+     "/box/k?AWSAccessKeyId=AKIDEXAMPLE&Expires=1700000060&Signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"},
     {"form", "POST", "/box", {kForm}, form(true)},
     {"form, version 2", "POST", "/box", {kForm}, form(false)},
     {"unsigned", "GET", "/box/k"},

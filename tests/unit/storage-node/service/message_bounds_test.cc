@@ -85,7 +85,7 @@ TEST(MessageBounds, EachStaysBelowItsReceivers) {
          add(*request.mutable_disks(), 10'000, kText);
          return request.ByteSizeLong();
        }},
-      {"heartbeat reply", size_t{32} << 20, [] {
+      {"heartbeat reply", size_t{48} << 20, [] {
          cluster::HeartbeatReply reply;
          fill(reply, 4096);
          add(*reply.mutable_peers(), 65'535, kText);

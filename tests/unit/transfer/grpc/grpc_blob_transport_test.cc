@@ -17,12 +17,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Answers a message with one of all the frames that the test says.
+// Answers a message with all the frames that the test says, in messages of about `message_bytes`.
 class ScriptedNode final : grpc::CallbackGenericService {
  public:
   using Script = std::function<std::deque<Frame>(const Frame&)>;
 
-  explicit ScriptedNode(Script script) : script_(std::move(script)) {
+  explicit ScriptedNode(Script script, size_t message_bytes)
+      : script_(std::move(script)), message_bytes_(message_bytes) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.SetMaxReceiveMessageSize(kMessageBytesAccepted);
@@ -36,36 +37,47 @@ class ScriptedNode final : grpc::CallbackGenericService {
  private:
   class Stream final : public grpc::ServerGenericBidiReactor {
    public:
-    explicit Stream(const Script& script) : script_(script) { StartRead(&incoming_); }
+    Stream(const Script& script, size_t message_bytes)
+        : script_(script), message_bytes_(message_bytes) {
+      StartRead(&incoming_);
+    }
 
     void OnReadDone(bool ok) override {
       if (!ok) return Finish(grpc::Status::OK);
       const auto frames = read_message(incoming_).value();
-      std::string answers;
       for (const Frame& frame : frames) {
         for (Frame& answer : script_(frame)) {
           answer.request = frame.request;
-          encode_head(answer, answers);
-          answers += as_text(answer.body.view());
+          if (answers_.empty() || answers_.back().size() >= message_bytes_) answers_.emplace_back();
+          encode_head(answer, answers_.back());
+          answers_.back() += as_text(answer.body.view());
         }
       }
-      if (answers.empty()) return StartRead(&incoming_);
-      const grpc::Slice slice(answers);
-      outgoing_ = grpc::ByteBuffer(&slice, 1);
-      StartWrite(&outgoing_);
+      go_on();
     }
-    void OnWriteDone(bool ok) override { ok ? StartRead(&incoming_) : Finish(grpc::Status::OK); }
+    void OnWriteDone(bool ok) override { ok ? go_on() : Finish(grpc::Status::OK); }
     void OnDone() override { delete this; }
 
    private:
+    void go_on() {
+      if (answers_.empty()) return StartRead(&incoming_);
+      const grpc::Slice slice(answers_.front());
+      answers_.pop_front();
+      outgoing_ = grpc::ByteBuffer(&slice, 1);
+      StartWrite(&outgoing_);
+    }
+
     const Script& script_;
+    const size_t message_bytes_;
+    std::deque<std::string> answers_;
     grpc::ByteBuffer incoming_;
     grpc::ByteBuffer outgoing_;
   };
 
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override { return new Stream(script_); }
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override { return new Stream(script_, message_bytes_); }
 
   const Script script_;
+  const size_t message_bytes_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -81,9 +93,9 @@ Frame data(uint64_t offset, uint64_t size, uint8_t flags = 0) {
 
 class OddNode : public testing::Test {
  protected:
-  void answer(ScriptedNode::Script script) {
+  void answer(ScriptedNode::Script script, size_t message_bytes = 1 << 20) {
     transport_.reset();
-    node_ = std::make_unique<ScriptedNode>(std::move(script));
+    node_ = std::make_unique<ScriptedNode>(std::move(script), message_bytes);
     transport_ = make_grpc_blob_transport({.address_of = [this](const model::NodeId&) { return node_->address(); }});
   }
   ~OddNode() override { transport_.reset(); }
@@ -215,8 +227,8 @@ TEST_F(OddNode, MoreThanItsCreditIsNotKept) {
   EXPECT_LE(bytes, 2 * kWindowBytes);
 }
 
-TEST_F(OddNode, AMessageOfMoreThan8MiBEndsTheStream) {
-  answer([](const Frame& frame) { return frame.type == FrameType::kGet ? pieces(model::kChunkBytes) : nothing(); });
+TEST_F(OddNode, AMessageAboveTheBoundEndsTheStream) {
+  answer([](const Frame& frame) { return frame.type == FrameType::kGet ? pieces(model::kChunkBytes) : nothing(); }, model::kChunkBytes);
   const auto bytes = bytes_of_get(0, model::kChunkBytes);
   ASSERT_FALSE(bytes);
   EXPECT_EQ(bytes.error().code, ErrorCode::kUnavailable);
