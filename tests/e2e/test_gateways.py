@@ -220,7 +220,7 @@ def test_sigterm_lets_requests_end(three):
                         "--set", "metadata.master_key_file=/x"], {}, "plain text"),
     ("rondel-gateway", ["--nonsense"], {}, "nonsense"),
     ("rondel-gateway", ["--config", "/nowhere.yaml"], {}, "/nowhere.yaml"),
-    ("rondel-node", ["--check-settings", "--set", "node.zone=a"], {}, "node.data_dir"),
+    ("rondel-node", ["--check-settings", "--set", "node.zone=a", "--set", "node.name=n"], {}, "node.data_dir"),
     ("rondel-node", ["--check-settings", "--set", "engine.segment_size=lots"], {}, "engine.segment_size"),
     ("rondel", ["ring", "sim", "--disks", "-3"], {}, "disks"),
     ("rondel", ["frobnicate"], {}, "subcommand is required"),

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <future>
 #include <map>
+#include <thread>
 
 #include "tests/fakes/forwarding_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -162,7 +163,10 @@ class ExchangeSessionTest : public testing::Test {
   void let_readers_finish() { let_readers_finish(session_.get()); }
   void let_readers_finish(const ExchangeSession* session) {
     std::promise<void> done;
-    ASSERT_TRUE(readers_->of(engine()).try_submit([&done] { done.set_value(); }, session));
+    // As long as the queue is full there is no place in it.
+    while (!readers_->of(engine()).try_submit([&done] { done.set_value(); }, session)) {
+      std::this_thread::yield();
+    }
     done.get_future().wait();
   }
 
