@@ -44,10 +44,20 @@ declare
       folded {entry};
       cut integer;
     begin
-      -- Unless it is folded: then its entry is none of its own.
-      if skip_equal and after is not null and from_key < upper and (length(delimiter) = 0
-          or position(delimiter in substring(from_key from length(prefix) + 1)) = 0) then
+      if skip_equal and after is not null and from_key < upper then
+        cut := case when length(delimiter) = 0 then 0
+                    else position(delimiter in substring(from_key from length(prefix) + 1)) end;
         for r in {rest} loop
+          -- Where the key is folded, what is left of it is an entry of its common prefix.
+          if cut > 0 then
+            folded.key := substring(r.key from 1 for length(prefix) + cut - 1 + length(delimiter));
+            folded.is_prefix := true;
+            return next folded;
+            left_over := left_over - 1;
+            from_key := after_prefix(folded.key);
+            skip_equal := false;
+            exit;
+          end if;
           return next r;
           left_over := left_over - 1;
         end loop;

@@ -89,6 +89,9 @@ class TlsSocket {
 
 class TlsTest : public ::testing::Test {
  protected:
+  // Outlives the server.
+  fakes::ManualClock clock_{SystemTime(std::chrono::seconds(1'700'000'000))};
+
   TlsTest() : folder_(std::filesystem::temp_directory_path() / ("rondel-tls-" + std::to_string(::getpid()))) {
     std::filesystem::create_directories(folder_);
     files_ = make_certificate(folder_, "ours", "IP:127.0.0.1,DNS:localhost");
@@ -212,9 +215,8 @@ TEST_F(TlsTest, AProxyHeaderComesBeforeTheHandshake) {
 }
 
 TEST_F(TlsTest, DeadlinesHoldBelowAndAboveTheHandshake) {
-  fakes::ManualClock clock{SystemTime(std::chrono::seconds(1'700'000'000))};
   ServerOptions options;
-  options.clock = &clock;
+  options.clock = &clock_;
   start(std::move(options));
   // Nothing is said, and half a client hello.
   for (const std::string& hello : {std::string(), std::string("\x16\x03\x01\x02\x00\x01", 6)}) {
@@ -222,7 +224,7 @@ TEST_F(TlsTest, DeadlinesHoldBelowAndAboveTheHandshake) {
     silent.send(hello);
     while (server_->status().connections == 0) std::this_thread::sleep_for(1ms);
     std::this_thread::sleep_for(50ms);
-    clock.advance(31s);
+    clock_.advance(31s);
     EXPECT_EQ(silent.read_all(), "");
     while (server_->status().connections > 0) std::this_thread::sleep_for(1ms);
   }
@@ -231,14 +233,14 @@ TEST_F(TlsTest, DeadlinesHoldBelowAndAboveTheHandshake) {
   ASSERT_TRUE(half.shaken());
   half.send("GET / HT");
   std::this_thread::sleep_for(50ms);
-  clock.advance(31s);
+  clock_.advance(31s);
   EXPECT_TRUE(half.read_until("time").starts_with("HTTP/1.1 408"));
   TlsSocket socket(server_->port());
   ASSERT_TRUE(socket.shaken());
   socket.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
   while (received_ < 4) std::this_thread::sleep_for(1ms);
   std::this_thread::sleep_for(20ms);
-  clock.advance(61s);
+  clock_.advance(61s);
   const std::string answer = socket.read_until("late");
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << answer;
 }
