@@ -1,5 +1,6 @@
 """A database that is set back while the cluster runs costs nothing that it refers to."""
 import random
+import re
 import time
 
 import boto3
@@ -40,7 +41,11 @@ def test_a_dump_restored_into_the_same_server_loses_nothing():
 
         restored = cluster.cli("gc", "restore")
         assert restored.returncode == 0, restored.stdout + restored.stderr
-        assert "90 copies were taken out of the trash" in restored.stdout, restored.stdout
+        # Two of three disks make a removal; the third may not have heard of it when the database went back.
+        taken_out = int(re.search(r"(\d+) copies were taken out of the trash", restored.stdout)[1])
+        assert 60 <= taken_out <= 90, restored.stdout
+        wait_for(lambda: measure(cluster, "rondel_node_live_bytes") >= 30 * 3 * 200_000, 60,
+            "three copies of everything again")
         assert cluster.cli("gc", "resume").returncode == 0
         wait_for(lambda: not is_halted(cluster) and purging(cluster) == cluster.nodes, 60,
             "garbage collection to go on")
