@@ -41,9 +41,10 @@ def test_a_dump_restored_into_the_same_server_loses_nothing():
 
         restored = cluster.cli("gc", "restore")
         assert restored.returncode == 0, restored.stdout + restored.stderr
-        # Two of three disks make a removal; the third may not have heard of it when the database went back.
+        # Not all need be in the trash: the third disk may not have heard of a removal, and a read
+        # may have had a copy made again.
         taken_out = int(re.search(r"(\d+) copies were taken out of the trash", restored.stdout)[1])
-        assert 60 <= taken_out <= 90, restored.stdout
+        assert 0 < taken_out <= 90, restored.stdout
         wait_for(lambda: measure(cluster, "rondel_node_live_bytes") >= 30 * 3 * 200_000, 60,
             "three copies of everything again")
         assert cluster.cli("gc", "resume").returncode == 0
