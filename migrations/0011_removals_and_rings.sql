@@ -16,3 +16,6 @@ drop index released_checked;
 -- So that who has a ring is not sent it again: its number alone does not name it, since a database
 -- that was set back may give one again.
 alter table ring_epochs add column table_hash bytea generated always as (sha256(ring_table)) stored;
+
+-- Programs made for fewer migrations call functions that are gone.
+update cluster set min_binary = 11;

@@ -5,7 +5,7 @@
 #include "gateway/listing/handlers.h"
 #include "gateway/multipart/handlers.h"
 #include "gateway/objects/handlers.h"
-#include "gateway/permissions/authorization.h"
+#include "gateway/permissions/admission.h"
 #include "gateway/permissions/handlers.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
@@ -97,15 +97,15 @@ s3::S3Result<void> check_names_no_version(const request::Context& context) {
 }
 
 // Another gateway may have changed a moment ago what a refusal rests on. (What is allowed by old settings is noticed by look-up and commit.)
-request::Answer<void> authorize_fresh(request::Context& context) {
-  auto allowed = permissions::authorize(context);
-  if (allowed || !context.bucket || !context.services.bucket_cache.doubt_bucket(context.bucket->name)) co_return allowed;
+request::Answer<void> admit_fresh(request::Context& context) {
+  auto admitted = permissions::admit(context);
+  if (admitted || !context.bucket || !context.services.bucket_cache.doubt_bucket(context.bucket->name)) co_return admitted;
   CO_S3_VOID(co_await request::reload_bucket(context));
-  co_return permissions::authorize(context);
+  co_return permissions::admit(context);
 }
 
 request::Answer<request::Response> dispatch(request::Context& context) {
-  CO_S3_VOID(co_await authorize_fresh(context));
+  CO_S3_VOID(co_await admit_fresh(context));
   CO_S3_VOID(request::charge(context));
   const request::Handler handler = find_handler(context.request.operation);
   if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");

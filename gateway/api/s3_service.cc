@@ -13,10 +13,8 @@
 #include "gateway/api/post_object.h"
 #include "gateway/api/watched_exchange.h"
 #include "gateway/permissions/authorization.h"
-#include "gateway/permissions/requester_pays.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
-#include "gateway/request/object_encryption.h"
 #include "gateway/request/payer.h"
 #include "gateway/request/refusals.h"
 #include "gateway/s3/error.h"
@@ -259,7 +257,7 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& e
   auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
                                                              routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
   if (!identity) co_return std::unexpected(request::to_s3(identity.error()));
-  co_return co_await answer_as(*identity, exchange, routed, trace);
+  co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
 }
 
 // A form is signed by its fields; then it is a PutObject.
@@ -280,44 +278,38 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchan
     co_return std::unexpected(s3::retry_later(ErrorCode::kSlowDown, "the account's share is used up"));
   }
   const s3::Request request{Operation::kPostObject, trace.request->bucket, form->key(), {}};
-  auto response = co_await answer_as(posted->identity, *form, request, trace);
+  auto response = co_await answer_as(std::move(posted->identity), *form, request, trace);
   if (!response && form->refusal()) co_return std::unexpected(*form->refusal());
   if (!response) co_return response;
   co_return form->answer(*std::move(response), exchange.head(), *trace.bucket);
 }
 
 // Looks at what the identity may do, and does it.
-async::Task<s3::S3Result<request::Response>> S3Service::answer_as(const signature::Identity& identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
-  request::Context context{services_, exchange, routed, identity, nullptr, trace.id};
-  context.access.caller = permissions::caller_of(identity);
+async::Task<s3::S3Result<request::Response>> S3Service::answer_as(signature::Identity identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
+  request::Context context{services_, exchange, routed, std::move(identity), nullptr, trace.id};
+  context.access.caller = permissions::caller_of(context.identity);
   trace.account = context.account();
   context.ticket = &trace.ticket;
   context.payer = trace.address;
-  if (!identity.anonymous()) CO_S3_VOID(request::charge(context));
+  if (!context.identity.anonymous()) CO_S3_VOID(request::charge(context));
   if (s3::row(routed.operation).level != s3::Level::kService && routed.operation != Operation::kCreateBucket) {
-    auto bucket = co_await find_bucket(routed, exchange.head().fields);
+    auto bucket = co_await find_bucket(routed);
     if (!bucket) co_return std::unexpected(bucket.error());
     context.bucket = *std::move(bucket);
     trace.bucket = context.bucket;
-    const auto charged = permissions::charges_requester(context, *context.bucket);
-    if (!charged) co_return std::unexpected(charged.error());
-    trace.requester_charged = *charged;
   }
-  if (auto secure = request::check_customer_key_transport(context); !secure) co_return std::unexpected(secure.error());
-  co_return co_await dispatch(context);
+  auto response = co_await dispatch(context);
+  trace.requester_charged = context.access.requester_charged;
+  co_return response;
 }
 
-async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request,
-                                                                                          const http::Fields& fields) {
+async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request) {
   if (reads_settings(request.operation)) services_.bucket_cache.forget_bucket(request.bucket);
   const Deadline deadline = deadline_in(services_.settings.metadata_timeout);
   auto bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
   if (bucket && !*bucket && services_.bucket_cache.doubt_bucket(request.bucket)) bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   if (!*bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", request.bucket}});
-  if (const auto expected = fields.find("x-amz-expected-bucket-owner"); expected && *expected != (*bucket)->owner_account) {
-    co_return s3::fail(ErrorCode::kAccessDenied);
-  }
   co_return *std::move(bucket);
 }
 

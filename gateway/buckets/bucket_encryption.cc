@@ -1,9 +1,10 @@
 // Get, Put, DeleteBucketEncryption.
 #include "gateway/buckets/handlers.h"
+#include "gateway/permissions/documents.h"
+#include "gateway/permissions/settings_commit.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/bucket_settings.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/encryption_document.h"
 #include "gateway/s3/error.h"
@@ -23,14 +24,14 @@ request::Answer<request::Response> get_bucket_encryption(request::Context& conte
 }
 
 request::Answer<request::Response> put_bucket_encryption(request::Context& context) {
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::BucketEncryption wanted, s3::parse_bucket_encryption(text));
-  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kEncryption, s3::write_bucket_encryption(wanted)));
+  CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kEncryption, s3::write_bucket_encryption(wanted)));
   co_return request::empty_response(200);
 }
 
 request::Answer<request::Response> delete_bucket_encryption(request::Context& context) {
-  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kEncryption, std::nullopt));
+  CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kEncryption, std::nullopt));
   co_return request::empty_response(204);
 }
 

@@ -3,10 +3,11 @@
 #include "common/base/encoding.h"
 #include "common/http/message.h"
 #include "gateway/buckets/handlers.h"
+#include "gateway/permissions/documents.h"
 #include "gateway/permissions/requested_acl.h"
+#include "gateway/permissions/settings_commit.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/request/tagging_document.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/error.h"
@@ -47,6 +48,7 @@ request::Answer<void> choose_access(request::Context& context, metadata::CreateB
     ownership = *asked;
   }
   request.settings[metadata::SettingKind::kOwnership] = access::ownership_name(ownership);
+  request.settings.erase(metadata::SettingKind::kAcl);
   CO_S3(const permissions::RequestedAcl requested, co_await permissions::requested_acl(context));
   if (!requested.given()) co_return s3::S3Result<void>{};
   const std::string_view owner = context.access.caller.canonical_id;
@@ -111,7 +113,7 @@ request::Answer<request::Response> list_buckets(request::Context& context) {
 request::Answer<request::Response> create_bucket(request::Context& context) {
   const std::string& region = context.services.settings.region;
   CO_S3_VOID(check_bucket_settings(context.fields()));
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::CreateBucketDocument document, s3::parse_create_bucket_document(text));
   const std::string& constraint = document.location_constraint;
   if (!constraint.empty() && constraint != region && !(constraint == "EU" && region == "eu-west-1")) {
@@ -122,12 +124,15 @@ request::Answer<request::Response> create_bucket(request::Context& context) {
   request.name = context.request.bucket;
   request.owner_account = context.account();
   request.region = region;
-  CO_S3_VOID(co_await choose_access(context, request));
   request.object_lock = http::iequals(context.fields().find(kLockEnabled).value_or(""), "true");
   if (request.object_lock) request.settings[metadata::SettingKind::kObjectLock] = s3::write_object_lock_document({});
   if (!document.tags.empty()) request.settings[metadata::SettingKind::kTagging] = request::tagging_document(document.tags);
-  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.buckets.create_bucket(std::move(request), context.metadata_deadline()));
-  context.services.bucket_cache.forget_bucket(context.request.bucket);
+  const auto create = [&]() -> request::Answer<metadata::BucketOutcome> {
+    CO_S3_VOID(co_await choose_access(context, request));
+    request.credential_epoch = context.identity.credential->epoch;
+    co_return request::as_s3(co_await context.services.buckets.create_bucket(request, context.metadata_deadline()));
+  };
+  CO_S3(const metadata::BucketOutcome outcome, co_await permissions::change_bucket(context, create));
   switch (outcome.status) {
     case BucketStatus::kOk: break;
     case BucketStatus::kAlreadyOwnedByYou:
@@ -151,10 +156,11 @@ request::Answer<request::Response> head_bucket(request::Context& context) {
 }
 
 request::Answer<request::Response> delete_bucket(request::Context& context) {
-  CO_S3(const metadata::BucketOutcome outcome, co_await context.services.buckets.delete_bucket(context.bucket->id, context.metadata_deadline()));
-  context.services.bucket_cache.forget_bucket(context.request.bucket);
+  const auto remove = [&]() -> request::Answer<metadata::BucketOutcome> {
+    co_return request::as_s3(co_await context.services.buckets.delete_bucket(request::commit_context(context)));
+  };
+  CO_S3(const metadata::BucketOutcome outcome, co_await permissions::change_bucket(context, remove));
   if (outcome.status == BucketStatus::kNotEmpty) co_return s3::fail(ErrorCode::kBucketNotEmpty, {}, {{"BucketName", context.request.bucket}});
-  if (outcome.status == BucketStatus::kNoSuchBucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   co_return request::empty_response(204);
 }
 

@@ -1,10 +1,11 @@
 // Who pays: configuration, and what it asks of other accounts.
 // Source: "Using Requester Pays buckets", S3 user guide.
 #include "gateway/buckets/handlers.h"
+#include "gateway/permissions/documents.h"
+#include "gateway/permissions/settings_commit.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/bucket_settings.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/lock_documents.h"
@@ -23,9 +24,9 @@ request::Answer<request::Response> get_bucket_request_payment(request::Context& 
 }
 
 request::Answer<request::Response> put_bucket_request_payment(request::Context& context) {
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const bool requester, s3::parse_request_payment_document(text));
-  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kRequestPayment, requester ? std::optional<std::string>("Requester") : std::nullopt));
+  CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kRequestPayment, requester ? std::optional<std::string>("Requester") : std::nullopt));
   co_return request::empty_response(200);
 }
 

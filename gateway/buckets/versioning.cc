@@ -1,8 +1,9 @@
 // GetBucketVersioning, PutBucketVersioning.
 #include "gateway/buckets/handlers.h"
+#include "gateway/permissions/documents.h"
+#include "gateway/permissions/settings_commit.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/lock_documents.h"
@@ -25,7 +26,7 @@ request::Answer<request::Response> get_bucket_versioning(request::Context& conte
 
 // There are no devices for MFA delete: what would turn it on is refused in AWS's words, to turn it off changes nothing.
 request::Answer<request::Response> put_bucket_versioning(request::Context& context) {
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   if (text.empty()) co_return s3::fail(ErrorCode::kMissingRequestBodyError);
   CO_S3(const s3::VersioningDocument document, s3::parse_versioning_document(text));
   if (document.mfa_delete.value_or(false)) {
@@ -33,13 +34,13 @@ request::Answer<request::Response> put_bucket_versioning(request::Context& conte
     co_return s3::fail(ErrorCode::kInvalidRequest, "DevPay and Mfa are mutually exclusive authorization methods.");
   }
   const Versioning wanted = document.enabled ? Versioning::kEnabled : Versioning::kSuspended;
-  CO_S3(const metadata::BucketOutcome outcome,
-        co_await context.services.buckets.set_bucket_versioning(context.bucket->id, wanted, context.metadata_deadline()));
-  context.services.bucket_cache.forget_bucket(context.bucket->name);
+  const auto change = [&]() -> request::Answer<metadata::BucketOutcome> {
+    co_return request::as_s3(co_await context.services.buckets.set_bucket_versioning(request::commit_context(context), wanted));
+  };
+  CO_S3(const metadata::BucketOutcome outcome, co_await permissions::change_bucket(context, change));
   if (outcome.status == metadata::BucketStatus::kWrongState) {
     co_return s3::fail(ErrorCode::kInvalidBucketState, "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.");
   }
-  if (outcome.status != metadata::BucketStatus::kOk) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
   co_return request::empty_response(200);
 }
 

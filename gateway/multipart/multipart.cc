@@ -15,13 +15,13 @@
 #include "gateway/payload/payload_reader.h"
 #include "gateway/permissions/authorization.h"
 #include "gateway/permissions/commit.h"
+#include "gateway/permissions/documents.h"
 #include "gateway/permissions/owners.h"
 #include "gateway/permissions/requested_acl.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/beside.h"
 #include "gateway/request/conditions.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/request/object_encryption.h"
 #include "gateway/request/object_headers.h"
 #include "gateway/request/refusals.h"
@@ -30,6 +30,8 @@
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/request.h"
 #include "gateway/s3/xml_writer.h"
+#include "identity/access/acl.h"
+#include "identity/access/bucket_access.h"
 #include "kms/envelope.h"
 #include "metadata/model/version_clock.h"
 #include "metadata/model/object.h"
@@ -236,6 +238,13 @@ bool has_client_checksums(const metadata::Upload& upload, const std::vector<cons
   return upload.checksum_algorithm || std::ranges::any_of(parts, chosen);
 }
 
+// What was begun before the bucket's block on public ACLs does not become public behind it.
+s3::S3Result<void> check_upload_acl(const request::Context& context, const metadata::Upload& upload) {
+  const access::BucketAccess& bucket = *context.access.bucket;
+  if (upload.acl.empty() || !bucket.acls_enabled()) return {};
+  return permissions::check_public(access::decode_acl(upload.acl, bucket.owner_canonical_id), bucket.block);
+}
+
 // Complete reads no byte, so nothing is opened but SSE-C, whose key must be given for an object made with checksums; those that SDKs put on
 // parts by themselves count. Source: CompleteMultipartUpload, S3 API reference (SSECustomerAlgorithm); s3-tests' test_copy_part_enc.
 request::Answer<request::ObjectKey> key_to_complete(request::Context& context, const metadata::Upload& upload, const std::vector<const metadata::Part*>& parts) {
@@ -257,13 +266,18 @@ request::Answer<request::Response> create_multipart_upload(request::Context& con
   CO_S3_VOID(choose_checksum(context.fields(), upload));
   CO_S3(static_cast<metadata::Attributes&>(upload), objects::requested_attributes(context));
   CO_S3(const permissions::RequestedAcl asked_acl, co_await permissions::requested_acl(context));
-  CO_S3(permissions::Placement placement, permissions::place_new_object(context, asked_acl));
   upload.id = metadata::new_upload_id(context.services.clock.now());
   upload.bucket_id = context.bucket->id;
   upload.key = context.request.key;
   upload.initiator_account = context.account();
-  upload.owner_account = std::move(placement.owner_account);
-  upload.acl = std::move(placement.acl);
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3_VOID(objects::requested_attributes(context));
+    CO_S3(permissions::Placement placement, permissions::place_new_object(context, asked_acl));
+    upload.owner_account = std::move(placement.owner_account);
+    upload.acl = std::move(placement.acl);
+    co_return s3::S3Result<void>{};
+  };
+  CO_S3_VOID(co_await decide());
   CO_S3(request::EncryptionChoice choice, request::choose_encryption(context));
   CO_S3(const request::ObjectKey object_key, co_await request::make_object_key(context, std::move(choice)));
   upload.encryption = object_key.encoded();
@@ -271,7 +285,7 @@ request::Answer<request::Response> create_multipart_upload(request::Context& con
     metadata::CommitOutcome made;
     CO_TRY(made.status, co_await context.services.uploads.create_upload(request::commit_context(context), upload));
     co_return made;
-  });
+  }, nullptr, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("InitiateMultipartUploadResult");
   xml.text("Bucket", context.bucket->name);
@@ -319,7 +333,7 @@ request::Answer<request::Response> upload_part(request::Context& context) {
 }
 
 request::Answer<request::Response> complete_multipart_upload(request::Context& context) {
-  CO_S3(std::string text, co_await request::read_document(context, s3::kCompleteDocumentBytesMax));
+  CO_S3(std::string text, co_await permissions::read_document(context, s3::kCompleteDocumentBytesMax));
   if (text.empty()) co_return s3::fail(ErrorCode::kMalformedXML);
   CO_S3(const std::vector<s3::CompletePart> named, co_await request::read_beside(context.services, std::move(text), s3::parse_complete_document));
   CO_S3_VOID(co_await permissions::authorize_conditions(context, request::write_conditions(context.fields()), context.request.key));
@@ -343,12 +357,17 @@ request::Answer<request::Response> complete_multipart_upload(request::Context& c
   if (turn.over()) co_await turn.next();
   request.conditions = request::write_conditions(context.fields());
   CO_S3_VOID(check_object_promises(context, found.upload, request));
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3_VOID(check_upload_acl(context, found.upload));
+    co_return co_await permissions::authorize_conditions(context, request.conditions, request.key);
+  };
+  CO_S3_VOID(check_upload_acl(context, found.upload));
   auto outcome = co_await permissions::commit_with(context, [&] {
     request.context = request::commit_context(context);
     request.versioning = context.bucket->versioning;
     request.default_retention = objects::retention_for(context, {});
     return context.services.uploads.complete_upload(request);
-  });
+  }, nullptr, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = complete_response(context, outcome->etag, outcome->checksum, static_cast<uint32_t>(parts.size()), *outcome);
   metadata::ObjectVersion made;
@@ -366,8 +385,12 @@ request::Answer<request::Response> abort_multipart_upload(request::Context& cont
     CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, 0));
     CO_S3_VOID(permissions::authorize_upload(context, found.upload.initiator_account));
   }
-  CO_S3(const CommitStatus status, co_await context.services.uploads.abort_upload(request::commit_context(context), *id, context.request.key));
-  if (status != CommitStatus::kCommitted) co_return std::unexpected(no_such_upload(context));
+  auto outcome = co_await permissions::commit_with(context, [&]() -> async::Task<metadata::CommitResult> {
+    metadata::CommitOutcome aborted;
+    CO_TRY(aborted.status, co_await context.services.uploads.abort_upload(request::commit_context(context), *id, context.request.key));
+    co_return aborted;
+  });
+  if (!outcome) co_return std::unexpected(outcome.error());
   co_return request::empty_response(204);
 }
 

@@ -31,7 +31,7 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
   metadata::CommitOutcome missing;
   missing.status = metadata::CommitStatus::kNoSuchUpload;
   if (!upload_id) co_return std::unexpected(request::to_s3(missing, context));
-  CO_S3(const objects::Found source, co_await objects::find_source(context, false));
+  CO_S3(objects::Found source, co_await objects::find_source(context, false));
   const metadata::ObjectVersion& object = source.lookup.object;
   uint64_t offset = 0;
   uint64_t length = object.size;
@@ -75,10 +75,16 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
   request.source_version = object.version;
   request.source_etag = object.etag;
   request.source_offset = offset;
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3_VOID(co_await objects::admit_source_again(context, source, false));
+    request.source_settings_version = source.bucket->settings_version;
+    co_return s3::S3Result<void>{};
+  };
+  CO_S3_VOID(co_await decide());
   auto outcome = co_await permissions::commit_with(context, [&] {
     request.put.context = request::commit_context(context, written.stream);
     return as_rows ? context.services.uploads.copy_part(request) : context.services.uploads.put_part(request.put);
-  }, &written.stream);
+  }, &written.stream, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyPartResult");
   objects::write_copied(xml, etag, context.services.clock.now());

@@ -105,11 +105,10 @@ request::Answer<request::Response> copy_object(request::Context& context) {
   CO_S3(request::EncryptionChoice choice, request::choose_encryption(context));
   CO_S3(const s3::EncryptionHeaders encryption_asked, s3::parse_encryption_headers(context.fields()));
   CO_S3(const permissions::RequestedAcl asked_acl, co_await permissions::requested_acl(context));
-  CO_S3(permissions::Placement placement, permissions::place_new_object(context, asked_acl));
+  CO_S3_VOID(permissions::place_new_object(context, asked_acl));
   CO_S3_VOID(co_await permissions::authorize_conditions(context, request::write_conditions(context.fields()), context.request.key));
-  CO_S3(const Found source, co_await find_source(context, !replace_tags));
+  CO_S3(Found source, co_await find_source(context, !replace_tags));
   const metadata::ObjectVersion& object = source.lookup.object;
-  if (!replace_tags && !object.tags.empty() && !permissions::may_also(context, policy::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);
   if (object.size > kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
   CO_S3(const request::ObjectKey source_key, co_await request::open_object_key(context, {object.encryption, source.lookup.bucket_id, source.named.key}, s3::kSourcePrefix));
   const bool as_rows = same_key_management(context, source_key, choice);
@@ -120,8 +119,6 @@ request::Answer<request::Response> copy_object(request::Context& context) {
   request.put.key = context.request.key;
   static_cast<metadata::Attributes&>(request.put.version) = attributes;
   if (!replace_tags) request.put.version.tags = object.tags;
-  request.put.version.owner_account = std::move(placement.owner_account);
-  request.put.version.acl = std::move(placement.acl);
   request.put.version.headers = replace ? std::move(headers) : object.headers;
   request.put.version.checksum = object.checksum;
   request.put.conditions = request::write_conditions(context.fields());
@@ -150,12 +147,24 @@ request::Answer<request::Response> copy_object(request::Context& context) {
     }
     request.put.version.checksum = model::Checksum{*algorithm, model::ChecksumType::kFullObject, *std::move(value)};
   }
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3_VOID(requested_attributes(context));
+    CO_S3(permissions::Placement placement, permissions::place_new_object(context, asked_acl));
+    request.put.version.owner_account = std::move(placement.owner_account);
+    request.put.version.acl = std::move(placement.acl);
+    if (!replace_tags && !object.tags.empty() && !permissions::may_also(context, policy::Action::kPutObjectTagging, context.request.key)) co_return s3::fail(ErrorCode::kAccessDenied);
+    CO_S3_VOID(co_await permissions::authorize_conditions(context, request.put.conditions, request.put.key));
+    CO_S3_VOID(co_await admit_source_again(context, source, !replace_tags));
+    request.source_settings_version = source.bucket->settings_version;
+    co_return s3::S3Result<void>{};
+  };
+  CO_S3_VOID(co_await decide());
   auto outcome = co_await permissions::commit_with(context, [&] {
     request.put.context = request::commit_context(context, written.stream);
     request.put.versioning = context.bucket->versioning;
     request.put.version.retention = retention_for(context, attributes.retention);
     return as_rows ? context.services.objects.copy_object(request) : context.services.objects.put_object(request.put);
-  }, &written.stream);
+  }, &written.stream, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyObjectResult");
   write_copied(xml, outcome->etag, outcome->last_modified);

@@ -7,7 +7,7 @@
 #include "gateway/blobs/blob_store.h"
 #include "gateway/payload/object_checksum.h"
 #include "gateway/permissions/authorization.h"
-#include "gateway/permissions/requester_pays.h"
+#include "gateway/permissions/admission.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/conditions.h"
 #include "gateway/request/context.h"
@@ -35,7 +35,11 @@ permissions::SourceQuestion question_of(const Found& source) {
 request::Answer<void> find_source_bucket(request::Context& context, Found& source) {
   CO_S3(source.bucket, co_await context.services.bucket_cache.find_bucket(source.named.bucket, context.metadata_deadline()));
   if (!source.bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
-  co_return s3::S3Result<void>{};
+  co_return permissions::admit_source(context, *source.bucket);
+}
+
+s3::S3Result<void> authorize_found(request::Context& context, const Found& source, bool with_tags) {
+  return permissions::authorize_source(context, question_of(source), source.lookup.object, with_tags && !source.lookup.object.tags.empty());
 }
 
 }  // namespace
@@ -71,10 +75,6 @@ request::Answer<Found> find_source(request::Context& context, bool with_tags) {
   Found source;
   CO_S3(source.named, parse_copy_source(context.fields()));
   CO_S3_VOID(co_await find_source_bucket(context, source));
-  if (const auto expected = context.fields().find("x-amz-source-expected-bucket-owner"); expected && *expected != source.bucket->owner_account) {
-    co_return s3::fail(ErrorCode::kAccessDenied);
-  }
-  CO_S3_VOID(permissions::charges_requester(context, *source.bucket));
   metadata::ObjectQuery query;
   query.bucket = source.named.bucket;
   query.key = source.named.key;
@@ -102,11 +102,18 @@ request::Answer<Found> find_source(request::Context& context, bool with_tags) {
     if (source.named.version.given()) error = {ErrorCode::kInvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.", {}, {}, {}};
     co_return std::unexpected(permissions::absent_source(context, question_of(source), std::move(error)));
   }
-  CO_S3_VOID(permissions::authorize_source(context, question_of(source), source.lookup.object, with_tags && !source.lookup.object.tags.empty()));
+  CO_S3_VOID(authorize_found(context, source, with_tags));
   if (request::judge(request::read_conditions(context.fields(), "x-amz-copy-source-"), source.lookup.object) != request::Verdict::kProceed) {
     co_return s3::fail(ErrorCode::kPreconditionFailed);
   }
   co_return source;
+}
+
+request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags) {
+  const int64_t id = source.bucket->id;
+  CO_S3_VOID(co_await find_source_bucket(context, source));
+  if (source.bucket->id != id) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
+  co_return authorize_found(context, source, with_tags);
 }
 
 // `writer`: also takes the bytes; null = nobody.

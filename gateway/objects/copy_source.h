@@ -37,6 +37,9 @@ struct Found {
 // `with_tags`: they are copied too.
 request::Answer<Found> find_source(request::Context& context, bool with_tags);
 
+// What was decided about the source, on its bucket as it is now: before a copy of it commits, and when settings moved meanwhile.
+request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags);
+
 // A part of the source that is read, for its digests or to be written anew.
 struct SourceRange {
   const metadata::ObjectVersion& object;

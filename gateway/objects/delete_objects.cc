@@ -1,9 +1,15 @@
 // DeleteObject, DeleteObjects.
+#include <numeric>
+#include <optional>
+#include <variant>
+#include <vector>
+
 #include "common/async/turn.h"
 #include "gateway/objects/handlers.h"
 #include "gateway/objects/object_attributes.h"
 #include "gateway/permissions/authorization.h"
 #include "gateway/permissions/commit.h"
+#include "gateway/permissions/documents.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/beside.h"
 #include "gateway/request/conditions.h"
@@ -73,20 +79,23 @@ void write_error(s3::XmlWriter& xml, const s3::DeleteEntry& entry, const s3::Err
   xml.close();
 }
 
-// Entries that go to the store, and those that do not.
+// Entries that go to the store.
 struct DeleteBatch {
   std::vector<metadata::DeleteObject> requests;
-  std::vector<size_t> asked;                        // Of each request, its entry.
-  std::vector<std::optional<s3::Error>> refused;    // By entry.
+  std::vector<size_t> asked;   // Of each request, its entry.
 };
 
-request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::DeleteDocument& document) {
+// What became of an entry: the store's answer, or that it does not go there.
+using EntryAnswer = std::variant<s3::Error, metadata::CommitOutcome>;
+
+// Of the entries `left`, those that may go to the store; the others are answered.
+request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::DeleteDocument& document, const std::vector<size_t>& left,
+                                      std::vector<EntryAnswer>& answers) {
   DeleteBatch batch;
-  batch.refused.resize(document.entries.size());
   permissions::EntryPermissions permissions(context);
   const bool asks_bypass = asks_governance_bypass(context);
   async::Turn turn;
-  for (size_t i = 0; i < document.entries.size(); ++i) {
+  for (const size_t i : left) {
     if (turn.over()) co_await turn.next();
     const s3::DeleteEntry& entry = document.entries[i];
     auto version = request::parse_version(entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
@@ -96,9 +105,9 @@ request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::Delet
     if (version) may_compare = co_await permissions::authorize_conditions(context, *conditions, entry.key, *version);
     if (!may_compare && may_compare.error().code != ErrorCode::kAccessDenied) co_return std::unexpected(may_compare.error());
     if (!may_compare || !permissions.may_delete(entry.key, entry.version_id)) {
-      batch.refused[i] = s3::Error{ErrorCode::kAccessDenied, "", {}, {}, ""};
+      answers[i] = s3::Error{ErrorCode::kAccessDenied, "", {}, {}, ""};
     } else if (!version) {
-      batch.refused[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
+      answers[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
     } else {
       const bool bypass = asks_bypass && permissions.may_also(policy::Action::kBypassGovernanceRetention, entry.key);
       batch.requests.push_back(request_for(context, entry.key, *version, *std::move(conditions), bypass));
@@ -106,6 +115,35 @@ request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::Delet
     }
   }
   co_return batch;
+}
+
+// Entries commit together, but for those whose keys somebody held: each of these is by itself, and
+// may be old where the others are committed. What is old is decided, and asked, once more.
+request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& context, const s3::DeleteDocument& document) {
+  std::vector<EntryAnswer> answers(document.entries.size());
+  std::vector<size_t> left(document.entries.size());
+  std::iota(left.begin(), left.end(), 0);
+  bool some_done = false;
+  for (int attempt = 1;; ++attempt) {
+    CO_S3(DeleteBatch batch, co_await batch_of(context, document, left, answers));
+    CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.objects.delete_objects(std::move(batch.requests)));
+    left.clear();
+    std::optional<permissions::Old> old;
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      const auto what = permissions::old_of(outcomes[i].status);
+      if (what) left.push_back(batch.asked[i]);
+      // The other is found out by the next attempt.
+      if (what && !old) old = what;
+      some_done = some_done || !what;
+      answers[batch.asked[i]] = std::move(outcomes[i]);
+    }
+    if (!old || attempt == permissions::kCommitAttempts) co_return answers;
+    auto admitted = co_await permissions::admit_commit_again(context, *old);
+    if (admitted) continue;
+    if (!some_done) co_return std::unexpected(admitted.error());
+    for (const size_t i : left) answers[i] = admitted.error();
+    co_return answers;
+  }
 }
 
 }  // namespace
@@ -117,7 +155,7 @@ request::Answer<request::Response> delete_object(request::Context& context) {
   auto outcome = co_await permissions::commit_with(context, [&] {
     const bool bypass = bypasses_governance(context, context.request.key);
     return context.services.objects.delete_object(request_for(context, context.request.key, version, conditions, bypass));
-  });
+  }, nullptr, [&] { return permissions::authorize_conditions(context, conditions, context.request.key, version); });
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = request::empty_response(204);
   if (versioned(context)) {
@@ -135,25 +173,21 @@ request::Answer<request::Response> delete_objects(request::Context& context) {
   if (!request::has_integrity_header(context.fields()) && context.identity.payload_form != signature::PayloadForm::kHash) {
     co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
   }
-  CO_S3(std::string text, co_await request::read_document(context, s3::kDeleteDocumentBytesMax));
+  CO_S3(std::string text, co_await permissions::read_document(context, s3::kDeleteDocumentBytesMax));
   CO_S3(const s3::DeleteDocument document, co_await request::read_beside(context.services, std::move(text), s3::parse_delete_document));
-  CO_S3(DeleteBatch batch, co_await batch_of(context, document));
-  CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.objects.delete_objects(batch.requests));
-  if (!outcomes.empty() && outcomes.front().status == metadata::CommitStatus::kSettingsChanged) {
-    CO_S3_VOID(co_await permissions::refresh_bucket(context));
-    CO_S3(batch, co_await batch_of(context, document));
-    CO_S3(outcomes, co_await context.services.objects.delete_objects(batch.requests));
-  }
-  std::vector<const metadata::CommitOutcome*> answers(document.entries.size());
-  for (size_t i = 0; i < batch.asked.size(); ++i) answers[batch.asked[i]] = &outcomes[i];
+  CO_S3(const std::vector<EntryAnswer> answers, co_await delete_entries(context, document));
   s3::XmlWriter xml("DeleteResult");
   async::Turn turn;
   for (size_t i = 0; i < document.entries.size(); ++i) {
     if (turn.over()) co_await turn.next();
-    if (answers[i] != nullptr && answers[i]->status == metadata::CommitStatus::kCommitted) {
-      if (!document.quiet) write_deleted(xml, context, document.entries[i], *answers[i]);
-    } else {
-      write_error(xml, document.entries[i], answers[i] != nullptr ? request::to_s3(*answers[i], context) : *batch.refused[i]);
+    const s3::DeleteEntry& entry = document.entries[i];
+    const auto* const outcome = std::get_if<metadata::CommitOutcome>(&answers[i]);
+    if (outcome == nullptr) {
+      write_error(xml, entry, std::get<s3::Error>(answers[i]));
+    } else if (outcome->status != metadata::CommitStatus::kCommitted) {
+      write_error(xml, entry, request::to_s3(*outcome, context));
+    } else if (!document.quiet) {
+      write_deleted(xml, context, entry, *outcome);
     }
   }
   co_return request::xml_response(std::move(xml));

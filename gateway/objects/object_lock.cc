@@ -1,11 +1,11 @@
 // Object lock: retention and legal hold of versions.
 #include "gateway/objects/handlers.h"
 #include "gateway/objects/object_attributes.h"
+#include "gateway/permissions/documents.h"
 #include "gateway/permissions/object_lookup.h"
 #include "gateway/permissions/version_update.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/lock_documents.h"
@@ -44,7 +44,7 @@ request::Answer<request::Response> get_object_retention(request::Context& contex
 
 request::Answer<request::Response> put_object_retention(request::Context& context) {
   CO_S3_VOID(needs_lock(context));
-  CO_S3(const std::string text, co_await request::read_vouched_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::RetentionDocument document, s3::parse_retention_document(text));
   metadata::UpdateVersion request;
   request.bypass_governance = bypasses_governance(context, context.request.key);
@@ -71,7 +71,7 @@ request::Answer<request::Response> get_object_legal_hold(request::Context& conte
 
 request::Answer<request::Response> put_object_legal_hold(request::Context& context) {
   CO_S3_VOID(needs_lock(context));
-  CO_S3(const std::string text, co_await request::read_vouched_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
   metadata::UpdateVersion request;
   CO_S3(request.legal_hold, s3::parse_legal_hold_document(text));
   CO_S3(const metadata::CommitOutcome outcome, co_await permissions::update_version(context, std::move(request)));

@@ -1,10 +1,10 @@
 // Tag sets of objects.
 #include "gateway/objects/handlers.h"
+#include "gateway/permissions/documents.h"
 #include "gateway/permissions/object_lookup.h"
 #include "gateway/permissions/version_update.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/tagging.h"
@@ -26,7 +26,7 @@ request::Answer<request::Response> get_object_tagging(request::Context& context)
 }
 
 request::Answer<request::Response> put_object_tagging(request::Context& context) {
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   metadata::UpdateVersion request;
   CO_S3(request.tags, s3::parse_tagging_document(text, s3::kObjectTagsMax));
   CO_S3(const metadata::CommitOutcome outcome, co_await permissions::update_version(context, std::move(request)));

@@ -35,6 +35,15 @@ namespace {
 
 using s3::ErrorCode;
 
+// Its owner and ACL, by the bucket as it is now.
+s3::S3Result<void> place(const request::Context& context, const permissions::RequestedAcl& asked, metadata::ObjectVersion& version) {
+  auto placement = permissions::place_new_object(context, asked);
+  if (!placement) return std::unexpected(placement.error());
+  version.owner_account = std::move(placement->owner_account);
+  version.acl = std::move(placement->acl);
+  return {};
+}
+
 metadata::ObjectVersion new_version(permissions::Placement placement, metadata::Headers headers, metadata::Attributes attributes, const ReceivedBody& body) {
   metadata::ObjectVersion version;
   static_cast<metadata::Attributes&>(version) = std::move(attributes);
@@ -90,7 +99,7 @@ request::Answer<request::ObjectKey> key_of_appended(request::Context& context, c
   co_return key;
 }
 
-request::Answer<request::Response> append(request::Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes, permissions::Placement placement, request::EncryptionChoice choice) {
+request::Answer<request::Response> append(request::Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes, const permissions::RequestedAcl& asked_acl, request::EncryptionChoice choice) {
   if (context.bucket->versioning != metadata::Versioning::kNever) co_return s3::fail(ErrorCode::kInvalidBucketState);
   metadata::ObjectQuery query;
   query.bucket = context.bucket->name;
@@ -110,9 +119,15 @@ request::Answer<request::Response> append(request::Context& context, uint64_t of
   request.expected_etag = exists ? found.object.etag : "";
   request.put.key = context.request.key;
   request.put.conditions = request::write_conditions(context.fields());
+  request.put.version = new_version({}, std::move(headers), std::move(attributes), body);
   // Who may write here need not be allowed to read: what is there stays its owner's, under its ACL.
-  if (exists) placement = {found.object.owner_account, found.object.acl};
-  request.put.version = new_version(std::move(placement), std::move(headers), std::move(attributes), body);
+  const auto decide = [&]() -> request::Answer<void> {
+    if (!exists) co_return place(context, asked_acl, request.put.version);
+    request.put.version.owner_account = found.object.owner_account;
+    request.put.version.acl = found.object.acl;
+    co_return s3::S3Result<void>{};
+  };
+  CO_S3_VOID(co_await decide());
   if (exists) {
     request.put.version.etag = appended_etag(found.object, body.etag);
     request.put.version.checksum = appended_checksum(found.object, body.summary);
@@ -120,8 +135,9 @@ request::Answer<request::Response> append(request::Context& context, uint64_t of
   request.put.version.encryption = object_key.encoded();
   auto outcome = co_await permissions::commit_with(context, [&] {
     request.put.context = request::commit_context(context, body.stream);
+    request.put.versioning = context.bucket->versioning;
     return context.services.objects.append_object(request);
-  }, &body.stream);
+  }, &body.stream, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = co_await put_response(context, *outcome, request.put.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
@@ -175,12 +191,12 @@ request::Answer<request::Response> put_object(request::Context& context) {
   CO_S3(metadata::Attributes attributes, requested_attributes(context));
   CO_S3(request::EncryptionChoice choice, request::choose_encryption(context));
   CO_S3(const permissions::RequestedAcl asked_acl, co_await permissions::requested_acl(context));
-  CO_S3(permissions::Placement placement, permissions::place_new_object(context, asked_acl));
+  CO_S3_VOID(permissions::place_new_object(context, asked_acl));
   CO_S3_VOID(co_await permissions::authorize_conditions(context, request::write_conditions(context.fields()), context.request.key));
   if (const auto text = context.fields().find("x-amz-write-offset-bytes")) {
     const auto offset = s3::parse_decimal(*text);
     if (!offset) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
-    co_return co_await append(context, *offset, std::move(headers), std::move(attributes), std::move(placement), std::move(choice));
+    co_return co_await append(context, *offset, std::move(headers), std::move(attributes), asked_acl, std::move(choice));
   }
   CO_S3(const request::ObjectKey object_key, co_await request::make_object_key(context, std::move(choice)));
   attributes.encryption = object_key.encoded();
@@ -192,13 +208,19 @@ request::Answer<request::Response> put_object(request::Context& context) {
   request.key = context.request.key;
   request.conditions = request::write_conditions(context.fields());
   const metadata::Retention asked = attributes.retention;
-  request.version = new_version(std::move(placement), std::move(headers), std::move(attributes), body);
+  request.version = new_version({}, std::move(headers), std::move(attributes), body);
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3_VOID(requested_attributes(context));
+    CO_S3_VOID(place(context, asked_acl, request.version));
+    co_return co_await permissions::authorize_conditions(context, request.conditions, request.key);
+  };
+  CO_S3_VOID(place(context, asked_acl, request.version));
   auto outcome = co_await permissions::commit_with(context, [&] {
     request.context = request::commit_context(context, body.stream);
     request.versioning = context.bucket->versioning;
     request.version.retention = retention_for(context, asked);
     return context.services.objects.put_object(request);
-  }, &body.stream);
+  }, &body.stream, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = co_await put_response(context, *outcome, request.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
@@ -221,16 +243,21 @@ request::Answer<request::Response> rename_object(request::Context& context) {
   request.target_key = context.request.key;
   request.source_conditions = request::read_conditions(context.fields(), "x-amz-rename-source-");
   request.target_conditions = request::read_conditions(context.fields());
-  CO_S3_VOID(co_await authorize_rename(context, request));
+  const metadata::Conditions asked = request.source_conditions;
+  const auto decide = [&]() -> request::Answer<void> {
+    request.source_conditions = asked;
+    co_return co_await authorize_rename(context, request);
+  };
+  CO_S3_VOID(co_await decide());
   const auto rename = [&] {
     request.context = request::commit_context(context);
     return context.services.objects.rename_object(request);
   };
-  auto outcome = co_await permissions::commit_with(context, rename);
+  auto outcome = co_await permissions::commit_with(context, rename, nullptr, decide);
   // An envelope is bound to its key: it is sealed for the new one and the commit asked again.
   if (!outcome && outcome.error().code == ErrorCode::kOperationAborted) {
     CO_S3_VOID(co_await seal_for_rename(context, request));
-    outcome = co_await permissions::commit_with(context, rename);
+    outcome = co_await permissions::commit_with(context, rename, nullptr, decide);
   }
   if (!outcome) co_return std::unexpected(outcome.error());
   co_return request::empty_response(200);

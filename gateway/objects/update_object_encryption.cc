@@ -1,11 +1,11 @@
 // UpdateObjectEncryption.
 #include "gateway/objects/handlers.h"
+#include "gateway/permissions/documents.h"
 #include "gateway/permissions/commit.h"
 #include "gateway/permissions/object_lookup.h"
 #include "gateway/permissions/version_update.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/request/object_encryption.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/encryption_document.h"
@@ -46,7 +46,7 @@ request::Answer<request::ObjectKey> sealed_anew(request::Context& context, const
 }  // namespace
 
 request::Answer<request::Response> update_object_encryption(request::Context& context) {
-  CO_S3(const std::string text, co_await request::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::ObjectEncryption asked, s3::parse_object_encryption(text));
   CO_S3(const metadata::ObjectLookup found, co_await permissions::look_up_object(context, {}));
   const metadata::ObjectVersion& object = found.object;

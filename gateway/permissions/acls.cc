@@ -1,14 +1,14 @@
 // GetBucketAcl, PutBucketAcl, GetObjectAcl, PutObjectAcl.
 #include "gateway/permissions/commit.h"
+#include "gateway/permissions/documents.h"
 #include "gateway/permissions/handlers.h"
 #include "gateway/permissions/object_lookup.h"
 #include "gateway/permissions/owners.h"
 #include "gateway/permissions/requested_acl.h"
+#include "gateway/permissions/settings_commit.h"
 #include "gateway/permissions/version_update.h"
 #include "gateway/request/answers.h"
-#include "gateway/request/bucket_settings.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/s3/access_documents.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/error.h"
@@ -59,32 +59,30 @@ request::Answer<request::Response> acl_response(request::Context& context, const
   co_return request::xml_response(std::move(xml));
 }
 
-struct NewAcl {
-  access::Acl acl;
-  // Nothing is to be stored: the bucket has no ACLs, and this says what holds anyway.
-  bool as_it_is = false;
-};
-
 // The ACL of a Put*Acl, from its headers or its document.
-request::Answer<NewAcl> asked_acl(request::Context& context, std::string_view owner_canonical_id) {
-  const access::BucketAccess& bucket = *context.access.bucket;
+request::Answer<RequestedAcl> asked_acl(request::Context& context, std::string owner_canonical_id) {
   CO_S3(RequestedAcl requested, co_await requested_acl(context));
-  CO_S3(const std::string text, co_await request::read_document(context, kDocumentBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, kDocumentBytesMax));
   if (requested.given() && !text.empty()) co_return s3::fail(ErrorCode::kUnexpectedContent);
-  if (!requested.given()) {
-    if (text.empty()) co_return s3::fail(ErrorCode::kMissingSecurityHeader, "Your request was missing a required header", {{"MissingHeaderName", "x-amz-acl"}});
-    CO_S3(const s3::AclDocument document, s3::parse_acl_document(text));
-    if (document.owner_id != owner_canonical_id) co_return s3::fail(ErrorCode::kAccessDenied);
-    CO_S3(requested.grants, co_await resolve_grants(context, document));
-  }
+  if (requested.given()) co_return requested;
+  if (text.empty()) co_return s3::fail(ErrorCode::kMissingSecurityHeader, "Your request was missing a required header", {{"MissingHeaderName", "x-amz-acl"}});
+  CO_S3(const s3::AclDocument document, s3::parse_acl_document(text));
+  if (document.owner_id != owner_canonical_id) co_return s3::fail(ErrorCode::kAccessDenied);
+  CO_S3(requested.grants, co_await resolve_grants(context, document));
+  co_return requested;
+}
+
+// As it is stored in the bucket as it is now; nullopt: nothing is to be stored, for the bucket has no ACLs and this says what holds
+// anyway.
+s3::S3Result<std::optional<std::string>> encoded_acl(const request::Context& context, const RequestedAcl& asked, const std::string& owner_canonical_id) {
+  const access::BucketAccess& bucket = *context.access.bucket;
   if (!bucket.acls_enabled()) {
-    if (!is_owner_full_control(requested, bucket.owner_canonical_id)) co_return s3::fail(ErrorCode::kAccessControlListNotSupported);
-    co_return NewAcl{{}, true};
+    if (!is_owner_full_control(asked, bucket.owner_canonical_id)) return s3::fail(ErrorCode::kAccessControlListNotSupported);
+    return std::nullopt;
   }
-  NewAcl out;
-  out.acl = requested.grants ? access::Acl{*std::move(requested.grants)} : access::expand_canned(*requested.canned, owner_canonical_id, bucket.owner_canonical_id);
-  CO_S3_VOID(check_public(out.acl, bucket.block));
-  co_return out;
+  const access::Acl acl = asked.grants ? access::Acl{*asked.grants} : access::expand_canned(*asked.canned, owner_canonical_id, bucket.owner_canonical_id);
+  if (auto fine = check_public(acl, bucket.block); !fine) return std::unexpected(fine.error());
+  return access::encode_acl(acl, owner_canonical_id);
 }
 
 }  // namespace
@@ -97,12 +95,14 @@ request::Answer<request::Response> get_bucket_acl(request::Context& context) {
 }
 
 request::Answer<request::Response> put_bucket_acl(request::Context& context) {
-  CO_S3(const NewAcl asked, co_await asked_acl(context, context.bucket->owner_canonical_id));
-  if (asked.as_it_is) co_return request::empty_response(200);
-  std::string encoded = access::encode_acl(asked.acl, context.bucket->owner_canonical_id);
-  std::optional<std::string> stored;
-  if (!encoded.empty()) stored = std::move(encoded);
-  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kAcl, std::move(stored)));
+  CO_S3(const RequestedAcl asked, co_await asked_acl(context, context.bucket->owner_canonical_id));
+  const auto store = [&]() -> request::Answer<metadata::BucketOutcome> {
+    CO_S3(std::optional<std::string> encoded, encoded_acl(context, asked, context.bucket->owner_canonical_id));
+    if (!encoded) co_return metadata::BucketOutcome{};
+    if (encoded->empty()) encoded.reset();   // The owner's alone, which is what a bucket without has.
+    co_return request::as_s3(co_await context.services.buckets.set_bucket_setting(request::commit_context(context), SettingKind::kAcl, std::move(encoded)));
+  };
+  CO_S3_VOID(co_await change_bucket(context, store));
   co_return request::empty_response(200);
 }
 
@@ -118,21 +118,25 @@ request::Answer<request::Response> get_object_acl(request::Context& context) {
 request::Answer<request::Response> put_object_acl(request::Context& context) {
   CO_S3(const metadata::ObjectLookup found, co_await look_up_object(context, {}));
   CO_S3(const Person owner, co_await owner_of_object(context, found.object.owner_account));
-  CO_S3(const NewAcl asked, co_await asked_acl(context, owner.canonical_id));
-  if (asked.as_it_is) {
-    request::Response response = request::empty_response(200);
-    request::add_version_header(response.head.fields, context, found.object.version, found.object.is_null);
-    co_return response;
-  }
+  CO_S3(const RequestedAcl asked, co_await asked_acl(context, owner.canonical_id));
   metadata::UpdateVersion request;
   // The version that was looked at, whatever came meanwhile.
   request.key = context.request.key;
   request.version = found.object.version;
-  request.acl = access::encode_acl(asked.acl, owner.canonical_id);
-  auto outcome = co_await commit_with(context, [&] {
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3(request.acl, encoded_acl(context, asked, owner.canonical_id));
+    co_return s3::S3Result<void>{};
+  };
+  CO_S3_VOID(co_await decide());
+  const auto update = [&]() -> async::Task<metadata::CommitResult> {
+    metadata::CommitOutcome as_it_is;
+    as_it_is.version = found.object.version;
+    as_it_is.is_null = found.object.is_null;
+    if (!request.acl) co_return as_it_is;
     request.context = request::commit_context(context);
-    return context.services.objects.update_version(request);
-  });
+    co_return co_await context.services.objects.update_version(request);
+  };
+  auto outcome = co_await commit_with(context, update, nullptr, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   co_return updated_response(context, *outcome, 200);
 }

@@ -1,11 +1,12 @@
 // GetBucketPolicy, PutBucketPolicy, DeleteBucketPolicy, GetBucketPolicyStatus.
 
+#include "gateway/permissions/documents.h"
 #include "gateway/permissions/handlers.h"
 #include "gateway/permissions/requested_acl.h"
+#include "gateway/permissions/settings_commit.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/bucket_settings.h"
 #include "gateway/request/context.h"
-#include "gateway/request/documents.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/xml_writer.h"
 #include "identity/policy/policy.h"
@@ -43,20 +44,23 @@ request::Answer<request::Response> get_bucket_policy(request::Context& context) 
 }
 
 request::Answer<request::Response> put_bucket_policy(request::Context& context) {
-  CO_S3(std::string text, co_await request::read_document(context, kBodyBytesMax));
+  CO_S3(const std::string text, co_await permissions::read_document(context, kBodyBytesMax));
   if (text.empty()) co_return s3::fail(ErrorCode::kMissingRequestBodyError);
   const auto policy = policy::Policy::parse(text, context.bucket->name);
   if (!policy) co_return malformed(policy.error());
   CO_S3(const bool accounts, co_await all_exist(context, metadata::AccountName::Kind::kId, (*policy)->named_accounts()));
   CO_S3(const bool canonical, co_await all_exist(context, metadata::AccountName::Kind::kCanonicalId, (*policy)->named_canonical_ids()));
   if (!accounts || !canonical) co_return malformed("Invalid principal in policy");
-  if (context.access.bucket->block.block_public_policy && (*policy)->is_public()) co_return s3::fail(ErrorCode::kAccessDenied);
-  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kPolicy, std::move(text)));
+  const auto decide = [&]() -> s3::S3Result<std::optional<std::string>> {
+    if (context.access.bucket->block.block_public_policy && (*policy)->is_public()) return s3::fail(ErrorCode::kAccessDenied);
+    return text;
+  };
+  CO_S3_VOID(co_await store_decided_setting(context, SettingKind::kPolicy, decide));
   co_return request::empty_response(204);
 }
 
 request::Answer<request::Response> delete_bucket_policy(request::Context& context) {
-  CO_S3_VOID(co_await request::store_setting(context, SettingKind::kPolicy, std::nullopt));
+  CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kPolicy, std::nullopt));
   co_return request::empty_response(204);
 }
 

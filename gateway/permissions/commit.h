@@ -1,29 +1,49 @@
-// A commit under the settings that it was decided under: when they moved, everything is decided anew and it runs once more.
+// A commit under what it was decided under: when settings moved, or something was taken from a credential, everything is decided
+// anew and it runs once more.
 #pragma once
 
+#include "gateway/permissions/admission.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
 #include "gateway/request/lost_outcome.h"
 #include "gateway/request/pending_stream.h"
-#include "gateway/request/refusals.h"
 #include "gateway/s3/error.h"
+#include "metadata/store/bucket_store.h"
 #include "metadata/store/commit_result.h"
 
 namespace rondel::permissions {
 
-// The bucket anew; what was allowed, and how bytes are to be encrypted, is decided anew.
-request::Answer<void> refresh_bucket(request::Context& context);
+// A bucket whose settings change while its request commits, again and again: 409 OperationAborted then.
+inline constexpr int kCommitAttempts = 4;
 
-// Runs a commit; when the bucket's cached settings turn out old, looks it up again and runs it once more under the new ones.
+// What commit_with does when there is nothing else to decide.
+struct NothingElse {
+  request::Answer<void> operator()() const { co_return s3::S3Result<void>{}; }
+};
+
+// Which of what was decided is old; nullopt: neither, it is another outcome.
+inline std::optional<Old> old_of(metadata::CommitStatus status) {
+  if (status == metadata::CommitStatus::kSettingsChanged) return Old::kBucket;
+  if (status == metadata::CommitStatus::kCredentialChanged) return Old::kCredential;
+  return std::nullopt;
+}
+inline std::optional<Old> old_of(metadata::BucketStatus status) {
+  if (status == metadata::BucketStatus::kSettingsChanged) return Old::kBucket;
+  if (status == metadata::BucketStatus::kCredentialChanged) return Old::kCredential;
+  return std::nullopt;
+}
+
+// admit_again() for a commit: kNoSuchBucket when another bucket has the name now.
+request::Answer<void> admit_commit_again(request::Context& context, Old old);
+
+// Runs a commit; when what it was decided under turns out old, admits the request again, runs `decide` (whatever else of the
+// request rests on its bucket), and runs the commit once more under what holds now.
 // `stream`: the bytes that it names, if any; they are kept or given up by how it ends. When its
 // answer is lost, the stream tells whether it happened (lost_outcome.h); else the answer is 503.
-template <class Commit>
-async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(request::Context& context, Commit commit, request::PendingStream* stream = nullptr);
-
-template <class Commit>
-async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(request::Context& context, Commit commit, request::PendingStream* stream) {
+template <class Commit, class Decide = NothingElse>
+async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(request::Context& context, Commit commit, request::PendingStream* stream = nullptr, Decide decide = {}) {
   using Status = metadata::CommitStatus;
-  for (bool again = false;; again = true) {
+  for (int attempt = 1;; ++attempt) {
     if (stream != nullptr) stream->commit_begins();
     metadata::CommitResult result = co_await commit();
     if (stream != nullptr && metadata::fate_of(result) == metadata::CommitFate::kNotKnown) {
@@ -32,11 +52,13 @@ async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(request::Context&
     if (stream != nullptr) stream->commit_ended(metadata::fate_of(result));
     if (!result) co_return std::unexpected(s3::from(result.error()));
     if (metadata::fate_of(result->status) == metadata::CommitFate::kCommitted) co_return *std::move(result);
-    if (result->status != Status::kSettingsChanged || again) {
+    const auto old = old_of(result->status);
+    if (!old || attempt == kCommitAttempts) {
       if (result->status == Status::kNoSuchBucket) context.services.bucket_cache.forget_bucket(context.bucket->name);
       co_return std::unexpected(request::to_s3(*result, context));
     }
-    CO_S3_VOID(co_await refresh_bucket(context));
+    CO_S3_VOID(co_await admit_commit_again(context, *old));
+    CO_S3_VOID(co_await decide());
   }
 }
 

@@ -58,7 +58,7 @@ request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context
     }
   }
   // Another bucket of this name than the one that was checked: look again.
-  if (found.bucket_id != context.bucket->id || found.settings_version != context.bucket->settings_version) CO_S3_VOID(co_await refresh_bucket(context));
+  if (found.bucket_id != context.bucket->id || found.settings_version != context.bucket->settings_version) CO_S3_VOID(co_await admit_again(context, Old::kBucket));
   if (found.object.delete_marker) co_return std::unexpected(absent(context, marker_error(context, found.object, version.given()).error()));
   CO_S3_VOID(authorize_object(context, found.object));
   co_return found;

@@ -5,6 +5,7 @@
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
 #include "gateway/s3/error.h"
+#include "identity/policy/action.h"
 #include "metadata/model/bucket.h"
 #include "metadata/store/commit_result.h"
 #include "metadata/store/object_store.h"
@@ -22,6 +23,9 @@ request::Answer<metadata::CommitOutcome> update_version(request::Context& contex
   auto outcome = co_await commit_with(context, [&] {
     request.context = request::commit_context(context);
     return context.services.objects.update_version(request);
+  }, nullptr, [&]() -> request::Answer<void> {
+    request.bypass_governance = request.bypass_governance && may_also(context, policy::Action::kBypassGovernanceRetention, context.request.key);
+    co_return s3::S3Result<void>{};
   });
   if (!outcome && outcome.error().code == ErrorCode::kNoSuchKey && version.given()) {
     const bool marker = !outcome.error().headers.empty();

@@ -43,7 +43,8 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
       error.code = ErrorCode::kNoSuchBucket;
       error.details = {{"BucketName", context.request.bucket}};
       break;
-    case Status::kSettingsChanged: error.code = ErrorCode::kOperationAborted; break;
+    case Status::kSettingsChanged:
+    case Status::kCredentialChanged: error.code = ErrorCode::kOperationAborted; break;
     case Status::kEpochFenced:
       error = s3::retry_later(ErrorCode::kSlowDown, "the bytes were placed under a fenced epoch");
       break;
@@ -94,7 +95,7 @@ s3::S3Result<void> check_database(const Services& services) {
 metadata::CommitContext commit_context(const Context& context, const PendingStream& bytes) {
   const auto& credential = context.identity.credential;
   return {context.bucket->id, context.bucket->settings_version, bytes.ring_epoch(), context.metadata_deadline(),
-          bytes.first_time(), credential == nullptr ? 0 : credential->account.credential_epoch};
+          bytes.first_time(), credential == nullptr ? 0 : credential->epoch};
 }
 
 Answer<void> reload_bucket(Context& context) {

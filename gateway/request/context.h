@@ -88,6 +88,8 @@ struct Response {
 struct Access {
   std::shared_ptr<const access::BucketAccess> bucket;   // Null where the context has no bucket.
   policy::Caller caller;
+  // Another account than the bucket's owner pays, and agreed to.
+  bool requester_charged = false;
   // The object or the body decides, and has not been seen yet.
   bool undecided = false;
   // What the bucket's policy says about the request's own action, once that is settled.
@@ -103,7 +105,8 @@ struct Context {
   Services& services;
   http::Exchange& exchange;
   const s3::Request& request;
-  const signature::Identity& identity;
+  // As its credential was last read: a commit that finds it old has it read again (permissions/admission.h).
+  signature::Identity identity;
   // The bucket of the request; null above the bucket level and for CreateBucket.
   std::shared_ptr<const metadata::Bucket> bucket;
   std::string request_id;

@@ -17,6 +17,13 @@ async::Task<Result<std::shared_ptr<const Credential>>> IdentityCache::find_crede
   co_return value;
 }
 
+async::Task<Result<std::shared_ptr<const Credential>>> IdentityCache::find_newer_credential(
+    std::string access_key, int64_t epoch, Deadline deadline) {
+  const auto known = credentials_.find(access_key);
+  if (known.found && known.value && known.value->epoch == epoch) credentials_.forget(access_key);
+  co_return co_await find_credential(std::move(access_key), deadline);
+}
+
 async::Task<Result<std::shared_ptr<const Account>>> IdentityCache::find_account(AccountName name,
                                                                                 Deadline deadline) {
   if (!can_be_account_name(name.value)) co_return std::shared_ptr<const Account>();

@@ -31,6 +31,9 @@ class IdentityCache {
   // Errors are those of IdentityStore, and are not cached.
   async::Task<Result<std::shared_ptr<const Credential>>> find_credential(std::string access_key,
                                                                          Deadline deadline);
+  // The same, and not one that was read under `epoch`: for whom a commit told that it is old.
+  async::Task<Result<std::shared_ptr<const Credential>>> find_newer_credential(
+      std::string access_key, int64_t epoch, Deadline deadline);
   // Null pointer: no such account.
   async::Task<Result<std::shared_ptr<const Account>>> find_account(AccountName name,
                                                                    Deadline deadline);

@@ -292,6 +292,7 @@ SqlFailure classify(std::string_view state, std::string_view severity, bool afte
   if (state.empty() || severity == "PANIC" || (ends && after_rows)) return {Kind::kNotKnown, ErrorCode::kOutcomeUnknown, true};
   if (state == "40003") return {Kind::kNotKnown, ErrorCode::kOutcomeUnknown, true};   // statement_completion_unknown
   if (state == "55P03" || state.starts_with("40")) return {Kind::kDidNotHappen, ErrorCode::kCancelled, ends};
+  if (state == "RC001") return {Kind::kDidNotHappen, ErrorCode::kPermissionDenied, ends};   // confirm_credentials
   // Administrator shutdown, crash, cannot connect now; a server that became a standby: another connection leads to the primary.
   const bool elsewhere = state.starts_with("57P") || state.starts_with("08") || state == "25006";
   // Insufficient resources; the statement took too long.

@@ -8,7 +8,12 @@
 namespace rondel::metadata {
 
 PgFunction::PgFunction(std::string_view columns, std::string_view name)
-    : sql_("select " + std::string(columns) + " from " + std::string(name) + "(") {}
+    : columns_(columns), sql_(" from " + std::string(name) + "(") {}
+
+PgFunction& PgFunction::under(int64_t credential_epoch) {
+  credential_epoch_ = credential_epoch;
+  return *this;
+}
 
 std::string PgFunction::begin(std::string_view name) {
   if (!first_) sql_ += ", ";
@@ -141,7 +146,14 @@ Committed<PgResult> PgFunction::run(PgConnection& connection, Deadline until,
     }
     parameters_.replace(rows.parameter, rows.value.binary(type->id));
   }
-  return connection.run(sql_ + ")", parameters_, until, at_deadline);
+  std::string sql = "select " + columns_;
+  // A sub-select of its own is run once, with the first row that is answered: a function in `from`
+  // has done all of its work by then.
+  if (credential_epoch_ != 0) {
+    sql += ", (select confirm_credentials(" + next_parameter() + "::bigint))";
+    parameters_.add(credential_epoch_);
+  }
+  return connection.run(sql + sql_ + ")", parameters_, until, at_deadline);
 }
 
 }  // namespace rondel::metadata

@@ -39,6 +39,10 @@ class PgFunction {
   // One of each row, in the order given; left out when there are none in any.
   PgFunction& attribute_sets(std::string_view name, const std::vector<const Attributes*>& rows);
 
+  // The call is rolled back, and answers kPermissionDenied, when something was taken from credentials
+  // since that epoch, whenever it has its locks. 0: nobody's.
+  PgFunction& under(int64_t credential_epoch);
+
   // Once. Rows that are not the type's fail it: kDidNotHappen, kInternal.
   Committed<PgResult> run(PgConnection& connection, Deadline until,
                           AtDeadline at_deadline = AtDeadline::kLeave);
@@ -55,8 +59,10 @@ class PgFunction {
   PgFunction& end(std::string_view name, std::string_view type);
   std::string next_parameter() const { return "$" + std::to_string(parameters_.size() + 1); }
 
-  std::string sql_;
+  std::string columns_;
+  std::string sql_;   // From the function's name on.
   bool first_ = true;
+  int64_t credential_epoch_ = 0;
   PgParameters parameters_;
   std::vector<Rows> rows_;
 };

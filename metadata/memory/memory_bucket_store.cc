@@ -18,9 +18,10 @@ async::Task<Result<BucketOutcome>> MemoryBucketStore::create_bucket(CreateBucket
       [this, request = std::move(request)] { return create(request); });
 }
 
-async::Task<Result<BucketOutcome>> MemoryBucketStore::delete_bucket(int64_t bucket_id, Deadline) {
-  return state_.run<Result<BucketOutcome>>([this, bucket_id] {
-    return BucketOutcome{remove(bucket_id), {}};
+async::Task<Result<BucketOutcome>> MemoryBucketStore::delete_bucket(CommitContext context) {
+  return state_.run<Result<BucketOutcome>>([this, context] {
+    const BucketStatus ground = check_ground(context);
+    return BucketOutcome{ground == BucketStatus::kOk ? remove(context.bucket_id) : ground, {}};
   });
 }
 
@@ -46,28 +47,26 @@ async::Task<Result<StoredSetting>> MemoryBucketStore::find_setting(int64_t bucke
 }
 
 async::Task<Result<BucketOutcome>> MemoryBucketStore::set_bucket_setting(
-    int64_t bucket_id, SettingKind kind, std::optional<std::string> document, Deadline) {
-  return change_bucket(bucket_id, [kind, document = std::move(document)](Bucket& bucket) {
+    CommitContext context, SettingKind kind, std::optional<std::string> document) {
+  return change_bucket(context, [kind, document = std::move(document)](Bucket& bucket) {
     bucket.settings.erase(kind);
     if (document) bucket.settings[kind] = *document;
     return BucketStatus::kOk;
   });
 }
 
-async::Task<Result<BucketOutcome>> MemoryBucketStore::set_bucket_versioning(int64_t bucket_id,
-                                                                            Versioning versioning,
-                                                                            Deadline) {
-  return change_bucket(bucket_id, [versioning](Bucket& bucket) {
+async::Task<Result<BucketOutcome>> MemoryBucketStore::set_bucket_versioning(CommitContext context,
+                                                                            Versioning versioning) {
+  return change_bucket(context, [versioning](Bucket& bucket) {
     if (bucket.object_lock && versioning != Versioning::kEnabled) return BucketStatus::kWrongState;
     bucket.versioning = versioning;
     return BucketStatus::kOk;
   });
 }
 
-async::Task<Result<BucketOutcome>> MemoryBucketStore::set_object_lock(int64_t bucket_id,
-                                                                      std::string document,
-                                                                      Deadline) {
-  return change_bucket(bucket_id, [document = std::move(document)](Bucket& bucket) {
+async::Task<Result<BucketOutcome>> MemoryBucketStore::set_object_lock(CommitContext context,
+                                                                      std::string document) {
+  return change_bucket(context, [document = std::move(document)](Bucket& bucket) {
     if (bucket.versioning != Versioning::kEnabled) return BucketStatus::kWrongState;
     bucket.object_lock = true;
     bucket.settings[SettingKind::kObjectLock] = document;
@@ -82,6 +81,8 @@ async::Task<Result<BucketUsage>> MemoryBucketStore::bucket_usage(int64_t bucket_
 Result<BucketOutcome> MemoryBucketStore::create(const CreateBucket& request) {
   if (!can_be_text(request.name) || !can_be_text(request.region))
     return fail(ErrorCode::kInvalidArgument, "no name of a bucket");
+  if (request.credential_epoch != 0 && request.credential_epoch != state_.credential_epoch)
+    return BucketOutcome{BucketStatus::kCredentialChanged, {}};
   if (const StoredBucket* const taken = state_.find_bucket(request.name)) {
     const bool own = taken->bucket.owner_account == request.owner_account;
     return BucketOutcome{own ? BucketStatus::kAlreadyOwnedByYou : BucketStatus::kAlreadyExists,
@@ -107,6 +108,15 @@ Result<BucketOutcome> MemoryBucketStore::create(const CreateBucket& request) {
   const StoredBucket& stored = state_.buckets[made.bucket.id] = made;
   state_.tell(kChanged, request.name);
   return BucketOutcome{BucketStatus::kOk, state_.seen(stored)};
+}
+
+BucketStatus MemoryBucketStore::check_ground(const CommitContext& context) {
+  switch (state_.check_context(context)) {
+    case CommitStatus::kNoSuchBucket: return BucketStatus::kNoSuchBucket;
+    case CommitStatus::kSettingsChanged: return BucketStatus::kSettingsChanged;
+    case CommitStatus::kCredentialChanged: return BucketStatus::kCredentialChanged;
+    default: return BucketStatus::kOk;
+  }
 }
 
 BucketStatus MemoryBucketStore::remove(int64_t bucket_id) {
@@ -139,11 +149,12 @@ BucketUsage MemoryBucketStore::usage(int64_t bucket_id) {
 }
 
 template <class Change>
-async::Task<Result<BucketOutcome>> MemoryBucketStore::change_bucket(int64_t bucket_id,
+async::Task<Result<BucketOutcome>> MemoryBucketStore::change_bucket(CommitContext context,
                                                                     Change change) {
-  return state_.run<Result<BucketOutcome>>([this, bucket_id, change = std::move(change)] {
-    StoredBucket* const stored = state_.find_bucket(bucket_id);
-    if (!stored) return BucketOutcome{BucketStatus::kNoSuchBucket, {}};
+  return state_.run<Result<BucketOutcome>>([this, context, change = std::move(change)] {
+    const BucketStatus ground = check_ground(context);
+    if (ground != BucketStatus::kOk) return BucketOutcome{ground, {}};
+    StoredBucket* const stored = state_.find_bucket(context.bucket_id);
     const BucketStatus status = change(stored->bucket);
     if (status != BucketStatus::kOk) return BucketOutcome{status, {}};
     ++stored->bucket.settings_version;

@@ -60,10 +60,11 @@ async::Task<Result<bool>> MemoryIdentityStore::change_account(std::string accoun
     const auto found = state_.accounts.find(account_id);
     if (found == state_.accounts.end()) return false;
     Account& account = found->second;
-    if (account.enabled && !change.enabled.value_or(true)) ++account.credential_epoch;
+    if (account.enabled && !change.enabled.value_or(true)) ++state_.credential_epoch;
     account.enabled = change.enabled.value_or(account.enabled);
-    account.public_access_block =
-        change.public_access_block.value_or(account.public_access_block);
+    if (change.public_access_block.value_or(account.public_access_block) !=
+        account.public_access_block)
+      change_block(account, *change.public_access_block);
     state_.tell(Kind::kAccount, {});
     return true;
   });
@@ -99,7 +100,7 @@ async::Task<Result<bool>> MemoryIdentityStore::set_key_enabled(std::string acces
   return state_.run<Result<bool>>([this, access_key = std::move(access_key), enabled] {
     const auto found = state_.access_keys.find(access_key);
     if (found == state_.access_keys.end()) return false;
-    if (found->second.enabled && !enabled) ++state_.accounts.at(found->second.account_id).credential_epoch;
+    if (found->second.enabled && !enabled) ++state_.credential_epoch;
     found->second.enabled = enabled;
     state_.tell(Kind::kAccessKey, access_key);
     return true;
@@ -110,7 +111,7 @@ async::Task<Result<bool>> MemoryIdentityStore::delete_key(std::string access_key
   return state_.run<Result<bool>>([this, access_key = std::move(access_key)] {
     const auto found = state_.access_keys.find(access_key);
     if (found == state_.access_keys.end()) return false;
-    ++state_.accounts.at(found->second.account_id).credential_epoch;
+    ++state_.credential_epoch;
     state_.access_keys.erase(found);
     state_.tell(Kind::kAccessKey, access_key);
     return true;
@@ -123,8 +124,18 @@ async::Task<Result<std::optional<Credential>>> MemoryIdentityStore::find_credent
       [this, access_key = std::move(access_key)]() -> std::optional<Credential> {
         const auto found = state_.access_keys.find(access_key);
         if (found == state_.access_keys.end()) return std::nullopt;
-        return Credential{found->second, state_.accounts.at(found->second.account_id)};
+        return Credential{found->second, state_.accounts.at(found->second.account_id),
+                          state_.credential_epoch};
       });
+}
+
+// It is a setting of each of the account's buckets.
+void MemoryIdentityStore::change_block(Account& account, uint8_t block) {
+  account.public_access_block = block;
+  ++state_.credential_epoch;
+  for (auto& [id, stored] : state_.buckets) {
+    if (stored.bucket.owner_account == account.id) ++stored.bucket.settings_version;
+  }
 }
 
 Result<Credential> MemoryIdentityStore::create(const CreateAccount& request) {

@@ -28,6 +28,7 @@ class MemoryIdentityStore final : public IdentityStore {
 
  private:
   // Under the state's lock.
+  void change_block(Account& account, uint8_t block);
   Result<Credential> create(const CreateAccount& request);
   Result<void> add_key(AccessKey key);
 

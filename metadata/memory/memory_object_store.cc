@@ -140,8 +140,8 @@ async::Task<Result<ObjectLookup>> MemoryObjectStore::find_object(ObjectQuery que
 }
 
 CommitOutcome MemoryObjectStore::put(const PutObject& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, epoch, first_time);
+  const int64_t bucket_id = request.context.bucket_id;
+  const CommitStatus allowed = state_.check_context_of_bytes(request.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
 
   ObjectVersion version = request.version;
@@ -157,8 +157,8 @@ CommitOutcome MemoryObjectStore::put(const PutObject& request) {
 // Conditions are about what is there, a delete marker included; where nothing is, they refuse
 // nothing and nothing is made.
 CommitOutcome MemoryObjectStore::remove(const DeleteObject& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
+  const int64_t bucket_id = request.context.bucket_id;
+  const CommitStatus allowed = state_.check_context(request.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   if (!guard_holds(request, state_.find_key(bucket_id, request.key)))
     return refusal(CommitStatus::kPreconditionFailed);
@@ -215,8 +215,9 @@ CommitOutcome MemoryObjectStore::remove_named(StoredBucket& bucket, const Delete
 
 CommitOutcome MemoryObjectStore::copy(const CopyObject& request) {
   const PutObject& put = request.put;
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = put.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
+  const int64_t bucket_id = put.context.bucket_id;
+  const CommitStatus allowed = state_.check_contexts(put.context, request.source_bucket_id,
+                                                     request.source_settings_version);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   const ObjectVersion* const source =
       unchanged_source(state_.find_key(request.source_bucket_id, request.source_key),
@@ -243,8 +244,8 @@ CommitOutcome MemoryObjectStore::copy(const CopyObject& request) {
 
 CommitOutcome MemoryObjectStore::append(const AppendObject& request) {
   const PutObject& put = request.put;
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = put.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, epoch, first_time);
+  const int64_t bucket_id = put.context.bucket_id;
+  const CommitStatus allowed = state_.check_context_of_bytes(put.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   if (put.versioning != Versioning::kNever) return refusal(CommitStatus::kWrongState);
 
@@ -287,8 +288,8 @@ CommitOutcome MemoryObjectStore::extend(StoredBucket& bucket, const AppendObject
 }
 
 CommitOutcome MemoryObjectStore::rename(const RenameObject& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
-  CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
+  const int64_t bucket_id = request.context.bucket_id;
+  CommitStatus allowed = state_.check_context(request.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredBucket& bucket = *state_.find_bucket(bucket_id);
   if (bucket.bucket.versioning != Versioning::kNever) return refusal(CommitStatus::kWrongState);
@@ -318,8 +319,8 @@ CommitOutcome MemoryObjectStore::rename(const RenameObject& request) {
 }
 
 CommitOutcome MemoryObjectStore::update(const UpdateVersion& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
+  const int64_t bucket_id = request.context.bucket_id;
+  const CommitStatus allowed = state_.check_context(request.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   KeyVersions* const versions = state_.find_key(bucket_id, request.key);
   if (!versions) return refusal(CommitStatus::kNoSuchKey);

@@ -60,18 +60,37 @@ KeyVersions* MemoryState::find_key(int64_t bucket_id, const std::string& key) {
   return found == bucket->keys.end() ? nullptr : &found->second;
 }
 
-CommitStatus MemoryState::check_context(int64_t bucket_id, int64_t settings_version,
-                                        uint64_t epoch, SystemTime first_time) {
-  const StoredBucket* const stored = find_bucket(bucket_id);
+CommitStatus MemoryState::check_context(const CommitContext& context) {
+  if (context.credential_epoch != 0 && context.credential_epoch != credential_epoch)
+    return CommitStatus::kCredentialChanged;
+  const StoredBucket* const stored = find_bucket(context.bucket_id);
   if (!stored) return CommitStatus::kNoSuchBucket;
-  if (settings_version != 0 && settings_version != stored->bucket.settings_version)
+  if (context.settings_version != 0 &&
+      context.settings_version != stored->bucket.settings_version)
     return CommitStatus::kSettingsChanged;
-  if (epoch != 0 && epoch < min_epoch) return CommitStatus::kEpochFenced;
+  return CommitStatus::kCommitted;
+}
+
+CommitStatus MemoryState::check_context_of_bytes(const CommitContext& context) {
+  const CommitStatus status = check_context(context);
+  if (status != CommitStatus::kCommitted) return status;
+  if (context.ring_epoch != 0 && context.ring_epoch < min_epoch) return CommitStatus::kEpochFenced;
   const auto orphan_age = cluster.garbage.ages.orphan_age;
-  if (first_time != SystemTime{} && orphan_age.count() > 0 &&
-      first_time < clock.now() - orphan_age / 2)
+  if (context.first_time != SystemTime{} && orphan_age.count() > 0 &&
+      context.first_time < clock.now() - orphan_age / 2)
     return CommitStatus::kStreamTooOld;
   return CommitStatus::kCommitted;
+}
+
+CommitStatus MemoryState::check_contexts(const CommitContext& context, int64_t source_bucket_id,
+                                         int64_t source_settings_version) {
+  const CommitStatus status = check_context(context);
+  if (status != CommitStatus::kCommitted || source_settings_version == 0 ||
+      source_bucket_id == context.bucket_id)
+    return status;
+  const StoredBucket* const source = find_bucket(source_bucket_id);
+  const bool same = source && source->bucket.settings_version == source_settings_version;
+  return same ? status : CommitStatus::kSettingsChanged;
 }
 
 void MemoryState::add_references(const std::vector<Extent>& extents) {

@@ -102,6 +102,8 @@ struct MemoryRows {
   std::map<int64_t, ReleasedStream> referenced_releases;
   int64_t last_release_id = 0;
 
+  int64_t credential_epoch = 1;  // Rises with whatever is taken from credentials.
+
   uint64_t min_epoch = 0;  // Of the ring: what was decided under an older one is refused.
 
   std::map<std::string, StoredKmsKey> kms_keys;  // By name.
@@ -149,11 +151,14 @@ class MemoryState : public MemoryRows {
   // nullptr: the bucket or the key is not there.
   KeyVersions* find_key(int64_t bucket_id, const std::string& key);
 
-  // kCommitted, or why a commit that was decided under these may not be: kNoSuchBucket,
-  // kSettingsChanged, kEpochFenced, kStreamTooOld. A settings version or an epoch of 0 is not
-  // compared, nor the time of bytes that are not there.
-  CommitStatus check_context(int64_t bucket_id, int64_t settings_version, uint64_t epoch,
-                             SystemTime first_time = {});
+  // kCommitted, or why a commit that was decided under these may not be: kCredentialChanged,
+  // kNoSuchBucket, kSettingsChanged. What is 0 is not compared.
+  CommitStatus check_context(const CommitContext& context);
+  // The same of bytes that no row refers to yet: kEpochFenced, kStreamTooOld too.
+  CommitStatus check_context_of_bytes(const CommitContext& context);
+  // The same of a copy, whose source was decided under the settings of its own bucket.
+  CommitStatus check_contexts(const CommitContext& context, int64_t source_bucket_id,
+                              int64_t source_settings_version);
 
   // One more reference to the stream of each extent.
   void add_references(const std::vector<Extent>& extents);

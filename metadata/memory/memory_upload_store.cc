@@ -117,6 +117,8 @@ async::Task<Committed<CommitStatus>> MemoryUploadStore::abort_upload(CommitConte
                                                                      model::UploadId upload,
                                                                      std::string key) {
   return state_.run<Committed<CommitStatus>>([this, context, upload, key = std::move(key)] {
+    const CommitStatus allowed = state_.check_context(context);
+    if (allowed != CommitStatus::kCommitted) return allowed;
     if (!find_stored(state_, context.bucket_id, upload, key)) return CommitStatus::kNoSuchUpload;
     drop_upload(state_, upload);
     return CommitStatus::kCommitted;
@@ -124,8 +126,7 @@ async::Task<Committed<CommitStatus>> MemoryUploadStore::abort_upload(CommitConte
 }
 
 Committed<CommitStatus> MemoryUploadStore::create(const CommitContext& context, Upload upload) {
-  const CommitStatus allowed =
-      state_.check_context(context.bucket_id, context.settings_version, 0);
+  const CommitStatus allowed = state_.check_context(context);
   if (allowed != CommitStatus::kCommitted) return allowed;
   if (state_.uploads.contains(upload.id)) {
     return std::unexpected(
@@ -140,8 +141,8 @@ Committed<CommitStatus> MemoryUploadStore::create(const CommitContext& context, 
 }
 
 CommitOutcome MemoryUploadStore::put(const PutPart& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, 0, epoch, first_time);
+  const int64_t bucket_id = request.context.bucket_id;
+  const CommitStatus allowed = state_.check_context_of_bytes(request.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredUpload* const upload = find_stored(state_, bucket_id, request.upload, request.key);
   if (!upload) return refusal(CommitStatus::kNoSuchUpload);
@@ -157,7 +158,8 @@ CommitOutcome MemoryUploadStore::put(const PutPart& request) {
 CommitOutcome MemoryUploadStore::copy(const CopyPart& request) {
   const PutPart& put = request.put;
   const int64_t bucket_id = put.context.bucket_id;
-  const CommitStatus allowed = state_.check_context(bucket_id, 0, 0);
+  const CommitStatus allowed = state_.check_contexts(put.context, request.source_bucket_id,
+                                                     request.source_settings_version);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredUpload* const upload = find_stored(state_, bucket_id, put.upload, put.key);
   if (!upload) return refusal(CommitStatus::kNoSuchUpload);
@@ -208,8 +210,8 @@ UploadLookup MemoryUploadStore::find(const UploadQuery& query) {
 }
 
 CommitOutcome MemoryUploadStore::complete(const CompleteUpload& request) {
-  const auto& [bucket_id, settings_version, epoch, deadline, first_time, asker] = request.context;
-  const CommitStatus allowed = state_.check_context(bucket_id, settings_version, 0);
+  const int64_t bucket_id = request.context.bucket_id;
+  const CommitStatus allowed = state_.check_context(request.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   const StoredUpload* const upload = find_stored(state_, bucket_id, request.upload, request.key);
   if (!upload) {

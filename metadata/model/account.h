@@ -19,8 +19,6 @@ struct Account {
   // Bits of the account's block on public access, as identity/access/access_settings.h has them; for all its buckets.
   uint8_t public_access_block = 0;
   SystemTime created_at;
-  // Rises when a key of the account is disabled or removed, or the account is disabled.
-  int64_t credential_epoch = 1;
 
   bool operator==(const Account&) const = default;
 };
@@ -44,6 +42,8 @@ struct AccessKey {
 struct Credential {
   AccessKey key;
   Account account;
+  // The number that rises with whatever is taken from any credential, as it was when this one was read.
+  int64_t epoch = 0;
 };
 
 // About what it holds, in bytes.

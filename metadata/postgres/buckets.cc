@@ -28,9 +28,21 @@ Result<bool> release_deleted_bucket(PgConnection& connection, Deadline until) {
   return done.boolean(0, 0);
 }
 
+// What every change of a bucket begins with: which bucket, and what it was decided under.
+PgFunction& decided_under(PgFunction& call, const CommitContext& context) {
+  return call.bigint("b", context.bucket_id).bigint("settings", context.settings_version).under(context.credential_epoch);
+}
+
+Result<BucketStatus> change_status(const Committed<PgResult>& result) {
+  if (credential_changed(result)) return BucketStatus::kCredentialChanged;
+  if (!result) return std::unexpected(result.error());
+  return static_cast<BucketStatus>(result->smallint(0, 0));
+}
+
 // What a change of settings answered, with the bucket as it is now.
-Result<BucketOutcome> changed_bucket(PgConnection& connection, int64_t bucket_id, int16_t status, Deadline until) {
-  if (static_cast<BucketStatus>(status) != BucketStatus::kOk) return BucketOutcome{static_cast<BucketStatus>(status), {}};
+Result<BucketOutcome> changed_bucket(PgConnection& connection, int64_t bucket_id, const Committed<PgResult>& result, Deadline until) {
+  TRY(const BucketStatus status, change_status(result));
+  if (status != BucketStatus::kOk) return BucketOutcome{status, {}};
   PgParameters by_id;
   by_id.add(bucket_id);
   return bucket_by(connection, "b.id = $1", std::move(by_id), until);
@@ -46,7 +58,7 @@ async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket req
       "   select name, $2, $3, case when $4::boolean then :Versioning.kEnabled else :Versioning.kNever end, $4 from wanted on conflict (name) do nothing returning id),"
       " documents as (insert into bucket_settings (bucket_id, kind, document)"
       "   select made.id, d.kind, d.document from made, unnest($6::smallint[], $7::bytea[]) as d(kind, document))"
-      " select (select count(*) from wanted), (select count(*) from made)");
+      " select (select count(*) from wanted), (select count(*) from made), (select confirm_credentials($8::bigint))");
   if (!can_be_text(request.name) || !can_be_text(request.region)) co_return fail(ErrorCode::kInvalidArgument, "no name of a bucket");
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgArray kinds(Element::kSmallint, request.settings.size()), documents(Element::kBytes, request.settings.size());
@@ -62,7 +74,10 @@ async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket req
     parameters.add(int64_t{kBucketsPerAccountMax});
     std::move(kinds).move_into(parameters);
     std::move(documents).move_into(parameters);
-    TRY(const PgResult done, connection.run(sql, parameters, until));
+    parameters.add(request.credential_epoch);
+    auto ran = connection.run(sql, parameters, until);
+    if (credential_changed(ran)) return BucketOutcome{BucketStatus::kCredentialChanged, {}};
+    TRY(const PgResult done, std::move(ran));
     if (done.bigint(0, 0) == 0) return BucketOutcome{BucketStatus::kTooManyBuckets, {}};
     TRY(BucketOutcome outcome, bucket_by_name(connection, request.name, until));
     if (outcome.status == BucketStatus::kOk && done.bigint(0, 1) == 0) {
@@ -74,15 +89,15 @@ async::Task<Result<BucketOutcome>> PostgresStore::create_bucket(CreateBucket req
   co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<BucketOutcome>> PostgresStore::delete_bucket(int64_t bucket_id, Deadline deadline) {
-  auto work = [bucket_id](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
-    TRY(const PgResult done, PgFunction("*", "delete_bucket").bigint("b", bucket_id).run(connection, until));
-    const auto status = static_cast<BucketStatus>(done.smallint(0, 0));
+async::Task<Result<BucketOutcome>> PostgresStore::delete_bucket(CommitContext context) {
+  auto work = [context](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+    PgFunction call("*", "delete_bucket");
+    TRY(const BucketStatus status, change_status(decided_under(call, context).run(connection, until)));
     // Few uploads go at once, many when the coordinator comes by. The bucket is gone already.
     if (status == BucketStatus::kOk) (void)release_deleted_bucket(connection, until);
     return BucketOutcome{status, {}};
   };
-  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+  co_return co_await run_single<BucketOutcome>(workers_, context.deadline, std::move(work));
 }
 
 async::Task<Result<BucketOutcome>> PostgresStore::find_bucket(std::string name, Deadline deadline) {
@@ -109,33 +124,31 @@ async::Task<Result<StoredSetting>> PostgresStore::find_setting(int64_t bucket_id
   co_return co_await run_single<StoredSetting>(workers_, deadline, std::move(work));
 }
 
-async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(int64_t bucket_id, SettingKind kind,
-                                                                     std::optional<std::string> document, Deadline deadline) {
-  auto work = [bucket_id, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_setting(CommitContext context, SettingKind kind, std::optional<std::string> document) {
+  auto work = [context, kind, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgFunction call("*", "set_bucket_setting");
-    call.bigint("b", bucket_id).choice("which", kind).optional_bytes("wanted", document);
-    TRY(const PgResult done, call.run(connection, until));
-    return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
+    decided_under(call, context).choice("which", kind).optional_bytes("wanted", document);
+    return changed_bucket(connection, context.bucket_id, call.run(connection, until), until);
   };
-  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+  co_return co_await run_single<BucketOutcome>(workers_, context.deadline, std::move(work));
 }
 
-async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) {
-  auto work = [bucket_id, versioning](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+async::Task<Result<BucketOutcome>> PostgresStore::set_bucket_versioning(CommitContext context, Versioning versioning) {
+  auto work = [context, versioning](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgFunction call("*", "set_bucket_versioning");
-    TRY(const PgResult done, call.bigint("b", bucket_id).choice("wanted", versioning).run(connection, until));
-    return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
+    decided_under(call, context).choice("wanted", versioning);
+    return changed_bucket(connection, context.bucket_id, call.run(connection, until), until);
   };
-  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+  co_return co_await run_single<BucketOutcome>(workers_, context.deadline, std::move(work));
 }
 
-async::Task<Result<BucketOutcome>> PostgresStore::set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) {
-  auto work = [bucket_id, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
+async::Task<Result<BucketOutcome>> PostgresStore::set_object_lock(CommitContext context, std::string document) {
+  auto work = [context, document = std::move(document)](PgConnection& connection, Deadline until) -> Result<BucketOutcome> {
     PgFunction call("*", "set_object_lock");
-    TRY(const PgResult done, call.bigint("b", bucket_id).bytes("lock_document", document).run(connection, until));
-    return changed_bucket(connection, bucket_id, done.smallint(0, 0), until);
+    decided_under(call, context).bytes("lock_document", document);
+    return changed_bucket(connection, context.bucket_id, call.run(connection, until), until);
   };
-  co_return co_await run_single<BucketOutcome>(workers_, deadline, std::move(work));
+  co_return co_await run_single<BucketOutcome>(workers_, context.deadline, std::move(work));
 }
 
 async::Task<Result<BucketUsage>> PostgresStore::bucket_usage(int64_t bucket_id, Deadline deadline) {

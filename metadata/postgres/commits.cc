@@ -35,6 +35,7 @@ PgFunction put_call(const std::vector<PutJob*>& jobs, VersionClock& clock) {
   }
   PgFunction call(outcome_columns(), "put_objects");
   call.rows("rows", "put_row", std::move(rows)).attribute_sets("attribute_sets", attributes);
+  call.under(jobs.front()->request.context.credential_epoch);
   return call;
 }
 
@@ -63,7 +64,7 @@ PgFunction delete_call(const std::vector<const DeleteObject*>& requests, Version
     rows.end();
   }
   PgFunction call(outcome_columns(), "delete_objects");
-  call.rows("rows", "delete_row", std::move(rows));
+  call.rows("rows", "delete_row", std::move(rows)).under(requests.front()->context.credential_epoch);
   return call;
 }
 
@@ -141,6 +142,10 @@ Committed<PostgresStore::PartlyDeleted> PostgresStore::delete_many(
   };
   auto met = remove(false);
   if (!met && met.error().code == ErrorCode::kCancelled) met = remove(true);
+  if (credential_changed(met)) {
+    return PartlyDeleted{
+        std::vector(all.size(), CommitOutcome{.status = CommitStatus::kCredentialChanged}), {}};
+  }
   TRY(const PgResult result, std::move(met));
   if (result.rows() != all.size()) {
     return std::unexpected(
@@ -194,6 +199,7 @@ async::Task<CommitResult> PostgresStore::copy_object(CopyObject request) {
     const PutObject& put = request.put;
     PgFunction call(outcome_columns(), "copy_object");
     call.bigint("b", put.context.bucket_id).bigint("settings", put.context.settings_version);
+    call.under(put.context.credential_epoch).bigint("source_settings", request.source_settings_version);
     call.bytes("k", put.key).bytes("clock", raw(clock_.next().view())).choice("versioning", put.versioning);
     call.text("owner", put.version.owner_account);
     call.optional_text("new_etag", bytes_or_null(put.version.etag));
@@ -214,7 +220,7 @@ async::Task<CommitResult> PostgresStore::append_object(AppendObject request) {
     const Extent* extent = put.version.extents.empty() ? nullptr : &put.version.extents.front();
     PgFunction call(outcome_columns(), "append_object");
     call.bigint("b", put.context.bucket_id).bigint("settings", put.context.settings_version);
-    call.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch));
+    call.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch)).under(put.context.credential_epoch);
     call.bigint("first_ms", first_ms(put.context));
     call.bytes("k", put.key).bytes("clock", raw(clock_.next().view())).choice("versioning", put.versioning);
     call.bigint("at", static_cast<int64_t>(request.offset)).text("expected_etag", request.expected_etag);
@@ -236,7 +242,7 @@ async::Task<CommitResult> PostgresStore::rename_object(RenameObject request) {
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
     PgFunction call(outcome_columns(), "rename_object");
     call.bigint("b", request.context.bucket_id).bigint("settings", request.context.settings_version);
-    call.bytes("source", request.source_key).bytes("target", request.target_key);
+    call.bytes("source", request.source_key).bytes("target", request.target_key).under(request.context.credential_epoch);
     call.bytes("clock", raw(clock_.next().view()));
     call.conditions("cs", request.source_conditions).conditions("ct", request.target_conditions);
     call.optional_bytes("sealed_for", bytes_or_null(request.source_encryption));
@@ -251,7 +257,7 @@ async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
   auto work = [request = std::move(request), &locks = *options_.lock_clock](PgConnection& connection, Deadline until) {
     PgFunction call(outcome_columns(), "update_version");
     call.bigint("b", request.context.bucket_id).bigint("settings", request.context.settings_version);
-    call.bytes("k", request.key).choice("choice", choice_of(request.version, request.null_version));
+    call.bytes("k", request.key).choice("choice", choice_of(request.version, request.null_version)).under(request.context.credential_epoch);
     call.optional_bytes("v", request.version ? std::optional(std::string(raw(request.version->view()))) : std::nullopt);
     call.optional_text("expected_etag", bytes_or_null(request.expected_etag));
     call.array("changed", changed_fields(request)).boolean("bypass", request.bypass_governance);

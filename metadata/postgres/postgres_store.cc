@@ -123,6 +123,10 @@ std::string bucket_of(const DeleteJob& job) { return row_key(job.request.context
 
 template <class Job>
 void fail_job(Job& job, const CommitFailure& failure) {
+  if (credential_changed(failure)) {
+    job.slot->set(CommitOutcome{.status = CommitStatus::kCredentialChanged});
+    return;
+  }
   CommitFailure told = failure;
   if (told.code == ErrorCode::kCancelled) told.code = ErrorCode::kResourceExhausted;
   job.slot->set(std::unexpected(std::move(told)));
@@ -131,6 +135,23 @@ void fail_job(Job& job, const CommitFailure& failure) {
 // Committed, and not known what: nobody may take these streams for unused.
 CommitFailure lost_a_row() {
   return CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a batch lost a row"});
+}
+
+// A statement is confirmed under one epoch. Nearly always all of a batch have the same: it moves
+// with what is taken from credentials alone. The order within each stays. `epoch_of`: of one.
+template <class T, class EpochOf>
+std::vector<std::vector<T>> by_credential_epoch(std::vector<T> jobs, EpochOf epoch_of) {
+  std::vector<std::vector<T>> groups;
+  while (!jobs.empty()) {
+    const int64_t first = epoch_of(jobs.front());
+    const auto others = std::ranges::stable_partition(
+        jobs, [&](const T& job) { return epoch_of(job) == first; });
+    std::vector<T> rest(std::make_move_iterator(others.begin()),
+                        std::make_move_iterator(others.end()));
+    jobs.erase(others.begin(), others.end());
+    groups.push_back(std::exchange(jobs, std::move(rest)));
+  }
+  return groups;
 }
 
 bool met_a_lock(const Committed<PgResult>& result, const PgConnection& connection) {
@@ -143,8 +164,17 @@ bool met_a_lock(const Committed<PgResult>& result, const PgConnection& connectio
 template <class Job, class Rows>
 void PostgresStore::leave_out(Lane lane, PgConnection& connection, PgWorkers::Batch batch,
                               Rows rows) {
-  batch = without_known(lane, std::move(batch));
-  if (batch.empty()) return;
+  const auto epoch_of = [](const std::unique_ptr<PgJob>& job) {
+    return static_cast<const Job&>(*job).request.context.credential_epoch;
+  };
+  for (auto& some : by_credential_epoch(without_known(lane, std::move(batch)), epoch_of)) {
+    leave_out_under_one<Job>(lane, connection, std::move(some), rows);
+  }
+}
+
+template <class Job, class Rows>
+void PostgresStore::leave_out_under_one(Lane lane, PgConnection& connection, PgWorkers::Batch batch,
+                                        Rows& rows) {
   // One order of locks for all.
   std::ranges::sort(batch, {}, [](const auto& job) { return job->exclusive_key(); });
 
@@ -201,19 +231,21 @@ void PostgresStore::leave_out(Lane lane, PgConnection& connection, PgWorkers::Ba
 template <class Job, class Rows>
 void PostgresStore::wait_for_all(PgConnection& connection, const PgWorkers::Batch& batch,
                                  Rows rows) {
-  std::vector<Job*> jobs = cast<Job>(batch);
-  std::ranges::sort(jobs, {}, [](const Job* job) { return job->exclusive_key(); });
   const auto run = [&](const std::vector<Job*>& some) {
     return rows(connection, some, Meeting{true, true});
   };
-  run_rows(connection, jobs, run,
-           [](const std::vector<Job*>& some, const Committed<PgResult>& result) {
-             const bool whole = result && result->rows() == some.size();
-             for (size_t i = 0; i < some.size(); ++i) {
-               whole ? (void)some[i]->slot->set(read_outcome(*result, i))
-                     : fail_job(*some[i], result ? lost_a_row() : result.error());
-             }
-           });
+  const auto answer = [](const std::vector<Job*>& some, const Committed<PgResult>& result) {
+    const bool whole = result && result->rows() == some.size();
+    for (size_t i = 0; i < some.size(); ++i) {
+      whole ? (void)some[i]->slot->set(read_outcome(*result, i))
+            : fail_job(*some[i], result ? lost_a_row() : result.error());
+    }
+  };
+  const auto epoch_of = [](const Job* job) { return job->request.context.credential_epoch; };
+  for (auto& jobs : by_credential_epoch(cast<Job>(batch), epoch_of)) {
+    std::ranges::sort(jobs, {}, [](const Job* job) { return job->exclusive_key(); });
+    run_rows(connection, jobs, run, answer);
+  }
 }
 
 template <class Job, class Rows>
@@ -292,6 +324,7 @@ std::string row_key(int64_t bucket, std::string_view key) {
 }
 
 CommitResult one_outcome(Committed<PgResult> result) {
+  if (credential_changed(result)) return CommitOutcome{.status = CommitStatus::kCredentialChanged};
   if (!result) return std::unexpected(result.error());
   if (result->rows() != 1) {
     return std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a commit function answered no row"}));

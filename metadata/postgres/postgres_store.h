@@ -50,14 +50,13 @@ class PostgresStore final : public Availability, public ObjectStore, public Uplo
   async::Task<CommitResult> complete_upload(CompleteUpload request) override;
   async::Task<Committed<CommitStatus>> abort_upload(CommitContext context, model::UploadId upload, std::string key) override;
   async::Task<Result<BucketOutcome>> create_bucket(CreateBucket request, Deadline deadline) override;
-  async::Task<Result<BucketOutcome>> delete_bucket(int64_t bucket_id, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> delete_bucket(CommitContext context) override;
   async::Task<Result<BucketOutcome>> find_bucket(std::string name, Deadline deadline) override;
   async::Task<Result<std::vector<ListedBucket>>> list_buckets(ListBucketsQuery query, Deadline deadline) override;
   async::Task<Result<StoredSetting>> find_setting(int64_t bucket_id, SettingKind kind, Deadline deadline) override;
-  async::Task<Result<BucketOutcome>> set_bucket_setting(int64_t bucket_id, SettingKind kind, std::optional<std::string> document,
-                                                        Deadline deadline) override;
-  async::Task<Result<BucketOutcome>> set_bucket_versioning(int64_t bucket_id, Versioning versioning, Deadline deadline) override;
-  async::Task<Result<BucketOutcome>> set_object_lock(int64_t bucket_id, std::string document, Deadline deadline) override;
+  async::Task<Result<BucketOutcome>> set_bucket_setting(CommitContext context, SettingKind kind, std::optional<std::string> document) override;
+  async::Task<Result<BucketOutcome>> set_bucket_versioning(CommitContext context, Versioning versioning) override;
+  async::Task<Result<BucketOutcome>> set_object_lock(CommitContext context, std::string document) override;
   async::Task<Result<BucketUsage>> bucket_usage(int64_t bucket_id, Deadline deadline) override;
   async::Task<Result<Credential>> create_account(CreateAccount request, Deadline deadline) override;
   async::Task<Result<std::optional<Account>>> find_account(AccountName name, Deadline deadline) override;
@@ -97,6 +96,9 @@ class PostgresStore final : public Availability, public ObjectStore, public Uplo
   // Runs a batch that nobody of it waits in; who is left out waits in held_.
   template <class Job, class Rows>
   void leave_out(Lane lane, PgConnection& connection, PgWorkers::Batch batch, Rows rows);
+  // The same of those that are under one credential epoch.
+  template <class Job, class Rows>
+  void leave_out_under_one(Lane lane, PgConnection& connection, PgWorkers::Batch batch, Rows& rows);
   // Runs a batch that waits for what is held: there is no lane for that.
   template <class Job, class Rows>
   void wait_for_all(PgConnection& connection, const PgWorkers::Batch& batch, Rows rows);
@@ -133,9 +135,18 @@ Committed<PgResult> with_retries(Statement statement, int attempts = 4) {
   return result;
 }
 
+// Whether a call was rolled back because something was taken from credentials (PgFunction::under).
+inline bool credential_changed(const CommitFailure& failure) {
+  return failure.kind == CommitFailure::Kind::kDidNotHappen && failure.code == ErrorCode::kPermissionDenied;
+}
+template <class T>
+bool credential_changed(const Committed<T>& result) {
+  return !result && credential_changed(result.error());
+}
+
 // Whether a statement failed for good, and nothing of it happened, on a connection that is still of use: a row of it may be why.
 inline bool may_be_one_rows_fault(const Committed<PgResult>& result, const PgConnection& connection) {
-  return !result && !connection.broken() && result.error().kind == CommitFailure::Kind::kDidNotHappen;
+  return !result && !credential_changed(result) && !connection.broken() && result.error().kind == CommitFailure::Kind::kDidNotHappen;
 }
 
 // Runs the statement for all jobs, and answers each. When it fails, each row runs by itself, so that one that fails fails alone; those that met a

@@ -41,7 +41,8 @@ const model::Checksum* first_checksum(const Part& part) { return part.checksums.
 // What put_part and copy_part both take.
 void add_part(PgFunction& call, const PutPart& put) {
   const model::Checksum* checksum = first_checksum(put.part);
-  call.bigint("b", put.context.bucket_id).bytes("u", raw(put.upload.view())).bytes("k", put.key);
+  call.bigint("b", put.context.bucket_id).bigint("settings", put.context.settings_version).under(put.context.credential_epoch);
+  call.bytes("u", raw(put.upload.view())).bytes("k", put.key);
   call.integer("n", static_cast<int32_t>(put.part.number));
   call.bigint("part_size", static_cast<int64_t>(put.part.size)).text("part_etag", put.part.etag);
   call.smallint("algorithm", checksum ? std::optional(static_cast<int16_t>(checksum->algorithm)) : std::nullopt);
@@ -78,6 +79,7 @@ UploadLookup read_upload(const PgResult& row, const UploadQuery& query) {
 }
 
 Committed<CommitStatus> one_status(Committed<PgResult> result) {
+  if (credential_changed(result)) return CommitStatus::kCredentialChanged;
   if (!result) return std::unexpected(result.error());
   return static_cast<CommitStatus>(result->smallint(0, 0));
 }
@@ -88,7 +90,7 @@ async::Task<Committed<CommitStatus>> PostgresStore::create_upload(CommitContext 
   const Deadline deadline = context.deadline;
   auto work = [context, upload = std::move(upload), &clock = *options_.clock](PgConnection& connection, Deadline until) {
     PgFunction call("*", "create_upload");
-    call.bigint("b", context.bucket_id).bigint("settings", context.settings_version);
+    call.bigint("b", context.bucket_id).bigint("settings", context.settings_version).under(context.credential_epoch);
     call.bytes("u", raw(upload.id.view())).bytes("k", upload.key);
     call.text("initiator", upload.initiator_account).text("owner", upload.owner_account);
     call.optional_bytes("h", pack_headers(upload.headers));
@@ -119,6 +121,7 @@ async::Task<CommitResult> PostgresStore::copy_part(CopyPart request) {
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
     PgFunction call(outcome_columns(), "copy_part");
     add_part(call, request.put);
+    call.bigint("source_settings", request.source_settings_version);
     call.bigint("source_bucket", request.source_bucket_id).bytes("source_key", request.source_key);
     call.bytes("source_version", raw(request.source_version.view())).text("source_etag", request.source_etag);
     call.bigint("source_offset", static_cast<int64_t>(request.source_offset));
@@ -158,7 +161,7 @@ async::Task<CommitResult> PostgresStore::complete_upload(CompleteUpload request)
     }
     PgFunction call(outcome_columns(), "complete_upload");
     call.bigint("b", request.context.bucket_id).bigint("settings", request.context.settings_version);
-    call.bytes("u", raw(request.upload.view())).bytes("k", request.key);
+    call.bytes("u", raw(request.upload.view())).bytes("k", request.key).under(request.context.credential_epoch);
     call.bytes("clock", raw(clock_.next().view())).choice("versioning", request.versioning);
     call.array("numbers", std::move(numbers)).array("etags", std::move(etags)).text("new_etag", request.etag);
     call.smallint("algorithm", algorithm_code(request.checksum)).smallint("type", type_code(request.checksum));
@@ -173,8 +176,9 @@ async::Task<CommitResult> PostgresStore::complete_upload(CompleteUpload request)
 
 async::Task<Committed<CommitStatus>> PostgresStore::abort_upload(CommitContext context, model::UploadId upload, std::string key) {
   auto work = [context, upload, key = std::move(key)](PgConnection& connection, Deadline until) {
-    PgFunction call("*", "abort_upload");
-    call.bigint("b", context.bucket_id).bytes("u", raw(upload.view())).bytes("k", key);
+    PgFunction call("*", "abort_upload_as");
+    call.bigint("b", context.bucket_id).bigint("settings", context.settings_version).under(context.credential_epoch);
+    call.bytes("u", raw(upload.view())).bytes("k", key);
     return one_status(call.run(connection, until));
   };
   co_return co_await commit_single<CommitStatus>(workers_, context.deadline, std::move(work));

@@ -49,7 +49,8 @@ struct CommitContext {
   // When bytes that no row refers to yet were begun, by the database's clock as the gateway last
   // heard it and what has passed since; the epoch when none were written.
   SystemTime first_time = {};
-  // Account::credential_epoch of who asks, 0 for nobody. Carried; no commit is refused for it yet.
+  // Credential::epoch of who asks, 0 for nobody. Refused when something was taken from credentials
+  // since (kCredentialChanged).
   int64_t credential_epoch = 0;
 };
 

@@ -42,6 +42,7 @@ enum class CommitStatus : uint8_t {
                // that was made from another.
   kStreamTooOld,  // The bytes were begun longer ago than half of gc.orphan_age: the orphan scan may
                   // soon take them for left behind, so no row refers to them. Write them again.
+  kCredentialChanged,  // Something was taken from credentials: read the asker's again, decide anew.
 };
 
 struct CommitOutcome {

@@ -39,6 +39,7 @@ struct CopyObject {
   std::string source_key;
   model::VersionId source_version;  // As read before.
   std::string source_etag;
+  int64_t source_settings_version = 0;  // What reading it was decided under; 0 = nobody asked.
 };
 
 // Bytes behind the end of an object of an unversioned bucket; makes it when absent and offset is 0.

@@ -33,6 +33,7 @@ struct CopyPart {
   model::VersionId source_version;
   std::string source_etag;
   uint64_t source_offset = 0;       // Of the copied range in the source.
+  int64_t source_settings_version = 0;  // What reading it was decided under; 0 = nobody asked.
 };
 
 struct CompletedPart {

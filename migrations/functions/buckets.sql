@@ -1,10 +1,27 @@
 -- Buckets and their settings; statuses are those of BucketStatus.
 
-create or replace function delete_bucket(b bigint) returns smallint language plpgsql as $$
+-- The one beginning of every change of a bucket: its row is locked, so that commits which were
+-- decided under the settings before end first, or not at all; and those that the change itself was
+-- decided under still hold. kOk, or why not. `settings` 0: decided under none.
+create or replace function lock_settings(b bigint, settings bigint) returns smallint
+language plpgsql as $$
+declare
+  current_settings bigint;
 begin
-  perform 1 from buckets where id = b for update;
-  if not found then
-    return :BucketStatus.kNoSuchBucket;
+  select settings_version into current_settings from buckets where id = b for update;
+  return case when not found then :BucketStatus.kNoSuchBucket
+              when settings <> 0 and settings <> current_settings
+                then :BucketStatus.kSettingsChanged
+              else :BucketStatus.kOk end;
+end $$;
+
+create or replace function delete_bucket(b bigint, settings bigint) returns smallint
+language plpgsql as $$
+declare
+  ground smallint := lock_settings(b, settings);
+begin
+  if ground <> :BucketStatus.kOk then
+    return ground;
   end if;
   if exists (select 1 from objects where bucket_id = b)
       or exists (select 1 from versions where bucket_id = b) then
@@ -69,45 +86,44 @@ begin
   end if;
 end $$;
 
--- Commits that were decided under the settings before end first, or not at all.
-create or replace function set_bucket_setting(b bigint, which smallint, wanted bytea)
+create or replace function set_bucket_setting(
+  b bigint, settings bigint, which smallint, wanted bytea)
 returns smallint language plpgsql as $$
+declare
+  ground smallint := lock_settings(b, settings);
 begin
-  perform 1 from buckets where id = b for update;
-  if not found then
-    return :BucketStatus.kNoSuchBucket;
+  if ground <> :BucketStatus.kOk then
+    return ground;
   end if;
   update buckets set settings_version = settings_version + 1 where id = b;
   perform write_bucket_setting(b, which, wanted);
   return :BucketStatus.kOk;
 end $$;
 
-create or replace function set_bucket_versioning(b bigint, wanted smallint) returns smallint
-language plpgsql as $$
+create or replace function set_bucket_versioning(b bigint, settings bigint, wanted smallint)
+returns smallint language plpgsql as $$
 declare
-  locked boolean;
+  ground smallint := lock_settings(b, settings);
 begin
-  select object_lock into locked from buckets where id = b for update;
-  if not found then
-    return :BucketStatus.kNoSuchBucket;
+  if ground <> :BucketStatus.kOk then
+    return ground;
   end if;
-  if locked and wanted <> :Versioning.kEnabled then
+  if (select object_lock from buckets where id = b) and wanted <> :Versioning.kEnabled then
     return :BucketStatus.kWrongState;
   end if;
   update buckets set versioning = wanted, settings_version = settings_version + 1 where id = b;
   return :BucketStatus.kOk;
 end $$;
 
-create or replace function set_object_lock(b bigint, lock_document bytea) returns smallint
-language plpgsql as $$
+create or replace function set_object_lock(b bigint, settings bigint, lock_document bytea)
+returns smallint language plpgsql as $$
 declare
-  current smallint;
+  ground smallint := lock_settings(b, settings);
 begin
-  select versioning into current from buckets where id = b for update;
-  if not found then
-    return :BucketStatus.kNoSuchBucket;
+  if ground <> :BucketStatus.kOk then
+    return ground;
   end if;
-  if current <> :Versioning.kEnabled then
+  if (select versioning from buckets where id = b) <> :Versioning.kEnabled then
     return :BucketStatus.kWrongState;
   end if;
   update buckets set object_lock = true, settings_version = settings_version + 1 where id = b;

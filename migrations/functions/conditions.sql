@@ -109,3 +109,23 @@ begin
   end if;
   return g;
 end $$;
+
+-- The same of a copy, whose source was decided under the settings of its own bucket. Both buckets
+-- are locked in the order of their ids.
+create or replace function check_contexts(
+  b bigint, settings bigint, source_bucket bigint, source_settings bigint)
+returns ground language plpgsql as $$
+declare
+  g ground;
+begin
+  if source_bucket < b then
+    perform 1 from buckets where id = source_bucket for key share;
+  end if;
+  g := check_context(b, settings, 0);
+  if g.status = :CommitStatus.kCommitted and source_bucket <> b and source_settings <> 0
+      and (check_context(source_bucket, source_settings, 0)).status
+        <> :CommitStatus.kCommitted then
+    g.status := :CommitStatus.kSettingsChanged;
+  end if;
+  return g;
+end $$;

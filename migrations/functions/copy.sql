@@ -4,15 +4,15 @@
 create or replace function copy_object(
   b bigint, settings bigint, k bytea, clock bytea, versioning smallint, owner text, new_etag text,
   algorithm smallint, type smallint, new_checksum bytea, new_headers bytea,
-  source_bucket bigint, source_key bytea, source_version bytea, source_etag text,
-  c conditions, a attributes)
+  source_bucket bigint, source_settings bigint, source_key bytea, source_version bytea,
+  source_etag text, c conditions, a attributes)
 returns outcome language plpgsql as $$
 declare
   s objects;
   n objects;
   o outcome;
   e object_extents;
-  g ground := check_context(b, settings, 0);
+  g ground := check_contexts(b, settings, source_bucket, source_settings);
   context smallint;
 begin
   if g.status <> :CommitStatus.kCommitted then

@@ -1,22 +1,44 @@
--- Accounts and access keys: what was taken from a key is seen by what it still has under way.
+-- Credentials: what was taken from one is seen by what it still has under way.
 
--- An account's credential epoch rises with each key that is disabled or removed.
 create or replace function raise_credential_epoch() returns trigger language plpgsql as $$
 begin
-  update accounts set credential_epoch = credential_epoch + 1 where id = old.account_id;
+  update credential_epoch set epoch = epoch + 1;
   return null;
 end $$;
 create or replace trigger keys_disabled after update of enabled on access_keys
   for each row when (old.enabled and not new.enabled) execute function raise_credential_epoch();
 create or replace trigger keys_removed after delete on access_keys
   for each row execute function raise_credential_epoch();
+create or replace trigger accounts_disabled after update of enabled on accounts
+  for each row when (old.enabled and not new.enabled) execute function raise_credential_epoch();
+create or replace trigger accounts_removed after delete on accounts
+  for each row execute function raise_credential_epoch();
+create or replace trigger key_owners_changed after update or delete on kms_key_owners
+  for each row execute function raise_credential_epoch();
+create or replace trigger grants_changed after update or delete on kms_grants
+  for each row execute function raise_credential_epoch();
 
--- And with the account itself.
-create or replace function raise_own_credential_epoch() returns trigger language plpgsql as $$
+-- Whether nothing was taken from credentials since the one of a commit was read under that epoch.
+-- Raises otherwise, which rolls the commit back: it is asked when the commit has its locks, so that
+-- one which waited for another is refused too. 0: nobody's credential.
+create or replace function confirm_credentials(seen bigint) returns boolean language plpgsql as $$
 begin
-  new.credential_epoch := old.credential_epoch + 1;
-  return new;
+  if seen <> 0 and seen is distinct from (select epoch from credential_epoch) then
+    raise exception 'something was taken from credentials' using errcode = 'RC001';
+  end if;
+  return true;
 end $$;
-create or replace trigger accounts_disabled before update of enabled on accounts
-  for each row when (old.enabled and not new.enabled)
-  execute function raise_own_credential_epoch();
+
+-- The account's block on public access is a setting of each of its buckets: commits that were
+-- decided under the one before end first, or not at all.
+create or replace function change_account_block() returns trigger language plpgsql as $$
+begin
+  perform 1 from buckets where owner_account = new.id order by id for update;
+  update buckets set settings_version = settings_version + 1 where owner_account = new.id;
+  -- And of those it makes.
+  update credential_epoch set epoch = epoch + 1;
+  return null;
+end $$;
+create or replace trigger accounts_block after update of public_access_block on accounts
+  for each row when (old.public_access_block <> new.public_access_block)
+  execute function change_account_block();

@@ -45,13 +45,13 @@ begin
 end $$;
 
 create or replace function put_part(
-  b bigint, epoch bigint, first_ms bigint, u bytea, k bytea, n integer, part_size bigint,
+  b bigint, settings bigint, epoch bigint, first_ms bigint, u bytea, k bytea, n integer, part_size bigint,
   part_etag text, algorithm smallint, part_checksum bytea, part_layout smallint,
   part_stream bytea, part_stream_size bigint)
 returns outcome language plpgsql as $$
 declare
   o outcome := refusal(:CommitStatus.kCommitted);
-  context smallint := (check_context(b, 0, epoch, first_ms)).status;
+  context smallint := (check_context(b, settings, epoch, first_ms)).status;
 begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
@@ -74,15 +74,15 @@ end $$;
 
 -- A part over the extents of a version.
 create or replace function copy_part(
-  b bigint, u bytea, k bytea, n integer, part_size bigint, part_etag text, algorithm smallint,
-  part_checksum bytea, source_bucket bigint, source_key bytea, source_version bytea,
-  source_etag text, source_offset bigint)
+  b bigint, settings bigint, u bytea, k bytea, n integer, part_size bigint, part_etag text, algorithm smallint,
+  part_checksum bytea, source_bucket bigint, source_settings bigint, source_key bytea,
+  source_version bytea, source_etag text, source_offset bigint)
 returns outcome language plpgsql as $$
 declare
   o outcome := refusal(:CommitStatus.kCommitted);
   s objects;
   e record;
-  context smallint := (check_context(b, 0, 0)).status;
+  context smallint := (check_contexts(b, settings, source_bucket, source_settings)).status;
 begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
@@ -132,6 +132,15 @@ begin
   o.size := part_size;
   o.etag := part_etag;
   return o;
+end $$;
+
+-- By who was allowed to under these settings.
+create or replace function abort_upload_as(b bigint, settings bigint, u bytea, k bytea)
+returns smallint language plpgsql as $$
+declare
+  context smallint := (check_context(b, settings, 0)).status;
+begin
+  return case when context = :CommitStatus.kCommitted then abort_upload(b, u, k) else context end;
 end $$;
 
 create or replace function abort_upload(b bigint, u bytea, k bytea) returns smallint

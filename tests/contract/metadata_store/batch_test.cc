@@ -113,7 +113,7 @@ TEST_P(Batch, NewKeysOfAVersionedBucketGetIdsOfTheirOwn) {
 TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
   const Bucket other = make_bucket();
   const Bucket gone = make_bucket();
-  ASSERT_EQ(run(stores().buckets.delete_bucket(gone.id, soon())).status, BucketStatus::kOk);
+  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = gone.id, .deadline = soon()})).status, BucketStatus::kOk);
   std::vector<PutObject> requests;
   for (int n = 0; n < 120; ++n) {
     requests.push_back(put_request(key_of(n)));
@@ -132,7 +132,7 @@ TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
 TEST_P(Batch, DeletesInABucketThatIsGoneLeaveThoseInOthersAlone) {
   const Bucket gone = make_bucket();
   bucket_ = make_bucket();
-  ASSERT_EQ(run(stores().buckets.delete_bucket(gone.id, soon())).status, BucketStatus::kOk);
+  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = gone.id, .deadline = soon()})).status, BucketStatus::kOk);
   ASSERT_EQ(run(stores().objects.put_object(put_request("k"))).status, CommitStatus::kCommitted);
   DeleteObject of_gone{.context = context(), .key = "k"};
   of_gone.context.bucket_id = gone.id;

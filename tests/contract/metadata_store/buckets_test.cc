@@ -12,19 +12,19 @@ TEST_P(BucketStoreContract, BucketsHaveOneOwnerAndMustBeEmptyToGo) {
   EXPECT_EQ(run(stores().buckets.create_bucket({.name = bucket_.name, .owner_account = owner().account.id}, soon())).status,
             BucketStatus::kAlreadyOwnedByYou);
   put("k", 1);
-  EXPECT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kNotEmpty);
+  EXPECT_EQ(run(stores().buckets.delete_bucket({.bucket_id = bucket_.id, .deadline = soon()})).status, BucketStatus::kNotEmpty);
   run(stores().objects.delete_object({.context = context(), .key = "k"}));
-  EXPECT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kOk);
+  EXPECT_EQ(run(stores().buckets.delete_bucket({.bucket_id = bucket_.id, .deadline = soon()})).status, BucketStatus::kOk);
   EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).status, BucketStatus::kNoSuchBucket);
   EXPECT_EQ(run(stores().objects.put_object(put_request("k", 1))).status, CommitStatus::kNoSuchBucket);
 }
 
 TEST_P(BucketStoreContract, SettingsRaiseTheSettingsVersion) {
-  const auto changed = run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kTagging, "<doc/>", soon()));
+  const auto changed = run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kTagging, "<doc/>"));
   EXPECT_EQ(changed.bucket.settings_version, bucket_.settings_version + 1);
   const auto seen = run(stores().buckets.find_bucket(bucket_.name, soon())).bucket;
   EXPECT_EQ(seen.settings.at(SettingKind::kTagging), "<doc/>");
-  run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kTagging, std::nullopt, soon()));
+  run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kTagging, std::nullopt));
   EXPECT_TRUE(run(stores().buckets.find_bucket(bucket_.name, soon())).bucket.settings.empty());
 }
 
@@ -33,10 +33,10 @@ TEST_P(BucketStoreContract, LifecycleRulesAreReadApart) {
   BucketStore& buckets = stores().buckets;
   EXPECT_FALSE(run(buckets.find_bucket(bucket_.name, soon())).bucket.has_lifecycle);
   const std::string rules(1 << 20, 'r');
-  const auto changed = run(buckets.set_bucket_setting(bucket_.id, SettingKind::kLifecycle, rules, soon()));
+  const auto changed = run(buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kLifecycle, rules));
   EXPECT_TRUE(changed.bucket.has_lifecycle);
   EXPECT_FALSE(changed.bucket.settings.contains(SettingKind::kLifecycle));
-  run(buckets.set_bucket_setting(bucket_.id, SettingKind::kTagging, "<doc/>", soon()));
+  run(buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kTagging, "<doc/>"));
   const auto seen = run(buckets.find_bucket(bucket_.name, soon())).bucket;
   EXPECT_TRUE(seen.has_lifecycle);
   EXPECT_EQ(seen.settings, (std::map<SettingKind, std::string>{{SettingKind::kTagging, "<doc/>"}}));
@@ -47,7 +47,7 @@ TEST_P(BucketStoreContract, LifecycleRulesAreReadApart) {
   EXPECT_EQ(run(buckets.find_setting(bucket_.id, SettingKind::kTagging, soon())).document, "<doc/>");
   EXPECT_EQ(run(buckets.find_setting(bucket_.id, SettingKind::kCors, soon())).document, std::nullopt);
   EXPECT_EQ(run(buckets.find_setting(bucket_.id + 1'000'000, SettingKind::kCors, soon())).settings_version, 0);
-  for (const SettingKind kind : {SettingKind::kLifecycle, SettingKind::kTagging}) run(buckets.set_bucket_setting(bucket_.id, kind, std::nullopt, soon()));
+  for (const SettingKind kind : {SettingKind::kLifecycle, SettingKind::kTagging}) run(buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, kind, std::nullopt));
   EXPECT_FALSE(run(buckets.find_bucket(bucket_.name, soon())).bucket.has_lifecycle);
 }
 
@@ -76,10 +76,10 @@ TEST_P(BucketStoreContract, ABucketThatGoesAbortsItsUploads) {
   part.extents = {{0, model::StreamId::random(), 5, 0, 5}};
   ASSERT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kCommitted);
   const uint64_t before = run(stores().releases.queue_depths(soon())).released;
-  EXPECT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kOk);
+  EXPECT_EQ(run(stores().buckets.delete_bucket({.bucket_id = bucket_.id, .deadline = soon()})).status, BucketStatus::kOk);
   EXPECT_EQ(run(stores().releases.queue_depths(soon())).released, before + 1);
   EXPECT_EQ(run(stores().uploads.put_part(part)).status, CommitStatus::kNoSuchBucket);
-  EXPECT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().buckets.delete_bucket({.bucket_id = bucket_.id, .deadline = soon()})).status, BucketStatus::kNoSuchBucket);
 }
 
 }  // namespace

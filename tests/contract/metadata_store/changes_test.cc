@@ -1,5 +1,5 @@
 // What a commit carries and leaves beside its row: the record of changes of a bucket that is
-// followed, how its bytes are laid out and how old they may be, and who asked.
+// followed, how its bytes are laid out and how old they may be.
 #include <functional>
 #include <map>
 
@@ -668,52 +668,6 @@ TEST_P(FirstTime, IsMeasuredByTheAgeOfTheCluster) {
   EXPECT_EQ(put.act(*this, days_ago).status, CommitStatus::kCommitted);
   set_orphan_age(0s);
   EXPECT_EQ(put.act(*this, begun(SystemTime(1s))).status, CommitStatus::kCommitted);
-}
-
-// --- Who asked ---
-
-class CredentialEpoch : public Commits {
- protected:
-  int64_t epoch(const std::string& account) {
-    return run(stores().identities.find_account({AccountName::Kind::kId, account}, soon()))
-        ->credential_epoch;
-  }
-};
-
-INSTANTIATE_TEST_SUITE_P(Stores, CredentialEpoch, all_implementations(), name_of_implementation);
-
-TEST_P(CredentialEpoch, RisesWithWhateverTakesAKeyAway) {
-  const std::string account = make_account(stores(), "epochs");
-  const int64_t others = epoch(owner());
-  auto& identities = stores().identities;
-  const std::string key =
-      run(identities.create_key(account, "EPOCHKEY", "epoch-secret", soon())).access_key;
-  int64_t last = epoch(account);
-  const auto rises = [&](bool wanted, const char* why) {
-    const int64_t now = epoch(account);
-    EXPECT_EQ(now > last, wanted) << why;
-    EXPECT_GE(now, last) << why;
-    last = now;
-  };
-  run(identities.set_key_enabled(key, true, soon()));
-  rises(false, "enabled as it was");
-  run(identities.set_key_enabled(key, false, soon()));
-  rises(true, "disabled");
-  EXPECT_EQ(run(identities.find_credential(key, soon()))->account.credential_epoch, last);
-  run(identities.set_key_enabled(key, false, soon()));
-  rises(false, "disabled as it was");
-  run(identities.set_key_enabled(key, true, soon()));
-  rises(false, "enabled");
-  run(identities.delete_key(key, soon()));
-  rises(true, "removed");
-  AccountChange change;
-  change.enabled = false;
-  run(identities.change_account(account, change, soon()));
-  rises(true, "the account disabled");
-  change.enabled = true;
-  run(identities.change_account(account, change, soon()));
-  rises(false, "the account enabled");
-  EXPECT_EQ(epoch(owner()), others);
 }
 
 }  // namespace

@@ -18,12 +18,12 @@ class Lifecycle : public StoreContract<Lifecycle> {
 
  protected:
   // Others' rules must not run in the next test.
-  void TearDown() override { run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kLifecycle, std::nullopt, soon())); }
+  void TearDown() override { run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kLifecycle, std::nullopt)); }
 
   void set_rules(std::vector<lifecycle::Rule> wanted) {
     int number = 0;
     for (lifecycle::Rule& rule : wanted) rule.id = "rule" + std::to_string(++number);
-    bucket_ = run(stores().buckets.set_bucket_setting(bucket_.id, SettingKind::kLifecycle, lifecycle::encode({std::move(wanted)}), soon())).bucket;
+    bucket_ = run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kLifecycle, lifecycle::encode({std::move(wanted)}))).bucket;
   }
 
   CommitOutcome put(const std::string& key, uint64_t size = 1, Tags tags = {}, Retention retention = {}) {
@@ -170,7 +170,7 @@ TEST_P(Lifecycle, NewerNoncurrentVersionsAreKept) {
 
 TEST_P(Lifecycle, LocksKeepAndAreAskedAgain) {
   set_versioning(Versioning::kEnabled);
-  bucket_ = run(stores().buckets.set_object_lock(bucket_.id, "doc", soon())).bucket;
+  bucket_ = run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc")).bucket;
   const Retention retention{Retention::Mode::kCompliance, std::chrono::floor<std::chrono::milliseconds>(real_clock().now() + 1h)};
   const auto version = put("l", 1, {}, retention).version;
   put("l", 2);
@@ -226,12 +226,12 @@ TEST_P(Lifecycle, UploadsThatStayAreLookedAtOnce) {
 
 TEST_P(Lifecycle, ABucketThatFailsDoesNotKeepTheOthersWaiting) {
   const Bucket broken = make_bucket();
-  run(stores().buckets.set_bucket_setting(broken.id, SettingKind::kLifecycle, "lifecycle of tomorrow\n", soon()));
+  run(stores().buckets.set_bucket_setting({.bucket_id = broken.id, .deadline = soon()}, SettingKind::kLifecycle, "lifecycle of tomorrow\n"));
   bucket_ = make_bucket();
   put("behind");
   set_rules({days(1)});
   EXPECT_EQ(run_at(1.5, true).expired_total, 1u);
-  run(stores().buckets.set_bucket_setting(broken.id, SettingKind::kLifecycle, std::nullopt, soon()));
+  run(stores().buckets.set_bucket_setting({.bucket_id = broken.id, .deadline = soon()}, SettingKind::kLifecycle, std::nullopt));
 }
 
 TEST_P(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {

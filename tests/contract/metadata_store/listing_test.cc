@@ -48,7 +48,7 @@ TEST_P(ListingStoreContract, VersionsGoOnWithinAKeyAndBehindIt) {
 TEST_P(ListingStoreContract, BucketsAreListedByNameWithTheirSettings) {
   const std::string stem = bucket_.name + ".";
   for (const char* name : {"c", "a", "b"}) make_bucket(stem + name);
-  run(stores().buckets.set_bucket_setting(make_bucket(stem + "d").id, SettingKind::kCors, "doc", soon()));
+  run(stores().buckets.set_bucket_setting({.bucket_id = make_bucket(stem + "d").id, .deadline = soon()}, SettingKind::kCors, "doc"));
   const auto names = [&](ListBucketsQuery query) {
     query.owner_account = owner().account.id;
     query.prefix = stem;

@@ -214,7 +214,7 @@ TEST_F(Crowd, OfUploadsGoesBySlicesBehindItsBucket) {
                                              bucket_.id), soon());
   ASSERT_TRUE(filled) << filled.error().message;
   const int64_t released = count("released_streams");
-  ASSERT_EQ(run(stores().buckets.delete_bucket(bucket_.id, soon())).status, BucketStatus::kOk);
+  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = bucket_.id, .deadline = soon()})).status, BucketStatus::kOk);
   EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).status, BucketStatus::kNoSuchBucket);
   EXPECT_GE(count(of_bucket), 2000) << "a slice at most goes with the bucket";
   int slices = 0;

@@ -102,17 +102,17 @@ TEST_P(ObjectLock, ALockEndsWhenBothClocksSaySo) {
 }
 
 TEST_P(ObjectLock, BucketStaysVersioned) {
-  EXPECT_EQ(run(stores().buckets.set_object_lock(bucket_.id, "doc", soon())).status, BucketStatus::kWrongState);
-  const auto enabled = run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
+  EXPECT_EQ(run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc")).status, BucketStatus::kWrongState);
+  const auto enabled = run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kEnabled));
   EXPECT_EQ(enabled.bucket.versioning, Versioning::kEnabled);
   EXPECT_EQ(enabled.bucket.settings_version, bucket_.settings_version + 1);
-  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).bucket.versioning, Versioning::kSuspended);
-  run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kEnabled, soon()));
-  const auto locked = run(stores().buckets.set_object_lock(bucket_.id, "doc", soon()));
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kSuspended)).bucket.versioning, Versioning::kSuspended);
+  run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kEnabled));
+  const auto locked = run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc"));
   EXPECT_TRUE(locked.bucket.object_lock);
   EXPECT_EQ(locked.bucket.settings.at(SettingKind::kObjectLock), "doc");
-  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(bucket_.id, Versioning::kSuspended, soon())).status, BucketStatus::kWrongState);
-  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(1 << 30, Versioning::kEnabled, soon())).status, BucketStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kSuspended)).status, BucketStatus::kWrongState);
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = 1 << 30, .deadline = soon()}, Versioning::kEnabled)).status, BucketStatus::kNoSuchBucket);
 }
 
 }  // namespace

@@ -73,14 +73,14 @@ std::string begin_upload(const Scene& scene, const std::string& upload, const st
 std::string put_part(const Scene& scene, const std::string& upload, const std::string& key,
                      int number, const StreamId& stream, int64_t bytes) {
   return fmt::format(
-      "select status::integer from put_part({}, 0, null, {}, {}, {}, {}, 'e', null, null, "
+      "select status::integer from put_part({}, 0, 0, null, {}, {}, {}, {}, 'e', null, null, "
       "0::smallint, {}, {})",
       scene.bucket, upload, literal(key), number, bytes, literal(stream), bytes);
 }
 
 std::string copy_part(const Scene& scene, const std::string& upload, const std::string& key) {
   return fmt::format(
-      "select status::integer from copy_part({}, {}, {}, 1, {}, 'e', null, null, {}, {}, {}, 'e', "
+      "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, {}, 'e', "
       "0)",
       scene.bucket, upload, literal(key), scene.size(), scene.bucket, literal(scene.key),
       scene.version);
@@ -98,7 +98,7 @@ std::string complete(const Scene& scene, const std::string& upload, const std::s
 std::string copy(const Scene& scene, const std::string& target) {
   return fmt::format(
       "select status::integer from copy_object({}, 0, {}, {}, {}::smallint, 'o', null, null, null, "
-      "null, null, {}, {}, {}, 'e', null, null)",
+      "null, null, {}, 0, {}, {}, 'e', null, null)",
       scene.bucket, literal(target), next_clock(), scene.versioning, scene.bucket,
       literal(scene.key), scene.version);
 }
@@ -336,10 +336,10 @@ INSTANTIATE_TEST_SUITE_P(All, ReferencePairs,
 // A setting holds from its answer on: what was decided under the one before has committed by then.
 TEST_F(ReferenceRaces, AChangeOfSettingsWaitsForCommitsDecidedBefore) {
   const std::string setters[] = {
-      fmt::format("select set_bucket_setting({}, 3::smallint, 'x'::bytea)::integer", bucket_.id),
-      fmt::format("select set_bucket_setting({}, 3::smallint, null)::integer", bucket_.id),
-      fmt::format("select set_bucket_versioning({}, 1::smallint)::integer", bucket_.id),
-      fmt::format("select set_object_lock({}, 'x'::bytea)::integer", bucket_.id),
+      fmt::format("select set_bucket_setting({}, 0, 3::smallint, 'x'::bytea)::integer", bucket_.id),
+      fmt::format("select set_bucket_setting({}, 0, 3::smallint, null)::integer", bucket_.id),
+      fmt::format("select set_bucket_versioning({}, 0, 1::smallint)::integer", bucket_.id),
+      fmt::format("select set_object_lock({}, 0, 'x'::bytea)::integer", bucket_.id),
   };
   for (const std::string& setter : setters) {
     SCOPED_TRACE(setter);
@@ -400,7 +400,7 @@ TEST_F(ReferenceRaces, PartCopiesOverOneAnothersStreamsDoNotWaitForEachOther) {
   };
   const auto over = [](const Scene& part_of, const Scene& source) {
     return fmt::format(
-        "select status::integer from copy_part({}, {}, {}, 1, {}, 'e', null, null, {}, {}, {}, "
+        "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, {}, "
         "'e', 0)",
         part_of.bucket, part_of.uploads[0], literal(part_of.key), source.size(), source.bucket,
         literal(source.key), source.version);

@@ -282,7 +282,7 @@ class SameDecisions : public ::testing::Test {
     const auto wanted = one_in(2) ? Versioning::kEnabled : Versioning::kSuspended;
     return [=](Side& side) {
       const auto changed =
-          run(side.stores.buckets.set_bucket_versioning(side.buckets[1].id, wanted, soon()));
+          run(side.stores.buckets.set_bucket_versioning({.bucket_id = side.buckets[1].id, .deadline = soon()}, wanted));
       side.buckets[1] = changed.bucket;
       return fmt::format("status {} settings {}", static_cast<int>(changed.status),
                          changed.bucket.settings_version);

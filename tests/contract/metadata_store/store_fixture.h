@@ -49,7 +49,7 @@ class StoreFixture : public Base {
   }
   void set_versioning(Versioning versioning) {
     bucket_ =
-        run(stores().buckets.set_bucket_versioning(bucket_.id, versioning, soon())).bucket;
+        run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, versioning)).bucket;
   }
 
   CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }

@@ -123,6 +123,7 @@ struct AccessFixture {
     if (who == Who::kNobody) return identity;
     auto credential = std::make_shared<metadata::Credential>();
     credential->account = accounts.accounts.at(who == Who::kOwner ? "111111111111" : who == Who::kWriter ? "222222222222" : "333333333333");
+    credential->epoch = credential_epoch;
     identity.credential = credential;
     return identity;
   }
@@ -208,6 +209,7 @@ struct AccessFixture {
   signature::Authenticator authenticator{identities, {.clock = &clock, .signature_v2 = true}};
   kms::ObjectKeys object_keys{keys, keys, {.clock = &clock}};
   metadata::Bucket box;
+  int64_t credential_epoch = 0;
   // What another gateway made of the box a moment before the next request.
   std::optional<metadata::Bucket> changed;
 };

@@ -282,7 +282,7 @@ TEST_F(PendingBytes, AreReleasedWhenTheyWereBegunTooLongAgo) {
 
 // Under which settings, and for whom.
 TEST_F(PendingBytes, AreCommittedUnderWhatTheRequestWasDecidedUnder) {
-  for (auto& [id, account] : accounts.accounts) account.credential_epoch = 17;
+  credential_epoch = 17;
   for (const auto* rows : {&kWrites, &kRowsAlone}) {
     for (const Writes& row : *rows) {
       (void)perform(row, {});

@@ -32,7 +32,7 @@ class FixedBuckets final : public metadata::BucketStore {
     co_return metadata::BucketOutcome{metadata::BucketStatus::kOk, found->second};
   }
   Answer create_bucket(metadata::CreateBucket, Deadline) override { return refuse(); }
-  Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
+  Answer delete_bucket(metadata::CommitContext) override { return refuse(); }
   async::Task<Result<metadata::StoredSetting>> find_setting(int64_t bucket_id,
                                                             metadata::SettingKind kind,
                                                             Deadline) override {
@@ -46,14 +46,14 @@ class FixedBuckets final : public metadata::BucketStore {
     }
     co_return setting;
   }
-  Answer set_bucket_setting(int64_t, metadata::SettingKind, std::optional<std::string>,
-                            Deadline) override {
+  Answer set_bucket_setting(metadata::CommitContext, metadata::SettingKind,
+                            std::optional<std::string>) override {
     return refuse();
   }
-  Answer set_bucket_versioning(int64_t, metadata::Versioning, Deadline) override {
+  Answer set_bucket_versioning(metadata::CommitContext, metadata::Versioning) override {
     return refuse();
   }
-  Answer set_object_lock(int64_t, std::string, Deadline) override { return refuse(); }
+  Answer set_object_lock(metadata::CommitContext, std::string) override { return refuse(); }
   async::Task<Result<metadata::BucketUsage>> bucket_usage(int64_t, Deadline) override {
     CO_TRY_VOID(fault.check());
     co_return metadata::BucketUsage();

@@ -36,15 +36,15 @@ class CountedBuckets final : public BucketStore {
     co_return BucketOutcome{BucketStatus::kOk, box};
   }
   Answer create_bucket(CreateBucket, Deadline) override { return refuse(); }
-  Answer delete_bucket(int64_t, Deadline) override { return refuse(); }
+  Answer delete_bucket(CommitContext) override { return refuse(); }
   async::Task<Result<StoredSetting>> find_setting(int64_t, SettingKind, Deadline) override {
     co_return StoredSetting();
   }
-  Answer set_bucket_setting(int64_t, SettingKind, std::optional<std::string>, Deadline) override {
+  Answer set_bucket_setting(CommitContext, SettingKind, std::optional<std::string>) override {
     return refuse();
   }
-  Answer set_bucket_versioning(int64_t, Versioning, Deadline) override { return refuse(); }
-  Answer set_object_lock(int64_t, std::string, Deadline) override { return refuse(); }
+  Answer set_bucket_versioning(CommitContext, Versioning) override { return refuse(); }
+  Answer set_object_lock(CommitContext, std::string) override { return refuse(); }
   async::Task<Result<BucketUsage>> bucket_usage(int64_t, Deadline) override {
     co_return BucketUsage();
   }

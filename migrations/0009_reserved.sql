@@ -1,1 +1,0 @@
--- A number that no table needed.

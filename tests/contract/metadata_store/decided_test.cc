@@ -1,0 +1,441 @@
+// What is decided is what is committed: every commit against settings that moved and credentials
+// that something was taken from, and the same while it waits for a lock.
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "metadata/connection/pg_connection.h"
+#include "tests/contract/metadata_store/metadata_contract.h"
+
+namespace rondel::metadata {
+namespace {
+
+using Outcome = CommitStatus;
+
+CommitStatus as_commit(BucketStatus status) {
+  switch (status) {
+    case BucketStatus::kSettingsChanged: return CommitStatus::kSettingsChanged;
+    case BucketStatus::kCredentialChanged: return CommitStatus::kCredentialChanged;
+    case BucketStatus::kOk: return CommitStatus::kCommitted;
+    default: return CommitStatus::kWrongState;
+  }
+}
+
+class Decided : public MetadataContract {
+ public:
+  struct Act {
+    const char* name;
+    std::function<CommitStatus(Decided&, CommitContext)> run;
+    bool of_bucket = false;  // A change of the bucket itself.
+  };
+
+  // What there is to commit. Each works on what prepare() made, once.
+  static std::vector<Act> acts() {
+    return {
+        {"put", [](Decided& t, CommitContext c) { return t.put_under(c, "put", {}); }},
+        {"put over", [](Decided& t, CommitContext c) { return t.put_under(c, "object", {}); }},
+        {"conditional put",
+         [](Decided& t, CommitContext c) { return t.put_under(c, "object", {.if_match = {"*"}}); }},
+        {"delete",
+         [](Decided& t, CommitContext c) {
+           return run(t.stores().objects.delete_object(t.removal(c))).status;
+         }},
+        {"deletes",
+         [](Decided& t, CommitContext c) {
+           return run(t.stores().objects.delete_objects({t.removal(c)})).front().status;
+         }},
+        {"copy",
+         [](Decided& t, CommitContext c) {
+           return run(t.stores().objects.copy_object(t.copy_request(c))).status;
+         }},
+        {"append",
+         [](Decided& t, CommitContext c) {
+           AppendObject append{t.put_request("object", 1), 1, "etag1"};
+           append.put.context = c;
+           return run(t.stores().objects.append_object(append)).status;
+         }},
+        {"rename",
+         [](Decided& t, CommitContext c) {
+           RenameObject rename;
+           rename.context = c;
+           rename.source_key = "object";
+           rename.target_key = "renamed";
+           return run(t.stores().objects.rename_object(rename)).status;
+         }},
+        {"attributes",
+         [](Decided& t, CommitContext c) {
+           UpdateVersion update;
+           update.context = c;
+           update.key = "object";
+           update.tags = Tags{{"a", "b"}};
+           return run(t.stores().objects.update_version(update)).status;
+         }},
+        {"begin of an upload",
+         [](Decided& t, CommitContext c) {
+           Upload upload = t.new_upload("begun");
+           return run(t.stores().uploads.create_upload(c, upload));
+         }},
+        {"part",
+         [](Decided& t, CommitContext c) {
+           PutPart put{c, t.upload_, "upload", {}, {}};
+           put.part = {2, 1, "p2", {}, {}};
+           put.extents = {{0, model::StreamId::random(), 1, 0, 1}};
+           return run(t.stores().uploads.put_part(put)).status;
+         }},
+        {"part copy",
+         [](Decided& t, CommitContext c) {
+           CopyPart copy{{c, t.upload_, "upload", {}, {}}, t.bucket_.id, "object", t.version_,
+                         "etag1", 0};
+           copy.put.part = {3, 1, "p3", {}, {}};
+           return run(t.stores().uploads.copy_part(copy)).status;
+         }},
+        {"complete",
+         [](Decided& t, CommitContext c) {
+           CompleteUpload complete{c, t.upload_, "upload", {{1, "p1", {}}}, {}, {}, "whole", {}, 1,
+                                   {}};
+           return run(t.stores().uploads.complete_upload(complete)).status;
+         }},
+        {"abort",
+         [](Decided& t, CommitContext c) {
+           return run(t.stores().uploads.abort_upload(c, t.upload_, "upload"));
+         }},
+        {"setting",
+         [](Decided& t, CommitContext c) {
+           return as_commit(
+               run(t.stores().buckets.set_bucket_setting(c, SettingKind::kPolicy, "x")).status);
+         },
+         true},
+        {"removal of a setting",
+         [](Decided& t, CommitContext c) {
+           return as_commit(
+               run(t.stores().buckets.set_bucket_setting(c, SettingKind::kCors, {})).status);
+         },
+         true},
+        {"versioning",
+         [](Decided& t, CommitContext c) {
+           return as_commit(
+               run(t.stores().buckets.set_bucket_versioning(c, Versioning::kEnabled)).status);
+         },
+         true},
+        {"object lock",
+         [](Decided& t, CommitContext c) {
+           return as_commit(run(t.stores().buckets.set_object_lock(c, "doc")).status);
+         },
+         true},
+    };
+  }
+
+ protected:
+  CommitStatus put_under(CommitContext context, const std::string& key, Conditions conditions) {
+    PutObject put = put_request(key, 1);
+    put.context = context;
+    put.conditions = std::move(conditions);
+    return run(stores().objects.put_object(put)).status;
+  }
+
+  DeleteObject removal(CommitContext context) {
+    DeleteObject request;
+    request.context = context;
+    request.key = "object";
+    request.owner_account = owner().account.id;
+    return request;
+  }
+
+  CopyObject copy_request(CommitContext context) {
+    CopyObject copy{put_request("copied", 0), bucket_.id, "object", version_, "etag1"};
+    copy.put.context = context;
+    copy.put.version.etag.clear();
+    return copy;
+  }
+
+  Upload new_upload(const std::string& key) {
+    Upload upload;
+    upload.id = model::UploadId::random();
+    upload.key = key;
+    upload.initiator_account = upload.owner_account = owner().account.id;
+    return upload;
+  }
+
+  // An object, and an upload with a part, in a bucket of their own.
+  void prepare() {
+    static int count = 0;
+    bucket_ = make_bucket("decided-" + std::to_string(++count));
+    version_ = put("object", 1).version;
+    const Upload upload = new_upload("upload");
+    upload_ = upload.id;
+    run(stores().uploads.create_upload(context(), upload));
+    PutPart part{context(), upload_, "upload", {}, {}};
+    part.part = {1, 1, "p1", {}, {}};
+    part.extents = {{0, model::StreamId::random(), 1, 0, 1}};
+    run(stores().uploads.put_part(part));
+  }
+
+  Bucket now() { return run(stores().buckets.find_bucket(bucket_.name, soon())).bucket; }
+
+  // The epoch of a credential that is read now.
+  int64_t epoch() {
+    owner();
+    return run(stores().identities.find_credential("OWNERKEY", soon()))->epoch;
+  }
+
+  std::string new_key() {
+    static int count = 0;
+    return run(stores().identities.create_key(owner().account.id,
+                                              "DECIDED" + std::to_string(++count), "", soon()))
+        .access_key;
+  }
+
+  model::VersionId version_;
+  model::UploadId upload_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Stores, Decided, all_implementations(), name_of_implementation);
+
+TEST_P(Decided, EveryCommitHappensUnderWhatHolds) {
+  for (const Act& act : acts()) {
+    SCOPED_TRACE(act.name);
+    prepare();
+    if (std::string_view(act.name) == "object lock") {
+      run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()},
+                                                 Versioning::kEnabled));
+    }
+    CommitContext context = this->context();
+    context.settings_version = now().settings_version;
+    context.credential_epoch = epoch();
+    EXPECT_EQ(act.run(*this, context), CommitStatus::kCommitted);
+  }
+}
+
+TEST_P(Decided, NoCommitHappensUnderSettingsThatMoved) {
+  for (const Act& act : acts()) {
+    SCOPED_TRACE(act.name);
+    prepare();
+    const CommitContext before = context();
+    run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()},
+                                            SettingKind::kTagging, "<doc/>"));
+    const Bucket settled = now();
+    EXPECT_EQ(act.run(*this, before), CommitStatus::kSettingsChanged);
+    EXPECT_EQ(now().settings_version, settled.settings_version);
+    EXPECT_EQ(now().settings, settled.settings);
+    EXPECT_EQ(usage().versions, 1u);
+    EXPECT_EQ(find("object").status, LookupStatus::kFound);
+    EXPECT_TRUE(find("object").object.tags.empty());
+  }
+}
+
+TEST_P(Decided, NoCommitHappensByACredentialThatSomethingWasTakenFrom) {
+  for (const Act& act : acts()) {
+    SCOPED_TRACE(act.name);
+    prepare();
+    CommitContext before = context();
+    before.credential_epoch = epoch();
+    run(stores().identities.delete_key(new_key(), soon()));
+    EXPECT_EQ(act.run(*this, before), CommitStatus::kCredentialChanged);
+    EXPECT_EQ(now().settings_version, bucket_.settings_version);
+    EXPECT_EQ(usage().versions, 1u);
+    EXPECT_TRUE(find("object").object.tags.empty());
+    before.credential_epoch = epoch();
+    if (std::string_view(act.name) == "object lock") continue;
+    EXPECT_EQ(act.run(*this, before), CommitStatus::kCommitted) << "with the new epoch";
+  }
+}
+
+// A copy rests on the settings of two buckets.
+TEST_P(Decided, NoCopyHappensUnderSettingsOfItsSourceThatMoved) {
+  for (const bool part : {false, true}) {
+    SCOPED_TRACE(part);
+    prepare();
+    const Bucket source = bucket_;
+    const model::VersionId version = version_;
+    prepare();
+    for (const bool moved : {true, false}) {
+      if (moved) {
+        run(stores().buckets.set_bucket_setting({.bucket_id = source.id, .deadline = soon()},
+                                                SettingKind::kPolicy, "x"));
+      }
+      const int64_t decided = source.settings_version + (moved ? 0 : 1);
+      CopyObject copy = copy_request(context());
+      copy.source_bucket_id = source.id;
+      copy.source_version = version;
+      copy.source_settings_version = decided;
+      CopyPart copied{{context(), upload_, "upload", {}, {}}, source.id, "object", version,
+                      "etag1", 0, decided};
+      copied.put.part = {3, 1, "p3", {}, {}};
+      const CommitStatus status = part ? run(stores().uploads.copy_part(copied)).status
+                                       : run(stores().objects.copy_object(copy)).status;
+      EXPECT_EQ(status, moved ? CommitStatus::kSettingsChanged : CommitStatus::kCommitted);
+    }
+  }
+}
+
+TEST_P(Decided, NoBucketIsMadeByACredentialThatSomethingWasTakenFrom) {
+  const int64_t before = epoch();
+  run(stores().identities.delete_key(new_key(), soon()));
+  const CreateBucket request{
+      .name = "decided-never", .owner_account = owner().account.id, .credential_epoch = before};
+  EXPECT_EQ(run(stores().buckets.create_bucket(request, soon())).status,
+            BucketStatus::kCredentialChanged);
+  EXPECT_EQ(run(stores().buckets.find_bucket("decided-never", soon())).status,
+            BucketStatus::kNoSuchBucket);
+}
+
+TEST_P(Decided, NoBucketGoesUnderSettingsOrByACredentialThatMoved) {
+  CommitContext old_settings = context(), old_credential = context();
+  old_credential.credential_epoch = epoch();
+  run(stores().identities.delete_key(new_key(), soon()));
+  EXPECT_EQ(run(stores().buckets.delete_bucket(old_credential)).status,
+            BucketStatus::kCredentialChanged);
+  run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()},
+                                          SettingKind::kPolicy, "x"));
+  EXPECT_EQ(run(stores().buckets.delete_bucket(old_settings)).status,
+            BucketStatus::kSettingsChanged);
+  EXPECT_EQ(now().id, bucket_.id);
+}
+
+// What rises the epoch, and what does not.
+TEST_P(Decided, TheEpochRisesWithWhateverIsTakenAway) {
+  auto& identities = stores().identities;
+  static int count = 0;
+  const std::string account =
+      make_account(stores(), "epochs-" + std::to_string(++count));
+  const std::string key = run(identities.create_key(account, "", "", soon())).access_key;
+  int64_t last = epoch();
+  const auto rises = [&](bool wanted, const char* why) {
+    const int64_t now = epoch();
+    EXPECT_EQ(now > last, wanted) << why;
+    EXPECT_GE(now, last) << why;
+    last = now;
+  };
+  run(identities.set_key_enabled(key, true, soon()));
+  rises(false, "enabled as it was");
+  run(identities.set_key_enabled(key, false, soon()));
+  rises(true, "disabled");
+  run(identities.set_key_enabled(key, false, soon()));
+  rises(false, "disabled as it was");
+  run(identities.set_key_enabled(key, true, soon()));
+  rises(false, "enabled");
+  run(identities.delete_key(key, soon()));
+  rises(true, "removed");
+  AccountChange change{.enabled = false};
+  run(identities.change_account(account, change, soon()));
+  rises(true, "the account disabled");
+  change.enabled = true;
+  run(identities.change_account(account, change, soon()));
+  rises(false, "the account enabled");
+  run(identities.change_account(account, {.public_access_block = 3}, soon()));
+  rises(true, "the account's block on public access");
+}
+
+// The account's block is a setting of each of its buckets.
+TEST_P(Decided, TheBlockOfTheAccountMovesItsBuckets) {
+  run(stores().identities.change_account(owner().account.id, {.public_access_block = 1}, soon()));
+  EXPECT_EQ(now().settings_version, bucket_.settings_version + 1);
+  EXPECT_EQ(now().owner_public_access_block, 1);
+  run(stores().identities.change_account(owner().account.id, {.public_access_block = 1}, soon()));
+  EXPECT_EQ(now().settings_version, bucket_.settings_version + 1) << "as it was";
+  run(stores().identities.change_account(owner().account.id, {.public_access_block = 0}, soon()));
+  EXPECT_EQ(now().settings_version, bucket_.settings_version + 2);
+}
+
+// On PostgreSQL two at once.
+class DecidedRaces : public Decided {
+ protected:
+  // `act` begins while `held` holds its locks, and ends after that is committed.
+  CommitStatus run_behind(const std::vector<std::string>& held, const Act& act,
+                          const CommitContext& context, const std::function<void()>& meanwhile) {
+    const auto session = PgConnection::open(postgres_dsn(), soon()).value();
+    const auto watcher = PgConnection::open(postgres_dsn(), soon()).value();
+    const auto script = [&](const std::string& sql) {
+      const auto done = session->script(sql, soon());
+      if (!done) throw std::runtime_error(done.error().message);
+    };
+    script("begin");
+    for (const std::string& sql : held) script(sql);
+    const auto pid = session->run("select pg_backend_pid()", {}, soon()).value().integer(0, 0);
+    std::atomic<bool> ended{false};
+    CommitStatus status{};
+    std::thread thread([&] {
+      status = act.run(*this, context);
+      ended = true;
+    });
+    const std::string blocked = "select exists (select from pg_stat_activity where " +
+                                std::to_string(pid) + " = any (pg_blocking_pids(pid)))";
+    while (!ended && !watcher->run(blocked, {}, soon()).value().boolean(0, 0))
+      std::this_thread::sleep_for(200us);
+    waited_ = !ended;
+    meanwhile();
+    script("commit");
+    thread.join();
+    return status;
+  }
+
+  bool waited_ = false;
+};
+
+INSTANTIATE_TEST_SUITE_P(Stores, DecidedRaces, ::testing::Values(Implementation::kPostgres),
+                         name_of_implementation);
+
+TEST_P(DecidedRaces, ASettingThatIsAnsweredHoldsForCommitsInFlight) {
+  const char* const setters[] = {
+      "select set_bucket_setting({}, 0, 2::smallint, 'x'::bytea)",
+      "select set_bucket_setting({}, 0, 5::smallint, null)",
+      "select set_bucket_versioning({}, 0, 1::smallint)",
+      "update accounts set public_access_block = 7 - public_access_block where id = "
+      "(select owner_account from buckets where id = {})",
+  };
+  for (const std::string setter : setters) {
+    for (const Act& act : acts()) {
+      SCOPED_TRACE(setter + ", " + act.name);
+      prepare();
+      std::string held = setter;
+      held.replace(held.find("{}"), 2, std::to_string(bucket_.id));
+      EXPECT_EQ(run_behind({held}, act, context(), [] {}), CommitStatus::kSettingsChanged);
+      EXPECT_TRUE(waited_);
+    }
+  }
+}
+
+// A commit that waits for a lock while a key is disabled does not commit when it gets it.
+TEST_P(DecidedRaces, ATakenCredentialHoldsForCommitsInFlight) {
+  for (const Act& act : acts()) {
+    if (std::string_view(act.name) == "object lock") continue;
+    SCOPED_TRACE(act.name);
+    prepare();
+    CommitContext decided = context();
+    decided.credential_epoch = epoch();
+    const std::string hold =
+        "select from buckets where id = " + std::to_string(bucket_.id) + " for update";
+    const auto meanwhile = [] {
+      const auto other = PgConnection::open(postgres_dsn(), soon()).value();
+      ASSERT_TRUE(other->script("update credential_epoch set epoch = epoch + 1", soon()));
+    };
+    EXPECT_EQ(run_behind({hold}, act, decided, meanwhile), CommitStatus::kCredentialChanged);
+    EXPECT_TRUE(waited_);
+    EXPECT_EQ(usage().versions, 1u);
+  }
+}
+
+// Rows of others in the same batch are committed.
+TEST_P(DecidedRaces, ATakenCredentialCostsOthersNothing) {
+  prepare();
+  CommitContext before = context(), after = context();
+  before.credential_epoch = epoch();
+  run(stores().identities.delete_key(new_key(), soon()));
+  after.credential_epoch = epoch();
+  std::vector<std::thread> threads;
+  std::atomic<int> committed{0}, refused{0};
+  for (int i = 0; i < 24; ++i) {
+    threads.emplace_back([&, i] {
+      const CommitContext& mine = i % 3 == 0 ? before : i % 3 == 1 ? after : context();
+      const auto status = put_under(mine, "k" + std::to_string(i), {});
+      if (status == CommitStatus::kCommitted) ++committed;
+      if (status == CommitStatus::kCredentialChanged) ++refused;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(committed, 16);
+  EXPECT_EQ(refused, 8);
+}
+
+}  // namespace
+}  // namespace rondel::metadata
