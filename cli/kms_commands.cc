@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <functional>
 
 #include "cli/database_target.h"
@@ -18,6 +20,12 @@ namespace {
 using kms::KeyManagement;
 
 constexpr Duration kPatience = std::chrono::seconds(10);
+
+constexpr std::array<std::pair<metadata::KmsOperation, std::string_view>, 3> kOperations{{
+    {metadata::KmsOperation::kDecrypt, "decrypt"},
+    {metadata::KmsOperation::kGenerateDataKey, "generate-data-key"},
+    {metadata::KmsOperation::kEncrypt, "encrypt"},
+}};
 
 struct VaultTarget {
   std::string address;
@@ -59,6 +67,52 @@ async::Task<Result<void>> print_keys(KeyManagement& keys) {
   co_return Result<void>{};
 }
 
+using AccessWork = std::function<async::Task<Result<void>>(metadata::KeyStore&, const std::string& account)>;
+
+// Whose keys are lies in the cluster's database, whatever keeps their material.
+Result<void> with_access(const DatabaseTarget& target, const std::string& account_name, const AccessWork& work) {
+  TRY(const Database database, find_database(target));
+  const auto metadata = metadata::PostgresMetadata::make_for_command(database.dsn);
+  const auto deadline = deadline_in(kPatience);
+  std::string account;
+  if (!account_name.empty()) {
+    TRY(const auto found, async::block_on(metadata->stores().identities.find_account({metadata::AccountName::Kind::kAny, account_name}, deadline)));
+    if (!found) return fail(ErrorCode::kNotFound, "there is no account '" + account_name + "'");
+    account = found->id;
+  }
+  return async::block_on(work(metadata->stores().keys, account));
+}
+
+std::string words_of(uint8_t operations) {
+  std::string out;
+  for (const auto& [operation, word] : kOperations) {
+    if ((operations & static_cast<uint8_t>(operation)) != 0) out += (out.empty() ? "" : ",") + std::string(word);
+  }
+  return out;
+}
+
+// "decrypt,generate-data-key"
+Result<uint8_t> operations_of(std::string_view text) {
+  uint8_t operations = 0;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    const auto known = std::ranges::find(kOperations, word, &std::pair<metadata::KmsOperation, std::string_view>::second);
+    if (known == kOperations.end()) return fail(ErrorCode::kInvalidArgument, "operations are decrypt, generate-data-key and encrypt, divided by ','");
+    operations |= static_cast<uint8_t>(known->first);
+  }
+  return operations;
+}
+
+async::Task<Result<void>> print_access(metadata::KeyStore& keys) {
+  CO_TRY(const auto all, co_await keys.list_access(deadline_in(kPatience)));
+  for (const metadata::KmsKeyAccess& key : all) {
+    fmt::print("{:<40} owner {}\n", key.name, key.owner_account);
+    for (const auto& [account, operations] : key.grants) fmt::print("{:<40} grant {} {}\n", "", account, words_of(operations));
+  }
+  co_return Result<void>{};
+}
+
 int report(const Result<void>& result) {
   if (result) return 0;
   fmt::print(stderr, "rondel: {}\n", result.error().message);
@@ -89,6 +143,35 @@ void add_kms_commands(CLI::App& app, int* status) {
   named("enable", "Let a disabled key work again", [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.set_enabled(std::move(key), true, deadline); });
   named("disable", "Refuse the key: objects under it cannot be read or written until it is enabled",
         [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.set_enabled(std::move(key), false, deadline); });
+
+  auto account = std::make_shared<std::string>();
+  auto operations = std::make_shared<std::string>("decrypt,generate-data-key");
+  kms->get_subcommand("create")->add_option("--account", *account, "Whose it is, by name or id; without, the first account's");
+  kms->get_subcommand("create")->callback([=] {
+    auto made = run(*target, *vault, [name](KeyManagement& keys) { return keys.create(*name, deadline_in(kPatience)); });
+    if (made && !account->empty()) {
+      made = with_access(*target, *account, [name](metadata::KeyStore& keys, const std::string& id) { return keys.set_owner(*name, id, deadline_in(kPatience)); });
+    }
+    *status = report(made);
+  });
+  const auto of_account = [&](const char* verb, const char* help, auto act) {
+    CLI::App* sub = kms->add_subcommand(verb, help);
+    sub->add_option("key", *name, "Name of the key")->required();
+    sub->add_option("account", *account, "Name or id of the account")->required();
+    sub->callback([=] { *status = report(with_access(*target, *account, act)); });
+    return sub;
+  };
+  of_account("owner", "Give the key to an account; grants on it end",
+             [name](metadata::KeyStore& keys, const std::string& id) { return keys.set_owner(*name, id, deadline_in(kPatience)); });
+  of_account("grant", "Let another account use the key", [name, operations](metadata::KeyStore& keys, const std::string& id) -> async::Task<Result<void>> {
+    CO_TRY(const uint8_t bits, operations_of(*operations));
+    co_return co_await keys.set_grant(*name, id, bits, deadline_in(kPatience));
+  })->add_option("--operations", *operations, "decrypt, generate-data-key, encrypt, divided by ','")->capture_default_str();
+  of_account("revoke", "End an account's grant",
+             [name](metadata::KeyStore& keys, const std::string& id) { return keys.set_grant(*name, id, 0, deadline_in(kPatience)); });
+  kms->add_subcommand("access", "Owners of keys, and who else may use them")->callback([=] {
+    *status = report(with_access(*target, "", [](metadata::KeyStore& keys, const std::string&) { return print_access(keys); }));
+  });
 }
 
 }  // namespace rondel::cli

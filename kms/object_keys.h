@@ -37,6 +37,9 @@ class ObjectKeys {
   // The name that key management knows the key by: of "NAME", "alias/NAME", "arn:aws:kms:...:key/NAME", "arn:...:alias/NAME".
   std::string key_name(std::string_view key_id) const;
 
+  // Whether the key is the cluster's, for whoever may read or write the object: what alias/aws/s3 means.
+  bool is_shared(std::string_view key_id) const { return key_name(key_id) == options_.default_kms_key; }
+
   // Fills the wrapped and the sealed key of an envelope whose mode, key id, context and bucket key say what is wanted, around
   // `data_key` or (empty) a fresh one. `customer_key`: SSE-C, 32 bytes. Errors: key_management.h.
   async::Task<Result<KeptKey>> make(Envelope wanted, Binding binding, crypto::Secret customer_key, crypto::Secret data_key, Deadline deadline);

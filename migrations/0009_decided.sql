@@ -17,13 +17,13 @@ insert into credential_epoch (epoch) values (1);
 drop function if exists raise_own_credential_epoch() cascade;
 alter table accounts drop column credential_epoch;
 
--- Who may use a named key beside what its own place (the key ring, Vault) says. A name without a row
--- here is no account's: nobody may name it, but for the keys that the cluster keeps for all.
+-- Whose a named key is, of the key ring or of Vault. A name without a row is the first account's.
 create table kms_key_owners (
-  name text primary key check (length(name) between 1 and 256),
-  account_id text not null references accounts on delete cascade,
-  change bigint not null
+  name text primary key check (name ~ '^[a-zA-Z0-9_./:-]{1,256}$'),
+  account_id text not null references accounts on delete cascade
 );
+create index kms_key_owners_account on kms_key_owners (account_id);
+create index accounts_first on accounts (created_at, id);
 
 -- `operations`: bits of KmsOperation.
 create table kms_grants (
@@ -32,6 +32,7 @@ create table kms_grants (
   operations smallint not null check (operations > 0),
   primary key (name, account_id)
 );
+create index kms_grants_account on kms_grants (account_id);
 
 -- What has other parameters now.
 drop function if exists set_bucket_setting(bigint, smallint, bytea);

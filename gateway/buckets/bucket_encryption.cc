@@ -5,10 +5,12 @@
 #include "gateway/request/answers.h"
 #include "gateway/request/bucket_settings.h"
 #include "gateway/request/context.h"
+#include "gateway/request/object_encryption.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/encryption_document.h"
 #include "gateway/s3/error.h"
 #include "metadata/model/bucket.h"
+#include "metadata/model/kms_key.h"
 
 namespace rondel::buckets {
 using metadata::SettingKind;
@@ -26,7 +28,14 @@ request::Answer<request::Response> get_bucket_encryption(request::Context& conte
 request::Answer<request::Response> put_bucket_encryption(request::Context& context) {
   CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::BucketEncryption wanted, s3::parse_bucket_encryption(text));
-  CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kEncryption, s3::write_bucket_encryption(wanted)));
+  // A default that its owner may not use would lead others to a key that is not theirs.
+  const auto decide = [&]() -> s3::S3Result<std::optional<std::string>> {
+    if (!wanted.key_id.empty()) {
+      if (auto allowed = request::check_key_use(context, wanted.key_id, metadata::KmsOperation::kGenerateDataKey); !allowed) return std::unexpected(allowed.error());
+    }
+    return s3::write_bucket_encryption(wanted);
+  };
+  CO_S3_VOID(co_await permissions::store_decided_setting(context, SettingKind::kEncryption, decide));
   co_return request::empty_response(200);
 }
 

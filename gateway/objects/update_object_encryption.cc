@@ -13,6 +13,7 @@
 #include "gateway/s3/error.h"
 #include "kms/envelope.h"
 #include "kms/object_keys.h"
+#include "metadata/model/kms_key.h"
 #include "metadata/model/object.h"
 #include "metadata/store/object_store.h"
 
@@ -28,6 +29,8 @@ request::Answer<request::ObjectKey> sealed_anew(request::Context& context, const
   kms::ObjectKeys& keys = context.services.object_keys;
   const bool same = old.mode == Mode::kSseKms && !old.bucket_key && !asked.bucket_key && keys.key_name(old.key_id) == keys.key_name(asked.key_arn);
   if (same && old.key_id == asked.key_arn) {
+    CO_S3_VOID(request::check_key_use(context, asked.key_arn, metadata::KmsOperation::kDecrypt));
+    CO_S3_VOID(request::check_key_use(context, asked.key_arn, metadata::KmsOperation::kGenerateDataKey));
     request::ObjectKey key;
     auto renewed = co_await keys.renew(old, context.metadata_deadline());
     if (!renewed) co_return std::unexpected(request::kms_error(renewed.error(), asked.key_arn));

@@ -29,6 +29,7 @@
 #include "metadata/cache/bucket_cache.h"
 #include "metadata/cache/identity_cache.h"
 #include "metadata/model/bucket.h"
+#include "metadata/model/kms_key.h"
 #include "metadata/model/object.h"
 #include "metadata/store/availability.h"
 #include "metadata/store/bucket_store.h"
@@ -111,6 +112,8 @@ struct Context {
   std::shared_ptr<const metadata::Bucket> bucket;
   std::string request_id;
   Access access = {};
+  // The keys of others that it used, and for what: asked again before it commits.
+  std::vector<std::pair<std::string, metadata::KmsOperation>> used_keys = {};
   // What the bucket's settings said about encryption when a new object's key was chosen (object_encryption.h); null = none was.
   std::optional<kms::Envelope> chosen_encryption = {};
   // One of the requests in flight; null: not counted. And whom what the request holds counts to (payer.h).

@@ -87,7 +87,23 @@ s3::S3Result<EncryptionChoice> choose_encryption(Context& context) {
   return choice;
 }
 
+s3::S3Result<void> check_key_use(Context& context, const std::string& key_id, metadata::KmsOperation operation) {
+  const kms::ObjectKeys& keys = context.services.object_keys;
+  if (keys.is_shared(key_id)) return {};
+  const signature::Identity& identity = context.identity;
+  if (!identity.anonymous() && identity.credential->kms.allows(keys.key_name(key_id), operation)) {
+    context.used_keys.emplace_back(key_id, operation);
+    return {};
+  }
+  const std::string user = identity.anonymous() ? "anonymous" : "arn:aws:iam::" + identity.credential->account.id + ":root";
+  const std::string action = operation == metadata::KmsOperation::kDecrypt ? "kms:Decrypt" : "kms:GenerateDataKey";
+  return s3::fail(ErrorCode::kAccessDenied, "User: " + user + " is not authorized to perform: " + action + " on the resource associated with this ciphertext because no resource-based policy allows the " + action + " action");
+}
+
 s3::S3Result<void> check_encryption_again(Context& context) {
+  for (const auto& [key_id, operation] : std::exchange(context.used_keys, {})) {
+    if (auto allowed = check_key_use(context, key_id, operation); !allowed) return allowed;
+  }
   if (!context.chosen_encryption) return {};
   const auto now = decide(context);
   if (!now) return std::unexpected(now.error());
@@ -103,6 +119,7 @@ Answer<ObjectKey> make_object_key(Context& context, EncryptionChoice choice, cry
   ObjectKey key;
   if (choice.wanted.mode == Mode::kNone) co_return key;
   const std::string key_id = choice.wanted.key_id;
+  if (choice.wanted.mode == Mode::kSseKms) CO_S3_VOID(check_key_use(context, key_id, metadata::KmsOperation::kGenerateDataKey));
   crypto::Secret customer;
   if (choice.customer) {
     customer = std::move(choice.customer->key);
@@ -129,6 +146,7 @@ Answer<ObjectKey> open_object_key(Context& context, Sealed sealed, std::string_v
   if (!by_customer && customer) co_return s3::fail(ErrorCode::kInvalidRequest, "The encryption parameters are not applicable to this object.");
   if (customer) key.customer_md5 = customer->md5;
   if (key.plaintext() || (!open && !by_customer)) co_return key;
+  if (key.mode() == Mode::kSseKms) CO_S3_VOID(check_key_use(context, key.envelope.key_id, metadata::KmsOperation::kDecrypt));
   auto opened = co_await context.services.object_keys.open(key.envelope, {sealed.bucket_id, sealed.key}, customer ? customer->key : crypto::Secret(), context.metadata_deadline());
   if (!opened && by_customer && opened.error().code == rondel::ErrorCode::kPermissionDenied) co_return s3::fail(ErrorCode::kAccessDenied);
   if (!opened) co_return std::unexpected(kms_error(opened.error(), key.envelope.key_id));

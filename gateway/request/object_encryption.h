@@ -45,7 +45,11 @@ s3::S3Result<void> check_customer_key_transport(const Context& context);
 // the context.
 s3::S3Result<EncryptionChoice> choose_encryption(Context& context);
 
-// After the bucket was read again: kServiceUnavailable when its settings would now choose otherwise, so that bytes are never
+// Whether the caller may use the key, named as a client or a bucket names it: its own, one that was granted to it, and the shared one.
+// Kept in mind for check_encryption_again. kAccessDenied. Source: "Protecting data using SSE-KMS", permissions, S3 user guide.
+s3::S3Result<void> check_key_use(Context& context, const std::string& key_id, metadata::KmsOperation operation);
+
+// After the bucket or the credential was read again: kAccessDenied when a key may not be used any more; kServiceUnavailable when its settings would now choose otherwise, so that bytes are never
 // committed as an older default wanted them; the client sends them again.
 s3::S3Result<void> check_encryption_again(Context& context);
 

@@ -6,6 +6,7 @@
 
 #include "common/model/metadata_generation.h"
 #include "metadata/model/change.h"
+#include "metadata/model/kms_key.h"
 #include "metadata/model/object.h"
 #include "metadata/store/bucket_store.h"
 #include "metadata/store/commit_result.h"
@@ -52,6 +53,7 @@ Names make_names() {
   add_enum<Change>(names, "Change");
   add_enum<VersionChoice>(names, "VersionChoice");
   add_enum<Held>(names, "Held");
+  add_enum<KmsOperation>(names, "KmsOperation");
   add_enum<model::Recognition>(names, "Recognition");
   names["Limit.kKeyBytesMax"] = Limit::kKeyBytesMax;
   names["Limit.kPartBytesMin"] = Limit::kPartBytesMin;

@@ -125,7 +125,8 @@ async::Task<Result<std::optional<Credential>>> MemoryIdentityStore::find_credent
         const auto found = state_.access_keys.find(access_key);
         if (found == state_.access_keys.end()) return std::nullopt;
         return Credential{found->second, state_.accounts.at(found->second.account_id),
-                          state_.credential_epoch};
+                          state_.credential_epoch,
+                          state_.kms_rights(found->second.account_id)};
       });
 }
 

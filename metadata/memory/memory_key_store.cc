@@ -7,6 +7,16 @@ std::unexpected<Error> no_key(const std::string& name) {
   return fail(ErrorCode::kNotFound, "there is no key '" + name + "'");
 }
 
+Result<void> check_names(const MemoryState& state, const std::string& name,
+                         const std::string& account_id) {
+  if (!is_kms_key_name(name)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "a key's name has 1 to 256 of a-z A-Z 0-9 _ - . / :");
+  }
+  if (state.accounts.contains(account_id)) return {};
+  return fail(ErrorCode::kNotFound, "there is no such account");
+}
+
 }  // namespace
 
 async::Task<Result<KmsKeyChanges>> MemoryKeyStore::load(uint64_t change, Deadline) {
@@ -56,6 +66,44 @@ async::Task<Result<void>> MemoryKeyStore::set_enabled(std::string name, bool ena
     found->second.key.enabled = enabled;
     found->second.change = ++state_.last_kms_change;
     return {};
+  });
+}
+
+async::Task<Result<void>> MemoryKeyStore::set_owner(std::string name, std::string account_id,
+                                                    Deadline) {
+  return state_.run<Result<void>>([this, name = std::move(name), account_id]() -> Result<void> {
+    TRY_VOID(check_names(state_, name, account_id));
+    KmsKeyAccess& access = state_.kms_access[name];
+    if (!access.owner_account.empty()) ++state_.credential_epoch;
+    access = {name, account_id, {}};
+    state_.tell(DirectoryChange::Kind::kAccount, {});
+    return {};
+  });
+}
+
+async::Task<Result<void>> MemoryKeyStore::set_grant(std::string name, std::string account_id,
+                                                    uint8_t operations, Deadline) {
+  auto work = [this, name = std::move(name), account_id, operations]() -> Result<void> {
+    TRY_VOID(check_names(state_, name, account_id));
+    KmsKeyAccess& access = state_.kms_access[name];
+    if (access.owner_account.empty()) access = {name, state_.first_account(), {}};
+    if (access.grants.contains(account_id)) ++state_.credential_epoch;
+    if (operations == 0) {
+      access.grants.erase(account_id);
+    } else {
+      access.grants[account_id] = operations;
+    }
+    state_.tell(DirectoryChange::Kind::kAccount, {});
+    return {};
+  };
+  return state_.run<Result<void>>(std::move(work));
+}
+
+async::Task<Result<std::vector<KmsKeyAccess>>> MemoryKeyStore::list_access(Deadline) {
+  return state_.run<Result<std::vector<KmsKeyAccess>>>([this] {
+    std::vector<KmsKeyAccess> all;
+    for (const auto& [name, access] : state_.kms_access) all.push_back(access);
+    return all;
   });
 }
 

@@ -16,6 +16,11 @@ class MemoryKeyStore final : public KeyStore {
   async::Task<Result<void>> add_version(std::string name, KmsKeyVersion version,
                                         std::string master_key_id, Deadline deadline) override;
   async::Task<Result<void>> set_enabled(std::string name, bool enabled, Deadline deadline) override;
+  async::Task<Result<void>> set_owner(std::string name, std::string account_id,
+                                      Deadline deadline) override;
+  async::Task<Result<void>> set_grant(std::string name, std::string account_id, uint8_t operations,
+                                      Deadline deadline) override;
+  async::Task<Result<std::vector<KmsKeyAccess>>> list_access(Deadline deadline) override;
 
  private:
   MemoryState& state_;

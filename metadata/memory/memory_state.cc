@@ -31,6 +31,29 @@ void MemoryState::end_sessions() {
   lease_holder = nullptr;
 }
 
+std::string MemoryState::first_account() const {
+  const auto first = std::ranges::min_element(accounts, {}, [](const auto& row) {
+    return std::pair(row.second.created_at, row.first);
+  });
+  return first == accounts.end() ? "" : first->first;
+}
+
+KmsRights MemoryState::kms_rights(const std::string& account_id) const {
+  KmsRights rights;
+  rights.others = account_id == first_account();
+  for (const auto& [name, access] : kms_access) {
+    const auto grant = access.grants.find(account_id);
+    if (access.owner_account == account_id) {
+      rights.keys[name] = static_cast<uint8_t>(KmsOperation::kAll);
+    } else if (grant != access.grants.end()) {
+      rights.keys[name] = grant->second;
+    } else if (rights.others) {
+      rights.keys[name] = 0;
+    }
+  }
+  return rights;
+}
+
 StoredBucket* MemoryState::find_bucket(int64_t id) {
   const auto found = buckets.find(id);
   return found == buckets.end() ? nullptr : &found->second;

@@ -107,6 +107,7 @@ struct MemoryRows {
   uint64_t min_epoch = 0;  // Of the ring: what was decided under an older one is refused.
 
   std::map<std::string, StoredKmsKey> kms_keys;  // By name.
+  std::map<std::string, KmsKeyAccess> kms_access;  // By name: of keys that have an owner.
   uint64_t last_kms_change = 0;
 
   ClusterRows cluster;
@@ -143,6 +144,9 @@ class MemoryState : public MemoryRows {
   // As when the server starts again: nobody coordinates.
   void end_sessions();
 
+  // The id of the account that was made first; empty: there is none.
+  std::string first_account() const;
+  KmsRights kms_rights(const std::string& account_id) const;
   // nullptr: it is not there.
   StoredBucket* find_bucket(int64_t id);
   StoredBucket* find_bucket(const std::string& name);

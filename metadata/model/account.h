@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "metadata/model/kms_key.h"
 
 namespace rondel::metadata {
 
@@ -44,6 +45,7 @@ struct Credential {
   Account account;
   // The number that rises with whatever is taken from any credential, as it was when this one was read.
   int64_t epoch = 0;
+  KmsRights kms;
 };
 
 // About what it holds, in bytes.

@@ -46,6 +46,17 @@ Result<AccessKey> read_key(const PgResult& rows, size_t i, int first,
   return key;
 }
 
+// What kms_rights() answers: "BITS NAME" lines.
+std::map<std::string, uint8_t, std::less<>> read_rights(std::string_view text) {
+  std::map<std::string, uint8_t, std::less<>> rights;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (line.size() > 2) rights.emplace(line.substr(2), static_cast<uint8_t>(line.front() - '0'));
+  }
+  return rights;
+}
+
 const char* condition_of(AccountName::Kind kind) {
   switch (kind) {
     case AccountName::Kind::kId: return "a.id = $1";
@@ -257,7 +268,8 @@ async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(
     std::string access_key, Deadline deadline) {
   static const std::string sql =
       std::string("select ") + kAccountColumns + ", " + kKeyColumns +
-      ", (select epoch from credential_epoch) from access_keys k join accounts a on a.id = k.account_id where k.access_key = $1";
+      ", (select epoch from credential_epoch), coalesce(kms_rights(a.id), ''), is_first_account(a.id)"
+      " from access_keys k join accounts a on a.id = k.account_id where k.access_key = $1";
   if (!can_be_text(access_key)) co_return std::optional<Credential>{};
   auto work = [this, access_key = std::move(access_key)](
                   PgConnection& connection, Deadline until) -> Result<std::optional<Credential>> {
@@ -268,7 +280,10 @@ async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(
     Credential credential;
     credential.account = read_account(row, 0);
     TRY(credential.key, read_key(row, 0, kAccountColumnCount, options_.master_key));
-    credential.epoch = row.bigint(0, kAccountColumnCount + kKeyColumnCount);
+    constexpr int kEpoch = kAccountColumnCount + kKeyColumnCount;
+    credential.epoch = row.bigint(0, kEpoch);
+    credential.kms.keys = read_rights(row.text(0, kEpoch + 1));
+    credential.kms.others = row.boolean(0, kEpoch + 2);
     return std::optional(std::move(credential));
   };
   co_return co_await run_single<std::optional<Credential>>(workers_, deadline, std::move(work));

@@ -80,7 +80,68 @@ class PostgresKeyStore final : public KeyStore {
     return run_single<void>(workers_, deadline, std::move(work));
   }
 
+  async::Task<Result<void>> set_owner(std::string name, std::string account_id, Deadline deadline) override {
+    auto work = [=](PgConnection& connection, Deadline until) -> Result<void> {
+      TRY(const PgParameters parameters, key_and_account(name, account_id));
+      TRY(const PgResult done,
+          connection.run("with granted as (delete from kms_grants where name = $1)"
+                         " insert into kms_key_owners (name, account_id) select $1::text, id from accounts where id = $2"
+                         " on conflict (name) do update set account_id = excluded.account_id",
+                         parameters, until));
+      return of_account(done);
+    };
+    return run_single<void>(workers_, deadline, std::move(work));
+  }
+
+  async::Task<Result<void>> set_grant(std::string name, std::string account_id, uint8_t operations, Deadline deadline) override {
+    auto work = [=](PgConnection& connection, Deadline until) -> Result<void> {
+      TRY(PgParameters parameters, key_and_account(name, account_id));
+      if (operations == 0) {
+        TRY_VOID(connection.run("delete from kms_grants where name = $1 and account_id = $2", parameters, until));
+        return {};
+      }
+      parameters.add_optional_small(operations);
+      TRY(const PgResult done,
+          connection.run("with owned as (insert into kms_key_owners (name, account_id)"
+                         "   select $1::text, id from accounts order by created_at, id limit 1 on conflict (name) do nothing)"
+                         " insert into kms_grants (name, account_id, operations) select $1::text, id, $3::smallint from accounts where id = $2"
+                         " on conflict (name, account_id) do update set operations = excluded.operations",
+                         parameters, until));
+      return of_account(done);
+    };
+    return run_single<void>(workers_, deadline, std::move(work));
+  }
+
+  async::Task<Result<std::vector<KmsKeyAccess>>> list_access(Deadline deadline) override {
+    return run_single<std::vector<KmsKeyAccess>>(workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<std::vector<KmsKeyAccess>> {
+      TRY(const PgResult rows,
+          connection.run("select o.name, o.account_id, g.account_id, g.operations from kms_key_owners o left join kms_grants g on g.name = o.name"
+                         " order by o.name, g.account_id",
+                         {}, until));
+      std::vector<KmsKeyAccess> all;
+      for (size_t i = 0; i < rows.rows(); ++i) {
+        if (all.empty() || all.back().name != rows.text(i, 0)) all.push_back({rows.text(i, 0), rows.text(i, 1), {}});
+        if (!rows.is_null(i, 2)) all.back().grants[rows.text(i, 2)] = static_cast<uint8_t>(rows.smallint(i, 3));
+      }
+      return all;
+    });
+  }
+
  private:
+  static Result<PgParameters> key_and_account(const std::string& name, const std::string& account_id) {
+    if (!is_kms_key_name(name)) return fail(ErrorCode::kInvalidArgument, "a key's name has 1 to 256 of a-z A-Z 0-9 _ - . / :");
+    if (!can_be_text(account_id)) return fail(ErrorCode::kNotFound, "there is no such account");
+    PgParameters parameters;
+    parameters.add_text(name);
+    parameters.add_text(account_id);
+    return parameters;
+  }
+
+  static Result<void> of_account(const PgResult& done) {
+    if (done.affected() > 0) return {};
+    return fail(ErrorCode::kNotFound, "there is no such account");
+  }
+
   static KmsKeyChanges changes_of(const PgResult& rows) {
     KmsKeyChanges changes;
     for (size_t i = 0; i < rows.rows(); ++i) {

@@ -42,3 +42,30 @@ end $$;
 create or replace trigger accounts_block after update of public_access_block on accounts
   for each row when (old.public_access_block <> new.public_access_block)
   execute function change_account_block();
+
+-- What an account may do with named keys, one a line: bits of KmsOperation, and the name. Its own,
+-- those it has a grant on, and of the first account also those that are others', with 0: it has all
+-- that nobody has.
+create or replace function kms_rights(account text) returns text language sql stable as $$
+  select string_agg(r.operations || ' ' || r.name, e'\n' order by r.name)
+  from (select o.name, case when o.account_id = account then :KmsOperation.kAll
+                            else coalesce(g.operations, 0) end as operations
+        from kms_key_owners o
+        left join kms_grants g on g.name = o.name and g.account_id = account
+        where o.account_id = account or g.name is not null or is_first_account(account)) r
+$$;
+
+create or replace function is_first_account(account text) returns boolean language sql stable as $$
+  select account = (select id from accounts order by created_at, id limit 1)
+$$;
+
+-- Credentials carry these rights.
+create or replace function notify_rights() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('rondel_directory', 'a' || coalesce(new.account_id, old.account_id));
+  return null;
+end $$;
+create or replace trigger key_owners_notify after insert or update or delete on kms_key_owners
+  for each row execute function notify_rights();
+create or replace trigger grants_notify after insert or update or delete on kms_grants
+  for each row execute function notify_rights();

@@ -124,6 +124,7 @@ struct AccessFixture {
     auto credential = std::make_shared<metadata::Credential>();
     credential->account = accounts.accounts.at(who == Who::kOwner ? "111111111111" : who == Who::kWriter ? "222222222222" : "333333333333");
     credential->epoch = credential_epoch;
+    credential->kms.others = true;
     identity.credential = credential;
     return identity;
   }
