@@ -146,7 +146,7 @@ struct Subject {
   }
 
   access::BucketAccess bucket;
-  policy::Caller caller{"333333333333", "other", "oth", false};
+  policy::Caller caller{"333333333333", "oth", false};
 };
 
 void run(benchmark::State& state, const std::string& document) {

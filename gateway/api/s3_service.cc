@@ -10,6 +10,7 @@
 #include "gateway/admission/filling.h"
 #include "gateway/api/cors.h"
 #include "gateway/api/dispatch.h"
+#include "gateway/api/joined_exchange.h"
 #include "gateway/api/post_object.h"
 #include "gateway/api/watched_exchange.h"
 #include "gateway/permissions/authorization.h"
@@ -20,6 +21,7 @@
 #include "gateway/s3/error.h"
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/operation.h"
+#include "gateway/s3/repeated.h"
 #include "gateway/s3/request.h"
 #include "gateway/signature/authenticator.h"
 #include "gateway/signature/claimed_identity.h"
@@ -244,13 +246,24 @@ async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& a
   co_return ticket;
 }
 
+// One value for each name, whoever asks for it: signature, policy or handler.
 async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& exchange, Trace& trace) {
+  const http::Fields& fields = exchange.head().fields;
+  CO_S3_VOID(s3::check_repeated(fields));
+  auto lists = s3::joined_lists(fields);
+  if (!lists) co_return co_await answer_once(exchange, trace);
+  JoinedExchange joined(exchange, *std::move(lists));
+  co_return co_await answer_once(joined, trace);
+}
+
+async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchange& exchange, Trace& trace) {
   const http::RequestHead& head = exchange.head();
   if (head.method == "OPTIONS") co_return co_await preflight(head);
   auto request = s3::route(head, services_.settings.router);
   if (!request) co_return std::unexpected(request.error());
   trace.request = *std::move(request);
   const s3::Request& routed = *trace.request;
+  CO_S3_VOID(s3::check_repeated(routed.query));
   // Before anything of the body is read: a client that waits for 100 Continue keeps its bytes.
   if (needs_commit(routed.operation)) CO_S3_VOID(request::check_database(services_));
   if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);

@@ -36,6 +36,7 @@ class S3Service {
 
   async::Task<admission::Pool::Hold> admit(const admission::PartyRef& address, bool may_wait);
   async::Task<s3::S3Result<request::Response>> answer(http::Exchange& exchange, Trace& trace);
+  async::Task<s3::S3Result<request::Response>> answer_once(http::Exchange& exchange, Trace& trace);
   async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(const s3::Request& request);
   async::Task<s3::S3Result<request::Response>> answer_form(http::Exchange& exchange, Trace& trace);
   async::Task<s3::S3Result<request::Response>> answer_as(signature::Identity identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace);

@@ -131,7 +131,7 @@ Verdict decide_change(const request::Context& context) {
 policy::Caller caller_of(const signature::Identity& identity) {
   if (identity.anonymous()) return {};
   const metadata::Account& account = identity.credential->account;
-  return {account.id, account.name, account.canonical_id, false};
+  return {account.id, account.canonical_id, false};
 }
 
 s3::S3Result<void> authorize(request::Context& context) {

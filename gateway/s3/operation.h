@@ -27,6 +27,13 @@ struct OperationRow {
   std::string_view action;        // IAM action: "s3:PutObject"
 };
 
+inline constexpr OperationRow kOperationRows[] = {
+#define RONDEL_S3_OPERATION(name, method, level, sub_resource, action) \
+  {Operation::k##name, #name, method, Level::level, sub_resource, action},
+#include "gateway/s3/operation_list.h"
+#undef RONDEL_S3_OPERATION
+};
+
 const OperationRow& row(Operation operation);
 std::span<const OperationRow> all_operations();
 

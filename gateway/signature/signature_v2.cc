@@ -7,6 +7,7 @@
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
 #include "common/crypto/digest.h"
+#include "gateway/s3/operation.h"
 #include "gateway/signature/credential_scope.h"
 
 namespace rondel::signature {
@@ -18,12 +19,31 @@ using Checked = std::expected<T, RefusalDetail>;
 // The last second of the year 9999.
 constexpr uint64_t kExpiresMax = std::chrono::floor<std::chrono::seconds>(kLastTime).time_since_epoch().count();
 
-// Parameters that are part of the resource.
-constexpr std::array<std::string_view, 35> kSubResources{
-    "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete", "inventory", "lifecycle", "location", "logging", "metrics", "notification", "object-lock",
-    "partNumber", "policy", "replication", "requestPayment", "response-cache-control", "response-content-disposition", "response-content-encoding",
-    "response-content-language", "response-content-type", "response-expires", "restore", "select", "select-type", "storageClass", "tagging", "torrent", "uploadId", "uploads",
-    "versionId", "versioning", "versions", "website"};
+// Parameters that are part of the resource: whatever selects an operation, so that none is reached by the signature of another.
+constexpr auto kSelectors = std::to_array<std::string_view>({
+#define RONDEL_S3_OPERATION(name, method, level, sub_resource, action) sub_resource,
+#include "gateway/s3/operation_list.h"
+#undef RONDEL_S3_OPERATION
+});
+// And what says of which version or part, or how it is answered.
+constexpr std::array<std::string_view, 11> kFurther{
+    "defaultObjectAcl", "partNumber", "response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
+    "response-content-type", "response-expires", "select-type", "storageClass", "versionId"};
+
+// Clients never sign it, and it selects another form of the same listing, by the same right.
+constexpr std::string_view kListType = "list-type";
+
+constexpr bool is_of_resource(std::string_view parameter) {
+  if (parameter.empty() || parameter == kListType) return false;
+  return std::ranges::find(kSelectors, parameter) != kSelectors.end() || std::ranges::find(kFurther, parameter) != kFurther.end();
+}
+
+consteval bool every_selector_is_signed() {
+  return std::ranges::all_of(s3::kOperationRows, [](const s3::OperationRow& row) {
+    return row.sub_resource.empty() || row.sub_resource == kListType || is_of_resource(row.sub_resource);
+  });
+}
+static_assert(every_selector_is_signed());
 
 std::unexpected<RefusalDetail> refuse(Refusal refusal, std::string message, std::vector<std::pair<std::string, std::string>> details = {}) {
   return std::unexpected(RefusalDetail{refusal, std::move(message), std::move(details)});
@@ -58,7 +78,7 @@ std::string resource(std::string_view path, const QueryParameters& query, std::s
   if (!virtual_bucket.empty()) out += "/" + std::string(virtual_bucket);
   out += path;
   QueryParameters signed_ones;
-  std::ranges::copy_if(query, std::back_inserter(signed_ones), [](const auto& pair) { return std::ranges::find(kSubResources, pair.first) != kSubResources.end(); });
+  std::ranges::copy_if(query, std::back_inserter(signed_ones), [](const auto& pair) { return is_of_resource(pair.first); });
   std::ranges::sort(signed_ones);
   char separator = '?';
   for (const auto& [name, value] : signed_ones) {

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace rondel::policy {
+
+bool is_account_id(std::string_view text) {
+  return text.size() == 12 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 namespace {
 
 constexpr std::string_view kRootSuffix = ":root";
@@ -11,12 +16,13 @@ bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '@' || c == '+' || c == '=';
 }
 
-// The account of arn:aws:iam::ACCOUNT:root; empty when it is something else.
+// The account of arn:aws:iam::ID:root; empty when it is something else.
 std::string_view account_of_root(std::string_view arn) {
   for (const std::string_view prefix : {"arn:aws:iam::", "arn:aws-cn:iam::", "arn:aws-us-gov:iam::"}) {
     if (!arn.starts_with(prefix) || !arn.ends_with(kRootSuffix) || arn.size() <= prefix.size() + kRootSuffix.size()) continue;
     const std::string_view account = arn.substr(prefix.size(), arn.size() - prefix.size() - kRootSuffix.size());
-    if (std::ranges::all_of(account, is_name_character)) return account;
+    // Its id: a name can be given to another account later.
+    if (is_account_id(account)) return account;
   }
   return {};
 }
@@ -27,10 +33,6 @@ bool contains(const std::vector<std::string>& sorted, std::string_view value) {
 }
 
 }  // namespace
-
-bool is_account_id(std::string_view text) {
-  return text.size() == 12 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-}
 
 bool PrincipalSet::add(std::string_view kind, std::string_view value) {
   if (kind == "AWS") {
@@ -62,9 +64,7 @@ void PrincipalSet::seal() {
 bool PrincipalSet::matches(const Caller& caller) const {
   if (everybody_) return true;
   if (caller.anonymous) return false;
-  if (contains(accounts_, caller.account_id) || contains(canonical_ids_, caller.canonical_id)) return true;
-  // A name that looks like an id would pass for another account.
-  return contains(accounts_, caller.account_name) && !is_account_id(caller.account_name);
+  return contains(accounts_, caller.account_id) || contains(canonical_ids_, caller.canonical_id);
 }
 
 }  // namespace rondel::policy

@@ -16,7 +16,6 @@ inline constexpr std::string_view kAnonymousAccount = "anonymous";
 // The account behind a request; views into what outlives the decision.
 struct Caller {
   std::string_view account_id = kAnonymousAccount;
-  std::string_view account_name;
   std::string_view canonical_id = kAnonymousCanonicalId;
   bool anonymous = true;
 };
@@ -25,7 +24,7 @@ struct Caller {
 class PrincipalSet {
  public:
   // As the JSON has it: {"AWS": [...]} is add("AWS", ...) for each. kinds: AWS, CanonicalUser, Service. An account is named by its
-  // id, by arn:aws:iam::ID:root, or by its name in such an ARN. False: no such principal can exist.
+  // id or by arn:aws:iam::ID:root. False: no such principal can exist.
   [[nodiscard]] bool add(std::string_view kind, std::string_view value);
   void add_everybody() { everybody_ = true; }
   // Before the first match.
@@ -39,7 +38,7 @@ class PrincipalSet {
 
  private:
   bool everybody_ = false;
-  std::vector<std::string> accounts_;        // Ids and names.
+  std::vector<std::string> accounts_;        // Ids.
   std::vector<std::string> canonical_ids_;
 };
 

@@ -29,6 +29,17 @@ class CountedKeyStore final : public metadata::KeyStore {
                                         Deadline deadline) override {
     return rows_.set_enabled(std::move(name), enabled, deadline);
   }
+  async::Task<Result<void>> set_owner(std::string name, std::string account,
+                                      Deadline deadline) override {
+    return rows_.set_owner(std::move(name), std::move(account), deadline);
+  }
+  async::Task<Result<void>> set_grant(std::string name, std::string account, uint8_t operations,
+                                      Deadline deadline) override {
+    return rows_.set_grant(std::move(name), std::move(account), operations, deadline);
+  }
+  async::Task<Result<std::vector<metadata::KmsKeyAccess>>> list_access(Deadline deadline) override {
+    return rows_.list_access(deadline);
+  }
 
   int loads = 0;
 

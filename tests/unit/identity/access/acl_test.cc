@@ -8,8 +8,8 @@
 namespace rondel::access {
 namespace {
 
-const policy::Caller owner{"1", "owner", "own", false};
-const policy::Caller other{"2", "other", "oth", false};
+const policy::Caller owner{"1", "own", false};
+const policy::Caller other{"2", "oth", false};
 const policy::Caller anonymous;
 
 TEST(Acl, CannedOnesGiveWhatTheirNamesSay) {

@@ -7,9 +7,9 @@
 namespace rondel::access {
 namespace {
 
-const policy::Caller owner{"111111111111", "owner", "own", false};
-const policy::Caller writer{"222222222222", "writer", "wri", false};
-const policy::Caller other{"333333333333", "other", "oth", false};
+const policy::Caller owner{"111111111111", "own", false};
+const policy::Caller writer{"222222222222", "wri", false};
+const policy::Caller other{"333333333333", "oth", false};
 const policy::Caller anonymous;
 
 BucketAccess bucket(Ownership ownership = Ownership::kObjectWriter, CannedAcl canned = CannedAcl::kPrivate) {
