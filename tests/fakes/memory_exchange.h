@@ -1,7 +1,9 @@
 // MemoryExchange: one HTTP request whose body comes in the runs a test chose, and the answer it got. One loop.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/http/server.h"
@@ -28,6 +30,7 @@ class MemoryExchange final : public http::Exchange {
 
   async::Task<Result<ByteView>> read_body() override {
     ++reads;
+    if (before_body) std::exchange(before_body, {})();
     if (at_ == body_.size() && broken_) co_return std::unexpected(*broken_);
     // A buffer that is used again, as a connection's is: earlier runs must not be looked at any more.
     buffer_.assign(body_, at_, run_);
@@ -63,6 +66,7 @@ class MemoryExchange final : public http::Exchange {
   bool aborted = false;
   int reads = 0;   // Calls of read_body().
   std::vector<http::BodyKind> kinds;   // That were expected, in turn.
+  std::function<void()> before_body;   // What happens while the body is on its way.
 
  private:
   const http::RequestHead head_;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -69,7 +70,7 @@ class MemoryGateway {
     const auto ring = ring::Ring::build(disks, {.replicas = 3, .power = 4}, 1);
     topology.set({std::make_shared<const ring::Ring>(ring.value())});
     const auto created = async::block_on(stores.identities.create_account(
-        {.name = "owner", .access_key = keys_.access_key, .secret_key = keys_.secret_key},
+        {.name = "owner", .access_key = keys.access_key, .secret_key = keys.secret_key},
         soon()));
     EXPECT_TRUE(created);
   }
@@ -79,8 +80,14 @@ class MemoryGateway {
              const Headers& more = {}) {
     fakes::MemoryExchange exchange(signed_head(method, target, body, more));
     exchange.set_body(body);
+    exchange.before_body = std::exchange(meanwhile, {});
     async::block_on(handle(exchange));
     return {exchange.response.status, exchange.response.fields, exchange.response_body, exchange.reads, exchange.kinds};
+  }
+
+  // A named key of the first account.
+  void make_kms_key(const std::string& name) {
+    EXPECT_TRUE(async::block_on(ring_.create(name, soon())));
   }
 
   // Streams that something refers to have all their chunks on disks, and nothing else has any but
@@ -100,6 +107,10 @@ class MemoryGateway {
       EXPECT_TRUE(state.is_referenced(stream) || queued.contains(stream)) << stream.to_hex();
   }
 
+  // Whose requests are signed.
+  sigv4::Credentials keys{"OWNERKEY", "owner-secret"};
+  // Happens while the body of the next request is on its way.
+  std::function<void()> meanwhile;
   metadata::MemoryState state;
   metadata::MemoryMetadata metadata{state};
   const metadata::Stores& stores = metadata.stores();
@@ -122,7 +133,7 @@ class MemoryGateway {
     headers.insert(headers.end(), more.begin(), more.end());
     for (const auto& [name, value] : headers) head.fields.add(name, value);
     for (auto& [name, value] :
-         sigv4::sign(keys_, "us-east-1", method, std::string(head.path()), decoded(head.query()),
+         sigv4::sign(keys, "us-east-1", method, std::string(head.path()), decoded(head.query()),
                      headers, crypto::sha256_hex(body), real_clock().now())) {
       head.fields.add(name, value);
     }
@@ -155,7 +166,6 @@ class MemoryGateway {
     return options;
   }
 
-  const sigv4::Credentials keys_{"OWNERKEY", "owner-secret"};
   metadata::BucketCache bucket_cache_{stores.buckets, real_clock()};
   metadata::IdentityCache identities_{stores.identities, real_clock()};
   metadata::MemoryDirectoryFeed feed_{state, [this](const metadata::DirectoryChange& change) {

@@ -150,7 +150,7 @@ TEST(PolicyReference, TheCompiledPolicyAgreesOnRandomPoliciesAndRequests) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(seed);
   Maker maker(seed);
-  const Caller callers[] = {{"111111111111", "a", "aa", false}, {"222222222222", "b", "bb", false}, {}};
+  const Caller callers[] = {{"111111111111", "aa", false}, {"222222222222", "bb", false}, {}};
   size_t said_yes = 0, said_no = 0, said_nothing = 0;
   for (int i = 0; i < 3'000; ++i) {
     std::vector<reference::Statement> statements(1 + maker.below(4));
