@@ -68,7 +68,9 @@ NameValueViews views(const NameValues& pairs) { return {pairs.begin(), pairs.end
 
 std::string names_of(const NameValues& headers) {
   std::string names;
+  std::string_view last;
   for (const auto& [name, value] : headers) {
+    if (name == std::exchange(last, name)) continue;
     if (!names.empty()) names += ';';
     names += name;
   }
