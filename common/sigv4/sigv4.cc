@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <initializer_list>
 
+#include "common/base/dates.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
 
@@ -13,7 +14,6 @@ namespace {
 constexpr std::string_view kTerminator = "aws4_request";
 constexpr std::string_view kChunkAlgorithm = "AWS4-HMAC-SHA256-PAYLOAD";
 constexpr std::string_view kTrailerAlgorithm = "AWS4-HMAC-SHA256-TRAILER";
-constexpr size_t kTimestampSize = 16;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -163,24 +163,10 @@ std::string format_timestamp(SystemTime time) {
 }
 
 Result<SystemTime> parse_timestamp(std::string_view text) {
-  const auto bad = [] { return fail(ErrorCode::kInvalidArgument, "not a timestamp of the form yyyymmddThhmmssZ"); };
-  if (text.size() != kTimestampSize || text[8] != 'T' || text[15] != 'Z') return bad();
-  const auto number = [text](size_t from, size_t size) {
-    int value = 0;
-    for (const char c : text.substr(from, size)) {
-      if (c < '0' || c > '9') return -1;
-      value = value * 10 + (c - '0');
-    }
-    return value;
-  };
-  const int year = number(0, 4), month = number(4, 2), day = number(6, 2);
-  const int hour = number(9, 2), minute = number(11, 2), second = number(13, 2);
-  if (year < 0 || month < 0 || day < 0 || hour < 0 || minute < 0 || second < 0) return bad();
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return bad();
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
+  constexpr size_t kSize = 16;   // yyyymmddThhmmssZ
+  const auto time = text.size() == kSize && text.back() == 'Z' ? parse_compact_date(text) : std::nullopt;
+  if (!time) return fail(ErrorCode::kInvalidArgument, "not a timestamp of the form yyyymmddThhmmssZ");
+  return *time;
 }
 
 NameValues sign(const Credentials& credentials, std::string_view region, std::string_view method, std::string_view path,

@@ -1,5 +1,6 @@
 #include "gateway/objects/object_attributes.h"
 
+#include "common/base/dates.h"
 #include "common/base/encoding.h"
 #include "common/http/message.h"
 #include "gateway/permissions/authorization.h"
@@ -11,7 +12,6 @@
 #include "gateway/s3/operation.h"
 #include "gateway/s3/tagging.h"
 #include "identity/policy/action.h"
-#include "identity/policy/policy_time.h"
 #include "jobs/lifecycle/decision.h"
 #include "metadata/model/bucket.h"
 #include "metadata/model/object.h"
@@ -44,7 +44,7 @@ s3::S3Result<Retention> requested_retention(const request::Context& context) {
   }
   const auto known = s3::parse_lock_mode(*mode);
   if (!known) return invalid_argument("Unknown wormMode directive.", kMode, *mode);
-  const auto date = policy::parse_iso_time(*until);
+  const auto date = parse_iso_date(*until);
   if (!date) return invalid_argument("The retain until date must be provided in ISO 8601 format", kUntil, *until);
   if (*date <= context.services.clock.now()) return invalid_argument("The retain until date must be in the future!", kUntil, *until);
   return Retention{stored_mode(*known), *date};

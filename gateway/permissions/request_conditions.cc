@@ -1,11 +1,11 @@
 #include "gateway/permissions/request_conditions.h"
 
+#include "common/base/dates.h"
 #include "common/base/encoding.h"
 #include "common/sigv4/sigv4.h"
 #include "gateway/permissions/request_conditions.h"
 #include "gateway/signature/credential_scope.h"
 #include "identity/policy/condition_key.h"
-#include "identity/policy/policy_time.h"
 #include "identity/policy/principal.h"
 #include "metadata/model/object.h"
 
@@ -87,7 +87,7 @@ Values lock_mode(const RequestFacts& facts) {
 std::optional<SystemTime> retain_until(const RequestFacts& facts) {
   if (facts.retention) return facts.retention->mode == metadata::Retention::Mode::kNone ? std::nullopt : std::optional(facts.retention->until);
   const auto text = facts.fields->find("x-amz-object-lock-retain-until-date");
-  return text ? policy::parse_iso_time(*text) : std::nullopt;
+  return text ? parse_iso_date(*text) : std::nullopt;
 }
 
 std::string epoch_seconds(SystemTime time) { return std::to_string(std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count()); }

@@ -6,6 +6,8 @@
 #include <array>
 #include <ctime>
 
+#include "common/base/dates.h"
+
 namespace rondel::s3 {
 namespace {
 
@@ -17,31 +19,6 @@ std::tm broken_down(SystemTime time) {
   std::tm tm{};
   gmtime_r(&seconds, &tm);
   return tm;
-}
-
-std::optional<SystemTime> parse_with(std::string_view text, const char* format) {
-  std::tm tm{};
-  const std::string copy(text);
-  const char* end = strptime(copy.c_str(), format, &tm);
-  if (end == nullptr) return std::nullopt;
-  // A NUL inside is no end.
-  std::string_view rest = std::string_view(copy).substr(static_cast<size_t>(end - copy.c_str()));
-  int64_t micros = 0;
-  if (rest.starts_with('.')) {
-    // Fractions of an ISO date.
-    int64_t scale = 100'000;
-    for (rest.remove_prefix(1); !rest.empty() && rest.front() >= '0' && rest.front() <= '9'; rest.remove_prefix(1), scale /= 10) {
-      micros += (rest.front() - '0') * scale;
-    }
-  }
-  // strptime takes every month for one of 31 days.
-  const std::chrono::year_month_day day(std::chrono::year(tm.tm_year + 1900), std::chrono::month(static_cast<unsigned>(tm.tm_mon) + 1),
-                                        std::chrono::day(static_cast<unsigned>(tm.tm_mday)));
-  if (!day.ok()) return std::nullopt;
-  if (rest != "" && rest != "Z" && rest != "GMT" && rest != "+00:00" && rest != "+0000") return std::nullopt;
-  const SystemTime time(std::chrono::seconds(timegm(&tm)) + std::chrono::microseconds(micros));
-  if (time < kFirstTime || time > kLastTime) return std::nullopt;
-  return time;
 }
 
 }  // namespace
@@ -57,13 +34,7 @@ std::string format_iso_date(SystemTime time) {
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.000Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-std::optional<SystemTime> parse_date(std::string_view text) {
-  text = trim(text);
-  for (const char* format : {"%a, %d %b %Y %H:%M:%S ", "%A, %d-%b-%y %H:%M:%S ", "%a %b %d %H:%M:%S %Y", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%S"}) {
-    if (auto time = parse_with(text, format)) return time;
-  }
-  return std::nullopt;
-}
+std::optional<SystemTime> parse_date(std::string_view text) { return parse_any_date(text); }
 
 std::optional<ByteRange> parse_range(std::string_view text) {
   constexpr std::string_view kUnit = "bytes=";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/dates.h"
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
 #include "common/crypto/digest.h"

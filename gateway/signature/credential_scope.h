@@ -32,8 +32,6 @@ std::optional<AuthorizationText> parse_authorization(std::string_view text);
 // "a;b;c": lower-case field names, each once. nullopt otherwise, and when empty.
 std::optional<std::vector<std::string_view>> parse_signed_headers(std::string_view text);
 
-// RFC 9110 IMF-fixdate: "Fri, 24 May 2013 00:00:00 GMT" (or "+0000").
-std::optional<SystemTime> parse_http_date(std::string_view text);
 // "2013-05-24T00:00:00Z", as AWS writes times in error documents.
 std::string format_iso_time(SystemTime time);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "common/base/dates.h"
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
 #include "common/crypto/digest.h"

@@ -1,5 +1,6 @@
 // Signatures in header and query, old and new, of requests that nobody signed: never let in.
 #include "common/async/event_loop.h"
+#include "common/base/dates.h"
 #include "common/http/head_parser.h"
 #include "gateway/signature/credential_scope.h"
 #include "gateway/signature/post_signature.h"
@@ -37,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)signature::parse_credential(text);
   (void)signature::parse_authorization(text);
   (void)signature::parse_signed_headers(text);
-  (void)signature::parse_http_date(text);
+  (void)parse_http_date(text);
   const size_t end = text.find("\r\n\r\n");
   if (end == std::string_view::npos) return 0;
   const auto head = http::parse_request_head(text.substr(0, end + 4), 200);

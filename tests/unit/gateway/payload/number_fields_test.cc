@@ -2,6 +2,7 @@
 // sides of it.
 #include <gtest/gtest.h>
 
+#include "common/base/dates.h"
 #include "common/base/ip_range.h"
 #include "gateway/payload/aws_chunked.h"
 #include "gateway/signature/post_policy.h"
@@ -126,20 +127,20 @@ TEST(DateFields, EndWithTheCalendar) {
   for (const char* good : {"2030-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2030-01-01T00:00:00.123456789Z"}) {
     EXPECT_TRUE(form(good)) << good;
     EXPECT_TRUE(policy::parse_policy_time(good)) << good;
-    EXPECT_TRUE(policy::parse_iso_time(good)) << good;
+    EXPECT_TRUE(parse_iso_date(good)) << good;
   }
   for (const char* bad : {"", "10000-01-01T00:00:00Z", "2030-13-01T00:00:00Z", "2030-02-30T00:00:00Z", "2030-01-01T24:00:00Z", "2030-01-01T00:60:00Z", "2030-01-01T00:00:61Z", "-030-01-01T00:00:00Z",
                           "+030-01-01T00:00:00Z", "2030-1-1T00:00:00Z", "1e3", "9223372036854775807", "999999999999999999999999999999"}) {
     EXPECT_FALSE(form(bad)) << bad;
     EXPECT_FALSE(policy::parse_policy_time(bad)) << bad;
-    EXPECT_FALSE(policy::parse_iso_time(bad)) << bad;
+    EXPECT_FALSE(parse_iso_date(bad)) << bad;
   }
   for (const char* outside : {"0000-01-01", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:60Z", "9999-12-31T23:59:59-00:01"}) {
     EXPECT_FALSE(policy::parse_policy_time(outside)) << outside;
-    EXPECT_FALSE(policy::parse_iso_time(outside)) << outside;
+    EXPECT_FALSE(parse_iso_date(outside)) << outside;
   }
   EXPECT_TRUE(policy::parse_policy_time("1893456000"));
-  EXPECT_FALSE(policy::parse_iso_time("1893456000")) << "seconds stand in policies alone";
+  EXPECT_FALSE(parse_iso_date("1893456000")) << "seconds stand in policies alone";
 }
 
 }  // namespace

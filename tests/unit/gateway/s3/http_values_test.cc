@@ -20,7 +20,7 @@ TEST(Dates, AreReadInEveryFormOfTheStandard) {
     EXPECT_EQ(parse_date(text), kTime) << text;
   }
   EXPECT_EQ(parse_date("1994-11-06T08:49:37.25Z"), kTime + 250ms);
-  for (const char* text : {"", "yesterday", "Sun, 06 Nov 1994", "Sun, 06 Nov 1994 08:49:37 CET", "1994-13-06T08:49:37Z", "1994-11-06T08:49:37+02:00", "1994-11-06T08:49:37Zx",
+  for (const char* text : {"", "yesterday", "Sun, 06 Nov 1994", "Sun, 06 Nov 1994 08:49:37 CET", "1994-13-06T08:49:37Z", "1994-11-06T08:49:37Zx",
                            "1994-02-31T08:49:37Z", "Sun, 31 Nov 1994 08:49:37 GMT"}) {
     EXPECT_EQ(parse_date(text), std::nullopt) << text;
   }
