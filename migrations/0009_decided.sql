@@ -19,7 +19,7 @@ alter table accounts drop column credential_epoch;
 
 -- Whose a named key is, of the key ring or of Vault. A name without a row is the first account's.
 create table kms_key_owners (
-  name text primary key check (name ~ '^[a-zA-Z0-9_./:-]{1,256}$'),
+  name text primary key check (name ~ '^[a-zA-Z0-9_./:-]+$' and length(name) <= 256),
   account_id text not null references accounts on delete cascade
 );
 create index kms_key_owners_account on kms_key_owners (account_id);
