@@ -376,6 +376,7 @@ async::Task<Result<void>> LifecycleRunner::abort_uploads(Work& work, SystemTime 
       const metadata::CommitContext context{work.bucket.id, work.bucket.settings_version, 0, deadline_in(kPatience)};
       CO_TRY(const metadata::CommitStatus status, co_await stores_.uploads.abort_upload(context, upload.id, upload.key));
       if (status == metadata::CommitStatus::kCommitted) aborted_.fetch_add(1);
+      if (status == metadata::CommitStatus::kSettingsChanged) work.settings_changed = true;
       if (!go_on(work)) co_return Result<void>{};   // It may have had thousands of parts.
     }
     if (page.size() < options_.page) break;

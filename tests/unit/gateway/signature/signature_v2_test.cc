@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/s3/operation.h"
 #include "tests/fakes/manual_clock.h"
 
 namespace rondel::signature {
@@ -71,6 +72,21 @@ TEST(SignatureV2, Refusals) {
   }
   EXPECT_EQ(verdict(head("GET", "/b", {{"Authorization", "AWS4-HMAC-SHA256 x"}}), {}, ""), "none");
   EXPECT_EQ(verdict(head("GET", "/b", {}), {}, ""), "none");
+}
+
+// A URL that is signed for one operation is good for no other.
+TEST(SignatureV2, WhateverSelectsAnOperationIsSigned) {
+  for (const s3::OperationRow& row : s3::all_operations()) {
+    if (row.sub_resource.empty() || row.sub_resource == "x-amz-copy-source" || row.sub_resource == "list-type") continue;
+    const std::string name(row.sub_resource);
+    QueryParameters query{{"AWSAccessKeyId", "A"}, {"Signature", "s"}, {"Expires", "4000000000"}};
+    const auto plain = claim_v2(head("GET", "/box/k", {}), query, "", options());
+    query.emplace_back(name, "");
+    const auto selecting = claim_v2(head("GET", "/box/k?" + name, {}), query, "", options());
+    ASSERT_TRUE(plain && *plain && selecting && *selecting) << name;
+    EXPECT_NE((*plain)->string_to_sign, (*selecting)->string_to_sign) << name;
+    EXPECT_TRUE((*selecting)->string_to_sign.ends_with("/box/k?" + name)) << name;
+  }
 }
 
 }  // namespace
