@@ -118,13 +118,16 @@ struct AccessFixture {
   }
   void set_policy(std::string document) { box.settings[metadata::SettingKind::kPolicy] = std::move(document); }
 
-  signature::Identity identity(Who who) const {
+  // By a key that is there to be looked at again.
+  signature::Identity identity(Who who) {
     signature::Identity identity;
     if (who == Who::kNobody) return identity;
     auto credential = std::make_shared<metadata::Credential>();
     credential->account = accounts.accounts.at(who == Who::kOwner ? "111111111111" : who == Who::kWriter ? "222222222222" : "333333333333");
+    credential->key = {.access_key = credential->account.id, .secret_key = "secret", .account_id = credential->account.id};
     credential->epoch = credential_epoch;
     credential->kms.others = true;
+    accounts.add(*credential);
     identity.credential = credential;
     return identity;
   }
