@@ -239,7 +239,7 @@ struct PendingBytes : ::testing::Test, AccessFixture {
   int reads = 0;
 };
 
-constexpr int kLastStatus = static_cast<int>(CommitStatus::kStreamTooOld);
+constexpr int kLastStatus = static_cast<int>(CommitStatus::kCredentialChanged);
 constexpr int kLastErrorCode = static_cast<int>(ErrorCode::kOutcomeUnknown);
 
 TEST_F(PendingBytes, StayOfACommit) {
