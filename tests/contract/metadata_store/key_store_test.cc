@@ -59,5 +59,48 @@ TEST_P(KeyStoreContract, OnlyWhatChangedIsLoaded) {
   EXPECT_GT(changes.change, change);
 }
 
+// Whose keys are comes with credentials; whatever is taken away raises their epoch.
+TEST_P(KeyStoreContract, KeysHaveAnOwnerAndGrants) {
+  using enum KmsOperation;
+  auto& identities = test_database(GetParam()).stores().identities;
+  const auto make = [&](const std::string& name) {
+    return run(identities.create_account({.name = name}, soon())).value();
+  };
+  make("kms-first");
+  const Credential alice = make("kms-alice"), bob = make("kms-bob");
+  const auto of = [&](const Credential& one) {
+    return *run(identities.find_credential(one.key.access_key, soon())).value();
+  };
+  EXPECT_FALSE(of(alice).kms.others);
+  EXPECT_FALSE(of(alice).kms.allows("theirs", kDecrypt));
+
+  const int64_t before = of(alice).epoch;
+  ASSERT_TRUE(run(store_.set_owner("theirs", alice.account.id, soon())));
+  ASSERT_TRUE(run(store_.set_grant("theirs", bob.account.id, 2, soon())));
+  EXPECT_EQ(of(alice).epoch, before) << "nothing was taken";
+  EXPECT_TRUE(of(alice).kms.allows("theirs", kDecrypt));
+  EXPECT_TRUE(of(bob).kms.allows("theirs", kGenerateDataKey));
+  EXPECT_FALSE(of(bob).kms.allows("theirs", kDecrypt));
+  for (const KmsKeyAccess& access : run(store_.list_access(soon())).value()) {
+    if (access.name != "theirs") continue;
+    EXPECT_EQ(access.owner_account, alice.account.id);
+    EXPECT_EQ(access.grants, (std::map<std::string, uint8_t>{{bob.account.id, 2}}));
+  }
+
+  ASSERT_TRUE(run(store_.set_grant("theirs", bob.account.id, 0, soon())));
+  EXPECT_GT(of(bob).epoch, before);
+  EXPECT_FALSE(of(bob).kms.allows("theirs", kGenerateDataKey));
+  ASSERT_TRUE(run(store_.set_grant("theirs", bob.account.id, 7, soon())));
+  ASSERT_TRUE(run(store_.set_owner("theirs", bob.account.id, soon())));
+  EXPECT_FALSE(of(alice).kms.allows("theirs", kDecrypt));
+  ASSERT_TRUE(run(store_.set_owner("theirs", alice.account.id, soon())));
+  EXPECT_FALSE(of(bob).kms.allows("theirs", kDecrypt)) << "grants end with their owner";
+
+  EXPECT_EQ(run(store_.set_owner("theirs", "000000000000", soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(store_.set_grant("theirs", "000000000000", 1, soon())).error().code, ErrorCode::kNotFound);
+  for (const std::string& name : {std::string(), std::string("a b"), std::string("a\nb"), std::string(257, 'x')})
+    EXPECT_EQ(run(store_.set_owner(name, alice.account.id, soon())).error().code, ErrorCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace rondel::metadata
