@@ -22,6 +22,7 @@ using s3::Operation;
 class CommitStore final : public OneObjectStore, public OneUploadStore, public KeptReleases, public Database {
  public:
   std::vector<CommitResult> answers;             // In order; the last one stays.
+  std::vector<std::string> removals;             // Keys of DELETEs of many.
   int commits = 0;
   int lookups = 0;                               // Of objects.
   // Makes what a look-up finds after a commit whose answer was lost.
@@ -37,6 +38,15 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
   async::Task<CommitResult> copy_object(metadata::CopyObject request) override { return end(request.put.context); }
   async::Task<CommitResult> rename_object(metadata::RenameObject request) override { return end(request.context); }
   async::Task<CommitResult> delete_object(metadata::DeleteObject request) override { return end(request.context); }
+  async::Task<metadata::Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<metadata::DeleteObject> requests) override {
+    std::vector<CommitOutcome> outcomes;
+    for (const metadata::DeleteObject& request : requests) {
+      removals.push_back(request.key);
+      CO_TRY(CommitOutcome outcome, co_await end(request.context));
+      outcomes.push_back(std::move(outcome));
+    }
+    co_return outcomes;
+  }
   async::Task<CommitResult> put_part(metadata::PutPart request) override { return end(request.context); }
   async::Task<CommitResult> copy_part(metadata::CopyPart request) override { return end(request.put.context); }
   async::Task<metadata::Committed<CommitStatus>> create_upload(CommitContext, metadata::Upload upload) override {
@@ -290,6 +300,23 @@ TEST_F(PendingBytes, AreCommittedUnderWhatTheRequestWasDecidedUnder) {
       EXPECT_EQ(commits.contexts.back().settings_version, box.settings_version) << row.name;
     }
   }
+}
+
+// What of a DELETE of many was old is asked once more, whatever became of the others.
+TEST_F(PendingBytes, OldEntriesOfADeleteOfManyAreDecidedAndAskedAgain) {
+  const Writes deletes{"deletes", "POST", {"/box?delete", {}, "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object><Object><Key>c</Key></Object></Delete>"}};
+  const CommitResult settings = refused(CommitStatus::kSettingsChanged), credential = refused(CommitStatus::kCredentialChanged);
+  const auto response = perform(deletes, {.answers = {CommitOutcome(), settings, credential, CommitOutcome(), credential, CommitOutcome()}});
+  ASSERT_TRUE(response);
+  EXPECT_FALSE(response->body.contains("<Error>")) << response->body;
+  EXPECT_EQ(commits.removals, (std::vector<std::string>{"a", "b", "c", "b", "c", "c"}));
+
+  commits.removals.clear();
+  const auto stays = perform(deletes, {.answers = {CommitOutcome(), settings}});
+  ASSERT_TRUE(stays);
+  EXPECT_TRUE(stays->body.contains("<Deleted><Key>a</Key></Deleted>")) << stays->body;
+  EXPECT_TRUE(stays->body.contains("<Key>b</Key><Code>OperationAborted</Code>")) << stays->body;
+  EXPECT_TRUE(stays->body.contains("<Key>c</Key><Code>OperationAborted</Code>")) << stays->body;
 }
 
 // The code is for clients and logs: what it says is no reason for anything.
