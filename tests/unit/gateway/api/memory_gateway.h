@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <set>
@@ -130,8 +131,18 @@ class MemoryGateway {
       head.fields.add("Content-Length", std::to_string(body.size()));
     }
     sigv4::NameValues headers{{"host", "gateway.test"}};
-    headers.insert(headers.end(), more.begin(), more.end());
-    for (const auto& [name, value] : headers) head.fields.add(name, value);
+    head.fields.add("host", "gateway.test");
+    // Lines of one name are signed as one.
+    for (const auto& [name, value] : more) {
+      head.fields.add(name, value);
+      const auto same = std::ranges::find_if(
+          headers, [&](const auto& header) { return http::iequals(header.first, name); });
+      if (same == headers.end()) {
+        headers.emplace_back(name, value);
+      } else {
+        same->second += "," + value;
+      }
+    }
     for (auto& [name, value] :
          sigv4::sign(keys, "us-east-1", method, std::string(head.path()), decoded(head.query()),
                      headers, crypto::sha256_hex(body), real_clock().now())) {

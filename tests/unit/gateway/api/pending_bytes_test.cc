@@ -210,6 +210,7 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     exchange.set_body(end.body_breaks ? row.asked.body.substr(0, row.asked.body.size() / 2) : row.asked.body, 10'000, end.body_breaks);
     const signature::Identity identity = this->identity(Who::kOwner);
     request::Settings settings;
+    settings.allow_sse_c_over_http = true;
     settings.outcome_timeout = Duration(0);   // What became of a commit is asked once.
     request::Services services{commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, settings};
     request::Context context{services, exchange, request, identity, known_bucket("box"), "1"};
