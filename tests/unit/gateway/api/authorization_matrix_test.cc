@@ -513,11 +513,11 @@ TEST(EveryOperation, SaysThatTheDatabaseIsAway) {
         code == ErrorCode::kResourceExhausted ? "SlowDown" : "ServiceUnavailable";
     int by_store = 0, by_lookup = 0, by_keys = 0;
     for (const Row& row : rows) {
-      for (const bool store_too : {true, false}) {
+      for (const auto& [lookups, stores] : {std::pair{true, false}, {false, true}, {true, true}}) {
         AccessFixture fixture;
         fixture.keys.error = Error{code, "away"};
-        fixture.break_lookups(fixture.keys.error);
-        if (store_too) fixture.break_stores(fixture.keys.error);
+        if (lookups) fixture.break_lookups(fixture.keys.error);
+        if (stores) fixture.break_stores(fixture.keys.error);
         const Told told = fixture.ask(Who::kOwner, s3::row(row.operation).method, row.asked,
                                       row.operation);
         by_store += fixture.failed_calls() > 0 ? 1 : 0;
