@@ -99,7 +99,7 @@ start_suite() {
   up "${options[@]}" || return 1
   SUITE_MAIN_ID=$(make_account main "$SUITE_MAIN_KEY" "$SUITE_MAIN_SECRET") || return 1
   SUITE_ALT_ID=$(make_account alt "$SUITE_ALT_KEY" "$SUITE_ALT_SECRET") || return 1
-  rondel kms create testkey-1 > /dev/null && rondel kms create testkey-2 > /dev/null || return 1
+  rondel kms create testkey-1 --account main > /dev/null && rondel kms create testkey-2 --account main > /dev/null || return 1
   if [ "$gateways" -gt 1 ]; then start_proxy || return 1; fi
   if $degraded; then kill -9 "$(cat "$SUITE_WORK/cluster/run/node-2.pid")"; fi
   if $SUITE_TLS; then export SSL_CERT_FILE=$SUITE_WORK/tls.crt REQUESTS_CA_BUNDLE=$SUITE_WORK/tls.crt CURL_CA_BUNDLE=$SUITE_WORK/tls.crt; fi
