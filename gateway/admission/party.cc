@@ -34,6 +34,7 @@ std::string_view name(Bound bound) {
     case Bound::kReadBytes: return "read_bytes";
     case Bound::kSmallWriteBytes: return "small_write_bytes";
     case Bound::kSmallReadBytes: return "small_read_bytes";
+    case Bound::kListings: return "listings";
   }
   return "";
 }

@@ -16,8 +16,9 @@ enum class Bound : uint8_t {
   kReadBytes,
   kSmallWriteBytes,
   kSmallReadBytes,
+  kListings,
 };
-inline constexpr size_t kBounds = 6;
+inline constexpr size_t kBounds = 7;
 
 std::string_view name(Bound bound);
 

@@ -8,6 +8,7 @@
 #include "gateway/permissions/settings_commit.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
+#include "gateway/request/listing_turn.h"
 #include "gateway/request/tagging_document.h"
 #include "gateway/s3/documents.h"
 #include "gateway/s3/error.h"
@@ -88,7 +89,7 @@ request::Answer<request::Response> list_buckets(request::Context& context) {
     if (!name || !metadata::can_be_bucket_name(*name)) co_return s3::fail(ErrorCode::kInvalidArgument, "The continuation token provided is incorrect", {{"ArgumentName", "continuation-token"}});
     query.after_name = *name;
   }
-  CO_S3(auto buckets, co_await context.services.listing.list_buckets(query, context.metadata_deadline()));
+  CO_S3(auto buckets, co_await request::in_listing_turn(context, context.services.listing.list_buckets(query, context.metadata_deadline())));
   const bool truncated = buckets.size() > max;
   if (truncated) buckets.resize(max);
   const metadata::Account& account = context.identity.credential->account;

@@ -7,6 +7,7 @@
 #include "gateway/permissions/owners.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
+#include "gateway/request/listing_turn.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/request.h"
@@ -141,7 +142,7 @@ request::Answer<request::Response> list_objects(request::Context& context) {
   metadata::ListQuery query = query_of(context, listing);
   const std::string marker(parameters.find("marker").value_or(""));
   start_after(query, marker);
-  CO_S3(const metadata::ListPage page, co_await context.services.listing.list(query));
+  CO_S3(const metadata::ListPage page, co_await request::in_listing_turn(context, context.services.listing.list(query)));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
   // Clients undo the encoding of the other names alone, so it goes out as it is where XML can carry it.
@@ -170,7 +171,7 @@ request::Answer<request::Response> list_objects_v2(request::Context& context) {
   } else {
     start_after(query, start);
   }
-  CO_S3(const metadata::ListPage page, co_await context.services.listing.list(query));
+  CO_S3(const metadata::ListPage page, co_await request::in_listing_turn(context, context.services.listing.list(query)));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
   xml.text("Prefix", listing.name(listing.prefix));
@@ -208,7 +209,7 @@ request::Answer<request::Response> list_object_versions(request::Context& contex
       co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid version id specified", {{"ArgumentName", "version-id-marker"}, {"ArgumentValue", std::string(*version_marker)}});
     }
   }
-  CO_S3(const metadata::ListPage page, co_await context.services.listing.list(query));
+  CO_S3(const metadata::ListPage page, co_await request::in_listing_turn(context, context.services.listing.list(query)));
   s3::XmlWriter xml("ListVersionsResult");
   xml.text("Name", context.bucket->name);
   xml.text("Prefix", listing.name(listing.prefix));

@@ -83,6 +83,7 @@ void register_admission(metrics::Registry& registry, const admission::Gate& gate
       std::vector<PoolStatus> pools = blobs.health().budgets;
       pools.push_back(gate.requests.status());
       pools.push_back(gate.documents.status());
+      pools.push_back(gate.listings.status());
       std::vector<Sample> samples;
       for (const PoolStatus& pool : pools) add(pool, {{"bound", std::string(admission::name(pool.bound))}}, samples);
       return samples;

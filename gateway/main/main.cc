@@ -245,7 +245,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   request::StreamReleases releases(stores.releases, stores.database);
   const auto gate = std::make_shared<admission::Gate>(admission::GateOptions{
       .requests_max = static_cast<uint64_t>(settings.integer("gateway.requests_max")),
-      .document_bytes = settings.size("gateway.buffer_size") / 8});
+      .document_bytes = settings.size("gateway.buffer_size") / 8,
+      .listings_max = metadata::PostgresMetadata::listing_connections(static_cast<size_t>(settings.integer("metadata.connections")))});
   request::Services services{stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()};
   services.admission = gate;
   api::S3Service service(services, registry);

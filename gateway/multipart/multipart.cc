@@ -22,6 +22,7 @@
 #include "gateway/request/beside.h"
 #include "gateway/request/conditions.h"
 #include "gateway/request/context.h"
+#include "gateway/request/listing_turn.h"
 #include "gateway/request/object_encryption.h"
 #include "gateway/request/object_headers.h"
 #include "gateway/request/refusals.h"
@@ -456,7 +457,7 @@ request::Answer<request::Response> list_multipart_uploads(request::Context& cont
   if (!query.delimiter.empty() && key_marker.size() > query.prefix.size() && key_marker.starts_with(query.prefix) && key_marker.ends_with(query.delimiter)) {
     query.after_prefix = std::exchange(query.after_key, "");
   }
-  CO_S3(const metadata::ListUploadsPage page, co_await context.services.listing.list_uploads(query));
+  CO_S3(const metadata::ListUploadsPage page, co_await request::in_listing_turn(context, context.services.listing.list_uploads(query)));
   s3::XmlWriter xml("ListMultipartUploadsResult");
   xml.text("Bucket", context.bucket->name);
   xml.text("KeyMarker", name(key_marker));

@@ -51,11 +51,17 @@ PostgresStore::Shares shares_of(size_t connections) {
   return {connections - listings - held, listings, held};
 }
 
+// What is left for requests.
+size_t for_requests(size_t connections) {
+  return std::max(connections, PostgresMetadata::kConnectionsMin) -
+         PostgresMetadata::kOtherConnections;
+}
+
 class Metadata final : public PostgresMetadata {
  public:
   Metadata(PostgresOptions options, bool shared) {
     const std::string dsn = options.dsn;
-    const size_t all = std::max(options.connections, kConnectionsMin) - kOtherConnections;
+    const size_t all = for_requests(options.connections);
     requests_ = std::make_unique<PostgresStore>(
         std::move(options), shared ? PostgresStore::Shares{} : shares_of(all), !shared);
     if (!shared) pools_.emplace(dsn);
@@ -111,6 +117,10 @@ class Metadata final : public PostgresMetadata {
 };
 
 }  // namespace
+
+size_t PostgresMetadata::listing_connections(size_t connections) {
+  return shares_of(for_requests(connections)).listings;
+}
 
 std::unique_ptr<PostgresMetadata> PostgresMetadata::make(PostgresOptions options) {
   return std::make_unique<Metadata>(std::move(options), false);

@@ -50,6 +50,8 @@ class PostgresMetadata {
   // there, and the directory feed's.
   static constexpr size_t kOtherConnections = 11;
   static constexpr size_t kConnectionsMin = kOtherConnections + 4;
+  // How many of `connections` in all are for listings: so many of them run at a time.
+  static size_t listing_connections(size_t connections);
 
   // Connects lazily: an unreachable server makes calls fail, not this. REQUIRES:
   // options.connections >= kConnectionsMin.

@@ -153,6 +153,7 @@ struct AccessFixture {
     exchange.set_body(asked.body);
     const signature::Identity identity = this->identity(who);
     request::Services services{store, uploads, listing, bucket_store, database, bucket_cache, identities, blobs, releases, authenticator, object_keys, clock, {}};
+    services.admission = gate;
     request::Context context{services, exchange, *request, identity, nullptr, "1"};
     if (request->operation != s3::Operation::kCreateBucket) context.bucket = known_bucket(request->bucket);
     admission::Pool::Hold ticket = services.admission->requests.try_take(services.admission->parties.address("127.0.0.1"), 1);
@@ -197,6 +198,7 @@ struct AccessFixture {
     bucket_store.buckets["box"] = std::move(now);
   }
 
+  std::shared_ptr<admission::Gate> gate = std::make_shared<admission::Gate>();
   fakes::ManualClock clock{SystemTime(std::chrono::seconds(1'700'000'000))};
   FixedBuckets bucket_store;
   metadata::BucketCache bucket_cache{bucket_store, clock};

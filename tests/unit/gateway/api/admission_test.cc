@@ -63,5 +63,16 @@ TEST_F(AdmissionTest, AnAnonymousRequestThatIsAllowedCountsToTheBucketsOwner) {
   for (const Case& c : cases) EXPECT_EQ(ask(c.who, "GET", {c.target}).party, c.party) << c.target;
 }
 
+// Each statement that lists runs in a turn of its account, and leaves it.
+TEST_F(AdmissionTest, ListingsTakeTurns) {
+  for (const char* target : {"/", "/box", "/box?list-type=2", "/box?versions", "/box?uploads"}) {
+    std::vector<uint64_t> under_way;
+    listing.on_call = [&] { under_way.push_back(gate->listings.status().in_use); };
+    EXPECT_EQ(ask(Who::kOwner, "GET", {target}).code, "OK") << target;
+    EXPECT_EQ(under_way, std::vector<uint64_t>{1}) << target;
+    EXPECT_EQ(gate->listings.status().in_use, 0u) << target;
+  }
+}
+
 }  // namespace
 }  // namespace rondel::api

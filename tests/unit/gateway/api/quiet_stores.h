@@ -2,6 +2,7 @@
 // entries, a queue that keeps what is released, a database that is there.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -70,17 +71,21 @@ class FixedBuckets final : public metadata::BucketStore {
 class EmptyListing final : public metadata::ListingStore {
  public:
   Fault fault;   // Of every call.
+  std::function<void()> on_call = [] {};
 
   async::Task<Result<metadata::ListPage>> list(metadata::ListQuery) override {
+    on_call();
     CO_TRY_VOID(fault.check());
     co_return metadata::ListPage();
   }
   async::Task<Result<metadata::ListUploadsPage>> list_uploads(metadata::ListUploadsQuery) override {
+    on_call();
     CO_TRY_VOID(fault.check());
     co_return metadata::ListUploadsPage();
   }
   async::Task<Result<std::vector<metadata::ListedBucket>>> list_buckets(metadata::ListBucketsQuery,
                                                                         Deadline) override {
+    on_call();
     CO_TRY_VOID(fault.check());
     co_return std::vector<metadata::ListedBucket>();
   }
