@@ -7,6 +7,7 @@
 
 #include "transfer/blob_transport.h"
 #include "storage-node/service/storage_service.h"
+#include "tests/fakes/open_gate.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/common/http/raw_socket.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -14,21 +15,6 @@
 namespace rondel::transfer {
 
 using namespace std::chrono_literals;
-
-class EpochGate final : public node::WriteGate {
- public:
-  Result<void> check(uint64_t epoch) const override {
-    if (epoch < min_epoch) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
-    return {};
-  }
-  node::OrderRefusal accept_order(const node::OrderOrigin&) override {
-    return node::OrderRefusal::kNone;
-  }
-  bool heard_of(uint64_t) override { return true; }
-  model::MetadataGeneration database_seen() const override { return {}; }
-
-  std::atomic<uint64_t> min_epoch{0};
-};
 
 class GrpcNode {
  public:
@@ -83,7 +69,7 @@ class GrpcNode {
 
   engine::Engine& engine() { return **disks_->begin(); }
 
-  EpochGate gate;
+  fakes::OpenGate gate;
   std::atomic<uint64_t> outgoing_bytes{0};
   const std::shared_ptr<node::StreamBudget> memory;
 

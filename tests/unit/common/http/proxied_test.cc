@@ -3,6 +3,7 @@
 
 #include "common/async/loop_threads.h"
 #include "common/http/server.h"
+#include "tests/unit/common/http/listening_test.h"
 #include "tests/unit/common/http/proxy_bytes.h"
 #include "tests/unit/common/http/raw_socket.h"
 
@@ -18,7 +19,7 @@ IpRangeSet networks(std::initializer_list<const char*> ranges) {
   return set;
 }
 
-class ProxiedTest : public ::testing::Test {
+class ProxiedTest : public ListeningTest {
  protected:
   void start(std::initializer_list<const char*> proxy_protocol, std::initializer_list<const char*> trusted,
              const std::string& address = "127.0.0.1") {
@@ -26,18 +27,7 @@ class ProxiedTest : public ::testing::Test {
     options.address = address;
     options.proxy_protocol = networks(proxy_protocol);
     options.trusted_proxies = networks(trusted);
-    auto started = Server::start(threads_.all(), std::move(options), [](Exchange& exchange) { return answer(exchange); });
-    ASSERT_TRUE(started) << started.error().message;
-    server_ = std::move(*started);
-  }
-
-  void TearDown() override {
-    if (server_) {
-      server_->stop();
-      async::block_on(server_->wait_idle(deadline_in(5s)));
-      server_.reset();
-    }
-    threads_.join();
+    start_server(std::move(options), [](Exchange& exchange) { return answer(exchange); });
   }
 
   static async::Task<void> answer(Exchange& exchange) {
@@ -57,9 +47,6 @@ class ProxiedTest : public ::testing::Test {
     if (end == std::string::npos) return "cut";
     return response.starts_with("HTTP/1.1 200") ? response.substr(end + 4) : response.substr(9, 3);
   }
-
-  async::LoopThreads threads_{1};
-  std::unique_ptr<Server> server_;
 };
 
 TEST_F(ProxiedTest, FromNetworksWithoutProxiesNothingIsBelieved) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/async/loop_threads.h"
+#include "tests/unit/common/http/listening_test.h"
 #include "tests/unit/common/http/raw_socket.h"
 
 namespace rondel::http {
@@ -21,23 +22,13 @@ std::string body_of(const std::string& response) {
 }
 bool closes(const std::string& response) { return response.find("Connection: close\r\n") != std::string::npos; }
 
-class ServerTest : public ::testing::Test {
+class ServerTest : public ListeningTest {
  protected:
+  ServerTest() : ListeningTest(2) {}
+
   void start(ServerOptions options = {}) {
     options.address = "127.0.0.1";
-    auto started = Server::start(threads_.all(), std::move(options), [this](Exchange& exchange) { return handle(exchange); });
-    ASSERT_TRUE(started) << started.error().message;
-    server_ = std::move(*started);
-  }
-
-  void TearDown() override {
-    if (server_) {
-      server_->stop();
-      async::block_on(server_->wait_idle(deadline_in(5s)));
-      // Everything posted meanwhile ends before the server goes.
-      server_.reset();
-    }
-    threads_.join();
+    start_server(std::move(options), [this](Exchange& exchange) { return handle(exchange); });
   }
 
   // "/echo": method, path, body. "/early": answers without reading. "/stream": four pieces. "/short": fewer bytes than said.
@@ -83,8 +74,6 @@ class ServerTest : public ::testing::Test {
     return static_cast<ErrorCode>(last_error_.load());
   }
 
-  async::LoopThreads threads_{2};
-  std::unique_ptr<Server> server_;
   std::atomic<int> requests_{0};
   std::atomic<int> last_error_{0};
 };

@@ -13,6 +13,7 @@
 #include "common/http/client.h"
 #include "common/http/server.h"
 #include "tests/fakes/manual_clock.h"
+#include "tests/unit/common/http/listening_test.h"
 #include "tests/unit/common/http/proxy_bytes.h"
 #include "tests/unit/common/http/raw_socket.h"
 
@@ -87,7 +88,7 @@ class TlsSocket {
   bool shaken_ = false;
 };
 
-class TlsTest : public ::testing::Test {
+class TlsTest : public ListeningTest {
  protected:
   // Outlives the server.
   fakes::ManualClock clock_{SystemTime(std::chrono::seconds(1'700'000'000))};
@@ -103,17 +104,7 @@ class TlsTest : public ::testing::Test {
     options.address = "127.0.0.1";
     options.tls = TlsOptions{files_.certificate_file, files_.key_file, {}};
     options.check_period = 1ms;
-    auto started = Server::start(threads_.all(), std::move(options), [this](Exchange& exchange) { return answer(exchange); });
-    ASSERT_TRUE(started) << started.error().message;
-    server_ = std::move(*started);
-  }
-  void TearDown() override {
-    if (server_) {
-      server_->stop();
-      async::block_on(server_->wait_idle(deadline_in(5s)));
-      server_.reset();
-    }
-    threads_.join();
+    start_server(std::move(options), [this](Exchange& exchange) { return answer(exchange); });
   }
 
   // Gives the body back, or whom it takes the client for.
@@ -158,8 +149,6 @@ class TlsTest : public ::testing::Test {
 
   const std::filesystem::path folder_;
   TlsFiles files_, other_;
-  async::LoopThreads threads_{1};
-  std::unique_ptr<Server> server_;
   std::atomic<uint64_t> received_{0};
 };
 

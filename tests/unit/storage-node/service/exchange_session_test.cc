@@ -8,6 +8,7 @@
 #include <map>
 #include <thread>
 
+#include "tests/fakes/open_gate.h"
 #include "tests/fakes/forwarding_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
@@ -72,14 +73,6 @@ class HangingFileSystem final : public fakes::ForwardingFileSystem {
   Barrier spaces;
   Barrier reads;
   Barrier writes;
-};
-
-class OpenGate final : public WriteGate {
- public:
-  Result<void> check(uint64_t) const override { return {}; }
-  OrderRefusal accept_order(const OrderOrigin&) override { return OrderRefusal::kNone; }
-  bool heard_of(uint64_t) override { return true; }
-  model::MetadataGeneration database_seen() const override { return {}; }
 };
 
 // Keeps what it gets; full while as much waits as the test says.
@@ -188,7 +181,7 @@ class ExchangeSessionTest : public testing::Test {
   engine::TemporaryFolder folder_;
   fs::SimulatedFileSystem disk_files_{1};
   HangingFileSystem fs_{disk_files_};
-  OpenGate gate_;
+  fakes::OpenGate gate_;
   model::DiskId disk_;
   std::unique_ptr<DiskSet> disks_;
   std::unique_ptr<DiskReaders> readers_;

@@ -11,6 +11,7 @@
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/storage_service.h"
+#include "tests/fakes/open_gate.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -42,14 +43,6 @@ TEST(MethodRoles, EveryMethodIsInTheTableOnce) {
   }
   EXPECT_EQ(listed, methods);
 }
-
-class OpenGate final : public WriteGate {
- public:
-  Result<void> check(uint64_t) const override { return {}; }
-  OrderRefusal accept_order(const OrderOrigin&) override { return OrderRefusal::kNone; }
-  bool heard_of(uint64_t) override { return true; }
-  model::MetadataGeneration database_seen() const override { return {}; }
-};
 
 class StorageRoles : public ::testing::Test {
  protected:
@@ -90,7 +83,7 @@ class StorageRoles : public ::testing::Test {
   fs::SimulatedFileSystem files_{1};
   std::unique_ptr<DiskSet> disks_;
   std::unique_ptr<DiskReaders> readers_;
-  OpenGate gate_;
+  fakes::OpenGate gate_;
   fakes::FixedTopology topology_;
   std::atomic<uint64_t> outgoing_bytes_{0};
   std::unique_ptr<StorageService> service_;

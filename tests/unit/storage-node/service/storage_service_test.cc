@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "proto/storage/v1/storage.grpc.pb.h"
+#include "tests/fakes/open_gate.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 #include "tests/unit/storage-node/repair/hanging_engine.h"
@@ -19,14 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace wire = rondel::storage::v1;
-
-class OpenGate final : public WriteGate {
- public:
-  Result<void> check(uint64_t) const override { return {}; }
-  OrderRefusal accept_order(const OrderOrigin&) override { return OrderRefusal::kNone; }
-  bool heard_of(uint64_t) override { return true; }
-  model::MetadataGeneration database_seen() const override { return {}; }
-};
 
 // Two disks; the first hangs when the test says so.
 class StorageServiceTest : public ::testing::Test {
@@ -93,7 +86,7 @@ class StorageServiceTest : public ::testing::Test {
   repair::HangingEngine* hanging_ = nullptr;
   std::unique_ptr<DiskSet> disks_;
   std::unique_ptr<DiskReaders> readers_;
-  OpenGate gate_;
+  fakes::OpenGate gate_;
   fakes::FixedTopology topology_;
   std::atomic<uint64_t> outgoing_bytes_{0};
   std::unique_ptr<StorageService> service_;
