@@ -124,7 +124,8 @@ request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& conte
   std::vector<size_t> left(document.entries.size());
   std::iota(left.begin(), left.end(), 0);
   bool some_done = false;
-  for (int attempt = 1;; ++attempt) {
+  permissions::Attempts attempts(context);
+  for (;;) {
     CO_S3(DeleteBatch batch, co_await batch_of(context, document, left, answers));
     CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.objects.delete_objects(std::move(batch.requests)));
     left.clear();
@@ -137,7 +138,7 @@ request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& conte
       some_done = some_done || !what;
       answers[batch.asked[i]] = std::move(outcomes[i]);
     }
-    if (!old || attempt == permissions::kCommitAttempts) co_return answers;
+    if (!old || attempts.end()) co_return answers;
     auto admitted = co_await permissions::admit_commit_again(context, *old);
     if (admitted) continue;
     if (!some_done) co_return std::unexpected(admitted.error());

@@ -2,6 +2,8 @@
 // anew and it runs once more.
 #pragma once
 
+#include <chrono>
+
 #include "gateway/permissions/admission.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
@@ -13,8 +15,22 @@
 
 namespace rondel::permissions {
 
-// A bucket whose settings change while its request commits, again and again: 409 OperationAborted then.
-inline constexpr int kCommitAttempts = 4;
+// How often a commit is decided anew. Settings of one bucket may be changed by many at once, and of
+// those one goes through at a time; what is taken from one credential is seen by commits of all.
+// So it goes on until the deadline of metadata, and is 409 OperationAborted then.
+class Attempts {
+ public:
+  explicit Attempts(const request::Context& context) : until_(context.metadata_deadline()) {}
+
+  // Whether the one that just ended was the last.
+  bool end() { return ++ended_ == kMax || std::chrono::steady_clock::now() >= until_; }
+
+ private:
+  static constexpr int kMax = 200;   // Of one request, however fast they are.
+
+  const Deadline until_;
+  int ended_ = 0;
+};
 
 // What commit_with does when there is nothing else to decide.
 struct NothingElse {
@@ -43,7 +59,8 @@ request::Answer<void> admit_commit_again(request::Context& context, Old old);
 template <class Commit, class Decide = NothingElse>
 async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(request::Context& context, Commit commit, request::PendingStream* stream = nullptr, Decide decide = {}) {
   using Status = metadata::CommitStatus;
-  for (int attempt = 1;; ++attempt) {
+  Attempts attempts(context);
+  for (;;) {
     if (stream != nullptr) stream->commit_begins();
     metadata::CommitResult result = co_await commit();
     if (stream != nullptr && metadata::fate_of(result) == metadata::CommitFate::kNotKnown) {
@@ -53,7 +70,7 @@ async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(request::Context&
     if (!result) co_return std::unexpected(s3::from(result.error()));
     if (metadata::fate_of(result->status) == metadata::CommitFate::kCommitted) co_return *std::move(result);
     const auto old = old_of(result->status);
-    if (!old || attempt == kCommitAttempts) {
+    if (!old || attempts.end()) {
       if (result->status == Status::kNoSuchBucket) context.services.bucket_cache.forget_bucket(context.bucket->name);
       co_return std::unexpected(request::to_s3(*result, context));
     }

@@ -19,7 +19,8 @@ namespace rondel::permissions {
 // Answers every other status than kNoSuchBucket, which is an error.
 template <class Change>
 request::Answer<metadata::BucketOutcome> change_bucket(request::Context& context, Change change) {
-  for (int attempt = 1;; ++attempt) {
+  Attempts attempts(context);
+  for (;;) {
     CO_S3(metadata::BucketOutcome outcome, co_await change());
     context.services.bucket_cache.forget_bucket(context.request.bucket);
     if (outcome.status == metadata::BucketStatus::kNoSuchBucket) {
@@ -27,7 +28,7 @@ request::Answer<metadata::BucketOutcome> change_bucket(request::Context& context
     }
     const auto old = old_of(outcome.status);
     if (!old) co_return outcome;
-    if (attempt == kCommitAttempts) co_return s3::fail(s3::ErrorCode::kOperationAborted);
+    if (attempts.end()) co_return s3::fail(s3::ErrorCode::kOperationAborted);
     CO_S3_VOID(co_await admit_commit_again(context, *old));
   }
 }

@@ -52,7 +52,9 @@ Parsed<std::vector<std::string>> strings_of(const json::value& value, std::strin
   return out;
 }
 
-Parsed<void> parse_principal(const json::value& value, PrincipalSet& out) {
+// An Allow may name an account that there is not, by name (ceph/s3-tests does): it allows nobody.
+// A Deny may not: it would deny nobody.
+Parsed<void> parse_principal(const json::value& value, bool deny, PrincipalSet& out) {
   constexpr auto invalid = "Invalid principal in policy";
   if (const auto* text = value.if_string()) {
     if (*text != "*") return malformed(invalid);
@@ -65,7 +67,8 @@ Parsed<void> parse_principal(const json::value& value, PrincipalSet& out) {
     auto list = strings_of(names, "Principal");
     if (!list || list->empty()) return malformed(invalid);
     for (const std::string& name : *list) {
-      if (!out.add(kind, name)) return malformed(invalid);
+      if (out.add(kind, name)) continue;
+      if (deny || !PrincipalSet::is_nobody(kind, name)) return malformed(invalid);
     }
   }
   out.seal();
@@ -223,7 +226,7 @@ Parsed<Statement> parse_statement(const json::value& value, std::string_view buc
   out.not_principal = principal->negated;
   // It would allow everybody but the ones named, unsigned requests too.
   if (out.not_principal && !out.deny) return malformed("Allow with NotPrincipal is not allowed");
-  if (auto parsed = parse_principal(*principal->value, out.principals); !parsed) return malformed(std::move(parsed).error());
+  if (auto parsed = parse_principal(*principal->value, out.deny, out.principals); !parsed) return malformed(std::move(parsed).error());
   const auto action = one_of(*object, "Action");
   if (!action) return malformed(action.error());
   const auto resource = one_of(*object, "Resource");

@@ -16,13 +16,12 @@ bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '@' || c == '+' || c == '=';
 }
 
-// The account of arn:aws:iam::ID:root; empty when it is something else.
+// The id or name in arn:aws:iam::ID:root; empty when it is something else.
 std::string_view account_of_root(std::string_view arn) {
   for (const std::string_view prefix : {"arn:aws:iam::", "arn:aws-cn:iam::", "arn:aws-us-gov:iam::"}) {
     if (!arn.starts_with(prefix) || !arn.ends_with(kRootSuffix) || arn.size() <= prefix.size() + kRootSuffix.size()) continue;
     const std::string_view account = arn.substr(prefix.size(), arn.size() - prefix.size() - kRootSuffix.size());
-    // Its id: a name can be given to another account later.
-    if (is_account_id(account)) return account;
+    if (std::ranges::all_of(account, is_name_character)) return account;
   }
   return {};
 }
@@ -41,7 +40,7 @@ bool PrincipalSet::add(std::string_view kind, std::string_view value) {
       return true;
     }
     const std::string_view account = is_account_id(value) ? value : account_of_root(value);
-    if (account.empty()) return false;
+    if (!is_account_id(account)) return false;   // A name can be given to another account later.
     accounts_.emplace_back(account);
     return true;
   }
@@ -52,6 +51,11 @@ bool PrincipalSet::add(std::string_view kind, std::string_view value) {
   }
   // No service calls this system: its grants are true of nobody.
   return kind == "Service" && value.ends_with(".amazonaws.com") && std::ranges::all_of(value, is_name_character);
+}
+
+bool PrincipalSet::is_nobody(std::string_view kind, std::string_view value) {
+  const std::string_view account = kind == "AWS" ? account_of_root(value) : std::string_view();
+  return !account.empty() && !is_account_id(account);
 }
 
 void PrincipalSet::seal() {

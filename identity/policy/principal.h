@@ -26,6 +26,8 @@ class PrincipalSet {
   // As the JSON has it: {"AWS": [...]} is add("AWS", ...) for each. kinds: AWS, CanonicalUser, Service. An account is named by its
   // id or by arn:aws:iam::ID:root. False: no such principal can exist.
   [[nodiscard]] bool add(std::string_view kind, std::string_view value);
+  // Whether it has the form of an account's ARN with a name in place of its id: nobody.
+  static bool is_nobody(std::string_view kind, std::string_view value);
   void add_everybody() { everybody_ = true; }
   // Before the first match.
   void seal();

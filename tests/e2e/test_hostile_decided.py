@@ -226,6 +226,11 @@ def test_a_key_of_another_account_encrypts_and_opens_nothing(own, parties, box):
 
 def test_a_name_is_no_principal(parties, box):
     alice, bob, _ = parties
-    for principal in ("bob", "arn:aws:iam::bob:root"):
-        refused(alice.s3.put_bucket_policy, "MalformedPolicy", Bucket=box, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{box}/*"}]}))
+    def policy(effect, principal):
+        return json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": effect, "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{box}/*"}]})
+
+    for effect, principal in (("Allow", "bob"), ("Deny", "bob"), ("Deny", "arn:aws:iam::bob:root")):
+        refused(alice.s3.put_bucket_policy, "MalformedPolicy", Bucket=box, Policy=policy(effect, principal))
+    alice.s3.put_bucket_policy(Bucket=box, Policy=policy("Allow", "arn:aws:iam::bob:root"))
+    refused(bob.s3.get_object, "AccessDenied", Bucket=box, Key="k")

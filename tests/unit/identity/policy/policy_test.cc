@@ -292,9 +292,21 @@ TEST(Policy, IsPublicWhenItGrantsSomethingToEverybody) {
 }
 
 TEST(Policy, TellsWhichAccountsMustExist) {
-  const auto policy = parsed(allow(R"({"AWS":["111111111111","arn:aws:iam::222222222222:root"],"CanonicalUser":"c"})", R"("s3:GetObject")", R"("arn:aws:s3:::box/*")"));
+  const auto policy = parsed(allow(R"({"AWS":["111111111111","arn:aws:iam::222222222222:root","arn:aws:iam::name:root"],"CanonicalUser":"c"})", R"("s3:GetObject")", R"("arn:aws:s3:::box/*")"));
   EXPECT_EQ(policy->named_accounts(), (std::vector<std::string>{"111111111111", "222222222222"}));
   EXPECT_EQ(policy->named_canonical_ids(), std::vector<std::string>{"c"});
+}
+
+// An account may get a name that another one had: a name in an ARN allows nobody, and denies nothing.
+TEST(Policy, ANameIsNobody) {
+  const auto policy = parsed(allow(R"({"AWS":"arn:aws:iam::bob:root"})", R"("s3:GetObject")", R"("arn:aws:s3:::box/*")"));
+  EXPECT_FALSE(policy->is_public());
+  EXPECT_TRUE(policy->named_accounts().empty());
+  const std::string rest = R"("Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*")";
+  for (const char* refused : {R"("Effect":"Deny","Principal":{"AWS":"arn:aws:iam::bob:root"},)", R"("Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::bob:root"},)",
+                              R"("Effect":"Allow","Principal":{"AWS":"bob"},)", R"("Effect":"Allow","Principal":{"CanonicalUser":""},)"}) {
+    EXPECT_FALSE(Policy::parse(statement(refused + rest), "box")) << refused;
+  }
 }
 
 }  // namespace
