@@ -88,7 +88,7 @@ std::string location_of(const http::RequestHead& outer, const http::ConnectionIn
   std::string out = connection.tls ? "https://" : "http://";
   out += outer.fields.find("Host").value_or("");
   if (path != "/") out += "/" + bucket.name;
-  return out + "/" + percent_encode(key, true);
+  return out + "/" + percent_encode(key, false);
 }
 
 bool is_web_address(std::string_view text) {
@@ -174,10 +174,11 @@ s3::S3Result<void> PostForm::take_fields() {
     }
   }
   const auto key = find("key");
-  if (!key || key->empty()) {
-    return s3::fail(ErrorCode::kUserKeyMustBeSpecified, "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+  if (!key) {
+    return s3::fail(ErrorCode::kInvalidArgument, "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
                     {{"ArgumentName", "key"}, {"ArgumentValue", ""}});
   }
+  if (key->empty()) return bad_field("User key must have a length greater than 0.", "key", "");
   key_ = *key;
   if (!is_valid_utf8(key_)) return s3::fail(ErrorCode::kInvalidURI);
   head_.target = "/" + percent_encode(key_, true);

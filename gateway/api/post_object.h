@@ -19,7 +19,7 @@ namespace rondel::api {
 class PostForm final : public http::Exchange {
  public:
   // Errors: PreconditionFailed (no multipart/form-data), MalformedPOSTRequest, MaxPostPreDataLengthExceededError,
-  // IncorrectNumberOfFilesInPostRequest, UserKeyMustBeSpecified, InvalidArgument. `outer` outlives the form.
+  // IncorrectNumberOfFilesInPostRequest, InvalidArgument. `outer` outlives the form.
   // What it holds before its file counts to `address`, out of the room for documents; 503 SlowDown where that is used up.
   static request::Answer<std::unique_ptr<PostForm>> open(http::Exchange& outer, admission::Pool& documents, const admission::PartyRef& address);
 

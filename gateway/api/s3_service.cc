@@ -7,6 +7,7 @@
 #include "common/http/message.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
+#include "common/sigv4/sigv4.h"
 #include "gateway/admission/filling.h"
 #include "gateway/api/cors.h"
 #include "gateway/api/dispatch.h"
@@ -60,6 +61,11 @@ bool needs_commit(Operation operation) {
   const std::string_view method = s3::row(operation).method;
   return method == "PUT" || method == "POST" || method == "DELETE";
 }
+
+// Chunks that nobody signs are for the bodies of objects alone.
+bool takes_unsigned_chunks(Operation operation) { return operation == Operation::kPutObject || operation == Operation::kUploadPart; }
+
+s3::Error unsigned_chunks() { return {ErrorCode::kInvalidRequest, "The value of x-amz-content-sha256 header is invalid.", {}, {}, {}}; }
 
 // Whether the head alone says who asks. A form's body says it.
 bool is_signed_head(const http::RequestHead& head) {
@@ -269,7 +275,16 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
   if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);
   auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
                                                              routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
-  if (!identity) co_return std::unexpected(request::to_s3(identity.error()));
+  if (!identity) {
+    // A length that such a body lacks is not what is wrong with it.
+    const bool lacks_length = identity.error().refusal == signature::Refusal::kMissingDecodedLength &&
+                              head.fields.find("x-amz-content-sha256") == sigv4::kStreamingUnsignedTrailer;
+    if (lacks_length && !takes_unsigned_chunks(routed.operation)) co_return std::unexpected(unsigned_chunks());
+    co_return std::unexpected(request::to_s3(identity.error()));
+  }
+  if (identity->payload_form == signature::PayloadForm::kStreamingUnsignedTrailer && !takes_unsigned_chunks(routed.operation)) {
+    co_return std::unexpected(unsigned_chunks());
+  }
   co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
 }
 
@@ -279,8 +294,8 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchan
   trace.claimed = signature::claimed_by_form(form->fields());
   auto posted = co_await signature::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
   if (!posted) co_return std::unexpected(request::to_s3(posted.error()));
-  if (!posted->policy.empty()) {
-    const auto policy = signature::parse_post_policy(posted->policy);
+  if (posted->policy) {
+    const auto policy = signature::parse_post_policy(*posted->policy);
     if (!policy) co_return s3::fail(ErrorCode::kInvalidPolicyDocument, policy.error());
     if (const auto allowed = signature::check_post_policy(*policy, form->fields(), trace.request->bucket, services_.clock.now()); !allowed) {
       co_return s3::fail(ErrorCode::kAccessDenied, allowed.error());

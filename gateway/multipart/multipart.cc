@@ -13,6 +13,7 @@
 #include "gateway/objects/object_attributes.h"
 #include "gateway/payload/object_checksum.h"
 #include "gateway/payload/payload_reader.h"
+#include "gateway/payload/promised_digests.h"
 #include "gateway/permissions/authorization.h"
 #include "gateway/permissions/commit.h"
 #include "gateway/permissions/documents.h"
@@ -145,6 +146,24 @@ std::string combined_etag(const std::vector<const metadata::Part*>& parts) {
   return to_hex(as_bytes(crypto::md5(digests))) + "-" + std::to_string(parts.size());
 }
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+// Of a part as the document names it: at most one checksum, which is one.
+s3::S3Result<void> check_checksum_form(const s3::CompletePart& part) {
+  const auto good = [](const auto& named) { return payload::parse_checksum(named.first, named.second).has_value(); };
+  if (part.checksums.size() <= 1 && std::ranges::all_of(part.checksums, good)) return {};
+  std::vector<std::string> named;
+  for (const auto& [algorithm, text] : part.checksums) named.push_back(std::string(model::to_string(algorithm)) + ":" + text + ";");
+  std::ranges::sort(named);
+  std::string value;
+  for (const std::string& one : named) value += one;
+  return s3::fail(ErrorCode::kInvalidArgument, "Invalid Base64 or multiple checksums present in request", {{"ArgumentName", "Checksum"}, {"ArgumentValue", value}});
+}
+
 // The stored parts that the document names, with the ETags and checksums it says.
 request::Answer<std::vector<const metadata::Part*>> chosen_parts(const metadata::UploadLookup& found, const std::vector<s3::CompletePart>& named) {
   std::map<uint32_t, const metadata::Part*> stored;
@@ -156,19 +175,36 @@ request::Answer<std::vector<const metadata::Part*>> chosen_parts(const metadata:
   async::Turn turn;
   for (const s3::CompletePart& part : named) {
     if (turn.over()) co_await turn.next();
+    CO_S3_VOID(check_checksum_form(part));
+  }
+  for (const s3::CompletePart& part : named) {
+    if (turn.over()) co_await turn.next();
     const auto known = stored.find(part.number);
     const auto invalid = [&] {
       return s3::fail(ErrorCode::kInvalidPart, {}, {{"UploadId", found.upload.id.to_hex()}, {"PartNumber", std::to_string(part.number)}, {"ETag", part.etag}});
     };
     if (known == stored.end() || known->second->etag != part.etag) co_return invalid();
     for (const auto& [algorithm, text] : part.checksums) {
-      const auto value = payload::parse_checksum(algorithm, text);
       const auto kept = std::ranges::find(known->second->checksums, algorithm, &model::Checksum::algorithm);
-      if (!value || kept == known->second->checksums.end() || kept->value != *value) co_return invalid();
+      if (kept == known->second->checksums.end()) {
+        co_return s3::fail(ErrorCode::kBadDigest, "The " + lower(model::to_string(algorithm)) + " you specified for part " + std::to_string(part.number) +
+                                                      " did not match what we received.");
+      }
+      if (kept->value != payload::parse_checksum(algorithm, text)) co_return invalid();
     }
     chosen.push_back(known->second);
   }
   co_return chosen;
+}
+
+// A composite checksum is made of those of the parts, so the document must say each of them.
+s3::S3Result<void> check_parts_have_checksums(const metadata::Upload& upload, const std::vector<s3::CompletePart>& named) {
+  if (!upload.checksum_algorithm || upload.checksum_type != ChecksumType::kComposite) return {};
+  const auto without = std::ranges::find_if(named, [](const s3::CompletePart& part) { return part.checksums.empty(); });
+  if (without == named.end()) return {};
+  return s3::fail(ErrorCode::kInvalidRequest, "The upload was created using a " + lower(model::to_string(*upload.checksum_algorithm)) +
+                                                  " checksum. The complete request must include the checksum for each part. It was missing for part " +
+                                                  std::to_string(without->number) + " in the request.");
 }
 
 // Of an object as x-amz-checksum-* of a Complete names it: base64, with the number of parts behind when it is composite.
@@ -186,38 +222,24 @@ s3::S3Result<void> check_object_promises(const request::Context& context, const 
       return s3::fail(ErrorCode::kInvalidRequest, "The provided 'x-amz-mp-object-size' header value " + std::to_string(*size) + " does not match what was computed: " + std::to_string(request.size));
     }
   }
-  if (const auto type = context.fields().find("x-amz-checksum-type"); type && upload.checksum_algorithm) {
+  if (const auto type = context.fields().find("x-amz-checksum-type")) {
     if (*type != "COMPOSITE" && *type != "FULL_OBJECT") return s3::fail(ErrorCode::kInvalidRequest, "Value for x-amz-checksum-type header is invalid.");
-    if (*type != model::to_string(upload.checksum_type)) {
-      return s3::fail(ErrorCode::kInvalidRequest, "The upload was created using the " + std::string(model::to_string(upload.checksum_type)) + " checksum mode. The complete request must use the same checksum mode.");
+    const std::string mode(upload.checksum_algorithm ? model::to_string(upload.checksum_type) : "null");
+    if (*type != mode) {
+      return s3::fail(ErrorCode::kInvalidRequest, "The upload was created using the " + mode + " checksum mode. The complete request must use the same checksum mode.");
     }
   }
-  bool seen = false;
-  for (const ChecksumAlgorithm algorithm : model::all_checksum_algorithms()) {
-    const auto text = context.fields().find(model::header_name(algorithm));
-    if (!text) continue;
-    if (std::exchange(seen, true)) return s3::fail(ErrorCode::kInvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
-    if (!payload::parse_checksum(algorithm, text->substr(0, text->find('-')))) return s3::fail(ErrorCode::kBadDigest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
-    if (!request.checksum || request.checksum->algorithm != algorithm || !names_checksum(*text, *request.checksum, request.parts.size())) {
-      return s3::fail(ErrorCode::kXAmzContentChecksumMismatch, "The " + std::string(model::to_string(algorithm)) + " you specified did not match the calculated checksum.");
-    }
+  const auto header = payload::find_checksum_header(context.fields());
+  if (!header) return std::unexpected(request::to_s3(header.error()));
+  if (!*header) return {};
+  const auto [algorithm, text] = **header;
+  if (!payload::parse_checksum(algorithm, text.substr(0, text.find('-')))) {
+    return s3::fail(ErrorCode::kBadDigest, payload::malformed_checksum(algorithm).message);
+  }
+  if (!request.checksum || request.checksum->algorithm != algorithm || !names_checksum(text, *request.checksum, request.parts.size())) {
+    return s3::fail(ErrorCode::kXAmzContentChecksumMismatch, "The " + std::string(model::to_string(algorithm)) + " you specified did not match the calculated checksum.");
   }
   return {};
-}
-
-// Of a part against its upload. Source: "Checking object integrity": parts of a composite upload carry their checksum.
-s3::S3Result<void> check_part_checksum(const metadata::Upload& upload, const payload::PayloadSummary& part) {
-  if (!upload.checksum_algorithm) return {};
-  const bool none = !part.checksum_from_client;
-  if (none && upload.checksum_type == ChecksumType::kFullObject) return {};
-  if (!none && part.checksum->algorithm == *upload.checksum_algorithm) return {};
-  const auto lower = [](std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-  };
-  return s3::fail(ErrorCode::kInvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: " + lower(model::to_string(*upload.checksum_algorithm)) +
-                                                  ", actual checksum Type: " + (none ? "null" : lower(model::to_string(part.checksum->algorithm))));
 }
 
 request::Response complete_response(const request::Context& context, const std::string& etag, const std::optional<model::Checksum>& checksum, uint32_t parts, const metadata::CommitOutcome& outcome) {
@@ -309,8 +331,9 @@ request::Answer<request::Response> upload_part(request::Context& context) {
   payload::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
   options.compute = part_algorithm(found.upload);
+  options.expected = found.upload.checksum_algorithm;
+  options.checksum_required = found.upload.checksum_type == ChecksumType::kComposite;
   CO_S3(objects::ReceivedBody body, co_await objects::receive_body(context, options, object_key));
-  CO_S3_VOID(check_part_checksum(found.upload, body.summary));
   metadata::PutPart request;
   request.upload = found.upload.id;
   request.key = context.request.key;
@@ -358,6 +381,7 @@ request::Answer<request::Response> complete_multipart_upload(request::Context& c
   if (turn.over()) co_await turn.next();
   request.conditions = request::write_conditions(context.fields());
   CO_S3_VOID(check_object_promises(context, found.upload, request));
+  CO_S3_VOID(check_parts_have_checksums(found.upload, named));
   const auto decide = [&]() -> request::Answer<void> {
     CO_S3_VOID(check_upload_acl(context, found.upload));
     co_return co_await permissions::authorize_conditions(context, request.conditions, request.key);

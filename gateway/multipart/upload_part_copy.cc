@@ -40,6 +40,9 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
     if (!range || !range->first || !range->last) {
       co_return s3::fail(ErrorCode::kInvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
     }
+    if (*range->first >= object.size) {
+      co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy range is invalid for the source object size");
+    }
     if (*range->last >= object.size) {
       co_return s3::fail(ErrorCode::kInvalidRange, "Range specified is not valid for source object of size: " + std::to_string(object.size), {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
     }

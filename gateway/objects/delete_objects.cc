@@ -171,9 +171,7 @@ request::Answer<request::Response> delete_object(request::Context& context) {
 }
 
 request::Answer<request::Response> delete_objects(request::Context& context) {
-  if (!request::has_integrity_header(context.fields()) && context.identity.payload_form != signature::PayloadForm::kHash) {
-    co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
-  }
+  CO_S3_VOID(request::check_integrity_header(context.fields()));
   CO_S3(std::string text, co_await permissions::read_document(context, s3::kDeleteDocumentBytesMax));
   CO_S3(const s3::DeleteDocument document, co_await request::read_beside(context.services, std::move(text), s3::parse_delete_document));
   CO_S3(const std::vector<EntryAnswer> answers, co_await delete_entries(context, document));

@@ -10,9 +10,9 @@ namespace {
 
 PayloadError from_transport(const Error& error) {
   switch (error.code) {
-    case ErrorCode::kDeadlineExceeded: return {PayloadRefusal::kTimeout, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."};
-    case ErrorCode::kInvalidArgument: return {PayloadRefusal::kMalformedChunk, error.message};
-    default: return {PayloadRefusal::kIncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header"};
+    case ErrorCode::kDeadlineExceeded: return {PayloadRefusal::kTimeout, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.", {}};
+    case ErrorCode::kInvalidArgument: return {PayloadRefusal::kMalformedChunk, error.message, {}};
+    default: return {PayloadRefusal::kIncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header", {}};
   }
 }
 
@@ -27,7 +27,7 @@ class Reader final : public PayloadReader {
   Reader(http::Exchange& exchange, const signature::Identity& identity, const PayloadOptions& options, PromisedDigests digests)
       : exchange_(exchange), size_max_(options.size_max), digests_(std::move(digests)) {
     if (is_streaming(identity.payload_form)) {
-      decoder_.emplace(identity);
+      decoder_.emplace(identity, exchange.head().fields.find("x-amz-trailer"));
       size_ = parse_decimal(exchange.head().fields.find("x-amz-decoded-content-length").value_or(""));
     } else if (exchange.head().content_length) {
       size_ = exchange.head().content_length;
@@ -53,13 +53,13 @@ class Reader final : public PayloadReader {
       if (run->empty()) break;
       received_ += run->size();
       small_runs_ += run->size() < kSmallRunBytes ? 1 : 0;
-      if (received_ > size_max_) co_return give_up({PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size"});
-      if (size_ && received_ > *size_) co_return give_up({PayloadRefusal::kIncompleteBody, "The request body is longer than the x-amz-decoded-content-length HTTP header says"});
+      if (received_ > size_max_) co_return give_up({PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size", {}});
+      if (size_ && received_ > *size_) co_return give_up({PayloadRefusal::kIncompleteBody, "The request body is longer than the x-amz-decoded-content-length HTTP header says", {}});
       digests_.update(*run);
       co_return *run;
     }
     if (size_ && received_ != *size_) {
-      co_return give_up({PayloadRefusal::kIncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header"});
+      co_return give_up({PayloadRefusal::kIncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header", {}});
     }
     static const std::vector<std::pair<std::string, std::string>> kNoTrailer;
     auto summary = digests_.finish(received_, decoder_ ? decoder_->trailer() : kNoTrailer);
@@ -80,7 +80,7 @@ class Reader final : public PayloadReader {
         auto run = decoder_->decode(input_);
         if (!run) co_return std::unexpected(run.error());
         if (!run->empty()) co_return *run;
-        if (decoder_->ended() && !input_.empty()) co_return std::unexpected(PayloadError{PayloadRefusal::kMalformedChunk, "There are bytes behind the last chunk."});
+        if (decoder_->ended() && !input_.empty()) co_return std::unexpected(malformed_framing());
       }
       auto body = co_await exchange_.read_body();
       if (!body) co_return std::unexpected(from_transport(body.error()));
@@ -107,13 +107,20 @@ class Reader final : public PayloadReader {
 
 }  // namespace
 
+PayloadError malformed_trailer() {
+  return {PayloadRefusal::kMalformedTrailer, "The request contained trailing data that was not well-formed or did not conform to our published schema.", {}};
+}
+
 std::expected<std::unique_ptr<PayloadReader>, PayloadError> PayloadReader::open(http::Exchange& exchange, const signature::Identity& identity,
                                                                                 PayloadOptions options) {
+  if (options.needs_length && !exchange.head().content_length && !exchange.head().chunked) {
+    return std::unexpected(PayloadError{PayloadRefusal::kMissingLength, "You must provide the Content-Length HTTP header.", {}});
+  }
   auto digests = PromisedDigests::begin(exchange.head(), identity, options);
   if (!digests) return std::unexpected(digests.error());
   auto reader = std::make_unique<Reader>(exchange, identity, options, *std::move(digests));
   if (reader->size() && *reader->size() > options.size_max) {
-    return std::unexpected(PayloadError{PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size"});
+    return std::unexpected(PayloadError{PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size", {}});
   }
   return reader;
 }

@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/http/server.h"
 #include "common/model/checksum.h"
@@ -24,26 +26,37 @@ enum class PayloadRefusal {
   kTimeout,
   kContentSha256Mismatch,     // XAmzContentSHA256Mismatch
   kChunkSignatureMismatch,    // SignatureDoesNotMatch
-  kMalformedChunk,            // InvalidRequest / IncompleteBody of the framing
+  kMalformedChunk,            // IncompleteBody of the framing
   kInvalidChunkSize,          // A chunk but the last below 8 KiB: InvalidChunkSizeError
-  kBadDigest,                 // Content-MD5 differs, or a checksum is not of its algorithm's form
+  kBadDigest,                 // Content-MD5 differs
   kInvalidDigest,             // Content-MD5 is not base64 of 16 bytes
   kChecksumMismatch,          // XAmzContentChecksumMismatch / BadDigest
-  kInvalidChecksum,           // Two values were given, or one of another algorithm than announced
+  kInvalidChecksum,           // Two values were given, or one of no algorithm, or of another than announced or expected
+  kMalformedChecksum,         // A value is not of its algorithm's form: BadDigest where ceph/s3-tests wants it, else InvalidRequest
   kMalformedTrailer,          // MalformedTrailerError
   kTooLarge,                  // Above PayloadOptions::size_max
+  kMissingLength,             // PayloadOptions::needs_length: neither a length nor chunks of HTTP: MissingContentLength
 };
 
 struct PayloadError {
   PayloadRefusal refusal;
   std::string message;
+  std::vector<std::pair<std::string, std::string>> details;   // Elements of the answer: Chunk, StringToSign, ...
 };
+
+// MalformedTrailerError, as AWS says it of every trailer that is not what was announced.
+PayloadError malformed_trailer();
 
 struct PayloadOptions {
   uint64_t size_max = UINT64_MAX;
   bool compute_md5 = true;
   // False: x-amz-checksum-* headers are not about this body (CompleteMultipartUpload: about the object).
   bool checksum_headers = true;
+  // The only algorithm that the client's checksum may have, and whether one must come.
+  std::optional<model::ChecksumAlgorithm> expected;
+  bool checksum_required = false;
+  // The body is an object: a head that says nothing of a body's length is refused, not read as an empty one.
+  bool needs_length = false;
   // Computed even when the client sent none of it (S3 adds CRC64NVME to such uploads).
   std::optional<model::ChecksumAlgorithm> compute;
 };

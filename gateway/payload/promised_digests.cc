@@ -1,5 +1,8 @@
 #include "gateway/payload/promised_digests.h"
 
+#include <algorithm>
+#include <array>
+
 #include "common/base/encoding.h"
 
 namespace rondel::payload {
@@ -8,7 +11,7 @@ namespace {
 using model::ChecksumAlgorithm;
 
 std::unexpected<PayloadError> refuse(PayloadRefusal refusal, std::string message) {
-  return std::unexpected(PayloadError{refusal, std::move(message)});
+  return std::unexpected(PayloadError{refusal, std::move(message), {}});
 }
 
 std::optional<ChecksumAlgorithm> algorithm_of_header(std::string_view name) {
@@ -18,7 +21,48 @@ std::optional<ChecksumAlgorithm> algorithm_of_header(std::string_view name) {
   return std::nullopt;
 }
 
+constexpr std::string_view kPrefix = "x-amz-checksum-";
+
+// x-amz-checksum-* that carry no checksum.
+bool is_about_checksums(std::string_view name) {
+  static constexpr std::array<std::string_view, 3> kNames{"x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"};
+  return std::ranges::any_of(kNames, [&](std::string_view known) { return http::iequals(name, known); });
+}
+
+std::string type_name(std::optional<ChecksumAlgorithm> algorithm) {
+  std::string out(algorithm ? model::to_string(*algorithm) : "null");
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+// Source: "Checking object integrity": a part has a checksum of its upload's algorithm, and must have it when the object's is made of them.
+std::expected<void, PayloadError> check_type(std::optional<ChecksumAlgorithm> actual, const PayloadOptions& options) {
+  if (!options.expected || actual == options.expected || (!actual && !options.checksum_required)) return {};
+  return refuse(PayloadRefusal::kInvalidChecksum,
+                "Checksum Type mismatch occurred, expected checksum Type: " + type_name(options.expected) + ", actual checksum Type: " + type_name(actual));
+}
+
 }  // namespace
+
+std::expected<std::optional<ChecksumHeader>, PayloadError> find_checksum_header(const http::Fields& fields) {
+  const std::pair<std::string, std::string>* found = nullptr;
+  for (const auto& field : fields) {
+    const std::string_view name = field.first;
+    if (name.size() <= kPrefix.size() || !http::iequals(name.substr(0, kPrefix.size()), kPrefix) || is_about_checksums(name)) continue;
+    if (found != nullptr) {
+      return refuse(PayloadRefusal::kInvalidChecksum, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+    }
+    found = &field;
+  }
+  if (found == nullptr) return std::nullopt;
+  const auto algorithm = algorithm_of_header(found->first);
+  if (!algorithm) return refuse(PayloadRefusal::kInvalidChecksum, "The algorithm type you specified in x-amz-checksum- header is invalid.");
+  return ChecksumHeader{*algorithm, found->second};
+}
+
+PayloadError malformed_checksum(ChecksumAlgorithm algorithm, bool in_trailer) {
+  return {PayloadRefusal::kMalformedChecksum, "Value for " + std::string(model::header_name(algorithm)) + (in_trailer ? " trailing header is invalid." : " header is invalid."), {}};
+}
 
 std::expected<PromisedDigests, PayloadError> PromisedDigests::begin(const http::RequestHead& head, const signature::Identity& identity,
                                                                     const PayloadOptions& options) {
@@ -36,6 +80,7 @@ std::expected<PromisedDigests, PayloadError> PromisedDigests::begin(const http::
   }
   if (options.checksum_headers) {
     if (auto taken = digests.take_checksum(head.fields); !taken) return std::unexpected(taken.error());
+    if (auto good = check_type(digests.algorithm_, options); !good) return std::unexpected(good.error());
   }
   if (digests.algorithm_) {
     digests.checksum_.emplace(*digests.algorithm_);
@@ -46,17 +91,12 @@ std::expected<PromisedDigests, PayloadError> PromisedDigests::begin(const http::
 }
 
 std::expected<void, PayloadError> PromisedDigests::take_checksum(const http::Fields& fields) {
-  for (const ChecksumAlgorithm algorithm : model::all_checksum_algorithms()) {
-    const auto values = fields.find_all(model::header_name(algorithm));
-    if (values.empty()) continue;
-    if (algorithm_ || values.size() > 1) {
-      return refuse(PayloadRefusal::kInvalidChecksum, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
-    }
-    algorithm_ = algorithm;
-    expected_checksum_ = parse_checksum(algorithm, values.front());
-    if (!expected_checksum_) {
-      return refuse(PayloadRefusal::kBadDigest, "Value for " + std::string(model::header_name(algorithm)) + " header is invalid.");
-    }
+  const auto header = find_checksum_header(fields);
+  if (!header) return std::unexpected(header.error());
+  if (*header) {
+    algorithm_ = (*header)->algorithm;
+    expected_checksum_ = parse_checksum(*algorithm_, (*header)->value);
+    if (!expected_checksum_) return std::unexpected(malformed_checksum(*algorithm_));
   }
   if (const auto trailer = fields.find("x-amz-trailer")) {
     const auto announced = algorithm_of_header(*trailer);
@@ -83,11 +123,12 @@ std::expected<void, PayloadError> PromisedDigests::check_announced(const http::F
 }
 
 // Exactly what was announced: another line would be a promise that nobody checks.
-bool PromisedDigests::take_trailer(const std::vector<std::pair<std::string, std::string>>& trailer) {
-  if (!in_trailer_) return trailer.empty();
-  if (trailer.size() != 1 || algorithm_of_header(trailer.front().first) != algorithm_) return false;
+std::expected<void, PayloadError> PromisedDigests::take_trailer(const std::vector<std::pair<std::string, std::string>>& trailer) {
+  if (!in_trailer_ && trailer.empty()) return {};
+  if (!in_trailer_ || trailer.size() != 1 || algorithm_of_header(trailer.front().first) != algorithm_) return std::unexpected(malformed_trailer());
   expected_checksum_ = parse_checksum(*algorithm_, trailer.front().second);
-  return expected_checksum_.has_value();
+  if (!expected_checksum_) return std::unexpected(malformed_checksum(*algorithm_, true));
+  return {};
 }
 
 void PromisedDigests::update(ByteView bytes) {
@@ -108,8 +149,8 @@ std::expected<PayloadSummary, PayloadError> PromisedDigests::finish(uint64_t siz
     if (expected_md5_ && md5 != *expected_md5_) return refuse(PayloadRefusal::kBadDigest, "The Content-MD5 you specified did not match what we received.");
     if (compute_md5_) summary.md5_hex = to_hex(as_bytes(md5));
   }
-  if (checksum_headers_ && !take_trailer(trailer)) {
-    return refuse(PayloadRefusal::kMalformedTrailer, "The request contained trailing data that was not well-formed or did not conform to our published schema.");
+  if (checksum_headers_) {
+    if (auto taken = take_trailer(trailer); !taken) return std::unexpected(taken.error());
   }
   if (checksum_) {
     const ChecksumAlgorithm algorithm = checksum_->algorithm();

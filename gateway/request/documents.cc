@@ -6,6 +6,7 @@
 #include "common/http/message.h"
 #include "gateway/admission/filling.h"
 #include "gateway/payload/payload_reader.h"
+#include "gateway/payload/promised_digests.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
 #include "gateway/request/refusals.h"
@@ -18,13 +19,16 @@ namespace rondel::request {
 using s3::ErrorCode;
 using s3::Operation;
 
+// What is wrong with such a header is told where the body is read.
 bool has_integrity_header(const http::Fields& fields) {
-  constexpr std::string_view kPrefix = "x-amz-checksum-";
   if (fields.has("Content-MD5") || fields.has("x-amz-trailer")) return true;
-  for (const auto& [name, value] : fields) {
-    if (name.size() > kPrefix.size() && http::iequals(std::string_view(name).substr(0, kPrefix.size()), kPrefix)) return true;
-  }
-  return false;
+  const auto checksum = payload::find_checksum_header(fields);
+  return !checksum || checksum->has_value();
+}
+
+s3::S3Result<void> check_integrity_header(const http::Fields& fields) {
+  if (has_integrity_header(fields)) return {};
+  return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
 }
 
 namespace {
@@ -78,8 +82,8 @@ async::Task<s3::S3Result<std::string>> read_document(Context& context, size_t by
 }
 
 Answer<std::string> read_vouched_document(Context& context, size_t bytes_max) {
-  if (!has_integrity_header(context.fields()) && context.identity.payload_form != signature::PayloadForm::kHash) {
-    co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  if (context.identity.payload_form != signature::PayloadForm::kHash) {
+    CO_S3_VOID(check_integrity_header(context.fields()));
   }
   co_return co_await read_document(context, bytes_max);
 }

@@ -19,5 +19,7 @@ Answer<std::string> read_vouched_document(Context& context, size_t bytes_max);
 
 // Content-MD5, x-amz-checksum-* in the head or announced as a trailer.
 bool has_integrity_header(const http::Fields& fields);
+// InvalidRequest where it is missing.
+s3::S3Result<void> check_integrity_header(const http::Fields& fields);
 
 }  // namespace rondel::request

@@ -13,6 +13,7 @@ s3::Error to_s3(const payload::PayloadError& error) {
   using Refusal = payload::PayloadRefusal;
   s3::Error out;
   out.message = error.message;
+  out.details = error.details;
   switch (error.refusal) {
     case Refusal::kIncompleteBody:
     case Refusal::kClientGone: out.code = ErrorCode::kIncompleteBody; break;
@@ -24,8 +25,10 @@ s3::Error to_s3(const payload::PayloadError& error) {
     case Refusal::kBadDigest: out.code = ErrorCode::kBadDigest; break;
     case Refusal::kInvalidDigest: out.code = ErrorCode::kInvalidDigest; break;
     case Refusal::kChecksumMismatch: out.code = ErrorCode::kXAmzContentChecksumMismatch; break;
-    case Refusal::kInvalidChecksum: out.code = ErrorCode::kInvalidRequest; break;
-    case Refusal::kMalformedTrailer: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kInvalidChecksum:
+    case Refusal::kMalformedChecksum: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kMalformedTrailer: out.code = ErrorCode::kMalformedTrailerError; break;
+    case Refusal::kMissingLength: out.code = ErrorCode::kMissingContentLength; break;
     case Refusal::kTooLarge: out.code = ErrorCode::kEntityTooLarge; break;
   }
   return out;
@@ -45,12 +48,12 @@ s3::Error to_s3(const signature::RefusalDetail& detail) {
     case Refusal::kAccessKeyDisabled: out.code = ErrorCode::kInvalidAccessKeyId; break;
     case Refusal::kSignatureDoesNotMatch: out.code = ErrorCode::kSignatureDoesNotMatch; break;
     case Refusal::kRequestTimeTooSkewed: out.code = ErrorCode::kRequestTimeTooSkewed; break;
-    case Refusal::kMissingSecurityHeader: out.code = ErrorCode::kMissingSecurityHeader; break;
+    case Refusal::kInvalidRequest: out.code = ErrorCode::kInvalidRequest; break;
+    case Refusal::kInvalidToken: out.code = ErrorCode::kInvalidToken; break;
     case Refusal::kInvalidPayloadHash: out.code = ErrorCode::kInvalidArgument; break;
     case Refusal::kMissingDecodedLength: out.code = ErrorCode::kMissingContentLength; break;
     case Refusal::kUnsupportedVersion: out.code = ErrorCode::kInvalidRequest; break;
-    case Refusal::kInvalidArgument:
-    case Refusal::kMissingFormField: out.code = ErrorCode::kInvalidArgument; break;
+    case Refusal::kInvalidArgument: out.code = ErrorCode::kInvalidArgument; break;
     case Refusal::kInvalidPolicyDocument: out.code = ErrorCode::kInvalidPolicyDocument; break;
     case Refusal::kUnavailable: return s3::from(detail.cause);
   }

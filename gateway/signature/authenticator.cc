@@ -23,8 +23,8 @@ constexpr std::string_view kService = "s3";
 constexpr std::string_view kTerminator = "aws4_request";
 constexpr int64_t kExpiresMax = 604'800;
 constexpr std::string_view kNoDate = "AWS authentication requires a valid Date or x-amz-date header";
-constexpr std::string_view kExpectedCredential =
-    "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
+constexpr std::string_view kOlderSignature =
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
 
 std::unexpected<RefusalDetail> refuse(Refusal refusal, std::string message, Details details = {}) {
   return std::unexpected(RefusalDetail{refusal, std::move(message), std::move(details)});
@@ -105,13 +105,27 @@ Checked<void> set_time_from_headers(const http::RequestHead& head, Claim& claim)
   return {};
 }
 
-Checked<Claim> claim_of_header(const http::RequestHead& head, std::string_view authorization) {
-  if (!authorization.starts_with(sigv4::kAlgorithm) || authorization.substr(sigv4::kAlgorithm.size(), 1) != " ") {
-    const bool is_aws = authorization.starts_with("AWS");
-    return refuse(Refusal::kUnsupportedVersion,
-                  is_aws ? "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-                         : "Unsupported Authorization Type");
+std::unexpected<RefusalDetail> refuse_authorization(std::string_view message, std::string_view authorization) {
+  return refuse(Refusal::kInvalidArgument, std::string(message),
+                {{"ArgumentName", "Authorization"}, {"ArgumentValue", std::string(authorization)}});
+}
+
+// The scheme is all that stands before the first blank. An empty header is as good as none where one is needed.
+Checked<void> check_scheme(std::string_view authorization) {
+  if (authorization.empty()) return refuse(Refusal::kAccessDenied, "");
+  const size_t blank = authorization.find(' ');
+  if (blank == std::string_view::npos) {
+    return refuse_authorization("Authorization header is invalid -- one and only one ' ' (space) required",
+                                authorization);
   }
+  const std::string_view scheme = authorization.substr(0, blank);
+  if (scheme == sigv4::kAlgorithm) return {};
+  if (scheme == "AWS") return refuse(Refusal::kUnsupportedVersion, std::string(kOlderSignature));
+  return refuse_authorization("Unsupported Authorization Type", authorization);
+}
+
+Checked<Claim> claim_of_header(const http::RequestHead& head, std::string_view authorization) {
+  if (Checked<void> scheme = check_scheme(authorization); !scheme) return std::unexpected(std::move(scheme).error());
   const auto parsed = parse_authorization(authorization.substr(sigv4::kAlgorithm.size() + 1));
   if (!parsed) {
     return refuse(Refusal::kAuthorizationHeaderMalformed,
@@ -130,7 +144,7 @@ Checked<Claim> claim_of_header(const http::RequestHead& head, std::string_view a
   if (Checked<void> time = set_time_from_headers(head, claim); !time) return std::unexpected(std::move(time).error());
   const auto payload_hash = head.fields.find("x-amz-content-sha256");
   if (!payload_hash) {
-    return refuse(Refusal::kMissingSecurityHeader, "Missing required header for this request: x-amz-content-sha256");
+    return refuse(Refusal::kInvalidRequest, "Missing required header for this request: x-amz-content-sha256");
   }
   claim.payload_hash = *payload_hash;
   return claim;
@@ -278,16 +292,6 @@ sigv4::NameValueViews signed_values(const http::RequestHead& head, const Claim& 
   return values;
 }
 
-std::string spaced_hex(std::string_view value) {
-  std::string out;
-  out.reserve(value.size() * 3);
-  for (const char c : value) {
-    if (!out.empty()) out += ' ';
-    out += to_hex(as_bytes(std::string_view(&c, 1)));
-  }
-  return out;
-}
-
 Details mismatch_details(const Claim& claim, const std::string& to_sign, const std::string& canonical) {
   return {{"AWSAccessKeyId", std::string(claim.credential.access_key)},
           {"StringToSign", to_sign},
@@ -328,16 +332,23 @@ Checked<void> check_signature(const http::RequestHead& head, const Query& query,
                 mismatch_details(claim, to_sign, canonical));
 }
 
-Checked<Identity> anonymous_identity(const http::RequestHead& head) {
+bool has_signed_chunks(std::string_view payload_hash) {
+  return payload_hash == sigv4::kStreamingSigned || payload_hash == sigv4::kStreamingSignedTrailer;
+}
+
+// Of a request without a key of version 4: nothing can sign its chunks.
+Checked<Identity> keyless_identity(const http::RequestHead& head) {
   Identity identity;
   const auto payload_hash = head.fields.find("x-amz-content-sha256");
   if (!payload_hash) return identity;
+  if (has_signed_chunks(*payload_hash)) {
+    return refuse(Refusal::kInvalidRequest,
+                  "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or "
+                  "STREAMING-UNSIGNED-PAYLOAD-TRAILER.");
+  }
   if (Checked<void> form = set_payload_form(head, *payload_hash, identity); !form) {
     return std::unexpected(std::move(form).error());
   }
-  const bool needs_key = identity.payload_form == PayloadForm::kStreamingSigned ||
-                         identity.payload_form == PayloadForm::kStreamingSignedTrailer;
-  if (needs_key) return refuse(Refusal::kAccessDenied, "A body of signed chunks needs a signed request.");
   return identity;
 }
 
@@ -346,29 +357,28 @@ Checked<std::optional<Claim>> find_claim(const http::RequestHead& head, const Qu
   const auto authorization = head.fields.find("authorization");
   const bool in_query = find(query, "X-Amz-Algorithm") || find(query, "X-Amz-Signature") || find(query, "X-Amz-Credential");
   const bool version_2 = find(query, "AWSAccessKeyId") && find(query, "Signature");
-  if (authorization && (in_query || version_2)) {
-    return refuse(Refusal::kUnsupportedVersion,
-                  "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-                  "parameter or the Authorization header should be specified");
+  if (authorization && (in_query || find(query, "Signature"))) {
+    return refuse_authorization(kOneMechanism, *authorization);
   }
-  if (version_2) {
-    return refuse(Refusal::kUnsupportedVersion,
-                  "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
-  }
+  if (version_2) return refuse(Refusal::kUnsupportedVersion, std::string(kOlderSignature));
   if (!authorization && !in_query) return std::optional<Claim>();
   Checked<Claim> claim = authorization ? claim_of_header(head, *authorization) : claim_of_query(head, query);
   if (!claim) return std::unexpected(std::move(claim).error());
   return std::optional<Claim>(std::move(*claim));
 }
 
-Checked<void> check_claim(const http::RequestHead& head, const Query& query, const Claim& claim,
-                          const AuthenticatorOptions& options) {
-  if (head.fields.has("x-amz-security-token") || find(query, "X-Amz-Security-Token")) {
-    return refuse(Refusal::kAccessDenied, "The provided token is malformed or otherwise invalid.");
-  }
+Checked<void> check_claim(const http::RequestHead& head, const Claim& claim, const AuthenticatorOptions& options) {
   if (Checked<void> scope = check_scope(claim, options.region); !scope) return scope;
   if (Checked<void> time = check_time(claim, options); !time) return time;
   return check_signed_headers(head, claim);
+}
+
+// Asked once the signature is known to be right: a stranger learns nothing by it.
+Checked<void> check_token(const http::RequestHead& head, const Query& query) {
+  if (const auto token = head.fields.find(kSecurityToken)) return refuse_token(*token);
+  const auto in_query = std::ranges::find_if(query, [](const auto& pair) { return http::iequals(pair.first, kSecurityToken); });
+  if (in_query != query.end()) return refuse_token(in_query->second);
+  return {};
 }
 
 }  // namespace
@@ -386,6 +396,7 @@ struct Authenticator::Impl {
     if (Checked<void> match = check_signature(head, query, claim, identity.scope, identity.signing_key); !match) {
       return std::unexpected(std::move(match).error());
     }
+    if (Checked<void> token = check_token(head, query); !token) return std::unexpected(std::move(token).error());
     if (Checked<void> enabled = check_enabled(*credential); !enabled) return std::unexpected(std::move(enabled).error());
     if (Checked<void> form = set_payload_form(head, claim.payload_hash, identity); !form) {
       return std::unexpected(std::move(form).error());
@@ -398,15 +409,13 @@ struct Authenticator::Impl {
   }
 
   async::Task<Checked<Identity>> verify_v2(const http::RequestHead& head, const Query& query, const ClaimV2& claim, Deadline deadline) {
-    if (head.fields.has("x-amz-security-token") || find(query, "x-amz-security-token")) {
-      co_return refuse(Refusal::kAccessDenied, "The provided token is malformed or otherwise invalid.");
-    }
     auto credential = co_await find_signer(identities, claim.access_key, deadline);
     if (!credential) co_return std::unexpected(std::move(credential).error());
     if (Checked<void> match = check_signature_v2(claim, (*credential)->key.secret_key); !match) co_return std::unexpected(std::move(match).error());
+    if (Checked<void> token = check_token(head, query); !token) co_return std::unexpected(std::move(token).error());
     if (Checked<void> enabled = check_enabled(**credential); !enabled) co_return std::unexpected(std::move(enabled).error());
     // The body is not under this signature; a hash of it is checked when there is one.
-    Checked<Identity> identity = anonymous_identity(head);
+    Checked<Identity> identity = keyless_identity(head);
     if (!identity) co_return identity;
     identity->presigned = claim.presigned;
     identity->signature_version = 2;
@@ -434,8 +443,8 @@ async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(
   }
   Checked<std::optional<Claim>> claim = find_claim(head, query);
   if (!claim) co_return std::unexpected(std::move(claim).error());
-  if (!*claim) co_return anonymous_identity(head);
-  if (Checked<void> good = check_claim(head, query, **claim, impl_->options); !good) {
+  if (!*claim) co_return keyless_identity(head);
+  if (Checked<void> good = check_claim(head, **claim, impl_->options); !good) {
     co_return std::unexpected(std::move(good).error());
   }
   auto credential = co_await find_signer(impl_->identities, std::string((*claim)->credential.access_key), deadline);

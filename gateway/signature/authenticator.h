@@ -28,15 +28,15 @@ enum class Refusal {
   kAccessKeyDisabled,
   kSignatureDoesNotMatch,
   kRequestTimeTooSkewed,
-  kMissingSecurityHeader,     // No x-amz-content-sha256, no date.
+  kInvalidRequest,            // No x-amz-content-sha256; chunks that are signed by nobody.
+  kInvalidToken,              // A security token, well signed: none was ever issued.
   kUnsignedHeader,            // An x-amz-* header outside SignedHeaders.
   kInvalidPayloadHash,        // x-amz-content-sha256 is neither a hash nor a known form.
   kMissingDecodedLength,      // Streaming form without x-amz-decoded-content-length.
-  kUnsupportedVersion,        // Signature version 2 or another scheme.
+  kUnsupportedVersion,        // Signature version 2.
   kUnavailable,               // Credentials cannot be looked up now.
-  kMissingFormField,          // POST: a field without which the form is no signed one.
   kInvalidPolicyDocument,     // POST: the policy cannot be read.
-  kInvalidArgument,
+  kInvalidArgument,           // An Authorization header, or a field of a form, that is missing or is none.
 };
 
 struct RefusalDetail {

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "common/base/encoding.h"
 #include "common/sigv4/sigv4.h"
 
 namespace rondel::signature {
@@ -77,6 +78,16 @@ std::optional<std::vector<std::string_view>> parse_signed_headers(std::string_vi
     if (end == std::string_view::npos) return names;
     text.remove_prefix(end + 1);
   }
+}
+
+std::string spaced_hex(std::string_view value) {
+  std::string out;
+  out.reserve(value.size() * 3);
+  for (const char c : value) {
+    if (!out.empty()) out += ' ';
+    out += to_hex(as_bytes(std::string_view(&c, 1)));
+  }
+  return out;
 }
 
 std::string format_iso_time(SystemTime time) {

@@ -10,6 +10,15 @@
 
 namespace rondel::signature {
 
+// The words for a text that parse_credential() cannot read.
+inline constexpr std::string_view kExpectedCredential =
+    "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
+
+// The words for a request that is signed in more than one place.
+inline constexpr std::string_view kOneMechanism =
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the "
+    "Authorization header should be specified";
+
 // "AKID/20130524/us-east-1/s3/aws4_request"; the access key may hold slashes. Views into the text.
 struct CredentialText {
   std::string_view access_key;
@@ -31,6 +40,9 @@ std::optional<AuthorizationText> parse_authorization(std::string_view text);
 
 // "a;b;c": lower-case field names, each once. nullopt otherwise, and when empty.
 std::optional<std::vector<std::string_view>> parse_signed_headers(std::string_view text);
+
+// "61 62": the bytes of a text, as error documents show what was signed.
+std::string spaced_hex(std::string_view value);
 
 // "2013-05-24T00:00:00Z", as AWS writes times in error documents.
 std::string format_iso_time(SystemTime time);

@@ -60,8 +60,8 @@ std::optional<uint64_t> size_of(const json::value& value) {
   return number;
 }
 
-std::string shown(std::string_view operation, std::string_view field, std::string_view value) {
-  return "[\"" + std::string(operation) + "\", \"$" + std::string(field) + "\", \"" + std::string(value) + "\"]";
+std::string condition_text(std::string_view operation, std::string_view field, std::string_view value) {
+  return "[\"" + std::string(operation) + "\", \"" + std::string(field) + "\", \"" + std::string(value) + "\"]";
 }
 
 std::expected<void, std::string> add_range(PostPolicy& policy, const json::array& array) {
@@ -83,18 +83,22 @@ std::expected<void, std::string> add_array(PostPolicy& policy, const json::array
   }
   const std::string_view field = view(array[1].get_string());
   const std::string_view value = view(array[2].get_string());
-  if (!field.starts_with('$') || field.size() == 1) return invalid("Invalid condition: " + json::serialize(array));
+  if (!field.starts_with('$')) {
+    policy.conditions.push_back({PostCondition::Kind::kNever, "", std::string(field), condition_text(operation, field, value)});
+    return {};
+  }
+  if (field.size() == 1) return invalid("Invalid condition: " + json::serialize(array));
   policy.conditions.push_back({equals ? PostCondition::Kind::kEquals : PostCondition::Kind::kStartsWith, lower(field.substr(1)), std::string(value),
-                               shown(operation, field.substr(1), value)});
+                               condition_text(operation, field, value)});
   return {};
 }
 
 std::expected<void, std::string> add_object(PostPolicy& policy, const json::object& object) {
-  if (object.empty()) return invalid("Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.");
+  if (object.size() != 1) return invalid("Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.");
   for (const auto& [key, value] : object) {
     if (!value.is_string()) return invalid("Invalid Simple-Condition: value must be a string.");
     const std::string_view text = view(value.get_string());
-    policy.conditions.push_back({PostCondition::Kind::kEquals, lower(key), std::string(text), shown("eq", key, text)});
+    policy.conditions.push_back({PostCondition::Kind::kEquals, lower(key), std::string(text), condition_text("eq", "$" + std::string(key), text)});
   }
   return {};
 }
@@ -113,6 +117,7 @@ bool starts_so(const PostCondition& condition, std::string_view value) {
 }
 
 bool holds(const PostCondition& condition, const std::string* value) {
+  if (condition.kind == PostCondition::Kind::kNever) return false;
   const std::string_view text = value == nullptr ? std::string_view() : std::string_view(*value);
   if (condition.kind == PostCondition::Kind::kEquals) return value != nullptr && text == condition.value;
   // "Matching any content": a prefix of nothing also allows a field that is not there.

@@ -16,7 +16,8 @@ namespace rondel::signature {
 using FormFields = std::vector<std::pair<std::string, std::string>>;   // Names in lower case.
 
 struct PostCondition {
-  enum class Kind { kEquals, kStartsWith };
+  // kNever: about no field, because its name lacks the '$'.
+  enum class Kind { kEquals, kStartsWith, kNever };
   Kind kind = Kind::kEquals;
   std::string field;   // Lower case, without '$'.
   std::string value;

@@ -22,8 +22,12 @@ const std::string* find(const FormFields& fields, std::string_view name) {
 }
 
 std::unexpected<RefusalDetail> missing(std::string_view field) {
-  return refuse(Refusal::kMissingFormField, "Bucket POST must contain a field named '" + std::string(field) + "'.  If it is specified, please check the order of the fields.",
+  return refuse(Refusal::kInvalidArgument, "Bucket POST must contain a field named '" + std::string(field) + "'.  If it is specified, please check the order of the fields.",
                 {{"ArgumentName", std::string(field)}, {"ArgumentValue", ""}});
+}
+
+std::unexpected<RefusalDetail> malformed(std::string_view field, std::string_view value, std::string message) {
+  return refuse(Refusal::kInvalidArgument, std::move(message), {{"ArgumentName", std::string(field)}, {"ArgumentValue", std::string(value)}});
 }
 
 struct Claim {
@@ -34,24 +38,42 @@ struct Claim {
   sigv4::Scope scope;
 };
 
-Checked<void> take_version_4(const FormFields& fields, const AuthenticatorOptions& options, Claim& claim) {
-  for (const char* name : {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"}) {
-    if (find(fields, name) == nullptr) return missing(name);
-  }
-  const auto malformed = [](std::string message) { return refuse(Refusal::kAuthorizationQueryParametersError, std::move(message)); };
-  if (*find(fields, "x-amz-algorithm") != sigv4::kAlgorithm) return malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
-  const std::string& date = *find(fields, "x-amz-date");
-  if (!sigv4::parse_timestamp(date)) return malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
-  const auto credential = parse_credential(*find(fields, "x-amz-credential"));
-  if (!credential) {
-    return malformed("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
-  }
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+// The words are those of a query's scope, without what stands before them there.
+Checked<void> check_scope(std::string_view text, const std::optional<CredentialText>& credential, std::string_view date, const AuthenticatorOptions& options) {
+  const auto wrong = [&](std::string message) { return malformed("X-Amz-Credential", text, std::move(message)); };
+  if (!credential) return wrong(std::string(kExpectedCredential));
   if (credential->region != options.region) {
-    return malformed("Error parsing the X-Amz-Credential parameter; the region '" + std::string(credential->region) + "' is wrong; expecting '" + options.region + "'");
+    return wrong("the region '" + std::string(credential->region) + "' is wrong; expecting '" + options.region + "'");
   }
-  if (credential->service != "s3" || credential->terminator != "aws4_request" || credential->date != std::string_view(date).substr(0, 8)) {
-    return malformed("Error parsing the X-Amz-Credential parameter; its date, service or terminal is wrong.");
+  if (credential->service != "s3") {
+    return wrong("incorrect service \"" + std::string(credential->service) + "\". This endpoint belongs to \"s3\".");
   }
+  if (credential->terminator != "aws4_request") {
+    return wrong("incorrect terminal \"" + std::string(credential->terminator) + "\". This endpoint uses \"aws4_request\".");
+  }
+  if (credential->date != date.substr(0, 8)) {
+    return wrong("Invalid credential date \"" + std::string(credential->date) + "\". This date is not the same as X-Amz-Date: \"" +
+                 std::string(date.substr(0, 8)) + "\".");
+  }
+  return {};
+}
+
+Checked<void> take_version_4(const FormFields& fields, const AuthenticatorOptions& options, Claim& claim) {
+  for (const char* name : {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature"}) {
+    if (find(fields, lower(name)) == nullptr) return missing(name);
+  }
+  const std::string& algorithm = *find(fields, "x-amz-algorithm");
+  if (algorithm != sigv4::kAlgorithm) return malformed("X-Amz-Algorithm", algorithm, "Only AWS4-HMAC-SHA256 is supported");
+  const std::string& date = *find(fields, "x-amz-date");
+  if (!sigv4::parse_timestamp(date)) return malformed("X-Amz-Date", date, "X-Amz-Date must be formated via ISO8601 Long format");
+  const auto credential = parse_credential(*find(fields, "x-amz-credential"));
+  if (auto scope = check_scope(*find(fields, "x-amz-credential"), credential, date, options); !scope) return scope;
   claim.version_4 = true;
   claim.access_key = credential->access_key;
   claim.signature = *find(fields, "x-amz-signature");
@@ -63,7 +85,7 @@ Checked<void> take_version_2(const FormFields& fields, Claim& claim) {
   const std::string* access_key = find(fields, "awsaccesskeyid");
   const std::string* signature = find(fields, "signature");
   if (access_key == nullptr) return missing("AWSAccessKeyId");
-  if (signature == nullptr) return missing("signature");
+  if (signature == nullptr) return missing("Signature");
   claim.access_key = *access_key;
   claim.signature = *signature;
   return {};
@@ -77,7 +99,6 @@ std::string expected_signature(const Claim& claim, const std::string& secret) {
 Checked<Claim> claim_of(const FormFields& fields, const AuthenticatorOptions& options) {
   Claim claim;
   claim.policy = *find(fields, "policy");
-  if (find(fields, "x-amz-security-token") != nullptr) return refuse(Refusal::kAccessDenied, "The provided token is malformed or otherwise invalid.");
   const bool version_4 = find(fields, "x-amz-signature") != nullptr || find(fields, "x-amz-algorithm") != nullptr || find(fields, "x-amz-credential") != nullptr;
   Checked<void> taken = version_4 ? take_version_4(fields, options, claim) : take_version_2(fields, claim);
   if (!taken) return std::unexpected(taken.error());
@@ -110,6 +131,10 @@ async::Task<Checked<std::shared_ptr<const metadata::Credential>>> find_signer(me
   co_return *std::move(credential);
 }
 
+std::unexpected<RefusalDetail> refuse_token(std::string_view token) {
+  return refuse(Refusal::kInvalidToken, "The provided token is malformed or otherwise invalid.", {{"Token-0", std::string(token)}});
+}
+
 Checked<void> check_enabled(const metadata::Credential& credential) {
   if (credential.key.enabled && credential.account.enabled) return {};
   return refuse(Refusal::kAccessKeyDisabled, "The access key or its account is disabled.", {{"AWSAccessKeyId", credential.key.access_key}});
@@ -120,7 +145,7 @@ async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metada
   PostIdentity out;
   out.identity.posted = true;
   if (find(fields, "policy") == nullptr) {
-    if (is_signed(fields)) co_return missing("policy");
+    if (is_signed(fields)) co_return missing("Policy");
     co_return out;
   }
   Checked<Claim> claim = claim_of(fields, options);
@@ -129,8 +154,9 @@ async::Task<std::expected<PostIdentity, RefusalDetail>> authenticate_post(metada
   if (!credential) co_return std::unexpected(credential.error());
   if (!crypto::constant_time_equal(expected_signature(*claim, (*credential)->key.secret_key), claim->signature)) {
     co_return refuse(Refusal::kSignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-                     {{"AWSAccessKeyId", claim->access_key}, {"StringToSign", claim->policy}, {"SignatureProvided", claim->signature}});
+                     {{"AWSAccessKeyId", claim->access_key}, {"StringToSign", claim->policy}, {"SignatureProvided", claim->signature}, {"StringToSignBytes", spaced_hex(claim->policy)}});
   }
+  if (const std::string* token = find(fields, kSecurityToken)) co_return refuse_token(*token);
   if (const auto enabled = check_enabled(**credential); !enabled) co_return std::unexpected(enabled.error());
   auto policy = decode_policy(claim->policy);
   if (!policy) co_return refuse(Refusal::kInvalidPolicyDocument, "Invalid Policy: it is not base64.");

@@ -131,7 +131,8 @@ Checked<std::optional<ClaimV2>> claim_of_header(const http::RequestHead& head, c
   std::string_view text = head.fields.find("Authorization").value_or("").substr(4);
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
-    return refuse(Refusal::kInvalidArgument, "Authorization header is invalid. Expected AWS AccessKeyId:signature", {{"ArgumentName", "Authorization"}});
+    return refuse(Refusal::kInvalidArgument, "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
+                  {{"ArgumentName", "Authorization"}, {"ArgumentValue", std::string(head.fields.find("Authorization").value_or(""))}});
   }
   if (auto fresh = check_skew(head.fields, options); !fresh) return std::unexpected(fresh.error());
   const bool dated = head.fields.has("x-amz-date");
@@ -149,8 +150,8 @@ Checked<std::optional<ClaimV2>> claim_v2(const http::RequestHead& head, const Qu
   const bool in_header = head.fields.find("Authorization").value_or("").starts_with("AWS ");
   const bool in_query = access_key != nullptr && signature != nullptr;
   if (in_header && in_query) {
-    return refuse(Refusal::kUnsupportedVersion,
-                  "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified");
+    return refuse(Refusal::kInvalidArgument, std::string(kOneMechanism),
+                  {{"ArgumentName", "Authorization"}, {"ArgumentValue", std::string(head.fields.find("Authorization").value_or(""))}});
   }
   if (in_header) return claim_of_header(head, query, virtual_bucket, options);
   if (!in_query || head.fields.has("Authorization")) return std::optional<ClaimV2>();
@@ -167,7 +168,7 @@ Checked<void> check_signature_v2(const ClaimV2& claim, const std::string& secret
   const auto matches = [&](const std::string& text) { return crypto::constant_time_equal(to_base64(as_bytes(crypto::hmac_sha1(secret, text))), claim.signature); };
   if (matches(claim.string_to_sign) || (!claim.with_slash.empty() && matches(claim.with_slash))) return {};
   return refuse(Refusal::kSignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-                {{"AWSAccessKeyId", claim.access_key}, {"StringToSign", claim.string_to_sign}, {"SignatureProvided", claim.signature}});
+                {{"AWSAccessKeyId", claim.access_key}, {"StringToSign", claim.string_to_sign}, {"SignatureProvided", claim.signature}, {"StringToSignBytes", spaced_hex(claim.string_to_sign)}});
 }
 
 }  // namespace rondel::signature

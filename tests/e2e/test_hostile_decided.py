@@ -1,4 +1,6 @@
 """What is decided is what is committed: rights, settings and keys are taken away while a request is held open; one header or URL is used for another purpose."""
+import base64
+import hashlib
 import json
 import random
 import socket
@@ -100,10 +102,12 @@ def test_a_disabled_key_finishes_nothing(own, parties, box):
     upload = bob.s3.create_multipart_upload(Bucket=box, Key="up")["UploadId"]
     part = bob.s3.upload_part(Bucket=box, Key="up", UploadId=upload, PartNumber=1, Body=b"part")["ETag"]
     complete = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{part}</ETag></Part></CompleteMultipartUpload>".encode()
+    batch = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    digest = {"content-md5": base64.b64encode(hashlib.md5(batch).digest())}
     held = [Held(own, bob, "PUT", f"/{box}", [(b"lifecycle", b"")], body=LIFECYCLE),
             Held(own, bob, "PUT", f"/{box}/new", body=b"x" * 100_000),
             Held(own, bob, "POST", f"/{box}/up", [(b"uploadId", upload.encode())], body=complete),
-            Held(own, bob, "POST", f"/{box}", [(b"delete", b"")], body=b"<Delete><Object><Key>k</Key></Object></Delete>"),
+            Held(own, bob, "POST", f"/{box}", [(b"delete", b"")], headers=digest, body=batch),
             Held(own, bob, "PUT", f"/{box}/up", [(b"partNumber", b"2"), (b"uploadId", upload.encode())], body=b"y" * 100_000)]
     switch(own, bob, "disable")
     try:

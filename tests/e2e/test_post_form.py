@@ -33,10 +33,12 @@ def post(cluster, bucket, fields, file=b"content", file_name="a.txt", headers=No
                     form(fields, file, file_name) if body is None else body)
 
 
-def signed(cluster, bucket, fields, conditions, seconds=600, document=None):
+def signed(cluster, bucket, fields, conditions, seconds=600, document=None, empty=False):
     """Fields with a policy signed in the older way."""
     expiration = (datetime.datetime.utcnow() + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     policy = base64.b64encode(json.dumps(document or {"expiration": expiration, "conditions": [{"bucket": bucket}, *conditions]}).encode())
+    if empty:
+        policy = b""
     signature = base64.b64encode(hmac.new(cluster.env["AWS_SECRET_ACCESS_KEY"].encode(), policy, hashlib.sha1).digest()).decode()
     return {**fields, "policy": policy.decode(), "AWSAccessKeyId": cluster.env["AWS_ACCESS_KEY_ID"], "signature": signature}
 
@@ -51,7 +53,7 @@ def test_presigned_post(cluster, s3, bucket):
     assert answer.headers["etag"] == f'"{hashlib.md5(body).hexdigest()}"'
     got = s3.get_object(Bucket=bucket, Key="up/pic %221.png")
     assert got["Body"].read() == body and got["ContentType"] == "image/x" and got["CacheControl"] == "no-store"
-    assert answer.headers["location"] == f"{cluster.endpoint}/{bucket}/up/pic%20%25221.png"
+    assert answer.headers["location"] == f"{cluster.endpoint}/{bucket}/up%2Fpic%20%25221.png"
     tampered = {**made["fields"], "x-amz-signature": made["fields"]["x-amz-signature"][:-1] + "0"}
     if tampered != made["fields"]:
         assert post(cluster, bucket, tampered).code() == "SignatureDoesNotMatch"
@@ -103,7 +105,9 @@ def test_refusals(cluster, s3, bucket):
         (post(cluster, bucket, good, body=b"nonsense"), 400, "MalformedPOSTRequest"),
         (post(cluster, bucket, good, body=form(good)[:-40]), 400, "MalformedPOSTRequest"),
         (post(cluster, bucket, good, None), 400, "IncorrectNumberOfFilesInPostRequest"),
-        (post(cluster, bucket, {**good, "key": ""}), 400, "UserKeyMustBeSpecified"),
+        (post(cluster, bucket, {**good, "key": ""}), 400, "InvalidArgument"),
+        (post(cluster, bucket, {n: v for n, v in good.items() if n != "key"}), 400, "InvalidArgument"),
+        (post(cluster, bucket, {"key": "k", **signed(cluster, bucket, {}, [], empty=True)}), 400, "InvalidPolicyDocument"),
         (post(cluster, bucket, {**good, "key": "k" * 1025}), 400, "KeyTooLongError"),
         (post(cluster, bucket, {**good, "x-ignore-big": "x" * 21000}), 400, "MaxPostPreDataLengthExceededError"),
         (post(cluster, bucket, {**good, "signature": "AAAA"}), 403, "SignatureDoesNotMatch"),

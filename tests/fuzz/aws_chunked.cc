@@ -16,7 +16,7 @@ struct Outcome {
 };
 
 Outcome decode(const signature::Identity& identity, std::string_view text, size_t piece) {
-  payload::AwsChunkedDecoder decoder(identity);
+  payload::AwsChunkedDecoder decoder(identity, "x-amz-checksum-crc32c");
   Outcome out;
   while (!text.empty()) {
     const std::string copy(text.substr(0, piece));

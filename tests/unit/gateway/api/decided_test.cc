@@ -61,7 +61,8 @@ class DecidedRequests : public testing::Test {
         {"complete", "POST", "/box/up?uploadId=" + upload,
          "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + part.field("ETag") +
              "</ETag></Part></CompleteMultipartUpload>"},
-        {"deletes", "POST", "/box?delete", "<Delete><Object><Key>victim</Key></Object></Delete>"},
+        {"deletes", "POST", "/box?delete", "<Delete><Object><Key>victim</Key></Object></Delete>",
+         {{"content-md5", to_base64(as_bytes(crypto::md5("<Delete><Object><Key>victim</Key></Object></Delete>")))}}},
         {"tags", "PUT", "/box/there?tagging",
          "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"},
         {"cors", "PUT", "/box?cors",

@@ -79,7 +79,18 @@ class MemoryGateway {
   // A signed request: "/box/key?acl".
   Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
              const Headers& more = {}) {
-    fakes::MemoryExchange exchange(signed_head(method, target, body, more));
+    return send(signed_head(method, target, body, more, crypto::sha256_hex(body)), body);
+  }
+
+  // The same with `payload_hash` for x-amz-content-sha256, whatever the body is.
+  Answer ask_with(const std::string& payload_hash, const std::string& method,
+                  const std::string& target, const std::string& body, const Headers& more = {}) {
+    return send(signed_head(method, target, body, more, payload_hash), body);
+  }
+
+  // A request as it is.
+  Answer send(http::RequestHead head, const std::string& body) {
+    fakes::MemoryExchange exchange(std::move(head));
     exchange.set_body(body);
     exchange.before_body = std::exchange(meanwhile, {});
     async::block_on(handle(exchange));
@@ -122,7 +133,8 @@ class MemoryGateway {
   static Deadline soon() { return deadline_in(std::chrono::seconds(60)); }
 
   http::RequestHead signed_head(const std::string& method, const std::string& target,
-                                const std::string& body, const Headers& more) const {
+                                const std::string& body, const Headers& more,
+                                const std::string& payload_hash) const {
     http::RequestHead head;
     head.method = method;
     head.target = target;
@@ -145,7 +157,7 @@ class MemoryGateway {
     }
     for (auto& [name, value] :
          sigv4::sign(keys, "us-east-1", method, std::string(head.path()), decoded(head.query()),
-                     headers, crypto::sha256_hex(body), real_clock().now())) {
+                     headers, payload_hash, real_clock().now())) {
       head.fields.add(name, value);
     }
     return head;

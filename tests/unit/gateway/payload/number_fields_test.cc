@@ -100,7 +100,7 @@ TEST(NumberFields, AChunkIsNeverLongerThanItsSizeCanSay) {
   const auto chunk = [](const std::string& size) {
     signature::Identity identity;
     identity.payload_form = signature::PayloadForm::kStreamingUnsignedTrailer;
-    AwsChunkedDecoder decoder(identity);
+    AwsChunkedDecoder decoder(identity, std::nullopt);
     const std::string text = size + "\r\n";
     ByteView input = as_bytes(text);
     return decoder.decode(input).has_value();

@@ -15,6 +15,9 @@
 namespace rondel::payload {
 namespace {
 
+using Details = std::vector<std::pair<std::string, std::string>>;
+using Trailer = Details;
+
 struct Read {
   std::string bytes;
   std::optional<PayloadError> error;
@@ -226,12 +229,90 @@ TEST_F(PayloadTest, WrongChunkSignaturesAreNamed) {
     EXPECT_REFUSAL(kChunkSignatureMismatch, read(streaming_head(body_, coded, false), identity(signature::PayloadForm::kStreamingSigned), coded));
   }
   const std::string unsigned_chunks = chunked(body_, 10'000, signature::PayloadForm::kStreamingUnsignedTrailer);
-  EXPECT_REFUSAL(kChunkSignatureMismatch, read(streaming_head(body_, unsigned_chunks, false), identity(signature::PayloadForm::kStreamingSigned), unsigned_chunks));
+  EXPECT_REFUSAL(kMalformedChunk, read(streaming_head(body_, unsigned_chunks, false), identity(signature::PayloadForm::kStreamingSigned), unsigned_chunks));
 }
 
 TEST_F(PayloadTest, SmallChunksBeforeTheLastAreRefused) {
-  const std::string coded = chunked(body_, 8191, signature::PayloadForm::kStreamingSigned);
-  EXPECT_REFUSAL(kInvalidChunkSize, read(streaming_head(body_, coded, false), identity(signature::PayloadForm::kStreamingSigned), coded));
+  for (const signature::PayloadForm form : {signature::PayloadForm::kStreamingSigned, signature::PayloadForm::kStreamingSignedTrailer, signature::PayloadForm::kStreamingUnsignedTrailer}) {
+    const std::string coded = chunked(body_, 8191, form);
+    EXPECT_REFUSAL(kInvalidChunkSize, read(streaming_head(body_, coded, false), identity(form), coded));
+    // Told by the number of the chunk that came behind it.
+    const Read later = read(streaming_head(body_, coded, false), identity(form), coded);
+    EXPECT_EQ(later.error->details, (Details{{"Chunk", "2"}, {"BadChunkSize", "8191"}}));
+    const std::string one_is_small = chunked(body_, 8192, form);
+    EXPECT_FALSE(read(streaming_head(body_, one_is_small, false), identity(form), one_is_small).error) << "the last one is";
+  }
+  const std::string third = "2000\r\n" + std::string(8192, 'a') + "\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n";
+  const Read got = read(streaming_head(std::string(8198, 'a'), third, false), identity(signature::PayloadForm::kStreamingUnsignedTrailer), third);
+  ASSERT_TRUE(got.error);
+  EXPECT_EQ(got.error->details, (Details{{"Chunk", "3"}, {"BadChunkSize", "5"}}));
+}
+
+// Everything that is wrong with the framing of a good body is the same refusal, wherever it is noticed.
+TEST_F(PayloadTest, FramingIsExact) {
+  using Form = signature::PayloadForm;
+  const std::string body = body_.substr(0, 9000);
+  const std::string sum = "x-amz-checksum-crc32c:" + crc32c(body);
+  for (const Form form : {Form::kStreamingSigned, Form::kStreamingSignedTrailer, Form::kStreamingUnsignedTrailer}) {
+    const bool trailer = form != Form::kStreamingSigned, is_signed = form != Form::kStreamingUnsignedTrailer;
+    const std::string coded = chunked(body, 8192, form, trailer ? Trailer{{"x-amz-checksum-crc32c", crc32c(body)}} : Trailer{});
+    const size_t data = coded.find("\r\n") + 2, behind = data + 8192;
+    const auto without = [&](size_t at, size_t count) { return coded.substr(0, at) + coded.substr(at + count); };
+    std::vector<std::pair<std::string, std::string>> rows{
+        {"a line feed alone behind a size", without(data - 2, 1)},
+        {"a return alone behind a size", without(data - 1, 1)},
+        {"nothing behind a chunk", without(behind, 2)},
+        {"a line feed alone behind a chunk", without(behind, 1)},
+        {"another byte behind a chunk", coded.substr(0, behind) + "x" + coded.substr(behind)},
+        {"a size that is too small", "1fff" + coded.substr(4)},
+        {"a size that is none", "200g" + coded.substr(4)},
+        {"no size", coded.substr(4)},
+        {"an empty line first", "\r\n" + coded},
+        {"bytes behind the end", coded + "\r\n"},
+        {"another last byte", coded.substr(0, coded.size() - 1) + "X"},
+        {"nothing", ""},
+    };
+    for (size_t cut = 1; cut <= 4; ++cut) rows.emplace_back("a cut of the end by " + std::to_string(cut), coded.substr(0, coded.size() - cut));
+    if (is_signed) {
+      const size_t at = coded.find('=') + 1;
+      rows.emplace_back("a signature of 63 digits", without(at, 1));
+      rows.emplace_back("a signature of 65 digits", coded.substr(0, at) + "0" + coded.substr(at));
+      rows.emplace_back("a signature with a letter", coded.substr(0, at) + "g" + coded.substr(at + 1));
+      rows.emplace_back("a signature by another name", coded.substr(0, at - 2) + "x=" + coded.substr(at));
+      rows.emplace_back("no signature", without(4, at + 64 - 4));
+    } else {
+      rows.emplace_back("a signature of chunks that have none", "2000;chunk-signature=" + std::string(64, '0') + coded.substr(4));
+    }
+    if (is_signed && trailer) {
+      const size_t at = coded.rfind(':') + 1;
+      rows.emplace_back("a signature of the trailer of 63 digits", without(at, 1));
+      rows.emplace_back("a signature of the trailer with a letter", coded.substr(0, at) + "g" + coded.substr(at + 1));
+      rows.emplace_back("a trailer without its signature", coded.substr(0, coded.find("x-amz-trailer-signature")) + "\r\n");
+    }
+    if (trailer) rows.emplace_back("one line feed for two", coded.substr(0, coded.find(sum) + sum.size()) + "\n" + coded.substr(coded.find(sum) + sum.size() + 2));
+    for (const auto& [what, text] : rows) {
+      for (const size_t run : {size_t{1}, size_t{100'000}}) {
+        SCOPED_TRACE(what + ", form " + std::to_string(static_cast<int>(form)) + ", runs of " + std::to_string(run));
+        const Read got = read(streaming_head(body, text, trailer), identity(form), text, {}, run);
+        ASSERT_TRUE(got.error) << "was accepted";
+        if (what == "a size that is too small" && is_signed) continue;   // Its signature is over other bytes.
+        // One line less in a signed trailer is one that lacks its end: what is in it is no trailer.
+        const bool joined = what == "one line feed for two" && is_signed;
+        EXPECT_EQ(static_cast<int>(got.error->refusal), static_cast<int>(joined ? PayloadRefusal::kMalformedTrailer : PayloadRefusal::kMalformedChunk)) << got.error->message;
+        if (!joined) EXPECT_EQ(got.error->message, "The request body terminated unexpectedly");
+      }
+    }
+  }
+}
+
+TEST_F(PayloadTest, ASignatureThatIsOneIsShown) {
+  const std::string coded = chunked(body_, 10'000, signature::PayloadForm::kStreamingSigned, {}, [](size_t, std::string& signature) { signature = std::string(64, '0'); });
+  const Read got = read(streaming_head(body_, coded, false), identity(signature::PayloadForm::kStreamingSigned), coded);
+  ASSERT_TRUE(got.error);
+  const std::string to_sign = sigv4::chunk_string_to_sign(kTime, kScope, kSeed, sha256(body_.substr(0, 10'000)));
+  EXPECT_EQ(got.error->details[1], std::pair(std::string("StringToSign"), to_sign));
+  EXPECT_EQ(got.error->details[2], std::pair(std::string("SignatureProvided"), std::string(64, '0')));
+  EXPECT_TRUE(got.error->details[3].second.starts_with("41 57 53 34 2d"));
 }
 
 TEST_F(PayloadTest, TheDecodedLengthIsExact) {
@@ -266,7 +347,12 @@ TEST_F(PayloadTest, TrailersArePromisesToo) {
     EXPECT_FALSE(send({{"X-Amz-Checksum-CRC32C", crc32c(body_)}}, true, signature::PayloadForm::kStreamingUnsignedTrailer).error);
     EXPECT_REFUSAL(kChecksumMismatch, send({{"x-amz-checksum-crc32c", crc32c("other")}}, true, form));
     EXPECT_REFUSAL(kMalformedTrailer, send({}, true, form));
-    EXPECT_REFUSAL(kMalformedTrailer, send({{"x-amz-checksum-crc32c", "AAAA"}}, true, form));
+    EXPECT_REFUSAL(kMalformedChecksum, send({{"x-amz-checksum-crc32c", "AAAA"}}, true, form));
+    EXPECT_REFUSAL(kMalformedChecksum, send({{"x-amz-checksum-crc32c", ""}}, true, form));
+    EXPECT_REFUSAL(kMalformedTrailer, send({{"", crc32c(body_)}}, true, form));
+    EXPECT_REFUSAL(kMalformedTrailer, send({{"x-amz-checksum-crc32", crc32c(body_)}}, true, form));
+    EXPECT_REFUSAL(kMalformedTrailer, send({{"x-amz-checksum-garbage", crc32c(body_)}}, true, form));
+    EXPECT_FALSE(send({{"x-amz-checksum-crc32c", crc32c(body_)}}, true, form).error);
     // What was not announced, or comes twice, is not passed over: it could be any value.
     EXPECT_REFUSAL(kMalformedTrailer, send({{"x-amz-checksum-crc32c", crc32c("other")}}, false, form));
     EXPECT_REFUSAL(kMalformedTrailer, send({{"x-amz-checksum-crc32c", crc32c(body_)}, {"x-amz-checksum-sha1", "other"}}, true, form));
@@ -281,7 +367,27 @@ TEST_F(PayloadTest, AChangedTrailerOfASignedBodyIsNoticed) {
   changed.replace(changed.find("x-amz-checksum-crc32c:"), 22, "x-amz-checksum-crc32c: ");
   EXPECT_FALSE(read(streaming_head(body_, changed, true), identity(signature::PayloadForm::kStreamingSignedTrailer), changed).error) << "a blank before the value";
   std::string unsigned_trailer = coded.substr(0, coded.find("x-amz-trailer-signature")) + "\r\n";
-  EXPECT_REFUSAL(kChunkSignatureMismatch, read(streaming_head(body_, unsigned_trailer, true), identity(signature::PayloadForm::kStreamingSignedTrailer), unsigned_trailer));
+  EXPECT_REFUSAL(kMalformedChunk, read(streaming_head(body_, unsigned_trailer, true), identity(signature::PayloadForm::kStreamingSignedTrailer), unsigned_trailer));
+  std::string forged = coded;
+  forged[forged.rfind(':') + 1] = forged[forged.rfind(':') + 1] == '0' ? '1' : '0';
+  EXPECT_REFUSAL(kChunkSignatureMismatch, read(streaming_head(body_, forged, true), identity(signature::PayloadForm::kStreamingSignedTrailer), forged));
+  // A line without a name's end, whether or not somebody signed it.
+  std::string no_colon = coded;
+  no_colon.erase(no_colon.find("crc32c:") + 6, 1);
+  EXPECT_REFUSAL(kMalformedTrailer, read(streaming_head(body_, no_colon, true), identity(signature::PayloadForm::kStreamingSignedTrailer), no_colon));
+  // Nobody signs the trailer of unsigned chunks.
+  const std::string plain = chunked(body_, 8192, signature::PayloadForm::kStreamingUnsignedTrailer, {{"x-amz-checksum-crc32c", crc32c(body_)}, {"x-amz-trailer-signature", std::string(64, '0')}});
+  EXPECT_REFUSAL(kMalformedTrailer, read(streaming_head(body_, plain, true), identity(signature::PayloadForm::kStreamingUnsignedTrailer), plain));
+}
+
+TEST_F(PayloadTest, ATrailerOfABodyThatHasNoneIsRefused) {
+  const std::string sum = "x-amz-checksum-crc32c:" + crc32c(body_);
+  std::string coded = chunked(body_, 8192, signature::PayloadForm::kStreamingSigned);
+  EXPECT_REFUSAL(kMalformedTrailer, read(streaming_head(body_, coded, true), identity(signature::PayloadForm::kStreamingSigned), coded)) ;
+  coded.insert(coded.size() - 2, sum + "\r\n");
+  for (const bool announced : {true, false}) {
+    EXPECT_REFUSAL(kMalformedTrailer, read(streaming_head(body_, coded, announced), identity(signature::PayloadForm::kStreamingSigned), coded));
+  }
 }
 
 TEST_F(PayloadTest, ContentMd5IsChecked) {
@@ -293,15 +399,18 @@ TEST_F(PayloadTest, ContentMd5IsChecked) {
   for (const char* bad : {"", "abc", "not base64 at all!!!!!!!", "AAAA"}) EXPECT_REFUSAL(kInvalidDigest, with(bad));
 }
 
-// As minio-go writes it: the trailer's line ends with a line feed alone, a blank line ends the trailer and another one the body.
-TEST_F(PayloadTest, ABlankLineMayFollowTheTrailer) {
-  const std::string coded = "7530\r\n" + body_ + "\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(body_) + "\n\r\n";
+// As minio-go and the example of the S3 API reference write it: there is a line feed before the end of the trailer's line.
+TEST_F(PayloadTest, ALineFeedMayEndTheValueOfATrailer) {
+  const std::string coded = "7530\r\n" + body_ + "\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(body_) + "\n\r\n\r\n";
   const auto send = [&](const std::string& text, size_t run) { return read(streaming_head(body_, text, true), identity(signature::PayloadForm::kStreamingUnsignedTrailer), text, {}, run); };
   for (const size_t run : {size_t{1}, size_t{7}, size_t{100'000}}) {
     EXPECT_FALSE(send(coded, run).error);
-    EXPECT_FALSE(send(coded + "\r\n", run).error) << run;
-    for (const char* more : {"\r", "\n", "\r\n\r\n", "\r\n0\r\n", "x"}) EXPECT_REFUSAL(kMalformedChunk, send(coded + more, run));
+    EXPECT_REFUSAL(kMalformedChunk, send(coded.substr(0, coded.size() - 2), run));
+    for (const char* more : {"\r", "\n", "\r\n", "\r\n\r\n", "\r\n0\r\n", "x"}) EXPECT_REFUSAL(kMalformedChunk, send(coded + more, run));
   }
+  std::string with_signature = chunked(body_, 8192, signature::PayloadForm::kStreamingSignedTrailer, {{"x-amz-checksum-crc32c", crc32c(body_)}});
+  with_signature.insert(with_signature.find("\r\nx-amz-trailer-signature"), "\n");
+  EXPECT_FALSE(read(streaming_head(body_, with_signature, true), identity(signature::PayloadForm::kStreamingSignedTrailer), with_signature).error);
 }
 
 TEST_F(PayloadTest, EveryChecksumAlgorithmIsCheckedInTheHead) {
@@ -314,8 +423,25 @@ TEST_F(PayloadTest, EveryChecksumAlgorithmIsCheckedInTheHead) {
     EXPECT_EQ(accepted.summary.checksum->algorithm, algorithm);
     EXPECT_TRUE(accepted.summary.checksum_from_client);
     EXPECT_REFUSAL(kChecksumMismatch, with(fields({{name, to_base64(as_bytes(object_checksum(algorithm, as_bytes("other"))))}})));
-    EXPECT_REFUSAL(kBadDigest, with(fields({{name, "AAAA"}, {"x", "y"}})));
-    EXPECT_REFUSAL(kBadDigest, with(fields({{name, good + "!"}})));
+    for (const std::string& bad : {std::string("AAAA"), good + "!", std::string(), good + good, good.substr(1)}) EXPECT_REFUSAL(kMalformedChecksum, with(fields({{name, bad}})));
+    // They are counted before any is looked at.
+    for (const char* other : {"x-amz-checksum-crc32c", "X-Amz-Checksum-SHA512", "x-amz-checksum-garbage"}) {
+      for (const std::string& value : {std::string(), std::string("AAAA"), good}) {
+        const Read two = with(fields({{name == "x-amz-checksum-crc32c" ? "x-amz-checksum-sha1" : name, value}, {other, ""}}));
+        ASSERT_TRUE(two.error);
+        EXPECT_EQ(two.error->message, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+      }
+    }
+    EXPECT_FALSE(with(fields({{name, good}, {"x-amz-checksum-algorithm", "CRC32"}, {"x-amz-checksum-mode", "ENABLED"}, {"x-amz-checksum-type", "FULL_OBJECT"}})).error);
+    // Of a part: the algorithm is the upload's.
+    const auto part = [&](http::Fields list, model::ChecksumAlgorithm expected, bool required) {
+      return read(head(body_.size(), std::move(list)), identity(signature::PayloadForm::kUnsigned), body_, {.expected = expected, .checksum_required = required});
+    };
+    EXPECT_FALSE(part(fields({{name, good}}), algorithm, true).error);
+    EXPECT_FALSE(part({}, algorithm, false).error);
+    EXPECT_REFUSAL(kInvalidChecksum, part({}, algorithm, true));
+    const auto another = algorithm == model::ChecksumAlgorithm::kMd5 ? model::ChecksumAlgorithm::kSha1 : model::ChecksumAlgorithm::kMd5;
+    EXPECT_REFUSAL(kInvalidChecksum, part(fields({{name, good}}), another, false));
     EXPECT_REFUSAL(kInvalidChecksum, with(fields({{name, good}, {name, good}})));
     const std::string other = algorithm == model::ChecksumAlgorithm::kSha1 ? "SHA256" : "SHA1";
     EXPECT_REFUSAL(kInvalidChecksum, with(fields({{name, good}, {"x-amz-sdk-checksum-algorithm", other}})));
@@ -330,6 +456,26 @@ TEST_F(PayloadTest, AChecksumIsComputedWhereTheClientSentNone) {
   const Read got = read(head(body_.size()), identity(signature::PayloadForm::kUnsigned), body_, {.compute = model::ChecksumAlgorithm::kCrc64Nvme});
   EXPECT_EQ(got.summary.checksum->value, object_checksum(model::ChecksumAlgorithm::kCrc64Nvme, as_bytes(body_)));
   EXPECT_FALSE(got.summary.checksum_from_client);
+}
+
+TEST_F(PayloadTest, AlgorithmsThatAreNoneAreRefused) {
+  for (const char* name : {"x-amz-checksum-garbage", "x-amz-checksum-sha256a", "X-Amz-Checksum-CRC16", "x-amz-checksum-x"}) {
+    for (const char* value : {"", "AAAA"}) {
+      const Read got = read(head(body_.size(), fields({{name, value}})), identity(signature::PayloadForm::kUnsigned), body_);
+      ASSERT_TRUE(got.error) << name;
+      EXPECT_EQ(static_cast<int>(got.error->refusal), static_cast<int>(PayloadRefusal::kInvalidChecksum));
+      EXPECT_EQ(got.error->message, "The algorithm type you specified in x-amz-checksum- header is invalid.");
+    }
+  }
+}
+
+TEST_F(PayloadTest, ALengthMayBeNeeded) {
+  http::RequestHead nothing = head(std::nullopt);
+  EXPECT_FALSE(read(nothing, identity(signature::PayloadForm::kUnsigned), body_, {.needs_length = true}).error) << "chunks of HTTP";
+  nothing.chunked = false;
+  EXPECT_REFUSAL(kMissingLength, read(nothing, identity(signature::PayloadForm::kUnsigned), "", {.needs_length = true}));
+  EXPECT_FALSE(read(nothing, identity(signature::PayloadForm::kUnsigned), "").error);
+  EXPECT_FALSE(read(head(0), identity(signature::PayloadForm::kUnsigned), "", {.needs_length = true}).error);
 }
 
 TEST_F(PayloadTest, TooLargeIsSaidBeforeOrWhileReading) {

@@ -126,7 +126,12 @@ TEST_F(AuthenticatorTest, WithoutCredentialsARequestIsAnonymous) {
   head.fields.add("host", "h");
   EXPECT_TRUE(ask(head)->anonymous());
   EXPECT_EQ(accounts_.lookups(), 0);
-  EXPECT_REFUSED(kAccessDenied, with(with(head, "x-amz-content-sha256", std::string(sigv4::kStreamingSigned)), "x-amz-decoded-content-length", "1"));
+  for (const auto form : {sigv4::kStreamingSigned, sigv4::kStreamingSignedTrailer}) {
+    EXPECT_REFUSED(kInvalidRequest, with(with(head, "x-amz-content-sha256", std::string(form)), "x-amz-decoded-content-length", "1"));
+    EXPECT_REFUSED(kInvalidRequest, with(head, "x-amz-content-sha256", std::string(form)));
+    EXPECT_EQ(ask(with(head, "x-amz-content-sha256", std::string(form))).error().message,
+              "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.");
+  }
 }
 
 TEST_F(AuthenticatorTest, AnyChangeOfWhatWasSignedIsNoticed) {
@@ -254,15 +259,65 @@ TEST_F(AuthenticatorTest, MalformedAuthorizationIsSaidToBeThat) {
   EXPECT_REFUSED(kAuthorizationHeaderMalformed, changed("SignedHeaders=host", "SignedHeaders=host;host"));
   EXPECT_REFUSED(kAuthorizationHeaderMalformed, changed("Signature=", "Signature=, Signature="));
   EXPECT_REFUSED(kAuthorizationHeaderMalformed, with_authorization([](const std::string&) { return "AWS4-HMAC-SHA256 "; }));
-  for (const char* other : {"AWS AKID:sig", "Basic abc", "Bearer x", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA512 Credential=a", "aws4-hmac-sha256 x", ""}) {
-    EXPECT_FALSE(ask(with_authorization([&](const std::string&) { return other; }))) << other;
+}
+
+TEST_F(AuthenticatorTest, SchemesThatAreNotOursAreToldApart) {
+  using Details = std::vector<std::pair<std::string, std::string>>;
+  const std::string no_blank = "Authorization header is invalid -- one and only one ' ' (space) required", unsupported = "Unsupported Authorization Type";
+  const struct {
+    std::string header;
+    Refusal refusal;
+    std::string message;
+  } rows[] = {
+      {"", Refusal::kAccessDenied, ""},
+      {"AWS4-HMAC-SHA256", Refusal::kInvalidArgument, no_blank},
+      {"AWS", Refusal::kInvalidArgument, no_blank},
+      {"nonsense", Refusal::kInvalidArgument, no_blank},
+      {"Basic abc", Refusal::kInvalidArgument, unsupported},
+      {"Bearer x", Refusal::kInvalidArgument, unsupported},
+      {"AWS2-HMAC-SHA256 Credential=a", Refusal::kInvalidArgument, unsupported},
+      {"AWS4-HMAC-SHA512 Credential=a", Refusal::kInvalidArgument, unsupported},
+      {"AWS4-ECDSA-P256-SHA256 Credential=a", Refusal::kInvalidArgument, unsupported},
+      {"aws4-hmac-sha256 x", Refusal::kInvalidArgument, unsupported},
+      {"AWS AKID:sig", Refusal::kUnsupportedVersion, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.header);
+    const Outcome outcome = ask(with_authorization([&](const std::string&) { return row.header; }));
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(static_cast<int>(outcome.error().refusal), static_cast<int>(row.refusal));
+    EXPECT_EQ(outcome.error().message, row.message);
+    if (row.refusal == Refusal::kInvalidArgument) EXPECT_EQ(outcome.error().details, (Details{{"ArgumentName", "Authorization"}, {"ArgumentValue", row.header}}));
   }
+}
+
+TEST_F(AuthenticatorTest, AHeaderSignatureNeedsAPayloadHash) {
+  http::RequestHead head = signed_request(), without = head;
+  without.fields = {};
+  for (const auto& [name, value] : head.fields) {
+    if (!http::iequals(name, "x-amz-content-sha256")) without.fields.add(name, value);
+  }
+  EXPECT_REFUSED(kInvalidRequest, without);
+  EXPECT_EQ(ask(without).error().message, "Missing required header for this request: x-amz-content-sha256");
 }
 
 TEST_F(AuthenticatorTest, TwoMechanismsAtOnceAreRefused) {
   http::RequestHead head = presigned_request();
   head.fields.add("authorization", std::string(*signed_request().fields.find("authorization")));
-  EXPECT_REFUSED(kUnsupportedVersion, head);
+  http::RequestHead older = signed_request();
+  older.target += "?AWSAccessKeyId=a&Signature=b&Expires=9999999999";
+  http::RequestHead empty = presigned_request();
+  empty.fields.add("authorization", "");
+  for (const http::RequestHead& both : {head, older, empty}) {
+    const Outcome outcome = ask(both);
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(static_cast<int>(outcome.error().refusal), static_cast<int>(Refusal::kInvalidArgument));
+    EXPECT_EQ(outcome.error().message,
+              "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified");
+    ASSERT_EQ(outcome.error().details.size(), 2u);
+    EXPECT_EQ(outcome.error().details[0].second, "Authorization");
+    EXPECT_EQ(outcome.error().details[1].second, *both.fields.find("authorization"));
+  }
 }
 
 TEST_F(AuthenticatorTest, TheDateMustBeThereAndReadable) {
@@ -304,7 +359,16 @@ TEST_F(AuthenticatorTest, PayloadFormsAreToldApart) {
   }
 }
 
-TEST_F(AuthenticatorTest, ATokenWeDidNotIssueIsRefused) { EXPECT_REFUSED(kAccessDenied, signed_request("GET", "/b/k", "", {{"x-amz-security-token", "t"}})); }
+TEST_F(AuthenticatorTest, ATokenWeDidNotIssueIsRefusedBehindTheSignature) {
+  const http::RequestHead in_header = signed_request("GET", "/b/k", "", {{"x-amz-security-token", "t"}});
+  const http::RequestHead in_query = presigned_request("/b/k", 600, {{"X-Amz-Security-Token", "t"}});
+  for (const http::RequestHead& head : {in_header, in_query}) {
+    EXPECT_REFUSED(kInvalidToken, head);
+    EXPECT_EQ(ask(head).error().message, "The provided token is malformed or otherwise invalid.");
+  }
+  EXPECT_REFUSED(kSignatureDoesNotMatch, signed_request("GET", "/b/k", "", {{"x-amz-security-token", "t"}}, std::string(sigv4::kEmptySha256), {kKeys.access_key, "another"}));
+  EXPECT_REFUSED(kInvalidAccessKeyId, signed_request("GET", "/b/k", "", {{"x-amz-security-token", "t"}}, std::string(sigv4::kEmptySha256), {"AKIDNOBODY", kKeys.secret_key}));
+}
 
 }  // namespace
 }  // namespace rondel::signature

@@ -34,6 +34,8 @@ TEST(PostPolicy, ConditionsThatDoNot) {
   EXPECT_EQ(verdict(R"([{"bucket":"b"},["eq","$x-amz-meta-a",""]])", {}), head + R"(Policy Condition failed: ["eq", "$x-amz-meta-a", ""])");
   EXPECT_EQ(verdict(R"([{"bucket":"b"},["starts-with","$content-type","image/"]])", {{"content-type", "image/png,text/html"}}),
             head + R"(Policy Condition failed: ["starts-with", "$content-type", "image/"])");
+  EXPECT_EQ(verdict(R"([{"bucket":"b"},["eq","key","k"]])", {{"key", "k"}}), head + R"(Policy Condition failed: ["eq", "key", "k"])");
+  EXPECT_EQ(verdict(R"([{"bucket":"b"},["starts-with","key",""],["starts-with","$key",""]])", {{"key", "k"}}), head + R"(Policy Condition failed: ["starts-with", "key", ""])");
   EXPECT_EQ(verdict(R"([{"bucket":"b"}])", {{"key", "k"}, {"x-amz-date", "d"}}), head + "Extra input fields: key, x-amz-date");
   EXPECT_EQ(verdict("[]", {}), head + "Extra input fields: bucket");
   EXPECT_EQ(verdict(R"([{"bucket":"b"}])", {}, "b", "2029-12-31T23:59:59.999Z"), head + "Policy expired.");
@@ -52,11 +54,17 @@ TEST(PostPolicy, Ranges) {
   }
 }
 
+TEST(PostPolicy, ASimpleConditionIsAboutOneField) {
+  for (const char* bad : {"[{}]", R"([{"bucket":"b","key":"k"}])", R"([{"bucket":"b"},{"key":"k","acl":"private","x":"y"}])"}) {
+    EXPECT_EQ(parse_post_policy(policy(bad)).error(), "Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.") << bad;
+  }
+}
+
 TEST(PostPolicy, DocumentsThatAreNone) {
   for (const std::string& bad :
        {std::string(""), std::string("{"), std::string("[]"), std::string(R"({"conditions": []})"), std::string(R"({"expiration": "2030-01-01T00:00:01Z"})"),
         std::string(R"({"EXPIRATION": "2030-01-01T00:00:01Z", "conditions": []})"), std::string(R"({"expiration": "2030-01-01T00:00:01Z", "CONDITIONS": []})"),
-        policy("{}"), policy("[[]]"), policy("[{}]"), policy("[1]"), policy(R"([["eq", "key", "x"]])"), policy(R"([["like", "$key", "x"]])"), policy(R"([["eq", "$key"]])"),
+        policy("{}"), policy("[[]]"), policy("[{}]"), policy("[1]"), policy(R"([["eq", "$", "x"]])"), policy(R"([{"bucket":"b","key":"k"}])"), policy(R"([["like", "$key", "x"]])"), policy(R"([["eq", "$key"]])"),
         policy(R"([{"key": 1}])"), policy("[]", "2030-01-01 00:00:01"), policy("[]", "2030-01-01T00:00:01"), policy("[]", "2030-13-01T00:00:01Z"), policy("[]", "2030-01-01T00:00:01.Z"),
         policy("[]", "2030-01-01T00:00:01.1234567890Z"), policy("[]", ""), std::string(R"({"expiration": 5, "conditions": []})"),
         policy(std::string(100, '[') + std::string(100, ']'))}) {

@@ -68,7 +68,7 @@ TEST(SignatureV2, Refusals) {
   EXPECT_EQ(verdict(head("GET", "/b", {{"Authorization", "AWS a:b"}, {"Date", "Tue, 27 Mar 2001 19:36:42 GMT"}}), {}, ""),
             "The difference between the request time and the current time is too large.");
   for (const char* bad : {"AWS ", "AWS a", "AWS :b", "AWS a:"}) {
-    EXPECT_TRUE(verdict(head("GET", "/b", {{"Authorization", bad}}), {}, "").starts_with("Authorization header is invalid.")) << bad;
+    EXPECT_TRUE(verdict(head("GET", "/b", {{"Authorization", bad}}), {}, "").starts_with("AWS authorization header is invalid.")) << bad;
   }
   EXPECT_EQ(verdict(head("GET", "/b", {{"Authorization", "AWS4-HMAC-SHA256 x"}}), {}, ""), "none");
   EXPECT_EQ(verdict(head("GET", "/b", {}), {}, ""), "none");
