@@ -7,7 +7,6 @@
 #include "common/http/message.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
-#include "common/sigv4/sigv4.h"
 #include "gateway/admission/filling.h"
 #include "gateway/api/cors.h"
 #include "gateway/api/dispatch.h"
@@ -277,9 +276,8 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
                                                              routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
   if (!identity) {
     // A length that such a body lacks is not what is wrong with it.
-    const bool lacks_length = identity.error().refusal == signature::Refusal::kMissingDecodedLength &&
-                              head.fields.find("x-amz-content-sha256") == sigv4::kStreamingUnsignedTrailer;
-    if (lacks_length && !takes_unsigned_chunks(routed.operation)) co_return std::unexpected(unsigned_chunks());
+    const bool lacks_length = identity.error().refusal == signature::Refusal::kMissingDecodedLength;
+    if (lacks_length && signature::has_unsigned_chunks(head.fields) && !takes_unsigned_chunks(routed.operation)) co_return std::unexpected(unsigned_chunks());
     co_return std::unexpected(request::to_s3(identity.error()));
   }
   if (identity->payload_form == signature::PayloadForm::kStreamingUnsignedTrailer && !takes_unsigned_chunks(routed.operation)) {

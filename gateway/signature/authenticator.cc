@@ -383,6 +383,8 @@ Checked<void> check_token(const http::RequestHead& head, const Query& query) {
 
 }  // namespace
 
+bool has_unsigned_chunks(const http::Fields& fields) { return fields.find("x-amz-content-sha256") == sigv4::kStreamingUnsignedTrailer; }
+
 struct Authenticator::Impl {
   metadata::IdentityCache& identities;
   const AuthenticatorOptions options;

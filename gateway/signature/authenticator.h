@@ -65,6 +65,9 @@ struct Identity {
   bool anonymous() const { return credential == nullptr; }
 };
 
+// Whether the head says that its body is chunks that nobody signs.
+bool has_unsigned_chunks(const http::Fields& fields);
+
 struct AuthenticatorOptions {
   std::string region = "us-east-1";
   Duration skew_max = std::chrono::minutes(15);
