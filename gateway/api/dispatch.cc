@@ -108,7 +108,7 @@ request::Answer<request::Response> dispatch(request::Context& context) {
   CO_S3_VOID(co_await admit_fresh(context));
   CO_S3_VOID(request::charge(context));
   const request::Handler handler = find_handler(context.request.operation);
-  if (handler == nullptr) co_return s3::fail(ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented");
+  if (handler == nullptr) co_return std::unexpected(request::not_implemented(context.request.operation));
   CO_S3_VOID(check_names_no_version(context));
   auto response = co_await handler(context);
   // A handler that forgot to ask: never an answer that nobody decided about.

@@ -12,6 +12,7 @@
 #include "gateway/request/context.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/http_values.h"
+#include "gateway/s3/request.h"
 #include "gateway/s3/xml_reader.h"
 #include "gateway/s3/xml_writer.h"
 #include "gateway/signature/post_policy.h"
@@ -180,7 +181,7 @@ s3::S3Result<void> PostForm::take_fields() {
   }
   if (key->empty()) return bad_field("User key must have a length greater than 0.", "key", "");
   key_ = *key;
-  if (!is_valid_utf8(key_)) return s3::fail(ErrorCode::kInvalidURI);
+  if (!is_valid_utf8(key_) || s3::climbs_above_bucket(key_)) return s3::fail(ErrorCode::kInvalidURI);
   head_.target = "/" + percent_encode(key_, true);
   return take_tags();
 }

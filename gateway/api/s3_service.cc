@@ -21,6 +21,7 @@
 #include "gateway/s3/error.h"
 #include "gateway/s3/http_values.h"
 #include "gateway/s3/operation.h"
+#include "gateway/s3/presigned_headers.h"
 #include "gateway/s3/repeated.h"
 #include "gateway/s3/request.h"
 #include "gateway/signature/authenticator.h"
@@ -72,6 +73,14 @@ bool is_signed_head(const http::RequestHead& head) {
   constexpr std::string_view kForm = "multipart/";
   if (head.method == "POST" && http::iequals(type.substr(0, kForm.size()), kForm)) return false;
   return head.fields.has("Authorization") || head.query().contains("Signature=");
+}
+
+// What somebody sees who opens the endpoint in a browser.
+constexpr std::string_view kBrowserLine = "<!DOCTYPE html><title>Rondel</title><p>This is the S3 endpoint of a Rondel object store: use it with an S3 client and an access key.</p>\n";
+
+bool is_browser_at_root(const http::RequestHead& head, const s3::Error& error) {
+  return error.code == ErrorCode::kAccessDenied && head.method == "GET" && head.path() == "/" && !head.fields.has("Authorization") &&
+         head.fields.find("Accept").value_or("").contains("text/html");
 }
 
 size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
@@ -283,7 +292,16 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
   if (identity->payload_form == signature::PayloadForm::kStreamingUnsignedTrailer && !takes_unsigned_chunks(routed.operation)) {
     co_return std::unexpected(unsigned_chunks());
   }
-  co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
+
+  auto presigned = s3::with_presigned_headers(head.fields, routed.query);
+  if (!presigned) co_return std::unexpected(presigned.error());
+  if (!*presigned) co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
+  // What the signature vouches for as query is a header for everybody behind it: also one that makes a copy.
+  JoinedExchange merged(exchange, *std::move(*presigned));
+  auto again = s3::route(merged.head(), services_.settings.router);
+  if (!again) co_return std::unexpected(again.error());
+  trace.request = *std::move(again);
+  co_return co_await answer_as(*std::move(identity), merged, *trace.request, trace);
 }
 
 // A form is signed by its fields; then it is a PutObject.
@@ -357,6 +375,19 @@ async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Field
     if (bucket) trace.bucket = *std::move(bucket);
   }
   if (trace.bucket) add_cors_fields(answer, head, services_.cors_rules->of(*trace.bucket).get());
+}
+
+// Of a HEAD whatever its caller may do, as nothing else of the answer tells a client where to sign for.
+// Source: HeadBucket, S3 API reference (x-amz-bucket-region).
+async::Task<void> S3Service::add_region(const http::RequestHead& head, const s3::Error& error, http::Fields& answer, Trace& trace) {
+  const bool wrong_scope = error.code == ErrorCode::kAuthorizationHeaderMalformed || error.code == ErrorCode::kAuthorizationQueryParametersError;
+  if (!trace.request || trace.request->bucket.empty() || (head.method != "HEAD" && !wrong_scope)) co_return;
+  if (error.code == ErrorCode::kNoSuchBucket || error.code == ErrorCode::kServiceUnavailable || error.code == ErrorCode::kSlowDown) co_return;
+  if (!trace.bucket) {
+    auto bucket = co_await services_.bucket_cache.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
+    if (bucket) trace.bucket = *std::move(bucket);
+  }
+  if (trace.bucket && !answer.has("x-amz-bucket-region")) answer.add("x-amz-bucket-region", trace.bucket->region);
 }
 
 async::Task<void> S3Service::send(http::Exchange& exchange, request::Response response, Trace& trace) {
@@ -435,6 +466,7 @@ async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Erro
   head.status = trace.status;
   for (const auto& [name, value] : error.headers) head.fields.add(name, value);
   co_await add_cors(exchange.head(), head.fields, trace);
+  co_await add_region(exchange.head(), error, head.fields, trace);
   head.fields.add("x-amz-request-id", trace.id);
   head.fields.add("x-amz-id-2", std::string(kHostId));
   if (error.code == ErrorCode::kInternalError) {
@@ -444,6 +476,11 @@ async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Erro
   if (head_only) {
     head.fields.add("Content-Type", "application/xml");
     (void)co_await exchange.respond_head_only(std::move(head), trace.status == 304 ? std::optional<uint64_t>() : 0);
+    co_return;
+  }
+  if (is_browser_at_root(exchange.head(), error)) {
+    head.fields.add("Content-Type", "text/html; charset=utf-8");
+    (void)co_await exchange.respond(std::move(head), std::string(kBrowserLine));
     co_return;
   }
   head.fields.add("Content-Type", "application/xml");

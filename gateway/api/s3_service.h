@@ -42,6 +42,7 @@ class S3Service {
   async::Task<s3::S3Result<request::Response>> answer_as(signature::Identity identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace);
   async::Task<s3::S3Result<request::Response>> preflight(const http::RequestHead& head);
   async::Task<void> add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace);
+  async::Task<void> add_region(const http::RequestHead& head, const s3::Error& error, http::Fields& answer, Trace& trace);
   async::Task<void> send(http::Exchange& exchange, request::Response response, Trace& trace);
   async::Task<void> send_document(http::Exchange& exchange, request::Response response, Trace& trace);
   async::Task<void> send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace);

@@ -74,6 +74,8 @@ s3::S3Result<uint64_t> buckets_asked(const s3::Query& parameters) {
                   {{"ArgumentName", "max-buckets"}, {"ArgumentValue", std::string(*text)}});
 }
 
+std::string bucket_arn(std::string_view name) { return "arn:aws:s3:::" + std::string(name); }
+
 }  // namespace
 
 request::Answer<request::Response> list_buckets(request::Context& context) {
@@ -102,6 +104,7 @@ request::Answer<request::Response> list_buckets(request::Context& context) {
     xml.open("Bucket");
     xml.text("Name", bucket.name);
     xml.text("CreationDate", s3::format_iso_date(bucket.created_at));
+    xml.text("BucketArn", bucket_arn(bucket.name));
     xml.text("BucketRegion", bucket.region);
     xml.close();
   }
@@ -145,12 +148,14 @@ request::Answer<request::Response> create_bucket(request::Context& context) {
   }
   request::Response response = request::empty_response(200);
   response.head.fields.add("Location", "/" + context.request.bucket);
+  response.head.fields.add("x-amz-bucket-arn", bucket_arn(context.request.bucket));
   co_return response;
 }
 
 request::Answer<request::Response> head_bucket(request::Context& context) {
   request::Response response = request::empty_response(200);
   response.head.fields.add("x-amz-bucket-region", context.bucket->region);
+  response.head.fields.add("x-amz-bucket-arn", bucket_arn(context.bucket->name));
   response.head.fields.add("x-amz-access-point-alias", "false");
   response.head.fields.add("Content-Type", "application/xml");
   co_return response;

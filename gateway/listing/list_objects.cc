@@ -27,26 +27,32 @@ struct Listing {
   std::string prefix;
   std::string delimiter;
   uint32_t max = kKeysMax;
-  uint64_t max_asked = kKeysMax;
   bool url = false;
 
   std::string name(std::string_view text) const { return url ? percent_encode(text, true) : std::string(text); }
+  // Of the first version, where some clients undo the encoding of the prefix and others do not: what XML can carry stays as it is,
+  // but for what the former would take for an encoding.
+  std::string first_prefix() const {
+    if (!url || !s3::fits_xml(prefix)) return name(prefix);
+    std::string out;
+    for (const char c : prefix) out += c == '%' ? "%25" : c == '+' ? "%2B" : std::string(1, c);
+    return out;
+  }
 };
 
 s3::S3Result<Listing> listing_of(const s3::Query& query) {
   Listing listing;
   listing.prefix = query.find("prefix").value_or("");
   listing.delimiter = query.find("delimiter").value_or("");
-  if (const auto encoding = query.find("encoding-type"); encoding && !encoding->empty()) {
+  if (const auto encoding = query.find("encoding-type")) {
     if (*encoding != "url") {
       return s3::fail(ErrorCode::kInvalidArgument, "Invalid Encoding Method specified in Request", {{"ArgumentName", "encoding-type"}, {"ArgumentValue", std::string(*encoding)}});
     }
     listing.url = true;
   }
-  auto max = request::number_parameter(query.find("max-keys"), "max-keys", kKeysMax, INT32_MAX);
+  auto max = request::number_parameter(query.find("max-keys"), "max-keys", kKeysMax, kKeysMax);
   if (!max) return std::unexpected(max.error());
-  listing.max_asked = *max;
-  listing.max = static_cast<uint32_t>(std::min(*max, kKeysMax));
+  listing.max = static_cast<uint32_t>(*max);
   return listing;
 }
 
@@ -145,10 +151,9 @@ request::Answer<request::Response> list_objects(request::Context& context) {
   CO_S3(const metadata::ListPage page, co_await request::in_listing_turn(context, context.services.listing.list(query)));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
-  // Clients undo the encoding of the other names alone, so it goes out as it is where XML can carry it.
-  xml.text("Prefix", s3::fits_xml(listing.prefix) ? listing.prefix : listing.name(listing.prefix));
+  xml.text("Prefix", listing.first_prefix());
   xml.text("Marker", listing.name(marker));
-  xml.number("MaxKeys", listing.max_asked);
+  xml.number("MaxKeys", listing.max);
   if (!listing.delimiter.empty()) xml.text("Delimiter", listing.name(listing.delimiter));
   if (listing.url) xml.text("EncodingType", "url");
   xml.boolean("IsTruncated", page.truncated);
@@ -179,7 +184,7 @@ request::Answer<request::Response> list_objects_v2(request::Context& context) {
   if (page.truncated) xml.text("NextContinuationToken", encode_token(page));
   if (!start.empty()) xml.text("StartAfter", listing.name(start));
   xml.number("KeyCount", page.entries.size() + page.common_prefixes.size());
-  xml.number("MaxKeys", listing.max_asked);
+  xml.number("MaxKeys", listing.max);
   if (!listing.delimiter.empty()) xml.text("Delimiter", listing.name(listing.delimiter));
   if (listing.url) xml.text("EncodingType", "url");
   xml.boolean("IsTruncated", page.truncated);
@@ -215,7 +220,7 @@ request::Answer<request::Response> list_object_versions(request::Context& contex
   xml.text("Prefix", listing.name(listing.prefix));
   xml.text("KeyMarker", listing.name(key_marker));
   xml.text("VersionIdMarker", version_marker.value_or(""));
-  xml.number("MaxKeys", listing.max_asked);
+  xml.number("MaxKeys", listing.max);
   if (!listing.delimiter.empty()) xml.text("Delimiter", listing.name(listing.delimiter));
   if (listing.url) xml.text("EncodingType", "url");
   xml.boolean("IsTruncated", page.truncated);

@@ -289,7 +289,7 @@ request::Answer<request::Response> create_multipart_upload(request::Context& con
   CO_S3_VOID(choose_checksum(context.fields(), upload));
   CO_S3(static_cast<metadata::Attributes&>(upload), objects::requested_attributes(context));
   CO_S3(const permissions::RequestedAcl asked_acl, co_await permissions::requested_acl(context));
-  upload.id = metadata::new_upload_id(context.services.clock.now());
+  upload.id = metadata::new_upload_id(context.services.clock.now(), context.request.key);
   upload.bucket_id = context.bucket->id;
   upload.key = context.request.key;
   upload.initiator_account = context.account();
@@ -402,13 +402,30 @@ request::Answer<request::Response> complete_multipart_upload(request::Context& c
   co_return response;
 }
 
+// x-amz-if-match-initiated-time of an Abort. An upload's time never changes, so it is compared before the
+// commit. Source: AbortMultipartUpload, S3 API reference; a time to come counts for nothing, as with DeleteObject.
+s3::S3Result<std::optional<SystemTime>> initiated_time(const request::Context& context) {
+  constexpr const char* kName = "x-amz-if-match-initiated-time";
+  const auto text = context.fields().find(kName);
+  if (!text) return std::nullopt;
+  const auto time = s3::parse_date(*text);
+  if (!time) return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", kName}, {"ArgumentValue", std::string(*text)}});
+  if (*time > context.services.clock.now()) return std::nullopt;
+  return *time;
+}
+
 request::Answer<request::Response> abort_multipart_upload(request::Context& context) {
   const auto id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
   if (!id) co_return std::unexpected(permissions::absent(context, no_such_upload(context)));
-  // Who began it may abort it: looked up only for those whom nothing else allows that.
-  if (context.access.undecided) {
+  CO_S3(const std::optional<SystemTime> initiated, initiated_time(context));
+  // Who began it may abort it: looked up only for those whom nothing else allows that, or for its time.
+  if (context.access.undecided || initiated) {
     CO_S3(const metadata::UploadLookup found, co_await find_upload(context, 0, 0));
-    CO_S3_VOID(permissions::authorize_upload(context, found.upload.initiator_account));
+    if (context.access.undecided) CO_S3_VOID(permissions::authorize_upload(context, found.upload.initiator_account));
+    using std::chrono::floor, std::chrono::seconds;
+    if (initiated && floor<seconds>(found.upload.initiated_at) != floor<seconds>(*initiated)) {
+      co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", "x-amz-if-match-initiated-time"}});
+    }
   }
   auto outcome = co_await permissions::commit_with(context, [&]() -> async::Task<metadata::CommitResult> {
     metadata::CommitOutcome aborted;
@@ -456,10 +473,31 @@ request::Answer<request::Response> list_parts(request::Context& context) {
   co_return request::xml_response(std::move(xml));
 }
 
+namespace {
+
+struct NextUpload {
+  std::string key;
+  std::string id;
+};
+
+// Where the next page begins; of the last page its last upload, when no common prefix is behind it.
+NextUpload next_of(const metadata::ListUploadsPage& page) {
+  if (page.truncated) {
+    if (!page.next_prefix.empty()) return {page.next_prefix, ""};
+    return {page.next_key, page.next_upload.to_hex()};
+  }
+  if (page.uploads.empty()) return {};
+  const metadata::Upload& last = page.uploads.back();
+  if (!page.common_prefixes.empty() && page.common_prefixes.back() > last.key) return {};
+  return {last.key, last.id.to_hex()};
+}
+
+}  // namespace
+
 request::Answer<request::Response> list_multipart_uploads(request::Context& context) {
   const s3::Query& parameters = context.request.query;
   const auto encoding = parameters.find("encoding-type");
-  if (encoding && !encoding->empty() && *encoding != "url") {
+  if (encoding && *encoding != "url") {
     co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid Encoding Method specified in Request", {{"ArgumentName", "encoding-type"}, {"ArgumentValue", std::string(*encoding)}});
   }
   const bool url = encoding == "url";
@@ -475,7 +513,7 @@ request::Answer<request::Response> list_multipart_uploads(request::Context& cont
   const auto id_marker = parameters.find("upload-id-marker");
   if (id_marker && !id_marker->empty() && !query.after_key.empty()) {
     query.after_upload = model::UploadId::from_hex(*id_marker);
-    if (!query.after_upload) co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid uploadId marker", {{"ArgumentName", "upload-id-marker"}, {"ArgumentValue", std::string(*id_marker)}});
+    if (!query.after_upload || !metadata::is_upload_of(*query.after_upload, query.after_key)) co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid uploadId marker", {{"ArgumentName", "upload-id-marker"}, {"ArgumentValue", std::string(*id_marker)}});
   }
   const std::string key_marker = query.after_key;
   if (!query.delimiter.empty() && key_marker.size() > query.prefix.size() && key_marker.starts_with(query.prefix) && key_marker.ends_with(query.delimiter)) {
@@ -485,11 +523,10 @@ request::Answer<request::Response> list_multipart_uploads(request::Context& cont
   s3::XmlWriter xml("ListMultipartUploadsResult");
   xml.text("Bucket", context.bucket->name);
   xml.text("KeyMarker", name(key_marker));
-  xml.text("UploadIdMarker", id_marker.value_or(""));
-  if (page.truncated) {
-    xml.text("NextKeyMarker", name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
-    xml.text("NextUploadIdMarker", page.next_prefix.empty() ? page.next_upload.to_hex() : "");
-  }
+  xml.text("UploadIdMarker", query.after_upload ? query.after_upload->to_hex() : "");
+  const NextUpload next = next_of(page);
+  xml.text("NextKeyMarker", name(next.key));
+  xml.text("NextUploadIdMarker", next.id);
   xml.text("Prefix", name(query.prefix));
   if (!query.delimiter.empty()) xml.text("Delimiter", name(query.delimiter));
   if (url) xml.text("EncodingType", "url");

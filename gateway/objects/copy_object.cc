@@ -51,15 +51,23 @@ bool same_key_management(const request::Context& context, const request::ObjectK
 bool changes_nothing(const request::Context& context, const Found& source, bool replaces_metadata, bool same_encryption) {
   const bool itself = source.named.bucket == context.bucket->name && source.named.key == context.request.key && !source.named.version.given();
   if (!itself || replaces_metadata || !same_encryption) return false;
+  if (context.fields().has(request::kRedirectHeader)) return false;
   return !context.fields().has("x-amz-storage-class") && !context.bucket->settings.contains(metadata::SettingKind::kEncryption);
+}
+
+// x-amz-checksum-algorithm. Judged before the source is looked for.
+s3::S3Result<std::optional<model::ChecksumAlgorithm>> asked_algorithm(const http::Fields& fields) {
+  const auto name = fields.find("x-amz-checksum-algorithm");
+  if (!name) return std::nullopt;
+  const auto algorithm = model::parse_checksum_algorithm(*name);
+  if (!algorithm) return s3::fail(ErrorCode::kInvalidRequest, payload::kUnsupportedChecksum);
+  return algorithm;
 }
 
 // The algorithm of a checksum that the copy needs and its source lacks: the one that the request names, or the source's own where that
 // is of its parts, for a copy is not made of parts. Source: "Checking object integrity", S3 user guide.
-s3::S3Result<std::optional<model::ChecksumAlgorithm>> missing_checksum(const http::Fields& fields, const metadata::ObjectVersion& object) {
-  const auto name = fields.find("x-amz-checksum-algorithm");
-  const auto algorithm = name ? model::parse_checksum_algorithm(*name) : object.checksum ? std::optional(object.checksum->algorithm) : std::nullopt;
-  if (name && !algorithm) return s3::fail(ErrorCode::kInvalidRequest, payload::kUnsupportedChecksum);
+std::optional<model::ChecksumAlgorithm> missing_checksum(std::optional<model::ChecksumAlgorithm> asked, const metadata::ObjectVersion& object) {
+  const auto algorithm = asked ? asked : object.checksum ? std::optional(object.checksum->algorithm) : std::nullopt;
   if (object.checksum && object.checksum->algorithm == algorithm && object.checksum->type == model::ChecksumType::kFullObject) return std::nullopt;
   return algorithm;
 }
@@ -100,6 +108,7 @@ request::Answer<request::Response> copy_object(request::Context& context) {
   CO_S3_VOID(request::check_object_settings(context.fields()));
   CO_S3(const bool replace, replaces(context.fields(), "metadata"));
   CO_S3(const bool replace_tags, replaces(context.fields(), "tagging"));
+  CO_S3(const auto asked_checksum, asked_algorithm(context.fields()));
   CO_S3(const metadata::Attributes attributes, requested_attributes(context));
   CO_S3(metadata::Headers headers, request::stored_headers(context.fields()));
   CO_S3(request::EncryptionChoice choice, request::choose_encryption(context));
@@ -119,14 +128,14 @@ request::Answer<request::Response> copy_object(request::Context& context) {
   request.put.key = context.request.key;
   static_cast<metadata::Attributes&>(request.put.version) = attributes;
   if (!replace_tags) request.put.version.tags = object.tags;
-  request.put.version.headers = replace ? std::move(headers) : object.headers;
+  request.put.version.headers = replace ? std::move(headers) : request::copied_headers(object.headers, headers);
   request.put.version.checksum = object.checksum;
   request.put.conditions = request::write_conditions(context.fields());
   request.source_bucket_id = source.lookup.bucket_id;
   request.source_key = source.named.key;
   request.source_version = object.version;
   request.source_etag = object.etag;
-  CO_S3(const auto algorithm, missing_checksum(context.fields(), object));
+  const auto algorithm = missing_checksum(asked_checksum, object);
   CO_S3(const request::ObjectKey target_key, co_await request::make_object_key(context, std::move(choice), as_rows ? source_key.data_key : crypto::Secret()));
   request.put.version.encryption = target_key.encoded();
   const SourceRange whole{object, source_key, 0, object.size};

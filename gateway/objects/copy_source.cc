@@ -54,7 +54,8 @@ s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields) {
     version = text.substr(question + 11);
     text = text.substr(0, question);
   }
-  const auto decoded = percent_decode(text);
+  // As AWS reads it: '+' is a blank, "%2B" a plus.
+  const auto decoded = percent_decode(text, true);
   if (!decoded) return invalid();
   std::string_view path = *decoded;
   if (path.starts_with('/')) path.remove_prefix(1);
@@ -63,7 +64,7 @@ s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields) {
   CopySource source;
   source.bucket = path.substr(0, slash);
   source.key = path.substr(slash + 1);
-  if (!s3::is_valid_bucket_name(source.bucket) || source.key.size() > 1024 || !is_valid_utf8(source.key)) return invalid();
+  if (!s3::is_valid_bucket_name(source.bucket) || source.key.size() > 1024 || !is_valid_utf8(source.key) || s3::climbs_above_bucket(source.key)) return invalid();
   auto name = request::parse_version(version);
   if (!name) return std::unexpected(name.error());
   source.version = *name;

@@ -1,5 +1,6 @@
 // GetObject, HeadObject, GetObjectAttributes.
 #include <algorithm>
+#include <array>
 
 #include "common/http/message.h"
 #include "common/model/checksum.h"
@@ -89,7 +90,9 @@ s3::S3Result<Slice> slice_of(const request::Context& context, const Wanted& want
   if (!wanted.bytes || !if_range_holds(context, found.object)) return Slice{0, size, false};
   if (!wanted.bytes->first) {
     const uint64_t count = std::min(*wanted.bytes->last, size);
-    if (count == 0) return unsatisfiable(context, size);
+    if (*wanted.bytes->last == 0) return unsatisfiable(context, size);
+    // The last bytes of nothing are the whole of it.
+    if (count == 0) return Slice{};
     return Slice{size - count, count, true};
   }
   if (*wanted.bytes->first >= size) return unsatisfiable(context, size);
@@ -97,8 +100,23 @@ s3::S3Result<Slice> slice_of(const request::Context& context, const Wanted& want
   return Slice{*wanted.bytes->first, last - *wanted.bytes->first + 1, true};
 }
 
-// A part's own checksum, with the type of the object's. Source: GetObject, S3 API reference (partNumber, x-amz-checksum-type).
+// With the fields of the 200 that a cache refreshes what it has by. Source: RFC 9110 section 15.4.5.
+request::Response not_modified(const request::Context& context, const metadata::ObjectVersion& object) {
+  static constexpr std::array<std::string_view, 5> kKept{"etag", "last-modified", "cache-control", "expires", "x-amz-version-id"};
+  http::Fields whole;
+  request::add_object_headers(whole, object, *context.bucket, context.request.query);
+  request::Response response = request::empty_response(304);
+  for (const auto& [name, value] : whole) {
+    const auto is_name = [&name = name](std::string_view kept) { return http::iequals(kept, name); };
+    if (std::ranges::any_of(kKept, is_name)) response.head.fields.add(name, value);
+  }
+  return response;
+}
+
+// A part's own checksum, with the type of the object's. One of the whole object says nothing of its parts: AWS sends none
+// then. Source: GetObject, S3 API reference (partNumber, x-amz-checksum-type).
 void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part, const model::Checksum& object) {
+  if (object.type == model::ChecksumType::kFullObject) return;
   const auto own = std::ranges::find(part.checksums, object.algorithm, &model::Checksum::algorithm);
   if (own == part.checksums.end()) return;
   fields.add(std::string(model::header_name(own->algorithm)), request::checksum_text(*own, 0));
@@ -126,10 +144,7 @@ request::Answer<request::Response> answer_object(request::Context& context, bool
   const request::Verdict verdict = request::judge(request::read_conditions(context.fields()), object);
   if (verdict == request::Verdict::kPreconditionFailed) co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", context.fields().has("If-Match") ? "If-Match" : "If-Unmodified-Since"}});
   if (verdict == request::Verdict::kNotModified) {
-    request::Response response = request::empty_response(304);
-    response.head.fields.add("ETag", request::quoted(object.etag));
-    response.head.fields.add("Last-Modified", s3::format_http_date(object.last_modified));
-    co_return response;
+    co_return not_modified(context, object);
   }
   CO_S3(const Slice slice, slice_of(context, wanted, found));
   request::Response response = request::empty_response(slice.partial ? 206 : 200);

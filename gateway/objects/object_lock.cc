@@ -43,9 +43,9 @@ request::Answer<request::Response> get_object_retention(request::Context& contex
 }
 
 request::Answer<request::Response> put_object_retention(request::Context& context) {
-  CO_S3_VOID(needs_lock(context));
   CO_S3(const std::string text, co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::RetentionDocument document, s3::parse_retention_document(text));
+  CO_S3_VOID(needs_lock(context));
   metadata::UpdateVersion request;
   request.bypass_governance = bypasses_governance(context, context.request.key);
   request.retention.emplace();
@@ -70,10 +70,10 @@ request::Answer<request::Response> get_object_legal_hold(request::Context& conte
 }
 
 request::Answer<request::Response> put_object_legal_hold(request::Context& context) {
-  CO_S3_VOID(needs_lock(context));
   CO_S3(const std::string text, co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
   metadata::UpdateVersion request;
   CO_S3(request.legal_hold, s3::parse_legal_hold_document(text));
+  CO_S3_VOID(needs_lock(context));
   CO_S3(const metadata::CommitOutcome outcome, co_await permissions::update_version(context, std::move(request)));
   co_return permissions::updated_response(context, outcome, 200);
 }

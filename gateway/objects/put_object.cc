@@ -175,7 +175,7 @@ request::Answer<void> seal_for_rename(request::Context& context, metadata::Renam
 
 // A rename moves what is there with all it has: nothing of it can be said anew.
 s3::S3Result<void> check_rename_headers(const http::Fields& fields) {
-  static constexpr std::array<std::string_view, 6> kOfWrites{"x-amz-acl", "x-amz-grant-", "x-amz-meta-", "x-amz-tagging", "x-amz-object-lock-", "x-amz-server-side-encryption"};
+  static constexpr std::array<std::string_view, 7> kOfWrites{request::kRedirectHeader, "x-amz-acl", "x-amz-grant-", "x-amz-meta-", "x-amz-tagging", "x-amz-object-lock-", "x-amz-server-side-encryption"};
   for (const auto& [name, value] : fields) {
     const auto begins_so = [&name](std::string_view prefix) { return http::iequals(std::string_view(name).substr(0, prefix.size()), prefix); };
     if (std::ranges::any_of(kOfWrites, begins_so)) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", name}});

@@ -40,6 +40,9 @@ request::Answer<request::Response> get_bucket_policy(request::Context& context) 
   request::Response response = request::empty_response(200);
   response.head.fields.add("Content-Type", "application/json");
   response.body = *document;
+  // As it was put, but for a version that it lacks.
+  const auto policy = policy::Policy::parse(*document, context.bucket->name);
+  if (policy && (*policy)->lacks_version()) response.body.insert(1, R"("Version":"2008-10-17",)");
   co_return response;
 }
 

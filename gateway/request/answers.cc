@@ -9,6 +9,7 @@
 #include "gateway/request/refusals.h"
 #include "gateway/s3/error.h"
 #include "gateway/s3/http_values.h"
+#include "gateway/s3/operation.h"
 #include "gateway/s3/xml_writer.h"
 #include "metadata/model/bucket.h"
 #include "metadata/store/commit_context.h"
@@ -85,6 +86,11 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
       break;
   }
   return error;
+}
+
+s3::Error not_implemented(s3::Operation operation) {
+  const std::string name(s3::row(operation).name);
+  return {ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented: " + name, {{"Operation", name}}, {}, {}};
 }
 
 s3::S3Result<void> check_database(const Services& services) {

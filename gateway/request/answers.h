@@ -9,6 +9,7 @@
 #include "gateway/request/context.h"
 #include "gateway/request/pending_stream.h"
 #include "gateway/s3/error.h"
+#include "gateway/s3/operation.h"
 #include "gateway/s3/xml_writer.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
@@ -51,6 +52,9 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context);
 
 // The commit's frame for a bucket as it is cached; `bytes`: which it brings in, if any.
 metadata::CommitContext commit_context(const Context& context, const PendingStream& bytes = {});
+
+// 501 with the operation's name: a client that shows the message alone shows what is missing.
+s3::Error not_implemented(s3::Operation operation);
 
 // 503 while the database is away, as its connections last knew it. Asked before the first byte of a body is read (and a client told
 // to send it) by what needs a commit.

@@ -29,7 +29,7 @@ using s3::ErrorCode;
 constexpr size_t kMetadataBytesMax = 2048;
 constexpr size_t kHeaderBytesMax = 8192;
 constexpr std::string_view kMetaPrefix = "x-amz-meta-";
-constexpr std::array kStored{"content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"};
+constexpr std::array<std::string_view, 7> kStored{kRedirectHeader, "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -51,11 +51,41 @@ std::string without_aws_chunked(std::string_view value) {
   return out;
 }
 
+// Whether every character has a code up to U+00FF. REQUIRES: valid UTF-8.
+bool fits_latin_1(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0xc4;   // From here on the first byte of a longer code.
+  });
+}
+
+constexpr size_t kEncodedWordMax = 75;   // RFC 2047 section 2.
+
+// Of valid UTF-8 beyond ASCII the encoded words of RFC 2047, cut between characters; anything else as it is.
+std::string as_encoded_words(const std::string& value) {
+  constexpr std::string_view kBegin = "=?UTF-8?B?", kEnd = "?=";
+  constexpr size_t kBytesMax = (kEncodedWordMax - kBegin.size() - kEnd.size()) / 4 * 3;
+  const bool ascii = std::ranges::all_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (ascii || !is_valid_utf8(value)) return value;
+  std::string out;
+  for (std::string_view rest = value; !rest.empty();) {
+    size_t count = std::min(kBytesMax, rest.size());
+    while (count < rest.size() && (static_cast<unsigned char>(rest[count]) & 0xc0) == 0x80) --count;
+    if (!out.empty()) out += ' ';
+    out += kBegin;
+    out += to_base64(as_bytes(rest.substr(0, count)));
+    out += kEnd;
+    rest.remove_prefix(count);
+  }
+  return out;
+}
+
 }  // namespace
 
 s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
   metadata::Headers stored;
   size_t metadata_bytes = 0;
+  size_t system_bytes = 0;
   size_t bytes = 0;
   for (const auto& [name, value] : fields) {
     std::string key = lower(name);
@@ -67,6 +97,7 @@ s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
     std::string kept = key == "content-encoding" ? without_aws_chunked(value) : value;
     if (kept.empty() && !meta) continue;
     if (meta) metadata_bytes += key.size() - kMetaPrefix.size() + kept.size();
+    if (key == kRedirectHeader) system_bytes += key.size() + kept.size();
     bytes += key.size() + kept.size();
     const auto same = std::ranges::find(stored, key, &std::pair<std::string, std::string>::first);
     if (same != stored.end()) {
@@ -75,8 +106,8 @@ s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
       stored.emplace_back(std::move(key), std::move(kept));
     }
   }
-  if (metadata_bytes > kMetadataBytesMax || bytes > kHeaderBytesMax) {
-    return s3::fail(ErrorCode::kMetadataTooLarge, {}, {{"Size", std::to_string(metadata_bytes)}, {"MaxSizeAllowed", std::to_string(kMetadataBytesMax)}});
+  if (metadata_bytes > kMetadataBytesMax || system_bytes > kMetadataBytesMax || bytes > kHeaderBytesMax) {
+    return s3::fail(ErrorCode::kMetadataTooLarge, {}, {{"Size", std::to_string(std::max(metadata_bytes, system_bytes))}, {"MaxSizeAllowed", std::to_string(kMetadataBytesMax)}});
   }
   return stored;
 }
@@ -88,8 +119,22 @@ s3::S3Result<void> check_object_settings(const http::Fields& fields) {
     if (std::ranges::find(kClasses, *storage) == kClasses.end()) return s3::fail(ErrorCode::kInvalidStorageClass);
     return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-storage-class"}});
   }
-  if (fields.has("x-amz-website-redirect-location")) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-website-redirect-location"}});
+  if (const auto redirect = fields.find(kRedirectHeader); redirect && !has_control_character(*redirect)) {
+    const auto begins = [&](std::string_view prefix) { return redirect->starts_with(prefix); };
+    if (!begins("/") && !begins("http://") && !begins("https://")) return s3::fail(ErrorCode::kInvalidRedirectLocation);
+  }
   return {};
+}
+
+metadata::Headers copied_headers(const metadata::Headers& source, const metadata::Headers& asked) {
+  metadata::Headers out;
+  for (const auto& header : source) {
+    if (header.first != kRedirectHeader) out.push_back(header);
+  }
+  for (const auto& header : asked) {
+    if (header.first == kRedirectHeader) out.push_back(header);
+  }
+  return out;
 }
 
 bool is_header_override(std::string_view parameter) {
@@ -98,8 +143,12 @@ bool is_header_override(std::string_view parameter) {
 
 s3::S3Result<void> check_header_overrides(const s3::Query& query) {
   for (const auto& [parameter, value] : query.parameters) {
-    if (!is_header_override(parameter) || !has_control_character(value)) continue;
-    return s3::fail(ErrorCode::kInvalidArgument, "Header value contains a control character.", {{"ArgumentName", parameter}});
+    if (!is_header_override(parameter)) continue;
+    if (has_control_character(value)) return s3::fail(ErrorCode::kInvalidArgument, "Header value contains a control character.", {{"ArgumentName", parameter}});
+    if (is_valid_utf8(value) && !fits_latin_1(value)) {
+      return s3::fail(ErrorCode::kInvalidArgument, "Header value cannot be represented using ISO-8859-1.",
+                      {{"ArgumentName", parameter}, {"ArgumentValue", value}});
+    }
   }
   return {};
 }
@@ -114,7 +163,7 @@ void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object
     const auto overridden = [&, &key = name](const auto& pair) { return pair.second == key && query.has(pair.first); };
     if (std::ranges::any_of(kOverrides, overridden)) continue;
     has_type = has_type || name == "content-type";
-    out.add(name, value);
+    out.add(name, name.starts_with(kMetaPrefix) ? as_encoded_words(value) : value);
   }
   for (const auto& [parameter, header] : kOverrides) {
     const auto value = query.find(parameter);

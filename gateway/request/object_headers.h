@@ -10,6 +10,11 @@
 
 namespace rondel::request {
 
+// Metadata of the REST API: it acts on website endpoints alone, which are not here, and is kept and sent back.
+inline constexpr std::string_view kRedirectHeader = "x-amz-website-redirect-location";
+// What a copy with its source's metadata has: all but the redirect, which is of the request (`asked`) or none.
+metadata::Headers copied_headers(const metadata::Headers& source, const metadata::Headers& asked);
+
 // content-type, cache-control, ..., x-amz-meta-* of a request, as a version stores them. kMetadataTooLarge above 2 KiB of
 // user metadata.
 s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields);

@@ -72,7 +72,7 @@ constexpr Row kRows[] = {
     {ErrorCode::kMetadataTooLarge, "MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size"},
     {ErrorCode::kMethodNotAllowed, "MethodNotAllowed", 405, "The specified method is not allowed against this resource."},
     {ErrorCode::kMissingContentLength, "MissingContentLength", 411, "You must provide the Content-Length HTTP header."},
-    {ErrorCode::kMissingRequestBodyError, "MissingRequestBodyError", 400, "Request body is empty."},
+    {ErrorCode::kMissingRequestBodyError, "MissingRequestBodyError", 400, "Request Body is empty"},
     {ErrorCode::kMissingSecurityHeader, "MissingSecurityHeader", 400, "Your request was missing a required header"},
     {ErrorCode::kNoSuchBucket, "NoSuchBucket", 404, "The specified bucket does not exist"},
     {ErrorCode::kNoSuchBucketPolicy, "NoSuchBucketPolicy", 404, "The bucket policy does not exist"},
@@ -142,6 +142,11 @@ constexpr Row kRows[] = {
      "The e-mail address you provided does not match any account on record."},
     {ErrorCode::kKmsNotFoundException, "KMS.NotFoundException", 400, "The specified KMS key does not exist."},
     {ErrorCode::kKmsDisabledException, "KMS.DisabledException", 400, "The specified KMS key is disabled."},
+    {ErrorCode::kNoLoggingStatusForKey, "NoLoggingStatusForKey", 400,
+     "There is no such thing as the ?logging sub-resource for a key"},
+    {ErrorCode::kInvalidRedirectLocation, "InvalidRedirectLocation", 400,
+     "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."},
+    {ErrorCode::kInsufficientStorage, "InsufficientStorage", 507, "The storage is full."},
 };
 
 const Row& row_of(ErrorCode code) { return kRows[static_cast<size_t>(code)]; }

@@ -32,6 +32,7 @@ enum class ErrorCode {
   kIncorrectNumberOfFilesInPostRequest, kInvalidPolicyDocument, kMalformedPOSTRequest, kMaxPostPreDataLengthExceededError,
   kIllegalVersioningConfigurationException, kInvalidRetentionPeriod, kAccessControlListNotSupported, kInvalidBucketAclWithObjectOwnership,
   kMalformedACLError, kMalformedPolicy, kUnresolvableGrantByEmailAddress, kKmsNotFoundException, kKmsDisabledException,
+  kNoLoggingStatusForKey, kInvalidRedirectLocation, kInsufficientStorage,
 };
 
 // Above the number of codes.

@@ -43,8 +43,9 @@ std::optional<ByteRange> parse_range(std::string_view text) {
   text.remove_prefix(kUnit.size());
   const size_t dash = text.find('-');
   if (dash == std::string_view::npos || text.find(',') != std::string_view::npos) return std::nullopt;
-  const std::string_view first = trim(text.substr(0, dash));
-  const std::string_view last = trim(text.substr(dash + 1));
+  // No blank inside of a range (RFC 9110 section 14.1.2): then it is none.
+  const std::string_view first = text.substr(0, dash);
+  const std::string_view last = text.substr(dash + 1);
   ByteRange range;
   if (!first.empty() && !(range.first = parse_decimal(first))) return std::nullopt;
   if (!last.empty() && !(range.last = parse_decimal(last))) return std::nullopt;

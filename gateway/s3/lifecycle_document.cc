@@ -161,6 +161,7 @@ S3Result<void> read_expiration(const XmlElement& element, Rule& rule) {
     const std::string text = child.trimmed_text();
     if (text != "true" && text != "false") return malformed();
     rule.lone_markers = text == "true";
+    rule.keeps_lone_markers = text == "false";
   }
   return {};
 }
@@ -217,11 +218,11 @@ S3Result<void> check_rule(const Rule& rule) {
     const std::string with = rule.filter.tags.empty() ? "Object Size." : "Tags.";
     return fail(ErrorCode::kInvalidRequest, std::string(action) + " cannot be specified with " + with);
   };
-  if (!rule.days && !rule.date && !rule.lone_markers && !rule.noncurrent_days && !rule.abort_days) {
+  if (!rule.days && !rule.date && !rule.lone_markers && !rule.keeps_lone_markers && !rule.noncurrent_days && !rule.abort_days) {
     return fail(ErrorCode::kInvalidRequest, "At least one action needs to be specified in a rule");
   }
   if (rule.abort_days && !rule.filter.by_prefix_alone()) return forbidden("AbortIncompleteMultipartUpload");
-  if (rule.lone_markers && !rule.filter.by_prefix_alone()) return forbidden("ExpiredObjectDeleteMarker");
+  if ((rule.lone_markers || rule.keeps_lone_markers) && !rule.filter.by_prefix_alone()) return forbidden("ExpiredObjectDeleteMarker");
   return {};
 }
 
@@ -275,11 +276,11 @@ void write_filter(XmlWriter& xml, const Filter& filter) {
 }
 
 void write_actions(XmlWriter& xml, const Rule& rule) {
-  if (rule.days || rule.date || rule.lone_markers) {
+  if (rule.days || rule.date || rule.lone_markers || rule.keeps_lone_markers) {
     xml.open("Expiration");
     if (rule.days) xml.number("Days", *rule.days);
     if (rule.date) xml.text("Date", format_iso_date(*rule.date));
-    if (rule.lone_markers) xml.boolean("ExpiredObjectDeleteMarker", true);
+    if (rule.lone_markers || rule.keeps_lone_markers) xml.boolean("ExpiredObjectDeleteMarker", rule.lone_markers);
     xml.close();
   }
   if (rule.noncurrent_days) {

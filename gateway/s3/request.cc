@@ -24,36 +24,67 @@ bool looks_like_address(std::string_view name) {
   return dots == 3;
 }
 
-std::string_view host_without_port(std::string_view host) {
+// Names of hosts have no case, and may say by a dot at the end that they are whole.
+std::string host_name(std::string_view host) {
   const size_t colon = host.rfind(':');
-  return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
+  if (colon != std::string_view::npos && !host.ends_with(']')) host = host.substr(0, colon);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  std::string name(host);
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return name;
 }
 
-std::optional<std::string_view> virtual_bucket(const http::RequestHead& head, const RouterOptions& options) {
+std::optional<std::string> virtual_bucket(const http::RequestHead& head, const RouterOptions& options) {
   if (options.virtual_host_base.empty()) return std::nullopt;
   const auto host = head.fields.find("Host");
   if (!host) return std::nullopt;
-  const std::string_view name = host_without_port(*host);
-  const std::string_view base = options.virtual_host_base;
+  const std::string name = host_name(*host);
+  const std::string base = host_name(options.virtual_host_base);
   if (name.size() <= base.size() + 1 || !name.ends_with(base) || name[name.size() - base.size() - 1] != '.') return std::nullopt;
   return name.substr(0, name.size() - base.size() - 1);
 }
 
 bool selects(const OperationRow& row, const Query& query) { return !row.sub_resource.empty() && query.has(row.sub_resource); }
 
-// Query parameters without which the plain operation is meant, although they select others for other methods.
-S3Result<Operation> operation_of(const http::RequestHead& head, Level level, const Query& query) {
-  const bool copy = head.fields.has("x-amz-copy-source");
-  if (level == Level::kObject && head.method == "PUT") {
-    if (query.has("uploadId") || query.has("partNumber")) return copy ? Operation::kUploadPartCopy : Operation::kUploadPart;
-    if (copy && !query.has("renameObject")) return Operation::kCopyObject;
+std::unexpected<Error> not_allowed(std::string_view method, Level level) {
+  const std::string_view type = level == Level::kService  ? "SERVICE"
+                                : level == Level::kBucket ? "BUCKET"
+                                                          : "OBJECT";
+  return fail(ErrorCode::kMethodNotAllowed, {},
+              {{"Method", std::string(method)}, {"ResourceType", std::string(type)}});
+}
+
+// What selects an operation of the other level: of buckets on a key, or of keys on a bucket. The plain
+// operation is not what was meant, and it may overwrite or delete.
+S3Result<void> check_no_other_level(std::string_view method, Level level, const Query& query) {
+  for (const OperationRow& candidate : all_operations()) {
+    if (candidate.level == level || candidate.operation == Operation::kListObjectsV2) continue;
+    if (!selects(candidate, query)) continue;
+    if (level != Level::kObject) return not_allowed(method, level);
+    const std::string message = "There is no such thing as the ?" + std::string(candidate.sub_resource) +
+                                " sub-resource for a key";
+    const bool logging = candidate.sub_resource == "logging";
+    return fail(logging ? ErrorCode::kNoLoggingStatusForKey : ErrorCode::kInvalidRequest, message);
+  }
+  return {};
+}
+
+// The operation, were there no source of a copy.
+S3Result<Operation> selected_operation(std::string_view method, Level level, const Query& query) {
+  if (level == Level::kObject && method == "PUT") {
+    const bool part = query.has("partNumber");
+    if (part && query.find("uploadId").value_or("").empty()) {
+      return fail(ErrorCode::kInvalidArgument, "This operation does not accept partNumber without uploadId",
+                  {{"ArgumentName", "partNumber"}, {"ArgumentValue", "partNumber"}});
+    }
+    if (part || query.has("uploadId")) return Operation::kUploadPart;
   }
   const OperationRow* plain = nullptr;
   bool known_sub_resource = false;
   for (const OperationRow& candidate : all_operations()) {
     if (candidate.level != level) continue;
     if (selects(candidate, query)) {
-      if (candidate.method == head.method) {
+      if (candidate.method == method) {
         // "list-type=2" alone is ListObjectsV2; anything else is not known to AWS either.
         if (candidate.operation == Operation::kListObjectsV2 && query.find("list-type") != "2") {
           return fail(ErrorCode::kInvalidArgument, "Invalid List Type");
@@ -62,12 +93,25 @@ S3Result<Operation> operation_of(const http::RequestHead& head, Level level, con
       }
       known_sub_resource = true;
     }
-    if (candidate.sub_resource.empty() && candidate.method == head.method && plain == nullptr) plain = &candidate;
+    if (candidate.sub_resource.empty() && candidate.method == method && plain == nullptr) plain = &candidate;
   }
-  if (known_sub_resource || plain == nullptr) {
-    return fail(ErrorCode::kMethodNotAllowed, {}, {{"Method", head.method}, {"ResourceType", level == Level::kService ? "SERVICE" : level == Level::kBucket ? "BUCKET" : "OBJECT"}});
+  if (level == Level::kObject && method == "GET" && query.has("uploads")) {
+    return fail(ErrorCode::kInvalidRequest, "Key is not expected for the GET method ?uploads subresource");
   }
+  if (known_sub_resource || plain == nullptr) return not_allowed(method, level);
+  if (auto good = check_no_other_level(method, level, query); !good) return std::unexpected(good.error());
   return plain->operation;
+}
+
+// A source makes a copy of two operations and of no other: whatever else it stands beside is not done.
+S3Result<Operation> operation_of(const http::RequestHead& head, Level level, const Query& query) {
+  const auto source = head.fields.find("x-amz-copy-source");
+  auto operation = selected_operation(head.method, level, query);
+  if (!operation || !source) return operation;
+  if (operation == Operation::kPutObject) return Operation::kCopyObject;
+  if (operation == Operation::kUploadPart) return Operation::kUploadPartCopy;
+  return fail(ErrorCode::kInvalidArgument, "You can only specify a copy source header for copy requests.",
+              {{"ArgumentName", "x-amz-copy-source"}, {"ArgumentValue", std::string(*source)}});
 }
 
 }  // namespace
@@ -146,8 +190,25 @@ S3Result<Request> route(const http::RequestHead& head, const RouterOptions& opti
   if (address->key.size() > kKeyBytesMax) {
     return fail(ErrorCode::kKeyTooLongError, {}, {{"Size", std::to_string(address->key.size())}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
   }
-  if (!is_valid_utf8(address->key)) return fail(ErrorCode::kInvalidURI);
+  if (!is_valid_utf8(address->key) || climbs_above_bucket(address->key)) return fail(ErrorCode::kInvalidURI);
   return Request{*operation, std::move(address->bucket), std::move(address->key), *std::move(query), address->virtual_host};
+}
+
+// Source: "Naming Amazon S3 objects", S3 user guide (relative path elements).
+bool climbs_above_bucket(std::string_view key) {
+  size_t depth = 0;
+  while (true) {
+    const size_t slash = key.find('/');
+    const std::string_view element = key.substr(0, slash);
+    if (element == "..") {
+      if (depth == 0) return true;
+      --depth;
+    } else if (element != ".") {
+      ++depth;
+    }
+    if (slash == std::string_view::npos) return false;
+    key.remove_prefix(slash + 1);
+  }
 }
 
 // Source: "General purpose bucket naming rules", S3 user guide.

@@ -47,8 +47,13 @@ struct Address {
 S3Result<Address> locate(const http::RequestHead& head, const RouterOptions& options);
 
 // Finds bucket and key (path and virtual-host style) and the operation in the table. Errors: kInvalidURI,
-// kInvalidBucketName, kKeyTooLongError, kMethodNotAllowed.
+// kInvalidBucketName, kKeyTooLongError, kMethodNotAllowed; kInvalidArgument, kInvalidRequest and
+// kNoLoggingStatusForKey: what selects an operation does not fit the method, the level or a copy.
 S3Result<Request> route(const http::RequestHead& head, const RouterOptions& options);
+
+// Whether its ".." leave, read from the left, more elements than came before them: "../x", "a/../../b".
+// No operation takes such a key, but for entries of DeleteObjects.
+bool climbs_above_bucket(std::string_view key);
 
 // 3 to 63 of a-z 0-9 - . and AWS's further rules.
 bool is_valid_bucket_name(std::string_view name);

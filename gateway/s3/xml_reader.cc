@@ -107,6 +107,7 @@ XmlDocument::XmlDocument(XmlDocument&&) noexcept = default;
 XmlDocument& XmlDocument::operator=(XmlDocument&&) noexcept = default;
 
 S3Result<XmlDocument> XmlDocument::parse(std::string_view text, std::string_view root) {
+  if (text.empty()) return fail(ErrorCode::kMissingRequestBodyError);
   if (!is_plain(text) || !is_bounded(text) || !has_good_references(text)) return fail(ErrorCode::kMalformedXML);
   auto impl = std::make_unique<Impl>();
   const unsigned flags = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol | pugi::parse_ws_pcdata_single;

@@ -35,6 +35,7 @@ std::expected<std::shared_ptr<const Policy>, std::string> Policy::parse(std::str
   const auto policy = std::make_shared<Policy>();
   policy->statements_ = std::move(document->statements);
   policy->keys_ = std::move(document->keys);
+  policy->lacks_version_ = document->lacks_version;
   policy->index();
   return policy;
 }

@@ -61,6 +61,8 @@ class Policy {
   bool asks_object_tags(Action action) const { return asks_object_tags_[static_cast<size_t>(action)]; }
   // A condition or a variable asks this key.
   bool asks(ConditionKey key) const { return keys_.has(key); }
+  // The text had none: AWS sends it back with that of 2008.
+  bool lacks_version() const { return lacks_version_; }
   // What it holds, in bytes.
   size_t memory_bytes() const;
   std::vector<std::string> named_accounts() const;
@@ -76,6 +78,7 @@ class Policy {
   std::array<std::vector<uint16_t>, kActions> by_action_;   // Statements on an action, those that deny first.
   ActionSet asks_object_tags_;
   bool public_ = false;
+  bool lacks_version_ = false;
 };
 
 // One request against one policy, asked about one resource after the other: its conditions are evaluated once. For one

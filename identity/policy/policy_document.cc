@@ -270,6 +270,7 @@ std::expected<PolicyDocument, std::string> parse_policy_document(std::string_vie
   const json::value* statements = object.if_contains("Statement");
   if (statements == nullptr) return malformed("Missing required field Statement");
   PolicyDocument out;
+  out.lacks_version = !object.contains("Version");
   Work work;   // Of comparing the patterns of all statements with the names of actions.
   const auto add = [&](const json::value& value) -> Parsed<void> {
     auto statement = parse_statement(value, bucket, *with_variables, out.keys, work);

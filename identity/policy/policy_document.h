@@ -8,6 +8,7 @@ namespace rondel::policy {
 struct PolicyDocument {
   std::vector<Statement> statements;
   KeyTable keys;
+  bool lacks_version = false;
 };
 
 std::expected<PolicyDocument, std::string> parse_policy_document(std::string_view json, std::string_view bucket);

@@ -77,6 +77,7 @@ std::optional<Rule> decode_rule(std::string_view line) {
     rule.date = SystemTime(std::chrono::seconds(*date));
   }
   rule.lone_markers = fields[8] == "1";
+  rule.keeps_lone_markers = fields[8] == "2";
   return rule;
 }
 
@@ -94,7 +95,7 @@ std::string encode(const Rule& rule) {
   for (const std::string& text :
        {std::string(rule.enabled ? "1" : "0"), std::to_string(static_cast<int>(rule.filter.form)),
         rule.filter.prefix ? "=" + field(*rule.filter.prefix) : std::string(), number_text(rule.filter.size_greater_than),
-        number_text(rule.filter.size_less_than), number_text(rule.days), number_text(date), std::string(rule.lone_markers ? "1" : "0"),
+        number_text(rule.filter.size_less_than), number_text(rule.days), number_text(date), std::string(rule.lone_markers ? "1" : rule.keeps_lone_markers ? "2" : "0"),
         number_text(rule.noncurrent_days), number_text(rule.newer_noncurrent), number_text(rule.abort_days)}) {
     out += "\t" + text;
   }

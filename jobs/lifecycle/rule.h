@@ -38,6 +38,7 @@ struct Rule {
   std::optional<uint32_t> days;                    // Expiration of current versions: after days, or
   std::optional<SystemTime> date;                  // from this midnight UTC on.
   bool lone_markers = false;                       // ExpiredObjectDeleteMarker.
+  bool keeps_lone_markers = false;                 // It was given as false: kept, and does nothing.
   std::optional<uint32_t> noncurrent_days;
   std::optional<uint32_t> newer_noncurrent;        // Keeps so many of the newest noncurrent ones.
   std::optional<uint32_t> abort_days;              // Of uploads, after initiation.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <random>
 
+#include "common/base/bytes.h"
+#include "common/crypto/digest.h"
+
 namespace rondel::metadata {
 
 namespace {
@@ -28,6 +31,10 @@ model::VersionId VersionClock::next() {
 
 namespace {
 
+uint32_t mark_of(std::string_view key) {
+  return load_be<uint32_t>(as_bytes(crypto::md5(key)).data());
+}
+
 SystemTime first_48_bits(const std::byte* id) {
   return SystemTime(std::chrono::milliseconds(load_be<uint64_t>(id) >> 16));
 }
@@ -36,12 +43,17 @@ SystemTime first_48_bits(const std::byte* id) {
 
 SystemTime time_of(const model::VersionId& version) { return first_48_bits(version.bytes.data()); }
 
-model::UploadId new_upload_id(SystemTime begun) {
+model::UploadId new_upload_id(SystemTime begun, std::string_view key) {
   model::UploadId id = model::UploadId::random();
   const auto since = std::chrono::floor<std::chrono::milliseconds>(begun.time_since_epoch());
   const uint64_t random = load_be<uint64_t>(id.bytes.data()) & 0xffff;
   store_be(id.bytes.data(), (static_cast<uint64_t>(since.count()) << 16) | random);
+  store_be(id.bytes.data() + 8, mark_of(key));
   return id;
+}
+
+bool is_upload_of(const model::UploadId& upload, std::string_view key) {
+  return load_be<uint32_t>(upload.bytes.data() + 8) == mark_of(key);
 }
 
 SystemTime time_of(const model::UploadId& upload) { return first_48_bits(upload.bytes.data()); }

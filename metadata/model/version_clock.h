@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <string_view>
 
 #include "common/base/clock.h"
 #include "common/model/ids.h"
@@ -23,9 +24,11 @@ class VersionClock {
   std::atomic<uint64_t> last_{0};  // Milliseconds << 16 | counter.
 };
 
-// A new upload's id: its time in milliseconds (48 bits), then 80 random bits. So a listing of
-// uploads goes on behind one that is gone.
-model::UploadId new_upload_id(SystemTime begun);
+// A new upload's id: its time in milliseconds (48 bits), 32 bits of its key's digest, 48 random bits.
+// So a listing of uploads goes on behind one that is gone, and an id that is another key's is told
+// without being looked up.
+model::UploadId new_upload_id(SystemTime begun, std::string_view key);
+bool is_upload_of(const model::UploadId& upload, std::string_view key);
 SystemTime time_of(const model::UploadId& upload);
 
 // What a version's clock says, in milliseconds.

@@ -11,7 +11,7 @@ class Multipart : public MetadataContract {
  protected:
   model::UploadId create(const std::string& key) {
     Upload upload;
-    upload.id = new_upload_id(real_clock().now());
+    upload.id = new_upload_id(real_clock().now(), upload.key);
     upload.key = key;
     upload.initiator_account = upload.owner_account = owner().account.id;
     upload.headers = {{"content-type", "x/y"}};

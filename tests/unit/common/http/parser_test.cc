@@ -76,7 +76,18 @@ TEST(HeadParser, RefusesEveryDoubtAboutWhereTheBodyEnds) {
   EXPECT_EQ(framed("Transfer-Encoding: chunked\r\n"), 0);
   EXPECT_EQ(framed("Transfer-Encoding: Chunked\r\n"), 0);
   EXPECT_EQ(framed("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), 400);
-  EXPECT_EQ(framed("Content-Length: 5\r\nTransfer-Encoding: identity\r\n"), 400);
+  // No coding at all beside a length is nothing to doubt; anything near it is.
+  for (const char* coding : {"Transfer-Encoding: identity", "transfer-encoding:\tIdentity "}) {
+    EXPECT_EQ(framed(std::string("Content-Length: 5\r\n") + coding + "\r\n"), 0) << coding;
+    EXPECT_EQ(framed(std::string(coding) + "\r\nContent-Length: 5\r\n"), 0) << coding;
+    EXPECT_NE(framed(std::string("Content-Length: 5\r\n") + coding + "\r\nTransfer-Encoding: chunked\r\n"), 0) << coding;
+    EXPECT_NE(framed(std::string("Content-Length: 5\r\n") + coding + "\r\n" + coding + "\r\n"), 0) << coding;
+    EXPECT_NE(framed(std::string("Content-Length: 5\r\nContent-Length: 6\r\n") + coding + "\r\n"), 0) << coding;
+    EXPECT_NE(framed(std::string(coding) + "\r\n"), 0) << coding;
+  }
+  for (const char* coding : {"identity, chunked", "identity,identity", "identity;q=1", "xidentity", "identity chunked", ""}) {
+    EXPECT_NE(framed(std::string("Content-Length: 5\r\nTransfer-Encoding: ") + coding + "\r\n"), 0) << coding;
+  }
   for (const char* coding : {"gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;x", "\"chunked\""}) {
     EXPECT_EQ(framed("Transfer-Encoding: " + std::string(coding) + "\r\n"), 501) << coding;
   }

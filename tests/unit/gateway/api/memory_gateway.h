@@ -97,6 +97,26 @@ class MemoryGateway {
     return {exchange.response.status, exchange.response.fields, exchange.response_body, exchange.reads, exchange.kinds};
   }
 
+  // As it is: nothing is signed or added.
+  Answer send(http::RequestHead head, const std::string& body = "") {
+    fakes::MemoryExchange exchange(std::move(head));
+    exchange.set_body(body);
+    async::block_on(handle(exchange));
+    return {exchange.response.status, exchange.response.fields, exchange.response_body, exchange.reads, exchange.kinds};
+  }
+
+  // By a presigned URL with these parameters, decoded; the headers are not signed.
+  Answer ask_presigned(const std::string& method, const std::string& path, sigv4::NameValues query,
+                       const std::string& body = "", const Headers& more = {}) {
+    http::RequestHead head;
+    head.method = method;
+    head.target = path + "?" + sigv4::presign(keys, "us-east-1", method, "gateway.test", path, std::move(query), 60, real_clock().now());
+    head.fields.add("host", "gateway.test");
+    for (const auto& [name, value] : more) head.fields.add(name, value);
+    if (method == "PUT" || method == "POST") head.content_length = body.size();
+    return send(std::move(head), body);
+  }
+
   // A named key of the first account.
   void make_kms_key(const std::string& name) {
     EXPECT_TRUE(async::block_on(ring_.create(name, soon())));
