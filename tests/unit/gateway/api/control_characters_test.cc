@@ -96,7 +96,7 @@ std::vector<Door> doors() {
       {"lifecycle ID", document("/box?lifecycle", "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration><ID>", "</ID></Rule></LifecycleConfiguration>"),
        argument},
       {"x-amz-storage-class", header("/box/k", "x-amz-storage-class"), "InvalidStorageClass"},
-      {"x-amz-website-redirect-location", header("/box/k", "x-amz-website-redirect-location"), "NotImplemented"},
+      {"x-amz-website-redirect-location", header("/box/k", "x-amz-website-redirect-location"), argument},
       {"name of metadata", [](const std::string& text) { return ask("PUT", {"/box/k", {{"x-amz-meta-" + text, "v"}}}); }, argument},
       {"metadata of an upload", [](const std::string& text) { return ask("POST", {"/box/k?uploads", {{"x-amz-meta-a", text}}}); }, argument},
       {"metadata of a copy", header("/box/k", "x-amz-meta-a", {{"x-amz-copy-source", "/open/k"}, {"x-amz-metadata-directive", "REPLACE"}}), argument},

@@ -32,7 +32,7 @@ TEST(Cors, Refusals) {
   std::string many;
   for (int i = 0; i < 101; ++i) many += rule(kPlain);
   const Row rows[] = {
-      {"", ErrorCode::kMalformedXML, ""},
+      {"", ErrorCode::kMissingRequestBodyError, ""},
       {document(""), ErrorCode::kMalformedXML, ""},
       {document("<Rule/>"), ErrorCode::kMalformedXML, ""},
       {document(rule("<AllowedOrigin>*</AllowedOrigin>")), ErrorCode::kMalformedXML, ""},
