@@ -35,7 +35,8 @@ begin
   end loop;
 end $$;
 insert into accounts (id, canonical_id, name, display_name) values ('000000000001', 'c', 'n', 'd');
-insert into buckets (name, owner_account, region) values ('bench', '000000000001', 'us-east-1');
+insert into buckets (id, name, owner_account, region) overriding system value
+  values (1, 'bench', '000000000001', 'us-east-1');
 """
 
 # What a row of the batch says; the rest is NULL. Trees have other fields.

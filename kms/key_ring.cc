@@ -69,7 +69,7 @@ async::Task<Result<void>> KeyRing::refresh(Deadline deadline) {
   CO_TRY(metadata::KmsKeyChanges changes, co_await store_.load(behind, deadline));
   const bool same = goes_on(changes, since);
   if (!same) {
-    log::warn("kms", "the database was set back: the keys that it holds are read anew", {});
+    log::info("kms", "the keys are read anew: the database does not hold the last change that was seen", {});
     CO_TRY(changes, co_await store_.load(0, deadline));
   }
 
@@ -97,15 +97,15 @@ async::Task<Result<void>> KeyRing::refresh(Deadline deadline) {
   co_return Result<void>{};
 }
 
-// The key that changed last has not changed back: it has the versions that are known, and perhaps more. Sealed twice the same
-// material is not the same, so a key that was made anew under its name is told from it.
+// The change that was seen last is still that of its key: numbers of changes are drawn at random, so a
+// database that was set back since does not hold it. Neither does one where that key changed once more:
+// then all keys are read, since they may have changed before that, too.
 bool KeyRing::goes_on(const metadata::KmsKeyChanges& changes, const Seen& since) const {
   if (changes.change < since.change) return false;
   const KeyPointer known = since.newest.empty() ? nullptr : cached(since.newest);
   if (!known) return true;
   const auto found = std::ranges::find(changes.keys, since.newest, &metadata::KmsKey::name);
-  return found != changes.keys.end() && found->versions.size() >= known->sealed.size() &&
-         std::equal(known->sealed.begin(), known->sealed.end(), found->versions.begin());
+  return found != changes.keys.end() && found->change == known->change && found->versions == known->sealed;
 }
 
 Result<KeyRing::KeyPointer> KeyRing::known_or_opened(const metadata::KmsKey& row) const {

@@ -97,7 +97,8 @@ Result<BucketOutcome> MemoryBucketStore::create(const CreateBucket& request) {
     return BucketOutcome{BucketStatus::kTooManyBuckets, {}};
 
   StoredBucket made;
-  made.bucket.id = ++state_.last_bucket_id;
+  made.bucket.id = random_bucket_id();
+  rise(made.bucket.settings_version);
   made.bucket.name = request.name;
   made.bucket.owner_account = request.owner_account;
   made.bucket.region = request.region;
@@ -157,7 +158,7 @@ async::Task<Result<BucketOutcome>> MemoryBucketStore::change_bucket(CommitContex
     StoredBucket* const stored = state_.find_bucket(context.bucket_id);
     const BucketStatus status = change(stored->bucket);
     if (status != BucketStatus::kOk) return BucketOutcome{status, {}};
-    ++stored->bucket.settings_version;
+    rise(stored->bucket.settings_version);
     state_.tell(kChanged, stored->bucket.name);
     return BucketOutcome{status, state_.seen(*stored)};
   });

@@ -60,7 +60,7 @@ async::Task<Result<bool>> MemoryIdentityStore::change_account(std::string accoun
     const auto found = state_.accounts.find(account_id);
     if (found == state_.accounts.end()) return false;
     Account& account = found->second;
-    if (account.enabled && !change.enabled.value_or(true)) ++state_.credential_epoch;
+    if (account.enabled && !change.enabled.value_or(true)) rise(state_.credential_epoch);
     account.enabled = change.enabled.value_or(account.enabled);
     if (change.public_access_block.value_or(account.public_access_block) !=
         account.public_access_block)
@@ -100,7 +100,7 @@ async::Task<Result<bool>> MemoryIdentityStore::set_key_enabled(std::string acces
   return state_.run<Result<bool>>([this, access_key = std::move(access_key), enabled] {
     const auto found = state_.access_keys.find(access_key);
     if (found == state_.access_keys.end()) return false;
-    if (found->second.enabled && !enabled) ++state_.credential_epoch;
+    if (found->second.enabled && !enabled) rise(state_.credential_epoch);
     found->second.enabled = enabled;
     state_.tell(Kind::kAccessKey, access_key);
     return true;
@@ -111,7 +111,7 @@ async::Task<Result<bool>> MemoryIdentityStore::delete_key(std::string access_key
   return state_.run<Result<bool>>([this, access_key = std::move(access_key)] {
     const auto found = state_.access_keys.find(access_key);
     if (found == state_.access_keys.end()) return false;
-    ++state_.credential_epoch;
+    rise(state_.credential_epoch);
     state_.access_keys.erase(found);
     state_.tell(Kind::kAccessKey, access_key);
     return true;
@@ -133,9 +133,9 @@ async::Task<Result<std::optional<Credential>>> MemoryIdentityStore::find_credent
 // It is a setting of each of the account's buckets.
 void MemoryIdentityStore::change_block(Account& account, uint8_t block) {
   account.public_access_block = block;
-  ++state_.credential_epoch;
+  rise(state_.credential_epoch);
   for (auto& [id, stored] : state_.buckets) {
-    if (stored.bucket.owner_account == account.id) ++stored.bucket.settings_version;
+    if (stored.bucket.owner_account == account.id) rise(stored.bucket.settings_version);
   }
 }
 

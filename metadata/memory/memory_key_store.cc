@@ -38,7 +38,7 @@ async::Task<Result<void>> MemoryKeyStore::create(std::string name, std::string s
     if (state_.kms_keys.contains(name))
       return fail(ErrorCode::kAlreadyExists, "there is a key '" + name + "' already");
     state_.kms_keys[name] = {{name, true, state_.clock.now(), {{1, material}}},
-                             ++state_.last_kms_change};
+                             (state_.last_kms_change += random_step())};
     return {};
   };
   return state_.run<Result<void>>(std::move(work));
@@ -53,7 +53,7 @@ async::Task<Result<void>> MemoryKeyStore::add_version(std::string name, KmsKeyVe
     if (version.number != versions.size() + 1)
       return fail(ErrorCode::kPrecondition, "the key '" + name + "' was rotated meanwhile");
     versions.push_back(version);
-    found->second.change = ++state_.last_kms_change;
+    found->second.change = (state_.last_kms_change += random_step());
     return {};
   };
   return state_.run<Result<void>>(std::move(work));
@@ -64,7 +64,7 @@ async::Task<Result<void>> MemoryKeyStore::set_enabled(std::string name, bool ena
     const auto found = state_.kms_keys.find(name);
     if (found == state_.kms_keys.end()) return no_key(name);
     found->second.key.enabled = enabled;
-    found->second.change = ++state_.last_kms_change;
+    found->second.change = (state_.last_kms_change += random_step());
     return {};
   });
 }
@@ -74,7 +74,7 @@ async::Task<Result<void>> MemoryKeyStore::set_owner(std::string name, std::strin
   return state_.run<Result<void>>([this, name = std::move(name), account_id]() -> Result<void> {
     TRY_VOID(check_names(state_, name, account_id));
     KmsKeyAccess& access = state_.kms_access[name];
-    if (!access.owner_account.empty()) ++state_.credential_epoch;
+    if (!access.owner_account.empty()) rise(state_.credential_epoch);
     access = {name, account_id, {}};
     state_.tell(DirectoryChange::Kind::kAccount, {});
     return {};
@@ -87,7 +87,7 @@ async::Task<Result<void>> MemoryKeyStore::set_grant(std::string name, std::strin
     TRY_VOID(check_names(state_, name, account_id));
     KmsKeyAccess& access = state_.kms_access[name];
     if (access.owner_account.empty()) access = {name, state_.first_account(), {}};
-    if (access.grants.contains(account_id)) ++state_.credential_epoch;
+    if (access.grants.contains(account_id)) rise(state_.credential_epoch);
     if (operations == 0) {
       access.grants.erase(account_id);
     } else {

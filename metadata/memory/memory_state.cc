@@ -1,8 +1,22 @@
 #include "metadata/memory/memory_state.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace rondel::metadata {
+namespace {
+
+uint64_t random_number() {
+  const model::StreamId random = model::StreamId::random();
+  uint64_t number = 0;
+  std::memcpy(&number, random.bytes.data(), sizeof(number));
+  return number;
+}
+
+}  // namespace
+
+uint64_t random_step() { return (random_number() >> 32) + 1; }
+int64_t random_bucket_id() { return static_cast<int64_t>(random_number() >> 4) + 1; }
 
 MemoryState::MemoryState(const Clock& clock) : clock(clock) { write_mark(); }
 
@@ -145,7 +159,7 @@ model::Recognition MemoryState::judge(const model::NodeId& node,
 
 void MemoryState::begin_lease(const void* process) {
   lease_holder = process;
-  ++cluster.token;
+  cluster.token += random_step();
   write_mark();
 }
 

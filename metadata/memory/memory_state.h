@@ -84,12 +84,18 @@ struct StoredKmsKey {
   uint64_t change = 0;
 };
 
+// By how much a number rises that others compare with one they have seen, and what is new begins
+// with: 1 to 2^32, at random. A database that was set back does not give it again.
+uint64_t random_step();
+inline void rise(int64_t& number) { number += static_cast<int64_t>(random_step()); }
+// The id of a bucket: never one that was given before.
+int64_t random_bucket_id();
+
 // All that a backup of the database holds, and a database that is set back has again.
 struct MemoryRows {
   std::map<std::string, Account> accounts;       // By id.
   std::map<std::string, AccessKey> access_keys;  // By the key.
   std::map<int64_t, StoredBucket> buckets;       // By id.
-  int64_t last_bucket_id = 0;
 
   std::map<model::UploadId, StoredUpload> uploads;
   std::map<model::UploadId, CompletedUpload> completed_uploads;
@@ -102,7 +108,8 @@ struct MemoryRows {
   std::map<int64_t, ReleasedStream> referenced_releases;
   int64_t last_release_id = 0;
 
-  int64_t credential_epoch = 1;  // Rises with whatever is taken from credentials.
+  // Rises with whatever is taken from credentials.
+  int64_t credential_epoch = static_cast<int64_t>(random_step());
 
   uint64_t min_epoch = 0;  // Of the ring: what was decided under an older one is refused.
 

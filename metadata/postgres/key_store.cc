@@ -8,7 +8,7 @@ namespace rondel::metadata {
 namespace {
 
 // Changes get their numbers in the order of their commits: the counter's row stays locked until then.
-constexpr std::string_view kNextChange = "with next as (update kms_changes set value = value + 1 returning value)";
+constexpr std::string_view kNextChange = "with next as (update kms_changes set value = value + random_step() returning value)";
 
 class PostgresKeyStore final : public KeyStore {
  public:

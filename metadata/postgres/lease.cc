@@ -55,7 +55,7 @@ class PostgresLease final : public Lease {
           above.add(static_cast<int64_t>(token_));
           TRY(const PgResult raised, connection.run(R"(
         with raised as (
-          update coordinator set token = greatest(token, $1::bigint) + 1 returning token)
+          update coordinator set token = greatest(token, $1::bigint) + random_step() returning token)
         select r.token, m.counter from raised r cross join lateral write_mark() m)",
                                                     above, until));
           token_ = static_cast<uint64_t>(raised.bigint(0, 0));

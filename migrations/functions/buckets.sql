@@ -95,7 +95,7 @@ begin
   if ground <> :BucketStatus.kOk then
     return ground;
   end if;
-  update buckets set settings_version = settings_version + 1 where id = b;
+  update buckets set settings_version = settings_version + random_step() where id = b;
   perform write_bucket_setting(b, which, wanted);
   return :BucketStatus.kOk;
 end $$;
@@ -111,7 +111,8 @@ begin
   if (select object_lock from buckets where id = b) and wanted <> :Versioning.kEnabled then
     return :BucketStatus.kWrongState;
   end if;
-  update buckets set versioning = wanted, settings_version = settings_version + 1 where id = b;
+  update buckets set versioning = wanted, settings_version = settings_version + random_step()
+    where id = b;
   return :BucketStatus.kOk;
 end $$;
 
@@ -126,7 +127,8 @@ begin
   if (select versioning from buckets where id = b) <> :Versioning.kEnabled then
     return :BucketStatus.kWrongState;
   end if;
-  update buckets set object_lock = true, settings_version = settings_version + 1 where id = b;
+  update buckets set object_lock = true, settings_version = settings_version + random_step()
+    where id = b;
   perform write_bucket_setting(b, :SettingKind.kObjectLock::smallint, lock_document);
   return :BucketStatus.kOk;
 end $$;

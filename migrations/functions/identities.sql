@@ -2,7 +2,7 @@
 
 create or replace function raise_credential_epoch() returns trigger language plpgsql as $$
 begin
-  update credential_epoch set epoch = epoch + 1;
+  update credential_epoch set epoch = epoch + random_step();
   return null;
 end $$;
 create or replace trigger keys_disabled after update of enabled on access_keys
@@ -34,9 +34,10 @@ end $$;
 create or replace function change_account_block() returns trigger language plpgsql as $$
 begin
   perform 1 from buckets where owner_account = new.id order by id for update;
-  update buckets set settings_version = settings_version + 1 where owner_account = new.id;
+  update buckets set settings_version = settings_version + random_step()
+    where owner_account = new.id;
   -- And of those it makes.
-  update credential_epoch set epoch = epoch + 1;
+  update credential_epoch set epoch = epoch + random_step();
   return null;
 end $$;
 create or replace trigger accounts_block after update of public_access_block on accounts

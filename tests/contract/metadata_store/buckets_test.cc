@@ -21,7 +21,7 @@ TEST_P(BucketStoreContract, BucketsHaveOneOwnerAndMustBeEmptyToGo) {
 
 TEST_P(BucketStoreContract, SettingsRaiseTheSettingsVersion) {
   const auto changed = run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kTagging, "<doc/>"));
-  EXPECT_EQ(changed.bucket.settings_version, bucket_.settings_version + 1);
+  EXPECT_GT(changed.bucket.settings_version, bucket_.settings_version);
   const auto seen = run(stores().buckets.find_bucket(bucket_.name, soon())).bucket;
   EXPECT_EQ(seen.settings.at(SettingKind::kTagging), "<doc/>");
   run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kTagging, std::nullopt));

@@ -329,12 +329,13 @@ TEST_P(Decided, TheEpochRisesWithWhateverIsTakenAway) {
 // The account's block is a setting of each of its buckets.
 TEST_P(Decided, TheBlockOfTheAccountMovesItsBuckets) {
   run(stores().identities.change_account(owner().account.id, {.public_access_block = 1}, soon()));
-  EXPECT_EQ(now().settings_version, bucket_.settings_version + 1);
+  const int64_t blocked = now().settings_version;
+  EXPECT_GT(blocked, bucket_.settings_version);
   EXPECT_EQ(now().owner_public_access_block, 1);
   run(stores().identities.change_account(owner().account.id, {.public_access_block = 1}, soon()));
-  EXPECT_EQ(now().settings_version, bucket_.settings_version + 1) << "as it was";
+  EXPECT_EQ(now().settings_version, blocked) << "as it was";
   run(stores().identities.change_account(owner().account.id, {.public_access_block = 0}, soon()));
-  EXPECT_EQ(now().settings_version, bucket_.settings_version + 2);
+  EXPECT_GT(now().settings_version, blocked);
 }
 
 // On PostgreSQL two at once.

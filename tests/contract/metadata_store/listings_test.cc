@@ -24,7 +24,7 @@ class MillionKeys : public ::testing::Test {
     script(dsn_, R"(
       set synchronous_commit = off;
       insert into accounts (id, canonical_id, name, display_name) values ('000000000001', 'c', 'n', 'd');
-      insert into buckets (name, owner_account, region) values ('b', '000000000001', 'r');
+      insert into buckets (id, name, owner_account, region) values (1, 'b', '000000000001', 'r');
       insert into buckets (name, owner_account, region)
         select 'many-' || lpad(n::text, 5, '0'), '000000000001', 'r' from generate_series(1, 9000) n;
       insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag, owner_account)

@@ -105,7 +105,7 @@ TEST_P(ObjectLock, BucketStaysVersioned) {
   EXPECT_EQ(run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc")).status, BucketStatus::kWrongState);
   const auto enabled = run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kEnabled));
   EXPECT_EQ(enabled.bucket.versioning, Versioning::kEnabled);
-  EXPECT_EQ(enabled.bucket.settings_version, bucket_.settings_version + 1);
+  EXPECT_GT(enabled.bucket.settings_version, bucket_.settings_version);
   EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kSuspended)).bucket.versioning, Versioning::kSuspended);
   run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kEnabled));
   const auto locked = run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc"));

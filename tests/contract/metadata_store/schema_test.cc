@@ -249,8 +249,8 @@ TEST(Functions, OneMoreAttributeLeavesWhatIsCalledToday) {
       own + "({})])";
   database.script("insert into accounts (id, canonical_id, name, display_name)"
                   " values ('000000000001', 'c', 'n', 'd');"
-                  "insert into buckets (name, owner_account, region)"
-                  " values ('b', '000000000001', '')");
+                  "insert into buckets (id, name, owner_account, region)"
+                  " values (1, 'b', '000000000001', '')");
   std::string values;
   for (const AttributeField& field : attribute_fields()) {
     if (!values.empty()) values += ", ";

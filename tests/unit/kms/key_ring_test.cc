@@ -174,6 +174,22 @@ TEST_F(KeyRingTest, AKeyThatWasMadeAnewSinceThenIsAnotherOne) {
   EXPECT_TRUE(run(other.unwrap("made-by-itself", made.wrapped, "", soon())));
 }
 
+// Nothing tells a database that was set back from this one but the numbers of its changes.
+TEST_F(KeyRingTest, AKeyThatWasRotatedBeforeTheLastChangeIsTakenBackWithIt) {
+  KeyRing ring = make_ring(), other = make_ring();
+  ASSERT_TRUE(run(ring.create("one", soon())));
+  ASSERT_TRUE(run(ring.create("two", soon())));
+  const metadata::MemoryRows backup = database.backup();
+  ASSERT_TRUE(run(ring.rotate("one", soon())));
+  ASSERT_TRUE(run(ring.set_enabled("two", false, soon())));
+  ASSERT_TRUE(run(ring.list(soon())));
+  database.set_back(backup);
+  for (const bool enabled : {false, true, false, true}) ASSERT_TRUE(run(other.set_enabled("two", enabled, soon())));
+  ASSERT_TRUE(run(ring.list(soon())));
+  const auto made = run(ring.generate_data_key("one", "", soon())).value();
+  EXPECT_TRUE(run(make_ring().unwrap("one", made.wrapped, "", soon()))) << "wrapped by what the database holds";
+}
+
 TEST_F(KeyRingTest, AnotherMasterKeyOpensNothing) {
   KeyRing ring = make_ring();
   ASSERT_TRUE(run(ring.create("one", soon())));
