@@ -2,6 +2,9 @@
 // that something was taken from, and the same while it waits for a lock.
 #include <atomic>
 #include <functional>
+#include <map>
+#include <regex>
+#include <set>
 #include <thread>
 
 #include "metadata/connection/pg_connection.h"
@@ -28,6 +31,17 @@ class Decided : public MetadataContract {
     std::function<CommitStatus(Decided&, CommitContext)> run;
     bool of_bucket = false;  // A change of the bucket itself.
   };
+
+  static std::function<CommitStatus(Decided&, CommitContext)> changes(
+      std::function<void(UpdateVersion&)> change) {
+    return [change](Decided& t, CommitContext c) {
+      UpdateVersion update;
+      update.context = c;
+      update.key = "object";
+      change(update);
+      return run(t.stores().objects.update_version(update)).status;
+    };
+  }
 
   // What there is to commit. Each works on what prepare() made, once.
   static std::vector<Act> acts() {
@@ -62,14 +76,17 @@ class Decided : public MetadataContract {
            rename.target_key = "renamed";
            return run(t.stores().objects.rename_object(rename)).status;
          }},
-        {"attributes",
-         [](Decided& t, CommitContext c) {
-           UpdateVersion update;
-           update.context = c;
-           update.key = "object";
-           update.tags = Tags{{"a", "b"}};
-           return run(t.stores().objects.update_version(update)).status;
-         }},
+        {"tags", changes([](UpdateVersion& update) { update.tags = Tags{{"a", "b"}}; })},
+        {"acl", changes([](UpdateVersion& update) { update.acl = "acl"; })},
+        {"legal hold", changes([](UpdateVersion& update) { update.legal_hold = true; })},
+        {"retention", changes([](UpdateVersion& update) {
+           update.retention = Retention{Retention::Mode::kGovernance, SystemTime{} + 1h};
+         })},
+        {"removal of a retention", changes([](UpdateVersion& update) {
+           update.retention = Retention{};
+           update.bypass_governance = true;
+         })},
+        {"encryption", changes([](UpdateVersion& update) { update.encryption = "envelope"; })},
         {"begin of an upload",
          [](Decided& t, CommitContext c) {
            Upload upload = t.new_upload("begun");
@@ -336,6 +353,106 @@ TEST_P(Decided, TheBlockOfTheAccountMovesItsBuckets) {
   EXPECT_EQ(now().settings_version, blocked) << "as it was";
   run(stores().identities.change_account(owner().account.id, {.public_access_block = 0}, soon()));
   EXPECT_GT(now().settings_version, blocked);
+}
+
+// Of the functions in the database those that change rows, by themselves or by others that they
+// call, but for the ones that only others call: what a program calls, and triggers.
+class Writers {
+ public:
+  Writers() {
+    const auto connection = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
+    const auto rows = connection->run(
+        "select proname::text, regexp_replace(prosrc, '--[^\n]*', '', 'g') from pg_proc"
+        " where pronamespace = current_schema()::regnamespace"
+        " and proname !~ '^attributes_[0-9]+$'",
+        {}, deadline_in(10s));
+    for (size_t i = 0; i < rows.value().rows(); ++i) bodies_[rows->text(i, 0)] = rows->text(i, 1);
+    for (const auto& [name, body] : bodies_) {
+      for (const auto& [other, text] : bodies_) {
+        if (other == name || !std::regex_search(body, std::regex("\\b" + other + "\\s*\\(")))
+          continue;
+        calls_[name].insert(other);
+        called_.insert(other);
+      }
+    }
+  }
+
+  std::set<std::string> outermost() const {
+    const std::regex change(R"(\b(insert\s+into|delete\s+from|update\s+\w+(\s+\w+)?\s+set)\b)");
+    std::set<std::string> found;
+    for (const auto& [name, body] : bodies_) {
+      if (called_.contains(name)) continue;
+      for (const std::string& reached : reached_by(name)) {
+        if (std::regex_search(bodies_.at(reached), change)) found.insert(name);
+      }
+    }
+    return found;
+  }
+  // It, what it calls, and so on.
+  std::set<std::string> reached_by(const std::string& name) const {
+    std::set<std::string> all;
+    std::vector<std::string> left = {name};
+    while (!left.empty()) {
+      const std::string next = left.back();
+      left.pop_back();
+      if (!all.insert(next).second) continue;
+      const auto calls = calls_.find(next);
+      if (calls != calls_.end())
+        left.insert(left.end(), calls->second.begin(), calls->second.end());
+    }
+    return all;
+  }
+
+ private:
+  std::map<std::string, std::string> bodies_;
+  std::map<std::string, std::set<std::string>> calls_;
+  std::set<std::string> called_;
+};
+
+// Nothing that commits for a client is left out above.
+TEST(DecidedFunctions, AreAllThatChangeRows) {
+  // The acts above that each is called by. A new function that commits for a client gets one, which
+  // is then asked under settings that moved and a credential that moved.
+  const std::map<std::string, std::set<std::string>> commits = {
+      {"put_objects", {"put", "put over", "conditional put"}},
+      {"delete_objects", {"delete", "deletes"}},
+      {"copy_object", {"copy"}},
+      {"append_object", {"append"}},
+      {"rename_object", {"rename"}},
+      {"update_version",
+       {"tags", "acl", "legal hold", "retention", "removal of a retention", "encryption"}},
+      {"create_upload", {"begin of an upload"}},
+      {"put_part", {"part"}},
+      {"copy_part", {"part copy"}},
+      {"complete_upload", {"complete"}},
+      {"abort_upload_as", {"abort"}},
+      {"set_bucket_setting", {"setting", "removal of a setting"}},
+      {"set_bucket_versioning", {"versioning"}},
+      {"set_object_lock", {"object lock"}},
+      {"delete_bucket", {}},  // NoBucketGoesUnderSettingsOrByACredentialThatMoved.
+  };
+  // What no client decided.
+  const std::set<std::string> others = {
+      "write_mark",
+      "follow_changes",
+      "release_deleted_bucket",  // The coordinator, jobs.
+      "raise_credential_epoch",
+      "change_account_block",  // Triggers, which move the numbers.
+  };
+  const Writers writers;
+  std::set<std::string> acts;
+  for (const Decided::Act& act : Decided::acts()) acts.insert(act.name);
+  for (const std::string& name : writers.outermost()) {
+    if (others.contains(name)) continue;
+    EXPECT_TRUE(commits.contains(name)) << name << " changes rows: under which decisions?";
+    const std::set<std::string> reached = writers.reached_by(name);
+    EXPECT_TRUE(reached.contains("check_context") || reached.contains("lock_settings")) << name;
+  }
+  for (const auto& [name, by] : commits) {
+    EXPECT_TRUE(writers.outermost().contains(name)) << name << " is gone";
+    for (const std::string& act : by) EXPECT_EQ(acts.erase(act), 1u) << act;
+  }
+  EXPECT_TRUE(acts.empty()) << *acts.begin() << " is of no function";
 }
 
 // On PostgreSQL two at once.
