@@ -104,7 +104,7 @@ Result<http::Endpoint> vault_endpoint(const std::string& address, const std::str
   return endpoint;
 }
 
-VaultKeyManagement::VaultKeyManagement(VaultOptions options) : options_(std::move(options)), calls_(options_.calls_max) { reload_token(); }
+VaultKeyManagement::VaultKeyManagement(VaultOptions options) : options_(std::move(options)), calls_(options_.calls_max), files_("token file", 1, options_.calls_max) {}
 VaultKeyManagement::~VaultKeyManagement() = default;
 
 async::Task<Result<DataKey>> VaultKeyManagement::generate_data_key(std::string key, std::string context, Deadline deadline) {
@@ -206,7 +206,7 @@ async::Task<Result<std::string>> VaultKeyManagement::call(std::string method, st
   CO_TRY(const async::Budget::Reservation turn, co_await calls_.reserve(1, until));
   CO_TRY(http::ClientResponse response, co_await send(method, path, body, until));
   // The token may have been renewed since it was read.
-  if (response.status == 403 && reload_token()) {
+  if (response.status == 403 && co_await reload_token(until)) {
     CO_TRY(response, co_await send(method, path, body, until));
   }
   if (response.status < 200 || response.status > 299) co_return std::unexpected(error_of(response));
@@ -214,7 +214,7 @@ async::Task<Result<std::string>> VaultKeyManagement::call(std::string method, st
 }
 
 async::Task<Result<http::ClientResponse>> VaultKeyManagement::send(const std::string& method, const std::string& path, const std::string& body, Deadline deadline) {
-  CO_TRY(const crypto::Secret token_now, token());
+  CO_TRY(const crypto::Secret token_now, co_await token(deadline));
   http::RequestHead head;
   head.method = method;
   head.target = "/v1/" + options_.mount + path;
@@ -230,26 +230,30 @@ async::Task<Result<http::ClientResponse>> VaultKeyManagement::send(const std::st
   co_return response;
 }
 
-Result<crypto::Secret> VaultKeyManagement::token() {
-  {
-    std::lock_guard lock(mutex_);
-    if (!token_.empty()) return token_;
+async::Task<Result<crypto::Secret>> VaultKeyManagement::token(Deadline deadline) {
+  for (const bool again : {true, false}) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!token_.empty()) co_return token_;
+    }
+    if (again) co_await reload_token(deadline);
   }
-  reload_token();
-  std::lock_guard lock(mutex_);
-  if (token_.empty()) return fail(ErrorCode::kUnavailable, "the file of Vault's token is missing or empty: " + options_.token_file);
-  return token_;
+  co_return fail(ErrorCode::kUnavailable, "the file of Vault's token is missing or empty, or cannot be read: " +
+                                              options_.token_file);
 }
 
-bool VaultKeyManagement::reload_token() {
-  std::ifstream file(options_.token_file);
-  std::string text;
-  file >> text;
-  crypto::Secret fresh(std::move(text));
+async::Task<bool> VaultKeyManagement::reload_token(Deadline deadline) {
+  auto read = co_await files_.run([path = options_.token_file] {
+    std::ifstream file(path);
+    std::string text;
+    file >> text;
+    return crypto::Secret(std::move(text));
+  }, deadline);
+  if (!read) co_return false;
   std::lock_guard lock(mutex_);
-  if (fresh.empty() || fresh.view() == token_.view()) return false;
-  token_ = std::move(fresh);
-  return true;
+  if (read->empty() || read->view() == token_.view()) co_return false;
+  token_ = *std::move(read);
+  co_return true;
 }
 
 VaultKeyManagement::Connection VaultKeyManagement::take_connection() {

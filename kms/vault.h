@@ -1,7 +1,8 @@
 // VaultKeyManagement: named keys in HashiCorp Vault's transit secrets engine.
 //
 // Keys are made by Vault's own means or by create(); enabling and disabling is Vault's policy, not ours (kUnimplemented). The
-// token is read from a file, and read again when Vault refuses it. The context is sent along: a derived key binds it, any
+// token is read from a file, and read again when Vault refuses it: on a thread of its own, so that
+// a file system that hangs costs no more than the calls that wait for it. The context is sent along: a derived key binds it, any
 // other key ignores it (the envelope binds the data key in any case). Source: "Transit secrets engine (API)", Vault.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "common/async/blocking_pool.h"
 #include "common/async/budget.h"
 #include "common/http/client.h"
 #include "kms/key_management.h"
@@ -54,9 +56,10 @@ class VaultKeyManagement final : public KeyManagement {
   async::Task<Result<std::string>> call_key(std::string verb, std::string key, Fields body, Deadline deadline);
   async::Task<Result<std::string>> call(std::string method, std::string path, std::string body, Deadline deadline);
   async::Task<Result<http::ClientResponse>> send(const std::string& method, const std::string& path, const std::string& body, Deadline deadline);
-  Result<crypto::Secret> token();
-  // False: the file says what is known already.
-  bool reload_token();
+  // kUnavailable: the file is missing, empty, or was not read in time.
+  async::Task<Result<crypto::Secret>> token(Deadline deadline);
+  // False: the file says what is known already, or nothing in time.
+  async::Task<bool> reload_token(Deadline deadline);
   Connection take_connection();
   void give_back(Connection connection);
 
@@ -65,6 +68,7 @@ class VaultKeyManagement final : public KeyManagement {
   std::mutex mutex_;
   crypto::Secret token_;                                    // Guarded by mutex_, as is the rest.
   std::map<async::EventLoop*, std::vector<Connection>> idle_;  // A connection stays on its loop.
+  async::BlockingPool files_;
 };
 
 }  // namespace rondel::kms

@@ -1,10 +1,13 @@
 #include "kms/vault.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "common/async/event_loop.h"
+#include "common/async/task_group.h"
 #include "tests/fakes/fake_vault.h"
 
 namespace rondel::kms {
@@ -139,6 +142,30 @@ TEST_F(VaultTest, ARenewedTokenIsReadAgain) {
     test.vault_.set_token("second-token");
     EXPECT_EQ((co_await keys.generate_data_key("one", "", soon())).error().code, ErrorCode::kPermissionDenied);
     test.write_token("second-token");
+    EXPECT_TRUE((co_await keys.generate_data_key("one", "", soon())).has_value());
+  }, options());
+}
+
+// Whoever opens this file waits for somebody who writes: as on a file system that hangs.
+TEST_F(VaultTest, AFileThatHangsHoldsUpItsCallsAndNothingElse) {
+  std::filesystem::remove(token_file_);
+  ASSERT_EQ(::mkfifo(token_file_.c_str(), 0600), 0);
+  vault_.make_key("one");
+  run([](VaultTest& test, KeyManagement& keys) -> async::Task<void> {
+    const auto beside = [](int& turns) -> async::Task<void> {
+      for (; turns < 5; ++turns) co_await async::sleep_for(std::chrono::milliseconds(1));
+    };
+    int turns = 0;
+    async::TaskGroup others(*async::EventLoop::current());
+    others.spawn(beside(turns));
+    const auto late = co_await keys.generate_data_key("one", "", deadline_in(std::chrono::milliseconds(100)));
+    EXPECT_EQ(late.error().code, ErrorCode::kUnavailable);
+    co_await others.wait_idle();
+    EXPECT_EQ(turns, 5);
+    EXPECT_TRUE(test.vault_.requests().empty());
+    test.write_token("first-token");   // Who reads goes on.
+    std::filesystem::remove(test.token_file_);
+    test.write_token("first-token");
     EXPECT_TRUE((co_await keys.generate_data_key("one", "", soon())).has_value());
   }, options());
 }
