@@ -27,6 +27,28 @@ AgeClock::AgeClock(const Clock& clock)
     : clock_(clock), stamps_(*this), locks_(*this), database_clock_(*this),
       paused_at_(clock.boot_now()) {}
 
+void AgeClock::recall(std::optional<SystemTime> reached) {
+  std::lock_guard lock(mutex_);
+  if (database_) return;
+  limit_ = reached;
+  sampled_at_ = clock_.boot_now();
+}
+
+void AgeClock::confirm(uint64_t accepted) {
+  std::lock_guard lock(mutex_);
+  const bool again = std::exchange(accepted_, accepted).value_or(accepted) == accepted;
+  const Look now = look();
+  if (again || !now.limit || !now.agree()) return;
+  *limit_ += now.earlier() - *now.limit;
+  caught_up_ = 0us;
+  set_back_at_.reset();
+}
+
+std::optional<SystemTime> AgeClock::reached() const {
+  std::lock_guard lock(mutex_);
+  return look().limit;
+}
+
 void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
   const SteadyTime at = clock_.boot_now();
   if (at - asked_at > kAnswerPatience) return;
@@ -35,11 +57,19 @@ void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
   if (limit_) *limit_ += passed;
   database_ = database_now;
   sampled_at_ = at;
+  if (const Look seen = look(); seen.agree()) {
+    move_limit(seen.earlier(), passed);
+    believe_when_long_set_back(at);
+  }
   const Look now = look();
-  if (now.agree()) move_limit(now.earlier(), passed);
   if (now.paused() || passed > kSampleLife) paused_at_ = at;
   if (now.paused() == std::exchange(told_paused_, now.paused())) return;
-  if (now.paused()) {
+  if (now.set_back()) {
+    log::error("clock",
+               "the clocks of gateway and database were set back together: what ends by age is"
+               " paused",
+               {{"back_s", seconds(now.back())}});
+  } else if (now.paused()) {
     log::error("clock", "the clocks of gateway and database differ: what ends by age is paused",
                {{"ahead_s", seconds(now.ahead())}});
   } else {
@@ -61,6 +91,21 @@ void AgeClock::move_limit(SystemTime earlier, microseconds passed) {
   const microseconds back = -lag <= kDifferenceMax ? -lag : std::min(-lag, caught_up_);
   *limit_ -= back;
   caught_up_ = std::max(0us, caught_up_ - back);
+}
+
+// What was stamped meanwhile was stamped by the steady clock, so it is not older than it is by any
+// of them.
+void AgeClock::believe_when_long_set_back(SteadyTime at) {
+  const Look now = look();
+  if (!now.set_back()) {
+    set_back_at_.reset();
+    return;
+  }
+  if (!set_back_at_) set_back_at_ = at;
+  if (at - *set_back_at_ < kBackBelieved) return;
+  limit_ = now.earlier();
+  caught_up_ = 0us;
+  set_back_at_.reset();
 }
 
 void AgeClock::witness(std::map<model::NodeId, NodeClock> nodes, std::vector<microseconds> gateways) {
@@ -121,7 +166,8 @@ bool AgeClock::steady_for(Duration time) const {
 SystemTime AgeClock::Stamps::now() const {
   std::lock_guard lock(ages.mutex_);
   const Look now = ages.look();
-  return now.agree() ? now.mine : std::max(now.mine, *now.database);
+  if (now.agree() && !now.set_back()) return now.mine;
+  return std::max({now.mine, *now.database, now.limit.value_or(now.mine)});
 }
 
 SystemTime AgeClock::Locks::now() const {
@@ -155,6 +201,7 @@ AgeClockStatus AgeClock::status() const {
   status.known = now.database.has_value();
   status.paused = now.paused();
   status.ahead = now.ahead();
+  status.set_back = now.agree() ? now.back() : 0us;
   if (now.limit) status.held_back = std::max(0us, now.earlier() - *now.limit);
   for (const auto& [id, clock] : nodes_) status.nodes.emplace(id, clock.ahead);
   status.verdict = verdict_;

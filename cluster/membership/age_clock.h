@@ -8,10 +8,12 @@
 // they differ by more than kDifferenceMax, the database has not been heard for kSampleLife, or
 // most clocks of the cluster say that it is the database's that is wrong (clock_fence.h). When
 // both jump ahead together the steady clock holds back: time as it is told here then catches up by
-// a tenth of what passes, so that nothing ends after less than nine tenths of its age. What is
-// stamped is stamped by the later of the two while they differ, so that what a clock that is behind
-// stamped is not old when it is set right. Object locks end by the earlier one and are never
-// paused: they hold.
+// a tenth of what passes, so that nothing ends after less than nine tenths of its age. When both
+// are set back together nothing ends either until they are set right, or until they have shown that
+// time for kBackBelieved. What is stamped is stamped by the latest of the three while they differ,
+// so that what a clock that is behind stamped is not old when it is set right. How far time has come
+// is kept in the database: a gateway that starts goes on from there, by the steady clock where the
+// machine has not been off. Object locks end by the earlier one and are never paused: they hold.
 #pragma once
 
 #include <algorithm>
@@ -32,6 +34,8 @@ struct AgeClockStatus {
   std::chrono::microseconds ahead{0};            // This gateway's clock minus the database's.
   // What is told for ages lies so far behind the earlier of both.
   std::chrono::microseconds held_back{0};
+  // Both lie so far behind what has passed by the steady clock.
+  std::chrono::microseconds set_back{0};
   // Each node's clock minus the database's, of those that were heard lately.
   std::map<model::NodeId, std::chrono::microseconds> nodes;
   ClockVerdict verdict;
@@ -42,11 +46,22 @@ class AgeClock {
  public:
   static constexpr std::chrono::microseconds kDifferenceMax = kClockDifferenceMax;
   static constexpr Duration kSampleLife = std::chrono::seconds(60);
+  // Of gateway and database both, that were set back against the steady clock.
+  static constexpr Duration kBackBelieved = std::chrono::hours(24);
   // From this on clients with the right time are refused (RequestTimeTooSkewed): the gateway is of
   // no use to them.
   static constexpr std::chrono::microseconds kUsableDifference = std::chrono::minutes(15);
 
   explicit AgeClock(const Clock& clock);
+
+  // Before the first sample: how far time has come at the least, as gateways wrote it down
+  // (reached()). nullopt: nobody has, and the first sample is believed.
+  void recall(std::optional<SystemTime> reached);
+  // When it is another number than at the last call, an operator has confirmed the database as it is,
+  // with the clocks as they are: what was held back or paused by the steady clock goes by them.
+  void confirm(uint64_t accepted);
+  // To be written down. nullopt: not known yet.
+  std::optional<SystemTime> reached() const;
 
   // The database's clock showed `database_now` at some time between `asked_at` and now
   // (both Clock::boot_now()).
@@ -118,11 +133,18 @@ class AgeClock {
     }
     SystemTime earlier() const { return database ? std::min(mine, *database) : mine; }
     bool agree() const { return std::chrono::abs(ahead()) <= kDifferenceMax; }
-    bool paused() const { return !heard_lately || !agree() || database_off; }
+    // The steady clock says that it is later than the two agree on.
+    std::chrono::microseconds back() const {
+      return limit ? std::max(std::chrono::microseconds(0), *limit - earlier())
+                   : std::chrono::microseconds(0);
+    }
+    bool set_back() const { return agree() && back() > kDifferenceMax; }
+    bool paused() const { return !heard_lately || !agree() || database_off || set_back(); }
   };
 
   Look look() const;                             // REQUIRES: mutex_.
   void move_limit(SystemTime earlier, std::chrono::microseconds passed);   // So too.
+  void believe_when_long_set_back(SteadyTime at);                          // So too.
 
   const Clock& clock_;
   const Stamps stamps_;
@@ -133,6 +155,8 @@ class AgeClock {
   SteadyTime sampled_at_{};
   std::optional<SystemTime> limit_;              // At sampled_at_.
   std::chrono::microseconds caught_up_{0};       // Of a jump that the limit follows, so far.
+  std::optional<uint64_t> accepted_;
+  std::optional<SteadyTime> set_back_at_;        // Gateway and database agree on a time before it.
   bool told_paused_ = false;
   // The last time that it was; what came before the beginning is not known.
   SteadyTime paused_at_;

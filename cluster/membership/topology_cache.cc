@@ -75,14 +75,34 @@ async::Task<void> TopologyCache::exchange_clocks(async::TaskGroup& group) {
   while (!group.stopping()) {
     const AgeClockStatus status = ages_->status();
     if (status.known) {
-      auto others = co_await nodes_.exchange_clocks(self_, status.ahead, deadline_in(5s));
-      gateways_ = others ? *std::move(others) : std::vector<std::chrono::microseconds>{};
+      metadata::ToldClocks told{self_, status.ahead, boot_time(), ages_->reached(),
+                                accepted_.value_or(0)};
+      auto heard = co_await nodes_.exchange_clocks(std::move(told), deadline_in(5s));
+      gateways_ = heard ? std::move(heard->ahead) : std::vector<std::chrono::microseconds>{};
+      if (heard) ages_->confirm(heard->accepted);
+      if (heard) accepted_ = heard->accepted;
     }
     co_await group.pause(5s);
   }
 }
 
+metadata::BootTime TopologyCache::boot_time() const {
+  const auto time = clock_.boot_now().time_since_epoch();
+  return {clock_.boot(), std::chrono::duration_cast<std::chrono::microseconds>(time)};
+}
+
+// Where others have come, before the clocks are believed.
+async::Task<Result<void>> TopologyCache::recall_ages(Deadline deadline) {
+  if (ages_ == nullptr || accepted_) co_return Result<void>{};
+  CO_TRY(const metadata::ReachedAge age, co_await nodes_.reached_age(boot_time(), deadline));
+  ages_->recall(age.reached);
+  ages_->confirm(age.accepted);
+  accepted_ = age.accepted;
+  co_return Result<void>{};
+}
+
 async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
+  CO_TRY_VOID(co_await recall_ages(deadline));
   // What is read is at least as new as this moment, not as the answer's.
   const SteadyTime asked_at = clock_.steady_now();
   const SteadyTime asked_by_boot = clock_.boot_now();

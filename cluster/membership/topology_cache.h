@@ -60,6 +60,8 @@ class TopologyCache final : public ring::TopologySource {
   // By the store's hash of the table.
   using Rings = std::map<std::string, KnownRing>;
   async::Task<void> exchange_clocks(async::TaskGroup& group);
+  async::Task<Result<void>> recall_ages(Deadline deadline);
+  metadata::BootTime boot_time() const;
   void compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const;
 
   metadata::NodeStore& nodes_;
@@ -71,7 +73,9 @@ class TopologyCache final : public ring::TopologySource {
   std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
   std::shared_ptr<const RingTables> tables_ = std::make_shared<RingTables>();   // Guarded by mutex_.
   const model::NodeId self_ = model::NodeId::random();   // This process, among gateways.
-  std::vector<std::chrono::microseconds> gateways_;      // Others' clocks. The loop's alone.
+  // Others' clocks, and the confirmation that was heard last. The loop's alone.
+  std::vector<std::chrono::microseconds> gateways_;
+  std::optional<uint64_t> accepted_;
   std::map<model::DiskId, model::NodeId> tellers_;  // Guarded by mutex_.
   Rings rings_;                                     // Of topology_. The loop's alone.
   SteadyTime confirmed_at_{};                       // Guarded by mutex_.

@@ -1,6 +1,7 @@
 #include "common/base/clock.h"
 
 #include <ctime>
+#include <fstream>
 
 namespace rondel {
 namespace {
@@ -17,6 +18,16 @@ class RealClock final : public Clock {
     timespec time{};
     ::clock_gettime(CLOCK_BOOTTIME, &time);
     return SteadyTime(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+  }
+
+  // Read once, of a file system in memory.
+  std::string boot() const override {
+    static const std::string id = [] {
+      std::string read;
+      std::ifstream("/proc/sys/kernel/random/boot_id") >> read;
+      return read;
+    }();
+    return id;
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace rondel {
 
@@ -19,6 +20,9 @@ class Clock {
   virtual SteadyTime steady_now() const = 0; // Never goes back.
   // The same, and what the machine slept counts: for ages. Not to be compared with steady_now().
   virtual SteadyTime boot_now() const { return steady_now(); }
+  // Of which run of the machine: boot_now() of another process is the same clock where this is the
+  // same. Empty: not known.
+  virtual std::string boot() const { return {}; }
 };
 
 // The machine's clocks. Lives for the whole process.

@@ -167,11 +167,14 @@ void register_clocks(metrics::Registry& registry, const membership::AgeClock& ag
                        return samples;
                      });
   registry.callback(Type::kGauge, "rondel_ages_paused",
-                    "1 while nothing ends by age: this gateway's clock or most others differ from the database's by more than 60 s, or the "
-                    "database is away.",
+                    "1 while nothing ends by age: this gateway's clock or most others differ from the database's by more than 60 s, both were "
+                    "set back, or the database is away.",
                     {}, [&ages] { return ages.status().paused ? 1.0 : 0.0; });
   registry.callback(Type::kGauge, "rondel_ages_held_back_seconds", "How far ages are behind after all clocks jumped ahead together.", {},
                     [&ages] { return std::chrono::duration<double>(ages.status().held_back).count(); });
+  registry.callback(Type::kGauge, "rondel_ages_set_back_seconds",
+                    "How far gateway and database are behind the time that has passed: all clocks were set back together.", {},
+                    [&ages] { return std::chrono::duration<double>(ages.status().set_back).count(); });
 }
 
 void register_jobs(metrics::Registry& registry, const jobs::Scheduler& jobs) {

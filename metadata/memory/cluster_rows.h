@@ -55,6 +55,13 @@ struct StoredClock {
   SystemTime told_at;
 };
 
+struct StoredAge {
+  std::chrono::microseconds boot_time{0};
+  SystemTime reached;
+  uint64_t accepted = 0;
+  SystemTime told_at;
+};
+
 struct ClusterRows {
   uint64_t newest_mark() const { return marks.empty() ? 0 : marks.rbegin()->first; }
   bool holds(const model::MetadataMark& mark) const;
@@ -73,6 +80,7 @@ struct ClusterRows {
   std::map<uint64_t, StoredMark> marks;  // By counter.
   std::map<model::NodeId, StoredNode> nodes;
   std::map<model::NodeId, StoredClock> gateway_clocks;
+  std::map<std::string, StoredAge> ages_reached;  // By the run of the machine.
   uint64_t token = 0;  // The highest that a coordinator was given.
   uint64_t order = 0;
   std::vector<RingEpoch> live_rings;  // Newest first.

@@ -38,19 +38,27 @@ class MemoryNodeStore final : public NodeStore {
     });
   }
 
-  async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway, std::chrono::microseconds ahead,
-                                                                              Deadline) override {
-    using Clocks = std::vector<std::chrono::microseconds>;
-    return state_.run<Result<Clocks>>([this, gateway, ahead]() -> Result<Clocks> {
+  async::Task<Result<HeardClocks>> exchange_clocks(ToldClocks told, Deadline) override {
+    return state_.run<Result<HeardClocks>>([this, told = std::move(told)]() -> Result<HeardClocks> {
       const SystemTime now = state_.clock.now();
-      auto& told = state_.cluster.gateway_clocks;
-      std::erase_if(told, [now](const auto& row) { return now - row.second.told_at > std::chrono::hours(1); });
-      told[gateway] = {ahead, now};
-      Clocks others;
-      for (const auto& [other, clock] : told) {
-        if (other != gateway && now - clock.told_at < std::chrono::seconds(30)) others.push_back(clock.ahead);
+      auto& clocks = state_.cluster.gateway_clocks;
+      HeardClocks heard{{}, state_.cluster.accepted};
+      std::erase_if(clocks, [now](const auto& row) {
+        return now - row.second.told_at > std::chrono::hours(1);
+      });
+      if (told.ahead) clocks[told.gateway] = {*told.ahead, now};
+      for (const auto& [other, clock] : clocks) {
+        const bool lately = now - clock.told_at < std::chrono::seconds(30);
+        if (other != told.gateway && lately) heard.ahead.push_back(clock.ahead);
       }
-      return others;
+      if (told.reached) keep_reached(told, now);
+      return heard;
+    });
+  }
+
+  async::Task<Result<ReachedAge>> reached_age(BootTime now, Deadline) override {
+    return state_.run<Result<ReachedAge>>([this, now = std::move(now)]() -> Result<ReachedAge> {
+      return ReachedAge{reached(now), state_.cluster.accepted};
     });
   }
 
@@ -74,6 +82,25 @@ class MemoryNodeStore final : public NodeStore {
   }
 
  private:
+  std::optional<SystemTime> reached(const BootTime& now) const {
+    std::optional<SystemTime> latest;
+    for (const auto& [boot, age] : state_.cluster.ages_reached) {
+      if (age.accepted != state_.cluster.accepted) continue;
+      const bool same = boot == now.boot;
+      const SystemTime at = same ? age.reached + (now.time - age.boot_time) : age.reached;
+      latest = std::max(latest.value_or(at), at);
+    }
+    return latest;
+  }
+  void keep_reached(const ToldClocks& told, SystemTime now) {
+    auto& ages = state_.cluster.ages_reached;
+    std::erase_if(ages, [now](const auto& row) {
+      return std::chrono::abs(now - row.second.told_at) > std::chrono::hours(1);
+    });
+    const BootTime& at = told.boot;
+    if (!at.boot.empty()) ages[at.boot] = {at.time, *told.reached, told.accepted, now};
+  }
+
   Result<Greeting> greeting_to(const NodeRecord& node) const {
     TRY_VOID(check_name(node));
     Greeting greeting{state_.judge(node.id, node.seen), state_.generation(), purging_stopped(), purging_disks(node)};

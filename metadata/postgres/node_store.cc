@@ -98,26 +98,70 @@ class PostgresNodeStore final : public NodeStore {
     });
   }
 
-  async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway, std::chrono::microseconds ahead,
-                                                                              Deadline deadline) override {
-    using Clocks = std::vector<std::chrono::microseconds>;
-    return run_single<Clocks>(writes_, deadline, [=](PgConnection& connection, Deadline until) -> Result<Clocks> {
+  async::Task<Result<HeardClocks>> exchange_clocks(ToldClocks told, Deadline deadline) override {
+    auto work = [told = std::move(told)](PgConnection& connection,
+                                         Deadline until) -> Result<HeardClocks> {
+      const auto optional = [](const auto& value) -> std::optional<std::string> {
+        return value ? std::optional(std::to_string(value->count())) : std::nullopt;
+      };
+      std::optional<SystemTime::duration> reached;
+      if (told.reached) reached = told.reached->time_since_epoch();
       PgParameters parameters;
-      parameters.add_bytes(raw(gateway.view()));
-      parameters.add(static_cast<int64_t>(ahead.count()));
+      parameters.add_bytes(raw(told.gateway.view()));
+      parameters.add_optional_text(optional(told.ahead));
+      parameters.add_text(told.boot.boot);
+      parameters.add(static_cast<int64_t>(told.boot.time.count()));
+      parameters.add_optional_text(optional(reached));
+      parameters.add(static_cast<int64_t>(told.accepted));
       TRY(const PgResult rows, connection.run(R"(
         with told as (
-          insert into gateway_clocks as c (gateway, ahead_us) values ($1, $2)
+          insert into gateway_clocks as c (gateway, ahead_us)
+          select $1::bytea, $2::text::bigint where $2::text::bigint is not null
           on conflict (gateway) do update set ahead_us = excluded.ahead_us, told_at = now()),
         gone as (delete from gateway_clocks
-          where told_at < now() - interval '1 hour' and gateway <> $1)
-        select ahead_us from gateway_clocks
-        where told_at > now() - interval '30 seconds' and gateway <> $1)",
+          where told_at < now() - interval '1 hour' and gateway <> $1::bytea),
+        kept as (
+          insert into ages_reached as a (boot, boot_us, reached_us, accepted)
+          select $3::text, $4::bigint, $5::text::bigint, $6::bigint
+            where $5::text::bigint is not null and $3::text <> ''
+          on conflict (boot) do update set boot_us = excluded.boot_us,
+            reached_us = excluded.reached_us, accepted = excluded.accepted, told_at = now()),
+        over as (delete from ages_reached
+          where $5::text::bigint is not null and boot <> $3::text
+            and told_at not between now() - interval '1 hour' and now() + interval '1 hour')
+        select null::bigint, accepted from garbage_collection
+        union all select ahead_us, null from gateway_clocks
+          where told_at > now() - interval '30 seconds' and gateway <> $1::bytea)",
                                               parameters, until));
-      Clocks others;
-      for (size_t i = 0; i < rows.rows(); ++i) others.emplace_back(rows.bigint(i, 0));
-      return others;
-    });
+      HeardClocks heard;
+      for (size_t i = 0; i < rows.rows(); ++i) {
+        if (!rows.is_null(i, 0)) {
+          heard.ahead.emplace_back(rows.bigint(i, 0));
+          continue;
+        }
+        heard.accepted = static_cast<uint64_t>(rows.bigint(i, 1));
+      }
+      return heard;
+    };
+    return run_single<HeardClocks>(writes_, deadline, std::move(work));
+  }
+
+  async::Task<Result<ReachedAge>> reached_age(BootTime now, Deadline deadline) override {
+    auto work = [now = std::move(now)](PgConnection& connection,
+                                       Deadline until) -> Result<ReachedAge> {
+      PgParameters parameters;
+      parameters.add_text(now.boot);
+      parameters.add(static_cast<int64_t>(now.time.count()));
+      TRY(const PgResult row, connection.run(R"(
+        select g.accepted, (
+          select max(case when boot = $1 then reached_us + $2::bigint - boot_us else reached_us end)
+          from ages_reached a where a.accepted = g.accepted) from garbage_collection g)",
+                                             parameters, until));
+      ReachedAge age{std::nullopt, static_cast<uint64_t>(row.bigint(0, 0))};
+      if (!row.is_null(0, 1)) age.reached = SystemTime(std::chrono::microseconds(row.bigint(0, 1)));
+      return age;
+    };
+    return run_single<ReachedAge>(looks_, deadline, std::move(work));
   }
 
   async::Task<Result<Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen,

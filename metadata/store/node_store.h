@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,35 @@ struct Recognized {
   model::MetadataGeneration database;
 };
 
+// What Clock has of the machine's run.
+struct BootTime {
+  std::string boot = {};   // Empty: not known.
+  std::chrono::microseconds time{0};
+};
+
+struct ToldClocks {
+  model::NodeId gateway;   // Any number that is this process's own.
+  // How far its clock is ahead of the database's.
+  std::optional<std::chrono::microseconds> ahead = {};
+  BootTime boot = {};
+  // How far time has come there for what ends by age, and what was confirmed when it heard last.
+  std::optional<SystemTime> reached = {};
+  uint64_t accepted = 0;
+};
+
+struct HeardClocks {
+  std::vector<std::chrono::microseconds> ahead;   // Of others, told within the last half minute.
+  uint64_t accepted = 0;   // The number of the operator's last confirmation (resume_garbage).
+};
+
+struct ReachedAge {
+  // How far time has come at the least: what was told last in the same run of the machine, with what
+  // has passed since, or what was told in others, whichever is later. Only what was told under
+  // what is confirmed now counts. nullopt: nothing.
+  std::optional<SystemTime> reached;
+  uint64_t accepted = 0;   // As HeardClocks has it.
+};
+
 class NodeStore {
  public:
   virtual ~NodeStore() = default;
@@ -67,11 +97,10 @@ class NodeStore {
   // An operator's: the node of that name lets go of it and of its disks, and the next that says it
   // has it, or tells of them, has them. False: no node has it.
   virtual async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) = 0;
-  // A gateway process (any number that is its own) tells how far its clock is ahead of the
-  // database's, and hears what others told within the last half minute.
-  virtual async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway,
-                                                                                      std::chrono::microseconds ahead,
-                                                                                      Deadline deadline) = 0;
+  // A gateway tells of its clocks, and hears what others told.
+  virtual async::Task<Result<HeardClocks>> exchange_clocks(ToldClocks told, Deadline deadline) = 0;
+  // What gateways have told of ages, to one whose machine shows `now`. Changes nothing.
+  virtual async::Task<Result<ReachedAge>> reached_age(BootTime now, Deadline deadline) = 0;
   // What the database is to a node that remembers `seen`. Changes nothing.
   virtual async::Task<Result<Recognized>> recognize(model::NodeId node,
                                                     model::MetadataGeneration seen,

@@ -18,6 +18,15 @@ class ManualClock final : public Clock {
     return steady_now() + std::chrono::microseconds(asleep_us_.load());
   }
 
+  std::string boot() const override { return "boot-" + std::to_string(boots_.load()); }
+
+  // The machine was off for a while, and its steady clock begins anew.
+  void reboot(std::chrono::microseconds off) {
+    system_us_ += off.count();
+    steady_us_ = 1'000'000'000;
+    asleep_us_ = 0;
+    ++boots_;
+  }
   // All clocks.
   void advance(Duration by) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(by).count();
@@ -36,6 +45,7 @@ class ManualClock final : public Clock {
   std::atomic<int64_t> system_us_;
   std::atomic<int64_t> steady_us_{1'000'000'000};
   std::atomic<int64_t> asleep_us_{0};
+  std::atomic<int> boots_{0};
 };
 
 }  // namespace rondel::fakes

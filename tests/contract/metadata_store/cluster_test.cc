@@ -203,11 +203,52 @@ TEST_P(Cluster, AGreetingTellsWhatTheDatabaseHasAndChangesNothing) {
 TEST_P(Cluster, GatewaysHearOfEachOthersClocks) {
   NodeStore& nodes = stores().nodes;
   const model::NodeId one = model::NodeId::random(), two = model::NodeId::random();
-  EXPECT_TRUE(run(nodes.exchange_clocks(one, 5s, soon())).empty());
   using Clocks = std::vector<std::chrono::microseconds>;
-  EXPECT_EQ(run(nodes.exchange_clocks(two, -7s, soon())), Clocks{5s});
-  EXPECT_EQ(run(nodes.exchange_clocks(one, 6s, soon())), Clocks{-7s});
-  EXPECT_EQ(run(nodes.exchange_clocks(two, -7s, soon())), Clocks{6s}) << "the last word of each";
+  const auto tell = [&](const model::NodeId& gateway, std::optional<std::chrono::microseconds> ahead) {
+    return run(nodes.exchange_clocks({.gateway = gateway, .ahead = ahead}, soon())).ahead;
+  };
+  EXPECT_TRUE(tell(one, std::nullopt).empty());
+  EXPECT_TRUE(tell(two, std::nullopt).empty()) << "who does not know his tells of none";
+  EXPECT_TRUE(tell(one, 5s).empty());
+  EXPECT_EQ(tell(two, -7s), Clocks{5s});
+  EXPECT_EQ(tell(one, 6s), Clocks{-7s});
+  EXPECT_EQ(tell(two, -7s), Clocks{6s}) << "the last word of each";
+  EXPECT_EQ(tell(model::NodeId::random(), std::nullopt).size(), 2u);
+}
+
+// How far time has come: in one run of a machine by its steady clock, else as it was told last; and
+// an operator's confirmation makes all of it old.
+TEST_P(Cluster, WhatAgesHaveReachedIsKept) {
+  NodeStore& nodes = stores().nodes;
+  const SystemTime start = std::chrono::floor<std::chrono::seconds>(real_clock().now());
+  uint64_t accepted = 0;
+  const auto hear = [&](const std::string& boot, std::chrono::microseconds boot_time,
+                        std::optional<SystemTime> reached = {}) {
+    if (reached) {
+      run(nodes.exchange_clocks({.gateway = model::NodeId::random(), .boot = {boot, boot_time},
+          .reached = reached, .accepted = accepted}, soon()));
+    }
+    const ReachedAge age = run(nodes.reached_age({boot, boot_time}, soon()));
+    accepted = age.accepted;
+    return age.reached;
+  };
+  run(stores().gc.resume_garbage(0, soon()));   // Whatever other tests told.
+  EXPECT_EQ(hear("a", 5s), std::nullopt);
+  hear("a", 10s, start);
+  EXPECT_EQ(hear("a", 17s), start + 7s) << "by the steady clock of the machine";
+  EXPECT_EQ(hear("b", 1s), start) << "at the least";
+  EXPECT_EQ(hear("", 1s), start);
+  hear("", 1s, start + 1h);
+  EXPECT_EQ(hear("b", 1s), start) << "a run without a name is not told from others";
+  hear("b", 2s, start + 20s);
+  EXPECT_EQ(hear("b", 3s), start + 21s);
+  EXPECT_EQ(hear("a", 17s), start + 20s) << "the latest of all";
+  hear("b", 4s, start - 24h);
+  EXPECT_EQ(hear("c", 0s), start) << "the last word of each";
+  run(stores().gc.resume_garbage(0, soon()));
+  EXPECT_EQ(hear("a", 20s), std::nullopt);
+  hear("a", 21s, start);
+  EXPECT_EQ(hear("a", 21s), start);
 }
 
 TEST_P(Cluster, AnOrderDoesNotLeap) {

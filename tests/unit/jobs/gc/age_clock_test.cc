@@ -103,13 +103,15 @@ TEST_F(AgeClockTest, NobodyIsOlderThanTheyAre) {
     // Told ages pass with time, at most a tenth faster while they catch up.
     const SystemTime before = *ages_.now_for_age();
     jump(by);
-    EXPECT_EQ(ages_.now_for_age().has_value(), by.gateway == by.database);
+    const bool tells = by.gateway == by.database && by.gateway > 0us;
+    EXPECT_EQ(ages_.now_for_age().has_value(), tells);
+    EXPECT_EQ(ages_.status().paused, !tells);
     EXPECT_LE(ages_.now_for_age().value_or(before), before);
     pass(2h);
     EXPECT_LE(ages_.now_for_age().value_or(before), before + 132min);
     end_jump();
     EXPECT_EQ(ages_.now_for_age(), right()) << "as if nothing had been";
-    EXPECT_FALSE(ages_.steady_for(1h) && by.gateway != by.database);
+    EXPECT_EQ(ages_.steady_for(1h), tells);
     pass(1h);
     EXPECT_TRUE(ages_.steady_for(1h));
   }
@@ -117,11 +119,11 @@ TEST_F(AgeClockTest, NobodyIsOlderThanTheyAre) {
 
 TEST_F(AgeClockTest, WhatIsStampedByAWrongClockIsNotOldWhenItIsRight) {
   for (const Jump& by : kJumps) {
-    if (by.gateway == by.database) continue;   // Nobody can tell.
     SCOPED_TRACE(by.name);
     jump(by);
-    const SystemTime stamp = ages_.stamps().now();
-    EXPECT_GE(stamp, right());
+    EXPECT_GE(ages_.stamps().now(), right());
+    pass(2h);
+    EXPECT_GE(ages_.stamps().now(), right());
     end_jump();
     EXPECT_EQ(ages_.stamps().now(), right()) << "nothing is left of it";
   }
@@ -201,6 +203,134 @@ TEST_F(AgeClockTest, WhenAllClocksJumpTogetherTheSteadyOneHoldsBack) {
   pass(days(6));
   EXPECT_EQ(*ages_.now_for_age(), clock_.now());
   EXPECT_EQ(ages_.status().held_back, 0us);
+}
+
+// For a day nothing ends; then the time is believed. What was stamped before, meanwhile or after that
+// is not older than it is, whether or not the clocks are set right some day.
+TEST_F(AgeClockTest, WhenAllClocksAreSetBackTogetherAgesPauseForADay) {
+  for (const microseconds back : {microseconds(days(1)), microseconds(days(7))}) {
+    SCOPED_TRACE(back.count());
+    end_jump();
+    pass(days(100));
+    ASSERT_EQ(ages_.now_for_age(), right());
+    std::vector<std::pair<SystemTime, microseconds>> stamps;
+    const auto stamp = [&] { stamps.emplace_back(ages_.stamps().now(), passed_); };
+    const auto expect_young = [&] {
+      const auto now = ages_.now_for_age();
+      for (const auto& [at, passed] : stamps) {
+        if (now) EXPECT_LE(*now - at, (passed_ - passed) * 11 / 10 + 1s);
+      }
+    };
+    stamp();
+    jump({"", -back, -back});
+    for (int hour = 0; hour < 24; ++hour) {
+      EXPECT_TRUE(ages_.status().paused);
+      EXPECT_NEAR(static_cast<double>(ages_.status().set_back.count()), static_cast<double>(back.count()), 1e6);
+      stamp();
+      pass(1h);
+    }
+    pass(1min);
+    EXPECT_FALSE(ages_.status().paused);
+    EXPECT_EQ(ages_.status().set_back, 0us);
+    EXPECT_EQ(ages_.now_for_age(), clock_.now());
+    expect_young();
+    for (int day = 0; day < 3; ++day) {
+      stamp();
+      pass(days(1));
+      expect_young();
+    }
+    end_jump();
+    expect_young();
+    EXPECT_EQ(ages_.status().held_back, back);
+    pass(days(2));
+    expect_young();
+  }
+}
+
+// A gateway that starts goes on where gateways were, whatever was done to the clocks meanwhile.
+class RestartedGateway : public Clocks {
+ protected:
+  // As what runs beside the refresh of a gateway does.
+  void tell(const membership::AgeClock& ages) {
+    const auto time = std::chrono::duration_cast<microseconds>(clock_.boot_now().time_since_epoch());
+    metadata::ToldClocks told{.gateway = model::NodeId::random(), .boot = {clock_.boot(), time}};
+    told.reached = ages.reached();
+    told.accepted = state_.cluster.accepted;
+    ASSERT_TRUE(async::block_on(store_.nodes.exchange_clocks(told, deadline_in(5s))));
+  }
+  // A gateway that has been running, and tells now for the last time.
+  SystemTime end() {
+    membership::AgeClock ages(clock_);
+    ages.sample(database_.now(), clock_.boot_now());
+    tell(ages);
+    return ages.stamps().now();
+  }
+  // The new gateway's, after its first refresh.
+  std::unique_ptr<membership::AgeClock> start() {
+    auto ages = std::make_unique<membership::AgeClock>(clock_);
+    membership::TopologyCache topology(store_.nodes, store_.ring, clock_, ages.get());
+    EXPECT_TRUE(async::block_on(topology.refresh(deadline_in(5s))));
+    EXPECT_TRUE(ages->status().known);
+    return ages;
+  }
+
+  metadata::MemoryState state_{database_};
+  metadata::MemoryCluster store_{state_};
+};
+
+TEST_F(RestartedGateway, GoesOnFromWhereTimeHasCome) {
+  for (const bool off : {false, true}) {
+    for (const Jump& by : kJumps) {
+      SCOPED_TRACE(by.name + std::string(off ? ", and the machine was off" : ""));
+      end_jump();
+      pass(days(30));
+      const SystemTime stamp = end();
+      if (off) {
+        clock_.reboot(5min);
+        passed_ += 5min;
+      } else {
+        pass(5min);
+      }
+      jump(by);
+      const auto ages = start();
+      const bool together = by.gateway == by.database;
+      EXPECT_EQ(ages->status().paused, !together || by.gateway < 0us);
+      EXPECT_LE(ages->now_for_age().value_or(stamp) - stamp, 5min + 1s);
+      EXPECT_GE(ages->stamps().now(), stamp) << "nothing is old when the clocks are set right";
+      EXPECT_LE(ages->locks().now(), right());
+      if (together && by.gateway > 0us) EXPECT_GE(ages->status().held_back, by.gateway);
+      if (together && by.gateway < 0us) EXPECT_GE(ages->status().set_back, -by.gateway - 5min);
+    }
+  }
+}
+
+TEST_F(RestartedGateway, IsNotHeldBackByTheTimeItWasAway) {
+  end();
+  pass(days(3));
+  const auto ages = start();
+  EXPECT_EQ(ages->now_for_age(), right());
+  EXPECT_EQ(ages->status().held_back, 0us);
+}
+
+// Nobody can tell whether the machine was off for a week or its clock was set ahead; an operator can.
+TEST_F(RestartedGateway, AnOperatorSaysThatTheClocksAreRight) {
+  for (const microseconds by : {microseconds(days(7)), microseconds(-days(7))}) {
+    SCOPED_TRACE(by.count());
+    pass(days(30));
+    end();
+    clock_.reboot(by);
+    passed_ += by;
+    database_.set(right());
+    auto ages = std::make_unique<membership::AgeClock>(clock_);
+    membership::TopologyCache topology(store_.nodes, store_.ring, clock_, ages.get());
+    ASSERT_TRUE(async::block_on(topology.refresh(deadline_in(5s))));
+    EXPECT_NE(ages->now_for_age(), right());
+    ASSERT_TRUE(async::block_on(store_.gc.resume_garbage(0, deadline_in(5s))));
+    ages->confirm(state_.cluster.accepted);
+    EXPECT_EQ(ages->now_for_age(), right());
+    const auto next = start();
+    EXPECT_EQ(next->now_for_age(), right());
+  }
 }
 
 // Two clocks of which one is off: the nodes' tell which.

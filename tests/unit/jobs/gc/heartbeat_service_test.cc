@@ -404,9 +404,11 @@ class HeldWrites final : public metadata::NodeStore {
   async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) override {
     return inner_.forget_name(std::move(name), deadline);
   }
-  async::Task<Result<std::vector<std::chrono::microseconds>>> exchange_clocks(model::NodeId gateway, std::chrono::microseconds ahead,
-                                                                              Deadline deadline) override {
-    return inner_.exchange_clocks(gateway, ahead, deadline);
+  async::Task<Result<metadata::HeardClocks>> exchange_clocks(metadata::ToldClocks told, Deadline deadline) override {
+    return inner_.exchange_clocks(std::move(told), deadline);
+  }
+  async::Task<Result<metadata::ReachedAge>> reached_age(metadata::BootTime now, Deadline deadline) override {
+    return inner_.reached_age(std::move(now), deadline);
   }
   async::Task<Result<metadata::Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen, Deadline deadline) override {
     return inner_.recognize(node, seen, deadline);

@@ -1,0 +1,11 @@
+-- How far time had come by what gateways go by for ages, so that one that starts goes on from
+-- there: the clocks of gateway and database may have been set meanwhile. `boot` names a run of a
+-- machine, `boot_us` is its time when the row was written; `accepted`: what an operator had confirmed
+-- then (garbage_collection). Rows of before count no more.
+create table ages_reached (
+  boot text primary key,
+  boot_us bigint not null,
+  reached_us bigint not null,
+  accepted bigint not null,
+  told_at timestamptz not null default now()
+) with (fillfactor = 50);
