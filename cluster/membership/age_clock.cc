@@ -31,7 +31,8 @@ void AgeClock::recall(std::optional<SystemTime> reached) {
   std::lock_guard lock(mutex_);
   if (database_) return;
   limit_ = reached;
-  sampled_at_ = clock_.boot_now();
+  // What was before nobody has looked at.
+  sampled_at_ = paused_at_ = clock_.boot_now();
 }
 
 void AgeClock::confirm(uint64_t accepted) {
