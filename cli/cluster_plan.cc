@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
@@ -35,6 +36,29 @@ Result<void> check_bounds(const ClusterPlan& plan) {
     return fail(ErrorCode::kInvalidArgument,
                 "one zone cannot hold copies apart: use --zones 2 or more, or --set "
                 "replication.failure_domain=host|disk, or --set replication.factor=1");
+  }
+  return {};
+}
+
+// What each process has for itself. Where the value says {name} it is another one for each.
+constexpr std::string_view kOfEachProcess[] = {
+    "gateway.listen", "gateway.operations_listen", "cluster.listen",  "node.name",
+    "node.listen",    "node.advertise",            "node.zone",       "node.host",
+    "node.data_dir",  "node.disks",                "node.operations_listen",
+};
+// What `up` itself decides, for all of them.
+constexpr std::string_view kOfTheCluster[] = {"metadata.dsn", "metadata.master_key_file",
+                                              "cluster.gateways", "cluster.bootstrap_disks"};
+
+Result<void> check_shared(const std::string& key, const std::string& value) {
+  const bool of_each = std::ranges::find(kOfEachProcess, key) != std::end(kOfEachProcess);
+  if (of_each && !value.contains("{name}")) {
+    return fail(ErrorCode::kInvalidArgument, "--set " + key +
+                                                 ": every process has one for itself, and all would get the same; "
+                                                 "{name} in it becomes the name of each, as node-1");
+  }
+  if (std::ranges::find(kOfTheCluster, key) != std::end(kOfTheCluster)) {
+    return fail(ErrorCode::kInvalidArgument, "--set " + key + ": `rondel up` decides it");
   }
   return {};
 }
@@ -103,7 +127,13 @@ Result<ClusterPlan> merge_plan(const std::optional<ClusterPlan>& stored, const U
   TRY_VOID(lay_over(plan.zones, options.zones, fixed, "--zones"));
   TRY_VOID(lay_over(plan.port, options.port, fixed, "--port"));
   TRY_VOID(lay_over(plan.gateways, options.gateways, fixed, "--gateways"));
-  for (const auto& [key, value] : options.settings) plan.settings[key] = value;
+  for (const std::string& key : options.unset) {
+    if (plan.settings.erase(key) == 0) return fail(ErrorCode::kInvalidArgument, "--unset " + key + ": it is not set");
+  }
+  for (const auto& [key, value] : options.settings) {
+    TRY_VOID(check_shared(key, value));
+    plan.settings[key] = value;
+  }
   if (!fixed && !options.zones) plan.zones = std::min(plan.zones, plan.nodes);
   TRY_VOID(check_bounds(plan));
   return plan;

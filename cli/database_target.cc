@@ -6,6 +6,7 @@
 #include "cli/local_cluster.h"
 #include "common/base/encoding.h"
 #include "common/config/config.h"
+#include "metadata/postgres/key_check.h"
 
 namespace rondel::cli {
 
@@ -39,6 +40,7 @@ Result<Database> find_database(const DatabaseTarget& target) {
     return fail(ErrorCode::kInvalidArgument, "the master key file '" + key_file + "' must hold 64 hexadecimal digits");
   }
   database.master_key = *key;
+  TRY_VOID(metadata::check_master_key(database.dsn, database.master_key));
   return database;
 }
 

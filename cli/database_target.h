@@ -29,7 +29,8 @@ struct Database {
 // kInvalidArgument: `text` holds a password, which everybody on this machine can read in a command line.
 Result<void> check_no_password(const std::string& where, const std::string& text);
 
-// kInvalidArgument: no cluster there, or no usable master key.
+// kInvalidArgument: no cluster there, or no usable master key. kPrecondition: the key is that of
+// another cluster. kUnavailable: the database does not answer.
 Result<Database> find_database(const DatabaseTarget& target);
 
 }  // namespace rondel::cli

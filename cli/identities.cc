@@ -52,13 +52,14 @@ Result<std::vector<metadata::AccessKey>> Identities::list_keys(const std::string
   return async::block_on(store().list_keys(account_id, soon()));
 }
 
-Result<void> Identities::set_key_enabled(const std::string& access_key, bool enabled) {
-  return changed(async::block_on(store().set_key_enabled(access_key, enabled, soon())),
+Result<void> Identities::set_key_enabled(const std::string& access_key, bool enabled,
+                                         metadata::LastKey last) {
+  return changed(async::block_on(store().set_key_enabled(access_key, enabled, last, soon())),
                  "access key", access_key);
 }
 
-Result<void> Identities::delete_key(const std::string& access_key) {
-  return changed(async::block_on(store().delete_key(access_key, soon())), "access key", access_key);
+Result<void> Identities::delete_key(const std::string& access_key, metadata::LastKey last) {
+  return changed(async::block_on(store().delete_key(access_key, last, soon())), "access key", access_key);
 }
 
 }  // namespace rondel::cli

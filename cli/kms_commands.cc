@@ -1,6 +1,5 @@
 #include "cli/kms_commands.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -8,6 +7,7 @@
 #include <array>
 #include <functional>
 
+#include "cli/answer.h"
 #include "cli/database_target.h"
 #include "common/async/event_loop.h"
 #include "kms/key_ring.h"
@@ -35,14 +35,16 @@ struct VaultTarget {
   bool allow_http = false;
 };
 
-using Work = std::function<async::Task<Result<void>>(KeyManagement&)>;
+namespace json = boost::json;
 
-async::Task<Result<void>> with_vault(kms::VaultOptions options, Work work) {
+using Work = std::function<async::Task<Result<Answer>>(KeyManagement&)>;
+
+async::Task<Result<Answer>> with_vault(kms::VaultOptions options, Work work) {
   kms::VaultKeyManagement vault(std::move(options));
   co_return co_await work(vault);
 }
 
-Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const Work& work) {
+Result<Answer> run(const DatabaseTarget& target, const VaultTarget& vault, const Work& work) {
   if (!vault.address.empty()) {
     kms::VaultOptions options;
     TRY(options.endpoint, kms::vault_endpoint(vault.address, vault.ca_file, vault.allow_http));
@@ -57,20 +59,27 @@ Result<void> run(const DatabaseTarget& target, const VaultTarget& vault, const W
   return async::block_on(work(ring));
 }
 
-async::Task<Result<void>> print_keys(KeyManagement& keys) {
+async::Task<Result<Answer>> list_keys(KeyManagement& keys) {
   CO_TRY(const auto all, co_await keys.list(deadline_in(kPatience)));
+  Answer answer;
+  json::array rows;
   for (const kms::KeyDescription& key : all) {
     const char* const state = !key.readable ? "unreadable" : key.enabled ? "enabled" : "disabled";
-    fmt::print("{:<40} version {:<4} {:<10} {:%Y-%m-%dT%H:%M:%SZ}\n", key.name, key.newest_version, state,
-               std::chrono::floor<std::chrono::seconds>(key.created_at));
+    answer.text += fmt::format("{:<40} version {:<4} {:<10} {}\n", key.name, key.newest_version,
+                               state, time_text(key.created_at));
+    rows.push_back(json::object{{"name", key.name},
+                                {"version", key.newest_version},
+                                {"state", state},
+                                {"created_at", time_text(key.created_at)}});
   }
-  co_return Result<void>{};
+  answer.json = json::object{{"keys", std::move(rows)}};
+  co_return answer;
 }
 
-using AccessWork = std::function<async::Task<Result<void>>(metadata::KeyStore&, const std::string& account)>;
+using AccessWork = std::function<async::Task<Result<Answer>>(metadata::KeyStore&, const std::string& account)>;
 
 // Whose keys are lies in the cluster's database, whatever keeps their material.
-Result<void> with_access(const DatabaseTarget& target, const std::string& account_name, const AccessWork& work) {
+Result<Answer> with_access(const DatabaseTarget& target, const std::string& account_name, const AccessWork& work) {
   TRY(const Database database, find_database(target));
   const auto metadata = metadata::PostgresMetadata::make_for_command(database.dsn);
   const auto deadline = deadline_in(kPatience);
@@ -104,19 +113,29 @@ Result<uint8_t> operations_of(std::string_view text) {
   return operations;
 }
 
-async::Task<Result<void>> print_access(metadata::KeyStore& keys) {
+async::Task<Result<Answer>> list_access(metadata::KeyStore& keys) {
   CO_TRY(const auto all, co_await keys.list_access(deadline_in(kPatience)));
+  Answer answer;
+  json::array rows;
   for (const metadata::KmsKeyAccess& key : all) {
-    fmt::print("{:<40} owner {}\n", key.name, key.owner_account);
-    for (const auto& [account, operations] : key.grants) fmt::print("{:<40} grant {} {}\n", "", account, words_of(operations));
+    answer.text += fmt::format("{:<40} owner {}\n", key.name, key.owner_account);
+    json::object grants;
+    for (const auto& [account, operations] : key.grants) {
+      answer.text += fmt::format("{:<40} grant {} {}\n", "", account, words_of(operations));
+      grants[account] = words_of(operations);
+    }
+    rows.push_back(json::object{
+        {"name", key.name}, {"owner", key.owner_account}, {"grants", std::move(grants)}});
   }
-  co_return Result<void>{};
+  answer.json = json::object{{"keys", std::move(rows)}};
+  co_return answer;
 }
 
-int report(const Result<void>& result) {
-  if (result) return 0;
-  fmt::print(stderr, "rondel: {}\n", result.error().message);
-  return 1;
+// A change that has nothing to say but that it was made.
+async::Task<Result<Answer>> changed(std::string key, const char* what,
+                                    async::Task<Result<void>> change) {
+  CO_TRY_VOID(co_await std::move(change));
+  co_return Answer{"", json::object{{"key", std::move(key)}, {"done", what}}};
 }
 
 }  // namespace
@@ -130,47 +149,58 @@ void add_kms_commands(CLI::App& app, int* status) {
   kms->add_option("--vault-mount", vault->mount, "Path of the transit engine")->capture_default_str();
   kms->add_option("--vault-ca-file", vault->ca_file, "PEM: whom to believe that it is Vault; otherwise whom the system believes");
   kms->add_flag("--vault-allow-http", vault->allow_http, "Take an http:// address that leaves this machine");
-  kms->add_subcommand("list", "All keys")->callback([=] { *status = report(run(*target, *vault, print_keys)); });
+  answer_with(*kms->add_subcommand("list", "All keys"), status,
+              [=] { return run(*target, *vault, list_keys); });
   auto name = std::make_shared<std::string>();
-  const auto named = [&](const char* verb, const char* help, auto act) {
-    CLI::App* sub = kms->add_subcommand(verb, help);
-    sub->add_option("key", *name, "Name of the key")->required();
-    sub->callback([=] { *status = report(run(*target, *vault, [name, act](KeyManagement& keys) { return act(keys, *name, deadline_in(kPatience)); })); });
-  };
-  named("create", "Make a key", [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.create(std::move(key), deadline); });
-  named("rotate", "Add a version: what is encrypted from now on uses it, older objects still open",
-        [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.rotate(std::move(key), deadline); });
-  named("enable", "Let a disabled key work again", [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.set_enabled(std::move(key), true, deadline); });
-  named("disable", "Refuse the key: objects under it cannot be read or written until it is enabled",
-        [](KeyManagement& keys, std::string key, Deadline deadline) { return keys.set_enabled(std::move(key), false, deadline); });
-
   auto account = std::make_shared<std::string>();
   auto operations = std::make_shared<std::string>("decrypt,generate-data-key");
-  kms->get_subcommand("create")->add_option("--account", *account, "Whose it is, by name or id; without, the first account's");
-  kms->get_subcommand("create")->callback([=] {
-    auto made = run(*target, *vault, [name](KeyManagement& keys) { return keys.create(*name, deadline_in(kPatience)); });
-    if (made && !account->empty()) {
-      made = with_access(*target, *account, [name](metadata::KeyStore& keys, const std::string& id) { return keys.set_owner(*name, id, deadline_in(kPatience)); });
-    }
-    *status = report(made);
-  });
-  const auto of_account = [&](const char* verb, const char* help, auto act) {
+
+  using Act = async::Task<Result<void>> (*)(KeyManagement&, const std::string&);
+  const auto add = [&](const char* verb, const char* help) {
     CLI::App* sub = kms->add_subcommand(verb, help);
     sub->add_option("key", *name, "Name of the key")->required();
-    sub->add_option("account", *account, "Name or id of the account")->required();
-    sub->callback([=] { *status = report(with_access(*target, *account, act)); });
     return sub;
   };
-  of_account("owner", "Give the key to an account; grants on it end",
-             [name](metadata::KeyStore& keys, const std::string& id) { return keys.set_owner(*name, id, deadline_in(kPatience)); });
-  of_account("grant", "Let another account use the key", [name, operations](metadata::KeyStore& keys, const std::string& id) -> async::Task<Result<void>> {
+  const auto act_on = [=](const char* verb, Act act) {
+    return run(*target, *vault, [=](KeyManagement& keys) { return changed(*name, verb, act(keys, *name)); });
+  };
+  const auto named = [&](const char* verb, const char* help, Act act) {
+    answer_with(*add(verb, help), status, [=] { return act_on(verb, act); });
+  };
+  named("rotate", "Add a version: what is encrypted from now on uses it, older objects still open",
+        [](KeyManagement& keys, const std::string& key) { return keys.rotate(key, deadline_in(kPatience)); });
+  named("enable", "Let a disabled key work again",
+        [](KeyManagement& keys, const std::string& key) { return keys.set_enabled(key, true, deadline_in(kPatience)); });
+  named("disable", "Refuse the key: objects under it cannot be read or written until it is enabled",
+        [](KeyManagement& keys, const std::string& key) { return keys.set_enabled(key, false, deadline_in(kPatience)); });
+
+  CLI::App* const create = add("create", "Make a key");
+  create->add_option("--account", *account, "Whose it is, by name or id; without, the first account's");
+  answer_with(*create, status, [=]() -> Result<Answer> {
+    TRY(const Answer made, act_on("create", [](KeyManagement& keys, const std::string& key) { return keys.create(key, deadline_in(kPatience)); }));
+    if (account->empty()) return made;
+    return with_access(*target, *account, [name](metadata::KeyStore& keys, const std::string& id) {
+      return changed(*name, "create", keys.set_owner(*name, id, deadline_in(kPatience)));
+    });
+  });
+  const auto of_account = [&](const char* verb, const char* help, AccessWork act) {
+    CLI::App* sub = add(verb, help);
+    sub->add_option("account", *account, "Name or id of the account")->required();
+    answer_with(*sub, status, [=] { return with_access(*target, *account, act); });
+    return sub;
+  };
+  of_account("owner", "Give the key to an account; grants on it end", [name](metadata::KeyStore& keys, const std::string& id) {
+    return changed(*name, "owner", keys.set_owner(*name, id, deadline_in(kPatience)));
+  });
+  of_account("grant", "Let another account use the key", [name, operations](metadata::KeyStore& keys, const std::string& id) -> async::Task<Result<Answer>> {
     CO_TRY(const uint8_t bits, operations_of(*operations));
-    co_return co_await keys.set_grant(*name, id, bits, deadline_in(kPatience));
+    co_return co_await changed(*name, "grant", keys.set_grant(*name, id, bits, deadline_in(kPatience)));
   })->add_option("--operations", *operations, "decrypt, generate-data-key, encrypt, divided by ','")->capture_default_str();
-  of_account("revoke", "End an account's grant",
-             [name](metadata::KeyStore& keys, const std::string& id) { return keys.set_grant(*name, id, 0, deadline_in(kPatience)); });
-  kms->add_subcommand("access", "Owners of keys, and who else may use them")->callback([=] {
-    *status = report(with_access(*target, "", [](metadata::KeyStore& keys, const std::string&) { return print_access(keys); }));
+  of_account("revoke", "End an account's grant", [name](metadata::KeyStore& keys, const std::string& id) {
+    return changed(*name, "revoke", keys.set_grant(*name, id, 0, deadline_in(kPatience)));
+  });
+  answer_with(*kms->add_subcommand("access", "Owners of keys, and who else may use them"), status, [=] {
+    return with_access(*target, "", [](metadata::KeyStore& keys, const std::string&) { return list_access(keys); });
   });
 }
 

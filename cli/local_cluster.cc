@@ -24,12 +24,15 @@
 #include "common/http/client.h"
 #include "common/program/program.h"
 #include "common/program/secrets.h"
+#include "metadata/postgres/audit_log.h"
+#include "metadata/postgres/key_check.h"
 #include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
 namespace {
 
 namespace fs = std::filesystem;
+namespace json = boost::json;
 using namespace std::chrono_literals;
 
 constexpr uint64_t kFreeBytesMin = 4ull << 30;
@@ -45,8 +48,7 @@ struct Member {
 };
 
 void say(const std::string& line) {
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
+  fmt::print(stderr, "{}\n", line);
 }
 
 std::string loopback(int port) { return fmt::format("127.0.0.1:{}", port); }
@@ -203,27 +205,44 @@ Result<std::string> master_key(const std::string& data) {
   return *key;
 }
 
-Result<metadata::Credential> first_account(const std::string& data, const UpOptions& options) {
+// The oldest key of the account that can be used.
+std::optional<metadata::AccessKey> usable_key(const metadata::Account& account, const std::vector<metadata::AccessKey>& keys) {
+  const auto found = std::ranges::find(keys, true, &metadata::AccessKey::enabled);
+  if (!account.enabled || found == keys.end()) return std::nullopt;
+  return *found;
+}
+
+// The account that is made first, and a key of it. An operator may have taken away all its keys:
+// the cluster starts without one.
+struct FirstAccount {
+  metadata::Account account;
+  std::optional<metadata::AccessKey> key;
+};
+
+Result<FirstAccount> first_account(const std::string& data, const UpOptions& options) {
   const std::string dsn = postgres_of(data).dsn();
   TRY(const auto schema, metadata::load_schema(options.migrations_directory));
-  TRY(const int version, metadata::migrate(dsn, schema));
-  (void)version;
+  TRY_VOID(metadata::migrate(dsn, schema));
+  const bool had_key = fs::exists(data + "/keys/master.key");
   TRY(const std::string key, master_key(data));
+  if (auto right = metadata::check_master_key(dsn, key); !right) {
+    if (!had_key) fs::remove(data + "/keys/master.key");
+    return fail(right.error().code, (had_key ? data + "/keys/master.key: " : data + "/keys/master.key is missing: a new one: ") +
+                                        right.error().message);
+  }
   Identities accounts(dsn, key);
   auto found = accounts.find_account("root");
   if (found) {
     TRY(const auto keys, accounts.list_keys(found->id));
-    for (const metadata::AccessKey& candidate : keys) {
-      if (candidate.is_root) return metadata::Credential{candidate, *found};
-    }
-    return fail(ErrorCode::kPrecondition, "the account root has no key: rondel account key create root");
+    return FirstAccount{*found, usable_key(*found, keys)};
   }
   if (found.error().code != ErrorCode::kNotFound) return std::unexpected(found.error());
   metadata::CreateAccount request;
   request.name = "root";
   request.access_key = program::secret("RONDEL_ROOT_ACCESS_KEY");
   request.secret_key = program::secret("RONDEL_ROOT_SECRET_KEY");
-  return accounts.create_account(request);
+  TRY(metadata::Credential made, accounts.create_account(request));
+  return FirstAccount{std::move(made.account), std::move(made.key)};
 }
 
 // Of the first gateway.
@@ -233,16 +252,20 @@ std::string endpoint_of(const ClusterPlan& plan) {
   return fmt::format("{}://127.0.0.1:{}", tls ? "https" : "http", plan.port);
 }
 
-std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>& members,
-                              const metadata::Credential& root) {
+std::string key_lines(const std::optional<metadata::AccessKey>& key) {
+  if (!key) return "";
+  return fmt::format("AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n", key->access_key, key->secret_key);
+}
+
+std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>& members, const FirstAccount& root) {
   const auto region = plan.settings.find("s3.region");
   const std::string region_name = region == plan.settings.end() ? "us-east-1" : region->second;
   std::string metrics;
   for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
   return fmt::format(
-      "AWS_ENDPOINT_URL={}\nAWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\nAWS_REGION={}\n"
+      "AWS_ENDPOINT_URL={}\n{}AWS_REGION={}\n"
       "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME='{}'\n",
-      endpoint_of(plan), root.key.access_key, root.key.secret_key, region_name, region_name, metrics,
+      endpoint_of(plan), key_lines(root.key), region_name, region_name, metrics,
       root.account.canonical_id, root.account.display_name);
 }
 
@@ -282,7 +305,15 @@ Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options, c
   std::string folder = fs::temp_directory_path() / "rondel-check-XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) return fail(ErrorCode::kUnavailable, "cannot make a temporary folder");
   const std::string config = folder + "/config.yaml";
-  write_private(config, member.config);
+  // A new cluster has its key later: here any will do.
+  std::string text = member.config;
+  const std::string own_key = "/keys/master.key\"";
+  if (const size_t at = text.find(own_key); at != std::string::npos && !fs::exists(options.data_directory + "/keys/master.key")) {
+    const size_t begin = text.rfind('"', at) + 1;
+    text.replace(begin, at + own_key.size() - 1 - begin, folder + "/master.key");
+    write_private(folder + "/master.key", to_hex(as_bytes(crypto::random_bytes(32))) + "\n");
+  }
+  write_private(config, text);
   std::vector<std::string> command{options.binary_directory + "/" + member.program, "--check-settings", "--config", config};
   for (std::string& flag : setting_flags(plan, member)) command.push_back(std::move(flag));
   auto checked = run_program(command);
@@ -324,17 +355,37 @@ Result<void> install_cli(const std::string& data, const UpOptions& options) {
   return chmod(path.c_str(), 0700) == 0 ? Result<void>{} : fail(ErrorCode::kUnavailable, "cannot write " + path);
 }
 
-void print_summary(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members,
-                   const metadata::Credential& root) {
-  say(fmt::format("\nRondel is ready.\n  endpoint    {}\n  access key  {}\n  secret key  {}", endpoint_of(plan),
-                  root.key.access_key, root.key.secret_key));
-  for (const Member& member : members) say("  metrics     " + member.operations_url + "/metrics");
-  say(fmt::format("\nFirst command:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 aws s3 "
-                  "--endpoint-url {} mb s3://first-bucket\n\nAll of it as shell lines: {}/env",
-                  root.key.access_key, root.key.secret_key, endpoint_of(plan), data));
+Answer summary(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members, const FirstAccount& root) {
+  std::string text = fmt::format("\nRondel is ready.\n  endpoint    {}\n", endpoint_of(plan));
+  json::array metrics;
+  json::object object{{"endpoint", endpoint_of(plan)}, {"account", root.account.id}, {"environment_file", data + "/env"}};
+  if (root.key) {
+    text += fmt::format("  access key  {}\n  secret key  {}\n", root.key->access_key, root.key->secret_key);
+    object["access_key"] = root.key->access_key;
+    object["secret_key"] = root.key->secret_key;
+  } else {
+    text += "  access key  none: the account root has no enabled key; `rondel account key create root` makes one\n";
+  }
+  for (const Member& member : members) {
+    text += "  metrics     " + member.operations_url + "/metrics\n";
+    metrics.push_back(json::string(member.operations_url + "/metrics"));
+  }
+  if (root.key) {
+    text += fmt::format("\nFirst command:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 aws s3 "
+                        "--endpoint-url {} mb s3://first-bucket\n", root.key->access_key, root.key->secret_key, endpoint_of(plan));
+  }
+  text += fmt::format("\nAll of it as shell lines: {}/env\n", data);
+  object["metrics"] = std::move(metrics);
+  return Answer{std::move(text), std::move(object)};
 }
 
-Result<void> up_locked(const std::string& data, const UpOptions& options, std::vector<std::function<void()>>& undo) {
+std::string settings_text(const ClusterPlan& plan) {
+  json::object object;
+  for (const auto& [key, value] : plan.settings) object[key] = value;
+  return json::serialize(object);
+}
+
+Result<Answer> up_locked(const std::string& data, const UpOptions& options, std::vector<std::function<void()>>& undo) {
   const auto stored = load_plan(data);
   if (!stored && stored.error().code != ErrorCode::kNotFound) return std::unexpected(stored.error());
   TRY(const ClusterPlan plan, merge_plan(stored ? std::optional(*stored) : std::nullopt, options));
@@ -350,6 +401,8 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
     chmod((data + "/" + folder).c_str(), passable ? 0711 : 0700);
   }
   TRY_VOID(store_plan(data, plan));
+  // Settings under which something does not start are not kept.
+  if (stored && plan != *stored) undo.push_back([data, before = *stored] { (void)store_plan(data, before); });
 
   TRY_VOID(choose_socket_directory(data));
   const PrivatePostgres postgres = postgres_of(data);
@@ -357,7 +410,10 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
   say("PostgreSQL ...");
   if (!was_running) undo.push_back([postgres] { stop_postgres(postgres); });
   TRY_VOID(start_postgres(postgres));
-  TRY(const metadata::Credential root, first_account(data, options));
+  TRY(const FirstAccount root, first_account(data, options));
+  if (stored && plan.settings != stored->settings) {
+    TRY_VOID(metadata::add_audit(postgres.dsn(), "settings", data, settings_text(*stored), settings_text(plan)));
+  }
 
   say("Processes ...");
   for (const Member& member : members) {
@@ -369,8 +425,7 @@ Result<void> up_locked(const std::string& data, const UpOptions& options, std::v
   write_private(data + "/env", lines);
   if (!options.env_file.empty()) write_private(options.env_file, lines);
   TRY_VOID(install_cli(data, options));
-  print_summary(data, plan, members, root);
-  return {};
+  return summary(data, plan, members, root);
 }
 
 // Two commands on one folder at the same time would start everything twice.
@@ -401,7 +456,7 @@ PrivatePostgres postgres_of(const std::string& data_directory) {
           data_directory + "/log/postgresql.log", "postgres"};
 }
 
-Result<void> up(const UpOptions& options) {
+Result<Answer> up(const UpOptions& options) {
   const std::string data = fs::absolute(options.data_directory).lexically_normal().string();
   TRY_VOID(check_folder(data));
   const FolderLock lock(data);
@@ -435,6 +490,34 @@ Result<void> down(const std::string& data_directory, bool wipe) {
     fs::remove_all(data);
     say("  removed: " + data);
   }
+  return {};
+}
+
+std::vector<PlannedProcess> planned_processes(const ClusterPlan& plan) {
+  std::vector<PlannedProcess> all;
+  const auto add = [&all](const char* kind, int k, int port) {
+    all.push_back({fmt::format("{}-{}", kind, k), "http://" + loopback(port)});
+  };
+  for (int k = 1; k <= plan.gateways; ++k) add("gateway", k, plan.port + kOperationsPortOffset + k - 1);
+  for (int k = 1; k <= plan.nodes; ++k) add("node", k, plan.port + kNodeOperationsPortOffset + k - 1);
+  return all;
+}
+
+Result<void> rewrite_environment(const std::string& data_directory, Identities& identities) {
+  const std::string path = data_directory + "/env";
+  std::ifstream file(path);
+  if (!file) return {};
+  std::string others, named, line;
+  while (std::getline(file, line)) {
+    const bool of_key = line.starts_with("AWS_ACCESS_KEY_ID=") || line.starts_with("AWS_SECRET_ACCESS_KEY=");
+    if (line.starts_with("AWS_ACCESS_KEY_ID=")) named = line.substr(line.find('=') + 1);
+    if (!of_key) others += line + "\n";
+  }
+  const auto account = identities.find_account("root");
+  if (!account) return account.error().code == ErrorCode::kNotFound ? Result<void>{} : std::unexpected(account.error());
+  TRY(const auto keys, identities.list_keys(account->id));
+  const bool good = std::ranges::any_of(keys, [&](const metadata::AccessKey& key) { return key.access_key == named && key.enabled; });
+  if (!good) write_private(path, others + key_lines(usable_key(*account, keys)));
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/answer.h"
 #include "cli/private_postgres.h"
 #include "common/base/result.h"
 
@@ -25,6 +26,7 @@ struct UpOptions {
   std::optional<int> gateways;                  // Default 1.
   std::string env_file;                         // Written beside DATA/env when not empty.
   std::map<std::string, std::string> settings;  // --set key=value, added to the stored ones.
+  std::vector<std::string> unset;               // Keys of stored ones that go.
 };
 
 // What cluster.json holds.
@@ -47,15 +49,28 @@ inline constexpr int kClusterPortOffset = 400;
 Result<ClusterPlan> load_plan(const std::string& data_directory);
 Result<void> store_plan(const std::string& data_directory, const ClusterPlan& plan);
 
-// The stored plan with the options laid over it. kInvalidArgument: counts or ports out of bounds, zones < 2 or above the
+// The stored plan with the options laid over it. kInvalidArgument: a setting that every process has
+// for itself, one to be unset that is not stored, counts or ports out of bounds, zones < 2 or above the
 // nodes without replication.failure_domain=host|disk or replication.factor=1, or a fixed value that differs.
 Result<ClusterPlan> merge_plan(const std::optional<ClusterPlan>& stored, const UpOptions& options);
 
 PrivatePostgres postgres_of(const std::string& data_directory);
 
-// Starts what does not run and waits until every gateway is ready. Prints progress to standard output. On an error what
-// this call started is stopped again.
-Result<void> up(const UpOptions& options);
+// One process of the cluster as its plan has it.
+struct PlannedProcess {
+  std::string name;            // "gateway-1"
+  std::string operations_url;  // "http://127.0.0.1:9100"
+};
+std::vector<PlannedProcess> planned_processes(const ClusterPlan& plan);
+
+// Starts what does not run and waits until every gateway is ready. Says its progress on standard
+// error. On an error what this call started is stopped again, and settings that it was to keep are
+// not kept.
+Result<Answer> up(const UpOptions& options);
+
+// DIR/env names a key of the first account that can be used: another one when the one in it cannot
+// any more.
+Result<void> rewrite_environment(const std::string& data_directory, class Identities& identities);
 
 // Stops gateways, nodes, then PostgreSQL. With wipe the data folder is removed afterwards.
 Result<void> down(const std::string& data_directory, bool wipe);

@@ -1,5 +1,6 @@
 // rondel: the command line, and the cluster on one machine.
 #include <fmt/format.h>
+#include <pwd.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -8,6 +9,9 @@
 #include <filesystem>
 
 #include "cli/account_commands.h"
+#include "cli/answer.h"
+#include "cli/audit_command.h"
+#include "cli/config_command.h"
 #include "cli/database_target.h"
 #include "cli/gc_command.h"
 #include "cli/kms_commands.h"
@@ -17,6 +21,7 @@
 #include "cli/status_command.h"
 #include "common/program/program.h"
 #include "common/program/secrets.h"
+#include "common/program/version.h"
 #include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
@@ -25,12 +30,6 @@ namespace {
 std::string program_directory() {
   std::error_code error;
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
-}
-
-int report(const Result<void>& result) {
-  if (result) return 0;
-  fmt::print(stderr, "rondel: {}\n", result.error().message);
-  return 1;
 }
 
 Result<void> add_settings(UpOptions& options, const std::vector<std::string>& words) {
@@ -51,6 +50,16 @@ struct UpArguments {
   bool detach = false;
 };
 
+void wait_for_interrupt() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  int signal = 0;
+  sigwait(&signals, &signal);
+}
+
 void add_up(CLI::App& app, UpArguments& arguments, int* status) {
   CLI::App* up_command = app.add_subcommand("up", "start a cluster on this machine: PostgreSQL, storage nodes, gateways");
   UpOptions& options = arguments.options;
@@ -64,23 +73,16 @@ void add_up(CLI::App& app, UpArguments& arguments, int* status) {
   up_command->add_option("--env-file", options.env_file, "also write endpoint and keys as shell lines here");
   up_command->add_option("--migrations", options.migrations_directory, "folder of the schema's migrations")->required();
   up_command->add_option("--set", arguments.settings, "setting key=value, kept for the next start")->take_all();
+  up_command->add_option("--unset", options.unset, "key of a kept setting that is to have its default again")->take_all();
   up_command->add_flag("--detach", arguments.detach, "leave the processes running and return");
-  up_command->callback([&arguments, status] {
-    Result<void> result = add_settings(arguments.options, arguments.settings);
-    if (result) result = up(arguments.options);
-    if (result && !arguments.detach) {
-      fmt::print("\nPress Ctrl-C to stop.\n");
-      std::fflush(stdout);
-      sigset_t signals;
-      sigemptyset(&signals);
-      sigaddset(&signals, SIGINT);
-      sigaddset(&signals, SIGTERM);
-      sigprocmask(SIG_BLOCK, &signals, nullptr);
-      int signal = 0;
-      sigwait(&signals, &signal);
-      result = down(arguments.options.data_directory, false);
-    }
-    *status = report(result);
+  answer_with(*up_command, status, [&arguments]() -> Result<Answer> {
+    TRY_VOID(add_settings(arguments.options, arguments.settings));
+    TRY(Answer answer, up(arguments.options));
+    if (arguments.detach) return answer;
+    fmt::print(stderr, "\nPress Ctrl-C to stop.\n");
+    wait_for_interrupt();
+    TRY_VOID(down(arguments.options.data_directory, false));
+    return answer;
   });
 }
 
@@ -93,7 +95,10 @@ void add_down(CLI::App& app, DownArguments& arguments, int* status) {
   CLI::App* command = app.add_subcommand("down", "stop the cluster of a data folder");
   command->add_option("--data", arguments.data, "data folder")->capture_default_str();
   command->add_flag("--wipe", arguments.wipe, "remove the data folder afterwards");
-  command->callback([&arguments, status] { *status = report(down(arguments.data, arguments.wipe)); });
+  answer_with(*command, status, [&arguments]() -> Result<Answer> {
+    TRY_VOID(down(arguments.data, arguments.wipe));
+    return Answer{"", boost::json::object{{"stopped", arguments.data}, {"removed", arguments.wipe}}};
+  });
 }
 
 void add_status(CLI::App& app, StatusOptions& options, int* status) {
@@ -101,8 +106,7 @@ void add_status(CLI::App& app, StatusOptions& options, int* status) {
   CLI::App* command = app.add_subcommand("status", "nodes, disks, space and replication lag");
   command->add_option("--data", options.data_directory, "data folder of a local cluster")->capture_default_str();
   command->add_option("--url", options.operations_url, "operations address of a gateway, http://host:port");
-  command->add_flag("--json", options.json, "the document for machines");
-  command->callback([&options, status] { *status = report(print_status(options)); });
+  answer_with(*command, status, [&options] { return ask_status(options); });
 }
 
 void add_ring(CLI::App& app, RingSimulationOptions& options, int* status) {
@@ -113,8 +117,7 @@ void add_ring(CLI::App& app, RingSimulationOptions& options, int* status) {
   sim->add_option("--disks", options.disks, "numbers of disks")->delimiter(',')->check(CLI::Range(3, 59'577));
   sim->add_option("--replicas", options.replicas, "copies of each blob")->check(CLI::Range(1, 5));
   sim->add_option("--seed", options.seed, "seed of the draws");
-  sim->add_flag("--json", options.json, "rows as JSON");
-  sim->callback([&options, status] { *status = simulate_rings(options); });
+  answer_with(*sim, status, [&options] { return simulate_rings(options); });
 }
 
 struct MigrateArguments {
@@ -123,13 +126,12 @@ struct MigrateArguments {
   std::string data = default_data_directory();
 };
 
-Result<void> run_migrations(const MigrateArguments& arguments) {
+Result<Answer> run_migrations(const MigrateArguments& arguments) {
   TRY_VOID(check_no_password("--dsn", arguments.dsn));
   const std::string dsn = arguments.dsn.empty() ? postgres_of(arguments.data).dsn() : arguments.dsn;
   TRY(const auto schema, metadata::load_schema(arguments.folder));
   TRY(const int version, metadata::migrate(dsn, schema));
-  fmt::print("schema version {}\n", version);
-  return {};
+  return Answer{fmt::format("schema version {}\n", version), boost::json::object{{"schema", version}}};
 }
 
 void add_migrate(CLI::App& app, MigrateArguments& arguments, int* status) {
@@ -137,13 +139,22 @@ void add_migrate(CLI::App& app, MigrateArguments& arguments, int* status) {
   command->add_option("--dsn", arguments.dsn, "PostgreSQL connection string; default: the local cluster's");
   command->add_option("--data", arguments.data, "data folder of a local cluster")->capture_default_str();
   command->add_option("--migrations", arguments.folder, "folder of the migrations")->required();
-  command->callback([&arguments, status] { *status = report(run_migrations(arguments)); });
+  answer_with(*command, status, [&arguments] { return run_migrations(arguments); });
+}
+
+// What PostgreSQL knows the sessions of this command by: the user who typed it. 63 bytes at most.
+void name_session() {
+  const passwd* const user = getpwuid(getuid());
+  const std::string name = user != nullptr ? user->pw_name : std::to_string(getuid());
+  setenv("PGAPPNAME", ("rondel " + name).substr(0, 63).c_str(), 0);
 }
 
 int run(int argc, char** argv) {
   program::take_secrets();
   CLI::App app{"Rondel: an S3-compatible object store"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", program::version_line("rondel"));
+  name_session();
   int status = 0;
   UpArguments up_arguments;
   DownArguments down_arguments;
@@ -159,6 +170,8 @@ int run(int argc, char** argv) {
   add_gc_commands(app, &status);
   add_node_commands(app, &status);
   add_kms_commands(app, &status);
+  add_audit_commands(app, &status);
+  add_config_commands(app, &status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/answer.h"
 #include "cli/database_target.h"
 #include "cli/local_cluster.h"
 #include "common/async/event_loop.h"
@@ -12,6 +13,8 @@
 
 namespace rondel::cli {
 namespace {
+
+namespace json = boost::json;
 
 struct Arguments {
   std::string data = default_data_directory();
@@ -26,21 +29,25 @@ Result<std::unique_ptr<metadata::PostgresMetadata>> open_metadata(const Argument
   return metadata::PostgresMetadata::make_for_command(postgres_of(arguments.data).dsn());
 }
 
-Result<void> list(const Arguments& arguments) {
+Result<Answer> list(const Arguments& arguments) {
   TRY(const auto metadata, open_metadata(arguments));
   TRY(const auto nodes, async::block_on(metadata->stores().nodes.list_nodes(deadline_in(std::chrono::seconds(10)))));
+  Answer answer;
+  json::array rows;
   for (const metadata::NodeRecord& node : nodes) {
-    fmt::print("{}  {:<32} {:<24} {}\n", node.id.to_hex(), node.name.empty() ? "(no name)" : node.name, node.address, node.zone);
+    answer.text += fmt::format("{}  {:<32} {:<24} {}\n", node.id.to_hex(), node.name.empty() ? "(no name)" : node.name, node.address, node.zone);
+    rows.push_back(json::object{{"id", node.id.to_hex()}, {"name", node.name}, {"address", node.address}, {"zone", node.zone}});
   }
-  return {};
+  answer.json = json::object{{"nodes", std::move(rows)}};
+  return answer;
 }
 
-Result<void> forget(const Arguments& arguments) {
+Result<Answer> forget(const Arguments& arguments) {
   TRY(const auto metadata, open_metadata(arguments));
   TRY(const bool had, async::block_on(metadata->stores().nodes.forget_name(arguments.name, deadline_in(std::chrono::seconds(10)))));
   if (!had) return fail(ErrorCode::kNotFound, "there is no node of the name '" + arguments.name + "'");
-  fmt::print("the next node that says it is {} has the name\n", arguments.name);
-  return {};
+  return Answer{fmt::format("the next node that says it is {} has the name\n", arguments.name),
+                json::object{{"name", arguments.name}, {"done", "forget"}}};
 }
 
 }  // namespace
@@ -48,15 +55,11 @@ Result<void> forget(const Arguments& arguments) {
 void add_node_commands(CLI::App& app, int* status) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* const node = app.add_subcommand("node", "storage nodes and their names")->require_subcommand(1);
-  const auto add = [&](const char* verb, const char* help, Result<void> (*work)(const Arguments&)) {
+  const auto add = [&](const char* verb, const char* help, Result<Answer> (*work)(const Arguments&)) {
     CLI::App* const command = node->add_subcommand(verb, help);
     command->add_option("--data", arguments->data, "data folder of a local cluster")->capture_default_str();
     command->add_option("--dsn", arguments->dsn, "PostgreSQL connection string; default: the local cluster's");
-    command->callback([arguments, status, work] {
-      const auto done = work(*arguments);
-      if (!done) fmt::print(stderr, "rondel: {}\n", done.error().message);
-      *status = done ? 0 : 1;
-    });
+    answer_with(*command, status, [arguments, work] { return work(*arguments); });
     return command;
   };
   add("list", "all that ever joined: id, name, address, zone", list);

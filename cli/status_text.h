@@ -3,11 +3,12 @@
 
 #include <string>
 
-#include "common/base/result.h"
+#include "cli/answer.h"
 
 namespace rondel::cli {
 
+// The document as text, and as it came. Its status is 0 when the verdict is "healthy", 3 otherwise.
 // kInvalidArgument: not a document of /admin/v1/status.
-Result<std::string> format_status(const std::string& document);
+Result<Answer> status_answer(const std::string& document);
 
 }  // namespace rondel::cli

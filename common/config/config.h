@@ -91,6 +91,13 @@ class Settings {
   // Given by a source, not the default.
   bool is_set(std::string_view name) const;
 
+  // For people: every setting, by name. `value` as it would be written, without what is a secret
+  // (a password in a connection string). `source`: default, file, environment or flag.
+  struct Effective {
+    std::string name, value, source;
+  };
+  std::vector<Effective> effective() const;
+
  private:
   friend class Loader;
   using Value = std::variant<std::monostate, std::string, int64_t, bool, std::vector<std::string>, std::vector<Settings>>;
@@ -99,9 +106,11 @@ class Settings {
     Type type = Type::kString;
     Value value;
     bool given = false;
+    std::string source = "default";
   };
 
   const Entry& entry(std::string_view name, Type type) const;
+  static std::string text_of(const Entry& entry);
 
   std::map<std::string, Entry, std::less<>> entries_;
 };

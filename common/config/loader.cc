@@ -113,6 +113,7 @@ class Loader {
     if (!in) return fail(ErrorCode::kNotFound, "settings file " + path + " cannot be read");
     std::stringstream text;
     text << in.rdbuf();
+    source_ = "file";
     const YAML::Node root = YAML::Load(text.str());
     if (root.IsNull()) return {};
     if (!root.IsMap()) return fail(ErrorCode::kInvalidArgument, "settings file " + path + ": expected a map of settings");
@@ -120,6 +121,7 @@ class Loader {
   }
 
   Result<void> read_environment(const std::map<std::string, std::string>& environment) {
+    source_ = "environment";
     std::map<std::string, const Key*> by_name;
     std::set<std::string> sections;
     std::vector<std::string> names;
@@ -141,6 +143,7 @@ class Loader {
   }
 
   Result<void> read_assignment(const std::string& assignment) {
+    source_ = "flag";
     const size_t equals = assignment.find('=');
     if (equals == std::string::npos || equals == 0) {
       return fail(ErrorCode::kInvalidArgument, "--set " + assignment + ": expected key=value");
@@ -189,6 +192,7 @@ class Loader {
     auto& entry = settings_.entries_[key.name];
     entry.value = std::move(value);
     entry.given = given;
+    entry.source = given ? source_ : "default";
   }
 
   Result<void> set_node(const Key& key, const YAML::Node& node, const std::string& source) {
@@ -289,6 +293,7 @@ class Loader {
   }
 
   const std::vector<Key>& keys_;
+  std::string source_ = "default";
   Settings settings_;
 };
 
@@ -336,6 +341,43 @@ const std::vector<std::string>& Settings::list(std::string_view name) const {
 
 const std::vector<Settings>& Settings::maps(std::string_view name) const {
   return std::get<std::vector<Settings>>(entry(name, Type::kMapList).value);
+}
+
+std::vector<Settings::Effective> Settings::effective() const {
+  std::vector<Effective> all;
+  for (const auto& [name, entry] : entries_) {
+    std::string value = text_of(entry);
+    if (holds_password(value)) value = "(holds a password)";
+    all.push_back({name, std::move(value), entry.source});
+  }
+  return all;
+}
+
+std::string Settings::text_of(const Entry& entry) {
+  switch (entry.type) {
+    case Type::kString: return std::get<std::string>(entry.value);
+    case Type::kInteger: return std::to_string(std::get<int64_t>(entry.value));
+    case Type::kBool: return std::get<bool>(entry.value) ? "true" : "false";
+    case Type::kSize: return format_size(static_cast<uint64_t>(std::get<int64_t>(entry.value)));
+    case Type::kDuration: return std::to_string(std::get<int64_t>(entry.value)) + "ms";
+    case Type::kStringList: {
+      std::string list;
+      for (const std::string& item : std::get<std::vector<std::string>>(entry.value)) {
+        list += (list.empty() ? "" : ",") + item;
+      }
+      return list;
+    }
+    case Type::kMapList: break;
+  }
+  std::string maps;
+  for (const Settings& map : std::get<std::vector<Settings>>(entry.value)) {
+    std::string one;
+    for (const Effective& member : map.effective()) {
+      one += (one.empty() ? "" : ", ") + member.name + ": " + member.value;
+    }
+    maps += (maps.empty() ? "{" : ", {") + one + "}";
+  }
+  return "[" + maps + "]";
 }
 
 bool Settings::is_set(std::string_view name) const {

@@ -123,6 +123,7 @@ class Registry {
 inline constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 // rondel_build_info, process_* (CPU seconds, resident bytes, open files, start time) from /proc.
-void register_process_metrics(Registry& registry, std::string_view program);
+void register_process_metrics(Registry& registry, std::string_view program,
+                              std::string_view version = {}, std::string_view commit = {});
 
 }  // namespace rondel::metrics

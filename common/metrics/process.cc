@@ -34,8 +34,14 @@ double open_files() {
 
 }  // namespace
 
-void register_process_metrics(Registry& registry, std::string_view program) {
-  registry.gauge("rondel_build_info", "Always 1; which program this is.", {{"program", std::string(program)}}).set(1);
+void register_process_metrics(Registry& registry, std::string_view program,
+                              std::string_view version, std::string_view commit) {
+  registry
+      .gauge("rondel_build_info", "Always 1; which program this is, and of which build.",
+             {{"program", std::string(program)},
+              {"version", std::string(version)},
+              {"commit", std::string(commit)}})
+      .set(1);
   registry.callback(Type::kCounter, "process_cpu_seconds_total", "User and system CPU time spent in seconds.", {},
                     cpu_seconds);
   registry.callback(Type::kGauge, "process_resident_memory_bytes", "Resident memory size in bytes.", {}, resident_bytes);

@@ -22,4 +22,10 @@ Result<ListenAddress> listen_address(const config::Settings& settings, std::stri
   return ListenAddress{std::move(host), *port};
 }
 
+bool is_wildcard(std::string_view host) {
+  if (host == "0" || host == "*" || host.empty()) return true;
+  const auto ip = parse_ip(host);
+  return ip && (*ip == *parse_ip("0.0.0.0") || *ip == *parse_ip("::"));
+}
+
 }  // namespace rondel::program

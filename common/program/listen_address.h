@@ -21,4 +21,8 @@ struct ListenAddress {
 // system for one.
 Result<ListenAddress> listen_address(const config::Settings& settings, std::string_view key);
 
+// Whether the host means every address of the machine (0.0.0.0, [::], however it is written):
+// something to listen at, and nothing to call.
+bool is_wildcard(std::string_view host);
+
 }  // namespace rondel::program

@@ -1,6 +1,7 @@
 #include "common/program/program.h"
 
 #include "common/program/secrets.h"
+#include "common/program/version.h"
 
 #include <sched.h>
 #include <sys/stat.h>
@@ -27,7 +28,12 @@ int run_program(const Program& program, int argc, char** argv) {
   app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
   app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
   app.add_flag("--check-settings", check, "Say whether the settings are right and end");
-  CLI11_PARSE(app, argc, argv);
+  app.set_version_flag("--version", version_line(program.name));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   if (describe) {
     std::cout << program.schema.describe();
     return 0;

@@ -114,7 +114,21 @@ struct S3Service::Metrics {
     histogram->observe(seconds);
   }
 
+  // Somebody who said who he is was not believed.
+  s3::Error refused(s3::Error failure) {
+    const size_t slot = slot_of(failure.code);
+    metrics::Counter* counter = refusals[slot].load();
+    if (counter == nullptr) {
+      counter = &registry.counter("rondel_authentication_failures_total", "Requests whose credentials or signature were refused, by error code.",
+                                  {{"reason", std::string(s3::name(failure.code))}});
+      refusals[slot] = counter;
+    }
+    counter->add();
+    return failure;
+  }
+
   metrics::Registry& registry;
+  std::array<std::atomic<metrics::Counter*>, kCodes> refusals{};
   std::vector<PerOperation> operations{s3::all_operations().size() + 1};
 };
 
@@ -287,7 +301,7 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
     // A length that such a body lacks is not what is wrong with it.
     const bool lacks_length = identity.error().refusal == signature::Refusal::kMissingDecodedLength;
     if (lacks_length && signature::has_unsigned_chunks(head.fields) && !takes_unsigned_chunks(routed.operation)) co_return std::unexpected(unsigned_chunks());
-    co_return std::unexpected(request::to_s3(identity.error()));
+    co_return std::unexpected(metrics_->refused(request::to_s3(identity.error())));
   }
   if (identity->payload_form == signature::PayloadForm::kStreamingUnsignedTrailer && !takes_unsigned_chunks(routed.operation)) {
     co_return std::unexpected(unsigned_chunks());
@@ -309,7 +323,7 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchan
   CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange, services_.admission->documents, trace.address));
   trace.claimed = signature::claimed_by_form(form->fields());
   auto posted = co_await signature::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
-  if (!posted) co_return std::unexpected(request::to_s3(posted.error()));
+  if (!posted) co_return std::unexpected(metrics_->refused(request::to_s3(posted.error())));
   if (posted->policy) {
     const auto policy = signature::parse_post_policy(*posted->policy);
     if (!policy) co_return s3::fail(ErrorCode::kInvalidPolicyDocument, policy.error());

@@ -16,8 +16,6 @@ void register_database(metrics::Registry& registry, const metadata::PostgresMeta
                     [&metadata] { return static_cast<double>(metadata.status().busy); });
   registry.callback(Type::kGauge, "rondel_metadata_queued", "Requests waiting for a PostgreSQL connection.", {},
                     [&metadata] { return static_cast<double>(metadata.status().queued); });
-  registry.callback(Type::kGauge, "rondel_metadata_connected", "1 while a PostgreSQL connection is open and the server answers.", {},
-                    [&metadata] { return metadata.status().connected ? 1.0 : 0.0; });
   registry.callback(Type::kCounter, "rondel_metadata_connections_lost_total", "PostgreSQL connections that broke.", {},
                     [&metadata] { return static_cast<double>(metadata.status().connections_lost); });
 }

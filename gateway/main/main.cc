@@ -18,10 +18,13 @@
 #include "common/program/operations.h"
 #include "common/program/program.h"
 #include "common/program/run.h"
+#include "common/program/settings_page.h"
+#include "common/program/version.h"
 #include "gateway/admin/status_page.h"
 #include "gateway/admission/gate.h"
 #include "gateway/api/s3_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
+#include "gateway/main/database_watch.h"
 #include "gateway/main/gateway_metrics.h"
 #include "gateway/main/key_services.h"
 #include "gateway/main/settings.h"
@@ -39,6 +42,7 @@
 #include "metadata/cache/bucket_cache.h"
 #include "metadata/cache/identity_cache.h"
 #include "metadata/postgres/directory_feed.h"
+#include "metadata/postgres/key_check.h"
 #include "metadata/postgres/migrator.h"
 #include "metadata/postgres/postgres_metadata.h"
 #include "transfer/grpc/grpc_blob_transport.h"
@@ -57,17 +61,22 @@ ring::FailureDomain failure_domain(const std::string& name) {
 
 std::chrono::seconds whole_seconds(Duration duration) { return std::chrono::ceil<std::chrono::seconds>(duration); }
 
-Result<model::ClusterId> contact(const std::string& dsn, metadata::RingStore& ring) {
+Result<model::ClusterId> contact(const std::string& dsn, const std::string& master_key, metadata::RingStore& ring) {
   TRY_VOID(metadata::check_server(dsn));
   TRY_VOID(metadata::check_schema(dsn));
+  if (auto right = metadata::check_master_key(dsn, master_key); !right) {
+    return fail(right.error().code, right.error().code == ErrorCode::kPrecondition
+                                        ? "metadata.master_key_file: " + right.error().message
+                                        : right.error().message);
+  }
   return async::block_on(ring.cluster_id(deadline_in(5s)));
 }
 
 // The database may start after us, or be recovering: for half a minute we wait.
-Result<model::ClusterId> first_contact(const config::Settings& settings, metadata::RingStore& ring) {
+Result<model::ClusterId> first_contact(const config::Settings& settings, const std::string& master_key, metadata::RingStore& ring) {
   const Deadline end = deadline_in(30s);
   for (;;) {
-    auto cluster = contact(settings.text("metadata.dsn"), ring);
+    auto cluster = contact(settings.text("metadata.dsn"), master_key, ring);
     if (cluster || std::chrono::steady_clock::now() > end) return cluster;
     const ErrorCode code = cluster.error().code;
     if (code != ErrorCode::kUnavailable && code != ErrorCode::kDeadlineExceeded) return cluster;
@@ -141,7 +150,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const std::string& dsn = settings.text("metadata.dsn");
   const Clock& clock = real_clock();
   metrics::Registry registry;
-  metrics::register_process_metrics(registry, "rondel-gateway");
+  metrics::register_process_metrics(registry, "rondel-gateway", program::version(), program::commit());
 
   membership::AgeClock age_clock(clock);
   metadata::PostgresOptions metadata_options;
@@ -160,7 +169,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   metadata_options.on_batch = [&batches](std::string_view lane, size_t size) { batches.at(lane)->observe(static_cast<double>(size)); };
   const auto metadata = metadata::PostgresMetadata::make(std::move(metadata_options));
   const metadata::Stores& stores = metadata->stores();
-  TRY(const model::ClusterId cluster, first_contact(settings, stores.ring));
+  TRY(const model::ClusterId cluster, first_contact(settings, master_key, stores.ring));
 
   const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")), whole_seconds(settings.duration("gc.trash")),
                                    whole_seconds(settings.duration("gc.orphan_age"))};
@@ -271,17 +280,18 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                        return samples;
                      });
 
+  DatabaseWatch database(*metadata, lease,
+                         {.key_check = metadata::master_key_check(std::string(as_text(cluster.view())), master_key),
+                          .capacity_bytes = settings.size("metadata.database_size_max")},
+                         registry);
+
   std::atomic<bool> draining{false};
   std::vector<program::ReadyCheck> checks;
   checks.push_back(program::ready_check("not draining", [&draining]() -> Result<void> {
     if (draining) return fail(ErrorCode::kUnavailable, "the process is ending");
     return {};
   }));
-  checks.push_back({"database", [&stores]() -> async::Task<Result<void>> {
-                      auto id = co_await stores.ring.cluster_id(deadline_in(2s));
-                      if (!id) co_return std::unexpected(id.error());
-                      co_return Result<void>{};
-                    }});
+  checks.push_back({"database", [&database] { return database.check(); }});
   checks.push_back(program::ready_check("ring", [&topology]() -> Result<void> {
     if (topology.topology()->current() != nullptr) return {};
     return fail(ErrorCode::kUnavailable, "no ring epoch yet: too few disks have joined");
@@ -293,13 +303,14 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   checks.push_back(program::ready_check("clock", [&age_clock] { return age_clock.check_usable(); }));
   program::OperationsService operations(
       registry, std::move(checks),
-      {admin::status_page({stores.nodes, stores.releases, topology, lease, scheduler, cluster,
+      {program::settings_page("rondel-gateway", settings), admin::status_page({stores.nodes, stores.releases, topology, lease, scheduler, cluster,
                            age_clock})});
   TRY(auto operations_server, program::start_operations(settings, "gateway.operations_listen",
                                                         background, operations));
 
   async::TaskGroup tasks(background);
   tasks.spawn(topology.run(tasks));
+  tasks.spawn(database.run(tasks));
   scheduler.start(tasks);
   tasks.spawn(keys.ring->run(tasks));
   tasks.spawn(releases.run(tasks));

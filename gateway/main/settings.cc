@@ -119,6 +119,7 @@ std::vector<Key> keys() {
       number("metadata.connections", "19", 15, 256, "PostgreSQL connections a gateway holds, all of them: 11 for background work, the rest for requests; of those a quarter is for listings, and one (two from 8 on) for what waits for a lock"),
       number("metadata.batch_max", "64", 1, 64, "Requests that share one round trip"),
       number("metadata.queue_max", "4096", 1, 1'000'000, "Requests waiting for PostgreSQL; above it 503 SlowDown"),
+      size("metadata.database_size_max", "0", 0, "What the database may grow to: the disk of PostgreSQL, less what it keeps beside; for the alert on its space. 0 = not said"),
       duration("metadata.timeout", "5s", "How long a request waits for PostgreSQL"),
       text("cluster.listen", "127.0.0.1:9400", "Address where storage nodes join"),
       number("cluster.bootstrap_disks", "0", 0, 65'535, "Disks that must have joined before the first ring is built; 0 = never by itself"),

@@ -124,13 +124,14 @@ async::Task<Result<void>> Collector::collect_garbage(uint64_t token) {
 async::Task<Result<void>> Collector::collect_round(const ring::Topology& topology,
                                                      uint64_t token) {
   CO_TRY(const metadata::GarbageState state, co_await check_running(token));
-  trash_ = std::max(options_.gc_trash, state.ages.trash);
+  trash_ = metadata::age_that_counts(state.ages.trash, options_.gc_trash);
   if (nodes_asked_at_ == SteadyTime{} || clock_.steady_now() - nodes_asked_at_ >= kAskPeriod) {
     const SteadyTime asked_at = clock_.steady_now();
     CO_TRY_VOID(co_await ask_nodes(topology, token));
     nodes_asked_at_ = asked_at;
   }
-  const std::chrono::seconds grace = std::max(options_.gc_grace, state.ages.grace);
+  const std::chrono::seconds grace =
+      metadata::age_that_counts(state.ages.grace, options_.gc_grace);
   const auto now = membership::age_time(options_.ages, clock_, state.now);
   // What was released while clocks differed may have been stamped early: its grace begins again when they agree.
   if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};

@@ -42,7 +42,8 @@ async::Task<Result<void>> OrphanScan::run_round(const jobs::Term& term) {
   CO_TRY(const metadata::GarbageState state, co_await gc_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return fail(jobs::kHalted, state.halted);
   // The longest that any gateway goes by: bodies on their way to another may take half of it.
-  const std::chrono::seconds orphan_age = std::max(options_.orphan_age, state.ages.orphan_age);
+  const std::chrono::seconds orphan_age =
+      metadata::age_that_counts(state.ages.orphan_age, options_.orphan_age);
   CO_TRY(metadata::OrphanCounts recent, co_await orphans_.recent_orphans(orphan_age, deadline_in(5s)));
   uint64_t recently = 0;
   for (const auto& [disk, blobs] : recent) recently += blobs;

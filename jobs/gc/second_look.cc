@@ -16,7 +16,8 @@ async::Task<Result<void>> SecondLook::run_round(const jobs::Term& term) {
   last_took_ = {};
   CO_TRY(const metadata::GarbageState state, co_await gc_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return Result<void>{};
-  const std::chrono::seconds grace = std::max(options_.gc_grace, state.ages.grace);
+  const std::chrono::seconds grace =
+      metadata::age_that_counts(state.ages.grace, options_.gc_grace);
   const auto now = membership::age_time(options_.ages, clock_, state.now);
   if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
   const SystemTime before = *now - grace;

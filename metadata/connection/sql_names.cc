@@ -10,6 +10,7 @@
 #include "metadata/model/object.h"
 #include "metadata/store/bucket_store.h"
 #include "metadata/store/commit_result.h"
+#include "metadata/store/identity_store.h"
 #include "metadata/store/object_store.h"
 
 namespace rondel::metadata {
@@ -53,6 +54,7 @@ Names make_names() {
   add_enum<Change>(names, "Change");
   add_enum<VersionChoice>(names, "VersionChoice");
   add_enum<Held>(names, "Held");
+  add_enum<KeyChange>(names, "KeyChange");
   add_enum<KmsOperation>(names, "KmsOperation");
   add_enum<model::Recognition>(names, "Recognition");
   names["Limit.kKeyBytesMax"] = Limit::kKeyBytesMax;

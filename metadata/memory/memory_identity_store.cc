@@ -96,26 +96,31 @@ async::Task<Result<std::vector<AccessKey>>> MemoryIdentityStore::list_keys(std::
 }
 
 async::Task<Result<bool>> MemoryIdentityStore::set_key_enabled(std::string access_key, bool enabled,
-                                                               Deadline) {
-  return state_.run<Result<bool>>([this, access_key = std::move(access_key), enabled] {
+                                                               LastKey last, Deadline) {
+  auto work = [this, access_key = std::move(access_key), enabled, last]() -> Result<bool> {
     const auto found = state_.access_keys.find(access_key);
     if (found == state_.access_keys.end()) return false;
+    if (!enabled) TRY_VOID(check_last(found->second, last));
     if (found->second.enabled && !enabled) rise(state_.credential_epoch);
     found->second.enabled = enabled;
     state_.tell(Kind::kAccessKey, access_key);
     return true;
-  });
+  };
+  return state_.run<Result<bool>>(std::move(work));
 }
 
-async::Task<Result<bool>> MemoryIdentityStore::delete_key(std::string access_key, Deadline) {
-  return state_.run<Result<bool>>([this, access_key = std::move(access_key)] {
+async::Task<Result<bool>> MemoryIdentityStore::delete_key(std::string access_key, LastKey last,
+                                                          Deadline) {
+  auto work = [this, access_key = std::move(access_key), last]() -> Result<bool> {
     const auto found = state_.access_keys.find(access_key);
     if (found == state_.access_keys.end()) return false;
+    TRY_VOID(check_last(found->second, last));
     rise(state_.credential_epoch);
     state_.access_keys.erase(found);
     state_.tell(Kind::kAccessKey, access_key);
     return true;
-  });
+  };
+  return state_.run<Result<bool>>(std::move(work));
 }
 
 async::Task<Result<std::optional<Credential>>> MemoryIdentityStore::find_credential(
@@ -128,6 +133,14 @@ async::Task<Result<std::optional<Credential>>> MemoryIdentityStore::find_credent
                           state_.credential_epoch,
                           state_.kms_rights(found->second.account_id)};
       });
+}
+
+Result<void> MemoryIdentityStore::check_last(const AccessKey& key, LastKey last) const {
+  if (!key.enabled || last == LastKey::kMayGo) return {};
+  for (const auto& [id, other] : state_.access_keys) {
+    if (other.account_id == key.account_id && other.enabled && id != key.access_key) return {};
+  }
+  return fail(ErrorCode::kPrecondition, kLastKeyMessage);
 }
 
 // It is a setting of each of the account's buckets.

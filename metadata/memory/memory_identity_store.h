@@ -20,9 +20,10 @@ class MemoryIdentityStore final : public IdentityStore {
                                             std::string secret, Deadline deadline) override;
   async::Task<Result<std::vector<AccessKey>>> list_keys(std::string account_id,
                                                         Deadline deadline) override;
-  async::Task<Result<bool>> set_key_enabled(std::string access_key, bool enabled,
+  async::Task<Result<bool>> set_key_enabled(std::string access_key, bool enabled, LastKey last,
                                             Deadline deadline) override;
-  async::Task<Result<bool>> delete_key(std::string access_key, Deadline deadline) override;
+  async::Task<Result<bool>> delete_key(std::string access_key, LastKey last,
+                                       Deadline deadline) override;
   async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key,
                                                                  Deadline deadline) override;
 
@@ -31,6 +32,7 @@ class MemoryIdentityStore final : public IdentityStore {
   void change_block(Account& account, uint8_t block);
   Result<Credential> create(const CreateAccount& request);
   Result<void> add_key(AccessKey key);
+  Result<void> check_last(const AccessKey& key, LastKey last) const;
 
   MemoryState& state_;
 };

@@ -128,6 +128,28 @@ async::Task<Result<bool>> change_row(PgWorkers& workers, std::string sql, PgPara
   co_return co_await run_single<bool>(workers, deadline, std::move(work));
 }
 
+// `enabled` nullopt: the key goes.
+async::Task<Result<bool>> change_key(PgWorkers& workers, std::string access_key,
+                                     std::optional<bool> enabled, LastKey last,
+                                     Deadline deadline) {
+  if (!can_be_text(access_key)) co_return false;
+  PgParameters parameters;
+  parameters.add_text(access_key);
+  enabled ? parameters.add_bool(*enabled) : parameters.add_null();
+  parameters.add_bool(last == LastKey::kMayGo);
+  auto work = [parameters = std::move(parameters)](PgConnection& connection,
+                                                   Deadline until) -> Result<bool> {
+    TRY(const PgResult done,
+        connection.run("select change_access_key($1::text, $2::boolean, $3::boolean)", parameters,
+                       until));
+    const auto change = static_cast<KeyChange>(done.smallint(0, 0));
+    if (change == KeyChange::kLastKey) return fail(ErrorCode::kPrecondition, kLastKeyMessage);
+    if (change == KeyChange::kDone) settle(connection, until);
+    return change == KeyChange::kDone;
+  };
+  co_return co_await run_single<bool>(workers, deadline, std::move(work));
+}
+
 }  // namespace
 
 async::Task<Result<Credential>> PostgresStore::create_account(CreateAccount request,
@@ -246,22 +268,13 @@ async::Task<Result<std::vector<AccessKey>>> PostgresStore::list_keys(std::string
 }
 
 async::Task<Result<bool>> PostgresStore::set_key_enabled(std::string access_key, bool enabled,
-                                                         Deadline deadline) {
-  if (!can_be_text(access_key)) co_return false;
-  PgParameters parameters;
-  parameters.add_text(access_key);
-  parameters.add_bool(enabled);
-  co_return co_await change_row(workers_,
-                                "update access_keys set enabled = $2 where access_key = $1",
-                                std::move(parameters), deadline);
+                                                         LastKey last, Deadline deadline) {
+  return change_key(workers_, std::move(access_key), enabled, last, deadline);
 }
 
-async::Task<Result<bool>> PostgresStore::delete_key(std::string access_key, Deadline deadline) {
-  if (!can_be_text(access_key)) co_return false;
-  PgParameters parameters;
-  parameters.add_text(access_key);
-  co_return co_await change_row(workers_, "delete from access_keys where access_key = $1",
-                                std::move(parameters), deadline);
+async::Task<Result<bool>> PostgresStore::delete_key(std::string access_key, LastKey last,
+                                                    Deadline deadline) {
+  return change_key(workers_, std::move(access_key), std::nullopt, last, deadline);
 }
 
 async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(

@@ -6,6 +6,7 @@
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_stores.h"
 #include "metadata/postgres/postgres_store.h"
+#include "metadata/postgres/server_health_query.h"
 
 namespace rondel::metadata {
 namespace {
@@ -70,8 +71,24 @@ class Metadata final : public PostgresMetadata {
 
   const Stores& stores() const override { return *stores_; }
   PostgresStatus status() const override { return requests_->status(); }
+  async::Task<Result<ServerHealth>> ask_server(Deadline deadline) const override {
+    return ask_server_health(operators(), deadline);
+  }
+  async::Task<Result<std::string>> key_check(std::string name, Deadline deadline) const override {
+    auto work = [name = std::move(name)](PgConnection& connection,
+                                         Deadline until) -> Result<std::string> {
+      PgParameters parameters;
+      parameters.add_text(name);
+      TRY(const PgResult row, connection.run("select value from key_checks where name = $1::text",
+                                             parameters, until));
+      return row.rows() == 0 ? std::string() : row.text(0, 0);
+    };
+    return run_single<std::string>(operators(), deadline, std::move(work));
+  }
 
  private:
+  PgWorkers& operators() const { return pools_ ? *pools_->operators : requests_->workers(); }
+
   void compose() {
     PgWorkers& requests = requests_->workers();
     const auto pool = [&](std::unique_ptr<PgWorkers> Pools::* which) -> PgWorkers& {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "metadata/postgres/server_health.h"
 #include "metadata/store/stores.h"
 
 namespace rondel::metadata {
@@ -64,6 +65,10 @@ class PostgresMetadata {
 
   virtual const Stores& stores() const = 0;
   virtual PostgresStatus status() const = 0;
+  // What the server says of itself. Errors as commit_context.h says of every seam.
+  virtual async::Task<Result<ServerHealth>> ask_server(Deadline deadline) const = 0;
+  // As find_key_check() (key_check.h).
+  virtual async::Task<Result<std::string>> key_check(std::string name, Deadline deadline) const = 0;
 };
 
 }  // namespace rondel::metadata

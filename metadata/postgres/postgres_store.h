@@ -64,8 +64,8 @@ class PostgresStore final : public Availability, public ObjectStore, public Uplo
   async::Task<Result<bool>> change_account(std::string account_id, AccountChange change, Deadline deadline) override;
   async::Task<Result<AccessKey>> create_key(std::string account_id, std::string access_key, std::string secret, Deadline deadline) override;
   async::Task<Result<std::vector<AccessKey>>> list_keys(std::string account_id, Deadline deadline) override;
-  async::Task<Result<bool>> set_key_enabled(std::string access_key, bool enabled, Deadline deadline) override;
-  async::Task<Result<bool>> delete_key(std::string access_key, Deadline deadline) override;
+  async::Task<Result<bool>> set_key_enabled(std::string access_key, bool enabled, LastKey last, Deadline deadline) override;
+  async::Task<Result<bool>> delete_key(std::string access_key, LastKey last, Deadline deadline) override;
   async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key, Deadline deadline) override;
 
   PostgresStatus status() const;

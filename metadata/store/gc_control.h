@@ -25,6 +25,13 @@ struct GarbageAges {
   bool operator==(const GarbageAges&) const = default;
 };
 
+// The cluster's age, which an operator may lower below what gateways were started with; before any
+// gateway has said its own, the asker's.
+inline std::chrono::seconds age_that_counts(std::chrono::seconds cluster,
+                                            std::chrono::seconds own) {
+  return cluster > std::chrono::seconds(0) ? cluster : own;
+}
+
 // Garbage collection as an operator sees it.
 struct GarbageState {
   std::string halted;  // Why; empty: it goes on.

@@ -35,6 +35,15 @@ struct AccountChange {
   std::optional<uint8_t> public_access_block = std::nullopt;
 };
 
+// Whether the last enabled key of an account may be taken from it.
+enum class LastKey : uint8_t { kStays, kMayGo };
+
+// What SQL answers to a change of a key.
+enum class KeyChange : uint8_t { kDone, kNotThere, kLastKey };
+
+inline constexpr const char* kLastKeyMessage =
+    "this is the last enabled key of its account, which nobody could use without";
+
 class IdentityStore {
  public:
   virtual ~IdentityStore() = default;
@@ -59,10 +68,12 @@ class IdentityStore {
   // With secrets, the oldest first.
   virtual async::Task<Result<std::vector<AccessKey>>> list_keys(std::string account_id,
                                                                 Deadline deadline) = 0;
-  // False: no such key.
+  // False: no such key. kPrecondition: it is the last enabled key of its account, and `last` says
+  // that this one stays.
   virtual async::Task<Result<bool>> set_key_enabled(std::string access_key, bool enabled,
-                                                    Deadline deadline) = 0;
-  virtual async::Task<Result<bool>> delete_key(std::string access_key, Deadline deadline) = 0;
+                                                    LastKey last, Deadline deadline) = 0;
+  virtual async::Task<Result<bool>> delete_key(std::string access_key, LastKey last,
+                                               Deadline deadline) = 0;
   // nullopt: no such key. Disabled keys, and those of disabled accounts, are returned: the caller
   // refuses them.
   virtual async::Task<Result<std::optional<Credential>>> find_credential(std::string access_key,

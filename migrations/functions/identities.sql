@@ -70,3 +70,49 @@ create or replace trigger key_owners_notify after insert or update or delete on 
   for each row execute function notify_rights();
 create or replace trigger grants_notify after insert or update or delete on kms_grants
   for each row execute function notify_rights();
+
+-- `wanted` NULL: the key goes. Changes of the keys of one account wait for each other, so that of two
+-- that take the last two enabled ones one is refused.
+create or replace function change_access_key(k text, wanted boolean, last_too boolean)
+  returns smallint language plpgsql as $$
+declare
+  owner text;
+  was boolean;
+begin
+  select account_id into owner from access_keys where access_key = k;
+  perform 1 from accounts where id = owner for no key update;
+  select enabled into was from access_keys where access_key = k for update;
+  if not found then return :KeyChange.kNotThere; end if;
+  if was and wanted is not true and not last_too and not exists (
+      select from access_keys where account_id = owner and enabled and access_key <> k) then
+    return :KeyChange.kLastKey;
+  end if;
+  if wanted is null then
+    delete from access_keys where access_key = k;
+  else
+    update access_keys set enabled = wanted where access_key = k;
+  end if;
+  return :KeyChange.kDone;
+end $$;
+
+-- What is kept to know a key by; `mine` when there was nothing. NULL: the oldest secret of this
+-- database is sealed by another master key than `sealed_by`. Of two that ask first at the same time
+-- one is kept, and both are told which.
+create or replace function confirm_key_check(which text, mine bytea, sealed_by bytea)
+  returns bytea language plpgsql as $$
+declare
+  kept bytea;
+begin
+  select value into kept from key_checks where name = which;
+  if found then return kept; end if;
+  if sealed_by is distinct from coalesce((
+      select s.master_key_id from (
+        select master_key_id, created_at from access_keys
+        union all select master_key_id, created_at from kms_key_versions) s
+      order by s.created_at limit 1), sealed_by) then
+    return null;
+  end if;
+  insert into key_checks (name, value) values (which, mine) on conflict do nothing;
+  select value into kept from key_checks where name = which;
+  return kept;
+end $$;

@@ -16,6 +16,8 @@
 #include "common/program/operations.h"
 #include "common/program/program.h"
 #include "common/program/run.h"
+#include "common/program/settings_page.h"
+#include "common/program/version.h"
 #include "common/fs/posix_file_system.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
@@ -238,7 +240,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const model::NodeId node, node_identity(settings.text("node.data_dir")));
   metrics::Registry registry;
-  metrics::register_process_metrics(registry, "rondel-node");
+  metrics::register_process_metrics(registry, "rondel-node", program::version(), program::commit());
   TRY(const model::ClusterId cluster, joined_cluster(settings));
   MetadataMemory memory(settings.text("node.data_dir") + "/metadata.seen");
   TRY_VOID(memory.load());
@@ -313,7 +315,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                                           std::string why_not = contact.why_no_writes();
                                           if (why_not.empty()) return {};
                                           return fail(ErrorCode::kUnavailable, std::move(why_not));
-                                        })});
+                                        })},
+                                        {program::settings_page("rondel-node", settings)});
   TRY(auto server, program::start_operations(settings, "node.operations_listen", loops.loop(0),
                                              operations));
   async::TaskGroup repairs(loops.loop(1));

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "common/program/listen_address.h"
+
 namespace rondel::node {
 namespace {
 
@@ -17,6 +19,9 @@ Key size(std::string name, std::string value, int64_t min, std::string descripti
   made.min = min;
   return made;
 }
+
+// Eight chunks of 8 MiB: where two hardly fit, one does, and half of the disk is eaten.
+constexpr int64_t kSegmentSizeMin = 64 << 20;
 
 Key required(Key made) {
   made.required = true;
@@ -57,7 +62,7 @@ std::vector<Key> keys() {
       key(Type::kString, "rpc.tls_key_file", "", "PEM private key"),
       key(Type::kBool, "rpc.allow_plaintext", "false", "Whether node.listen may be reachable from other machines without TLS"),
       size("node.buffer_size", "512MiB", 16 << 20, "Memory for bytes that come from gateways and peers, and for answers that wait for them; above 80 % of it each has a share"),
-      size("engine.segment_size", "256MiB", 16 << 20, "Size of a segment file; of new disks"),
+      size("engine.segment_size", "256MiB", kSegmentSizeMin, "Size of a segment file; of new disks. At least 8 chunks: what is left behind the last one of a segment is lost"),
       size("engine.memtable_size", "8MiB", 64 << 10,
            "Memory of the index (and of its journal, as much again) before it is written to the disk"),
       size("engine.block_cache_size", "32MiB", 1 << 20, "Memory for index blocks read"),
@@ -86,7 +91,17 @@ rpc::TlsFiles tls_files(const config::Settings& settings) {
 
 Result<void> check_settings(const config::Settings& settings) {
   TRY(const auto disks, disk_settings(settings));
-  (void)disks;
+  TRY_VOID(program::listen_address(settings, "node.listen"));
+  const bool advertises = !settings.text("node.advertise").empty();
+  const char* const told = advertises ? "node.advertise" : "node.listen";
+  TRY(const program::ListenAddress address, program::listen_address(settings, told));
+  if (program::is_wildcard(address.host) || (advertises && address.port == 0)) {
+    return fail(ErrorCode::kInvalidArgument,
+                std::string(told) + ": gateways and other nodes cannot call " + address.text() +
+                    ": say in node.advertise by which name or address and port they reach this node");
+  }
+  TRY_VOID(program::listen_address(settings, "node.operations_listen"));
+  TRY_VOID(rpc::PeerCredentials::load(tls_files(settings), {rpc::PeerRole::kNode, settings.text("node.name")}));
   if (!rpc::is_peer_name(settings.text("node.name"))) {
     return fail(ErrorCode::kInvalidArgument, "node.name: 1 to 128 letters, digits, '.', '_' and '-', a letter or digit first");
   }

@@ -65,8 +65,8 @@ class FixedIdentities final : public metadata::IdentityStore {
   Answer<metadata::AccessKey> create_key(std::string, std::string, std::string, Deadline) override {
     return refuse<metadata::AccessKey>();
   }
-  Answer<bool> set_key_enabled(std::string, bool, Deadline) override { return refuse<bool>(); }
-  Answer<bool> delete_key(std::string, Deadline) override { return refuse<bool>(); }
+  Answer<bool> set_key_enabled(std::string, bool, metadata::LastKey, Deadline) override { return refuse<bool>(); }
+  Answer<bool> delete_key(std::string, metadata::LastKey, Deadline) override { return refuse<bool>(); }
 
  private:
   static bool goes_by(const metadata::Account& account, const metadata::AccountName& name) {

@@ -246,7 +246,7 @@ TEST_P(Decided, NoCommitHappensByACredentialThatSomethingWasTakenFrom) {
     prepare();
     CommitContext before = context();
     before.credential_epoch = epoch();
-    run(stores().identities.delete_key(new_key(), soon()));
+    run(stores().identities.delete_key(new_key(), LastKey::kMayGo, soon()));
     EXPECT_EQ(act.run(*this, before), CommitStatus::kCredentialChanged);
     EXPECT_EQ(now().settings_version, bucket_.settings_version);
     EXPECT_EQ(usage().versions, 1u);
@@ -287,7 +287,7 @@ TEST_P(Decided, NoCopyHappensUnderSettingsOfItsSourceThatMoved) {
 
 TEST_P(Decided, NoBucketIsMadeByACredentialThatSomethingWasTakenFrom) {
   const int64_t before = epoch();
-  run(stores().identities.delete_key(new_key(), soon()));
+  run(stores().identities.delete_key(new_key(), LastKey::kMayGo, soon()));
   const CreateBucket request{
       .name = "decided-never", .owner_account = owner().account.id, .credential_epoch = before};
   EXPECT_EQ(run(stores().buckets.create_bucket(request, soon())).status,
@@ -299,7 +299,7 @@ TEST_P(Decided, NoBucketIsMadeByACredentialThatSomethingWasTakenFrom) {
 TEST_P(Decided, NoBucketGoesUnderSettingsOrByACredentialThatMoved) {
   CommitContext old_settings = context(), old_credential = context();
   old_credential.credential_epoch = epoch();
-  run(stores().identities.delete_key(new_key(), soon()));
+  run(stores().identities.delete_key(new_key(), LastKey::kMayGo, soon()));
   EXPECT_EQ(run(stores().buckets.delete_bucket(old_credential)).status,
             BucketStatus::kCredentialChanged);
   run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()},
@@ -323,15 +323,15 @@ TEST_P(Decided, TheEpochRisesWithWhateverIsTakenAway) {
     EXPECT_GE(now, last) << why;
     last = now;
   };
-  run(identities.set_key_enabled(key, true, soon()));
+  run(identities.set_key_enabled(key, true, LastKey::kMayGo, soon()));
   rises(false, "enabled as it was");
-  run(identities.set_key_enabled(key, false, soon()));
+  run(identities.set_key_enabled(key, false, LastKey::kMayGo, soon()));
   rises(true, "disabled");
-  run(identities.set_key_enabled(key, false, soon()));
+  run(identities.set_key_enabled(key, false, LastKey::kMayGo, soon()));
   rises(false, "disabled as it was");
-  run(identities.set_key_enabled(key, true, soon()));
+  run(identities.set_key_enabled(key, true, LastKey::kMayGo, soon()));
   rises(false, "enabled");
-  run(identities.delete_key(key, soon()));
+  run(identities.delete_key(key, LastKey::kMayGo, soon()));
   rises(true, "removed");
   AccountChange change{.enabled = false};
   run(identities.change_account(account, change, soon()));
@@ -538,7 +538,7 @@ TEST_P(DecidedRaces, ATakenCredentialCostsOthersNothing) {
   prepare();
   CommitContext before = context(), after = context();
   before.credential_epoch = epoch();
-  run(stores().identities.delete_key(new_key(), soon()));
+  run(stores().identities.delete_key(new_key(), LastKey::kMayGo, soon()));
   after.credential_epoch = epoch();
   std::vector<std::thread> threads;
   std::atomic<int> committed{0}, refused{0};

@@ -38,7 +38,7 @@ TEST_P(IdentityStoreContract, CredentialsAreOpenedAndCachesHearOfChanges) {
   EXPECT_FALSE(run(caches.identities.find_credential("UNKNOWN", soon())));
   EXPECT_FALSE(run(caches.buckets.find_bucket("appears-later", soon())));
   make_bucket("appears-later");
-  ASSERT_TRUE(run(stores().identities.set_key_enabled("OWNERKEY", false, soon())));
+  ASSERT_TRUE(run(stores().identities.set_key_enabled("OWNERKEY", false, LastKey::kMayGo, soon())));
   const Deadline end = deadline_in(5s);
   bool heard = false;
   while (!heard && std::chrono::steady_clock::now() < end) {
@@ -46,7 +46,7 @@ TEST_P(IdentityStoreContract, CredentialsAreOpenedAndCachesHearOfChanges) {
     std::this_thread::sleep_for(20ms);
   }
   EXPECT_TRUE(heard);
-  ASSERT_TRUE(run(stores().identities.set_key_enabled("OWNERKEY", true, soon())));
+  ASSERT_TRUE(run(stores().identities.set_key_enabled("OWNERKEY", true, LastKey::kMayGo, soon())));
 }
 
 TEST_P(IdentityStoreContract, WhatWasCachedForAMomentCanBeDoubtedOnce) {
@@ -127,10 +127,42 @@ TEST_P(IdentityStoreContract, KeysOfAnAccountComeAndGo) {
   EXPECT_EQ(credential->account.id, id);
   EXPECT_EQ(credential->key.account_id, id);
   EXPECT_EQ(credential->key.secret_key, "further-secret");
-  EXPECT_TRUE(async::block_on(identities.delete_key("FURTHER", soon())).value());
-  EXPECT_FALSE(async::block_on(identities.delete_key("FURTHER", soon())).value());
-  EXPECT_FALSE(async::block_on(identities.set_key_enabled("FURTHER", true, soon())).value());
+  EXPECT_TRUE(async::block_on(identities.delete_key("FURTHER", LastKey::kMayGo, soon())).value());
+  EXPECT_FALSE(async::block_on(identities.delete_key("FURTHER", LastKey::kMayGo, soon())).value());
+  EXPECT_FALSE(async::block_on(identities.set_key_enabled("FURTHER", true, LastKey::kMayGo, soon())).value());
   EXPECT_FALSE(async::block_on(identities.find_credential("FURTHER", soon())).value());
+}
+
+// However it is taken away, and by how many at once.
+TEST_P(IdentityStoreContract, TheLastEnabledKeyOfAnAccountStaysUnlessItIsMeant) {
+  IdentityStore& identities = stores().identities;
+  const std::string id = run(identities.create_account({.name = "last", .access_key = "LAST1"}, soon())).account.id;
+  const auto refused = [](const Result<bool>& answer) { return !answer && answer.error().code == ErrorCode::kPrecondition; };
+  const auto disable = [&](const char* key, LastKey last) { return async::block_on(identities.set_key_enabled(key, false, last, soon())); };
+  const auto remove = [&](const char* key, LastKey last) { return async::block_on(identities.delete_key(key, last, soon())); };
+  EXPECT_TRUE(refused(disable("LAST1", LastKey::kStays)));
+  EXPECT_TRUE(refused(remove("LAST1", LastKey::kStays)));
+  EXPECT_TRUE(run(identities.set_key_enabled("LAST1", true, LastKey::kStays, soon())));
+
+  // Rotation: the new one beside the old, which then goes.
+  run(identities.create_key(id, "LAST2", "", soon()));
+  EXPECT_TRUE(disable("LAST1", LastKey::kStays).value());
+  EXPECT_TRUE(refused(disable("LAST2", LastKey::kStays)));
+  EXPECT_TRUE(refused(remove("LAST2", LastKey::kStays)));
+  EXPECT_TRUE(remove("LAST1", LastKey::kStays).value()) << "it is disabled";
+  EXPECT_TRUE(disable("LAST2", LastKey::kMayGo).value());
+  EXPECT_TRUE(disable("LAST2", LastKey::kStays).value()) << "it is so already";
+  EXPECT_TRUE(remove("LAST2", LastKey::kStays).value());
+  EXPECT_FALSE(remove("LAST2", LastKey::kMayGo).value());
+
+  run(identities.create_key(id, "LAST3", "", soon()));
+  run(identities.create_key(id, "LAST4", "", soon()));
+  const auto elsewhere = database().another();
+  std::atomic<int> gone{0};
+  std::thread other([&] { gone += async::block_on(elsewhere->identities.delete_key("LAST3", LastKey::kStays, soon())).has_value() ? 1 : 0; });
+  gone += disable("LAST4", LastKey::kStays).has_value() ? 1 : 0;
+  other.join();
+  EXPECT_EQ(gone, 1);
 }
 
 }  // namespace

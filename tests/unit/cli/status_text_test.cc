@@ -18,7 +18,7 @@ constexpr const char* kDocument = R"({
      "disks":[]}]})";
 
 TEST(StatusTextTest, ShowsNodesDisksSpaceAndLag) {
-  const std::string text = format_status(kDocument).value();
+  const std::string text = status_answer(kDocument).value().text;
   for (const char* expected : {"epoch 3", "2 (1 down)", "127.0.0.1:9200  up", "DOWN, last seen 42 s ago", "1.0 TiB", "1.5 KiB",
                                "2.0 KiB", "dddddddddddd", "zone-1", "5 released", "2 uploads"}) {
     EXPECT_NE(text.find(expected), std::string::npos) << expected << "\n" << text;
@@ -26,8 +26,8 @@ TEST(StatusTextTest, ShowsNodesDisksSpaceAndLag) {
 }
 
 TEST(StatusTextTest, RefusesAnotherDocument) {
-  EXPECT_EQ(format_status("{}").error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(format_status("not json").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(status_answer("{}").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(status_answer("not json").error().code, ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

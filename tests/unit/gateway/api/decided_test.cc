@@ -39,7 +39,7 @@ class DecidedRequests : public testing::Test {
         {.bucket_id = box_id(), .deadline = soon()}, kind, std::move(document)));
   }
   void disable_bob() {
-    (void)async::block_on(gateway.stores.identities.set_key_enabled("BOBKEY", false, soon()));
+    (void)async::block_on(gateway.stores.identities.set_key_enabled("BOBKEY", false, metadata::LastKey::kMayGo, soon()));
   }
   Answer send(const Sent& sent) { return gateway.ask(sent.method, sent.target, sent.body, sent.headers); }
   std::string code_of(const Sent& sent, std::function<void()> meanwhile) {
@@ -120,7 +120,7 @@ TEST_F(DecidedRequests, AreRefusedWhenTheKeyIsDisabledMeanwhile) {
     const std::string before = rows();
     EXPECT_EQ(code_of(sent, [this] { disable_bob(); }), "InvalidAccessKeyId");
     EXPECT_EQ(rows(), before);
-    (void)async::block_on(gateway.stores.identities.set_key_enabled("BOBKEY", true, soon()));
+    (void)async::block_on(gateway.stores.identities.set_key_enabled("BOBKEY", true, metadata::LastKey::kMayGo, soon()));
   }
   gateway.expect_nothing_stray();
 }
@@ -131,12 +131,12 @@ TEST_F(DecidedRequests, AreRefusedWhenTheKeyIsRemovedMeanwhileAndMadeAnew) {
     const std::string before = rows();
     EXPECT_EQ(code_of(sent, [this] {
                 auto& identities = gateway.stores.identities;
-                (void)async::block_on(identities.delete_key("BOBKEY", soon()));
+                (void)async::block_on(identities.delete_key("BOBKEY", metadata::LastKey::kMayGo, soon()));
                 (void)async::block_on(identities.create_key(bob, "BOBKEY", "another-secret", soon()));
               }),
               "InvalidAccessKeyId");
     EXPECT_EQ(rows(), before);
-    (void)async::block_on(gateway.stores.identities.delete_key("BOBKEY", soon()));
+    (void)async::block_on(gateway.stores.identities.delete_key("BOBKEY", metadata::LastKey::kMayGo, soon()));
     (void)async::block_on(gateway.stores.identities.create_key(bob, "BOBKEY", "bobs-secret", soon()));
   }
 }
@@ -161,8 +161,8 @@ TEST_F(DecidedRequests, HappenWhenTheKeyOfAnotherIsDisabledMeanwhile) {
   (void)async::block_on(identities.create_key(bob, "OTHERKEY", "other-secret", soon()));
   for (const Sent& sent : requests()) {
     if (std::string_view(sent.name) == "bucket acl") break;
-    (void)async::block_on(identities.set_key_enabled("OTHERKEY", true, soon()));
-    EXPECT_EQ(code_of(sent, [&] { (void)async::block_on(identities.set_key_enabled("OTHERKEY", false, soon())); }), "OK") << sent.name;
+    (void)async::block_on(identities.set_key_enabled("OTHERKEY", true, metadata::LastKey::kMayGo, soon()));
+    EXPECT_EQ(code_of(sent, [&] { (void)async::block_on(identities.set_key_enabled("OTHERKEY", false, metadata::LastKey::kMayGo, soon())); }), "OK") << sent.name;
     set(SettingKind::kPolicy, kAllow);
     set(SettingKind::kRequestPayment, std::nullopt);
   }
