@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "common/program/version.h"
+
 namespace rondel::bench {
 namespace {
 
@@ -199,8 +201,11 @@ Result<Options> parse_options(int count, const char* const* words) {
   Words raw;
   CLI::App app("rondel-bench: puts load on an S3 endpoint and says what it cost");
   describe(app, options, raw);
+  app.set_version_flag("--version", program::version_line("rondel-bench"));
   try {
     app.parse(count, words);
+  } catch (const CLI::CallForVersion& version) {
+    return fail(ErrorCode::kCancelled, version.what());
   } catch (const CLI::CallForHelp&) {
     return fail(ErrorCode::kCancelled, app.help());
   } catch (const CLI::ParseError& error) {

@@ -8,7 +8,7 @@
 #include "cli/answer.h"
 #include "cli/database_target.h"
 #include "cli/local_cluster.h"
-#include "metadata/postgres/audit_log.h"
+#include "metadata/operator/audit_log.h"
 
 namespace rondel::cli {
 namespace {

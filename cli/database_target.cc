@@ -6,7 +6,7 @@
 #include "cli/local_cluster.h"
 #include "common/base/encoding.h"
 #include "common/config/config.h"
-#include "metadata/postgres/key_check.h"
+#include "metadata/operator/key_check.h"
 
 namespace rondel::cli {
 

@@ -24,8 +24,8 @@
 #include "common/http/client.h"
 #include "common/program/program.h"
 #include "common/program/secrets.h"
-#include "metadata/postgres/audit_log.h"
-#include "metadata/postgres/key_check.h"
+#include "metadata/operator/audit_log.h"
+#include "metadata/operator/key_check.h"
 #include "metadata/postgres/migrator.h"
 
 namespace rondel::cli {
@@ -314,7 +314,7 @@ Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options, c
     write_private(folder + "/master.key", to_hex(as_bytes(crypto::random_bytes(32))) + "\n");
   }
   write_private(config, text);
-  std::vector<std::string> command{options.binary_directory + "/" + member.program, "--check-settings", "--config", config};
+  std::vector<std::string> command{options.binary_directory + "/" + member.program, "--check-settings", "--check-files", "--config", config};
   for (std::string& flag : setting_flags(plan, member)) command.push_back(std::move(flag));
   auto checked = run_program(command);
   fs::remove_all(folder);

@@ -14,6 +14,8 @@ struct Program {
   Result<void> (*check)(const config::Settings&);
   // `signals`: SIGTERM, SIGINT and SIGHUP, blocked in every thread, for sigwait.
   Result<void> (*serve)(const config::Settings&, const sigset_t& signals);
+  // Reads the files that settings name, as serve() will.
+  Result<void> (*check_files)(const config::Settings&);
 };
 
 // From here on this thread, and what it makes, interrupts nobody when it wakes: it waits until the running thread pauses. Many short
@@ -24,7 +26,8 @@ void schedule_as_batch();
 // Files that the process makes from here on, by whatever library, are for its user alone.
 void keep_files_private();
 
-// What main() returns; keeps files private; schedules as batch. Flags: --config, --set, --describe-settings, --check-settings. No thread may have been made before.
+// What main() returns; keeps files private; schedules as batch. Flags: --config, --set, --describe-settings, --check-settings,
+// --check-files, --version. 2: wrong flags. No thread may have been made before.
 int run_program(const Program& program, int argc, char** argv);
 
 }  // namespace rondel::program

@@ -1,6 +1,6 @@
 #include "common/program/version.h"
 
-#include "rondel_commit.h"
+#include "common/program/rondel_commit.h"
 
 namespace rondel::program {
 

@@ -22,6 +22,11 @@ struct KeyServices {
 // kInvalidArgument: kms.* settings that do not go together.
 Result<void> check_key_settings(const config::Settings& settings);
 // `store` outlives what is made.
+// Whether the Vault of the settings is the one that the cluster's keys are in: what it wrapped at
+// first use, kept in the database, must unwrap. kPrecondition, in one line: it does not. A Vault
+// that cannot be asked now is a warning: it may come later. Blocking.
+Result<void> check_vault(const config::Settings& settings);
+
 Result<KeyServices> make_key_services(const config::Settings& settings, metadata::KeyStore& store, const std::string& master_key, const Clock& clock,
                                       metrics::Registry& registry);
 

@@ -42,7 +42,7 @@
 #include "metadata/cache/bucket_cache.h"
 #include "metadata/cache/identity_cache.h"
 #include "metadata/postgres/directory_feed.h"
-#include "metadata/postgres/key_check.h"
+#include "metadata/operator/key_check.h"
 #include "metadata/postgres/migrator.h"
 #include "metadata/postgres/postgres_metadata.h"
 #include "transfer/grpc/grpc_blob_transport.h"
@@ -170,6 +170,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   const auto metadata = metadata::PostgresMetadata::make(std::move(metadata_options));
   const metadata::Stores& stores = metadata->stores();
   TRY(const model::ClusterId cluster, first_contact(settings, master_key, stores.ring));
+
+  TRY_VOID(check_vault(settings));
 
   const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")), whole_seconds(settings.duration("gc.trash")),
                                    whole_seconds(settings.duration("gc.orphan_age"))};
@@ -359,5 +361,5 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   using namespace rondel::gateway;
-  return rondel::program::run_program({"rondel-gateway", "S3 gateway of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
+  return rondel::program::run_program({"rondel-gateway", "S3 gateway of Rondel.", settings_schema(), check_settings, serve, check_files}, argc, argv);
 }

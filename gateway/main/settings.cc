@@ -3,9 +3,11 @@
 #include "common/program/listen_address.h"
 
 #include <fstream>
+#include <sstream>
 
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
+#include "common/crypto/certificate.h"
 #include "gateway/main/key_services.h"
 
 namespace rondel::gateway {
@@ -171,6 +173,37 @@ Result<void> check_settings(const config::Settings& settings) {
   }
   TRY_VOID(check_key_settings(settings));
   return rpc::check_plain_listener(settings.text("cluster.listen"), tls_files(settings), settings.flag("rpc.allow_plaintext"));
+}
+
+namespace {
+
+Result<std::string> read_file(std::string_view key, const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream content;
+  content << file.rdbuf();
+  if (!file) return fail(ErrorCode::kInvalidArgument, std::string(key) + ": " + path + " cannot be read");
+  return content.str();
+}
+
+Result<void> check_pair(std::string_view key, const std::string& certificate, const std::string& private_key) {
+  TRY(const std::string chain, read_file(key, certificate));
+  TRY(const std::string pem, read_file(key, private_key));
+  auto fits = crypto::check_private_key(chain, pem);
+  if (!fits) return fail(ErrorCode::kInvalidArgument, std::string(key) + ": " + certificate + ": " + fits.error().message);
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_files(const config::Settings& settings) {
+  TRY_VOID(read_master_key(settings));
+  TRY_VOID(rpc::PeerCredentials::load(tls_files(settings), {rpc::PeerRole::kGateway}));
+  if (settings.text("gateway.tls_certificate_file").empty()) return {};
+  TRY_VOID(check_pair("gateway.tls_certificate_file", settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file")));
+  for (const config::Settings& files : settings.maps("gateway.tls_certificates")) {
+    TRY_VOID(check_pair("gateway.tls_certificates", files.text("certificate_file"), files.text("key_file")));
+  }
+  return {};
 }
 
 Result<IpRangeSet> network_set(const config::Settings& settings, std::string_view key) {

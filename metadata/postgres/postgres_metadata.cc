@@ -6,7 +6,7 @@
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_stores.h"
 #include "metadata/postgres/postgres_store.h"
-#include "metadata/postgres/server_health_query.h"
+#include "metadata/operator/server_health_query.h"
 
 namespace rondel::metadata {
 namespace {

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "metadata/postgres/server_health.h"
+#include "metadata/operator/server_health.h"
 #include "metadata/store/stores.h"
 
 namespace rondel::metadata {

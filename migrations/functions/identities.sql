@@ -96,7 +96,7 @@ begin
 end $$;
 
 -- What is kept to know a key by; `mine` when there was nothing. NULL: the oldest secret of this
--- database is sealed by another master key than `sealed_by`. Of two that ask first at the same time
+-- database is sealed by another master key than `sealed_by`, where that is given. Of two that ask first at the same time
 -- one is kept, and both are told which.
 create or replace function confirm_key_check(which text, mine bytea, sealed_by bytea)
   returns bytea language plpgsql as $$
@@ -105,7 +105,7 @@ declare
 begin
   select value into kept from key_checks where name = which;
   if found then return kept; end if;
-  if sealed_by is distinct from coalesce((
+  if sealed_by is not null and sealed_by is distinct from coalesce((
       select s.master_key_id from (
         select master_key_id, created_at from access_keys
         union all select master_key_id, created_at from kms_key_versions) s

@@ -354,5 +354,5 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   using namespace rondel::node;
-  return rondel::program::run_program({"rondel-node", "Storage node of Rondel.", settings_schema(), check_settings, serve}, argc, argv);
+  return rondel::program::run_program({"rondel-node", "Storage node of Rondel.", settings_schema(), check_settings, serve, check_files}, argc, argv);
 }

@@ -101,11 +101,15 @@ Result<void> check_settings(const config::Settings& settings) {
                     ": say in node.advertise by which name or address and port they reach this node");
   }
   TRY_VOID(program::listen_address(settings, "node.operations_listen"));
-  TRY_VOID(rpc::PeerCredentials::load(tls_files(settings), {rpc::PeerRole::kNode, settings.text("node.name")}));
   if (!rpc::is_peer_name(settings.text("node.name"))) {
     return fail(ErrorCode::kInvalidArgument, "node.name: 1 to 128 letters, digits, '.', '_' and '-', a letter or digit first");
   }
   return rpc::check_plain_listener(settings.text("node.listen"), tls_files(settings), settings.flag("rpc.allow_plaintext"));
+}
+
+Result<void> check_files(const config::Settings& settings) {
+  TRY_VOID(rpc::PeerCredentials::load(tls_files(settings), {rpc::PeerRole::kNode, settings.text("node.name")}));
+  return {};
 }
 
 Result<std::vector<DiskSetting>> disk_settings(const config::Settings& settings) {

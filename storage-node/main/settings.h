@@ -22,6 +22,8 @@ rpc::TlsFiles tls_files(const config::Settings& settings);
 
 // What the types cannot say: no disk, two with one path, a plain listener for other machines. Reads no file.
 Result<void> check_settings(const config::Settings& settings);
+// Reads what the settings name: certificates and keys. kInvalidArgument, in one line.
+Result<void> check_files(const config::Settings& settings);
 
 // kInvalidArgument: no disk, or two with one path.
 Result<std::vector<DiskSetting>> disk_settings(const config::Settings& settings);

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "metadata/connection/pg_connection.h"
-#include "metadata/postgres/audit_log.h"
-#include "metadata/postgres/key_check.h"
+#include "metadata/operator/audit_log.h"
+#include "metadata/operator/key_check.h"
 #include "metadata/postgres/migrator.h"
 #include "tests/contract/metadata_store/metadata_contract.h"
 
@@ -252,6 +252,8 @@ TEST(MasterKey, OfManyAtOnceOneWins) {
 
 TEST(MasterKey, WhatIsKeptElsewhereHasItsCheckToo) {
   Cluster cluster("vault_check");
+  const auto metadata = PostgresMetadata::make_for_command(cluster.dsn(), test_master_key());
+  make_account(metadata->stores(), "older");
   EXPECT_EQ(find_key_check(cluster.dsn(), "vault").value(), "");
   EXPECT_EQ(settle_key_check(cluster.dsn(), "vault", "mine").value(), "mine");
   EXPECT_EQ(settle_key_check(cluster.dsn(), "vault", "another").value(), "mine");

@@ -97,5 +97,31 @@ TEST_F(ClusterPlanTest, RefusesADamagedPlan) {
   }
 }
 
+TEST_F(ClusterPlanTest, WhatEveryProcessHasForItselfIsNoSettingOfTheCluster) {
+  for (const char* key : {"gateway.listen", "gateway.operations_listen", "cluster.listen", "node.name", "node.listen", "node.advertise", "node.zone",
+                          "node.host", "node.data_dir", "node.disks", "node.operations_listen"}) {
+    UpOptions options;
+    options.settings[key] = "x";
+    EXPECT_EQ(merge_plan(std::nullopt, options).error().code, ErrorCode::kInvalidArgument) << key;
+    options.settings[key] = "{name}";
+    EXPECT_TRUE(merge_plan(std::nullopt, options)) << key;
+  }
+  for (const char* key : {"metadata.dsn", "metadata.master_key_file", "cluster.gateways", "cluster.bootstrap_disks"}) {
+    UpOptions options;
+    options.settings[key] = "{name}";
+    EXPECT_EQ(merge_plan(std::nullopt, options).error().code, ErrorCode::kInvalidArgument) << key;
+  }
+}
+
+TEST_F(ClusterPlanTest, SettingsAreTakenBack) {
+  ClusterPlan stored;
+  stored.settings = {{"s3.region", "eu-1"}, {"log.level", "debug"}};
+  UpOptions options;
+  options.unset = {"s3.region"};
+  EXPECT_EQ(merge_plan(stored, options)->settings, (std::map<std::string, std::string>{{"log.level", "debug"}}));
+  options.unset = {"s3.regoin"};
+  EXPECT_EQ(merge_plan(stored, options).error().code, ErrorCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace rondel::cli

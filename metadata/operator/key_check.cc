@@ -1,4 +1,4 @@
-#include "metadata/postgres/key_check.h"
+#include "metadata/operator/key_check.h"
 
 #include "common/crypto/digest.h"
 #include "metadata/connection/pg_codec.h"

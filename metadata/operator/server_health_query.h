@@ -4,7 +4,7 @@
 #include "common/async/task.h"
 #include "common/base/result.h"
 #include "metadata/connection/pg_workers.h"
-#include "metadata/postgres/server_health.h"
+#include "metadata/operator/server_health.h"
 
 namespace rondel::metadata {
 

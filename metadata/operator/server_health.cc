@@ -1,8 +1,8 @@
-#include "metadata/postgres/server_health.h"
+#include "metadata/operator/server_health.h"
 
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
-#include "metadata/postgres/server_health_query.h"
+#include "metadata/operator/server_health_query.h"
 
 namespace rondel::metadata {
 namespace {
@@ -24,7 +24,7 @@ constexpr const char* kQuestion = R"(
     coalesce((select extract(epoch from now() - released_at)::double precision
               from released_streams order by id limit 1) * 1000000, 0)::bigint,
     coalesce((select extract(epoch from now() - min(deleted_at))::double precision
-              from (select deleted_at from deleted_buckets order by bucket_id limit 1000) some)
+              from (select deleted_at from deleted_buckets order by bucket_id limit 1000) few)
              * 1000000, 0)::bigint
   from pg_stat_archiver a)";
 

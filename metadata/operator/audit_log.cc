@@ -1,4 +1,4 @@
-#include "metadata/postgres/audit_log.h"
+#include "metadata/operator/audit_log.h"
 
 #include <algorithm>
 
