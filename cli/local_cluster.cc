@@ -98,6 +98,12 @@ std::string cluster_addresses(const ClusterPlan& plan) {
   return list;
 }
 
+// The process opens it itself, so that it opens it anew at SIGHUP. What is written before or beside
+// the log (wrong settings, a sanitizer's words) goes to the same file, as standard error.
+std::string log_section(const std::string& data, const std::string& name) {
+  return fmt::format("log:\n  file: \"{}/log/{}.log\"\n", data, name);
+}
+
 Member gateway_member(const std::string& data, const ClusterPlan& plan, int k) {
   const int port = plan.port + k - 1;
   Member member{fmt::format("gateway-{}", k), "rondel-gateway", "", {}, ""};
@@ -105,7 +111,7 @@ Member gateway_member(const std::string& data, const ClusterPlan& plan, int k) {
     member.ports.push_back(static_cast<uint16_t>(p));
   }
   member.operations_url = "http://" + loopback(port + kOperationsPortOffset);
-  member.config = fmt::format(
+  member.config = log_section(data, member.name) + fmt::format(
       "gateway:\n  listen: \"0.0.0.0:{}\"\n  operations_listen: \"127.0.0.1:{}\"\n"
       "cluster:\n  listen: \"{}\"\n  bootstrap_disks: {}\n"
       "metadata:\n  dsn: \"{}\"\n  master_key_file: \"{}/keys/master.key\"\n",
@@ -119,7 +125,7 @@ Member node_member(const std::string& data, const ClusterPlan& plan, int k) {
   Member member{fmt::format("node-{}", k), "rondel-node", "", {}, "http://" + loopback(operations)};
   member.ports = {static_cast<uint16_t>(port), static_cast<uint16_t>(operations)};
   const uint64_t capacity = fs::space(data).capacity / static_cast<uint64_t>(plan.nodes);
-  member.config = fmt::format(
+  member.config = log_section(data, member.name) + fmt::format(
       "node:\n  name: \"{}\"\n  listen: \"{}\"\n  operations_listen: \"{}\"\n  zone: \"zone-{}\"\n  host: \"host-{}\"\n"
       "  data_dir: \"{}/node-{}\"\n  disks:\n    - path: \"{}/node-{}/disk-1\"\n      capacity: \"{}\"\n"
       "cluster:\n  gateways:\n{}",

@@ -1,5 +1,6 @@
 #include "cluster/membership/topology_cache.h"
 
+#include "common/log/log.h"
 #include "common/hash/hash64.h"
 #include "cluster/membership/disk_report.h"
 
@@ -86,6 +87,18 @@ async::Task<void> TopologyCache::exchange_clocks(async::TaskGroup& group) {
   }
 }
 
+namespace {
+
+void log_events(const std::vector<NodeEvent>& events) {
+  for (const NodeEvent& event : events) {
+    const std::string disk = event.disk.is_zero() ? "" : event.disk.to_hex();
+    (is_bad(event) ? log::warn : log::info)("cluster", describe(event.kind),
+                                            {{"node", event.node.to_hex()}, {"address", event.address}, {"disk", disk}, {"was", event.was}, {"is", event.is}});
+  }
+}
+
+}  // namespace
+
 metadata::BootTime TopologyCache::boot_time() const {
   const auto time = clock_.boot_now().time_since_epoch();
   return {clock_.boot(), std::chrono::duration_cast<std::chrono::microseconds>(time)};
@@ -139,6 +152,7 @@ async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   }
   std::map<model::DiskId, model::NodeId> tellers = tellers_of(nodes, state.now);
   for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone, node.name});
+  if (state.now != SystemTime::max()) log_events(events_.look(nodes, *next, state.now));
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
   tables_ = std::move(tables);

@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/ring/ring.h"
 #include "cluster/membership/age_clock.h"
+#include "cluster/membership/node_events.h"
 #include "metadata/store/node_store.h"
 #include "metadata/store/ring_store.h"
 
@@ -77,6 +78,7 @@ class TopologyCache final : public ring::TopologySource {
   std::vector<std::chrono::microseconds> gateways_;
   std::optional<uint64_t> accepted_;
   std::map<model::DiskId, model::NodeId> tellers_;  // Guarded by mutex_.
+  NodeEvents events_;                               // The loop's alone.
   Rings rings_;                                     // Of topology_. The loop's alone.
   SteadyTime confirmed_at_{};                       // Guarded by mutex_.
 };

@@ -1,6 +1,9 @@
 #include "gateway/blobs/disk_breakers.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "common/log/log.h"
 
 namespace rondel::blobs {
 namespace {
@@ -32,12 +35,20 @@ Duration DiskBreakers::stall(const model::DiskId& disk, Traffic traffic) const {
 }
 
 void DiskBreakers::succeeded(const model::DiskId& disk, Traffic traffic, Duration took) {
-  std::lock_guard lock(mutex_);
-  State& state = states_[disk];
+  bool again = false;
+  {
+    std::lock_guard lock(mutex_);
+    State& state = states_[disk];
+    note_success_locked(state, traffic, took);
+    again = std::exchange(state.open, false);
+  }
+  if (again) log::info("blobs", "a disk is used again", {{"disk", disk.to_hex()}});
+}
+
+void DiskBreakers::note_success_locked(State& state, Traffic traffic, Duration took) {
   double& average = traffic == Traffic::kSmall ? state.small_seconds : state.bulk_seconds;
   average = average == 0 ? seconds(took) : average + kWeight * (seconds(took) - average);
   state.failures = 0;
-  state.open = false;
   state.pause = {};
 }
 
@@ -48,10 +59,14 @@ void DiskBreakers::open_locked(State& state) {
 }
 
 void DiskBreakers::failed(const model::DiskId& disk, bool certain) {
-  std::lock_guard lock(mutex_);
-  State& state = states_[disk];
-  ++state.failures;
-  if (!state.open && (certain || state.failures >= kSlowStepsMax)) open_locked(state);
+  {
+    std::lock_guard lock(mutex_);
+    State& state = states_[disk];
+    ++state.failures;
+    if (state.open || (!certain && state.failures < kSlowStepsMax)) return;
+    open_locked(state);
+  }
+  log::warn("blobs", certain ? "a disk is left alone: it failed" : "a disk is left alone: it is slow", {{"disk", disk.to_hex()}});
 }
 
 std::vector<model::DiskId> DiskBreakers::due_for_probe() {
@@ -67,12 +82,16 @@ std::vector<model::DiskId> DiskBreakers::due_for_probe() {
 }
 
 void DiskBreakers::probed(const model::DiskId& disk, bool alive) {
-  std::lock_guard lock(mutex_);
-  State& state = states_[disk];
-  state.probing = false;
-  if (!alive) return open_locked(state);
-  state.open = false;
-  state.failures = 0;
+  bool again = false;
+  {
+    std::lock_guard lock(mutex_);
+    State& state = states_[disk];
+    state.probing = false;
+    if (!alive) return open_locked(state);
+    again = std::exchange(state.open, false);
+    state.failures = 0;
+  }
+  if (again) log::info("blobs", "a disk is used again", {{"disk", disk.to_hex()}});
 }
 
 std::vector<DiskHealth> DiskBreakers::health() const {

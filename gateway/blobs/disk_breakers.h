@@ -43,6 +43,7 @@ class DiskBreakers {
   };
 
   void open_locked(State& state);
+  void note_success_locked(State& state, Traffic traffic, Duration took);
 
   const ReplicatedBlobStoreOptions& options_;
   mutable std::mutex mutex_;

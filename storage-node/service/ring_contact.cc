@@ -163,7 +163,12 @@ void RingContact::run() {
       log::warn("ring", "no ring contact", {{"error", done.error().message}});
       lock.lock();
     }
-    if (done) last_error_.clear();
+    if (done && !last_error_.empty()) {
+      last_error_.clear();
+      lock.unlock();
+      log::info("ring", "ring contact again");
+      lock.lock();
+    }
     const auto ends = [this] { return stopping_; };
     if (stop_.wait_until(lock, begin + std::min<Duration>(options_.period, kPauseMin), ends)) return;
     (void)stop_.wait_until(lock, begin + options_.period, [this] { return stopping_ || soon_; });
