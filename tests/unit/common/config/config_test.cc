@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace rondel::config {
 namespace {
@@ -218,6 +219,25 @@ TEST(SchemaTest, DescribesEveryKey) {
   const std::string table = schema().describe();
   for (const Key& key : schema().keys()) EXPECT_NE(table.find("`" + key.name + "`"), std::string::npos) << key.name;
   EXPECT_NE(table.find("node.disks[].path"), std::string::npos);
+}
+
+// What a process runs with, as people read it; no secret is among it.
+TEST_F(ConfigTest, EffectiveValuesSayWhereTheyCameFrom) {
+  const auto settings = Settings::load(schema(), {file("gateway:\n  buffer: 1MiB\n  peers: [a, b]\nnode:\n  disks: [{path: /a}]\n"),
+                                                  {{"RONDEL_GATEWAY_LISTEN", "host=h password=s3cret"}}, {"gateway.threads=9"}});
+  ASSERT_TRUE(settings) << settings.error().message;
+  std::map<std::string, std::pair<std::string, std::string>> all;
+  for (const auto& [name, value, source] : settings->effective()) all[name] = {value, source};
+  using Row = std::pair<std::string, std::string>;
+  EXPECT_EQ(all.size(), schema().keys().size());
+  EXPECT_EQ(all["gateway.buffer"], Row("1MiB", "file"));
+  EXPECT_EQ(all["gateway.peers"], Row("a,b", "file"));
+  EXPECT_EQ(all["gateway.threads"], Row("9", "flag"));
+  EXPECT_EQ(all["gateway.wait"], Row("10000ms", "default"));
+  EXPECT_EQ(all["gateway.tls"], Row("false", "default"));
+  EXPECT_EQ(all["gateway.listen"], Row("(holds a password)", "environment"));
+  EXPECT_EQ(all["node.disks"].second, "file");
+  EXPECT_TRUE(all["node.disks"].first.contains("path: /a")) << all["node.disks"].first;
 }
 
 }  // namespace

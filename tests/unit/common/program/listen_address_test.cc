@@ -43,5 +43,10 @@ TEST(ListenAddress, AnythingElseIsRefusedByItsKey) {
   }
 }
 
+TEST(ListenAddress, WhatMeansEveryAddressIsNothingToCall) {
+  for (const char* host : {"0.0.0.0", "::", "0:0:0:0:0:0:0:0", "::0", "::ffff:0.0.0.0", "0", "*", ""}) EXPECT_TRUE(is_wildcard(host)) << host;
+  for (const char* host : {"127.0.0.1", "::1", "node-1", "10.0.0.0", "localhost"}) EXPECT_FALSE(is_wildcard(host)) << host;
+}
+
 }  // namespace
 }  // namespace rondel::program
