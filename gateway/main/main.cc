@@ -145,6 +145,8 @@ void end_at_once(const std::string& step) {
 
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(program::init_log(settings));
+  // What PostgreSQL knows our sessions by, whoever started us.
+  setenv("PGAPPNAME", "rondel-gateway", 1);
   program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
   TRY(const std::string master_key, read_master_key(settings));
   const std::string& dsn = settings.text("metadata.dsn");

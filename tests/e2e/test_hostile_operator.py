@@ -46,7 +46,7 @@ def test_every_command_speaks_json_and_every_program_says_its_version():
         assert "--json" in text, words
     for program in ("rondel", "rondel-gateway", "rondel-node"):
         done = subprocess.run([BUILD / "bin" / program, "--version"], capture_output=True, text=True)
-        assert done.returncode == 0 and re.fullmatch(program + r" \d+\.\d+\.\d+ \([0-9a-f+]+|unknown\)\n", done.stdout), done
+        assert done.returncode == 0 and re.fullmatch(program + r" \d+\.\d+\.\d+ \(([0-9a-f]{12}\+?|unknown)\)\n", done.stdout), done
 
 
 def test_a_wrong_master_key_ends_commands_and_gateways_in_one_line(operated, tmp_path):
@@ -97,7 +97,7 @@ def test_a_cluster_without_any_usable_key_starts_and_says_so(operated):
 @pytest.mark.parametrize("word, why", [
     ("node.zone=x", "every process has one for itself"), ("node.listen=127.0.0.1:1", "every process has one for itself"),
     ("metadata.dsn=dbname=x", "`rondel up` decides it"), ("gateway.tls_certificate_file=/nope", "go together"),
-    ("engine.segment_size=16MiB", "engine.segment_size"), ("rpc.tls_key_file=/nope", "rpc.tls"),
+    ("engine.segment_size=16MiB", "engine.segment_size"), ("rpc.tls_key_file=/nope", "tls"),
     ("node.advertise={name}:0", "node.advertise"), ("s3.clock_skew_max=soon", "s3.clock_skew_max"),
 ])
 def test_values_are_tried_before_they_are_kept(operated, word, why):
