@@ -47,8 +47,8 @@ Error cut_off(const IoOutcome& outcome) {
 }  // namespace
 
 Connection::Connection(std::unique_ptr<Stream> stream, bool tls, std::optional<IpAddress> peer, const ServerOptions& options,
-                       const Handler& handler, ServerCounters& counters, const std::atomic<bool>& stopping)
-    : stream_(std::move(stream)), tls_(tls), peer_(peer), options_(options), handler_(handler), counters_(counters), stopping_(stopping) {
+                       const Handler& handler, ServerCounters& counters, const Ending& ending)
+    : stream_(std::move(stream)), tls_(tls), peer_(peer), options_(options), handler_(handler), counters_(counters), ending_(ending) {
   if (peer_) info_.peer_address = to_string(*peer_);
   info_.tls = tls;
   head_pace_.begin(options_.deadlines.head);
@@ -86,7 +86,7 @@ uint64_t Connection::taken() {
 
 bool Connection::is_late(SteadyTime at) {
   switch (waiting_) {
-    case Waiting::kIdle: return at >= deadline_ || stopping_.load();
+    case Waiting::kIdle: return at >= deadline_ || ending_.stopping.load();
     case Waiting::kDraining: return at >= deadline_;
     case Waiting::kHead: return head_pace_.is_late(at, 0);
     case Waiting::kBody: return at >= body_deadline_ || pace_of(waiting_)->is_late(at, body_read_);
@@ -303,7 +303,7 @@ async::Task<bool> Connection::end_request() {
     co_return false;
   }
   if (capacity_ > kHeadRoomMax && end_ - begin_ <= kHeadRoomMax) keep_only(end_ - begin_);
-  co_return keep_alive_ && !stopping_.load();
+  co_return keep_alive_ && !ending_.stopping.load();
 }
 
 void Connection::count_bytes() {
@@ -316,7 +316,7 @@ void Connection::count_bytes() {
 async::Task<void> Connection::drain_body() {
   const Deadline until = now() + options_.drain_timeout;
   uint64_t left = options_.drain_bytes_max;
-  while (body_unread() && left > 0 && !stopping_.load() && now() < until) {
+  while (body_unread() && left > 0 && !ending_.stopping.load() && now() < until) {
     const auto run = co_await read_run(Waiting::kDraining);
     if (!run) break;
     left -= std::min<uint64_t>(left, run->size());
@@ -448,7 +448,8 @@ void Connection::append_head(const ResponseHead& head, std::optional<uint64_t> c
     append_number(response_text_, *content_length);
     response_text_ += "\r\n";
   }
-  if (!keep_alive_ || stopping_.load()) {
+  if (ending_.leaving.load()) keep_alive_ = false;
+  if (!keep_alive_ || ending_.stopping.load()) {
     response_text_ += "Connection: close\r\n";
   } else if (head_.version == 10) {
     response_text_ += "Connection: keep-alive\r\n";

@@ -23,12 +23,18 @@ struct ServerCounters {
   std::atomic<uint64_t> body_bytes_written{0};
 };
 
-// Used on its loop alone, but for stopping.
+// How far a server has come with its end. Set from any thread.
+struct Ending {
+  std::atomic<bool> leaving{false};    // Each answer ends its connection.
+  std::atomic<bool> stopping{false};   // So do connections that wait for a request.
+};
+
+// Used on its loop alone, but for Ending.
 class Connection final : public Exchange {
  public:
   // `peer`: of the socket; nullopt when it is gone already.
   Connection(std::unique_ptr<Stream> stream, bool tls, std::optional<IpAddress> peer, const ServerOptions& options, const Handler& handler,
-             ServerCounters& counters, const std::atomic<bool>& stopping);
+             ServerCounters& counters, const Ending& ending);
 
   // Until the connection ends.
   async::Task<void> serve();
@@ -96,7 +102,7 @@ class Connection final : public Exchange {
   const ServerOptions& options_;
   const Handler& handler_;
   ServerCounters& counters_;
-  const std::atomic<bool>& stopping_;
+  const Ending& ending_;
 
   // What was read and not used: [begin_, end_) of capacity_ bytes. None while nothing is there.
   std::unique_ptr<char[]> buffer_;

@@ -75,7 +75,7 @@ struct State : std::enable_shared_from_this<State> {
   std::unique_ptr<async::Timer> retry;      // On the first loop.
   ServerCounters counters;
   std::unique_ptr<Addresses> addresses;
-  std::atomic<bool> stopping{false};
+  Ending ending;
   std::mutex tls_mutex;
   std::shared_ptr<asio::ssl::context> tls;  // Guarded by tls_mutex.
   int64_t tls_version = 0;                  // Guarded by tls_mutex.
@@ -140,7 +140,7 @@ void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr
     stream = std::make_unique<PlainStream>(std::move(socket));
   }
   auto connection = std::make_shared<Connection>(std::move(stream), context != nullptr, peer, state->options, state->handler,
-                                                 state->counters, state->stopping);
+                                                 state->counters, state->ending);
   async::spawn(*shard->loop, run_connection(state, shard, std::move(connection), peer, std::move(context)));
 }
 
@@ -157,7 +157,7 @@ void accept_next(const std::shared_ptr<State>& state) {
   auto shard = state->shards[state->next_shard++ % state->shards.size()];
   state->acceptor->async_accept(
       shard->loop->context(), [state, shard](const ErrorCodeOf& error, asio::basic_stream_socket<tcp, asio::io_context::executor_type> socket) {
-        if (state->stopping.load() || error == asio::error::operation_aborted) return;
+        if (state->ending.stopping.load() || error == asio::error::operation_aborted) return;
         if (error) {
           // Out of descriptors, mostly: go on when some may have been closed.
           state->retry = state->shards.front()->loop->call_at(deadline_in(std::chrono::milliseconds(50)), [weak = std::weak_ptr(state)] {
@@ -187,7 +187,7 @@ void watch(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& sh
   }
   if (shard == state->shards.front() && ++shard->rounds % 20 == 0) state->reload_tls_if_changed();
   const Duration often = std::chrono::milliseconds(50);
-  const Duration pause = state->stopping.load() ? std::min(often, state->options.check_period) : state->options.check_period;
+  const Duration pause = state->ending.stopping.load() ? std::min(often, state->options.check_period) : state->options.check_period;
   shard->watch = shard->loop->call_at(deadline_in(pause), [weak = std::weak_ptr(state), shard = shard.get()] {
     const auto still = weak.lock();
     if (!still) return;
@@ -210,8 +210,10 @@ class AsioServer final : public Server {
 
   uint16_t port() const override { return port_; }
 
+  void lame_duck() override { state_->ending.leaving = true; }
+
   void stop() override {
-    if (state_->stopping.exchange(true)) return;
+    if (state_->ending.stopping.exchange(true)) return;
     state_->shards.front()->loop->post([state = state_] {
       ErrorCodeOf ignored;
       state->acceptor->close(ignored);

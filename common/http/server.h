@@ -151,6 +151,9 @@ class Server {
   virtual ~Server() = default;
 
   virtual uint16_t port() const = 0;
+  // Goes on accepting and serving, but every answer from here on ends its connection and says so: clients come again
+  // elsewhere, and none loses a request that it sent on a connection that was about to close. Safe from any thread.
+  virtual void lame_duck() = 0;
   // Stops accepting; connections end after the request they are in. Safe from any thread.
   virtual void stop() = 0;
   // Returns when no connection is open or at the deadline (then cuts them). Awaited on any EventLoop.

@@ -37,7 +37,9 @@ async::Task<void> OperationsService::handle(http::Exchange& exchange) {
   } else if (path == "/health/live") {
     co_await answer(exchange, 200, "text/plain", "alive\n");
   } else if (path == "/health/ready") {
-    co_await answer_ready(exchange);
+    co_await answer_checks(exchange, true);
+  } else if (path == "/health/serving") {
+    co_await answer_checks(exchange, false);
   } else if (page != pages_.end()) {
     co_await answer_page(exchange, *page);
   } else {
@@ -46,15 +48,18 @@ async::Task<void> OperationsService::handle(http::Exchange& exchange) {
 }
 
 // Each check by name, also behind one that fails.
-async::Task<void> OperationsService::answer_ready(http::Exchange& exchange) {
+async::Task<void> OperationsService::answer_checks(http::Exchange& exchange, bool all) {
   std::string body;
-  bool ready = true;
-  for (const ReadyCheck& check : checks_) {
-    const auto outcome = co_await check.run();
-    ready = ready && outcome.has_value();
-    body += check.name + ": " + (outcome ? "ok" : outcome.error().message) + "\n";
+  bool good = true;
+  for (const std::vector<ReadyCheck>* checks : {&checks_.serving, &checks_.ready}) {
+    if (checks == &checks_.ready && !all) break;
+    for (const ReadyCheck& check : *checks) {
+      const auto outcome = co_await check.run();
+      good = good && outcome.has_value();
+      body += check.name + ": " + (outcome ? "ok" : outcome.error().message) + "\n";
+    }
   }
-  co_await answer(exchange, ready ? 200 : 503, "text/plain", std::move(body));
+  co_await answer(exchange, good ? 200 : 503, "text/plain", std::move(body));
 }
 
 async::Task<void> OperationsService::answer_page(http::Exchange& exchange, const OperationsPage& page) {
@@ -64,7 +69,7 @@ async::Task<void> OperationsService::answer_page(http::Exchange& exchange, const
 }
 
 std::string OperationsService::paths() const {
-  std::string text = "here are /metrics, /health/live, /health/ready";
+  std::string text = "here are /metrics, /health/live, /health/serving, /health/ready";
   for (const OperationsPage& page : pages_) text += ", " + page.path;
   return text + "\n";
 }

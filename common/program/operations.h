@@ -1,5 +1,5 @@
-// The operations listener of a program: /metrics, /health/live, /health/ready, and what pages the
-// program adds. Everything on it is read-only and without credentials: it belongs on loopback or a
+// The operations listener of a program: /metrics, /health/live, /health/serving, /health/ready, and
+// what pages the program adds. Everything on it is read-only and without credentials: it belongs on loopback or a
 // private network, apart from what clients use.
 #pragma once
 
@@ -15,8 +15,8 @@
 
 namespace rondel::program {
 
-// One condition of readiness, asked at every /health/ready on the listener's loop. It has a
-// deadline of its own.
+// One condition of serving or of readiness, asked at every /health/serving or /health/ready on the
+// listener's loop. It has a deadline of its own.
 struct ReadyCheck {
   std::string name;  // As the answer shows it: "database", "ring contact".
   std::function<async::Task<Result<void>>()> run;
@@ -24,6 +24,14 @@ struct ReadyCheck {
 
 // One that is known without waiting.
 ReadyCheck ready_check(std::string name, std::function<Result<void>()> run);
+
+// What a program is asked. `serving`: may whoever balances requests send them here? Only what this
+// process alone can mend, so that a fault of all (the database) empties no balancer. `ready`: what
+// else must hold so that requests are answered well; /health/ready asks both.
+struct HealthChecks {
+  std::vector<ReadyCheck> serving;
+  std::vector<ReadyCheck> ready;
+};
 
 // A document below its own path. The error's text is the answer's, with 503.
 struct OperationsPage {
@@ -35,18 +43,18 @@ struct OperationsPage {
 // Safe for concurrent use; outlives its server.
 class OperationsService {
  public:
-  OperationsService(const metrics::Registry& registry, std::vector<ReadyCheck> checks, std::vector<OperationsPage> pages = {})
+  OperationsService(const metrics::Registry& registry, HealthChecks checks, std::vector<OperationsPage> pages = {})
       : registry_(registry), checks_(std::move(checks)), pages_(std::move(pages)) {}
 
   async::Task<void> handle(http::Exchange& exchange);
 
  private:
-  async::Task<void> answer_ready(http::Exchange& exchange);
+  async::Task<void> answer_checks(http::Exchange& exchange, bool all);
   async::Task<void> answer_page(http::Exchange& exchange, const OperationsPage& page);
   std::string paths() const;
 
   const metrics::Registry& registry_;
-  const std::vector<ReadyCheck> checks_;
+  const HealthChecks checks_;
   const std::vector<OperationsPage> pages_;
 };
 

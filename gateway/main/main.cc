@@ -289,12 +289,8 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
                           .capacity_bytes = settings.size("metadata.database_size_max")},
                          registry);
 
-  std::atomic<bool> draining{false};
+  program::ServingState serving;
   std::vector<program::ReadyCheck> checks;
-  checks.push_back(program::ready_check("not draining", [&draining]() -> Result<void> {
-    if (draining) return fail(ErrorCode::kUnavailable, "the process is ending");
-    return {};
-  }));
   checks.push_back({"database", [&database] { return database.check(); }});
   checks.push_back(program::ready_check("ring", [&topology]() -> Result<void> {
     if (topology.topology()->current() != nullptr) return {};
@@ -306,7 +302,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   }));
   checks.push_back(program::ready_check("clock", [&age_clock] { return age_clock.check_usable(); }));
   program::OperationsService operations(
-      registry, std::move(checks),
+      registry, {serving.checks(), std::move(checks)},
       {program::settings_page("rondel-gateway", settings), admin::status_page({stores.nodes, stores.releases, topology, lease, scheduler, cluster,
                            age_clock})});
   TRY(auto operations_server, program::start_operations(settings, "gateway.operations_listen",
@@ -331,9 +327,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     if (auto reloaded = s3->reload_tls(); !reloaded)
       log::warn("main", "the TLS files were not taken", {{"error", reloaded.error().message}});
   };
-  program::wait_for_end(signals, hang_up, read_certificates);
+  serving.begin();
+  const program::WhileWaiting meanwhile{hang_up, read_certificates};
+  program::wait_for_end(signals, meanwhile);
   log::info("main", "draining");
-  draining = true;
+  serving.end();
+  s3->lame_duck();
+  program::wait_as_lame_duck(signals, settings.duration("gateway.lame_duck"), meanwhile);
   const Deadline grace = deadline_in(settings.duration("gateway.shutdown_grace"));
   ending.begin(grace + kEndPatience);
   ending.step("requests");

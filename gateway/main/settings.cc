@@ -96,7 +96,10 @@ std::vector<Key> keys() {
       text("gateway.tls_key_file", "", "PEM private key"),
       tls_certificates(),
       text("gateway.zone", "", "Reads prefer disks of this zone; empty = none"),
-      duration("gateway.shutdown_grace", "20s", "How long requests may take to end after SIGTERM"),
+      duration("gateway.lame_duck", "0s",
+               "How long S3 is served on after SIGTERM while /health/serving says that the process ends: longer than balancers "
+               "take to notice; a second SIGTERM cuts it short"),
+      duration("gateway.shutdown_grace", "20s", "How long requests may take to end after that"),
       text("s3.region", "us-east-1", "The region that signatures must name"),
       text("s3.virtual_host_base", "", "Host suffix of virtual-host addressing, for example s3.example.test; empty = path style alone"),
       {"s3.signature_v2", Type::kBool, "false", "Also take the older signature version 2, in header and query"},

@@ -311,11 +311,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   } const heartbeats{contact};
 
   async::LoopThreads loops(2);
-  program::OperationsService operations(registry, {program::ready_check("ring contact", [&contact]() -> Result<void> {
-                                          std::string why_not = contact.why_no_writes();
-                                          if (why_not.empty()) return {};
-                                          return fail(ErrorCode::kUnavailable, std::move(why_not));
-                                        })},
+  program::ServingState serving;
+  const auto ring_contact = program::ready_check("ring contact", [&contact]() -> Result<void> {
+    std::string why_not = contact.why_no_writes();
+    if (why_not.empty()) return {};
+    return fail(ErrorCode::kUnavailable, std::move(why_not));
+  });
+  program::OperationsService operations(registry, {serving.checks(), {ring_contact}},
                                         {program::settings_page("rondel-node", settings)});
   TRY(auto server, program::start_operations(settings, "node.operations_listen", loops.loop(0),
                                              operations));
@@ -330,8 +332,12 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     if (!taken) return log::warn("main", "the certificates were not taken", {{"error", taken.error().message}});
     if (*taken) log::info("main", "other certificates count from now on");
   };
-  program::wait_for_end(signals, read_certificates, read_certificates);
+  serving.begin();
+  const program::WhileWaiting meanwhile{read_certificates, read_certificates};
+  program::wait_for_end(signals, meanwhile);
   log::info("main", "ending");
+  serving.end();
+  program::wait_as_lame_duck(signals, settings.duration("node.lame_duck"), meanwhile);
   ending.begin(deadline_in(kEndPatience));
   ending.step(with_failed("the repair", disks));
   server->stop();

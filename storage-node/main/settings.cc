@@ -52,6 +52,8 @@ std::vector<Key> keys() {
       required(key(Type::kString, "node.data_dir", "", "Folder for the node's identity and ring cache")),
       disks,
       threads,
+      key(Type::kDuration, "node.lame_duck", "0s",
+          "How long the node serves on after SIGTERM while /health/serving says that it ends; a second SIGTERM cuts it short"),
       key(Type::kDuration, "node.disk_patience", "30s",
           "How long the node waits at its start for disks that do not open; they join later. Longer while there is no disk at all"),
       required(key(Type::kStringList, "cluster.gateways", "", "Cluster addresses of gateways, asked in turn")),

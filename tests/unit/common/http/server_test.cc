@@ -389,6 +389,25 @@ TEST_F(ServerTest, OneAddressDoesNotTakeTheLastConnections) {
   EXPECT_TRUE(open(1));
 }
 
+TEST_F(ServerTest, ALameDuckServesAndSendsClientsElsewhere) {
+  start();
+  auto idle = client();
+  idle.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_FALSE(closes(idle.read_response()));
+  server_->lame_duck();
+  // Who is connected is served once more, and who comes now is served too: both hear that the connection ends.
+  idle.send("GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+  const std::string last = idle.read_response();
+  EXPECT_EQ(status_of(last), "HTTP/1.1 200");
+  EXPECT_TRUE(closes(last));
+  EXPECT_EQ(idle.read_all(), "");
+  auto late = client();
+  late.send("PUT /c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+  const std::string response = late.read_response();
+  EXPECT_EQ(body_of(response), "PUT /c abc");
+  EXPECT_TRUE(closes(response));
+}
+
 TEST_F(ServerTest, StoppingEndsConnectionsAfterTheirRequest) {
   start();
   auto idle = client();

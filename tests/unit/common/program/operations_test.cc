@@ -23,10 +23,11 @@ class Operations : public ::testing::Test {
   }
 
   metrics::Registry registry_;
-  Result<void> first_, second_;
+  Result<void> serving_, first_, second_;
   Result<std::string> page_ = "a page";
   OperationsService service_{registry_,
-                             {ready_check("first", [this] { return first_; }), ready_check("second", [this] { return second_; })},
+                             {{ready_check("serving", [this] { return serving_; })},
+                              {ready_check("first", [this] { return first_; }), ready_check("second", [this] { return second_; })}},
                              {{"/admin/page", "text/plain", [this]() -> async::Task<Result<std::string>> { co_return page_; }}}};
   std::string body_;
 };
@@ -40,7 +41,10 @@ TEST_F(Operations, AnswersByPath) {
   } cases[] = {
       {"GET", "/metrics", 200, "things_total 3"},
       {"GET", "/health/live", 200, "alive"},
-      {"GET", "/health/ready", 200, "first: ok\nsecond: ok\n"},
+      {"GET", "/health/ready", 200, "serving: ok\nfirst: ok\nsecond: ok\n"},
+      {"GET", "/health/serving", 200, "serving: ok\n"},
+      {"HEAD", "/health/serving", 200, ""},
+      {"POST", "/health/serving", 405, "only GET and HEAD"},
       {"GET", "/admin/page", 200, "a page"},
       {"GET", "/", 404, "/admin/page"},
       {"GET", "/admin/page/more", 404, "here are /metrics"},
@@ -58,10 +62,22 @@ TEST_F(Operations, AnswersByPath) {
 TEST_F(Operations, NamesEveryCheckThatFails) {
   first_ = fail(ErrorCode::kUnavailable, "it is away");
   EXPECT_EQ(ask("GET", "/health/ready"), 503);
-  EXPECT_EQ(body_, "first: it is away\nsecond: ok\n");
+  EXPECT_EQ(body_, "serving: ok\nfirst: it is away\nsecond: ok\n");
   second_ = fail(ErrorCode::kUnavailable, "so is this");
   EXPECT_EQ(ask("GET", "/health/ready"), 503);
-  EXPECT_EQ(body_, "first: it is away\nsecond: so is this\n");
+  EXPECT_EQ(body_, "serving: ok\nfirst: it is away\nsecond: so is this\n");
+}
+
+// What all have in common (the database) empties no balancer; what is this process's own does.
+TEST_F(Operations, ServingIsAskedWithoutWhatOthersMustMend) {
+  first_ = fail(ErrorCode::kUnavailable, "the database is away");
+  EXPECT_EQ(ask("GET", "/health/serving"), 200);
+  EXPECT_EQ(body_, "serving: ok\n");
+  serving_ = fail(ErrorCode::kUnavailable, "it ends");
+  EXPECT_EQ(ask("GET", "/health/serving"), 503);
+  EXPECT_EQ(body_, "serving: it ends\n");
+  EXPECT_EQ(ask("GET", "/health/ready"), 503);
+  EXPECT_EQ(ask("GET", "/health/live"), 200);
 }
 
 TEST_F(Operations, APageThatCannotBeMadeIs503) {
