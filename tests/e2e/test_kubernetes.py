@@ -16,11 +16,18 @@ COMPONENTS = ("ingress", "monitoring", "backup")
 SPARE_SECONDS = 20   # What both programs give the rest of their end, after the grace of requests.
 
 
-@pytest.fixture(scope="module", params=[(), COMPONENTS], ids=["base", "all components"])
-def documents(request):
+def rendered(components=()):
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not installed")
-    return manifests.render(request.param)
+    version = subprocess.run(["kubectl", "version", "--client", "--output", "json"], capture_output=True, text=True, timeout=60).stdout
+    if "kustomizeVersion" not in version:
+        pytest.skip("kubectl is older than components and replacements are (1.24)")
+    return manifests.render(components)
+
+
+@pytest.fixture(scope="module", params=[(), COMPONENTS], ids=["base", "all components"])
+def documents(request):
+    return rendered(request.param)
 
 
 def of_kind(documents, kind):
@@ -68,7 +75,7 @@ def test_every_document_fits_its_schema(documents):
 
 def test_the_judge_sees_what_is_wrong():
     """One fault each, as an operator's slip of the pen makes it."""
-    documents = manifests.render(COMPONENTS)
+    documents = rendered(COMPONENTS)
 
     def break_it(kind, name, change):
         broken = json.loads(json.dumps(of_kind(documents, kind)[name]))
@@ -186,7 +193,7 @@ def test_pods_have_no_more_rights_than_they_need(documents):
 
 
 def images():
-    for document in manifests.render(COMPONENTS):
+    for document in rendered(COMPONENTS):
         spec = document.get("spec", {})
         for container in spec.get("template", {}).get("spec", {}).get("containers", []):
             yield container["image"]
@@ -212,7 +219,7 @@ def test_images_are_pinned():
 
 
 def test_each_version_has_its_own_migration():
-    job = next(iter(of_kind(manifests.render(), "Job").values()))
+    job = next(iter(of_kind(rendered(), "Job").values()))
     image = job["spec"]["template"]["spec"]["containers"][0]["image"]
     assert job["metadata"]["name"] == "rondel-migrate-" + image.rpartition(":")[2]
     assert job["metadata"]["labels"]["app"] == "rondel-migrate" and job["spec"]["ttlSecondsAfterFinished"] > 0
@@ -343,7 +350,7 @@ def test_services_find_their_pods(documents):
 
 def test_prometheus_calls_jobs_as_the_alerts_do():
     """jobLabel takes the job from a label of the pod; the rules ask for rondel-gateway and rondel-node."""
-    documents = manifests.render(COMPONENTS)
+    documents = rendered(COMPONENTS)
     jobs = set()
     for monitor in of_kind(documents, "PodMonitor").values():
         selector = monitor["spec"]["selector"]["matchLabels"]
