@@ -190,7 +190,7 @@ def run(arguments, stage):
 def main():
     parser = argparse.ArgumentParser(prog="run.sh")
     parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--port", type=int, default=19800)
+    parser.add_argument("--port", type=int, help="first of 500; default: free ones")
     parser.add_argument("--seconds", type=float, default=8, help="how long each fault lasts")
     parser.add_argument("--rounds", type=int, default=1, help="how often every fault comes")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))

@@ -141,7 +141,7 @@ class Drill:
 def main():
     parser = argparse.ArgumentParser(prog="clocks.sh")
     parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--port", type=int, default=19850)
+    parser.add_argument("--port", type=int, help="first of 500; default: free ones")
     parser.add_argument("--seconds", type=float, default=5, help="how long each clock is off")
     parser.add_argument("--jumps", type=int, default=len(JUMPS), help="the first so many alone")
     arguments = parser.parse_args()

@@ -232,7 +232,7 @@ DRILLS = {"files": files, "dump": dump, "alone": alone, "away": away, "promoted"
 
 def main():
     parser = argparse.ArgumentParser(prog="rollback.sh")
-    parser.add_argument("--port", type=int, default=19820)
+    parser.add_argument("--port", type=int, help="first of 500; default: free ones")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--only", action="append", choices=sorted(DRILLS),
         help="this drill alone; may be given several times")

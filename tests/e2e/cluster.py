@@ -2,10 +2,12 @@
 import contextlib
 import os
 import pathlib
+import random
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -30,9 +32,37 @@ def running(bucket, **arguments):
     cluster.wipe()
 
 
+# A cluster's ports begin at one and end 500 further: up.sh derives them. Above what services usually listen on, below what
+# Linux gives to connections that go out.
+PORTS = range(23_000, 32_000)
+PORTS_OF_A_CLUSTER = 500
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_ports():
+    """The first of the ports of a cluster, none of which anybody listens on. Another test may look at the same time: the place is drawn."""
+    for _ in range(200):
+        first = random.randrange(PORTS.start, PORTS.stop - PORTS_OF_A_CLUSTER, 10)
+        if all(is_free(port) for port in range(first, first + PORTS_OF_A_CLUSTER)):
+            return first
+    raise AssertionError(f"no {PORTS_OF_A_CLUSTER} ports in a row are free in {PORTS}")
+
+
 class Cluster:
-    def __init__(self, port, options=(), nodes=4, gateways=1):
-        self.port = port
+    """`port`: for who insists on one; otherwise ports that are free. `tree` and `build`: of another version of the product."""
+
+    def __init__(self, port=None, options=(), nodes=4, gateways=1, tree=ROOT, build=BUILD):
+        self.port = port or free_ports()
+        self.tree, self.build = tree, build
         self.options = list(options)
         self.nodes = nodes
         self.gateways = gateways
@@ -41,7 +71,7 @@ class Cluster:
         self.env = {}
 
     def up(self, *extra, environment=None):
-        command = [str(ROOT / "deploy/local/up.sh"), "--bin", str(BUILD), "--no-install", "--data", str(self.data),
+        command = [str(self.tree / "deploy/local/up.sh"), "--bin", str(self.build), "--no-install", "--data", str(self.data),
                    "--port", str(self.port), "--nodes", str(self.nodes), "--gateways", str(self.gateways)]
         for option in self.options:
             command += ["--set", option]
@@ -53,7 +83,7 @@ class Cluster:
         return done
 
     def down(self, *extra):
-        return subprocess.run([str(ROOT / "deploy/local/down.sh"), "--bin", str(BUILD), "--data", str(self.data), *extra],
+        return subprocess.run([str(self.tree / "deploy/local/down.sh"), "--bin", str(self.build), "--data", str(self.data), *extra],
                               capture_output=True, text=True, timeout=180)
 
     def wipe(self):

@@ -8,7 +8,7 @@ from cluster import Cluster
 @pytest.fixture(scope="session")
 def cluster():
     """One cluster for every test that leaves it as it was."""
-    shared = Cluster(port=19000, options=["gc.grace=2s", "gc.trash=1s"])
+    shared = Cluster(options=["gc.grace=2s", "gc.trash=1s"])
     started = shared.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield shared

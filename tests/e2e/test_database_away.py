@@ -19,7 +19,7 @@ THREADS = 8
 
 @pytest.fixture(scope="module")
 def lonely():
-    with running("lonely", port=19700, options=[
+    with running("lonely", options=[
             "gc.grace=1s", "gc.trash=1s", "gc.orphan_age=16s", "gc.orphan_scan_pause=2s"]) as cluster:
         yield cluster
 

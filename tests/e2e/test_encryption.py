@@ -21,7 +21,7 @@ MARK = b"a body of some length. " * 8
 
 @pytest.fixture(scope="module")
 def encrypting():
-    cluster = Cluster(port=15000, gateways=2, options=["s3.allow_sse_c_over_http=true", "gc.grace=2s", "gc.trash=1s"])
+    cluster = Cluster(gateways=2, options=["s3.allow_sse_c_over_http=true", "gc.grace=2s", "gc.trash=1s"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     for key in ("key-1", "key-2"):

@@ -76,7 +76,7 @@ def cluster(vault, tmp_path_factory):
     for part in [token.parent, *token.parents][:4]:
         part.chmod(0o755)
     token.write_text(TOKEN)
-    made = Cluster(port=15000, options=["kms.provider=vault", f"kms.vault_address=http://127.0.0.1:{vault.server_address[1]}",
+    made = Cluster(options=["kms.provider=vault", f"kms.vault_address=http://127.0.0.1:{vault.server_address[1]}",
                                         f"kms.vault_token_file={token}", "kms.default_key=absent"])
     started = made.up()
     assert started.returncode == 0, started.stdout + started.stderr

@@ -15,7 +15,7 @@ SECONDS_OF_LOAD = float(os.environ.get("RONDEL_FAULT_SECONDS", "6"))
 
 @pytest.fixture(scope="module")
 def breakable():
-    with running("faults", port=19500, options=["gc.grace=1s", "gc.trash=1s"]) as cluster:
+    with running("faults", options=["gc.grace=1s", "gc.trash=1s"]) as cluster:
         yield cluster
 
 

@@ -15,7 +15,7 @@ from cluster import running, wait_for
 
 @pytest.fixture(scope="module")
 def forgetful():
-    with running("garbage", port=19600, options=[
+    with running("garbage", options=[
             "gc.grace=1s", "gc.trash=1s", "gc.orphan_age=16s", "gc.orphan_scan_pause=2s"]) as cluster:
         yield cluster
 

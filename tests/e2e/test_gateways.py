@@ -18,7 +18,7 @@ IN_FLIGHT = 12
 
 @pytest.fixture(scope="module")
 def three():
-    cluster = Cluster(port=17000, gateways=3, options=[f"gateway.requests_max={IN_FLIGHT}", "gateway.buffer_size=64MiB"])
+    cluster = Cluster(gateways=3, options=[f"gateway.requests_max={IN_FLIGHT}", "gateway.buffer_size=64MiB"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield cluster

@@ -1,28 +1,22 @@
 """What one client sends and lets hang, and what another sees meanwhile: uploads, forms, documents and answers that come to a halt."""
-import contextlib
 import json
 import random
 import resource
-import socket
 
 import boto3
 import pytest
 
 import raw
-import signing
+from attackers import FORM, MIB, hanging, make_attacker, signed, strangers_document
 from cluster import running, wait_for
-
-MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def hostile():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
-    with running("victims", port=17500) as cluster:
-        made = cluster.cli("account", "create", "--name", "attacker", "--access-key", "ATTACKER", environment={"RONDEL_SECRET_KEY": "attacker-secret"})
-        assert made.returncode == 0, made.stderr
-        cluster.attacker = {**cluster.env, "AWS_ACCESS_KEY_ID": "ATTACKER", "AWS_SECRET_ACCESS_KEY": "attacker-secret"}
+    with running("victims") as cluster:
+        make_attacker(cluster)
         owner = client(cluster, cluster.attacker)
         owner.create_bucket(Bucket="attackers")
         owner.put_object(Bucket="attackers", Key="large", Body=random.randbytes(16 * MIB))
@@ -37,36 +31,6 @@ def client(cluster, env):
     from botocore.config import Config
     return boto3.client("s3", endpoint_url=cluster.endpoint, aws_access_key_id=env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
                         region_name=env["AWS_REGION"], config=Config(retries={"max_attempts": 1}, read_timeout=14, max_pool_connections=4))
-
-
-@contextlib.contextmanager
-def hanging(cluster, count, head, begin=b"x", receive=None):
-    """Connections that have sent a head and the begin of a body, and say no more."""
-    sockets = []
-    try:
-        for _ in range(count):
-            peer = socket.socket()
-            if receive:
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-            peer.connect(("127.0.0.1", cluster.port))
-            peer.settimeout(10)
-            peer.sendall(head + begin)
-            sockets.append(peer)
-        yield sockets
-    finally:
-        for peer in sockets:
-            peer.close()
-
-
-def signed(cluster, method, path, query=(), length=None, more=()):
-    """The head of a request by the attacker; its body is what the signature is not about any more."""
-    headers = {"host": f"127.0.0.1:{cluster.port}".encode(), **dict(more)}
-    fields = signing.sign(cluster.attacker, method, path, list(query), headers)
-    target = signing.encode_path(path) + ("?" + signing.encode_query(query) if query else "")
-    lines = [f"{method} {target} HTTP/1.1".encode()] + [name.encode() + b": " + value for name, value in fields.items()]
-    if length is not None:
-        lines.append(b"content-length: %d" % length)
-    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def in_use(cluster, bound):
@@ -87,8 +51,7 @@ def victim_works(cluster, rounds=5, size=MIB):
 
 
 def test_half_sent_forms(hostile):
-    head = (b"POST /attackers HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n")
-    with hanging(hostile, 2048, head, b"-"):
+    with hanging(hostile, 2048, FORM, b"-"):
         victim_works(hostile)
         assert in_use(hostile, "requests") <= 520, "strangers hold a quarter at most"
 
@@ -114,8 +77,7 @@ def test_small_uploads_of_one_byte(hostile):
 @pytest.mark.parametrize("path", ["/attackers?delete", "/victims?delete", "/victims/small?tagging", "/victims?lifecycle", "/victims?policy", "/victims/k?uploadId=" + "a" * 32])
 def test_documents_of_strangers_are_not_read(hostile, path):
     method = "POST" if "delete" in path or "uploadId" in path else "PUT"
-    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-MD5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 8000000\r\n\r\n".encode()
-    with hanging(hostile, 150 if path == "/victims?delete" else 2, head) as peers:
+    with hanging(hostile, 150 if path == "/victims?delete" else 2, strangers_document(path, method)) as peers:
         for peer in peers:
             assert peer.recv(100).startswith(b"HTTP/1.1 403"), path
         assert in_use(hostile, "document_bytes") == 0

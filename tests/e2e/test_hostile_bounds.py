@@ -1,6 +1,5 @@
 """What one caller makes up (patterns, names, fields, keys by the thousand) costs nobody else his service or his memory."""
 import contextlib
-import json
 import re
 import socket
 import threading
@@ -11,6 +10,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from attackers import (CORS_OF_MANY_NAMES, PATTERNS, THOUSAND_KEYS, form_of_file_names, large_delete_policy, policy, preflight_fields,
+                       side_by_side, statement, unknown_key_fields)
 from raw import send
 
 PATIENCE = 20   # Seconds in which a victim's request is answered, however slow the machine is that runs this.
@@ -67,45 +68,26 @@ def hostile(cluster):
     client.delete_bucket(Bucket="hostile-bounds")
 
 
-def side_by_side(work, count):
-    threads = [threading.Thread(target=work) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def rss_mib(cluster):
     name = next(name for name in cluster.processes() if name.startswith("gateway"))
     with open(f"/proc/{cluster.processes()[name]}/status") as status:
         return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
 
 
-def statement(effect, actions, resources, condition=None):
-    return {"Effect": effect, "Principal": "*", "Action": actions, "Resource": resources} | ({"Condition": condition} if condition else {})
-
-
 def put_policy(cluster, bucket, *statements):
-    cluster.boto3(boto3).put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":")))
+    cluster.boto3(boto3).put_bucket_policy(Bucket=bucket, Policy=policy(*statements))
 
 
 def test_a_form_full_of_file_names(cluster, bucket):
     def form():
-        key = b"${filename}" * 1_800
-        body = (b"--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n" + key + b"\r\n--b\r\n"
-                b"Content-Disposition: form-data; name=\"file\"; filename=\"" + b"f" * 70_000 + b"\"\r\n\r\nx\r\n--b--\r\n")
-        answer = send(cluster.endpoint, "POST", f"/{bucket}", {"Content-Type": "multipart/form-data; boundary=b"}, body)
+        answer = send(cluster.endpoint, "POST", f"/{bucket}", {"Content-Type": "multipart/form-data; boundary=b"}, form_of_file_names())
         assert (answer.status, answer.code()) == (400, "KeyTooLongError"), answer.text[:300]
 
     with victim(cluster, bucket, "forms"):
         side_by_side(lambda: [form() for _ in range(10)], 4)
 
 
-@pytest.mark.parametrize("pattern, agent", [
-    ("*" + "a" * 3_500 + "?b", "a" * 7_000),
-    ("*" + "?" * 3_500 + "b", "a" * 7_000),
-    ("*" + "aaaaaaa?b*" * 300 + "c", "aaaaaaaab" * 770),
-])
+@pytest.mark.parametrize("pattern, agent", PATTERNS)
 def test_a_pattern_and_a_text_made_for_it(cluster, bucket, hostile, pattern, agent):
     objects = f"arn:aws:s3:::{hostile}/*"
     agents = {"StringLike": {"aws:UserAgent": [pattern, "*denied*"]}}
@@ -126,12 +108,10 @@ def test_a_pattern_and_a_text_made_for_it(cluster, bucket, hostile, pattern, age
 
 def test_a_preflight_of_many_names(cluster, bucket, hostile):
     client = cluster.boto3(boto3)
-    client.put_bucket_cors(Bucket=hostile, CORSConfiguration={"CORSRules": [
-        {"AllowedOrigins": ["http://*"], "AllowedMethods": ["GET"], "AllowedHeaders": [f"zz{i}-{k}*" for k in range(12)] + ["x-*"]} for i in range(99)]})
+    client.put_bucket_cors(Bucket=hostile, CORSConfiguration=CORS_OF_MANY_NAMES)
 
     def preflight(names):
-        return send(cluster.endpoint, "OPTIONS", f"/{hostile}/k", {"Origin": "http://a", "Access-Control-Request-Method": "GET",
-                                                                  "Access-Control-Request-Headers": ",".join(names)}).status
+        return send(cluster.endpoint, "OPTIONS", f"/{hostile}/k", preflight_fields(names)).status
 
     with victim(cluster, bucket, "preflights"):
         side_by_side(lambda: [preflight(["x-a"] * 1_400 + ["y"]) for _ in range(50)], 4)
@@ -142,15 +122,11 @@ def test_a_preflight_of_many_names(cluster, bucket, hostile):
 
 
 def test_a_thousand_keys_under_a_large_policy(cluster, bucket, hostile):
-    objects = f"arn:aws:s3:::{hostile}/*"
-    resources = [f"arn:aws:s3:::{hostile}/*a?a*{i}" for i in range(300)]
-    put_policy(cluster, hostile, statement("Allow", "s3:DeleteObject", objects, {"StringNotLike": {"aws:UserAgent": ["*" + "a" * 3_000 + "?b"]}}),
-               statement("Deny", "s3:DeleteObject", resources))
+    cluster.boto3(boto3).put_bucket_policy(Bucket=hostile, Policy=large_delete_policy(hostile))
     stranger = of_stranger(cluster)
-    objects = [{"Key": f"{i}-" + "a" * 1_000} for i in range(1_000)]
 
     def delete():
-        answer = stranger.delete_objects(Bucket=hostile, Delete={"Objects": objects})
+        answer = stranger.delete_objects(Bucket=hostile, Delete={"Objects": THOUSAND_KEYS})
         # AWS says no to each that ends as a denied one does.
         assert len(answer.get("Deleted", [])) + len(answer.get("Errors", [])) == 1_000
 
@@ -174,11 +150,7 @@ def test_names_by_the_thousand(cluster, bucket):
 
     def keys():
         for i in range(100):
-            now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            credential = f"{i}" + "K" * 5_000 + f"/{now[:8]}/us-east-1/s3/aws4_request"
-            fields = "host;x-amz-content-sha256;x-amz-date"
-            answer = send(cluster.endpoint, "GET", "/", {"Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={fields}, Signature=00",
-                                                         "x-amz-date": now, "x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+            answer = send(cluster.endpoint, "GET", "/", unknown_key_fields(i, 5_000))
             assert answer.code() == "InvalidAccessKeyId"
 
     before = rss_mib(cluster)

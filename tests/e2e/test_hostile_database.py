@@ -1,6 +1,5 @@
 """What somebody holds in the database, or asks too much of it, costs nobody else: a victim and an attacker."""
 import concurrent.futures
-import subprocess
 import threading
 import time
 
@@ -9,13 +8,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from attackers import HOLDS, Hold, make_rows
 from cluster import Cluster, wait_for
-from database import PROGRAMS
 
 
 @pytest.fixture(scope="module")
 def three():
-    cluster = Cluster(port=17400, gateways=3, options=["metadata.timeout=20s"])
+    cluster = Cluster(gateways=3, options=["metadata.timeout=20s"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield cluster
@@ -26,21 +25,6 @@ def client_of(cluster, gateway):
     return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{cluster.port + gateway}", region_name=cluster.env["AWS_REGION"],
                         aws_access_key_id=cluster.env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=cluster.env["AWS_SECRET_ACCESS_KEY"],
                         config=Config(retries={"max_attempts": 1}, signature_version="s3v4", max_pool_connections=64))
-
-
-class Hold:
-    """A transaction in psql that has taken locks, until it is let go."""
-
-    def __init__(self, cluster, lock):
-        self.psql = subprocess.Popen([str(PROGRAMS / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", cluster.dsn()],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.psql.stdin.write(f"begin;\n{lock};\nselect 'held';\n")
-        while (line := self.psql.stdout.readline()).strip() != "held":
-            assert line, "psql took no lock"
-
-    def let_go(self):
-        self.psql.communicate("rollback;\n", timeout=30)
-        assert self.psql.returncode == 0
 
 
 def victim_puts(client, bucket, count=60, threads=6):
@@ -61,14 +45,6 @@ def buckets(three):
         client.create_bucket(Bucket=name)
     client.put_object(Bucket="attacked", Key="held", Body=b"x")
     return {name: three.sql(f"select id from buckets where name = '{name}'") for name in ("victim", "attacked")}
-
-
-HOLDS = {
-    "head": ("select from objects where bucket_id = {attacked} and key = 'held' for update", "held"),
-    "bucket": ("select from buckets where id = {attacked} for update", "any"),
-    "insert": ("insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag, owner_account)"
-               " values ({attacked}, 'new', '\\x00', true, false, 0, '', '')", "new"),
-}
 
 
 @pytest.mark.parametrize("held", HOLDS)
@@ -100,9 +76,7 @@ def test_many_writers_of_a_key_through_all_gateways_end(three, buckets):
 def test_a_crowd_of_listings_delays_no_look_up(three, buckets):
     client = client_of(three, 0)
     # 20,000 rows are enough for pages of a thousand to be work.
-    three.sql("insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag, owner_account)"
-              f" select {buckets['attacked']}, convert_to('many/' || n, 'UTF8'), '\\x00000000000000000000000000000000', true, false,"
-              " 0, 'e', 'o' from generate_series(1, 20000) n")
+    make_rows(three, buckets["attacked"], "many/", 20000)
     done = threading.Event()
 
     def list_all():

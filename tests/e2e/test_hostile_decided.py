@@ -24,7 +24,7 @@ LIFECYCLE = (b'<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix></Prefix>
 
 @pytest.fixture(scope="module")
 def own():
-    made = Cluster(port=18300, options=["s3.signature_v2=true"])
+    made = Cluster(options=["s3.signature_v2=true"])
     started = made.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield made

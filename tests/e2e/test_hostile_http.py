@@ -19,7 +19,7 @@ BODY = b"victim" * 1000
 
 @pytest.fixture(scope="module")
 def cluster():
-    with running(BUCKET, port=19750, options=[
+    with running(BUCKET, options=[
             f"gateway.head_timeout={SECONDS}s", f"gateway.document_timeout={SECONDS}s", "gateway.rate_min=64KiB", f"gateway.rate_window={SECONDS}s",
             "gateway.rate_grace=1s", "gateway.proxy_protocol_networks=127.0.0.2/32", "gateway.trusted_proxies=127.0.0.3/32"]) as made:
         made.boto3(boto3).put_object(Bucket=BUCKET, Key="victim", Body=BODY)

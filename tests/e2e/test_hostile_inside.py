@@ -12,7 +12,6 @@ import pytest
 
 from cluster import BUILD, ROOT, Cluster, wait_for
 
-PORT = 16500
 SECRET = "sw0rdfish-sw0rdfish-sw0rdfish"
 MEMBERS = ["gateway/gateway-1"] + [f"node/node-{k}" for k in range(1, 5)]
 
@@ -27,7 +26,7 @@ def certificates(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sealed(certificates):
     """Mutual TLS, each process with a certificate of its own."""
-    cluster = Cluster(port=PORT, options=[f"rpc.tls_authority_file={certificates}/authority.pem",
+    cluster = Cluster(options=[f"rpc.tls_authority_file={certificates}/authority.pem",
                                           f"rpc.tls_certificate_file={certificates}/{{name}}.pem",
                                           f"rpc.tls_key_file={certificates}/{{name}}.key"])
     started = cluster.up(environment={"RONDEL_ROOT_ACCESS_KEY": "INSIDEINSIDE", "RONDEL_ROOT_SECRET_KEY": SECRET})
@@ -39,7 +38,7 @@ def sealed(certificates):
 
 @pytest.fixture(scope="module")
 def plain():
-    cluster = Cluster(port=PORT + 1000, options=["gc.grace=1s", "gc.trash=1h"])
+    cluster = Cluster(options=["gc.grace=1s", "gc.trash=1h"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     cluster.boto3(boto3).create_bucket(Bucket="plain")

@@ -1,12 +1,11 @@
 """What a peer of a storage node, or another user of its machine, can take from others."""
 import random
-import socket
 import stat
-import struct
 
 import boto3
 import pytest
 
+from attackers import DeafStream, gets
 from cluster import running, wait_for
 
 BUFFER = 32 << 20
@@ -15,42 +14,8 @@ PIECE = 256 << 10
 
 @pytest.fixture(scope="module")
 def hostile():
-    with running("victims", port=17300, options=[f"node.buffer_size={BUFFER >> 20}MiB"]) as cluster:
+    with running("victims", options=[f"node.buffer_size={BUFFER >> 20}MiB"]) as cluster:
         yield cluster
-
-
-def frame(kind, body=b"", flags=0, stream=0):
-    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
-
-
-def field(name, value):
-    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-def gets(disk, blob, count):
-    """Frames of the Exchange stream, in one gRPC message: each asks for a piece."""
-    frames = b""
-    for request in range(1, count + 1):
-        meta = disk + blob + struct.pack("<QQ", 0, PIECE)
-        frames += struct.pack("<BBHIIIQQ", 6, 0, 0, len(meta), 0, 0, request, 0) + meta
-    return b"\x00" + struct.pack(">I", len(frames)) + frames
-
-
-class DeafStream:
-    """One Exchange stream on a connection of its own, whose peer gives no window for answers."""
-
-    def __init__(self, address, message):
-        host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=20)
-        head = (field(b":method", b"POST") + field(b":scheme", b"http") + field(b":authority", b"node")
-                + field(b":path", b"/rondel.storage.v1.Storage/Exchange") + field(b"content-type", b"application/grpc")
-                + field(b"te", b"trailers"))
-        settings = struct.pack(">HI", 4, 0)   # No window of a stream.
-        data = b"".join(frame(0, message[at:at + 16384], stream=1) for at in range(0, len(message), 16384))
-        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, settings) + frame(1, head, 4, 1) + data)
-
-    def close(self):
-        self.socket.close()
 
 
 def value(cluster, name):

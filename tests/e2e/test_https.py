@@ -37,7 +37,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def secure(files):
-    cluster = Cluster(port=17000, options=[
+    cluster = Cluster(options=[
         f"gateway.tls_certificate_file={files}/default.pem", f"gateway.tls_key_file={files}/default.key",
         f"gateway.tls_certificates=[{{certificate_file: {files}/hosts.pem, key_file: {files}/hosts.key}}]", f"s3.virtual_host_base={BASE}"])
     started = cluster.up()

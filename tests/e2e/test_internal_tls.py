@@ -18,7 +18,7 @@ def certificates(tmp_path_factory):
 
 
 def test_bytes_flow_and_strangers_do_not_get_in(certificates):
-    cluster = Cluster(port=16000, options=[f"rpc.tls_authority_file={certificates}/authority.pem", f"rpc.tls_certificate_file={certificates}/{{name}}.pem",
+    cluster = Cluster(options=[f"rpc.tls_authority_file={certificates}/authority.pem", f"rpc.tls_certificate_file={certificates}/{{name}}.pem",
                                            f"rpc.tls_key_file={certificates}/{{name}}.key"])
     try:
         started = cluster.up()

@@ -11,7 +11,7 @@ from cluster import Cluster, wait_for
 
 @pytest.fixture(scope="module")
 def aging():
-    cluster = Cluster(port=14000, gateways=2, options=["lifecycle.day_length=2s", "gc.grace=1s", "gc.trash=1s"])
+    cluster = Cluster(gateways=2, options=["lifecycle.day_length=2s", "gc.grace=1s", "gc.trash=1s"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield cluster

@@ -34,7 +34,7 @@ def trash(cluster):
 
 
 def test_a_dump_restored_into_the_same_server_loses_nothing():
-    cluster = Cluster(port=19640, options=["gc.grace=1s", f"gc.trash={TRASH}s"])
+    cluster = Cluster(options=["gc.grace=1s", f"gc.trash={TRASH}s"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     database = Database(cluster)

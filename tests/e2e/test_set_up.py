@@ -10,7 +10,7 @@ import time
 import boto3
 import pytest
 
-from cluster import BUILD, ROOT, Cluster, is_running, wait_for
+from cluster import BUILD, ROOT, Cluster, free_ports, is_running, wait_for
 
 
 def test_writes_what_it_promises(cluster):
@@ -96,7 +96,7 @@ def test_foreign_folder_is_left_alone():
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "mine.txt"), "w") as file:
             file.write("mine")
-        assert "not empty" in refused("--port", "18000", data=folder)
+        assert "not empty" in refused("--port", str(free_ports()), data=folder)
         assert os.listdir(folder) == ["mine.txt"]
 
 
@@ -111,12 +111,12 @@ def test_bad_wishes_are_refused(words, expected):
     with tempfile.TemporaryDirectory(prefix="rondel-refused-") as folder:
         os.chmod(folder, 0o755)
         done = subprocess.run([str(ROOT / "deploy/local/up.sh"), "--bin", str(BUILD), "--no-install", "--data",
-                               os.path.join(folder, "data"), "--port", "18100", *words], capture_output=True, text=True, timeout=120)
+                               os.path.join(folder, "data"), "--port", str(free_ports()), *words], capture_output=True, text=True, timeout=120)
         assert done.returncode != 0 and expected in done.stdout + done.stderr
 
 
 def test_two_clusters_side_by_side(cluster):
-    other = Cluster(port=18500)
+    other = Cluster()
     try:
         started = other.up(environment={"RONDEL_ROOT_ACCESS_KEY": "CHOSENKEY", "RONDEL_ROOT_SECRET_KEY": "chosen-secret-key"})
         assert started.returncode == 0, started.stdout + started.stderr

@@ -14,7 +14,7 @@ from cluster import Cluster
 
 @pytest.fixture(scope="module")
 def older():
-    cluster = Cluster(port=17500, options=["s3.signature_v2=true"])
+    cluster = Cluster(options=["s3.signature_v2=true"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield cluster
