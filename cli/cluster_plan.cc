@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -22,6 +23,27 @@ std::string setting(const ClusterPlan& plan, const std::string& key) {
   return found == plan.settings.end() ? "" : found->second;
 }
 
+// A cluster that could never build its first ring would be waited for in vain.
+Result<void> check_copies(const ClusterPlan& plan) {
+  const std::string domain = setting(plan, "replication.failure_domain");
+  const std::string wanted = setting(plan, "replication.factor");
+  int copies = 3;
+  // What is no number is refused by the gateway itself.
+  std::from_chars(wanted.data(), wanted.data() + wanted.size(), copies);
+  if (plan.zones < 2 && copies > 1 && domain != "host" && domain != "disk") {
+    return fail(ErrorCode::kInvalidArgument,
+                "one zone cannot hold copies apart: use --zones 2 or more, or --set "
+                "replication.failure_domain=host|disk, or --set replication.factor=1");
+  }
+  // A node has one disk here, unless its disks are named.
+  if (plan.nodes < copies && setting(plan, "node.disks").empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                std::to_string(copies) + " copies need as many nodes: use --nodes " + std::to_string(copies) +
+                    " or more, or --set replication.factor=" + std::to_string(plan.nodes));
+  }
+  return {};
+}
+
 Result<void> check_bounds(const ClusterPlan& plan) {
   if (plan.nodes < 1 || plan.nodes > 90) return fail(ErrorCode::kInvalidArgument, "--nodes must be 1 to 90");
   if (plan.gateways < 1 || plan.gateways > 90) return fail(ErrorCode::kInvalidArgument, "--gateways must be 1 to 90");
@@ -30,14 +52,7 @@ Result<void> check_bounds(const ClusterPlan& plan) {
                                                  std::to_string(plan.nodes) + ")");
   }
   if (plan.port < 1024 || plan.port > 65'000) return fail(ErrorCode::kInvalidArgument, "--port must be 1024 to 65000");
-  const std::string domain = setting(plan, "replication.failure_domain");
-  const bool relaxed = domain == "host" || domain == "disk" || setting(plan, "replication.factor") == "1";
-  if (plan.zones < 2 && !relaxed) {
-    return fail(ErrorCode::kInvalidArgument,
-                "one zone cannot hold copies apart: use --zones 2 or more, or --set "
-                "replication.failure_domain=host|disk, or --set replication.factor=1");
-  }
-  return {};
+  return check_copies(plan);
 }
 
 // What each process has for itself. Where the value says {name} it is another one for each.

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <sstream>
 #include <thread>
 
 #include "cli/identities.h"
@@ -144,7 +145,8 @@ std::string pid_file(const std::string& data, const std::string& name) { return 
 
 Result<void> check_folder(const std::string& data) {
   std::error_code error;
-  // PostgreSQL runs as a user of its own when this is root, and must get through to its folder.
+  TRY_VOID(postgres_of(data).check_user());
+  // PostgreSQL runs as a user of its own when this is root, and must get through what is made here.
   const mode_t before = umask(geteuid() == 0 ? 022 : 077);
   fs::create_directories(data, error);
   umask(before);
@@ -157,9 +159,7 @@ Result<void> check_folder(const std::string& data) {
     return fail(ErrorCode::kResourceExhausted, fmt::format("{} has {} MiB free; a new cluster needs {} MiB", data,
                                                            fs::space(data).available >> 20, kFreeBytesMin >> 20));
   }
-  fs::permissions(data, geteuid() == 0 ? fs::perms(0711) : fs::perms(0700), error);
-  if (error) return fail(ErrorCode::kPrecondition, "cannot close " + data + " to others: " + error.message());
-  return {};
+  return postgres_of(data).let_through(data);
 }
 
 // A member that was killed while it flushed keeps its sockets until the flush ends.
@@ -263,21 +263,41 @@ std::string key_lines(const std::optional<metadata::AccessKey>& key) {
   return fmt::format("AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n", key->access_key, key->secret_key);
 }
 
-std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>& members, const FirstAccount& root) {
+std::string region_of(const ClusterPlan& plan) {
   const auto region = plan.settings.find("s3.region");
-  const std::string region_name = region == plan.settings.end() ? "us-east-1" : region->second;
+  return region == plan.settings.end() ? "us-east-1" : region->second;
+}
+
+// A word for the shell, whatever is in it.
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string aws_config_of(const std::string& data) { return data + "/aws-config"; }
+
+// For aws cli and boto3: they presign by the older signature at endpoints that are not AWS's, unless told.
+std::string aws_config(const ClusterPlan& plan) {
+  return fmt::format("[default]\nregion = {}\ns3 =\n    signature_version = s3v4\n    addressing_style = path\n", region_of(plan));
+}
+
+std::string environment_lines(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members,
+                              const FirstAccount& root) {
+  const std::string region_name = region_of(plan);
   std::string metrics;
   for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
   return fmt::format(
       "AWS_ENDPOINT_URL={}\n{}AWS_REGION={}\n"
-      "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME='{}'\n",
-      endpoint_of(plan), key_lines(root.key), region_name, region_name, metrics,
-      root.account.canonical_id, root.account.display_name);
+      "AWS_DEFAULT_REGION={}\nAWS_CONFIG_FILE={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME={}\n",
+      endpoint_of(plan), key_lines(root.key), region_name, region_name, quoted(aws_config_of(data)), metrics,
+      root.account.canonical_id, quoted(root.account.display_name));
 }
 
-async::Task<bool> answers_ready(std::string url) {
+// The checks of /health/ready that fail, as `name: why` with ", " between; empty when all is well.
+async::Task<std::string> failing_checks(std::string url) {
   auto endpoint = http::Endpoint::parse(url);
-  if (!endpoint) co_return false;
+  if (!endpoint) co_return endpoint.error().message;
   auto connection = http::ClientConnection::make(*endpoint);
   http::RequestHead head;
   head.method = "GET";
@@ -285,19 +305,44 @@ async::Task<bool> answers_ready(std::string url) {
   head.fields.add("Host", "localhost");
   const std::span<const ByteView> no_body;
   const auto response = co_await connection->request(std::move(head), no_body, deadline_in(2s));
-  co_return response.has_value() && response->status == 200;
+  if (!response) co_return std::string("it does not answer at " + url + " yet");
+  if (response->status == 200) co_return std::string();
+  std::string failing;
+  std::istringstream lines(response->body);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && !line.ends_with(": ok")) failing += (failing.empty() ? "" : ", ") + line;
+  }
+  if (failing.empty()) failing = "it answers " + std::to_string(response->status);
+  co_return failing;
 }
 
-Result<void> wait_ready(const std::string& data, const std::vector<Member>& members) {
-  const Deadline end = deadline_in(90s);
+// What a process said last: most often why it ended.
+std::string last_words(const std::string& log) {
+  std::ifstream file(log);
+  std::string last;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty()) last = line;
+  }
+  return last.substr(0, 400);
+}
+
+Result<void> wait_ready(const std::string& data, const std::vector<Member>& members, std::chrono::seconds within) {
+  const Deadline end = deadline_in(within);
+  const Deadline patience = deadline_in(5s);
   for (const Member& member : members) {
-    while (!async::block_on(answers_ready(member.operations_url))) {
+    std::string told;
+    for (std::string failing; !(failing = async::block_on(failing_checks(member.operations_url))).empty();) {
       const std::string log = data + "/log/" + member.name + ".log";
       if (!running_process(pid_file(data, member.name), member.program)) {
-        return fail(ErrorCode::kUnavailable, member.name + " has ended: see " + log);
+        return fail(ErrorCode::kUnavailable, fmt::format("{} has ended: {} (see {})", member.name, last_words(log), log));
       }
       if (std::chrono::steady_clock::now() > end) {
-        return fail(ErrorCode::kDeadlineExceeded, member.name + " is not ready after 90 s: see " + log);
+        return fail(ErrorCode::kDeadlineExceeded,
+                    fmt::format("{} is not ready after {} s: {} (see {})", member.name, within.count(), failing, log));
+      }
+      if (std::chrono::steady_clock::now() > patience && told != failing) {
+        say("  waiting: " + member.name + ": " + failing);
+        told = failing;
       }
       std::this_thread::sleep_for(100ms);
     }
@@ -377,8 +422,9 @@ Answer summary(const std::string& data, const ClusterPlan& plan, const std::vect
     metrics.push_back(json::string(member.operations_url + "/metrics"));
   }
   if (root.key) {
-    text += fmt::format("\nFirst command:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 aws s3 "
-                        "--endpoint-url {} mb s3://first-bucket\n", root.key->access_key, root.key->secret_key, endpoint_of(plan));
+    // Without the secret, which would stay in the shell's history.
+    text += fmt::format("\nFirst command:\n  (set -a; . {}; aws s3 --endpoint-url {} mb s3://first-bucket)\n",
+                        quoted(data + "/env"), endpoint_of(plan));
   }
   text += fmt::format("\nAll of it as shell lines: {}/env\n", data);
   object["metrics"] = std::move(metrics);
@@ -402,10 +448,9 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options, std:
   }
   for (const char* folder : {"config", "keys", "run", "log", "bin"}) {
     fs::create_directories(data + "/" + folder);
-    // PostgreSQL runs as a user of its own where root starts it, and has its socket below run/.
-    const bool passable = geteuid() == 0 && std::string_view(folder) == "run";
-    chmod((data + "/" + folder).c_str(), passable ? 0711 : 0700);
+    chmod((data + "/" + folder).c_str(), 0700);
   }
+  TRY_VOID(postgres_of(data).let_through(data + "/run"));   // Its socket is below.
   TRY_VOID(store_plan(data, plan));
   // Settings under which something does not start are not kept.
   if (stored && plan != *stored) undo.push_back([data, before = *stored] { (void)store_plan(data, before); });
@@ -426,8 +471,9 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options, std:
     if (stored) TRY_VOID(end_outdated(data, *stored, plan, member));
     TRY_VOID(start_member(data, plan, options, member, undo));
   }
-  TRY_VOID(wait_ready(data, members));
-  const std::string lines = environment_lines(plan, members, root);
+  TRY_VOID(wait_ready(data, members, std::chrono::seconds(options.ready_within)));
+  write_private(aws_config_of(data), aws_config(plan));
+  const std::string lines = environment_lines(data, plan, members, root);
   write_private(data + "/env", lines);
   if (!options.env_file.empty()) write_private(options.env_file, lines);
   TRY_VOID(install_cli(data, options));

@@ -1,7 +1,7 @@
 // A whole cluster on one machine: a private PostgreSQL, storage nodes, gateways. What `rondel up`, `down` and `status` do.
 //
 // Everything lives under one data folder: cluster.json (what was asked for), config/, keys/, run/ (pid files), log/,
-// postgresql/, node-K/, bin/rondel, env. Several clusters with different folders and ports live side by side.
+// postgresql/, node-K/, bin/rondel, env, aws-config. Several clusters with different folders and ports live side by side.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct UpOptions {
   std::optional<int> zones;                     // Default 3.
   std::optional<int> gateways;                  // Default 1.
   std::string env_file;                         // Written beside DATA/env when not empty.
+  int ready_within = 90;                        // Seconds until a process that is not ready fails the command.
   std::map<std::string, std::string> settings;  // --set key=value, added to the stored ones.
   std::vector<std::string> unset;               // Keys of stored ones that go.
 };
@@ -51,7 +52,8 @@ Result<void> store_plan(const std::string& data_directory, const ClusterPlan& pl
 
 // The stored plan with the options laid over it. kInvalidArgument: a setting that every process has
 // for itself, one to be unset that is not stored, counts or ports out of bounds, zones < 2 or above the
-// nodes without replication.failure_domain=host|disk or replication.factor=1, or a fixed value that differs.
+// nodes without replication.failure_domain=host|disk or replication.factor=1, fewer nodes than copies,
+// or a fixed value that differs.
 Result<ClusterPlan> merge_plan(const std::optional<ClusterPlan>& stored, const UpOptions& options);
 
 PrivatePostgres postgres_of(const std::string& data_directory);
@@ -63,9 +65,9 @@ struct PlannedProcess {
 };
 std::vector<PlannedProcess> planned_processes(const ClusterPlan& plan);
 
-// Starts what does not run and waits until every gateway is ready. Says its progress on standard
+// Starts what does not run and waits until every process is ready. Says its progress on standard
 // error. On an error what this call started is stopped again, and settings that it was to keep are
-// not kept.
+// not kept; what was not ready is named with the check that failed.
 Result<Answer> up(const UpOptions& options);
 
 // DIR/env names a key of the first account that can be used: another one when the one in it cannot

@@ -72,6 +72,7 @@ void add_up(CLI::App& app, UpArguments& arguments, int* status) {
   up_command->add_option("--gateways", options.gateways, "gateways (1)");
   up_command->add_option("--env-file", options.env_file, "also write endpoint and keys as shell lines here");
   up_command->add_option("--migrations", options.migrations_directory, "folder of the schema's migrations")->required();
+  up_command->add_option("--ready-within", options.ready_within, "seconds until all must be ready")->capture_default_str()->check(CLI::Range(1, 3600));
   up_command->add_option("--set", arguments.settings, "setting key=value, kept for the next start")->take_all();
   up_command->add_option("--unset", options.unset, "key of a kept setting that is to have its default again")->take_all();
   up_command->add_flag("--detach", arguments.detach, "leave the processes running and return");

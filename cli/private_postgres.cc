@@ -1,10 +1,12 @@
 #include "cli/private_postgres.h"
 
+#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,15 +27,30 @@ std::vector<std::string> as_user(const PrivatePostgres& postgres, std::vector<st
   return all;
 }
 
+Result<const passwd*> server_user(const std::string& name) {
+  const passwd* const entry = getpwnam(name.c_str());
+  if (entry != nullptr) return entry;
+  return fail(ErrorCode::kPrecondition, "the system user " + name + " is missing: run deploy/local/install.sh");
+}
+
+// May the user search this folder? By its mode and the user's groups; access lists only ever add to what is denied here.
+bool may_pass(const passwd& user, const std::filesystem::path& folder) {
+  struct stat status{};
+  if (stat(folder.c_str(), &status) != 0) return true;
+  if (status.st_uid == user.pw_uid) return (status.st_mode & S_IXUSR) != 0;
+  gid_t groups[64];
+  int count = 64;
+  if (getgrouplist(user.pw_name, user.pw_gid, groups, &count) < 0) count = 64;
+  if (std::find(groups, groups + count, status.st_gid) != groups + count) return (status.st_mode & S_IXGRP) != 0;
+  return (status.st_mode & S_IXOTH) != 0;
+}
+
 Result<void> make_owned_directory(const std::string& path, const std::string& user, mode_t mode) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) return fail(ErrorCode::kPrecondition, "cannot make " + path + ": " + error.message());
   if (geteuid() == 0) {
-    const passwd* entry = getpwnam(user.c_str());
-    if (entry == nullptr) {
-      return fail(ErrorCode::kPrecondition, "the system user " + user + " is missing: run deploy/local/install.sh");
-    }
+    TRY(const passwd* entry, server_user(user));
     if (chown(path.c_str(), entry->pw_uid, entry->pw_gid) != 0) {
       return fail(ErrorCode::kPrecondition, "cannot give " + path + " to the user " + user);
     }
@@ -170,6 +187,33 @@ Result<void> choose_socket_directory(const std::string& data) {
 void remove_socket_directory(const std::string& data) {
   const std::string place = socket_directory_of(data);
   if (is_ours(place)) std::filesystem::remove_all(place);
+}
+
+Result<void> PrivatePostgres::check_user() const {
+  if (geteuid() != 0) return {};
+  TRY(const passwd* entry, server_user(user));
+  // The cluster's own folder, above PGDATA, is opened to that user when it is made.
+  const std::filesystem::path own = std::filesystem::path(data_directory).parent_path();
+  for (std::filesystem::path folder = own.parent_path();; folder = folder.parent_path()) {
+    if (!may_pass(*entry, folder)) {
+      return fail(ErrorCode::kPrecondition, "the user " + user + ", who runs PostgreSQL, cannot get to " + own.string() + ": " + folder.string() +
+                                                " is closed (chmod a+x it, or choose another --data)");
+    }
+    if (folder == folder.root_path()) return {};
+  }
+}
+
+Result<void> PrivatePostgres::let_through(const std::string& folder) const {
+  mode_t mode = 0700;
+  if (geteuid() == 0) {
+    TRY(const passwd* entry, server_user(user));
+    if (chown(folder.c_str(), static_cast<uid_t>(-1), entry->pw_gid) != 0) {
+      return fail(ErrorCode::kPrecondition, "cannot give " + folder + " to the group of " + user);
+    }
+    mode = 0710;
+  }
+  if (chmod(folder.c_str(), mode) == 0) return {};
+  return fail(ErrorCode::kPrecondition, "cannot close " + folder + " to others");
 }
 
 std::string PrivatePostgres::dsn() const { return "host=" + socket_directory + " user=rondel dbname=rondel"; }

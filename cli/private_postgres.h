@@ -14,6 +14,11 @@ struct PrivatePostgres {
   std::string log_file;
   std::string user;               // System user that runs the server when we are root.
 
+  // kPrecondition: there is no such user, or it cannot get to the folder because one above is closed. Asked before anything is made.
+  Result<void> check_user() const;
+  // Lets the server's user through a folder of ours (0710, its group), and nobody else; 0700 when we are no root.
+  Result<void> let_through(const std::string& folder) const;
+
   // libpq connection string, database "rondel".
   std::string dsn() const;
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Rondel is built from and, with --tests, tested with: Debian 12 packages alone. Run as root; does nothing when all
 # is there. Starts no service.
-#   install.sh [--tests]
+#   install.sh [--tests]     --missing: names what it would install, and does nothing; anybody may ask
 set -euo pipefail
 
 packages=(
@@ -24,6 +24,14 @@ for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
+if [ "${1:-}" = --missing ]; then
+  echo "${missing[*]}"
+  exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+  echo "install.sh: only root can install what is missing: ${missing[*]}" >&2
+  exit 1
+fi
 
 echo "Installing ${#missing[@]} packages: ${missing[*]}"
 # The postgresql-15 package would otherwise make and start a cluster of the system.

@@ -22,9 +22,11 @@ using Checked = std::expected<T, RefusalDetail>;
 constexpr std::string_view kService = "s3";
 constexpr std::string_view kTerminator = "aws4_request";
 constexpr int64_t kExpiresMax = 604'800;
-constexpr std::string_view kNoDate = "AWS authentication requires a valid Date or x-amz-date header";
+// The first two sentences are AWS's.
 constexpr std::string_view kOlderSignature =
-    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256. "
+    "Clients of the AWS SDKs presign so with signature_version = s3v4 in their configuration.";
+constexpr std::string_view kNoDate = "AWS authentication requires a valid Date or x-amz-date header";
 
 std::unexpected<RefusalDetail> refuse(Refusal refusal, std::string message, Details details = {}) {
   return std::unexpected(RefusalDetail{refusal, std::move(message), std::move(details)});

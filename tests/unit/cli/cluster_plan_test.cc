@@ -44,6 +44,38 @@ TEST_F(ClusterPlanTest, RefusesMoreZonesThanNodes) {
   EXPECT_EQ(merge_plan(std::nullopt, options).error().code, ErrorCode::kInvalidArgument);
 }
 
+// What could never build its first ring is not waited for.
+TEST_F(ClusterPlanTest, RefusesFewerNodesThanCopies) {
+  struct Case {
+    int nodes, zones;
+    std::map<std::string, std::string> settings;
+    bool taken;
+  };
+  const Case cases[] = {
+      {2, 2, {}, false},
+      {3, 2, {}, true},
+      {3, 3, {}, true},
+      {2, 2, {{"replication.factor", "2"}}, true},
+      {1, 1, {{"replication.factor", "1"}}, true},
+      {1, 1, {{"replication.factor", "2"}}, false},
+      {2, 1, {{"replication.factor", "2"}}, false},
+      {4, 3, {{"replication.factor", "5"}}, false},
+      {2, 1, {{"replication.failure_domain", "host"}}, false},
+      {3, 1, {{"replication.failure_domain", "host"}}, true},
+      {1, 1, {{"replication.failure_domain", "disk"}}, false},
+      {1, 1, {{"replication.failure_domain", "disk"}, {"node.disks", "[...]"}}, true},
+  };
+  for (const Case& one : cases) {
+    UpOptions options;
+    options.nodes = one.nodes;
+    options.zones = one.zones;
+    options.settings = one.settings;
+    const auto plan = merge_plan(std::nullopt, options);
+    EXPECT_EQ(plan.has_value(), one.taken) << one.nodes << " nodes in " << one.zones;
+    if (!plan) EXPECT_EQ(plan.error().code, ErrorCode::kInvalidArgument);
+  }
+}
+
 TEST_F(ClusterPlanTest, KeepsWhatTheClusterWasMadeWith) {
   ClusterPlan stored;
   stored.nodes = 5;
