@@ -1,5 +1,7 @@
 #include "common/http/server.h"
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/ip/v6_only.hpp>
 #include <map>
 #include <unordered_set>
@@ -18,7 +20,7 @@ struct Shard {
   async::EventLoop* loop = nullptr;
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::unique_ptr<async::Timer> watch;
-  int rounds = 0;
+  std::atomic<uint64_t> rounds{0};
 };
 
 // How many connections each address has. While there is room nobody is refused for it; where room becomes scarce one address
@@ -185,7 +187,7 @@ void watch(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& sh
   for (const auto& connection : std::vector(shard->connections.begin(), shard->connections.end())) {
     connection->check_deadline(now);
   }
-  if (shard == state->shards.front() && ++shard->rounds % 20 == 0) state->reload_tls_if_changed();
+  if (++shard->rounds % 20 == 0 && shard == state->shards.front()) state->reload_tls_if_changed();
   const Duration often = std::chrono::milliseconds(50);
   const Duration pause = state->ending.stopping.load() ? std::min(often, state->options.check_period) : state->options.check_period;
   shard->watch = shard->loop->call_at(deadline_in(pause), [weak = std::weak_ptr(state), shard = shard.get()] {
@@ -243,10 +245,15 @@ class AsioServer final : public Server {
   ServerStatus status() const override {
     return {state_->counters.connections.load(),       state_->counters.accepted.load(), state_->counters.refused.load(),
             state_->counters.malformed.load(),         state_->counters.slow.load(),     state_->counters.body_bytes_read.load(),
-            state_->counters.body_bytes_written.load()};
+            state_->counters.body_bytes_written.load(), rounds()};
   }
 
  private:
+  uint64_t rounds() const {
+    const auto least = std::ranges::min_element(state_->shards, {}, [](const auto& shard) { return shard->rounds.load(); });
+    return least == state_->shards.end() ? 0 : (*least)->rounds.load();
+  }
+
   std::shared_ptr<State> state_;
   uint16_t port_;
 };

@@ -139,6 +139,7 @@ struct ServerStatus {
   // Of bodies, moved in either direction, also by exchanges that failed.
   uint64_t body_bytes_read_total = 0;
   uint64_t body_bytes_written_total = 0;
+  uint64_t deadline_rounds = 0;       // How often every loop has looked at the deadlines of all its connections.
 };
 
 // Listens on every loop given (SO_REUSEPORT or one acceptor that deals connections out). Safe for concurrent use.

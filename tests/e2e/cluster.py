@@ -67,7 +67,8 @@ class Cluster:
         self.nodes = nodes
         self.gateways = gateways
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="rondel-e2e-"))
-        self.data.chmod(0o755)
+        if tree != ROOT:
+            self.data.chmod(0o755)   # Older versions start PostgreSQL in no closed folder.
         self.env = {}
 
     def up(self, *extra, environment=None):

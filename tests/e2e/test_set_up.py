@@ -1,23 +1,28 @@
 """up and down as a new user meets them."""
 import contextlib
 import os
+import shutil
 import socket
 import stat
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import boto3
 import pytest
 
+import raw
 from cluster import BUILD, ROOT, Cluster, free_ports, is_running, wait_for
+
+NOBODY = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
 
 def test_writes_what_it_promises(cluster):
     mode = stat.S_IMODE((cluster.data / "env").stat().st_mode)
     assert mode == 0o600
     for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION",
-                 "RONDEL_METRICS_URLS", "RONDEL_CANONICAL_ID", "RONDEL_DISPLAY_NAME"):
+                 "AWS_CONFIG_FILE", "RONDEL_METRICS_URLS", "RONDEL_CANONICAL_ID", "RONDEL_DISPLAY_NAME"):
         assert cluster.env[name], name
     assert {"gateway-1", "node-1", "node-2", "node-3", "node-4", "postgresql"} <= set(cluster.processes())
     for k in range(1, 5):
@@ -102,6 +107,8 @@ def test_foreign_folder_is_left_alone():
 
 @pytest.mark.parametrize("words, expected", [
     (["--zones", "1"], "zone"),
+    (["--nodes", "2", "--zones", "2"], "3 copies need as many nodes"),
+    (["--nodes", "1", "--set", "replication.failure_domain=disk"], "3 copies need as many nodes"),
     (["--nodes", "2", "--zones", "3"], "--zones"),
     (["--set", "nonsense"], "key=value"),
     (["--set", "gateway.nonsense=1"], "gateway.nonsense"),
@@ -113,6 +120,110 @@ def test_bad_wishes_are_refused(words, expected):
         done = subprocess.run([str(ROOT / "deploy/local/up.sh"), "--bin", str(BUILD), "--no-install", "--data",
                                os.path.join(folder, "data"), "--port", str(free_ports()), *words], capture_output=True, text=True, timeout=120)
         assert done.returncode != 0 and expected in done.stdout + done.stderr
+
+
+@pytest.fixture
+def no_build(tmp_path):
+    """An environment in which nothing can be built or installed, and who tries says so."""
+    for program in ("cmake", "apt-get"):
+        (tmp_path / program).write_text("#!/bin/sh\necho BEGUN >&2\nexit 1\n")
+        (tmp_path / program).chmod(0o755)
+    tmp_path.chmod(0o755)
+    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+def told_before_building(environment, *words, before=()):
+    done = subprocess.run([*before, str(ROOT / "deploy/local/up.sh"), *words], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1 and not done.stdout, done.stdout + done.stderr
+    assert "BEGUN" not in done.stderr
+    return done.stderr
+
+
+def test_what_is_in_the_way_is_said_before_anything_is_built(no_build):
+    free = str(free_ports())
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as taken:   # Of mode 0700.
+        os.chmod(folder, 0o755)
+        data = os.path.join(folder, "data")
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for offset in (0, 100, 203, 301, 400):
+            assert f"port {port} is in use" in told_before_building(no_build, "--data", data, "--port", str(port - offset))
+        assert "--port must be" in told_before_building(no_build, "--data", data, "--port", "80")
+        assert "3 copies need" in told_before_building(no_build, "--data", data, "--port", free, "--nodes=2")
+        assert "one zone" in told_before_building(no_build, "--data", data, "--port", free, "--zones", "1")
+        assert "number of nodes" in told_before_building(no_build, "--data", data, "--port", free, "--nodes", "3", "--zones", "4")
+        assert not os.path.exists(data)
+        with open(data, "w"):
+            pass
+        assert "is no folder" in told_before_building(no_build, "--data", data, "--port", free)
+        assert "not empty" in told_before_building(no_build, "--data", folder, "--port", free)
+        assert "cannot be written" in told_before_building(no_build, "--data", "/sys/rondel", "--port", free)
+        if os.geteuid() == 0:
+            os.unlink(data)
+            os.chmod(folder, 0o700)
+            assert "is closed" in told_before_building(no_build, "--data", os.path.join(data, "below"), "--port", free)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_who_cannot_install_is_told_so(no_build, tmp_path):
+    (tmp_path / "dpkg-query").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "dpkg-query").chmod(0o755)
+    if subprocess.run([*NOBODY, "test", "-x", str(ROOT / "deploy/local/up.sh"), "-a", "-x", str(tmp_path)]).returncode:
+        pytest.skip("nobody cannot get to these folders")
+    assert "only root can install" in told_before_building(no_build, "--data", "/tmp/rondel-of-nobody", "--port", str(free_ports()), before=NOBODY)
+
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_closed_folder_just_works_and_stays_closed(cluster):
+    """As `mktemp -d` makes it. Neither its names nor its bytes are a third user's."""
+    paths = [str(path) for path in [cluster.data, *cluster.data.rglob("*")]]
+    assert len(paths) > 100
+    # Each by its full name, which a third user may know.
+    looker = ("import os, sys\nfor path in sys.stdin.read().split('\\0'):\n"
+              "    if os.access(path, os.R_OK) or os.path.lexists(path) and path != sys.argv[1]: print(path)\n")
+    done = subprocess.run([*NOBODY, "/usr/bin/python3", "-c", looker, str(cluster.data)], input="\0".join(paths), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    mode = stat.S_IMODE(cluster.data.stat().st_mode)
+    assert mode & 0o067 == 0, oct(mode)
+
+
+def test_what_is_not_ready_says_which_check_fails():
+    waiting = Cluster(options=["cluster.bootstrap_disks=99"])
+    try:
+        done = waiting.up("--ready-within", "4")
+        assert done.returncode != 0
+        assert "gateway-1 is not ready after 4 s" in done.stderr and "too few disks have joined" in done.stderr, done.stderr
+        assert not any(is_running(pid) for pid in waiting.processes().values())
+    finally:
+        waiting.wipe()
+
+
+def test_presigning_works_with_what_up_writes(cluster, bucket):
+    cluster.boto3(boto3).put_object(Bucket=bucket, Key="k", Body=b"presigned")
+    # As the README says it, with nothing but DIR/env.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    by_boto3 = ("import boto3, os; print(boto3.client('s3', endpoint_url=os.environ['AWS_ENDPOINT_URL'])"
+                f".generate_presigned_url('get_object', Params={{'Bucket': '{bucket}', 'Key': 'k'}}, ExpiresIn=600))")
+    commands = [f"/usr/bin/python3 -c \"{by_boto3}\""]
+    if shutil.which("aws"):
+        commands.append(f"aws --endpoint-url $AWS_ENDPOINT_URL s3 presign s3://{bucket}/k --expires-in 600")
+    for command in commands:
+        done = subprocess.run(["bash", "-c", f"set -a; . {cluster.data}/env; set +a; {command}"], capture_output=True, text=True,
+                              timeout=60, env={**clean, "HOME": str(cluster.data)})
+        assert done.returncode == 0, done.stderr
+        url = done.stdout.strip()
+        assert "X-Amz-Signature=" in url
+        assert urllib.request.urlopen(url, timeout=20).read() == b"presigned"
+
+
+def test_a_url_of_the_older_signature_is_told_what_to_do(cluster, bucket):
+    url = cluster.boto3(boto3, signature_version="s3").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    answer = raw.send(cluster.endpoint, "GET", url.removeprefix(cluster.endpoint))
+    assert (answer.status, answer.code()) == (400, "InvalidRequest")
+    assert "Please use AWS4-HMAC-SHA256." in answer.text and "signature_version = s3v4" in answer.text
 
 
 def test_two_clusters_side_by_side(cluster):

@@ -41,6 +41,19 @@ class SlowWrites {
   const std::unique_ptr<PgConnection> connection_ = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
 };
 
+// Until a session waits for one that `holder` has.
+void await_lock_of(PgConnection& holder) {
+  const auto pid = holder.run("select pg_backend_pid()::text", {}, deadline_in(10s));
+  ASSERT_TRUE(pid);
+  const auto looker = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
+  const std::string blocked = "select count(*)::text from pg_stat_activity where " + std::string(pid->text(0, 0)) + " = any(pg_blocking_pids(pid))";
+  for (const Deadline end = deadline_in(60s); std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(1ms)) {
+    const auto waiting = looker->run(blocked, {}, deadline_in(10s));
+    if (waiting && waiting->text(0, 0) != "0") return;
+  }
+  ADD_FAILURE() << "nobody waits";
+}
+
 class Race : public StoreFixture<Race> {
  public:
   static constexpr const char* kName = "race";
@@ -112,7 +125,7 @@ TEST_F(Race, ABatchThatIsOvertakenStillLocksItsKeysInOrder) {
   const auto other = PgConnection::open(postgres_dsn(), soon()).value();
   ASSERT_TRUE(other->script("begin; select 1 from objects where bucket_id = " + bucket + " and key = 'k2' for update", soon()));
   writes.let_go();
-  std::this_thread::sleep_for(200ms);   // It comes to k2.
+  await_lock_of(*other);   // It comes to k2.
   const auto later = other->script("insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag, owner_account) values (" + bucket +
                                        ", 'k3', '3', true, false, 0, '', ''); commit",
                                    soon());

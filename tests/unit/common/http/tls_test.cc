@@ -90,6 +90,12 @@ class TlsSocket {
 
 class TlsTest : public ListeningTest {
  protected:
+  // Until the loop has taken up what has come, and looked at deadlines with the clock as it is.
+  void settle() {
+    const uint64_t begun = server_->status().deadline_rounds;
+    while (server_->status().deadline_rounds < begun + 5) std::this_thread::sleep_for(1ms);
+  }
+
   // Outlives the server.
   fakes::ManualClock clock_{SystemTime(std::chrono::seconds(1'700'000'000))};
 
@@ -212,7 +218,7 @@ TEST_F(TlsTest, DeadlinesHoldBelowAndAboveTheHandshake) {
     RawSocket silent = RawSocket::connect(server_->port());
     silent.send(hello);
     while (server_->status().connections == 0) std::this_thread::sleep_for(1ms);
-    std::this_thread::sleep_for(50ms);
+    settle();
     clock_.advance(31s);
     EXPECT_EQ(silent.read_all(), "");
     while (server_->status().connections > 0) std::this_thread::sleep_for(1ms);
@@ -221,14 +227,14 @@ TEST_F(TlsTest, DeadlinesHoldBelowAndAboveTheHandshake) {
   TlsSocket half(server_->port());
   ASSERT_TRUE(half.shaken());
   half.send("GET / HT");
-  std::this_thread::sleep_for(50ms);
+  settle();
   clock_.advance(31s);
   EXPECT_TRUE(half.read_until("time").starts_with("HTTP/1.1 408"));
   TlsSocket socket(server_->port());
   ASSERT_TRUE(socket.shaken());
   socket.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
   while (received_ < 4) std::this_thread::sleep_for(1ms);
-  std::this_thread::sleep_for(20ms);
+  settle();
   clock_.advance(61s);
   const std::string answer = socket.read_until("late");
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << answer;

@@ -39,6 +39,15 @@ class BlobsTest : public ::testing::Test {
     return options;
   }
 
+  // For tests without faults: a machine that is busy is no stalled disk, and no copy is late.
+  static ReplicatedBlobStoreOptions patient() {
+    ReplicatedBlobStoreOptions options = quick();
+    options.write_deadline = 10min;
+    options.stall_min = options.stall_max = 5min;
+    options.late_copy_patience = 10min;
+    return options;
+  }
+
   void SetUp() override { build(3, 2); }
 
   void build(int zones, int disks_per_zone, uint8_t replicas = 3) {
@@ -72,7 +81,7 @@ class BlobsTest : public ::testing::Test {
     co_return result;
   }
 
-  async::Task<Result<WrittenStream>> write_task(std::string text, std::optional<uint64_t> hint = std::nullopt, Duration limit = 30s) {
+  async::Task<Result<WrittenStream>> write_task(std::string text, std::optional<uint64_t> hint = std::nullopt, Duration limit = 10min) {
     auto writer = store_->open_writer(hint, deadline_in(limit));
     for (size_t at = 0; at < text.size(); at += 100'000) {
       CO_TRY_VOID(co_await writer->write(as_bytes(text).subspan(at, std::min<size_t>(100'000, text.size() - at))));
@@ -82,7 +91,7 @@ class BlobsTest : public ::testing::Test {
 
   Result<WrittenStream> write(const std::string& text, std::optional<uint64_t> hint = std::nullopt) { return run(write_task(text, hint)); }
 
-  async::Task<Result<std::string>> read_task(std::vector<StreamRange> ranges, Duration limit = 30s) {
+  async::Task<Result<std::string>> read_task(std::vector<StreamRange> ranges, Duration limit = 10min) {
     auto reader = store_->open_reader(std::move(ranges), deadline_in(limit));
     std::string text;
     for (;;) {

@@ -10,8 +10,10 @@ class Read : public BlobsTest {
  protected:
   void SetUp() override {
     BlobsTest::SetUp();
+    reopen(patient());   // All copies lie with their owners.
     text_ = make_text(kSize);
     stream_ = write(text_).value();
+    reopen();
   }
 
   model::BlobId blob(uint32_t chunk = 0) const { return {stream_.id, chunk}; }

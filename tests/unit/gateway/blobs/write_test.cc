@@ -10,6 +10,7 @@ namespace {
 using Write = BlobsTest;
 
 TEST_F(Write, EverySizeComesBackAndLiesOnItsOwners) {
+  reopen(patient());
   for (const size_t size : {size_t{1}, size_t{65'537}, size_t{model::kPieceBytes}, size_t{model::kPieceBytes + 1}, size_t{model::kChunkBytes},
                             size_t{model::kChunkBytes + 1}, size_t{20'000'000}}) {
     const std::string text = make_text(size);
@@ -135,7 +136,7 @@ TEST_F(Write, AHandoffUsesAZoneThatNoOwnerUsesAndSaysWhoseCopyItIs) {
     const ring::Disk& down = disks_[static_cast<size_t>(i) % disks_.size()];
     fault_all({.delay = 3ms});   // After the quorum nobody is replaced: the refusal comes first.
     cluster_.set_faults(down.id, {.full = true});
-    reopen();
+    reopen(patient());
     const auto written = write(make_text(1000, static_cast<uint64_t>(i)));
     ASSERT_TRUE(written);
     const model::BlobId blob{written->id, 0};
@@ -155,6 +156,7 @@ TEST_F(Write, AHandoffUsesAZoneThatNoOwnerUsesAndSaysWhoseCopyItIs) {
 }
 
 TEST_F(Write, WithoutAFreeZoneTheThirdCopySharesOne) {
+  reopen(patient());
   fault_all({.delay = 3ms});
   fault_zone("z2", {.unreachable = true});
   const auto written = write("abc");
