@@ -5,6 +5,7 @@ gateway work has his part of its processors, and those of the client that runs o
 import collections
 import contextlib
 import random
+import threading
 
 import boto3
 from botocore import UNSIGNED
@@ -217,6 +218,19 @@ def buckets_with_large_settings(cluster):
         yield lambda: f"{settings.got()}, {listings.got()}"
 
 
+@attack("4 clients with heads of 300 KB", WORKS)
+def long_heads(cluster):
+    text = b"GET /attackers/held HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 300_000
+
+    def ask():
+        with contextlib.closing(connect(cluster)) as peer:
+            peer.sendall(text)
+            return peer.recv(65536)[9:12].decode()
+
+    with Busy(ask, 4) as busy:
+        yield busy.got
+
+
 # Who asks the database.
 
 @attack("20 clients who list 20000 keys", WORKS)
@@ -265,6 +279,30 @@ def held(kind):
 
 for kind in HOLDS:
     attack(f"12 writers wait for a lock that is held ({kind})", HANGS)(held(kind))
+
+
+@attack("a lock on all rows of nodes is held", HANGS)
+def held_nodes(cluster):
+    hold = Hold(cluster, "select count(*) from (select from nodes for update) n")
+    try:
+        yield lambda: "longer than a node goes without contact, with more than 10 s of --seconds"
+    finally:
+        hold.let_go()
+
+
+@attack("8 clients who list 100000 uploads of one key, then one deletes the bucket", WORKS)
+def uploads_by_the_hundred_thousand(cluster):
+    owner = owner_of(cluster)
+    owner.create_bucket(Bucket="attackers-uploads")
+    number = cluster.sql("select id from buckets where name = 'attackers-uploads'")
+    cluster.sql("insert into uploads (id, bucket_id, key, initiator_account, owner_account, checksum_type)"
+                f" select decode(lpad(to_hex(n), 32, '0'), 'hex'), {number}, 'one', 'o', 'o', 1 from generate_series(1, 100000) n")
+    last = {"KeyMarker": "one", "UploadIdMarker": "%032x" % 99_000}
+    with Busy(lambda: owner.list_multipart_uploads(Bucket="attackers-uploads", **random.choice([{}, last])) and "listed", 8) as busy:
+        timer = threading.Timer(1, lambda: busy.outcomes.update(["deleted" if owner.delete_bucket(Bucket="attackers-uploads") else ""]))
+        timer.start()
+        yield busy.got
+        timer.join()
 
 
 # Who asks more than anybody, or from inside.

@@ -1,13 +1,13 @@
 # Sourced by the suites: a fresh cluster of a finished build, as their options ask, with two accounts and two keys of the key ring.
 #   --bin BUILD      build folder (build/release)
-#   --port N         first port (18000)
+#   --port N         first of 500 ports; free ones unless named
 #   --degraded       one storage node is killed before the run
 #   --gateways N     N gateways behind a proxy that gives each request to the next one (haproxy)
 #   --https          over TLS
 # Afterwards SUITE_ENDPOINT, SUITE_HOST, SUITE_PORT, SUITE_TLS (true or false), SUITE_WORK (a folder); what was not an option is in
 # the array rest. The cluster ends with the script.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-bin=$root/build/release port=18000 degraded=false gateways=1 SUITE_TLS=false rest=()
+bin=$root/build/release port= degraded=false gateways=1 SUITE_TLS=false rest=()
 while [ $# -gt 0 ]; do
   case $1 in
     --bin) bin=$(cd "$2" && pwd) && shift 2 ;;
@@ -19,6 +19,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+[ -n "$port" ] || port=$(cd "$root/tests/e2e" && /usr/bin/python3 -c 'import cluster; print(cluster.free_ports())') || exit 1
 SUITE_WORK=$(mktemp -d /tmp/rondel-suite-XXXXXX)
 chmod 755 "$SUITE_WORK"
 SUITE_HOST=127.0.0.1 SUITE_PORT=$port

@@ -198,7 +198,7 @@ def main():
     parser.add_argument("--base-bin", required=True)
     parser.add_argument("--bin", required=True)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--port", type=int, default=23400)
+    parser.add_argument("--port", type=int, help="first of 500; default: free ones")
     args = parser.parse_args()
     # The cluster is the base's: its programs, its migrations.
     clusters.ROOT, clusters.BUILD = pathlib.Path(args.base_tree), pathlib.Path(args.base_bin)
