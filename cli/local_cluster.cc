@@ -159,7 +159,7 @@ Result<void> check_folder(const std::string& data) {
     return fail(ErrorCode::kResourceExhausted, fmt::format("{} has {} MiB free; a new cluster needs {} MiB", data,
                                                            fs::space(data).available >> 20, kFreeBytesMin >> 20));
   }
-  return postgres_of(data).let_through(data);
+  return {};
 }
 
 // A member that was killed while it flushed keeps its sockets until the flush ends.
@@ -263,9 +263,17 @@ std::string key_lines(const std::optional<metadata::AccessKey>& key) {
   return fmt::format("AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n", key->access_key, key->secret_key);
 }
 
-std::string region_of(const ClusterPlan& plan) {
+std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>& members,
+                              const FirstAccount& root) {
   const auto region = plan.settings.find("s3.region");
-  return region == plan.settings.end() ? "us-east-1" : region->second;
+  const std::string region_name = region == plan.settings.end() ? "us-east-1" : region->second;
+  std::string metrics;
+  for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
+  return fmt::format(
+      "AWS_ENDPOINT_URL={}\n{}AWS_REGION={}\n"
+      "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME='{}'\n",
+      endpoint_of(plan), key_lines(root.key), region_name, region_name, metrics,
+      root.account.canonical_id, root.account.display_name);
 }
 
 // A word for the shell, whatever is in it.
@@ -275,23 +283,13 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-std::string aws_config_of(const std::string& data) { return data + "/aws-config"; }
-
-// For aws cli and boto3: they presign by the older signature at endpoints that are not AWS's, unless told.
-std::string aws_config(const ClusterPlan& plan) {
-  return fmt::format("[default]\nregion = {}\ns3 =\n    signature_version = s3v4\n    addressing_style = path\n", region_of(plan));
-}
-
-std::string environment_lines(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members,
-                              const FirstAccount& root) {
-  const std::string region_name = region_of(plan);
-  std::string metrics;
-  for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
-  return fmt::format(
-      "AWS_ENDPOINT_URL={}\n{}AWS_REGION={}\n"
-      "AWS_DEFAULT_REGION={}\nAWS_CONFIG_FILE={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME={}\n",
-      endpoint_of(plan), key_lines(root.key), region_name, region_name, quoted(aws_config_of(data)), metrics,
-      root.account.canonical_id, quoted(root.account.display_name));
+// For aws cli and boto3: they presign by the older signature at endpoints that are not AWS's, unless told. The
+// line for `env` that names it is the answer.
+std::string write_aws_config(const std::string& data, const ClusterPlan& plan) {
+  const auto region = plan.settings.find("s3.region");
+  write_private(data + "/aws-config", fmt::format("[default]\nregion = {}\ns3 =\n    signature_version = s3v4\n    addressing_style = path\n",
+                                                  region == plan.settings.end() ? "us-east-1" : region->second));
+  return "AWS_CONFIG_FILE=" + quoted(data + "/aws-config") + "\n";
 }
 
 // The checks of /health/ready that fail, as `name: why` with ", " between; empty when all is well.
@@ -446,11 +444,13 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options, std:
   for (const char* program : {"rondel-gateway", "rondel-node"}) {
     TRY_VOID(check_settings(plan, options, *std::ranges::find(members, program, &Member::program)));
   }
-  for (const char* folder : {"config", "keys", "run", "log", "bin"}) {
+  for (const char* folder : {"config", "keys", "log", "bin"}) {
     fs::create_directories(data + "/" + folder);
     chmod((data + "/" + folder).c_str(), 0700);
   }
-  TRY_VOID(postgres_of(data).let_through(data + "/run"));   // Its socket is below.
+  fs::create_directories(data + "/run");
+  // The database and its socket are below.
+  for (const std::string& folder : {data, data + "/run"}) TRY_VOID(postgres_of(data).let_through(folder));
   TRY_VOID(store_plan(data, plan));
   // Settings under which something does not start are not kept.
   if (stored && plan != *stored) undo.push_back([data, before = *stored] { (void)store_plan(data, before); });
@@ -472,8 +472,7 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options, std:
     TRY_VOID(start_member(data, plan, options, member, undo));
   }
   TRY_VOID(wait_ready(data, members, std::chrono::seconds(options.ready_within)));
-  write_private(aws_config_of(data), aws_config(plan));
-  const std::string lines = environment_lines(data, plan, members, root);
+  const std::string lines = environment_lines(plan, members, root) + write_aws_config(data, plan);
   write_private(data + "/env", lines);
   if (!options.env_file.empty()) write_private(options.env_file, lines);
   TRY_VOID(install_cli(data, options));

@@ -66,7 +66,7 @@ void add_up(CLI::App& app, UpArguments& arguments, int* status) {
   options.data_directory = default_data_directory();
   options.binary_directory = program_directory();
   up_command->add_option("--data", options.data_directory, "data folder")->capture_default_str();
-  up_command->add_option("--port", options.port, "S3 port of the first gateway (9000)");
+  up_command->add_option("--port", options.port, "S3 port of the first gateway (9000)")->check(CLI::Range(1024, 65'000));
   up_command->add_option("--nodes", options.nodes, "storage nodes (4)");
   up_command->add_option("--zones", options.zones, "failure domains (3)");
   up_command->add_option("--gateways", options.gateways, "gateways (1)");
