@@ -41,10 +41,10 @@ check_counts() {
     "or --set replication.factor=$nodes"
 }
 
-# Who builds needs nothing; who installs must be root.
-check_user() {  # 1 when packages may be installed
+# Who builds needs nothing; who installs must be root. $1: 1 when packages may be installed.
+check_user() {
   [ "$(id -u)" != 0 ] || return 0
-  [ "$1" = 0 ] || [ -z "$("$root/deploy/local/install.sh" --missing)" ] || refuse "packages are missing and only root can install them:" \
+  [ "$1" = 0 ] || [ -z "$("$root/deploy/local/install.sh" --missing 2> /dev/null)" ] || refuse "packages are missing and only root can install them:" \
     "run deploy/local/install.sh as root once, then up.sh as whom you like"
 }
 
