@@ -258,6 +258,13 @@ std::string endpoint_of(const ClusterPlan& plan) {
   return fmt::format("{}://127.0.0.1:{}", tls ? "https" : "http", plan.port);
 }
 
+// A word for the shell, whatever is in it.
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 std::string key_lines(const std::optional<metadata::AccessKey>& key) {
   if (!key) return "";
   return fmt::format("AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n", key->access_key, key->secret_key);
@@ -271,16 +278,9 @@ std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>
   for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
   return fmt::format(
       "AWS_ENDPOINT_URL={}\n{}AWS_REGION={}\n"
-      "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME='{}'\n",
+      "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME={}\n",
       endpoint_of(plan), key_lines(root.key), region_name, region_name, metrics,
-      root.account.canonical_id, root.account.display_name);
-}
-
-// A word for the shell, whatever is in it.
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
+      root.account.canonical_id, quoted(root.account.display_name));
 }
 
 // For aws cli and boto3: they presign by the older signature at endpoints that are not AWS's, unless told. The

@@ -69,7 +69,7 @@ TEST(BlockingPoolTest, RunsElsewhereAndResumesHere) {
   BlockingPool pool("test", 2, 10);
   auto job = [](BlockingPool& p) -> Task<bool> {
     const auto here = std::this_thread::get_id();
-    auto there = co_await p.run([] { return std::this_thread::get_id(); }, deadline_in(5s));
+    auto there = co_await p.run([] { return std::this_thread::get_id(); }, deadline_in(60s));
     co_return there.has_value() && *there != here && here == std::this_thread::get_id();
   };
   EXPECT_TRUE(block_on(job(pool)));
@@ -91,11 +91,11 @@ TEST(BlockingPoolTest, RefusesOverItsBound) {
 TEST(BudgetTest, WaitersAreServedWhenBytesComeBack) {
   Budget budget(100);
   auto scenario = [](Budget& b) -> Task<bool> {
-    auto first = co_await b.reserve(80, deadline_in(1s));
+    auto first = co_await b.reserve(80, deadline_in(60s));
     auto late = co_await b.reserve(50, deadline_in(5ms));
     const bool refused = !late && late.error().code == ErrorCode::kResourceExhausted;
     first->release();
-    auto third = co_await b.reserve(100, deadline_in(1s));
+    auto third = co_await b.reserve(100, deadline_in(60s));
     co_return refused && third.has_value() && b.in_use() == 100;
   };
   EXPECT_TRUE(block_on(scenario(budget)));

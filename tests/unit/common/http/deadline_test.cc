@@ -45,7 +45,7 @@ class DeadlineTest : public ::testing::Test {
 
   void TearDown() override {
     server_->stop();
-    async::block_on(server_->wait_idle(deadline_in(5s)));
+    async::block_on(server_->wait_idle(deadline_in(60s)));
     server_.reset();
     threads_.join();
   }

@@ -17,7 +17,7 @@ namespace rondel::http {
 class RawSocket {
  public:
   explicit RawSocket(int fd) : fd_(fd) {
-    const timeval limit{20, 0};
+    const timeval limit{120, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     const int on = 1;
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

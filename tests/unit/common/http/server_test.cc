@@ -436,7 +436,7 @@ TEST_F(ServerTest, NothingOfAServerOutlivesItsLoops) {
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_EQ(status_of(client.read_response()), "HTTP/1.1 200");
     server->stop();
-    async::block_on(server->wait_idle(deadline_in(5s)));
+    async::block_on(server->wait_idle(deadline_in(60s)));
     loops.join();
   }
   EXPECT_EQ(kept.use_count(), 1);
