@@ -74,6 +74,9 @@ def hanging(cluster, count, head, begin=b"x", receive=None):
             peer.close()
 
 
+DEAF_SECONDS = 45
+
+
 class Crowd:
     """As `hanging`, for as long as one likes: who is answered or cut comes again.
 
@@ -146,7 +149,14 @@ class Crowd:
                 for key, _ in selector.select(0.02):
                     self._heard(selector, key.fileobj)
                 self._send_drips(selector)
+                self._renew(selector)
                 self.done.wait(0.02)
+
+    def _renew(self, selector):
+        """Who does not read does not see that he was cut: he comes again after a while."""
+        for peer, opened in list(self.peers.items()) if self.deaf else ():
+            if time.monotonic() - opened > DEAF_SECONDS:
+                self._leave(selector, peer)
 
     def _send_drips(self, selector):
         if not self.drip:
@@ -185,15 +195,18 @@ class Busy:
     def got(self):
         return ", ".join(f"{n} x {what}" for what, n in sorted(self.outcomes.items(), key=str)) or "no answer"
 
+    def once(self, work):
+        try:
+            outcome = work()
+        except Exception as error:   # Whatever a client makes of it: it is the attacker's.
+            outcome = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+            self.done.wait(0.01)
+        with self.lock:
+            self.outcomes[outcome] += 1
+
     def _run(self, work):
         while not self.done.is_set():
-            try:
-                outcome = work()
-            except Exception as error:   # Whatever a client makes of it: it is the attacker's.
-                outcome = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
-                self.done.wait(0.01)
-            with self.lock:
-                self.outcomes[outcome] += 1
+            self.once(work)
 
 
 def side_by_side(work, count):

@@ -153,17 +153,23 @@ def file_names(cluster):
         yield busy.got
 
 
-@attack("4 clients under patterns made for their user agent", WORKS)
-def patterns(cluster):
-    owner = owner_of(cluster)
-    objects = "arn:aws:s3:::attackers/*"
-    owner.put_bucket_policy(Bucket="attackers", Policy=policy(
-        statement("Allow", "s3:GetObject", objects),
-        statement("Deny", "s3:GetObject", objects, {"StringLike": {"aws:UserAgent": [pattern for pattern, _ in PATTERNS]}})))
-    texts = [text for _, text in PATTERNS]
-    with Busy(lambda: raw.send(cluster.endpoint, "GET", "/attackers/held", {"User-Agent": random.choice(texts)}).status, 4) as busy:
-        yield busy.got
-    owner.delete_bucket_policy(Bucket="attackers")
+def patterns(number):
+    def context(cluster):
+        owner = owner_of(cluster)
+        objects = "arn:aws:s3:::attackers/*"
+        pattern, text = PATTERNS[number]
+        owner.put_bucket_policy(Bucket="attackers", Policy=policy(
+            statement("Allow", "s3:GetObject", objects),
+            statement("Deny", "s3:GetObject", objects, {"StringLike": {"aws:UserAgent": [pattern]}})))
+        with Busy(lambda: raw.send(cluster.endpoint, "GET", "/attackers/held", {"User-Agent": text}).status, 4) as busy:
+            yield busy.got
+        owner.delete_bucket_policy(Bucket="attackers")
+    context.__name__ = f"patterns_{number + 1}"
+    return context
+
+
+for number in range(len(PATTERNS)):
+    attack(f"4 clients under a pattern made for their user agent ({number + 1})", WORKS)(patterns(number))
 
 
 @attack("4 clients with preflights of 1400 names", WORKS)
@@ -299,7 +305,7 @@ def uploads_by_the_hundred_thousand(cluster):
                 f" select decode(lpad(to_hex(n), 32, '0'), 'hex'), {number}, 'one', 'o', 'o', 1 from generate_series(1, 100000) n")
     last = {"KeyMarker": "one", "UploadIdMarker": "%032x" % 99_000}
     with Busy(lambda: owner.list_multipart_uploads(Bucket="attackers-uploads", **random.choice([{}, last])) and "listed", 8) as busy:
-        timer = threading.Timer(1, lambda: busy.outcomes.update(["deleted" if owner.delete_bucket(Bucket="attackers-uploads") else ""]))
+        timer = threading.Timer(1, lambda: busy.once(lambda: owner.delete_bucket(Bucket="attackers-uploads") and "deleted"))
         timer.start()
         yield busy.got
         timer.join()
