@@ -24,7 +24,6 @@ read_words() {
     esac
     shift; [ $# -eq 0 ] || shift
   done
-  [ -n "$zones" ] || zones=$((nodes < 3 ? nodes : 3))
 }
 
 is_between() { [[ "$1" =~ ^[0-9]{1,6}$ ]] && [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
@@ -33,6 +32,7 @@ check_counts() {
   is_between "$port" 1024 65000 || refuse "--port must be 1024 to 65000"
   is_between "$nodes" 1 90 || refuse "--nodes must be 1 to 90"
   is_between "$gateways" 1 90 || refuse "--gateways must be 1 to 90"
+  [ -n "$zones" ] || zones=$((nodes < 3 ? nodes : 3))
   is_between "$zones" 1 "$nodes" || refuse "--zones must be 1 to the number of nodes ($nodes)"
   is_between "$factor" 1 8 || return 0
   [ "$zones" -ge 2 ] || [ "$factor" = 1 ] || [ "$domain" != zone ] || refuse "one zone cannot hold copies apart: use --zones 2 or more," \
