@@ -2,6 +2,7 @@
 #include "cli/private_postgres.h"
 
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,37 @@ TEST_F(SocketPlace, IsNotBelievedWhenItIsAnothersOrOpenToAll) {
   remove_socket_directory(far());
   std::filesystem::remove_all(next);
   std::filesystem::remove_all(place);
+}
+
+// Folders above the cluster's are not ours to open; its own is, to the server's user alone.
+TEST(PostgresUser, IsToldWhatItCannotGetThrough) {
+  if (geteuid() != 0 || getpwnam("postgres") == nullptr) GTEST_SKIP() << "only root starts it as somebody else";
+  char name[] = "/tmp/rondel-user-XXXXXX";
+  const std::string above = mkdtemp(name);   // 0700.
+  const std::string own = above + "/data";
+  std::filesystem::create_directories(own);
+  PrivatePostgres postgres{own + "/postgresql", own + "/run/pg", own + "/run/postgresql.pid", own + "/log", "postgres"};
+
+  const auto refused = postgres.check_user();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kPrecondition);
+  EXPECT_NE(refused.error().message.find(above + " is closed"), std::string::npos) << refused.error().message;
+  for (const mode_t open : {0701, 0711, 0755}) {
+    chmod(above.c_str(), open);
+    chmod(own.c_str(), 0700);
+    EXPECT_TRUE(postgres.check_user()) << open;
+  }
+
+  ASSERT_TRUE(postgres.let_through(own));
+  struct stat status{};
+  ASSERT_EQ(stat(own.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0710u);
+  EXPECT_EQ(status.st_uid, 0u);
+  EXPECT_EQ(status.st_gid, getpwnam("postgres")->pw_gid);
+
+  postgres.user = "nobody-of-that-name";
+  EXPECT_NE(postgres.check_user().error().message.find("nobody-of-that-name is missing"), std::string::npos);
+  std::filesystem::remove_all(above);
 }
 
 }  // namespace
