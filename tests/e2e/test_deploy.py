@@ -46,6 +46,54 @@ def test_every_alert_is_tested_both_ways_and_has_a_runbook():
     assert fires == {(name, expected) for name in names for expected in (True, False)}
 
 
+def rendered(divide):
+    return subprocess.run(["/usr/bin/python3", str(MONITORING / "render.py"), "--divide", str(divide)], capture_output=True, text=True, check=True,
+                          timeout=30).stdout
+
+
+def test_the_rules_are_the_rendered_template():
+    assert rendered(1) == (MONITORING / "rules.yaml").read_text()
+
+
+def test_the_drill_has_the_same_rules_faster(tmp_path):
+    """Every duration, window and threshold in seconds is a parameter: nothing else differs, and none is left behind."""
+    (tmp_path / "rules.yaml").write_text(rendered(60))
+    promtool("check", "rules", str(tmp_path / "rules.yaml"))
+    faster = yaml.safe_load(rendered(60))["groups"][0]["rules"]
+    assert [rule["alert"] for rule in faster] == [rule["alert"] for rule in rules()]
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def seconds(text):
+        count, unit = re.fullmatch(r"(\d+)(ms|[smhd])", text).groups()
+        return int(count) * units[unit]
+
+    for slow, fast in zip(rules(), faster):
+        assert {**slow, "expr": "", "for": ""} == {**fast, "expr": "", "for": ""}
+        if "for" in slow:
+            assert seconds(fast["for"]) == pytest.approx(seconds(slow["for"]) / 60, abs=0.001), slow["alert"]
+        windows = [[seconds(window) for window in re.findall(r"\[(\w+)\]", rule["expr"])] for rule in (slow, fast)]
+        assert windows[1] == pytest.approx([window / 60 for window in windows[0]], abs=0.001), slow["alert"]
+        compared = [[float(number) for number in re.findall(r"[<>!=]=? ([\d.]+)", rule["expr"])] for rule in (slow, fast)]
+        scale = 60 if re.search(r"_seconds|time\(\)", slow["expr"]) else 1
+        assert compared[1] == pytest.approx([number / scale for number in compared[0]], rel=1e-4), slow["alert"]
+
+
+def test_the_drill_pulls_every_alert():
+    """What no fault can pull says why, and has its promtool tests like any other."""
+    told = subprocess.run([str(MONITORING / "drill.sh"), "--list"], capture_output=True, text=True, check=True, timeout=30).stdout
+    pulled, excused = set(), set()
+    for line in told.splitlines():
+        fault, alerts = line.split(": ", 1)
+        if fault == "(none)":
+            name, why = alerts.split(": ", 1)
+            assert len(why) > 20
+            excused.add(name)
+        else:
+            pulled |= set(alerts.split(", "))
+    assert pulled | excused == {rule["alert"] for rule in rules()}
+    assert not pulled & excused
+
+
 def test_the_dashboard_parses(tmp_path):
     expressions = list(dashboard_expressions())
     assert len(expressions) > 30
