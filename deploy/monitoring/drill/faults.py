@@ -25,6 +25,8 @@ class Fault:
     within: float = 90
     silent_within: float = 150
     meanwhile: tuple = ()
+    # A metric without which nothing can be said: the build is too old for the row.
+    needs: str = ""
 
 
 # Lanes of faults: those of one lane come one after another, the lanes of one group at the same time.
@@ -201,7 +203,7 @@ def disk_not_mounted(stage):
     folder.mkdir()
     stage.up()
     yield
-    folder.rmdir()
+    shutil.rmtree(folder)
     away.rename(folder)
 
 

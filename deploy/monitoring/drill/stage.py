@@ -16,8 +16,8 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 import boto3  # noqa: E402
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
 
-from cluster import Cluster, is_running, wait_for  # noqa: E402
-from database import Database, measure  # noqa: E402
+from cluster import BUILD, Cluster, is_running, wait_for  # noqa: E402
+from database import PROGRAMS, Database, measure, run  # noqa: E402
 
 BUCKET = "drill"
 NODES = ["node-1", "node-2", "node-3", "node-4"]
@@ -69,7 +69,11 @@ class Stage:
         self.environment = {
             "LD_PRELOAD": f"{work}/faulty_disk.so {work}/shifted_clock.so", "RONDEL_CLOCKS": str(self.clocks), "RONDEL_FAULTS": str(self.faults),
             "RONDEL_FAULTS_BELOW": str(data / "node-"), "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+        self.archiving = work / "archive"
         self.by_hand = []
+        described = subprocess.run([BUILD / "bin" / "rondel-gateway", "--describe-settings"], capture_output=True, text=True, timeout=30).stdout
+        if "metadata.database_size_max" in described:
+            self.cluster.options.append("metadata.database_size_max=160MiB")
 
     def start(self):
         for folder in (self.clocks, self.faults):
@@ -79,6 +83,7 @@ class Stage:
         subprocess.run([str(ROOT / "deploy/local/certificates.sh"), str(self.certificates), *peers], check=True, capture_output=True)
         self.up()
         self.database = Database(self.cluster)
+        self.start_archiving()
         self.client().create_bucket(Bucket=BUCKET)
 
     def jobs(self):
@@ -152,6 +157,53 @@ class Stage:
             process.terminate()
             process.wait(60)
         self.by_hand.clear()
+
+    # PostgreSQL
+
+    def configure(self, name, value):
+        self.database.psql(f"alter system set {name} = '{value}'")
+        self.database.psql("select pg_reload_conf()")
+
+    def start_archiving(self):
+        """PostgreSQL archives its log every five seconds, to nowhere, unless a file says otherwise."""
+        self.archiving.mkdir()
+        self.archiving.chmod(0o755)
+        script = self.archiving / "archive.sh"
+        script.write_text(f"while [ -e {self.archiving}/hang ]; do sleep 0.2; done\ntest ! -e {self.archiving}/fail\n")
+        script.chmod(0o755)
+        for name, value in (("archive_mode", "on"), ("archive_command", f"sh {script}"), ("archive_timeout", "5s")):
+            self.configure(name, value)
+        self.database.stop()
+        self.up()
+
+    @contextlib.contextmanager
+    def archive(self, how):
+        (self.archiving / how).touch()
+        try:
+            yield
+        finally:
+            (self.archiving / how).unlink()
+
+    @contextlib.contextmanager
+    def sessions(self, count):
+        """So many connections that do nothing."""
+        opened = [subprocess.Popen([str(PROGRAMS / "psql"), "-X", "-q", "-c", "select pg_sleep(600)", self.cluster.dsn()],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(count)]
+        try:
+            yield
+        finally:
+            for process in opened:
+                process.kill()
+                process.wait()
+            self.database.psql("select pg_terminate_backend(pid) from pg_stat_activity where query = 'select pg_sleep(600)'")
+
+    def pass_transactions(self, count):
+        """The next transaction of a server that is stopped has this number: nothing was frozen meanwhile."""
+        run(*self.database.as_user(PROGRAMS / "pg_resetwal", "-x", count, "-D", self.database.folder))
+        segment = self.database.folder / "pg_xact" / f"{count // 1_048_576:04X}"
+        segment.write_bytes(bytes(262_144))
+        shutil.chown(segment, self.database.user, self.database.user)
+        segment.chmod(0o600)
 
     # Disks, clocks, certificates
 

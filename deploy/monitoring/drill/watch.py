@@ -100,6 +100,10 @@ class Watch:
             spans = self.spans.get(name)
             return bool(spans) and spans[-1][1] is None
 
+    def firing(self):
+        with self.lock:
+            return {name for name, spans in self.spans.items() if spans[-1][1] is None}
+
     def first_pages(self, since, leaving_out):
         """Alerts that began to fire first after `since`: those of one evaluation."""
         with self.lock:
