@@ -278,7 +278,7 @@ def node_fenced(stage):
 
 
 @lane(ALONE, "the database's clock is a day ahead", ["RondelDatabaseClockOff"],
-      ["RondelDatabaseClockOff", "RondelClockOff", "RondelNodeClockOff"])
+      ["RondelDatabaseClockOff"])
 def database_clock(stage):
     stage.shift(["postgres"], 86_400)
     yield
