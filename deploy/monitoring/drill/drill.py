@@ -9,6 +9,7 @@ import traceback
 
 import stage as stages  # First: it knows where the fixtures are.
 import faults
+import postgres_faults  # noqa: F401  Its rows come after those of faults.
 import watch
 
 SILENT_BEFORE = 60
