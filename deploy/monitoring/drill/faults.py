@@ -207,7 +207,7 @@ def disk_not_mounted(stage):
     away.rename(folder)
 
 
-@lane(ALONE, "disks fill up", ["RondelSpaceLow"], ["RondelSpaceLow"], within=240, silent_within=240)
+@lane(ALONE, "disks fill up", ["RondelSpaceLow"], ["RondelSpaceLow", "RondelDiskNotOnline"], within=240, silent_within=240)
 def disks_fill(stage):
     client = stage.client()
     body = random.randbytes(4 << 20)
