@@ -71,7 +71,7 @@ class Drill:
             raise AssertionError(f"not silent for {SILENT_BEFORE} s before the fault: {loud}")
         beside = self.others(fault)
         # What a fault before has left does not come first by chance.
-        self.wait(lambda: not self.eyes.firing() - beside, 120)
+        self.wait(lambda: not self.eyes.active() - beside, 120)
         acting = fault.act(self.stage)
         began = time.monotonic()
         try:

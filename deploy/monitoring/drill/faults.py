@@ -239,7 +239,7 @@ def zones_dead(stage):
 @lane(ALONE, "a table is locked again and again", ["RondelRequestsSlow"], ["RondelRequestsSlow"])
 def table_locked(stage):
     client = stage.client()
-    locks = repeating(0.1, lambda: stage.cluster.sql("begin; lock table objects in access exclusive mode; select pg_sleep(0.3); commit"))
+    locks = repeating(0.2, lambda: stage.cluster.sql("begin; lock table objects in access exclusive mode; select pg_sleep(0.1); commit"))
     with locks, repeating(0.05, lambda: client.head_object(Bucket=BUCKET, Key="load/1/1")):
         yield
 

@@ -28,6 +28,7 @@ class Watch:
         """`jobs`: name of a scrape job -> addresses."""
         self.port = free_port()
         self.spans = {}
+        self.pending = set()
         self.lock = threading.Lock()
         self.gap_longest = 0.0
         folder = work / "prometheus"
@@ -67,6 +68,7 @@ class Watch:
                 continue
             now = time.monotonic()
             firing = {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+            pending = {alert["labels"]["alertname"] for alert in alerts} - firing
             with self.lock:
                 if not begun:
                     self.started_at = now
@@ -74,6 +76,7 @@ class Watch:
                 else:
                     self.gap_longest = max(self.gap_longest, now - self.looked_at)
                 self.looked_at = now
+                self.pending = pending
                 for name in firing:
                     spans = self.spans.setdefault(name, [])
                     if not spans or spans[-1][1] is not None:
@@ -100,9 +103,10 @@ class Watch:
             spans = self.spans.get(name)
             return bool(spans) and spans[-1][1] is None
 
-    def firing(self):
+    def active(self):
+        """What fires, or soon will."""
         with self.lock:
-            return {name for name, spans in self.spans.items() if spans[-1][1] is None}
+            return self.pending | {name for name, spans in self.spans.items() if spans[-1][1] is None}
 
     def first_pages(self, since, leaving_out):
         """Alerts that began to fire first after `since`: those of one evaluation."""
