@@ -73,7 +73,9 @@ def test_the_drill_has_the_same_rules_faster(tmp_path):
             assert seconds(fast["for"]) == pytest.approx(seconds(slow["for"]) / 60, abs=0.001), slow["alert"]
         windows = [[seconds(window) for window in re.findall(r"\[(\w+)\]", rule["expr"])] for rule in (slow, fast)]
         assert windows[1] == pytest.approx([window / 60 for window in windows[0]], abs=0.001), slow["alert"]
-        compared = [[float(number) for number in re.findall(r"[<>!=]=? ([\d.]+)", rule["expr"])] for rule in (slow, fast)]
+        compared = [[float(number) for number in re.findall(r"[<>]=? ([\d.]+)", rule["expr"])] for rule in (slow, fast)]
+        states = [re.findall(r"[!=]= ([\d.]+)", rule["expr"]) for rule in (slow, fast)]
+        assert states[0] == states[1], slow["alert"]
         scale = 60 if re.search(r"_seconds|time\(\)", slow["expr"]) else 1
         assert compared[1] == pytest.approx([number / scale for number in compared[0]], rel=1e-4), slow["alert"]
 
