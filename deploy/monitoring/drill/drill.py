@@ -40,7 +40,7 @@ class Drill:
         self.lock = threading.Lock()
 
     def run_group(self, lanes):
-        threads = [threading.Thread(target=self.run_lane, args=(lane,)) for lane in lanes]
+        threads = [threading.Thread(target=self.run_lane, args=(lane,), daemon=True) for lane in lanes]
         for thread in threads:
             thread.start()
         for thread in threads:

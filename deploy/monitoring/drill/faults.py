@@ -260,10 +260,11 @@ def database_silent(stage):
 
 @lane(ALONE, "no gateway answers, and a node is started", ["RondelNodeWithoutContact", "RondelRingDiffers"], ["RondelProcessDown"])
 def gateways_silent(stage):
-    """A node that starts without a gateway knows no ring."""
+    """A node that starts without a gateway and without its cache knows no ring."""
     words = stage.command("node-3")
     with stage.frozen(GATEWAYS):
         stage.kill(["node-3"])
+        (stage.cluster.data / "node-3" / "ring.cache").unlink()
         stage.start_by_hand("node-3", words)
         yield
     stage.end_by_hand()
@@ -297,8 +298,9 @@ def clocks_jump(stage):
 
 
 @lane(ALONE, "the database is set back to a backup", ["RondelGarbageCollectionHalted", "RondelPurgingStopped"],
-      ["RondelGarbageCollectionHalted"])
+      ["RondelGarbageCollectionHalted", "RondelDatabaseAway", "RondelNoCoordinator"])
 def database_set_back(stage):
+    """While it is restored there is none: those two tell of that when it takes longer than they hold."""
     stage.database.dump()
     stage.put("after-backup", 20)
     stage.database.set_back_dump()
