@@ -16,7 +16,7 @@ packages=(
 [ "$(dpkg --print-architecture)" != amd64 ] || packages+=(libipsec-mb-dev)
 
 if [ "${1:-}" = --tests ]; then
-  packages+=(awscli rclone s3cmd restic python3-boto3 python3-pytest python3-venv python3-yaml prometheus faketime)
+  packages+=(clang-format-19 awscli rclone s3cmd restic python3-boto3 python3-pytest python3-venv python3-yaml prometheus faketime)
 fi
 
 missing=()
