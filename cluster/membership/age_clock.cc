@@ -28,7 +28,7 @@ AgeClock::AgeClock(const Clock& clock)
       paused_at_(clock.boot_now()) {}
 
 void AgeClock::recall(std::optional<SystemTime> reached) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (database_) return;
   limit_ = reached;
   // What was before nobody has looked at.
@@ -36,7 +36,7 @@ void AgeClock::recall(std::optional<SystemTime> reached) {
 }
 
 void AgeClock::confirm(uint64_t accepted) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const bool again = std::exchange(accepted_, accepted).value_or(accepted) == accepted;
   const Look now = look();
   if (again || !now.limit || !now.agree()) return;
@@ -46,14 +46,14 @@ void AgeClock::confirm(uint64_t accepted) {
 }
 
 std::optional<SystemTime> AgeClock::reached() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return look().limit;
 }
 
 void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {
   const SteadyTime at = clock_.boot_now();
   if (at - asked_at > kAnswerPatience) return;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const microseconds passed = between(sampled_at_, at);
   if (limit_) *limit_ += passed;
   database_ = database_now;
@@ -110,7 +110,7 @@ void AgeClock::believe_when_long_set_back(SteadyTime at) {
 }
 
 void AgeClock::witness(std::map<model::NodeId, NodeClock> nodes, std::vector<microseconds> gateways) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   nodes_ = std::move(nodes);
   const Look now = look();
   if (now.heard_lately) gateways.push_back(now.ahead());
@@ -126,12 +126,12 @@ void AgeClock::witness(std::map<model::NodeId, NodeClock> nodes, std::vector<mic
 }
 
 bool AgeClock::database_off() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return verdict_.database_off;
 }
 
 std::string AgeClock::why_fenced(const model::NodeId& node) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = verdict_.fenced.find(node);
   if (found == verdict_.fenced.end()) return "";
   const auto by = std::chrono::duration_cast<std::chrono::seconds>(found->second);
@@ -152,39 +152,39 @@ AgeClock::Look AgeClock::look() const {
 }
 
 std::optional<SystemTime> AgeClock::now_for_age() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const Look now = look();
   if (now.paused() || !now.limit) return std::nullopt;
   return std::min(now.earlier(), *now.limit);
 }
 
 bool AgeClock::steady_for(Duration time) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (look().paused()) return false;
   return clock_.boot_now() - paused_at_ >= time;
 }
 
 SystemTime AgeClock::Stamps::now() const {
-  std::lock_guard lock(ages.mutex_);
+  MutexLock lock(ages.mutex_);
   const Look now = ages.look();
   if (now.agree() && !now.set_back()) return now.mine;
   return std::max({now.mine, *now.database, now.limit.value_or(now.mine)});
 }
 
 SystemTime AgeClock::Locks::now() const {
-  std::lock_guard lock(ages.mutex_);
+  MutexLock lock(ages.mutex_);
   const Look now = ages.look();
   return now.limit ? std::min(now.earlier(), *now.limit) : now.earlier();
 }
 
 SystemTime AgeClock::database_now() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const Look now = look();
   return now.database.value_or(now.mine);
 }
 
 Result<void> AgeClock::check_usable() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const microseconds ahead = look().ahead();
   if (std::chrono::abs(ahead) <= kUsableDifference) return {};
   const auto with_us = static_cast<size_t>(std::ranges::count_if(
@@ -196,7 +196,7 @@ Result<void> AgeClock::check_usable() const {
 }
 
 AgeClockStatus AgeClock::status() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const Look now = look();
   AgeClockStatus status;
   status.known = now.database.has_value();

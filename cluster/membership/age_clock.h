@@ -18,11 +18,11 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <optional>
 
 #include "cluster/membership/clock_fence.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 #include "common/model/ids.h"
 
@@ -142,26 +142,26 @@ class AgeClock {
     bool paused() const { return !heard_lately || !agree() || database_off || set_back(); }
   };
 
-  Look look() const;                             // REQUIRES: mutex_.
-  void move_limit(SystemTime earlier, std::chrono::microseconds passed);   // So too.
-  void believe_when_long_set_back(SteadyTime at);                          // So too.
+  Look look() const REQUIRES(mutex_);
+  void move_limit(SystemTime earlier, std::chrono::microseconds passed) REQUIRES(mutex_);
+  void believe_when_long_set_back(SteadyTime at) REQUIRES(mutex_);
 
   const Clock& clock_;
   const Stamps stamps_;
   const Locks locks_;
   const Database database_clock_;
-  mutable std::mutex mutex_;                     // Guards what follows.
-  std::optional<SystemTime> database_;           // At sampled_at_.
-  SteadyTime sampled_at_{};
-  std::optional<SystemTime> limit_;              // At sampled_at_.
-  std::chrono::microseconds caught_up_{0};       // Of a jump that the limit follows, so far.
-  std::optional<uint64_t> accepted_;
-  std::optional<SteadyTime> set_back_at_;        // Gateway and database agree on a time before it.
-  bool told_paused_ = false;
+  mutable Mutex mutex_;
+  std::optional<SystemTime> database_ GUARDED_BY(mutex_);           // At sampled_at_.
+  SteadyTime sampled_at_ GUARDED_BY(mutex_) = {};
+  std::optional<SystemTime> limit_ GUARDED_BY(mutex_);              // At sampled_at_.
+  std::chrono::microseconds caught_up_ GUARDED_BY(mutex_) = {};       // Of a jump that the limit follows, so far.
+  std::optional<uint64_t> accepted_ GUARDED_BY(mutex_);
+  std::optional<SteadyTime> set_back_at_ GUARDED_BY(mutex_);        // Gateway and database agree on a time before it.
+  bool told_paused_ GUARDED_BY(mutex_) = false;
   // The last time that it was; what came before the beginning is not known.
-  SteadyTime paused_at_;
-  std::map<model::NodeId, NodeClock> nodes_;
-  ClockVerdict verdict_;                         // By nodes_ and the last sample.
+  SteadyTime paused_at_ GUARDED_BY(mutex_);
+  std::map<model::NodeId, NodeClock> nodes_ GUARDED_BY(mutex_);
+  ClockVerdict verdict_ GUARDED_BY(mutex_);                         // By nodes_ and the last sample.
 };
 
 // What ends by age goes by `ages`, or without one (tests, tools) by the given clock, and never by a

@@ -32,29 +32,29 @@ TopologyCache::TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ri
     : nodes_(nodes), ring_(ring), clock_(clock), ages_(ages), domain_(domain), topology_(std::make_shared<ring::Topology>()) {}
 
 std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return topology_;
 }
 
 uint64_t TopologyCache::digest() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return tables_->digest;
 }
 
 std::shared_ptr<const RingTables> TopologyCache::tables() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return tables_;
 }
 
 std::optional<model::NodeId> TopologyCache::told_by_another(const model::NodeId& node, const model::DiskId& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto teller = tellers_.find(disk);
   if (teller == tellers_.end() || teller->second == node) return std::nullopt;
   return teller->second;
 }
 
 bool TopologyCache::confirmed_recently() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return confirmed_at_ != SteadyTime{} && clock_.steady_now() - confirmed_at_ <= 5s;
 }
 
@@ -153,7 +153,7 @@ async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
   std::map<model::DiskId, model::NodeId> tellers = tellers_of(nodes, state.now);
   for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone, node.name});
   if (state.now != SystemTime::max()) log_events(events_.look(nodes, *next, state.now));
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   topology_ = std::move(next);
   tables_ = std::move(tables);
   tellers_ = std::move(tellers);

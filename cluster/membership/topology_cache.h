@@ -7,11 +7,11 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/ring/ring.h"
 #include "cluster/membership/age_clock.h"
 #include "cluster/membership/node_events.h"
@@ -70,17 +70,17 @@ class TopologyCache final : public ring::TopologySource {
   const Clock& clock_;
   AgeClock* const ages_;
   const ring::FailureDomain domain_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const ring::Topology> topology_;  // Guarded by mutex_.
-  std::shared_ptr<const RingTables> tables_ = std::make_shared<RingTables>();   // Guarded by mutex_.
+  mutable Mutex mutex_;
+  std::shared_ptr<const ring::Topology> topology_ GUARDED_BY(mutex_);
+  std::shared_ptr<const RingTables> tables_ GUARDED_BY(mutex_) = std::make_shared<RingTables>();
   const model::NodeId self_ = model::NodeId::random();   // This process, among gateways.
   // Others' clocks, and the confirmation that was heard last. The loop's alone.
   std::vector<std::chrono::microseconds> gateways_;
   std::optional<uint64_t> accepted_;
-  std::map<model::DiskId, model::NodeId> tellers_;  // Guarded by mutex_.
+  std::map<model::DiskId, model::NodeId> tellers_ GUARDED_BY(mutex_);
   NodeEvents events_;                               // The loop's alone.
   Rings rings_;                                     // Of topology_. The loop's alone.
-  SteadyTime confirmed_at_{};                       // Guarded by mutex_.
+  SteadyTime confirmed_at_ GUARDED_BY(mutex_) = {};
 };
 
 }  // namespace rondel::membership

@@ -14,7 +14,7 @@ BlockingPool::BlockingPool(std::string name, size_t threads, size_t queue_max)
 
 BlockingPool::~BlockingPool() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   ready_.notify_all();
@@ -23,7 +23,7 @@ BlockingPool::~BlockingPool() {
 
 bool BlockingPool::try_submit(Function function) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (queue_.size() >= queue_max_ || stopping_) return false;
     queue_.push_back(std::move(function));
   }
@@ -32,7 +32,7 @@ bool BlockingPool::try_submit(Function function) {
 }
 
 size_t BlockingPool::queued() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return queue_.size();
 }
 
@@ -40,8 +40,8 @@ void BlockingPool::work() {
   for (;;) {
     Function next;
     {
-      std::unique_lock lock(mutex_);
-      ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      MutexLock lock(mutex_);
+      while (!stopping_ && queue_.empty()) ready_.wait(mutex_);
       if (queue_.empty()) return;
       next = std::move(queue_.front());
       queue_.pop_front();

@@ -1,14 +1,13 @@
 // BlockingPool: a bounded pool of threads for calls that block (disk, PostgreSQL outside the hot path).
 #pragma once
 
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/async/one_shot.h"
+#include "common/base/mutex.h"
 
 namespace rondel::async {
 
@@ -39,10 +38,10 @@ class BlockingPool {
 
   const std::string name_;
   const size_t queue_max_;
-  mutable std::mutex mutex_;
-  std::condition_variable ready_;
-  std::deque<Function> queue_;
-  bool stopping_ = false;
+  mutable Mutex mutex_;
+  CondVar ready_;
+  std::deque<Function> queue_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

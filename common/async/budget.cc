@@ -14,7 +14,7 @@ Task<Result<Budget::Reservation>> Budget::reserve(uint64_t amount, Deadline dead
   amount = std::min(amount, capacity_);
   std::shared_ptr<OneShot<bool>> slot;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (waiters_.empty() && free_ >= amount) {
       free_ -= amount;
       co_return Reservation(this, amount);
@@ -32,19 +32,19 @@ Task<Result<Budget::Reservation>> Budget::reserve(uint64_t amount, Deadline dead
 }
 
 Budget::Reservation Budget::try_reserve(uint64_t amount) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!waiters_.empty() || free_ < amount) return {};
   free_ -= amount;
   return {this, amount};
 }
 
 uint64_t Budget::in_use() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return capacity_ - free_;
 }
 
 void Budget::give_back(uint64_t amount) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   free_ += amount;
   while (!waiters_.empty()) {
     Waiter& next = waiters_.front();

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 
 #include "common/async/one_shot.h"
+#include "common/base/mutex.h"
 
 namespace rondel::async {
 
@@ -58,9 +58,9 @@ class Budget {
   void give_back(uint64_t amount);
 
   const uint64_t capacity_;
-  mutable std::mutex mutex_;
-  uint64_t free_;
-  std::deque<Waiter> waiters_;
+  mutable Mutex mutex_;
+  uint64_t free_ GUARDED_BY(mutex_);
+  std::deque<Waiter> waiters_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::async

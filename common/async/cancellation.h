@@ -1,11 +1,11 @@
 // Cancellation: one side says that an answer is no longer wanted, others hear of it. Safe for concurrent use.
 #pragma once
 
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "common/async/event_loop.h"
+#include "common/base/mutex.h"
 
 namespace rondel::async {
 
@@ -15,7 +15,7 @@ class Cancellation {
   void cancel() {
     std::vector<Function> callbacks;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (std::exchange(cancelled_, true)) return;
       callbacks.swap(callbacks_);
     }
@@ -23,14 +23,14 @@ class Cancellation {
   }
 
   bool cancelled() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return cancelled_;
   }
 
   // Runs `callback` when cancelled, at once when that has happened; otherwise it is dropped with the Cancellation.
   void on_cancel(Function callback) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (!cancelled_) {
         callbacks_.push_back(std::move(callback));
         return;
@@ -40,9 +40,9 @@ class Cancellation {
   }
 
  private:
-  mutable std::mutex mutex_;
-  bool cancelled_ = false;
-  std::vector<Function> callbacks_;
+  mutable Mutex mutex_;
+  bool cancelled_ GUARDED_BY(mutex_) = false;
+  std::vector<Function> callbacks_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::async

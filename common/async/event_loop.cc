@@ -5,10 +5,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/set.hpp>
-#include <mutex>
 #include <vector>
 
 #include "common/async/coalesce.h"
+#include "common/base/mutex.h"
 
 namespace rondel::async {
 namespace {
@@ -45,8 +45,8 @@ struct EventLoop::Impl {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
   SteadyTimer alarm{context.get_executor()};
   SteadyTime armed_for = SteadyTime::max();
-  std::mutex mutex;
-  std::vector<Function> queue;   // Guarded by mutex.
+  Mutex mutex;
+  std::vector<Function> queue GUARDED_BY(mutex);
   std::vector<Function> running; // The loop's thread only.
 
   // One alarm for all timers: nearly all are deadlines that are never reached, and an asio timer each costs its insertion, its
@@ -79,7 +79,7 @@ struct EventLoop::Impl {
 
   void drain() {
     {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       running.swap(queue);
     }
     {
@@ -112,7 +112,7 @@ void EventLoop::stop() { impl_->context.stop(); }
 void EventLoop::post(Function function) {
   bool wake = false;
   {
-    std::lock_guard lock(impl_->mutex);
+    MutexLock lock(impl_->mutex);
     wake = impl_->queue.empty();
     impl_->queue.push_back(std::move(function));
   }
@@ -122,7 +122,7 @@ void EventLoop::post(Function function) {
 void EventLoop::discard_posted() {
   for (std::vector<Function> dropped(1); !dropped.empty();) {
     dropped.clear();
-    std::lock_guard lock(impl_->mutex);
+    MutexLock lock(impl_->mutex);
     dropped.swap(impl_->queue);
   }
 }

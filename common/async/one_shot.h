@@ -8,10 +8,10 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "common/async/event_loop.h"
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 
 namespace rondel::async {
@@ -25,7 +25,7 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
   bool set(T value) {
     EventLoop* loop = nullptr;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (value_ || expired_) return false;
       value_.emplace(std::move(value));
       if (!waiter_) return true;
@@ -36,31 +36,31 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
   }
 
   bool is_set() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return value_.has_value();
   }
 
   // The waiter has given up.
   bool is_expired() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return expired_;
   }
 
   // Who is to set the value begins with what cannot be taken back. False: the waiter has given up, so it is not begun. After its
   // deadline the waiter reads off is_claimed() whether it was. Any thread.
   bool claim() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!expired_) claimed_ = true;
     return claimed_;
   }
   // What was begun was taken back: it is as if it had not been. Who set out to set the value may claim
   // it again. Any thread.
   void disclaim() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     claimed_ = false;
   }
   bool is_claimed() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return claimed_;
   }
 
@@ -69,7 +69,7 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
     auto self = this->shared_from_this();
     Wait wait{*self, deadline, nullptr};
     co_await wait;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!value_) co_return fail(ErrorCode::kDeadlineExceeded, "no answer before the deadline");
     co_return std::move(*value_);
   }
@@ -84,7 +84,7 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
 
     bool await_suspend(std::coroutine_handle<> handle) {
       EventLoop* const loop = EventLoop::current();
-      std::lock_guard lock(slot.mutex_);
+      MutexLock lock(slot.mutex_);
       if (slot.value_) return false;
       slot.loop_ = loop;
       slot.waiter_ = handle;
@@ -97,7 +97,7 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
 
   void expire() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (value_) return;  // Its resume is on its way.
       expired_ = true;
     }
@@ -107,18 +107,18 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
   void resume() {
     std::coroutine_handle<> handle;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       handle = std::exchange(waiter_, {});
     }
     if (handle) handle.resume();
   }
 
-  mutable std::mutex mutex_;
-  std::optional<T> value_;
-  bool expired_ = false;
-  bool claimed_ = false;
-  EventLoop* loop_ = nullptr;
-  std::coroutine_handle<> waiter_;
+  mutable Mutex mutex_;
+  std::optional<T> value_ GUARDED_BY(mutex_);
+  bool expired_ GUARDED_BY(mutex_) = false;
+  bool claimed_ GUARDED_BY(mutex_) = false;
+  EventLoop* loop_ GUARDED_BY(mutex_) = nullptr;
+  std::coroutine_handle<> waiter_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::async

@@ -34,7 +34,7 @@ class SimulatedFile final : public File {
       : fs_(fs), inode_(std::move(inode)), options_(options), boot_(fs.boot_) {}
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     if (!alive()) return io_error("read");
     if (fs_.step_locked(fs_.faults_.read_error) != SimulatedFileSystem::Step::kGo) return io_error("read");
     const auto& bytes = inode_->current;
@@ -50,7 +50,7 @@ class SimulatedFile final : public File {
   Result<size_t> read_cached_at(uint64_t offset, std::span<std::byte> buffer) override { return read_at(offset, buffer); }
 
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     if (!alive()) return io_error("write");
     if (!options_.writable) return fail(ErrorCode::kPermissionDenied, "opened for reading");
     if (is_direct() && (offset % kBlock != 0 || bytes.size() % kBlock != 0 ||
@@ -61,19 +61,19 @@ class SimulatedFile final : public File {
   }
 
   Result<void> flush() override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     if (!alive()) return io_error("flush");
     return fs_.flush_locked(*inode_);
   }
 
   Result<uint64_t> size() override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     if (!alive()) return io_error("size");
     return inode_->current.size();
   }
 
   Result<void> truncate(uint64_t size) override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     if (!alive()) return io_error("truncate");
     if (!options_.writable) return fail(ErrorCode::kPermissionDenied, "opened for reading");
     if (fs_.step_locked(0) != SimulatedFileSystem::Step::kGo) return io_error("truncate");
@@ -81,7 +81,7 @@ class SimulatedFile final : public File {
   }
 
   Result<void> allocate(uint64_t offset, uint64_t length) override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     if (!alive()) return io_error("allocate");
     if (!options_.writable) return fail(ErrorCode::kPermissionDenied, "opened for reading");
     if (fs_.step_locked(0) != SimulatedFileSystem::Step::kGo) return io_error("allocate");
@@ -89,16 +89,16 @@ class SimulatedFile final : public File {
   }
 
   void drop_cache(uint64_t offset, uint64_t length) override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     inode_->cache_rot.erase(inode_->cache_rot.lower_bound(offset), inode_->cache_rot.lower_bound(offset + length));
   }
 
   bool is_direct() const override { return options_.direct || options_.direct_durable; }
 
  private:
-  bool alive() const { return boot_ == fs_.boot_ && !fs_.crashed_; }
+  bool alive() const REQUIRES(fs_.mutex_) { return boot_ == fs_.boot_ && !fs_.crashed_; }
 
-  Result<void> resize_locked(uint64_t size) {
+  Result<void> resize_locked(uint64_t size) REQUIRES(fs_.mutex_) {
     auto& bytes = inode_->current;
     if (size > bytes.size() && fs_.used_locked() + size - bytes.size() > fs_.capacity_) {
       return fail(ErrorCode::kResourceExhausted, "no space left");
@@ -120,7 +120,7 @@ class SimulatedLock final : public FileLock {
   SimulatedLock(SimulatedFileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)), boot_(fs.boot_) {}
 
   ~SimulatedLock() override {
-    std::lock_guard lock(fs_.mutex_);
+    MutexLock lock(fs_.mutex_);
     if (boot_ == fs_.boot_) fs_.locks_.erase(path_);
   }
 
@@ -250,7 +250,7 @@ void SimulatedFileSystem::do_directory_locked(DirectoryOperation operation, Step
 }
 
 Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path, OpenOptions options) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (crashed_) return io_error("open");
   const auto found = names_.find(path);
   if (found != names_.end()) {
@@ -266,7 +266,7 @@ Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path,
 }
 
 Result<std::vector<std::string>> SimulatedFileSystem::list(const std::string& directory) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (crashed_) return io_error("list");
   if (!directories_.contains(directory)) return fail(ErrorCode::kNotFound, directory + " does not exist");
   std::vector<std::string> out;
@@ -281,7 +281,7 @@ Result<std::vector<std::string>> SimulatedFileSystem::list(const std::string& di
 
 // Directories are durable at once: no code here relies on losing one.
 Result<void> SimulatedFileSystem::make_directory(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (crashed_) return io_error("make directory");
   if (!has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
   if (step_locked(0) != Step::kGo) return io_error("make directory");
@@ -290,7 +290,7 @@ Result<void> SimulatedFileSystem::make_directory(const std::string& path) {
 }
 
 Result<void> SimulatedFileSystem::remove(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (crashed_) return io_error("remove");
   if (!names_.contains(path)) {
     const auto within = [&](const std::string& name) { return parent_of(name) == path; };
@@ -306,7 +306,7 @@ Result<void> SimulatedFileSystem::remove(const std::string& path) {
 }
 
 Result<void> SimulatedFileSystem::rename(const std::string& from, const std::string& to) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (crashed_) return io_error("rename");
   const auto found = names_.find(from);
   if (found == names_.end()) return fail(ErrorCode::kNotFound, from + " does not exist");
@@ -318,7 +318,7 @@ Result<void> SimulatedFileSystem::rename(const std::string& from, const std::str
 }
 
 Result<void> SimulatedFileSystem::flush_directory(const std::string& directory) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (step_locked(faults_.flush_error) != Step::kGo) return io_error("flush directory");
   if (!directories_.contains(directory)) return fail(ErrorCode::kNotFound, directory + " does not exist");
   for (const auto& operation : pending_) {
@@ -329,7 +329,7 @@ Result<void> SimulatedFileSystem::flush_directory(const std::string& directory) 
 }
 
 Result<std::unique_ptr<FileLock>> SimulatedFileSystem::lock(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (crashed_) return io_error("lock");
   if (!has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
   if (!locks_.insert(path).second) return fail(ErrorCode::kAlreadyExists, path + " is locked");
@@ -337,40 +337,40 @@ Result<std::unique_ptr<FileLock>> SimulatedFileSystem::lock(const std::string& p
 }
 
 Result<Space> SimulatedFileSystem::space(const std::string&) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (crashed_) return io_error("space");
   const uint64_t used = used_locked();
   return Space{.total_bytes = capacity_, .free_bytes = capacity_ - std::min(capacity_, used)};
 }
 
 void SimulatedFileSystem::set_faults(Faults faults) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   faults_ = faults;
 }
 
 void SimulatedFileSystem::set_capacity(uint64_t bytes) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   capacity_ = bytes;
 }
 
 void SimulatedFileSystem::crash_after_calls(uint64_t calls) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   counting_ = calls > 0;
   calls_left_ = calls;
 }
 
 bool SimulatedFileSystem::crashed() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return crashed_;
 }
 
 uint64_t SimulatedFileSystem::calls() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return calls_;
 }
 
 void SimulatedFileSystem::restart() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const size_t survivors = random_() % (pending_.size() + 1);
   for (size_t i = 0; i < survivors; ++i) apply(durable_names_, pending_[i]);
   pending_.clear();
@@ -393,7 +393,7 @@ void SimulatedFileSystem::restart() {
 }
 
 void SimulatedFileSystem::flip_bit(const std::string& path, uint64_t byte, unsigned bit) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = names_.find(path);
   ASSERT(found != names_.end() && byte < found->second->current.size());
   const auto mask = static_cast<std::byte>(1u << bit);
@@ -402,7 +402,7 @@ void SimulatedFileSystem::flip_bit(const std::string& path, uint64_t byte, unsig
 }
 
 void SimulatedFileSystem::flip_cached_bit(const std::string& path, uint64_t byte, unsigned bit) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = names_.find(path);
   ASSERT(found != names_.end() && byte < found->second->current.size());
   found->second->cache_rot[byte] = found->second->current[byte] ^ static_cast<std::byte>(1u << bit);

@@ -7,11 +7,11 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <set>
 #include <string>
 
+#include "common/base/mutex.h"
 #include "common/fs/file_system.h"
 
 namespace rondel::fs {
@@ -65,31 +65,31 @@ class SimulatedFileSystem final : public FileSystem {
   enum class Step { kGo, kPartial, kFail };
 
   // Counts one call; kPartial: this call is cut off in the middle; kFail: nothing happens.
-  Step step_locked(double error_probability);
+  Step step_locked(double error_probability) REQUIRES(mutex_);
   static void apply(Names& names, const DirectoryOperation& operation);
-  void do_directory_locked(DirectoryOperation operation, Step step);
-  Result<void> write_locked(Inode& inode, uint64_t offset, ByteView bytes, bool durable);
-  Result<void> flush_locked(Inode& inode);
-  void persist_locked(Inode& inode, uint64_t block);
-  void tear_locked(Inode& inode);
-  bool chance_locked(double probability);
-  uint64_t used_locked() const;
-  bool has_directory_locked(const std::string& path) const;
+  void do_directory_locked(DirectoryOperation operation, Step step) REQUIRES(mutex_);
+  Result<void> write_locked(Inode& inode, uint64_t offset, ByteView bytes, bool durable) REQUIRES(mutex_);
+  Result<void> flush_locked(Inode& inode) REQUIRES(mutex_);
+  void persist_locked(Inode& inode, uint64_t block) REQUIRES(mutex_);
+  void tear_locked(Inode& inode) REQUIRES(mutex_);
+  bool chance_locked(double probability) REQUIRES(mutex_);
+  uint64_t used_locked() const REQUIRES(mutex_);
+  bool has_directory_locked(const std::string& path) const REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  std::mt19937_64 random_;
-  uint64_t capacity_;
-  Faults faults_;
-  uint64_t calls_ = 0;
-  uint64_t calls_left_ = 0;
-  bool counting_ = false;
-  bool crashed_ = false;
-  uint64_t boot_ = 1;
-  Names names_;             // As the running system sees them.
-  Names durable_names_;
-  std::set<std::string> directories_;
-  std::vector<DirectoryOperation> pending_;
-  std::set<std::string> locks_;
+  mutable Mutex mutex_;
+  std::mt19937_64 random_ GUARDED_BY(mutex_);
+  uint64_t capacity_ GUARDED_BY(mutex_);
+  Faults faults_ GUARDED_BY(mutex_);
+  uint64_t calls_ GUARDED_BY(mutex_) = 0;
+  uint64_t calls_left_ GUARDED_BY(mutex_) = 0;
+  bool counting_ GUARDED_BY(mutex_) = false;
+  bool crashed_ GUARDED_BY(mutex_) = false;
+  uint64_t boot_ GUARDED_BY(mutex_) = 1;
+  Names names_ GUARDED_BY(mutex_);             // As the running system sees them.
+  Names durable_names_ GUARDED_BY(mutex_);
+  std::set<std::string> directories_ GUARDED_BY(mutex_);
+  std::vector<DirectoryOperation> pending_ GUARDED_BY(mutex_);
+  std::set<std::string> locks_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::fs

@@ -60,7 +60,7 @@ std::shared_ptr<grpc::Channel> open_channel(const std::string& address, const Pe
 }
 
 std::shared_ptr<grpc::Channel> NodeChannels::to(const NodeEndpoint& node) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (const uint64_t version = credentials_->version(); version != version_ || channels_.size() >= kChannelsMax) {
     channels_.clear();
     version_ = version;

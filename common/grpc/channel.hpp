@@ -6,9 +6,9 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "common/base/mutex.h"
 #include "common/grpc/credentials.h"
 
 namespace rondel::rpc {
@@ -31,9 +31,9 @@ class NodeChannels {
 
  private:
   const std::shared_ptr<const PeerCredentials> credentials_;
-  std::mutex mutex_;
-  uint64_t version_ = 0;                                                  // Of channels_. So too.
-  std::map<NodeEndpoint, std::shared_ptr<grpc::Channel>> channels_;   // Guarded by mutex_.
+  Mutex mutex_;
+  uint64_t version_ GUARDED_BY(mutex_) = 0;   // Of channels_.
+  std::map<NodeEndpoint, std::shared_ptr<grpc::Channel>> channels_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::rpc

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "common/base/mutex.h"
 #include "common/crypto/certificate.h"
 #include "common/grpc/peer.hpp"
 
@@ -65,11 +66,11 @@ struct PeerCredentials::Current {
 };
 
 struct PeerCredentials::Shared {
-  mutable std::mutex mutex;
-  std::shared_ptr<const Current> current;   // Null: plain.
+  mutable Mutex mutex;
+  std::shared_ptr<const Current> current GUARDED_BY(mutex);   // Null: plain.
 
   std::shared_ptr<const Current> get() const {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     return current;
   }
 };
@@ -80,14 +81,16 @@ namespace {
 // server has shaken its last hand; a process has few listeners.
 template <class Shared>
 struct Fetcher {
+  explicit Fetcher(std::shared_ptr<Shared> of) : shared(std::move(of)) {}
+
   const std::shared_ptr<Shared> shared;
-  std::mutex mutex;
-  uint64_t version = 0;   // Handed out last. Guarded by mutex.
+  Mutex mutex;
+  uint64_t version GUARDED_BY(mutex) = 0;   // Handed out last.
 
   static grpc_ssl_certificate_config_reload_status fetch(void* self, grpc_ssl_server_certificate_config** config) {
     auto& fetcher = *static_cast<Fetcher*>(self);
     const auto current = fetcher.shared->get();
-    std::lock_guard lock(fetcher.mutex);
+    MutexLock lock(fetcher.mutex);
     if (current->version == fetcher.version) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair{current->pem.key.c_str(), current->pem.certificate.c_str()};
     *config = grpc_ssl_server_certificate_config_create(current->pem.authority.c_str(), &pair, 1);
@@ -95,6 +98,18 @@ struct Fetcher {
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
 };
+
+// Until the process ends.
+template <class T>
+T* keep(std::unique_ptr<T> one) {
+  struct Kept {
+    Mutex mutex;
+    std::vector<std::unique_ptr<T>> all GUARDED_BY(mutex);
+  };
+  static auto* const kept = new Kept;
+  MutexLock lock(kept->mutex);
+  return kept->all.emplace_back(std::move(one)).get();
+}
 
 template <class Shared>
 class ReloadingServerCredentials final : public grpc::ServerCredentials {
@@ -105,13 +120,7 @@ class ReloadingServerCredentials final : public grpc::ServerCredentials {
 
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
-    static auto* const kept = new std::vector<std::unique_ptr<Fetcher<Shared>>>;
-    static std::mutex kept_mutex;
-    Fetcher<Shared>* fetcher = nullptr;
-    {
-      std::lock_guard lock(kept_mutex);
-      fetcher = kept->emplace_back(new Fetcher<Shared>{shared_, {}, 0}).get();
-    }
+    Fetcher<Shared>* const fetcher = keep(std::make_unique<Fetcher<Shared>>(shared_));
     grpc_server_credentials* const credentials =
         grpc_ssl_server_credentials_create_with_options(grpc_ssl_server_credentials_create_options_using_config_fetcher(
             GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, Fetcher<Shared>::fetch, fetcher));
@@ -145,7 +154,9 @@ Result<std::shared_ptr<PeerCredentials>> PeerCredentials::load(const TlsFiles& f
     return fail(ErrorCode::kInvalidArgument, "rpc.tls_authority_file, rpc.tls_certificate_file and rpc.tls_key_file go together");
   }
   std::shared_ptr<PeerCredentials> made(new PeerCredentials(files, std::move(self)));
-  TRY(made->shared_->current, made->read());
+  TRY(std::shared_ptr<const Current> first, made->read());
+  MutexLock lock(made->shared_->mutex);
+  made->shared_->current = std::move(first);
   return made;
 }
 
@@ -176,7 +187,7 @@ Result<std::shared_ptr<const PeerCredentials::Current>> PeerCredentials::read() 
 Result<bool> PeerCredentials::reload() {
   if (!tls()) return false;
   TRY(const std::shared_ptr<const Current> read_now, read());
-  std::lock_guard lock(shared_->mutex);
+  MutexLock lock(shared_->mutex);
   if (read_now->pem == shared_->current->pem) return false;
   auto next = std::make_shared<Current>(*read_now);
   next->version = shared_->current->version + 1;

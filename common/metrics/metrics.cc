@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <mutex>
 #include <sstream>
 
 #include "common/base/assert.h"
+#include "common/base/mutex.h"
 
 namespace rondel::metrics {
 namespace detail {
@@ -145,11 +145,10 @@ ClientMetric read_series(const Series& series, MetricType type) {
 }  // namespace
 
 struct Registry::Impl final : prometheus::Collectable {
-  mutable std::mutex mutex;
-  std::map<std::string, Family, std::less<>> families;  // Guarded by mutex; never shrinks.
+  mutable Mutex mutex;
+  std::map<std::string, Family, std::less<>> families GUARDED_BY(mutex);  // Never shrinks.
 
-  // Under mutex.
-  Family& family(std::string_view name, std::string_view help, MetricType type) {
+  Family& family(std::string_view name, std::string_view help, MetricType type) REQUIRES(mutex) {
     const auto found = families.find(name);
     if (found != families.end()) {
       ASSERT(found->second.type == type);
@@ -161,7 +160,7 @@ struct Registry::Impl final : prometheus::Collectable {
     return made;
   }
 
-  Series& series(Family& family, Labels labels) {
+  Series& series(Family& family, Labels labels) REQUIRES(mutex) {
     const auto found = family.series.find(labels);
     if (found != family.series.end()) return *found->second;
     if (family.series.size() + 1 >= kSeriesMax) {
@@ -179,7 +178,7 @@ struct Registry::Impl final : prometheus::Collectable {
     std::vector<std::pair<std::string, const Family*>> all;
     std::vector<std::vector<const Series*>> members;
     {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       for (const auto& [name, family] : families) {
         all.emplace_back(name, &family);
         auto& list = members.emplace_back();
@@ -217,14 +216,14 @@ Registry::~Registry() = default;
 
 Counter& Registry::counter(std::string_view name, std::string_view help, Labels labels) {
   ASSERT(name.ends_with("_total"));
-  std::lock_guard lock(impl_->mutex);
+  MutexLock lock(impl_->mutex);
   Series& series = impl_->series(impl_->family(name, help, MetricType::Counter), std::move(labels));
   if (!series.counter) series.counter = std::make_unique<Counter>();
   return *series.counter;
 }
 
 Gauge& Registry::gauge(std::string_view name, std::string_view help, Labels labels) {
-  std::lock_guard lock(impl_->mutex);
+  MutexLock lock(impl_->mutex);
   Series& series = impl_->series(impl_->family(name, help, MetricType::Gauge), std::move(labels));
   if (!series.gauge) series.gauge = std::make_unique<Gauge>();
   return *series.gauge;
@@ -232,7 +231,7 @@ Gauge& Registry::gauge(std::string_view name, std::string_view help, Labels labe
 
 Histogram& Registry::histogram(std::string_view name, std::string_view help, Labels labels,
                                std::span<const double> upper_bounds) {
-  std::lock_guard lock(impl_->mutex);
+  MutexLock lock(impl_->mutex);
   Series& series = impl_->series(impl_->family(name, help, MetricType::Histogram), std::move(labels));
   if (!series.histogram) series.histogram = std::make_unique<Histogram>(upper_bounds);
   return *series.histogram;
@@ -241,14 +240,14 @@ Histogram& Registry::histogram(std::string_view name, std::string_view help, Lab
 void Registry::callback(Type type, std::string_view name, std::string_view help, Labels labels,
                         std::function<double()> read) {
   const MetricType wanted = type == Type::kCounter ? MetricType::Counter : MetricType::Gauge;
-  std::lock_guard lock(impl_->mutex);
+  MutexLock lock(impl_->mutex);
   impl_->series(impl_->family(name, help, wanted), std::move(labels)).read = std::move(read);
 }
 
 void Registry::collector(Type type, std::string_view name, std::string_view help,
                          std::function<std::vector<Sample>()> read) {
   const MetricType wanted = type == Type::kCounter ? MetricType::Counter : MetricType::Gauge;
-  std::lock_guard lock(impl_->mutex);
+  MutexLock lock(impl_->mutex);
   impl_->family(name, help, wanted).collect = std::move(read);
 }
 

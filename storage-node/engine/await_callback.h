@@ -3,12 +3,11 @@
 // Every call of an engine ends with exactly one callback, also when the disk is closed.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 
 namespace rondel::engine {
@@ -17,19 +16,19 @@ namespace rondel::engine {
 template <class T, class Start>
 Result<T> await_callback(Start start) {
   struct Wait {
-    std::mutex mutex;
-    std::condition_variable ready;
-    std::optional<Result<T>> result;
+    Mutex mutex;
+    CondVar ready;
+    std::optional<Result<T>> result GUARDED_BY(mutex);
   };
   // Held by the callback: who is called back last may still be unlocking when the waiter has gone.
   auto wait = std::make_shared<Wait>();
   start([wait](Result<T> result) {
-    std::lock_guard lock(wait->mutex);
+    MutexLock lock(wait->mutex);
     wait->result = std::move(result);
     wait->ready.notify_all();
   });
-  std::unique_lock lock(wait->mutex);
-  wait->ready.wait(lock, [&] { return wait->result.has_value(); });
+  MutexLock lock(wait->mutex);
+  while (!wait->result) wait->ready.wait(wait->mutex);
   return *std::move(wait->result);
 }
 

@@ -152,7 +152,7 @@ Result<void> DiskEngine::start_bulk_segment(bool from_reserve) {
 void DiskEngine::drop_extent(const std::shared_ptr<Extent>& extent) {
   std::vector<BulkStep> dropped;
   {
-    std::lock_guard lock(bulk_mutex_);
+    MutexLock lock(bulk_mutex_);
     for (auto step = bulk_queue_.begin(); step != bulk_queue_.end();) {
       if (step->extent != extent) {
         ++step;
@@ -170,7 +170,7 @@ Result<void> DiskEngine::queue_step(BulkStep step) {
     return fail(ErrorCode::kResourceExhausted, "the disk's queue is full");
   }
   {
-    std::lock_guard lock(bulk_mutex_);
+    MutexLock lock(bulk_mutex_);
     if (stopping_) return std::unexpected(closed_error());
     if (step.extent->error) {
       // "Full" would mean to the caller that it may try again: it is told at the end.
@@ -194,7 +194,7 @@ void DiskEngine::finish_extent(std::shared_ptr<Extent> extent, std::move_only_fu
   const uint64_t at = kBlock + segment::round_up(extent->entry.length, kBlock);
   const uint64_t bytes = segment::trailer_bytes(extent->entry.length);
   {
-    std::unique_lock lock(bulk_mutex_);
+    MutexLock lock(bulk_mutex_);
     if (stopping_) {
       lock.unlock();
       return done(std::unexpected(closed_error()));
@@ -205,10 +205,7 @@ void DiskEngine::finish_extent(std::shared_ptr<Extent> extent, std::move_only_fu
   bulk_ready_.notify_one();
 }
 
-void DiskEngine::refuse_all(std::unique_lock<std::mutex> lock, std::deque<BulkStep>& queue) {
-  std::deque<BulkStep> steps;
-  steps.swap(queue);
-  lock.unlock();
+void DiskEngine::refuse_all(std::deque<BulkStep> steps) {
   for (BulkStep& step : steps) {
     if (!step.done) continue;
     step.done(std::unexpected(closed_error()));
@@ -280,7 +277,7 @@ Result<void> DiskEngine::write_run(BulkRun& run, AlignedBuffer& memory) {
   if (read_only_) return std::unexpected(read_only_error());
   Extent& extent = run.extent();
   {
-    std::lock_guard lock(bulk_mutex_);
+    MutexLock lock(bulk_mutex_);
     if (extent.error) return std::unexpected(*extent.error);
   }
   if (auto placed = place(extent); !placed) {
@@ -301,16 +298,21 @@ void DiskEngine::bulk_loop() {
   AlignedBuffer memory;
   for (;;) {
     std::optional<BulkRun> run;
+    std::deque<BulkStep> refused;
     {
-      std::unique_lock lock(bulk_mutex_);
-      bulk_ready_.wait(lock, [this] { return stopping_ || !bulk_queue_.empty(); });
-      if (stopping_) return refuse_all(std::move(lock), bulk_queue_);
-      run = BulkRun::take(bulk_queue_);
+      MutexLock lock(bulk_mutex_);
+      while (!stopping_ && bulk_queue_.empty()) bulk_ready_.wait(bulk_mutex_);
+      if (stopping_) {
+        refused.swap(bulk_queue_);
+      } else {
+        run = BulkRun::take(bulk_queue_);
+      }
     }
+    if (!run) return refuse_all(std::move(refused));
     auto written = write_run(*run, memory);
     queue_bytes_ -= run->queued_bytes();
     run->release_memory();
-    std::lock_guard lock(bulk_mutex_);
+    MutexLock lock(bulk_mutex_);
     if (!written) run->extent().error = written.error();
     if (!run->last().done) continue;
     // The flusher may be gone already; whoever closes the disk first answers.
@@ -327,17 +329,19 @@ void DiskEngine::bulk_loop() {
 void DiskEngine::flush_loop() {
   for (;;) {
     std::deque<BulkStep> steps;
+    bool stopped = false;
     {
-      std::unique_lock lock(bulk_mutex_);
-      flush_ready_.wait(lock, [this] { return stopping_ || !flush_queue_.empty(); });
-      if (stopping_) return refuse_all(std::move(lock), flush_queue_);
+      MutexLock lock(bulk_mutex_);
+      while (!stopping_ && flush_queue_.empty()) flush_ready_.wait(bulk_mutex_);
       steps.swap(flush_queue_);
+      stopped = stopping_;
     }
+    if (stopped) return refuse_all(std::move(steps));
     std::vector<std::pair<fs::File*, Result<void>>> flushed;
     for (BulkStep& step : steps) {
       std::optional<Error> error;
       {
-        std::lock_guard lock(bulk_mutex_);
+        MutexLock lock(bulk_mutex_);
         error = step.extent->error;
       }
       // Without a file it never got a place, and has an error.

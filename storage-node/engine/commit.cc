@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "common/async/coalesce.h"
+#include "common/base/mutex.h"
 #include "common/hash/hash64.h"
 #include "common/log/log.h"
 #include "storage-node/engine/aligned_buffer.h"
@@ -115,7 +116,7 @@ Result<void> DiskEngine::submit(CommitItem item) {
     return fail(ErrorCode::kResourceExhausted, "the disk's queue is full");
   }
   {
-    std::lock_guard lock(commit_mutex_);
+    MutexLock lock(commit_mutex_);
     if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
     queue_bytes_ += weight;
     commit_queue_.push_back(std::move(item));
@@ -127,29 +128,30 @@ Result<void> DiskEngine::submit(CommitItem item) {
 // All of them, one after the other; how many were there. Waits.
 Result<uint64_t> DiskEngine::submit_all(std::vector<CommitItem> items) {
   struct Wait {
-    std::mutex mutex;
-    std::condition_variable ready;
-    size_t left;
-    uint64_t hits = 0;
-    std::optional<Error> error;
+    Mutex mutex;
+    CondVar ready;
+    size_t left GUARDED_BY(mutex);
+    uint64_t hits GUARDED_BY(mutex) = 0;
+    std::optional<Error> error GUARDED_BY(mutex);
+
+    explicit Wait(size_t count) : left(count) {}
   };
-  auto wait = std::make_shared<Wait>();
-  wait->left = items.size();
+  auto wait = std::make_shared<Wait>(items.size());
   for (CommitItem& item : items) {
     item.done = [wait](Result<bool> result) {
-      std::lock_guard lock(wait->mutex);
+      MutexLock lock(wait->mutex);
       if (!result) wait->error = result.error();
       if (result && *result) ++wait->hits;
       if (--wait->left == 0) wait->ready.notify_all();
     };
     if (auto accepted = submit(std::move(item)); !accepted) {
-      std::lock_guard lock(wait->mutex);
+      MutexLock lock(wait->mutex);
       wait->error = accepted.error();
       --wait->left;
     }
   }
-  std::unique_lock lock(wait->mutex);
-  wait->ready.wait(lock, [&] { return wait->left == 0; });
+  MutexLock lock(wait->mutex);
+  while (wait->left > 0) wait->ready.wait(wait->mutex);
   if (wait->error) return std::unexpected(*wait->error);
   return wait->hits;
 }
@@ -158,10 +160,10 @@ void DiskEngine::commit_loop() {
   for (;;) {
     std::deque<CommitItem> items;
     {
-      std::unique_lock lock(commit_mutex_);
+      MutexLock lock(commit_mutex_);
       committing_ = false;
       if (index_damaged_) commit_idle_.notify_all();
-      commit_ready_.wait(lock, [this] { return stopping_ || !commit_queue_.empty(); });
+      while (!stopping_ && commit_queue_.empty()) commit_ready_.wait(commit_mutex_);
       if (stopping_) {
         items.swap(commit_queue_);
         lock.unlock();
@@ -394,7 +396,7 @@ Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
   log_file_ = *std::move(file);
   log_ = *started;
   log_position_ = kBlock;
-  std::lock_guard lock(prepare_mutex_);
+  MutexLock lock(prepare_mutex_);
   const bool ready = !log_file_->is_direct() || segments_->was_used(log_.segment);
   prepare_file_ = ready ? nullptr : segments_->file(log_.segment, log_.generation);
   prepare_hold_ = ready ? nullptr : segments_->hold(log_.segment);
@@ -490,13 +492,13 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
 // Waits until the blocks were written once: only then is a direct write without journal work for the file system.
 Result<void> DiskEngine::write_log(uint64_t at, ByteView bytes) {
   {
-    std::unique_lock lock(prepare_mutex_);
+    MutexLock lock(prepare_mutex_);
     const uint64_t end = at + bytes.size();
     if (prepare_target_ < std::min(options_.segment_bytes, end + kPrepareAhead / 2)) {
       prepare_target_ = std::min(options_.segment_bytes, end + kPrepareAhead);
       prepare_ready_.notify_one();
     }
-    prepared_.wait(lock, [&] { return stopping_ || prepared_to_ >= end; });
+    while (!stopping_ && prepared_to_ < end) prepared_.wait(prepare_mutex_);
     if (prepared_to_ < end) return fail(ErrorCode::kUnavailable, "the disk is closed");
   }
   if (read_only_) return std::unexpected(read_only_error());
@@ -507,9 +509,9 @@ void DiskEngine::prepare_loop() {
   const std::unique_ptr<std::byte, decltype(&std::free)> zeros(
       static_cast<std::byte*>(std::aligned_alloc(kBlock, 1 << 20)), &std::free);
   std::fill_n(zeros.get(), 1 << 20, std::byte{0});
-  std::unique_lock lock(prepare_mutex_);
+  MutexLock lock(prepare_mutex_);
   for (;;) {
-    prepare_ready_.wait(lock, [this] { return stopping_ || (prepare_file_ && prepared_to_ < prepare_target_); });
+    while (!stopping_ && (!prepare_file_ || prepared_to_ >= prepare_target_)) prepare_ready_.wait(prepare_mutex_);
     if (stopping_) return;
     const auto file = prepare_file_;
     SegmentHold hold = prepare_hold_;
@@ -572,7 +574,7 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     }
   }
   if (!news) return;
-  std::lock_guard lock(journal_growth_mutex_);
+  MutexLock lock(journal_growth_mutex_);
   if (journal_growth_) journal_growth_();
 }
 
@@ -649,8 +651,8 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions opti
   struct Progress {
     std::atomic<size_t> left;
     std::atomic<uint64_t> hits{0};
-    std::mutex mutex;
-    std::optional<Error> error;
+    Mutex mutex;
+    std::optional<Error> error GUARDED_BY(mutex);
     std::move_only_function<void(Result<uint64_t>)> done;
   };
   if (ids.empty()) return done(0);
@@ -669,13 +671,16 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions opti
     item.copy_only = options.copy_only;
     auto finished = [progress](Result<bool> result) {
       if (!result) {
-        std::lock_guard lock(progress->mutex);
+        MutexLock lock(progress->mutex);
         progress->error = result.error();
       } else if (*result) {
         ++progress->hits;
       }
       if (progress->left.fetch_sub(1) != 1) return;
-      progress->error ? progress->done(std::unexpected(*progress->error)) : progress->done(progress->hits.load());
+      MutexLock lock(progress->mutex);
+      const std::optional<Error> error = std::move(progress->error);
+      lock.unlock();
+      error ? progress->done(std::unexpected(*error)) : progress->done(progress->hits.load());
     };
     item.done = finished;
     if (auto accepted = submit(std::move(item)); !accepted) finished(std::unexpected(accepted.error()));

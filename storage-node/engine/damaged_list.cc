@@ -37,7 +37,7 @@ Result<void> DamagedList::load() {
       load_le<uint64_t>(bytes.data() + bytes.size() - kCheckBytes) != hash::hash64(bytes.first(bytes.size() - kCheckBytes))) {
     return fail(ErrorCode::kCorruption, path_ + " is damaged");
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (size_t at = kFrontBytes; at + kCheckBytes < bytes.size() && blobs_.size() < kMax; at += kIdBytes) {
     blobs_.insert(model::BlobId::from_bytes(bytes.data() + at));
   }
@@ -45,29 +45,29 @@ Result<void> DamagedList::load() {
 }
 
 bool DamagedList::add(const model::BlobId& id) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (blobs_.size() >= kMax || !blobs_.insert(id).second) return false;
   changed_ = true;
   return true;
 }
 
 void DamagedList::remove(const model::BlobId& id) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (blobs_.erase(id) > 0) changed_ = true;
 }
 
 bool DamagedList::contains(const model::BlobId& id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return blobs_.contains(id);
 }
 
 size_t DamagedList::size() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return blobs_.size();
 }
 
 std::vector<model::BlobId> DamagedList::some(size_t max) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<model::BlobId> out;
   auto next = blobs_.upper_bound(last_);
   for (size_t i = std::min(max, blobs_.size()); i > 0; --i) {
@@ -79,18 +79,23 @@ std::vector<model::BlobId> DamagedList::some(size_t max) {
 }
 
 Result<void> DamagedList::save() {
-  const std::unique_lock saving(save_mutex_, std::try_to_lock);
-  if (!saving) return {};
+  if (!save_mutex_.try_lock()) return {};
+  auto saved = save_changes();
+  save_mutex_.unlock();
+  return saved;
+}
+
+Result<void> DamagedList::save_changes() {
   for (;;) {
     std::string text;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (!std::exchange(changed_, false)) return {};
       text = encode_locked();
     }
     auto written = fs::write_file_atomically(fs_, path_, as_bytes(text));
     if (written) continue;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     changed_ = true;
     return written;
   }

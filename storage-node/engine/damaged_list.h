@@ -5,11 +5,11 @@
 // whoever reads it.
 #pragma once
 
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/fs/file_system.h"
 #include "common/model/ids.h"
 
@@ -40,15 +40,16 @@ class DamagedList {
   Result<void> save();
 
  private:
-  std::string encode_locked() const;
+  std::string encode_locked() const REQUIRES(mutex_);
+  Result<void> save_changes() REQUIRES(save_mutex_);
 
   fs::FileSystem& fs_;
   const std::string path_;
-  std::mutex save_mutex_;
-  mutable std::mutex mutex_;
-  std::set<model::BlobId> blobs_;
-  model::BlobId last_;
-  bool changed_ = false;
+  Mutex save_mutex_;
+  mutable Mutex mutex_;
+  std::set<model::BlobId> blobs_ GUARDED_BY(mutex_);
+  model::BlobId last_ GUARDED_BY(mutex_);
+  bool changed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace rondel::engine

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "common/base/mutex.h"
 #include "common/fs/io_watch.h"
 #include "common/fs/watched_file_system.h"
 #include "storage-node/engine/damaged_list.h"
@@ -221,7 +221,7 @@ class DiskEngine final : public Engine {
   void submit_extent(BulkStep step);
   void bulk_loop();
   void flush_loop();
-  void refuse_all(std::unique_lock<std::mutex> lock, std::deque<BulkStep>& queue);
+  static void refuse_all(std::deque<BulkStep> steps);
 
   // read.cc
   Result<ReadResult> read_with(const model::BlobId& id, uint64_t offset, uint64_t length, bool cached);
@@ -233,11 +233,12 @@ class DiskEngine final : public Engine {
 
   // maintenance.cc
   void maintain_loop();
+  bool sleep_until_stopped(Duration most) EXCLUDES(stop_mutex_);
   void keep_clock_when_due();
   void note_clock();
   Result<void> trim_journal();
-  Result<uint64_t> purge();
-  Result<void> drop_removals();
+  Result<uint64_t> purge() REQUIRES(maintain_mutex_);
+  Result<void> drop_removals() REQUIRES(maintain_mutex_);
   Result<uint64_t> release_empty();
   double garbage_ratio() const;
   Result<bool> repeat_orders(const segment::SegmentHeader& header);
@@ -264,8 +265,8 @@ class DiskEngine final : public Engine {
   std::atomic<uint64_t> index_number_{0};         // Of the one in use.
   std::atomic<bool> index_damaged_{false};        // To be made again; nothing is committed until then.
   std::unique_ptr<SegmentTable> segments_;
-  std::function<void()> journal_growth_;
-  std::mutex journal_growth_mutex_;
+  std::function<void()> journal_growth_ GUARDED_BY(journal_growth_mutex_);
+  Mutex journal_growth_mutex_;
 
   // Puts of clients are refused from kLittle on, everything but deletes and compaction from kNone on.
   enum class Space { kEnough, kLittle, kNone };
@@ -283,10 +284,10 @@ class DiskEngine final : public Engine {
   uint64_t unreadable_ = 0;                       // Reads that failed while the disk was recovered.
   std::unique_ptr<DamagedList> damaged_;          // A new copy replaces them.
 
-  std::mutex commit_mutex_;
-  std::condition_variable commit_ready_, commit_idle_;
-  std::deque<CommitItem> commit_queue_;
-  bool committing_ = false;
+  Mutex commit_mutex_;
+  CondVar commit_ready_, commit_idle_;
+  std::deque<CommitItem> commit_queue_ GUARDED_BY(commit_mutex_);
+  bool committing_ GUARDED_BY(commit_mutex_) = false;
 
   // The committer's alone.
   std::unique_ptr<fs::File> log_file_;
@@ -294,16 +295,16 @@ class DiskEngine final : public Engine {
   uint64_t log_position_ = 0;
   uint64_t sequence_ = 0;                         // Of the last batch.
 
-  std::mutex prepare_mutex_;
-  std::condition_variable prepare_ready_, prepared_;
-  std::shared_ptr<fs::File> prepare_file_;        // Fresh segment whose blocks are written ahead,
-  SegmentHold prepare_hold_;                      // not given back while zeros are on their way to it.
-  uint64_t prepared_to_ = 0;
-  uint64_t prepare_target_ = 0;
+  Mutex prepare_mutex_;
+  CondVar prepare_ready_, prepared_;
+  std::shared_ptr<fs::File> prepare_file_ GUARDED_BY(prepare_mutex_);        // Fresh segment whose blocks are written ahead,
+  SegmentHold prepare_hold_ GUARDED_BY(prepare_mutex_);                      // not given back while zeros are on their way to it.
+  uint64_t prepared_to_ GUARDED_BY(prepare_mutex_) = 0;
+  uint64_t prepare_target_ GUARDED_BY(prepare_mutex_) = 0;
 
-  std::mutex bulk_mutex_;
-  std::condition_variable bulk_ready_, flush_ready_;
-  std::deque<BulkStep> bulk_queue_, flush_queue_;
+  Mutex bulk_mutex_;
+  CondVar bulk_ready_, flush_ready_;
+  std::deque<BulkStep> bulk_queue_ GUARDED_BY(bulk_mutex_), flush_queue_ GUARDED_BY(bulk_mutex_);
 
   // The bulk writer's alone, but for bulk_room_.
   std::optional<segment::SegmentHeader> bulk_;
@@ -312,11 +313,11 @@ class DiskEngine final : public Engine {
   uint64_t bulk_position_ = 0;
   std::atomic<uint64_t> bulk_room_{0};            // Bytes left in its segment.
 
-  std::mutex maintain_mutex_;                     // One round at a time. Guards:
-  std::string trash_position_;                    // Where the look through the trash is.
-  model::BlobId removals_looked_at_;              // Where drop_removals() goes on.
-  std::mutex stop_mutex_;
-  std::condition_variable stop_;
+  Mutex maintain_mutex_;                          // One round at a time.
+  std::string trash_position_ GUARDED_BY(maintain_mutex_);                    // Where the look through the trash is.
+  model::BlobId removals_looked_at_ GUARDED_BY(maintain_mutex_);              // Where drop_removals() goes on.
+  Mutex stop_mutex_;
+  CondVar stop_;
   std::vector<std::thread> threads_;
 };
 

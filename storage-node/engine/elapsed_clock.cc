@@ -48,6 +48,7 @@ ElapsedClock::ElapsedClock(fs::FileSystem& fs, const std::string& folder, const 
     : fs_(fs), path_(folder + "/clock"), clock_(clock) {}
 
 void ElapsedClock::open(uint64_t at_least_us) {
+  MutexLock lock(keep_mutex_);
   auto file = fs_.open(path_, {.writable = true});
   const bool fresh = !file && file.error().code == ErrorCode::kNotFound;
   if (fresh) file = make();
@@ -56,7 +57,7 @@ void ElapsedClock::open(uint64_t at_least_us) {
   forgotten_ = kept_us_ == 0 && at_least_us == 0;
   base_us_ = std::max(kept_us_, at_least_us);
   start_ = clock_.steady_now();
-  const auto kept = file_ ? keep() : Result<void>(std::unexpected(file.error()));
+  const auto kept = file_ ? keep_locked() : Result<void>(std::unexpected(file.error()));
   if (!kept) {
     log::warn("engine", "the disk's clock is not kept",
               {{"path", path_}, {"error", kept.error().message}});
@@ -97,7 +98,11 @@ uint64_t ElapsedClock::now_us() const {
 }
 
 Result<void> ElapsedClock::keep() {
-  std::lock_guard lock(keep_mutex_);
+  MutexLock lock(keep_mutex_);
+  return keep_locked();
+}
+
+Result<void> ElapsedClock::keep_locked() {
   if (!file_) return fail(ErrorCode::kUnavailable, "no file");
   const uint64_t now = now_us();
   // A write that failed is not tried again in its place.
@@ -110,7 +115,7 @@ Result<void> ElapsedClock::keep() {
 
 Result<bool> ElapsedClock::keep_when_due() {
   {
-    std::lock_guard lock(keep_mutex_);
+    MutexLock lock(keep_mutex_);
     if (!file_ || now_us() < kept_us_ + kKeepPeriodUs) return false;
   }
   TRY_VOID(keep());

@@ -9,10 +9,10 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/fs/file_system.h"
 
 namespace rondel::engine {
@@ -39,7 +39,8 @@ class ElapsedClock {
 
  private:
   Result<std::unique_ptr<fs::File>> make();
-  void read();
+  void read() REQUIRES(keep_mutex_);
+  Result<void> keep_locked() REQUIRES(keep_mutex_);
 
   fs::FileSystem& fs_;
   const std::string path_;
@@ -48,9 +49,9 @@ class ElapsedClock {
   uint64_t base_us_ = 0;                // At start_. Both are set by open() and stay.
   SteadyTime start_{};
   bool forgotten_ = false;
-  std::mutex keep_mutex_;
-  uint64_t kept_us_ = 0;                // Guarded by keep_mutex_, so too:
-  uint64_t writes_ = 0;
+  Mutex keep_mutex_;
+  uint64_t kept_us_ GUARDED_BY(keep_mutex_) = 0;
+  uint64_t writes_ GUARDED_BY(keep_mutex_) = 0;
 };
 
 }  // namespace rondel::engine

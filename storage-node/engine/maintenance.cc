@@ -26,12 +26,17 @@ constexpr size_t kOrdersBatch = 1024;
 
 }  // namespace
 
+// False: it lasted `most`.
+bool DiskEngine::sleep_until_stopped(Duration most) {
+  const SteadyTime until = std::chrono::steady_clock::now() + most;
+  MutexLock lock(stop_mutex_);
+  while (!stopping_ && stop_.wait_until(stop_mutex_, until)) continue;
+  return stopping_;
+}
+
 void DiskEngine::maintain_loop() {
   for (;;) {
-    {
-      std::unique_lock lock(stop_mutex_);
-      if (stop_.wait_for(lock, options_.maintenance_period, [this] { return stopping_.load(); })) return;
-    }
+    if (sleep_until_stopped(options_.maintenance_period)) return;
     if (read_only_) continue;
     if (auto done = compact_once(); !done && !stopping_) {
       log::warn("engine", "maintenance failed", {{"disk", options_.disk.to_hex()}, {"error", done.error().message}});
@@ -40,7 +45,7 @@ void DiskEngine::maintain_loop() {
 }
 
 Result<uint64_t> DiskEngine::compact_once() {
-  std::lock_guard lock(maintain_mutex_);
+  MutexLock lock(maintain_mutex_);
   if (index_damaged_ && !read_only_) TRY_VOID(replace_index());
   keep_clock_when_due();
   save_damaged();

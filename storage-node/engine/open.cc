@@ -53,11 +53,9 @@ Result<void> DiskEngine::start() {
 }
 
 DiskEngine::~DiskEngine() {
-  {
-    // Each waiter tests stopping_ under its own mutex.
-    std::scoped_lock lock(commit_mutex_, bulk_mutex_, stop_mutex_, prepare_mutex_);
-    stopping_ = true;
-  }
+  stopping_ = true;
+  // Each waiter tests it under its own mutex: who has tested it before waits now, and is woken.
+  for (Mutex* const mutex : {&commit_mutex_, &bulk_mutex_, &stop_mutex_, &prepare_mutex_}) MutexLock lock(*mutex);
   for (auto* condition : {&commit_ready_, &commit_idle_, &bulk_ready_, &flush_ready_, &stop_, &prepare_ready_, &prepared_}) condition->notify_all();
   for (std::thread& thread : threads_) thread.join();
   if (threads_.empty() || options_.lose_unflushed_index || read_only_) return;

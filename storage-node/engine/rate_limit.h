@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <mutex>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 
 namespace rondel::engine {
 
@@ -18,7 +18,7 @@ class RateLimit {
   Duration take(uint64_t bytes, SteadyTime now) {
     if (bytes_per_second_ == 0) return Duration::zero();
     const std::chrono::duration<double> cost(static_cast<double>(bytes) / static_cast<double>(bytes_per_second_));
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     next_ = std::max(next_, now - kBurst);
     const Duration wait = std::max<Duration>(next_ - now, Duration::zero());
     next_ += std::chrono::duration_cast<SteadyTime::duration>(cost);
@@ -29,8 +29,8 @@ class RateLimit {
   static constexpr auto kBurst = std::chrono::milliseconds(100);
 
   const uint64_t bytes_per_second_;
-  std::mutex mutex_;
-  SteadyTime next_{};
+  Mutex mutex_;
+  SteadyTime next_ GUARDED_BY(mutex_){};
 };
 
 }  // namespace rondel::engine

@@ -221,7 +221,7 @@ Result<JournalPage> DiskEngine::journal_after(JournalToken token, size_t max) {
 }
 
 void DiskEngine::on_journal_growth(std::function<void()> callback) {
-  std::lock_guard lock(journal_growth_mutex_);
+  MutexLock lock(journal_growth_mutex_);
   journal_growth_ = std::move(callback);
 }
 

@@ -297,8 +297,8 @@ Result<void> DiskEngine::replace_index() {
 
 // Nothing is committed while the index is damaged: only the batch that is under way has to end.
 Result<void> DiskEngine::await_committer() {
-  std::unique_lock lock(commit_mutex_);
-  commit_idle_.wait(lock, [this] { return stopping_ || !committing_; });
+  MutexLock lock(commit_mutex_);
+  while (!stopping_ && committing_) commit_idle_.wait(commit_mutex_);
   if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
   return {};
 }

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/model/ids.h"
 
 namespace rondel::engine {
@@ -21,7 +21,7 @@ class RecentBlobs {
 
   // A blob stored now.
   void add(const model::BlobId& id, uint64_t now_us) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (newer_.used == kGenerationBlobs) {
       std::swap(newer_, older_);
       // Also when the clock was set back: what was made before the older blobs were forgotten may be among them.
@@ -31,26 +31,26 @@ class RecentBlobs {
   }
 
   void remove(const model::BlobId& id) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     newer_.remove(id);
     older_.remove(id);
   }
 
   // Nothing is remembered, from now on everything.
   void forget(uint64_t now_us) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     newer_.restart(now_us);
     older_.restart(now_us);
   }
 
   // True: it was added and not removed since. False: it was not added at or after complete_since(), or removed.
   bool contains(const model::BlobId& id) const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return newer_.find(id) != kAbsent || older_.find(id) != kAbsent;
   }
 
   uint64_t complete_since_us() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return older_.since_us;
   }
 
@@ -97,8 +97,8 @@ class RecentBlobs {
     uint64_t since_us;
   };
 
-  mutable std::mutex mutex_;
-  Generation newer_, older_;
+  mutable Mutex mutex_;
+  Generation newer_ GUARDED_BY(mutex_), older_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::engine

@@ -42,7 +42,7 @@ Result<void> SegmentTable::load() {
     const auto id = id_of(name);
     if (!id) continue;
     Segment segment = load_one(*id);
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     last_generation_ = std::max({last_generation_, segment.header.generation, segment.freed.generation});
     segments_.emplace(*id, std::move(segment));
   }
@@ -111,7 +111,7 @@ std::optional<SegmentHeader> SegmentTable::identify(fs::File& file, uint32_t id)
 void SegmentTable::settle() {
   std::vector<std::pair<std::shared_ptr<fs::File>, SegmentHeader>> mended;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (auto& [id, segment] : segments_) {
       if (segment.headless && segment.header.generation == 0 && !segment.broken) segment.state = State::kFree;
       segment.headless = false;
@@ -125,17 +125,17 @@ void SegmentTable::settle() {
 }
 
 void SegmentTable::forget_counts() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto& [id, segment] : segments_) segment.live_bytes = segment.trash_bytes = 0;
 }
 
 bool SegmentTable::any_used() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return std::ranges::any_of(segments_, [](const auto& segment) { return segment.second.used_before; });
 }
 
 std::vector<SegmentHeader> SegmentTable::headers(SegmentKind kind) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<SegmentHeader> found;
   for (const auto& [id, segment] : segments_) {
     const bool known = segment.state != State::kFree && !segment.headless && segment.header.generation != 0;
@@ -153,7 +153,7 @@ std::vector<SegmentHeader> SegmentTable::logs() const {
 std::vector<SegmentHeader> SegmentTable::logs_and_freed() const {
   auto logs = headers(SegmentKind::kLog);
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [id, segment] : segments_) {
       const bool freed = segment.state == State::kFree && segment.freed.generation != 0;
       if (freed && segment.freed.kind == SegmentKind::kFreedLog) logs.push_back(segment.freed);
@@ -182,15 +182,15 @@ size_t SegmentTable::available_locked() const {
 }
 
 bool SegmentTable::can_start(bool from_reserve) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return available_locked() > (from_reserve ? 0 : kReserved);
 }
 
 // In memory: from here on nobody else takes the segment. One that is allocated goes before one that is not.
 Result<SegmentHeader> SegmentTable::take(SegmentKind kind, uint64_t first_sequence, bool from_reserve) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (available_locked() <= (from_reserve ? 0 : kReserved)) return fail(ErrorCode::kResourceExhausted, "the disk is full");
-  const auto find = [this](bool allocated) {
+  const auto find = [this](bool allocated) REQUIRES(mutex_) {
     return std::ranges::find_if(segments_, [&](const auto& one) {
       return one.second.state == State::kFree && one.second.allocated == allocated;
     });
@@ -238,13 +238,13 @@ Result<SegmentHeader> SegmentTable::start(SegmentKind kind, uint64_t first_seque
   std::shared_ptr<fs::File> file;
   bool allocated = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     file = segments_.at(header.segment).file;
     allocated = segments_.at(header.segment).allocated;
   }
   const bool made = file == nullptr;
   auto begun = begin(header, std::move(file), allocated);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto segment = segments_.find(header.segment);
   if (!begun) {
     segment->second.state = State::kFree;
@@ -258,7 +258,7 @@ Result<SegmentHeader> SegmentTable::start(SegmentKind kind, uint64_t first_seque
 }
 
 SegmentHold SegmentTable::hold(uint32_t id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return segments_.at(id).held;
 }
 
@@ -269,7 +269,7 @@ Result<fs::Space> SegmentTable::measure() {
 }
 
 void SegmentTable::seal(uint32_t id) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   segments_.at(id).state = State::kSealed;
 }
 
@@ -277,7 +277,7 @@ Result<void> SegmentTable::release(uint32_t id) {
   std::shared_ptr<fs::File> file;
   SegmentHeader freed;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     file = segments_.at(id).file;
     freed = segments_.at(id).header;
   }
@@ -286,7 +286,7 @@ Result<void> SegmentTable::release(uint32_t id) {
   TRY_VOID(file->write_at(0, as_bytes(segment::encode(freed))));
   TRY_VOID(file->flush());
 
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Segment& segment = segments_.at(id);
   segment.state = State::kFree;
   segment.used_before = true;
@@ -297,7 +297,7 @@ Result<void> SegmentTable::release(uint32_t id) {
 }
 
 std::shared_ptr<fs::File> SegmentTable::file(uint32_t id, uint64_t generation) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = segments_.find(id);
   if (found == segments_.end() || found->second.header.generation != generation) return nullptr;
   return found->second.file;
@@ -305,14 +305,14 @@ std::shared_ptr<fs::File> SegmentTable::file(uint32_t id, uint64_t generation) c
 
 std::shared_ptr<fs::File> SegmentTable::log_file(const SegmentHeader& header) const {
   if (!segment::is_freed(header.kind)) return file(header.segment, header.generation);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = segments_.find(header.segment);
   if (found == segments_.end() || found->second.freed.generation != header.generation) return nullptr;
   return found->second.file;
 }
 
 bool SegmentTable::is_current(const index::Location& at) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = segments_.find(at.segment);
   if (found == segments_.end()) return false;
   const Segment& segment = found->second;
@@ -322,7 +322,7 @@ bool SegmentTable::is_current(const index::Location& at) const {
 }
 
 void SegmentTable::add(const index::Location& at, bool trashed, int sign) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = segments_.find(at.segment);
   if (found == segments_.end()) return;
   if (found->second.headless && found->second.header.generation == 0) {
@@ -336,7 +336,7 @@ void SegmentTable::add(const index::Location& at, bool trashed, int sign) {
 }
 
 std::vector<SegmentHeader> SegmentTable::find_empty(SteadyTime now) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<SegmentHeader> empty;
   for (const auto& [id, segment] : segments_) {
     const bool over = segment.state == State::kSealed && segment.kept_bytes() == 0;
@@ -347,12 +347,12 @@ std::vector<SegmentHeader> SegmentTable::find_empty(SteadyTime now) const {
 }
 
 void SegmentTable::keep_empty(uint32_t id, SteadyTime until) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   segments_.at(id).kept_empty_until = until;
 }
 
 std::optional<SegmentHeader> SegmentTable::find_garbage(double ratio, SteadyTime now) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::optional<SegmentHeader> best;
   auto threshold = static_cast<uint64_t>(static_cast<double>(segment_bytes_) * (1 - ratio));
   for (const auto& [id, segment] : segments_) {
@@ -366,17 +366,17 @@ std::optional<SegmentHeader> SegmentTable::find_garbage(double ratio, SteadyTime
 }
 
 void SegmentTable::pass_over(uint32_t id, SteadyTime until) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   segments_.at(id).passed_over_until = until;
 }
 
 bool SegmentTable::is_empty(uint32_t id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return segments_.at(id).kept_bytes() == 0;
 }
 
 SegmentTotals SegmentTable::totals() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   SegmentTotals totals;
   for (const auto& [id, segment] : segments_) {
     totals.live_bytes += segment.live_bytes;
@@ -397,7 +397,7 @@ SegmentTotals SegmentTable::totals() const {
 bool SegmentTable::full() const { return totals().free <= kReserved; }
 
 bool SegmentTable::was_used(uint32_t id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return segments_.at(id).used_before;
 }
 

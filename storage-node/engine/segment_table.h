@@ -7,11 +7,11 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 #include "common/fs/file_system.h"
 #include "storage-node/index/index.h"
@@ -127,8 +127,8 @@ class SegmentTable {
   Result<segment::SegmentHeader> take(segment::SegmentKind kind, uint64_t first_sequence, bool from_reserve);
   Result<std::shared_ptr<fs::File>> begin(const segment::SegmentHeader& header, std::shared_ptr<fs::File> file,
                                           bool allocated);
-  size_t available_locked() const;
-  uint64_t unmade_locked() const;
+  size_t available_locked() const REQUIRES(mutex_);
+  uint64_t unmade_locked() const REQUIRES(mutex_);
   std::vector<segment::SegmentHeader> headers(segment::SegmentKind kind) const;
 
   fs::FileSystem& fs_;
@@ -139,9 +139,9 @@ class SegmentTable {
   uint64_t index_reserve_ = 0;
   uint64_t damaged_headers_ = 0;
   std::atomic<uint64_t> file_system_free_{0};
-  mutable std::mutex mutex_;
-  std::map<uint32_t, Segment> segments_;
-  uint64_t last_generation_ = 0;
+  mutable Mutex mutex_;
+  std::map<uint32_t, Segment> segments_ GUARDED_BY(mutex_);
+  uint64_t last_generation_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace rondel::engine

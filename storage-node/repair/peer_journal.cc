@@ -2,9 +2,9 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 
 #include "common/async/one_shot.h"
+#include "common/base/mutex.h"
 #include "common/grpc/channel.hpp"
 #include "common/grpc/deadline.hpp"
 #include "transfer/grpc/wire.h"
@@ -49,20 +49,20 @@ engine::JournalEntry read_entry(const wire::JournalEntry& in) {
 class Budget {
  public:
   bool take(const model::NodeId& node) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     size_t& taken = taken_[node];
     if (taken >= kCallsPerNode) return false;
     ++taken;
     return true;
   }
   void give_back(const model::NodeId& node) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     --taken_[node];
   }
 
  private:
-  std::mutex mutex_;
-  std::map<model::NodeId, size_t> taken_;
+  Mutex mutex_;
+  std::map<model::NodeId, size_t> taken_ GUARDED_BY(mutex_);
 };
 
 enum class Step { kMore, kEnough, kMalformed };

@@ -17,7 +17,7 @@ std::string setting_of(const model::DiskId& disk) { return "pulled/" + disk.to_h
 }  // namespace
 
 void PeerLag::on_pull(const model::DiskId& asking, const model::DiskId& serving, uint64_t token) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   views_[{asking, serving}] = {token, clock_.steady_now(), false, {}, 0, 0};
 }
 
@@ -35,7 +35,7 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
     const Key key{disk, serving.disk_id()};
     View view;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       const auto found = views_.find(key);
       if (found == views_.end()) {
         // After a restart: from where the disk was known to be.
@@ -68,7 +68,7 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
       now.bytes += entry.blob.length;
       ++now.blobs;
     }
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     View& current = views_[key];
     if (current.cursor == view.cursor && current.asked_at == view.asked_at) current = now;
   }
@@ -77,7 +77,7 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
 std::vector<Lag> PeerLag::lags() const {
   const SystemTime now = clock_.now();
   std::map<model::DiskId, Lag> worst;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [key, view] : views_) {
     Lag& lag = worst[key.first];
     lag.disk = key.first;

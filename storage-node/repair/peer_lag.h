@@ -3,9 +3,9 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/ring/ring.h"
 #include "storage-node/engine/engine.h"
 
@@ -46,8 +46,8 @@ class PeerLag {
 
   const Clock& clock_;
   const SteadyTime started_at_;
-  mutable std::mutex mutex_;
-  std::map<Key, View> views_;
+  mutable Mutex mutex_;
+  std::map<Key, View> views_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::repair

@@ -67,7 +67,7 @@ async::Task<void> Repairer::run(async::TaskGroup& group) {
     const auto topology = topology_.topology();
     if (const ring::Ring* ring = topology->current()) {
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         if (std::ranges::all_of(own_, [](const auto& own) { return own->idle(); })) ++status_.rounds;
       }
       for (const auto& own : own_) start_jobs(group, *own, *ring);
@@ -85,7 +85,7 @@ void Repairer::start_jobs(async::TaskGroup& group, Own& own, const ring::Ring& r
     if (peer.id == own.disk.id()) continue;
     std::shared_ptr<Pair> pair;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       auto& known = own.pairs[peer.id];
       if (!known) known = std::make_shared<Pair>();
       pair = known;
@@ -185,7 +185,7 @@ async::Task<Repairer::Page> Repairer::catch_up_page(Own& own, ring::Disk peer, s
     taken = co_await begin_comparison(own, peer.id, pair, "a peer's journal begins later than we know: comparing everything");
   }
   if (taken) pair->token = page->next;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!taken) ++status_.errors;
   // Of a page that was not taken everything is still to be done, its oldest entry too.
   pair->behind_since = !taken ? first : more ? last : SystemTime{};
@@ -231,7 +231,7 @@ async::Task<Result<bool>> Repairer::compare_page(Own& own, ring::Disk peer, std:
 async::Task<void> Repairer::hand_back(Own& own) {
   const uint64_t given = co_await own.hand_back.round([this] { return stopping(); });
   own.handing_back = false;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   status_.handoffs_returned += given;
 }
 
@@ -267,7 +267,7 @@ async::Task<void> Repairer::try_one(Own& own, Wanted wanted) {
     case How::kAbsent: list.failed(wanted.id, WantedList::Outcome::kAbsent); break;
     case How::kDamaged: list.failed(wanted.id, WantedList::Outcome::kDamaged); break;
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ++status_.errors;
 }
 
@@ -279,7 +279,7 @@ async::Task<void> Repairer::take_removal(Own& own, Wanted wanted, uint64_t order
 }
 
 void Repairer::count_copy(const Wanted& wanted) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ++status_.blobs_pulled;
   status_.bytes_pulled += wanted.length;
   if (wanted.why == Wanted::Why::kDamaged) ++status_.damaged_replaced;
@@ -295,7 +295,7 @@ std::array<uint64_t, 3> Repairer::lag_of(const model::DiskId& disk) const {
   if (own == nullptr) return {};
   auto lag = own->disk.wanted.lag();
   const SystemTime now = clock_.now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [peer, pair] : own->pairs) {
     if (pair->behind_since == SystemTime{}) continue;
     lag[0] = std::max(lag[0], static_cast<uint64_t>(std::max<int64_t>(0, (now - pair->behind_since).count())));
@@ -311,12 +311,12 @@ WantedList::Counts Repairer::wanted_of(const model::DiskId& disk) const {
 size_t Repairer::comparisons_due(const model::DiskId& disk) const {
   const Own* const own = find(disk);
   if (own == nullptr) return 0;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return static_cast<size_t>(std::ranges::count_if(own->pairs, [](const auto& pair) { return pair.second->compare.load(); }));
 }
 
 RepairStatus Repairer::status() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return status_;
 }
 

@@ -10,9 +10,9 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 
 #include "common/async/task_group.h"
+#include "common/base/mutex.h"
 #include "common/ring/ring.h"
 #include "transfer/blob_transport.h"
 #include "storage-node/engine/engine.h"
@@ -118,8 +118,8 @@ class Repairer {
   const Clock& clock_;
   Fetcher fetcher_;
   std::function<bool()> stopping_;
-  mutable std::mutex mutex_;
-  RepairStatus status_;
+  mutable Mutex mutex_;
+  RepairStatus status_ GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Own>> own_;
 };
 

@@ -20,7 +20,7 @@ Result<void> WantedList::load() {
   model::BlobId after;
   for (;;) {
     TRY(const auto page, disk_.list_wanted(after, kLoadedAtOnce));
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const uint64_t now = micros(clock_.now());
     for (const Wanted& wanted : page) {
       Item& item = items_[wanted.id];
@@ -35,7 +35,6 @@ Result<void> WantedList::load() {
   }
 }
 
-// REQUIRES: mutex_ is held.
 void WantedList::schedule(Item& item, Duration in) {
   due_.erase({item.due, item.wanted.id});
   item.due = clock_.steady_now() + in;
@@ -45,9 +44,9 @@ void WantedList::schedule(Item& item, Duration in) {
 }
 
 bool WantedList::add(std::span<const Wanted> found, Duration patience) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto more = static_cast<size_t>(
-      std::ranges::count_if(found, [this](const Wanted& one) { return !items_.contains(one.id); }));
+      std::ranges::count_if(found, [this](const Wanted& one) REQUIRES(mutex_) { return !items_.contains(one.id); }));
   full_ = more > 0 && !items_.empty() && items_.size() + more > options_.entries_max;
   if (full_) return false;
   for (const Wanted& one : found) {
@@ -69,12 +68,12 @@ bool WantedList::add(std::span<const Wanted> found, Duration patience) {
 }
 
 Result<void> WantedList::persist() {
-  std::lock_guard one(persist_mutex_);
+  MutexLock one(persist_mutex_);
   std::set<model::BlobId> changed;
   std::vector<Wanted> wanted;
   std::vector<model::BlobId> gone;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     changed.swap(changed_);
     for (const model::BlobId& id : changed) {
       const auto found = items_.find(id);
@@ -85,13 +84,13 @@ Result<void> WantedList::persist() {
   if (changed.empty()) return {};
   auto noted = disk_.note_wanted(wanted, gone);
   if (noted) return {};
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   changed_.merge(changed);
   return noted;
 }
 
 std::optional<Wanted> WantedList::take_due() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (due_.empty() || due_.begin()->first > clock_.steady_now()) return std::nullopt;
   Item& item = items_.at(due_.begin()->second);
   due_.erase(due_.begin());
@@ -100,7 +99,7 @@ std::optional<Wanted> WantedList::take_due() {
 }
 
 void WantedList::forget(const Wanted& done) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = items_.find(done.id);
   if (found == items_.end()) return;
   if (found->second.wanted.order > done.order) return schedule(found->second, Duration::zero());
@@ -110,7 +109,7 @@ void WantedList::forget(const Wanted& done) {
 }
 
 void WantedList::failed(const model::BlobId& id, Outcome outcome) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = items_.find(id);
   if (found == items_.end()) return;
   Item& item = found->second;
@@ -121,12 +120,11 @@ void WantedList::failed(const model::BlobId& id, Outcome outcome) {
 }
 
 void WantedList::put_back(const model::BlobId& id, Duration pause) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = items_.find(id);
   if (found != items_.end()) schedule(found->second, pause);
 }
 
-// REQUIRES: mutex_ is held.
 Duration WantedList::pause_after(uint32_t tries, Outcome outcome) {
   const Duration most =
       outcome == Outcome::kUnreachable ? options_.backoff_away_max : options_.backoff_max;
@@ -139,7 +137,7 @@ std::array<uint64_t, 3> WantedList::lag() const {
   const uint64_t now = micros(clock_.now());
   const SteadyTime steady = clock_.steady_now();
   std::array<uint64_t, 3> lag{};
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [id, item] : items_) {
     if (!item.missed && item.due > steady) continue;
     const uint64_t made = item.wanted.created_us == 0 ? item.wanted.found_us : item.wanted.created_us;
@@ -151,7 +149,7 @@ std::array<uint64_t, 3> WantedList::lag() const {
 }
 
 WantedList::Counts WantedList::counts() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Counts counts{items_.size(), 0, full_};
   for (const auto& [id, item] : items_) counts.unreadable += item.unreadable ? 1 : 0;
   return counts;

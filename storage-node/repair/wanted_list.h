@@ -7,13 +7,13 @@
 
 #include <array>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <set>
 #include <span>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "storage-node/engine/engine.h"
 
 namespace rondel::repair {
@@ -54,7 +54,7 @@ class WantedList {
   bool add(std::span<const Wanted> found, Duration patience);
 
   // Makes durable what changed since. A token may pass over what was added once this has returned.
-  Result<void> persist();
+  Result<void> persist() EXCLUDES(persist_mutex_);
 
   // The one that waits longest of those that are due; it is under way until one of the next three.
   std::optional<Wanted> take_due();
@@ -77,19 +77,19 @@ class WantedList {
     bool unreadable = false;
   };
 
-  void schedule(Item& item, Duration in);
-  Duration pause_after(uint32_t tries, Outcome outcome);
+  void schedule(Item& item, Duration in) REQUIRES(mutex_);
+  Duration pause_after(uint32_t tries, Outcome outcome) REQUIRES(mutex_);
 
   engine::Engine& disk_;
   const WantedOptions options_;
   const Clock& clock_;
-  std::mutex persist_mutex_;   // One at a time, so that the newest is what stays.
-  mutable std::mutex mutex_;
-  std::map<model::BlobId, Item> items_;
-  std::set<std::pair<SteadyTime, model::BlobId>> due_;   // Of those that are not under way.
-  std::set<model::BlobId> changed_;                      // Behind in the index.
-  bool full_ = false;
-  std::minstd_rand random_{std::random_device{}()};
+  Mutex persist_mutex_;   // One at a time, so that the newest is what stays.
+  mutable Mutex mutex_;
+  std::map<model::BlobId, Item> items_ GUARDED_BY(mutex_);
+  std::set<std::pair<SteadyTime, model::BlobId>> due_ GUARDED_BY(mutex_);   // Of those that are not under way.
+  std::set<model::BlobId> changed_ GUARDED_BY(mutex_);                      // Behind in the index.
+  bool full_ GUARDED_BY(mutex_) = false;
+  std::minstd_rand random_ GUARDED_BY(mutex_){std::random_device{}()};
 };
 
 }  // namespace rondel::repair

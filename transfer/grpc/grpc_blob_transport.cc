@@ -7,6 +7,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "common/base/mutex.h"
 #include "common/grpc/channel.hpp"
 #include "transfer/grpc/frame_stream.hpp"
 #include "transfer/grpc/mailbox.h"
@@ -35,13 +36,13 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   Stream(const std::shared_ptr<grpc::Channel>& channel, size_t requests_max) : stub_(channel), requests_max_(requests_max) {}
 
   bool broken() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return broken_;
   }
 
   // Frames of `request` go to the mailbox until forget().
   Result<uint64_t> begin(std::shared_ptr<Mailbox> mailbox) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (broken_) return fail(ErrorCode::kUnavailable, "the connection to the node is broken");
     if (outgoing_bytes_ > kOutgoingBytesMax) return fail(ErrorCode::kResourceExhausted, "the node does not take what it is sent");
     if (mailboxes_.size() >= requests_max_) return fail(ErrorCode::kResourceExhausted, "too many requests to the node");
@@ -53,7 +54,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   // `drop_frames`: what of it has not left is not sent either. That looks at all that waits.
   void forget(uint64_t request, bool drop_frames) {
     std::deque<Frame> dropped;   // Destroyed without the lock.
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     mailboxes_.erase(request);
     if (!drop_frames) return;
     const auto kept = std::stable_partition(outgoing_.begin(), outgoing_.end(),
@@ -69,7 +70,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   void send(Frame frame) {
     async::EventLoop* const loop = async::EventLoop::current();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (broken_) return;
       outgoing_bytes_ += wire_size(frame);
       outgoing_.push_back(std::move(frame));
@@ -94,7 +95,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   }
 
   void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     writing_ = false;
     if (ok && !broken_ && !outgoing_.empty()) write_locked();
   }
@@ -102,7 +103,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   void OnDone(const grpc::Status& status) override {
     std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> left;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       left.swap(mailboxes_);
       outgoing_.clear();
       outgoing_bytes_ = 0;
@@ -129,12 +130,12 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   };
 
   void flush() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     flushing_ = nullptr;
     if (!broken_ && !writing_ && !outgoing_.empty()) write_locked();
   }
 
-  void write_locked() {
+  void write_locked() REQUIRES(mutex_) {
     writing_ = true;
     message_ = take_message(outgoing_);
     outgoing_bytes_ -= message_.Length();
@@ -144,7 +145,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   // Nothing comes any more: nothing is sent any more. Once, at the end of reading.
   void end() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       broken_ = true;
     }
     RemoveHold();
@@ -153,7 +154,7 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   void dispatch(Frame frame) {
     std::shared_ptr<Mailbox> mailbox;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       const auto found = mailboxes_.find(frame.request);
       if (found == mailboxes_.end()) return;  // Given up meanwhile.
       mailbox = found->second;
@@ -167,14 +168,14 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer message_;
   std::shared_ptr<Stream> self_;
-  mutable std::mutex mutex_;
-  std::deque<Frame> outgoing_;
-  size_t outgoing_bytes_ = 0;
-  bool writing_ = false;
-  const async::EventLoop* flushing_ = nullptr;   // The loop that was asked last to write what waits.
-  bool broken_ = false;
-  uint64_t last_request_ = 0;
-  std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> mailboxes_;
+  mutable Mutex mutex_;
+  std::deque<Frame> outgoing_ GUARDED_BY(mutex_);
+  size_t outgoing_bytes_ GUARDED_BY(mutex_) = 0;
+  bool writing_ GUARDED_BY(mutex_) = false;
+  const async::EventLoop* flushing_ GUARDED_BY(mutex_) = nullptr;   // The loop that was asked last to write what waits.
+  bool broken_ GUARDED_BY(mutex_) = false;
+  uint64_t last_request_ GUARDED_BY(mutex_) = 0;
+  std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> mailboxes_ GUARDED_BY(mutex_);
 };
 
 // A request on a stream; forgotten, and cancelled unless it ended, when destroyed.
@@ -356,7 +357,7 @@ class GrpcBlobTransport final : public BlobTransport {
   }
 
   ~GrpcBlobTransport() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (auto& [node, peer] : peers_) {
       for (auto& stream : peer.streams) {
         if (stream) stream->close();
@@ -415,7 +416,7 @@ class GrpcBlobTransport final : public BlobTransport {
 
   Result<std::shared_ptr<Stream>> stream_to(const model::NodeId& node, Kind kind) {
     const SteadyTime now = std::chrono::steady_clock::now();
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Peer& peer = peers_[node];
     auto& stream = peer.streams[kind];
     if (stream && !stream->broken()) return stream;
@@ -459,8 +460,8 @@ class GrpcBlobTransport final : public BlobTransport {
   }
 
   GrpcBlobTransportOptions options_;
-  std::mutex mutex_;
-  std::map<model::NodeId, Peer> peers_;
+  Mutex mutex_;
+  std::map<model::NodeId, Peer> peers_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

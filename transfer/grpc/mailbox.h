@@ -3,9 +3,9 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 
 #include "common/async/one_shot.h"
+#include "common/base/mutex.h"
 #include "transfer/grpc/wire.h"
 
 namespace rondel::transfer {
@@ -22,7 +22,7 @@ class Mailbox {
   // Every next() answers the error once what was pushed is taken.
   void close(Error error) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (closed_) return;
       closed_ = error;
     }
@@ -32,7 +32,7 @@ class Mailbox {
   async::Task<Result<Frame>> next(Deadline deadline) {
     auto slot = Slot::make();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (!frames_.empty()) {
         Frame frame = std::move(frames_.front());
         frames_.pop_front();
@@ -44,7 +44,7 @@ class Mailbox {
     }
     auto outcome = co_await slot->wait_until(deadline);
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (waiter_ == slot) waiter_.reset();
     }
     if (!outcome) co_return std::unexpected(outcome.error());
@@ -58,7 +58,7 @@ class Mailbox {
   bool deliver(Result<Frame> item) {
     std::shared_ptr<Slot> waiter;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       waiter = std::exchange(waiter_, nullptr);
       if (!waiter) {
         if (!item || closed_) return true;
@@ -74,11 +74,11 @@ class Mailbox {
     return true;
   }
 
-  std::mutex mutex_;
-  std::deque<Frame> frames_;
-  size_t bytes_ = 0;                // Of frames_.
-  std::optional<Error> closed_;
-  std::shared_ptr<Slot> waiter_;
+  Mutex mutex_;
+  std::deque<Frame> frames_ GUARDED_BY(mutex_);
+  size_t bytes_ GUARDED_BY(mutex_) = 0;                // Of frames_.
+  std::optional<Error> closed_ GUARDED_BY(mutex_);
+  std::shared_ptr<Slot> waiter_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::transfer

@@ -26,29 +26,29 @@ bool matches(const model::BlobId& id, const Piece& piece) {
 }  // namespace
 
 void MemoryBlobCluster::add_disk(const DiskAddress& disk) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   disks_[disk.disk].node = disk.node;
 }
 
 void MemoryBlobCluster::set_faults(const model::DiskId& disk, DiskFaults faults) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   disks_.at(disk).faults = faults;
 }
 
 void MemoryBlobCluster::fence(uint64_t min_epoch) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   min_epoch_ = min_epoch;
 }
 
 std::optional<MemoryBlobCluster::Stored> MemoryBlobCluster::find(const model::DiskId& disk, const model::BlobId& blob) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto& blobs = disks_.at(disk).blobs;
   const auto found = blobs.find(blob);
   return found == blobs.end() ? std::nullopt : std::optional(found->second.stored);
 }
 
 std::set<model::DiskId> MemoryBlobCluster::holders(const model::BlobId& blob) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::set<model::DiskId> out;
   for (const auto& [id, disk] : disks_) {
     if (disk.blobs.contains(blob)) out.insert(id);
@@ -57,7 +57,7 @@ std::set<model::DiskId> MemoryBlobCluster::holders(const model::BlobId& blob) co
 }
 
 std::vector<model::BlobId> MemoryBlobCluster::blobs() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::set<model::BlobId> out;
   for (const auto& [id, disk] : disks_) {
     for (const auto& [blob, held] : disk.blobs) out.insert(blob);
@@ -66,43 +66,43 @@ std::vector<model::BlobId> MemoryBlobCluster::blobs() const {
 }
 
 void MemoryBlobCluster::rot(const model::DiskId& disk, const model::BlobId& blob, uint64_t byte) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   disks_.at(disk).blobs.at(blob).stored.bytes.at(byte) ^= 1;
 }
 
 void MemoryBlobCluster::erase(const model::DiskId& disk, const model::BlobId& blob) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   disks_.at(disk).blobs.erase(blob);
 }
 
 void MemoryBlobCluster::remove(const model::DiskId& disk, const model::BlobId& blob, uint64_t order) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   disks_.at(disk).blobs.erase(blob);
   disks_.at(disk).removed[blob] = order;
 }
 
 uint64_t MemoryBlobCluster::puts(const model::DiskId& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return disks_.at(disk).puts;
 }
 
 uint64_t MemoryBlobCluster::gets(const model::DiskId& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return disks_.at(disk).gets;
 }
 
 uint64_t MemoryBlobCluster::stats(const model::DiskId& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return disks_.at(disk).stats;
 }
 
 void MemoryBlobCluster::count(const DiskAddress& disk, uint64_t Disk::* counter) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (const auto found = disks_.find(disk.disk); found != disks_.end()) ++(found->second.*counter);
 }
 
 DiskFaults MemoryBlobCluster::faults_of(const DiskAddress& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = disks_.find(disk.disk);
   if (found == disks_.end() || found->second.node != disk.node) return {.unreachable = true};
   return found->second.faults;
@@ -123,20 +123,20 @@ async::Task<Result<void>> MemoryBlobCluster::reach(DiskAddress disk, Deadline de
 
 Result<void> MemoryBlobCluster::admit(const DiskAddress& to, const transfer::PutOptions& options) const {
   const DiskFaults faults = faults_of(to);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (options.ring_epoch < min_epoch_) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
   if (faults.full) return fail(ErrorCode::kResourceExhausted, "the disk is full");
   return {};
 }
 
 bool MemoryBlobCluster::first_time(const DiskAddress& to, const model::BlobId& id) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return disks_.at(to.disk).fresh.insert(id).second;
 }
 
 async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId id, std::string bytes, transfer::PutOptions options) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto digests = hash::block_digests(id, 0, as_bytes(bytes));
     auto& blobs = disks_.at(to.disk).blobs;
     const auto& removed = disks_.at(to.disk).removed;
@@ -226,7 +226,7 @@ class MemoryDownload final : public transfer::BlobDownload {
  private:
   // Pieces end at piece boundaries and consist of whole blocks.
   Result<Piece> read() {
-    std::lock_guard lock(cluster_.mutex_);
+    MutexLock lock(cluster_.mutex_);
     const auto& disk = cluster_.disks_.at(from_.disk);
     const auto found = disk.blobs.find(id_);
     if (found == disk.blobs.end()) return fail(ErrorCode::kNotFound, "no such blob");
@@ -273,7 +273,7 @@ std::unique_ptr<transfer::BlobDownload> MemoryBlobCluster::start_get(DiskAddress
 async::Task<Result<transfer::BlobStat>> MemoryBlobCluster::stat(DiskAddress at, model::BlobId id, Deadline deadline) {
   count(at, &Disk::stats);
   CO_TRY_VOID(co_await reach(at, deadline));
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto& [node, faults, blobs, removed, fresh, puts, gets, stats] = disks_.at(at.disk);
   const auto found = blobs.find(id);
   const auto order = removed.find(id);

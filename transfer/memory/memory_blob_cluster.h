@@ -5,10 +5,10 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 
+#include "common/base/mutex.h"
 #include "transfer/blob_transport.h"
 
 namespace rondel::transfer {
@@ -86,9 +86,9 @@ class MemoryBlobCluster final : public transfer::BlobTransport {
   DiskFaults faults_of(const transfer::DiskAddress& disk) const;
   void count(const transfer::DiskAddress& disk, uint64_t Disk::* counter);
 
-  mutable std::mutex mutex_;
-  std::map<model::DiskId, Disk> disks_;
-  uint64_t min_epoch_ = 0;
+  mutable Mutex mutex_;
+  std::map<model::DiskId, Disk> disks_ GUARDED_BY(mutex_);
+  uint64_t min_epoch_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace rondel::transfer
