@@ -7,12 +7,9 @@
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
+#include "common/crypto/aead_parameters.h"
 
 namespace rondel::crypto {
-
-inline constexpr size_t kAeadKeyBytes = 32;
-inline constexpr size_t kAeadNonceBytes = 12;
-inline constexpr size_t kAeadTagBytes = 16;
 
 // 12 random bytes of nonce, ciphertext, 16 bytes of tag. `key`: 32 bytes. `context` is authenticated, not stored.
 Result<std::string> seal(std::string_view key, std::string_view plaintext, std::string_view context);
@@ -25,7 +22,7 @@ class AeadEngine;
 // same nonce to two messages of a key. One thread at a time. Source: NIST SP 800-38D.
 class Aead {
  public:
-  enum class Direction { kSeal, kOpen };
+  using Direction = AeadDirection;
   // What computes; the bytes are the same. kFastest is the widest instructions of this processor, or OpenSSL where they lack.
   enum class Engine { kFastest, kOpenssl };
 

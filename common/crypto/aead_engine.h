@@ -4,7 +4,8 @@
 #include <memory>
 #include <string_view>
 
-#include "common/crypto/aead.h"
+#include "common/base/bytes.h"
+#include "common/crypto/aead_parameters.h"
 
 namespace rondel::crypto {
 
@@ -17,9 +18,9 @@ class AeadEngine {
   virtual bool finish_open(ByteView tag) = 0;
 };
 
-std::unique_ptr<AeadEngine> make_openssl_engine(std::string_view key, Aead::Direction direction);
+std::unique_ptr<AeadEngine> make_openssl_engine(std::string_view key, AeadDirection direction);
 
 // AVX-512 with VAES and VPCLMULQDQ: four blocks an instruction. Null where processor or build lack them.
-std::unique_ptr<AeadEngine> make_wide_engine(std::string_view key, Aead::Direction direction);
+std::unique_ptr<AeadEngine> make_wide_engine(std::string_view key, AeadDirection direction);
 
 }  // namespace rondel::crypto

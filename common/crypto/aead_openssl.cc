@@ -20,9 +20,9 @@ const unsigned char* bytes(ByteView view) { return reinterpret_cast<const unsign
 
 class OpensslEngine final : public AeadEngine {
  public:
-  OpensslEngine(std::string_view key, Aead::Direction direction) : context_(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free) {
+  OpensslEngine(std::string_view key, AeadDirection direction) : context_(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free) {
     ASSERT(context_ != nullptr);
-    ASSERT(EVP_CipherInit_ex2(context_.get(), algorithm(), bytes(as_bytes(key)), nullptr, direction == Aead::Direction::kSeal, nullptr) == 1);
+    ASSERT(EVP_CipherInit_ex2(context_.get(), algorithm(), bytes(as_bytes(key)), nullptr, direction == AeadDirection::kSeal, nullptr) == 1);
   }
 
   void begin(ByteView nonce, ByteView additional) override {
@@ -60,7 +60,7 @@ class OpensslEngine final : public AeadEngine {
 
 }  // namespace
 
-std::unique_ptr<AeadEngine> make_openssl_engine(std::string_view key, Aead::Direction direction) {
+std::unique_ptr<AeadEngine> make_openssl_engine(std::string_view key, AeadDirection direction) {
   return std::make_unique<OpensslEngine>(key, direction);
 }
 

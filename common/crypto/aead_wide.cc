@@ -27,7 +27,7 @@ IMB_MGR* library() {
 
 class WideEngine final : public AeadEngine {
  public:
-  WideEngine(IMB_MGR* library, std::string_view key, Aead::Direction direction) : library_(library), direction_(direction) {
+  WideEngine(IMB_MGR* library, std::string_view key, AeadDirection direction) : library_(library), direction_(direction) {
     IMB_AES256_GCM_PRE(library_, key.data(), &key_);
   }
 
@@ -42,7 +42,7 @@ class WideEngine final : public AeadEngine {
 
   void update(ByteView in, std::byte* out) override {
     auto* const to = reinterpret_cast<uint8_t*>(out);
-    if (direction_ == Aead::Direction::kSeal) {
+    if (direction_ == AeadDirection::kSeal) {
       IMB_AES256_GCM_ENC_UPDATE(library_, &key_, &message_, to, bytes(in), in.size());
     } else {
       IMB_AES256_GCM_DEC_UPDATE(library_, &key_, &message_, to, bytes(in), in.size());
@@ -63,14 +63,14 @@ class WideEngine final : public AeadEngine {
   static const uint8_t* bytes(ByteView view) { return reinterpret_cast<const uint8_t*>(view.data()); }
 
   IMB_MGR* const library_;
-  const Aead::Direction direction_;
+  const AeadDirection direction_;
   alignas(64) gcm_key_data key_;
   alignas(64) gcm_context_data message_;
 };
 
 }  // namespace
 
-std::unique_ptr<AeadEngine> make_wide_engine(std::string_view key, Aead::Direction direction) {
+std::unique_ptr<AeadEngine> make_wide_engine(std::string_view key, AeadDirection direction) {
   IMB_MGR* const manager = library();
   return manager == nullptr ? nullptr : std::make_unique<WideEngine>(manager, key, direction);
 }
@@ -81,7 +81,7 @@ std::unique_ptr<AeadEngine> make_wide_engine(std::string_view key, Aead::Directi
 
 namespace rondel::crypto {
 
-std::unique_ptr<AeadEngine> make_wide_engine(std::string_view, Aead::Direction) { return nullptr; }
+std::unique_ptr<AeadEngine> make_wide_engine(std::string_view, AeadDirection) { return nullptr; }
 
 }  // namespace rondel::crypto
 

@@ -18,7 +18,6 @@
 namespace rondel::rpc {
 namespace {
 
-constexpr size_t kNameMax = 128;
 constexpr size_t kFileMax = 1 << 20;
 
 Result<std::string> read_file(const std::string& path) {
@@ -31,8 +30,6 @@ Result<std::string> read_file(const std::string& path) {
   }
   return content;
 }
-
-bool is_letter_or_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // Believes a server whose certificate names what was expected, whatever its address.
 class Verifier final : public grpc::experimental::ExternalCertificateVerifier {
@@ -133,15 +130,6 @@ class ReloadingServerCredentials final : public grpc::ServerCredentials {
 };
 
 }  // namespace
-
-std::string peer_uri(PeerRole role, std::string_view name) {
-  return "spiffe://rondel/" + std::string(role_text(role)) + "/" + std::string(name);
-}
-
-bool is_peer_name(std::string_view name) {
-  if (name.empty() || name.size() > kNameMax || !is_letter_or_digit(name.front())) return false;
-  return std::ranges::all_of(name, [](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
-}
 
 PeerCredentials::PeerCredentials(TlsFiles files, ExpectedPeer self)
     : files_(std::move(files)), self_(std::move(self)), shared_(std::make_shared<Shared>()) {}

@@ -10,13 +10,13 @@
 #include <compare>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "common/grpc/peer_name.h"
 
 namespace grpc {
 class ChannelCredentials;
@@ -24,14 +24,6 @@ class ServerCredentials;
 }
 
 namespace rondel::rpc {
-
-enum class PeerRole { kGateway, kNode };
-
-// Whom a channel is to reach. An empty name: any gateway; never any node.
-struct ExpectedPeer {
-  PeerRole role = PeerRole::kGateway;
-  std::string name = {};
-};
 
 // Whose Storage service is to be reached, and where. The name is that of its certificate; nobody
 // looks at it on plain connections.
@@ -44,13 +36,6 @@ struct NodeEndpoint {
   std::string address;
   std::string name;
 };
-
-// "spiffe://rondel/node/NAME"
-std::string peer_uri(PeerRole role, std::string_view name);
-
-// What names of nodes and gateways are made of: 1 to 128 letters, digits, '.', '_' and '-', a
-// letter or digit first.
-bool is_peer_name(std::string_view name);
 
 // PEM files: the authority that peers' certificates come from, the own chain, its private key. All or none.
 struct TlsFiles {

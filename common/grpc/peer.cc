@@ -34,13 +34,6 @@ PeerNames names_of(const grpc::AuthContext& peer) {
 
 }  // namespace
 
-std::string_view role_text(PeerRole role) { return role == PeerRole::kGateway ? "gateway" : "node"; }
-
-std::string describe(const ExpectedPeer& peer) {
-  const std::string role = "DNS:rondel-" + std::string(role_text(peer.role));
-  return peer.name.empty() ? role : role + " and URI:" + peer_uri(peer.role, peer.name);
-}
-
 void PeerNames::add_dns(std::string_view name) {
   gateway_ = gateway_ || name == "rondel-gateway";
   node_ = node_ || name == "rondel-node";

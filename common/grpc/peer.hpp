@@ -9,12 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "common/grpc/credentials.h"
+#include "common/grpc/peer_name.h"
 
 namespace rondel::rpc {
-
-std::string_view role_text(PeerRole role);        // "gateway", "node"
-std::string describe(const ExpectedPeer& peer);   // For messages.
 
 // The names of one certificate.
 class PeerNames {

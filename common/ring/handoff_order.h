@@ -5,7 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "common/ring/ring.h"
+#include "common/model/ids.h"
+#include "common/ring/disk.h"
 
 namespace rondel::ring {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/ring/ring.h"
+#include "common/ring/disk.h"
 
 namespace rondel::ring {
 

@@ -14,25 +14,9 @@
 
 #include "common/base/result.h"
 #include "common/model/ids.h"
+#include "common/ring/disk.h"
 
 namespace rondel::ring {
-
-// Position of a disk in Ring::disks().
-using DiskIndex = uint16_t;
-inline constexpr size_t kDisksMax = 65'535;
-
-// What replicas of one arc must not share.
-enum class FailureDomain : uint8_t { kZone = 1, kHost = 2, kDisk = 3 };
-
-struct Disk {
-  model::DiskId id;
-  model::NodeId node;
-  std::string host;
-  std::string zone;
-  uint64_t capacity_bytes = 0;  // Weight; 0 = holds nothing (draining).
-
-  bool operator==(const Disk&) const = default;
-};
 
 struct RingOptions {
   uint8_t replicas = 3;
