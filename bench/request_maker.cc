@@ -40,15 +40,15 @@ std::string RequestMaker::list_query(const Request& request) const {
 
 void RequestMaker::make(const Request& request, std::string_view payload_hash, SystemTime now, std::string& head) {
   if (request.operation == Operation::kList) {
-    write("GET", bucket_path_, list_query(request), request, payload_hash, now, head);
+    write({"GET", bucket_path_, list_query(request), request.size}, request, payload_hash, now, head);
     return;
   }
   const std::string path = request.key.empty() ? bucket_path_ : bucket_path_ + "/" + percent_encode(request.key, true);
-  write(method_of(request.operation), path, "", request, payload_hash, now, head);
+  write({method_of(request.operation), path, "", request.size}, request, payload_hash, now, head);
 }
 
-void RequestMaker::write(std::string_view method, std::string_view path, std::string_view query, const Request& request,
-                         std::string_view payload_hash, SystemTime now, std::string& head) {
+void RequestMaker::write(const s3_client::RequestLine& line, const Request& request, std::string_view payload_hash,
+                         SystemTime now, std::string& head) {
   s3_client::Headers headers;
   std::string checksum;
   if (request.operation == Operation::kPut && !request.key.empty()) {
@@ -58,7 +58,7 @@ void RequestMaker::write(std::string_view method, std::string_view path, std::st
       headers.emplace_back("x-amz-checksum-sha256", checksum);
     }
   }
-  writer_.write({method, path, query, request.size}, std::move(headers), payload_hash, now, head);
+  writer_.write(line, std::move(headers), payload_hash, now, head);
 }
 
 }  // namespace rondel::bench

@@ -25,8 +25,8 @@ class RequestMaker {
   void make(const Request& request, std::string_view payload_hash, SystemTime now, std::string& head);
 
  private:
-  void write(std::string_view method, std::string_view path, std::string_view query, const Request& request,
-             std::string_view payload_hash, SystemTime now, std::string& head);
+  void write(const s3_client::RequestLine& line, const Request& request, std::string_view payload_hash,
+             SystemTime now, std::string& head);
   std::string list_query(const Request& request) const;
 
   const Options& options_;

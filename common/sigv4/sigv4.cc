@@ -169,39 +169,42 @@ Result<SystemTime> parse_timestamp(std::string_view text) {
   return *time;
 }
 
-NameValues sign(const Credentials& credentials, std::string_view region, std::string_view method, std::string_view path,
-                NameValues query, NameValues headers, std::string_view payload_hash, SystemTime now) {
-  const std::string timestamp = format_timestamp(now);
-  const Scope scope{timestamp.substr(0, 8), std::string(region), "s3"};
-  headers.emplace_back("x-amz-content-sha256", payload_hash);
+NameValues sign(const Signer& signer, UnsignedRequest request) {
+  const std::string timestamp = format_timestamp(signer.now);
+  const Scope scope{timestamp.substr(0, 8), signer.region, "s3"};
+  NameValues& headers = request.headers;
+  headers.emplace_back("x-amz-content-sha256", request.payload_hash);
   headers.emplace_back("x-amz-date", timestamp);
   sort_by_name(headers);
-  const std::string request = canonical_request({method, path, views(query), views(headers), payload_hash});
-  const std::string key = signing_key(credentials.secret_key, scope);
+  const std::string canonical =
+      canonical_request({request.method, request.path, views(request.query), views(headers), request.payload_hash});
+  const std::string key = signing_key(signer.credentials.secret_key, scope);
 
   std::string authorization(kAlgorithm);
-  authorization.append(" Credential=").append(credentials.access_key).append(1, '/').append(scope.text());
+  authorization.append(" Credential=").append(signer.credentials.access_key).append(1, '/').append(scope.text());
   authorization.append(", SignedHeaders=").append(names_of(headers));
-  authorization.append(", Signature=").append(signature(key, string_to_sign(timestamp, scope, request)));
+  authorization.append(", Signature=").append(signature(key, string_to_sign(timestamp, scope, canonical)));
   return {{"x-amz-date", timestamp},
-          {"x-amz-content-sha256", std::string(payload_hash)},
+          {"x-amz-content-sha256", std::string(request.payload_hash)},
           {"authorization", std::move(authorization)}};
 }
 
-std::string presign(const Credentials& credentials, std::string_view region, std::string_view method,
-                    std::string_view host, std::string_view path, NameValues query, int expires_s, SystemTime now) {
-  const std::string timestamp = format_timestamp(now);
-  const Scope scope{timestamp.substr(0, 8), std::string(region), "s3"};
+std::string presign(const Signer& signer, UnsignedRequest request, int expires_s) {
+  const std::string timestamp = format_timestamp(signer.now);
+  const Scope scope{timestamp.substr(0, 8), signer.region, "s3"};
+  sort_by_name(request.headers);
+  NameValues& query = request.query;
   query.emplace_back("X-Amz-Algorithm", kAlgorithm);
-  query.emplace_back("X-Amz-Credential", credentials.access_key + "/" + scope.text());
+  query.emplace_back("X-Amz-Credential", signer.credentials.access_key + "/" + scope.text());
   query.emplace_back("X-Amz-Date", timestamp);
   query.emplace_back("X-Amz-Expires", std::to_string(expires_s));
-  query.emplace_back("X-Amz-SignedHeaders", "host");
-  const std::string request = canonical_request({method, path, views(query), {{"host", host}}, kUnsignedPayload});
+  query.emplace_back("X-Amz-SignedHeaders", names_of(request.headers));
+  const std::string canonical =
+      canonical_request({request.method, request.path, views(query), views(request.headers), kUnsignedPayload});
   std::string out;
   append_query(out, views(query));
-  const std::string key = signing_key(credentials.secret_key, scope);
-  return out.append("&X-Amz-Signature=").append(signature(key, string_to_sign(timestamp, scope, request)));
+  const std::string key = signing_key(signer.credentials.secret_key, scope);
+  return out.append("&X-Amz-Signature=").append(signature(key, string_to_sign(timestamp, scope, canonical)));
 }
 
 }  // namespace rondel::sigv4

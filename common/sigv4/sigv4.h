@@ -55,16 +55,30 @@ std::string trailer_string_to_sign(std::string_view timestamp, const Scope& scop
 std::string format_timestamp(SystemTime time);                       // yyyymmddThhmmssZ
 Result<SystemTime> parse_timestamp(std::string_view text);           // Strict; kInvalidArgument.
 
-// Client side: the headers to add (x-amz-date, x-amz-content-sha256, authorization). `headers` must hold host; all of them
-// are signed. `query`: decoded.
+// Client side.
 struct Credentials {
   std::string access_key;
   std::string secret_key;
 };
-NameValues sign(const Credentials& credentials, std::string_view region, std::string_view method, std::string_view path,
-                NameValues query, NameValues headers, std::string_view payload_hash, SystemTime now);
-// The query string of a presigned URL: `query` and the X-Amz-* parameters, host being the one signed header.
-std::string presign(const Credentials& credentials, std::string_view region, std::string_view method,
-                    std::string_view host, std::string_view path, NameValues query, int expires_s, SystemTime now);
+
+// Who signs, for which region, and when.
+struct Signer {
+  Credentials credentials;
+  std::string region;
+  SystemTime now;
+};
+
+struct UnsignedRequest {
+  std::string_view method;
+  std::string_view path;            // As it will be sent, encoded.
+  NameValues query;                 // Decoded.
+  NameValues headers;               // All of them are signed; host must be one.
+  std::string_view payload_hash;    // Of a presigned URL: not looked at.
+};
+
+// The headers to add: x-amz-date, x-amz-content-sha256, authorization, in that order.
+NameValues sign(const Signer& signer, UnsignedRequest request);
+// The query string of a presigned URL: the query and the X-Amz-* parameters. The payload is not signed.
+std::string presign(const Signer& signer, UnsignedRequest request, int expires_s);
 
 }  // namespace rondel::sigv4

@@ -9,6 +9,7 @@ namespace rondel::bench {
 namespace {
 
 const SystemTime kNow = *sigv4::parse_timestamp("20260102T030405Z");
+const sigv4::Signer kSigner{{"AK", "SK"}, "us-east-1", kNow};
 
 Options options_of() {
   Options options;
@@ -26,7 +27,7 @@ std::string authorization_of(const std::string& head) {
 
 // The same signature as the client side of common/sigv4 makes.
 std::string expected(std::string_view method, std::string_view path, sigv4::NameValues query, std::string_view payload_hash) {
-  const auto added = sigv4::sign({"AK", "SK"}, "us-east-1", method, path, std::move(query), {{"host", "127.0.0.1:9000"}}, payload_hash, kNow);
+  const auto added = sigv4::sign(kSigner, {method, path, std::move(query), {{"host", "127.0.0.1:9000"}}, payload_hash});
   return added.back().second;
 }
 
@@ -49,8 +50,8 @@ TEST(RequestMaker, SendsAndSignsHeadersOfPuts) {
   std::string head;
   maker.make({Operation::kPut, "k", 10}, sigv4::kUnsignedPayload, kNow, head);
   EXPECT_TRUE(head.contains("\r\nx-amz-tagging: a=b\r\nx-amz-acl: private\r\n")) << head;
-  const auto added = sigv4::sign({"AK", "SK"}, "us-east-1", "PUT", "/bench/k", {},
-                                 {{"host", "127.0.0.1:9000"}, {"x-amz-tagging", "a=b"}, {"x-amz-acl", "private"}}, sigv4::kUnsignedPayload, kNow);
+  const sigv4::NameValues headers{{"host", "127.0.0.1:9000"}, {"x-amz-tagging", "a=b"}, {"x-amz-acl", "private"}};
+  const auto added = sigv4::sign(kSigner, {"PUT", "/bench/k", {}, headers, sigv4::kUnsignedPayload});
   EXPECT_EQ(authorization_of(head), added.back().second);
   maker.make({Operation::kGet, "k", 0}, sigv4::kEmptySha256, kNow, head);
   EXPECT_FALSE(head.contains("x-amz-tagging"));

@@ -127,8 +127,9 @@ TEST(Timestamps, RoundTripAndStrict) {
 
 TEST(Sign, GivesTheDocumentedAuthorization) {
   const SystemTime now = parse_timestamp(kTimestamp).value();
-  const NameValues added = sign({std::string(kAccessKey), std::string(kSecretKey)}, "us-east-1", "GET", "/test.txt", {},
-                                {{"range", "bytes=0-9"}, {"host", "examplebucket.s3.amazonaws.com"}}, kEmptySha256, now);
+  const Signer signer{{std::string(kAccessKey), std::string(kSecretKey)}, "us-east-1", now};
+  const NameValues headers{{"range", "bytes=0-9"}, {"host", "examplebucket.s3.amazonaws.com"}};
+  const NameValues added = sign(signer, {"GET", "/test.txt", {}, headers, kEmptySha256});
   ASSERT_EQ(added.size(), 3U);
   EXPECT_EQ(added[0], (NameValues::value_type{"x-amz-date", "20130524T000000Z"}));
   EXPECT_EQ(added[1].second, kEmptySha256);
@@ -140,8 +141,8 @@ TEST(Sign, GivesTheDocumentedAuthorization) {
 
 TEST(Presign, GivesTheDocumentedUrl) {
   const SystemTime now = parse_timestamp(kTimestamp).value();
-  EXPECT_EQ(presign({std::string(kAccessKey), std::string(kSecretKey)}, "us-east-1", "GET",
-                    "examplebucket.s3.amazonaws.com", "/test.txt", {}, 86400, now),
+  const Signer signer{{std::string(kAccessKey), std::string(kSecretKey)}, "us-east-1", now};
+  EXPECT_EQ(presign(signer, {"GET", "/test.txt", {}, {{"host", "examplebucket.s3.amazonaws.com"}}, {}}, 86400),
             "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2F"
             "aws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature="
             "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");

@@ -176,8 +176,8 @@ class MemoryGateway {
       }
     }
     for (auto& [name, value] :
-         sigv4::sign(keys, "us-east-1", method, std::string(head.path()), decoded(head.query()),
-                     headers, payload_hash, real_clock().now())) {
+         sigv4::sign({keys, "us-east-1", real_clock().now()},
+                     {method, head.path(), decoded(head.query()), headers, payload_hash})) {
       head.fields.add(name, value);
     }
     return head;

@@ -54,14 +54,17 @@ class AuthenticatorTest : public ::testing::Test {
     sigv4::NameValues headers{{"host", "h.test"}};
     headers.insert(headers.end(), more.begin(), more.end());
     for (const auto& [name, value] : headers) head.fields.add(name, value);
-    for (auto& [name, value] : sigv4::sign(keys, region, method, path, decoded(query), headers, payload, signed_at_.now())) head.fields.add(name, value);
+    for (auto& [name, value] : sigv4::sign({keys, region, signed_at_.now()}, {method, path, decoded(query), headers, payload})) {
+      head.fields.add(name, value);
+    }
     return head;
   }
 
   http::RequestHead presigned_request(std::string path = "/b/k", int expires_s = 600, sigv4::NameValues query = {}) {
     http::RequestHead head;
     head.method = "GET";
-    head.target = path + "?" + sigv4::presign(kKeys, "us-east-1", "GET", "h.test", path, std::move(query), expires_s, signed_at_.now());
+    head.target = path + "?" +
+                  sigv4::presign({kKeys, "us-east-1", signed_at_.now()}, {"GET", path, std::move(query), {{"host", "h.test"}}, {}}, expires_s);
     head.fields.add("host", "h.test");
     return head;
   }
