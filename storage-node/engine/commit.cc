@@ -404,81 +404,103 @@ Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
   return {};
 }
 
+// Deletes and moves go on with the reserve; new blobs are refused.
+void DiskEngine::go_on_without_room(std::vector<Effect>& effects, bool only_frees, const Error& error) {
+  std::deque<CommitItem> others;
+  for (Effect& effect : effects) {
+    if (only_frees || !frees_space(*effect.item)) {
+      answer(*effect.item, std::unexpected(error));
+    } else {
+      others.push_back(std::move(*effect.item));
+    }
+  }
+  if (!others.empty()) commit(std::move(others));
+}
+
+// What the log says of an effect, but for the digests and bytes of a blob that lies in the log.
+RecordHeader DiskEngine::header_of(const Effect& effect) const {
+  const CommitItem& item = *effect.item;
+  const index::Entry& entry = effect.now ? *effect.now : item.entry;   // Else: the removal of what is not here.
+  RecordHeader header;
+  header.kind = *effect.record;
+  header.moved = !is_news(item);
+  header.bytes = segment::kRecordHeaderBytes;
+  header.id = entry.id;
+  header.length = entry.length;
+  header.ring_epoch = entry.ring_epoch;
+  header.created_us = entry.created_us;
+  header.received_us = is_put(item.kind) ? entry.received_us : now_us();
+  header.digest = entry.digest;
+  header.handoff_for = entry.handoff_for;
+  if (header.kind == RecordKind::kLarge) {
+    header.extent_segment = entry.at.segment;
+    header.extent_generation = entry.at.generation;
+    header.extent_offset = entry.at.offset;
+  } else if (header.kind == RecordKind::kRemove || header.kind == RecordKind::kRestore) {
+    header.order = entry.order;
+    header.purge_at_us = entry.purge_at_us;
+    header.purge_elapsed_us = entry.purge_elapsed_us;
+    header.dropped = entry.dropped;
+  }
+  return header;
+}
+
+// Writes the record of an effect at `at` of a batch, and its place into the entry. Where the next one begins.
+uint64_t DiskEngine::encode_record(Effect& effect, std::span<std::byte> out, uint64_t at, uint64_t salt,
+                                   Places& placed) {
+  RecordHeader header = header_of(effect);
+  effect.offset = log_position_ + at;
+  if (header.kind == RecordKind::kPut) {
+    const CommitItem& item = *effect.item;
+    header.blocks = static_cast<uint32_t>(item.digests.size());
+    header.bytes = static_cast<uint32_t>(segment::record_bytes(item.bytes.size()));
+    std::byte* const digests = out.data() + at + segment::kRecordHeaderBytes;
+    segment::encode_digests(item.digests, digests);
+    std::ranges::copy(item.bytes.view(), digests + 8 * item.digests.size());
+    effect.now->at = {log_.segment, log_.generation, effect.offset,
+                      segment::round_up(header.bytes, segment::kRecordAlignment), false};
+    placed[header.id] = effect.now->at;
+  } else if (header.kind == RecordKind::kLarge) {
+    placed.erase(header.id);
+  }
+
+  segment::encode(header, salt, out.subspan(at));
+  const uint64_t next = at + segment::round_up(header.bytes, segment::kRecordAlignment);
+  std::ranges::fill(out.subspan(at + header.bytes, next - at - header.bytes), std::byte{0});
+  return next;
+}
+
 void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
   thread_local AlignedBuffer memory;
   uint64_t bytes = segment::kBatchHeaderBytes;
   uint32_t records = 0;
   for (const Effect& effect : effects) {
     if (!effect.record) continue;
-    const uint64_t length = *effect.record == RecordKind::kPut ? segment::record_bytes(effect.item->bytes.size()) : segment::kRecordHeaderBytes;
+    const uint64_t length = *effect.record == RecordKind::kPut ? segment::record_bytes(effect.item->bytes.size())
+                                                               : segment::kRecordHeaderBytes;
     bytes += segment::round_up(length, segment::kRecordAlignment);
     ++records;
   }
   if (records == 0) return finish(effects, 0);
   const uint64_t padded = segment::round_up(bytes, kBlock);
-  if (auto room = make_room(padded, only_frees); !room) {
-    // Deletes and moves go on with the reserve; new blobs are refused.
-    std::deque<CommitItem> others;
-    for (Effect& effect : effects) {
-      if (only_frees || !frees_space(*effect.item)) {
-        answer(*effect.item, std::unexpected(room.error()));
-      } else {
-        others.push_back(std::move(*effect.item));
-      }
-    }
-    if (!others.empty()) commit(std::move(others));
-    return;
-  }
+  if (auto room = make_room(padded, only_frees); !room) return go_on_without_room(effects, only_frees, room.error());
+
   const std::span<std::byte> out = memory.take(padded);
   const uint64_t salt = segment::salt_of(options_.disk, log_.generation);
   uint64_t at = segment::kBatchHeaderBytes;
-  std::unordered_map<model::BlobId, index::Location> placed;   // Decisions were taken before the places were known.
+  Places placed;
   for (Effect& effect : effects) {
+    // Decisions were taken before the places were known.
     if (const auto found = placed.find(effect.item->entry.id); found != placed.end()) {
       if (effect.before) effect.before->at = found->second;
       if (effect.now && effect.record != RecordKind::kLarge) effect.now->at = found->second;
     }
-    if (!effect.record) continue;
-    const CommitItem& item = *effect.item;
-    RecordHeader header;
-    header.kind = *effect.record;
-    header.moved = !is_news(item);
-    header.bytes = segment::kRecordHeaderBytes;
-    const index::Entry& entry = effect.now ? *effect.now : item.entry;   // Else: the removal of what is not here.
-    header.id = entry.id;
-    header.length = entry.length;
-    header.ring_epoch = entry.ring_epoch;
-    header.created_us = entry.created_us;
-    header.received_us = is_put(item.kind) ? entry.received_us : now_us();
-    header.digest = entry.digest;
-    header.handoff_for = entry.handoff_for;
-    effect.offset = log_position_ + at;
-    if (header.kind == RecordKind::kPut) {
-      header.blocks = static_cast<uint32_t>(item.digests.size());
-      header.bytes = static_cast<uint32_t>(segment::record_bytes(item.bytes.size()));
-      segment::encode_digests(item.digests, out.data() + at + segment::kRecordHeaderBytes);
-      std::ranges::copy(item.bytes.view(), out.data() + at + segment::kRecordHeaderBytes + 8 * item.digests.size());
-      effect.now->at = {log_.segment, log_.generation, effect.offset, segment::round_up(header.bytes, segment::kRecordAlignment), false};
-      placed[entry.id] = effect.now->at;
-    } else if (header.kind == RecordKind::kLarge) {
-      header.extent_segment = entry.at.segment;
-      header.extent_generation = entry.at.generation;
-      header.extent_offset = entry.at.offset;
-      placed.erase(entry.id);
-    } else if (header.kind == RecordKind::kRemove || header.kind == RecordKind::kRestore) {
-      header.order = entry.order;
-      header.purge_at_us = entry.purge_at_us;
-      header.purge_elapsed_us = entry.purge_elapsed_us;
-      header.dropped = entry.dropped;
-    }
-    segment::encode(header, salt, out.subspan(at));
-    const uint64_t next = at + segment::round_up(header.bytes, segment::kRecordAlignment);
-    std::fill(out.begin() + static_cast<ptrdiff_t>(at + header.bytes), out.begin() + static_cast<ptrdiff_t>(next), std::byte{0});
-    at = next;
+    if (effect.record) at = encode_record(effect, out, at, salt, placed);
   }
-  std::fill(out.begin() + static_cast<ptrdiff_t>(at), out.end(), std::byte{0});
-  const segment::BatchHeader header{log_.generation, sequence_ + 1, records, at,
-                                    hash::hash64(ByteView(out).subspan(segment::kBatchHeaderBytes, at - segment::kBatchHeaderBytes), salt)};
+  std::ranges::fill(out.subspan(at), std::byte{0});
+
+  const ByteView body = ByteView(out).subspan(segment::kBatchHeaderBytes, at - segment::kBatchHeaderBytes);
+  const segment::BatchHeader header{log_.generation, sequence_ + 1, records, at, hash::hash64(body, salt)};
   segment::encode(header, salt, out);
   if (auto written = write_log(log_position_, out); !written) {
     become_read_only(written.error());

@@ -22,6 +22,7 @@
 #include "storage-node/engine/segment_table.h"
 #include "storage-node/index/index.h"
 #include "storage-node/segment/format.h"
+#include "storage-node/segment/log_reader.h"
 
 namespace rondel::engine {
 
@@ -165,6 +166,11 @@ class DiskEngine final : public Engine {
   Result<uint64_t> replay_behind_mark();
   Result<void> replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark,
                       uint64_t applied, bool rebuilding);
+  Result<void> replay_batch(index::Index& index, const segment::SegmentHeader& header, const segment::LogBatch& batch,
+                            bool only_tell, bool rebuilding);
+  Result<std::optional<index::Entry>> replayed(index::Index& index, const segment::SegmentHeader& header,
+                                               const segment::LogRecord& record,
+                                               const std::optional<index::Entry>& before, bool rebuilding);
   Result<void> count_blobs(index::Index& index);
   Result<void> medium_answers();
   Result<void> take_more(bool background) const;
@@ -205,6 +211,10 @@ class DiskEngine final : public Engine {
   Effect decide_order(CommitItem& item, const Known& known);
   Effect decide_repeat(CommitItem& item, const Known& known);
   Result<void> make_room(uint64_t bytes, bool from_reserve);
+  using Places = std::unordered_map<model::BlobId, index::Location>;   // Where a batch puts blobs.
+  void go_on_without_room(std::vector<Effect>& effects, bool only_frees, const Error& error);
+  segment::RecordHeader header_of(const Effect& effect) const;
+  uint64_t encode_record(Effect& effect, std::span<std::byte> out, uint64_t at, uint64_t salt, Places& placed);
   void write_batch(std::vector<Effect>& effects, bool only_frees);
   void finish(std::vector<Effect>& effects, uint64_t sequence);
   void note_applied(const Effect& effect, uint64_t now);

@@ -164,6 +164,98 @@ Result<uint64_t> DiskEngine::replay_behind_mark() {
   return std::max({mark, applied, last});
 }
 
+// What a record makes of the entry of its blob; none when it says nothing of a blob that is not here.
+Result<std::optional<index::Entry>> DiskEngine::replayed(index::Index& index, const segment::SegmentHeader& header,
+                                                         const segment::LogRecord& record,
+                                                         const std::optional<index::Entry>& before, bool rebuilding) {
+  const segment::RecordHeader& h = record.header;
+  index::Entry now = before.value_or(index::Entry{});
+  now.id = h.id;
+  switch (h.kind) {
+    case segment::RecordKind::kPut:
+    case segment::RecordKind::kLarge:
+      now = {h.id, {}, h.length, h.digest, h.ring_epoch, h.created_us, h.received_us, h.handoff_for, 0};
+      now.at = h.kind == segment::RecordKind::kPut
+                   ? index::Location{header.segment, header.generation, record.offset,
+                                     segment::round_up(h.bytes, segment::kRecordAlignment), false}
+                   : index::Location{h.extent_segment, h.extent_generation, h.extent_offset,
+                                     segment::extent_bytes(h.length), true};
+      if (h.moved && before) {
+        now.purge_at_us = before->purge_at_us;
+        now.purge_elapsed_us = before->purge_elapsed_us;
+        now.order = before->order;
+      }
+      if (h.moved && !before && !rebuilding) return std::nullopt;
+      if (h.moved && !before) {
+        // Its own record is gone, that of its removal may be not.
+        TRY(const auto removal, index.find_removal(h.id));
+        if (removal) now = trashed_by(*removal, now);
+      }
+      break;
+    case segment::RecordKind::kRemove:
+      now.purge_at_us = h.purge_at_us;
+      now.purge_elapsed_us = h.purge_elapsed_us;
+      // A clock that begins anew would come to that number a second time only after years.
+      if (elapsed_.forgotten()) {
+        now.purge_elapsed_us = elapsed_us() + h.purge_at_us - std::min(h.purge_at_us, h.received_us);
+      }
+      now.order = h.order;
+      now.dropped = h.dropped;
+      break;
+    case segment::RecordKind::kRestore:
+      if (!before) return std::nullopt;
+      now.purge_at_us = now.purge_elapsed_us = 0;
+      now.order = h.order;
+      now.dropped = false;
+      now.handoff_for = h.handoff_for;
+      break;
+    case segment::RecordKind::kHandoff:
+      if (!before) return std::nullopt;
+      now.handoff_for = h.handoff_for;
+      break;
+  }
+  return now;
+}
+
+// `only_tell`: the index has the batch, and its journal may lack it.
+Result<void> DiskEngine::replay_batch(index::Index& index, const segment::SegmentHeader& header,
+                                      const segment::LogBatch& batch, bool only_tell, bool rebuilding) {
+  const bool freed = segment::is_freed(header.kind);
+  auto changes = index.new_batch();
+  // Changes of this batch are not in the index yet.
+  std::unordered_map<model::BlobId, std::optional<index::Entry>> seen;
+  for (size_t i = 0; i < batch.records.size(); ++i) {
+    const segment::LogRecord& record = batch.records[i];
+    const segment::RecordHeader& h = record.header;
+    // What a freed log stored is gone, or lies elsewhere by now.
+    if (freed && (h.kind == segment::RecordKind::kPut || h.kind == segment::RecordKind::kLarge)) continue;
+    if (!seen.contains(h.id)) {
+      TRY(seen[h.id], index.find(h.id));
+    }
+    std::optional<index::Entry>& before = seen[h.id];
+    TRY(const std::optional<index::Entry> now, replayed(index, header, record, before, rebuilding));
+    if (!now) continue;
+
+    if (!only_tell && h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
+    const bool absent = h.kind == segment::RecordKind::kRemove && !before;   // Removed while it was not here.
+    if (absent && h.dropped) continue;
+    if (absent && !only_tell) {
+      const index::Removal removal = kept_removal(h, now->purge_elapsed_us);
+      // The old index may have told of a higher one already.
+      TRY(const auto kept, index.find_removal(h.id));
+      if (!kept || kept->order <= removal.order) changes->keep_removal(removal);
+    }
+    if (!absent && !only_tell) changes->store(*now, before);
+    if (!h.moved && !h.dropped && h.kind != segment::RecordKind::kHandoff) {
+      changes->append_journal({journal_token(batch.sequence, i), h.kind == segment::RecordKind::kRemove, *now,
+                               h.received_us, elapsed_us()});
+    }
+    if (!absent) before = now;
+  }
+  only_tell ? changes->mark_journal(batch.sequence) : changes->mark(batch.sequence);
+  return index.apply(*changes);
+}
+
 // Applies what the index may have lost, up to the sequence `end`, where the next log begins: what follows here was not readable once,
 // and its numbers were given again. Up to `applied` only the journal may have lost something: the rest may know of what came later.
 // Applying a batch twice changes nothing.
@@ -172,86 +264,16 @@ Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeade
   const uint64_t mark_before = mark;
   const auto file = segments_->log_file(header);
   if (!file) return {};
-  const bool freed = segment::is_freed(header.kind);
   segment::LogReader reader(*file, header, options_.segment_bytes);
   for (;;) {
     if (stopping_) return fail(ErrorCode::kUnavailable, "the disk is closed");
     TRY(const segment::LogBatch* batch, reader.next());
     if (batch == nullptr || batch->sequence >= end) break;
     if (batch->sequence <= mark) continue;
-    const bool only_tell = batch->sequence <= applied;
-    auto changes = index.new_batch();
-    std::unordered_map<model::BlobId, std::optional<index::Entry>> seen;  // Changes of this batch are not in the index yet.
-    for (size_t i = 0; i < batch->records.size(); ++i) {
-      const segment::LogRecord& record = batch->records[i];
-      const segment::RecordHeader& h = record.header;
-      // What a freed log stored is gone, or lies elsewhere by now.
-      if (freed && (h.kind == segment::RecordKind::kPut || h.kind == segment::RecordKind::kLarge)) continue;
-      if (!seen.contains(h.id)) {
-        TRY(seen[h.id], index.find(h.id));
-      }
-      std::optional<index::Entry>& before = seen[h.id];
-      index::Entry now = before.value_or(index::Entry{});
-      now.id = h.id;
-      switch (h.kind) {
-        case segment::RecordKind::kPut:
-        case segment::RecordKind::kLarge:
-          now = {h.id, {}, h.length, h.digest, h.ring_epoch, h.created_us, h.received_us, h.handoff_for, 0};
-          now.at = h.kind == segment::RecordKind::kPut
-                       ? index::Location{header.segment, header.generation, record.offset,
-                                         segment::round_up(h.bytes, segment::kRecordAlignment), false}
-                       : index::Location{h.extent_segment, h.extent_generation, h.extent_offset, segment::extent_bytes(h.length), true};
-          if (h.moved && before) {
-            now.purge_at_us = before->purge_at_us;
-            now.purge_elapsed_us = before->purge_elapsed_us;
-            now.order = before->order;
-          }
-          if (h.moved && !before && !rebuilding) continue;
-          if (h.moved && !before) {
-            // Its own record is gone, that of its removal may be not.
-            TRY(const auto removal, index.find_removal(h.id));
-            if (removal) now = trashed_by(*removal, now);
-          }
-          break;
-        case segment::RecordKind::kRemove:
-          now.purge_at_us = h.purge_at_us;
-          now.purge_elapsed_us = h.purge_elapsed_us;
-          // A clock that begins anew would come to that number a second time only after years.
-          if (elapsed_.forgotten()) now.purge_elapsed_us = elapsed_us() + h.purge_at_us - std::min(h.purge_at_us, h.received_us);
-          now.order = h.order;
-          now.dropped = h.dropped;
-          break;
-        case segment::RecordKind::kRestore:
-          if (!before) continue;
-          now.purge_at_us = now.purge_elapsed_us = 0;
-          now.order = h.order;
-          now.dropped = false;
-          now.handoff_for = h.handoff_for;
-          break;
-        case segment::RecordKind::kHandoff:
-          if (!before) continue;
-          now.handoff_for = h.handoff_for;
-          break;
-      }
-      if (!only_tell && h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
-      const bool absent = h.kind == segment::RecordKind::kRemove && !before;   // Removed while it was not here.
-      if (absent && h.dropped) continue;
-      if (absent && !only_tell) {
-        const index::Removal removal = kept_removal(h, now.purge_elapsed_us);
-        // The old index may have told of a higher one already.
-        TRY(const auto kept, index.find_removal(h.id));
-        if (!kept || kept->order <= removal.order) changes->keep_removal(removal);
-      }
-      if (!absent && !only_tell) changes->store(now, before);
-      if (!h.moved && !h.dropped && h.kind != segment::RecordKind::kHandoff) {
-        changes->append_journal({journal_token(batch->sequence, i), h.kind == segment::RecordKind::kRemove, now, h.received_us, elapsed_us()});
-      }
-      if (!absent) before = now;
-    }
-    only_tell ? changes->mark_journal(batch->sequence) : changes->mark(batch->sequence);
-    TRY_VOID(index.apply(*changes));
+    TRY_VOID(replay_batch(index, header, *batch, batch->sequence <= applied, rebuilding));
     mark = batch->sequence;
   }
+
   if (reader.damaged() > 0) {
     log::error("engine", "acknowledged batches are damaged", {{"disk", options_.disk.to_hex()}, {"batches", reader.damaged()}});
     corrupt_reads_ += reader.damaged();
