@@ -144,6 +144,7 @@ class Reader:
 class Walk:
     def __init__(self, found, text):
         self.found = found
+        self.text, self.capabilities = text, set()
         self.code, self.comment_only = set(), set()
         self.named = {match for group in ANNOTATION.finditer(text) if group.group(1)
                       for match in re.findall(r"\w+", group.group(1).decode())}
@@ -164,6 +165,8 @@ class Walk:
         if kind in ("class_specifier", "struct_specifier") and node.child_by_field_name("body"):
             name = node.child_by_field_name("name")
             scope = scope + [text_of(name) if name else "(unnamed)"]
+            if name and b"CAPABILITY(" in self.text[node.start_byte:name.start_byte]:
+                self.capabilities.add(scope[-1])
             self.see_class(node, scope)
         if kind == "function_definition" and node.child_by_field_name("body"):
             self.see_function(node, scope)
@@ -195,6 +198,8 @@ class Walk:
             self.found.interfaces.append(Interface(self.found.path, node.start_point[0] + 1, "::".join(scope), methods))
 
     def see_lock(self, node, scope):
+        if scope and scope[-1] in self.capabilities:
+            return   # What an annotated mutex is made of.
         kind = text_of(node.child_by_field_name("type"))
         standard, ours = STANDARD_MUTEX.search(kind), ANNOTATED_MUTEX.match(kind)
         for declarator in node.children_by_field_name("declarator") if standard or ours else ():

@@ -112,6 +112,9 @@ class Locks(unittest.TestCase):
         self.assertEqual(self.loose("class A {\n  std::mutex mutex_;\n  int a_ GUARDED_BY(mutex_);\n};\n"), ["common/base/a.h:2 A::mutex_"])
         self.assertEqual(self.loose("void f() {\n  g();\n  std::shared_mutex all;\n}\n"), ["common/base/a.h:3 f::all"])
 
+    def test_what_an_annotated_mutex_is_made_of_does_not_count(self):
+        self.assertEqual(self.loose("class CAPABILITY(\"mutex\") Mutex {\n  std::mutex mutex_;\n};\n"), [])
+
     def test_a_reference_is_no_mutex(self):
         self.assertEqual(self.loose("class A {\n  std::mutex& mutex_;\n  Mutex* other_;\n};\n"), [])
 
