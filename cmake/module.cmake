@@ -3,7 +3,7 @@
 # rondel_test(NAME LABEL [DEPS ...]): one GoogleTest program from the *_test.cc files of the folder.
 add_library(rondel_flags INTERFACE)
 target_compile_options(rondel_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wthread-safety -Werror=return-type
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wthread-safety -Werror=thread-safety -Werror=return-type
   -Wno-missing-designated-field-initializers -Werror=switch -Werror=unused-result -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 target_include_directories(rondel_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_link_libraries(rondel_flags INTERFACE Threads::Threads)
