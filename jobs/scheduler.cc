@@ -51,14 +51,14 @@ async::Task<void> Scheduler::run_round(size_t job, const std::function<bool()>& 
 }
 
 void Scheduler::note_begin(size_t job) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   progress_[job].running = true;
 }
 
 void Scheduler::note_end(size_t job, Duration took, const Result<void>& outcome) {
   const bool failed = !outcome && outcome.error().code != kSuperseded && outcome.error().code != kHalted;
   const std::string error = outcome ? std::string() : outcome.error().message;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Progress& progress = progress_[job];
   if (failed && error != progress.last_error) {
     log::warn("jobs", "a round ended early", {{"job", progress.job}, {"error", error}});
@@ -72,7 +72,7 @@ void Scheduler::note_end(size_t job, Duration took, const Result<void>& outcome)
 }
 
 std::vector<Progress> Scheduler::progress() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return progress_;
 }
 

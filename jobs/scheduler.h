@@ -3,12 +3,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "jobs/job.h"
 #include "jobs/lease_holder.h"
 
@@ -49,8 +49,8 @@ class Scheduler {
   LeaseHolder& lease_;
   const std::vector<Job*> jobs_;
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  std::vector<Progress> progress_;   // Guarded by mutex_.
+  mutable Mutex mutex_;
+  std::vector<Progress> progress_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::jobs

@@ -61,7 +61,7 @@ async::Task<Result<void>> KeyRing::refresh(Deadline deadline) {
   Seen since;
   uint64_t behind = 0;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     since = seen_;
     if (!since.newest.empty()) behind = keys_.at(since.newest)->change - 1;
   }
@@ -81,7 +81,7 @@ async::Task<Result<void>> KeyRing::refresh(Deadline deadline) {
     fresh[row.name] = key ? *std::move(key) : unreadable(row, std::move(key).error());
   }
 
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   // Another refresh may have been told more meanwhile, or of another database.
   if (seen_.set_back != since.set_back || (same && changes.change < seen_.change)) co_return Result<void>{};
   if (!same) {
@@ -117,7 +117,7 @@ Result<KeyRing::KeyPointer> KeyRing::known_or_opened(const metadata::KmsKey& row
 async::Task<Result<void>> KeyRing::ensure_known(Deadline deadline) {
   bool known = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     known = known_at_ && options_.clock->steady_now() - *known_at_ <= kUncertainLife;
   }
   if (known) co_return Result<void>{};
@@ -153,7 +153,7 @@ KeyRing::KeyPointer KeyRing::unreadable(const metadata::KmsKey& row, Error why) 
 }
 
 KeyRing::KeyPointer KeyRing::cached(const std::string& name) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = keys_.find(name);
   return found == keys_.end() ? nullptr : found->second;
 }
@@ -227,7 +227,7 @@ async::Task<Result<void>> KeyRing::create(std::string name, Deadline deadline) {
 async::Task<Result<std::vector<KeyDescription>>> KeyRing::list(Deadline deadline) {
   CO_TRY_VOID(co_await refresh(deadline));
   std::vector<KeyDescription> out;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& [name, key] : keys_) out.push_back({name, key->enabled, !key->unreadable, key->newest_version, 1, key->created_at});
   co_return out;
 }

@@ -11,10 +11,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "common/async/task_group.h"
+#include "common/base/mutex.h"
 #include "kms/key_management.h"
 #include "metadata/store/key_store.h"
 
@@ -81,10 +81,10 @@ class KeyRing final : public KeyManagement {
   metadata::KeyStore& store_;
   const KeyRingOptions options_;
   const std::string master_key_id_;
-  mutable std::mutex mutex_;
-  std::map<std::string, KeyPointer> keys_;   // Guarded by mutex_, as is the rest.
-  Seen seen_;
-  std::optional<SteadyTime> known_at_;
+  mutable Mutex mutex_;
+  std::map<std::string, KeyPointer> keys_ GUARDED_BY(mutex_);
+  Seen seen_ GUARDED_BY(mutex_);
+  std::optional<SteadyTime> known_at_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::kms

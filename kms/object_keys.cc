@@ -104,14 +104,14 @@ async::Task<Result<crypto::Secret>> ObjectKeys::unwrap(const Envelope& envelope,
 }
 
 std::optional<DataKey> ObjectKeys::remembered(const Name& name) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = bucket_keys_.find(name);
   if (found == bucket_keys_.end() || found->second.expires <= options_.clock->steady_now()) return std::nullopt;
   return DataKey{found->second.plaintext, found->second.wrapped};
 }
 
 void ObjectKeys::forget(const Name& name) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   bucket_keys_.erase(name);
   order_.remove(name);
 }
@@ -119,7 +119,7 @@ void ObjectKeys::forget(const Name& name) {
 // Entries leave in the order they came, which is the order they expire in.
 void ObjectKeys::remember(Name name, const DataKey& key) {
   const SteadyTime now = options_.clock->steady_now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   while (!order_.empty() && (order_.size() >= options_.bucket_keys_max || bucket_keys_.at(order_.front()).expires <= now)) {
     bucket_keys_.erase(order_.front());
     order_.pop_front();

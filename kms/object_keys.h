@@ -7,9 +7,9 @@
 
 #include <list>
 #include <map>
-#include <mutex>
 #include <optional>
 
+#include "common/base/mutex.h"
 #include "kms/envelope.h"
 #include "kms/key_management.h"
 
@@ -69,9 +69,9 @@ class ObjectKeys {
   KeyManagement& own_;
   KeyManagement& kms_;
   const ObjectKeysOptions options_;
-  std::mutex mutex_;
-  std::map<Name, BucketKey> bucket_keys_;           // Guarded by mutex_, as is the rest.
-  std::list<Name> order_;                           // Oldest first.
+  Mutex mutex_;
+  std::map<Name, BucketKey> bucket_keys_ GUARDED_BY(mutex_);
+  std::list<Name> order_ GUARDED_BY(mutex_);                           // Oldest first.
 };
 
 }  // namespace rondel::kms

@@ -233,7 +233,7 @@ async::Task<Result<http::ClientResponse>> VaultKeyManagement::send(const std::st
 async::Task<Result<crypto::Secret>> VaultKeyManagement::token(Deadline deadline) {
   for (const bool again : {true, false}) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (!token_.empty()) co_return token_;
     }
     if (again) co_await reload_token(deadline);
@@ -250,14 +250,14 @@ async::Task<bool> VaultKeyManagement::reload_token(Deadline deadline) {
     return crypto::Secret(std::move(text));
   }, deadline);
   if (!read) co_return false;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (read->empty() || read->view() == token_.view()) co_return false;
   token_ = *std::move(read);
   co_return true;
 }
 
 VaultKeyManagement::Connection VaultKeyManagement::take_connection() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto& idle = idle_[async::EventLoop::current()];
   if (idle.empty()) return http::ClientConnection::make(options_.endpoint);
   Connection connection = std::move(idle.back());
@@ -266,7 +266,7 @@ VaultKeyManagement::Connection VaultKeyManagement::take_connection() {
 }
 
 void VaultKeyManagement::give_back(Connection connection) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto& idle = idle_[async::EventLoop::current()];
   if (idle.size() < kIdleMax) idle.push_back(std::move(connection));
 }

@@ -8,11 +8,11 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "common/async/blocking_pool.h"
 #include "common/async/budget.h"
+#include "common/base/mutex.h"
 #include "common/http/client.h"
 #include "kms/key_management.h"
 
@@ -65,9 +65,9 @@ class VaultKeyManagement final : public KeyManagement {
 
   const VaultOptions options_;
   async::Budget calls_;
-  std::mutex mutex_;
-  crypto::Secret token_;                                    // Guarded by mutex_, as is the rest.
-  std::map<async::EventLoop*, std::vector<Connection>> idle_;  // A connection stays on its loop.
+  Mutex mutex_;
+  crypto::Secret token_ GUARDED_BY(mutex_);
+  std::map<async::EventLoop*, std::vector<Connection>> idle_ GUARDED_BY(mutex_);  // A connection stays on its loop.
   async::BlockingPool files_;
 };
 

@@ -47,7 +47,7 @@ size_t memory_bytes(const BucketAccess& access) {
 std::shared_ptr<const BucketAccess> BucketAccessCache::find(const metadata::Bucket& bucket) {
   Shard& shard = shards_[static_cast<size_t>(bucket.id) % kShards];
   {
-    std::lock_guard lock(shard.mutex);
+    MutexLock lock(shard.mutex);
     const Entry* const known = shard.entries.find(bucket.id);
     if (known != nullptr && known->settings_version == bucket.settings_version && known->account_block == bucket.owner_public_access_block) {
       return known->access;
@@ -55,7 +55,7 @@ std::shared_ptr<const BucketAccess> BucketAccessCache::find(const metadata::Buck
   }
   auto access = std::make_shared<const BucketAccess>(compile_access(bucket));
   const size_t bytes = memory_bytes(*access);
-  std::lock_guard lock(shard.mutex);
+  MutexLock lock(shard.mutex);
   shard.entries.put(bucket.id, {bucket.settings_version, bucket.owner_public_access_block, access}, bytes);
   return access;
 }
@@ -63,7 +63,7 @@ std::shared_ptr<const BucketAccess> BucketAccessCache::find(const metadata::Buck
 size_t BucketAccessCache::bytes() const {
   size_t bytes = 0;
   for (const Shard& shard : shards_) {
-    std::lock_guard lock(shard.mutex);
+    MutexLock lock(shard.mutex);
     bytes += shard.entries.bytes();
   }
   return bytes;

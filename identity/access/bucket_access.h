@@ -3,10 +3,10 @@
 
 #include <array>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "common/base/lru_cache.h"
+#include "common/base/mutex.h"
 #include "identity/access/access_settings.h"
 #include "identity/access/acl.h"
 #include "identity/policy/policy.h"
@@ -50,8 +50,8 @@ class BucketAccessCache {
   };
   static constexpr size_t kShards = 16;
   struct Shard {
-    mutable std::mutex mutex;
-    LruCache<int64_t, Entry> entries{kBytesMax / kShards};
+    mutable Mutex mutex;
+    LruCache<int64_t, Entry> entries GUARDED_BY(mutex){kBytesMax / kShards};
   };
 
   std::array<Shard, kShards> shards_;

@@ -42,7 +42,7 @@ Collector::Collector(CollectorStores stores, const ring::TopologySource& topolog
     : stores_(stores), topology_(topology), remover_(remover), options_(options), clock_(clock) {}
 
 CollectorStatus Collector::status() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   CollectorStatus status;
   status.streams_removed_total = removed_.load();
   status.removals_deferred_total = deferred_.load();
@@ -173,7 +173,7 @@ async::Task<Result<void>> Collector::remove_due(const std::vector<metadata::Rele
 async::Task<Result<metadata::GarbageState>> Collector::check_running(uint64_t token) {
   CO_TRY(metadata::GarbageState state, co_await stores_.gc.garbage_state(deadline_in(5s)));
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     halted_ = state.halted;
   }
   if (!state.halted.empty()) co_return fail(kHalted, state.halted);
@@ -353,7 +353,7 @@ async::Task<Result<void>> Collector::remove_some(transfer::DiskAddress at,
 async::Task<Result<void>> Collector::halt(std::string reason, uint64_t token) {
   log::error("gc", "garbage collection is halted", {{"reason", reason}});
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     halted_ = reason;
   }
   CO_TRY_VOID(co_await stores_.gc.halt_garbage(reason, token, deadline_in(5s)));

@@ -13,12 +13,12 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <optional>
 
 #include "cluster/membership/age_clock.h"
 #include "cluster/node_client/blob_remover.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/ring/ring.h"
 #include "jobs/job.h"
 #include "metadata/store/gc_control.h"
@@ -126,8 +126,8 @@ class Collector final : public jobs::Job {
   std::atomic<uint64_t> queued_{0}, queue_deferred_{0};
   std::atomic<double> oldest_seconds_{0};
   std::chrono::seconds trash_{0};                // So too: the longest of all gateways'.
-  mutable std::mutex mutex_;
-  std::string halted_;                           // Guarded by mutex_.
+  mutable Mutex mutex_;
+  std::string halted_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::gc

@@ -11,11 +11,11 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/log/log.h"
 #include "storage-node/index/pending.h"
 
@@ -343,7 +343,7 @@ class RocksIndex final : public Index {
 
   Result<void> apply(Batch& batch) override {
     const auto& changes = static_cast<const ChangeBatch&>(batch);
-    std::lock_guard lock(write_mutex_);
+    MutexLock lock(write_mutex_);
     if (!changes.plain || refused_) return write_with_pending(changes);
     if (pending_.size() + std::max(changes.changes.size(), changes.journal.size()) > kPendingBlobs) TRY_VOID(drain_locked());
     pending_.add(changes.changes | std::views::transform([](const Change& change) -> const Entry& { return *change.now; }), changes.journal, changes.marked);
@@ -509,7 +509,7 @@ class RocksIndex final : public Index {
     if (page.empty()) return last;
 
     // What is applied waits only for those that are over. One that was kept anew meanwhile stays.
-    std::lock_guard lock(write_mutex_);
+    MutexLock lock(write_mutex_);
     rocksdb::WriteBatch batch;
     for (const Removal& removal : page) {
       TRY(const auto now, find_removal(removal.id));
@@ -608,11 +608,11 @@ class RocksIndex final : public Index {
   }
 
   Result<void> drain() {
-    std::lock_guard lock(write_mutex_);
+    MutexLock lock(write_mutex_);
     return drain_locked();
   }
 
-  Result<void> drain_locked() { return pending_.empty() ? Result<void>{} : write_with_pending({}); }
+  Result<void> drain_locked() REQUIRES(write_mutex_) { return pending_.empty() ? Result<void>{} : write_with_pending({}); }
 
   // All in one batch: the tables hold what their mark says, and journal records come in order. Each family has a mark of its own,
   // for it is flushed when its memtable is full, without the other.
@@ -750,7 +750,7 @@ class RocksIndex final : public Index {
   fs::IoWatch* const watch_;
   const std::function<void(const std::string&)> on_damage_;
   const std::shared_ptr<BackgroundErrors> errors_;
-  std::mutex write_mutex_;   // Who holds it may change what is pending.
+  Mutex write_mutex_;   // Who holds it may change what is pending.
   Pending pending_;
   std::atomic<bool> refused_ = false;   // The tables took nothing the last time: nothing more becomes pending.
   rocksdb::WriteOptions unlogged_;
