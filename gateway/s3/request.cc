@@ -44,7 +44,10 @@ std::optional<std::string> virtual_bucket(const http::RequestHead& head, const R
   return name.substr(0, name.size() - base.size() - 1);
 }
 
-bool selects(const OperationRow& row, const Query& query) { return !row.sub_resource.empty() && query.has(row.sub_resource); }
+// What selects a copy is a header.
+bool selects(const OperationRow& row, const Query& query) {
+  return !row.sub_resource.empty() && row.operation != Operation::kCopyObject && query.has(row.sub_resource);
+}
 
 std::unexpected<Error> not_allowed(std::string_view method, Level level) {
   const std::string_view type = level == Level::kService  ? "SERVICE"
