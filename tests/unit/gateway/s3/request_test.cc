@@ -94,6 +94,15 @@ TEST(Route, MethodAndSubResourceMakeTheOperation) {
   EXPECT_EQ(operation("HEAD", "/bucket/k?partNumber=1"), "HeadObject");
 }
 
+TEST(Route, NamesOfHostsHaveNoCase) {
+  for (const char* host : {"bucket.s3.example.test", "bucket.S3.EXAMPLE.TEST", "BUCKET.s3.example.test:9000", "bucket.s3.example.test.", "bucket.S3.example.test.:80"}) {
+    for (const char* base : {"s3.example.test", "S3.Example.Test", "s3.example.test."}) EXPECT_EQ(key_of("/a/B", host, base), "bucket | a/B") << host << " " << base;
+  }
+  for (const char* host : {"s3.example.test", "S3.EXAMPLE.TEST.", "bucket.s3.example.test.org", "buckets3.example.test", "bucket.s3.example.test..", "[::1]:80"}) {
+    EXPECT_EQ(key_of("/bucket/B", host, "s3.example.test"), "bucket | B") << host;
+  }
+}
+
 TEST(Route, OtherMethodsAreNotAllowed) {
   for (const char* method : {"PATCH", "TRACE", "PROPFIND", "get"}) EXPECT_EQ(operation(method, "/bucket/k"), "MethodNotAllowed") << method;
   EXPECT_EQ(operation("POST", "/"), "MethodNotAllowed");
