@@ -88,19 +88,11 @@ class MemoryGateway {
     return send(signed_head(method, target, body, more, payload_hash), body);
   }
 
-  // A request as it is.
-  Answer send(http::RequestHead head, const std::string& body) {
-    fakes::MemoryExchange exchange(std::move(head));
-    exchange.set_body(body);
-    exchange.before_body = std::exchange(meanwhile, {});
-    async::block_on(handle(exchange));
-    return {exchange.response.status, exchange.response.fields, exchange.response_body, exchange.reads, exchange.kinds};
-  }
-
-  // As it is: nothing is signed or added.
+  // A request as it is: nothing is signed or added.
   Answer send(http::RequestHead head, const std::string& body = "") {
     fakes::MemoryExchange exchange(std::move(head));
     exchange.set_body(body);
+    exchange.before_body = std::exchange(meanwhile, {});
     async::block_on(handle(exchange));
     return {exchange.response.status, exchange.response.fields, exchange.response_body, exchange.reads, exchange.kinds};
   }
