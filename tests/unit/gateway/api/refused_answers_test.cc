@@ -267,7 +267,7 @@ TEST_F(RefusedAnswers, WaysToSayWhoAsks) {
 TEST_F(RefusedAnswers, ATokenIsNoneOfOurs) {
   const Wanted wanted{400, "InvalidToken", "The provided token is malformed or otherwise invalid.", {{"Token-0", "t0"}}};
   for (const char* method : {"GET", "PUT", "DELETE"}) expect(gateway.ask(method, "/box/k", "", {{"x-amz-security-token", "t0"}}), wanted, method);
-  const std::string query = sigv4::presign(gateway.keys, "us-east-1", "GET", "gateway.test", "/box/k", {{"X-Amz-Security-Token", "t0"}}, 600, real_clock().now());
+  const std::string query = gateway.presigned_query("GET", "/box/k", {{"X-Amz-Security-Token", "t0"}});
   expect(gateway.send(head("GET", "/box/k?" + query), ""), wanted, "query");
   gateway.keys.secret_key = "another";
   EXPECT_EQ(gateway.ask("GET", "/box/k", "", {{"x-amz-security-token", "t0"}}).element("Code"), "SignatureDoesNotMatch");
