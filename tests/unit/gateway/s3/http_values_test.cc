@@ -41,7 +41,7 @@ TEST(Ranges, OneRangeIsUnderstoodAnythingElseIgnored) {
   EXPECT_EQ(range("bytes=-0"), "-0");
   EXPECT_EQ(range("bytes=0-18446744073709551615"), "0-18446744073709551615");
   EXPECT_EQ(range("bytes=0-99999999999999999999999"), "0-18446744073709551615") << "beyond any size";
-  for (const char* text : {"", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-4", "bytes=0-1,3-4", "items=0-1", "bytes 0-1", "0-1", "bytes=--1", "bytes=1--2", "bytes=+1-2", "bytes=0x1-2"}) {
+  for (const char* text : {"", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-4", "bytes=0-1,3-4", "items=0-1", "bytes 0-1", "0-1", "bytes=--1", "bytes=1--2", "bytes=+1-2", "bytes=0x1-2", "bytes= -1", "bytes=0 -1", "bytes=0- 1"}) {
     EXPECT_EQ(range(text), "none") << text;
   }
 }
