@@ -93,7 +93,8 @@ std::string location_of(const http::RequestHead& outer, const http::ConnectionIn
 }
 
 bool is_web_address(std::string_view text) {
-  return (text.starts_with("http://") || text.starts_with("https://")) &&
+  const auto begins = [&](std::string_view scheme) { return http::iequals(text.substr(0, scheme.size()), scheme); };
+  return (begins("http://") || begins("https://")) &&
          !text.contains(' ') && !has_control_character(text);
 }
 
