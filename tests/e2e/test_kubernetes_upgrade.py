@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from cluster import ROOT, Cluster
-from load import Writers
+from load import Writers, check
 
 UPGRADE = ROOT / "deploy" / "kubernetes" / "upgrade.sh"
 
@@ -157,7 +157,7 @@ def test_what_ended_half_way_goes_on_there(tmp_path):
 
 
 def test_nodes_of_a_real_cluster_are_replaced_under_load(tmp_path):
-    cluster = Cluster(port=18600, nodes=4)
+    cluster = Cluster(nodes=4)
     try:
         started = cluster.up("--zones", "3")
         assert started.returncode == 0, started.stdout + started.stderr
@@ -184,8 +184,6 @@ def test_nodes_of_a_real_cluster_are_replaced_under_load(tmp_path):
         now = cluster.processes()
         assert all(now[f"node-{number}"] != pids[f"node-{number}"] for number in range(1, 5))
         assert load.history.acknowledged > 20 and load.history.failed == 0
-        client = cluster.boto3(boto3)
-        for key in load.history.acknowledged_keys():
-            load.check(client, key)
+        check(cluster.boto3(boto3), "upgraded", load.history)
     finally:
         cluster.wipe()

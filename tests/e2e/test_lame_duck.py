@@ -14,10 +14,10 @@ from cluster import is_running, running, wait_for
 @pytest.fixture(scope="module")
 def ducks():
     """Longer than any test: what ends it is a second signal, never the time."""
-    with running("duck", port=18500, nodes=3, options=["gateway.lame_duck=1h", "node.lame_duck=1h"]) as cluster:
+    with running("duck", nodes=3, options=["gateway.lame_duck=1h", "node.lame_duck=1h"]) as cluster:
         yield cluster
-        for pid in cluster.processes().values():   # A lame duck waits for its second signal.
-            if is_running(pid):
+        for name, pid in cluster.processes().items():   # A lame duck waits for its second signal, which ends it at the wipe.
+            if name != "postgresql" and is_running(pid):
                 os.kill(pid, signal.SIGTERM)
 
 
@@ -73,7 +73,7 @@ def test_a_process_that_ends_serves_until_its_time_is_over(ducks, name):
 
 def test_a_gateway_without_its_database_stays_with_its_balancer(ducks):
     url = operations_of(ducks, "gateway-1")
-    ducks.kill_together(["postgres"])
+    ducks.kill_together(["postgresql"])
     wait_for(lambda: health(url, "/health/ready")[0] == 503, 30, "the database to be missed")
     assert health(url, "/health/serving")[0] == 200
     assert ducks.up().returncode == 0
