@@ -71,7 +71,7 @@ class Drill:
             raise AssertionError(f"not silent for {SILENT_BEFORE} s before the fault: {loud}")
         beside = self.others(fault)
         # What a fault before has left does not come first by chance.
-        self.wait(lambda: not self.eyes.active() - beside, 120)
+        self.wait(lambda: not self.eyes.active() - beside - faults.NOISE, 120)
         acting = fault.act(self.stage)
         began = time.monotonic()
         try:
@@ -103,7 +103,7 @@ class Drill:
         return {alert for other in found if other is not fault for alert in (*other.pulls, *other.meanwhile)} - {*fault.pulls}
 
     def judge(self, fault, rows, began, mended, beside):
-        first = self.eyes.first_pages(began, beside)
+        first = self.eyes.first_pages(began, beside | (faults.NOISE - {*fault.pulls}))
         for row in rows:
             fired = self.eyes.fired_at(row.alert, began)
             row.first = first

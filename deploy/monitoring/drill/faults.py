@@ -38,6 +38,10 @@ NOT_PULLED = {
 }
 
 
+# A sixtieth of its second is what a machine takes that has other work: it counts where a fault pulls it alone.
+NOISE = {"RondelRequestsSlow"}
+
+
 def lane(group, name, pulls, first, **more):
     def register(function):
         while len(GROUPS) <= group[0]:
@@ -236,11 +240,16 @@ def zones_dead(stage):
     stage.up()
 
 
-@lane(ALONE, "a table is locked again and again", ["RondelRequestsSlow"], ["RondelRequestsSlow"])
-def table_locked(stage):
+@lane(ALONE, "PostgreSQL stutters", ["RondelRequestsSlow"], ["RondelRequestsSlow"], meanwhile=["RondelClockOff"])
+def database_stutters(stage):
+    """As on a disk or a machine that others use as well: it stands still for a tenth of a second, again and again."""
     client = stage.client()
-    locks = repeating(0.2, lambda: stage.cluster.sql("begin; lock table objects in access exclusive mode; select pg_sleep(0.1); commit"))
-    with locks, repeating(0.05, lambda: client.head_object(Bucket=BUCKET, Key="load/1/1")):
+
+    def stand_still():
+        with stage.frozen(["postgresql"]):
+            time.sleep(0.1)
+
+    with repeating(0.1, stand_still), repeating(0.05, lambda: client.head_object(Bucket=BUCKET, Key="load/1/1")):
         yield
 
 

@@ -60,9 +60,11 @@ class Stage:
         self.certificates = work / "certificates"
         self.cluster = Cluster(port=port, nodes=len(NODES), gateways=len(GATEWAYS))
         data = self.cluster.data
-        disks = ", ".join(f"{{path: {data}/{{name}}/disk-{n}, capacity: 384MiB}}" for n in (1, 2))
+        # The ring is made of the first disk of each node; the second is there to be lost.
+        disks = [f"{{path: {data}/{{name}}/disk-{n}, capacity: 384MiB}}" for n in (1, 2)]
+        self.both_disks = f"node.disks=[{', '.join(disks)}]"
         self.cluster.options = [
-            "cluster.bootstrap_disks=8", f"node.disks=[{disks}]", "engine.segment_size=64MiB", "node.disk_patience=1s",
+            f"node.disks=[{disks[0]}]", "engine.segment_size=64MiB", "node.disk_patience=1s",
             "gc.grace=1s", "gc.trash=1s", "gateway.requests_max=128",
             f"rpc.tls_authority_file={self.certificates}/authority.pem",
             f"rpc.tls_certificate_file={self.certificates}/{{name}}.pem", f"rpc.tls_key_file={self.certificates}/{{name}}.key"]
@@ -83,7 +85,10 @@ class Stage:
         subprocess.run([str(ROOT / "deploy/local/certificates.sh"), str(self.certificates), *peers], check=True, capture_output=True)
         self.up()
         self.database = Database(self.cluster)
-        self.start_archiving()
+        self.archive_the_log()
+        self.cluster.down()
+        self.cluster.options[0] = self.both_disks
+        self.up()
         self.client().create_bucket(Bucket=BUCKET)
 
     def jobs(self):
@@ -164,8 +169,8 @@ class Stage:
         self.database.psql(f"alter system set {name} = '{value}'")
         self.database.psql("select pg_reload_conf()")
 
-    def start_archiving(self):
-        """PostgreSQL archives its log every five seconds, to nowhere, unless a file says otherwise."""
+    def archive_the_log(self):
+        """From its next start PostgreSQL archives its log every five seconds, to nowhere, unless a file says otherwise."""
         self.archiving.mkdir()
         self.archiving.chmod(0o755)
         script = self.archiving / "archive.sh"
@@ -173,8 +178,6 @@ class Stage:
         script.chmod(0o755)
         for name, value in (("archive_mode", "on"), ("archive_command", f"sh {script}"), ("archive_timeout", "5s")):
             self.configure(name, value)
-        self.database.stop()
-        self.up()
 
     @contextlib.contextmanager
     def archive(self, how):
