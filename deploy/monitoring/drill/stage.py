@@ -31,8 +31,15 @@ class Load:
     def __init__(self, stage):
         self.ended = threading.Event()
         self.threads = [threading.Thread(target=self.run, args=(stage, n), daemon=True) for n in (1, 2)]
+        self.threads.append(threading.Thread(target=self.fill_the_archive, args=(stage,), daemon=True))
         for thread in self.threads:
             thread.start()
+
+    def fill_the_archive(self, stage):
+        """As archive_timeout would."""
+        while not self.ended.wait(4):
+            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+                stage.database.psql("select pg_switch_wal()")
 
     def run(self, stage, gateway):
         client = stage.client(gateway, connect_timeout=1, read_timeout=3)
@@ -49,7 +56,7 @@ class Load:
     def stop(self):
         self.ended.set()
         for thread in self.threads:
-            thread.join()
+            thread.join(10)
 
 
 class Stage:
@@ -170,13 +177,13 @@ class Stage:
         self.database.psql("select pg_reload_conf()")
 
     def archive_the_log(self):
-        """From its next start PostgreSQL archives its log every five seconds, to nowhere, unless a file says otherwise."""
+        """From its next start PostgreSQL archives its log, to nowhere, unless a file says otherwise."""
         self.archiving.mkdir()
         self.archiving.chmod(0o755)
         script = self.archiving / "archive.sh"
         script.write_text(f"while [ -e {self.archiving}/hang ]; do sleep 0.2; done\ntest ! -e {self.archiving}/fail\n")
         script.chmod(0o755)
-        for name, value in (("archive_mode", "on"), ("archive_command", f"sh {script}"), ("archive_timeout", "5s")):
+        for name, value in (("archive_mode", "on"), ("archive_command", f"sh {script}")):
             self.configure(name, value)
 
     @contextlib.contextmanager
