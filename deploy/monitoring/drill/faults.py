@@ -313,6 +313,8 @@ def database_set_back(stage):
     """While it is restored there is none: those two tell of that when it takes longer than they hold."""
     stage.database.dump()
     stage.put("after-backup", 20)
+    # Nodes are told of the database with a heartbeat: what none has seen cannot be missed.
+    time.sleep(5)
     stage.database.set_back_dump()
     yield
     for words in (("gc", "restore"), ("gc", "resume")):
