@@ -153,17 +153,10 @@ struct EngineStatus {
   uint64_t large_puts = 0;               // Begun and neither finished nor given up.
 };
 
-class Engine {
+// Blobs: put, read, listed.
+class BlobStorage {
  public:
-  // Opens or makes the disk and recovers; an index that is gone or damaged is made again from the segments, and a sector that
-  // cannot be read costs what it holds. kPrecondition:
-  // another cluster's folder, another disk's, or (options.disk given) none's. kAlreadyExists:
-  // another process has it open. kCorruption: the superblock is damaged.
-  static Result<std::unique_ptr<Engine>> open(fs::FileSystem& fs, EngineOptions options);
-
-  virtual ~Engine() = default;           // Waits for its threads; what was not acknowledged may be lost.
-
-  virtual model::DiskId disk_id() const = 0;
+  virtual ~BlobStorage() = default;
 
   // A whole blob of at most model::kPieceBytes. An id that is already stored with the same digest is acknowledged
   // again; with another digest: kAlreadyExists. kResourceExhausted: queue or disk full. kUnavailable: read-only.
@@ -182,23 +175,9 @@ class Engine {
   virtual Result<ReadResult> read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) = 0;
 
   virtual Result<BlobEntry> stat(const model::BlobId& id) = 0;
+
   // Is it here, be it in the trash, and not to go as a copy that nobody needs? Cheaper than stat() for what came lately.
   virtual Result<bool> has(const model::BlobId& id) = 0;
-
-  // The order of the removal by which the blob is in the trash or gone. kNotFound: it is live, or the
-  // disk knows of no removal (they are remembered for the journal's period after the trash).
-  virtual Result<uint64_t> removal_of(const model::BlobId& id) = 0;
-
-  // Moves blobs to the trash durably, then calls back with how many were there. Absent ones are fine.
-  virtual void remove_async(std::vector<model::BlobId> ids, RemoveOptions options,
-                            std::move_only_function<void(Result<uint64_t>)> done) = 0;
-
-  // Takes blobs out of the trash again; how many were there. A lower order than that of the removal
-  // changes nothing; a live blob takes the order, so that no older removal gets it later.
-  virtual Result<uint64_t> restore(std::vector<model::BlobId> ids, uint64_t order) = 0;
-
-  // Drops a hand-off mark after the owner has the blob, or sets one. Durable before it returns.
-  virtual Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) = 0;
 
   // Entries whose ring hash lies in [from_hash, to_hash], in (hash, id) order, after `after` if it is not zero.
   virtual Result<std::vector<BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after,
@@ -210,23 +189,88 @@ class Engine {
   // Up to `max` of the blobs found damaged and not replaced yet, in turn; survives restarts. A put of the same
   // blob replaces it, and is durable before the blob is taken from the list.
   virtual std::vector<BlobEntry> list_damaged(size_t max) = 0;
+};
 
-  // Not 0: records that were acknowledged may be missing here without trace (rot in the log, a lost index). A greater number
-  // than before says it happened again. Survives restarts.
-  virtual uint64_t doubts() = 0;
+// What becomes of blobs by orders of the database, and for whom copies are kept.
+class BlobOrders {
+ public:
+  virtual ~BlobOrders() = default;
+
+  // Moves blobs to the trash durably, then calls back with how many were there. Absent ones are fine.
+  virtual void remove_async(std::vector<model::BlobId> ids, RemoveOptions options,
+                            std::move_only_function<void(Result<uint64_t>)> done) = 0;
+
+  // Takes blobs out of the trash again; how many were there. A lower order than that of the removal
+  // changes nothing; a live blob takes the order, so that no older removal gets it later.
+  virtual Result<uint64_t> restore(std::vector<model::BlobId> ids, uint64_t order) = 0;
+
+  // The order of the removal by which the blob is in the trash or gone. kNotFound: it is live, or the
+  // disk knows of no removal (they are remembered for the journal's period after the trash).
+  virtual Result<uint64_t> removal_of(const model::BlobId& id) = 0;
 
   // The highest order of all removals and restores that the disk took. Survives restarts. Never waits
   // for the disk.
   virtual uint64_t highest_order() = 0;
 
+  // Drops a hand-off mark after the owner has the blob, or sets one. Durable before it returns.
+  virtual Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) = 0;
+};
+
+// What was stored and removed here, in order, for peers.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+
+  virtual Result<JournalPage> journal_after(JournalToken token, size_t max) = 0;
+
+  // Called (from an engine thread, must not block) whenever the journal has grown.
+  virtual void on_journal_growth(std::function<void()> callback) = 0;
+
+  // Not 0: records that were acknowledged may be missing here without trace (rot in the log, a lost index). A greater number
+  // than before says it happened again. Survives restarts.
+  virtual uint64_t doubts() = 0;
+};
+
+// What the disk lacks, kept for whoever fetches it.
+class WantedRecords {
+ public:
+  virtual ~WantedRecords() = default;
+
   // What the disk lacks, kept for whoever fetches it: durable not later than any setting that is noted
   // afterwards. `no_longer` may name blobs that are not on the list.
   virtual Result<void> note_wanted(std::span<const Wanted> wanted,
                                    std::span<const model::BlobId> no_longer) = 0;
+
   // By id, behind `after` (zero: from the start).
   virtual Result<std::vector<Wanted>> list_wanted(const model::BlobId& after, size_t max) = 0;
+};
 
-  virtual Result<JournalPage> journal_after(JournalToken token, size_t max) = 0;
+// Small durable values of the node beside the blobs: peers' tokens, for example. The ring is a file.
+class NodeSettings {
+ public:
+  virtual ~NodeSettings() = default;
+
+  // Durable when it returns.
+  virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;
+
+  // For what may fall back to an older value after a crash: costs no flush.
+  virtual Result<void> note_setting(std::string_view key, std::string_view value) = 0;
+
+  virtual Result<std::string> get_setting(std::string_view key) = 0;  // kNotFound
+};
+
+// All of a disk. Who needs a part of it takes that part.
+class Engine : public BlobStorage, public BlobOrders, public Journal, public WantedRecords, public NodeSettings {
+ public:
+  // Opens or makes the disk and recovers; an index that is gone or damaged is made again from the segments, and a sector that
+  // cannot be read costs what it holds. kPrecondition:
+  // another cluster's folder, another disk's, or (options.disk given) none's. kAlreadyExists:
+  // another process has it open. kCorruption: the superblock is damaged.
+  static Result<std::unique_ptr<Engine>> open(fs::FileSystem& fs, EngineOptions options);
+
+  ~Engine() override = default;          // Waits for its threads; what was not acknowledged may be lost.
+
+  virtual model::DiskId disk_id() const = 0;
 
   // How long background traffic waits before it moves `bytes` on the disk, read or written: those
   // bytes count from then on (EngineOptions::background_bytes_per_second). Never waits itself.
@@ -235,20 +279,11 @@ class Engine {
     return Duration::zero();
   }
 
-  // Called (from an engine thread, must not block) whenever the journal has grown.
-  virtual void on_journal_growth(std::function<void()> callback) = 0;
-
   // Never waits for the disk.
   virtual EngineStatus status() = 0;
 
   // One round of purging, compaction of at most one segment, and release of empty ones; bytes given back. Also runs by itself.
   virtual Result<uint64_t> compact_once() = 0;
-
-  // Small durable values of the node beside the blobs (ring cache is a file; peers' tokens are here).
-  virtual Result<void> put_setting(std::string_view key, std::string_view value) = 0;
-  // For what may fall back to an older value after a crash: costs no flush.
-  virtual Result<void> note_setting(std::string_view key, std::string_view value) = 0;
-  virtual Result<std::string> get_setting(std::string_view key) = 0;  // kNotFound
 };
 
 }  // namespace rondel::engine

@@ -43,7 +43,7 @@ class WantedList {
   };
 
   // `disk` outlives it.
-  WantedList(engine::Engine& disk, WantedOptions options, const Clock& clock)
+  WantedList(engine::WantedRecords& disk, WantedOptions options, const Clock& clock)
       : disk_(disk), options_(options), clock_(clock) {}
 
   // What was kept before a restart. Once, before anything else.
@@ -80,7 +80,7 @@ class WantedList {
   void schedule(Item& item, Duration in) REQUIRES(mutex_);
   Duration pause_after(uint32_t tries, Outcome outcome) REQUIRES(mutex_);
 
-  engine::Engine& disk_;
+  engine::WantedRecords& disk_;
   const WantedOptions options_;
   const Clock& clock_;
   Mutex persist_mutex_;   // One at a time, so that the newest is what stays.
