@@ -7,7 +7,7 @@
 
 #include "transfer/blob_transport.h"
 #include "storage-node/service/storage_service.h"
-#include "tests/fakes/open_gate.h"
+#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/common/http/raw_socket.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -69,7 +69,7 @@ class GrpcNode {
 
   engine::Engine& engine() { return **disks_->begin(); }
 
-  fakes::OpenGate gate;
+  node::OpenGate gate;
   std::atomic<uint64_t> outgoing_bytes{0};
   const std::shared_ptr<node::StreamBudget> memory;
 

@@ -8,7 +8,7 @@
 #include <map>
 #include <thread>
 
-#include "tests/fakes/open_gate.h"
+#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/forwarding_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
@@ -181,7 +181,7 @@ class ExchangeSessionTest : public testing::Test {
   engine::TemporaryFolder folder_;
   fs::SimulatedFileSystem disk_files_{1};
   HangingFileSystem fs_{disk_files_};
-  fakes::OpenGate gate_;
+  node::OpenGate gate_;
   model::DiskId disk_;
   std::unique_ptr<DiskSet> disks_;
   std::unique_ptr<DiskReaders> readers_;

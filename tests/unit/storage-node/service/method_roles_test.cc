@@ -11,7 +11,7 @@
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/storage_service.h"
-#include "tests/fakes/open_gate.h"
+#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -83,7 +83,7 @@ class StorageRoles : public ::testing::Test {
   fs::SimulatedFileSystem files_{1};
   std::unique_ptr<DiskSet> disks_;
   std::unique_ptr<DiskReaders> readers_;
-  fakes::OpenGate gate_;
+  node::OpenGate gate_;
   fakes::FixedTopology topology_;
   std::atomic<uint64_t> outgoing_bytes_{0};
   std::unique_ptr<StorageService> service_;

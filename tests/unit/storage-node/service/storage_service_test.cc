@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "proto/storage/v1/storage.grpc.pb.h"
-#include "tests/fakes/open_gate.h"
+#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 #include "tests/unit/storage-node/repair/hanging_engine.h"
@@ -86,7 +86,7 @@ class StorageServiceTest : public ::testing::Test {
   repair::HangingEngine* hanging_ = nullptr;
   std::unique_ptr<DiskSet> disks_;
   std::unique_ptr<DiskReaders> readers_;
-  fakes::OpenGate gate_;
+  node::OpenGate gate_;
   fakes::FixedTopology topology_;
   std::atomic<uint64_t> outgoing_bytes_{0};
   std::unique_ptr<StorageService> service_;

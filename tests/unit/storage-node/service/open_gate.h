@@ -5,16 +5,16 @@
 
 #include "storage-node/service/write_gate.h"
 
-namespace rondel::fakes {
+namespace rondel::node {
 
-class OpenGate final : public node::WriteGate {
+class OpenGate final : public WriteGate {
  public:
   Result<void> check(uint64_t epoch) const override {
     if (epoch < min_epoch) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
     return {};
   }
-  node::OrderRefusal accept_order(const node::OrderOrigin&) override {
-    return node::OrderRefusal::kNone;
+  OrderRefusal accept_order(const OrderOrigin&) override {
+    return OrderRefusal::kNone;
   }
   bool heard_of(uint64_t) override { return true; }
   model::MetadataGeneration database_seen() const override { return {}; }
@@ -22,4 +22,4 @@ class OpenGate final : public node::WriteGate {
   std::atomic<uint64_t> min_epoch{0};
 };
 
-}  // namespace rondel::fakes
+}  // namespace rondel::node
