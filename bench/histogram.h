@@ -1,4 +1,5 @@
-// Histogram of latencies with a bounded relative error, in constant memory: 128 linear steps in every power of two.
+// Histogram of latencies with a bounded relative error, in constant memory: 128 linear steps in
+// every power of two.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,12 @@ class Histogram {
   void merge(const Histogram& other);
 
   uint64_t count() const { return count_; }
+
   uint64_t max() const { return max_; }
+
   double mean() const;
-  // The value that `percent` of the recorded ones do not exceed, at most 0.8 % too high; 0 when nothing was recorded.
+  // The value that `percent` of the recorded ones do not exceed, at most 0.8 % too high; 0 when
+  // nothing was recorded.
   uint64_t percentile(double percent) const;
 
  private:

@@ -30,18 +30,22 @@ std::vector<std::byte> random_bodies(const Options& options) {
 }
 
 // Connections are spread as evenly as they divide.
-int share(int connections, int worker, int workers) { return connections / workers + (worker < connections % workers ? 1 : 0); }
+int share(int connections, int worker, int workers) {
+  return connections / workers + (worker < connections % workers ? 1 : 0);
+}
 
 class Workers {
  public:
   Workers(const Options& options, ByteView bodies) {
     for (int i = 0; i < options.threads; ++i) {
-      workers_.push_back(std::make_unique<Worker>(options, share(options.connections, i, options.threads), bodies));
+      workers_.push_back(std::make_unique<Worker>(
+          options, share(options.connections, i, options.threads), bodies));
     }
   }
 
   // `during` runs on this thread meanwhile.
-  Statistics run(const PlanMaker& make_plan, const Window& window, double rate, const std::function<void()>& during) {
+  Statistics run(const PlanMaker& make_plan, const Window& window, double rate,
+                 const std::function<void()>& during) {
     std::vector<Statistics> parts(workers_.size());
     std::vector<std::thread> threads;
     const auto count = static_cast<unsigned>(workers_.size());
@@ -78,7 +82,8 @@ Result<void> create_bucket(const Options& options) {
   CreateBucketPlan plan;
   const Statistics statistics = worker.run(plan, Window{}, 0);
   if (statistics.errors.empty() || statistics.errors.begin()->first == "409") return {};
-  return fail(ErrorCode::kUnavailable, "making the bucket: " + statistics.errors.begin()->first + " " + statistics.first_error);
+  return fail(ErrorCode::kUnavailable, "making the bucket: " + statistics.errors.begin()->first +
+                                           " " + statistics.first_error);
 }
 
 struct Mark {
@@ -96,11 +101,14 @@ Mark take_mark(const Options& options) {
 void measure(const Options& options, Workers& workers, Outcome& outcome) {
   const auto start = Steady::now();
   const auto after = [start](double seconds) {
-    return start + std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(seconds));
+    return start +
+           std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(seconds));
   };
   const Window window{after(options.warm_up_s), after(options.warm_up_s + options.duration_s)};
   Mark begin, end;
-  const auto plan = [&options](unsigned worker, unsigned count) { return std::make_unique<LoadPlan>(options, worker, count); };
+  const auto plan = [&options](unsigned worker, unsigned count) {
+    return std::make_unique<LoadPlan>(options, worker, count);
+  };
   outcome.statistics = workers.run(plan, window, options.rate, [&] {
     std::this_thread::sleep_until(window.begin);
     begin = take_mark(options);
@@ -111,18 +119,21 @@ void measure(const Options& options, Workers& workers, Outcome& outcome) {
   outcome.client_cpu_s = end.client_cpu_s - begin.client_cpu_s;
   for (size_t i = 0; i < options.processes.size(); ++i) {
     const ProcessUsage& last = end.groups[i];
-    outcome.groups.push_back({options.processes[i].name, last.cpu_s - begin.groups[i].cpu_s, last.resident_bytes,
-                              last.proportional_bytes, last.peak_bytes});
+    outcome.groups.push_back({options.processes[i].name, last.cpu_s - begin.groups[i].cpu_s,
+                              last.resident_bytes, last.proportional_bytes, last.peak_bytes});
   }
 }
 
 Result<void> preload(const Options& options, Workers& workers, Outcome& outcome) {
   const auto begin = Steady::now();
-  const auto plan = [&options](unsigned worker, unsigned count) { return std::make_unique<PreloadPlan>(options, worker, count); };
+  const auto plan = [&options](unsigned worker, unsigned count) {
+    return std::make_unique<PreloadPlan>(options, worker, count);
+  };
   const Statistics statistics = workers.run(plan, Window{}, 0, [] {});
   outcome.preload_s = std::chrono::duration<double>(Steady::now() - begin).count();
   if (statistics.errors.empty()) return {};
-  return fail(ErrorCode::kUnavailable, "preload: " + statistics.errors.begin()->first + " " + statistics.first_error);
+  return fail(ErrorCode::kUnavailable,
+              "preload: " + statistics.errors.begin()->first + " " + statistics.first_error);
 }
 
 Result<Outcome> run(const Options& options) {
@@ -153,7 +164,9 @@ int main_of(int count, const char* const* words) {
   if (!options->json_file.empty()) {
     std::ofstream file(options->json_file, std::ios::trunc);
     file << to_json(*options, *outcome);
-    if (!file.flush()) return fail_with({ErrorCode::kUnavailable, "cannot write " + options->json_file});
+    if (!file.flush()) {
+      return fail_with({ErrorCode::kUnavailable, "cannot write " + options->json_file});
+    }
   }
   return outcome->statistics.errors.empty() ? 0 : 1;
 }

@@ -42,8 +42,10 @@ Result<void> parse_mix(std::string_view text, Options& options) {
   for (std::string_view part : split(text, ',')) {
     const size_t equals = part.find('=');
     unsigned weight = 0;
-    if (equals == std::string_view::npos || !parse_number(part.substr(equals + 1), weight) || weight == 0) {
-      return fail(ErrorCode::kInvalidArgument, "--mix wants operation=weight,..., not '" + std::string(part) + "'");
+    if (equals == std::string_view::npos || !parse_number(part.substr(equals + 1), weight) ||
+        weight == 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "--mix wants operation=weight,..., not '" + std::string(part) + "'");
     }
     TRY(const Operation operation, parse_operation(part.substr(0, equals)));
     options.mix.emplace_back(operation, weight);
@@ -61,7 +63,8 @@ Result<ProcessNames> parse_processes(const std::string& text) {
   for (std::string_view part : split(std::string_view(text).substr(equals + 1), ',')) {
     int pid = 0;
     if (!parse_number(part, pid) || pid <= 0) {
-      return fail(ErrorCode::kInvalidArgument, "'" + std::string(part) + "' in --pids is no process id");
+      return fail(ErrorCode::kInvalidArgument,
+                  "'" + std::string(part) + "' in --pids is no process id");
     }
     group.pids.push_back(pid);
   }
@@ -73,9 +76,11 @@ Result<std::pair<std::string, std::string>> parse_header(std::string_view text) 
   const size_t colon = text.find(": ");
   const std::string_view name = text.substr(0, colon);
   const std::string_view value = colon == std::string_view::npos ? "" : text.substr(colon + 2);
-  if (!name.starts_with("x-amz-") || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string_view::npos ||
+  if (!name.starts_with("x-amz-") ||
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string_view::npos ||
       value.empty() || value.find_first_of("\r\n") != std::string_view::npos) {
-    return fail(ErrorCode::kInvalidArgument, "--header wants 'x-amz-name: value', not '" + std::string(text) + "'");
+    return fail(ErrorCode::kInvalidArgument,
+                "--header wants 'x-amz-name: value', not '" + std::string(text) + "'");
   }
   return std::pair(std::string(name), std::string(value));
 }
@@ -108,37 +113,55 @@ void describe(CLI::App& app, Options& options, Words& words) {
   app.add_option("--payload", words.payload, "signed: SHA-256 of every body; unsigned")
       ->capture_default_str()
       ->check(CLI::IsMember({"signed", "unsigned"}));
-  app.add_option("--connections", options.connections, "connections")->capture_default_str()->check(CLI::Range(1, 10000));
-  app.add_option("--threads", options.threads, "threads that share the connections")->capture_default_str()->check(CLI::Range(1, 64));
-  app.add_option("--rate", options.rate, "open loop: requests a second, latency from the intended start; 0 = closed loop")
+  app.add_option("--connections", options.connections, "connections")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
+  app.add_option("--threads", options.threads, "threads that share the connections")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  app.add_option("--rate", options.rate,
+                 "open loop: requests a second, latency from the intended start; 0 = closed loop")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e7));
-  app.add_option("--warmup", options.warm_up_s, "seconds before measuring")->capture_default_str()->check(CLI::Range(0.0, 3600.0));
-  app.add_option("--duration", options.duration_s, "seconds measured")->capture_default_str()->check(CLI::Range(0.1, 86400.0));
+  app.add_option("--warmup", options.warm_up_s, "seconds before measuring")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--duration", options.duration_s, "seconds measured")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 86400.0));
   app.add_option("--timeout", options.timeout_s, "seconds until a request counts as failed")
       ->capture_default_str()
       ->check(CLI::Range(0.1, 3600.0));
-  app.add_option("--size", words.sizes, "object size, or several: 4KiB,1MiB")->capture_default_str();
-  app.add_option("--header", words.headers, "x-amz-name: value, of every PUT of an object; repeatable");
-  app.add_flag("--checksum", options.checksum, "PUTs carry x-amz-checksum-sha256; with --payload signed");
+  app.add_option("--size", words.sizes, "object size, or several: 4KiB,1MiB")
+      ->capture_default_str();
+  app.add_option("--header", words.headers,
+                 "x-amz-name: value, of every PUT of an object; repeatable");
+  app.add_flag("--checksum", options.checksum,
+               "PUTs carry x-amz-checksum-sha256; with --payload signed");
   app.add_option("--prefix", options.prefix, "start of every key")->capture_default_str();
-  app.add_option("--keys", options.keys, "objects to choose from")->capture_default_str()->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
+  app.add_option("--keys", options.keys, "objects to choose from")
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40));
   app.add_option("--folders", options.folders, "spread those keys over folders NNNNNN/; 0: none")
       ->capture_default_str()
       ->check(CLI::Range(0, 1000000));
   app.add_flag("--preload", options.preload, "put those objects first");
   app.add_flag("--create-bucket", options.create_bucket, "make the bucket first");
   app.add_option("--seed", options.seed, "of the random choices")->capture_default_str();
-  app.add_option("--page-size", options.page_size, "list: max-keys")->capture_default_str()->check(CLI::Range(1, 1000));
+  app.add_option("--page-size", options.page_size, "list: max-keys")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
   app.add_option("--delimiter", options.delimiter, "list: delimiter");
   app.add_option("--list-prefix", options.list_prefix, "list: prefix");
-  app.add_option("--pids", words.processes, "name=pid,...: report CPU and memory of them and their descendants; repeatable");
+  app.add_option("--pids", words.processes,
+                 "name=pid,...: report CPU and memory of them and their descendants; repeatable");
   app.add_option("--json", options.json_file, "write the result here");
 }
 
 Result<void> apply(const Words& words, Options& options) {
   if ((words.operation == "mixed") != !words.mix.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "--mix goes with the operation mixed, and mixed needs it");
+    return fail(ErrorCode::kInvalidArgument,
+                "--mix goes with the operation mixed, and mixed needs it");
   }
   if (words.mix.empty()) {
     TRY(const Operation operation, parse_operation(words.operation));
@@ -146,13 +169,18 @@ Result<void> apply(const Words& words, Options& options) {
   } else {
     TRY_VOID(parse_mix(words.mix, options));
   }
-  TRY(options.endpoint, http::Endpoint::parse(words.endpoint.empty() ? environment("AWS_ENDPOINT_URL") : words.endpoint));
-  if (options.endpoint.tls) return fail(ErrorCode::kInvalidArgument, "the load generator speaks plain HTTP only");
+  TRY(options.endpoint,
+      http::Endpoint::parse(words.endpoint.empty() ? environment("AWS_ENDPOINT_URL")
+                                                   : words.endpoint));
+  if (options.endpoint.tls) {
+    return fail(ErrorCode::kInvalidArgument, "the load generator speaks plain HTTP only");
+  }
   options.sign = !words.no_sign;
   options.access_key = environment("AWS_ACCESS_KEY_ID");
   options.secret_key = environment("AWS_SECRET_ACCESS_KEY");
   if (options.sign && (options.access_key.empty() || options.secret_key.empty())) {
-    return fail(ErrorCode::kInvalidArgument, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set (or use --no-sign)");
+    return fail(ErrorCode::kInvalidArgument,
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set (or use --no-sign)");
   }
   options.payload = words.payload == "signed" ? Payload::kSigned : Payload::kUnsigned;
   options.sizes.clear();
@@ -168,9 +196,15 @@ Result<void> apply(const Words& words, Options& options) {
     TRY(auto group, parse_processes(text));
     options.processes.push_back(std::move(group));
   }
-  if (options.checksum && options.payload != Payload::kSigned) return fail(ErrorCode::kInvalidArgument, "--checksum wants --payload signed");
-  if (options.threads > options.connections) return fail(ErrorCode::kInvalidArgument, "more --threads than --connections");
-  if (options.folders > options.keys) return fail(ErrorCode::kInvalidArgument, "more --folders than --keys");
+  if (options.checksum && options.payload != Payload::kSigned) {
+    return fail(ErrorCode::kInvalidArgument, "--checksum wants --payload signed");
+  }
+  if (options.threads > options.connections) {
+    return fail(ErrorCode::kInvalidArgument, "more --threads than --connections");
+  }
+  if (options.folders > options.keys) {
+    return fail(ErrorCode::kInvalidArgument, "more --folders than --keys");
+  }
   if (options.bucket.empty()) return fail(ErrorCode::kInvalidArgument, "--bucket is empty");
   return {};
 }
@@ -191,7 +225,8 @@ Result<uint64_t> parse_size(std::string_view text) {
   }
   uint64_t number = 0;
   if (!parse_number(digits, number) || number > kSizeMax / unit) {
-    return fail(ErrorCode::kInvalidArgument, "'" + std::string(text) + "' is no size from 0 to 5GiB");
+    return fail(ErrorCode::kInvalidArgument,
+                "'" + std::string(text) + "' is no size from 0 to 5GiB");
   }
   return number * unit;
 }

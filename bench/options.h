@@ -30,36 +30,38 @@ struct Options {
   std::string region = "us-east-1";
   std::string access_key;
   std::string secret_key;
-  bool sign = true;                  // Off: no credentials at all (static servers).
+  bool sign = true;  // Off: no credentials at all (static servers).
   Payload payload = Payload::kUnsigned;
 
-  std::vector<std::pair<Operation, unsigned>> mix;   // Operation and weight.
+  std::vector<std::pair<Operation, unsigned>> mix;  // Operation and weight.
   int connections = 64;
   int threads = 1;
-  double rate = 0;                   // Requests a second, open loop; 0 = closed loop.
+  double rate = 0;  // Requests a second, open loop; 0 = closed loop.
   double warm_up_s = 1;
   double duration_s = 5;
-  double timeout_s = 30;             // Of one request.
+  double timeout_s = 30;  // Of one request.
 
   std::vector<uint64_t> sizes = {4096};  // Bytes; each equally likely.
-  std::vector<std::pair<std::string, std::string>> headers;   // Of every PUT of an object, signed; names in lower case.
-  bool checksum = false;             // PUTs carry x-amz-checksum-sha256. REQUIRES: payload == kSigned.
+  // Of every PUT of an object, signed; names in lower case.
+  std::vector<std::pair<std::string, std::string>> headers;
+  bool checksum = false;  // PUTs carry x-amz-checksum-sha256. REQUIRES: payload == kSigned.
   std::string prefix = "object-";
-  uint64_t keys = 1000;              // Objects 0..keys-1 that GET, HEAD, LIST and DELETE choose from.
-  uint64_t folders = 0;              // 0: keys have no folder. Else the keys are spread over so many, in order.
-  bool preload = false;              // Put them first.
+  uint64_t keys = 1000;  // Objects 0..keys-1 that GET, HEAD, LIST and DELETE choose from.
+  uint64_t folders = 0;  // 0: keys have no folder. Else the keys are spread over so many, in order.
+  bool preload = false;  // Put them first.
   bool create_bucket = false;
   uint64_t seed = 1;
 
-  int page_size = 1000;              // LIST: max-keys.
+  int page_size = 1000;  // LIST: max-keys.
   std::string delimiter;
   std::string list_prefix;
 
   std::vector<ProcessNames> processes;
-  std::string json_file;             // Empty: none.
+  std::string json_file;  // Empty: none.
 };
 
-// From the command line. kCancelled: help was asked for, the message is the text to print. kInvalidArgument.
+// From the command line. kCancelled: help was asked for, the message is the text to print.
+// kInvalidArgument.
 Result<Options> parse_options(int count, const char* const* words);
 
 // "4096", "4KiB", "64MiB", "1GiB".

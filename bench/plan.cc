@@ -26,7 +26,8 @@ PreloadPlan::PreloadPlan(const Options& options, unsigned worker, unsigned worke
 
 std::optional<Request> PreloadPlan::next() {
   if (number_ >= options_.keys) return std::nullopt;
-  Request request{Operation::kPut, key_of(options_, number_), options_.sizes[number_ % options_.sizes.size()]};
+  Request request{Operation::kPut, key_of(options_, number_),
+                  options_.sizes[number_ % options_.sizes.size()]};
   number_ += workers_;
   return request;
 }
@@ -35,7 +36,8 @@ LoadPlan::LoadPlan(const Options& options, unsigned worker, unsigned workers)
     : options_(options), worker_(worker), workers_(workers), random_(options.seed * 1000 + worker) {
   for (const auto& [operation, weight] : options.mix) weight_sum_ += weight;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  run_ = "run-" + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) + "-" +
+  run_ = "run-" +
+         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) + "-" +
          std::to_string(worker) + "-";
 }
 
@@ -58,7 +60,9 @@ std::optional<Request> LoadPlan::next_delete() {
     return Request{Operation::kDelete, key_of(options_, number), 0};
   }
   // Some distance behind the PUTs, so that what is deleted has been stored.
-  if (next_put_ < next_delete_ + kDistance) return Request{Operation::kHead, random_key(options_.keys), 0};
+  if (next_put_ < next_delete_ + kDistance) {
+    return Request{Operation::kHead, random_key(options_.keys), 0};
+  }
   return Request{Operation::kDelete, options_.prefix + run_ + std::to_string(next_delete_++), 0};
 }
 
@@ -66,12 +70,14 @@ std::optional<Request> LoadPlan::next() {
   const Operation operation = choose();
   switch (operation) {
     case Operation::kPut:
-      return Request{operation, options_.prefix + run_ + std::to_string(next_put_++),
-                     options_.sizes[options_.sizes.size() == 1 ? 0 : random_() % options_.sizes.size()]};
+      return Request{
+          operation, options_.prefix + run_ + std::to_string(next_put_++),
+          options_.sizes[options_.sizes.size() == 1 ? 0 : random_() % options_.sizes.size()]};
     case Operation::kDelete: return next_delete();
     case Operation::kGet:
     case Operation::kHead: return Request{operation, random_key(options_.keys), 0};
-    case Operation::kList: return Request{operation, random_key(std::max<uint64_t>(1, options_.keys / 2)), 0};
+    case Operation::kList:
+      return Request{operation, random_key(std::max<uint64_t>(1, options_.keys / 2)), 0};
   }
   return std::nullopt;
 }

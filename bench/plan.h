@@ -18,8 +18,8 @@ class Plan {
   virtual std::optional<Request> next() = 0;
 };
 
-// The key of object `number`: fixed width, so that keys sort by number. "PREFIX000000000042", with folders
-// "PREFIX000001/000000000042".
+// The key of object `number`: fixed width, so that keys sort by number. "PREFIX000000000042", with
+// folders "PREFIX000001/000000000042".
 std::string key_of(const Options& options, uint64_t number);
 
 // PUT of objects worker, worker + workers, ... below options.keys.
@@ -34,10 +34,10 @@ class PreloadPlan final : public Plan {
   const unsigned workers_;
 };
 
-// The measured load. PUT writes keys of its own; GET and HEAD choose among the objects 0..keys-1; LIST begins behind one of
-// the lower half of them, so that pages are full. DELETE alone takes
-// each of those once and is then exhausted; in a mix it takes the oldest of what the mix has put, and a HEAD stands in for it
-// until enough has been put.
+// The measured load. PUT writes keys of its own; GET and HEAD choose among the objects 0..keys-1;
+// LIST begins behind one of the lower half of them, so that pages are full. DELETE alone takes each
+// of those once and is then exhausted; in a mix it takes the oldest of what the mix has put, and a
+// HEAD stands in for it until enough has been put.
 class LoadPlan final : public Plan {
  public:
   LoadPlan(const Options& options, unsigned worker, unsigned workers);
@@ -55,7 +55,7 @@ class LoadPlan final : public Plan {
   unsigned weight_sum_ = 0;
   uint64_t next_put_ = 0;
   uint64_t next_delete_ = 0;
-  std::string run_;          // Tells the keys of one run from those of another.
+  std::string run_;  // Tells the keys of one run from those of another.
 };
 
 }  // namespace rondel::bench

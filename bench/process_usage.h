@@ -8,10 +8,10 @@
 namespace rondel::bench {
 
 struct ProcessUsage {
-  double cpu_s = 0;               // User and system time, of ended children too.
-  uint64_t resident_bytes = 0;    // Shared pages count once per process.
+  double cpu_s = 0;                 // User and system time, of ended children too.
+  uint64_t resident_bytes = 0;      // Shared pages count once per process.
   uint64_t proportional_bytes = 0;  // Shared pages are divided among those that share them.
-  uint64_t peak_bytes = 0;        // Highest resident size of each, added up.
+  uint64_t peak_bytes = 0;          // Highest resident size of each, added up.
 };
 
 // Of `pids` and all their descendants. Processes that are gone count nothing.

@@ -33,7 +33,9 @@ json::object latency_json(const Histogram& histogram, double seconds) {
   out["requests"] = histogram.count();
   out["per_s"] = static_cast<double>(histogram.count()) / seconds;
   out["mean_us"] = histogram.mean() / 1e3;
-  for (const auto& [name, percent] : kPercentiles) out[name] = static_cast<double>(histogram.percentile(percent)) / 1e3;
+  for (const auto& [name, percent] : kPercentiles) {
+    out[name] = static_cast<double>(histogram.percentile(percent)) / 1e3;
+  }
   return out;
 }
 
@@ -66,7 +68,8 @@ std::string to_json(const Options& options, const Outcome& outcome) {
   json::object operations;
   for (size_t i = 0; i < kOperations; ++i) {
     if (statistics.latency[i].count() == 0) continue;
-    operations[to_string(static_cast<Operation>(i))] = latency_json(statistics.latency[i], outcome.seconds);
+    operations[to_string(static_cast<Operation>(i))] =
+        latency_json(statistics.latency[i], outcome.seconds);
   }
   out["operations"] = std::move(operations);
   json::object processes;
@@ -85,23 +88,34 @@ std::string to_json(const Options& options, const Outcome& outcome) {
 std::string to_text(const Options& options, const Outcome& outcome) {
   const Statistics& statistics = outcome.statistics;
   std::string out;
-  if (outcome.preload_s > 0) out += fmt::format("preload  {} objects in {:.1f} s\n", options.keys, outcome.preload_s);
+  if (outcome.preload_s > 0) {
+    out += fmt::format("preload  {} objects in {:.1f} s\n", options.keys, outcome.preload_s);
+  }
   for (size_t i = 0; i < kOperations; ++i) {
     const Histogram& histogram = statistics.latency[i];
     if (histogram.count() == 0) continue;
-    out += fmt::format("{:<8} {:>9.0f} /s", to_string(static_cast<Operation>(i)), static_cast<double>(histogram.count()) / outcome.seconds);
+    out += fmt::format("{:<8} {:>9.0f} /s", to_string(static_cast<Operation>(i)),
+                       static_cast<double>(histogram.count()) / outcome.seconds);
     for (const auto& [name, percent] : kPercentiles) {
-      out += fmt::format("  {} {:.0f}", name, static_cast<double>(histogram.percentile(percent)) / 1e3);
+      out += fmt::format("  {} {:.0f}", name,
+                         static_cast<double>(histogram.percentile(percent)) / 1e3);
     }
     out += "\n";
   }
-  out += fmt::format("bytes    {:>9.1f} MB/s\n", static_cast<double>(statistics.bytes) / 1e6 / outcome.seconds);
-  if (failed(statistics) > 0) out += fmt::format("errors   {:>9}  {}\n", failed(statistics), statistics.first_error);
-  out += fmt::format("CPU us per request: client {:.1f}", per_request_us(outcome.client_cpu_s, statistics));
-  for (const GroupUse& group : outcome.groups) out += fmt::format(", {} {:.1f}", group.name, per_request_us(group.cpu_s, statistics));
+  out += fmt::format("bytes    {:>9.1f} MB/s\n",
+                     static_cast<double>(statistics.bytes) / 1e6 / outcome.seconds);
+  if (failed(statistics) > 0) {
+    out += fmt::format("errors   {:>9}  {}\n", failed(statistics), statistics.first_error);
+  }
+  out += fmt::format("CPU us per request: client {:.1f}",
+                     per_request_us(outcome.client_cpu_s, statistics));
+  for (const GroupUse& group : outcome.groups) {
+    out += fmt::format(", {} {:.1f}", group.name, per_request_us(group.cpu_s, statistics));
+  }
   out += "\n";
   for (const GroupUse& group : outcome.groups) {
-    out += fmt::format("memory   {:>9.0f} MiB resident, {:.0f} MiB peak  {}\n", static_cast<double>(group.resident_bytes) / (1 << 20),
+    out += fmt::format("memory   {:>9.0f} MiB resident, {:.0f} MiB peak  {}\n",
+                       static_cast<double>(group.resident_bytes) / (1 << 20),
                        static_cast<double>(group.peak_bytes) / (1 << 20), group.name);
   }
   return out;

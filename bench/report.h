@@ -11,17 +11,17 @@ namespace rondel::bench {
 
 struct GroupUse {
   std::string name;
-  double cpu_s = 0;                  // Inside the window.
-  uint64_t resident_bytes = 0;       // At its end.
+  double cpu_s = 0;             // Inside the window.
+  uint64_t resident_bytes = 0;  // At its end.
   uint64_t proportional_bytes = 0;
-  uint64_t peak_bytes = 0;           // Since the processes started.
+  uint64_t peak_bytes = 0;  // Since the processes started.
 };
 
 struct Outcome {
   Statistics statistics;
-  double seconds = 0;                // Of the window.
-  double preload_s = 0;              // 0: nothing was preloaded.
-  double client_cpu_s = 0;           // Inside the window.
+  double seconds = 0;       // Of the window.
+  double preload_s = 0;     // 0: nothing was preloaded.
+  double client_cpu_s = 0;  // Inside the window.
   std::vector<GroupUse> groups;
 };
 

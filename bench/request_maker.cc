@@ -26,7 +26,8 @@ void append_parameter(std::string& query, std::string_view name, std::string_vie
 RequestMaker::RequestMaker(const Options& options)
     : options_(options),
       bucket_path_("/" + percent_encode(options.bucket, false)),
-      writer_({options.endpoint.authority(), options.region, options.access_key, options.secret_key, options.sign}) {}
+      writer_({options.endpoint.authority(), options.region, options.access_key, options.secret_key,
+               options.sign}) {}
 
 std::string RequestMaker::list_query(const Request& request) const {
   std::string query;
@@ -38,17 +39,20 @@ std::string RequestMaker::list_query(const Request& request) const {
   return query;
 }
 
-void RequestMaker::make(const Request& request, std::string_view payload_hash, SystemTime now, std::string& head) {
+void RequestMaker::make(const Request& request, std::string_view payload_hash, SystemTime now,
+                        std::string& head) {
   if (request.operation == Operation::kList) {
-    write({"GET", bucket_path_, list_query(request), request.size}, request, payload_hash, now, head);
+    write({"GET", bucket_path_, list_query(request), request.size}, request, payload_hash, now,
+          head);
     return;
   }
-  const std::string path = request.key.empty() ? bucket_path_ : bucket_path_ + "/" + percent_encode(request.key, true);
+  const std::string path =
+      request.key.empty() ? bucket_path_ : bucket_path_ + "/" + percent_encode(request.key, true);
   write({method_of(request.operation), path, "", request.size}, request, payload_hash, now, head);
 }
 
-void RequestMaker::write(const s3_client::RequestLine& line, const Request& request, std::string_view payload_hash,
-                         SystemTime now, std::string& head) {
+void RequestMaker::write(const s3_client::RequestLine& line, const Request& request,
+                         std::string_view payload_hash, SystemTime now, std::string& head) {
   s3_client::Headers headers;
   std::string checksum;
   if (request.operation == Operation::kPut && !request.key.empty()) {

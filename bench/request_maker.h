@@ -12,8 +12,9 @@ namespace rondel::bench {
 
 struct Request {
   Operation operation = Operation::kGet;
-  std::string key;          // LIST: start-after, empty for the first page. PUT of an empty key makes the bucket.
-  uint64_t size = 0;        // PUT: bytes of the body.
+  // LIST: start-after, empty for the first page. PUT of an empty key makes the bucket.
+  std::string key;
+  uint64_t size = 0;  // PUT: bytes of the body.
 };
 
 // One thread at a time. REQUIRES: `options` outlives it.
@@ -22,11 +23,12 @@ class RequestMaker {
   explicit RequestMaker(const Options& options);
 
   // Replaces `head`. `payload_hash`: hexadecimal SHA-256 of the body, or UNSIGNED-PAYLOAD.
-  void make(const Request& request, std::string_view payload_hash, SystemTime now, std::string& head);
+  void make(const Request& request, std::string_view payload_hash, SystemTime now,
+            std::string& head);
 
  private:
-  void write(const s3_client::RequestLine& line, const Request& request, std::string_view payload_hash,
-             SystemTime now, std::string& head);
+  void write(const s3_client::RequestLine& line, const Request& request,
+             std::string_view payload_hash, SystemTime now, std::string& head);
   std::string list_query(const Request& request) const;
 
   const Options& options_;

@@ -15,7 +15,8 @@ namespace rondel::bench {
 namespace {
 
 constexpr size_t kScratchBytes = 256 * 1024;
-constexpr size_t kHashPiece = 128 * 1024;     // A tenth of a millisecond of hashing between two looks at the sockets.
+// A tenth of a millisecond of hashing between two looks at the sockets.
+constexpr size_t kHashPiece = 128 * 1024;
 constexpr int kEventsMax = 256;
 constexpr auto kCheckEvery = std::chrono::milliseconds(100);
 constexpr size_t kBodyStep = 4099;
@@ -38,7 +39,9 @@ Steady::duration seconds(double value) {
   return std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(value));
 }
 
-SystemTime wall_clock() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+SystemTime wall_clock() {
+  return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
 
 }  // namespace
 
@@ -138,7 +141,8 @@ void Worker::begin(size_t index, Request request, Steady::time_point intended) {
 void Worker::hash_a_piece() {
   const size_t index = hashing_.front();
   Flight& flight = flights_[index];
-  // One digest serves the body at the front alone; a small body that overtakes a large one has a digest of its own.
+  // One digest serves the body at the front alone; a small body that overtakes a large one has a
+  // digest of its own.
   if (flight.body.size() <= kHashPiece) {
     hashing_.pop_front();
     send(index, crypto::sha256_hex(as_text(flight.body)));
@@ -162,7 +166,8 @@ void Worker::send(size_t index, std::string_view payload_hash) {
   }
   std::string head;
   maker_.make(flight.request, payload_hash, wall_clock(), head);
-  connection.start(std::move(head), flight.body, flight.request.operation == Operation::kHead, traffic_);
+  connection.start(std::move(head), flight.body, flight.request.operation == Operation::kHead,
+                   traffic_);
 }
 
 int Worker::wait_milliseconds() const {
@@ -223,8 +228,10 @@ void Worker::finish(size_t index, const std::string& error) {
     if (statistics_.first_error.empty()) statistics_.first_error = error;
     return;
   }
-  const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(now - flight.intended).count();
-  statistics_.latency[static_cast<size_t>(flight.request.operation)].record(static_cast<uint64_t>(std::max<int64_t>(took, 0)));
+  const auto took =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(now - flight.intended).count();
+  statistics_.latency[static_cast<size_t>(flight.request.operation)].record(
+      static_cast<uint64_t>(std::max<int64_t>(took, 0)));
 }
 
 void Worker::check_deadlines() {

@@ -8,18 +8,19 @@
 #include <string>
 #include <vector>
 
-#include "s3_client/connection.h"
 #include "bench/histogram.h"
 #include "bench/options.h"
 #include "bench/plan.h"
 #include "bench/request_maker.h"
 #include "common/crypto/digest.h"
+#include "s3_client/connection.h"
 
 namespace rondel::bench {
 
 using Steady = std::chrono::steady_clock;
 
-// What counts: requests whose answer ends inside the window (closed loop), or whose intended start lies inside (open loop).
+// What counts: requests whose answer ends inside the window (closed loop), or whose intended start
+// lies inside (open loop).
 struct Window {
   Steady::time_point begin = Steady::time_point::min();
   Steady::time_point end = Steady::time_point::max();
@@ -27,10 +28,10 @@ struct Window {
 
 struct Statistics {
   std::array<Histogram, kOperations> latency;
-  std::map<std::string, uint64_t> errors;    // "503", "connect: ...", "time-out", ... and how often.
+  std::map<std::string, uint64_t> errors;  // "503", "connect: ...", "time-out", ... and how often.
   std::string first_error;
-  uint64_t answered = 0;                     // Inside the window, any outcome; what CPU time is divided by.
-  uint64_t bytes = 0;                        // Of bodies, moved inside the window.
+  uint64_t answered = 0;  // Inside the window, any outcome; what CPU time is divided by.
+  uint64_t bytes = 0;     // Of bodies, moved inside the window.
 
   void merge(const Statistics& other);
 };
@@ -44,8 +45,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Sends what `plan` hands out until it is exhausted or the window has ended, then waits for what is under way. `rate`:
-  // requests a second of this worker, 0 = as fast as the answers come.
+  // Sends what `plan` hands out until it is exhausted or the window has ended, then waits for what
+  // is under way. `rate`: requests a second of this worker, 0 = as fast as the answers come.
   Statistics run(Plan& plan, const Window& window, double rate);
 
  private:
@@ -78,7 +79,7 @@ class Worker {
   std::vector<s3_client::Connection> connections_;
   std::vector<Flight> flights_;
   std::vector<size_t> idle_;
-  std::deque<size_t> hashing_;               // Bodies whose SHA-256 is being computed, a piece at a time.
+  std::deque<size_t> hashing_;  // Bodies whose SHA-256 is being computed, a piece at a time.
   std::vector<std::byte> scratch_;
   uint64_t put_count_ = 0;
 
@@ -89,10 +90,10 @@ class Worker {
   size_t in_flight_ = 0;
   Steady::time_point next_start_;
   Steady::time_point next_check_;
-  std::deque<Request> late_;                 // Open loop: due, but no connection is idle.
+  std::deque<Request> late_;  // Open loop: due, but no connection is idle.
   std::deque<Steady::time_point> late_since_;
   s3_client::Traffic traffic_;
-  uint64_t counted_ = 0;                     // Of the traffic.
+  uint64_t counted_ = 0;  // Of the traffic.
   Statistics statistics_;
 };
 

@@ -133,19 +133,26 @@ Result<Answer> change_key(const Target& target, const std::string& access_key,
 
 // Flags that are given change, the others stay.
 struct BlockFlags {
-  std::optional<bool> block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets;
+  std::optional<bool> block_public_acls, ignore_public_acls, block_public_policy,
+      restrict_public_buckets;
 };
 
-Result<Answer> public_access_block(const Target& target, const std::string& name, const BlockFlags& flags) {
-  static constexpr const char* kNames[] = {"block-public-acls", "ignore-public-acls", "block-public-policy", "restrict-public-buckets"};
+Result<Answer> public_access_block(const Target& target, const std::string& name,
+                                   const BlockFlags& flags) {
+  static constexpr const char* kNames[] = {"block-public-acls", "ignore-public-acls",
+                                           "block-public-policy", "restrict-public-buckets"};
   TRY(auto identities, open_identities(target));
   TRY(const metadata::Account account, identities.find_account(name));
-  const std::optional<bool> wanted[] = {flags.block_public_acls, flags.ignore_public_acls, flags.block_public_policy, flags.restrict_public_buckets};
+  const std::optional<bool> wanted[] = {flags.block_public_acls, flags.ignore_public_acls,
+                                        flags.block_public_policy, flags.restrict_public_buckets};
   unsigned bits = account.public_access_block;
   for (unsigned i = 0; i < std::size(wanted); ++i) {
     if (wanted[i]) bits = *wanted[i] ? bits | 1u << i : bits & ~(1u << i);
   }
-  if (bits != account.public_access_block) TRY_VOID(identities.change_account(account.id, {.public_access_block = static_cast<uint8_t>(bits)}));
+  if (bits != account.public_access_block) {
+    TRY_VOID(
+        identities.change_account(account.id, {.public_access_block = static_cast<uint8_t>(bits)}));
+  }
   Answer answer;
   json::object object;
   for (unsigned i = 0; i < std::size(wanted); ++i) {
@@ -160,11 +167,13 @@ Result<Answer> public_access_block(const Target& target, const std::string& name
 }  // namespace
 
 void add_account_commands(CLI::App& app, int* status) {
-  CLI::App* account = app.add_subcommand("account", "Accounts and their access keys")->require_subcommand(1);
+  CLI::App* account =
+      app.add_subcommand("account", "Accounts and their access keys")->require_subcommand(1);
   auto target = add_database_options(*account);
 
   auto request = std::make_shared<metadata::CreateAccount>();
-  CLI::App* create_app = account->add_subcommand("create", "Make an account (secret from RONDEL_SECRET_KEY or made)");
+  CLI::App* create_app =
+      account->add_subcommand("create", "Make an account (secret from RONDEL_SECRET_KEY or made)");
   create_app->add_option("--name", request->name, "Unique name")->required();
   create_app->add_option("--display-name", request->display_name, "Shown as owner");
   create_app->add_option("--email", request->email, "E-mail address");
@@ -188,16 +197,22 @@ void add_account_commands(CLI::App& app, int* status) {
               [=] { return enable(*target, *name, true); });
 
   auto flags = std::make_shared<BlockFlags>();
-  CLI::App* block = named("public-access-block", "Show or change what all its buckets refuse to the public");
-  block->add_option("--block-public-acls", flags->block_public_acls, "true: new public ACLs are refused");
-  block->add_option("--ignore-public-acls", flags->ignore_public_acls, "true: public ACLs that are there count for nothing");
-  block->add_option("--block-public-policy", flags->block_public_policy, "true: new public policies are refused");
-  block->add_option("--restrict-public-buckets", flags->restrict_public_buckets, "true: buckets with a public policy are the owner's alone");
+  CLI::App* block =
+      named("public-access-block", "Show or change what all its buckets refuse to the public");
+  block->add_option("--block-public-acls", flags->block_public_acls,
+                    "true: new public ACLs are refused");
+  block->add_option("--ignore-public-acls", flags->ignore_public_acls,
+                    "true: public ACLs that are there count for nothing");
+  block->add_option("--block-public-policy", flags->block_public_policy,
+                    "true: new public policies are refused");
+  block->add_option("--restrict-public-buckets", flags->restrict_public_buckets,
+                    "true: buckets with a public policy are the owner's alone");
   answer_with(*block, status, [=] { return public_access_block(*target, *name, *flags); });
 
   CLI::App* key = account->add_subcommand("key", "Access keys")->require_subcommand(1);
   auto key_id = std::make_shared<std::string>();
-  CLI::App* key_create = key->add_subcommand("create", "A further key (rotation: then disable and delete the old one)");
+  CLI::App* key_create = key->add_subcommand(
+      "create", "A further key (rotation: then disable and delete the old one)");
   key_create->add_option("account", *name, "Name or id")->required();
   key_create->add_option("--access-key", *key_id, "Made when absent");
   answer_with(*key_create, status, [=] { return create_key(*target, *name, *key_id); });

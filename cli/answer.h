@@ -15,9 +15,9 @@ class App;
 namespace rondel::cli {
 
 struct Answer {
-  std::string text;                        // As it is printed, with its line ends.
+  std::string text;  // As it is printed, with its line ends.
   boost::json::value json = boost::json::object();
-  int status = 0;                          // What the command exits with.
+  int status = 0;  // What the command exits with.
 };
 
 // Gives the command its flag --json and its work. The answer goes to standard output, an error to

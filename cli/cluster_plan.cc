@@ -16,7 +16,9 @@ namespace {
 
 namespace json = boost::json;
 
-std::string plan_path(const std::string& data_directory) { return data_directory + "/cluster.json"; }
+std::string plan_path(const std::string& data_directory) {
+  return data_directory + "/cluster.json";
+}
 
 std::string setting(const ClusterPlan& plan, const std::string& key) {
   const auto found = plan.settings.find(key);
@@ -38,28 +40,43 @@ Result<void> check_copies(const ClusterPlan& plan) {
   // A node has one disk here, unless its disks are named.
   if (plan.nodes < copies && setting(plan, "node.disks").empty()) {
     return fail(ErrorCode::kInvalidArgument,
-                std::to_string(copies) + " copies need as many nodes: use --nodes " + std::to_string(copies) +
+                std::to_string(copies) + " copies need as many nodes: use --nodes " +
+                    std::to_string(copies) +
                     " or more, or --set replication.factor=" + std::to_string(plan.nodes));
   }
   return {};
 }
 
 Result<void> check_bounds(const ClusterPlan& plan) {
-  if (plan.nodes < 1 || plan.nodes > 90) return fail(ErrorCode::kInvalidArgument, "--nodes must be 1 to 90");
-  if (plan.gateways < 1 || plan.gateways > 90) return fail(ErrorCode::kInvalidArgument, "--gateways must be 1 to 90");
-  if (plan.zones < 1 || plan.zones > plan.nodes) {
-    return fail(ErrorCode::kInvalidArgument, "--zones must be 1 to the number of nodes (" +
-                                                 std::to_string(plan.nodes) + ")");
+  if (plan.nodes < 1 || plan.nodes > 90) {
+    return fail(ErrorCode::kInvalidArgument, "--nodes must be 1 to 90");
   }
-  if (plan.port < 1024 || plan.port > 65'000) return fail(ErrorCode::kInvalidArgument, "--port must be 1024 to 65000");
+  if (plan.gateways < 1 || plan.gateways > 90) {
+    return fail(ErrorCode::kInvalidArgument, "--gateways must be 1 to 90");
+  }
+  if (plan.zones < 1 || plan.zones > plan.nodes) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--zones must be 1 to the number of nodes (" + std::to_string(plan.nodes) + ")");
+  }
+  if (plan.port < 1024 || plan.port > 65'000) {
+    return fail(ErrorCode::kInvalidArgument, "--port must be 1024 to 65000");
+  }
   return check_copies(plan);
 }
 
 // What each process has for itself. Where the value says {name} it is another one for each.
 constexpr std::string_view kOfEachProcess[] = {
-    "gateway.listen", "gateway.operations_listen", "cluster.listen",  "node.name",
-    "node.listen",    "node.advertise",            "node.zone",       "node.host",
-    "node.data_dir",  "node.disks",                "node.operations_listen",
+    "gateway.listen",
+    "gateway.operations_listen",
+    "cluster.listen",
+    "node.name",
+    "node.listen",
+    "node.advertise",
+    "node.zone",
+    "node.host",
+    "node.data_dir",
+    "node.disks",
+    "node.operations_listen",
 };
 // What `up` itself decides, for all of them.
 constexpr std::string_view kOfTheCluster[] = {"metadata.dsn", "metadata.master_key_file",
@@ -68,9 +85,10 @@ constexpr std::string_view kOfTheCluster[] = {"metadata.dsn", "metadata.master_k
 Result<void> check_shared(const std::string& key, const std::string& value) {
   const bool of_each = std::ranges::find(kOfEachProcess, key) != std::end(kOfEachProcess);
   if (of_each && !value.contains("{name}")) {
-    return fail(ErrorCode::kInvalidArgument, "--set " + key +
-                                                 ": every process has one for itself, and all would get the same; "
-                                                 "{name} in it becomes the name of each, as node-1");
+    return fail(ErrorCode::kInvalidArgument,
+                "--set " + key +
+                    ": every process has one for itself, and all would get the same; "
+                    "{name} in it becomes the name of each, as node-1");
   }
   if (std::ranges::find(kOfTheCluster, key) != std::end(kOfTheCluster)) {
     return fail(ErrorCode::kInvalidArgument, "--set " + key + ": `rondel up` decides it");
@@ -82,8 +100,9 @@ template <class T>
 Result<void> lay_over(T& stored, const std::optional<T>& asked, bool fixed, const char* flag) {
   if (!asked || *asked == stored) return {};
   if (fixed) {
-    return fail(ErrorCode::kInvalidArgument, std::string(flag) + " was " + std::to_string(stored) +
-                                                 " when this cluster was made and cannot change here");
+    return fail(ErrorCode::kInvalidArgument,
+                std::string(flag) + " was " + std::to_string(stored) +
+                    " when this cluster was made and cannot change here");
   }
   stored = *asked;
   return {};
@@ -99,7 +118,8 @@ Result<ClusterPlan> load_plan(const std::string& data_directory) {
   try {
     const json::value value = json::parse(content.str());
     if (value.at("format").as_int64() != 1) {
-      return fail(ErrorCode::kInvalidArgument, plan_path(data_directory) + " has a format of a newer rondel");
+      return fail(ErrorCode::kInvalidArgument,
+                  plan_path(data_directory) + " has a format of a newer rondel");
     }
     ClusterPlan plan;
     plan.port = value.at("port").to_number<uint16_t>();
@@ -111,22 +131,27 @@ Result<ClusterPlan> load_plan(const std::string& data_directory) {
     }
     return plan;
   } catch (const std::exception& error) {
-    return fail(ErrorCode::kInvalidArgument, plan_path(data_directory) + " is damaged: " + error.what());
+    return fail(ErrorCode::kInvalidArgument,
+                plan_path(data_directory) + " is damaged: " + error.what());
   }
 }
 
 Result<void> store_plan(const std::string& data_directory, const ClusterPlan& plan) {
   json::object settings;
   for (const auto& [key, text] : plan.settings) settings[key] = text;
-  const json::object value{{"format", 1},           {"port", plan.port},         {"nodes", plan.nodes},
-                           {"zones", plan.zones},   {"gateways", plan.gateways}, {"settings", settings}};
+  const json::object value{
+      {"format", 1},         {"port", plan.port},         {"nodes", plan.nodes},
+      {"zones", plan.zones}, {"gateways", plan.gateways}, {"settings", settings}};
   const std::string path = plan_path(data_directory);
   // What is set may be nobody else's business.
-  const int file = ::open((path + ".new").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int file =
+      ::open((path + ".new").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return fail(ErrorCode::kUnavailable, "cannot write " + path);
   const std::string text = json::serialize(value) + "\n";
   const bool written =
-      fchmod(file, 0600) == 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
+      fchmod(file, 0600) == 0 &&
+      ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      fsync(file) == 0;
   close(file);
   if (!written) return fail(ErrorCode::kUnavailable, "cannot write " + path);
   std::error_code error;
@@ -143,7 +168,9 @@ Result<ClusterPlan> merge_plan(const std::optional<ClusterPlan>& stored, const U
   TRY_VOID(lay_over(plan.port, options.port, fixed, "--port"));
   TRY_VOID(lay_over(plan.gateways, options.gateways, fixed, "--gateways"));
   for (const std::string& key : options.unset) {
-    if (plan.settings.erase(key) == 0) return fail(ErrorCode::kInvalidArgument, "--unset " + key + ": it is not set");
+    if (plan.settings.erase(key) == 0) {
+      return fail(ErrorCode::kInvalidArgument, "--unset " + key + ": it is not set");
+    }
   }
   for (const auto& [key, value] : options.settings) {
     TRY_VOID(check_shared(key, value));

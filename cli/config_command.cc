@@ -36,7 +36,8 @@ Result<Answer> show_kept(const Arguments& arguments) {
 
 std::string text_of(const json::object& object, std::string_view name) {
   const json::value* const member = object.if_contains(name);
-  return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
+  return member != nullptr && member->is_string() ? std::string(member->as_string())
+                                                  : std::string();
 }
 
 Result<json::object> ask(const std::string& url) {
@@ -62,8 +63,10 @@ Result<Answer> show_effective(const Arguments& arguments) {
     auto document = ask(process.operations_url);
     if (!document) {
       answer.status = 1;
-      answer.text += fmt::format("{}  does not answer: {}\n", process.name, document.error().message);
-      documents.push_back(json::object{{"process", process.name}, {"error", document.error().message}});
+      answer.text +=
+          fmt::format("{}  does not answer: {}\n", process.name, document.error().message);
+      documents.push_back(
+          json::object{{"process", process.name}, {"error", document.error().message}});
       continue;
     }
     answer.text += fmt::format("{}  {} {} ({})\n", process.name, text_of(*document, "program"),
@@ -72,7 +75,8 @@ Result<Answer> show_effective(const Arguments& arguments) {
       const json::object& setting = entry.as_object();
       const std::string source = text_of(setting, "source");
       if (!arguments.all && source == "default") continue;
-      answer.text += fmt::format("  {} = {}  ({})\n", text_of(setting, "name"), text_of(setting, "value"), source);
+      answer.text += fmt::format("  {} = {}  ({})\n", text_of(setting, "name"),
+                                 text_of(setting, "value"), source);
     }
     (*document)["process"] = process.name;
     documents.push_back(*std::move(document));
@@ -85,14 +89,20 @@ Result<Answer> show_effective(const Arguments& arguments) {
 
 void add_config_commands(CLI::App& app, int* status) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const config = app.add_subcommand("config", "the settings of a cluster")->require_subcommand(1);
-  CLI::App* const show = config->add_subcommand("show", "settings that `up --set` keeps, or with --effective those that processes run with");
-  show->add_option("--data", arguments->data, "data folder of a local cluster")->capture_default_str();
-  show->add_option("--url", arguments->url, "operations address of one process, http://host:port; with --effective");
-  show->add_flag("--effective", arguments->effective, "ask the processes; without --all only what differs from the default");
+  CLI::App* const config =
+      app.add_subcommand("config", "the settings of a cluster")->require_subcommand(1);
+  CLI::App* const show = config->add_subcommand(
+      "show", "settings that `up --set` keeps, or with --effective those that processes run with");
+  show->add_option("--data", arguments->data, "data folder of a local cluster")
+      ->capture_default_str();
+  show->add_option("--url", arguments->url,
+                   "operations address of one process, http://host:port; with --effective");
+  show->add_flag("--effective", arguments->effective,
+                 "ask the processes; without --all only what differs from the default");
   show->add_flag("--all", arguments->all, "defaults too");
   answer_with(*show, status, [arguments] {
-    return arguments->effective || !arguments->url.empty() ? show_effective(*arguments) : show_kept(*arguments);
+    return arguments->effective || !arguments->url.empty() ? show_effective(*arguments)
+                                                           : show_kept(*arguments);
   });
 }
 

@@ -12,7 +12,9 @@ namespace rondel::cli {
 
 std::shared_ptr<DatabaseTarget> add_database_options(CLI::App& command) {
   auto target = std::make_shared<DatabaseTarget>();
-  command.add_option("--data", target->data, "Data folder of a cluster on this machine")->envname("RONDEL_DATA")->default_val("/var/lib/rondel");
+  command.add_option("--data", target->data, "Data folder of a cluster on this machine")
+      ->envname("RONDEL_DATA")
+      ->default_val("/var/lib/rondel");
   command.add_option("--dsn", target->dsn, "PostgreSQL connection string instead of --data");
   command.add_option("--master-key-file", target->master_key_file, "Master key, with --dsn");
   return target;
@@ -37,7 +39,8 @@ Result<Database> find_database(const DatabaseTarget& target) {
   file >> text;
   const auto key = from_hex(text);
   if (!key || key->size() != 32) {
-    return fail(ErrorCode::kInvalidArgument, "the master key file '" + key_file + "' must hold 64 hexadecimal digits");
+    return fail(ErrorCode::kInvalidArgument,
+                "the master key file '" + key_file + "' must hold 64 hexadecimal digits");
   }
   database.master_key = *key;
   TRY_VOID(metadata::check_master_key(database.dsn, database.master_key));

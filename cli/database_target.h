@@ -1,4 +1,5 @@
-// Which cluster's database a command works on: one on this machine by its data folder, any other by its connection string.
+// Which cluster's database a command works on: one on this machine by its data folder, any other by
+// its connection string.
 #pragma once
 
 #include <memory>
@@ -23,10 +24,11 @@ std::shared_ptr<DatabaseTarget> add_database_options(CLI::App& command);
 
 struct Database {
   std::string dsn;
-  std::string master_key;   // 32 bytes.
+  std::string master_key;  // 32 bytes.
 };
 
-// kInvalidArgument: `text` holds a password, which everybody on this machine can read in a command line.
+// kInvalidArgument: `text` holds a password, which everybody on this machine can read in a command
+// line.
 Result<void> check_no_password(const std::string& where, const std::string& text);
 
 // kInvalidArgument: no cluster there, or no usable master key. kPrecondition: the key is that of

@@ -28,7 +28,7 @@ struct Arguments {
   std::string data = default_data_directory();
   std::string dsn;
   uint64_t blobs = 0;
-  std::string grace, trash, orphan_age;   // Empty: as it is.
+  std::string grace, trash, orphan_age;  // Empty: as it is.
   std::string patience = "15m";
 };
 
@@ -50,19 +50,23 @@ std::string former_text(const metadata::RestoreState& state) {
     if (named.size() <= 3) nodes += (nodes.empty() ? "" : ", ") + disk.address;
   }
   if (named.size() > 3) nodes += fmt::format(" and {} more", named.size() - 3);
-  return fmt::format("not waited for      {} disks of nodes that have not been heard of for an hour "
-                     "and are in no ring: {}\n", former, nodes);
+  return fmt::format(
+      "not waited for      {} disks of nodes that have not been heard of for an hour "
+      "and are in no ring: {}\n",
+      former, nodes);
 }
 
 // What an operator asks about first.
 std::string state_text(const metadata::GarbageState& state) {
   std::string text = "garbage collection  running\n";
   if (!state.halted.empty()) {
-    text = fmt::format("garbage collection  halted since {:%Y-%m-%d %H:%M:%S} UTC\n"
-                       "reason              {}\n",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(state.halted_at)), state.halted);
-    text += "next                find out why; `rondel gc restore` takes back from the trash "
-            "what rows refer to; then `rondel gc resume`\n";
+    text = fmt::format(
+        "garbage collection  halted since {:%Y-%m-%d %H:%M:%S} UTC\n"
+        "reason              {}\n",
+        fmt::gmtime(std::chrono::system_clock::to_time_t(state.halted_at)), state.halted);
+    text +=
+        "next                find out why; `rondel gc restore` takes back from the trash "
+        "what rows refer to; then `rondel gc resume`\n";
   }
   if (!state.stranger.empty()) text += fmt::format("not recognized      {}\n", state.stranger);
   return text;
@@ -75,44 +79,55 @@ json::object ages_object(const metadata::GarbageAges& ages) {
 }
 
 std::string ages_text(const metadata::GarbageAges& ages) {
-  return fmt::format("ages                grace {} s, trash {} s, orphan age {} s\n", ages.grace.count(), ages.trash.count(), ages.orphan_age.count());
+  return fmt::format("ages                grace {} s, trash {} s, orphan age {} s\n",
+                     ages.grace.count(), ages.trash.count(), ages.orphan_age.count());
 }
 
 Result<Answer> show(const Arguments& arguments) {
   TRY(const auto metadata, open_metadata(arguments));
   TRY(const auto state, async::block_on(metadata->stores().gc.garbage_state(deadline_in(10s))));
-  TRY(const auto depths, async::block_on(metadata->stores().releases.queue_depths(deadline_in(10s))));
-  TRY(const auto restores, async::block_on(metadata->stores().restores.restore_state(deadline_in(10s))));
+  TRY(const auto depths,
+      async::block_on(metadata->stores().releases.queue_depths(deadline_in(10s))));
+  TRY(const auto restores,
+      async::block_on(metadata->stores().restores.restore_state(deadline_in(10s))));
   const uint64_t waiting = restores.waiting();
   std::string text = state_text(state);
   if (waiting > 0) {
-    text += fmt::format("trash               to be looked through on {} of {} disks; "
-                        "nothing is purged on them before\n", waiting, restores.members());
+    text += fmt::format(
+        "trash               to be looked through on {} of {} disks; "
+        "nothing is purged on them before\n",
+        waiting, restores.members());
     text += former_text(restores);
   }
   text += fmt::format("released streams    {}\n", depths.released);
   if (depths.referenced > 0) {
-    text += fmt::format("kept                {}{} streams that were released though something refers to them (table referenced_releases)\n", depths.referenced,
-                        depths.referenced >= 10'000 ? " or more" : "");
+    text += fmt::format(
+        "kept                {}{} streams that were released though something refers to them "
+        "(table referenced_releases)\n",
+        depths.referenced, depths.referenced >= 10'000 ? " or more" : "");
   }
   text += ages_text(state.ages);
-  if (state.allowance > 0) text += fmt::format("allowance           {} orphaned blobs in the next pass\n", state.allowance);
-  return Answer{std::move(text),
-                json::object{{"running", state.halted.empty()},
-                             {"reason", state.halted},
-                             {"not_recognized", state.stranger},
-                             {"disks_to_restore", waiting},
-                             {"disks", restores.members()},
-                             {"released_streams", depths.released},
-                             {"referenced_streams", depths.referenced},
-                             {"ages", ages_object(state.ages)},
-                             {"allowance", state.allowance}}};
+  if (state.allowance > 0) {
+    text +=
+        fmt::format("allowance           {} orphaned blobs in the next pass\n", state.allowance);
+  }
+  return Answer{std::move(text), json::object{{"running", state.halted.empty()},
+                                              {"reason", state.halted},
+                                              {"not_recognized", state.stranger},
+                                              {"disks_to_restore", waiting},
+                                              {"disks", restores.members()},
+                                              {"released_streams", depths.released},
+                                              {"referenced_streams", depths.referenced},
+                                              {"ages", ages_object(state.ages)},
+                                              {"allowance", state.allowance}}};
 }
 
 Result<Answer> resume(const Arguments& arguments) {
   TRY(const auto metadata, open_metadata(arguments));
-  TRY_VOID(async::block_on(metadata->stores().gc.resume_garbage(arguments.blobs, deadline_in(10s))));
-  return Answer{"garbage collection goes on\n", json::object{{"running", true}, {"allowance", arguments.blobs}}};
+  TRY_VOID(
+      async::block_on(metadata->stores().gc.resume_garbage(arguments.blobs, deadline_in(10s))));
+  return Answer{"garbage collection goes on\n",
+                json::object{{"running", true}, {"allowance", arguments.blobs}}};
 }
 
 // For machines: what was done, and which disks wait.
@@ -122,12 +137,17 @@ json::object restore_document(const metadata::RestoreState& state) {
   for (const auto& disk : state.disks) {
     blobs += disk.done ? disk.blobs : 0;
     if (disk.done && disk.member) continue;
-    boost::json::object named{{"disk", disk.disk.to_hex()}, {"node", disk.node.to_hex()},
-        {"address", disk.address}, {"alive", disk.alive}};
+    boost::json::object named{{"disk", disk.disk.to_hex()},
+                              {"node", disk.node.to_hex()},
+                              {"address", disk.address},
+                              {"alive", disk.alive}};
     (disk.member ? missing : former).push_back(std::move(named));
   }
-  return {{"number", state.number}, {"disks", state.members()},
-      {"blobs_restored", blobs}, {"missing", std::move(missing)}, {"former", std::move(former)}};
+  return {{"number", state.number},
+          {"disks", state.members()},
+          {"blobs_restored", blobs},
+          {"missing", std::move(missing)},
+          {"former", std::move(former)}};
 }
 
 std::string restored_text(const metadata::RestoreState& state) {
@@ -149,10 +169,11 @@ std::string restored_text(const metadata::RestoreState& state) {
 // The gateway that coordinates does the work, and goes on with it when nobody waits: disks that are
 // away have their turn when they are back.
 Result<Answer> restore(const Arguments& arguments) {
-  constexpr auto kAwayPatience = 15s;     // A node that has just started is not away.
+  constexpr auto kAwayPatience = 15s;  // A node that has just started is not away.
   TRY(const Duration patience, config::parse_duration(arguments.patience));
   TRY(const auto metadata, open_metadata(arguments));
-  TRY(const uint64_t number, async::block_on(metadata->stores().restores.order_restore(deadline_in(10s))));
+  TRY(const uint64_t number,
+      async::block_on(metadata->stores().restores.order_restore(deadline_in(10s))));
   const SteadyTime begin = std::chrono::steady_clock::now();
   SteadyTime alive_at = begin;
   metadata::RestoreState state;
@@ -171,8 +192,9 @@ Result<Answer> restore(const Arguments& arguments) {
   }
   Answer answer{restored_text(state), restore_document(state)};
   if (state.waiting() == 0 && state.members() > 0) return answer;
-  fmt::print(stderr, "rondel: not every disk was looked through: those missing are when their nodes "
-                     "and a gateway are up, and nothing is purged on them before\n");
+  fmt::print(stderr,
+             "rondel: not every disk was looked through: those missing are when their nodes "
+             "and a gateway are up, and nothing is purged on them before\n");
   answer.status = 1;
   return answer;
 }
@@ -187,12 +209,16 @@ Result<Answer> set(const Arguments& arguments) {
   TRY(const auto grace, age(arguments.grace));
   TRY(const auto trash, age(arguments.trash));
   TRY(const auto orphan_age, age(arguments.orphan_age));
-  if (!grace && !trash && !orphan_age) return fail(ErrorCode::kInvalidArgument, "nothing to set: --grace, --trash, --orphan-age");
+  if (!grace && !trash && !orphan_age) {
+    return fail(ErrorCode::kInvalidArgument, "nothing to set: --grace, --trash, --orphan-age");
+  }
   TRY(const auto metadata, open_metadata(arguments));
-  TRY_VOID(async::block_on(metadata->stores().gc.set_garbage_ages(grace, trash, orphan_age, deadline_in(10s))));
+  TRY_VOID(async::block_on(
+      metadata->stores().gc.set_garbage_ages(grace, trash, orphan_age, deadline_in(10s))));
   TRY(const auto state, async::block_on(metadata->stores().gc.garbage_state(deadline_in(10s))));
   return Answer{state_text(state) + ages_text(state.ages) +
-                    "from when           the next round of the gateway that coordinates, within a minute; a gateway "
+                    "from when           the next round of the gateway that coordinates, within a "
+                    "minute; a gateway "
                     "that starts with longer ages raises them again\n",
                 json::object{{"ages", ages_object(state.ages)}, {"effective_within_seconds", 60}}};
 }
@@ -201,25 +227,33 @@ Result<Answer> set(const Arguments& arguments) {
 
 void add_gc_commands(CLI::App& app, int* status) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const gc = app.add_subcommand("gc", "garbage collection: what it does, and letting it go on");
+  CLI::App* const gc =
+      app.add_subcommand("gc", "garbage collection: what it does, and letting it go on");
   gc->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, Result<Answer> (*work)(const Arguments&)) {
+  const auto add = [&](const char* name, const char* help,
+                       Result<Answer> (*work)(const Arguments&)) {
     CLI::App* const command = gc->add_subcommand(name, help);
-    command->add_option("--data", arguments->data, "data folder of a local cluster")->capture_default_str();
-    command->add_option("--dsn", arguments->dsn, "PostgreSQL connection string; default: the local cluster's");
+    command->add_option("--data", arguments->data, "data folder of a local cluster")
+        ->capture_default_str();
+    command->add_option("--dsn", arguments->dsn,
+                        "PostgreSQL connection string; default: the local cluster's");
     answer_with(*command, status, [arguments, work] { return work(*arguments); });
     return command;
   };
   add("status", "whether it runs, and why not", show);
-  CLI::App* const ages = add("set", "set the cluster's ages; lower them only when every gateway runs with the lower ones", set);
+  CLI::App* const ages = add(
+      "set", "set the cluster's ages; lower them only when every gateway runs with the lower ones",
+      set);
   ages->add_option("--grace", arguments->grace, "as gc.grace: \"1h\"");
   ages->add_option("--trash", arguments->trash, "as gc.trash");
   ages->add_option("--orphan-age", arguments->orphan_age, "as gc.orphan_age");
-  CLI::App* const back = add("restore",
-      "take back from the trash what rows refer to, after the database was restored", restore);
+  CLI::App* const back =
+      add("restore", "take back from the trash what rows refer to, after the database was restored",
+          restore);
   back->add_option("--wait", arguments->patience, "how long to wait for it")->capture_default_str();
   add("resume", "confirm that the database holds what it should, and go on", resume)
-      ->add_option("--blobs", arguments->blobs, "let the next pass release so many orphaned blobs, more than its breaker allows")
+      ->add_option("--blobs", arguments->blobs,
+                   "let the next pass release so many orphaned blobs, more than its breaker allows")
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
 }
 

@@ -59,7 +59,8 @@ Result<void> Identities::set_key_enabled(const std::string& access_key, bool ena
 }
 
 Result<void> Identities::delete_key(const std::string& access_key, metadata::LastKey last) {
-  return changed(async::block_on(store().delete_key(access_key, last, soon())), "access key", access_key);
+  return changed(async::block_on(store().delete_key(access_key, last, soon())), "access key",
+                 access_key);
 }
 
 }  // namespace rondel::cli

@@ -24,8 +24,7 @@ class Identities {
   Result<metadata::AccessKey> create_key(const std::string& account_id,
                                          const std::string& access_key, const std::string& secret);
   Result<std::vector<metadata::AccessKey>> list_keys(const std::string& account_id);
-  Result<void> set_key_enabled(const std::string& access_key, bool enabled,
-                               metadata::LastKey last);
+  Result<void> set_key_enabled(const std::string& access_key, bool enabled, metadata::LastKey last);
   Result<void> delete_key(const std::string& access_key, metadata::LastKey last);
 
  private:

@@ -76,16 +76,19 @@ async::Task<Result<Answer>> list_keys(KeyManagement& keys) {
   co_return answer;
 }
 
-using AccessWork = std::function<async::Task<Result<Answer>>(metadata::KeyStore&, const std::string& account)>;
+using AccessWork =
+    std::function<async::Task<Result<Answer>>(metadata::KeyStore&, const std::string& account)>;
 
 // Whose keys are lies in the cluster's database, whatever keeps their material.
-Result<Answer> with_access(const DatabaseTarget& target, const std::string& account_name, const AccessWork& work) {
+Result<Answer> with_access(const DatabaseTarget& target, const std::string& account_name,
+                           const AccessWork& work) {
   TRY(const Database database, find_database(target));
   const auto metadata = metadata::PostgresMetadata::make_for_command(database.dsn);
   const auto deadline = deadline_in(kPatience);
   std::string account;
   if (!account_name.empty()) {
-    TRY(const auto found, async::block_on(metadata->stores().identities.find_account({metadata::AccountName::Kind::kAny, account_name}, deadline)));
+    TRY(const auto found, async::block_on(metadata->stores().identities.find_account(
+                              {metadata::AccountName::Kind::kAny, account_name}, deadline)));
     if (!found) return fail(ErrorCode::kNotFound, "there is no account '" + account_name + "'");
     account = found->id;
   }
@@ -95,7 +98,9 @@ Result<Answer> with_access(const DatabaseTarget& target, const std::string& acco
 std::string words_of(uint8_t operations) {
   std::string out;
   for (const auto& [operation, word] : kOperations) {
-    if ((operations & static_cast<uint8_t>(operation)) != 0) out += (out.empty() ? "" : ",") + std::string(word);
+    if ((operations & static_cast<uint8_t>(operation)) != 0) {
+      out += (out.empty() ? "" : ",") + std::string(word);
+    }
   }
   return out;
 }
@@ -106,8 +111,12 @@ Result<uint8_t> operations_of(std::string_view text) {
   while (!text.empty()) {
     const std::string_view word = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), word.size() + 1));
-    const auto known = std::ranges::find(kOperations, word, &std::pair<metadata::KmsOperation, std::string_view>::second);
-    if (known == kOperations.end()) return fail(ErrorCode::kInvalidArgument, "operations are decrypt, generate-data-key and encrypt, divided by ','");
+    const auto known = std::ranges::find(
+        kOperations, word, &std::pair<metadata::KmsOperation, std::string_view>::second);
+    if (known == kOperations.end()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "operations are decrypt, generate-data-key and encrypt, divided by ','");
+    }
     operations |= static_cast<uint8_t>(known->first);
   }
   return operations;
@@ -141,14 +150,19 @@ async::Task<Result<Answer>> changed(std::string key, const char* what,
 }  // namespace
 
 void add_kms_commands(CLI::App& app, int* status) {
-  CLI::App* kms = app.add_subcommand("kms", "Keys that objects are encrypted under")->require_subcommand(1);
+  CLI::App* kms =
+      app.add_subcommand("kms", "Keys that objects are encrypted under")->require_subcommand(1);
   auto target = add_database_options(*kms);
   auto vault = std::make_shared<VaultTarget>();
-  kms->add_option("--vault-address", vault->address, "Vault's transit engine instead of the cluster's key ring, http(s)://host:port");
+  kms->add_option("--vault-address", vault->address,
+                  "Vault's transit engine instead of the cluster's key ring, http(s)://host:port");
   kms->add_option("--vault-token-file", vault->token_file, "File with Vault's token");
-  kms->add_option("--vault-mount", vault->mount, "Path of the transit engine")->capture_default_str();
-  kms->add_option("--vault-ca-file", vault->ca_file, "PEM: whom to believe that it is Vault; otherwise whom the system believes");
-  kms->add_flag("--vault-allow-http", vault->allow_http, "Take an http:// address that leaves this machine");
+  kms->add_option("--vault-mount", vault->mount, "Path of the transit engine")
+      ->capture_default_str();
+  kms->add_option("--vault-ca-file", vault->ca_file,
+                  "PEM: whom to believe that it is Vault; otherwise whom the system believes");
+  kms->add_flag("--vault-allow-http", vault->allow_http,
+                "Take an http:// address that leaves this machine");
   answer_with(*kms->add_subcommand("list", "All keys"), status,
               [=] { return run(*target, *vault, list_keys); });
   auto name = std::make_shared<std::string>();
@@ -162,22 +176,31 @@ void add_kms_commands(CLI::App& app, int* status) {
     return sub;
   };
   const auto act_on = [=](const char* verb, Act act) {
-    return run(*target, *vault, [=](KeyManagement& keys) { return changed(*name, verb, act(keys, *name)); });
+    return run(*target, *vault,
+               [=](KeyManagement& keys) { return changed(*name, verb, act(keys, *name)); });
   };
   const auto named = [&](const char* verb, const char* help, Act act) {
     answer_with(*add(verb, help), status, [=] { return act_on(verb, act); });
   };
   named("rotate", "Add a version: what is encrypted from now on uses it, older objects still open",
-        [](KeyManagement& keys, const std::string& key) { return keys.rotate(key, deadline_in(kPatience)); });
-  named("enable", "Let a disabled key work again",
-        [](KeyManagement& keys, const std::string& key) { return keys.set_enabled(key, true, deadline_in(kPatience)); });
+        [](KeyManagement& keys, const std::string& key) {
+          return keys.rotate(key, deadline_in(kPatience));
+        });
+  named("enable", "Let a disabled key work again", [](KeyManagement& keys, const std::string& key) {
+    return keys.set_enabled(key, true, deadline_in(kPatience));
+  });
   named("disable", "Refuse the key: objects under it cannot be read or written until it is enabled",
-        [](KeyManagement& keys, const std::string& key) { return keys.set_enabled(key, false, deadline_in(kPatience)); });
+        [](KeyManagement& keys, const std::string& key) {
+          return keys.set_enabled(key, false, deadline_in(kPatience));
+        });
 
   CLI::App* const create = add("create", "Make a key");
-  create->add_option("--account", *account, "Whose it is, by name or id; without, the first account's");
+  create->add_option("--account", *account,
+                     "Whose it is, by name or id; without, the first account's");
   answer_with(*create, status, [=]() -> Result<Answer> {
-    TRY(const Answer made, act_on("create", [](KeyManagement& keys, const std::string& key) { return keys.create(key, deadline_in(kPatience)); }));
+    TRY(const Answer made, act_on("create", [](KeyManagement& keys, const std::string& key) {
+          return keys.create(key, deadline_in(kPatience));
+        }));
     if (account->empty()) return made;
     return with_access(*target, *account, [name](metadata::KeyStore& keys, const std::string& id) {
       return changed(*name, "create", keys.set_owner(*name, id, deadline_in(kPatience)));
@@ -189,19 +212,30 @@ void add_kms_commands(CLI::App& app, int* status) {
     answer_with(*sub, status, [=] { return with_access(*target, *account, act); });
     return sub;
   };
-  of_account("owner", "Give the key to an account; grants on it end", [name](metadata::KeyStore& keys, const std::string& id) {
-    return changed(*name, "owner", keys.set_owner(*name, id, deadline_in(kPatience)));
-  });
-  of_account("grant", "Let another account use the key", [name, operations](metadata::KeyStore& keys, const std::string& id) -> async::Task<Result<Answer>> {
-    CO_TRY(const uint8_t bits, operations_of(*operations));
-    co_return co_await changed(*name, "grant", keys.set_grant(*name, id, bits, deadline_in(kPatience)));
-  })->add_option("--operations", *operations, "decrypt, generate-data-key, encrypt, divided by ','")->capture_default_str();
-  of_account("revoke", "End an account's grant", [name](metadata::KeyStore& keys, const std::string& id) {
-    return changed(*name, "revoke", keys.set_grant(*name, id, 0, deadline_in(kPatience)));
-  });
-  answer_with(*kms->add_subcommand("access", "Owners of keys, and who else may use them"), status, [=] {
-    return with_access(*target, "", [](metadata::KeyStore& keys, const std::string&) { return list_access(keys); });
-  });
+  of_account("owner", "Give the key to an account; grants on it end",
+             [name](metadata::KeyStore& keys, const std::string& id) {
+               return changed(*name, "owner", keys.set_owner(*name, id, deadline_in(kPatience)));
+             });
+  of_account("grant", "Let another account use the key",
+             [name, operations](metadata::KeyStore& keys,
+                                const std::string& id) -> async::Task<Result<Answer>> {
+               CO_TRY(const uint8_t bits, operations_of(*operations));
+               co_return co_await changed(*name, "grant",
+                                          keys.set_grant(*name, id, bits, deadline_in(kPatience)));
+             })
+      ->add_option("--operations", *operations,
+                   "decrypt, generate-data-key, encrypt, divided by ','")
+      ->capture_default_str();
+  of_account(
+      "revoke", "End an account's grant", [name](metadata::KeyStore& keys, const std::string& id) {
+        return changed(*name, "revoke", keys.set_grant(*name, id, 0, deadline_in(kPatience)));
+      });
+  answer_with(*kms->add_subcommand("access", "Owners of keys, and who else may use them"), status,
+              [=] {
+                return with_access(*target, "", [](metadata::KeyStore& keys, const std::string&) {
+                  return list_access(keys);
+                });
+              });
 }
 
 }  // namespace rondel::cli

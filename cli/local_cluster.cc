@@ -41,16 +41,14 @@ constexpr uint64_t kFreeBytesMin = 4ull << 30;
 constexpr std::string_view kNamePlace = "{name}";
 
 struct Member {
-  std::string name;            // "gateway-1"
-  std::string program;         // "rondel-gateway"
-  std::string config;          // YAML
+  std::string name;     // "gateway-1"
+  std::string program;  // "rondel-gateway"
+  std::string config;   // YAML
   std::vector<uint16_t> ports;
   std::string operations_url;
 };
 
-void say(const std::string& line) {
-  fmt::print(stderr, "{}\n", line);
-}
+void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
 
 std::string loopback(int port) { return fmt::format("127.0.0.1:{}", port); }
 
@@ -112,11 +110,13 @@ Member gateway_member(const std::string& data, const ClusterPlan& plan, int k) {
     member.ports.push_back(static_cast<uint16_t>(p));
   }
   member.operations_url = "http://" + loopback(port + kOperationsPortOffset);
-  member.config = log_section(data, member.name) + fmt::format(
-      "gateway:\n  listen: \"0.0.0.0:{}\"\n  operations_listen: \"127.0.0.1:{}\"\n"
-      "cluster:\n  listen: \"{}\"\n  bootstrap_disks: {}\n"
-      "metadata:\n  dsn: \"{}\"\n  master_key_file: \"{}/keys/master.key\"\n",
-      port, port + kOperationsPortOffset, loopback(port + kClusterPortOffset), plan.nodes, postgres_of(data).dsn(), data);
+  member.config = log_section(data, member.name) +
+                  fmt::format(
+                      "gateway:\n  listen: \"0.0.0.0:{}\"\n  operations_listen: \"127.0.0.1:{}\"\n"
+                      "cluster:\n  listen: \"{}\"\n  bootstrap_disks: {}\n"
+                      "metadata:\n  dsn: \"{}\"\n  master_key_file: \"{}/keys/master.key\"\n",
+                      port, port + kOperationsPortOffset, loopback(port + kClusterPortOffset),
+                      plan.nodes, postgres_of(data).dsn(), data);
   return member;
 }
 
@@ -126,11 +126,15 @@ Member node_member(const std::string& data, const ClusterPlan& plan, int k) {
   Member member{fmt::format("node-{}", k), "rondel-node", "", {}, "http://" + loopback(operations)};
   member.ports = {static_cast<uint16_t>(port), static_cast<uint16_t>(operations)};
   const uint64_t capacity = fs::space(data).capacity / static_cast<uint64_t>(plan.nodes);
-  member.config = log_section(data, member.name) + fmt::format(
-      "node:\n  name: \"{}\"\n  listen: \"{}\"\n  operations_listen: \"{}\"\n  zone: \"zone-{}\"\n  host: \"host-{}\"\n"
-      "  data_dir: \"{}/node-{}\"\n  disks:\n    - path: \"{}/node-{}/disk-1\"\n      capacity: \"{}\"\n"
-      "cluster:\n  gateways:\n{}",
-      member.name, loopback(port), loopback(operations), (k - 1) % plan.zones + 1, k, data, k, data, k, capacity, cluster_addresses(plan));
+  member.config = log_section(data, member.name) +
+                  fmt::format(
+                      "node:\n  name: \"{}\"\n  listen: \"{}\"\n  operations_listen: \"{}\"\n  "
+                      "zone: \"zone-{}\"\n  host: \"host-{}\"\n"
+                      "  data_dir: \"{}/node-{}\"\n  disks:\n    - path: \"{}/node-{}/disk-1\"\n   "
+                      "   capacity: \"{}\"\n"
+                      "cluster:\n  gateways:\n{}",
+                      member.name, loopback(port), loopback(operations), (k - 1) % plan.zones + 1,
+                      k, data, k, data, k, capacity, cluster_addresses(plan));
   return member;
 }
 
@@ -141,7 +145,9 @@ std::vector<Member> members_of(const std::string& data, const ClusterPlan& plan)
   return members;
 }
 
-std::string pid_file(const std::string& data, const std::string& name) { return data + "/run/" + name + ".pid"; }
+std::string pid_file(const std::string& data, const std::string& name) {
+  return data + "/run/" + name + ".pid";
+}
 
 Result<void> check_folder(const std::string& data) {
   std::error_code error;
@@ -152,12 +158,14 @@ Result<void> check_folder(const std::string& data) {
   umask(before);
   if (error) return fail(ErrorCode::kPrecondition, "cannot make " + data + ": " + error.message());
   if (!fs::exists(data + "/cluster.json") && !fs::is_empty(data)) {
-    return fail(ErrorCode::kPrecondition,
-                data + " is not empty and holds no Rondel cluster: choose another --data or empty it");
+    return fail(
+        ErrorCode::kPrecondition,
+        data + " is not empty and holds no Rondel cluster: choose another --data or empty it");
   }
   if (!fs::exists(data + "/cluster.json") && fs::space(data).available < kFreeBytesMin) {
-    return fail(ErrorCode::kResourceExhausted, fmt::format("{} has {} MiB free; a new cluster needs {} MiB", data,
-                                                           fs::space(data).available >> 20, kFreeBytesMin >> 20));
+    return fail(ErrorCode::kResourceExhausted,
+                fmt::format("{} has {} MiB free; a new cluster needs {} MiB", data,
+                            fs::space(data).available >> 20, kFreeBytesMin >> 20));
   }
   return {};
 }
@@ -179,8 +187,9 @@ Result<void> check_ports(const std::string& data, const std::vector<Member>& mem
     const Deadline deadline = fs::exists(file) ? dying_until : deadline_in(0s);
     for (uint16_t port : member.ports) {
       if (!becomes_free(port, deadline)) {
-        return fail(ErrorCode::kPrecondition,
-                    fmt::format("port {} ({}) is in use: choose another --port", port, member.name));
+        return fail(
+            ErrorCode::kPrecondition,
+            fmt::format("port {} ({}) is in use: choose another --port", port, member.name));
       }
     }
   }
@@ -207,12 +216,15 @@ Result<std::string> master_key(const std::string& data) {
   std::string text;
   file >> text;
   const auto key = from_hex(text);
-  if (!key || key->size() != 32) return fail(ErrorCode::kPrecondition, path + " does not hold 64 hexadecimal digits");
+  if (!key || key->size() != 32) {
+    return fail(ErrorCode::kPrecondition, path + " does not hold 64 hexadecimal digits");
+  }
   return *key;
 }
 
 // The oldest key of the account that can be used.
-std::optional<metadata::AccessKey> usable_key(const metadata::Account& account, const std::vector<metadata::AccessKey>& keys) {
+std::optional<metadata::AccessKey> usable_key(const metadata::Account& account,
+                                              const std::vector<metadata::AccessKey>& keys) {
   const auto found = std::ranges::find(keys, true, &metadata::AccessKey::enabled);
   if (!account.enabled || found == keys.end()) return std::nullopt;
   return *found;
@@ -233,7 +245,8 @@ Result<FirstAccount> first_account(const std::string& data, const UpOptions& opt
   TRY(const std::string key, master_key(data));
   if (auto right = metadata::check_master_key(dsn, key); !right) {
     if (!had_key) fs::remove(data + "/keys/master.key");
-    return fail(right.error().code, (had_key ? data + "/keys/master.key: " : data + "/keys/master.key is missing: a new one: ") +
+    return fail(right.error().code, (had_key ? data + "/keys/master.key: "
+                                             : data + "/keys/master.key is missing: a new one: ") +
                                         right.error().message);
   }
   Identities accounts(dsn, key);
@@ -267,7 +280,8 @@ std::string quoted(const std::string& text) {
 
 std::string key_lines(const std::optional<metadata::AccessKey>& key) {
   if (!key) return "";
-  return fmt::format("AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n", key->access_key, key->secret_key);
+  return fmt::format("AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n", key->access_key,
+                     key->secret_key);
 }
 
 std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>& members,
@@ -275,20 +289,25 @@ std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>
   const auto region = plan.settings.find("s3.region");
   const std::string region_name = region == plan.settings.end() ? "us-east-1" : region->second;
   std::string metrics;
-  for (const Member& member : members) metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
+  for (const Member& member : members) {
+    metrics += (metrics.empty() ? "" : ",") + member.operations_url + "/metrics";
+  }
   return fmt::format(
       "AWS_ENDPOINT_URL={}\n{}AWS_REGION={}\n"
-      "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME={}\n",
+      "AWS_DEFAULT_REGION={}\nRONDEL_METRICS_URLS={}\nRONDEL_CANONICAL_ID={}\nRONDEL_DISPLAY_NAME={"
+      "}\n",
       endpoint_of(plan), key_lines(root.key), region_name, region_name, metrics,
       root.account.canonical_id, quoted(root.account.display_name));
 }
 
-// For aws cli and boto3: they presign by the older signature at endpoints that are not AWS's, unless told. The
-// line for `env` that names it is the answer.
+// For aws cli and boto3: they presign by the older signature at endpoints that are not AWS's,
+// unless told. The line for `env` that names it is the answer.
 std::string write_aws_config(const std::string& data, const ClusterPlan& plan) {
   const auto region = plan.settings.find("s3.region");
-  write_private(data + "/aws-config", fmt::format("[default]\nregion = {}\ns3 =\n    signature_version = s3v4\n    addressing_style = path\n",
-                                                  region == plan.settings.end() ? "us-east-1" : region->second));
+  write_private(data + "/aws-config",
+                fmt::format("[default]\nregion = {}\ns3 =\n    signature_version = s3v4\n    "
+                            "addressing_style = path\n",
+                            region == plan.settings.end() ? "us-east-1" : region->second));
   return "AWS_CONFIG_FILE=" + quoted(data + "/aws-config") + "\n";
 }
 
@@ -324,19 +343,23 @@ std::string last_words(const std::string& log) {
   return last.substr(0, 400);
 }
 
-Result<void> wait_ready(const std::string& data, const std::vector<Member>& members, std::chrono::seconds within) {
+Result<void> wait_ready(const std::string& data, const std::vector<Member>& members,
+                        std::chrono::seconds within) {
   const Deadline end = deadline_in(within);
   const Deadline patience = deadline_in(5s);
   for (const Member& member : members) {
     std::string told;
-    for (std::string failing; !(failing = async::block_on(failing_checks(member.operations_url))).empty();) {
+    for (std::string failing;
+         !(failing = async::block_on(failing_checks(member.operations_url))).empty();) {
       const std::string log = data + "/log/" + member.name + ".log";
       if (!running_process(pid_file(data, member.name), member.program)) {
-        return fail(ErrorCode::kUnavailable, fmt::format("{} has ended: {} (see {})", member.name, last_words(log), log));
+        return fail(ErrorCode::kUnavailable,
+                    fmt::format("{} has ended: {} (see {})", member.name, last_words(log), log));
       }
       if (std::chrono::steady_clock::now() > end) {
         return fail(ErrorCode::kDeadlineExceeded,
-                    fmt::format("{} is not ready after {} s: {} (see {})", member.name, within.count(), failing, log));
+                    fmt::format("{} is not ready after {} s: {} (see {})", member.name,
+                                within.count(), failing, log));
       }
       if (std::chrono::steady_clock::now() > patience && told != failing) {
         say("  waiting: " + member.name + ": " + failing);
@@ -350,45 +373,58 @@ Result<void> wait_ready(const std::string& data, const std::vector<Member>& memb
 }
 
 // Asks the program itself, before anything is stored or started.
-Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options, const Member& member) {
+Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options,
+                            const Member& member) {
   std::string folder = fs::temp_directory_path() / "rondel-check-XXXXXX";
-  if (mkdtemp(folder.data()) == nullptr) return fail(ErrorCode::kUnavailable, "cannot make a temporary folder");
+  if (mkdtemp(folder.data()) == nullptr) {
+    return fail(ErrorCode::kUnavailable, "cannot make a temporary folder");
+  }
   const std::string config = folder + "/config.yaml";
   // A new cluster has its key later: here any will do.
   std::string text = member.config;
   const std::string own_key = "/keys/master.key\"";
-  if (const size_t at = text.find(own_key); at != std::string::npos && !fs::exists(options.data_directory + "/keys/master.key")) {
+  if (const size_t at = text.find(own_key);
+      at != std::string::npos && !fs::exists(options.data_directory + "/keys/master.key")) {
     const size_t begin = text.rfind('"', at) + 1;
     text.replace(begin, at + own_key.size() - 1 - begin, folder + "/master.key");
     write_private(folder + "/master.key", to_hex(as_bytes(crypto::random_bytes(32))) + "\n");
   }
   write_private(config, text);
-  std::vector<std::string> command{options.binary_directory + "/" + member.program, "--check-settings", "--check-files", "--config", config};
+  std::vector<std::string> command{options.binary_directory + "/" + member.program,
+                                   "--check-settings", "--check-files", "--config", config};
   for (std::string& flag : setting_flags(plan, member)) command.push_back(std::move(flag));
   auto checked = run_program(command);
   fs::remove_all(folder);
   if (checked) return {};
   std::string_view message = checked.error().message;
-  if (const size_t at = message.find(member.program + ": "); at != std::string_view::npos) message.remove_prefix(at + member.program.size() + 2);
+  if (const size_t at = message.find(member.program + ": "); at != std::string_view::npos) {
+    message.remove_prefix(at + member.program.size() + 2);
+  }
   while (message.ends_with('\n')) message.remove_suffix(1);
   return fail(ErrorCode::kInvalidArgument, std::string(message));
 }
 
-// A process that runs under other settings than are wanted now ends; it is started again with the new ones.
-Result<void> end_outdated(const std::string& data, const ClusterPlan& before, const ClusterPlan& plan, const Member& member) {
+// A process that runs under other settings than are wanted now ends; it is started again with the
+// new ones.
+Result<void> end_outdated(const std::string& data, const ClusterPlan& before,
+                          const ClusterPlan& plan, const Member& member) {
   if (setting_flags(before, member) == setting_flags(plan, member)) return {};
   const auto pid = running_process(pid_file(data, member.name), member.program);
-  if (pid && !stop_process(*pid, 30s)) return fail(ErrorCode::kInternal, member.name + " does not end");
+  if (pid && !stop_process(*pid, 30s)) {
+    return fail(ErrorCode::kInternal, member.name + " does not end");
+  }
   return {};
 }
 
-Result<void> start_member(const std::string& data, const ClusterPlan& plan, const UpOptions& options,
-                          const Member& member, std::vector<std::function<void()>>& undo) {
+Result<void> start_member(const std::string& data, const ClusterPlan& plan,
+                          const UpOptions& options, const Member& member,
+                          std::vector<std::function<void()>>& undo) {
   if (running_process(pid_file(data, member.name), member.program)) return {};
   const std::string config = fmt::format("{}/config/{}.yaml", data, member.name);
   write_private(config, member.config);
   ProcessSpec spec{{options.binary_directory + "/" + member.program, "--config", config},
-                   pid_file(data, member.name), fmt::format("{}/log/{}.log", data, member.name)};
+                   pid_file(data, member.name),
+                   fmt::format("{}/log/{}.log", data, member.name)};
   for (std::string& flag : setting_flags(plan, member)) spec.command.push_back(std::move(flag));
   TRY(const pid_t pid, start_process(spec));
   undo.push_back([pid] { stop_process(pid, 5s); });
@@ -399,21 +435,29 @@ Result<void> start_member(const std::string& data, const ClusterPlan& plan, cons
 Result<void> install_cli(const std::string& data, const UpOptions& options) {
   const std::string path = data + "/bin/rondel";
   std::ofstream script(path, std::ios::trunc);
-  script << "#!/bin/sh\nRONDEL_DATA='" << data << "' exec '" << options.binary_directory << "/rondel' \"$@\"\n";
+  script << "#!/bin/sh\nRONDEL_DATA='" << data << "' exec '" << options.binary_directory
+         << "/rondel' \"$@\"\n";
   script.close();
-  return chmod(path.c_str(), 0700) == 0 ? Result<void>{} : fail(ErrorCode::kUnavailable, "cannot write " + path);
+  return chmod(path.c_str(), 0700) == 0 ? Result<void>{}
+                                        : fail(ErrorCode::kUnavailable, "cannot write " + path);
 }
 
-Answer summary(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members, const FirstAccount& root) {
+Answer summary(const std::string& data, const ClusterPlan& plan, const std::vector<Member>& members,
+               const FirstAccount& root) {
   std::string text = fmt::format("\nRondel is ready.\n  endpoint    {}\n", endpoint_of(plan));
   json::array metrics;
-  json::object object{{"endpoint", endpoint_of(plan)}, {"account", root.account.id}, {"environment_file", data + "/env"}};
+  json::object object{{"endpoint", endpoint_of(plan)},
+                      {"account", root.account.id},
+                      {"environment_file", data + "/env"}};
   if (root.key) {
-    text += fmt::format("  access key  {}\n  secret key  {}\n", root.key->access_key, root.key->secret_key);
+    text += fmt::format("  access key  {}\n  secret key  {}\n", root.key->access_key,
+                        root.key->secret_key);
     object["access_key"] = root.key->access_key;
     object["secret_key"] = root.key->secret_key;
   } else {
-    text += "  access key  none: the account root has no enabled key; `rondel account key create root` makes one\n";
+    text +=
+        "  access key  none: the account root has no enabled key; `rondel account key create root` "
+        "makes one\n";
   }
   for (const Member& member : members) {
     text += "  metrics     " + member.operations_url + "/metrics\n";
@@ -421,8 +465,9 @@ Answer summary(const std::string& data, const ClusterPlan& plan, const std::vect
   }
   if (root.key) {
     // Without the secret, which would stay in the shell's history.
-    text += fmt::format("\nFirst command:\n  (set -a; . {}; aws s3 --endpoint-url {} mb s3://first-bucket)\n",
-                        quoted(data + "/env"), endpoint_of(plan));
+    text += fmt::format(
+        "\nFirst command:\n  (set -a; . {}; aws s3 --endpoint-url {} mb s3://first-bucket)\n",
+        quoted(data + "/env"), endpoint_of(plan));
   }
   text += fmt::format("\nAll of it as shell lines: {}/env\n", data);
   object["metrics"] = std::move(metrics);
@@ -435,9 +480,12 @@ std::string settings_text(const ClusterPlan& plan) {
   return json::serialize(object);
 }
 
-Result<Answer> up_locked(const std::string& data, const UpOptions& options, std::vector<std::function<void()>>& undo) {
+Result<Answer> up_locked(const std::string& data, const UpOptions& options,
+                         std::vector<std::function<void()>>& undo) {
   const auto stored = load_plan(data);
-  if (!stored && stored.error().code != ErrorCode::kNotFound) return std::unexpected(stored.error());
+  if (!stored && stored.error().code != ErrorCode::kNotFound) {
+    return std::unexpected(stored.error());
+  }
   TRY(const ClusterPlan plan, merge_plan(stored ? std::optional(*stored) : std::nullopt, options));
   const std::vector<Member> members = members_of(data, plan);
   TRY_VOID(check_ports(data, members));
@@ -450,10 +498,14 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options, std:
   }
   fs::create_directories(data + "/run");
   // The database and its socket are below.
-  for (const std::string& folder : {data, data + "/run"}) TRY_VOID(postgres_of(data).let_through(folder));
+  for (const std::string& folder : {data, data + "/run"}) {
+    TRY_VOID(postgres_of(data).let_through(folder));
+  }
   TRY_VOID(store_plan(data, plan));
   // Settings under which something does not start are not kept.
-  if (stored && plan != *stored) undo.push_back([data, before = *stored] { (void)store_plan(data, before); });
+  if (stored && plan != *stored) {
+    undo.push_back([data, before = *stored] { (void)store_plan(data, before); });
+  }
 
   TRY_VOID(choose_socket_directory(data));
   const PrivatePostgres postgres = postgres_of(data);
@@ -463,7 +515,8 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options, std:
   TRY_VOID(start_postgres(postgres));
   TRY(const FirstAccount root, first_account(data, options));
   if (stored && plan.settings != stored->settings) {
-    TRY_VOID(metadata::add_audit(postgres.dsn(), "settings", data, settings_text(*stored), settings_text(plan)));
+    TRY_VOID(metadata::add_audit(postgres.dsn(), "settings", data, settings_text(*stored),
+                                 settings_text(plan)));
   }
 
   say("Processes ...");
@@ -482,7 +535,8 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options, std:
 // Two commands on one folder at the same time would start everything twice.
 class FolderLock {
  public:
-  explicit FolderLock(const std::string& data) : file_(::open(data.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  explicit FolderLock(const std::string& data)
+      : file_(::open(data.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
     held_ = file_ >= 0 && flock(file_, LOCK_EX | LOCK_NB) == 0;
   }
 
@@ -503,16 +557,19 @@ class FolderLock {
 }  // namespace
 
 PrivatePostgres postgres_of(const std::string& data_directory) {
-  return {data_directory + "/postgresql", socket_directory_of(data_directory), data_directory + "/run/postgresql.pid",
-          data_directory + "/log/postgresql.log", "postgres"};
+  return {data_directory + "/postgresql", socket_directory_of(data_directory),
+          data_directory + "/run/postgresql.pid", data_directory + "/log/postgresql.log",
+          "postgres"};
 }
 
 Result<Answer> up(const UpOptions& options) {
   const std::string data = fs::absolute(options.data_directory).lexically_normal().string();
   TRY_VOID(check_folder(data));
   const FolderLock lock(data);
-  if (!lock.held()) return fail(ErrorCode::kAlreadyExists, "another rondel command works on " + data);
-  program::schedule_as_batch();   // PostgreSQL inherits it.
+  if (!lock.held()) {
+    return fail(ErrorCode::kAlreadyExists, "another rondel command works on " + data);
+  }
+  program::schedule_as_batch();  // PostgreSQL inherits it.
   std::vector<std::function<void()>> undo;
   auto result = up_locked(data, options, undo);
   if (!result) {
@@ -528,13 +585,19 @@ Result<void> down(const std::string& data_directory, bool wipe) {
   const std::string data = fs::absolute(data_directory).lexically_normal().string();
   TRY(const ClusterPlan plan, load_plan(data));
   const FolderLock lock(data);
-  if (!lock.held()) return fail(ErrorCode::kAlreadyExists, "another rondel command works on " + data);
+  if (!lock.held()) {
+    return fail(ErrorCode::kAlreadyExists, "another rondel command works on " + data);
+  }
   for (const Member& member : members_of(data, plan)) {
     const auto pid = running_process(pid_file(data, member.name), member.program);
-    if (pid && !stop_process(*pid, 30s)) return fail(ErrorCode::kInternal, member.name + " does not end");
+    if (pid && !stop_process(*pid, 30s)) {
+      return fail(ErrorCode::kInternal, member.name + " does not end");
+    }
     if (pid) say("  stopped: " + member.name);
   }
-  if (!stop_postgres(postgres_of(data))) return fail(ErrorCode::kInternal, "PostgreSQL does not end");
+  if (!stop_postgres(postgres_of(data))) {
+    return fail(ErrorCode::kInternal, "PostgreSQL does not end");
+  }
   say("  stopped: postgresql");
   if (wipe) {
     remove_socket_directory(data);
@@ -549,8 +612,12 @@ std::vector<PlannedProcess> planned_processes(const ClusterPlan& plan) {
   const auto add = [&all](const char* kind, int k, int port) {
     all.push_back({fmt::format("{}-{}", kind, k), "http://" + loopback(port)});
   };
-  for (int k = 1; k <= plan.gateways; ++k) add("gateway", k, plan.port + kOperationsPortOffset + k - 1);
-  for (int k = 1; k <= plan.nodes; ++k) add("node", k, plan.port + kNodeOperationsPortOffset + k - 1);
+  for (int k = 1; k <= plan.gateways; ++k) {
+    add("gateway", k, plan.port + kOperationsPortOffset + k - 1);
+  }
+  for (int k = 1; k <= plan.nodes; ++k) {
+    add("node", k, plan.port + kNodeOperationsPortOffset + k - 1);
+  }
   return all;
 }
 
@@ -560,14 +627,19 @@ Result<void> rewrite_environment(const std::string& data_directory, Identities& 
   if (!file) return {};
   std::string others, named, line;
   while (std::getline(file, line)) {
-    const bool of_key = line.starts_with("AWS_ACCESS_KEY_ID=") || line.starts_with("AWS_SECRET_ACCESS_KEY=");
+    const bool of_key =
+        line.starts_with("AWS_ACCESS_KEY_ID=") || line.starts_with("AWS_SECRET_ACCESS_KEY=");
     if (line.starts_with("AWS_ACCESS_KEY_ID=")) named = line.substr(line.find('=') + 1);
     if (!of_key) others += line + "\n";
   }
   const auto account = identities.find_account("root");
-  if (!account) return account.error().code == ErrorCode::kNotFound ? Result<void>{} : std::unexpected(account.error());
+  if (!account) {
+    return account.error().code == ErrorCode::kNotFound ? Result<void>{}
+                                                        : std::unexpected(account.error());
+  }
   TRY(const auto keys, identities.list_keys(account->id));
-  const bool good = std::ranges::any_of(keys, [&](const metadata::AccessKey& key) { return key.access_key == named && key.enabled; });
+  const bool good = std::ranges::any_of(
+      keys, [&](const metadata::AccessKey& key) { return key.access_key == named && key.enabled; });
   if (!good) write_private(path, others + key_lines(usable_key(*account, keys)));
   return {};
 }

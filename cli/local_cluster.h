@@ -1,7 +1,9 @@
-// A whole cluster on one machine: a private PostgreSQL, storage nodes, gateways. What `rondel up`, `down` and `status` do.
+// A whole cluster on one machine: a private PostgreSQL, storage nodes, gateways. What `rondel up`,
+// `down` and `status` do.
 //
-// Everything lives under one data folder: cluster.json (what was asked for), config/, keys/, run/ (pid files), log/,
-// postgresql/, node-K/, bin/rondel, env, aws-config. Several clusters with different folders and ports live side by side.
+// Everything lives under one data folder: cluster.json (what was asked for), config/, keys/, run/
+// (pid files), log/, postgresql/, node-K/, bin/rondel, env, aws-config. Several clusters with
+// different folders and ports live side by side.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +20,14 @@ namespace rondel::cli {
 
 struct UpOptions {
   std::string data_directory;
-  std::string binary_directory;                 // With rondel-gateway and rondel-node.
+  std::string binary_directory;  // With rondel-gateway and rondel-node.
   std::string migrations_directory;
-  std::optional<uint16_t> port;                 // S3 of gateway 1; the next ones follow. Default 9000.
-  std::optional<int> nodes;                     // Default 4.
-  std::optional<int> zones;                     // Default 3.
-  std::optional<int> gateways;                  // Default 1.
-  std::string env_file;                         // Written beside DATA/env when not empty.
-  int ready_within = 90;                        // Seconds until a process that is not ready fails the command.
+  std::optional<uint16_t> port;  // S3 of gateway 1; the next ones follow. Default 9000.
+  std::optional<int> nodes;      // Default 4.
+  std::optional<int> zones;      // Default 3.
+  std::optional<int> gateways;   // Default 1.
+  std::string env_file;          // Written beside DATA/env when not empty.
+  int ready_within = 90;         // Seconds until a process that is not ready fails the command.
   std::map<std::string, std::string> settings;  // --set key=value, added to the stored ones.
   std::vector<std::string> unset;               // Keys of stored ones that go.
 };
@@ -51,9 +53,9 @@ Result<ClusterPlan> load_plan(const std::string& data_directory);
 Result<void> store_plan(const std::string& data_directory, const ClusterPlan& plan);
 
 // The stored plan with the options laid over it. kInvalidArgument: a setting that every process has
-// for itself, one to be unset that is not stored, counts or ports out of bounds, zones < 2 or above the
-// nodes without replication.failure_domain=host|disk or replication.factor=1, fewer nodes than copies,
-// or a fixed value that differs.
+// for itself, one to be unset that is not stored, counts or ports out of bounds, zones < 2 or above
+// the nodes without replication.failure_domain=host|disk or replication.factor=1, fewer nodes than
+// copies, or a fixed value that differs.
 Result<ClusterPlan> merge_plan(const std::optional<ClusterPlan>& stored, const UpOptions& options);
 
 PrivatePostgres postgres_of(const std::string& data_directory);
@@ -63,6 +65,7 @@ struct PlannedProcess {
   std::string name;            // "gateway-1"
   std::string operations_url;  // "http://127.0.0.1:9100"
 };
+
 std::vector<PlannedProcess> planned_processes(const ClusterPlan& plan);
 
 // Starts what does not run and waits until every process is ready. Says its progress on standard

@@ -61,20 +61,32 @@ void wait_for_interrupt() {
 }
 
 void add_up(CLI::App& app, UpArguments& arguments, int* status) {
-  CLI::App* up_command = app.add_subcommand("up", "start a cluster on this machine: PostgreSQL, storage nodes, gateways");
+  CLI::App* up_command = app.add_subcommand(
+      "up", "start a cluster on this machine: PostgreSQL, storage nodes, gateways");
   UpOptions& options = arguments.options;
   options.data_directory = default_data_directory();
   options.binary_directory = program_directory();
   up_command->add_option("--data", options.data_directory, "data folder")->capture_default_str();
-  up_command->add_option("--port", options.port, "S3 port of the first gateway (9000)")->check(CLI::Range(1024, 65'000));
+  up_command->add_option("--port", options.port, "S3 port of the first gateway (9000)")
+      ->check(CLI::Range(1024, 65'000));
   up_command->add_option("--nodes", options.nodes, "storage nodes (4)");
   up_command->add_option("--zones", options.zones, "failure domains (3)");
   up_command->add_option("--gateways", options.gateways, "gateways (1)");
-  up_command->add_option("--env-file", options.env_file, "also write endpoint and keys as shell lines here");
-  up_command->add_option("--migrations", options.migrations_directory, "folder of the schema's migrations")->required();
-  up_command->add_option("--ready-within", options.ready_within, "seconds until all must be ready")->capture_default_str()->check(CLI::Range(1, 3600));
-  up_command->add_option("--set", arguments.settings, "setting key=value, kept for the next start")->take_all();
-  up_command->add_option("--unset", options.unset, "key of a kept setting that is to have its default again")->take_all();
+  up_command->add_option("--env-file", options.env_file,
+                         "also write endpoint and keys as shell lines here");
+  up_command
+      ->add_option("--migrations", options.migrations_directory,
+                   "folder of the schema's migrations")
+      ->required();
+  up_command->add_option("--ready-within", options.ready_within, "seconds until all must be ready")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
+  up_command->add_option("--set", arguments.settings, "setting key=value, kept for the next start")
+      ->take_all();
+  up_command
+      ->add_option("--unset", options.unset,
+                   "key of a kept setting that is to have its default again")
+      ->take_all();
   up_command->add_flag("--detach", arguments.detach, "leave the processes running and return");
   answer_with(*up_command, status, [&arguments]() -> Result<Answer> {
     TRY_VOID(add_settings(arguments.options, arguments.settings));
@@ -98,15 +110,18 @@ void add_down(CLI::App& app, DownArguments& arguments, int* status) {
   command->add_flag("--wipe", arguments.wipe, "remove the data folder afterwards");
   answer_with(*command, status, [&arguments]() -> Result<Answer> {
     TRY_VOID(down(arguments.data, arguments.wipe));
-    return Answer{"", boost::json::object{{"stopped", arguments.data}, {"removed", arguments.wipe}}};
+    return Answer{"",
+                  boost::json::object{{"stopped", arguments.data}, {"removed", arguments.wipe}}};
   });
 }
 
 void add_status(CLI::App& app, StatusOptions& options, int* status) {
   options.data_directory = default_data_directory();
   CLI::App* command = app.add_subcommand("status", "nodes, disks, space and replication lag");
-  command->add_option("--data", options.data_directory, "data folder of a local cluster")->capture_default_str();
-  command->add_option("--url", options.operations_url, "operations address of a gateway, http://host:port");
+  command->add_option("--data", options.data_directory, "data folder of a local cluster")
+      ->capture_default_str();
+  command->add_option("--url", options.operations_url,
+                      "operations address of a gateway, http://host:port");
   answer_with(*command, status, [&options] { return ask_status(options); });
 }
 
@@ -115,7 +130,9 @@ void add_ring(CLI::App& app, RingSimulationOptions& options, int* status) {
   ring->require_subcommand(1);
   CLI::App* sim = ring->add_subcommand("sim", "balance, movement and cost of simulated rings");
   // A tenth more disks must still be a ring.
-  sim->add_option("--disks", options.disks, "numbers of disks")->delimiter(',')->check(CLI::Range(3, 59'577));
+  sim->add_option("--disks", options.disks, "numbers of disks")
+      ->delimiter(',')
+      ->check(CLI::Range(3, 59'577));
   sim->add_option("--replicas", options.replicas, "copies of each blob")->check(CLI::Range(1, 5));
   sim->add_option("--seed", options.seed, "seed of the draws");
   answer_with(*sim, status, [&options] { return simulate_rings(options); });
@@ -132,13 +149,16 @@ Result<Answer> run_migrations(const MigrateArguments& arguments) {
   const std::string dsn = arguments.dsn.empty() ? postgres_of(arguments.data).dsn() : arguments.dsn;
   TRY(const auto schema, metadata::load_schema(arguments.folder));
   TRY(const int version, metadata::migrate(dsn, schema));
-  return Answer{fmt::format("schema version {}\n", version), boost::json::object{{"schema", version}}};
+  return Answer{fmt::format("schema version {}\n", version),
+                boost::json::object{{"schema", version}}};
 }
 
 void add_migrate(CLI::App& app, MigrateArguments& arguments, int* status) {
   CLI::App* command = app.add_subcommand("migrate", "bring the database schema up to date");
-  command->add_option("--dsn", arguments.dsn, "PostgreSQL connection string; default: the local cluster's");
-  command->add_option("--data", arguments.data, "data folder of a local cluster")->capture_default_str();
+  command->add_option("--dsn", arguments.dsn,
+                      "PostgreSQL connection string; default: the local cluster's");
+  command->add_option("--data", arguments.data, "data folder of a local cluster")
+      ->capture_default_str();
   command->add_option("--migrations", arguments.folder, "folder of the migrations")->required();
   answer_with(*command, status, [&arguments] { return run_migrations(arguments); });
 }

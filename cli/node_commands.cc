@@ -31,12 +31,18 @@ Result<std::unique_ptr<metadata::PostgresMetadata>> open_metadata(const Argument
 
 Result<Answer> list(const Arguments& arguments) {
   TRY(const auto metadata, open_metadata(arguments));
-  TRY(const auto nodes, async::block_on(metadata->stores().nodes.list_nodes(deadline_in(std::chrono::seconds(10)))));
+  TRY(const auto nodes,
+      async::block_on(metadata->stores().nodes.list_nodes(deadline_in(std::chrono::seconds(10)))));
   Answer answer;
   json::array rows;
   for (const metadata::NodeRecord& node : nodes) {
-    answer.text += fmt::format("{}  {:<32} {:<24} {}\n", node.id.to_hex(), node.name.empty() ? "(no name)" : node.name, node.address, node.zone);
-    rows.push_back(json::object{{"id", node.id.to_hex()}, {"name", node.name}, {"address", node.address}, {"zone", node.zone}});
+    answer.text +=
+        fmt::format("{}  {:<32} {:<24} {}\n", node.id.to_hex(),
+                    node.name.empty() ? "(no name)" : node.name, node.address, node.zone);
+    rows.push_back(json::object{{"id", node.id.to_hex()},
+                                {"name", node.name},
+                                {"address", node.address},
+                                {"zone", node.zone}});
   }
   answer.json = json::object{{"nodes", std::move(rows)}};
   return answer;
@@ -44,8 +50,11 @@ Result<Answer> list(const Arguments& arguments) {
 
 Result<Answer> forget(const Arguments& arguments) {
   TRY(const auto metadata, open_metadata(arguments));
-  TRY(const bool had, async::block_on(metadata->stores().nodes.forget_name(arguments.name, deadline_in(std::chrono::seconds(10)))));
-  if (!had) return fail(ErrorCode::kNotFound, "there is no node of the name '" + arguments.name + "'");
+  TRY(const bool had, async::block_on(metadata->stores().nodes.forget_name(
+                          arguments.name, deadline_in(std::chrono::seconds(10)))));
+  if (!had) {
+    return fail(ErrorCode::kNotFound, "there is no node of the name '" + arguments.name + "'");
+  }
   return Answer{fmt::format("the next node that says it is {} has the name\n", arguments.name),
                 json::object{{"name", arguments.name}, {"done", "forget"}}};
 }
@@ -54,11 +63,15 @@ Result<Answer> forget(const Arguments& arguments) {
 
 void add_node_commands(CLI::App& app, int* status) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const node = app.add_subcommand("node", "storage nodes and their names")->require_subcommand(1);
-  const auto add = [&](const char* verb, const char* help, Result<Answer> (*work)(const Arguments&)) {
+  CLI::App* const node =
+      app.add_subcommand("node", "storage nodes and their names")->require_subcommand(1);
+  const auto add = [&](const char* verb, const char* help,
+                       Result<Answer> (*work)(const Arguments&)) {
     CLI::App* const command = node->add_subcommand(verb, help);
-    command->add_option("--data", arguments->data, "data folder of a local cluster")->capture_default_str();
-    command->add_option("--dsn", arguments->dsn, "PostgreSQL connection string; default: the local cluster's");
+    command->add_option("--data", arguments->data, "data folder of a local cluster")
+        ->capture_default_str();
+    command->add_option("--dsn", arguments->dsn,
+                        "PostgreSQL connection string; default: the local cluster's");
     answer_with(*command, status, [arguments, work] { return work(*arguments); });
     return command;
   };

@@ -15,9 +15,11 @@ async::Task<Result<std::string>> fetch(http::Endpoint endpoint, std::string path
   head.target = path;
   head.fields.add("Host", endpoint.authority());
   const std::span<const ByteView> no_body;
-  CO_TRY(const auto response, co_await connection->request(std::move(head), no_body, deadline_in(std::chrono::seconds(10))));
+  CO_TRY(const auto response, co_await connection->request(std::move(head), no_body,
+                                                           deadline_in(std::chrono::seconds(10))));
   if (response.status != 200) {
-    co_return fail(ErrorCode::kUnavailable, fmt::format("it answered {}: {}", response.status, response.body));
+    co_return fail(ErrorCode::kUnavailable,
+                   fmt::format("it answered {}: {}", response.status, response.body));
   }
   co_return response.body;
 }

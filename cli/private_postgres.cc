@@ -19,10 +19,11 @@ namespace {
 
 constexpr const char* kPrograms = "/usr/lib/postgresql/15/bin/";
 
-std::vector<std::string> as_user(const PrivatePostgres& postgres, std::vector<std::string> command) {
+std::vector<std::string> as_user(const PrivatePostgres& postgres,
+                                 std::vector<std::string> command) {
   if (geteuid() != 0) return command;
-  std::vector<std::string> all{"/usr/bin/setpriv", "--reuid=" + postgres.user, "--regid=" + postgres.user,
-                               "--init-groups", "--"};
+  std::vector<std::string> all{"/usr/bin/setpriv", "--reuid=" + postgres.user,
+                               "--regid=" + postgres.user, "--init-groups", "--"};
   all.insert(all.end(), command.begin(), command.end());
   return all;
 }
@@ -30,10 +31,12 @@ std::vector<std::string> as_user(const PrivatePostgres& postgres, std::vector<st
 Result<const passwd*> server_user(const std::string& name) {
   const passwd* const entry = getpwnam(name.c_str());
   if (entry != nullptr) return entry;
-  return fail(ErrorCode::kPrecondition, "the system user " + name + " is missing: run deploy/local/install.sh");
+  return fail(ErrorCode::kPrecondition,
+              "the system user " + name + " is missing: run deploy/local/install.sh");
 }
 
-// May the user search this folder? By its mode and the user's groups; access lists only ever add to what is denied here.
+// May the user search this folder? By its mode and the user's groups; access lists only ever add to
+// what is denied here.
 bool may_pass(const passwd& user, const std::filesystem::path& folder) {
   struct stat status{};
   if (stat(folder.c_str(), &status) != 0) return true;
@@ -41,7 +44,9 @@ bool may_pass(const passwd& user, const std::filesystem::path& folder) {
   gid_t groups[64];
   int count = 64;
   if (getgrouplist(user.pw_name, user.pw_gid, groups, &count) < 0) count = 64;
-  if (std::find(groups, groups + count, status.st_gid) != groups + count) return (status.st_mode & S_IXGRP) != 0;
+  if (std::find(groups, groups + count, status.st_gid) != groups + count) {
+    return (status.st_mode & S_IXGRP) != 0;
+  }
   return (status.st_mode & S_IXOTH) != 0;
 }
 
@@ -62,22 +67,29 @@ Result<void> make_owned_directory(const std::string& path, const std::string& us
 // Only the user who made the cluster becomes the role rondel.
 Result<void> restrict_access(const PrivatePostgres& postgres) {
   const passwd* self = getpwuid(geteuid());
-  if (self == nullptr) return fail(ErrorCode::kPrecondition, "the user of this process has no name");
-  std::ofstream(postgres.data_directory + "/pg_hba.conf", std::ios::trunc) << "local all all peer map=rondel\n";
-  std::ofstream(postgres.data_directory + "/pg_ident.conf", std::ios::trunc) << "rondel " << self->pw_name << " rondel\n";
+  if (self == nullptr) {
+    return fail(ErrorCode::kPrecondition, "the user of this process has no name");
+  }
+  std::ofstream(postgres.data_directory + "/pg_hba.conf", std::ios::trunc)
+      << "local all all peer map=rondel\n";
+  std::ofstream(postgres.data_directory + "/pg_ident.conf", std::ios::trunc)
+      << "rondel " << self->pw_name << " rondel\n";
   return {};
 }
 
 Result<void> init_database_cluster(const PrivatePostgres& postgres) {
   TRY_VOID(make_owned_directory(postgres.data_directory, postgres.user, 0700));
-  const auto reachable = run_program(as_user(postgres, {"/usr/bin/test", "-x", postgres.data_directory}));
+  const auto reachable =
+      run_program(as_user(postgres, {"/usr/bin/test", "-x", postgres.data_directory}));
   if (!reachable) {
-    return fail(ErrorCode::kPrecondition, "the user " + postgres.user + " cannot enter " + postgres.data_directory +
-                                              ": a folder above it is closed (chmod a+x it, or choose another --data)");
+    return fail(ErrorCode::kPrecondition,
+                "the user " + postgres.user + " cannot enter " + postgres.data_directory +
+                    ": a folder above it is closed (chmod a+x it, or choose another --data)");
   }
   const auto made = run_program(as_user(
-      postgres, {std::string(kPrograms) + "initdb", "-D", postgres.data_directory, "-U", "rondel", "-A", "trust",
-                 "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"}));
+      postgres,
+      {std::string(kPrograms) + "initdb", "-D", postgres.data_directory, "-U", "rondel", "-A",
+       "trust", "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"}));
   if (!made) {
     std::filesystem::remove_all(postgres.data_directory);
     return std::unexpected(made.error());
@@ -96,7 +108,8 @@ Result<void> init_database_cluster(const PrivatePostgres& postgres) {
 }
 
 bool accepts_connections(const PrivatePostgres& postgres) {
-  return run_program({std::string(kPrograms) + "pg_isready", "-q", "-h", postgres.socket_directory, "-d", "postgres"})
+  return run_program({std::string(kPrograms) + "pg_isready", "-q", "-h", postgres.socket_directory,
+                      "-d", "postgres"})
       .has_value();
 }
 
@@ -109,23 +122,32 @@ Result<void> wait_until_ready(const PrivatePostgres& postgres) {
   return fail(ErrorCode::kUnavailable, "PostgreSQL does not start: see " + postgres.log_file);
 }
 
-// A server killed a moment ago still counts as running until its parent has taken note of its end, and so does its shared
-// memory until its children have ended: PostgreSQL refuses to start meanwhile.
+// A server killed a moment ago still counts as running until its parent has taken note of its end,
+// and so does its shared memory until its children have ended: PostgreSQL refuses to start
+// meanwhile.
 constexpr int kStartAttempts = 30;
 
 Result<void> start_server(const PrivatePostgres& postgres) {
-  TRY(const pid_t pid, start_process({as_user(postgres, {std::string(kPrograms) + "postgres", "-D", postgres.data_directory,
-                                                         "-k", postgres.socket_directory}),
-                                      postgres.pid_file, postgres.log_file}));
-  // setpriv becomes postgres in the same process; until then the pid file names the right process already.
+  TRY(const pid_t pid,
+      start_process({as_user(postgres, {std::string(kPrograms) + "postgres", "-D",
+                                        postgres.data_directory, "-k", postgres.socket_directory}),
+                     postgres.pid_file, postgres.log_file}));
+  // setpriv becomes postgres in the same process; until then the pid file names the right process
+  // already.
   (void)pid;
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   return {};
 }
 
 Result<void> make_database(const PrivatePostgres& postgres) {
-  const std::vector<std::string> psql{std::string(kPrograms) + "psql", "-h", postgres.socket_directory, "-U", "rondel",
-                                      "-d", "postgres", "-Atqc"};
+  const std::vector<std::string> psql{std::string(kPrograms) + "psql",
+                                      "-h",
+                                      postgres.socket_directory,
+                                      "-U",
+                                      "rondel",
+                                      "-d",
+                                      "postgres",
+                                      "-Atqc"};
   auto query = psql;
   query.push_back("select 1 from pg_database where datname = 'rondel'");
   TRY(const std::string found, run_program(query));
@@ -148,8 +170,8 @@ std::string noted_place(const std::string& data) {
   return place;
 }
 
-// Where folders live as long as the machine is up. As root the server runs as somebody else, who cannot
-// enter root's own.
+// Where folders live as long as the machine is up. As root the server runs as somebody else, who
+// cannot enter root's own.
 std::string runtime_folder() {
   if (geteuid() == 0) return access("/run", W_OK) == 0 ? "/run" : "/tmp";
   const char* const runtime = getenv("XDG_RUNTIME_DIR");
@@ -161,7 +183,8 @@ bool is_ours(const std::string& place) {
   struct stat status{};
   if (place.empty() || lstat(place.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
   const passwd* const server = getpwnam("postgres");
-  const bool owned = status.st_uid == geteuid() || (geteuid() == 0 && server != nullptr && status.st_uid == server->pw_uid);
+  const bool owned = status.st_uid == geteuid() ||
+                     (geteuid() == 0 && server != nullptr && status.st_uid == server->pw_uid);
   return owned && (status.st_mode & 077) == 0;
 }
 
@@ -196,8 +219,10 @@ Result<void> PrivatePostgres::check_user() const {
   const std::filesystem::path own = std::filesystem::path(data_directory).parent_path();
   for (std::filesystem::path folder = own.parent_path();; folder = folder.parent_path()) {
     if (!may_pass(*entry, folder)) {
-      return fail(ErrorCode::kPrecondition, "the user " + user + ", who runs PostgreSQL, cannot get to " + own.string() + ": " + folder.string() +
-                                                " is closed (chmod a+x it, or choose another --data)");
+      return fail(ErrorCode::kPrecondition,
+                  "the user " + user + ", who runs PostgreSQL, cannot get to " + own.string() +
+                      ": " + folder.string() +
+                      " is closed (chmod a+x it, or choose another --data)");
     }
     if (folder == folder.root_path()) return {};
   }
@@ -216,10 +241,14 @@ Result<void> PrivatePostgres::let_through(const std::string& folder) const {
   return fail(ErrorCode::kPrecondition, "cannot close " + folder + " to others");
 }
 
-std::string PrivatePostgres::dsn() const { return "host=" + socket_directory + " user=rondel dbname=rondel"; }
+std::string PrivatePostgres::dsn() const {
+  return "host=" + socket_directory + " user=rondel dbname=rondel";
+}
 
 Result<void> start_postgres(const PrivatePostgres& postgres) {
-  if (!std::filesystem::exists(postgres.data_directory + "/PG_VERSION")) TRY_VOID(init_database_cluster(postgres));
+  if (!std::filesystem::exists(postgres.data_directory + "/PG_VERSION")) {
+    TRY_VOID(init_database_cluster(postgres));
+  }
   TRY_VOID(make_owned_directory(postgres.socket_directory, postgres.user, 0700));
   Result<void> ready;
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {

@@ -29,10 +29,12 @@ bool is_alive(pid_t pid) {
   std::string line;
   if (!std::getline(stat, line)) return false;
   const size_t end_of_name = line.rfind(')');
-  return end_of_name != std::string::npos && end_of_name + 2 < line.size() && line[end_of_name + 2] != 'Z';
+  return end_of_name != std::string::npos && end_of_name + 2 < line.size() &&
+         line[end_of_name + 2] != 'Z';
 }
 
-// By the executable or the first word of the command line: some kernels show one of them late or not at all.
+// By the executable or the first word of the command line: some kernels show one of them late or
+// not at all.
 bool runs_program(pid_t pid, const std::string& name) {
   const std::string folder = "/proc/" + std::to_string(pid);
   std::error_code error;
@@ -50,7 +52,8 @@ Result<pid_t> start_process(const ProcessSpec& spec) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, spec.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_addopen(&actions, 1, spec.log_file.c_str(),
+                                   O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   posix_spawn_file_actions_addchdir_np(&actions, "/");
   // A caller may hold a lock in an inherited descriptor; a daemon must not keep it.
@@ -60,12 +63,13 @@ Result<pid_t> start_process(const ProcessSpec& spec) {
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   pid_t pid = 0;
   const std::vector<std::string> environment = program::environment_for_children();
-  const int error =
-      posix_spawn(&pid, spec.command.front().c_str(), &actions, &attributes, words_of(spec.command).data(), words_of(environment).data());
+  const int error = posix_spawn(&pid, spec.command.front().c_str(), &actions, &attributes,
+                                words_of(spec.command).data(), words_of(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
-    return fail(ErrorCode::kUnavailable, "cannot start " + spec.command.front() + ": " + std::strerror(error));
+    return fail(ErrorCode::kUnavailable,
+                "cannot start " + spec.command.front() + ": " + std::strerror(error));
   }
   std::ofstream(spec.pid_file, std::ios::trunc) << pid << "\n";
   return pid;
@@ -74,7 +78,9 @@ Result<pid_t> start_process(const ProcessSpec& spec) {
 std::optional<pid_t> running_process(const std::string& pid_file, const std::string& program_name) {
   std::ifstream file(pid_file);
   pid_t pid = 0;
-  if (!(file >> pid) || pid <= 1 || !is_alive(pid) || !runs_program(pid, program_name)) return std::nullopt;
+  if (!(file >> pid) || pid <= 1 || !is_alive(pid) || !runs_program(pid, program_name)) {
+    return std::nullopt;
+  }
   return pid;
 }
 
@@ -106,16 +112,22 @@ Result<std::string> run_program(const std::vector<std::string>& command) {
   posix_spawn_file_actions_addchdir_np(&actions, "/");
   pid_t pid = 0;
   const std::vector<std::string> environment = program::environment_for_children();
-  const int error = posix_spawnp(&pid, command.front().c_str(), &actions, nullptr, words_of(command).data(), words_of(environment).data());
+  const int error = posix_spawnp(&pid, command.front().c_str(), &actions, nullptr,
+                                 words_of(command).data(), words_of(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   close(pipe_ends[1]);
   std::string output;
   if (error == 0) {
     char buffer[4096];
-    for (ssize_t n; (n = read(pipe_ends[0], buffer, sizeof buffer)) > 0;) output.append(buffer, static_cast<size_t>(n));
+    for (ssize_t n; (n = read(pipe_ends[0], buffer, sizeof buffer)) > 0;) {
+      output.append(buffer, static_cast<size_t>(n));
+    }
   }
   close(pipe_ends[0]);
-  if (error != 0) return fail(ErrorCode::kUnavailable, "cannot run " + command.front() + ": " + std::strerror(error));
+  if (error != 0) {
+    return fail(ErrorCode::kUnavailable,
+                "cannot run " + command.front() + ": " + std::strerror(error));
+  }
   int status = 0;
   waitpid(pid, &status, 0);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {

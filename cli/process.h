@@ -13,13 +13,14 @@
 namespace rondel::cli {
 
 struct ProcessSpec {
-  std::vector<std::string> command;       // Absolute program first.
+  std::vector<std::string> command;  // Absolute program first.
   std::string pid_file;
-  std::string log_file;                   // Standard output and error, appended.
+  std::string log_file;  // Standard output and error, appended.
 };
 
 // Children inherit no variable that may hold a secret (common/program/secrets.h).
-// Starts a daemon: own session, standard input closed, working directory "/". Writes the pid file before it returns.
+// Starts a daemon: own session, standard input closed, working directory "/". Writes the pid file
+// before it returns.
 Result<pid_t> start_process(const ProcessSpec& spec);
 
 // The process of a pid file, when it runs and is the same program (a reused pid is not believed).

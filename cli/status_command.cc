@@ -42,7 +42,8 @@ void add_lag_of_silent(json::object& document) {
   std::map<std::string, double> lags;
   for (const json::value& node : nodes->as_array()) {
     if (!is_up(node)) continue;
-    const auto page = ask_operations("http://" + std::string(node.at("operations_address").as_string()), "/metrics");
+    const auto page = ask_operations(
+        "http://" + std::string(node.at("operations_address").as_string()), "/metrics");
     if (page) read_lags(*page, lags);
   }
   for (json::value& node : nodes->as_array()) {
@@ -74,8 +75,9 @@ Result<Answer> ask_status(const StatusOptions& options) {
   }
   auto document = ask_operations(url, "/admin/v1/status");
   if (!document) {
-    return fail(ErrorCode::kUnavailable, "no gateway at " + url + " (" + document.error().message +
-                                             "): start the cluster with `rondel up` or name one with --url");
+    return fail(ErrorCode::kUnavailable,
+                "no gateway at " + url + " (" + document.error().message +
+                    "): start the cluster with `rondel up` or name one with --url");
   }
   json::error_code error;
   json::value parsed = json::parse(*document, error);

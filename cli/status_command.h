@@ -1,4 +1,5 @@
-// `rondel status`: nodes, disks, space and lag of a running cluster, asked of a gateway's admin API.
+// `rondel status`: nodes, disks, space and lag of a running cluster, asked of a gateway's admin
+// API.
 #pragma once
 
 #include <string>
@@ -8,8 +9,8 @@
 namespace rondel::cli {
 
 struct StatusOptions {
-  std::string data_directory;      // Finds the first gateway of a local cluster.
-  std::string operations_url;      // Instead of it: "http://host:port".
+  std::string data_directory;  // Finds the first gateway of a local cluster.
+  std::string operations_url;  // Instead of it: "http://host:port".
 };
 
 // As status_answer(). kUnavailable: no gateway answers.

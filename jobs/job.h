@@ -22,11 +22,14 @@ inline constexpr ErrorCode kHalted = ErrorCode::kOutOfRange;
 // job carries the token, so that what is late changes nothing.
 class Term {
  public:
-  Term(uint64_t token, std::function<bool()> is_held) : token_(token), is_held_(std::move(is_held)) {}
+  Term(uint64_t token, std::function<bool()> is_held)
+      : token_(token), is_held_(std::move(is_held)) {}
 
   uint64_t token() const { return token_; }
+
   // False once another gateway may coordinate or the process is ending. Asked between steps.
   bool is_held() const { return is_held_(); }
+
   // Returns early when the term ends.
   async::Task<void> pause(Duration duration) const;
 
@@ -40,6 +43,7 @@ class Pace {
  public:
   // So many units a second, the work itself not counted.
   static Pace units_per_second(uint64_t units) { return Pace(units, 0); }
+
   // One part of so many of the time.
   static Pace part_of_time(uint32_t parts) { return Pace(0, parts); }
 

@@ -41,7 +41,8 @@ async::Task<void> Scheduler::run_job(size_t job, async::TaskGroup& group) {
 async::Task<void> Scheduler::run_round(size_t job, const std::function<bool()>& is_stopping) {
   const uint64_t token = lease_.token();
   if (token == 0) co_return;
-  const Term term(token, [this, token, &is_stopping] { return lease_.token() == token && !is_stopping(); });
+  const Term term(
+      token, [this, token, &is_stopping] { return lease_.token() == token && !is_stopping(); });
   note_begin(job);
   const SteadyTime begin = clock_.steady_now();
   const auto done = co_await jobs_[job]->run_round(term);
@@ -56,7 +57,8 @@ void Scheduler::note_begin(size_t job) {
 }
 
 void Scheduler::note_end(size_t job, Duration took, const Result<void>& outcome) {
-  const bool failed = !outcome && outcome.error().code != kSuperseded && outcome.error().code != kHalted;
+  const bool failed =
+      !outcome && outcome.error().code != kSuperseded && outcome.error().code != kHalted;
   const std::string error = outcome ? std::string() : outcome.error().message;
   MutexLock lock(mutex_);
   Progress& progress = progress_[job];

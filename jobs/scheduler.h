@@ -18,11 +18,11 @@ namespace rondel::jobs {
 struct Progress {
   std::string job;
   bool running = false;
-  uint64_t rounds_total = 0;     // That ended, however.
-  uint64_t failed_total = 0;     // Of them with an error; neither halted nor superseded.
+  uint64_t rounds_total = 0;  // That ended, however.
+  uint64_t failed_total = 0;  // Of them with an error; neither halted nor superseded.
   Duration last_took{0};
-  SystemTime last_ended{};       // The epoch: none has.
-  std::string last_error;        // Of the last round; empty: it went well.
+  SystemTime last_ended{};  // The epoch: none has.
+  std::string last_error;   // Of the last round; empty: it went well.
 };
 
 // Runs on one loop; progress() from any thread.

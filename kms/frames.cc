@@ -13,9 +13,11 @@ namespace {
 constexpr std::string_view kStreamKeyLabel = "rondel stream key 1";
 constexpr size_t kAdditionalBytes = model::StreamId::kBytes + 5;
 
-// Every stream has a key of its own, so that frame numbers never meet under one key however many streams an object has.
+// Every stream has a key of its own, so that frame numbers never meet under one key however many
+// streams an object has.
 crypto::Secret stream_key(const crypto::Secret& data_key, const model::StreamId& stream) {
-  return crypto::Secret(crypto::hmac_sha256(data_key.view(), std::string(kStreamKeyLabel) + std::string(as_text(stream.view()))));
+  return crypto::Secret(crypto::hmac_sha256(
+      data_key.view(), std::string(kStreamKeyLabel) + std::string(as_text(stream.view()))));
 }
 
 void begin(crypto::Aead& aead, const model::StreamId& stream, uint32_t frame, bool last) {
@@ -29,19 +31,25 @@ void begin(crypto::Aead& aead, const model::StreamId& stream, uint32_t frame, bo
   aead.begin(nonce, additional);
 }
 
-std::unexpected<Error> damaged() { return fail(ErrorCode::kCorruption, "a frame of ciphertext is not what was sealed"); }
+std::unexpected<Error> damaged() {
+  return fail(ErrorCode::kCorruption, "a frame of ciphertext is not what was sealed");
+}
 
 }  // namespace
 
 Result<uint64_t> plaintext_size(uint64_t stored) {
   const uint64_t rest = stored % kStoredFrameBytes;
-  if (rest != 0 && rest <= crypto::kAeadTagBytes) return fail(ErrorCode::kCorruption, "no ciphertext has this size");
+  if (rest != 0 && rest <= crypto::kAeadTagBytes) {
+    return fail(ErrorCode::kCorruption, "no ciphertext has this size");
+  }
   return stored / kStoredFrameBytes * kFrameBytes + (rest == 0 ? 0 : rest - crypto::kAeadTagBytes);
 }
 
 Result<StoredRange> stored_range(uint64_t stored, uint64_t offset, uint64_t length) {
   TRY(const uint64_t plaintext, plaintext_size(stored));
-  if (offset > plaintext || length > plaintext - offset) return fail(ErrorCode::kCorruption, "a range outside of the ciphertext");
+  if (offset > plaintext || length > plaintext - offset) {
+    return fail(ErrorCode::kCorruption, "a range outside of the ciphertext");
+  }
   if (length == 0) return StoredRange{};
   const uint64_t first = offset / kFrameBytes;
   const uint64_t end = frame_count(offset + length);
@@ -49,11 +57,13 @@ Result<StoredRange> stored_range(uint64_t stored, uint64_t offset, uint64_t leng
   return StoredRange{begin, std::min(end * kStoredFrameBytes, stored) - begin};
 }
 
-FrameSealer::FrameSealer(const crypto::Secret& data_key, const model::StreamId& stream, std::optional<uint64_t> plaintext)
+FrameSealer::FrameSealer(const crypto::Secret& data_key, const model::StreamId& stream,
+                         std::optional<uint64_t> plaintext)
     : aead_(stream_key(data_key, stream).view(), crypto::Aead::Direction::kSeal),
       stream_(stream),
       size_(plaintext),
-      buffer_(std::make_unique_for_overwrite<std::byte[]>(stored_size(std::min(plaintext.value_or(kFrameBytes), kFrameBytes)))),
+      buffer_(std::make_unique_for_overwrite<std::byte[]>(
+          stored_size(std::min(plaintext.value_or(kFrameBytes), kFrameBytes)))),
       gathered_(plaintext ? nullptr : std::make_unique_for_overwrite<std::byte[]>(kFrameBytes)) {}
 
 Result<ByteView> FrameSealer::seal(ByteView& in) {
@@ -96,12 +106,15 @@ ByteView FrameSealer::seal_gathered(bool last) {
 }
 
 Result<ByteView> FrameSealer::finish() {
-  if (size_ && sealed_ != *size_) return fail(ErrorCode::kInvalidArgument, "fewer bytes than announced");
+  if (size_ && sealed_ != *size_) {
+    return fail(ErrorCode::kInvalidArgument, "fewer bytes than announced");
+  }
   if (size_ || filled_ == 0) return ByteView{};
   return seal_gathered(true);
 }
 
-FrameOpener::FrameOpener(const crypto::Secret& data_key, const model::StreamId& stream, uint64_t stored, uint64_t offset, uint64_t length)
+FrameOpener::FrameOpener(const crypto::Secret& data_key, const model::StreamId& stream,
+                         uint64_t stored, uint64_t offset, uint64_t length)
     : aead_(stream_key(data_key, stream).view(), crypto::Aead::Direction::kOpen),
       stream_(stream),
       plaintext_(plaintext_size(stored).value_or(0)),
@@ -124,7 +137,8 @@ void FrameOpener::take_buffer(uint64_t bytes) {
 void FrameOpener::begin_frame() {
   frame_bytes_ = std::min(kFrameBytes, plaintext_ - frame_ * kFrameBytes);
   if (capacity_ - used_ < frame_bytes_) {
-    const uint64_t rest = std::min(frame_count(end_) * kFrameBytes, plaintext_) - frame_ * kFrameBytes;
+    const uint64_t rest =
+        std::min(frame_count(end_) * kFrameBytes, plaintext_) - frame_ * kFrameBytes;
     take_buffer(std::min(rest, model::kPieceBytes));
     used_ = ready_begin_ = ready_end_ = 0;
   }

@@ -1,4 +1,5 @@
-// MeasuredKeyManagement: a KeyManagement whose calls are counted by outcome and timed (docs/metrics.md).
+// MeasuredKeyManagement: a KeyManagement whose calls are counted by outcome and timed
+// (docs/metrics.md).
 #pragma once
 
 #include <array>
@@ -13,12 +14,17 @@ namespace rondel::kms {
 class MeasuredKeyManagement final : public KeyManagement {
  public:
   // `provider`: a label, "ring" or "vault".
-  MeasuredKeyManagement(KeyManagement& keys, std::string_view provider, metrics::Registry& registry);
+  MeasuredKeyManagement(KeyManagement& keys, std::string_view provider,
+                        metrics::Registry& registry);
 
-  async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context, Deadline deadline) override;
-  async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
-  async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
-  async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context, Deadline deadline) override;
+  async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context,
+                                                 Deadline deadline) override;
+  async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped,
+                                             std::string context, Deadline deadline) override;
+  async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context,
+                                          Deadline deadline) override;
+  async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context,
+                                         Deadline deadline) override;
   async::Task<Result<void>> create(std::string key, Deadline deadline) override;
   async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override;
   async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override;
@@ -33,7 +39,8 @@ class MeasuredKeyManagement final : public KeyManagement {
     std::array<metrics::Counter*, kOutcomes> by_outcome{};
   };
 
-  static Call call_of(metrics::Registry& registry, std::string_view provider, std::string_view name);
+  static Call call_of(metrics::Registry& registry, std::string_view provider,
+                      std::string_view name);
   static void count(const Call& call, SteadyTime begun, const Error* error);
   template <class T>
   static async::Task<Result<T>> measured(const Call& call, async::Task<Result<T>> work);

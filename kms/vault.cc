@@ -14,13 +14,16 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr size_t kIdleMax = 4;          // Kept connections of a loop.
+constexpr size_t kIdleMax = 4;  // Kept connections of a loop.
 constexpr size_t kWrappedBytesMax = 4096;
 constexpr size_t kNameBytesMax = 256;
 
-// A name stands in a path of Vault's API: nothing that would mean something there. Vault's own rule.
+// A name stands in a path of Vault's API: nothing that would mean something there. Vault's own
+// rule.
 bool valid_name(std::string_view name) {
-  const auto word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; };
+  const auto word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
   return !name.empty() && name.size() <= kNameBytesMax && word(name.front()) && word(name.back()) &&
          std::ranges::all_of(name, [&](char c) { return word(c) || c == '-' || c == '.'; });
 }
@@ -45,7 +48,9 @@ int64_t number_of(const json::object& object, std::string_view name) {
   return value != nullptr && value->is_int64() ? value->as_int64() : 0;
 }
 
-std::unexpected<Error> malformed() { return fail(ErrorCode::kInternal, "Vault's answer is not what its API describes"); }
+std::unexpected<Error> malformed() {
+  return fail(ErrorCode::kInternal, "Vault's answer is not what its API describes");
+}
 
 Result<crypto::Secret> key_of(const json::object& data) {
   auto bytes = from_base64(text_of(data, "plaintext"));
@@ -75,41 +80,58 @@ std::string reasons_of(std::string_view body) {
 
 Error error_of(const http::ClientResponse& response) {
   const std::string reasons = reasons_of(response.body);
-  const std::string message = "Vault answers " + std::to_string(response.status) + (reasons.empty() ? "" : ": " + reasons);
-  const auto says = [&](std::string_view words) { return reasons.find(words) != std::string::npos; };
+  const std::string message =
+      "Vault answers " + std::to_string(response.status) + (reasons.empty() ? "" : ": " + reasons);
+  const auto says = [&](std::string_view words) {
+    return reasons.find(words) != std::string::npos;
+  };
   switch (response.status) {
     case 400:
       if (says("key not found") || says("no existing key")) return {ErrorCode::kNotFound, message};
-      if (says("ciphertext") || says("authentication failed")) return {ErrorCode::kCorruption, message};
+      if (says("ciphertext") || says("authentication failed")) {
+        return {ErrorCode::kCorruption, message};
+      }
       return {ErrorCode::kInvalidArgument, message};
     case 403: return {ErrorCode::kPermissionDenied, message};
     case 404: return {ErrorCode::kNotFound, message};
     case 429: return {ErrorCode::kResourceExhausted, message};
-    default: return {response.status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kInternal, message};
+    default:
+      return {response.status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kInternal, message};
   }
 }
 
 }  // namespace
 
-Result<http::Endpoint> vault_endpoint(const std::string& address, const std::string& ca_file, bool allow_http) {
+Result<http::Endpoint> vault_endpoint(const std::string& address, const std::string& ca_file,
+                                      bool allow_http) {
   TRY(http::Endpoint endpoint, http::Endpoint::parse(address));
   if (!endpoint.tls && !endpoint.is_loopback() && !allow_http) {
-    return fail(ErrorCode::kInvalidArgument,
-                address + ": keys would cross the network in plain text; use https://, or allow http:// explicitly");
+    return fail(ErrorCode::kInvalidArgument, address +
+                                                 ": keys would cross the network in plain text; "
+                                                 "use https://, or allow http:// explicitly");
   }
   if (ca_file.empty()) return endpoint;
-  if (!endpoint.tls) return fail(ErrorCode::kInvalidArgument, address + ": a CA file is for https://");
+  if (!endpoint.tls) {
+    return fail(ErrorCode::kInvalidArgument, address + ": a CA file is for https://");
+  }
   TRY_VOID(http::check_ca_file(ca_file));
   endpoint.ca_file = ca_file;
   return endpoint;
 }
 
-VaultKeyManagement::VaultKeyManagement(VaultOptions options) : options_(std::move(options)), calls_(options_.calls_max), files_("token file", 1, options_.calls_max) {}
+VaultKeyManagement::VaultKeyManagement(VaultOptions options)
+    : options_(std::move(options)),
+      calls_(options_.calls_max),
+      files_("token file", 1, options_.calls_max) {}
+
 VaultKeyManagement::~VaultKeyManagement() = default;
 
-async::Task<Result<DataKey>> VaultKeyManagement::generate_data_key(std::string key, std::string context, Deadline deadline) {
+async::Task<Result<DataKey>> VaultKeyManagement::generate_data_key(std::string key,
+                                                                   std::string context,
+                                                                   Deadline deadline) {
   Fields body{{"bits", "256"}, {"context", to_base64(as_bytes(context))}};
-  CO_TRY(const std::string answer, co_await call_key("datakey/plaintext", std::move(key), std::move(body), deadline));
+  CO_TRY(const std::string answer,
+         co_await call_key("datakey/plaintext", std::move(key), std::move(body), deadline));
   const auto data = data_of(answer);
   if (!data) co_return malformed();
   DataKey made;
@@ -118,24 +140,33 @@ async::Task<Result<DataKey>> VaultKeyManagement::generate_data_key(std::string k
   co_return made;
 }
 
-async::Task<Result<crypto::Secret>> VaultKeyManagement::unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) {
+async::Task<Result<crypto::Secret>> VaultKeyManagement::unwrap(std::string key, std::string wrapped,
+                                                               std::string context,
+                                                               Deadline deadline) {
   Fields body{{"ciphertext", std::move(wrapped)}, {"context", to_base64(as_bytes(context))}};
-  CO_TRY(const std::string answer, co_await call_key("decrypt", std::move(key), std::move(body), deadline));
+  CO_TRY(const std::string answer,
+         co_await call_key("decrypt", std::move(key), std::move(body), deadline));
   const auto data = data_of(answer);
   if (!data) co_return malformed();
   co_return key_of(*data);
 }
 
-async::Task<Result<std::string>> VaultKeyManagement::rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) {
+async::Task<Result<std::string>> VaultKeyManagement::rewrap(std::string key, std::string wrapped,
+                                                            std::string context,
+                                                            Deadline deadline) {
   Fields body{{"ciphertext", std::move(wrapped)}, {"context", to_base64(as_bytes(context))}};
-  CO_TRY(const std::string answer, co_await call_key("rewrap", std::move(key), std::move(body), deadline));
+  CO_TRY(const std::string answer,
+         co_await call_key("rewrap", std::move(key), std::move(body), deadline));
   const auto data = data_of(answer);
   if (!data) co_return malformed();
   co_return ciphertext_of(*data);
 }
 
 // Only Vault knows, and asking it would cost what keeping the key saves.
-async::Task<Result<void>> VaultKeyManagement::check_usable(std::string, std::string, std::string, Deadline) { co_return Result<void>{}; }
+async::Task<Result<void>> VaultKeyManagement::check_usable(std::string, std::string, std::string,
+                                                           Deadline) {
+  co_return Result<void>{};
+}
 
 // Vault answers making a key that exists like making a new one.
 async::Task<Result<void>> VaultKeyManagement::create(std::string key, Deadline deadline) {
@@ -163,7 +194,8 @@ async::Task<Result<std::vector<KeyDescription>>> VaultKeyManagement::list(Deadli
   co_return out;
 }
 
-async::Task<Result<KeyDescription>> VaultKeyManagement::describe(std::string key, Deadline deadline) {
+async::Task<Result<KeyDescription>> VaultKeyManagement::describe(std::string key,
+                                                                 Deadline deadline) {
   if (!valid_name(key)) co_return fail(ErrorCode::kNotFound, "Vault can have no key '" + key + "'");
   CO_TRY(const std::string answer, co_await call("GET", "/keys/" + key, {}, deadline));
   const auto data = data_of(answer);
@@ -171,8 +203,10 @@ async::Task<Result<KeyDescription>> VaultKeyManagement::describe(std::string key
   KeyDescription out;
   out.name = std::move(key);
   out.newest_version = static_cast<uint32_t>(number_of(*data, "latest_version"));
-  out.oldest_version = static_cast<uint32_t>(std::max<int64_t>(number_of(*data, "min_decryption_version"), 1));
-  if (const json::value* versions = data->if_contains("keys"); versions != nullptr && versions->is_object()) {
+  out.oldest_version =
+      static_cast<uint32_t>(std::max<int64_t>(number_of(*data, "min_decryption_version"), 1));
+  if (const json::value* versions = data->if_contains("keys");
+      versions != nullptr && versions->is_object()) {
     out.created_at = saturating_time(number_of(versions->as_object(), "1"));
   }
   co_return out;
@@ -185,10 +219,12 @@ async::Task<Result<void>> VaultKeyManagement::rotate(std::string key, Deadline d
 }
 
 async::Task<Result<void>> VaultKeyManagement::set_enabled(std::string, bool, Deadline) {
-  co_return fail(ErrorCode::kUnimplemented, "whether a key of Vault may be used is said by Vault's policies");
+  co_return fail(ErrorCode::kUnimplemented,
+                 "whether a key of Vault may be used is said by Vault's policies");
 }
 
-async::Task<Result<std::string>> VaultKeyManagement::call_key(std::string verb, std::string key, Fields fields, Deadline deadline) {
+async::Task<Result<std::string>> VaultKeyManagement::call_key(std::string verb, std::string key,
+                                                              Fields fields, Deadline deadline) {
   if (!valid_name(key)) co_return fail(ErrorCode::kNotFound, "Vault can have no key '" + key + "'");
   json::object body;
   for (const auto& [name, value] : fields) {
@@ -201,7 +237,8 @@ async::Task<Result<std::string>> VaultKeyManagement::call_key(std::string verb, 
   co_return co_await call("POST", "/" + verb + "/" + key, json::serialize(body), deadline);
 }
 
-async::Task<Result<std::string>> VaultKeyManagement::call(std::string method, std::string path, std::string body, Deadline deadline) {
+async::Task<Result<std::string>> VaultKeyManagement::call(std::string method, std::string path,
+                                                          std::string body, Deadline deadline) {
   const Deadline until = std::min(deadline, deadline_in(options_.timeout));
   CO_TRY(const async::Budget::Reservation turn, co_await calls_.reserve(1, until));
   CO_TRY(http::ClientResponse response, co_await send(method, path, body, until));
@@ -213,7 +250,10 @@ async::Task<Result<std::string>> VaultKeyManagement::call(std::string method, st
   co_return std::move(response.body);
 }
 
-async::Task<Result<http::ClientResponse>> VaultKeyManagement::send(const std::string& method, const std::string& path, const std::string& body, Deadline deadline) {
+async::Task<Result<http::ClientResponse>> VaultKeyManagement::send(const std::string& method,
+                                                                   const std::string& path,
+                                                                   const std::string& body,
+                                                                   Deadline deadline) {
   CO_TRY(const crypto::Secret token_now, co_await token(deadline));
   http::RequestHead head;
   head.method = method;
@@ -225,7 +265,8 @@ async::Task<Result<http::ClientResponse>> VaultKeyManagement::send(const std::st
   if (!body.empty()) head.fields.add("Content-Type", "application/json");
   const ByteView view = as_bytes(body);
   Connection connection = take_connection();
-  auto response = co_await connection->request(std::move(head), std::span(&view, body.empty() ? 0 : 1), deadline);
+  auto response = co_await connection->request(std::move(head),
+                                               std::span(&view, body.empty() ? 0 : 1), deadline);
   if (response) give_back(std::move(connection));
   co_return response;
 }
@@ -238,17 +279,20 @@ async::Task<Result<crypto::Secret>> VaultKeyManagement::token(Deadline deadline)
     }
     if (again) co_await reload_token(deadline);
   }
-  co_return fail(ErrorCode::kUnavailable, "the file of Vault's token is missing or empty, or cannot be read: " +
-                                              options_.token_file);
+  co_return fail(
+      ErrorCode::kUnavailable,
+      "the file of Vault's token is missing or empty, or cannot be read: " + options_.token_file);
 }
 
 async::Task<bool> VaultKeyManagement::reload_token(Deadline deadline) {
-  auto read = co_await files_.run([path = options_.token_file] {
-    std::ifstream file(path);
-    std::string text;
-    file >> text;
-    return crypto::Secret(std::move(text));
-  }, deadline);
+  auto read = co_await files_.run(
+      [path = options_.token_file] {
+        std::ifstream file(path);
+        std::string text;
+        file >> text;
+        return crypto::Secret(std::move(text));
+      },
+      deadline);
   if (!read) co_return false;
   MutexLock lock(mutex_);
   if (read->empty() || read->view() == token_.view()) co_return false;

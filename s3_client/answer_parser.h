@@ -19,9 +19,13 @@ class AnswerParser {
   bool feed(ByteView bytes);
 
   bool done() const { return state_ == State::kDone; }
+
   int status() const { return status_; }
+
   uint64_t body_bytes() const { return body_bytes_; }
+
   bool keep_alive() const { return keep_alive_; }
+
   // The start of the body of an answer that is an error, for messages.
   const std::string& error_text() const { return error_text_; }
 

@@ -14,12 +14,14 @@ namespace rondel::s3_client {
 namespace {
 
 std::unexpected<Error> failed(const char* what) {
-  return fail(ErrorCode::kUnavailable, std::string(what) + ": " + std::generic_category().message(errno));
+  return fail(ErrorCode::kUnavailable,
+              std::string(what) + ": " + std::generic_category().message(errno));
 }
 
 }  // namespace
 
-// The connect blocks: it is loopback or a near network, and only the first request of a connection waits for it.
+// The connect blocks: it is loopback or a near network, and only the first request of a connection
+// waits for it.
 Result<void> Connection::open(const sockaddr_in& address, int epoll, uint64_t token) {
   if (socket_ >= 0) return {};
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

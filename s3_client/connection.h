@@ -1,4 +1,5 @@
-// One keep-alive connection on non-blocking sockets: one request at a time. Reconnects after errors.
+// One keep-alive connection on non-blocking sockets: one request at a time. Reconnects after
+// errors.
 #pragma once
 
 #include <netinet/in.h>
@@ -6,9 +7,9 @@
 #include <cstdint>
 #include <string>
 
-#include "s3_client/answer_parser.h"
 #include "common/base/bytes.h"
 #include "common/base/result.h"
+#include "s3_client/answer_parser.h"
 
 namespace rondel::s3_client {
 
@@ -23,11 +24,14 @@ class Connection {
   Connection() = default;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
   ~Connection() { close(); }
 
-  // Opens the socket when it is not open and adds it to the epoll set, edge-triggered, with `token` as its data.
+  // Opens the socket when it is not open and adds it to the epoll set, edge-triggered, with `token`
+  // as its data.
   Result<void> open(const sockaddr_in& address, int epoll, uint64_t token);
   void close();
+
   bool is_open() const { return socket_ >= 0; }
 
   // REQUIRES: is_open(). Sends what fits; the rest when the socket is writable.
@@ -45,7 +49,7 @@ class Connection {
   int socket_ = -1;
   std::string head_;
   ByteView body_;
-  size_t sent_ = 0;        // Of head and body together.
+  size_t sent_ = 0;  // Of head and body together.
   AnswerParser parser_;
 };
 

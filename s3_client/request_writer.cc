@@ -13,13 +13,17 @@ std::string names_of(const Headers& headers) {
   return out;
 }
 
-// `query` is sorted and encoded as canonical requests want it, so that it is signed as it is sent; `headers` are sorted.
-std::string canonical_request(std::string_view method, std::string_view path, std::string_view query, const Headers& headers,
+// `query` is sorted and encoded as canonical requests want it, so that it is signed as it is sent;
+// `headers` are sorted.
+std::string canonical_request(std::string_view method, std::string_view path,
+                              std::string_view query, const Headers& headers,
                               std::string_view signed_names, std::string_view payload_hash) {
   std::string out;
   out.reserve(512);
   out.append(method).append(1, '\n').append(path).append(1, '\n').append(query);
-  for (const auto& [name, value] : headers) out.append(1, '\n').append(name).append(1, ':').append(value);
+  for (const auto& [name, value] : headers) {
+    out.append(1, '\n').append(name).append(1, ':').append(value);
+  }
   out.append("\n\n").append(signed_names).append(1, '\n').append(payload_hash);
   return out;
 }
@@ -36,24 +40,38 @@ void RequestWriter::refresh(SystemTime now) {
   signing_key_ = sigv4::signing_key(options_.secret_key, {date_, options_.region, "s3"});
 }
 
-void RequestWriter::write(const RequestLine& line, Headers headers, std::string_view payload_hash, SystemTime now,
-                          std::string& head) {
+void RequestWriter::write(const RequestLine& line, Headers headers, std::string_view payload_hash,
+                          SystemTime now, std::string& head) {
   head.clear();
   head.append(line.method).append(1, ' ').append(line.path);
   if (!line.query.empty()) head.append(1, '?').append(line.query);
   head.append(" HTTP/1.1\r\nHost: ").append(options_.host);
-  if (line.method == "PUT") head.append("\r\nContent-Length: ").append(std::to_string(line.content_length));
-  for (const auto& [name, value] : headers) head.append("\r\n").append(name).append(": ").append(value);
+  if (line.method == "PUT") {
+    head.append("\r\nContent-Length: ").append(std::to_string(line.content_length));
+  }
+  for (const auto& [name, value] : headers) {
+    head.append("\r\n").append(name).append(": ").append(value);
+  }
   if (options_.sign) {
     refresh(now);
     const sigv4::Scope scope{date_, options_.region, "s3"};
-    headers.insert(headers.end(), {{"host", options_.host}, {"x-amz-content-sha256", payload_hash}, {"x-amz-date", timestamp_}});
+    headers.insert(headers.end(), {{"host", options_.host},
+                                   {"x-amz-content-sha256", payload_hash},
+                                   {"x-amz-date", timestamp_}});
     std::ranges::sort(headers);
     const std::string names = names_of(headers);
-    const std::string canonical = canonical_request(line.method, line.path, line.query, headers, names, payload_hash);
-    const std::string signature = sigv4::signature(signing_key_, sigv4::string_to_sign(timestamp_, scope, canonical));
-    head.append("\r\nx-amz-date: ").append(timestamp_).append("\r\nx-amz-content-sha256: ").append(payload_hash);
-    head.append("\r\nAuthorization: ").append(sigv4::kAlgorithm).append(" Credential=").append(options_.access_key);
+    const std::string canonical =
+        canonical_request(line.method, line.path, line.query, headers, names, payload_hash);
+    const std::string signature =
+        sigv4::signature(signing_key_, sigv4::string_to_sign(timestamp_, scope, canonical));
+    head.append("\r\nx-amz-date: ")
+        .append(timestamp_)
+        .append("\r\nx-amz-content-sha256: ")
+        .append(payload_hash);
+    head.append("\r\nAuthorization: ")
+        .append(sigv4::kAlgorithm)
+        .append(" Credential=")
+        .append(options_.access_key);
     head.append(1, '/').append(scope.text()).append(", SignedHeaders=").append(names);
     head.append(", Signature=").append(signature);
   }

@@ -12,11 +12,11 @@
 namespace rondel::s3_client {
 
 struct RequestWriterOptions {
-  std::string host;                  // As the Host header has it, with the port.
+  std::string host;  // As the Host header has it, with the port.
   std::string region = "us-east-1";
   std::string access_key;
   std::string secret_key;
-  bool sign = true;                  // Off: no credentials at all.
+  bool sign = true;  // Off: no credentials at all.
 };
 
 // Of one request. `path` and `query` are percent-encoded, the query's parameters sorted by name.
@@ -24,7 +24,7 @@ struct RequestLine {
   std::string_view method;
   std::string_view path;
   std::string_view query = {};
-  uint64_t content_length = 0;       // Said by a PUT alone.
+  uint64_t content_length = 0;  // Said by a PUT alone.
 };
 
 // Names in lower case.
@@ -35,9 +35,10 @@ class RequestWriter {
  public:
   explicit RequestWriter(RequestWriterOptions options) : options_(std::move(options)) {}
 
-  // Replaces `head`. `payload_hash`: hexadecimal SHA-256 of the body, or UNSIGNED-PAYLOAD. All headers are signed.
-  void write(const RequestLine& line, Headers headers, std::string_view payload_hash, SystemTime now,
-             std::string& head);
+  // Replaces `head`. `payload_hash`: hexadecimal SHA-256 of the body, or UNSIGNED-PAYLOAD. All
+  // headers are signed.
+  void write(const RequestLine& line, Headers headers, std::string_view payload_hash,
+             SystemTime now, std::string& head);
 
  private:
   void refresh(SystemTime now);

@@ -1,4 +1,5 @@
-// What the hand-off disks of an arc cost at 12, 1,000 and 5,000 disks: the four that a reader asks, and the owners beside them.
+// What the hand-off disks of an arc cost at 12, 1,000 and 5,000 disks: the four that a reader asks,
+// and the owners beside them.
 #include <benchmark/benchmark.h>
 
 #include "common/ring/ring.h"
@@ -11,7 +12,8 @@ using namespace rondel;
 ring::Ring ring_of(int64_t disks) {
   ring::RingOptions options;
   options.power = 14;
-  return ring::Ring::build(ring::simulated_disks(static_cast<size_t>(disks), 1), options, 1).value();
+  return ring::Ring::build(ring::simulated_disks(static_cast<size_t>(disks), 1), options, 1)
+      .value();
 }
 
 void handoffs(benchmark::State& state) {
@@ -22,6 +24,7 @@ void handoffs(benchmark::State& state) {
     arc = (arc + 1) % ring.arcs();
   }
 }
+
 BENCHMARK(handoffs)->Arg(12)->Arg(1000)->Arg(5000);
 
 void owners(benchmark::State& state) {
@@ -32,6 +35,7 @@ void owners(benchmark::State& state) {
     arc = (arc + 1) % ring.arcs();
   }
 }
+
 BENCHMARK(owners)->Arg(5000);
 
 }  // namespace

@@ -28,7 +28,8 @@ constexpr int kProcesses = 3;
 int open_written(const std::string& path, size_t bytes, int flags, const char* block) {
   const int file = open(path.c_str(), O_CREAT | O_RDWR | O_TRUNC | O_DIRECT, 0644);
   for (size_t at = 0; at < bytes; at += kWriteBytes) {
-    if (pwrite(file, block, kWriteBytes, static_cast<off_t>(at)) != static_cast<ssize_t>(kWriteBytes)) {
+    if (pwrite(file, block, kWriteBytes, static_cast<off_t>(at)) !=
+        static_cast<ssize_t>(kWriteBytes)) {
       std::perror(path.c_str());
       std::exit(1);
     }
@@ -48,13 +49,17 @@ int sequential(const std::string& folder, size_t bytes) {
   const char* const block = aligned_block();
   std::vector<int> files;
   for (int i = 0; i < kProcesses; ++i) {
-    files.push_back(open_written(folder + "/sequential-" + std::to_string(i), bytes, O_DIRECT, block));
+    files.push_back(
+        open_written(folder + "/sequential-" + std::to_string(i), bytes, O_DIRECT, block));
   }
   const double begin = seconds_now(), cpu = cpu_seconds(RUSAGE_CHILDREN);
   for (int file : files) {
     if (fork() != 0) continue;
     for (size_t at = 0; at < bytes; at += kWriteBytes) {
-      if (pwrite(file, block, kWriteBytes, static_cast<off_t>(at)) != static_cast<ssize_t>(kWriteBytes)) _exit(1);
+      if (pwrite(file, block, kWriteBytes, static_cast<off_t>(at)) !=
+          static_cast<ssize_t>(kWriteBytes)) {
+        _exit(1);
+      }
     }
     _exit(fdatasync(file));
   }
@@ -62,8 +67,11 @@ int sequential(const std::string& folder, size_t bytes) {
   while (wait(&status) > 0) worst |= status;
   const double took = seconds_now() - begin;
   const double megabytes = static_cast<double>(bytes) * kProcesses / 1e6;
-  std::printf("{\"mb_per_s\": %.1f, \"cpu_s_per_gb\": %.4f}\n", megabytes / took, (cpu_seconds(RUSAGE_CHILDREN) - cpu) / megabytes * 1e3);
-  for (int i = 0; i < kProcesses; ++i) unlink((folder + "/sequential-" + std::to_string(i)).c_str());
+  std::printf("{\"mb_per_s\": %.1f, \"cpu_s_per_gb\": %.4f}\n", megabytes / took,
+              (cpu_seconds(RUSAGE_CHILDREN) - cpu) / megabytes * 1e3);
+  for (int i = 0; i < kProcesses; ++i) {
+    unlink((folder + "/sequential-" + std::to_string(i)).c_str());
+  }
   return worst;
 }
 
@@ -101,7 +109,9 @@ class GroupCommit {
       const uint64_t last = appended_;
       lock.unlock();
       if (at + batch.size() > kLogBytes) at = 0;
-      if (pwrite(log_, batch.data(), batch.size(), static_cast<off_t>(at)) != static_cast<ssize_t>(batch.size()) || fdatasync(log_) != 0) {
+      if (pwrite(log_, batch.data(), batch.size(), static_cast<off_t>(at)) !=
+              static_cast<ssize_t>(batch.size()) ||
+          fdatasync(log_) != 0) {
         std::perror("log");
         std::exit(1);
       }
@@ -140,7 +150,8 @@ int commit(const std::string& folder, double seconds) {
   const double took = seconds_now() - begin;
   log.stop();
   const auto count = static_cast<double>(records.load());
-  std::printf("{\"per_s\": %.1f, \"cpu_us\": %.2f}\n", count / took, (cpu_seconds() - cpu) / count * 1e6);
+  std::printf("{\"per_s\": %.1f, \"cpu_us\": %.2f}\n", count / took,
+              (cpu_seconds() - cpu) / count * 1e6);
   unlink(path.c_str());
   return 0;
 }
@@ -149,7 +160,9 @@ int commit(const std::string& folder, double seconds) {
 
 int main(int count, char** words) {
   const std::string what = count == 4 ? words[1] : "";
-  if (what == "sequential") return sequential(words[2], static_cast<size_t>(std::atoll(words[3])) << 20);
+  if (what == "sequential") {
+    return sequential(words[2], static_cast<size_t>(std::atoll(words[3])) << 20);
+  }
   if (what == "commit") return commit(words[2], std::atof(words[3]));
   std::fprintf(stderr, "disk sequential FOLDER MEBIBYTES | disk commit FOLDER SECONDS\n");
   return 2;

@@ -1,6 +1,7 @@
-// The cheapest chain that keeps the promise of a PUT: parse the request, hash what a signature covers, hash the body twice
-// (SHA-256, MD5), three nodes that flush, one PostgreSQL row committed in batches, answer. One thread and one for PostgreSQL.
-// The fresh table for each round is the caller's choice.   floor_gateway PORT DSN TABLE NODE_SOCKET...
+// The cheapest chain that keeps the promise of a PUT: parse the request, hash what a signature
+// covers, hash the body twice (SHA-256, MD5), three nodes that flush, one PostgreSQL row committed
+// in batches, answer. One thread and one for PostgreSQL. The fresh table for each round is the
+// caller's choice.   floor_gateway PORT DSN TABLE NODE_SOCKET...
 #include <libpq-fe.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -46,7 +47,8 @@ namespace {
 constexpr size_t kBufferBytes = 64 * 1024;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 constexpr std::string_view kAnswer =
-    "HTTP/1.1 200 OK\r\nServer: floor\r\nETag: \"0123456789abcdef0123456789abcdef\"\r\nx-amz-request-id: 0123456789\r\n"
+    "HTTP/1.1 200 OK\r\nServer: floor\r\nETag: "
+    "\"0123456789abcdef0123456789abcdef\"\r\nx-amz-request-id: 0123456789\r\n"
     "Content-Length: 0\r\n\r\n";
 
 asio::io_context context(1);
@@ -80,30 +82,33 @@ class Node {
     writing_ = true;
     wire_.swap(out_);
     out_.clear();
-    asio::async_write(socket_, asio::buffer(wire_), [this](boost::system::error_code error, size_t) {
-      writing_ = false;
-      if (!error) flush();
-    });
+    asio::async_write(socket_, asio::buffer(wire_),
+                      [this](boost::system::error_code error, size_t) {
+                        writing_ = false;
+                        if (!error) flush();
+                      });
   }
 
   void read() {
-    socket_.async_read_some(asio::buffer(in_.data() + held_, in_.size() - held_), [this](boost::system::error_code error, size_t count) {
-      if (error) return;
-      held_ += count;
-      std::vector<Latch*> arrived;  // Answered after the buffer is in order again.
-      size_t at = 0;
-      for (; held_ - at >= floor_chain::kAnswerBytes; at += floor_chain::kAnswerBytes) {
-        uint64_t id = 0;
-        std::memcpy(&id, &in_[at], 8);
-        const auto found = latches_.find(id);
-        arrived.push_back(found->second);
-        latches_.erase(found);
-      }
-      std::memmove(in_.data(), in_.data() + at, held_ - at);
-      held_ -= at;
-      for (Latch* latch : arrived) latch->arrive();
-      read();
-    });
+    socket_.async_read_some(
+        asio::buffer(in_.data() + held_, in_.size() - held_),
+        [this](boost::system::error_code error, size_t count) {
+          if (error) return;
+          held_ += count;
+          std::vector<Latch*> arrived;  // Answered after the buffer is in order again.
+          size_t at = 0;
+          for (; held_ - at >= floor_chain::kAnswerBytes; at += floor_chain::kAnswerBytes) {
+            uint64_t id = 0;
+            std::memcpy(&id, &in_[at], 8);
+            const auto found = latches_.find(id);
+            arrived.push_back(found->second);
+            latches_.erase(found);
+          }
+          std::memmove(in_.data(), in_.data() + at, held_ - at);
+          held_ -= at;
+          for (Latch* latch : arrived) latch->arrive();
+          read();
+        });
   }
 
   NodeSocket socket_{context};
@@ -123,11 +128,14 @@ class Committer {
   Committer(const char* dsn, const std::string& table) : connection_(PQconnectdb(dsn)) {
     if (PQstatus(connection_) != CONNECTION_OK) die();
     run("create table if not exists " + table +
-        " (bucket_id bigint, key text collate \"C\", size bigint, etag text, loc bytea, mtime timestamptz default now(),"
+        " (bucket_id bigint, key text collate \"C\", size bigint, etag text, loc bytea, mtime "
+        "timestamptz default now(),"
         " primary key (bucket_id, key))");
-    const std::string statement = "insert into " + table +
-                                  " (bucket_id, key, size, etag) select 7, k, 4096, e from unnest($1::text[], $2::text[]) as t(k, e)"
-                                  " on conflict (bucket_id, key) do update set size = excluded.size, etag = excluded.etag";
+    const std::string statement =
+        "insert into " + table +
+        " (bucket_id, key, size, etag) select 7, k, 4096, e from unnest($1::text[], $2::text[]) as "
+        "t(k, e)"
+        " on conflict (bucket_id, key) do update set size = excluded.size, etag = excluded.etag";
     PGresult* const prepared = PQprepare(connection_, "commit", statement.c_str(), 0, nullptr);
     if (PQresultStatus(prepared) != PGRES_COMMAND_OK) die();
     PQclear(prepared);
@@ -202,7 +210,8 @@ Committer* committer = nullptr;
 EVP_MD* md5 = nullptr;
 EVP_MD* sha256 = nullptr;
 
-std::array<unsigned char, 32> digest(EVP_MD_CTX* scratch, const EVP_MD* algorithm, std::string_view text) {
+std::array<unsigned char, 32> digest(EVP_MD_CTX* scratch, const EVP_MD* algorithm,
+                                     std::string_view text) {
   std::array<unsigned char, 32> out{};
   unsigned size = 0;
   EVP_DigestInit_ex(scratch, algorithm, nullptr);
@@ -215,8 +224,13 @@ template <class Message>
 void check_like_a_signature(EVP_MD_CTX* scratch, const Message& message) {
   std::string canonical;
   canonical.reserve(1024);
-  canonical.append(message.method_string()).append(1, '\n').append(message.target()).append(1, '\n');
-  for (const auto& field : message) canonical.append(field.name_string()).append(1, ':').append(field.value()).append(1, '\n');
+  canonical.append(message.method_string())
+      .append(1, '\n')
+      .append(message.target())
+      .append(1, '\n');
+  for (const auto& field : message) {
+    canonical.append(field.name_string()).append(1, ':').append(field.value()).append(1, '\n');
+  }
   auto hash = digest(scratch, sha256, canonical);
   unsigned size = 0;
   HMAC(sha256, "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk", 32, hash.data(), 32, hash.data(), &size);
@@ -252,12 +266,15 @@ class Session {
       const auto etag = digest(scratch_, md5, body);
 
       Latch stored{3};
-      for (Node& node : nodes) node.store(next_id++, body.data(), static_cast<uint32_t>(body.size()), stored);
+      for (Node& node : nodes) {
+        node.store(next_id++, body.data(), static_cast<uint32_t>(body.size()), stored);
+      }
       co_await wait(stored);
       Latch committed{1};
       committer->commit(std::string(parser.get().target()), hex(etag.data(), 16), committed);
       co_await wait(committed);
-      const auto [error, count] = co_await asio::async_write(socket_, asio::buffer(kAnswer), kTuple);
+      const auto [error, count] =
+          co_await asio::async_write(socket_, asio::buffer(kAnswer), kTuple);
       if (error) co_return;
     }
   }
@@ -270,7 +287,9 @@ class Session {
             asio::post(context, std::move(handler));
             return;
           }
-          latch.done = [kept = std::make_shared<decltype(handler)>(std::move(handler))] { (std::move(*kept))(); };
+          latch.done = [kept = std::make_shared<decltype(handler)>(std::move(handler))] {
+            (std::move(*kept))();
+          };
         },
         asio::use_awaitable_t<Executor>{});
   }
@@ -300,7 +319,9 @@ class Session {
         beast::error_code error;
         buffer_.consume(parser.put(buffer_.data(), error));
         size = body_.size() - parser.get().body().size;
-        if (error && error != http::error::need_more && error != http::error::need_buffer) co_return std::nullopt;
+        if (error && error != http::error::need_more && error != http::error::need_buffer) {
+          co_return std::nullopt;
+        }
         if (parser.is_done()) break;
       }
       if (buffer_.size() > 0) continue;
@@ -311,7 +332,8 @@ class Session {
   }
 
   Awaitable<bool> read_more() {
-    const auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(kBufferBytes / 2), kTuple);
+    const auto [error, count] =
+        co_await socket_.async_read_some(buffer_.prepare(kBufferBytes / 2), kTuple);
     if (error) co_return false;
     buffer_.commit(count);
     co_return true;
@@ -351,6 +373,7 @@ int main(int count, char** words) {
   sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   committer = new Committer(words[2], words[3]);
   for (size_t i = 0; i < nodes.size(); ++i) nodes[i].connect(words[4 + i]);
-  asio::co_spawn(context, accept_all(static_cast<unsigned short>(std::atoi(words[1]))), asio::detached);
+  asio::co_spawn(context, accept_all(static_cast<unsigned short>(std::atoi(words[1]))),
+                 asio::detached);
   context.run();
 }

@@ -1,5 +1,6 @@
-// A storage node at its cheapest: takes frames over a unix socket, appends each to a log with its CRC-32C, flushes what has
-// come together once (group commit), answers. Never reads back.   floor_node SOCKET LOG
+// A storage node at its cheapest: takes frames over a unix socket, appends each to a log with its
+// CRC-32C, flushes what has come together once (group commit), answers. Never reads back.
+// floor_node SOCKET LOG
 #include <fcntl.h>
 #include <isa-l/crc.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ using Protocol = asio::local::stream_protocol;
 
 namespace {
 
-constexpr size_t kLogBytes = 1ull << 30;   // Used again from its start when full.
+constexpr size_t kLogBytes = 1ull << 30;  // Used again from its start when full.
 constexpr size_t kRecordHead = 64;
 
 struct Session : std::enable_shared_from_this<Session> {
@@ -38,10 +39,11 @@ struct Session : std::enable_shared_from_this<Session> {
     writing = true;
     wire.swap(out);
     out.clear();
-    asio::async_write(socket, asio::buffer(wire), [self = shared_from_this()](boost::system::error_code error, size_t) {
-      self->writing = false;
-      if (!error) self->flush();
-    });
+    asio::async_write(socket, asio::buffer(wire),
+                      [self = shared_from_this()](boost::system::error_code error, size_t) {
+                        self->writing = false;
+                        if (!error) self->flush();
+                      });
   }
 
   Protocol::socket socket;
@@ -60,12 +62,13 @@ struct Waiting {
 asio::io_context context(1);
 std::mutex mutex;
 std::condition_variable ready;
-std::vector<char> records;       // Guarded by mutex.
-std::vector<Waiting> waiting;    // Guarded by mutex.
+std::vector<char> records;     // Guarded by mutex.
+std::vector<Waiting> waiting;  // Guarded by mutex.
 
 void append_record(const char* bytes, uint32_t length) {
   char head[kRecordHead] = {};
-  const uint32_t crc = crc32_iscsi(reinterpret_cast<unsigned char*>(const_cast<char*>(bytes)), static_cast<int>(length), ~0u);
+  const uint32_t crc = crc32_iscsi(reinterpret_cast<unsigned char*>(const_cast<char*>(bytes)),
+                                   static_cast<int>(length), ~0u);
   std::memcpy(head, &crc, 4);
   std::memcpy(head + 4, &length, 4);
   records.insert(records.end(), head, head + kRecordHead);
@@ -90,8 +93,10 @@ size_t take_frames(Session& session) {
 
 asio::awaitable<void> serve(std::shared_ptr<Session> session) {
   for (;;) {
-    const auto room = asio::buffer(session->in.data() + session->held, session->in.size() - session->held);
-    const auto [error, count] = co_await session->socket.async_read_some(room, asio::as_tuple(asio::use_awaitable));
+    const auto room =
+        asio::buffer(session->in.data() + session->held, session->in.size() - session->held);
+    const auto [error, count] =
+        co_await session->socket.async_read_some(room, asio::as_tuple(asio::use_awaitable));
     if (error) co_return;
     session->held += count;
     const size_t used = take_frames(*session);

@@ -1,4 +1,5 @@
-// Copies bytes over one loopback TCP connection between two processes: GB/s and CPU s/GB of both ends.
+// Copies bytes over one loopback TCP connection between two processes: GB/s and CPU s/GB of both
+// ends.
 //   socket_copy MEBIBYTES
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,17 +23,19 @@ constexpr size_t kWriteBytes = 256 * 1024;
 
 class Receiver {
  public:
-  Receiver(asio::io_context& context, tcp::socket socket, uint64_t bytes) : context_(context), socket_(std::move(socket)), left_(bytes) {}
+  Receiver(asio::io_context& context, tcp::socket socket, uint64_t bytes)
+      : context_(context), socket_(std::move(socket)), left_(bytes) {}
 
   void read() {
-    socket_.async_read_some(asio::buffer(buffer_), [this](boost::system::error_code error, size_t count) {
-      left_ -= count;
-      if (error || left_ == 0) {
-        context_.stop();
-        return;
-      }
-      read();
-    });
+    socket_.async_read_some(asio::buffer(buffer_),
+                            [this](boost::system::error_code error, size_t count) {
+                              left_ -= count;
+                              if (error || left_ == 0) {
+                                context_.stop();
+                                return;
+                              }
+                              read();
+                            });
   }
 
  private:
@@ -50,9 +53,10 @@ class Sender {
     if (left_ == 0) return;
     const size_t count = std::min<uint64_t>(left_, buffer_.size());
     left_ -= count;
-    asio::async_write(socket_, asio::buffer(buffer_.data(), count), [this](boost::system::error_code error, size_t) {
-      if (!error) write();
-    });
+    asio::async_write(socket_, asio::buffer(buffer_.data(), count),
+                      [this](boost::system::error_code error, size_t) {
+                        if (!error) write();
+                      });
   }
 
  private:

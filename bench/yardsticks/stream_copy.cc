@@ -1,4 +1,5 @@
-// Copies bytes over one gRPC stream of ByteBuffers between two processes over loopback TCP: GB/s and CPU s/GB of both ends.
+// Copies bytes over one gRPC stream of ByteBuffers between two processes over loopback TCP: GB/s
+// and CPU s/GB of both ends.
 //   stream_copy MEBIBYTES
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -62,7 +63,9 @@ class Reader final : public grpc::ServerGenericBidiReactor {
 
 class Service final : public grpc::CallbackGenericService {
  public:
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override { return new Reader; }
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override {
+    return new Reader;
+  }
 };
 
 class Writer final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
@@ -143,7 +146,8 @@ int main(int count, char** words) {
   bool good = false;
   double begin = 0, took = 0;
   {
-    grpc::GenericStub stub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials()));
+    grpc::GenericStub stub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
+                                               grpc::InsecureChannelCredentials()));
     begin = seconds_now();
     Writer writer(stub, bytes);
     good = writer.wait();

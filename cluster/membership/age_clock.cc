@@ -24,7 +24,10 @@ double seconds(microseconds time) { return std::chrono::duration<double>(time).c
 }  // namespace
 
 AgeClock::AgeClock(const Clock& clock)
-    : clock_(clock), stamps_(*this), locks_(*this), database_clock_(*this),
+    : clock_(clock),
+      stamps_(*this),
+      locks_(*this),
+      database_clock_(*this),
       paused_at_(clock.boot_now()) {}
 
 void AgeClock::recall(std::optional<SystemTime> reached) {
@@ -109,7 +112,8 @@ void AgeClock::believe_when_long_set_back(SteadyTime at) {
   set_back_at_.reset();
 }
 
-void AgeClock::witness(std::map<model::NodeId, NodeClock> nodes, std::vector<microseconds> gateways) {
+void AgeClock::witness(std::map<model::NodeId, NodeClock> nodes,
+                       std::vector<microseconds> gateways) {
   MutexLock lock(mutex_);
   nodes_ = std::move(nodes);
   const Look now = look();
@@ -187,8 +191,9 @@ Result<void> AgeClock::check_usable() const {
   MutexLock lock(mutex_);
   const microseconds ahead = look().ahead();
   if (std::chrono::abs(ahead) <= kUsableDifference) return {};
-  const auto with_us = static_cast<size_t>(std::ranges::count_if(
-      nodes_, [ahead](const auto& node) { return std::chrono::abs(node.second.ahead - ahead) <= kUsableDifference; }));
+  const auto with_us = static_cast<size_t>(std::ranges::count_if(nodes_, [ahead](const auto& node) {
+    return std::chrono::abs(node.second.ahead - ahead) <= kUsableDifference;
+  }));
   if (2 * with_us > nodes_.size()) return {};
   const auto by = std::chrono::duration_cast<std::chrono::seconds>(ahead);
   return fail(ErrorCode::kUnavailable,

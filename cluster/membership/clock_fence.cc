@@ -18,7 +18,8 @@ bool is_off(microseconds difference) { return std::chrono::abs(difference) > kCl
 
 }  // namespace
 
-ClockVerdict judge_clocks(const std::map<model::NodeId, NodeClock>& nodes, const std::vector<microseconds>& gateways) {
+ClockVerdict judge_clocks(const std::map<model::NodeId, NodeClock>& nodes,
+                          const std::vector<microseconds>& gateways) {
   std::vector<microseconds> clocks = gateways;
   clocks.push_back(microseconds(0));
   for (const auto& [id, clock] : nodes) clocks.push_back(clock.ahead);
@@ -32,7 +33,8 @@ ClockVerdict judge_clocks(const std::map<model::NodeId, NodeClock>& nodes, const
     if (is_off(clock.ahead - verdict.median)) ++wrong[clock.domain];
   }
   if (wrong.empty()) return verdict;
-  const auto domain = std::ranges::max_element(wrong, {}, [](const auto& entry) { return entry.second; });
+  const auto domain =
+      std::ranges::max_element(wrong, {}, [](const auto& entry) { return entry.second; });
   for (const auto& [id, clock] : nodes) {
     const microseconds by = clock.ahead - verdict.median;
     if (clock.domain == domain->first && is_off(by)) verdict.fenced.emplace(id, by);

@@ -15,18 +15,20 @@ inline constexpr std::chrono::microseconds kClockDifferenceMax = std::chrono::se
 
 struct NodeClock {
   NodeClock() = default;
-  NodeClock(std::chrono::microseconds by, std::string in = {})   // NOLINT: a difference alone is one.
-      : ahead(by), domain(std::move(in)) {}
 
-  std::chrono::microseconds ahead{0};   // Of the database's clock.
-  std::string domain;                   // The failure domain that the node is in.
+  // NOLINT: a difference alone is one.
+  NodeClock(std::chrono::microseconds by, std::string in = {}) : ahead(by), domain(std::move(in)) {}
+
+  std::chrono::microseconds ahead{0};  // Of the database's clock.
+  std::string domain;                  // The failure domain that the node is in.
 };
 
 struct ClockVerdict {
   std::chrono::microseconds median{0};  // Ahead of the database's.
   // The database is the one that is wrong: nobody is fenced, and nothing ends by age.
   bool database_off = false;
-  // Nodes that must take no writes, and how far they are ahead of the median: of one failure domain.
+  // Nodes that must take no writes, and how far they are ahead of the median: of one failure
+  // domain.
   std::map<model::NodeId, std::chrono::microseconds> fenced;
 };
 
@@ -34,6 +36,7 @@ struct ClockVerdict {
 // more than kClockDifferenceMax is wrong. Of an even number the middle one nearer to the database
 // is the median. Wrong nodes are fenced in one failure domain alone, that with most of them (the
 // first by name of several): clocks must not take away the quorum of writes.
-ClockVerdict judge_clocks(const std::map<model::NodeId, NodeClock>& nodes, const std::vector<std::chrono::microseconds>& gateways);
+ClockVerdict judge_clocks(const std::map<model::NodeId, NodeClock>& nodes,
+                          const std::vector<std::chrono::microseconds>& gateways);
 
 }  // namespace rondel::membership

@@ -10,7 +10,7 @@
 namespace rondel::membership {
 
 struct DiskReport {
-  std::string state = "unknown";   // "online", "read-only", "full", "failed"
+  std::string state = "unknown";  // "online", "read-only", "full", "failed"
   uint64_t live_bytes = 0;
   uint64_t dead_bytes = 0;
   uint64_t trash_bytes = 0;
@@ -20,7 +20,7 @@ struct DiskReport {
   uint64_t replication_lag_bytes = 0;
   uint64_t handoff_blobs = 0;
   uint64_t corrupt_reads_total = 0;
-  std::optional<SystemTime> node_now;   // The node's clock at the report.
+  std::optional<SystemTime> node_now;  // The node's clock at the report.
 };
 
 // Of metadata::NodeRecord::Disk::status. A report that cannot be read is all zeros and "unknown".

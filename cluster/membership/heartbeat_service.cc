@@ -33,7 +33,9 @@ std::string to_wire(const Id& id) {
 }
 
 Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, SystemTime now) {
-  if (request.version() != kMessageVersion) return fail(ErrorCode::kUnimplemented, "unknown message version");
+  if (request.version() != kMessageVersion) {
+    return fail(ErrorCode::kUnimplemented, "unknown message version");
+  }
   metadata::NodeRecord node;
   const auto id = model::NodeId::from_bytes(as_bytes(request.node_id()));
   if (!id || id->is_zero()) return fail(ErrorCode::kInvalidArgument, "node_id must be 16 bytes");
@@ -48,7 +50,9 @@ Result<metadata::NodeRecord> parse(const wire::HeartbeatRequest& request, System
   node.highest_order = request.highest_order();
   for (const wire::Disk& disk : request.disks()) {
     const auto disk_id = model::DiskId::from_bytes(as_bytes(disk.disk_id()));
-    if (!disk_id || disk_id->is_zero()) return fail(ErrorCode::kInvalidArgument, "disk_id must be 16 bytes");
+    if (!disk_id || disk_id->is_zero()) {
+      return fail(ErrorCode::kInvalidArgument, "disk_id must be 16 bytes");
+    }
     storage::v1::DiskStatus status = disk.status();
     status.DiscardUnknownFields();
     status.set_disk_id(disk.disk_id());
@@ -83,35 +87,46 @@ grpc::Status to_status(const Error& error) {
 
 class Service final : public HeartbeatService, public wire::Cluster::CallbackService {
  public:
-  Service(async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology, const AgeClock& ages, model::ClusterId cluster,
-          const Clock& clock)
-      : loop_(loop), nodes_(nodes), topology_(topology), ages_(ages), cluster_(cluster), clock_(clock), recorder_(loop, nodes, ages.database()) {}
+  Service(async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology,
+          const AgeClock& ages, model::ClusterId cluster, const Clock& clock)
+      : loop_(loop),
+        nodes_(nodes),
+        topology_(topology),
+        ages_(ages),
+        cluster_(cluster),
+        clock_(clock),
+        recorder_(loop, nodes, ages.database()) {}
 
   ~Service() override {
     if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(2s)));
     recorder_.stop();
   }
 
-  Result<void> listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {
+  Result<void> listen(const std::string& address,
+                      std::shared_ptr<grpc::ServerCredentials> credentials) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(address, std::move(credentials), &port_);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(4 << 20);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
-    if (!server_ || port_ == 0) return fail(ErrorCode::kAlreadyExists, "cannot listen on " + address);
+    if (!server_ || port_ == 0) {
+      return fail(ErrorCode::kAlreadyExists, "cannot listen on " + address);
+    }
     return {};
   }
 
   int port() const override { return port_; }
 
-  grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context, const wire::HeartbeatRequest* request,
+  grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context,
+                                      const wire::HeartbeatRequest* request,
                                       wire::HeartbeatReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     rpc::Admission admission = rpc::admit(*context, kHeartbeat);
     if (admission.status.ok() && !admission.caller.may_be(request->name())) {
       admission.status = {grpc::StatusCode::PERMISSION_DENIED,
-                          "the certificate is that of node " + admission.caller.node + ", not of the one that the heartbeat tells of"};
+                          "the certificate is that of node " + admission.caller.node +
+                              ", not of the one that the heartbeat tells of"};
     }
     if (!admission.status.ok()) {
       reactor->Finish(std::move(admission.status));
@@ -121,7 +136,8 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     return reactor;
   }
 
-  grpc::ServerUnaryReactor* ReadRings(grpc::CallbackServerContext* context, const wire::ReadRingsRequest* request,
+  grpc::ServerUnaryReactor* ReadRings(grpc::CallbackServerContext* context,
+                                      const wire::ReadRingsRequest* request,
                                       wire::ReadRingsReply* reply) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     auto status = rpc::admit(*context, kReadRings).status;
@@ -141,7 +157,8 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     reactor->Finish(handled ? grpc::Status::OK : to_status(handled.error()));
   }
 
-  async::Task<Result<void>> handle(const wire::HeartbeatRequest& request, wire::HeartbeatReply& reply) {
+  async::Task<Result<void>> handle(const wire::HeartbeatRequest& request,
+                                   wire::HeartbeatReply& reply) {
     const auto claimed = model::ClusterId::from_bytes(as_bytes(request.cluster_id()));
     if (claimed && !claimed->is_zero() && *claimed != cluster_) {
       co_return fail(ErrorCode::kPrecondition, "the node belongs to another cluster");
@@ -149,8 +166,10 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
     CO_TRY(metadata::NodeRecord node, parse(request, clock_.now()));
     for (const auto& disk : node.disks) {
       if (const auto other = topology_.told_by_another(node.id, disk.id)) {
-        co_return fail(ErrorCode::kAlreadyExists, "disk " + disk.id.to_hex() + " is told of by node " + other->to_hex() +
-                                                      " already: `rondel node forget` its name when that one is gone for good");
+        co_return fail(
+            ErrorCode::kAlreadyExists,
+            "disk " + disk.id.to_hex() + " is told of by node " + other->to_hex() +
+                " already: `rondel node forget` its name when that one is gone for good");
       }
     }
     // A node keeps its ring when the database is away. Well below its patience, so that it learns
@@ -169,7 +188,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
 
   // `greeting`: null when the database did not answer.
   void fill(const wire::HeartbeatRequest& request, wire::HeartbeatReply& reply,
-      const metadata::Greeting* greeting) {
+            const metadata::Greeting* greeting) {
     const auto topology = topology_.topology();
     reply.set_cluster_id(to_wire(cluster_));
     reply.set_min_epoch(topology->min_epoch);
@@ -205,7 +224,7 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
 
   // The node goes by the same order: confirmation, then epoch.
   bool wants_rings(const wire::HeartbeatRequest& request, const ring::Ring& current,
-      const metadata::Greeting* greeting) const {
+                   const metadata::Greeting* greeting) const {
     const uint64_t known = request.ring_accepted();
     const uint64_t accepted = greeting == nullptr ? known : greeting->database.accepted;
     const bool differs = request.ring_digest() != topology_.digest();
@@ -225,14 +244,17 @@ class Service final : public HeartbeatService, public wire::Cluster::CallbackSer
   std::unique_ptr<grpc::Server> server_;
 };
 
-std::optional<Error> wrong(const char* what) { return Error{ErrorCode::kInvalidArgument, std::string("a heartbeat with ") + what}; }
+std::optional<Error> wrong(const char* what) {
+  return Error{ErrorCode::kInvalidArgument, std::string("a heartbeat with ") + what};
+}
 
 }  // namespace
 
 std::optional<Error> check_told(const metadata::NodeRecord& record) {
   if (!rpc::is_peer_name(record.name)) return wrong("no name, or one that cannot be a node's");
   if (record.address.empty() || record.zone.empty()) return wrong("no address or no zone");
-  for (const std::string* text : {&record.address, &record.operations_address, &record.host, &record.zone}) {
+  for (const std::string* text :
+       {&record.address, &record.operations_address, &record.host, &record.zone}) {
     if (text->size() > kTextMax || has_control_character(*text)) {
       return wrong("a text that is too long or has a control character");
     }
@@ -240,27 +262,37 @@ std::optional<Error> check_told(const metadata::NodeRecord& record) {
   if (record.disks.size() > kDisksMax) return wrong("too many disks");
   for (const auto& disk : record.disks) {
     const DiskReport report = decode_disk_report(disk.status);
-    for (const uint64_t bytes : {disk.capacity_bytes, report.live_bytes, report.dead_bytes, report.trash_bytes, report.free_bytes,
-                                 report.blobs, report.handoff_blobs, report.replication_lag_bytes}) {
+    for (const uint64_t bytes :
+         {disk.capacity_bytes, report.live_bytes, report.dead_bytes, report.trash_bytes,
+          report.free_bytes, report.blobs, report.handoff_blobs, report.replication_lag_bytes}) {
       if (bytes > kBytesMax) return wrong("a size that no disk has");
     }
   }
   // What is compared with the database's numbers there; these two are stored.
-  if (record.highest_order > INT64_MAX || record.seen.accepted > INT64_MAX) return wrong("a number that no database gave");
+  if (record.highest_order > INT64_MAX || record.seen.accepted > INT64_MAX) {
+    return wrong("a number that no database gave");
+  }
   return std::nullopt;
 }
 
-std::optional<Error> check_leaps(const metadata::NodeRecord& record, const metadata::Greeting& greeting) {
-  const auto leaps = [](uint64_t told, uint64_t known) { return told > known && told - known > model::kLeapMax; };
-  if (leaps(record.highest_order, greeting.latest_order)) return wrong("an order that no database gave");
-  if (leaps(record.seen.accepted, greeting.database.accepted)) return wrong("a confirmation that no operator gave");
+std::optional<Error> check_leaps(const metadata::NodeRecord& record,
+                                 const metadata::Greeting& greeting) {
+  const auto leaps = [](uint64_t told, uint64_t known) {
+    return told > known && told - known > model::kLeapMax;
+  };
+  if (leaps(record.highest_order, greeting.latest_order)) {
+    return wrong("an order that no database gave");
+  }
+  if (leaps(record.seen.accepted, greeting.database.accepted)) {
+    return wrong("a confirmation that no operator gave");
+  }
   return std::nullopt;
 }
 
-Result<std::unique_ptr<HeartbeatService>> HeartbeatService::start(async::EventLoop& loop, metadata::NodeStore& nodes,
-                                                                  const TopologyCache& topology, const AgeClock& ages,
-                                                                  model::ClusterId cluster, const Clock& clock, std::string address,
-                                                                  std::shared_ptr<grpc::ServerCredentials> credentials) {
+Result<std::unique_ptr<HeartbeatService>> HeartbeatService::start(
+    async::EventLoop& loop, metadata::NodeStore& nodes, const TopologyCache& topology,
+    const AgeClock& ages, model::ClusterId cluster, const Clock& clock, std::string address,
+    std::shared_ptr<grpc::ServerCredentials> credentials) {
   auto service = std::make_unique<Service>(loop, nodes, topology, ages, cluster, clock);
   TRY_VOID(service->listen(address, std::move(credentials)));
   return std::unique_ptr<HeartbeatService>(std::move(service));

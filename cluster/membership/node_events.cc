@@ -55,7 +55,8 @@ std::vector<NodeEvent> NodeEvents::look(const std::vector<metadata::NodeRecord>&
       current.disks[disk.id] = decode_disk_report(disk.status).state;
     }
     const auto known = nodes_.find(node.id);
-    const auto tell = [&](Kind kind, const model::DiskId& disk = {}, std::string was = {}, std::string is = {}) {
+    const auto tell = [&](Kind kind, const model::DiskId& disk = {}, std::string was = {},
+                          std::string is = {}) {
       events.push_back({kind, node.id, node.address, disk, std::move(was), std::move(is)});
     };
     const bool is_new = known == nodes_.end();
@@ -67,8 +68,12 @@ std::vector<NodeEvent> NodeEvents::look(const std::vector<metadata::NodeRecord>&
     for (const auto& [disk, state] : current.disks) {
       const bool known_disk = !is_new && known->second.disks.contains(disk);
       // Before there is a ring every disk is outside.
-      if (!known_disk && topology.current() != nullptr && !in_ring(topology, disk)) tell(Kind::kDiskOutside, disk);
-      if (known_disk && known->second.disks.at(disk) != state) tell(Kind::kDiskState, disk, known->second.disks.at(disk), state);
+      if (!known_disk && topology.current() != nullptr && !in_ring(topology, disk)) {
+        tell(Kind::kDiskOutside, disk);
+      }
+      if (known_disk && known->second.disks.at(disk) != state) {
+        tell(Kind::kDiskState, disk, known->second.disks.at(disk), state);
+      }
     }
     if (is_new) continue;
     for (const auto& [disk, state] : known->second.disks) {

@@ -14,12 +14,20 @@
 namespace rondel::membership {
 
 struct NodeEvent {
-  enum class Kind { kNodeJoined, kNodeDown, kNodeUp, kNodeForgotten, kDiskOutside, kDiskState, kDiskGone };
+  enum class Kind {
+    kNodeJoined,
+    kNodeDown,
+    kNodeUp,
+    kNodeForgotten,
+    kDiskOutside,
+    kDiskState,
+    kDiskGone
+  };
   Kind kind;
   model::NodeId node;
   std::string address;
-  model::DiskId disk = {};   // Of a disk's event.
-  std::string was, is;       // States of a disk.
+  model::DiskId disk = {};  // Of a disk's event.
+  std::string was, is;      // States of a disk.
 };
 
 std::string_view describe(NodeEvent::Kind kind);
@@ -39,7 +47,7 @@ class NodeEvents {
   struct Seen {
     std::string address;
     bool up = false;
-    std::map<model::DiskId, std::string> disks;   // With their states.
+    std::map<model::DiskId, std::string> disks;  // With their states.
   };
 
   bool begun_ = false;

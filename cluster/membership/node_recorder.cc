@@ -21,13 +21,14 @@ constexpr std::chrono::microseconds kClockStep = 5s;
 
 bool NodeRecorder::Shown::as_good_as(const Shown& other) const {
   const auto all = [](const Shown& of) {
-    return std::tie(of.name, of.address, of.operations_address, of.host, of.zone, of.disks, of.states, of.recognition, of.accepted,
-                    of.order_above);
+    return std::tie(of.name, of.address, of.operations_address, of.host, of.zone, of.disks,
+                    of.states, of.recognition, of.accepted, of.order_above);
   };
   return all(*this) == all(other) && std::chrono::abs(clock - other.clock) <= kClockStep;
 }
 
-NodeRecorder::Shown NodeRecorder::shown_of(const metadata::NodeRecord& node, const metadata::Greeting& greeting) const {
+NodeRecorder::Shown NodeRecorder::shown_of(const metadata::NodeRecord& node,
+                                           const metadata::Greeting& greeting) const {
   Shown shown{node.name, node.address, node.operations_address, node.host, node.zone, {}, {}};
   for (const auto& disk : node.disks) {
     const DiskReport report = decode_disk_report(disk.status);
@@ -45,8 +46,9 @@ void NodeRecorder::note(metadata::NodeRecord node, const metadata::Greeting& gre
   const model::NodeId id = node.id;
   Shown shown = shown_of(node, greeting);
   const auto known = known_.find(id);
-  const bool fresh =
-      known != known_.end() && clock_.steady_now() - known->second.recorded_at < kPeriod && shown.as_good_as(known->second.shown);
+  const bool fresh = known != known_.end() &&
+                     clock_.steady_now() - known->second.recorded_at < kPeriod &&
+                     shown.as_good_as(known->second.shown);
   if (fresh || group_.stopping()) return;
   const bool waits = waiting_.contains(id);
   if (!waits && waiting_.size() >= kNodesMax) return;
@@ -63,9 +65,11 @@ async::Task<void> NodeRecorder::write() {
     turns_.pop_front();
     Waiting next = std::move(waiting_.extract(id).mapped());
     const SteadyTime at = clock_.steady_now();
-    const auto written = co_await nodes_.record_node(std::move(next.node), deadline_in(kWritePatience));
+    const auto written =
+        co_await nodes_.record_node(std::move(next.node), deadline_in(kWritePatience));
     if (!written) {
-      log::warn("cluster", "a node is not written down", {{"node", id.to_hex()}, {"error", written.error().message}});
+      log::warn("cluster", "a node is not written down",
+                {{"node", id.to_hex()}, {"error", written.error().message}});
       continue;
     }
     if (known_.size() >= kNodesMax) known_.clear();

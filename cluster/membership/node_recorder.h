@@ -21,9 +21,10 @@ class NodeRecorder {
  public:
   static constexpr Duration kPeriod = std::chrono::seconds(10);
 
-  // All outlive it; the loop runs until stop() has returned. `clock`: the database's as far as it is
-  // known, so that a jump of either clock is written down at once.
-  NodeRecorder(async::EventLoop& loop, metadata::NodeStore& nodes, const Clock& clock) : nodes_(nodes), clock_(clock), group_(loop) {}
+  // All outlive it; the loop runs until stop() has returned. `clock`: the database's as far as it
+  // is known, so that a jump of either clock is written down at once.
+  NodeRecorder(async::EventLoop& loop, metadata::NodeStore& nodes, const Clock& clock)
+      : nodes_(nodes), clock_(clock), group_(loop) {}
 
   // A heartbeat that the database answered. Of a node that waits to be written the last one counts.
   void note(metadata::NodeRecord node, const metadata::Greeting& greeting);
@@ -34,19 +35,21 @@ class NodeRecorder {
   // What others go by, and what must be known soon.
   struct Shown {
     std::string name, address, operations_address, host, zone;
-    std::vector<std::pair<model::DiskId, uint64_t>> disks;     // With their capacity.
+    std::vector<std::pair<model::DiskId, uint64_t>> disks;  // With their capacity.
     std::string states;
     model::Recognition recognition = model::Recognition::kUnknown;
     uint64_t accepted = 0;
-    uint64_t order_above = 0;                    // What it knows of orders beyond the database.
-    std::chrono::microseconds clock{0};          // Ahead of `clock`.
+    uint64_t order_above = 0;            // What it knows of orders beyond the database.
+    std::chrono::microseconds clock{0};  // Ahead of `clock`.
 
     bool as_good_as(const Shown& other) const;
   };
+
   struct Known {
     Shown shown;
     SteadyTime recorded_at{};
   };
+
   struct Waiting {
     metadata::NodeRecord node;
     Shown shown;
@@ -60,7 +63,7 @@ class NodeRecorder {
   async::TaskGroup group_;
   std::map<model::NodeId, Known> known_;
   std::map<model::NodeId, Waiting> waiting_;
-  std::deque<model::NodeId> turns_;              // Of waiting_, in order.
+  std::deque<model::NodeId> turns_;  // Of waiting_, in order.
   int writers_ = 0;
 };
 

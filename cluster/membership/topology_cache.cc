@@ -1,8 +1,8 @@
 #include "cluster/membership/topology_cache.h"
 
-#include "common/log/log.h"
-#include "common/hash/hash64.h"
 #include "cluster/membership/disk_report.h"
+#include "common/hash/hash64.h"
+#include "common/log/log.h"
 
 namespace rondel::membership {
 
@@ -10,13 +10,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kHeardLately = 60s;   // A node's row is written at least every 10 s.
+constexpr auto kHeardLately = 60s;  // A node's row is written at least every 10 s.
 
-constexpr auto kGoneAfter = 1h;      // As for a restore: a node that is silent for longer is gone.
+constexpr auto kGoneAfter = 1h;  // As for a restore: a node that is silent for longer is gone.
 
 // Who tells of a disk that is told of already is refused, so two of one disk are rare: the first by
 // id has it then.
-std::map<model::DiskId, model::NodeId> tellers_of(const std::vector<metadata::NodeRecord>& nodes, SystemTime now) {
+std::map<model::DiskId, model::NodeId> tellers_of(const std::vector<metadata::NodeRecord>& nodes,
+                                                  SystemTime now) {
   std::map<model::DiskId, model::NodeId> tellers;
   for (const metadata::NodeRecord& node : nodes) {
     if (now != SystemTime::max() && now - node.last_seen > kGoneAfter) continue;
@@ -27,9 +28,14 @@ std::map<model::DiskId, model::NodeId> tellers_of(const std::vector<metadata::No
 
 }  // namespace
 
-TopologyCache::TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring, const Clock& clock, AgeClock* ages,
-                             ring::FailureDomain domain)
-    : nodes_(nodes), ring_(ring), clock_(clock), ages_(ages), domain_(domain), topology_(std::make_shared<ring::Topology>()) {}
+TopologyCache::TopologyCache(metadata::NodeStore& nodes, metadata::RingStore& ring,
+                             const Clock& clock, AgeClock* ages, ring::FailureDomain domain)
+    : nodes_(nodes),
+      ring_(ring),
+      clock_(clock),
+      ages_(ages),
+      domain_(domain),
+      topology_(std::make_shared<ring::Topology>()) {}
 
 std::shared_ptr<const ring::Topology> TopologyCache::topology() const {
   MutexLock lock(mutex_);
@@ -46,7 +52,8 @@ std::shared_ptr<const RingTables> TopologyCache::tables() const {
   return tables_;
 }
 
-std::optional<model::NodeId> TopologyCache::told_by_another(const model::NodeId& node, const model::DiskId& disk) const {
+std::optional<model::NodeId> TopologyCache::told_by_another(const model::NodeId& node,
+                                                            const model::DiskId& disk) const {
   MutexLock lock(mutex_);
   const auto teller = tellers_.find(disk);
   if (teller == tellers_.end() || teller->second == node) return std::nullopt;
@@ -58,7 +65,8 @@ bool TopologyCache::confirmed_recently() const {
   return confirmed_at_ != SteadyTime{} && clock_.steady_now() - confirmed_at_ <= 5s;
 }
 
-// The database wrote down when it heard of a node, and what the node's clock showed a moment before.
+// The database wrote down when it heard of a node, and what the node's clock showed a moment
+// before.
 void TopologyCache::compare_clocks(const std::vector<metadata::NodeRecord>& nodes) const {
   const bool by_zone = domain_ == ring::FailureDomain::kZone;
   std::map<model::NodeId, NodeClock> ahead;
@@ -93,7 +101,11 @@ void log_events(const std::vector<NodeEvent>& events) {
   for (const NodeEvent& event : events) {
     const std::string disk = event.disk.is_zero() ? "" : event.disk.to_hex();
     (is_bad(event) ? log::warn : log::info)("cluster", describe(event.kind),
-                                            {{"node", event.node.to_hex()}, {"address", event.address}, {"disk", disk}, {"was", event.was}, {"is", event.is}});
+                                            {{"node", event.node.to_hex()},
+                                             {"address", event.address},
+                                             {"disk", disk},
+                                             {"was", event.was},
+                                             {"is", event.is}});
   }
 }
 
@@ -151,7 +163,9 @@ async::Task<Result<void>> TopologyCache::refresh(Deadline deadline) {
     tables->digest = hash::hash64(as_bytes(all));
   }
   std::map<model::DiskId, model::NodeId> tellers = tellers_of(nodes, state.now);
-  for (const metadata::NodeRecord& node : nodes) next->nodes.push_back({node.id, node.address, node.zone, node.name});
+  for (const metadata::NodeRecord& node : nodes) {
+    next->nodes.push_back({node.id, node.address, node.zone, node.name});
+  }
   if (state.now != SystemTime::max()) log_events(events_.look(nodes, *next, state.now));
   MutexLock lock(mutex_);
   topology_ = std::move(next);

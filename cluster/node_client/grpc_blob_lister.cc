@@ -1,8 +1,8 @@
 #include "cluster/node_client/grpc_blob_lister.h"
 
+#include "cluster/node_client/node_stubs.hpp"
 #include "common/async/one_shot.h"
 #include "common/grpc/deadline.hpp"
-#include "cluster/node_client/node_stubs.hpp"
 
 namespace rondel::node_client {
 namespace {
@@ -22,8 +22,8 @@ using Slot = async::OneShot<Result<std::vector<ListedBlob>>>;
 // Reads until there is enough, then cancels. Deletes itself when gRPC is done.
 class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
  public:
-  static void start(std::shared_ptr<storage::Storage::Stub> stub, storage::ListBlobsRequest request, Deadline deadline,
-                    std::shared_ptr<Slot> slot) {
+  static void start(std::shared_ptr<storage::Storage::Stub> stub, storage::ListBlobsRequest request,
+                    Deadline deadline, std::shared_ptr<Slot> slot) {
     auto* listing = new Listing(std::move(stub), std::move(request), std::move(slot));
     listing->context_.set_deadline(rpc::grpc_deadline(deadline));
     listing->stub_->async()->ListBlobs(&listing->context_, &listing->request_, listing);
@@ -35,8 +35,8 @@ class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
     if (!ok) return;
     for (const storage::BlobInfo& info : list_.blobs()) {
       if (info.blob_id().size() != 16) continue;
-      blobs_.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(), time_of(info.created_at_us()),
-                        time_of(info.received_at_us())});
+      blobs_.push_back({model::BlobId::from_bytes(as_bytes(info.blob_id()).data()), info.length(),
+                        time_of(info.created_at_us()), time_of(info.received_at_us())});
     }
     enough_ = blobs_.size() >= kPageMax;
     if (enough_) context_.TryCancel();
@@ -54,7 +54,8 @@ class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
   }
 
  private:
-  Listing(std::shared_ptr<storage::Storage::Stub> stub, storage::ListBlobsRequest request, std::shared_ptr<Slot> slot)
+  Listing(std::shared_ptr<storage::Storage::Stub> stub, storage::ListBlobsRequest request,
+          std::shared_ptr<Slot> slot)
       : stub_(std::move(stub)), request_(std::move(request)), slot_(std::move(slot)) {}
 
   const std::shared_ptr<storage::Storage::Stub> stub_;
@@ -68,10 +69,12 @@ class Listing final : public grpc::ClientReadReactor<storage::BlobList> {
 
 class GrpcBlobLister final : public BlobLister {
  public:
-  GrpcBlobLister(const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials, bool trash)
+  GrpcBlobLister(const ring::TopologySource& topology,
+                 std::shared_ptr<const rpc::PeerCredentials> credentials, bool trash)
       : stubs_(topology, std::move(credentials)), trash_(trash) {}
 
-  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after, Deadline deadline) override {
+  async::Task<Result<std::vector<ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after,
+                                                    Deadline deadline) override {
     auto stub = stubs_.find(at.node);
     if (!stub) co_return fail(ErrorCode::kUnavailable, "the address of the node is not known");
     storage::ListBlobsRequest request;
@@ -93,8 +96,9 @@ class GrpcBlobLister final : public BlobLister {
 
 }  // namespace
 
-std::unique_ptr<BlobLister> make_grpc_blob_lister(const ring::TopologySource& topology,
-                                                  std::shared_ptr<const rpc::PeerCredentials> credentials, bool trash) {
+std::unique_ptr<BlobLister> make_grpc_blob_lister(
+    const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials,
+    bool trash) {
   return std::make_unique<GrpcBlobLister>(topology, std::move(credentials), trash);
 }
 

@@ -67,7 +67,8 @@ template <class Answer, class Ask>
 async::Task<Result<Answer>> until_heard(const Ask& ask, Deadline deadline) {
   for (int attempt = 1;; ++attempt) {
     auto answer = co_await ask();
-    const bool again = answer && answer->refusal == Refusal::kUnheard && attempt < kHearingAttempts &&
+    const bool again = answer && answer->refusal == Refusal::kUnheard &&
+                       attempt < kHearingAttempts &&
                        std::chrono::steady_clock::now() + kHearingPause < deadline;
     if (!again) co_return answer;
     co_await async::sleep_for(kHearingPause);
@@ -76,7 +77,8 @@ async::Task<Result<Answer>> until_heard(const Ask& ask, Deadline deadline) {
 
 class GrpcBlobRemover final : public BlobRemover {
  public:
-  GrpcBlobRemover(const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials)
+  GrpcBlobRemover(const ring::TopologySource& topology,
+                  std::shared_ptr<const rpc::PeerCredentials> credentials)
       : stubs_(topology, std::move(credentials)) {}
 
   async::Task<Result<RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
@@ -96,8 +98,9 @@ class GrpcBlobRemover final : public BlobRemover {
     co_return co_await until_heard<RemovalReply>(ask, deadline);
   }
 
-  async::Task<Result<RestoreReply>> restore(transfer::DiskAddress at, std::vector<model::BlobId> ids,
-                                            uint64_t number, Deadline deadline) override {
+  async::Task<Result<RestoreReply>> restore(transfer::DiskAddress at,
+                                            std::vector<model::BlobId> ids, uint64_t number,
+                                            Deadline deadline) override {
     const auto ask = [&] {
       auto call = make_call<storage::RestoreBlobsRequest, storage::RestoreBlobsReply>(at, ids);
       call->request.set_order(number);
@@ -119,8 +122,8 @@ class GrpcBlobRemover final : public BlobRemover {
 
 }  // namespace
 
-std::unique_ptr<BlobRemover> make_grpc_blob_remover(const ring::TopologySource& topology,
-                                                    std::shared_ptr<const rpc::PeerCredentials> credentials) {
+std::unique_ptr<BlobRemover> make_grpc_blob_remover(
+    const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials) {
   return std::make_unique<GrpcBlobRemover>(topology, std::move(credentials));
 }
 

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "common/ring/ring.h"
 #include "cluster/node_client/blob_remover.h"
+#include "common/ring/ring.h"
 
 namespace rondel::rpc {
 class PeerCredentials;
@@ -13,7 +13,7 @@ class PeerCredentials;
 namespace rondel::node_client {
 
 // Finds addresses in the topology; both outlive it.
-std::unique_ptr<BlobRemover> make_grpc_blob_remover(const ring::TopologySource& topology,
-                                                    std::shared_ptr<const rpc::PeerCredentials> credentials);
+std::unique_ptr<BlobRemover> make_grpc_blob_remover(
+    const ring::TopologySource& topology, std::shared_ptr<const rpc::PeerCredentials> credentials);
 
 }  // namespace rondel::node_client

@@ -1,4 +1,5 @@
-// BlockingPool: a bounded pool of threads for calls that block (disk, PostgreSQL outside the hot path).
+// BlockingPool: a bounded pool of threads for calls that block (disk, PostgreSQL outside the hot
+// path).
 #pragma once
 
 #include <deque>
@@ -20,13 +21,14 @@ class BlockingPool {
   // False when queue_max functions wait already.
   bool try_submit(Function function);
 
-  // Runs `function` on the pool and resumes on the awaiting loop. kResourceExhausted when the queue is full. The result
-  // of a function that outlives the deadline is dropped.
+  // Runs `function` on the pool and resumes on the awaiting loop. kResourceExhausted when the queue
+  // is full. The result of a function that outlives the deadline is dropped.
   template <class F>
   auto run(F function, Deadline deadline) -> Task<Result<std::invoke_result_t<F>>> {
     using R = std::invoke_result_t<F>;
     auto slot = OneShot<R>::make();
-    const bool accepted = try_submit([slot, work = std::move(function)]() mutable { slot->set(work()); });
+    const bool accepted =
+        try_submit([slot, work = std::move(function)]() mutable { slot->set(work()); });
     if (!accepted) co_return fail(ErrorCode::kResourceExhausted, name_ + " queue is full");
     co_return co_await slot->wait_until(deadline);
   }

@@ -24,7 +24,8 @@ Task<Result<Budget::Reservation>> Budget::reserve(uint64_t amount, Deadline dead
   }
   const Result<bool> granted = co_await slot->wait_until(deadline);
   if (!granted) {
-    // The waiter stays queued with an expired slot; give_back() skips it because set() answers false.
+    // The waiter stays queued with an expired slot; give_back() skips it because set() answers
+    // false.
     give_back(0);
     co_return fail(ErrorCode::kResourceExhausted, "the buffer budget is in use");
   }

@@ -19,9 +19,12 @@ class Budget {
   class Reservation {
    public:
     Reservation() = default;
+
     Reservation(Budget* budget, uint64_t amount) : budget_(budget), amount_(amount) {}
+
     Reservation(Reservation&& other) noexcept
-        : budget_(std::exchange(other.budget_, nullptr)), amount_(std::exchange(other.amount_, 0)) {}
+        : budget_(std::exchange(other.budget_, nullptr)),
+          amount_(std::exchange(other.amount_, 0)) {}
 
     Reservation& operator=(Reservation&& other) noexcept {
       release();
@@ -33,6 +36,7 @@ class Budget {
     ~Reservation() { release(); }
 
     uint64_t amount() const { return amount_; }
+
     void release();
 
    private:
@@ -47,6 +51,7 @@ class Budget {
   Reservation try_reserve(uint64_t amount);
 
   uint64_t capacity() const { return capacity_; }
+
   uint64_t in_use() const;
 
  private:

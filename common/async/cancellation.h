@@ -1,4 +1,5 @@
-// Cancellation: one side says that an answer is no longer wanted, others hear of it. Safe for concurrent use.
+// Cancellation: one side says that an answer is no longer wanted, others hear of it. Safe for
+// concurrent use.
 #pragma once
 
 #include <utility>
@@ -27,7 +28,8 @@ class Cancellation {
     return cancelled_;
   }
 
-  // Runs `callback` when cancelled, at once when that has happened; otherwise it is dropped with the Cancellation.
+  // Runs `callback` when cancelled, at once when that has happened; otherwise it is dropped with
+  // the Cancellation.
   void on_cancel(Function callback) {
     {
       MutexLock lock(mutex_);

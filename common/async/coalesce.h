@@ -1,5 +1,5 @@
-// Coalesce: work that many small steps ask for, done once after all of them: one message instead of a message a frame, one
-// wake-up instead of a wake-up an item.
+// Coalesce: work that many small steps ask for, done once after all of them: one message instead of
+// a message a frame, one wake-up instead of a wake-up an item.
 //
 //   void on_message(frames) {
 //     const async::Coalesce scope;
@@ -13,10 +13,12 @@
 
 namespace rondel::async {
 
-// A scope on the stack of one thread; scopes may be nested, the outermost counts. Not across a suspension of a coroutine.
+// A scope on the stack of one thread; scopes may be nested, the outermost counts. Not across a
+// suspension of a coroutine.
 class Coalesce {
  public:
   Coalesce() { ++depth_; }
+
   Coalesce(const Coalesce&) = delete;
   Coalesce& operator=(const Coalesce&) = delete;
 
@@ -32,7 +34,8 @@ class Coalesce {
 
   static bool active() { return depth_ > 0; }
 
-  // Runs `work` at the end of this thread's scope, once for each `key` however often it is asked for; at once without a scope.
+  // Runs `work` at the end of this thread's scope, once for each `key` however often it is asked
+  // for; at once without a scope.
   static void once(const void* key, std::move_only_function<void()> work) {
     if (!active()) return work();
     for (const Entry& entry : due_) {

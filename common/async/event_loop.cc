@@ -15,19 +15,24 @@ namespace {
 
 thread_local EventLoop* current_loop = nullptr;
 
-using SteadyTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                                      boost::asio::wait_traits<std::chrono::steady_clock>,
-                                                      boost::asio::io_context::executor_type>;
+using SteadyTimer =
+    boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                      boost::asio::wait_traits<std::chrono::steady_clock>,
+                                      boost::asio::io_context::executor_type>;
 
 namespace intrusive = boost::intrusive;
 
 // In the loop's queue from its making until it is due or destroyed, whichever is first.
-class QueuedTimer final : public Timer, public intrusive::set_base_hook<intrusive::link_mode<intrusive::auto_unlink>> {
+class QueuedTimer final
+    : public Timer,
+      public intrusive::set_base_hook<intrusive::link_mode<intrusive::auto_unlink>> {
  public:
   QueuedTimer(SteadyTime when, Function function) : when_(when), function_(std::move(function)) {}
 
   SteadyTime when() const { return when_; }
+
   Function take() { return std::move(function_); }
+
   bool operator<(const QueuedTimer& other) const { return when_ < other.when_; }
 
  private:
@@ -40,17 +45,19 @@ using TimerQueue = intrusive::multiset<QueuedTimer, intrusive::constant_time_siz
 }  // namespace
 
 struct EventLoop::Impl {
-  TimerQueue timers;   // The loop's thread only. Outlives the context, whose handlers may own timers.
+  // The loop's thread only. Outlives the context, whose handlers may own timers.
+  TimerQueue timers;
   boost::asio::io_context context{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+      context.get_executor()};
   SteadyTimer alarm{context.get_executor()};
   SteadyTime armed_for = SteadyTime::max();
   Mutex mutex;
   std::vector<Function> queue GUARDED_BY(mutex);
-  std::vector<Function> running; // The loop's thread only.
+  std::vector<Function> running;  // The loop's thread only.
 
-  // One alarm for all timers: nearly all are deadlines that are never reached, and an asio timer each costs its insertion, its
-  // cancellation and a handler that hears of it.
+  // One alarm for all timers: nearly all are deadlines that are never reached, and an asio timer
+  // each costs its insertion, its cancellation and a handler that hears of it.
   void arm(SteadyTime when) {
     armed_for = when;
     alarm.expires_at(when);
@@ -63,7 +70,8 @@ struct EventLoop::Impl {
     armed_for = SteadyTime::max();
     const SteadyTime now = std::chrono::steady_clock::now();
     // What these begin for now waits for the next round: sockets come between.
-    for (auto due = std::distance(timers.begin(), timers.upper_bound(now, Later{})); due > 0; --due) {
+    for (auto due = std::distance(timers.begin(), timers.upper_bound(now, Later{})); due > 0;
+         --due) {
       if (timers.empty() || timers.begin()->when() > now) break;
       Function function = timers.begin()->take();
       timers.erase(timers.begin());
@@ -74,6 +82,7 @@ struct EventLoop::Impl {
 
   struct Later {
     bool operator()(SteadyTime when, const QueuedTimer& timer) const { return when < timer.when(); }
+
     bool operator()(const QueuedTimer& timer, SteadyTime when) const { return timer.when() < when; }
   };
 
@@ -141,10 +150,16 @@ namespace {
 // A coroutine that owns itself: started once, destroyed when it ends.
 struct Detached {
   struct promise_type {
-    Detached get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    Detached get_return_object() {
+      return {std::coroutine_handle<promise_type>::from_promise(*this)};
+    }
+
     std::suspend_always initial_suspend() noexcept { return {}; }
+
     std::suspend_never final_suspend() noexcept { return {}; }
+
     void return_void() {}
+
     void unhandled_exception() { std::terminate(); }
   };
 
@@ -156,8 +171,11 @@ Detached run_detached(Task<void> task) { co_await std::move(task); }
 // Destroys a coroutine that was never started when the loop goes away first.
 struct Start {
   std::coroutine_handle<> handle;
+
   explicit Start(std::coroutine_handle<> h) : handle(h) {}
+
   Start(Start&& other) noexcept : handle(std::exchange(other.handle, {})) {}
+
   Start& operator=(Start&&) = delete;
 
   ~Start() {
@@ -173,7 +191,11 @@ struct ResumeAt {
   std::unique_ptr<Timer> timer;
 
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) { timer = loop.call_at(when, [handle] { handle.resume(); }); }
+
+  void await_suspend(std::coroutine_handle<> handle) {
+    timer = loop.call_at(when, [handle] { handle.resume(); });
+  }
+
   void await_resume() noexcept {}
 };
 
@@ -181,7 +203,11 @@ struct ResumeOn {
   EventLoop& loop;
 
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) { loop.post([handle] { handle.resume(); }); }
+
+  void await_suspend(std::coroutine_handle<> handle) {
+    loop.post([handle] { handle.resume(); });
+  }
+
   void await_resume() noexcept {}
 };
 
@@ -194,7 +220,9 @@ void spawn(EventLoop& loop, Task<void> task) {
 
 Task<void> sleep_until(SteadyTime when) { co_await ResumeAt{*EventLoop::current(), when, nullptr}; }
 
-Task<void> sleep_for(Duration duration) { co_await ResumeAt{*EventLoop::current(), deadline_in(duration), nullptr}; }
+Task<void> sleep_for(Duration duration) {
+  co_await ResumeAt{*EventLoop::current(), deadline_in(duration), nullptr};
+}
 
 Task<void> yield() { co_await ResumeOn{*EventLoop::current()}; }
 

@@ -1,7 +1,9 @@
-// EventLoop: one thread that runs posted functions, timers, sockets and the coroutines pinned to it.
+// EventLoop: one thread that runs posted functions, timers, sockets and the coroutines pinned to
+// it.
 //
-// A service has one EventLoop per thread; a coroutine stays on the loop it was spawned on, so per-connection state needs
-// no lock. Everything that completes elsewhere (PostgreSQL worker, gRPC thread, disk pool) comes back through post().
+// A service has one EventLoop per thread; a coroutine stays on the loop it was spawned on, so
+// per-connection state needs no lock. Everything that completes elsewhere (PostgreSQL worker, gRPC
+// thread, disk pool) comes back through post().
 #pragma once
 
 #include <functional>
@@ -37,15 +39,17 @@ class EventLoop {
   // Runs until stop(). Called by one thread at a time.
   void run();
 
-  // Makes run() return after the function that runs now, or the next run() when none does. Safe from any thread and from a signal-handling thread.
+  // Makes run() return after the function that runs now, or the next run() when none does. Safe
+  // from any thread and from a signal-handling thread.
   void stop();
 
-  // Runs `function` on the loop's thread, in order of posting. Safe from any thread, also while the loop does not run.
-  // Never runs it inline. Posts from other threads share one wake-up.
+  // Runs `function` on the loop's thread, in order of posting. Safe from any thread, also while the
+  // loop does not run. Never runs it inline. Posts from other threads share one wake-up.
   void post(Function function);
 
-  // Destroys what was posted and never ran, and what that posts in turn. Only when run() has ended for good: a service that ends
-  // does it for all of its loops before it destroys the first, since a function of one may hold sockets of another.
+  // Destroys what was posted and never ran, and what that posts in turn. Only when run() has ended
+  // for good: a service that ends does it for all of its loops before it destroys the first, since
+  // a function of one may hold sockets of another.
   void discard_posted();
 
   // Runs `function` once at `when`, unless the Timer is destroyed first. On the loop's thread only.
@@ -59,9 +63,9 @@ class EventLoop {
   std::unique_ptr<Impl> impl_;
 };
 
-// Starts `task` on `loop` and forgets it. An exception that leaves it ends the process with a message: business errors
-// are values. What is still suspended when the loop goes is never resumed and never freed: a task that lasts ends first
-// (task_group.h). Safe from any thread.
+// Starts `task` on `loop` and forgets it. An exception that leaves it ends the process with a
+// message: business errors are values. What is still suspended when the loop goes is never resumed
+// and never freed: a task that lasts ends first (task_group.h). Safe from any thread.
 void spawn(EventLoop& loop, Task<void> task);
 
 // Suspends on the current loop. REQUIRES: EventLoop::current() != nullptr.
@@ -74,7 +78,8 @@ Task<void> yield();
 // Moves the coroutine to `loop`.
 Task<void> resume_on(EventLoop& loop);
 
-// Runs `task` on a loop of its own and returns its value: tests, command line. Not on a loop's thread.
+// Runs `task` on a loop of its own and returns its value: tests, command line. Not on a loop's
+// thread.
 template <class T>
 T block_on(Task<T> task) {
   EventLoop loop;

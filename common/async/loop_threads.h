@@ -18,6 +18,7 @@ class LoopThreads {
 
   LoopThreads(const LoopThreads&) = delete;
   LoopThreads& operator=(const LoopThreads&) = delete;
+
   ~LoopThreads() { join(); }
 
   EventLoop& loop(size_t index) { return *loops_[index % loops_.size()]; }

@@ -1,4 +1,5 @@
-// OneShot<T>: one value handed from any thread to one coroutine, which resumes on the loop where it waits.
+// OneShot<T>: one value handed from any thread to one coroutine, which resumes on the loop where it
+// waits.
 //
 //   auto slot = OneShot<int>::make();
 //   start_something([slot] { slot->set(7); });      // any thread, at most once; later sets are ignored
@@ -21,7 +22,8 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
  public:
   static std::shared_ptr<OneShot> make() { return std::make_shared<OneShot>(); }
 
-  // Delivers the value. Returns false when a value was set before or the waiter has given up. Any thread.
+  // Delivers the value. Returns false when a value was set before or the waiter has given up. Any
+  // thread.
   bool set(T value) {
     EventLoop* loop = nullptr;
     {
@@ -46,19 +48,22 @@ class OneShot : public std::enable_shared_from_this<OneShot<T>> {
     return expired_;
   }
 
-  // Who is to set the value begins with what cannot be taken back. False: the waiter has given up, so it is not begun. After its
-  // deadline the waiter reads off is_claimed() whether it was. Any thread.
+  // Who is to set the value begins with what cannot be taken back. False: the waiter has given up,
+  // so it is not begun. After its deadline the waiter reads off is_claimed() whether it was. Any
+  // thread.
   bool claim() {
     MutexLock lock(mutex_);
     if (!expired_) claimed_ = true;
     return claimed_;
   }
-  // What was begun was taken back: it is as if it had not been. Who set out to set the value may claim
-  // it again. Any thread.
+
+  // What was begun was taken back: it is as if it had not been. Who set out to set the value may
+  // claim it again. Any thread.
   void disclaim() {
     MutexLock lock(mutex_);
     claimed_ = false;
   }
+
   bool is_claimed() const {
     MutexLock lock(mutex_);
     return claimed_;

@@ -1,7 +1,9 @@
-// Task<T>: a lazy coroutine. It starts when it is awaited and resumes its awaiter on the thread where it ends.
+// Task<T>: a lazy coroutine. It starts when it is awaited and resumes its awaiter on the thread
+// where it ends.
 //
-// A Task is owned by whoever holds it and is awaited at most once; destroying it unfinished destroys its frame. No asio
-// here. Parameters of a coroutine are taken by value, or by reference to something the awaiting caller keeps alive.
+// A Task is owned by whoever holds it and is awaited at most once; destroying it unfinished
+// destroys its frame. No asio here. Parameters of a coroutine are taken by value, or by reference
+// to something the awaiting caller keeps alive.
 #pragma once
 
 #include <coroutine>
@@ -32,6 +34,7 @@ struct PromiseBase {
   std::coroutine_handle<> continuation = std::noop_coroutine();
 
   std::suspend_always initial_suspend() noexcept { return {}; }
+
   FinalAwaiter final_suspend() noexcept { return {}; }
 };
 
@@ -59,7 +62,9 @@ struct Promise<void> : PromiseBase {
   std::exception_ptr error;
 
   Task<void> get_return_object();
+
   void return_void() {}
+
   void unhandled_exception() { error = std::current_exception(); }
 
   void take() {
@@ -75,7 +80,9 @@ class [[nodiscard]] Task {
   using promise_type = detail::Promise<T>;
 
   Task() = default;
+
   explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
+
   Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
 
   Task& operator=(Task&& other) noexcept {
@@ -105,6 +112,7 @@ class [[nodiscard]] Task {
 
       T await_resume() { return handle.promise().take(); }
     };
+
     return Awaiter{handle_};
   }
 

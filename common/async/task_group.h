@@ -1,4 +1,5 @@
-// TaskGroup: knows when background work is over. Tasks join the group when spawned; wait_idle() returns when none runs.
+// TaskGroup: knows when background work is over. Tasks join the group when spawned; wait_idle()
+// returns when none runs.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,9 @@ class TaskGroup {
   }
 
   void stop() { state_->stopping.store(true); }
+
   bool stopping() const { return state_->stopping.load(); }
+
   int running() const { return state_->running.load(); }
 
   // Polls every 5 ms: shutting down is rare.

@@ -25,16 +25,19 @@ struct NextTurn {
 
   NextTurn() = default;
   NextTurn(const NextTurn&) = delete;
+
   ~NextTurn() {
     if (in_list) waiting.erase(place);
   }
 
   bool await_ready() const noexcept { return false; }
+
   void await_suspend(std::coroutine_handle<> handle) {
     if (waiting.empty()) EventLoop::current()->post(resume_one);
     place = waiting.insert(waiting.end(), handle);
     in_list = true;
   }
+
   void await_resume() noexcept { in_list = false; }
 };
 

@@ -1,4 +1,5 @@
-// Turn: how long a coroutine works before others come to theirs. Who chooses how often a loop runs may be a stranger.
+// Turn: how long a coroutine works before others come to theirs. Who chooses how often a loop runs
+// may be a stranger.
 //
 //   async::Turn turn;
 //   for (const Entry& entry : entries) {
@@ -6,7 +7,8 @@
 //     ...
 //   }
 //
-// However many coroutines wait for a next turn, one of them has it before sockets, timers and what was posted come again.
+// However many coroutines wait for a next turn, one of them has it before sockets, timers and what
+// was posted come again.
 #pragma once
 
 #include "common/async/task.h"
@@ -23,6 +25,7 @@ class Turn {
   explicit Turn(const Clock& clock = real_clock()) : clock_(clock), begun_(clock.steady_now()) {}
 
   bool over() const { return clock_.steady_now() - begun_ > kLength; }
+
   // Lets everything else of the loop go first. REQUIRES: EventLoop::current() != nullptr.
   Task<void> next();
 

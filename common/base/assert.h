@@ -7,5 +7,6 @@ namespace rondel {
 
 }  // namespace rondel
 
-#define ASSERT(expression) \
-  (static_cast<bool>(expression) ? void(0) : ::rondel::assertion_failed(#expression, __FILE__, __LINE__))
+#define ASSERT(expression)                 \
+  (static_cast<bool>(expression) ? void(0) \
+                                 : ::rondel::assertion_failed(#expression, __FILE__, __LINE__))

@@ -9,7 +9,8 @@ namespace {
 class RealClock final : public Clock {
  public:
   SystemTime now() const override {
-    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now());
   }
 
   SteadyTime steady_now() const override { return std::chrono::steady_clock::now(); }

@@ -16,10 +16,12 @@ using Duration = std::chrono::steady_clock::duration;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual SystemTime now() const = 0;        // Wall clock, UTC.
-  virtual SteadyTime steady_now() const = 0; // Never goes back.
+  virtual SystemTime now() const = 0;         // Wall clock, UTC.
+  virtual SteadyTime steady_now() const = 0;  // Never goes back.
+
   // The same, and what the machine slept counts: for ages. Not to be compared with steady_now().
   virtual SteadyTime boot_now() const { return steady_now(); }
+
   // Of which run of the machine: boot_now() of another process is the same clock where this is the
   // same. Empty: not known.
   virtual std::string boot() const { return {}; }
@@ -28,6 +30,8 @@ class Clock {
 // The machine's clocks. Lives for the whole process.
 const Clock& real_clock();
 
-inline Deadline deadline_in(Duration duration) { return std::chrono::steady_clock::now() + duration; }
+inline Deadline deadline_in(Duration duration) {
+  return std::chrono::steady_clock::now() + duration;
+}
 
 }  // namespace rondel

@@ -41,7 +41,7 @@ bool take(std::string_view& text, std::string_view wanted) {
 struct Moment {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   microseconds fraction{0};
-  minutes offset{0};   // To be taken off.
+  minutes offset{0};  // To be taken off.
 
   std::optional<SystemTime> time() const {
     const year_month_day date{std::chrono::year(year),
@@ -82,8 +82,9 @@ bool take_fraction(std::string_view& text, microseconds& fraction) {
   int64_t value = 0, scale = 100'000;
   const size_t before = text.size();
   for (; !text.empty() && text.front() >= '0' && text.front() <= '9';
-       text.remove_prefix(1), scale /= 10)
+       text.remove_prefix(1), scale /= 10) {
     value += (text.front() - '0') * scale;
+  }
   fraction = microseconds(value);
   return text.size() != before;
 }
@@ -106,11 +107,10 @@ bool take_offset(std::string_view text, minutes& offset) {
 // Sun, 06 Nov 1994 08:49:37 GMT
 std::optional<SystemTime> fixed_date(std::string_view text) {
   Moment moment;
-  const bool read = take_day_name(text, false) && take(text, ", ") &&
-                    take_digits(text, 2, moment.day) && take(text, " ") &&
-                    take_month(text, moment) && take(text, " ") &&
-                    take_digits(text, 4, moment.year) && take(text, " ") &&
-                    take_clock(text, moment);
+  const bool read =
+      take_day_name(text, false) && take(text, ", ") && take_digits(text, 2, moment.day) &&
+      take(text, " ") && take_month(text, moment) && take(text, " ") &&
+      take_digits(text, 4, moment.year) && take(text, " ") && take_clock(text, moment);
   if (!read || (text != " GMT" && text != " UTC" && text != " +0000")) return std::nullopt;
   return moment.time();
 }
@@ -118,11 +118,10 @@ std::optional<SystemTime> fixed_date(std::string_view text) {
 // Sunday, 06-Nov-94 08:49:37 GMT
 std::optional<SystemTime> older_date(std::string_view text) {
   Moment moment;
-  const bool read = take_day_name(text, true) && take(text, ", ") &&
-                    take_digits(text, 2, moment.day) && take(text, "-") &&
-                    take_month(text, moment) && take(text, "-") &&
-                    take_digits(text, 2, moment.year) && take(text, " ") &&
-                    take_clock(text, moment);
+  const bool read =
+      take_day_name(text, true) && take(text, ", ") && take_digits(text, 2, moment.day) &&
+      take(text, "-") && take_month(text, moment) && take(text, "-") &&
+      take_digits(text, 2, moment.year) && take(text, " ") && take_clock(text, moment);
   if (!read || text != " GMT") return std::nullopt;
   moment.year += moment.year < 69 ? 2000 : 1900;
   return moment.time();
@@ -131,8 +130,8 @@ std::optional<SystemTime> older_date(std::string_view text) {
 // Sun Nov  6 08:49:37 1994
 std::optional<SystemTime> c_date(std::string_view text) {
   Moment moment;
-  const bool month = take_day_name(text, false) && take(text, " ") && take_month(text, moment) &&
-                     take(text, " ");
+  const bool month =
+      take_day_name(text, false) && take(text, " ") && take_month(text, moment) && take(text, " ");
   const bool day = month && (take(text, " ") ? take_digits(text, 1, moment.day)
                                              : take_digits(text, 2, moment.day));
   const bool read = day && take(text, " ") && take_clock(text, moment) && take(text, " ") &&
@@ -147,17 +146,20 @@ std::optional<SystemTime> parse_iso_date(std::string_view text) {
   text = trimmed(text);
   Moment moment;
   if (!take_digits(text, 4, moment.year) || !take(text, "-") ||
-      !take_digits(text, 2, moment.month))
+      !take_digits(text, 2, moment.month)) {
     return std::nullopt;
+  }
   moment.day = 1;
   if (take(text, "-") && !take_digits(text, 2, moment.day)) return std::nullopt;
   if (!take(text, "T")) return text.empty() ? moment.time() : std::nullopt;
   if (!take_digits(text, 2, moment.hour) || !take(text, ":") ||
-      !take_digits(text, 2, moment.minute))
+      !take_digits(text, 2, moment.minute)) {
     return std::nullopt;
+  }
   if (take(text, ":") &&
-      (!take_digits(text, 2, moment.second) || !take_fraction(text, moment.fraction)))
+      (!take_digits(text, 2, moment.second) || !take_fraction(text, moment.fraction))) {
     return std::nullopt;
+  }
   if (!take_offset(text, moment.offset)) return std::nullopt;
   return moment.time();
 }

@@ -11,8 +11,8 @@
 
 namespace rondel {
 
-// ISO 8601: "2026-01", "2026-01-02", "2026-01-02T03:04Z", "...T03:04:05.678Z", with an offset ("+02:00", "-0330", "+01"), or none
-// for UTC.
+// ISO 8601: "2026-01", "2026-01-02", "2026-01-02T03:04Z", "...T03:04:05.678Z", with an offset
+// ("+02:00", "-0330", "+01"), or none for UTC.
 std::optional<SystemTime> parse_iso_date(std::string_view text);
 // The three forms of RFC 9110 section 5.6.7; the zone of the first is GMT, UTC or +0000.
 std::optional<SystemTime> parse_http_date(std::string_view text);

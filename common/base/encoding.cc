@@ -8,8 +8,10 @@ namespace {
 
 constexpr std::string_view kHexLower = "0123456789abcdef";
 constexpr std::string_view kHexUpper = "0123456789ABCDEF";
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::string_view kBase64Url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64Url =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -24,7 +26,9 @@ std::string encode_base64(ByteView bytes, std::string_view alphabet, bool pad) {
   for (size_t i = 0; i < bytes.size(); i += 3) {
     const size_t n = std::min<size_t>(3, bytes.size() - i);
     uint32_t v = 0;
-    for (size_t j = 0; j < 3; ++j) v = (v << 8) | (j < n ? std::to_integer<uint32_t>(bytes[i + j]) : 0);
+    for (size_t j = 0; j < 3; ++j) {
+      v = (v << 8) | (j < n ? std::to_integer<uint32_t>(bytes[i + j]) : 0);
+    }
     for (size_t j = 0; j < 4; ++j) {
       if (j <= n) {
         out += alphabet[(v >> (18 - 6 * j)) & 63];
@@ -39,7 +43,9 @@ std::string encode_base64(ByteView bytes, std::string_view alphabet, bool pad) {
 std::optional<std::string> decode_base64(std::string_view text, std::string_view alphabet) {
   std::array<int8_t, 256> values;
   values.fill(-1);
-  for (size_t i = 0; i < alphabet.size(); ++i) values[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+  for (size_t i = 0; i < alphabet.size(); ++i) {
+    values[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+  }
   if (text.size() % 4 == 1) return std::nullopt;
   std::string out;
   out.reserve(text.size() / 4 * 3 + 3);
@@ -60,8 +66,8 @@ std::optional<std::string> decode_base64(std::string_view text, std::string_view
 }
 
 bool is_unreserved(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '.' || c == '_' || c == '~';
 }
 
 }  // namespace
@@ -102,7 +108,9 @@ std::optional<std::string> from_base64(std::string_view text) {
 
 std::string to_base64url(ByteView bytes) { return encode_base64(bytes, kBase64Url, false); }
 
-std::optional<std::string> from_base64url(std::string_view text) { return decode_base64(text, kBase64Url); }
+std::optional<std::string> from_base64url(std::string_view text) {
+  return decode_base64(text, kBase64Url);
+}
 
 std::string percent_encode(std::string_view text, bool keep_slash) {
   std::string out;

@@ -10,12 +10,14 @@
 
 namespace rondel {
 
-std::string to_hex(ByteView bytes);                                  // Lower case.
-std::optional<std::string> from_hex(std::string_view text);          // Either case; nullopt when not hexadecimal.
-std::string to_base64(ByteView bytes);                               // With padding.
-std::optional<std::string> from_base64(std::string_view text);       // Strict: padding required, no white space.
-std::string to_base64url(ByteView bytes);                            // Without padding.
-std::optional<std::string> from_base64url(std::string_view text);    // Strict, without padding.
+std::string to_hex(ByteView bytes);  // Lower case.
+// Either case; nullopt when not hexadecimal.
+std::optional<std::string> from_hex(std::string_view text);
+std::string to_base64(ByteView bytes);  // With padding.
+// Strict: padding required, no white space.
+std::optional<std::string> from_base64(std::string_view text);
+std::string to_base64url(ByteView bytes);                          // Without padding.
+std::optional<std::string> from_base64url(std::string_view text);  // Strict, without padding.
 
 // Everything but A-Z a-z 0-9 - . _ ~ becomes %XX (upper case); '/' too unless keep_slash.
 std::string percent_encode(std::string_view text, bool keep_slash);

@@ -15,7 +15,9 @@ constexpr std::array<uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x
 
 }  // namespace
 
-bool is_ipv4(const IpAddress& address) { return std::equal(kMapped.begin(), kMapped.end(), address.begin()); }
+bool is_ipv4(const IpAddress& address) {
+  return std::equal(kMapped.begin(), kMapped.end(), address.begin());
+}
 
 std::optional<IpAddress> parse_ip(std::string_view text) {
   IpAddress address{};
@@ -53,7 +55,7 @@ std::optional<IpRange> parse_ip_range(std::string_view text) {
 void IpRangeSet::add(const IpRange& range) {
   Interval interval{range.base, range.base};
   for (int byte = 0; byte < 16; ++byte) {
-    const int fixed = std::clamp(range.prefix - 8 * byte, 0, 8);   // Bits of this byte.
+    const int fixed = std::clamp(range.prefix - 8 * byte, 0, 8);  // Bits of this byte.
     const auto free = static_cast<uint8_t>(0xff >> fixed);
     interval.first[static_cast<size_t>(byte)] &= static_cast<uint8_t>(~free);
     interval.last[static_cast<size_t>(byte)] |= free;

@@ -20,8 +20,9 @@ bool is_ipv4(const IpAddress& address);
 
 struct IpRange {
   IpAddress base{};
-  int prefix = 128;    // Bits of the 128.
+  int prefix = 128;  // Bits of the 128.
 };
+
 // "203.0.113.0/24", "2001:db8::/32", or one address.
 std::optional<IpRange> parse_ip_range(std::string_view text);
 
@@ -32,7 +33,9 @@ class IpRangeSet {
   // Before the first search.
   void seal();
   bool contains(const IpAddress& address) const;
+
   bool empty() const { return intervals_.empty(); }
+
   size_t memory_bytes() const { return intervals_.capacity() * sizeof(Interval); }
 
  private:
@@ -40,6 +43,7 @@ class IpRangeSet {
     IpAddress first{};
     IpAddress last{};
   };
+
   std::vector<Interval> intervals_;
 };
 

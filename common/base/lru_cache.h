@@ -1,4 +1,5 @@
-// LruCache: values by key, at most so many bytes of them; what was not looked for longest goes first.
+// LruCache: values by key, at most so many bytes of them; what was not looked for longest goes
+// first.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,7 @@ namespace rondel {
 // A hash of text by which views find strings.
 struct TextHash {
   using is_transparent = void;
+
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 
@@ -33,8 +35,8 @@ class LruCache {
     return &found->second->value;
   }
 
-  // Replaces what is there. `bytes`: of key and value, with everything that hangs on them alone. An entry of more than the
-  // whole bound is not kept.
+  // Replaces what is there. `bytes`: of key and value, with everything that hangs on them alone. An
+  // entry of more than the whole bound is not kept.
   void put(Key key, Value value, size_t bytes) {
     erase(key);
     bytes += kEntryBytes;
@@ -57,6 +59,7 @@ class LruCache {
   }
 
   size_t size() const { return entries_.size(); }
+
   size_t bytes() const { return bytes_; }
 
  private:
@@ -65,6 +68,7 @@ class LruCache {
     Value value;
     size_t bytes = 0;
   };
+
   using Place = typename std::list<Entry>::iterator;
 
   void drop(Place entry) {
@@ -75,7 +79,7 @@ class LruCache {
 
   const size_t bytes_max_;
   size_t bytes_ = 0;
-  std::list<Entry> entries_;   // The one found last is the first.
+  std::list<Entry> entries_;  // The one found last is the first.
   std::unordered_map<Key, Place, Hash, std::equal_to<>> index_;
 };
 

@@ -39,7 +39,9 @@ class CAPABILITY("mutex") Mutex {
   Mutex& operator=(const Mutex&) = delete;
 
   void lock() ACQUIRE() { mutex_.lock(); }
+
   void unlock() RELEASE() { mutex_.unlock(); }
+
   bool try_lock() TRY_ACQUIRE(true) { return mutex_.try_lock(); }
 
  private:
@@ -52,9 +54,11 @@ class CAPABILITY("mutex") Mutex {
 class SCOPED_CAPABILITY MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+
   ~MutexLock() RELEASE() {
     if (held_) mutex_.unlock();
   }
+
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
@@ -91,6 +95,7 @@ class CondVar {
   }
 
   void notify_one() { condition_.notify_one(); }
+
   void notify_all() { condition_.notify_all(); }
 
  private:

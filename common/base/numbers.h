@@ -18,9 +18,8 @@ namespace rondel {
 // The years 1 to 9999: what every date format that we read or write can say, and what PostgreSQL
 // holds.
 inline constexpr SystemTime kFirstTime = std::chrono::sys_days(std::chrono::year(1) / 1 / 1);
-inline constexpr SystemTime kLastTime =
-    std::chrono::sys_days(std::chrono::year(9999) / 12 / 31) + std::chrono::days(1) -
-    std::chrono::microseconds(1);
+inline constexpr SystemTime kLastTime = std::chrono::sys_days(std::chrono::year(9999) / 12 / 31) +
+                                        std::chrono::days(1) - std::chrono::microseconds(1);
 
 // Decimal digits alone, any number of them, leading zeros too: no sign, blank, point, exponent or
 // prefix. What is greater than UINT64_MAX is UINT64_MAX, so that a bound on the result also refuses

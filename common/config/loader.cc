@@ -45,11 +45,16 @@ std::string nearest(std::string_view name, const std::vector<std::string>& names
 
 std::string environment_name(std::string_view key) {
   std::string out = "RONDEL_";
-  for (char c : key) out += c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (char c : key) {
+    out +=
+        c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
   return out;
 }
 
-std::string first_section(const std::string& key) { return environment_name(key.substr(0, key.find('.'))) + "_"; }
+std::string first_section(const std::string& key) {
+  return environment_name(key.substr(0, key.find('.'))) + "_";
+}
 
 // Kubernetes tells each container of each Service in its namespace, in the form that Docker's links
 // had: NAME_SERVICE_HOST and NAME_SERVICE_PORT, and NAME_PORT with what follows from it.
@@ -57,7 +62,10 @@ bool is_service_link(std::string_view name, const std::map<std::string, std::str
   for (const std::string_view mark : {"_SERVICE_", "_PORT"}) {
     for (size_t at = name.find(mark); at != std::string_view::npos; at = name.find(mark, at + 1)) {
       const std::string service(name.substr(0, at));
-      if (environment.contains(service + "_SERVICE_HOST") && environment.contains(service + "_SERVICE_PORT")) return true;
+      if (environment.contains(service + "_SERVICE_HOST") &&
+          environment.contains(service + "_SERVICE_PORT")) {
+        return true;
+      }
     }
   }
   return false;
@@ -90,7 +98,8 @@ class Loader {
     return {};
   }
 
-  Result<void> read_tree(const YAML::Node& node, const std::string& prefix, const std::string& source) {
+  Result<void> read_tree(const YAML::Node& node, const std::string& prefix,
+                         const std::string& source) {
     std::set<std::string> seen;
     for (const auto& item : node) {
       const std::string name = prefix + item.first.as<std::string>();
@@ -116,7 +125,10 @@ class Loader {
     source_ = "file";
     const YAML::Node root = YAML::Load(text.str());
     if (root.IsNull()) return {};
-    if (!root.IsMap()) return fail(ErrorCode::kInvalidArgument, "settings file " + path + ": expected a map of settings");
+    if (!root.IsMap()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "settings file " + path + ": expected a map of settings");
+    }
     return read_tree(root, "", "settings file " + path);
   }
 
@@ -136,8 +148,12 @@ class Loader {
         continue;
       }
       if (is_service_link(name, environment)) continue;
-      const bool ours = std::ranges::any_of(sections, [&](const std::string& s) { return name.starts_with(s); });
-      if (ours) return fail(ErrorCode::kInvalidArgument, "environment: unknown setting " + name + nearest(name, names));
+      const bool ours =
+          std::ranges::any_of(sections, [&](const std::string& s) { return name.starts_with(s); });
+      if (ours) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "environment: unknown setting " + name + nearest(name, names));
+      }
     }
     return {};
   }
@@ -167,14 +183,16 @@ class Loader {
   }
 
  private:
-  static Result<void> wrong(const std::string& source, const std::string& name, const std::string& what) {
+  static Result<void> wrong(const std::string& source, const std::string& name,
+                            const std::string& what) {
     return fail(ErrorCode::kInvalidArgument, source + ": setting " + name + " " + what);
   }
 
   Result<void> unknown(const std::string& source, const std::string& name) const {
     std::vector<std::string> names;
     for (const Key& key : keys_) names.push_back(key.name);
-    return fail(ErrorCode::kInvalidArgument, source + ": unknown setting " + name + nearest(name, names));
+    return fail(ErrorCode::kInvalidArgument,
+                source + ": unknown setting " + name + nearest(name, names));
   }
 
   const Key* find(std::string_view name) const {
@@ -198,10 +216,14 @@ class Loader {
   Result<void> set_node(const Key& key, const YAML::Node& node, const std::string& source) {
     if (key.type == Type::kStringList) {
       if (node.IsScalar()) return set_text(key, node.Scalar(), source, true);
-      if (!node.IsSequence()) return wrong(source, key.name, "is wrong: expected a list of strings");
+      if (!node.IsSequence()) {
+        return wrong(source, key.name, "is wrong: expected a list of strings");
+      }
       std::vector<std::string> items;
       for (const auto& item : node) {
-        if (!item.IsScalar()) return wrong(source, key.name, "is wrong: expected a list of strings");
+        if (!item.IsScalar()) {
+          return wrong(source, key.name, "is wrong: expected a list of strings");
+        }
         items.push_back(item.Scalar());
       }
       store(key, std::move(items), true);
@@ -229,20 +251,25 @@ class Loader {
     return {};
   }
 
-  Result<void> set_text(const Key& key, const std::string& text, const std::string& source, bool given) {
+  Result<void> set_text(const Key& key, const std::string& text, const std::string& source,
+                        bool given) {
     if (given && key.required && text.empty()) return wrong(source, key.name, "must not be empty");
     const auto bad = [&](const std::string& expected) {
       return wrong(source, key.name, "is wrong (\"" + text + "\"): " + expected);
     };
     const auto bounded = [&](int64_t value, std::string unit) -> Result<void> {
       if (value >= key.min && value <= key.max) return {};
-      return bad("expected at least " + std::to_string(key.min) + unit + " and at most " + std::to_string(key.max) + unit);
+      return bad("expected at least " + std::to_string(key.min) + unit + " and at most " +
+                 std::to_string(key.max) + unit);
     };
     const bool absent = !given && text.empty();
     switch (key.type) {
       case Type::kString: {
-        if (has_control_character(text)) return wrong(source, key.name, "is wrong: it contains a control character");
-        const bool known = key.one_of.empty() || std::ranges::find(key.one_of, text) != key.one_of.end();
+        if (has_control_character(text)) {
+          return wrong(source, key.name, "is wrong: it contains a control character");
+        }
+        const bool known =
+            key.one_of.empty() || std::ranges::find(key.one_of, text) != key.one_of.end();
         if (!known && !absent) {
           std::string expected = "expected one of";
           for (const std::string& value : key.one_of) expected += " " + value;
@@ -254,7 +281,9 @@ class Loader {
       case Type::kInteger: {
         int64_t value = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (!absent && (error != std::errc() || end != text.data() + text.size())) return bad("expected a whole number");
+        if (!absent && (error != std::errc() || end != text.data() + text.size())) {
+          return bad("expected a whole number");
+        }
         if (!absent) TRY_VOID(bounded(value, ""));
         store(key, value, given);
         return {};
@@ -271,7 +300,8 @@ class Loader {
         return {};
       }
       case Type::kDuration: {
-        const Result<Duration> value = absent ? Result<Duration>(Duration::zero()) : parse_duration(text);
+        const Result<Duration> value =
+            absent ? Result<Duration>(Duration::zero()) : parse_duration(text);
         if (!value) return bad(value.error().message);
         const int64_t count = std::chrono::duration_cast<std::chrono::milliseconds>(*value).count();
         if (!absent) TRY_VOID(bounded(count, "ms"));
@@ -306,7 +336,9 @@ Result<Settings> Settings::load(const Schema& schema, const Sources& sources) {
     where = "environment";
     TRY_VOID(loader.read_environment(sources.environment));
     where = "--set";
-    for (const std::string& assignment : sources.assignments) TRY_VOID(loader.read_assignment(assignment));
+    for (const std::string& assignment : sources.assignments) {
+      TRY_VOID(loader.read_assignment(assignment));
+    }
     return loader.finish("settings");
   } catch (const YAML::Exception& error) {
     return fail(ErrorCode::kInvalidArgument, where + ": " + error.what());
@@ -323,9 +355,13 @@ const std::string& Settings::text(std::string_view name) const {
   return std::get<std::string>(entry(name, Type::kString).value);
 }
 
-int64_t Settings::integer(std::string_view name) const { return std::get<int64_t>(entry(name, Type::kInteger).value); }
+int64_t Settings::integer(std::string_view name) const {
+  return std::get<int64_t>(entry(name, Type::kInteger).value);
+}
 
-bool Settings::flag(std::string_view name) const { return std::get<bool>(entry(name, Type::kBool).value); }
+bool Settings::flag(std::string_view name) const {
+  return std::get<bool>(entry(name, Type::kBool).value);
+}
 
 uint64_t Settings::size(std::string_view name) const {
   return static_cast<uint64_t>(std::get<int64_t>(entry(name, Type::kSize).value));
@@ -388,13 +424,15 @@ bool Settings::is_set(std::string_view name) const {
 bool holds_password(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (size_t at = lower.find("password"); at != std::string::npos; at = lower.find("password", at + 1)) {
+  for (size_t at = lower.find("password"); at != std::string::npos;
+       at = lower.find("password", at + 1)) {
     const size_t next = lower.find_first_not_of(" \t", at + std::string_view("password").size());
     if (next != std::string::npos && lower[next] == '=') return true;
   }
   const size_t scheme = lower.find("://");
   if (scheme == std::string::npos) return false;
-  const std::string_view authority = std::string_view(lower).substr(scheme + 3, lower.find_first_of("/?", scheme + 3) - scheme - 3);
+  const std::string_view authority = std::string_view(lower).substr(
+      scheme + 3, lower.find_first_of("/?", scheme + 3) - scheme - 3);
   const size_t user = authority.rfind('@');
   return user != std::string_view::npos && authority.substr(0, user).contains(':');
 }
@@ -404,7 +442,9 @@ std::map<std::string, std::string> process_environment() {
   for (char** item = environ; item && *item; ++item) {
     const std::string_view text(*item);
     const size_t equals = text.find('=');
-    if (equals != std::string_view::npos) out.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals != std::string_view::npos) {
+      out.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
   }
   return out;
 }

@@ -32,8 +32,11 @@ std::string type_text(const Key& key) {
 
 void describe_rows(const std::vector<Key>& keys, const std::string& prefix, std::string& out) {
   for (const Key& key : keys) {
-    const std::string shown = key.required ? "required" : key.default_text.empty() ? "" : "`" + key.default_text + "`";
-    out += "| `" + prefix + key.name + "` | " + type_text(key) + " | " + shown + " | " + key.description + " |\n";
+    const std::string shown = key.required               ? "required"
+                              : key.default_text.empty() ? ""
+                                                         : "`" + key.default_text + "`";
+    out += "| `" + prefix + key.name + "` | " + type_text(key) + " | " + shown + " | " +
+           key.description + " |\n";
     describe_rows(key.members, prefix + key.name + "[].", out);
   }
 }

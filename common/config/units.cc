@@ -12,9 +12,13 @@ struct Unit {
   uint64_t factor;
 };
 
-constexpr std::array kSizes = {Unit{"TiB", 1ull << 40}, Unit{"GiB", 1ull << 30}, Unit{"MiB", 1ull << 20},
-                               Unit{"KiB", 1ull << 10}, Unit{"B", 1},            Unit{"", 1}};
-constexpr std::array kTimes = {Unit{"ms", 1},      Unit{"s", 1'000},       Unit{"m", 60'000},
+constexpr std::array kSizes = {Unit{"TiB", 1ull << 40},
+                               Unit{"GiB", 1ull << 30},
+                               Unit{"MiB", 1ull << 20},
+                               Unit{"KiB", 1ull << 10},
+                               Unit{"B", 1},
+                               Unit{"", 1}};
+constexpr std::array kTimes = {Unit{"ms", 1}, Unit{"s", 1'000}, Unit{"m", 60'000},
                                Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
 
 template <size_t N>
@@ -46,9 +50,12 @@ Result<uint64_t> parse_size(std::string_view text) {
 Result<Duration> parse_duration(std::string_view text) {
   uint64_t value = 0;
   if (!parse_with_unit(text, kTimes, value)) {
-    return fail(ErrorCode::kInvalidArgument, "expected a duration such as 250ms, 10s, 5m, 2h or 7d");
+    return fail(ErrorCode::kInvalidArgument,
+                "expected a duration such as 250ms, 10s, 5m, 2h or 7d");
   }
-  if (value > static_cast<uint64_t>(kDurationMax.count())) return fail(ErrorCode::kInvalidArgument, "expected at most 10000d");
+  if (value > static_cast<uint64_t>(kDurationMax.count())) {
+    return fail(ErrorCode::kInvalidArgument, "expected at most 10000d");
+  }
   return std::chrono::milliseconds(value);
 }
 

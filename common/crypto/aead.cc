@@ -13,9 +13,14 @@ std::byte* bytes(std::string& text) { return reinterpret_cast<std::byte*>(text.d
 
 }  // namespace
 
-Result<std::string> seal(std::string_view key, std::string_view plaintext, std::string_view context) {
-  if (key.size() != kAeadKeyBytes) return fail(ErrorCode::kInvalidArgument, "the key must have 32 bytes");
-  if (plaintext.size() > kTextBytesMax) return fail(ErrorCode::kInvalidArgument, "the text is too long to seal");
+Result<std::string> seal(std::string_view key, std::string_view plaintext,
+                         std::string_view context) {
+  if (key.size() != kAeadKeyBytes) {
+    return fail(ErrorCode::kInvalidArgument, "the key must have 32 bytes");
+  }
+  if (plaintext.size() > kTextBytesMax) {
+    return fail(ErrorCode::kInvalidArgument, "the text is too long to seal");
+  }
   std::string sealed = random_bytes(kAeadNonceBytes);
   sealed.resize(kAeadNonceBytes + plaintext.size() + kAeadTagBytes);
   Aead aead(key, Aead::Direction::kSeal);
@@ -26,8 +31,11 @@ Result<std::string> seal(std::string_view key, std::string_view plaintext, std::
 }
 
 Result<std::string> open(std::string_view key, std::string_view sealed, std::string_view context) {
-  if (key.size() != kAeadKeyBytes) return fail(ErrorCode::kInvalidArgument, "the key must have 32 bytes");
-  if (sealed.size() < kAeadNonceBytes + kAeadTagBytes || sealed.size() > kTextBytesMax + kAeadNonceBytes + kAeadTagBytes) {
+  if (key.size() != kAeadKeyBytes) {
+    return fail(ErrorCode::kInvalidArgument, "the key must have 32 bytes");
+  }
+  if (sealed.size() < kAeadNonceBytes + kAeadTagBytes ||
+      sealed.size() > kTextBytesMax + kAeadNonceBytes + kAeadTagBytes) {
     return fail(ErrorCode::kCorruption, "a sealed text of impossible length");
   }
   const ByteView body = as_bytes(sealed.substr(kAeadNonceBytes));
@@ -35,7 +43,9 @@ Result<std::string> open(std::string_view key, std::string_view sealed, std::str
   Aead aead(key, Aead::Direction::kOpen);
   aead.begin(as_bytes(sealed).first(kAeadNonceBytes), as_bytes(context));
   aead.update(body.first(text.size()), bytes(text));
-  if (!aead.finish_open(body.last(kAeadTagBytes))) return fail(ErrorCode::kCorruption, "wrong key or context, or a damaged sealed text");
+  if (!aead.finish_open(body.last(kAeadTagBytes))) {
+    return fail(ErrorCode::kCorruption, "wrong key or context, or a damaged sealed text");
+  }
   return text;
 }
 

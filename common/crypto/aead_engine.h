@@ -1,4 +1,5 @@
-// Who computes AES-256-GCM for Aead. Lengths and the direction are its affair; an engine believes them.
+// Who computes AES-256-GCM for Aead. Lengths and the direction are its affair; an engine believes
+// them.
 #pragma once
 
 #include <memory>
@@ -20,7 +21,8 @@ class AeadEngine {
 
 std::unique_ptr<AeadEngine> make_openssl_engine(std::string_view key, AeadDirection direction);
 
-// AVX-512 with VAES and VPCLMULQDQ: four blocks an instruction. Null where processor or build lack them.
+// AVX-512 with VAES and VPCLMULQDQ: four blocks an instruction. Null where processor or build lack
+// them.
 std::unique_ptr<AeadEngine> make_wide_engine(std::string_view key, AeadDirection direction);
 
 }  // namespace rondel::crypto

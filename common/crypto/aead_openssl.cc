@@ -16,24 +16,30 @@ const EVP_CIPHER* algorithm() {
   return fetched.get();
 }
 
-const unsigned char* bytes(ByteView view) { return reinterpret_cast<const unsigned char*>(view.data()); }
+const unsigned char* bytes(ByteView view) {
+  return reinterpret_cast<const unsigned char*>(view.data());
+}
 
 class OpensslEngine final : public AeadEngine {
  public:
-  OpensslEngine(std::string_view key, AeadDirection direction) : context_(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free) {
+  OpensslEngine(std::string_view key, AeadDirection direction)
+      : context_(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free) {
     ASSERT(context_ != nullptr);
-    ASSERT(EVP_CipherInit_ex2(context_.get(), algorithm(), bytes(as_bytes(key)), nullptr, direction == AeadDirection::kSeal, nullptr) == 1);
+    ASSERT(EVP_CipherInit_ex2(context_.get(), algorithm(), bytes(as_bytes(key)), nullptr,
+                              direction == AeadDirection::kSeal, nullptr) == 1);
   }
 
   void begin(ByteView nonce, ByteView additional) override {
     ASSERT(EVP_CipherInit_ex2(context_.get(), nullptr, nullptr, bytes(nonce), -1, nullptr) == 1);
     int length = 0;
-    ASSERT(EVP_CipherUpdate(context_.get(), nullptr, &length, bytes(additional), static_cast<int>(additional.size())) == 1);
+    ASSERT(EVP_CipherUpdate(context_.get(), nullptr, &length, bytes(additional),
+                            static_cast<int>(additional.size())) == 1);
   }
 
   void update(ByteView in, std::byte* out) override {
     int length = 0;
-    ASSERT(EVP_CipherUpdate(context_.get(), reinterpret_cast<unsigned char*>(out), &length, bytes(in), static_cast<int>(in.size())) == 1);
+    ASSERT(EVP_CipherUpdate(context_.get(), reinterpret_cast<unsigned char*>(out), &length,
+                            bytes(in), static_cast<int>(in.size())) == 1);
   }
 
   void finish_seal(std::byte* tag) override {
@@ -44,7 +50,8 @@ class OpensslEngine final : public AeadEngine {
   bool finish_open(ByteView tag) override {
     unsigned char expected[kAeadTagBytes];
     std::memcpy(expected, tag.data(), sizeof expected);
-    ASSERT(EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_SET_TAG, kAeadTagBytes, expected) == 1);
+    ASSERT(EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_SET_TAG, kAeadTagBytes, expected) ==
+           1);
     return finish();
   }
 

@@ -1,4 +1,5 @@
-// Aead by Intel's library for IPsec. OpenSSL 3.0 has one block an instruction: a quarter of the rate.
+// Aead by Intel's library for IPsec. OpenSSL 3.0 has one block an instruction: a quarter of the
+// rate.
 #include "common/crypto/aead_engine.h"
 
 #ifdef RONDEL_IPSEC_MB
@@ -13,7 +14,8 @@ namespace {
 
 constexpr uint64_t kNeeded = IMB_CPUFLAGS_AVX512_T2 | IMB_FEATURE_SELF_TEST_PASS;
 
-// A table of functions for this processor, of one process, read only once made. Null: they would be no wider than OpenSSL's.
+// A table of functions for this processor, of one process, read only once made. Null: they would be
+// no wider than OpenSSL's.
 IMB_MGR* library() {
   static const std::unique_ptr<IMB_MGR, decltype(&free_mb_mgr)> made = [] {
     std::unique_ptr<IMB_MGR, decltype(&free_mb_mgr)> manager(alloc_mb_mgr(0), &free_mb_mgr);
@@ -27,7 +29,8 @@ IMB_MGR* library() {
 
 class WideEngine final : public AeadEngine {
  public:
-  WideEngine(IMB_MGR* library, std::string_view key, AeadDirection direction) : library_(library), direction_(direction) {
+  WideEngine(IMB_MGR* library, std::string_view key, AeadDirection direction)
+      : library_(library), direction_(direction) {
     IMB_AES256_GCM_PRE(library_, key.data(), &key_);
   }
 
@@ -37,7 +40,8 @@ class WideEngine final : public AeadEngine {
   }
 
   void begin(ByteView nonce, ByteView additional) override {
-    IMB_AES256_GCM_INIT(library_, &key_, &message_, bytes(nonce), bytes(additional), additional.size());
+    IMB_AES256_GCM_INIT(library_, &key_, &message_, bytes(nonce), bytes(additional),
+                        additional.size());
   }
 
   void update(ByteView in, std::byte* out) override {
@@ -50,17 +54,21 @@ class WideEngine final : public AeadEngine {
   }
 
   void finish_seal(std::byte* tag) override {
-    IMB_AES256_GCM_ENC_FINALIZE(library_, &key_, &message_, reinterpret_cast<uint8_t*>(tag), kAeadTagBytes);
+    IMB_AES256_GCM_ENC_FINALIZE(library_, &key_, &message_, reinterpret_cast<uint8_t*>(tag),
+                                kAeadTagBytes);
   }
 
   bool finish_open(ByteView tag) override {
     char expected[kAeadTagBytes];
-    IMB_AES256_GCM_DEC_FINALIZE(library_, &key_, &message_, reinterpret_cast<uint8_t*>(expected), kAeadTagBytes);
+    IMB_AES256_GCM_DEC_FINALIZE(library_, &key_, &message_, reinterpret_cast<uint8_t*>(expected),
+                                kAeadTagBytes);
     return constant_time_equal({expected, sizeof expected}, as_text(tag));
   }
 
  private:
-  static const uint8_t* bytes(ByteView view) { return reinterpret_cast<const uint8_t*>(view.data()); }
+  static const uint8_t* bytes(ByteView view) {
+    return reinterpret_cast<const uint8_t*>(view.data());
+  }
 
   IMB_MGR* const library_;
   const AeadDirection direction_;

@@ -25,7 +25,9 @@ using X509Ptr = std::unique_ptr<X509, Freed<X509_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
 
-Bio reader(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+Bio reader(std::string_view text) {
+  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 // A key that is encrypted is no key: nobody is there to be asked for its password.
 int no_password(char*, int, int, void*) { return 0; }
@@ -36,7 +38,7 @@ std::vector<X509Ptr> read_chain(std::string_view pem) {
   while (X509* const next = PEM_read_bio_X509(in.get(), nullptr, no_password, nullptr)) {
     chain.emplace_back(next);
   }
-  ERR_clear_error();   // The end of the file is one.
+  ERR_clear_error();  // The end of the file is one.
   return chain;
 }
 
@@ -49,13 +51,15 @@ Result<SystemTime> time_of(const ASN1_TIME* time) {
 }
 
 void add_names(X509* certificate, Certificate& out) {
-  const Names names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const Names names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   if (!names) return;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type != GEN_DNS && name->type != GEN_URI) continue;
     const ASN1_STRING* const text = name->d.ia5;
-    std::string value(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), static_cast<size_t>(ASN1_STRING_length(text)));
+    std::string value(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                      static_cast<size_t>(ASN1_STRING_length(text)));
     (name->type == GEN_DNS ? out.dns_names : out.uris).push_back(std::move(value));
   }
 }

@@ -15,8 +15,8 @@ struct Certificate {
   // Of the first certificate of the chain, as its subject alternative names say.
   std::vector<std::string> dns_names;
   std::vector<std::string> uris;
-  SystemTime not_before;      // The latest of the chain.
-  SystemTime not_after;       // The earliest of the chain.
+  SystemTime not_before;  // The latest of the chain.
+  SystemTime not_after;   // The earliest of the chain.
 };
 
 // Of a PEM file with one or more certificates. kInvalidArgument: none, or one that does not parse.

@@ -1,4 +1,5 @@
-#define OPENSSL_SUPPRESS_DEPRECATED  // The low-level SHA256_* skips EVP's per-call cost, a third of a short digest.
+// The low-level SHA256_* skips EVP's per-call cost, a third of a short digest.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "common/crypto/digest.h"
 
 #include <openssl/crypto.h>
@@ -80,7 +81,9 @@ struct Digest::Impl {
   Context context;
 };
 
-Digest::Digest(DigestAlgorithm algorithm) : impl_(std::make_unique<Impl>(make_context(algorithm))) {}
+Digest::Digest(DigestAlgorithm algorithm)
+    : impl_(std::make_unique<Impl>(make_context(algorithm))) {}
+
 Digest::~Digest() = default;
 Digest::Digest(Digest&&) noexcept = default;
 Digest& Digest::operator=(Digest&&) noexcept = default;

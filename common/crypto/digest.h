@@ -1,4 +1,5 @@
-// Message digests and HMAC by OpenSSL. Algorithms are fetched once. Contexts are reused where it pays.
+// Message digests and HMAC by OpenSSL. Algorithms are fetched once. Contexts are reused where it
+// pays.
 #pragma once
 
 #include <array>
@@ -21,7 +22,9 @@ class Digest {
   Digest& operator=(Digest&&) noexcept;
 
   void update(ByteView bytes);
+
   void update(std::string_view text) { update(as_bytes(text)); }
+
   // The raw value; the object starts afresh.
   std::string finish();
 
@@ -30,7 +33,7 @@ class Digest {
   std::unique_ptr<Impl> impl_;
 };
 
-std::string sha256(std::string_view text);       // Raw, 32 bytes.
+std::string sha256(std::string_view text);  // Raw, 32 bytes.
 std::string sha256_hex(std::string_view text);
 std::string md5(std::string_view text);
 std::string hmac_sha256(std::string_view key, std::string_view text);

@@ -8,7 +8,9 @@
 namespace rondel::crypto {
 
 // A moved-from string may keep short contents in place, so it is wiped too.
-Secret::Secret(Secret&& other) noexcept : bytes_(other.bytes_.data(), other.bytes_.size()) { other.wipe(); }
+Secret::Secret(Secret&& other) noexcept : bytes_(other.bytes_.data(), other.bytes_.size()) {
+  other.wipe();
+}
 
 Secret& Secret::operator=(Secret other) noexcept {
   bytes_.swap(other.bytes_);

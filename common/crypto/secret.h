@@ -10,14 +10,18 @@ namespace rondel::crypto {
 class Secret {
  public:
   Secret() = default;
+
   explicit Secret(std::string bytes) : bytes_(std::move(bytes)) {}
+
   Secret(const Secret& other) = default;
   Secret(Secret&& other) noexcept;
   Secret& operator=(Secret other) noexcept;
   ~Secret();
 
   std::string_view view() const { return bytes_; }
+
   size_t size() const { return bytes_.size(); }
+
   bool empty() const { return bytes_.empty(); }
 
  private:

@@ -1,9 +1,10 @@
 // The file-system seam: every byte that a storage node reads or writes goes through it.
 //
-// Implementations: posix (posix_file_system.h) and simulated (simulated_file_system.h: loses or tears unflushed blocks at a
-// crash, injects errors, full disks, bit flips). Both pass tests/contract/file_system. All calls block; they
-// belong on disk threads. Errors: kNotFound, kAlreadyExists, kResourceExhausted (no space), kInternal (I/O error; the
-// bytes concerned are undefined, after a failed flush everything unflushed is).
+// Implementations: posix (posix_file_system.h) and simulated (simulated_file_system.h: loses or
+// tears unflushed blocks at a crash, injects errors, full disks, bit flips). Both pass
+// tests/contract/file_system. All calls block; they belong on disk threads. Errors: kNotFound,
+// kAlreadyExists, kResourceExhausted (no space), kInternal (I/O error; the bytes concerned are
+// undefined, after a failed flush everything unflushed is).
 #pragma once
 
 #include <memory>
@@ -20,13 +21,14 @@ namespace rondel::fs {
 inline constexpr size_t kDirectAlignment = 4096;
 
 struct OpenOptions {
-  bool create = false;     // Make it if absent; with `exclusive`, kAlreadyExists if present.
+  bool create = false;  // Make it if absent; with `exclusive`, kAlreadyExists if present.
   bool exclusive = false;
   bool writable = false;
-  // Bypass the page cache (O_DIRECT); writes are aligned, durable with flush(). Where the file system cannot, writes go through the page
-  // cache as always; File::is_direct() tells.
+  // Bypass the page cache (O_DIRECT); writes are aligned, durable with flush(). Where the file
+  // system cannot, writes go through the page cache as always; File::is_direct() tells.
   bool direct = false;
-  // As `direct`, and every write is durable when it returns (O_DIRECT|O_DSYNC, or write + fdatasync).
+  // As `direct`, and every write is durable when it returns (O_DIRECT|O_DSYNC, or write +
+  // fdatasync).
   bool direct_durable = false;
 };
 
@@ -40,11 +42,13 @@ class File {
   virtual Result<size_t> read_cached_at(uint64_t offset, std::span<std::byte> buffer) = 0;
   // Writes all or fails.
   virtual Result<void> write_at(uint64_t offset, ByteView bytes) = 0;
-  // Data and the size of the file become durable. Never retried after an error: what was unflushed may be lost.
+  // Data and the size of the file become durable. Never retried after an error: what was unflushed
+  // may be lost.
   virtual Result<void> flush() = 0;
   virtual Result<uint64_t> size() = 0;
   virtual Result<void> truncate(uint64_t size) = 0;
-  // Reserves the range, so that writing it does not run out of space; extends the file with zeros. Existing bytes stay.
+  // Reserves the range, so that writing it does not run out of space; extends the file with zeros.
+  // Existing bytes stay.
   virtual Result<void> allocate(uint64_t offset, uint64_t length) = 0;
   // Drops the file's pages from the page cache where there is one.
   virtual void drop_cache(uint64_t offset, uint64_t length) = 0;
@@ -67,10 +71,12 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenOptions options) = 0;
-  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // Names, unordered.
-  virtual Result<void> make_directory(const std::string& path) = 0;                 // Present already: fine.
+  // Names, unordered.
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  virtual Result<void> make_directory(const std::string& path) = 0;  // Present already: fine.
   virtual Result<void> remove(const std::string& path) = 0;
-  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // Atomic, replaces.
+  // Atomic, replaces.
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   // Makes creations, removals and renames in `directory` durable.
   virtual Result<void> flush_directory(const std::string& directory) = 0;
   // kAlreadyExists when another process or FileLock holds it.

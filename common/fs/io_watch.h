@@ -1,8 +1,8 @@
-// IoWatch: since when calls to a disk have not returned. Every call that may wait for the disk stands
-// under it, so that one place tells whether the disk answers.
+// IoWatch: since when calls to a disk have not returned. Every call that may wait for the disk
+// stands under it, so that one place tells whether the disk answers.
 //
-// Safe for concurrent use, takes no lock. Watches 64 calls at once; with more under way some are not
-// seen, but where so many hang the others say so.
+// Safe for concurrent use, takes no lock. Watches 64 calls at once; with more under way some are
+// not seen, but where so many hang the others say so.
 #pragma once
 
 #include <algorithm>
@@ -22,15 +22,19 @@ class IoWatch {
   explicit IoWatch(const Clock& clock) : clock_(clock) {
     for (auto& slot : slots_) slot = kFree;
   }
+
   IoWatch(const IoWatch&) = delete;
   IoWatch& operator=(const IoWatch&) = delete;
 
   // One call under way: from construction to destruction. A null watch sees nothing.
   class Call {
    public:
-    explicit Call(IoWatch* watch) : watch_(watch), slot_(watch == nullptr ? nullptr : watch->take()) {}
+    explicit Call(IoWatch* watch)
+        : watch_(watch), slot_(watch == nullptr ? nullptr : watch->take()) {}
+
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
+
     ~Call() {
       if (slot_ != nullptr) slot_->store(kFree, std::memory_order_release);
     }
@@ -45,12 +49,14 @@ class IoWatch {
     std::atomic<int64_t>* const slot_;
   };
 
-  // Has a call been under way for longer than `limit`? Costs nothing but a look at the clock when it
-  // was asked a moment ago: every write asks.
+  // Has a call been under way for longer than `limit`? Costs nothing but a look at the clock when
+  // it was asked a moment ago: every write asks.
   bool longer_than(Duration limit) const {
     const int64_t at = now();
     const bool before = longer_.load(std::memory_order_relaxed);
-    if (!before && at - looked_at_.load(std::memory_order_relaxed) < kLookPause.count()) return false;
+    if (!before && at - looked_at_.load(std::memory_order_relaxed) < kLookPause.count()) {
+      return false;
+    }
     const bool longer = longest() > limit;
     looked_at_.store(at, std::memory_order_relaxed);
     longer_.store(longer, std::memory_order_relaxed);

@@ -40,7 +40,8 @@ class PosixFile final : public File {
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override {
     size_t done = 0;
     while (done < buffer.size()) {
-      const ssize_t n = ::pread(fd_, buffer.data() + done, buffer.size() - done, static_cast<off_t>(offset + done));
+      const ssize_t n = ::pread(fd_, buffer.data() + done, buffer.size() - done,
+                                static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return fail_errno(errno, "read " + path_);
       if (n == 0) break;
@@ -66,10 +67,13 @@ class PosixFile final : public File {
   }
 
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
-    if (direct_ && !is_aligned(offset, bytes)) return fail(ErrorCode::kInvalidArgument, "unaligned direct write");
+    if (direct_ && !is_aligned(offset, bytes)) {
+      return fail(ErrorCode::kInvalidArgument, "unaligned direct write");
+    }
     size_t done = 0;
     while (done < bytes.size()) {
-      const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+      const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done,
+                                 static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return fail_errno(errno, "write " + path_);
       done += static_cast<size_t>(n);
@@ -89,7 +93,9 @@ class PosixFile final : public File {
   }
 
   Result<void> truncate(uint64_t size) override {
-    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return fail_errno(errno, "truncate " + path_);
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+      return fail_errno(errno, "truncate " + path_);
+    }
     return {};
   }
 
@@ -101,7 +107,8 @@ class PosixFile final : public File {
   }
 
   void drop_cache(uint64_t offset, uint64_t length) override {
-    ::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+    ::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length),
+                    POSIX_FADV_DONTNEED);
   }
 
   bool is_direct() const override { return direct_; }
@@ -135,7 +142,8 @@ class PosixFileSystem final : public FileSystem {
     if (options.create) flags |= O_CREAT;
     if (options.create && options.exclusive) flags |= O_EXCL;
     if (options.direct || options.direct_durable) {
-      const int fd = ::open(path.c_str(), flags | O_DIRECT | (options.direct_durable ? O_DSYNC : 0), kFileMode);
+      const int fd = ::open(path.c_str(), flags | O_DIRECT | (options.direct_durable ? O_DSYNC : 0),
+                            kFileMode);
       if (fd >= 0) return std::make_unique<PosixFile>(fd, path, true, false);
       if (errno != EINVAL) return fail_errno(errno, "open " + path);
       // A file made by the refused call stays; it is ours.
@@ -192,14 +200,17 @@ class PosixFileSystem final : public FileSystem {
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return std::make_unique<PosixLock>(fd);
     const int error = errno;
     ::close(fd);
-    if (error == EWOULDBLOCK) return fail(ErrorCode::kAlreadyExists, path + " is locked by another process");
+    if (error == EWOULDBLOCK) {
+      return fail(ErrorCode::kAlreadyExists, path + " is locked by another process");
+    }
     return fail_errno(error, "lock " + path);
   }
 
   Result<Space> space(const std::string& path) override {
     struct statvfs status{};
     if (::statvfs(path.c_str(), &status) != 0) return fail_errno(errno, "space of " + path);
-    return Space{.total_bytes = status.f_blocks * status.f_frsize, .free_bytes = status.f_bavail * status.f_frsize};
+    return Space{.total_bytes = status.f_blocks * status.f_frsize,
+                 .free_bytes = status.f_bavail * status.f_frsize};
   }
 };
 
@@ -208,7 +219,9 @@ class PosixFileSystem final : public FileSystem {
 Result<bool> make_private_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) return fail(ErrorCode::kPermissionDenied, "make folder " + path + ": " + error.message());
+  if (error) {
+    return fail(ErrorCode::kPermissionDenied, "make folder " + path + ": " + error.message());
+  }
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return fail_errno(errno, "stat " + path);
   return (status.st_mode & 07077) == 0 || ::chmod(path.c_str(), kFolderMode) == 0;

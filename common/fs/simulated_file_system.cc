@@ -16,38 +16,46 @@ std::string parent_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-std::unexpected<Error> io_error(const char* what) { return fail(ErrorCode::kInternal, std::string(what) + ": I/O error"); }
+std::unexpected<Error> io_error(const char* what) {
+  return fail(ErrorCode::kInternal, std::string(what) + ": I/O error");
+}
 
 }  // namespace
 
 struct SimulatedFileSystem::Inode {
   std::vector<std::byte> current;
   std::vector<std::byte> durable;
-  std::set<uint64_t> dirty;                   // Blocks of `current` that a crash may persist.
+  std::set<uint64_t> dirty;  // Blocks of `current` that a crash may persist.
   bool size_dirty = false;
-  std::map<uint64_t, std::byte> cache_rot;    // Byte -> what reads see instead.
+  std::map<uint64_t, std::byte> cache_rot;  // Byte -> what reads see instead.
 };
 
 class SimulatedFile final : public File {
  public:
-  SimulatedFile(SimulatedFileSystem& fs, std::shared_ptr<SimulatedFileSystem::Inode> inode, OpenOptions options)
+  SimulatedFile(SimulatedFileSystem& fs, std::shared_ptr<SimulatedFileSystem::Inode> inode,
+                OpenOptions options)
       : fs_(fs), inode_(std::move(inode)), options_(options), boot_(fs.boot_) {}
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override {
     MutexLock lock(fs_.mutex_);
     if (!alive()) return io_error("read");
-    if (fs_.step_locked(fs_.faults_.read_error) != SimulatedFileSystem::Step::kGo) return io_error("read");
+    if (fs_.step_locked(fs_.faults_.read_error) != SimulatedFileSystem::Step::kGo) {
+      return io_error("read");
+    }
     const auto& bytes = inode_->current;
     if (offset >= bytes.size()) return size_t{0};
     const size_t n = std::min<size_t>(buffer.size(), bytes.size() - offset);
     std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(offset), n, buffer.begin());
-    for (auto it = inode_->cache_rot.lower_bound(offset); it != inode_->cache_rot.end() && it->first < offset + n; ++it) {
+    for (auto it = inode_->cache_rot.lower_bound(offset);
+         it != inode_->cache_rot.end() && it->first < offset + n; ++it) {
       buffer[it->first - offset] = it->second;
     }
     return n;
   }
 
-  Result<size_t> read_cached_at(uint64_t offset, std::span<std::byte> buffer) override { return read_at(offset, buffer); }
+  Result<size_t> read_cached_at(uint64_t offset, std::span<std::byte> buffer) override {
+    return read_at(offset, buffer);
+  }
 
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
     MutexLock lock(fs_.mutex_);
@@ -90,7 +98,8 @@ class SimulatedFile final : public File {
 
   void drop_cache(uint64_t offset, uint64_t length) override {
     MutexLock lock(fs_.mutex_);
-    inode_->cache_rot.erase(inode_->cache_rot.lower_bound(offset), inode_->cache_rot.lower_bound(offset + length));
+    inode_->cache_rot.erase(inode_->cache_rot.lower_bound(offset),
+                            inode_->cache_rot.lower_bound(offset + length));
   }
 
   bool is_direct() const override { return options_.direct || options_.direct_durable; }
@@ -103,7 +112,10 @@ class SimulatedFile final : public File {
     if (size > bytes.size() && fs_.used_locked() + size - bytes.size() > fs_.capacity_) {
       return fail(ErrorCode::kResourceExhausted, "no space left");
     }
-    if (size < bytes.size()) inode_->dirty.erase(inode_->dirty.lower_bound((size + kBlock - 1) / kBlock), inode_->dirty.end());
+    if (size < bytes.size()) {
+      inode_->dirty.erase(inode_->dirty.lower_bound((size + kBlock - 1) / kBlock),
+                          inode_->dirty.end());
+    }
     if (size != bytes.size()) inode_->size_dirty = true;
     bytes.resize(size);
     return {};
@@ -117,7 +129,8 @@ class SimulatedFile final : public File {
 
 class SimulatedLock final : public FileLock {
  public:
-  SimulatedLock(SimulatedFileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)), boot_(fs.boot_) {}
+  SimulatedLock(SimulatedFileSystem& fs, std::string path)
+      : fs_(fs), path_(std::move(path)), boot_(fs.boot_) {}
 
   ~SimulatedLock() override {
     MutexLock lock(fs_.mutex_);
@@ -150,7 +163,8 @@ SimulatedFileSystem::Step SimulatedFileSystem::step_locked(double error_probabil
 }
 
 bool SimulatedFileSystem::has_directory_locked(const std::string& path) const {
-  return path.empty() || path == "." || directories_.contains(path);   // Root and working folder are always there.
+  // Root and working folder are always there.
+  return path.empty() || path == "." || directories_.contains(path);
 }
 
 uint64_t SimulatedFileSystem::used_locked() const {
@@ -164,19 +178,22 @@ void SimulatedFileSystem::persist_locked(Inode& inode, uint64_t block) {
   const uint64_t end = std::min<uint64_t>(begin + kBlock, inode.current.size());
   if (begin >= end) return;
   if (inode.durable.size() < end) inode.durable.resize(end);
-  std::copy(inode.current.begin() + static_cast<ptrdiff_t>(begin), inode.current.begin() + static_cast<ptrdiff_t>(end),
+  std::copy(inode.current.begin() + static_cast<ptrdiff_t>(begin),
+            inode.current.begin() + static_cast<ptrdiff_t>(end),
             inode.durable.begin() + static_cast<ptrdiff_t>(begin));
 }
 
-Result<void> SimulatedFileSystem::write_locked(Inode& inode, uint64_t offset, ByteView bytes, bool durable) {
+Result<void> SimulatedFileSystem::write_locked(Inode& inode, uint64_t offset, ByteView bytes,
+                                               bool durable) {
   const uint64_t end = offset + bytes.size();
-  if (!crashed_ && end > inode.current.size() && used_locked() + end - inode.current.size() > capacity_) {
+  if (!crashed_ && end > inode.current.size() &&
+      used_locked() + end - inode.current.size() > capacity_) {
     return fail(ErrorCode::kResourceExhausted, "no space left");
   }
   const Step step = step_locked(faults_.write_error);
   if (step == Step::kFail) return io_error("write");
-  // A write that is cut off reaches memory whole; what of it reaches the medium is drawn at the crash. One that fails
-  // without a crash has done an unknown part.
+  // A write that is cut off reaches memory whole; what of it reaches the medium is drawn at the
+  // crash. One that fails without a crash has done an unknown part.
   size_t n = bytes.size();
   if (step == Step::kPartial && !crashed_) n = random_() % (bytes.size() + 1);
   if (offset + n > inode.current.size()) {
@@ -184,8 +201,11 @@ Result<void> SimulatedFileSystem::write_locked(Inode& inode, uint64_t offset, By
     inode.size_dirty = true;
   }
   std::copy_n(bytes.begin(), n, inode.current.begin() + static_cast<ptrdiff_t>(offset));
-  inode.cache_rot.erase(inode.cache_rot.lower_bound(offset), inode.cache_rot.lower_bound(offset + n));
-  for (uint64_t block = offset / kBlock; block * kBlock < offset + n; ++block) inode.dirty.insert(block);
+  inode.cache_rot.erase(inode.cache_rot.lower_bound(offset),
+                        inode.cache_rot.lower_bound(offset + n));
+  for (uint64_t block = offset / kBlock; block * kBlock < offset + n; ++block) {
+    inode.dirty.insert(block);
+  }
   if (step == Step::kPartial) return io_error("write");
   if (!durable) return {};
   for (uint64_t block = offset / kBlock; block * kBlock < end; ++block) {
@@ -217,13 +237,15 @@ void SimulatedFileSystem::tear_locked(Inode& inode) {
   const uint64_t limit = inode.durable.size();
   for (const uint64_t block : inode.dirty) {
     const uint64_t begin = block * kBlock;
-    const uint64_t end = std::min({begin + kBlock, static_cast<uint64_t>(inode.current.size()), limit});
+    const uint64_t end =
+        std::min({begin + kBlock, static_cast<uint64_t>(inode.current.size()), limit});
     const uint64_t fate = random_() % 3;
     if (fate == 0) continue;
     for (uint64_t at = begin; at < end; at += kSector) {
       if (fate == 2 && random_() % 2 == 0) continue;
       const uint64_t to = std::min(at + kSector, end);
-      std::copy(inode.current.begin() + static_cast<ptrdiff_t>(at), inode.current.begin() + static_cast<ptrdiff_t>(to),
+      std::copy(inode.current.begin() + static_cast<ptrdiff_t>(at),
+                inode.current.begin() + static_cast<ptrdiff_t>(to),
                 inode.durable.begin() + static_cast<ptrdiff_t>(at));
     }
   }
@@ -231,12 +253,8 @@ void SimulatedFileSystem::tear_locked(Inode& inode) {
 
 void SimulatedFileSystem::apply(Names& names, const DirectoryOperation& operation) {
   switch (operation.kind) {
-    case DirectoryOperation::Kind::kLink:
-      names[operation.path] = operation.inode;
-      return;
-    case DirectoryOperation::Kind::kUnlink:
-      names.erase(operation.path);
-      return;
+    case DirectoryOperation::Kind::kLink: names[operation.path] = operation.inode; return;
+    case DirectoryOperation::Kind::kUnlink: names.erase(operation.path); return;
     case DirectoryOperation::Kind::kRename:
       names.erase(operation.path);
       names[operation.to] = operation.inode;
@@ -249,18 +267,24 @@ void SimulatedFileSystem::do_directory_locked(DirectoryOperation operation, Step
   pending_.push_back(std::move(operation));
 }
 
-Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path, OpenOptions options) {
+Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path,
+                                                        OpenOptions options) {
   MutexLock lock(mutex_);
   if (crashed_) return io_error("open");
   const auto found = names_.find(path);
   if (found != names_.end()) {
-    if (options.create && options.exclusive) return fail(ErrorCode::kAlreadyExists, path + " exists");
+    if (options.create && options.exclusive) {
+      return fail(ErrorCode::kAlreadyExists, path + " exists");
+    }
     return std::make_unique<SimulatedFile>(*this, found->second, options);
   }
-  if (!options.create || !has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, path + " does not exist");
+  if (!options.create || !has_directory_locked(parent_of(path))) {
+    return fail(ErrorCode::kNotFound, path + " does not exist");
+  }
   auto inode = std::make_shared<Inode>();
   const Step step = step_locked(0);
-  do_directory_locked({.kind = DirectoryOperation::Kind::kLink, .path = path, .to = "", .inode = inode}, step);
+  do_directory_locked(
+      {.kind = DirectoryOperation::Kind::kLink, .path = path, .to = "", .inode = inode}, step);
   if (step != Step::kGo) return io_error("open");
   return std::make_unique<SimulatedFile>(*this, inode, options);
 }
@@ -268,13 +292,17 @@ Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path,
 Result<std::vector<std::string>> SimulatedFileSystem::list(const std::string& directory) {
   MutexLock lock(mutex_);
   if (crashed_) return io_error("list");
-  if (!directories_.contains(directory)) return fail(ErrorCode::kNotFound, directory + " does not exist");
+  if (!directories_.contains(directory)) {
+    return fail(ErrorCode::kNotFound, directory + " does not exist");
+  }
   std::vector<std::string> out;
   for (const auto& [name, inode] : names_) {
     if (parent_of(name) == directory) out.push_back(name.substr(directory.size() + 1));
   }
   for (const auto& name : directories_) {
-    if (name != directory && parent_of(name) == directory) out.push_back(name.substr(directory.size() + 1));
+    if (name != directory && parent_of(name) == directory) {
+      out.push_back(name.substr(directory.size() + 1));
+    }
   }
   return out;
 }
@@ -283,7 +311,9 @@ Result<std::vector<std::string>> SimulatedFileSystem::list(const std::string& di
 Result<void> SimulatedFileSystem::make_directory(const std::string& path) {
   MutexLock lock(mutex_);
   if (crashed_) return io_error("make directory");
-  if (!has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
+  if (!has_directory_locked(parent_of(path))) {
+    return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
+  }
   if (step_locked(0) != Step::kGo) return io_error("make directory");
   directories_.insert(path);
   return {};
@@ -294,13 +324,15 @@ Result<void> SimulatedFileSystem::remove(const std::string& path) {
   if (crashed_) return io_error("remove");
   if (!names_.contains(path)) {
     const auto within = [&](const std::string& name) { return parent_of(name) == path; };
-    const bool empty = std::ranges::none_of(names_, within, &Names::value_type::first) && std::ranges::none_of(directories_, within);
+    const bool empty = std::ranges::none_of(names_, within, &Names::value_type::first) &&
+                       std::ranges::none_of(directories_, within);
     if (!empty) return fail(ErrorCode::kInternal, path + " is not empty");
     if (directories_.erase(path) > 0) return {};
     return fail(ErrorCode::kNotFound, path + " does not exist");
   }
   const Step step = step_locked(0);
-  do_directory_locked({.kind = DirectoryOperation::Kind::kUnlink, .path = path, .to = "", .inode = nullptr}, step);
+  do_directory_locked(
+      {.kind = DirectoryOperation::Kind::kUnlink, .path = path, .to = "", .inode = nullptr}, step);
   if (step != Step::kGo) return io_error("remove");
   return {};
 }
@@ -310,9 +342,13 @@ Result<void> SimulatedFileSystem::rename(const std::string& from, const std::str
   if (crashed_) return io_error("rename");
   const auto found = names_.find(from);
   if (found == names_.end()) return fail(ErrorCode::kNotFound, from + " does not exist");
-  if (!has_directory_locked(parent_of(to))) return fail(ErrorCode::kNotFound, parent_of(to) + " does not exist");
+  if (!has_directory_locked(parent_of(to))) {
+    return fail(ErrorCode::kNotFound, parent_of(to) + " does not exist");
+  }
   const Step step = step_locked(0);
-  do_directory_locked({.kind = DirectoryOperation::Kind::kRename, .path = from, .to = to, .inode = found->second}, step);
+  do_directory_locked(
+      {.kind = DirectoryOperation::Kind::kRename, .path = from, .to = to, .inode = found->second},
+      step);
   if (step != Step::kGo) return io_error("rename");
   return {};
 }
@@ -320,18 +356,23 @@ Result<void> SimulatedFileSystem::rename(const std::string& from, const std::str
 Result<void> SimulatedFileSystem::flush_directory(const std::string& directory) {
   MutexLock lock(mutex_);
   if (step_locked(faults_.flush_error) != Step::kGo) return io_error("flush directory");
-  if (!directories_.contains(directory)) return fail(ErrorCode::kNotFound, directory + " does not exist");
+  if (!directories_.contains(directory)) {
+    return fail(ErrorCode::kNotFound, directory + " does not exist");
+  }
   for (const auto& operation : pending_) {
     if (parent_of(operation.path) == directory) apply(durable_names_, operation);
   }
-  std::erase_if(pending_, [&](const auto& operation) { return parent_of(operation.path) == directory; });
+  std::erase_if(pending_,
+                [&](const auto& operation) { return parent_of(operation.path) == directory; });
   return {};
 }
 
 Result<std::unique_ptr<FileLock>> SimulatedFileSystem::lock(const std::string& path) {
   MutexLock lock(mutex_);
   if (crashed_) return io_error("lock");
-  if (!has_directory_locked(parent_of(path))) return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
+  if (!has_directory_locked(parent_of(path))) {
+    return fail(ErrorCode::kNotFound, parent_of(path) + " does not exist");
+  }
   if (!locks_.insert(path).second) return fail(ErrorCode::kAlreadyExists, path + " is locked");
   return std::make_unique<SimulatedLock>(*this, path);
 }

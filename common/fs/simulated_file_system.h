@@ -1,8 +1,9 @@
 // A file system in memory that fails the way disks fail: for crash and fault tests.
 //
-// What a write leaves behind until it is flushed is decided at the crash: every unflushed 4 KiB block is persisted, lost or
-// torn at 512 bytes; an unflushed size may be lost; of the unflushed directory operations a prefix survives. A failed flush
-// leaves its pages clean in memory and lost on the medium, as Linux does. Safe for concurrent use.
+// What a write leaves behind until it is flushed is decided at the crash: every unflushed 4 KiB
+// block is persisted, lost or torn at 512 bytes; an unflushed size may be lost; of the unflushed
+// directory operations a prefix survives. A failed flush leaves its pages clean in memory and lost
+// on the medium, as Linux does. Safe for concurrent use.
 #pragma once
 
 #include <map>
@@ -19,9 +20,9 @@ namespace rondel::fs {
 class SimulatedFileSystem final : public FileSystem {
  public:
   struct Faults {
-    double read_error = 0;             // Probability that a read fails (EIO).
-    double write_error = 0;            // A random part of the write is done.
-    double flush_error = 0;            // What was unflushed is lost at the next crash.
+    double read_error = 0;   // Probability that a read fails (EIO).
+    double write_error = 0;  // A random part of the write is done.
+    double flush_error = 0;  // What was unflushed is lost at the next crash.
   };
 
   explicit SimulatedFileSystem(uint64_t seed, uint64_t capacity_bytes = 1ull << 40);
@@ -38,13 +39,14 @@ class SimulatedFileSystem final : public FileSystem {
 
   void set_faults(Faults faults);
   void set_capacity(uint64_t bytes);
-  // The power goes off in the middle of the n-th I/O call from now on: that call and all later ones fail. 0 = never.
+  // The power goes off in the middle of the n-th I/O call from now on: that call and all later ones
+  // fail. 0 = never.
   void crash_after_calls(uint64_t calls);
   bool crashed() const;
   // Calls that touched the medium so far.
   uint64_t calls() const;
-  // The power goes off now (if it has not yet) and comes back: unflushed state is drawn, old handles stay dead, locks
-  // are gone.
+  // The power goes off now (if it has not yet) and comes back: unflushed state is drawn, old
+  // handles stay dead, locks are gone.
   void restart();
   // Rot on the medium. REQUIRES: the bytes exist.
   void flip_bit(const std::string& path, uint64_t byte, unsigned bit);
@@ -55,12 +57,14 @@ class SimulatedFileSystem final : public FileSystem {
   friend class SimulatedFile;
   friend class SimulatedLock;
   struct Inode;
+
   struct DirectoryOperation {
     enum class Kind { kLink, kUnlink, kRename } kind = Kind::kLink;
     std::string path;
     std::string to;
     std::shared_ptr<Inode> inode;
   };
+
   using Names = std::map<std::string, std::shared_ptr<Inode>>;
   enum class Step { kGo, kPartial, kFail };
 
@@ -68,7 +72,8 @@ class SimulatedFileSystem final : public FileSystem {
   Step step_locked(double error_probability) REQUIRES(mutex_);
   static void apply(Names& names, const DirectoryOperation& operation);
   void do_directory_locked(DirectoryOperation operation, Step step) REQUIRES(mutex_);
-  Result<void> write_locked(Inode& inode, uint64_t offset, ByteView bytes, bool durable) REQUIRES(mutex_);
+  Result<void> write_locked(Inode& inode, uint64_t offset, ByteView bytes, bool durable)
+      REQUIRES(mutex_);
   Result<void> flush_locked(Inode& inode) REQUIRES(mutex_);
   void persist_locked(Inode& inode, uint64_t block) REQUIRES(mutex_);
   void tear_locked(Inode& inode) REQUIRES(mutex_);
@@ -85,7 +90,7 @@ class SimulatedFileSystem final : public FileSystem {
   bool counting_ GUARDED_BY(mutex_) = false;
   bool crashed_ GUARDED_BY(mutex_) = false;
   uint64_t boot_ GUARDED_BY(mutex_) = 1;
-  Names names_ GUARDED_BY(mutex_);             // As the running system sees them.
+  Names names_ GUARDED_BY(mutex_);  // As the running system sees them.
   Names durable_names_ GUARDED_BY(mutex_);
   std::set<std::string> directories_ GUARDED_BY(mutex_);
   std::vector<DirectoryOperation> pending_ GUARDED_BY(mutex_);

@@ -7,40 +7,49 @@ using Call = IoWatch::Call;
 
 class WatchedFile final : public File {
  public:
-  WatchedFile(std::unique_ptr<File> inner, IoWatch& watch) : inner_(std::move(inner)), watch_(&watch) {}
+  WatchedFile(std::unique_ptr<File> inner, IoWatch& watch)
+      : inner_(std::move(inner)), watch_(&watch) {}
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override {
     const Call call(watch_);
     return inner_->read_at(offset, buffer);
   }
+
   // Answers from memory or not at all.
   Result<size_t> read_cached_at(uint64_t offset, std::span<std::byte> buffer) override {
     return inner_->read_cached_at(offset, buffer);
   }
+
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
     const Call call(watch_);
     return inner_->write_at(offset, bytes);
   }
+
   Result<void> flush() override {
     const Call call(watch_);
     return inner_->flush();
   }
+
   Result<uint64_t> size() override {
     const Call call(watch_);
     return inner_->size();
   }
+
   Result<void> truncate(uint64_t size) override {
     const Call call(watch_);
     return inner_->truncate(size);
   }
+
   Result<void> allocate(uint64_t offset, uint64_t length) override {
     const Call call(watch_);
     return inner_->allocate(offset, length);
   }
+
   void drop_cache(uint64_t offset, uint64_t length) override {
     const Call call(watch_);
     inner_->drop_cache(offset, length);
   }
+
   bool is_direct() const override { return inner_->is_direct(); }
 
  private:
@@ -50,7 +59,8 @@ class WatchedFile final : public File {
 
 }  // namespace
 
-Result<std::unique_ptr<File>> WatchedFileSystem::open(const std::string& path, OpenOptions options) {
+Result<std::unique_ptr<File>> WatchedFileSystem::open(const std::string& path,
+                                                      OpenOptions options) {
   const Call call(&watch_);
   TRY(auto file, inner_.open(path, options));
   return std::make_unique<WatchedFile>(std::move(file), watch_);

@@ -36,13 +36,18 @@ class Verifier final : public grpc::experimental::ExternalCertificateVerifier {
  public:
   explicit Verifier(ExpectedPeer expected) : expected_(std::move(expected)) {}
 
-  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
-              grpc::Status* status) override {
+  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)>, grpc::Status* status) override {
     PeerNames names;
-    for (const grpc::string_ref& name : request->dns_names()) names.add_dns({name.data(), name.size()});
-    for (const grpc::string_ref& name : request->uri_names()) names.add_uri({name.data(), name.size()});
+    for (const grpc::string_ref& name : request->dns_names()) {
+      names.add_dns({name.data(), name.size()});
+    }
+    for (const grpc::string_ref& name : request->uri_names()) {
+      names.add_uri({name.data(), name.size()});
+    }
     if (!names.is(expected_)) {
-      *status = {grpc::StatusCode::UNAUTHENTICATED, "the server's certificate does not name " + describe(expected_)};
+      *status = {grpc::StatusCode::UNAUTHENTICATED,
+                 "the server's certificate does not name " + describe(expected_)};
     }
     return true;
   }
@@ -64,7 +69,7 @@ struct PeerCredentials::Current {
 
 struct PeerCredentials::Shared {
   mutable Mutex mutex;
-  std::shared_ptr<const Current> current GUARDED_BY(mutex);   // Null: plain.
+  std::shared_ptr<const Current> current GUARDED_BY(mutex);  // Null: plain.
 
   std::shared_ptr<const Current> get() const {
     MutexLock lock(mutex);
@@ -82,14 +87,16 @@ struct Fetcher {
 
   const std::shared_ptr<Shared> shared;
   Mutex mutex;
-  uint64_t version GUARDED_BY(mutex) = 0;   // Handed out last.
+  uint64_t version GUARDED_BY(mutex) = 0;  // Handed out last.
 
-  static grpc_ssl_certificate_config_reload_status fetch(void* self, grpc_ssl_server_certificate_config** config) {
+  static grpc_ssl_certificate_config_reload_status fetch(
+      void* self, grpc_ssl_server_certificate_config** config) {
     auto& fetcher = *static_cast<Fetcher*>(self);
     const auto current = fetcher.shared->get();
     MutexLock lock(fetcher.mutex);
     if (current->version == fetcher.version) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
-    const grpc_ssl_pem_key_cert_pair pair{current->pem.key.c_str(), current->pem.certificate.c_str()};
+    const grpc_ssl_pem_key_cert_pair pair{current->pem.key.c_str(),
+                                          current->pem.certificate.c_str()};
     *config = grpc_ssl_server_certificate_config_create(current->pem.authority.c_str(), &pair, 1);
     fetcher.version = current->version;
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
@@ -103,6 +110,7 @@ T* keep(std::unique_ptr<T> one) {
     Mutex mutex;
     std::vector<std::unique_ptr<T>> all GUARDED_BY(mutex);
   };
+
   static auto* const kept = new Kept;
   MutexLock lock(kept->mutex);
   return kept->all.emplace_back(std::move(one)).get();
@@ -111,16 +119,18 @@ T* keep(std::unique_ptr<T> one) {
 template <class Shared>
 class ReloadingServerCredentials final : public grpc::ServerCredentials {
  public:
-  explicit ReloadingServerCredentials(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  explicit ReloadingServerCredentials(std::shared_ptr<Shared> shared)
+      : shared_(std::move(shared)) {}
 
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
 
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
     Fetcher<Shared>* const fetcher = keep(std::make_unique<Fetcher<Shared>>(shared_));
-    grpc_server_credentials* const credentials =
-        grpc_ssl_server_credentials_create_with_options(grpc_ssl_server_credentials_create_options_using_config_fetcher(
-            GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, Fetcher<Shared>::fetch, fetcher));
+    grpc_server_credentials* const credentials = grpc_ssl_server_credentials_create_with_options(
+        grpc_ssl_server_credentials_create_options_using_config_fetcher(
+            GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, Fetcher<Shared>::fetch,
+            fetcher));
     const int port = grpc_server_add_http2_port(server, address.c_str(), credentials);
     grpc_server_credentials_release(credentials);
     return port;
@@ -134,12 +144,17 @@ class ReloadingServerCredentials final : public grpc::ServerCredentials {
 PeerCredentials::PeerCredentials(TlsFiles files, ExpectedPeer self)
     : files_(std::move(files)), self_(std::move(self)), shared_(std::make_shared<Shared>()) {}
 
-std::shared_ptr<PeerCredentials> PeerCredentials::plain() { return std::shared_ptr<PeerCredentials>(new PeerCredentials({}, {})); }
+std::shared_ptr<PeerCredentials> PeerCredentials::plain() {
+  return std::shared_ptr<PeerCredentials>(new PeerCredentials({}, {}));
+}
 
-Result<std::shared_ptr<PeerCredentials>> PeerCredentials::load(const TlsFiles& files, ExpectedPeer self) {
+Result<std::shared_ptr<PeerCredentials>> PeerCredentials::load(const TlsFiles& files,
+                                                               ExpectedPeer self) {
   if (!files.given()) return plain();
   if (files.authority.empty() || files.certificate.empty() || files.key.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "rpc.tls_authority_file, rpc.tls_certificate_file and rpc.tls_key_file go together");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "rpc.tls_authority_file, rpc.tls_certificate_file and rpc.tls_key_file go together");
   }
   std::shared_ptr<PeerCredentials> made(new PeerCredentials(files, std::move(self)));
   TRY(std::shared_ptr<const Current> first, made->read());
@@ -155,8 +170,12 @@ Result<std::shared_ptr<const PeerCredentials::Current>> PeerCredentials::read() 
   TRY(next->pem.key, read_file(files_.key));
   const auto parsed = crypto::parse_certificate(next->pem.certificate);
   const auto authority = crypto::parse_certificate(next->pem.authority);
-  if (!parsed) return fail(ErrorCode::kInvalidArgument, files_.certificate + ": " + parsed.error().message);
-  if (!authority) return fail(ErrorCode::kInvalidArgument, files_.authority + ": " + authority.error().message);
+  if (!parsed) {
+    return fail(ErrorCode::kInvalidArgument, files_.certificate + ": " + parsed.error().message);
+  }
+  if (!authority) {
+    return fail(ErrorCode::kInvalidArgument, files_.authority + ": " + authority.error().message);
+  }
   if (auto fits = crypto::check_private_key(next->pem.certificate, next->pem.key); !fits) {
     return fail(ErrorCode::kInvalidArgument, files_.key + ": " + fits.error().message);
   }
@@ -164,11 +183,14 @@ Result<std::shared_ptr<const PeerCredentials::Current>> PeerCredentials::read() 
   for (const std::string& name : parsed->dns_names) names.add_dns(name);
   for (const std::string& uri : parsed->uris) names.add_uri(uri);
   if (!names.is(self_)) {
-    return fail(ErrorCode::kInvalidArgument, files_.certificate + " does not name " + describe(self_));
+    return fail(ErrorCode::kInvalidArgument,
+                files_.certificate + " does not name " + describe(self_));
   }
-  next->expiries = {{files_.authority, authority->not_after}, {files_.certificate, parsed->not_after}};
+  next->expiries = {{files_.authority, authority->not_after},
+                    {files_.certificate, parsed->not_after}};
   next->provider = std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
-      next->pem.authority, std::vector<grpc::experimental::IdentityKeyCertPair>{{next->pem.key, next->pem.certificate}});
+      next->pem.authority,
+      std::vector<grpc::experimental::IdentityKeyCertPair>{{next->pem.key, next->pem.certificate}});
   return next;
 }
 
@@ -200,7 +222,8 @@ std::shared_ptr<grpc::ChannelCredentials> PeerCredentials::channel(const Expecte
   options.set_certificate_provider(now->provider);
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
-  options.set_certificate_verifier(grpc::experimental::ExternalCertificateVerifier::Create<Verifier>(peer));
+  options.set_certificate_verifier(
+      grpc::experimental::ExternalCertificateVerifier::Create<Verifier>(peer));
   options.set_check_call_host(false);
   return grpc::experimental::TlsCredentials(options);
 }
@@ -210,12 +233,17 @@ std::vector<CertificateExpiry> PeerCredentials::expiries() const {
   return now ? now->expiries : std::vector<CertificateExpiry>{};
 }
 
-Result<void> check_plain_listener(const std::string& address, const TlsFiles& files, bool plain_allowed) {
+Result<void> check_plain_listener(const std::string& address, const TlsFiles& files,
+                                  bool plain_allowed) {
   const std::string_view host = std::string_view(address).substr(0, address.rfind(':'));
-  const bool local = address.starts_with("unix:") || host.starts_with("127.") || host == "localhost" || host == "[::1]";
+  const bool local = address.starts_with("unix:") || host.starts_with("127.") ||
+                     host == "localhost" || host == "[::1]";
   if (files.given() || plain_allowed || local) return {};
-  return fail(ErrorCode::kInvalidArgument, address + " is reachable from other machines: give rpc.tls_authority_file, rpc.tls_certificate_file and "
-                                                     "rpc.tls_key_file, or set rpc.allow_plaintext=true on a network of its own");
+  return fail(ErrorCode::kInvalidArgument,
+              address +
+                  " is reachable from other machines: give rpc.tls_authority_file, "
+                  "rpc.tls_certificate_file and "
+                  "rpc.tls_key_file, or set rpc.allow_plaintext=true on a network of its own");
 }
 
 }  // namespace rondel::rpc

@@ -21,7 +21,7 @@
 namespace grpc {
 class ChannelCredentials;
 class ServerCredentials;
-}
+}  // namespace grpc
 
 namespace rondel::rpc {
 
@@ -29,19 +29,23 @@ namespace rondel::rpc {
 // looks at it on plain connections.
 struct NodeEndpoint {
   NodeEndpoint() = default;
-  NodeEndpoint(std::string at, std::string called = {})   // NOLINT: an address alone is one.
+
+  NodeEndpoint(std::string at, std::string called = {})  // NOLINT: an address alone is one.
       : address(std::move(at)), name(std::move(called)) {}
+
   auto operator<=>(const NodeEndpoint&) const = default;
 
   std::string address;
   std::string name;
 };
 
-// PEM files: the authority that peers' certificates come from, the own chain, its private key. All or none.
+// PEM files: the authority that peers' certificates come from, the own chain, its private key. All
+// or none.
 struct TlsFiles {
   std::string authority;
   std::string certificate;
   std::string key;
+
   bool given() const { return !authority.empty() || !certificate.empty() || !key.empty(); }
 };
 
@@ -65,7 +69,9 @@ class PeerCredentials {
   Result<bool> reload();
 
   bool tls() const { return files_.given(); }
-  // Rises when reload() has taken others: channels of an older version do not connect anew with the new ones.
+
+  // Rises when reload() has taken others: channels of an older version do not connect anew with the
+  // new ones.
   uint64_t version() const;
   // Follows reload(). For any number of servers.
   std::shared_ptr<grpc::ServerCredentials> server();
@@ -88,11 +94,12 @@ class PeerCredentials {
   const TlsFiles files_;
   const ExpectedPeer self_;
   struct Shared;
-  const std::shared_ptr<Shared> shared_;   // With what listeners still ask for.
+  const std::shared_ptr<Shared> shared_;  // With what listeners still ask for.
 };
 
-// Plain connections stay on this machine: kInvalidArgument when `address` (host:port or unix:path) is not loopback or a unix
-// socket, there is no TLS and it was not allowed.
-Result<void> check_plain_listener(const std::string& address, const TlsFiles& files, bool plain_allowed);
+// Plain connections stay on this machine: kInvalidArgument when `address` (host:port or unix:path)
+// is not loopback or a unix socket, there is no TLS and it was not allowed.
+Result<void> check_plain_listener(const std::string& address, const TlsFiles& files,
+                                  bool plain_allowed);
 
 }  // namespace rondel::rpc

@@ -13,9 +13,12 @@ constexpr std::string_view kUriPrefix = "spiffe://rondel/";
 // what is kept by order of the database is the gateways'; what nodes tell one another of is theirs.
 constexpr MethodRoles kMethods[] = {
     {"/rondel.cluster.v1.Cluster/Heartbeat", false, true},
-    {"/rondel.cluster.v1.Cluster/ReadRings", false, true},   {"/rondel.storage.v1.Storage/Exchange", true, true},
-    {"/rondel.storage.v1.Storage/PullJournal", false, true}, {"/rondel.storage.v1.Storage/DeleteBlobs", true, false},
-    {"/rondel.storage.v1.Storage/ListBlobs", true, true},    {"/rondel.storage.v1.Storage/RestoreBlobs", true, false},
+    {"/rondel.cluster.v1.Cluster/ReadRings", false, true},
+    {"/rondel.storage.v1.Storage/Exchange", true, true},
+    {"/rondel.storage.v1.Storage/PullJournal", false, true},
+    {"/rondel.storage.v1.Storage/DeleteBlobs", true, false},
+    {"/rondel.storage.v1.Storage/ListBlobs", true, true},
+    {"/rondel.storage.v1.Storage/RestoreBlobs", true, false},
     {"/rondel.storage.v1.Storage/Status", true, false},
 };
 
@@ -67,9 +70,11 @@ Admission admit(const grpc::ServerContextBase& context, std::string_view method)
   if (names.has(PeerRole::kNode)) admission.caller.node = names.node_name();
   const auto* const rule = std::ranges::find(kMethods, method, &MethodRoles::method);
   const bool allowed =
-      rule != std::end(kMethods) && ((rule->gateway && admission.caller.gateway) || (rule->node && !admission.caller.node.empty()));
+      rule != std::end(kMethods) && ((rule->gateway && admission.caller.gateway) ||
+                                     (rule->node && !admission.caller.node.empty()));
   if (!allowed) {
-    admission.status = {grpc::StatusCode::PERMISSION_DENIED, "the certificate does not name a caller of this method"};
+    admission.status = {grpc::StatusCode::PERMISSION_DENIED,
+                        "the certificate does not name a caller of this method"};
   }
   return admission;
 }

@@ -21,7 +21,7 @@ std::string peer_uri(PeerRole role, std::string_view name);
 // letter or digit first.
 bool is_peer_name(std::string_view name);
 
-std::string_view role_text(PeerRole role);        // "gateway", "node"
-std::string describe(const ExpectedPeer& peer);   // For messages.
+std::string_view role_text(PeerRole role);       // "gateway", "node"
+std::string describe(const ExpectedPeer& peer);  // For messages.
 
 }  // namespace rondel::rpc

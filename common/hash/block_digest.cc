@@ -12,12 +12,15 @@ BlockDigest block_digest(const model::BlobId& id, uint32_t block_number, ByteVie
   return XXH3_64bits_withSeed(block.data(), block.size(), seed);
 }
 
-std::vector<BlockDigest> block_digests(const model::BlobId& id, uint32_t first_block, ByteView bytes) {
+std::vector<BlockDigest> block_digests(const model::BlobId& id, uint32_t first_block,
+                                       ByteView bytes) {
   std::vector<BlockDigest> out;
   out.reserve((bytes.size() + model::kBlockBytes - 1) / model::kBlockBytes);
   for (size_t offset = 0; offset < bytes.size(); offset += model::kBlockBytes) {
-    const ByteView block = bytes.subspan(offset, std::min<size_t>(model::kBlockBytes, bytes.size() - offset));
-    out.push_back(block_digest(id, first_block + static_cast<uint32_t>(offset / model::kBlockBytes), block));
+    const ByteView block =
+        bytes.subspan(offset, std::min<size_t>(model::kBlockBytes, bytes.size() - offset));
+    out.push_back(
+        block_digest(id, first_block + static_cast<uint32_t>(offset / model::kBlockBytes), block));
   }
   return out;
 }

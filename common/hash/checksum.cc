@@ -41,7 +41,8 @@ T shift_factor(uint64_t bytes, T polynomial) {
   return factor;
 }
 
-// Initial value and final inversion are both all ones in each of the three, so they cancel out in the sum.
+// Initial value and final inversion are both all ones in each of the three, so they cancel out in
+// the sum.
 template <std::unsigned_integral T>
 T combine(T a, T b, uint64_t b_length, T polynomial) {
   return multiply(shift_factor(b_length, polynomial), a, polynomial) ^ b;
@@ -53,7 +54,9 @@ unsigned char* isal_bytes(ByteView bytes) {
 
 }  // namespace
 
-uint32_t crc32(uint32_t crc, ByteView bytes) { return crc32_gzip_refl(crc, isal_bytes(bytes), bytes.size()); }
+uint32_t crc32(uint32_t crc, ByteView bytes) {
+  return crc32_gzip_refl(crc, isal_bytes(bytes), bytes.size());
+}
 
 uint32_t crc32c(uint32_t crc, ByteView bytes) {
   uint32_t state = ~crc;  // crc32_iscsi leaves both inversions to its caller.
@@ -71,9 +74,13 @@ uint64_t crc64nvme(uint64_t crc, ByteView bytes) {
                                                           : ~crc64nvme_by_table(~crc, bytes);
 }
 
-uint32_t crc32_combine(uint32_t a, uint32_t b, uint64_t b_length) { return combine(a, b, b_length, kCrc32Polynomial); }
+uint32_t crc32_combine(uint32_t a, uint32_t b, uint64_t b_length) {
+  return combine(a, b, b_length, kCrc32Polynomial);
+}
 
-uint32_t crc32c_combine(uint32_t a, uint32_t b, uint64_t b_length) { return combine(a, b, b_length, kCrc32cPolynomial); }
+uint32_t crc32c_combine(uint32_t a, uint32_t b, uint64_t b_length) {
+  return combine(a, b, b_length, kCrc32cPolynomial);
+}
 
 uint64_t crc64nvme_combine(uint64_t a, uint64_t b, uint64_t b_length) {
   return combine(a, b, b_length, kCrc64NvmePolynomial);

@@ -9,9 +9,9 @@
 
 namespace rondel::hash {
 
-uint32_t crc32(uint32_t crc, ByteView bytes);          // zlib's polynomial; start with 0.
-uint32_t crc32c(uint32_t crc, ByteView bytes);         // Castagnoli; start with 0.
-uint64_t crc64nvme(uint64_t crc, ByteView bytes);      // NVMe base specification; start with 0.
+uint32_t crc32(uint32_t crc, ByteView bytes);      // zlib's polynomial; start with 0.
+uint32_t crc32c(uint32_t crc, ByteView bytes);     // Castagnoli; start with 0.
+uint64_t crc64nvme(uint64_t crc, ByteView bytes);  // NVMe base specification; start with 0.
 
 // The CRC of a followed by b, from theirs and b's length.
 uint32_t crc32_combine(uint32_t a, uint32_t b, uint64_t b_length);

@@ -14,7 +14,9 @@ namespace {
 constexpr size_t kSlices = 8;
 using Tables = std::array<std::array<uint64_t, 256>, kSlices>;
 
-constexpr uint64_t times_x(uint64_t value) { return (value >> 1) ^ ((value & 1) ? kCrc64NvmePolynomial : 0); }
+constexpr uint64_t times_x(uint64_t value) {
+  return (value >> 1) ^ ((value & 1) ? kCrc64NvmePolynomial : 0);
+}
 
 constexpr Tables make_tables() {
   Tables tables{};
@@ -40,10 +42,14 @@ uint64_t crc64nvme_by_table(uint64_t state, ByteView bytes) {
   while (bytes.size() >= kSlices) {
     const uint64_t word = state ^ load_le<uint64_t>(bytes.data());
     state = 0;
-    for (size_t slice = 0; slice < kSlices; ++slice) state ^= kTables[7 - slice][(word >> (8 * slice)) & 0xff];
+    for (size_t slice = 0; slice < kSlices; ++slice) {
+      state ^= kTables[7 - slice][(word >> (8 * slice)) & 0xff];
+    }
     bytes = bytes.subspan(kSlices);
   }
-  for (const std::byte byte : bytes) state = kTables[0][(state ^ std::to_integer<uint64_t>(byte)) & 0xff] ^ (state >> 8);
+  for (const std::byte byte : bytes) {
+    state = kTables[0][(state ^ std::to_integer<uint64_t>(byte)) & 0xff] ^ (state >> 8);
+  }
   return state;
 }
 
@@ -57,8 +63,9 @@ consteval int64_t power_of_x(int n) {
   return static_cast<int64_t>(value);
 }
 
-// Moving a register forward by `distance` bits multiplies its low half (the higher powers) by x^(distance + 64) and its
-// high half by x^distance. A carry-less product of bit-reversed values comes out one power of x too high: hence the - 1.
+// Moving a register forward by `distance` bits multiplies its low half (the higher powers) by
+// x^(distance + 64) and its high half by x^distance. A carry-less product of bit-reversed values
+// comes out one power of x too high: hence the - 1.
 template <int distance>
 [[gnu::target("pclmul,sse2")]] __m128i fold(__m128i accumulator, __m128i next) {
   const __m128i factors = _mm_set_epi64x(power_of_x(distance - 1), power_of_x(distance + 63));

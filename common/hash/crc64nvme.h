@@ -1,7 +1,7 @@
-// The two ways to compute CRC-64/NVME. Callers use crc64nvme() of checksum.h; tests compare the two.
-// State is the register itself: inverted on the way in and out by the caller.
-// Source: NVM Express NVM command set specification, "64b CRC"; V. Gopal et al., "Fast CRC computation for generic polynomials
-// using PCLMULQDQ instruction", Intel 2009.
+// The two ways to compute CRC-64/NVME. Callers use crc64nvme() of checksum.h; tests compare the
+// two. State is the register itself: inverted on the way in and out by the caller. Source: NVM
+// Express NVM command set specification, "64b CRC"; V. Gopal et al., "Fast CRC computation for
+// generic polynomials using PCLMULQDQ instruction", Intel 2009.
 #pragma once
 
 #include <cstdint>

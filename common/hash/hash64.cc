@@ -4,6 +4,8 @@
 
 namespace rondel::hash {
 
-uint64_t hash64(ByteView bytes, uint64_t seed) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed); }
+uint64_t hash64(ByteView bytes, uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
 
 }  // namespace rondel::hash

@@ -1,4 +1,5 @@
-// XXH3-64 of a run of bytes: the check value of headers, footers and other small structures on disk.
+// XXH3-64 of a run of bytes: the check value of headers, footers and other small structures on
+// disk.
 #pragma once
 
 #include <cstdint>

@@ -55,6 +55,7 @@ struct XxhashDigest::State {
 };
 
 XxhashDigest::XxhashDigest(XxhashKind kind) : state_(std::make_unique<State>(kind)) {}
+
 XxhashDigest::~XxhashDigest() = default;
 XxhashDigest::XxhashDigest(XxhashDigest&&) noexcept = default;
 XxhashDigest& XxhashDigest::operator=(XxhashDigest&&) noexcept = default;
@@ -63,8 +64,12 @@ void XxhashDigest::update(ByteView bytes) {
   if (bytes.empty()) return;
   switch (state_->kind) {
     case XxhashKind::kXxh64: XXH64_update(state_->state64.get(), bytes.data(), bytes.size()); break;
-    case XxhashKind::kXxh3: XXH3_64bits_update(state_->state3.get(), bytes.data(), bytes.size()); break;
-    case XxhashKind::kXxh128: XXH3_128bits_update(state_->state3.get(), bytes.data(), bytes.size()); break;
+    case XxhashKind::kXxh3:
+      XXH3_64bits_update(state_->state3.get(), bytes.data(), bytes.size());
+      break;
+    case XxhashKind::kXxh128:
+      XXH3_128bits_update(state_->state3.get(), bytes.data(), bytes.size());
+      break;
   }
 }
 
@@ -73,7 +78,9 @@ std::string XxhashDigest::finish() {
   switch (state_->kind) {
     case XxhashKind::kXxh64: value = canonical64(XXH64_digest(state_->state64.get())); break;
     case XxhashKind::kXxh3: value = canonical64(XXH3_64bits_digest(state_->state3.get())); break;
-    case XxhashKind::kXxh128: value = canonical128(XXH3_128bits_digest(state_->state3.get())); break;
+    case XxhashKind::kXxh128:
+      value = canonical128(XXH3_128bits_digest(state_->state3.get()));
+      break;
   }
   state_->restart();
   return value;

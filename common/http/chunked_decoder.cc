@@ -17,7 +17,7 @@ std::optional<std::string> ChunkedDecoder::take_line(ByteView input, Step& step)
       }
       std::string line = std::exchange(line_, {});
       line.resize(line.size() - 2);
-      step.malformed = line.contains('\r');   // Others take it for a line's end.
+      step.malformed = line.contains('\r');  // Others take it for a line's end.
       return line;
     }
     if (line_.size() > kLineMax) {
@@ -40,7 +40,8 @@ ChunkedDecoder::Step ChunkedDecoder::feed(ByteView input) {
   step.malformed = state_ == State::kMalformed;
   while (step.consumed < input.size() && !step.malformed && state_ != State::kDone) {
     if (state_ == State::kData) {
-      const auto count = static_cast<size_t>(std::min<uint64_t>(left_, input.size() - step.consumed));
+      const auto count =
+          static_cast<size_t>(std::min<uint64_t>(left_, input.size() - step.consumed));
       step.body = input.subspan(step.consumed, count);
       step.consumed += count;
       left_ -= count;

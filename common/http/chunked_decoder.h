@@ -1,4 +1,5 @@
-// Decodes Transfer-Encoding: chunked (RFC 9112, section 7.1), strictly: no bare LF, bounded extensions and trailers.
+// Decodes Transfer-Encoding: chunked (RFC 9112, section 7.1), strictly: no bare LF, bounded
+// extensions and trailers.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +13,15 @@ namespace rondel::http {
 class ChunkedDecoder {
  public:
   struct Step {
-    size_t consumed = 0;     // Of the input.
-    ByteView body;           // Inside the consumed input; may be empty.
+    size_t consumed = 0;  // Of the input.
+    ByteView body;        // Inside the consumed input; may be empty.
     bool malformed = false;
   };
 
-  // Consumes up to the end of one run of body bytes. Call again with the rest. Malformed once is malformed for good.
+  // Consumes up to the end of one run of body bytes. Call again with the rest. Malformed once is
+  // malformed for good.
   Step feed(ByteView input);
+
   bool done() const { return state_ == State::kDone; }
 
  private:

@@ -25,13 +25,16 @@ struct Connect {
   Socket& socket;
   tcp::endpoint endpoint;
   ErrorCodeOf error = {};
+
   bool await_ready() const { return false; }
+
   void await_suspend(std::coroutine_handle<> handle) {
     socket.async_connect(endpoint, [this, handle](const ErrorCodeOf& outcome) {
       error = outcome;
       handle.resume();
     });
   }
+
   ErrorCodeOf await_resume() const { return error; }
 };
 
@@ -44,7 +47,9 @@ std::optional<ResponseLine> parse_head(std::string_view text, ClientResponse& re
   if (!text.starts_with("HTTP/1.") || text.size() < 12) return std::nullopt;
   ResponseLine line;
   const auto status = std::from_chars(text.data() + 9, text.data() + 12, line.status);
-  if (status.ec != std::errc() || status.ptr != text.data() + 12 || line.status < 100) return std::nullopt;
+  if (status.ec != std::errc() || status.ptr != text.data() + 12 || line.status < 100) {
+    return std::nullopt;
+  }
   response = ClientResponse{};
   response.status = line.status;
   size_t at = text.find("\r\n") + 2;
@@ -71,41 +76,51 @@ struct Resolved {
   std::vector<tcp::endpoint> endpoints;
 };
 
-async::Task<Result<std::vector<tcp::endpoint>>> resolve(std::string host, uint16_t port, Deadline deadline) {
+async::Task<Result<std::vector<tcp::endpoint>>> resolve(std::string host, uint16_t port,
+                                                        Deadline deadline) {
   ErrorCodeOf no_address;
   const auto address = asio::ip::make_address(host, no_address);
   if (!no_address) co_return std::vector{tcp::endpoint(address, port)};
   // The look-up cannot be taken back; after the deadline its outcome is dropped.
   const auto slot = async::OneShot<Resolved>::make();
   const auto resolver = std::make_shared<Resolver>(async::EventLoop::current()->context());
-  resolver->async_resolve(host, std::to_string(port), [slot, resolver](const ErrorCodeOf& error, const Resolver::results_type& found) {
-    Resolved out{error, {}};
-    for (const auto& entry : found) out.endpoints.push_back(entry.endpoint());
-    slot->set(std::move(out));
-  });
+  resolver->async_resolve(
+      host, std::to_string(port),
+      [slot, resolver](const ErrorCodeOf& error, const Resolver::results_type& found) {
+        Resolved out{error, {}};
+        for (const auto& entry : found) out.endpoints.push_back(entry.endpoint());
+        slot->set(std::move(out));
+      });
   CO_TRY(Resolved resolved, co_await slot->wait_until(deadline));
-  if (resolved.error || resolved.endpoints.empty()) co_return fail(ErrorCode::kUnavailable, host + ": " + resolved.error.message());
+  if (resolved.error || resolved.endpoints.empty()) {
+    co_return fail(ErrorCode::kUnavailable, host + ": " + resolved.error.message());
+  }
   co_return std::move(resolved.endpoints);
 }
 
 Error ssl_error(const std::string& what) {
   const unsigned long code = ERR_get_error();
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return {ErrorCode::kInvalidArgument, what + ": " + (reason == nullptr ? "cannot be used" : reason)};
+  return {ErrorCode::kInvalidArgument,
+          what + ": " + (reason == nullptr ? "cannot be used" : reason)};
 }
 
 Result<void> load_authorities(asio::ssl::context& context, const std::string& ca_file) {
   ERR_clear_error();
   SSL_CTX* const handle = context.native_handle();
-  const bool loaded =
-      ca_file.empty() ? SSL_CTX_set_default_verify_paths(handle) == 1 : SSL_CTX_load_verify_file(handle, ca_file.c_str()) == 1;
-  if (!loaded) return std::unexpected(ssl_error(ca_file.empty() ? "the system's certificates" : "CA file " + ca_file));
+  const bool loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(handle) == 1
+                                      : SSL_CTX_load_verify_file(handle, ca_file.c_str()) == 1;
+  if (!loaded) {
+    return std::unexpected(
+        ssl_error(ca_file.empty() ? "the system's certificates" : "CA file " + ca_file));
+  }
   return {};
 }
 
 class AsioConnection final : public ClientConnection {
  public:
-  explicit AsioConnection(Endpoint endpoint) : endpoint_(std::move(endpoint)), tls_(asio::ssl::context::tls_client) {
+  explicit AsioConnection(Endpoint endpoint)
+      : endpoint_(std::move(endpoint)), tls_(asio::ssl::context::tls_client) {
     if (!endpoint_.tls) return;
     SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
     if (!endpoint_.verify_peer) return;
@@ -113,11 +128,14 @@ class AsioConnection final : public ClientConnection {
     authorities_ = load_authorities(tls_, endpoint_.ca_file);
   }
 
-  async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body, Deadline deadline,
-                                              Sink sink) override {
-    const auto splits = [](const std::string& word) { return word.contains(' ') || !is_field_value(word); };
+  async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body,
+                                              Deadline deadline, Sink sink) override {
+    const auto splits = [](const std::string& word) {
+      return word.contains(' ') || !is_field_value(word);
+    };
     if (splits(head.method) || splits(head.target)) {
-      co_return fail(ErrorCode::kInvalidArgument, "the request line would hold a blank or a control character");
+      co_return fail(ErrorCode::kInvalidArgument,
+                     "the request line would hold a blank or a control character");
     }
     if (!authorities_) co_return std::unexpected(authorities_.error());
     late_ = false;
@@ -130,15 +148,21 @@ class AsioConnection final : public ClientConnection {
     });
     const bool reused = stream_ != nullptr;
     auto response = co_await attempt(head, body, sink);
-    // A kept connection may have been closed by the server just then; nothing of an answer came, so asking again is safe.
-    if (!response && reused && !late_ && !answer_began_) response = co_await attempt(head, body, sink);
+    // A kept connection may have been closed by the server just then; nothing of an answer came, so
+    // asking again is safe.
+    if (!response && reused && !late_ && !answer_began_) {
+      response = co_await attempt(head, body, sink);
+    }
     if (!response) stream_.reset();
-    if (!response && late_) co_return fail(ErrorCode::kDeadlineExceeded, "no answer before the deadline");
+    if (!response && late_) {
+      co_return fail(ErrorCode::kDeadlineExceeded, "no answer before the deadline");
+    }
     co_return response;
   }
 
  private:
-  async::Task<Result<ClientResponse>> attempt(const RequestHead& head, std::span<const ByteView> body, const Sink& sink) {
+  async::Task<Result<ClientResponse>> attempt(const RequestHead& head,
+                                              std::span<const ByteView> body, const Sink& sink) {
     answer_began_ = false;
     if (!stream_) CO_TRY_VOID(co_await connect());
     CO_TRY_VOID(co_await send(head, body));
@@ -149,7 +173,8 @@ class AsioConnection final : public ClientConnection {
 
   async::Task<Result<void>> connect() {
     begin_ = end_ = 0;
-    CO_TRY(const std::vector<tcp::endpoint> targets, co_await resolve(endpoint_.host, endpoint_.port, deadline_));
+    CO_TRY(const std::vector<tcp::endpoint> targets,
+           co_await resolve(endpoint_.host, endpoint_.port, deadline_));
     asio::io_context& context = async::EventLoop::current()->context();
     Socket socket(context);
     ErrorCodeOf refused;
@@ -224,7 +249,9 @@ class AsioConnection final : public ClientConnection {
     const IoOutcome outcome = co_await stream_->read(std::as_writable_bytes(room));
     ended_ = outcome.end_of_stream;
     if (outcome.failed || outcome.count == 0) {
-      co_return fail(ErrorCode::kUnavailable, outcome.end_of_stream ? "the server closed the connection" : "receive: " + outcome.message);
+      co_return fail(ErrorCode::kUnavailable, outcome.end_of_stream
+                                                  ? "the server closed the connection"
+                                                  : "receive: " + outcome.message);
     }
     answer_began_ = true;
     end_ += outcome.count;
@@ -237,14 +264,18 @@ class AsioConnection final : public ClientConnection {
     do {
       size_t end = std::string::npos;
       while ((end = view().find("\r\n\r\n")) == std::string_view::npos) {
-        if (end_ - begin_ > kHeadBytesMax) co_return fail(ErrorCode::kUnavailable, "the answer's head is too large");
+        if (end_ - begin_ > kHeadBytesMax) {
+          co_return fail(ErrorCode::kUnavailable, "the answer's head is too large");
+        }
         CO_TRY_VOID(co_await fill());
       }
       line = parse_head(view().substr(0, end + 4), response);
       begin_ += end + 4;
       if (!line) co_return fail(ErrorCode::kUnavailable, "malformed answer");
     } while (line->status < 200);
-    if (!is_head && line->status != 204 && line->status != 304) CO_TRY_VOID(co_await receive_body(response, sink));
+    if (!is_head && line->status != 204 && line->status != 304) {
+      CO_TRY_VOID(co_await receive_body(response, sink));
+    }
     if (!line->keep_alive) stream_.reset();
     co_return response;
   }
@@ -265,7 +296,9 @@ class AsioConnection final : public ClientConnection {
     if (!text) co_return co_await receive_to_the_end(response, sink);
     uint64_t left = 0;
     const auto parsed = std::from_chars(text->data(), text->data() + text->size(), left);
-    if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) co_return fail(ErrorCode::kUnavailable, "malformed answer");
+    if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) {
+      co_return fail(ErrorCode::kUnavailable, "malformed answer");
+    }
     while (left > 0) {
       if (begin_ == end_) CO_TRY_VOID(co_await fill());
       const auto count = static_cast<size_t>(std::min<uint64_t>(left, end_ - begin_));
@@ -303,7 +336,7 @@ class AsioConnection final : public ClientConnection {
   Endpoint endpoint_;
   asio::ssl::context tls_;
   Result<void> authorities_;
-  Deadline deadline_ = Deadline::max();   // Of the request.
+  Deadline deadline_ = Deadline::max();  // Of the request.
   Socket* connecting_ = nullptr;
   std::unique_ptr<Stream> stream_;
   std::vector<char> buffer_;
@@ -331,15 +364,21 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
   if (url.ends_with('/')) url.remove_suffix(1);
   const bool bracketed = url.starts_with('[');
   const size_t host_end = bracketed ? url.find(']') : url.find(':');
-  endpoint.host = std::string(bracketed && host_end != std::string_view::npos ? url.substr(1, host_end - 1) : url.substr(0, host_end));
-  std::string_view rest = host_end == std::string_view::npos ? std::string_view() : url.substr(host_end + (bracketed ? 1 : 0));
+  endpoint.host =
+      std::string(bracketed && host_end != std::string_view::npos ? url.substr(1, host_end - 1)
+                                                                  : url.substr(0, host_end));
+  std::string_view rest = host_end == std::string_view::npos
+                              ? std::string_view()
+                              : url.substr(host_end + (bracketed ? 1 : 0));
   if (!rest.empty()) {
     const auto port = parse_port(rest);
-    if (!port || *port == 0 || rest.rfind(':') != 0) return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable port");
+    if (!port || *port == 0 || rest.rfind(':') != 0) {
+      return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable port");
+    }
     endpoint.port = *port;
   }
-  const bool usable =
-      bracketed ? endpoint.host.contains(':') && parse_ip(endpoint.host) : !endpoint.host.empty() && !endpoint.host.contains('/');
+  const bool usable = bracketed ? endpoint.host.contains(':') && parse_ip(endpoint.host)
+                                : !endpoint.host.empty() && !endpoint.host.contains('/');
   if (!usable) return fail(ErrorCode::kInvalidArgument, "'" + whole + "' has no usable host");
   return endpoint;
 }

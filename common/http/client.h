@@ -1,4 +1,5 @@
-// HTTP/1.1 client for our own needs: the load generator, the command line, Vault. Keep-alive, TLS, deadlines.
+// HTTP/1.1 client for our own needs: the load generator, the command line, Vault. Keep-alive, TLS,
+// deadlines.
 #pragma once
 
 #include <functional>
@@ -15,11 +16,11 @@
 namespace rondel::http {
 
 struct Endpoint {
-  std::string host;          // A name or an IP address, without brackets.
+  std::string host;  // A name or an IP address, without brackets.
   uint16_t port = 80;
   bool tls = false;
   bool verify_peer = true;
-  std::string ca_file;       // PEM: whom to believe; empty = whom the system believes.
+  std::string ca_file;  // PEM: whom to believe; empty = whom the system believes.
   // "http://host:port", "https://...", "http://[::1]:80"; kInvalidArgument otherwise.
   static Result<Endpoint> parse(std::string_view url);
   // "host:port", as a Host field and a URL have it.
@@ -34,13 +35,13 @@ Result<void> check_ca_file(const std::string& path);
 struct ClientResponse {
   int status = 0;
   Fields fields;
-  std::string body;           // Unless a sink took it.
+  std::string body;  // Unless a sink took it.
   uint64_t body_bytes = 0;
 };
 
-// One keep-alive connection; reconnects when the server closed it between requests. One request at a time, one loop.
-// Nothing of it blocks the loop: names are looked up on a thread of their own, and the deadline holds for that, for
-// connecting and for shaking hands as for the rest.
+// One keep-alive connection; reconnects when the server closed it between requests. One request at
+// a time, one loop. Nothing of it blocks the loop: names are looked up on a thread of their own,
+// and the deadline holds for that, for connecting and for shaking hands as for the rest.
 class ClientConnection {
  public:
   static std::unique_ptr<ClientConnection> make(Endpoint endpoint);
@@ -48,11 +49,13 @@ class ClientConnection {
 
   using Sink = std::function<void(ByteView)>;
 
-  // `head.fields` must hold everything but Content-Length, which follows `body`. With a sink the body goes there in
-  // pieces. Fields that cannot stand in a head are left out (head_writer.h). kInvalidArgument: neither method nor target may hold a
-  // blank or control character; nothing was sent. kUnavailable: no connection, or cut. kDeadlineExceeded.
-  virtual async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body, Deadline deadline,
-                                                      Sink sink = nullptr) = 0;
+  // `head.fields` must hold everything but Content-Length, which follows `body`. With a sink the
+  // body goes there in pieces. Fields that cannot stand in a head are left out (head_writer.h).
+  // kInvalidArgument: neither method nor target may hold a blank or control character; nothing was
+  // sent. kUnavailable: no connection, or cut. kDeadlineExceeded.
+  virtual async::Task<Result<ClientResponse>> request(RequestHead head,
+                                                      std::span<const ByteView> body,
+                                                      Deadline deadline, Sink sink = nullptr) = 0;
 };
 
 }  // namespace rondel::http

@@ -14,10 +14,12 @@
 namespace rondel::http {
 namespace {
 
-constexpr size_t kRoomMin = 1024;          // Of a read: most heads of a signed request fit.
-constexpr size_t kHeadRoomMax = 16 * 1024; // While nobody has looked at the head; a small body comes along.
+constexpr size_t kRoomMin = 1024;  // Of a read: most heads of a signed request fit.
+// While nobody has looked at the head; a small body comes along.
+constexpr size_t kHeadRoomMax = 16 * 1024;
 constexpr size_t kRunMax = 256 * 1024;
-constexpr auto kDrainPause = std::chrono::seconds(5);   // Without a byte of a body that nobody reads.
+// Without a byte of a body that nobody reads.
+constexpr auto kDrainPause = std::chrono::seconds(5);
 
 // "Date: ...\r\n", made once a second per thread.
 const std::string& date_line() {
@@ -29,7 +31,8 @@ const std::string& date_line() {
     std::tm utc{};
     gmtime_r(&now, &utc);
     char text[64];
-    line.assign(text, std::strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc));
+    line.assign(text,
+                std::strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc));
   }
   return line;
 }
@@ -41,14 +44,22 @@ void append_number(std::string& out, uint64_t number) {
 }
 
 Error cut_off(const IoOutcome& outcome) {
-  return {ErrorCode::kCancelled, outcome.end_of_stream || !outcome.failed ? "the client went away" : outcome.message};
+  return {ErrorCode::kCancelled,
+          outcome.end_of_stream || !outcome.failed ? "the client went away" : outcome.message};
 }
 
 }  // namespace
 
-Connection::Connection(std::unique_ptr<Stream> stream, bool tls, std::optional<IpAddress> peer, const ServerOptions& options,
-                       const Handler& handler, ServerCounters& counters, const Ending& ending)
-    : stream_(std::move(stream)), tls_(tls), peer_(peer), options_(options), handler_(handler), counters_(counters), ending_(ending) {
+Connection::Connection(std::unique_ptr<Stream> stream, bool tls, std::optional<IpAddress> peer,
+                       const ServerOptions& options, const Handler& handler,
+                       ServerCounters& counters, const Ending& ending)
+    : stream_(std::move(stream)),
+      tls_(tls),
+      peer_(peer),
+      options_(options),
+      handler_(handler),
+      counters_(counters),
+      ending_(ending) {
   if (peer_) info_.peer_address = to_string(*peer_);
   info_.tls = tls;
   head_pace_.begin(options_.deadlines.head);
@@ -153,13 +164,17 @@ async::Task<bool> Connection::read_raw(std::span<std::byte> into) {
 }
 
 async::Task<bool> Connection::read_proxy_header() {
-  const auto refused = [this](std::string reason) { return refuse({Refusal::Kind::kMalformed, 400, std::move(reason), 0}); };
+  const auto refused = [this](std::string reason) {
+    return refuse({Refusal::Kind::kMalformed, 400, std::move(reason), 0});
+  };
   std::vector<std::byte> bytes(kProxyHeaderFixedBytes);
   const std::span<std::byte> fixed(bytes);
   // The first bytes alone, so that a client that speaks HTTP is told at once.
   constexpr size_t kFirst = 4;
   bool more = co_await read_raw(fixed.first(kFirst));
-  if (more && may_be_proxy_header(fixed.first(kFirst))) more = co_await read_raw(fixed.subspan(kFirst));
+  if (more && may_be_proxy_header(fixed.first(kFirst))) {
+    more = co_await read_raw(fixed.subspan(kFirst));
+  }
   if (!more) co_return false;
   const auto rest = proxy_header_rest(bytes);
   if (!rest) {
@@ -189,15 +204,18 @@ async::Task<bool> Connection::read_head() {
   bool begun = begin_ != end_;
   size_t scanned = 0;
   head_ = RequestHead();
-  response_text_ = std::string();   // A connection that is silent holds no memory for what was.
+  response_text_ = std::string();  // A connection that is silent holds no memory for what was.
   for (;;) {
     // Empty lines before a request line are tolerated (RFC 9112, section 2.2).
     while (buffered().starts_with("\r\n")) begin_ += 2;
     const std::string_view text = buffered();
     const size_t end = text.find("\r\n\r\n", scanned);
-    if (end != std::string_view::npos && end + 4 <= options_.head_bytes_max) co_return co_await take_head(end + 4);
+    if (end != std::string_view::npos && end + 4 <= options_.head_bytes_max) {
+      co_return co_await take_head(end + 4);
+    }
     if (text.size() >= options_.head_bytes_max) {
-      co_await refuse({Refusal::Kind::kTooLarge, 431, "the head is too large", options_.head_bytes_max});
+      co_await refuse(
+          {Refusal::Kind::kTooLarge, 431, "the head is too large", options_.head_bytes_max});
       co_return false;
     }
     // Of a PROXY header that nobody asked for, for example: no end of a head has to be waited for.
@@ -206,9 +224,12 @@ async::Task<bool> Connection::read_head() {
       co_return false;
     }
     scanned = text.size() < 3 ? 0 : text.size() - 3;
-    const auto read = co_await fill(std::exchange(begun, true) ? Waiting::kHead : Waiting::kIdle, kHeadRoomMax);
+    const auto read =
+        co_await fill(std::exchange(begun, true) ? Waiting::kHead : Waiting::kIdle, kHeadRoomMax);
     if (!read) {
-      if (late_) co_await refuse({Refusal::Kind::kTooSlow, 408, "the request did not come in time", 0});
+      if (late_) {
+        co_await refuse({Refusal::Kind::kTooSlow, 408, "the request did not come in time", 0});
+      }
       co_return false;
     }
   }
@@ -229,7 +250,9 @@ std::expected<void, Refusal> Connection::take_forwarded() {
   forwarded_info_.reset();
   if (!peer_is_trusted_) return {};
   const auto forwarded = parse_forwarded(head_.fields, options_.trusted_proxies);
-  if (!forwarded) return std::unexpected(Refusal{Refusal::Kind::kMalformed, 400, forwarded.error(), 0});
+  if (!forwarded) {
+    return std::unexpected(Refusal{Refusal::Kind::kMalformed, 400, forwarded.error(), 0});
+  }
   if (!forwarded->client && !forwarded->tls) return {};
   forwarded_info_ = info_;
   if (forwarded->client) forwarded_info_->peer_address = to_string(*forwarded->client);
@@ -261,7 +284,7 @@ void Connection::expect_body(BodyKind kind) {
   body_kind_ = kind;
   body_deadline_ = SteadyTime::max();
   switch (kind) {
-    case BodyKind::kFormFields: return;   // What is left of the head's time.
+    case BodyKind::kFormFields: return;  // What is left of the head's time.
     case BodyKind::kDocument: return body_pace_.begin(options_.deadlines.document);
     case BodyKind::kObject:
       body_deadline_ = now() + options_.deadlines.object;
@@ -280,7 +303,8 @@ async::Task<void> Connection::refuse(Refusal refusal) {
   if (tls_ && !shaken_) co_return;
   ResponseHead answer;
   answer.status = refusal.status;
-  std::string body = options_.refusal_body ? options_.refusal_body(refusal, answer) : refusal.reason + "\n";
+  std::string body =
+      options_.refusal_body ? options_.refusal_body(refusal, answer) : refusal.reason + "\n";
   const auto sent = co_await respond(std::move(answer), std::move(body));
   if (sent) co_await drain();
 }
@@ -311,8 +335,8 @@ void Connection::count_bytes() {
   counters_.body_bytes_written.fetch_add(body_bytes_written(), std::memory_order_relaxed);
 }
 
-// The rest of a body whose answer is on its way, up to bounds: many clients, and proxies, send all of it before they read, and lose the
-// answer when the sending ends in a reset.
+// The rest of a body whose answer is on its way, up to bounds: many clients, and proxies, send all
+// of it before they read, and lose the answer when the sending ends in a reset.
 async::Task<void> Connection::drain_body() {
   const Deadline until = now() + options_.drain_timeout;
   uint64_t left = options_.drain_bytes_max;
@@ -341,7 +365,8 @@ async::Task<void> Connection::drain() {
 
 // Moves what is there to a buffer of that capacity. REQUIRES: it fits.
 void Connection::keep_only(size_t capacity) {
-  std::unique_ptr<char[]> other = capacity == 0 ? nullptr : std::make_unique_for_overwrite<char[]>(capacity);
+  std::unique_ptr<char[]> other =
+      capacity == 0 ? nullptr : std::make_unique_for_overwrite<char[]>(capacity);
   std::copy_n(buffer_.get() + begin_, end_ - begin_, other.get());
   buffer_ = std::move(other);
   capacity_ = capacity;
@@ -401,11 +426,15 @@ async::Task<Result<ByteView>> Connection::read_body() {
   co_return run;
 }
 
-async::Task<Result<ByteView>> Connection::read_run(Waiting what) { return head_.chunked ? read_chunked_body(what) : read_sized_body(what); }
+async::Task<Result<ByteView>> Connection::read_run(Waiting what) {
+  return head_.chunked ? read_chunked_body(what) : read_sized_body(what);
+}
 
 async::Task<Result<ByteView>> Connection::read_sized_body(Waiting what) {
   if (body_left_ == 0) co_return ByteView();
-  if (begin_ == end_) CO_TRY_VOID(co_await fill(what, static_cast<size_t>(std::min<uint64_t>(kRunMax, body_left_))));
+  if (begin_ == end_) {
+    CO_TRY_VOID(co_await fill(what, static_cast<size_t>(std::min<uint64_t>(kRunMax, body_left_))));
+  }
   const auto count = static_cast<size_t>(std::min<uint64_t>({body_left_, end_ - begin_, kRunMax}));
   const ByteView run = as_bytes(buffered().substr(0, count));
   begin_ += count;
@@ -432,8 +461,8 @@ uint64_t Connection::body_bytes_written() const {
 }
 
 void Connection::append_head(const ResponseHead& head, std::optional<uint64_t> content_length) {
-  // Who waits for 100 and gets a final answer does not know whether its body is still wanted (botocore then sends no further
-  // request on the connection): the connection ends, as AWS does.
+  // Who waits for 100 and gets a final answer does not know whether its body is still wanted
+  // (botocore then sends no further request on the connection): the connection ends, as AWS does.
   if (body_unread() || continue_wanted_) keep_alive_ = false;
   response_text_.clear();
   response_text_ += "HTTP/1.1 ";
@@ -473,7 +502,8 @@ async::Task<Result<void>> Connection::write_views(std::span<const ByteView> view
 async::Task<Result<void>> Connection::respond(ResponseHead head, std::string body) {
   const bool bodiless = head_.method == "HEAD" || head.status == 204 || head.status == 304;
   if (bodiless) {
-    const auto length = head_.method == "HEAD" ? std::optional<uint64_t>(body.size()) : std::nullopt;
+    const auto length =
+        head_.method == "HEAD" ? std::optional<uint64_t>(body.size()) : std::nullopt;
     co_return co_await respond_head_only(std::move(head), length);
   }
   responded_ = true;
@@ -482,7 +512,8 @@ async::Task<Result<void>> Connection::respond(ResponseHead head, std::string bod
   co_return co_await write_views(views);
 }
 
-async::Task<Result<void>> Connection::respond_head_only(ResponseHead head, std::optional<uint64_t> content_length) {
+async::Task<Result<void>> Connection::respond_head_only(ResponseHead head,
+                                                        std::optional<uint64_t> content_length) {
   responded_ = true;
   append_head(head, content_length);
   const std::array<ByteView, 1> views{as_bytes(response_text_)};
@@ -498,10 +529,13 @@ async::Task<Result<void>> Connection::start_response(ResponseHead head, uint64_t
 }
 
 async::Task<Result<void>> Connection::write_body(ByteSlice bytes) {
-  if (bytes.size() > response_left_) co_return fail(ErrorCode::kInternal, "more body than announced");
+  if (bytes.size() > response_left_) {
+    co_return fail(ErrorCode::kInternal, "more body than announced");
+  }
   response_left_ -= bytes.size();
   const bool with_head = std::exchange(head_pending_, false);
-  const std::array<ByteView, 2> views{with_head ? as_bytes(response_text_) : ByteView(), bytes.view()};
+  const std::array<ByteView, 2> views{with_head ? as_bytes(response_text_) : ByteView(),
+                                      bytes.view()};
   auto written = co_await write_views(views);
   co_return written;
 }

@@ -33,7 +33,8 @@ std::optional<IpAddress> parse_node(std::string_view text) {
   return parse_ip(text);
 }
 
-std::expected<std::optional<IpAddress>, std::string> find_client(const Fields& fields, const IpRangeSet& trusted) {
+std::expected<std::optional<IpAddress>, std::string> find_client(const Fields& fields,
+                                                                 const IpRangeSet& trusted) {
   std::optional<IpAddress> client;
   const auto lists = fields.find_all("X-Forwarded-For");
   for (const std::string_view list : lists | std::views::reverse) {
@@ -53,7 +54,8 @@ std::expected<std::optional<IpAddress>, std::string> find_client(const Fields& f
 
 }  // namespace
 
-std::expected<Forwarded, std::string> parse_forwarded(const Fields& fields, const IpRangeSet& trusted) {
+std::expected<Forwarded, std::string> parse_forwarded(const Fields& fields,
+                                                      const IpRangeSet& trusted) {
   Forwarded forwarded;
   const auto client = find_client(fields, trusted);
   if (!client) return std::unexpected(client.error());

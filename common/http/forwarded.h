@@ -11,8 +11,8 @@
 namespace rondel::http {
 
 struct Forwarded {
-  std::optional<IpAddress> client;   // nullopt: nothing is said.
-  std::optional<bool> tls;           // Of the client's connection; nullopt: nothing is said.
+  std::optional<IpAddress> client;  // nullopt: nothing is said.
+  std::optional<bool> tls;          // Of the client's connection; nullopt: nothing is said.
 };
 
 // REQUIRES: the peer is one of `trusted`; from others these fields mean nothing.
@@ -21,6 +21,7 @@ struct Forwarded {
 // client: what stands left of it is the client's own word. All of them trusted: the left-most.
 // Refused: an address that cannot be read before the client is found; a scheme that is neither
 // "http" nor "https", or more than one.
-std::expected<Forwarded, std::string> parse_forwarded(const Fields& fields, const IpRangeSet& trusted);
+std::expected<Forwarded, std::string> parse_forwarded(const Fields& fields,
+                                                      const IpRangeSet& trusted);
 
 }  // namespace rondel::http

@@ -18,26 +18,39 @@ class Parser final : public beast::http::basic_parser<true> {
   RequestHead head;
 
  private:
-  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int version,
-                       beast::error_code&) override {
+  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target,
+                       int version, beast::error_code&) override {
     head.method.assign(method.data(), method.size());
     head.target.assign(target.data(), target.size());
     head.version = version;
   }
+
   void on_response_impl(int, beast::string_view, int, beast::error_code&) override {}
-  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value, beast::error_code&) override {
+
+  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value,
+                     beast::error_code&) override {
     head.fields.add(std::string(name), std::string(value));
   }
+
   void on_header_impl(beast::error_code&) override {}
-  void on_body_init_impl(boost::optional<uint64_t> const&, beast::error_code&) override {}
+
+  void on_body_init_impl(const boost::optional<uint64_t>&, beast::error_code&) override {}
+
   size_t on_body_impl(beast::string_view body, beast::error_code&) override { return body.size(); }
+
   void on_chunk_header_impl(uint64_t, beast::string_view, beast::error_code&) override {}
-  size_t on_chunk_body_impl(uint64_t, beast::string_view body, beast::error_code&) override { return body.size(); }
+
+  size_t on_chunk_body_impl(uint64_t, beast::string_view body, beast::error_code&) override {
+    return body.size();
+  }
+
   void on_finish_impl(beast::error_code&) override {}
 };
 
 std::unexpected<Refusal> refuse(int status, std::string reason) {
-  const auto kind = status == 431 ? Refusal::Kind::kTooLarge : status >= 500 ? Refusal::Kind::kUnsupported : Refusal::Kind::kMalformed;
+  const auto kind = status == 431   ? Refusal::Kind::kTooLarge
+                    : status >= 500 ? Refusal::Kind::kUnsupported
+                                    : Refusal::Kind::kMalformed;
   return std::unexpected(Refusal{kind, status, std::move(reason)});
 }
 
@@ -58,8 +71,9 @@ bool has_bad_bytes(std::string_view text) {
   return false;
 }
 
-// "Transfer-Encoding: identity" beside a length says nothing that the length does not: the head without that line. nullopt: there is
-// none, or another coding beside it, which is judged as it is. REQUIRES: no folded lines, no bare line ends.
+// "Transfer-Encoding: identity" beside a length says nothing that the length does not: the head
+// without that line. nullopt: there is none, or another coding beside it, which is judged as it is.
+// REQUIRES: no folded lines, no bare line ends.
 std::optional<std::string> without_identity(std::string_view text) {
   constexpr std::string_view kName = "Transfer-Encoding:";
   constexpr std::string_view kLength = "Content-Length:";
@@ -72,7 +86,9 @@ std::optional<std::string> without_identity(std::string_view text) {
     if (!iequals(field.substr(0, kName.size()), kName)) continue;
     ++codings;
     std::string_view value = field.substr(kName.size());
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) {
+      value.remove_prefix(1);
+    }
     while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
     if (!iequals(value, "identity")) return std::nullopt;
     begin = line;
@@ -85,7 +101,9 @@ std::optional<std::string> without_identity(std::string_view text) {
 std::expected<void, Refusal> frame(RequestHead& head) {
   const auto lengths = head.fields.find_all("Content-Length");
   const auto codings = head.fields.find_all("Transfer-Encoding");
-  if (!lengths.empty() && !codings.empty()) return refuse(400, "both Content-Length and Transfer-Encoding");
+  if (!lengths.empty() && !codings.empty()) {
+    return refuse(400, "both Content-Length and Transfer-Encoding");
+  }
   if (lengths.size() > 1) return refuse(400, "more than one Content-Length");
   if (!lengths.empty()) {
     uint64_t length = 0;
@@ -104,10 +122,12 @@ std::expected<void, Refusal> frame(RequestHead& head) {
   return {};
 }
 
-// Characters of a host and its port (RFC 3986, section 3.2.2): it stands in addresses that answers hold, in heads and in XML.
+// Characters of a host and its port (RFC 3986, section 3.2.2): it stands in addresses that answers
+// hold, in heads and in XML.
 bool is_host(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-._~:[]%!$()*+,;=").contains(c);
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("-._~:[]%!$()*+,;=").contains(c);
   });
 }
 
@@ -147,13 +167,16 @@ std::expected<RequestHead, Refusal> parse_request_head(std::string_view text, si
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
   if (error && error != beast::http::error::need_more) {
     // Beast says the same of an unknown coding and of one beside a Content-Length.
-    const bool coding = error == beast::http::error::bad_transfer_encoding && !parser.head.fields.has("Content-Length");
+    const bool coding = error == beast::http::error::bad_transfer_encoding &&
+                        !parser.head.fields.has("Content-Length");
     return refuse(coding ? 501 : 400, error.message());
   }
   if (!parser.is_header_done()) return refuse(400, "incomplete head");
   RequestHead head = std::move(parser.head);
   if (head.fields.size() > fields_max) return refuse(431, "too many fields");
-  if (head.version == 11 && head.fields.find_all("Host").size() != 1) return refuse(400, "exactly one Host is wanted");
+  if (head.version == 11 && head.fields.find_all("Host").size() != 1) {
+    return refuse(400, "exactly one Host is wanted");
+  }
   if (!is_host(head.fields.find("Host").value_or(""))) return refuse(400, "malformed Host");
   if (!reduce_target(head)) return refuse(400, "malformed request target");
   if (auto framed = frame(head); !framed) return std::unexpected(std::move(framed).error());

@@ -9,7 +9,8 @@
 
 namespace rondel::http {
 
-// `text` ends with the empty line. Refused: what RFC 9112 forbids or allows to refuse, see server.h.
+// `text` ends with the empty line. Refused: what RFC 9112 forbids or allows to refuse, see
+// server.h.
 std::expected<RequestHead, Refusal> parse_request_head(std::string_view text, size_t fields_max);
 
 // Does the field's comma-separated list hold `token`, case-insensitively?

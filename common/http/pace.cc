@@ -17,15 +17,17 @@ void Pace::stop_waiting(SteadyTime now) {
   waits_since_ = SteadyTime::max();
 }
 
-Duration Pace::waited(SteadyTime now) const { return now > waits_since_ ? waited_ + (now - waits_since_) : waited_; }
+Duration Pace::waited(SteadyTime now) const {
+  return now > waits_since_ ? waited_ + (now - waits_since_) : waited_;
+}
 
 bool Pace::is_late(SteadyTime now, uint64_t moved) {
   const Duration at = waited(now);
   if (at >= total_max_) return true;
   if (floor_ == nullptr || at < floor_->grace) return false;
   add_sample(at, moved);
-  // Of the samples that lie a whole window back the youngest is asked: the time since is the shortest, and as long as a
-  // window when one is looked at in time.
+  // Of the samples that lie a whole window back the youngest is asked: the time since is the
+  // shortest, and as long as a window when one is looked at in time.
   for (size_t i = count_; i-- > 0;) {
     const Duration past = at - samples_[i].at;
     if (past < floor_->window) continue;

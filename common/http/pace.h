@@ -28,6 +28,7 @@ class Pace {
 
   // The peer is waited for from here, and until there.
   void start_waiting(SteadyTime now) { waits_since_ = now; }
+
   void stop_waiting(SteadyTime now);
 
   // Time spent waiting since begin().
@@ -42,6 +43,7 @@ class Pace {
     Duration at{};
     uint64_t moved = 0;
   };
+
   static constexpr size_t kSlices = 8;
 
   void add_sample(Duration at, uint64_t moved);
@@ -49,8 +51,8 @@ class Pace {
   Duration total_max_ = Duration::max();
   const RateFloor* floor_ = nullptr;
   Duration waited_{};
-  SteadyTime waits_since_ = SteadyTime::max();   // max: nobody is waited for.
-  std::array<Sample, kSlices + 2> samples_{};    // The oldest first, each a slice after the last.
+  SteadyTime waits_since_ = SteadyTime::max();  // max: nobody is waited for.
+  std::array<Sample, kSlices + 2> samples_{};   // The oldest first, each a slice after the last.
   size_t count_ = 0;
 };
 

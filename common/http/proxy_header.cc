@@ -8,11 +8,11 @@ namespace rondel::http {
 namespace {
 
 constexpr std::string_view kSignature("\r\n\r\n\0\r\nQUIT\n", 12);
-constexpr uint8_t kLocal = 0x20;   // Version 2 in the upper half.
+constexpr uint8_t kLocal = 0x20;  // Version 2 in the upper half.
 constexpr uint8_t kProxy = 0x21;
 constexpr uint8_t kTcp4 = 0x11;
 constexpr uint8_t kTcp6 = 0x21;
-constexpr size_t kAddresses4 = 12;   // Source, destination, two ports.
+constexpr size_t kAddresses4 = 12;  // Source, destination, two ports.
 constexpr size_t kAddresses6 = 36;
 
 // Types of what follows the addresses.
@@ -20,11 +20,14 @@ constexpr uint8_t kCrc32c = 0x03;
 constexpr uint8_t kTls = 0x20;
 constexpr uint8_t kTlsVersion = 0x21;
 constexpr uint8_t kTlsCipher = 0x23;
-constexpr uint8_t kClientTls = 0x01;   // A bit of the first byte of kTls.
+constexpr uint8_t kClientTls = 0x01;  // A bit of the first byte of kTls.
 constexpr size_t kTlsFixedBytes = 5;
 
 uint8_t byte_at(ByteView bytes, size_t at) { return static_cast<uint8_t>(bytes[at]); }
-size_t short_at(ByteView bytes, size_t at) { return size_t{byte_at(bytes, at)} << 8 | byte_at(bytes, at + 1); }
+
+size_t short_at(ByteView bytes, size_t at) {
+  return size_t{byte_at(bytes, at)} << 8 | byte_at(bytes, at + 1);
+}
 
 struct Entry {
   uint8_t type = 0;
@@ -113,7 +116,9 @@ std::expected<size_t, std::string> proxy_header_rest(ByteView fixed) {
 }
 
 std::expected<ProxyHeader, std::string> parse_proxy_header(ByteView bytes) {
-  if (bytes.size() < kProxyHeaderFixedBytes) return std::unexpected("the PROXY header is too short");
+  if (bytes.size() < kProxyHeaderFixedBytes) {
+    return std::unexpected("the PROXY header is too short");
+  }
   const auto length = proxy_header_rest(bytes.first(kProxyHeaderFixedBytes));
   if (!length) return std::unexpected(length.error());
   ByteView rest = bytes.subspan(kProxyHeaderFixedBytes);

@@ -19,8 +19,8 @@ namespace rondel::http {
 struct ProxyHeader {
   // Of the client; nullopt: the proxy speaks for itself (LOCAL), as in its health checks.
   std::optional<IpAddress> client;
-  std::optional<bool> tls;   // Between the client and the proxy; nullopt: it does not say.
-  std::string tls_version;   // "1.2", "1.3"; empty when the proxy does not say.
+  std::optional<bool> tls;  // Between the client and the proxy; nullopt: it does not say.
+  std::string tls_version;  // "1.2", "1.3"; empty when the proxy does not say.
   std::string tls_cipher;
 };
 

@@ -23,8 +23,8 @@ struct Shard {
   std::atomic<uint64_t> rounds{0};
 };
 
-// How many connections each address has. While there is room nobody is refused for it; where room becomes scarce one address
-// does not take what is left. Safe for concurrent use.
+// How many connections each address has. While there is room nobody is refused for it; where room
+// becomes scarce one address does not take what is left. Safe for concurrent use.
 class Addresses {
  public:
   explicit Addresses(const ServerOptions& options)
@@ -65,16 +65,17 @@ class Addresses {
   const size_t share_;
   const ServerOptions& options_;
   std::mutex mutex_;
-  std::map<IpAddress, size_t> counts_;   // Guarded by mutex_; no zeroes.
+  std::map<IpAddress, size_t> counts_;  // Guarded by mutex_; no zeroes.
 };
 
-// Owned by the server object and by everything that runs on the loops, so that late callbacks find it alive.
+// Owned by the server object and by everything that runs on the loops, so that late callbacks find
+// it alive.
 struct State : std::enable_shared_from_this<State> {
   ServerOptions options;
   Handler handler;
   std::vector<std::shared_ptr<Shard>> shards;
-  std::unique_ptr<Acceptor> acceptor;       // On the first loop.
-  std::unique_ptr<async::Timer> retry;      // On the first loop.
+  std::unique_ptr<Acceptor> acceptor;   // On the first loop.
+  std::unique_ptr<async::Timer> retry;  // On the first loop.
   ServerCounters counters;
   std::unique_ptr<Addresses> addresses;
   Ending ending;
@@ -108,8 +109,10 @@ struct State : std::enable_shared_from_this<State> {
   }
 };
 
-async::Task<void> run_connection(std::shared_ptr<State> state, std::shared_ptr<Shard> shard, std::shared_ptr<Connection> connection,
-                                 std::optional<IpAddress> peer, std::shared_ptr<asio::ssl::context> context) {
+async::Task<void> run_connection(std::shared_ptr<State> state, std::shared_ptr<Shard> shard,
+                                 std::shared_ptr<Connection> connection,
+                                 std::optional<IpAddress> peer,
+                                 std::shared_ptr<asio::ssl::context> context) {
   (void)context;  // The stream needs it until the end.
   shard->connections.insert(connection);
   co_await connection->serve();
@@ -119,7 +122,8 @@ async::Task<void> run_connection(std::shared_ptr<State> state, std::shared_ptr<S
 }
 
 IpAddress ip_address(const asio::ip::address& address) {
-  const auto v6 = address.is_v6() ? address.to_v6() : asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4());
+  const auto v6 = address.is_v6() ? address.to_v6()
+                                  : asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4());
   return v6.to_bytes();
 }
 
@@ -130,8 +134,8 @@ std::optional<IpAddress> peer_of(const Socket& socket) {
   return error ? std::nullopt : std::optional(ip_address(endpoint.address()));
 }
 
-void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& shard, Socket socket,
-                      std::optional<IpAddress> peer) {
+void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& shard,
+                      Socket socket, std::optional<IpAddress> peer) {
   ErrorCodeOf ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   auto context = state->options.tls ? state->tls_context() : nullptr;
@@ -141,14 +145,17 @@ void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr
   } else {
     stream = std::make_unique<PlainStream>(std::move(socket));
   }
-  auto connection = std::make_shared<Connection>(std::move(stream), context != nullptr, peer, state->options, state->handler,
-                                                 state->counters, state->ending);
-  async::spawn(*shard->loop, run_connection(state, shard, std::move(connection), peer, std::move(context)));
+  auto connection =
+      std::make_shared<Connection>(std::move(stream), context != nullptr, peer, state->options,
+                                   state->handler, state->counters, state->ending);
+  async::spawn(*shard->loop,
+               run_connection(state, shard, std::move(connection), peer, std::move(context)));
 }
 
 void refuse_connection(Socket socket) {
   static constexpr std::string_view kAnswer =
-      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: "
+      "close\r\n\r\n";
   ErrorCodeOf ignored;
   socket.non_blocking(true, ignored);
   socket.write_some(asio::const_buffer(kAnswer.data(), kAnswer.size()), ignored);
@@ -158,18 +165,22 @@ void refuse_connection(Socket socket) {
 void accept_next(const std::shared_ptr<State>& state) {
   auto shard = state->shards[state->next_shard++ % state->shards.size()];
   state->acceptor->async_accept(
-      shard->loop->context(), [state, shard](const ErrorCodeOf& error, asio::basic_stream_socket<tcp, asio::io_context::executor_type> socket) {
+      shard->loop->context(),
+      [state, shard](const ErrorCodeOf& error,
+                     asio::basic_stream_socket<tcp, asio::io_context::executor_type> socket) {
         if (state->ending.stopping.load() || error == asio::error::operation_aborted) return;
         if (error) {
           // Out of descriptors, mostly: go on when some may have been closed.
-          state->retry = state->shards.front()->loop->call_at(deadline_in(std::chrono::milliseconds(50)), [weak = std::weak_ptr(state)] {
-            if (const auto still = weak.lock()) accept_next(still);
-          });
+          state->retry = state->shards.front()->loop->call_at(
+              deadline_in(std::chrono::milliseconds(50)), [weak = std::weak_ptr(state)] {
+                if (const auto still = weak.lock()) accept_next(still);
+              });
           return;
         }
         const size_t open = state->counters.connections.load();
         const auto peer = peer_of(socket);
-        if (open >= state->options.connections_max || (peer && !state->addresses->admit(*peer, open))) {
+        if (open >= state->options.connections_max ||
+            (peer && !state->addresses->admit(*peer, open))) {
           state->counters.refused.fetch_add(1);
           refuse_connection(std::move(socket));
         } else {
@@ -189,19 +200,23 @@ void watch(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& sh
   }
   if (++shard->rounds % 20 == 0 && shard == state->shards.front()) state->reload_tls_if_changed();
   const Duration often = std::chrono::milliseconds(50);
-  const Duration pause = state->ending.stopping.load() ? std::min(often, state->options.check_period) : state->options.check_period;
-  shard->watch = shard->loop->call_at(deadline_in(pause), [weak = std::weak_ptr(state), shard = shard.get()] {
-    const auto still = weak.lock();
-    if (!still) return;
-    for (const auto& one : still->shards) {
-      if (one.get() == shard) watch(still, one);
-    }
-  });
+  const Duration pause = state->ending.stopping.load()
+                             ? std::min(often, state->options.check_period)
+                             : state->options.check_period;
+  shard->watch =
+      shard->loop->call_at(deadline_in(pause), [weak = std::weak_ptr(state), shard = shard.get()] {
+        const auto still = weak.lock();
+        if (!still) return;
+        for (const auto& one : still->shards) {
+          if (one.get() == shard) watch(still, one);
+        }
+      });
 }
 
 class AsioServer final : public Server {
  public:
-  explicit AsioServer(std::shared_ptr<State> state, uint16_t port) : state_(std::move(state)), port_(port) {}
+  explicit AsioServer(std::shared_ptr<State> state, uint16_t port)
+      : state_(std::move(state)), port_(port) {}
 
   ~AsioServer() override {
     stop();
@@ -243,14 +258,20 @@ class AsioServer final : public Server {
   }
 
   ServerStatus status() const override {
-    return {state_->counters.connections.load(),       state_->counters.accepted.load(), state_->counters.refused.load(),
-            state_->counters.malformed.load(),         state_->counters.slow.load(),     state_->counters.body_bytes_read.load(),
-            state_->counters.body_bytes_written.load(), rounds()};
+    return {state_->counters.connections.load(),
+            state_->counters.accepted.load(),
+            state_->counters.refused.load(),
+            state_->counters.malformed.load(),
+            state_->counters.slow.load(),
+            state_->counters.body_bytes_read.load(),
+            state_->counters.body_bytes_written.load(),
+            rounds()};
   }
 
  private:
   uint64_t rounds() const {
-    const auto least = std::ranges::min_element(state_->shards, {}, [](const auto& shard) { return shard->rounds.load(); });
+    const auto least = std::ranges::min_element(
+        state_->shards, {}, [](const auto& shard) { return shard->rounds.load(); });
     return least == state_->shards.end() ? 0 : (*least)->rounds.load();
   }
 
@@ -261,25 +282,32 @@ class AsioServer final : public Server {
 Result<void> listen(State& state) {
   ErrorCodeOf error;
   const auto address = asio::ip::make_address(state.options.address, error);
-  if (error) return fail(ErrorCode::kInvalidArgument, "'" + state.options.address + "' is no IP address");
+  if (error) {
+    return fail(ErrorCode::kInvalidArgument, "'" + state.options.address + "' is no IP address");
+  }
   const tcp::endpoint endpoint(address, state.options.port);
   state.acceptor = std::make_unique<Acceptor>(state.shards.front()->loop->context());
   state.acceptor->open(endpoint.protocol(), error);
   if (!error) state.acceptor->set_option(Acceptor::reuse_address(true), error);
   // By default the system says whether "::" takes IPv4 too.
-  if (!error && address.is_v6()) state.acceptor->set_option(asio::ip::v6_only(!address.is_unspecified()), error);
+  if (!error && address.is_v6()) {
+    state.acceptor->set_option(asio::ip::v6_only(!address.is_unspecified()), error);
+  }
   if (!error) state.acceptor->bind(endpoint, error);
   if (!error) state.acceptor->listen(4096, error);
   if (!error) return {};
-  const std::string host = address.is_v6() ? "[" + state.options.address + "]" : state.options.address;
+  const std::string host =
+      address.is_v6() ? "[" + state.options.address + "]" : state.options.address;
   const std::string where = host + ":" + std::to_string(state.options.port);
-  const auto code = error == asio::error::address_in_use ? ErrorCode::kAlreadyExists : ErrorCode::kInvalidArgument;
+  const auto code = error == asio::error::address_in_use ? ErrorCode::kAlreadyExists
+                                                         : ErrorCode::kInvalidArgument;
   return fail(code, "cannot listen on " + where + ": " + error.message());
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::start(std::vector<async::EventLoop*> loops, ServerOptions options, Handler handler) {
+Result<std::unique_ptr<Server>> Server::start(std::vector<async::EventLoop*> loops,
+                                              ServerOptions options, Handler handler) {
   auto state = std::make_shared<State>();
   state->options = std::move(options);
   state->handler = std::move(handler);

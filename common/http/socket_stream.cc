@@ -28,11 +28,13 @@ void SocketStream::start_wait(IoOutcome& outcome, std::coroutine_handle<> resume
   });
 }
 
-void SocketStream::start_read_raw(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) {
-  socket_.async_read_some(asio::mutable_buffer(into.data(), into.size()), [&outcome, resume](const ErrorCodeOf& error, size_t count) {
-    record(outcome, error, count);
-    resume.resume();
-  });
+void SocketStream::start_read_raw(std::span<std::byte> into, IoOutcome& outcome,
+                                  std::coroutine_handle<> resume) {
+  socket_.async_read_some(asio::mutable_buffer(into.data(), into.size()),
+                          [&outcome, resume](const ErrorCodeOf& error, size_t count) {
+                            record(outcome, error, count);
+                            resume.resume();
+                          });
 }
 
 size_t SocketStream::readable() {
@@ -67,21 +69,25 @@ void SocketStream::reset() {
   close();
 }
 
-void PlainStream::start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) {
+void PlainStream::start_write(std::span<const ByteView> views, IoOutcome& outcome,
+                              std::coroutine_handle<> resume) {
   boost::container::static_vector<asio::const_buffer, 4> buffers;
   for (const ByteView view : views) {
     if (!view.empty()) buffers.emplace_back(view.data(), view.size());
   }
-  // Asked after each piece that went, but for the last: what has gone is counted while the rest waits.
+  // Asked after each piece that went, but for the last: what has gone is counted while the rest
+  // waits.
   const auto more = [this, before = written_](const ErrorCodeOf& error, size_t count) {
     written_ = before + count;
     return error ? 0 : std::numeric_limits<size_t>::max();
   };
-  asio::async_write(socket_, buffers, more, [this, &outcome, resume, before = written_](const ErrorCodeOf& error, size_t count) {
-    written_ = before + count;
-    record(outcome, error, count);
-    resume.resume();
-  });
+  asio::async_write(
+      socket_, buffers, more,
+      [this, &outcome, resume, before = written_](const ErrorCodeOf& error, size_t count) {
+        written_ = before + count;
+        record(outcome, error, count);
+        resume.resume();
+      });
 }
 
 void PlainStream::start_handshake(IoOutcome&, std::coroutine_handle<> resume) {

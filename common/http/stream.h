@@ -18,7 +18,7 @@ struct IoOutcome {
   bool failed = false;
   bool end_of_stream = false;
   size_t count = 0;
-  std::string message;      // Of a failure.
+  std::string message;  // Of a failure.
 };
 
 class Stream {
@@ -26,13 +26,16 @@ class Stream {
   virtual ~Stream() = default;
 
   // Each resumes the handle on the loop when done; never inline. One read and one write at a time.
-  virtual void start_read(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
+  virtual void start_read(std::span<std::byte> into, IoOutcome& outcome,
+                          std::coroutine_handle<> resume) = 0;
   // Until a read would get something: bytes, the end, or a failure. Holds no memory meanwhile.
   virtual void start_wait(IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
   // Below TLS; before the handshake alone.
-  virtual void start_read_raw(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
+  virtual void start_read_raw(std::span<std::byte> into, IoOutcome& outcome,
+                              std::coroutine_handle<> resume) = 0;
   // Writes everything. At most 4 views.
-  virtual void start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
+  virtual void start_write(std::span<const ByteView> views, IoOutcome& outcome,
+                           std::coroutine_handle<> resume) = 0;
   virtual void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) = 0;
 
   // About how many bytes a read would get at once.
@@ -62,18 +65,24 @@ class Stream {
     std::span<std::byte> into;
     bool raw = false;
     IoOutcome outcome = {};
+
     bool await_ready() const { return false; }
+
     void await_suspend(std::coroutine_handle<> handle) {
       raw ? stream.start_read_raw(into, outcome, handle) : stream.start_read(into, outcome, handle);
     }
+
     IoOutcome await_resume() { return std::move(outcome); }
   };
 
   struct Wait {
     Stream& stream;
     IoOutcome outcome = {};
+
     bool await_ready() const { return false; }
+
     void await_suspend(std::coroutine_handle<> handle) { stream.start_wait(outcome, handle); }
+
     IoOutcome await_resume() { return std::move(outcome); }
   };
 
@@ -81,23 +90,35 @@ class Stream {
     Stream& stream;
     std::span<const ByteView> views;
     IoOutcome outcome = {};
+
     bool await_ready() const { return false; }
-    void await_suspend(std::coroutine_handle<> handle) { stream.start_write(views, outcome, handle); }
+
+    void await_suspend(std::coroutine_handle<> handle) {
+      stream.start_write(views, outcome, handle);
+    }
+
     IoOutcome await_resume() { return std::move(outcome); }
   };
 
   struct Handshake {
     Stream& stream;
     IoOutcome outcome = {};
+
     bool await_ready() const { return false; }
+
     void await_suspend(std::coroutine_handle<> handle) { stream.start_handshake(outcome, handle); }
+
     IoOutcome await_resume() { return std::move(outcome); }
   };
 
   Read read(std::span<std::byte> into) { return {*this, into}; }
+
   Read read_raw(std::span<std::byte> into) { return {*this, into, true}; }
+
   Wait wait() { return {*this}; }
+
   Write write(std::span<const ByteView> views) { return {*this, views}; }
+
   Handshake handshake() { return {*this}; }
 };
 

@@ -1,4 +1,5 @@
-// The streams over asio sockets; included by the .cc files of common/http alone, since it brings asio along.
+// The streams over asio sockets; included by the .cc files of common/http alone, since it brings
+// asio along.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -24,9 +25,12 @@ class SocketStream : public Stream {
   Socket& socket() { return socket_; }
 
   void start_wait(IoOutcome& outcome, std::coroutine_handle<> resume) override;
-  void start_read_raw(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_read_raw(std::span<std::byte> into, IoOutcome& outcome,
+                      std::coroutine_handle<> resume) override;
   size_t readable() override;
+
   uint64_t written() const override { return written_; }
+
   uint64_t untaken() override;
   void cancel() override;
   void shutdown_send() override;
@@ -42,13 +46,19 @@ class PlainStream final : public SocketStream {
  public:
   using SocketStream::SocketStream;
 
-  void start_read(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) override {
+  void start_read(std::span<std::byte> into, IoOutcome& outcome,
+                  std::coroutine_handle<> resume) override {
     start_read_raw(into, outcome, resume);
   }
-  void start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+
+  void start_write(std::span<const ByteView> views, IoOutcome& outcome,
+                   std::coroutine_handle<> resume) override;
   void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) override;
+
   std::string tls_version() override { return {}; }
+
   std::string tls_cipher() override { return {}; }
+
   std::string server_name() override { return {}; }
 };
 
@@ -65,9 +75,11 @@ class TlsStream final : public SocketStream {
 
   SSL* handle() { return ssl_; }
 
-  void start_read(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_read(std::span<std::byte> into, IoOutcome& outcome,
+                  std::coroutine_handle<> resume) override;
   void start_wait(IoOutcome& outcome, std::coroutine_handle<> resume) override;
-  void start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) override;
+  void start_write(std::span<const ByteView> views, IoOutcome& outcome,
+                   std::coroutine_handle<> resume) override;
   void start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) override;
   size_t readable() override;
   std::string tls_version() override;
@@ -93,7 +105,7 @@ class TlsStream final : public SocketStream {
   boost::container::static_vector<ByteView, 4> views_;
   IoOutcome* outcome_ = nullptr;
   std::coroutine_handle<> resume_;
-  bool starting_ = false;   // Inside of start(): nothing may be resumed from there.
+  bool starting_ = false;  // Inside of start(): nothing may be resumed from there.
 };
 
 }  // namespace rondel::http

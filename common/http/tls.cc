@@ -17,7 +17,8 @@ struct Contexts {
   std::vector<ssl::context> further;
 };
 
-int choose_http11(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size, void*) {
+int choose_http11(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                  unsigned in_size, void*) {
   static constexpr unsigned char kOurs[] = "\x08http/1.1";
   unsigned char* chosen = nullptr;
   const int found = SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs - 1, in, in_size);
@@ -39,18 +40,25 @@ int choose_certificate(SSL* connection, int*, void* argument) {
   return SSL_TLSEXT_ERR_OK;
 }
 
-Result<void> fill(ssl::context& context, const std::string& certificate_file, const std::string& key_file) {
+Result<void> fill(ssl::context& context, const std::string& certificate_file,
+                  const std::string& key_file) {
   boost::system::error_code error;
-  context.set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 | ssl::context::no_sslv3 | ssl::context::no_tlsv1 |
-                      ssl::context::no_tlsv1_1 | ssl::context::single_dh_use);
+  context.set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 |
+                      ssl::context::no_sslv3 | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1 |
+                      ssl::context::single_dh_use);
   context.use_certificate_chain_file(certificate_file, error);
-  if (error) return fail(ErrorCode::kInvalidArgument, "certificate " + certificate_file + ": " + error.message());
+  if (error) {
+    return fail(ErrorCode::kInvalidArgument,
+                "certificate " + certificate_file + ": " + error.message());
+  }
   context.use_private_key_file(key_file, ssl::context::pem, error);
   if (error) return fail(ErrorCode::kInvalidArgument, "key " + key_file + ": " + error.message());
   if (SSL_CTX_check_private_key(context.native_handle()) != 1) {
-    return fail(ErrorCode::kInvalidArgument, "certificate " + certificate_file + " and key " + key_file + " do not belong together");
+    return fail(ErrorCode::kInvalidArgument, "certificate " + certificate_file + " and key " +
+                                                 key_file + " do not belong together");
   }
-  // Sessions are kept by clients, in tickets; and nobody shakes hands anew on a connection that stands.
+  // Sessions are kept by clients, in tickets; and nobody shakes hands anew on a connection that
+  // stands.
   SSL_CTX_set_session_cache_mode(context.native_handle(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_alpn_select_cb(context.native_handle(), choose_http11, nullptr);
@@ -58,9 +66,10 @@ Result<void> fill(ssl::context& context, const std::string& certificate_file, co
 }
 
 int64_t written_at(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (stat(path.c_str(), &info) != 0) return 0;
-  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + static_cast<int64_t>(info.st_ino);
+  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec +
+         static_cast<int64_t>(info.st_ino);
 }
 
 }  // namespace
@@ -85,7 +94,9 @@ int64_t tls_files_version(const TlsOptions& options) {
     return written != 0;
   };
   bool readable = add(options.certificate_file) && add(options.key_file);
-  for (const TlsFiles& files : options.further) readable = readable && add(files.certificate_file) && add(files.key_file);
+  for (const TlsFiles& files : options.further) {
+    readable = readable && add(files.certificate_file) && add(files.key_file);
+  }
   return readable ? static_cast<int64_t>(version) : 0;
 }
 

@@ -15,7 +15,9 @@ namespace {
 
 constexpr size_t kRecordBytes = 16 * 1024;
 
-int descriptor_of(BIO* bio) { return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio))); }
+int descriptor_of(BIO* bio) {
+  return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio)));
+}
 
 bool is_temporary() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -58,7 +60,8 @@ TlsStream::TlsStream(Socket socket, asio::ssl::context& context, Side side)
   socket_.native_non_blocking(true, ignored);
   BIO* const bio = make_bio(socket_.native_handle());
   SSL_set_bio(ssl_, bio, bio);
-  SSL_set_mode(ssl_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_set_mode(ssl_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                         SSL_MODE_RELEASE_BUFFERS);
   SSL_set_read_ahead(ssl_, 1);
   side == Side::kServer ? SSL_set_accept_state(ssl_) : SSL_set_connect_state(ssl_);
 }
@@ -80,14 +83,18 @@ void TlsStream::start(IoOutcome& outcome, std::coroutine_handle<> resume, Step s
   starting_ = false;
 }
 
-void TlsStream::start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) { start(outcome, resume, &TlsStream::step_handshake); }
+void TlsStream::start_handshake(IoOutcome& outcome, std::coroutine_handle<> resume) {
+  start(outcome, resume, &TlsStream::step_handshake);
+}
 
-void TlsStream::start_read(std::span<std::byte> into, IoOutcome& outcome, std::coroutine_handle<> resume) {
+void TlsStream::start_read(std::span<std::byte> into, IoOutcome& outcome,
+                           std::coroutine_handle<> resume) {
   into_ = into;
   start(outcome, resume, &TlsStream::step_read);
 }
 
-void TlsStream::start_write(std::span<const ByteView> views, IoOutcome& outcome, std::coroutine_handle<> resume) {
+void TlsStream::start_write(std::span<const ByteView> views, IoOutcome& outcome,
+                            std::coroutine_handle<> resume) {
   views_.clear();
   for (const ByteView view : views) {
     if (!view.empty()) views_.push_back(view);
@@ -100,7 +107,9 @@ void TlsStream::start_wait(IoOutcome& outcome, std::coroutine_handle<> resume) {
   asio::post(socket_.get_executor(), [resume] { resume.resume(); });
 }
 
-size_t TlsStream::readable() { return static_cast<size_t>(SSL_pending(ssl_)) + SocketStream::readable(); }
+size_t TlsStream::readable() {
+  return static_cast<size_t>(SSL_pending(ssl_)) + SocketStream::readable();
+}
 
 void TlsStream::step_handshake() {
   errno = 0;
@@ -114,13 +123,14 @@ void TlsStream::step_read() {
     errno = 0;
     ERR_clear_error();
     const std::span<std::byte> room = into_.subspan(outcome_->count);
-    const int result = SSL_read(ssl_, room.data(), static_cast<int>(std::min(room.size(), size_t{1} << 30)));
+    const int result =
+        SSL_read(ssl_, room.data(), static_cast<int>(std::min(room.size(), size_t{1} << 30)));
     if (result > 0) {
       outcome_->count += static_cast<size_t>(result);
     } else if (outcome_->count == 0) {
       return go_on(result, &TlsStream::step_read);
     } else {
-      break;   // What is wrong, if anything is, the next read hears.
+      break;  // What is wrong, if anything is, the next read hears.
     }
   }
   finish();
@@ -195,7 +205,8 @@ void TlsStream::finish() {
   asio::post(socket_.get_executor(), [resume = std::exchange(resume_, {})] { resume.resume(); });
 }
 
-std::string TlsStream::tls_version() { return std::string(SSL_get_version(ssl_)).substr(4); }   // "TLSv1.3"
+// "TLSv1.3"
+std::string TlsStream::tls_version() { return std::string(SSL_get_version(ssl_)).substr(4); }
 
 std::string TlsStream::tls_cipher() {
   const char* const name = SSL_get_cipher_name(ssl_);

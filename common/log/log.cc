@@ -3,8 +3,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/logger.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -48,7 +48,8 @@ class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
   std::string buffer_;
 };
 
-// Each line is written at once, but for those of requests that ended well: they are logged at the lowest level.
+// Each line is written at once, but for those of requests that ended well: they are logged at the
+// lowest level.
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("rondel", std::move(sink));
   logger->set_pattern("%v");
@@ -57,7 +58,8 @@ std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   return logger;
 }
 
-// Replaced by init() before threads log, never freed: lines may be written until the very end of the process.
+// Replaced by init() before threads log, never freed: lines may be written until the very end of
+// the process.
 std::atomic<State*>& state() {
   static std::atomic<State*> instance = [] {
     auto* made = new State;
@@ -68,8 +70,8 @@ std::atomic<State*>& state() {
 }
 
 constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warn", "error"};
-constexpr std::array<std::string_view, 6> kSecretWords = {"secret", "password", "authorization",
-                                                          "signature", "master_key", "session_token"};
+constexpr std::array<std::string_view, 6> kSecretWords = {
+    "secret", "password", "authorization", "signature", "master_key", "session_token"};
 
 // Length of the well-formed UTF-8 sequence at the front; 0 when malformed.
 size_t utf8_length(std::string_view text) {
@@ -93,14 +95,16 @@ size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-void append_text(Buffer& out, std::string_view text) { out.append(text.data(), text.data() + text.size()); }
+void append_text(Buffer& out, std::string_view text) {
+  out.append(text.data(), text.data() + text.size());
+}
 
-// One character of the text as JSON has it: how many bytes of the text it takes, and what is written for it when that is
-// not those bytes themselves.
+// One character of the text as JSON has it: how many bytes of the text it takes, and what is
+// written for it when that is not those bytes themselves.
 struct Character {
   size_t length = 1;
   std::array<char, 6> escape{};
-  size_t escape_bytes = 0;   // 0: written as it is.
+  size_t escape_bytes = 0;  // 0: written as it is.
 };
 
 Character unicode_escape(size_t length, unsigned code) {
@@ -122,7 +126,8 @@ Character character_at(std::string_view text, size_t at) {
   return {length, {}, 0};
 }
 
-// At most `bytes_max` bytes between the quotes; of a longer text the end is left out, and how much of it.
+// At most `bytes_max` bytes between the quotes; of a longer text the end is left out, and how much
+// of it.
 void append_string(Buffer& out, std::string_view text, size_t bytes_max) {
   out.push_back('"');
   size_t start = 0;
@@ -142,18 +147,22 @@ void append_string(Buffer& out, std::string_view text, size_t bytes_max) {
     at += character.length;
   }
   copy_until_here();
-  if (at < text.size()) fmt::format_to(std::back_inserter(out), FMT_STRING("...[{} more bytes]"), text.size() - at);
+  if (at < text.size()) {
+    fmt::format_to(std::back_inserter(out), FMT_STRING("...[{} more bytes]"), text.size() - at);
+  }
   out.push_back('"');
 }
 
 // Of a text where the row is this long already: the row stays below kRowBytesMax.
 size_t bytes_left(const Buffer& out) {
-  constexpr size_t kForTheRest = 1024;   // Numbers, keys, and marks of what was left out.
+  constexpr size_t kForTheRest = 1024;  // Numbers, keys, and marks of what was left out.
   const size_t used = out.size() + kForTheRest;
   return used < kRowBytesMax ? std::min(kFieldBytesMax, kRowBytesMax - used) : 0;
 }
 
-void append_string(Buffer& out, std::string_view text) { append_string(out, text, bytes_left(out)); }
+void append_string(Buffer& out, std::string_view text) {
+  append_string(out, text, bytes_left(out));
+}
 
 void append_double(Buffer& out, double value) {
   if (!std::isfinite(value)) return append_text(out, "null");
@@ -181,8 +190,12 @@ bool names_secret(std::string_view key) {
 void append_field(Buffer& out, const Field& field) {
   append_key(out, field.key);
   if (names_secret(field.key)) return append_text(out, "\"***\"");
-  if (const auto* text = std::get_if<std::string_view>(&field.value)) return append_string(out, *text);
-  if (const auto* flag = std::get_if<bool>(&field.value)) return append_text(out, *flag ? "true" : "false");
+  if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+    return append_string(out, *text);
+  }
+  if (const auto* flag = std::get_if<bool>(&field.value)) {
+    return append_text(out, *flag ? "true" : "false");
+  }
   if (const auto* real = std::get_if<double>(&field.value)) return append_double(out, *real);
   if (const auto* number = std::get_if<int64_t>(&field.value)) {
     fmt::format_to(std::back_inserter(out), FMT_STRING("{}"), *number);
@@ -202,7 +215,8 @@ void append_time(Buffer& out) {
     date = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(seconds));
     last = seconds;
   }
-  fmt::format_to(std::back_inserter(out), FMT_STRING("{{\"time\":\"{}.{:06}Z\""), date, micros % 1'000'000);
+  fmt::format_to(std::back_inserter(out), FMT_STRING("{{\"time\":\"{}.{:06}Z\""), date,
+                 micros % 1'000'000);
 }
 
 void append_head(Buffer& out, Level level, std::string_view module) {
@@ -213,11 +227,14 @@ void append_head(Buffer& out, Level level, std::string_view module) {
 
 void emit(spdlog::level::level_enum level, Buffer& out) {
   out.push_back('}');
-  state().load(std::memory_order_acquire)->logger->log(level, spdlog::string_view_t(out.data(), out.size()));
+  state()
+      .load(std::memory_order_acquire)
+      ->logger->log(level, spdlog::string_view_t(out.data(), out.size()));
 }
 
 spdlog::level::level_enum level_of(Level level) {
-  constexpr std::array kLevels = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+  constexpr std::array kLevels = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                  spdlog::level::err};
   return kLevels[static_cast<size_t>(level)];
 }
 
@@ -240,7 +257,8 @@ Result<void> install(const Options& options) {
   made->lowest = options.level;
   for (const auto& [module, level] : options.modules) made->lowest = std::min(made->lowest, level);
   made->replaced = state().exchange(made, std::memory_order_acq_rel);
-  if (made->replaced != nullptr) made->replaced->logger->flush();   // Lines that came since the last one.
+  // Lines that came since the last one.
+  if (made->replaced != nullptr) made->replaced->logger->flush();
   spdlog::drop("rondel");
   spdlog::register_logger(made->logger);
   spdlog::flush_every(std::chrono::seconds(1));
@@ -254,7 +272,8 @@ Result<Level> parse_level(std::string_view text) {
     if (text == kLevelNames[i]) return static_cast<Level>(i);
   }
   if (text == "off") return Level::kOff;
-  return fail(ErrorCode::kInvalidArgument, "log level \"" + std::string(text) + "\": expected debug, info, warn, error or off");
+  return fail(ErrorCode::kInvalidArgument,
+              "log level \"" + std::string(text) + "\": expected debug, info, warn, error or off");
 }
 
 Result<std::map<std::string, Level>> parse_modules(std::string_view text) {
@@ -264,7 +283,8 @@ Result<std::map<std::string, Level>> parse_modules(std::string_view text) {
     text.remove_prefix(std::min(text.size(), item.size() + 1));
     const size_t equals = item.find('=');
     if (equals == std::string_view::npos || equals == 0) {
-      return fail(ErrorCode::kInvalidArgument, "log modules \"" + std::string(item) + "\": expected module=level");
+      return fail(ErrorCode::kInvalidArgument,
+                  "log modules \"" + std::string(item) + "\": expected module=level");
     }
     TRY(const Level level, parse_level(item.substr(equals + 1)));
     out[std::string(item.substr(0, equals))] = level;
@@ -305,7 +325,8 @@ void request(const RequestLine& line, Stages stages) {
   if (!enabled("request", level)) return;
   Buffer out;
   append_head(out, level, "request");
-  const auto text = [&](std::string_view key, std::string_view value, size_t bytes_max = kWordBytesMax) {
+  const auto text = [&](std::string_view key, std::string_view value,
+                        size_t bytes_max = kWordBytesMax) {
     if (value.empty()) return;
     append_key(out, key);
     append_string(out, value, bytes_max);
@@ -327,7 +348,8 @@ void request(const RequestLine& line, Stages stages) {
   fmt::format_to(std::back_inserter(out), FMT_STRING(",\"status\":{}"), line.status);
   text("error", line.error_code);
   text("reason", line.reason, kReasonBytesMax);
-  fmt::format_to(std::back_inserter(out), FMT_STRING(",\"bytes_in\":{},\"bytes_out\":{},\"seconds\":{:.6f}"), line.bytes_in,
+  fmt::format_to(std::back_inserter(out),
+                 FMT_STRING(",\"bytes_in\":{},\"bytes_out\":{},\"seconds\":{:.6f}"), line.bytes_in,
                  line.bytes_out, line.seconds);
   if (stages.size() > 0) {
     append_text(out, ",\"stages\":{");

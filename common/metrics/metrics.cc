@@ -30,30 +30,34 @@ uint64_t Counter::value() const {
 }
 
 std::span<const double> latency_buckets() {
-  static constexpr std::array kBounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                         0.1,    0.25,    0.5,    1.0,   2.5,    5.0,   10.0, 30.0,  60.0};
+  static constexpr std::array kBounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                         0.01,   0.025,   0.05,   0.1,   0.25,   0.5,
+                                         1.0,    2.5,     5.0,    10.0,  30.0,   60.0};
   return kBounds;
 }
 
 std::span<const double> count_buckets() {
-  static constexpr std::array<double, 13> kBounds = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
+  static constexpr std::array<double, 13> kBounds = {1,   2,   4,   8,    16,   32,  64,
+                                                     128, 256, 512, 1024, 2048, 4096};
   return kBounds;
 }
 
 std::span<const double> size_buckets() {
-  static constexpr std::array<double, 12> kBounds = {
-      1024,     4096,     16384,    65536,     262144,    1048576,
-      4194304,  16777216, 67108864, 268435456, 1073741824, 5368709120};
+  static constexpr std::array<double, 12> kBounds = {1024,     4096,      16384,      65536,
+                                                     262144,   1048576,   4194304,    16777216,
+                                                     67108864, 268435456, 1073741824, 5368709120};
   return kBounds;
 }
 
 struct alignas(64) Histogram::Shard {
   explicit Shard(size_t buckets) : counts(buckets) {}
+
   std::vector<std::atomic<uint64_t>> counts;
   std::atomic<double> sum{0};
 };
 
-Histogram::Histogram(std::span<const double> upper_bounds) : bounds_(upper_bounds.begin(), upper_bounds.end()) {
+Histogram::Histogram(std::span<const double> upper_bounds)
+    : bounds_(upper_bounds.begin(), upper_bounds.end()) {
   ASSERT(std::ranges::is_sorted(bounds_));
   for (size_t i = 0; i < 4; ++i) shards_.push_back(std::make_unique<Shard>(bounds_.size() + 1));
 }
@@ -62,7 +66,8 @@ Histogram::~Histogram() = default;
 
 void Histogram::observe(double value) {
   Shard& shard = *shards_[detail::cell_of_thread() % shards_.size()];
-  const auto bucket = static_cast<size_t>(std::ranges::lower_bound(bounds_, value) - bounds_.begin());
+  const auto bucket =
+      static_cast<size_t>(std::ranges::lower_bound(bounds_, value) - bounds_.begin());
   shard.counts[bucket].fetch_add(1, std::memory_order_relaxed);
   shard.sum.fetch_add(value, std::memory_order_relaxed);
 }
@@ -76,7 +81,9 @@ uint64_t Histogram::count() const {
 Histogram::Snapshot Histogram::snapshot() const {
   Snapshot out{bounds_, std::vector<uint64_t>(bounds_.size() + 1), 0};
   for (const auto& shard : shards_) {
-    for (size_t i = 0; i < out.counts.size(); ++i) out.counts[i] += shard->counts[i].load(std::memory_order_relaxed);
+    for (size_t i = 0; i < out.counts.size(); ++i) {
+      out.counts[i] += shard->counts[i].load(std::memory_order_relaxed);
+    }
     out.sum += shard->sum.load(std::memory_order_relaxed);
   }
   return out;
@@ -105,7 +112,8 @@ ClientMetric::Histogram to_prometheus(const Histogram::Snapshot& snapshot) {
     out.sample_count += snapshot.counts[i];
     ClientMetric::Bucket bucket;
     bucket.cumulative_count = out.sample_count;
-    bucket.upper_bound = i < snapshot.bounds.size() ? snapshot.bounds[i] : std::numeric_limits<double>::infinity();
+    bucket.upper_bound =
+        i < snapshot.bounds.size() ? snapshot.bounds[i] : std::numeric_limits<double>::infinity();
     out.bucket.push_back(bucket);
   }
   out.sample_sum = snapshot.sum;
@@ -192,7 +200,9 @@ struct Registry::Impl final : prometheus::Collectable {
       shown.name = all[i].first;
       shown.help = family.help;
       shown.type = family.type;
-      for (const Series* series : members[i]) shown.metric.push_back(read_series(*series, family.type));
+      for (const Series* series : members[i]) {
+        shown.metric.push_back(read_series(*series, family.type));
+      }
       if (family.collect) append_samples(family, shown);
       if (!shown.metric.empty()) out.push_back(std::move(shown));
     }
@@ -232,7 +242,8 @@ Gauge& Registry::gauge(std::string_view name, std::string_view help, Labels labe
 Histogram& Registry::histogram(std::string_view name, std::string_view help, Labels labels,
                                std::span<const double> upper_bounds) {
   MutexLock lock(impl_->mutex);
-  Series& series = impl_->series(impl_->family(name, help, MetricType::Histogram), std::move(labels));
+  Series& series =
+      impl_->series(impl_->family(name, help, MetricType::Histogram), std::move(labels));
   if (!series.histogram) series.histogram = std::make_unique<Histogram>(upper_bounds);
   return *series.histogram;
 }

@@ -1,12 +1,14 @@
-// Metrics for Prometheus: counters, gauges and histograms as handles that are resolved once, never per request.
+// Metrics for Prometheus: counters, gauges and histograms as handles that are resolved once, never
+// per request.
 //
 //   metrics::Counter& requests = registry.counter("rondel_requests_total", "Requests.", {{"operation", "GetObject"}});
 //   requests.add();
 //
-// Names: `rondel_` prefix, base units (seconds, bytes), `_total` on counters only. The same name and labels give the same
-// handle; a name has one type, one help text and one set of label names (ASSERTed). A family has at most kSeriesMax series;
-// further label values share one series whose values are all "other". Handles live as long as the registry and are safe for
-// concurrent use: an increment is one relaxed atomic add in a cell that few threads share.
+// Names: `rondel_` prefix, base units (seconds, bytes), `_total` on counters only. The same name
+// and labels give the same handle; a name has one type, one help text and one set of label names
+// (ASSERTed). A family has at most kSeriesMax series; further label values share one series whose
+// values are all "other". Handles live as long as the registry and are safe for concurrent use: an
+// increment is one relaxed atomic add in a cell that few threads share.
 #pragma once
 
 #include <array>
@@ -40,6 +42,7 @@ class Counter {
   void add(uint64_t amount = 1) {
     cells_[detail::cell_of_thread()].value.fetch_add(amount, std::memory_order_relaxed);
   }
+
   uint64_t value() const;
 
  private:
@@ -49,8 +52,11 @@ class Counter {
 class Gauge {
  public:
   void set(double value) { value_.store(value, std::memory_order_relaxed); }
+
   void add(double amount) { value_.fetch_add(amount, std::memory_order_relaxed); }
+
   void sub(double amount) { add(-amount); }
+
   double value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -75,6 +81,7 @@ class Histogram {
     std::vector<uint64_t> counts;  // Per bucket, not cumulative; the last one is above every bound.
     double sum = 0;
   };
+
   Snapshot snapshot() const;
 
  private:
@@ -105,11 +112,14 @@ class Registry {
   Histogram& histogram(std::string_view name, std::string_view help, Labels labels = {},
                        std::span<const double> upper_bounds = latency_buckets());
 
-  // A value asked for at every scrape, on the scraping thread. The function must not block and stays valid as long as
-  // expose() may be called.
-  void callback(Type type, std::string_view name, std::string_view help, Labels labels, std::function<double()> read);
-  // A whole family asked for at every scrape: labels that come and go (disks, nodes). At most kSeriesMax samples are taken.
-  void collector(Type type, std::string_view name, std::string_view help, std::function<std::vector<Sample>()> read);
+  // A value asked for at every scrape, on the scraping thread. The function must not block and
+  // stays valid as long as expose() may be called.
+  void callback(Type type, std::string_view name, std::string_view help, Labels labels,
+                std::function<double()> read);
+  // A whole family asked for at every scrape: labels that come and go (disks, nodes). At most
+  // kSeriesMax samples are taken.
+  void collector(Type type, std::string_view name, std::string_view help,
+                 std::function<std::vector<Sample>()> read);
 
   // The text format 0.0.4, families in order of their names.
   std::string expose() const;

@@ -14,7 +14,9 @@ namespace {
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -42,12 +44,17 @@ void register_process_metrics(Registry& registry, std::string_view program,
               {"version", std::string(version)},
               {"commit", std::string(commit)}})
       .set(1);
-  registry.callback(Type::kCounter, "process_cpu_seconds_total", "User and system CPU time spent in seconds.", {},
-                    cpu_seconds);
-  registry.callback(Type::kGauge, "process_resident_memory_bytes", "Resident memory size in bytes.", {}, resident_bytes);
-  registry.callback(Type::kGauge, "process_open_fds", "Number of open file descriptors.", {}, open_files);
-  const double start = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  registry.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.").set(start);
+  registry.callback(Type::kCounter, "process_cpu_seconds_total",
+                    "User and system CPU time spent in seconds.", {}, cpu_seconds);
+  registry.callback(Type::kGauge, "process_resident_memory_bytes", "Resident memory size in bytes.",
+                    {}, resident_bytes);
+  registry.callback(Type::kGauge, "process_open_fds", "Number of open file descriptors.", {},
+                    open_files);
+  const double start =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  registry
+      .gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
+      .set(start);
 }
 
 }  // namespace rondel::metrics

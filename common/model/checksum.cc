@@ -61,10 +61,13 @@ std::string_view header_name(ChecksumAlgorithm algorithm) { return row(algorithm
 size_t raw_size(ChecksumAlgorithm algorithm) { return row(algorithm).raw_size; }
 
 bool has_full_object_form(ChecksumAlgorithm algorithm) {
-  return algorithm == ChecksumAlgorithm::kCrc32 || algorithm == ChecksumAlgorithm::kCrc32c || algorithm == ChecksumAlgorithm::kCrc64Nvme;
+  return algorithm == ChecksumAlgorithm::kCrc32 || algorithm == ChecksumAlgorithm::kCrc32c ||
+         algorithm == ChecksumAlgorithm::kCrc64Nvme;
 }
 
-bool has_composite_form(ChecksumAlgorithm algorithm) { return algorithm != ChecksumAlgorithm::kCrc64Nvme; }
+bool has_composite_form(ChecksumAlgorithm algorithm) {
+  return algorithm != ChecksumAlgorithm::kCrc64Nvme;
+}
 
 std::string_view to_string(ChecksumType type) {
   return type == ChecksumType::kFullObject ? "FULL_OBJECT" : "COMPOSITE";

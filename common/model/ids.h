@@ -1,5 +1,5 @@
-// Identifiers that cross modules and processes. Byte order of every text and stored form: big-endian, so that bytes sort
-// like numbers.
+// Identifiers that cross modules and processes. Byte order of every text and stored form:
+// big-endian, so that bytes sort like numbers.
 #pragma once
 
 #include <array>
@@ -21,8 +21,11 @@ struct OpaqueId {
   std::array<std::byte, kSize> bytes{};
 
   auto operator<=>(const OpaqueId&) const = default;
+
   ByteView view() const { return bytes; }
+
   bool is_zero() const { return *this == OpaqueId{}; }
+
   std::string to_hex() const;
   static std::optional<OpaqueId> from_hex(std::string_view text);
   static std::optional<OpaqueId> from_bytes(ByteView view);
@@ -35,8 +38,8 @@ using StreamId = OpaqueId<struct StreamTag, 12>;
 using NodeId = OpaqueId<struct NodeTag, 16>;
 using DiskId = OpaqueId<struct DiskTag, 16>;
 using ClusterId = OpaqueId<struct ClusterTag, 16>;
-// 128 bits: hybrid logical clock (48 bits of milliseconds, 16 bits of counter), 16 bits of site, 48 bits random. Greater
-// is newer. Text form: 32 hexadecimal digits.
+// 128 bits: hybrid logical clock (48 bits of milliseconds, 16 bits of counter), 16 bits of site, 48
+// bits random. Greater is newer. Text form: 32 hexadecimal digits.
 using VersionId = OpaqueId<struct VersionTag, 16>;
 // A multipart upload.
 using UploadId = OpaqueId<struct UploadTag, 16>;
@@ -48,9 +51,12 @@ inline constexpr uint64_t kBlockBytes = 64ull << 10;
 // Size of one piece in transport.
 inline constexpr uint64_t kPieceBytes = 256ull << 10;
 
-inline constexpr uint64_t chunk_count(uint64_t stream_bytes) { return (stream_bytes + kChunkBytes - 1) / kChunkBytes; }
+inline constexpr uint64_t chunk_count(uint64_t stream_bytes) {
+  return (stream_bytes + kChunkBytes - 1) / kChunkBytes;
+}
 
-// One chunk of a stream: what storage nodes keep. 16 bytes: stream id, then the chunk number big-endian.
+// One chunk of a stream: what storage nodes keep. 16 bytes: stream id, then the chunk number
+// big-endian.
 struct BlobId {
   StreamId stream;
   uint32_t chunk = 0;
@@ -74,5 +80,7 @@ struct std::hash<rondel::model::OpaqueId<Tag, kSize>> {
 
 template <>
 struct std::hash<rondel::model::BlobId> {
-  size_t operator()(const rondel::model::BlobId& id) const noexcept { return static_cast<size_t>(id.ring_hash()); }
+  size_t operator()(const rondel::model::BlobId& id) const noexcept {
+    return static_cast<size_t>(id.ring_hash());
+  }
 };

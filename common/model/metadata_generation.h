@@ -9,14 +9,14 @@
 
 namespace rondel::model {
 
-// Numbers that nodes tell of and the database follows (confirmations, orders of removals) rise by one
-// at a time: what is so far above the database's own was never given by it.
+// Numbers that nodes tell of and the database follows (confirmations, orders of removals) rise by
+// one at a time: what is so far above the database's own was never given by it.
 inline constexpr uint64_t kLeapMax = uint64_t{1} << 32;
 
 // A row of table cluster_marks. The value is random: a database holds a mark exactly when it was
 // written in its own past, however far its counter has come by itself since.
 struct MetadataMark {
-  uint64_t counter = 0;      // Rises within one database.
+  uint64_t counter = 0;  // Rises within one database.
   uint64_t value = 0;
 
   bool operator==(const MetadataMark&) const = default;
@@ -25,22 +25,22 @@ struct MetadataMark {
 // Of a database: `mark` is its newest. Of a node: what it remembers, all zero before it has heard
 // of a database.
 struct MetadataGeneration {
-  uint64_t accepted = 0;     // Rises when an operator confirms that what the database holds is right.
-  uint64_t system = 0;       // PostgreSQL's system identifier.
+  uint64_t accepted = 0;  // Rises when an operator confirms that what the database holds is right.
+  uint64_t system = 0;    // PostgreSQL's system identifier.
   MetadataMark mark;
-  uint64_t beat = 0;         // Heartbeats of one node that the database has recorded.
+  uint64_t beat = 0;  // Heartbeats of one node that the database has recorded.
 
   bool operator==(const MetadataGeneration&) const = default;
 };
 
 // What a database is to a node, decided by recognize_memory() in SQL. Stored: never renumber.
 enum class Recognition : uint8_t {
-  kUnknown = 0,              // It was not asked.
+  kUnknown = 0,  // It was not asked.
   // It is the one the node remembers, and as far; or the node remembers none.
   kHeld = 1,
-  kConfirmed = 2,            // An operator has confirmed it since.
-  kBeforeConfirmation = 3,   // The node has seen a confirmation that it does not know of.
-  kOtherSystem = 4,          // Another PostgreSQL.
+  kConfirmed = 2,           // An operator has confirmed it since.
+  kBeforeConfirmation = 3,  // The node has seen a confirmation that it does not know of.
+  kOtherSystem = 4,         // Another PostgreSQL.
   // It does not hold the node's mark: it was set back, or is another branch.
   kMarkMissing = 5,
   // It lacks heartbeats of the node that were acknowledged: commits were lost.
@@ -57,12 +57,12 @@ constexpr std::string_view describe(Recognition recognition) {
     case Recognition::kHeld: return "the database is as far as seen";
     case Recognition::kConfirmed: return "an operator confirmed the database";
     case Recognition::kBeforeConfirmation:
-        return "the database is older than a confirmation that was seen";
+      return "the database is older than a confirmation that was seen";
     case Recognition::kOtherSystem: return "it is the database of another PostgreSQL";
     case Recognition::kMarkMissing:
-        return "the database does not hold the last mark that was seen: it was set back";
+      return "the database does not hold the last mark that was seen: it was set back";
     case Recognition::kBeatMissing:
-        return "the database has lost heartbeats that it had acknowledged";
+      return "the database has lost heartbeats that it had acknowledged";
   }
   return "unknown";
 }

@@ -1,5 +1,5 @@
-// CertificateFiles: when the certificates in files end, for whoever is to be told before. Reads them
-// when asked to. Safe for concurrent use.
+// CertificateFiles: when the certificates in files end, for whoever is to be told before. Reads
+// them when asked to. Safe for concurrent use.
 #pragma once
 
 #include <map>
@@ -23,7 +23,7 @@ class CertificateFiles {
  private:
   const std::vector<std::string> files_;
   mutable std::mutex mutex_;
-  std::map<std::string, SystemTime> ends_;   // Guarded by mutex_.
+  std::map<std::string, SystemTime> ends_;  // Guarded by mutex_.
 };
 
 }  // namespace rondel::program

@@ -1,5 +1,5 @@
-// EndWatch: lets a program that is to end do so in bounded time, whatever of it hangs, and says what
-// did. Safe for concurrent use.
+// EndWatch: lets a program that is to end do so in bounded time, whatever of it hangs, and says
+// what did. Safe for concurrent use.
 #pragma once
 
 #include <condition_variable>
@@ -18,6 +18,7 @@ class EndWatch {
   using Overdue = std::function<void(const std::string& step)>;
 
   explicit EndWatch(Overdue overdue) : overdue_(std::move(overdue)) {}
+
   // The program has ended in time, or overdue() has returned: waits for that.
   ~EndWatch();
 
@@ -32,7 +33,7 @@ class EndWatch {
   const Overdue overdue_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string step_;                     // Guarded by mutex_, as the next.
+  std::string step_;  // Guarded by mutex_, as the next.
   bool ended_ = false;
   std::thread thread_;
 };

@@ -5,7 +5,9 @@
 
 namespace rondel::program {
 
-std::string ListenAddress::text() const { return (host.contains(':') ? "[" + host + "]" : host) + ":" + std::to_string(port); }
+std::string ListenAddress::text() const {
+  return (host.contains(':') ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
 
 Result<ListenAddress> listen_address(const config::Settings& settings, std::string_view key) {
   const std::string& text = settings.text(key);
@@ -15,9 +17,12 @@ Result<ListenAddress> listen_address(const config::Settings& settings, std::stri
   const bool bracketed = host.starts_with('[') && host.ends_with(']');
   if (bracketed) host = host.substr(1, host.size() - 2);
   // Without brackets nobody knows where an IPv6 address ends.
-  const bool usable = bracketed ? host.contains(':') && parse_ip(host) : !host.empty() && !host.contains(':');
+  const bool usable =
+      bracketed ? host.contains(':') && parse_ip(host) : !host.empty() && !host.contains(':');
   if (!port || !usable) {
-    return fail(ErrorCode::kInvalidArgument, std::string(key) + ": expected host:port or [IPv6 address]:port, not '" + text + "'");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        std::string(key) + ": expected host:port or [IPv6 address]:port, not '" + text + "'");
   }
   return ListenAddress{std::move(host), *port};
 }

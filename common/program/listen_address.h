@@ -11,14 +11,14 @@
 namespace rondel::program {
 
 struct ListenAddress {
-  std::string host;   // Without brackets.
+  std::string host;  // Without brackets.
   uint16_t port = 0;
   // "host:port", an IPv6 address in brackets.
   std::string text() const;
 };
 
-// kInvalidArgument, naming the key: the text is not host:port, an IPv6 address in brackets: "[::]:9000". Port 0 asks the
-// system for one.
+// kInvalidArgument, naming the key: the text is not host:port, an IPv6 address in brackets:
+// "[::]:9000". Port 0 asks the system for one.
 Result<ListenAddress> listen_address(const config::Settings& settings, std::string_view key);
 
 // Whether the host means every address of the machine (0.0.0.0, [::], however it is written):

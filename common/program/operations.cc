@@ -23,7 +23,8 @@ async::Task<void> answer(http::Exchange& exchange, int status, std::string type,
 }  // namespace
 
 ReadyCheck ready_check(std::string name, std::function<Result<void>()> run) {
-  return {std::move(name), [run = std::move(run)]() -> async::Task<Result<void>> { co_return run(); }};
+  return {std::move(name),
+          [run = std::move(run)]() -> async::Task<Result<void>> { co_return run(); }};
 }
 
 async::Task<void> OperationsService::handle(http::Exchange& exchange) {
@@ -62,7 +63,8 @@ async::Task<void> OperationsService::answer_checks(http::Exchange& exchange, boo
   co_await answer(exchange, good ? 200 : 503, "text/plain", std::move(body));
 }
 
-async::Task<void> OperationsService::answer_page(http::Exchange& exchange, const OperationsPage& page) {
+async::Task<void> OperationsService::answer_page(http::Exchange& exchange,
+                                                 const OperationsPage& page) {
   auto made = co_await page.make();
   if (made) co_return co_await answer(exchange, 200, page.content_type, *std::move(made));
   co_await answer(exchange, 503, "text/plain", made.error().message + "\n");
@@ -74,14 +76,17 @@ std::string OperationsService::paths() const {
   return text + "\n";
 }
 
-Result<std::unique_ptr<http::Server>> start_operations(const config::Settings& settings, std::string_view key, async::EventLoop& loop,
+Result<std::unique_ptr<http::Server>> start_operations(const config::Settings& settings,
+                                                       std::string_view key, async::EventLoop& loop,
                                                        OperationsService& service) {
   TRY(const ListenAddress listen, listen_address(settings, key));
   http::ServerOptions options;
   options.address = listen.host;
   options.port = listen.port;
   options.connections_max = 256;
-  return http::Server::start({&loop}, std::move(options), [&service](http::Exchange& exchange) { return service.handle(exchange); });
+  return http::Server::start({&loop}, std::move(options), [&service](http::Exchange& exchange) {
+    return service.handle(exchange);
+  });
 }
 
 }  // namespace rondel::program

@@ -1,6 +1,6 @@
 // The operations listener of a program: /metrics, /health/live, /health/serving, /health/ready, and
-// what pages the program adds. Everything on it is read-only and without credentials: it belongs on loopback or a
-// private network, apart from what clients use.
+// what pages the program adds. Everything on it is read-only and without credentials: it belongs on
+// loopback or a private network, apart from what clients use.
 #pragma once
 
 #include <functional>
@@ -43,7 +43,8 @@ struct OperationsPage {
 // Safe for concurrent use; outlives its server.
 class OperationsService {
  public:
-  OperationsService(const metrics::Registry& registry, HealthChecks checks, std::vector<OperationsPage> pages = {})
+  OperationsService(const metrics::Registry& registry, HealthChecks checks,
+                    std::vector<OperationsPage> pages = {})
       : registry_(registry), checks_(std::move(checks)), pages_(std::move(pages)) {}
 
   async::Task<void> handle(http::Exchange& exchange);
@@ -60,7 +61,8 @@ class OperationsService {
 
 // Listens where the setting `key` says, on one loop; at most 256 connections. `service` outlives
 // the server. Errors: as listen_address() and http::Server::start().
-Result<std::unique_ptr<http::Server>> start_operations(const config::Settings& settings, std::string_view key, async::EventLoop& loop,
+Result<std::unique_ptr<http::Server>> start_operations(const config::Settings& settings,
+                                                       std::string_view key, async::EventLoop& loop,
                                                        OperationsService& service);
 
 }  // namespace rondel::program

@@ -26,10 +26,13 @@ int run_program(const Program& program, int argc, char** argv) {
   bool check = false;
   bool files = false;
   app.add_option("--config", file, "YAML file of settings");
-  app.add_option("--set", assignments, "key=value, over the file")->type_size(1)->allow_extra_args(false);
+  app.add_option("--set", assignments, "key=value, over the file")
+      ->type_size(1)
+      ->allow_extra_args(false);
   app.add_flag("--describe-settings", describe, "Print every setting as a table and end");
   app.add_flag("--check-settings", check, "Say whether the settings are right and end");
-  app.add_flag("--check-files", files, "With --check-settings: also read the files that settings name");
+  app.add_flag("--check-files", files,
+               "With --check-settings: also read the files that settings name");
   app.set_version_flag("--version", version_line(program.name));
   try {
     app.parse(argc, argv);
@@ -49,8 +52,10 @@ int run_program(const Program& program, int argc, char** argv) {
   keep_files_private();
   auto environment = config::process_environment();
   environment.merge(take_secrets());
-  auto settings = config::Settings::load(program.schema, {file, std::move(environment), assignments});
-  auto checked = settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
+  auto settings =
+      config::Settings::load(program.schema, {file, std::move(environment), assignments});
+  auto checked =
+      settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
   if (checked && check && files) checked = program.check_files(*settings);
   const auto served = checked && !check ? program.serve(*settings, signals) : checked;
   if (served) return 0;

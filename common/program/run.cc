@@ -65,10 +65,11 @@ bool wait_as_lame_duck(const sigset_t& signals, Duration duration, const WhileWa
 }
 
 std::vector<ReadyCheck> ServingState::checks() const {
-  return {ready_check("listeners", [this]() -> Result<void> {
-            if (listening_) return {};
-            return fail(ErrorCode::kUnavailable, "not all are up");
-          }),
+  return {ready_check("listeners",
+                      [this]() -> Result<void> {
+                        if (listening_) return {};
+                        return fail(ErrorCode::kUnavailable, "not all are up");
+                      }),
           ready_check("not draining", [this]() -> Result<void> {
             if (!draining_) return {};
             return fail(ErrorCode::kUnavailable, "the process is ending");

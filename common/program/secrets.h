@@ -13,9 +13,9 @@ namespace rondel::program {
 // RONDEL_METADATA_DSN), and of others those that are called a secret, a password or a token.
 bool is_secret_variable(std::string_view name);
 
-// Takes every RONDEL_* variable that may hold a secret out of the environment, and overwrites it where
-// /proc/PID/environ shows it. Answers them, and so does secret() from then on. PGPASSWORD stays for
-// libpq, but is no longer shown. Before any thread is made; once.
+// Takes every RONDEL_* variable that may hold a secret out of the environment, and overwrites it
+// where /proc/PID/environ shows it. Answers them, and so does secret() from then on. PGPASSWORD
+// stays for libpq, but is no longer shown. Before any thread is made; once.
 std::map<std::string, std::string> take_secrets();
 // Of take_secrets(); empty: it was not there.
 std::string secret(std::string_view name);

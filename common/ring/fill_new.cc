@@ -9,7 +9,8 @@ namespace {
 // Draws indices with probability proportional to their count (Fenwick 1994).
 class WeightedDraw {
  public:
-  explicit WeightedDraw(const std::vector<uint64_t>& counts) : tree_(counts.size() + 1, 0), total_(0) {
+  explicit WeightedDraw(const std::vector<uint64_t>& counts)
+      : tree_(counts.size() + 1, 0), total_(0) {
     for (size_t i = 0; i < counts.size(); ++i) add(i, static_cast<int64_t>(counts[i]));
     while ((step_ << 1) <= counts.size()) step_ <<= 1;
   }
@@ -39,11 +40,15 @@ class WeightedDraw {
   size_t step_ = 1;
 };
 
-// Each domain's slots as a shuffled pile of its disks: taking from the pile is a draw without replacement.
-std::vector<std::vector<DiskIndex>> disk_piles(const Domains& domains, const Quotas& quotas, Random& random) {
+// Each domain's slots as a shuffled pile of its disks: taking from the pile is a draw without
+// replacement.
+std::vector<std::vector<DiskIndex>> disk_piles(const Domains& domains, const Quotas& quotas,
+                                               Random& random) {
   std::vector<std::vector<DiskIndex>> piles(domains.size());
   for (size_t z = 0; z < domains.size(); ++z) {
-    for (DiskIndex disk : domains.disks[z]) piles[z].insert(piles[z].end(), quotas.of_disk[disk], disk);
+    for (DiskIndex disk : domains.disks[z]) {
+      piles[z].insert(piles[z].end(), quotas.of_disk[disk], disk);
+    }
     random.shuffle(piles[z]);
   }
   return piles;
@@ -51,10 +56,11 @@ std::vector<std::vector<DiskIndex>> disk_piles(const Domains& domains, const Quo
 
 }  // namespace
 
-// With m arcs left every domain has at most m slots left, and all together m * replicas. Domains with exactly m are forced;
-// the rest is drawn in proportion to what is left. Both keep the invariant, so the fill never gets stuck.
-std::vector<DiskIndex> fill_new(const Domains& domains, const Quotas& quotas, size_t arcs, size_t replicas,
-                                Random& random) {
+// With m arcs left every domain has at most m slots left, and all together m * replicas. Domains
+// with exactly m are forced; the rest is drawn in proportion to what is left. Both keep the
+// invariant, so the fill never gets stuck.
+std::vector<DiskIndex> fill_new(const Domains& domains, const Quotas& quotas, size_t arcs,
+                                size_t replicas, Random& random) {
   auto piles = disk_piles(domains, quotas, random);
   std::vector<uint64_t> left = quotas.of_domain;
   WeightedDraw draw(left);

@@ -53,12 +53,14 @@ HandoffOrder::HandoffOrder(std::span<const Disk> disks, FailureDomain failure_do
 }
 
 std::optional<DiskIndex> HandoffOrder::find(const model::DiskId& id) const {
-  const auto found = std::ranges::lower_bound(by_id_, id, {}, [this](DiskIndex disk) { return disks_[disk].id; });
+  const auto found =
+      std::ranges::lower_bound(by_id_, id, {}, [this](DiskIndex disk) { return disks_[disk].id; });
   if (found == by_id_.end() || disks_[*found].id != id) return std::nullopt;
   return *found;
 }
 
-std::vector<DiskIndex> HandoffOrder::of(size_t arc, std::span<const DiskIndex> owners, size_t count) const {
+std::vector<DiskIndex> HandoffOrder::of(size_t arc, std::span<const DiskIndex> owners,
+                                        size_t count) const {
   // Domains that owners use, and what lies between them.
   std::vector<Range> used;
   for (const DiskIndex owner : owners) used.push_back(domains_[domain_of_[owner]]);
@@ -79,20 +81,23 @@ std::vector<DiskIndex> HandoffOrder::of(size_t arc, std::span<const DiskIndex> o
   add_drawn({arc, 0}, unused, owners, std::min(count, left), out);
   // Of the domains in use the owners themselves are left out.
   for (const Range& range : used) left += range.end - range.begin;
-  left -= std::ranges::count_if(std::set(owners.begin(), owners.end()),
-                                [this](DiskIndex owner) { return disks_[owner].capacity_bytes > 0; });
+  left -= std::ranges::count_if(std::set(owners.begin(), owners.end()), [this](DiskIndex owner) {
+    return disks_[owner].capacity_bytes > 0;
+  });
   add_drawn({arc, kDraws}, used, owners, std::min(count, left), out);
   return out;
 }
 
 // Until there are `count`: first those that draws hit, then the rest in a rank.
-void HandoffOrder::add_drawn(Draws draws, std::span<const Range> ranges, std::span<const DiskIndex> owners, size_t count,
+void HandoffOrder::add_drawn(Draws draws, std::span<const Range> ranges,
+                             std::span<const DiskIndex> owners, size_t count,
                              std::vector<DiskIndex>& out) const {
   uint64_t total = 0;
   for (const Range& range : ranges) total += weight(range);
   for (uint64_t i = 0; i < kDraws && out.size() < count; ++i) {
     const DiskIndex disk = hit(ranges, scaled(drawn(draws.arc, draws.first + i), total));
-    const bool taken = std::ranges::find(owners, disk) != owners.end() || std::ranges::find(out, disk) != out.end();
+    const bool taken = std::ranges::find(owners, disk) != owners.end() ||
+                       std::ranges::find(out, disk) != out.end();
     if (!taken) out.push_back(disk);
   }
   if (out.size() < count) add_ranked(draws.arc, ranges, owners, out);
@@ -109,7 +114,8 @@ DiskIndex HandoffOrder::hit(std::span<const Range> ranges, uint64_t offset) cons
 }
 
 // By a hash of arc and disk, the lowest first.
-void HandoffOrder::add_ranked(size_t arc, std::span<const Range> ranges, std::span<const DiskIndex> owners,
+void HandoffOrder::add_ranked(size_t arc, std::span<const Range> ranges,
+                              std::span<const DiskIndex> owners,
                               std::vector<DiskIndex>& out) const {
   std::vector<bool> taken(disks_.size(), false);
   for (const DiskIndex disk : owners) taken[disk] = true;

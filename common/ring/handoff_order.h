@@ -1,4 +1,5 @@
-// HandoffOrder: in which order disks stand in for an arc's owners. docs/formats/ring.md, "Hand-off disks".
+// HandoffOrder: in which order disks stand in for an arc's owners. docs/formats/ring.md, "Hand-off
+// disks".
 #pragma once
 
 #include <optional>
@@ -20,6 +21,7 @@ class HandoffOrder {
   std::vector<DiskIndex> of(size_t arc, std::span<const DiskIndex> owners, size_t count) const;
 
   std::optional<DiskIndex> find(const model::DiskId& id) const;
+
   bool share_domain(DiskIndex a, DiskIndex b) const { return domain_of_[a] == domain_of_[b]; }
 
  private:
@@ -35,18 +37,19 @@ class HandoffOrder {
   };
 
   uint64_t weight(const Range& range) const { return sums_[range.end] - sums_[range.begin]; }
+
   DiskIndex hit(std::span<const Range> ranges, uint64_t offset) const;
-  void add_drawn(Draws draws, std::span<const Range> ranges, std::span<const DiskIndex> owners, size_t count,
-                 std::vector<DiskIndex>& out) const;
+  void add_drawn(Draws draws, std::span<const Range> ranges, std::span<const DiskIndex> owners,
+                 size_t count, std::vector<DiskIndex>& out) const;
   void add_ranked(size_t arc, std::span<const Range> ranges, std::span<const DiskIndex> owners,
                   std::vector<DiskIndex>& out) const;
 
   std::vector<Disk> disks_;
-  std::vector<uint32_t> domain_of_;      // By disk.
-  std::vector<DiskIndex> places_;        // Disks with capacity, domain after domain.
-  std::vector<uint64_t> sums_;           // Of the weights before each place; one more than places_.
+  std::vector<uint32_t> domain_of_;  // By disk.
+  std::vector<DiskIndex> places_;    // Disks with capacity, domain after domain.
+  std::vector<uint64_t> sums_;       // Of the weights before each place; one more than places_.
   std::vector<Range> domains_;
-  std::vector<DiskIndex> by_id_;         // All disks.
+  std::vector<DiskIndex> by_id_;  // All disks.
 };
 
 }  // namespace rondel::ring

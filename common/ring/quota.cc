@@ -4,8 +4,8 @@
 #include <cmath>
 #include <map>
 #include <numeric>
-#include <tuple>
 #include <string>
+#include <tuple>
 
 namespace rondel::ring {
 namespace {
@@ -19,7 +19,8 @@ std::string domain_name(const Disk& disk, FailureDomain kind) {
   return {};
 }
 
-// Shares `total` in proportion to weight with at most `cap` each; what a cap cuts off goes to the others.
+// Shares `total` in proportion to weight with at most `cap` each; what a cap cuts off goes to the
+// others.
 std::vector<double> water_fill(const std::vector<double>& weights, double total, double cap) {
   std::vector<double> shares(weights.size(), 0);
   std::vector<bool> full(weights.size(), false);
@@ -50,7 +51,8 @@ std::vector<double> water_fill(const std::vector<double>& weights, double total,
 }
 
 // Floor or ceiling of every share, the sum being `total`.
-std::vector<uint64_t> round_shares(const std::vector<double>& shares, uint64_t total, const std::vector<uint64_t>& held,
+std::vector<uint64_t> round_shares(const std::vector<double>& shares, uint64_t total,
+                                   const std::vector<uint64_t>& held,
                                    const std::vector<bool>& usable) {
   // Sums of doubles end a hair below a whole number; that hair must not cost a unit.
   constexpr double kHair = 1e-6;
@@ -66,7 +68,8 @@ std::vector<uint64_t> round_shares(const std::vector<double>& shares, uint64_t t
   const auto fraction = [&](size_t i) { return shares[i] - std::floor(shares[i] + kHair); };
   const auto is_whole = [&](size_t i) { return fraction(i) <= kHair; };
   std::ranges::sort(order, [&](size_t a, size_t b) {
-    return std::tuple(is_whole(a), !keeps_more(a), -fraction(a), a) < std::tuple(is_whole(b), !keeps_more(b), -fraction(b), b);
+    return std::tuple(is_whole(a), !keeps_more(a), -fraction(a), a) <
+           std::tuple(is_whole(b), !keeps_more(b), -fraction(b), b);
   });
   for (size_t i = 0; given < total && !order.empty(); i = (i + 1) % order.size()) {
     ++rounded[order[i]];
@@ -81,7 +84,8 @@ Domains group_by_domain(std::span<const Disk> disks, FailureDomain kind) {
   Domains domains;
   std::map<std::string, uint32_t> known;
   for (size_t i = 0; i < disks.size(); ++i) {
-    const auto [entry, is_new] = known.try_emplace(domain_name(disks[i], kind), static_cast<uint32_t>(known.size()));
+    const auto [entry, is_new] =
+        known.try_emplace(domain_name(disks[i], kind), static_cast<uint32_t>(known.size()));
     if (is_new) domains.disks.emplace_back();
     domains.of_disk.push_back(entry->second);
     domains.disks[entry->second].push_back(static_cast<DiskIndex>(i));
@@ -89,16 +93,18 @@ Domains group_by_domain(std::span<const Disk> disks, FailureDomain kind) {
   return domains;
 }
 
-Result<Quotas> share_out(std::span<const Disk> disks, const Domains& domains, uint64_t arcs, uint64_t replicas,
-                         std::span<const uint64_t> held) {
+Result<Quotas> share_out(std::span<const Disk> disks, const Domains& domains, uint64_t arcs,
+                         uint64_t replicas, std::span<const uint64_t> held) {
   std::vector<double> weights(domains.size(), 0);
   for (size_t i = 0; i < disks.size(); ++i) {
     weights[domains.of_disk[i]] += static_cast<double>(disks[i].capacity_bytes);
   }
-  const auto usable_domains = static_cast<uint64_t>(std::ranges::count_if(weights, [](double w) { return w > 0; }));
+  const auto usable_domains =
+      static_cast<uint64_t>(std::ranges::count_if(weights, [](double w) { return w > 0; }));
   if (usable_domains < replicas) {
-    return fail(ErrorCode::kInvalidArgument, std::to_string(replicas) + " replicas need as many failure domains; there are " +
-                                                 std::to_string(usable_domains));
+    return fail(ErrorCode::kInvalidArgument,
+                std::to_string(replicas) + " replicas need as many failure domains; there are " +
+                    std::to_string(usable_domains));
   }
   Quotas quotas;
   const std::vector<double> domain_targets =
@@ -117,8 +123,8 @@ Result<Quotas> share_out(std::span<const Disk> disks, const Domains& domains, ui
   quotas.of_disk.assign(disks.size(), 0);
   quotas.target.assign(disks.size(), 0);
   for (size_t z = 0; z < domains.size(); ++z) {
-    // The targets add up to the domain's, which was rounded to its floor or ceiling: rounding each of them to its own floor or
-    // ceiling can reach that sum.
+    // The targets add up to the domain's, which was rounded to its floor or ceiling: rounding each
+    // of them to its own floor or ceiling can reach that sum.
     std::vector<double> shares;
     std::vector<uint64_t> disk_held;
     std::vector<bool> disk_usable;

@@ -22,7 +22,9 @@ class Random {
   // In [0, bound); bound > 0.
   __extension__ typedef unsigned __int128 Wide;
 
-  uint64_t below(uint64_t bound) { return static_cast<uint64_t>((static_cast<Wide>(next()) * bound) >> 64); }
+  uint64_t below(uint64_t bound) {
+    return static_cast<uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
+  }
 
   template <class T>
   void shuffle(std::vector<T>& items) {

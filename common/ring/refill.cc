@@ -6,13 +6,19 @@
 namespace rondel::ring {
 namespace {
 
-// Slots (arc * replicas + replica) are homeless (holes, and what disks hold above their quota) or settled. Homeless slots
-// are matched to domains that lack some: directly, else by re-routing slots that move in this change anyway (augmenting
-// paths, no further movement), else by moving one settled slot out of the way.
+// Slots (arc * replicas + replica) are homeless (holes, and what disks hold above their quota) or
+// settled. Homeless slots are matched to domains that lack some: directly, else by re-routing slots
+// that move in this change anyway (augmenting paths, no further movement), else by moving one
+// settled slot out of the way.
 class Refill {
  public:
-  Refill(std::vector<DiskIndex>& table, const Domains& domains, const Quotas& quotas, size_t replicas, Random& random)
-      : table_(table), domains_(domains), replicas_(replicas), random_(random), needs_(domains.size()),
+  Refill(std::vector<DiskIndex>& table, const Domains& domains, const Quotas& quotas,
+         size_t replicas, Random& random)
+      : table_(table),
+        domains_(domains),
+        replicas_(replicas),
+        random_(random),
+        needs_(domains.size()),
         moved_into_(domains.size()),
         freed_from_(table.size(), kHole) {
     count_needs(quotas);
@@ -27,7 +33,10 @@ class Refill {
       if (!settle_directly(slot)) waiting.push_back(slot);
     }
     for (size_t slot : waiting) {
-      if (!settle_by_rerouting(slot) && !settle_by_exchanging(slot) && !settle_by_displacing(slot)) return false;
+      if (!settle_by_rerouting(slot) && !settle_by_exchanging(slot) &&
+          !settle_by_displacing(slot)) {
+        return false;
+      }
     }
     return true;
   }
@@ -54,7 +63,8 @@ class Refill {
     return out;
   }
 
-  // Frees slots of disks above their quota, preferring arcs where a domain in need is not yet present.
+  // Frees slots of disks above their quota, preferring arcs where a domain in need is not yet
+  // present.
   void add_surplus(const Quotas& quotas, std::vector<size_t>& homeless) {
     std::vector<std::vector<size_t>> slots(domains_.of_disk.size());
     for (size_t slot = 0; slot < table_.size(); ++slot) {
@@ -65,12 +75,13 @@ class Refill {
     for (size_t disk = 0; disk < slots.size(); ++disk) {
       if (slots[disk].size() <= quotas.of_disk[disk]) continue;
       random_.shuffle(slots[disk]);
-      free_surplus(static_cast<DiskIndex>(disk), slots[disk].size() - quotas.of_disk[disk], slots[disk], open, homeless);
+      free_surplus(static_cast<DiskIndex>(disk), slots[disk].size() - quotas.of_disk[disk],
+                   slots[disk], open, homeless);
     }
   }
 
-  void free_surplus(DiskIndex disk, uint64_t excess, const std::vector<size_t>& slots, std::vector<int64_t>& open,
-                    std::vector<size_t>& homeless) {
+  void free_surplus(DiskIndex disk, uint64_t excess, const std::vector<size_t>& slots,
+                    std::vector<int64_t>& open, std::vector<size_t>& homeless) {
     const uint32_t own = domains_.of_disk[disk];
     std::vector<size_t> second_choice;
     for (size_t slot : slots) {
@@ -98,12 +109,15 @@ class Refill {
   bool is_legal(size_t slot, uint32_t domain) const {
     const size_t first = slot - slot % replicas_;
     for (size_t other = first; other < first + replicas_; ++other) {
-      if (other != slot && table_[other] != kHole && domains_.of_disk[table_[other]] == domain) return false;
+      if (other != slot && table_[other] != kHole && domains_.of_disk[table_[other]] == domain) {
+        return false;
+      }
     }
     return true;
   }
 
-  // Few domains: the one with most need. Many: a random legal one, since needs are spread thin then.
+  // Few domains: the one with most need. Many: a random legal one, since needs are spread thin
+  // then.
   uint32_t neediest(size_t slot, const std::vector<int64_t>& open) {
     constexpr size_t kScanMax = 64;
     const size_t count = open.size();
@@ -149,14 +163,15 @@ class Refill {
     return table_[slot] != kHole && domains_.of_disk[table_[slot]] == domain;
   }
 
-  // Breadth-first over domains: `slot` may enter u when a slot that moved into u can go on to v, and so on to a domain in
-  // need. No slot moves that did not move already.
+  // Breadth-first over domains: `slot` may enter u when a slot that moved into u can go on to v,
+  // and so on to a domain in need. No slot moves that did not move already.
   bool settle_by_rerouting(size_t slot) {
     struct Step {
       uint32_t from = kNone;
       size_t via = 0;
       bool seen = false;
     };
+
     std::vector<Step> steps(domains_.size());
     std::deque<uint32_t> queue;
     for (uint32_t z = 0; z < domains_.size(); ++z) {
@@ -168,7 +183,8 @@ class Refill {
       const uint32_t here = queue.front();
       queue.pop_front();
       if (!needs_[here].empty()) {
-        // Walk back: the slot that came into `from` moves on to `to`, which frees a place in `from`.
+        // Walk back: the slot that came into `from` moves on to `to`, which frees a place in
+        // `from`.
         uint32_t to = here;
         while (steps[to].from != kNone) {
           unsettle(steps[to].via);
@@ -190,9 +206,10 @@ class Refill {
     return false;
   }
 
-  // The slot was freed from a disk above its quota but no domain in need may enter its arc: the disk takes it back and frees
-  // another one. Where it has none that helps, it takes over an arc that another disk gave up, which then looks further:
-  // breadth-first over disks, so that nothing moves that need not.
+  // The slot was freed from a disk above its quota but no domain in need may enter its arc: the
+  // disk takes it back and frees another one. Where it has none that helps, it takes over an arc
+  // that another disk gave up, which then looks further: breadth-first over disks, so that nothing
+  // moves that need not.
   bool settle_by_exchanging(size_t slot) {
     const DiskIndex first = freed_from_[slot];
     if (first == kHole || !is_legal(slot, domains_.of_disk[first])) return false;
@@ -205,12 +222,14 @@ class Refill {
   bool exchange(size_t slot, DiskIndex first, uint32_t needy) {
     if (exchange_visits_left_ < table_.size()) return false;
     exchange_visits_left_ -= table_.size();
+
     struct Step {
       DiskIndex from = kHole;
-      size_t given = 0;      // Slot of `from` that goes to the domain in need,
-      size_t taken_back = 0; // and the slot in its arc that this disk takes back for it.
+      size_t given = 0;       // Slot of `from` that goes to the domain in need,
+      size_t taken_back = 0;  // and the slot in its arc that this disk takes back for it.
       bool seen = false;
     };
+
     std::vector<std::vector<size_t>> slots(domains_.of_disk.size());
     for (size_t s = 0; s < table_.size(); ++s) {
       if (table_[s] != kHole) slots[table_[s]].push_back(s);
@@ -226,7 +245,9 @@ class Refill {
         if (freed_from_[given] != kHole) continue;
         if (is_legal(given, needy)) {
           settle_from(given, here, needy);
-          for (DiskIndex at = here; steps[at].from != kHole; at = steps[at].from) swap_back(steps[at].given, steps[at].taken_back);
+          for (DiskIndex at = here; steps[at].from != kHole; at = steps[at].from) {
+            swap_back(steps[at].given, steps[at].taken_back);
+          }
           table_[slot] = first;
           freed_from_[slot] = kHole;
           return true;
@@ -296,15 +317,19 @@ class Refill {
   const Domains& domains_;
   const size_t replicas_;
   Random& random_;
-  std::vector<std::vector<DiskIndex>> needs_;       // Per domain: disks below their quota, once for each slot they lack.
-  std::vector<std::vector<size_t>> moved_into_;     // Per domain: slots settled there in this change (some left again).
-  std::vector<DiskIndex> freed_from_;               // Per slot: the disk above its quota that gave it up in this change.
-  uint64_t exchange_visits_left_ = 400'000'000;     // Bounds the time that perfection may cost.
+  // Per domain: disks below their quota, once for each slot they lack.
+  std::vector<std::vector<DiskIndex>> needs_;
+  // Per domain: slots settled there in this change (some left again).
+  std::vector<std::vector<size_t>> moved_into_;
+  // Per slot: the disk above its quota that gave it up in this change.
+  std::vector<DiskIndex> freed_from_;
+  uint64_t exchange_visits_left_ = 400'000'000;  // Bounds the time that perfection may cost.
 };
 
 }  // namespace
 
-bool refill(std::vector<DiskIndex>& table, const Domains& domains, const Quotas& quotas, size_t replicas, Random& random) {
+bool refill(std::vector<DiskIndex>& table, const Domains& domains, const Quotas& quotas,
+            size_t replicas, Random& random) {
   return Refill(table, domains, quotas, replicas, random).run(quotas);
 }
 

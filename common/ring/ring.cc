@@ -17,8 +17,8 @@ constexpr double kPowerOfComfort = 19;
 
 double power_for(double arcs) { return std::ceil(std::log2(arcs)); }
 
-// The smallest disk owns at least 200 virtual nodes (rounding then costs half a per cent) as long as the table stays
-// small, and 40 beyond that.
+// The smallest disk owns at least 200 virtual nodes (rounding then costs half a per cent) as long
+// as the table stays small, and 40 beyond that.
 uint8_t choose_power(std::span<const Disk> disks, uint8_t replicas) {
   double total = 0;
   double smallest = 0;
@@ -31,18 +31,25 @@ uint8_t choose_power(std::span<const Disk> disks, uint8_t replicas) {
     ++count;
   }
   const double arcs_per_node = (total / smallest) / replicas;
-  const double wanted = std::min(power_for(200 * arcs_per_node), std::max(kPowerOfComfort, power_for(40 * arcs_per_node)));
+  const double wanted = std::min(power_for(200 * arcs_per_node),
+                                 std::max(kPowerOfComfort, power_for(40 * arcs_per_node)));
   return static_cast<uint8_t>(std::clamp(wanted, kPowerMin, kPowerMax));
 }
 
 Result<void> check(std::span<const Disk> disks, const RingOptions& options) {
-  if (options.replicas < 1 || options.replicas > 8) return fail(ErrorCode::kInvalidArgument, "replicas must be 1 to 8");
+  if (options.replicas < 1 || options.replicas > 8) {
+    return fail(ErrorCode::kInvalidArgument, "replicas must be 1 to 8");
+  }
   if (options.power > 24) return fail(ErrorCode::kInvalidArgument, "power must be at most 24");
-  if (disks.size() > kDisksMax) return fail(ErrorCode::kInvalidArgument, "a ring has at most 65,535 disks");
+  if (disks.size() > kDisksMax) {
+    return fail(ErrorCode::kInvalidArgument, "a ring has at most 65,535 disks");
+  }
   std::set<model::DiskId> ids;
   bool any = false;
   for (const Disk& disk : disks) {
-    if (!ids.insert(disk.id).second) return fail(ErrorCode::kInvalidArgument, "disk " + disk.id.to_hex() + " is given twice");
+    if (!ids.insert(disk.id).second) {
+      return fail(ErrorCode::kInvalidArgument, "disk " + disk.id.to_hex() + " is given twice");
+    }
     any = any || disk.capacity_bytes > 0;
   }
   return any ? Result<void>{} : fail(ErrorCode::kInvalidArgument, "no disk has capacity");
@@ -72,7 +79,9 @@ Result<Ring> Ring::change(std::vector<Disk> disks) const {
   next.options_ = options_;
   next.take_disks(std::move(disks));
   std::unordered_map<model::DiskId, DiskIndex> index;
-  for (size_t i = 0; i < next.disks_.size(); ++i) index[next.disks_[i].id] = static_cast<DiskIndex>(i);
+  for (size_t i = 0; i < next.disks_.size(); ++i) {
+    index[next.disks_[i].id] = static_cast<DiskIndex>(i);
+  }
 
   const Domains domains = group_by_domain(next.disks_, options_.failure_domain);
   next.table_.assign(table_.size(), kHole);
@@ -82,10 +91,11 @@ Result<Ring> Ring::change(std::vector<Disk> disks) const {
     if (found == index.end() || next.disks_[found->second].capacity_bytes == 0) continue;
     // A disk that changed its domain may now clash with another replica of the arc.
     const size_t first = slot - slot % options_.replicas;
-    const bool clash = std::any_of(next.table_.begin() + static_cast<ptrdiff_t>(first),
-                                   next.table_.begin() + static_cast<ptrdiff_t>(slot), [&](DiskIndex other) {
-                                     return other != kHole && domains.of_disk[other] == domains.of_disk[found->second];
-                                   });
+    const bool clash = std::any_of(
+        next.table_.begin() + static_cast<ptrdiff_t>(first),
+        next.table_.begin() + static_cast<ptrdiff_t>(slot), [&](DiskIndex other) {
+          return other != kHole && domains.of_disk[other] == domains.of_disk[found->second];
+        });
     if (clash) continue;
     next.table_[slot] = found->second;
     ++held[found->second];
@@ -98,7 +108,9 @@ Result<Ring> Ring::change(std::vector<Disk> disks) const {
   return next;
 }
 
-std::vector<DiskIndex> Ring::handoffs(size_t arc, size_t count) const { return order_->of(arc, owners(arc), count); }
+std::vector<DiskIndex> Ring::handoffs(size_t arc, size_t count) const {
+  return order_->of(arc, owners(arc), count);
+}
 
 std::optional<DiskIndex> Ring::find(const model::DiskId& id) const { return order_->find(id); }
 
@@ -116,7 +128,9 @@ uint64_t Ring::moved(const Ring& from, const Ring& to) {
     const model::DiskId& id = to.disks_[to.table_[slot]].id;
     const size_t first = slot - slot % replicas;
     bool kept = false;
-    for (size_t old = first; old < first + replicas && !kept; ++old) kept = from.disks_[from.table_[old]].id == id;
+    for (size_t old = first; old < first + replicas && !kept; ++old) {
+      kept = from.disks_[from.table_[old]].id == id;
+    }
     moves += kept ? 0 : 1;
   }
   return moves;

@@ -28,6 +28,7 @@ class Cursor {
   explicit Cursor(ByteView bytes) : rest_(bytes) {}
 
   bool failed() const { return failed_; }
+
   size_t left() const { return rest_.size(); }
 
   ByteView take(size_t count) {
@@ -58,7 +59,9 @@ class Cursor {
   bool failed_ = false;
 };
 
-std::unexpected<Error> corrupt(std::string why) { return fail(ErrorCode::kCorruption, "ring: " + std::move(why)); }
+std::unexpected<Error> corrupt(std::string why) {
+  return fail(ErrorCode::kCorruption, "ring: " + std::move(why));
+}
 
 }  // namespace
 
@@ -89,7 +92,9 @@ Result<Ring> Ring::parse(ByteView stored) {
   if (stored.size() < kMagic.size() + kChecksumBytes) return corrupt("too short");
   const ByteView content = stored.first(stored.size() - kChecksumBytes);
   const auto checksum = load_le<uint64_t>(stored.data() + content.size());
-  if (XXH3_64bits(content.data(), content.size()) != checksum) return corrupt("the checksum differs");
+  if (XXH3_64bits(content.data(), content.size()) != checksum) {
+    return corrupt("the checksum differs");
+  }
   Cursor cursor(content);
   if (as_text(cursor.take(kMagic.size())) != kMagic) return corrupt("not a ring");
   if (cursor.number<uint16_t>() != kVersion) return corrupt("a format of a newer version");
@@ -103,8 +108,8 @@ Result<Ring> Ring::parse(ByteView stored) {
   ring.epoch_ = cursor.number<uint64_t>();
   ring.options_.seed = cursor.number<uint64_t>();
   const auto disks = cursor.number<uint32_t>();
-  if (ring.power_ > 24 || ring.options_.replicas < 1 || ring.options_.replicas > 8 || domain < 1 || domain > 3 ||
-      disks > kDisksMax) {
+  if (ring.power_ > 24 || ring.options_.replicas < 1 || ring.options_.replicas > 8 || domain < 1 ||
+      domain > 3 || disks > kDisksMax) {
     return corrupt("a field is out of bounds");
   }
   std::vector<Disk> known;
@@ -119,13 +124,17 @@ Result<Ring> Ring::parse(ByteView stored) {
   }
   ring.take_disks(std::move(known));
   const size_t slots = ring.arcs() * ring.options_.replicas;
-  if (cursor.failed() || cursor.left() != slots * sizeof(DiskIndex)) return corrupt("the length is wrong");
+  if (cursor.failed() || cursor.left() != slots * sizeof(DiskIndex)) {
+    return corrupt("the length is wrong");
+  }
   ring.table_.reserve(slots);
   for (size_t i = 0; i < slots; ++i) ring.table_.push_back(cursor.number<DiskIndex>());
   for (size_t slot = 0; slot < slots; ++slot) {
     if (ring.table_[slot] >= ring.disks_.size()) return corrupt("an owner does not exist");
     for (size_t other = slot - slot % ring.options_.replicas; other < slot; ++other) {
-      if (ring.share_domain(ring.table_[slot], ring.table_[other])) return corrupt("two replicas share a failure domain");
+      if (ring.share_domain(ring.table_[slot], ring.table_[other])) {
+        return corrupt("two replicas share a failure domain");
+      }
     }
   }
   return ring;

@@ -90,7 +90,9 @@ Result<SimulationRow> simulate(size_t disks, RingOptions options) {
     const size_t zones = std::min(zone_count(disks), disks);
     for (size_t i = 0; i < disks + tenth; ++i) all.push_back(simulated_disk(i, zones, random));
   }
-  const auto first = [&all](size_t count) { return std::vector<Disk>(all.begin(), all.begin() + static_cast<ptrdiff_t>(count)); };
+  const auto first = [&all](size_t count) {
+    return std::vector<Disk>(all.begin(), all.begin() + static_cast<ptrdiff_t>(count));
+  };
 
   SimulationRow row;
   row.disks = disks;

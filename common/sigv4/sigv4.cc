@@ -82,13 +82,22 @@ std::string names_of(const NameValues& headers) {
 std::string Scope::text() const {
   std::string out;
   out.reserve(date.size() + region.size() + service.size() + kTerminator.size() + 3);
-  return out.append(date).append(1, '/').append(region).append(1, '/').append(service).append(1, '/').append(kTerminator);
+  return out.append(date)
+      .append(1, '/')
+      .append(region)
+      .append(1, '/')
+      .append(service)
+      .append(1, '/')
+      .append(kTerminator);
 }
 
 std::string canonical_request(const SignedRequest& request) {
   std::string out;
   out.reserve(1024);
-  out.append(request.method).append(1, '\n').append(request.path.empty() ? "/" : request.path).append(1, '\n');
+  out.append(request.method)
+      .append(1, '\n')
+      .append(request.path.empty() ? "/" : request.path)
+      .append(1, '\n');
   append_query(out, request.query);
   out += '\n';
 
@@ -113,7 +122,8 @@ std::string canonical_request(const SignedRequest& request) {
   return out;
 }
 
-std::string string_to_sign(std::string_view timestamp, const Scope& scope, std::string_view canonical_request) {
+std::string string_to_sign(std::string_view timestamp, const Scope& scope,
+                           std::string_view canonical_request) {
   std::string out;
   out.reserve(160);
   append_lines(out, {kAlgorithm, timestamp, scope.text(), crypto::sha256_hex(canonical_request)});
@@ -133,20 +143,23 @@ std::string signature(std::string_view signing_key, std::string_view string_to_s
   return to_hex(as_bytes(crypto::hmac_sha256(signing_key, string_to_sign)));
 }
 
-std::string chunk_string_to_sign(std::string_view timestamp, const Scope& scope, std::string_view previous_signature,
+std::string chunk_string_to_sign(std::string_view timestamp, const Scope& scope,
+                                 std::string_view previous_signature,
                                  std::string_view chunk_sha256_hex) {
   std::string out;
   out.reserve(320);
-  append_lines(out,
-               {kChunkAlgorithm, timestamp, scope.text(), previous_signature, kEmptySha256, chunk_sha256_hex});
+  append_lines(out, {kChunkAlgorithm, timestamp, scope.text(), previous_signature, kEmptySha256,
+                     chunk_sha256_hex});
   return out;
 }
 
-std::string trailer_string_to_sign(std::string_view timestamp, const Scope& scope, std::string_view previous_signature,
+std::string trailer_string_to_sign(std::string_view timestamp, const Scope& scope,
+                                   std::string_view previous_signature,
                                    std::string_view trailer_sha256_hex) {
   std::string out;
   out.reserve(256);
-  append_lines(out, {kTrailerAlgorithm, timestamp, scope.text(), previous_signature, trailer_sha256_hex});
+  append_lines(
+      out, {kTrailerAlgorithm, timestamp, scope.text(), previous_signature, trailer_sha256_hex});
   return out;
 }
 
@@ -155,17 +168,21 @@ std::string format_timestamp(SystemTime time) {
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
   char text[32];
-  const int size = std::snprintf(text, sizeof text, "%04d%02u%02uT%02d%02d%02dZ", static_cast<int>(date.year()),
-                                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                 static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                                 static_cast<int>(clock.seconds().count()));
+  const int size = std::snprintf(
+      text, sizeof text, "%04d%02u%02uT%02d%02d%02dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()));
   return {text, static_cast<size_t>(size)};
 }
 
 Result<SystemTime> parse_timestamp(std::string_view text) {
-  constexpr size_t kSize = 16;   // yyyymmddThhmmssZ
-  const auto time = text.size() == kSize && text.back() == 'Z' ? parse_compact_date(text) : std::nullopt;
-  if (!time) return fail(ErrorCode::kInvalidArgument, "not a timestamp of the form yyyymmddThhmmssZ");
+  constexpr size_t kSize = 16;  // yyyymmddThhmmssZ
+  const auto time =
+      text.size() == kSize && text.back() == 'Z' ? parse_compact_date(text) : std::nullopt;
+  if (!time) {
+    return fail(ErrorCode::kInvalidArgument, "not a timestamp of the form yyyymmddThhmmssZ");
+  }
   return *time;
 }
 
@@ -176,14 +193,18 @@ NameValues sign(const Signer& signer, UnsignedRequest request) {
   headers.emplace_back("x-amz-content-sha256", request.payload_hash);
   headers.emplace_back("x-amz-date", timestamp);
   sort_by_name(headers);
-  const std::string canonical =
-      canonical_request({request.method, request.path, views(request.query), views(headers), request.payload_hash});
+  const std::string canonical = canonical_request(
+      {request.method, request.path, views(request.query), views(headers), request.payload_hash});
   const std::string key = signing_key(signer.credentials.secret_key, scope);
 
   std::string authorization(kAlgorithm);
-  authorization.append(" Credential=").append(signer.credentials.access_key).append(1, '/').append(scope.text());
+  authorization.append(" Credential=")
+      .append(signer.credentials.access_key)
+      .append(1, '/')
+      .append(scope.text());
   authorization.append(", SignedHeaders=").append(names_of(headers));
-  authorization.append(", Signature=").append(signature(key, string_to_sign(timestamp, scope, canonical)));
+  authorization.append(", Signature=")
+      .append(signature(key, string_to_sign(timestamp, scope, canonical)));
   return {{"x-amz-date", timestamp},
           {"x-amz-content-sha256", std::string(request.payload_hash)},
           {"authorization", std::move(authorization)}};
@@ -199,12 +220,13 @@ std::string presign(const Signer& signer, UnsignedRequest request, int expires_s
   query.emplace_back("X-Amz-Date", timestamp);
   query.emplace_back("X-Amz-Expires", std::to_string(expires_s));
   query.emplace_back("X-Amz-SignedHeaders", names_of(request.headers));
-  const std::string canonical =
-      canonical_request({request.method, request.path, views(query), views(request.headers), kUnsignedPayload});
+  const std::string canonical = canonical_request(
+      {request.method, request.path, views(query), views(request.headers), kUnsignedPayload});
   std::string out;
   append_query(out, views(query));
   const std::string key = signing_key(signer.credentials.secret_key, scope);
-  return out.append("&X-Amz-Signature=").append(signature(key, string_to_sign(timestamp, scope, canonical)));
+  return out.append("&X-Amz-Signature=")
+      .append(signature(key, string_to_sign(timestamp, scope, canonical)));
 }
 
 }  // namespace rondel::sigv4

@@ -12,8 +12,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr double kAliveSeconds = 30;   // A row is written at least every 10 s.
-constexpr double kLagSeconds = 10;     // What is under way between healthy disks is younger.
+constexpr double kAliveSeconds = 30;  // A row is written at least every 10 s.
+constexpr double kLagSeconds = 10;    // What is under way between healthy disks is younger.
 
 const char* domain_name(ring::FailureDomain domain) {
   switch (domain) {
@@ -30,7 +30,8 @@ json::object ring_object(const ring::Topology& topology) {
                    {"live_epochs", topology.rings.size()},
                    {"min_epoch", topology.min_epoch},
                    {"replicas", current == nullptr ? 0 : current->replicas()},
-                   {"failure_domain", current == nullptr ? "none" : domain_name(current->options().failure_domain)}};
+                   {"failure_domain",
+                    current == nullptr ? "none" : domain_name(current->options().failure_domain)}};
   return out;
 }
 
@@ -50,7 +51,7 @@ bool is_alive(const metadata::NodeRecord& node, SystemTime now) {
 // What the whole cluster has, by the disks of the ring; and what is wrong with it, in words.
 struct Summary {
   uint64_t capacity_bytes = 0, live_bytes = 0, reclaimable_bytes = 0, free_bytes = 0, blobs = 0;
-  json::array missing;   // Disks that the ring counts on and that no node tells of.
+  json::array missing;  // Disks that the ring counts on and that no node tells of.
   json::array reasons;
 };
 
@@ -67,7 +68,9 @@ void add_disk(const metadata::NodeRecord& node, const metadata::NodeRecord::Disk
     summary.reasons.push_back(json::string(reason));
   };
   if (alive && report.state != "online") say(name + " is " + report.state);
-  if (alive && report.replication_lag_seconds > kLagSeconds) say(name + " lacks blobs that it should hold");
+  if (alive && report.replication_lag_seconds > kLagSeconds) {
+    say(name + " lacks blobs that it should hold");
+  }
   if (report.handoff_blobs > 0) say(name + " keeps copies for disks that were away");
 }
 
@@ -81,14 +84,16 @@ Summary summarize(const StatusInput& input) {
   if (in_ring.empty()) say("there is no ring yet: too few disks have joined");
   for (const metadata::NodeRecord& node : input.nodes) {
     const bool alive = is_alive(node, input.now);
-    const bool counts = std::ranges::any_of(node.disks, [&](const auto& disk) { return in_ring.contains(disk.id); });
+    const bool counts = std::ranges::any_of(
+        node.disks, [&](const auto& disk) { return in_ring.contains(disk.id); });
     if (!alive && counts) say("node " + node.address + " is down");
     for (const auto& disk : node.disks) {
       if (in_ring.contains(disk.id)) {
         missing.erase(disk.id);
         add_disk(node, disk, alive, summary);
       } else if (alive) {
-        say("disk " + disk.id.to_hex() + " of " + node.address + " is not in the ring: it holds nothing");
+        say("disk " + disk.id.to_hex() + " of " + node.address +
+            " is not in the ring: it holds nothing");
       }
     }
   }
@@ -124,12 +129,19 @@ json::object disk_object(const metadata::NodeRecord::Disk& disk, bool in_ring) {
           {"corrupt_reads_total", report.corrupt_reads_total}};
 }
 
-json::object node_object(const metadata::NodeRecord& node, const std::set<model::DiskId>& ring, SystemTime now) {
+json::object node_object(const metadata::NodeRecord& node, const std::set<model::DiskId>& ring,
+                         SystemTime now) {
   const double age = std::chrono::duration<double>(now - node.last_seen).count();
   json::array disks;
   for (const auto& disk : node.disks) disks.push_back(disk_object(disk, ring.contains(disk.id)));
-  return {{"id", node.id.to_hex()},   {"name", node.name}, {"address", node.address},       {"operations_address", node.operations_address},
-          {"host", node.host},        {"zone", node.zone}, {"alive", age <= kAliveSeconds}, {"last_seen_seconds_ago", age},
+  return {{"id", node.id.to_hex()},
+          {"name", node.name},
+          {"address", node.address},
+          {"operations_address", node.operations_address},
+          {"host", node.host},
+          {"zone", node.zone},
+          {"alive", age <= kAliveSeconds},
+          {"last_seen_seconds_ago", age},
           {"disks", std::move(disks)}};
 }
 
@@ -150,16 +162,17 @@ std::string status_document(const StatusInput& input) {
   Summary summary = summarize(input);
   const std::set<model::DiskId> in_ring = ring_disks(input.topology);
   json::array nodes;
-  for (const metadata::NodeRecord& node : input.nodes) nodes.push_back(node_object(node, in_ring, input.now));
+  for (const metadata::NodeRecord& node : input.nodes) {
+    nodes.push_back(node_object(node, in_ring, input.now));
+  }
   json::array jobs;
   for (const jobs::Progress& job : input.jobs) jobs.push_back(job_object(job));
   const json::object document{
       {"cluster_id", input.cluster.to_hex()},
       {"coordinator", input.coordinates},
       {"ring", ring_object(input.topology)},
-      {"queues",
-       json::object{{"released", input.queues.released},
-                    {"uploads_open", input.queues.uploads_open}}},
+      {"queues", json::object{{"released", input.queues.released},
+                              {"uploads_open", input.queues.uploads_open}}},
       {"jobs", std::move(jobs)},
       {"version", program::version()},
       {"commit", program::commit()},

@@ -16,8 +16,8 @@ struct StatusInput {
   const ring::Topology& topology;
   const std::vector<metadata::NodeRecord>& nodes;
   const metadata::QueueDepths& queues;
-  bool coordinates;                                // This gateway.
-  const std::vector<jobs::Progress>& jobs;         // As this gateway ran them.
+  bool coordinates;                         // This gateway.
+  const std::vector<jobs::Progress>& jobs;  // As this gateway ran them.
   SystemTime now;
 };
 

@@ -16,7 +16,8 @@ async::Task<Result<std::string>> make_status(StatusSources sources) {
   }
   const auto topology = sources.topology.topology();
   const std::vector<jobs::Progress> progress = sources.jobs.progress();
-  co_return status_document({sources.cluster, *topology, *nodes, *queues, sources.lease.leads(), progress, sources.ages.database_now()});
+  co_return status_document({sources.cluster, *topology, *nodes, *queues, sources.lease.leads(),
+                             progress, sources.ages.database_now()});
 }
 
 }  // namespace

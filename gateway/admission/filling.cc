@@ -12,7 +12,8 @@ async::Task<Result<void>> Filling::take(uint64_t bytes, Deadline deadline) {
     const bool enough = kept_ <= few;
     const uint64_t wanted = enough ? few : std::max(expected_, kept_);
     // Step by step: what has not come yet is a promise.
-    const uint64_t step = enough ? few - used_ : std::min(wanted, std::max(kept_, 2 * used_)) - used_;
+    const uint64_t step =
+        enough ? few - used_ : std::min(wanted, std::max(kept_, 2 * used_)) - used_;
     if (hold_.use(step)) {
       used_ += step;
       continue;

@@ -10,7 +10,7 @@ namespace rondel::admission {
 struct GateOptions {
   uint64_t requests_max = 2048;
   uint64_t document_bytes = 48ull << 20;
-  uint64_t listings_max = 2;   // Of the database's connections for them.
+  uint64_t listings_max = 2;  // Of the database's connections for them.
 };
 
 // Safe for concurrent use.
@@ -24,8 +24,8 @@ struct Gate {
 
   Parties parties;
   Pool requests;
-  Pool documents;   // Bodies that are read whole (XML, JSON), and answers of that kind.
-  Pool listings;    // Statements that list: who has none under way goes before who has.
+  Pool documents;  // Bodies that are read whole (XML, JSON), and answers of that kind.
+  Pool listings;   // Statements that list: who has none under way goes before who has.
 };
 
 }  // namespace rondel::admission

@@ -30,13 +30,15 @@ class Party {
   Party(Kind kind, std::string id) : kind_(kind), id_(std::move(id)) {}
 
   Kind kind() const { return kind_; }
+
   const std::string& id() const { return id_; }
 
  private:
   friend class Pool;
+
   struct Standing {
     uint64_t held = 0;
-    uint64_t waiting = 0;   // Coroutines.
+    uint64_t waiting = 0;  // Coroutines.
   };
 
   const Kind kind_;
@@ -55,6 +57,7 @@ class Parties {
   Parties();
 
   PartyRef account(std::string_view id) { return find(Party::Kind::kAccount, std::string(id)); }
+
   // An IPv4 address, or the /64 that an IPv6 address is of: its owner has all of that.
   PartyRef address(std::string_view text);
 

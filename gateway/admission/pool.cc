@@ -23,7 +23,7 @@ struct Pool::Entry {
   std::atomic<SteadyTime> idle_since{SteadyTime::max()};
   std::function<void()> give_way;
   bool gave_way = false;
-  size_t place = kNowhere;   // In entries_.
+  size_t place = kNowhere;  // In entries_.
 };
 
 struct Pool::Waiter {
@@ -42,7 +42,7 @@ Pool::Hold Pool::try_take(const PartyRef& party, uint64_t amount, SteadyTime now
   entry->party = party;
   std::lock_guard lock(mutex_);
   if (!try_grow(*entry, amount, now)) {
-    serve();   // What was made room for is for whoever waits.
+    serve();  // What was made room for is for whoever waits.
     return {};
   }
   entry->used = amount;
@@ -74,8 +74,8 @@ void Pool::count_refusal(const PartyRef& party) {
 
 PoolStatus Pool::status() const {
   std::lock_guard lock(mutex_);
-  return {options_.bound, options_.capacity, in_use_,   used_, waiters_.size(),
-          refused_,       gave_way_,         cut_};
+  return {options_.bound,  options_.capacity, in_use_,   used_,
+          waiters_.size(), refused_,          gave_way_, cut_};
 }
 
 bool Pool::is_full() const {
@@ -95,9 +95,10 @@ bool Pool::may_take(const Entry& entry, uint64_t amount) const {
 
   // All who are not authenticated are one party, within which each address is one.
   const size_t first = addresses_ == 0 ? 1 : 0;
-  return admission::may_take({options_.capacity, in_use_, groups + first}, strangers_held_, amount) &&
-         admission::may_take({strangers_capacity_, strangers_held_, addresses_ + new_one}, mine.held,
-                             amount);
+  return admission::may_take({options_.capacity, in_use_, groups + first}, strangers_held_,
+                             amount) &&
+         admission::may_take({strangers_capacity_, strangers_held_, addresses_ + new_one},
+                             mine.held, amount);
 }
 
 // Somebody who holds no more than the asker waits for room, and would have to wait longer.
@@ -152,8 +153,8 @@ uint64_t Pool::weight(const Entry& entry, const Entry& against) const {
 bool Pool::let_one_give_way(const Entry& asker, uint64_t amount, SteadyTime now) {
   if (!asker.party) return false;
   // Where strangers have used up their part no account's room is of use.
-  const bool strangers_alone = asker.party->kind() == Party::Kind::kAddress &&
-                               in_use_ + amount <= options_.capacity;
+  const bool strangers_alone =
+      asker.party->kind() == Party::Kind::kAddress && in_use_ + amount <= options_.capacity;
   Entry* chosen = nullptr;
   uint64_t most = 0;
   for (Entry* entry : entries_) {
@@ -193,13 +194,13 @@ void Pool::serve() {
       const uint64_t held = entry.party ? standing(*entry.party).held : 0;
       if (held >= least && best != waiters_.end()) continue;
       const bool lacks_room = in_use_ + (*at)->amount > options_.capacity;
-      if (!lacks_room && !may_take(entry, (*at)->amount)) continue;   // Its share is used up.
+      if (!lacks_room && !may_take(entry, (*at)->amount)) continue;  // Its share is used up.
       best = at;
       least = held;
     }
     if (best == waiters_.end()) return;
     const std::shared_ptr<Waiter> waiter = *best;
-    if (in_use_ + waiter->amount > options_.capacity) return;   // What comes free is kept for it.
+    if (in_use_ + waiter->amount > options_.capacity) return;  // What comes free is kept for it.
     waiters_.erase(best);
     if (waiter->entry->party) count(*waiter->entry->party, 0, -1);
     waiter->granted = true;
@@ -230,7 +231,7 @@ async::Task<Result<void>> Pool::grow(std::shared_ptr<Entry> entry, uint64_t amou
     // It does not wait for its client now; but who waits for each other must not do so for ever.
     if (entry->idle_since.load() != SteadyTime::max()) entry->idle_since = steady_now();
     if (entry->party) count(*entry->party, 0, 1);
-    serve();   // With one more who waits others' shares are smaller.
+    serve();  // With one more who waits others' shares are smaller.
   }
 
   const Duration step = std::min(options_.promise_patience, options_.patience) / 2;
@@ -244,7 +245,7 @@ async::Task<Result<void>> Pool::grow(std::shared_ptr<Entry> entry, uint64_t amou
       waiters_.remove(waiter);
       if (entry->party) count(*entry->party, 0, -1);
       refuse(*entry);
-      serve();   // It may have kept room from others.
+      serve();  // It may have kept room from others.
       co_return fail(ErrorCode::kResourceExhausted, "no room in time");
     }
     waiter->slot = async::OneShot<bool>::make();
@@ -343,7 +344,7 @@ bool Pool::Hold::use(uint64_t amount, SteadyTime now) {
 }
 
 void Pool::Hold::progress(uint64_t bytes, SteadyTime now) {
-  entry_->progress += bytes;   // Its coroutine's alone.
+  entry_->progress += bytes;  // Its coroutine's alone.
   if (entry_->progress < kProgressBytes) return;
   entry_->progress = 0;
   if (entry_->idle_since.load() != SteadyTime::max()) entry_->idle_since = now;

@@ -31,7 +31,8 @@ struct PoolOptions {
   uint64_t capacity = 0;
   // A promise that was not used for so long is cut when somebody wants the room.
   Duration promise_patience = std::chrono::milliseconds(250);
-  // Who made no progress for so long gives way when somebody wants the room: an account, an address.
+  // Who made no progress for so long gives way when somebody wants the room: an account, an
+  // address.
   Duration patience = std::chrono::seconds(2);
   Duration stranger_patience = std::chrono::milliseconds(500);
 };
@@ -40,12 +41,12 @@ struct PoolOptions {
 struct PoolStatus {
   Bound bound = Bound::kRequests;
   uint64_t capacity = 0;
-  uint64_t in_use = 0;        // Promises too.
-  uint64_t used = 0;          // Without them.
+  uint64_t in_use = 0;  // Promises too.
+  uint64_t used = 0;    // Without them.
   uint64_t waiting = 0;
   std::array<uint64_t, 2> refused{};
   uint64_t gave_way = 0;
-  uint64_t cut = 0;           // Promises.
+  uint64_t cut = 0;  // Promises.
 };
 
 // Safe for concurrent use. Outlives its holds. At most one of each bound has to do with a party.
@@ -57,8 +58,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // At once, or an empty hold: above the party's share, or there is no room. It counts as refused only
-  // when the caller says so, since he may take() another way.
+  // At once, or an empty hold: above the party's share, or there is no room. It counts as refused
+  // only when the caller says so, since he may take() another way.
   Hold try_take(const PartyRef& party, uint64_t amount, SteadyTime now = steady_now());
   // Waits until the deadline; kResourceExhausted then. Who holds least is served first. `amount`
   // is at most the capacity: more is taken for all of it. On a loop.
@@ -67,6 +68,7 @@ class Pool {
   Hold open(const PartyRef& party, std::function<void()> give_way = {});
 
   uint64_t capacity() const { return options_.capacity; }
+
   void count_refusal(const PartyRef& party);
   PoolStatus status() const;
   // Whether nothing at all is left for anybody.
@@ -111,9 +113,9 @@ class Pool {
   uint64_t in_use_ = 0;
   uint64_t used_ = 0;
   uint64_t strangers_held_ = 0;
-  size_t accounts_ = 0;                   // That hold or wait.
+  size_t accounts_ = 0;  // That hold or wait.
   size_t addresses_ = 0;
-  std::vector<Entry*> entries_;           // That have promises or may give way.
+  std::vector<Entry*> entries_;  // That have promises or may give way.
   std::list<std::shared_ptr<Waiter>> waiters_;
   std::array<uint64_t, 2> refused_{};
   uint64_t gave_way_ = 0;
@@ -127,9 +129,11 @@ class Pool::Hold {
   Hold() = default;
   Hold(Hold&& other) noexcept = default;
   Hold& operator=(Hold&& other) noexcept;
+
   ~Hold() { release(); }
 
   explicit operator bool() const { return entry_ != nullptr; }
+
   // 0 too after it gave way.
   uint64_t amount() const;
   void release();
@@ -152,6 +156,7 @@ class Pool::Hold {
   void may_give_way(std::function<void()> give_way);
   // It waits for its client since `since`: only then it gives way.
   void idle(SteadyTime since = steady_now());
+
   void busy() { idle(SteadyTime::max()); }
 
   // Counts to another party from now on. False: that is above its share, and nothing changes.
@@ -161,6 +166,7 @@ class Pool::Hold {
 
  private:
   friend class Pool;
+
   Hold(Pool* pool, std::shared_ptr<Entry> entry) : pool_(pool), entry_(std::move(entry)) {}
 
   Pool* pool_ = nullptr;

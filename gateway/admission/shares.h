@@ -9,8 +9,8 @@ namespace rondel::admission {
 // A bound as it is when somebody asks.
 struct Level {
   uint64_t capacity = 0;
-  uint64_t in_use = 0;    // By all, the asker too.
-  size_t parties = 1;     // That hold or wait for something, with the asker.
+  uint64_t in_use = 0;  // By all, the asker too.
+  size_t parties = 1;   // That hold or wait for something, with the asker.
 };
 
 inline constexpr uint64_t kDivisible = 16;

@@ -31,7 +31,8 @@ request::Handler find_handler(Operation operation) {
     case Operation::kListMultipartUploads: return multipart::list_multipart_uploads;
     case Operation::kDeleteObjects: return objects::delete_objects;
     case Operation::kPutObject: return objects::put_object;
-    case Operation::kPostObject: return objects::put_object;   // Of the form as a request of its own: post_object.h.
+    // Of the form as a request of its own: post_object.h.
+    case Operation::kPostObject: return objects::put_object;
     case Operation::kGetObject: return objects::get_object;
     case Operation::kHeadObject: return objects::head_object;
     case Operation::kDeleteObject: return objects::delete_object;
@@ -92,14 +93,21 @@ request::Handler find_handler(Operation operation) {
 s3::S3Result<void> check_names_no_version(const request::Context& context) {
   const Operation operation = context.request.operation;
   const auto version = context.request.query.find("versionId");
-  if (!version || (operation != Operation::kPutObject && operation != Operation::kCopyObject)) return {};
-  return s3::fail(ErrorCode::kInvalidArgument, "This operation does not accept a version-id.", {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*version)}});
+  if (!version || (operation != Operation::kPutObject && operation != Operation::kCopyObject)) {
+    return {};
+  }
+  return s3::fail(ErrorCode::kInvalidArgument, "This operation does not accept a version-id.",
+                  {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*version)}});
 }
 
-// Another gateway may have changed a moment ago what a refusal rests on. (What is allowed by old settings is noticed by look-up and commit.)
+// Another gateway may have changed a moment ago what a refusal rests on. (What is allowed by old
+// settings is noticed by look-up and commit.)
 request::Answer<void> admit_fresh(request::Context& context) {
   auto admitted = permissions::admit(context);
-  if (admitted || !context.bucket || !context.services.bucket_cache.doubt_bucket(context.bucket->name)) co_return admitted;
+  if (admitted || !context.bucket ||
+      !context.services.bucket_cache.doubt_bucket(context.bucket->name)) {
+    co_return admitted;
+  }
   CO_S3_VOID(co_await request::reload_bucket(context));
   co_return permissions::admit(context);
 }
@@ -108,11 +116,16 @@ request::Answer<request::Response> dispatch(request::Context& context) {
   CO_S3_VOID(co_await admit_fresh(context));
   CO_S3_VOID(request::charge(context));
   const request::Handler handler = find_handler(context.request.operation);
-  if (handler == nullptr) co_return std::unexpected(request::not_implemented(context.request.operation));
+  if (handler == nullptr) {
+    co_return std::unexpected(request::not_implemented(context.request.operation));
+  }
   CO_S3_VOID(check_names_no_version(context));
   auto response = co_await handler(context);
   // A handler that forgot to ask: never an answer that nobody decided about.
-  if (response && context.access.undecided) co_return std::unexpected(s3::Error{ErrorCode::kInternalError, {}, {}, {}, "nobody decided whether this was allowed"});
+  if (response && context.access.undecided) {
+    co_return std::unexpected(s3::Error{
+        ErrorCode::kInternalError, {}, {}, {}, "nobody decided whether this was allowed"});
+  }
   co_return response;
 }
 

@@ -16,26 +16,37 @@ class JoinedExchange final : public http::Exchange {
   }
 
   const http::RequestHead& head() const override { return head_; }
+
   const http::ConnectionInfo& connection() const override { return outer_.connection(); }
+
   void expect_body(http::BodyKind kind) override { outer_.expect_body(kind); }
+
   async::Task<Result<ByteView>> read_body() override { return outer_.read_body(); }
+
   uint64_t body_bytes_read() const override { return outer_.body_bytes_read(); }
+
   uint64_t body_bytes_written() const override { return outer_.body_bytes_written(); }
+
   async::Task<Result<void>> respond(http::ResponseHead head, std::string body) override {
     return outer_.respond(std::move(head), std::move(body));
   }
+
   async::Task<Result<void>> respond_head_only(http::ResponseHead head,
                                               std::optional<uint64_t> content_length) override {
     return outer_.respond_head_only(std::move(head), content_length);
   }
+
   async::Task<Result<void>> start_response(http::ResponseHead head,
                                            uint64_t content_length) override {
     return outer_.start_response(std::move(head), content_length);
   }
+
   async::Task<Result<void>> write_body(ByteSlice bytes) override {
     return outer_.write_body(std::move(bytes));
   }
+
   bool responded() const override { return outer_.responded(); }
+
   void abort() override { outer_.abort(); }
 
  private:

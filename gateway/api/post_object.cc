@@ -26,11 +26,23 @@ using s3::ErrorCode;
 constexpr size_t kKeyBytesMax = 1024;
 constexpr auto kRoomPatience = std::chrono::seconds(5);
 // Fields that are a header of PutObject, by the same name but for acl.
-constexpr std::array<std::string_view, 11> kHeaders{"acl",     "content-type", "cache-control",       "content-disposition",          "content-encoding",               "content-language",
-                                                    "expires", "content-md5",  "x-amz-storage-class", "x-amz-sdk-checksum-algorithm", "x-amz-website-redirect-location"};
-constexpr std::array<std::string_view, 5> kPrefixes{"x-amz-meta-", "x-amz-checksum-", "x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-grant-"};
+constexpr std::array<std::string_view, 11> kHeaders{"acl",
+                                                    "content-type",
+                                                    "cache-control",
+                                                    "content-disposition",
+                                                    "content-encoding",
+                                                    "content-language",
+                                                    "expires",
+                                                    "content-md5",
+                                                    "x-amz-storage-class",
+                                                    "x-amz-sdk-checksum-algorithm",
+                                                    "x-amz-website-redirect-location"};
+constexpr std::array<std::string_view, 5> kPrefixes{"x-amz-meta-", "x-amz-checksum-",
+                                                    "x-amz-server-side-encryption",
+                                                    "x-amz-object-lock-", "x-amz-grant-"};
 // Of the signature.
-constexpr std::array<std::string_view, 5> kSignature{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token"};
+constexpr std::array<std::string_view, 5> kSignature{
+    "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token"};
 // Headers of the form's request that also its object's request has: who asks, and from where.
 constexpr std::array<std::string_view, 4> kKept{"Host", "User-Agent", "Referer", "Origin"};
 
@@ -40,19 +52,24 @@ bool is_one_of(const std::array<std::string_view, count>& names, std::string_vie
 }
 
 bool is_header(std::string_view field) {
-  return is_one_of(kHeaders, field) || std::ranges::any_of(kPrefixes, [&](std::string_view prefix) { return field.starts_with(prefix); });
+  return is_one_of(kHeaders, field) || std::ranges::any_of(kPrefixes, [&](std::string_view prefix) {
+           return field.starts_with(prefix);
+         });
 }
 
 // As the head of an HTTP request could carry it.
 bool is_header_text(std::string_view name, std::string_view value) {
   const bool good_name = std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("-_.!#$%&'*+^`|~").contains(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_.!#$%&'*+^`|~").contains(c);
   });
   return good_name && !has_control_character(value);
 }
 
-std::unexpected<s3::Error> bad_field(std::string message, std::string_view name, std::string_view value) {
-  return s3::fail(ErrorCode::kInvalidArgument, std::move(message), {{"ArgumentName", std::string(name)}, {"ArgumentValue", std::string(value)}});
+std::unexpected<s3::Error> bad_field(std::string message, std::string_view name,
+                                     std::string_view value) {
+  return s3::fail(ErrorCode::kInvalidArgument, std::move(message),
+                  {{"ArgumentName", std::string(name)}, {"ArgumentValue", std::string(value)}});
 }
 
 constexpr std::string_view kVariable = "${filename}";
@@ -60,7 +77,8 @@ constexpr std::string_view kVariable = "${filename}";
 // Bytes that with_file_name() makes of it.
 size_t size_with_file_name(std::string_view value, std::string_view file_name) {
   size_t size = value.size();
-  for (size_t at = value.find(kVariable); at != std::string::npos; at = value.find(kVariable, at + kVariable.size())) {
+  for (size_t at = value.find(kVariable); at != std::string::npos;
+       at = value.find(kVariable, at + kVariable.size())) {
     size = size - kVariable.size() + file_name.size();
   }
   return size;
@@ -80,10 +98,13 @@ std::string with_file_name(std::string_view value, std::string_view file_name) {
 }
 
 std::unexpected<s3::Error> key_too_long(size_t size) {
-  return s3::fail(ErrorCode::kKeyTooLongError, {}, {{"Size", std::to_string(size)}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
+  return s3::fail(
+      ErrorCode::kKeyTooLongError, {},
+      {{"Size", std::to_string(size)}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
 }
 
-std::string location_of(const http::RequestHead& outer, const http::ConnectionInfo& connection, const metadata::Bucket& bucket, std::string_view key) {
+std::string location_of(const http::RequestHead& outer, const http::ConnectionInfo& connection,
+                        const metadata::Bucket& bucket, std::string_view key) {
   // In virtual-host style the address has no path: the bucket is in the host.
   const std::string_view path = outer.path();
   std::string out = connection.tls ? "https://" : "http://";
@@ -93,9 +114,11 @@ std::string location_of(const http::RequestHead& outer, const http::ConnectionIn
 }
 
 bool is_web_address(std::string_view text) {
-  const auto begins = [&](std::string_view scheme) { return http::iequals(text.substr(0, scheme.size()), scheme); };
-  return (begins("http://") || begins("https://")) &&
-         !text.contains(' ') && !has_control_character(text);
+  const auto begins = [&](std::string_view scheme) {
+    return http::iequals(text.substr(0, scheme.size()), scheme);
+  };
+  return (begins("http://") || begins("https://")) && !text.contains(' ') &&
+         !has_control_character(text);
 }
 
 // A body of chunks of a byte each comes in as many runs: others come between.
@@ -109,12 +132,17 @@ s3::Error malformed() { return {ErrorCode::kMalformedPOSTRequest, {}, {}, {}, {}
 
 }  // namespace
 
-PostForm::PostForm(http::Exchange& outer, std::string_view boundary) : outer_(outer), decoder_(boundary) {}
+PostForm::PostForm(http::Exchange& outer, std::string_view boundary)
+    : outer_(outer), decoder_(boundary) {}
 
-request::Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer, admission::Pool& documents, const admission::PartyRef& address) {
+request::Answer<std::unique_ptr<PostForm>> PostForm::open(http::Exchange& outer,
+                                                          admission::Pool& documents,
+                                                          const admission::PartyRef& address) {
   const auto type = outer.head().fields.find("Content-Type");
   if (!type || !http::iequals(s3::trim(type->substr(0, type->find(';'))), "multipart/form-data")) {
-    co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", "Bucket POST must be of the enclosure-type multipart/form-data"}});
+    co_return s3::fail(
+        ErrorCode::kPreconditionFailed, {},
+        {{"Condition", "Bucket POST must be of the enclosure-type multipart/form-data"}});
   }
   const auto boundary = payload::form_boundary(*type);
   if (!boundary) co_return std::unexpected(malformed());
@@ -134,10 +162,16 @@ request::Answer<void> PostForm::read_fields() {
   for (uint32_t runs = 1; decoder_.state() == State::kFields; ++runs) {
     co_await take_turns(runs);
     auto bytes = co_await outer_.read_body();
-    if (!bytes) co_return s3::fail(bytes.error().code == rondel::ErrorCode::kDeadlineExceeded ? ErrorCode::kRequestTimeout : ErrorCode::kIncompleteBody);
+    if (!bytes) {
+      co_return s3::fail(bytes.error().code == rondel::ErrorCode::kDeadlineExceeded
+                             ? ErrorCode::kRequestTimeout
+                             : ErrorCode::kIncompleteBody);
+    }
     if (bytes->empty()) co_return std::unexpected(malformed());
-    if (!co_await memory_.take(std::min<size_t>(bytes->size(), payload::FormDecoder::kHeadBytesMax), deadline_in(kRoomPatience))) {
-      co_return std::unexpected(s3::retry_later(ErrorCode::kSlowDown, "no room for the fields of a form"));
+    if (!co_await memory_.take(std::min<size_t>(bytes->size(), payload::FormDecoder::kHeadBytesMax),
+                               deadline_in(kRoomPatience))) {
+      co_return std::unexpected(
+          s3::retry_later(ErrorCode::kSlowDown, "no room for the fields of a form"));
     }
     input_ = *bytes;
     decoder_.decode_fields(input_);
@@ -152,12 +186,14 @@ request::Answer<void> PostForm::read_fields() {
 
 s3::S3Result<void> PostForm::take_fields() {
   head_.method = "PUT";
-  head_.chunked = true;   // Its length is not known before its end.
+  head_.chunked = true;  // Its length is not known before its end.
   for (const std::string_view name : kKept) {
-    if (const auto value = outer_.head().fields.find(name)) head_.fields.add(std::string(name), std::string(*value));
+    if (const auto value = outer_.head().fields.find(name)) {
+      head_.fields.add(std::string(name), std::string(*value));
+    }
   }
-  // The file's name is not counted among the fields as they are sent, but it is where it stands in one: what comes of them has
-  // the same bound, and is measured before it is made.
+  // The file's name is not counted among the fields as they are sent, but it is where it stands in
+  // one: what comes of them has the same bound, and is measured before it is made.
   size_t bytes = 0;
   for (const auto& [name, sent] : decoder_.fields()) {
     if (find(name)) return bad_field("The form has a field more than once.", name, "");
@@ -165,11 +201,15 @@ s3::S3Result<void> PostForm::take_fields() {
     const size_t size = verbatim ? sent.size() : size_with_file_name(sent, decoder_.file_name());
     if (name == "key" && size > kKeyBytesMax) return key_too_long(size);
     bytes += name.size() + size;
-    if (bytes > payload::FormDecoder::kFieldBytesMax) return s3::fail(ErrorCode::kMaxPostPreDataLengthExceededError);
+    if (bytes > payload::FormDecoder::kFieldBytesMax) {
+      return s3::fail(ErrorCode::kMaxPostPreDataLengthExceededError);
+    }
     fields_.emplace_back(name, verbatim ? sent : with_file_name(sent, decoder_.file_name()));
     const std::string& value = fields_.back().second;
     if (is_header(name)) {
-      if (!is_header_text(name, value)) return bad_field("The value of a field cannot be kept.", name, "");
+      if (!is_header_text(name, value)) {
+        return bad_field("The value of a field cannot be kept.", name, "");
+      }
       head_.fields.add(name == "acl" ? "x-amz-acl" : name, value);
     } else if (name.starts_with("x-amz-") && !is_one_of(kSignature, name)) {
       return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", name}});
@@ -177,12 +217,16 @@ s3::S3Result<void> PostForm::take_fields() {
   }
   const auto key = find("key");
   if (!key) {
-    return s3::fail(ErrorCode::kInvalidArgument, "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+    return s3::fail(ErrorCode::kInvalidArgument,
+                    "Bucket POST must contain a field named 'key'.  If it is specified, please "
+                    "check the order of the fields.",
                     {{"ArgumentName", "key"}, {"ArgumentValue", ""}});
   }
   if (key->empty()) return bad_field("User key must have a length greater than 0.", "key", "");
   key_ = *key;
-  if (!is_valid_utf8(key_) || s3::climbs_above_bucket(key_)) return s3::fail(ErrorCode::kInvalidURI);
+  if (!is_valid_utf8(key_) || s3::climbs_above_bucket(key_)) {
+    return s3::fail(ErrorCode::kInvalidURI);
+  }
   head_.target = "/" + percent_encode(key_, true);
   return take_tags();
 }
@@ -200,7 +244,8 @@ s3::S3Result<void> PostForm::take_tags() {
     const auto name = tag.child_text("Key");
     const auto value = tag.child_text("Value");
     if (!name || !value) return s3::fail(ErrorCode::kMalformedXML);
-    header += (header.empty() ? "" : "&") + percent_encode(*name, false) + "=" + percent_encode(*value, false);
+    header += (header.empty() ? "" : "&") + percent_encode(*name, false) + "=" +
+              percent_encode(*value, false);
   }
   head_.fields.set("x-amz-tagging", header);
   return {};
@@ -220,7 +265,12 @@ async::Task<Result<ByteView>> PostForm::read_body() {
     const ByteView run = decoder_.decode(input_);
     size_ += run.size();
     if (size_ > size_max_) {
-      co_return refuse({ErrorCode::kEntityTooLarge, {}, {{"ProposedSize", std::to_string(size_)}, {"MaxSizeAllowed", std::to_string(size_max_)}}, {}, {}});
+      co_return refuse(
+          {ErrorCode::kEntityTooLarge,
+           {},
+           {{"ProposedSize", std::to_string(size_)}, {"MaxSizeAllowed", std::to_string(size_max_)}},
+           {},
+           {}});
     }
     if (!run.empty()) co_return run;
     if (!input_.empty() || decoder_.state() != payload::FormDecoder::State::kFile) continue;
@@ -228,7 +278,12 @@ async::Task<Result<ByteView>> PostForm::read_body() {
     if (input_.empty()) co_return refuse(malformed());
   }
   if (size_ < size_min_) {
-    co_return refuse({ErrorCode::kEntityTooSmall, {}, {{"ProposedSize", std::to_string(size_)}, {"MinSizeAllowed", std::to_string(size_min_)}}, {}, {}});
+    co_return refuse(
+        {ErrorCode::kEntityTooSmall,
+         {},
+         {{"ProposedSize", std::to_string(size_)}, {"MinSizeAllowed", std::to_string(size_min_)}},
+         {},
+         {}});
   }
   // What is behind the file is no part of the form; it is read so that the connection can go on.
   for (uint32_t runs = 1;; ++runs) {
@@ -238,7 +293,8 @@ async::Task<Result<ByteView>> PostForm::read_body() {
   }
 }
 
-request::Response PostForm::answer(request::Response put, const http::RequestHead& outer, const metadata::Bucket& bucket) const {
+request::Response PostForm::answer(request::Response put, const http::RequestHead& outer,
+                                   const metadata::Bucket& bucket) const {
   const std::string etag(put.head.fields.find("ETag").value_or(""));
   const std::string location = location_of(outer, outer_.connection(), bucket, key_);
   request::Response response = std::move(put);
@@ -246,8 +302,10 @@ request::Response PostForm::answer(request::Response put, const http::RequestHea
   if (!redirect) redirect = find("redirect");
   if (redirect && is_web_address(*redirect)) {
     response.head.status = 303;
-    response.head.fields.add("Location", std::string(*redirect) + (redirect->contains('?') ? "&" : "?") + "bucket=" + percent_encode(bucket.name, false) +
-                                             "&key=" + percent_encode(key_, false) + "&etag=" + percent_encode(etag, false));
+    response.head.fields.add(
+        "Location", std::string(*redirect) + (redirect->contains('?') ? "&" : "?") + "bucket=" +
+                        percent_encode(bucket.name, false) + "&key=" + percent_encode(key_, false) +
+                        "&etag=" + percent_encode(etag, false));
     return response;
   }
   response.head.fields.add("Location", location);
@@ -265,11 +323,22 @@ request::Response PostForm::answer(request::Response put, const http::RequestHea
   return response;
 }
 
-async::Task<Result<void>> PostForm::respond(http::ResponseHead head, std::string body) { return outer_.respond(std::move(head), std::move(body)); }
-async::Task<Result<void>> PostForm::respond_head_only(http::ResponseHead head, std::optional<uint64_t> content_length) {
+async::Task<Result<void>> PostForm::respond(http::ResponseHead head, std::string body) {
+  return outer_.respond(std::move(head), std::move(body));
+}
+
+async::Task<Result<void>> PostForm::respond_head_only(http::ResponseHead head,
+                                                      std::optional<uint64_t> content_length) {
   return outer_.respond_head_only(std::move(head), content_length);
 }
-async::Task<Result<void>> PostForm::start_response(http::ResponseHead head, uint64_t content_length) { return outer_.start_response(std::move(head), content_length); }
-async::Task<Result<void>> PostForm::write_body(ByteSlice bytes) { return outer_.write_body(std::move(bytes)); }
+
+async::Task<Result<void>> PostForm::start_response(http::ResponseHead head,
+                                                   uint64_t content_length) {
+  return outer_.start_response(std::move(head), content_length);
+}
+
+async::Task<Result<void>> PostForm::write_body(ByteSlice bytes) {
+  return outer_.write_body(std::move(bytes));
+}
 
 }  // namespace rondel::api

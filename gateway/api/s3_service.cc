@@ -63,9 +63,17 @@ bool needs_commit(Operation operation) {
 }
 
 // Chunks that nobody signs are for the bodies of objects alone.
-bool takes_unsigned_chunks(Operation operation) { return operation == Operation::kPutObject || operation == Operation::kUploadPart; }
+bool takes_unsigned_chunks(Operation operation) {
+  return operation == Operation::kPutObject || operation == Operation::kUploadPart;
+}
 
-s3::Error unsigned_chunks() { return {ErrorCode::kInvalidRequest, "The value of x-amz-content-sha256 header is invalid.", {}, {}, {}}; }
+s3::Error unsigned_chunks() {
+  return {ErrorCode::kInvalidRequest,
+          "The value of x-amz-content-sha256 header is invalid.",
+          {},
+          {},
+          {}};
+}
 
 // Whether the head alone says who asks. A form's body says it.
 bool is_signed_head(const http::RequestHead& head) {
@@ -76,10 +84,13 @@ bool is_signed_head(const http::RequestHead& head) {
 }
 
 // What somebody sees who opens the endpoint in a browser.
-constexpr std::string_view kBrowserLine = "<!DOCTYPE html><title>Rondel</title><p>This is the S3 endpoint of a Rondel object store: use it with an S3 client and an access key.</p>\n";
+constexpr std::string_view kBrowserLine =
+    "<!DOCTYPE html><title>Rondel</title><p>This is the S3 endpoint of a Rondel object store: use "
+    "it with an S3 client and an access key.</p>\n";
 
 bool is_browser_at_root(const http::RequestHead& head, const s3::Error& error) {
-  return error.code == ErrorCode::kAccessDenied && head.method == "GET" && head.path() == "/" && !head.fields.has("Authorization") &&
+  return error.code == ErrorCode::kAccessDenied && head.method == "GET" && head.path() == "/" &&
+         !head.fields.has("Authorization") &&
          head.fields.find("Accept").value_or("").contains("text/html");
 }
 
@@ -87,28 +98,33 @@ size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t
 
 }  // namespace
 
-// Handles, made when first needed: a hundred operations with every code would be series nobody sees.
+// Handles, made when first needed: a hundred operations with every code would be series nobody
+// sees.
 struct S3Service::Metrics {
   struct PerOperation {
     std::array<std::atomic<metrics::Counter*>, kCodes> requests{};
     std::atomic<metrics::Histogram*> seconds{nullptr};
   };
 
-  explicit Metrics(metrics::Registry& registry_)
-      : registry(registry_) {}
+  explicit Metrics(metrics::Registry& registry_) : registry(registry_) {}
 
-  void count(std::string_view name, PerOperation& slots, std::optional<ErrorCode> error, double seconds) {
+  void count(std::string_view name, PerOperation& slots, std::optional<ErrorCode> error,
+             double seconds) {
     std::atomic<metrics::Counter*>& slot = slots.requests[slot_of(error)];
     metrics::Counter* counter = slot.load();
     if (counter == nullptr) {
       const std::string code = error ? std::string(s3::name(*error)) : "OK";
-      counter = &registry.counter("rondel_requests_total", "S3 requests by operation and error code.", {{"operation", std::string(name)}, {"code", code}});
+      counter =
+          &registry.counter("rondel_requests_total", "S3 requests by operation and error code.",
+                            {{"operation", std::string(name)}, {"code", code}});
       slot = counter;
     }
     counter->add();
     metrics::Histogram* histogram = slots.seconds.load();
     if (histogram == nullptr) {
-      histogram = &registry.histogram("rondel_request_seconds", "From the head of a request to the end of its answer.", {{"operation", std::string(name)}});
+      histogram = &registry.histogram("rondel_request_seconds",
+                                      "From the head of a request to the end of its answer.",
+                                      {{"operation", std::string(name)}});
       slots.seconds = histogram;
     }
     histogram->observe(seconds);
@@ -119,8 +135,10 @@ struct S3Service::Metrics {
     const size_t slot = slot_of(failure.code);
     metrics::Counter* counter = refusals[slot].load();
     if (counter == nullptr) {
-      counter = &registry.counter("rondel_authentication_failures_total", "Requests whose credentials or signature were refused, by error code.",
-                                  {{"reason", std::string(s3::name(failure.code))}});
+      counter =
+          &registry.counter("rondel_authentication_failures_total",
+                            "Requests whose credentials or signature were refused, by error code.",
+                            {{"reason", std::string(s3::name(failure.code))}});
       refusals[slot] = counter;
     }
     counter->add();
@@ -142,31 +160,41 @@ struct S3Service::Trace {
   int status = 0;
   std::optional<ErrorCode> error;
   std::string reason;
-  std::string version_id;             // Of the answer.
-  signature::ClaimedIdentity claimed;   // Of a form.
+  std::string version_id;              // Of the answer.
+  signature::ClaimedIdentity claimed;  // Of a form.
   bool requester_charged = false;
   admission::PartyRef address;
   admission::Pool::Hold ticket;
 };
 
 S3Service::S3Service(request::Services services, metrics::Registry& registry)
-    : services_(std::move(services)), metrics_(std::make_unique<Metrics>(registry)), request_seed_(std::random_device{}()) {
-  registry.callback(metrics::Type::kGauge, "rondel_requests_in_flight", "S3 requests being answered.", {},
+    : services_(std::move(services)),
+      metrics_(std::make_unique<Metrics>(registry)),
+      request_seed_(std::random_device{}()) {
+  registry.callback(metrics::Type::kGauge, "rondel_requests_in_flight",
+                    "S3 requests being answered.", {},
                     [this] { return static_cast<double>(in_flight_.load()); });
-  registry.callback(metrics::Type::kCounter, "rondel_requests_rejected_total", "Requests answered 503 because too many were in flight.", {}, [this] {
-    const admission::PoolStatus requests = services_.admission->requests.status();
-    return static_cast<double>(requests.refused[0] + requests.refused[1]);
-  });
-  registry.collector(metrics::Type::kGauge, "rondel_cache_bytes", "Memory held by what is kept from one request to the next.", [this] {
-    const std::pair<const char*, size_t> caches[] = {
-        {"buckets", services_.bucket_cache.bytes()},       {"identities", services_.identities.bytes()},
-        {"access", services_.bucket_access->bytes()},      {"lifecycle", services_.lifecycle_rules->bytes()},
-        {"cors", services_.cors_rules->bytes()},           {"signing_keys", services_.authenticator.cache_bytes()},
-    };
-    std::vector<metrics::Sample> samples;
-    for (const auto& [name, bytes] : caches) samples.push_back({{{"cache", name}}, static_cast<double>(bytes)});
-    return samples;
-  });
+  registry.callback(metrics::Type::kCounter, "rondel_requests_rejected_total",
+                    "Requests answered 503 because too many were in flight.", {}, [this] {
+                      const admission::PoolStatus requests = services_.admission->requests.status();
+                      return static_cast<double>(requests.refused[0] + requests.refused[1]);
+                    });
+  registry.collector(metrics::Type::kGauge, "rondel_cache_bytes",
+                     "Memory held by what is kept from one request to the next.", [this] {
+                       const std::pair<const char*, size_t> caches[] = {
+                           {"buckets", services_.bucket_cache.bytes()},
+                           {"identities", services_.identities.bytes()},
+                           {"access", services_.bucket_access->bytes()},
+                           {"lifecycle", services_.lifecycle_rules->bytes()},
+                           {"cors", services_.cors_rules->bytes()},
+                           {"signing_keys", services_.authenticator.cache_bytes()},
+                       };
+                       std::vector<metrics::Sample> samples;
+                       for (const auto& [name, bytes] : caches) {
+                         samples.push_back({{{"cache", name}}, static_cast<double>(bytes)});
+                       }
+                       return samples;
+                     });
 }
 
 S3Service::~S3Service() = default;
@@ -180,7 +208,9 @@ std::string S3Service::refusal_body(const http::Refusal& refusal, http::Response
       error.details = {{"MaxSizeAllowed", std::to_string(refusal.head_bytes_max)}};
       break;
     case Kind::kTooSlow: error.code = ErrorCode::kRequestTimeout; break;
-    case Kind::kUnsupported: error = {ErrorCode::kNotImplemented, refusal.reason, {}, {}, {}}; break;
+    case Kind::kUnsupported:
+      error = {ErrorCode::kNotImplemented, refusal.reason, {}, {}, {}};
+      break;
     case Kind::kMalformed: error = {ErrorCode::kInvalidRequest, refusal.reason, {}, {}, {}}; break;
   }
   // 505 says more than the 501 of its code.
@@ -192,7 +222,8 @@ std::string S3Service::refusal_body(const http::Refusal& refusal, http::Response
 async::Task<void> S3Service::handle(http::Exchange& exchange) {
   Trace trace;
   // Sixteen digits as AWS has them: a per-process seed and a counter.
-  const uint64_t number = (request_seed_ << 32) ^ (next_request_.fetch_add(1) * 0x9e3779b97f4a7c15ull);
+  const uint64_t number =
+      (request_seed_ << 32) ^ (next_request_.fetch_add(1) * 0x9e3779b97f4a7c15ull);
   std::byte raw[8];
   store_be(raw, number);
   trace.id = to_hex(raw);
@@ -217,9 +248,11 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   }
   in_flight_.fetch_sub(1);
 
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - trace.begin).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - trace.begin).count();
   const http::RequestHead& head = exchange.head();
-  const size_t index = trace.request ? static_cast<size_t>(trace.request->operation) : s3::all_operations().size();
+  const size_t index =
+      trace.request ? static_cast<size_t>(trace.request->operation) : s3::all_operations().size();
   const std::string_view name = trace.request ? s3::row(trace.request->operation).name : "Unknown";
   metrics_->count(name, metrics_->operations[index], trace.error, seconds);
   if (!log::enabled("request", log::Level::kInfo)) co_return;
@@ -227,7 +260,8 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   signature::ClaimedIdentity claimed = std::move(trace.claimed);
   if (claimed.authentication == "none") {
     static const std::vector<std::pair<std::string, std::string>> kNoQuery;
-    claimed = signature::claimed_identity(head.fields, trace.request ? trace.request->query.parameters : kNoQuery);
+    claimed = signature::claimed_identity(
+        head.fields, trace.request ? trace.request->query.parameters : kNoQuery);
   }
   log::RequestLine line;
   line.request_id = trace.id;
@@ -247,7 +281,9 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   if (trace.request) {
     line.bucket = trace.request->bucket;
     line.key = trace.request->key;
-    if (line.version_id.empty()) line.version_id = trace.request->query.find("versionId").value_or("");
+    if (line.version_id.empty()) {
+      line.version_id = trace.request->query.find("versionId").value_or("");
+    }
   }
   line.status = trace.status;
   if (trace.error) line.error_code = s3::name(*trace.error);
@@ -258,10 +294,11 @@ async::Task<void> S3Service::handle(http::Exchange& exchange) {
   log::request(line);
 }
 
-// Empty: refused. Where there is room, but not for those who are not authenticated, the request waits for a moment: to become
-// authenticated takes others no longer. Not so a form: how
-// long that takes is its client's choice.
-async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& address, bool may_wait) {
+// Empty: refused. Where there is room, but not for those who are not authenticated, the request
+// waits for a moment: to become authenticated takes others no longer. Not so a form: how long that
+// takes is its client's choice.
+async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& address,
+                                                    bool may_wait) {
   admission::Pool& requests = services_.admission->requests;
   admission::Pool::Hold ticket = requests.try_take(address, 1);
   if (ticket) co_return ticket;
@@ -275,7 +312,8 @@ async::Task<admission::Pool::Hold> S3Service::admit(const admission::PartyRef& a
 }
 
 // One value for each name, whoever asks for it: signature, policy or handler.
-async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& exchange, Trace& trace) {
+async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& exchange,
+                                                               Trace& trace) {
   const http::Fields& fields = exchange.head().fields;
   CO_S3_VOID(s3::check_repeated(fields));
   auto lists = s3::joined_lists(fields);
@@ -284,7 +322,8 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& e
   co_return co_await answer_once(joined, trace);
 }
 
-async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchange& exchange, Trace& trace) {
+async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchange& exchange,
+                                                                    Trace& trace) {
   const http::RequestHead& head = exchange.head();
   if (head.method == "OPTIONS") co_return co_await preflight(head);
   auto request = s3::route(head, services_.settings.router);
@@ -295,22 +334,28 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
   // Before anything of the body is read: a client that waits for 100 Continue keeps its bytes.
   if (needs_commit(routed.operation)) CO_S3_VOID(request::check_database(services_));
   if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);
-  auto identity = co_await services_.authenticator.authenticate(head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
-                                                             routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
+  auto identity = co_await services_.authenticator.authenticate(
+      head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
+      routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
   if (!identity) {
     // A length that such a body lacks is not what is wrong with it.
     const bool lacks_length = identity.error().refusal == signature::Refusal::kMissingDecodedLength;
-    if (lacks_length && signature::has_unsigned_chunks(head.fields) && !takes_unsigned_chunks(routed.operation)) co_return std::unexpected(unsigned_chunks());
+    if (lacks_length && signature::has_unsigned_chunks(head.fields) &&
+        !takes_unsigned_chunks(routed.operation)) {
+      co_return std::unexpected(unsigned_chunks());
+    }
     co_return std::unexpected(metrics_->refused(request::to_s3(identity.error())));
   }
-  if (identity->payload_form == signature::PayloadForm::kStreamingUnsignedTrailer && !takes_unsigned_chunks(routed.operation)) {
+  if (identity->payload_form == signature::PayloadForm::kStreamingUnsignedTrailer &&
+      !takes_unsigned_chunks(routed.operation)) {
     co_return std::unexpected(unsigned_chunks());
   }
 
   auto presigned = s3::with_presigned_headers(head.fields, routed.query);
   if (!presigned) co_return std::unexpected(presigned.error());
   if (!*presigned) co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
-  // What the signature vouches for as query is a header for everybody behind it: also one that makes a copy.
+  // What the signature vouches for as query is a header for everybody behind it: also one that
+  // makes a copy.
   JoinedExchange merged(exchange, *std::move(*presigned));
   auto again = s3::route(merged.head(), services_.settings.router);
   if (!again) co_return std::unexpected(again.error());
@@ -319,21 +364,29 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
 }
 
 // A form is signed by its fields; then it is a PutObject.
-async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchange& exchange, Trace& trace) {
-  CO_S3(const std::unique_ptr<PostForm> form, co_await PostForm::open(exchange, services_.admission->documents, trace.address));
+async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchange& exchange,
+                                                                    Trace& trace) {
+  CO_S3(const std::unique_ptr<PostForm> form,
+        co_await PostForm::open(exchange, services_.admission->documents, trace.address));
   trace.claimed = signature::claimed_by_form(form->fields());
-  auto posted = co_await signature::authenticate_post(services_.identities, services_.authenticator.options(), form->fields(), deadline_in(services_.settings.metadata_timeout));
+  auto posted = co_await signature::authenticate_post(
+      services_.identities, services_.authenticator.options(), form->fields(),
+      deadline_in(services_.settings.metadata_timeout));
   if (!posted) co_return std::unexpected(metrics_->refused(request::to_s3(posted.error())));
   if (posted->policy) {
     const auto policy = signature::parse_post_policy(*posted->policy);
     if (!policy) co_return s3::fail(ErrorCode::kInvalidPolicyDocument, policy.error());
-    if (const auto allowed = signature::check_post_policy(*policy, form->fields(), trace.request->bucket, services_.clock.now()); !allowed) {
+    if (const auto allowed = signature::check_post_policy(
+            *policy, form->fields(), trace.request->bucket, services_.clock.now());
+        !allowed) {
       co_return s3::fail(ErrorCode::kAccessDenied, allowed.error());
     }
     form->set_size_range(policy->size_min, policy->size_max);
   }
-  if (!posted->identity.anonymous() && !form->count_to(services_.admission->parties.account(posted->identity.credential->account.id))) {
-    co_return std::unexpected(s3::retry_later(ErrorCode::kSlowDown, "the account's share is used up"));
+  if (!posted->identity.anonymous() && !form->count_to(services_.admission->parties.account(
+                                           posted->identity.credential->account.id))) {
+    co_return std::unexpected(
+        s3::retry_later(ErrorCode::kSlowDown, "the account's share is used up"));
   }
   const s3::Request request{Operation::kPostObject, trace.request->bucket, form->key(), {}};
   auto response = co_await answer_as(std::move(posted->identity), *form, request, trace);
@@ -343,14 +396,18 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchan
 }
 
 // Looks at what the identity may do, and does it.
-async::Task<s3::S3Result<request::Response>> S3Service::answer_as(signature::Identity identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace) {
+async::Task<s3::S3Result<request::Response>> S3Service::answer_as(signature::Identity identity,
+                                                                  http::Exchange& exchange,
+                                                                  const s3::Request& routed,
+                                                                  Trace& trace) {
   request::Context context{services_, exchange, routed, std::move(identity), nullptr, trace.id};
   context.access.caller = permissions::caller_of(context.identity);
   trace.account = context.account();
   context.ticket = &trace.ticket;
   context.payer = trace.address;
   if (!context.identity.anonymous()) CO_S3_VOID(request::charge(context));
-  if (s3::row(routed.operation).level != s3::Level::kService && routed.operation != Operation::kCreateBucket) {
+  if (s3::row(routed.operation).level != s3::Level::kService &&
+      routed.operation != Operation::kCreateBucket) {
     auto bucket = co_await find_bucket(routed);
     if (!bucket) co_return std::unexpected(bucket.error());
     context.bucket = *std::move(bucket);
@@ -361,11 +418,14 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_as(signature::Ide
   co_return response;
 }
 
-async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(const s3::Request& request) {
+async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(
+    const s3::Request& request) {
   if (reads_settings(request.operation)) services_.bucket_cache.forget_bucket(request.bucket);
   const Deadline deadline = deadline_in(services_.settings.metadata_timeout);
   auto bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
-  if (bucket && !*bucket && services_.bucket_cache.doubt_bucket(request.bucket)) bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
+  if (bucket && !*bucket && services_.bucket_cache.doubt_bucket(request.bucket)) {
+    bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
+  }
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   if (!*bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", request.bucket}});
   co_return *std::move(bucket);
@@ -374,46 +434,67 @@ async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::fi
 async::Task<s3::S3Result<request::Response>> S3Service::preflight(const http::RequestHead& head) {
   const auto address = s3::locate(head, services_.settings.router);
   if (!address) co_return std::unexpected(address.error());
-  // A preflight is unsigned, and its path whatever a stranger sends: what cannot be a bucket's name is asked nobody.
-  if (!s3::is_valid_bucket_name(address->bucket)) co_return answer_preflight(head, false, nullptr, !address->key.empty());
-  auto bucket = co_await services_.bucket_cache.find_bucket(address->bucket, deadline_in(services_.settings.metadata_timeout));
+  // A preflight is unsigned, and its path whatever a stranger sends: what cannot be a bucket's name
+  // is asked nobody.
+  if (!s3::is_valid_bucket_name(address->bucket)) {
+    co_return answer_preflight(head, false, nullptr, !address->key.empty());
+  }
+  auto bucket = co_await services_.bucket_cache.find_bucket(
+      address->bucket, deadline_in(services_.settings.metadata_timeout));
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   const auto rules = *bucket == nullptr ? nullptr : services_.cors_rules->of(**bucket);
   co_return answer_preflight(head, *bucket != nullptr, rules.get(), !address->key.empty());
 }
 
 // A script may read an answer, also an error, when the bucket's rules say so.
-async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace) {
-  if (!trace.bucket && trace.request && !trace.request->bucket.empty() && head.fields.has("Origin")) {
-    auto bucket = co_await services_.bucket_cache.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
+async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Fields& answer,
+                                      Trace& trace) {
+  if (!trace.bucket && trace.request && !trace.request->bucket.empty() &&
+      head.fields.has("Origin")) {
+    auto bucket = co_await services_.bucket_cache.find_bucket(
+        trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
     if (bucket) trace.bucket = *std::move(bucket);
   }
   if (trace.bucket) add_cors_fields(answer, head, services_.cors_rules->of(*trace.bucket).get());
 }
 
-// Of a HEAD whatever its caller may do, as nothing else of the answer tells a client where to sign for.
-// Source: HeadBucket, S3 API reference (x-amz-bucket-region).
-async::Task<void> S3Service::add_region(const http::RequestHead& head, const s3::Error& error, http::Fields& answer, Trace& trace) {
-  const bool wrong_scope = error.code == ErrorCode::kAuthorizationHeaderMalformed || error.code == ErrorCode::kAuthorizationQueryParametersError;
-  if (!trace.request || trace.request->bucket.empty() || (head.method != "HEAD" && !wrong_scope)) co_return;
-  if (error.code == ErrorCode::kNoSuchBucket || error.code == ErrorCode::kServiceUnavailable || error.code == ErrorCode::kSlowDown) co_return;
+// Of a HEAD whatever its caller may do, as nothing else of the answer tells a client where to sign
+// for. Source: HeadBucket, S3 API reference (x-amz-bucket-region).
+async::Task<void> S3Service::add_region(const http::RequestHead& head, const s3::Error& error,
+                                        http::Fields& answer, Trace& trace) {
+  const bool wrong_scope = error.code == ErrorCode::kAuthorizationHeaderMalformed ||
+                           error.code == ErrorCode::kAuthorizationQueryParametersError;
+  if (!trace.request || trace.request->bucket.empty() || (head.method != "HEAD" && !wrong_scope)) {
+    co_return;
+  }
+  if (error.code == ErrorCode::kNoSuchBucket || error.code == ErrorCode::kServiceUnavailable ||
+      error.code == ErrorCode::kSlowDown) {
+    co_return;
+  }
   if (!trace.bucket) {
-    auto bucket = co_await services_.bucket_cache.find_bucket(trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
+    auto bucket = co_await services_.bucket_cache.find_bucket(
+        trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
     if (bucket) trace.bucket = *std::move(bucket);
   }
-  if (trace.bucket && !answer.has("x-amz-bucket-region")) answer.add("x-amz-bucket-region", trace.bucket->region);
+  if (trace.bucket && !answer.has("x-amz-bucket-region")) {
+    answer.add("x-amz-bucket-region", trace.bucket->region);
+  }
 }
 
-async::Task<void> S3Service::send(http::Exchange& exchange, request::Response response, Trace& trace) {
+async::Task<void> S3Service::send(http::Exchange& exchange, request::Response response,
+                                  Trace& trace) {
   co_await add_cors(exchange.head(), response.head.fields, trace);
   response.head.fields.add("x-amz-request-id", trace.id);
   response.head.fields.add("x-amz-id-2", std::string(kHostId));
   if (trace.requester_charged) response.head.fields.add("x-amz-request-charged", "requester");
   trace.status = response.head.status;
   trace.version_id = response.head.fields.find("x-amz-version-id").value_or("");
-  const bool head_only = exchange.head().method == "HEAD" || trace.status == 304 || trace.status == 204;
+  const bool head_only =
+      exchange.head().method == "HEAD" || trace.status == 304 || trace.status == 204;
   if (head_only) {
-    const auto length = trace.status == 200 || trace.status == 206 ? response.head_content_length.value_or(response.body.size()) : std::optional<uint64_t>();
+    const auto length = trace.status == 200 || trace.status == 206
+                            ? response.head_content_length.value_or(response.body.size())
+                            : std::optional<uint64_t>();
     (void)co_await exchange.respond_head_only(std::move(response.head), length);
     co_return;
   }
@@ -429,7 +510,9 @@ async::Task<void> S3Service::send(http::Exchange& exchange, request::Response re
     co_await send_error(exchange, s3::from(bytes.error()), trace);
     co_return;
   }
-  if (auto started = co_await exchange.start_response(std::move(response.head), response.stream_length); !started) {
+  if (auto started =
+          co_await exchange.start_response(std::move(response.head), response.stream_length);
+      !started) {
     trace.reason = started.error().message;
     co_return;
   }
@@ -445,19 +528,23 @@ async::Task<void> S3Service::send(http::Exchange& exchange, request::Response re
   }
   // Too late for an error document: the cut connection tells.
   trace.reason = bytes ? "the stream ended early" : to_string(bytes.error());
-  log::error("operations", "an answer was cut short", {{"request", trace.id}, {"error", trace.reason}});
+  log::error("operations", "an answer was cut short",
+             {{"request", trace.id}, {"error", trace.reason}});
   exchange.abort();
 }
 
 // A large one counts as held until its client has read it.
-async::Task<void> S3Service::send_document(http::Exchange& exchange, request::Response response, Trace& trace) {
+async::Task<void> S3Service::send_document(http::Exchange& exchange, request::Response response,
+                                           Trace& trace) {
   admission::Pool::Hold memory;
   const auto alive = std::make_shared<http::Exchange*>(&exchange);
   if (response.body.size() > admission::Filling::kFirstBytes) {
-    auto taken = co_await services_.admission->documents.take(trace.ticket.party(), response.body.size(), deadline_in(kRoomPatience));
+    auto taken = co_await services_.admission->documents.take(
+        trace.ticket.party(), response.body.size(), deadline_in(kRoomPatience));
     if (!taken) {
       response = {};
-      co_await send_error(exchange, s3::retry_later(ErrorCode::kSlowDown, "no room for the answer"), trace);
+      co_await send_error(exchange, s3::retry_later(ErrorCode::kSlowDown, "no room for the answer"),
+                          trace);
       co_return;
     }
     memory = *std::move(taken);
@@ -472,7 +559,8 @@ async::Task<void> S3Service::send_document(http::Exchange& exchange, request::Re
   (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
 }
 
-async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace) {
+async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error,
+                                        Trace& trace) {
   trace.status = s3::http_status(error.code);
   trace.error = error.code;
   trace.reason = error.log_message.empty() ? error.message : error.log_message;
@@ -489,7 +577,8 @@ async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Erro
   const bool head_only = exchange.head().method == "HEAD" || trace.status == 304;
   if (head_only) {
     head.fields.add("Content-Type", "application/xml");
-    (void)co_await exchange.respond_head_only(std::move(head), trace.status == 304 ? std::optional<uint64_t>() : 0);
+    (void)co_await exchange.respond_head_only(std::move(head),
+                                              trace.status == 304 ? std::optional<uint64_t>() : 0);
     co_return;
   }
   if (is_browser_at_root(exchange.head(), error)) {
@@ -499,7 +588,9 @@ async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Erro
   }
   head.fields.add("Content-Type", "application/xml");
   const auto resource = percent_decode(exchange.head().path());
-  std::string body = s3::error_document(error, resource && is_valid_utf8(*resource) ? *resource : std::string(exchange.head().path()), trace.id, kHostId);
+  std::string body = s3::error_document(
+      error, resource && is_valid_utf8(*resource) ? *resource : std::string(exchange.head().path()),
+      trace.id, kHostId);
   (void)co_await exchange.respond(std::move(head), std::move(body));
 }
 

@@ -1,4 +1,5 @@
-// S3Service: from an HTTP exchange to an operation and back: routing, authentication, authorisation, answer, metrics, log line.
+// S3Service: from an HTTP exchange to an operation and back: routing, authentication,
+// authorisation, answer, metrics, log line.
 #pragma once
 
 #include <array>
@@ -37,14 +38,19 @@ class S3Service {
   async::Task<admission::Pool::Hold> admit(const admission::PartyRef& address, bool may_wait);
   async::Task<s3::S3Result<request::Response>> answer(http::Exchange& exchange, Trace& trace);
   async::Task<s3::S3Result<request::Response>> answer_once(http::Exchange& exchange, Trace& trace);
-  async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(const s3::Request& request);
+  async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> find_bucket(
+      const s3::Request& request);
   async::Task<s3::S3Result<request::Response>> answer_form(http::Exchange& exchange, Trace& trace);
-  async::Task<s3::S3Result<request::Response>> answer_as(signature::Identity identity, http::Exchange& exchange, const s3::Request& routed, Trace& trace);
+  async::Task<s3::S3Result<request::Response>> answer_as(signature::Identity identity,
+                                                         http::Exchange& exchange,
+                                                         const s3::Request& routed, Trace& trace);
   async::Task<s3::S3Result<request::Response>> preflight(const http::RequestHead& head);
   async::Task<void> add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace);
-  async::Task<void> add_region(const http::RequestHead& head, const s3::Error& error, http::Fields& answer, Trace& trace);
+  async::Task<void> add_region(const http::RequestHead& head, const s3::Error& error,
+                               http::Fields& answer, Trace& trace);
   async::Task<void> send(http::Exchange& exchange, request::Response response, Trace& trace);
-  async::Task<void> send_document(http::Exchange& exchange, request::Response response, Trace& trace);
+  async::Task<void> send_document(http::Exchange& exchange, request::Response response,
+                                  Trace& trace);
   async::Task<void> send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace);
 
   request::Services services_;

@@ -53,7 +53,8 @@ async::Task<Result<void>> WatchedExchange::respond(http::ResponseHead head, std:
   return inner_.respond(std::move(head), std::move(body));
 }
 
-async::Task<Result<void>> WatchedExchange::respond_head_only(http::ResponseHead head, std::optional<uint64_t> content_length) {
+async::Task<Result<void>> WatchedExchange::respond_head_only(
+    http::ResponseHead head, std::optional<uint64_t> content_length) {
   wait();
   return inner_.respond_head_only(std::move(head), content_length);
 }

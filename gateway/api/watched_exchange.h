@@ -12,18 +12,30 @@ class WatchedExchange final : public http::Exchange {
   WatchedExchange(http::Exchange& inner, admission::Pool::Hold& ticket);
 
   const http::RequestHead& head() const override { return inner_.head(); }
+
   const http::ConnectionInfo& connection() const override { return inner_.connection(); }
+
   void expect_body(http::BodyKind kind) override { inner_.expect_body(kind); }
+
   async::Task<Result<ByteView>> read_body() override;
+
   uint64_t body_bytes_read() const override { return inner_.body_bytes_read(); }
+
   uint64_t body_bytes_written() const override { return inner_.body_bytes_written(); }
+
   async::Task<Result<void>> respond(http::ResponseHead head, std::string body) override;
-  async::Task<Result<void>> respond_head_only(http::ResponseHead head, std::optional<uint64_t> content_length) override;
-  async::Task<Result<void>> start_response(http::ResponseHead head, uint64_t content_length) override {
+  async::Task<Result<void>> respond_head_only(http::ResponseHead head,
+                                              std::optional<uint64_t> content_length) override;
+
+  async::Task<Result<void>> start_response(http::ResponseHead head,
+                                           uint64_t content_length) override {
     return inner_.start_response(std::move(head), content_length);
   }
+
   async::Task<Result<void>> write_body(ByteSlice bytes) override;
+
   bool responded() const override { return inner_.responded(); }
+
   void abort() override { inner_.abort(); }
 
  private:
@@ -34,8 +46,8 @@ class WatchedExchange final : public http::Exchange {
   admission::Pool::Hold& ticket_;
   const std::shared_ptr<http::Exchange*> alive_;
   SteadyTime began_{};
-  Duration waited_{};       // For the client, since it last made progress.
-  uint64_t bytes_ = 0;      // Moved since then.
+  Duration waited_{};   // For the client, since it last made progress.
+  uint64_t bytes_ = 0;  // Moved since then.
 };
 
 }  // namespace rondel::api

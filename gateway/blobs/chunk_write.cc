@@ -12,7 +12,7 @@ using ring::DiskIndex;
 // One copy that is being written.
 struct Attempt {
   DiskIndex disk = 0;
-  std::optional<DiskIndex> stands_in_for;   // The owner, when the disk is a hand-off.
+  std::optional<DiskIndex> stands_in_for;  // The owner, when the disk is a hand-off.
   SteadyTime started_at;
   bool ended = false;
   bool flushed = false;
@@ -23,8 +23,9 @@ struct Attempt {
 // Lives on one loop; held by the writer until the quorum and by every attempt until its end.
 class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<ChunkWrite> {
  public:
-  ChunkWrite(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob, SystemTime created_at,
-             std::vector<transfer::Piece> pieces, admission::Pool::Hold buffer, Deadline deadline)
+  ChunkWrite(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
+             SystemTime created_at, std::vector<transfer::Piece> pieces,
+             admission::Pool::Hold buffer, Deadline deadline)
       : core_(std::move(core)),
         ring_(std::move(ring)),
         blob_(blob),
@@ -33,12 +34,15 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
         deadline_(deadline),
         created_at_(created_at),
         arc_(ring_->arc_of(blob.ring_hash())),
-        traffic_(pieces_.size() == 1 ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk),
+        traffic_(pieces_.size() == 1 ? DiskBreakers::Traffic::kSmall
+                                     : DiskBreakers::Traffic::kBulk),
         quorum_(std::min<size_t>(2, ring_->replicas())) {}
 
   async::Task<Result<void>> run() {
     for (const DiskIndex owner : ring_->owners(arc_)) {
-      if (!core_->breakers.avoided(ring_->disks()[owner].id) || !replace(owner)) start(owner, std::nullopt);
+      if (!core_->breakers.avoided(ring_->disks()[owner].id) || !replace(owner)) {
+        start(owner, std::nullopt);
+      }
     }
     while (!has_quorum()) {
       if (std::chrono::steady_clock::now() >= deadline_ || !anyone_left()) co_return give_up();
@@ -55,12 +59,15 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
     co_return Result<void>{};
   }
 
-  // The copies that lack: their disks are told of when slow, and given up when the buffer has been held long enough.
+  // The copies that lack: their disks are told of when slow, and given up when the buffer has been
+  // held long enough.
   bool review(SteadyTime now) override {
     for (Attempt& attempt : attempts_) {
       if (!attempt.ended && now >= attempt.started_at + stall_of(attempt)) note_stall(attempt);
     }
-    if (anyone_left() && now >= acknowledged_at_ + core_->options.late_copy_patience) cancel_.cancel();
+    if (anyone_left() && now >= acknowledged_at_ + core_->options.late_copy_patience) {
+      cancel_.cancel();
+    }
     return anyone_left();
   }
 
@@ -86,18 +93,25 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
     Core& core = *self->core_;
     const Attempt attempt = self->attempts_[number];
     const ring::Disk& disk = self->ring_->disks()[attempt.disk];
-    transfer::PutOptions options{self->ring_->epoch(), {}, self->created_at_, false, self->deadline_, {self, &self->cancel_}};
+    transfer::PutOptions options{self->ring_->epoch(), {},
+                                 self->created_at_,    false,
+                                 self->deadline_,      {self, &self->cancel_}};
     options.fresh = true;
-    if (attempt.stands_in_for) options.handoff_for = self->ring_->disks()[*attempt.stands_in_for].id;
-    const auto done = co_await write_copy(self->core_, {disk.node, disk.id}, self->blob_, self->pieces_, options);
+    if (attempt.stands_in_for) {
+      options.handoff_for = self->ring_->disks()[*attempt.stands_in_for].id;
+    }
+    const auto done =
+        co_await write_copy(self->core_, {disk.node, disk.id}, self->blob_, self->pieces_, options);
     if (done) {
-      core.breakers.succeeded(disk.id, self->traffic_, std::chrono::steady_clock::now() - attempt.started_at);
+      core.breakers.succeeded(disk.id, self->traffic_,
+                              std::chrono::steady_clock::now() - attempt.started_at);
       ++core.counters.copies_flushed;
       if (attempt.stands_in_for) ++core.counters.handoff_copies;
     } else {
       ++core.counters.copies_failed;
       core.breakers.failed(disk.id, blames_disk(done.error()));
-      log::debug("blobs", "a copy failed", {{"disk", disk.id.to_hex()}, {"error", done.error().message}});
+      log::debug("blobs", "a copy failed",
+                 {{"disk", disk.id.to_hex()}, {"error", done.error().message}});
     }
     self->ended(number, done.has_value());
   }
@@ -122,7 +136,9 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
     const SteadyTime now = std::chrono::steady_clock::now();
     for (size_t i = 0; i < attempts_.size(); ++i) {
       Attempt& attempt = attempts_[i];
-      if (attempt.ended || attempt.replaced || now < attempt.started_at + stall_of(attempt)) continue;
+      if (attempt.ended || attempt.replaced || now < attempt.started_at + stall_of(attempt)) {
+        continue;
+      }
       attempt.replaced = true;
       note_stall(attempt);
       (void)replace(attempt.stands_in_for.value_or(attempt.disk));
@@ -135,12 +151,16 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
     core_->breakers.failed(ring_->disks()[attempt.disk].id, false);
   }
 
-  Duration stall_of(const Attempt& attempt) const { return core_->breakers.stall(ring_->disks()[attempt.disk].id, traffic_); }
+  Duration stall_of(const Attempt& attempt) const {
+    return core_->breakers.stall(ring_->disks()[attempt.disk].id, traffic_);
+  }
 
   Deadline next_stall() const {
     Deadline next = Deadline::max();
     for (const Attempt& attempt : attempts_) {
-      if (!attempt.ended && !attempt.replaced) next = std::min(next, attempt.started_at + stall_of(attempt));
+      if (!attempt.ended && !attempt.replaced) {
+        next = std::min(next, attempt.started_at + stall_of(attempt));
+      }
     }
     return next;
   }
@@ -174,7 +194,7 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
   const Deadline deadline_;
   const SystemTime created_at_;
   const size_t arc_;
-  std::vector<DiskIndex> handoffs_;          // Once the first is needed.
+  std::vector<DiskIndex> handoffs_;  // Once the first is needed.
   const DiskBreakers::Traffic traffic_;
   const size_t quorum_;
   size_t next_handoff_ = 0;
@@ -187,12 +207,14 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
 
 }  // namespace
 
-async::Task<Result<void>> write_chunk(std::shared_ptr<Core> core, std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
-                                      SystemTime created_at, std::vector<transfer::Piece> pieces, admission::Pool::Hold buffer, Deadline deadline) {
+async::Task<Result<void>> write_chunk(std::shared_ptr<Core> core,
+                                      std::shared_ptr<const ring::Ring> ring, model::BlobId blob,
+                                      SystemTime created_at, std::vector<transfer::Piece> pieces,
+                                      admission::Pool::Hold buffer, Deadline deadline) {
   core->probe_due_disks();
   const Deadline limit = std::min(deadline, deadline_in(core->options.write_deadline));
-  auto write = std::make_shared<ChunkWrite>(std::move(core), std::move(ring), blob, created_at, std::move(pieces),
-                                            std::move(buffer), limit);
+  auto write = std::make_shared<ChunkWrite>(std::move(core), std::move(ring), blob, created_at,
+                                            std::move(pieces), std::move(buffer), limit);
   co_return co_await write->run();
 }
 

@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kProbePatience = 1s;
-constexpr uint64_t kRepairFloor = 256 << 10;   // Bytes a second: what is slower is given up.
+constexpr uint64_t kRepairFloor = 256 << 10;  // Bytes a second: what is slower is given up.
 
 async::Task<void> counted(std::shared_ptr<Core> core, async::Task<void> task) {
   co_await std::move(task);
@@ -177,29 +177,39 @@ bool blames_disk(const Error& error) {
   }
 }
 
-std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob,
-                                     DiskBreakers::Traffic traffic) {
+std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topology,
+                                 const model::BlobId& blob, DiskBreakers::Traffic traffic) {
   struct Ranked {
     Candidate candidate;
     bool far;
     double latency;
   };
+
   std::vector<Ranked> owners;
   const auto add = [&](const ring::Disk& disk) {
     const auto same = [&](const Ranked& known) { return known.candidate.disk.disk == disk.id; };
     if (std::ranges::any_of(owners, same)) return;
     owners.push_back({{{disk.node, disk.id}, true, core.breakers.avoided(disk.id)},
-                      !core.options.zone.empty() && disk.zone != core.options.zone, core.breakers.latency(disk.id, traffic)});
+                      !core.options.zone.empty() && disk.zone != core.options.zone,
+                      core.breakers.latency(disk.id, traffic)});
   };
   for (const auto& ring : topology.rings) {
-    for (const ring::DiskIndex index : ring->owners(ring->arc_of(blob.ring_hash()))) add(ring->disks()[index]);
+    for (const ring::DiskIndex index : ring->owners(ring->arc_of(blob.ring_hash()))) {
+      add(ring->disks()[index]);
+    }
   }
-  // Latencies that differ by less than a factor of two say nothing: such owners share the load by the blob's hash.
+  // Latencies that differ by less than a factor of two say nothing: such owners share the load by
+  // the blob's hash.
   const uint64_t turn = blob.ring_hash();
-  std::ranges::rotate(owners, owners.begin() + static_cast<ptrdiff_t>(owners.empty() ? 0 : turn % owners.size()));
+  std::ranges::rotate(
+      owners, owners.begin() + static_cast<ptrdiff_t>(owners.empty() ? 0 : turn % owners.size()));
   double best = 0;
-  for (const Ranked& owner : owners) best = best == 0 ? owner.latency : std::min(best, owner.latency);
-  const auto rank = [best](const Ranked& r) { return std::tuple(r.candidate.avoided, r.far, r.latency > 2 * best); };
+  for (const Ranked& owner : owners) {
+    best = best == 0 ? owner.latency : std::min(best, owner.latency);
+  }
+  const auto rank = [best](const Ranked& r) {
+    return std::tuple(r.candidate.avoided, r.far, r.latency > 2 * best);
+  };
   std::vector<Candidate> result;
   for (int pass = 0; pass < 8; ++pass) {
     const std::tuple wanted{(pass & 4) != 0, (pass & 2) != 0, (pass & 1) != 0};
@@ -210,9 +220,11 @@ std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topolog
   return result;
 }
 
-void add_handoffs(const Core& core, const ring::Topology& topology, const model::BlobId& blob, std::vector<Candidate>& candidates) {
+void add_handoffs(const Core& core, const ring::Topology& topology, const model::BlobId& blob,
+                  std::vector<Candidate>& candidates) {
   for (const auto& ring : topology.rings) {
-    for (const ring::DiskIndex index : ring->handoffs(ring->arc_of(blob.ring_hash()), core.options.handoffs)) {
+    for (const ring::DiskIndex index :
+         ring->handoffs(ring->arc_of(blob.ring_hash()), core.options.handoffs)) {
       const ring::Disk& disk = ring->disks()[index];
       const auto same = [&](const Candidate& known) { return known.disk.disk == disk.id; };
       if (std::ranges::any_of(candidates, same)) continue;
@@ -221,18 +233,21 @@ void add_handoffs(const Core& core, const ring::Topology& topology, const model:
   }
 }
 
-async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
-                                          transfer::DiskAddress except, Deadline deadline) {
+async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob,
+                                          uint64_t length, transfer::DiskAddress except,
+                                          Deadline deadline) {
   const auto topology = core->topology.topology();
   Error last{ErrorCode::kNotFound, "no other copy"};
-  std::vector<Candidate> candidates = owners_of(*core, *topology, blob, DiskBreakers::Traffic::kBulk);
+  std::vector<Candidate> candidates =
+      owners_of(*core, *topology, blob, DiskBreakers::Traffic::kBulk);
   const size_t owners = candidates.size();
   for (size_t i = 0; i <= owners || i < candidates.size(); ++i) {
     if (i == owners) add_handoffs(*core, *topology, blob, candidates);
     if (i >= candidates.size()) break;
     const Candidate candidate = candidates[i];
     if (candidate.disk == except) continue;
-    auto download = core->transport.start_get(candidate.disk, blob, 0, length, {.background = true, .deadline = deadline});
+    auto download = core->transport.start_get(candidate.disk, blob, 0, length,
+                                              {.background = true, .deadline = deadline});
     std::vector<transfer::Piece> pieces;
     uint64_t got = 0;
     while (got < length) {
@@ -251,9 +266,12 @@ async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::Blo
   co_return std::unexpected(last);
 }
 
-async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, transfer::DiskAddress to, model::BlobId blob, std::vector<transfer::Piece> pieces,
+async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, transfer::DiskAddress to,
+                                     model::BlobId blob, std::vector<transfer::Piece> pieces,
                                      transfer::PutOptions options) {
-  if (pieces.size() == 1) co_return co_await core->transport.put(to, blob, options, std::move(pieces.front()));
+  if (pieces.size() == 1) {
+    co_return co_await core->transport.put(to, blob, options, std::move(pieces.front()));
+  }
   uint64_t length = 0;
   std::vector<hash::BlockDigest> digests;
   for (const transfer::Piece& piece : pieces) {

@@ -17,10 +17,10 @@
 namespace rondel::blobs {
 
 struct Counters {
-  std::atomic<uint64_t> chunks_written{0}, bytes_written{0}, copies_flushed{0}, handoff_copies{0}, copies_failed{0}, copies_stalled{0},
-      copies_dropped{0}, quorum_failures{0}, bytes_read{0}, read_failovers{0}, corrupt_copies{0}, missing_copies{0}, repairs_done{0},
-      repairs_failed{0}, repairs_skipped{0}, repairs_joined{0}, repairs_without_buffer{0}, probes{0},
-      background{0};
+  std::atomic<uint64_t> chunks_written{0}, bytes_written{0}, copies_flushed{0}, handoff_copies{0},
+      copies_failed{0}, copies_stalled{0}, copies_dropped{0}, quorum_failures{0}, bytes_read{0},
+      read_failovers{0}, corrupt_copies{0}, missing_copies{0}, repairs_done{0}, repairs_failed{0},
+      repairs_skipped{0}, repairs_joined{0}, repairs_without_buffer{0}, probes{0}, background{0};
 };
 
 // What a read found of a copy.
@@ -29,16 +29,16 @@ enum class Flaw { kDamaged, kMissing };
 // A copy that a read found damaged, or that an owner lacks.
 struct Repair {
   model::BlobId blob;
-  uint64_t length = 0;     // Of the whole blob.
-  transfer::DiskAddress at;     // Where the copy is to be made whole.
+  uint64_t length = 0;       // Of the whole blob.
+  transfer::DiskAddress at;  // Where the copy is to be made whole.
   Flaw flaw = Flaw::kMissing;
-  transfer::DiskAddress good;   // Which served the read.
+  transfer::DiskAddress good;  // Which served the read.
 };
 
 // Memory for the bytes of a blob that is being repaired.
 struct RepairBuffer {
-  async::Budget::Reservation share;   // Of what repairs may have.
-  admission::Pool::Hold bytes;        // Of what all reads may have.
+  async::Budget::Reservation share;  // Of what repairs may have.
+  admission::Pool::Hold bytes;       // Of what all reads may have.
 };
 
 // A chunk that has its quorum and lacks copies.
@@ -50,15 +50,24 @@ class LateWrite {
 };
 
 struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
-  Core(transfer::BlobTransport& transport_, const ring::TopologySource& topology_, ReplicatedBlobStoreOptions options_)
+  Core(transfer::BlobTransport& transport_, const ring::TopologySource& topology_,
+       ReplicatedBlobStoreOptions options_)
       : transport(transport_),
         topology(topology_),
         options(std::move(options_)),
         breakers(options),
-        write_budget({.bound = admission::Bound::kWriteBytes, .capacity = options.buffer_bytes / 8 * 5, .patience = options.writer_patience}),
-        read_budget({.bound = admission::Bound::kReadBytes, .capacity = options.buffer_bytes / 8 * 2, .patience = options.reader_patience}),
-        small_write_budget({.bound = admission::Bound::kSmallWriteBytes, .capacity = options.buffer_bytes / 16, .patience = options.writer_patience}),
-        small_read_budget({.bound = admission::Bound::kSmallReadBytes, .capacity = options.buffer_bytes / 16, .patience = options.reader_patience}),
+        write_budget({.bound = admission::Bound::kWriteBytes,
+                      .capacity = options.buffer_bytes / 8 * 5,
+                      .patience = options.writer_patience}),
+        read_budget({.bound = admission::Bound::kReadBytes,
+                     .capacity = options.buffer_bytes / 8 * 2,
+                     .patience = options.reader_patience}),
+        small_write_budget({.bound = admission::Bound::kSmallWriteBytes,
+                            .capacity = options.buffer_bytes / 16,
+                            .patience = options.writer_patience}),
+        small_read_budget({.bound = admission::Bound::kSmallReadBytes,
+                           .capacity = options.buffer_bytes / 16,
+                           .patience = options.reader_patience}),
         repair_share(read_budget.capacity() / 2) {}
 
   // Starts probes that are due, on the current loop.
@@ -86,13 +95,15 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
   // Of blobs of at most one piece. Small reads and small writes wait for their own kind alone.
   admission::Pool small_write_budget;
   admission::Pool small_read_budget;
-  async::Budget repair_share;   // Of the read budget, where its bytes count too.
+  async::Budget repair_share;  // Of the read budget, where its bytes count too.
   Counters counters;
   std::atomic<bool> draining{false};
   std::mutex repairs_mutex;
-  std::set<std::pair<model::BlobId, model::DiskId>> repairs;   // Under way. Guarded by repairs_mutex.
+  // Under way. Guarded by repairs_mutex.
+  std::set<std::pair<model::BlobId, model::DiskId>> repairs;
   std::mutex late_mutex;
-  std::map<async::EventLoop*, std::vector<std::weak_ptr<LateWrite>>> late;   // Guarded by late_mutex. An entry has its watcher.
+  // Guarded by late_mutex. An entry has its watcher.
+  std::map<async::EventLoop*, std::vector<std::weak_ptr<LateWrite>>> late;
 };
 
 using Core = ReplicatedBlobStore::Core;
@@ -105,9 +116,11 @@ struct Candidate {
 };
 
 // Where to look for a blob, best first: owners of every live epoch.
-std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topology, const model::BlobId& blob, DiskBreakers::Traffic traffic);
+std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topology,
+                                 const model::BlobId& blob, DiskBreakers::Traffic traffic);
 // Behind them, when none of them had it: hand-off disks.
-void add_handoffs(const Core& core, const ring::Topology& topology, const model::BlobId& blob, std::vector<Candidate>& candidates);
+void add_handoffs(const Core& core, const ring::Topology& topology, const model::BlobId& blob,
+                  std::vector<Candidate>& candidates);
 
 // The failure is the disk's, not the blob's: its breaker hears of it.
 bool blames_disk(const Error& error);
@@ -118,13 +131,19 @@ struct WholeBlob {
 };
 
 // A whole blob into memory from the first disk that has it.
-async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob, uint64_t length,
-                                          transfer::DiskAddress except, Deadline deadline);
+async::Task<Result<WholeBlob>> read_whole(std::shared_ptr<Core> core, model::BlobId blob,
+                                          uint64_t length, transfer::DiskAddress except,
+                                          Deadline deadline);
 // All pieces to one disk; returns once they are flushed.
-async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, transfer::DiskAddress to, model::BlobId blob, std::vector<transfer::Piece> pieces,
+async::Task<Result<void>> write_copy(std::shared_ptr<Core> core, transfer::DiskAddress to,
+                                     model::BlobId blob, std::vector<transfer::Piece> pieces,
                                      transfer::PutOptions options);
 
-std::unique_ptr<StreamWriter> make_stream_writer(std::shared_ptr<Core> core, std::optional<uint64_t> size_hint, Deadline deadline, admission::PartyRef payer);
-std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer);
+std::unique_ptr<StreamWriter> make_stream_writer(std::shared_ptr<Core> core,
+                                                 std::optional<uint64_t> size_hint,
+                                                 Deadline deadline, admission::PartyRef payer);
+std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core,
+                                                 std::vector<StreamRange> ranges, Deadline deadline,
+                                                 admission::PartyRef payer);
 
 }  // namespace rondel::blobs

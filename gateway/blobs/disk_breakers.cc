@@ -8,9 +8,9 @@
 namespace rondel::blobs {
 namespace {
 
-constexpr double kWeight = 0.1;         // Of a new sample in the moving average.
+constexpr double kWeight = 0.1;  // Of a new sample in the moving average.
 constexpr double kStallFactor = 8;
-constexpr uint32_t kSlowStepsMax = 2;   // Slow steps in a row before the disk is left alone.
+constexpr uint32_t kSlowStepsMax = 2;  // Slow steps in a row before the disk is left alone.
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -30,7 +30,8 @@ double DiskBreakers::latency(const model::DiskId& disk, Traffic traffic) const {
 }
 
 Duration DiskBreakers::stall(const model::DiskId& disk, Traffic traffic) const {
-  const auto expected = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(kStallFactor * latency(disk, traffic)));
+  const auto expected = std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(kStallFactor * latency(disk, traffic)));
   return std::clamp<Duration>(expected, options_.stall_min, options_.stall_max);
 }
 
@@ -66,7 +67,9 @@ void DiskBreakers::failed(const model::DiskId& disk, bool certain) {
     if (state.open || (!certain && state.failures < kSlowStepsMax)) return;
     open_locked(state);
   }
-  log::warn("blobs", certain ? "a disk is left alone: it failed" : "a disk is left alone: it is slow", {{"disk", disk.to_hex()}});
+  log::warn("blobs",
+            certain ? "a disk is left alone: it failed" : "a disk is left alone: it is slow",
+            {{"disk", disk.to_hex()}});
 }
 
 std::vector<model::DiskId> DiskBreakers::due_for_probe() {
@@ -97,7 +100,9 @@ void DiskBreakers::probed(const model::DiskId& disk, bool alive) {
 std::vector<DiskHealth> DiskBreakers::health() const {
   std::lock_guard lock(mutex_);
   std::vector<DiskHealth> health;
-  for (const auto& [disk, state] : states_) health.push_back({disk, state.small_seconds, state.bulk_seconds, state.failures, state.open});
+  for (const auto& [disk, state] : states_) {
+    health.push_back({disk, state.small_seconds, state.bulk_seconds, state.failures, state.open});
+  }
   return health;
 }
 

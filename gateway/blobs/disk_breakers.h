@@ -1,4 +1,5 @@
-// DiskBreakers: which disks are left alone, and how long one step with a disk takes. Safe for concurrent use.
+// DiskBreakers: which disks are left alone, and how long one step with a disk takes. Safe for
+// concurrent use.
 #pragma once
 
 #include <map>

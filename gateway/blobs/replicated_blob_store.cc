@@ -6,17 +6,22 @@
 
 namespace rondel::blobs {
 
-ReplicatedBlobStore::ReplicatedBlobStore(transfer::BlobTransport& transport, const ring::TopologySource& topology,
+ReplicatedBlobStore::ReplicatedBlobStore(transfer::BlobTransport& transport,
+                                         const ring::TopologySource& topology,
                                          ReplicatedBlobStoreOptions options)
     : core_(std::make_shared<Core>(transport, topology, std::move(options))) {}
 
 ReplicatedBlobStore::~ReplicatedBlobStore() { core_->draining = true; }
 
-std::unique_ptr<StreamWriter> ReplicatedBlobStore::open_writer(std::optional<uint64_t> size_hint, Deadline deadline, admission::PartyRef payer) {
+std::unique_ptr<StreamWriter> ReplicatedBlobStore::open_writer(std::optional<uint64_t> size_hint,
+                                                               Deadline deadline,
+                                                               admission::PartyRef payer) {
   return make_stream_writer(core_, size_hint, deadline, std::move(payer));
 }
 
-std::unique_ptr<StreamReader> ReplicatedBlobStore::open_reader(std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer) {
+std::unique_ptr<StreamReader> ReplicatedBlobStore::open_reader(std::vector<StreamRange> ranges,
+                                                               Deadline deadline,
+                                                               admission::PartyRef payer) {
   return make_stream_reader(core_, std::move(ranges), deadline, std::move(payer));
 }
 
@@ -26,7 +31,9 @@ bool ReplicatedBlobStore::quorum_possible() const {
   if (ring == nullptr) return false;
   std::vector<ring::DiskIndex> chosen;
   for (ring::DiskIndex i = 0; i < ring->disks().size(); ++i) {
-    if (ring->disks()[i].capacity_bytes == 0 || core_->breakers.avoided(ring->disks()[i].id)) continue;
+    if (ring->disks()[i].capacity_bytes == 0 || core_->breakers.avoided(ring->disks()[i].id)) {
+      continue;
+    }
     bool apart = true;
     for (const ring::DiskIndex other : chosen) apart = apart && !ring->share_domain(i, other);
     if (apart) chosen.push_back(i);
@@ -55,7 +62,8 @@ BlobHealth ReplicatedBlobStore::health() const {
   health.repairs_joined = c.repairs_joined;
   health.repairs_without_buffer = c.repairs_without_buffer;
   health.probes = c.probes;
-  for (const admission::Pool* budget : {&core_->write_budget, &core_->read_budget, &core_->small_write_budget, &core_->small_read_budget}) {
+  for (const admission::Pool* budget : {&core_->write_budget, &core_->read_budget,
+                                        &core_->small_write_budget, &core_->small_read_budget}) {
     health.budgets.push_back(budget->status());
     health.buffer_bytes_in_use += health.budgets.back().used;
     health.buffer_bytes_max += budget->capacity();

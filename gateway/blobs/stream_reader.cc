@@ -1,4 +1,5 @@
-// Ranges on their way out: chunk by chunk from the best disk, going on with another where one fails.
+// Ranges on their way out: chunk by chunk from the best disk, going on with another where one
+// fails.
 #include <algorithm>
 
 #include "gateway/blobs/core.h"
@@ -30,8 +31,12 @@ std::vector<Span> spans_of(const StreamRange& range) {
 
 class Reader final : public StreamReader {
  public:
-  Reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer)
-      : core_(std::move(core)), ranges_(std::move(ranges)), deadline_(deadline), payer_(std::move(payer)) {}
+  Reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline,
+         admission::PartyRef payer)
+      : core_(std::move(core)),
+        ranges_(std::move(ranges)),
+        deadline_(deadline),
+        payer_(std::move(payer)) {}
 
   void on_give_way(std::function<void()> told) override { told_ = std::move(told); }
 
@@ -63,21 +68,25 @@ class Reader final : public StreamReader {
   }
 
   Span& span() { return spans_[span_]; }
+
   uint64_t left() { return span().end - span().begin; }
 
   async::Task<Result<void>> open_span() {
     core_->probe_due_disks();
     const uint64_t held = std::min(left() + model::kBlockBytes, 5 * model::kPieceBytes);
-    admission::Pool& budget = left() <= model::kPieceBytes ? core_->small_read_budget : core_->read_budget;
+    admission::Pool& budget =
+        left() <= model::kPieceBytes ? core_->small_read_budget : core_->read_budget;
     memory_ = {};
-    CO_TRY(memory_, co_await budget.take(payer_, held, std::min(deadline_, deadline_in(std::chrono::seconds(5)))));
+    CO_TRY(memory_, co_await budget.take(
+                        payer_, held, std::min(deadline_, deadline_in(std::chrono::seconds(5)))));
     memory_.may_give_way([loop = async::EventLoop::current(), self = std::weak_ptr(self_)] {
       loop->post([self] {
         if (const auto alive = self.lock()) (*alive)->drop();
       });
     });
     topology_ = core_->topology.topology();
-    traffic_ = left() <= model::kPieceBytes ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk;
+    traffic_ =
+        left() <= model::kPieceBytes ? DiskBreakers::Traffic::kSmall : DiskBreakers::Traffic::kBulk;
     candidates_ = owners_of(*core_, *topology_, span().blob, traffic_);
     only_owners_ = true;
     candidate_ = 0;
@@ -92,14 +101,18 @@ class Reader final : public StreamReader {
   }
 
   void start() {
-    download_ = core_->transport.start_get(candidates_[candidate_].disk, span().blob, span().begin, left(), {.background = false, .deadline = deadline_});
+    download_ = core_->transport.start_get(candidates_[candidate_].disk, span().blob, span().begin,
+                                           left(), {.background = false, .deadline = deadline_});
   }
 
   async::Task<Result<transfer::Piece>> next_piece() {
     const model::DiskId disk = candidates_[candidate_].disk.disk;
     const SteadyTime begin = std::chrono::steady_clock::now();
-    auto piece = co_await download_->next(std::min(deadline_, begin + core_->breakers.stall(disk, traffic_)));
-    if (piece && piece->bytes.empty()) co_return fail(ErrorCode::kInternal, "the node sent fewer bytes than asked for");
+    auto piece = co_await download_->next(
+        std::min(deadline_, begin + core_->breakers.stall(disk, traffic_)));
+    if (piece && piece->bytes.empty()) {
+      co_return fail(ErrorCode::kInternal, "the node sent fewer bytes than asked for");
+    }
     if (piece) core_->breakers.succeeded(disk, traffic_, std::chrono::steady_clock::now() - begin);
     co_return piece;
   }
@@ -112,14 +125,14 @@ class Reader final : public StreamReader {
     span().begin += count;
     core_->counters.bytes_read += count;
     if (left() == 0) close_span(count);
-    memory_.idle();   // Until it is asked for more.
+    memory_.idle();  // Until it is asked for more.
     return bytes;
   }
 
   // The last bytes of the span are held until the reader is asked for more.
   void close_span(uint64_t last_bytes) {
     download_.reset();
-    memory_.shrink(last_bytes);   // First: a repair may want the rest.
+    memory_.shrink(last_bytes);  // First: a repair may want the rest.
     for (const transfer::DiskAddress& disk : damaged_) repair(disk, Flaw::kDamaged);
     for (const transfer::DiskAddress& disk : lacking_) repair(disk, Flaw::kMissing);
     span_open_ = false;
@@ -159,11 +172,15 @@ class Reader final : public StreamReader {
   }
 
   Error final_error() const {
-    if (missing_ == candidates_.size()) return {ErrorCode::kNotFound, "no disk has blob " + spans_[span_].blob.to_hex()};
-    if (!damaged_.empty() && missing_ + damaged_.size() == candidates_.size()) {
-      return {ErrorCode::kCorruption, "every copy of blob " + spans_[span_].blob.to_hex() + " is damaged"};
+    if (missing_ == candidates_.size()) {
+      return {ErrorCode::kNotFound, "no disk has blob " + spans_[span_].blob.to_hex()};
     }
-    return {ErrorCode::kUnavailable, "blob " + spans_[span_].blob.to_hex() + " cannot be read now: " + last_error_.message};
+    if (!damaged_.empty() && missing_ + damaged_.size() == candidates_.size()) {
+      return {ErrorCode::kCorruption,
+              "every copy of blob " + spans_[span_].blob.to_hex() + " is damaged"};
+    }
+    return {ErrorCode::kUnavailable,
+            "blob " + spans_[span_].blob.to_hex() + " cannot be read now: " + last_error_.message};
   }
 
   std::unexpected<Error> give_up(Error error) {
@@ -171,14 +188,18 @@ class Reader final : public StreamReader {
     return std::unexpected(std::move(error));
   }
 
-  // The memory is somebody else's now, as far as it is here: what was handed out is its consumer's to let go of.
+  // The memory is somebody else's now, as far as it is here: what was handed out is its consumer's
+  // to let go of.
   void drop() {
     download_.reset();
     if (!error_) error_ = too_slow();
     if (told_) told_();
   }
 
-  static Error too_slow() { return {ErrorCode::kResourceExhausted, "the bytes were taken too slowly while others waited for room"}; }
+  static Error too_slow() {
+    return {ErrorCode::kResourceExhausted,
+            "the bytes were taken too slowly while others waited for room"};
+  }
 
   const std::shared_ptr<Core> core_;
   const std::vector<StreamRange> ranges_;
@@ -199,7 +220,7 @@ class Reader final : public StreamReader {
   bool only_owners_ = true;
   size_t missing_ = 0;
   std::vector<transfer::DiskAddress> damaged_;
-  std::vector<transfer::DiskAddress> lacking_;   // Owners.
+  std::vector<transfer::DiskAddress> lacking_;  // Owners.
   std::unique_ptr<transfer::BlobDownload> download_;
   Error last_error_;
   std::optional<Error> error_;
@@ -207,7 +228,9 @@ class Reader final : public StreamReader {
 
 }  // namespace
 
-std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core, std::vector<StreamRange> ranges, Deadline deadline, admission::PartyRef payer) {
+std::unique_ptr<StreamReader> make_stream_reader(std::shared_ptr<Core> core,
+                                                 std::vector<StreamRange> ranges, Deadline deadline,
+                                                 admission::PartyRef payer) {
   return std::make_unique<Reader>(std::move(core), std::move(ranges), deadline, std::move(payer));
 }
 

@@ -16,16 +16,21 @@ using metadata::SettingKind;
 using s3::ErrorCode;
 
 request::Answer<request::Response> put_bucket_cors(request::Context& context) {
-  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text,
+        co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   if (text.empty()) co_return s3::fail(ErrorCode::kMissingRequestBodyError);
   CO_S3(const s3::CorsConfiguration configuration, s3::parse_cors_document(text));
-  CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kCors, s3::cors_document(configuration)));
+  CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kCors,
+                                                 s3::cors_document(configuration)));
   co_return request::empty_response(200);
 }
 
 request::Answer<request::Response> get_bucket_cors(request::Context& context) {
   const std::string* text = request::find_setting(context, SettingKind::kCors);
-  if (text == nullptr) co_return s3::fail(ErrorCode::kNoSuchCORSConfiguration, {}, {{"BucketName", context.request.bucket}});
+  if (text == nullptr) {
+    co_return s3::fail(ErrorCode::kNoSuchCORSConfiguration, {},
+                       {{"BucketName", context.request.bucket}});
+  }
   request::Response response = request::empty_response(200);
   response.head.fields.add("Content-Type", "application/xml");
   response.body = *text;

@@ -18,7 +18,10 @@ using s3::ErrorCode;
 
 request::Answer<request::Response> get_bucket_encryption(request::Context& context) {
   const std::string* document = request::find_setting(context, SettingKind::kEncryption);
-  if (document == nullptr) co_return s3::fail(ErrorCode::kServerSideEncryptionConfigurationNotFoundError, {}, {{"BucketName", context.request.bucket}});
+  if (document == nullptr) {
+    co_return s3::fail(ErrorCode::kServerSideEncryptionConfigurationNotFoundError, {},
+                       {{"BucketName", context.request.bucket}});
+  }
   request::Response response = request::empty_response(200);
   response.head.fields.add("Content-Type", "application/xml");
   response.body = *document;
@@ -26,16 +29,22 @@ request::Answer<request::Response> get_bucket_encryption(request::Context& conte
 }
 
 request::Answer<request::Response> put_bucket_encryption(request::Context& context) {
-  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text,
+        co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::BucketEncryption wanted, s3::parse_bucket_encryption(text));
   // A default that its owner may not use would lead others to a key that is not theirs.
   const auto decide = [&]() -> s3::S3Result<std::optional<std::string>> {
     if (!wanted.key_id.empty()) {
-      if (auto allowed = request::check_key_use(context, wanted.key_id, metadata::KmsOperation::kGenerateDataKey); !allowed) return std::unexpected(allowed.error());
+      if (auto allowed = request::check_key_use(context, wanted.key_id,
+                                                metadata::KmsOperation::kGenerateDataKey);
+          !allowed) {
+        return std::unexpected(allowed.error());
+      }
     }
     return s3::write_bucket_encryption(wanted);
   };
-  CO_S3_VOID(co_await permissions::store_decided_setting(context, SettingKind::kEncryption, decide));
+  CO_S3_VOID(
+      co_await permissions::store_decided_setting(context, SettingKind::kEncryption, decide));
   co_return request::empty_response(200);
 }
 

@@ -19,7 +19,9 @@ using s3::ErrorCode;
 // Stored as it is answered.
 request::Answer<request::Response> get_bucket_tagging(request::Context& context) {
   const std::string* document = request::find_setting(context, SettingKind::kTagging);
-  if (document == nullptr) co_return s3::fail(ErrorCode::kNoSuchTagSet, {}, {{"BucketName", context.request.bucket}});
+  if (document == nullptr) {
+    co_return s3::fail(ErrorCode::kNoSuchTagSet, {}, {{"BucketName", context.request.bucket}});
+  }
   request::Response response = request::empty_response(200);
   response.head.fields.add("Content-Type", "application/xml");
   response.body = *document;
@@ -27,12 +29,14 @@ request::Answer<request::Response> get_bucket_tagging(request::Context& context)
 }
 
 request::Answer<request::Response> put_bucket_tagging(request::Context& context) {
-  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text,
+        co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::Tags tags, s3::parse_tagging_document(text, s3::kBucketTagsMax));
   if (tags.empty()) {
     CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kTagging, std::nullopt));
   } else {
-    CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kTagging, request::tagging_document(tags)));
+    CO_S3_VOID(co_await permissions::store_setting(context, SettingKind::kTagging,
+                                                   request::tagging_document(tags)));
   }
   co_return request::empty_response(204);
 }

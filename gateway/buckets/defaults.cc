@@ -1,5 +1,5 @@
-// Sub-resources that cannot be set yet: what AWS answers where nothing is set. Setters are here where their document can
-// ask for just that; others are 501.
+// Sub-resources that cannot be set yet: what AWS answers where nothing is set. Setters are here
+// where their document can ask for just that; others are 501.
 
 #include "gateway/buckets/handlers.h"
 #include "gateway/permissions/documents.h"
@@ -23,7 +23,9 @@ request::Answer<request::Response> not_set(request::Context& context) {
 }
 
 // Removing what is not there.
-request::Answer<request::Response> nothing_to_remove(request::Context&) { co_return request::empty_response(204); }
+request::Answer<request::Response> nothing_to_remove(request::Context&) {
+  co_return request::empty_response(204);
+}
 
 template <const char* const& root>
 request::Answer<request::Response> empty_document(request::Context&) {
@@ -33,9 +35,12 @@ request::Answer<request::Response> empty_document(request::Context&) {
 // A document without content asks for what is.
 template <const char* const& root>
 request::Answer<request::Response> only_nothing(request::Context& context) {
-  CO_S3(const std::string text, co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text,
+        co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::XmlDocument document, s3::XmlDocument::parse(text, root));
-  if (!document.root().children().empty()) co_return std::unexpected(request::not_implemented(context.request.operation));
+  if (!document.root().children().empty()) {
+    co_return std::unexpected(request::not_implemented(context.request.operation));
+  }
   co_return request::empty_response(200);
 }
 

@@ -1,4 +1,5 @@
-// Handlers of buckets and the documents that describe them. gateway/api/dispatch.cc ties them to their operations.
+// Handlers of buckets and the documents that describe them. gateway/api/dispatch.cc ties them to
+// their operations.
 #pragma once
 
 #include "gateway/request/answers.h"

@@ -18,7 +18,8 @@ using s3::ErrorCode;
 request::Answer<request::Response> get_object_lock_configuration(request::Context& context) {
   const std::string* document = request::find_setting(context, metadata::SettingKind::kObjectLock);
   if (!context.bucket->object_lock || document == nullptr) {
-    co_return s3::fail(ErrorCode::kObjectLockConfigurationNotFoundError, {}, {{"BucketName", context.request.bucket}});
+    co_return s3::fail(ErrorCode::kObjectLockConfigurationNotFoundError, {},
+                       {{"BucketName", context.request.bucket}});
   }
   request::Response response = request::empty_response(200);
   response.head.fields.add("Content-Type", "application/xml");
@@ -27,15 +28,23 @@ request::Answer<request::Response> get_object_lock_configuration(request::Contex
 }
 
 request::Answer<request::Response> put_object_lock_configuration(request::Context& context) {
-  if (context.fields().has("x-amz-bucket-object-lock-token")) co_return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-bucket-object-lock-token"}});
-  CO_S3(const std::string text, co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
+  if (context.fields().has("x-amz-bucket-object-lock-token")) {
+    co_return s3::fail(ErrorCode::kNotImplemented, {},
+                       {{"Header", "x-amz-bucket-object-lock-token"}});
+  }
+  CO_S3(const std::string text,
+        co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::ObjectLockDocument document, s3::parse_object_lock_document(text));
   const auto change = [&]() -> request::Answer<metadata::BucketOutcome> {
-    co_return request::as_s3(co_await context.services.buckets.set_object_lock(request::commit_context(context), s3::write_object_lock_document(document)));
+    co_return request::as_s3(co_await context.services.buckets.set_object_lock(
+        request::commit_context(context), s3::write_object_lock_document(document)));
   };
-  CO_S3(const metadata::BucketOutcome outcome, co_await permissions::change_bucket(context, change));
+  CO_S3(const metadata::BucketOutcome outcome,
+        co_await permissions::change_bucket(context, change));
   if (outcome.status == metadata::BucketStatus::kWrongState) {
-    co_return s3::fail(ErrorCode::kInvalidBucketState, "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration");
+    co_return s3::fail(
+        ErrorCode::kInvalidBucketState,
+        "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration");
   }
   co_return request::empty_response(200);
 }

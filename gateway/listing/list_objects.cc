@@ -29,9 +29,12 @@ struct Listing {
   uint32_t max = kKeysMax;
   bool url = false;
 
-  std::string name(std::string_view text) const { return url ? percent_encode(text, true) : std::string(text); }
-  // Of the first version, where some clients undo the encoding of the prefix and others do not: what XML can carry stays as it is,
-  // but for what the former would take for an encoding.
+  std::string name(std::string_view text) const {
+    return url ? percent_encode(text, true) : std::string(text);
+  }
+
+  // Of the first version, where some clients undo the encoding of the prefix and others do not:
+  // what XML can carry stays as it is, but for what the former would take for an encoding.
   std::string first_prefix() const {
     if (!url || !s3::fits_xml(prefix)) return name(prefix);
     std::string out;
@@ -46,7 +49,9 @@ s3::S3Result<Listing> listing_of(const s3::Query& query) {
   listing.delimiter = query.find("delimiter").value_or("");
   if (const auto encoding = query.find("encoding-type")) {
     if (*encoding != "url") {
-      return s3::fail(ErrorCode::kInvalidArgument, "Invalid Encoding Method specified in Request", {{"ArgumentName", "encoding-type"}, {"ArgumentValue", std::string(*encoding)}});
+      return s3::fail(
+          ErrorCode::kInvalidArgument, "Invalid Encoding Method specified in Request",
+          {{"ArgumentName", "encoding-type"}, {"ArgumentValue", std::string(*encoding)}});
     }
     listing.url = true;
   }
@@ -68,24 +73,31 @@ metadata::ListQuery query_of(const request::Context& context, const Listing& lis
 
 // A marker that is a common prefix itself passes over everything under it.
 void start_after(metadata::ListQuery& query, std::string_view marker) {
-  const bool is_prefix = !query.delimiter.empty() && marker.size() > query.prefix.size() && marker.starts_with(query.prefix) &&
-                         marker.find(query.delimiter, query.prefix.size()) == marker.size() - query.delimiter.size();
+  const bool is_prefix =
+      !query.delimiter.empty() && marker.size() > query.prefix.size() &&
+      marker.starts_with(query.prefix) &&
+      marker.find(query.delimiter, query.prefix.size()) == marker.size() - query.delimiter.size();
   (is_prefix ? query.after_prefix : query.after_key) = marker;
 }
 
-request::Answer<permissions::Owners> owners_of(request::Context& context, const metadata::ListPage& page) {
+request::Answer<permissions::Owners> owners_of(request::Context& context,
+                                               const metadata::ListPage& page) {
   std::vector<std::string_view> accounts;
-  for (const metadata::ListedVersion& entry : page.entries) accounts.push_back(entry.object.owner_account);
+  for (const metadata::ListedVersion& entry : page.entries) {
+    accounts.push_back(entry.object.owner_account);
+  }
   co_return co_await permissions::Owners::of_objects(context, accounts);
 }
 
-void write_owner(s3::XmlWriter& xml, const permissions::Owners& owners, const metadata::ListedVersion& entry) {
+void write_owner(s3::XmlWriter& xml, const permissions::Owners& owners,
+                 const metadata::ListedVersion& entry) {
   const permissions::Person& owner = owners.find(entry.object.owner_account);
   request::write_person(xml, "Owner", owner.canonical_id, owner.display_name);
 }
 
 // `owners`: null when they are not asked for.
-void write_entry(s3::XmlWriter& xml, const Listing& listing, const metadata::ListedVersion& entry, const permissions::Owners* owners) {
+void write_entry(s3::XmlWriter& xml, const Listing& listing, const metadata::ListedVersion& entry,
+                 const permissions::Owners* owners) {
   xml.open("Contents");
   xml.text("Key", listing.name(entry.key));
   xml.text("LastModified", s3::format_iso_date(entry.object.last_modified));
@@ -100,7 +112,8 @@ void write_entry(s3::XmlWriter& xml, const Listing& listing, const metadata::Lis
   xml.close();
 }
 
-async::Task<void> write_prefixes(s3::XmlWriter& xml, const Listing& listing, const metadata::ListPage& page) {
+async::Task<void> write_prefixes(s3::XmlWriter& xml, const Listing& listing,
+                                 const metadata::ListPage& page) {
   async::Turn turn;
   for (const std::string& prefix : page.common_prefixes) {
     if (turn.over()) co_await turn.next();
@@ -110,7 +123,8 @@ async::Task<void> write_prefixes(s3::XmlWriter& xml, const Listing& listing, con
   }
 }
 
-async::Task<void> write_entries(s3::XmlWriter& xml, const Listing& listing, const metadata::ListPage& page, const permissions::Owners* owners) {
+async::Task<void> write_entries(s3::XmlWriter& xml, const Listing& listing,
+                                const metadata::ListPage& page, const permissions::Owners* owners) {
   async::Turn turn;
   for (const metadata::ListedVersion& entry : page.entries) {
     if (turn.over()) co_await turn.next();
@@ -120,14 +134,17 @@ async::Task<void> write_entries(s3::XmlWriter& xml, const Listing& listing, cons
 
 // Opaque to clients: 'k' and the last key, or 'p' and the last common prefix.
 std::string encode_token(const metadata::ListPage& page) {
-  return to_base64url(as_bytes(page.next_prefix.empty() ? "k" + page.next_key : "p" + page.next_prefix));
+  return to_base64url(
+      as_bytes(page.next_prefix.empty() ? "k" + page.next_key : "p" + page.next_prefix));
 }
 
 s3::S3Result<void> apply_token(metadata::ListQuery& query, std::string_view token) {
   if (token.empty()) return {};
   const auto text = from_base64url(token);
   if (!text || text->empty() || (text->front() != 'k' && text->front() != 'p')) {
-    return s3::fail(ErrorCode::kInvalidArgument, "The continuation token provided is incorrect", {{"ArgumentName", "continuation-token"}, {"ArgumentValue", std::string(token)}});
+    return s3::fail(
+        ErrorCode::kInvalidArgument, "The continuation token provided is incorrect",
+        {{"ArgumentName", "continuation-token"}, {"ArgumentValue", std::string(token)}});
   }
   (text->front() == 'p' ? query.after_prefix : query.after_key) = text->substr(1);
   return {};
@@ -137,7 +154,8 @@ s3::S3Result<bool> fetch_owner(const s3::Query& query) {
   const auto text = query.find("fetch-owner");
   if (!text || text->empty() || *text == "false") return false;
   if (*text == "true") return true;
-  return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "fetch-owner"}, {"ArgumentValue", std::string(*text)}});
+  return s3::fail(ErrorCode::kInvalidArgument, {},
+                  {{"ArgumentName", "fetch-owner"}, {"ArgumentValue", std::string(*text)}});
 }
 
 }  // namespace
@@ -148,7 +166,8 @@ request::Answer<request::Response> list_objects(request::Context& context) {
   metadata::ListQuery query = query_of(context, listing);
   const std::string marker(parameters.find("marker").value_or(""));
   start_after(query, marker);
-  CO_S3(const metadata::ListPage page, co_await request::in_listing_turn(context, context.services.listing.list(query)));
+  CO_S3(const metadata::ListPage page,
+        co_await request::in_listing_turn(context, context.services.listing.list(query)));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
   xml.text("Prefix", listing.first_prefix());
@@ -157,7 +176,10 @@ request::Answer<request::Response> list_objects(request::Context& context) {
   if (!listing.delimiter.empty()) xml.text("Delimiter", listing.name(listing.delimiter));
   if (listing.url) xml.text("EncodingType", "url");
   xml.boolean("IsTruncated", page.truncated);
-  if (page.truncated && !listing.delimiter.empty()) xml.text("NextMarker", listing.name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
+  if (page.truncated && !listing.delimiter.empty()) {
+    xml.text("NextMarker",
+             listing.name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
+  }
   CO_S3(const permissions::Owners owners, co_await owners_of(context, page));
   co_await write_entries(xml, listing, page, &owners);
   co_await write_prefixes(xml, listing, page);
@@ -176,7 +198,8 @@ request::Answer<request::Response> list_objects_v2(request::Context& context) {
   } else {
     start_after(query, start);
   }
-  CO_S3(const metadata::ListPage page, co_await request::in_listing_turn(context, context.services.listing.list(query)));
+  CO_S3(const metadata::ListPage page,
+        co_await request::in_listing_turn(context, context.services.listing.list(query)));
   s3::XmlWriter xml("ListBucketResult");
   xml.text("Name", context.bucket->name);
   xml.text("Prefix", listing.name(listing.prefix));
@@ -207,14 +230,20 @@ request::Answer<request::Response> list_object_versions(request::Context& contex
   start_after(query, key_marker);
   if (version_marker && !version_marker->empty()) {
     if (key_marker.empty()) {
-      co_return s3::fail(ErrorCode::kInvalidArgument, "A version-id marker cannot be specified without a key marker.", {{"ArgumentName", "version-id-marker"}, {"ArgumentValue", std::string(*version_marker)}});
+      co_return s3::fail(
+          ErrorCode::kInvalidArgument,
+          "A version-id marker cannot be specified without a key marker.",
+          {{"ArgumentName", "version-id-marker"}, {"ArgumentValue", std::string(*version_marker)}});
     }
     query.after_version = model::VersionId::from_hex(*version_marker);
     if (!query.after_version && *version_marker != "null") {
-      co_return s3::fail(ErrorCode::kInvalidArgument, "Invalid version id specified", {{"ArgumentName", "version-id-marker"}, {"ArgumentValue", std::string(*version_marker)}});
+      co_return s3::fail(
+          ErrorCode::kInvalidArgument, "Invalid version id specified",
+          {{"ArgumentName", "version-id-marker"}, {"ArgumentValue", std::string(*version_marker)}});
     }
   }
-  CO_S3(const metadata::ListPage page, co_await request::in_listing_turn(context, context.services.listing.list(query)));
+  CO_S3(const metadata::ListPage page,
+        co_await request::in_listing_turn(context, context.services.listing.list(query)));
   s3::XmlWriter xml("ListVersionsResult");
   xml.text("Name", context.bucket->name);
   xml.text("Prefix", listing.name(listing.prefix));
@@ -225,7 +254,8 @@ request::Answer<request::Response> list_object_versions(request::Context& contex
   if (listing.url) xml.text("EncodingType", "url");
   xml.boolean("IsTruncated", page.truncated);
   if (page.truncated) {
-    xml.text("NextKeyMarker", listing.name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
+    xml.text("NextKeyMarker",
+             listing.name(page.next_prefix.empty() ? page.next_key : page.next_prefix));
     if (page.next_prefix.empty()) xml.text("NextVersionIdMarker", page.next_version.to_hex());
   }
   CO_S3(const permissions::Owners owners, co_await owners_of(context, page));

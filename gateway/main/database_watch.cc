@@ -14,16 +14,21 @@ namespace {
 constexpr auto kPatience = 2s;
 constexpr auto kHealthPatience = 3s;
 
-double seconds_of(SystemTime at) { return std::chrono::duration<double>(at.time_since_epoch()).count(); }
+double seconds_of(SystemTime at) {
+  return std::chrono::duration<double>(at.time_since_epoch()).count();
+}
 
 }  // namespace
 
-DatabaseWatch::DatabaseWatch(const metadata::PostgresMetadata& metadata, const jobs::LeaseHolder& lease,
-                             DatabaseWatchOptions options, metrics::Registry& registry)
+DatabaseWatch::DatabaseWatch(const metadata::PostgresMetadata& metadata,
+                             const jobs::LeaseHolder& lease, DatabaseWatchOptions options,
+                             metrics::Registry& registry)
     : metadata_(metadata), lease_(lease), options_(std::move(options)) {
-  registry.callback(Type::kGauge, "rondel_metadata_connected", "1 while the database answers, as /health/ready last had it.", {},
+  registry.callback(Type::kGauge, "rondel_metadata_connected",
+                    "1 while the database answers, as /health/ready last had it.", {},
                     [this] { return connected_ ? 1.0 : 0.0; });
-  registry.callback(Type::kGauge, "rondel_master_key_matches", "0 while the database is of a cluster with another master key.", {},
+  registry.callback(Type::kGauge, "rondel_master_key_matches",
+                    "0 while the database is of a cluster with another master key.", {},
                     [this] { return key_matches_ ? 1.0 : 0.0; });
   using Value = std::optional<double> (*)(const ServerHealth&);
   const auto tell = [this, &registry](const char* name, const char* help, Value value) {
@@ -35,45 +40,69 @@ DatabaseWatch::DatabaseWatch(const metadata::PostgresMetadata& metadata, const j
       return samples;
     });
   };
-  tell("rondel_postgres_connections", "Connections that the server has.", [](const ServerHealth& h) { return std::optional(static_cast<double>(h.connections)); });
-  tell("rondel_postgres_connections_max", "Connections that it takes.", [](const ServerHealth& h) { return std::optional(static_cast<double>(h.connections_max)); });
-  tell("rondel_postgres_xid_age", "Transaction ids since the oldest that is not frozen.", [](const ServerHealth& h) { return std::optional(static_cast<double>(h.xid_age)); });
-  tell("rondel_postgres_xid_age_max", "The age at which the server takes no more writes.", [](const ServerHealth&) { return std::optional(static_cast<double>(metadata::kXidAgeMax)); });
-  tell("rondel_postgres_database_bytes", "Size of the database.", [](const ServerHealth& h) { return std::optional(static_cast<double>(h.database_bytes)); });
-  tell("rondel_postgres_synchronous_standbys", "Standbys that stream and that commits wait for.", [](const ServerHealth& h) {
-    return h.synchronous_standbys ? std::optional(static_cast<double>(*h.synchronous_standbys)) : std::nullopt;
-  });
-  tell("rondel_postgres_synchronous_standbys_wanted", "1 while synchronous_standby_names names some.", [](const ServerHealth& h) { return std::optional(h.standbys_wanted ? 1.0 : 0.0); });
-  tell("rondel_postgres_archiving", "1 while archive_mode is on.", [](const ServerHealth& h) { return std::optional(h.archiving ? 1.0 : 0.0); });
-  tell("rondel_postgres_archive_failing", "1 while the last attempt to archive a WAL file failed.", [](const ServerHealth& h) { return std::optional(h.archive_failing ? 1.0 : 0.0); });
-  tell("rondel_postgres_last_archived_timestamp_seconds", "When a WAL file was archived last.", [](const ServerHealth& h) {
-    return h.last_archived ? std::optional(seconds_of(*h.last_archived)) : std::nullopt;
-  });
-  registry.collector(Type::kGauge, "rondel_postgres_database_bytes_max", "What the database may grow to (metadata.database_size_max).", [this] {
-    std::vector<Sample> samples;
-    if (options_.capacity_bytes > 0) samples.push_back({{}, static_cast<double>(options_.capacity_bytes)});
-    return samples;
-  });
-  registry.collector(Type::kGauge, "rondel_postgres_up", "1 while the server answers what it is asked of itself.", [this] {
-    std::vector<Sample> samples;
-    std::lock_guard lock(mutex_);
-    if (lease_.leads() && asked_at_ != SystemTime{}) samples.push_back({{}, answered_ ? 1.0 : 0.0});
-    return samples;
-  });
-  registry.collector(Type::kGauge, "rondel_postgres_asked_timestamp_seconds", "When the server was asked last.", [this] {
-    std::vector<Sample> samples;
-    std::lock_guard lock(mutex_);
-    if (lease_.leads() && asked_at_ != SystemTime{}) samples.push_back({{}, seconds_of(asked_at_)});
-    return samples;
-  });
-  registry.collector(Type::kGauge, "rondel_queue_oldest_seconds", "Age of the oldest that waits in a queue of the database; 0: nothing waits.", [this] {
-    std::vector<Sample> samples;
-    if (const auto now = health()) {
-      samples.push_back({{{"queue", "released"}}, now->oldest_released_seconds});
-      samples.push_back({{{"queue", "deleted_buckets"}}, now->oldest_deleted_bucket_seconds});
-    }
-    return samples;
-  });
+  tell("rondel_postgres_connections", "Connections that the server has.",
+       [](const ServerHealth& h) { return std::optional(static_cast<double>(h.connections)); });
+  tell("rondel_postgres_connections_max", "Connections that it takes.",
+       [](const ServerHealth& h) { return std::optional(static_cast<double>(h.connections_max)); });
+  tell("rondel_postgres_xid_age", "Transaction ids since the oldest that is not frozen.",
+       [](const ServerHealth& h) { return std::optional(static_cast<double>(h.xid_age)); });
+  tell(
+      "rondel_postgres_xid_age_max", "The age at which the server takes no more writes.",
+      [](const ServerHealth&) { return std::optional(static_cast<double>(metadata::kXidAgeMax)); });
+  tell("rondel_postgres_database_bytes", "Size of the database.",
+       [](const ServerHealth& h) { return std::optional(static_cast<double>(h.database_bytes)); });
+  tell("rondel_postgres_synchronous_standbys", "Standbys that stream and that commits wait for.",
+       [](const ServerHealth& h) {
+         return h.synchronous_standbys ? std::optional(static_cast<double>(*h.synchronous_standbys))
+                                       : std::nullopt;
+       });
+  tell("rondel_postgres_synchronous_standbys_wanted",
+       "1 while synchronous_standby_names names some.",
+       [](const ServerHealth& h) { return std::optional(h.standbys_wanted ? 1.0 : 0.0); });
+  tell("rondel_postgres_archiving", "1 while archive_mode is on.",
+       [](const ServerHealth& h) { return std::optional(h.archiving ? 1.0 : 0.0); });
+  tell("rondel_postgres_archive_failing", "1 while the last attempt to archive a WAL file failed.",
+       [](const ServerHealth& h) { return std::optional(h.archive_failing ? 1.0 : 0.0); });
+  tell("rondel_postgres_last_archived_timestamp_seconds", "When a WAL file was archived last.",
+       [](const ServerHealth& h) {
+         return h.last_archived ? std::optional(seconds_of(*h.last_archived)) : std::nullopt;
+       });
+  registry.collector(Type::kGauge, "rondel_postgres_database_bytes_max",
+                     "What the database may grow to (metadata.database_size_max).", [this] {
+                       std::vector<Sample> samples;
+                       if (options_.capacity_bytes > 0) {
+                         samples.push_back({{}, static_cast<double>(options_.capacity_bytes)});
+                       }
+                       return samples;
+                     });
+  registry.collector(Type::kGauge, "rondel_postgres_up",
+                     "1 while the server answers what it is asked of itself.", [this] {
+                       std::vector<Sample> samples;
+                       std::lock_guard lock(mutex_);
+                       if (lease_.leads() && asked_at_ != SystemTime{}) {
+                         samples.push_back({{}, answered_ ? 1.0 : 0.0});
+                       }
+                       return samples;
+                     });
+  registry.collector(Type::kGauge, "rondel_postgres_asked_timestamp_seconds",
+                     "When the server was asked last.", [this] {
+                       std::vector<Sample> samples;
+                       std::lock_guard lock(mutex_);
+                       if (lease_.leads() && asked_at_ != SystemTime{}) {
+                         samples.push_back({{}, seconds_of(asked_at_)});
+                       }
+                       return samples;
+                     });
+  registry.collector(
+      Type::kGauge, "rondel_queue_oldest_seconds",
+      "Age of the oldest that waits in a queue of the database; 0: nothing waits.", [this] {
+        std::vector<Sample> samples;
+        if (const auto now = health()) {
+          samples.push_back({{{"queue", "released"}}, now->oldest_released_seconds});
+          samples.push_back({{{"queue", "deleted_buckets"}}, now->oldest_deleted_bucket_seconds});
+        }
+        return samples;
+      });
 }
 
 std::optional<ServerHealth> DatabaseWatch::health() const {
@@ -99,7 +128,10 @@ async::Task<void> DatabaseWatch::ask_health() {
   if (kept) {
     const bool matches = *kept == options_.key_check;
     if (key_matches_.exchange(matches) && !matches) {
-      log::error("main", "the database is of a cluster with another master key: secrets of it cannot be opened", {});
+      log::error(
+          "main",
+          "the database is of a cluster with another master key: secrets of it cannot be opened",
+          {});
     }
   }
   std::lock_guard lock(mutex_);
@@ -114,7 +146,10 @@ async::Task<void> DatabaseWatch::run(async::TaskGroup& group) {
   while (!group.stopping()) {
     (void)co_await check();
     const bool leads_now = lease_.leads();
-    if (leads_now != leads) log::info("main", leads_now ? "this gateway coordinates" : "this gateway no longer coordinates", {});
+    if (leads_now != leads) {
+      log::info("main",
+                leads_now ? "this gateway coordinates" : "this gateway no longer coordinates", {});
+    }
     const bool due = std::chrono::steady_clock::now() >= health_at || (leads_now && !leads);
     leads = leads_now;
     if (due) {

@@ -19,8 +19,8 @@ namespace rondel::gateway {
 struct DatabaseWatchOptions {
   Duration check_period = std::chrono::seconds(2);    // Between ready checks of its own.
   Duration health_period = std::chrono::seconds(15);  // Between questions about the server.
-  std::string key_check;        // What the check value of our master key is.
-  uint64_t capacity_bytes = 0;  // metadata.database_size_max; 0: not said.
+  std::string key_check;                              // What the check value of our master key is.
+  uint64_t capacity_bytes = 0;                        // metadata.database_size_max; 0: not said.
 };
 
 class DatabaseWatch {
@@ -42,10 +42,10 @@ class DatabaseWatch {
   const metadata::PostgresMetadata& metadata_;
   const jobs::LeaseHolder& lease_;
   const DatabaseWatchOptions options_;
-  std::atomic<bool> connected_{true};   // first_contact() had an answer.
+  std::atomic<bool> connected_{true};  // first_contact() had an answer.
   std::atomic<bool> key_matches_{true};
   mutable std::mutex mutex_;
-  std::optional<metadata::ServerHealth> health_;   // Guarded by mutex_, as the next.
+  std::optional<metadata::ServerHealth> health_;  // Guarded by mutex_, as the next.
   SystemTime asked_at_{};
   bool answered_ = false;
 };

@@ -14,7 +14,7 @@ namespace rondel::gateway {
 // In the order they are made; ended after the loops that use them.
 struct KeyServices {
   std::unique_ptr<kms::KeyRing> ring;
-  std::unique_ptr<kms::KeyManagement> vault;   // Null: the ring is also SSE-KMS's.
+  std::unique_ptr<kms::KeyManagement> vault;  // Null: the ring is also SSE-KMS's.
   std::unique_ptr<kms::KeyManagement> measured_ring, measured_vault;
   std::unique_ptr<kms::ObjectKeys> object_keys;
 };
@@ -27,7 +27,8 @@ Result<void> check_key_settings(const config::Settings& settings);
 // that cannot be asked now is a warning: it may come later. Blocking.
 Result<void> check_vault(const config::Settings& settings);
 
-Result<KeyServices> make_key_services(const config::Settings& settings, metadata::KeyStore& store, const std::string& master_key, const Clock& clock,
+Result<KeyServices> make_key_services(const config::Settings& settings, metadata::KeyStore& store,
+                                      const std::string& master_key, const Clock& clock,
                                       metrics::Registry& registry);
 
 }  // namespace rondel::gateway

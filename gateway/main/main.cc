@@ -41,8 +41,8 @@
 #include "jobs/scheduler.h"
 #include "metadata/cache/bucket_cache.h"
 #include "metadata/cache/identity_cache.h"
-#include "metadata/postgres/directory_feed.h"
 #include "metadata/operator/key_check.h"
+#include "metadata/postgres/directory_feed.h"
 #include "metadata/postgres/migrator.h"
 #include "metadata/postgres/postgres_metadata.h"
 #include "transfer/grpc/grpc_blob_transport.h"
@@ -52,16 +52,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kEndPatience = 20s;   // After the grace of requests.
+constexpr auto kEndPatience = 20s;  // After the grace of requests.
 
 ring::FailureDomain failure_domain(const std::string& name) {
   if (name == "host") return ring::FailureDomain::kHost;
   return name == "disk" ? ring::FailureDomain::kDisk : ring::FailureDomain::kZone;
 }
 
-std::chrono::seconds whole_seconds(Duration duration) { return std::chrono::ceil<std::chrono::seconds>(duration); }
+std::chrono::seconds whole_seconds(Duration duration) {
+  return std::chrono::ceil<std::chrono::seconds>(duration);
+}
 
-Result<model::ClusterId> contact(const std::string& dsn, const std::string& master_key, metadata::RingStore& ring) {
+Result<model::ClusterId> contact(const std::string& dsn, const std::string& master_key,
+                                 metadata::RingStore& ring) {
   TRY_VOID(metadata::check_server(dsn));
   TRY_VOID(metadata::check_schema(dsn));
   if (auto right = metadata::check_master_key(dsn, master_key); !right) {
@@ -73,7 +76,8 @@ Result<model::ClusterId> contact(const std::string& dsn, const std::string& mast
 }
 
 // The database may start after us, or be recovering: for half a minute we wait.
-Result<model::ClusterId> first_contact(const config::Settings& settings, const std::string& master_key, metadata::RingStore& ring) {
+Result<model::ClusterId> first_contact(const config::Settings& settings,
+                                       const std::string& master_key, metadata::RingStore& ring) {
   const Deadline end = deadline_in(30s);
   for (;;) {
     auto cluster = contact(settings.text("metadata.dsn"), master_key, ring);
@@ -84,13 +88,19 @@ Result<model::ClusterId> first_contact(const config::Settings& settings, const s
   }
 }
 
-// Whoever leads goes by the greatest of all gateways' ages: a gateway may be restarted with other ones while the rest still has the old.
+// Whoever leads goes by the greatest of all gateways' ages: a gateway may be restarted with other
+// ones while the rest still has the old.
 Result<void> join_garbage_ages(const metadata::GarbageAges& mine, metadata::GcControl& gc) {
-  TRY(const metadata::GarbageAges cluster, async::block_on(gc.raise_garbage_ages(mine, deadline_in(5s))));
+  TRY(const metadata::GarbageAges cluster,
+      async::block_on(gc.raise_garbage_ages(mine, deadline_in(5s))));
   if (cluster == mine) return {};
-  log::warn("gc", "the cluster's gc.grace, gc.trash and gc.orphan_age are longer than those set here, and count; when all gateways have the shorter ones, "
-                  "`rondel gc set` lowers the cluster's",
-            {{"grace_s", cluster.grace.count()}, {"trash_s", cluster.trash.count()}, {"orphan_age_s", cluster.orphan_age.count()}});
+  log::warn("gc",
+            "the cluster's gc.grace, gc.trash and gc.orphan_age are longer than those set here, "
+            "and count; when all gateways have the shorter ones, "
+            "`rondel gc set` lowers the cluster's",
+            {{"grace_s", cluster.grace.count()},
+             {"trash_s", cluster.trash.count()},
+             {"orphan_age_s", cluster.orphan_age.count()}});
   return {};
 }
 
@@ -99,13 +109,16 @@ http::Deadlines deadlines(const config::Settings& settings) {
   deadlines.idle = settings.duration("gateway.idle_timeout");
   deadlines.head = settings.duration("gateway.head_timeout");
   deadlines.document = settings.duration("gateway.document_timeout");
-  // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
+  // What is younger than the orphan age is never taken for left behind: a body takes at most half
+  // of it.
   deadlines.object = settings.duration("gc.orphan_age") / 2;
-  deadlines.floor = {settings.size("gateway.rate_min"), settings.duration("gateway.rate_grace"), settings.duration("gateway.rate_window")};
+  deadlines.floor = {settings.size("gateway.rate_min"), settings.duration("gateway.rate_grace"),
+                     settings.duration("gateway.rate_window")};
   return deadlines;
 }
 
-Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings, const std::vector<async::EventLoop*>& loops,
+Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings,
+                                               const std::vector<async::EventLoop*>& loops,
                                                api::S3Service& service) {
   TRY(const program::ListenAddress listen, program::listen_address(settings, "gateway.listen"));
   http::ServerOptions options;
@@ -119,18 +132,25 @@ Result<std::unique_ptr<http::Server>> start_s3(const config::Settings& settings,
   TRY(options.proxy_protocol, network_set(settings, "gateway.proxy_protocol_networks"));
   TRY(options.trusted_proxies, network_set(settings, "gateway.trusted_proxies"));
   if (!settings.text("gateway.tls_certificate_file").empty()) {
-    options.tls = {settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file"), {}};
+    options.tls = {
+        settings.text("gateway.tls_certificate_file"), settings.text("gateway.tls_key_file"), {}};
     for (const config::Settings& files : settings.maps("gateway.tls_certificates")) {
       options.tls->further.push_back({files.text("certificate_file"), files.text("key_file")});
     }
   }
-  return http::Server::start(loops, std::move(options), [&service](http::Exchange& exchange) { return service.handle(exchange); });
+  return http::Server::start(loops, std::move(options), [&service](http::Exchange& exchange) {
+    return service.handle(exchange);
+  });
 }
 
 std::vector<std::string> s3_certificate_files(const config::Settings& settings) {
   std::vector<std::string> files;
-  if (const std::string& first = settings.text("gateway.tls_certificate_file"); !first.empty()) files.push_back(first);
-  for (const config::Settings& further : settings.maps("gateway.tls_certificates")) files.push_back(further.text("certificate_file"));
+  if (const std::string& first = settings.text("gateway.tls_certificate_file"); !first.empty()) {
+    files.push_back(first);
+  }
+  for (const config::Settings& further : settings.maps("gateway.tls_certificates")) {
+    files.push_back(further.text("certificate_file"));
+  }
   return files;
 }
 
@@ -147,12 +167,13 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(program::init_log(settings));
   // What PostgreSQL knows our sessions by, whoever started us.
   setenv("PGAPPNAME", "rondel-gateway", 1);
-  program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
+  program::EndWatch ending(end_at_once);  // First: it watches the end of all others.
   TRY(const std::string master_key, read_master_key(settings));
   const std::string& dsn = settings.text("metadata.dsn");
   const Clock& clock = real_clock();
   metrics::Registry registry;
-  metrics::register_process_metrics(registry, "rondel-gateway", program::version(), program::commit());
+  metrics::register_process_metrics(registry, "rondel-gateway", program::version(),
+                                    program::commit());
 
   membership::AgeClock age_clock(clock);
   metadata::PostgresOptions metadata_options;
@@ -166,30 +187,39 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   metadata_options.timeout = settings.duration("metadata.timeout");
   std::map<std::string_view, metrics::Histogram*> batches;
   for (const char* lane : {"put", "delete", "find", "single", "list", "held"}) {
-    batches[lane] = &registry.histogram("rondel_metadata_batch_size", "Requests that shared a PostgreSQL statement.", {{"lane", lane}}, metrics::count_buckets());
+    batches[lane] = &registry.histogram("rondel_metadata_batch_size",
+                                        "Requests that shared a PostgreSQL statement.",
+                                        {{"lane", lane}}, metrics::count_buckets());
   }
-  metadata_options.on_batch = [&batches](std::string_view lane, size_t size) { batches.at(lane)->observe(static_cast<double>(size)); };
+  metadata_options.on_batch = [&batches](std::string_view lane, size_t size) {
+    batches.at(lane)->observe(static_cast<double>(size));
+  };
   const auto metadata = metadata::PostgresMetadata::make(std::move(metadata_options));
   const metadata::Stores& stores = metadata->stores();
   TRY(const model::ClusterId cluster, first_contact(settings, master_key, stores.ring));
 
   TRY_VOID(check_vault(settings));
 
-  const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")), whole_seconds(settings.duration("gc.trash")),
+  const metadata::GarbageAges ages{whole_seconds(settings.duration("gc.grace")),
+                                   whole_seconds(settings.duration("gc.trash")),
                                    whole_seconds(settings.duration("gc.orphan_age"))};
   TRY_VOID(join_garbage_ages(ages, stores.gc));
 
   metadata::BucketCache buckets(stores.buckets, clock);
   metadata::IdentityCache identities(stores.identities, clock);
-  const auto feed = metadata::make_postgres_directory_feed(dsn, clock, [&](const metadata::DirectoryChange& change) {
-    buckets.hear(change);
-    identities.hear(change);
-  });
+  const auto feed = metadata::make_postgres_directory_feed(
+      dsn, clock, [&](const metadata::DirectoryChange& change) {
+        buckets.hear(change);
+        identities.hear(change);
+      });
 
-  // The other half of the processors is for what talks to nodes and to PostgreSQL; and what one loop sends at once goes in one message.
+  // The other half of the processors is for what talks to nodes and to PostgreSQL; and what one
+  // loop sends at once goes in one message.
   const auto threads = static_cast<size_t>(settings.integer("gateway.threads"));
-  async::LoopThreads loops(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency() / 2));
-  async::LoopThreads service_loop(1);   // Heartbeats, coordination, operations listener: never behind object bytes.
+  async::LoopThreads loops(threads > 0 ? threads
+                                       : std::max(1u, std::thread::hardware_concurrency() / 2));
+  // Heartbeats, coordination, operations listener: never behind object bytes.
+  async::LoopThreads service_loop(1);
   async::EventLoop& background = service_loop.loop(0);
 
   membership::TopologyCache topology(stores.nodes, stores.ring, clock, &age_clock,
@@ -200,13 +230,15 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   ring_jobs::RingBootstrapOptions bootstrap_options;
   bootstrap_options.disks = static_cast<size_t>(settings.integer("cluster.bootstrap_disks"));
   bootstrap_options.ring.replicas = static_cast<uint8_t>(settings.integer("replication.factor"));
-  bootstrap_options.ring.failure_domain = failure_domain(settings.text("replication.failure_domain"));
+  bootstrap_options.ring.failure_domain =
+      failure_domain(settings.text("replication.failure_domain"));
   ring_jobs::RingBootstrap bootstrap(stores.nodes, stores.ring, topology, bootstrap_options);
   gc::CollectorOptions collector_options;
   collector_options.gc_grace = ages.grace;
   collector_options.gc_trash = ages.trash;
   collector_options.ages = &age_clock;
-  gc::Collector collector({stores.lease, stores.nodes, stores.releases, stores.gc}, topology, *remover, collector_options, clock);
+  gc::Collector collector({stores.lease, stores.nodes, stores.releases, stores.gc}, topology,
+                          *remover, collector_options, clock);
   gc::DeletedBuckets deleted_buckets(stores.gc);
   gc::CompletedUploads completed_uploads(stores.gc, &age_clock, clock);
   const auto lister = node_client::make_grpc_blob_lister(topology, peers);
@@ -216,15 +248,17 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   scan_options.pause = settings.duration("gc.orphan_scan_pause");
   scan_options.blobs_per_second = static_cast<uint64_t>(settings.integer("gc.orphan_scan_rate"));
   gc::OrphanScan orphans(stores.orphans, stores.gc, topology, *lister, scan_options, clock);
-  gc::SecondLook second_look(stores.releases, stores.gc, {.gc_grace = ages.grace, .ages = &age_clock},
-                                  clock);
+  gc::SecondLook second_look(stores.releases, stores.gc,
+                             {.gc_grace = ages.grace, .ages = &age_clock}, clock);
   const auto trash = node_client::make_grpc_blob_lister(topology, peers, true);
   gc::TrashRestore restores(stores.restores, stores.lease, *trash, *remover);
 
   lifecycle::LifecycleOptions lifecycle_options;
-  lifecycle_options.calendar.day = std::chrono::duration_cast<std::chrono::milliseconds>(settings.duration("lifecycle.day_length"));
+  lifecycle_options.calendar.day = std::chrono::duration_cast<std::chrono::milliseconds>(
+      settings.duration("lifecycle.day_length"));
   lifecycle_options.ages = &age_clock;
-  lifecycle::LifecycleRunner lifecycle({stores.lifecycle, stores.lifecycle_cursors, stores.lifecycle_rechecks, stores.objects, stores.uploads},
+  lifecycle::LifecycleRunner lifecycle({stores.lifecycle, stores.lifecycle_cursors,
+                                        stores.lifecycle_rechecks, stores.objects, stores.uploads},
                                        lifecycle_options, clock);
   jobs::Scheduler scheduler(lease,
                             {&bootstrap, &collector, &second_look, &restores, &orphans,
@@ -237,57 +271,75 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     if (node == nullptr) return std::nullopt;
     return rpc::NodeEndpoint(node->address, node->name);
   };
-  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = peers});
+  const auto transport =
+      transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = peers});
   blobs::ReplicatedBlobStoreOptions blob_options;
   blob_options.buffer_bytes = settings.size("gateway.buffer_size");
   blob_options.clock = &age_clock.database();
   blob_options.zone = settings.text("gateway.zone");
   blobs::ReplicatedBlobStore blob_store(*transport, topology, blob_options);
 
-  signature::Authenticator authenticator(identities, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock, settings.flag("s3.signature_v2")});
+  signature::Authenticator authenticator(
+      identities, {settings.text("s3.region"), settings.duration("s3.clock_skew_max"), &clock,
+                   settings.flag("s3.signature_v2")});
   request::Settings s3_settings;
   s3_settings.region = settings.text("s3.region");
   s3_settings.router.virtual_host_base = settings.text("s3.virtual_host_base");
-  s3_settings.default_ownership = *access::find_ownership(settings.text("s3.default_object_ownership"));
+  s3_settings.default_ownership =
+      *access::find_ownership(settings.text("s3.default_object_ownership"));
   s3_settings.allow_sse_c_over_http = settings.flag("s3.allow_sse_c_over_http");
   s3_settings.metadata_timeout = settings.duration("metadata.timeout");
   s3_settings.outcome_timeout = s3_settings.metadata_timeout;
-  // What is younger than the orphan age is never taken for left behind: a body takes at most half of it.
-  s3_settings.write_timeout = std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
-  TRY(const KeyServices keys, make_key_services(settings, stores.keys, master_key, clock, registry));
+  // What is younger than the orphan age is never taken for left behind: a body takes at most half
+  // of it.
+  s3_settings.write_timeout =
+      std::min<Duration>(s3_settings.write_timeout, settings.duration("gc.orphan_age") / 2);
+  TRY(const KeyServices keys,
+      make_key_services(settings, stores.keys, master_key, clock, registry));
   request::StreamReleases releases(stores.releases, stores.database);
   const auto gate = std::make_shared<admission::Gate>(admission::GateOptions{
       .requests_max = static_cast<uint64_t>(settings.integer("gateway.requests_max")),
       .document_bytes = settings.size("gateway.buffer_size") / 8,
-      .listings_max = metadata::PostgresMetadata::listing_connections(static_cast<size_t>(settings.integer("metadata.connections")))});
-  request::Services services{stores.objects, stores.uploads, stores.listing, stores.buckets, stores.database, buckets, identities, blob_store, releases, authenticator, *keys.object_keys, clock, s3_settings, &age_clock.stamps()};
+      .listings_max = metadata::PostgresMetadata::listing_connections(
+          static_cast<size_t>(settings.integer("metadata.connections")))});
+  request::Services services{
+      stores.objects,    stores.uploads, stores.listing, stores.buckets,     stores.database,
+      buckets,           identities,     blob_store,     releases,           authenticator,
+      *keys.object_keys, clock,          s3_settings,    &age_clock.stamps()};
   services.admission = gate;
   api::S3Service service(services, registry);
 
-  TRY(const program::ListenAddress cluster_listen, program::listen_address(settings, "cluster.listen"));
+  TRY(const program::ListenAddress cluster_listen,
+      program::listen_address(settings, "cluster.listen"));
   TRY(auto heartbeats,
-      membership::HeartbeatService::start(background, stores.nodes, topology, age_clock, cluster, clock,
-                                          cluster_listen.text(), peers->server()));
+      membership::HeartbeatService::start(background, stores.nodes, topology, age_clock, cluster,
+                                          clock, cluster_listen.text(), peers->server()));
   TRY(auto s3, start_s3(settings, loops.all(), service));
-  register_gateway_metrics(registry, {*metadata, blob_store, releases, topology, lease, scheduler, collector, orphans,
-      second_look, restores, *s3, lifecycle, age_clock, *gate});
+  register_gateway_metrics(
+      registry, {*metadata, blob_store, releases, topology, lease, scheduler, collector, orphans,
+                 second_look, restores, *s3, lifecycle, age_clock, *gate});
 
   program::CertificateFiles s3_certificates(s3_certificate_files(settings));
-  registry.collector(metrics::Type::kGauge, "rondel_tls_certificate_expiry_timestamp_seconds",
-                     "When the first certificate of the file ends.", [&peers, &s3_certificates] {
-                       std::map<std::string, SystemTime> ends = s3_certificates.ends();
-                       for (const auto& [file, not_after] : peers->expiries()) ends[file] = not_after;
-                       std::vector<metrics::Sample> samples;
-                       for (const auto& [file, end] : ends) {
-                         samples.push_back({{{"file", file}}, std::chrono::duration<double>(end.time_since_epoch()).count()});
-                       }
-                       return samples;
-                     });
+  registry.collector(
+      metrics::Type::kGauge, "rondel_tls_certificate_expiry_timestamp_seconds",
+      "When the first certificate of the file ends.", [&peers, &s3_certificates] {
+        std::map<std::string, SystemTime> ends = s3_certificates.ends();
+        for (const auto& [file, not_after] : peers->expiries()) {
+          ends[file] = not_after;
+        }
+        std::vector<metrics::Sample> samples;
+        for (const auto& [file, end] : ends) {
+          samples.push_back(
+              {{{"file", file}}, std::chrono::duration<double>(end.time_since_epoch()).count()});
+        }
+        return samples;
+      });
 
-  DatabaseWatch database(*metadata, lease,
-                         {.key_check = metadata::master_key_check(std::string(as_text(cluster.view())), master_key),
-                          .capacity_bytes = settings.size("metadata.database_size_max")},
-                         registry);
+  DatabaseWatch database(
+      *metadata, lease,
+      {.key_check = metadata::master_key_check(std::string(as_text(cluster.view())), master_key),
+       .capacity_bytes = settings.size("metadata.database_size_max")},
+      registry);
 
   program::ServingState serving;
   std::vector<program::ReadyCheck> checks;
@@ -300,13 +352,15 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
     if (blob_store.quorum_possible()) return {};
     return fail(ErrorCode::kUnavailable, "fewer than two failure domains can be reached");
   }));
-  checks.push_back(program::ready_check("clock", [&age_clock] { return age_clock.check_usable(); }));
+  checks.push_back(
+      program::ready_check("clock", [&age_clock] { return age_clock.check_usable(); }));
   program::OperationsService operations(
       registry, {serving.checks(), std::move(checks)},
-      {program::settings_page("rondel-gateway", settings), admin::status_page({stores.nodes, stores.releases, topology, lease, scheduler, cluster,
-                           age_clock})});
-  TRY(auto operations_server, program::start_operations(settings, "gateway.operations_listen",
-                                                        background, operations));
+      {program::settings_page("rondel-gateway", settings),
+       admin::status_page(
+           {stores.nodes, stores.releases, topology, lease, scheduler, cluster, age_clock})});
+  TRY(auto operations_server,
+      program::start_operations(settings, "gateway.operations_listen", background, operations));
 
   async::TaskGroup tasks(background);
   tasks.spawn(topology.run(tasks));
@@ -314,18 +368,23 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   scheduler.start(tasks);
   tasks.spawn(keys.ring->run(tasks));
   tasks.spawn(releases.run(tasks));
-  log::info("main", "serving", {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
+  log::info("main", "serving",
+            {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
   const auto read_certificates = [&peers, &s3_certificates] {
     s3_certificates.read();
     const auto taken = peers->reload();
-    if (!taken) return log::warn("main", "the certificates were not taken", {{"error", taken.error().message}});
+    if (!taken) {
+      return log::warn("main", "the certificates were not taken",
+                       {{"error", taken.error().message}});
+    }
     if (*taken) log::info("main", "other certificates count from now on");
   };
   const auto hang_up = [&s3, &read_certificates] {
     read_certificates();
-    if (auto reloaded = s3->reload_tls(); !reloaded)
+    if (auto reloaded = s3->reload_tls(); !reloaded) {
       log::warn("main", "the TLS files were not taken", {{"error", reloaded.error().message}});
+    }
   };
   serving.begin();
   const program::WhileWaiting meanwhile{hang_up, read_certificates};
@@ -363,5 +422,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   using namespace rondel::gateway;
-  return rondel::program::run_program({"rondel-gateway", "S3 gateway of Rondel.", settings_schema(), check_settings, serve, check_files}, argc, argv);
+  return rondel::program::run_program({"rondel-gateway", "S3 gateway of Rondel.", settings_schema(),
+                                       check_settings, serve, check_files},
+                                      argc, argv);
 }

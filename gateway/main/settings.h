@@ -11,7 +11,8 @@ const config::Schema& settings_schema();
 
 // What the types cannot say: a certificate without a key, an address without a port. Reads no file.
 Result<void> check_settings(const config::Settings& settings);
-// Reads what the settings name: the master key, certificates and keys. kInvalidArgument, in one line.
+// Reads what the settings name: the master key, certificates and keys. kInvalidArgument, in one
+// line.
 Result<void> check_files(const config::Settings& settings);
 
 // Of calls between gateways and nodes.

@@ -1,4 +1,5 @@
-// UploadPartCopy. Plaintext is copied as rows over the source's streams; anything else is read and written anew.
+// UploadPartCopy. Plaintext is copied as rows over the source's streams; anything else is read and
+// written anew.
 
 #include "common/model/checksum.h"
 #include "common/model/ids.h"
@@ -23,10 +24,15 @@ namespace rondel::multipart {
 using s3::ErrorCode;
 
 request::Answer<request::Response> upload_part_copy(request::Context& context) {
-  const auto upload_id = model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
+  const auto upload_id =
+      model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
   const auto number = s3::parse_decimal(context.request.query.find("partNumber").value_or(""));
   if (!number || *number < 1 || *number > 10'000) {
-    co_return s3::fail(ErrorCode::kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive", {{"ArgumentName", "partNumber"}, {"ArgumentValue", std::string(context.request.query.find("partNumber").value_or(""))}});
+    co_return s3::fail(
+        ErrorCode::kInvalidArgument,
+        "Part number must be an integer between 1 and 10000, inclusive",
+        {{"ArgumentName", "partNumber"},
+         {"ArgumentValue", std::string(context.request.query.find("partNumber").value_or(""))}});
   }
   metadata::CommitOutcome missing;
   missing.status = metadata::CommitStatus::kNoSuchUpload;
@@ -39,22 +45,47 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
   if (const auto text = context.fields().find("x-amz-copy-source-range")) {
     const auto range = s3::parse_range(*text);
     if (!range || !range->first || !range->last) {
-      co_return s3::fail(ErrorCode::kInvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
+      co_return s3::fail(
+          ErrorCode::kInvalidArgument,
+          "The x-amz-copy-source-range value must be of the form bytes=first-last where first and "
+          "last are the zero-based offsets of the first and last bytes to copy",
+          {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
     }
-    // s3-tests wants InvalidRange of a range that ends behind the source; one that begins there is AWS's InvalidRequest.
-    if (*range->first >= object.size) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy range is invalid for the source object size");
+    // s3-tests wants InvalidRange of a range that ends behind the source; one that begins there is
+    // AWS's InvalidRequest.
+    if (*range->first >= object.size) {
+      co_return s3::fail(ErrorCode::kInvalidRequest,
+                         "The specified copy range is invalid for the source object size");
+    }
     if (*range->last >= object.size) {
-      co_return s3::fail(ErrorCode::kInvalidRange, "Range specified is not valid for source object of size: " + std::to_string(object.size), {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
+      co_return s3::fail(
+          ErrorCode::kInvalidRange,
+          "Range specified is not valid for source object of size: " + std::to_string(object.size),
+          {{"ArgumentName", "x-amz-copy-source-range"}, {"ArgumentValue", std::string(*text)}});
     }
     offset = *range->first;
     length = *range->last - offset + 1;
   }
-  if (length > objects::kCopyBytesMax) co_return s3::fail(ErrorCode::kInvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
-  CO_S3(const metadata::UploadLookup upload, co_await context.services.uploads.find_upload({context.bucket->id, *upload_id, context.request.key, 0, 0, context.metadata_deadline()}));
-  if (upload.status != metadata::LookupStatus::kFound) co_return std::unexpected(request::to_s3(missing, context));
-  const auto algorithm = upload.upload.checksum_algorithm.value_or(model::ChecksumAlgorithm::kCrc64Nvme);
-  CO_S3(const request::ObjectKey target_key, co_await request::open_upload_key(context, upload.upload));
-  CO_S3(const request::ObjectKey source_key, co_await request::open_object_key(context, {object.encryption, source.lookup.bucket_id, source.named.key}, s3::kSourcePrefix));
+  if (length > objects::kCopyBytesMax) {
+    co_return s3::fail(ErrorCode::kInvalidRequest,
+                       "The specified copy source is larger than the maximum allowable size for a "
+                       "copy source: 5368709120");
+  }
+  CO_S3(const metadata::UploadLookup upload,
+        co_await context.services.uploads.find_upload({context.bucket->id, *upload_id,
+                                                       context.request.key, 0, 0,
+                                                       context.metadata_deadline()}));
+  if (upload.status != metadata::LookupStatus::kFound) {
+    co_return std::unexpected(request::to_s3(missing, context));
+  }
+  const auto algorithm =
+      upload.upload.checksum_algorithm.value_or(model::ChecksumAlgorithm::kCrc64Nvme);
+  CO_S3(const request::ObjectKey target_key,
+        co_await request::open_upload_key(context, upload.upload));
+  CO_S3(const request::ObjectKey source_key,
+        co_await request::open_object_key(
+            context, {object.encryption, source.lookup.bucket_id, source.named.key},
+            s3::kSourcePrefix));
   const objects::SourceRange range{object, source_key, offset, length};
   // An upload has one data key of its own, so only plaintext can be shared.
   const bool as_rows = source_key.plaintext() && target_key.plaintext();
@@ -71,7 +102,8 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
   request.put.part.number = static_cast<uint32_t>(*number);
   request.put.part.size = length;
   request.put.part.etag = etag;
-  request.put.part.checksums = {{algorithm, model::ChecksumType::kFullObject, written.digests.checksum}};
+  request.put.part.checksums = {
+      {algorithm, model::ChecksumType::kFullObject, written.digests.checksum}};
   request.put.extents = written.stream.extents(length);
   request.source_bucket_id = source.lookup.bucket_id;
   request.source_key = source.named.key;
@@ -84,14 +116,20 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
     co_return s3::S3Result<void>{};
   };
   CO_S3_VOID(co_await decide());
-  auto outcome = co_await permissions::commit_with(context, [&] {
-    request.put.context = request::commit_context(context, written.stream);
-    return as_rows ? context.services.uploads.copy_part(request) : context.services.uploads.put_part(request.put);
-  }, &written.stream, decide);
+  auto outcome = co_await permissions::commit_with(
+      context,
+      [&] {
+        request.put.context = request::commit_context(context, written.stream);
+        return as_rows ? context.services.uploads.copy_part(request)
+                       : context.services.uploads.put_part(request.put);
+      },
+      &written.stream, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyPartResult");
   objects::write_copied(xml, etag, context.services.clock.now());
-  if (upload.upload.checksum_algorithm) request::write_checksum(xml, request.put.part.checksums.front(), 0, false);
+  if (upload.upload.checksum_algorithm) {
+    request::write_checksum(xml, request.put.part.checksums.front(), 0, false);
+  }
   request::Response response = request::xml_response(std::move(xml));
   request::add_encryption_headers(response.head.fields, target_key);
   objects::add_source_version(response, source);

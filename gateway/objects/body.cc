@@ -18,11 +18,14 @@ namespace {
 s3::Error refused_by_head(const request::Context& context, const payload::PayloadError& error) {
   s3::Error out = request::to_s3(error);
   const bool malformed = error.refusal == payload::PayloadRefusal::kMalformedChecksum;
-  if (malformed && context.request.operation == s3::Operation::kPutObject) out.code = s3::ErrorCode::kBadDigest;
+  if (malformed && context.request.operation == s3::Operation::kPutObject) {
+    out.code = s3::ErrorCode::kBadDigest;
+  }
   return out;
 }
 
-async::Task<std::expected<void, s3::Error>> pump(payload::PayloadReader& reader, blobs::StreamWriter& writer) {
+async::Task<std::expected<void, s3::Error>> pump(payload::PayloadReader& reader,
+                                                 blobs::StreamWriter& writer) {
   for (;;) {
     auto bytes = co_await reader.read();
     if (!bytes) co_return std::unexpected(request::to_s3(bytes.error()));
@@ -34,7 +37,9 @@ async::Task<std::expected<void, s3::Error>> pump(payload::PayloadReader& reader,
 
 }  // namespace
 
-request::Answer<ReceivedBody> receive_body(request::Context& context, payload::PayloadOptions options, const request::ObjectKey& key) {
+request::Answer<ReceivedBody> receive_body(request::Context& context,
+                                           payload::PayloadOptions options,
+                                           const request::ObjectKey& key) {
   CO_S3_VOID(request::check_database(context.services));
   options.needs_length = true;
   auto opened = payload::PayloadReader::open(context.exchange, context.identity, options);
@@ -42,7 +47,8 @@ request::Answer<ReceivedBody> receive_body(request::Context& context, payload::P
   context.exchange.expect_body(http::BodyKind::kObject);
   payload::PayloadReader& reader = **opened;
   ReceivedBody body;
-  body.stream = request::PendingStream(context.services.releases, request::open_object_writer(context, key, reader.size()));
+  body.stream = request::PendingStream(context.services.releases,
+                                       request::open_object_writer(context, key, reader.size()));
   CO_S3_VOID(co_await pump(reader, body.stream.writer()));
   CO_S3(const blobs::WrittenStream written, co_await body.stream.writer().finish());
   body.stream.written(written);

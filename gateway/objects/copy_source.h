@@ -37,7 +37,8 @@ struct Found {
 // `with_tags`: they are copied too.
 request::Answer<Found> find_source(request::Context& context, bool with_tags);
 
-// What was decided about the source, on its bucket as it is now: before a copy of it commits, and when settings moved meanwhile.
+// What was decided about the source, on its bucket as it is now: before a copy of it commits, and
+// when settings moved meanwhile.
 request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags);
 
 // A part of the source that is read, for its digests or to be written anew.
@@ -54,15 +55,20 @@ struct Digests {
 };
 
 // `writer`: also takes the bytes; null = nobody.
-request::Answer<Digests> read_digests(request::Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, blobs::StreamWriter* writer);
+request::Answer<Digests> read_digests(request::Context& context, SourceRange range,
+                                      model::ChecksumAlgorithm algorithm,
+                                      blobs::StreamWriter* writer);
 
 struct Rewritten {
   Digests digests;
   request::PendingStream stream;
 };
 
-// The range as a stream of its own under `target`. 503 before a byte is read while the database is away.
-request::Answer<Rewritten> rewrite(request::Context& context, SourceRange range, model::ChecksumAlgorithm algorithm, const request::ObjectKey& target);
+// The range as a stream of its own under `target`. 503 before a byte is read while the database is
+// away.
+request::Answer<Rewritten> rewrite(request::Context& context, SourceRange range,
+                                   model::ChecksumAlgorithm algorithm,
+                                   const request::ObjectKey& target);
 
 void write_copied(s3::XmlWriter& xml, const std::string& etag, SystemTime modified);
 

@@ -33,20 +33,25 @@ namespace {
 
 using s3::ErrorCode;
 
-metadata::DeleteObject request_for(const request::Context& context, std::string key, const request::VersionName& version, metadata::Conditions conditions, bool bypass) {
+metadata::DeleteObject request_for(const request::Context& context, std::string key,
+                                   const request::VersionName& version,
+                                   metadata::Conditions conditions, bool bypass) {
   metadata::DeleteObject request;
   request.context = request::commit_context(context);
   request.key = std::move(key);
   request.version = version.id;
   request.null_version = version.null;
   request.versioning = context.bucket->versioning;
-  request.owner_account = access::owner_of_new_object(*context.access.bucket, context.access.caller, false);
+  request.owner_account =
+      access::owner_of_new_object(*context.access.bucket, context.access.caller, false);
   request.conditions = std::move(conditions);
   request.bypass_governance = bypass;
   return request;
 }
 
-bool versioned(const request::Context& context) { return context.bucket->versioning != metadata::Versioning::kNever; }
+bool versioned(const request::Context& context) {
+  return context.bucket->versioning != metadata::Versioning::kNever;
+}
 
 s3::S3Result<metadata::Conditions> conditions_of(const s3::DeleteEntry& entry) {
   metadata::Conditions conditions;
@@ -59,7 +64,8 @@ s3::S3Result<metadata::Conditions> conditions_of(const s3::DeleteEntry& entry) {
   return conditions;
 }
 
-void write_deleted(s3::XmlWriter& xml, const request::Context& context, const s3::DeleteEntry& entry, const metadata::CommitOutcome& outcome) {
+void write_deleted(s3::XmlWriter& xml, const request::Context& context,
+                   const s3::DeleteEntry& entry, const metadata::CommitOutcome& outcome) {
   xml.open("Deleted");
   xml.text("Key", entry.key);
   if (entry.version_id) xml.text("VersionId", *entry.version_id);
@@ -75,21 +81,23 @@ void write_error(s3::XmlWriter& xml, const s3::DeleteEntry& entry, const s3::Err
   xml.text("Key", entry.key);
   if (entry.version_id) xml.text("VersionId", *entry.version_id);
   xml.text("Code", s3::name(error.code));
-  xml.text("Message", error.message.empty() ? s3::default_message(error.code) : std::string_view(error.message));
+  xml.text("Message", error.message.empty() ? s3::default_message(error.code)
+                                            : std::string_view(error.message));
   xml.close();
 }
 
 // Entries that go to the store.
 struct DeleteBatch {
   std::vector<metadata::DeleteObject> requests;
-  std::vector<size_t> asked;   // Of each request, its entry.
+  std::vector<size_t> asked;  // Of each request, its entry.
 };
 
 // What became of an entry: the store's answer, or that it does not go there.
 using EntryAnswer = std::variant<s3::Error, metadata::CommitOutcome>;
 
 // Of the entries `left`, those that may go to the store; the others are answered.
-request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::DeleteDocument& document, const std::vector<size_t>& left,
+request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::DeleteDocument& document,
+                                      const std::vector<size_t>& left,
                                       std::vector<EntryAnswer>& answers) {
   DeleteBatch batch;
   permissions::EntryPermissions permissions(context);
@@ -98,19 +106,27 @@ request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::Delet
   for (const size_t i : left) {
     if (turn.over()) co_await turn.next();
     const s3::DeleteEntry& entry = document.entries[i];
-    auto version = request::parse_version(entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
+    auto version = request::parse_version(
+        entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
     auto conditions = conditions_of(entry);
     if (!conditions) co_return std::unexpected(conditions.error());
     s3::S3Result<void> may_compare;
-    if (version) may_compare = co_await permissions::authorize_conditions(context, *conditions, entry.key, *version);
-    if (!may_compare && may_compare.error().code != ErrorCode::kAccessDenied) co_return std::unexpected(may_compare.error());
+    if (version) {
+      may_compare =
+          co_await permissions::authorize_conditions(context, *conditions, entry.key, *version);
+    }
+    if (!may_compare && may_compare.error().code != ErrorCode::kAccessDenied) {
+      co_return std::unexpected(may_compare.error());
+    }
     if (!may_compare || !permissions.may_delete(entry.key, entry.version_id)) {
       answers[i] = s3::Error{ErrorCode::kAccessDenied, "", {}, {}, ""};
     } else if (!version) {
       answers[i] = s3::Error{ErrorCode::kNoSuchVersion, "", {}, {}, ""};
     } else {
-      const bool bypass = asks_bypass && permissions.may_also(policy::Action::kBypassGovernanceRetention, entry.key);
-      batch.requests.push_back(request_for(context, entry.key, *version, *std::move(conditions), bypass));
+      const bool bypass = asks_bypass && permissions.may_also(
+                                             policy::Action::kBypassGovernanceRetention, entry.key);
+      batch.requests.push_back(
+          request_for(context, entry.key, *version, *std::move(conditions), bypass));
       batch.asked.push_back(i);
     }
   }
@@ -119,7 +135,8 @@ request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::Delet
 
 // Entries commit together, but for those whose keys somebody held: each of these is by itself, and
 // may be old where the others are committed. What is old is decided, and asked, once more.
-request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& context, const s3::DeleteDocument& document) {
+request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& context,
+                                                         const s3::DeleteDocument& document) {
   std::vector<EntryAnswer> answers(document.entries.size());
   std::vector<size_t> left(document.entries.size());
   std::iota(left.begin(), left.end(), 0);
@@ -127,7 +144,8 @@ request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& conte
   permissions::Attempts attempts(context);
   for (;;) {
     CO_S3(DeleteBatch batch, co_await batch_of(context, document, left, answers));
-    CO_S3(std::vector<metadata::CommitOutcome> outcomes, co_await context.services.objects.delete_objects(std::move(batch.requests)));
+    CO_S3(std::vector<metadata::CommitOutcome> outcomes,
+          co_await context.services.objects.delete_objects(std::move(batch.requests)));
     left.clear();
     std::optional<permissions::Old> old;
     for (size_t i = 0; i < outcomes.size(); ++i) {
@@ -150,21 +168,32 @@ request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& conte
 }  // namespace
 
 request::Answer<request::Response> delete_object(request::Context& context) {
-  CO_S3(const request::VersionName version, request::parse_version(context.request.query.find("versionId")));
+  CO_S3(const request::VersionName version,
+        request::parse_version(context.request.query.find("versionId")));
   CO_S3(const metadata::Conditions conditions, request::delete_conditions(context.fields()));
-  CO_S3_VOID(co_await permissions::authorize_conditions(context, conditions, context.request.key, version));
-  auto outcome = co_await permissions::commit_with(context, [&] {
-    const bool bypass = bypasses_governance(context, context.request.key);
-    return context.services.objects.delete_object(request_for(context, context.request.key, version, conditions, bypass));
-  }, nullptr, [&] { return permissions::authorize_conditions(context, conditions, context.request.key, version); });
+  CO_S3_VOID(co_await permissions::authorize_conditions(context, conditions, context.request.key,
+                                                        version));
+  auto outcome = co_await permissions::commit_with(
+      context,
+      [&] {
+        const bool bypass = bypasses_governance(context, context.request.key);
+        return context.services.objects.delete_object(
+            request_for(context, context.request.key, version, conditions, bypass));
+      },
+      nullptr,
+      [&] {
+        return permissions::authorize_conditions(context, conditions, context.request.key, version);
+      });
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = request::empty_response(204);
   if (versioned(context)) {
     if (outcome->delete_marker) response.head.fields.add("x-amz-delete-marker", "true");
     if (version.given()) {
-      response.head.fields.add("x-amz-version-id", std::string(*context.request.query.find("versionId")));
+      response.head.fields.add("x-amz-version-id",
+                               std::string(*context.request.query.find("versionId")));
     } else if (outcome->delete_marker) {
-      response.head.fields.add("x-amz-version-id", request::version_text(outcome->version, outcome->is_null));
+      response.head.fields.add("x-amz-version-id",
+                               request::version_text(outcome->version, outcome->is_null));
     }
   }
   co_return response;
@@ -172,8 +201,11 @@ request::Answer<request::Response> delete_object(request::Context& context) {
 
 request::Answer<request::Response> delete_objects(request::Context& context) {
   CO_S3_VOID(request::check_integrity_header(context.fields()));
-  CO_S3(std::string text, co_await permissions::read_document(context, s3::kDeleteDocumentBytesMax));
-  CO_S3(const s3::DeleteDocument document, co_await request::read_beside(context.services, std::move(text), s3::parse_delete_document));
+  CO_S3(std::string text,
+        co_await permissions::read_document(context, s3::kDeleteDocumentBytesMax));
+  CO_S3(
+      const s3::DeleteDocument document,
+      co_await request::read_beside(context.services, std::move(text), s3::parse_delete_document));
   CO_S3(const std::vector<EntryAnswer> answers, co_await delete_entries(context, document));
   s3::XmlWriter xml("DeleteResult");
   async::Turn turn;

@@ -39,9 +39,14 @@ s3::S3Result<Wanted> wanted_of(const request::Context& context, bool with_bytes)
   if (const auto text = context.request.query.find("partNumber")) {
     const auto number = s3::parse_decimal(*text);
     if (!number || *number < 1 || *number > 10'000) {
-      return s3::fail(ErrorCode::kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive", {{"ArgumentName", "partNumber"}, {"ArgumentValue", std::string(*text)}});
+      return s3::fail(ErrorCode::kInvalidArgument,
+                      "Part number must be an integer between 1 and 10000, inclusive",
+                      {{"ArgumentName", "partNumber"}, {"ArgumentValue", std::string(*text)}});
     }
-    if (wanted.bytes) return s3::fail(ErrorCode::kInvalidRequest, "Cannot specify both Range header and partNumber query parameter");
+    if (wanted.bytes) {
+      return s3::fail(ErrorCode::kInvalidRequest,
+                      "Cannot specify both Range header and partNumber query parameter");
+    }
     wanted.part = static_cast<uint32_t>(*number);
     wanted.range = {ExtentRange::Kind::kPart, *number, 0};
     return wanted;
@@ -49,7 +54,8 @@ s3::S3Result<Wanted> wanted_of(const request::Context& context, bool with_bytes)
   // If-Range may ask for the whole after all.
   if (!wanted.bytes || !with_bytes || context.fields().has("If-Range")) return wanted;
   if (wanted.bytes->first) {
-    wanted.range = {ExtentRange::Kind::kOffsets, *wanted.bytes->first, wanted.bytes->last.value_or(UINT64_MAX)};
+    wanted.range = {ExtentRange::Kind::kOffsets, *wanted.bytes->first,
+                    wanted.bytes->last.value_or(UINT64_MAX)};
   } else {
     wanted.range = {ExtentRange::Kind::kSuffix, *wanted.bytes->last, 0};
   }
@@ -64,7 +70,10 @@ struct Slice {
 };
 
 std::unexpected<s3::Error> unsatisfiable(const request::Context& context, uint64_t size) {
-  auto error = s3::fail(ErrorCode::kInvalidRange, {}, {{"RangeRequested", std::string(context.fields().find("Range").value_or(""))}, {"ActualObjectSize", std::to_string(size)}});
+  auto error =
+      s3::fail(ErrorCode::kInvalidRange, {},
+               {{"RangeRequested", std::string(context.fields().find("Range").value_or(""))},
+                {"ActualObjectSize", std::to_string(size)}});
   error.error().headers = {{"Content-Range", "bytes */" + std::to_string(size)}};
   return error;
 }
@@ -72,12 +81,15 @@ std::unexpected<s3::Error> unsatisfiable(const request::Context& context, uint64
 bool if_range_holds(const request::Context& context, const metadata::ObjectVersion& object) {
   const auto value = context.fields().find("If-Range");
   if (!value) return true;
-  if (const auto date = s3::parse_date(*value)) return std::chrono::floor<std::chrono::seconds>(object.last_modified) <= *date;
+  if (const auto date = s3::parse_date(*value)) {
+    return std::chrono::floor<std::chrono::seconds>(object.last_modified) <= *date;
+  }
   const auto etags = s3::parse_etags(*value);
   return etags.size() == 1 && etags.front() == object.etag;
 }
 
-s3::S3Result<Slice> slice_of(const request::Context& context, const Wanted& wanted, const metadata::ObjectLookup& found) {
+s3::S3Result<Slice> slice_of(const request::Context& context, const Wanted& wanted,
+                             const metadata::ObjectLookup& found) {
   const uint64_t size = found.object.size;
   if (wanted.part) {
     if (found.object.part_count == 0) {
@@ -85,7 +97,9 @@ s3::S3Result<Slice> slice_of(const request::Context& context, const Wanted& want
     } else if (found.part) {
       return Slice{found.part_start, found.part->size, true};
     }
-    return s3::fail(ErrorCode::kInvalidPartNumber, {}, {{"PartNumberRequested", std::to_string(*wanted.part)}, {"ActualPartCount", std::to_string(std::max(1u, found.object.part_count))}});
+    return s3::fail(ErrorCode::kInvalidPartNumber, {},
+                    {{"PartNumberRequested", std::to_string(*wanted.part)},
+                     {"ActualPartCount", std::to_string(std::max(1u, found.object.part_count))}});
   }
   if (!wanted.bytes || !if_range_holds(context, found.object)) return Slice{0, size, false};
   if (!wanted.bytes->first) {
@@ -100,22 +114,29 @@ s3::S3Result<Slice> slice_of(const request::Context& context, const Wanted& want
   return Slice{*wanted.bytes->first, last - *wanted.bytes->first + 1, true};
 }
 
-// With the fields of the 200 that a cache refreshes what it has by. Source: RFC 9110 section 15.4.5.
-request::Response not_modified(const request::Context& context, const metadata::ObjectVersion& object) {
-  static constexpr std::array<std::string_view, 5> kKept{"etag", "last-modified", "cache-control", "expires", "x-amz-version-id"};
+// With the fields of the 200 that a cache refreshes what it has by. Source: RFC 9110
+// section 15.4.5.
+request::Response not_modified(const request::Context& context,
+                               const metadata::ObjectVersion& object) {
+  static constexpr std::array<std::string_view, 5> kKept{"etag", "last-modified", "cache-control",
+                                                         "expires", "x-amz-version-id"};
   http::Fields whole;
   request::add_object_headers(whole, object, *context.bucket, context.request.query);
   request::Response response = request::empty_response(304);
   for (const auto& [name, value] : whole) {
-    const auto is_name = [&name = name](std::string_view kept) { return http::iequals(kept, name); };
+    const auto is_name = [&name = name](std::string_view kept) {
+      return http::iequals(kept, name);
+    };
     if (std::ranges::any_of(kKept, is_name)) response.head.fields.add(name, value);
   }
   return response;
 }
 
-// A part's own checksum, with the type of the object's. One of the whole object says nothing of its parts: AWS sends none
-// then. Source: GetObject, S3 API reference (partNumber, x-amz-checksum-type).
-void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part, const model::Checksum& object) {
+// A part's own checksum, with the type of the object's. One of the whole object says nothing of its
+// parts: AWS sends none then. Source: GetObject, S3 API reference (partNumber,
+// x-amz-checksum-type).
+void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part,
+                               const model::Checksum& object) {
   if (object.type == model::ChecksumType::kFullObject) return;
   const auto own = std::ranges::find(part.checksums, object.algorithm, &model::Checksum::algorithm);
   if (own == part.checksums.end()) return;
@@ -127,9 +148,12 @@ void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part,
 // Source: GetObject, S3 API reference ("Overriding response header values through the request").
 s3::S3Result<void> check_overrides(const request::Context& context) {
   if (!context.identity.anonymous()) return request::check_header_overrides(context.request.query);
-  const auto overrides = [](const auto& parameter) { return request::is_header_override(parameter.first); };
+  const auto overrides = [](const auto& parameter) {
+    return request::is_header_override(parameter.first);
+  };
   if (std::ranges::none_of(context.request.query.parameters, overrides)) return {};
-  return s3::fail(ErrorCode::kInvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.");
+  return s3::fail(ErrorCode::kInvalidRequest,
+                  "Request specific response headers cannot be used for anonymous GET requests.");
 }
 
 request::Answer<request::Response> answer_object(request::Context& context, bool with_bytes) {
@@ -138,11 +162,20 @@ request::Answer<request::Response> answer_object(request::Context& context, bool
   CO_S3(const Wanted wanted, wanted_of(context, with_bytes));
   metadata::ObjectQuery query;
   query.range = wanted.range;
-  CO_S3(const metadata::ObjectLookup found, co_await permissions::look_up_object(context, std::move(query)));
+  CO_S3(const metadata::ObjectLookup found,
+        co_await permissions::look_up_object(context, std::move(query)));
   const metadata::ObjectVersion& object = found.object;
-  CO_S3(const request::ObjectKey object_key, co_await request::open_object_key(context, {object.encryption, found.bucket_id, context.request.key}, s3::kTargetPrefix, with_bytes));
-  const request::Verdict verdict = request::judge(request::read_conditions(context.fields()), object);
-  if (verdict == request::Verdict::kPreconditionFailed) co_return s3::fail(ErrorCode::kPreconditionFailed, {}, {{"Condition", context.fields().has("If-Match") ? "If-Match" : "If-Unmodified-Since"}});
+  CO_S3(const request::ObjectKey object_key,
+        co_await request::open_object_key(context,
+                                          {object.encryption, found.bucket_id, context.request.key},
+                                          s3::kTargetPrefix, with_bytes));
+  const request::Verdict verdict =
+      request::judge(request::read_conditions(context.fields()), object);
+  if (verdict == request::Verdict::kPreconditionFailed) {
+    co_return s3::fail(
+        ErrorCode::kPreconditionFailed, {},
+        {{"Condition", context.fields().has("If-Match") ? "If-Match" : "If-Unmodified-Since"}});
+  }
   if (verdict == request::Verdict::kNotModified) {
     co_return not_modified(context, object);
   }
@@ -152,11 +185,17 @@ request::Answer<request::Response> answer_object(request::Context& context, bool
   request::add_object_headers(fields, object, *context.bucket, context.request.query);
   add_attribute_headers(fields, object);
   request::add_encryption_headers(fields, object_key);
-  if (!context.request.query.has("versionId")) co_await add_expiration_header(fields, context, object);
-  if (slice.partial && slice.length > 0) {
-    fields.add("Content-Range", "bytes " + std::to_string(slice.offset) + "-" + std::to_string(slice.offset + slice.length - 1) + "/" + std::to_string(object.size));
+  if (!context.request.query.has("versionId")) {
+    co_await add_expiration_header(fields, context, object);
   }
-  if (wanted.part && object.part_count > 0) fields.add("x-amz-mp-parts-count", std::to_string(object.part_count));
+  if (slice.partial && slice.length > 0) {
+    fields.add("Content-Range", "bytes " + std::to_string(slice.offset) + "-" +
+                                    std::to_string(slice.offset + slice.length - 1) + "/" +
+                                    std::to_string(object.size));
+  }
+  if (wanted.part && object.part_count > 0) {
+    fields.add("x-amz-mp-parts-count", std::to_string(object.part_count));
+  }
   const auto mode = context.fields().find("x-amz-checksum-mode");
   if (mode && http::iequals(*mode, "ENABLED")) {
     const bool whole = !slice.partial || slice.length == object.size;
@@ -172,7 +211,8 @@ request::Answer<request::Response> answer_object(request::Context& context, bool
   }
   response.stream_length = slice.length;
   if (slice.length > 0) {
-    CO_S3(response.stream, request::open_object_reader(context, object_key, object.extents, slice.offset, slice.length));
+    CO_S3(response.stream, request::open_object_reader(context, object_key, object.extents,
+                                                       slice.offset, slice.length));
   }
   co_return response;
 }
@@ -191,34 +231,59 @@ s3::S3Result<Attributes> attributes_of(const http::Fields& fields) {
       list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
       if (name.empty()) continue;
       any = true;
-      if (name == "ETag") wanted.etag = true;
-      else if (name == "Checksum") wanted.checksum = true;
-      else if (name == "ObjectParts") wanted.parts = true;
-      else if (name == "StorageClass") wanted.storage_class = true;
-      else if (name == "ObjectSize") wanted.size = true;
-      else return s3::fail(ErrorCode::kInvalidArgument, "Invalid attribute name specified.", {{"ArgumentName", "x-amz-object-attributes"}, {"ArgumentValue", std::string(name)}});
+      if (name == "ETag")
+        wanted.etag = true;
+      else if (name == "Checksum")
+        wanted.checksum = true;
+      else if (name == "ObjectParts")
+        wanted.parts = true;
+      else if (name == "StorageClass")
+        wanted.storage_class = true;
+      else if (name == "ObjectSize")
+        wanted.size = true;
+      else
+        return s3::fail(
+            ErrorCode::kInvalidArgument, "Invalid attribute name specified.",
+            {{"ArgumentName", "x-amz-object-attributes"}, {"ArgumentValue", std::string(name)}});
     }
   }
-  if (!any) return s3::fail(ErrorCode::kInvalidRequest, "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty");
+  if (!any) {
+    return s3::fail(ErrorCode::kInvalidRequest,
+                    "The x-amz-object-attributes header specifying the attributes to be retrieved "
+                    "is either missing or empty");
+  }
   return wanted;
 }
 
 }  // namespace
 
-request::Answer<request::Response> get_object(request::Context& context) { return answer_object(context, true); }
-request::Answer<request::Response> head_object(request::Context& context) { return answer_object(context, false); }
+request::Answer<request::Response> get_object(request::Context& context) {
+  return answer_object(context, true);
+}
+
+request::Answer<request::Response> head_object(request::Context& context) {
+  return answer_object(context, false);
+}
 
 request::Answer<request::Response> get_object_attributes(request::Context& context) {
   CO_S3(const Attributes wanted, attributes_of(context.fields()));
-  CO_S3(const uint64_t max_parts, request::number_parameter(context.fields().find("x-amz-max-parts"), "x-amz-max-parts", 1000, 1000));
-  CO_S3(const uint64_t marker, request::number_parameter(context.fields().find("x-amz-part-number-marker"), "x-amz-part-number-marker", 0, 10'000));
+  CO_S3(const uint64_t max_parts,
+        request::number_parameter(context.fields().find("x-amz-max-parts"), "x-amz-max-parts", 1000,
+                                  1000));
+  CO_S3(const uint64_t marker,
+        request::number_parameter(context.fields().find("x-amz-part-number-marker"),
+                                  "x-amz-part-number-marker", 0, 10'000));
   metadata::ObjectQuery query;
   query.with_parts = wanted.parts;
   query.parts_after = static_cast<uint32_t>(marker);
   query.parts_max = static_cast<uint32_t>(max_parts);
-  CO_S3(const metadata::ObjectLookup found, co_await permissions::look_up_object(context, std::move(query)));
+  CO_S3(const metadata::ObjectLookup found,
+        co_await permissions::look_up_object(context, std::move(query)));
   const metadata::ObjectVersion& object = found.object;
-  CO_S3(const request::ObjectKey object_key, co_await request::open_object_key(context, {object.encryption, found.bucket_id, context.request.key}, s3::kTargetPrefix, false));
+  CO_S3(const request::ObjectKey object_key,
+        co_await request::open_object_key(context,
+                                          {object.encryption, found.bucket_id, context.request.key},
+                                          s3::kTargetPrefix, false));
   s3::XmlWriter xml("GetObjectAttributesResponse");
   if (wanted.etag) xml.text("ETag", object.etag);
   if (wanted.checksum && object.checksum) {
@@ -238,7 +303,11 @@ request::Answer<request::Response> get_object_attributes(request::Context& conte
       xml.number("PartNumber", part.number);
       xml.number("Size", part.size);
       if (object.checksum && !part.checksums.empty()) {
-        xml.text("Checksum" + std::string(model::to_string(part.checksums.front().algorithm)), request::checksum_text({part.checksums.front().algorithm, model::ChecksumType::kFullObject, part.checksums.front().value}, 0));
+        xml.text(
+            "Checksum" + std::string(model::to_string(part.checksums.front().algorithm)),
+            request::checksum_text({part.checksums.front().algorithm,
+                                    model::ChecksumType::kFullObject, part.checksums.front().value},
+                                   0));
       }
       xml.close();
     }
@@ -248,7 +317,10 @@ request::Answer<request::Response> get_object_attributes(request::Context& conte
   if (wanted.size) xml.number("ObjectSize", object.size);
   request::Response response = request::xml_response(std::move(xml));
   response.head.fields.add("Last-Modified", s3::format_http_date(object.last_modified));
-  if (context.bucket->versioning != metadata::Versioning::kNever) response.head.fields.add("x-amz-version-id", request::version_text(object.version, object.is_null));
+  if (context.bucket->versioning != metadata::Versioning::kNever) {
+    response.head.fields.add("x-amz-version-id",
+                             request::version_text(object.version, object.is_null));
+  }
   co_return response;
 }
 

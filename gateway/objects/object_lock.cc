@@ -43,7 +43,8 @@ request::Answer<request::Response> get_object_retention(request::Context& contex
 }
 
 request::Answer<request::Response> put_object_retention(request::Context& context) {
-  CO_S3(const std::string text, co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text,
+        co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::RetentionDocument document, s3::parse_retention_document(text));
   CO_S3_VOID(needs_lock(context));
   metadata::UpdateVersion request;
@@ -51,12 +52,17 @@ request::Answer<request::Response> put_object_retention(request::Context& contex
   request.retention.emplace();
   if (document.mode) {
     if (document.until <= context.services.clock.now()) {
-      co_return s3::fail(ErrorCode::kInvalidArgument, "The retain until date must be in the future!", {{"ArgumentName", "RetainUntilDate"}});
+      co_return s3::fail(ErrorCode::kInvalidArgument,
+                         "The retain until date must be in the future!",
+                         {{"ArgumentName", "RetainUntilDate"}});
     }
-    request.retention->mode = *document.mode == s3::LockMode::kGovernance ? Retention::Mode::kGovernance : Retention::Mode::kCompliance;
+    request.retention->mode = *document.mode == s3::LockMode::kGovernance
+                                  ? Retention::Mode::kGovernance
+                                  : Retention::Mode::kCompliance;
     request.retention->until = document.until;
   }
-  CO_S3(const metadata::CommitOutcome outcome, co_await permissions::update_version(context, std::move(request)));
+  CO_S3(const metadata::CommitOutcome outcome,
+        co_await permissions::update_version(context, std::move(request)));
   co_return permissions::updated_response(context, outcome, 200);
 }
 
@@ -70,11 +76,13 @@ request::Answer<request::Response> get_object_legal_hold(request::Context& conte
 }
 
 request::Answer<request::Response> put_object_legal_hold(request::Context& context) {
-  CO_S3(const std::string text, co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
+  CO_S3(const std::string text,
+        co_await permissions::read_vouched_document(context, s3::kSmallDocumentBytesMax));
   metadata::UpdateVersion request;
   CO_S3(request.legal_hold, s3::parse_legal_hold_document(text));
   CO_S3_VOID(needs_lock(context));
-  CO_S3(const metadata::CommitOutcome outcome, co_await permissions::update_version(context, std::move(request)));
+  CO_S3(const metadata::CommitOutcome outcome,
+        co_await permissions::update_version(context, std::move(request)));
   co_return permissions::updated_response(context, outcome, 200);
 }
 

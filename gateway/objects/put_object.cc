@@ -36,7 +36,8 @@ namespace {
 using s3::ErrorCode;
 
 // Its owner and ACL, by the bucket as it is now.
-s3::S3Result<void> place(const request::Context& context, const permissions::RequestedAcl& asked, metadata::ObjectVersion& version) {
+s3::S3Result<void> place(const request::Context& context, const permissions::RequestedAcl& asked,
+                         metadata::ObjectVersion& version) {
   auto placement = permissions::place_new_object(context, asked);
   if (!placement) return std::unexpected(placement.error());
   version.owner_account = std::move(placement->owner_account);
@@ -44,7 +45,8 @@ s3::S3Result<void> place(const request::Context& context, const permissions::Req
   return {};
 }
 
-metadata::ObjectVersion new_version(permissions::Placement placement, metadata::Headers headers, metadata::Attributes attributes, const ReceivedBody& body) {
+metadata::ObjectVersion new_version(permissions::Placement placement, metadata::Headers headers,
+                                    metadata::Attributes attributes, const ReceivedBody& body) {
   metadata::ObjectVersion version;
   static_cast<metadata::Attributes&>(version) = std::move(attributes);
   version.size = body.summary.size;
@@ -57,28 +59,39 @@ metadata::ObjectVersion new_version(permissions::Placement placement, metadata::
   return version;
 }
 
-// The CRC of the whole after `added` bytes with checksum `tail`; none when the algorithms differ or have no such form.
-std::optional<model::Checksum> appended_checksum(const metadata::ObjectVersion& object, const payload::PayloadSummary& added) {
+// The CRC of the whole after `added` bytes with checksum `tail`; none when the algorithms differ or
+// have no such form.
+std::optional<model::Checksum> appended_checksum(const metadata::ObjectVersion& object,
+                                                 const payload::PayloadSummary& added) {
   if (object.size == 0) return added.checksum;
-  if (!object.checksum || !added.checksum || object.checksum->algorithm != added.checksum->algorithm ||
-      object.checksum->type != model::ChecksumType::kFullObject || !model::has_full_object_form(object.checksum->algorithm)) {
+  if (!object.checksum || !added.checksum ||
+      object.checksum->algorithm != added.checksum->algorithm ||
+      object.checksum->type != model::ChecksumType::kFullObject ||
+      !model::has_full_object_form(object.checksum->algorithm)) {
     return std::nullopt;
   }
-  const payload::PartChecksum parts[] = {{object.checksum->value, object.size}, {added.checksum->value, added.size}};
+  const payload::PartChecksum parts[] = {{object.checksum->value, object.size},
+                                         {added.checksum->value, added.size}};
   const auto value = payload::full_object_checksum(object.checksum->algorithm, parts);
   if (!value) return std::nullopt;
   return model::Checksum{object.checksum->algorithm, model::ChecksumType::kFullObject, *value};
 }
 
-// No MD5 of the whole without reading it: the digest of what it is made of, marked as AWS marks composed ETags.
+// No MD5 of the whole without reading it: the digest of what it is made of, marked as AWS marks
+// composed ETags.
 std::string appended_etag(const metadata::ObjectVersion& object, const std::string& added_md5) {
   if (object.size == 0) return added_md5;
   const size_t dash = object.etag.find('-');
-  const uint64_t parts = dash == std::string::npos ? 1 : s3::parse_decimal(std::string_view(object.etag).substr(dash + 1)).value_or(1);
+  const uint64_t parts =
+      dash == std::string::npos
+          ? 1
+          : s3::parse_decimal(std::string_view(object.etag).substr(dash + 1)).value_or(1);
   return to_hex(as_bytes(crypto::md5(object.etag + added_md5))) + "-" + std::to_string(parts + 1);
 }
 
-async::Task<request::Response> put_response(const request::Context& context, const metadata::CommitOutcome& outcome, const metadata::ObjectVersion& version) {
+async::Task<request::Response> put_response(const request::Context& context,
+                                            const metadata::CommitOutcome& outcome,
+                                            const metadata::ObjectVersion& version) {
   request::Response response = request::empty_response(200);
   response.head.fields.add("ETag", request::quoted(outcome.etag));
   if (version.checksum) request::add_checksum_headers(response.head.fields, *version.checksum, 0);
@@ -88,31 +101,50 @@ async::Task<request::Response> put_response(const request::Context& context, con
 }
 
 // Bytes behind an object are encrypted as it is: headers may ask for that, or for nothing.
-request::Answer<request::ObjectKey> key_of_appended(request::Context& context, const metadata::ObjectLookup& found) {
+request::Answer<request::ObjectKey> key_of_appended(request::Context& context,
+                                                    const metadata::ObjectLookup& found) {
   CO_S3(const s3::EncryptionHeaders asked, s3::parse_encryption_headers(context.fields()));
-  CO_S3(request::ObjectKey key, co_await request::open_object_key(context, {found.object.encryption, context.bucket->id, context.request.key}, s3::kTargetPrefix));
+  CO_S3(request::ObjectKey key,
+        co_await request::open_object_key(
+            context, {found.object.encryption, context.bucket->id, context.request.key},
+            s3::kTargetPrefix));
   using kms::Mode;
-  const Mode wanted = asked.sse == s3::Sse::kS3 ? Mode::kSseS3 : asked.sse == s3::Sse::kKms ? Mode::kSseKms : key.mode();
+  const Mode wanted = asked.sse == s3::Sse::kS3    ? Mode::kSseS3
+                      : asked.sse == s3::Sse::kKms ? Mode::kSseKms
+                                                   : key.mode();
   if (wanted != key.mode() || (!asked.key_id.empty() && asked.key_id != key.envelope.key_id)) {
-    co_return s3::fail(ErrorCode::kInvalidRequest, "The encryption parameters are not applicable to this object.");
+    co_return s3::fail(ErrorCode::kInvalidRequest,
+                       "The encryption parameters are not applicable to this object.");
   }
   co_return key;
 }
 
-request::Answer<request::Response> append(request::Context& context, uint64_t offset, metadata::Headers headers, metadata::Attributes attributes, const permissions::RequestedAcl& asked_acl, request::EncryptionChoice choice) {
-  if (context.bucket->versioning != metadata::Versioning::kNever) co_return s3::fail(ErrorCode::kInvalidBucketState);
+request::Answer<request::Response> append(request::Context& context, uint64_t offset,
+                                          metadata::Headers headers,
+                                          metadata::Attributes attributes,
+                                          const permissions::RequestedAcl& asked_acl,
+                                          request::EncryptionChoice choice) {
+  if (context.bucket->versioning != metadata::Versioning::kNever) {
+    co_return s3::fail(ErrorCode::kInvalidBucketState);
+  }
   metadata::ObjectQuery query;
   query.bucket = context.bucket->name;
   query.key = context.request.key;
   query.deadline = context.metadata_deadline();
-  CO_S3(metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
+  CO_S3(metadata::ObjectLookup found,
+        co_await context.services.objects.find_object(std::move(query)));
   const bool exists = found.status == metadata::LookupStatus::kFound;
-  if ((exists ? found.object.size : 0) != offset) co_return s3::fail(ErrorCode::kInvalidWriteOffset);
-  if (exists) context.chosen_encryption.reset();   // The object decides, not the bucket.
-  CO_S3(const request::ObjectKey object_key, exists ? co_await key_of_appended(context, found) : co_await request::make_object_key(context, std::move(choice)));
+  if ((exists ? found.object.size : 0) != offset) {
+    co_return s3::fail(ErrorCode::kInvalidWriteOffset);
+  }
+  if (exists) context.chosen_encryption.reset();  // The object decides, not the bucket.
+  CO_S3(const request::ObjectKey object_key,
+        exists ? co_await key_of_appended(context, found)
+               : co_await request::make_object_key(context, std::move(choice)));
   payload::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
-  options.compute = exists && found.object.checksum ? found.object.checksum->algorithm : model::ChecksumAlgorithm::kCrc64Nvme;
+  options.compute = exists && found.object.checksum ? found.object.checksum->algorithm
+                                                    : model::ChecksumAlgorithm::kCrc64Nvme;
   CO_S3(ReceivedBody body, co_await receive_body(context, options, object_key));
   metadata::AppendObject request;
   request.offset = offset;
@@ -133,11 +165,14 @@ request::Answer<request::Response> append(request::Context& context, uint64_t of
     request.put.version.checksum = appended_checksum(found.object, body.summary);
   }
   request.put.version.encryption = object_key.encoded();
-  auto outcome = co_await permissions::commit_with(context, [&] {
-    request.put.context = request::commit_context(context, body.stream);
-    request.put.versioning = context.bucket->versioning;
-    return context.services.objects.append_object(request);
-  }, &body.stream, decide);
+  auto outcome = co_await permissions::commit_with(
+      context,
+      [&] {
+        request.put.context = request::commit_context(context, body.stream);
+        request.put.versioning = context.bucket->versioning;
+        return context.services.objects.append_object(request);
+      },
+      &body.stream, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = co_await put_response(context, *outcome, request.put.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
@@ -145,13 +180,19 @@ request::Answer<request::Response> append(request::Context& context, uint64_t of
   co_return response;
 }
 
-// Under another key other statements of the policy count, so who renames must be allowed to read what is renamed. The commit is bound
-// to the bytes that were decided about.
+// Under another key other statements of the policy count, so who renames must be allowed to read
+// what is renamed. The commit is bound to the bytes that were decided about.
 request::Answer<void> authorize_rename(request::Context& context, metadata::RenameObject& request) {
-  if (!permissions::may_also(context, policy::Action::kDeleteObject, request.source_key)) co_return s3::fail(ErrorCode::kAccessDenied);
-  CO_S3(const std::optional<std::string> etag, co_await permissions::authorize_reading(context, request.source_key));
-  if (etag && request.source_conditions.if_match.empty()) request.source_conditions.if_match = {*etag};
-  CO_S3_VOID(co_await permissions::authorize_conditions(context, request.target_conditions, request.target_key));
+  if (!permissions::may_also(context, policy::Action::kDeleteObject, request.source_key)) {
+    co_return s3::fail(ErrorCode::kAccessDenied);
+  }
+  CO_S3(const std::optional<std::string> etag,
+        co_await permissions::authorize_reading(context, request.source_key));
+  if (etag && request.source_conditions.if_match.empty()) {
+    request.source_conditions.if_match = {*etag};
+  }
+  CO_S3_VOID(co_await permissions::authorize_conditions(context, request.target_conditions,
+                                                        request.target_key));
   co_return s3::S3Result<void>{};
 }
 
@@ -161,13 +202,24 @@ request::Answer<void> seal_for_rename(request::Context& context, metadata::Renam
   query.bucket = context.bucket->name;
   query.key = request.source_key;
   query.deadline = context.metadata_deadline();
-  CO_S3(const metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
-  if (found.status != metadata::LookupStatus::kFound) co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", request.source_key}});
+  CO_S3(const metadata::ObjectLookup found,
+        co_await context.services.objects.find_object(std::move(query)));
+  if (found.status != metadata::LookupStatus::kFound) {
+    co_return s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", request.source_key}});
+  }
   if (found.object.encryption.empty()) co_return s3::S3Result<void>{};
   CO_S3(const kms::Envelope envelope, kms::decode(found.object.encryption));
-  if (envelope.mode == kms::Mode::kSseC) co_return s3::fail(ErrorCode::kNotImplemented, "Objects encrypted with customer provided keys cannot be renamed");
-  CO_S3(request::ObjectKey opened, co_await request::open_object_key(context, {found.object.encryption, found.bucket_id, request.source_key}, s3::kTargetPrefix));
-  CO_S3(const request::ObjectKey sealed, co_await request::make_object_key(context, {envelope, std::nullopt}, std::move(opened.data_key)));
+  if (envelope.mode == kms::Mode::kSseC) {
+    co_return s3::fail(ErrorCode::kNotImplemented,
+                       "Objects encrypted with customer provided keys cannot be renamed");
+  }
+  CO_S3(request::ObjectKey opened,
+        co_await request::open_object_key(
+            context, {found.object.encryption, found.bucket_id, request.source_key},
+            s3::kTargetPrefix));
+  CO_S3(const request::ObjectKey sealed,
+        co_await request::make_object_key(context, {envelope, std::nullopt},
+                                          std::move(opened.data_key)));
   request.source_encryption = found.object.encryption;
   request.encryption = sealed.encoded();
   co_return s3::S3Result<void>{};
@@ -175,10 +227,20 @@ request::Answer<void> seal_for_rename(request::Context& context, metadata::Renam
 
 // A rename moves what is there with all it has: nothing of it can be said anew.
 s3::S3Result<void> check_rename_headers(const http::Fields& fields) {
-  static constexpr std::array<std::string_view, 7> kOfWrites{request::kRedirectHeader, "x-amz-acl", "x-amz-grant-", "x-amz-meta-", "x-amz-tagging", "x-amz-object-lock-", "x-amz-server-side-encryption"};
+  static constexpr std::array<std::string_view, 7> kOfWrites{request::kRedirectHeader,
+                                                             "x-amz-acl",
+                                                             "x-amz-grant-",
+                                                             "x-amz-meta-",
+                                                             "x-amz-tagging",
+                                                             "x-amz-object-lock-",
+                                                             "x-amz-server-side-encryption"};
   for (const auto& [name, value] : fields) {
-    const auto begins_so = [&name](std::string_view prefix) { return http::iequals(std::string_view(name).substr(0, prefix.size()), prefix); };
-    if (std::ranges::any_of(kOfWrites, begins_so)) return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", name}});
+    const auto begins_so = [&name](std::string_view prefix) {
+      return http::iequals(std::string_view(name).substr(0, prefix.size()), prefix);
+    };
+    if (std::ranges::any_of(kOfWrites, begins_so)) {
+      return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", name}});
+    }
   }
   return request::check_object_settings(fields);
 }
@@ -192,13 +254,20 @@ request::Answer<request::Response> put_object(request::Context& context) {
   CO_S3(request::EncryptionChoice choice, request::choose_encryption(context));
   CO_S3(const permissions::RequestedAcl asked_acl, co_await permissions::requested_acl(context));
   CO_S3_VOID(permissions::place_new_object(context, asked_acl));
-  CO_S3_VOID(co_await permissions::authorize_conditions(context, request::write_conditions(context.fields()), context.request.key));
+  CO_S3_VOID(co_await permissions::authorize_conditions(
+      context, request::write_conditions(context.fields()), context.request.key));
   if (const auto text = context.fields().find("x-amz-write-offset-bytes")) {
     const auto offset = s3::parse_decimal(*text);
-    if (!offset) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
-    co_return co_await append(context, *offset, std::move(headers), std::move(attributes), asked_acl, std::move(choice));
+    if (!offset) {
+      co_return s3::fail(
+          ErrorCode::kInvalidArgument, {},
+          {{"ArgumentName", "x-amz-write-offset-bytes"}, {"ArgumentValue", std::string(*text)}});
+    }
+    co_return co_await append(context, *offset, std::move(headers), std::move(attributes),
+                              asked_acl, std::move(choice));
   }
-  CO_S3(const request::ObjectKey object_key, co_await request::make_object_key(context, std::move(choice)));
+  CO_S3(const request::ObjectKey object_key,
+        co_await request::make_object_key(context, std::move(choice)));
   attributes.encryption = object_key.encoded();
   payload::PayloadOptions options;
   options.size_max = context.services.settings.object_bytes_max;
@@ -215,29 +284,40 @@ request::Answer<request::Response> put_object(request::Context& context) {
     co_return co_await permissions::authorize_conditions(context, request.conditions, request.key);
   };
   CO_S3_VOID(place(context, asked_acl, request.version));
-  auto outcome = co_await permissions::commit_with(context, [&] {
-    request.context = request::commit_context(context, body.stream);
-    request.versioning = context.bucket->versioning;
-    request.version.retention = retention_for(context, asked);
-    return context.services.objects.put_object(request);
-  }, &body.stream, decide);
+  auto outcome = co_await permissions::commit_with(
+      context,
+      [&] {
+        request.context = request::commit_context(context, body.stream);
+        request.versioning = context.bucket->versioning;
+        request.version.retention = retention_for(context, asked);
+        return context.services.objects.put_object(request);
+      },
+      &body.stream, decide);
   if (!outcome) co_return std::unexpected(outcome.error());
   request::Response response = co_await put_response(context, *outcome, request.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
   co_return response;
 }
 
-// The extension follows RenameObject of directory buckets: x-amz-rename-source names a key of the same bucket.
+// The extension follows RenameObject of directory buckets: x-amz-rename-source names a key of the
+// same bucket.
 request::Answer<request::Response> rename_object(request::Context& context) {
   CO_S3_VOID(check_rename_headers(context.fields()));
   const auto source = context.fields().find("x-amz-rename-source");
-  if (!source) co_return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: x-amz-rename-source");
+  if (!source) {
+    co_return s3::fail(ErrorCode::kInvalidRequest,
+                       "Missing required header for this request: x-amz-rename-source");
+  }
   auto path = percent_decode(*source);
   if (!path) co_return s3::fail(ErrorCode::kInvalidURI);
   std::string_view key = *path;
   if (key.starts_with('/')) key.remove_prefix(1);
-  if (key.starts_with(context.bucket->name + "/") && source->starts_with('/')) key.remove_prefix(context.bucket->name.size() + 1);
-  if (key.empty() || key.size() > 1024) co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-rename-source"}});
+  if (key.starts_with(context.bucket->name + "/") && source->starts_with('/')) {
+    key.remove_prefix(context.bucket->name.size() + 1);
+  }
+  if (key.empty() || key.size() > 1024) {
+    co_return s3::fail(ErrorCode::kInvalidArgument, {}, {{"ArgumentName", "x-amz-rename-source"}});
+  }
   metadata::RenameObject request;
   request.source_key = key;
   request.target_key = context.request.key;

@@ -10,7 +10,7 @@ namespace rondel::payload {
 namespace {
 
 constexpr size_t kLineBytesMax = 1024;
-constexpr uint64_t kChunkBytesMin = 8192;    // Of all chunks but the last.
+constexpr uint64_t kChunkBytesMin = 8192;  // Of all chunks but the last.
 constexpr size_t kSignatureDigits = 64;
 constexpr std::string_view kChunkSignature = "chunk-signature=";
 constexpr std::string_view kTrailerSignature = "x-amz-trailer-signature";
@@ -22,20 +22,24 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
-bool is_signature(std::string_view text) { return text.size() == kSignatureDigits && from_hex(text).has_value(); }
+bool is_signature(std::string_view text) {
+  return text.size() == kSignatureDigits && from_hex(text).has_value();
+}
 
 std::unexpected<PayloadError> refuse_framing() { return std::unexpected(malformed_framing()); }
 
 // A signature that is one, but not ours: shown as a request's is.
-std::unexpected<PayloadError> mismatch(const signature::Identity& identity, const std::string& to_sign, std::string_view provided) {
-  const std::string access_key = identity.credential == nullptr ? "" : identity.credential->key.access_key;
-  return std::unexpected(PayloadError{
-      PayloadRefusal::kChunkSignatureMismatch,
-      "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-      {{"AWSAccessKeyId", access_key},
-       {"StringToSign", to_sign},
-       {"SignatureProvided", std::string(provided)},
-       {"StringToSignBytes", signature::spaced_hex(to_sign)}}});
+std::unexpected<PayloadError> mismatch(const signature::Identity& identity,
+                                       const std::string& to_sign, std::string_view provided) {
+  const std::string access_key =
+      identity.credential == nullptr ? "" : identity.credential->key.access_key;
+  return std::unexpected(PayloadError{PayloadRefusal::kChunkSignatureMismatch,
+                                      "The request signature we calculated does not match the "
+                                      "signature you provided. Check your key and signing method.",
+                                      {{"AWSAccessKeyId", access_key},
+                                       {"StringToSign", to_sign},
+                                       {"SignatureProvided", std::string(provided)},
+                                       {"StringToSignBytes", signature::spaced_hex(to_sign)}}});
 }
 
 }  // namespace
@@ -44,14 +48,17 @@ PayloadError malformed_framing() {
   return {PayloadRefusal::kMalformedChunk, "The request body terminated unexpectedly", {}};
 }
 
-AwsChunkedDecoder::AwsChunkedDecoder(const signature::Identity& identity, std::optional<std::string_view> announced)
+AwsChunkedDecoder::AwsChunkedDecoder(const signature::Identity& identity,
+                                     std::optional<std::string_view> announced)
     : identity_(identity),
-      signed_(identity.payload_form == signature::PayloadForm::kStreamingSigned || identity.payload_form == signature::PayloadForm::kStreamingSignedTrailer),
+      signed_(identity.payload_form == signature::PayloadForm::kStreamingSigned ||
+              identity.payload_form == signature::PayloadForm::kStreamingSignedTrailer),
       has_trailer_(identity.payload_form != signature::PayloadForm::kStreamingSigned),
       announced_(announced),
       previous_signature_(identity.seed_signature) {}
 
-// A whole line without its CR LF; nullopt: it has not come yet, or is too long (then line_ is above the bound).
+// A whole line without its CR LF; nullopt: it has not come yet, or is too long (then line_ is above
+// the bound).
 std::optional<std::string> AwsChunkedDecoder::take_line(ByteView& input) {
   while (!input.empty() && line_.size() <= kLineBytesMax) {
     const std::string_view text = as_text(input);
@@ -102,8 +109,11 @@ std::expected<ByteView, PayloadError> AwsChunkedDecoder::decode(ByteView& input)
 std::expected<void, PayloadError> AwsChunkedDecoder::begin_chunk(std::string_view line) {
   const size_t semicolon = line.find(';');
   const std::string_view digits = line.substr(0, semicolon);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), left_, 16);
-  if (error != std::errc() || end != digits.data() + digits.size() || digits.empty()) return refuse_framing();
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), left_, 16);
+  if (error != std::errc() || end != digits.data() + digits.size() || digits.empty()) {
+    return refuse_framing();
+  }
   if (signed_ != (semicolon != std::string_view::npos)) return refuse_framing();
   if (signed_) {
     if (auto taken = take_extension(line.substr(semicolon + 1)); !taken) return taken;
@@ -111,9 +121,10 @@ std::expected<void, PayloadError> AwsChunkedDecoder::begin_chunk(std::string_vie
 
   // That a chunk is too short is seen where another one follows, and told by that one's number.
   if (++chunk_ > 1 && left_ > 0 && chunk_bytes_ < kChunkBytesMin) {
-    return std::unexpected(PayloadError{PayloadRefusal::kInvalidChunkSize,
-                                        "Only the last chunk is allowed to have a size less than 8192 bytes",
-                                        {{"Chunk", std::to_string(chunk_)}, {"BadChunkSize", std::to_string(chunk_bytes_)}}});
+    return std::unexpected(PayloadError{
+        PayloadRefusal::kInvalidChunkSize,
+        "Only the last chunk is allowed to have a size less than 8192 bytes",
+        {{"Chunk", std::to_string(chunk_)}, {"BadChunkSize", std::to_string(chunk_bytes_)}}});
   }
   chunk_bytes_ = left_;
 
@@ -134,13 +145,18 @@ std::expected<void, PayloadError> AwsChunkedDecoder::take_extension(std::string_
 
 std::expected<void, PayloadError> AwsChunkedDecoder::end_chunk() {
   if (!signed_) return {};
-  const std::string text = sigv4::chunk_string_to_sign(identity_.timestamp, identity_.scope, previous_signature_, to_hex(as_bytes(digest_.finish())));
+  const std::string text =
+      sigv4::chunk_string_to_sign(identity_.timestamp, identity_.scope, previous_signature_,
+                                  to_hex(as_bytes(digest_.finish())));
   previous_signature_ = sigv4::signature(identity_.signing_key, text);
-  if (!crypto::constant_time_equal(previous_signature_, chunk_signature_)) return mismatch(identity_, text, chunk_signature_);
+  if (!crypto::constant_time_equal(previous_signature_, chunk_signature_)) {
+    return mismatch(identity_, text, chunk_signature_);
+  }
   return {};
 }
 
-// A line feed before the end of a line is a blank: minio-go, and the example of the S3 API reference, end the line with one and then CR LF.
+// A line feed before the end of a line is a blank: minio-go, and the example of the S3 API
+// reference, end the line with one and then CR LF.
 std::expected<void, PayloadError> AwsChunkedDecoder::take_trailer_line(const std::string& line) {
   if (line.empty()) return end_trailer();
   const size_t colon = line.find(':');
@@ -153,11 +169,14 @@ std::expected<void, PayloadError> AwsChunkedDecoder::take_trailer_line(const std
     trailer_signature_ = value;
     return {};
   }
-  if (!announced_ || !http::iequals(name, trim(*announced_)) || !trailer_.empty() || value.contains('\n')) {
+  if (!announced_ || !http::iequals(name, trim(*announced_)) || !trailer_.empty() ||
+      value.contains('\n')) {
     return std::unexpected(malformed_trailer());
   }
   std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
   trailer_text_ = lower + ":" + std::string(value) + "\n";
   trailer_.emplace_back(std::move(lower), value);
   return {};
@@ -168,8 +187,12 @@ std::expected<void, PayloadError> AwsChunkedDecoder::end_trailer() {
   state_ = State::kEnded;
   if (!signed_ || !has_trailer_) return {};
   if (!trailer_signature_) return refuse_framing();
-  const std::string text = sigv4::trailer_string_to_sign(identity_.timestamp, identity_.scope, previous_signature_, crypto::sha256_hex(trailer_text_));
-  if (!crypto::constant_time_equal(sigv4::signature(identity_.signing_key, text), *trailer_signature_)) return mismatch(identity_, text, *trailer_signature_);
+  const std::string text = sigv4::trailer_string_to_sign(
+      identity_.timestamp, identity_.scope, previous_signature_, crypto::sha256_hex(trailer_text_));
+  if (!crypto::constant_time_equal(sigv4::signature(identity_.signing_key, text),
+                                   *trailer_signature_)) {
+    return mismatch(identity_, text, *trailer_signature_);
+  }
   return {};
 }
 

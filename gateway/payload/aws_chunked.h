@@ -1,6 +1,7 @@
-// The aws-chunked content coding: runs of data with a line before each, signed or not, and a trailer.
-// Every line ends with CR LF, and so does every run of data; what is framed otherwise is refused as a whole.
-// Source: "Signature calculations for the Authorization header: transferring payload in multiple chunks", S3 API reference.
+// The aws-chunked content coding: runs of data with a line before each, signed or not, and a
+// trailer. Every line ends with CR LF, and so does every run of data; what is framed otherwise is
+// refused as a whole. Source: "Signature calculations for the Authorization header: transferring
+// payload in multiple chunks", S3 API reference.
 #pragma once
 
 #include <optional>
@@ -19,14 +20,17 @@ PayloadError malformed_framing();
 // Fed with bytes as they come. One coroutine.
 class AwsChunkedDecoder {
  public:
-  // `announced`: the name of the one line that the trailer has, as x-amz-trailer says it; both outlive the decoder.
+  // `announced`: the name of the one line that the trailer has, as x-amz-trailer says it; both
+  // outlive the decoder.
   AwsChunkedDecoder(const signature::Identity& identity, std::optional<std::string_view> announced);
 
-  // Takes bytes from the front of `input` and returns the run of data among them, empty when there is none yet (then all of
-  // `input` was taken, or the end was reached).
+  // Takes bytes from the front of `input` and returns the run of data among them, empty when there
+  // is none yet (then all of `input` was taken, or the end was reached).
   std::expected<ByteView, PayloadError> decode(ByteView& input);
+
   // The last chunk and the trailer were read and verified.
   bool ended() const { return state_ == State::kEnded; }
+
   // The body has ended: kMalformedChunk unless everything was there.
   std::expected<void, PayloadError> finish();
 
@@ -49,8 +53,8 @@ class AwsChunkedDecoder {
   State state_ = State::kLine;
   std::string line_;
   uint64_t left_ = 0;
-  uint64_t chunk_ = 0;           // The number of the chunk whose header came last, from 1.
-  uint64_t chunk_bytes_ = 0;     // As that header says.
+  uint64_t chunk_ = 0;        // The number of the chunk whose header came last, from 1.
+  uint64_t chunk_bytes_ = 0;  // As that header says.
   std::string previous_signature_;
   std::string chunk_signature_;
   std::optional<std::string> trailer_signature_;

@@ -9,7 +9,9 @@ constexpr size_t kBoundaryMax = 70;
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
   return out;
 }
 
@@ -19,7 +21,8 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// The value of `name` among "; name=value; other="va\"lue"". Browsers write %22 for a quote; others write \".
+// The value of `name` among "; name=value; other="va\"lue"". Browsers write %22 for a quote; others
+// write \".
 std::optional<std::string> parameter(std::string_view text, std::string_view name) {
   while (true) {
     const size_t semicolon = text.find(';');
@@ -49,9 +52,11 @@ std::optional<std::string> parameter(std::string_view text, std::string_view nam
 
 bool is_boundary(std::string_view text) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("'()+_,-./:=? ").contains(c);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("'()+_,-./:=? ").contains(c);
   };
-  return !text.empty() && text.size() <= kBoundaryMax && text.back() != ' ' && std::ranges::all_of(text, allowed);
+  return !text.empty() && text.size() <= kBoundaryMax && text.back() != ' ' &&
+         std::ranges::all_of(text, allowed);
 }
 
 // How many of the last bytes of `text` may begin a delimiter.
@@ -66,13 +71,16 @@ size_t delimiter_begin(std::string_view text, std::string_view delimiter) {
 }  // namespace
 
 std::optional<std::string> form_boundary(std::string_view content_type) {
-  if (lower(trim(content_type.substr(0, content_type.find(';')))) != "multipart/form-data") return std::nullopt;
+  if (lower(trim(content_type.substr(0, content_type.find(';')))) != "multipart/form-data") {
+    return std::nullopt;
+  }
   auto boundary = parameter(content_type, "boundary");
   if (!boundary || !is_boundary(*boundary)) return std::nullopt;
   return boundary;
 }
 
-FormDecoder::FormDecoder(std::string_view boundary) : delimiter_("\r\n--" + std::string(boundary)) {}
+FormDecoder::FormDecoder(std::string_view boundary)
+    : delimiter_("\r\n--" + std::string(boundary)) {}
 
 ByteView FormDecoder::decode(ByteView& input) {
   if (state_ == State::kFields) decode_fields(input);
@@ -82,7 +90,8 @@ ByteView FormDecoder::decode(ByteView& input) {
 
 void FormDecoder::decode_fields(ByteView& input) {
   if (state_ != State::kFields) return;
-  const size_t taken = std::min(input.size(), kHeadBytesMax + 1 - std::min(kHeadBytesMax, head_bytes_));
+  const size_t taken =
+      std::min(input.size(), kHeadBytesMax + 1 - std::min(kHeadBytesMax, head_bytes_));
   head_ += as_text(input.first(taken));
   head_bytes_ += taken;
   const ByteView rest = input.subspan(taken);
@@ -90,7 +99,8 @@ void FormDecoder::decode_fields(ByteView& input) {
   }
   if (state_ == State::kFields && head_bytes_ > kHeadBytesMax) state_ = State::kFieldsTooLarge;
   if (state_ == State::kFile) {
-    // Its head came to an end within this input, so that what head_ holds behind it is the last of it.
+    // Its head came to an end within this input, so that what head_ holds behind it is the last of
+    // it.
     input = input.subspan(taken - (head_.size() - part_));
     head_.clear();
     return;
@@ -98,7 +108,8 @@ void FormDecoder::decode_fields(ByteView& input) {
   input = rest;
 }
 
-// Each byte is looked at once for each thing looked for, however small the pieces are that bytes come in.
+// Each byte is looked at once for each thing looked for, however small the pieces are that bytes
+// come in.
 size_t FormDecoder::find_ahead(std::string_view text) {
   const size_t found = head_.find(text, searched_);
   steps_ += std::min(found, head_.size()) - std::min(searched_, head_.size());
@@ -144,7 +155,7 @@ bool FormDecoder::take_part_head() {
     return false;
   }
   value_ = end + 4;
-  searched_ = end + 2;   // The delimiter may begin with the end of the empty line.
+  searched_ = end + 2;  // The delimiter may begin with the end of the empty line.
   in_value_ = true;
   return true;
 }
@@ -184,7 +195,9 @@ bool FormDecoder::begin_part(std::string_view head) {
     if (!name || name->empty()) return false;
     fields_.emplace_back(lower(*name), "");
     file_name_ = parameter(value, "filename").value_or("");
-    if (const size_t folder = file_name_.find_last_of("/\\"); folder != std::string::npos) file_name_.erase(0, folder + 1);
+    if (const size_t folder = file_name_.find_last_of("/\\"); folder != std::string::npos) {
+      file_name_.erase(0, folder + 1);
+    }
     return true;
   }
   return false;

@@ -41,19 +41,26 @@ std::variant<uint64_t, crypto::Digest, hash::XxhashDigest> state_of(ChecksumAlgo
 
 uint64_t crc_after(ChecksumAlgorithm algorithm, uint64_t crc, ByteView bytes) {
   if (algorithm == ChecksumAlgorithm::kCrc32) return hash::crc32(static_cast<uint32_t>(crc), bytes);
-  if (algorithm == ChecksumAlgorithm::kCrc32c) return hash::crc32c(static_cast<uint32_t>(crc), bytes);
+  if (algorithm == ChecksumAlgorithm::kCrc32c) {
+    return hash::crc32c(static_cast<uint32_t>(crc), bytes);
+  }
   return hash::crc64nvme(crc, bytes);
 }
 
 uint64_t combine(ChecksumAlgorithm algorithm, uint64_t a, uint64_t b, uint64_t b_size) {
-  if (algorithm == ChecksumAlgorithm::kCrc32) return hash::crc32_combine(static_cast<uint32_t>(a), static_cast<uint32_t>(b), b_size);
-  if (algorithm == ChecksumAlgorithm::kCrc32c) return hash::crc32c_combine(static_cast<uint32_t>(a), static_cast<uint32_t>(b), b_size);
+  if (algorithm == ChecksumAlgorithm::kCrc32) {
+    return hash::crc32_combine(static_cast<uint32_t>(a), static_cast<uint32_t>(b), b_size);
+  }
+  if (algorithm == ChecksumAlgorithm::kCrc32c) {
+    return hash::crc32c_combine(static_cast<uint32_t>(a), static_cast<uint32_t>(b), b_size);
+  }
   return hash::crc64nvme_combine(a, b, b_size);
 }
 
 }  // namespace
 
-ObjectChecksum::ObjectChecksum(ChecksumAlgorithm algorithm) : algorithm_(algorithm), state_(state_of(algorithm)) {}
+ObjectChecksum::ObjectChecksum(ChecksumAlgorithm algorithm)
+    : algorithm_(algorithm), state_(state_of(algorithm)) {}
 
 void ObjectChecksum::update(ByteView bytes) {
   if (uint64_t* crc = std::get_if<uint64_t>(&state_)) {
@@ -66,7 +73,9 @@ void ObjectChecksum::update(ByteView bytes) {
 }
 
 std::string ObjectChecksum::finish() {
-  if (uint64_t* crc = std::get_if<uint64_t>(&state_)) return crc_bytes(algorithm_, std::exchange(*crc, 0));
+  if (uint64_t* crc = std::get_if<uint64_t>(&state_)) {
+    return crc_bytes(algorithm_, std::exchange(*crc, 0));
+  }
   if (crypto::Digest* digest = std::get_if<crypto::Digest>(&state_)) return digest->finish();
   return std::get<hash::XxhashDigest>(state_).finish();
 }
@@ -83,7 +92,8 @@ std::string composite_checksum(ChecksumAlgorithm algorithm, std::span<const std:
   return checksum.finish();
 }
 
-std::optional<std::string> full_object_checksum(ChecksumAlgorithm algorithm, std::span<const PartChecksum> parts) {
+std::optional<std::string> full_object_checksum(ChecksumAlgorithm algorithm,
+                                                std::span<const PartChecksum> parts) {
   if (!model::has_full_object_form(algorithm)) return std::nullopt;
   uint64_t crc = 0;
   for (const PartChecksum& part : parts) {

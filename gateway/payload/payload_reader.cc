@@ -10,25 +10,37 @@ namespace {
 
 PayloadError from_transport(const Error& error) {
   switch (error.code) {
-    case ErrorCode::kDeadlineExceeded: return {PayloadRefusal::kTimeout, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.", {}};
+    case ErrorCode::kDeadlineExceeded:
+      return {PayloadRefusal::kTimeout,
+              "Your socket connection to the server was not read from or written to within the "
+              "timeout period. Idle connections will be closed.",
+              {}};
     case ErrorCode::kInvalidArgument: return {PayloadRefusal::kMalformedChunk, error.message, {}};
-    default: return {PayloadRefusal::kIncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header", {}};
+    default:
+      return {PayloadRefusal::kIncompleteBody,
+              "You did not provide the number of bytes specified by the Content-Length HTTP header",
+              {}};
   }
 }
 
-bool is_streaming(signature::PayloadForm form) { return form != signature::PayloadForm::kHash && form != signature::PayloadForm::kUnsigned; }
+bool is_streaming(signature::PayloadForm form) {
+  return form != signature::PayloadForm::kHash && form != signature::PayloadForm::kUnsigned;
+}
 
-// A body of chunks of a byte each comes in as many runs, of which a buffer holds tens of thousands: others come between.
+// A body of chunks of a byte each comes in as many runs, of which a buffer holds tens of thousands:
+// others come between.
 constexpr size_t kSmallRunBytes = 4096;
 constexpr uint32_t kSmallRunsInTurn = 256;
 
 class Reader final : public PayloadReader {
  public:
-  Reader(http::Exchange& exchange, const signature::Identity& identity, const PayloadOptions& options, PromisedDigests digests)
+  Reader(http::Exchange& exchange, const signature::Identity& identity,
+         const PayloadOptions& options, PromisedDigests digests)
       : exchange_(exchange), size_max_(options.size_max), digests_(std::move(digests)) {
     if (is_streaming(identity.payload_form)) {
       decoder_.emplace(identity, exchange.head().fields.find("x-amz-trailer"));
-      size_ = parse_decimal(exchange.head().fields.find("x-amz-decoded-content-length").value_or(""));
+      size_ =
+          parse_decimal(exchange.head().fields.find("x-amz-decoded-content-length").value_or(""));
     } else if (exchange.head().content_length) {
       size_ = exchange.head().content_length;
     } else if (!exchange.head().chunked) {
@@ -37,7 +49,11 @@ class Reader final : public PayloadReader {
   }
 
   std::optional<uint64_t> size() const override { return size_; }
-  std::optional<model::ChecksumAlgorithm> checksum_algorithm() const override { return digests_.algorithm(); }
+
+  std::optional<model::ChecksumAlgorithm> checksum_algorithm() const override {
+    return digests_.algorithm();
+  }
+
   const PayloadSummary& summary() const override { return summary_; }
 
   async::Task<std::expected<ByteView, PayloadError>> read() override {
@@ -53,13 +69,25 @@ class Reader final : public PayloadReader {
       if (run->empty()) break;
       received_ += run->size();
       small_runs_ += run->size() < kSmallRunBytes ? 1 : 0;
-      if (received_ > size_max_) co_return give_up({PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size", {}});
-      if (size_ && received_ > *size_) co_return give_up({PayloadRefusal::kIncompleteBody, "The request body is longer than the x-amz-decoded-content-length HTTP header says", {}});
+      if (received_ > size_max_) {
+        co_return give_up({PayloadRefusal::kTooLarge,
+                           "Your proposed upload exceeds the maximum allowed size",
+                           {}});
+      }
+      if (size_ && received_ > *size_) {
+        co_return give_up(
+            {PayloadRefusal::kIncompleteBody,
+             "The request body is longer than the x-amz-decoded-content-length HTTP header says",
+             {}});
+      }
       digests_.update(*run);
       co_return *run;
     }
     if (size_ && received_ != *size_) {
-      co_return give_up({PayloadRefusal::kIncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header", {}});
+      co_return give_up(
+          {PayloadRefusal::kIncompleteBody,
+           "You did not provide the number of bytes specified by the Content-Length HTTP header",
+           {}});
     }
     static const std::vector<std::pair<std::string, std::string>> kNoTrailer;
     auto summary = digests_.finish(received_, decoder_ ? decoder_->trailer() : kNoTrailer);
@@ -108,19 +136,24 @@ class Reader final : public PayloadReader {
 }  // namespace
 
 PayloadError malformed_trailer() {
-  return {PayloadRefusal::kMalformedTrailer, "The request contained trailing data that was not well-formed or did not conform to our published schema.", {}};
+  return {PayloadRefusal::kMalformedTrailer,
+          "The request contained trailing data that was not well-formed or did not conform to our "
+          "published schema.",
+          {}};
 }
 
-std::expected<std::unique_ptr<PayloadReader>, PayloadError> PayloadReader::open(http::Exchange& exchange, const signature::Identity& identity,
-                                                                                PayloadOptions options) {
+std::expected<std::unique_ptr<PayloadReader>, PayloadError> PayloadReader::open(
+    http::Exchange& exchange, const signature::Identity& identity, PayloadOptions options) {
   if (options.needs_length && !exchange.head().content_length && !exchange.head().chunked) {
-    return std::unexpected(PayloadError{PayloadRefusal::kMissingLength, "You must provide the Content-Length HTTP header.", {}});
+    return std::unexpected(PayloadError{
+        PayloadRefusal::kMissingLength, "You must provide the Content-Length HTTP header.", {}});
   }
   auto digests = PromisedDigests::begin(exchange.head(), identity, options);
   if (!digests) return std::unexpected(digests.error());
   auto reader = std::make_unique<Reader>(exchange, identity, options, *std::move(digests));
   if (reader->size() && *reader->size() > options.size_max) {
-    return std::unexpected(PayloadError{PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size", {}});
+    return std::unexpected(PayloadError{
+        PayloadRefusal::kTooLarge, "Your proposed upload exceeds the maximum allowed size", {}});
   }
   return reader;
 }

@@ -41,14 +41,15 @@ s3::S3Result<void> check_surroundings(request::Context& context) {
 // The key that the request was signed with, as it is now: it may have been taken away.
 s3::S3Result<void> take_credential(request::Context& context, CredentialPointer now) {
   const metadata::Credential& before = *context.identity.credential;
-  const bool same = now && now->key.secret_key == before.key.secret_key &&
-                    now->account.id == before.account.id;
+  const bool same =
+      now && now->key.secret_key == before.key.secret_key && now->account.id == before.account.id;
   if (!same) {
     return s3::fail(ErrorCode::kInvalidAccessKeyId, {},
                     {{"AWSAccessKeyId", before.key.access_key}});
   }
-  if (const auto enabled = signature::check_enabled(*now); !enabled)
+  if (const auto enabled = signature::check_enabled(*now); !enabled) {
     return std::unexpected(request::to_s3(enabled.error()));
+  }
   context.identity.credential = std::move(now);
   context.access.caller = caller_of(context.identity);
   return {};
@@ -57,9 +58,8 @@ s3::S3Result<void> take_credential(request::Context& context, CredentialPointer 
 request::Answer<void> read_credential_again(request::Context& context) {
   if (context.identity.anonymous()) co_return s3::S3Result<void>{};
   const metadata::Credential& known = *context.identity.credential;
-  CO_S3(CredentialPointer now,
-        co_await context.services.identities.find_newer_credential(
-            known.key.access_key, known.epoch, context.metadata_deadline()));
+  CO_S3(CredentialPointer now, co_await context.services.identities.find_newer_credential(
+                                   known.key.access_key, known.epoch, context.metadata_deadline()));
   co_return take_credential(context, std::move(now));
 }
 
@@ -96,9 +96,8 @@ request::Answer<void> admit_after_body(request::Context& context, SteadyTime beg
   // Both caches have forgotten by now what was changed meanwhile, and mostly answer at once.
   if (!context.identity.anonymous()) {
     const CredentialPointer& known = context.identity.credential;
-    CO_S3(CredentialPointer now,
-          co_await services.identities.find_credential(known->key.access_key,
-                                                       context.metadata_deadline()));
+    CO_S3(CredentialPointer now, co_await services.identities.find_credential(
+                                     known->key.access_key, context.metadata_deadline()));
     again = again || now != known;
     if (now != known) CO_S3_VOID(take_credential(context, std::move(now)));
   }

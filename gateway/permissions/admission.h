@@ -16,12 +16,14 @@ s3::S3Result<void> admit(request::Context& context);
 // Of a bucket that the request reads from beside its own (the source of a copy): owner and payer.
 s3::S3Result<void> admit_source(const request::Context& context, const metadata::Bucket& bucket);
 
-// After a commit or a look-up told that what was decided is old: reads the bucket, or whose request it is, again, and looks
-// again; also at how bytes were to be encrypted. kNoSuchBucket; kInvalidAccessKeyId: the key was taken away.
+// After a commit or a look-up told that what was decided is old: reads the bucket, or whose request
+// it is, again, and looks again; also at how bytes were to be encrypted. kNoSuchBucket;
+// kInvalidAccessKeyId: the key was taken away.
 enum class Old : uint8_t { kBucket, kCredential };
 request::Answer<void> admit_again(request::Context& context, Old old);
 
-// After a body that came slowly, or whose request has been overtaken by a change this gateway heard of.
+// After a body that came slowly, or whose request has been overtaken by a change this gateway heard
+// of.
 request::Answer<void> admit_after_body(request::Context& context, SteadyTime begun);
 
 }  // namespace rondel::permissions

@@ -22,9 +22,12 @@ using s3::ErrorCode;
 // Room to say that a policy is too large, rather than that the body is.
 constexpr size_t kBodyBytesMax = 4 * policy::kPolicyBytesMax;
 
-std::unexpected<s3::Error> malformed(std::string reason) { return s3::fail(ErrorCode::kMalformedPolicy, std::move(reason)); }
+std::unexpected<s3::Error> malformed(std::string reason) {
+  return s3::fail(ErrorCode::kMalformedPolicy, std::move(reason));
+}
 
-request::Answer<bool> all_exist(request::Context& context, metadata::AccountName::Kind kind, const std::vector<std::string>& names) {
+request::Answer<bool> all_exist(request::Context& context, metadata::AccountName::Kind kind,
+                                const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     CO_S3(const auto account, co_await find_account(context, {kind, name}));
     if (!account) co_return false;
@@ -36,7 +39,10 @@ request::Answer<bool> all_exist(request::Context& context, metadata::AccountName
 
 request::Answer<request::Response> get_bucket_policy(request::Context& context) {
   const std::string* document = request::find_setting(context, SettingKind::kPolicy);
-  if (document == nullptr) co_return s3::fail(ErrorCode::kNoSuchBucketPolicy, {}, {{"BucketName", context.request.bucket}});
+  if (document == nullptr) {
+    co_return s3::fail(ErrorCode::kNoSuchBucketPolicy, {},
+                       {{"BucketName", context.request.bucket}});
+  }
   request::Response response = request::empty_response(200);
   response.head.fields.add("Content-Type", "application/json");
   response.body = *document;
@@ -51,11 +57,15 @@ request::Answer<request::Response> put_bucket_policy(request::Context& context) 
   if (text.empty()) co_return s3::fail(ErrorCode::kMissingRequestBodyError);
   const auto policy = policy::Policy::parse(text, context.bucket->name);
   if (!policy) co_return malformed(policy.error());
-  CO_S3(const bool accounts, co_await all_exist(context, metadata::AccountName::Kind::kId, (*policy)->named_accounts()));
-  CO_S3(const bool canonical, co_await all_exist(context, metadata::AccountName::Kind::kCanonicalId, (*policy)->named_canonical_ids()));
+  CO_S3(const bool accounts,
+        co_await all_exist(context, metadata::AccountName::Kind::kId, (*policy)->named_accounts()));
+  CO_S3(const bool canonical, co_await all_exist(context, metadata::AccountName::Kind::kCanonicalId,
+                                                 (*policy)->named_canonical_ids()));
   if (!accounts || !canonical) co_return malformed("Invalid principal in policy");
   const auto decide = [&]() -> s3::S3Result<std::optional<std::string>> {
-    if (context.access.bucket->block.block_public_policy && (*policy)->is_public()) return s3::fail(ErrorCode::kAccessDenied);
+    if (context.access.bucket->block.block_public_policy && (*policy)->is_public()) {
+      return s3::fail(ErrorCode::kAccessDenied);
+    }
     return text;
   };
   CO_S3_VOID(co_await store_decided_setting(context, SettingKind::kPolicy, decide));

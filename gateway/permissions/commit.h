@@ -1,5 +1,5 @@
-// A commit under what it was decided under: when settings moved, or something was taken from a credential, everything is decided
-// anew and it runs once more.
+// A commit under what it was decided under: when settings moved, or something was taken from a
+// credential, everything is decided anew and it runs once more.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,7 @@ class Attempts {
   bool end() { return ++ended_ == kMax || std::chrono::steady_clock::now() >= until_; }
 
  private:
-  static constexpr int kMax = 200;   // Of one request, however fast they are.
+  static constexpr int kMax = 200;  // Of one request, however fast they are.
 
   const Deadline until_;
   int ended_ = 0;
@@ -43,6 +43,7 @@ inline std::optional<Old> old_of(metadata::CommitStatus status) {
   if (status == metadata::CommitStatus::kCredentialChanged) return Old::kCredential;
   return std::nullopt;
 }
+
 inline std::optional<Old> old_of(metadata::BucketStatus status) {
   if (status == metadata::BucketStatus::kSettingsChanged) return Old::kBucket;
   if (status == metadata::BucketStatus::kCredentialChanged) return Old::kCredential;
@@ -52,26 +53,35 @@ inline std::optional<Old> old_of(metadata::BucketStatus status) {
 // admit_again() for a commit: kNoSuchBucket when another bucket has the name now.
 request::Answer<void> admit_commit_again(request::Context& context, Old old);
 
-// Runs a commit; when what it was decided under turns out old, admits the request again, runs `decide` (whatever else of the
-// request rests on its bucket), and runs the commit once more under what holds now.
-// `stream`: the bytes that it names, if any; they are kept or given up by how it ends. When its
-// answer is lost, the stream tells whether it happened (lost_outcome.h); else the answer is 503.
+// Runs a commit; when what it was decided under turns out old, admits the request again, runs
+// `decide` (whatever else of the request rests on its bucket), and runs the commit once more under
+// what holds now. `stream`: the bytes that it names, if any; they are kept or given up by how it
+// ends. When its answer is lost, the stream tells whether it happened (lost_outcome.h); else the
+// answer is 503.
 template <class Commit, class Decide = NothingElse>
-async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(request::Context& context, Commit commit, request::PendingStream* stream = nullptr, Decide decide = {}) {
+async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(
+    request::Context& context, Commit commit, request::PendingStream* stream = nullptr,
+    Decide decide = {}) {
   using Status = metadata::CommitStatus;
   Attempts attempts(context);
   for (;;) {
     if (stream != nullptr) stream->commit_begins();
     metadata::CommitResult result = co_await commit();
     if (stream != nullptr && metadata::fate_of(result) == metadata::CommitFate::kNotKnown) {
-      if (auto outcome = co_await request::find_lost_outcome(context, *stream)) result = *std::move(outcome);
+      if (auto outcome = co_await request::find_lost_outcome(context, *stream)) {
+        result = *std::move(outcome);
+      }
     }
     if (stream != nullptr) stream->commit_ended(metadata::fate_of(result));
     if (!result) co_return std::unexpected(s3::from(result.error()));
-    if (metadata::fate_of(result->status) == metadata::CommitFate::kCommitted) co_return *std::move(result);
+    if (metadata::fate_of(result->status) == metadata::CommitFate::kCommitted) {
+      co_return *std::move(result);
+    }
     const auto old = old_of(result->status);
     if (!old || attempts.end()) {
-      if (result->status == Status::kNoSuchBucket) context.services.bucket_cache.forget_bucket(context.bucket->name);
+      if (result->status == Status::kNoSuchBucket) {
+        context.services.bucket_cache.forget_bucket(context.bucket->name);
+      }
       co_return std::unexpected(request::to_s3(*result, context));
     }
     CO_S3_VOID(co_await admit_commit_again(context, *old));

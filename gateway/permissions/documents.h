@@ -1,5 +1,5 @@
-// Bodies that are documents: whoever may send one is asked again when it is here, for it may have taken its time. What is made
-// of it is bound to what was decided by its commit.
+// Bodies that are documents: whoever may send one is asked again when it is here, for it may have
+// taken its time. What is made of it is bound to what was decided by its commit.
 #pragma once
 
 #include <string>

@@ -20,14 +20,22 @@ namespace {
 // Where keys have versions the answer says that not even a delete marker is left.
 s3::Error no_such_key(const request::Context& context) {
   s3::Error error = s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}}).error();
-  if (context.bucket->versioning != metadata::Versioning::kNever) error.headers = {{"x-amz-delete-marker", "false"}};
+  if (context.bucket->versioning != metadata::Versioning::kNever) {
+    error.headers = {{"x-amz-delete-marker", "false"}};
+  }
   return error;
 }
 
-std::unexpected<s3::Error> marker_error(const request::Context& context, const metadata::ObjectVersion& marker, bool by_version) {
-  auto error = by_version ? s3::fail(ErrorCode::kMethodNotAllowed, {}, {{"Method", context.exchange.head().method}, {"ResourceType", "DeleteMarker"}})
-                          : s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
-  error.error().headers = {{"x-amz-delete-marker", "true"}, {"x-amz-version-id", request::version_text(marker.version, marker.is_null)}};
+std::unexpected<s3::Error> marker_error(const request::Context& context,
+                                        const metadata::ObjectVersion& marker, bool by_version) {
+  auto error =
+      by_version
+          ? s3::fail(ErrorCode::kMethodNotAllowed, {},
+                     {{"Method", context.exchange.head().method}, {"ResourceType", "DeleteMarker"}})
+          : s3::fail(ErrorCode::kNoSuchKey, {}, {{"Key", context.request.key}});
+  error.error().headers = {
+      {"x-amz-delete-marker", "true"},
+      {"x-amz-version-id", request::version_text(marker.version, marker.is_null)}};
   if (by_version) {
     error.error().headers.emplace_back("Last-Modified", s3::format_http_date(marker.last_modified));
     error.error().headers.emplace_back("Allow", "DELETE");
@@ -37,14 +45,17 @@ std::unexpected<s3::Error> marker_error(const request::Context& context, const m
 
 }  // namespace
 
-request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context, metadata::ObjectQuery query) {
-  CO_S3(const request::VersionName version, request::parse_version(context.request.query.find("versionId")));
+request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context,
+                                                       metadata::ObjectQuery query) {
+  CO_S3(const request::VersionName version,
+        request::parse_version(context.request.query.find("versionId")));
   query.bucket = context.bucket->name;
   query.key = context.request.key;
   query.version = version.id;
   query.null_version = version.null;
   query.deadline = context.metadata_deadline();
-  CO_S3(metadata::ObjectLookup found, co_await context.services.objects.find_object(std::move(query)));
+  CO_S3(metadata::ObjectLookup found,
+        co_await context.services.objects.find_object(std::move(query)));
   switch (found.status) {
     case metadata::LookupStatus::kFound: break;
     case metadata::LookupStatus::kNoSuchBucket:
@@ -54,12 +65,21 @@ request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context
       co_return std::unexpected(absent(context, no_such_key(context)));
     case metadata::LookupStatus::kNoSuchVersion: {
       const std::string version_id(context.request.query.find("versionId").value_or(""));
-      co_return std::unexpected(absent(context, s3::fail(ErrorCode::kNoSuchVersion, {}, {{"Key", context.request.key}, {"VersionId", version_id}}).error()));
+      co_return std::unexpected(
+          absent(context, s3::fail(ErrorCode::kNoSuchVersion, {},
+                                   {{"Key", context.request.key}, {"VersionId", version_id}})
+                              .error()));
     }
   }
   // Another bucket of this name than the one that was checked: look again.
-  if (found.bucket_id != context.bucket->id || found.settings_version != context.bucket->settings_version) CO_S3_VOID(co_await admit_again(context, Old::kBucket));
-  if (found.object.delete_marker) co_return std::unexpected(absent(context, marker_error(context, found.object, version.given()).error()));
+  if (found.bucket_id != context.bucket->id ||
+      found.settings_version != context.bucket->settings_version) {
+    CO_S3_VOID(co_await admit_again(context, Old::kBucket));
+  }
+  if (found.object.delete_marker) {
+    co_return std::unexpected(
+        absent(context, marker_error(context, found.object, version.given()).error()));
+  }
   CO_S3_VOID(authorize_object(context, found.object));
   co_return found;
 }

@@ -8,6 +8,7 @@
 namespace rondel::permissions {
 
 // The version that the request names, no delete marker; `query` says what of it is wanted.
-request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context, metadata::ObjectQuery query);
+request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context,
+                                                       metadata::ObjectQuery query);
 
 }  // namespace rondel::permissions

@@ -7,7 +7,9 @@
 
 namespace rondel::permissions {
 
-// Whether another account than the owner pays for the request; kAccessDenied when it must and does not agree to.
-s3::S3Result<bool> charges_requester(const request::Context& context, const metadata::Bucket& bucket);
+// Whether another account than the owner pays for the request; kAccessDenied when it must and does
+// not agree to.
+s3::S3Result<bool> charges_requester(const request::Context& context,
+                                     const metadata::Bucket& bucket);
 
 }  // namespace rondel::permissions

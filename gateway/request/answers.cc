@@ -58,12 +58,16 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
     case Status::kNoSuchKey:
       error.code = ErrorCode::kNoSuchKey;
       error.details = {{"Key", context.request.key}};
-      if (outcome.delete_marker) error.headers = {{"x-amz-delete-marker", "true"}, {"x-amz-version-id", version_text(outcome.version, outcome.is_null)}};
+      if (outcome.delete_marker) {
+        error.headers = {{"x-amz-delete-marker", "true"},
+                         {"x-amz-version-id", version_text(outcome.version, outcome.is_null)}};
+      }
       break;
     case Status::kSourceChanged: error.code = ErrorCode::kPreconditionFailed; break;
     case Status::kNoSuchUpload:
       error.code = ErrorCode::kNoSuchUpload;
-      error.details = {{"UploadId", std::string(context.request.query.find("uploadId").value_or(""))}};
+      error.details = {
+          {"UploadId", std::string(context.request.query.find("uploadId").value_or(""))}};
       break;
     case Status::kInvalidPart:
       error.code = ErrorCode::kInvalidPart;
@@ -90,7 +94,11 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
 
 s3::Error not_implemented(s3::Operation operation) {
   const std::string name(s3::row(operation).name);
-  return {ErrorCode::kNotImplemented, "A header or query you provided implies functionality that is not implemented: " + name, {{"Operation", name}}, {}, {}};
+  return {ErrorCode::kNotImplemented,
+          "A header or query you provided implies functionality that is not implemented: " + name,
+          {{"Operation", name}},
+          {},
+          {}};
 }
 
 s3::S3Result<void> check_database(const Services& services) {
@@ -100,14 +108,18 @@ s3::S3Result<void> check_database(const Services& services) {
 
 metadata::CommitContext commit_context(const Context& context, const PendingStream& bytes) {
   const auto& credential = context.identity.credential;
-  return {context.bucket->id, context.bucket->settings_version, bytes.ring_epoch(), context.metadata_deadline(),
+  return {context.bucket->id, context.bucket->settings_version,
+          bytes.ring_epoch(), context.metadata_deadline(),
           bytes.first_time(), credential == nullptr ? 0 : credential->epoch};
 }
 
 Answer<void> reload_bucket(Context& context) {
   context.services.bucket_cache.forget_bucket(context.bucket->name);
-  CO_S3(auto bucket, co_await context.services.bucket_cache.find_bucket(context.bucket->name, context.metadata_deadline()));
-  if (!bucket) co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
+  CO_S3(auto bucket, co_await context.services.bucket_cache.find_bucket(
+                         context.bucket->name, context.metadata_deadline()));
+  if (!bucket) {
+    co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", context.request.bucket}});
+  }
   context.bucket = std::move(bucket);
   co_return s3::S3Result<void>{};
 }
@@ -121,8 +133,10 @@ s3::S3Result<VersionName> parse_version(std::optional<std::string_view> text) {
   }
   name.id = model::VersionId::from_hex(*text);
   if (!name.id) {
-    return s3::fail(ErrorCode::kInvalidArgument, text->empty() ? "Version id cannot be the empty string" : "Invalid version id specified",
-                    {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*text)}});
+    return s3::fail(
+        ErrorCode::kInvalidArgument,
+        text->empty() ? "Version id cannot be the empty string" : "Invalid version id specified",
+        {{"ArgumentName", "versionId"}, {"ArgumentValue", std::string(*text)}});
   }
   return name;
 }
@@ -131,13 +145,19 @@ void add_made_version_header(http::Fields& fields, const metadata::CommitOutcome
   if (!outcome.is_null) fields.add("x-amz-version-id", version_text(outcome.version, false));
 }
 
-void add_version_header(http::Fields& fields, const Context& context, const model::VersionId& version, bool is_null) {
-  if (context.bucket->versioning != metadata::Versioning::kNever) fields.add("x-amz-version-id", version_text(version, is_null));
+void add_version_header(http::Fields& fields, const Context& context,
+                        const model::VersionId& version, bool is_null) {
+  if (context.bucket->versioning != metadata::Versioning::kNever) {
+    fields.add("x-amz-version-id", version_text(version, is_null));
+  }
 }
 
-std::string version_text(const model::VersionId& version, bool is_null) { return is_null ? "null" : version.to_hex(); }
+std::string version_text(const model::VersionId& version, bool is_null) {
+  return is_null ? "null" : version.to_hex();
+}
 
-void write_person(s3::XmlWriter& xml, std::string_view element, std::string_view canonical_id, std::string_view display_name) {
+void write_person(s3::XmlWriter& xml, std::string_view element, std::string_view canonical_id,
+                  std::string_view display_name) {
   xml.open(element);
   xml.text("ID", canonical_id);
   xml.text("DisplayName", display_name);
@@ -150,21 +170,27 @@ std::string checksum_text(const model::Checksum& checksum, uint32_t part_count) 
   return text;
 }
 
-void add_checksum_headers(http::Fields& fields, const model::Checksum& checksum, uint32_t part_count) {
-  fields.add(std::string(model::header_name(checksum.algorithm)), checksum_text(checksum, part_count));
+void add_checksum_headers(http::Fields& fields, const model::Checksum& checksum,
+                          uint32_t part_count) {
+  fields.add(std::string(model::header_name(checksum.algorithm)),
+             checksum_text(checksum, part_count));
   fields.add("x-amz-checksum-type", std::string(model::to_string(checksum.type)));
 }
 
-void write_checksum(s3::XmlWriter& xml, const model::Checksum& checksum, uint32_t part_count, bool with_type) {
-  xml.text("Checksum" + std::string(model::to_string(checksum.algorithm)), checksum_text(checksum, part_count));
+void write_checksum(s3::XmlWriter& xml, const model::Checksum& checksum, uint32_t part_count,
+                    bool with_type) {
+  xml.text("Checksum" + std::string(model::to_string(checksum.algorithm)),
+           checksum_text(checksum, part_count));
   if (with_type) xml.text("ChecksumType", model::to_string(checksum.type));
 }
 
-s3::S3Result<uint64_t> number_parameter(std::optional<std::string_view> text, std::string_view name, uint64_t otherwise, uint64_t max) {
+s3::S3Result<uint64_t> number_parameter(std::optional<std::string_view> text, std::string_view name,
+                                        uint64_t otherwise, uint64_t max) {
   if (!text || text->empty()) return otherwise;
   const auto value = s3::parse_decimal(*text);
   if (!value || *value > INT32_MAX) {
-    return s3::fail(ErrorCode::kInvalidArgument, "Provided " + std::string(name) + " not an integer or within integer range",
+    return s3::fail(ErrorCode::kInvalidArgument,
+                    "Provided " + std::string(name) + " not an integer or within integer range",
                     {{"ArgumentName", std::string(name)}, {"ArgumentValue", std::string(*text)}});
   }
   return std::min(*value, max);

@@ -14,12 +14,14 @@ namespace rondel::request {
 // Up to so many bytes a document takes well under a millisecond.
 inline constexpr size_t kBesideBytes = 32 << 10;
 
-// `work()`, an S3Result, about a document of `bytes`: on the loop when it is small, and else on a thread of its own, for
-// which it waits. SlowDown: too many wait already.
+// `work()`, an S3Result, about a document of `bytes`: on the loop when it is small, and else on a
+// thread of its own, for which it waits. SlowDown: too many wait already.
 template <class Work>
-auto work_beside(const Services& services, size_t bytes, Work work) -> async::Task<std::invoke_result_t<Work>> {
+auto work_beside(const Services& services, size_t bytes, Work work)
+    -> async::Task<std::invoke_result_t<Work>> {
   if (bytes <= kBesideBytes) co_return work();
-  auto done = co_await services.documents->run(std::move(work), deadline_in(services.settings.metadata_timeout));
+  auto done = co_await services.documents->run(std::move(work),
+                                               deadline_in(services.settings.metadata_timeout));
   if (!done) co_return std::unexpected(s3::from(done.error()));
   co_return *std::move(done);
 }

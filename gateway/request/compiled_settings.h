@@ -1,4 +1,5 @@
-// CompiledSettings: what a document of a bucket comes to when it is read, kept from one request to the next.
+// CompiledSettings: what a document of a bucket comes to when it is read, kept from one request to
+// the next.
 #pragma once
 
 #include <memory>
@@ -22,7 +23,8 @@ class CompiledSettings {
   Pointer find(int64_t bucket_id, int64_t settings_version) {
     const std::lock_guard lock(mutex_);
     const Entry* const found = entries_.find(bucket_id);
-    return found != nullptr && found->settings_version == settings_version ? found->compiled : nullptr;
+    return found != nullptr && found->settings_version == settings_version ? found->compiled
+                                                                           : nullptr;
   }
 
   // `bytes`: what it holds.

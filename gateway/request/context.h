@@ -43,10 +43,10 @@ struct Settings {
   std::string region = "us-east-1";
   s3::RouterOptions router;
   Duration metadata_timeout = std::chrono::seconds(5);
-  Duration outcome_timeout = std::chrono::seconds(5);    // To ask what became of a commit.
-  Duration write_timeout = std::chrono::hours(6);        // Of one body, in or out.
-  uint64_t object_bytes_max = 5ull << 30;                // Of one PUT or part.
-  access::Ownership default_ownership = access::Ownership::kBucketOwnerEnforced;   // Of new buckets.
+  Duration outcome_timeout = std::chrono::seconds(5);  // To ask what became of a commit.
+  Duration write_timeout = std::chrono::hours(6);      // Of one body, in or out.
+  uint64_t object_bytes_max = 5ull << 30;              // Of one PUT or part.
+  access::Ownership default_ownership = access::Ownership::kBucketOwnerEnforced;  // Of new buckets.
   bool allow_sse_c_over_http = false;
 };
 
@@ -67,12 +67,14 @@ struct Services {
   Settings settings;
   // What is written down now and ends by age some day goes by this; null: `clock`.
   const Clock* stamps = nullptr;
-  std::shared_ptr<access::BucketAccessCache> bucket_access = std::make_shared<access::BucketAccessCache>();
+  std::shared_ptr<access::BucketAccessCache> bucket_access =
+      std::make_shared<access::BucketAccessCache>();
   std::shared_ptr<LifecycleRules> lifecycle_rules = std::make_shared<LifecycleRules>();
   std::shared_ptr<admission::Gate> admission = std::make_shared<admission::Gate>();
   std::shared_ptr<CorsRulesCache> cors_rules = std::make_shared<CorsRulesCache>();
   // Reads the large documents of clients (beside.h).
-  std::shared_ptr<async::BlockingPool> documents = std::make_shared<async::BlockingPool>("documents", 1, 256);
+  std::shared_ptr<async::BlockingPool> documents =
+      std::make_shared<async::BlockingPool>("documents", 1, 256);
 };
 
 // The answer: either a whole body, a head alone (HEAD, 204, 304), or a stream.
@@ -87,7 +89,7 @@ struct Response {
 
 // What was decided about a request (authorization.h).
 struct Access {
-  std::shared_ptr<const access::BucketAccess> bucket;   // Null where the context has no bucket.
+  std::shared_ptr<const access::BucketAccess> bucket;  // Null where the context has no bucket.
   policy::Caller caller;
   // Another account than the bucket's owner pays, and agreed to.
   bool requester_charged = false;
@@ -106,7 +108,8 @@ struct Context {
   Services& services;
   http::Exchange& exchange;
   const s3::Request& request;
-  // As its credential was last read: a commit that finds it old has it read again (permissions/admission.h).
+  // As its credential was last read: a commit that finds it old has it read again
+  // (permissions/admission.h).
   signature::Identity identity;
   // The bucket of the request; null above the bucket level and for CreateBucket.
   std::shared_ptr<const metadata::Bucket> bucket;
@@ -114,16 +117,21 @@ struct Context {
   Access access = {};
   // The keys of others that it used, and for what: asked again before it commits.
   std::vector<std::pair<std::string, metadata::KmsOperation>> used_keys = {};
-  // What the bucket's settings said about encryption when a new object's key was chosen (object_encryption.h); null = none was.
+  // What the bucket's settings said about encryption when a new object's key was chosen
+  // (object_encryption.h); null = none was.
   std::optional<kms::Envelope> chosen_encryption = {};
-  // One of the requests in flight; null: not counted. And whom what the request holds counts to (payer.h).
+  // One of the requests in flight; null: not counted. And whom what the request holds counts to
+  // (payer.h).
   admission::Pool::Hold* ticket = nullptr;
   admission::PartyRef payer = {};
   // Of the body, where it is read whole.
   admission::Filling document = {};
+
   // The caller's; kAnonymousAccount of an unsigned request.
   std::string account() const { return std::string(access.caller.account_id); }
+
   Deadline metadata_deadline() const { return deadline_in(services.settings.metadata_timeout); }
+
   const http::Fields& fields() const { return exchange.head().fields; }
 };
 

@@ -14,6 +14,7 @@ class CorsRulesCache {
 
   // Null: the bucket has none, or none that can be read.
   std::shared_ptr<const s3::CorsRules> of(const metadata::Bucket& bucket);
+
   size_t bytes() const { return rules_.bytes(); }
 
  private:

@@ -28,14 +28,17 @@ bool has_integrity_header(const http::Fields& fields) {
 
 s3::S3Result<void> check_integrity_header(const http::Fields& fields) {
   if (has_integrity_header(fields)) return {};
-  return s3::fail(ErrorCode::kInvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  return s3::fail(ErrorCode::kInvalidRequest,
+                  "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
 }
 
 namespace {
 
 constexpr auto kRoomPatience = std::chrono::seconds(5);
 
-s3::Error retry_document() { return s3::retry_later(ErrorCode::kSlowDown, "no room for a document"); }
+s3::Error retry_document() {
+  return s3::retry_later(ErrorCode::kSlowDown, "no room for a document");
+}
 
 // Memory for a body that is read whole. It gives way by cutting the connection.
 struct Room {
@@ -62,22 +65,31 @@ async::Task<s3::S3Result<std::string>> read_document(Context& context, size_t by
   options.checksum_headers = context.request.operation != Operation::kCompleteMultipartUpload;
   auto reader = payload::PayloadReader::open(context.exchange, context.identity, options);
   const Room room(context.exchange);
-  if (reader) context.document = room.fill(context, std::min<uint64_t>(bytes_max, (*reader)->size().value_or(bytes_max)));
+  if (reader) {
+    context.document =
+        room.fill(context, std::min<uint64_t>(bytes_max, (*reader)->size().value_or(bytes_max)));
+  }
   std::string text;
   while (reader) {
     auto bytes = co_await (*reader)->read();
     if (!bytes) {
-      if (bytes.error().refusal == payload::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+      if (bytes.error().refusal == payload::PayloadRefusal::kTooLarge) {
+        co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+      }
       co_return std::unexpected(to_s3(bytes.error()));
     }
     if (bytes->empty()) {
       if (!context.document.complete()) co_return std::unexpected(retry_document());
       co_return text;
     }
-    if (!co_await context.document.take(bytes->size(), deadline_in(kRoomPatience))) co_return std::unexpected(retry_document());
+    if (!co_await context.document.take(bytes->size(), deadline_in(kRoomPatience))) {
+      co_return std::unexpected(retry_document());
+    }
     text += as_text(*bytes);
   }
-  if (reader.error().refusal == payload::PayloadRefusal::kTooLarge) co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+  if (reader.error().refusal == payload::PayloadRefusal::kTooLarge) {
+    co_return s3::fail(ErrorCode::kMaxMessageLengthExceeded);
+  }
   co_return std::unexpected(to_s3(reader.error()));
 }
 

@@ -10,11 +10,12 @@
 
 namespace rondel::request {
 
-// Reads a small body whole (XML); kMaxMessageLengthExceeded / kMalformedXML above `bytes_max`; everything promised about
-// it is verified.
+// Reads a small body whole (XML); kMaxMessageLengthExceeded / kMalformedXML above `bytes_max`;
+// everything promised about it is verified.
 async::Task<s3::S3Result<std::string>> read_document(Context& context, size_t bytes_max);
 
-// A document whose bytes the request must have vouched for: a checksum header or a signed payload hash.
+// A document whose bytes the request must have vouched for: a checksum header or a signed payload
+// hash.
 Answer<std::string> read_vouched_document(Context& context, size_t bytes_max);
 
 // Content-MD5, x-amz-checksum-* in the head or announced as a trailer.

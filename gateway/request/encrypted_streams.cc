@@ -14,7 +14,8 @@ using blobs::WrittenStream;
 
 class EncryptingWriter final : public blobs::StreamWriter {
  public:
-  EncryptingWriter(std::unique_ptr<blobs::StreamWriter> inner, const crypto::Secret& data_key, std::optional<uint64_t> size)
+  EncryptingWriter(std::unique_ptr<blobs::StreamWriter> inner, const crypto::Secret& data_key,
+                   std::optional<uint64_t> size)
       : inner_(std::move(inner)), sealer_(data_key, inner_->leftovers().id, size) {}
 
   async::Task<Result<void>> write(ByteView bytes) override {
@@ -40,7 +41,8 @@ class EncryptingWriter final : public blobs::StreamWriter {
 
 class DecryptingReader final : public blobs::StreamReader {
  public:
-  DecryptingReader(crypto::Secret data_key, std::deque<StreamRange> ranges, std::unique_ptr<blobs::StreamReader> inner)
+  DecryptingReader(crypto::Secret data_key, std::deque<StreamRange> ranges,
+                   std::unique_ptr<blobs::StreamReader> inner)
       : data_key_(std::move(data_key)), ranges_(std::move(ranges)), inner_(std::move(inner)) {}
 
   void on_give_way(std::function<void()> told) override { inner_->on_give_way(std::move(told)); }
@@ -71,30 +73,38 @@ class DecryptingReader final : public blobs::StreamReader {
 
  private:
   const crypto::Secret data_key_;
-  std::deque<StreamRange> ranges_;       // Still to be begun.
+  std::deque<StreamRange> ranges_;  // Still to be begun.
   std::unique_ptr<blobs::StreamReader> inner_;
   std::optional<kms::FrameOpener> opener_;
   ByteSlice piece_;
-  ByteView pending_;                     // Of piece_.
+  ByteView pending_;  // Of piece_.
 };
 
 }  // namespace
 
-std::unique_ptr<blobs::StreamWriter> make_encrypting_writer(std::unique_ptr<blobs::StreamWriter> inner, const crypto::Secret& data_key, std::optional<uint64_t> size) {
+std::unique_ptr<blobs::StreamWriter> make_encrypting_writer(
+    std::unique_ptr<blobs::StreamWriter> inner, const crypto::Secret& data_key,
+    std::optional<uint64_t> size) {
   return std::make_unique<EncryptingWriter>(std::move(inner), data_key, size);
 }
 
-Result<std::unique_ptr<blobs::StreamReader>> make_decrypting_reader(blobs::BlobStore& store, const crypto::Secret& data_key, std::vector<StreamRange> ranges,
-                                                                    Deadline deadline, admission::PartyRef payer) {
+Result<std::unique_ptr<blobs::StreamReader>> make_decrypting_reader(blobs::BlobStore& store,
+                                                                    const crypto::Secret& data_key,
+                                                                    std::vector<StreamRange> ranges,
+                                                                    Deadline deadline,
+                                                                    admission::PartyRef payer) {
   std::deque<StreamRange> plaintext;
   std::vector<StreamRange> stored;
   for (const StreamRange& range : ranges) {
     if (range.length == 0) continue;
-    TRY(const kms::StoredRange where, kms::stored_range(range.stream_size, range.offset, range.length));
+    TRY(const kms::StoredRange where,
+        kms::stored_range(range.stream_size, range.offset, range.length));
     plaintext.push_back(range);
     stored.push_back({range.stream, range.stream_size, where.offset, where.length});
   }
-  return std::make_unique<DecryptingReader>(data_key, std::move(plaintext), store.open_reader(std::move(stored), deadline, std::move(payer)));
+  return std::make_unique<DecryptingReader>(
+      data_key, std::move(plaintext),
+      store.open_reader(std::move(stored), deadline, std::move(payer)));
 }
 
 }  // namespace rondel::request

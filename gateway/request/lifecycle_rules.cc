@@ -13,15 +13,19 @@ size_t memory_bytes(const lifecycle::Configuration& rules) {
   size_t bytes = sizeof(rules);
   for (const lifecycle::Rule& rule : rules.rules) {
     bytes += sizeof(rule) + rule.id.size() + rule.filter.prefix.value_or("").size();
-    for (const auto& [key, value] : rule.filter.tags) bytes += 2 * sizeof(std::string) + key.size() + value.size();
+    for (const auto& [key, value] : rule.filter.tags) {
+      bytes += 2 * sizeof(std::string) + key.size() + value.size();
+    }
   }
   return bytes;
 }
 
 }  // namespace
 
-async::Task<Result<LifecycleRules::Rules>> LifecycleRules::of(metadata::BucketStore& store, async::BlockingPool& beside,
-                                                              const metadata::Bucket& bucket, Deadline deadline) {
+async::Task<Result<LifecycleRules::Rules>> LifecycleRules::of(metadata::BucketStore& store,
+                                                              async::BlockingPool& beside,
+                                                              const metadata::Bucket& bucket,
+                                                              Deadline deadline) {
   if (!bucket.has_lifecycle) co_return Rules();
   if (Rules known = rules_.find(bucket.id, bucket.settings_version)) co_return known;
   const Version version{bucket.id, bucket.settings_version};
@@ -41,17 +45,24 @@ async::Task<Result<LifecycleRules::Rules>> LifecycleRules::of(metadata::BucketSt
   co_return reading.outcome;
 }
 
-async::Task<Result<LifecycleRules::Rules>> LifecycleRules::read(metadata::BucketStore& store, async::BlockingPool& beside,
-                                                                Version version, Deadline deadline) {
-  CO_TRY(metadata::StoredSetting stored, co_await store.find_setting(version.first, metadata::SettingKind::kLifecycle, deadline));
+async::Task<Result<LifecycleRules::Rules>> LifecycleRules::read(metadata::BucketStore& store,
+                                                                async::BlockingPool& beside,
+                                                                Version version,
+                                                                Deadline deadline) {
+  CO_TRY(metadata::StoredSetting stored,
+         co_await store.find_setting(version.first, metadata::SettingKind::kLifecycle, deadline));
   if (!stored.document) co_return Rules();
   std::optional<lifecycle::Configuration> decoded;
   if (stored.document->size() <= kDecodedHereBytes) {
     decoded = lifecycle::decode(*stored.document);
   } else {
-    CO_TRY(decoded, co_await beside.run([text = *std::move(stored.document)] { return lifecycle::decode(text); }, deadline));
+    CO_TRY(decoded,
+           co_await beside.run(
+               [text = *std::move(stored.document)] { return lifecycle::decode(text); }, deadline));
   }
-  if (!decoded) co_return fail(ErrorCode::kCorruption, "the lifecycle rules of a bucket cannot be read");
+  if (!decoded) {
+    co_return fail(ErrorCode::kCorruption, "the lifecycle rules of a bucket cannot be read");
+  }
   const size_t bytes = memory_bytes(*decoded);
   co_return rules_.keep(version.first, stored.settings_version, *std::move(decoded), bytes);
 }

@@ -13,9 +13,8 @@ namespace rondel::request {
 // of metadata, and nothing was asked.
 template <class Page>
 async::Task<Result<Page>> in_listing_turn(Context& context, async::Task<Result<Page>> statement) {
-  CO_TRY(const admission::Pool::Hold turn,
-         co_await context.services.admission->listings.take(context.payer, 1,
-                                                            context.metadata_deadline()));
+  CO_TRY(const admission::Pool::Hold turn, co_await context.services.admission->listings.take(
+                                               context.payer, 1, context.metadata_deadline()));
   co_return co_await std::move(statement);
 }
 

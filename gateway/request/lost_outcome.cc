@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kPauseMin = 100ms;   // Doubled after every answer.
+constexpr Duration kPauseMin = 100ms;  // Doubled after every answer.
 constexpr Duration kPauseMax = 1s;
 
 bool makes_version(s3::Operation operation) {
@@ -49,8 +49,8 @@ std::optional<metadata::CommitOutcome> outcome_of(const metadata::ObjectLookup& 
 
 }  // namespace
 
-async::Task<std::optional<metadata::CommitOutcome>> find_lost_outcome(
-    const Context& context, const PendingStream& stream) {
+async::Task<std::optional<metadata::CommitOutcome>> find_lost_outcome(const Context& context,
+                                                                      const PendingStream& stream) {
   const auto id = stream.stream_id();
   if (!id || !makes_version(context.request.operation)) co_return std::nullopt;
   const Services& services = context.services;

@@ -13,7 +13,7 @@ namespace rondel::request {
 //
 // nullopt says nothing: the commit may yet happen, or its version was written over since. It is
 // also the answer for parts of uploads, which are put again without harm, and for no bytes.
-async::Task<std::optional<metadata::CommitOutcome>> find_lost_outcome(
-    const Context& context, const PendingStream& stream);
+async::Task<std::optional<metadata::CommitOutcome>> find_lost_outcome(const Context& context,
+                                                                      const PendingStream& stream);
 
 }  // namespace rondel::request

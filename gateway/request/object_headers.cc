@@ -17,27 +17,33 @@ namespace rondel::request {
 namespace {
 
 // Query parameters that stand for a header of the answer.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kOverrides{{{"response-content-type", "content-type"},
-                                                                                   {"response-cache-control", "cache-control"},
-                                                                                   {"response-content-disposition", "content-disposition"},
-                                                                                   {"response-content-encoding", "content-encoding"},
-                                                                                   {"response-content-language", "content-language"},
-                                                                                   {"response-expires", "expires"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kOverrides{
+    {{"response-content-type", "content-type"},
+     {"response-cache-control", "cache-control"},
+     {"response-content-disposition", "content-disposition"},
+     {"response-content-encoding", "content-encoding"},
+     {"response-content-language", "content-language"},
+     {"response-expires", "expires"}}};
 
 using s3::ErrorCode;
 
 constexpr size_t kMetadataBytesMax = 2048;
 constexpr size_t kHeaderBytesMax = 8192;
 constexpr std::string_view kMetaPrefix = "x-amz-meta-";
-constexpr std::array<std::string_view, 7> kStored{kRedirectHeader, "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"};
+constexpr std::array<std::string_view, 7> kStored{
+    kRedirectHeader,    "content-type",     "cache-control", "content-disposition",
+    "content-encoding", "content-language", "expires"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
   return out;
 }
 
-// aws-chunked is about the transfer, not about the object. The other codings stay as they were written.
+// aws-chunked is about the transfer, not about the object. The other codings stay as they were
+// written.
 std::string without_aws_chunked(std::string_view value) {
   std::string out;
   for (std::string_view rest = value; !rest.empty();) {
@@ -55,17 +61,19 @@ std::string without_aws_chunked(std::string_view value) {
 bool fits_latin_1(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    return byte < 0xc4;   // From here on the first byte of a longer code.
+    return byte < 0xc4;  // From here on the first byte of a longer code.
   });
 }
 
-constexpr size_t kEncodedWordMax = 75;   // RFC 2047 section 2.
+constexpr size_t kEncodedWordMax = 75;  // RFC 2047 section 2.
 
-// Of valid UTF-8 beyond ASCII the encoded words of RFC 2047, cut between characters; anything else as it is.
+// Of valid UTF-8 beyond ASCII the encoded words of RFC 2047, cut between characters; anything else
+// as it is.
 std::string as_encoded_words(const std::string& value) {
   constexpr std::string_view kBegin = "=?UTF-8?B?", kEnd = "?=";
   constexpr size_t kBytesMax = (kEncodedWordMax - kBegin.size() - kEnd.size()) / 4 * 3;
-  const bool ascii = std::ranges::all_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  const bool ascii =
+      std::ranges::all_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   if (ascii || !is_valid_utf8(value)) return value;
   std::string out;
   for (std::string_view rest = value; !rest.empty();) {
@@ -92,7 +100,10 @@ s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
     const bool meta = key.starts_with(kMetaPrefix);
     if (!meta && std::ranges::find(kStored, std::string_view(key)) == kStored.end()) continue;
     if (!http::is_field_name(key) || has_control_character(value)) {
-      return s3::fail(ErrorCode::kInvalidArgument, "A header that is kept with the object contains a character that no header can carry.", {{"ArgumentName", key}});
+      return s3::fail(
+          ErrorCode::kInvalidArgument,
+          "A header that is kept with the object contains a character that no header can carry.",
+          {{"ArgumentName", key}});
     }
     std::string kept = key == "content-encoding" ? without_aws_chunked(value) : value;
     if (kept.empty() && !meta) continue;
@@ -106,22 +117,39 @@ s3::S3Result<metadata::Headers> stored_headers(const http::Fields& fields) {
       stored.emplace_back(std::move(key), std::move(kept));
     }
   }
-  if (metadata_bytes > kMetadataBytesMax || system_bytes > kMetadataBytesMax || bytes > kHeaderBytesMax) {
-    return s3::fail(ErrorCode::kMetadataTooLarge, {}, {{"Size", std::to_string(std::max(metadata_bytes, system_bytes))}, {"MaxSizeAllowed", std::to_string(kMetadataBytesMax)}});
+  if (metadata_bytes > kMetadataBytesMax || system_bytes > kMetadataBytesMax ||
+      bytes > kHeaderBytesMax) {
+    return s3::fail(ErrorCode::kMetadataTooLarge, {},
+                    {{"Size", std::to_string(std::max(metadata_bytes, system_bytes))},
+                     {"MaxSizeAllowed", std::to_string(kMetadataBytesMax)}});
   }
   return stored;
 }
 
 s3::S3Result<void> check_object_settings(const http::Fields& fields) {
-  static constexpr std::array kClasses{"REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
-                                       "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS"};
+  static constexpr std::array kClasses{"REDUCED_REDUNDANCY",
+                                       "STANDARD_IA",
+                                       "ONEZONE_IA",
+                                       "INTELLIGENT_TIERING",
+                                       "GLACIER",
+                                       "DEEP_ARCHIVE",
+                                       "OUTPOSTS",
+                                       "GLACIER_IR",
+                                       "SNOW",
+                                       "EXPRESS_ONEZONE",
+                                       "FSX_OPENZFS"};
   if (const auto storage = fields.find("x-amz-storage-class"); storage && *storage != "STANDARD") {
-    if (std::ranges::find(kClasses, *storage) == kClasses.end()) return s3::fail(ErrorCode::kInvalidStorageClass);
+    if (std::ranges::find(kClasses, *storage) == kClasses.end()) {
+      return s3::fail(ErrorCode::kInvalidStorageClass);
+    }
     return s3::fail(ErrorCode::kNotImplemented, {}, {{"Header", "x-amz-storage-class"}});
   }
-  if (const auto redirect = fields.find(kRedirectHeader); redirect && !has_control_character(*redirect)) {
+  if (const auto redirect = fields.find(kRedirectHeader);
+      redirect && !has_control_character(*redirect)) {
     const auto begins = [&](std::string_view prefix) { return redirect->starts_with(prefix); };
-    if (!begins("/") && !begins("http://") && !begins("https://")) return s3::fail(ErrorCode::kInvalidRedirectLocation);
+    if (!begins("/") && !begins("http://") && !begins("https://")) {
+      return s3::fail(ErrorCode::kInvalidRedirectLocation);
+    }
   }
   return {};
 }
@@ -144,23 +172,32 @@ bool is_header_override(std::string_view parameter) {
 s3::S3Result<void> check_header_overrides(const s3::Query& query) {
   for (const auto& [parameter, value] : query.parameters) {
     if (!is_header_override(parameter)) continue;
-    if (has_control_character(value)) return s3::fail(ErrorCode::kInvalidArgument, "Header value contains a control character.", {{"ArgumentName", parameter}});
+    if (has_control_character(value)) {
+      return s3::fail(ErrorCode::kInvalidArgument, "Header value contains a control character.",
+                      {{"ArgumentName", parameter}});
+    }
     if (is_valid_utf8(value) && !fits_latin_1(value)) {
-      return s3::fail(ErrorCode::kInvalidArgument, "Header value cannot be represented using ISO-8859-1.",
+      return s3::fail(ErrorCode::kInvalidArgument,
+                      "Header value cannot be represented using ISO-8859-1.",
                       {{"ArgumentName", parameter}, {"ArgumentValue", value}});
     }
   }
   return {};
 }
 
-void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object, const metadata::Bucket& bucket, const s3::Query& query) {
+void add_object_headers(http::Fields& out, const metadata::ObjectVersion& object,
+                        const metadata::Bucket& bucket, const s3::Query& query) {
   out.add("ETag", quoted(object.etag));
   out.add("Last-Modified", s3::format_http_date(object.last_modified));
   out.add("Accept-Ranges", "bytes");
-  if (bucket.versioning != metadata::Versioning::kNever) out.add("x-amz-version-id", version_text(object.version, object.is_null));
+  if (bucket.versioning != metadata::Versioning::kNever) {
+    out.add("x-amz-version-id", version_text(object.version, object.is_null));
+  }
   bool has_type = false;
   for (const auto& [name, value] : object.headers) {
-    const auto overridden = [&, &key = name](const auto& pair) { return pair.second == key && query.has(pair.first); };
+    const auto overridden = [&, &key = name](const auto& pair) {
+      return pair.second == key && query.has(pair.first);
+    };
     if (std::ranges::any_of(kOverrides, overridden)) continue;
     has_type = has_type || name == "content-type";
     out.add(name, name.starts_with(kMetaPrefix) ? as_encoded_words(value) : value);

@@ -20,7 +20,8 @@ s3::S3Result<void> charge(Context& context) {
   }
   const admission::PartyRef party = context.services.admission->parties.account(account);
   if (!context.ticket->move_to(party)) {
-    return std::unexpected(s3::retry_later(s3::ErrorCode::kSlowDown, "the account's share is used up"));
+    return std::unexpected(
+        s3::retry_later(s3::ErrorCode::kSlowDown, "the account's share is used up"));
   }
   context.payer = party;
   return {};

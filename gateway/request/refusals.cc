@@ -42,8 +42,12 @@ s3::Error to_s3(const signature::RefusalDetail& detail) {
   switch (detail.refusal) {
     case Refusal::kAccessDenied:
     case Refusal::kUnsignedHeader: out.code = ErrorCode::kAccessDenied; break;
-    case Refusal::kAuthorizationHeaderMalformed: out.code = ErrorCode::kAuthorizationHeaderMalformed; break;
-    case Refusal::kAuthorizationQueryParametersError: out.code = ErrorCode::kAuthorizationQueryParametersError; break;
+    case Refusal::kAuthorizationHeaderMalformed:
+      out.code = ErrorCode::kAuthorizationHeaderMalformed;
+      break;
+    case Refusal::kAuthorizationQueryParametersError:
+      out.code = ErrorCode::kAuthorizationQueryParametersError;
+      break;
     case Refusal::kInvalidAccessKeyId:
     case Refusal::kAccessKeyDisabled: out.code = ErrorCode::kInvalidAccessKeyId; break;
     case Refusal::kSignatureDoesNotMatch: out.code = ErrorCode::kSignatureDoesNotMatch; break;

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kPatience = 5s;
-constexpr auto kLastPatience = 2s;   // Of a process that ends.
+constexpr auto kLastPatience = 2s;  // Of a process that ends.
 constexpr auto kPause = 50ms;
 constexpr auto kPauseAway = 200ms;
 
@@ -39,7 +39,8 @@ std::vector<metadata::Extent> StreamReleases::take() {
   return batch;
 }
 
-// A batch whose answer was lost is handed over again: a stream that stands twice in the queue is removed once.
+// A batch whose answer was lost is handed over again: a stream that stands twice in the queue is
+// removed once.
 async::Task<bool> StreamReleases::hand_over(Deadline deadline) {
   if (count_.load(std::memory_order_relaxed) == 0) co_return false;
   std::vector<metadata::Extent> batch = take();
@@ -48,7 +49,8 @@ async::Task<bool> StreamReleases::hand_over(Deadline deadline) {
     released_.fetch_add(batch.size(), std::memory_order_relaxed);
     co_return true;
   }
-  log::warn("operations", "streams that nothing refers to wait for the database", {{"streams", batch.size()}, {"error", done.error().message}});
+  log::warn("operations", "streams that nothing refers to wait for the database",
+            {{"streams", batch.size()}, {"error", done.error().message}});
   for (const metadata::Extent& extent : batch) add(extent.stream, extent.stream_size);
   co_return false;
 }
@@ -61,10 +63,13 @@ async::Task<void> StreamReleases::run(async::TaskGroup& group) {
     co_await group.pause(away || waiting ? kPauseAway : kPause);
   }
   const Deadline end = deadline_in(kLastPatience);
-  while (database_.available() && std::chrono::steady_clock::now() < end && co_await hand_over(end)) {
+  while (database_.available() && std::chrono::steady_clock::now() < end &&
+         co_await hand_over(end)) {
   }
 }
 
-StreamReleasesStatus StreamReleases::status() const { return {count_.load(), released_.load(), overflowed_.load(), not_known_.load()}; }
+StreamReleasesStatus StreamReleases::status() const {
+  return {count_.load(), released_.load(), overflowed_.load(), not_known_.load()};
+}
 
 }  // namespace rondel::request

@@ -1,7 +1,9 @@
-// StreamReleases: streams that no row refers to, and none will, on their way to the database's released queue.
+// StreamReleases: streams that no row refers to, and none will, on their way to the database's
+// released queue.
 //
-// They wait here in memory, also while the database is away, and are handed over by one task. What a gateway loses with its
-// process, or cannot keep because the list is full, is left to the orphan scan: late, never wrong.
+// They wait here in memory, also while the database is away, and are handed over by one task. What
+// a gateway loses with its process, or cannot keep because the list is full, is left to the orphan
+// scan: late, never wrong.
 #pragma once
 
 #include <atomic>
@@ -17,26 +19,29 @@
 namespace rondel::request {
 
 struct StreamReleasesOptions {
-  size_t waiting_max = 65'536;   // Streams; 32 bytes each.
-  size_t batch_max = 1'000;      // Of one statement.
+  size_t waiting_max = 65'536;  // Streams; 32 bytes each.
+  size_t batch_max = 1'000;     // Of one statement.
 };
 
 struct StreamReleasesStatus {
   uint64_t waiting = 0;
   uint64_t released_total = 0;
-  uint64_t overflowed_total = 0;   // Left to the orphan scan: the list was full.
-  uint64_t not_known_total = 0;    // Left to the orphan scan: their commit's answer was lost.
+  uint64_t overflowed_total = 0;  // Left to the orphan scan: the list was full.
+  uint64_t not_known_total = 0;   // Left to the orphan scan: their commit's answer was lost.
 };
 
-// add(), leave() and status() from any thread; they wait for nothing. run() and hand_over() on one loop, one at a time.
+// add(), leave() and status() from any thread; they wait for nothing. run() and hand_over() on one
+// loop, one at a time.
 class StreamReleases {
  public:
   // Both outlive it.
-  StreamReleases(metadata::ReleaseQueue& queue, const metadata::Availability& database, StreamReleasesOptions options = {})
+  StreamReleases(metadata::ReleaseQueue& queue, const metadata::Availability& database,
+                 StreamReleasesOptions options = {})
       : queue_(queue), database_(database), options_(options) {}
 
   // Nothing refers to the stream, and nothing will.
   void add(const model::StreamId& stream, uint64_t size) noexcept;
+
   // Something may refer to it: kept, and counted.
   void leave() noexcept { not_known_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -54,8 +59,8 @@ class StreamReleases {
   const metadata::Availability& database_;
   const StreamReleasesOptions options_;
   mutable std::mutex mutex_;
-  std::vector<std::pair<model::StreamId, uint64_t>> waiting_;   // Guarded by mutex_.
-  std::atomic<size_t> count_{0};                                // Of waiting_.
+  std::vector<std::pair<model::StreamId, uint64_t>> waiting_;  // Guarded by mutex_.
+  std::atomic<size_t> count_{0};                               // Of waiting_.
   std::atomic<uint64_t> released_{0}, overflowed_{0}, not_known_{0};
 };
 

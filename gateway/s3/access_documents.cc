@@ -10,7 +10,8 @@ namespace rondel::s3 {
 namespace {
 
 constexpr size_t kGrantsMax = 100;
-constexpr std::array<std::string_view, 5> kPermissions{"READ", "WRITE", "READ_ACP", "WRITE_ACP", "FULL_CONTROL"};
+constexpr std::array<std::string_view, 5> kPermissions{"READ", "WRITE", "READ_ACP", "WRITE_ACP",
+                                                       "FULL_CONTROL"};
 
 std::unexpected<Error> malformed_acl() { return fail(ErrorCode::kMalformedACLError); }
 
@@ -26,7 +27,8 @@ std::optional<AclGrant> grantee_of(const XmlElement& element) {
     grant.grantee = value->trimmed_text();
     return true;
   };
-  const bool found = take("CanonicalUser", "ID", AclGrant::By::kId) || take("Group", "URI", AclGrant::By::kUri) ||
+  const bool found = take("CanonicalUser", "ID", AclGrant::By::kId) ||
+                     take("Group", "URI", AclGrant::By::kUri) ||
                      take("AmazonCustomerByEmail", "EmailAddress", AclGrant::By::kEmail);
   if (!found) return std::nullopt;
   return grant;
@@ -58,7 +60,9 @@ S3Result<AclDocument> parse_acl_document(std::string_view text) {
     auto grant = grantee_of(*grantee);
     if (!grant) return malformed_acl();
     grant->permission = permission->trimmed_text();
-    if (std::ranges::find(kPermissions, grant->permission) == kPermissions.end()) return malformed_acl();
+    if (std::ranges::find(kPermissions, grant->permission) == kPermissions.end()) {
+      return malformed_acl();
+    }
     out.grants.push_back(*std::move(grant));
     if (out.grants.size() > kGrantsMax) return malformed_acl();
   }
@@ -69,7 +73,9 @@ S3Result<std::string> parse_ownership_document(std::string_view text) {
   const auto document = XmlDocument::parse(text, "OwnershipControls");
   if (!document) return std::unexpected(document.error());
   const auto rules = document->root().children("Rule");
-  if (rules.size() != 1 || document->root().children().size() != 1) return fail(ErrorCode::kMalformedXML);
+  if (rules.size() != 1 || document->root().children().size() != 1) {
+    return fail(ErrorCode::kMalformedXML);
+  }
   const auto ownership = rules.front().child("ObjectOwnership");
   if (!ownership) return fail(ErrorCode::kMalformedXML);
   return ownership->trimmed_text();
@@ -89,11 +95,16 @@ S3Result<PublicAccessBlockDocument> parse_public_access_block_document(std::stri
   for (const XmlElement& element : document->root().children()) {
     const auto value = truth_of(element);
     if (!value) return fail(ErrorCode::kMalformedXML);
-    if (element.name() == "BlockPublicAcls") out.block_public_acls = *value;
-    else if (element.name() == "IgnorePublicAcls") out.ignore_public_acls = *value;
-    else if (element.name() == "BlockPublicPolicy") out.block_public_policy = *value;
-    else if (element.name() == "RestrictPublicBuckets") out.restrict_public_buckets = *value;
-    else return fail(ErrorCode::kMalformedXML);
+    if (element.name() == "BlockPublicAcls")
+      out.block_public_acls = *value;
+    else if (element.name() == "IgnorePublicAcls")
+      out.ignore_public_acls = *value;
+    else if (element.name() == "BlockPublicPolicy")
+      out.block_public_policy = *value;
+    else if (element.name() == "RestrictPublicBuckets")
+      out.restrict_public_buckets = *value;
+    else
+      return fail(ErrorCode::kMalformedXML);
   }
   return out;
 }

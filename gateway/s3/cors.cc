@@ -18,7 +18,9 @@ constexpr std::array<std::string_view, 5> kMethods{"GET", "PUT", "HEAD", "POST",
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
   return out;
 }
 
@@ -32,7 +34,8 @@ S3Result<void> check_wildcards(std::string_view element, const std::vector<std::
   for (const std::string& value : values) {
     if (value.empty()) return fail(ErrorCode::kMalformedXML);
     if (std::ranges::count(value, '*') > 1) {
-      return fail(ErrorCode::kInvalidRequest, std::string(element) + " \"" + value + "\" can not have more than one wildcard.");
+      return fail(ErrorCode::kInvalidRequest,
+                  std::string(element) + " \"" + value + "\" can not have more than one wildcard.");
     }
   }
   return {};
@@ -48,28 +51,52 @@ S3Result<std::optional<uint32_t>> max_age_of(const XmlElement& rule) {
 
 // All of them may stand in a header of an answer, or decide about one.
 S3Result<void> check_characters(std::string_view element, const std::vector<std::string>& values) {
-  if (std::ranges::none_of(values, [](const std::string& value) { return has_control_character(value); })) return {};
+  if (std::ranges::none_of(values,
+                           [](const std::string& value) { return has_control_character(value); })) {
+    return {};
+  }
   return fail(ErrorCode::kInvalidRequest, std::string(element) + " contains a control character.");
 }
 
 S3Result<void> check_rule(const CorsRule& rule) {
   if (auto checked = check_characters("ID", {rule.id}); !checked) return checked;
-  if (auto checked = check_characters("AllowedOrigin", rule.allowed_origins); !checked) return checked;
-  if (auto checked = check_characters("AllowedMethod", rule.allowed_methods); !checked) return checked;
-  if (auto checked = check_characters("AllowedHeader", rule.allowed_headers); !checked) return checked;
-  if (auto checked = check_characters("ExposeHeader", rule.expose_headers); !checked) return checked;
-  if (rule.allowed_methods.empty() || rule.allowed_origins.empty()) return fail(ErrorCode::kMalformedXML);
-  if (rule.id.size() > kIdBytesMax) return fail(ErrorCode::kInvalidRequest, "The ID of a CORS rule must not be longer than 255 characters.");
+  if (auto checked = check_characters("AllowedOrigin", rule.allowed_origins); !checked) {
+    return checked;
+  }
+  if (auto checked = check_characters("AllowedMethod", rule.allowed_methods); !checked) {
+    return checked;
+  }
+  if (auto checked = check_characters("AllowedHeader", rule.allowed_headers); !checked) {
+    return checked;
+  }
+  if (auto checked = check_characters("ExposeHeader", rule.expose_headers); !checked) {
+    return checked;
+  }
+  if (rule.allowed_methods.empty() || rule.allowed_origins.empty()) {
+    return fail(ErrorCode::kMalformedXML);
+  }
+  if (rule.id.size() > kIdBytesMax) {
+    return fail(ErrorCode::kInvalidRequest,
+                "The ID of a CORS rule must not be longer than 255 characters.");
+  }
   for (const std::string& method : rule.allowed_methods) {
     if (!is_cors_method(method)) {
-      return fail(ErrorCode::kInvalidRequest, "Found unsupported HTTP method in CORS config. Unsupported method is " + method);
+      return fail(ErrorCode::kInvalidRequest,
+                  "Found unsupported HTTP method in CORS config. Unsupported method is " + method);
     }
   }
-  if (auto checked = check_wildcards("AllowedOrigin", rule.allowed_origins); !checked) return checked;
-  if (auto checked = check_wildcards("AllowedHeader", rule.allowed_headers); !checked) return checked;
+  if (auto checked = check_wildcards("AllowedOrigin", rule.allowed_origins); !checked) {
+    return checked;
+  }
+  if (auto checked = check_wildcards("AllowedHeader", rule.allowed_headers); !checked) {
+    return checked;
+  }
   for (const std::string& header : rule.expose_headers) {
     if (header.contains('*')) {
-      return fail(ErrorCode::kInvalidRequest, "ExposeHeader \"" + header + "\" contains wildcard. We currently do not support wildcard for ExposeHeader.");
+      return fail(
+          ErrorCode::kInvalidRequest,
+          "ExposeHeader \"" + header +
+              "\" contains wildcard. We currently do not support wildcard for ExposeHeader.");
     }
   }
   return {};
@@ -97,7 +124,9 @@ std::string joined(const std::vector<std::string>& parts) {
 
 }  // namespace
 
-bool is_cors_method(std::string_view method) { return std::ranges::find(kMethods, method) != kMethods.end(); }
+bool is_cors_method(std::string_view method) {
+  return std::ranges::find(kMethods, method) != kMethods.end();
+}
 
 S3Result<CorsConfiguration> parse_cors_document(std::string_view text) {
   const auto document = XmlDocument::parse(text, "CORSConfiguration");
@@ -105,7 +134,10 @@ S3Result<CorsConfiguration> parse_cors_document(std::string_view text) {
   CorsConfiguration configuration;
   for (const XmlElement& element : document->root().children()) {
     if (element.name() != "CORSRule") return fail(ErrorCode::kMalformedXML);
-    if (configuration.size() == kRulesMax) return fail(ErrorCode::kInvalidRequest, "The number of CORS rules should not exceed allowed limit of 100 rules.");
+    if (configuration.size() == kRulesMax) {
+      return fail(ErrorCode::kInvalidRequest,
+                  "The number of CORS rules should not exceed allowed limit of 100 rules.");
+    }
     auto rule = parse_rule(element);
     if (!rule) return std::unexpected(rule.error());
     configuration.push_back(*std::move(rule));
@@ -150,7 +182,11 @@ CorsRules::Names::Names(const std::vector<std::string>& all, bool ignore_case) {
 
 bool CorsRules::Names::has(std::string_view text, uint64_t& steps) const {
   ++steps;
-  if (any || std::ranges::binary_search(literals, text, {}, [](const std::string& one) { return std::string_view(one); })) return true;
+  if (any || std::ranges::binary_search(literals, text, {}, [](const std::string& one) {
+        return std::string_view(one);
+      })) {
+    return true;
+  }
   return std::ranges::any_of(patterns, [&](const Pattern& pattern) {
     ++steps;
     return pattern.matches(text);
@@ -162,23 +198,36 @@ CorsRules::CorsRules(CorsConfiguration configuration) : configuration_(std::move
   for (const CorsRule& rule : configuration_) {
     prepared_.push_back({Names(rule.allowed_origins, false), Names(rule.allowed_headers, true)});
     memory_bytes_ += sizeof(CorsRule) + sizeof(Prepared) + rule.id.size();
-    for (const auto* list : {&rule.allowed_origins, &rule.allowed_methods, &rule.allowed_headers, &rule.expose_headers}) {
+    for (const auto* list : {&rule.allowed_origins, &rule.allowed_methods, &rule.allowed_headers,
+                             &rule.expose_headers}) {
       // As it is written and, at most, in two parts.
-      for (const std::string& text : *list) memory_bytes_ += 3 * sizeof(std::string) + 2 * text.size();
+      for (const std::string& text : *list) {
+        memory_bytes_ += 3 * sizeof(std::string) + 2 * text.size();
+      }
     }
   }
 }
 
-const CorsRule* CorsRules::find(std::string_view origin, std::string_view method, const std::vector<std::string>& headers,
-                                uint64_t* steps) const {
+const CorsRule* CorsRules::find(std::string_view origin, std::string_view method,
+                                const std::vector<std::string>& headers, uint64_t* steps) const {
   uint64_t uncounted = 0;
   uint64_t& count = steps == nullptr ? uncounted : *steps;
   // What is allowed is said again in the answer: only what can stand there.
-  if (headers.size() > kPreflightNamesMax || has_control_character(origin) || !std::ranges::all_of(headers, http::is_field_name)) return nullptr;
+  if (headers.size() > kPreflightNamesMax || has_control_character(origin) ||
+      !std::ranges::all_of(headers, http::is_field_name)) {
+    return nullptr;
+  }
   for (size_t i = 0; i < configuration_.size(); ++i) {
     const CorsRule& rule = configuration_[i];
-    if (std::ranges::find(rule.allowed_methods, method) == rule.allowed_methods.end() || !prepared_[i].origins.has(origin, count)) continue;
-    if (std::ranges::all_of(headers, [&](const std::string& name) { return prepared_[i].headers.has(name, count); })) return &rule;
+    if (std::ranges::find(rule.allowed_methods, method) == rule.allowed_methods.end() ||
+        !prepared_[i].origins.has(origin, count)) {
+      continue;
+    }
+    if (std::ranges::all_of(headers, [&](const std::string& name) {
+          return prepared_[i].headers.has(name, count);
+        })) {
+      return &rule;
+    }
   }
   return nullptr;
 }
@@ -194,15 +243,20 @@ std::vector<std::string> parse_header_names(std::string_view list) {
   return names;
 }
 
-std::vector<std::pair<std::string, std::string>> cors_fields(const CorsRule& rule, std::string_view origin, const std::vector<std::string>& headers) {
+std::vector<std::pair<std::string, std::string>> cors_fields(
+    const CorsRule& rule, std::string_view origin, const std::vector<std::string>& headers) {
   std::vector<std::pair<std::string, std::string>> fields;
   // A rule for everybody lets nobody send credentials.
   const bool everybody = std::ranges::find(rule.allowed_origins, "*") != rule.allowed_origins.end();
   fields.emplace_back("Access-Control-Allow-Origin", everybody ? "*" : std::string(origin));
   fields.emplace_back("Access-Control-Allow-Methods", joined(rule.allowed_methods));
   if (!headers.empty()) fields.emplace_back("Access-Control-Allow-Headers", joined(headers));
-  if (!rule.expose_headers.empty()) fields.emplace_back("Access-Control-Expose-Headers", joined(rule.expose_headers));
-  if (rule.max_age_seconds) fields.emplace_back("Access-Control-Max-Age", std::to_string(*rule.max_age_seconds));
+  if (!rule.expose_headers.empty()) {
+    fields.emplace_back("Access-Control-Expose-Headers", joined(rule.expose_headers));
+  }
+  if (rule.max_age_seconds) {
+    fields.emplace_back("Access-Control-Max-Age", std::to_string(*rule.max_age_seconds));
+  }
   if (!everybody) fields.emplace_back("Access-Control-Allow-Credentials", "true");
   return fields;
 }

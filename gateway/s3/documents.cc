@@ -14,7 +14,9 @@ constexpr size_t kPartsMax = 10'000;
 
 std::string unquoted(std::string_view sent) {
   const std::string text = xml_trimmed(sent);
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return text.substr(1, text.size() - 2);
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    return text.substr(1, text.size() - 2);
+  }
   return text;
 }
 
@@ -27,7 +29,9 @@ S3Result<DeleteEntry> parse_delete_entry(const XmlElement& element) {
   entry.version_id = element.child_text("VersionId");
   if (entry.version_id && entry.version_id->empty()) entry.version_id.reset();
   if (const auto etag = element.child_text("ETag")) entry.etag = unquoted(*etag);
-  if (const auto time = element.child_text("LastModifiedTime")) entry.last_modified = xml_trimmed(*time);
+  if (const auto time = element.child_text("LastModifiedTime")) {
+    entry.last_modified = xml_trimmed(*time);
+  }
   if (const auto size = element.child_text("Size")) {
     entry.size = parse_decimal(xml_trimmed(*size));
     if (!entry.size || *entry.size > INT64_MAX) return fail(ErrorCode::kMalformedXML);
@@ -42,7 +46,10 @@ S3Result<CompletePart> parse_part(const XmlElement& element) {
     const std::string_view name = child.name();
     if (name == "PartNumber") {
       const auto number = parse_decimal(child.trimmed_text());
-      if (!number || *number < 1 || *number > kPartsMax) return fail(ErrorCode::kInvalidArgument, "PartNumber must be an integer between 1 and 10000, inclusive");
+      if (!number || *number < 1 || *number > kPartsMax) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "PartNumber must be an integer between 1 and 10000, inclusive");
+      }
       part.number = static_cast<uint32_t>(*number);
     } else if (name == "ETag") {
       part.etag = unquoted(child.text());
@@ -50,7 +57,10 @@ S3Result<CompletePart> parse_part(const XmlElement& element) {
     } else if (name.starts_with("Checksum")) {
       const auto algorithm = model::parse_checksum_algorithm(name.substr(std::strlen("Checksum")));
       if (!algorithm) continue;
-      if (std::ranges::any_of(part.checksums, [&](const auto& known) { return known.first == *algorithm; })) return fail(ErrorCode::kMalformedXML);
+      if (std::ranges::any_of(part.checksums,
+                              [&](const auto& known) { return known.first == *algorithm; })) {
+        return fail(ErrorCode::kMalformedXML);
+      }
       part.checksums.emplace_back(*algorithm, child.trimmed_text());
     }
   }
@@ -96,7 +106,8 @@ S3Result<CreateBucketDocument> parse_create_bucket_document(std::string_view tex
   if (xml_trimmed(text).empty()) return out;
   const auto document = XmlDocument::parse(text, "CreateBucketConfiguration");
   if (!document) return std::unexpected(document.error());
-  out.location_constraint = xml_trimmed(document->root().child_text("LocationConstraint").value_or(""));
+  out.location_constraint =
+      xml_trimmed(document->root().child_text("LocationConstraint").value_or(""));
   if (const auto tags = document->root().child("Tags")) {
     auto parsed = parse_tag_list(*tags, kBucketTagsMax);
     if (!parsed) return std::unexpected(parsed.error());

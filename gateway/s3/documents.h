@@ -1,5 +1,5 @@
-// XML documents that clients send. Bounded, without entities or document types; unknown elements are passed over where AWS
-// does. Errors: kMalformedXML and what the element's own rules say.
+// XML documents that clients send. Bounded, without entities or document types; unknown elements
+// are passed over where AWS does. Errors: kMalformedXML and what the element's own rules say.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ struct DeleteEntry {
 };
 
 struct DeleteDocument {
-  std::vector<DeleteEntry> entries;   // 1 to 1000.
+  std::vector<DeleteEntry> entries;  // 1 to 1000.
   bool quiet = false;
 };
 
@@ -34,7 +34,7 @@ S3Result<DeleteDocument> parse_delete_document(std::string_view text);
 
 struct CompletePart {
   uint32_t number = 0;
-  std::string etag;                   // Without quotes.
+  std::string etag;                                                         // Without quotes.
   std::vector<std::pair<model::ChecksumAlgorithm, std::string>> checksums;  // As sent, base64.
 };
 
@@ -43,7 +43,7 @@ S3Result<std::vector<CompletePart>> parse_complete_document(std::string_view tex
 
 struct CreateBucketDocument {
   std::string location_constraint;
-  Tags tags;                          // Of the new bucket.
+  Tags tags;  // Of the new bucket.
 };
 
 // An empty text is an empty document.

@@ -23,12 +23,19 @@ S3Result<bool> parse_flag(const std::optional<std::string>& text) {
 S3Result<void> parse_default(const XmlElement& element, BucketEncryption& out) {
   const std::string algorithm = xml_trimmed(element.child_text("SSEAlgorithm").value_or(""));
   out.key_id = xml_trimmed(element.child_text("KMSMasterKeyID").value_or(""));
-  if (!is_key_id(out.key_id)) return fail(ErrorCode::kInvalidArgument, "Invalid KMS key id", {{"ArgumentName", "KMSMasterKeyID"}});
-  if (algorithm == "aws:kms:dsse") return fail(ErrorCode::kNotImplemented, "Dual-layer server-side encryption is not implemented");
+  if (!is_key_id(out.key_id)) {
+    return fail(ErrorCode::kInvalidArgument, "Invalid KMS key id",
+                {{"ArgumentName", "KMSMasterKeyID"}});
+  }
+  if (algorithm == "aws:kms:dsse") {
+    return fail(ErrorCode::kNotImplemented, "Dual-layer server-side encryption is not implemented");
+  }
   if (algorithm != "AES256" && algorithm != "aws:kms") return malformed();
   out.sse = algorithm == "AES256" ? Sse::kS3 : Sse::kKms;
   if (out.sse == Sse::kS3 && !out.key_id.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+    return fail(ErrorCode::kInvalidArgument,
+                "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "
+                "aws:kms:dsse",
                 {{"ArgumentName", "ApplyServerSideEncryptionByDefault"}});
   }
   return {};
@@ -54,7 +61,8 @@ bool is_key_arn(std::string_view text) {
     at = colon + 1;
     if (fields.size() == 5) text.remove_prefix(at);
   }
-  const bool account = fields[4].size() == 12 && std::ranges::all_of(fields[4], [](char c) { return c >= '0' && c <= '9'; });
+  const bool account = fields[4].size() == 12 &&
+                       std::ranges::all_of(fields[4], [](char c) { return c >= '0' && c <= '9'; });
   return fields[2] == "kms" && account && text.starts_with("key/") && text.size() > 4;
 }
 
@@ -69,7 +77,9 @@ S3Result<BucketEncryption> parse_bucket_encryption(std::string_view text) {
   BucketEncryption out;
   const auto by_default = rule.child("ApplyServerSideEncryptionByDefault");
   if (by_default) {
-    if (auto parsed = parse_default(*by_default, out); !parsed) return std::unexpected(parsed.error());
+    if (auto parsed = parse_default(*by_default, out); !parsed) {
+      return std::unexpected(parsed.error());
+    }
   }
   const auto blocked = rule.child("BlockedEncryptionTypes");
   if (blocked) {
@@ -107,7 +117,10 @@ S3Result<ObjectEncryption> parse_object_encryption(std::string_view text) {
   ObjectEncryption out;
   out.key_arn = xml_trimmed(kms->child_text("KMSKeyArn").value_or(""));
   if (out.key_arn.empty()) return malformed();
-  if (!is_key_arn(out.key_arn)) return fail(ErrorCode::kInvalidArgument, "Invalid KMS key ARN", {{"ArgumentName", "KMSKeyArn"}, {"ArgumentValue", out.key_arn}});
+  if (!is_key_arn(out.key_arn)) {
+    return fail(ErrorCode::kInvalidArgument, "Invalid KMS key ARN",
+                {{"ArgumentName", "KMSKeyArn"}, {"ArgumentValue", out.key_arn}});
+  }
   auto bucket_key = parse_flag(kms->child_text("BucketKeyEnabled"));
   if (!bucket_key) return std::unexpected(bucket_key.error());
   out.bucket_key = *bucket_key;

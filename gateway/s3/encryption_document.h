@@ -1,5 +1,5 @@
-// Documents about encryption: the default of a bucket, and the new encryption of an object. Source: PutBucketEncryption,
-// UpdateObjectEncryption, S3 API reference.
+// Documents about encryption: the default of a bucket, and the new encryption of an object. Source:
+// PutBucketEncryption, UpdateObjectEncryption, S3 API reference.
 #pragma once
 
 #include "gateway/s3/encryption_headers.h"
@@ -7,8 +7,9 @@
 namespace rondel::s3 {
 
 struct BucketEncryption {
-  Sse sse = Sse::kNone;           // kNone: nothing is encrypted by default (a document that only blocks SSE-C).
-  std::string key_id;             // kKms: empty = the default key.
+  // kNone: nothing is encrypted by default (a document that only blocks SSE-C).
+  Sse sse = Sse::kNone;
+  std::string key_id;  // kKms: empty = the default key.
   bool bucket_key = false;
   bool block_customer_keys = false;
 };

@@ -17,7 +17,8 @@ constexpr std::string_view kBucketKey = "x-amz-server-side-encryption-bucket-key
 constexpr size_t kKeyIdBytesMax = 2048;
 constexpr size_t kContextBytesMax = 8192;
 
-std::unexpected<Error> invalid(std::string message, std::string_view header, std::string_view value = {}) {
+std::unexpected<Error> invalid(std::string message, std::string_view header,
+                               std::string_view value = {}) {
   std::vector<std::pair<std::string, std::string>> details{{"ArgumentName", std::string(header)}};
   if (!value.empty()) details.emplace_back("ArgumentValue", std::string(value));
   return fail(ErrorCode::kInvalidArgument, std::move(message), std::move(details));
@@ -26,14 +27,18 @@ std::unexpected<Error> invalid(std::string message, std::string_view header, std
 bool is_string_map(const std::string& text) {
   boost::json::error_code error;
   const boost::json::value value = boost::json::parse(text, error);
-  return !error && value.is_object() && std::ranges::all_of(value.as_object(), [](const auto& member) { return member.value().is_string(); });
+  return !error && value.is_object() &&
+         std::ranges::all_of(value.as_object(),
+                             [](const auto& member) { return member.value().is_string(); });
 }
 
 S3Result<std::string> parse_context(std::string_view header) {
   auto text = from_base64(header);
   if (!text || text->size() > kContextBytesMax || !is_valid_utf8(*text) || !is_string_map(*text)) {
-    return invalid("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map",
-                   kContext);
+    return invalid(
+        "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string "
+        "holding JSON which represents a string-string map",
+        kContext);
   }
   return *std::move(text);
 }
@@ -51,31 +56,46 @@ S3Result<void> parse_kms(const http::Fields& fields, EncryptionHeaders& out) {
 
 }  // namespace
 
-bool is_key_id(std::string_view text) { return text.size() <= kKeyIdBytesMax && !has_control_character(text); }
+bool is_key_id(std::string_view text) {
+  return text.size() <= kKeyIdBytesMax && !has_control_character(text);
+}
 
-S3Result<std::optional<CustomerKey>> parse_customer_key(const http::Fields& fields, std::string_view prefix) {
+S3Result<std::optional<CustomerKey>> parse_customer_key(const http::Fields& fields,
+                                                        std::string_view prefix) {
   const std::string stem = std::string(prefix) + "server-side-encryption-customer-";
   const auto algorithm = fields.find(stem + "algorithm");
   const auto key = fields.find(stem + "key");
   const auto md5 = fields.find(stem + "key-MD5");
   if (!algorithm && !key && !md5) return std::nullopt;
   if (!algorithm || algorithm->empty()) {
-    return invalid("Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.", stem + "algorithm");
+    return invalid(
+        "Requests specifying Server Side Encryption with Customer provided keys must provide a "
+        "valid encryption algorithm.",
+        stem + "algorithm");
   }
   if (*algorithm != "AES256") {
-    return fail(ErrorCode::kInvalidEncryptionAlgorithmError, {}, {{"ArgumentName", stem + "algorithm"}, {"ArgumentValue", std::string(*algorithm)}});
+    return fail(ErrorCode::kInvalidEncryptionAlgorithmError, {},
+                {{"ArgumentName", stem + "algorithm"}, {"ArgumentValue", std::string(*algorithm)}});
   }
   if (!key || key->empty()) {
-    return invalid("Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.", stem + "key");
+    return invalid(
+        "Requests specifying Server Side Encryption with Customer provided keys must provide an "
+        "appropriate secret key.",
+        stem + "key");
   }
   if (!md5 || md5->empty()) {
-    return invalid("Requests specifying Server Side Encryption with Customer provided keys must provide the client calculated MD5 of the secret key.",
-                   stem + "key-MD5");
+    return invalid(
+        "Requests specifying Server Side Encryption with Customer provided keys must provide the "
+        "client calculated MD5 of the secret key.",
+        stem + "key-MD5");
   }
   CustomerKey out{crypto::Secret(from_base64(*key).value_or("")), std::string(*md5)};
-  if (out.key.size() != crypto::kAeadKeyBytes) return invalid("The secret key was invalid for the specified algorithm.", stem + "key");
+  if (out.key.size() != crypto::kAeadKeyBytes) {
+    return invalid("The secret key was invalid for the specified algorithm.", stem + "key");
+  }
   if (to_base64(as_bytes(crypto::md5(out.key.view()))) != out.md5) {
-    return invalid("The calculated MD5 hash of the key did not match the hash that was provided.", stem + "key-MD5");
+    return invalid("The calculated MD5 hash of the key did not match the hash that was provided.",
+                   stem + "key-MD5");
   }
   return out;
 }
@@ -86,7 +106,10 @@ S3Result<EncryptionHeaders> parse_encryption_headers(const http::Fields& fields)
   if (!customer) return std::unexpected(customer.error());
   const auto method = fields.find(kSse);
   if (*customer && method) {
-    return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified", kSse, *method);
+    return invalid(
+        "Server Side Encryption with Customer provided key is incompatible with the encryption "
+        "method specified",
+        kSse, *method);
   }
   if (method == "AES256") {
     out.sse = Sse::kS3;
@@ -99,7 +122,10 @@ S3Result<EncryptionHeaders> parse_encryption_headers(const http::Fields& fields)
   }
   for (const std::string_view header : {kKeyId, kContext}) {
     if (out.sse != Sse::kKms && fields.has(header)) {
-      return invalid("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms", header);
+      return invalid(
+          "Server Side Encryption with AWS KMS managed key requires HTTP header "
+          "x-amz-server-side-encryption : aws:kms",
+          header);
     }
   }
   if (out.sse == Sse::kKms) {
@@ -108,7 +134,9 @@ S3Result<EncryptionHeaders> parse_encryption_headers(const http::Fields& fields)
   if (const auto flag = fields.find(kBucketKey)) {
     // Python's SDK writes True.
     out.bucket_key = http::iequals(*flag, "true");
-    if (!*out.bucket_key && !http::iequals(*flag, "false")) return invalid("Invalid value for header " + std::string(kBucketKey), kBucketKey, *flag);
+    if (!*out.bucket_key && !http::iequals(*flag, "false")) {
+      return invalid("Invalid value for header " + std::string(kBucketKey), kBucketKey, *flag);
+    }
   }
   out.customer = *std::move(customer);
   return out;
@@ -116,7 +144,10 @@ S3Result<EncryptionHeaders> parse_encryption_headers(const http::Fields& fields)
 
 S3Result<void> refuse_encryption_headers(const http::Fields& fields) {
   for (const std::string_view header : {kSse, kKeyId, kContext, kBucketKey}) {
-    if (const auto value = fields.find(header)) return invalid(std::string(header) + " header is not supported for this operation.", header, *value);
+    if (const auto value = fields.find(header)) {
+      return invalid(std::string(header) + " header is not supported for this operation.", header,
+                     *value);
+    }
   }
   return {};
 }

@@ -14,42 +14,115 @@ namespace rondel::s3 {
 
 // Named as AWS names them; the table in error.cc has status and default message of each.
 enum class ErrorCode {
-  kAccessDenied, kAccountProblem, kAuthorizationHeaderMalformed, kAuthorizationQueryParametersError, kBadDigest,
-  kBucketAlreadyExists, kBucketAlreadyOwnedByYou, kBucketNotEmpty, kConditionalRequestConflict, kEntityTooLarge,
-  kEntityTooSmall, kExpiredToken, kIllegalLocationConstraintException, kIncompleteBody, kInternalError,
-  kInvalidAccessKeyId, kInvalidArgument, kInvalidBucketName, kInvalidBucketState, kInvalidDigest,
-  kInvalidEncryptionAlgorithmError, kInvalidLocationConstraint, kInvalidObjectState, kInvalidPart, kInvalidPartNumber,
-  kInvalidPartOrder, kInvalidRange, kInvalidRequest, kInvalidStorageClass, kInvalidTag, kInvalidToken, kInvalidURI,
-  kInvalidWriteOffset, kKeyTooLongError, kMalformedTrailerError, kMalformedXML, kMaxMessageLengthExceeded, kMetadataTooLarge, kMethodNotAllowed,
-  kMissingContentLength, kMissingRequestBodyError, kMissingSecurityHeader, kNoSuchBucket, kNoSuchBucketPolicy,
-  kNoSuchCORSConfiguration, kNoSuchKey, kNoSuchLifecycleConfiguration, kNoSuchObjectLockConfiguration,
-  kNoSuchPublicAccessBlockConfiguration, kNoSuchTagSet, kNoSuchUpload, kNoSuchVersion, kNoSuchWebsiteConfiguration,
-  kNotImplemented, kNotModified, kObjectLockConfigurationNotFoundError, kOperationAborted,
-  kOwnershipControlsNotFoundError, kPreconditionFailed, kReplicationConfigurationNotFoundError, kRequestHeaderSectionTooLarge,
-  kRequestTimeout, kRequestTimeTooSkewed, kServerSideEncryptionConfigurationNotFoundError, kServiceUnavailable,
-  kSignatureDoesNotMatch, kSlowDown, kTooManyBuckets, kTooManyParts, kUnexpectedContent,
-  kXAmzContentChecksumMismatch, kXAmzContentSHA256Mismatch, kInvalidChunkSizeError, kNoSuchTagSetError, kAccessForbidden, kBadRequest,
-  kIncorrectNumberOfFilesInPostRequest, kInvalidPolicyDocument, kMalformedPOSTRequest, kMaxPostPreDataLengthExceededError,
-  kIllegalVersioningConfigurationException, kInvalidRetentionPeriod, kAccessControlListNotSupported, kInvalidBucketAclWithObjectOwnership,
-  kMalformedACLError, kMalformedPolicy, kUnresolvableGrantByEmailAddress, kKmsNotFoundException, kKmsDisabledException,
-  kNoLoggingStatusForKey, kInvalidRedirectLocation, kInsufficientStorage,
+  kAccessDenied,
+  kAccountProblem,
+  kAuthorizationHeaderMalformed,
+  kAuthorizationQueryParametersError,
+  kBadDigest,
+  kBucketAlreadyExists,
+  kBucketAlreadyOwnedByYou,
+  kBucketNotEmpty,
+  kConditionalRequestConflict,
+  kEntityTooLarge,
+  kEntityTooSmall,
+  kExpiredToken,
+  kIllegalLocationConstraintException,
+  kIncompleteBody,
+  kInternalError,
+  kInvalidAccessKeyId,
+  kInvalidArgument,
+  kInvalidBucketName,
+  kInvalidBucketState,
+  kInvalidDigest,
+  kInvalidEncryptionAlgorithmError,
+  kInvalidLocationConstraint,
+  kInvalidObjectState,
+  kInvalidPart,
+  kInvalidPartNumber,
+  kInvalidPartOrder,
+  kInvalidRange,
+  kInvalidRequest,
+  kInvalidStorageClass,
+  kInvalidTag,
+  kInvalidToken,
+  kInvalidURI,
+  kInvalidWriteOffset,
+  kKeyTooLongError,
+  kMalformedTrailerError,
+  kMalformedXML,
+  kMaxMessageLengthExceeded,
+  kMetadataTooLarge,
+  kMethodNotAllowed,
+  kMissingContentLength,
+  kMissingRequestBodyError,
+  kMissingSecurityHeader,
+  kNoSuchBucket,
+  kNoSuchBucketPolicy,
+  kNoSuchCORSConfiguration,
+  kNoSuchKey,
+  kNoSuchLifecycleConfiguration,
+  kNoSuchObjectLockConfiguration,
+  kNoSuchPublicAccessBlockConfiguration,
+  kNoSuchTagSet,
+  kNoSuchUpload,
+  kNoSuchVersion,
+  kNoSuchWebsiteConfiguration,
+  kNotImplemented,
+  kNotModified,
+  kObjectLockConfigurationNotFoundError,
+  kOperationAborted,
+  kOwnershipControlsNotFoundError,
+  kPreconditionFailed,
+  kReplicationConfigurationNotFoundError,
+  kRequestHeaderSectionTooLarge,
+  kRequestTimeout,
+  kRequestTimeTooSkewed,
+  kServerSideEncryptionConfigurationNotFoundError,
+  kServiceUnavailable,
+  kSignatureDoesNotMatch,
+  kSlowDown,
+  kTooManyBuckets,
+  kTooManyParts,
+  kUnexpectedContent,
+  kXAmzContentChecksumMismatch,
+  kXAmzContentSHA256Mismatch,
+  kInvalidChunkSizeError,
+  kNoSuchTagSetError,
+  kAccessForbidden,
+  kBadRequest,
+  kIncorrectNumberOfFilesInPostRequest,
+  kInvalidPolicyDocument,
+  kMalformedPOSTRequest,
+  kMaxPostPreDataLengthExceededError,
+  kIllegalVersioningConfigurationException,
+  kInvalidRetentionPeriod,
+  kAccessControlListNotSupported,
+  kInvalidBucketAclWithObjectOwnership,
+  kMalformedACLError,
+  kMalformedPolicy,
+  kUnresolvableGrantByEmailAddress,
+  kKmsNotFoundException,
+  kKmsDisabledException,
+  kNoLoggingStatusForKey,
+  kInvalidRedirectLocation,
+  kInsufficientStorage,
 };
 
 // Above the number of codes.
 inline constexpr size_t kErrorCodesMax = 192;
 
-std::string_view name(ErrorCode code);          // "NoSuchKey"
+std::string_view name(ErrorCode code);  // "NoSuchKey"
 int http_status(ErrorCode code);
 std::string_view default_message(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::kInternalError;
-  std::string message;                           // Empty = the default.
+  std::string message;  // Empty = the default.
   // Further elements of the document: BucketName, Key, ArgumentName, ...
   std::vector<std::pair<std::string, std::string>> details;
   // Headers of the answer beside the usual ones (x-amz-delete-marker, Content-Range, ...).
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string log_message;                       // The inner reason, for our log alone.
+  std::string log_message;  // The inner reason, for our log alone.
 };
 
 template <class T>
@@ -69,7 +142,7 @@ Error retry_later(ErrorCode code, std::string log_message, std::string message =
 Error from(const rondel::Error& error);
 
 // <?xml ...><Error><Code>...; resource is the path asked for.
-std::string error_document(const Error& error, std::string_view resource, std::string_view request_id,
-                           std::string_view host_id);
+std::string error_document(const Error& error, std::string_view resource,
+                           std::string_view request_id, std::string_view host_id);
 
 }  // namespace rondel::s3

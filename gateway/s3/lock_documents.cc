@@ -24,12 +24,17 @@ S3Result<std::optional<std::string>> single_text(const XmlElement& parent, std::
 }
 
 S3Result<uint32_t> parse_period(const std::string& text, uint32_t max) {
-  const auto number = parse_decimal(text.starts_with('-') ? std::string_view(text).substr(1) : std::string_view(text));
+  const auto number = parse_decimal(text.starts_with('-') ? std::string_view(text).substr(1)
+                                                          : std::string_view(text));
   if (!number) return fail(ErrorCode::kMalformedXML);
   if (text.starts_with('-') || *number == 0) {
-    return fail(ErrorCode::kInvalidRetentionPeriod, "Default retention period must be a positive integer value.");
+    return fail(ErrorCode::kInvalidRetentionPeriod,
+                "Default retention period must be a positive integer value.");
   }
-  if (*number > max) return fail(ErrorCode::kInvalidRetentionPeriod, "Default retention period too large. Maximum is " + std::to_string(max));
+  if (*number > max) {
+    return fail(ErrorCode::kInvalidRetentionPeriod,
+                "Default retention period too large. Maximum is " + std::to_string(max));
+  }
   return static_cast<uint32_t>(*number);
 }
 
@@ -50,7 +55,9 @@ S3Result<DefaultRetention> parse_default_retention(const XmlElement& element) {
 
 }  // namespace
 
-std::string_view to_string(LockMode mode) { return mode == LockMode::kGovernance ? "GOVERNANCE" : "COMPLIANCE"; }
+std::string_view to_string(LockMode mode) {
+  return mode == LockMode::kGovernance ? "GOVERNANCE" : "COMPLIANCE";
+}
 
 std::optional<LockMode> parse_lock_mode(std::string_view text) {
   for (const LockMode mode : {LockMode::kGovernance, LockMode::kCompliance}) {
@@ -78,7 +85,10 @@ S3Result<VersioningDocument> parse_versioning_document(std::string_view text) {
 
 // A year is a calendar year: the same day, or the last of February.
 SystemTime DefaultRetention::until(SystemTime made) const {
-  if (days > 0) return saturating_later(made, saturating_times(std::chrono::milliseconds(std::chrono::days(1)), days));
+  if (days > 0) {
+    return saturating_later(
+        made, saturating_times(std::chrono::milliseconds(std::chrono::days(1)), days));
+  }
   const SystemTime from = std::clamp(made, kFirstTime, kLastTime);
   const auto midnight = std::chrono::floor<std::chrono::days>(from);
   std::chrono::year_month_day date(midnight);
@@ -125,7 +135,9 @@ S3Result<RetentionDocument> parse_retention_document(std::string_view text) {
   if (!document) return std::unexpected(document.error());
   const auto mode = single_text(document->root(), "Mode");
   const auto date = single_text(document->root(), "RetainUntilDate");
-  if (!mode || !date || mode->has_value() != date->has_value()) return fail(ErrorCode::kMalformedXML);
+  if (!mode || !date || mode->has_value() != date->has_value()) {
+    return fail(ErrorCode::kMalformedXML);
+  }
   RetentionDocument out;
   if (!*mode) return out;
   out.mode = parse_lock_mode(**mode);
@@ -139,7 +151,9 @@ S3Result<bool> parse_legal_hold_document(std::string_view text) {
   const auto document = XmlDocument::parse(text, "LegalHold");
   if (!document) return std::unexpected(document.error());
   const auto status = single_text(document->root(), "Status");
-  if (!status || !*status || (**status != "ON" && **status != "OFF")) return fail(ErrorCode::kMalformedXML);
+  if (!status || !*status || (**status != "ON" && **status != "OFF")) {
+    return fail(ErrorCode::kMalformedXML);
+  }
   return **status == "ON";
 }
 
@@ -147,13 +161,16 @@ S3Result<bool> parse_request_payment_document(std::string_view text) {
   const auto document = XmlDocument::parse(text, "RequestPaymentConfiguration");
   if (!document) return std::unexpected(document.error());
   const auto payer = single_text(document->root(), "Payer");
-  if (!payer || !*payer || (**payer != "Requester" && **payer != "BucketOwner")) return fail(ErrorCode::kMalformedXML);
+  if (!payer || !*payer || (**payer != "Requester" && **payer != "BucketOwner")) {
+    return fail(ErrorCode::kMalformedXML);
+  }
   return **payer == "Requester";
 }
 
 std::string format_retain_until(SystemTime time) {
   const SystemTime known = std::clamp(time, kFirstTime, kLastTime);
-  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(known) - std::chrono::floor<std::chrono::seconds>(known);
+  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(known) -
+                            std::chrono::floor<std::chrono::seconds>(known);
   std::string text = format_iso_date(known);
   return text.substr(0, text.size() - 4) + fmt::format("{:03}Z", milliseconds.count());
 }

@@ -1,6 +1,6 @@
 // Documents and headers of object lock and versioning, and who pays.
-// Source: PutBucketVersioning, PutObjectLockConfiguration, PutObjectRetention, PutObjectLegalHold, PutBucketRequestPayment,
-// S3 API reference.
+// Source: PutBucketVersioning, PutObjectLockConfiguration, PutObjectRetention, PutObjectLegalHold,
+// PutBucketRequestPayment, S3 API reference.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,14 @@
 namespace rondel::s3 {
 
 enum class LockMode { kGovernance, kCompliance };
-std::string_view to_string(LockMode mode);                   // "GOVERNANCE"
+std::string_view to_string(LockMode mode);  // "GOVERNANCE"
 std::optional<LockMode> parse_lock_mode(std::string_view text);
 
 struct VersioningDocument {
-  bool enabled = false;                                      // Otherwise suspended.
+  bool enabled = false;  // Otherwise suspended.
   std::optional<bool> mfa_delete;
 };
+
 // kIllegalVersioningConfigurationException: no Status.
 S3Result<VersioningDocument> parse_versioning_document(std::string_view text);
 
@@ -29,19 +30,23 @@ struct DefaultRetention {
   LockMode mode = LockMode::kGovernance;
   uint32_t days = 0;
   uint32_t years = 0;
-  SystemTime until(SystemTime made) const;                   // At most the end of the year 9999.
+  SystemTime until(SystemTime made) const;  // At most the end of the year 9999.
 };
+
 struct ObjectLockDocument {
   std::optional<DefaultRetention> rule;
 };
-// kMalformedXML: both days and years, neither, another mode; kInvalidRetentionPeriod: not within 1 day and 100 years.
+
+// kMalformedXML: both days and years, neither, another mode; kInvalidRetentionPeriod: not within 1
+// day and 100 years.
 S3Result<ObjectLockDocument> parse_object_lock_document(std::string_view text);
 std::string write_object_lock_document(const ObjectLockDocument& document);
 
 struct RetentionDocument {
-  std::optional<LockMode> mode;                              // Absent: retention is to be removed.
+  std::optional<LockMode> mode;  // Absent: retention is to be removed.
   SystemTime until;
 };
+
 S3Result<RetentionDocument> parse_retention_document(std::string_view text);
 S3Result<bool> parse_legal_hold_document(std::string_view text);
 

@@ -2,7 +2,9 @@
 
 namespace rondel::s3 {
 
-const OperationRow& row(Operation operation) { return kOperationRows[static_cast<size_t>(operation)]; }
+const OperationRow& row(Operation operation) {
+  return kOperationRows[static_cast<size_t>(operation)];
+}
 
 std::span<const OperationRow> all_operations() { return kOperationRows; }
 

@@ -1,7 +1,8 @@
 // The one table of S3 operations: method, sub-resource, IAM action, and what is done with it.
 //
-// Every operation of the S3 API is a row, also those we refuse: what is not in the table cannot be routed, and a row
-// without handler answers 501 NotImplemented. docs/s3-compatibility.md is checked against it.
+// Every operation of the S3 API is a row, also those we refuse: what is not in the table cannot be
+// routed, and a row without handler answers 501 NotImplemented. docs/s3-compatibility.md is checked
+// against it.
 #pragma once
 
 #include <span>
@@ -20,11 +21,12 @@ enum class Operation {
 
 struct OperationRow {
   Operation operation;
-  std::string_view name;          // "PutObject"
-  std::string_view method;        // "PUT"
+  std::string_view name;    // "PutObject"
+  std::string_view method;  // "PUT"
   Level level;
-  std::string_view sub_resource;  // Query parameter (or header, for copies) that selects it; empty = none.
-  std::string_view action;        // IAM action: "s3:PutObject"
+  // Query parameter (or header, for copies) that selects it; empty = none.
+  std::string_view sub_resource;
+  std::string_view action;  // IAM action: "s3:PutObject"
 };
 
 inline constexpr OperationRow kOperationRows[] = {

@@ -12,18 +12,30 @@ namespace {
 constexpr std::string_view kAmz = "x-amz-";
 
 constexpr std::array<std::string_view, 2> kListPrefixes{"x-amz-grant-", "x-amz-meta-"};
-constexpr std::array<std::string_view, 7> kLists{
-    "x-amz-object-attributes", "x-amz-optional-object-attributes", "cache-control",
-    "content-encoding",        "content-language",                 "access-control-request-headers",
-    "accept"};
+constexpr std::array<std::string_view, 7> kLists{"x-amz-object-attributes",
+                                                 "x-amz-optional-object-attributes",
+                                                 "cache-control",
+                                                 "content-encoding",
+                                                 "content-language",
+                                                 "access-control-request-headers",
+                                                 "accept"};
 // What HTTP has with one value and something here goes by. (Host, lengths and codings: the parser.)
-constexpr std::array<std::string_view, 16> kSingles{
-    "authorization",     "content-disposition", "content-md5",
-    "content-type",      "date",                "expires",
-    "if-match",          "if-modified-since",   "if-none-match",
-    "if-range",          "if-unmodified-since", "origin",
-    "range",             "referer",             "user-agent",
-    "access-control-request-method"};
+constexpr std::array<std::string_view, 16> kSingles{"authorization",
+                                                    "content-disposition",
+                                                    "content-md5",
+                                                    "content-type",
+                                                    "date",
+                                                    "expires",
+                                                    "if-match",
+                                                    "if-modified-since",
+                                                    "if-none-match",
+                                                    "if-range",
+                                                    "if-unmodified-since",
+                                                    "origin",
+                                                    "range",
+                                                    "referer",
+                                                    "user-agent",
+                                                    "access-control-request-method"};
 
 bool begins_with(std::string_view name, std::string_view prefix) {
   return http::iequals(name.substr(0, prefix.size()), prefix);
@@ -44,8 +56,9 @@ std::vector<std::string> repeated_names(const http::Fields& fields) {
   std::ranges::sort(names);
   std::vector<std::string> repeated;
   for (size_t i = 1; i < names.size(); ++i) {
-    if (names[i] == names[i - 1] && (repeated.empty() || repeated.back() != names[i]))
+    if (names[i] == names[i - 1] && (repeated.empty() || repeated.back() != names[i])) {
       repeated.push_back(names[i]);
+    }
   }
   return repeated;
 }
@@ -95,8 +108,9 @@ std::optional<http::Fields> joined_lists(const http::Fields& fields) {
       joined.add(name, value);
     } else if (!joined.has(name)) {
       std::string all;
-      for (const std::string_view line : fields.find_all(name))
+      for (const std::string_view line : fields.find_all(name)) {
         (all += all.empty() ? "" : ",") += line;
+      }
       joined.add(name, std::move(all));
     }
   }

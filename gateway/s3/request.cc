@@ -34,19 +34,24 @@ std::string host_name(std::string_view host) {
   return name;
 }
 
-std::optional<std::string> virtual_bucket(const http::RequestHead& head, const RouterOptions& options) {
+std::optional<std::string> virtual_bucket(const http::RequestHead& head,
+                                          const RouterOptions& options) {
   if (options.virtual_host_base.empty()) return std::nullopt;
   const auto host = head.fields.find("Host");
   if (!host) return std::nullopt;
   const std::string name = host_name(*host);
   const std::string base = host_name(options.virtual_host_base);
-  if (name.size() <= base.size() + 1 || !name.ends_with(base) || name[name.size() - base.size() - 1] != '.') return std::nullopt;
+  if (name.size() <= base.size() + 1 || !name.ends_with(base) ||
+      name[name.size() - base.size() - 1] != '.') {
+    return std::nullopt;
+  }
   return name.substr(0, name.size() - base.size() - 1);
 }
 
 // What selects a copy is a header.
 bool selects(const OperationRow& row, const Query& query) {
-  return !row.sub_resource.empty() && row.operation != Operation::kCopyObject && query.has(row.sub_resource);
+  return !row.sub_resource.empty() && row.operation != Operation::kCopyObject &&
+         query.has(row.sub_resource);
 }
 
 std::unexpected<Error> not_allowed(std::string_view method, Level level) {
@@ -57,15 +62,15 @@ std::unexpected<Error> not_allowed(std::string_view method, Level level) {
               {{"Method", std::string(method)}, {"ResourceType", std::string(type)}});
 }
 
-// What selects an operation of the other level: of buckets on a key, or of keys on a bucket. The plain
-// operation is not what was meant, and it may overwrite or delete.
+// What selects an operation of the other level: of buckets on a key, or of keys on a bucket. The
+// plain operation is not what was meant, and it may overwrite or delete.
 S3Result<void> check_no_other_level(std::string_view method, Level level, const Query& query) {
   for (const OperationRow& candidate : all_operations()) {
     if (candidate.level == level || candidate.operation == Operation::kListObjectsV2) continue;
     if (!selects(candidate, query)) continue;
     if (level != Level::kObject) return not_allowed(method, level);
-    const std::string message = "There is no such thing as the ?" + std::string(candidate.sub_resource) +
-                                " sub-resource for a key";
+    const std::string message = "There is no such thing as the ?" +
+                                std::string(candidate.sub_resource) + " sub-resource for a key";
     const bool logging = candidate.sub_resource == "logging";
     return fail(logging ? ErrorCode::kNoLoggingStatusForKey : ErrorCode::kInvalidRequest, message);
   }
@@ -77,7 +82,8 @@ S3Result<Operation> selected_operation(std::string_view method, Level level, con
   if (level == Level::kObject && method == "PUT") {
     const bool part = query.has("partNumber");
     if (part && query.find("uploadId").value_or("").empty()) {
-      return fail(ErrorCode::kInvalidArgument, "This operation does not accept partNumber without uploadId",
+      return fail(ErrorCode::kInvalidArgument,
+                  "This operation does not accept partNumber without uploadId",
                   {{"ArgumentName", "partNumber"}, {"ArgumentValue", "partNumber"}});
     }
     if (part || query.has("uploadId")) return Operation::kUploadPart;
@@ -96,24 +102,31 @@ S3Result<Operation> selected_operation(std::string_view method, Level level, con
       }
       known_sub_resource = true;
     }
-    if (candidate.sub_resource.empty() && candidate.method == method && plain == nullptr) plain = &candidate;
+    if (candidate.sub_resource.empty() && candidate.method == method && plain == nullptr) {
+      plain = &candidate;
+    }
   }
   if (level == Level::kObject && method == "GET" && query.has("uploads")) {
-    return fail(ErrorCode::kInvalidRequest, "Key is not expected for the GET method ?uploads subresource");
+    return fail(ErrorCode::kInvalidRequest,
+                "Key is not expected for the GET method ?uploads subresource");
   }
   if (known_sub_resource || plain == nullptr) return not_allowed(method, level);
-  if (auto good = check_no_other_level(method, level, query); !good) return std::unexpected(good.error());
+  if (auto good = check_no_other_level(method, level, query); !good) {
+    return std::unexpected(good.error());
+  }
   return plain->operation;
 }
 
-// A source makes a copy of two operations and of no other: whatever else it stands beside is not done.
+// A source makes a copy of two operations and of no other: whatever else it stands beside is not
+// done.
 S3Result<Operation> operation_of(const http::RequestHead& head, Level level, const Query& query) {
   const auto source = head.fields.find("x-amz-copy-source");
   auto operation = selected_operation(head.method, level, query);
   if (!operation || !source) return operation;
   if (operation == Operation::kPutObject) return Operation::kCopyObject;
   if (operation == Operation::kUploadPart) return Operation::kUploadPartCopy;
-  return fail(ErrorCode::kInvalidArgument, "You can only specify a copy source header for copy requests.",
+  return fail(ErrorCode::kInvalidArgument,
+              "You can only specify a copy source header for copy requests.",
               {{"ArgumentName", "x-amz-copy-source"}, {"ArgumentValue", std::string(*source)}});
 }
 
@@ -123,7 +136,9 @@ bool Query::has(std::string_view name) const { return find(name).has_value(); }
 
 std::optional<std::string_view> Query::find(std::string_view name) const {
   if (!by_name.empty()) {
-    const auto name_of = [this](uint32_t number) { return std::string_view(parameters[number].first); };
+    const auto name_of = [this](uint32_t number) {
+      return std::string_view(parameters[number].first);
+    };
     const auto found = std::ranges::lower_bound(by_name, name, {}, name_of);
     if (found == by_name.end() || name_of(*found) != name) return std::nullopt;
     return parameters[*found].second;
@@ -143,7 +158,8 @@ S3Result<Query> parse_query(std::string_view text) {
     if (pair.empty()) continue;
     const size_t equals = pair.find('=');
     auto name = percent_decode(pair.substr(0, equals), true);
-    auto value = percent_decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1), true);
+    auto value =
+        percent_decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1), true);
     if (!name || !value) return fail(ErrorCode::kInvalidURI);
     query.parameters.emplace_back(*std::move(name), *std::move(value));
   }
@@ -151,7 +167,9 @@ S3Result<Query> parse_query(std::string_view text) {
     query.by_name.resize(query.parameters.size());
     std::iota(query.by_name.begin(), query.by_name.end(), 0u);
     // Those of one name stay in their order.
-    std::ranges::sort(query.by_name, {}, [&](uint32_t number) { return std::pair(std::string_view(query.parameters[number].first), number); });
+    std::ranges::sort(query.by_name, {}, [&](uint32_t number) {
+      return std::pair(std::string_view(query.parameters[number].first), number);
+    });
   }
   return query;
 }
@@ -182,7 +200,9 @@ S3Result<Request> route(const http::RequestHead& head, const RouterOptions& opti
   if (!query) return std::unexpected(query.error());
   auto address = locate(head, options);
   if (!address) return std::unexpected(address.error());
-  if (address->bucket.empty() && head.path() != "/") return fail(ErrorCode::kInvalidBucketName, {}, {{"BucketName", ""}});
+  if (address->bucket.empty() && head.path() != "/") {
+    return fail(ErrorCode::kInvalidBucketName, {}, {{"BucketName", ""}});
+  }
   Level level = Level::kService;
   if (!address->bucket.empty()) level = !address->key.empty() ? Level::kObject : Level::kBucket;
   auto operation = operation_of(head, level, *query);
@@ -191,10 +211,15 @@ S3Result<Request> route(const http::RequestHead& head, const RouterOptions& opti
     return fail(ErrorCode::kInvalidBucketName, {}, {{"BucketName", address->bucket}});
   }
   if (address->key.size() > kKeyBytesMax) {
-    return fail(ErrorCode::kKeyTooLongError, {}, {{"Size", std::to_string(address->key.size())}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
+    return fail(ErrorCode::kKeyTooLongError, {},
+                {{"Size", std::to_string(address->key.size())},
+                 {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}});
   }
-  if (!is_valid_utf8(address->key) || climbs_above_bucket(address->key)) return fail(ErrorCode::kInvalidURI);
-  return Request{*operation, std::move(address->bucket), std::move(address->key), *std::move(query), address->virtual_host};
+  if (!is_valid_utf8(address->key) || climbs_above_bucket(address->key)) {
+    return fail(ErrorCode::kInvalidURI);
+  }
+  return Request{*operation, std::move(address->bucket), std::move(address->key), *std::move(query),
+                 address->virtual_host};
 }
 
 // Source: "Naming Amazon S3 objects", S3 user guide (relative path elements).
@@ -221,7 +246,8 @@ bool is_valid_bucket_name(std::string_view name) {
   if (!plain(name.front()) || !plain(name.back())) return false;
   for (size_t i = 0; i < name.size(); ++i) {
     if (!plain(name[i]) && name[i] != '-' && name[i] != '.') return false;
-    // The ends are letters or digits, so both neighbours exist. A hyphen next to a period is no DNS label.
+    // The ends are letters or digits, so both neighbours exist. A hyphen next to a period is no DNS
+    // label.
     if (name[i] == '.' && (!plain(name[i + 1]) || !plain(name[i - 1]))) return false;
   }
   for (const std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"}) {

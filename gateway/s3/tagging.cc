@@ -17,16 +17,19 @@ constexpr std::string_view kPunctuation = " +-=._:/@";
 bool has_tag_characters(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPunctuation.contains(text[i]);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       kPunctuation.contains(text[i]);
     // U+0080 to U+009F are controls.
-    const bool control = c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    const bool control =
+        c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
     if (c < 0x80 ? !plain : control) return false;
   }
   return true;
 }
 
 size_t characters(std::string_view text) {
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 bool is_system_key(std::string_view key) {
@@ -35,20 +38,33 @@ bool is_system_key(std::string_view key) {
 }
 
 S3Result<void> check_tag(const std::string& key, const std::string& value) {
-  if (key.empty() || !is_valid_utf8(key) || characters(key) > kKeyCharactersMax || !has_tag_characters(key)) {
-    return fail(ErrorCode::kInvalidTag, "The TagKey you have provided is invalid", {{"TagKey", is_valid_utf8(key) ? key : ""}});
+  if (key.empty() || !is_valid_utf8(key) || characters(key) > kKeyCharactersMax ||
+      !has_tag_characters(key)) {
+    return fail(ErrorCode::kInvalidTag, "The TagKey you have provided is invalid",
+                {{"TagKey", is_valid_utf8(key) ? key : ""}});
   }
-  if (!is_valid_utf8(value) || characters(value) > kValueCharactersMax || !has_tag_characters(value)) {
-    return fail(ErrorCode::kInvalidTag, "The TagValue you have provided is invalid", {{"TagKey", key}, {"TagValue", is_valid_utf8(value) ? value : ""}});
+  if (!is_valid_utf8(value) || characters(value) > kValueCharactersMax ||
+      !has_tag_characters(value)) {
+    return fail(ErrorCode::kInvalidTag, "The TagValue you have provided is invalid",
+                {{"TagKey", key}, {"TagValue", is_valid_utf8(value) ? value : ""}});
   }
-  if (is_system_key(key)) return fail(ErrorCode::kInvalidTag, "System tags cannot be added/updated by requester", {{"TagKey", key}});
+  if (is_system_key(key)) {
+    return fail(ErrorCode::kInvalidTag, "System tags cannot be added/updated by requester",
+                {{"TagKey", key}});
+  }
   return {};
 }
 
 // Of too many: each place has its own words, as AWS has them. (A document of an object: s3-tests.)
 Error too_many(size_t tags_max, bool in_header) {
-  if (tags_max == kBucketTagsMax) return {ErrorCode::kBadRequest, "Bucket tag count cannot be greater than 50", {}, {}, {}};
-  return {in_header ? ErrorCode::kBadRequest : ErrorCode::kInvalidTag, "Object tags cannot be greater than 10", {}, {}, {}};
+  if (tags_max == kBucketTagsMax) {
+    return {ErrorCode::kBadRequest, "Bucket tag count cannot be greater than 50", {}, {}, {}};
+  }
+  return {in_header ? ErrorCode::kBadRequest : ErrorCode::kInvalidTag,
+          "Object tags cannot be greater than 10",
+          {},
+          {},
+          {}};
 }
 
 S3Result<Tags> checked(Tags tags, size_t tags_max, bool in_header = false) {
@@ -56,7 +72,10 @@ S3Result<Tags> checked(Tags tags, size_t tags_max, bool in_header = false) {
   std::set<std::string_view> keys;
   for (const auto& [key, value] : tags) {
     if (auto good = check_tag(key, value); !good) return std::unexpected(good.error());
-    if (!keys.insert(key).second) return fail(ErrorCode::kInvalidTag, "Cannot provide multiple Tags with the same key", {{"TagKey", key}});
+    if (!keys.insert(key).second) {
+      return fail(ErrorCode::kInvalidTag, "Cannot provide multiple Tags with the same key",
+                  {{"TagKey", key}});
+    }
   }
   std::ranges::sort(tags);
   return tags;
@@ -65,8 +84,12 @@ S3Result<Tags> checked(Tags tags, size_t tags_max, bool in_header = false) {
 S3Result<std::pair<std::string, std::string>> parse_tag(const XmlElement& tag) {
   std::optional<std::string> key, value;
   for (const XmlElement& child : tag.children()) {
-    std::optional<std::string>* const field = child.name() == "Key" ? &key : child.name() == "Value" ? &value : nullptr;
-    if (field == nullptr || *field || !child.children().empty()) return fail(ErrorCode::kMalformedXML);
+    std::optional<std::string>* const field = child.name() == "Key"     ? &key
+                                              : child.name() == "Value" ? &value
+                                                                        : nullptr;
+    if (field == nullptr || *field || !child.children().empty()) {
+      return fail(ErrorCode::kMalformedXML);
+    }
     *field = child.text();
   }
   if (!key || !value) return fail(ErrorCode::kMalformedXML);
@@ -90,15 +113,19 @@ S3Result<Tags> parse_tagging_document(std::string_view text, size_t tags_max) {
   const auto document = XmlDocument::parse(text, "Tagging");
   if (!document) return std::unexpected(document.error());
   const auto children = document->root().children();
-  if (children.size() != 1 || children.front().name() != "TagSet") return fail(ErrorCode::kMalformedXML);
+  if (children.size() != 1 || children.front().name() != "TagSet") {
+    return fail(ErrorCode::kMalformedXML);
+  }
   return parse_tag_list(children.front(), tags_max);
 }
 
 S3Result<Tags> parse_tagging_header(std::string_view text) {
   const auto invalid = [&] {
     return fail(ErrorCode::kInvalidArgument,
-                "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-                {{"ArgumentName", "x-amz-tagging"}, {"ArgumentValue", is_valid_utf8(text) ? std::string(text) : ""}});
+                "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+                "parameters without tag name duplicates.",
+                {{"ArgumentName", "x-amz-tagging"},
+                 {"ArgumentValue", is_valid_utf8(text) ? std::string(text) : ""}});
   };
   Tags tags;
   std::set<std::string> keys;
@@ -109,9 +136,14 @@ S3Result<Tags> parse_tagging_header(std::string_view text) {
     if (pair.empty()) continue;
     const size_t equal = pair.find('=');
     auto key = percent_decode(pair.substr(0, equal), true);
-    auto value = percent_decode(equal == std::string_view::npos ? std::string_view() : pair.substr(equal + 1), true);
-    if (!key || key->empty() || !value || !is_valid_utf8(*key) || !is_valid_utf8(*value)) return invalid();
-    if (equal != std::string_view::npos && pair.find('=', equal + 1) != std::string_view::npos) return invalid();
+    auto value = percent_decode(
+        equal == std::string_view::npos ? std::string_view() : pair.substr(equal + 1), true);
+    if (!key || key->empty() || !value || !is_valid_utf8(*key) || !is_valid_utf8(*value)) {
+      return invalid();
+    }
+    if (equal != std::string_view::npos && pair.find('=', equal + 1) != std::string_view::npos) {
+      return invalid();
+    }
     if (!keys.insert(*key).second) return invalid();
     tags.emplace_back(*std::move(key), *std::move(value));
   }

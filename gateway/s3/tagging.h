@@ -1,5 +1,6 @@
 // Tag sets: the XML document of the ...Tagging operations and the x-amz-tagging header.
-// Source: PutObjectTagging, PutBucketTagging, PutObject, S3 API reference; "Tagging: restrictions", AWS general reference.
+// Source: PutObjectTagging, PutBucketTagging, PutObject, S3 API reference; "Tagging: restrictions",
+// AWS general reference.
 #pragma once
 
 #include <string>
@@ -13,13 +14,13 @@
 
 namespace rondel::s3 {
 
-using Tags = std::vector<std::pair<std::string, std::string>>;   // By key; keys differ.
+using Tags = std::vector<std::pair<std::string, std::string>>;  // By key; keys differ.
 
 inline constexpr size_t kObjectTagsMax = 10;
 inline constexpr size_t kBucketTagsMax = 50;
 
-// Errors: kMalformedXML; kInvalidTag: too many, a key of other than 1 to 128 characters, a value above 256, a character that
-// tags may not have, a key twice, a key that begins with "aws:".
+// Errors: kMalformedXML; kInvalidTag: too many, a key of other than 1 to 128 characters, a value
+// above 256, a character that tags may not have, a key twice, a key that begins with "aws:".
 S3Result<Tags> parse_tagging_document(std::string_view text, size_t tags_max);
 // The children <Tag> of an element.
 S3Result<Tags> parse_tag_list(const XmlElement& parent, size_t tags_max);

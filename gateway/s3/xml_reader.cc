@@ -20,7 +20,8 @@ std::string_view local_name(std::string_view name) {
   return colon == std::string_view::npos ? name : name.substr(colon + 1);
 }
 
-// A parsed node is twenty times its shortest text: what a document may hold is bounded by its characters first.
+// A parsed node is twenty times its shortest text: what a document may hold is bounded by its
+// characters first.
 bool is_bounded(std::string_view text) {
   size_t tags = 0, attributes = 0;
   for (size_t i = 0; i + 1 < text.size(); ++i) {
@@ -48,7 +49,7 @@ bool is_character(std::string_view digits) {
   if (digits.find_first_not_of(allowed) != std::string_view::npos) return false;
   const char* const last = digits.data() + digits.size();
   const auto [end, error] = std::from_chars(digits.data(), last, value, hexadecimal ? 16 : 10);
-  if (error != std::errc()) return false;   // Also of no digit at all.
+  if (error != std::errc()) return false;  // Also of no digit at all.
   return value > 0 && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff);
 }
 
@@ -64,7 +65,7 @@ bool has_good_references(std::string_view text) {
     const auto literal = std::ranges::find_if(kLiteral, begins);
     if (literal != kLiteral.end()) {
       const size_t end = text.find(literal->second, literal->first.size());
-      if (end == std::string_view::npos) return true;   // The parser says what is wrong.
+      if (end == std::string_view::npos) return true;  // The parser says what is wrong.
       text.remove_prefix(end);
     } else if (text.starts_with("&#")) {
       const size_t end = text.find(';');
@@ -102,22 +103,32 @@ struct XmlDocument::Impl {
 };
 
 XmlDocument::XmlDocument(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
 XmlDocument::~XmlDocument() = default;
 XmlDocument::XmlDocument(XmlDocument&&) noexcept = default;
 XmlDocument& XmlDocument::operator=(XmlDocument&&) noexcept = default;
 
 S3Result<XmlDocument> XmlDocument::parse(std::string_view text, std::string_view root) {
   if (text.empty()) return fail(ErrorCode::kMissingRequestBodyError);
-  if (!is_plain(text) || !is_bounded(text) || !has_good_references(text)) return fail(ErrorCode::kMalformedXML);
+  if (!is_plain(text) || !is_bounded(text) || !has_good_references(text)) {
+    return fail(ErrorCode::kMalformedXML);
+  }
   auto impl = std::make_unique<Impl>();
-  const unsigned flags = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol | pugi::parse_ws_pcdata_single;
-  if (!impl->document.load_buffer(text.data(), text.size(), flags, pugi::encoding_utf8)) return fail(ErrorCode::kMalformedXML);
+  const unsigned flags =
+      pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol | pugi::parse_ws_pcdata_single;
+  if (!impl->document.load_buffer(text.data(), text.size(), flags, pugi::encoding_utf8)) {
+    return fail(ErrorCode::kMalformedXML);
+  }
   const pugi::xml_node node = impl->document.document_element();
-  if (!node || local_name(node.name()) != root || !is_shallow(node)) return fail(ErrorCode::kMalformedXML);
+  if (!node || local_name(node.name()) != root || !is_shallow(node)) {
+    return fail(ErrorCode::kMalformedXML);
+  }
   return XmlDocument(std::move(impl));
 }
 
-XmlElement XmlDocument::root() const { return XmlElement(impl_->document.document_element().internal_object()); }
+XmlElement XmlDocument::root() const {
+  return XmlElement(impl_->document.document_element().internal_object());
+}
 
 std::string_view XmlElement::name() const { return local_name(pugi::xml_node(node_).name()); }
 
@@ -153,7 +164,9 @@ std::vector<XmlElement> XmlElement::children(std::string_view name) const {
 std::optional<XmlElement> XmlElement::child(std::string_view name) const {
   for (const pugi::xml_node& child : pugi::xml_node(node_).children()) {
     ++steps;
-    if (child.type() == pugi::node_element && local_name(child.name()) == name) return XmlElement(child.internal_object());
+    if (child.type() == pugi::node_element && local_name(child.name()) == name) {
+      return XmlElement(child.internal_object());
+    }
   }
   return std::nullopt;
 }

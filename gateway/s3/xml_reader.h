@@ -1,5 +1,6 @@
-// XmlDocument: a document that a client sent, bounded before it is parsed: no document types and entities of its own, valid
-// UTF-8, at most 16 levels, 131,072 elements and as many attributes. Names are local: a name-space prefix is passed over.
+// XmlDocument: a document that a client sent, bounded before it is parsed: no document types and
+// entities of its own, valid UTF-8, at most 16 levels, 131,072 elements and as many attributes.
+// Names are local: a name-space prefix is passed over.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ class XmlElement {
   std::vector<XmlElement> children(std::string_view name) const;
   // The first of that name.
   std::optional<XmlElement> child(std::string_view name) const;
-  std::optional<std::string> child_text(std::string_view name) const;   // As sent.
+  std::optional<std::string> child_text(std::string_view name) const;  // As sent.
   // By local name: "type" finds xsi:type.
   std::optional<std::string> attribute(std::string_view name) const;
 
@@ -55,7 +56,8 @@ class XmlDocument {
   std::unique_ptr<Impl> impl_;
 };
 
-// Nodes and attributes that this thread has looked at since it began: tests hold the readers of documents against it.
+// Nodes and attributes that this thread has looked at since it began: tests hold the readers of
+// documents against it.
 uint64_t xml_steps();
 
 // Without spaces, tabs and line ends around it.

@@ -11,21 +11,25 @@
 namespace rondel::s3 {
 namespace {
 
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";   // U+FFFD.
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD.
 
 std::string reference(uint32_t code) { return fmt::format("&#x{:x};", code); }
 
-// Of a character behind ASCII that never goes out as it is: a control (U+0080 to U+009F), or none (U+FFFE, U+FFFF).
+// Of a character behind ASCII that never goes out as it is: a control (U+0080 to U+009F), or none
+// (U+FFFE, U+FFFF).
 std::optional<uint32_t> forbidden_code(std::string_view character) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(character[i]); };
   if (character.size() == 2 && byte(0) == 0xc2 && byte(1) < 0xa0) return byte(1);
-  if (character.size() == 3 && byte(0) == 0xef && byte(1) == 0xbf && byte(2) >= 0xbe) return 0xffc0 + (byte(2) & 0x3fu);
+  if (character.size() == 3 && byte(0) == 0xef && byte(1) == 0xbf && byte(2) >= 0xbe) {
+    return 0xffc0 + (byte(2) & 0x3fu);
+  }
   return std::nullopt;
 }
 
 }  // namespace
 
-XmlWriter::XmlWriter(std::string_view root, std::string_view xml_namespace, Quotes quotes) : quotes_(quotes) {
+XmlWriter::XmlWriter(std::string_view root, std::string_view xml_namespace, Quotes quotes)
+    : quotes_(quotes) {
   out_ = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
   if (xml_namespace.empty()) {
     open(root);
@@ -55,7 +59,9 @@ void XmlWriter::text(std::string_view element, std::string_view value) {
   out_.append("</").append(element).append(">");
 }
 
-void XmlWriter::number(std::string_view element, uint64_t value) { text(element, std::to_string(value)); }
+void XmlWriter::number(std::string_view element, uint64_t value) {
+  text(element, std::to_string(value));
+}
 
 bool fits_xml(std::string_view text) {
   while (!text.empty()) {
@@ -68,10 +74,11 @@ bool fits_xml(std::string_view text) {
   return true;
 }
 
-// Some control characters cannot stand in XML 1.0, not even as references; S3 writes the references all the same, and
-// clients that expect such keys ask for encoding-type=url. Bytes that are no text at all are a replacement character each.
+// Some control characters cannot stand in XML 1.0, not even as references; S3 writes the references
+// all the same, and clients that expect such keys ask for encoding-type=url. Bytes that are no text
+// at all are a replacement character each.
 void XmlWriter::escape(std::string_view value) {
-  size_t plain = 0;   // Of the front of `value`: goes out as it is.
+  size_t plain = 0;  // Of the front of `value`: goes out as it is.
   const auto replace = [&](size_t length, std::string_view with) {
     out_.append(value.substr(0, plain)).append(with);
     value.remove_prefix(plain + length);

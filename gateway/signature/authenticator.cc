@@ -26,7 +26,8 @@ constexpr int64_t kExpiresMax = 604'800;
 constexpr std::string_view kOlderSignature =
     "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256. "
     "Clients of the AWS SDKs presign so with signature_version = s3v4 in their configuration.";
-constexpr std::string_view kNoDate = "AWS authentication requires a valid Date or x-amz-date header";
+constexpr std::string_view kNoDate =
+    "AWS authentication requires a valid Date or x-amz-date header";
 
 std::unexpected<RefusalDetail> refuse(Refusal refusal, std::string message, Details details = {}) {
   return std::unexpected(RefusalDetail{refusal, std::move(message), std::move(details)});
@@ -39,11 +40,14 @@ std::string text(std::initializer_list<std::string_view> parts) {
 }
 
 const std::string* find(const Query& query, std::string_view name) {
-  const auto found = std::find_if(query.begin(), query.end(), [&](const auto& pair) { return pair.first == name; });
+  const auto found = std::find_if(query.begin(), query.end(),
+                                  [&](const auto& pair) { return pair.first == name; });
   return found == query.end() ? nullptr : &found->second;
 }
 
-bool is_amz_header(std::string_view name) { return name.size() > 6 && http::iequals(name.substr(0, 6), "x-amz-"); }
+bool is_amz_header(std::string_view name) {
+  return name.size() > 6 && http::iequals(name.substr(0, 6), "x-amz-");
+}
 
 // What a request says about its signature, from header or query.
 struct Claim {
@@ -59,27 +63,31 @@ struct Claim {
 };
 
 // The two places of a signature use different words for the same mistakes.
-std::unexpected<RefusalDetail> refuse_scope(const Claim& claim, std::string_view message, Details details = {}) {
+std::unexpected<RefusalDetail> refuse_scope(const Claim& claim, std::string_view message,
+                                            Details details = {}) {
   if (claim.presigned) {
     return refuse(Refusal::kAuthorizationQueryParametersError,
-                  text({"Error parsing the X-Amz-Credential parameter; ", message}), std::move(details));
+                  text({"Error parsing the X-Amz-Credential parameter; ", message}),
+                  std::move(details));
   }
-  return refuse(Refusal::kAuthorizationHeaderMalformed, text({"The authorization header is malformed; ", message}),
-                std::move(details));
+  return refuse(Refusal::kAuthorizationHeaderMalformed,
+                text({"The authorization header is malformed; ", message}), std::move(details));
 }
 
 Checked<void> check_scope(const Claim& claim, const std::string& region) {
   const CredentialText& credential = claim.credential;
   if (credential.region != region) {
-    return refuse_scope(claim, text({"the region '", credential.region, "' is wrong; expecting '", region, "'"}),
-                        {{"Region", region}});
+    return refuse_scope(
+        claim, text({"the region '", credential.region, "' is wrong; expecting '", region, "'"}),
+        {{"Region", region}});
   }
   if (credential.service != kService) {
-    return refuse_scope(claim, text({"incorrect service \"", credential.service, "\". This endpoint belongs to \"s3\"."}));
+    return refuse_scope(claim, text({"incorrect service \"", credential.service,
+                                     "\". This endpoint belongs to \"s3\"."}));
   }
   if (credential.terminator != kTerminator) {
-    return refuse_scope(
-        claim, text({"incorrect terminal \"", credential.terminator, "\". This endpoint uses \"aws4_request\"."}));
+    return refuse_scope(claim, text({"incorrect terminal \"", credential.terminator,
+                                     "\". This endpoint uses \"aws4_request\"."}));
   }
   if (credential.date != std::string_view(claim.timestamp).substr(0, 8)) {
     return refuse_scope(claim, text({"Invalid credential date \"", credential.date,
@@ -96,7 +104,8 @@ Checked<void> set_time_from_headers(const http::RequestHead& head, Claim& claim)
   } else if (const auto date = head.fields.find("date")) {
     // SDKs also write universal time as RFC 5322 does: -0000 where HTTP has GMT.
     const bool numeric = date->ends_with(" -0000") || date->ends_with(" +0000");
-    time = numeric ? parse_http_date(std::string(date->substr(0, date->size() - 5)) + "GMT") : parse_http_date(*date);
+    time = numeric ? parse_http_date(std::string(date->substr(0, date->size() - 5)) + "GMT")
+                   : parse_http_date(*date);
     if (!time) {
       if (const Result<SystemTime> parsed = sigv4::parse_timestamp(*date)) time = *parsed;
     }
@@ -107,18 +116,20 @@ Checked<void> set_time_from_headers(const http::RequestHead& head, Claim& claim)
   return {};
 }
 
-std::unexpected<RefusalDetail> refuse_authorization(std::string_view message, std::string_view authorization) {
+std::unexpected<RefusalDetail> refuse_authorization(std::string_view message,
+                                                    std::string_view authorization) {
   return refuse(Refusal::kInvalidArgument, std::string(message),
                 {{"ArgumentName", "Authorization"}, {"ArgumentValue", std::string(authorization)}});
 }
 
-// The scheme is all that stands before the first blank. An empty header is as good as none where one is needed.
+// The scheme is all that stands before the first blank. An empty header is as good as none where
+// one is needed.
 Checked<void> check_scheme(std::string_view authorization) {
   if (authorization.empty()) return refuse(Refusal::kAccessDenied, "");
   const size_t blank = authorization.find(' ');
   if (blank == std::string_view::npos) {
-    return refuse_authorization("Authorization header is invalid -- one and only one ' ' (space) required",
-                                authorization);
+    return refuse_authorization(
+        "Authorization header is invalid -- one and only one ' ' (space) required", authorization);
   }
   const std::string_view scheme = authorization.substr(0, blank);
   if (scheme == sigv4::kAlgorithm) return {};
@@ -127,11 +138,14 @@ Checked<void> check_scheme(std::string_view authorization) {
 }
 
 Checked<Claim> claim_of_header(const http::RequestHead& head, std::string_view authorization) {
-  if (Checked<void> scheme = check_scheme(authorization); !scheme) return std::unexpected(std::move(scheme).error());
+  if (Checked<void> scheme = check_scheme(authorization); !scheme) {
+    return std::unexpected(std::move(scheme).error());
+  }
   const auto parsed = parse_authorization(authorization.substr(sigv4::kAlgorithm.size() + 1));
   if (!parsed) {
     return refuse(Refusal::kAuthorizationHeaderMalformed,
-                  "The authorization header is malformed; the authorization header requires three components: Credential, "
+                  "The authorization header is malformed; the authorization header requires three "
+                  "components: Credential, "
                   "SignedHeaders, and Signature.");
   }
   Claim claim;
@@ -141,12 +155,18 @@ Checked<Claim> claim_of_header(const http::RequestHead& head, std::string_view a
   if (!credential) return refuse_scope(claim, kExpectedCredential);
   claim.credential = *credential;
   auto signed_headers = parse_signed_headers(parsed->signed_headers);
-  if (!signed_headers) return refuse_scope(claim, "SignedHeaders must be lower-case names, each once, divided by ';'.");
+  if (!signed_headers) {
+    return refuse_scope(claim,
+                        "SignedHeaders must be lower-case names, each once, divided by ';'.");
+  }
   claim.signed_headers = std::move(*signed_headers);
-  if (Checked<void> time = set_time_from_headers(head, claim); !time) return std::unexpected(std::move(time).error());
+  if (Checked<void> time = set_time_from_headers(head, claim); !time) {
+    return std::unexpected(std::move(time).error());
+  }
   const auto payload_hash = head.fields.find("x-amz-content-sha256");
   if (!payload_hash) {
-    return refuse(Refusal::kInvalidRequest, "Missing required header for this request: x-amz-content-sha256");
+    return refuse(Refusal::kInvalidRequest,
+                  "Missing required header for this request: x-amz-content-sha256");
   }
   claim.payload_hash = *payload_hash;
   return claim;
@@ -159,11 +179,15 @@ Checked<int64_t> parse_expires(const std::string& value) {
   const auto seconds = value.starts_with('+') ? std::nullopt : parse_signed_decimal(value);
   if (!seconds) return bad("X-Amz-Expires should be a number");
   if (*seconds > kExpiresMax) {
-    return bad("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
-               "604800 seconds");
+    return bad(
+        "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires "
+        "must be less than "
+        "604800 seconds");
   }
   if (*seconds < 0 || value.starts_with('-')) return bad("X-Amz-Expires must be non-negative");
-  if (*seconds == 0) return refuse(Refusal::kAccessDenied, "Request has expired", {{"X-Amz-Expires", value}});
+  if (*seconds == 0) {
+    return refuse(Refusal::kAccessDenied, "Request has expired", {{"X-Amz-Expires", value}});
+  }
   return *seconds;
 }
 
@@ -178,10 +202,14 @@ Checked<Claim> claim_of_query(const http::RequestHead& head, const Query& query)
   const std::string* signed_headers = find(query, "X-Amz-SignedHeaders");
   const std::string* expires = find(query, "X-Amz-Expires");
   if (!algorithm || !credential || !signature || !date || !signed_headers || !expires) {
-    return bad("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
-               "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.");
+    return bad(
+        "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
+        "X-Amz-Signature, "
+        "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.");
   }
-  if (*algorithm != sigv4::kAlgorithm) return bad("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
+  if (*algorithm != sigv4::kAlgorithm) {
+    return bad("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
+  }
   Claim claim;
   claim.presigned = true;
   claim.credential_text = *credential;
@@ -190,7 +218,9 @@ Checked<Claim> claim_of_query(const http::RequestHead& head, const Query& query)
   if (!parsed) return refuse_scope(claim, kExpectedCredential);
   claim.credential = *parsed;
   auto names = parse_signed_headers(*signed_headers);
-  if (!names) return bad("X-Amz-SignedHeaders must be lower-case names, each once, divided by ';'.");
+  if (!names) {
+    return bad("X-Amz-SignedHeaders must be lower-case names, each once, divided by ';'.");
+  }
   claim.signed_headers = std::move(*names);
   const Result<SystemTime> time = sigv4::parse_timestamp(*date);
   if (!time) return bad("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
@@ -210,7 +240,8 @@ Checked<void> check_time(const Claim& claim, const AuthenticatorOptions& options
   const auto skew = std::chrono::duration_cast<std::chrono::microseconds>(options.skew_max);
   if (!claim.presigned) {
     if (claim.time >= now - skew && claim.time <= now + skew) return {};
-    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.skew_max).count();
+    const auto limit =
+        std::chrono::duration_cast<std::chrono::milliseconds>(options.skew_max).count();
     return refuse(Refusal::kRequestTimeTooSkewed,
                   "The difference between the request time and the current time is too large.",
                   {{"RequestTime", claim.timestamp},
@@ -218,7 +249,8 @@ Checked<void> check_time(const Claim& claim, const AuthenticatorOptions& options
                    {"MaxAllowedSkewMilliseconds", std::to_string(limit)}});
   }
   if (claim.time > now + skew) {
-    return refuse(Refusal::kAccessDenied, "Request is not yet valid", {{"ServerTime", format_iso_time(now)}});
+    return refuse(Refusal::kAccessDenied, "Request is not yet valid",
+                  {{"ServerTime", format_iso_time(now)}});
   }
   const SystemTime end = claim.time + std::chrono::seconds(claim.expires_s);
   if (now < end) return {};
@@ -242,12 +274,14 @@ Checked<void> check_signed_headers(const http::RequestHead& head, const Claim& c
     for (const char c : name) missing += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   }
   if (missing.empty()) return {};
-  return refuse(Refusal::kUnsignedHeader, "There were headers present in the request which were not signed",
+  return refuse(Refusal::kUnsignedHeader,
+                "There were headers present in the request which were not signed",
                 {{"HeadersNotSigned", missing}});
 }
 
 // Fills in the payload form from x-amz-content-sha256 and checks what the form needs.
-Checked<void> set_payload_form(const http::RequestHead& head, std::string_view payload_hash, Identity& identity) {
+Checked<void> set_payload_form(const http::RequestHead& head, std::string_view payload_hash,
+                               Identity& identity) {
   if (payload_hash == sigv4::kUnsignedPayload) {
     identity.payload_form = PayloadForm::kUnsigned;
     return {};
@@ -259,27 +293,35 @@ Checked<void> set_payload_form(const http::RequestHead& head, std::string_view p
   } else if (payload_hash == sigv4::kStreamingUnsignedTrailer) {
     identity.payload_form = PayloadForm::kStreamingUnsignedTrailer;
   } else {
-    const bool is_hash = payload_hash.size() == sigv4::kEmptySha256.size() && from_hex(payload_hash).has_value();
+    const bool is_hash =
+        payload_hash.size() == sigv4::kEmptySha256.size() && from_hex(payload_hash).has_value();
     if (!is_hash) {
-      return refuse(Refusal::kInvalidPayloadHash,
-                    "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-                    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
-                    {{"ArgumentName", "x-amz-content-sha256"}, {"ArgumentValue", std::string(payload_hash)}});
+      return refuse(
+          Refusal::kInvalidPayloadHash,
+          "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+          "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a "
+          "valid sha256 value.",
+          {{"ArgumentName", "x-amz-content-sha256"}, {"ArgumentValue", std::string(payload_hash)}});
     }
     identity.payload_form = PayloadForm::kHash;
     identity.payload_hash = payload_hash;
     return {};
   }
   const auto length = head.fields.find("x-amz-decoded-content-length");
-  if (!length) return refuse(Refusal::kMissingDecodedLength, "You must provide the Content-Length HTTP header.");
+  if (!length) {
+    return refuse(Refusal::kMissingDecodedLength,
+                  "You must provide the Content-Length HTTP header.");
+  }
   if (!parse_decimal(*length)) {
-    return refuse(Refusal::kMissingDecodedLength, "The value of x-amz-decoded-content-length is not a length.");
+    return refuse(Refusal::kMissingDecodedLength,
+                  "The value of x-amz-decoded-content-length is not a length.");
   }
   return {};
 }
 
 // One value for each occurrence of each signed name.
-sigv4::NameValueViews signed_values(const http::RequestHead& head, const Claim& claim, const std::string& length) {
+sigv4::NameValueViews signed_values(const http::RequestHead& head, const Claim& claim,
+                                    const std::string& length) {
   sigv4::NameValueViews values;
   values.reserve(claim.signed_headers.size());
   for (const std::string_view name : claim.signed_headers) {
@@ -289,12 +331,15 @@ sigv4::NameValueViews signed_values(const http::RequestHead& head, const Claim& 
       values.emplace_back(name, value);
       present = true;
     }
-    if (!present) values.emplace_back(name, name == "content-length" ? std::string_view(length) : "");
+    if (!present) {
+      values.emplace_back(name, name == "content-length" ? std::string_view(length) : "");
+    }
   }
   return values;
 }
 
-Details mismatch_details(const Claim& claim, const std::string& to_sign, const std::string& canonical) {
+Details mismatch_details(const Claim& claim, const std::string& to_sign,
+                         const std::string& canonical) {
   return {{"AWSAccessKeyId", std::string(claim.credential.access_key)},
           {"StringToSign", to_sign},
           {"SignatureProvided", std::string(claim.signature)},
@@ -303,7 +348,8 @@ Details mismatch_details(const Claim& claim, const std::string& to_sign, const s
           {"CanonicalRequestBytes", spaced_hex(canonical)}};
 }
 
-// The path in AWS's own encoding, when the client's differs: some clients sign that and send another spelling of it.
+// The path in AWS's own encoding, when the client's differs: some clients sign that and send
+// another spelling of it.
 std::optional<std::string> respelled_path(std::string_view path) {
   const std::optional<std::string> decoded = percent_decode(path);
   if (!decoded) return std::nullopt;
@@ -314,8 +360,10 @@ std::optional<std::string> respelled_path(std::string_view path) {
 
 Checked<void> check_signature(const http::RequestHead& head, const Query& query, const Claim& claim,
                               const sigv4::Scope& scope, const std::string& key) {
-  const std::string length = head.content_length ? std::to_string(*head.content_length) : std::string();
-  sigv4::SignedRequest request{head.method, head.path(), {}, signed_values(head, claim, length), claim.payload_hash};
+  const std::string length =
+      head.content_length ? std::to_string(*head.content_length) : std::string();
+  sigv4::SignedRequest request{
+      head.method, head.path(), {}, signed_values(head, claim, length), claim.payload_hash};
   request.query.reserve(query.size());
   for (const auto& [name, value] : query) {
     if (!claim.presigned || name != "X-Amz-Signature") request.query.emplace_back(name, value);
@@ -325,11 +373,13 @@ Checked<void> check_signature(const http::RequestHead& head, const Query& query,
   if (crypto::constant_time_equal(sigv4::signature(key, to_sign), claim.signature)) return {};
   if (const std::optional<std::string> respelled = respelled_path(request.path)) {
     request.path = *respelled;
-    const std::string other = sigv4::string_to_sign(claim.timestamp, scope, sigv4::canonical_request(request));
+    const std::string other =
+        sigv4::string_to_sign(claim.timestamp, scope, sigv4::canonical_request(request));
     if (crypto::constant_time_equal(sigv4::signature(key, other), claim.signature)) return {};
   }
   return refuse(Refusal::kSignatureDoesNotMatch,
-                "The request signature we calculated does not match the signature you provided. Check your key and signing "
+                "The request signature we calculated does not match the signature you provided. "
+                "Check your key and signing "
                 "method.",
                 mismatch_details(claim, to_sign, canonical));
 }
@@ -345,7 +395,8 @@ Checked<Identity> keyless_identity(const http::RequestHead& head) {
   if (!payload_hash) return identity;
   if (has_signed_chunks(*payload_hash)) {
     return refuse(Refusal::kInvalidRequest,
-                  "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or "
+                  "Anonymous requests don't support this x-amz-content-sha256 value. Please use "
+                  "UNSIGNED-PAYLOAD or "
                   "STREAMING-UNSIGNED-PAYLOAD-TRAILER.");
   }
   if (Checked<void> form = set_payload_form(head, *payload_hash, identity); !form) {
@@ -357,19 +408,22 @@ Checked<Identity> keyless_identity(const http::RequestHead& head) {
 // nullopt: an anonymous request.
 Checked<std::optional<Claim>> find_claim(const http::RequestHead& head, const Query& query) {
   const auto authorization = head.fields.find("authorization");
-  const bool in_query = find(query, "X-Amz-Algorithm") || find(query, "X-Amz-Signature") || find(query, "X-Amz-Credential");
+  const bool in_query = find(query, "X-Amz-Algorithm") || find(query, "X-Amz-Signature") ||
+                        find(query, "X-Amz-Credential");
   const bool version_2 = find(query, "AWSAccessKeyId") && find(query, "Signature");
   if (authorization && (in_query || find(query, "Signature"))) {
     return refuse_authorization(kOneMechanism, *authorization);
   }
   if (version_2) return refuse(Refusal::kUnsupportedVersion, std::string(kOlderSignature));
   if (!authorization && !in_query) return std::optional<Claim>();
-  Checked<Claim> claim = authorization ? claim_of_header(head, *authorization) : claim_of_query(head, query);
+  Checked<Claim> claim =
+      authorization ? claim_of_header(head, *authorization) : claim_of_query(head, query);
   if (!claim) return std::unexpected(std::move(claim).error());
   return std::optional<Claim>(std::move(*claim));
 }
 
-Checked<void> check_claim(const http::RequestHead& head, const Claim& claim, const AuthenticatorOptions& options) {
+Checked<void> check_claim(const http::RequestHead& head, const Claim& claim,
+                          const AuthenticatorOptions& options) {
   if (Checked<void> scope = check_scope(claim, options.region); !scope) return scope;
   if (Checked<void> time = check_time(claim, options); !time) return time;
   return check_signed_headers(head, claim);
@@ -378,14 +432,17 @@ Checked<void> check_claim(const http::RequestHead& head, const Claim& claim, con
 // Asked once the signature is known to be right: a stranger learns nothing by it.
 Checked<void> check_token(const http::RequestHead& head, const Query& query) {
   if (const auto token = head.fields.find(kSecurityToken)) return refuse_token(*token);
-  const auto in_query = std::ranges::find_if(query, [](const auto& pair) { return http::iequals(pair.first, kSecurityToken); });
+  const auto in_query = std::ranges::find_if(
+      query, [](const auto& pair) { return http::iequals(pair.first, kSecurityToken); });
   if (in_query != query.end()) return refuse_token(in_query->second);
   return {};
 }
 
 }  // namespace
 
-bool has_unsigned_chunks(const http::Fields& fields) { return fields.find("x-amz-content-sha256") == sigv4::kStreamingUnsignedTrailer; }
+bool has_unsigned_chunks(const http::Fields& fields) {
+  return fields.find("x-amz-content-sha256") == sigv4::kStreamingUnsignedTrailer;
+}
 
 struct Authenticator::Impl {
   metadata::IdentityCache& identities;
@@ -396,12 +453,19 @@ struct Authenticator::Impl {
                            std::shared_ptr<const metadata::Credential> credential) {
     Identity identity;
     identity.scope = {std::string(claim.credential.date), options.region, std::string(kService)};
-    identity.signing_key = keys.find_or_derive(claim.credential_text, credential->key.secret_key, identity.scope);
-    if (Checked<void> match = check_signature(head, query, claim, identity.scope, identity.signing_key); !match) {
+    identity.signing_key =
+        keys.find_or_derive(claim.credential_text, credential->key.secret_key, identity.scope);
+    if (Checked<void> match =
+            check_signature(head, query, claim, identity.scope, identity.signing_key);
+        !match) {
       return std::unexpected(std::move(match).error());
     }
-    if (Checked<void> token = check_token(head, query); !token) return std::unexpected(std::move(token).error());
-    if (Checked<void> enabled = check_enabled(*credential); !enabled) return std::unexpected(std::move(enabled).error());
+    if (Checked<void> token = check_token(head, query); !token) {
+      return std::unexpected(std::move(token).error());
+    }
+    if (Checked<void> enabled = check_enabled(*credential); !enabled) {
+      return std::unexpected(std::move(enabled).error());
+    }
     if (Checked<void> form = set_payload_form(head, claim.payload_hash, identity); !form) {
       return std::unexpected(std::move(form).error());
     }
@@ -412,12 +476,19 @@ struct Authenticator::Impl {
     return identity;
   }
 
-  async::Task<Checked<Identity>> verify_v2(const http::RequestHead& head, const Query& query, const ClaimV2& claim, Deadline deadline) {
+  async::Task<Checked<Identity>> verify_v2(const http::RequestHead& head, const Query& query,
+                                           const ClaimV2& claim, Deadline deadline) {
     auto credential = co_await find_signer(identities, claim.access_key, deadline);
     if (!credential) co_return std::unexpected(std::move(credential).error());
-    if (Checked<void> match = check_signature_v2(claim, (*credential)->key.secret_key); !match) co_return std::unexpected(std::move(match).error());
-    if (Checked<void> token = check_token(head, query); !token) co_return std::unexpected(std::move(token).error());
-    if (Checked<void> enabled = check_enabled(**credential); !enabled) co_return std::unexpected(std::move(enabled).error());
+    if (Checked<void> match = check_signature_v2(claim, (*credential)->key.secret_key); !match) {
+      co_return std::unexpected(std::move(match).error());
+    }
+    if (Checked<void> token = check_token(head, query); !token) {
+      co_return std::unexpected(std::move(token).error());
+    }
+    if (Checked<void> enabled = check_enabled(**credential); !enabled) {
+      co_return std::unexpected(std::move(enabled).error());
+    }
     // The body is not under this signature; a hash of it is checked when there is one.
     Checked<Identity> identity = keyless_identity(head);
     if (!identity) co_return identity;
@@ -437,9 +508,9 @@ const AuthenticatorOptions& Authenticator::options() const { return impl_->optio
 
 size_t Authenticator::cache_bytes() const { return impl_->keys.bytes(); }
 
-async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(const http::RequestHead& head,
-                                                                                const Query& query, Deadline deadline,
-                                                                                std::string_view virtual_bucket) {
+async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(
+    const http::RequestHead& head, const Query& query, Deadline deadline,
+    std::string_view virtual_bucket) {
   if (impl_->options.signature_v2) {
     Checked<std::optional<ClaimV2>> older = claim_v2(head, query, virtual_bucket, impl_->options);
     if (!older) co_return std::unexpected(std::move(older).error());
@@ -451,7 +522,8 @@ async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(
   if (Checked<void> good = check_claim(head, **claim, impl_->options); !good) {
     co_return std::unexpected(std::move(good).error());
   }
-  auto credential = co_await find_signer(impl_->identities, std::string((*claim)->credential.access_key), deadline);
+  auto credential = co_await find_signer(impl_->identities,
+                                         std::string((*claim)->credential.access_key), deadline);
   if (!credential) co_return std::unexpected(std::move(credential).error());
   co_return impl_->verify(head, query, **claim, std::move(*credential));
 }

@@ -35,9 +35,11 @@ const std::string* find(const Values& values, std::string_view name) {
 }
 
 // By values of these names, wherever they stand.
-ClaimedIdentity of_values(const Values& values, std::string_view v4, std::string_view v4_name, std::string_view v2,
-                          std::string_view v2_name) {
-  if (const std::string* credential = find(values, v4)) return {v4_name, access_key_of(*credential)};
+ClaimedIdentity of_values(const Values& values, std::string_view v4, std::string_view v4_name,
+                          std::string_view v2, std::string_view v2_name) {
+  if (const std::string* credential = find(values, v4)) {
+    return {v4_name, access_key_of(*credential)};
+  }
   if (const std::string* key = find(values, v2)) return {v2_name, *key};
   return {};
 }

@@ -29,7 +29,8 @@ std::optional<std::string_view> pop_back(std::string_view& text) {
 
 bool is_field_name(std::string_view name) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("-_.!#$%&'*+^`|~:").contains(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_.!#$%&'*+^`|~:").contains(c);
   };
   return !name.empty() && std::all_of(name.begin(), name.end(), allowed);
 }
@@ -38,7 +39,8 @@ bool is_field_name(std::string_view name) {
 
 std::optional<CredentialText> parse_credential(std::string_view text) {
   CredentialText credential;
-  for (std::string_view* part : {&credential.terminator, &credential.service, &credential.region, &credential.date}) {
+  for (std::string_view* part :
+       {&credential.terminator, &credential.service, &credential.region, &credential.date}) {
     const std::optional<std::string_view> last = pop_back(text);
     if (!last || last->empty()) return std::nullopt;
     *part = *last;
@@ -50,13 +52,16 @@ std::optional<CredentialText> parse_credential(std::string_view text) {
 
 std::optional<AuthorizationText> parse_authorization(std::string_view text) {
   AuthorizationText parsed;
-  const std::array<std::pair<std::string_view, std::string_view*>, 3> names{{
-      {"Credential=", &parsed.credential}, {"SignedHeaders=", &parsed.signed_headers}, {"Signature=", &parsed.signature}}};
+  const std::array<std::pair<std::string_view, std::string_view*>, 3> names{
+      {{"Credential=", &parsed.credential},
+       {"SignedHeaders=", &parsed.signed_headers},
+       {"Signature=", &parsed.signature}}};
   while (!text.empty()) {
     const std::string_view raw = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), raw.size() + 1));
     const std::string_view part = trim(raw);
-    const auto match = std::find_if(names.begin(), names.end(), [&](const auto& n) { return part.starts_with(n.first); });
+    const auto match = std::find_if(names.begin(), names.end(),
+                                    [&](const auto& n) { return part.starts_with(n.first); });
     if (match == names.end() || match->second->data() != nullptr) return std::nullopt;
     *match->second = part.substr(match->first.size());
   }
@@ -93,7 +98,8 @@ std::string spaced_hex(std::string_view value) {
 std::string format_iso_time(SystemTime time) {
   const std::string compact = sigv4::format_timestamp(time);  // yyyymmddThhmmssZ
   const auto part = [&](size_t from, size_t size) { return compact.substr(from, size); };
-  return part(0, 4) + "-" + part(4, 2) + "-" + part(6, 2) + "T" + part(9, 2) + ":" + part(11, 2) + ":" + part(13, 2) + "Z";
+  return part(0, 4) + "-" + part(4, 2) + "-" + part(6, 2) + "T" + part(9, 2) + ":" + part(11, 2) +
+         ":" + part(13, 2) + "Z";
 }
 
 }  // namespace rondel::signature

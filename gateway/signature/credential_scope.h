@@ -1,4 +1,5 @@
-// The text forms of a signature in a request: Credential, SignedHeaders, the Authorization header, the Date header.
+// The text forms of a signature in a request: Credential, SignedHeaders, the Authorization header,
+// the Date header.
 #pragma once
 
 #include <optional>
@@ -16,7 +17,8 @@ inline constexpr std::string_view kExpectedCredential =
 
 // The words for a request that is signed in more than one place.
 inline constexpr std::string_view kOneMechanism =
-    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the "
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
+    "string parameter or the "
     "Authorization header should be specified";
 
 // "AKID/20130524/us-east-1/s3/aws4_request"; the access key may hold slashes. Views into the text.
@@ -27,14 +29,17 @@ struct CredentialText {
   std::string_view service;
   std::string_view terminator;
 };
+
 std::optional<CredentialText> parse_credential(std::string_view text);
 
-// "AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=..." with the three in any order. Views into the text.
+// "AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=..." with the three in any order.
+// Views into the text.
 struct AuthorizationText {
   std::string_view credential;
   std::string_view signed_headers;
   std::string_view signature;
 };
+
 // `text` without the algorithm. nullopt when one is missing, unknown or given twice.
 std::optional<AuthorizationText> parse_authorization(std::string_view text);
 

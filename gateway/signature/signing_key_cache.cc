@@ -13,7 +13,8 @@ std::string SigningKeyCache::find_or_derive(std::string_view credential, const s
   }
   std::string key = sigv4::signing_key(secret, scope);
   std::lock_guard lock(mutex_);
-  entries_.put(std::string(credential), Entry{secret, key}, 2 * credential.size() + secret.size() + key.size() + sizeof(Entry));
+  entries_.put(std::string(credential), Entry{secret, key},
+               2 * credential.size() + secret.size() + key.size() + sizeof(Entry));
   return key;
 }
 

@@ -17,7 +17,9 @@ class SigningKeyCache {
   static constexpr size_t kBytesMax = 8 << 20;
 
   // `credential`: access key and scope as sent. An entry made from another secret is replaced.
-  std::string find_or_derive(std::string_view credential, const std::string& secret, const sigv4::Scope& scope);
+  std::string find_or_derive(std::string_view credential, const std::string& secret,
+                             const sigv4::Scope& scope);
+
   size_t bytes() const {
     std::lock_guard lock(mutex_);
     return entries_.bytes();
@@ -28,6 +30,7 @@ class SigningKeyCache {
     std::string secret;
     std::string key;
   };
+
   mutable std::mutex mutex_;
   LruCache<std::string, Entry, TextHash> entries_{kBytesMax};
 };

@@ -1,5 +1,6 @@
 // Ownership of objects, and the block on public access.
-// Source: "Controlling ownership of objects and disabling ACLs for your bucket", "Blocking public access to your Amazon S3 storage".
+// Source: "Controlling ownership of objects and disabling ACLs for your bucket", "Blocking public
+// access to your Amazon S3 storage".
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,12 @@ struct PublicAccessBlock {
   // Bits 0 to 3 in the order above. Stored: never renumber.
   uint8_t bits() const;
   static PublicAccessBlock of(uint8_t bits);
+
   // Whatever one of the two demands.
-  PublicAccessBlock operator|(const PublicAccessBlock& other) const { return of(bits() | other.bits()); }
+  PublicAccessBlock operator|(const PublicAccessBlock& other) const {
+    return of(bits() | other.bits());
+  }
+
   bool operator==(const PublicAccessBlock&) const = default;
 };
 

@@ -43,7 +43,8 @@ bool means(const Grant& grant, const policy::Caller& caller, bool ignore_public)
   switch (grant.grantee) {
     case Grantee::kAllUsers: return !ignore_public;
     case Grantee::kAuthenticatedUsers: return !ignore_public && !caller.anonymous;
-    case Grantee::kCanonicalUser: return grant.id == caller.canonical_id && !(ignore_public && is_public(grant));
+    case Grantee::kCanonicalUser:
+      return grant.id == caller.canonical_id && !(ignore_public && is_public(grant));
     case Grantee::kLogDelivery: return false;
   }
   return false;
@@ -55,7 +56,8 @@ auto value_of(const Table& table, const Key& key) {
 }
 
 template <class Key, size_t size>
-std::optional<Key> key_of(const std::array<std::pair<Key, std::string_view>, size>& table, std::string_view value) {
+std::optional<Key> key_of(const std::array<std::pair<Key, std::string_view>, size>& table,
+                          std::string_view value) {
   const auto found = std::ranges::find(table, value, [](const auto& row) { return row.second; });
   if (found == table.end()) return std::nullopt;
   return found->first;
@@ -63,11 +65,13 @@ std::optional<Key> key_of(const std::array<std::pair<Key, std::string_view>, siz
 
 }  // namespace
 
-bool Acl::allows(policy::Permission permission, const policy::Caller& caller, bool ignore_public) const {
+bool Acl::allows(policy::Permission permission, const policy::Caller& caller,
+                 bool ignore_public) const {
   if (permission == policy::Permission::kNothing) return false;
   const auto wanted = static_cast<uint8_t>(permission);
   return std::ranges::any_of(grants, [&](const Grant& grant) {
-    return (static_cast<uint8_t>(grant.permission) & wanted) == wanted && means(grant, caller, ignore_public);
+    return (static_cast<uint8_t>(grant.permission) & wanted) == wanted &&
+           means(grant, caller, ignore_public);
   });
 }
 
@@ -76,17 +80,31 @@ bool Acl::is_public() const {
 }
 
 std::string_view group_uri(Grantee group) { return value_of(kGroups, group); }
+
 std::optional<Grantee> find_group(std::string_view uri) { return key_of(kGroups, uri); }
-std::string_view permission_name(policy::Permission permission) { return value_of(kPermissions, permission); }
-std::optional<policy::Permission> find_permission(std::string_view name) { return key_of(kPermissions, name); }
+
+std::string_view permission_name(policy::Permission permission) {
+  return value_of(kPermissions, permission);
+}
+
+std::optional<policy::Permission> find_permission(std::string_view name) {
+  return key_of(kPermissions, name);
+}
+
 std::optional<CannedAcl> find_canned(std::string_view name) { return key_of(kCanned, name); }
 
-Acl private_acl(std::string_view owner) { return {{{Grantee::kCanonicalUser, std::string(owner), policy::Permission::kFullControl}}}; }
+Acl private_acl(std::string_view owner) {
+  return {{{Grantee::kCanonicalUser, std::string(owner), policy::Permission::kFullControl}}};
+}
 
 Acl expand_canned(CannedAcl canned, std::string_view owner, std::string_view bucket_owner) {
   Acl acl;
-  const auto group = [&acl](Grantee grantee, policy::Permission permission) { acl.grants.push_back({grantee, {}, permission}); };
-  const auto user = [&acl](std::string_view id, policy::Permission permission) { acl.grants.push_back({Grantee::kCanonicalUser, std::string(id), permission}); };
+  const auto group = [&acl](Grantee grantee, policy::Permission permission) {
+    acl.grants.push_back({grantee, {}, permission});
+  };
+  const auto user = [&acl](std::string_view id, policy::Permission permission) {
+    acl.grants.push_back({Grantee::kCanonicalUser, std::string(id), permission});
+  };
   switch (canned) {
     case CannedAcl::kPrivate: break;
     case CannedAcl::kPublicRead: group(Grantee::kAllUsers, policy::Permission::kRead); break;
@@ -94,7 +112,9 @@ Acl expand_canned(CannedAcl canned, std::string_view owner, std::string_view buc
       group(Grantee::kAllUsers, policy::Permission::kRead);
       group(Grantee::kAllUsers, policy::Permission::kWrite);
       break;
-    case CannedAcl::kAuthenticatedRead: group(Grantee::kAuthenticatedUsers, policy::Permission::kRead); break;
+    case CannedAcl::kAuthenticatedRead:
+      group(Grantee::kAuthenticatedUsers, policy::Permission::kRead);
+      break;
     case CannedAcl::kAwsExecRead: user(kExecCanonicalId, policy::Permission::kRead); break;
     case CannedAcl::kBucketOwnerRead:
       if (owner != bucket_owner) user(bucket_owner, policy::Permission::kRead);
@@ -133,10 +153,14 @@ Acl decode_acl(std::string_view encoded, std::string_view owner) {
     if (encoded.size() < 4) return {};
     const auto grantee = static_cast<uint8_t>(encoded[0]);
     const auto permission = static_cast<policy::Permission>(encoded[1]);
-    const size_t length = static_cast<size_t>(static_cast<uint8_t>(encoded[2])) << 8 | static_cast<uint8_t>(encoded[3]);
-    const bool known = grantee >= 1 && grantee <= 4 && std::ranges::any_of(kPermissions, [&](const auto& row) { return row.first == permission; });
+    const size_t length = static_cast<size_t>(static_cast<uint8_t>(encoded[2])) << 8 |
+                          static_cast<uint8_t>(encoded[3]);
+    const bool known =
+        grantee >= 1 && grantee <= 4 &&
+        std::ranges::any_of(kPermissions, [&](const auto& row) { return row.first == permission; });
     if (!known || encoded.size() < 4 + length) return {};
-    acl.grants.push_back({static_cast<Grantee>(grantee), std::string(encoded.substr(4, length)), permission});
+    acl.grants.push_back(
+        {static_cast<Grantee>(grantee), std::string(encoded.substr(4, length)), permission});
     encoded.remove_prefix(4 + length);
   }
   return acl;

@@ -23,11 +23,16 @@ BucketAccess compile_access(const metadata::Bucket& bucket) {
   access.owner_account = bucket.owner_account;
   access.owner_canonical_id = bucket.owner_canonical_id;
   access.block = PublicAccessBlock::of(bucket.owner_public_access_block);
-  if (const std::string* block = setting(bucket, SettingKind::kPublicAccessBlock)) access.block = access.block | decode_block(*block);
+  if (const std::string* block = setting(bucket, SettingKind::kPublicAccessBlock)) {
+    access.block = access.block | decode_block(*block);
+  }
   // What cannot be read is the strictest: no ACLs.
-  if (const std::string* name = setting(bucket, SettingKind::kOwnership)) access.ownership = find_ownership(*name).value_or(Ownership::kBucketOwnerEnforced);
+  if (const std::string* name = setting(bucket, SettingKind::kOwnership)) {
+    access.ownership = find_ownership(*name).value_or(Ownership::kBucketOwnerEnforced);
+  }
   const std::string* acl = setting(bucket, SettingKind::kAcl);
-  access.acl = decode_acl(acl != nullptr ? std::string_view(*acl) : std::string_view(), bucket.owner_canonical_id);
+  access.acl = decode_acl(acl != nullptr ? std::string_view(*acl) : std::string_view(),
+                          bucket.owner_canonical_id);
   if (const std::string* text = setting(bucket, SettingKind::kPolicy)) {
     if (auto policy = policy::Policy::parse(*text, bucket.name)) {
       access.policy = *std::move(policy);
@@ -39,7 +44,8 @@ BucketAccess compile_access(const metadata::Bucket& bucket) {
 }
 
 size_t memory_bytes(const BucketAccess& access) {
-  size_t bytes = sizeof(BucketAccess) + access.bucket.size() + access.owner_account.size() + access.owner_canonical_id.size();
+  size_t bytes = sizeof(BucketAccess) + access.bucket.size() + access.owner_account.size() +
+                 access.owner_canonical_id.size();
   for (const Grant& grant : access.acl.grants) bytes += sizeof(Grant) + grant.id.size();
   return bytes + (access.policy ? access.policy->memory_bytes() : 0);
 }
@@ -49,14 +55,16 @@ std::shared_ptr<const BucketAccess> BucketAccessCache::find(const metadata::Buck
   {
     MutexLock lock(shard.mutex);
     const Entry* const known = shard.entries.find(bucket.id);
-    if (known != nullptr && known->settings_version == bucket.settings_version && known->account_block == bucket.owner_public_access_block) {
+    if (known != nullptr && known->settings_version == bucket.settings_version &&
+        known->account_block == bucket.owner_public_access_block) {
       return known->access;
     }
   }
   auto access = std::make_shared<const BucketAccess>(compile_access(bucket));
   const size_t bytes = memory_bytes(*access);
   MutexLock lock(shard.mutex);
-  shard.entries.put(bucket.id, {bucket.settings_version, bucket.owner_public_access_block, access}, bytes);
+  shard.entries.put(bucket.id, {bucket.settings_version, bucket.owner_public_access_block, access},
+                    bytes);
   return access;
 }
 

@@ -1,4 +1,5 @@
-// Everything about a bucket that decides who may do what, compiled once per version of its settings.
+// Everything about a bucket that decides who may do what, compiled once per version of its
+// settings.
 #pragma once
 
 #include <array>
@@ -19,13 +20,15 @@ struct BucketAccess {
   std::string owner_account;
   std::string owner_canonical_id;
   Ownership ownership = Ownership::kObjectWriter;
-  PublicAccessBlock block;               // Of the bucket or its owner's account.
+  PublicAccessBlock block;  // Of the bucket or its owner's account.
   Acl acl;
   std::shared_ptr<const policy::Policy> policy;  // Null: none.
-  // A stored policy that cannot be read denies everything but reading and replacing it by the owner.
+  // A stored policy that cannot be read denies everything but reading and replacing it by the
+  // owner.
   bool policy_unreadable = false;
 
   bool acls_enabled() const { return ownership != Ownership::kBucketOwnerEnforced; }
+
   // By its policy, or by its ACL where that counts.
   bool is_public() const;
 };
@@ -48,7 +51,9 @@ class BucketAccessCache {
     uint8_t account_block = 0;
     std::shared_ptr<const BucketAccess> access;
   };
+
   static constexpr size_t kShards = 16;
+
   struct Shard {
     mutable Mutex mutex;
     LruCache<int64_t, Entry> entries GUARDED_BY(mutex){kBytesMax / kShards};

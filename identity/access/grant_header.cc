@@ -22,7 +22,8 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::string_view unquoted(std::string_view text) {
-  const bool quoted = text.size() >= 2 && (text.front() == '"' || text.front() == '\'') && text.back() == text.front();
+  const bool quoted = text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+                      text.back() == text.front();
   return quoted ? text.substr(1, text.size() - 2) : text;
 }
 
@@ -50,7 +51,8 @@ std::optional<policy::Permission> grant_header_permission(std::string_view heade
   return std::nullopt;
 }
 
-std::expected<std::vector<NamedGrantee>, std::string> parse_grant_header(std::string_view value, policy::Permission permission) {
+std::expected<std::vector<NamedGrantee>, std::string> parse_grant_header(
+    std::string_view value, policy::Permission permission) {
   std::vector<NamedGrantee> grantees;
   const std::string whole(value);
   while (!value.empty()) {
@@ -61,7 +63,8 @@ std::expected<std::vector<NamedGrantee>, std::string> parse_grant_header(std::st
     const size_t equals = element.find('=');
     if (equals == std::string_view::npos) return std::unexpected(whole);
     const std::string_view name = trimmed(element.substr(0, equals));
-    NamedGrantee grantee{NamedGrantee::By::kId, std::string(unquoted(trimmed(element.substr(equals + 1)))), permission};
+    NamedGrantee grantee{NamedGrantee::By::kId,
+                         std::string(unquoted(trimmed(element.substr(equals + 1)))), permission};
     if (http::iequals(name, "emailAddress")) {
       grantee.by = NamedGrantee::By::kEmail;
     } else if (http::iequals(name, "uri")) {

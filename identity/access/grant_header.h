@@ -1,5 +1,5 @@
-// x-amz-grant-read: id="...", emailAddress="...", uri="..." and the grants it asks for. Whom ids and addresses mean is
-// looked up by the caller.
+// x-amz-grant-read: id="...", emailAddress="...", uri="..." and the grants it asks for. Whom ids
+// and addresses mean is looked up by the caller.
 #pragma once
 
 #include <expected>
@@ -21,6 +21,7 @@ struct NamedGrantee {
 // The permission of a header's name; nullopt: no such header.
 std::optional<policy::Permission> grant_header_permission(std::string_view header);
 // The error is the value that cannot be read.
-std::expected<std::vector<NamedGrantee>, std::string> parse_grant_header(std::string_view value, policy::Permission permission);
+std::expected<std::vector<NamedGrantee>, std::string> parse_grant_header(
+    std::string_view value, policy::Permission permission);
 
 }  // namespace rondel::access

@@ -6,7 +6,8 @@ namespace rondel::policy {
 namespace {
 
 constexpr ActionRow kRows[] = {
-#define RONDEL_S3_ACTION(name, target, permission) {Action::k##name, "s3:" #name, Target::target, Permission::permission},
+#define RONDEL_S3_ACTION(name, target, permission) \
+  {Action::k##name, "s3:" #name, Target::target, Permission::permission},
 #include "identity/policy/action_list.h"
 #undef RONDEL_S3_ACTION
 };
@@ -14,6 +15,7 @@ constexpr ActionRow kRows[] = {
 }  // namespace
 
 std::span<const ActionRow> all_actions() { return kRows; }
+
 const ActionRow& row(Action action) { return kRows[static_cast<size_t>(action)]; }
 
 std::optional<Action> find_action(std::string_view name) {

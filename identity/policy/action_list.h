@@ -1,7 +1,7 @@
-// Every S3 action that a policy may name: name without "s3:", what it is about, the ACL permission that gives it.
-// No include guard: an X-macro.
-// Source: "Actions, resources, and condition keys for Amazon S3", service authorization reference; "Mapping of ACL permissions
-// and access policy permissions", S3 user guide.
+// Every S3 action that a policy may name: name without "s3:", what it is about, the ACL permission
+// that gives it. No include guard: an X-macro. Source: "Actions, resources, and condition keys for
+// Amazon S3", service authorization reference; "Mapping of ACL permissions and access policy
+// permissions", S3 user guide.
 
 RONDEL_S3_ACTION(ListAllMyBuckets, kAccount, kNothing)
 RONDEL_S3_ACTION(GetAccountPublicAccessBlock, kAccount, kNothing)

@@ -53,7 +53,8 @@ void ArnSet::seal() {
 }
 
 size_t ArnSet::memory_bytes() const {
-  size_t bytes = texts_.memory_bytes() + by_prefix_.memory_bytes() + patterns_.capacity() * sizeof(Parts);
+  size_t bytes =
+      texts_.memory_bytes() + by_prefix_.memory_bytes() + patterns_.capacity() * sizeof(Parts);
   for (const Parts& parts : patterns_) {
     for (const Wildcard& part : parts) bytes += sizeof(Wildcard) + part.memory_bytes();
   }
@@ -68,7 +69,9 @@ bool ArnSet::matches(std::string_view value, const RequestValues& request) const
     work.add(value.size() / 8 + 1);
     const ArnParts split_value = split(value);
     const std::span parts(split_value.parts.begin(), split_value.count);
-    return std::ranges::equal(patterns_[number], parts, [&](const Wildcard& wanted, std::string_view part) { return wanted.matches(part, work); });
+    return std::ranges::equal(
+        patterns_[number], parts,
+        [&](const Wildcard& wanted, std::string_view part) { return wanted.matches(part, work); });
   });
 }
 

@@ -1,5 +1,6 @@
-// The ARNs that a condition compares with: each of the six parts may hold wildcards, which do not reach past its colon.
-// Source: "IAM JSON policy elements: Condition operators", "ARN condition operators", IAM user guide.
+// The ARNs that a condition compares with: each of the six parts may hold wildcards, which do not
+// reach past its colon. Source: "IAM JSON policy elements: Condition operators", "ARN condition
+// operators", IAM user guide.
 #pragma once
 
 #include <string_view>
@@ -17,16 +18,19 @@ class ArnSet {
   void seal();
 
   bool matches(std::string_view value, const RequestValues& request) const;
+
   bool uses(ConditionKey key) const { return texts_.uses(key); }
+
   size_t memory_bytes() const;
 
  private:
   using Parts = std::vector<Wildcard>;
 
-  TextSet texts_;                 // Without wildcards; and with variables, whose parts are not known before: compared as one text.
+  // Without wildcards; and with variables, whose parts are not known before: compared as one text.
+  TextSet texts_;
   std::vector<Parts> patterns_;
-  PrefixIndex by_prefix_;         // Of patterns_: what stands before the first wildcard of all.
-  bool any_ = false;              // "*"
+  PrefixIndex by_prefix_;  // Of patterns_: what stands before the first wildcard of all.
+  bool any_ = false;       // "*"
 };
 
 }  // namespace rondel::policy

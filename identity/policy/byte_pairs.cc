@@ -3,7 +3,8 @@
 namespace rondel::policy {
 
 uint16_t BytePairs::bit_of(char first, char second) {
-  const unsigned hash = (static_cast<unsigned char>(first) * 0x9e3779b1u) ^ (static_cast<unsigned char>(second) * 0x85ebca77u);
+  const unsigned hash = (static_cast<unsigned char>(first) * 0x9e3779b1u) ^
+                        (static_cast<unsigned char>(second) * 0x85ebca77u);
   return static_cast<uint16_t>(hash >> 22);
 }
 
@@ -12,7 +13,9 @@ BytePairs::Demand BytePairs::demand_of(const std::vector<std::string_view>& runs
   size_t taken = 0;
   // The last ones: patterns of one list often begin alike.
   for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
-    for (size_t end = run->size(); end >= 2 && taken < demand.size(); --end) demand[taken++] = bit_of((*run)[end - 2], (*run)[end - 1]);
+    for (size_t end = run->size(); end >= 2 && taken < demand.size(); --end) {
+      demand[taken++] = bit_of((*run)[end - 2], (*run)[end - 1]);
+    }
   }
   return demand;
 }

@@ -27,18 +27,20 @@ std::optional<bool> parse_truth(std::string_view text) {
   return http::iequals(text, "false") ? std::optional(false) : std::nullopt;
 }
 
-// Kinds whose keys an operator can be asked of; string operators go with every kind, as their values are text.
+// Kinds whose keys an operator can be asked of; string operators go with every kind, as their
+// values are text.
 bool fits(Comparison comparison, ValueKind kind) {
   switch (comparison) {
     case Comparison::kIp: return kind == ValueKind::kIp;
     case Comparison::kDate: return kind == ValueKind::kDate;
-    case Comparison::kNumeric: return kind == ValueKind::kNumeric || kind == ValueKind::kDate || kind == ValueKind::kString;
+    case Comparison::kNumeric:
+      return kind == ValueKind::kNumeric || kind == ValueKind::kDate || kind == ValueKind::kString;
     default: return true;
   }
 }
 
-// Broader than /8 of version 4 or /32 of version 6: AWS takes such a range for everybody. No private range is broader than
-// that.
+// Broader than /8 of version 4 or /32 of version 6: AWS takes such a range for everybody. No
+// private range is broader than that.
 bool is_broad(const IpRange& range) {
   constexpr int kMappedBits = 96;
   return is_ipv4(range.base) ? range.prefix < kMappedBits + 8 : range.prefix < 32;
@@ -46,8 +48,10 @@ bool is_broad(const IpRange& range) {
 
 }  // namespace
 
-std::expected<Condition, std::string> Condition::compile(std::string_view operator_name, std::string_view key,
-                                                         const std::vector<std::string>& values, bool with_variables, KeyTable& keys) {
+std::expected<Condition, std::string> Condition::compile(std::string_view operator_name,
+                                                         std::string_view key,
+                                                         const std::vector<std::string>& values,
+                                                         bool with_variables, KeyTable& keys) {
   Condition condition;
   const auto op = parse_operator(operator_name);
   if (!op) return std::unexpected("Invalid Condition type : " + std::string(operator_name));
@@ -58,20 +62,27 @@ std::expected<Condition, std::string> Condition::compile(std::string_view operat
   condition.key_ = name->key;
   condition.key_number_ = keys.number_of(*name);
   if (!fits(op->comparison, kind_of(name->key))) {
-    return std::unexpected("Condition operator " + std::string(operator_name) + " does not apply to condition key " + std::string(key));
+    return std::unexpected("Condition operator " + std::string(operator_name) +
+                           " does not apply to condition key " + std::string(key));
   }
   if (values.empty()) return std::unexpected(std::string("Condition values are empty"));
   for (const std::string& value : values) {
-    if (auto added = condition.add(value, with_variables, keys); !added) return std::unexpected(std::move(added).error());
+    if (auto added = condition.add(value, with_variables, keys); !added) {
+      return std::unexpected(std::move(added).error());
+    }
   }
   condition.seal();
   return condition;
 }
 
-std::expected<void, std::string> Condition::add(const std::string& value, bool with_variables, KeyTable& keys) {
-  const auto invalid = [&](std::string_view what) { return std::unexpected("Invalid " + std::string(what) + " value : " + value); };
+std::expected<void, std::string> Condition::add(const std::string& value, bool with_variables,
+                                                KeyTable& keys) {
+  const auto invalid = [&](std::string_view what) {
+    return std::unexpected("Invalid " + std::string(what) + " value : " + value);
+  };
   // Variables stand in strings and ARNs alone.
-  const bool textual = operator_.comparison == Comparison::kString || operator_.comparison == Comparison::kArn;
+  const bool textual =
+      operator_.comparison == Comparison::kString || operator_.comparison == Comparison::kArn;
   auto text = PolicyText::parse(value, with_variables && textual, operator_.wildcards, keys);
   if (!text) return std::unexpected(std::string("Policy has an invalid policy variable"));
   fixed_ = fixed_ && !text->has_variables() && value.find_first_of("*?") == std::string::npos;
@@ -129,13 +140,16 @@ bool Condition::matches(const RequestValue& value, const RequestValues& request)
   switch (operator_.comparison) {
     case Comparison::kString: return texts_.matches(value.text(), request);
     case Comparison::kArn: return arns_.matches(value.text(), request);
-    case Comparison::kNumeric: return value.number() && related(operator_.relation, *value.number(), numbers_);
-    case Comparison::kDate: return value.time_us() && related(operator_.relation, *value.time_us(), times_us_);
+    case Comparison::kNumeric:
+      return value.number() && related(operator_.relation, *value.number(), numbers_);
+    case Comparison::kDate:
+      return value.time_us() && related(operator_.relation, *value.time_us(), times_us_);
     case Comparison::kBool: {
       const auto truth = parse_truth(value.text());
       return truth && truths_[*truth];
     }
-    case Comparison::kBinary: return value.bytes() && std::ranges::binary_search(bytes_, *value.bytes());
+    case Comparison::kBinary:
+      return value.bytes() && std::ranges::binary_search(bytes_, *value.bytes());
     case Comparison::kIp: return value.address() && ranges_.contains(*value.address());
     case Comparison::kNull: return false;
   }
@@ -149,18 +163,24 @@ bool Condition::holds(const RequestValues& request) const {
     if (operator_.quantifier == Quantifier::kAllValues || operator_.if_exists) return true;
     return operator_.quantifier == Quantifier::kNone && operator_.negated;
   }
-  const auto satisfied = [&](const RequestValue& value) { return matches(value, request) != operator_.negated; };
+  const auto satisfied = [&](const RequestValue& value) {
+    return matches(value, request) != operator_.negated;
+  };
   switch (operator_.quantifier) {
     case Quantifier::kAllValues: return std::ranges::all_of(present, satisfied);
     case Quantifier::kAnyValue: return std::ranges::any_of(present, satisfied);
     // Without a quantifier a negated operator must hold for whatever is there.
-    case Quantifier::kNone: return operator_.negated ? std::ranges::all_of(present, satisfied) : std::ranges::any_of(present, satisfied);
+    case Quantifier::kNone:
+      return operator_.negated ? std::ranges::all_of(present, satisfied)
+                               : std::ranges::any_of(present, satisfied);
   }
   return false;
 }
 
 bool Condition::narrows_access() const {
-  if (operator_.negated || operator_.if_exists || operator_.quantifier == Quantifier::kAllValues) return false;
+  if (operator_.negated || operator_.if_exists || operator_.quantifier == Quantifier::kAllValues) {
+    return false;
+  }
   switch (key_) {
     case ConditionKey::kSourceIp: return operator_.comparison == Comparison::kIp && !broad_;
     case ConditionKey::kSourceArn:
@@ -174,18 +194,23 @@ bool Condition::narrows_access() const {
     case ConditionKey::kPrincipalOrgID:
     case ConditionKey::kDataAccessPointArn:
     case ConditionKey::kDataAccessPointAccount:
-      return (operator_.comparison == Comparison::kString || operator_.comparison == Comparison::kArn) && fixed_;
+      return (operator_.comparison == Comparison::kString ||
+              operator_.comparison == Comparison::kArn) &&
+             fixed_;
     default: return false;
   }
 }
 
 size_t Condition::memory_bytes() const {
-  size_t bytes = texts_.memory_bytes() + arns_.memory_bytes() + ranges_.memory_bytes() + numbers_.capacity() * sizeof(double) +
-                 times_us_.capacity() * sizeof(int64_t) + bytes_.capacity() * sizeof(std::string);
+  size_t bytes = texts_.memory_bytes() + arns_.memory_bytes() + ranges_.memory_bytes() +
+                 numbers_.capacity() * sizeof(double) + times_us_.capacity() * sizeof(int64_t) +
+                 bytes_.capacity() * sizeof(std::string);
   for (const std::string& one : bytes_) bytes += one.capacity();
   return bytes;
 }
 
-bool Condition::uses(ConditionKey key) const { return key_ == key || texts_.uses(key) || arns_.uses(key); }
+bool Condition::uses(ConditionKey key) const {
+  return key_ == key || texts_.uses(key) || arns_.uses(key);
+}
 
 }  // namespace rondel::policy

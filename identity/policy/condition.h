@@ -1,5 +1,6 @@
 // One condition of a statement: operator, key, values; compiled once, evaluated per request.
-// Source: "IAM JSON policy elements: Condition operators", "... with multiple context keys or values", IAM user guide.
+// Source: "IAM JSON policy elements: Condition operators", "... with multiple context keys or
+// values", IAM user guide.
 #pragma once
 
 #include <array>
@@ -23,7 +24,7 @@ struct ConditionOperator {
   Relation relation = Relation::kEqual;
   bool negated = false;
   bool ignore_case = false;
-  bool wildcards = false;       // StringLike, Arn*.
+  bool wildcards = false;  // StringLike, Arn*.
   bool if_exists = false;
   Quantifier quantifier = Quantifier::kNone;
 };
@@ -34,18 +35,22 @@ std::optional<ConditionOperator> parse_operator(std::string_view text);
 class Condition {
  public:
   // The error is a reason for MalformedPolicy. Keys that it asks are numbered in `keys`.
-  static std::expected<Condition, std::string> compile(std::string_view operator_name, std::string_view key,
-                                                       const std::vector<std::string>& values, bool with_variables, KeyTable& keys);
+  static std::expected<Condition, std::string> compile(std::string_view operator_name,
+                                                       std::string_view key,
+                                                       const std::vector<std::string>& values,
+                                                       bool with_variables, KeyTable& keys);
 
   bool holds(const RequestValues& request) const;
 
-  // Holds only for few: what it demands is fixed and named. Source: "The meaning of public", S3 user guide.
+  // Holds only for few: what it demands is fixed and named. Source: "The meaning of public", S3
+  // user guide.
   bool narrows_access() const;
   bool uses(ConditionKey key) const;
   size_t memory_bytes() const;
 
  private:
-  std::expected<void, std::string> add(const std::string& value, bool with_variables, KeyTable& keys);
+  std::expected<void, std::string> add(const std::string& value, bool with_variables,
+                                       KeyTable& keys);
   void seal();
   bool matches(const RequestValue& value, const RequestValues& request) const;
 
@@ -59,9 +64,9 @@ class Condition {
   std::vector<double> numbers_;
   std::vector<int64_t> times_us_;
   std::vector<std::string> bytes_;
-  std::array<bool, 2> truths_{};      // It may be false; true.
-  bool fixed_ = true;                 // No value has wildcards or variables.
-  bool broad_ = false;                // A range is.
+  std::array<bool, 2> truths_{};  // It may be false; true.
+  bool fixed_ = true;             // No value has wildcards or variables.
+  bool broad_ = false;            // A range is.
 };
 
 }  // namespace rondel::policy

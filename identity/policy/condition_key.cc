@@ -12,7 +12,8 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-#define RONDEL_CONDITION_KEY(constant, name, kind) {ConditionKey::k##constant, name, ValueKind::kind},
+#define RONDEL_CONDITION_KEY(constant, name, kind) \
+  {ConditionKey::k##constant, name, ValueKind::kind},
 #include "identity/policy/condition_key_list.h"
 #undef RONDEL_CONDITION_KEY
 };
@@ -20,6 +21,7 @@ constexpr Row kRows[] = {
 }  // namespace
 
 ValueKind kind_of(ConditionKey key) { return kRows[static_cast<size_t>(key)].kind; }
+
 std::string_view name_of(ConditionKey key) { return kRows[static_cast<size_t>(key)].name; }
 
 std::optional<KeyName> parse_key(std::string_view name) {
@@ -28,7 +30,8 @@ std::optional<KeyName> parse_key(std::string_view name) {
       if (http::iequals(candidate.name, name)) return KeyName{candidate.key, {}};
       continue;
     }
-    if (name.size() > candidate.name.size() && http::iequals(candidate.name, name.substr(0, candidate.name.size()))) {
+    if (name.size() > candidate.name.size() &&
+        http::iequals(candidate.name, name.substr(0, candidate.name.size()))) {
       return KeyName{candidate.key, std::string(name.substr(candidate.name.size()))};
     }
   }

@@ -1,7 +1,8 @@
-// Condition keys of S3's bucket policies: constant, name, kind of its values. No include guard: an X-macro.
-// Names that end in '/' go on with the tag's key. Keys of things this system does not have (VPCs, organisations, tokens,
-// access points) are known and never present in a request.
-// Source: "Condition keys for Amazon S3", service authorization reference; "AWS global condition context keys", IAM user guide.
+// Condition keys of S3's bucket policies: constant, name, kind of its values. No include guard: an
+// X-macro. Names that end in '/' go on with the tag's key. Keys of things this system does not have
+// (VPCs, organisations, tokens, access points) are known and never present in a request. Source:
+// "Condition keys for Amazon S3", service authorization reference; "AWS global condition context
+// keys", IAM user guide.
 
 RONDEL_CONDITION_KEY(Prefix, "s3:prefix", kString)
 RONDEL_CONDITION_KEY(Delimiter, "s3:delimiter", kString)
@@ -17,8 +18,10 @@ RONDEL_CONDITION_KEY(GrantFullControl, "s3:x-amz-grant-full-control", kString)
 RONDEL_CONDITION_KEY(CopySource, "s3:x-amz-copy-source", kString)
 RONDEL_CONDITION_KEY(MetadataDirective, "s3:x-amz-metadata-directive", kString)
 RONDEL_CONDITION_KEY(ServerSideEncryption, "s3:x-amz-server-side-encryption", kString)
-RONDEL_CONDITION_KEY(ServerSideEncryptionKmsKeyId, "s3:x-amz-server-side-encryption-aws-kms-key-id", kArn)
-RONDEL_CONDITION_KEY(ServerSideEncryptionCustomerAlgorithm, "s3:x-amz-server-side-encryption-customer-algorithm", kString)
+RONDEL_CONDITION_KEY(ServerSideEncryptionKmsKeyId, "s3:x-amz-server-side-encryption-aws-kms-key-id",
+                     kArn)
+RONDEL_CONDITION_KEY(ServerSideEncryptionCustomerAlgorithm,
+                     "s3:x-amz-server-side-encryption-customer-algorithm", kString)
 RONDEL_CONDITION_KEY(StorageClass, "s3:x-amz-storage-class", kString)
 RONDEL_CONDITION_KEY(WebsiteRedirectLocation, "s3:x-amz-website-redirect-location", kString)
 RONDEL_CONDITION_KEY(ObjectOwnership, "s3:x-amz-object-ownership", kString)
@@ -30,7 +33,8 @@ RONDEL_CONDITION_KEY(BucketTag, "s3:BucketTag/", kString)
 RONDEL_CONDITION_KEY(ObjectLockMode, "s3:object-lock-mode", kString)
 RONDEL_CONDITION_KEY(ObjectLockLegalHold, "s3:object-lock-legal-hold", kString)
 RONDEL_CONDITION_KEY(ObjectLockRetainUntilDate, "s3:object-lock-retain-until-date", kDate)
-RONDEL_CONDITION_KEY(ObjectLockRemainingRetentionDays, "s3:object-lock-remaining-retention-days", kNumeric)
+RONDEL_CONDITION_KEY(ObjectLockRemainingRetentionDays, "s3:object-lock-remaining-retention-days",
+                     kNumeric)
 RONDEL_CONDITION_KEY(SignatureVersion, "s3:signatureversion", kString)
 RONDEL_CONDITION_KEY(AuthType, "s3:authType", kString)
 RONDEL_CONDITION_KEY(SignatureAge, "s3:signatureAge", kNumeric)
@@ -44,7 +48,8 @@ RONDEL_CONDITION_KEY(AccessPointNetworkOrigin, "s3:AccessPointNetworkOrigin", kS
 RONDEL_CONDITION_KEY(AccessPointTag, "s3:AccessPointTag/", kString)
 RONDEL_CONDITION_KEY(DataAccessPointAccount, "s3:DataAccessPointAccount", kString)
 RONDEL_CONDITION_KEY(DataAccessPointArn, "s3:DataAccessPointArn", kString)
-RONDEL_CONDITION_KEY(InventoryAccessibleOptionalFields, "s3:InventoryAccessibleOptionalFields", kString)
+RONDEL_CONDITION_KEY(InventoryAccessibleOptionalFields, "s3:InventoryAccessibleOptionalFields",
+                     kString)
 
 RONDEL_CONDITION_KEY(SourceIp, "aws:SourceIp", kIp)
 RONDEL_CONDITION_KEY(SecureTransport, "aws:SecureTransport", kBool)

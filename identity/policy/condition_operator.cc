@@ -43,13 +43,18 @@ constexpr Row kRows[] = {
 };
 
 bool take_prefix(std::string_view& text, std::string_view prefix) {
-  if (text.size() < prefix.size() || !http::iequals(text.substr(0, prefix.size()), prefix)) return false;
+  if (text.size() < prefix.size() || !http::iequals(text.substr(0, prefix.size()), prefix)) {
+    return false;
+  }
   text.remove_prefix(prefix.size());
   return true;
 }
 
 bool take_suffix(std::string_view& text, std::string_view suffix) {
-  if (text.size() < suffix.size() || !http::iequals(text.substr(text.size() - suffix.size()), suffix)) return false;
+  if (text.size() < suffix.size() ||
+      !http::iequals(text.substr(text.size() - suffix.size()), suffix)) {
+    return false;
+  }
   text.remove_suffix(suffix.size());
   return true;
 }
@@ -68,7 +73,9 @@ std::optional<ConditionOperator> parse_operator(std::string_view text) {
     if (!http::iequals(candidate.name, text)) continue;
     ConditionOperator found = candidate.op;
     // Null asks whether the key exists: neither goes with it.
-    if (found.comparison == Comparison::kNull && (if_exists || quantifier != Quantifier::kNone)) return std::nullopt;
+    if (found.comparison == Comparison::kNull && (if_exists || quantifier != Quantifier::kNone)) {
+      return std::nullopt;
+    }
     found.if_exists = if_exists;
     found.quantifier = quantifier;
     return found;

@@ -14,10 +14,10 @@ using Parsed = std::expected<T, std::string>;
 
 constexpr std::string_view kArnPrefix = "arn:aws:s3:::";
 
-// Whether an object of this valid JSON has two members of one name. The parser would keep the last of them, and a condition that
-// somebody wrote would be dropped.
+// Whether an object of this valid JSON has two members of one name. The parser would keep the last
+// of them, and a condition that somebody wrote would be dropped.
 bool has_twins(std::string_view text) {
-  std::vector<std::set<std::string>> names;   // Of each object that is open.
+  std::vector<std::set<std::string>> names;  // Of each object that is open.
   for (size_t at = 0; at < text.size(); ++at) {
     if (text[at] == '{') names.emplace_back();
     if (text[at] == '}') names.pop_back();
@@ -33,7 +33,9 @@ bool has_twins(std::string_view text) {
   return false;
 }
 
-std::unexpected<std::string> malformed(std::string reason) { return std::unexpected(std::move(reason)); }
+std::unexpected<std::string> malformed(std::string reason) {
+  return std::unexpected(std::move(reason));
+}
 
 // One string or a list of them.
 Parsed<std::vector<std::string>> strings_of(const json::value& value, std::string_view field) {
@@ -81,13 +83,14 @@ struct Reach {
   bool objects = false;
 };
 
-// A grant of an action on objects that names the bucket alone gives nobody anything, and is accepted for the sake of clients that
-// write it. A denial like that would be believed in.
+// A grant of an action on objects that names the bucket alone gives nobody anything, and is
+// accepted for the sake of clients that write it. A denial like that would be believed in.
 bool applies(Target target, const Reach& reach, bool deny) {
   return about_object(target) ? reach.objects || !deny : target == Target::kBucket && reach.bucket;
 }
 
-Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach, bool deny, Work& work) {
+Parsed<ActionSet> parse_actions(const json::value& value, const Reach& reach, bool deny,
+                                Work& work) {
   auto list = strings_of(value, "Action");
   if (!list) return malformed(std::move(list).error());
   if (list->empty()) return malformed("Policy has invalid action");
@@ -122,7 +125,8 @@ std::string without_variables(std::string_view text) {
   return out;
 }
 
-Parsed<void> parse_resources(const json::value& value, std::string_view bucket, bool with_variables, KeyTable& keys, Statement& out, Reach& reach) {
+Parsed<void> parse_resources(const json::value& value, std::string_view bucket, bool with_variables,
+                             KeyTable& keys, Statement& out, Reach& reach) {
   auto list = strings_of(value, "Resource");
   if (!list || list->empty()) return malformed("Policy has invalid resource");
   for (const std::string& text : *list) {
@@ -130,11 +134,14 @@ Parsed<void> parse_resources(const json::value& value, std::string_view bucket, 
     const std::string_view path = std::string_view(text).substr(kArnPrefix.size());
     const std::string plain = with_variables ? without_variables(path) : std::string(path);
     const size_t slash = plain.find('/');
-    if (plain.empty() || !Wildcard(std::string_view(plain).substr(0, slash)).matches(bucket)) return malformed("Policy has invalid resource");
+    if (plain.empty() || !Wildcard(std::string_view(plain).substr(0, slash)).matches(bucket)) {
+      return malformed("Policy has invalid resource");
+    }
     auto resource = PolicyText::parse(path, with_variables, true, keys);
     if (!resource) return malformed("Policy has an invalid policy variable");
     reach.bucket = reach.bucket || slash == std::string::npos;
-    reach.objects = reach.objects || slash != std::string::npos || plain.find('*') != std::string::npos;
+    reach.objects =
+        reach.objects || slash != std::string::npos || plain.find('*') != std::string::npos;
     out.resources.add(*std::move(resource));
   }
   out.resources.seal();
@@ -162,7 +169,8 @@ Parsed<std::vector<std::string>> condition_values(const json::value& value) {
   return out;
 }
 
-Parsed<std::vector<Condition>> parse_conditions(const json::value& value, bool with_variables, KeyTable& keys) {
+Parsed<std::vector<Condition>> parse_conditions(const json::value& value, bool with_variables,
+                                                KeyTable& keys) {
   std::vector<Condition> out;
   const auto* operators = value.if_object();
   if (operators == nullptr) return malformed("Invalid value of field Condition");
@@ -190,14 +198,21 @@ Parsed<Either> one_of(const json::object& statement, std::string_view field) {
   const std::string opposite = "Not" + std::string(field);
   const json::value* plain = statement.if_contains(field);
   const json::value* negated = statement.if_contains(opposite);
-  if (plain != nullptr && negated != nullptr) return malformed("Statement must not have both " + std::string(field) + " and " + opposite);
-  if (plain == nullptr && negated == nullptr) return malformed("Missing required field " + std::string(field));
+  if (plain != nullptr && negated != nullptr) {
+    return malformed("Statement must not have both " + std::string(field) + " and " + opposite);
+  }
+  if (plain == nullptr && negated == nullptr) {
+    return malformed("Missing required field " + std::string(field));
+  }
   return Either{plain != nullptr ? plain : negated, plain == nullptr};
 }
 
-Parsed<void> check_fields(const json::object& object, std::initializer_list<std::string_view> known) {
+Parsed<void> check_fields(const json::object& object,
+                          std::initializer_list<std::string_view> known) {
   for (const auto& member : object) {
-    if (std::ranges::find(known, std::string_view(member.key())) == known.end()) return malformed("Unknown field " + std::string(member.key()));
+    if (std::ranges::find(known, std::string_view(member.key())) == known.end()) {
+      return malformed("Unknown field " + std::string(member.key()));
+    }
   }
   return {};
 }
@@ -207,16 +222,22 @@ Parsed<bool> parse_effect(const json::object& statement) {
   if (effect == nullptr) return malformed("Missing required field Effect");
   const auto* text = effect->if_string();
   if (text != nullptr && (*text == "Allow" || *text == "Deny")) return *text == "Deny";
-  return malformed("Invalid effect: " + (text != nullptr ? std::string(*text) : json::serialize(*effect)));
+  return malformed("Invalid effect: " +
+                   (text != nullptr ? std::string(*text) : json::serialize(*effect)));
 }
 
-Parsed<Statement> parse_statement(const json::value& value, std::string_view bucket, bool with_variables, KeyTable& keys, Work& work) {
+Parsed<Statement> parse_statement(const json::value& value, std::string_view bucket,
+                                  bool with_variables, KeyTable& keys, Work& work) {
   const auto* object = value.if_object();
   if (object == nullptr) return malformed("Statement is not an object");
-  if (auto known = check_fields(*object, {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}); !known) {
+  if (auto known = check_fields(*object, {"Sid", "Effect", "Principal", "NotPrincipal", "Action",
+                                          "NotAction", "Resource", "NotResource", "Condition"});
+      !known) {
     return malformed(std::move(known).error());
   }
-  if (const json::value* sid = object->if_contains("Sid"); sid != nullptr && !sid->is_string()) return malformed("Invalid value of field Sid");
+  if (const json::value* sid = object->if_contains("Sid"); sid != nullptr && !sid->is_string()) {
+    return malformed("Invalid value of field Sid");
+  }
   Statement out;
   auto deny = parse_effect(*object);
   if (!deny) return malformed(std::move(deny).error());
@@ -226,16 +247,22 @@ Parsed<Statement> parse_statement(const json::value& value, std::string_view buc
   out.not_principal = principal->negated;
   // It would allow everybody but the ones named, unsigned requests too.
   if (out.not_principal && !out.deny) return malformed("Allow with NotPrincipal is not allowed");
-  if (auto parsed = parse_principal(*principal->value, out.deny, out.principals); !parsed) return malformed(std::move(parsed).error());
+  if (auto parsed = parse_principal(*principal->value, out.deny, out.principals); !parsed) {
+    return malformed(std::move(parsed).error());
+  }
   const auto action = one_of(*object, "Action");
   if (!action) return malformed(action.error());
   const auto resource = one_of(*object, "Resource");
   if (!resource) return malformed(resource.error());
   Reach reach;
-  if (auto parsed = parse_resources(*resource->value, bucket, with_variables, keys, out, reach); !parsed) return malformed(std::move(parsed).error());
+  if (auto parsed = parse_resources(*resource->value, bucket, with_variables, keys, out, reach);
+      !parsed) {
+    return malformed(std::move(parsed).error());
+  }
   out.not_resource = resource->negated;
   const bool anything = out.not_resource || action->negated;
-  auto actions = parse_actions(*action->value, anything ? Reach{true, true} : reach, out.deny, work);
+  auto actions =
+      parse_actions(*action->value, anything ? Reach{true, true} : reach, out.deny, work);
   if (!actions) return malformed(std::move(actions).error());
   out.actions = action->negated ? ~*actions : *actions;
   if (const json::value* condition = object->if_contains("Condition")) {
@@ -257,21 +284,28 @@ Parsed<bool> parse_version(const json::object& document) {
 
 }  // namespace
 
-std::expected<PolicyDocument, std::string> parse_policy_document(std::string_view text, std::string_view bucket) {
-  if (text.size() > kPolicyBytesMax) return malformed("Policy exceeds the maximum allowed document size.");
-  if (text.empty() || text.front() != '{') return malformed("Policies must be valid JSON and the first byte must be '{'");
+std::expected<PolicyDocument, std::string> parse_policy_document(std::string_view text,
+                                                                 std::string_view bucket) {
+  if (text.size() > kPolicyBytesMax) {
+    return malformed("Policy exceeds the maximum allowed document size.");
+  }
+  if (text.empty() || text.front() != '{') {
+    return malformed("Policies must be valid JSON and the first byte must be '{'");
+  }
   json::error_code error;
   const json::value document = json::parse(json::string_view(text.data(), text.size()), error);
   if (error || has_twins(text)) return malformed("This policy contains invalid Json");
   const json::object& object = document.get_object();
-  if (auto known = check_fields(object, {"Version", "Id", "Statement"}); !known) return malformed(std::move(known).error());
+  if (auto known = check_fields(object, {"Version", "Id", "Statement"}); !known) {
+    return malformed(std::move(known).error());
+  }
   const auto with_variables = parse_version(object);
   if (!with_variables) return malformed(with_variables.error());
   const json::value* statements = object.if_contains("Statement");
   if (statements == nullptr) return malformed("Missing required field Statement");
   PolicyDocument out;
   out.lacks_version = !object.contains("Version");
-  Work work;   // Of comparing the patterns of all statements with the names of actions.
+  Work work;  // Of comparing the patterns of all statements with the names of actions.
   const auto add = [&](const json::value& value) -> Parsed<void> {
     auto statement = parse_statement(value, bucket, *with_variables, out.keys, work);
     if (!statement) return malformed(std::move(statement).error());

@@ -11,6 +11,7 @@ struct PolicyDocument {
   bool lacks_version = false;
 };
 
-std::expected<PolicyDocument, std::string> parse_policy_document(std::string_view json, std::string_view bucket);
+std::expected<PolicyDocument, std::string> parse_policy_document(std::string_view json,
+                                                                 std::string_view bucket);
 
 }  // namespace rondel::policy

@@ -32,14 +32,16 @@ std::optional<Variable> parse_variable(std::string_view text) {
 
 }  // namespace
 
-std::optional<PolicyText> PolicyText::parse(std::string_view text, bool with_variables, bool with_wildcards, KeyTable& keys) {
+std::optional<PolicyText> PolicyText::parse(std::string_view text, bool with_variables,
+                                            bool with_wildcards, KeyTable& keys) {
   PolicyText out;
   const auto compiled = [with_wildcards](std::string_view literal) {
     Wildcard pattern;
     with_wildcards ? pattern.append_pattern(literal) : pattern.append_literal(literal);
     return pattern;
   };
-  // "${*}", "${?}" and "${$}" are these characters themselves: pieces that are literal, so kept as variables with a default.
+  // "${*}", "${?}" and "${$}" are these characters themselves: pieces that are literal, so kept as
+  // variables with a default.
   while (!text.empty()) {
     const size_t begin = with_variables ? text.find("${") : std::string_view::npos;
     Piece piece{compiled(text.substr(0, begin)), {}, {}, 0, {}};
@@ -81,7 +83,8 @@ std::optional<std::string_view> PolicyText::Piece::value(const RequestValues& re
   return otherwise;
 }
 
-bool PolicyText::matches(std::string_view text, const RequestValues& request, bool ignore_case) const {
+bool PolicyText::matches(std::string_view text, const RequestValues& request,
+                         bool ignore_case) const {
   std::string_view rest = text;
   const auto take = [&](std::string_view literal) {
     if (literal.size() > rest.size()) return false;
@@ -91,10 +94,12 @@ bool PolicyText::matches(std::string_view text, const RequestValues& request, bo
     rest.remove_prefix(literal.size());
     return true;
   };
-  // Piece by piece as long as they are literal, which tells most texts apart without building the pattern.
+  // Piece by piece as long as they are literal, which tells most texts apart without building the
+  // pattern.
   for (const Piece& piece : pieces_) {
     if (!piece.text.is_literal()) {
-      return piece.has_variable() ? matches_expanded(text, request) : piece.text.matches(rest, request.work());
+      return piece.has_variable() ? matches_expanded(text, request)
+                                  : piece.text.matches(rest, request.work());
     }
     if (!take(piece.text.text())) return false;
     if (!piece.has_variable()) break;
@@ -106,7 +111,8 @@ bool PolicyText::matches(std::string_view text, const RequestValues& request, bo
 
 bool PolicyText::matches_expanded(std::string_view text, const RequestValues& request) const {
   Work& work = request.work();
-  // Values may be kilobytes in the place of a few characters: what is longer than the text is never built.
+  // Values may be kilobytes in the place of a few characters: what is longer than the text is never
+  // built.
   size_t least = 0;
   for (const Piece& piece : pieces_) {
     work.add(1);
@@ -114,7 +120,8 @@ bool PolicyText::matches_expanded(std::string_view text, const RequestValues& re
     least += piece.text.size_min() + (value ? value->size() : 0);
     if (least > text.size()) return false;
   }
-  // What does not hold all literal runs in their order needs no pattern. The last one before all: texts of a policy often begin alike.
+  // What does not hold all literal runs in their order needs no pattern. The last one before all:
+  // texts of a policy often begin alike.
   const Piece& last = pieces_.back();
   size_t at = 0;
   const auto find = [&](std::string_view run) {
@@ -138,7 +145,8 @@ bool PolicyText::matches_expanded(std::string_view text, const RequestValues& re
 }
 
 bool PolicyText::resolves(const RequestValues& request) const {
-  return std::ranges::all_of(pieces_, [&](const Piece& piece) { return !piece.has_variable() || piece.value(request); });
+  return std::ranges::all_of(
+      pieces_, [&](const Piece& piece) { return !piece.has_variable() || piece.value(request); });
 }
 
 size_t PolicyText::memory_bytes() const {

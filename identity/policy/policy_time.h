@@ -1,4 +1,5 @@
-// Times in policies: ISO 8601 (common/base/dates.h) or seconds since 1970; anything else is nullopt.
+// Times in policies: ISO 8601 (common/base/dates.h) or seconds since 1970; anything else is
+// nullopt.
 #pragma once
 
 #include <optional>

@@ -5,7 +5,8 @@
 namespace rondel::policy {
 
 bool is_account_id(std::string_view text) {
-  return text.size() == 12 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() == 12 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 namespace {
@@ -13,14 +14,20 @@ namespace {
 constexpr std::string_view kRootSuffix = ":root";
 
 bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '@' || c == '+' || c == '=';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.' || c == '@' || c == '+' || c == '=';
 }
 
 // The id or name in arn:aws:iam::ID:root; empty when it is something else.
 std::string_view account_of_root(std::string_view arn) {
-  for (const std::string_view prefix : {"arn:aws:iam::", "arn:aws-cn:iam::", "arn:aws-us-gov:iam::"}) {
-    if (!arn.starts_with(prefix) || !arn.ends_with(kRootSuffix) || arn.size() <= prefix.size() + kRootSuffix.size()) continue;
-    const std::string_view account = arn.substr(prefix.size(), arn.size() - prefix.size() - kRootSuffix.size());
+  for (const std::string_view prefix :
+       {"arn:aws:iam::", "arn:aws-cn:iam::", "arn:aws-us-gov:iam::"}) {
+    if (!arn.starts_with(prefix) || !arn.ends_with(kRootSuffix) ||
+        arn.size() <= prefix.size() + kRootSuffix.size()) {
+      continue;
+    }
+    const std::string_view account =
+        arn.substr(prefix.size(), arn.size() - prefix.size() - kRootSuffix.size());
     if (std::ranges::all_of(account, is_name_character)) return account;
   }
   return {};
@@ -40,7 +47,7 @@ bool PrincipalSet::add(std::string_view kind, std::string_view value) {
       return true;
     }
     const std::string_view account = is_account_id(value) ? value : account_of_root(value);
-    if (!is_account_id(account)) return false;   // A name can be given to another account later.
+    if (!is_account_id(account)) return false;  // A name can be given to another account later.
     accounts_.emplace_back(account);
     return true;
   }
@@ -50,7 +57,8 @@ bool PrincipalSet::add(std::string_view kind, std::string_view value) {
     return true;
   }
   // No service calls this system: its grants are true of nobody.
-  return kind == "Service" && value.ends_with(".amazonaws.com") && std::ranges::all_of(value, is_name_character);
+  return kind == "Service" && value.ends_with(".amazonaws.com") &&
+         std::ranges::all_of(value, is_name_character);
 }
 
 bool PrincipalSet::is_nobody(std::string_view kind, std::string_view value) {

@@ -23,24 +23,30 @@ struct Caller {
 // The principals of one statement.
 class PrincipalSet {
  public:
-  // As the JSON has it: {"AWS": [...]} is add("AWS", ...) for each. kinds: AWS, CanonicalUser, Service. An account is named by its
-  // id or by arn:aws:iam::ID:root. False: no such principal can exist.
+  // As the JSON has it: {"AWS": [...]} is add("AWS", ...) for each. kinds: AWS, CanonicalUser,
+  // Service. An account is named by its id or by arn:aws:iam::ID:root. False: no such principal can
+  // exist.
   [[nodiscard]] bool add(std::string_view kind, std::string_view value);
   // Whether it has the form of an account's ARN with a name in place of its id: nobody.
   static bool is_nobody(std::string_view kind, std::string_view value);
+
   void add_everybody() { everybody_ = true; }
+
   // Before the first match.
   void seal();
 
   bool matches(const Caller& caller) const;
+
   bool everybody() const { return everybody_; }
+
   // Accounts by 12-digit id and canonical ids that must exist for the policy to be accepted.
   const std::vector<std::string>& accounts() const { return accounts_; }
+
   const std::vector<std::string>& canonical_ids() const { return canonical_ids_; }
 
  private:
   bool everybody_ = false;
-  std::vector<std::string> accounts_;        // Ids.
+  std::vector<std::string> accounts_;  // Ids.
   std::vector<std::string> canonical_ids_;
 };
 

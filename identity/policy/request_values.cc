@@ -18,7 +18,8 @@ std::optional<int64_t> parse_time_us(std::string_view text) {
 }  // namespace
 
 uint16_t KeyTable::number_of(const KeyName& key) {
-  const auto [known, made] = numbers_.try_emplace({key.key, key.tag}, static_cast<uint16_t>(keys_.size()));
+  const auto [known, made] =
+      numbers_.try_emplace({key.key, key.tag}, static_cast<uint16_t>(keys_.size()));
   if (made) keys_.push_back(key);
   return known->second;
 }
@@ -55,7 +56,9 @@ const std::vector<RequestValue>& RequestValues::ask(uint16_t key) const {
 std::optional<double> parse_policy_number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+    return std::nullopt;
+  }
   return value;
 }
 

@@ -39,11 +39,14 @@ bool TextSet::has_literal(std::string_view text, Work& work) const {
   work.add(text.size() / 8 + 1);
   if (ignore_case_) return std::ranges::binary_search(literals_, lowered(text));
   if (literals_.size() <= kFew) return std::ranges::find(literals_, text) != literals_.end();
-  return std::ranges::binary_search(literals_, text, {}, [](const std::string& literal) { return std::string_view(literal); });
+  return std::ranges::binary_search(
+      literals_, text, {}, [](const std::string& literal) { return std::string_view(literal); });
 }
 
 bool TextSet::has_pattern(std::string_view text, Work& work) const {
-  const auto matches = [&](const Wildcard& pattern) { return !work.over() && pattern.matches(text, work); };
+  const auto matches = [&](const Wildcard& pattern) {
+    return !work.over() && pattern.matches(text, work);
+  };
   if (patterns_.size() <= kFew) return std::ranges::any_of(patterns_, matches);
   std::optional<BytePairs> pairs;
   size_t tried = 0;
@@ -59,18 +62,22 @@ bool TextSet::has_pattern(std::string_view text, Work& work) const {
 
 bool TextSet::matches(std::string_view text, const RequestValues& request) const {
   Work& work = request.work();
-  return has_literal(text, work) || has_pattern(text, work) || std::ranges::any_of(with_variables_, [&](const PolicyText& pattern) {
+  return has_literal(text, work) || has_pattern(text, work) ||
+         std::ranges::any_of(with_variables_, [&](const PolicyText& pattern) {
            return !work.over() && pattern.matches(text, request, ignore_case_);
          });
 }
 
 bool TextSet::resolves(const RequestValues& request) const {
-  return std::ranges::all_of(with_variables_, [&](const PolicyText& text) { return text.resolves(request); });
+  return std::ranges::all_of(with_variables_,
+                             [&](const PolicyText& text) { return text.resolves(request); });
 }
 
 size_t TextSet::memory_bytes() const {
-  size_t bytes = literals_.capacity() * sizeof(std::string) + patterns_.capacity() * sizeof(Wildcard) +
-                 demands_.capacity() * sizeof(BytePairs::Demand) + by_prefix_.memory_bytes() + with_variables_.capacity() * sizeof(PolicyText);
+  size_t bytes = literals_.capacity() * sizeof(std::string) +
+                 patterns_.capacity() * sizeof(Wildcard) +
+                 demands_.capacity() * sizeof(BytePairs::Demand) + by_prefix_.memory_bytes() +
+                 with_variables_.capacity() * sizeof(PolicyText);
   for (const std::string& literal : literals_) bytes += literal.capacity();
   for (const Wildcard& pattern : patterns_) bytes += pattern.memory_bytes();
   for (const PolicyText& text : with_variables_) bytes += text.memory_bytes();
@@ -78,7 +85,8 @@ size_t TextSet::memory_bytes() const {
 }
 
 bool TextSet::uses(ConditionKey key) const {
-  return std::ranges::any_of(with_variables_, [key](const PolicyText& text) { return text.uses(key); });
+  return std::ranges::any_of(with_variables_,
+                             [key](const PolicyText& text) { return text.uses(key); });
 }
 
 }  // namespace rondel::policy

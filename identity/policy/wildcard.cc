@@ -13,7 +13,8 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 
 bool equal(char a, char b, bool fold) { return fold ? lower(a) == lower(b) : a == b; }
 
-// Steps in which one place of a text after the other is tried, which nearly always tells, before all are followed at once.
+// Steps in which one place of a text after the other is tried, which nearly always tells, before
+// all are followed at once.
 uint64_t tries(size_t text) { return 4 * text + 64; }
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
@@ -25,13 +26,17 @@ size_t character_size(std::string_view text, size_t at) {
   return size;
 }
 
-// Follows all matches of a segment at once, whatever place of the text they began at: bit i of the state says that
-// one of them has the elements up to i. A byte costs a step per 64 elements. ("Shift-And", Baeza-Yates and Gonnet 1992.)
+// Follows all matches of a segment at once, whatever place of the text they began at: bit i of the
+// state says that one of them has the elements up to i. A byte costs a step per 64 elements.
+// ("Shift-And", Baeza-Yates and Gonnet 1992.)
 class Automaton {
  public:
   // `kinds`: 0 a literal byte, else '?'.
   Automaton(std::string_view elements, std::string_view kinds, bool fold)
-      : words_((elements.size() + kBits - 1) / kBits), state_(words_), one_(words_), last_((elements.size() - 1) % kBits) {
+      : words_((elements.size() + kBits - 1) / kBits),
+        state_(words_),
+        one_(words_),
+        last_((elements.size() - 1) % kBits) {
     for (size_t i = 0; i < elements.size(); ++i) {
       const uint64_t bit = 1ull << (i % kBits);
       if (kinds[i] != 0) {
@@ -47,6 +52,7 @@ class Automaton {
   }
 
   size_t words() const { return words_; }
+
   size_t masks() const { return masks_.size(); }
 
   // A match may begin with this byte. True: one has ended with it.
@@ -83,15 +89,17 @@ class Automaton {
 
   const size_t words_;
   std::vector<uint64_t> state_;
-  std::vector<uint64_t> one_;             // The elements that are '?'.
-  std::vector<uint64_t> masks_;           // The elements that are one byte: words_ of each byte that the segment has.
-  std::array<uint16_t, 256> numbers_{};   // Which of masks_, from 1; 0 = none.
+  std::vector<uint64_t> one_;  // The elements that are '?'.
+  // The elements that are one byte: words_ of each byte that the segment has.
+  std::vector<uint64_t> masks_;
+  std::array<uint16_t, 256> numbers_{};  // Which of masks_, from 1; 0 = none.
   const size_t last_;
 };
 
 }  // namespace
 
-std::optional<size_t> find_end(std::string_view text, std::string_view wanted, size_t from, Work& work) {
+std::optional<size_t> find_end(std::string_view text, std::string_view wanted, size_t from,
+                               Work& work) {
   const std::string_view rest = text.substr(from);
   if (wanted.empty()) return from;
   if (wanted.size() > rest.size()) return std::nullopt;
@@ -143,7 +151,8 @@ void Wildcard::append_pattern(std::string_view text) {
 void Wildcard::append(const Wildcard& pattern) {
   size_t at = 0;
   while (at < pattern.text_.size()) {
-    const size_t end = std::min(pattern.kinds_.find_first_not_of(kLiteral, at), pattern.text_.size());
+    const size_t end =
+        std::min(pattern.kinds_.find_first_not_of(kLiteral, at), pattern.text_.size());
     append_literal(std::string_view(pattern.text_).substr(at, end - at));
     if (end < pattern.text_.size()) append_wildcard(pattern.kinds_[end]);
     at = end + 1;
@@ -186,7 +195,8 @@ size_t Wildcard::find(const Segment& segment, std::string_view text, size_t from
   if (segment.size() == 0) return from;
   if (text.size() - from < segment.size()) return std::string::npos;
   if (!fold && is_literal(segment)) {
-    return find_end(text, std::string_view(text_).substr(segment.begin, segment.size()), from, work).value_or(std::string::npos);
+    return find_end(text, std::string_view(text_).substr(segment.begin, segment.size()), from, work)
+        .value_or(std::string::npos);
   }
   for (; text.size() - from >= segment.size(); ++from) {
     if (work.steps() > tries_max) return follow(segment, text, from, fold, false, work);
@@ -218,14 +228,16 @@ bool Wildcard::ends_with(const Segment& segment, std::string_view text, size_t f
     return match_at(segment, text, text.size() - segment.size(), fold, work) == text.size();
   }
   for (; text.size() - from >= segment.size(); ++from) {
-    if (work.steps() > tries_max) return follow(segment, text, from, fold, true, work) == text.size();
+    if (work.steps() > tries_max) {
+      return follow(segment, text, from, fold, true, work) == text.size();
+    }
     if (match_at(segment, text, from, fold, work) == text.size()) return true;
   }
   return false;
 }
 
-// Between its stars the pattern has segments. The first stands at the text's begin, the last at its end; of those between,
-// the match that ends first leaves the most to the segments behind it.
+// Between its stars the pattern has segments. The first stands at the text's begin, the last at its
+// end; of those between, the match that ends first leaves the most to the segments behind it.
 bool Wildcard::match(std::string_view text, bool fold, Work& work) const {
   work.add(1);
   if (text.size() < least_) return false;
@@ -249,7 +261,9 @@ bool Wildcard::matches(std::string_view text, Work& work) const {
   }
   // Most texts begin with something else, and end so.
   if (!text.starts_with(literal_prefix())) return false;
-  if (suffix_ > 0 && !text.ends_with(std::string_view(text_).substr(text_.size() - suffix_))) return false;
+  if (suffix_ > 0 && !text.ends_with(std::string_view(text_).substr(text_.size() - suffix_))) {
+    return false;
+  }
   return match(text, false, work);
 }
 
@@ -258,7 +272,9 @@ bool Wildcard::matches(std::string_view text) const {
   return matches(text, work);
 }
 
-bool Wildcard::matches_ignoring_case(std::string_view text, Work& work) const { return match(text, true, work); }
+bool Wildcard::matches_ignoring_case(std::string_view text, Work& work) const {
+  return match(text, true, work);
+}
 
 bool Wildcard::matches_ignoring_case(std::string_view text) const {
   Work work;

@@ -23,7 +23,7 @@ constexpr auto kLookPeriod = 5s;
 constexpr size_t kDisksAtOnce = 32;
 constexpr auto kAwayMin = 10s;
 constexpr auto kAwayMax = 300s;
-constexpr int kOrderAttempts = 3;     // A node's mark may move on between two of them.
+constexpr int kOrderAttempts = 3;  // A node's mark may move on between two of them.
 
 // What ends a round: a newer coordinator, a halt, another database in the place of the one that
 // the round was read from. Whatever else happens to one node is of no concern to the others.
@@ -37,8 +37,9 @@ bool ends_round(const Error& error) {
 
 }  // namespace
 
-Collector::Collector(CollectorStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover,
-                     CollectorOptions options, const Clock& clock)
+Collector::Collector(CollectorStores stores, const ring::TopologySource& topology,
+                     node_client::BlobRemover& remover, CollectorOptions options,
+                     const Clock& clock)
     : stores_(stores), topology_(topology), remover_(remover), options_(options), clock_(clock) {}
 
 CollectorStatus Collector::status() const {
@@ -89,8 +90,8 @@ async::Task<Result<void>> Collector::keep_marks(uint64_t token) {
 async::Task<Result<void>> Collector::write_mark(uint64_t token) {
   const SteadyTime now = clock_.steady_now();
   const bool first = generation_ == model::MetadataGeneration{};
-  CO_TRY(const metadata::NewMark mark, co_await stores_.lease.write_mark(generation_.mark, token,
-      deadline_in(5s)));
+  CO_TRY(const metadata::NewMark mark,
+         co_await stores_.lease.write_mark(generation_.mark, token, deadline_in(5s)));
   const bool same = mark.follows && mark.database.accepted == generation_.accepted &&
                     mark.database.system == generation_.system;
   if (!same) forget_database();
@@ -121,8 +122,7 @@ async::Task<Result<void>> Collector::collect_garbage(uint64_t token) {
   co_return done;
 }
 
-async::Task<Result<void>> Collector::collect_round(const ring::Topology& topology,
-                                                     uint64_t token) {
+async::Task<Result<void>> Collector::collect_round(const ring::Topology& topology, uint64_t token) {
   CO_TRY(const metadata::GarbageState state, co_await check_running(token));
   trash_ = metadata::age_that_counts(state.ages.trash, options_.gc_trash);
   if (nodes_asked_at_ == SteadyTime{} || clock_.steady_now() - nodes_asked_at_ >= kAskPeriod) {
@@ -130,14 +130,17 @@ async::Task<Result<void>> Collector::collect_round(const ring::Topology& topolog
     CO_TRY_VOID(co_await ask_nodes(topology, token));
     nodes_asked_at_ = asked_at;
   }
-  const std::chrono::seconds grace =
-      metadata::age_that_counts(state.ages.grace, options_.gc_grace);
+  const std::chrono::seconds grace = metadata::age_that_counts(state.ages.grace, options_.gc_grace);
   const auto now = membership::age_time(options_.ages, clock_, state.now);
-  // What was released while clocks differed may have been stamped early: its grace begins again when they agree.
-  if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
+  // What was released while clocks differed may have been stamped early: its grace begins again
+  // when they agree.
+  if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) {
+    co_return Result<void>{};
+  }
   const SystemTime before = *now - grace;
   const auto take = [&] {
-    return stores_.releases.take_released(before, options_.gc_streams_per_round, token, deadline_in(5s));
+    return stores_.releases.take_released(before, options_.gc_streams_per_round, token,
+                                          deadline_in(5s));
   };
   CO_TRY(std::vector<metadata::ReleasedStream> due, co_await take());
   if (due.empty()) co_return Result<void>{};
@@ -151,19 +154,27 @@ async::Task<Result<void>> Collector::collect_round(const ring::Topology& topolog
 // A round waits for disks, batch after batch: the database that it was read from may be another
 // one by now.
 async::Task<Result<void>> Collector::remove_due(const std::vector<metadata::ReleasedStream>& due,
-                                                  const ring::Topology& topology, uint64_t token) {
+                                                const ring::Topology& topology, uint64_t token) {
   for (size_t first = 0; first < due.size();) {
     CO_TRY_VOID(co_await check_same(token));
     RemovalBatch batch(topology);
     size_t end = first;
-    while (end < due.size() && (end == first || batch.chunks() < kChunksPerBatch)) batch.add(due[end++]);
+    while (end < due.size() && (end == first || batch.chunks() < kChunksPerBatch)) {
+      batch.add(due[end++]);
+    }
     CO_TRY_VOID(co_await remove_batch(batch, token));
     std::vector<int64_t> finished = batch.finished();
     removed_.fetch_add(finished.size());
     deferred_.fetch_add(end - first - finished.size());
-    if (!finished.empty()) CO_TRY_VOID(co_await stores_.releases.finish_released(std::move(finished), token, deadline_in(5s)));
+    if (!finished.empty()) {
+      CO_TRY_VOID(
+          co_await stores_.releases.finish_released(std::move(finished), token, deadline_in(5s)));
+    }
     std::vector<metadata::DeferredStream> deferred = batch.deferred();
-    if (!deferred.empty()) CO_TRY_VOID(co_await stores_.releases.defer_released(std::move(deferred), token, deadline_in(5s)));
+    if (!deferred.empty()) {
+      CO_TRY_VOID(
+          co_await stores_.releases.defer_released(std::move(deferred), token, deadline_in(5s)));
+    }
     first = end;
   }
   co_return Result<void>{};
@@ -178,8 +189,8 @@ async::Task<Result<metadata::GarbageState>> Collector::check_running(uint64_t to
   }
   if (!state.halted.empty()) co_return fail(kHalted, state.halted);
   if (!state.stranger.empty()) {
-    const auto halted = co_await halt(state.stranger +
-        ". Was the database restored, or a standby promoted?", token);
+    const auto halted = co_await halt(
+        state.stranger + ". Was the database restored, or a standby promoted?", token);
     co_return std::unexpected(halted.error());
   }
   co_return state;
@@ -221,7 +232,9 @@ async::Task<Result<void>> Collector::ask_nodes(const ring::Topology& topology, u
   Asking asking{{}, token, 0, {}};
   for (const auto& [node, disk] : nodes) asking.nodes.push_back({node, disk});
   async::TaskGroup side_by_side(*async::EventLoop::current());
-  for (size_t i = 0; i < std::min(kDisksAtOnce, asking.nodes.size()); ++i) side_by_side.spawn(ask_some_nodes(asking));
+  for (size_t i = 0; i < std::min(kDisksAtOnce, asking.nodes.size()); ++i) {
+    side_by_side.spawn(ask_some_nodes(asking));
+  }
   co_await side_by_side.wait_idle();
   co_return asking.ended;
 }
@@ -239,16 +252,20 @@ struct Collector::Removal {
   uint64_t number = 0;
   uint64_t token = 0;
   uint64_t databases = 0;
-  size_t next = 0;             // Of batch.per_disk().
-  Result<void> ended;          // Not a value: nothing more is sent.
+  size_t next = 0;     // Of batch.per_disk().
+  Result<void> ended;  // Not a value: nothing more is sent.
 };
 
-// Disks side by side: one that hangs costs a batch one time-out, and the next ones none for a while.
+// Disks side by side: one that hangs costs a batch one time-out, and the next ones none for a
+// while.
 async::Task<Result<void>> Collector::remove_batch(RemovalBatch& batch, uint64_t token) {
-  CO_TRY(const uint64_t number, co_await stores_.lease.next_order(highest_order_, token, deadline_in(5s)));
+  CO_TRY(const uint64_t number,
+         co_await stores_.lease.next_order(highest_order_, token, deadline_in(5s)));
   Removal removal{batch, number, token, databases_, 0, {}};
   async::TaskGroup side_by_side(*async::EventLoop::current());
-  for (size_t i = 0; i < std::min(kDisksAtOnce, batch.per_disk().size()); ++i) side_by_side.spawn(remove_from_disks(removal));
+  for (size_t i = 0; i < std::min(kDisksAtOnce, batch.per_disk().size()); ++i) {
+    side_by_side.spawn(remove_from_disks(removal));
+  }
   co_await side_by_side.wait_idle();
   co_return removal.ended;
 }
@@ -269,13 +286,17 @@ async::Task<void> Collector::remove_from_disks(Removal& removal) {
 
 // True: all of them. An error ends the round.
 async::Task<Result<bool>> Collector::remove_from_disk(Removal& removal, transfer::DiskAddress at,
-                                                        const std::vector<model::BlobId>& ids) {
+                                                      const std::vector<model::BlobId>& ids) {
   for (size_t first = 0; first < ids.size(); first += kIdsPerCall) {
-    if (clock_.steady_now() - looked_at_ >= kLookPeriod) CO_TRY_VOID(co_await look_again(false, removal.token));
+    if (clock_.steady_now() - looked_at_ >= kLookPeriod) {
+      CO_TRY_VOID(co_await look_again(false, removal.token));
+    }
     if (!removal.ended) co_return false;
     const size_t end = std::min(ids.size(), first + kIdsPerCall);
-    std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first), ids.begin() + static_cast<ptrdiff_t>(end));
-    const auto removed = co_await remove_some(at, std::move(some), removal.number, removal.token, removal.databases);
+    std::vector<model::BlobId> some(ids.begin() + static_cast<ptrdiff_t>(first),
+                                    ids.begin() + static_cast<ptrdiff_t>(end));
+    const auto removed =
+        co_await remove_some(at, std::move(some), removal.number, removal.token, removal.databases);
     if (!removed && ends_round(removed.error())) co_return std::unexpected(removed.error());
     if (!removed) co_return false;
   }
@@ -301,10 +322,13 @@ void Collector::heard(const model::DiskId& disk, bool answered) {
 // comes with its refusal and is looked up then: only what the database does not recognize halts.
 // Ids are for the database that they were read from: another one is asked anew what to remove.
 async::Task<Result<void>> Collector::remove_some(transfer::DiskAddress at,
-    std::vector<model::BlobId> ids, uint64_t number, uint64_t token, uint64_t databases) {
+                                                 std::vector<model::BlobId> ids, uint64_t number,
+                                                 uint64_t token, uint64_t databases) {
   for (int attempt = 0; attempt < kOrderAttempts; ++attempt) {
     // Others are asked side by side, and one of them may have found it.
-    if (!ids.empty() && databases != databases_) co_return fail(kOtherDatabase, "the database is another one than before");
+    if (!ids.empty() && databases != databases_) {
+      co_return fail(kOtherDatabase, "the database is another one than before");
+    }
     const uint64_t asked_under = databases_;
     const node_client::RemovalOrder order{token, generation_, verified_[at.node], trash_, number};
     auto answered = co_await remover_.remove(at, ids, order, deadline_in(options_.node_timeout));
@@ -326,15 +350,17 @@ async::Task<Result<void>> Collector::remove_some(transfer::DiskAddress at,
       case node_client::Refusal::kCoordinator:
         co_return fail(kSuperseded, "a newer coordinator commands");
       case node_client::Refusal::kUnheard:
-        co_return fail(ErrorCode::kUnavailable, "no gateway has told the node of this coordinator's order");
+        co_return fail(ErrorCode::kUnavailable,
+                       "no gateway has told the node of this coordinator's order");
       case node_client::Refusal::kDatabase: break;
     }
-    CO_TRY(const metadata::Recognized known, co_await stores_.nodes.recognize(at.node, reply.seen,
-        deadline_in(5s)));
+    CO_TRY(const metadata::Recognized known,
+           co_await stores_.nodes.recognize(at.node, reply.seen, deadline_in(5s)));
     if (!model::is_recognized(known.recognition)) {
       co_return co_await halt("node " + at.node.to_hex() + ": " +
-          std::string(model::describe(known.recognition)) +
-                                  ". Was the database restored, or a standby promoted?", token);
+                                  std::string(model::describe(known.recognition)) +
+                                  ". Was the database restored, or a standby promoted?",
+                              token);
     }
     if (known.database.accepted != generation_.accepted ||
         known.database.system != generation_.system) {
@@ -343,7 +369,9 @@ async::Task<Result<void>> Collector::remove_some(transfer::DiskAddress at,
       if (!ids.empty()) co_return fail(kOtherDatabase, "the database is another one than before");
     } else if (!ids.empty()) {
       CO_TRY_VOID(co_await look_again(true, token));
-      if (databases != databases_) co_return fail(kOtherDatabase, "the database is another one than before");
+      if (databases != databases_) {
+        co_return fail(kOtherDatabase, "the database is another one than before");
+      }
     }
     verified_[at.node] = reply.seen.mark;
   }

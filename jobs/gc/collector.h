@@ -40,12 +40,12 @@ struct CollectorOptions {
 
 struct CollectorStatus {
   uint64_t streams_removed_total = 0;
-  uint64_t removals_deferred_total = 0;          // Streams kept for a later round: too few owners answered.
+  uint64_t removals_deferred_total = 0;  // Streams kept for a later round: too few owners answered.
   // Of the queue, as of the last minute in which this gateway led.
   uint64_t released_streams = 0;
-  uint64_t deferred_streams = 0;                 // Of them, those that wait to be tried again.
+  uint64_t deferred_streams = 0;  // Of them, those that wait to be tried again.
   double oldest_release_seconds = 0;
-  std::string gc_halted;                         // Why; empty: it goes on.
+  std::string gc_halted;  // Why; empty: it goes on.
 };
 
 // What it asks of the database; outlives it.
@@ -59,11 +59,13 @@ struct CollectorStores {
 // Runs on one loop; status() from any thread.
 class Collector final : public jobs::Job {
  public:
-  Collector(CollectorStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover, CollectorOptions options,
-            const Clock& clock);
+  Collector(CollectorStores stores, const ring::TopologySource& topology,
+            node_client::BlobRemover& remover, CollectorOptions options, const Clock& clock);
 
   std::string_view name() const override { return "garbage"; }
+
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
+
   Duration pause() const override { return std::chrono::seconds(1); }
 
   CollectorStatus status() const;
@@ -93,7 +95,7 @@ class Collector final : public jobs::Job {
   async::Task<void> ask_some_nodes(Asking& asking);
   // `databases`: databases_ when the ids were read.
   async::Task<Result<void>> remove_some(transfer::DiskAddress at, std::vector<model::BlobId> ids,
-      uint64_t number, uint64_t token, uint64_t databases);
+                                        uint64_t number, uint64_t token, uint64_t databases);
   async::Task<void> count_queue();
   bool is_away(const model::DiskId& disk) const;
   void heard(const model::DiskId& disk, bool answered);
@@ -110,22 +112,25 @@ class Collector final : public jobs::Job {
   model::MetadataGeneration generation_;
   // Nodes' marks that the database of generation_ holds. So too.
   std::map<model::NodeId, model::MetadataMark> verified_;
-  uint64_t databases_ = 0;                       // How often it became another one. So too.
-  bool looking_ = false;                         // look_again() is under way. So too.
+  uint64_t databases_ = 0;  // How often it became another one. So too.
+  bool looking_ = false;    // look_again() is under way. So too.
+
   struct Away {
     SteadyTime until{};
     Duration pause{};
   };
-  std::map<model::DiskId, Away> away_;           // Disks that did not answer: left alone for a while. So too.
-  uint64_t highest_order_ = 0;                   // That any node has told of. So too.
-  SteadyTime marked_at_{};                       // So too.
-  uint64_t marked_by_ = 0;                       // The token of that mark. So too.
-  SteadyTime looked_at_{};                       // Of check_same(). So too.
-  SteadyTime nodes_asked_at_{};                  // So too.
-  SteadyTime counted_at_{};                      // So too.
+
+  // Disks that did not answer: left alone for a while. So too.
+  std::map<model::DiskId, Away> away_;
+  uint64_t highest_order_ = 0;   // That any node has told of. So too.
+  SteadyTime marked_at_{};       // So too.
+  uint64_t marked_by_ = 0;       // The token of that mark. So too.
+  SteadyTime looked_at_{};       // Of check_same(). So too.
+  SteadyTime nodes_asked_at_{};  // So too.
+  SteadyTime counted_at_{};      // So too.
   std::atomic<uint64_t> queued_{0}, queue_deferred_{0};
   std::atomic<double> oldest_seconds_{0};
-  std::chrono::seconds trash_{0};                // So too: the longest of all gateways'.
+  std::chrono::seconds trash_{0};  // So too: the longest of all gateways'.
   mutable Mutex mutex_;
   std::string halted_ GUARDED_BY(mutex_);
 };

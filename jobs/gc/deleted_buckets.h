@@ -13,8 +13,10 @@ class DeletedBuckets final : public jobs::Job {
   explicit DeletedBuckets(metadata::GcControl& gc) : gc_(gc) {}
 
   std::string_view name() const override { return "deleted_buckets"; }
+
   // A bounded number of slices; what is left waits for the next round.
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
+
   Duration pause() const override { return std::chrono::seconds(1); }
 
  private:

@@ -28,7 +28,9 @@ void RemovalBatch::add(const metadata::ReleasedStream& stream) {
     for (const auto& ring : topology_.rings) {
       const size_t arc = ring->arc_of(id.ring_hash());
       for (ring::DiskIndex owner : ring->owners(arc)) ask(ring->disks()[owner], id);
-      for (ring::DiskIndex handoff : ring->handoffs(arc, kHandoffs)) ask(ring->disks()[handoff], id);
+      for (ring::DiskIndex handoff : ring->handoffs(arc, kHandoffs)) {
+        ask(ring->disks()[handoff], id);
+      }
     }
   }
 }
@@ -67,7 +69,8 @@ std::vector<uint32_t> RemovalBatch::left_of(const metadata::ReleasedStream& stre
 bool RemovalBatch::quorum_done(const model::BlobId& id) const {
   const ring::Ring& ring = *topology_.current();
   const auto owners = ring.owners(ring.arc_of(id.ring_hash()));
-  const auto done = std::ranges::count_if(owners, [&](ring::DiskIndex owner) { return done_.contains(ring.disks()[owner].id); });
+  const auto done = std::ranges::count_if(
+      owners, [&](ring::DiskIndex owner) { return done_.contains(ring.disks()[owner].id); });
   return static_cast<size_t>(done) >= std::min(kQuorum, owners.size());
 }
 

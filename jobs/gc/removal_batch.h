@@ -1,4 +1,5 @@
-// RemovalBatch: released streams, and which disks must move their chunks to the trash before they are gone.
+// RemovalBatch: released streams, and which disks must move their chunks to the trash before they
+// are gone.
 #pragma once
 
 #include <unordered_map>
@@ -7,17 +8,18 @@
 #include <vector>
 
 #include "common/ring/ring.h"
-#include "transfer/blob_transport.h"
 #include "metadata/store/released_stream.h"
+#include "transfer/blob_transport.h"
 
 namespace rondel::gc {
 
-// A stream is one body of 5 GiB at most, with what encryption adds: numbers of chunks beyond come from a disk or row that is wrong.
+// A stream is one body of 5 GiB at most, with what encryption adds: numbers of chunks beyond come
+// from a disk or row that is wrong.
 inline constexpr uint64_t kStreamChunksMax = 1024;
 
-// A chunk is asked of the owners of every live epoch and of the hand-offs that a reader would ask. A stream is finished when,
-// for each chunk, a quorum of the newest epoch's owners has it in the trash: owners that were away pull the removal from
-// the others' journals.
+// A chunk is asked of the owners of every live epoch and of the hand-offs that a reader would ask.
+// A stream is finished when, for each chunk, a quorum of the newest epoch's owners has it in the
+// trash: owners that were away pull the removal from the others' journals.
 class RemovalBatch {
  public:
   // The topology outlives the batch and has a current ring.
@@ -26,9 +28,13 @@ class RemovalBatch {
   // Chunks from kStreamChunksMax on are not asked for: none can exist. Of a row that was tried
   // before only what is left.
   void add(const metadata::ReleasedStream& stream);
+
   size_t chunks() const { return chunks_; }
 
-  const std::vector<std::pair<transfer::DiskAddress, std::vector<model::BlobId>>>& per_disk() const { return per_disk_; }
+  const std::vector<std::pair<transfer::DiskAddress, std::vector<model::BlobId>>>& per_disk()
+      const {
+    return per_disk_;
+  }
 
   // Everything asked of this disk is in its trash.
   void mark_done(const model::DiskId& disk) { done_.insert(disk); }

@@ -16,14 +16,15 @@ async::Task<Result<void>> SecondLook::run_round(const jobs::Term& term) {
   last_took_ = {};
   CO_TRY(const metadata::GarbageState state, co_await gc_.garbage_state(deadline_in(5s)));
   if (!state.halted.empty()) co_return Result<void>{};
-  const std::chrono::seconds grace =
-      metadata::age_that_counts(state.ages.grace, options_.gc_grace);
+  const std::chrono::seconds grace = metadata::age_that_counts(state.ages.grace, options_.gc_grace);
   const auto now = membership::age_time(options_.ages, clock_, state.now);
-  if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) co_return Result<void>{};
+  if (!now || (options_.ages != nullptr && !options_.ages->steady_for(grace))) {
+    co_return Result<void>{};
+  }
   const SystemTime before = *now - grace;
   const SteadyTime begun = clock_.steady_now();
-  const auto looked = co_await releases_.check_released(
-      before, options_.streams_max, term.token(), deadline_in(options_.pass_timeout));
+  const auto looked = co_await releases_.check_released(before, options_.streams_max, term.token(),
+                                                        deadline_in(options_.pass_timeout));
   // A pass that failed has cost the database as much.
   last_took_ = clock_.steady_now() - begun;
   last_seconds_.store(std::chrono::duration<double>(last_took_).count());

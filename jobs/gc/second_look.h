@@ -10,8 +10,8 @@
 
 #include <atomic>
 
-#include "common/base/clock.h"
 #include "cluster/membership/age_clock.h"
+#include "common/base/clock.h"
 #include "jobs/job.h"
 #include "metadata/store/gc_control.h"
 #include "metadata/store/release_queue.h"
@@ -20,13 +20,13 @@ namespace rondel::gc {
 
 struct SecondLookOptions {
   std::chrono::seconds gc_grace{3600};  // As the collector's.
-  size_t streams_max = 2'000'000;  // Of one pass; what is left waits for the next.
+  size_t streams_max = 2'000'000;       // Of one pass; what is left waits for the next.
   Duration pass_timeout = std::chrono::minutes(10);
   const membership::AgeClock* ages = nullptr;  // What ages go by; null: the clock given.
 };
 
 struct SecondLookStatus {
-  uint64_t checked_total = 0;  // Streams that nothing refers to.
+  uint64_t checked_total = 0;     // Streams that nothing refers to.
   uint64_t referenced_total = 0;  // Streams kept because something does.
   double last_pass_seconds = 0;
 };
@@ -34,17 +34,21 @@ struct SecondLookStatus {
 // On one loop; status() from any thread.
 class SecondLook final : public jobs::Job {
  public:
-  SecondLook(metadata::ReleaseQueue& releases, metadata::GcControl& gc, SecondLookOptions options, const Clock& clock)
+  SecondLook(metadata::ReleaseQueue& releases, metadata::GcControl& gc, SecondLookOptions options,
+             const Clock& clock)
       : releases_(releases), gc_(gc), options_(options), clock_(clock) {}
 
   std::string_view name() const override { return "second_look"; }
+
   // One pass; nothing while garbage collection is halted or ages are paused.
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
+
   Duration pause() const override { return pause_after(last_took_); }
 
   SecondLookStatus status() const {
     return {checked_.load(), referenced_.load(), last_seconds_.load()};
   }
+
   // Between a pass that took so long and the next: twenty times that, 1 s at least and 10 min at
   // most.
   static Duration pause_after(Duration took);

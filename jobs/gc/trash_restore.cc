@@ -46,11 +46,11 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
       const std::string& why = restored.error().message;
       if (std::exchange(told_[disk.disk], why) == why) continue;
       log::warn("gc", "the trash of a disk was not looked through",
-          {{"disk", disk.disk.to_hex()}, {"error", why}});
+                {{"disk", disk.disk.to_hex()}, {"error", why}});
       continue;
     }
     const auto finished = co_await restores_.finish_restore(disk.disk, pass.number, *restored,
-        pass.term.token(), deadline_in(5s));
+                                                            pass.term.token(), deadline_in(5s));
     if (!finished) {
       pass.ended = finished;
       co_return;
@@ -58,14 +58,14 @@ async::Task<void> TrashRestore::restore_disks(Pass& pass) {
     --waiting_;
     told_.erase(disk.disk);
     log::info("gc", "the trash of a disk was looked through",
-        {{"disk", disk.disk.to_hex()}, {"restored", *restored}});
+              {{"disk", disk.disk.to_hex()}, {"restored", *restored}});
   }
 }
 
 async::Task<Result<uint64_t>> TrashRestore::restore_disk(transfer::DiskAddress at,
-                                                            const jobs::Term& term) {
-  CO_TRY(const node_client::RestoreReply asked, co_await remover_.restore(at, {}, 0,
-      deadline_in(kOrderPatience)));
+                                                         const jobs::Term& term) {
+  CO_TRY(const node_client::RestoreReply asked,
+         co_await remover_.restore(at, {}, 0, deadline_in(kOrderPatience)));
   uint64_t restored = 0;
   std::vector<model::BlobId> blobs;
   model::BlobId after;
@@ -76,7 +76,7 @@ async::Task<Result<uint64_t>> TrashRestore::restore_disk(transfer::DiskAddress a
     for (const node_client::ListedBlob& blob : page) blobs.push_back(blob.id);
     if (blobs.empty() || (more && blobs.size() < options_.streams_per_query)) continue;
     CO_TRY(const uint64_t some, co_await restore_referenced(at, std::exchange(blobs, {}),
-        asked.highest_order, term.token()));
+                                                            asked.highest_order, term.token()));
     restored += some;
   }
   co_return restored;
@@ -87,8 +87,8 @@ async::Task<Result<std::vector<model::StreamId>>> TrashRestore::ask_referenced(
     std::vector<model::StreamId> streams) {
   while (asking_) co_await async::sleep_for(20ms);
   asking_ = true;
-  auto referenced = co_await restores_.referenced_streams(std::move(streams),
-                                                       deadline_in(kQueryPatience));
+  auto referenced =
+      co_await restores_.referenced_streams(std::move(streams), deadline_in(kQueryPatience));
   asking_ = false;
   co_return referenced;
 }
@@ -96,8 +96,8 @@ async::Task<Result<std::vector<model::StreamId>>> TrashRestore::ask_referenced(
 // What something refers to by the time of the question is taken out; what nothing refers to then
 // cannot be referred to again.
 async::Task<Result<uint64_t>> TrashRestore::restore_referenced(transfer::DiskAddress at,
-    std::vector<model::BlobId> blobs, uint64_t above,
-                                                               uint64_t token) {
+                                                               std::vector<model::BlobId> blobs,
+                                                               uint64_t above, uint64_t token) {
   std::vector<model::StreamId> streams;
   for (const model::BlobId& blob : blobs) streams.push_back(blob.stream);
   std::ranges::sort(streams);
@@ -105,19 +105,19 @@ async::Task<Result<uint64_t>> TrashRestore::restore_referenced(transfer::DiskAdd
   auto answered = co_await ask_referenced(std::move(streams));
   CO_TRY(std::vector<model::StreamId> referenced, std::move(answered));
   std::ranges::sort(referenced);
-  std::erase_if(blobs,
-      [&](const model::BlobId& blob) { return !std::ranges::binary_search(referenced, blob.stream);
-      });
+  std::erase_if(blobs, [&](const model::BlobId& blob) {
+    return !std::ranges::binary_search(referenced, blob.stream);
+  });
   if (blobs.empty()) co_return uint64_t{0};
   // Above the removals, whoever numbered them.
   CO_TRY(const uint64_t number, co_await lease_.next_order(above, token, deadline_in(5s)));
   uint64_t restored = 0;
   for (size_t first = 0; first < blobs.size(); first += options_.blobs_per_call) {
     const size_t end = std::min(blobs.size(), first + options_.blobs_per_call);
-    std::vector<model::BlobId> some(blobs.begin() + static_cast<ptrdiff_t>(first), blobs.begin() +
-        static_cast<ptrdiff_t>(end));
-    CO_TRY(const node_client::RestoreReply reply, co_await remover_.restore(at, std::move(some), number,
-        deadline_in(kOrderPatience)));
+    std::vector<model::BlobId> some(blobs.begin() + static_cast<ptrdiff_t>(first),
+                                    blobs.begin() + static_cast<ptrdiff_t>(end));
+    CO_TRY(const node_client::RestoreReply reply,
+           co_await remover_.restore(at, std::move(some), number, deadline_in(kOrderPatience)));
     restored += reply.restored;
     restored_ += reply.restored;
   }

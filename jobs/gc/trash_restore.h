@@ -20,13 +20,13 @@
 namespace rondel::gc {
 
 struct TrashRestoreOptions {
-  size_t streams_per_query = 200'000;    // Each query goes through the tables once.
+  size_t streams_per_query = 200'000;  // Each query goes through the tables once.
   size_t blobs_per_call = 4'096;
-  size_t disks_at_once = 4;              // One that hangs must not hold up all others.
+  size_t disks_at_once = 4;  // One that hangs must not hold up all others.
 };
 
 struct TrashRestoreStatus {
-  uint64_t disks_waiting = 0;            // As they were seen last.
+  uint64_t disks_waiting = 0;  // As they were seen last.
   uint64_t blobs_restored_total = 0;
 };
 
@@ -34,13 +34,16 @@ struct TrashRestoreStatus {
 class TrashRestore final : public jobs::Job {
  public:
   // `trash` lists what is in the trash. Everything given outlives it.
-  TrashRestore(metadata::RestoreStore& restores, metadata::Lease& lease, node_client::BlobLister& trash, node_client::BlobRemover& remover,
-      TrashRestoreOptions options = {})
+  TrashRestore(metadata::RestoreStore& restores, metadata::Lease& lease,
+               node_client::BlobLister& trash, node_client::BlobRemover& remover,
+               TrashRestoreOptions options = {})
       : restores_(restores), lease_(lease), trash_(trash), remover_(remover), options_(options) {}
 
   std::string_view name() const override { return "trash_restore"; }
+
   // Looks through every disk that waits and whose node answers.
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
+
   Duration pause() const override { return std::chrono::seconds(1); }
 
   TrashRestoreStatus status() const { return {waiting_, restored_}; }
@@ -49,8 +52,8 @@ class TrashRestore final : public jobs::Job {
   struct Pass {
     const uint64_t number;
     const jobs::Term& term;
-    std::deque<metadata::RestoreState::Disk> disks;   // That nobody has taken yet.
-    Result<void> ended;                               // Why no more are taken.
+    std::deque<metadata::RestoreState::Disk> disks;  // That nobody has taken yet.
+    Result<void> ended;                              // Why no more are taken.
   };
 
   async::Task<void> restore_disks(Pass& pass);
@@ -59,7 +62,8 @@ class TrashRestore final : public jobs::Job {
   // How many were taken out.
   async::Task<Result<uint64_t>> restore_disk(transfer::DiskAddress at, const jobs::Term& term);
   async::Task<Result<uint64_t>> restore_referenced(transfer::DiskAddress at,
-      std::vector<model::BlobId> blobs, uint64_t above, uint64_t token);
+                                                   std::vector<model::BlobId> blobs, uint64_t above,
+                                                   uint64_t token);
 
   metadata::RestoreStore& restores_;
   metadata::Lease& lease_;
@@ -67,8 +71,8 @@ class TrashRestore final : public jobs::Job {
   node_client::BlobRemover& remover_;
   const TrashRestoreOptions options_;
   std::atomic<uint64_t> waiting_{0}, restored_{0};
-  bool asking_ = false;                  // The loop's alone, as the next.
-  std::map<model::DiskId, std::string> told_;   // Why disks could not be looked through, as logged.
+  bool asking_ = false;                        // The loop's alone, as the next.
+  std::map<model::DiskId, std::string> told_;  // Why disks could not be looked through, as logged.
 };
 
 }  // namespace rondel::gc

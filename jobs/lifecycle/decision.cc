@@ -21,23 +21,29 @@ bool reached(const Rule& rule, const Subject& subject, SystemTime now, const Cal
   return rule.days && calendar.passed(subject.created, *rule.days, now);
 }
 
-bool removes_noncurrent(const Rule& rule, const Subject& subject, SystemTime now, const Calendar& calendar) {
-  if (!rule.noncurrent_days || subject.newer_noncurrent < rule.newer_noncurrent.value_or(0)) return false;
-  if (subject.delete_marker ? !rule.filter.matches_key(subject.key) || !rule.filter.by_prefix_alone()
-                            : !rule.filter.matches(subject.key, subject.size, tags_of(subject))) {
+bool removes_noncurrent(const Rule& rule, const Subject& subject, SystemTime now,
+                        const Calendar& calendar) {
+  if (!rule.noncurrent_days || subject.newer_noncurrent < rule.newer_noncurrent.value_or(0)) {
+    return false;
+  }
+  if (subject.delete_marker
+          ? !rule.filter.matches_key(subject.key) || !rule.filter.by_prefix_alone()
+          : !rule.filter.matches(subject.key, subject.size, tags_of(subject))) {
     return false;
   }
   return calendar.passed(subject.replaced, *rule.noncurrent_days, now);
 }
 
 // A lone marker goes at once by its own action, and by age like any current version.
-bool removes_lone_marker(const Rule& rule, const Subject& subject, SystemTime now, const Calendar& calendar) {
+bool removes_lone_marker(const Rule& rule, const Subject& subject, SystemTime now,
+                         const Calendar& calendar) {
   if (!rule.filter.by_prefix_alone() || !rule.filter.matches_key(subject.key)) return false;
   return rule.lone_markers || reached(rule, subject, now, calendar);
 }
 
 bool expires(const Rule& rule, const Subject& subject, SystemTime now, const Calendar& calendar) {
-  return reached(rule, subject, now, calendar) && rule.filter.matches(subject.key, subject.size, tags_of(subject));
+  return reached(rule, subject, now, calendar) &&
+         rule.filter.matches(subject.key, subject.size, tags_of(subject));
 }
 
 }  // namespace
@@ -45,17 +51,20 @@ bool expires(const Rule& rule, const Subject& subject, SystemTime now, const Cal
 SystemTime Calendar::due(SystemTime from, uint32_t days) const {
   if (day.count() <= 0) return kLastDay;
   const SystemTime exact = saturating_later(from, saturating_times(day, days));
-  return std::min(real() ? SystemTime(std::chrono::ceil<std::chrono::days>(exact)) : exact, kLastDay);
+  return std::min(real() ? SystemTime(std::chrono::ceil<std::chrono::days>(exact)) : exact,
+                  kLastDay);
 }
 
 SystemTime Calendar::cutoff(SystemTime now, uint32_t days) const {
   if (day.count() <= 0) return std::min(kFirstTime, now);
   const SystemTime known = std::clamp(now, kFirstTime, kLastTime);
-  const SystemTime begin = real() ? SystemTime(std::chrono::floor<std::chrono::days>(known)) : known;
+  const SystemTime begin =
+      real() ? SystemTime(std::chrono::floor<std::chrono::days>(known)) : known;
   return std::min(saturating_earlier(begin, saturating_times(day, days)), now);
 }
 
-Action decide(const Configuration& rules, const Subject& subject, SystemTime now, const Calendar& calendar) {
+Action decide(const Configuration& rules, const Subject& subject, SystemTime now,
+              const Calendar& calendar) {
   for (const Rule& rule : rules.rules) {
     if (!rule.enabled) continue;
     if (!subject.current) {
@@ -69,9 +78,11 @@ Action decide(const Configuration& rules, const Subject& subject, SystemTime now
   return Action::kKeep;
 }
 
-bool aborts(const Configuration& rules, std::string_view key, SystemTime initiated, SystemTime now, const Calendar& calendar) {
+bool aborts(const Configuration& rules, std::string_view key, SystemTime initiated, SystemTime now,
+            const Calendar& calendar) {
   return std::ranges::any_of(rules.rules, [&](const Rule& rule) {
-    return rule.enabled && rule.abort_days && rule.filter.matches_key(key) && calendar.passed(initiated, *rule.abort_days, now);
+    return rule.enabled && rule.abort_days && rule.filter.matches_key(key) &&
+           calendar.passed(initiated, *rule.abort_days, now);
   });
 }
 
@@ -79,7 +90,9 @@ std::optional<Expiry> expiry_of(const Configuration& rules, const Subject& subje
   const Calendar real;
   std::optional<Expiry> earliest;
   for (const Rule& rule : rules.rules) {
-    if (!rule.enabled || !rule.filter.matches(subject.key, subject.size, tags_of(subject))) continue;
+    if (!rule.enabled || !rule.filter.matches(subject.key, subject.size, tags_of(subject))) {
+      continue;
+    }
     if (!rule.date && !rule.days) continue;
     const SystemTime due = rule.date ? *rule.date : real.due(subject.created, *rule.days);
     if (!earliest || due < earliest->date) earliest = Expiry{due, rule.id};

@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::string_view kHeader = "lifecycle 1\n";
 constexpr size_t kFixedFields = 12;
-constexpr int64_t kFirstSecond = std::chrono::floor<std::chrono::seconds>(kFirstTime).time_since_epoch().count();
-constexpr int64_t kLastSecond = std::chrono::floor<std::chrono::seconds>(kLastTime).time_since_epoch().count();
+constexpr int64_t kFirstSecond =
+    std::chrono::floor<std::chrono::seconds>(kFirstTime).time_since_epoch().count();
+constexpr int64_t kLastSecond =
+    std::chrono::floor<std::chrono::seconds>(kLastTime).time_since_epoch().count();
 
 template <class Number>
 std::string number_text(const std::optional<Number>& value) {
@@ -43,7 +45,9 @@ bool read(std::string_view text, std::optional<Number>& out) {
 
 bool read_filter(const std::vector<std::string_view>& fields, Filter& filter) {
   std::optional<uint8_t> form;
-  if (!read(fields[2], form) || !form || *form > static_cast<uint8_t>(Filter::Form::kAnd)) return false;
+  if (!read(fields[2], form) || !form || *form > static_cast<uint8_t>(Filter::Form::kAnd)) {
+    return false;
+  }
   filter.form = static_cast<Filter::Form>(*form);
   if (fields[3].starts_with('=')) {
     filter.prefix = percent_decode(fields[3].substr(1));
@@ -66,8 +70,9 @@ std::optional<Rule> decode_rule(std::string_view line) {
   Rule rule;
   auto id = percent_decode(fields[0]);
   std::optional<int64_t> date;
-  if (!id || !read_filter(fields, rule.filter) || !read(fields[6], rule.days) || !read(fields[7], date) ||
-      !read(fields[9], rule.noncurrent_days) || !read(fields[10], rule.newer_noncurrent) || !read(fields[11], rule.abort_days)) {
+  if (!id || !read_filter(fields, rule.filter) || !read(fields[6], rule.days) ||
+      !read(fields[7], date) || !read(fields[9], rule.noncurrent_days) ||
+      !read(fields[10], rule.newer_noncurrent) || !read(fields[11], rule.abort_days)) {
     return std::nullopt;
   }
   rule.id = *std::move(id);
@@ -84,19 +89,30 @@ std::optional<Rule> decode_rule(std::string_view line) {
 }  // namespace
 
 bool Filter::matches(std::string_view key, uint64_t size, const Tags& object_tags) const {
-  const auto has = [&](const auto& tag) { return std::ranges::find(object_tags, tag) != object_tags.end(); };
-  return matches_key(key) && (!size_greater_than || size > *size_greater_than) && (!size_less_than || size < *size_less_than) &&
-         std::ranges::all_of(tags, has);
+  const auto has = [&](const auto& tag) {
+    return std::ranges::find(object_tags, tag) != object_tags.end();
+  };
+  return matches_key(key) && (!size_greater_than || size > *size_greater_than) &&
+         (!size_less_than || size < *size_less_than) && std::ranges::all_of(tags, has);
 }
 
 std::string encode(const Rule& rule) {
-  const auto date = rule.date ? std::optional(std::chrono::floor<std::chrono::seconds>(*rule.date).time_since_epoch().count()) : std::nullopt;
+  const auto date =
+      rule.date
+          ? std::optional(
+                std::chrono::floor<std::chrono::seconds>(*rule.date).time_since_epoch().count())
+          : std::nullopt;
   std::string out = field(rule.id);
   for (const std::string& text :
        {std::string(rule.enabled ? "1" : "0"), std::to_string(static_cast<int>(rule.filter.form)),
-        rule.filter.prefix ? "=" + field(*rule.filter.prefix) : std::string(), number_text(rule.filter.size_greater_than),
-        number_text(rule.filter.size_less_than), number_text(rule.days), number_text(date), std::string(rule.lone_markers ? "1" : rule.keeps_lone_markers ? "2" : "0"),
-        number_text(rule.noncurrent_days), number_text(rule.newer_noncurrent), number_text(rule.abort_days)}) {
+        rule.filter.prefix ? "=" + field(*rule.filter.prefix) : std::string(),
+        number_text(rule.filter.size_greater_than), number_text(rule.filter.size_less_than),
+        number_text(rule.days), number_text(date),
+        std::string(rule.lone_markers         ? "1"
+                    : rule.keeps_lone_markers ? "2"
+                                              : "0"),
+        number_text(rule.noncurrent_days), number_text(rule.newer_noncurrent),
+        number_text(rule.abort_days)}) {
     out += "\t" + text;
   }
   for (const auto& [key, value] : rule.filter.tags) out += "\t" + field(key) + "=" + field(value);

@@ -25,8 +25,11 @@ struct Filter {
   std::optional<uint64_t> size_less_than;
 
   bool operator==(const Filter&) const = default;
+
   bool matches_key(std::string_view key) const { return !prefix || key.starts_with(*prefix); }
+
   bool matches(std::string_view key, uint64_t size, const Tags& object_tags) const;
+
   // Of things without tags and size: delete markers, uploads.
   bool by_prefix_alone() const { return tags.empty() && !size_greater_than && !size_less_than; }
 };
@@ -35,13 +38,13 @@ struct Rule {
   std::string id;
   bool enabled = true;
   Filter filter;
-  std::optional<uint32_t> days;                    // Expiration of current versions: after days, or
-  std::optional<SystemTime> date;                  // from this midnight UTC on.
-  bool lone_markers = false;                       // ExpiredObjectDeleteMarker.
-  bool keeps_lone_markers = false;                 // It was given as false: kept, and does nothing.
+  std::optional<uint32_t> days;     // Expiration of current versions: after days, or
+  std::optional<SystemTime> date;   // from this midnight UTC on.
+  bool lone_markers = false;        // ExpiredObjectDeleteMarker.
+  bool keeps_lone_markers = false;  // It was given as false: kept, and does nothing.
   std::optional<uint32_t> noncurrent_days;
-  std::optional<uint32_t> newer_noncurrent;        // Keeps so many of the newest noncurrent ones.
-  std::optional<uint32_t> abort_days;              // Of uploads, after initiation.
+  std::optional<uint32_t> newer_noncurrent;  // Keeps so many of the newest noncurrent ones.
+  std::optional<uint32_t> abort_days;        // Of uploads, after initiation.
 
   bool operator==(const Rule&) const = default;
 };

@@ -8,7 +8,8 @@ async::Task<Result<void>> RingBootstrap::run_round(const jobs::Term& term) {
   if (options_.disks == 0 || topology_.topology()->current() != nullptr) co_return Result<void>{};
   CO_TRY(const metadata::RingState state, co_await rings_.ring_state(deadline_in(5s)));
   if (!state.live.empty()) co_return Result<void>{};
-  CO_TRY(const std::vector<metadata::NodeRecord> nodes, co_await nodes_.list_nodes(deadline_in(5s)));
+  CO_TRY(const std::vector<metadata::NodeRecord> nodes,
+         co_await nodes_.list_nodes(deadline_in(5s)));
 
   std::vector<ring::Disk> disks;
   for (const metadata::NodeRecord& node : nodes) {

@@ -9,19 +9,22 @@
 namespace rondel::ring_jobs {
 
 struct RingBootstrapOptions {
-  size_t disks = 0;         // That must have joined; 0: the ring is never built by itself.
+  size_t disks = 0;  // That must have joined; 0: the ring is never built by itself.
   ring::RingOptions ring;
 };
 
 // On one loop.
 class RingBootstrap final : public jobs::Job {
  public:
-  RingBootstrap(metadata::NodeStore& nodes, metadata::RingStore& rings, const ring::TopologySource& topology, RingBootstrapOptions options)
+  RingBootstrap(metadata::NodeStore& nodes, metadata::RingStore& rings,
+                const ring::TopologySource& topology, RingBootstrapOptions options)
       : nodes_(nodes), rings_(rings), topology_(topology), options_(options) {}
 
   std::string_view name() const override { return "ring_bootstrap"; }
+
   // Publishes epoch 1 where no ring is live.
   async::Task<Result<void>> run_round(const jobs::Term& term) override;
+
   // Short: clients wait for the first ring, and what is asked ends with it.
   Duration pause() const override { return std::chrono::milliseconds(250); }
 

@@ -29,12 +29,15 @@ class BucketCache {
   // Null pointer: no such bucket. Errors are those of BucketStore::find_bucket, and are not cached.
   async::Task<Result<std::shared_ptr<const Bucket>>> find_bucket(std::string name,
                                                                  Deadline deadline);
+
   // After a commit said the cached settings are old, or after this gateway changed the bucket.
   void forget_bucket(const std::string& name) { buckets_.forget(name); }
+
   // Before a refusal that rests on what is cached. True: it was cached for more than a millisecond
   // and is forgotten, so ask again; refusals by the thousand read a bucket no more often than that.
   bool doubt_bucket(const std::string& name);
   void hear(const DirectoryChange& change);
+
   size_t bytes() const { return buckets_.bytes(); }
 
  private:

@@ -38,12 +38,13 @@ class IdentityCache {
   async::Task<Result<std::shared_ptr<const Account>>> find_account(AccountName name,
                                                                    Deadline deadline);
   void hear(const DirectoryChange& change);
+
   size_t bytes() const { return credentials_.bytes() + accounts_.bytes(); }
 
  private:
   IdentityStore& store_;
   NamedCache<Credential> credentials_;
-  NamedCache<Account> accounts_;   // By the kind of name, then the name.
+  NamedCache<Account> accounts_;  // By the kind of name, then the name.
 };
 
 }  // namespace rondel::metadata

@@ -35,7 +35,9 @@ class NamedCache {
     const SteadyTime now = clock_.steady_now();
     std::lock_guard lock(mutex_);
     const Entry* const entry = find_entry(name);
-    if (entry == nullptr || now - entry->stored_at > life()) return {false, nullptr, generation_of(name)};
+    if (entry == nullptr || now - entry->stored_at > life()) {
+      return {false, nullptr, generation_of(name)};
+    }
     return {true, entry->value, generation_of(name)};
   }
 
@@ -89,7 +91,7 @@ class NamedCache {
  private:
   static constexpr size_t kSlots = 1024;
   static constexpr Duration kUncertainLife =
-      std::chrono::seconds(1);   // While changes are not told.
+      std::chrono::seconds(1);  // While changes are not told.
   static constexpr Duration kCertainLife = std::chrono::seconds(60);
 
   struct Entry {
@@ -98,21 +100,26 @@ class NamedCache {
   };
 
   Duration life() const { return heard_ ? kCertainLife : kUncertainLife; }
+
   // Grows with every change that may concern the name, and no name's with another's: who has his
   // own forgotten all the time keeps nobody else from being cached.
   uint64_t generation_of(const std::string& name) const {
     return all_forgotten_ + forgotten_[slot_of(name)];
   }
+
   static size_t slot_of(const std::string& name) { return TextHash()(name) % kSlots; }
+
   void forget_all() {
     ++all_forgotten_;
     present_.clear();
     absent_.clear();
   }
+
   Entry* find_entry(const std::string& name) {
     Entry* const entry = present_.find(name);
     return entry != nullptr ? entry : absent_.find(name);
   }
+
   void erase(const std::string& name) {
     present_.erase(name);
     absent_.erase(name);
@@ -120,7 +127,7 @@ class NamedCache {
 
   const Clock& clock_;
   mutable std::mutex mutex_;
-  LruCache<std::string, Entry> present_;   // Guarded by mutex_, as is the rest.
+  LruCache<std::string, Entry> present_;  // Guarded by mutex_, as is the rest.
   LruCache<std::string, Entry> absent_;
   uint64_t all_forgotten_ = 0;
   std::array<uint64_t, kSlots> forgotten_{};

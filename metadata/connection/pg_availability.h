@@ -1,7 +1,9 @@
-// PgAvailability: whether the server answers, as the connections know it. Internal to metadata/postgres.
+// PgAvailability: whether the server answers, as the connections know it. Internal to
+// metadata/postgres.
 //
-// Every answer and every failure to reach the server is noted here by who met it; nothing is asked for that. Whoever watches asks
-// by itself only when nobody had an answer for a while (pg_watch.h). Safe for concurrent use, without a lock.
+// Every answer and every failure to reach the server is noted here by who met it; nothing is asked
+// for that. Whoever watches asks by itself only when nobody had an answer for a while (pg_watch.h).
+// Safe for concurrent use, without a lock.
 #pragma once
 
 #include <atomic>
@@ -19,12 +21,16 @@ class PgAvailability {
 
   // The server answered, if only to refuse a statement.
   void answered() { answered_.store(clock_.steady_now(), std::memory_order_relaxed); }
+
   // It cannot be reached, or did not answer who asked nothing but that.
   void failed() { failed_.store(clock_.steady_now(), std::memory_order_relaxed); }
 
   SteadyTime last_answer() const { return answered_.load(std::memory_order_relaxed); }
+
   bool quiet() const { return clock_.steady_now() - last_answer() >= kQuiet; }
-  // The last that is known is a failure. Before the first news nothing is known, and everything is tried.
+
+  // The last that is known is a failure. Before the first news nothing is known, and everything is
+  // tried.
   bool away() const { return failed_.load(std::memory_order_relaxed) > last_answer() && quiet(); }
 
  private:

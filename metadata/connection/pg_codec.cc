@@ -17,8 +17,18 @@ void put_length(std::string& out, size_t length) {
 }
 
 enum OutcomeColumn {
-  kStatus, kVersion, kIsNull, kSize, kEtag, kDeleteMarker, kAlgorithm, kType, kChecksum, kDetail,
+  kStatus,
+  kVersion,
+  kIsNull,
+  kSize,
+  kEtag,
+  kDeleteMarker,
+  kAlgorithm,
+  kType,
+  kChecksum,
+  kDetail,
 };
+
 constexpr PgColumns kOutcome({
     std::pair{kStatus, "status"},
     {kVersion, "version"},
@@ -59,6 +69,7 @@ Headers unpack_headers(std::string_view packed) {
 }
 
 std::optional<std::string> pack_tags(const Tags& tags) { return pack_headers(tags); }
+
 Tags unpack_tags(std::string_view packed) { return unpack_headers(packed); }
 
 std::optional<std::string> bytes_or_null(const std::string& bytes) {
@@ -66,7 +77,9 @@ std::optional<std::string> bytes_or_null(const std::string& bytes) {
 }
 
 std::optional<int16_t> retain_mode(const Retention& retention) {
-  return retention.mode == Retention::Mode::kNone ? std::nullopt : std::optional(static_cast<int16_t>(retention.mode));
+  return retention.mode == Retention::Mode::kNone
+             ? std::nullopt
+             : std::optional(static_cast<int16_t>(retention.mode));
 }
 
 std::optional<int64_t> retain_until(const Retention& retention) {
@@ -103,18 +116,22 @@ std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time) {
 }
 
 void add_conditions(PgParameters& parameters, const Conditions& conditions) {
-  auto number = [&](const std::optional<int64_t>& value) { value ? parameters.add(*value) : parameters.add_null(); };
+  auto number = [&](const std::optional<int64_t>& value) {
+    value ? parameters.add(*value) : parameters.add_null();
+  };
   parameters.add_optional_bytes(pack_etags(conditions.if_match));
   parameters.add_optional_bytes(pack_etags(conditions.if_none_match));
   number(milliseconds(conditions.if_modified_since));
   number(milliseconds(conditions.if_unmodified_since));
-  number(conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size)) : std::nullopt);
+  number(conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size))
+                                  : std::nullopt);
   number(milliseconds(conditions.if_match_last_modified));
 }
 
 std::string conditions_expression(int first) {
   return fmt::format(
-      "case when num_nonnulls(${0}::bytea, ${1}::bytea, ${2}::bigint, ${3}::bigint, ${4}::bigint, ${5}::bigint) > 0 "
+      "case when num_nonnulls(${0}::bytea, ${1}::bytea, ${2}::bigint, ${3}::bigint, ${4}::bigint, "
+      "${5}::bigint) > 0 "
       "then row(${0}, ${1}, ${2}, ${3}, ${4}, ${5})::conditions end",
       first, first + 1, first + 2, first + 3, first + 4, first + 5);
 }
@@ -131,11 +148,14 @@ std::optional<std::string> checksum_value(const std::optional<model::Checksum>& 
   return checksum ? std::optional(checksum->value) : std::nullopt;
 }
 
-std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm, int type, int value) {
+std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm,
+                                             int type, int value) {
   if (result.is_null(row, algorithm)) return std::nullopt;
   model::Checksum checksum;
   checksum.algorithm = static_cast<model::ChecksumAlgorithm>(result.smallint(row, algorithm));
-  if (type >= 0 && !result.is_null(row, type)) checksum.type = static_cast<model::ChecksumType>(result.smallint(row, type));
+  if (type >= 0 && !result.is_null(row, type)) {
+    checksum.type = static_cast<model::ChecksumType>(result.smallint(row, type));
+  }
   if (value >= 0) checksum.value = result.text(row, value);
   return checksum;
 }
@@ -167,6 +187,8 @@ CommitOutcome read_outcome(const PgResult& result, size_t row) {
   return outcome;
 }
 
-SystemTime from_microseconds(int64_t since_epoch) { return SystemTime(std::chrono::microseconds(since_epoch)); }
+SystemTime from_microseconds(int64_t since_epoch) {
+  return SystemTime(std::chrono::microseconds(since_epoch));
+}
 
 }  // namespace rondel::metadata

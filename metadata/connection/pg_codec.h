@@ -5,17 +5,18 @@
 #include <string>
 
 #include "common/base/encoding.h"
+#include "metadata/connection/pg_connection.h"
+#include "metadata/connection/sql_names.h"
 #include "metadata/model/identity_rules.h"
 #include "metadata/model/key_order.h"
 #include "metadata/model/object.h"
-#include "metadata/connection/pg_connection.h"
-#include "metadata/connection/sql_names.h"
 #include "metadata/store/commit_context.h"
 #include "metadata/store/commit_result.h"
 
 namespace rondel::metadata {
 
-// Header fields as one column: for each, lengths of name and value (2 bytes each, big-endian), then both. NULL = none.
+// Header fields as one column: for each, lengths of name and value (2 bytes each, big-endian), then
+// both. NULL = none.
 std::optional<std::string> pack_headers(const Headers& headers);
 Headers unpack_headers(std::string_view packed);
 
@@ -29,11 +30,13 @@ std::optional<int16_t> retain_mode(const Retention& retention);
 std::optional<int64_t> retain_until(const Retention& retention);
 
 std::string_view raw(ByteView bytes);
+
 // A number in PostgreSQL's binary form.
 template <class Number>
 std::string binary(Number number) {
   std::string out(sizeof(Number), '\0');
-  store_be(reinterpret_cast<std::byte*>(out.data()), static_cast<std::make_unsigned_t<Number>>(number));
+  store_be(reinterpret_cast<std::byte*>(out.data()),
+           static_cast<std::make_unsigned_t<Number>>(number));
   return out;
 }
 
@@ -47,13 +50,15 @@ std::optional<int64_t> first_ms(const CommitContext& context);
 Layout layout_of(const Extent* extent);
 // Six parameters, in the order of the type's fields. A statement turns them to NULL when all are.
 void add_conditions(PgParameters& parameters, const Conditions& conditions);
-// "case when coalesce($n, ...) ... then row($n, ...)::conditions end" for six parameters from `first`.
+// "case when coalesce($n, ...) ... then row($n, ...)::conditions end" for six parameters from
+// `first`.
 std::string conditions_expression(int first);
 
 std::optional<int16_t> algorithm_code(const std::optional<model::Checksum>& checksum);
 std::optional<int16_t> type_code(const std::optional<model::Checksum>& checksum);
 std::optional<std::string> checksum_value(const std::optional<model::Checksum>& checksum);
-std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm, int type, int value);
+std::optional<model::Checksum> read_checksum(const PgResult& result, size_t row, int algorithm,
+                                             int type, int value);
 
 // The columns of type `outcome` that are read, to stand behind `select`, and their reader.
 const std::string& outcome_columns();

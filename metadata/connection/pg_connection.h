@@ -1,5 +1,5 @@
-// One libpq connection: prepared statements with binary parameters and results. Blocking, with deadlines. One thread at a
-// time. Internal to metadata/postgres.
+// One libpq connection: prepared statements with binary parameters and results. Blocking, with
+// deadlines. One thread at a time. Internal to metadata/postgres.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +30,12 @@ class PgParameters {
   void add_bytes(std::string_view bytes);
   void add_optional_bytes(const std::optional<std::string>& bytes);
   void add_null();
+
   // A value in its binary form in place of the one that is there.
   void replace(size_t index, std::string value) { values_[index] = std::move(value); }
 
   size_t size() const { return values_.size(); }
+
   const std::optional<std::string>& value(size_t index) const { return values_[index]; }
 
  private:
@@ -44,12 +46,21 @@ class PgParameters {
 // A one-dimensional array parameter.
 class PgArray {
  public:
-  enum class Element : uint32_t { kBool = 16, kBytes = 17, kBigint = 20, kSmallint = 21, kInteger = 23, kText = 25 };
+  enum class Element : uint32_t {
+    kBool = 16,
+    kBytes = 17,
+    kBigint = 20,
+    kSmallint = 21,
+    kInteger = 23,
+    kText = 25
+  };
   PgArray(Element element, size_t reserve);
 
   // The type's name in SQL.
   static std::string_view name_of(Element element);
+
   std::string_view element_name() const { return name_of(static_cast<Element>(element_)); }
+
   // Whether an element is not NULL.
   bool any() const { return nulls_ < count_; }
 
@@ -92,8 +103,10 @@ class PgResult {
   int32_t integer(size_t row, int column) const;
   int16_t smallint(size_t row, int column) const;
   bool boolean(size_t row, int column) const;
-  std::string_view bytes(size_t row, int column) const;   // bytea and text.
+  std::string_view bytes(size_t row, int column) const;  // bytea and text.
+
   std::string text(size_t row, int column) const { return std::string(bytes(row, column)); }
+
   // Rows changed by a statement without result.
   uint64_t affected() const;
 
@@ -105,16 +118,19 @@ class PgResult {
 struct SqlFailure {
   CommitFailure::Kind kind = CommitFailure::Kind::kNotKnown;
   ErrorCode code = ErrorCode::kOutcomeUnknown;
-  bool session_ends = false;        // The connection is of no use any more.
+  bool session_ends = false;  // The connection is of no use any more.
 
   bool operator==(const SqlFailure&) const = default;
 };
-// `state`: SQLSTATE; empty = the error is libpq's own. `severity`: not localized. `after_rows`: it came after a result.
+
+// `state`: SQLSTATE; empty = the error is libpq's own. `severity`: not localized. `after_rows`: it
+// came after a result.
 SqlFailure classify(std::string_view state, std::string_view severity, bool after_rows);
 
-// The connection string with what we rely on where it does not say otherwise: target_session_attrs=read-write, so that of several
-// hosts the primary is taken and never a standby, and connect_timeout=5 seconds a host. A string that libpq cannot read is returned
-// as it is.
+// The connection string with what we rely on where it does not say otherwise:
+// target_session_attrs=read-write, so that of several hosts the primary is taken and never a
+// standby, and connect_timeout=5 seconds a host. A string that libpq cannot read is returned as it
+// is.
 std::string primary_dsn(const std::string& dsn);
 
 // The string once for each host that it names, in their order.
@@ -152,18 +168,21 @@ class PgConnection {
                                                     PgPatience patience = {});
   ~PgConnection();
 
-  // Prepares `sql` on first use. Nothing is sent after the deadline. A failure says whether the statement may have happened; its code is kUnavailable (no server, or
-  // not now), kOutcomeUnknown (it was sent and the answer was lost), kInternal (PostgreSQL refused it, with its words) or
+  // Prepares `sql` on first use. Nothing is sent after the deadline. A failure says whether the
+  // statement may have happened; its code is kUnavailable (no server, or not now), kOutcomeUnknown
+  // (it was sent and the answer was lost), kInternal (PostgreSQL refused it, with its words) or
   // kCancelled (it met a lock time-out, deadlock or serialisation failure: repeat it).
   Committed<PgResult> run(const std::string& sql, const PgParameters& parameters, Deadline deadline,
                           AtDeadline at_deadline = AtDeadline::kLeave);
-  // Asks once, and again after a statement that PostgreSQL refused for what it names. A failure is kDidNotHappen; kInternal: there is no such type.
+  // Asks once, and again after a statement that PostgreSQL refused for what it names. A failure is
+  // kDidNotHappen; kInternal: there is no such type.
   Committed<const PgType*> type(const std::string& name, Deadline deadline);
   // Several statements without parameters or results.
   Committed<void> script(const std::string& sql, Deadline deadline);
 
   bool broken() const;
-  // Looks, without waiting, whether the server has ended a connection that nobody used meanwhile; then it is broken.
+  // Looks, without waiting, whether the server has ended a connection that nobody used meanwhile;
+  // then it is broken.
   bool ended_while_idle();
   // Channel payloads that have arrived; waits at most `patience` for the first.
   Result<std::vector<std::string>> notifications(Duration patience);

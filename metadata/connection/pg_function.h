@@ -22,10 +22,12 @@ class PgFunction {
   PgFunction& bigint(std::string_view name, std::optional<int64_t> value);
   PgFunction& integer(std::string_view name, int32_t value);
   PgFunction& smallint(std::string_view name, std::optional<int16_t> value);
+
   template <class Enum>
   PgFunction& choice(std::string_view name, Enum value) {
     return smallint(name, static_cast<int16_t>(value));
   }
+
   PgFunction& boolean(std::string_view name, bool value);
   PgFunction& text(std::string_view name, std::string_view value);
   PgFunction& bytes(std::string_view name, std::string_view value);
@@ -39,8 +41,8 @@ class PgFunction {
   // One of each row, in the order given; left out when there are none in any.
   PgFunction& attribute_sets(std::string_view name, const std::vector<const Attributes*>& rows);
 
-  // The call is rolled back, and answers kPermissionDenied, when something was taken from credentials
-  // since that epoch, whenever it has its locks. 0: nobody's.
+  // The call is rolled back, and answers kPermissionDenied, when something was taken from
+  // credentials since that epoch, whenever it has its locks. 0: nobody's.
   PgFunction& under(int64_t credential_epoch);
 
   // Once. Rows that are not the type's fail it: kDidNotHappen, kInternal.
@@ -49,7 +51,7 @@ class PgFunction {
 
  private:
   struct Rows {
-    size_t parameter;      // Its index.
+    size_t parameter;  // Its index.
     std::string type;
     PgRows value;
   };
@@ -57,10 +59,11 @@ class PgFunction {
   // Begins an argument, and returns "$n" of the next parameter.
   std::string begin(std::string_view name);
   PgFunction& end(std::string_view name, std::string_view type);
+
   std::string next_parameter() const { return "$" + std::to_string(parameters_.size() + 1); }
 
   std::string columns_;
-  std::string sql_;   // From the function's name on.
+  std::string sql_;  // From the function's name on.
   bool first_ = true;
   int64_t credential_epoch_ = 0;
   PgParameters parameters_;

@@ -130,7 +130,7 @@ void PgHeld::end_turn(Turn turn, Ended ended) {
 
 void PgHeld::work() {
   PgSession session(options_.dsn, options_.patience, availability_, counts_);
-  session.open();   // It is needed rarely, and then at once.
+  session.open();  // It is needed rarely, and then at once.
   while (auto turn = next()) {
     const Ended ended = run(session, turn->waiting);
     end_turn(*std::move(turn), ended);

@@ -27,9 +27,9 @@ namespace rondel::metadata {
 // What the jobs of a group wait for.
 struct HeldBy {
   enum class Kind : uint8_t {
-    kBucket,   // Once one job went through, the others go back to the lanes they came from.
-    kKey,      // They follow each other, in their order.
-    kAlone,    // Nobody knows: the job is a group of its own.
+    kBucket,  // Once one job went through, the others go back to the lanes they came from.
+    kKey,     // They follow each other, in their order.
+    kAlone,   // Nobody knows: the job is a group of its own.
   };
   Kind kind = Kind::kAlone;
   std::string name = {};
@@ -38,8 +38,8 @@ struct HeldBy {
 struct PgHeldOptions {
   std::string dsn;
   size_t connections = 1;
-  size_t queue_max = 4096;   // Jobs in all groups.
-  PgPatience patience;       // `lock`: how long one try waits.
+  size_t queue_max = 4096;  // Jobs in all groups.
+  PgPatience patience;      // `lock`: how long one try waits.
 };
 
 class PgHeld {
@@ -50,7 +50,9 @@ class PgHeld {
   using GiveBack = std::function<bool(Lane, std::unique_ptr<PgJob>&)>;
 
   PgHeld(PgHeldOptions options, PgAvailability& availability, Try try_one, GiveBack give_back);
+
   ~PgHeld() { stop(); }
+
   // Jobs that wait fail: nothing of them happened. None is given back or taken from then on.
   void stop();
 
@@ -61,8 +63,11 @@ class PgHeld {
   bool join(const std::string& key, Lane lane, std::unique_ptr<PgJob>& job);
 
   size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+
   size_t connections() const { return options_.connections; }
+
   size_t busy() const { return busy_.load(std::memory_order_relaxed); }
+
   const PgSessionCounts& counts() const { return counts_; }
 
  private:
@@ -70,10 +75,12 @@ class PgHeld {
     Lane lane;
     std::unique_ptr<PgJob> job;
   };
+
   struct Group {
     HeldBy::Kind kind;
-    std::deque<Waiting> jobs;   // The oldest first. One that is tried is not in it.
+    std::deque<Waiting> jobs;  // The oldest first. One that is tried is not in it.
   };
+
   struct Turn {
     std::string group;
     Waiting waiting;
@@ -95,8 +102,8 @@ class PgHeld {
   std::atomic<size_t> waiting_{0}, busy_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::unordered_map<std::string, Group> groups_;   // Guarded by mutex_, as is the rest.
-  std::deque<std::string> turns_;                   // Groups that no worker tries.
+  std::unordered_map<std::string, Group> groups_;  // Guarded by mutex_, as is the rest.
+  std::deque<std::string> turns_;                  // Groups that no worker tries.
   uint64_t last_alone_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

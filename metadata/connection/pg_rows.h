@@ -21,10 +21,12 @@ class PgRows {
   PgRows& begin();
   PgRows& bigint(const char* name, std::optional<int64_t> value);
   PgRows& smallint(const char* name, std::optional<int16_t> value);
+
   template <class Enum>
   PgRows& choice(const char* name, Enum value) {
     return smallint(name, static_cast<int16_t>(value));
   }
+
   PgRows& boolean(const char* name, bool value);
   PgRows& text(const char* name, std::string_view value);
   PgRows& bytes(const char* name, std::string_view value);
@@ -33,6 +35,7 @@ class PgRows {
 
   // Of the first row.
   const std::vector<std::string_view>& names() const { return names_; }
+
   // The parameter's binary form.
   std::string binary(uint32_t type) const;
 
@@ -41,8 +44,8 @@ class PgRows {
 
   std::string body_;
   std::vector<std::string_view> names_;
-  size_t row_at_ = 0;      // Where the row that was begun has its length.
-  uint32_t fields_ = 0;    // It has by now.
+  size_t row_at_ = 0;    // Where the row that was begun has its length.
+  uint32_t fields_ = 0;  // It has by now.
   uint32_t rows_ = 0;
 };
 

@@ -24,7 +24,9 @@ class PgSession {
   PgSession(const std::string& dsn, PgPatience patience, PgAvailability& availability,
             PgSessionCounts& counts)
       : dsn_(dsn), patience_(patience), availability_(availability), counts_(counts) {}
+
   ~PgSession() { close(); }
+
   PgSession(const PgSession&) = delete;
   PgSession& operator=(const PgSession&) = delete;
 
@@ -32,6 +34,7 @@ class PgSession {
   PgConnection* open();
   // Of no use any more: the next open() makes another one. Whether it was so.
   bool drop_if_broken();
+
   const std::string& refused() const { return refused_; }
 
  private:
@@ -43,7 +46,7 @@ class PgSession {
   PgSessionCounts& counts_;
   std::unique_ptr<PgConnection> connection_;
   SteadyTime retry_at_{};
-  std::string refused_;   // What the last attempt was told, behind ": ".
+  std::string refused_;  // What the last attempt was told, behind ": ".
 };
 
 }  // namespace rondel::metadata

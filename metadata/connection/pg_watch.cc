@@ -9,12 +9,15 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kPatience = 1s;
-constexpr auto kPause = 200ms;    // Between questions to a server that is away.
+constexpr auto kPause = 200ms;  // Between questions to a server that is away.
 
 }  // namespace
 
 PgWatch::PgWatch(std::string dsn, PgAvailability& availability, AskElsewhere ask_elsewhere)
-    : dsn_(std::move(dsn)), availability_(availability), ask_elsewhere_(std::move(ask_elsewhere)), thread_([this] { watch(); }) {}
+    : dsn_(std::move(dsn)),
+      availability_(availability),
+      ask_elsewhere_(std::move(ask_elsewhere)),
+      thread_([this] { watch(); }) {}
 
 PgWatch::~PgWatch() {
   {
@@ -45,8 +48,10 @@ void PgWatch::watch() {
       if (!answered) changed_.wait_for(lock, kPause, [this] { return stopping_; });
       continue;
     }
-    const Duration quiet_in = availability_.last_answer() + PgAvailability::kQuiet - std::chrono::steady_clock::now();
-    changed_.wait_for(lock, std::max<Duration>(quiet_in, 1ms), [this] { return stopping_ || doubted_; });
+    const Duration quiet_in =
+        availability_.last_answer() + PgAvailability::kQuiet - std::chrono::steady_clock::now();
+    changed_.wait_for(lock, std::max<Duration>(quiet_in, 1ms),
+                      [this] { return stopping_ || doubted_; });
   }
 }
 

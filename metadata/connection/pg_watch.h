@@ -1,4 +1,5 @@
-// PgWatch: one connection of its own that asks the server when nobody had an answer for a while. Internal to metadata/postgres.
+// PgWatch: one connection of its own that asks the server when nobody had an answer for a while.
+// Internal to metadata/postgres.
 #pragma once
 
 #include <condition_variable>
@@ -11,13 +12,14 @@
 
 namespace rondel::metadata {
 
-// Asks when the last answer is PgAvailability::kQuiet old, or when somebody lost a connection; waits 1 s for an answer. An idle
-// gateway so notices within 1.5 s that the server is gone, hangs, or its packets are dropped, and within 200 ms of an answer that
-// it is back. A request costs nothing.
+// Asks when the last answer is PgAvailability::kQuiet old, or when somebody lost a connection;
+// waits 1 s for an answer. An idle gateway so notices within 1.5 s that the server is gone, hangs,
+// or its packets are dropped, and within 200 ms of an answer that it is back. A request costs
+// nothing.
 class PgWatch {
  public:
-  // `ask_elsewhere`: asks by way of another connection and says whether that was answered, for when the server has no room for ours;
-  // called on the watch's thread, waits no longer than `patience`.
+  // `ask_elsewhere`: asks by way of another connection and says whether that was answered, for when
+  // the server has no room for ours; called on the watch's thread, waits no longer than `patience`.
   using AskElsewhere = std::function<bool(Duration patience)>;
 
   PgWatch(std::string dsn, PgAvailability& availability, AskElsewhere ask_elsewhere);
@@ -35,9 +37,9 @@ class PgWatch {
   const AskElsewhere ask_elsewhere_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool doubted_ = false;    // Guarded by mutex_, as is stopping_.
+  bool doubted_ = false;  // Guarded by mutex_, as is stopping_.
   bool stopping_ = false;
-  std::unique_ptr<class PgConnection> connection_;   // The watch's thread alone.
+  std::unique_ptr<class PgConnection> connection_;  // The watch's thread alone.
   std::thread thread_;
 };
 

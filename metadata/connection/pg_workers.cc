@@ -13,8 +13,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// One batch at a time gathers what waits meanwhile into the next. A second one runs beside it only when a whole batch waits
-// already, or when the first is slow, mostly because it waits for a lock; more would only make them smaller.
+// One batch at a time gathers what waits meanwhile into the next. A second one runs beside it only
+// when a whole batch waits already, or when the first is slow, mostly because it waits for a lock;
+// more would only make them smaller.
 constexpr size_t kActiveMax = 2;
 constexpr auto kSlow = 20ms;
 
@@ -22,10 +23,15 @@ constexpr auto kSlow = 20ms;
 class AskJob final : public ConnectionJob {
  public:
   bool expired() const override { return false; }
+
   bool begin() override { return true; }
+
   void rolled_back() override {}
+
   Deadline deadline() const override { return Deadline::max(); }
+
   void fail(const Error&) override { answered.set_value(false); }
+
   bool run(PgConnection& connection) override {
     answered.set_value(connection.run("select 1", {}, deadline_in(1s)).has_value());
     return true;
@@ -36,8 +42,12 @@ class AskJob final : public ConnectionJob {
 
 }  // namespace
 
-PgWorkers::PgWorkers(PgWorkerOptions options, Run run) : options_(std::move(options)), run_(std::move(run)) {
-  if (options_.watch) watch_ = std::make_unique<PgWatch>(options_.dsn, availability_, [this](Duration patience) { return ask(patience); });
+PgWorkers::PgWorkers(PgWorkerOptions options, Run run)
+    : options_(std::move(options)), run_(std::move(run)) {
+  if (options_.watch) {
+    watch_ = std::make_unique<PgWatch>(options_.dsn, availability_,
+                                       [this](Duration patience) { return ask(patience); });
+  }
   for (size_t i = 0; i < options_.connections; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -51,8 +61,8 @@ PgWorkers::~PgWorkers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-// Wakes a worker only when there is something to begin, or when none watches for slow batches: a batch that ends takes what
-// waits itself.
+// Wakes a worker only when there is something to begin, or when none watches for slow batches: a
+// batch that ends takes what waits itself.
 bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
   bool wake = false;
   {
@@ -68,16 +78,24 @@ bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
 
 PgWorkerStatus PgWorkers::status() const {
   std::lock_guard lock(mutex_);
-  PgWorkerStatus status{options_.connections, busy_, {}, counts_.lost.load(), counts_.connected.load() > 0 && !away()};
+  PgWorkerStatus status{options_.connections,
+                        busy_,
+                        {},
+                        counts_.lost.load(),
+                        counts_.connected.load() > 0 && !away()};
   for (size_t i = 0; i < kLanes; ++i) status.queued[i] = lanes_[i].waiting.size();
   return status;
 }
 
 // So that what is slow and shares no statement never stops commits.
 size_t PgWorkers::active_limit(Lane lane) const {
-  if (lane == Lane::kSingle) return std::max<size_t>(1, options_.connections - std::min(options_.connections, options_.kept_for_batches));
+  if (lane == Lane::kSingle) {
+    return std::max<size_t>(
+        1, options_.connections - std::min(options_.connections, options_.kept_for_batches));
+  }
   const LaneState& state = lanes_[static_cast<size_t>(lane)];
-  const bool beside = state.waiting.size() >= options_.batch_max || std::chrono::steady_clock::now() - state.begun > kSlow;
+  const bool beside = state.waiting.size() >= options_.batch_max ||
+                      std::chrono::steady_clock::now() - state.begun > kSlow;
   return beside ? kActiveMax : 1;
 }
 
@@ -86,7 +104,8 @@ bool PgWorkers::idle() const {
 }
 
 bool PgWorkers::can_begin(size_t lane) const {
-  return !lanes_[lane].waiting.empty() && lanes_[lane].active < active_limit(static_cast<Lane>(lane));
+  return !lanes_[lane].waiting.empty() &&
+         lanes_[lane].active < active_limit(static_cast<Lane>(lane));
 }
 
 std::optional<Lane> PgWorkers::next_lane() {
@@ -115,7 +134,9 @@ PgWorkers::Batch PgWorkers::take(Lane lane) {
     }
     batch.push_back(std::move(job));
   }
-  for (; !left_behind.empty(); left_behind.pop_back()) state.waiting.push_front(std::move(left_behind.back()));
+  for (; !left_behind.empty(); left_behind.pop_back()) {
+    state.waiting.push_front(std::move(left_behind.back()));
+  }
   return batch;
 }
 
@@ -151,13 +172,14 @@ bool PgWorkers::wake_one() {
   Sleeper* const last = sleepers_.back();
   sleepers_.pop_back();
   last->woken = true;
-  last->wake.notify_one();   // Under the lock: it ends with its function.
+  last->wake.notify_one();  // Under the lock: it ends with its function.
   return true;
 }
 
 void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most) {
   Sleeper self;
-  sleepers_.insert(at_most ? sleepers_.begin() : sleepers_.end(), &self);   // Who watches is woken last.
+  // Who watches is woken last.
+  sleepers_.insert(at_most ? sleepers_.begin() : sleepers_.end(), &self);
   const auto woken = [&self] { return self.woken; };
   at_most ? (void)self.wake.wait_for(lock, *at_most, woken) : self.wake.wait(lock, woken);
   std::erase(sleepers_, &self);
@@ -165,7 +187,7 @@ void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration
 
 void PgWorkers::work() {
   PgSession session(options_.dsn, options_.patience, availability_, counts_);
-  session.open();   // Some are needed rarely, and then at once.
+  session.open();  // Some are needed rarely, and then at once.
   for (;;) {
     std::optional<Lane> lane;
     Batch batch;
@@ -194,13 +216,14 @@ void PgWorkers::work() {
       lanes_[static_cast<size_t>(*lane)].begun = std::chrono::steady_clock::now();
       ++busy_;
       for (size_t other = 0; other < kLanes; ++other) more = more || can_begin(other);
-      more = more || (!watched_ && !idle());   // Somebody has to watch what waits.
+      more = more || (!watched_ && !idle());  // Somebody has to watch what waits.
     }
     if (more) wake_one();
     if (PgConnection* const connection = session.open()) {
       run_begun(*lane, *connection, std::move(batch));
     } else {
-      fail_all(std::move(batch), {ErrorCode::kUnavailable, "PostgreSQL cannot be reached" + session.refused()});
+      fail_all(std::move(batch),
+               {ErrorCode::kUnavailable, "PostgreSQL cannot be reached" + session.refused()});
     }
     session.drop_if_broken();
     {

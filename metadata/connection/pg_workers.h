@@ -1,5 +1,6 @@
-// Threads with one PostgreSQL connection each. Requests that wait at the same time are run together: a worker takes all that
-// wait in a lane, up to the batch limit. Internal to metadata/postgres.
+// Threads with one PostgreSQL connection each. Requests that wait at the same time are run
+// together: a worker takes all that wait in a lane, up to the batch limit. Internal to
+// metadata/postgres.
 #pragma once
 
 #include <array>
@@ -32,7 +33,8 @@ class PgJob {
   virtual const std::string& exclusive_key() const = 0;
   // Nobody waits for it any more and it has not begun: it may be dropped.
   virtual bool expired() const = 0;
-  // It is about to be sent. False: nobody waits any more, and whoever waited knows that it never happens.
+  // It is about to be sent. False: nobody waits any more, and whoever waited knows that it never
+  // happens.
   virtual bool begin() = 0;
   // It was sent, and everything was rolled back: it may begin again.
   virtual void rolled_back() = 0;
@@ -48,7 +50,8 @@ struct PgWorkerOptions {
   size_t connections = 4;
   size_t batch_max = 64;
   size_t queue_max = 4096;
-  // One connection more, which asks whether the server is there when nobody had an answer for a while.
+  // One connection more, which asks whether the server is there when nobody had an answer for a
+  // while.
   bool watch = false;
   PgPatience patience = {};
   // So many connections are never taken by jobs of the single lane at once, for the other lanes.
@@ -60,7 +63,7 @@ struct PgWorkerStatus {
   size_t busy = 0;
   std::array<size_t, kLanes> queued{};
   uint64_t errors = 0;
-  bool connected = false;   // A connection is open, and the server is not away().
+  bool connected = false;  // A connection is open, and the server is not away().
 };
 
 class PgWorkers {
@@ -75,17 +78,21 @@ class PgWorkers {
   // False when the queue is full; the job is not taken then.
   bool submit(Lane lane, std::unique_ptr<PgJob>& job);
   PgWorkerStatus status() const;
-  // Whether the server answers, as far as the connections know; costs no statement. With `watch` the news is at most 1.5 s old.
+
+  // Whether the server answers, as far as the connections know; costs no statement. With `watch`
+  // the news is at most 1.5 s old.
   bool away() const { return availability_.away(); }
+
   PgAvailability& availability() { return availability_; }
+
   // For metrics: called with the size of every batch.
   std::function<void(Lane, size_t)> on_batch;
 
  private:
   struct LaneState {
     std::deque<std::unique_ptr<PgJob>> waiting;
-    size_t active = 0;        // Workers in it.
-    SteadyTime begun{};       // When its last batch began.
+    size_t active = 0;   // Workers in it.
+    SteadyTime begun{};  // When its last batch began.
   };
 
   struct Sleeper {
@@ -109,15 +116,16 @@ class PgWorkers {
   const Run run_;
   PgAvailability availability_;
   mutable std::mutex mutex_;
-  std::array<LaneState, kLanes> lanes_;   // Guarded by mutex_, as is the rest.
-  std::vector<Sleeper*> sleepers_;        // The last one went to sleep last.
+  std::array<LaneState, kLanes> lanes_;  // Guarded by mutex_, as is the rest.
+  std::vector<Sleeper*> sleepers_;       // The last one went to sleep last.
   size_t turn_ = 0;
-  bool watched_ = false;   // A worker looks again soon whether a batch is slow.
+  bool watched_ = false;  // A worker looks again soon whether a batch is slow.
   size_t busy_ = 0;
   PgSessionCounts counts_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
-  std::unique_ptr<PgWatch> watch_;        // Null without `watch`. Made before the threads, destroyed after they ended.
+  // Null without `watch`. Made before the threads, destroyed after they ended.
+  std::unique_ptr<PgWatch> watch_;
 };
 
 }  // namespace rondel::metadata

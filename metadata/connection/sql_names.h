@@ -20,9 +20,9 @@ enum class Held : uint8_t { kBucket = 61, kKey = 62 };
 
 // Bounds that commits are held to.
 struct Limit {
-  static constexpr int64_t kKeyBytesMax = 1024;       // Of an object.
-  static constexpr int64_t kPartBytesMin = 5 << 20;   // Of all parts but the last.
-  static constexpr int64_t kExtentsMax = 10'000;      // Of an object that is appended to.
+  static constexpr int64_t kKeyBytesMax = 1024;      // Of an object.
+  static constexpr int64_t kPartBytesMin = 5 << 20;  // Of all parts but the last.
+  static constexpr int64_t kExtentsMax = 10'000;     // Of an object that is appended to.
 };
 
 // `sql` with the number in place of every `:Group.kName`. kInvalidArgument: there is no such name.

@@ -11,13 +11,11 @@ using Element = PgArray::Element;
 using Packed = std::optional<std::string>;
 
 constexpr AttributeField kFields[] = {
-    {"acl", Element::kBytes,
-     [](const Attributes& from) { return bytes_or_null(from.acl); },
+    {"acl", Element::kBytes, [](const Attributes& from) { return bytes_or_null(from.acl); },
      [](const PgResult& result, size_t row, int column, Attributes& to) {
        to.acl = result.text(row, column);
      }},
-    {"tags", Element::kBytes,
-     [](const Attributes& from) { return pack_tags(from.tags); },
+    {"tags", Element::kBytes, [](const Attributes& from) { return pack_tags(from.tags); },
      [](const PgResult& result, size_t row, int column, Attributes& to) {
        to.tags = unpack_tags(result.bytes(row, column));
      }},

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "metadata/model/object.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/model/object.h"
 
 namespace rondel::metadata {
 

@@ -64,6 +64,7 @@ struct StoredAge {
 
 struct ClusterRows {
   uint64_t newest_mark() const { return marks.empty() ? 0 : marks.rbegin()->first; }
+
   bool holds(const model::MetadataMark& mark) const;
   model::MetadataGeneration generation(uint64_t system) const;
   void write_mark(SystemTime now);
@@ -81,7 +82,7 @@ struct ClusterRows {
   std::map<model::NodeId, StoredNode> nodes;
   std::map<model::NodeId, StoredClock> gateway_clocks;
   std::map<std::string, StoredAge> ages_reached;  // By the run of the machine.
-  uint64_t token = 0;  // The highest that a coordinator was given.
+  uint64_t token = 0;                             // The highest that a coordinator was given.
   uint64_t order = 0;
   std::vector<RingEpoch> live_rings;  // Newest first.
   uint64_t newest_epoch = 0;

@@ -79,22 +79,26 @@ async::Task<Result<BucketUsage>> MemoryBucketStore::bucket_usage(int64_t bucket_
 }
 
 Result<BucketOutcome> MemoryBucketStore::create(const CreateBucket& request) {
-  if (!can_be_text(request.name) || !can_be_text(request.region))
+  if (!can_be_text(request.name) || !can_be_text(request.region)) {
     return fail(ErrorCode::kInvalidArgument, "no name of a bucket");
-  if (request.credential_epoch != 0 && request.credential_epoch != state_.credential_epoch)
+  }
+  if (request.credential_epoch != 0 && request.credential_epoch != state_.credential_epoch) {
     return BucketOutcome{BucketStatus::kCredentialChanged, {}};
+  }
   if (const StoredBucket* const taken = state_.find_bucket(request.name)) {
     const bool own = taken->bucket.owner_account == request.owner_account;
     return BucketOutcome{own ? BucketStatus::kAlreadyOwnedByYou : BucketStatus::kAlreadyExists,
                          state_.seen(*taken)};
   }
-  if (!state_.accounts.contains(request.owner_account))
+  if (!state_.accounts.contains(request.owner_account)) {
     return fail(ErrorCode::kInternal, "there is no such account");
+  }
   const auto owned = std::ranges::count_if(state_.buckets, [&](const auto& row) {
     return row.second.bucket.owner_account == request.owner_account;
   });
-  if (static_cast<uint64_t>(owned) >= kBucketsPerAccountMax)
+  if (static_cast<uint64_t>(owned) >= kBucketsPerAccountMax) {
     return BucketOutcome{BucketStatus::kTooManyBuckets, {}};
+  }
 
   StoredBucket made;
   made.bucket.id = random_bucket_id();

@@ -17,11 +17,13 @@ class MemoryDirectoryFeed {
     listener({DirectoryChange::Kind::kHeard});
     mine_ = state_.listeners.insert(state_.listeners.end(), std::move(listener));
   }
+
   // Nothing is told any more once it is destroyed.
   ~MemoryDirectoryFeed() {
     std::lock_guard lock(state_.mutex);
     state_.listeners.erase(mine_);
   }
+
   MemoryDirectoryFeed(const MemoryDirectoryFeed&) = delete;
   MemoryDirectoryFeed& operator=(const MemoryDirectoryFeed&) = delete;
 

@@ -63,8 +63,9 @@ async::Task<Result<bool>> MemoryIdentityStore::change_account(std::string accoun
     if (account.enabled && !change.enabled.value_or(true)) rise(state_.credential_epoch);
     account.enabled = change.enabled.value_or(account.enabled);
     if (change.public_access_block.value_or(account.public_access_block) !=
-        account.public_access_block)
+        account.public_access_block) {
       change_block(account, *change.public_access_block);
+    }
     state_.tell(Kind::kAccount, {});
     return true;
   });
@@ -76,8 +77,9 @@ async::Task<Result<AccessKey>> MemoryIdentityStore::create_key(std::string accou
   auto made = new_access_key(std::move(account_id), std::move(access_key), std::move(secret));
   return state_.run<Result<AccessKey>>([this, made = std::move(made)]() -> Result<AccessKey> {
     if (!made) return made;
-    if (!state_.accounts.contains(made->account_id))
+    if (!state_.accounts.contains(made->account_id)) {
       return fail(ErrorCode::kNotFound, "there is no such account");
+    }
     TRY_VOID(add_key(*made));
     return made;
   });
@@ -130,8 +132,7 @@ async::Task<Result<std::optional<Credential>>> MemoryIdentityStore::find_credent
         const auto found = state_.access_keys.find(access_key);
         if (found == state_.access_keys.end()) return std::nullopt;
         return Credential{found->second, state_.accounts.at(found->second.account_id),
-                          state_.credential_epoch,
-                          state_.kms_rights(found->second.account_id)};
+                          state_.credential_epoch, state_.kms_rights(found->second.account_id)};
       });
 }
 
@@ -154,19 +155,21 @@ void MemoryIdentityStore::change_block(Account& account, uint8_t block) {
 
 Result<Credential> MemoryIdentityStore::create(const CreateAccount& request) {
   Credential made;
-  TRY(made.account, new_account(request.name, request.display_name, request.email,
-                                request.canonical_id));
+  TRY(made.account,
+      new_account(request.name, request.display_name, request.email, request.canonical_id));
   TRY(made.key, new_access_key(made.account.id, request.access_key, request.secret_key));
   made.key.is_root = true;
   made.account.created_at = state_.clock.now();
 
   const Account& account = made.account;
   for (const auto& [id, other] : state_.accounts) {
-    if (other.canonical_id == account.canonical_id)
+    if (other.canonical_id == account.canonical_id) {
       return taken("canonical id", account.canonical_id);
+    }
     if (other.name == account.name) return taken("name", account.name);
-    if (!account.email.empty() && other.email == account.email)
+    if (!account.email.empty() && other.email == account.email) {
       return taken("e-mail address", account.email);
+    }
   }
   TRY_VOID(add_key(made.key));
   state_.accounts[account.id] = account;

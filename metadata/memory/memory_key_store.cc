@@ -10,8 +10,7 @@ std::unexpected<Error> no_key(const std::string& name) {
 Result<void> check_names(const MemoryState& state, const std::string& name,
                          const std::string& account_id) {
   if (!is_kms_key_name(name)) {
-    return fail(ErrorCode::kInvalidArgument,
-                "a key's name has 1 to 256 of a-z A-Z 0-9 _ - . / :");
+    return fail(ErrorCode::kInvalidArgument, "a key's name has 1 to 256 of a-z A-Z 0-9 _ - . / :");
   }
   if (state.accounts.contains(account_id)) return {};
   return fail(ErrorCode::kNotFound, "there is no such account");
@@ -35,8 +34,9 @@ async::Task<Result<void>> MemoryKeyStore::create(std::string name, std::string s
                                                  std::string, Deadline) {
   auto work = [this, name = std::move(name),
                material = std::move(sealed_material)]() -> Result<void> {
-    if (state_.kms_keys.contains(name))
+    if (state_.kms_keys.contains(name)) {
       return fail(ErrorCode::kAlreadyExists, "there is a key '" + name + "' already");
+    }
     state_.kms_keys[name] = {{name, true, state_.clock.now(), {{1, material}}},
                              (state_.last_kms_change += random_step())};
     return {};
@@ -50,8 +50,9 @@ async::Task<Result<void>> MemoryKeyStore::add_version(std::string name, KmsKeyVe
     const auto found = state_.kms_keys.find(name);
     if (found == state_.kms_keys.end()) return no_key(name);
     std::vector<KmsKeyVersion>& versions = found->second.key.versions;
-    if (version.number != versions.size() + 1)
+    if (version.number != versions.size() + 1) {
       return fail(ErrorCode::kPrecondition, "the key '" + name + "' was rotated meanwhile");
+    }
     versions.push_back(version);
     found->second.change = (state_.last_kms_change += random_step());
     return {};

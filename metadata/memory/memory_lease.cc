@@ -11,6 +11,7 @@ namespace {
 class MemoryLease final : public Lease {
  public:
   explicit MemoryLease(MemoryState& state) : state_(state) {}
+
   // As a session ends with its process.
   ~MemoryLease() override { MemoryLease::resign_coordinator(); }
 
@@ -20,7 +21,8 @@ class MemoryLease final : public Lease {
       const bool holds = state_.lease_holder == this;
       if (holds && state_.leads(token_)) return Token(token_);
       if (!holds && state_.lease_holder != nullptr) return Token();
-      // One that was set back under its sessions knows nothing of the token, and nodes have seen it.
+      // One that was set back under its sessions knows nothing of the token, and nodes have seen
+      // it.
       state_.cluster.token = std::max(state_.cluster.token, token_);
       state_.begin_lease(this);
       token_ = state_.cluster.token;

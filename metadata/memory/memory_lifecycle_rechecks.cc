@@ -88,16 +88,15 @@ class MemoryLifecycleRechecks final : public LifecycleRechecks {
                                                                     uint32_t newer, uint32_t max,
                                                                     Deadline) override {
     using Versions = std::vector<LifecycleVersion>;
-    return state_.run<Result<Versions>>(
-        [=, this, key = std::move(key)]() -> Result<Versions> {
-          Versions found;
-          const KeyVersions* const versions = state_.find_key(bucket_id, key);
-          if (!versions) return found;
-          auto first = versions->upper_bound(before);
-          if (first == versions->begin()) first = history_of(*versions);
-          add(found, key, *versions, first, newer, max);
-          return found;
-        });
+    return state_.run<Result<Versions>>([=, this, key = std::move(key)]() -> Result<Versions> {
+      Versions found;
+      const KeyVersions* const versions = state_.find_key(bucket_id, key);
+      if (!versions) return found;
+      auto first = versions->upper_bound(before);
+      if (first == versions->begin()) first = history_of(*versions);
+      add(found, key, *versions, first, newer, max);
+      return found;
+    });
   }
 
  private:

@@ -41,9 +41,8 @@ Place place_of(const std::string& position) {
 template <class Row>
 std::map<Place, Row> first_of(std::map<Place, Row> rows, const LifecycleQuery& query) {
   const Place after = place_of(query.position);
-  std::erase_if(rows, [&](const auto& row) {
-    return row.first <= after || row.first.time > query.until;
-  });
+  std::erase_if(
+      rows, [&](const auto& row) { return row.first <= after || row.first.time > query.until; });
   if (rows.size() > query.max) rows.erase(std::next(rows.begin(), query.max), rows.end());
   return rows;
 }
@@ -54,6 +53,7 @@ struct Found {
   const KeyVersions* versions = nullptr;
   KeyVersions::const_iterator version;
 };
+
 using FoundByTime = std::map<Place, Found>;
 
 class MemoryLifecycleStore final : public LifecycleStore {
@@ -82,17 +82,17 @@ class MemoryLifecycleStore final : public LifecycleStore {
     using Buckets = std::vector<LifecycleBucket>;
     return state_.run<Result<Buckets>>(
         [=, this, account = std::move(account)]() -> Result<Buckets> {
-      Buckets found;
-      for (auto row = state_.buckets.upper_bound(after_id);
-           row != state_.buckets.end() && found.size() < max; ++row) {
-        const Bucket& bucket = row->second.bucket;
-        const auto rules = bucket.settings.find(SettingKind::kLifecycle);
-        if (rules == bucket.settings.end() || bucket.owner_account != account) continue;
-        found.push_back({bucket.id, bucket.settings_version, bucket.versioning,
-                         bucket.owner_account, rules->second});
-      }
-      return found;
-    });
+          Buckets found;
+          for (auto row = state_.buckets.upper_bound(after_id);
+               row != state_.buckets.end() && found.size() < max; ++row) {
+            const Bucket& bucket = row->second.bucket;
+            const auto rules = bucket.settings.find(SettingKind::kLifecycle);
+            if (rules == bucket.settings.end() || bucket.owner_account != account) continue;
+            found.push_back({bucket.id, bucket.settings_version, bucket.versioning,
+                             bucket.owner_account, rules->second});
+          }
+          return found;
+        });
   }
 
   async::Task<Result<LifecyclePage>> current_by_age(LifecycleQuery query) override {
@@ -128,19 +128,18 @@ class MemoryLifecycleStore final : public LifecycleStore {
   }
 
   async::Task<Result<LifecyclePage>> replaced(LifecycleQuery query) override {
-    return state_.run<Result<LifecyclePage>>(
-        [this, query = std::move(query)]() -> Result<LifecyclePage> {
-          LifecyclePage page{{}, query.position, false};
-          const FoundByTime rows = first_of(history(query.bucket_id), query);
-          for (const auto& [place, found] : rows) {
-            const auto& [key, versions, version] = found;
-            page.versions.push_back(lifecycle_version(*key, *versions, version));
-            const auto newer = std::distance(history_of(*versions), version);
-            page.versions.back().newer_noncurrent =
-                std::min(static_cast<uint32_t>(newer), query.newer);
-          }
-          return end_of(std::move(page), rows, query);
-        });
+    return state_.run<Result<LifecyclePage>>([this,
+                                              query = std::move(query)]() -> Result<LifecyclePage> {
+      LifecyclePage page{{}, query.position, false};
+      const FoundByTime rows = first_of(history(query.bucket_id), query);
+      for (const auto& [place, found] : rows) {
+        const auto& [key, versions, version] = found;
+        page.versions.push_back(lifecycle_version(*key, *versions, version));
+        const auto newer = std::distance(history_of(*versions), version);
+        page.versions.back().newer_noncurrent = std::min(static_cast<uint32_t>(newer), query.newer);
+      }
+      return end_of(std::move(page), rows, query);
+    });
   }
 
   async::Task<Result<LifecyclePage>> pushed_back(LifecycleQuery query) override {

@@ -117,13 +117,13 @@ std::map<std::string, std::vector<Upload>> uploads_of(
     const std::map<model::UploadId, StoredUpload>& uploads, int64_t bucket_id) {
   std::map<std::string, std::vector<Upload>> by_key;
   for (const auto& [id, stored] : uploads) {
-    if (stored.upload.bucket_id == bucket_id)
+    if (stored.upload.bucket_id == bucket_id) {
       by_key[stored.upload.key].push_back(listed(stored.upload));
+    }
   }
   for (auto& [key, of_key] : by_key) {
-    std::ranges::sort(of_key, {}, [](const Upload& upload) {
-      return std::pair(upload.initiated_at, upload.id);
-    });
+    std::ranges::sort(
+        of_key, {}, [](const Upload& upload) { return std::pair(upload.initiated_at, upload.id); });
   }
   return by_key;
 }
@@ -131,8 +131,7 @@ std::map<std::string, std::vector<Upload>> uploads_of(
 }  // namespace
 
 async::Task<Result<ListPage>> MemoryListingStore::list(ListQuery query) {
-  return state_.run<Result<ListPage>>(
-      [this, query = std::move(query)] { return page_of(query); });
+  return state_.run<Result<ListPage>>([this, query = std::move(query)] { return page_of(query); });
 }
 
 async::Task<Result<ListUploadsPage>> MemoryListingStore::list_uploads(ListUploadsQuery query) {

@@ -13,7 +13,7 @@ class MemoryListingStore final : public ListingStore {
   async::Task<Result<ListPage>> list(ListQuery query) override;
   async::Task<Result<ListUploadsPage>> list_uploads(ListUploadsQuery query) override;
   async::Task<Result<std::vector<ListedBucket>>> list_buckets(ListBucketsQuery query,
-                                                        Deadline deadline) override;
+                                                              Deadline deadline) override;
 
  private:
   // Each under the state's lock.

@@ -33,6 +33,7 @@ class MemoryMetadata {
   class MemoryAvailability final : public Availability {
    public:
     explicit MemoryAvailability(const MemoryState& state) : state_(state) {}
+
     bool available() const override { return !state_.is_away(); }
 
    private:

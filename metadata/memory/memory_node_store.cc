@@ -19,11 +19,12 @@ class MemoryNodeStore final : public NodeStore {
   }
 
   async::Task<Result<Greeting>> record_node(NodeRecord node, Deadline) override {
-    return state_.run<Result<Greeting>>([this, node = std::move(node)]() mutable -> Result<Greeting> {
-      TRY(Greeting greeting, greeting_to(node));
-      greeting.database.beat = record(std::move(node), greeting.recognition);
-      return greeting;
-    });
+    return state_.run<Result<Greeting>>(
+        [this, node = std::move(node)]() mutable -> Result<Greeting> {
+          TRY(Greeting greeting, greeting_to(node));
+          greeting.database.beat = record(std::move(node), greeting.recognition);
+          return greeting;
+        });
   }
 
   async::Task<Result<bool>> forget_name(std::string name, Deadline) override {
@@ -92,6 +93,7 @@ class MemoryNodeStore final : public NodeStore {
     }
     return latest;
   }
+
   void keep_reached(const ToldClocks& told, SystemTime now) {
     auto& ages = state_.cluster.ages_reached;
     std::erase_if(ages, [now](const auto& row) {
@@ -103,7 +105,8 @@ class MemoryNodeStore final : public NodeStore {
 
   Result<Greeting> greeting_to(const NodeRecord& node) const {
     TRY_VOID(check_name(node));
-    Greeting greeting{state_.judge(node.id, node.seen), state_.generation(), purging_stopped(), purging_disks(node)};
+    Greeting greeting{state_.judge(node.id, node.seen), state_.generation(), purging_stopped(),
+                      purging_disks(node)};
     greeting.coordinator_token = state_.cluster.token;
     greeting.latest_order = state_.cluster.latest_order();
     return greeting;

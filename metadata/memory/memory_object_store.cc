@@ -80,8 +80,9 @@ std::vector<Extent> extents_for(const std::vector<Extent>& all, const Wanted& wa
   if (all.size() == 1) return all;
   std::vector<Extent> some;
   for (const Extent& extent : all) {
-    if (extent.start < wanted.end && extent.start + extent.length > wanted.first)
+    if (extent.start < wanted.end && extent.start + extent.length > wanted.first) {
       some.push_back(extent);
+    }
   }
   return some;
 }
@@ -111,12 +112,11 @@ async::Task<CommitResult> MemoryObjectStore::delete_object(DeleteObject request)
 
 async::Task<Committed<std::vector<CommitOutcome>>> MemoryObjectStore::delete_objects(
     std::vector<DeleteObject> requests) {
-  return state_.run<Committed<std::vector<CommitOutcome>>>(
-      [this, requests = std::move(requests)] {
-        std::vector<CommitOutcome> outcomes;
-        for (const DeleteObject& request : requests) outcomes.push_back(remove(request));
-        return outcomes;
-      });
+  return state_.run<Committed<std::vector<CommitOutcome>>>([this, requests = std::move(requests)] {
+    std::vector<CommitOutcome> outcomes;
+    for (const DeleteObject& request : requests) outcomes.push_back(remove(request));
+    return outcomes;
+  });
 }
 
 async::Task<CommitResult> MemoryObjectStore::copy_object(CopyObject request) {
@@ -160,8 +160,9 @@ CommitOutcome MemoryObjectStore::remove(const DeleteObject& request) {
   const int64_t bucket_id = request.context.bucket_id;
   const CommitStatus allowed = state_.check_context(request.context);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
-  if (!guard_holds(request, state_.find_key(bucket_id, request.key)))
+  if (!guard_holds(request, state_.find_key(bucket_id, request.key))) {
     return refusal(CommitStatus::kPreconditionFailed);
+  }
 
   StoredBucket& bucket = *state_.find_bucket(bucket_id);
   const bool named = request.version || request.null_version;
@@ -174,8 +175,9 @@ CommitOutcome MemoryObjectStore::remove_current(StoredBucket& bucket, const Dele
   KeyVersions* const versions = state_.find_key(bucket.bucket.id, request.key);
   const ObjectVersion* const head = head_of(versions);
   const bool versioned = request.versioning != Versioning::kNever;
-  if (!head && (!versioned || !request.conditions.empty()))
+  if (!head && (!versioned || !request.conditions.empty())) {
     return refusal(CommitStatus::kCommitted);
+  }
   if (head) {
     const CommitStatus allowed = check_conditions(request.conditions, head);
     if (allowed != CommitStatus::kCommitted) return refusal(allowed);
@@ -201,8 +203,9 @@ CommitOutcome MemoryObjectStore::remove_named(StoredBucket& bucket, const Delete
   const ObjectVersion& version = found->second.object;
   const CommitStatus allowed = check_conditions(request.conditions, &version);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
-  if (is_protected(version, request.bypass_governance, lock_time()))
+  if (is_protected(version, request.bypass_governance, lock_time())) {
     return refusal(CommitStatus::kObjectLocked);
+  }
 
   CommitOutcome outcome = refusal(CommitStatus::kCommitted);
   outcome.version = version.version;
@@ -216,8 +219,8 @@ CommitOutcome MemoryObjectStore::remove_named(StoredBucket& bucket, const Delete
 CommitOutcome MemoryObjectStore::copy(const CopyObject& request) {
   const PutObject& put = request.put;
   const int64_t bucket_id = put.context.bucket_id;
-  const CommitStatus allowed = state_.check_contexts(put.context, request.source_bucket_id,
-                                                     request.source_settings_version);
+  const CommitStatus allowed =
+      state_.check_contexts(put.context, request.source_bucket_id, request.source_settings_version);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   const ObjectVersion* const source =
       unchanged_source(state_.find_key(request.source_bucket_id, request.source_key),
@@ -268,7 +271,8 @@ CommitOutcome MemoryObjectStore::extend(StoredBucket& bucket, const AppendObject
   const ObjectVersion& head = *head_of(state_.find_key(bucket.bucket.id, put.key));
   const CommitStatus allowed = check_conditions(put.conditions, &head);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
-  // The same bytes have the same ETag under another key, under which nobody could read the new ones.
+  // The same bytes have the same ETag under another key, under which nobody could read the new
+  // ones.
   if (head.size != request.offset || head.etag != request.expected_etag ||
       head.encryption != put.version.encryption || head.extents.size() >= kExtentsMax) {
     return refusal(CommitStatus::kOffsetMismatch);
@@ -305,8 +309,9 @@ CommitOutcome MemoryObjectStore::rename(const RenameObject& request) {
   const CommitOutcome outcome = outcome_of(object);
   if (request.source_key == request.target_key) return outcome;
   const bool encrypted = !object.encryption.empty();
-  if (encrypted && (request.encryption.empty() || request.source_encryption != object.encryption))
+  if (encrypted && (request.encryption.empty() || request.source_encryption != object.encryption)) {
     return refusal(CommitStatus::kEncrypted);
+  }
 
   if (target) remove_version(state_, bucket, request.target_key, target->begin());
   auto moved = bucket.keys.extract(request.source_key);
@@ -341,16 +346,17 @@ CommitOutcome MemoryObjectStore::update(const UpdateVersion& request) {
     outcome.status = CommitStatus::kNoSuchKey;
   } else if (!request.expected_etag.empty() && request.expected_etag != version.etag) {
     outcome.status = CommitStatus::kPreconditionFailed;
-  } else if (request.retention && !may_retain(version, wanted.retention, request.bypass_governance,
-                                              lock_time())) {
+  } else if (request.retention &&
+             !may_retain(version, wanted.retention, request.bypass_governance, lock_time())) {
     outcome.status = CommitStatus::kObjectLocked;
   }
   if (outcome.status != CommitStatus::kCommitted) return outcome;
 
   static_cast<Attributes&>(version) = std::move(wanted);
   // Rules go by age; a change of tags or locks lets them look again.
-  if (request.tags || request.retention || request.legal_hold)
+  if (request.tags || request.retention || request.legal_hold) {
     state_.queue_recheck(*state_.find_bucket(bucket_id), request.key);
+  }
   return outcome;
 }
 

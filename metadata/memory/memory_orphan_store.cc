@@ -28,8 +28,7 @@ class MemoryOrphanStore final : public OrphanStore {
   async::Task<Result<void>> release_orphans(std::vector<ReleasedStream> orphans,
                                             OrphanCounts counts, uint64_t coordinator_token,
                                             Deadline) override {
-    return state_.run<Result<void>>([this, orphans = std::move(orphans),
-                                     counts = std::move(counts),
+    return state_.run<Result<void>>([this, orphans = std::move(orphans), counts = std::move(counts),
                                      coordinator_token]() -> Result<void> {
       if (!state_.leads(coordinator_token)) return {};
       for (const auto& [disk, blobs] : counts) {
@@ -44,8 +43,7 @@ class MemoryOrphanStore final : public OrphanStore {
     });
   }
 
-  async::Task<Result<OrphanCounts>> recent_orphans(std::chrono::seconds within,
-                                                   Deadline) override {
+  async::Task<Result<OrphanCounts>> recent_orphans(std::chrono::seconds within, Deadline) override {
     return state_.run<Result<OrphanCounts>>([this, within]() -> Result<OrphanCounts> {
       const SystemTime begin = state_.clock.now() - within;
       OrphanCounts counts;

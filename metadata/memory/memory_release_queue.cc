@@ -93,9 +93,10 @@ class MemoryReleaseQueue final : public ReleaseQueue {
       if (!state_.released.empty()) {
         depths.oldest_released = state_.released.begin()->second.row.released_at;
       }
-      depths.deferred = static_cast<uint64_t>(std::ranges::count_if(state_.released, [this](const auto& row) {
-        return row.second.not_before > state_.clock.now();
-      }));
+      depths.deferred =
+          static_cast<uint64_t>(std::ranges::count_if(state_.released, [this](const auto& row) {
+            return row.second.not_before > state_.clock.now();
+          }));
       depths.referenced = state_.referenced_releases.size();
       return depths;
     });

@@ -39,13 +39,12 @@ class MemoryRestoreStore final : public RestoreStore {
   async::Task<Result<std::vector<model::StreamId>>> referenced_streams(
       std::vector<model::StreamId> streams, Deadline) override {
     using Streams = std::vector<model::StreamId>;
-    return state_.run<Result<Streams>>(
-        [this, streams = std::move(streams)]() mutable -> Result<Streams> {
-          std::erase_if(streams, [this](const model::StreamId& stream) {
-            return !state_.is_referenced(stream);
-          });
-          return std::move(streams);
-        });
+    return state_.run<Result<Streams>>([this,
+                                        streams = std::move(streams)]() mutable -> Result<Streams> {
+      std::erase_if(
+          streams, [this](const model::StreamId& stream) { return !state_.is_referenced(stream); });
+      return std::move(streams);
+    });
   }
 
   async::Task<Result<void>> finish_restore(model::DiskId disk, uint64_t number, uint64_t blobs,

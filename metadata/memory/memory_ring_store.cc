@@ -16,6 +16,7 @@ class MemoryRingStore final : public RingStore {
   }
 
   using RingStore::ring_state;
+
   async::Task<Result<RingState>> ring_state(std::vector<std::string> known, Deadline) override {
     return state_.run<Result<RingState>>([this, known = std::move(known)]() -> Result<RingState> {
       RingState now{state_.cluster.live_rings, state_.min_epoch, state_.clock.now()};

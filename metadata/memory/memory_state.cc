@@ -16,6 +16,7 @@ uint64_t random_number() {
 }  // namespace
 
 uint64_t random_step() { return (random_number() >> 32) + 1; }
+
 int64_t random_bucket_id() { return static_cast<int64_t>(random_number() >> 4) + 1; }
 
 MemoryState::MemoryState(const Clock& clock) : clock(clock) { write_mark(); }
@@ -46,9 +47,8 @@ void MemoryState::end_sessions() {
 }
 
 std::string MemoryState::first_account() const {
-  const auto first = std::ranges::min_element(accounts, {}, [](const auto& row) {
-    return std::pair(row.second.created_at, row.first);
-  });
+  const auto first = std::ranges::min_element(
+      accounts, {}, [](const auto& row) { return std::pair(row.second.created_at, row.first); });
   return first == accounts.end() ? "" : first->first;
 }
 
@@ -74,9 +74,8 @@ StoredBucket* MemoryState::find_bucket(int64_t id) {
 }
 
 StoredBucket* MemoryState::find_bucket(const std::string& name) {
-  const auto found =
-      std::ranges::find_if(buckets,
-                           [&](const auto& row) { return row.second.bucket.name == name; });
+  const auto found = std::ranges::find_if(
+      buckets, [&](const auto& row) { return row.second.bucket.name == name; });
   return found == buckets.end() ? nullptr : &found->second;
 }
 
@@ -98,13 +97,15 @@ KeyVersions* MemoryState::find_key(int64_t bucket_id, const std::string& key) {
 }
 
 CommitStatus MemoryState::check_context(const CommitContext& context) {
-  if (context.credential_epoch != 0 && context.credential_epoch != credential_epoch)
+  if (context.credential_epoch != 0 && context.credential_epoch != credential_epoch) {
     return CommitStatus::kCredentialChanged;
+  }
   const StoredBucket* const stored = find_bucket(context.bucket_id);
   if (!stored) return CommitStatus::kNoSuchBucket;
   if (context.settings_version != 0 &&
-      context.settings_version != stored->bucket.settings_version)
+      context.settings_version != stored->bucket.settings_version) {
     return CommitStatus::kSettingsChanged;
+  }
   return CommitStatus::kCommitted;
 }
 
@@ -114,8 +115,9 @@ CommitStatus MemoryState::check_context_of_bytes(const CommitContext& context) {
   if (context.ring_epoch != 0 && context.ring_epoch < min_epoch) return CommitStatus::kEpochFenced;
   const auto orphan_age = cluster.garbage.ages.orphan_age;
   if (context.first_time != SystemTime{} && orphan_age.count() > 0 &&
-      context.first_time < clock.now() - orphan_age / 2)
+      context.first_time < clock.now() - orphan_age / 2) {
     return CommitStatus::kStreamTooOld;
+  }
   return CommitStatus::kCommitted;
 }
 
@@ -123,8 +125,9 @@ CommitStatus MemoryState::check_contexts(const CommitContext& context, int64_t s
                                          int64_t source_settings_version) {
   const CommitStatus status = check_context(context);
   if (status != CommitStatus::kCommitted || source_settings_version == 0 ||
-      source_bucket_id == context.bucket_id)
+      source_bucket_id == context.bucket_id) {
     return status;
+  }
   const StoredBucket* const source = find_bucket(source_bucket_id);
   const bool same = source && source->bucket.settings_version == source_settings_version;
   return same ? status : CommitStatus::kSettingsChanged;

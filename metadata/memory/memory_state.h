@@ -72,7 +72,7 @@ struct CompletedUpload {
 
 struct StoredRelease {
   ReleasedStream row;
-  std::optional<SystemTime> checked_at;  // When a second look found that nothing refers to it.
+  std::optional<SystemTime> checked_at;       // When a second look found that nothing refers to it.
   std::optional<SystemTime> not_before = {};  // When its removal is tried again.
   uint32_t tries = 0;
 
@@ -87,7 +87,9 @@ struct StoredKmsKey {
 // By how much a number rises that others compare with one they have seen, and what is new begins
 // with: 1 to 2^32, at random. A database that was set back does not give it again.
 uint64_t random_step();
+
 inline void rise(int64_t& number) { number += static_cast<int64_t>(random_step()); }
+
 // The id of a bucket: never one that was given before.
 int64_t random_bucket_id();
 
@@ -113,7 +115,7 @@ struct MemoryRows {
 
   uint64_t min_epoch = 0;  // Of the ring: what was decided under an older one is refused.
 
-  std::map<std::string, StoredKmsKey> kms_keys;  // By name.
+  std::map<std::string, StoredKmsKey> kms_keys;    // By name.
   std::map<std::string, KmsKeyAccess> kms_access;  // By name: of keys that have an owner.
   uint64_t last_kms_change = 0;
 
@@ -176,6 +178,7 @@ class MemoryState : public MemoryRows {
   // One less. A stream whose last one it was goes into the queue of released streams.
   void drop_references(const std::vector<Extent>& extents);
   void release_stream(const model::StreamId& stream, uint64_t size);
+
   bool is_referenced(const model::StreamId& stream) const { return references.contains(stream); }
 
   // Lifecycle looks at the key's versions again, if the bucket has rules.
@@ -183,11 +186,15 @@ class MemoryState : public MemoryRows {
 
   // With the newest mark, and no heartbeat.
   model::MetadataGeneration generation() const { return cluster.generation(system); }
+
   // What the database is to a node that remembers `seen`.
   model::Recognition judge(const model::NodeId& node, const model::MetadataGeneration& seen) const;
+
   void write_mark() { cluster.write_mark(clock.now()); }
+
   // That process becomes the coordinator: the token rises, and a mark is written with it.
   void begin_lease(const void* process);
+
   bool leads(uint64_t token) const { return token == cluster.token; }
 
   void tell(DirectoryChange::Kind kind, const std::string& name);

@@ -35,17 +35,20 @@ CommitOutcome check_parts(const StoredUpload& upload, const CompleteUpload& requ
   const auto out_of_order = [](const CompletedPart& one, const CompletedPart& next) {
     return next.number <= one.number;
   };
-  if (std::ranges::adjacent_find(asked, out_of_order) != asked.end())
+  if (std::ranges::adjacent_find(asked, out_of_order) != asked.end()) {
     return refusal(CommitStatus::kInvalidPartOrder);
+  }
   uint64_t size = 0;
   for (const CompletedPart& part : asked) {
     const auto found = upload.parts.find(part.number);
     const std::string number = std::to_string(part.number);
-    if (found == upload.parts.end() || found->second.part.etag != part.etag)
+    if (found == upload.parts.end() || found->second.part.etag != part.etag) {
       return refusal(CommitStatus::kInvalidPart, number);
+    }
     const bool last = &part == &asked.back();
-    if (!last && found->second.part.size < kPartBytesMin)
+    if (!last && found->second.part.size < kPartBytesMin) {
       return refusal(CommitStatus::kEntityTooSmall, number);
+    }
     size += found->second.part.size;
   }
   return refusal(size == request.size ? CommitStatus::kCommitted : CommitStatus::kInvalidPart);
@@ -158,8 +161,8 @@ CommitOutcome MemoryUploadStore::put(const PutPart& request) {
 CommitOutcome MemoryUploadStore::copy(const CopyPart& request) {
   const PutPart& put = request.put;
   const int64_t bucket_id = put.context.bucket_id;
-  const CommitStatus allowed = state_.check_contexts(put.context, request.source_bucket_id,
-                                                     request.source_settings_version);
+  const CommitStatus allowed =
+      state_.check_contexts(put.context, request.source_bucket_id, request.source_settings_version);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredUpload* const upload = find_stored(state_, bucket_id, put.upload, put.key);
   if (!upload) return refusal(CommitStatus::kNoSuchUpload);
@@ -187,8 +190,7 @@ CommitOutcome MemoryUploadStore::place_part(StoredUpload& upload, const Part& pa
 
 UploadLookup MemoryUploadStore::find(const UploadQuery& query) {
   UploadLookup found;
-  const StoredUpload* const stored =
-      find_stored(state_, query.bucket_id, query.upload, query.key);
+  const StoredUpload* const stored = find_stored(state_, query.bucket_id, query.upload, query.key);
   if (!stored) {
     const auto done = state_.completed_uploads.find(query.upload);
     if (done != state_.completed_uploads.end() && done->second.bucket_id == query.bucket_id &&

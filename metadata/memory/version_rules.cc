@@ -85,8 +85,8 @@ const ObjectVersion* current_object(const KeyVersions* versions) {
   return head && !head->delete_marker ? head : nullptr;
 }
 
-const ObjectVersion* unchanged_source(const KeyVersions* versions,
-                                      const model::VersionId& version, const std::string& etag) {
+const ObjectVersion* unchanged_source(const KeyVersions* versions, const model::VersionId& version,
+                                      const std::string& etag) {
   if (!versions) return nullptr;
   const auto found = versions->find(version);
   if (found == versions->end()) return nullptr;

@@ -22,8 +22,8 @@ const ObjectVersion* head_of(const KeyVersions* versions);
 const ObjectVersion* current_object(const KeyVersions* versions);
 
 // The source of a copy as it was read before; nullptr when it is not that any more.
-const ObjectVersion* unchanged_source(const KeyVersions* versions,
-                                      const model::VersionId& version, const std::string& etag);
+const ObjectVersion* unchanged_source(const KeyVersions* versions, const model::VersionId& version,
+                                      const std::string& etag);
 
 // Which version of a key is meant: the null one, the one named, or (neither) the current one.
 // end(): it is not there.

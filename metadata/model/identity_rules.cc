@@ -16,16 +16,20 @@ constexpr size_t kNameBytesMax = 256;
 
 std::string made_from(std::string_view alphabet, size_t count) {
   std::string out;
-  for (const char byte : crypto::random_bytes(count))
+  for (const char byte : crypto::random_bytes(count)) {
     out += alphabet[static_cast<unsigned char>(byte) % alphabet.size()];
+  }
   return out;
 }
 
 std::string random_access_key() {
   return "RK" + made_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", kAccessKeyCharacters - 2);
 }
+
 std::string random_secret() { return to_base64(as_bytes(crypto::random_bytes(kSecretBytes))); }
+
 std::string random_account_id() { return made_from("123456789", 1) + made_from("0123456789", 11); }
+
 std::string random_canonical_id() {
   return to_hex(as_bytes(crypto::random_bytes(kCanonicalIdBytes)));
 }
@@ -40,23 +44,28 @@ Result<void> check_key(const AccessKey& key) {
     return fail(ErrorCode::kInvalidArgument,
                 "an access key has 3 to 128 printable characters without space, '/', ',' and '='");
   }
-  if (key.secret_key.size() < 8 || key.secret_key.size() > 256)
+  if (key.secret_key.size() < 8 || key.secret_key.size() > 256) {
     return fail(ErrorCode::kInvalidArgument, "a secret key has 8 to 256 characters");
+  }
   return {};
 }
 
 Result<void> check_names(const Account& account) {
-  if (account.name.empty() || account.name.size() > 128)
+  if (account.name.empty() || account.name.size() > 128) {
     return fail(ErrorCode::kInvalidArgument, "a name has 1 to 128 characters");
+  }
   for (const std::string* text :
        {&account.name, &account.display_name, &account.email, &account.canonical_id}) {
-    if (has_control_character(*text))
+    if (has_control_character(*text)) {
       return fail(ErrorCode::kInvalidArgument,
                   "what an account is called holds no control character");
-    if (text->size() > kNameBytesMax)
+    }
+    if (text->size() > kNameBytesMax) {
       return fail(ErrorCode::kInvalidArgument, "what an account is called has at most 256 bytes");
-    if (!can_be_text(*text))
+    }
+    if (!can_be_text(*text)) {
       return fail(ErrorCode::kInvalidArgument, "what an account is called is UTF-8");
+    }
   }
   return {};
 }
@@ -77,7 +86,7 @@ bool can_be_account_name(std::string_view text) {
 }
 
 Result<Account> new_account(std::string name, std::string display_name, std::string email,
-                             std::string canonical_id) {
+                            std::string canonical_id) {
   Account account;
   account.id = random_account_id();
   account.display_name = display_name.empty() ? name : std::move(display_name);
@@ -90,7 +99,7 @@ Result<Account> new_account(std::string name, std::string display_name, std::str
 }
 
 Result<AccessKey> new_access_key(std::string account_id, std::string access_key,
-                                  std::string secret) {
+                                 std::string secret) {
   AccessKey key;
   key.access_key = access_key.empty() ? random_access_key() : std::move(access_key);
   key.secret_key = secret.empty() ? random_secret() : std::move(secret);

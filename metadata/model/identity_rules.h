@@ -20,12 +20,12 @@ bool can_be_account_name(std::string_view text);
 // name. kInvalidArgument: a name of other than 1 to 128 bytes, more than 256 of another, a control
 // character, no text.
 Result<Account> new_account(std::string name, std::string display_name, std::string email,
-                             std::string canonical_id);
+                            std::string canonical_id);
 
 // A key of that account; an empty key or secret is made. kInvalidArgument: an access key of other
 // than 3 to 128 printable characters, or with space, '/', ',' or '='; a secret of other than 8 to
 // 256 characters.
 Result<AccessKey> new_access_key(std::string account_id, std::string access_key,
-                                  std::string secret);
+                                 std::string secret);
 
 }  // namespace rondel::metadata

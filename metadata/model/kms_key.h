@@ -12,8 +12,8 @@
 namespace rondel::metadata {
 
 struct KmsKeyVersion {
-  uint32_t number = 0;            // From 1.
-  std::string sealed_material;    // Sealed by the key ring; opaque here.
+  uint32_t number = 0;          // From 1.
+  std::string sealed_material;  // Sealed by the key ring; opaque here.
 
   bool operator==(const KmsKeyVersion&) const = default;
 };
@@ -21,16 +21,18 @@ struct KmsKeyVersion {
 // What an account may be allowed to do with another one's key; bits. Values are stored.
 enum class KmsOperation : uint8_t { kDecrypt = 1, kGenerateDataKey = 2, kEncrypt = 4, kAll = 7 };
 
-// What an account may do with named keys. Safe to copy between threads; no name is looked up elsewhere.
+// What an account may do with named keys. Safe to copy between threads; no name is looked up
+// elsewhere.
 struct KmsRights {
-  std::map<std::string, uint8_t, std::less<>> keys;   // Bits of KmsOperation.
-  bool others = false;   // All keys that have no entry: of the first account.
+  std::map<std::string, uint8_t, std::less<>> keys;  // Bits of KmsOperation.
+  bool others = false;  // All keys that have no entry: of the first account.
 
   bool allows(std::string_view key, KmsOperation operation) const {
     const auto known = keys.find(key);
     if (known == keys.end()) return others;
     return (known->second & static_cast<uint8_t>(operation)) != 0;
   }
+
   bool operator==(const KmsRights&) const = default;
 };
 
@@ -38,7 +40,7 @@ struct KmsRights {
 struct KmsKeyAccess {
   std::string name;
   std::string owner_account;
-  std::map<std::string, uint8_t> grants;   // Account id, bits.
+  std::map<std::string, uint8_t> grants;  // Account id, bits.
 };
 
 struct KmsKey {

@@ -42,9 +42,10 @@ Result<void> add_audit(const std::string& dsn, const std::string& subject, const
   TRY(const auto connection, PgConnection::open(dsn, deadline));
   PgParameters parameters;
   for (const std::string* text : {&subject, &name, &before, &after}) parameters.add_text(*text);
-  TRY_VOID(connection->run("select add_audit('change', $1::text, $2::text, $3::text::jsonb,"
-                           " $4::text::jsonb)",
-                           parameters, deadline));
+  TRY_VOID(
+      connection->run("select add_audit('change', $1::text, $2::text, $3::text::jsonb,"
+                      " $4::text::jsonb)",
+                      parameters, deadline));
   return {};
 }
 

@@ -20,7 +20,7 @@ struct AuditRow {
   std::string action;   // create, change, delete, truncate.
   std::string subject;  // "account", "access key", ...
   std::string name;
-  std::string before;   // JSON; empty: there was nothing.
+  std::string before;  // JSON; empty: there was nothing.
   std::string after;
 };
 

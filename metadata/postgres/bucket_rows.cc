@@ -9,9 +9,21 @@ namespace rondel::metadata {
 namespace {
 
 enum BucketColumn {
-  kId, kName, kOwner, kOwnerCanonicalId, kOwnerDisplayName, kRegion, kCreated, kVersioning, kObjectLock, kSettingsVersion,
-  kOwnerPublicAccessBlock, kSettings, kHasLifecycle,
+  kId,
+  kName,
+  kOwner,
+  kOwnerCanonicalId,
+  kOwnerDisplayName,
+  kRegion,
+  kCreated,
+  kVersioning,
+  kObjectLock,
+  kSettingsVersion,
+  kOwnerPublicAccessBlock,
+  kSettings,
+  kHasLifecycle,
 };
+
 static_assert(static_cast<int>(SettingKind::kLifecycle) == 4);
 constexpr PgColumns kBucket({
     std::pair{kId, "b.id"},
@@ -26,9 +38,11 @@ constexpr PgColumns kBucket({
     {kSettingsVersion, "b.settings_version"},
     {kOwnerPublicAccessBlock, "a.public_access_block"},
     // For each: kind (2 bytes) and length (4 bytes), then the document.
-    {kSettings, "(select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea)"
-                " from bucket_settings s where s.bucket_id = b.id and s.kind <> 4)"},
-    {kHasLifecycle, "exists (select from bucket_settings s where s.bucket_id = b.id and s.kind = 4)"},
+    {kSettings,
+     "(select string_agg(int2send(s.kind) || int4send(length(s.document)) || s.document, ''::bytea)"
+     " from bucket_settings s where s.bucket_id = b.id and s.kind <> 4)"},
+    {kHasLifecycle,
+     "exists (select from bucket_settings s where s.bucket_id = b.id and s.kind = 4)"},
 });
 
 std::map<SettingKind, std::string> unpack_settings(std::string_view packed) {

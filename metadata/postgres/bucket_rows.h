@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "metadata/model/bucket.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/model/bucket.h"
 
 namespace rondel::metadata {
 

@@ -18,16 +18,25 @@ PgFunction put_call(const std::vector<PutJob*>& jobs, VersionClock& clock) {
     const ObjectVersion& version = put.version;
     const Extent* extent = version.extents.empty() ? nullptr : &version.extents.front();
     rows.begin();
-    rows.bigint("bucket_id", put.context.bucket_id).bigint("settings", put.context.settings_version);
+    rows.bigint("bucket_id", put.context.bucket_id)
+        .bigint("settings", put.context.settings_version);
     rows.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch));
     rows.bigint("first_ms", first_ms(put.context));
-    rows.bytes("key", put.key).bytes("clock", raw(clock.next().view())).choice("versioning", put.versioning);
-    rows.bigint("size", static_cast<int64_t>(version.size)).text("etag", version.etag).text("owner_account", version.owner_account);
-    rows.smallint("checksum_algorithm", algorithm_code(version.checksum)).smallint("checksum_type", type_code(version.checksum));
-    rows.optional_bytes("checksum", checksum_value(version.checksum)).optional_bytes("headers", pack_headers(version.headers));
+    rows.bytes("key", put.key)
+        .bytes("clock", raw(clock.next().view()))
+        .choice("versioning", put.versioning);
+    rows.bigint("size", static_cast<int64_t>(version.size))
+        .text("etag", version.etag)
+        .text("owner_account", version.owner_account);
+    rows.smallint("checksum_algorithm", algorithm_code(version.checksum))
+        .smallint("checksum_type", type_code(version.checksum));
+    rows.optional_bytes("checksum", checksum_value(version.checksum))
+        .optional_bytes("headers", pack_headers(version.headers));
     rows.choice("layout", layout_of(extent));
-    rows.optional_bytes("stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
-    rows.bigint("stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
+    rows.optional_bytes(
+        "stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
+    rows.bigint("stream_size",
+                extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
     rows.optional_bytes("if_match", pack_etags(put.conditions.if_match));
     rows.optional_bytes("if_none_match", pack_etags(put.conditions.if_none_match));
     rows.end();
@@ -44,27 +53,37 @@ VersionChoice delete_choice(const DeleteObject& request) {
   return choice_of(request.version, request.null_version);
 }
 
-PgFunction delete_call(const std::vector<const DeleteObject*>& requests, VersionClock& clock, SystemTime lock_time) {
+PgFunction delete_call(const std::vector<const DeleteObject*>& requests, VersionClock& clock,
+                       SystemTime lock_time) {
   PgRows rows(requests.size());
   for (const DeleteObject* request : requests) {
     const Conditions& conditions = request->conditions;
-    const auto size = conditions.if_match_size ? std::optional(static_cast<int64_t>(*conditions.if_match_size)) : std::nullopt;
+    const auto size = conditions.if_match_size
+                          ? std::optional(static_cast<int64_t>(*conditions.if_match_size))
+                          : std::nullopt;
     rows.begin();
-    rows.bigint("bucket_id", request->context.bucket_id).bigint("settings", request->context.settings_version);
-    rows.bytes("key", request->key).bytes("clock", raw(clock.next().view())).choice("versioning", request->versioning);
+    rows.bigint("bucket_id", request->context.bucket_id)
+        .bigint("settings", request->context.settings_version);
+    rows.bytes("key", request->key)
+        .bytes("clock", raw(clock.next().view()))
+        .choice("versioning", request->versioning);
     rows.choice("choice", delete_choice(*request));
-    rows.optional_bytes("named", request->version ? std::optional(std::string(raw(request->version->view()))) : std::nullopt);
+    rows.optional_bytes("named", request->version
+                                     ? std::optional(std::string(raw(request->version->view())))
+                                     : std::nullopt);
     rows.text("owner_account", request->owner_account);
     rows.optional_bytes("if_match", pack_etags(conditions.if_match));
     rows.optional_bytes("if_none_match", pack_etags(conditions.if_none_match));
     rows.bigint("if_unmodified_since", milliseconds(conditions.if_unmodified_since));
-    rows.bigint("if_size", size).bigint("if_modified_at", milliseconds(conditions.if_match_last_modified));
+    rows.bigint("if_size", size)
+        .bigint("if_modified_at", milliseconds(conditions.if_match_last_modified));
     rows.boolean("bypass", request->bypass_governance).choice("guard", request->guard);
     rows.bigint("lock_ms", milliseconds(lock_time));
     rows.end();
   }
   PgFunction call(outcome_columns(), "delete_objects");
-  call.rows("rows", "delete_row", std::move(rows)).under(requests.front()->context.credential_epoch);
+  call.rows("rows", "delete_row", std::move(rows))
+      .under(requests.front()->context.credential_epoch);
   return call;
 }
 
@@ -116,13 +135,15 @@ Committed<PgResult> PostgresStore::delete_rows(PgConnection& connection,
 async::Task<CommitResult> PostgresStore::put_object(PutObject request) {
   const Deadline deadline = request.context.deadline;
   std::string key = row_key(request.context.bucket_id, request.key);
-  return commit_batched<CommitOutcome>(workers_, Lane::kPut, std::move(request), std::move(key), deadline);
+  return commit_batched<CommitOutcome>(workers_, Lane::kPut, std::move(request), std::move(key),
+                                       deadline);
 }
 
 async::Task<CommitResult> PostgresStore::delete_object(DeleteObject request) {
   const Deadline deadline = request.context.deadline;
   std::string key = row_key(request.context.bucket_id, request.key);
-  return commit_batched<CommitOutcome>(workers_, Lane::kDelete, std::move(request), std::move(key), deadline);
+  return commit_batched<CommitOutcome>(workers_, Lane::kDelete, std::move(request), std::move(key),
+                                       deadline);
 }
 
 // The same key may stand in one request several times: stable order keeps their sequence.
@@ -176,7 +197,8 @@ async::Task<CommitResult> PostgresStore::delete_held(DeleteObject request) {
 }
 
 // Whoever holds rows waits for none: what somebody else holds comes when the others are committed.
-async::Task<Committed<std::vector<CommitOutcome>>> PostgresStore::delete_objects(std::vector<DeleteObject> requests) {
+async::Task<Committed<std::vector<CommitOutcome>>> PostgresStore::delete_objects(
+    std::vector<DeleteObject> requests) {
   if (requests.empty()) co_return std::vector<CommitOutcome>{};
   const Deadline deadline = requests.front().context.deadline;
   const auto all = std::make_shared<const std::vector<DeleteObject>>(std::move(requests));
@@ -199,14 +221,18 @@ async::Task<CommitResult> PostgresStore::copy_object(CopyObject request) {
     const PutObject& put = request.put;
     PgFunction call(outcome_columns(), "copy_object");
     call.bigint("b", put.context.bucket_id).bigint("settings", put.context.settings_version);
-    call.under(put.context.credential_epoch).bigint("source_settings", request.source_settings_version);
-    call.bytes("k", put.key).bytes("clock", raw(clock_.next().view())).choice("versioning", put.versioning);
+    call.under(put.context.credential_epoch)
+        .bigint("source_settings", request.source_settings_version);
+    call.bytes("k", put.key)
+        .bytes("clock", raw(clock_.next().view()))
+        .choice("versioning", put.versioning);
     call.text("owner", put.version.owner_account);
     call.optional_text("new_etag", bytes_or_null(put.version.etag));
     add_checksum(call, put.version.checksum);
     call.optional_bytes("new_headers", pack_headers(put.version.headers));
     call.bigint("source_bucket", request.source_bucket_id).bytes("source_key", request.source_key);
-    call.bytes("source_version", raw(request.source_version.view())).text("source_etag", request.source_etag);
+    call.bytes("source_version", raw(request.source_version.view()))
+        .text("source_etag", request.source_etag);
     call.conditions("c", put.conditions).attributes("a", put.version);
     return one_outcome(call.run(connection, until));
   };
@@ -220,17 +246,25 @@ async::Task<CommitResult> PostgresStore::append_object(AppendObject request) {
     const Extent* extent = put.version.extents.empty() ? nullptr : &put.version.extents.front();
     PgFunction call(outcome_columns(), "append_object");
     call.bigint("b", put.context.bucket_id).bigint("settings", put.context.settings_version);
-    call.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch)).under(put.context.credential_epoch);
+    call.bigint("epoch", static_cast<int64_t>(put.context.ring_epoch))
+        .under(put.context.credential_epoch);
     call.bigint("first_ms", first_ms(put.context));
-    call.bytes("k", put.key).bytes("clock", raw(clock_.next().view())).choice("versioning", put.versioning);
-    call.bigint("at", static_cast<int64_t>(request.offset)).text("expected_etag", request.expected_etag);
-    call.bigint("added", static_cast<int64_t>(extent ? extent->length : 0)).text("new_etag", put.version.etag);
+    call.bytes("k", put.key)
+        .bytes("clock", raw(clock_.next().view()))
+        .choice("versioning", put.versioning);
+    call.bigint("at", static_cast<int64_t>(request.offset))
+        .text("expected_etag", request.expected_etag);
+    call.bigint("added", static_cast<int64_t>(extent ? extent->length : 0))
+        .text("new_etag", put.version.etag);
     call.text("owner", put.version.owner_account);
     add_checksum(call, put.version.checksum);
     call.optional_bytes("new_headers", pack_headers(put.version.headers));
     call.choice("new_layout", layout_of(extent));
-    call.optional_bytes("new_stream", extent ? std::optional(std::string(raw(extent->stream.view()))) : std::nullopt);
-    call.bigint("new_stream_size", extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
+    call.optional_bytes("new_stream", extent
+                                          ? std::optional(std::string(raw(extent->stream.view())))
+                                          : std::nullopt);
+    call.bigint("new_stream_size",
+                extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
     call.conditions("c", put.conditions).attributes("a", put.version);
     return one_outcome(call.run(connection, until));
   };
@@ -241,8 +275,11 @@ async::Task<CommitResult> PostgresStore::rename_object(RenameObject request) {
   const Deadline deadline = request.context.deadline;
   auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
     PgFunction call(outcome_columns(), "rename_object");
-    call.bigint("b", request.context.bucket_id).bigint("settings", request.context.settings_version);
-    call.bytes("source", request.source_key).bytes("target", request.target_key).under(request.context.credential_epoch);
+    call.bigint("b", request.context.bucket_id)
+        .bigint("settings", request.context.settings_version);
+    call.bytes("source", request.source_key)
+        .bytes("target", request.target_key)
+        .under(request.context.credential_epoch);
     call.bytes("clock", raw(clock_.next().view()));
     call.conditions("cs", request.source_conditions).conditions("ct", request.target_conditions);
     call.optional_bytes("sealed_for", bytes_or_null(request.source_encryption));
@@ -254,11 +291,17 @@ async::Task<CommitResult> PostgresStore::rename_object(RenameObject request) {
 
 async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
   const Deadline deadline = request.context.deadline;
-  auto work = [request = std::move(request), &locks = *options_.lock_clock](PgConnection& connection, Deadline until) {
+  auto work = [request = std::move(request), &locks = *options_.lock_clock](
+                  PgConnection& connection, Deadline until) {
     PgFunction call(outcome_columns(), "update_version");
-    call.bigint("b", request.context.bucket_id).bigint("settings", request.context.settings_version);
-    call.bytes("k", request.key).choice("choice", choice_of(request.version, request.null_version)).under(request.context.credential_epoch);
-    call.optional_bytes("v", request.version ? std::optional(std::string(raw(request.version->view()))) : std::nullopt);
+    call.bigint("b", request.context.bucket_id)
+        .bigint("settings", request.context.settings_version);
+    call.bytes("k", request.key)
+        .choice("choice", choice_of(request.version, request.null_version))
+        .under(request.context.credential_epoch);
+    call.optional_bytes("v", request.version
+                                 ? std::optional(std::string(raw(request.version->view())))
+                                 : std::nullopt);
     call.optional_text("expected_etag", bytes_or_null(request.expected_etag));
     call.array("changed", changed_fields(request)).boolean("bypass", request.bypass_governance);
     Attributes attributes;

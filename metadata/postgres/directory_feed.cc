@@ -75,11 +75,11 @@ class PostgresDirectoryFeed final : public DirectoryFeed {
   const std::string dsn_;
   const Clock& clock_;
   const DirectoryListener tell_;
-  SteadyTime checked_at_{};   // The thread's alone.
+  SteadyTime checked_at_{};  // The thread's alone.
   std::mutex stop_mutex_;
   std::condition_variable stop_;
-  bool stopping_ = false;     // Guarded by stop_mutex_.
-  std::thread thread_;        // Last: it uses the rest.
+  bool stopping_ = false;  // Guarded by stop_mutex_.
+  std::thread thread_;     // Last: it uses the rest.
 };
 
 }  // namespace

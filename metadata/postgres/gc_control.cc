@@ -88,8 +88,9 @@ class PostgresGcControl final : public GcControl {
         workers_, deadline,
         [ages](PgConnection& connection, Deadline until) -> Result<GarbageAges> {
           PgParameters parameters;
-          for (const auto& age : {ages.grace, ages.trash, ages.orphan_age})
+          for (const auto& age : {ages.grace, ages.trash, ages.orphan_age}) {
             parameters.add(static_cast<int64_t>(age.count()));
+          }
           TRY(const PgResult row,
               connection.run("update garbage_collection set grace_s = greatest(grace_s, $1), "
                              "trash_s = greatest(trash_s, $2),"
@@ -107,8 +108,9 @@ class PostgresGcControl final : public GcControl {
     return run_single<void>(
         workers_, deadline, [=](PgConnection& connection, Deadline until) -> Result<void> {
           PgParameters parameters;
-          for (const auto& age : {grace, trash, orphan_age})
+          for (const auto& age : {grace, trash, orphan_age}) {
             age ? parameters.add(static_cast<int64_t>(age->count())) : parameters.add_null();
+          }
           TRY(const PgResult done,
               connection.run(
                   "update garbage_collection set grace_s = coalesce($1::bigint, grace_s),"
@@ -136,11 +138,12 @@ class PostgresGcControl final : public GcControl {
   }
 
   async::Task<Result<bool>> release_deleted_buckets(Deadline deadline) override {
-    return run_single<bool>(
-        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<bool> {
-          TRY(const PgResult done, connection.run("select release_deleted_bucket(1000)", {}, until));
-          return done.boolean(0, 0);
-        });
+    return run_single<bool>(workers_, deadline,
+                            [](PgConnection& connection, Deadline until) -> Result<bool> {
+                              TRY(const PgResult done,
+                                  connection.run("select release_deleted_bucket(1000)", {}, until));
+                              return done.boolean(0, 0);
+                            });
   }
 
  private:

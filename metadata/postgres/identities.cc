@@ -130,8 +130,7 @@ async::Task<Result<bool>> change_row(PgWorkers& workers, std::string sql, PgPara
 
 // `enabled` nullopt: the key goes.
 async::Task<Result<bool>> change_key(PgWorkers& workers, std::string access_key,
-                                     std::optional<bool> enabled, LastKey last,
-                                     Deadline deadline) {
+                                     std::optional<bool> enabled, LastKey last, Deadline deadline) {
   if (!can_be_text(access_key)) co_return false;
   PgParameters parameters;
   parameters.add_text(access_key);
@@ -155,8 +154,8 @@ async::Task<Result<bool>> change_key(PgWorkers& workers, std::string access_key,
 async::Task<Result<Credential>> PostgresStore::create_account(CreateAccount request,
                                                               Deadline deadline) {
   Credential made;
-  CO_TRY(made.account, new_account(request.name, request.display_name, request.email,
-                                    request.canonical_id));
+  CO_TRY(made.account,
+         new_account(request.name, request.display_name, request.email, request.canonical_id));
   CO_TRY(made.key, new_access_key(made.account.id, request.access_key, request.secret_key));
   made.key.is_root = true;
   auto work = [this, made = std::move(made)](PgConnection& connection,
@@ -281,7 +280,8 @@ async::Task<Result<std::optional<Credential>>> PostgresStore::find_credential(
     std::string access_key, Deadline deadline) {
   static const std::string sql =
       std::string("select ") + kAccountColumns + ", " + kKeyColumns +
-      ", (select epoch from credential_epoch), coalesce(kms_rights(a.id), ''), is_first_account(a.id)"
+      ", (select epoch from credential_epoch), coalesce(kms_rights(a.id), ''), "
+      "is_first_account(a.id)"
       " from access_keys k join accounts a on a.id = k.account_id where k.access_key = $1";
   if (!can_be_text(access_key)) co_return std::optional<Credential>{};
   auto work = [this, access_key = std::move(access_key)](

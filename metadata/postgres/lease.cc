@@ -92,8 +92,9 @@ class PostgresLease final : public Lease {
         cross join lateral write_mark() m
         where c.token = $1)",
                                                  parameters, until));
-          if (row.rows() != 1)
+          if (row.rows() != 1) {
             return fail(ErrorCode::kPrecondition, "a newer coordinator commands");
+          }
           NewMark written{generation_of(row, 1), row.boolean(0, 0)};
           TRY(const PgResult forgotten, connection.run(kForgetMarks, {}, until));
           (void)forgotten;

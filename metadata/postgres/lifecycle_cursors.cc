@@ -1,8 +1,8 @@
 #include "metadata/store/lifecycle_cursors.h"
 
-#include "metadata/postgres/lifecycle_rows.h"
 #include "metadata/connection/pg_codec.h"
 #include "metadata/connection/pg_stores.h"
+#include "metadata/postgres/lifecycle_rows.h"
 
 namespace rondel::metadata {
 namespace {
@@ -37,7 +37,8 @@ class PostgresLifecycleCursors final : public LifecycleCursors {
     parameters.add_bytes(position);
     return run_change(
         workers_,
-        "insert into lifecycle_cursors (bucket_id, scan, rule, position) select b.id, $2::smallint, sha256($3::bytea), $4 from "
+        "insert into lifecycle_cursors (bucket_id, scan, rule, position) select b.id, "
+        "$2::smallint, sha256($3::bytea), $4 from "
         "buckets b where b.id = $1"
         " on conflict (bucket_id, scan, rule) do update set position = excluded.position",
         std::move(parameters), deadline);

@@ -1,8 +1,8 @@
 #include "metadata/store/lifecycle_rechecks.h"
 
-#include "metadata/postgres/lifecycle_rows.h"
 #include "metadata/connection/pg_codec.h"
 #include "metadata/connection/pg_stores.h"
+#include "metadata/postgres/lifecycle_rows.h"
 
 namespace rondel::metadata {
 namespace {
@@ -54,7 +54,8 @@ class PostgresLifecycleRechecks final : public LifecycleRechecks {
     add_keys(parameters, keys);
     parameters.add(to_milliseconds(due));
     return run_change(workers_,
-                      "insert into lifecycle_rechecks (bucket_id, key, due_ms) select b.id, k, $3 from buckets b, (select "
+                      "insert into lifecycle_rechecks (bucket_id, key, due_ms) select b.id, k, $3 "
+                      "from buckets b, (select "
                       "distinct unnest($2::bytea[]) as k) keys"
                       " where b.id = $1 on conflict (bucket_id, key) do update set due_ms = case "
                       "when excluded.due_ms > 0 then least(excluded.due_ms,"
@@ -68,8 +69,9 @@ class PostgresLifecycleRechecks final : public LifecycleRechecks {
                                                                  Deadline deadline) override {
     static const std::string sql =
         // Key by key, of each the newest first, until there are enough: no row is read beyond.
-        std::string("select h.* from (select k from unnest($2::bytea[]) k order by k) keys "
-                    "cross join lateral ((select ") +
+        std::string(
+            "select h.* from (select k from unnest($2::bytea[]) k order by k) keys "
+            "cross join lateral ((select ") +
         kCurrentColumns +
         " from objects o where o.bucket_id = $1 and o.key = k)"
         " union all (select v.key, v.version, v.size, (v.attributes).tags, false,"
@@ -94,7 +96,8 @@ class PostgresLifecycleRechecks final : public LifecycleRechecks {
                                                                     uint32_t newer, uint32_t max,
                                                                     Deadline deadline) override {
     constexpr const char* kSql =
-        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, v.replaced_ms, $4 "
+        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, "
+        "v.replaced_ms, $4 "
         "+ row_number() over (order by v.version desc) - 1"
         " from versions v where v.bucket_id = $1 and v.key = $2 and v.version < $3 order by "
         "v.version desc limit $5";

@@ -12,7 +12,8 @@ namespace rondel::metadata {
 // Columns of every page: key, version, size, tags, current, delete_marker, lone, replaced_ms,
 // newer.
 inline constexpr const char* kCurrentColumns =
-    "o.key, o.version, o.size, (o.attributes).tags, true, o.delete_marker, coalesce(o.lone_marker, false), "
+    "o.key, o.version, o.size, (o.attributes).tags, true, o.delete_marker, coalesce(o.lone_marker, "
+    "false), "
     "0::bigint, 0::bigint";
 
 // Such a row.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "metadata/postgres/lifecycle_rows.h"
 #include "metadata/connection/pg_codec.h"
 #include "metadata/connection/pg_stores.h"
 #include "metadata/connection/sql_names.h"
+#include "metadata/postgres/lifecycle_rows.h"
 
 namespace rondel::metadata {
 namespace {
@@ -34,6 +34,7 @@ struct TimePosition {
   int64_t time = 0;
   std::string id;
 };
+
 TimePosition parse_time_position(std::string_view position) {
   if (position.size() < 8) return {};
   return {
@@ -121,7 +122,8 @@ class PostgresLifecycleStore final : public LifecycleStore {
       parameters.add_bytes(query.position);
       parameters.add_bytes(prefix);
       // A bound at all times: one that may be NULL would bound no index.
-      parameters.add_bytes(above_prefix(prefix).value_or(std::string(Limit::kKeyBytesMax + 1, '\xff')));
+      parameters.add_bytes(
+          above_prefix(prefix).value_or(std::string(Limit::kKeyBytesMax + 1, '\xff')));
       parameters.add(int64_t{query.max});
       TRY(const PgResult rows, connection.run(sql, parameters, until));
       LifecyclePage page = read_page(rows, query);
@@ -136,7 +138,8 @@ class PostgresLifecycleStore final : public LifecycleStore {
 
   async::Task<Result<LifecyclePage>> replaced(LifecycleQuery query) override {
     constexpr const char* kSql =
-        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, v.replaced_ms,"
+        "select v.key, v.version, v.size, (v.attributes).tags, false, v.delete_marker, false, "
+        "v.replaced_ms,"
         " (select count(*) from (select 1 from versions w where w.bucket_id = v.bucket_id and "
         "w.key = v.key and w.version > v.version limit $6) n)"
         " from versions v where v.bucket_id = $1 and (v.replaced_ms, v.version) > ($2, $3::bytea) "
@@ -147,7 +150,8 @@ class PostgresLifecycleStore final : public LifecycleStore {
 
   async::Task<Result<LifecyclePage>> pushed_back(LifecycleQuery query) override {
     constexpr const char* kSql =
-        "select p.key, p.version, p.size, (p.attributes).tags, false, coalesce(p.delete_marker, false), false, "
+        "select p.key, p.version, p.size, (p.attributes).tags, false, coalesce(p.delete_marker, "
+        "false), false, "
         "v.replaced_ms, $6, p.replaced_ms, v.version"
         " from versions v left join lateral (select * from versions w where w.bucket_id = "
         "v.bucket_id and w.key = v.key"
@@ -233,8 +237,9 @@ class PostgresLifecycleStore final : public LifecycleStore {
         const size_t last = rows.rows() - 1;
         page.position = time_position(rows.bigint(last, 7), rows.bytes(last, pushed ? 10 : 1));
       }
-      for (size_t i = 0; pushed && i < page.versions.size(); ++i)
+      for (size_t i = 0; pushed && i < page.versions.size(); ++i) {
         page.versions[i].replaced = SystemTime(std::chrono::milliseconds(rows.bigint(i, 9)));
+      }
       std::erase_if(page.versions,
                     [](const LifecycleVersion& version) { return version.key.empty(); });
       return page;

@@ -9,7 +9,9 @@ namespace rondel::metadata {
 std::string disks_to_json(const std::vector<NodeRecord::Disk>& disks) {
   boost::json::array array;
   for (const NodeRecord::Disk& disk : disks) {
-    array.push_back({{"id", disk.id.to_hex()}, {"capacity", disk.capacity_bytes}, {"status", to_base64(as_bytes(disk.status))}});
+    array.push_back({{"id", disk.id.to_hex()},
+                     {"capacity", disk.capacity_bytes},
+                     {"status", to_base64(as_bytes(disk.status))}});
   }
   return boost::json::serialize(array);
 }
@@ -17,7 +19,8 @@ std::string disks_to_json(const std::vector<NodeRecord::Disk>& disks) {
 Result<std::vector<NodeRecord::Disk>> disks_from_json(std::string_view text) {
   try {
     std::vector<NodeRecord::Disk> disks;
-    for (const boost::json::value& value : boost::json::parse({text.data(), text.size()}).as_array()) {
+    for (const boost::json::value& value :
+         boost::json::parse({text.data(), text.size()}).as_array()) {
       const boost::json::object& object = value.as_object();
       NodeRecord::Disk disk;
       disk.id = model::DiskId::from_hex(std::string_view(object.at("id").as_string())).value();

@@ -1,4 +1,5 @@
-// A node's disks as the jsonb column nodes.disks: [{"id": hex, "capacity": bytes, "status": base64}].
+// A node's disks as the jsonb column nodes.disks: [{"id": hex, "capacity": bytes, "status":
+// base64}].
 #pragma once
 
 #include <string>

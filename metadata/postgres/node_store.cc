@@ -1,17 +1,17 @@
 #include "metadata/store/node_store.h"
 
-#include "metadata/postgres/node_disks.h"
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
 #include "metadata/connection/pg_generation.h"
 #include "metadata/connection/pg_stores.h"
 #include "metadata/connection/sql_names.h"
+#include "metadata/postgres/node_disks.h"
 
 namespace rondel::metadata {
 namespace {
 
-// $1 to $6 as in the table, $7 to $11 what the node remembers, $12 its highest order, $13 its name. A
-// database that the node does not recognize must never come to hold what the node remembers.
+// $1 to $6 as in the table, $7 to $11 what the node remembers, $12 its highest order, $13 its name.
+// A database that the node does not recognize must never come to hold what the node remembers.
 constexpr const char* kRecordNode = R"(
   with known as (
     select recognize_memory($1, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint) r),
@@ -90,12 +90,16 @@ class PostgresNodeStore final : public NodeStore {
   }
 
   async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) override {
-    return run_single<bool>(writes_, deadline, [name = std::move(name)](PgConnection& connection, Deadline until) -> Result<bool> {
-      PgParameters parameters;
-      parameters.add_text(name);
-      TRY(const PgResult done, connection.run("update nodes set name = null, disks = '[]' where name = $1", parameters, until));
-      return done.affected() > 0;
-    });
+    return run_single<bool>(
+        writes_, deadline,
+        [name = std::move(name)](PgConnection& connection, Deadline until) -> Result<bool> {
+          PgParameters parameters;
+          parameters.add_text(name);
+          TRY(const PgResult done,
+              connection.run("update nodes set name = null, disks = '[]' where name = $1",
+                             parameters, until));
+          return done.affected() > 0;
+        });
   }
 
   async::Task<Result<HeardClocks>> exchange_clocks(ToldClocks told, Deadline deadline) override {
@@ -183,11 +187,14 @@ class PostgresNodeStore final : public NodeStore {
 
   async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) override {
     return run_single<std::vector<NodeRecord>>(
-        looks_, deadline, [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
-          TRY(const PgResult rows, connection.run("select id, address, operations_address, host, zone, disks::text,"
-                                                  " (extract(epoch from last_seen) * 1000000)::bigint, coalesce(name, '') from nodes"
-                                                  " order by id",
-                                                  {}, until));
+        looks_, deadline,
+        [](PgConnection& connection, Deadline until) -> Result<std::vector<NodeRecord>> {
+          TRY(const PgResult rows,
+              connection.run("select id, address, operations_address, host, zone, disks::text,"
+                             " (extract(epoch from last_seen) * 1000000)::bigint, coalesce(name, "
+                             "'') from nodes"
+                             " order by id",
+                             {}, until));
           std::vector<NodeRecord> nodes;
           for (size_t i = 0; i < rows.rows(); ++i) {
             NodeRecord node;
@@ -207,9 +214,12 @@ class PostgresNodeStore final : public NodeStore {
   }
 
  private:
-  async::Task<Result<Greeting>> run_greeting(PgWorkers& workers, const char* sql, NodeRecord node, Deadline deadline) {
-    auto work = [sql, node = std::move(node)](PgConnection& connection, Deadline until) -> Result<Greeting> {
-      TRY(const PgResult row, connection.run(named_sql(std::string(sql) + kGreeting + kGeneration), parameters_of(node), until));
+  async::Task<Result<Greeting>> run_greeting(PgWorkers& workers, const char* sql, NodeRecord node,
+                                             Deadline deadline) {
+    auto work = [sql, node = std::move(node)](PgConnection& connection,
+                                              Deadline until) -> Result<Greeting> {
+      TRY(const PgResult row, connection.run(named_sql(std::string(sql) + kGreeting + kGeneration),
+                                             parameters_of(node), until));
       if (row.is_null(0, 0)) return name_conflict(connection, node, until);
       Greeting greeting;
       greeting.recognition = static_cast<model::Recognition>(row.smallint(0, 0));
@@ -238,15 +248,17 @@ class PostgresNodeStore final : public NodeStore {
     return parameters;
   }
 
-  static Result<Greeting> name_conflict(PgConnection& connection, const NodeRecord& node, Deadline until) {
+  static Result<Greeting> name_conflict(PgConnection& connection, const NodeRecord& node,
+                                        Deadline until) {
     PgParameters parameters;
     parameters.add_bytes(raw(node.id.view()));
     parameters.add_text(node.name);
     TRY(const PgResult row, connection.run(kNameConflict, parameters, until));
-    return fail(ErrorCode::kAlreadyExists, describe_name_conflict(node, row.text(0, 0), row.text(0, 1)));
+    return fail(ErrorCode::kAlreadyExists,
+                describe_name_conflict(node, row.text(0, 0), row.text(0, 1)));
   }
 
-  PgWorkers& looks_;    // Nobody waits there for a write.
+  PgWorkers& looks_;  // Nobody waits there for a write.
   PgWorkers& writes_;
 };
 

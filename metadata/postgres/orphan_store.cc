@@ -34,8 +34,9 @@ class PostgresOrphanStore final : public OrphanStore {
               parameters, until));
       std::vector<model::StreamId> unreferenced;
       for (size_t i = 0; i < rows.rows(); ++i) {
-        if (const auto id = model::StreamId::from_bytes(as_bytes(rows.bytes(i, 0))))
+        if (const auto id = model::StreamId::from_bytes(as_bytes(rows.bytes(i, 0)))) {
           unreferenced.push_back(*id);
+        }
       }
       return unreferenced;
     };

@@ -5,8 +5,8 @@
 
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_stores.h"
-#include "metadata/postgres/postgres_store.h"
 #include "metadata/operator/server_health_query.h"
+#include "metadata/postgres/postgres_store.h"
 
 namespace rondel::metadata {
 namespace {
@@ -34,7 +34,7 @@ struct Pools {
   // somebody holds is in their way.
   std::unique_ptr<PgWorkers> looks;
   std::unique_ptr<PgWorkers> nodes, leader;
-  std::unique_ptr<PgWorkers> operators;  // What people ask: never before the heartbeats of nodes.
+  std::unique_ptr<PgWorkers> operators;    // What people ask: never before the heartbeats of nodes.
   std::unique_ptr<PgWorkers> second_look;  // So too.
   std::unique_ptr<PgWorkers>
       reconcile;  // Statements of minutes: behind them the heartbeats of nodes would wait.
@@ -70,17 +70,20 @@ class Metadata final : public PostgresMetadata {
   }
 
   const Stores& stores() const override { return *stores_; }
+
   PostgresStatus status() const override { return requests_->status(); }
+
   async::Task<Result<ServerHealth>> ask_server(Deadline deadline) const override {
     return ask_server_health(operators(), deadline);
   }
+
   async::Task<Result<std::string>> key_check(std::string name, Deadline deadline) const override {
     auto work = [name = std::move(name)](PgConnection& connection,
                                          Deadline until) -> Result<std::string> {
       PgParameters parameters;
       parameters.add_text(name);
-      TRY(const PgResult row, connection.run("select value from key_checks where name = $1::text",
-                                             parameters, until));
+      TRY(const PgResult row,
+          connection.run("select value from key_checks where name = $1::text", parameters, until));
       return row.rows() == 0 ? std::string() : row.text(0, 0);
     };
     return run_single<std::string>(operators(), deadline, std::move(work));

@@ -14,7 +14,7 @@ namespace rondel::metadata {
 
 struct PostgresOptions {
   std::string dsn;
-  std::string master_key = {};    // 32 bytes: seals access keys' secrets.
+  std::string master_key = {};  // 32 bytes: seals access keys' secrets.
   // All that a gateway holds, its directory feed's (directory_feed.h) too: kOtherConnections, and
   // the rest is for requests: of these a quarter for listings, and one or two for what waits for
   // somebody else's lock.
@@ -45,10 +45,9 @@ struct PostgresStatus {
 // Safe for concurrent use. Destroyed, it fails what waits and ends what runs.
 class PostgresMetadata {
  public:
-  // Beside those for requests: one for what heartbeats look at, two for what is written of nodes and
-  // rings, one each for the lease, operators, the
-  // second look, the scan for orphans, lifecycle and keys, one that asks whether the server is
-  // there, and the directory feed's.
+  // Beside those for requests: one for what heartbeats look at, two for what is written of nodes
+  // and rings, one each for the lease, operators, the second look, the scan for orphans, lifecycle
+  // and keys, one that asks whether the server is there, and the directory feed's.
   static constexpr size_t kOtherConnections = 11;
   static constexpr size_t kConnectionsMin = kOtherConnections + 4;
   // How many of `connections` in all are for listings: so many of them run at a time.

@@ -109,7 +109,7 @@ PgWorkers::Batch PostgresStore::without_known(Lane lane, PgWorkers::Batch batch)
   if (held_->waiting() == 0) return batch;
   PgWorkers::Batch left;
   for (std::unique_ptr<PgJob>& job : batch) {
-    job->rolled_back();   // It was begun, and nothing was sent.
+    job->rolled_back();  // It was begun, and nothing was sent.
     if (held_->join(job->exclusive_key(), lane, job)) continue;
     if (job->begin()) left.push_back(std::move(job));
   }
@@ -119,6 +119,7 @@ PgWorkers::Batch PostgresStore::without_known(Lane lane, PgWorkers::Batch batch)
 namespace {
 
 std::string bucket_of(const PutJob& job) { return row_key(job.request.context.bucket_id, ""); }
+
 std::string bucket_of(const DeleteJob& job) { return row_key(job.request.context.bucket_id, ""); }
 
 template <class Job>
@@ -144,8 +145,8 @@ std::vector<std::vector<T>> by_credential_epoch(std::vector<T> jobs, EpochOf epo
   std::vector<std::vector<T>> groups;
   while (!jobs.empty()) {
     const int64_t first = epoch_of(jobs.front());
-    const auto others = std::ranges::stable_partition(
-        jobs, [&](const T& job) { return epoch_of(job) == first; });
+    const auto others =
+        std::ranges::stable_partition(jobs, [&](const T& job) { return epoch_of(job) == first; });
     std::vector<T> rest(std::make_move_iterator(others.begin()),
                         std::make_move_iterator(others.end()));
     jobs.erase(others.begin(), others.end());
@@ -155,8 +156,7 @@ std::vector<std::vector<T>> by_credential_epoch(std::vector<T> jobs, EpochOf epo
 }
 
 bool met_a_lock(const Committed<PgResult>& result, const PgConnection& connection) {
-  return may_be_one_rows_fault(result, connection) &&
-         result.error().code == ErrorCode::kCancelled;
+  return may_be_one_rows_fault(result, connection) && result.error().code == ErrorCode::kCancelled;
 }
 
 }  // namespace
@@ -327,7 +327,8 @@ CommitResult one_outcome(Committed<PgResult> result) {
   if (credential_changed(result)) return CommitOutcome{.status = CommitStatus::kCredentialChanged};
   if (!result) return std::unexpected(result.error());
   if (result->rows() != 1) {
-    return std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "a commit function answered no row"}));
+    return std::unexpected(CommitFailure::not_known(
+        {ErrorCode::kOutcomeUnknown, "a commit function answered no row"}));
   }
   return read_outcome(*result, 0);
 }

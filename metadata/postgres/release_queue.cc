@@ -13,7 +13,7 @@ namespace {
 
 using Element = PgArray::Element;
 
-constexpr int64_t kCounted = 10'000;   // Rows of a queue; more are estimated.
+constexpr int64_t kCounted = 10'000;  // Rows of a queue; more are estimated.
 constexpr size_t kChunkBytes = 4;
 
 std::vector<uint32_t> read_chunks(std::string_view stored) {
@@ -132,12 +132,13 @@ class PostgresReleaseQueue final : public ReleaseQueue {
       parameters.add(int64_t{kDeferMin.count()});
       parameters.add(int64_t{kDeferMax.count()});
       TRY(const PgResult done,
-          connection.run(std::string("update released_streams r set rest = d.rest, tries = r.tries + 1, "
-                                     "not_before = now() + interval '1 second' * least($5::bigint, "
-                                     "$4::bigint * (1 << least(r.tries, 10)))"
-                                     " from unnest($2::bigint[], $3::bytea[]) d (id, rest) where ") +
-                             kFence + " and r.id = d.id",
-                         parameters, until));
+          connection.run(
+              std::string("update released_streams r set rest = d.rest, tries = r.tries + 1, "
+                          "not_before = now() + interval '1 second' * least($5::bigint, "
+                          "$4::bigint * (1 << least(r.tries, 10)))"
+                          " from unnest($2::bigint[], $3::bytea[]) d (id, rest) where ") +
+                  kFence + " and r.id = d.id",
+              parameters, until));
       (void)done;
       return {};
     };
@@ -159,7 +160,8 @@ class PostgresReleaseQueue final : public ReleaseQueue {
                   " (select greatest(reltuples, 0)::bigint from pg_class where oid = "
                   "'uploads'::regclass),"
                   " (select count(*) from (select from referenced_releases limit 10000) few),"
-                  " (select count(*) from (select from released_streams where checked_at is not null"
+                  " (select count(*) from (select from released_streams where checked_at is not "
+                  "null"
                   " and coalesce(not_before, checked_at) > now() limit 10000) few)",
                   {}, until));
           const auto depth = [&row](int counted) {

@@ -28,7 +28,8 @@ constexpr const char* kRestoreState = R"(
 Result<void> add_members(PgConnection& connection, RestoreState& state, Deadline until) {
   TRY(const PgResult rows, connection.run(R"(
     select e.ring_table, g.restore_number from ring_epochs e, garbage_collection g
-    where e.live and g.restore_number > 0)", {}, until));
+    where e.live and g.restore_number > 0)",
+                                          {}, until));
   std::map<model::DiskId, model::NodeId> members;
   for (size_t i = 0; i < rows.rows(); ++i) {
     TRY(const ring::Ring ring, ring::Ring::parse(as_bytes(rows.bytes(i, 0))));
@@ -42,7 +43,8 @@ Result<void> add_members(PgConnection& connection, RestoreState& state, Deadline
   std::move(ids).move_into(parameters);
   TRY(const PgResult done, connection.run(R"(
     select t.disk, t.blobs from trash_restores t, garbage_collection g
-    where t.disk = any ($1::bytea[]) and t.number >= g.restore_number)", parameters, until));
+    where t.disk = any ($1::bytea[]) and t.number >= g.restore_number)",
+                                          parameters, until));
   std::map<model::DiskId, uint64_t> blobs;
   for (size_t i = 0; i < done.rows(); ++i) {
     const auto disk = model::DiskId::from_bytes(as_bytes(done.bytes(i, 0)));

@@ -14,20 +14,22 @@ class PostgresRingStore final : public RingStore {
 
   async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) override {
     return run_single<model::ClusterId>(
-        looks_, deadline,
-        [](PgConnection& connection, Deadline until) -> Result<model::ClusterId> {
+        looks_, deadline, [](PgConnection& connection, Deadline until) -> Result<model::ClusterId> {
           TRY(const PgResult row, connection.run("select id from cluster", {}, until));
           const auto id = row.rows() == 1 ? model::ClusterId::from_bytes(as_bytes(row.bytes(0, 0)))
                                           : std::nullopt;
-          if (!id)
+          if (!id) {
             return fail(ErrorCode::kInternal,
                         "the database has no cluster id: run `rondel migrate`");
+          }
           return *id;
         });
   }
 
   using RingStore::ring_state;
-  async::Task<Result<RingState>> ring_state(std::vector<std::string> known, Deadline deadline) override {
+
+  async::Task<Result<RingState>> ring_state(std::vector<std::string> known,
+                                            Deadline deadline) override {
     return run_single<RingState>(
         looks_, deadline,
         [known = std::move(known)](PgConnection& connection, Deadline until) -> Result<RingState> {
@@ -36,18 +38,21 @@ class PostgresRingStore final : public RingStore {
           PgParameters parameters;
           std::move(hashes).move_into(parameters);
           TRY(const PgResult rows,
-              connection.run("select s.min_epoch, e.epoch, case when e.table_hash = any($1::bytea[]) "
-                             "then '' else e.ring_table end, (extract(epoch from "
-                             "clock_timestamp()) * 1000000)::bigint, e.table_hash from ring_state s left join "
-                             "ring_epochs e on e.live"
-                             " order by e.epoch desc",
-                             parameters, until));
+              connection.run(
+                  "select s.min_epoch, e.epoch, case when e.table_hash = any($1::bytea[]) "
+                  "then '' else e.ring_table end, (extract(epoch from "
+                  "clock_timestamp()) * 1000000)::bigint, e.table_hash from ring_state s left join "
+                  "ring_epochs e on e.live"
+                  " order by e.epoch desc",
+                  parameters, until));
           RingState state;
           for (size_t i = 0; i < rows.rows(); ++i) {
             state.min_epoch = static_cast<uint64_t>(rows.bigint(i, 0));
             state.now = from_microseconds(rows.bigint(i, 3));
-            if (!rows.is_null(i, 1))
-              state.live.push_back({static_cast<uint64_t>(rows.bigint(i, 1)), rows.text(i, 2), rows.text(i, 4)});
+            if (!rows.is_null(i, 1)) {
+              state.live.push_back(
+                  {static_cast<uint64_t>(rows.bigint(i, 1)), rows.text(i, 2), rows.text(i, 4)});
+            }
           }
           return state;
         });
@@ -76,16 +81,17 @@ class PostgresRingStore final : public RingStore {
                              "$5) where exists (select 1 from added))"
                              " select count(*) from added",
                          parameters, until));
-      if (row.bigint(0, 0) != 1)
+      if (row.bigint(0, 0) != 1) {
         return fail(ErrorCode::kPrecondition,
                     "the epoch is not the next one, or another gateway coordinates");
+      }
       return {};
     };
     return run_single<void>(writes_, deadline, std::move(work));
   }
 
  private:
-  PgWorkers& looks_;    // Nobody waits there for a write.
+  PgWorkers& looks_;  // Nobody waits there for a write.
   PgWorkers& writes_;
 };
 

@@ -1,8 +1,8 @@
 // The second look at released streams, as SQL. Internal to metadata/postgres.
 #pragma once
 
-#include "metadata/store/release_queue.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/store/release_queue.h"
 
 namespace rondel::metadata {
 

@@ -1,8 +1,8 @@
 // BucketStore: buckets and their settings. Gateways read them through BucketCache (metadata/cache),
 // which this seam never knows of.
 //
-// Every change of a bucket is told to who follows changes (directory_change.h). A change is a commit:
-// it carries what it was decided under (CommitContext), and answers kSettingsChanged or
+// Every change of a bucket is told to who follows changes (directory_change.h). A change is a
+// commit: it carries what it was decided under (CommitContext), and answers kSettingsChanged or
 // kCredentialChanged where that does not hold any more. When it is answered no commit that was
 // decided under the settings before can happen. The rest as commit_context.h says of every seam.
 #pragma once
@@ -28,9 +28,9 @@ enum class BucketStatus : uint8_t {
   kAlreadyExists,
   kNoSuchBucket,
   kNotEmpty,
-  kTooManyBuckets,  // The account owns kBucketsPerAccountMax.
-  kWrongState,  // Object lock needs versioning, and keeps it from being suspended.
-  kSettingsChanged,    // As CommitStatus has them.
+  kTooManyBuckets,   // The account owns kBucketsPerAccountMax.
+  kWrongState,       // Object lock needs versioning, and keeps it from being suspended.
+  kSettingsChanged,  // As CommitStatus has them.
   kCredentialChanged,
 };
 
@@ -56,7 +56,7 @@ struct BucketUsage {
 
 // A document of a bucket, and the settings version under which it was read.
 struct StoredSetting {
-  int64_t settings_version = 0;           // 0: there is no such bucket.
+  int64_t settings_version = 0;  // 0: there is no such bucket.
   std::optional<std::string> document;
 };
 

@@ -28,12 +28,13 @@ namespace rondel::metadata {
 // What must hold of the current version when a commit is decided, on the locked row. All given ones
 // must hold.
 struct Conditions {
-  std::vector<std::string> if_match;  // ETags without quotes; "*" = an object exists.
+  std::vector<std::string> if_match;       // ETags without quotes; "*" = an object exists.
   std::vector<std::string> if_none_match;  // "*" = no object exists.
   std::optional<SystemTime> if_modified_since;
   std::optional<SystemTime> if_unmodified_since;
   std::optional<uint64_t> if_match_size;
   std::optional<SystemTime> if_match_last_modified;
+
   bool empty() const {
     return if_match.empty() && if_none_match.empty() && !if_modified_since &&
            !if_unmodified_since && !if_match_size && !if_match_last_modified;

@@ -20,9 +20,9 @@ namespace rondel::metadata {
 
 enum class CommitStatus : uint8_t {
   kCommitted = 1,
-  kNoSuchBucket,  // Deleted meanwhile.
+  kNoSuchBucket,     // Deleted meanwhile.
   kSettingsChanged,  // The bucket's settings version moved: read it again and decide anew.
-  kEpochFenced,  // The bytes were placed under an epoch below ring.min_epoch: write them again.
+  kEpochFenced,      // The bytes were placed under an epoch below ring.min_epoch: write them again.
   kPreconditionFailed,  // if-match / if-none-match / sizes / times.
   kNoSuchKey,  // if-match given and no object there (S3: 404 NoSuchKey), or the version named is
                // absent.
@@ -30,16 +30,17 @@ enum class CommitStatus : uint8_t {
   kNoSuchUpload,
   kInvalidPart,  // COMPLETE: a part is missing or its ETag differs.
   kInvalidPartOrder,
-  kEntityTooSmall,  // COMPLETE: a part but the last is below 5 MiB.
+  kEntityTooSmall,   // COMPLETE: a part but the last is below 5 MiB.
   kUploadCompleted,  // COMPLETE again: the recorded result is in the outcome.
-  kOffsetMismatch,  // APPEND: the object's size is not the offset.
-  kWrongState,  // APPEND or RENAME on a versioned bucket.
+  kOffsetMismatch,   // APPEND: the object's size is not the offset.
+  kWrongState,       // APPEND or RENAME on a versioned bucket.
   kQuotaExceeded,
   kInvalidChecksum,  // COMPLETE: a part's or the object's checksum differs from the one given.
   kObjectLocked,  // Retention or a legal hold protects the version, or forbids this change of its
                   // retention.
-  kEncrypted,  // RENAME: the source has an envelope, and none for the target's key was given, or one
-               // that was made from another.
+  // RENAME: the source has an envelope, and none for the target's key was given, or one
+  // that was made from another.
+  kEncrypted,
   kStreamTooOld,  // The bytes were begun longer ago than half of gc.orphan_age: the orphan scan may
                   // soon take them for left behind, so no row refers to them. Write them again.
   kCredentialChanged,  // Something was taken from credentials: read the asker's again, decide anew.
@@ -54,7 +55,7 @@ struct CommitOutcome {
   std::string etag;
   std::optional<model::Checksum> checksum;
   bool delete_marker = false;  // DELETE: what was removed was one, or one was made.
-  std::string detail;  // kInvalidPart: the part number; for the error document.
+  std::string detail;          // kInvalidPart: the part number; for the error document.
 };
 
 // A commit without an outcome.
@@ -68,6 +69,7 @@ struct CommitFailure : Error {
   static CommitFailure did_not_happen(Error cause) {
     return CommitFailure(std::move(cause), Kind::kDidNotHappen);
   }
+
   static CommitFailure not_known(Error cause) {
     return CommitFailure(std::move(cause), Kind::kNotKnown);
   }
@@ -92,10 +94,12 @@ inline CommitFate fate_of(CommitStatus status) {
       status == CommitStatus::kCommitted || status == CommitStatus::kUploadCompleted;
   return committed ? CommitFate::kCommitted : CommitFate::kRefused;
 }
+
 inline CommitFate fate_of(const CommitFailure& failure) {
   return failure.kind == CommitFailure::Kind::kDidNotHappen ? CommitFate::kDidNotHappen
                                                             : CommitFate::kNotKnown;
 }
+
 inline CommitFate fate_of(const CommitResult& result) {
   return result ? fate_of(result->status) : fate_of(result.error());
 }

@@ -39,7 +39,7 @@ struct GarbageState {
   // Orphaned blobs that the next pass may release when that is more than usual.
   uint64_t allowance = 0;
   SystemTime now = SystemTime::max();  // By the database's clock; max: it has none.
-  GarbageAges ages = {};  // The cluster's.
+  GarbageAges ages = {};               // The cluster's.
   // A node that remembers another database, or this one further than it is; empty: none does.
   std::string stranger = {};
 };

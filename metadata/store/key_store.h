@@ -19,8 +19,8 @@
 namespace rondel::metadata {
 
 struct KmsKeyChanges {
-  uint64_t change = 0;            // To be given with the next question.
-  std::vector<KmsKey> keys;       // Whole, those changed since.
+  uint64_t change = 0;       // To be given with the next question.
+  std::vector<KmsKey> keys;  // Whole, those changed since.
 };
 
 class KeyStore {
@@ -39,8 +39,8 @@ class KeyStore {
   virtual async::Task<Result<void>> set_enabled(std::string name, bool enabled,
                                                 Deadline deadline) = 0;
 
-  // The key is that account's from now on, and nobody has a grant on it. kNotFound: no such account.
-  // kInvalidArgument: no name that a key can have.
+  // The key is that account's from now on, and nobody has a grant on it. kNotFound: no such
+  // account. kInvalidArgument: no name that a key can have.
   virtual async::Task<Result<void>> set_owner(std::string name, std::string account_id,
                                               Deadline deadline) = 0;
   // Bits of KmsOperation that the account may do with the key of another; 0 = none any more. A key

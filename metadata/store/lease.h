@@ -19,8 +19,8 @@
 namespace rondel::metadata {
 
 struct NewMark {
-  model::MetadataGeneration database;    // With the mark just written.
-  bool follows = false;                  // The database holds the mark it was asked for.
+  model::MetadataGeneration database;  // With the mark just written.
+  bool follows = false;                // The database holds the mark it was asked for.
 };
 
 class Lease {

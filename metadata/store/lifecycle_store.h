@@ -23,7 +23,7 @@ struct LifecycleBucket {
   int64_t settings_version = 0;
   Versioning versioning = Versioning::kNever;
   std::string owner_account;
-  std::string document;             // SettingKind::kLifecycle.
+  std::string document;  // SettingKind::kLifecycle.
 };
 
 // At most `max` were looked at; `position` is where the next page begins.
@@ -43,8 +43,8 @@ struct LifecycleUpload {
 struct LifecycleQuery {
   int64_t bucket_id = 0;
   std::string position;  // Of the scan; empty = from the oldest (or first key).
-  SystemTime until;  // Inclusive.
-  uint32_t newer = 0;  // How far newer noncurrent versions are counted.
+  SystemTime until;      // Inclusive.
+  uint32_t newer = 0;    // How far newer noncurrent versions are counted.
   uint32_t max = 1000;
   Deadline deadline;
 };

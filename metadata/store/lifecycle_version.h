@@ -16,9 +16,9 @@ struct LifecycleVersion {
   Tags tags;
   bool current = true;
   bool delete_marker = false;
-  bool lone = false;                // A current delete marker without versions behind it.
+  bool lone = false;  // A current delete marker without versions behind it.
   SystemTime created;
-  SystemTime replaced;              // Noncurrent: when a newer version took its place.
+  SystemTime replaced;            // Noncurrent: when a newer version took its place.
   uint32_t newer_noncurrent = 0;  // Noncurrent ones that are newer; counted to the limit asked for.
 };
 

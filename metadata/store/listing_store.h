@@ -21,8 +21,8 @@ namespace rondel::metadata {
 struct ListQuery {
   int64_t bucket_id = 0;
   std::string prefix;
-  std::string delimiter;            // Any length; empty = none.
-  std::string after_key;            // Exclusive.
+  std::string delimiter;  // Any length; empty = none.
+  std::string after_key;  // Exclusive.
   // Exclusive common prefix: everything that begins with it was already answered.
   std::string after_prefix;
   uint32_t max = 1000;

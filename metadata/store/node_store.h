@@ -17,19 +17,21 @@ namespace rondel::metadata {
 
 struct NodeRecord {
   model::NodeId id;
-  std::string address;               // gRPC target of its Storage service.
-  std::string operations_address;    // Where it serves /metrics.
+  std::string address;             // gRPC target of its Storage service.
+  std::string operations_address;  // Where it serves /metrics.
   std::string host;
   std::string zone;
+
   struct Disk {
     model::DiskId id;
     uint64_t capacity_bytes = 0;
-    std::string status;              // Serialized storage.v1.DiskStatus of the last heartbeat.
+    std::string status;  // Serialized storage.v1.DiskStatus of the last heartbeat.
   };
+
   std::vector<Disk> disks;
   SystemTime last_seen;
-  model::MetadataGeneration seen = {};   // What the node remembers of the database.
-  uint64_t highest_order = 0;            // That any of its disks has seen.
+  model::MetadataGeneration seen = {};  // What the node remembers of the database.
+  uint64_t highest_order = 0;           // That any of its disks has seen.
   // Of its certificate; empty: not known, or an operator has let go of it.
   std::string name = {};
 };
@@ -37,13 +39,13 @@ struct NodeRecord {
 // What the database says to a node.
 struct Greeting {
   model::Recognition recognition = model::Recognition::kUnknown;
-  model::MetadataGeneration database;    // With the number of the heartbeat just recorded.
+  model::MetadataGeneration database;  // With the number of the heartbeat just recorded.
   // Why nothing may be purged on this node; empty: on `purging_disks` it may.
   std::string purging_stopped;
   // Of the disks it told of, those whose trash no restore waits for. One that it did not tell of is
   // never among them.
   std::vector<model::DiskId> purging_disks = {};
-  uint64_t coordinator_token = 0;        // The highest that was given.
+  uint64_t coordinator_token = 0;  // The highest that was given.
   // The highest number of a removal or restore that was given, or that a node has told of.
   uint64_t latest_order = 0;
 };
@@ -55,12 +57,12 @@ struct Recognized {
 
 // What Clock has of the machine's run.
 struct BootTime {
-  std::string boot = {};   // Empty: not known.
+  std::string boot = {};  // Empty: not known.
   std::chrono::microseconds time{0};
 };
 
 struct ToldClocks {
-  model::NodeId gateway;   // Any number that is this process's own.
+  model::NodeId gateway;  // Any number that is this process's own.
   // How far its clock is ahead of the database's.
   std::optional<std::chrono::microseconds> ahead = {};
   BootTime boot = {};
@@ -70,16 +72,16 @@ struct ToldClocks {
 };
 
 struct HeardClocks {
-  std::vector<std::chrono::microseconds> ahead;   // Of others, told within the last half minute.
-  uint64_t accepted = 0;   // The number of the operator's last confirmation (resume_garbage).
+  std::vector<std::chrono::microseconds> ahead;  // Of others, told within the last half minute.
+  uint64_t accepted = 0;  // The number of the operator's last confirmation (resume_garbage).
 };
 
 struct ReachedAge {
-  // How far time has come at the least: what was told last in the same run of the machine, with what
-  // has passed since, or what was told in others, whichever is later. Only what was told under
+  // How far time has come at the least: what was told last in the same run of the machine, with
+  // what has passed since, or what was told in others, whichever is later. Only what was told under
   // what is confirmed now counts. nullopt: nothing.
   std::optional<SystemTime> reached;
-  uint64_t accepted = 0;   // As HeardClocks has it.
+  uint64_t accepted = 0;  // As HeardClocks has it.
 };
 
 class NodeStore {
@@ -109,15 +111,17 @@ class NodeStore {
   virtual async::Task<Result<std::vector<NodeRecord>>> list_nodes(Deadline deadline) = 0;
 };
 
-// Why a node is refused, in one line: `holder` is the id of the node that has its name (empty: none),
-// `bound` the name that the node has.
-inline std::string describe_name_conflict(const NodeRecord& node, const std::string& holder, const std::string& bound) {
+// Why a node is refused, in one line: `holder` is the id of the node that has its name (empty:
+// none), `bound` the name that the node has.
+inline std::string describe_name_conflict(const NodeRecord& node, const std::string& holder,
+                                          const std::string& bound) {
   const std::string says = "node " + node.id.to_hex() + " says it is " + node.name;
   if (!holder.empty()) {
     return says + ", which is the name of node " + holder + ": `rondel node forget " + node.name +
            "` lets go of it when that one is gone for good";
   }
-  return says + ", but its name is " + bound + ": `rondel node forget " + bound + "` lets go of it when it is to have another";
+  return says + ", but its name is " + bound + ": `rondel node forget " + bound +
+         "` lets go of it when it is to have another";
 }
 
 }  // namespace rondel::metadata

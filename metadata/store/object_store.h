@@ -116,8 +116,8 @@ struct ObjectQuery {
   std::optional<model::VersionId> version;
   bool null_version = false;
   ExtentRange range;
-  bool with_parts = false;  // GetObjectAttributes.
-  uint32_t parts_after = 0;  // With with_parts: parts with a greater number,
+  bool with_parts = false;    // GetObjectAttributes.
+  uint32_t parts_after = 0;   // With with_parts: parts with a greater number,
   uint32_t parts_max = 1000;  // at most this many.
   Deadline deadline;
 };
@@ -126,9 +126,9 @@ struct ObjectLookup {
   LookupStatus status = LookupStatus::kNoSuchKey;
   int64_t bucket_id = 0;
   int64_t settings_version = 0;  // To notice that a cached bucket is stale.
-  ObjectVersion object;  // A delete marker is found as one (status kFound, delete_marker).
-  std::optional<Part> part;  // kPart: the part asked for; absent when the number is not there.
-  uint64_t part_start = 0;  // kPart: its offset in the object.
+  ObjectVersion object;          // A delete marker is found as one (status kFound, delete_marker).
+  std::optional<Part> part;      // kPart: the part asked for; absent when the number is not there.
+  uint64_t part_start = 0;       // kPart: its offset in the object.
   bool parts_truncated = false;
 };
 

@@ -30,9 +30,9 @@ struct QueueDepths {
 
 // What a second look at released streams found.
 struct CheckedReleases {
-  uint64_t checked = 0;  // Nothing refers to them: they may be removed.
+  uint64_t checked = 0;     // Nothing refers to them: they may be removed.
   uint64_t referenced = 0;  // Something does: they left the queue and are kept.
-  std::string examples;  // Some of those, in hexadecimal.
+  std::string examples;     // Some of those, in hexadecimal.
 };
 
 class ReleaseQueue {

@@ -10,7 +10,7 @@
 namespace rondel::metadata {
 
 struct ReleasedStream {
-  int64_t id = 0;                    // Of the queue row.
+  int64_t id = 0;  // Of the queue row.
   model::StreamId stream;
   uint64_t size = 0;
   SystemTime released_at;
@@ -21,7 +21,7 @@ struct ReleasedStream {
 // A row whose removal is to be tried again.
 struct DeferredStream {
   int64_t id = 0;
-  std::vector<uint32_t> chunks;   // As ReleasedStream's.
+  std::vector<uint32_t> chunks;  // As ReleasedStream's.
 };
 
 }  // namespace rondel::metadata

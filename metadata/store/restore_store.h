@@ -19,6 +19,7 @@ namespace rondel::metadata {
 // Taking out of the trash what rows refer to, disk by disk.
 struct RestoreState {
   uint64_t number = 0;  // Rises with every order to restore.
+
   struct Disk {
     model::DiskId disk;
     model::NodeId node;
@@ -32,12 +33,14 @@ struct RestoreState {
 
     bool waits() const { return member && !done; }
   };
+
   // Of every known node and every live ring, those that are done too.
   std::vector<Disk> disks;
 
   uint64_t members() const {
     return static_cast<uint64_t>(std::ranges::count(disks, true, &Disk::member));
   }
+
   uint64_t waiting() const {
     return static_cast<uint64_t>(std::ranges::count(disks, true, &Disk::waits));
   }

@@ -15,14 +15,14 @@ namespace rondel::metadata {
 
 struct RingEpoch {
   uint64_t epoch = 0;
-  std::string table;                 // ring::Ring::serialize(). Not read when it is known.
-  std::string hash;                  // Of the table, by the store: another table has another one.
+  std::string table;  // ring::Ring::serialize(). Not read when it is known.
+  std::string hash;   // Of the table, by the store: another table has another one.
 };
 
 struct RingState {
-  std::vector<RingEpoch> live;       // Newest first.
+  std::vector<RingEpoch> live;  // Newest first.
   uint64_t min_epoch = 0;
-  SystemTime now = SystemTime::max();   // By the database's clock; max: it has none.
+  SystemTime now = SystemTime::max();  // By the database's clock; max: it has none.
 };
 
 class RingStore {
@@ -32,8 +32,11 @@ class RingStore {
   // The same for the life of the database. kInternal: it has no schema yet.
   virtual async::Task<Result<model::ClusterId>> cluster_id(Deadline deadline) = 0;
   // Tables whose hashes are `known` are left empty: they may be megabytes.
-  virtual async::Task<Result<RingState>> ring_state(std::vector<std::string> known, Deadline deadline) = 0;
+  virtual async::Task<Result<RingState>> ring_state(std::vector<std::string> known,
+                                                    Deadline deadline) = 0;
+
   async::Task<Result<RingState>> ring_state(Deadline deadline) { return ring_state({}, deadline); }
+
   // Adds an epoch; it must be the newest + 1 (kPrecondition otherwise). retire_before: older epochs
   // stop being live. min_epoch: what was decided under an older one is refused from now on; it
   // never falls.

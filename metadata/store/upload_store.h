@@ -20,19 +20,19 @@ namespace rondel::metadata {
 struct PutPart {
   CommitContext context;
   model::UploadId upload;
-  std::string key;                  // Must be the upload's.
+  std::string key;  // Must be the upload's.
   Part part;
   std::vector<Extent> extents;
 };
 
 // UploadPartCopy: a part over extents of an existing version.
 struct CopyPart {
-  PutPart put;                      // extents filled from the source row's range
+  PutPart put;  // extents filled from the source row's range
   int64_t source_bucket_id = 0;
   std::string source_key;
   model::VersionId source_version;
   std::string source_etag;
-  uint64_t source_offset = 0;       // Of the copied range in the source.
+  uint64_t source_offset = 0;           // Of the copied range in the source.
   int64_t source_settings_version = 0;  // What reading it was decided under; 0 = nobody asked.
 };
 

@@ -13,6 +13,7 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+
   ~AlignedBuffer() { std::free(data_); }
 
   // What it held before is gone.

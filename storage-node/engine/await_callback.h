@@ -1,4 +1,5 @@
-// await_callback: the answer of a call that ends with a callback, for a thread that may wait for the disk.
+// await_callback: the answer of a call that ends with a callback, for a thread that may wait for
+// the disk.
 //
 // Every call of an engine ends with exactly one callback, also when the disk is closed.
 #pragma once
@@ -20,6 +21,7 @@ Result<T> await_callback(Start start) {
     CondVar ready;
     std::optional<Result<T>> result GUARDED_BY(mutex);
   };
+
   // Held by the callback: who is called back last may still be unlocking when the waiter has gone.
   auto wait = std::make_shared<Wait>();
   start([wait](Result<T> result) {

@@ -1,8 +1,10 @@
-// Large blobs: an extent each, written as the pieces come, flushed together with whatever else waits, then named by the log.
+// Large blobs: an extent each, written as the pieces come, flushed together with whatever else
+// waits, then named by the log.
 //
-// An extent gets its place when the bulk writer comes to its first step: whoever brings a blob never waits
-// for the disk. It holds its segment until the last of its steps is gone, so that bytes that come late,
-// as those of an upload that was given up, never reach a segment that is used again.
+// An extent gets its place when the bulk writer comes to its first step: whoever brings a blob
+// never waits for the disk. It holds its segment until the last of its steps is gone, so that bytes
+// that come late, as those of an upload that was given up, never reach a segment that is used
+// again.
 #include <algorithm>
 
 #include "storage-node/engine/aligned_buffer.h"
@@ -14,14 +16,16 @@ using segment::kBlock;
 
 namespace {
 
-// A write takes so much of an extent when it waits: many small direct writes cost the processor and the disk more than one.
+// A write takes so much of an extent when it waits: many small direct writes cost the processor and
+// the disk more than one.
 constexpr uint64_t kBulkWriteBytes = 1 << 20;
 
 Error closed_error() { return {ErrorCode::kUnavailable, "the disk is closed"}; }
 
 class ExtentPut final : public LargePut {
  public:
-  ExtentPut(DiskEngine& engine, std::shared_ptr<Extent> extent) : engine_(engine), extent_(std::move(extent)) {
+  ExtentPut(DiskEngine& engine, std::shared_ptr<Extent> extent)
+      : engine_(engine), extent_(std::move(extent)) {
     ++engine_.large_puts;
   }
 
@@ -33,7 +37,8 @@ class ExtentPut final : public LargePut {
 
   Result<void> append(ByteSlice piece, std::vector<hash::BlockDigest> digests) override {
     const uint64_t at = extent_->received;
-    if (at % model::kPieceBytes != 0 || piece.empty() || piece.size() > model::kPieceBytes || at + piece.size() > extent_->entry.length) {
+    if (at % model::kPieceBytes != 0 || piece.empty() || piece.size() > model::kPieceBytes ||
+        at + piece.size() > extent_->entry.length) {
       return fail(ErrorCode::kInvalidArgument, "pieces are 256 KiB long but for the last");
     }
     const auto first = static_cast<uint32_t>(at / model::kBlockBytes);
@@ -48,8 +53,12 @@ class ExtentPut final : public LargePut {
   }
 
   void finish_async(hash::BlobDigest digest, PutCallback done) override {
-    if (extent_->received != extent_->entry.length) return done(fail(ErrorCode::kInvalidArgument, "bytes are missing"));
-    if (hash::blob_digest(extent_->digests) != digest) return done(fail(ErrorCode::kCorruption, "the blob does not match its digest"));
+    if (extent_->received != extent_->entry.length) {
+      return done(fail(ErrorCode::kInvalidArgument, "bytes are missing"));
+    }
+    if (hash::blob_digest(extent_->digests) != digest) {
+      return done(fail(ErrorCode::kCorruption, "the blob does not match its digest"));
+    }
     extent_->entry.digest = digest;
     finished_ = true;
     --engine_.large_puts;
@@ -66,7 +75,8 @@ class ExtentPut final : public LargePut {
 };
 
 // Header of an extent; the trailer is the same with digests behind it.
-std::string encode_extent_header(const model::DiskId& disk, const index::Entry& entry, size_t blocks, uint64_t bytes) {
+std::string encode_extent_header(const model::DiskId& disk, const index::Entry& entry,
+                                 size_t blocks, uint64_t bytes) {
   segment::RecordHeader header;
   header.kind = segment::RecordKind::kLarge;
   header.bytes = static_cast<uint32_t>(segment::kRecordHeaderBytes + 8 * blocks);
@@ -82,24 +92,36 @@ std::string encode_extent_header(const model::DiskId& disk, const index::Entry& 
   header.extent_generation = entry.at.generation;
   header.extent_offset = entry.at.offset;
   std::string out(bytes, '\0');
-  segment::encode(header, segment::salt_of(disk, entry.at.generation), {reinterpret_cast<std::byte*>(out.data()), out.size()});
+  segment::encode(header, segment::salt_of(disk, entry.at.generation),
+                  {reinterpret_cast<std::byte*>(out.data()), out.size()});
   return out;
 }
 
 std::string encode_trailer(const model::DiskId& disk, const Extent& extent) {
-  std::string out = encode_extent_header(disk, extent.entry, extent.digests.size(), segment::trailer_bytes(extent.entry.length));
-  segment::encode_digests(extent.digests, reinterpret_cast<std::byte*>(out.data()) + segment::kRecordHeaderBytes);
+  std::string out = encode_extent_header(disk, extent.entry, extent.digests.size(),
+                                         segment::trailer_bytes(extent.entry.length));
+  segment::encode_digests(extent.digests,
+                          reinterpret_cast<std::byte*>(out.data()) + segment::kRecordHeaderBytes);
   return out;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<LargePut>> DiskEngine::start_large_put(PutRequest request, uint64_t length) {
-  if (length == 0 || length > model::kChunkBytes) return fail(ErrorCode::kInvalidArgument, "a blob has 1 byte to 8 MiB");
+  if (length == 0 || length > model::kChunkBytes) {
+    return fail(ErrorCode::kInvalidArgument, "a blob has 1 byte to 8 MiB");
+  }
   TRY_VOID(check_order(request.order));
   TRY_VOID(take_more(request.background));
-  index::Entry entry{request.id, {}, length, {}, request.ring_epoch,
-                     static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};
+  index::Entry entry{request.id,
+                     {},
+                     length,
+                     {},
+                     request.ring_epoch,
+                     static_cast<uint64_t>(request.created_at.time_since_epoch().count()),
+                     now_us(),
+                     request.handoff_for,
+                     0};
   entry.order = request.order;
   TRY(auto extent, allocate_extent(std::move(entry), false));
   return std::make_unique<ExtentPut>(*this, std::move(extent));
@@ -122,7 +144,9 @@ Result<std::shared_ptr<Extent>> DiskEngine::allocate_extent(index::Entry entry, 
 Result<void> DiskEngine::place(Extent& extent) {
   if (extent.file) return {};
   const uint64_t bytes = segment::extent_bytes(extent.entry.length);
-  if (!bulk_ || bulk_position_ + bytes > options_.segment_bytes) TRY_VOID(start_bulk_segment(extent.from_reserve));
+  if (!bulk_ || bulk_position_ + bytes > options_.segment_bytes) {
+    TRY_VOID(start_bulk_segment(extent.from_reserve));
+  }
   extent.entry.at = {bulk_->segment, bulk_->generation, bulk_position_, bytes, true};
   extent.hold = bulk_hold_;
   extent.file = bulk_file_;
@@ -133,8 +157,9 @@ Result<void> DiskEngine::place(Extent& extent) {
 
 Result<void> DiskEngine::start_bulk_segment(bool from_reserve) {
   auto started = segments_->start(segment::SegmentKind::kBulk, 0, from_reserve);
-  auto file = started ? fs_.open(segments_->path(started->segment), {.writable = true, .direct = true})
-                      : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
+  auto file = started
+                  ? fs_.open(segments_->path(started->segment), {.writable = true, .direct = true})
+                  : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
   measure_space();
   if (!file) {
     if (file.error().code != ErrorCode::kResourceExhausted) become_read_only(file.error());
@@ -148,7 +173,8 @@ Result<void> DiskEngine::start_bulk_segment(bool from_reserve) {
   return {};
 }
 
-// What of it waits is dropped; what is being written goes on, into a segment that is held until then.
+// What of it waits is dropped; what is being written goes on, into a segment that is held until
+// then.
 void DiskEngine::drop_extent(const std::shared_ptr<Extent>& extent) {
   std::vector<BulkStep> dropped;
   {
@@ -185,12 +211,15 @@ Result<void> DiskEngine::queue_step(BulkStep step) {
 }
 
 // `offset`: in the extent.
-Result<void> DiskEngine::queue_piece(std::shared_ptr<Extent> extent, ByteSlice piece, uint64_t offset) {
+Result<void> DiskEngine::queue_piece(std::shared_ptr<Extent> extent, ByteSlice piece,
+                                     uint64_t offset) {
   const uint64_t bytes = piece.size();
-  return queue_step({std::move(extent), BulkStep::Kind::kPiece, std::move(piece), offset, bytes, nullptr});
+  return queue_step(
+      {std::move(extent), BulkStep::Kind::kPiece, std::move(piece), offset, bytes, nullptr});
 }
 
-void DiskEngine::finish_extent(std::shared_ptr<Extent> extent, std::move_only_function<void(Result<bool>)> done) {
+void DiskEngine::finish_extent(std::shared_ptr<Extent> extent,
+                               std::move_only_function<void(Result<bool>)> done) {
   const uint64_t at = kBlock + segment::round_up(extent->entry.length, kBlock);
   const uint64_t bytes = segment::trailer_bytes(extent->entry.length);
   {
@@ -200,7 +229,8 @@ void DiskEngine::finish_extent(std::shared_ptr<Extent> extent, std::move_only_fu
       return done(std::unexpected(closed_error()));
     }
     queue_bytes_ += bytes;
-    bulk_queue_.push_back({std::move(extent), BulkStep::Kind::kTrailer, {}, at, bytes, std::move(done)});
+    bulk_queue_.push_back(
+        {std::move(extent), BulkStep::Kind::kTrailer, {}, at, bytes, std::move(done)});
   }
   bulk_ready_.notify_one();
 }
@@ -215,7 +245,8 @@ void DiskEngine::refuse_all(std::deque<BulkStep> steps) {
 // Steps of one extent that lie behind one another, written at once.
 class DiskEngine::BulkRun {
  public:
-  // Takes the first step of `queue` and those behind it that continue it. REQUIRES: bulk_mutex_ is held, the queue is not empty.
+  // Takes the first step of `queue` and those behind it that continue it. REQUIRES: bulk_mutex_ is
+  // held, the queue is not empty.
   static BulkRun take(std::deque<BulkStep>& queue) {
     BulkRun run;
     run.add(std::move(queue.front()));
@@ -231,15 +262,16 @@ class DiskEngine::BulkRun {
     return run;
   }
 
-  // Whole blocks: behind the last bytes of a blob there are zeros up to the trailer. REQUIRES: the extent
-  // has its place.
+  // Whole blocks: behind the last bytes of a blob there are zeros up to the trailer. REQUIRES: the
+  // extent has its place.
   Result<void> write(const model::DiskId& disk, AlignedBuffer& memory) {
     const std::span<std::byte> out = memory.take(bytes());
     uint64_t end = begin();
     for (BulkStep& step : steps_) {
       if (step.kind != BulkStep::Kind::kPiece) step.piece = encode(disk, step);
       std::ranges::fill(out.subspan(end - begin(), step.offset - end), std::byte{0});
-      std::ranges::copy(step.piece.view(), out.begin() + static_cast<ptrdiff_t>(step.offset - begin()));
+      std::ranges::copy(step.piece.view(),
+                        out.begin() + static_cast<ptrdiff_t>(step.offset - begin()));
       end = step.offset + step.bytes;
     }
     std::ranges::fill(out.subspan(end - begin()), std::byte{0});
@@ -247,7 +279,9 @@ class DiskEngine::BulkRun {
   }
 
   Extent& extent() const { return *steps_.front().extent; }
+
   uint64_t queued_bytes() const { return queued_; }
+
   BulkStep& last() { return steps_.back(); }
 
   void release_memory() {
@@ -257,8 +291,9 @@ class DiskEngine::BulkRun {
  private:
   static ByteSlice encode(const model::DiskId& disk, const BulkStep& step) {
     const Extent& extent = *step.extent;
-    const std::string text = step.kind == BulkStep::Kind::kHeader ? encode_extent_header(disk, extent.entry, 0, step.bytes)
-                                                                  : encode_trailer(disk, extent);
+    const std::string text = step.kind == BulkStep::Kind::kHeader
+                                 ? encode_extent_header(disk, extent.entry, 0, step.bytes)
+                                 : encode_trailer(disk, extent);
     return ByteSlice::copy_of(as_bytes(text));
   }
 
@@ -266,8 +301,12 @@ class DiskEngine::BulkRun {
     queued_ += step.bytes;
     steps_.push_back(std::move(step));
   }
+
   uint64_t begin() const { return steps_.front().offset; }
-  uint64_t bytes() const { return segment::round_up(steps_.back().offset + steps_.back().bytes - begin(), kBlock); }
+
+  uint64_t bytes() const {
+    return segment::round_up(steps_.back().offset + steps_.back().bytes - begin(), kBlock);
+  }
 
   std::vector<BulkStep> steps_;
   uint64_t queued_ = 0;
@@ -282,7 +321,8 @@ Result<void> DiskEngine::write_run(BulkRun& run, AlignedBuffer& memory) {
   }
   if (auto placed = place(extent); !placed) {
     const bool full = placed.error().code == ErrorCode::kResourceExhausted;
-    return fail(full ? ErrorCode::kResourceExhausted : ErrorCode::kUnavailable, placed.error().message);
+    return fail(full ? ErrorCode::kResourceExhausted : ErrorCode::kUnavailable,
+                placed.error().message);
   }
   // The hold sees to it; what is written over others' bytes could not be taken back.
   if (!segments_->file(extent.entry.at.segment, extent.entry.at.generation)) {
@@ -370,12 +410,15 @@ void DiskEngine::submit_extent(BulkStep step) {
   item.entry = step.extent->entry;
   item.moved_from = step.extent->moved_from;
   // The commit counts the entry, or nothing of it is kept: the segment need not be held any longer.
-  auto callback = std::make_shared<std::move_only_function<void(Result<bool>)>>(std::move(step.done));
+  auto callback =
+      std::make_shared<std::move_only_function<void(Result<bool>)>>(std::move(step.done));
   item.done = [extent = std::move(step.extent), callback](Result<bool> result) {
     extent->hold.reset();
     (*callback)(std::move(result));
   };
-  if (auto accepted = submit(std::move(item)); !accepted) (*callback)(std::unexpected(accepted.error()));
+  if (auto accepted = submit(std::move(item)); !accepted) {
+    (*callback)(std::unexpected(accepted.error()));
+  }
 }
 
 }  // namespace rondel::engine

@@ -19,24 +19,32 @@ using segment::RecordKind;
 
 namespace {
 
-constexpr double kLittleSpace = 0.90;      // Used part from which on clients' blobs are refused,
-constexpr double kNoSpace = 0.95;          // repairs too.
+constexpr double kLittleSpace = 0.90;  // Used part from which on clients' blobs are refused,
+constexpr double kNoSpace = 0.95;      // repairs too.
 constexpr double kHysteresis = 0.03;
 constexpr auto kSpacePause = std::chrono::milliseconds(200);
 constexpr size_t kRemovalsLookedAt = 1024;
 constexpr uint64_t kPrepareStep = 4ull << 20;
 constexpr uint64_t kPrepareAhead = 16ull << 20;
 
-bool is_put(CommitItem::Kind kind) { return kind == CommitItem::Kind::kPut || kind == CommitItem::Kind::kLarge; }
+bool is_put(CommitItem::Kind kind) {
+  return kind == CommitItem::Kind::kPut || kind == CommitItem::Kind::kLarge;
+}
 
-bool frees_space(const CommitItem& item) { return !is_put(item.kind) || item.moved_from.has_value(); }
+bool frees_space(const CommitItem& item) {
+  return !is_put(item.kind) || item.moved_from.has_value();
+}
 
 // Peers are not told of what only moves to another place.
-bool is_news(const CommitItem& item) { return !item.moved_from && item.kind != CommitItem::Kind::kRepeat; }
+bool is_news(const CommitItem& item) {
+  return !item.moved_from && item.kind != CommitItem::Kind::kRepeat;
+}
 
-// `now` has the clocks that the trash was looked at by: a blob that was restored since and removed again stays.
+// `now` has the clocks that the trash was looked at by: a blob that was restored since and removed
+// again stays.
 bool is_due(const index::Entry& entry, const index::Entry& now) {
-  return entry.trashed() && entry.purge_at_us <= now.purge_at_us && entry.purge_elapsed_us <= now.purge_elapsed_us;
+  return entry.trashed() && entry.purge_at_us <= now.purge_at_us &&
+         entry.purge_elapsed_us <= now.purge_elapsed_us;
 }
 
 void answer(CommitItem& item, Result<bool> result) {
@@ -50,17 +58,18 @@ struct DiskEngine::Effect {
   CommitItem* item = nullptr;
   std::optional<RecordKind> record;
   std::optional<index::Entry> before;
-  std::optional<index::Entry> now;       // Empty: erased, or it was not there.
-  std::optional<index::Removal> removal; // Kept from now on.
-  uint64_t offset = 0;                   // Of the record in its segment.
-  bool hit = true;                       // What the item's callback is told.
-  std::optional<Result<bool>> only_answer;   // Changes nothing.
+  std::optional<index::Entry> now;          // Empty: erased, or it was not there.
+  std::optional<index::Removal> removal;    // Kept from now on.
+  uint64_t offset = 0;                      // Of the record in its segment.
+  bool hit = true;                          // What the item's callback is told.
+  std::optional<Result<bool>> only_answer;  // Changes nothing.
 };
 
 // Of a blob, as it will be once the effects of the batch so far are applied.
 struct DiskEngine::Known {
   std::optional<index::Entry> entry;
-  std::optional<uint64_t> removal;       // The order of one that is kept. Not looked for while there is an entry.
+  // The order of one that is kept. Not looked for while there is an entry.
+  std::optional<uint64_t> removal;
 
   // The order of the removal that stands.
   std::optional<uint64_t> removed() const {
@@ -69,7 +78,8 @@ struct DiskEngine::Known {
   }
 };
 
-void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests, PutCallback done) {
+void DiskEngine::put_async(PutRequest request, ByteSlice bytes,
+                           std::vector<hash::BlockDigest> digests, PutCallback done) {
   if (bytes.empty() || bytes.size() > model::kPieceBytes) {
     return done(fail(ErrorCode::kInvalidArgument, "a blob in one message has 1 to 256 KiB"));
   }
@@ -78,8 +88,15 @@ void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash
   }
   if (auto room = take_more(request.background); !room) return done(std::move(room));
   CommitItem item;
-  item.entry = {request.id, {}, bytes.size(), hash::blob_digest(digests), request.ring_epoch,
-                static_cast<uint64_t>(request.created_at.time_since_epoch().count()), now_us(), request.handoff_for, 0};
+  item.entry = {request.id,
+                {},
+                bytes.size(),
+                hash::blob_digest(digests),
+                request.ring_epoch,
+                static_cast<uint64_t>(request.created_at.time_since_epoch().count()),
+                now_us(),
+                request.handoff_for,
+                0};
   item.bytes = std::move(bytes);
   item.digests = std::move(digests);
   item.fresh = request.fresh;
@@ -88,12 +105,16 @@ void DiskEngine::put_async(PutRequest request, ByteSlice bytes, std::vector<hash
   item.done = [callback](Result<bool> result) {
     (*callback)(result ? Result<void>{} : Result<void>(std::unexpected(result.error())));
   };
-  if (auto accepted = submit(std::move(item)); !accepted) (*callback)(std::unexpected(accepted.error()));
+  if (auto accepted = submit(std::move(item)); !accepted) {
+    (*callback)(std::unexpected(accepted.error()));
+  }
 }
 
 Result<void> DiskEngine::may_commit() const {
   if (read_only_) return std::unexpected(read_only_error());
-  if (index_damaged_) return fail(ErrorCode::kUnavailable, "the index is damaged and being made again");
+  if (index_damaged_) {
+    return fail(ErrorCode::kUnavailable, "the index is damaged and being made again");
+  }
   return {};
 }
 
@@ -136,6 +157,7 @@ Result<uint64_t> DiskEngine::submit_all(std::vector<CommitItem> items) {
 
     explicit Wait(size_t count) : left(count) {}
   };
+
   auto wait = std::make_shared<Wait>(items.size());
   for (CommitItem& item : items) {
     item.done = [wait](Result<bool> result) {
@@ -167,11 +189,14 @@ void DiskEngine::commit_loop() {
       if (stopping_) {
         items.swap(commit_queue_);
         lock.unlock();
-        for (CommitItem& item : items) answer(item, fail(ErrorCode::kUnavailable, "the disk is closed"));
+        for (CommitItem& item : items) {
+          answer(item, fail(ErrorCode::kUnavailable, "the disk is closed"));
+        }
         return;
       }
       uint64_t bytes = 0;
-      while (!commit_queue_.empty() && items.size() < options_.batch_records_max && bytes < options_.batch_bytes_max) {
+      while (!commit_queue_.empty() && items.size() < options_.batch_records_max &&
+             bytes < options_.batch_bytes_max) {
         bytes += commit_queue_.front().weight();
         items.push_back(std::move(commit_queue_.front()));
         commit_queue_.pop_front();
@@ -183,14 +208,17 @@ void DiskEngine::commit_loop() {
   }
 }
 
-// What was made after the disk began to remember all it stores, and is not remembered, never came here, and was not removed. Who says
-// to have made it later than now has a clock that is not believed.
+// What was made after the disk began to remember all it stores, and is not remembered, never came
+// here, and was not removed. Who says to have made it later than now has a clock that is not
+// believed.
 bool DiskEngine::surely_absent(const CommitItem& item) const {
-  const auto skew = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options_.clock_skew_max).count());
+  const auto skew = static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(options_.clock_skew_max).count());
   const index::Entry& entry = item.entry;
   const uint64_t since = std::max(recent_.complete_since_us(), removed_.complete_since_us());
-  return item.fresh && entry.created_us > since + skew && entry.created_us <= entry.received_us + skew &&
-         !recent_.contains(entry.id) && !removed_.contains(entry.id);
+  return item.fresh && entry.created_us > since + skew &&
+         entry.created_us <= entry.received_us + skew && !recent_.contains(entry.id) &&
+         !removed_.contains(entry.id);
 }
 
 Result<void> DiskEngine::look_up(const CommitItem& item, Known& known) {
@@ -221,7 +249,9 @@ DiskEngine::Effect DiskEngine::decide(CommitItem& item, const Known& known) {
     case Kind::kRemove:
     case Kind::kRestore: return decide_order(item, known);
     case Kind::kHandoff:
-      if (!before || before->handoff_for == item.entry.handoff_for) return nothing(before.has_value());
+      if (!before || before->handoff_for == item.entry.handoff_for) {
+        return nothing(before.has_value());
+      }
       effect.record = RecordKind::kHandoff;
       effect.now->handoff_for = item.entry.handoff_for;
       return effect;
@@ -249,7 +279,8 @@ DiskEngine::Effect DiskEngine::decide_put(CommitItem& item, const Known& known) 
     return nothing(fail(ErrorCode::kNotFound, "the blob was removed"));
   }
   bool replace = !before;
-  if (before) replace = damaged_->contains(before->id);   // Until the new copy is flushed: finish() takes it off.
+  // Until the new copy is flushed: finish() takes it off.
+  if (before) replace = damaged_->contains(before->id);
   const uint64_t order = std::max(item.entry.order, before ? before->order : 0);
   if (replace) {
     effect.record = item.kind == CommitItem::Kind::kPut ? RecordKind::kPut : RecordKind::kLarge;
@@ -271,7 +302,8 @@ DiskEngine::Effect DiskEngine::decide_put(CommitItem& item, const Known& known) 
   return effect;
 }
 
-// Removals and restores: of two orders about a blob the higher one holds, whatever order they arrive in.
+// Removals and restores: of two orders about a blob the higher one holds, whatever order they
+// arrive in.
 DiskEngine::Effect DiskEngine::decide_order(CommitItem& item, const Known& known) {
   const std::optional<index::Entry>& before = known.entry;
   const uint64_t order = item.entry.order;
@@ -325,10 +357,11 @@ DiskEngine::Effect DiskEngine::decide_repeat(CommitItem& item, const Known& know
   const std::optional<index::Entry>& before = known.entry;
   Effect effect{&item, std::nullopt, before, before, {}, 0, true, std::nullopt};
   if (!before && known.removal != item.entry.order) {
-    effect.only_answer = false;   // It is over since it was looked for.
+    effect.only_answer = false;  // It is over since it was looked for.
   } else if (!before) {
     effect.record = RecordKind::kRemove;
-    effect.removal = {item.entry.id, item.entry.order, item.entry.purge_at_us, item.entry.purge_elapsed_us};
+    effect.removal = {item.entry.id, item.entry.order, item.entry.purge_at_us,
+                      item.entry.purge_elapsed_us};
   } else {
     // A restore says for whom the copy is kept as well.
     effect.record = before->trashed() ? RecordKind::kRemove : RecordKind::kRestore;
@@ -338,9 +371,9 @@ DiskEngine::Effect DiskEngine::decide_repeat(CommitItem& item, const Known& know
 
 void DiskEngine::commit(std::deque<CommitItem> items) {
   std::unordered_map<model::BlobId, Known> seen;
-  std::unordered_set<model::BlobId> changed;   // By this batch: not flushed yet.
+  std::unordered_set<model::BlobId> changed;  // By this batch: not flushed yet.
   std::vector<Effect> effects;
-  std::deque<CommitItem> orders;               // Of copies that came with one.
+  std::deque<CommitItem> orders;  // Of copies that came with one.
   for (CommitItem& item : items) {
     const model::BlobId& id = item.entry.id;
     // What waited while a write failed is not tried behind it.
@@ -375,17 +408,20 @@ void DiskEngine::commit(std::deque<CommitItem> items) {
     order.kind = CommitItem::Kind::kRestore;
     order.entry.id = id;
     order.entry.order = known.entry->order;
-    effects.push_back({&order, RecordKind::kRestore, known.entry, known.entry, {}, 0, true, std::nullopt});
+    effects.push_back(
+        {&order, RecordKind::kRestore, known.entry, known.entry, {}, 0, true, std::nullopt});
   }
   if (effects.empty()) return;
-  const bool only_frees = std::ranges::all_of(effects, [](const Effect& effect) { return frees_space(*effect.item); });
+  const bool only_frees =
+      std::ranges::all_of(effects, [](const Effect& effect) { return frees_space(*effect.item); });
   write_batch(effects, only_frees);
 }
 
 Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
   if (log_file_ && log_position_ + bytes <= options_.segment_bytes) return {};
   auto started = segments_->start(segment::SegmentKind::kLog, sequence_ + 1, from_reserve);
-  auto file = started ? fs_.open(segments_->path(started->segment), {.writable = true, .direct_durable = true})
+  auto file = started ? fs_.open(segments_->path(started->segment),
+                                 {.writable = true, .direct_durable = true})
                       : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
   measure_space();
   if (!file) {
@@ -405,7 +441,8 @@ Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
 }
 
 // Deletes and moves go on with the reserve; new blobs are refused.
-void DiskEngine::go_on_without_room(std::vector<Effect>& effects, bool only_frees, const Error& error) {
+void DiskEngine::go_on_without_room(std::vector<Effect>& effects, bool only_frees,
+                                    const Error& error) {
   std::deque<CommitItem> others;
   for (Effect& effect : effects) {
     if (only_frees || !frees_space(*effect.item)) {
@@ -420,7 +457,8 @@ void DiskEngine::go_on_without_room(std::vector<Effect>& effects, bool only_free
 // What the log says of an effect, but for the digests and bytes of a blob that lies in the log.
 RecordHeader DiskEngine::header_of(const Effect& effect) const {
   const CommitItem& item = *effect.item;
-  const index::Entry& entry = effect.now ? *effect.now : item.entry;   // Else: the removal of what is not here.
+  // Else: the removal of what is not here.
+  const index::Entry& entry = effect.now ? *effect.now : item.entry;
   RecordHeader header;
   header.kind = *effect.record;
   header.moved = !is_news(item);
@@ -445,9 +483,10 @@ RecordHeader DiskEngine::header_of(const Effect& effect) const {
   return header;
 }
 
-// Writes the record of an effect at `at` of a batch, and its place into the entry. Where the next one begins.
-uint64_t DiskEngine::encode_record(Effect& effect, std::span<std::byte> out, uint64_t at, uint64_t salt,
-                                   Places& placed) {
+// Writes the record of an effect at `at` of a batch, and its place into the entry. Where the next
+// one begins.
+uint64_t DiskEngine::encode_record(Effect& effect, std::span<std::byte> out, uint64_t at,
+                                   uint64_t salt, Places& placed) {
   RecordHeader header = header_of(effect);
   effect.offset = log_position_ + at;
   if (header.kind == RecordKind::kPut) {
@@ -476,14 +515,17 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
   uint32_t records = 0;
   for (const Effect& effect : effects) {
     if (!effect.record) continue;
-    const uint64_t length = *effect.record == RecordKind::kPut ? segment::record_bytes(effect.item->bytes.size())
-                                                               : segment::kRecordHeaderBytes;
+    const uint64_t length = *effect.record == RecordKind::kPut
+                                ? segment::record_bytes(effect.item->bytes.size())
+                                : segment::kRecordHeaderBytes;
     bytes += segment::round_up(length, segment::kRecordAlignment);
     ++records;
   }
   if (records == 0) return finish(effects, 0);
   const uint64_t padded = segment::round_up(bytes, kBlock);
-  if (auto room = make_room(padded, only_frees); !room) return go_on_without_room(effects, only_frees, room.error());
+  if (auto room = make_room(padded, only_frees); !room) {
+    return go_on_without_room(effects, only_frees, room.error());
+  }
 
   const std::span<std::byte> out = memory.take(padded);
   const uint64_t salt = segment::salt_of(options_.disk, log_.generation);
@@ -499,19 +541,24 @@ void DiskEngine::write_batch(std::vector<Effect>& effects, bool only_frees) {
   }
   std::ranges::fill(out.subspan(at), std::byte{0});
 
-  const ByteView body = ByteView(out).subspan(segment::kBatchHeaderBytes, at - segment::kBatchHeaderBytes);
-  const segment::BatchHeader header{log_.generation, sequence_ + 1, records, at, hash::hash64(body, salt)};
+  const ByteView body =
+      ByteView(out).subspan(segment::kBatchHeaderBytes, at - segment::kBatchHeaderBytes);
+  const segment::BatchHeader header{log_.generation, sequence_ + 1, records, at,
+                                    hash::hash64(body, salt)};
   segment::encode(header, salt, out);
   if (auto written = write_log(log_position_, out); !written) {
     become_read_only(written.error());
-    for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, written.error().message));
+    for (Effect& effect : effects) {
+      answer(*effect.item, fail(ErrorCode::kUnavailable, written.error().message));
+    }
     return;
   }
   log_position_ += padded;
   finish(effects, ++sequence_);
 }
 
-// Waits until the blocks were written once: only then is a direct write without journal work for the file system.
+// Waits until the blocks were written once: only then is a direct write without journal work for
+// the file system.
 Result<void> DiskEngine::write_log(uint64_t at, ByteView bytes) {
   {
     MutexLock lock(prepare_mutex_);
@@ -533,7 +580,9 @@ void DiskEngine::prepare_loop() {
   std::fill_n(zeros.get(), 1 << 20, std::byte{0});
   MutexLock lock(prepare_mutex_);
   for (;;) {
-    while (!stopping_ && (!prepare_file_ || prepared_to_ >= prepare_target_)) prepare_ready_.wait(prepare_mutex_);
+    while (!stopping_ && (!prepare_file_ || prepared_to_ >= prepare_target_)) {
+      prepare_ready_.wait(prepare_mutex_);
+    }
     if (stopping_) return;
     const auto file = prepare_file_;
     SegmentHold hold = prepare_hold_;
@@ -562,14 +611,18 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
   const uint64_t now = now_us(), elapsed = elapsed_us();
   for (const Effect& effect : effects) {
     if (effect.only_answer) continue;
-    const bool absent = !effect.before && !effect.now;   // A removal is kept of what is not here.
+    const bool absent = !effect.before && !effect.now;  // A removal is kept of what is not here.
     if (effect.removal) changes->keep_removal(*effect.removal);
     if (effect.now) changes->store(*effect.now, effect.before);
     if (!effect.now && effect.before) changes->erase(*effect.before);
     if (!effect.record) continue;
     const index::Entry& entry = absent ? effect.item->entry : *effect.now;
-    const bool told = effect.record != RecordKind::kHandoff && is_news(*effect.item) && !entry.dropped;
-    if (told) changes->append_journal({journal_token(sequence, position), effect.record == RecordKind::kRemove, entry, now, elapsed});
+    const bool told =
+        effect.record != RecordKind::kHandoff && is_news(*effect.item) && !entry.dropped;
+    if (told) {
+      changes->append_journal({journal_token(sequence, position),
+                               effect.record == RecordKind::kRemove, entry, now, elapsed});
+    }
     news = news || told;
     highest = std::max(highest, entry.order);
     ++position;
@@ -582,7 +635,9 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
   if (auto applied = apply_when_there_is_space(*changes); !applied) {
     // A damaged index takes it from the log when it is made again.
     if (!index_damaged_) become_read_only(applied.error());
-    for (Effect& effect : effects) answer(*effect.item, fail(ErrorCode::kUnavailable, applied.error().message));
+    for (Effect& effect : effects) {
+      answer(*effect.item, fail(ErrorCode::kUnavailable, applied.error().message));
+    }
     return;
   }
   highest_order_ = highest;
@@ -590,9 +645,10 @@ void DiskEngine::finish(std::vector<Effect>& effects, uint64_t sequence) {
     if (!effect.only_answer) note_applied(effect, now);
   }
   {
-    const async::Coalesce scope;   // The answers of a batch leave in one message.
+    const async::Coalesce scope;  // The answers of a batch leave in one message.
     for (Effect& effect : effects) {
-      answer(*effect.item, effect.only_answer ? *std::move(effect.only_answer) : Result<bool>(effect.hit));
+      answer(*effect.item,
+             effect.only_answer ? *std::move(effect.only_answer) : Result<bool>(effect.hit));
     }
   }
   if (!news) return;
@@ -612,12 +668,14 @@ void DiskEngine::note_applied(const Effect& effect, uint64_t now) {
   if (rewritten) damaged_->remove(id);
 }
 
-// The batch lies in the log already, so the index must take it before anything that follows. A full file system ends sometime.
+// The batch lies in the log already, so the index must take it before anything that follows. A full
+// file system ends sometime.
 Result<void> DiskEngine::apply_when_there_is_space(index::Index::Batch& changes) {
   auto applied = index_->apply(changes);
   while (!applied && applied.error().code == ErrorCode::kResourceExhausted && !stopping_) {
     if (space_.exchange(Space::kNone) != Space::kNone) {
-      log::warn("engine", "the file system is full: writes wait", {{"disk", options_.disk.to_hex()}, {"error", applied.error().message}});
+      log::warn("engine", "the file system is full: writes wait",
+                {{"disk", options_.disk.to_hex()}, {"error", applied.error().message}});
     }
     std::this_thread::sleep_for(kSpacePause);
     applied = index_->apply(changes);
@@ -639,15 +697,21 @@ void DiskEngine::measure_space() {
   const auto taken = static_cast<double>(totals.active + totals.sealed);
   const double used = taken / std::max(1.0, taken + static_cast<double>(totals.free));
   const Space before = space_;
-  const auto above = [used](double mark, bool already) { return used >= (already ? mark - kHysteresis : mark); };
+  const auto above = [used](double mark, bool already) {
+    return used >= (already ? mark - kHysteresis : mark);
+  };
   Space now = above(kLittleSpace, before >= Space::kLittle) ? Space::kLittle : Space::kEnough;
   if (above(kNoSpace, before == Space::kNone)) now = Space::kNone;
   // The index grows outside of segments.
   if (files && files->free_bytes < segments_->index_reserve_bytes() / 2) now = Space::kNone;
   space_ = now;
   if (now == before) return;
-  log::warn("engine", "space on the disk", {{"disk", options_.disk.to_hex()}, {"used_percent", static_cast<uint64_t>(used * 100)},
-                                            {"takes", now == Space::kEnough ? "everything" : now == Space::kLittle ? "repairs" : "deletes"}});
+  log::warn("engine", "space on the disk",
+            {{"disk", options_.disk.to_hex()},
+             {"used_percent", static_cast<uint64_t>(used * 100)},
+             {"takes", now == Space::kEnough   ? "everything"
+                       : now == Space::kLittle ? "repairs"
+                                               : "deletes"}});
 }
 
 bool DiskEngine::stalled() const { return watch_.longer_than(options_.stalled_after); }
@@ -669,7 +733,8 @@ CommitItem control_item(CommitItem::Kind kind, const model::BlobId& id) {
 
 }  // namespace
 
-void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions options, std::move_only_function<void(Result<uint64_t>)> done) {
+void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions options,
+                              std::move_only_function<void(Result<uint64_t>)> done) {
   struct Progress {
     std::atomic<size_t> left;
     std::atomic<uint64_t> hits{0};
@@ -677,12 +742,13 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions opti
     std::optional<Error> error GUARDED_BY(mutex);
     std::move_only_function<void(Result<uint64_t>)> done;
   };
+
   if (ids.empty()) return done(0);
   auto progress = std::make_shared<Progress>();
   progress->left = ids.size();
   progress->done = std::move(done);
-  const auto trash_us = static_cast<uint64_t>(
-      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(options.trash).count()));
+  const auto trash_us = static_cast<uint64_t>(std::max<int64_t>(
+      0, std::chrono::duration_cast<std::chrono::microseconds>(options.trash).count()));
   const uint64_t purge_at = now_us() + trash_us + 1, purge_elapsed = elapsed_us() + trash_us;
   for (const model::BlobId& id : ids) {
     CommitItem item = control_item(CommitItem::Kind::kRemove, id);
@@ -705,7 +771,9 @@ void DiskEngine::remove_async(std::vector<model::BlobId> ids, RemoveOptions opti
       error ? progress->done(std::unexpected(*error)) : progress->done(progress->hits.load());
     };
     item.done = finished;
-    if (auto accepted = submit(std::move(item)); !accepted) finished(std::unexpected(accepted.error()));
+    if (auto accepted = submit(std::move(item)); !accepted) {
+      finished(std::unexpected(accepted.error()));
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 namespace rondel::engine {
 namespace {
 
-constexpr uint64_t kMagic = 0x31474d414445444e;   // "NDEDAMG1"
+constexpr uint64_t kMagic = 0x31474d414445444e;  // "NDEDAMG1"
 constexpr size_t kFrontBytes = 16;
 constexpr size_t kIdBytes = 16;
 constexpr size_t kCheckBytes = 8;
@@ -32,13 +32,16 @@ Result<void> DamagedList::load() {
   if (!text && text.error().code == ErrorCode::kNotFound) return {};
   if (!text) return fail(ErrorCode::kCorruption, text.error().message);
   const ByteView bytes = as_bytes(*text);
-  const bool sized = bytes.size() >= kFrontBytes + kCheckBytes && (bytes.size() - kFrontBytes - kCheckBytes) % kIdBytes == 0;
+  const bool sized = bytes.size() >= kFrontBytes + kCheckBytes &&
+                     (bytes.size() - kFrontBytes - kCheckBytes) % kIdBytes == 0;
   if (!sized || load_le<uint64_t>(bytes.data()) != kMagic ||
-      load_le<uint64_t>(bytes.data() + bytes.size() - kCheckBytes) != hash::hash64(bytes.first(bytes.size() - kCheckBytes))) {
+      load_le<uint64_t>(bytes.data() + bytes.size() - kCheckBytes) !=
+          hash::hash64(bytes.first(bytes.size() - kCheckBytes))) {
     return fail(ErrorCode::kCorruption, path_ + " is damaged");
   }
   MutexLock lock(mutex_);
-  for (size_t at = kFrontBytes; at + kCheckBytes < bytes.size() && blobs_.size() < kMax; at += kIdBytes) {
+  for (size_t at = kFrontBytes; at + kCheckBytes < bytes.size() && blobs_.size() < kMax;
+       at += kIdBytes) {
     blobs_.insert(model::BlobId::from_bytes(bytes.data() + at));
   }
   return {};

@@ -1,8 +1,8 @@
-// DamagedList: the blobs that were found damaged on a disk and not replaced yet. Kept in a file beside the
-// segments, so that neither a restart nor the loss of the index forgets them.
+// DamagedList: the blobs that were found damaged on a disk and not replaced yet. Kept in a file
+// beside the segments, so that neither a restart nor the loss of the index forgets them.
 //
-// Safe for concurrent use. Bounded: beyond kMax blobs nothing more is listed, and damage is found again by
-// whoever reads it.
+// Safe for concurrent use. Bounded: beyond kMax blobs nothing more is listed, and damage is found
+// again by whoever reads it.
 #pragma once
 
 #include <set>
@@ -27,16 +27,16 @@ class DamagedList {
 
   // False: it is listed already, or the list is full.
   bool add(const model::BlobId& id);
-  // In memory; the file follows with the next save(). A blob that is listed once more than it should be is
-  // only written once more.
+  // In memory; the file follows with the next save(). A blob that is listed once more than it
+  // should be is only written once more.
   void remove(const model::BlobId& id);
   bool contains(const model::BlobId& id) const;
   size_t size() const;
   // Up to `max` of them; the next call goes on behind, so that all come in turn.
   std::vector<model::BlobId> some(size_t max);
 
-  // Writes the file if the list has changed since. While another thread does so nothing is done: it looks
-  // once more before it ends.
+  // Writes the file if the list has changed since. While another thread does so nothing is done: it
+  // looks once more before it ends.
   Result<void> save();
 
  private:

@@ -21,7 +21,7 @@ constexpr size_t kRecordBytes = 32;
 constexpr uint64_t kKeepPeriodUs = std::chrono::microseconds(10s).count();
 
 struct Record {
-  uint64_t writes = 0;       // So many records came before: the greater one is the newer.
+  uint64_t writes = 0;  // So many records came before: the greater one is the newer.
   uint64_t elapsed_us = 0;
 };
 

@@ -45,8 +45,8 @@ class ElapsedClock {
   fs::FileSystem& fs_;
   const std::string path_;
   const Clock& clock_;
-  std::unique_ptr<fs::File> file_;      // Null: it could not be opened.
-  uint64_t base_us_ = 0;                // At start_. Both are set by open() and stay.
+  std::unique_ptr<fs::File> file_;  // Null: it could not be opened.
+  uint64_t base_us_ = 0;            // At start_. Both are set by open() and stay.
   SteadyTime start_{};
   bool forgotten_ = false;
   Mutex keep_mutex_;

@@ -1,4 +1,5 @@
-// Giving space back: purging what has left the trash, moving what is left in sparse segments, freeing empty ones.
+// Giving space back: purging what has left the trash, moving what is left in sparse segments,
+// freeing empty ones.
 #include <algorithm>
 #include <functional>
 
@@ -19,8 +20,9 @@ using namespace std::chrono_literals;
 constexpr double kRatioWhenFull = 0.05;
 constexpr size_t kPurgeBatch = 4096;
 constexpr size_t kMoveBatch = 128;
-constexpr auto kPassOver = 10min;     // A segment that could not be emptied (damage in it) is left alone this long,
-constexpr auto kPassOverFull = 5s;    // one whose blobs found no room elsewhere that long.
+// A segment that could not be emptied (damage in it) is left alone this long,
+constexpr auto kPassOver = 10min;
+constexpr auto kPassOverFull = 5s;  // one whose blobs found no room elsewhere that long.
 constexpr size_t kEntriesBatch = 1024;
 constexpr size_t kOrdersBatch = 1024;
 
@@ -39,7 +41,8 @@ void DiskEngine::maintain_loop() {
     if (sleep_until_stopped(options_.maintenance_period)) return;
     if (read_only_) continue;
     if (auto done = compact_once(); !done && !stopping_) {
-      log::warn("engine", "maintenance failed", {{"disk", options_.disk.to_hex()}, {"error", done.error().message}});
+      log::warn("engine", "maintenance failed",
+                {{"disk", options_.disk.to_hex()}, {"error", done.error().message}});
     }
   }
 }
@@ -58,7 +61,10 @@ Result<uint64_t> DiskEngine::compact_once() {
     const auto done = compact(*sparse);
     // Whatever it was, the other segments are not to wait for it.
     const bool full = !done && done.error().code == ErrorCode::kResourceExhausted;
-    if (!segments_->is_empty(sparse->segment)) segments_->pass_over(sparse->segment, now + (full ? Duration(kPassOverFull) : Duration(kPassOver)));
+    if (!segments_->is_empty(sparse->segment)) {
+      segments_->pass_over(sparse->segment,
+                           now + (full ? Duration(kPassOverFull) : Duration(kPassOver)));
+    }
     TRY(const uint64_t more, release_empty());
     freed += more;
     TRY_VOID(done);
@@ -72,7 +78,10 @@ void DiskEngine::keep_clock_when_due() {
   const auto kept = elapsed_.keep_when_due();
   if (kept && !*kept) return;
   note_clock();
-  if (!kept) log::warn("engine", "the disk's clock is not kept", {{"disk", options_.disk.to_hex()}, {"error", kept.error().message}});
+  if (!kept) {
+    log::warn("engine", "the disk's clock is not kept",
+              {{"disk", options_.disk.to_hex()}, {"error", kept.error().message}});
+  }
 }
 
 // In the index too: the file may be lost.
@@ -82,7 +91,8 @@ void DiskEngine::note_clock() {
   (void)index_->note_setting(kElapsed, raw);
 }
 
-// What has been in the trash for its time by the wall clock and by the time that the disk was in use since.
+// What has been in the trash for its time by the wall clock and by the time that the disk was in
+// use since.
 Result<uint64_t> DiskEngine::purge() {
   uint64_t purged = 0;
   for (;;) {
@@ -91,7 +101,9 @@ Result<uint64_t> DiskEngine::purge() {
     judged.kind = CommitItem::Kind::kPurge;
     judged.entry.purge_at_us = now_us();
     judged.entry.purge_elapsed_us = elapsed_us();
-    TRY(index::TrashPage page, index_->purgeable(judged.entry.purge_at_us, judged.entry.purge_elapsed_us, trash_position_, kPurgeBatch));
+    TRY(index::TrashPage page,
+        index_->purgeable(judged.entry.purge_at_us, judged.entry.purge_elapsed_us, trash_position_,
+                          kPurgeBatch));
     std::vector<CommitItem> items;
     for (const model::BlobId& id : page.ids) {
       CommitItem& item = items.emplace_back();
@@ -104,21 +116,22 @@ Result<uint64_t> DiskEngine::purge() {
       purged += done;
     }
     trash_position_ = std::move(page.next);
-    // The next round goes on where this one came to, so that what is due by one clock alone is not looked at each time.
+    // The next round goes on where this one came to, so that what is due by one clock alone is not
+    // looked at each time.
     if (page.ids.size() < kPurgeBatch) return purged;
   }
 }
 
 Result<void> DiskEngine::trim_journal() {
-  const auto period = static_cast<uint64_t>(
-      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count()));
+  const auto period = static_cast<uint64_t>(std::max<int64_t>(
+      0, std::chrono::duration_cast<std::chrono::microseconds>(options_.journal_period).count()));
   // A wall clock that stands at its beginning drops nothing.
   const auto before = [period](uint64_t now) { return now - std::min(now, period); };
   return index_->drop_journal(before(now_us()), before(elapsed_us()));
 }
 
-// The index must not fall back, after a crash, to places that are written anew, nor to a log that is gone: it is flushed after
-// the segments were found empty and before any is given back.
+// The index must not fall back, after a crash, to places that are written anew, nor to a log that
+// is gone: it is flushed after the segments were found empty and before any is given back.
 Result<uint64_t> DiskEngine::release_empty() {
   const SteadyTime now = options_.clock->steady_now();
   std::vector<segment::SegmentHeader> empty;
@@ -138,8 +151,9 @@ Result<uint64_t> DiskEngine::release_empty() {
   return empty.size() * options_.segment_bytes;
 }
 
-// What was ordered of blobs may stand in a log that is empty else: it goes to where the log goes on, for a lost index would bring back
-// what was removed once the segment is used again. False: there is so much of it that the log is worth keeping, as it is for compaction.
+// What was ordered of blobs may stand in a log that is empty else: it goes to where the log goes
+// on, for a lost index would bring back what was removed once the segment is used again. False:
+// there is so much of it that the log is worth keeping, as it is for compaction.
 Result<bool> DiskEngine::repeat_orders(const segment::SegmentHeader& header) {
   if (header.kind != segment::SegmentKind::kLog) return true;
   uint64_t kept = 0;
@@ -148,7 +162,10 @@ Result<bool> DiskEngine::repeat_orders(const segment::SegmentHeader& header) {
     return {};
   }));
   if (kept == 0) return true;
-  if (static_cast<double>(kept) > static_cast<double>(options_.segment_bytes) * (1 - garbage_ratio())) return false;
+  if (static_cast<double>(kept) >
+      static_cast<double>(options_.segment_bytes) * (1 - garbage_ratio())) {
+    return false;
+  }
 
   // There may be millions: they are read again rather than held.
   std::vector<CommitItem> items;
@@ -163,13 +180,16 @@ Result<bool> DiskEngine::repeat_orders(const segment::SegmentHeader& header) {
   });
   if (done) done = submit_some(1);
   // A disk that has no room for them needs the segment more.
-  if (!done && done.error().code != ErrorCode::kResourceExhausted) return std::unexpected(done.error());
+  if (!done && done.error().code != ErrorCode::kResourceExhausted) {
+    return std::unexpected(done.error());
+  }
   return true;
 }
 
 // The blobs whose last order stands in this log.
-Result<void> DiskEngine::visit_orders(const segment::SegmentHeader& header,
-                                      const std::function<Result<void>(const model::BlobId&)>& visit) {
+Result<void> DiskEngine::visit_orders(
+    const segment::SegmentHeader& header,
+    const std::function<Result<void>(const model::BlobId&)>& visit) {
   const auto file = segments_->file(header.segment, header.generation);
   if (!file) return {};
   segment::LogReader reader(*file, header, options_.segment_bytes);
@@ -201,7 +221,7 @@ Result<CommitItem> DiskEngine::repeated(const model::BlobId& id) {
   CommitItem item;
   item.kind = CommitItem::Kind::kRepeat;
   item.entry.id = id;
-  TRY(const auto removal, index_->find_removal(id));   // Counts where the blob is not here.
+  TRY(const auto removal, index_->find_removal(id));  // Counts where the blob is not here.
   if (removal) {
     item.entry.order = removal->order;
     item.entry.purge_at_us = removal->marked_us;
@@ -240,13 +260,18 @@ Result<void> DiskEngine::compact_log(const segment::SegmentHeader& header) {
     for (const segment::LogRecord& record : batch->records) {
       if (record.header.kind != segment::RecordKind::kPut) continue;
       TRY(const auto entry, index_->find(record.header.id));
-      if (!entry || entry->at.segment != header.segment || entry->at.generation != header.generation || entry->at.offset != record.offset) continue;
+      if (!entry || entry->at.segment != header.segment ||
+          entry->at.generation != header.generation || entry->at.offset != record.offset) {
+        continue;
+      }
       const uint64_t digest_bytes = 8ull * record.header.blocks;
       CommitItem item;
       item.entry = *entry;
       item.moved_from = entry->at;
-      item.digests = segment::decode_digests(record.bytes.subspan(segment::kRecordHeaderBytes, digest_bytes));
-      item.bytes = ByteSlice::copy_of(record.bytes.subspan(segment::kRecordHeaderBytes + digest_bytes));
+      item.digests =
+          segment::decode_digests(record.bytes.subspan(segment::kRecordHeaderBytes, digest_bytes));
+      item.bytes =
+          ByteSlice::copy_of(record.bytes.subspan(segment::kRecordHeaderBytes + digest_bytes));
       compacted_bytes_ += item.bytes.size();
       moves.push_back(std::move(item));
       if (moves.size() >= kMoveBatch) TRY_VOID(move_all());
@@ -264,20 +289,28 @@ Result<void> DiskEngine::compact_bulk(const segment::SegmentHeader& header) {
     TRY(const auto extent, reader.next());
     if (!extent) break;
     TRY(const auto entry, index_->find(extent->header.id));
-    if (!entry || entry->at.segment != header.segment || entry->at.generation != header.generation || entry->at.offset != extent->offset) continue;
-    if (auto moved = move_extent(*entry); !moved && moved.error().code != ErrorCode::kCorruption) return moved;
+    if (!entry || entry->at.segment != header.segment ||
+        entry->at.generation != header.generation || entry->at.offset != extent->offset) {
+      continue;
+    }
+    if (auto moved = move_extent(*entry); !moved && moved.error().code != ErrorCode::kCorruption) {
+      return moved;
+    }
   }
   return {};
 }
 
-// Goes through the whole index: only for a segment that is damaged. What can be read by itself is moved, the rest is listed.
+// Goes through the whole index: only for a segment that is damaged. What can be read by itself is
+// moved, the rest is listed.
 Result<void> DiskEngine::compact_by_entries(const segment::SegmentHeader& header) {
   model::BlobId after;
   for (bool more = true; more && !stopping_;) {
     std::vector<index::Entry> entries;
     TRY_VOID(index_->visit(0, after, [&](const index::Entry& entry) {
       after = entry.id;
-      if (entry.at.segment == header.segment && entry.at.generation == header.generation) entries.push_back(entry);
+      if (entry.at.segment == header.segment && entry.at.generation == header.generation) {
+        entries.push_back(entry);
+      }
       return entries.size() < kEntriesBatch && !stopping_;
     }));
     more = entries.size() == kEntriesBatch;
@@ -321,8 +354,10 @@ Result<void> DiskEngine::move_extent(const index::Entry& entry) {
     auto queued = queue_piece(extent, piece->bytes, kBlock + at);
     if (!queued && queued.error().code == ErrorCode::kResourceExhausted) {
       std::this_thread::sleep_for(1ms);
-      if (stopping_) queued = fail(ErrorCode::kUnavailable, "the disk is closed");
-      else continue;
+      if (stopping_)
+        queued = fail(ErrorCode::kUnavailable, "the disk is closed");
+      else
+        continue;
     }
     if (!queued) {
       drop_extent(extent);

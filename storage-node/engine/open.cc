@@ -24,7 +24,10 @@ Result<std::unique_ptr<Engine>> Engine::open(fs::FileSystem& fs, EngineOptions o
 }
 
 DiskEngine::DiskEngine(fs::FileSystem& fs, EngineOptions options)
-    : options_(std::move(options)), watch_(*options_.clock), fs_(fs, watch_), elapsed_(fs_, options_.path, *options_.clock) {}
+    : options_(std::move(options)),
+      watch_(*options_.clock),
+      fs_(fs, watch_),
+      elapsed_(fs_, options_.path, *options_.clock) {}
 
 Result<void> DiskEngine::start() {
   TRY_VOID(open_identity());
@@ -32,7 +35,8 @@ Result<void> DiskEngine::start() {
   const auto listed = damaged_->load();
   TRY_VOID(open_index());
   const auto remembered = index_->get_setting(kElapsed);
-  elapsed_.open(remembered && remembered->size() == 8 ? load_be<uint64_t>(as_bytes(*remembered).data()) : 0);
+  elapsed_.open(
+      remembered && remembered->size() == 8 ? load_be<uint64_t>(as_bytes(*remembered).data()) : 0);
   auto recovered = recover();
   // A block of a table is read when it is needed: what opened well may still be damaged.
   if (index_damaged_) {
@@ -41,25 +45,35 @@ Result<void> DiskEngine::start() {
   }
   TRY_VOID(std::move(recovered));
   if (!listed) {
-    log::error("engine", "the list of damaged blobs is lost", {{"disk", options_.disk.to_hex()}, {"error", listed.error().message}});
+    log::error("engine", "the list of damaged blobs is lost",
+               {{"disk", options_.disk.to_hex()}, {"error", listed.error().message}});
     TRY_VOID(note_doubt(*index_));
   }
   threads_.emplace_back([this] { commit_loop(); });
   threads_.emplace_back([this] { prepare_loop(); });
   threads_.emplace_back([this] { bulk_loop(); });
   threads_.emplace_back([this] { flush_loop(); });
-  if (options_.maintenance_period > Duration::zero()) threads_.emplace_back([this] { maintain_loop(); });
+  if (options_.maintenance_period > Duration::zero()) {
+    threads_.emplace_back([this] { maintain_loop(); });
+  }
   return {};
 }
 
 DiskEngine::~DiskEngine() {
   stopping_ = true;
   // Each waiter tests it under its own mutex: who has tested it before waits now, and is woken.
-  for (Mutex* const mutex : {&commit_mutex_, &bulk_mutex_, &stop_mutex_, &prepare_mutex_}) MutexLock lock(*mutex);
-  for (auto* condition : {&commit_ready_, &commit_idle_, &bulk_ready_, &flush_ready_, &stop_, &prepare_ready_, &prepared_}) condition->notify_all();
+  for (Mutex* const mutex : {&commit_mutex_, &bulk_mutex_, &stop_mutex_, &prepare_mutex_}) {
+    MutexLock lock(*mutex);
+  }
+  for (auto* condition : {&commit_ready_, &commit_idle_, &bulk_ready_, &flush_ready_, &stop_,
+                          &prepare_ready_, &prepared_}) {
+    condition->notify_all();
+  }
   for (std::thread& thread : threads_) thread.join();
   if (threads_.empty() || options_.lose_unflushed_index || read_only_) return;
-  if (auto kept = elapsed_.keep(); !kept) log::warn("engine", "the disk's clock is not kept", {{"error", kept.error().message}});
+  if (auto kept = elapsed_.keep(); !kept) {
+    log::warn("engine", "the disk's clock is not kept", {{"error", kept.error().message}});
+  }
   note_clock();
 }
 
@@ -72,26 +86,37 @@ Result<void> DiskEngine::open_identity() {
     options_.capacity_bytes = space.total_bytes;
   }
   auto superblock = read_superblock(fs_, options_.path);
-  if (!superblock && superblock.error().code != ErrorCode::kNotFound) return std::unexpected(superblock.error());
+  if (!superblock && superblock.error().code != ErrorCode::kNotFound) {
+    return std::unexpected(superblock.error());
+  }
   if (!superblock && !options_.disk.is_zero()) {
-    return fail(ErrorCode::kPrecondition, options_.path + " should hold disk " + options_.disk.to_hex() + " and is empty: is it mounted?");
+    return fail(ErrorCode::kPrecondition, options_.path + " should hold disk " +
+                                              options_.disk.to_hex() +
+                                              " and is empty: is it mounted?");
   }
   if (!superblock && !options_.may_make) {
-    return fail(ErrorCode::kPrecondition, options_.path +
-        " holds no disk: is it mounted? A new one is made when the node starts");
+    return fail(
+        ErrorCode::kPrecondition,
+        options_.path + " holds no disk: is it mounted? A new one is made when the node starts");
   }
   if (!superblock) {
     TRY(const auto segments, fs_.list(options_.path + "/segments"));
-    if (!segments.empty()) return fail(ErrorCode::kCorruption, options_.path + " has segments and no superblock");
+    if (!segments.empty()) {
+      return fail(ErrorCode::kCorruption, options_.path + " has segments and no superblock");
+    }
     const uint64_t fitting = options_.capacity_bytes / kSegmentsMin / (1 << 20) * (1 << 20);
     options_.segment_bytes = std::max(kSegmentBytesMin, std::min(options_.segment_bytes, fitting));
     options_.disk = model::DiskId::random();
-    return write_superblock(fs_, options_.path, {options_.cluster, options_.disk, options_.segment_bytes});
+    return write_superblock(fs_, options_.path,
+                            {options_.cluster, options_.disk, options_.segment_bytes});
   }
   if (!options_.disk.is_zero() && options_.disk != superblock->disk) {
-    return fail(ErrorCode::kPrecondition, options_.path + " holds disk " + superblock->disk.to_hex() + ", not " + options_.disk.to_hex());
+    return fail(ErrorCode::kPrecondition, options_.path + " holds disk " +
+                                              superblock->disk.to_hex() + ", not " +
+                                              options_.disk.to_hex());
   }
-  if (!options_.cluster.is_zero() && !superblock->cluster.is_zero() && options_.cluster != superblock->cluster) {
+  if (!options_.cluster.is_zero() && !superblock->cluster.is_zero() &&
+      options_.cluster != superblock->cluster) {
     return fail(ErrorCode::kPrecondition, options_.path + " belongs to another cluster");
   }
   options_.disk = superblock->disk;
@@ -104,23 +129,29 @@ Result<void> DiskEngine::open_identity() {
 }
 
 Result<void> DiskEngine::recover() {
-  const size_t segments_max = std::max<uint64_t>(options_.capacity_bytes / options_.segment_bytes, SegmentTable::kReserved + 2);
-  segments_ = std::make_unique<SegmentTable>(fs_, options_.path + "/segments", options_.disk, options_.segment_bytes, segments_max);
+  const size_t segments_max = std::max<uint64_t>(options_.capacity_bytes / options_.segment_bytes,
+                                                 SegmentTable::kReserved + 2);
+  segments_ = std::make_unique<SegmentTable>(fs_, options_.path + "/segments", options_.disk,
+                                             options_.segment_bytes, segments_max);
   unreadable_ = 0;
   TRY_VOID(segments_->load());
   const auto owner = index_->get_setting(kIndexOwner);
   if (!owner && owner.error().code != ErrorCode::kNotFound) return std::unexpected(owner.error());
-  if (owner && *owner != options_.disk.to_hex()) return fail(ErrorCode::kPrecondition, options_.path + ": the index is that of disk " + *owner);
+  if (owner && *owner != options_.disk.to_hex()) {
+    return fail(ErrorCode::kPrecondition, options_.path + ": the index is that of disk " + *owner);
+  }
   TRY(highest_order_, index_->highest_order());
   if (!owner && segments_->any_used()) {
-    log::error("engine", "the index is lost and made again from the segments", {{"disk", options_.disk.to_hex()}});
+    log::error("engine", "the index is lost and made again from the segments",
+               {{"disk", options_.disk.to_hex()}});
     TRY_VOID(rebuild(*index_));
   } else {
     TRY(sequence_, replay_behind_mark());
     journal_end_ = journal_token(sequence_ + 1, 0) - 1;
   }
   if (const uint64_t headers = segments_->damaged_headers(); headers > 0) {
-    log::error("engine", "headers of segments are damaged", {{"disk", options_.disk.to_hex()}, {"segments", headers}});
+    log::error("engine", "headers of segments are damaged",
+               {{"disk", options_.disk.to_hex()}, {"segments", headers}});
     corrupt_reads_ += headers;
     TRY_VOID(note_doubt(*index_));
   }
@@ -133,10 +164,13 @@ Result<void> DiskEngine::recover() {
   return {};
 }
 
-// Some sectors cannot be read, or the whole disk is gone: then nothing may follow from what was not found on it.
+// Some sectors cannot be read, or the whole disk is gone: then nothing may follow from what was not
+// found on it.
 Result<void> DiskEngine::medium_answers() {
   TRY(const Superblock superblock, read_superblock(fs_, options_.path));
-  if (superblock.disk != options_.disk) return fail(ErrorCode::kCorruption, options_.path + " is damaged");
+  if (superblock.disk != options_.disk) {
+    return fail(ErrorCode::kCorruption, options_.path + " is damaged");
+  }
   return {};
 }
 
@@ -151,10 +185,12 @@ Result<uint64_t> DiskEngine::replay_behind_mark() {
     if (logs[i].first_sequence > 0) last = std::max(last, logs[i].first_sequence - 1);
     // Everything in this log lies below the mark when the next one begins at or below it.
     if (i + 1 < logs.size() && logs[i + 1].first_sequence <= mark + 1) continue;
-    // A log is begun behind the last batch that was acknowledged, and given back only below the mark: no sequence lacks.
+    // A log is begun behind the last batch that was acknowledged, and given back only below the
+    // mark: no sequence lacks.
     if (mark + 1 < logs[i].first_sequence) {
-      log::error("engine", "acknowledged batches are damaged",
-                 {{"disk", options_.disk.to_hex()}, {"batches", logs[i].first_sequence - 1 - mark}});
+      log::error(
+          "engine", "acknowledged batches are damaged",
+          {{"disk", options_.disk.to_hex()}, {"batches", logs[i].first_sequence - 1 - mark}});
       corrupt_reads_ += logs[i].first_sequence - 1 - mark;
       TRY_VOID(note_doubt(*index_));
     }
@@ -164,17 +200,21 @@ Result<uint64_t> DiskEngine::replay_behind_mark() {
   return std::max({mark, applied, last});
 }
 
-// What a record makes of the entry of its blob; none when it says nothing of a blob that is not here.
-Result<std::optional<index::Entry>> DiskEngine::replayed(index::Index& index, const segment::SegmentHeader& header,
+// What a record makes of the entry of its blob; none when it says nothing of a blob that is not
+// here.
+Result<std::optional<index::Entry>> DiskEngine::replayed(index::Index& index,
+                                                         const segment::SegmentHeader& header,
                                                          const segment::LogRecord& record,
-                                                         const std::optional<index::Entry>& before, bool rebuilding) {
+                                                         const std::optional<index::Entry>& before,
+                                                         bool rebuilding) {
   const segment::RecordHeader& h = record.header;
   index::Entry now = before.value_or(index::Entry{});
   now.id = h.id;
   switch (h.kind) {
     case segment::RecordKind::kPut:
     case segment::RecordKind::kLarge:
-      now = {h.id, {}, h.length, h.digest, h.ring_epoch, h.created_us, h.received_us, h.handoff_for, 0};
+      now = {h.id,          {}, h.length, h.digest, h.ring_epoch, h.created_us, h.received_us,
+             h.handoff_for, 0};
       now.at = h.kind == segment::RecordKind::kPut
                    ? index::Location{header.segment, header.generation, record.offset,
                                      segment::round_up(h.bytes, segment::kRecordAlignment), false}
@@ -197,7 +237,8 @@ Result<std::optional<index::Entry>> DiskEngine::replayed(index::Index& index, co
       now.purge_elapsed_us = h.purge_elapsed_us;
       // A clock that begins anew would come to that number a second time only after years.
       if (elapsed_.forgotten()) {
-        now.purge_elapsed_us = elapsed_us() + h.purge_at_us - std::min(h.purge_at_us, h.received_us);
+        now.purge_elapsed_us =
+            elapsed_us() + h.purge_at_us - std::min(h.purge_at_us, h.received_us);
       }
       now.order = h.order;
       now.dropped = h.dropped;
@@ -219,7 +260,8 @@ Result<std::optional<index::Entry>> DiskEngine::replayed(index::Index& index, co
 
 // `only_tell`: the index has the batch, and its journal may lack it.
 Result<void> DiskEngine::replay_batch(index::Index& index, const segment::SegmentHeader& header,
-                                      const segment::LogBatch& batch, bool only_tell, bool rebuilding) {
+                                      const segment::LogBatch& batch, bool only_tell,
+                                      bool rebuilding) {
   const bool freed = segment::is_freed(header.kind);
   auto changes = index.new_batch();
   // Changes of this batch are not in the index yet.
@@ -228,7 +270,9 @@ Result<void> DiskEngine::replay_batch(index::Index& index, const segment::Segmen
     const segment::LogRecord& record = batch.records[i];
     const segment::RecordHeader& h = record.header;
     // What a freed log stored is gone, or lies elsewhere by now.
-    if (freed && (h.kind == segment::RecordKind::kPut || h.kind == segment::RecordKind::kLarge)) continue;
+    if (freed && (h.kind == segment::RecordKind::kPut || h.kind == segment::RecordKind::kLarge)) {
+      continue;
+    }
     if (!seen.contains(h.id)) {
       TRY(seen[h.id], index.find(h.id));
     }
@@ -237,7 +281,8 @@ Result<void> DiskEngine::replay_batch(index::Index& index, const segment::Segmen
     if (!now) continue;
 
     if (!only_tell && h.order > highest_order_) changes->raise_order(highest_order_ = h.order);
-    const bool absent = h.kind == segment::RecordKind::kRemove && !before;   // Removed while it was not here.
+    // Removed while it was not here.
+    const bool absent = h.kind == segment::RecordKind::kRemove && !before;
     if (absent && h.dropped) continue;
     if (absent && !only_tell) {
       const index::Removal removal = kept_removal(h, now->purge_elapsed_us);
@@ -247,8 +292,9 @@ Result<void> DiskEngine::replay_batch(index::Index& index, const segment::Segmen
     }
     if (!absent && !only_tell) changes->store(*now, before);
     if (!h.moved && !h.dropped && h.kind != segment::RecordKind::kHandoff) {
-      changes->append_journal({journal_token(batch.sequence, i), h.kind == segment::RecordKind::kRemove, *now,
-                               h.received_us, elapsed_us()});
+      changes->append_journal({journal_token(batch.sequence, i),
+                               h.kind == segment::RecordKind::kRemove, *now, h.received_us,
+                               elapsed_us()});
     }
     if (!absent) before = now;
   }
@@ -256,11 +302,12 @@ Result<void> DiskEngine::replay_batch(index::Index& index, const segment::Segmen
   return index.apply(*changes);
 }
 
-// Applies what the index may have lost, up to the sequence `end`, where the next log begins: what follows here was not readable once,
-// and its numbers were given again. Up to `applied` only the journal may have lost something: the rest may know of what came later.
-// Applying a batch twice changes nothing.
-Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeader& header, uint64_t end, uint64_t& mark,
-                                uint64_t applied, bool rebuilding) {
+// Applies what the index may have lost, up to the sequence `end`, where the next log begins: what
+// follows here was not readable once, and its numbers were given again. Up to `applied` only the
+// journal may have lost something: the rest may know of what came later. Applying a batch twice
+// changes nothing.
+Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeader& header,
+                                uint64_t end, uint64_t& mark, uint64_t applied, bool rebuilding) {
   const uint64_t mark_before = mark;
   const auto file = segments_->log_file(header);
   if (!file) return {};
@@ -275,13 +322,16 @@ Result<void> DiskEngine::replay(index::Index& index, const segment::SegmentHeade
   }
 
   if (reader.damaged() > 0) {
-    log::error("engine", "acknowledged batches are damaged", {{"disk", options_.disk.to_hex()}, {"batches", reader.damaged()}});
+    log::error("engine", "acknowledged batches are damaged",
+               {{"disk", options_.disk.to_hex()}, {"batches", reader.damaged()}});
     corrupt_reads_ += reader.damaged();
   }
   unreadable_ += reader.unreadable();
   // At the end of a log it is not known whether there was a batch.
   if (reader.unreadable_at_end() > 0) corrupt_reads_ += reader.unreadable_at_end();
-  if (reader.damaged_above(mark_before) || reader.unreadable_at_end() > 0) TRY_VOID(note_doubt(index));
+  if (reader.damaged_above(mark_before) || reader.unreadable_at_end() > 0) {
+    TRY_VOID(note_doubt(index));
+  }
   return {};
 }
 

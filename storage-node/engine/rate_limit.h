@@ -1,4 +1,5 @@
-// RateLimit: how long whoever moves bytes waits, so that all together move no more than so many a second. Safe for concurrent use.
+// RateLimit: how long whoever moves bytes waits, so that all together move no more than so many a
+// second. Safe for concurrent use.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,8 @@ class RateLimit {
   // The bytes count from now on; whoever asked waits so long before he moves them.
   Duration take(uint64_t bytes, SteadyTime now) {
     if (bytes_per_second_ == 0) return Duration::zero();
-    const std::chrono::duration<double> cost(static_cast<double>(bytes) / static_cast<double>(bytes_per_second_));
+    const std::chrono::duration<double> cost(static_cast<double>(bytes) /
+                                             static_cast<double>(bytes_per_second_));
     MutexLock lock(mutex_);
     next_ = std::max(next_, now - kBurst);
     const Duration wait = std::max<Duration>(next_ - now, Duration::zero());

@@ -17,24 +17,36 @@ struct Buffer {
   std::shared_ptr<std::byte[]> memory;
   std::span<std::byte> bytes;
 
-  explicit Buffer(size_t size) : memory(std::make_shared_for_overwrite<std::byte[]>(size)), bytes(memory.get(), size) {}
+  explicit Buffer(size_t size)
+      : memory(std::make_shared_for_overwrite<std::byte[]>(size)), bytes(memory.get(), size) {}
 };
 
 Result<void> fill(fs::File& file, uint64_t offset, std::span<std::byte> out, bool cached) {
   auto read = cached ? file.read_cached_at(offset, out) : file.read_at(offset, out);
   // A sector that cannot be read is as good as a damaged one: another copy replaces it.
-  if (!read && read.error().code == ErrorCode::kInternal) return fail(ErrorCode::kCorruption, read.error().message);
+  if (!read && read.error().code == ErrorCode::kInternal) {
+    return fail(ErrorCode::kCorruption, read.error().message);
+  }
   TRY(const size_t got, std::move(read));
-  if (got != out.size()) return fail(cached ? ErrorCode::kUnavailable : ErrorCode::kCorruption, "the segment ends early");
+  if (got != out.size()) {
+    return fail(cached ? ErrorCode::kUnavailable : ErrorCode::kCorruption,
+                "the segment ends early");
+  }
   return {};
 }
 
 // The header with its digests, if they are those of the entry.
-std::optional<std::vector<hash::BlockDigest>> checked_digests(const index::Entry& entry, uint64_t salt, ByteView header_and_digests) {
+std::optional<std::vector<hash::BlockDigest>> checked_digests(const index::Entry& entry,
+                                                              uint64_t salt,
+                                                              ByteView header_and_digests) {
   const auto header = segment::decode_record_header(header_and_digests, salt);
   const uint32_t blocks = segment::block_count(entry.length);
-  if (!header || header->id != entry.id || header->length != entry.length || header->blocks != blocks) return std::nullopt;
-  auto digests = segment::decode_digests(header_and_digests.subspan(kRecordHeaderBytes, 8ull * blocks));
+  if (!header || header->id != entry.id || header->length != entry.length ||
+      header->blocks != blocks) {
+    return std::nullopt;
+  }
+  auto digests =
+      segment::decode_digests(header_and_digests.subspan(kRecordHeaderBytes, 8ull * blocks));
   if (hash::blob_digest(digests) != entry.digest) return std::nullopt;
   return digests;
 }
@@ -49,11 +61,13 @@ Result<ReadResult> DiskEngine::read(const model::BlobId& id, uint64_t offset, ui
   return read_with(id, offset, length, false);
 }
 
-Result<ReadResult> DiskEngine::read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) {
+Result<ReadResult> DiskEngine::read_cached(const model::BlobId& id, uint64_t offset,
+                                           uint64_t length) {
   return read_with(id, offset, length, true);
 }
 
-Result<ReadResult> DiskEngine::read_with(const model::BlobId& id, uint64_t offset, uint64_t length, bool cached) {
+Result<ReadResult> DiskEngine::read_with(const model::BlobId& id, uint64_t offset, uint64_t length,
+                                         bool cached) {
   std::optional<index::Entry> last;
   for (int i = 0; i < kAttempts; ++i) {
     const auto found = cached ? index_->find_cached(id) : index_->find(id);
@@ -67,24 +81,28 @@ Result<ReadResult> DiskEngine::read_with(const model::BlobId& id, uint64_t offse
     auto result = read_entry(*entry, offset, length, cached);
     if (result || result.error().code != ErrorCode::kCorruption) return result;
     if (cached) return fail(ErrorCode::kUnavailable, "to be read from the disk");
-    // Only the same place twice is damage: otherwise it was moved under us. Rot in the page cache is not rot on the disk.
+    // Only the same place twice is damage: otherwise it was moved under us. Rot in the page cache
+    // is not rot on the disk.
     if (last && last->at == entry->at) {
       note_damage(id);
       return result;
     }
     if (const auto file = segments_->file(entry->at.segment, entry->at.generation)) {
-      file->drop_cache(entry->at.offset / kBlock * kBlock, segment::round_up(entry->at.bytes + kBlock, kBlock));
+      file->drop_cache(entry->at.offset / kBlock * kBlock,
+                       segment::round_up(entry->at.bytes + kBlock, kBlock));
     }
     last = entry;
   }
   return fail(ErrorCode::kUnavailable, "the blob is being moved");
 }
 
-Result<ReadResult> DiskEngine::read_entry(const index::Entry& entry, uint64_t offset, uint64_t length, bool cached) {
+Result<ReadResult> DiskEngine::read_entry(const index::Entry& entry, uint64_t offset,
+                                          uint64_t length, bool cached) {
   const auto file = segments_->file(entry.at.segment, entry.at.generation);
   if (!file) return damaged(entry);
   const uint64_t first = offset / model::kBlockBytes;
-  const uint64_t end = std::min(entry.length, segment::round_up(offset + length, model::kBlockBytes));
+  const uint64_t end =
+      std::min(entry.length, segment::round_up(offset + length, model::kBlockBytes));
   const uint64_t begin = first * model::kBlockBytes;
   const uint64_t digest_bytes = 8ull * segment::block_count(entry.length);
   const uint64_t salt = segment::salt_of(options_.disk, entry.at.generation);
@@ -110,17 +128,31 @@ Result<ReadResult> DiskEngine::read_entry(const index::Entry& entry, uint64_t of
   }
   if (!digests) return damaged(entry);
   const uint64_t blocks = (end - begin + model::kBlockBytes - 1) / model::kBlockBytes;
-  result.digests.assign(digests->begin() + static_cast<ptrdiff_t>(first), digests->begin() + static_cast<ptrdiff_t>(first + blocks));
-  if (hash::block_digests(entry.id, static_cast<uint32_t>(first), result.bytes.view()) != result.digests) return damaged(entry);
+  result.digests.assign(digests->begin() + static_cast<ptrdiff_t>(first),
+                        digests->begin() + static_cast<ptrdiff_t>(first + blocks));
+  if (hash::block_digests(entry.id, static_cast<uint32_t>(first), result.bytes.view()) !=
+      result.digests) {
+    return damaged(entry);
+  }
   return result;
 }
 
-Error read_only_error() { return {ErrorCode::kUnavailable, "the disk is read-only after an I/O error"}; }
+Error read_only_error() {
+  return {ErrorCode::kUnavailable, "the disk is read-only after an I/O error"};
+}
 
 BlobEntry to_blob_entry(const index::Entry& entry) {
-  return {entry.id, entry.length, entry.digest, entry.ring_epoch, SystemTime(std::chrono::microseconds(entry.created_us)),
-          SystemTime(std::chrono::microseconds(entry.received_us)), entry.handoff_for, entry.trashed(),
-          SystemTime(std::chrono::microseconds(entry.purge_at_us)), entry.order, entry.dropped};
+  return {entry.id,
+          entry.length,
+          entry.digest,
+          entry.ring_epoch,
+          SystemTime(std::chrono::microseconds(entry.created_us)),
+          SystemTime(std::chrono::microseconds(entry.received_us)),
+          entry.handoff_for,
+          entry.trashed(),
+          SystemTime(std::chrono::microseconds(entry.purge_at_us)),
+          entry.order,
+          entry.dropped};
 }
 
 Result<BlobEntry> DiskEngine::stat(const model::BlobId& id) {
@@ -144,7 +176,8 @@ Result<uint64_t> DiskEngine::removal_of(const model::BlobId& id) {
   return fail(ErrorCode::kNotFound, "no removal is known");
 }
 
-Result<std::vector<BlobEntry>> DiskEngine::list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) {
+Result<std::vector<BlobEntry>> DiskEngine::list(uint64_t from_hash, uint64_t to_hash,
+                                                const model::BlobId& after, size_t max) {
   std::vector<BlobEntry> entries;
   TRY_VOID(index_->visit(from_hash, after, [&](const index::Entry& entry) {
     if (entries.size() >= max || entry.id.ring_hash() > to_hash) return false;
@@ -166,7 +199,9 @@ Result<std::vector<BlobEntry>> DiskEngine::list_handoffs(size_t max, const BlobE
       if (!entry) continue;
       after_us = entry->received_us;
       last = id;
-      if (!entry->trashed() && !entry->handoff_for.is_zero()) entries.push_back(to_blob_entry(*entry));
+      if (!entry->trashed() && !entry->handoff_for.is_zero()) {
+        entries.push_back(to_blob_entry(*entry));
+      }
     }
     if (ids.size() < asked || last != ids.back()) break;
   }
@@ -176,14 +211,16 @@ Result<std::vector<BlobEntry>> DiskEngine::list_handoffs(size_t max, const BlobE
 void DiskEngine::note_damage(const model::BlobId& id) {
   ++corrupt_reads_;
   if (!damaged_->add(id)) return;
-  log::error("engine", "a blob is damaged", {{"disk", options_.disk.to_hex()}, {"blob", id.to_hex()}});
+  log::error("engine", "a blob is damaged",
+             {{"disk", options_.disk.to_hex()}, {"blob", id.to_hex()}});
   save_damaged();
 }
 
 void DiskEngine::save_damaged() {
   if (read_only_) return;
   if (auto saved = damaged_->save(); !saved) {
-    log::warn("engine", "the list of damaged blobs cannot be written", {{"disk", options_.disk.to_hex()}, {"error", saved.error().message}});
+    log::warn("engine", "the list of damaged blobs cannot be written",
+              {{"disk", options_.disk.to_hex()}, {"error", saved.error().message}});
   }
 }
 
@@ -201,19 +238,23 @@ std::vector<BlobEntry> DiskEngine::list_damaged(size_t max) {
 
 Result<JournalPage> DiskEngine::journal_after(JournalToken token, size_t max) {
   JournalPage page;
-  // Records may be dropped between a look at the oldest and a look at what follows the token: then both are looked at again.
+  // Records may be dropped between a look at the oldest and a look at what follows the token: then
+  // both are looked at again.
   std::vector<index::JournalRecord> records;
   for (uint64_t dropped = 0, dropped_after = 1; dropped != dropped_after;) {
     TRY(dropped, index_->journal_dropped());
-    // A token from the future was given before the disk lost its newest records: what came since is not known to the reader.
+    // A token from the future was given before the disk lost its newest records: what came since is
+    // not known to the reader.
     page.truncated = token < dropped || token > journal_end_;
     page.next = page.truncated ? dropped : token;
     TRY(records, index_->journal_after(page.next, max));
     TRY(dropped_after, index_->journal_dropped());
   }
   for (const index::JournalRecord& record : records) {
-    page.entries.push_back({record.removed ? JournalEntry::Operation::kDelete : JournalEntry::Operation::kPut, record.token,
-                            to_blob_entry(record.entry), SystemTime(std::chrono::microseconds(record.flushed_us))});
+    page.entries.push_back(
+        {record.removed ? JournalEntry::Operation::kDelete : JournalEntry::Operation::kPut,
+         record.token, to_blob_entry(record.entry),
+         SystemTime(std::chrono::microseconds(record.flushed_us))});
     page.next = record.token;
   }
   page.caught_up = records.size() < max;

@@ -1,4 +1,5 @@
-// An index that is lost or damaged: put aside and made again from the segments, when the disk is opened or while it serves.
+// An index that is lost or damaged: put aside and made again from the segments, when the disk is
+// opened or while it serves.
 #include <filesystem>
 #include <ranges>
 
@@ -11,10 +12,12 @@ namespace {
 
 constexpr size_t kDropBatch = 1024;
 constexpr size_t kSettleBatch = 1024;
-constexpr uint64_t kSlices = 256;   // Of the ring: damage in the old index hides the rest of one.
+constexpr uint64_t kSlices = 256;  // Of the ring: damage in the old index hides the rest of one.
 
 // One that is made while the disk serves lies here until the disk is opened again.
-std::string replacement_path(const std::string& path, uint64_t number) { return path + ".rebuilt-" + std::to_string(number); }
+std::string replacement_path(const std::string& path, uint64_t number) {
+  return path + ".rebuilt-" + std::to_string(number);
+}
 
 // Of the replacements that an earlier process made, the last one is the index.
 void settle_folders(const std::string& path) {
@@ -24,7 +27,9 @@ void settle_folders(const std::string& path) {
     if (!std::filesystem::exists(replacement, error)) continue;
     std::filesystem::remove_all(path, error);
     std::filesystem::rename(replacement, path, error);
-    for (uint64_t older = number - 1; older > 0; --older) std::filesystem::remove_all(replacement_path(path, older), error);
+    for (uint64_t older = number - 1; older > 0; --older) {
+      std::filesystem::remove_all(replacement_path(path, older), error);
+    }
     return;
   }
 }
@@ -38,7 +43,8 @@ index::Entry trashed_by(const index::Removal& removal, index::Entry entry) {
   return entry;
 }
 
-Result<std::unique_ptr<index::Index>> DiskEngine::open_index_at(const std::string& path, uint64_t number) {
+Result<std::unique_ptr<index::Index>> DiskEngine::open_index_at(const std::string& path,
+                                                                uint64_t number) {
   index::IndexOptions options;
   options.path = path;
   options.memtable_bytes = options_.memtable_bytes;
@@ -73,7 +79,10 @@ Result<void> DiskEngine::put_index_aside() {
     std::error_code error;
     std::filesystem::remove_all(path + ".damaged", error);
     std::filesystem::rename(path, path + ".damaged", error);
-    if (error) return fail(ErrorCode::kInternal, "the damaged index cannot be put aside: " + error.message());
+    if (error) {
+      return fail(ErrorCode::kInternal,
+                  "the damaged index cannot be put aside: " + error.message());
+    }
   }
   TRY(auto index, open_index_at(path, ++index_number_));
   index_.open(std::move(index));
@@ -84,12 +93,13 @@ Result<void> DiskEngine::put_index_aside() {
 // From any thread. Of an index that was replaced nothing matters any longer.
 void DiskEngine::lose_index(uint64_t number, const std::string& what) {
   if (number != index_number_ || index_damaged_.exchange(true)) return;
-  log::error("engine", "the index is damaged and made again", {{"disk", options_.disk.to_hex()}, {"error", what}});
+  log::error("engine", "the index is damaged and made again",
+             {{"disk", options_.disk.to_hex()}, {"error", what}});
 }
 
-// The logs tell what they know; large blobs whose log is gone, or that were moved since, are found by their trailers. What was
-// removed may come back: the reconcile scan finds it. Of orders whose records are gone the old index
-// tells, where there is one, and the removals that are kept.
+// The logs tell what they know; large blobs whose log is gone, or that were moved since, are found
+// by their trailers. What was removed may come back: the reconcile scan finds it. Of orders whose
+// records are gone the old index tells, where there is one, and the removals that are kept.
 Result<void> DiskEngine::rebuild(index::Index& index, index::Index* old) {
   const auto logs = segments_->logs_and_freed();
   uint64_t mark = 0;
@@ -102,7 +112,9 @@ Result<void> DiskEngine::rebuild(index::Index& index, index::Index* old) {
   journal_end_ = journal_token(sequence_ + 1, 0) - 1;
 
   // The newest first: where a blob lies twice that one counts.
-  for (const segment::SegmentHeader& header : segments_->bulks() | std::views::reverse) TRY_VOID(rebuild_bulk(index, header));
+  for (const segment::SegmentHeader& header : segments_->bulks() | std::views::reverse) {
+    TRY_VOID(rebuild_bulk(index, header));
+  }
   TRY_VOID(drop_places_that_are_gone(index));
   if (old != nullptr) TRY_VOID(take_orders(index, *old));
   TRY_VOID(follow_removals(index));
@@ -209,10 +221,13 @@ Result<void> DiskEngine::rebuild_bulk(index::Index& index, const segment::Segmen
     if (!extent) break;
     if (!extent->complete) continue;
     const segment::RecordHeader& h = extent->header;
-    index::Entry found{h.id, {}, h.length, h.digest, h.ring_epoch, h.created_us, h.received_us, h.handoff_for, 0};
-    found.at = {header.segment, header.generation, extent->offset, segment::extent_bytes(h.length), true};
+    index::Entry found{
+        h.id, {}, h.length, h.digest, h.ring_epoch, h.created_us, h.received_us, h.handoff_for, 0};
+    found.at = {header.segment, header.generation, extent->offset, segment::extent_bytes(h.length),
+                true};
     TRY(const auto known, index.find(h.id));
-    TRY(const auto removal, known ? Result<std::optional<index::Removal>>() : index.find_removal(h.id));
+    TRY(const auto removal,
+        known ? Result<std::optional<index::Removal>>() : index.find_removal(h.id));
     if (removal) found = trashed_by(*removal, found);
     if (known && !is_better_place(*known, found)) continue;
     index::Entry now = known.value_or(found);
@@ -225,7 +240,8 @@ Result<void> DiskEngine::rebuild_bulk(index::Index& index, const segment::Segmen
   return {};
 }
 
-// The records of a move may be gone with their log: then an older one names a place that is used otherwise by now.
+// The records of a move may be gone with their log: then an older one names a place that is used
+// otherwise by now.
 bool DiskEngine::is_better_place(const index::Entry& known, const index::Entry& found) {
   if (!known.at.large || known.at == found.at) return false;
   if (known.length != found.length || known.digest != found.digest) return false;
@@ -234,12 +250,15 @@ bool DiskEngine::is_better_place(const index::Entry& known, const index::Entry& 
 
 bool DiskEngine::verifies(const index::Entry& entry) {
   for (uint64_t at = 0; at < entry.length; at += model::kPieceBytes) {
-    if (!read_entry(entry, at, std::min<uint64_t>(model::kPieceBytes, entry.length - at), false)) return false;
+    if (!read_entry(entry, at, std::min<uint64_t>(model::kPieceBytes, entry.length - at), false)) {
+      return false;
+    }
   }
   return true;
 }
 
-// A blob whose segment is used otherwise is not here: peers, who are asked because of the doubt, have it.
+// A blob whose segment is used otherwise is not here: peers, who are asked because of the doubt,
+// have it.
 Result<void> DiskEngine::drop_places_that_are_gone(index::Index& index) {
   model::BlobId after;
   for (;;) {
@@ -254,19 +273,24 @@ Result<void> DiskEngine::drop_places_that_are_gone(index::Index& index) {
     for (const index::Entry& entry : gone) {
       changes->erase(entry);
       const bool removed = entry.trashed() && !entry.dropped;
-      if (removed) changes->keep_removal({entry.id, entry.order, entry.purge_at_us, entry.purge_elapsed_us});
+      if (removed) {
+        changes->keep_removal({entry.id, entry.order, entry.purge_at_us, entry.purge_elapsed_us});
+      }
     }
     TRY_VOID(index.apply(*changes));
     corrupt_reads_ += gone.size();
-    log::error("engine", "blobs are lost with the index", {{"disk", options_.disk.to_hex()}, {"blobs", gone.size()}});
+    log::error("engine", "blobs are lost with the index",
+               {{"disk", options_.disk.to_hex()}, {"blobs", gone.size()}});
     if (gone.size() < kDropBatch) return {};
   }
 }
 
-// While the disk serves: reads go on with the index that is damaged, where it can still be read. Of maintenance.
+// While the disk serves: reads go on with the index that is damaged, where it can still be read. Of
+// maintenance.
 Result<void> DiskEngine::replace_index() {
   if (index_.replacements() >= CurrentIndex::kReplacementsMax) {
-    return fail(ErrorCode::kUnavailable, "the index was damaged too often: it is made again when the disk is opened");
+    return fail(ErrorCode::kUnavailable,
+                "the index was damaged too often: it is made again when the disk is opened");
   }
   TRY_VOID(await_committer());
   const uint64_t number = index_number_ + 1;
@@ -291,7 +315,8 @@ Result<void> DiskEngine::replace_index() {
   index_.replace(std::move(fresh));
   index_number_ = number;
   index_damaged_ = false;
-  log::info("engine", "the index is made again", {{"disk", options_.disk.to_hex()}, {"blobs", blobs_.load()}});
+  log::info("engine", "the index is made again",
+            {{"disk", options_.disk.to_hex()}, {"blobs", blobs_.load()}});
   return {};
 }
 
@@ -310,7 +335,8 @@ uint64_t DiskEngine::doubts() {
 
 Result<void> DiskEngine::note_doubt(index::Index& index) {
   const auto stored = index.get_setting(kDoubts);
-  const uint64_t before = stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
+  const uint64_t before =
+      stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
   std::string raw(8, '\0');
   store_be(reinterpret_cast<std::byte*>(raw.data()), before + 1);
   return index.put_setting(kDoubts, raw);

@@ -1,5 +1,6 @@
-// RecentBlobs: the blobs that a disk stored lately, and since when these are all of them. What was made after that and is not among them
-// is not on the disk: a put need not ask the index. Peers, too, ask for each blob once more when they compare journals, a second or two later.
+// RecentBlobs: the blobs that a disk stored lately, and since when these are all of them. What was
+// made after that and is not among them is not on the disk: a put need not ask the index. Peers,
+// too, ask for each blob once more when they compare journals, a second or two later.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@ class RecentBlobs {
     MutexLock lock(mutex_);
     if (newer_.used == kGenerationBlobs) {
       std::swap(newer_, older_);
-      // Also when the clock was set back: what was made before the older blobs were forgotten may be among them.
+      // Also when the clock was set back: what was made before the older blobs were forgotten may
+      // be among them.
       newer_.restart(std::max(now_us, older_.since_us));
     }
     newer_.add(id);
@@ -43,7 +45,8 @@ class RecentBlobs {
     older_.restart(now_us);
   }
 
-  // True: it was added and not removed since. False: it was not added at or after complete_since(), or removed.
+  // True: it was added and not removed since. False: it was not added at or after complete_since(),
+  // or removed.
   bool contains(const model::BlobId& id) const {
     MutexLock lock(mutex_);
     return newer_.find(id) != kAbsent || older_.find(id) != kAbsent;
@@ -63,6 +66,7 @@ class RecentBlobs {
     explicit Generation(uint64_t now_us) : since_us(now_us) {}
 
     static size_t next(size_t at) { return (at + 1) % kPlaces; }
+
     static model::BlobId removed() {
       model::BlobId mark;
       mark.stream.bytes.fill(std::byte{0xff});
@@ -76,6 +80,7 @@ class RecentBlobs {
       }
       return kAbsent;
     }
+
     void add(const model::BlobId& id) {
       size_t at = id.ring_hash() % kPlaces;
       while (places[at] != model::BlobId{} && places[at] != id) at = next(at);
@@ -83,9 +88,11 @@ class RecentBlobs {
       places[at] = id;
       ++used;
     }
+
     void remove(const model::BlobId& id) {
       if (const size_t at = find(id); at != kAbsent) places[at] = removed();
     }
+
     void restart(uint64_t now_us) {
       std::ranges::fill(places, model::BlobId{});
       used = 0;

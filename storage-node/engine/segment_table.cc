@@ -15,24 +15,36 @@ namespace {
 // Of the file system, or a twentieth of a small one.
 constexpr uint64_t kIndexReserve = 256ull << 20;
 
-// A log that a crash left empty begins where the one after it begins: the later one holds the batches.
+// A log that a crash left empty begins where the one after it begins: the later one holds the
+// batches.
 void sort_logs(std::vector<SegmentHeader>& logs) {
-  std::ranges::sort(logs, {}, [](const SegmentHeader& header) { return std::pair(header.first_sequence, header.generation); });
+  std::ranges::sort(logs, {}, [](const SegmentHeader& header) {
+    return std::pair(header.first_sequence, header.generation);
+  });
 }
 
 std::optional<uint32_t> id_of(const std::string& name) {
   uint32_t id = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id, 16);
-  if (error != std::errc() || name.size() != 12 || std::string_view(end) != ".seg") return std::nullopt;
+  if (error != std::errc() || name.size() != 12 || std::string_view(end) != ".seg") {
+    return std::nullopt;
+  }
   return id;
 }
 
 }  // namespace
 
-SegmentTable::SegmentTable(fs::FileSystem& fs, std::string folder, model::DiskId disk, uint64_t segment_bytes, size_t segments_max)
-    : fs_(fs), folder_(std::move(folder)), disk_(disk), segment_bytes_(segment_bytes), segments_max_(segments_max) {}
+SegmentTable::SegmentTable(fs::FileSystem& fs, std::string folder, model::DiskId disk,
+                           uint64_t segment_bytes, size_t segments_max)
+    : fs_(fs),
+      folder_(std::move(folder)),
+      disk_(disk),
+      segment_bytes_(segment_bytes),
+      segments_max_(segments_max) {}
 
-std::string SegmentTable::path(uint32_t id) const { return fmt::format("{}/{:08x}.seg", folder_, id); }
+std::string SegmentTable::path(uint32_t id) const {
+  return fmt::format("{}/{:08x}.seg", folder_, id);
+}
 
 Result<void> SegmentTable::load() {
   TRY(const fs::Space whole, measure());
@@ -43,7 +55,8 @@ Result<void> SegmentTable::load() {
     if (!id) continue;
     Segment segment = load_one(*id);
     MutexLock lock(mutex_);
-    last_generation_ = std::max({last_generation_, segment.header.generation, segment.freed.generation});
+    last_generation_ =
+        std::max({last_generation_, segment.header.generation, segment.freed.generation});
     segments_.emplace(*id, std::move(segment));
   }
   return {};
@@ -66,9 +79,11 @@ SegmentTable::Segment SegmentTable::load_one(uint32_t id) {
 
   std::vector<std::byte> block(segment::kBlock);
   const auto got = segment.file->read_at(0, block);
-  const auto header = got ? segment::decode_segment_header(ByteView(block).first(*got)) : std::nullopt;
+  const auto header =
+      got ? segment::decode_segment_header(ByteView(block).first(*got)) : std::nullopt;
   const bool ours = header && header->segment == id && header->disk == disk_;
-  const bool blank = got && std::ranges::all_of(block, [](std::byte byte) { return byte == std::byte{0}; });
+  const bool blank =
+      got && std::ranges::all_of(block, [](std::byte byte) { return byte == std::byte{0}; });
   if (ours && segment::is_freed(header->kind)) {
     segment.freed = *header;
     segment.state = State::kFree;
@@ -85,7 +100,8 @@ SegmentTable::Segment SegmentTable::load_one(uint32_t id) {
   return segment;
 }
 
-// Of the newest use of the segment; of a log the first batch that can be read, since they follow in order.
+// Of the newest use of the segment; of a log the first batch that can be read, since they follow in
+// order.
 std::optional<SegmentHeader> SegmentTable::identify(fs::File& file, uint32_t id) const {
   constexpr size_t kStep = 1 << 20;
   std::optional<SegmentHeader> newest;
@@ -99,7 +115,8 @@ std::optional<SegmentHeader> SegmentTable::identify(fs::File& file, uint32_t id)
     const auto got = file.read_at(at, part);
     for (uint64_t i = 0; i + segment::kBlock <= part.size(); i += segment::kBlock) {
       const std::span<std::byte> block = part.subspan(i, segment::kBlock);
-      // One sector that cannot be read fails the whole read: then each block is asked for by itself.
+      // One sector that cannot be read fails the whole read: then each block is asked for by
+      // itself.
       const auto one = got ? got : file.read_at(at + i, block);
       if (one && (!got || i + segment::kBlock <= *got)) look(block);
     }
@@ -113,9 +130,13 @@ void SegmentTable::settle() {
   {
     MutexLock lock(mutex_);
     for (auto& [id, segment] : segments_) {
-      if (segment.headless && segment.header.generation == 0 && !segment.broken) segment.state = State::kFree;
+      if (segment.headless && segment.header.generation == 0 && !segment.broken) {
+        segment.state = State::kFree;
+      }
       segment.headless = false;
-      if (std::exchange(segment.mend_header, false)) mended.emplace_back(segment.file, segment.header);
+      if (std::exchange(segment.mend_header, false)) {
+        mended.emplace_back(segment.file, segment.header);
+      }
     }
   }
   // Where that fails the header follows from the segment once more at the next start.
@@ -131,14 +152,16 @@ void SegmentTable::forget_counts() {
 
 bool SegmentTable::any_used() const {
   MutexLock lock(mutex_);
-  return std::ranges::any_of(segments_, [](const auto& segment) { return segment.second.used_before; });
+  return std::ranges::any_of(segments_,
+                             [](const auto& segment) { return segment.second.used_before; });
 }
 
 std::vector<SegmentHeader> SegmentTable::headers(SegmentKind kind) const {
   MutexLock lock(mutex_);
   std::vector<SegmentHeader> found;
   for (const auto& [id, segment] : segments_) {
-    const bool known = segment.state != State::kFree && !segment.headless && segment.header.generation != 0;
+    const bool known =
+        segment.state != State::kFree && !segment.headless && segment.header.generation != 0;
     if (known && segment.header.kind == kind) found.push_back(segment.header);
   }
   return found;
@@ -177,8 +200,10 @@ uint64_t SegmentTable::unmade_locked() const {
 }
 
 size_t SegmentTable::available_locked() const {
-  const auto free = std::ranges::count(segments_, State::kFree, [](const auto& segment) { return segment.second.state; });
-  return static_cast<size_t>(free) + (segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0);
+  const auto free = std::ranges::count(segments_, State::kFree,
+                                       [](const auto& segment) { return segment.second.state; });
+  return static_cast<size_t>(free) +
+         (segments_max_ > segments_.size() ? segments_max_ - segments_.size() : 0);
 }
 
 bool SegmentTable::can_start(bool from_reserve) const {
@@ -186,10 +211,14 @@ bool SegmentTable::can_start(bool from_reserve) const {
   return available_locked() > (from_reserve ? 0 : kReserved);
 }
 
-// In memory: from here on nobody else takes the segment. One that is allocated goes before one that is not.
-Result<SegmentHeader> SegmentTable::take(SegmentKind kind, uint64_t first_sequence, bool from_reserve) {
+// In memory: from here on nobody else takes the segment. One that is allocated goes before one that
+// is not.
+Result<SegmentHeader> SegmentTable::take(SegmentKind kind, uint64_t first_sequence,
+                                         bool from_reserve) {
   MutexLock lock(mutex_);
-  if (available_locked() <= (from_reserve ? 0 : kReserved)) return fail(ErrorCode::kResourceExhausted, "the disk is full");
+  if (available_locked() <= (from_reserve ? 0 : kReserved)) {
+    return fail(ErrorCode::kResourceExhausted, "the disk is full");
+  }
   const auto find = [this](bool allocated) REQUIRES(mutex_) {
     return std::ranges::find_if(segments_, [&](const auto& one) {
       return one.second.state == State::kFree && one.second.allocated == allocated;
@@ -210,10 +239,14 @@ Result<SegmentHeader> SegmentTable::take(SegmentKind kind, uint64_t first_sequen
 }
 
 // On the disk: makes the file where there is none, reserves its space and writes its header.
-Result<std::shared_ptr<fs::File>> SegmentTable::begin(const SegmentHeader& header, std::shared_ptr<fs::File> file, bool allocated) {
+Result<std::shared_ptr<fs::File>> SegmentTable::begin(const SegmentHeader& header,
+                                                      std::shared_ptr<fs::File> file,
+                                                      bool allocated) {
   if (!allocated) {
     TRY(const fs::Space now, measure());
-    if (now.free_bytes < segment_bytes_ + index_reserve_) return fail(ErrorCode::kResourceExhausted, "the file system is full");
+    if (now.free_bytes < segment_bytes_ + index_reserve_) {
+      return fail(ErrorCode::kResourceExhausted, "the file system is full");
+    }
     const bool made = file == nullptr;
     if (made) {
       TRY(file, fs_.open(path(header.segment), {.create = true, .writable = true}));
@@ -233,7 +266,8 @@ Result<std::shared_ptr<fs::File>> SegmentTable::begin(const SegmentHeader& heade
   return file;
 }
 
-Result<SegmentHeader> SegmentTable::start(SegmentKind kind, uint64_t first_sequence, bool from_reserve) {
+Result<SegmentHeader> SegmentTable::start(SegmentKind kind, uint64_t first_sequence,
+                                          bool from_reserve) {
   TRY(const SegmentHeader header, take(kind, first_sequence, from_reserve));
   std::shared_ptr<fs::File> file;
   bool allocated = false;
@@ -282,7 +316,8 @@ Result<void> SegmentTable::release(uint32_t id) {
     freed = segments_.at(id).header;
   }
   freed.kind = freed.kind == SegmentKind::kLog ? SegmentKind::kFreedLog : SegmentKind::kFreedBulk;
-  // A crash before this leaves a sealed segment in which the index knows nothing: it is freed once more.
+  // A crash before this leaves a sealed segment in which the index knows nothing: it is freed once
+  // more.
   TRY_VOID(file->write_at(0, as_bytes(segment::encode(freed))));
   TRY_VOID(file->flush());
 
@@ -307,7 +342,9 @@ std::shared_ptr<fs::File> SegmentTable::log_file(const SegmentHeader& header) co
   if (!segment::is_freed(header.kind)) return file(header.segment, header.generation);
   MutexLock lock(mutex_);
   const auto found = segments_.find(header.segment);
-  if (found == segments_.end() || found->second.freed.generation != header.generation) return nullptr;
+  if (found == segments_.end() || found->second.freed.generation != header.generation) {
+    return nullptr;
+  }
   return found->second.file;
 }
 
@@ -326,7 +363,8 @@ void SegmentTable::add(const index::Location& at, bool trashed, int sign) {
   const auto found = segments_.find(at.segment);
   if (found == segments_.end()) return;
   if (found->second.headless && found->second.header.generation == 0) {
-    found->second.header = {at.segment, at.large ? SegmentKind::kBulk : SegmentKind::kLog, at.generation, 0, disk_};
+    found->second.header = {at.segment, at.large ? SegmentKind::kBulk : SegmentKind::kLog,
+                            at.generation, 0, disk_};
     found->second.used_before = true;
     last_generation_ = std::max(last_generation_, at.generation);
   }

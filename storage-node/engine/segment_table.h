@@ -22,7 +22,7 @@ namespace rondel::engine {
 struct SegmentTotals {
   uint64_t live_bytes = 0;
   uint64_t trash_bytes = 0;
-  uint64_t dead_bytes = 0;     // Of sealed segments.
+  uint64_t dead_bytes = 0;  // Of sealed segments.
   uint64_t free_bytes = 0;
   uint64_t active = 0;
   uint64_t free = 0;
@@ -38,37 +38,42 @@ class SegmentTable {
   // Kept for what frees space: deletes, compaction.
   static constexpr size_t kReserved = 2;
 
-  SegmentTable(fs::FileSystem& fs, std::string folder, model::DiskId disk, uint64_t segment_bytes, size_t segments_max);
+  SegmentTable(fs::FileSystem& fs, std::string folder, model::DiskId disk, uint64_t segment_bytes,
+               size_t segments_max);
 
-  // Reads every segment's header. Those with one are sealed. A header that is blank, damaged or cannot be
-  // read follows from what lies behind it; where nothing does, add() may still find blobs there, until
-  // settle().
+  // Reads every segment's header. Those with one are sealed. A header that is blank, damaged or
+  // cannot be read follows from what lies behind it; where nothing does, add() may still find blobs
+  // there, until settle().
   Result<void> load();
-  // After everything the index knows was added: segments without a header and with nothing in them are
-  // free. Headers that followed from what lies behind them are written anew.
+  // After everything the index knows was added: segments without a header and with nothing in them
+  // are free. Headers that followed from what lies behind them are written anew.
   void settle();
+
   // Headers that load() found damaged or unreadable, and segments that it could not open.
   uint64_t damaged_headers() const { return damaged_headers_; }
+
   // The index is counted anew: nothing is in any segment.
   void forget_counts();
   // Some segment holds, or held, something.
   bool any_used() const;
   // Headers of log segments by first sequence; of bulk segments by generation.
   std::vector<segment::SegmentHeader> logs() const;
-  // As logs(), with logs that were freed and not used again since (kFreedLog): what is stored there is
-  // gone, but orders may stand there alone.
+  // As logs(), with logs that were freed and not used again since (kFreedLog): what is stored there
+  // is gone, but orders may stand there alone.
   std::vector<segment::SegmentHeader> logs_and_freed() const;
   std::vector<segment::SegmentHeader> bulks() const;
 
   // Takes a free segment (or makes one) and writes its header durably; waits for the disk.
   // kResourceExhausted: none is left, or the file system is full; nothing has changed.
-  Result<segment::SegmentHeader> start(segment::SegmentKind kind, uint64_t first_sequence, bool from_reserve);
+  Result<segment::SegmentHeader> start(segment::SegmentKind kind, uint64_t first_sequence,
+                                       bool from_reserve);
   // Would start() find a segment? By what is known of the file system.
   bool can_start(bool from_reserve) const;
   void seal(uint32_t id);
   SegmentHold hold(uint32_t id) const;
-  // Makes a sealed segment free, durably: an index that is made again finds no blob there. Waits for the
-  // disk; after an error the segment is as it was. REQUIRES: nothing refers to it, and the index is flushed.
+  // Makes a sealed segment free, durably: an index that is made again finds no blob there. Waits
+  // for the disk; after an error the segment is as it was. REQUIRES: nothing refers to it, and the
+  // index is flushed.
   Result<void> release(uint32_t id);
 
   // For reading and buffered writing; null when this use of the segment is over.
@@ -85,7 +90,8 @@ class SegmentTable {
   std::vector<segment::SegmentHeader> find_empty(SteadyTime now) const;
   // Not among those of find_empty() until then.
   void keep_empty(uint32_t id, SteadyTime until);
-  // The sealed segment with the most garbage above `ratio` that has something to move and is not held.
+  // The sealed segment with the most garbage above `ratio` that has something to move and is not
+  // held.
   std::optional<segment::SegmentHeader> find_garbage(double ratio, SteadyTime now) const;
   // Not a candidate for find_garbage() until then.
   void pass_over(uint32_t id, SteadyTime until);
@@ -94,8 +100,10 @@ class SegmentTable {
   // By the space that the file system had at the last measure().
   SegmentTotals totals() const;
   bool full() const;
+
   // What the file system must keep free for the index.
   uint64_t index_reserve_bytes() const { return index_reserve_; }
+
   // Asks the file system what it has; waits for the disk.
   Result<fs::Space> measure();
   // The free segment was written before: all its blocks are on the disk.
@@ -104,29 +112,32 @@ class SegmentTable {
  private:
   struct Segment {
     State state = State::kFree;
-    segment::SegmentHeader header;     // Generation 0: this use is over, or not begun.
-    segment::SegmentHeader freed;      // Of the use before, while the segment is free. Generation 0: not known.
-    std::shared_ptr<fs::File> file;    // Null: not made yet, or it cannot be opened.
-    std::shared_ptr<const int> held = std::make_shared<const int>(0);   // By one: nobody else.
+    segment::SegmentHeader header;  // Generation 0: this use is over, or not begun.
+    // Of the use before, while the segment is free. Generation 0: not known.
+    segment::SegmentHeader freed;
+    std::shared_ptr<fs::File> file;  // Null: not made yet, or it cannot be opened.
+    std::shared_ptr<const int> held = std::make_shared<const int>(0);  // By one: nobody else.
     uint64_t live_bytes = 0;
     uint64_t trash_bytes = 0;
-    bool allocated = false;            // Writing it cannot run out of space.
+    bool allocated = false;  // Writing it cannot run out of space.
     bool used_before = false;
-    bool headless = false;             // Its header is not known yet.
-    bool mend_header = false;          // It is known and must be written anew.
-    bool broken = false;               // Cannot be opened: what is in it is damaged, nothing comes into it.
+    bool headless = false;     // Its header is not known yet.
+    bool mend_header = false;  // It is known and must be written anew.
+    bool broken = false;       // Cannot be opened: what is in it is damaged, nothing comes into it.
     SteadyTime passed_over_until{};
     SteadyTime kept_empty_until{};
 
     uint64_t kept_bytes() const { return live_bytes + trash_bytes; }
+
     bool is_held() const { return held.use_count() > 1; }
   };
 
   Segment load_one(uint32_t id);
   std::optional<segment::SegmentHeader> identify(fs::File& file, uint32_t id) const;
-  Result<segment::SegmentHeader> take(segment::SegmentKind kind, uint64_t first_sequence, bool from_reserve);
-  Result<std::shared_ptr<fs::File>> begin(const segment::SegmentHeader& header, std::shared_ptr<fs::File> file,
-                                          bool allocated);
+  Result<segment::SegmentHeader> take(segment::SegmentKind kind, uint64_t first_sequence,
+                                      bool from_reserve);
+  Result<std::shared_ptr<fs::File>> begin(const segment::SegmentHeader& header,
+                                          std::shared_ptr<fs::File> file, bool allocated);
   size_t available_locked() const REQUIRES(mutex_);
   uint64_t unmade_locked() const REQUIRES(mutex_);
   std::vector<segment::SegmentHeader> headers(segment::SegmentKind kind) const;

@@ -44,7 +44,8 @@ Result<Superblock> read_superblock(fs::FileSystem& fs, const std::string& folder
   return fail(ErrorCode::kCorruption, damage->message);
 }
 
-Result<void> write_superblock(fs::FileSystem& fs, const std::string& folder, const Superblock& superblock) {
+Result<void> write_superblock(fs::FileSystem& fs, const std::string& folder,
+                              const Superblock& superblock) {
   std::string text(kBytes, '\0');
   auto* out = reinterpret_cast<std::byte*>(text.data());
   store_le(out, kMagic);
@@ -52,7 +53,9 @@ Result<void> write_superblock(fs::FileSystem& fs, const std::string& folder, con
   std::ranges::copy(superblock.disk.bytes, out + 24);
   store_le(out + 40, superblock.segment_bytes);
   store_le(out + 48, hash::hash64({out, 48}));
-  for (const std::string& path : paths_of(folder)) TRY_VOID(fs::write_file_atomically(fs, path, as_bytes(text)));
+  for (const std::string& path : paths_of(folder)) {
+    TRY_VOID(fs::write_file_atomically(fs, path, as_bytes(text)));
+  }
   return {};
 }
 

@@ -8,13 +8,14 @@
 namespace rondel::engine {
 
 struct Superblock {
-  model::ClusterId cluster;      // Zero until the disk has joined one.
+  model::ClusterId cluster;  // Zero until the disk has joined one.
   model::DiskId disk;
   uint64_t segment_bytes = 0;
 };
 
 // kNotFound: a fresh folder. kCorruption.
 Result<Superblock> read_superblock(fs::FileSystem& fs, const std::string& folder);
-Result<void> write_superblock(fs::FileSystem& fs, const std::string& folder, const Superblock& superblock);
+Result<void> write_superblock(fs::FileSystem& fs, const std::string& folder,
+                              const Superblock& superblock);
 
 }  // namespace rondel::engine

@@ -23,7 +23,8 @@ namespace rondel::index {
 namespace {
 
 // First byte of every key: what the rest is.
-constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's', kMark = 'm', kDropped = 'd';
+constexpr char kBlob = 'b', kJournal = 'j', kHandoff = 'h', kTrash = 't', kSetting = 's',
+               kMark = 'm', kDropped = 'd';
 constexpr char kRemoval = 'r', kWanted = 'w', kOrder = 'o';
 constexpr size_t kRemovalBytes = 24;
 constexpr size_t kWantedBytes = 49;
@@ -39,6 +40,7 @@ constexpr auto kFlushPatience = std::chrono::seconds(60);
 class Writer {
  public:
   explicit Writer(char kind) { out_ += kind; }
+
   Writer() = default;
 
   static Writer of(size_t bytes) {
@@ -53,21 +55,26 @@ class Writer {
     out_.append(reinterpret_cast<const char*>(raw), 8);
     return *this;
   }
+
   Writer& little(uint64_t value) {
     std::byte raw[8];
     store_le(raw, value);
     out_.append(reinterpret_cast<const char*>(raw), 8);
     return *this;
   }
+
   Writer& byte(uint8_t value) {
     out_ += static_cast<char>(value);
     return *this;
   }
+
   Writer& bytes(ByteView view) {
     out_ += as_text(view);
     return *this;
   }
+
   Writer& id(const model::BlobId& blob) { return bytes(blob.bytes()); }
+
   std::string take() { return std::move(out_); }
 
  private:
@@ -77,8 +84,11 @@ class Writer {
 class Reader {
  public:
   explicit Reader(std::string_view from) : at_(reinterpret_cast<const std::byte*>(from.data())) {}
+
   uint64_t little() { return load_le<uint64_t>(advance(8)); }
+
   uint8_t byte() { return std::to_integer<uint8_t>(*advance(1)); }
+
   const std::byte* advance(size_t count) {
     const std::byte* here = at_;
     at_ += count;
@@ -89,11 +99,22 @@ class Reader {
   const std::byte* at_;
 };
 
-std::string blob_key(const model::BlobId& id) { return Writer(kBlob).big(id.ring_hash()).id(id).take(); }
-std::string handoff_key(const Entry& entry) { return Writer(kHandoff).big(entry.received_us).id(entry.id).take(); }
-std::string trash_key(const Entry& entry) { return Writer(kTrash).big(entry.purge_at_us).id(entry.id).take(); }
+std::string blob_key(const model::BlobId& id) {
+  return Writer(kBlob).big(id.ring_hash()).id(id).take();
+}
+
+std::string handoff_key(const Entry& entry) {
+  return Writer(kHandoff).big(entry.received_us).id(entry.id).take();
+}
+
+std::string trash_key(const Entry& entry) {
+  return Writer(kTrash).big(entry.purge_at_us).id(entry.id).take();
+}
+
 std::string removal_key(const model::BlobId& id) { return Writer(kRemoval).id(id).take(); }
+
 std::string wanted_key(const model::BlobId& id) { return Writer(kWanted).id(id).take(); }
+
 std::string journal_key(uint64_t token) { return Writer(kJournal).big(token).take(); }
 
 model::BlobId id_behind(std::string_view key, size_t offset) {
@@ -101,9 +122,18 @@ model::BlobId id_behind(std::string_view key, size_t offset) {
 }
 
 void write_entry(Writer& out, const Entry& entry) {
-  out.little(entry.at.segment | (entry.at.large ? kLargeBit : 0) | (entry.dropped ? kDroppedBit : 0)).little(entry.at.generation).little(entry.at.offset);
-  out.little(entry.at.bytes).little(entry.length).little(entry.digest.low).little(entry.digest.high);
-  out.little(entry.ring_epoch).little(entry.created_us).little(entry.received_us).bytes(entry.handoff_for.view());
+  out.little(entry.at.segment | (entry.at.large ? kLargeBit : 0) |
+             (entry.dropped ? kDroppedBit : 0))
+      .little(entry.at.generation)
+      .little(entry.at.offset);
+  out.little(entry.at.bytes)
+      .little(entry.length)
+      .little(entry.digest.low)
+      .little(entry.digest.high);
+  out.little(entry.ring_epoch)
+      .little(entry.created_us)
+      .little(entry.received_us)
+      .bytes(entry.handoff_for.view());
   out.little(entry.purge_at_us).byte(2).little(entry.order).little(entry.purge_elapsed_us);
 }
 
@@ -132,8 +162,11 @@ Entry read_entry(const model::BlobId& id, Reader in) {
 }
 
 std::string removal_value(const Removal& removal) {
-  return Writer::of(kRemovalBytes).little(removal.order).little(removal.marked_us)
-      .little(removal.elapsed_us).take();
+  return Writer::of(kRemovalBytes)
+      .little(removal.order)
+      .little(removal.marked_us)
+      .little(removal.elapsed_us)
+      .take();
 }
 
 Result<Removal> read_removal(const model::BlobId& id, std::string_view value) {
@@ -147,9 +180,15 @@ Result<Removal> read_removal(const model::BlobId& id, std::string_view value) {
 }
 
 std::string wanted_value(const Wanted& wanted) {
-  return Writer::of(kWantedBytes).little(wanted.length).little(wanted.created_us)
-      .little(wanted.order).little(wanted.found_us).little(wanted.next_try_us)
-      .little(wanted.tries).byte(static_cast<uint8_t>(wanted.why)).take();
+  return Writer::of(kWantedBytes)
+      .little(wanted.length)
+      .little(wanted.created_us)
+      .little(wanted.order)
+      .little(wanted.found_us)
+      .little(wanted.next_try_us)
+      .little(wanted.tries)
+      .byte(static_cast<uint8_t>(wanted.why))
+      .take();
 }
 
 Result<Wanted> read_wanted(const model::BlobId& id, std::string_view value) {
@@ -173,9 +212,13 @@ void put_blob(rocksdb::WriteBatch& batch, const Entry& entry) {
   batch.Put(blob_key(entry.id), value.take());
 }
 
-void put_journal(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family, const JournalRecord& record) {
+void put_journal(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family,
+                 const JournalRecord& record) {
   Writer value = Writer::of(kJournalBytes);
-  value.byte(record.removed ? 2 : 1).little(record.flushed_us).little(record.elapsed_us).id(record.entry.id);
+  value.byte(record.removed ? 2 : 1)
+      .little(record.flushed_us)
+      .little(record.elapsed_us)
+      .id(record.entry.id);
   write_entry(value, record.entry);
   batch.Put(family, journal_key(record.token), value.take());
 }
@@ -184,7 +227,8 @@ bool says(const rocksdb::Status& status, std::string_view text) {
   return status.ToString().find(text) != std::string::npos;
 }
 
-// Rot in a table, a file that is gone, a sector that the medium does not give. A failed write is none of these.
+// Rot in a table, a file that is gone, a sector that the medium does not give. A failed write is
+// none of these.
 bool is_damage(const rocksdb::Status& status) {
   if (status.IsCorruption() || status.IsPathNotFound()) return true;
   return status.IsIOError() && (says(status, "While pread") || says(status, "While read"));
@@ -200,11 +244,13 @@ std::unexpected<Error> failed(const rocksdb::Status& status) {
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
 struct Change {
-  std::optional<Entry> now;      // Nothing: erased.
+  std::optional<Entry> now;  // Nothing: erased.
   std::optional<Entry> before;
 
   // A blob that was not here before, and that only the order of the ring knows.
-  bool plain() const { return now && !before && !now->trashed() && now->handoff_for.is_zero() && now->order == 0; }
+  bool plain() const {
+    return now && !before && !now->trashed() && now->handoff_for.is_zero() && now->order == 0;
+  }
 
   // It was put or restored by an order that the blob did not have: no lower removal counts now.
   bool outlives_removals() const {
@@ -221,8 +267,12 @@ void put_change(rocksdb::WriteBatch& batch, const Change& change) {
     batch.Delete(blob_key(before->id));
     return;
   }
-  if (before && before->trashed() && before->purge_at_us != now->purge_at_us) batch.Delete(trash_key(*before));
-  if (was_handoff && (now->handoff_for.is_zero() || now->received_us != before->received_us)) batch.Delete(handoff_key(*before));
+  if (before && before->trashed() && before->purge_at_us != now->purge_at_us) {
+    batch.Delete(trash_key(*before));
+  }
+  if (was_handoff && (now->handoff_for.is_zero() || now->received_us != before->received_us)) {
+    batch.Delete(handoff_key(*before));
+  }
   if (now->trashed()) batch.Put(trash_key(*now), Writer().big(now->purge_elapsed_us).take());
   if (!now->handoff_for.is_zero() && !now->trashed()) batch.Put(handoff_key(*now), "");
   if (!now->handoff_for.is_zero() && now->trashed()) batch.Delete(handoff_key(*now));
@@ -232,17 +282,23 @@ void put_change(rocksdb::WriteBatch& batch, const Change& change) {
 class ChangeBatch final : public Index::Batch {
  public:
   void store(const Entry& now, const std::optional<Entry>& before) override { add({now, before}); }
+
   void erase(const Entry& before) override { add({std::nullopt, before}); }
+
   void append_journal(const JournalRecord& record) override { journal.push_back(record); }
+
   void mark(uint64_t sequence) override { marked = sequence; }
+
   void mark_journal(uint64_t sequence) override {
     plain = false;
     journal_marked = sequence;
   }
+
   void keep_removal(const Removal& removal) override {
     plain = false;
     removals.push_back(removal);
   }
+
   void raise_order(uint64_t value) override {
     plain = false;
     order = std::max(order, value);
@@ -263,8 +319,9 @@ class ChangeBatch final : public Index::Batch {
   }
 };
 
-// RocksDB's threads are those of the process: as many of each kind as there are indexes, so that a disk that hangs or is full,
-// where a flush that failed keeps its thread for a second, does not take those of another.
+// RocksDB's threads are those of the process: as many of each kind as there are indexes, so that a
+// disk that hangs or is full, where a flush that failed keeps its thread for a second, does not
+// take those of another.
 class ThreadsOfItsOwn {
  public:
   ThreadsOfItsOwn() {
@@ -273,7 +330,9 @@ class ThreadsOfItsOwn {
       rocksdb::Env::Default()->IncBackgroundThreadsIfNeeded(indexes, kind);
     }
   }
+
   ~ThreadsOfItsOwn() { --open_; }
+
   ThreadsOfItsOwn(const ThreadsOfItsOwn&) = delete;
   ThreadsOfItsOwn& operator=(const ThreadsOfItsOwn&) = delete;
 
@@ -283,16 +342,19 @@ class ThreadsOfItsOwn {
 
 // What RocksDB meets in the background, damage too, comes here first.
 //
-// After the file system was full RocksDB goes on by itself: it asks at once and then every five seconds until it succeeds. That is
-// not to be turned off in favour of Resume(): between two of its calls RocksDB 7.8 starts a flush that stands in its queue, sees
-// the error, and forgets that it is to be run while it stays in the queue. The next Resume() waits for that flush for ever.
+// After the file system was full RocksDB goes on by itself: it asks at once and then every five
+// seconds until it succeeds. That is not to be turned off in favour of Resume(): between two of its
+// calls RocksDB 7.8 starts a flush that stands in its queue, sees the error, and forgets that it is
+// to be run while it stays in the queue. The next Resume() waits for that flush for ever.
 class BackgroundErrors final : public rocksdb::EventListener {
  public:
-  explicit BackgroundErrors(std::function<void(const std::string&)> on_damage) : on_damage_(std::move(on_damage)) {}
+  explicit BackgroundErrors(std::function<void(const std::string&)> on_damage)
+      : on_damage_(std::move(on_damage)) {}
 
   void watch(rocksdb::DB& db) { db_ = &db; }
 
-  // Since a flush, or a compaction that writes wait for, found no space, until RocksDB has recovered.
+  // Since a flush, or a compaction that writes wait for, found no space, until RocksDB has
+  // recovered.
   bool is_full() const { return full_; }
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
@@ -302,10 +364,13 @@ class BackgroundErrors final : public rocksdb::EventListener {
       full_ = true;
       return;
     }
-    // A compaction is tried again after a second and holds up nobody, unless writes wait for it: then they are refused.
+    // A compaction is tried again after a second and holds up nobody, unless writes wait for it:
+    // then they are refused.
     uint64_t stopped = 0;
     rocksdb::DB* const db = db_;
-    const bool waits = db != nullptr && db->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped) && stopped != 0;
+    const bool waits = db != nullptr &&
+                       db->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped) &&
+                       stopped != 0;
     if (waits) full_ = true;
     *status = waits ? rocksdb::Status(*status, rocksdb::Status::kHardError) : rocksdb::Status::OK();
   }
@@ -324,19 +389,26 @@ class BackgroundErrors final : public rocksdb::EventListener {
 
 class RocksIndex final : public Index {
  public:
-  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, const IndexOptions& options,
-             std::shared_ptr<BackgroundErrors> errors)
-      : db_(db), families_(std::move(families)), lose_unflushed_(options.lose_unflushed_at_close),
-        watch_(options.watch), on_damage_(options.on_damage), errors_(std::move(errors)) {
+  RocksIndex(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families,
+             const IndexOptions& options, std::shared_ptr<BackgroundErrors> errors)
+      : db_(db),
+        families_(std::move(families)),
+        lose_unflushed_(options.lose_unflushed_at_close),
+        watch_(options.watch),
+        on_damage_(options.on_damage),
+        errors_(std::move(errors)) {
     unlogged_.disableWAL = true;
     errors_->watch(*db_);
   }
 
   ~RocksIndex() override {
     if (!lose_unflushed_ && drain()) (void)db_->Flush(flush_options(), families_);
-    // Closing waits for a recovery that is under way, and that waits for its flushes until it is told that this is the end.
+    // Closing waits for a recovery that is under way, and that waits for its flushes until it is
+    // told that this is the end.
     rocksdb::CancelAllBackgroundWork(db_.get(), false);
-    for (rocksdb::ColumnFamilyHandle* family : families_) (void)db_->DestroyColumnFamilyHandle(family);
+    for (rocksdb::ColumnFamilyHandle* family : families_) {
+      (void)db_->DestroyColumnFamilyHandle(family);
+    }
   }
 
   std::unique_ptr<Batch> new_batch() override { return std::make_unique<ChangeBatch>(); }
@@ -345,13 +417,19 @@ class RocksIndex final : public Index {
     const auto& changes = static_cast<const ChangeBatch&>(batch);
     MutexLock lock(write_mutex_);
     if (!changes.plain || refused_) return write_with_pending(changes);
-    if (pending_.size() + std::max(changes.changes.size(), changes.journal.size()) > kPendingBlobs) TRY_VOID(drain_locked());
-    pending_.add(changes.changes | std::views::transform([](const Change& change) -> const Entry& { return *change.now; }), changes.journal, changes.marked);
+    if (pending_.size() + std::max(changes.changes.size(), changes.journal.size()) >
+        kPendingBlobs) {
+      TRY_VOID(drain_locked());
+    }
+    pending_.add(changes.changes | std::views::transform([](const Change& change) -> const Entry& {
+                   return *change.now;
+                 }),
+                 changes.journal, changes.marked);
     return {};
   }
 
-  // One family after the other. Once it has recovered from a full disk RocksDB 7.8 answers that all is well before the tables are
-  // written, or are found to have no room: this waits for them.
+  // One family after the other. Once it has recovered from a full disk RocksDB 7.8 answers that all
+  // is well before the tables are written, or are found to have no room: this waits for them.
   Result<void> flush() override {
     TRY_VOID(drain());
     {
@@ -360,12 +438,17 @@ class RocksIndex final : public Index {
     }
     const Deadline end = deadline_in(kFlushPatience);
     for (uint64_t waiting = 1;;) {
-      if (!db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &waiting)) {
+      if (!db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable,
+                                         &waiting)) {
         return fail(ErrorCode::kInternal, "index: no property");
       }
       if (waiting == 0) return {};
-      if (errors_->is_full()) return fail(ErrorCode::kResourceExhausted, "index: the file system is full");
-      if (std::chrono::steady_clock::now() > end) return fail(ErrorCode::kUnavailable, "index: the tables are not written in time");
+      if (errors_->is_full()) {
+        return fail(ErrorCode::kResourceExhausted, "index: the file system is full");
+      }
+      if (std::chrono::steady_clock::now() > end) {
+        return fail(ErrorCode::kUnavailable, "index: the tables are not written in time");
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
@@ -389,15 +472,18 @@ class RocksIndex final : public Index {
   }
 
   // What is pending is looked at first here as well; what is in both is as the tables have it.
-  Result<void> visit(uint64_t from_hash, const model::BlobId& after, const std::function<bool(const Entry&)>& visitor) override {
-    const std::string from = after != model::BlobId{} ? blob_key(after) + '\0' : Writer(kBlob).big(from_hash).take();
+  Result<void> visit(uint64_t from_hash, const model::BlobId& after,
+                     const std::function<bool(const Entry&)>& visitor) override {
+    const std::string from =
+        after != model::BlobId{} ? blob_key(after) + '\0' : Writer(kBlob).big(from_hash).take();
     const auto pending = pending_from(from);
     auto next = pending.begin();
     Call call(watch_);
     auto it = iterator();
     it->Seek(from);
     for (;; call.renew()) {
-      const std::string_view key = it->Valid() && it->key()[0] == kBlob ? it->key().ToStringView() : std::string_view();
+      const std::string_view key =
+          it->Valid() && it->key()[0] == kBlob ? it->key().ToStringView() : std::string_view();
       if (next != pending.end() && (key.empty() || next->first < key)) {
         if (!visitor((next++)->second)) break;
         continue;
@@ -410,11 +496,13 @@ class RocksIndex final : public Index {
     return checked(it->status());
   }
 
-  Result<std::vector<model::BlobId>> handoffs(uint64_t after_us, const model::BlobId& after, size_t max) override {
+  Result<std::vector<model::BlobId>> handoffs(uint64_t after_us, const model::BlobId& after,
+                                              size_t max) override {
     return ids_of(kHandoff, Writer(kHandoff).big(after_us).id(after).take(), max);
   }
 
-  Result<TrashPage> purgeable(uint64_t now_us, uint64_t elapsed_us, const std::string& from, size_t max) override {
+  Result<TrashPage> purgeable(uint64_t now_us, uint64_t elapsed_us, const std::string& from,
+                              size_t max) override {
     TrashPage page;
     const Call call(watch_);
     auto it = iterator();
@@ -429,7 +517,9 @@ class RocksIndex final : public Index {
       }
       const std::string_view due = it->value().ToStringView();
       if (due.size() != 8) return fail(ErrorCode::kCorruption, "index: a short entry of the trash");
-      if (load_be<uint64_t>(as_bytes(due).data()) <= elapsed_us) page.ids.push_back(id_behind(key, 9));
+      if (load_be<uint64_t>(as_bytes(due).data()) <= elapsed_us) {
+        page.ids.push_back(id_behind(key, 9));
+      }
     }
     TRY_VOID(checked(it->status()));
     return page;
@@ -447,14 +537,17 @@ class RocksIndex final : public Index {
     return records;
   }
 
-  Result<uint64_t> journal_dropped() override { return number(std::string(1, kDropped), journal()); }
+  Result<uint64_t> journal_dropped() override {
+    return number(std::string(1, kDropped), journal());
+  }
 
   Result<void> drop_journal(uint64_t flushed_before_us, uint64_t elapsed_before_us) override {
     TRY_VOID(drain());
     uint64_t last = 0;
     Call call(watch_);
     auto it = iterator(journal());
-    for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal; it->Next(), call.renew()) {
+    for (it->Seek(std::string(1, kJournal)); it->Valid() && it->key()[0] == kJournal;
+         it->Next(), call.renew()) {
       Reader value(it->value().ToStringView());
       value.byte();
       if (value.little() >= flushed_before_us || value.little() >= elapsed_before_us) break;
@@ -475,7 +568,8 @@ class RocksIndex final : public Index {
   Result<std::optional<Removal>> find_removal(const model::BlobId& id) override {
     rocksdb::PinnableSlice value;
     const Call call(watch_);
-    const rocksdb::Status status = db_->Get({}, db_->DefaultColumnFamily(), removal_key(id), &value);
+    const rocksdb::Status status =
+        db_->Get({}, db_->DefaultColumnFamily(), removal_key(id), &value);
     if (status.IsNotFound()) return std::optional<Removal>();
     if (!status.ok()) return failed(status);
     TRY(const Removal removal, read_removal(id, value.ToStringView()));
@@ -521,7 +615,8 @@ class RocksIndex final : public Index {
 
   Result<uint64_t> highest_order() override { return number(std::string(1, kOrder)); }
 
-  Result<void> note_wanted(std::span<const Wanted> wanted, std::span<const model::BlobId> no_longer) override {
+  Result<void> note_wanted(std::span<const Wanted> wanted,
+                           std::span<const model::BlobId> no_longer) override {
     rocksdb::WriteBatch batch;
     for (const Wanted& one : wanted) batch.Put(wanted_key(one.id), wanted_value(one));
     for (const model::BlobId& id : no_longer) batch.Delete(wanted_key(id));
@@ -532,8 +627,10 @@ class RocksIndex final : public Index {
     std::vector<Wanted> list;
     const Call call(watch_);
     auto it = iterator();
-    for (seek_behind(*it, wanted_key(after), after); it->Valid() && it->key()[0] == kWanted && list.size() < max; it->Next()) {
-      TRY(Wanted wanted, read_wanted(id_behind(it->key().ToStringView(), 1), it->value().ToStringView()));
+    for (seek_behind(*it, wanted_key(after), after);
+         it->Valid() && it->key()[0] == kWanted && list.size() < max; it->Next()) {
+      TRY(Wanted wanted,
+          read_wanted(id_behind(it->key().ToStringView(), 1), it->value().ToStringView()));
       list.push_back(wanted);
     }
     TRY_VOID(checked(it->status()));
@@ -567,7 +664,8 @@ class RocksIndex final : public Index {
     auto it = other.iterator();
     // Each kind by itself: damage among the blobs hides no other.
     for (const char kind : {kSetting, kRemoval, kWanted, kOrder}) {
-      for (it->Seek(std::string(1, kind)); it->Valid() && it->key()[0] == kind; it->Next(), call.renew()) {
+      for (it->Seek(std::string(1, kind)); it->Valid() && it->key()[0] == kind;
+           it->Next(), call.renew()) {
         if (it->key() == passed_over) continue;
         rocksdb::WriteBatch batch;
         batch.Put(it->key(), it->value());
@@ -585,6 +683,7 @@ class RocksIndex final : public Index {
     if (on_damage_ && is_damage(status)) on_damage_(status.ToString());
     return index::failed(status);
   }
+
   Result<void> checked(const rocksdb::Status& status) const {
     if (status.ok()) return {};
     return failed(status);
@@ -595,7 +694,8 @@ class RocksIndex final : public Index {
     return noted(db_->Write(unlogged_, &batch));
   }
 
-  // It would wait, else, until compactions have made room for one more table: on a full disk that is for ever.
+  // It would wait, else, until compactions have made room for one more table: on a full disk that
+  // is for ever.
   static rocksdb::FlushOptions flush_options() {
     rocksdb::FlushOptions options;
     options.allow_write_stall = true;
@@ -612,10 +712,12 @@ class RocksIndex final : public Index {
     return drain_locked();
   }
 
-  Result<void> drain_locked() REQUIRES(write_mutex_) { return pending_.empty() ? Result<void>{} : write_with_pending({}); }
+  Result<void> drain_locked() REQUIRES(write_mutex_) {
+    return pending_.empty() ? Result<void>{} : write_with_pending({});
+  }
 
-  // All in one batch: the tables hold what their mark says, and journal records come in order. Each family has a mark of its own,
-  // for it is flushed when its memtable is full, without the other.
+  // All in one batch: the tables hold what their mark says, and journal records come in order. Each
+  // family has a mark of its own, for it is flushed when its memtable is full, without the other.
   Result<void> write_with_pending(const ChangeBatch& changes) {
     rocksdb::WriteBatch batch;
     for (const Entry* entry : pending_.in_ring_order()) put_blob(batch, *entry);
@@ -627,7 +729,9 @@ class RocksIndex final : public Index {
     if (changes.order != 0) {
       // One thread applies batches: nobody raises it in between.
       TRY(const uint64_t highest, highest_order());
-      if (changes.order > highest) batch.Put(std::string(1, kOrder), Writer().little(changes.order).take());
+      if (changes.order > highest) {
+        batch.Put(std::string(1, kOrder), Writer().little(changes.order).take());
+      }
     }
     if (const uint64_t mark = std::max(pending_.mark(), changes.marked); mark != 0) {
       batch.Put(std::string(1, kMark), Writer().little(mark).take());
@@ -643,7 +747,7 @@ class RocksIndex final : public Index {
 
   // Those that are kept anew, and the end of those that a live blob has outlived.
   Result<void> put_removals(rocksdb::WriteBatch& batch, const ChangeBatch& changes) {
-    std::unordered_map<model::BlobId, uint64_t> outlived;   // The order of the live entry.
+    std::unordered_map<model::BlobId, uint64_t> outlived;  // The order of the live entry.
     for (const Change& change : changes.changes) {
       if (!change.outlives_removals()) continue;
       uint64_t& order = outlived[change.now->id];
@@ -664,7 +768,9 @@ class RocksIndex final : public Index {
   std::vector<std::pair<std::string, Entry>> pending_from(std::string_view key) const {
     std::vector<std::pair<std::string, Entry>> entries;
     for (const Entry& entry : pending_.copy()) {
-      if (std::string own = blob_key(entry.id); own >= key) entries.emplace_back(std::move(own), entry);
+      if (std::string own = blob_key(entry.id); own >= key) {
+        entries.emplace_back(std::move(own), entry);
+      }
     }
     std::ranges::sort(entries, {}, &std::pair<std::string, Entry>::first);
     return entries;
@@ -674,7 +780,8 @@ class RocksIndex final : public Index {
     std::vector<JournalRecord> records;
     Call call(watch_);
     auto it = iterator(journal());
-    for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max; it->Next(), call.renew()) {
+    for (it->Seek(journal_key(token + 1)); it->Valid() && records.size() < max;
+         it->Next(), call.renew()) {
       const std::string_view key = it->key().ToStringView();
       if (key.front() != kJournal) break;
       JournalRecord record;
@@ -691,18 +798,23 @@ class RocksIndex final : public Index {
     return records;
   }
 
-  Result<std::optional<Entry>> find_with(const rocksdb::ReadOptions& options, const model::BlobId& id) {
+  Result<std::optional<Entry>> find_with(const rocksdb::ReadOptions& options,
+                                         const model::BlobId& id) {
     if (auto pending = pending_.find(id)) return pending;
     rocksdb::PinnableSlice value;
     const Call call(options.read_tier == rocksdb::kBlockCacheTier ? nullptr : watch_);
-    const rocksdb::Status status = db_->Get(options, db_->DefaultColumnFamily(), blob_key(id), &value);
+    const rocksdb::Status status =
+        db_->Get(options, db_->DefaultColumnFamily(), blob_key(id), &value);
     if (status.IsNotFound()) return std::optional<Entry>();
     if (!status.ok()) return failed(status);
     if (value.size() < kEntryBytes) return failed(rocksdb::Status::Corruption("a short entry"));
     return std::optional(read_entry(id, Reader(value.ToStringView())));
   }
 
-  Result<uint64_t> number(const std::string& key) { return number(key, db_->DefaultColumnFamily()); }
+  Result<uint64_t> number(const std::string& key) {
+    return number(key, db_->DefaultColumnFamily());
+  }
+
   Result<uint64_t> number(const std::string& key, rocksdb::ColumnFamilyHandle* family) {
     std::string value;
     const Call call(watch_);
@@ -729,12 +841,14 @@ class RocksIndex final : public Index {
   }
 
   // To the first key behind `key`, or to `key` where it is that of no blob.
-  static void seek_behind(rocksdb::Iterator& it, const std::string& key, const model::BlobId& after) {
+  static void seek_behind(rocksdb::Iterator& it, const std::string& key,
+                          const model::BlobId& after) {
     it.Seek(key);
     if (after != model::BlobId{} && it.Valid() && it.key() == key) it.Next();
   }
 
   std::unique_ptr<rocksdb::Iterator> iterator() { return iterator(db_->DefaultColumnFamily()); }
+
   std::unique_ptr<rocksdb::Iterator> iterator(rocksdb::ColumnFamilyHandle* family) {
     rocksdb::ReadOptions options;
     options.fill_cache = false;
@@ -745,27 +859,34 @@ class RocksIndex final : public Index {
 
   const ThreadsOfItsOwn threads_;
   std::unique_ptr<rocksdb::DB> db_;
-  const std::vector<rocksdb::ColumnFamilyHandle*> families_;   // Of blobs (the default one) and of the journal.
+  // Of blobs (the default one) and of the journal.
+  const std::vector<rocksdb::ColumnFamilyHandle*> families_;
   const bool lose_unflushed_;
   fs::IoWatch* const watch_;
   const std::function<void(const std::string&)> on_damage_;
   const std::shared_ptr<BackgroundErrors> errors_;
-  Mutex write_mutex_;   // Who holds it may change what is pending.
+  Mutex write_mutex_;  // Who holds it may change what is pending.
   Pending pending_;
-  std::atomic<bool> refused_ = false;   // The tables took nothing the last time: nothing more becomes pending.
+  // The tables took nothing the last time: nothing more becomes pending.
+  std::atomic<bool> refused_ = false;
   rocksdb::WriteOptions unlogged_;
 };
 
-// What RocksDB warns of, in our log. A log file of its own beside the tables takes the process down with an assertion when the disk is
-// full: RocksDB goes on writing to a file that has failed.
+// What RocksDB warns of, in our log. A log file of its own beside the tables takes the process down
+// with an assertion when the disk is full: RocksDB goes on writing to a file that has failed.
 class WarningsToLog final : public rocksdb::Logger {
  public:
-  explicit WarningsToLog(std::string path) : rocksdb::Logger(rocksdb::WARN_LEVEL), path_(std::move(path)) {}
+  explicit WarningsToLog(std::string path)
+      : rocksdb::Logger(rocksdb::WARN_LEVEL), path_(std::move(path)) {}
+
   using rocksdb::Logger::Logv;
+
   void Logv(const char* format, va_list arguments) override {
     char text[1024];
     const int length = std::vsnprintf(text, sizeof text, format, arguments);
-    if (length > 0 && length < static_cast<int>(sizeof text) && text[length - 1] == '\n') text[length - 1] = '\0';
+    if (length > 0 && length < static_cast<int>(sizeof text) && text[length - 1] == '\n') {
+      text[length - 1] = '\0';
+    }
     log::warn("index", "RocksDB says", {{"path", path_}, {"text", text}});
   }
 
@@ -773,23 +894,26 @@ class WarningsToLog final : public rocksdb::Logger {
   const std::string path_;
 };
 
-rocksdb::DBOptions database_options(const IndexOptions& options, std::shared_ptr<BackgroundErrors> errors) {
+rocksdb::DBOptions database_options(const IndexOptions& options,
+                                    std::shared_ptr<BackgroundErrors> errors) {
   rocksdb::DBOptions rocks;
   rocks.create_if_missing = true;
   rocks.create_missing_column_families = true;
-  // Families are flushed each by itself, and have each a mark. With atomic_flush RocksDB up to 8.6 never takes up again what a
-  // flush had written when an error came up beside it: the next flush, recovery and close wait for that for ever.
+  // Families are flushed each by itself, and have each a mark. With atomic_flush RocksDB up to 8.6
+  // never takes up again what a flush had written when an error came up beside it: the next flush,
+  // recovery and close wait for that for ever.
   rocks.atomic_flush = false;
   rocks.max_background_jobs = 2;
   rocks.max_open_files = 256;
   rocks.info_log_level = rocksdb::WARN_LEVEL;
   rocks.info_log = std::make_shared<WarningsToLog>(options.path);
-  rocks.avoid_flush_during_shutdown = true;   // The index asks for it where it should.
+  rocks.avoid_flush_during_shutdown = true;  // The index asks for it where it should.
   rocks.listeners.push_back(std::move(errors));
   return rocks;
 }
 
-// One cache for both families. Checksums are XXH3: Debian's RocksDB computes CRC32C without the processor's instruction.
+// One cache for both families. Checksums are XXH3: Debian's RocksDB computes CRC32C without the
+// processor's instruction.
 rocksdb::BlockBasedTableOptions table_options(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = std::move(cache);
@@ -798,7 +922,8 @@ rocksdb::BlockBasedTableOptions table_options(std::shared_ptr<rocksdb::Cache> ca
   return table;
 }
 
-rocksdb::ColumnFamilyOptions family_options(const IndexOptions& options, const rocksdb::BlockBasedTableOptions& table) {
+rocksdb::ColumnFamilyOptions family_options(const IndexOptions& options,
+                                            const rocksdb::BlockBasedTableOptions& table) {
   rocksdb::ColumnFamilyOptions family;
   family.write_buffer_size = options.memtable_bytes;
   family.max_write_buffer_number = 3;
@@ -807,9 +932,11 @@ rocksdb::ColumnFamilyOptions family_options(const IndexOptions& options, const r
   return family;
 }
 
-// Keys come in random order: every compaction by levels would write the level below anew. Filters and index blocks in parts: one of a whole
-// table is larger than a shard of the cache and would be read again by every look-up.
-rocksdb::ColumnFamilyOptions blobs_family(const IndexOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+// Keys come in random order: every compaction by levels would write the level below anew. Filters
+// and index blocks in parts: one of a whole table is larger than a shard of the cache and would be
+// read again by every look-up.
+rocksdb::ColumnFamilyOptions blobs_family(const IndexOptions& options,
+                                          const std::shared_ptr<rocksdb::Cache>& cache) {
   auto table = table_options(cache);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.partition_filters = true;
@@ -822,7 +949,8 @@ rocksdb::ColumnFamilyOptions blobs_family(const IndexOptions& options, const std
 }
 
 // Keys come in order: tables move down as they are.
-rocksdb::ColumnFamilyOptions journal_family(const IndexOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions journal_family(const IndexOptions& options,
+                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   return family_options(options, table_options(cache));
 }
 
@@ -830,8 +958,9 @@ rocksdb::ColumnFamilyOptions journal_family(const IndexOptions& options, const s
 
 Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, kCacheShardBits);
-  const std::vector<rocksdb::ColumnFamilyDescriptor> described = {{rocksdb::kDefaultColumnFamilyName, blobs_family(options, cache)},
-                                                                  {"journal", journal_family(options, cache)}};
+  const std::vector<rocksdb::ColumnFamilyDescriptor> described = {
+      {rocksdb::kDefaultColumnFamilyName, blobs_family(options, cache)},
+      {"journal", journal_family(options, cache)}};
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   // RocksDB would make it as well, after warning that it is not there.
@@ -839,7 +968,8 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options) {
   std::filesystem::create_directory(options.path, ignored);
   const fs::IoWatch::Call call(options.watch);
   const auto errors = std::make_shared<BackgroundErrors>(options.on_damage);
-  const rocksdb::Status status = rocksdb::DB::Open(database_options(options, errors), options.path, described, &families, &db);
+  const rocksdb::Status status =
+      rocksdb::DB::Open(database_options(options, errors), options.path, described, &families, &db);
   if (!status.ok()) return failed(status);
   return std::make_unique<RocksIndex>(db, std::move(families), options, errors);
 }

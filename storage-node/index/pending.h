@@ -1,5 +1,6 @@
-// Pending: new blobs and their journal records that the index has taken and not yet given to its tables. A table takes thousands of keys in their
-// order for a third of what it costs to take them one by one as they come.
+// Pending: new blobs and their journal records that the index has taken and not yet given to its
+// tables. A table takes thousands of keys in their order for a third of what it costs to take them
+// one by one as they come.
 //
 // One thread changes it at a time; any may read meanwhile.
 #pragma once
@@ -17,8 +18,10 @@ namespace rondel::index {
 
 class Pending {
  public:
-  // Journal records in the order of their tokens; those that were added before are passed over. Mark 0: as it was.
-  void add(std::ranges::forward_range auto&& blobs, std::span<const JournalRecord> journal, uint64_t mark) {
+  // Journal records in the order of their tokens; those that were added before are passed over.
+  // Mark 0: as it was.
+  void add(std::ranges::forward_range auto&& blobs, std::span<const JournalRecord> journal,
+           uint64_t mark) {
     MutexLock lock(mutex_);
     for (const Entry& entry : blobs) blobs_.insert_or_assign(entry.id, entry);
     for (const JournalRecord& record : journal) {
@@ -54,7 +57,8 @@ class Pending {
   std::vector<JournalRecord> journal_after(uint64_t token, size_t max) const {
     MutexLock lock(mutex_);
     const auto first = std::ranges::upper_bound(journal_, token, {}, &JournalRecord::token);
-    return {first, first + static_cast<ptrdiff_t>(std::min<size_t>(max, static_cast<size_t>(journal_.end() - first)))};
+    return {first, first + static_cast<ptrdiff_t>(
+                               std::min<size_t>(max, static_cast<size_t>(journal_.end() - first)))};
   }
 
   // 0: none.
@@ -64,9 +68,14 @@ class Pending {
   }
 
   // For the one thread that may change it: what it reads, nobody writes. So the mutex is not taken.
-  bool empty() const NO_THREAD_SAFETY_ANALYSIS { return blobs_.empty() && journal_.empty() && mark_ == 0; }
+  bool empty() const NO_THREAD_SAFETY_ANALYSIS {
+    return blobs_.empty() && journal_.empty() && mark_ == 0;
+  }
+
   size_t size() const NO_THREAD_SAFETY_ANALYSIS { return std::max(blobs_.size(), journal_.size()); }
+
   const std::vector<JournalRecord>& journal() const NO_THREAD_SAFETY_ANALYSIS { return journal_; }
+
   std::vector<const Entry*> in_ring_order() const NO_THREAD_SAFETY_ANALYSIS {
     std::vector<std::pair<uint64_t, const Entry*>> sorted;
     sorted.reserve(blobs_.size());

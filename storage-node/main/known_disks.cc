@@ -21,7 +21,8 @@ Result<std::map<std::string, model::DiskId>> read_known_disks(const std::string&
   return known;
 }
 
-Result<void> write_known_disks(const std::string& path, const std::map<std::string, model::DiskId>& known) {
+Result<void> write_known_disks(const std::string& path,
+                               const std::map<std::string, model::DiskId>& known) {
   std::string text;
   for (const auto& [folder, id] : known) text += id.to_hex() + " " + folder + "\n";
   return fs::write_file_atomically(fs::posix_file_system(), path, as_bytes(text));

@@ -11,6 +11,7 @@ namespace rondel::node {
 
 // By folder. Empty when the file is not there; kCorruption.
 Result<std::map<std::string, model::DiskId>> read_known_disks(const std::string& path);
-Result<void> write_known_disks(const std::string& path, const std::map<std::string, model::DiskId>& known);
+Result<void> write_known_disks(const std::string& path,
+                               const std::map<std::string, model::DiskId>& known);
 
 }  // namespace rondel::node

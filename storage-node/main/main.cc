@@ -12,16 +12,15 @@
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
+#include "common/fs/posix_file_system.h"
+#include "common/log/log.h"
+#include "common/metrics/metrics.h"
 #include "common/program/end_watch.h"
 #include "common/program/operations.h"
 #include "common/program/program.h"
 #include "common/program/run.h"
 #include "common/program/settings_page.h"
 #include "common/program/version.h"
-#include "common/fs/posix_file_system.h"
-#include "common/log/log.h"
-#include "common/metrics/metrics.h"
-#include "transfer/grpc/grpc_blob_transport.h"
 #include "storage-node/main/known_disks.h"
 #include "storage-node/main/node_metrics.h"
 #include "storage-node/main/settings.h"
@@ -31,6 +30,7 @@
 #include "storage-node/service/open_disks.h"
 #include "storage-node/service/ring_contact.h"
 #include "storage-node/service/storage_service.h"
+#include "transfer/grpc/grpc_blob_transport.h"
 
 namespace rondel::node {
 namespace {
@@ -49,14 +49,19 @@ std::string host_name() {
 // For this user alone, also when it was not so before.
 Result<void> make_private(const std::string& folder) {
   TRY(const bool closed, fs::make_private_folder(folder));
-  if (!closed) log::warn("main", "a folder is another user's: who may read it is his to say", {{"folder", folder}});
+  if (!closed) {
+    log::warn("main", "a folder is another user's: who may read it is his to say",
+              {{"folder", folder}});
+  }
   return {};
 }
 
 // The node's id: made once, kept in its data folder beside its disks.
 Result<model::NodeId> node_identity(const std::string& folder) {
   fs::FileSystem& files = fs::posix_file_system();
-  if (auto made = make_private(folder); !made) return fail(ErrorCode::kInvalidArgument, "node.data_dir: " + made.error().message);
+  if (auto made = make_private(folder); !made) {
+    return fail(ErrorCode::kInvalidArgument, "node.data_dir: " + made.error().message);
+  }
   const std::string path = folder + "/node.id";
   const auto stored = fs::read_file(files, path);
   if (stored) {
@@ -70,7 +75,9 @@ Result<model::NodeId> node_identity(const std::string& folder) {
   return id;
 }
 
-std::string cluster_file(const config::Settings& settings) { return settings.text("node.data_dir") + "/cluster.id"; }
+std::string cluster_file(const config::Settings& settings) {
+  return settings.text("node.data_dir") + "/cluster.id";
+}
 
 // The cluster the node has joined; zero before its first contact.
 Result<model::ClusterId> joined_cluster(const config::Settings& settings) {
@@ -78,7 +85,9 @@ Result<model::ClusterId> joined_cluster(const config::Settings& settings) {
   if (!stored && stored.error().code == ErrorCode::kNotFound) return model::ClusterId{};
   if (!stored) return std::unexpected(stored.error());
   const auto cluster = model::ClusterId::from_hex(std::string_view(*stored).substr(0, 32));
-  if (!cluster) return fail(ErrorCode::kCorruption, cluster_file(settings) + " does not hold a cluster id");
+  if (!cluster) {
+    return fail(ErrorCode::kCorruption, cluster_file(settings) + " does not hold a cluster id");
+  }
   return *cluster;
 }
 
@@ -92,7 +101,8 @@ class WholeFileSystems {
     std::lock_guard lock(mutex_);
     const auto [other, first] = taken_.emplace(status.st_dev, disk.path);
     if (first || other->second == disk.path) return {};
-    return fail(ErrorCode::kInvalidArgument, disk.path + " and " + other->second + " share a file system: give them a capacity");
+    return fail(ErrorCode::kInvalidArgument,
+                disk.path + " and " + other->second + " share a file system: give them a capacity");
   }
 
  private:
@@ -100,7 +110,8 @@ class WholeFileSystems {
   std::map<dev_t, std::string> taken_;
 };
 
-engine::EngineOptions engine_options(const config::Settings& settings, const DiskSetting& disk, metrics::Registry& registry) {
+engine::EngineOptions engine_options(const config::Settings& settings, const DiskSetting& disk,
+                                     metrics::Registry& registry) {
   engine::EngineOptions options;
   options.path = disk.path;
   options.capacity_bytes = disk.capacity_bytes;
@@ -110,8 +121,10 @@ engine::EngineOptions engine_options(const config::Settings& settings, const Dis
   options.queue_bytes_max = settings.size("engine.queue_size");
   options.background_bytes_per_second = settings.size("repair.rate");
   options.journal_period = settings.duration("engine.journal_period");
-  options.compaction_garbage_ratio = static_cast<double>(settings.integer("engine.compaction_garbage_percent")) / 100;
-  metrics::Histogram& flushes = registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
+  options.compaction_garbage_ratio =
+      static_cast<double>(settings.integer("engine.compaction_garbage_percent")) / 100;
+  metrics::Histogram& flushes =
+      registry.histogram("rondel_node_flush_seconds", "Durable writes and flushes of a disk.");
   options.on_flush = [&flushes](double seconds) { flushes.observe(seconds); };
   return options;
 }
@@ -127,6 +140,7 @@ class DisksOnRecord {
     for (const auto& [path, disk] : found) known_[path] = disk;
     return write_known_disks(file_, known_);
   }
+
   // Written down first: after a restart the disk is known, and its empty folder no new one.
   void join(const std::string& path, const model::DiskId& disk) {
     --missing;
@@ -136,7 +150,7 @@ class DisksOnRecord {
               {{"path", path}, {"disk", disk.to_hex()}, {"error", noted.error().message}});
   }
 
-  std::atomic<int64_t> missing{0};   // Disks that are not open.
+  std::atomic<int64_t> missing{0};  // Disks that are not open.
 
  private:
   const std::string file_;
@@ -146,8 +160,9 @@ class DisksOnRecord {
 
 // A disk that is bad, hangs or takes long is left out alone, and joins when it opens. Fatal: a
 // setting that counts a file system twice, and that no disk is open, known, or still being opened.
-Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config::Settings& settings, const model::ClusterId& cluster,
-                                                                    metrics::Registry& registry, const MetadataMemory& memory) {
+Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(
+    const config::Settings& settings, const model::ClusterId& cluster, metrics::Registry& registry,
+    const MetadataMemory& memory) {
   TRY(const auto disks, disk_settings(settings));
   const std::string known_file = settings.text("node.data_dir") + "/disks.known";
   TRY(const auto known, read_known_disks(known_file));
@@ -157,10 +172,16 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
     options.back().cluster = cluster;
     options.back().may_purge = [&memory](const model::DiskId& of) { return memory.may_purge(of); };
     options.back().heard_of = [&memory](uint64_t order) { return memory.heard_of(order); };
-    if (const auto found = known.find(disk.path); found != known.end()) options.back().disk = found->second;
+    if (const auto found = known.find(disk.path); found != known.end()) {
+      options.back().disk = found->second;
+    }
   }
-  const auto open = [claims = std::make_shared<WholeFileSystems>()](const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
-    if (auto made = make_private(disk.path); !made) return fail(ErrorCode::kUnavailable, made.error().message);
+  const auto open =
+      [claims = std::make_shared<WholeFileSystems>()](
+          const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
+    if (auto made = make_private(disk.path); !made) {
+      return fail(ErrorCode::kUnavailable, made.error().message);
+    }
     TRY_VOID(claims->claim(disk));
     return engine::Engine::open(fs::posix_file_system(), disk);
   };
@@ -182,8 +203,11 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
     if (!disk.error) {
       found[disk.path] = disk.engine->disk_id();
     } else {
-      if (disk.error->code == ErrorCode::kInvalidArgument) return fail(ErrorCode::kInvalidArgument, "node.disks: " + disk.error->message);
-      log::error("main", "a disk is left out", {{"path", disk.path}, {"error", disk.error->message}});
+      if (disk.error->code == ErrorCode::kInvalidArgument) {
+        return fail(ErrorCode::kInvalidArgument, "node.disks: " + disk.error->message);
+      }
+      log::error("main", "a disk is left out",
+                 {{"path", disk.path}, {"error", disk.error->message}});
       last = Error{disk.error->code, "disk " + disk.path + ": " + disk.error->message};
       ++record->missing;
     }
@@ -192,24 +216,25 @@ Result<std::vector<std::unique_ptr<engine::Engine>>> open_all_disks(const config
   if (!some) return std::unexpected(*last);
   TRY_VOID(record->note(found));
   registry.callback(metrics::Type::kGauge, "rondel_node_disks_unusable",
-      "Disks that have not been opened since the node started.", {},
-      [record] { return static_cast<double>(record->missing.load()); });
+                    "Disks that have not been opened since the node started.", {},
+                    [record] { return static_cast<double>(record->missing.load()); });
   return engines;
 }
 
 // On threads of each disk: one that hangs is looked at once, and the others go on.
-async::Task<void> observe_lags(async::TaskGroup& group, repair::PeerLag& lags, const DiskSet& disks, const DiskReaders& readers,
-                               const RingContact& contact) {
+async::Task<void> observe_lags(async::TaskGroup& group, repair::PeerLag& lags, const DiskSet& disks,
+                               const DiskReaders& readers, const RingContact& contact) {
   std::map<model::DiskId, std::shared_ptr<std::atomic<bool>>> under_way;
   while (!group.stopping()) {
     for (const auto& disk : disks.identified()) {
       auto& busy = under_way[disk->disk_id()];
       if (!busy) busy = std::make_shared<std::atomic<bool>>(false);
       if (busy->exchange(true)) continue;
-      const bool accepted = readers.of(*disk).try_submit([&lags, &engine = *disk, topology = contact.topology(), busy] {
-        lags.observe(engine, *topology);
-        *busy = false;
-      });
+      const bool accepted = readers.of(*disk).try_submit(
+          [&lags, &engine = *disk, topology = contact.topology(), busy] {
+            lags.observe(engine, *topology);
+            *busy = false;
+          });
       if (!accepted) *busy = false;
     }
     co_await group.pause(1s);
@@ -237,7 +262,7 @@ std::string with_failed(std::string step, const DiskSet& disks) {
 
 Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   TRY_VOID(program::init_log(settings));
-  program::EndWatch ending(end_at_once);   // First: it watches the end of all others.
+  program::EndWatch ending(end_at_once);  // First: it watches the end of all others.
   TRY(const model::NodeId node, node_identity(settings.text("node.data_dir")));
   metrics::Registry registry;
   metrics::register_process_metrics(registry, "rondel-node", program::version(), program::commit());
@@ -254,24 +279,29 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   contact_options.name = settings.text("node.name");
   contact_options.address = advertised.empty() ? listen : advertised;
   contact_options.operations_address = settings.text("node.operations_listen");
-  contact_options.host = settings.text("node.host").empty() ? host_name() : settings.text("node.host");
+  contact_options.host =
+      settings.text("node.host").empty() ? host_name() : settings.text("node.host");
   contact_options.zone = settings.text("node.zone");
   contact_options.gateways = settings.list("cluster.gateways");
   contact_options.cache_file = settings.text("node.data_dir") + "/ring.cache";
   contact_options.cluster = cluster;
-  TRY(const auto credentials, rpc::PeerCredentials::load(tls_files(settings), {rpc::PeerRole::kNode, contact_options.name}));
+  TRY(const auto credentials,
+      rpc::PeerCredentials::load(tls_files(settings),
+                                 {rpc::PeerRole::kNode, contact_options.name}));
   contact_options.credentials = credentials;
   RingContact contact(std::move(contact_options), memory);
 
-  repair::PeerLag peers(real_clock());   // Before the threads that use it.
-  const DiskReaders readers(disks, static_cast<size_t>(settings.integer("node.read_threads")), kReadQueueMax);
+  repair::PeerLag peers(real_clock());  // Before the threads that use it.
+  const DiskReaders readers(disks, static_cast<size_t>(settings.integer("node.read_threads")),
+                            kReadQueueMax);
   const auto address_of = [&contact](const model::NodeId& id) -> std::optional<rpc::NodeEndpoint> {
     const auto now = contact.topology();
     const auto* const known = now->find_node(id);
     if (known == nullptr) return std::nullopt;
     return rpc::NodeEndpoint(known->address, known->name);
   };
-  const auto transport = transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = credentials});
+  const auto transport =
+      transfer::make_grpc_blob_transport({.address_of = address_of, .credentials = credentials});
   const auto journal = repair::make_grpc_peer_journal(contact, credentials);
   std::vector<engine::Engine*> own;
   for (const auto& disk : disks) own.push_back(disk.get());
@@ -282,31 +312,40 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   std::atomic<uint64_t> outgoing_bytes{0};
   const auto memory_of_streams = StreamBudget::make(settings.size("node.buffer_size"));
   register_node_metrics(registry, disks, contact, repairer, peers, outgoing_bytes);
-  registry.collector(metrics::Type::kGauge, "rondel_tls_certificate_expiry_timestamp_seconds",
-                     "When the first certificate of the file ends.", [credentials] {
-                       std::vector<metrics::Sample> samples;
-                       for (const auto& [file, not_after] : credentials->expiries()) {
-                         samples.push_back({{{"file", file}}, std::chrono::duration<double>(not_after.time_since_epoch()).count()});
-                       }
-                       return samples;
-                     });
+  registry.collector(
+      metrics::Type::kGauge, "rondel_tls_certificate_expiry_timestamp_seconds",
+      "When the first certificate of the file ends.", [credentials] {
+        std::vector<metrics::Sample> samples;
+        for (const auto& [file, not_after] : credentials->expiries()) {
+          samples.push_back({{{"file", file}},
+                             std::chrono::duration<double>(not_after.time_since_epoch()).count()});
+        }
+        return samples;
+      });
 
   register_memory_metrics(registry, *memory_of_streams);
 
   const auto lag_of = [&repairer](const model::DiskId& disk) { return repairer.lag_of(disk); };
-  StorageServices services{disks, contact, contact, readers, node,
-                           [&peers](const model::DiskId& asking, const model::DiskId& serving, uint64_t token) {
-                             peers.on_pull(asking, serving, token);
-                           },
-                           lag_of, outgoing_bytes};
+  StorageServices services{disks,
+                           contact,
+                           contact,
+                           readers,
+                           node,
+                           [&peers](const model::DiskId& asking, const model::DiskId& serving,
+                                    uint64_t token) { peers.on_pull(asking, serving, token); },
+                           lag_of,
+                           outgoing_bytes};
   services.memory = memory_of_streams;
   TRY(auto service, StorageService::start(std::move(services), listen, credentials->server()));
   contact.start(disks, lag_of, [&settings](const model::ClusterId& joined) {
-    (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings), as_bytes(joined.to_hex() + "\n"));
+    (void)fs::write_file_atomically(fs::posix_file_system(), cluster_file(settings),
+                                    as_bytes(joined.to_hex() + "\n"));
   });
+
   // Before what the heartbeats ask goes, whichever way this ends.
   struct Heartbeats {
     RingContact& contact;
+
     ~Heartbeats() { contact.stop(); }
   } const heartbeats{contact};
 
@@ -319,17 +358,23 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   });
   program::OperationsService operations(registry, {serving.checks(), {ring_contact}},
                                         {program::settings_page("rondel-node", settings)});
-  TRY(auto server, program::start_operations(settings, "node.operations_listen", loops.loop(0),
-                                             operations));
+  TRY(auto server,
+      program::start_operations(settings, "node.operations_listen", loops.loop(0), operations));
   async::TaskGroup repairs(loops.loop(1));
   repairs.spawn(repairer.run(repairs));
   repairs.spawn(observe_lags(repairs, peers, disks, readers, contact));
 
   log::info("main", "serving",
-            {{"node", node.to_hex()}, {"name", settings.text("node.name")}, {"address", listen}, {"disks", disks.size()}});
+            {{"node", node.to_hex()},
+             {"name", settings.text("node.name")},
+             {"address", listen},
+             {"disks", disks.size()}});
   const auto read_certificates = [&credentials] {
     const auto taken = credentials->reload();
-    if (!taken) return log::warn("main", "the certificates were not taken", {{"error", taken.error().message}});
+    if (!taken) {
+      return log::warn("main", "the certificates were not taken",
+                       {{"error", taken.error().message}});
+    }
     if (*taken) log::info("main", "other certificates count from now on");
   };
   serving.begin();
@@ -360,5 +405,7 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   using namespace rondel::node;
-  return rondel::program::run_program({"rondel-node", "Storage node of Rondel.", settings_schema(), check_settings, serve, check_files}, argc, argv);
+  return rondel::program::run_program({"rondel-node", "Storage node of Rondel.", settings_schema(),
+                                       check_settings, serve, check_files},
+                                      argc, argv);
 }

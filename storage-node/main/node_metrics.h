@@ -13,8 +13,10 @@
 namespace rondel::node {
 
 // Everything given outlives the registry's last expose().
-void register_node_metrics(metrics::Registry& registry, const DiskSet& disks, const RingContact& contact, const repair::Repairer& repairer,
-                           const repair::PeerLag& peers, const std::atomic<uint64_t>& outgoing_bytes);
+void register_node_metrics(metrics::Registry& registry, const DiskSet& disks,
+                           const RingContact& contact, const repair::Repairer& repairer,
+                           const repair::PeerLag& peers,
+                           const std::atomic<uint64_t>& outgoing_bytes);
 
 // What streams of gateways and peers hold in the node's memory. So too.
 void register_memory_metrics(metrics::Registry& registry, const StreamBudget& memory);

@@ -1,6 +1,7 @@
-// HandBack: pushes the hand-off copies of a disk to their owners and drops each after the owner's flush. Goes through all of
-// them in turn: an owner that is away, full, or that hangs, holds up the others once and is then left alone for a while. So is a
-// copy that cannot be given for another reason, without its owner. One loop.
+// HandBack: pushes the hand-off copies of a disk to their owners and drops each after the owner's
+// flush. Goes through all of them in turn: an owner that is away, full, or that hangs, holds up the
+// others once and is then left alone for a while. So is a copy that cannot be given for another
+// reason, without its owner. One loop.
 #pragma once
 
 #include <functional>
@@ -8,14 +9,14 @@
 #include <unordered_map>
 
 #include "common/ring/ring.h"
-#include "transfer/blob_transport.h"
 #include "storage-node/repair/own_disk.h"
+#include "transfer/blob_transport.h"
 
 namespace rondel::repair {
 
 struct HandBackOptions {
-  size_t copies_max = 256;     // In a round.
-  Duration trash;              // What is dropped is restorable for so long.
+  size_t copies_max = 256;  // In a round.
+  Duration trash;           // What is dropped is restorable for so long.
 };
 
 class HandBack {
@@ -32,9 +33,10 @@ class HandBack {
     SteadyTime until{};
     Duration pause{};
   };
+
   struct Page {
     std::vector<engine::BlobEntry> copies;
-    engine::BlobEntry last;    // Looked at; the zero blob at the end.
+    engine::BlobEntry last;  // Looked at; the zero blob at the end.
   };
 
   void rest_after(const Page& page, bool skipping);
@@ -48,10 +50,10 @@ class HandBack {
   const HandBackOptions options_;
   const Clock& clock_;
   std::map<model::DiskId, Away> away_;
-  std::unordered_map<model::BlobId, SteadyTime> refused_;   // Not tried again before.
+  std::unordered_map<model::BlobId, SteadyTime> refused_;  // Not tried again before.
   engine::BlobEntry cursor_;
-  bool found_ = false;         // Something to give, since the last look began at the start.
-  SteadyTime look_at_{};       // Not before.
+  bool found_ = false;    // Something to give, since the last look began at the start.
+  SteadyTime look_at_{};  // Not before.
   Duration look_pause_{};
 };
 

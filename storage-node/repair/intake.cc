@@ -14,9 +14,9 @@ using engine::JournalEntry;
 // What a page asks of the disk.
 struct Taken {
   std::vector<Wanted> lacks;
-  std::vector<Wanted> handed_back;   // Lacks; its holder brings it.
-  std::map<uint64_t, std::vector<model::BlobId>> restores;                          // By order.
-  std::map<std::pair<uint64_t, Duration>, std::vector<model::BlobId>> removals;     // And trash.
+  std::vector<Wanted> handed_back;                          // Lacks; its holder brings it.
+  std::map<uint64_t, std::vector<model::BlobId>> restores;  // By order.
+  std::map<std::pair<uint64_t, Duration>, std::vector<model::BlobId>> removals;  // And trash.
 };
 
 uint64_t micros(SystemTime time) { return static_cast<uint64_t>(time.time_since_epoch().count()); }
@@ -53,8 +53,8 @@ Result<void> look_at_removal(engine::Engine& disk, bool owned, const JournalEntr
   return {};
 }
 
-Result<void> look_at_copy(engine::Engine& disk, const JournalEntry& entry, const model::DiskId& peer,
-                          Taken& taken) {
+Result<void> look_at_copy(engine::Engine& disk, const JournalEntry& entry,
+                          const model::DiskId& peer, Taken& taken) {
   const BlobEntry& blob = entry.blob;
   TRY(const bool has, disk.has(blob.id));
   if (has && blob.order == 0) return {};
@@ -65,14 +65,16 @@ Result<void> look_at_copy(engine::Engine& disk, const JournalEntry& entry, const
   }
   TRY(const bool removed, is_removed(disk, blob.id, blob.order));
   if (removed) return {};
-  const Wanted wanted{blob.id, blob.length, micros(blob.created_at), blob.order, 0, 0, 0,
-                      Wanted::Why::kJournal, peer};
+  const Wanted wanted{blob.id, blob.length, micros(blob.created_at), blob.order, 0,
+                      0,       0,           Wanted::Why::kJournal,   peer};
   (blob.handoff_for == disk.disk_id() ? taken.handed_back : taken.lacks).push_back(wanted);
   return {};
 }
 
 Result<void> list_all(WantedList& wanted, std::span<const Wanted> found, Duration patience) {
-  if (!wanted.add(found, patience)) return fail(ErrorCode::kResourceExhausted, "the list of wanted blobs is full");
+  if (!wanted.add(found, patience)) {
+    return fail(ErrorCode::kResourceExhausted, "the list of wanted blobs is full");
+  }
   return {};
 }
 
@@ -81,13 +83,17 @@ Result<void> list_all(WantedList& wanted, std::span<const Wanted> found, Duratio
 bool owns(const ring::Topology& topology, const model::DiskId& disk, const model::BlobId& blob) {
   for (const auto& ring : topology.rings) {
     const auto index = ring->find(disk);
-    if (index && std::ranges::count(ring->owners(ring->arc_of(blob.ring_hash())), *index) > 0) return true;
+    if (index && std::ranges::count(ring->owners(ring->arc_of(blob.ring_hash())), *index) > 0) {
+      return true;
+    }
   }
   return false;
 }
 
-Result<void> remove_now(engine::Engine& disk, std::vector<model::BlobId> ids, engine::RemoveOptions options) {
-  TRY_VOID(engine::await_callback<uint64_t>([&](auto done) { disk.remove_async(std::move(ids), options, std::move(done)); }));
+Result<void> remove_now(engine::Engine& disk, std::vector<model::BlobId> ids,
+                        engine::RemoveOptions options) {
+  TRY_VOID(engine::await_callback<uint64_t>(
+      [&](auto done) { disk.remove_async(std::move(ids), options, std::move(done)); }));
   return {};
 }
 
@@ -103,7 +109,9 @@ Result<void> take_entries(engine::Engine& disk, WantedList& wanted, const ring::
       TRY_VOID(look_at_copy(disk, entry, peer, taken));
     }
   }
-  for (auto& [by, ids] : taken.removals) TRY_VOID(remove_now(disk, std::move(ids), {by.first, by.second, true}));
+  for (auto& [by, ids] : taken.removals) {
+    TRY_VOID(remove_now(disk, std::move(ids), {by.first, by.second, true}));
+  }
   for (auto& [order, ids] : taken.restores) TRY_VOID(disk.restore(std::move(ids), order));
   TRY_VOID(list_all(wanted, taken.lacks, options.settle));
   TRY_VOID(list_all(wanted, taken.handed_back, options.hand_back));
@@ -128,18 +136,27 @@ Result<void> take_listed(engine::Engine& disk, WantedList& wanted, const ring::T
   return wanted.persist();
 }
 
-Result<void> take_damaged(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology, size_t max) {
+Result<void> take_damaged(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology,
+                          size_t max) {
   std::vector<Wanted> damaged;
   for (const BlobEntry& blob : disk.list_damaged(max)) {
     if (blob.trashed || !owns(topology, disk.disk_id(), blob.id)) continue;
-    damaged.push_back({blob.id, blob.length, micros(blob.created_at), blob.order, 0, 0, 0,
-                       Wanted::Why::kDamaged, {}});
+    damaged.push_back({blob.id,
+                       blob.length,
+                       micros(blob.created_at),
+                       blob.order,
+                       0,
+                       0,
+                       0,
+                       Wanted::Why::kDamaged,
+                       {}});
   }
   TRY_VOID(list_all(wanted, damaged, Duration::zero()));
   return wanted.persist();
 }
 
-Result<Lack> look_again(engine::Engine& disk, const ring::Topology& topology, const Wanted& wanted) {
+Result<Lack> look_again(engine::Engine& disk, const ring::Topology& topology,
+                        const Wanted& wanted) {
   if (!owns(topology, disk.disk_id(), wanted.id)) return Lack::kNone;
   TRY(const bool removed, is_removed(disk, wanted.id, wanted.order));
   if (removed) return Lack::kRemoved;
@@ -148,7 +165,8 @@ Result<Lack> look_again(engine::Engine& disk, const ring::Topology& topology, co
   if (wanted.why != Wanted::Why::kDamaged) return Lack::kNone;
   // The engine remembers damage that a read has met.
   for (uint64_t at = 0; at < wanted.length; at += model::kPieceBytes) {
-    const auto read = disk.read(wanted.id, at, std::min<uint64_t>(model::kPieceBytes, wanted.length - at));
+    const auto read =
+        disk.read(wanted.id, at, std::min<uint64_t>(model::kPieceBytes, wanted.length - at));
     if (!read && read.error().code == ErrorCode::kCorruption) return Lack::kLacks;
     if (!read) return std::unexpected(read.error());
   }

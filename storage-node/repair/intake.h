@@ -1,5 +1,5 @@
-// What a peer's journal or list means for a disk: what it lacks goes on its list, removals and restores are taken over. These
-// calls wait for the disk.
+// What a peer's journal or list means for a disk: what it lacks goes on its list, removals and
+// restores are taken over. These calls wait for the disk.
 #pragma once
 
 #include "common/ring/ring.h"
@@ -20,8 +20,8 @@ struct IntakeOptions {
 // Is the disk an owner of the blob in any live epoch?
 bool owns(const ring::Topology& topology, const model::DiskId& disk, const model::BlobId& blob);
 
-// Of the journal of `peer`. Afterwards a token may pass over the entries. kResourceExhausted: the list is full. Taking them
-// again is fine.
+// Of the journal of `peer`. Afterwards a token may pass over the entries. kResourceExhausted: the
+// list is full. Taking them again is fine.
 Result<void> take_entries(engine::Engine& disk, WantedList& wanted, const ring::Topology& topology,
                           const std::vector<engine::JournalEntry>& entries,
                           const model::DiskId& peer, const IntakeOptions& options);

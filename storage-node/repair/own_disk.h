@@ -1,5 +1,5 @@
-// OwnDisk: a disk of this node as repair works on it: its engine, threads for what may wait for it, and what it lacks. A disk
-// that hangs keeps its own threads and nobody else.
+// OwnDisk: a disk of this node as repair works on it: its engine, threads for what may wait for it,
+// and what it lacks. A disk that hangs keeps its own threads and nobody else.
 #pragma once
 
 #include "common/async/blocking_pool.h"

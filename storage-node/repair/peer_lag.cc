@@ -40,17 +40,21 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
       if (found == views_.end()) {
         // After a restart: from where the disk was known to be.
         const auto stored = serving.get_setting(setting_of(disk));
-        view.cursor = stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
+        view.cursor =
+            stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
         views_[key] = view;
       } else {
         view = found->second;
       }
     }
-    // Kept for a restart of ours while the disk is away: when it falls silent, and when it moved far.
+    // Kept for a restart of ours while the disk is away: when it falls silent, and when it moved
+    // far.
     const bool quiet = silent(view);
     const auto stored = serving.get_setting(setting_of(disk));
-    const uint64_t known = stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
-    if ((quiet && !view.kept && view.cursor > known) || (!quiet && view.cursor > known + (1024ull << 12))) {
+    const uint64_t known =
+        stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
+    if ((quiet && !view.kept && view.cursor > known) ||
+        (!quiet && view.cursor > known + (1024ull << 12))) {
       std::string raw(8, '\0');
       store_be(reinterpret_cast<std::byte*>(raw.data()), view.cursor);
       (void)serving.note_setting(setting_of(disk), raw);
@@ -62,7 +66,10 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
     now.kept = true;
     now.cursor = page->next;
     for (const engine::JournalEntry& entry : page->entries) {
-      if (entry.operation != engine::JournalEntry::Operation::kPut || !entry.blob.handoff_for.is_zero()) continue;
+      if (entry.operation != engine::JournalEntry::Operation::kPut ||
+          !entry.blob.handoff_for.is_zero()) {
+        continue;
+      }
       if (!should_hold(*ring, static_cast<ring::DiskIndex>(i), entry.blob.id)) continue;
       if (now.oldest == SystemTime{}) now.oldest = entry.flushed_at;
       now.bytes += entry.blob.length;

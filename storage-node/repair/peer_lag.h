@@ -1,5 +1,6 @@
-// PeerLag: how far other disks are behind, as this node sees it: what they should hold of its journal and have not asked past.
-// So a dead disk's lag is seen although it reports nothing itself. Safe for concurrent use.
+// PeerLag: how far other disks are behind, as this node sees it: what they should hold of its
+// journal and have not asked past. So a dead disk's lag is seen although it reports nothing itself.
+// Safe for concurrent use.
 #pragma once
 
 #include <map>
@@ -25,7 +26,8 @@ class PeerLag {
   // The disk asked for what comes behind `token`: it has everything before.
   void on_pull(const model::DiskId& asking, const model::DiskId& serving, uint64_t token);
 
-  // Looks on in the journal of `serving` for what silent disks of the ring lack. Some thousand entries a call.
+  // Looks on in the journal of `serving` for what silent disks of the ring lack. Some thousand
+  // entries a call.
   void observe(engine::Engine& serving, const ring::Topology& topology);
 
   // Of disks that are silent, the worst over all serving disks.
@@ -33,14 +35,15 @@ class PeerLag {
 
  private:
   struct View {
-    uint64_t cursor = 0;                  // Journal read so far.
+    uint64_t cursor = 0;  // Journal read so far.
     SteadyTime asked_at{};
-    bool kept = false;                    // The cursor is stored since the disk fell silent.
-    SystemTime oldest{};                  // Zero: nothing lacks.
+    bool kept = false;    // The cursor is stored since the disk fell silent.
+    SystemTime oldest{};  // Zero: nothing lacks.
     uint64_t bytes = 0;
     uint64_t blobs = 0;
   };
-  using Key = std::pair<model::DiskId, model::DiskId>;   // Asking, serving.
+
+  using Key = std::pair<model::DiskId, model::DiskId>;  // Asking, serving.
 
   bool silent(const View& view) const;
 

@@ -12,13 +12,15 @@ using namespace std::chrono_literals;
 
 constexpr auto kPullPatience = 3s;
 constexpr auto kListPatience = 10s;
-constexpr auto kComparePause = 5s;     // After an error.
-constexpr size_t kWorkersMax = 8;      // Blobs under way to one disk.
-constexpr int kTokensApart = 22;       // Bits: a token is stored each 1,024 batches.
+constexpr auto kComparePause = 5s;  // After an error.
+constexpr size_t kWorkersMax = 8;   // Blobs under way to one disk.
+constexpr int kTokensApart = 22;    // Bits: a token is stored each 1,024 batches.
 constexpr size_t kComparisonBytes = 24;
 
 std::string token_setting(const model::DiskId& peer) { return "catch-up/" + peer.to_hex(); }
+
 std::string settled_setting(const model::DiskId& peer) { return "compared/" + peer.to_hex(); }
+
 std::string compare_setting(const model::DiskId& peer) { return "compare/" + peer.to_hex(); }
 
 std::string encode(uint64_t number) {
@@ -46,16 +48,25 @@ struct Stored {
 
 Repairer::Own::Own(engine::Engine& engine, const Repairer& of)
     : disk(engine, of.options_.wanted, of.clock_),
-      hand_back(disk, of.topology_, of.transport_, {of.options_.handoffs_max, of.options_.trash}, of.clock_) {}
+      hand_back(disk, of.topology_, of.transport_, {of.options_.handoffs_max, of.options_.trash},
+                of.clock_) {}
 
 bool Repairer::Own::idle() const {
-  const auto resting = [](const auto& pair) { return !pair.second->pulling && !pair.second->comparing; };
+  const auto resting = [](const auto& pair) {
+    return !pair.second->pulling && !pair.second->comparing;
+  };
   return loaded && !looking && !handing_back && workers == 0 && std::ranges::all_of(pairs, resting);
 }
 
-Repairer::Repairer(std::vector<engine::Engine*> disks, const ring::TopologySource& topology, transfer::BlobTransport& transport,
-                   PeerJournal& journal, RepairOptions options, const Clock& clock)
-    : topology_(topology), transport_(transport), journal_(journal), options_(options), clock_(clock), fetcher_(transport, clock) {
+Repairer::Repairer(std::vector<engine::Engine*> disks, const ring::TopologySource& topology,
+                   transfer::BlobTransport& transport, PeerJournal& journal, RepairOptions options,
+                   const Clock& clock)
+    : topology_(topology),
+      transport_(transport),
+      journal_(journal),
+      options_(options),
+      clock_(clock),
+      fetcher_(transport, clock) {
   for (engine::Engine* disk : disks) own_.push_back(std::make_unique<Own>(*disk, *this));
 }
 
@@ -68,7 +79,9 @@ async::Task<void> Repairer::run(async::TaskGroup& group) {
     if (const ring::Ring* ring = topology->current()) {
       {
         MutexLock lock(mutex_);
-        if (std::ranges::all_of(own_, [](const auto& own) { return own->idle(); })) ++status_.rounds;
+        if (std::ranges::all_of(own_, [](const auto& own) { return own->idle(); })) {
+          ++status_.rounds;
+        }
       }
       for (const auto& own : own_) start_jobs(group, *own, *ring);
     }
@@ -102,7 +115,8 @@ void Repairer::start_jobs(async::TaskGroup& group, Own& own, const ring::Ring& r
   }
 }
 
-// What the disk itself says: what it lacked before a restart, what it found damaged, and its doubts.
+// What the disk itself says: what it lacked before a restart, what it found damaged, and its
+// doubts.
 async::Task<void> Repairer::look(Own& own) {
   OwnDisk& disk = own.disk;
   if (!own.loaded) {
@@ -110,7 +124,8 @@ async::Task<void> Repairer::look(Own& own) {
     own.loaded = loaded.has_value();
   }
   if (own.loaded) {
-    const auto doubts = co_await disk.run([&engine = disk.engine, &list = disk.wanted, topology = topology_.topology(),
+    const auto doubts = co_await disk.run([&engine = disk.engine, &list = disk.wanted,
+                                           topology = topology_.topology(),
                                            max = options_.handoffs_max]() -> Result<uint64_t> {
       TRY_VOID(take_damaged(engine, list, *topology, max));
       return engine.doubts();
@@ -125,26 +140,31 @@ async::Task<void> Repairer::catch_up(Own& own, ring::Disk peer, std::shared_ptr<
     const uint64_t before = pair->token;
     if (own.doubts > std::max(pair->settled, pair->compare ? pair->doubts : 0)) {
       pair->doubts = own.doubts;
-      (void)co_await begin_comparison(own, peer.id, pair, "the disk may lack what it acknowledged: comparing everything");
+      (void)co_await begin_comparison(
+          own, peer.id, pair, "the disk may lack what it acknowledged: comparing everything");
     }
     while (!stopping() && co_await catch_up_page(own, peer, pair) == Page::kMore) {
     }
     // Written now and then: falling back only means asking again for what is here or listed.
     if ((pair->token ^ before) >> kTokensApart != 0) {
-      (void)co_await own.disk.run([&engine = own.disk.engine, setting = token_setting(peer.id), token = pair->token] {
-        return engine.note_setting(setting, encode(token));
-      });
+      (void)co_await own.disk.run(
+          [&engine = own.disk.engine, setting = token_setting(peer.id), token = pair->token] {
+            return engine.note_setting(setting, encode(token));
+          });
     }
   }
   pair->pulling = false;
 }
 
-async::Task<Result<void>> Repairer::load_pair(Own& own, model::DiskId peer, std::shared_ptr<Pair> pair) {
-  CO_TRY(const Stored stored, co_await own.disk.run([&engine = own.disk.engine, peer]() -> Result<Stored> {
-    const auto comparison = engine.get_setting(compare_setting(peer));
-    return Stored{number_of(engine.get_setting(token_setting(peer))), number_of(engine.get_setting(settled_setting(peer))),
-                  comparison ? *comparison : ""};
-  }));
+async::Task<Result<void>> Repairer::load_pair(Own& own, model::DiskId peer,
+                                              std::shared_ptr<Pair> pair) {
+  CO_TRY(const Stored stored,
+         co_await own.disk.run([&engine = own.disk.engine, peer]() -> Result<Stored> {
+           const auto comparison = engine.get_setting(compare_setting(peer));
+           return Stored{number_of(engine.get_setting(token_setting(peer))),
+                         number_of(engine.get_setting(settled_setting(peer))),
+                         comparison ? *comparison : ""};
+         }));
   pair->token = stored.token;
   pair->settled = stored.settled;
   if (stored.comparison.size() == kComparisonBytes) {
@@ -157,32 +177,39 @@ async::Task<Result<void>> Repairer::load_pair(Own& own, model::DiskId peer, std:
 }
 
 // From the start, also when one is under way: what it has passed by may be what is missed now.
-async::Task<Result<void>> Repairer::begin_comparison(Own& own, model::DiskId peer, std::shared_ptr<Pair> pair, const char* why) {
+async::Task<Result<void>> Repairer::begin_comparison(Own& own, model::DiskId peer,
+                                                     std::shared_ptr<Pair> pair, const char* why) {
   log::warn("repair", why, {{"disk", own.disk.id().to_hex()}, {"peer", peer.to_hex()}});
   pair->compare = true;
   pair->cursor = {};
   pair->compare_at = {};
   ++pair->begun;
-  co_return co_await own.disk.run([&engine = own.disk.engine, setting = compare_setting(peer), doubts = pair->doubts] {
-    return engine.note_setting(setting, encode_comparison(doubts, {}));
-  });
+  co_return co_await own.disk.run(
+      [&engine = own.disk.engine, setting = compare_setting(peer), doubts = pair->doubts] {
+        return engine.note_setting(setting, encode_comparison(doubts, {}));
+      });
 }
 
-async::Task<Repairer::Page> Repairer::catch_up_page(Own& own, ring::Disk peer, std::shared_ptr<Pair> pair) {
-  auto page = co_await journal_.pull(own.disk.id(), {peer.node, peer.id}, pair->token, options_.entries_max, deadline_in(kPullPatience));
+async::Task<Repairer::Page> Repairer::catch_up_page(Own& own, ring::Disk peer,
+                                                    std::shared_ptr<Pair> pair) {
+  auto page = co_await journal_.pull(own.disk.id(), {peer.node, peer.id}, pair->token,
+                                     options_.entries_max, deadline_in(kPullPatience));
   if (!page) co_return Page::kFailed;
   const bool more = !page->caught_up && !page->entries.empty();
   const bool empty = page->entries.empty();
   const SystemTime first = empty ? SystemTime{} : page->entries.front().flushed_at;
   const SystemTime last = empty ? SystemTime{} : page->entries.back().flushed_at;
   auto taken = co_await own.disk.run(
-      [&engine = own.disk.engine, &list = own.disk.wanted, topology = topology_.topology(), entries = std::move(page->entries),
-       told_by = peer.id, options = IntakeOptions{.settle = options_.settle, .trash = options_.trash}] {
+      [&engine = own.disk.engine, &list = own.disk.wanted, topology = topology_.topology(),
+       entries = std::move(page->entries), told_by = peer.id,
+       options = IntakeOptions{.settle = options_.settle, .trash = options_.trash}] {
         return take_entries(engine, list, *topology, entries, told_by, options);
       });
   if (taken && page->truncated) {
-    // It goes on beside: what the journal still has is taken, and the token is behind the cut from now on.
-    taken = co_await begin_comparison(own, peer.id, pair, "a peer's journal begins later than we know: comparing everything");
+    // It goes on beside: what the journal still has is taken, and the token is behind the cut from
+    // now on.
+    taken = co_await begin_comparison(
+        own, peer.id, pair, "a peer's journal begins later than we know: comparing everything");
   }
   if (taken) pair->token = page->next;
   MutexLock lock(mutex_);
@@ -203,14 +230,17 @@ async::Task<void> Repairer::compare(Own& own, ring::Disk peer, std::shared_ptr<P
 }
 
 // False: it has come to the end.
-async::Task<Result<bool>> Repairer::compare_page(Own& own, ring::Disk peer, std::shared_ptr<Pair> pair) {
+async::Task<Result<bool>> Repairer::compare_page(Own& own, ring::Disk peer,
+                                                 std::shared_ptr<Pair> pair) {
   const uint64_t begun = pair->begun;
   const uint64_t doubts = pair->doubts;
-  CO_TRY(const auto blobs, co_await journal_.list({peer.node, peer.id}, pair->cursor, deadline_in(kListPatience)));
+  CO_TRY(const auto blobs,
+         co_await journal_.list({peer.node, peer.id}, pair->cursor, deadline_in(kListPatience)));
   if (begun != pair->begun) co_return true;
   OwnDisk& disk = own.disk;
   if (blobs.empty()) {
-    CO_TRY_VOID(co_await disk.run([&engine = disk.engine, peer = peer.id, settled = std::max(pair->settled, doubts)]() -> Result<void> {
+    CO_TRY_VOID(co_await disk.run([&engine = disk.engine, peer = peer.id,
+                                   settled = std::max(pair->settled, doubts)]() -> Result<void> {
       TRY_VOID(engine.note_setting(compare_setting(peer), ""));
       return engine.put_setting(settled_setting(peer), encode(settled));
     }));
@@ -219,11 +249,12 @@ async::Task<Result<bool>> Repairer::compare_page(Own& own, ring::Disk peer, std:
     pair->settled = std::max(pair->settled, doubts);
     co_return false;
   }
-  CO_TRY_VOID(co_await disk.run([&engine = disk.engine, &list = disk.wanted, topology = topology_.topology(), blobs,
-                                 setting = compare_setting(peer.id), told_by = peer.id, doubts]() -> Result<void> {
-    TRY_VOID(take_listed(engine, list, *topology, blobs, told_by));
-    return engine.note_setting(setting, encode_comparison(doubts, blobs.back().id));
-  }));
+  CO_TRY_VOID(co_await disk.run(
+      [&engine = disk.engine, &list = disk.wanted, topology = topology_.topology(), blobs,
+       setting = compare_setting(peer.id), told_by = peer.id, doubts]() -> Result<void> {
+        TRY_VOID(take_listed(engine, list, *topology, blobs, told_by));
+        return engine.note_setting(setting, encode_comparison(doubts, blobs.back().id));
+      }));
   if (begun == pair->begun) pair->cursor = blobs.back().id;
   co_return true;
 }
@@ -248,17 +279,17 @@ async::Task<void> Repairer::try_one(Own& own, Wanted wanted) {
   using How = Fetched::How;
   WantedList& list = own.disk.wanted;
   const auto topology = topology_.topology();
-  const auto lack = co_await own.disk.run([&engine = own.disk.engine, topology, wanted] { return look_again(engine, *topology, wanted); });
+  const auto lack = co_await own.disk.run([&engine = own.disk.engine, topology, wanted] {
+    return look_again(engine, *topology, wanted);
+  });
   if (!lack) co_return list.put_back(wanted.id);
   if (*lack != Lack::kLacks) co_return list.forget(wanted);
   const Fetched fetched = co_await fetcher_.fetch(own.disk, topology, wanted);
   switch (fetched.how) {
-    case How::kDone:
-      list.forget(wanted);
-      co_return count_copy(wanted);
+    case How::kDone: list.forget(wanted); co_return count_copy(wanted);
     case How::kRemoved:
       if (fetched.removed_by != 0) co_return co_await take_removal(own, wanted, fetched.removed_by);
-      co_return list.put_back(wanted.id);   // The next look finds the removal.
+      co_return list.put_back(wanted.id);  // The next look finds the removal.
     case How::kOwnDisk: co_return list.put_back(wanted.id);
     case How::kBusy:
       co_await async::sleep_for(10ms);
@@ -272,9 +303,10 @@ async::Task<void> Repairer::try_one(Own& own, Wanted wanted) {
 }
 
 async::Task<void> Repairer::take_removal(Own& own, Wanted wanted, uint64_t order) {
-  const auto removed = co_await own.disk.run([&engine = own.disk.engine, id = wanted.id, order, trash = options_.trash] {
-    return remove_now(engine, {id}, {.order = order, .trash = trash, .mark_absent = true});
-  });
+  const auto removed = co_await own.disk.run(
+      [&engine = own.disk.engine, id = wanted.id, order, trash = options_.trash] {
+        return remove_now(engine, {id}, {.order = order, .trash = trash, .mark_absent = true});
+      });
   removed ? own.disk.wanted.forget(wanted) : own.disk.wanted.put_back(wanted.id);
 }
 
@@ -298,7 +330,8 @@ std::array<uint64_t, 3> Repairer::lag_of(const model::DiskId& disk) const {
   MutexLock lock(mutex_);
   for (const auto& [peer, pair] : own->pairs) {
     if (pair->behind_since == SystemTime{}) continue;
-    lag[0] = std::max(lag[0], static_cast<uint64_t>(std::max<int64_t>(0, (now - pair->behind_since).count())));
+    lag[0] = std::max(
+        lag[0], static_cast<uint64_t>(std::max<int64_t>(0, (now - pair->behind_since).count())));
   }
   return lag;
 }
@@ -312,7 +345,8 @@ size_t Repairer::comparisons_due(const model::DiskId& disk) const {
   const Own* const own = find(disk);
   if (own == nullptr) return 0;
   MutexLock lock(mutex_);
-  return static_cast<size_t>(std::ranges::count_if(own->pairs, [](const auto& pair) { return pair.second->compare.load(); }));
+  return static_cast<size_t>(std::ranges::count_if(
+      own->pairs, [](const auto& pair) { return pair.second->compare.load(); }));
 }
 
 RepairStatus Repairer::status() const {

@@ -9,7 +9,8 @@ constexpr size_t kLoadedAtOnce = 4096;
 constexpr uint32_t kDoublingsMax = 20;
 
 uint64_t micros(Duration duration) {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
 }
 
 uint64_t micros(SystemTime time) { return static_cast<uint64_t>(time.time_since_epoch().count()); }
@@ -45,8 +46,8 @@ void WantedList::schedule(Item& item, Duration in) {
 
 bool WantedList::add(std::span<const Wanted> found, Duration patience) {
   MutexLock lock(mutex_);
-  const auto more = static_cast<size_t>(
-      std::ranges::count_if(found, [this](const Wanted& one) REQUIRES(mutex_) { return !items_.contains(one.id); }));
+  const auto more = static_cast<size_t>(std::ranges::count_if(
+      found, [this](const Wanted& one) REQUIRES(mutex_) { return !items_.contains(one.id); }));
   full_ = more > 0 && !items_.empty() && items_.size() + more > options_.entries_max;
   if (full_) return false;
   for (const Wanted& one : found) {
@@ -140,7 +141,8 @@ std::array<uint64_t, 3> WantedList::lag() const {
   MutexLock lock(mutex_);
   for (const auto& [id, item] : items_) {
     if (!item.missed && item.due > steady) continue;
-    const uint64_t made = item.wanted.created_us == 0 ? item.wanted.found_us : item.wanted.created_us;
+    const uint64_t made =
+        item.wanted.created_us == 0 ? item.wanted.found_us : item.wanted.created_us;
     lag[0] = std::max(lag[0], now - std::min(now, made));
     lag[1] += item.wanted.length;
     ++lag[2];

@@ -1,6 +1,6 @@
-// WantedList: what one disk should hold and lacks, or holds damaged. Kept in the disk's index, so that journals and comparisons
-// may go on behind a blob that cannot be had now. Whoever finds a blob to lack adds it: catch-up, comparisons, reads that met
-// damage.
+// WantedList: what one disk should hold and lacks, or holds damaged. Kept in the disk's index, so
+// that journals and comparisons may go on behind a blob that cannot be had now. Whoever finds a
+// blob to lack adds it: catch-up, comparisons, reads that met damage.
 //
 // Calls never wait for the disk but for load() and persist(), which block. Safe for concurrent use.
 #pragma once
@@ -38,8 +38,8 @@ class WantedList {
 
   struct Counts {
     uint64_t blobs = 0;
-    uint64_t unreadable = 0;   // All disks that may have them answered, and none could give them.
-    bool full = false;         // Something waits to be added.
+    uint64_t unreadable = 0;  // All disks that may have them answered, and none could give them.
+    bool full = false;        // Something waits to be added.
   };
 
   // `disk` outlives it.
@@ -72,7 +72,7 @@ class WantedList {
   struct Item {
     Wanted wanted;
     SteadyTime due;
-    bool missed = false;       // Its patience was over once.
+    bool missed = false;  // Its patience was over once.
     bool under_way = false;
     bool unreadable = false;
   };
@@ -83,11 +83,12 @@ class WantedList {
   engine::WantedRecords& disk_;
   const WantedOptions options_;
   const Clock& clock_;
-  Mutex persist_mutex_;   // One at a time, so that the newest is what stays.
+  Mutex persist_mutex_;  // One at a time, so that the newest is what stays.
   mutable Mutex mutex_;
   std::map<model::BlobId, Item> items_ GUARDED_BY(mutex_);
-  std::set<std::pair<SteadyTime, model::BlobId>> due_ GUARDED_BY(mutex_);   // Of those that are not under way.
-  std::set<model::BlobId> changed_ GUARDED_BY(mutex_);                      // Behind in the index.
+  // Of those that are not under way.
+  std::set<std::pair<SteadyTime, model::BlobId>> due_ GUARDED_BY(mutex_);
+  std::set<model::BlobId> changed_ GUARDED_BY(mutex_);  // Behind in the index.
   bool full_ GUARDED_BY(mutex_) = false;
   std::minstd_rand random_ GUARDED_BY(mutex_){std::random_device{}()};
 };

@@ -20,7 +20,8 @@ Result<std::optional<FoundExtent>> ExtentReader::next() {
       position_ += kBlock;
       continue;
     }
-    // The header is gone, or the walk came here block by block: a trailer tells of what lies before it.
+    // The header is gone, or the walk came here block by block: a trailer tells of what lies before
+    // it.
     const bool is_trailer = record->extent_offset != at;
     position_ = is_trailer ? at + trailer_bytes(record->length) : at + extent_bytes(record->length);
     TRY(const auto trailer, trailer_of(*record));
@@ -42,7 +43,8 @@ Result<std::optional<RecordHeader>> ExtentReader::record_at(uint64_t at) {
   TRY(const bool got, read(at, bytes));
   const auto record = got ? decode_record_header(bytes, salt_) : std::nullopt;
   if (!record || record->kind != RecordKind::kLarge) return std::nullopt;
-  const bool here = record->extent_segment == header_.segment && record->extent_generation == header_.generation;
+  const bool here =
+      record->extent_segment == header_.segment && record->extent_generation == header_.generation;
   if (!here || record->length == 0 || record->length > model::kChunkBytes) return std::nullopt;
   const bool fits = record->extent_offset >= kBlock && record->extent_offset % kBlock == 0 &&
                     record->extent_offset < segment_bytes_ &&
@@ -56,7 +58,10 @@ Result<std::optional<RecordHeader>> ExtentReader::trailer_of(const RecordHeader&
   std::vector<std::byte> bytes(kRecordHeaderBytes + 8ull * blocks);
   TRY(const bool got, read(trailer_offset(extent), bytes));
   const auto trailer = got ? decode_record_header(bytes, salt_) : std::nullopt;
-  if (!trailer || trailer->id != extent.id || trailer->length != extent.length || trailer->blocks != blocks) return std::nullopt;
+  if (!trailer || trailer->id != extent.id || trailer->length != extent.length ||
+      trailer->blocks != blocks) {
+    return std::nullopt;
+  }
   if (trailer->extent_offset != extent.extent_offset) return std::nullopt;
   const auto digests = decode_digests(ByteView(bytes).subspan(kRecordHeaderBytes));
   if (hash::blob_digest(digests) != trailer->digest) return std::nullopt;

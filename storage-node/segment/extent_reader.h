@@ -10,18 +10,22 @@
 namespace rondel::segment {
 
 struct FoundExtent {
-  uint64_t offset = 0;       // In the segment.
-  RecordHeader header;       // Of the trailer where it is complete.
-  bool complete = false;     // It has a trailer that fits, with digests that do. Its bytes are not looked at.
+  uint64_t offset = 0;  // In the segment.
+  RecordHeader header;  // Of the trailer where it is complete.
+  // It has a trailer that fits, with digests that do. Its bytes are not looked at.
+  bool complete = false;
 };
 
 class ExtentReader {
  public:
   ExtentReader(fs::File& file, const SegmentHeader& header, uint64_t segment_bytes)
-      : file_(file), header_(header), salt_(salt_of(header.disk, header.generation)), segment_bytes_(segment_bytes) {}
+      : file_(file),
+        header_(header),
+        salt_(salt_of(header.disk, header.generation)),
+        segment_bytes_(segment_bytes) {}
 
-  // The next extent; nullopt at the end. What is damaged or cannot be read is passed over block by block;
-  // an extent whose header is gone is found by its trailer. Errors: others than of a sector.
+  // The next extent; nullopt at the end. What is damaged or cannot be read is passed over block by
+  // block; an extent whose header is gone is found by its trailer. Errors: others than of a sector.
   Result<std::optional<FoundExtent>> next();
 
   // Reads that the medium refused.

@@ -21,7 +21,9 @@ bool is_order(RecordKind kind) {
   return kind == RecordKind::kRemove || kind == RecordKind::kRestore;
 }
 
-model::DiskId load_disk(const std::byte* from) { return model::DiskId::from_bytes({from, model::DiskId::kBytes}).value(); }
+model::DiskId load_disk(const std::byte* from) {
+  return model::DiskId::from_bytes({from, model::DiskId::kBytes}).value();
+}
 
 }  // namespace
 
@@ -50,7 +52,9 @@ std::optional<SegmentHeader> decode_segment_header(ByteView block) {
   return header;
 }
 
-uint64_t salt_of(const model::DiskId& disk, uint64_t generation) { return hash::hash64(disk.view(), generation); }
+uint64_t salt_of(const model::DiskId& disk, uint64_t generation) {
+  return hash::hash64(disk.view(), generation);
+}
 
 void encode(const BatchHeader& header, uint64_t salt, std::span<std::byte> out) {
   std::fill_n(out.begin(), kBatchHeaderBytes, std::byte{0});
@@ -64,8 +68,12 @@ void encode(const BatchHeader& header, uint64_t salt, std::span<std::byte> out) 
 }
 
 std::optional<BatchHeader> decode_batch_header(ByteView bytes, uint64_t salt) {
-  if (bytes.size() < kBatchHeaderBytes || load_le<uint32_t>(bytes.data()) != kBatchMagic) return std::nullopt;
-  if (load_le<uint64_t>(bytes.data() + 40) != hash::hash64(bytes.first(40), salt)) return std::nullopt;
+  if (bytes.size() < kBatchHeaderBytes || load_le<uint32_t>(bytes.data()) != kBatchMagic) {
+    return std::nullopt;
+  }
+  if (load_le<uint64_t>(bytes.data() + 40) != hash::hash64(bytes.first(40), salt)) {
+    return std::nullopt;
+  }
   BatchHeader header;
   header.records = load_le<uint32_t>(bytes.data() + 4);
   header.generation = load_le<uint64_t>(bytes.data() + 8);
@@ -99,8 +107,12 @@ void encode(const RecordHeader& header, uint64_t salt, std::span<std::byte> out)
 }
 
 std::optional<RecordHeader> decode_record_header(ByteView bytes, uint64_t salt) {
-  if (bytes.size() < kRecordHeaderBytes || load_le<uint32_t>(bytes.data()) != kRecordMagic) return std::nullopt;
-  if (load_le<uint64_t>(bytes.data() + 120) != hash::hash64(bytes.first(120), salt)) return std::nullopt;
+  if (bytes.size() < kRecordHeaderBytes || load_le<uint32_t>(bytes.data()) != kRecordMagic) {
+    return std::nullopt;
+  }
+  if (load_le<uint64_t>(bytes.data() + 120) != hash::hash64(bytes.first(120), salt)) {
+    return std::nullopt;
+  }
   const std::byte* at = bytes.data();
   RecordHeader header;
   header.kind = static_cast<RecordKind>(at[4]);
@@ -133,7 +145,9 @@ std::optional<SegmentHeader> identify(ByteView block, const model::DiskId& disk,
   }
   const auto extent_generation = load_le<uint64_t>(block.data() + 104);
   const auto record = decode_record_header(block, salt_of(disk, extent_generation));
-  if (!record || record->kind != RecordKind::kLarge || record->extent_segment != segment) return std::nullopt;
+  if (!record || record->kind != RecordKind::kLarge || record->extent_segment != segment) {
+    return std::nullopt;
+  }
   return SegmentHeader{segment, SegmentKind::kBulk, record->extent_generation, 0, disk};
 }
 

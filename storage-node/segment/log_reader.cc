@@ -35,19 +35,25 @@ Result<bool> LogReader::read_batch(uint64_t position) {
   std::array<std::byte, kBatchHeaderBytes> head;
   TRY(const bool got, read(position, head));
   const auto header = got ? decode_batch_header(head, salt_) : std::nullopt;
-  if (!header || header->generation != header_.generation || header->sequence < next_sequence_) return false;
-  if (header->sequence == std::numeric_limits<uint64_t>::max()) return false;   // Nothing could follow.
+  if (!header || header->generation != header_.generation || header->sequence < next_sequence_) {
+    return false;
+  }
+  // Nothing could follow.
+  if (header->sequence == std::numeric_limits<uint64_t>::max()) return false;
   if (header->bytes < kBatchHeaderBytes || header->bytes > segment_bytes_ - position) return false;
   buffer_.resize(header->bytes);
   TRY(const bool whole, read(position, buffer_));
   const ByteView bytes(buffer_);
-  if (!whole || hash::hash64(bytes.subspan(kBatchHeaderBytes), salt_) != header->body_hash) return false;
+  if (!whole || hash::hash64(bytes.subspan(kBatchHeaderBytes), salt_) != header->body_hash) {
+    return false;
+  }
   batch_.sequence = header->sequence;
   batch_.end = position + round_up(header->bytes, kBlock);
   batch_.records.clear();
   uint64_t at = kBatchHeaderBytes;
   for (uint32_t i = 0; i < header->records; ++i) {
-    const auto record = at < bytes.size() ? decode_record_header(bytes.subspan(at), salt_) : std::nullopt;
+    const auto record =
+        at < bytes.size() ? decode_record_header(bytes.subspan(at), salt_) : std::nullopt;
     if (!record || record->bytes > bytes.size() - at) return false;
     batch_.records.push_back({*record, position + at, bytes.subspan(at, record->bytes)});
     at += round_up(record->bytes, kRecordAlignment);
@@ -60,7 +66,9 @@ Result<bool> LogReader::skip_damage() {
     std::array<std::byte, kBatchHeaderBytes> head;
     TRY(const bool got, read(at, head));
     const auto header = got ? decode_batch_header(head, salt_) : std::nullopt;
-    if (!header || header->generation != header_.generation || header->sequence <= next_sequence_) continue;
+    if (!header || header->generation != header_.generation || header->sequence <= next_sequence_) {
+      continue;
+    }
     TRY(const bool whole, read_batch(at));
     if (!whole) continue;
     damaged_ += header->sequence - next_sequence_;

@@ -19,8 +19,9 @@ bool DiskQueue::try_submit(async::Function function, const void* who) {
   if (waiting_ >= waiting_max_) return false;
   const auto mine = of_.find(who);
   const size_t free_for_all = waiting_max_ / 5 * 4;
-  const bool many = mine != of_.end() &&
-                    mine->second.size() >= std::max<size_t>(1, (waiting_max_ - free_for_all) / of_.size());
+  const bool many =
+      mine != of_.end() &&
+      mine->second.size() >= std::max<size_t>(1, (waiting_max_ - free_for_all) / of_.size());
   if (waiting_ >= free_for_all && many) return false;
   // Under the lock, for which whoever runs it waits: there is a function for each run.
   if (!pool_.try_submit([this] { run_next(); })) return false;
@@ -56,14 +57,18 @@ void DiskQueue::run_next() {
 }
 
 DiskReaders::DiskReaders(const DiskSet& disks, size_t threads, size_t queue_max) : disks_(disks) {
-  for (size_t i = 0; i < disks.size(); ++i) lanes_.push_back(std::make_unique<Lane>(threads, queue_max));
+  for (size_t i = 0; i < disks.size(); ++i) {
+    lanes_.push_back(std::make_unique<Lane>(threads, queue_max));
+  }
 }
 
 DiskReaders::~DiskReaders() { stopping_ = true; }
 
 void DiskReaders::give_way(engine::Engine& disk, uint64_t bytes) const {
   const DiskQueue& clients = of(disk);
-  for (int i = 0; i < kYieldSteps && clients.queued() > 0 && !stopping_; ++i) std::this_thread::sleep_for(kYieldStep);
+  for (int i = 0; i < kYieldSteps && clients.queued() > 0 && !stopping_; ++i) {
+    std::this_thread::sleep_for(kYieldStep);
+  }
   Duration left = disk.pace_background(bytes);
   while (left > Duration::zero() && !stopping_) {
     const Duration step = std::min(left, kPauseStep);

@@ -1,5 +1,6 @@
-// DiskReaders: threads for what may wait for a disk, some for each: a disk that hangs keeps its own and no others. Background
-// traffic has threads of its own, which let what clients wait for go first. Safe for concurrent use.
+// DiskReaders: threads for what may wait for a disk, some for each: a disk that hangs keeps its own
+// and no others. Background traffic has threads of its own, which let what clients wait for go
+// first. Safe for concurrent use.
 #pragma once
 
 #include <atomic>
@@ -22,7 +23,8 @@ class DiskQueue {
   DiskQueue(const std::string& name, size_t threads, size_t waiting_max)
       : waiting_max_(waiting_max), pool_(name, threads, waiting_max) {}
 
-  // False: too many wait. `who` tells those apart who share, and is not looked at; null: the node itself.
+  // False: too many wait. `who` tells those apart who share, and is not looked at; null: the node
+  // itself.
   bool try_submit(async::Function function, const void* who = nullptr);
   // How many wait.
   size_t queued() const;
@@ -33,9 +35,9 @@ class DiskQueue {
   const size_t waiting_max_;
   mutable std::mutex mutex_;
   size_t waiting_ = 0;
-  std::map<const void*, std::deque<async::Function>> of_;   // Never an empty one.
-  std::deque<const void*> turns_;                           // Keys of of_, each once.
-  async::BlockingPool pool_;                                // Last: what it runs uses the others.
+  std::map<const void*, std::deque<async::Function>> of_;  // Never an empty one.
+  std::deque<const void*> turns_;                          // Keys of of_, each once.
+  async::BlockingPool pool_;                               // Last: what it runs uses the others.
 };
 
 class DiskReaders {
@@ -47,6 +49,7 @@ class DiskReaders {
 
   // REQUIRES: the disk is one of the set.
   DiskQueue& of(const engine::Engine& disk) const { return lane(disk).clients; }
+
   DiskQueue& background(const engine::Engine& disk) const { return lane(disk).background; }
 
   // On a thread of background(): waits until clients' requests have gone first, a little, and until
@@ -56,7 +59,9 @@ class DiskReaders {
  private:
   struct Lane {
     Lane(size_t threads, size_t queue_max)
-        : clients("disk reads", threads, queue_max), background("disk repair", kBackgroundThreads, queue_max) {}
+        : clients("disk reads", threads, queue_max),
+          background("disk repair", kBackgroundThreads, queue_max) {}
+
     static constexpr size_t kBackgroundThreads = 2;
     DiskQueue clients;
     DiskQueue background;
@@ -70,7 +75,7 @@ class DiskReaders {
 
   const DiskSet& disks_;
   std::atomic<bool> stopping_{false};
-  std::vector<std::unique_ptr<Lane>> lanes_;   // As the disks in their set.
+  std::vector<std::unique_ptr<Lane>> lanes_;  // As the disks in their set.
 };
 
 }  // namespace rondel::node

@@ -4,7 +4,8 @@
 
 namespace rondel::node {
 
-void fill_disk_status(engine::Engine& engine, const std::array<uint64_t, 3>& lag, storage::v1::DiskStatus& out) {
+void fill_disk_status(engine::Engine& engine, const std::array<uint64_t, 3>& lag,
+                      storage::v1::DiskStatus& out) {
   const engine::EngineStatus status = engine.status();
   out.set_disk_id(std::string(as_text(engine.disk_id().view())));
   switch (status.state) {

@@ -13,6 +13,7 @@ class DiskStatus;
 namespace rondel::node {
 
 // `lag`: microseconds, bytes, blobs.
-void fill_disk_status(engine::Engine& engine, const std::array<uint64_t, 3>& lag, storage::v1::DiskStatus& out);
+void fill_disk_status(engine::Engine& engine, const std::array<uint64_t, 3>& lag,
+                      storage::v1::DiskStatus& out);
 
 }  // namespace rondel::node

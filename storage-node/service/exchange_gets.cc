@@ -30,9 +30,10 @@ Frame data_frame(uint64_t request, engine::ReadResult read, bool last) {
 Result<transfer::StatMeta> stat_of(engine::Engine& engine, const model::BlobId& blob) {
   const auto entry = engine.stat(blob);
   if (entry) {
-    return transfer::StatMeta{entry->length, entry->digest, entry->handoff_for,
-                         static_cast<uint64_t>(entry->created_at.time_since_epoch().count()), entry->order,
-                         entry->trashed && !entry->dropped};
+    return transfer::StatMeta{
+        entry->length,      entry->digest,
+        entry->handoff_for, static_cast<uint64_t>(entry->created_at.time_since_epoch().count()),
+        entry->order,       entry->trashed && !entry->dropped};
   }
   if (entry.error().code != ErrorCode::kNotFound) return std::unexpected(entry.error());
   TRY(const uint64_t order, engine.removal_of(blob));
@@ -52,13 +53,15 @@ Frame stat_frame(uint64_t request, const Result<transfer::StatMeta>& meta) {
 
 void ExchangeSession::get(Frame frame) {
   const auto meta = transfer::decode_get_meta(frame.meta);
-  if (!meta || meta->length == 0 || meta->length > model::kChunkBytes || meta->offset > model::kChunkBytes) {
+  if (!meta || meta->length == 0 || meta->length > model::kChunkBytes ||
+      meta->offset > model::kChunkBytes) {
     return refuse(FrameType::kData, frame.request, kMalformed);
   }
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kData, frame.request, kNoDisk);
   // Whole blocks are sent: a range of two pieces would not fit into one frame, however short it is.
-  const bool one_piece = meta->offset / model::kPieceBytes == (meta->offset + meta->length - 1) / model::kPieceBytes;
+  const bool one_piece =
+      meta->offset / model::kPieceBytes == (meta->offset + meta->length - 1) / model::kPieceBytes;
   const bool background = (frame.flags & transfer::kBackground) != 0;
   if (one_piece && !background && !sink_->full()) {
     auto read = engine->read_cached(meta->blob, meta->offset, meta->length);
@@ -66,7 +69,9 @@ void ExchangeSession::get(Frame frame) {
       send(data_frame(frame.request, *std::move(read), true));
       return;
     }
-    if (read.error().code != ErrorCode::kUnavailable) return refuse(FrameType::kData, frame.request, read.error());
+    if (read.error().code != ErrorCode::kUnavailable) {
+      return refuse(FrameType::kData, frame.request, read.error());
+    }
   }
   auto download = std::make_shared<Download>();
   download->request = frame.request;
@@ -85,7 +90,11 @@ void ExchangeSession::get(Frame frame) {
   {
     std::lock_guard lock(mutex_);
     if (downloads_.size() >= kDownloadsMax || !downloads_.emplace(frame.request, download).second) {
-      if (!closed_) sink_->send(transfer::error_frame(FrameType::kData, frame.request, {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
+      if (!closed_) {
+        sink_->send(transfer::error_frame(
+            FrameType::kData, frame.request,
+            {ErrorCode::kResourceExhausted, "too many downloads on the stream"}));
+      }
       return;
     }
   }
@@ -103,7 +112,8 @@ void ExchangeSession::credit(const Frame& frame) {
   }
   {
     std::lock_guard lock(download->mutex);
-    download->credit = std::min(download->credit + std::min(frame.argument, transfer::kWindowBytes), transfer::kWindowBytes);
+    download->credit = std::min(download->credit + std::min(frame.argument, transfer::kWindowBytes),
+                                transfer::kWindowBytes);
     if (std::exchange(download->reading, true)) return;
   }
   schedule(download);
@@ -112,18 +122,23 @@ void ExchangeSession::credit(const Frame& frame) {
 // REQUIRES: download->reading was set by the caller.
 void ExchangeSession::schedule(const std::shared_ptr<Download>& download) {
   if (park(download)) return;
-  if (submit(download->lane(), [self = shared_from_this(), download] { self->read_on(download); })) return;
+  if (submit(download->lane(),
+             [self = shared_from_this(), download] { self->read_on(download); })) {
+    return;
+  }
   refuse_read(*download);
 }
 
 bool ExchangeSession::submit(const Lane& lane, async::Function function) {
-  DiskQueue& queue = lane.background ? services_.readers.background(*lane.engine) : services_.readers.of(*lane.engine);
+  DiskQueue& queue = lane.background ? services_.readers.background(*lane.engine)
+                                     : services_.readers.of(*lane.engine);
   return queue.try_submit(std::move(function), this);
 }
 
 void ExchangeSession::refuse_read(const Download& download) {
   end_download(download);
-  refuse(FrameType::kData, download.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
+  refuse(FrameType::kData, download.request,
+         {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
 }
 
 void ExchangeSession::end_download(const Download& download) {
@@ -156,7 +171,9 @@ void ExchangeSession::drained() {
   std::vector<Lane> resumers;
   {
     std::lock_guard lock(mutex_);
-    for (const auto& [lane, parked] : parked_) resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), lane);
+    for (const auto& [lane, parked] : parked_) {
+      resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), lane);
+    }
   }
   for (const Lane& lane : resumers) {
     const bool accepted = submit(lane, [self = shared_from_this(), lane] {
@@ -198,13 +215,18 @@ void ExchangeSession::read_on(const std::shared_ptr<Download>& download) {
 void ExchangeSession::stat(const Frame& frame) {
   if (frame.meta.size() != 32) return refuse(FrameType::kStatReply, frame.request, kMalformed);
   const ByteView meta = as_bytes(frame.meta);
-  engine::Engine* const engine = services_.disks.find(model::DiskId::from_bytes(meta.first(16)).value());
+  engine::Engine* const engine =
+      services_.disks.find(model::DiskId::from_bytes(meta.first(16)).value());
   if (engine == nullptr) return refuse(FrameType::kStatReply, frame.request, kNoDisk);
   const model::BlobId blob = model::BlobId::from_bytes(meta.data() + 16);
-  const bool later = submit({engine, false}, [self = shared_from_this(), request = frame.request, engine, blob] {
-    self->send(stat_frame(request, stat_of(*engine, blob)));
-  });
-  if (!later) refuse(FrameType::kStatReply, frame.request, {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
+  const bool later =
+      submit({engine, false}, [self = shared_from_this(), request = frame.request, engine, blob] {
+        self->send(stat_frame(request, stat_of(*engine, blob)));
+      });
+  if (!later) {
+    refuse(FrameType::kStatReply, frame.request,
+           {ErrorCode::kResourceExhausted, "too many reads wait for the disk"});
+  }
 }
 
 }  // namespace rondel::node

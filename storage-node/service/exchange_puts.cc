@@ -15,8 +15,13 @@ using namespace std::chrono_literals;
 constexpr auto kRetryPause = 2ms;
 
 engine::PutRequest put_request(const transfer::PutMeta& meta, uint8_t flags) {
-  return {meta.blob, meta.ring_epoch, SystemTime(std::chrono::microseconds(meta.created_us)), meta.handoff_for,
-          (flags & transfer::kBackground) != 0, (flags & transfer::kFresh) != 0, meta.order};
+  return {meta.blob,
+          meta.ring_epoch,
+          SystemTime(std::chrono::microseconds(meta.created_us)),
+          meta.handoff_for,
+          (flags & transfer::kBackground) != 0,
+          (flags & transfer::kFresh) != 0,
+          meta.order};
 }
 
 // A time of a writer's clock beyond it overflows what ages are reckoned with.
@@ -51,33 +56,47 @@ Result<void> ExchangeSession::may_put(const transfer::PutMeta& meta) const {
 
 void ExchangeSession::put(Frame frame) {
   const auto meta = transfer::decode_put_meta(frame.meta);
-  auto digests = transfer::decode_digests(std::string_view(frame.meta).substr(std::min(frame.meta.size(), transfer::kPutMetaBytes)));
-  if (!meta || !digests || meta->length != frame.body.size()) return refuse(FrameType::kDone, frame.request, kMalformed);
+  auto digests = transfer::decode_digests(
+      std::string_view(frame.meta).substr(std::min(frame.meta.size(), transfer::kPutMetaBytes)));
+  if (!meta || !digests || meta->length != frame.body.size()) {
+    return refuse(FrameType::kDone, frame.request, kMalformed);
+  }
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
-  if (auto allowed = may_put(*meta); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
+  if (auto allowed = may_put(*meta); !allowed) {
+    return refuse(FrameType::kDone, frame.request, allowed.error());
+  }
   if (!has_room()) return refuse(FrameType::kDone, frame.request, kNoRoom);
   const uint64_t request = frame.request;
-  auto done = [self = shared_from_this(), request](Result<void> result) { self->send(done_frame(request, result)); };
+  auto done = [self = shared_from_this(), request](Result<void> result) {
+    self->send(done_frame(request, result));
+  };
   if ((frame.flags & transfer::kBackground) == 0) {
-    return engine->put_async(put_request(*meta, frame.flags), std::move(frame.body), *std::move(digests), std::move(done));
+    return engine->put_async(put_request(*meta, frame.flags), std::move(frame.body),
+                             *std::move(digests), std::move(done));
   }
-  auto put = [self = shared_from_this(), engine, asked = put_request(*meta, frame.flags), body = std::move(frame.body),
-              blocks = *std::move(digests), done = std::move(done)]() mutable {
+  auto put = [self = shared_from_this(), engine, asked = put_request(*meta, frame.flags),
+              body = std::move(frame.body), blocks = *std::move(digests),
+              done = std::move(done)]() mutable {
     self->services_.readers.give_way(*engine, body.size());
     engine->put_async(asked, std::move(body), std::move(blocks), std::move(done));
   };
   if (!submit({engine, true}, std::move(put))) {
-    refuse(FrameType::kDone, request, {ErrorCode::kResourceExhausted, "too much repair waits for the disk"});
+    refuse(FrameType::kDone, request,
+           {ErrorCode::kResourceExhausted, "too much repair waits for the disk"});
   }
 }
 
 void ExchangeSession::open_upload(Frame frame) {
   const auto meta = transfer::decode_put_meta(frame.meta);
-  if (!meta || frame.meta.size() != transfer::kPutMetaBytes) return refuse(FrameType::kDone, frame.request, kMalformed);
+  if (!meta || frame.meta.size() != transfer::kPutMetaBytes) {
+    return refuse(FrameType::kDone, frame.request, kMalformed);
+  }
   engine::Engine* const engine = services_.disks.find(meta->disk);
   if (engine == nullptr) return refuse(FrameType::kDone, frame.request, kNoDisk);
-  if (auto allowed = may_put(*meta); !allowed) return refuse(FrameType::kDone, frame.request, allowed.error());
+  if (auto allowed = may_put(*meta); !allowed) {
+    return refuse(FrameType::kDone, frame.request, allowed.error());
+  }
   if (!has_room()) return refuse(FrameType::kDone, frame.request, kNoRoom);
   auto upload = std::make_shared<Upload>();
   upload->request = frame.request;
@@ -88,22 +107,27 @@ void ExchangeSession::open_upload(Frame frame) {
   {
     std::lock_guard lock(mutex_);
     if (uploads_.size() >= kUploadsMax || !uploads_.emplace(frame.request, upload).second) {
-      if (!closed_) sink_->send(transfer::error_frame(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
+      if (!closed_) {
+        sink_->send(transfer::error_frame(
+            FrameType::kDone, frame.request,
+            {ErrorCode::kResourceExhausted, "too many uploads on the stream"}));
+      }
       return;
     }
   }
   // It may begin a segment, and wait for the disk.
   const auto put = put_request(*meta, frame.flags & transfer::kBackground);
-  const bool later = submit(upload->lane(), [self = shared_from_this(), put, length = meta->length, upload] {
-    self->start_upload(put, length, upload);
-  });
+  const bool later = submit(upload->lane(), [self = shared_from_this(), put, length = meta->length,
+                                             upload] { self->start_upload(put, length, upload); });
   if (later) return;
   cancel(frame.request);
-  refuse(FrameType::kDone, frame.request, {ErrorCode::kResourceExhausted, "too many uploads wait for the disk"});
+  refuse(FrameType::kDone, frame.request,
+         {ErrorCode::kResourceExhausted, "too many uploads wait for the disk"});
 }
 
 // REQUIRES: upload->advancing was set by the caller.
-void ExchangeSession::start_upload(const engine::PutRequest& put, uint64_t length, const std::shared_ptr<Upload>& upload) {
+void ExchangeSession::start_upload(const engine::PutRequest& put, uint64_t length,
+                                   const std::shared_ptr<Upload>& upload) {
   {
     std::lock_guard lock(upload->mutex);
     if (upload->dropped) return;
@@ -133,7 +157,10 @@ void ExchangeSession::feed_upload(Frame frame) {
   {
     std::lock_guard lock(upload->mutex);
     // A peer that ignores its credit is not believed any further.
-    if (upload->dropped || upload->waiting.size() > 2 * transfer::kWindowBytes / model::kPieceBytes + 1) return;
+    if (upload->dropped ||
+        upload->waiting.size() > 2 * transfer::kWindowBytes / model::kPieceBytes + 1) {
+      return;
+    }
     background = upload->background;
     if (taken) {
       upload->waiting.push_back(std::move(frame));
@@ -146,7 +173,9 @@ void ExchangeSession::feed_upload(Frame frame) {
   }
   if (!background) return advance(upload);
   // It waits for its turn where waiting is fine.
-  if (submit(upload->lane(), [self = shared_from_this(), upload] { self->advance(upload); })) return;
+  if (submit(upload->lane(), [self = shared_from_this(), upload] { self->advance(upload); })) {
+    return;
+  }
   abandon(*upload, {ErrorCode::kResourceExhausted, "too much repair waits for the disk"});
 }
 
@@ -169,14 +198,16 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
       auto put = std::move(upload->put);
       cancel(upload->request);
       if (!digest) return refuse(FrameType::kDone, upload->request, kMalformed);
-      return put->finish_async(*digest, [self = shared_from_this(), request = upload->request](Result<void> result) {
-        self->send(done_frame(request, result));
-      });
+      return put->finish_async(
+          *digest, [self = shared_from_this(), request = upload->request](Result<void> result) {
+            self->send(done_frame(request, result));
+          });
     }
     const auto digests = transfer::decode_digests(frame.meta);
     const uint64_t bytes = frame.body.size();
     if (upload->background) services_.readers.give_way(*upload->engine, bytes);
-    Result<void> taken = digests ? upload->put->append(frame.body, *digests) : Result<void>(std::unexpected(kMalformed));
+    Result<void> taken = digests ? upload->put->append(frame.body, *digests)
+                                 : Result<void>(std::unexpected(kMalformed));
     if (taken) {
       Frame credit;
       credit.type = FrameType::kCredit;
@@ -196,7 +227,8 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
   }
 }
 
-// REQUIRES: upload->advancing was set by the caller. One thread of the disk pauses for all of its uploads on the stream.
+// REQUIRES: upload->advancing was set by the caller. One thread of the disk pauses for all of its
+// uploads on the stream.
 void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
   const Lane lane = upload->lane();
   {
@@ -210,10 +242,13 @@ void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
     for (const auto& stalled : self->take_stalled(lane)) self->advance(stalled);
   });
   if (later) return;
-  for (const auto& stalled : take_stalled(lane)) abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
+  for (const auto& stalled : take_stalled(lane)) {
+    abandon(*stalled, {ErrorCode::kResourceExhausted, "the disk's queue is full"});
+  }
 }
 
-std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled(const Lane& lane) {
+std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled(
+    const Lane& lane) {
   std::lock_guard lock(mutex_);
   auto taken = stalled_.extract(lane);
   return taken.empty() ? std::vector<std::shared_ptr<Upload>>() : std::move(taken.mapped());

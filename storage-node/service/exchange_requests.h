@@ -11,7 +11,8 @@ inline const Error kMalformed{ErrorCode::kInvalidArgument, "the frame's meta is 
 inline const Error kNoRoom{ErrorCode::kResourceExhausted, "the node has no memory for more"};
 inline const Error kNoDisk{ErrorCode::kUnavailable, "the disk is not in this node"};
 
-// Frames of one large put, taken in order; when the disk's queue is full the first waits and the others behind it.
+// Frames of one large put, taken in order; when the disk's queue is full the first waits and the
+// others behind it.
 struct ExchangeSession::Upload {
   uint64_t request = 0;
   engine::Engine* engine = nullptr;
@@ -21,7 +22,9 @@ struct ExchangeSession::Upload {
   bool dropped = false;
   bool background = false;
   Held held;
+
   Lane lane() const { return {engine, background}; }
+
   std::unique_ptr<engine::LargePut> put;
 };
 
@@ -36,9 +39,11 @@ struct ExchangeSession::Download {
   bool reading = false;
   bool background = false;
   Held held;
+
   Lane lane() const { return {engine, background}; }
+
   std::atomic<bool> dropped{false};
-  uint64_t turn = 0;               // Among the parked, guarded by the session's mutex.
+  uint64_t turn = 0;  // Among the parked, guarded by the session's mutex.
 };
 
 }  // namespace rondel::node

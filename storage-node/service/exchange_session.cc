@@ -56,7 +56,9 @@ void ExchangeSession::cancel(uint64_t request) {
     if (const auto found = downloads_.find(request); found != downloads_.end()) {
       download = std::move(found->second);
       downloads_.erase(found);
-      if (const auto parked = parked_.find(download->lane()); parked != parked_.end()) parked->second.erase(download->turn);
+      if (const auto parked = parked_.find(download->lane()); parked != parked_.end()) {
+        parked->second.erase(download->turn);
+      }
     }
   }
   if (download) download->dropped = true;

@@ -1,5 +1,5 @@
-// ExchangeSession: what the node does with the frames of one Exchange stream. No gRPC here: the stream gives frames and takes
-// frames. docs/formats/wire.md.
+// ExchangeSession: what the node does with the frames of one Exchange stream. No gRPC here: the
+// stream gives frames and takes frames. docs/formats/wire.md.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,8 @@ namespace rondel::node {
 struct ExchangeServices {
   const DiskSet& disks;
   const WriteGate& gate;
-  const DiskReaders& readers;      // What waits for a disk: reads, beginnings of uploads, retries of pieces when its queue is full.
+  // What waits for a disk: reads, beginnings of uploads, retries of pieces when its queue is full.
+  const DiskReaders& readers;
   // Not null: the caller is a node and nothing more. It hands copies back to owners on this ring,
   // and writes nothing else.
   const ring::TopologySource* owners = nullptr;
@@ -30,11 +31,13 @@ class FrameSink {
   virtual ~FrameSink() = default;
   // Never waits, also when full.
   virtual void send(transfer::Frame frame) = 0;
-  // The peer takes less than it asks for: nothing is read for it, from a disk or a cache, until ExchangeSession::drained().
+  // The peer takes less than it asks for: nothing is read for it, from a disk or a cache, until
+  // ExchangeSession::drained().
   virtual bool full() const = 0;
 };
 
-// handle() on one thread at a time, never waiting for a disk; answers come from any thread. Engines hold it until they have called back.
+// handle() on one thread at a time, never waiting for a disk; answers come from any thread. Engines
+// hold it until they have called back.
 class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
  public:
   static constexpr size_t kDownloadsMax = 16'384;
@@ -58,6 +61,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
  private:
   struct Upload;
   struct Download;
+
   // Threads of a disk: for background traffic, or for clients'.
   struct Lane {
     engine::Engine* engine = nullptr;
@@ -67,9 +71,12 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
 
   void put(transfer::Frame frame);
   void open_upload(transfer::Frame frame);
+
   bool has_room() { return memory_ == nullptr || memory_->has_room(); }
+
   Result<void> may_put(const transfer::PutMeta& meta) const;
-  void start_upload(const engine::PutRequest& put, uint64_t length, const std::shared_ptr<Upload>& upload);
+  void start_upload(const engine::PutRequest& put, uint64_t length,
+                    const std::shared_ptr<Upload>& upload);
   void feed_upload(transfer::Frame frame);
   void drop(Upload& upload);
   void get(transfer::Frame frame);
@@ -89,7 +96,10 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   void end_download(const Download& download);
   void refuse_read(const Download& download);
   bool send(transfer::Frame frame);
-  void refuse(transfer::FrameType type, uint64_t request, Error error) { send(transfer::error_frame(type, request, error)); }
+
+  void refuse(transfer::FrameType type, uint64_t request, Error error) {
+    send(transfer::error_frame(type, request, error));
+  }
 
   const ExchangeServices services_;
   const std::shared_ptr<FrameSink> sink_;
@@ -98,8 +108,10 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   bool closed_ = false;
   std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;
-  std::map<Lane, std::vector<std::shared_ptr<Upload>>> stalled_;     // The disk's queue was full; a thread will take them.
-  std::map<Lane, std::map<uint64_t, std::shared_ptr<Download>>> parked_;   // Wait for the sink, in turn: each is in downloads_.
+  // The disk's queue was full; a thread will take them.
+  std::map<Lane, std::vector<std::shared_ptr<Upload>>> stalled_;
+  // Wait for the sink, in turn: each is in downloads_.
+  std::map<Lane, std::map<uint64_t, std::shared_ptr<Download>>> parked_;
   uint64_t last_turn_ = 0;
 };
 

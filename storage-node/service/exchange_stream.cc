@@ -11,7 +11,8 @@ class ExchangeReactor;
 // Frames on their way out of one stream. Whoever asks to send may outlive the stream.
 class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbox> {
  public:
-  Outbox(ExchangeReactor* reactor, std::shared_ptr<StreamBudget::Account> memory, std::atomic<uint64_t>& all_bytes)
+  Outbox(ExchangeReactor* reactor, std::shared_ptr<StreamBudget::Account> memory,
+         std::atomic<uint64_t>& all_bytes)
       : reactor_(reactor), memory_(std::move(memory)), all_bytes_(all_bytes) {}
 
   // In a Coalesce scope everything that is sent goes in one message at its end.
@@ -26,16 +27,18 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   }
 
   bool full() const override { return full_; }
+
   bool overfull() const { return overfull_; }
 
-  // True: no message is read until a write has made room; who read may not touch the stream any more.
+  // True: no message is read until a write has made room; who read may not touch the stream any
+  // more.
   bool pause_reading() {
     std::lock_guard lock(mutex_);
     return reading_paused_ = overfull_;
   }
 
   struct Written {
-    bool drained = false;          // It was full and is no longer.
+    bool drained = false;  // It was full and is no longer.
     bool resume_reading = false;
   };
 
@@ -87,7 +90,9 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
     if (bytes_ >= 2 * most) overfull_ = true;
   }
 
-  size_t bytes_max() const { return std::clamp<uint64_t>(memory_->limit(), model::kPieceBytes, kOutgoingBytesMax); }
+  size_t bytes_max() const {
+    return std::clamp<uint64_t>(memory_->limit(), model::kPieceBytes, kOutgoingBytesMax);
+  }
 
   void subtract_locked(size_t bytes) {
     bytes_ -= bytes;
@@ -113,7 +118,8 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
 // Deleted when gRPC is done with it; the outbox and the session live on while somebody sends.
 class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  ExchangeReactor(ExchangeServices services, std::shared_ptr<StreamBudget::Account> memory, std::atomic<uint64_t>& outgoing_bytes)
+  ExchangeReactor(ExchangeServices services, std::shared_ptr<StreamBudget::Account> memory,
+                  std::atomic<uint64_t>& outgoing_bytes)
       : memory_(std::move(memory)),
         outbox_(std::make_shared<Outbox>(this, memory_, outgoing_bytes)),
         session_(std::make_shared<ExchangeSession>(services, outbox_, memory_)) {
@@ -149,12 +155,15 @@ class ExchangeReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, g
   }
 
  private:
-  // Of one message; then the next one is read. When the outbox is overfull the rest waits for OnWriteDone.
+  // Of one message; then the next one is read. When the outbox is overfull the rest waits for
+  // OnWriteDone.
   void handle_frames() {
     for (;;) {
       {
         const async::Coalesce scope;
-        while (next_frame_ < frames_.size() && !outbox_->overfull()) session_->handle(std::move(frames_[next_frame_++]));
+        while (next_frame_ < frames_.size() && !outbox_->overfull()) {
+          session_->handle(std::move(frames_[next_frame_++]));
+        }
       }
       if (outbox_->overfull() && outbox_->pause_reading()) return;
       if (next_frame_ == frames_.size()) break;
@@ -189,9 +198,9 @@ void Outbox::write_locked() {
 
 }  // namespace
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* make_exchange_stream(ExchangeServices services,
-                                                                                  std::shared_ptr<StreamBudget::Account> memory,
-                                                                                  std::atomic<uint64_t>& outgoing_bytes) {
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* make_exchange_stream(
+    ExchangeServices services, std::shared_ptr<StreamBudget::Account> memory,
+    std::atomic<uint64_t>& outgoing_bytes) {
   return new ExchangeReactor(services, std::move(memory), outgoing_bytes);
 }
 

@@ -58,7 +58,7 @@ std::string MetadataMemory::why_not_purging(const model::DiskId& disk) const {
 }
 
 void MetadataMemory::log_changes(const std::map<model::DiskId, bool>& before,
-    const std::map<model::DiskId, bool>& now) {
+                                 const std::map<model::DiskId, bool>& now) {
   for (const auto& [disk, may] : now) {
     const auto said = before.find(disk);
     // What holds from the start needs no word.
@@ -66,15 +66,15 @@ void MetadataMemory::log_changes(const std::map<model::DiskId, bool>& before,
     if (may) {
       log::info("ring", "purging goes on", {{"disk", disk.to_hex()}});
     } else {
-      log::warn("ring", "nothing is purged",
-          {{"disk", disk.to_hex()}, {"reason", kRestoreWaits}});
+      log::warn("ring", "nothing is purged", {{"disk", disk.to_hex()}, {"reason", kRestoreWaits}});
     }
   }
 }
 
 void MetadataMemory::hear(const Answer& answer) {
   if (answer.recognition == model::Recognition::kUnknown) return;
-  // Whatever the database is to this node: a restore is taken from any, and a removal asks for more.
+  // Whatever the database is to this node: a restore is taken from any, and a removal asks for
+  // more.
   latest_order_ = std::max(latest_order_.load(), answer.latest_order);
   const SteadyTime now = clock_.steady_now();
   const std::unique_lock change(change_mutex_, patience_);
@@ -122,8 +122,8 @@ OrderRefusal MetadataMemory::accept(const OrderOrigin& order) const {
 
 // The mark that an order shows was written after the releases that it is about: once the node
 // remembers that mark or a later one, a database that may still refer to what was released is not
-// recognized any more. And the coordinator's database holds the node's last mark: it is its newest, or
-// was looked up there.
+// recognized any more. And the coordinator's database holds the node's last mark: it is its newest,
+// or was looked up there.
 OrderRefusal MetadataMemory::judge(const OrderOrigin& order) const {
   const model::MetadataGeneration& database = order.database;
   std::lock_guard lock(mutex_);
@@ -156,20 +156,21 @@ void MetadataMemory::ask() const {
   if (on_unheard_) on_unheard_();
 }
 
-// On the disk first: what only this process knows would be forgotten with it. The beat and the order
-// alone may fall back. Orders rise under a later confirmation too: numbers are given above all that
-// nodes have seen.
+// On the disk first: what only this process knows would be forgotten with it. The beat and the
+// order alone may fall back. Orders rise under a later confirmation too: numbers are given above
+// all that nodes have seen.
 Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& next) {
   model::MetadataGeneration only_beat = seen_;
   only_beat.beat = next.beat;
   const SteadyTime now = clock_.steady_now();
   if (only_beat != next || now - stored_at_ > kStorePause) {
     const std::string text =
-        fmt::format("{} {} {} {} {} {} {}\n", kLayout, next.accepted, next.system, next.mark.counter, next.mark.value, next.beat, latest_order_.load());
+        fmt::format("{} {} {} {} {} {} {}\n", kLayout, next.accepted, next.system,
+                    next.mark.counter, next.mark.value, next.beat, latest_order_.load());
     auto stored = fs::write_file_atomically(files_, file_, as_bytes(text));
     if (!stored) {
       log::warn("ring", "what was seen of the database cannot be written",
-          {{"error", stored.error().message}});
+                {{"error", stored.error().message}});
       return stored;
     }
     stored_at_ = now;

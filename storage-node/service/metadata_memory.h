@@ -30,8 +30,8 @@ class MetadataMemory {
   // `clock` and `files` outlive it. `patience`: how long a call waits for another one whose writing
   // of the file hangs.
   explicit MetadataMemory(std::string file, const Clock& clock = real_clock(),
-      fs::FileSystem& files = fs::posix_file_system(),
-      Duration patience = std::chrono::seconds(1))
+                          fs::FileSystem& files = fs::posix_file_system(),
+                          Duration patience = std::chrono::seconds(1))
       : file_(std::move(file)), clock_(clock), files_(files), patience_(patience) {}
 
   // No file: nothing is remembered. kCorruption: the file does not read.
@@ -52,6 +52,7 @@ class MetadataMemory {
     std::map<model::DiskId, bool> may_purge = {};
     uint64_t latest_order = 0;
   };
+
   // A database that is recognized is remembered, as far as it has come; another one changes nothing
   // but that nothing is purged. Neither does one that is heard while the file cannot be written.
   void hear(const Answer& answer);
@@ -70,12 +71,13 @@ class MetadataMemory {
   // remembered, that purging goes on, and that no restore waits for this disk. A disk that joined
   // since its last answer waits for the next. Never blocks on the disk.
   bool may_purge(const model::DiskId& disk) const { return why_not_purging(disk).empty(); }
+
   // Empty: may_purge().
   std::string why_not_purging(const model::DiskId& disk) const;
 
  private:
   static void log_changes(const std::map<model::DiskId, bool>& before,
-      const std::map<model::DiskId, bool>& now);
+                          const std::map<model::DiskId, bool>& now);
   OrderRefusal judge(const OrderOrigin& order) const;
   void ask() const;
   Result<void> remember_locked(const model::MetadataGeneration& next);
@@ -84,20 +86,21 @@ class MetadataMemory {
   const Clock& clock_;
   fs::FileSystem& files_;
   const Duration patience_;
-  // Held while the file is written, so nobody waits for it without limit; seen_ and what says whether to purge have a lock of their own.
+  // Held while the file is written, so nobody waits for it without limit; seen_ and what says
+  // whether to purge have a lock of their own.
   std::timed_mutex change_mutex_;
   mutable std::mutex mutex_;
-  model::MetadataGeneration seen_;         // Written with both locks, read with either.
-  uint64_t token_ = 0;                     // Highest under seen_.accepted. Guarded by mutex_.
+  model::MetadataGeneration seen_;  // Written with both locks, read with either.
+  uint64_t token_ = 0;              // Highest under seen_.accepted. Guarded by mutex_.
   // By the last answer the database is not seen_'s. Guarded by mutex_.
   bool estranged_ = false;
   std::atomic<uint64_t> latest_order_{0};
-  mutable std::mutex ask_mutex_;           // Of the next; taken before mutex_, never after it.
+  mutable std::mutex ask_mutex_;  // Of the next; taken before mutex_, never after it.
   std::function<void()> on_unheard_;
-  SteadyTime stored_at_{};                 // Guarded by change_mutex_.
-  SteadyTime confirmed_at_{};              // Guarded by mutex_.
-  std::string stopped_ = "no gateway has answered yet";   // Guarded by mutex_.
-  std::map<model::DiskId, bool> disks_;    // As the last answer said. Guarded by mutex_.
+  SteadyTime stored_at_{};                               // Guarded by change_mutex_.
+  SteadyTime confirmed_at_{};                            // Guarded by mutex_.
+  std::string stopped_ = "no gateway has answered yet";  // Guarded by mutex_.
+  std::map<model::DiskId, bool> disks_;  // As the last answer said. Guarded by mutex_.
 };
 
 }  // namespace rondel::node

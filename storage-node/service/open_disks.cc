@@ -15,19 +15,21 @@ using engine::Engine;
 using engine::EngineOptions;
 
 constexpr auto kClosePatience = std::chrono::seconds(5);
-constexpr auto kLookPeriod = std::chrono::milliseconds(100);   // At the others, while one is waited for.
+// At the others, while one is waited for.
+constexpr auto kLookPeriod = std::chrono::milliseconds(100);
 
-// One disk while it is opened, and afterwards if that took long. Shared by the thread that opens it and the engine that stands in.
+// One disk while it is opened, and afterwards if that took long. Shared by the thread that opens it
+// and the engine that stands in.
 struct Opening {
   const EngineOptions options;
   std::mutex mutex;
   std::condition_variable changed;
   std::unique_ptr<Engine> engine;
-  std::optional<Error> error;              // Of the last attempt.
-  std::function<void()> journal_growth;    // To be told to the engine.
-  bool stopped = false;                    // Nobody wants it any longer.
-  bool taken = false;                      // A LateEngine stands in: whoever opens it joins.
-  bool ended = false;                      // The thread that opens it touches nothing of others any more.
+  std::optional<Error> error;            // Of the last attempt.
+  std::function<void()> journal_growth;  // To be told to the engine.
+  bool stopped = false;                  // Nobody wants it any longer.
+  bool taken = false;                    // A LateEngine stands in: whoever opens it joins.
+  bool ended = false;  // The thread that opens it touches nothing of others any more.
   std::atomic<Engine*> ready{nullptr};
 
   explicit Opening(EngineOptions given) : options(std::move(given)) {}
@@ -38,7 +40,8 @@ class LateEngine final : public Engine {
  public:
   explicit LateEngine(std::shared_ptr<Opening> opening) : opening_(std::move(opening)) {}
 
-  // What the options refer to may go afterwards: an attempt that is under way is waited for, but not one that hangs.
+  // What the options refer to may go afterwards: an attempt that is under way is waited for, but
+  // not one that hangs.
   ~LateEngine() override {
     std::unique_lock lock(opening_->mutex);
     opening_->stopped = true;
@@ -53,76 +56,106 @@ class LateEngine final : public Engine {
     return disk == nullptr ? opening_->options.disk : disk->disk_id();
   }
 
-  void put_async(engine::PutRequest request, ByteSlice bytes, std::vector<hash::BlockDigest> digests,
-                 engine::PutCallback done) override {
-    if (Engine* const disk = ready()) return disk->put_async(request, std::move(bytes), std::move(digests), std::move(done));
+  void put_async(engine::PutRequest request, ByteSlice bytes,
+                 std::vector<hash::BlockDigest> digests, engine::PutCallback done) override {
+    if (Engine* const disk = ready()) {
+      return disk->put_async(request, std::move(bytes), std::move(digests), std::move(done));
+    }
     done(not_open());
   }
-  Result<std::unique_ptr<engine::LargePut>> start_large_put(engine::PutRequest request, uint64_t length) override {
+
+  Result<std::unique_ptr<engine::LargePut>> start_large_put(engine::PutRequest request,
+                                                            uint64_t length) override {
     return on([&](Engine& disk) { return disk.start_large_put(request, length); });
   }
-  Result<engine::ReadResult> read(const model::BlobId& id, uint64_t offset, uint64_t length) override {
+
+  Result<engine::ReadResult> read(const model::BlobId& id, uint64_t offset,
+                                  uint64_t length) override {
     return on([&](Engine& disk) { return disk.read(id, offset, length); });
   }
-  Result<engine::ReadResult> read_cached(const model::BlobId& id, uint64_t offset, uint64_t length) override {
+
+  Result<engine::ReadResult> read_cached(const model::BlobId& id, uint64_t offset,
+                                         uint64_t length) override {
     return on([&](Engine& disk) { return disk.read_cached(id, offset, length); });
   }
+
   Result<engine::BlobEntry> stat(const model::BlobId& id) override {
     return on([&](Engine& disk) { return disk.stat(id); });
   }
+
   Result<bool> has(const model::BlobId& id) override {
     return on([&](Engine& disk) { return disk.has(id); });
   }
+
   Result<uint64_t> removal_of(const model::BlobId& id) override {
     return on([&](Engine& disk) { return disk.removal_of(id); });
   }
+
   void remove_async(std::vector<model::BlobId> ids, engine::RemoveOptions options,
                     std::move_only_function<void(Result<uint64_t>)> done) override {
-    if (Engine* const disk = ready()) return disk->remove_async(std::move(ids), options, std::move(done));
+    if (Engine* const disk = ready()) {
+      return disk->remove_async(std::move(ids), options, std::move(done));
+    }
     done(not_open());
   }
+
   Result<uint64_t> restore(std::vector<model::BlobId> ids, uint64_t order) override {
     return on([&](Engine& disk) { return disk.restore(std::move(ids), order); });
   }
+
   Result<void> set_handoff(const model::BlobId& id, model::DiskId handoff_for) override {
     return on([&](Engine& disk) { return disk.set_handoff(id, handoff_for); });
   }
-  Result<std::vector<engine::BlobEntry>> list(uint64_t from_hash, uint64_t to_hash, const model::BlobId& after, size_t max) override {
+
+  Result<std::vector<engine::BlobEntry>> list(uint64_t from_hash, uint64_t to_hash,
+                                              const model::BlobId& after, size_t max) override {
     return on([&](Engine& disk) { return disk.list(from_hash, to_hash, after, max); });
   }
-  Result<std::vector<engine::BlobEntry>> list_handoffs(size_t max, const engine::BlobEntry& after) override {
+
+  Result<std::vector<engine::BlobEntry>> list_handoffs(size_t max,
+                                                       const engine::BlobEntry& after) override {
     return on([&](Engine& disk) { return disk.list_handoffs(max, after); });
   }
+
   std::vector<engine::BlobEntry> list_damaged(size_t max) override {
     Engine* const disk = ready();
     return disk == nullptr ? std::vector<engine::BlobEntry>() : disk->list_damaged(max);
   }
+
   uint64_t doubts() override {
     Engine* const disk = ready();
     return disk == nullptr ? 0 : disk->doubts();
   }
+
   uint64_t highest_order() override {
     Engine* const disk = ready();
     return disk == nullptr ? 0 : disk->highest_order();
   }
-  Result<void> note_wanted(std::span<const engine::Wanted> wanted, std::span<const model::BlobId> no_longer) override {
+
+  Result<void> note_wanted(std::span<const engine::Wanted> wanted,
+                           std::span<const model::BlobId> no_longer) override {
     return on([&](Engine& disk) { return disk.note_wanted(wanted, no_longer); });
   }
+
   Result<std::vector<engine::Wanted>> list_wanted(const model::BlobId& after, size_t max) override {
     return on([&](Engine& disk) { return disk.list_wanted(after, max); });
   }
+
   Result<engine::JournalPage> journal_after(engine::JournalToken token, size_t max) override {
     return on([&](Engine& disk) { return disk.journal_after(token, max); });
   }
+
   Duration pace_background(uint64_t bytes) override {
     Engine* const disk = ready();
     return disk == nullptr ? Duration::zero() : disk->pace_background(bytes);
   }
+
   void on_journal_growth(std::function<void()> callback) override {
     std::lock_guard lock(opening_->mutex);
     if (opening_->engine) return opening_->engine->on_journal_growth(std::move(callback));
     opening_->journal_growth = std::move(callback);
   }
+
   engine::EngineStatus status() override {
     if (Engine* const disk = ready()) return disk->status();
     engine::EngineStatus status;
@@ -130,15 +163,19 @@ class LateEngine final : public Engine {
     status.capacity_bytes = opening_->options.capacity_bytes;
     return status;
   }
+
   Result<uint64_t> compact_once() override {
     return on([](Engine& disk) { return disk.compact_once(); });
   }
+
   Result<void> put_setting(std::string_view key, std::string_view value) override {
     return on([&](Engine& disk) { return disk.put_setting(key, value); });
   }
+
   Result<void> note_setting(std::string_view key, std::string_view value) override {
     return on([&](Engine& disk) { return disk.note_setting(key, value); });
   }
+
   Result<std::string> get_setting(std::string_view key) override {
     return on([&](Engine& disk) { return disk.get_setting(key); });
   }
@@ -146,7 +183,9 @@ class LateEngine final : public Engine {
  private:
   Engine* ready() const { return opening_->ready.load(std::memory_order_acquire); }
 
-  static std::unexpected<Error> not_open() { return fail(ErrorCode::kUnavailable, "the disk is not open"); }
+  static std::unexpected<Error> not_open() {
+    return fail(ErrorCode::kUnavailable, "the disk is not open");
+  }
 
   template <class F>
   auto on(F call) -> decltype(call(std::declval<Engine&>())) {
@@ -167,7 +206,7 @@ void publish(Opening& opening, std::unique_ptr<Engine> engine, const OpenDisksOp
   }
   if (opening.stopped) {
     lock.unlock();
-    return;   // Closes it.
+    return;  // Closes it.
   }
   if (opening.journal_growth) engine->on_journal_growth(std::move(opening.journal_growth));
   opening.error.reset();
@@ -189,7 +228,8 @@ void open_one(const std::shared_ptr<Opening>& opening, const OpenDisk& open,
     }
     std::unique_lock lock(opening->mutex);
     if (!opening->error || opening->error->message != opened.error().message) {
-      log::error("disks", "a disk cannot be opened", {{"path", opening->options.path}, {"error", opened.error().message}});
+      log::error("disks", "a disk cannot be opened",
+                 {{"path", opening->options.path}, {"error", opened.error().message}});
     }
     opening->error = opened.error();
     opening->changed.notify_all();
@@ -206,15 +246,16 @@ OpenedDisk take(const std::shared_ptr<Opening>& opening) {
     disk.engine = std::move(opening->engine);
     return disk;
   }
-  disk.error = opening->error.value_or(Error{ErrorCode::kUnavailable, "the disk is still being opened"});
+  disk.error =
+      opening->error.value_or(Error{ErrorCode::kUnavailable, "the disk is still being opened"});
   opening->taken = true;
   disk.engine = std::make_unique<LateEngine>(opening);
   return disk;
 }
 
-// Without any disk the node would only end and begin anew, with what its disks have done so far lost:
-// then the first that opens is waited for, as long as one is still in its first attempt. One that
-// is known is there at once, whatever its state.
+// Without any disk the node would only end and begin anew, with what its disks have done so far
+// lost: then the first that opens is waited for, as long as one is still in its first attempt. One
+// that is known is there at once, whatever its state.
 void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
   const auto is_there = [](const auto& opening) {
     std::lock_guard lock(opening->mutex);
@@ -239,7 +280,8 @@ void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
 
 }  // namespace
 
-std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenDisk& open, const OpenDisksOptions& options) {
+std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenDisk& open,
+                                   const OpenDisksOptions& options) {
   const Deadline end = deadline_in(options.patience);
   std::vector<std::shared_ptr<Opening>> openings;
   for (EngineOptions& disk : disks) {
@@ -255,7 +297,8 @@ std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenD
   std::vector<OpenedDisk> opened;
   for (const auto& opening : openings) {
     std::unique_lock lock(opening->mutex);
-    opening->changed.wait_until(lock, end, [&] { return opening->engine != nullptr || opening->error.has_value(); });
+    opening->changed.wait_until(
+        lock, end, [&] { return opening->engine != nullptr || opening->error.has_value(); });
   }
   await_first(openings);
   for (const auto& opening : openings) opened.push_back(take(opening));

@@ -5,13 +5,13 @@
 
 #include "common/base/encoding.h"
 #include "common/fs/posix_file_system.h"
-#include "common/hash/hash64.h"
-#include "common/log/log.h"
 #include "common/grpc/channel.hpp"
 #include "common/grpc/deadline.hpp"
-#include "transfer/grpc/metadata_generation.hpp"
+#include "common/hash/hash64.h"
+#include "common/log/log.h"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
+#include "transfer/grpc/metadata_generation.hpp"
 
 namespace rondel::node {
 
@@ -37,12 +37,14 @@ std::string to_wire(const Id& id) {
 
 // An answer is about the disks that were told of, and about no others.
 std::map<model::DiskId, bool> may_purge(const wire::HeartbeatRequest& asked,
-    const wire::HeartbeatReply& reply) {
+                                        const wire::HeartbeatReply& reply) {
   std::map<model::DiskId, bool> disks;
   for (const wire::Disk& disk : asked.disks()) {
     const auto id = model::DiskId::from_bytes(as_bytes(disk.disk_id()));
-    if (id) disks.emplace(*id, std::ranges::find(reply.purging_disks(), disk.disk_id()) !=
-        reply.purging_disks().end());
+    if (id) {
+      disks.emplace(*id, std::ranges::find(reply.purging_disks(), disk.disk_id()) !=
+                             reply.purging_disks().end());
+    }
   }
   return disks;
 }
@@ -57,13 +59,15 @@ uint64_t digest_of(const ring::Topology& topology) {
 }  // namespace
 
 struct RingContact::Gateways {
-  uint64_t version = 0;   // Of the credentials of the channels.
+  uint64_t version = 0;  // Of the credentials of the channels.
   std::vector<std::unique_ptr<wire::Cluster::Stub>> stubs;
 };
 
 RingContact::RingContact(RingContactOptions options, MetadataMemory& memory)
-    : options_(std::move(options)), memory_(memory), gateways_(std::make_unique<Gateways>()),
-        topology_(std::make_shared<ring::Topology>()) {
+    : options_(std::move(options)),
+      memory_(memory),
+      gateways_(std::make_unique<Gateways>()),
+      topology_(std::make_shared<ring::Topology>()) {
   if (!options_.credentials) options_.credentials = rpc::PeerCredentials::plain();
   open_channels();
   memory_.on_unheard([this] { beat_soon(); });
@@ -82,8 +86,8 @@ void RingContact::open_channels() {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetMaxReceiveMessageSize(kReplyBytesMax);
   for (const std::string& address : options_.gateways) {
-    gateways_->stubs.push_back(
-        wire::Cluster::NewStub(rpc::open_channel(address, *options_.credentials, {rpc::PeerRole::kGateway}, arguments)));
+    gateways_->stubs.push_back(wire::Cluster::NewStub(
+        rpc::open_channel(address, *options_.credentials, {rpc::PeerRole::kGateway}, arguments)));
   }
 }
 
@@ -104,7 +108,8 @@ void RingContact::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void RingContact::start(const DiskSet& disks, LagOf lag_of, std::function<void(const model::ClusterId&)> on_cluster) {
+void RingContact::start(const DiskSet& disks, LagOf lag_of,
+                        std::function<void(const model::ClusterId&)> on_cluster) {
   disks_ = &disks;
   lag_of_ = std::move(lag_of);
   on_cluster_ = std::move(on_cluster);
@@ -118,7 +123,8 @@ std::shared_ptr<const ring::Topology> RingContact::topology() const {
 
 bool RingContact::in_contact() const {
   std::lock_guard lock(mutex_);
-  return contact_at_ != SteadyTime{} && std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
+  return contact_at_ != SteadyTime{} &&
+         std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
 }
 
 std::string RingContact::why_no_writes() const {
@@ -128,7 +134,8 @@ std::string RingContact::why_no_writes() const {
 }
 
 std::string RingContact::why_no_writes_locked() const {
-  const bool contact = contact_at_ != SteadyTime{} && std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
+  const bool contact = contact_at_ != SteadyTime{} &&
+                       std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
   return contact ? writes_stopped_ : "the node has no ring contact";
 }
 
@@ -170,14 +177,17 @@ void RingContact::run() {
       lock.lock();
     }
     const auto ends = [this] { return stopping_; };
-    if (stop_.wait_until(lock, begin + std::min<Duration>(options_.period, kPauseMin), ends)) return;
+    if (stop_.wait_until(lock, begin + std::min<Duration>(options_.period, kPauseMin), ends)) {
+      return;
+    }
     (void)stop_.wait_until(lock, begin + options_.period, [this] { return stopping_ || soon_; });
     if (stopping_) return;
     soon_ = false;
   }
 }
 
-wire::HeartbeatRequest RingContact::make_request(const ring::Topology& known, const model::MetadataGeneration& seen) const {
+wire::HeartbeatRequest RingContact::make_request(const ring::Topology& known,
+                                                 const model::MetadataGeneration& seen) const {
   wire::HeartbeatRequest request;
   request.set_node_id(to_wire(options_.node));
   request.set_name(options_.name);
@@ -215,34 +225,46 @@ Result<void> RingContact::beat(size_t gateway) {
   const SteadyTime asked_at = std::chrono::steady_clock::now();
   wire::HeartbeatReply reply;
   const grpc::Status status = gateways_->stubs[gateway]->Heartbeat(&context, request, &reply);
-  if (!status.ok()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": " + status.error_message());
+  if (!status.ok()) {
+    return fail(ErrorCode::kUnavailable,
+                options_.gateways[gateway] + ": " + status.error_message());
+  }
   const auto cluster = model::ClusterId::from_bytes(as_bytes(reply.cluster_id()));
   if (!cluster) return fail(ErrorCode::kInternal, "the gateway sent no cluster id");
   if (options_.cluster.is_zero()) {
     options_.cluster = *cluster;
     on_cluster_(*cluster);
   }
-  if (*cluster != options_.cluster) return fail(ErrorCode::kPrecondition, "the gateway belongs to another cluster");
+  if (*cluster != options_.cluster) {
+    return fail(ErrorCode::kPrecondition, "the gateway belongs to another cluster");
+  }
 
   auto next = std::make_shared<ring::Topology>(*known);
   TRY_VOID(take_rings(gateway, reply, *known, *next));
   next->nodes.clear();
   for (const wire::Peer& peer : reply.peers()) {
-    if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) next->nodes.push_back({*id, peer.address(), "", peer.name()});
+    if (const auto id = model::NodeId::from_bytes(as_bytes(peer.node_id()))) {
+      next->nodes.push_back({*id, peer.address(), "", peer.name()});
+    }
   }
   if (reply.has_generation()) {
-    memory_.hear({seen, static_cast<model::Recognition>(reply.recognition()), from_wire(reply.generation()), reply.coordinator_token(),
-                  reply.purging_stopped(), may_purge(request, reply), reply.latest_order()});
+    memory_.hear({seen, static_cast<model::Recognition>(reply.recognition()),
+                  from_wire(reply.generation()), reply.coordinator_token(), reply.purging_stopped(),
+                  may_purge(request, reply), reply.latest_order()});
   }
   // The thread's alone writes it.
   if (writes_stopped_ != reply.writes_stopped()) {
-    log::warn("ring", reply.writes_stopped().empty() ? "writes are taken again" : "no writes are taken",
+    log::warn("ring",
+              reply.writes_stopped().empty() ? "writes are taken again" : "no writes are taken",
               {{"reason", reply.writes_stopped()}});
   }
   std::lock_guard lock(mutex_);
   topology_ = std::move(next);
   writes_stopped_ = reply.writes_stopped();
-  if (!reply.epoch_confirmed()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": the gateway has no contact to the database");
+  if (!reply.epoch_confirmed()) {
+    return fail(ErrorCode::kUnavailable,
+                options_.gateways[gateway] + ": the gateway has no contact to the database");
+  }
   contact_at_ = asked_at;
   return {};
 }
@@ -250,7 +272,7 @@ Result<void> RingContact::beat(size_t gateway) {
 // A gateway whose look at the database is a second older may still send the epoch before: within
 // one confirmation numbers only rise.
 Result<void> RingContact::take_rings(size_t gateway, const wire::HeartbeatReply& reply,
-    const ring::Topology& known, ring::Topology& next) {
+                                     const ring::Topology& known, ring::Topology& next) {
   const bool asked = reply.has_generation();
   const uint64_t accepted = asked ? reply.generation().accepted() : ring_accepted_;
   const auto recognition = static_cast<model::Recognition>(reply.recognition());
@@ -268,7 +290,8 @@ Result<void> RingContact::take_rings(size_t gateway, const wire::HeartbeatReply&
     TRY(ring::Ring ring, ring::Ring::parse(as_bytes(table)));
     next.rings.push_back(std::make_shared<const ring::Ring>(std::move(ring)));
   }
-  const bool earlier = known.current() != nullptr && next.current()->epoch() < known.current()->epoch();
+  const bool earlier =
+      known.current() != nullptr && next.current()->epoch() < known.current()->epoch();
   if (!confirmed && earlier) {
     next.rings = known.rings;
     return {};
@@ -280,11 +303,14 @@ Result<void> RingContact::take_rings(size_t gateway, const wire::HeartbeatReply&
   return {};
 }
 
-Result<std::vector<std::string>> RingContact::read_rings(size_t gateway, const wire::RingsOffer& offer) {
+Result<std::vector<std::string>> RingContact::read_rings(size_t gateway,
+                                                         const wire::RingsOffer& offer) {
   TRY_VOID(rings_fetch_.offered(offer.digest(), {offer.bytes().begin(), offer.bytes().end()}));
   const Deadline end = deadline_in(kBeatPatience);
   while (!rings_fetch_.complete()) {
-    if (stopping() || std::chrono::steady_clock::now() >= end) return fail(ErrorCode::kUnavailable, "rings are still on their way");
+    if (stopping() || std::chrono::steady_clock::now() >= end) {
+      return fail(ErrorCode::kUnavailable, "rings are still on their way");
+    }
     wire::ReadRingsRequest request;
     request.set_digest(rings_fetch_.digest());
     request.set_offset(rings_fetch_.offset());
@@ -292,7 +318,10 @@ Result<std::vector<std::string>> RingContact::read_rings(size_t gateway, const w
     context.set_deadline(rpc::grpc_deadline(deadline_in(kBeatPatience)));
     wire::ReadRingsReply reply;
     const grpc::Status status = gateways_->stubs[gateway]->ReadRings(&context, request, &reply);
-    if (!status.ok()) return fail(ErrorCode::kUnavailable, options_.gateways[gateway] + ": " + status.error_message());
+    if (!status.ok()) {
+      return fail(ErrorCode::kUnavailable,
+                  options_.gateways[gateway] + ": " + status.error_message());
+    }
     TRY_VOID(rings_fetch_.add(reply.piece()));
   }
   return rings_fetch_.take();
@@ -321,7 +350,9 @@ void RingContact::load_cache() {
 void RingContact::store_cache(const std::vector<std::string>& rings, uint64_t min_epoch) {
   std::string text = std::to_string(min_epoch) + " " + std::to_string(ring_accepted_) + "\n";
   for (const std::string& ring : rings) text += to_base64(as_bytes(ring)) + "\n";
-  if (auto stored = fs::write_file_atomically(fs::posix_file_system(), options_.cache_file, as_bytes(text)); !stored) {
+  if (auto stored =
+          fs::write_file_atomically(fs::posix_file_system(), options_.cache_file, as_bytes(text));
+      !stored) {
     log::warn("ring", "the ring cache cannot be written", {{"error", stored.error().message}});
   }
 }

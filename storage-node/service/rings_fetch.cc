@@ -17,10 +17,14 @@ Result<void> RingsFetch::offered(uint64_t digest, std::vector<uint64_t> bytes) {
   forget();
   uint64_t total = 0;
   for (const uint64_t one : bytes) {
-    if (one > kBytesMax || total + one > kBytesMax) return fail(ErrorCode::kInvalidArgument, "the rings offered are too long");
+    if (one > kBytesMax || total + one > kBytesMax) {
+      return fail(ErrorCode::kInvalidArgument, "the rings offered are too long");
+    }
     total += one;
   }
-  if (bytes.empty() || bytes.size() > kRingsMax) return fail(ErrorCode::kInvalidArgument, "no rings are offered, or too many");
+  if (bytes.empty() || bytes.size() > kRingsMax) {
+    return fail(ErrorCode::kInvalidArgument, "no rings are offered, or too many");
+  }
   digest_ = digest;
   bytes_ = std::move(bytes);
   total_ = total;
@@ -41,7 +45,9 @@ Result<std::vector<std::string>> RingsFetch::take() {
   const std::vector<uint64_t> bytes = std::move(bytes_);
   const uint64_t digest = digest_;
   forget();
-  if (hash::hash64(as_bytes(tables), 0) != digest) return fail(ErrorCode::kCorruption, "the rings that came are not those that were offered");
+  if (hash::hash64(as_bytes(tables), 0) != digest) {
+    return fail(ErrorCode::kCorruption, "the rings that came are not those that were offered");
+  }
   std::vector<std::string> out;
   uint64_t at = 0;
   for (const uint64_t one : bytes) {

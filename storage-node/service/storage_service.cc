@@ -8,10 +8,8 @@
 #include <map>
 
 #include "common/grpc/deadline.hpp"
-#include "transfer/grpc/frame_stream.hpp"
-#include "transfer/grpc/metadata_generation.hpp"
-#include "common/grpc/peer_machine.hpp"
 #include "common/grpc/peer.hpp"
+#include "common/grpc/peer_machine.hpp"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/disk_status.h"
 #include "storage-node/service/exchange_stream.hpp"
@@ -44,11 +42,12 @@ constexpr const char* kStatus = "/rondel.storage.v1.Storage/Status";
 class RefusingReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   explicit RefusingReactor(grpc::Status status) { Finish(std::move(status)); }
+
   void OnDone() override { delete this; }
 };
 
-// How many calls that hold a thread a peer has under way: one that takes no answers keeps its own and
-// no others.
+// How many calls that hold a thread a peer has under way: one that takes no answers keeps its own
+// and no others.
 class CallShares {
  public:
   class Share {
@@ -59,14 +58,17 @@ class CallShares {
       granted_ = calls < kCallsPerPeerMax;
       if (granted_) ++calls;
     }
+
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
+
     ~Share() {
       if (!granted_) return;
       std::lock_guard lock(of_.mutex_);
       const auto calls = of_.calls_.find(peer_);
       if (--calls->second == 0) of_.calls_.erase(calls);
     }
+
     grpc::Status status() const {
       if (granted_) return grpc::Status::OK;
       return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the peer has too many calls under way"};
@@ -80,15 +82,20 @@ class CallShares {
 
  private:
   std::mutex mutex_;
-  std::map<std::string, size_t> calls_;   // By peer, of those that have some.
+  std::map<std::string, size_t> calls_;  // By peer, of those that have some.
 };
 
-int milliseconds_of(Duration time) { return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()); }
+int milliseconds_of(Duration time) {
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+}
 
-std::optional<model::DiskId> disk_id(const std::string& bytes) { return model::DiskId::from_bytes(as_bytes(bytes)); }
+std::optional<model::DiskId> disk_id(const std::string& bytes) {
+  return model::DiskId::from_bytes(as_bytes(bytes));
+}
 
 // nullopt: one has a wrong length, or they are more than one call may name.
-std::optional<std::vector<model::BlobId>> blob_ids(const google::protobuf::RepeatedPtrField<std::string>& bytes) {
+std::optional<std::vector<model::BlobId>> blob_ids(
+    const google::protobuf::RepeatedPtrField<std::string>& bytes) {
   if (bytes.size() > kDeleteBlobsMax) return std::nullopt;
   std::vector<model::BlobId> ids;
   for (const std::string& id : bytes) {
@@ -106,12 +113,14 @@ grpc::Status to_status(const Error& error) {
 }
 
 bool is_member(const ring::Topology& topology, const model::DiskId& disk) {
-  return std::ranges::any_of(topology.rings, [&](const auto& ring) { return ring->find(disk).has_value(); });
+  return std::ranges::any_of(topology.rings,
+                             [&](const auto& ring) { return ring->find(disk).has_value(); });
 }
 
 // A node asks in the name of its own disks. Nothing is known against it where no ring has the disk,
 // or nobody has told the name of the disk's node.
-bool asks_for_itself(const ring::Topology& topology, const model::DiskId& disk, const rpc::Caller& caller) {
+bool asks_for_itself(const ring::Topology& topology, const model::DiskId& disk,
+                     const rpc::Caller& caller) {
   for (const auto& ring : topology.rings) {
     const auto index = ring->find(disk);
     if (!index) continue;
@@ -122,7 +131,9 @@ bool asks_for_itself(const ring::Topology& topology, const model::DiskId& disk, 
 }
 
 void fill(const engine::JournalEntry& entry, wire::JournalEntry& out) {
-  out.set_operation(entry.operation == engine::JournalEntry::Operation::kPut ? wire::JournalEntry::PUT : wire::JournalEntry::DELETE);
+  out.set_operation(entry.operation == engine::JournalEntry::Operation::kPut
+                        ? wire::JournalEntry::PUT
+                        : wire::JournalEntry::DELETE);
   out.set_blob_id(std::string(as_text(entry.blob.id.bytes())));
   out.set_length(entry.blob.length);
   out.set_flushed_at_us(static_cast<uint64_t>(entry.flushed_at.time_since_epoch().count()));
@@ -130,8 +141,12 @@ void fill(const engine::JournalEntry& entry, wire::JournalEntry& out) {
   out.set_token(entry.token);
   out.set_order(entry.blob.order);
   out.set_created_at_us(static_cast<uint64_t>(entry.blob.created_at.time_since_epoch().count()));
-  if (entry.blob.trashed) out.set_purge_at_us(static_cast<uint64_t>(entry.blob.purge_at.time_since_epoch().count()));
-  if (!entry.blob.handoff_for.is_zero()) out.set_owner_disk(std::string(as_text(entry.blob.handoff_for.view())));
+  if (entry.blob.trashed) {
+    out.set_purge_at_us(static_cast<uint64_t>(entry.blob.purge_at.time_since_epoch().count()));
+  }
+  if (!entry.blob.handoff_for.is_zero()) {
+    out.set_owner_disk(std::string(as_text(entry.blob.handoff_for.view())));
+  }
 }
 
 std::string encode_token(uint64_t token) {
@@ -154,7 +169,8 @@ class Service final : public StorageService, public Base {
     if (server_) server_->Shutdown(rpc::grpc_deadline(deadline_in(1s)));
   }
 
-  Result<void> listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {
+  Result<void> listen(const std::string& address,
+                      std::shared_ptr<grpc::ServerCredentials> credentials) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(address, std::move(credentials), &port_);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -162,7 +178,8 @@ class Service final : public StorageService, public Base {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, transfer::kHttp2FrameBytes);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds_of(services_.peer_quiet));
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds_of(services_.peer_patience));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                               milliseconds_of(services_.peer_patience));
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     builder.SetMaxReceiveMessageSize(transfer::kMessageBytesAccepted);
     builder.SetMaxSendMessageSize(-1);
@@ -174,17 +191,23 @@ class Service final : public StorageService, public Base {
     builder.SetResourceQuota(quota);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
-    if (!server_ || port_ == 0) return fail(ErrorCode::kAlreadyExists, "cannot listen on " + address);
+    if (!server_ || port_ == 0) {
+      return fail(ErrorCode::kAlreadyExists, "cannot listen on " + address);
+    }
     return {};
   }
 
   int port() const override { return port_; }
 
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(grpc::CallbackServerContext* context) override {
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exchange(
+      grpc::CallbackServerContext* context) override {
     rpc::Admission admission = rpc::admit(*context, kExchange);
     if (!admission.status.ok()) return new RefusingReactor(std::move(admission.status));
-    auto memory = services_.memory->open(rpc::peer_machine(*context), [context] { context->TryCancel(); });
-    if (!memory) return new RefusingReactor({grpc::StatusCode::RESOURCE_EXHAUSTED, memory.error().message});
+    auto memory =
+        services_.memory->open(rpc::peer_machine(*context), [context] { context->TryCancel(); });
+    if (!memory) {
+      return new RefusingReactor({grpc::StatusCode::RESOURCE_EXHAUSTED, memory.error().message});
+    }
     ExchangeServices services{services_.disks, services_.gate, services_.readers};
     if (admission.caller.only_node()) services.owners = &services_.topology;
     return make_exchange_stream(services, *std::move(memory), services_.outgoing_bytes);
@@ -198,19 +221,26 @@ class Service final : public StorageService, public Base {
     if (auto room = share.status(); !room.ok()) return room;
     const auto asking = disk_id(request->asking_disk());
     const auto serving = disk_id(request->serving_disk());
-    if (!asking || !serving || (!request->token().empty() && request->token().size() != 8)) return invalid("malformed ids or token");
+    if (!asking || !serving || (!request->token().empty() && request->token().size() != 8)) {
+      return invalid("malformed ids or token");
+    }
     engine::Engine* const engine = services_.disks.find(*serving);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
-    uint64_t token = request->token().empty() ? 0 : load_be<uint64_t>(as_bytes(request->token()).data());
+    uint64_t token =
+        request->token().empty() ? 0 : load_be<uint64_t>(as_bytes(request->token()).data());
     const uint32_t limit = std::clamp<uint32_t>(request->entries_max(), 1, kJournalEntriesMax);
     const auto topology = services_.topology.topology();
     if (!asks_for_itself(*topology, *asking, admission.caller)) {
       return {grpc::StatusCode::PERMISSION_DENIED, "the asking disk is another node's"};
     }
-    // Entries are picked by the ring: what one that is too old leaves out would never be asked for again.
+    // Entries are picked by the ring: what one that is too old leaves out would never be asked for
+    // again.
     const uint64_t epoch = topology->current() == nullptr ? 0 : topology->current()->epoch();
-    if (epoch < request->ring_epoch()) return {grpc::StatusCode::UNAVAILABLE, "this node does not know the ring yet"};
-    const auto page = on_disk<engine::JournalPage>(*engine, *context, [engine, token, limit] { return engine->journal_after(token, limit); });
+    if (epoch < request->ring_epoch()) {
+      return {grpc::StatusCode::UNAVAILABLE, "this node does not know the ring yet"};
+    }
+    const auto page = on_disk<engine::JournalPage>(
+        *engine, *context, [engine, token, limit] { return engine->journal_after(token, limit); });
     // Who asks holds what came before, but nothing that has not come yet.
     if (is_member(*topology, *asking)) {
       services_.on_journal_pull(*asking, *serving, page ? std::min(token, page->next) : token);
@@ -227,15 +257,19 @@ class Service final : public StorageService, public Base {
     return grpc::Status::OK;
   }
 
-  grpc::Status DeleteBlobs(grpc::ServerContext* context, const wire::DeleteBlobsRequest* request, wire::DeleteBlobsReply* reply) override {
-    if (auto admission = rpc::admit(*context, kDeleteBlobs); !admission.status.ok()) return admission.status;
+  grpc::Status DeleteBlobs(grpc::ServerContext* context, const wire::DeleteBlobsRequest* request,
+                           wire::DeleteBlobsReply* reply) override {
+    if (auto admission = rpc::admit(*context, kDeleteBlobs); !admission.status.ok()) {
+      return admission.status;
+    }
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
     auto ids = blob_ids(request->blob_ids());
     if (!disk || !ids) return invalid("malformed ids or too many blobs");
     if (request->trash_seconds() > kTrashSecondsMax) return invalid("trash_seconds is too long");
-    const OrderOrigin origin{request->coordinator_token(), transfer::from_wire(request->generation()),
+    const OrderOrigin origin{request->coordinator_token(),
+                             transfer::from_wire(request->generation()),
                              transfer::from_wire(request->verified()), request->order()};
     const OrderRefusal refusal = services_.gate.accept_order(origin);
     *reply->mutable_seen() = transfer::to_wire(services_.gate.database_seen());
@@ -253,16 +287,23 @@ class Service final : public StorageService, public Base {
     return grpc::Status::OK;
   }
 
-  grpc::Status ListBlobs(grpc::ServerContext* context, const wire::ListBlobsRequest* request, grpc::ServerWriter<wire::BlobList>* writer) override {
-    if (auto admission = rpc::admit(*context, kListBlobs); !admission.status.ok()) return admission.status;
+  grpc::Status ListBlobs(grpc::ServerContext* context, const wire::ListBlobsRequest* request,
+                         grpc::ServerWriter<wire::BlobList>* writer) override {
+    if (auto admission = rpc::admit(*context, kListBlobs); !admission.status.ok()) {
+      return admission.status;
+    }
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
-    if (!disk || (!request->after_blob_id().empty() && request->after_blob_id().size() != 16)) return invalid("malformed ids");
+    if (!disk || (!request->after_blob_id().empty() && request->after_blob_id().size() != 16)) {
+      return invalid("malformed ids");
+    }
     engine::Engine* const engine = services_.disks.find(*disk);
     if (engine == nullptr) return {grpc::StatusCode::NOT_FOUND, "the disk is not in this node"};
     model::BlobId after;
-    if (!request->after_blob_id().empty()) after = model::BlobId::from_bytes(as_bytes(request->after_blob_id()).data());
+    if (!request->after_blob_id().empty()) {
+      after = model::BlobId::from_bytes(as_bytes(request->after_blob_id()).data());
+    }
     while (!context->IsCancelled()) {
       const auto page = on_disk<std::vector<engine::BlobEntry>>(
           *engine, *context, [engine, from = request->from_hash(), to = request->to_hash(), after] {
@@ -276,7 +317,8 @@ class Service final : public StorageService, public Base {
         info->set_blob_id(std::string(as_text(entry.id.bytes())));
         info->set_length(entry.length);
         info->set_created_at_us(static_cast<uint64_t>(entry.created_at.time_since_epoch().count()));
-        info->set_received_at_us(static_cast<uint64_t>(entry.received_at.time_since_epoch().count()));
+        info->set_received_at_us(
+            static_cast<uint64_t>(entry.received_at.time_since_epoch().count()));
         info->set_digest(transfer::encode(entry.digest));
         info->set_handoff(!entry.handoff_for.is_zero());
         info->set_order(entry.order);
@@ -288,8 +330,11 @@ class Service final : public StorageService, public Base {
     return grpc::Status::OK;
   }
 
-  grpc::Status RestoreBlobs(grpc::ServerContext* context, const wire::RestoreBlobsRequest* request, wire::RestoreBlobsReply* reply) override {
-    if (auto admission = rpc::admit(*context, kRestoreBlobs); !admission.status.ok()) return admission.status;
+  grpc::Status RestoreBlobs(grpc::ServerContext* context, const wire::RestoreBlobsRequest* request,
+                            wire::RestoreBlobsReply* reply) override {
+    if (auto admission = rpc::admit(*context, kRestoreBlobs); !admission.status.ok()) {
+      return admission.status;
+    }
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     const auto disk = disk_id(request->disk());
@@ -314,8 +359,11 @@ class Service final : public StorageService, public Base {
     return grpc::Status::OK;
   }
 
-  grpc::Status Status(grpc::ServerContext* context, const wire::StatusRequest*, wire::StatusReply* reply) override {
-    if (auto admission = rpc::admit(*context, kStatus); !admission.status.ok()) return admission.status;
+  grpc::Status Status(grpc::ServerContext* context, const wire::StatusRequest*,
+                      wire::StatusReply* reply) override {
+    if (auto admission = rpc::admit(*context, kStatus); !admission.status.ok()) {
+      return admission.status;
+    }
     const CallShares::Share share(calls_, rpc::peer_machine(*context));
     if (auto room = share.status(); !room.ok()) return room;
     reply->set_node_id(std::string(as_text(services_.node.view())));
@@ -329,15 +377,18 @@ class Service final : public StorageService, public Base {
   }
 
  private:
-  // `function` on a thread of the disk: one that hangs keeps its own threads, and this call no longer than its caller waits.
+  // `function` on a thread of the disk: one that hangs keeps its own threads, and this call no
+  // longer than its caller waits.
   template <class T, class F>
-  Result<T> on_disk(const engine::Engine& engine, const grpc::ServerContext& context, F function) const {
+  Result<T> on_disk(const engine::Engine& engine, const grpc::ServerContext& context,
+                    F function) const {
     struct Wait {
       std::mutex mutex;
       std::condition_variable ready;
       std::optional<Result<T>> result;
       bool given_up = false;
     };
+
     auto wait = std::make_shared<Wait>();
     // A disk that answers again does not work off what nobody waits for.
     DiskQueue& pool = services_.readers.of(engine);
@@ -367,19 +418,24 @@ class Service final : public StorageService, public Base {
     return highest;
   }
 
-  // Of blobs that the disk should hold the removal is remembered, here or not. How many were here. kCancelled: nobody waits any more.
-  Result<uint64_t> remove(engine::Engine& engine, std::vector<model::BlobId> ids, const wire::DeleteBlobsRequest& request,
+  // Of blobs that the disk should hold the removal is remembered, here or not. How many were here.
+  // kCancelled: nobody waits any more.
+  Result<uint64_t> remove(engine::Engine& engine, std::vector<model::BlobId> ids,
+                          const wire::DeleteBlobsRequest& request,
                           const grpc::ServerContext& context) const {
     const auto topology = services_.topology.topology();
-    const auto others = std::ranges::partition(ids, [&](const model::BlobId& id) { return topology->is_owner(engine.disk_id(), id); });
+    const auto others = std::ranges::partition(
+        ids, [&](const model::BlobId& id) { return topology->is_owner(engine.disk_id(), id); });
     const std::vector<model::BlobId> strays(others.begin(), others.end());
     ids.erase(others.begin(), others.end());
+
     struct Wait {
       std::mutex mutex;
       std::condition_variable ready;
       Result<uint64_t> result = 0;
       int left = 2;
     };
+
     auto wait = std::make_shared<Wait>();
     const auto done = [wait](Result<uint64_t> result) {
       std::lock_guard lock(wait->mutex);
@@ -387,7 +443,8 @@ class Service final : public StorageService, public Base {
       if (wait->result) wait->result = std::move(result);
       if (--wait->left == 0) wait->ready.notify_all();
     };
-    engine::RemoveOptions options{request.order(), std::chrono::seconds(request.trash_seconds()), true};
+    engine::RemoveOptions options{request.order(), std::chrono::seconds(request.trash_seconds()),
+                                  true};
     engine.remove_async(std::move(ids), options, done);
     options.mark_absent = false;
     engine.remove_async(strays, options, done);
@@ -406,8 +463,9 @@ class Service final : public StorageService, public Base {
 
 }  // namespace
 
-Result<std::unique_ptr<StorageService>> StorageService::start(StorageServices services, std::string address,
-                                                              std::shared_ptr<grpc::ServerCredentials> credentials) {
+Result<std::unique_ptr<StorageService>> StorageService::start(
+    StorageServices services, std::string address,
+    std::shared_ptr<grpc::ServerCredentials> credentials) {
   auto service = std::make_unique<Service>(std::move(services));
   TRY_VOID(service->listen(address, std::move(credentials)));
   return std::unique_ptr<StorageService>(std::move(service));

@@ -29,12 +29,15 @@ struct StorageServices {
   const DiskReaders& readers;
   model::NodeId node;
   // A peer's disk asked for this disk's journal behind a token: it holds everything before.
-  std::function<void(const model::DiskId& asking, const model::DiskId& serving, uint64_t token)> on_journal_pull;
+  std::function<void(const model::DiskId& asking, const model::DiskId& serving, uint64_t token)>
+      on_journal_pull;
   // Replication lag of a disk: microseconds, bytes, blobs.
   std::function<std::array<uint64_t, 3>(const model::DiskId&)> lag_of;
-  std::atomic<uint64_t>& outgoing_bytes;   // What waits for peers to take it; counted here for whoever wants to look.
-  // A peer with calls under way that has said nothing for so long is asked for a sign of life; without one its calls end, and what
-  // they hold is given back: nobody says so when a machine loses its power.
+  // What waits for peers to take it; counted here for whoever wants to look.
+  std::atomic<uint64_t>& outgoing_bytes;
+  // A peer with calls under way that has said nothing for so long is asked for a sign of life;
+  // without one its calls end, and what they hold is given back: nobody says so when a machine
+  // loses its power.
   Duration peer_quiet = std::chrono::seconds(10);
   Duration peer_patience = std::chrono::seconds(20);
   // What streams may hold together; null: kBufferBytes.
@@ -44,8 +47,9 @@ struct StorageServices {
 class StorageService {
  public:
   // Everything given outlives it. kAlreadyExists: the address is in use.
-  static Result<std::unique_ptr<StorageService>> start(StorageServices services, std::string address,
-                                                       std::shared_ptr<grpc::ServerCredentials> credentials);
+  static Result<std::unique_ptr<StorageService>> start(
+      StorageServices services, std::string address,
+      std::shared_ptr<grpc::ServerCredentials> credentials);
   // Ends open streams and waits for their calls.
   virtual ~StorageService() = default;
   virtual int port() const = 0;

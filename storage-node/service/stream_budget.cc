@@ -23,8 +23,9 @@ Result<std::shared_ptr<StreamBudget::Account>> StreamBudget::open(const std::str
   const size_t open = known == peers_.end() ? 0 : known->second->streams.load();
   if (open >= kStreamsPerPeerMax || accounts_.size() >= kStreamsMax) {
     refused_.fetch_add(1, std::memory_order_relaxed);
-    return fail(ErrorCode::kResourceExhausted, open >= kStreamsPerPeerMax ? "the peer has too many streams"
-                                                                          : "the node has too many streams");
+    return fail(ErrorCode::kResourceExhausted, open >= kStreamsPerPeerMax
+                                                   ? "the peer has too many streams"
+                                                   : "the node has too many streams");
   }
   auto& shared = peers_[peer];
   if (!shared) shared = std::make_shared<Peer>();
@@ -102,7 +103,8 @@ bool StreamBudget::Account::has_room() {
 
 void StreamBudget::Account::sending(bool under_way) {
   const SteadyTime::rep now = budget_->clock_.steady_now().time_since_epoch().count();
-  sending_since_.store(under_way ? std::max<SteadyTime::rep>(now, 1) : 0, std::memory_order_relaxed);
+  sending_since_.store(under_way ? std::max<SteadyTime::rep>(now, 1) : 0,
+                       std::memory_order_relaxed);
 }
 
 void StreamBudget::Account::end() {

@@ -41,10 +41,14 @@ class StreamBudget : public std::enable_shared_from_this<StreamBudget> {
   Result<std::shared_ptr<Account>> open(const std::string& peer, std::function<void()> cut);
 
   uint64_t capacity() const { return capacity_; }
+
   uint64_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
+
   // What was not taken because there was no room: requests, and streams.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+
   uint64_t cut() const { return cut_.load(std::memory_order_relaxed); }
+
   size_t streams() const;
 
  private:
@@ -66,8 +70,8 @@ class StreamBudget : public std::enable_shared_from_this<StreamBudget> {
   std::atomic<uint64_t> cut_{0};
   std::atomic<size_t> peers_count_{0};
   mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Peer>> peers_;   // With open streams.
-  std::map<const Account*, std::weak_ptr<Account>> accounts_;   // Open.
+  std::map<std::string, std::shared_ptr<Peer>> peers_;         // With open streams.
+  std::map<const Account*, std::weak_ptr<Account>> accounts_;  // Open.
   SteadyTime looked_at_{};
 };
 
@@ -76,7 +80,11 @@ class StreamBudget::Account {
  public:
   Account(std::shared_ptr<StreamBudget> budget, std::shared_ptr<Peer> peer, std::string name,
           std::function<void()> cut)
-      : budget_(std::move(budget)), peer_(std::move(peer)), name_(std::move(name)), cut_(std::move(cut)) {}
+      : budget_(std::move(budget)),
+        peer_(std::move(peer)),
+        name_(std::move(name)),
+        cut_(std::move(cut)) {}
+
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;
 
@@ -86,8 +94,10 @@ class StreamBudget::Account {
 
   // How much the stream may hold now, when memory is short; UINT64_MAX when it is not.
   uint64_t limit() const;
+
   // Of the message that is being looked at, which is counted: it does not speak against itself.
   void set_current(uint64_t bytes) { current_.store(bytes, std::memory_order_relaxed); }
+
   // May the stream hold more? False counts as refused, and looks for peers that stall.
   bool has_room();
 
@@ -103,28 +113,32 @@ class StreamBudget::Account {
   const std::shared_ptr<Peer> peer_;
   const std::string name_;
   std::mutex cut_mutex_;
-  std::function<void()> cut_;                   // Guarded by cut_mutex_; empty: it ended.
+  std::function<void()> cut_;  // Guarded by cut_mutex_; empty: it ended.
   std::atomic<uint64_t> held_{0};
   std::atomic<uint64_t> current_{0};
-  std::atomic<SteadyTime::rep> sending_since_{0};   // 0: nothing is under way.
+  std::atomic<SteadyTime::rep> sending_since_{0};  // 0: nothing is under way.
 };
 
 // Bytes counted in an account until it is destroyed.
 class Held {
  public:
   Held() = default;
+
   Held(std::shared_ptr<StreamBudget::Account> account, uint64_t bytes)
       : account_(std::move(account)), bytes_(bytes) {
     if (account_) account_->take(bytes_);
   }
+
   Held(Held&& other) noexcept
       : account_(std::move(other.account_)), bytes_(std::exchange(other.bytes_, 0)) {}
+
   Held& operator=(Held&& other) noexcept {
     if (account_) account_->give_back(bytes_);
     account_ = std::move(other.account_);
     bytes_ = std::exchange(other.bytes_, 0);
     return *this;
   }
+
   ~Held() {
     if (account_) account_->give_back(bytes_);
   }

@@ -1,6 +1,7 @@
-// Preloaded into every process of a cluster under test: makes the disk of one of them slow, full or broken while a file says so.
-// $RONDEL_FAULTS/<pid> holds one line: delay in microseconds of every read, write and flush, 1 for full, 1 for broken. No file, no fault.
-// Only regular files below $RONDEL_FAULTS_BELOW are touched.
+// Preloaded into every process of a cluster under test: makes the disk of one of them slow, full or
+// broken while a file says so. $RONDEL_FAULTS/<pid> holds one line: delay in microseconds of every
+// read, write and flush, 1 for full, 1 for broken. No file, no fault. Only regular files below
+// $RONDEL_FAULTS_BELOW are touched.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -78,7 +79,8 @@ long fail(int number) {
   return -1;
 }
 
-// Zero, or -1 with errno. `end`: of what is written; bytes that the file has already need no new space.
+// Zero, or -1 with errno. `end`: of what is written; bytes that the file has already need no new
+// space.
 long before_write(int file, int64_t end) {
   const Fault now = fault();
   if (now.delay_us == 0 && !now.full && !now.broken) return 0;
@@ -86,7 +88,9 @@ long before_write(int file, int64_t end) {
   if (now.delay_us > 0) usleep(static_cast<useconds_t>(now.delay_us));
   if (now.broken) return fail(EIO);
   struct stat known{};
-  if (now.full && fstat(file, &known) == 0 && S_ISREG(known.st_mode) && end > known.st_size) return fail(ENOSPC);
+  if (now.full && fstat(file, &known) == 0 && S_ISREG(known.st_mode) && end > known.st_size) {
+    return fail(ENOSPC);
+  }
   return 0;
 }
 
@@ -104,34 +108,56 @@ int64_t position(int file) { return syscall(SYS_lseek, file, 0, SEEK_CUR); }
 extern "C" {
 
 ssize_t pwrite64(int file, const void* from, size_t size, off64_t at) {
-  return before_write(file, at + static_cast<int64_t>(size)) != 0 ? -1 : syscall(SYS_pwrite64, file, from, size, at);
+  return before_write(file, at + static_cast<int64_t>(size)) != 0
+             ? -1
+             : syscall(SYS_pwrite64, file, from, size, at);
 }
-ssize_t pwrite(int file, const void* from, size_t size, off_t at) { return pwrite64(file, from, size, at); }
+
+ssize_t pwrite(int file, const void* from, size_t size, off_t at) {
+  return pwrite64(file, from, size, at);
+}
 
 ssize_t write(int file, const void* from, size_t size) {
-  return before_write(file, position(file) + static_cast<int64_t>(size)) != 0 ? -1 : syscall(SYS_write, file, from, size);
+  return before_write(file, position(file) + static_cast<int64_t>(size)) != 0
+             ? -1
+             : syscall(SYS_write, file, from, size);
 }
 
 ssize_t pread64(int file, void* into, size_t size, off64_t at) {
   before_read(file);
   return syscall(SYS_pread64, file, into, size, at);
 }
+
 ssize_t pread(int file, void* into, size_t size, off_t at) { return pread64(file, into, size, at); }
 
 int statvfs64(const char* path, struct statvfs64* out) {
-  static const auto real = reinterpret_cast<int (*)(const char*, struct statvfs64*)>(dlsym(RTLD_NEXT, "statvfs64"));
+  static const auto real =
+      reinterpret_cast<int (*)(const char*, struct statvfs64*)>(dlsym(RTLD_NEXT, "statvfs64"));
   const int done = real(path, out);
   if (done == 0 && fault().full && is_below(path)) out->f_bavail = out->f_bfree = 0;
   return done;
 }
-int statvfs(const char* path, struct statvfs* out) { return statvfs64(path, reinterpret_cast<struct statvfs64*>(out)); }
 
-int fdatasync(int file) { return before_flush(file) != 0 ? -1 : static_cast<int>(syscall(SYS_fdatasync, file)); }
-int fsync(int file) { return before_flush(file) != 0 ? -1 : static_cast<int>(syscall(SYS_fsync, file)); }
+int statvfs(const char* path, struct statvfs* out) {
+  return statvfs64(path, reinterpret_cast<struct statvfs64*>(out));
+}
+
+int fdatasync(int file) {
+  return before_flush(file) != 0 ? -1 : static_cast<int>(syscall(SYS_fdatasync, file));
+}
+
+int fsync(int file) {
+  return before_flush(file) != 0 ? -1 : static_cast<int>(syscall(SYS_fsync, file));
+}
 
 int fallocate64(int file, int mode, off64_t at, off64_t size) {
-  return before_write(file, at + size) != 0 ? -1 : static_cast<int>(syscall(SYS_fallocate, file, mode, at, size));
+  return before_write(file, at + size) != 0
+             ? -1
+             : static_cast<int>(syscall(SYS_fallocate, file, mode, at, size));
 }
-int fallocate(int file, int mode, off_t at, off_t size) { return fallocate64(file, mode, at, size); }
+
+int fallocate(int file, int mode, off_t at, off_t size) {
+  return fallocate64(file, mode, at, size);
+}
 
 }  // extern "C"

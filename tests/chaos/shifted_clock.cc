@@ -25,7 +25,9 @@ size_t read_all(const char* from, char* into, size_t size) {
   const long file = syscall(SYS_openat, AT_FDCWD, from, O_RDONLY | O_CLOEXEC, 0);
   if (file < 0) return 0;
   size_t got = 0;
-  for (long n = 1; n > 0 && got < size; got += static_cast<size_t>(n > 0 ? n : 0)) n = syscall(SYS_read, file, into + got, size - got);
+  for (long n = 1; n > 0 && got < size; got += static_cast<size_t>(n > 0 ? n : 0)) {
+    n = syscall(SYS_read, file, into + got, size - got);
+  }
   syscall(SYS_close, file);
   return got;
 }
@@ -47,7 +49,8 @@ __attribute__((constructor)) void find_name() {
     if (length < 5 || std::strcmp(word + length - 5, ".yaml") != 0) continue;
     const char* name = std::strrchr(word, '/');
     name = name == nullptr ? word : name + 1;
-    std::snprintf(path, sizeof path, "%s/%.*s", folder, static_cast<int>(std::strlen(name)) - 5, name);
+    std::snprintf(path, sizeof path, "%s/%.*s", folder, static_cast<int>(std::strlen(name)) - 5,
+                  name);
   }
 }
 
@@ -71,7 +74,9 @@ extern "C" {
 
 int clock_gettime(clockid_t clock, timespec* out) noexcept {
   const long done = syscall(SYS_clock_gettime, clock, out);
-  if (done == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) out->tv_sec += ahead();
+  if (done == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+    out->tv_sec += ahead();
+  }
   return static_cast<int>(done);
 }
 
@@ -89,5 +94,4 @@ time_t time(time_t* out) noexcept {
   if (out != nullptr) *out = now.tv_sec;
   return now.tv_sec;
 }
-
 }

@@ -1,5 +1,6 @@
-// A server that speaks the part of Vault's HTTP API that transit keys need, on 127.0.0.1. Keys wrap by a reversible text that
-// tells their name and version, so that tests can see under what something was wrapped.
+// A server that speaks the part of Vault's HTTP API that transit keys need, on 127.0.0.1. Keys wrap
+// by a reversible text that tells their name and version, so that tests can see under what
+// something was wrapped.
 #pragma once
 
 #include <boost/json.hpp>
@@ -15,7 +16,12 @@ namespace rondel::fakes {
 
 class FakeVault {
  public:
-  FakeVault() : loops_(1), server_(http::Server::start(loops_.all(), options(), [this](http::Exchange& exchange) { return answer(exchange); }).value()) {}
+  FakeVault()
+      : loops_(1),
+        server_(http::Server::start(loops_.all(), options(), [this](http::Exchange& exchange) {
+                  return answer(exchange);
+                }).value()) {}
+
   ~FakeVault() {
     server_->stop();
     async::block_on(server_->wait_idle(deadline_in(std::chrono::seconds(2))));
@@ -28,15 +34,18 @@ class FakeVault {
     std::lock_guard lock(mutex_);
     token_ = std::move(token);
   }
+
   void make_key(const std::string& name) {
     std::lock_guard lock(mutex_);
     versions_[name] = 1;
   }
+
   // The next request is answered with this status, or (0) not at all for a while.
   void fail_next(int status) {
     std::lock_guard lock(mutex_);
     fail_next_ = status;
   }
+
   std::vector<std::string> requests() const {
     std::lock_guard lock(mutex_);
     return requests_;
@@ -83,23 +92,30 @@ class FakeVault {
     (void)co_await exchange.respond(std::move(head), boost::json::serialize(document));
   }
 
-  static Reply error(int status, const char* text) { return {status, {{"errors", boost::json::array{text}}}}; }
+  static Reply error(int status, const char* text) {
+    return {status, {{"errors", boost::json::array{text}}}};
+  }
 
   static std::string member(const boost::json::object& object, const char* name) {
     const auto* value = object.if_contains(name);
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
   }
 
-  std::string wrap(const std::string& key, int version, const std::string& plaintext_base64, const std::string& context) const {
-    const std::string inner = key + "\n" + std::to_string(version) + "\n" + plaintext_base64 + "\n" + context;
+  std::string wrap(const std::string& key, int version, const std::string& plaintext_base64,
+                   const std::string& context) const {
+    const std::string inner =
+        key + "\n" + std::to_string(version) + "\n" + plaintext_base64 + "\n" + context;
     return "vault:v" + std::to_string(version) + ":" + to_base64(as_bytes(inner));
   }
 
   // The plaintext (base64), when wrapped by `key` under `context`.
-  std::optional<std::string> unwrap(const std::string& key, const std::string& text, const std::string& context) const {
+  std::optional<std::string> unwrap(const std::string& key, const std::string& text,
+                                    const std::string& context) const {
     const size_t colon = text.rfind(':');
     const auto inner = from_base64(colon == std::string::npos ? "" : text.substr(colon + 1));
-    if (!inner || !inner->starts_with(key + "\n") || !inner->ends_with("\n" + context)) return std::nullopt;
+    if (!inner || !inner->starts_with(key + "\n") || !inner->ends_with("\n" + context)) {
+      return std::nullopt;
+    }
     const size_t begin = inner->find('\n', key.size() + 1) + 1;
     return inner->substr(begin, inner->find('\n', begin) - begin);
   }
@@ -125,12 +141,16 @@ class FakeVault {
     const std::string context = member(fields, "context");
     if (verb == "/datakey/plaintext") {
       const std::string plaintext = to_base64(as_bytes(crypto::random_bytes(32)));
-      return {200, {{"plaintext", plaintext}, {"ciphertext", wrap(key, known->second, plaintext, context)}}};
+      return {
+          200,
+          {{"plaintext", plaintext}, {"ciphertext", wrap(key, known->second, plaintext, context)}}};
     }
     const auto plaintext = unwrap(key, member(fields, "ciphertext"), context);
     if (!plaintext) return error(400, "invalid ciphertext: unable to decrypt");
     if (verb == "/decrypt") return {200, {{"plaintext", *plaintext}}};
-    if (verb == "/rewrap") return {200, {{"ciphertext", wrap(key, known->second, *plaintext, context)}}};
+    if (verb == "/rewrap") {
+      return {200, {{"ciphertext", wrap(key, known->second, *plaintext, context)}}};
+    }
     return error(404, "no handler for route");
   }
 
@@ -155,7 +175,11 @@ class FakeVault {
     }
     const auto known = versions_.find(name);
     if (known == versions_.end()) return error(404, "");
-    return {200, {{"name", name}, {"latest_version", known->second}, {"min_decryption_version", 1}, {"keys", boost::json::object{{"1", 1'700'000'000}}}}};
+    return {200,
+            {{"name", name},
+             {"latest_version", known->second},
+             {"min_decryption_version", 1},
+             {"keys", boost::json::object{{"1", 1'700'000'000}}}}};
   }
 
   mutable std::mutex mutex_;
@@ -164,7 +188,7 @@ class FakeVault {
   std::vector<std::string> requests_;
   int fail_next_ = -1;
   async::LoopThreads loops_;
-  std::unique_ptr<http::Server> server_;   // Last: it uses the rest.
+  std::unique_ptr<http::Server> server_;  // Last: it uses the rest.
 };
 
 }  // namespace rondel::fakes

@@ -10,7 +10,10 @@ namespace rondel::fakes {
 class FixedTopology final : public ring::TopologySource {
  public:
   FixedTopology() = default;
-  explicit FixedTopology(std::vector<std::shared_ptr<const ring::Ring>> rings) { set(std::move(rings)); }
+
+  explicit FixedTopology(std::vector<std::shared_ptr<const ring::Ring>> rings) {
+    set(std::move(rings));
+  }
 
   // Live epochs, newest first.
   void set(std::vector<std::shared_ptr<const ring::Ring>> rings) {

@@ -11,8 +11,13 @@ class ManualClock final : public Clock {
  public:
   explicit ManualClock(SystemTime start) : system_us_(start.time_since_epoch().count()) {}
 
-  SystemTime now() const override { return SystemTime(std::chrono::microseconds(system_us_.load())); }
-  SteadyTime steady_now() const override { return SteadyTime(std::chrono::microseconds(steady_us_.load())); }
+  SystemTime now() const override {
+    return SystemTime(std::chrono::microseconds(system_us_.load()));
+  }
+
+  SteadyTime steady_now() const override {
+    return SteadyTime(std::chrono::microseconds(steady_us_.load()));
+  }
 
   SteadyTime boot_now() const override {
     return steady_now() + std::chrono::microseconds(asleep_us_.load());
@@ -27,17 +32,20 @@ class ManualClock final : public Clock {
     asleep_us_ = 0;
     ++boots_;
   }
+
   // All clocks.
   void advance(Duration by) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(by).count();
     system_us_ += us;
     steady_us_ += us;
   }
+
   // The machine sleeps: the steady clock stands still.
   void sleep(std::chrono::microseconds by) {
     system_us_ += by.count();
     asleep_us_ += by.count();
   }
+
   // The wall clock alone, as a correction does; may go back.
   void set(SystemTime to) { system_us_ = to.time_since_epoch().count(); }
 

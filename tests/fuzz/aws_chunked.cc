@@ -1,6 +1,6 @@
 // aws-chunked bodies in their four forms, fed in pieces.
-#include "common/crypto/digest.h"
 #include "gateway/payload/aws_chunked.h"
+#include "common/crypto/digest.h"
 #include "tests/fuzz/input.h"
 
 using namespace rondel;
@@ -43,7 +43,9 @@ Outcome decode(const signature::Identity& identity, std::string_view text, size_
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
-  static constexpr signature::PayloadForm kForms[] = {signature::PayloadForm::kStreamingSigned, signature::PayloadForm::kStreamingSignedTrailer, signature::PayloadForm::kStreamingUnsignedTrailer};
+  static constexpr signature::PayloadForm kForms[] = {
+      signature::PayloadForm::kStreamingSigned, signature::PayloadForm::kStreamingSignedTrailer,
+      signature::PayloadForm::kStreamingUnsignedTrailer};
   signature::Identity identity;
   identity.payload_form = kForms[input.choice() % 3];
   identity.signing_key = std::string(32, 'k');

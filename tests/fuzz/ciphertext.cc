@@ -26,7 +26,9 @@ std::string seal(const crypto::Secret& key, const model::StreamId& stream, std::
 }
 
 // nullopt: refused.
-std::optional<std::string> open(const crypto::Secret& key, const model::StreamId& stream, std::string_view stored, uint64_t offset, uint64_t length, size_t piece) {
+std::optional<std::string> open(const crypto::Secret& key, const model::StreamId& stream,
+                                std::string_view stored, uint64_t offset, uint64_t length,
+                                size_t piece) {
   const auto range = kms::stored_range(stored.size(), offset, length);
   if (!range) return std::nullopt;
   fuzz::require(range->offset + range->length <= stored.size());

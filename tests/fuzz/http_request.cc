@@ -56,7 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!request) continue;
     const auto& row = s3::row(request->operation);
     fuzz::require(row.level == s3::Level::kService || s3::is_valid_bucket_name(request->bucket));
-    fuzz::require(row.level != s3::Level::kObject || (!request->key.empty() && request->key.size() <= 1024));
+    fuzz::require(row.level != s3::Level::kObject ||
+                  (!request->key.empty() && request->key.size() <= 1024));
   }
   if (head->chunked) decode_chunked(text.substr(end + 4), piece);
   return 0;

@@ -20,11 +20,13 @@ class Input {
     rest_.remove_prefix(1);
     return value;
   }
+
   uint64_t number() {
     uint64_t value = 0;
     for (int i = 0; i < 8; ++i) value = value << 8 | choice();
     return value;
   }
+
   std::string_view rest() const { return rest_; }
 
  private:

@@ -1,9 +1,10 @@
-// What a gateway may send a storage node on an Exchange stream: frames, and the session that takes them.
+// What a gateway may send a storage node on an Exchange stream: frames, and the session that takes
+// them.
 #include <array>
 
-#include "transfer/grpc/wire.h"
 #include "storage-node/service/exchange_session.h"
 #include "tests/fuzz/input.h"
+#include "transfer/grpc/wire.h"
 
 using namespace rondel;
 
@@ -15,17 +16,23 @@ class OpenGate final : public node::WriteGate {
     if (epoch > 1'000'000) return fail(ErrorCode::kPrecondition, "fenced");
     return {};
   }
+
   node::OrderRefusal accept_order(const node::OrderOrigin&) override {
     return node::OrderRefusal::kNone;
   }
+
   bool heard_of(uint64_t) override { return true; }
+
   model::MetadataGeneration database_seen() const override { return {}; }
 };
 
 // Frames with a right head: their fields are the input's.
 std::string frames_of(fuzz::Input input) {
-  static constexpr transfer::FrameType kTypes[] = {transfer::FrameType::kPut, transfer::FrameType::kPutOpen, transfer::FrameType::kPiece, transfer::FrameType::kPutClose, transfer::FrameType::kCancel,
-                                              transfer::FrameType::kGet, transfer::FrameType::kCredit, transfer::FrameType::kStat, transfer::FrameType::kDone, transfer::FrameType::kData};
+  static constexpr transfer::FrameType kTypes[] = {
+      transfer::FrameType::kPut,      transfer::FrameType::kPutOpen, transfer::FrameType::kPiece,
+      transfer::FrameType::kPutClose, transfer::FrameType::kCancel,  transfer::FrameType::kGet,
+      transfer::FrameType::kCredit,   transfer::FrameType::kStat,    transfer::FrameType::kDone,
+      transfer::FrameType::kData};
   std::string message;
   for (uint8_t i = input.choice() % 6; i > 0; --i) {
     transfer::Frame frame;
@@ -35,8 +42,14 @@ std::string frames_of(fuzz::Input input) {
     const uint8_t meta = input.choice() % 4;
     const std::string_view rest = input.rest();
     if (meta == 0) frame.meta = rest.substr(0, 72);
-    if (meta == 1) frame.meta = transfer::encode(transfer::PutMeta{.length = rest.size(), .ring_epoch = 1}) + std::string(rest.substr(0, 16));
-    if (meta == 2) frame.meta = transfer::encode(transfer::GetMeta{.offset = rest.size(), .length = input.choice()});
+    if (meta == 1) {
+      frame.meta = transfer::encode(transfer::PutMeta{.length = rest.size(), .ring_epoch = 1}) +
+                   std::string(rest.substr(0, 16));
+    }
+    if (meta == 2) {
+      frame.meta =
+          transfer::encode(transfer::GetMeta{.offset = rest.size(), .length = input.choice()});
+    }
     const std::string body(rest.substr(0, input.choice()));
     frame.body = ByteSlice(nullptr, as_bytes(body));
     transfer::encode_head(frame, message);
@@ -52,8 +65,10 @@ class Answers final : public node::FrameSink {
     ++count;
     std::string text;
     transfer::encode_head(frame, text);
-    fuzz::require(!transfer::decode_frames(ByteSlice(nullptr, as_bytes(text))) == (frame.body.size() > 0));
+    fuzz::require(!transfer::decode_frames(ByteSlice(nullptr, as_bytes(text))) ==
+                  (frame.body.size() > 0));
   }
+
   bool full() const override { return count % 2 != 0; }
 
   uint64_t count = 0;
@@ -67,9 +82,11 @@ void feed(std::string_view bytes) {
   const auto frames = transfer::decode_frames(ByteSlice(owned, as_bytes(*owned)));
   if (!frames) return;
   const auto answers = std::make_shared<Answers>();
-  const auto session = std::make_shared<node::ExchangeSession>(node::ExchangeServices{disks, gate, readers}, answers);
+  const auto session = std::make_shared<node::ExchangeSession>(
+      node::ExchangeServices{disks, gate, readers}, answers);
   for (const transfer::Frame& frame : *frames) {
-    fuzz::require(frame.meta.size() <= transfer::kMetaBytesMax && frame.body.size() <= transfer::kBodyBytesMax);
+    fuzz::require(frame.meta.size() <= transfer::kMetaBytesMax &&
+                  frame.body.size() <= transfer::kBodyBytesMax);
     session->handle(frame);
     session->drained();
   }

@@ -1,6 +1,6 @@
 // Bucket policies and what stands beside them in requests and rows.
-#include "identity/access/acl.h"
 #include "identity/access/access_settings.h"
+#include "identity/access/acl.h"
 #include "identity/access/grant_header.h"
 #include "identity/policy/policy.h"
 #include "tests/fuzz/input.h"

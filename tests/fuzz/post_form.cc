@@ -53,7 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::require(whole.state == pieces.state);
   fuzz::require(whole.fields.size() <= payload::FormDecoder::kFieldsMax + 1);
   if (whole.state == State::kFileEnded) {
-    fuzz::require(whole.fields == pieces.fields && whole.file == pieces.file && whole.file_name == pieces.file_name);
+    fuzz::require(whole.fields == pieces.fields && whole.file == pieces.file &&
+                  whole.file_name == pieces.file_name);
     fuzz::require(whole.file.find("\r\n--B0") == std::string::npos);
   }
   std::string policy(text);

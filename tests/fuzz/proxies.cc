@@ -32,7 +32,8 @@ void take_header(std::string_view bytes) {
   fuzz::require(!http::parse_proxy_header(as_bytes(std::string(bytes) + 'x')));
 }
 
-// Each line of the text is a field. What a client writes to the left of its own address changes nothing.
+// Each line of the text is a field. What a client writes to the left of its own address changes
+// nothing.
 void take_fields(std::string_view text) {
   IpRangeSet trusted;
   trusted.add(*parse_ip_range("10.0.0.0/8"));
@@ -51,7 +52,8 @@ void take_fields(std::string_view text) {
   const auto forwarded = http::parse_forwarded(fields, trusted);
   if (!forwarded || !forwarded->client) return;
   const std::string client = to_string(*forwarded->client);
-  fuzz::require(parse_ip(client) == forwarded->client && is_ipv4(*forwarded->client) == !client.contains(':'));
+  fuzz::require(parse_ip(client) == forwarded->client &&
+                is_ipv4(*forwarded->client) == !client.contains(':'));
   if (trusted.contains(*forwarded->client)) return;
   const auto same = http::parse_forwarded(longer, trusted);
   fuzz::require(same && same->client == forwarded->client && same->tls == forwarded->tls);

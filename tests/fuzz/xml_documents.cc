@@ -16,7 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const auto document = s3::parse_delete_document(text);
       if (!document) break;
       fuzz::require(!document->entries.empty() && document->entries.size() <= 1000);
-      for (const auto& entry : document->entries) fuzz::require(!entry.key.empty() && entry.key.size() <= 1024);
+      for (const auto& entry : document->entries) {
+        fuzz::require(!entry.key.empty() && entry.key.size() <= 1024);
+      }
       break;
     }
     case 1: {

@@ -1,4 +1,5 @@
-// Golden bytes of tests/vectors/formats: hexadecimal, written from docs/formats, not by the code under test.
+// Golden bytes of tests/vectors/formats: hexadecimal, written from docs/formats, not by the code
+// under test.
 //
 // All of them speak of the same blob: stream 0102..0c, chunk 7, of 12 bytes "hello rondel".
 #pragma once

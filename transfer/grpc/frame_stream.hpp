@@ -1,5 +1,5 @@
-// The part that client and server ends of an Exchange stream share: frames to and from gRPC messages, one write at a time,
-// everything that waits in one message.
+// The part that client and server ends of an Exchange stream share: frames to and from gRPC
+// messages, one write at a time, everything that waits in one message.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -12,7 +12,8 @@
 
 namespace rondel::transfer {
 
-// What an end takes in one frame of HTTP/2: in the 16 KiB of the default a message of pieces has a head and a slice for each.
+// What an end takes in one frame of HTTP/2: in the 16 KiB of the default a message of pieces has a
+// head and a slice for each.
 inline constexpr int kHttp2FrameBytes = 1 << 20;
 inline constexpr size_t kMessageBytesMax = 1 << 20;
 // The longest that take_message() makes, and some: heads and metas of the last frame come on top.
@@ -28,7 +29,8 @@ inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
   const auto close_run = [&] {
     if (run.empty()) return;
     auto* owned = new std::string(std::move(run));
-    slices.emplace_back(owned->data(), owned->size(), [](void* p) { delete static_cast<std::string*>(p); }, owned);
+    slices.emplace_back(
+        owned->data(), owned->size(), [](void* p) { delete static_cast<std::string*>(p); }, owned);
     run.clear();
   };
   // Growing step by step would copy bodies again.
@@ -51,7 +53,9 @@ inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
     } else {
       close_run();
       auto* owned = new ByteSlice(std::move(frame.body));
-      slices.emplace_back(const_cast<std::byte*>(owned->data()), owned->size(), [](void* p) { delete static_cast<ByteSlice*>(p); }, owned);
+      slices.emplace_back(
+          const_cast<std::byte*>(owned->data()), owned->size(),
+          [](void* p) { delete static_cast<ByteSlice*>(p); }, owned);
     }
     queue.pop_front();
   }
@@ -60,11 +64,13 @@ inline grpc::ByteBuffer take_message(std::deque<Frame>& queue) {
 }
 
 // `beside` lives as long as any of the message's bytes is held.
-inline Result<std::vector<Frame>> read_message(grpc::ByteBuffer& message, std::shared_ptr<const void> beside = nullptr) {
+inline Result<std::vector<Frame>> read_message(grpc::ByteBuffer& message,
+                                               std::shared_ptr<const void> beside = nullptr) {
   struct Message {
     std::shared_ptr<const void> beside;
     grpc::Slice slice;
   };
+
   auto owner = std::make_shared<Message>(std::move(beside));
   grpc::Slice* const slice = &owner->slice;
   if (!message.TrySingleSlice(slice).ok() && !message.DumpToSingleSlice(slice).ok()) {

@@ -19,11 +19,14 @@ namespace {
 constexpr size_t kOutgoingBytesMax = 64 << 20;
 constexpr const char* kMethod = "/rondel.storage.v1.Storage/Exchange";
 
-// One Exchange stream, alive until gRPC says it is done. Writes are started outside of gRPC's callbacks, so it has a hold on the
-// call, given back once no further write can follow: without it gRPC frees the call while a write is being started.
-class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public std::enable_shared_from_this<Stream> {
+// One Exchange stream, alive until gRPC says it is done. Writes are started outside of gRPC's
+// callbacks, so it has a hold on the call, given back once no further write can follow: without it
+// gRPC frees the call while a write is being started.
+class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                     public std::enable_shared_from_this<Stream> {
  public:
-  static std::shared_ptr<Stream> open(const std::shared_ptr<grpc::Channel>& channel, size_t requests_max) {
+  static std::shared_ptr<Stream> open(const std::shared_ptr<grpc::Channel>& channel,
+                                      size_t requests_max) {
     auto stream = std::make_shared<Stream>(channel, requests_max);
     stream->self_ = stream;
     stream->stub_.PrepareBidiStreamingCall(&stream->context_, kMethod, {}, stream.get());
@@ -33,7 +36,8 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     return stream;
   }
 
-  Stream(const std::shared_ptr<grpc::Channel>& channel, size_t requests_max) : stub_(channel), requests_max_(requests_max) {}
+  Stream(const std::shared_ptr<grpc::Channel>& channel, size_t requests_max)
+      : stub_(channel), requests_max_(requests_max) {}
 
   bool broken() const {
     MutexLock lock(mutex_);
@@ -44,8 +48,12 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   Result<uint64_t> begin(std::shared_ptr<Mailbox> mailbox) {
     MutexLock lock(mutex_);
     if (broken_) return fail(ErrorCode::kUnavailable, "the connection to the node is broken");
-    if (outgoing_bytes_ > kOutgoingBytesMax) return fail(ErrorCode::kResourceExhausted, "the node does not take what it is sent");
-    if (mailboxes_.size() >= requests_max_) return fail(ErrorCode::kResourceExhausted, "too many requests to the node");
+    if (outgoing_bytes_ > kOutgoingBytesMax) {
+      return fail(ErrorCode::kResourceExhausted, "the node does not take what it is sent");
+    }
+    if (mailboxes_.size() >= requests_max_) {
+      return fail(ErrorCode::kResourceExhausted, "too many requests to the node");
+    }
     const uint64_t id = ++last_request_;
     mailboxes_.emplace(id, std::move(mailbox));
     return id;
@@ -53,12 +61,13 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
 
   // `drop_frames`: what of it has not left is not sent either. That looks at all that waits.
   void forget(uint64_t request, bool drop_frames) {
-    std::deque<Frame> dropped;   // Destroyed without the lock.
+    std::deque<Frame> dropped;  // Destroyed without the lock.
     MutexLock lock(mutex_);
     mailboxes_.erase(request);
     if (!drop_frames) return;
-    const auto kept = std::stable_partition(outgoing_.begin(), outgoing_.end(),
-                                            [request](const Frame& frame) { return frame.request != request; });
+    const auto kept =
+        std::stable_partition(outgoing_.begin(), outgoing_.end(),
+                              [request](const Frame& frame) { return frame.request != request; });
     for (auto frame = kept; frame != outgoing_.end(); ++frame) {
       outgoing_bytes_ -= wire_size(*frame);
       dropped.push_back(std::move(*frame));
@@ -108,7 +117,8 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
       outgoing_.clear();
       outgoing_bytes_ = 0;
     }
-    const Error error{ErrorCode::kUnavailable, "the connection to the node ended: " + status.error_message()};
+    const Error error{ErrorCode::kUnavailable,
+                      "the connection to the node ended: " + status.error_message()};
     for (auto& [id, mailbox] : left) mailbox->close(error);
     self_.reset();
   }
@@ -118,9 +128,12 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   class Flush {
    public:
     explicit Flush(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
+
     Flush(Flush&&) = default;
     Flush& operator=(Flush&&) = delete;
+
     ~Flush() { (*this)(); }
+
     void operator()() {
       if (const auto stream = std::exchange(stream_, nullptr)) stream->flush();
     }
@@ -172,7 +185,8 @@ class Stream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   std::deque<Frame> outgoing_ GUARDED_BY(mutex_);
   size_t outgoing_bytes_ GUARDED_BY(mutex_) = 0;
   bool writing_ GUARDED_BY(mutex_) = false;
-  const async::EventLoop* flushing_ GUARDED_BY(mutex_) = nullptr;   // The loop that was asked last to write what waits.
+  // The loop that was asked last to write what waits.
+  const async::EventLoop* flushing_ GUARDED_BY(mutex_) = nullptr;
   bool broken_ GUARDED_BY(mutex_) = false;
   uint64_t last_request_ GUARDED_BY(mutex_) = 0;
   std::unordered_map<uint64_t, std::shared_ptr<Mailbox>> mailboxes_ GUARDED_BY(mutex_);
@@ -190,12 +204,14 @@ class Request {
   }
 
   Request() = default;
+
   Request(Request&& other) noexcept
       : stream_(std::move(other.stream_)),
         mailbox_(std::move(other.mailbox_)),
         id_(std::exchange(other.id_, 0)),
         ended_(other.ended_),
         large_(other.large_) {}
+
   Request& operator=(Request&&) = delete;
 
   ~Request() {
@@ -210,11 +226,16 @@ class Request {
   }
 
   async::Task<Result<Frame>> next(Deadline deadline) { return mailbox_->next(deadline); }
+
   void end_when_cancelled(async::Cancellation* cancel) {
     if (cancel == nullptr) return;
-    cancel->on_cancel([mailbox = mailbox_] { mailbox->close({ErrorCode::kCancelled, "the answer is no longer wanted"}); });
+    cancel->on_cancel([mailbox = mailbox_] {
+      mailbox->close({ErrorCode::kCancelled, "the answer is no longer wanted"});
+    });
   }
+
   void end() { ended_ = true; }
+
   // It sends pieces, which must not wait on when it is given up.
   void set_large() { large_ = true; }
 
@@ -226,19 +247,30 @@ class Request {
   bool large_ = false;
 };
 
-std::unexpected<Error> unexpected_frame() { return fail(ErrorCode::kInternal, "the node sent a frame that does not belong here"); }
+std::unexpected<Error> unexpected_frame() {
+  return fail(ErrorCode::kInternal, "the node sent a frame that does not belong here");
+}
 
-PutMeta put_meta(const DiskAddress& to, const model::BlobId& id, uint64_t length, const PutOptions& options) {
-  return {to.disk, id, length, options.ring_epoch, static_cast<uint64_t>(options.created_at.time_since_epoch().count()), options.handoff_for, options.order};
+PutMeta put_meta(const DiskAddress& to, const model::BlobId& id, uint64_t length,
+                 const PutOptions& options) {
+  return {to.disk,
+          id,
+          length,
+          options.ring_epoch,
+          static_cast<uint64_t>(options.created_at.time_since_epoch().count()),
+          options.handoff_for,
+          options.order};
 }
 
 uint8_t put_flags(const PutOptions& options) {
-  return static_cast<uint8_t>((options.fresh ? kFresh : 0) | (options.background ? kBackground : 0));
+  return static_cast<uint8_t>((options.fresh ? kFresh : 0) |
+                              (options.background ? kBackground : 0));
 }
 
 class Upload final : public BlobUpload {
  public:
-  Upload(Result<Request> request, std::string open_meta, const PutOptions& options) : deadline_(options.deadline) {
+  Upload(Result<Request> request, std::string open_meta, const PutOptions& options)
+      : deadline_(options.deadline) {
     if (!request) {
       error_ = request.error();
       return;
@@ -259,12 +291,16 @@ class Upload final : public BlobUpload {
         credit_ = std::min(credit_ + std::min(frame->argument, kWindowBytes), kWindowBytes);
       } else {
         request_->end();
-        error_ = error_of(*frame).value_or(Error{ErrorCode::kInternal, "the node ended the upload early"});
+        error_ = error_of(*frame).value_or(
+            Error{ErrorCode::kInternal, "the node ended the upload early"});
       }
     }
     if (error_) co_return std::unexpected(*error_);
     credit_ -= piece.bytes.size();
-    request_->send({.type = FrameType::kPiece, .argument = piece.offset, .meta = encode(piece.digests), .body = std::move(piece.bytes)});
+    request_->send({.type = FrameType::kPiece,
+                    .argument = piece.offset,
+                    .meta = encode(piece.digests),
+                    .body = std::move(piece.bytes)});
     co_return Result<void>{};
   }
 
@@ -291,7 +327,10 @@ class Upload final : public BlobUpload {
 class Download final : public BlobDownload {
  public:
   Download(Result<Request> request, const GetMeta& meta, const GetOptions& options)
-      : id_(meta.blob), end_(meta.offset + meta.length), deadline_(options.deadline), next_(meta.offset / model::kBlockBytes * model::kBlockBytes) {
+      : id_(meta.blob),
+        end_(meta.offset + meta.length),
+        deadline_(options.deadline),
+        next_(meta.offset / model::kBlockBytes * model::kBlockBytes) {
     if (!request) {
       error_ = request.error();
       return;
@@ -304,7 +343,9 @@ class Download final : public BlobDownload {
   async::Task<Result<Piece>> next(Deadline step) override {
     if (error_) co_return std::unexpected(*error_);
     if (last_) co_return Piece{};
-    if (owed_ > 0) request_->send({.type = FrameType::kCredit, .argument = std::exchange(owed_, 0)});
+    if (owed_ > 0) {
+      request_->send({.type = FrameType::kCredit, .argument = std::exchange(owed_, 0)});
+    }
     auto frame = co_await request_->next(std::min(step, deadline_));
     if (!frame) co_return give_up(frame.error());
     if (auto error = error_of(*frame)) {
@@ -313,13 +354,16 @@ class Download final : public BlobDownload {
     }
     auto digests = decode_digests(frame->meta);
     if (!digests || !continues(*frame)) co_return give_up(unexpected_frame().error());
-    if (hash::block_digests(id_, static_cast<uint32_t>(next_ / model::kBlockBytes), frame->body.view()) != *digests) {
+    if (hash::block_digests(id_, static_cast<uint32_t>(next_ / model::kBlockBytes),
+                            frame->body.view()) != *digests) {
       co_return give_up({ErrorCode::kCorruption, "the bytes that came do not match their digests"});
     }
     owed_ += frame->body.size();
     next_ += frame->body.size();
     if ((frame->flags & kLast) != 0) {
-      if (next_ < end_) co_return give_up({ErrorCode::kInternal, "the node sent fewer bytes than asked for"});
+      if (next_ < end_) {
+        co_return give_up({ErrorCode::kInternal, "the node sent fewer bytes than asked for"});
+      }
       last_ = true;
       request_->end();
     }
@@ -330,8 +374,10 @@ class Download final : public BlobDownload {
   // Whole blocks behind those that came before, none beyond the end: who asked counts on it.
   bool continues(const Frame& frame) const {
     const uint64_t after = next_ + frame.body.size();
-    const uint64_t last_block_end = (end_ + model::kBlockBytes - 1) / model::kBlockBytes * model::kBlockBytes;
-    return frame.type == FrameType::kData && frame.argument == next_ && next_ < end_ && !frame.body.empty() && after <= last_block_end &&
+    const uint64_t last_block_end =
+        (end_ + model::kBlockBytes - 1) / model::kBlockBytes * model::kBlockBytes;
+    return frame.type == FrameType::kData && frame.argument == next_ && next_ < end_ &&
+           !frame.body.empty() && after <= last_block_end &&
            (after >= end_ || after % model::kBlockBytes == 0);
   }
 
@@ -343,7 +389,7 @@ class Download final : public BlobDownload {
   const model::BlobId id_;
   const uint64_t end_;
   const Deadline deadline_;
-  uint64_t next_;                    // Where the next piece begins.
+  uint64_t next_;  // Where the next piece begins.
   std::optional<Request> request_;
   std::optional<Error> error_;
   uint64_t owed_ = 0;
@@ -365,8 +411,10 @@ class GrpcBlobTransport final : public BlobTransport {
     }
   }
 
-  async::Task<Result<void>> put(DiskAddress to, model::BlobId id, PutOptions options, Piece whole) override {
-    CO_TRY(Request request, Request::begin(stream_to(to.node, options.background ? kBulk : kSmall)));
+  async::Task<Result<void>> put(DiskAddress to, model::BlobId id, PutOptions options,
+                                Piece whole) override {
+    CO_TRY(Request request,
+           Request::begin(stream_to(to.node, options.background ? kBulk : kSmall)));
     request.end_when_cancelled(options.cancel.get());
     Frame frame{.type = FrameType::kPut, .flags = put_flags(options)};
     frame.meta = encode(put_meta(to, id, whole.bytes.size(), options)) + encode(whole.digests);
@@ -379,27 +427,32 @@ class GrpcBlobTransport final : public BlobTransport {
     co_return Result<void>{};
   }
 
-  std::unique_ptr<BlobUpload> start_put(DiskAddress to, model::BlobId id, uint64_t length, PutOptions options) override {
-    return std::make_unique<Upload>(Request::begin(stream_to(to.node, kBulk)), encode(put_meta(to, id, length, options)), options);
+  std::unique_ptr<BlobUpload> start_put(DiskAddress to, model::BlobId id, uint64_t length,
+                                        PutOptions options) override {
+    return std::make_unique<Upload>(Request::begin(stream_to(to.node, kBulk)),
+                                    encode(put_meta(to, id, length, options)), options);
   }
 
-  std::unique_ptr<BlobDownload> start_get(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
-                                          GetOptions options) override {
+  std::unique_ptr<BlobDownload> start_get(DiskAddress from, model::BlobId id, uint64_t offset,
+                                          uint64_t length, GetOptions options) override {
     const bool bulk = options.background || length > model::kPieceBytes;
-    return std::make_unique<Download>(Request::begin(stream_to(from.node, bulk ? kBulk : kSmall)), GetMeta{from.disk, id, offset, length}, options);
+    return std::make_unique<Download>(Request::begin(stream_to(from.node, bulk ? kBulk : kSmall)),
+                                      GetMeta{from.disk, id, offset, length}, options);
   }
 
   async::Task<Result<BlobStat>> stat(DiskAddress at, model::BlobId id, Deadline deadline) override {
     CO_TRY(Request request, Request::begin(stream_to(at.node, kSmall)));
-    request.send({.type = FrameType::kStat, .meta = std::string(as_text(at.disk.view())) + std::string(as_text(id.bytes()))});
+    request.send({.type = FrameType::kStat,
+                  .meta = std::string(as_text(at.disk.view())) + std::string(as_text(id.bytes()))});
     CO_TRY(const Frame answer, co_await request.next(deadline));
     if (answer.type != FrameType::kStatReply) co_return unexpected_frame();
     request.end();
     if (auto error = error_of(answer)) co_return std::unexpected(*std::move(error));
     const auto meta = decode_stat_meta(answer.meta);
     if (!meta) co_return fail(ErrorCode::kInternal, "the node's answer has a wrong length");
-    co_return BlobStat{meta->length, meta->digest, meta->handoff_for, SystemTime(std::chrono::microseconds(meta->created_us)),
-                       meta->order, meta->removed};
+    co_return BlobStat{meta->length,      meta->digest,
+                       meta->handoff_for, SystemTime(std::chrono::microseconds(meta->created_us)),
+                       meta->order,       meta->removed};
   }
 
  private:
@@ -407,7 +460,7 @@ class GrpcBlobTransport final : public BlobTransport {
 
   struct Peer {
     rpc::NodeEndpoint endpoint;
-    uint64_t version = 0;              // Of the credentials of the channels.
+    uint64_t version = 0;  // Of the credentials of the channels.
     std::array<std::shared_ptr<grpc::Channel>, 2> channels;
     std::array<std::shared_ptr<Stream>, 2> streams;
     std::array<SteadyTime, 2> opened_at{};
@@ -436,7 +489,8 @@ class GrpcBlobTransport final : public BlobTransport {
     if (std::exchange(peer.version, version) != version) peer.channels = {};
     auto& channel = peer.channels[kind];
     if (!channel) channel = make_channel(peer.endpoint, kind);
-    // Our own pause is enough: a node that is back is reached at once, also when it was away for long.
+    // Our own pause is enough: a node that is back is reached at once, also when it was away for
+    // long.
     grpc::experimental::ChannelResetConnectionBackoff(channel.get());
     stream = Stream::open(channel, options_.requests_max);
     peer.opened_at[kind] = now;
@@ -448,15 +502,17 @@ class GrpcBlobTransport final : public BlobTransport {
     arguments.SetMaxReceiveMessageSize(kMessageBytesAccepted);
     arguments.SetMaxSendMessageSize(-1);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttp2FrameBytes);
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);   // A TCP connection for each kind.
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // A TCP connection for each kind.
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);   // How long an attempt may take: a busy machine needs more than 100 ms.
+    // How long an attempt may take: a busy machine needs more than 100 ms.
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     arguments.SetInt("rondel.kind", kind);
-    return rpc::open_channel(node.address, *options_.credentials, {rpc::PeerRole::kNode, node.name}, std::move(arguments));
+    return rpc::open_channel(node.address, *options_.credentials, {rpc::PeerRole::kNode, node.name},
+                             std::move(arguments));
   }
 
   GrpcBlobTransportOptions options_;

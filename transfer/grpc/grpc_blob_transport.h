@@ -1,5 +1,6 @@
-// BlobTransport over long-lived gRPC streams: two to each node (small and bulk traffic), opened when first needed and again
-// after they broke. Frames that wait for a stream travel in one message. docs/formats/wire.md.
+// BlobTransport over long-lived gRPC streams: two to each node (small and bulk traffic), opened
+// when first needed and again after they broke. Frames that wait for a stream travel in one
+// message. docs/formats/wire.md.
 #pragma once
 
 #include <functional>
@@ -13,11 +14,12 @@
 namespace rondel::transfer {
 
 struct GrpcBlobTransportOptions {
-  // gRPC target and name of a node; nullopt = not known. Called on the caller's thread, at most once a second per node.
+  // gRPC target and name of a node; nullopt = not known. Called on the caller's thread, at most
+  // once a second per node.
   std::function<std::optional<rpc::NodeEndpoint>(const model::NodeId&)> address_of;
-  std::shared_ptr<const rpc::PeerCredentials> credentials;   // Null = plain.
+  std::shared_ptr<const rpc::PeerCredentials> credentials;  // Null = plain.
   Duration reconnect_pause = std::chrono::milliseconds(200);
-  size_t requests_max = 16'384;                            // Open per stream; more are kResourceExhausted.
+  size_t requests_max = 16'384;  // Open per stream; more are kResourceExhausted.
 };
 
 // Closes its streams when destroyed; whoever still waits gets kUnavailable.

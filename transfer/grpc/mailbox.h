@@ -13,12 +13,16 @@ namespace rondel::transfer {
 // push() and close() from any thread; next() by one coroutine at a time.
 class Mailbox {
  public:
-  // Whole blocks are sent, so that a little more than the window may be on its way. A peer that sends more than this is not believed.
+  // Whole blocks are sent, so that a little more than the window may be on its way. A peer that
+  // sends more than this is not believed.
   static constexpr size_t kBytesMax = 2 * kWindowBytes;
 
   void push(Frame frame) {
-    if (!deliver(std::move(frame))) close({ErrorCode::kInternal, "the node sends more than it may"});
+    if (!deliver(std::move(frame))) {
+      close({ErrorCode::kInternal, "the node sends more than it may"});
+    }
   }
+
   // Every next() answers the error once what was pushed is taken.
   void close(Error error) {
     {
@@ -76,7 +80,7 @@ class Mailbox {
 
   Mutex mutex_;
   std::deque<Frame> frames_ GUARDED_BY(mutex_);
-  size_t bytes_ GUARDED_BY(mutex_) = 0;                // Of frames_.
+  size_t bytes_ GUARDED_BY(mutex_) = 0;  // Of frames_.
   std::optional<Error> closed_ GUARDED_BY(mutex_);
   std::shared_ptr<Slot> waiter_ GUARDED_BY(mutex_);
 };

@@ -28,7 +28,7 @@ inline model::MetadataMark from_wire(const storage::v1::MetadataMark& mark) {
 
 inline model::MetadataGeneration from_wire(const storage::v1::MetadataGeneration& generation) {
   return {generation.accepted(), generation.system(), from_wire(generation.mark()),
-      generation.beat()};
+          generation.beat()};
 }
 
 }  // namespace rondel::transfer

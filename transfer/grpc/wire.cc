@@ -14,10 +14,12 @@ class Writer {
     out_.append(reinterpret_cast<const char*>(raw), sizeof value);
     return *this;
   }
+
   Writer& bytes(ByteView view) {
     out_ += as_text(view);
     return *this;
   }
+
   std::string take() { return std::move(out_); }
 
  private:
@@ -27,17 +29,20 @@ class Writer {
 class Reader {
  public:
   explicit Reader(std::string_view from) : at_(as_bytes(from).data()) {}
+
   template <class T>
   T number() {
     const T value = load_le<T>(at_);
     at_ += sizeof value;
     return value;
   }
+
   model::DiskId disk() {
     const auto id = model::DiskId::from_bytes({at_, model::DiskId::kBytes});
     at_ += model::DiskId::kBytes;
     return *id;
   }
+
   model::BlobId blob() {
     const auto id = model::BlobId::from_bytes(at_);
     at_ += 16;
@@ -74,7 +79,9 @@ Result<std::vector<Frame>> decode_frames(const ByteSlice& message) {
   std::vector<Frame> frames;
   size_t at = 0;
   while (at < message.size()) {
-    if (message.size() - at < kFrameHeadBytes) return fail(ErrorCode::kInvalidArgument, "a frame is cut short");
+    if (message.size() - at < kFrameHeadBytes) {
+      return fail(ErrorCode::kInvalidArgument, "a frame is cut short");
+    }
     const std::byte* head = message.data() + at;
     Frame frame;
     frame.type = static_cast<FrameType>(head[0]);
@@ -86,7 +93,8 @@ Result<std::vector<Frame>> decode_frames(const ByteSlice& message) {
     frame.argument = load_le<uint64_t>(head + 24);
     at += kFrameHeadBytes;
     if (!known(frame.type)) return fail(ErrorCode::kInvalidArgument, "a frame of an unknown type");
-    if (meta > kMetaBytesMax || body > kBodyBytesMax || message.size() - at < uint64_t{meta} + body) {
+    if (meta > kMetaBytesMax || body > kBodyBytesMax ||
+        message.size() - at < uint64_t{meta} + body) {
       return fail(ErrorCode::kInvalidArgument, "a frame's lengths are out of bounds");
     }
     frame.meta = as_text(message.view().subspan(at, meta));
@@ -98,8 +106,15 @@ Result<std::vector<Frame>> decode_frames(const ByteSlice& message) {
 }
 
 std::string encode(const PutMeta& meta) {
-  return Writer().bytes(meta.disk.view()).bytes(meta.blob.bytes()).number(meta.length).number(meta.ring_epoch).number(meta.created_us)
-      .bytes(meta.handoff_for.view()).number(meta.order).take();
+  return Writer()
+      .bytes(meta.disk.view())
+      .bytes(meta.blob.bytes())
+      .number(meta.length)
+      .number(meta.ring_epoch)
+      .number(meta.created_us)
+      .bytes(meta.handoff_for.view())
+      .number(meta.order)
+      .take();
 }
 
 std::optional<PutMeta> decode_put_meta(std::string_view bytes) {
@@ -117,9 +132,15 @@ std::optional<PutMeta> decode_put_meta(std::string_view bytes) {
 }
 
 std::string encode(const StatMeta& meta) {
-  return Writer().number(meta.length).number(meta.digest.low).number(meta.digest.high)
-      .bytes(meta.handoff_for.view()).number(meta.created_us).number(meta.order)
-      .number(static_cast<uint8_t>(meta.removed ? 1 : 0)).take();
+  return Writer()
+      .number(meta.length)
+      .number(meta.digest.low)
+      .number(meta.digest.high)
+      .bytes(meta.handoff_for.view())
+      .number(meta.created_us)
+      .number(meta.order)
+      .number(static_cast<uint8_t>(meta.removed ? 1 : 0))
+      .take();
 }
 
 std::optional<StatMeta> decode_stat_meta(std::string_view bytes) {
@@ -137,7 +158,12 @@ std::optional<StatMeta> decode_stat_meta(std::string_view bytes) {
 }
 
 std::string encode(const GetMeta& meta) {
-  return Writer().bytes(meta.disk.view()).bytes(meta.blob.bytes()).number(meta.offset).number(meta.length).take();
+  return Writer()
+      .bytes(meta.disk.view())
+      .bytes(meta.blob.bytes())
+      .number(meta.offset)
+      .number(meta.length)
+      .take();
 }
 
 std::optional<GetMeta> decode_get_meta(std::string_view bytes) {
@@ -165,7 +191,9 @@ std::optional<std::vector<hash::BlockDigest>> decode_digests(std::string_view by
   return digests;
 }
 
-std::string encode(const hash::BlobDigest& digest) { return Writer().number(digest.low).number(digest.high).take(); }
+std::string encode(const hash::BlobDigest& digest) {
+  return Writer().number(digest.low).number(digest.high).take();
+}
 
 std::optional<hash::BlobDigest> decode_blob_digest(std::string_view bytes) {
   if (bytes.size() != 16) return std::nullopt;

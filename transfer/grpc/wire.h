@@ -1,6 +1,7 @@
 // Frames on an Exchange stream, byte by byte: docs/formats/wire.md. Pure functions over memory.
 //
-// A gRPC message carries one or more frames, each: head (32 bytes), meta, body. Integers are little-endian.
+// A gRPC message carries one or more frames, each: head (32 bytes), meta, body. Integers are
+// little-endian.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +23,28 @@ inline constexpr uint32_t kBodyBytesMax = model::kPieceBytes;
 inline constexpr uint64_t kWindowBytes = 4 * model::kPieceBytes;
 
 enum class FrameType : uint8_t {
-  kPut = 1,          // A whole small blob. Meta: PutMeta, digests.
-  kPutOpen = 2,      // Begins a large one. Meta: PutMeta.
-  kPiece = 3,        // argument = offset. Meta: digests.
-  kPutClose = 4,     // argument = length. Meta: digest of the blob.
+  kPut = 1,       // A whole small blob. Meta: PutMeta, digests.
+  kPutOpen = 2,   // Begins a large one. Meta: PutMeta.
+  kPiece = 3,     // argument = offset. Meta: digests.
+  kPutClose = 4,  // argument = length. Meta: digest of the blob.
   kCancel = 5,
-  kGet = 6,          // Meta: GetMeta.
-  kCredit = 7,       // Either direction; argument = bytes that may follow.
-  kStat = 8,         // Meta: disk, blob.
-  kDone = 16,        // Ends a put; code 0 = flushed. Meta: message of an error.
-  kData = 17,        // argument = offset; flag kLast on the last. Meta: digests. With a code: no body, meta = message.
-  kStatReply = 18,   // Meta: StatMeta. With a code: meta = message.
+  kGet = 6,     // Meta: GetMeta.
+  kCredit = 7,  // Either direction; argument = bytes that may follow.
+  kStat = 8,    // Meta: disk, blob.
+  kDone = 16,   // Ends a put; code 0 = flushed. Meta: message of an error.
+  // argument = offset; flag kLast on the last. Meta: digests. With a code: no body, meta = message.
+  kData = 17,
+  kStatReply = 18,  // Meta: StatMeta. With a code: meta = message.
 };
 
 inline constexpr uint8_t kLast = 1;
-inline constexpr uint8_t kFresh = 2;        // On kPut: see PutOptions.
-inline constexpr uint8_t kBackground = 4;   // On kPut, kPutOpen, kGet: see PutOptions, GetOptions.
+inline constexpr uint8_t kFresh = 2;       // On kPut: see PutOptions.
+inline constexpr uint8_t kBackground = 4;  // On kPut, kPutOpen, kGet: see PutOptions, GetOptions.
 
 struct Frame {
   FrameType type = FrameType::kCancel;
   uint8_t flags = 0;
-  uint32_t code = 0;          // ErrorCode, 0 = none.
+  uint32_t code = 0;  // ErrorCode, 0 = none.
   uint64_t request = 0;
   uint64_t argument = 0;
   std::string meta;
@@ -50,11 +52,14 @@ struct Frame {
 };
 
 // Bytes of the frame in a message.
-inline size_t wire_size(const Frame& frame) { return kFrameHeadBytes + frame.meta.size() + frame.body.size(); }
+inline size_t wire_size(const Frame& frame) {
+  return kFrameHeadBytes + frame.meta.size() + frame.body.size();
+}
 
 // Appends head and meta; the body follows them.
 void encode_head(const Frame& frame, std::string& out);
-// The bodies are slices of the message. kInvalidArgument: not a sequence of whole, known, bounded frames.
+// The bodies are slices of the message. kInvalidArgument: not a sequence of whole, known, bounded
+// frames.
 Result<std::vector<Frame>> decode_frames(const ByteSlice& message);
 
 struct PutMeta {

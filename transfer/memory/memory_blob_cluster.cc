@@ -14,13 +14,18 @@ namespace {
 
 constexpr auto kStep = std::chrono::milliseconds(1);
 
-std::unexpected<Error> no_answer() { return fail(ErrorCode::kDeadlineExceeded, "no answer before the deadline"); }
+std::unexpected<Error> no_answer() {
+  return fail(ErrorCode::kDeadlineExceeded, "no answer before the deadline");
+}
 
-std::unexpected<Error> cancelled() { return fail(ErrorCode::kCancelled, "the answer is no longer wanted"); }
+std::unexpected<Error> cancelled() {
+  return fail(ErrorCode::kCancelled, "the answer is no longer wanted");
+}
 
 bool matches(const model::BlobId& id, const Piece& piece) {
   return piece.offset % model::kBlockBytes == 0 &&
-         hash::block_digests(id, static_cast<uint32_t>(piece.offset / model::kBlockBytes), piece.bytes.view()) == piece.digests;
+         hash::block_digests(id, static_cast<uint32_t>(piece.offset / model::kBlockBytes),
+                             piece.bytes.view()) == piece.digests;
 }
 
 }  // namespace
@@ -40,7 +45,8 @@ void MemoryBlobCluster::fence(uint64_t min_epoch) {
   min_epoch_ = min_epoch;
 }
 
-std::optional<MemoryBlobCluster::Stored> MemoryBlobCluster::find(const model::DiskId& disk, const model::BlobId& blob) const {
+std::optional<MemoryBlobCluster::Stored> MemoryBlobCluster::find(const model::DiskId& disk,
+                                                                 const model::BlobId& blob) const {
   MutexLock lock(mutex_);
   const auto& blobs = disks_.at(disk).blobs;
   const auto found = blobs.find(blob);
@@ -75,7 +81,8 @@ void MemoryBlobCluster::erase(const model::DiskId& disk, const model::BlobId& bl
   disks_.at(disk).blobs.erase(blob);
 }
 
-void MemoryBlobCluster::remove(const model::DiskId& disk, const model::BlobId& blob, uint64_t order) {
+void MemoryBlobCluster::remove(const model::DiskId& disk, const model::BlobId& blob,
+                               uint64_t order) {
   MutexLock lock(mutex_);
   disks_.at(disk).blobs.erase(blob);
   disks_.at(disk).removed[blob] = order;
@@ -108,7 +115,8 @@ DiskFaults MemoryBlobCluster::faults_of(const DiskAddress& disk) const {
   return found->second.faults;
 }
 
-async::Task<Result<void>> MemoryBlobCluster::reach(DiskAddress disk, Deadline deadline, std::shared_ptr<async::Cancellation> cancel) {
+async::Task<Result<void>> MemoryBlobCluster::reach(DiskAddress disk, Deadline deadline,
+                                                   std::shared_ptr<async::Cancellation> cancel) {
   const Deadline ready = deadline_in(faults_of(disk).delay);
   for (;;) {
     const DiskFaults faults = faults_of(disk);
@@ -121,7 +129,8 @@ async::Task<Result<void>> MemoryBlobCluster::reach(DiskAddress disk, Deadline de
   }
 }
 
-Result<void> MemoryBlobCluster::admit(const DiskAddress& to, const transfer::PutOptions& options) const {
+Result<void> MemoryBlobCluster::admit(const DiskAddress& to,
+                                      const transfer::PutOptions& options) const {
   const DiskFaults faults = faults_of(to);
   MutexLock lock(mutex_);
   if (options.ring_epoch < min_epoch_) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
@@ -134,20 +143,30 @@ bool MemoryBlobCluster::first_time(const DiskAddress& to, const model::BlobId& i
   return disks_.at(to.disk).fresh.insert(id).second;
 }
 
-async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId id, std::string bytes, transfer::PutOptions options) {
+async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId id,
+                                                   std::string bytes,
+                                                   transfer::PutOptions options) {
   {
     MutexLock lock(mutex_);
     auto digests = hash::block_digests(id, 0, as_bytes(bytes));
     auto& blobs = disks_.at(to.disk).blobs;
     const auto& removed = disks_.at(to.disk).removed;
-    if (const auto order = removed.find(id); order != removed.end() && options.order <= order->second) {
+    if (const auto order = removed.find(id);
+        order != removed.end() && options.order <= order->second) {
       co_return fail(ErrorCode::kNotFound, "the blob was removed");
     }
     const auto found = blobs.find(id);
-    const bool whole = found != blobs.end() && hash::block_digests(id, 0, as_bytes(found->second.stored.bytes)) == found->second.digests;
-    if (whole && found->second.digests != digests) co_return fail(ErrorCode::kAlreadyExists, "another blob has this id");
-    if (!whole) blobs[id] = {{std::move(bytes), options.ring_epoch, options.handoff_for, options.background, options.created_at, options.order},
-                             std::move(digests)};
+    const bool whole =
+        found != blobs.end() &&
+        hash::block_digests(id, 0, as_bytes(found->second.stored.bytes)) == found->second.digests;
+    if (whole && found->second.digests != digests) {
+      co_return fail(ErrorCode::kAlreadyExists, "another blob has this id");
+    }
+    if (!whole) {
+      blobs[id] = {{std::move(bytes), options.ring_epoch, options.handoff_for, options.background,
+                    options.created_at, options.order},
+                   std::move(digests)};
+    }
   }
   while (faults_of(to).loses_answers) {
     if (std::chrono::steady_clock::now() >= options.deadline) co_return no_answer();
@@ -157,28 +176,41 @@ async::Task<Result<void>> MemoryBlobCluster::store(DiskAddress to, model::BlobId
   co_return Result<void>{};
 }
 
-async::Task<Result<void>> MemoryBlobCluster::put(DiskAddress to, model::BlobId id, transfer::PutOptions options, Piece whole) {
+async::Task<Result<void>> MemoryBlobCluster::put(DiskAddress to, model::BlobId id,
+                                                 transfer::PutOptions options, Piece whole) {
   count(to, &Disk::puts);
   CO_TRY_VOID(co_await reach(to, options.deadline, options.cancel));
   CO_TRY_VOID(admit(to, options));
-  if (options.fresh && !first_time(to, id)) co_return fail(ErrorCode::kInternal, "a blob came fresh to a disk for the second time");
-  if (whole.offset != 0 || !matches(id, whole)) co_return fail(ErrorCode::kCorruption, "bytes and digests differ");
+  if (options.fresh && !first_time(to, id)) {
+    co_return fail(ErrorCode::kInternal, "a blob came fresh to a disk for the second time");
+  }
+  if (whole.offset != 0 || !matches(id, whole)) {
+    co_return fail(ErrorCode::kCorruption, "bytes and digests differ");
+  }
   co_return co_await store(to, id, std::string(as_text(whole.bytes.view())), options);
 }
 
 class MemoryUpload final : public transfer::BlobUpload {
  public:
-  MemoryUpload(MemoryBlobCluster& cluster, DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options)
+  MemoryUpload(MemoryBlobCluster& cluster, DiskAddress to, model::BlobId id, uint64_t length,
+               transfer::PutOptions options)
       : cluster_(cluster), to_(to), id_(id), length_(length), options_(options) {}
 
   async::Task<Result<void>> send(Piece piece) override {
     if (error_) co_return std::unexpected(*error_);
     const bool in_window = bytes_.size() + piece.bytes.size() <= transfer::kWindowBytes;
     if (!in_window || !cluster_.faults_of(to_).silent) {
-      if (auto reached = co_await cluster_.reach(to_, options_.deadline, options_.cancel); !reached) co_return give_up(reached.error());
+      if (auto reached = co_await cluster_.reach(to_, options_.deadline, options_.cancel);
+          !reached) {
+        co_return give_up(reached.error());
+      }
     }
-    if (auto admitted = cluster_.admit(to_, options_); !admitted) co_return give_up(admitted.error());
-    if (piece.offset != bytes_.size() || !matches(id_, piece)) co_return give_up({ErrorCode::kCorruption, "bytes and digests differ"});
+    if (auto admitted = cluster_.admit(to_, options_); !admitted) {
+      co_return give_up(admitted.error());
+    }
+    if (piece.offset != bytes_.size() || !matches(id_, piece)) {
+      co_return give_up({ErrorCode::kCorruption, "bytes and digests differ"});
+    }
     bytes_ += as_text(piece.bytes.view());
     co_return Result<void>{};
   }
@@ -187,7 +219,9 @@ class MemoryUpload final : public transfer::BlobUpload {
     if (error_) co_return std::unexpected(*error_);
     CO_TRY_VOID(co_await cluster_.reach(to_, options_.deadline, options_.cancel));
     CO_TRY_VOID(cluster_.admit(to_, options_));
-    if (length != length_ || bytes_.size() != length_) co_return fail(ErrorCode::kInvalidArgument, "the blob has another length");
+    if (length != length_ || bytes_.size() != length_) {
+      co_return fail(ErrorCode::kInvalidArgument, "the blob has another length");
+    }
     if (hash::blob_digest(hash::block_digests(id_, 0, as_bytes(bytes_))) != digest) {
       co_return fail(ErrorCode::kCorruption, "the blob has another digest");
     }
@@ -211,13 +245,22 @@ class MemoryUpload final : public transfer::BlobUpload {
 
 class MemoryDownload final : public transfer::BlobDownload {
  public:
-  MemoryDownload(MemoryBlobCluster& cluster, DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length, transfer::GetOptions options)
-      : cluster_(cluster), from_(from), id_(id), begin_(offset), end_(offset + length), options_(options) {}
+  MemoryDownload(MemoryBlobCluster& cluster, DiskAddress from, model::BlobId id, uint64_t offset,
+                 uint64_t length, transfer::GetOptions options)
+      : cluster_(cluster),
+        from_(from),
+        id_(id),
+        begin_(offset),
+        end_(offset + length),
+        options_(options) {}
 
   async::Task<Result<Piece>> next(Deadline step) override {
     if (error_) co_return std::unexpected(*error_);
     if (begin_ >= end_) co_return Piece{};
-    if (auto reached = co_await cluster_.reach(from_, std::min(step, options_.deadline)); !reached) co_return give_up(reached.error());
+    if (auto reached = co_await cluster_.reach(from_, std::min(step, options_.deadline));
+        !reached) {
+      co_return give_up(reached.error());
+    }
     auto piece = read();
     if (!piece) co_return give_up(piece.error());
     co_return piece;
@@ -235,12 +278,17 @@ class MemoryDownload final : public transfer::BlobDownload {
     const uint64_t first = begin_ / model::kBlockBytes;
     const uint64_t stop = std::min(end_, (begin_ / model::kPieceBytes + 1) * model::kPieceBytes);
     const uint64_t from = first * model::kBlockBytes;
-    const uint64_t to = std::min<uint64_t>((stop + model::kBlockBytes - 1) / model::kBlockBytes * model::kBlockBytes, stored.size());
-    Piece piece{ByteSlice::copy_of(as_bytes(std::string_view(stored).substr(from, to - from))), from, {}};
+    const uint64_t to = std::min<uint64_t>(
+        (stop + model::kBlockBytes - 1) / model::kBlockBytes * model::kBlockBytes, stored.size());
+    Piece piece{
+        ByteSlice::copy_of(as_bytes(std::string_view(stored).substr(from, to - from))), from, {}};
     const auto& digests = found->second.digests;
     const auto count = (to - from + model::kBlockBytes - 1) / model::kBlockBytes;
-    piece.digests.assign(digests.begin() + static_cast<ptrdiff_t>(first), digests.begin() + static_cast<ptrdiff_t>(first + count));
-    if (disk.faults.flips_bits || !matches(id_, piece)) return fail(ErrorCode::kCorruption, "the stored bytes are damaged");
+    piece.digests.assign(digests.begin() + static_cast<ptrdiff_t>(first),
+                         digests.begin() + static_cast<ptrdiff_t>(first + count));
+    if (disk.faults.flips_bits || !matches(id_, piece)) {
+      return fail(ErrorCode::kCorruption, "the stored bytes are damaged");
+    }
     begin_ = stop;
     return piece;
   }
@@ -259,28 +307,38 @@ class MemoryDownload final : public transfer::BlobDownload {
   std::optional<Error> error_;
 };
 
-std::unique_ptr<transfer::BlobUpload> MemoryBlobCluster::start_put(DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options) {
+std::unique_ptr<transfer::BlobUpload> MemoryBlobCluster::start_put(DiskAddress to, model::BlobId id,
+                                                                   uint64_t length,
+                                                                   transfer::PutOptions options) {
   count(to, &Disk::puts);
   return std::make_unique<MemoryUpload>(*this, to, id, length, options);
 }
 
-std::unique_ptr<transfer::BlobDownload> MemoryBlobCluster::start_get(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
-                                                                transfer::GetOptions options) {
+std::unique_ptr<transfer::BlobDownload> MemoryBlobCluster::start_get(DiskAddress from,
+                                                                     model::BlobId id,
+                                                                     uint64_t offset,
+                                                                     uint64_t length,
+                                                                     transfer::GetOptions options) {
   count(from, &Disk::gets);
   return std::make_unique<MemoryDownload>(*this, from, id, offset, length, options);
 }
 
-async::Task<Result<transfer::BlobStat>> MemoryBlobCluster::stat(DiskAddress at, model::BlobId id, Deadline deadline) {
+async::Task<Result<transfer::BlobStat>> MemoryBlobCluster::stat(DiskAddress at, model::BlobId id,
+                                                                Deadline deadline) {
   count(at, &Disk::stats);
   CO_TRY_VOID(co_await reach(at, deadline));
   MutexLock lock(mutex_);
   const auto& [node, faults, blobs, removed, fresh, puts, gets, stats] = disks_.at(at.disk);
   const auto found = blobs.find(id);
   const auto order = removed.find(id);
-  if (found == blobs.end() && order == removed.end()) co_return fail(ErrorCode::kNotFound, "no such blob");
+  if (found == blobs.end() && order == removed.end()) {
+    co_return fail(ErrorCode::kNotFound, "no such blob");
+  }
   if (found == blobs.end()) co_return transfer::BlobStat{.order = order->second, .removed = true};
   const auto& [stored, digests] = found->second;
-  co_return transfer::BlobStat{stored.bytes.size(), hash::blob_digest(digests), stored.handoff_for, stored.created_at, stored.order, false};
+  co_return transfer::BlobStat{stored.bytes.size(), hash::blob_digest(digests),
+                               stored.handoff_for,  stored.created_at,
+                               stored.order,        false};
 }
 
 }  // namespace rondel::transfer

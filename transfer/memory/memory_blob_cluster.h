@@ -1,7 +1,9 @@
-// MemoryBlobCluster: the disks of a whole cluster in memory behind BlobTransport, each with faults of its own.
+// MemoryBlobCluster: the disks of a whole cluster in memory behind BlobTransport, each with faults
+// of its own.
 //
-// Passes tests/contract/blob_transport. What it does at once a node does after a flush, so every blob it holds counts as
-// flushed. Safe for concurrent use; faults may change while requests are under way.
+// Passes tests/contract/blob_transport. What it does at once a node does after a flush, so every
+// blob it holds counts as flushed. Safe for concurrent use; faults may change while requests are
+// under way.
 #pragma once
 
 #include <map>
@@ -14,12 +16,13 @@
 namespace rondel::transfer {
 
 struct DiskFaults {
-  bool unreachable = false;          // No connection: kUnavailable at once.
-  bool silent = false;               // Takes what is sent (one window of a large blob), answers nothing: the deadline decides.
-  bool full = false;                 // Writes: kResourceExhausted.
-  bool flips_bits = false;           // Reads: the stored bytes are damaged.
-  bool loses_answers = false;        // Writes are done, their answer never comes.
-  Duration delay{};                  // Before every answer and every piece.
+  bool unreachable = false;  // No connection: kUnavailable at once.
+  // Takes what is sent (one window of a large blob), answers nothing: the deadline decides.
+  bool silent = false;
+  bool full = false;           // Writes: kResourceExhausted.
+  bool flips_bits = false;     // Reads: the stored bytes are damaged.
+  bool loses_answers = false;  // Writes are done, their answer never comes.
+  Duration delay{};            // Before every answer and every piece.
 };
 
 class MemoryBlobCluster final : public transfer::BlobTransport {
@@ -28,7 +31,7 @@ class MemoryBlobCluster final : public transfer::BlobTransport {
     std::string bytes;
     uint64_t ring_epoch = 0;
     model::DiskId handoff_for;
-    bool background = false;         // Came as repair or catch-up traffic.
+    bool background = false;  // Came as repair or catch-up traffic.
     SystemTime created_at;
     uint64_t order = 0;
   };
@@ -41,7 +44,7 @@ class MemoryBlobCluster final : public transfer::BlobTransport {
   // What lies on a disk.
   std::optional<Stored> find(const model::DiskId& disk, const model::BlobId& blob) const;
   std::set<model::DiskId> holders(const model::BlobId& blob) const;
-  std::vector<model::BlobId> blobs() const;                           // On any disk.
+  std::vector<model::BlobId> blobs() const;  // On any disk.
   // Changes a disk behind its back. REQUIRES: the blob is there.
   void rot(const model::DiskId& disk, const model::BlobId& blob, uint64_t byte);
   void erase(const model::DiskId& disk, const model::BlobId& blob);
@@ -53,11 +56,16 @@ class MemoryBlobCluster final : public transfer::BlobTransport {
   uint64_t gets(const model::DiskId& disk) const;
   uint64_t stats(const model::DiskId& disk) const;
 
-  async::Task<Result<void>> put(transfer::DiskAddress to, model::BlobId id, transfer::PutOptions options, transfer::Piece whole) override;
-  std::unique_ptr<transfer::BlobUpload> start_put(transfer::DiskAddress to, model::BlobId id, uint64_t length, transfer::PutOptions options) override;
-  std::unique_ptr<transfer::BlobDownload> start_get(transfer::DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length,
-                                               transfer::GetOptions options) override;
-  async::Task<Result<transfer::BlobStat>> stat(transfer::DiskAddress at, model::BlobId id, Deadline deadline) override;
+  async::Task<Result<void>> put(transfer::DiskAddress to, model::BlobId id,
+                                transfer::PutOptions options, transfer::Piece whole) override;
+  std::unique_ptr<transfer::BlobUpload> start_put(transfer::DiskAddress to, model::BlobId id,
+                                                  uint64_t length,
+                                                  transfer::PutOptions options) override;
+  std::unique_ptr<transfer::BlobDownload> start_get(transfer::DiskAddress from, model::BlobId id,
+                                                    uint64_t offset, uint64_t length,
+                                                    transfer::GetOptions options) override;
+  async::Task<Result<transfer::BlobStat>> stat(transfer::DiskAddress at, model::BlobId id,
+                                               Deadline deadline) override;
 
  private:
   friend class MemoryUpload;
@@ -67,22 +75,25 @@ class MemoryBlobCluster final : public transfer::BlobTransport {
     Stored stored;
     std::vector<hash::BlockDigest> digests;
   };
+
   struct Disk {
     model::NodeId node;
     DiskFaults faults;
     std::map<model::BlobId, Held> blobs;
-    std::map<model::BlobId, uint64_t> removed;   // By which order.
-    std::set<model::BlobId> fresh;   // Came as such.
+    std::map<model::BlobId, uint64_t> removed;  // By which order.
+    std::set<model::BlobId> fresh;              // Came as such.
     uint64_t puts = 0;
     uint64_t gets = 0;
     uint64_t stats = 0;
   };
 
   // Waits out delay and silence; then the disk's word on whether it serves.
-  async::Task<Result<void>> reach(transfer::DiskAddress disk, Deadline deadline, std::shared_ptr<async::Cancellation> cancel = nullptr);
+  async::Task<Result<void>> reach(transfer::DiskAddress disk, Deadline deadline,
+                                  std::shared_ptr<async::Cancellation> cancel = nullptr);
   Result<void> admit(const transfer::DiskAddress& to, const transfer::PutOptions& options) const;
   bool first_time(const transfer::DiskAddress& to, const model::BlobId& id);
-  async::Task<Result<void>> store(transfer::DiskAddress to, model::BlobId id, std::string bytes, transfer::PutOptions options);
+  async::Task<Result<void>> store(transfer::DiskAddress to, model::BlobId id, std::string bytes,
+                                  transfer::PutOptions options);
   DiskFaults faults_of(const transfer::DiskAddress& disk) const;
   void count(const transfer::DiskAddress& disk, uint64_t Disk::* counter);
 

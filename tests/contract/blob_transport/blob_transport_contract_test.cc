@@ -17,39 +17,52 @@ constexpr auto kPatience = 60s;
 
 Piece piece_of(const model::BlobId& id, const ByteSlice& bytes, uint64_t offset, uint64_t length) {
   const ByteSlice part = bytes.sub(offset, length);
-  return {part, offset, hash::block_digests(id, static_cast<uint32_t>(offset / model::kBlockBytes), part.view())};
+  return {part, offset,
+          hash::block_digests(id, static_cast<uint32_t>(offset / model::kBlockBytes), part.view())};
 }
 
-Piece whole_of(const model::BlobId& id, size_t size) { return piece_of(id, make_bytes(id, size), 0, size); }
+Piece whole_of(const model::BlobId& id, size_t size) {
+  return piece_of(id, make_bytes(id, size), 0, size);
+}
 
 hash::BlobDigest digest_of(const model::BlobId& id, const ByteSlice& bytes) {
   return hash::blob_digest(hash::block_digests(id, 0, bytes.view()));
 }
 
-PutOptions put_options() { return {.ring_epoch = 7, .created_at = real_clock().now(), .deadline = deadline_in(kPatience)}; }
+PutOptions put_options() {
+  return {.ring_epoch = 7, .created_at = real_clock().now(), .deadline = deadline_in(kPatience)};
+}
 
-class BlobTransportContract : public ::testing::TestWithParam<std::unique_ptr<ClusterUnderTest> (*)()> {
+class BlobTransportContract
+    : public ::testing::TestWithParam<std::unique_ptr<ClusterUnderTest> (*)()> {
  protected:
   BlobTransport& transport() { return cluster_->transport(); }
+
   DiskAddress disk(int node = 0) { return cluster_->disk(node); }
 
-  async::Task<Result<void>> upload(DiskAddress to, model::BlobId id, size_t size, PutOptions options) {
+  async::Task<Result<void>> upload(DiskAddress to, model::BlobId id, size_t size,
+                                   PutOptions options) {
     const ByteSlice bytes = make_bytes(id, size);
     auto upload = transport().start_put(to, id, size, options);
     for (uint64_t at = 0; at < size; at += model::kPieceBytes) {
-      CO_TRY_VOID(co_await upload->send(piece_of(id, bytes, at, std::min<uint64_t>(model::kPieceBytes, size - at))));
+      CO_TRY_VOID(co_await upload->send(
+          piece_of(id, bytes, at, std::min<uint64_t>(model::kPieceBytes, size - at))));
     }
     co_return co_await upload->finish(size, digest_of(id, bytes));
   }
 
-  Result<void> put(const model::BlobId& id, size_t size, PutOptions options = put_options(), int node = 0) {
+  Result<void> put(const model::BlobId& id, size_t size, PutOptions options = put_options(),
+                   int node = 0) {
     if (size > model::kPieceBytes) return async::block_on(upload(disk(node), id, size, options));
     return async::block_on(transport().put(disk(node), id, options, whole_of(id, size)));
   }
 
-  // What comes, checked to be whole consecutive blocks with their digests, cut to the range asked for.
-  async::Task<Result<std::string>> download(DiskAddress from, model::BlobId id, uint64_t offset, uint64_t length) {
-    auto download = transport().start_get(from, id, offset, length, {.deadline = deadline_in(kPatience)});
+  // What comes, checked to be whole consecutive blocks with their digests, cut to the range asked
+  // for.
+  async::Task<Result<std::string>> download(DiskAddress from, model::BlobId id, uint64_t offset,
+                                            uint64_t length) {
+    auto download =
+        transport().start_get(from, id, offset, length, {.deadline = deadline_in(kPatience)});
     std::string all;
     const uint64_t first = offset / model::kBlockBytes * model::kBlockBytes;
     uint64_t reached = offset;
@@ -58,12 +71,16 @@ class BlobTransportContract : public ::testing::TestWithParam<std::unique_ptr<Cl
       if (piece.bytes.empty()) break;
       EXPECT_EQ(piece.offset, reached / model::kBlockBytes * model::kBlockBytes);
       EXPECT_LE(piece.bytes.size(), model::kPieceBytes);
-      EXPECT_EQ(hash::block_digests(id, static_cast<uint32_t>(piece.offset / model::kBlockBytes), piece.bytes.view()), piece.digests);
+      EXPECT_EQ(hash::block_digests(id, static_cast<uint32_t>(piece.offset / model::kBlockBytes),
+                                    piece.bytes.view()),
+                piece.digests);
       all.resize(piece.offset - first);
       all += as_text(piece.bytes.view());
       reached = std::min(piece.offset + piece.bytes.size(), offset + length);
     }
-    if (reached != offset + length) co_return fail(ErrorCode::kInternal, "the pieces do not cover the range");
+    if (reached != offset + length) {
+      co_return fail(ErrorCode::kInternal, "the pieces do not cover the range");
+    }
     const Result<Piece> again = co_await download->next(deadline_in(kPatience));
     EXPECT_TRUE(again && again->bytes.empty()) << "the end is said again";
     co_return all.substr(offset - first, length);
@@ -87,7 +104,14 @@ class BlobTransportContract : public ::testing::TestWithParam<std::unique_ptr<Cl
 };
 
 TEST_P(BlobTransportContract, BlobsOfEverySizeComeBackWholeAndInRanges) {
-  const std::vector<size_t> sizes{1, 4095, 65'536, 65'537, model::kPieceBytes, model::kPieceBytes + 1, 1'000'000, model::kChunkBytes};
+  const std::vector<size_t> sizes{1,
+                                  4095,
+                                  65'536,
+                                  65'537,
+                                  model::kPieceBytes,
+                                  model::kPieceBytes + 1,
+                                  1'000'000,
+                                  model::kChunkBytes};
   for (size_t i = 0; i < sizes.size(); ++i) {
     const size_t size = sizes[i];
     const auto id = make_id(i);
@@ -95,8 +119,12 @@ TEST_P(BlobTransportContract, BlobsOfEverySizeComeBackWholeAndInRanges) {
     const std::string bytes(as_text(make_bytes(id, size).view()));
     EXPECT_TRUE(get(id, 0, size).value() == bytes) << size;
     for (const auto& [offset, length] : std::vector<std::pair<uint64_t, uint64_t>>{
-             {size - 1, 1}, {0, 1}, {size / 3, size - size / 3}, {size / 2, std::min<uint64_t>(70'000, size - size / 2)}}) {
-      EXPECT_TRUE(get(id, offset, length).value() == bytes.substr(offset, length)) << size << " at " << offset << " + " << length;
+             {size - 1, 1},
+             {0, 1},
+             {size / 3, size - size / 3},
+             {size / 2, std::min<uint64_t>(70'000, size - size / 2)}}) {
+      EXPECT_TRUE(get(id, offset, length).value() == bytes.substr(offset, length))
+          << size << " at " << offset << " + " << length;
     }
     const auto known = stat(id).value();
     EXPECT_EQ(known.length, size);
@@ -105,7 +133,8 @@ TEST_P(BlobTransportContract, BlobsOfEverySizeComeBackWholeAndInRanges) {
   }
 }
 
-// Short ranges that touch five blocks: with their blocks they are longer than a piece. Twice, the second time out of the cache.
+// Short ranges that touch five blocks: with their blocks they are longer than a piece. Twice, the
+// second time out of the cache.
 TEST_P(BlobTransportContract, ShortRangesOverTwoPiecesComeBack) {
   const size_t size = 1'000'000;
   ASSERT_TRUE(put(make_id(1), size));
@@ -158,7 +187,7 @@ TEST_P(BlobTransportContract, ARemovedBlobIsRefusedWhenItIsWrittenAgain) {
       if (was_there) ASSERT_TRUE(put(id, size));
       cluster_->remove(0, id, kOrder);
       auto options = put_options();
-      options.fresh = !was_there;   // The first that this disk sees of it.
+      options.fresh = !was_there;  // The first that this disk sees of it.
       for (const uint64_t order : {uint64_t{0}, kOrder - 1, kOrder}) {
         options.order = order;
         EXPECT_EQ(put(id, size, options).error().code, ErrorCode::kNotFound) << order;
@@ -182,14 +211,18 @@ TEST_P(BlobTransportContract, ARemovedBlobIsRefusedWhenItIsWrittenAgain) {
 TEST_P(BlobTransportContract, BytesThatDoNotMatchTheirDigestsAreRefused) {
   Piece small = whole_of(make_id(1), 5000);
   small.digests[0] ^= 1;
-  EXPECT_EQ(async::block_on(transport().put(disk(), make_id(1), put_options(), small)).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(async::block_on(transport().put(disk(), make_id(1), put_options(), small)).error().code,
+            ErrorCode::kCorruption);
   expect_absent(make_id(1));
   const auto misdirected = whole_of(make_id(2), 5000);
-  EXPECT_EQ(async::block_on(transport().put(disk(), make_id(3), put_options(), misdirected)).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(
+      async::block_on(transport().put(disk(), make_id(3), put_options(), misdirected)).error().code,
+      ErrorCode::kCorruption);
   expect_absent(make_id(3));
 }
 
-async::Task<Result<void>> damaged_upload(BlobTransport& transport, DiskAddress to, model::BlobId id, bool piece, bool total) {
+async::Task<Result<void>> damaged_upload(BlobTransport& transport, DiskAddress to, model::BlobId id,
+                                         bool piece, bool total) {
   const ByteSlice bytes = make_bytes(id, 1'000'000);
   auto upload = transport.start_put(to, id, bytes.size(), put_options());
   for (uint64_t at = 0; at < bytes.size(); at += model::kPieceBytes) {
@@ -203,13 +236,18 @@ async::Task<Result<void>> damaged_upload(BlobTransport& transport, DiskAddress t
 }
 
 TEST_P(BlobTransportContract, ADamagedUploadIsRefusedAndInvisible) {
-  EXPECT_EQ(async::block_on(damaged_upload(transport(), disk(), make_id(1), true, false)).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(async::block_on(damaged_upload(transport(), disk(), make_id(2), false, true)).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(
+      async::block_on(damaged_upload(transport(), disk(), make_id(1), true, false)).error().code,
+      ErrorCode::kCorruption);
+  EXPECT_EQ(
+      async::block_on(damaged_upload(transport(), disk(), make_id(2), false, true)).error().code,
+      ErrorCode::kCorruption);
   expect_absent(make_id(1));
   expect_absent(make_id(2));
 }
 
-async::Task<Result<void>> short_upload(BlobTransport& transport, DiskAddress to, model::BlobId id, bool finish) {
+async::Task<Result<void>> short_upload(BlobTransport& transport, DiskAddress to, model::BlobId id,
+                                       bool finish) {
   const ByteSlice bytes = make_bytes(id, model::kPieceBytes);
   auto upload = transport.start_put(to, id, 1'000'000, put_options());
   CO_TRY_VOID(co_await upload->send(piece_of(id, bytes, 0, bytes.size())));
@@ -220,7 +258,8 @@ async::Task<Result<void>> short_upload(BlobTransport& transport, DiskAddress to,
 TEST_P(BlobTransportContract, AnUnfinishedUploadLeavesNothing) {
   EXPECT_TRUE(async::block_on(short_upload(transport(), disk(), make_id(1), false)));
   expect_absent(make_id(1));
-  EXPECT_FALSE(async::block_on(short_upload(transport(), disk(), make_id(2), true))) << "shorter than announced";
+  EXPECT_FALSE(async::block_on(short_upload(transport(), disk(), make_id(2), true)))
+      << "shorter than announced";
   expect_absent(make_id(2));
   EXPECT_TRUE(put(make_id(1), 1'000'000)) << "its id is free";
 }
@@ -258,10 +297,18 @@ TEST_P(BlobTransportContract, UnknownDisksAndNodesAreUnavailable) {
   const DiskAddress nowhere{disk().node, model::DiskId::random()};
   const DiskAddress nobody{model::NodeId::random(), disk().disk};
   for (const DiskAddress& address : {nowhere, nobody}) {
-    EXPECT_EQ(async::block_on(transport().put(address, make_id(1), put_options(), whole_of(make_id(1), 10))).error().code, ErrorCode::kUnavailable);
-    EXPECT_EQ(async::block_on(upload(address, make_id(2), 1'000'000, put_options())).error().code, ErrorCode::kUnavailable);
-    EXPECT_EQ(async::block_on(download(address, make_id(1), 0, 10)).error().code, ErrorCode::kUnavailable);
-    EXPECT_EQ(async::block_on(transport().stat(address, make_id(1), deadline_in(kPatience))).error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(async::block_on(
+                  transport().put(address, make_id(1), put_options(), whole_of(make_id(1), 10)))
+                  .error()
+                  .code,
+              ErrorCode::kUnavailable);
+    EXPECT_EQ(async::block_on(upload(address, make_id(2), 1'000'000, put_options())).error().code,
+              ErrorCode::kUnavailable);
+    EXPECT_EQ(async::block_on(download(address, make_id(1), 0, 10)).error().code,
+              ErrorCode::kUnavailable);
+    EXPECT_EQ(
+        async::block_on(transport().stat(address, make_id(1), deadline_in(kPatience))).error().code,
+        ErrorCode::kUnavailable);
   }
 }
 
@@ -275,20 +322,27 @@ TEST_P(BlobTransportContract, ANodeThatIsGoneIsUnavailableAndServesAgainWhenItIs
   EXPECT_TRUE(put(make_id(3), 100, put_options(), 1)) << "the other node is not concerned";
   cluster_->start(0);
   const Deadline limit = deadline_in(kPatience);
-  while (!get(make_id(1), 0, 100) && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(20ms);
+  while (!get(make_id(1), 0, 100) && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(20ms);
+  }
   EXPECT_TRUE(get(make_id(1), 0, 100));
-  while (!get(make_id(2), 0, 1'000'000) && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(20ms);
+  while (!get(make_id(2), 0, 1'000'000) && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(20ms);
+  }
   EXPECT_TRUE(get(make_id(2), 0, 1'000'000));
   EXPECT_EQ(stat(make_id(4)).error().code, ErrorCode::kNotFound);
 }
 
-async::Task<Result<Piece>> first_piece(BlobTransport& transport, DiskAddress from, model::BlobId id, Deadline step) {
+async::Task<Result<Piece>> first_piece(BlobTransport& transport, DiskAddress from, model::BlobId id,
+                                       Deadline step) {
   auto download = transport.start_get(from, id, 0, 10, {.deadline = deadline_in(kPatience)});
   co_return co_await download->next(step);
 }
 
 // A connection that does not come about may be known to be none before the deadline.
-bool gave_up(const Error& error) { return error.code == ErrorCode::kDeadlineExceeded || error.code == ErrorCode::kUnavailable; }
+bool gave_up(const Error& error) {
+  return error.code == ErrorCode::kDeadlineExceeded || error.code == ErrorCode::kUnavailable;
+}
 
 TEST_P(BlobTransportContract, ASilentNodeCostsTheDeadlineNotMore) {
   cluster_->silence(0);
@@ -297,39 +351,55 @@ TEST_P(BlobTransportContract, ASilentNodeCostsTheDeadlineNotMore) {
   EXPECT_TRUE(gave_up(put(make_id(1), 100, options).error()));
   options.deadline = deadline_in(200ms);
   EXPECT_TRUE(gave_up(put(make_id(2), 4'000'000, options).error()));
-  EXPECT_TRUE(gave_up(async::block_on(transport().stat(disk(), make_id(1), deadline_in(200ms))).error()));
-  EXPECT_TRUE(gave_up(async::block_on(first_piece(transport(), disk(), make_id(1), deadline_in(200ms))).error()));
+  EXPECT_TRUE(
+      gave_up(async::block_on(transport().stat(disk(), make_id(1), deadline_in(200ms))).error()));
+  EXPECT_TRUE(gave_up(
+      async::block_on(first_piece(transport(), disk(), make_id(1), deadline_in(200ms))).error()));
 }
 
 async::Task<int> many(BlobTransport& transport, DiskAddress disk, int count) {
   int open = count;
   int good = 0;
-  auto one = [](BlobTransport& t, DiskAddress to, uint64_t n, int& left, int& ok) -> async::Task<void> {
+  auto one = [](BlobTransport& t, DiskAddress to, uint64_t n, int& left,
+                int& ok) -> async::Task<void> {
     const auto id = make_id(n);
     const size_t size = 1 + n * 977 % model::kPieceBytes;
     const auto written = co_await t.put(to, id, put_options(), whole_of(id, size));
     auto download = t.start_get(to, id, 0, size, {.deadline = deadline_in(kPatience)});
     const auto piece = co_await download->next(deadline_in(kPatience));
-    if (written && piece && as_text(piece->bytes.view()) == as_text(make_bytes(id, size).view())) ++ok;
+    if (written && piece && as_text(piece->bytes.view()) == as_text(make_bytes(id, size).view())) {
+      ++ok;
+    }
     --left;
   };
-  for (int i = 0; i < count; ++i) async::spawn(*async::EventLoop::current(), one(transport, disk, static_cast<uint64_t>(i + 1), open, good));
+  for (int i = 0; i < count; ++i) {
+    async::spawn(*async::EventLoop::current(),
+                 one(transport, disk, static_cast<uint64_t>(i + 1), open, good));
+  }
   while (open > 0) co_await async::sleep_for(1ms);
   co_return good;
 }
 
-TEST_P(BlobTransportContract, ManyRequestsShareAConnection) { EXPECT_EQ(async::block_on(many(transport(), disk(), 300)), 300); }
+TEST_P(BlobTransportContract, ManyRequestsShareAConnection) {
+  EXPECT_EQ(async::block_on(many(transport(), disk(), 300)), 300);
+}
 
 async::Task<bool> small_beside_bulk(BlobTransport& transport, DiskAddress disk) {
   const auto big = make_id(1);
   const ByteSlice bytes = make_bytes(big, model::kChunkBytes);
   // Large transfers in both directions that stand still.
   auto upload = transport.start_put(disk, make_id(2), model::kChunkBytes, put_options());
-  auto download = transport.start_get(disk, big, 0, model::kChunkBytes, {.deadline = deadline_in(kPatience)});
-  auto abandoned = transport.start_get(disk, big, 0, model::kChunkBytes, {.deadline = deadline_in(kPatience)});
-  if (!co_await download->next(deadline_in(kPatience)) || !co_await abandoned->next(deadline_in(kPatience))) co_return false;
+  auto download =
+      transport.start_get(disk, big, 0, model::kChunkBytes, {.deadline = deadline_in(kPatience)});
+  auto abandoned =
+      transport.start_get(disk, big, 0, model::kChunkBytes, {.deadline = deadline_in(kPatience)});
+  if (!co_await download->next(deadline_in(kPatience)) ||
+      !co_await abandoned->next(deadline_in(kPatience))) {
+    co_return false;
+  }
   abandoned.reset();
-  const auto small = co_await transport.put(disk, make_id(3), put_options(), whole_of(make_id(3), 100));
+  const auto small =
+      co_await transport.put(disk, make_id(3), put_options(), whole_of(make_id(3), 100));
   auto rest = Result<Piece>(Piece{});
   uint64_t got = model::kPieceBytes;
   do {

@@ -1,4 +1,5 @@
-// What the contract of BlobTransport is run against: two disks in two nodes, whichever way the bytes get there.
+// What the contract of BlobTransport is run against: two disks in two nodes, whichever way the
+// bytes get there.
 #pragma once
 
 #include <memory>
@@ -11,10 +12,10 @@ class ClusterUnderTest {
  public:
   virtual ~ClusterUnderTest() = default;
   virtual BlobTransport& transport() = 0;
-  virtual DiskAddress disk(int node) = 0;      // 0 or 1.
-  virtual void stop(int node) = 0;             // The process is gone.
-  virtual void start(int node) = 0;            // It is back, with its bytes.
-  virtual void silence(int node) = 0;          // It takes connections and answers nothing.
+  virtual DiskAddress disk(int node) = 0;  // 0 or 1.
+  virtual void stop(int node) = 0;         // The process is gone.
+  virtual void start(int node) = 0;        // It is back, with its bytes.
+  virtual void silence(int node) = 0;      // It takes connections and answers nothing.
   virtual void fence(uint64_t min_epoch) = 0;
   // By the order of that number; the disk remembers it, whether it had the blob or not.
   virtual void remove(int node, const model::BlobId& blob, uint64_t order) = 0;

@@ -1,4 +1,5 @@
-// A TCP relay for one connection: as if the peer's machine had lost its power, once the test says so.
+// A TCP relay for one connection: as if the peer's machine had lost its power, once the test says
+// so.
 #pragma once
 
 #include <arpa/inet.h>
@@ -15,7 +16,8 @@ namespace rondel::transfer {
 class FreezingRelay {
  public:
   // To 127.0.0.1:`target`.
-  explicit FreezingRelay(int target) : target_(target), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit FreezingRelay(int target)
+      : target_(target), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address = loopback(0);
     socklen_t length = sizeof address;
     (void)::bind(listener_, reinterpret_cast<sockaddr*>(&address), length);
@@ -24,6 +26,7 @@ class FreezingRelay {
     port_ = ntohs(address.sin_port);
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
   }
+
   ~FreezingRelay() {
     thread_.request_stop();
     thread_.join();
@@ -33,6 +36,7 @@ class FreezingRelay {
   }
 
   int port() const { return port_; }
+
   // From now on nothing passes; the connections stay open.
   void freeze() { frozen_ = true; }
 
@@ -57,7 +61,9 @@ class FreezingRelay {
     ends_[0] = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     ends_[1] = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = loopback(target_);
-    if (::connect(ends_[1], reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return;
+    if (::connect(ends_[1], reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      return;
+    }
     while (!stop.stop_requested()) {
       for (size_t from = 0; from < 2 && !frozen_; ++from) {
         if (readable(ends_[from]) && !pass(ends_[from], ends_[1 - from])) return;

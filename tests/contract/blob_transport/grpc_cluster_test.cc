@@ -1,7 +1,7 @@
 // The gRPC transport against storage services in this process.
-#include "transfer/grpc/grpc_blob_transport.h"
 #include "tests/contract/blob_transport/cluster_under_test.h"
 #include "tests/contract/blob_transport/grpc_node.hpp"
+#include "transfer/grpc/grpc_blob_transport.h"
 
 namespace rondel::transfer {
 namespace {
@@ -20,14 +20,23 @@ class GrpcCluster final : public ClusterUnderTest {
   }
 
   BlobTransport& transport() override { return *transport_; }
+
   DiskAddress disk(int node) override { return nodes_[node].address(); }
+
   void stop(int node) override { nodes_[node].stop(); }
+
   void start(int node) override { nodes_[node].start(); }
+
   void silence(int node) override { nodes_[node].silence(); }
+
   void remove(int node, const model::BlobId& blob, uint64_t order) override {
     nodes_[node].remove(blob, order);
   }
-  void rot(int node, const model::BlobId& blob, uint64_t byte) override { nodes_[node].rot(blob, byte); }
+
+  void rot(int node, const model::BlobId& blob, uint64_t byte) override {
+    nodes_[node].rot(blob, byte);
+  }
+
   void fence(uint64_t min_epoch) override {
     for (GrpcNode& node : nodes_) node.gate.min_epoch = min_epoch;
   }

@@ -5,12 +5,12 @@
 
 #include <atomic>
 
-#include "transfer/blob_transport.h"
 #include "storage-node/service/storage_service.h"
-#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/common/http/raw_socket.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
+#include "tests/unit/storage-node/service/open_gate.h"
+#include "transfer/blob_transport.h"
 
 namespace rondel::transfer {
 
@@ -18,21 +18,36 @@ using namespace std::chrono_literals;
 
 class GrpcNode {
  public:
-  explicit GrpcNode(Duration peer_quiet = 10s, Duration peer_patience = 20s, uint64_t buffer_bytes = node::kBufferBytes)
-      : memory(node::StreamBudget::make(buffer_bytes)), peer_quiet_(peer_quiet), peer_patience_(peer_patience) {
+  explicit GrpcNode(Duration peer_quiet = 10s, Duration peer_patience = 20s,
+                    uint64_t buffer_bytes = node::kBufferBytes)
+      : memory(node::StreamBudget::make(buffer_bytes)),
+        peer_quiet_(peer_quiet),
+        peer_patience_(peer_patience) {
     (void)fs_.make_directory("/disk");
     start();
   }
 
   void start() {
     std::vector<std::unique_ptr<engine::Engine>> engines;
-    engines.push_back(engine::Engine::open(fs_, engine::small_options(folder_.path() + "/index")).value());
+    engines.push_back(
+        engine::Engine::open(fs_, engine::small_options(folder_.path() + "/index")).value());
     disk_ = engines.front()->disk_id();
     disks_ = std::make_unique<node::DiskSet>(std::move(engines));
     readers_ = std::make_unique<node::DiskReaders>(*disks_, 2, 1000);
-    node::StorageServices services{*disks_, gate, topology_, *readers_, id_, [](auto&&...) {}, [](auto&&...) { return std::array<uint64_t, 3>{}; },
-                                 outgoing_bytes, peer_quiet_, peer_patience_, memory};
-    service_ = node::StorageService::start(std::move(services), "127.0.0.1:0", grpc::InsecureServerCredentials()).value();
+    node::StorageServices services{*disks_,
+                                   gate,
+                                   topology_,
+                                   *readers_,
+                                   id_,
+                                   [](auto&&...) {},
+                                   [](auto&&...) { return std::array<uint64_t, 3>{}; },
+                                   outgoing_bytes,
+                                   peer_quiet_,
+                                   peer_patience_,
+                                   memory};
+    service_ = node::StorageService::start(std::move(services), "127.0.0.1:0",
+                                           grpc::InsecureServerCredentials())
+                   .value();
     port_ = service_->port();
   }
 
@@ -64,7 +79,9 @@ class GrpcNode {
   }
 
   DiskAddress address() const { return {id_, disk_}; }
+
   int port() const { return port_; }
+
   std::string target() const { return "127.0.0.1:" + std::to_string(port_.load()); }
 
   engine::Engine& engine() { return **disks_->begin(); }
@@ -84,7 +101,8 @@ class GrpcNode {
   std::unique_ptr<node::DiskSet> disks_;
   std::unique_ptr<node::DiskReaders> readers_;
   std::unique_ptr<node::StorageService> service_;
-  std::unique_ptr<http::RawListener> silent_;   // Completes connections in the kernel and never says a word.
+  // Completes connections in the kernel and never says a word.
+  std::unique_ptr<http::RawListener> silent_;
   std::atomic<int> port_{0};
 };
 

@@ -32,9 +32,11 @@ int refusing_port() {
   return ntohs(address.sin_port);
 }
 
-async::Task<void> ask_often(BlobTransport& transport, DiskAddress at, int times, std::atomic<int>& refused) {
+async::Task<void> ask_often(BlobTransport& transport, DiskAddress at, int times,
+                            std::atomic<int>& refused) {
   for (int i = 0; i < times; ++i) {
-    const auto answer = co_await transport.stat(at, {model::StreamId::random(), 0}, deadline_in(std::chrono::seconds(20)));
+    const auto answer = co_await transport.stat(at, {model::StreamId::random(), 0},
+                                                deadline_in(std::chrono::seconds(20)));
     if (!answer && answer.error().code == ErrorCode::kUnavailable) ++refused;
   }
 }
@@ -47,6 +49,7 @@ class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
     AddHold();
     StartCall();
   }
+
   ~RawStream() override {
     context_.TryCancel();
     RemoveHold();
@@ -65,12 +68,14 @@ class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
 
   void read() { StartRead(&incoming_); }
 
-  // How many requests have ended and how many of them well, once `count` have ended or 20 s have gone by without an answer.
+  // How many requests have ended and how many of them well, once `count` have ended or 20 s have
+  // gone by without an answer.
   struct Ended {
     size_t all = 0;
     size_t well = 0;
     bool operator==(const Ended&) const = default;
   };
+
   Ended wait_for_answers(size_t count) {
     std::unique_lock lock(mutex_);
     size_t seen = 0;
@@ -85,6 +90,7 @@ class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
     written_ = true;
     changed_.notify_all();
   }
+
   void OnReadDone(bool ok) override {
     if (!ok) return;
     const auto frames = read_message(incoming_).value();
@@ -99,6 +105,7 @@ class RawStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
     }
     StartRead(&incoming_);
   }
+
   void OnDone(const grpc::Status&) override {
     std::lock_guard lock(mutex_);
     done_ = true;
@@ -129,13 +136,16 @@ class GrpcStreams : public testing::Test {
   }
 
   static std::shared_ptr<grpc::Channel> channel_to(int port) {
-    return rpc::open_channel("127.0.0.1:" + std::to_string(port), *rpc::PeerCredentials::plain(), {rpc::PeerRole::kNode});
+    return rpc::open_channel("127.0.0.1:" + std::to_string(port), *rpc::PeerCredentials::plain(),
+                             {rpc::PeerRole::kNode});
   }
 
   std::deque<Frame> gets(size_t count, uint64_t length) {
     std::deque<Frame> frames;
     for (size_t i = 0; i < count; ++i) {
-      frames.push_back({.type = FrameType::kGet, .request = ++last_request_, .meta = encode(GetMeta{node_.address().disk, blob_, 0, length})});
+      frames.push_back({.type = FrameType::kGet,
+                        .request = ++last_request_,
+                        .meta = encode(GetMeta{node_.address().disk, blob_, 0, length})});
     }
     return frames;
   }
@@ -143,8 +153,10 @@ class GrpcStreams : public testing::Test {
   std::deque<Frame> stats(size_t count) {
     std::deque<Frame> frames;
     for (size_t i = 0; i < count; ++i) {
-      frames.push_back({.type = FrameType::kStat, .request = ++last_request_,
-                        .meta = std::string(as_text(node_.address().disk.view())) + std::string(as_text(blob_.bytes()))});
+      frames.push_back({.type = FrameType::kStat,
+                        .request = ++last_request_,
+                        .meta = std::string(as_text(node_.address().disk.view())) +
+                                std::string(as_text(blob_.bytes()))});
     }
     return frames;
   }
@@ -171,7 +183,8 @@ class GrpcStreams : public testing::Test {
 };
 
 // A piece for each of the two threads that read may be on its way when the bound is reached.
-constexpr uint64_t kDownloadsWaiting = node::kOutgoingBytesMax + 2 * model::kPieceBytes + (64 << 10);
+constexpr uint64_t kDownloadsWaiting =
+    node::kOutgoingBytesMax + 2 * model::kPieceBytes + (64 << 10);
 
 }  // namespace
 
@@ -186,23 +199,28 @@ TEST(GrpcStreamsToNowhere, MayEndWhileRequestsSend) {
   std::atomic<int> refused{0};
   {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < 8; ++i) threads.emplace_back([&] { async::block_on(ask_often(*transport, to, 10'000, refused)); });
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] { async::block_on(ask_often(*transport, to, 10'000, refused)); });
+    }
   }
   EXPECT_EQ(refused, 8 * 10'000);
 }
-
 
 TEST_F(GrpcStreams, DownloadsOfAPeerThatTakesNoAnswersWait) {
   RawStream deaf(channel_);
   ASSERT_TRUE(deaf.write(gets(200, model::kPieceBytes)));
   ASSERT_TRUE(deaf.write(gets(100, 2 * model::kPieceBytes)));
   ASSERT_TRUE(deaf.write(stats(100)));
-  ASSERT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes > node::kOutgoingBytesMax / 2; }));
+  ASSERT_TRUE(
+      outgoing_bytes_become([](uint64_t bytes) { return bytes > node::kOutgoingBytesMax / 2; }));
   for (int i = 0; i < 50; ++i) {
     const auto known = async::block_on(transport_->stat(node_.address(), blob_, deadline_in(20s)));
     ASSERT_TRUE(known) << known.error().message;
-    auto download = transport_->start_get(node_.address(), blob_, 0, 2 * model::kPieceBytes, {.deadline = deadline_in(20s)});
-    for (int piece = 0; piece < 2; ++piece) ASSERT_TRUE(async::block_on(download->next(deadline_in(20s))));
+    auto download = transport_->start_get(node_.address(), blob_, 0, 2 * model::kPieceBytes,
+                                          {.deadline = deadline_in(20s)});
+    for (int piece = 0; piece < 2; ++piece) {
+      ASSERT_TRUE(async::block_on(download->next(deadline_in(20s))));
+    }
     EXPECT_LE(node_.outgoing_bytes, kDownloadsWaiting);
   }
   RawStream beside(channel_);
@@ -213,7 +231,8 @@ TEST_F(GrpcStreams, DownloadsOfAPeerThatTakesNoAnswersWait) {
 
   deaf.read();
   EXPECT_EQ(deaf.wait_for_answers(400), (RawStream::Ended{400, 400}));
-  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
+  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; }))
+      << node_.outgoing_bytes;
 }
 
 // Twice as long as what asks for them: refusals.
@@ -229,7 +248,8 @@ TEST_F(GrpcStreams, APeerThatTakesNoAnswersIsNotHeard) {
       if (deaf.write(std::move(frames))) ++taken;
     }
   });
-  ASSERT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes >= node::kOutgoingBytesHeard; }));
+  ASSERT_TRUE(
+      outgoing_bytes_become([](uint64_t bytes) { return bytes >= node::kOutgoingBytesHeard; }));
   RawStream beside(channel_);
   beside.read();
   ASSERT_TRUE(beside.write(gets(1, model::kPieceBytes)));
@@ -239,7 +259,8 @@ TEST_F(GrpcStreams, APeerThatTakesNoAnswersIsNotHeard) {
   EXPECT_EQ(deaf.wait_for_answers(kMessages * kFrames), (RawStream::Ended{kMessages * kFrames, 0}));
   writer.join();
   EXPECT_EQ(taken, kMessages);
-  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
+  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; }))
+      << node_.outgoing_bytes;
 }
 
 TEST_F(GrpcStreams, WhatWaitsForAPeerGoesWithItsStream) {
@@ -247,12 +268,15 @@ TEST_F(GrpcStreams, WhatWaitsForAPeerGoesWithItsStream) {
     RawStream deaf(channel_);
     ASSERT_TRUE(deaf.write(gets(100, model::kPieceBytes)));
     ASSERT_TRUE(deaf.write(gets(100, 2 * model::kPieceBytes)));
-    ASSERT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes > node::kOutgoingBytesMax / 2; }));
+    ASSERT_TRUE(
+        outgoing_bytes_become([](uint64_t bytes) { return bytes > node::kOutgoingBytesMax / 2; }));
   }
-  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; })) << node_.outgoing_bytes;
+  EXPECT_TRUE(outgoing_bytes_become([](uint64_t bytes) { return bytes == 0; }))
+      << node_.outgoing_bytes;
 }
 
-// Sixty streams ask for ten times what the node may hold and take nothing: it holds what it may, and others are served.
+// Sixty streams ask for ten times what the node may hold and take nothing: it holds what it may,
+// and others are served.
 TEST_F(GrpcStreams, PeersThatStallHoldNoMoreThanTheNodeMay) {
   constexpr uint64_t kCapacity = 64 << 20;
   constexpr size_t kStreams = 60;
@@ -261,7 +285,10 @@ TEST_F(GrpcStreams, PeersThatStallHoldNoMoreThanTheNodeMay) {
   const auto gets_of = [&](size_t count) {
     std::deque<Frame> frames;
     for (size_t i = 1; i <= count; ++i) {
-      frames.push_back({.type = FrameType::kGet, .request = i, .meta = encode(GetMeta{node.address().disk, blob_, 0, 2 * model::kPieceBytes})});
+      frames.push_back(
+          {.type = FrameType::kGet,
+           .request = i,
+           .meta = encode(GetMeta{node.address().disk, blob_, 0, 2 * model::kPieceBytes})});
     }
     return frames;
   };
@@ -271,7 +298,8 @@ TEST_F(GrpcStreams, PeersThatStallHoldNoMoreThanTheNodeMay) {
     deaf.push_back(std::make_unique<RawStream>(channel));
     ASSERT_TRUE(deaf.back()->write(gets_of(20)));
   }
-  ASSERT_TRUE(becomes([&] { return node.memory->in_use() > kCapacity / 5 * 4; })) << node.memory->in_use();
+  ASSERT_TRUE(becomes([&] { return node.memory->in_use() > kCapacity / 5 * 4; }))
+      << node.memory->in_use();
   const auto most = kCapacity + kStreams * 2 * model::kPieceBytes;
   GrpcBlobTransportOptions options;
   options.address_of = [&](const model::NodeId&) { return node.target(); };
@@ -279,11 +307,13 @@ TEST_F(GrpcStreams, PeersThatStallHoldNoMoreThanTheNodeMay) {
   for (int i = 0; i < 20; ++i) {
     const model::BlobId id = engine::make_id(static_cast<uint64_t>(100 + i));
     const ByteSlice bytes = engine::make_bytes(id, 5000);
-    const auto put = async::block_on(transport->put(node.address(), id, {.ring_epoch = 1, .deadline = deadline_in(20s)},
-                                                    {bytes, 0, hash::block_digests(id, 0, bytes.view())}));
+    const auto put = async::block_on(
+        transport->put(node.address(), id, {.ring_epoch = 1, .deadline = deadline_in(20s)},
+                       {bytes, 0, hash::block_digests(id, 0, bytes.view())}));
     ASSERT_TRUE(put) << put.error().message;
     for (const uint64_t length : {uint64_t{5000}, uint64_t{2} * model::kPieceBytes}) {
-      auto download = transport->start_get(node.address(), length == 5000 ? id : blob_, 0, length, {.deadline = deadline_in(20s)});
+      auto download = transport->start_get(node.address(), length == 5000 ? id : blob_, 0, length,
+                                           {.deadline = deadline_in(20s)});
       const auto piece = async::block_on(download->next(deadline_in(20s)));
       ASSERT_TRUE(piece) << piece.error().message;
     }
@@ -313,11 +343,16 @@ TEST_F(GrpcStreams, WhatIsOpenCountsAndMessagesThatAreThroughDoNot) {
   RawStream stream(channel_);
   stream.read();
   std::deque<Frame> frames;
-  const PutMeta upload{.disk = node_.address().disk, .blob = engine::make_id(2), .length = model::kChunkBytes, .ring_epoch = 1};
+  const PutMeta upload{.disk = node_.address().disk,
+                       .blob = engine::make_id(2),
+                       .length = model::kChunkBytes,
+                       .ring_epoch = 1};
   frames.push_back({.type = FrameType::kPutOpen, .request = 1, .meta = encode(upload)});
   ASSERT_TRUE(stream.write(std::move(frames)));
   EXPECT_TRUE(becomes([&] { return node_.engine().status().large_puts == 1; }));
-  EXPECT_TRUE(becomes([&] { return node_.memory->in_use() == node::ExchangeSession::kUploadBytes; })) << node_.memory->in_use();
+  EXPECT_TRUE(becomes([&] {
+    return node_.memory->in_use() == node::ExchangeSession::kUploadBytes;
+  })) << node_.memory->in_use();
 }
 
 TEST_F(GrpcStreams, APeerThatVanishesHoldsNothingForLong) {
@@ -325,7 +360,10 @@ TEST_F(GrpcStreams, APeerThatVanishesHoldsNothingForLong) {
   FreezingRelay relay(node.port());
   RawStream stream(channel_to(relay.port()));
   const auto uploads = [&] { return node.engine().status().large_puts; };
-  const PutMeta upload{.disk = node.address().disk, .blob = engine::make_id(2), .length = model::kChunkBytes, .ring_epoch = 1};
+  const PutMeta upload{.disk = node.address().disk,
+                       .blob = engine::make_id(2),
+                       .length = model::kChunkBytes,
+                       .ring_epoch = 1};
   ASSERT_TRUE(stream.write({{.type = FrameType::kPutOpen, .request = 1, .meta = encode(upload)}}));
   ASSERT_TRUE(becomes([&] { return uploads() == 1; }));
   relay.freeze();

@@ -16,7 +16,7 @@ class Place {
  public:
   virtual ~Place() = default;
   virtual FileSystem& fs() = 0;
-  virtual std::string folder() = 0;   // Exists, empty.
+  virtual std::string folder() = 0;  // Exists, empty.
 };
 
 class PosixPlace final : public Place {
@@ -25,8 +25,11 @@ class PosixPlace final : public Place {
     std::string pattern = (std::filesystem::temp_directory_path() / "rondel-fs-XXXXXX").string();
     path_ = mkdtemp(pattern.data());
   }
+
   ~PosixPlace() override { std::filesystem::remove_all(path_); }
+
   FileSystem& fs() override { return posix_file_system(); }
+
   std::string folder() override { return path_; }
 
  private:
@@ -36,7 +39,9 @@ class PosixPlace final : public Place {
 class SimulatedPlace final : public Place {
  public:
   SimulatedPlace() { (void)fs_.make_directory("/place"); }
+
   FileSystem& fs() override { return fs_; }
+
   std::string folder() override { return "/place"; }
 
  private:
@@ -51,7 +56,9 @@ std::unique_ptr<Place> make() {
 struct AlignedDeleter {
   void operator()(std::byte* bytes) const { std::free(bytes); }
 };
+
 using Aligned = std::unique_ptr<std::byte, AlignedDeleter>;
+
 Aligned aligned(size_t size, char fill) {
   Aligned bytes(static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, size)));
   std::fill_n(bytes.get(), size, static_cast<std::byte>(fill));
@@ -61,9 +68,11 @@ Aligned aligned(size_t size, char fill) {
 class FileSystemContract : public ::testing::TestWithParam<std::unique_ptr<Place> (*)()> {
  protected:
   FileSystem& fs() { return place_->fs(); }
+
   std::string path(const std::string& name) { return place_->folder() + "/" + name; }
 
-  std::unique_ptr<File> open(const std::string& name, OpenOptions options = {.create = true, .writable = true}) {
+  std::unique_ptr<File> open(const std::string& name,
+                             OpenOptions options = {.create = true, .writable = true}) {
     auto file = fs().open(path(name), options);
     EXPECT_TRUE(file) << file.error().message;
     return file ? *std::move(file) : nullptr;
@@ -90,7 +99,8 @@ TEST_P(FileSystemContract, BytesComeBackWhereTheyWereWritten) {
   EXPECT_EQ(read(*file, 1000, 10), "");
   EXPECT_EQ(file->size().value(), 7u);
   ASSERT_TRUE(file->write_at(9000, as_bytes("far")));
-  EXPECT_EQ(read(*file, 0, 10'000), "help me" + std::string(8993, '\0') + "far") << "a gap reads as zeros";
+  EXPECT_EQ(read(*file, 0, 10'000), "help me" + std::string(8993, '\0') + "far")
+      << "a gap reads as zeros";
   ASSERT_TRUE(file->flush());
   EXPECT_EQ(read(*open("a", {}), 9000, 10), "far") << "another handle";
   ASSERT_TRUE(file->write_at(0, {})) << "nothing is fine";
@@ -116,9 +126,12 @@ TEST_P(FileSystemContract, CachedReadsAreTheSameBytesOrUnavailable) {
 TEST_P(FileSystemContract, OpeningSaysWhatIsThere) {
   EXPECT_EQ(fs().open(path("a"), {}).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(fs().open(path("a"), {.writable = true}).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(fs().open(path("no/a"), {.create = true, .writable = true}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(fs().open(path("no/a"), {.create = true, .writable = true}).error().code,
+            ErrorCode::kNotFound);
   open("a")->write_at(0, as_bytes("kept")).value();
-  EXPECT_EQ(fs().open(path("a"), {.create = true, .exclusive = true, .writable = true}).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(
+      fs().open(path("a"), {.create = true, .exclusive = true, .writable = true}).error().code,
+      ErrorCode::kAlreadyExists);
   EXPECT_EQ(read(*open("a"), 0, 10), "kept") << "creating what exists changes nothing";
   EXPECT_TRUE(fs().open(path("b"), {.create = true, .exclusive = true, .writable = true}));
   auto reader = open("a", {});
@@ -144,7 +157,8 @@ TEST_P(FileSystemContract, SizesChangeByTruncateAndAllocate) {
 TEST_P(FileSystemContract, DirectWritesAreAlignedOrRefused) {
   for (const bool durable : {false, true}) {
     SCOPED_TRACE(durable);
-    auto file = open("a", {.create = true, .writable = true, .direct = !durable, .direct_durable = durable});
+    auto file = open(
+        "a", {.create = true, .writable = true, .direct = !durable, .direct_durable = durable});
     const Aligned bytes = aligned(8192, 'd');
     ASSERT_TRUE(file->allocate(0, 16'384));
     ASSERT_TRUE(file->write_at(4096, {bytes.get(), 8192}));
@@ -154,7 +168,8 @@ TEST_P(FileSystemContract, DirectWritesAreAlignedOrRefused) {
     if (file->is_direct()) {
       EXPECT_EQ(file->write_at(1, {bytes.get(), 4096}).error().code, ErrorCode::kInvalidArgument);
       EXPECT_EQ(file->write_at(0, {bytes.get(), 100}).error().code, ErrorCode::kInvalidArgument);
-      EXPECT_EQ(file->write_at(0, {bytes.get() + 8, 4096}).error().code, ErrorCode::kInvalidArgument);
+      EXPECT_EQ(file->write_at(0, {bytes.get() + 8, 4096}).error().code,
+                ErrorCode::kInvalidArgument);
     } else {
       EXPECT_TRUE(file->write_at(1, {bytes.get(), 100}));
     }
@@ -163,7 +178,8 @@ TEST_P(FileSystemContract, DirectWritesAreAlignedOrRefused) {
     const Aligned again = aligned(4096, 'e');
     ASSERT_TRUE(file->write_at(4096, {again.get(), 4096}));
     ASSERT_TRUE(file->flush());
-    EXPECT_EQ(read(*cached, 8191, 2), "ed") << "who reads through the page cache sees what was written past it";
+    EXPECT_EQ(read(*cached, 8191, 2), "ed")
+        << "who reads through the page cache sees what was written past it";
   }
 }
 

@@ -1,4 +1,5 @@
-// The database goes away in every way it can: what is known of commits, and how soon it is known that it is away.
+// The database goes away in every way it can: what is known of commits, and how soon it is known
+// that it is away.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -10,9 +11,9 @@
 
 #include "cli/private_postgres.h"
 #include "common/async/task_group.h"
-#include "metadata/postgres/migrator.h"
 #include "metadata/connection/pg_availability.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/postgres/migrator.h"
 #include "tests/contract/metadata_store/silent_relay.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/manual_clock.h"
@@ -36,10 +37,13 @@ struct SqlRow {
 TEST(PgClassify, SaysWhetherTheStatementMayHaveHappened) {
   constexpr auto kNever = Kind::kDidNotHappen, kUnknown = Kind::kNotKnown;
   const std::vector<SqlRow> rows = {
-      {"", "", false, kUnknown, ErrorCode::kOutcomeUnknown, true},                 // libpq itself: no memory for the result.
+      // libpq itself: no memory for the result.
+      {"", "", false, kUnknown, ErrorCode::kOutcomeUnknown, true},
       {"", "FATAL", false, kUnknown, ErrorCode::kOutcomeUnknown, true},
-      {"XX000", "PANIC", false, kUnknown, ErrorCode::kOutcomeUnknown, true},       // Its commit record may count after recovery.
-      {"57P01", "FATAL", true, kUnknown, ErrorCode::kOutcomeUnknown, true},        // Ended behind the rows: the commit may be behind too.
+      // Its commit record may count after recovery.
+      {"XX000", "PANIC", false, kUnknown, ErrorCode::kOutcomeUnknown, true},
+      // Ended behind the rows: the commit may be behind too.
+      {"57P01", "FATAL", true, kUnknown, ErrorCode::kOutcomeUnknown, true},
       {"57P01", "FATAL", false, kNever, ErrorCode::kUnavailable, true},
       {"57P02", "FATAL", false, kNever, ErrorCode::kUnavailable, true},
       {"57P03", "FATAL", false, kNever, ErrorCode::kUnavailable, true},
@@ -47,9 +51,10 @@ TEST(PgClassify, SaysWhetherTheStatementMayHaveHappened) {
       {"40003", "ERROR", false, kUnknown, ErrorCode::kOutcomeUnknown, true},
       {"40001", "ERROR", false, kNever, ErrorCode::kCancelled, false},
       {"40P01", "ERROR", false, kNever, ErrorCode::kCancelled, false},
-      {"40001", "ERROR", true, kNever, ErrorCode::kCancelled, false},              // At the commit itself.
+      {"40001", "ERROR", true, kNever, ErrorCode::kCancelled, false},  // At the commit itself.
       {"55P03", "ERROR", false, kNever, ErrorCode::kCancelled, false},
-      {"25006", "ERROR", false, kNever, ErrorCode::kUnavailable, true},            // A standby: another connection leads to the primary.
+      // A standby: another connection leads to the primary.
+      {"25006", "ERROR", false, kNever, ErrorCode::kUnavailable, true},
       {"53100", "ERROR", false, kNever, ErrorCode::kUnavailable, false},
       {"53300", "FATAL", false, kNever, ErrorCode::kUnavailable, true},
       {"57014", "ERROR", false, kNever, ErrorCode::kUnavailable, false},
@@ -59,13 +64,15 @@ TEST(PgClassify, SaysWhetherTheStatementMayHaveHappened) {
   };
   for (const SqlRow& row : rows) {
     const SqlFailure failure = classify(row.state, row.severity, row.after_rows);
-    EXPECT_EQ(failure, (SqlFailure{row.kind, row.code, row.session_ends})) << row.severity << " " << row.state << (row.after_rows ? " after rows" : "");
+    EXPECT_EQ(failure, (SqlFailure{row.kind, row.code, row.session_ends}))
+        << row.severity << " " << row.state << (row.after_rows ? " after rows" : "");
   }
 }
 
 TEST(PrimaryDsn, AsksForThePrimaryUnlessToldOtherwise) {
   EXPECT_TRUE(primary_dsn("host=/tmp/x user=rondel").contains("target_session_attrs='read-write'"));
-  EXPECT_TRUE(primary_dsn("postgresql://a@b:5,c:6/d").contains("target_session_attrs='read-write'"));
+  EXPECT_TRUE(
+      primary_dsn("postgresql://a@b:5,c:6/d").contains("target_session_attrs='read-write'"));
   const std::string said = primary_dsn("postgresql://b/d?target_session_attrs=any");
   EXPECT_TRUE(said.contains("target_session_attrs='any'") && !said.contains("read-write")) << said;
   EXPECT_TRUE(primary_dsn("password='it\\'s' user=u").contains("password='it\\'s'"));
@@ -81,7 +88,8 @@ TEST(HostDsns, AreOneForEachHost) {
   EXPECT_TRUE(two[1].contains("host='b'") && two[1].contains("port='6'")) << two[1];
   const auto same_port = host_dsns("host=/x,y port=7");
   ASSERT_EQ(same_port.size(), 2u);
-  EXPECT_TRUE(same_port[1].contains("host='y'") && same_port[1].contains("port='7'")) << same_port[1];
+  EXPECT_TRUE(same_port[1].contains("host='y'") && same_port[1].contains("port='7'"))
+      << same_port[1];
 }
 
 TEST(PgAvailability, IsWhatConnectionsMetLast) {
@@ -113,15 +121,19 @@ class Server {
     std::string pattern = "/tmp/rondel-pg-test-XXXXXX";
     folder_ = mkdtemp(pattern.data());
     chmod(folder_.c_str(), 0755);
-    postgres_ = {folder_ + "/data", folder_ + "/socket", folder_ + "/pid", folder_ + "/log", "postgres"};
+    postgres_ = {folder_ + "/data", folder_ + "/socket", folder_ + "/pid", folder_ + "/log",
+                 "postgres"};
     address_ = fmt::format("127.{}.{}.9", 1 + getpid() / 250 % 250, getpid() % 250);
     EXPECT_TRUE(cli::start_postgres(postgres_));
     EXPECT_TRUE(cli::stop_postgres(postgres_));
-    std::ofstream(postgres_.data_directory + "/postgresql.auto.conf", std::ios::app) << "listen_addresses = '" << address_ << "'\n";
-    std::ofstream(postgres_.data_directory + "/pg_hba.conf", std::ios::app) << "host all all 127.0.0.0/8 trust\n";
+    std::ofstream(postgres_.data_directory + "/postgresql.auto.conf", std::ios::app)
+        << "listen_addresses = '" << address_ << "'\n";
+    std::ofstream(postgres_.data_directory + "/pg_hba.conf", std::ios::app)
+        << "host all all 127.0.0.0/8 trust\n";
     EXPECT_TRUE(cli::start_postgres(postgres_));
     EXPECT_TRUE(migrate(postgres_.dsn(), load_schema(RONDEL_MIGRATIONS).value()));
   }
+
   ~Server() {
     signal_all(SIGCONT);
     cli::stop_postgres(postgres_);
@@ -129,13 +141,18 @@ class Server {
   }
 
   const cli::PrivatePostgres& postgres() const { return postgres_; }
+
   const std::string& address() const { return address_; }
+
   void start() { EXPECT_TRUE(cli::start_postgres(postgres_)); }
+
   void stop() { EXPECT_TRUE(cli::stop_postgres(postgres_)); }
+
   void be_standby() {
     stop();
     std::ofstream(postgres_.data_directory + "/standby.signal") << "";
-    chown_as(postgres_.data_directory + "/PG_VERSION", postgres_.data_directory + "/standby.signal");
+    chown_as(postgres_.data_directory + "/PG_VERSION",
+             postgres_.data_directory + "/standby.signal");
     start();
   }
 
@@ -150,15 +167,20 @@ class Server {
       if (!(stat >> pid) || !std::getline(stat, rest)) continue;
       int parent = 0;
       char state = 0;
-      if (std::istringstream(rest.substr(rest.rfind(')') + 1)) >> state >> parent && parent == postmaster) ::kill(std::stoi(pid), number);
+      if (std::istringstream(rest.substr(rest.rfind(')') + 1)) >> state >> parent &&
+          parent == postmaster) {
+        ::kill(std::stoi(pid), number);
+      }
     }
     ::kill(postmaster, number);
   }
 
  private:
   static void chown_as(const std::string& example, const std::string& path) {
-    struct stat found {};
-    if (::stat(example.c_str(), &found) == 0) (void)!::chown(path.c_str(), found.st_uid, found.st_gid);
+    struct stat found{};
+    if (::stat(example.c_str(), &found) == 0) {
+      (void)!::chown(path.c_str(), found.st_uid, found.st_gid);
+    }
   }
 
   std::string folder_;
@@ -178,24 +200,38 @@ class Away : public ::testing::Test {
   static constexpr size_t kConnections = 3, kBatch = 4, kPuts = 60;
 
   std::vector<Fault> faults() {
-    return {{"stopped", server_.postgres().dsn(), [this] { server_.stop(); }, [this] { server_.start(); }},
-            {"SIGSTOP", server_.postgres().dsn(), [this] { server_.signal_all(SIGSTOP); }, [this] { server_.signal_all(SIGCONT); }},
-            {"packets dropped", fmt::format("host=127.0.0.1 port={} user=rondel dbname=rondel", relay_.port()), [this] { relay_.be_silent(true); },
-             [this] { relay_.be_silent(false); }}};
+    return {{"stopped", server_.postgres().dsn(), [this] { server_.stop(); },
+             [this] { server_.start(); }},
+            {"SIGSTOP", server_.postgres().dsn(), [this] { server_.signal_all(SIGSTOP); },
+             [this] { server_.signal_all(SIGCONT); }},
+            {"packets dropped",
+             fmt::format("host=127.0.0.1 port={} user=rondel dbname=rondel", relay_.port()),
+             [this] { relay_.be_silent(true); }, [this] { relay_.be_silent(false); }}};
   }
 
   std::unique_ptr<PostgresMetadata> open(const Fault& fault) {
-    auto store = PostgresMetadata::make({.dsn = fault.dsn, .master_key = test_master_key(), .connections = PostgresMetadata::kOtherConnections + kConnections, .batch_max = kBatch});
+    auto store =
+        PostgresMetadata::make({.dsn = fault.dsn,
+                                .master_key = test_master_key(),
+                                .connections = PostgresMetadata::kOtherConnections + kConnections,
+                                .batch_max = kBatch});
     const std::string name = fmt::format("away-{}", ++buckets_);
-    const std::string owner = make_account(PostgresMetadata::make_for_command(server_.postgres().dsn(), test_master_key())->stores(), name);
-    auto made = async::block_on(store->stores().buckets.create_bucket({.name = name, .owner_account = owner}, deadline_in(10s)));
+    const std::string owner = make_account(
+        PostgresMetadata::make_for_command(server_.postgres().dsn(), test_master_key())->stores(),
+        name);
+    auto made = async::block_on(store->stores().buckets.create_bucket(
+        {.name = name, .owner_account = owner}, deadline_in(10s)));
     EXPECT_TRUE(made) << fault.name;
     bucket_ = made->bucket;
     return store;
   }
 
   PutObject put(const std::string& key, Duration patience) const {
-    PutObject request{{bucket_.id, bucket_.settings_version, 0, deadline_in(patience)}, key, {}, bucket_.versioning, {}};
+    PutObject request{{bucket_.id, bucket_.settings_version, 0, deadline_in(patience)},
+                      key,
+                      {},
+                      bucket_.versioning,
+                      {}};
     request.version.size = 1;
     request.version.etag = "e";
     request.version.owner_account = bucket_.owner_account;
@@ -204,7 +240,8 @@ class Away : public ::testing::Test {
   }
 
   static void await(const std::function<bool()>& condition, const std::string& what) {
-    for (const Deadline end = deadline_in(30s); std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(5ms)) {
+    for (const Deadline end = deadline_in(30s); std::chrono::steady_clock::now() < end;
+         std::this_thread::sleep_for(5ms)) {
       if (condition()) return;
     }
     ADD_FAILURE() << "waited for " << what;
@@ -212,10 +249,15 @@ class Away : public ::testing::Test {
 
   std::vector<CommitResult> put_together(ObjectStore& store) {
     std::vector<CommitResult> results(kPuts);
-    const auto one = [](ObjectStore& to, PutObject request, CommitResult& out) -> async::Task<void> { out = co_await to.put_object(std::move(request)); };
+    const auto one = [](ObjectStore& to, PutObject request,
+                        CommitResult& out) -> async::Task<void> {
+      out = co_await to.put_object(std::move(request));
+    };
     const auto all = [&]() -> async::Task<void> {
       async::TaskGroup group(*async::EventLoop::current());
-      for (size_t i = 0; i < kPuts; ++i) group.spawn(one(store, put(fmt::format("k{}", i), 1500ms), results[i]));
+      for (size_t i = 0; i < kPuts; ++i) {
+        group.spawn(one(store, put(fmt::format("k{}", i), 1500ms), results[i]));
+      }
       co_await group.wait_idle();
     };
     async::block_on(all());
@@ -234,23 +276,30 @@ TEST_F(Away, IsKnownToAnIdleGateway) {
     const auto store = open(fault);
     EXPECT_TRUE(store->stores().database.available()) << fault.name;
     fault.begin();
-    await([&] { return !store->stores().database.available(); }, std::string("the news: ") + fault.name);
+    await([&] { return !store->stores().database.available(); },
+          std::string("the news: ") + fault.name);
     fault.end();
-    await([&] { return store->stores().database.available(); }, std::string("better news: ") + fault.name);
-    EXPECT_TRUE(async::block_on(store->stores().objects.put_object(put("after", 10s)))) << fault.name;
+    await([&] { return store->stores().database.available(); },
+          std::string("better news: ") + fault.name);
+    EXPECT_TRUE(async::block_on(store->stores().objects.put_object(put("after", 10s))))
+        << fault.name;
   }
 }
 
-// No more commits are in doubt than were on their way: what waited for its turn did not happen, whatever it was told in the end.
+// No more commits are in doubt than were on their way: what waited for its turn did not happen,
+// whatever it was told in the end.
 TEST_F(Away, LeavesNoMoreInDoubtThanWasOnItsWay) {
   for (const Fault& fault : faults()) {
     const auto store = open(fault);
-    ASSERT_TRUE(async::block_on(store->stores().objects.put_object(put("before", 10s)))) << fault.name;
+    ASSERT_TRUE(async::block_on(store->stores().objects.put_object(put("before", 10s))))
+        << fault.name;
     fault.begin();
     const std::vector<CommitResult> results = put_together(store->stores().objects);
-    await([&] { return !store->stores().database.available(); }, std::string("the news: ") + fault.name);
+    await([&] { return !store->stores().database.available(); },
+          std::string("the news: ") + fault.name);
     fault.end();
-    await([&] { return store->stores().database.available(); }, std::string("better news: ") + fault.name);
+    await([&] { return store->stores().database.available(); },
+          std::string("better news: ") + fault.name);
     size_t not_known = 0;
     for (size_t i = 0; i < kPuts; ++i) {
       const CommitFate fate = fate_of(results[i]);
@@ -259,11 +308,17 @@ TEST_F(Away, LeavesNoMoreInDoubtThanWasOnItsWay) {
       if (fate != CommitFate::kDidNotHappen) continue;
       // One connection has an answer; others may still be on their way.
       Result<ObjectLookup> found = fail(ErrorCode::kUnavailable, "not asked yet");
-      await([&] {
-        found = async::block_on(store->stores().objects.find_object({.bucket = bucket_.name, .key = fmt::format("k{}", i), .deadline = deadline_in(10s)}));
-        return found.has_value();
-      }, std::string("a look-up: ") + fault.name);
-      EXPECT_EQ(found->status, LookupStatus::kNoSuchKey) << fault.name << ", " << i << ": said not to have happened";
+      await(
+          [&] {
+            found = async::block_on(
+                store->stores().objects.find_object({.bucket = bucket_.name,
+                                                     .key = fmt::format("k{}", i),
+                                                     .deadline = deadline_in(10s)}));
+            return found.has_value();
+          },
+          std::string("a look-up: ") + fault.name);
+      EXPECT_EQ(found->status, LookupStatus::kNoSuchKey)
+          << fault.name << ", " << i << ": said not to have happened";
     }
     EXPECT_LE(not_known, kConnections * kBatch) << fault.name;
   }
@@ -288,7 +343,8 @@ TEST_F(Away, AServerInRecoveryIsNoServer) {
 // As after a failover away from a machine that lost its power.
 TEST_F(Away, AHostThatIsSilentDoesNotHideTheNext) {
   relay_.be_silent(true);
-  const std::string dsn = fmt::format("host=127.0.0.1,{} port={},5432 user=rondel dbname=rondel", server_.address(), relay_.port());
+  const std::string dsn = fmt::format("host=127.0.0.1,{} port={},5432 user=rondel dbname=rondel",
+                                      server_.address(), relay_.port());
   const auto opened = PgConnection::open(dsn, deadline_in(2s));
   EXPECT_TRUE(opened) << opened.error().message;
   const auto store = PostgresMetadata::make({.dsn = dsn, .master_key = test_master_key()});

@@ -68,8 +68,9 @@ class BadBytes : public StoreContract<BadBytes> {
       answer = co_await std::move(task);
       if (--remaining == 0) runner.stop();
     };
-    for (size_t i = 0; i < tasks.size(); ++i)
+    for (size_t i = 0; i < tasks.size(); ++i) {
       async::spawn(loop, one(std::move(tasks[i]), answers[i], left, loop));
+    }
     loop.run();
     return answers;
   }
@@ -79,6 +80,7 @@ class BadBytes : public StoreContract<BadBytes> {
     conditions.if_match = {bytes, "e"};
     return conditions;
   }
+
   static Conditions not_matching(const std::string& bytes) {
     Conditions conditions;
     conditions.if_none_match = {bytes};
@@ -94,11 +96,13 @@ class BadBytes : public StoreContract<BadBytes> {
     request.conditions = std::move(conditions);
     return request;
   }
+
   PutObject put_if(const std::string& key, Conditions conditions) const {
     PutObject request = put_request(key);
     request.conditions = std::move(conditions);
     return request;
   }
+
   CopyObject copy_if(Conditions conditions, const std::string& source_key = "source") const {
     CopyObject copy{.put = put_request("copied", 0),
                     .source_bucket_id = bucket_.id,
@@ -108,6 +112,7 @@ class BadBytes : public StoreContract<BadBytes> {
     copy.put.conditions = std::move(conditions);
     return copy;
   }
+
   PutPart part_request(const std::string& key) const {
     PutPart part;
     part.context = context();
@@ -116,6 +121,7 @@ class BadBytes : public StoreContract<BadBytes> {
     part.part = {.number = 1, .size = 1, .etag = "e"};
     return part;
   }
+
   CompleteUpload complete_if(Conditions conditions, const std::string& part_etag,
                              const std::string& key = "upload") const {
     CompleteUpload complete;
@@ -128,7 +134,9 @@ class BadBytes : public StoreContract<BadBytes> {
     complete.conditions = std::move(conditions);
     return complete;
   }
+
   ListQuery list_query() const { return {.bucket_id = bucket_.id, .max = 5, .deadline = soon()}; }
+
   ListUploadsQuery uploads_query() const {
     return {.bucket_id = bucket_.id, .max = 5, .deadline = soon()};
   }
@@ -138,15 +146,18 @@ class BadBytes : public StoreContract<BadBytes> {
     source_ = run(stores().objects.put_object(put_request("source", 1))).version;
     upload_ = upload_request("upload");
     ASSERT_EQ(run(stores().uploads.create_upload(context(), upload_)), CommitStatus::kCommitted);
-    ASSERT_EQ(run(stores().uploads.put_part(part_request("upload"))).status, CommitStatus::kCommitted);
+    ASSERT_EQ(run(stores().uploads.put_part(part_request("upload"))).status,
+              CommitStatus::kCommitted);
   }
 
   std::vector<Place> places() {
     using B = std::string;
     auto* const at = this;
     std::vector<Place> all = {
-        {"put, If-Match", [at](const Stores& to,
-                               B b) { return drop(to.objects.put_object(at->put_if("k", matching(b)))); }},
+        {"put, If-Match",
+         [at](const Stores& to, B b) {
+           return drop(to.objects.put_object(at->put_if("k", matching(b))));
+         }},
         {"put, If-None-Match",
          [at](const Stores& to, B b) {
            return drop(to.objects.put_object(at->put_if("k", not_matching(b))));
@@ -161,11 +172,13 @@ class BadBytes : public StoreContract<BadBytes> {
          }},
         {"deletes, If-Match",
          [at](const Stores& to, B b) {
-           return drop(
-               to.objects.delete_objects({at->delete_request("k", matching(b)), at->delete_request("l")}));
+           return drop(to.objects.delete_objects(
+               {at->delete_request("k", matching(b)), at->delete_request("l")}));
          }},
         {"copy, If-Match",
-         [at](const Stores& to, B b) { return drop(to.objects.copy_object(at->copy_if(matching(b)))); }},
+         [at](const Stores& to, B b) {
+           return drop(to.objects.copy_object(at->copy_if(matching(b))));
+         }},
         {"copy, If-None-Match",
          [at](const Stores& to, B b) {
            return drop(to.objects.copy_object(at->copy_if(not_matching(b))));
@@ -174,8 +187,8 @@ class BadBytes : public StoreContract<BadBytes> {
          [at](const Stores& to, B b) { return drop(to.objects.copy_object(at->copy_if({}, b))); }},
         {"part copy, source",
          [at](const Stores& to, B b) {
-           return drop(
-               to.uploads.copy_part({at->part_request("upload"), at->bucket_.id, b, at->source_, "e", 0}));
+           return drop(to.uploads.copy_part(
+               {at->part_request("upload"), at->bucket_.id, b, at->source_, "e", 0}));
          }},
         {"part, key",
          [at](const Stores& to, B b) { return drop(to.uploads.put_part(at->part_request(b))); }},
@@ -188,7 +201,9 @@ class BadBytes : public StoreContract<BadBytes> {
            return drop(to.uploads.complete_upload(at->complete_if(not_matching(b), "e")));
          }},
         {"complete, ETag of a part",
-         [at](const Stores& to, B b) { return drop(to.uploads.complete_upload(at->complete_if({}, b))); }},
+         [at](const Stores& to, B b) {
+           return drop(to.uploads.complete_upload(at->complete_if({}, b)));
+         }},
         {"complete, key",
          [at](const Stores& to, B b) {
            return drop(to.uploads.complete_upload(at->complete_if({}, "e", b)));
@@ -200,9 +215,9 @@ class BadBytes : public StoreContract<BadBytes> {
         {"find upload, key",
          [at](const Stores& to, B b) {
            return drop(to.uploads.find_upload({.bucket_id = at->bucket_.id,
-                                       .upload = at->upload_.id,
-                                       .key = b,
-                                       .deadline = soon()}));
+                                               .upload = at->upload_.id,
+                                               .key = b,
+                                               .deadline = soon()}));
          }},
         {"append, If-Match",
          [at](const Stores& to, B b) {
@@ -225,14 +240,15 @@ class BadBytes : public StoreContract<BadBytes> {
          }},
         {"attributes, key",
          [at](const Stores& to, B b) {
-           return drop(to.objects.update_version({.context = at->context(), .key = b, .acl = "acl"}));
+           return drop(
+               to.objects.update_version({.context = at->context(), .key = b, .acl = "acl"}));
          }},
         {"attributes, ACL and tags",
          [at](const Stores& to, B b) {
            return drop(to.objects.update_version({.context = at->context(),
-                                          .key = "source",
-                                          .acl = b,
-                                          .tags = Tags{{"tag", b.substr(0, 256)}}}));
+                                                  .key = "source",
+                                                  .acl = b,
+                                                  .tags = Tags{{"tag", b.substr(0, 256)}}}));
          }},
         {"find, bucket",
          [](const Stores& to, B b) {
@@ -240,7 +256,8 @@ class BadBytes : public StoreContract<BadBytes> {
          }},
         {"find, key",
          [at](const Stores& to, B b) {
-           return drop(to.objects.find_object({.bucket = at->bucket_.name, .key = b, .deadline = soon()}));
+           return drop(
+               to.objects.find_object({.bucket = at->bucket_.name, .key = b, .deadline = soon()}));
          }},
         {"find a version, bucket",
          [at](const Stores& to, B b) {
@@ -252,28 +269,30 @@ class BadBytes : public StoreContract<BadBytes> {
            return drop(to.objects.find_object(
                {.bucket = at->bucket_.name, .key = b, .null_version = true, .deadline = soon()}));
          }},
-        {"find bucket", [](const Stores& to, B b) { return drop(to.buckets.find_bucket(b, soon())); }},
+        {"find bucket",
+         [](const Stores& to, B b) { return drop(to.buckets.find_bucket(b, soon())); }},
         {"list buckets, prefix",
          [](const Stores& to, B b) {
            return drop(to.listing.list_buckets({.owner_account = owner(), .prefix = b}, soon()));
          }},
         {"list buckets, after",
          [](const Stores& to, B b) {
-           return drop(to.listing.list_buckets({.owner_account = owner(), .after_name = b}, soon()));
+           return drop(
+               to.listing.list_buckets({.owner_account = owner(), .after_name = b}, soon()));
          }},
         {"list buckets, region",
          [](const Stores& to, B b) {
            return drop(to.listing.list_buckets({.owner_account = owner(), .region = b}, soon()));
          }},
-        {"access key", [](const Stores& to, B b) { return drop(to.identities.find_credential(b, soon())); }},
+        {"access key",
+         [](const Stores& to, B b) { return drop(to.identities.find_credential(b, soon())); }},
         {"account's block",
          [](const Stores& to, B b) {
            return drop(to.identities.change_account(b, {.public_access_block = 1}, soon()));
          }},
     };
-    for (const auto kind :
-         {AccountName::Kind::kId, AccountName::Kind::kCanonicalId, AccountName::Kind::kEmail,
-          AccountName::Kind::kAny}) {
+    for (const auto kind : {AccountName::Kind::kId, AccountName::Kind::kCanonicalId,
+                            AccountName::Kind::kEmail, AccountName::Kind::kAny}) {
       all.push_back({"account", [kind](const Stores& to, B b) {
                        return drop(to.identities.find_account({kind, b}, soon()));
                      }});
@@ -319,12 +338,12 @@ class BadBytes : public StoreContract<BadBytes> {
   std::vector<async::Task<Result<void>>> neighbours() {
     std::vector<async::Task<Result<void>>> tasks;
     for (int i = 0; i < 2; ++i) {
-      tasks.push_back(
-          drop(stores().objects.put_object(put_request(fmt::format("neighbour-{}", ++neighbours_)))));
-      tasks.push_back(
-          drop(stores().objects.delete_object(delete_request(fmt::format("neighbour-{}", neighbours_)))));
-      tasks.push_back(
-          drop(stores().objects.find_object({.bucket = bucket_.name, .key = "source", .deadline = soon()})));
+      tasks.push_back(drop(
+          stores().objects.put_object(put_request(fmt::format("neighbour-{}", ++neighbours_)))));
+      tasks.push_back(drop(stores().objects.delete_object(
+          delete_request(fmt::format("neighbour-{}", neighbours_)))));
+      tasks.push_back(drop(stores().objects.find_object(
+          {.bucket = bucket_.name, .key = "source", .deadline = soon()})));
     }
     return tasks;
   }
@@ -342,8 +361,9 @@ TEST_P(BadBytes, NoneFailAStatementOrANeighboursRequest) {
       SCOPED_TRACE(std::string(place.name) + ": " + bytes.name);
       auto tasks = neighbours();
       tasks.insert(tasks.begin() + 3, place.ask(stores(), bytes.value));
-      for (const Result<void>& answer : all_at_once(std::move(tasks)))
+      for (const Result<void>& answer : all_at_once(std::move(tasks))) {
         EXPECT_TRUE(answer) << answer.error().message;
+      }
     }
   }
 }
@@ -354,9 +374,9 @@ TEST_P(BadBytes, NamesThatCannotBeAreNotMade) {
     for (const bool name : {true, false}) {
       const auto made =
           async::block_on(stores().buckets.create_bucket({.name = name ? bytes.value : "bad-region",
-                                                 .owner_account = owner(),
-                                                 .region = name ? "" : bytes.value},
-                                                soon()));
+                                                          .owner_account = owner(),
+                                                          .region = name ? "" : bytes.value},
+                                                         soon()));
       ASSERT_FALSE(made);
       EXPECT_EQ(made.error().code, ErrorCode::kInvalidArgument);
     }
@@ -367,9 +387,10 @@ TEST_P(BadBytes, NamesThatCannotBeAreNotMade) {
 TEST_P(BadBytes, AListingGoesOnBehindAnyBytes) {
   const auto behind = [](const std::string& after) {
     std::vector<std::string> names;
-    for (const ListedBucket& bucket :
-         run(stores().listing.list_buckets({.owner_account = owner(), .after_name = after}, soon())))
+    for (const ListedBucket& bucket : run(stores().listing.list_buckets(
+             {.owner_account = owner(), .after_name = after}, soon()))) {
       names.push_back(bucket.name);
+    }
     return names;
   };
   const std::string name = bucket_.name;
@@ -437,9 +458,12 @@ TEST_P(BadRows, AFailedBatchRunsRowByRowAndTheLockedLast) {
     std::string name;
     std::string answer = {};
     bool gone = false;
+
     bool expired() const { return gone; }
+
     void fail(const Error&) { answer = "failed"; }
   };
+
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
   const auto outcome = [&](ErrorCode code, std::vector<Row> rows) {
     std::vector<Row*> jobs;

@@ -15,23 +15,30 @@ class Batch : public StoreContract<Batch> {
 
  protected:
   // All at once, so that they wait together; answers in the order of requests.
-  static std::vector<CommitOutcome> put_all(ObjectStore& target, const std::vector<PutObject>& requests) {
+  static std::vector<CommitOutcome> put_all(ObjectStore& target,
+                                            const std::vector<PutObject>& requests) {
     std::vector<CommitOutcome> outcomes(requests.size());
     async::EventLoop loop;
     size_t left = requests.size();
-    auto one = [](ObjectStore& to, PutObject request, CommitOutcome& outcome, size_t& remaining, async::EventLoop& runner) -> async::Task<void> {
+    auto one = [](ObjectStore& to, PutObject request, CommitOutcome& outcome, size_t& remaining,
+                  async::EventLoop& runner) -> async::Task<void> {
       auto answer = co_await to.put_object(std::move(request));
       EXPECT_TRUE(answer) << answer.error().message;
       if (answer) outcome = *std::move(answer);
       if (--remaining == 0) runner.stop();
     };
-    for (size_t i = 0; i < requests.size(); ++i) async::spawn(loop, one(target, requests[i], outcomes[i], left, loop));
+    for (size_t i = 0; i < requests.size(); ++i) {
+      async::spawn(loop, one(target, requests[i], outcomes[i], left, loop));
+    }
     loop.run();
     return outcomes;
   }
 
   ObjectVersion current(const std::string& key) const {
-    const auto found = run(stores().objects.find_object({.bucket = bucket_.name, .key = key, .range = {ExtentRange::Kind::kAll}, .deadline = soon()}));
+    const auto found = run(stores().objects.find_object({.bucket = bucket_.name,
+                                                         .key = key,
+                                                         .range = {ExtentRange::Kind::kAll},
+                                                         .deadline = soon()}));
     EXPECT_EQ(found.status, LookupStatus::kFound) << key;
     return found.object;
   }
@@ -68,8 +75,7 @@ TEST_P(Batch, OfNewOldAndConditionalPutsIsDecidedRowByRow) {
           if (!present) status = CommitStatus::kNoSuchKey;
           if (present && old->second.etag != "e0") status = CommitStatus::kPreconditionFailed;
           break;
-        default:
-          break;
+        default: break;
       }
       if (status == CommitStatus::kCommitted) {
         bytes += request.version.size - (present ? old->second.size : 0);
@@ -113,7 +119,8 @@ TEST_P(Batch, NewKeysOfAVersionedBucketGetIdsOfTheirOwn) {
 TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
   const Bucket other = make_bucket();
   const Bucket gone = make_bucket();
-  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = gone.id, .deadline = soon()})).status, BucketStatus::kOk);
+  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = gone.id, .deadline = soon()})).status,
+            BucketStatus::kOk);
   std::vector<PutObject> requests;
   for (int n = 0; n < 120; ++n) {
     requests.push_back(put_request(key_of(n)));
@@ -122,7 +129,9 @@ TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
     if (n % 4 == 3) requests.back().context.settings_version += 1;
   }
   const auto outcomes = put_all(stores().objects, requests);
-  constexpr CommitStatus kExpected[] = {CommitStatus::kCommitted, CommitStatus::kCommitted, CommitStatus::kNoSuchBucket, CommitStatus::kSettingsChanged};
+  constexpr CommitStatus kExpected[] = {CommitStatus::kCommitted, CommitStatus::kCommitted,
+                                        CommitStatus::kNoSuchBucket,
+                                        CommitStatus::kSettingsChanged};
   for (int n = 0; n < 120; ++n) EXPECT_EQ(outcomes[n].status, kExpected[n % 4]) << n;
   EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 30u);
   EXPECT_EQ(run(stores().buckets.bucket_usage(other.id, soon())).objects, 30u);
@@ -132,7 +141,8 @@ TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
 TEST_P(Batch, DeletesInABucketThatIsGoneLeaveThoseInOthersAlone) {
   const Bucket gone = make_bucket();
   bucket_ = make_bucket();
-  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = gone.id, .deadline = soon()})).status, BucketStatus::kOk);
+  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = gone.id, .deadline = soon()})).status,
+            BucketStatus::kOk);
   ASSERT_EQ(run(stores().objects.put_object(put_request("k"))).status, CommitStatus::kCommitted);
   DeleteObject of_gone{.context = context(), .key = "k"};
   of_gone.context.bucket_id = gone.id;
@@ -155,7 +165,8 @@ TEST_P(Batch, GatewaysThatCreateTheSameKeysAllSucceedAndTheNewestVersionStays) {
     const auto of_ours = put_all(stores().objects, ours);
     other.join();
     std::map<std::string, model::VersionId> newest;
-    const auto take = [&newest](const std::vector<PutObject>& requests, const std::vector<CommitOutcome>& outcomes) {
+    const auto take = [&newest](const std::vector<PutObject>& requests,
+                                const std::vector<CommitOutcome>& outcomes) {
       for (size_t i = 0; i < requests.size(); ++i) {
         ASSERT_EQ(outcomes[i].status, CommitStatus::kCommitted);
         auto& version = newest[requests[i].key];
@@ -179,24 +190,36 @@ TEST_P(BatchPlans, ReadTheRowsOfItsKeysAloneWithPlansMadeOnEmptyTables) {
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
   const std::string bucket = std::to_string(bucket_.id);
   const auto rows_read = [&] {
-    const auto result = connection->run("select sum(idx_tup_fetch)::bigint::text from pg_stat_xact_user_tables where relname like 'objects_%'", {}, soon());
+    const auto result = connection->run(
+        "select sum(idx_tup_fetch)::bigint::text from pg_stat_xact_user_tables where relname like "
+        "'objects_%'",
+        {}, soon());
     return std::stoll(std::string(result->text(0, 0)));
   };
   const auto put = [&](const std::string& first) {
-    const auto outcomes = connection->run("select status from put_objects((select array_agg(row(" + bucket + ", 0, 0, null, key, clock, 0, 0, 'a', 'o', null, null,"
-                                          " null, null, 0, null, null, null, '*')::put_row order by clock) from (values ('" + first + "'::bytea,"
-                                          " '0123456789abcde1'::bytea), ('key-70', '0123456789abcde2'), ('new', '0123456789abcde3')) as v(key, clock)))",
-                                          {}, soon());
+    const auto outcomes = connection->run(
+        "select status from put_objects((select array_agg(row(" + bucket +
+            ", 0, 0, null, key, clock, 0, 0, 'a', 'o', null, null,"
+            " null, null, 0, null, null, null, '*')::put_row order by clock) from (values ('" +
+            first +
+            "'::bytea,"
+            " '0123456789abcde1'::bytea), ('key-70', '0123456789abcde2'), ('new', "
+            "'0123456789abcde3')) as v(key, clock)))",
+        {}, soon());
     ASSERT_TRUE(outcomes) << outcomes.error().message;
     EXPECT_EQ(outcomes->rows(), 3u);
   };
   ASSERT_TRUE(connection->script("begin; truncate objects", soon()));
   put("key-6");
   put("key-6");
-  ASSERT_TRUE(connection->script("delete from objects; insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag, owner_account) select " +
-                                     bucket + ", convert_to('key-' || n, 'UTF8'), '\\x00000000000000000000000000000000', true, false, 0, '', ''"
-                                     " from generate_series(1, 20000) n",
-                                 soon()));
+  ASSERT_TRUE(
+      connection->script("delete from objects; insert into objects (bucket_id, key, version, "
+                         "is_null, delete_marker, size, etag, owner_account) select " +
+                             bucket +
+                             ", convert_to('key-' || n, 'UTF8'), "
+                             "'\\x00000000000000000000000000000000', true, false, 0, '', ''"
+                             " from generate_series(1, 20000) n",
+                         soon()));
   const auto before = rows_read();
   put("key-7");
   EXPECT_LE(rows_read() - before, 10);

@@ -4,8 +4,8 @@
 #include <map>
 
 #include "cluster/membership/age_clock.h"
-#include "metadata/model/change.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/model/change.h"
 #include "tests/contract/metadata_store/store_fixture.h"
 #include "tests/fakes/manual_clock.h"
 
@@ -24,6 +24,7 @@ class Commits : public StoreContract<Commits> {
     StoreFixture::SetUp();
     connection_ = PgConnection::open(postgres_dsn(), soon()).value();
   }
+
   void TearDown() override { set_orphan_age(0s); }
 
   static void set_orphan_age(std::chrono::seconds age) {
@@ -31,6 +32,7 @@ class Commits : public StoreContract<Commits> {
   }
 
   PgResult sql(const std::string& text) { return sql(*connection_, text); }
+
   static PgResult sql(PgConnection& connection, const std::string& text) {
     auto result = connection.run(text, {}, soon());
     if (!result) throw std::runtime_error(result.error().message);
@@ -51,20 +53,24 @@ class Commits : public StoreContract<Commits> {
 
   // Requests, and how they end.
   CommitOutcome put(const std::string& key) { return put(put_request(key)); }
+
   static CommitOutcome put(PutObject request) {
     return run(stores().objects.put_object(std::move(request)));
   }
+
   CommitOutcome append(const std::string& key, uint64_t offset, CommitContext context) {
     AppendObject request{put_request(key), offset, offset == 0 ? "" : "e"};
     request.put.context = context;
     return run(stores().objects.append_object(request));
   }
+
   CommitOutcome copy(const std::string& from, const std::string& to, CommitContext context) {
     CopyObject request{put_request(to, 0), bucket_.id, from, newest(from).version, "e"};
     request.put.context = context;
     request.put.version.etag = "";
     return run(stores().objects.copy_object(request));
   }
+
   CommitOutcome rename(const std::string& from, const std::string& to) {
     RenameObject request;
     request.context = context();
@@ -72,6 +78,7 @@ class Commits : public StoreContract<Commits> {
     request.target_key = to;
     return run(stores().objects.rename_object(request));
   }
+
   DeleteObject delete_request(const std::string& key) {
     DeleteObject request;
     request.context = context();
@@ -80,15 +87,19 @@ class Commits : public StoreContract<Commits> {
     request.versioning = bucket_.versioning;
     return request;
   }
+
   CommitOutcome remove(const std::string& key) { return remove(delete_request(key)); }
+
   static CommitOutcome remove(DeleteObject request) {
     return run(stores().objects.delete_object(std::move(request)));
   }
+
   CommitOutcome remove(const std::string& key, const model::VersionId& version) {
     DeleteObject request = delete_request(key);
     request.version = version;
     return remove(std::move(request));
   }
+
   CommitOutcome tag(const std::string& key, std::optional<model::VersionId> version = {}) {
     UpdateVersion request;
     request.context = context();
@@ -98,11 +109,13 @@ class Commits : public StoreContract<Commits> {
     request.tags = Tags{{"a", "b"}};
     return run(stores().objects.update_version(request));
   }
+
   model::UploadId begin(const std::string& key) {
     const Upload upload = upload_request(key);
     EXPECT_EQ(run(stores().uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
     return upload.id;
   }
+
   CommitOutcome put_part(const model::UploadId& upload, const std::string& key, uint32_t number,
                          Extent extent, CommitContext context) {
     PutPart request{context, upload, key, {}, {}};
@@ -110,20 +123,26 @@ class Commits : public StoreContract<Commits> {
     request.extents = {extent};
     return run(stores().uploads.put_part(request));
   }
+
   CommitOutcome complete(const model::UploadId& upload, const std::string& key, uint32_t parts,
                          uint64_t size, CommitContext context) {
     CompleteUpload request{context, upload, key, {}, bucket_.versioning, {}, "e", {}, size, {}};
     for (uint32_t i = 1; i <= parts; ++i) request.parts.push_back({i, "p", {}});
     return run(stores().uploads.complete_upload(request));
   }
+
   ObjectVersion newest(const std::string& key) {
-    return run(stores().objects.find_object({.bucket = bucket_.name, .key = key,
+    return run(stores().objects.find_object({.bucket = bucket_.name,
+                                             .key = key,
                                              .range = {ExtentRange::Kind::kAll},
-                                             .deadline = soon()})).object;
+                                             .deadline = soon()}))
+        .object;
   }
+
   static Extent extent(uint64_t length = 1, Layout layout = Layout::kReplicated) {
     return {0, StreamId::random(), length, 0, length, layout};
   }
+
   CommitContext begun(SystemTime first_time) const {
     CommitContext out = context();
     out.first_time = first_time;
@@ -145,9 +164,10 @@ struct ChangeRow {
 class Changes : public Commits {
  protected:
   void follow(bool wanted) {
-    sql("select follow_changes(" + std::to_string(bucket_.id) + ", " +
-        (wanted ? "true" : "false") + ")");
+    sql("select follow_changes(" + std::to_string(bucket_.id) + ", " + (wanted ? "true" : "false") +
+        ")");
   }
+
   std::vector<ChangeRow> recorded() {
     const PgResult rows = sql("select key, version, what, old_key from changes where bucket_id = " +
                               std::to_string(bucket_.id) + " order by number");
@@ -170,6 +190,7 @@ class Changes : public Commits {
     std::optional<Change> what;
     std::optional<std::string> old_key = std::nullopt;
   };
+
   static std::vector<Place> places();
   static std::vector<Place> refusals();
 
@@ -252,8 +273,8 @@ std::vector<Changes::Place> Changes::places() {
       {"rename over an object", kNever, from_and_one,
        [](Changes& t) { return t.rename("from", "k"); }, Change::kRename, "from"},
       {"tags", kNever, one, [](Changes& t) { return t.tag("k"); }, Change::kUpdate},
-      {"tags of an older version", kEnabled, two,
-       [](Changes& t) { return t.tag("k", t.version_); }, Change::kUpdate},
+      {"tags of an older version", kEnabled, two, [](Changes& t) { return t.tag("k", t.version_); },
+       Change::kUpdate},
       {"complete", kNever, uploaded, complete_one, Change::kComplete},
       {"complete to a version", kEnabled, uploaded, complete_one, Change::kComplete},
       {"delete", kNever, one, remove_one, Change::kDelete},
@@ -370,13 +391,14 @@ TEST_P(Changes, AreNoneWhereNothingChanged) {
 TEST_P(Changes, OfABatchAreThoseThatCommitted) {
   put("there");
   follow(true);
-  const auto outcomes = sql(
-      "select status, version from put_objects((select array_agg(row(" +
-      std::to_string(bucket_.id) + ", 0, 0, null, key, clock, 0, 1, 'e', 'o', null, null, null,"
-      " null, 0, clock, 1, null, match)::put_row order by key) from (values"
-      " ('a'::bytea, '1123456789abcdef'::bytea, null::bytea), ('b', '2123456789abcdef', null),"
-      " ('refused', '3123456789abcdef', null), ('there', '4123456789abcdef', '*'),"
-      " ('there-too', '5123456789abcdef', '*')) as v(key, clock, match)))");
+  const auto outcomes =
+      sql("select status, version from put_objects((select array_agg(row(" +
+          std::to_string(bucket_.id) +
+          ", 0, 0, null, key, clock, 0, 1, 'e', 'o', null, null, null,"
+          " null, 0, clock, 1, null, match)::put_row order by key) from (values"
+          " ('a'::bytea, '1123456789abcdef'::bytea, null::bytea), ('b', '2123456789abcdef', null),"
+          " ('refused', '3123456789abcdef', null), ('there', '4123456789abcdef', '*'),"
+          " ('there-too', '5123456789abcdef', '*')) as v(key, clock, match)))");
   ASSERT_EQ(outcomes.rows(), 5u);
   EXPECT_EQ(outcomes.smallint(3, 0), static_cast<int16_t>(CommitStatus::kPreconditionFailed));
   std::multiset<std::string> keys;
@@ -405,9 +427,9 @@ TEST_P(Changes, AreReadUpToAHorizonInTheOrderOfTheirCommits) {
     return sql("select is_past('" + below + "')").boolean(0, 0);
   };
   const auto keys_up_to = [&](int64_t number) {
-    const PgResult rows = sql("select key from changes where bucket_id = " +
-                              std::to_string(bucket_.id) + " and number <= " +
-                              std::to_string(number) + " order by number");
+    const PgResult rows =
+        sql("select key from changes where bucket_id = " + std::to_string(bucket_.id) +
+            " and number <= " + std::to_string(number) + " order by number");
     std::string out;
     for (size_t i = 0; i < rows.rows(); ++i) out += rows.bytes(i, 0);
     return out;
@@ -468,6 +490,7 @@ class Layouts : public Commits {
     for (const Extent& extent : newest(key).extents) out.push_back(extent.layout);
     return out;
   }
+
   PutObject request_of(const std::string& key, Extent extent) {
     PutObject request = put_request(key, extent.length);
     request.version.extents = {extent};
@@ -524,7 +547,8 @@ TEST_P(Layouts, AreKeptWithEachExtent) {
   set_versioning(Versioning::kEnabled);
   const auto version = newest("alone").version;
   put("alone");
-  const auto older = run(stores().objects.find_object({.bucket = bucket_.name, .key = "alone",
+  const auto older = run(stores().objects.find_object({.bucket = bucket_.name,
+                                                       .key = "alone",
                                                        .version = version,
                                                        .range = {ExtentRange::Kind::kAll},
                                                        .deadline = soon()}));
@@ -536,6 +560,7 @@ TEST_P(Layouts, AreKeptWithEachExtent) {
 class FirstTime : public Commits {
  protected:
   static constexpr auto kAge = 24h;
+
   void SetUp() override {
     Commits::SetUp();
     set_orphan_age(kAge);
@@ -545,6 +570,7 @@ class FirstTime : public Commits {
     const char* name;
     std::function<CommitOutcome(FirstTime&, const CommitContext&)> act;
   };
+
   // What brings in bytes that no row refers to yet.
   static std::vector<Write> writes() {
     return {
@@ -604,8 +630,8 @@ TEST_P(FirstTimeInSql, RefusesRowsOfABatchAndNotTheOthers) {
     for (size_t i = 0; i < 4; ++i) {
       const int hours = i == old || i == 3 ? 13 : 1;
       rows += (rows.empty() ? "row(" : ", row(") + std::to_string(bucket_.id) +
-              ", 0, 0, now_ms() - " + std::to_string(hours) + " * 3600000, 'k" +
-              std::to_string(i) + "', '012345678" + std::to_string(i) +
+              ", 0, 0, now_ms() - " + std::to_string(hours) + " * 3600000, 'k" + std::to_string(i) +
+              "', '012345678" + std::to_string(i) +
               "abcdef', 0, 1, 'e', 'o', null, null, null, null, 0, '012345678901', 1, null,"
               " null)::put_row";
     }
@@ -629,8 +655,12 @@ TEST_P(FirstTime, OfBytesThatRowsReferToIsNotAsked) {
   EXPECT_EQ(complete(upload, "parts", 1, 1, begun(month_ago)).status, CommitStatus::kCommitted);
   EXPECT_EQ(copy("old", "copy", begun(month_ago)).status, CommitStatus::kCommitted);
   const auto other = begin("copied");
-  CopyPart part{{begun(month_ago), other, "copied", {}, {}}, bucket_.id, "old",
-                newest("old").version, "e", 0};
+  CopyPart part{{begun(month_ago), other, "copied", {}, {}},
+                bucket_.id,
+                "old",
+                newest("old").version,
+                "e",
+                0};
   part.put.part = {.number = 1, .size = 1, .etag = "p"};
   EXPECT_EQ(run(stores().uploads.copy_part(part)).status, CommitStatus::kCommitted);
 }
@@ -651,8 +681,7 @@ TEST_P(FirstTime, OfAGatewayWhoseClockIsOffIsTheDatabases) {
       EXPECT_EQ(write.act(*this, begun(ages.database().now())).status, CommitStatus::kCommitted);
       // Bytes that were begun half a day ago and more.
       clock.sleep(-13h);
-      EXPECT_EQ(write.act(*this, begun(ages.database().now())).status,
-                CommitStatus::kStreamTooOld);
+      EXPECT_EQ(write.act(*this, begun(ages.database().now())).status, CommitStatus::kStreamTooOld);
       clock.sleep(13h);
     }
   }

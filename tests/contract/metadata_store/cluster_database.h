@@ -43,22 +43,28 @@ class ClusterDatabase {
 class MemoryClusterDatabase final : public ClusterDatabase {
  public:
   const Stores& stores() override { return gateway_->stores(); }
+
   std::shared_ptr<const Stores> another() override {
     const auto made = std::make_shared<MemoryMetadata>(state_);
     return {made, &made->stores()};
   }
+
   uint64_t token() override { return state_.cluster.token; }
 
   void back_up() override { backup_ = state_.backup(); }
+
   void set_back_in_place() override { state_.set_back(backup_); }
+
   void set_back() override {
     set_back_in_place();
     gateway_ = nullptr;
     gateway_ = std::make_unique<MemoryMetadata>(state_);
   }
+
   void silence(const model::NodeId& node) override {
     state_.cluster.nodes[node].record.last_seen -= std::chrono::hours(2);
   }
+
   void forget_rings() override {
     state_.cluster.live_rings.clear();
     state_.cluster.newest_epoch = 0;
@@ -69,18 +75,22 @@ class MemoryClusterDatabase final : public ClusterDatabase {
     const int64_t id = ++state_.last_release_id;
     state_.released[id] = {{id, stream, 10, at}, std::nullopt};
   }
+
   void refer(const model::StreamId& stream, const std::string&) override {
     ++state_.references[stream];
   }
+
   std::map<model::StreamId, std::chrono::seconds> make_due() override {
     std::map<model::StreamId, std::chrono::seconds> waits;
     for (auto& [id, release] : state_.released) {
       if (!release.not_before) continue;
-      waits[release.row.stream] = std::chrono::round<std::chrono::seconds>(*release.not_before - state_.clock.now());
+      waits[release.row.stream] =
+          std::chrono::round<std::chrono::seconds>(*release.not_before - state_.clock.now());
       release.not_before = state_.clock.now();
     }
     return waits;
   }
+
   void drop_references() override { state_.references.clear(); }
 
  private:
@@ -93,17 +103,20 @@ class MemoryClusterDatabase final : public ClusterDatabase {
 class PostgresClusterDatabase final : public ClusterDatabase {
  public:
   PostgresClusterDatabase() { empty(); }
+
   ~PostgresClusterDatabase() override {
     drop_references();
     empty();
   }
 
   const Stores& stores() override { return gateway_->stores(); }
+
   std::shared_ptr<const Stores> another() override {
     const std::shared_ptr<PostgresMetadata> made =
         PostgresMetadata::make_for_command(postgres_dsn());
     return {made, &made->stores()};
   }
+
   uint64_t token() override {
     const auto row = connection().run("select token from coordinator", {}, deadline_in(kPatience));
     return static_cast<uint64_t>(row.value().bigint(0, 0));
@@ -115,20 +128,24 @@ class PostgresClusterDatabase final : public ClusterDatabase {
              table);
     }
   }
+
   // As by a dump into the same server: the log goes on.
   void set_back_in_place() override {
     for (const std::string table : kTables) {
       script("delete from " + table + "; insert into " + table + " select * from kept_" + table);
     }
   }
+
   void set_back() override {
     set_back_in_place();
     gateway_ = PostgresMetadata::make_for_command(postgres_dsn());
   }
+
   void silence(const model::NodeId& node) override {
     script("update nodes set last_seen = now() - interval '2 hours' where id = " +
            literal(node.view()));
   }
+
   void forget_rings() override {
     script("delete from ring_epochs; update ring_state set min_epoch = 0");
   }
@@ -138,6 +155,7 @@ class PostgresClusterDatabase final : public ClusterDatabase {
            literal(stream.view()) + ", 10, to_timestamp(" +
            std::to_string(at.time_since_epoch().count()) + " / 1000000.0))");
   }
+
   void refer(const model::StreamId& stream, const std::string& table) override {
     const std::string id = literal(stream.view());
     if (table == "objects" || table == "versions") {
@@ -152,6 +170,7 @@ class PostgresClusterDatabase final : public ClusterDatabase {
       refer_from_part(id);
     }
   }
+
   std::map<model::StreamId, std::chrono::seconds> make_due() override {
     const auto rows = connection().run(
         "with late as (select id, not_before from released_streams where not_before is not null)"
@@ -160,10 +179,12 @@ class PostgresClusterDatabase final : public ClusterDatabase {
         {}, deadline_in(kPatience));
     std::map<model::StreamId, std::chrono::seconds> waits;
     for (size_t i = 0; i < rows.value().rows(); ++i) {
-      waits[model::StreamId::from_bytes(as_bytes(rows->bytes(i, 0))).value()] = std::chrono::seconds(rows->bigint(i, 1));
+      waits[model::StreamId::from_bytes(as_bytes(rows->bytes(i, 0))).value()] =
+          std::chrono::seconds(rows->bigint(i, 1));
     }
     return waits;
   }
+
   void drop_references() override {
     script(R"(
       delete from objects where bucket_id = -1;
@@ -181,14 +202,17 @@ class PostgresClusterDatabase final : public ClusterDatabase {
                                             "trash_restores", "garbage_collection"};
 
   static std::string literal(ByteView id) { return "'\\x" + to_hex(id) + "'::bytea"; }
+
   static PgConnection& connection() {
     static const auto opened = PgConnection::open(postgres_dsn(), deadline_in(kPatience)).value();
     return *opened;
   }
+
   static void script(const std::string& text) {
     const auto done = connection().script(text, deadline_in(kPatience));
     if (!done) throw std::runtime_error(done.error().message);
   }
+
   void empty() {
     script("truncate nodes, orphan_releases, released_streams, referenced_releases");
     script(
@@ -196,6 +220,7 @@ class PostgresClusterDatabase final : public ClusterDatabase {
         " trash_s = 0, orphan_age_s = 0");
     forget_rings();
   }
+
   static void refer_from_part(const std::string& id) {
     script(
         "insert into accounts (id, canonical_id, name, display_name) values ('999999999999', "
@@ -224,9 +249,11 @@ class ClusterContract : public ::testing::TestWithParam<Implementation> {
     }
     lead();
   }
+
   void TearDown() override { stores().lease.resign_coordinator(); }
 
   static Deadline soon() { return deadline_in(std::chrono::seconds(60)); }
+
   // The value, or the end of the test.
   template <class T>
   static T run(async::Task<Result<T>> task) {
@@ -234,15 +261,18 @@ class ClusterContract : public ::testing::TestWithParam<Implementation> {
     if (!result) throw std::runtime_error(to_string(result.error()));
     if constexpr (!std::is_void_v<T>) return std::move(*result);
   }
+
   template <class T>
   static ErrorCode refusal(async::Task<Result<T>> task) {
     const auto result = async::block_on(std::move(task));
     if (result) throw std::runtime_error("it was not refused");
     return result.error().code;
   }
+
   const Stores& stores() { return database_->stores(); }
 
   void lead() { token_ = claim(stores()); }
+
   // A former holder of the lock may take a moment to end.
   static uint64_t claim(const Stores& gateway) {
     for (int i = 0; i < 1000; ++i) {

@@ -54,6 +54,7 @@ TEST_P(Cluster, RingsFollowOneAnotherUnderTheHighestToken) {
   RingStore& ring = stores().ring;
   EXPECT_EQ(run(ring.cluster_id(soon())), run(database_->another()->ring.cluster_id(soon())));
   EXPECT_TRUE(run(ring.ring_state(soon())).live.empty());
+
   const struct {
     const char* name;
     uint64_t epoch;
@@ -65,11 +66,12 @@ TEST_P(Cluster, RingsFollowOneAnotherUnderTheHighestToken) {
       {"one left out", 3, false, false},  {"the next of a former one", 2, true, false},
       {"the next", 2, false, true},       {"the one after", 3, false, true},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     const RingEpoch epoch{c.epoch, "ring " + std::to_string(c.epoch)};
-    const auto done = async::block_on(
-        ring.publish_ring(epoch, 0, 0, c.former ? former() : token_, soon()));
+    const auto done =
+        async::block_on(ring.publish_ring(epoch, 0, 0, c.former ? former() : token_, soon()));
     EXPECT_EQ(done.has_value(), c.published);
     if (!done) EXPECT_EQ(done.error().code, ErrorCode::kPrecondition);
   }
@@ -128,7 +130,8 @@ TEST_P(Cluster, NodesAreKnownByTheirLastHeartbeat) {
 
 TEST_P(Cluster, ANameBelongsToOneNodeUntilAnOperatorLetsGoOfIt) {
   NodeStore& nodes = stores().nodes;
-  NodeRecord first{model::NodeId::random(), "a:1", "", "h", "z", {{model::DiskId::random(), 7, ""}}, {}};
+  NodeRecord first{
+      model::NodeId::random(), "a:1", "", "h", "z", {{model::DiskId::random(), 7, ""}}, {}};
   NodeRecord second = first;
   second.disks.clear();
   second.id = model::NodeId::random();
@@ -175,7 +178,8 @@ TEST_P(Cluster, ANameBelongsToOneNodeUntilAnOperatorLetsGoOfIt) {
 
 TEST_P(Cluster, AGreetingTellsWhatTheDatabaseHasAndChangesNothing) {
   NodeStore& nodes = stores().nodes;
-  NodeRecord node{model::NodeId::random(), "a:1", "", "h", "z", {{model::DiskId::random(), 7, ""}}, {}};
+  NodeRecord node{
+      model::NodeId::random(), "a:1", "", "h", "z", {{model::DiskId::random(), 7, ""}}, {}};
   Greeting greeting = run(nodes.greet(node, soon()));
   EXPECT_EQ(greeting.recognition, model::Recognition::kHeld);
   EXPECT_EQ(greeting.database.beat, 0u);
@@ -195,7 +199,8 @@ TEST_P(Cluster, AGreetingTellsWhatTheDatabaseHasAndChangesNothing) {
   const uint64_t given = run(stores().lease.next_order(0, token_, soon()));
   EXPECT_EQ(run(nodes.greet(node, soon())).latest_order, given);
   node.highest_order = given + 100;
-  EXPECT_EQ(run(nodes.greet(node, soon())).latest_order, given) << "what it says is not written down yet";
+  EXPECT_EQ(run(nodes.greet(node, soon())).latest_order, given)
+      << "what it says is not written down yet";
   run(nodes.record_node(node, soon()));
   EXPECT_EQ(run(nodes.greet(node, soon())).latest_order, given + 100);
 }
@@ -204,7 +209,8 @@ TEST_P(Cluster, GatewaysHearOfEachOthersClocks) {
   NodeStore& nodes = stores().nodes;
   const model::NodeId one = model::NodeId::random(), two = model::NodeId::random();
   using Clocks = std::vector<std::chrono::microseconds>;
-  const auto tell = [&](const model::NodeId& gateway, std::optional<std::chrono::microseconds> ahead) {
+  const auto tell = [&](const model::NodeId& gateway,
+                        std::optional<std::chrono::microseconds> ahead) {
     return run(nodes.exchange_clocks({.gateway = gateway, .ahead = ahead}, soon())).ahead;
   };
   EXPECT_TRUE(tell(one, std::nullopt).empty());
@@ -225,14 +231,17 @@ TEST_P(Cluster, WhatAgesHaveReachedIsKept) {
   const auto hear = [&](const std::string& boot, std::chrono::microseconds boot_time,
                         std::optional<SystemTime> reached = {}) {
     if (reached) {
-      run(nodes.exchange_clocks({.gateway = model::NodeId::random(), .boot = {boot, boot_time},
-          .reached = reached, .accepted = accepted}, soon()));
+      run(nodes.exchange_clocks({.gateway = model::NodeId::random(),
+                                 .boot = {boot, boot_time},
+                                 .reached = reached,
+                                 .accepted = accepted},
+                                soon()));
     }
     const ReachedAge age = run(nodes.reached_age({boot, boot_time}, soon()));
     accepted = age.accepted;
     return age.reached;
   };
-  run(stores().gc.resume_garbage(0, soon()));   // Whatever other tests told.
+  run(stores().gc.resume_garbage(0, soon()));  // Whatever other tests told.
   EXPECT_EQ(hear("a", 5s), std::nullopt);
   hear("a", 10s, start);
   EXPECT_EQ(hear("a", 17s), start + 7s) << "by the steady clock of the machine";
@@ -254,11 +263,14 @@ TEST_P(Cluster, WhatAgesHaveReachedIsKept) {
 TEST_P(Cluster, AnOrderDoesNotLeap) {
   Lease& lease = stores().lease;
   const uint64_t first = run(lease.next_order(0, token_, soon()));
-  for (const uint64_t above : {first + 1 + model::kLeapMax, uint64_t{1} << 62, uint64_t{1} << 63, UINT64_MAX}) {
+  for (const uint64_t above :
+       {first + 1 + model::kLeapMax, uint64_t{1} << 62, uint64_t{1} << 63, UINT64_MAX}) {
     EXPECT_EQ(refusal(lease.next_order(above, token_, soon())), ErrorCode::kOutOfRange) << above;
   }
   EXPECT_EQ(run(lease.next_order(0, token_, soon())), first + 1) << "a refusal uses no number up";
-  EXPECT_EQ(run(lease.next_order(first + model::kLeapMax, token_, soon())), first + model::kLeapMax + 1) << "a database that was set back";
+  EXPECT_EQ(run(lease.next_order(first + model::kLeapMax, token_, soon())),
+            first + model::kLeapMax + 1)
+      << "a database that was set back";
   EXPECT_EQ(refusal(lease.next_order(UINT64_MAX, former(), soon())), ErrorCode::kPrecondition);
 }
 
@@ -325,8 +337,9 @@ TEST_P(Cluster, ReleasesAreTakenByAgeInPortionsAndStayUntilTheyAreFinished) {
   }
   const auto take = [&](SystemTime before, size_t max, uint64_t token) {
     std::vector<StreamId> taken;
-    for (const auto& row : run(releases.take_released(before, max, token, soon())))
+    for (const auto& row : run(releases.take_released(before, max, token, soon()))) {
       taken.push_back(row.stream);
+    }
     return taken;
   };
   const auto first = [&](size_t count) {
@@ -375,7 +388,8 @@ TEST_P(Cluster, WhatIsDeferredLetsTheOthersGoFirstAndWaitsLongerEachTime) {
   const auto near = [](std::chrono::seconds found, std::chrono::seconds wanted) {
     return found <= wanted && found >= wanted - std::min(wanted / 4, 60s);
   };
-  for (const auto wait : {30s, 60s, 120s, 240s, 480s, 960s, 1920s, 3600s, 3600s, 3600s, 3600s, 3600s, 3600s}) {
+  for (const auto wait :
+       {30s, 60s, 120s, 240s, 480s, 960s, 1920s, 3600s, 3600s, 3600s, 3600s, 3600s, 3600s}) {
     const auto waits = database_->make_due();
     EXPECT_PRED2(near, waits.at(streams[0]), wait);
     run(releases.defer_released({{id, {2}}}, token_, soon()));

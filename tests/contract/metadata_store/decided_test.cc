@@ -101,15 +101,15 @@ class Decided : public MetadataContract {
          }},
         {"part copy",
          [](Decided& t, CommitContext c) {
-           CopyPart copy{{c, t.upload_, "upload", {}, {}}, t.bucket_.id, "object", t.version_,
-                         "etag1", 0};
+           CopyPart copy{
+               {c, t.upload_, "upload", {}, {}}, t.bucket_.id, "object", t.version_, "etag1", 0};
            copy.put.part = {3, 1, "p3", {}, {}};
            return run(t.stores().uploads.copy_part(copy)).status;
          }},
         {"complete",
          [](Decided& t, CommitContext c) {
-           CompleteUpload complete{c, t.upload_, "upload", {{1, "p1", {}}}, {}, {}, "whole", {}, 1,
-                                   {}};
+           CompleteUpload complete{c,  t.upload_, "upload", {{1, "p1", {}}}, {}, {}, "whole",
+                                   {}, 1,         {}};
            return run(t.stores().uploads.complete_upload(complete)).status;
          }},
         {"abort",
@@ -275,8 +275,13 @@ TEST_P(Decided, NoCopyHappensUnderSettingsOfItsSourceThatMoved) {
       copy.source_bucket_id = source.id;
       copy.source_version = version;
       copy.source_settings_version = decided;
-      CopyPart copied{{context(), upload_, "upload", {}, {}}, source.id, "object", version,
-                      "etag1", 0, decided};
+      CopyPart copied{{context(), upload_, "upload", {}, {}},
+                      source.id,
+                      "object",
+                      version,
+                      "etag1",
+                      0,
+                      decided};
       copied.put.part = {3, 1, "p3", {}, {}};
       const CommitStatus status = part ? run(stores().uploads.copy_part(copied)).status
                                        : run(stores().objects.copy_object(copy)).status;
@@ -313,8 +318,7 @@ TEST_P(Decided, NoBucketGoesUnderSettingsOrByACredentialThatMoved) {
 TEST_P(Decided, TheEpochRisesWithWhateverIsTakenAway) {
   auto& identities = stores().identities;
   static int count = 0;
-  const std::string account =
-      make_account(stores(), "epochs-" + std::to_string(++count));
+  const std::string account = make_account(stores(), "epochs-" + std::to_string(++count));
   const std::string key = run(identities.create_key(account, "", "", soon())).access_key;
   int64_t last = epoch();
   const auto rises = [&](bool wanted, const char* why) {
@@ -369,8 +373,9 @@ class Writers {
     for (size_t i = 0; i < rows.value().rows(); ++i) bodies_[rows->text(i, 0)] = rows->text(i, 1);
     for (const auto& [name, body] : bodies_) {
       for (const auto& [other, text] : bodies_) {
-        if (other == name || !std::regex_search(body, std::regex("\\b" + other + "\\s*\\(")))
+        if (other == name || !std::regex_search(body, std::regex("\\b" + other + "\\s*\\("))) {
           continue;
+        }
         calls_[name].insert(other);
         called_.insert(other);
       }
@@ -388,6 +393,7 @@ class Writers {
     }
     return found;
   }
+
   // It, what it calls, and so on.
   std::set<std::string> reached_by(const std::string& name) const {
     std::set<std::string> all;
@@ -397,8 +403,9 @@ class Writers {
       left.pop_back();
       if (!all.insert(next).second) continue;
       const auto calls = calls_.find(next);
-      if (calls != calls_.end())
+      if (calls != calls_.end()) {
         left.insert(left.end(), calls->second.begin(), calls->second.end());
+      }
     }
     return all;
   }
@@ -478,8 +485,9 @@ class DecidedRaces : public Decided {
     });
     const std::string blocked = "select exists (select from pg_stat_activity where " +
                                 std::to_string(pid) + " = any (pg_blocking_pids(pid)))";
-    while (!ended && !watcher->run(blocked, {}, soon()).value().boolean(0, 0))
+    while (!ended && !watcher->run(blocked, {}, soon()).value().boolean(0, 0)) {
       std::this_thread::sleep_for(200us);
+    }
     waited_ = !ended;
     meanwhile();
     script("commit");

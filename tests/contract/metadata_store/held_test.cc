@@ -37,6 +37,7 @@ class HeldLocks : public StoreFixture<HeldLocks> {
     EXPECT_TRUE(begun) << sql << ": " << begun.error().message;
     return connection;
   }
+
   static void let_go(PgConnection& holder) { EXPECT_TRUE(holder.script("rollback", soon())); }
 
   std::string where_key(const std::string& key) const {
@@ -51,10 +52,13 @@ class HeldLocks : public StoreFixture<HeldLocks> {
             outcome_ = commit();
             answered_ = true;
           }) {}
+
     ~Waiting() {
       if (thread_.joinable()) thread_.join();
     }
+
     bool answered() const { return answered_; }
+
     CommitResult outcome() {
       thread_.join();
       return outcome_;
@@ -91,8 +95,8 @@ class HeldLocks : public StoreFixture<HeldLocks> {
       async::spawn(loop, run_one(gateway_->objects.delete_object(std::move(request))));
     }
     loop.run();
-    EXPECT_TRUE(failed.empty()) << what << ": " << failed.size() << " of 120 failed: "
-                                << (failed.empty() ? "" : failed.front());
+    EXPECT_TRUE(failed.empty()) << what << ": " << failed.size()
+                                << " of 120 failed: " << (failed.empty() ? "" : failed.front());
   }
 
   std::shared_ptr<const Stores> gateway_;
@@ -101,18 +105,24 @@ class HeldLocks : public StoreFixture<HeldLocks> {
 struct Hold {
   const char* what;
   std::string sql;
-  bool of_the_bucket;   // Others are in another one.
+  bool of_the_bucket;  // Others are in another one.
 };
 
 TEST_F(HeldLocks, OthersOfABatchDoNotWait) {
   const auto made = run(stores().objects.put_object(put_request("k", 10)));
-  ASSERT_EQ(run(stores().objects.copy_object({.put = put_request("copy", 0), .source_bucket_id = bucket_.id,
-                                              .source_key = "k", .source_version = made.version,
-                                              .source_etag = "e"})).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().objects.copy_object({.put = put_request("copy", 0),
+                                              .source_bucket_id = bucket_.id,
+                                              .source_key = "k",
+                                              .source_version = made.version,
+                                              .source_etag = "e"}))
+                .status,
+            CommitStatus::kCommitted);
   const Bucket other = make_bucket();
   const std::string insert = fmt::format(
-      "insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag, owner_account)"
-      " values ({}, 'new', '\\x00', true, false, 0, '', '')", bucket_.id);
+      "insert into objects (bucket_id, key, version, is_null, delete_marker, size, etag, "
+      "owner_account)"
+      " values ({}, 'new', '\\x00', true, false, 0, '', '')",
+      bucket_.id);
   const std::vector<Hold> holds = {
       {"a head", "select from objects " + where_key("k") + " for update", false},
       {"a head that is being changed", "update objects set etag = 'f' " + where_key("k"), false},
@@ -120,17 +130,22 @@ TEST_F(HeldLocks, OthersOfABatchDoNotWait) {
       {"a key that is being inserted", insert, false},
       {"counts of streams", "select from shared_streams for update", false},
       {"a bucket", fmt::format("select from buckets where id = {} for update", bucket_.id), true},
-      {"a bucket that is being changed", fmt::format("update buckets set name = name || 'x' where id = {}", bucket_.id), true},
+      {"a bucket that is being changed",
+       fmt::format("update buckets set name = name || 'x' where id = {}", bucket_.id), true},
   };
   for (const Hold& hold : holds) {
     SCOPED_TRACE(hold.what);
     const auto held = holder(hold.sql);
     const std::string key = hold.sql == insert ? "new" : "k";
-    Waiting put([&] { return async::block_on(gateway_->objects.put_object(put_request(key, 20))); });
+    Waiting put(
+        [&] { return async::block_on(gateway_->objects.put_object(put_request(key, 20))); });
     Waiting remove([&] {
-      return async::block_on(gateway_->objects.delete_object({.context = context(), .key = "copy", .owner_account = owner()}));
+      return async::block_on(gateway_->objects.delete_object(
+          {.context = context(), .key = "copy", .owner_account = owner()}));
     });
-    for (int i = 0; i < 3; ++i) expect_others_go_on(hold.of_the_bucket ? other : bucket_, hold.what);
+    for (int i = 0; i < 3; ++i) {
+      expect_others_go_on(hold.of_the_bucket ? other : bucket_, hold.what);
+    }
     EXPECT_FALSE(put.answered());
     let_go(*held);
     const auto outcome = put.outcome();
@@ -139,33 +154,53 @@ TEST_F(HeldLocks, OthersOfABatchDoNotWait) {
     ASSERT_TRUE(remove.outcome());
     // As it was, for the next one.
     const auto again = run(stores().objects.put_object(put_request("k", 10)));
-    run(stores().objects.copy_object({.put = put_request("copy", 0), .source_bucket_id = bucket_.id, .source_key = "k",
-                                      .source_version = again.version, .source_etag = "e"}));
+    run(stores().objects.copy_object({.put = put_request("copy", 0),
+                                      .source_bucket_id = bucket_.id,
+                                      .source_key = "k",
+                                      .source_version = again.version,
+                                      .source_etag = "e"}));
   }
 }
 
 TEST_F(HeldLocks, CountersAreCountedElsewhere) {
-  for (int i = 0; i < 20; ++i) run(gateway_->objects.put_object(put_request("k" + std::to_string(i))));
-  const auto held = holder(fmt::format("select from bucket_usage where bucket_id = {} for update", bucket_.id));
+  for (int i = 0; i < 20; ++i) {
+    run(gateway_->objects.put_object(put_request("k" + std::to_string(i))));
+  }
+  const auto held =
+      holder(fmt::format("select from bucket_usage where bucket_id = {} for update", bucket_.id));
   expect_others_go_on(bucket_, "counters");
   let_go(*held);
   EXPECT_EQ(run(stores().buckets.bucket_usage(bucket_.id, soon())).objects, 80u);
 }
 
 TEST_F(HeldLocks, DeletesOfManyKeysCommitWhatNobodyHoldsAndThenTheRest) {
-  for (int i = 0; i < 10; ++i) run(stores().objects.put_object(put_request("k" + std::to_string(i))));
+  for (int i = 0; i < 10; ++i) {
+    run(stores().objects.put_object(put_request("k" + std::to_string(i))));
+  }
   const auto held = holder("select from objects " + where_key("k3") + " for update");
   std::vector<DeleteObject> requests;
-  for (int i = 0; i < 10; ++i) requests.push_back({.context = context(), .key = "k" + std::to_string(i), .owner_account = owner()});
-  Committed<std::vector<CommitOutcome>> outcomes = std::unexpected(CommitFailure::did_not_happen({}));
-  std::thread remove([&] { outcomes = async::block_on(gateway_->objects.delete_objects(requests)); });
-  const auto left = [&] { return run(stores().listing.list({.bucket_id = bucket_.id, .deadline = soon()})).entries.size(); };
-  for (const Deadline end = deadline_in(10s); left() > 1 && std::chrono::steady_clock::now() < end;) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 10; ++i) {
+    requests.push_back(
+        {.context = context(), .key = "k" + std::to_string(i), .owner_account = owner()});
+  }
+  Committed<std::vector<CommitOutcome>> outcomes =
+      std::unexpected(CommitFailure::did_not_happen({}));
+  std::thread remove(
+      [&] { outcomes = async::block_on(gateway_->objects.delete_objects(requests)); });
+  const auto left = [&] {
+    return run(stores().listing.list({.bucket_id = bucket_.id, .deadline = soon()})).entries.size();
+  };
+  for (const Deadline end = deadline_in(10s);
+       left() > 1 && std::chrono::steady_clock::now() < end;) {
+    std::this_thread::sleep_for(1ms);
+  }
   EXPECT_EQ(left(), 1u);
   let_go(*held);
   remove.join();
   ASSERT_TRUE(outcomes) << outcomes.error().message;
-  for (const CommitOutcome& outcome : *outcomes) EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
+  for (const CommitOutcome& outcome : *outcomes) {
+    EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
+  }
   EXPECT_EQ(left(), 0u);
 }
 
@@ -177,7 +212,8 @@ TEST_F(HeldLocks, SinglesThatWaitLeaveTheirConnections) {
   std::atomic<int> made{0};
   for (int i = 0; i < 16; ++i) {
     waiting.emplace_back([&, i] {
-      const auto status = async::block_on(gateway_->uploads.create_upload(context(), upload_request("u" + std::to_string(i))));
+      const auto status = async::block_on(
+          gateway_->uploads.create_upload(context(), upload_request("u" + std::to_string(i))));
       if (status && *status == CommitStatus::kCommitted) ++made;
     });
   }
@@ -185,7 +221,8 @@ TEST_F(HeldLocks, SinglesThatWaitLeaveTheirConnections) {
     EXPECT_TRUE(async::block_on(gateway_->buckets.find_bucket(other.name, impatient())));
     Upload upload = upload_request("v" + std::to_string(i));
     upload.bucket_id = other.id;
-    EXPECT_TRUE(async::block_on(gateway_->uploads.create_upload({other.id, other.settings_version, 0, impatient()}, upload)));
+    EXPECT_TRUE(async::block_on(gateway_->uploads.create_upload(
+        {other.id, other.settings_version, 0, impatient()}, upload)));
   }
   EXPECT_EQ(made, 0);
   let_go(*held);
@@ -207,14 +244,16 @@ TEST_F(HeldLocks, WhatIsHeldToTheEndDidNotHappen) {
 
 TEST_F(HeldLocks, ManyWritersOfAKeyThroughThreeGatewaysAllCommit) {
   constexpr int kWriters = 64;
-  const std::vector<std::shared_ptr<const Stores>> gateways = {gateway_, database().another(), database().another()};
+  const std::vector<std::shared_ptr<const Stores>> gateways = {gateway_, database().another(),
+                                                               database().another()};
   std::vector<std::thread> writers;
   std::atomic<int> committed{0};
   for (int i = 0; i < kWriters; ++i) {
     writers.emplace_back([&, i] {
       PutObject request = put_request("hot");
       request.context.deadline = deadline_in(5s);
-      const auto outcome = async::block_on(gateways[i % gateways.size()]->objects.put_object(request));
+      const auto outcome =
+          async::block_on(gateways[i % gateways.size()]->objects.put_object(request));
       if (outcome && outcome->status == CommitStatus::kCommitted) ++committed;
     });
   }
@@ -227,11 +266,15 @@ TEST_F(HeldLocks, RandomCommitsOfThreeGatewaysMeetNoDeadlock) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   const auto watcher = PgConnection::open(postgres_dsn(), soon()).value();
   const auto deadlocks = [&] {
-    return watcher->run("select deadlocks from pg_stat_database where datname = current_database()", {}, soon())->bigint(0, 0);
+    return watcher
+        ->run("select deadlocks from pg_stat_database where datname = current_database()", {},
+              soon())
+        ->bigint(0, 0);
   };
   const int64_t before = deadlocks();
   const std::vector<Bucket> buckets = {bucket_, make_bucket()};
-  const std::vector<std::shared_ptr<const Stores>> gateways = {gateway_, database().another(), database().another()};
+  const std::vector<std::shared_ptr<const Stores>> gateways = {gateway_, database().another(),
+                                                               database().another()};
   std::vector<std::thread> threads;
   std::atomic<int> failures{0};
   for (int t = 0; t < 6; ++t) {
@@ -247,25 +290,42 @@ TEST_F(HeldLocks, RandomCommitsOfThreeGatewaysMeetNoDeadlock) {
         put.context = in;
         bool answered = true;
         switch (below(6)) {
-          case 0: case 1: answered = async::block_on(at.objects.put_object(put)).has_value(); break;
-          case 2: answered = async::block_on(at.objects.delete_object({.context = in, .key = key(), .owner_account = owner()})).has_value(); break;
+          case 0:
+          case 1: answered = async::block_on(at.objects.put_object(put)).has_value(); break;
+          case 2:
+            answered = async::block_on(at.objects.delete_object(
+                                           {.context = in, .key = key(), .owner_account = owner()}))
+                           .has_value();
+            break;
           case 3: {
             std::vector<DeleteObject> some;
-            for (int n = 0; n < 4; ++n) some.push_back({.context = in, .key = key(), .owner_account = owner()});
+            for (int n = 0; n < 4; ++n) {
+              some.push_back({.context = in, .key = key(), .owner_account = owner()});
+            }
             answered = async::block_on(at.objects.delete_objects(some)).has_value();
             break;
           }
           case 4: {
             const Bucket& from = buckets[below(2)];
             const std::string source = key();
-            const auto found = run(at.objects.find_object({.bucket = from.name, .key = source, .deadline = soon()}));
+            const auto found = run(
+                at.objects.find_object({.bucket = from.name, .key = source, .deadline = soon()}));
             if (found.status != LookupStatus::kFound) break;
             put.version.extents.clear();
-            answered = async::block_on(at.objects.copy_object({.put = put, .source_bucket_id = from.id, .source_key = source,
-                                                               .source_version = found.object.version, .source_etag = found.object.etag})).has_value();
+            answered =
+                async::block_on(at.objects.copy_object({.put = put,
+                                                        .source_bucket_id = from.id,
+                                                        .source_key = source,
+                                                        .source_version = found.object.version,
+                                                        .source_etag = found.object.etag}))
+                    .has_value();
             break;
           }
-          default: answered = async::block_on(at.objects.rename_object({.context = in, .source_key = key(), .target_key = key()})).has_value();
+          default:
+            answered =
+                async::block_on(at.objects.rename_object(
+                                    {.context = in, .source_key = key(), .target_key = key()}))
+                    .has_value();
         }
         if (!answered) ++failures;
       }

@@ -13,10 +13,12 @@ using namespace std::chrono_literals;
 class KeyStoreContract : public ::testing::TestWithParam<Implementation> {
  protected:
   static Deadline soon() { return deadline_in(10s); }
+
   template <class T>
   static Result<T> run(async::Task<Result<T>> task) {
     return async::block_on(std::move(task));
   }
+
   KmsKey find(const std::string& key) {
     for (const KmsKey& found : run(store_.load(0, soon())).value().keys) {
       if (found.name == key) return found;
@@ -32,14 +34,19 @@ INSTANTIATE_TEST_SUITE_P(Stores, KeyStoreContract, all_implementations(), name_o
 TEST_P(KeyStoreContract, KeysAndTheirVersions) {
   const std::string key = "one";
   ASSERT_TRUE(run(store_.create(key, std::string("\0sealed", 7), "master", soon())));
-  EXPECT_EQ(run(store_.create(key, "other", "master", soon())).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(run(store_.create(key, "other", "master", soon())).error().code,
+            ErrorCode::kAlreadyExists);
   ASSERT_TRUE(run(store_.add_version(key, {2, "second"}, "master", soon())));
-  EXPECT_EQ(run(store_.add_version(key, {2, "again"}, "master", soon())).error().code, ErrorCode::kPrecondition);
-  EXPECT_EQ(run(store_.add_version(key, {4, "gap"}, "master", soon())).error().code, ErrorCode::kPrecondition);
-  EXPECT_EQ(run(store_.add_version("absent", {2, "x"}, "master", soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(store_.add_version(key, {2, "again"}, "master", soon())).error().code,
+            ErrorCode::kPrecondition);
+  EXPECT_EQ(run(store_.add_version(key, {4, "gap"}, "master", soon())).error().code,
+            ErrorCode::kPrecondition);
+  EXPECT_EQ(run(store_.add_version("absent", {2, "x"}, "master", soon())).error().code,
+            ErrorCode::kNotFound);
   const KmsKey found = find(key);
   EXPECT_TRUE(found.enabled);
-  EXPECT_EQ(found.versions, (std::vector<KmsKeyVersion>{{1, std::string("\0sealed", 7)}, {2, "second"}}));
+  EXPECT_EQ(found.versions,
+            (std::vector<KmsKeyVersion>{{1, std::string("\0sealed", 7)}, {2, "second"}}));
 }
 
 TEST_P(KeyStoreContract, OnlyWhatChangedIsLoaded) {
@@ -96,10 +103,15 @@ TEST_P(KeyStoreContract, KeysHaveAnOwnerAndGrants) {
   ASSERT_TRUE(run(store_.set_owner("theirs", alice.account.id, soon())));
   EXPECT_FALSE(of(bob).kms.allows("theirs", kDecrypt)) << "grants end with their owner";
 
-  EXPECT_EQ(run(store_.set_owner("theirs", "000000000000", soon())).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(run(store_.set_grant("theirs", "000000000000", 1, soon())).error().code, ErrorCode::kNotFound);
-  for (const std::string& name : {std::string(), std::string("a b"), std::string("a\nb"), std::string(257, 'x')})
-    EXPECT_EQ(run(store_.set_owner(name, alice.account.id, soon())).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(run(store_.set_owner("theirs", "000000000000", soon())).error().code,
+            ErrorCode::kNotFound);
+  EXPECT_EQ(run(store_.set_grant("theirs", "000000000000", 1, soon())).error().code,
+            ErrorCode::kNotFound);
+  for (const std::string& name :
+       {std::string(), std::string("a b"), std::string("a\nb"), std::string(257, 'x')}) {
+    EXPECT_EQ(run(store_.set_owner(name, alice.account.id, soon())).error().code,
+              ErrorCode::kInvalidArgument);
+  }
 }
 
 }  // namespace

@@ -18,33 +18,49 @@ class Lifecycle : public StoreContract<Lifecycle> {
 
  protected:
   // Others' rules must not run in the next test.
-  void TearDown() override { run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kLifecycle, std::nullopt)); }
+  void TearDown() override {
+    run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()},
+                                            SettingKind::kLifecycle, std::nullopt));
+  }
 
   void set_rules(std::vector<lifecycle::Rule> wanted) {
     int number = 0;
     for (lifecycle::Rule& rule : wanted) rule.id = "rule" + std::to_string(++number);
-    bucket_ = run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()}, SettingKind::kLifecycle, lifecycle::encode({std::move(wanted)}))).bucket;
+    bucket_ = run(stores().buckets.set_bucket_setting({.bucket_id = bucket_.id, .deadline = soon()},
+                                                      SettingKind::kLifecycle,
+                                                      lifecycle::encode({std::move(wanted)})))
+                  .bucket;
   }
 
-  CommitOutcome put(const std::string& key, uint64_t size = 1, Tags tags = {}, Retention retention = {}) {
+  CommitOutcome put(const std::string& key, uint64_t size = 1, Tags tags = {},
+                    Retention retention = {}) {
     PutObject request = put_request(key, size);
     request.version.tags = std::move(tags);
     request.version.retention = retention;
     return run(stores().objects.put_object(request));
   }
-  void remove(const std::string& key) { run(stores().objects.delete_object({.context = context(), .key = key, .owner_account = owner(), .versioning = bucket_.versioning})); }
+
+  void remove(const std::string& key) {
+    run(stores().objects.delete_object({.context = context(),
+                                        .key = key,
+                                        .owner_account = owner(),
+                                        .versioning = bucket_.versioning}));
+  }
 
   // So many rule days from now.
   lifecycle::LifecycleStatus run_at(double days, bool fails = false) {
-    clock_.set(real_clock().now() + std::chrono::duration_cast<std::chrono::microseconds>(kDay * days));
+    clock_.set(real_clock().now() +
+               std::chrono::duration_cast<std::chrono::microseconds>(kDay * days));
     lifecycle::LifecycleOptions options;
     options.calendar.day = kDay;
     options.page = 3;
     options.batch = 2;
     options.pages_per_rule = 5;
     options.rechecked_versions = 8;
-    lifecycle::LifecycleRunner runner({stores().lifecycle, stores().lifecycle_cursors, stores().lifecycle_rechecks, stores().objects, stores().uploads},
-                                      options, clock_);
+    lifecycle::LifecycleRunner runner(
+        {stores().lifecycle, stores().lifecycle_cursors, stores().lifecycle_rechecks,
+         stores().objects, stores().uploads},
+        options, clock_);
     const jobs::Term term(1, [] { return true; });
     EXPECT_EQ(async::block_on(runner.run_round(term)).has_value(), !fails);
     return runner.status();
@@ -53,7 +69,9 @@ class Lifecycle : public StoreContract<Lifecycle> {
   std::multiset<std::string> keys(bool versions = false) {
     std::multiset<std::string> found;
     ListQuery query{.bucket_id = bucket_.id, .max = 1000, .versions = versions, .deadline = soon()};
-    for (const ListedVersion& entry : run(stores().listing.list(query)).entries) found.insert((entry.object.delete_marker ? "-" : "") + entry.key);
+    for (const ListedVersion& entry : run(stores().listing.list(query)).entries) {
+      found.insert((entry.object.delete_marker ? "-" : "") + entry.key);
+    }
     return found;
   }
 
@@ -129,7 +147,8 @@ TEST_P(Lifecycle, AVersionedBucketGetsMarkersThatGoWhenAlone) {
   set_rules({rule});
   EXPECT_EQ(run_at(1.5).expired_total, 1u);
   EXPECT_EQ(keys(true), (Keys{"v", "-v"}));
-  // The object was replaced now, the marker is lone after its history went and is itself a day old by then.
+  // The object was replaced now, the marker is lone after its history went and is itself a day old
+  // by then.
   EXPECT_EQ(run_at(1.9).removed_total, 0u);
   EXPECT_EQ(run_at(2.5).removed_total, 2u);
   EXPECT_TRUE(keys(true).empty());
@@ -170,8 +189,11 @@ TEST_P(Lifecycle, NewerNoncurrentVersionsAreKept) {
 
 TEST_P(Lifecycle, LocksKeepAndAreAskedAgain) {
   set_versioning(Versioning::kEnabled);
-  bucket_ = run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc")).bucket;
-  const Retention retention{Retention::Mode::kCompliance, std::chrono::floor<std::chrono::milliseconds>(real_clock().now() + 1h)};
+  bucket_ =
+      run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc"))
+          .bucket;
+  const Retention retention{Retention::Mode::kCompliance,
+                            std::chrono::floor<std::chrono::milliseconds>(real_clock().now() + 1h)};
   const auto version = put("l", 1, {}, retention).version;
   put("l", 2);
   lifecycle::Rule rule;
@@ -202,20 +224,26 @@ TEST_P(Lifecycle, AChangeOfTagsLetsARuleReachWhatItHadPassed) {
 }
 
 TEST_P(Lifecycle, UploadsAreAbortedByPrefix) {
-  for (const char* key : {"u/1", "u/2", "u/3", "u/4", "w/1"}) run(stores().uploads.create_upload(context(), upload_request(key)));
+  for (const char* key : {"u/1", "u/2", "u/3", "u/4", "w/1"}) {
+    run(stores().uploads.create_upload(context(), upload_request(key)));
+  }
   lifecycle::Rule rule;
   rule.abort_days = 1;
   rule.filter.prefix = "u/";
   set_rules({rule});
   EXPECT_EQ(run_at(0.5).aborted_total, 0u);
   EXPECT_EQ(run_at(1.5).aborted_total, 4u);
-  EXPECT_EQ(run(stores().listing.list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads.size(), 1u);
+  EXPECT_EQ(run(stores().listing.list_uploads({.bucket_id = bucket_.id, .deadline = soon()}))
+                .uploads.size(),
+            1u);
 }
 
 // Two of three on a page stay: whoever begins anew after each that goes never comes to the end.
 TEST_P(Lifecycle, UploadsThatStayAreLookedAtOnce) {
   for (int i = 0; i < 5; ++i) {
-    for (const char* prefix : {"w/1-", "w/2-", "u/"}) run(stores().uploads.create_upload(context(), upload_request(prefix + std::to_string(i))));
+    for (const char* prefix : {"w/1-", "w/2-", "u/"}) {
+      run(stores().uploads.create_upload(context(), upload_request(prefix + std::to_string(i))));
+    }
   }
   lifecycle::Rule rule;
   rule.abort_days = 1;
@@ -226,12 +254,14 @@ TEST_P(Lifecycle, UploadsThatStayAreLookedAtOnce) {
 
 TEST_P(Lifecycle, ABucketThatFailsDoesNotKeepTheOthersWaiting) {
   const Bucket broken = make_bucket();
-  run(stores().buckets.set_bucket_setting({.bucket_id = broken.id, .deadline = soon()}, SettingKind::kLifecycle, "lifecycle of tomorrow\n"));
+  run(stores().buckets.set_bucket_setting({.bucket_id = broken.id, .deadline = soon()},
+                                          SettingKind::kLifecycle, "lifecycle of tomorrow\n"));
   bucket_ = make_bucket();
   put("behind");
   set_rules({days(1)});
   EXPECT_EQ(run_at(1.5, true).expired_total, 1u);
-  run(stores().buckets.set_bucket_setting({.bucket_id = broken.id, .deadline = soon()}, SettingKind::kLifecycle, std::nullopt));
+  run(stores().buckets.set_bucket_setting({.bucket_id = broken.id, .deadline = soon()},
+                                          SettingKind::kLifecycle, std::nullopt));
 }
 
 TEST_P(Lifecycle, KeysLookedAtAgainAreLookedAtWhole) {
@@ -281,14 +311,21 @@ TEST_P(Lifecycle, ARenamedObjectComesUnderTheRulesOfItsNewKey) {
   put("kept/x");
   set_rules({days(1, "gone/")});
   EXPECT_EQ(run_at(1.5).expired_total, 0u);
-  ASSERT_EQ(run(stores().objects.rename_object({.context = context(), .source_key = "kept/x", .target_key = "gone/x"})).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().objects.rename_object(
+                    {.context = context(), .source_key = "kept/x", .target_key = "gone/x"}))
+                .status,
+            CommitStatus::kCommitted);
   EXPECT_EQ(run_at(1.6).expired_total, 1u);
 }
 
 TEST_P(Lifecycle, WhatIsQueuedForSoonerStaysSoAndGivesWayToAMarkAlone) {
   constexpr SystemTime kMark{-1ms}, kSoon{1s}, kLater{2s};
-  const auto queue = [&](SystemTime due) { run(stores().lifecycle_rechecks.recheck_later(bucket_.id, {"k"}, due, soon())); };
-  const auto due_until = [&](SystemTime now) { return run(stores().lifecycle_rechecks.rechecks(bucket_.id, now, 10, soon())).size() == 1; };
+  const auto queue = [&](SystemTime due) {
+    run(stores().lifecycle_rechecks.recheck_later(bucket_.id, {"k"}, due, soon()));
+  };
+  const auto due_until = [&](SystemTime now) {
+    return run(stores().lifecycle_rechecks.rechecks(bucket_.id, now, 10, soon())).size() == 1;
+  };
   queue(kLater);
   EXPECT_FALSE(due_until(kSoon));
   queue(kSoon);
@@ -311,11 +348,18 @@ TEST_P(Lifecycle, DisabledRulesDoNothingAndCursorsOfOldRulesGo) {
   EXPECT_EQ(run_at(5).expired_total, 0u);
   EXPECT_EQ(keys(), Keys{"x"});
   const std::string line = "some rule";
-  run(stores().lifecycle_cursors.move_cursor(bucket_.id, LifecycleScan::kCurrent, line, "here", soon()));
-  EXPECT_EQ(run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "here");
-  EXPECT_EQ(run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kReplaced, line, soon())), "");
+  run(stores().lifecycle_cursors.move_cursor(bucket_.id, LifecycleScan::kCurrent, line, "here",
+                                             soon()));
+  EXPECT_EQ(
+      run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())),
+      "here");
+  EXPECT_EQ(
+      run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kReplaced, line, soon())),
+      "");
   run_at(5);
-  EXPECT_EQ(run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())), "");
+  EXPECT_EQ(
+      run(stores().lifecycle_cursors.cursor(bucket_.id, LifecycleScan::kCurrent, line, soon())),
+      "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, Lifecycle, all_implementations(), name_of_implementation);

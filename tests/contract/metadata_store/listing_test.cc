@@ -6,7 +6,8 @@ namespace {
 
 class ListingStoreContract : public MetadataContract {};
 
-INSTANTIATE_TEST_SUITE_P(Stores, ListingStoreContract, all_implementations(), name_of_implementation);
+INSTANTIATE_TEST_SUITE_P(Stores, ListingStoreContract, all_implementations(),
+                         name_of_implementation);
 
 TEST_P(ListingStoreContract, ListingFoldsPagesAndResumes) {
   for (const std::string key : {"a", "b/1", "b/2", "b/3", "c", "d/x/1", "d/y", "e"}) put(key, 1);
@@ -19,15 +20,19 @@ TEST_P(ListingStoreContract, ListingFoldsPagesAndResumes) {
   EXPECT_EQ(keys_of(page), (std::vector<std::string>{"c", "e"}));
   EXPECT_EQ(page.common_prefixes, std::vector<std::string>{"d/"});
   EXPECT_FALSE(page.truncated);
-  EXPECT_EQ(keys_of(list({.prefix = "b/", .after_key = "b/1"})), (std::vector<std::string>{"b/2", "b/3"}));
-  EXPECT_EQ(list({.prefix = "d/", .delimiter = "/"}).common_prefixes, std::vector<std::string>{"d/x/"});
+  EXPECT_EQ(keys_of(list({.prefix = "b/", .after_key = "b/1"})),
+            (std::vector<std::string>{"b/2", "b/3"}));
+  EXPECT_EQ(list({.prefix = "d/", .delimiter = "/"}).common_prefixes,
+            std::vector<std::string>{"d/x/"});
   EXPECT_TRUE(list({.prefix = "zzz"}).entries.empty());
   EXPECT_EQ(keys_of(list({.after_key = "c", .max = 1})), std::vector<std::string>{"d/x/1"});
 }
 
 TEST_P(ListingStoreContract, VersionsGoOnWithinAKeyAndBehindIt) {
   std::vector<model::VersionId> made;
-  for (const uint64_t size : {1, 2, 3}) made.push_back(put("k", size, Versioning::kEnabled).version);
+  for (const uint64_t size : {1, 2, 3}) {
+    made.push_back(put("k", size, Versioning::kEnabled).version);
+  }
   put("l", 4, Versioning::kEnabled);
   const auto sizes = [](const ListPage& page) {
     std::vector<uint64_t> all;
@@ -48,7 +53,8 @@ TEST_P(ListingStoreContract, VersionsGoOnWithinAKeyAndBehindIt) {
 TEST_P(ListingStoreContract, BucketsAreListedByNameWithTheirSettings) {
   const std::string stem = bucket_.name + ".";
   for (const char* name : {"c", "a", "b"}) make_bucket(stem + name);
-  run(stores().buckets.set_bucket_setting({.bucket_id = make_bucket(stem + "d").id, .deadline = soon()}, SettingKind::kCors, "doc"));
+  run(stores().buckets.set_bucket_setting(
+      {.bucket_id = make_bucket(stem + "d").id, .deadline = soon()}, SettingKind::kCors, "doc"));
   const auto names = [&](ListBucketsQuery query) {
     query.owner_account = owner().account.id;
     query.prefix = stem;

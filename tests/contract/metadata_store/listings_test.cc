@@ -1,4 +1,5 @@
-// Listings on a real database: how many rows a page reads, and what becomes of one nobody waits for.
+// Listings on a real database: how many rows a page reads, and what becomes of one nobody waits
+// for.
 #include <fmt/format.h>
 
 #include <atomic>
@@ -42,6 +43,7 @@ class MillionKeys : public ::testing::Test {
       insert into upload_parts (upload, number, size, etag)
         select decode(lpad('1', 32, '0'), 'hex'), n, 1, 'e' from generate_series(1, 10000) n;)");
   }
+
   static void TearDownTestSuite() { script(postgres_dsn(), "drop database million with (force)"); }
 
   static void script(const std::string& dsn, const std::string& sql) {
@@ -56,17 +58,19 @@ class MillionKeys : public ::testing::Test {
 struct Listing {
   const char* what;
   std::string sql;
-  int64_t answered;   // Rows.
+  int64_t answered;  // Rows.
 };
 
-std::string page(const char* name, const std::string& prefix, const std::string& delimiter, const std::string& lower = "",
-                 const std::string& after = "") {
-  return fmt::format("select key from {}(1, '{}', '{}', '{}', {}, {}, 1001)", name, prefix, delimiter, lower, !lower.empty(),
+std::string page(const char* name, const std::string& prefix, const std::string& delimiter,
+                 const std::string& lower = "", const std::string& after = "") {
+  return fmt::format("select key from {}(1, '{}', '{}', '{}', {}, {}, 1001)", name, prefix,
+                     delimiter, lower, !lower.empty(),
                      after.empty() ? "null" : "'\\x" + after + "'");
 }
 
 std::vector<Listing> listings() {
-  const std::string late(32, 'f'), old = fmt::format("{:032x}", 505'500), upload = fmt::format("{:032x}", 199'500);
+  const std::string late(32, 'f'), old = fmt::format("{:032x}", 505'500),
+                                   upload = fmt::format("{:032x}", 199'500);
   return {
       {"keys of the whole bucket", page("list_heads", "", ""), 1001},
       {"keys of a prefix", page("list_heads", "k/05000", ""), 100},
@@ -79,38 +83,55 @@ std::vector<Listing> listings() {
       {"a common prefix of all", page("list_heads", "", "/"), 1},
       {"versions of a prefix", page("list_versions", "k/0500000/", ""), 1},
       {"versions of the whole bucket", page("list_versions", "", ""), 1001},
-      {"versions in the midst of a key", page("list_versions", "k/0000050/", "", "k/0000050/x", old), 1001},
-      {"the last versions of a key", page("list_versions", "k/0000050/", "", "k/0000050/x", fmt::format("{:032x}", 500'010)), 10},
+      {"versions in the midst of a key",
+       page("list_versions", "k/0000050/", "", "k/0000050/x", old), 1001},
+      {"the last versions of a key",
+       page("list_versions", "k/0000050/", "", "k/0000050/x", fmt::format("{:032x}", 500'010)), 10},
       {"versions behind a key", page("list_versions", "", "", "k/0000050/x"), 1001},
       {"common prefixes of versions", page("list_versions", "k/", "/"), 1001},
       {"uploads of a prefix", page("list_uploads", "k/0250000/", ""), 1},
       {"uploads of a key", page("list_uploads", "one", ""), 1001},
       {"the last uploads of a key", page("list_uploads", "one", "", "one", upload), 500},
-      {"uploads behind one that is gone", page("list_uploads", "one", "", "one", fmt::format("{:012x}{:020x}", 199'900'000, 7)), 100},
+      {"uploads behind one that is gone",
+       page("list_uploads", "one", "", "one", fmt::format("{:012x}{:020x}", 199'900'000, 7)), 100},
       {"common prefixes of uploads", page("list_uploads", "k/", "/"), 1001},
       {"buckets of a prefix",
-       "select name::text from buckets b where b.owner_account = '000000000001' and b.name > '' and b.name >= 'many-0500'"
-       " and b.name < 'many-0500' || '~' order by b.name limit 1001", 10},
+       "select name::text from buckets b where b.owner_account = '000000000001' and b.name > '' "
+       "and b.name >= 'many-0500'"
+       " and b.name < 'many-0500' || '~' order by b.name limit 1001",
+       10},
       {"parts of an upload",
-       fmt::format("select etag from upload_parts x where x.upload = '\\x{:032x}' and x.number > 9000 order by x.number limit 1001", 1), 1000},
+       fmt::format("select etag from upload_parts x where x.upload = '\\x{:032x}' and x.number > "
+                   "9000 order by x.number limit 1001",
+                   1),
+       1000},
       {"keys that a rule walks through",
-       "select o.key from objects o where o.bucket_id = 1 and not o.delete_marker and o.key >= greatest('k/0500000/x'::bytea,"
-       " 'k/05'::bytea) and o.key <> 'k/0500000/x' and o.key < 'k/06'::bytea order by o.key limit 1000", 1000},
+       "select o.key from objects o where o.bucket_id = 1 and not o.delete_marker and o.key >= "
+       "greatest('k/0500000/x'::bytea,"
+       " 'k/05'::bytea) and o.key <> 'k/0500000/x' and o.key < 'k/06'::bytea order by o.key limit "
+       "1000",
+       1000},
   };
 }
 
-class MillionKeysUnderPlans : public MillionKeys, public ::testing::WithParamInterface<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Plans, MillionKeysUnderPlans, ::testing::Values("force_generic_plan", "force_custom_plan"),
+class MillionKeysUnderPlans : public MillionKeys,
+                              public ::testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Plans, MillionKeysUnderPlans,
+                         ::testing::Values("force_generic_plan", "force_custom_plan"),
                          [](const auto& info) { return std::string(info.param).substr(6); });
 
 TEST_P(MillionKeysUnderPlans, APageReadsWhatItAnswers) {
   for (const Listing& listing : listings()) {
     const auto connection = PgConnection::open(dsn_, deadline_in(30s)).value();
-    ASSERT_TRUE(connection->script(std::string("set plan_cache_mode = ") + GetParam(), deadline_in(30s)));
+    ASSERT_TRUE(
+        connection->script(std::string("set plan_cache_mode = ") + GetParam(), deadline_in(30s)));
     const auto rows_read = [&] {
       const auto row = connection->run(
-          "select (sum(coalesce(idx_tup_fetch, 0)) + sum(seq_tup_read))::bigint from pg_stat_xact_user_tables"
-          " where relname ~ '^(objects|versions|upload|buckets)'", {}, deadline_in(30s));
+          "select (sum(coalesce(idx_tup_fetch, 0)) + sum(seq_tup_read))::bigint from "
+          "pg_stat_xact_user_tables"
+          " where relname ~ '^(objects|versions|upload|buckets)'",
+          {}, deadline_in(30s));
       return row->bigint(0, 0);
     };
     ASSERT_TRUE(connection->script("begin", deadline_in(30s)));
@@ -131,12 +152,14 @@ TEST_P(MillionKeysUnderPlans, APageReadsWhatItAnswers) {
 TEST(PgConnectionCancel, AReadWithoutAnAnswerIsStoppedAndItsConnectionIsOfUse) {
   const auto connection = PgConnection::open(postgres_dsn(), deadline_in(30s)).value();
   for (int i = 0; i < 5; ++i) {
-    const auto slow = connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms), AtDeadline::kCancel);
+    const auto slow =
+        connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms), AtDeadline::kCancel);
     ASSERT_FALSE(slow);
     EXPECT_FALSE(connection->broken()) << slow.error().message;
     EXPECT_EQ(connection->run("select 7", {}, deadline_in(30s))->integer(0, 0), 7);
   }
-  const auto left = connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms), AtDeadline::kLeave);
+  const auto left =
+      connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms), AtDeadline::kLeave);
   EXPECT_TRUE(connection->broken());
 }
 
@@ -147,8 +170,10 @@ TEST(PgConnectionCancel, TheServerEndsWhatIsLeftBehind) {
     const auto connection = PgConnection::open(dsn, deadline_in(30s), {.statement = 200ms}).value();
     (void)connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms));
   }
-  for (;;) {   // Until the test's time-out.
-    const auto row = watcher->run("select count(*) from pg_stat_activity where application_name = 'left-behind'", {}, deadline_in(30s));
+  for (;;) {  // Until the test's time-out.
+    const auto row =
+        watcher->run("select count(*) from pg_stat_activity where application_name = 'left-behind'",
+                     {}, deadline_in(30s));
     if (row->bigint(0, 0) == 0) break;
     std::this_thread::sleep_for(5ms);
   }
@@ -162,37 +187,50 @@ class Crowd : public StoreFixture<Crowd> {
 // Listings that nobody waits for any more run on nowhere, and keep no look-up waiting.
 TEST_F(Crowd, OfSlowListingsHoldsNoMoreConnectionsThanItWasGiven) {
   const auto watcher = PgConnection::open(postgres_dsn(), soon()).value();
-  const auto kept = watcher->run("select pg_get_functiondef('list_heads'::regproc)", {}, soon())->text(0, 0);
-  ASSERT_TRUE(watcher->script("create or replace function list_heads(b bigint, prefix bytea, delimiter bytea, lower bytea, exclusive boolean,"
-                              " after bytea, max integer) returns setof listed_version language plpgsql as"
-                              " $$ begin perform pg_sleep(100); end $$", soon()));
+  const auto kept =
+      watcher->run("select pg_get_functiondef('list_heads'::regproc)", {}, soon())->text(0, 0);
+  ASSERT_TRUE(
+      watcher->script("create or replace function list_heads(b bigint, prefix bytea, delimiter "
+                      "bytea, lower bytea, exclusive boolean,"
+                      " after bytea, max integer) returns setof listed_version language plpgsql as"
+                      " $$ begin perform pg_sleep(100); end $$",
+                      soon()));
   constexpr size_t kConnections = 16;
   {
-    const auto metadata = PostgresMetadata::make({.dsn = postgres_dsn() + " application_name=crowd", .master_key = test_master_key(),
-                                                  .connections = kConnections, .timeout = 500ms});
+    const auto metadata = PostgresMetadata::make({.dsn = postgres_dsn() + " application_name=crowd",
+                                                  .master_key = test_master_key(),
+                                                  .connections = kConnections,
+                                                  .timeout = 500ms});
     const Stores& stores = metadata->stores();
     std::atomic<bool> done{false};
     std::vector<std::thread> listing;
     for (int i = 0; i < 20; ++i) {
       listing.emplace_back([&] {
-        while (!done) (void)async::block_on(stores.listing.list({.bucket_id = bucket_.id, .deadline = deadline_in(100ms)}));
+        while (!done) {
+          (void)async::block_on(
+              stores.listing.list({.bucket_id = bucket_.id, .deadline = deadline_in(100ms)}));
+        }
       });
     }
     int64_t most = 0;
     for (int i = 0; i < 60; ++i) {
-      const auto found = async::block_on(stores.buckets.find_bucket(bucket_.name, deadline_in(10s)));
+      const auto found =
+          async::block_on(stores.buckets.find_bucket(bucket_.name, deadline_in(10s)));
       EXPECT_TRUE(found) << found.error().message;
       Upload upload = upload_request("u" + std::to_string(i));
-      const auto begun = async::block_on(stores.uploads.create_upload({bucket_.id, bucket_.settings_version, 0, deadline_in(10s)}, upload));
+      const auto begun = async::block_on(stores.uploads.create_upload(
+          {bucket_.id, bucket_.settings_version, 0, deadline_in(10s)}, upload));
       EXPECT_TRUE(begun) << begun.error().message;
-      const auto row = watcher->run("select count(*) from pg_stat_activity where application_name = 'crowd'", {}, soon());
+      const auto row = watcher->run(
+          "select count(*) from pg_stat_activity where application_name = 'crowd'", {}, soon());
       most = std::max(most, row->bigint(0, 0));
       std::this_thread::sleep_for(10ms);
     }
     EXPECT_LE(most, static_cast<int64_t>(kConnections));
     done = true;
     for (std::thread& thread : listing) thread.join();
-    EXPECT_EQ(metadata->status().connections_lost, 0u) << "statements were stopped, not left behind";
+    EXPECT_EQ(metadata->status().connections_lost, 0u)
+        << "statements were stopped, not left behind";
   }
   ASSERT_TRUE(watcher->script(kept, soon()));
 }
@@ -200,22 +238,34 @@ TEST_F(Crowd, OfSlowListingsHoldsNoMoreConnectionsThanItWasGiven) {
 // Its bucket goes in one statement, and they by slices.
 TEST_F(Crowd, OfUploadsGoesBySlicesBehindItsBucket) {
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
-  const auto count = [&](const std::string& what) { return connection->run("select count(*) from " + what, {}, soon())->bigint(0, 0); };
+  const auto count = [&](const std::string& what) {
+    return connection->run("select count(*) from " + what, {}, soon())->bigint(0, 0);
+  };
   const std::string of_bucket = fmt::format("uploads where bucket_id = {}", bucket_.id);
   const Upload parted = upload_request("parted");
   ASSERT_EQ(run(stores().uploads.create_upload(context(), parted)), CommitStatus::kCommitted);
   PgParameters parameters;
   parameters.add_bytes(as_text(parted.id.view()));
-  ASSERT_TRUE(connection->run("insert into upload_extents (upload, number, start, stream, stream_size, stream_offset, length)"
-                              " select $1, n, 0, decode('ee' || lpad(to_hex(n), 22, '0'), 'hex'), 1, 0, 1 from generate_series(1, 2500) n",
-                              parameters, soon()));
-  const auto filled = connection->script(fmt::format("insert into uploads (id, bucket_id, key, initiator_account, owner_account, checksum_type)"
-                                             " select decode('dd' || lpad(to_hex(n), 30, '0'), 'hex'), {}, 'one', 'o', 'o', 1 from generate_series(1, 3000) n",
-                                             bucket_.id), soon());
+  ASSERT_TRUE(
+      connection->run("insert into upload_extents (upload, number, start, stream, stream_size, "
+                      "stream_offset, length)"
+                      " select $1, n, 0, decode('ee' || lpad(to_hex(n), 22, '0'), 'hex'), 1, 0, 1 "
+                      "from generate_series(1, 2500) n",
+                      parameters, soon()));
+  const auto filled =
+      connection->script(fmt::format("insert into uploads (id, bucket_id, key, initiator_account, "
+                                     "owner_account, checksum_type)"
+                                     " select decode('dd' || lpad(to_hex(n), 30, '0'), 'hex'), {}, "
+                                     "'one', 'o', 'o', 1 from generate_series(1, 3000) n",
+                                     bucket_.id),
+                         soon());
   ASSERT_TRUE(filled) << filled.error().message;
   const int64_t released = count("released_streams");
-  ASSERT_EQ(run(stores().buckets.delete_bucket({.bucket_id = bucket_.id, .deadline = soon()})).status, BucketStatus::kOk);
-  EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).status, BucketStatus::kNoSuchBucket);
+  ASSERT_EQ(
+      run(stores().buckets.delete_bucket({.bucket_id = bucket_.id, .deadline = soon()})).status,
+      BucketStatus::kOk);
+  EXPECT_EQ(run(stores().buckets.find_bucket(bucket_.name, soon())).status,
+            BucketStatus::kNoSuchBucket);
   EXPECT_GE(count(of_bucket), 2000) << "a slice at most goes with the bucket";
   int slices = 0;
   while (run(stores().gc.release_deleted_buckets(soon()))) ++slices;

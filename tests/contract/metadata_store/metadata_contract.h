@@ -24,15 +24,17 @@ inline const Credential& owner_in(TestDatabase& database) {
   if (known != owners.end()) return known->second;
   const CreateAccount request{
       .name = "owner", .access_key = "OWNERKEY", .secret_key = "owner-secret"};
-  return owners[&database] = async::block_on(database.stores().identities.create_account(
-                                                 request, deadline_in(10s)))
-                                 .value();
+  return owners[&database] =
+             async::block_on(database.stores().identities.create_account(request, deadline_in(10s)))
+                 .value();
 }
 
 class MetadataContract : public ::testing::TestWithParam<Implementation> {
  protected:
   static TestDatabase& database() { return test_database(GetParam()); }
+
   static const Stores& stores() { return database().stores(); }
+
   static const Credential& owner() { return owner_in(database()); }
 
   void SetUp() override {
@@ -41,7 +43,8 @@ class MetadataContract : public ::testing::TestWithParam<Implementation> {
   }
 
   Bucket make_bucket(const std::string& name) {
-    auto outcome = run(stores().buckets.create_bucket({.name = name, .owner_account = owner().account.id, .region = "us-east-1"}, soon()));
+    auto outcome = run(stores().buckets.create_bucket(
+        {.name = name, .owner_account = owner().account.id, .region = "us-east-1"}, soon()));
     EXPECT_EQ(outcome.status, BucketStatus::kOk);
     return outcome.bucket;
   }
@@ -58,23 +61,27 @@ class MetadataContract : public ::testing::TestWithParam<Implementation> {
 
   CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
 
-  PutObject put_request(const std::string& key, uint64_t size, Versioning versioning = Versioning::kNever) const {
+  PutObject put_request(const std::string& key, uint64_t size,
+                        Versioning versioning = Versioning::kNever) const {
     PutObject put{context(), key, {}, versioning, {}};
     put.version.size = size;
     put.version.etag = "etag" + std::to_string(size);
     put.version.owner_account = owner().account.id;
     put.version.headers = {{"content-type", "text/plain"}, {"x-amz-meta-a", "b"}};
-    put.version.checksum = model::Checksum{model::ChecksumAlgorithm::kCrc32, model::ChecksumType::kFullObject, "abcd"};
+    put.version.checksum =
+        model::Checksum{model::ChecksumAlgorithm::kCrc32, model::ChecksumType::kFullObject, "abcd"};
     if (size > 0) put.version.extents = {{0, model::StreamId::random(), size, 0, size}};
     return put;
   }
 
-  CommitOutcome put(const std::string& key, uint64_t size, Versioning versioning = Versioning::kNever) {
+  CommitOutcome put(const std::string& key, uint64_t size,
+                    Versioning versioning = Versioning::kNever) {
     return run(stores().objects.put_object(put_request(key, size, versioning)));
   }
 
   ObjectLookup find(const std::string& key, ExtentRange range = {ExtentRange::Kind::kAll}) {
-    return run(stores().objects.find_object({.bucket = bucket_.name, .key = key, .range = range, .deadline = soon()}));
+    return run(stores().objects.find_object(
+        {.bucket = bucket_.name, .key = key, .range = range, .deadline = soon()}));
   }
 
   ListPage list(ListQuery query) {

@@ -27,7 +27,9 @@ class WholeDatabase {
 class WholeMemory final : public WholeDatabase {
  public:
   const Stores& stores() override { return gateway_->stores(); }
+
   void back_up() override { backup_ = state_.backup(); }
+
   void set_back() override {
     gateway_ = nullptr;
     state_.set_back(backup_);
@@ -49,6 +51,7 @@ class WholePostgres final : public WholeDatabase {
     const auto done = migrate(dsn(), load_schema(RONDEL_MIGRATIONS).value());
     if (!done) throw std::runtime_error(done.error().message);
   }
+
   ~WholePostgres() override {
     gateway_ = nullptr;
     server("drop database if exists numbers with (force)");
@@ -59,10 +62,12 @@ class WholePostgres final : public WholeDatabase {
     if (!gateway_) gateway_ = PostgresMetadata::make_for_command(dsn(), test_master_key());
     return gateway_->stores();
   }
+
   void back_up() override {
     gateway_ = nullptr;
     make_anew("numbers_kept", " template numbers");
   }
+
   void set_back() override {
     gateway_ = nullptr;
     make_anew("numbers", " template numbers_kept");
@@ -70,11 +75,13 @@ class WholePostgres final : public WholeDatabase {
 
  private:
   static std::string dsn() { return postgres_dsn() + " dbname=numbers"; }
+
   static void server(const std::string& sql) {
     const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
     const auto done = connection->script(sql, soon());
     if (!done) throw std::runtime_error(done.error().message);
   }
+
   static void make_anew(const std::string& name, const std::string& how) {
     server("drop database if exists " + name + " with (force)");
     // A session that was closed a moment ago may still be there.
@@ -90,9 +97,10 @@ class WholePostgres final : public WholeDatabase {
 class Numbers : public ::testing::TestWithParam<Implementation> {
  protected:
   using Act = std::function<std::string(Numbers&)>;
+
   struct Kind {
     const char* name;
-    Act act;   // What is different each time.
+    Act act;  // What is different each time.
   };
 
   void SetUp() override {
@@ -113,7 +121,9 @@ class Numbers : public ::testing::TestWithParam<Implementation> {
   }
 
   const Stores& stores() { return database_->stores(); }
+
   IdentityStore& identities() { return stores().identities; }
+
   template <class T>
   static T run(async::Task<Result<T>> task) {
     auto result = async::block_on(std::move(task));
@@ -125,11 +135,15 @@ class Numbers : public ::testing::TestWithParam<Implementation> {
     return run(stores().buckets.create_bucket({.name = name, .owner_account = account_}, soon()))
         .bucket;
   }
+
   CommitContext of_kept() const { return {.bucket_id = kept_.id, .deadline = soon()}; }
+
   int64_t settings_of_kept() {
     return run(stores().buckets.find_bucket("kept", soon())).bucket.settings_version;
   }
+
   int64_t epoch() { return run(identities().find_credential("AKEY", soon()))->epoch; }
+
   int64_t kms_change() { return static_cast<int64_t>(run(stores().keys.load(0, soon())).change); }
 
   static std::vector<Kind> kinds();

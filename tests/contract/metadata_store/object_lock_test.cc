@@ -15,9 +15,14 @@ class ObjectLock : public MetadataContract {
     return run(stores().objects.put_object(request));
   }
 
-  CommitStatus remove(const std::string& key, const model::VersionId& version, bool bypass = false) {
-    return run(stores().objects.delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled,
-                                      .bypass_governance = bypass})).status;
+  CommitStatus remove(const std::string& key, const model::VersionId& version,
+                      bool bypass = false) {
+    return run(stores().objects.delete_object({.context = context(),
+                                               .key = key,
+                                               .version = version,
+                                               .versioning = Versioning::kEnabled,
+                                               .bypass_governance = bypass}))
+        .status;
   }
 
   CommitStatus retain(const std::string& key, Retention retention, bool bypass = false) {
@@ -43,7 +48,8 @@ INSTANTIATE_TEST_SUITE_P(Stores, ObjectLock, all_implementations(), name_of_impl
 TEST_P(ObjectLock, GovernanceYieldsToBypassAlone) {
   const auto version = put_locked("g", governance_).version;
   EXPECT_EQ(remove("g", version), CommitStatus::kObjectLocked);
-  EXPECT_EQ(retain("g", {Retention::Mode::kGovernance, later_ - 1min}), CommitStatus::kObjectLocked);
+  EXPECT_EQ(retain("g", {Retention::Mode::kGovernance, later_ - 1min}),
+            CommitStatus::kObjectLocked);
   EXPECT_EQ(retain("g", {}), CommitStatus::kObjectLocked);
   EXPECT_EQ(retain("g", compliance_), CommitStatus::kObjectLocked);
   EXPECT_EQ(retain("g", {Retention::Mode::kGovernance, later_ + 1min}), CommitStatus::kCommitted);
@@ -61,11 +67,16 @@ TEST_P(ObjectLock, ComplianceAndLegalHoldYieldToNobody) {
   const auto held = put_locked("h", {}, true).version;
   EXPECT_EQ(remove("h", held, true), CommitStatus::kObjectLocked);
   // A marker hides it, and it stays protected in the history.
-  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "h", .versioning = Versioning::kEnabled})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object(
+                    {.context = context(), .key = "h", .versioning = Versioning::kEnabled}))
+                .status,
+            CommitStatus::kCommitted);
   EXPECT_EQ(remove("h", held), CommitStatus::kObjectLocked);
   EXPECT_EQ(hold("h", held, false), CommitStatus::kCommitted);
   EXPECT_EQ(remove("h", held), CommitStatus::kCommitted);
-  const auto expired = put_locked("e", {Retention::Mode::kCompliance, in_milliseconds(std::chrono::system_clock::now() - 1s)}).version;
+  const auto expired = put_locked("e", {Retention::Mode::kCompliance,
+                                        in_milliseconds(std::chrono::system_clock::now() - 1s)})
+                           .version;
   EXPECT_EQ(remove("e", expired), CommitStatus::kCommitted);
 }
 
@@ -76,7 +87,11 @@ TEST_P(ObjectLock, ALockEndsWhenBothClocksSaySo) {
   fakes::ManualClock gateway(now);
   const auto other = database().another({.lock_clock = &gateway});
   const auto remove_by = [&](const std::string& key, const model::VersionId& version) {
-    return run(other->objects.delete_object({.context = context(), .key = key, .version = version, .versioning = Versioning::kEnabled})).status;
+    return run(other->objects.delete_object({.context = context(),
+                                             .key = key,
+                                             .version = version,
+                                             .versioning = Versioning::kEnabled}))
+        .status;
   };
   const auto shorten_by = [&](const std::string& key) {
     UpdateVersion update{.context = context(), .key = key};
@@ -102,17 +117,32 @@ TEST_P(ObjectLock, ALockEndsWhenBothClocksSaySo) {
 }
 
 TEST_P(ObjectLock, BucketStaysVersioned) {
-  EXPECT_EQ(run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc")).status, BucketStatus::kWrongState);
-  const auto enabled = run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kEnabled));
+  EXPECT_EQ(
+      run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc"))
+          .status,
+      BucketStatus::kWrongState);
+  const auto enabled = run(stores().buckets.set_bucket_versioning(
+      {.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kEnabled));
   EXPECT_EQ(enabled.bucket.versioning, Versioning::kEnabled);
   EXPECT_GT(enabled.bucket.settings_version, bucket_.settings_version);
-  EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kSuspended)).bucket.versioning, Versioning::kSuspended);
-  run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kEnabled));
-  const auto locked = run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc"));
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(
+                    {.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kSuspended))
+                .bucket.versioning,
+            Versioning::kSuspended);
+  run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()},
+                                             Versioning::kEnabled));
+  const auto locked =
+      run(stores().buckets.set_object_lock({.bucket_id = bucket_.id, .deadline = soon()}, "doc"));
   EXPECT_TRUE(locked.bucket.object_lock);
   EXPECT_EQ(locked.bucket.settings.at(SettingKind::kObjectLock), "doc");
-  EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kSuspended)).status, BucketStatus::kWrongState);
-  EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = 1 << 30, .deadline = soon()}, Versioning::kEnabled)).status, BucketStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning(
+                    {.bucket_id = bucket_.id, .deadline = soon()}, Versioning::kSuspended))
+                .status,
+            BucketStatus::kWrongState);
+  EXPECT_EQ(run(stores().buckets.set_bucket_versioning({.bucket_id = 1 << 30, .deadline = soon()},
+                                                       Versioning::kEnabled))
+                .status,
+            BucketStatus::kNoSuchBucket);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace {
 
 class ObjectStoreContract : public MetadataContract {};
 
-INSTANTIATE_TEST_SUITE_P(Stores, ObjectStoreContract, all_implementations(), name_of_implementation);
+INSTANTIATE_TEST_SUITE_P(Stores, ObjectStoreContract, all_implementations(),
+                         name_of_implementation);
 
 TEST_P(ObjectStoreContract, PutIsFoundWithEverythingItWasGiven) {
   const auto request = put_request("a/b", 77);
@@ -29,14 +30,24 @@ TEST_P(ObjectStoreContract, PutIsFoundWithEverythingItWasGiven) {
 
 TEST_P(ObjectStoreContract, AbsentThingsAreNamed) {
   EXPECT_EQ(find("nothing").status, LookupStatus::kNoSuchKey);
-  EXPECT_EQ(run(stores().objects.find_object({.bucket = "no-such-bucket", .key = "k", .deadline = soon()})).status, LookupStatus::kNoSuchBucket);
-  EXPECT_EQ(run(stores().objects.find_object({.bucket = bucket_.name, .key = "k", .version = model::VersionId::random(), .deadline = soon()})).status,
+  EXPECT_EQ(run(stores().objects.find_object(
+                    {.bucket = "no-such-bucket", .key = "k", .deadline = soon()}))
+                .status,
+            LookupStatus::kNoSuchBucket);
+  EXPECT_EQ(run(stores().objects.find_object({.bucket = bucket_.name,
+                                              .key = "k",
+                                              .version = model::VersionId::random(),
+                                              .deadline = soon()}))
+                .status,
             LookupStatus::kNoSuchVersion);
 }
 
 TEST_P(ObjectStoreContract, KeysAreOpaqueBytes) {
-  for (const std::string key : {"a", "a/b", "a//../b/", "\xc3\xa9", "a\x01", "A"}) EXPECT_EQ(put(key, 1).status, CommitStatus::kCommitted);
-  EXPECT_EQ(keys_of(list({})), (std::vector<std::string>{"A", "a", "a\x01", "a//../b/", "a/b", "\xc3\xa9"}));
+  for (const std::string key : {"a", "a/b", "a//../b/", "\xc3\xa9", "a\x01", "A"}) {
+    EXPECT_EQ(put(key, 1).status, CommitStatus::kCommitted);
+  }
+  EXPECT_EQ(keys_of(list({})),
+            (std::vector<std::string>{"A", "a", "a\x01", "a//../b/", "a/b", "\xc3\xa9"}));
 }
 
 TEST_P(ObjectStoreContract, ConcurrentPutsOfManyKeysAndOneKey) {
@@ -44,12 +55,14 @@ TEST_P(ObjectStoreContract, ConcurrentPutsOfManyKeysAndOneKey) {
   int left = 200;
   for (int i = 0; i < 200; ++i) {
     const std::string key = i % 2 == 0 ? "same" : "key" + std::to_string(i);
-    auto one = [](ObjectStore& target, PutObject request, int& remaining, async::EventLoop& runner) -> async::Task<void> {
+    auto one = [](ObjectStore& target, PutObject request, int& remaining,
+                  async::EventLoop& runner) -> async::Task<void> {
       const auto outcome = co_await target.put_object(std::move(request));
       EXPECT_TRUE(outcome && outcome->status == CommitStatus::kCommitted);
       if (--remaining == 0) runner.stop();
     };
-    async::spawn(loop, one(stores().objects, put_request(key, static_cast<uint64_t>(i + 1)), left, loop));
+    async::spawn(loop,
+                 one(stores().objects, put_request(key, static_cast<uint64_t>(i + 1)), left, loop));
   }
   loop.run();
   EXPECT_EQ(list({}).entries.size(), 101u);
@@ -87,7 +100,8 @@ TEST_P(ObjectStoreContract, OverwriteAndDeleteReleaseStreamsAndCountUsage) {
   EXPECT_EQ(find("k").status, LookupStatus::kNoSuchKey);
   EXPECT_EQ(usage().bytes, 0u);
   EXPECT_EQ(usage().objects, 0u);
-  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "k"})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "k"})).status,
+            CommitStatus::kCommitted);
 }
 
 TEST_P(ObjectStoreContract, VersionsStackAndDeleteMarkersHide) {
@@ -95,7 +109,8 @@ TEST_P(ObjectStoreContract, VersionsStackAndDeleteMarkersHide) {
   const auto second = put("v", 2, Versioning::kEnabled);
   EXPECT_LT(first.version, second.version);
   EXPECT_FALSE(second.is_null);
-  const auto marker = run(stores().objects.delete_object({.context = context(), .key = "v", .versioning = Versioning::kEnabled}));
+  const auto marker = run(stores().objects.delete_object(
+      {.context = context(), .key = "v", .versioning = Versioning::kEnabled}));
   EXPECT_TRUE(marker.delete_marker);
   EXPECT_TRUE(find("v").object.delete_marker);
   EXPECT_TRUE(list({}).entries.empty());
@@ -104,10 +119,16 @@ TEST_P(ObjectStoreContract, VersionsStackAndDeleteMarkersHide) {
   EXPECT_TRUE(versions.entries[0].object.delete_marker);
   EXPECT_TRUE(versions.entries[0].latest);
   EXPECT_EQ(versions.entries[2].object.version, first.version);
-  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "v", .version = marker.version})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object(
+                    {.context = context(), .key = "v", .version = marker.version}))
+                .status,
+            CommitStatus::kCommitted);
   EXPECT_EQ(find("v").object.version, second.version);
-  const auto old = run(stores().objects.find_object(
-      {.bucket = bucket_.name, .key = "v", .version = first.version, .range = {ExtentRange::Kind::kAll}, .deadline = soon()}));
+  const auto old = run(stores().objects.find_object({.bucket = bucket_.name,
+                                                     .key = "v",
+                                                     .version = first.version,
+                                                     .range = {ExtentRange::Kind::kAll},
+                                                     .deadline = soon()}));
   EXPECT_EQ(old.object.size, 1u);
   EXPECT_EQ(old.object.extents.size(), 1u);
   EXPECT_EQ(usage().bytes, 3u);
@@ -123,11 +144,17 @@ TEST_P(ObjectStoreContract, SuspendedVersioningReplacesTheNullVersion) {
   EXPECT_EQ(versions.entries[0].object.size, 4u);
   EXPECT_TRUE(versions.entries[0].object.is_null);
   EXPECT_EQ(versions.entries[1].object.size, 3u);
-  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "s", .null_version = true})).version, versions.entries[0].object.version);
+  EXPECT_EQ(
+      run(stores().objects.delete_object({.context = context(), .key = "s", .null_version = true}))
+          .version,
+      versions.entries[0].object.version);
   EXPECT_EQ(find("s").object.size, 3u);
   put("s", 5, Versioning::kSuspended);
   put("s", 6, Versioning::kEnabled);
-  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "s", .null_version = true})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(
+      run(stores().objects.delete_object({.context = context(), .key = "s", .null_version = true}))
+          .status,
+      CommitStatus::kCommitted);
   EXPECT_EQ(usage().bytes, 1u + 3u + 6u);
 }
 
@@ -135,7 +162,8 @@ TEST_P(ObjectStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   auto request = put_request("attributed", 3, Versioning::kEnabled);
   static_cast<Attributes&>(request.version) = some_attributes();
   request.version.legal_hold = true;
-  request.version.retention = {Retention::Mode::kGovernance, in_milliseconds(std::chrono::system_clock::now() + 1h)};
+  request.version.retention = {Retention::Mode::kGovernance,
+                               in_milliseconds(std::chrono::system_clock::now() + 1h)};
   const auto first = run(stores().objects.put_object(request));
   auto found = find("attributed");
   EXPECT_EQ(static_cast<Attributes&>(found.object), static_cast<Attributes&>(request.version));
@@ -149,12 +177,16 @@ TEST_P(ObjectStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
 
   put("attributed", 4, Versioning::kEnabled);
   EXPECT_EQ(static_cast<Attributes>(find("attributed").object), Attributes{});
-  UpdateVersion update{.context = context(), .key = "attributed", .version = first.version, .expected_etag = "etag3"};
+  UpdateVersion update{.context = context(),
+                       .key = "attributed",
+                       .version = first.version,
+                       .expected_etag = "etag3"};
   update.tags = Tags{{"new", "tag"}};
   const auto outcome = run(stores().objects.update_version(update));
   EXPECT_EQ(outcome.status, CommitStatus::kCommitted);
   EXPECT_EQ(outcome.version, first.version);
-  const auto old = run(stores().objects.find_object({.bucket = bucket_.name, .key = "attributed", .version = first.version, .deadline = soon()}));
+  const auto old = run(stores().objects.find_object(
+      {.bucket = bucket_.name, .key = "attributed", .version = first.version, .deadline = soon()}));
   EXPECT_EQ(old.object.tags, (Tags{{"new", "tag"}}));
   EXPECT_EQ(old.object.acl, "acl-bytes");
   EXPECT_EQ(old.object.last_modified, found.object.last_modified);
@@ -166,12 +198,14 @@ TEST_P(ObjectStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   EXPECT_EQ(find("attributed").object.acl, "x");
   EXPECT_EQ(find("attributed").object.encryption, "y");
   current.expected_etag = "other";
-  EXPECT_EQ(run(stores().objects.update_version(current)).status, CommitStatus::kPreconditionFailed);
+  EXPECT_EQ(run(stores().objects.update_version(current)).status,
+            CommitStatus::kPreconditionFailed);
   current.context.settings_version += 1;
   EXPECT_EQ(run(stores().objects.update_version(current)).status, CommitStatus::kSettingsChanged);
   current = {.context = context(), .key = "absent"};
   EXPECT_EQ(run(stores().objects.update_version(current)).status, CommitStatus::kNoSuchKey);
-  run(stores().objects.delete_object({.context = context(), .key = "attributed", .versioning = Versioning::kEnabled}));
+  run(stores().objects.delete_object(
+      {.context = context(), .key = "attributed", .versioning = Versioning::kEnabled}));
   current.key = "attributed";
   const auto marker = run(stores().objects.update_version(current));
   EXPECT_EQ(marker.status, CommitStatus::kNoSuchKey);
@@ -184,7 +218,8 @@ TEST_P(ObjectStoreContract, ManyPutsWithAndWithoutAttributesShareABatch) {
   for (int i = 0; i < 40; ++i) {
     auto request = put_request("batched" + std::to_string(i), 1);
     if (i % 3 == 0) static_cast<Attributes&>(request.version) = some_attributes();
-    auto one = [](ObjectStore& target, PutObject put, int& remaining, async::EventLoop& runner) -> async::Task<void> {
+    auto one = [](ObjectStore& target, PutObject put, int& remaining,
+                  async::EventLoop& runner) -> async::Task<void> {
       const auto outcome = co_await target.put_object(std::move(put));
       EXPECT_TRUE(outcome && outcome->status == CommitStatus::kCommitted);
       if (--remaining == 0) runner.stop();
@@ -194,14 +229,16 @@ TEST_P(ObjectStoreContract, ManyPutsWithAndWithoutAttributesShareABatch) {
   loop.run();
   for (int i = 0; i < 40; ++i) {
     const auto object = find("batched" + std::to_string(i)).object;
-    EXPECT_EQ(static_cast<const Attributes&>(object), i % 3 == 0 ? some_attributes() : Attributes{}) << i;
+    EXPECT_EQ(static_cast<const Attributes&>(object), i % 3 == 0 ? some_attributes() : Attributes{})
+        << i;
   }
 }
 
 TEST_P(ObjectStoreContract, ConditionsOfANamedVersionAreItsOwn) {
   const auto old = put("n", 1, Versioning::kEnabled);
   put("n", 2, Versioning::kEnabled);
-  DeleteObject request{.context = context(), .key = "n", .version = old.version, .versioning = Versioning::kEnabled};
+  DeleteObject request{
+      .context = context(), .key = "n", .version = old.version, .versioning = Versioning::kEnabled};
   request.conditions.if_match = {"etag2"};
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
   request.conditions.if_match_size = 1;
@@ -216,7 +253,8 @@ TEST_P(ObjectStoreContract, ConditionalDeletesMakeNothingWhereNothingIs) {
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
   EXPECT_TRUE(list({.versions = true}).entries.empty());
   // A marker is there, without ETag and bytes.
-  run(stores().objects.delete_object({.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled}));
+  run(stores().objects.delete_object(
+      {.context = context(), .key = "nowhere", .versioning = Versioning::kEnabled}));
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kCommitted);
   request.conditions.if_match = {"e"};
   EXPECT_EQ(run(stores().objects.delete_object(request)).status, CommitStatus::kPreconditionFailed);
@@ -242,12 +280,14 @@ TEST_P(ObjectStoreContract, GuardsTellHistoryAndLoneMarkersApart) {
   const auto old = put("g", 1, Versioning::kEnabled);
   const auto current = put("g", 2, Versioning::kEnabled);
   const auto attempt = [&](const model::VersionId& version, Guard guard) {
-    DeleteObject request{.context = context(), .key = "g", .version = version, .versioning = Versioning::kEnabled};
+    DeleteObject request{
+        .context = context(), .key = "g", .version = version, .versioning = Versioning::kEnabled};
     request.guard = guard;
     return run(stores().objects.delete_object(request)).status;
   };
   EXPECT_EQ(attempt(current.version, Guard::kNoncurrent), CommitStatus::kPreconditionFailed);
-  const auto marker = run(stores().objects.delete_object({.context = context(), .key = "g", .versioning = Versioning::kEnabled}));
+  const auto marker = run(stores().objects.delete_object(
+      {.context = context(), .key = "g", .versioning = Versioning::kEnabled}));
   EXPECT_EQ(attempt(marker.version, Guard::kLoneMarker), CommitStatus::kPreconditionFailed);
   EXPECT_EQ(attempt(marker.version, Guard::kCurrent), CommitStatus::kPreconditionFailed);
   EXPECT_EQ(attempt(old.version, Guard::kNoncurrent), CommitStatus::kCommitted);
@@ -267,7 +307,10 @@ TEST_P(ObjectStoreContract, ConcurrentRemovalsOfVersionsAllHappen) {
     for (const model::VersionId& version : versions) {
       threads.emplace_back([&, version] {
         // Alone in its transaction: the batcher would put them in one.
-        run(stores().objects.delete_objects({{.context = context(), .key = "many", .version = version, .versioning = Versioning::kEnabled}}));
+        run(stores().objects.delete_objects({{.context = context(),
+                                              .key = "many",
+                                              .version = version,
+                                              .versioning = Versioning::kEnabled}}));
       });
     }
     for (std::thread& thread : threads) thread.join();
@@ -280,7 +323,9 @@ TEST_P(ObjectStoreContract, DeleteObjectsAnswersInOrder) {
   put("d1", 1);
   put("d3", 1);
   std::vector<DeleteObject> requests;
-  for (const std::string key : {"d3", "d2", "d1"}) requests.push_back({.context = context(), .key = key});
+  for (const std::string key : {"d3", "d2", "d1"}) {
+    requests.push_back({.context = context(), .key = key});
+  }
   requests[0].conditions.if_match = {"nope"};
   const auto outcomes = run(stores().objects.delete_objects(requests));
   ASSERT_EQ(outcomes.size(), 3u);
@@ -324,12 +369,14 @@ TEST_P(ObjectStoreContract, AppendGrowsAndChecksTheOffset) {
   run(stores().objects.delete_object({.context = context(), .key = "log"}));
 }
 
-// Whoever appends chose the key by what was there: the same bytes may be there under another by now.
+// Whoever appends chose the key by what was there: the same bytes may be there under another by
+// now.
 TEST_P(ObjectStoreContract, AppendedBytesAreEncryptedAsWhatIsThere) {
   const struct {
     const char* there;
     const char* appended;
   } others[] = {{"", "one"}, {"one", ""}, {"one", "two"}};
+
   for (const auto& [there, appended] : others) {
     SCOPED_TRACE(std::string("'") + there + "' and '" + appended + "'");
     PutObject whole = put_request("log", 4);
@@ -349,10 +396,16 @@ TEST_P(ObjectStoreContract, AppendedBytesAreEncryptedAsWhatIsThere) {
 TEST_P(ObjectStoreContract, RenameMovesAndReplaces) {
   put("from", 3);
   put("to", 4);
-  EXPECT_EQ(run(stores().objects.rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.rename_object(
+                    {.context = context(), .source_key = "from", .target_key = "to"}))
+                .status,
+            CommitStatus::kCommitted);
   EXPECT_EQ(find("from").status, LookupStatus::kNoSuchKey);
   EXPECT_EQ(find("to").object.size, 3u);
-  EXPECT_EQ(run(stores().objects.rename_object({.context = context(), .source_key = "from", .target_key = "to"})).status, CommitStatus::kNoSuchKey);
+  EXPECT_EQ(run(stores().objects.rename_object(
+                    {.context = context(), .source_key = "from", .target_key = "to"}))
+                .status,
+            CommitStatus::kNoSuchKey);
   EXPECT_EQ(usage().objects, 1u);
 }
 
@@ -363,7 +416,8 @@ TEST_P(ObjectStoreContract, AnEncryptedObjectIsRenamedWithAnEnvelopeOfItsNewKey)
   RenameObject rename{.context = context(), .source_key = "secret", .target_key = "moved"};
   EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);
   rename.encryption = "for moved";
-  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);   // Made from none.
+  // Made from none.
+  EXPECT_EQ(run(stores().objects.rename_object(rename)).status, CommitStatus::kEncrypted);
   rename.source_encryption = "for secret";
   // Another key was given to the object meanwhile: that stays.
   UpdateVersion update;

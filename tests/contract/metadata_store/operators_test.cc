@@ -26,13 +26,16 @@ class Cluster {
     EXPECT_TRUE(migrate(dsn(), load_schema(RONDEL_MIGRATIONS).value()));
     connection_ = PgConnection::open(dsn(), deadline_in(10s)).value();
   }
+
   ~Cluster() {
     connection_.reset();
     server("drop database " + name_ + " with (force)");
   }
 
   std::string dsn() const { return postgres_dsn() + " dbname=" + name_; }
+
   Result<void> script(const std::string& sql) { return connection_->script(sql, deadline_in(30s)); }
+
   std::set<std::string> texts(const std::string& sql) {
     const auto rows = connection_->run(sql, {}, deadline_in(30s));
     EXPECT_TRUE(rows) << rows.error().message;
@@ -40,6 +43,7 @@ class Cluster {
     for (size_t i = 0; rows && i < rows->rows(); ++i) out.insert(rows->text(i, 0));
     return out;
   }
+
   std::vector<AuditRow> audit() { return read_audit(dsn(), 1000).value(); }
 
  private:
@@ -59,6 +63,7 @@ T wait_for(async::Task<Result<T>> task) {
   EXPECT_TRUE(result) << result.error().message;
   return std::move(*result);
 }
+
 void wait_for(async::Task<Result<void>> task) {
   const auto result = async::block_on(std::move(task));
   EXPECT_TRUE(result) << result.error().message;
@@ -76,7 +81,8 @@ TEST(Audit, EveryTableOfTheCatalogueIsAuditedOrNamedHere) {
   const std::set<std::string> not_audited = cluster.texts(
       "select relname from pg_class c where relkind in ('r', 'p') and not relispartition"
       " and relnamespace = current_schema()::regnamespace and not exists (select from pg_trigger t"
-      "   join pg_proc p on p.oid = t.tgfoid where t.tgrelid = c.oid and p.proname = 'write_audit')");
+      "   join pg_proc p on p.oid = t.tgfoid where t.tgrelid = c.oid and p.proname = "
+      "'write_audit')");
   const std::set<std::string> audited = cluster.texts(
       "select distinct tgrelid::regclass::text from pg_trigger t join pg_proc p on p.oid = t.tgfoid"
       " where p.proname = 'write_audit'");
@@ -97,10 +103,11 @@ TEST(Audit, EveryTableOfTheCatalogueIsAuditedOrNamedHere) {
 // there is none that puts triggers out of action.
 TEST(Audit, NoFunctionOfTheCatalogueGoesAroundTriggers) {
   Cluster cluster("audit_functions");
-  EXPECT_EQ(cluster.texts("select proname from pg_proc where pronamespace ="
-                          " current_schema()::regnamespace and (prosrc ~* 'session_replication_role'"
-                          " or prosrc ~* 'disable\\s+trigger')"),
-            std::set<std::string>{});
+  EXPECT_EQ(
+      cluster.texts("select proname from pg_proc where pronamespace ="
+                    " current_schema()::regnamespace and (prosrc ~* 'session_replication_role'"
+                    " or prosrc ~* 'disable\\s+trigger')"),
+      std::set<std::string>{});
   EXPECT_EQ(cluster.texts("select tgname from pg_trigger where tgenabled <> 'O'"),
             std::set<std::string>{});
 }
@@ -116,39 +123,69 @@ std::vector<Writer> writers() {
   const std::string material(60, 'm');
   return {
       {"create_account", "create", "account",
-       [](const Stores& s, const std::string&) { wait_for(s.identities.create_account({.name = "made", .secret_key = "the-secret-of-it"}, soon())); }},
+       [](const Stores& s, const std::string&) {
+         wait_for(s.identities.create_account({.name = "made", .secret_key = "the-secret-of-it"},
+                                              soon()));
+       }},
       {"its key", "create", "access key",
-       [](const Stores& s, const std::string&) { wait_for(s.identities.create_account({.name = "made2", .secret_key = "the-secret-of-it"}, soon())); }},
+       [](const Stores& s, const std::string&) {
+         wait_for(s.identities.create_account({.name = "made2", .secret_key = "the-secret-of-it"},
+                                              soon()));
+       }},
       {"change_account", "change", "account",
-       [](const Stores& s, const std::string& id) { wait_for(s.identities.change_account(id, {.enabled = false}, soon())); }},
+       [](const Stores& s, const std::string& id) {
+         wait_for(s.identities.change_account(id, {.enabled = false}, soon()));
+       }},
       {"public access", "change", "account",
-       [](const Stores& s, const std::string& id) { wait_for(s.identities.change_account(id, {.public_access_block = uint8_t{3}}, soon())); }},
+       [](const Stores& s, const std::string& id) {
+         wait_for(s.identities.change_account(id, {.public_access_block = uint8_t{3}}, soon()));
+       }},
       {"create_key", "create", "access key",
-       [](const Stores& s, const std::string& id) { wait_for(s.identities.create_key(id, "SECOND", "the-secret-of-it", soon())); }},
+       [](const Stores& s, const std::string& id) {
+         wait_for(s.identities.create_key(id, "SECOND", "the-secret-of-it", soon()));
+       }},
       {"disable key", "change", "access key",
-       [](const Stores& s, const std::string&) { wait_for(s.identities.set_key_enabled("SECOND", false, LastKey::kStays, soon())); }},
+       [](const Stores& s, const std::string&) {
+         wait_for(s.identities.set_key_enabled("SECOND", false, LastKey::kStays, soon()));
+       }},
       {"delete key", "delete", "access key",
-       [](const Stores& s, const std::string&) { wait_for(s.identities.delete_key("SECOND", LastKey::kStays, soon())); }},
+       [](const Stores& s, const std::string&) {
+         wait_for(s.identities.delete_key("SECOND", LastKey::kStays, soon()));
+       }},
       {"kms create", "create", "kms key",
-       [=](const Stores& s, const std::string&) { wait_for(s.keys.create("k", material, "12345678", soon())); }},
+       [=](const Stores& s, const std::string&) {
+         wait_for(s.keys.create("k", material, "12345678", soon()));
+       }},
       {"kms rotate", "create", "kms key version",
-       [=](const Stores& s, const std::string&) { wait_for(s.keys.add_version("k", {2, material}, "12345678", soon())); }},
+       [=](const Stores& s, const std::string&) {
+         wait_for(s.keys.add_version("k", {2, material}, "12345678", soon()));
+       }},
       {"kms disable", "change", "kms key",
-       [](const Stores& s, const std::string&) { wait_for(s.keys.set_enabled("k", false, soon())); }},
+       [](const Stores& s, const std::string&) {
+         wait_for(s.keys.set_enabled("k", false, soon()));
+       }},
       {"kms owner", "create", "kms key owner",
        [](const Stores& s, const std::string& id) { wait_for(s.keys.set_owner("k", id, soon())); }},
       {"kms grant", "create", "kms grant",
-       [](const Stores& s, const std::string& id) { wait_for(s.keys.set_grant("k", id, 1, soon())); }},
+       [](const Stores& s, const std::string& id) {
+         wait_for(s.keys.set_grant("k", id, 1, soon()));
+       }},
       {"kms revoke", "delete", "kms grant",
-       [](const Stores& s, const std::string& id) { wait_for(s.keys.set_grant("k", id, 0, soon())); }},
+       [](const Stores& s, const std::string& id) {
+         wait_for(s.keys.set_grant("k", id, 0, soon()));
+       }},
       {"gc set", "change", "gc",
-       [](const Stores& s, const std::string&) { wait_for(s.gc.set_garbage_ages(77s, std::nullopt, std::nullopt, soon())); }},
+       [](const Stores& s, const std::string&) {
+         wait_for(s.gc.set_garbage_ages(77s, std::nullopt, std::nullopt, soon()));
+       }},
       {"gc resume", "change", "gc",
        [](const Stores& s, const std::string&) { wait_for(s.gc.resume_garbage(5, soon())); }},
       {"gc restore", "change", "gc",
        [](const Stores& s, const std::string&) { wait_for(s.restores.order_restore(soon())); }},
       {"a gateway's ages", "change", "gc",
-       [](const Stores& s, const std::string&) { wait_for(s.gc.raise_garbage_ages({99s, 99s, 99s}, soon())); }},
+       [](const Stores& s, const std::string&) {
+         wait_for(s.gc.raise_garbage_ages({99s, 99s, 99s}, soon()));
+       }},
   };
 }
 
@@ -221,7 +258,8 @@ TEST(MasterKey, SecretsThatAreThereSayWhichItIs) {
     if (by_account) {
       make_account(metadata->stores(), "older");
     } else {
-      wait_for(metadata->stores().keys.create("k", "material", crypto::sha256(test_master_key()).substr(0, 8), soon()));
+      wait_for(metadata->stores().keys.create(
+          "k", "material", crypto::sha256(test_master_key()).substr(0, 8), soon()));
     }
     EXPECT_FALSE(check_master_key(cluster.dsn(), other));
     EXPECT_TRUE(check_master_key(cluster.dsn(), test_master_key()));

@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "common/async/event_loop.h"
-#include "metadata/postgres/directory_feed.h"
 #include "metadata/connection/pg_connection.h"
+#include "metadata/postgres/directory_feed.h"
 #include "tests/contract/metadata_store/test_stores.h"
 
 namespace rondel::metadata {
@@ -15,8 +15,8 @@ using namespace std::chrono_literals;
 
 TEST(PostgresMetadataContract, SecretsAreOpenedByTheirMasterKeyAlone) {
   const auto soon = [] { return deadline_in(10s); };
-  const auto made = async::block_on(
-      test_stores().identities.create_account({.name = "sealed"}, soon())).value();
+  const auto made =
+      async::block_on(test_stores().identities.create_account({.name = "sealed"}, soon())).value();
   const auto wrong = PostgresMetadata::make_for_command(postgres_dsn(), std::string(32, 'x'));
   IdentityStore& identities = wrong->stores().identities;
   EXPECT_EQ(async::block_on(identities.list_keys(made.account.id, soon())).error().code,
@@ -30,16 +30,23 @@ TEST(PostgresMetadataContract, HoldsTheConnectionsThatItWasGivenAndNoMore) {
   const std::string dsn = postgres_dsn() + " application_name=counted";
   const auto watcher = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
   const auto held = [&] {
-    const auto row = watcher->run("select count(*) from pg_stat_activity where application_name = 'counted'", {}, deadline_in(10s));
+    const auto row =
+        watcher->run("select count(*) from pg_stat_activity where application_name = 'counted'", {},
+                     deadline_in(10s));
     return row ? row->bigint(0, 0) : -1;
   };
   constexpr int64_t kConnections = 15;
   {
-    const auto metadata = PostgresMetadata::make({.dsn = dsn, .master_key = test_master_key(), .connections = kConnections});
-    const auto feed = make_postgres_directory_feed(dsn, real_clock(), [](const DirectoryChange&) {});
+    const auto metadata = PostgresMetadata::make(
+        {.dsn = dsn, .master_key = test_master_key(), .connections = kConnections});
+    const auto feed =
+        make_postgres_directory_feed(dsn, real_clock(), [](const DirectoryChange&) {});
     const Stores& stores = metadata->stores();
     int64_t most = 0;
-    for (const Deadline end = deadline_in(10s); most < kConnections && std::chrono::steady_clock::now() < end;) most = std::max(most, held());
+    for (const Deadline end = deadline_in(10s);
+         most < kConnections && std::chrono::steady_clock::now() < end;) {
+      most = std::max(most, held());
+    }
     EXPECT_EQ(most, kConnections);
     EXPECT_TRUE(async::block_on(stores.ring.cluster_id(deadline_in(10s))));
     EXPECT_TRUE(async::block_on(stores.keys.load(0, deadline_in(10s))));
@@ -49,7 +56,10 @@ TEST(PostgresMetadataContract, HoldsTheConnectionsThatItWasGivenAndNoMore) {
     EXPECT_EQ(held(), kConnections);
     EXPECT_EQ(metadata->status().connections, kConnections - PostgresMetadata::kOtherConnections);
   }
-  for (const Deadline end = deadline_in(10s); held() > 0 && std::chrono::steady_clock::now() < end;) std::this_thread::sleep_for(5ms);
+  for (const Deadline end = deadline_in(10s);
+       held() > 0 && std::chrono::steady_clock::now() < end;) {
+    std::this_thread::sleep_for(5ms);
+  }
   const auto command = PostgresMetadata::make_for_command(dsn);
   EXPECT_TRUE(async::block_on(command->stores().gc.garbage_state(deadline_in(10s))));
   EXPECT_TRUE(async::block_on(command->stores().ring.cluster_id(deadline_in(10s))));

@@ -11,10 +11,10 @@
 #include <iostream>
 
 #include "cli/private_postgres.h"
-#include "metadata/postgres/migrator.h"
 #include "metadata/connection/pg_connection.h"
 #include "metadata/connection/pg_function.h"
 #include "metadata/connection/pg_rows.h"
+#include "metadata/postgres/migrator.h"
 
 namespace rondel::metadata {
 namespace {
@@ -27,12 +27,15 @@ class Server {
     std::string pattern = "/tmp/rondel-pg-test-XXXXXX";
     folder_ = mkdtemp(pattern.data());
     chmod(folder_.c_str(), 0755);
-    postgres_ = {folder_ + "/data", folder_ + "/socket", folder_ + "/pid", folder_ + "/log", "postgres"};
+    postgres_ = {folder_ + "/data", folder_ + "/socket", folder_ + "/pid", folder_ + "/log",
+                 "postgres"};
     auto started = cli::start_postgres(postgres_);
     auto schema = load_schema(RONDEL_MIGRATIONS);
-    auto version = started && schema ? migrate(postgres_.dsn(), *schema) : Result<int>(fail(ErrorCode::kInternal, "not tried"));
+    auto version = started && schema ? migrate(postgres_.dsn(), *schema)
+                                     : Result<int>(fail(ErrorCode::kInternal, "not tried"));
     if (!started || !schema || !version) {
-      std::cerr << (started ? "" : started.error().message) << (schema ? "" : schema.error().message)
+      std::cerr << (started ? "" : started.error().message)
+                << (schema ? "" : schema.error().message)
                 << (version ? "" : version.error().message) << '\n';
       std::exit(1);
     }
@@ -61,15 +64,18 @@ const std::string& postgres_dsn() {
 
 std::string test_master_key() { return std::string(32, 'k'); }
 
-// As by a dump that is restored into the database: the connection stays, and what it looked up is gone.
+// As by a dump that is restored into the database: the connection stays, and what it looked up is
+// gone.
 TEST(PgConnectionTest, WhatWasMadeAnewIsLookedUpAgain) {
   const auto soon = [] { return deadline_in(30s); };
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
   const auto other = PgConnection::open(postgres_dsn(), soon()).value();
   const auto make = [&] {
-    const auto made = other->script("drop type if exists made_anew cascade; create type made_anew as (a bigint);"
-                                    "create function sum_anew(rows made_anew[]) returns bigint language sql as"
-                                    " 'select sum(a)::bigint from unnest(rows)'", soon());
+    const auto made = other->script(
+        "drop type if exists made_anew cascade; create type made_anew as (a bigint);"
+        "create function sum_anew(rows made_anew[]) returns bigint language sql as"
+        " 'select sum(a)::bigint from unnest(rows)'",
+        soon());
     ASSERT_TRUE(made) << made.error().message;
   };
   const auto ask = [&]() -> Committed<int64_t> {
@@ -90,23 +96,32 @@ TEST(PgConnectionTest, WhatWasMadeAnewIsLookedUpAgain) {
   EXPECT_TRUE(other->script("drop type made_anew cascade", soon()));
 }
 
-// The server, too, must notice that a gateway's host has vanished: until then it keeps that gateway's locks, for two hours by default.
+// The server, too, must notice that a gateway's host has vanished: until then it keeps that
+// gateway's locks, for two hours by default.
 TEST(PgConnectionTest, TheServerWatchesConnectionsOverTcp) {
   std::string folder = "/tmp/rondel-pg-test-XXXXXX";
   mkdtemp(folder.data());
   chmod(folder.c_str(), 0755);
-  const cli::PrivatePostgres postgres{folder + "/data", folder + "/socket", folder + "/pid", folder + "/log", "postgres"};
+  const cli::PrivatePostgres postgres{folder + "/data", folder + "/socket", folder + "/pid",
+                                      folder + "/log", "postgres"};
   ASSERT_TRUE(cli::start_postgres(postgres));
   ASSERT_TRUE(cli::stop_postgres(postgres));
   const std::string address = fmt::format("127.{}.{}.7", 1 + getpid() / 250 % 250, getpid() % 250);
-  std::ofstream(postgres.data_directory + "/postgresql.auto.conf", std::ios::app) << "listen_addresses = '" << address << "'\n";
-  std::ofstream(postgres.data_directory + "/pg_hba.conf", std::ios::app) << "host all all 127.0.0.0/8 trust\n";
+  std::ofstream(postgres.data_directory + "/postgresql.auto.conf", std::ios::app)
+      << "listen_addresses = '" << address << "'\n";
+  std::ofstream(postgres.data_directory + "/pg_hba.conf", std::ios::app)
+      << "host all all 127.0.0.0/8 trust\n";
   ASSERT_TRUE(cli::start_postgres(postgres));
   {
-    auto connection = PgConnection::open("host=" + address + " user=rondel dbname=rondel", deadline_in(10s));
+    auto connection =
+        PgConnection::open("host=" + address + " user=rondel dbname=rondel", deadline_in(10s));
     ASSERT_TRUE(connection) << connection.error().message;
-    for (const auto& [name, value] : {std::pair("tcp_keepalives_idle", "10"), {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "3"}}) {
-      const auto shown = (*connection)->run(fmt::format("select current_setting('{}')", name), {}, deadline_in(10s));
+    for (const auto& [name, value] : {std::pair("tcp_keepalives_idle", "10"),
+                                      {"tcp_keepalives_interval", "5"},
+                                      {"tcp_keepalives_count", "3"}}) {
+      const auto shown =
+          (*connection)
+              ->run(fmt::format("select current_setting('{}')", name), {}, deadline_in(10s));
       ASSERT_TRUE(shown) << shown.error().message;
       EXPECT_EQ(shown->text(0, 0), value) << name;
     }

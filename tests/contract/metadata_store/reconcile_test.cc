@@ -27,12 +27,16 @@ class Reconcile : public StoreContract<Reconcile> {
     }
     ASSERT_NE(token_, 0u);
   }
+
   void TearDown() override { stores().lease.resign_coordinator(); }
 
-  CommitOutcome put(const std::string& key, const StreamId& stream) { return run(stores().objects.put_object(put_request(key, 1, stream))); }
+  CommitOutcome put(const std::string& key, const StreamId& stream) {
+    return run(stores().objects.put_object(put_request(key, 1, stream)));
+  }
 
   std::set<StreamId> unreferenced(const std::set<StreamId>& asked) {
-    const auto answer = run(stores().orphans.unreferenced_streams({asked.begin(), asked.end()}, soon()));
+    const auto answer =
+        run(stores().orphans.unreferenced_streams({asked.begin(), asked.end()}, soon()));
     return {answer.begin(), answer.end()};
   }
 
@@ -55,9 +59,9 @@ TEST_P(Reconcile, WhatAnythingRefersToIsNoOrphan) {
   std::vector<StreamId> s;
   for (int i = 0; i < 7; ++i) s.push_back(StreamId::random());
   put("replaced", s[0]);
-  put("replaced", s[1]);   // s[0] is in the queue now.
+  put("replaced", s[1]);  // s[0] is in the queue now.
   set_versioning(Versioning::kEnabled);
-  put("replaced", s[2]);   // s[1] is in the history.
+  put("replaced", s[2]);  // s[1] is in the history.
   put_open_part("parts", s[3]);
   EXPECT_EQ(unreferenced({s.begin(), s.end()}), std::set<StreamId>({s[4], s[5], s[6]}));
 }
@@ -133,10 +137,13 @@ TEST_P(Reconcile, WhatIsReferredToByThenIsNotReleased) {
 TEST_P(Reconcile, WhatWasReleasedLatelyAddsUpUntilSomebodyHasLooked) {
   const auto one = model::DiskId::random(), other = model::DiskId::random();
   run(stores().gc.resume_garbage(0, soon()));
-  const auto release = [&](OrphanCounts counts, uint64_t token) { run(stores().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, std::move(counts), token, soon())); };
+  const auto release = [&](OrphanCounts counts, uint64_t token) {
+    run(stores().orphans.release_orphans({{0, StreamId::random(), 1, {}}}, std::move(counts), token,
+                                         soon()));
+  };
   release({{one, 3}, {other, 4}}, token_);
   release({{one, 5}}, token_);
-  release({{one, 1000}}, token_ - 1);   // A former coordinator's.
+  release({{one, 1000}}, token_ - 1);  // A former coordinator's.
   EXPECT_EQ(run(stores().orphans.recent_orphans(1h, soon())), (OrphanCounts{{one, 8}, {other, 4}}));
   EXPECT_TRUE(run(stores().orphans.recent_orphans(0s, soon())).empty());
   run(stores().gc.resume_garbage(0, soon()));
@@ -151,7 +158,8 @@ TEST_P(Reconcile, QueuesAreCountedNoFurtherThanTenThousand) {
   for (int i = 0; i < 12'000; ++i) many.push_back({0, StreamId::random(), 1, 0, 1});
   run(stores().releases.release_streams(std::move(many), soon()));
   const auto depths = run(stores().releases.queue_depths(soon()));
-  EXPECT_GE(depths.released, 10'000u);   // Further by the database's statistics, which come when they come.
+  // Further by the database's statistics, which come when they come.
+  EXPECT_GE(depths.released, 10'000u);
   EXPECT_NE(depths.oldest_released, SystemTime{});
   std::vector<int64_t> rows;
   for (const auto& row : queued()) rows.push_back(row.id);
@@ -173,8 +181,7 @@ TEST_P(Reconcile, CompletedUploadsAreForgottenByTheirAge) {
                                 .size = 1};
   ASSERT_EQ(run(stores().uploads.complete_upload(complete)).status, CommitStatus::kCommitted);
   run(stores().gc.forget_completed_uploads(real_clock().now() - 1h, soon()));
-  EXPECT_EQ(run(stores().uploads.complete_upload(complete)).status,
-            CommitStatus::kUploadCompleted);
+  EXPECT_EQ(run(stores().uploads.complete_upload(complete)).status, CommitStatus::kUploadCompleted);
   EXPECT_GE(run(stores().gc.forget_completed_uploads(real_clock().now() + 1h, soon())), 1u);
   EXPECT_EQ(run(stores().uploads.complete_upload(complete)).status, CommitStatus::kNoSuchUpload);
 }
@@ -186,12 +193,15 @@ class LostAnswers : public StoreFixture<LostAnswers> {
   static constexpr const char* kName = "lost-answers";
 };
 
-// A commit without its row may have made an object: an answer of another kind would have its bytes removed.
+// A commit without its row may have made an object: an answer of another kind would have its bytes
+// removed.
 TEST_F(LostAnswers, ACommitThatAnswersNothingIsOfUnknownOutcome) {
   auto connection = PgConnection::open(postgres_dsn(), soon());
   ASSERT_TRUE(connection);
-  EXPECT_EQ(one_outcome((*connection)->run("select 1 where false", {}, soon())).error().code, ErrorCode::kOutcomeUnknown);
-  const auto shadow = (*connection)->script(R"(
+  EXPECT_EQ(one_outcome((*connection)->run("select 1 where false", {}, soon())).error().code,
+            ErrorCode::kOutcomeUnknown);
+  const auto shadow = (*connection)
+                          ->script(R"(
     do $$
     declare f regprocedure := 'put_objects'::regproc::oid::regprocedure;
       arguments text := pg_get_function_arguments('put_objects'::regproc); result text := pg_get_function_result('put_objects'::regproc);
@@ -200,14 +210,23 @@ TEST_F(LostAnswers, ACommitThatAnswersNothingIsOfUnknownOutcome) {
       alter function put_objects rename to put_objects_itself;
       execute format('create function put_objects(%s) returns %s language plpgsql as %L', arguments, result,
                      'begin perform put_objects_itself(' || names || '); return; end');
-    end $$)", soon());
+    end $$)",
+                                   soon());
   ASSERT_TRUE(shadow) << shadow.error().message;
   const auto other = make_other();
-  const auto answered = async::block_on(other->stores().objects.put_object(put_request("unanswered", 1, StreamId::random())));
-  ASSERT_TRUE((*connection)->script("drop function put_objects; alter function put_objects_itself rename to put_objects", soon()));
+  const auto answered = async::block_on(
+      other->stores().objects.put_object(put_request("unanswered", 1, StreamId::random())));
+  ASSERT_TRUE(
+      (*connection)
+          ->script(
+              "drop function put_objects; alter function put_objects_itself rename to put_objects",
+              soon()));
   ASSERT_FALSE(answered);
   EXPECT_EQ(answered.error().code, ErrorCode::kOutcomeUnknown);
-  EXPECT_EQ(run(stores().objects.find_object({.bucket = bucket_.name, .key = "unanswered", .deadline = soon()})).status, LookupStatus::kFound);
+  EXPECT_EQ(run(stores().objects.find_object(
+                    {.bucket = bucket_.name, .key = "unanswered", .deadline = soon()}))
+                .status,
+            LookupStatus::kFound);
 }
 
 }  // namespace

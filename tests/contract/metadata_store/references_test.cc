@@ -19,16 +19,18 @@ namespace {
 using namespace std::chrono_literals;
 using model::StreamId;
 
-constexpr int64_t kBytes = 6'000'000;   // A part may have no less.
+constexpr int64_t kBytes = 6'000'000;  // A part may have no less.
 
 template <class Id>
 std::string literal(const Id& id) {
   return "'\\x" + to_hex(id.view()) + "'::bytea";
 }
+
 std::string literal(const std::string& text) { return "'" + text + "'::bytea"; }
 
 // Where the version lies whose streams everybody works on, by the bucket's versioning.
 enum class Place { kOnlyHead, kHead, kHistory, kNullInHistory };
+
 // What it consists of, and whether a part of an open upload refers to the same streams.
 struct Layout {
   bool several;
@@ -43,12 +45,14 @@ struct Scene {
   Layout layout{};
   int16_t versioning = 0;
   std::string key, other, renamed;
-  std::string version, head;          // The version, and the head of its key.
-  std::string uploads[2];             // One of `key` with a part, one of `other` without.
-  std::set<StreamId> streams;         // Brought in by commits.
+  std::string version, head;   // The version, and the head of its key.
+  std::string uploads[2];      // One of `key` with a part, one of `other` without.
+  std::set<StreamId> streams;  // Brought in by commits.
 
   int64_t size() const { return layout.several ? 2 * kBytes : kBytes; }
+
   bool versioned() const { return place != Place::kOnlyHead; }
+
   StreamId stream() { return *streams.insert(StreamId::random()).first; }
 };
 
@@ -66,8 +70,9 @@ std::string put(const Scene& scene, const std::string& key, const std::string& c
 }
 
 std::string begin_upload(const Scene& scene, const std::string& upload, const std::string& key) {
-  return fmt::format("select create_upload({}, 0, {}, {}, 'o', 'o', null, null, 0::smallint, null, 0)",
-                     scene.bucket, upload, literal(key));
+  return fmt::format(
+      "select create_upload({}, 0, {}, {}, 'o', 'o', null, null, 0::smallint, null, 0)",
+      scene.bucket, upload, literal(key));
 }
 
 std::string put_part(const Scene& scene, const std::string& upload, const std::string& key,
@@ -80,7 +85,8 @@ std::string put_part(const Scene& scene, const std::string& upload, const std::s
 
 std::string copy_part(const Scene& scene, const std::string& upload, const std::string& key) {
   return fmt::format(
-      "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, {}, 'e', "
+      "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, {}, "
+      "'e', "
       "0)",
       scene.bucket, upload, literal(key), scene.size(), scene.bucket, literal(scene.key),
       scene.version);
@@ -112,7 +118,8 @@ std::string remove(const Scene& scene, int mode, const std::string& named, int g
 
 std::string append(const Scene& scene, const StreamId& stream) {
   return fmt::format(
-      "select status::integer from append_object({}, 0, 0, null, {}, {}, 0::smallint, {}, 'e', {}, 'e', "
+      "select status::integer from append_object({}, 0, 0, null, {}, {}, 0::smallint, {}, 'e', {}, "
+      "'e', "
       "'o', null, null, null, null, 0::smallint, {}, {}, null, null)",
       scene.bucket, literal(scene.key), next_clock(), scene.size(), kBytes, literal(stream),
       kBytes);
@@ -196,10 +203,12 @@ class ReferenceRaces : public StoreFixture<ReferenceRaces> {
           "set synchronous_commit = off; set deadlock_timeout = '50ms'; set enable_seqscan = on; "
           "set enable_hashjoin = on");
     }
+
     void script(const std::string& sql) {
       const auto done = connection->script(sql, soon());
       ASSERT_TRUE(done) << sql << "\n" << done.error().message;
     }
+
     Result<int32_t> status(const std::string& sql) {
       TRY(const PgResult row, connection->run(sql, {}, soon()));
       return row.integer(0, 0);
@@ -272,8 +281,9 @@ class ReferenceRaces : public StoreFixture<ReferenceRaces> {
     first_.script("commit");
     thread.join();
     // Rolled back for a lock or a conflict: the store runs it again.
-    for (int i = 0; i < 3 && !late && late.error().code == ErrorCode::kCancelled; ++i)
+    for (int i = 0; i < 3 && !late && late.error().code == ErrorCode::kCancelled; ++i) {
       late = second_.status(statements[1]);
+    }
     ASSERT_TRUE(late) << late.error().message;
     std::set<StreamId> refused;
     for (int i = 0; i < 2; ++i) {
@@ -306,8 +316,9 @@ TEST_P(ReferencePairs, NoPairReleasesAReferenceOrForgetsAStream) {
   const auto [place, several, shared] = GetParam();
   for (const Operation& first : operations()) {
     for (const Operation& second : operations()) {
-      if (place != Place::kOnlyHead && (first.unversioned_only || second.unversioned_only))
+      if (place != Place::kOnlyHead && (first.unversioned_only || second.unversioned_only)) {
         continue;
+      }
       SCOPED_TRACE(std::string(first.name) + ", and then " + second.name);
       run_pair(scene(place, {several, shared}), first, second);
       if (HasFatalFailure()) return;
@@ -369,15 +380,15 @@ TEST_F(ReferenceRaces, CompleteTakesTheHeadBeforeItGivesUpParts) {
   const StreamId own = s.stream();
   observer_.script(put_part(s, s.uploads[0], s.key, 2, own, kBytes));
   first_.script("begin");
-  ASSERT_EQ(*first_.status(fmt::format(
-                "select 1 from objects where bucket_id = {} and key = {} for update", s.bucket,
-                literal(s.key))),
+  ASSERT_EQ(*first_.status(
+                fmt::format("select 1 from objects where bucket_id = {} and key = {} for update",
+                            s.bucket, literal(s.key))),
             1);
   std::atomic<bool> ended{false};
   Result<int32_t> late;
   std::thread thread([&] {
-    late = second_.status(
-        complete(s, s.uploads[0], next_clock(), s.versioning, "{2}", "{e}", kBytes));
+    late =
+        second_.status(complete(s, s.uploads[0], next_clock(), s.versioning, "{2}", "{e}", kBytes));
     ended = true;
   });
   while (!ended && !is_blocked(second_)) std::this_thread::sleep_for(200us);
@@ -400,7 +411,8 @@ TEST_F(ReferenceRaces, PartCopiesOverOneAnothersStreamsDoNotWaitForEachOther) {
   };
   const auto over = [](const Scene& part_of, const Scene& source) {
     return fmt::format(
-        "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, {}, "
+        "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, "
+        "{}, "
         "'e', 0)",
         part_of.bucket, part_of.uploads[0], literal(part_of.key), source.size(), source.bucket,
         literal(source.key), source.version);
@@ -456,8 +468,9 @@ class ReferencesAtOnce : public ReferenceRaces, public ::testing::WithParamInter
     std::lock_guard lock(mutex_);
     EXPECT_TRUE(status) << operation.name << ": " << status.error().message;
     if (status && *status == 1) ++committed_;
-    if (statement.find(to_hex(own.view())) != std::string::npos)
+    if (statement.find(to_hex(own.view())) != std::string::npos) {
       (status && *status == 1 ? streams_ : refused_).insert(own);
+    }
   }
 
   Session sessions_[kThreads];

@@ -23,8 +23,8 @@ class Rollback : public ClusterContract {
  protected:
   void SetUp() override {
     ClusterContract::SetUp();
-    node_ = {model::NodeId::random(), "a:1", "b:2", "h", "z", {{model::DiskId::random(), 7, ""}},
-        {}};
+    node_ = {
+        model::NodeId::random(), "a:1", "b:2", "h", "z", {{model::DiskId::random(), 7, ""}}, {}};
   }
 
   // As a node does: it remembers what it recognizes.
@@ -33,13 +33,16 @@ class Rollback : public ClusterContract {
     if (model::is_recognized(last_.recognition)) node_.seen = last_.database;
     return last_.recognition;
   }
+
   // What the node hears of the disk.
   bool purges(const model::DiskId& disk) {
     beat();
     return last_.purging_stopped.empty() &&
-        std::ranges::find(last_.purging_disks, disk) != last_.purging_disks.end();
+           std::ranges::find(last_.purging_disks, disk) != last_.purging_disks.end();
   }
+
   void mark() { (void)run(stores().lease.write_mark({}, token_, soon())); }
+
   std::string stranger() { return run(stores().gc.garbage_state(soon())).stranger; }
 
   NodeRecord node_;
@@ -55,15 +58,17 @@ TEST_P(Rollback, ANodeFollowsTheDatabaseFromMarkToMark) {
   ASSERT_EQ(beat(), Recognition::kHeld);
   EXPECT_GT(node_.seen.mark.counter, first.mark.counter);
   EXPECT_EQ(node_.seen.beat, first.beat + 1);
-  EXPECT_EQ(run(stores().nodes.recognize(node_.id, first, soon())).recognition, Recognition::kHeld) <<
-      "an older mark is held too";
-  EXPECT_EQ(run(stores().nodes.recognize(node_.id, node_.seen, soon())).recognition, Recognition::kHeld);
+  EXPECT_EQ(run(stores().nodes.recognize(node_.id, first, soon())).recognition, Recognition::kHeld)
+      << "an older mark is held too";
+  EXPECT_EQ(run(stores().nodes.recognize(node_.id, node_.seen, soon())).recognition,
+            Recognition::kHeld);
   EXPECT_EQ(stranger(), "");
 }
 
 TEST_P(Rollback, EveryWayToBeAnotherDatabaseIsSeen) {
   beat();
   const MetadataGeneration right = node_.seen;
+
   const struct {
     const char* name;
     std::function<void(MetadataGeneration&)> change;
@@ -72,13 +77,14 @@ TEST_P(Rollback, EveryWayToBeAnotherDatabaseIsSeen) {
       {"counter", [](auto& seen) { seen.mark.counter += 1000; }, Recognition::kMarkMissing},
       {"value", [](auto& seen) { seen.mark.value ^= 1; }, Recognition::kMarkMissing},
       {"high bit of the value", [](auto& seen) { seen.mark.value ^= 1ull << 63; },
-          Recognition::kMarkMissing},
+       Recognition::kMarkMissing},
       {"system", [](auto& seen) { seen.system ^= 1; }, Recognition::kOtherSystem},
       {"beat", [](auto& seen) { seen.beat += 1; }, Recognition::kBeatMissing},
       {"accepted", [](auto& seen) { seen.accepted += 1; }, Recognition::kBeforeConfirmation},
       {"nothing", [](auto&) {}, Recognition::kHeld},
       {"no memory", [](auto& seen) { seen = {}; }, Recognition::kHeld},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     MetadataGeneration seen = right;
@@ -89,7 +95,8 @@ TEST_P(Rollback, EveryWayToBeAnotherDatabaseIsSeen) {
     EXPECT_EQ(stranger().empty(), c.expected == Recognition::kHeld);
   }
   EXPECT_EQ(run(stores().nodes.recognize(model::NodeId::random(), right, soon())).recognition,
-      Recognition::kBeatMissing) << "a node it does not know";
+            Recognition::kBeatMissing)
+      << "a node it does not know";
 }
 
 TEST_P(Rollback, ADatabaseThatWasSetBackIsSeenHoweverLongItRunsAlone) {
@@ -162,7 +169,7 @@ TEST_P(Rollback, AMarkSaysWhetherTheOneBeforeIsStillThere) {
   mark();
   EXPECT_FALSE(run(stores().lease.write_mark(third.database.mark, token_, soon())).follows);
   EXPECT_EQ(async::block_on(stores().lease.write_mark({}, token_ + 1, soon())).error().code,
-      ErrorCode::kPrecondition);
+            ErrorCode::kPrecondition);
 }
 
 // A dump that is restored into the database itself ends no session.
@@ -198,7 +205,7 @@ TEST_P(Rollback, OrdersAreAboveWhateverNodesHaveSeen) {
   EXPECT_GT(restored, node_.highest_order);
   EXPECT_GT(run(stores().lease.next_order(restored + 50, token_, soon())), restored + 50);
   EXPECT_EQ(async::block_on(stores().lease.next_order(0, token_ + 1, soon())).error().code,
-      ErrorCode::kPrecondition);
+            ErrorCode::kPrecondition);
 }
 
 TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrTheDiskWaits) {
@@ -223,7 +230,8 @@ TEST_P(Rollback, NothingIsPurgedWhileGarbageCollectionIsHaltedOrTheDiskWaits) {
   EXPECT_TRUE(state.disks[0].member);
   EXPECT_FALSE(state.disks[0].done);
   // A former coordinator's.
-  (void)async::block_on(stores().restores.finish_restore(disk, state.number, 0, token_ + 1, soon()));
+  (void)async::block_on(
+      stores().restores.finish_restore(disk, state.number, 0, token_ + 1, soon()));
   run(stores().restores.finish_restore(disk, number, 0, token_, soon()));
   EXPECT_FALSE(purges(disk)) << "neither that, nor an older number";
   run(stores().restores.finish_restore(disk, state.number, 0, token_, soon()));
@@ -274,6 +282,7 @@ TEST_P(Rollback, ARestoreWaitsForMembersAlone) {
       {"a node that left for good", false, true, true, true, false, false},
       {"a disk that is not told of any more", false, false, false, false, false, false},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     database_->forget_rings();
@@ -321,8 +330,10 @@ TEST_P(Rollback, ARestoreWaitsForMembersAlone) {
 TEST(Marks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
   auto connection = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
   const auto count = [&](const std::string& where) {
-    return connection->run("select count(*) from cluster_marks where " + where, {},
-        deadline_in(60s)).value().bigint(0, 0);
+    return connection
+        ->run("select count(*) from cluster_marks where " + where, {}, deadline_in(60s))
+        .value()
+        .bigint(0, 0);
   };
   ASSERT_TRUE(connection->script(R"(
     delete from cluster_marks where counter < 0;
@@ -333,7 +344,8 @@ TEST(Marks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
     insert into cluster_marks select n, 1, now() - interval '9 days 12 hours', 1, '0/0'
       from generate_series(-22000, -21001) n;
     insert into nodes (id, address, operations_address, host, zone, disks, last_seen, seen_mark,
-      told_mark) values ('n', 'a', 'o', 'h', 'z', '[]', now(), -25000, -24500))", deadline_in(60s)));
+      told_mark) values ('n', 'a', 'o', 'h', 'z', '[]', now(), -25000, -24500))",
+                                 deadline_in(60s)));
   const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
   std::optional<uint64_t> token;
   for (int i = 0; i < 1000 && !token; ++i) {
@@ -341,22 +353,25 @@ TEST(Marks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
     if (!token) std::this_thread::sleep_for(10ms);
   }
   ASSERT_TRUE(token);
-  const auto write = [&] { ASSERT_TRUE(async::block_on(cluster->stores().lease.write_mark({}, *token,
-      deadline_in(60s)))); };
+  const auto write = [&] {
+    ASSERT_TRUE(async::block_on(cluster->stores().lease.write_mark({}, *token, deadline_in(60s))));
+  };
   write();
   EXPECT_EQ(count("counter < -22000"), 6'000);
   for (int i = 0; i < 8; ++i) write();
   EXPECT_EQ(count("counter < -22000"), 1 + 61) << "what a node has, or may have";
-  EXPECT_EQ(count("counter between -22000 and -21001"),
-      1'000) << "younger than the trash and nine days";
-  ASSERT_TRUE(connection->script("update cluster_marks set written_at = now() - interval '400 "
-      "days'", deadline_in(60s)));
+  EXPECT_EQ(count("counter between -22000 and -21001"), 1'000)
+      << "younger than the trash and nine days";
+  ASSERT_TRUE(
+      connection->script("update cluster_marks set written_at = now() - interval '400 "
+                         "days'",
+                         deadline_in(60s)));
   for (int i = 0; i < 5; ++i) write();
   EXPECT_EQ(count("counter between -22000 and -21001"), 0);
-  EXPECT_GT(count("counter > 0 and written_at < now() - interval '300 days'"), 0) <<
-      "a clock that jumps takes none of the newest";
+  EXPECT_GT(count("counter > 0 and written_at < now() - interval '300 days'"), 0)
+      << "a clock that jumps takes none of the newest";
   ASSERT_TRUE(connection->script("delete from cluster_marks where counter < 0; truncate nodes",
-      deadline_in(60s)));
+                                 deadline_in(60s)));
   cluster->stores().lease.resign_coordinator();
 }
 
@@ -370,22 +385,23 @@ class TrashReferences : public StoreContract<TrashReferences> {
 TEST_P(TrashReferences, OfPartsAndVersionsAreFoundOfTheQueueNot) {
   std::vector<model::StreamId> streams;
   for (int i = 0; i < 5; ++i) streams.push_back(model::StreamId::random());
-  const auto put = [&](const model::StreamId& stream) { ASSERT_EQ(
-      run(stores().objects.put_object(put_request("key", 1, stream))).status, CommitStatus::kCommitted); };
+  const auto put = [&](const model::StreamId& stream) {
+    ASSERT_EQ(run(stores().objects.put_object(put_request("key", 1, stream))).status,
+              CommitStatus::kCommitted);
+  };
   put(streams[0]);
-  put(streams[1]);   // streams[0] is in the queue now.
+  put(streams[1]);  // streams[0] is in the queue now.
   set_versioning(Versioning::kEnabled);
-  put(streams[2]);   // streams[1] is in the history.
+  put(streams[2]);  // streams[1] is in the history.
   put_open_part("parts", streams[3]);
   auto asked = streams;
   std::ranges::sort(asked);
   const auto found = run(stores().restores.referenced_streams(asked, soon()));
   EXPECT_EQ(std::set<model::StreamId>(found.begin(), found.end()),
-      std::set<model::StreamId>({streams[1], streams[2], streams[3]}));
+            std::set<model::StreamId>({streams[1], streams[2], streams[3]}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, TrashReferences, all_implementations(),
-                         name_of_implementation);
+INSTANTIATE_TEST_SUITE_P(Stores, TrashReferences, all_implementations(), name_of_implementation);
 
 }  // namespace
 }  // namespace rondel::metadata

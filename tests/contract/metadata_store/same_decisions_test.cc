@@ -44,8 +44,10 @@ struct Side {
   CommitContext context(size_t bucket, bool stale = false) const {
     return {buckets[bucket].id, buckets[bucket].settings_version + (stale ? 1 : 0), 0, soon()};
   }
+
   // The first one is nobody's.
   model::VersionId version(size_t number) const { return versions[number % versions.size()]; }
+
   size_t number_of(const model::VersionId& id) {
     const auto known = std::ranges::find(versions, id);
     if (known != versions.end()) return static_cast<size_t>(known - versions.begin());
@@ -69,11 +71,11 @@ std::string describe(Side& side, const CommitOutcome& outcome) {
 }
 
 std::string describe(const Attributes& attributes) {
-  std::string text = fmt::format(
-      " acl {} hold {} mode {} until {} sealed {}", attributes.acl,
-      attributes.legal_hold ? std::to_string(*attributes.legal_hold) : "-",
-      static_cast<int>(attributes.retention.mode),
-      attributes.retention.until.time_since_epoch().count(), attributes.encryption);
+  std::string text =
+      fmt::format(" acl {} hold {} mode {} until {} sealed {}", attributes.acl,
+                  attributes.legal_hold ? std::to_string(*attributes.legal_hold) : "-",
+                  static_cast<int>(attributes.retention.mode),
+                  attributes.retention.until.time_since_epoch().count(), attributes.encryption);
   for (const auto& [name, value] : attributes.tags) text += " " + name + "=" + value;
   return text;
 }
@@ -88,8 +90,9 @@ std::string describe(Side& side, const ObjectVersion& object) {
   }
   text += describe(static_cast<const Attributes&>(object));
   for (const auto& [name, value] : object.headers) text += " " + name + ":" + value;
-  for (const Part& part : object.parts)
+  for (const Part& part : object.parts) {
     text += fmt::format(" [part {} {} {}]", part.number, part.size, part.etag);
+  }
   for (const Extent& extent : object.extents) {
     text += fmt::format(" [{}+{} of {} at {} of {}]", extent.start, extent.length,
                         extent.stream.to_hex(), extent.offset, extent.stream_size);
@@ -102,9 +105,13 @@ class SameDecisions : public ::testing::Test {
   using Ask = std::function<std::string(Side&)>;
 
   uint64_t up_to(uint64_t max) { return random_() % (max + 1); }
+
   bool one_in(uint64_t n) { return random_() % n == 0; }
+
   std::string some_key() { return kKeys[up_to(std::size(kKeys) - 1)]; }
+
   std::string some_etag() { return fmt::format("e{}", up_to(2)); }
+
   uint64_t some_size() { return up_to(3) * 10; }
 
   // Streams are the same on both sides, so what refers to them can be compared.
@@ -133,6 +140,7 @@ class SameDecisions : public ::testing::Test {
     return {one_in(2) ? Mode::kGovernance : Mode::kCompliance,
             one_in(2) ? now + std::chrono::hours(1 + up_to(2)) : now - 1h};
   }
+
   Attributes some_attributes() {
     Attributes attributes;
     if (one_in(3)) attributes.tags = {{"t", some_etag()}};
@@ -156,6 +164,7 @@ class SameDecisions : public ::testing::Test {
     static_cast<Attributes&>(version) = some_attributes();
     return version;
   }
+
   PutObject some_put(uint64_t size) {
     PutObject put;
     put.key = some_key();
@@ -165,6 +174,7 @@ class SameDecisions : public ::testing::Test {
     put.conditions.if_match_size.reset();
     return put;
   }
+
   static PutObject on(const Side& side, size_t bucket, PutObject put, bool stale = false) {
     put.context = side.context(bucket, stale);
     put.versioning = side.buckets[bucket].versioning;
@@ -200,11 +210,13 @@ class SameDecisions : public ::testing::Test {
       return request;
     };
   }
+
   Ask ask_delete(size_t bucket) {
     return [request = some_delete(bucket)](Side& side) {
       return describe(side, run(side.stores.objects.delete_object(request(side))));
     };
   }
+
   Ask ask_deletes(size_t bucket) {
     return [one = some_delete(bucket), two = some_delete(bucket)](Side& side) {
       std::string text;
@@ -281,8 +293,8 @@ class SameDecisions : public ::testing::Test {
   Ask ask_versioning() {
     const auto wanted = one_in(2) ? Versioning::kEnabled : Versioning::kSuspended;
     return [=](Side& side) {
-      const auto changed =
-          run(side.stores.buckets.set_bucket_versioning({.bucket_id = side.buckets[1].id, .deadline = soon()}, wanted));
+      const auto changed = run(side.stores.buckets.set_bucket_versioning(
+          {.bucket_id = side.buckets[1].id, .deadline = soon()}, wanted));
       side.buckets[1] = changed.bucket;
       return fmt::format("status {} settings {}", static_cast<int>(changed.status),
                          changed.bucket.settings_version);
@@ -305,16 +317,21 @@ class SameDecisions : public ::testing::Test {
     return [=](Side& side) {
       Upload begun = upload;
       begun.initiator_account = begun.owner_account = side.owner;
-      return std::to_string(static_cast<int>(
-          run(side.stores.uploads.create_upload(side.context(bucket), begun))));
+      return std::to_string(
+          static_cast<int>(run(side.stores.uploads.create_upload(side.context(bucket), begun))));
     };
   }
+
   const Begun& some_upload() {
     return uploads_[uploads_.size() - 1 - up_to(std::min<size_t>(uploads_.size() - 1, 3))];
   }
+
   static Part part_of(uint32_t number, uint64_t size) {
-    return {number, size, fmt::format("p{}", number),
-            {{model::ChecksumAlgorithm::kCrc32c, {}, "wxyz"}}, {}};
+    return {number,
+            size,
+            fmt::format("p{}", number),
+            {{model::ChecksumAlgorithm::kCrc32c, {}, "wxyz"}},
+            {}};
   }
 
   Ask ask_part() {
@@ -322,11 +339,12 @@ class SameDecisions : public ::testing::Test {
     const auto number = static_cast<uint32_t>(1 + up_to(2));
     const uint64_t size = one_in(3) ? 7 : kPart;
     return [=, bytes = new_bytes(size)](Side& side) {
-      const PutPart put{side.context(upload.bucket), upload.id, upload.key,
-                        part_of(number, size), bytes};
+      const PutPart put{side.context(upload.bucket), upload.id, upload.key, part_of(number, size),
+                        bytes};
       return describe(side, run(side.stores.uploads.put_part(put)));
     };
   }
+
   // The whole source, or what lies behind its first bytes.
   Ask ask_part_copy() {
     const Begun upload = some_upload();
@@ -336,9 +354,15 @@ class SameDecisions : public ::testing::Test {
       const auto source = run(side.stores.objects.find_object(
           {.bucket = side.buckets[from].name, .key = key, .deadline = soon()}));
       const uint64_t first = std::min(offset, source.object.size);
-      const CopyPart copy{{side.context(upload.bucket), upload.id, upload.key,
-                           part_of(number, source.object.size - first), {}},
-                          side.buckets[from].id, key, source.object.version, source.object.etag,
+      const CopyPart copy{{side.context(upload.bucket),
+                           upload.id,
+                           upload.key,
+                           part_of(number, source.object.size - first),
+                           {}},
+                          side.buckets[from].id,
+                          key,
+                          source.object.version,
+                          source.object.etag,
                           first};
       return describe(side, run(side.stores.uploads.copy_part(copy)));
     };
@@ -371,27 +395,36 @@ class SameDecisions : public ::testing::Test {
       return describe(side, run(side.stores.uploads.complete_upload(request)));
     };
   }
+
   Ask ask_abort() {
     const Begun upload = some_upload();
     return [=](Side& side) {
-      return std::to_string(static_cast<int>(run(side.stores.uploads.abort_upload(
-          side.context(upload.bucket), upload.id, upload.key))));
+      return std::to_string(static_cast<int>(run(
+          side.stores.uploads.abort_upload(side.context(upload.bucket), upload.id, upload.key))));
     };
   }
 
   Ask some_request() {
     const size_t bucket = up_to(1);
     switch (up_to(19)) {
-      case 0: case 1: case 2: case 3: case 4: return ask_put(bucket);
-      case 5: case 6: case 7: return ask_delete(bucket);
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4: return ask_put(bucket);
+      case 5:
+      case 6:
+      case 7: return ask_delete(bucket);
       case 8: return ask_deletes(bucket);
-      case 9: case 10: return ask_copy(bucket);
+      case 9:
+      case 10: return ask_copy(bucket);
       case 11: return ask_append(bucket);
       case 12: return ask_rename(bucket);
       case 13: return ask_update(bucket);
       case 14: return one_in(3) ? ask_versioning() : ask_put(bucket);
       case 15: return ask_create(bucket);
-      case 16: case 17: return uploads_.empty() ? ask_create(bucket) : ask_part();
+      case 16:
+      case 17: return uploads_.empty() ? ask_create(bucket) : ask_part();
       case 18: return uploads_.empty() ? ask_create(bucket) : ask_part_copy();
       default:
         if (uploads_.empty()) return ask_create(bucket);
@@ -426,6 +459,7 @@ class SameDecisions : public ::testing::Test {
       return text;
     };
   }
+
   Ask ask_uploads() {
     ListUploadsQuery query;
     query.prefix = one_in(3) ? "a" : "";
@@ -440,11 +474,14 @@ class SameDecisions : public ::testing::Test {
       const ListUploadsPage page = run(side.stores.listing.list_uploads(asked));
       std::string text = fmt::format("truncated {} key {} prefix {}\n", page.truncated,
                                      page.next_key, page.next_prefix);
-      for (const Upload& upload : page.uploads) text += upload.key + " " + upload.id.to_hex() + "\n";
+      for (const Upload& upload : page.uploads) {
+        text += upload.key + " " + upload.id.to_hex() + "\n";
+      }
       for (const std::string& prefix : page.common_prefixes) text += prefix + "\n";
       return text;
     };
   }
+
   Ask ask_find() {
     using Kind = ExtentRange::Kind;
     ObjectQuery query;
@@ -473,6 +510,7 @@ class SameDecisions : public ::testing::Test {
       return text;
     };
   }
+
   Ask ask_usage() {
     std::ranges::sort(streams_);
     return [this](Side& side) {

@@ -7,10 +7,10 @@
 #include <set>
 #include <sstream>
 
-#include "metadata/postgres/migrator.h"
 #include "metadata/connection/pg_connection.h"
 #include "metadata/connection/sql_names.h"
 #include "metadata/connection/version_attributes.h"
+#include "metadata/postgres/migrator.h"
 #include "metadata/store/commit_result.h"
 #include "tests/contract/metadata_store/postgres_server.h"
 
@@ -28,16 +28,19 @@ class Database {
     server("create database " + name_);
     connection_ = PgConnection::open(dsn(), deadline_in(10s)).value();
   }
+
   ~Database() {
     connection_.reset();
     server("drop database " + name_ + " with (force)");
   }
 
   std::string dsn() const { return postgres_dsn() + " dbname=" + name_; }
+
   void script(const std::string& sql) {
     const auto done = connection_->script(sql, deadline_in(30s));
     ASSERT_TRUE(done) << done.error().message;
   }
+
   // The first column of all rows.
   std::vector<std::string> texts(const std::string& sql) {
     const auto rows = connection_->run(sql, {}, deadline_in(30s));
@@ -112,8 +115,11 @@ TEST(Migrator, AppliesAFileOfFunctionsWhenItsTextIsAnother) {
   EXPECT_EQ(database.texts(again), std::vector<std::string>{});
 
   for (FunctionFile& file : schema.functions) {
-    if (file.name == "clock") file.sql += "create or replace function added() returns text"
-                                          " language sql as $$ select ':' || 'x'::text $$;";
+    if (file.name == "clock") {
+      file.sql +=
+          "create or replace function added() returns text"
+          " language sql as $$ select ':' || 'x'::text $$;";
+    }
   }
   ASSERT_TRUE(migrate(database.dsn(), schema));
   EXPECT_EQ(database.texts(again), std::vector<std::string>{"clock"});
@@ -132,8 +138,11 @@ TEST(Migrator, AppliesAllFunctionsOrNone) {
     Schema schema = own_schema();
     schema.functions.back().sql += wrong;
     EXPECT_FALSE(migrate(database.dsn(), schema)) << wrong;
-    EXPECT_EQ(database.texts("select proname::text from pg_proc"
-                             " where pronamespace = current_schema()::regnamespace").size(), 0u)
+    EXPECT_EQ(database
+                  .texts("select proname::text from pg_proc"
+                         " where pronamespace = current_schema()::regnamespace")
+                  .size(),
+              0u)
         << wrong;
   }
 }
@@ -193,9 +202,12 @@ TEST(Tables, ObjectsAndVersionsHaveTheSameColumns) {
   Database database("columns");
   ASSERT_TRUE(migrate(database.dsn(), own_schema()));
   const auto columns = [&](const std::string& table) {
-    return database.texts("select attname || ' ' || format_type(atttypid, atttypmod) from"
-                          " pg_attribute where attrelid = '" + table + "'::regclass and attnum > 0"
-                          " and not attisdropped order by attnum");
+    return database.texts(
+        "select attname || ' ' || format_type(atttypid, atttypmod) from"
+        " pg_attribute where attrelid = '" +
+        table +
+        "'::regclass and attnum > 0"
+        " and not attisdropped order by attnum");
   };
   EXPECT_EQ(columns("objects"), columns("versions"));
   // And the program knows the fields of the attributes, in their order.
@@ -240,17 +252,20 @@ TEST(Functions, OneMoreAttributeLeavesWhatIsCalledToday) {
   Schema schema = own_schema();
   ASSERT_TRUE(migrate(database.dsn(), schema));
   const std::string own = attributes_function();
-  const std::string made = "select proname::text from pg_proc where proname ~ '^attributes_'"
-                           " order by length(proname) desc, proname desc";
+  const std::string made =
+      "select proname::text from pg_proc where proname ~ '^attributes_'"
+      " order by length(proname) desc, proname desc";
   ASSERT_EQ(database.texts(made).front(), own);
   const std::string put =
-      "select status::text from put_objects(array[row({}, 0, 0, null, 'k{}', '0123456789abcde{}', 0, 1,"
+      "select status::text from put_objects(array[row({}, 0, 0, null, 'k{}', '0123456789abcde{}', "
+      "0, 1,"
       " 'e', 'o', null, null, null, null, 0, null, null, null, null)::put_row], array[" +
       own + "({})])";
-  database.script("insert into accounts (id, canonical_id, name, display_name)"
-                  " values ('000000000001', 'c', 'n', 'd');"
-                  "insert into buckets (id, name, owner_account, region)"
-                  " values (1, 'b', '000000000001', '')");
+  database.script(
+      "insert into accounts (id, canonical_id, name, display_name)"
+      " values ('000000000001', 'c', 'n', 'd');"
+      "insert into buckets (id, name, owner_account, region)"
+      " values (1, 'b', '000000000001', '')");
   std::string values;
   for (const AttributeField& field : attribute_fields()) {
     if (!values.empty()) values += ", ";

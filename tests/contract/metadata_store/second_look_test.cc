@@ -14,15 +14,18 @@ class SecondLookContract : public ClusterContract {
     database_->release(stream, now_ - std::chrono::duration_cast<std::chrono::microseconds>(age));
     return stream;
   }
+
   CheckedReleases look(Duration grace, size_t max = 1000) {
     return run(stores().releases.check_released(
         now_ - std::chrono::duration_cast<std::chrono::microseconds>(grace), max, token_, soon()));
   }
+
   std::vector<StreamId> taken(Duration grace = 0s) {
     std::vector<StreamId> out;
     const SystemTime before = now_ - std::chrono::duration_cast<std::chrono::microseconds>(grace);
-    for (const auto& row : run(stores().releases.take_released(before, 1000, token_, soon())))
+    for (const auto& row : run(stores().releases.take_released(before, 1000, token_, soon()))) {
       out.push_back(row.stream);
+    }
     return out;
   }
 
@@ -50,12 +53,13 @@ TEST_P(SecondLookContract, WhatAnythingRefersToIsKeptAndNeverHandedOut) {
     database_->refer(kept.emplace_back(release(2h)), table);
   }
   const auto free = release(2h);
-  database_->release(kept.front(), now_ - 2h);   // Twice.
+  database_->release(kept.front(), now_ - 2h);  // Twice.
   const CheckedReleases looked = look(1h);
   EXPECT_EQ(looked.checked, 1u);
   EXPECT_EQ(looked.referenced, 5u);
-  for (const StreamId& stream : kept)
+  for (const StreamId& stream : kept) {
     EXPECT_NE(looked.examples.find(stream.to_hex()), std::string::npos);
+  }
   EXPECT_EQ(taken(), (std::vector<StreamId>{free}));
   const auto depths = run(stores().releases.queue_depths(soon()));
   EXPECT_EQ(depths.released, 1u);
@@ -78,8 +82,7 @@ TEST_P(SecondLookContract, WhatIsReferredToAfterARefusalToLookIsNotMarked) {
   EXPECT_EQ(taken(), (std::vector<StreamId>{stream}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, SecondLookContract, all_implementations(),
-                         name_of_implementation);
+INSTANTIATE_TEST_SUITE_P(Stores, SecondLookContract, all_implementations(), name_of_implementation);
 
 }  // namespace
 }  // namespace rondel::metadata

@@ -1,4 +1,5 @@
-// A TCP relay that can go silent: as if every packet between its clients and the server were dropped.
+// A TCP relay that can go silent: as if every packet between its clients and the server were
+// dropped.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,7 +20,8 @@ namespace rondel::metadata {
 class SilentRelay {
  public:
   // From 127.0.0.1, a free port, to `host`:`port`.
-  SilentRelay(const std::string& host, int port) : target_(address(host, port)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  SilentRelay(const std::string& host, int port)
+      : target_(address(host, port)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in here = address("127.0.0.1", 0);
     socklen_t length = sizeof here;
     (void)::bind(listener_, reinterpret_cast<sockaddr*>(&here), length);
@@ -28,6 +30,7 @@ class SilentRelay {
     port_ = ntohs(here.sin_port);
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
   }
+
   ~SilentRelay() {
     thread_.request_stop();
     thread_.join();
@@ -36,6 +39,7 @@ class SilentRelay {
   }
 
   int port() const { return port_; }
+
   // Nothing passes, in either direction, and the end of a connection is not told; until let go.
   void be_silent(bool silent) { silent_ = silent; }
 
@@ -59,7 +63,9 @@ class SilentRelay {
       if (::poll(wanted.data(), wanted.size(), 5) <= 0) continue;
       if (wanted[0].revents != 0) accept();
       for (size_t i = 1; i < wanted.size(); ++i) {
-        if (wanted[i].revents != 0 && peers_.contains(wanted[i].fd) && !pass(wanted[i].fd)) hang_up(wanted[i].fd);
+        if (wanted[i].revents != 0 && peers_.contains(wanted[i].fd) && !pass(wanted[i].fd)) {
+          hang_up(wanted[i].fd);
+        }
       }
     }
   }
@@ -80,7 +86,8 @@ class SilentRelay {
     char bytes[65'536];
     const ssize_t got = ::recv(from, bytes, sizeof bytes, 0);
     for (ssize_t sent = 0; sent < got;) {
-      const ssize_t now = ::send(peers_[from], bytes + sent, static_cast<size_t>(got - sent), MSG_NOSIGNAL);
+      const ssize_t now =
+          ::send(peers_[from], bytes + sent, static_cast<size_t>(got - sent), MSG_NOSIGNAL);
       if (now <= 0) return false;
       sent += now;
     }
@@ -98,7 +105,7 @@ class SilentRelay {
   const sockaddr_in target_;
   const int listener_;
   int port_ = 0;
-  std::map<int, int> peers_;   // The relay's thread alone.
+  std::map<int, int> peers_;  // The relay's thread alone.
   std::atomic<bool> silent_{false};
   std::jthread thread_;
 };

@@ -23,7 +23,9 @@ class StoreFixture : public Base {
       return test_database(Implementation::kPostgres);
     }
   }
+
   static const Stores& stores() { return database().stores(); }
+
   static const std::string& owner() {
     static std::map<TestDatabase*, std::string> ids;
     std::string& id = ids[&database()];
@@ -38,18 +40,22 @@ class StoreFixture : public Base {
     if (!result) throw std::runtime_error(to_string(result.error()));
     if constexpr (!std::is_void_v<T>) return std::move(*result);
   }
+
   static Deadline soon() { return deadline_in(std::chrono::seconds(120)); }
 
   void SetUp() override { bucket_ = make_bucket(); }
+
   static Bucket make_bucket() {
     static int count = 0;
     const std::string name = Suite::kName + ("-" + std::to_string(++count));
     return run(stores().buckets.create_bucket({.name = name, .owner_account = owner()}, soon()))
         .bucket;
   }
+
   void set_versioning(Versioning versioning) {
-    bucket_ =
-        run(stores().buckets.set_bucket_versioning({.bucket_id = bucket_.id, .deadline = soon()}, versioning)).bucket;
+    bucket_ = run(stores().buckets.set_bucket_versioning(
+                      {.bucket_id = bucket_.id, .deadline = soon()}, versioning))
+                  .bucket;
   }
 
   CommitContext context() const { return {bucket_.id, bucket_.settings_version, 0, soon()}; }
@@ -64,6 +70,7 @@ class StoreFixture : public Base {
     if (size > 0) request.version.extents = {{0, stream, size, 0, size}};
     return request;
   }
+
   // A request for an upload under a key.
   Upload upload_request(const std::string& key) const {
     Upload upload;

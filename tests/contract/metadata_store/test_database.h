@@ -35,11 +35,13 @@ class TestDatabase {
 class MemoryTestDatabase final : public TestDatabase {
  public:
   const Stores& stores() override { return gateway_.stores(); }
+
   std::shared_ptr<const Stores> another(GatewayClocks clocks) override {
     const auto made = std::make_shared<MemoryMetadata>(
         state_, MemoryOptions{.clock = clocks.clock, .lock_clock = clocks.lock_clock});
     return {made, &made->stores()};
   }
+
   std::shared_ptr<void> follow(DirectoryListener listener) override {
     return std::make_shared<MemoryDirectoryFeed>(state_, std::move(listener));
   }
@@ -52,6 +54,7 @@ class MemoryTestDatabase final : public TestDatabase {
 class PostgresTestDatabase final : public TestDatabase {
  public:
   const Stores& stores() override { return test_stores(); }
+
   std::shared_ptr<const Stores> another(GatewayClocks clocks) override {
     const std::shared_ptr<PostgresMetadata> made =
         PostgresMetadata::make({.dsn = postgres_dsn(),
@@ -61,6 +64,7 @@ class PostgresTestDatabase final : public TestDatabase {
                                 .lock_clock = clocks.lock_clock});
     return {made, &made->stores()};
   }
+
   std::shared_ptr<void> follow(DirectoryListener listener) override {
     return std::shared_ptr<DirectoryFeed>(
         make_postgres_directory_feed(postgres_dsn(), real_clock(), std::move(listener)));
@@ -80,6 +84,7 @@ inline TestDatabase& test_database(Implementation implementation) {
 inline auto all_implementations() {
   return ::testing::Values(Implementation::kMemory, Implementation::kPostgres);
 }
+
 inline std::string name_of_implementation(const ::testing::TestParamInfo<Implementation>& info) {
   return info.param == Implementation::kMemory ? "memory" : "postgres";
 }

@@ -21,16 +21,24 @@ class Multipart : public MetadataContract {
     return upload.id;
   }
 
-  CommitOutcome put_part(const model::UploadId& upload, const std::string& key, uint32_t number, uint64_t size) {
+  CommitOutcome put_part(const model::UploadId& upload, const std::string& key, uint32_t number,
+                         uint64_t size) {
     PutPart put{context(), upload, key, {}, {}};
-    put.part = {number, size, "p" + std::to_string(number), {{model::ChecksumAlgorithm::kCrc32c, {}, "wxyz"}}, {}};
+    put.part = {number,
+                size,
+                "p" + std::to_string(number),
+                {{model::ChecksumAlgorithm::kCrc32c, {}, "wxyz"}},
+                {}};
     put.extents = {{0, model::StreamId::random(), size, 0, size}};
     return run(stores().uploads.put_part(put));
   }
 
-  CompleteUpload complete_request(const model::UploadId& upload, const std::string& key, std::vector<uint32_t> numbers, uint64_t size) {
+  CompleteUpload complete_request(const model::UploadId& upload, const std::string& key,
+                                  std::vector<uint32_t> numbers, uint64_t size) {
     CompleteUpload complete{context(), upload, key, {}, {}, {}, "whole-2", {}, size, {}};
-    for (const uint32_t number : numbers) complete.parts.push_back({number, "p" + std::to_string(number), {}});
+    for (const uint32_t number : numbers) {
+      complete.parts.push_back({number, "p" + std::to_string(number), {}});
+    }
     return complete;
   }
 
@@ -39,7 +47,8 @@ class Multipart : public MetadataContract {
 
 INSTANTIATE_TEST_SUITE_P(Stores, Multipart, all_implementations(), name_of_implementation);
 
-// An upload begins by the later clock, or one that was begun by a clock a week behind would be aborted when it is set right.
+// An upload begins by the later clock, or one that was begun by a clock a week behind would be
+// aborted when it is set right.
 TEST_P(Multipart, AnUploadBegunByAClockThatIsBehindIsNotOld) {
   const SystemTime now = real_clock().now();
   fakes::ManualClock gateway(now);
@@ -51,7 +60,9 @@ TEST_P(Multipart, AnUploadBegunByAClockThatIsBehindIsNotOld) {
     upload.key = "begun/" + std::to_string(by.count());
     upload.initiator_account = upload.owner_account = owner().account.id;
     EXPECT_EQ(run(other->uploads.create_upload(context(), upload)), CommitStatus::kCommitted);
-    for (const Upload& listed : run(stores().listing.list_uploads({.bucket_id = bucket_.id, .deadline = soon()})).uploads) {
+    for (const Upload& listed :
+         run(stores().listing.list_uploads({.bucket_id = bucket_.id, .deadline = soon()}))
+             .uploads) {
       if (listed.id == upload.id) return listed.initiated_at;
     }
     return SystemTime::min();
@@ -70,12 +81,21 @@ TEST_P(Multipart, PartsBecomeAnObject) {
   EXPECT_EQ(listed.parts.size(), 2u);
   EXPECT_EQ(static_cast<const Attributes&>(listed.upload), some_attributes());
   EXPECT_TRUE(listed.truncated);
-  EXPECT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "m", {3, 1}, kPart + 200))).status, CommitStatus::kInvalidPartOrder);
-  EXPECT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 4}, kPart))).status, CommitStatus::kInvalidPart);
-  EXPECT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "m", {2, 3}, 250))).status, CommitStatus::kEntityTooSmall);
-  const auto done = run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
+  EXPECT_EQ(
+      run(stores().uploads.complete_upload(complete_request(upload, "m", {3, 1}, kPart + 200)))
+          .status,
+      CommitStatus::kInvalidPartOrder);
+  EXPECT_EQ(
+      run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 4}, kPart))).status,
+      CommitStatus::kInvalidPart);
+  EXPECT_EQ(
+      run(stores().uploads.complete_upload(complete_request(upload, "m", {2, 3}, 250))).status,
+      CommitStatus::kEntityTooSmall);
+  const auto done =
+      run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
   ASSERT_EQ(done.status, CommitStatus::kCommitted);
-  const auto again = run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
+  const auto again =
+      run(stores().uploads.complete_upload(complete_request(upload, "m", {1, 3}, kPart + 200)));
   EXPECT_EQ(again.status, CommitStatus::kUploadCompleted);
   EXPECT_EQ(again.version, done.version);
 
@@ -91,21 +111,31 @@ TEST_P(Multipart, PartsBecomeAnObject) {
   EXPECT_EQ(part.part_start, kPart);
   ASSERT_EQ(part.object.extents.size(), 1u);
   EXPECT_EQ(part.object.extents[0].start, kPart);
-  const auto attributes = run(stores().objects.find_object(
-      {.bucket = bucket_.name, .key = "m", .with_parts = true, .parts_max = 1, .deadline = soon()}));
+  const auto attributes = run(stores().objects.find_object({.bucket = bucket_.name,
+                                                            .key = "m",
+                                                            .with_parts = true,
+                                                            .parts_max = 1,
+                                                            .deadline = soon()}));
   ASSERT_EQ(attributes.object.parts.size(), 1u);
   EXPECT_TRUE(attributes.parts_truncated);
   EXPECT_EQ(attributes.object.parts[0].checksums[0].value, "wxyz");
   EXPECT_EQ(put_part(upload, "m", 1, 1).status, CommitStatus::kNoSuchUpload);
-  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "m"})).status, CommitStatus::kCommitted);
+  EXPECT_EQ(run(stores().objects.delete_object({.context = context(), .key = "m"})).status,
+            CommitStatus::kCommitted);
 }
 
 TEST_P(Multipart, OnePartCompleteAndCopiedPart) {
   const auto source = put("src", 1000);
   const auto upload = create("n");
-  CopyPart copy{{context(), upload, "n", {1, 400, "p1", {}, {}}, {}}, bucket_.id, "src", source.version, "etag1000", 100};
+  CopyPart copy{{context(), upload, "n", {1, 400, "p1", {}, {}}, {}},
+                bucket_.id,
+                "src",
+                source.version,
+                "etag1000",
+                100};
   ASSERT_EQ(run(stores().uploads.copy_part(copy)).status, CommitStatus::kCommitted);
-  ASSERT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "n", {1}, 400))).status, CommitStatus::kCommitted);
+  ASSERT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "n", {1}, 400))).status,
+            CommitStatus::kCommitted);
   const auto found = find("n");
   ASSERT_EQ(found.object.extents.size(), 1u);
   EXPECT_EQ(found.object.extents[0].offset, 100u);
@@ -125,7 +155,11 @@ TEST_P(Multipart, AbortReleasesAndUploadsAreListed) {
   page = run(stores().listing.list_uploads(query));
   EXPECT_EQ(page.common_prefixes, std::vector<std::string>{"x/"});
   EXPECT_EQ(page.uploads.size(), 1u);
-  query = {.bucket_id = bucket_.id, .after_key = "x/1", .after_upload = first, .max = 1, .deadline = soon()};
+  query = {.bucket_id = bucket_.id,
+           .after_key = "x/1",
+           .after_upload = first,
+           .max = 1,
+           .deadline = soon()};
   page = run(stores().listing.list_uploads(query));
   ASSERT_EQ(page.uploads.size(), 1u);
   EXPECT_EQ(page.uploads[0].id, second);
@@ -134,7 +168,8 @@ TEST_P(Multipart, AbortReleasesAndUploadsAreListed) {
   page = run(stores().listing.list_uploads(query));
   ASSERT_EQ(page.uploads.size(), 1u) << "a listing goes on behind what is gone";
   EXPECT_EQ(page.uploads[0].id, second);
-  EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")), CommitStatus::kNoSuchUpload);
+  EXPECT_EQ(run(stores().uploads.abort_upload(context(), first, "x/1")),
+            CommitStatus::kNoSuchUpload);
 }
 
 // As whoever aborts page by page sees it.
@@ -145,7 +180,8 @@ TEST_P(Multipart, APageBehindAnUploadThatIsGoneHasTheOthersOfItsKey) {
   for (bool more = true; more;) {
     const auto page = run(stores().listing.list_uploads(query));
     for (const Upload& upload : page.uploads) {
-      EXPECT_EQ(run(stores().uploads.abort_upload(context(), upload.id, "k")), CommitStatus::kCommitted);
+      EXPECT_EQ(run(stores().uploads.abort_upload(context(), upload.id, "k")),
+                CommitStatus::kCommitted);
       std::erase(left, upload.id);
     }
     query.after_key = page.next_key;

@@ -35,7 +35,8 @@ TEST(Histogram, PercentilesAreAtMostOnePercentTooHighAndNeverTooLow) {
   for (uint64_t value : values) histogram.record(value);
   std::sort(values.begin(), values.end());
   for (double percent : {1.0, 25.0, 50.0, 90.0, 99.0, 99.9, 100.0}) {
-    const auto rank = static_cast<size_t>(std::ceil(static_cast<double>(values.size()) * percent / 100)) - 1;
+    const auto rank =
+        static_cast<size_t>(std::ceil(static_cast<double>(values.size()) * percent / 100)) - 1;
     const auto exact = static_cast<double>(values[rank]);
     const auto found = static_cast<double>(histogram.percentile(percent));
     EXPECT_GE(found, exact) << percent;
@@ -57,7 +58,9 @@ TEST(Histogram, MergingIsRecordingBoth) {
   EXPECT_EQ(one.count(), both.count());
   EXPECT_EQ(one.max(), both.max());
   EXPECT_EQ(one.mean(), both.mean());
-  for (double percent : {10.0, 50.0, 90.0}) EXPECT_EQ(one.percentile(percent), both.percentile(percent));
+  for (double percent : {10.0, 50.0, 90.0}) {
+    EXPECT_EQ(one.percentile(percent), both.percentile(percent));
+  }
 }
 
 }  // namespace

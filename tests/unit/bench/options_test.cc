@@ -20,18 +20,22 @@ TEST(Options, Sizes) {
   EXPECT_EQ(parse_size("4KiB"), 4096u);
   EXPECT_EQ(parse_size("64MiB"), 64u << 20);
   EXPECT_EQ(parse_size("5GiB"), 5ull << 30);
-  for (const char* bad : {"", "KiB", "-1", "1.5MiB", "4 KiB", "6GiB", "99999999999999999999", "4kb"}) {
+  for (const char* bad :
+       {"", "KiB", "-1", "1.5MiB", "4 KiB", "6GiB", "99999999999999999999", "4kb"}) {
     EXPECT_FALSE(parse_size(bad)) << bad;
   }
 }
 
 TEST(Options, WhatIsGivenIsKept) {
-  const auto options = parse({"mixed", "--mix", "get=3,put=1", "--connections", "8", "--threads", "2", "--size", "1KiB,2KiB", "--pids", "a=1,2",
-                              "--header", "x-amz-tagging: a=b"});
+  const auto options =
+      parse({"mixed", "--mix", "get=3,put=1", "--connections", "8", "--threads", "2", "--size",
+             "1KiB,2KiB", "--pids", "a=1,2", "--header", "x-amz-tagging: a=b"});
   ASSERT_TRUE(options) << options.error().message;
-  EXPECT_EQ(options->mix, (std::vector<std::pair<Operation, unsigned>>{{Operation::kGet, 3}, {Operation::kPut, 1}}));
+  EXPECT_EQ(options->mix, (std::vector<std::pair<Operation, unsigned>>{{Operation::kGet, 3},
+                                                                       {Operation::kPut, 1}}));
   EXPECT_EQ(options->sizes, (std::vector<uint64_t>{1024, 2048}));
-  EXPECT_EQ(options->headers, (std::vector<std::pair<std::string, std::string>>{{"x-amz-tagging", "a=b"}}));
+  EXPECT_EQ(options->headers,
+            (std::vector<std::pair<std::string, std::string>>{{"x-amz-tagging", "a=b"}}));
   ASSERT_EQ(options->processes.size(), 1u);
   EXPECT_EQ(options->processes[0].pids, (std::vector<int>{1, 2}));
 }
@@ -100,7 +104,9 @@ TEST(Plan, AMixDeletesWhatItHasPutAndReadsTheRest) {
       ++deleted;
       EXPECT_EQ(put.erase(request->key), 1u);
     }
-    if (request->operation == Operation::kGet) EXPECT_EQ(request->key.size(), options.prefix.size() + 12);
+    if (request->operation == Operation::kGet) {
+      EXPECT_EQ(request->key.size(), options.prefix.size() + 12);
+    }
   }
   EXPECT_GT(deleted, 1000);
 }
@@ -112,7 +118,9 @@ TEST(Plan, FoldersKeepTheOrderOfNumbers) {
   options.folders = 3;
   EXPECT_EQ(key_of(options, 0), "000000/000000000000");
   EXPECT_EQ(key_of(options, 9), "000002/000000000009");
-  for (uint64_t number = 1; number < options.keys; ++number) EXPECT_LT(key_of(options, number - 1), key_of(options, number));
+  for (uint64_t number = 1; number < options.keys; ++number) {
+    EXPECT_LT(key_of(options, number - 1), key_of(options, number));
+  }
 }
 
 }  // namespace

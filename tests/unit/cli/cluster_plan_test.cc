@@ -51,6 +51,7 @@ TEST_F(ClusterPlanTest, RefusesFewerNodesThanCopies) {
     std::map<std::string, std::string> settings;
     bool taken;
   };
+
   const Case cases[] = {
       {2, 2, {}, false},
       {3, 2, {}, true},
@@ -120,25 +121,30 @@ TEST_F(ClusterPlanTest, RefusesADamagedPlan) {
   std::ofstream(folder_ + "/cluster.json") << "{\"format\":2}";
   EXPECT_EQ(load_plan(folder_).error().code, ErrorCode::kInvalidArgument);
   const auto with_port = [this](const std::string& port) {
-    std::ofstream(folder_ + "/cluster.json") << "{\"format\":1,\"port\":" << port << R"(,"nodes":4,"zones":3,"gateways":1,"settings":{}})";
+    std::ofstream(folder_ + "/cluster.json")
+        << "{\"format\":1,\"port\":" << port
+        << R"(,"nodes":4,"zones":3,"gateways":1,"settings":{}})";
     return load_plan(folder_);
   };
   EXPECT_EQ(with_port("9000")->port, 9000);
-  for (const char* port : {"-1", "65536", "4294976296", "18446744073709551616", "1.5", "1e30", "\"9000\""}) {
+  for (const char* port :
+       {"-1", "65536", "4294976296", "18446744073709551616", "1.5", "1e30", "\"9000\""}) {
     EXPECT_EQ(with_port(port).error().code, ErrorCode::kInvalidArgument) << port;
   }
 }
 
 TEST_F(ClusterPlanTest, WhatEveryProcessHasForItselfIsNoSettingOfTheCluster) {
-  for (const char* key : {"gateway.listen", "gateway.operations_listen", "cluster.listen", "node.name", "node.listen", "node.advertise", "node.zone",
-                          "node.host", "node.data_dir", "node.disks", "node.operations_listen"}) {
+  for (const char* key : {"gateway.listen", "gateway.operations_listen", "cluster.listen",
+                          "node.name", "node.listen", "node.advertise", "node.zone", "node.host",
+                          "node.data_dir", "node.disks", "node.operations_listen"}) {
     UpOptions options;
     options.settings[key] = "x";
     EXPECT_EQ(merge_plan(std::nullopt, options).error().code, ErrorCode::kInvalidArgument) << key;
     options.settings[key] = "{name}";
     EXPECT_TRUE(merge_plan(std::nullopt, options)) << key;
   }
-  for (const char* key : {"metadata.dsn", "metadata.master_key_file", "cluster.gateways", "cluster.bootstrap_disks"}) {
+  for (const char* key : {"metadata.dsn", "metadata.master_key_file", "cluster.gateways",
+                          "cluster.bootstrap_disks"}) {
     UpOptions options;
     options.settings[key] = "{name}";
     EXPECT_EQ(merge_plan(std::nullopt, options).error().code, ErrorCode::kInvalidArgument) << key;
@@ -150,7 +156,8 @@ TEST_F(ClusterPlanTest, SettingsAreTakenBack) {
   stored.settings = {{"s3.region", "eu-1"}, {"log.level", "debug"}};
   UpOptions options;
   options.unset = {"s3.region"};
-  EXPECT_EQ(merge_plan(stored, options)->settings, (std::map<std::string, std::string>{{"log.level", "debug"}}));
+  EXPECT_EQ(merge_plan(stored, options)->settings,
+            (std::map<std::string, std::string>{{"log.level", "debug"}}));
   options.unset = {"s3.regoin"};
   EXPECT_EQ(merge_plan(stored, options).error().code, ErrorCode::kInvalidArgument);
 }

@@ -20,6 +20,7 @@ class SocketPlace : public testing::Test {
     std::filesystem::create_directories(folder_ + "/" + std::string(70, 'l') + "/run");
     std::filesystem::create_directories(folder_ + "/run");
   }
+
   ~SocketPlace() override { std::filesystem::remove_all(folder_); }
 
   std::string far() const { return folder_ + "/" + std::string(70, 'l'); }
@@ -69,17 +70,21 @@ TEST_F(SocketPlace, IsNotBelievedWhenItIsAnothersOrOpenToAll) {
 
 // Folders above the cluster's are not ours to open; its own is, to the server's user alone.
 TEST(PostgresUser, IsToldWhatItCannotGetThrough) {
-  if (geteuid() != 0 || getpwnam("postgres") == nullptr) GTEST_SKIP() << "only root starts it as somebody else";
+  if (geteuid() != 0 || getpwnam("postgres") == nullptr) {
+    GTEST_SKIP() << "only root starts it as somebody else";
+  }
   char name[] = "/tmp/rondel-user-XXXXXX";
-  const std::string above = mkdtemp(name);   // 0700.
+  const std::string above = mkdtemp(name);  // 0700.
   const std::string own = above + "/data";
   std::filesystem::create_directories(own);
-  PrivatePostgres postgres{own + "/postgresql", own + "/run/pg", own + "/run/postgresql.pid", own + "/log", "postgres"};
+  PrivatePostgres postgres{own + "/postgresql", own + "/run/pg", own + "/run/postgresql.pid",
+                           own + "/log", "postgres"};
 
   const auto refused = postgres.check_user();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kPrecondition);
-  EXPECT_NE(refused.error().message.find(above + " is closed"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find(above + " is closed"), std::string::npos)
+      << refused.error().message;
   for (const mode_t open : {0701, 0711, 0755}) {
     chmod(above.c_str(), open);
     chmod(own.c_str(), 0700);
@@ -94,7 +99,8 @@ TEST(PostgresUser, IsToldWhatItCannotGetThrough) {
   EXPECT_EQ(status.st_gid, getpwnam("postgres")->pw_gid);
 
   postgres.user = "nobody-of-that-name";
-  EXPECT_NE(postgres.check_user().error().message.find("nobody-of-that-name is missing"), std::string::npos);
+  EXPECT_NE(postgres.check_user().error().message.find("nobody-of-that-name is missing"),
+            std::string::npos);
   std::filesystem::remove_all(above);
 }
 

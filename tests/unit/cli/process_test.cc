@@ -22,13 +22,16 @@ class ProcessTest : public testing::Test {
 
   ~ProcessTest() override { std::filesystem::remove_all(folder_); }
 
-  ProcessSpec sleeper() const { return {{"/bin/sleep", "60"}, folder_ + "/x.pid", folder_ + "/x.log"}; }
+  ProcessSpec sleeper() const {
+    return {{"/bin/sleep", "60"}, folder_ + "/x.pid", folder_ + "/x.log"};
+  }
 
   // The kernel may show a program a moment after it was started.
   std::optional<pid_t> wait_until_running(const std::string& program) const {
     const Deadline end = deadline_in(10s);
     std::optional<pid_t> pid;
-    while (!(pid = running_process(folder_ + "/x.pid", program)) && std::chrono::steady_clock::now() < end) {
+    while (!(pid = running_process(folder_ + "/x.pid", program)) &&
+           std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(10ms);
     }
     return pid;
@@ -53,7 +56,8 @@ TEST_F(ProcessTest, DoesNotBelieveAReusedPid) {
 
 // /proc/PID/environ of what was started, and what a program says of its own.
 TEST_F(ProcessTest, ChildrenInheritNoSecret) {
-  const char* const secrets[] = {"RONDEL_ROOT_SECRET_KEY", "RONDEL_METADATA_DSN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"};
+  const char* const secrets[] = {"RONDEL_ROOT_SECRET_KEY", "RONDEL_METADATA_DSN", "PGPASSWORD",
+                                 "AWS_SECRET_ACCESS_KEY"};
   for (const char* name : secrets) setenv(name, "swordfish", 1);
   setenv("RONDEL_DATA", "/shown", 1);
   const auto pid = start_process(sleeper());
@@ -77,7 +81,8 @@ TEST_F(ProcessTest, ChildrenInheritNoSecret) {
 }
 
 TEST_F(ProcessTest, SaysWhyAProgramCannotStart) {
-  const auto pid = start_process({{"/nonexistent/program"}, folder_ + "/x.pid", folder_ + "/x.log"});
+  const auto pid =
+      start_process({{"/nonexistent/program"}, folder_ + "/x.pid", folder_ + "/x.log"});
   ASSERT_FALSE(pid);
   EXPECT_NE(pid.error().message.find("/nonexistent/program"), std::string::npos);
 }

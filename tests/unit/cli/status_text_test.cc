@@ -19,8 +19,9 @@ constexpr const char* kDocument = R"({
 
 TEST(StatusTextTest, ShowsNodesDisksSpaceAndLag) {
   const std::string text = status_answer(kDocument).value().text;
-  for (const char* expected : {"epoch 3", "2 (1 down)", "127.0.0.1:9200  up", "DOWN, last seen 42 s ago", "1.0 TiB", "1.5 KiB",
-                               "2.0 KiB", "dddddddddddd", "zone-1", "5 released", "2 uploads"}) {
+  for (const char* expected :
+       {"epoch 3", "2 (1 down)", "127.0.0.1:9200  up", "DOWN, last seen 42 s ago", "1.0 TiB",
+        "1.5 KiB", "2.0 KiB", "dddddddddddd", "zone-1", "5 released", "2 uploads"}) {
     EXPECT_NE(text.find(expected), std::string::npos) << expected << "\n" << text;
   }
 }
@@ -43,7 +44,8 @@ TEST(StatusTextTest, SaysWhatHoldsNothingWhatIsMissingAndAVerdict) {
                 "free_bytes":1024,"blobs":0,"replication_lag_seconds":0,"lag_seconds":82,"handoff_blobs":0}]}]})";
   const Answer answer = status_answer(kDegraded).value();
   EXPECT_EQ(answer.status, 3);
-  for (const char* expected : {"not in ring", "cccccccccccc MISSING", "verdict      degraded", "50.0 %", "is missing: no node has it", "82.0 s"}) {
+  for (const char* expected : {"not in ring", "cccccccccccc MISSING", "verdict      degraded",
+                               "50.0 %", "is missing: no node has it", "82.0 s"}) {
     EXPECT_NE(answer.text.find(expected), std::string::npos) << expected << "\n" << answer.text;
   }
   EXPECT_EQ(status_answer(kDocument).value().status, 3) << "a node is down";

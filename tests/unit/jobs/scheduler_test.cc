@@ -17,11 +17,13 @@ class ScriptedJob final : public Job {
   explicit ScriptedJob(std::string name) : name_(std::move(name)) {}
 
   std::string_view name() const override { return name_; }
+
   async::Task<Result<void>> run_round(const Term& term) override {
     tokens.push_back(term.token());
     if (during) during(term);
     co_return outcome;
   }
+
   Duration pause() const override { return 1ms; }
 
   std::vector<uint64_t> tokens;
@@ -35,6 +37,7 @@ class ScriptedJob final : public Job {
 class SchedulerTest : public ::testing::Test {
  protected:
   void claim() { ASSERT_TRUE(async::block_on(lease_.claim())); }
+
   void round(size_t job) {
     async::block_on(scheduler_.run_round(job, [this] { return stopping_; }));
   }
@@ -81,6 +84,7 @@ TEST_F(SchedulerTest, ATermEndsWithTheLeaseAndWithTheProcess) {
          state_.set_away(false);
        }},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     claim();
@@ -109,6 +113,7 @@ TEST_F(SchedulerTest, OnlyANewerCoordinatorEndsTheTerm) {
       {"halted", fail(kHalted, "somebody must look"), true, 0},
       {"superseded", fail(kSuperseded, "a newer coordinator commands"), false, 0},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     claim();

@@ -62,7 +62,8 @@ TEST(Envelope, RandomBytesNeverBreakTheDecoder) {
 TEST(DataKey, OpensOnlyForWhatItWasSealedFor) {
   const Envelope envelope = sample();
   EXPECT_EQ(open_data_key(kWrapping, envelope, kBinding)->view(), kData.view());
-  const auto refused = [](const crypto::Secret& key, const Envelope& changed, const Binding& binding) {
+  const auto refused = [](const crypto::Secret& key, const Envelope& changed,
+                          const Binding& binding) {
     const auto opened = open_data_key(key, changed, binding);
     return !opened && opened.error().code == ErrorCode::kPermissionDenied;
   };
@@ -79,10 +80,15 @@ TEST(DataKey, OpensOnlyForWhatItWasSealedFor) {
   EXPECT_TRUE(refused(kWrapping, with([](Envelope& e) { e.key_id = "alias/two"; }), kBinding));
   EXPECT_TRUE(refused(kWrapping, with([](Envelope& e) { e.context.clear(); }), kBinding));
   for (size_t i = 0; i < envelope.sealed_data_key.size(); ++i) {
-    EXPECT_TRUE(refused(kWrapping, with([i](Envelope& e) { e.sealed_data_key[i] = static_cast<char>(e.sealed_data_key[i] ^ 1); }), kBinding)) << i;
+    EXPECT_TRUE(refused(kWrapping, with([i](Envelope& e) {
+                          e.sealed_data_key[i] = static_cast<char>(e.sealed_data_key[i] ^ 1);
+                        }),
+                        kBinding))
+        << i;
   }
   // Under a newer version of the same key the data key's seal stays.
-  EXPECT_TRUE(open_data_key(kWrapping, with([](Envelope& e) { e.wrapped_key = "vault:v2:def"; }), kBinding));
+  EXPECT_TRUE(open_data_key(kWrapping, with([](Envelope& e) { e.wrapped_key = "vault:v2:def"; }),
+                            kBinding));
 }
 
 TEST(Envelope, HoldsNoKeyInTheClear) {

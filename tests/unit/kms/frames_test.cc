@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-
 #include <random>
 #include <set>
 
@@ -22,8 +21,10 @@ std::string pattern(size_t size, unsigned seed) {
 }
 
 // Sealed in pieces of `step` bytes.
-std::string seal_all(const crypto::Secret& key, const model::StreamId& stream, std::string_view plaintext, size_t step, bool size_known = true) {
-  FrameSealer sealer(key, stream, size_known ? std::optional<uint64_t>(plaintext.size()) : std::nullopt);
+std::string seal_all(const crypto::Secret& key, const model::StreamId& stream,
+                     std::string_view plaintext, size_t step, bool size_known = true) {
+  FrameSealer sealer(key, stream,
+                     size_known ? std::optional<uint64_t>(plaintext.size()) : std::nullopt);
   std::string out;
   for (size_t at = 0; at < plaintext.size(); at += step) {
     ByteView in = as_bytes(plaintext.substr(at, step));
@@ -35,12 +36,15 @@ std::string seal_all(const crypto::Secret& key, const model::StreamId& stream, s
 }
 
 // The range, out of a stored stream fed in pieces of `step` bytes.
-Result<std::string> open_range(const crypto::Secret& key, const model::StreamId& stream, std::string_view stored, uint64_t offset, uint64_t length, size_t step) {
+Result<std::string> open_range(const crypto::Secret& key, const model::StreamId& stream,
+                               std::string_view stored, uint64_t offset, uint64_t length,
+                               size_t step) {
   TRY(const StoredRange range, stored_range(stored.size(), offset, length));
   FrameOpener opener(key, stream, stored.size(), offset, length);
   std::string out;
   for (uint64_t at = range.offset; at < range.offset + range.length; at += step) {
-    ByteView in = as_bytes(stored.substr(at, std::min<uint64_t>(step, range.offset + range.length - at)));
+    ByteView in =
+        as_bytes(stored.substr(at, std::min<uint64_t>(step, range.offset + range.length - at)));
     for (;;) {
       TRY(const ByteSlice slice, opener.open(in));
       EXPECT_LE(slice.size(), model::kPieceBytes);
@@ -58,10 +62,12 @@ TEST(FrameSizes, FollowTheFormat) {
   EXPECT_EQ(stored_size(1), 17U);
   EXPECT_EQ(stored_size(65'536), 65'552U);
   EXPECT_EQ(stored_size(65'537), 65'552U + 17);
-  for (const uint64_t plaintext : {uint64_t{0}, uint64_t{1}, kFrameBytes - 1, kFrameBytes, kFrameBytes + 1, 5 * kFrameBytes, uint64_t{5} << 30}) {
+  for (const uint64_t plaintext : {uint64_t{0}, uint64_t{1}, kFrameBytes - 1, kFrameBytes,
+                                   kFrameBytes + 1, 5 * kFrameBytes, uint64_t{5} << 30}) {
     EXPECT_EQ(plaintext_size(stored_size(plaintext)).value(), plaintext);
   }
-  for (const uint64_t impossible : {uint64_t{1}, uint64_t{16}, kStoredFrameBytes + 1, kStoredFrameBytes + 16}) {
+  for (const uint64_t impossible :
+       {uint64_t{1}, uint64_t{16}, kStoredFrameBytes + 1, kStoredFrameBytes + 16}) {
     EXPECT_EQ(plaintext_size(impossible).error().code, ErrorCode::kCorruption) << impossible;
   }
   EXPECT_EQ(stored_range(stored_size(100), 100, 1).error().code, ErrorCode::kCorruption);
@@ -71,15 +77,19 @@ TEST(FrameSizes, FollowTheFormat) {
 // The format as it is written down: a change of it fails here.
 TEST(Frames, KnownAnswer) {
   const std::string stored = seal_all(kKey, kStream, pattern(70'000, 1), 4096);
-  EXPECT_EQ(crypto::sha256_hex(stored), "1bf090932142483711b2fb2dbc6f850e4702b8f6c8075528f89be4d475f1d12c");
+  EXPECT_EQ(crypto::sha256_hex(stored),
+            "1bf090932142483711b2fb2dbc6f850e4702b8f6c8075528f89be4d475f1d12c");
 }
 
 TEST(Frames, RangesMatchTheReference) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const auto below = [&](uint64_t bound) { return std::uniform_int_distribution<uint64_t>(0, bound - 1)(random); };
-  for (const size_t size : {size_t{1}, size_t{17}, size_t{65'535}, size_t{65'536}, size_t{65'537}, size_t{262'144}, size_t{700'001}}) {
+  const auto below = [&](uint64_t bound) {
+    return std::uniform_int_distribution<uint64_t>(0, bound - 1)(random);
+  };
+  for (const size_t size : {size_t{1}, size_t{17}, size_t{65'535}, size_t{65'536}, size_t{65'537},
+                            size_t{262'144}, size_t{700'001}}) {
     const std::string plaintext = pattern(size, seed);
     const std::string stored = seal_all(kKey, kStream, plaintext, 1 + below(300'000));
     ASSERT_EQ(stored.size(), stored_size(size));
@@ -89,9 +99,11 @@ TEST(Frames, RangesMatchTheReference) {
       const uint64_t length = 1 + below(size - offset);
       const auto opened = open_range(kKey, kStream, stored, offset, length, 1 + below(300'000));
       ASSERT_TRUE(opened) << opened.error().message;
-      ASSERT_TRUE(*opened == plaintext.substr(offset, length)) << offset << "+" << length << " of " << size;
+      ASSERT_TRUE(*opened == plaintext.substr(offset, length))
+          << offset << "+" << length << " of " << size;
     }
-    EXPECT_TRUE(open_range(kKey, kStream, stored, 0, size, model::kPieceBytes).value() == plaintext);
+    EXPECT_TRUE(open_range(kKey, kStream, stored, 0, size, model::kPieceBytes).value() ==
+                plaintext);
   }
 }
 
@@ -102,7 +114,8 @@ TEST(Frames, EveryFlippedByteIsRefused) {
     for (const int bit : {0, 7}) {
       std::string damaged = stored;
       damaged[i] = static_cast<char>(damaged[i] ^ (1 << bit));
-      EXPECT_EQ(open_range(kKey, kStream, damaged, 0, 200, 64).error().code, ErrorCode::kCorruption) << i;
+      EXPECT_EQ(open_range(kKey, kStream, damaged, 0, 200, 64).error().code, ErrorCode::kCorruption)
+          << i;
     }
   }
 }
@@ -152,16 +165,20 @@ TEST(Frames, BuffersAreUsedAgainOnceNobodyLooksAtThem) {
 
 TEST(Frames, MovedFramesAreRefused) {
   const std::string stored = seal_all(kKey, kStream, pattern(3 * kFrameBytes, 5), 1 << 20);
-  const auto frame = [&](size_t number) { return stored.substr(number * kStoredFrameBytes, kStoredFrameBytes); };
-  const auto refused = [&](const std::string& text, uint64_t length) {
-    return open_range(kKey, kStream, text, 0, length, 1 << 20).error().code == ErrorCode::kCorruption;
+  const auto frame = [&](size_t number) {
+    return stored.substr(number * kStoredFrameBytes, kStoredFrameBytes);
   };
-  EXPECT_TRUE(refused(frame(1) + frame(0) + frame(2), 3 * kFrameBytes));             // Swapped.
-  EXPECT_TRUE(refused(frame(0) + frame(0) + frame(2), 3 * kFrameBytes));             // Repeated.
-  EXPECT_TRUE(refused(frame(0) + frame(1), 2 * kFrameBytes));                        // Cut at a frame.
+  const auto refused = [&](const std::string& text, uint64_t length) {
+    return open_range(kKey, kStream, text, 0, length, 1 << 20).error().code ==
+           ErrorCode::kCorruption;
+  };
+  EXPECT_TRUE(refused(frame(1) + frame(0) + frame(2), 3 * kFrameBytes));  // Swapped.
+  EXPECT_TRUE(refused(frame(0) + frame(0) + frame(2), 3 * kFrameBytes));  // Repeated.
+  EXPECT_TRUE(refused(frame(0) + frame(1), 2 * kFrameBytes));             // Cut at a frame.
   EXPECT_TRUE(refused(frame(0), kFrameBytes));
-  EXPECT_TRUE(refused(stored.substr(0, stored.size() - 1), 3 * kFrameBytes - 1));    // Cut inside the last.
-  EXPECT_TRUE(refused(stored + frame(2), 4 * kFrameBytes));                          // Continued.
+  // Cut inside the last.
+  EXPECT_TRUE(refused(stored.substr(0, stored.size() - 1), 3 * kFrameBytes - 1));
+  EXPECT_TRUE(refused(stored + frame(2), 4 * kFrameBytes));  // Continued.
   // A range that touches no moved frame is fine, one that does is not.
   const std::string swapped_tail = frame(0) + frame(2) + frame(1);
   EXPECT_TRUE(open_range(kKey, kStream, swapped_tail, 0, 100, 1 << 20).has_value());
@@ -173,7 +190,9 @@ TEST(Frames, ForeignStreamsAndKeysAreRefused) {
   const std::string stored = seal_all(kKey, kStream, plaintext, 1000);
   const auto other = model::StreamId::from_hex("ff0102030405060708090a0b").value();
   EXPECT_EQ(open_range(kKey, other, stored, 0, 1000, 1000).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(open_range(crypto::Secret(std::string(32, 'j')), kStream, stored, 0, 1000, 1000).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(
+      open_range(crypto::Secret(std::string(32, 'j')), kStream, stored, 0, 1000, 1000).error().code,
+      ErrorCode::kCorruption);
   EXPECT_NE(seal_all(kKey, other, plaintext, 1000).substr(0, 1000), stored.substr(0, 1000));
 }
 
@@ -190,7 +209,8 @@ TEST(Frames, SizesAndRangesDoNotWrap) {
   EXPECT_EQ(stored_size(1), 17u);
   EXPECT_EQ(stored_size(kFrameBytes), kStoredFrameBytes);
   EXPECT_EQ(stored_size(kFrameBytes + 1), kStoredFrameBytes + 17);
-  const uint64_t kSizes[] = {uint64_t{INT64_MAX}, uint64_t{1} << 63, UINT64_MAX - kFrameBytes, UINT64_MAX - 1, UINT64_MAX};
+  const uint64_t kSizes[] = {uint64_t{INT64_MAX}, uint64_t{1} << 63, UINT64_MAX - kFrameBytes,
+                             UINT64_MAX - 1, UINT64_MAX};
   for (const uint64_t size : kSizes) {
     EXPECT_GE(stored_size(size), size) << size;
     EXPECT_FALSE(stored_range(stored_size(1000), size, 1)) << size;

@@ -16,25 +16,48 @@ constexpr Binding kBinding{3, "k"};
 class CountingKeys final : public KeyManagement {
  public:
   explicit CountingKeys(KeyManagement& inner) : inner_(inner) {}
-  async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context, Deadline deadline) override {
+
+  async::Task<Result<DataKey>> generate_data_key(std::string key, std::string context,
+                                                 Deadline deadline) override {
     ++generated;
     return inner_.generate_data_key(std::move(key), std::move(context), deadline);
   }
-  async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override {
+
+  async::Task<Result<crypto::Secret>> unwrap(std::string key, std::string wrapped,
+                                             std::string context, Deadline deadline) override {
     ++unwrapped;
     return inner_.unwrap(std::move(key), std::move(wrapped), std::move(context), deadline);
   }
-  async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context, Deadline deadline) override {
+
+  async::Task<Result<std::string>> rewrap(std::string key, std::string wrapped, std::string context,
+                                          Deadline deadline) override {
     return inner_.rewrap(std::move(key), std::move(wrapped), std::move(context), deadline);
   }
-  async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context, Deadline deadline) override {
+
+  async::Task<Result<void>> check_usable(std::string key, std::string wrapped, std::string context,
+                                         Deadline deadline) override {
     return inner_.check_usable(std::move(key), std::move(wrapped), std::move(context), deadline);
   }
-  async::Task<Result<void>> create(std::string key, Deadline deadline) override { return inner_.create(std::move(key), deadline); }
-  async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override { return inner_.list(deadline); }
-  async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override { return inner_.describe(std::move(key), deadline); }
-  async::Task<Result<void>> rotate(std::string key, Deadline deadline) override { return inner_.rotate(std::move(key), deadline); }
-  async::Task<Result<void>> set_enabled(std::string key, bool enabled, Deadline deadline) override { return inner_.set_enabled(std::move(key), enabled, deadline); }
+
+  async::Task<Result<void>> create(std::string key, Deadline deadline) override {
+    return inner_.create(std::move(key), deadline);
+  }
+
+  async::Task<Result<std::vector<KeyDescription>>> list(Deadline deadline) override {
+    return inner_.list(deadline);
+  }
+
+  async::Task<Result<KeyDescription>> describe(std::string key, Deadline deadline) override {
+    return inner_.describe(std::move(key), deadline);
+  }
+
+  async::Task<Result<void>> rotate(std::string key, Deadline deadline) override {
+    return inner_.rotate(std::move(key), deadline);
+  }
+
+  async::Task<Result<void>> set_enabled(std::string key, bool enabled, Deadline deadline) override {
+    return inner_.set_enabled(std::move(key), enabled, deadline);
+  }
 
   int generated = 0;
   int unwrapped = 0;
@@ -46,8 +69,12 @@ class CountingKeys final : public KeyManagement {
 class ObjectKeysTest : public testing::Test {
  protected:
   static Deadline soon() { return deadline_in(std::chrono::seconds(5)); }
+
   template <class T>
-  static T run(async::Task<T> task) { return async::block_on(std::move(task)); }
+  static T run(async::Task<T> task) {
+    return async::block_on(std::move(task));
+  }
+
   static Envelope wanted(Mode mode, std::string key_id = "", bool bucket_key = false) {
     Envelope envelope;
     envelope.mode = mode;
@@ -55,17 +82,23 @@ class ObjectKeysTest : public testing::Test {
     envelope.bucket_key = bucket_key;
     return envelope;
   }
-  Result<KeptKey> make(Envelope envelope, Binding binding = kBinding, crypto::Secret customer = {}, crypto::Secret data = {}) {
-    return run(keys.make(std::move(envelope), binding, std::move(customer), std::move(data), soon()));
+
+  Result<KeptKey> make(Envelope envelope, Binding binding = kBinding, crypto::Secret customer = {},
+                       crypto::Secret data = {}) {
+    return run(
+        keys.make(std::move(envelope), binding, std::move(customer), std::move(data), soon()));
   }
-  Result<crypto::Secret> open(Envelope envelope, Binding binding = kBinding, crypto::Secret customer = {}) {
+
+  Result<crypto::Secret> open(Envelope envelope, Binding binding = kBinding,
+                              crypto::Secret customer = {}) {
     return run(keys.open(std::move(envelope), binding, std::move(customer), soon()));
   }
 
   metadata::MemoryState database;
   metadata::MemoryKeyStore store{database};
   fakes::ManualClock clock{SystemTime{}};
-  KeyRing ring{store, {crypto::Secret(std::string(32, 'm')), {std::string(kSseS3Key), "aws-s3"}, &clock}};
+  KeyRing ring{store,
+               {crypto::Secret(std::string(32, 'm')), {std::string(kSseS3Key), "aws-s3"}, &clock}};
   CountingKeys kms{ring};
   ObjectKeys keys{ring, kms, {.bucket_keys_max = 8, .clock = &clock}};
 };
@@ -82,13 +115,16 @@ TEST_F(ObjectKeysTest, NamesOfKeys) {
 TEST_F(ObjectKeysTest, EveryModeRoundTrips) {
   ASSERT_TRUE(run(ring.create("mine", soon())));
   const crypto::Secret customer = crypto::random_key();
-  for (const auto& [envelope, key] : {std::pair{wanted(Mode::kSseS3), crypto::Secret()}, {wanted(Mode::kSseKms, "mine"), crypto::Secret()},
-                                      {wanted(Mode::kSseKms, "alias/mine", true), crypto::Secret()}, {wanted(Mode::kSseC), customer}}) {
+  for (const auto& [envelope, key] : {std::pair{wanted(Mode::kSseS3), crypto::Secret()},
+                                      {wanted(Mode::kSseKms, "mine"), crypto::Secret()},
+                                      {wanted(Mode::kSseKms, "alias/mine", true), crypto::Secret()},
+                                      {wanted(Mode::kSseC), customer}}) {
     const auto made = make(envelope, kBinding, key);
     ASSERT_TRUE(made) << made.error().message;
     const auto decoded = decode(encode(made->envelope)).value();
     EXPECT_EQ(open(decoded, kBinding, key).value().view(), made->data_key.view());
-    EXPECT_EQ(open(decoded, {3, "other"}, key).error().code, key.empty() ? ErrorCode::kCorruption : ErrorCode::kPermissionDenied);
+    EXPECT_EQ(open(decoded, {3, "other"}, key).error().code,
+              key.empty() ? ErrorCode::kCorruption : ErrorCode::kPermissionDenied);
     const std::string encoded = encode(made->envelope);
     EXPECT_EQ(encoded.find(made->data_key.view()), std::string::npos);
     if (!key.empty()) EXPECT_EQ(encoded.find(key.view()), std::string::npos);
@@ -97,7 +133,8 @@ TEST_F(ObjectKeysTest, EveryModeRoundTrips) {
 
 TEST_F(ObjectKeysTest, AnotherCustomerKeyIsRefused) {
   const auto made = make(wanted(Mode::kSseC), kBinding, crypto::random_key()).value();
-  EXPECT_EQ(open(made.envelope, kBinding, crypto::random_key()).error().code, ErrorCode::kPermissionDenied);
+  EXPECT_EQ(open(made.envelope, kBinding, crypto::random_key()).error().code,
+            ErrorCode::kPermissionDenied);
 }
 
 TEST_F(ObjectKeysTest, UnknownDisabledAndReservedKeys) {
@@ -123,11 +160,13 @@ TEST_F(ObjectKeysTest, ABucketKeySavesAskingForAWhile) {
   EXPECT_TRUE(open(first.envelope));
   EXPECT_EQ(kms.unwrapped, 0);
   // Another bucket has its own.
-  EXPECT_NE(make(wanted(Mode::kSseKms, "mine", true), {4, "k"})->envelope.wrapped_key, first.envelope.wrapped_key);
+  EXPECT_NE(make(wanted(Mode::kSseKms, "mine", true), {4, "k"})->envelope.wrapped_key,
+            first.envelope.wrapped_key);
   clock.advance(std::chrono::minutes(6));
   EXPECT_TRUE(open(first.envelope));
   EXPECT_EQ(kms.unwrapped, 1);
-  EXPECT_NE(make(wanted(Mode::kSseKms, "mine", true))->envelope.wrapped_key, first.envelope.wrapped_key);
+  EXPECT_NE(make(wanted(Mode::kSseKms, "mine", true))->envelope.wrapped_key,
+            first.envelope.wrapped_key);
   // Without bucket key every object asks.
   const int before = kms.generated;
   ASSERT_TRUE(make(wanted(Mode::kSseKms, "mine")));
@@ -140,7 +179,7 @@ TEST_F(ObjectKeysTest, ABucketKeyIsNotUsedOnceItsKeyIsAnotherOne) {
   const metadata::MemoryRows backup = database.backup();
   ASSERT_TRUE(make(wanted(Mode::kSseKms, "alias/aws/s3", true)));
   database.set_back(backup);
-  ASSERT_TRUE(run(ring.list(soon())));   // As each second.
+  ASSERT_TRUE(run(ring.list(soon())));  // As each second.
   const auto made = make(wanted(Mode::kSseKms, "alias/aws/s3", true)).value();
   EXPECT_TRUE(open(made.envelope));
   clock.advance(std::chrono::minutes(6));
@@ -152,8 +191,12 @@ TEST_F(ObjectKeysTest, ABucketKeyIsNotUsedOnceItsKeyIsAnotherOne) {
 TEST_F(ObjectKeysTest, BucketKeysAreBounded) {
   ASSERT_TRUE(run(ring.create("mine", soon())));
   std::vector<Envelope> made;
-  for (int64_t bucket = 1; bucket <= 20; ++bucket) made.push_back(make(wanted(Mode::kSseKms, "mine", true), {bucket, "k"})->envelope);
-  for (int64_t bucket = 1; bucket <= 20; ++bucket) EXPECT_TRUE(open(made[static_cast<size_t>(bucket - 1)], {bucket, "k"})) << bucket;
+  for (int64_t bucket = 1; bucket <= 20; ++bucket) {
+    made.push_back(make(wanted(Mode::kSseKms, "mine", true), {bucket, "k"})->envelope);
+  }
+  for (int64_t bucket = 1; bucket <= 20; ++bucket) {
+    EXPECT_TRUE(open(made[static_cast<size_t>(bucket - 1)], {bucket, "k"})) << bucket;
+  }
   EXPECT_GE(kms.unwrapped, 12);
 }
 

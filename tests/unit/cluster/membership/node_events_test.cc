@@ -14,7 +14,8 @@ using Status = storage::v1::DiskStatus;
 
 const SystemTime kNow(1'700'000'000s);
 
-metadata::NodeRecord node(uint8_t number, std::vector<uint8_t> disks, Status::State state = Status::ONLINE) {
+metadata::NodeRecord node(uint8_t number, std::vector<uint8_t> disks,
+                          Status::State state = Status::ONLINE) {
   metadata::NodeRecord made;
   made.id.bytes[0] = std::byte{number};
   made.address = "node-" + std::to_string(number);
@@ -64,7 +65,8 @@ TEST(NodeEvents, TellsWhatIsOtherThanBefore) {
   EXPECT_EQ(told[0].address, "node-1");
   EXPECT_TRUE(is_bad(told[0]));
   EXPECT_EQ(kinds(events.look({away, node(2, {2, 3})}, ring, kNow)), std::vector<Kind>{}) << "once";
-  EXPECT_EQ(kinds(events.look({node(1, {1}), node(2, {2, 3})}, ring, kNow)), std::vector<Kind>{Kind::kNodeUp});
+  EXPECT_EQ(kinds(events.look({node(1, {1}), node(2, {2, 3})}, ring, kNow)),
+            std::vector<Kind>{Kind::kNodeUp});
 
   told = events.look({node(1, {1}, Status::READ_ONLY), node(2, {2})}, ring, kNow);
   ASSERT_EQ(kinds(told), (std::vector<Kind>{Kind::kDiskState, Kind::kDiskGone}));
@@ -72,9 +74,11 @@ TEST(NodeEvents, TellsWhatIsOtherThanBefore) {
   EXPECT_EQ(told[0].is, "read-only");
 
   told = events.look({node(1, {1}), node(2, {2}), node(4, {4})}, ring, kNow);
-  EXPECT_EQ(kinds(told), (std::vector<Kind>{Kind::kDiskState, Kind::kNodeJoined, Kind::kDiskOutside}));
+  EXPECT_EQ(kinds(told),
+            (std::vector<Kind>{Kind::kDiskState, Kind::kNodeJoined, Kind::kDiskOutside}));
   EXPECT_FALSE(is_bad(told[0]));
-  EXPECT_EQ(kinds(events.look({node(1, {1}), node(2, {2})}, ring, kNow)), std::vector<Kind>{Kind::kNodeForgotten});
+  EXPECT_EQ(kinds(events.look({node(1, {1}), node(2, {2})}, ring, kNow)),
+            std::vector<Kind>{Kind::kNodeForgotten});
 }
 
 TEST(NodeEvents, WithoutARingNoDiskIsOutside) {

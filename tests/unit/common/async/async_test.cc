@@ -70,7 +70,7 @@ TEST(BlockingPoolTest, RunsElsewhereAndResumesHere) {
   auto job = [](BlockingPool& p) -> Task<bool> {
     const auto here = std::this_thread::get_id();
     auto there = co_await p.run([] { return std::this_thread::get_id(); }, deadline_in(60s));
-    co_return there.has_value() && *there != here && here == std::this_thread::get_id();
+    co_return there.has_value() && *there != here&& here == std::this_thread::get_id();
   };
   EXPECT_TRUE(block_on(job(pool)));
 }
@@ -96,7 +96,7 @@ TEST(BudgetTest, WaitersAreServedWhenBytesComeBack) {
     const bool refused = !late && late.error().code == ErrorCode::kResourceExhausted;
     first->release();
     auto third = co_await b.reserve(100, deadline_in(60s));
-    co_return refused && third.has_value() && b.in_use() == 100;
+    co_return refused&& third.has_value() && b.in_use() == 100;
   };
   EXPECT_TRUE(block_on(scenario(budget)));
   EXPECT_EQ(budget.in_use(), 0u);
@@ -132,7 +132,10 @@ TEST(EventLoop, AStopBeforeRunIsNotLost) {
 
 class Timers : public ::testing::Test {
  protected:
-  void call_at(SteadyTime when, Function function) { timers_.push_back(loop_.call_at(when, std::move(function))); }
+  void call_at(SteadyTime when, Function function) {
+    timers_.push_back(loop_.call_at(when, std::move(function)));
+  }
+
   // Until nothing of what was asked for is left, or for so long.
   void run_for(Duration duration) {
     const auto end = loop_.call_at(deadline_in(duration), [this] { loop_.stop(); });
@@ -157,7 +160,7 @@ TEST_F(Timers, ADestroyedOneIsNeverHeardAlsoWhenItWasDueAtOnceWithItsDestroyer) 
   call_at(past, [this] {
     rung_.push_back(1);
     timers_[1].reset();
-    timers_[0].reset();   // Itself.
+    timers_[0].reset();  // Itself.
   });
   call_at(past, [this] { rung_.push_back(2); });
   call_at(past, [this] { rung_.push_back(3); });
@@ -181,7 +184,12 @@ TEST_F(Timers, OnesThatAreAlwaysDueLetOthersRun) {
   Function again = [&] { call_at(std::chrono::steady_clock::now() - 1ms, [&] { again(); }); };
   again();
   bool posted = false;
-  call_at(deadline_in(5ms), [&] { loop_.post([&] { posted = true; loop_.stop(); }); });
+  call_at(deadline_in(5ms), [&] {
+    loop_.post([&] {
+      posted = true;
+      loop_.stop();
+    });
+  });
   loop_.run();
   EXPECT_TRUE(posted);
 }
@@ -236,7 +244,8 @@ TEST(Coalesce, ScopesOfThreadsAreApart) {
   EXPECT_EQ(runs, 1);
 }
 
-// One coroutine that works without end in steps of a millisecond, and what else the loop does meanwhile.
+// One coroutine that works without end in steps of a millisecond, and what else the loop does
+// meanwhile.
 struct Worker {
   fakes::ManualClock clock{SystemTime(std::chrono::seconds(1))};
   std::vector<std::string> done;
@@ -257,8 +266,12 @@ TEST(Turn, OthersComeBetween) {
   for (const char* name : {"a", "b", "c"}) spawn(loop, worker.work(name, 3));
   std::function<void()> other = [&] {
     worker.done.push_back("-");
-    if (std::ranges::count(worker.done, "a") + std::ranges::count(worker.done, "b") + std::ranges::count(worker.done, "c") < 9) loop.post([&] { other(); });
-    else loop.stop();
+    if (std::ranges::count(worker.done, "a") + std::ranges::count(worker.done, "b") +
+            std::ranges::count(worker.done, "c") <
+        9)
+      loop.post([&] { other(); });
+    else
+      loop.stop();
   };
   loop.post([&] { other(); });
   loop.run();

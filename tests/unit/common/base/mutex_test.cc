@@ -77,7 +77,8 @@ TEST(CondVarTest, ADeadlineThatHasPassedIsToldAndTheMutexIsHeld) {
   Mutex mutex;
   CondVar condition;
   MutexLock lock(mutex);
-  EXPECT_FALSE(condition.wait_until(mutex, std::chrono::steady_clock::now() - std::chrono::seconds(1)));
+  EXPECT_FALSE(
+      condition.wait_until(mutex, std::chrono::steady_clock::now() - std::chrono::seconds(1)));
   std::thread([&] {
     const bool taken = mutex.try_lock();
     EXPECT_FALSE(taken);

@@ -53,13 +53,18 @@ TEST(Hmac, PublishedValues) {
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
   EXPECT_EQ(hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-  EXPECT_EQ(hex(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+  EXPECT_EQ(hex(hmac_sha256(std::string(131, '\xaa'),
+                            "Test Using Larger Than Block-Size Key - Hash Key First")),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
-  EXPECT_EQ(hex(hmac_sha1(std::string(20, '\x0b'), "Hi There")), "b617318655057264e28bc0b6fb378c8ef146be00");
-  EXPECT_EQ(hex(hmac_sha1("Jefe", "what do ya want for nothing?")), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
-  EXPECT_EQ(hex(hmac_sha1(std::string(80, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+  EXPECT_EQ(hex(hmac_sha1(std::string(20, '\x0b'), "Hi There")),
+            "b617318655057264e28bc0b6fb378c8ef146be00");
+  EXPECT_EQ(hex(hmac_sha1("Jefe", "what do ya want for nothing?")),
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+  EXPECT_EQ(hex(hmac_sha1(std::string(80, '\xaa'),
+                          "Test Using Larger Than Block-Size Key - Hash Key First")),
             "aa4ae5e15272d00e95705637ce8a3b55ed402112");
-  EXPECT_EQ(hex(hmac_sha256("", "")), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  EXPECT_EQ(hex(hmac_sha256("", "")),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 TEST(ConstantTimeEqual, ComparesLikeEquality) {
@@ -103,7 +108,10 @@ TEST(Aead, RefusesEveryDamageAndForeignContextOrKey) {
 }
 
 ByteView raw(const std::string& text) { return as_bytes(text); }
-std::byte* out(std::string& text, size_t at = 0) { return reinterpret_cast<std::byte*>(text.data()) + at; }
+
+std::byte* out(std::string& text, size_t at = 0) {
+  return reinterpret_cast<std::byte*>(text.data()) + at;
+}
 
 struct Message {
   std::string key, nonce, additional, plaintext;
@@ -113,7 +121,8 @@ struct Message {
 template <class Random>
 void run(Aead& aead, const std::string& from, std::string& to, size_t piece, Random& random) {
   for (size_t at = 0; at < from.size();) {
-    const size_t most = piece == 0 ? from.size() : std::uniform_int_distribution<size_t>(1, piece)(random);
+    const size_t most =
+        piece == 0 ? from.size() : std::uniform_int_distribution<size_t>(1, piece)(random);
     const size_t count = std::min(most, from.size() - at);
     aead.update(raw(from).subspan(at, count), out(to, at));
     at += count;
@@ -121,7 +130,8 @@ void run(Aead& aead, const std::string& from, std::string& to, size_t piece, Ran
 }
 
 template <class Random>
-std::string seal_message(const Message& message, Aead::Engine engine, size_t piece, Random& random) {
+std::string seal_message(const Message& message, Aead::Engine engine, size_t piece,
+                         Random& random) {
   Aead aead(message.key, Aead::Direction::kSeal, engine);
   aead.begin(raw(message.nonce), raw(message.additional));
   std::string sealed(message.plaintext.size() + kAeadTagBytes, '\0');
@@ -131,7 +141,8 @@ std::string seal_message(const Message& message, Aead::Engine engine, size_t pie
 }
 
 template <class Random>
-std::optional<std::string> open_message(const Message& message, const std::string& sealed, Aead::Engine engine, size_t piece, Random& random) {
+std::optional<std::string> open_message(const Message& message, const std::string& sealed,
+                                        Aead::Engine engine, size_t piece, Random& random) {
   Aead aead(message.key, Aead::Direction::kOpen, engine);
   aead.begin(raw(message.nonce), raw(message.additional));
   const std::string body = sealed.substr(0, sealed.size() - kAeadTagBytes);
@@ -149,20 +160,25 @@ TEST(AeadEngines, KnownValues) {
   const std::string zeros(32, '\0');
   const Message nothing{zeros, std::string(12, '\0'), "", ""};
   const Message block{zeros, std::string(12, '\0'), "", std::string(16, '\0')};
-  const Message long_one{*from_hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"), *from_hex("cafebabefacedbaddecaf888"),
-                         *from_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"),
-                         *from_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39")};
+  const Message long_one{
+      *from_hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"),
+      *from_hex("cafebabefacedbaddecaf888"), *from_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2"),
+      *from_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532f"
+                "cf0e2449a6b525b16aedf5aa0de657ba637b39")};
   for (const Aead::Engine engine : kEngines) {
     EXPECT_EQ(hex(seal_message(nothing, engine, 0, random)), "530f8afbc74536b9a963b4f1c4cb738b");
-    EXPECT_EQ(hex(seal_message(block, engine, 0, random)), "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+    EXPECT_EQ(hex(seal_message(block, engine, 0, random)),
+              "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
     EXPECT_EQ(hex(seal_message(long_one, engine, 0, random)),
-              "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+              "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b0"
+              "8b1056828838c5f61e6393ba7a0abcc9f662"
               "76fc6ece0f4e1768cddf8853bb2d551b");
   }
 }
 
 Message random_message(std::mt19937& random, size_t size) {
-  return {random_bytes(kAeadKeyBytes), random_bytes(kAeadNonceBytes), random_bytes(std::uniform_int_distribution<size_t>(0, 100)(random)), random_bytes(size)};
+  return {random_bytes(kAeadKeyBytes), random_bytes(kAeadNonceBytes),
+          random_bytes(std::uniform_int_distribution<size_t>(0, 100)(random)), random_bytes(size)};
 }
 
 TEST(AeadEngines, SealTheSameWhateverThePieces) {
@@ -170,14 +186,18 @@ TEST(AeadEngines, SealTheSameWhateverThePieces) {
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
   std::vector<size_t> sizes{0, 1, 15, 16, 17, 255, 256, 257, 767, 768, 769, 4096, 65'535, 65'536};
-  for (int i = 0; i < 60; ++i) sizes.push_back(std::uniform_int_distribution<size_t>(0, 3000)(random));
+  for (int i = 0; i < 60; ++i) {
+    sizes.push_back(std::uniform_int_distribution<size_t>(0, 3000)(random));
+  }
   for (const size_t size : sizes) {
     const Message message = random_message(random, size);
     const std::string sealed = seal_message(message, Aead::Engine::kOpenssl, 0, random);
     for (const Aead::Engine engine : kEngines) {
       for (const size_t piece : {0, 33, 1000}) {
-        EXPECT_TRUE(seal_message(message, engine, piece, random) == sealed) << size << " in " << piece;
-        EXPECT_TRUE(open_message(message, sealed, engine, piece, random) == message.plaintext) << size << " in " << piece;
+        EXPECT_TRUE(seal_message(message, engine, piece, random) == sealed)
+            << size << " in " << piece;
+        EXPECT_TRUE(open_message(message, sealed, engine, piece, random) == message.plaintext)
+            << size << " in " << piece;
       }
     }
   }
@@ -194,7 +214,7 @@ TEST(AeadEngines, RefuseEveryDamage) {
       EXPECT_FALSE(open_message(message, damaged, engine, 0, random)) << i;
     }
     EXPECT_FALSE(open_message(message, sealed.substr(1), engine, 0, random));
-    for (std::string Message::*part : {&Message::key, &Message::nonce, &Message::additional}) {
+    for (std::string Message::* part : {&Message::key, &Message::nonce, &Message::additional}) {
       Message other = message;
       (other.*part)[0] = static_cast<char>((other.*part)[0] ^ 1);
       if (!(message.*part).empty()) EXPECT_FALSE(open_message(other, sealed, engine, 0, random));

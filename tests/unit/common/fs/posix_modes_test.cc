@@ -14,6 +14,7 @@ namespace {
 class PosixModes : public testing::Test {
  protected:
   PosixModes() : before_(::umask(0)) {}
+
   ~PosixModes() override {
     ::umask(before_);
     std::filesystem::remove_all(folder_);
@@ -36,12 +37,16 @@ TEST_F(PosixModes, EverythingThatIsMadeIsForItsOwner) {
   FileSystem& files = posix_file_system();
   ASSERT_TRUE(files.make_directory(folder_ + "/made"));
   ASSERT_TRUE(files.open(folder_ + "/made/plain", {.writable = true, .create = true}));
-  ASSERT_TRUE(files.open(folder_ + "/made/direct", {.writable = true, .create = true, .direct = true}));
-  ASSERT_TRUE(files.open(folder_ + "/made/durable", {.writable = true, .create = true, .direct_durable = true}));
+  ASSERT_TRUE(
+      files.open(folder_ + "/made/direct", {.writable = true, .create = true, .direct = true}));
+  ASSERT_TRUE(files.open(folder_ + "/made/durable",
+                         {.writable = true, .create = true, .direct_durable = true}));
   ASSERT_TRUE(files.lock(folder_ + "/made/lock"));
   ASSERT_TRUE(write_file_atomically(files, folder_ + "/made/whole", as_bytes("text")));
   EXPECT_EQ(mode(folder_ + "/made"), 0700u);
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/made")) EXPECT_EQ(mode(entry.path()), 0600u) << entry.path();
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/made")) {
+    EXPECT_EQ(mode(entry.path()), 0600u) << entry.path();
+  }
 }
 
 TEST_F(PosixModes, FoldersOfBeforeAreClosed) {

@@ -1,4 +1,5 @@
-// What the simulated disk may and may not do to unflushed bytes: the crash tests of the engine lean on it.
+// What the simulated disk may and may not do to unflushed bytes: the crash tests of the engine lean
+// on it.
 #include "common/fs/simulated_file_system.h"
 
 #include <gtest/gtest.h>
@@ -10,11 +11,14 @@ namespace {
 
 constexpr OpenOptions kCreate{.create = true, .writable = true};
 
-std::string content(SimulatedFileSystem& fs, const std::string& path) { return read_file(fs, path).value_or("absent"); }
+std::string content(SimulatedFileSystem& fs, const std::string& path) {
+  return read_file(fs, path).value_or("absent");
+}
 
 class SimulatedDisk {
  public:
   explicit SimulatedDisk(uint64_t seed) : fs(seed) { (void)fs.make_directory("/d"); }
+
   SimulatedFileSystem fs;
 };
 
@@ -48,7 +52,12 @@ TEST(SimulatedFileSystem, UnflushedBytesAreLostKeptOrTornAtSectors) {
     disk.fs.restart();
     const std::string now = content(disk.fs, "/d/a");
     ASSERT_EQ(now.size(), 4096u);
-    for (size_t at = 0; at < 4096; at += 512) EXPECT_EQ(std::set<char>(now.begin() + static_cast<ptrdiff_t>(at), now.begin() + static_cast<ptrdiff_t>(at + 512)).size(), 1u);
+    for (size_t at = 0; at < 4096; at += 512) {
+      EXPECT_EQ(std::set<char>(now.begin() + static_cast<ptrdiff_t>(at),
+                               now.begin() + static_cast<ptrdiff_t>(at + 512))
+                    .size(),
+                1u);
+    }
     const bool has_old = now.contains('a'), has_new = now.contains('b');
     lost += has_old && !has_new;
     kept += !has_old && has_new;
@@ -62,10 +71,12 @@ TEST(SimulatedFileSystem, UnflushedBytesAreLostKeptOrTornAtSectors) {
 TEST(SimulatedFileSystem, DurableWritesNeedNoFlush) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     SimulatedDisk disk(seed);
-    const std::unique_ptr<std::byte, decltype(&std::free)> block(static_cast<std::byte*>(std::aligned_alloc(4096, 4096)), &std::free);
+    const std::unique_ptr<std::byte, decltype(&std::free)> block(
+        static_cast<std::byte*>(std::aligned_alloc(4096, 4096)), &std::free);
     std::fill_n(block.get(), 4096, std::byte{'x'});
     {
-      auto file = disk.fs.open("/d/a", {.create = true, .writable = true, .direct_durable = true}).value();
+      auto file =
+          disk.fs.open("/d/a", {.create = true, .writable = true, .direct_durable = true}).value();
       ASSERT_TRUE(disk.fs.flush_directory("/d"));
       ASSERT_TRUE(file->write_at(0, {block.get(), 4096}));
     }
@@ -144,7 +155,8 @@ TEST(SimulatedFileSystem, FullDisksAndRotAreAsAsked) {
   auto file = disk.fs.open("/d/a", kCreate).value();
   ASSERT_TRUE(file->write_at(0, as_bytes(std::string(1000, 'a'))));
   disk.fs.set_capacity(1500);
-  EXPECT_EQ(file->write_at(1000, as_bytes(std::string(1000, 'a'))).error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(file->write_at(1000, as_bytes(std::string(1000, 'a'))).error().code,
+            ErrorCode::kResourceExhausted);
   EXPECT_EQ(file->allocate(0, 4096).error().code, ErrorCode::kResourceExhausted);
   EXPECT_EQ(file->size().value(), 1000u);
   EXPECT_TRUE(file->write_at(1000, as_bytes(std::string(500, 'a'))));

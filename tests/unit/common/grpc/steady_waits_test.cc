@@ -20,15 +20,18 @@ TEST(SteadyWaits, ATimeIsAsFarAwayByBothClocks) {
   struct Case {
     timespec until, wall_now, steady_now, expected;
   };
+
   constexpr time_t kWall = 1'800'000'000;
   const Case cases[] = {
       {{kWall + 5, 0}, {kWall, 0}, {100, 0}, {105, 0}},
       {{kWall + 5, 100}, {kWall, 900'000'000}, {100, 0}, {104, 100'000'100}},
       {{kWall + 1, 900'000'000}, {kWall, 0}, {100, 900'000'000}, {102, 800'000'000}},
-      {{kWall - 5, 0}, {kWall, 0}, {100, 0}, {95, 0}},                       // Over.
+      {{kWall - 5, 0}, {kWall, 0}, {100, 0}, {95, 0}},  // Over.
       {{kWall, 0}, {kWall, 1}, {100, 0}, {99, 999'999'999}},
-      {{kWall - 86'400, 0}, {kWall, 0}, {100, 0}, {0, 0}},                   // Over for longer than the machine runs.
-      {{INT64_MAX, 999'999'999}, {kWall, 0}, {100, 0}, {100 + (int64_t{1} << 33), 999'999'999}},   // For ever.
+      // Over for longer than the machine runs.
+      {{kWall - 86'400, 0}, {kWall, 0}, {100, 0}, {0, 0}},
+      // For ever.
+      {{INT64_MAX, 999'999'999}, {kWall, 0}, {100, 0}, {100 + (int64_t{1} << 33), 999'999'999}},
   };
   for (const Case& one : cases) {
     const timespec got = steady_time_of(one.until, one.wall_now, one.steady_now);
@@ -54,9 +57,15 @@ TEST(SteadyWaits, CallsDoWhatTheyDid) {
   int word = 7;
   timespec until{};
   clock_gettime(CLOCK_REALTIME, &until);
-  EXPECT_EQ(::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 7, &until, nullptr, FUTEX_BITSET_MATCH_ANY), -1);
+  EXPECT_EQ(
+      ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 7,
+                &until, nullptr, FUTEX_BITSET_MATCH_ANY),
+      -1);
   EXPECT_EQ(errno, ETIMEDOUT);
-  EXPECT_EQ(::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 8, &until, nullptr, FUTEX_BITSET_MATCH_ANY), -1);
+  EXPECT_EQ(
+      ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 8,
+                &until, nullptr, FUTEX_BITSET_MATCH_ANY),
+      -1);
   EXPECT_EQ(errno, EAGAIN);
 }
 

@@ -15,7 +15,9 @@ T bitwise(T polynomial, ByteView bytes) {
   T state = static_cast<T>(~T{0});
   for (const std::byte byte : bytes) {
     state ^= std::to_integer<T>(byte);
-    for (int bit = 0; bit < 8; ++bit) state = static_cast<T>((state >> 1) ^ ((state & 1) ? polynomial : 0));
+    for (int bit = 0; bit < 8; ++bit) {
+      state = static_cast<T>((state >> 1) ^ ((state & 1) ? polynomial : 0));
+    }
   }
   return static_cast<T>(~state);
 }
@@ -59,7 +61,8 @@ TEST_F(Checksums, EqualTheBitwiseDefinitionForEveryLengthAndAlignment) {
   for (const size_t length : {1024U, 4096U, 5000U, 8000U}) {
     for (size_t offset = 0; offset < 17; ++offset) {
       const ByteView run = ByteView(bytes_).subspan(offset, length);
-      ASSERT_EQ(crc64nvme(0, run), bitwise(kCrc64NvmePolynomial, run)) << length << " at " << offset;
+      ASSERT_EQ(crc64nvme(0, run), bitwise(kCrc64NvmePolynomial, run))
+          << length << " at " << offset;
     }
   }
 }
@@ -67,7 +70,8 @@ TEST_F(Checksums, EqualTheBitwiseDefinitionForEveryLengthAndAlignment) {
 TEST_F(Checksums, FoldingEqualsTheTableFromAnyState) {
   if (!crc64nvme_folding_available()) GTEST_SKIP() << "no carry-less multiplication here";
   for (int i = 0; i < 300; ++i) {
-    const ByteView run = ByteView(bytes_).subspan(random_() % 100, kCrc64FoldingBytesMin + random_() % 4000);
+    const ByteView run =
+        ByteView(bytes_).subspan(random_() % 100, kCrc64FoldingBytesMin + random_() % 4000);
     const uint64_t state = random_();
     ASSERT_EQ(crc64nvme_by_folding(state, run), crc64nvme_by_table(state, run)) << run.size();
   }
@@ -84,7 +88,8 @@ TEST_F(Checksums, ContinueAndCombineOverAnySplit) {
     ASSERT_EQ(crc64nvme(crc64nvme(0, a), b), crc64nvme(0, whole)) << cut;
     ASSERT_EQ(crc32_combine(crc32(0, a), crc32(0, b), b.size()), crc32(0, whole)) << cut;
     ASSERT_EQ(crc32c_combine(crc32c(0, a), crc32c(0, b), b.size()), crc32c(0, whole)) << cut;
-    ASSERT_EQ(crc64nvme_combine(crc64nvme(0, a), crc64nvme(0, b), b.size()), crc64nvme(0, whole)) << cut;
+    ASSERT_EQ(crc64nvme_combine(crc64nvme(0, a), crc64nvme(0, b), b.size()), crc64nvme(0, whole))
+        << cut;
   }
 }
 

@@ -21,7 +21,9 @@ TEST(EndpointTest, ParsesAddresses) {
   EXPECT_FALSE(plain->tls);
   EXPECT_EQ(Endpoint::parse("https://host")->port, 443);
   EXPECT_TRUE(Endpoint::parse("https://host")->tls);
-  for (const char* bad : {"", "host:80", "ftp://host", "http://", "http://:80", "http://host:", "http://host:0", "http://host:99999", "http://host:8x", "http://host/path"}) {
+  for (const char* bad :
+       {"", "host:80", "ftp://host", "http://", "http://:80", "http://host:", "http://host:0",
+        "http://host:99999", "http://host:8x", "http://host/path"}) {
     EXPECT_EQ(Endpoint::parse(bad).error().code, ErrorCode::kInvalidArgument) << bad;
   }
 }
@@ -34,19 +36,20 @@ TEST(EndpointTest, Ipv6StandsInBrackets) {
   EXPECT_EQ(endpoint->authority(), "[::1]:81");
   EXPECT_EQ(Endpoint::parse("https://[2001:db8::1]")->authority(), "[2001:db8::1]:443");
   EXPECT_EQ(Endpoint::parse("http://host")->authority(), "host:80");
-  for (const char* bad : {"http://::1:80", "http://[::1", "http://[::1]x", "http://[::1]80", "http://[host]:80", "http://[]:80",
-                          "http://[1.2.3.4]:80", "http://h:1:2"}) {
+  for (const char* bad :
+       {"http://::1:80", "http://[::1", "http://[::1]x", "http://[::1]80", "http://[host]:80",
+        "http://[]:80", "http://[1.2.3.4]:80", "http://h:1:2"}) {
     EXPECT_FALSE(Endpoint::parse(bad)) << bad;
   }
 }
 
 TEST(EndpointTest, KnowsWhatStaysOnThisMachine) {
-  for (const char* local : {"http://127.0.0.1", "http://127.9.8.7:80", "http://localhost:80", "http://LOCALHOST", "http://[::1]:80",
-                            "http://[::ffff:127.0.0.1]"}) {
+  for (const char* local : {"http://127.0.0.1", "http://127.9.8.7:80", "http://localhost:80",
+                            "http://LOCALHOST", "http://[::1]:80", "http://[::ffff:127.0.0.1]"}) {
     EXPECT_TRUE(Endpoint::parse(local)->is_loopback()) << local;
   }
-  for (const char* remote : {"http://10.0.0.1", "http://vault:80", "http://localhost.example.test", "http://[fe80::1]", "http://128.0.0.1",
-                             "http://127.example"}) {
+  for (const char* remote : {"http://10.0.0.1", "http://vault:80", "http://localhost.example.test",
+                             "http://[fe80::1]", "http://128.0.0.1", "http://127.example"}) {
     EXPECT_FALSE(Endpoint::parse(remote)->is_loopback()) << remote;
   }
 }
@@ -54,7 +57,8 @@ TEST(EndpointTest, KnowsWhatStaysOnThisMachine) {
 // One connection: what the server is sent, and what it says for each request.
 class ClientTest : public ::testing::Test {
  protected:
-  // Answers each script on a connection of its own, in order; `cut` ends a connection without an orderly end.
+  // Answers each script on a connection of its own, in order; `cut` ends a connection without an
+  // orderly end.
   void serve(std::vector<std::vector<std::string>> connections) {
     server_ = std::thread([this, connections = std::move(connections)] {
       for (const auto& answers : connections) {
@@ -66,11 +70,13 @@ class ClientTest : public ::testing::Test {
       }
     });
   }
+
   ~ClientTest() override {
     if (server_.joinable()) server_.join();
   }
 
-  async::Task<std::vector<Result<ClientResponse>>> ask(int times, std::string method = "GET", Duration limit = 20s) {
+  async::Task<std::vector<Result<ClientResponse>>> ask(int times, std::string method = "GET",
+                                                       Duration limit = 20s) {
     auto client = ClientConnection::make({.host = "127.0.0.1", .port = listener_.port()});
     std::vector<Result<ClientResponse>> out;
     for (int i = 0; i < times; ++i) {
@@ -89,7 +95,8 @@ class ClientTest : public ::testing::Test {
 };
 
 TEST_F(ClientTest, ReadsSizedAndChunkedAnswersOnOneConnection) {
-  serve({{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello", "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+  serve({{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello",
+          "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
           "HTTP/1.1 204 None\r\n\r\n"}});
   const auto answers = async::block_on(ask(3));
   ASSERT_TRUE(answers[0] && answers[1] && answers[2]);
@@ -101,7 +108,8 @@ TEST_F(ClientTest, ReadsSizedAndChunkedAnswersOnOneConnection) {
 }
 
 TEST_F(ClientTest, AnswersToHeadHaveNoBody) {
-  serve({{"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"}});
+  serve({{"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"}});
   const auto answers = async::block_on(ask(2, "HEAD"));
   EXPECT_TRUE(answers[0] && answers[1]);
 }
@@ -114,16 +122,20 @@ TEST_F(ClientTest, ABodyWithoutLengthEndsWithTheConnection) {
 }
 
 TEST_F(ClientTest, ConnectsAgainWhenTheServerClosedBetweenRequests) {
-  serve({{"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"}, {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n2"},
+  serve({{"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"},
+         {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n2"},
          {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3"}});
   const auto answers = async::block_on(ask(3));
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(answers[i].value().body, std::to_string(i + 1));
 }
 
 TEST_F(ClientTest, HalfAnswersAreNotBelieved) {
-  for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
-                             "HTTP/1.1 200 OK\r\nContent-", "", "garbage\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
-                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+  for (const char* answer :
+       {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        "HTTP/1.1 200 OK\r\nContent-", "", "garbage\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     RawListener listener;
     std::thread server([&] {
       RawSocket socket = listener.accept();
@@ -167,8 +179,10 @@ TEST_F(ClientTest, NamesAreLookedUp) {
 
 // The look-up may still be on its way: its outcome is dropped.
 TEST_F(ClientTest, TheDeadlineHoldsForLookUpsAndForConnecting) {
-  EXPECT_EQ(async::block_on(ask_host("host.invalid", 80, -1s)).error().code, ErrorCode::kDeadlineExceeded);
-  EXPECT_EQ(async::block_on(ask_host("127.0.0.1", listener_.port(), -1s)).error().code, ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(async::block_on(ask_host("host.invalid", 80, -1s)).error().code,
+            ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(async::block_on(ask_host("127.0.0.1", listener_.port(), -1s)).error().code,
+            ErrorCode::kDeadlineExceeded);
   const auto unknown = async::block_on(ask_host("host.invalid", 80, 20s));
   EXPECT_FALSE(unknown);
 }

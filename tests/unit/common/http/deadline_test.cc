@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr size_t kAnswerBytes = 64 << 20;   // More than sockets hold.
+constexpr size_t kAnswerBytes = 64 << 20;  // More than sockets hold.
 
 std::string status_of(const std::string& response) { return response.substr(0, 12); }
 
@@ -38,7 +38,8 @@ class DeadlineTest : public ::testing::Test {
       head.status = 400;
       return std::string("RequestTimeout");
     };
-    auto started = Server::start(threads_.all(), std::move(options), [this](Exchange& exchange) { return handle(exchange); });
+    auto started = Server::start(threads_.all(), std::move(options),
+                                 [this](Exchange& exchange) { return handle(exchange); });
     ASSERT_TRUE(started) << started.error().message;
     server_ = std::move(*started);
   }
@@ -50,7 +51,8 @@ class DeadlineTest : public ::testing::Test {
     threads_.join();
   }
 
-  // "/document", "/fields", "/object": reads such a body. "/form": fields up to '!', then an object.
+  // "/document", "/fields", "/object": reads such a body. "/form": fields up to '!', then an
+  // object.
   // "/answer": a long one.
   async::Task<void> handle(Exchange& exchange) {
     const std::string path(exchange.head().path());
@@ -88,10 +90,13 @@ class DeadlineTest : public ::testing::Test {
   RawSocket client() { return RawSocket::connect(server_->port()); }
 
   // Begins a body of `length` bytes and waits until the server waits for the rest.
-  void begin(RawSocket& socket, const std::string& path, const std::string& sent, uint64_t length = 1 << 30) {
-    socket.send("PUT " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n");
+  void begin(RawSocket& socket, const std::string& path, const std::string& sent,
+             uint64_t length = 1 << 30) {
+    socket.send("PUT " + path +
+                " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n");
     send(socket, sent);
   }
+
   void send(RawSocket& socket, const std::string& text) {
     if (HasFatalFailure()) return;
     const uint64_t before = received_;
@@ -99,12 +104,14 @@ class DeadlineTest : public ::testing::Test {
     ASSERT_TRUE(comes_true([&] { return received_ == before + text.size(); }));
     settle();
   }
-  // Until deadlines were looked at with the clock as it is. Between two rounds the loop takes up what has come meanwhile:
-  // a connection, its first bytes, and what a handler does about them.
+
+  // Until deadlines were looked at with the clock as it is. Between two rounds the loop takes up
+  // what has come meanwhile: a connection, its first bytes, and what a handler does about them.
   void settle() {
     const uint64_t begun = server_->status().deadline_rounds;
     EXPECT_TRUE(comes_true([&] { return server_->status().deadline_rounds >= begun + 5; }));
   }
+
   // In steps, so that each is looked at.
   void pass(Duration time) {
     for (; time > 0s; time -= 5s) {
@@ -172,7 +179,7 @@ TEST_F(DeadlineTest, TheTimeOfAHeadIsOfEachRequestAlone) {
     socket.send("Length: 0\r\n\r\n");
     EXPECT_EQ(status_of(socket.read_response()), "HTTP/1.1 200");
     settle();
-    pass(50s);   // Silent between requests.
+    pass(50s);  // Silent between requests.
   }
   EXPECT_EQ(server_->status().slow_total, 0u);
 }
@@ -219,12 +226,15 @@ TEST_F(DeadlineTest, AFileOfAFormHasTheTimeOfAnObject) {
 
 TEST_F(DeadlineTest, AnObjectMustComeAtTheFloor) {
   start();
-  for (const std::string& framing : {std::string("Content-Length: 1000000000"), std::string("Transfer-Encoding: chunked")}) {
+  for (const std::string& framing :
+       {std::string("Content-Length: 1000000000"), std::string("Transfer-Encoding: chunked")}) {
     auto socket = client();
     const bool chunked = framing.starts_with('T');
-    socket.send("PUT /object HTTP/1.1\r\nHost: h\r\n" + framing + "\r\n\r\n" + (chunked ? "fffffff\r\n" : ""));
+    socket.send("PUT /object HTTP/1.1\r\nHost: h\r\n" + framing + "\r\n\r\n" +
+                (chunked ? "fffffff\r\n" : ""));
     send(socket, "a");
-    // Enough, for longer than any window; twice the floor, since deadlines are looked at before or after each.
+    // Enough, for longer than any window; twice the floor, since deadlines are looked at before or
+    // after each.
     for (int i = 0; i < 12; ++i) {
       clock_.advance(20s);
       send(socket, std::string(20 * 8192, 'a'));
@@ -304,7 +314,8 @@ TEST_F(DeadlineTest, WhoReadsHisAnswerSlowlyGetsAllOfIt) {
   }
   EXPECT_EQ(server_->status().slow_total, 0u);
   EXPECT_GE(got, kAnswerBytes);
-  EXPECT_TRUE(comes_true([&] { return server_->status().body_bytes_written_total == kAnswerBytes; }));
+  EXPECT_TRUE(
+      comes_true([&] { return server_->status().body_bytes_written_total == kAnswerBytes; }));
 }
 
 TEST_F(DeadlineTest, AProxyHeaderIsPartOfTheHead) {

@@ -85,7 +85,9 @@ TEST(Forwarded, TheSchemeIsOneOfTwo) {
   EXPECT_EQ(scheme({"https"}), "https");
   EXPECT_EQ(scheme({"HTTPS"}), "https");
   EXPECT_EQ(scheme({"http"}), "http");
-  for (const char* value : {"", "https,http", "https, https", "ws", "https x", "httpss"}) EXPECT_EQ(scheme({value}), "refused") << value;
+  for (const char* value : {"", "https,http", "https, https", "ws", "https x", "httpss"}) {
+    EXPECT_EQ(scheme({value}), "refused") << value;
+  }
   EXPECT_EQ(scheme({"https", "http"}), "refused");
   EXPECT_EQ(scheme({"https", "https"}), "refused");
 }

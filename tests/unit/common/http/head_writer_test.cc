@@ -21,8 +21,10 @@ bool is_control(int byte) { return byte < 0x20 || byte == 0x7f; }
 
 // Of RFC 9110, section 5.6.2.
 bool is_token(int byte) {
-  return byte >= 0x80 || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-         (byte > 0x20 && byte < 0x7f && std::string_view("!#$%&'*+-.^_`|~").contains(static_cast<char>(byte)));
+  return byte >= 0x80 || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+         (byte >= 'A' && byte <= 'Z') ||
+         (byte > 0x20 && byte < 0x7f &&
+          std::string_view("!#$%&'*+-.^_`|~").contains(static_cast<char>(byte)));
 }
 
 std::string written(std::string_view name, std::string_view value) {
@@ -34,12 +36,15 @@ std::string written(std::string_view name, std::string_view value) {
 TEST(HeadWriter, EveryByteGoesOutAsItIsOrTheFieldNotAtAll) {
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
-    for (const std::string& text : {std::string{c}, std::string{'a', c}, std::string{c, 'a'}, std::string{'a', c, 'b'}}) {
+    for (const std::string& text :
+         {std::string{c}, std::string{'a', c}, std::string{c, 'a'}, std::string{'a', c, 'b'}}) {
       const uint64_t before = fields_left_out();
       EXPECT_EQ(written("n", text), is_control(byte) ? "" : "n: " + text + "\r\n") << byte;
       EXPECT_EQ(fields_left_out() - before, is_control(byte) ? 1u : 0u) << byte;
       EXPECT_EQ(written(text, "v"), is_token(byte) ? text + ": v\r\n" : "") << byte;
-      EXPECT_EQ(fields_left_out() - before, (is_control(byte) ? 1u : 0u) + (is_token(byte) ? 0u : 1u)) << byte;
+      EXPECT_EQ(fields_left_out() - before,
+                (is_control(byte) ? 1u : 0u) + (is_token(byte) ? 0u : 1u))
+          << byte;
     }
   }
   EXPECT_EQ(written("", "v"), "") << "a line that begins with a colon";
@@ -47,7 +52,8 @@ TEST(HeadWriter, EveryByteGoesOutAsItIsOrTheFieldNotAtAll) {
 }
 
 // A whole second answer, as a document once could carry one.
-const std::string kInjected = "x\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const std::string kInjected =
+    "x\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 TEST(HeadWriter, NoAnswerIsSplit) {
   async::LoopThreads threads(1);
@@ -114,8 +120,12 @@ TEST(HeadWriter, ARequestLineOfSeveralIsNotSent) {
     if (byte != ' ' && !is_control(byte)) continue;
     const std::string text{'/', static_cast<char>(byte), 'x'};
     // Nobody listens there: it must not come so far.
-    EXPECT_EQ(async::block_on(ask(1, request_to("GET", text))).error().code, ErrorCode::kInvalidArgument) << byte;
-    EXPECT_EQ(async::block_on(ask(1, request_to("G" + text, "/"))).error().code, ErrorCode::kInvalidArgument) << byte;
+    EXPECT_EQ(async::block_on(ask(1, request_to("GET", text))).error().code,
+              ErrorCode::kInvalidArgument)
+        << byte;
+    EXPECT_EQ(async::block_on(ask(1, request_to("G" + text, "/"))).error().code,
+              ErrorCode::kInvalidArgument)
+        << byte;
   }
 }
 

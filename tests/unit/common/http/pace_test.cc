@@ -57,7 +57,9 @@ TEST(Pace, WhatCameBeforeDoesNotCount) {
 }
 
 TEST(Pace, ABurstEachMinuteIsEnoughWhenItHoldsEnough) {
-  const auto bursts = [](double bytes) { return late_at(2h, [bytes](double s) { return std::floor(s / 30) * bytes; }); };
+  const auto bursts = [](double bytes) {
+    return late_at(2h, [bytes](double s) { return std::floor(s / 30) * bytes; });
+  };
   EXPECT_EQ(bursts(30 * 4096 * 2.0), std::nullopt);
   EXPECT_NE(bursts(30 * 4096 * 0.9), std::nullopt);
 }

@@ -1,4 +1,5 @@
-// Whom a connection is taken for: by PROXY headers and forwarded fields, and from whom they are believed.
+// Whom a connection is taken for: by PROXY headers and forwarded fields, and from whom they are
+// believed.
 #include <gtest/gtest.h>
 
 #include "common/async/loop_threads.h"
@@ -21,8 +22,8 @@ IpRangeSet networks(std::initializer_list<const char*> ranges) {
 
 class ProxiedTest : public ListeningTest {
  protected:
-  void start(std::initializer_list<const char*> proxy_protocol, std::initializer_list<const char*> trusted,
-             const std::string& address = "127.0.0.1") {
+  void start(std::initializer_list<const char*> proxy_protocol,
+             std::initializer_list<const char*> trusted, const std::string& address = "127.0.0.1") {
     ServerOptions options;
     options.address = address;
     options.proxy_protocol = networks(proxy_protocol);
@@ -32,7 +33,9 @@ class ProxiedTest : public ListeningTest {
 
   static async::Task<void> answer(Exchange& exchange) {
     const ConnectionInfo& info = exchange.connection();
-    (void)co_await exchange.respond({}, info.peer_address + (info.tls ? " tls " + info.tls_version + " " + info.tls_cipher : " plain"));
+    (void)co_await exchange.respond(
+        {}, info.peer_address +
+                (info.tls ? " tls " + info.tls_version + " " + info.tls_cipher : " plain"));
   }
 
   // Status, or whom the server takes it for.
@@ -40,7 +43,9 @@ class ProxiedTest : public ListeningTest {
     auto socket = RawSocket::connect(server_->port());
     return ask_on(socket, before, fields);
   }
-  static std::string ask_on(RawSocket& socket, const std::string& before, const std::string& fields) {
+
+  static std::string ask_on(RawSocket& socket, const std::string& before,
+                            const std::string& fields) {
     socket.send(before + "GET / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n");
     const std::string response = socket.read_response();
     const size_t end = response.find("\r\n\r\n");
@@ -52,9 +57,12 @@ class ProxiedTest : public ListeningTest {
 TEST_F(ProxiedTest, FromNetworksWithoutProxiesNothingIsBelieved) {
   start({"10.0.0.0/8"}, {"10.0.0.0/8"});
   EXPECT_EQ(ask(""), "127.0.0.1 plain");
-  EXPECT_EQ(ask("", "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n"), "127.0.0.1 plain");
-  EXPECT_EQ(ask("", "X-Forwarded-For: nonsense\r\nX-Forwarded-Proto: nonsense\r\n"), "127.0.0.1 plain");
-  EXPECT_EQ(ask("", "Forwarded: for=203.0.113.7;proto=https\r\nX-Real-IP: 203.0.113.7\r\n"), "127.0.0.1 plain");
+  EXPECT_EQ(ask("", "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n"),
+            "127.0.0.1 plain");
+  EXPECT_EQ(ask("", "X-Forwarded-For: nonsense\r\nX-Forwarded-Proto: nonsense\r\n"),
+            "127.0.0.1 plain");
+  EXPECT_EQ(ask("", "Forwarded: for=203.0.113.7;proto=https\r\nX-Real-IP: 203.0.113.7\r\n"),
+            "127.0.0.1 plain");
   EXPECT_EQ(ask(proxy_from(203, 0, 113, 7)), "400");
   EXPECT_EQ(ask(proxy_header(0x20, 0, "")), "400");
   EXPECT_EQ(ask("PROXY TCP4 203.0.113.7 10.0.0.1 1 2\r\n"), "400");
@@ -67,8 +75,9 @@ TEST_F(ProxiedTest, AProxyHeaderNamesTheClientForAllRequestsOfAConnection) {
   EXPECT_EQ(ask_on(socket, proxy_from(203, 0, 113, 7), ""), "203.0.113.7 plain");
   EXPECT_EQ(ask_on(socket, "", "X-Forwarded-For: 1.1.1.1\r\n"), "203.0.113.7 plain");
   EXPECT_EQ(ask(proxy_header(0x20, 0, "")), "127.0.0.1 plain");
-  EXPECT_EQ(ask(proxy_from(203, 0, 113, 7, proxy_tls_field(true, "TLSv1.3", "TLS_AES_128_GCM_SHA256"))),
-            "203.0.113.7 tls 1.3 TLS_AES_128_GCM_SHA256");
+  EXPECT_EQ(
+      ask(proxy_from(203, 0, 113, 7, proxy_tls_field(true, "TLSv1.3", "TLS_AES_128_GCM_SHA256"))),
+      "203.0.113.7 tls 1.3 TLS_AES_128_GCM_SHA256");
   // A second header is no request.
   EXPECT_EQ(ask_on(socket, proxy_from(1, 1, 1, 1), ""), "400");
 }
@@ -87,8 +96,10 @@ TEST_F(ProxiedTest, AProxyNetworkWithoutTheHeaderIsRefused) {
 TEST_F(ProxiedTest, TrustedProxiesAreBelievedRequestByRequest) {
   start({}, {"127.0.0.0/8", "10.0.0.0/8"});
   auto socket = RawSocket::connect(server_->port());
-  EXPECT_EQ(ask_on(socket, "", "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n"), "203.0.113.7 tls  ");
-  EXPECT_EQ(ask_on(socket, "", "X-Forwarded-For: 1.1.1.1, 203.0.113.8, 10.0.0.9\r\n"), "203.0.113.8 plain");
+  EXPECT_EQ(ask_on(socket, "", "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n"),
+            "203.0.113.7 tls  ");
+  EXPECT_EQ(ask_on(socket, "", "X-Forwarded-For: 1.1.1.1, 203.0.113.8, 10.0.0.9\r\n"),
+            "203.0.113.8 plain");
   EXPECT_EQ(ask_on(socket, "", ""), "127.0.0.1 plain");
   EXPECT_EQ(ask_on(socket, "", "X-Forwarded-For: 203.0.113.7, x\r\n"), "400");
   EXPECT_EQ(ask("", "X-Forwarded-Proto: ftp\r\n"), "400");

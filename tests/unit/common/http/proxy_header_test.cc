@@ -8,7 +8,9 @@
 namespace rondel::http {
 namespace {
 
-std::expected<ProxyHeader, std::string> parse(const std::string& bytes) { return parse_proxy_header(as_bytes(bytes)); }
+std::expected<ProxyHeader, std::string> parse(const std::string& bytes) {
+  return parse_proxy_header(as_bytes(bytes));
+}
 
 // As HAProxy 2.9 and an AWS network load balancer send it, byte by byte.
 TEST(ProxyHeader, GoldenBytes) {
@@ -102,15 +104,20 @@ TEST(ProxyHeader, AnythingElseIsRefused) {
       {"IPv6 with the addresses of IPv4", proxy_header(0x21, 0x21, v4)},
       {"bytes behind", proxy_header(0x21, 0x11, v4) + "x"},
       {"a byte missing", proxy_header(0x21, 0x11, v4).substr(0, 27)},
-      {"too long", proxy_header(0x21, 0x11, v4 + proxy_field(0x04, std::string(kProxyHeaderRestMax, 'x')))},
+      {"too long",
+       proxy_header(0x21, 0x11, v4 + proxy_field(0x04, std::string(kProxyHeaderRestMax, 'x')))},
       {"a field cut short", proxy_header(0x21, 0x11,
                                          v4 + std::string("\x04\x00\x05"
                                                           "abc",
                                                           6))},
       {"half a field's head", proxy_header(0x21, 0x11, v4 + std::string("\x04\x00", 2))},
-      {"TLS field of four bytes", proxy_header(0x21, 0x11, v4 + proxy_field(0x20, std::string(4, '\0')))},
-      {"TLS field cut short inside", proxy_header(0x21, 0x11, v4 + proxy_field(0x20, std::string("\x01\0\0\0\0\x21\0\x09TLS", 11)))},
-      {"line end in the cipher", proxy_header(0x21, 0x11, v4 + proxy_tls_field(true, "TLSv1.3", "A\r\nB"))},
+      {"TLS field of four bytes",
+       proxy_header(0x21, 0x11, v4 + proxy_field(0x20, std::string(4, '\0')))},
+      {"TLS field cut short inside",
+       proxy_header(0x21, 0x11,
+                    v4 + proxy_field(0x20, std::string("\x01\0\0\0\0\x21\0\x09TLS", 11)))},
+      {"line end in the cipher",
+       proxy_header(0x21, 0x11, v4 + proxy_tls_field(true, "TLSv1.3", "A\r\nB"))},
       {"checksum of another length", proxy_header(0x21, 0x11, v4 + proxy_field(0x03, "abc"))},
       {"wrong checksum", proxy_header(0x21, 0x11, v4 + proxy_field(0x03, "abcd"))},
   };
@@ -119,14 +126,17 @@ TEST(ProxyHeader, AnythingElseIsRefused) {
 
 TEST(ProxyHeader, ARightChecksumIsTaken) {
   // Of the whole header with zeroes in the checksum's place; by an implementation of its own.
-  std::string bytes = proxy_header(0x21, 0x11, *from_hex("cb0071070a000001d90301bb") + proxy_field(0x03, std::string(4, '\0')));
+  std::string bytes = proxy_header(
+      0x21, 0x11, *from_hex("cb0071070a000001d90301bb") + proxy_field(0x03, std::string(4, '\0')));
   uint32_t crc = ~0u;
   for (const char c : bytes) {
     crc ^= static_cast<uint8_t>(c);
     for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0x82f63b78u & (0u - (crc & 1)));
   }
   crc = ~crc;
-  for (int i = 0; i < 4; ++i) bytes[bytes.size() - 4 + static_cast<size_t>(i)] = static_cast<char>(crc >> (24 - 8 * i));
+  for (int i = 0; i < 4; ++i) {
+    bytes[bytes.size() - 4 + static_cast<size_t>(i)] = static_cast<char>(crc >> (24 - 8 * i));
+  }
   EXPECT_TRUE(parse(bytes)) << parse(bytes).error();
   bytes[16] ^= 1;
   EXPECT_FALSE(parse(bytes));

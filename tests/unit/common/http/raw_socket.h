@@ -1,4 +1,5 @@
-// A blocking socket that says exactly what a test wants said, and a listening one that hands them out.
+// A blocking socket that says exactly what a test wants said, and a listening one that hands them
+// out.
 #pragma once
 
 #include <arpa/inet.h>
@@ -22,8 +23,12 @@ class RawSocket {
     const int on = 1;
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
-  RawSocket(RawSocket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), held_(std::move(other.held_)) {}
+
+  RawSocket(RawSocket&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), held_(std::move(other.held_)) {}
+
   RawSocket& operator=(RawSocket&&) = delete;
+
   ~RawSocket() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -62,7 +67,9 @@ class RawSocket {
   }
 
   int descriptor() const { return fd_; }
+
   void end_sending() { ::shutdown(fd_, SHUT_WR); }
+
   // With a reset instead of an orderly end.
   void cut() {
     const linger hard{1, 0};
@@ -87,7 +94,8 @@ class RawSocket {
 
   bool ended() { return held_.empty() && !receive(); }
 
-  // One answer: head, and as many bytes as its Content-Length says unless it is to a HEAD. Empty: none came.
+  // One answer: head, and as many bytes as its Content-Length says unless it is to a HEAD. Empty:
+  // none came.
   std::string read_response(bool is_head = false) {
     size_t end = std::string::npos;
     while ((end = held_.find("\r\n\r\n")) == std::string::npos) {
@@ -96,7 +104,9 @@ class RawSocket {
     end += 4;
     size_t length = 0;
     const size_t field = held_.substr(0, end).find("Content-Length: ");
-    if (field != std::string::npos && !is_head) std::from_chars(held_.data() + field + 16, held_.data() + end, length);
+    if (field != std::string::npos && !is_head) {
+      std::from_chars(held_.data() + field + 16, held_.data() + end, length);
+    }
     while (held_.size() < end + length && receive()) {
     }
     std::string response = held_.substr(0, end + length);
@@ -140,8 +150,11 @@ class RawListener {
     (void)::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &length);
     port_ = ntohs(address.sin_port);
   }
+
   ~RawListener() { ::close(fd_); }
+
   uint16_t port() const { return port_; }
+
   RawSocket accept() { return RawSocket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)); }
 
  private:

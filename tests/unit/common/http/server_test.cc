@@ -16,11 +16,15 @@ namespace {
 using namespace std::chrono_literals;
 
 std::string status_of(const std::string& response) { return response.substr(0, 12); }
+
 std::string body_of(const std::string& response) {
   const size_t end = response.find("\r\n\r\n");
   return end == std::string::npos ? "" : response.substr(end + 4);
 }
-bool closes(const std::string& response) { return response.find("Connection: close\r\n") != std::string::npos; }
+
+bool closes(const std::string& response) {
+  return response.find("Connection: close\r\n") != std::string::npos;
+}
 
 class ServerTest : public ListeningTest {
  protected:
@@ -31,7 +35,8 @@ class ServerTest : public ListeningTest {
     start_server(std::move(options), [this](Exchange& exchange) { return handle(exchange); });
   }
 
-  // "/echo": method, path, body. "/early": answers without reading. "/stream": four pieces. "/short": fewer bytes than said.
+  // "/echo": method, path, body. "/early": answers without reading. "/stream": four pieces.
+  // "/short": fewer bytes than said.
   async::Task<void> handle(Exchange& exchange) {
     ++requests_;
     const std::string path(exchange.head().path());
@@ -70,7 +75,9 @@ class ServerTest : public ListeningTest {
 
   ErrorCode last_error() {
     const Deadline limit = deadline_in(20s);
-    while (last_error_ == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+    while (last_error_ == 0 && std::chrono::steady_clock::now() < limit) {
+      std::this_thread::sleep_for(1ms);
+    }
     return static_cast<ErrorCode>(last_error_.load());
   }
 
@@ -100,12 +107,20 @@ TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
   std::string all;
   for (int i = 0; i < 20; ++i) {
     const std::string body(static_cast<size_t>(i * 1000), static_cast<char>('a' + i));
-    if (i % 2 == 0) all += "PUT /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-    else all += "\r\nPUT /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + std::string(1000, 'c') + "\r\n0\r\n\r\n";
+    if (i % 2 == 0)
+      all += "PUT /" + std::to_string(i) +
+             " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+             body;
+    else
+      all += "\r\nPUT /" + std::to_string(i) +
+             " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" +
+             std::string(1000, 'c') + "\r\n0\r\n\r\n";
   }
   std::thread sender([&] { socket.send(all); });
   for (int i = 0; i < 20; ++i) {
-    const std::string body = i % 2 == 0 ? std::string(static_cast<size_t>(i * 1000), static_cast<char>('a' + i)) : std::string(1000, 'c');
+    const std::string body =
+        i % 2 == 0 ? std::string(static_cast<size_t>(i * 1000), static_cast<char>('a' + i))
+                   : std::string(1000, 'c');
     EXPECT_EQ(body_of(socket.read_response()), "PUT /" + std::to_string(i) + " " + body);
   }
   sender.join();
@@ -119,7 +134,8 @@ TEST_F(ServerTest, AskesForTheBodyOnlyWhenItIsWanted) {
   wanted.send("abc");
   EXPECT_EQ(body_of(wanted.read_response()), "PUT /a abc");
   auto unwanted = client();
-  unwanted.send("PUT /early HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  unwanted.send(
+      "PUT /early HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
   const std::string response = unwanted.read_response();
   EXPECT_EQ(status_of(response), "HTTP/1.1 403");
   EXPECT_TRUE(closes(response));
@@ -128,8 +144,9 @@ TEST_F(ServerTest, AskesForTheBodyOnlyWhenItIsWanted) {
 TEST_F(ServerTest, AnUnreadBodyIsNeverReadAsARequest) {
   start();
   const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
-  for (const std::string& framing : {"Content-Length: " + std::to_string(hidden.size()) + "\r\n\r\n" + hidden,
-                                     "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" + hidden}) {
+  for (const std::string& framing :
+       {"Content-Length: " + std::to_string(hidden.size()) + "\r\n\r\n" + hidden,
+        "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" + hidden}) {
     auto socket = client();
     socket.send("PUT /early HTTP/1.1\r\nHost: h\r\n" + framing + hidden);
     const std::string response = socket.read_response();
@@ -146,7 +163,8 @@ TEST_F(ServerTest, WhoSendsAllOfALongBodyStillSeesTheAnswer) {
   const std::string body(16 << 20, 'b');
   for (const bool chunked : {false, true}) {
     auto socket = client();
-    const std::string framing = chunked ? "Transfer-Encoding: chunked\r\n\r\n1000000\r\n" : "Content-Length: 16777216\r\n\r\n";
+    const std::string framing = chunked ? "Transfer-Encoding: chunked\r\n\r\n1000000\r\n"
+                                        : "Content-Length: 16777216\r\n\r\n";
     EXPECT_TRUE(socket.send("PUT /early HTTP/1.1\r\nHost: h\r\n" + framing));
     EXPECT_TRUE(socket.send(body + (chunked ? "\r\n0\r\n\r\n" : "")));
     EXPECT_EQ(status_of(socket.read_response()), "HTTP/1.1 403");
@@ -177,7 +195,9 @@ TEST_F(ServerTest, RefusedHeadsEndTheConnectionBeforeAHandlerSeesThem) {
       {"GET / HTTP/1.1\r\n\r\n", "400"},
       {"nonsense\r\n\r\n", "400"},
       {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", "505"},
-      {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+      {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n0\r\n\r\n",
+       "400"},
       {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "400"},
       {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", "501"},
       {"GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(5000, 'x') + "\r\n\r\n", "431"},
@@ -227,7 +247,9 @@ TEST_F(ServerTest, LargeBodiesGoBothWays) {
   start();
   auto socket = client();
   const std::string body(5'000'000, 'b');
-  std::thread sender([&] { socket.send("PUT /big HTTP/1.1\r\nHost: h\r\nContent-Length: 5000000\r\n\r\n" + body); });
+  std::thread sender([&] {
+    socket.send("PUT /big HTTP/1.1\r\nHost: h\r\nContent-Length: 5000000\r\n\r\n" + body);
+  });
   EXPECT_TRUE(body_of(socket.read_response()) == "PUT /big " + body);
   sender.join();
   socket.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -262,7 +284,9 @@ TEST_F(ServerTest, AClientThatGoesAwayInTheMiddleIsCancelled) {
 TEST_F(ServerTest, MalformedChunksAreTheClientsFault) {
   start();
   auto socket = client();
-  socket.send("PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\nGET /hidden HTTP/1.1\r\nHost: h\r\n\r\n");
+  socket.send(
+      "PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\nGET "
+      "/hidden HTTP/1.1\r\nHost: h\r\n\r\n");
   const std::string response = socket.read_response();
   EXPECT_EQ(status_of(response), "HTTP/1.1 400");
   EXPECT_TRUE(closes(response));
@@ -283,8 +307,8 @@ TEST_F(ServerTest, HeadsAboveTheBoundAreRefusedAtEveryLength) {
     EXPECT_EQ(status_of(socket.read_response()), "HTTP/1.1 200") << length;
   }
   const int before = requests_;
-  for (const size_t length :
-       {8193ul, 8194ul, 8195ul, 8196ul, 8197ul, 9000ul, 12'287ul, 16'384ul, 16'385ul, 32'768ul, 65'536ul, 262'145ul, 500'000ul}) {
+  for (const size_t length : {8193ul, 8194ul, 8195ul, 8196ul, 8197ul, 9000ul, 12'287ul, 16'384ul,
+                              16'385ul, 32'768ul, 65'536ul, 262'145ul, 500'000ul}) {
     auto socket = client();
     socket.send(head_of(length));
     const std::string response = socket.read_response();
@@ -294,8 +318,11 @@ TEST_F(ServerTest, HeadsAboveTheBoundAreRefusedAtEveryLength) {
   // Of fields, of a target, behind empty lines, in pieces.
   std::string many = "GET /a HTTP/1.1\r\nHost: h\r\n", pairs = many;
   for (int i = 0; i < 199; ++i) many += "a:\r\n";
-  for (int i = 0; i < 150; ++i) pairs += "x-amz-meta-" + std::to_string(i) + ": " + std::string(50, 'v') + "\r\n";
-  for (const std::string& head : {many + "b:\r\n\r\n", pairs + "\r\n", "GET /" + std::string(8192, 'p') + " HTTP/1.1\r\nHost: h\r\n\r\n",
+  for (int i = 0; i < 150; ++i) {
+    pairs += "x-amz-meta-" + std::to_string(i) + ": " + std::string(50, 'v') + "\r\n";
+  }
+  for (const std::string& head : {many + "b:\r\n\r\n", pairs + "\r\n",
+                                  "GET /" + std::string(8192, 'p') + " HTTP/1.1\r\nHost: h\r\n\r\n",
                                   "\r\n\r\n" + head_of(8193)}) {
     auto socket = client();
     for (size_t at = 0; at < head.size(); at += 1000) socket.send(head.substr(at, 1000));
@@ -311,7 +338,8 @@ TEST_F(ServerTest, AMalformedHostIsRefused) {
     socket.send("GET /a HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n");
     EXPECT_EQ(status_of(socket.read_response()), "HTTP/1.1 200") << host;
   }
-  for (const char* host : {"a b", "a\tb", "a/b", "a@b", "a<b", "a>b", "a&b", "a\"b", "a'b", "a\\b", "a?b", "a#b", "a\xff", "\xc3\xa4"}) {
+  for (const char* host : {"a b", "a\tb", "a/b", "a@b", "a<b", "a>b", "a&b", "a\"b", "a'b", "a\\b",
+                           "a?b", "a#b", "a\xff", "\xc3\xa4"}) {
     auto socket = client();
     socket.send("GET /a HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n");
     EXPECT_EQ(status_of(socket.read_response()), "HTTP/1.1 400") << host;
@@ -322,14 +350,17 @@ TEST_F(ServerTest, BytesCountedAreBytesMoved) {
   start();
   {
     auto announced = client();
-    announced.send("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000000000000000\r\n\r\n12345");
+    announced.send(
+        "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000000000000000\r\n\r\n12345");
     announced.end_sending();
     EXPECT_EQ(body_of(announced.read_response()), "body");
     EXPECT_TRUE(announced.ended());
   }
   {
     auto chunked = client();
-    chunked.send("PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nabcde\r\n0\r\n\r\n");
+    chunked.send(
+        "PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n5;x=y\r\nabcde\r\n0\r\n\r\n");
     EXPECT_EQ(body_of(chunked.read_response()), "PUT /a abcde");
   }
   {
@@ -343,7 +374,9 @@ TEST_F(ServerTest, BytesCountedAreBytesMoved) {
     EXPECT_EQ(body_of(cut.read_all()).size(), 400'000u);
   }
   const Deadline limit = deadline_in(20s);
-  while (server_->status().connections > 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+  while (server_->status().connections > 0 && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(1ms);
+  }
   EXPECT_EQ(server_->status().body_bytes_read_total, 5u + 5u);
   EXPECT_EQ(server_->status().body_bytes_written_total, 4u + 12u + 400'000u);
 }
@@ -381,11 +414,13 @@ TEST_F(ServerTest, OneAddressDoesNotTakeTheLastConnections) {
     EXPECT_TRUE(open(other));
     if (other < 6) EXPECT_FALSE(open(other)) << int{other};
   }
-  EXPECT_FALSE(open(9));   // All are taken.
+  EXPECT_FALSE(open(9));  // All are taken.
   // Whoever gives back may come again.
   held.clear();
   const Deadline limit = deadline_in(20s);
-  while (server_->status().connections > 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+  while (server_->status().connections > 0 && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(1ms);
+  }
   EXPECT_TRUE(open(1));
 }
 
@@ -395,7 +430,8 @@ TEST_F(ServerTest, ALameDuckServesAndSendsClientsElsewhere) {
   idle.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_FALSE(closes(idle.read_response()));
   server_->lame_duck();
-  // Who is connected is served once more, and who comes now is served too: both hear that the connection ends.
+  // Who is connected is served once more, and who comes now is served too: both hear that the
+  // connection ends.
   idle.send("GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
   const std::string last = idle.read_response();
   EXPECT_EQ(status_of(last), "HTTP/1.1 200");
@@ -430,8 +466,12 @@ TEST_F(ServerTest, NothingOfAServerOutlivesItsLoops) {
     async::LoopThreads loops(2);
     ServerOptions options;
     options.address = "127.0.0.1";
-    const auto answer = [](Exchange& exchange) -> async::Task<void> { (void)co_await exchange.respond({}, "body"); };
-    const auto server = Server::start(loops.all(), options, [kept, answer](Exchange& exchange) { return answer(exchange); }).value();
+    const auto answer = [](Exchange& exchange) -> async::Task<void> {
+      (void)co_await exchange.respond({}, "body");
+    };
+    const auto server = Server::start(loops.all(), options, [kept, answer](Exchange& exchange) {
+                          return answer(exchange);
+                        }).value();
     RawSocket client = RawSocket::connect(server->port());
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_EQ(status_of(client.read_response()), "HTTP/1.1 200");
@@ -447,10 +487,15 @@ TEST_F(ServerTest, APortInUseIsSaid) {
   ServerOptions options;
   options.address = "127.0.0.1";
   options.port = server_->port();
-  const auto second = Server::start(threads_.all(), options, [this](Exchange& exchange) { return handle(exchange); });
+  const auto second = Server::start(threads_.all(), options,
+                                    [this](Exchange& exchange) { return handle(exchange); });
   EXPECT_EQ(second.error().code, ErrorCode::kAlreadyExists);
   options.address = "nowhere";
-  EXPECT_EQ(Server::start(threads_.all(), options, [this](Exchange& exchange) { return handle(exchange); }).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Server::start(threads_.all(), options,
+                          [this](Exchange& exchange) { return handle(exchange); })
+                .error()
+                .code,
+            ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 
 // A key and a certificate that it signed itself, for a name or an address.
-TlsFiles make_certificate(const std::filesystem::path& folder, const std::string& name, const char* alternative) {
+TlsFiles make_certificate(const std::filesystem::path& folder, const std::string& name,
+                          const char* alternative) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
@@ -32,9 +33,11 @@ TlsFiles make_certificate(const std::filesystem::path& folder, const std::string
   X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
   X509_set_pubkey(certificate, key);
   X509_NAME* subject = X509_get_subject_name(certificate);
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
   X509_set_issuer_name(certificate, subject);
-  for (const auto& [kind, value] : {std::pair(NID_subject_alt_name, alternative), std::pair(NID_basic_constraints, "CA:TRUE")}) {
+  for (const auto& [kind, value] : {std::pair(NID_subject_alt_name, alternative),
+                                    std::pair(NID_basic_constraints, "CA:TRUE")}) {
     X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, kind, value);
     X509_add_ext(certificate, extension, -1);
     X509_EXTENSION_free(extension);
@@ -55,21 +58,26 @@ TlsFiles make_certificate(const std::filesystem::path& folder, const std::string
 // A blocking client that verifies nothing and says exactly what a test wants said.
 class TlsSocket {
  public:
-  explicit TlsSocket(uint16_t port, const std::string& before = {}) : socket_(RawSocket::connect(port)) {
+  explicit TlsSocket(uint16_t port, const std::string& before = {})
+      : socket_(RawSocket::connect(port)) {
     socket_.send(before);
     context_ = SSL_CTX_new(TLS_client_method());
     ssl_ = SSL_new(context_);
     SSL_set_fd(ssl_, socket_.descriptor());
     shaken_ = SSL_connect(ssl_) == 1;
   }
+
   ~TlsSocket() {
     SSL_free(ssl_);
     SSL_CTX_free(context_);
   }
+
   TlsSocket(const TlsSocket&) = delete;
 
   bool shaken() const { return shaken_; }
+
   void send(std::string_view text) { SSL_write(ssl_, text.data(), static_cast<int>(text.size())); }
+
   std::string read_until(std::string_view mark) {
     std::string all;
     char buffer[16384];
@@ -99,11 +107,14 @@ class TlsTest : public ListeningTest {
   // Outlives the server.
   fakes::ManualClock clock_{SystemTime(std::chrono::seconds(1'700'000'000))};
 
-  TlsTest() : folder_(std::filesystem::temp_directory_path() / ("rondel-tls-" + std::to_string(::getpid()))) {
+  TlsTest()
+      : folder_(std::filesystem::temp_directory_path() /
+                ("rondel-tls-" + std::to_string(::getpid()))) {
     std::filesystem::create_directories(folder_);
     files_ = make_certificate(folder_, "ours", "IP:127.0.0.1,DNS:localhost");
     other_ = make_certificate(folder_, "other", "DNS:elsewhere.test");
   }
+
   ~TlsTest() override { std::filesystem::remove_all(folder_); }
 
   void start(ServerOptions options = {}) {
@@ -127,16 +138,24 @@ class TlsTest : public ListeningTest {
       body += as_text(*run);
     }
     const ConnectionInfo& info = exchange.connection();
-    if (body.empty()) body = info.peer_address + " " + info.tls_version + " " + info.tls_cipher + " " + info.server_name;
+    if (body.empty()) {
+      body = info.peer_address + " " + info.tls_version + " " + info.tls_cipher + " " +
+             info.server_name;
+    }
     const auto bytes = ByteSlice::copy_of(as_bytes(body));
     if (!co_await exchange.start_response({}, bytes.size())) co_return;
     for (size_t at = 0; at < bytes.size(); at += 100'000) {
-      if (!co_await exchange.write_body(bytes.sub(at, std::min<size_t>(100'000, bytes.size() - at)))) co_return;
+      if (!co_await exchange.write_body(
+              bytes.sub(at, std::min<size_t>(100'000, bytes.size() - at)))) {
+        co_return;
+      }
     }
   }
 
-  Result<ClientResponse> ask(const std::string& host, const std::string& ca_file, const std::string& body = "", int times = 1) {
-    const auto run = [](Endpoint endpoint, std::string sent, int count) -> async::Task<Result<ClientResponse>> {
+  Result<ClientResponse> ask(const std::string& host, const std::string& ca_file,
+                             const std::string& body = "", int times = 1) {
+    const auto run = [](Endpoint endpoint, std::string sent,
+                        int count) -> async::Task<Result<ClientResponse>> {
       const auto client = ClientConnection::make(std::move(endpoint));
       Result<ClientResponse> last = fail(ErrorCode::kInternal, "not asked");
       for (int i = 0; i < count; ++i) {
@@ -145,12 +164,14 @@ class TlsTest : public ListeningTest {
         head.target = "/";
         head.fields.add("Host", "h");
         const ByteView view = as_bytes(sent);
-        last = co_await client->request(std::move(head), std::span(&view, sent.empty() ? 0 : 1), deadline_in(20s));
+        last = co_await client->request(std::move(head), std::span(&view, sent.empty() ? 0 : 1),
+                                        deadline_in(20s));
         if (!last) break;
       }
       co_return last;
     };
-    return async::block_on(run({.host = host, .port = server_->port(), .tls = true, .ca_file = ca_file}, body, times));
+    return async::block_on(
+        run({.host = host, .port = server_->port(), .tls = true, .ca_file = ca_file}, body, times));
   }
 
   const std::filesystem::path folder_;

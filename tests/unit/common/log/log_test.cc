@@ -1,8 +1,8 @@
 // Log lines as a reader of the file sees them.
 #include "common/log/log.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,12 +21,15 @@ class LogTest : public ::testing::Test {
     folder_ = mkdtemp(pattern.data());
     path_ = folder_ + "/log";
   }
+
   ~LogTest() override {
     EXPECT_TRUE(init({}));
     std::filesystem::remove_all(folder_);
   }
 
-  void start(Level level = Level::kInfo, std::map<std::string, Level> modules = {}) { ASSERT_TRUE(init({path_, level, std::move(modules)})); }
+  void start(Level level = Level::kInfo, std::map<std::string, Level> modules = {}) {
+    ASSERT_TRUE(init({path_, level, std::move(modules)}));
+  }
 
   static std::vector<std::string> lines_of(const std::string& path) {
     flush();
@@ -35,6 +38,7 @@ class LogTest : public ::testing::Test {
     for (std::string line; std::getline(in, line);) lines.push_back(line);
     return lines;
   }
+
   std::vector<std::string> lines() { return lines_of(path_); }
 
   // The one line, without its time.
@@ -42,7 +46,9 @@ class LogTest : public ::testing::Test {
     const auto all = lines();
     EXPECT_EQ(all.size(), 1u);
     const std::string line = all.empty() ? "" : all.front();
-    EXPECT_TRUE(line.starts_with("{\"time\":\"20") && line.size() > 38 && line.substr(35, 2) == "Z\"") << line;
+    EXPECT_TRUE(line.starts_with("{\"time\":\"20") && line.size() > 38 &&
+                line.substr(35, 2) == "Z\"")
+        << line;
     return line.substr(std::min<size_t>(line.size(), 37));
   }
 
@@ -52,20 +58,39 @@ class LogTest : public ::testing::Test {
 
 TEST_F(LogTest, OneObjectALineWithTypedFields) {
   start();
-  info("blobs", "disk avoided", {{"disk", "a"}, {"failures", 3}, {"size", uint64_t{18446744073709551615u}}, {"ratio", 0.5}, {"open", true}, {"bad", 0.0 / 0.0}});
-  EXPECT_EQ(only(), ",\"level\":\"info\",\"module\":\"blobs\",\"message\":\"disk avoided\",\"disk\":\"a\",\"failures\":3,\"size\":18446744073709551615,\"ratio\":0.5,\"open\":true,\"bad\":null}");
+  info("blobs", "disk avoided",
+       {{"disk", "a"},
+        {"failures", 3},
+        {"size", uint64_t{18446744073709551615u}},
+        {"ratio", 0.5},
+        {"open", true},
+        {"bad", 0.0 / 0.0}});
+  EXPECT_EQ(only(),
+            ",\"level\":\"info\",\"module\":\"blobs\",\"message\":\"disk "
+            "avoided\",\"disk\":\"a\",\"failures\":3,\"size\":18446744073709551615,\"ratio\":0.5,"
+            "\"open\":true,\"bad\":null}");
 }
 
 TEST_F(LogTest, WhateverIsLoggedStaysOneValidLine) {
   start();
-  info("m", std::string("a\"\\\n\r\t\x01\x7f\xC3\xA9\xFF\xC3z\0b", 15), {{"k\"ey", "\n{\"level\":\"error\"}"}});
-  EXPECT_EQ(only(), ",\"level\":\"info\",\"module\":\"m\",\"message\":\"a\\\"\\\\\\u000a\\u000d\\u0009\\u0001\\u007f\xC3\xA9\\ufffd\\ufffdz\\u0000b\","
-                    "\"k\\\"ey\":\"\\u000a{\\\"level\\\":\\\"error\\\"}\"}");
+  info("m", std::string("a\"\\\n\r\t\x01\x7f\xC3\xA9\xFF\xC3z\0b", 15),
+       {{"k\"ey", "\n{\"level\":\"error\"}"}});
+  EXPECT_EQ(only(),
+            ",\"level\":\"info\",\"module\":\"m\",\"message\":"
+            "\"a\\\"\\\\\\u000a\\u000d\\u0009\\u0001\\u007f\xC3\xA9\\ufffd\\ufffdz\\u0000b\","
+            "\"k\\\"ey\":\"\\u000a{\\\"level\\\":\\\"error\\\"}\"}");
 }
 
 TEST_F(LogTest, SecretsAreNeverWritten) {
   start();
-  error("m", "x", {{"secret_key", "s3cr3t"}, {"password", "s3cr3t"}, {"authorization", "s3cr3t"}, {"x_signature", "s3cr3t"}, {"master_key_id", "s3cr3t"}, {"session_token", "s3cr3t"}, {"access_key", "shown"}});
+  error("m", "x",
+        {{"secret_key", "s3cr3t"},
+         {"password", "s3cr3t"},
+         {"authorization", "s3cr3t"},
+         {"x_signature", "s3cr3t"},
+         {"master_key_id", "s3cr3t"},
+         {"session_token", "s3cr3t"},
+         {"access_key", "shown"}});
   const std::string line = only();
   EXPECT_EQ(line.find("s3cr3t"), std::string::npos) << line;
   EXPECT_NE(line.find("\"access_key\":\"shown\""), std::string::npos);
@@ -85,10 +110,25 @@ TEST_F(LogTest, LevelsHoldPerModule) {
 
 TEST_F(LogTest, ARequestGetsOneLine) {
   start();
-  request({.request_id = "R", .operation = "GetObject", .method = "GET", .path = "/b/k", .peer = "1.2.3.4", .bucket = "b", .key = "k\n", .status = 404, .error_code = "NoSuchKey", .bytes_in = 1, .bytes_out = 2, .seconds = 0.25},
+  request({.request_id = "R",
+           .operation = "GetObject",
+           .method = "GET",
+           .path = "/b/k",
+           .peer = "1.2.3.4",
+           .bucket = "b",
+           .key = "k\n",
+           .status = 404,
+           .error_code = "NoSuchKey",
+           .bytes_in = 1,
+           .bytes_out = 2,
+           .seconds = 0.25},
           {{"auth", 0.000012}, {"lookup", 1.5}});
-  EXPECT_EQ(only(), ",\"level\":\"info\",\"module\":\"request\",\"request_id\":\"R\",\"operation\":\"GetObject\",\"method\":\"GET\",\"path\":\"/b/k\",\"peer\":\"1.2.3.4\",\"bucket\":\"b\",\"key\":\"k\\u000a\",\"status\":404,"
-                    "\"error\":\"NoSuchKey\",\"bytes_in\":1,\"bytes_out\":2,\"seconds\":0.250000,\"stages\":{\"auth\":0.000012,\"lookup\":1.500000}}");
+  EXPECT_EQ(only(),
+            ",\"level\":\"info\",\"module\":\"request\",\"request_id\":\"R\",\"operation\":"
+            "\"GetObject\",\"method\":\"GET\",\"path\":\"/b/"
+            "k\",\"peer\":\"1.2.3.4\",\"bucket\":\"b\",\"key\":\"k\\u000a\",\"status\":404,"
+            "\"error\":\"NoSuchKey\",\"bytes_in\":1,\"bytes_out\":2,\"seconds\":0.250000,"
+            "\"stages\":{\"auth\":0.000012,\"lookup\":1.500000}}");
 }
 
 TEST_F(LogTest, ARequestSaysWhoFromWhereAndWhyNot) {
@@ -106,9 +146,11 @@ TEST_F(LogTest, ARequestSaysWhoFromWhereAndWhyNot) {
            .error_code = "AccessDenied",
            .reason = "the bucket's policy denies it"});
   const std::string line = only();
-  for (const char* field :
-       {R"("tls":"1.3","cipher":"TLS_AES_128_GCM_SHA256","authentication":"v4-query","access_key_id":"AKIA","account":"123")",
-        R"("version_id":"v","user_agent":"curl/8")", R"("error":"AccessDenied","reason":"the bucket's policy denies it")"}) {
+  for (
+      const char* field :
+      {R"("tls":"1.3","cipher":"TLS_AES_128_GCM_SHA256","authentication":"v4-query","access_key_id":"AKIA","account":"123")",
+       R"("version_id":"v","user_agent":"curl/8")",
+       R"("error":"AccessDenied","reason":"the bucket's policy denies it")"}) {
     EXPECT_NE(line.find(field), std::string::npos) << field << "\n" << line;
   }
 }
@@ -116,8 +158,9 @@ TEST_F(LogTest, ARequestSaysWhoFromWhereAndWhyNot) {
 // Whatever strangers choose: letters, what becomes six bytes each, halves of characters.
 TEST_F(LogTest, ARowHasABound) {
   start();
-  for (const std::string& piece : {std::string("x"), std::string("\x01"), std::string("\""), std::string("\xff"),
-                                   std::string("\xe2\x82\xac"), std::string("\xc2\x9b"), std::string("\xf0\x9f\x98\x80")}) {
+  for (const std::string& piece :
+       {std::string("x"), std::string("\x01"), std::string("\""), std::string("\xff"),
+        std::string("\xe2\x82\xac"), std::string("\xc2\x9b"), std::string("\xf0\x9f\x98\x80")}) {
     std::string much;
     while (much.size() < 100'000) much += piece;
     request({.request_id = much,
@@ -141,7 +184,14 @@ TEST_F(LogTest, ARowHasABound) {
              .bytes_out = UINT64_MAX,
              .seconds = 1e9},
             {{"authenticate", 1e9}, {"authorize", 1e9}, {"look_up", 1e9}});
-    error("module", much, {{"a", much}, {"b", much}, {"c", much}, {"d", much}, {"e", much}, {"f", much}, {"g", UINT64_MAX}});
+    error("module", much,
+          {{"a", much},
+           {"b", much},
+           {"c", much},
+           {"d", much},
+           {"e", much},
+           {"f", much},
+           {"g", UINT64_MAX}});
   }
   flush();
   const auto all = lines();
@@ -165,7 +215,8 @@ TEST_F(LogTest, ATextOfItsBoundIsWholeAndALongerOneSaysSo) {
     return line.substr(begin, line.find('"', begin) - begin);
   };
   EXPECT_EQ(agent(kUserAgentBytesMax), std::string(kUserAgentBytesMax, 'u'));
-  EXPECT_EQ(agent(kUserAgentBytesMax + 1), std::string(kUserAgentBytesMax, 'u') + "...[1 more bytes]");
+  EXPECT_EQ(agent(kUserAgentBytesMax + 1),
+            std::string(kUserAgentBytesMax, 'u') + "...[1 more bytes]");
   EXPECT_EQ(agent(8000), std::string(kUserAgentBytesMax, 'u') + "...[7744 more bytes]");
 }
 
@@ -218,7 +269,9 @@ TEST_F(LogTest, ThreadsDoNotMixTheirLines) {
   for (auto& thread : threads) thread.join();
   const auto all = lines();
   EXPECT_EQ(all.size(), 2000u);
-  for (const std::string& line : all) ASSERT_TRUE(line.starts_with("{\"time\"") && line.ends_with("\"}"));
+  for (const std::string& line : all) {
+    ASSERT_TRUE(line.starts_with("{\"time\"") && line.ends_with("\"}"));
+  }
 }
 
 TEST_F(LogTest, BadOptionsAreRefused) {
@@ -231,7 +284,9 @@ TEST_F(LogTest, BadOptionsAreRefused) {
   EXPECT_EQ(parse_level("WARN").error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(parse_modules("a=debug,b=off")->size(), 2u);
   EXPECT_TRUE(parse_modules("")->empty());
-  for (const char* bad : {"a", "=debug", "a=", "a=loud", "a=debug,,b=off"}) EXPECT_FALSE(parse_modules(bad)) << bad;
+  for (const char* bad : {"a", "=debug", "a=", "a=loud", "a=debug,,b=off"}) {
+    EXPECT_FALSE(parse_modules(bad)) << bad;
+  }
 }
 
 }  // namespace

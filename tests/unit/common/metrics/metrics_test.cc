@@ -8,7 +8,9 @@
 namespace rondel::metrics {
 namespace {
 
-bool has_line(const std::string& text, const std::string& line) { return ("\n" + text).find("\n" + line + "\n") != std::string::npos; }
+bool has_line(const std::string& text, const std::string& line) {
+  return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
 
 TEST(Registry, ExposesFamiliesWithHelpAndType) {
   Registry registry;
@@ -35,15 +37,20 @@ TEST(Registry, TheSameNameAndLabelsAreTheSameHandle) {
 TEST(Registry, LabelValuesAreEscaped) {
   Registry registry;
   registry.counter("rondel_a_total", "A.", {{"x", "a\"b\\c\nd"}}).add();
-  EXPECT_TRUE(has_line(registry.expose(), "rondel_a_total{x=\"a\\\"b\\\\c\\nd\"} 1")) << registry.expose();
+  EXPECT_TRUE(has_line(registry.expose(), "rondel_a_total{x=\"a\\\"b\\\\c\\nd\"} 1"))
+      << registry.expose();
 }
 
 TEST(Registry, AFamilyIsBounded) {
   Registry registry;
-  for (size_t i = 0; i < kSeriesMax + 500; ++i) registry.counter("rondel_a_total", "A.", {{"x", std::to_string(i)}}).add();
+  for (size_t i = 0; i < kSeriesMax + 500; ++i) {
+    registry.counter("rondel_a_total", "A.", {{"x", std::to_string(i)}}).add();
+  }
   const std::string text = registry.expose();
   size_t series = 0;
-  for (size_t at = 0; (at = text.find("\nrondel_a_total{", at)) != std::string::npos; ++at) ++series;
+  for (size_t at = 0; (at = text.find("\nrondel_a_total{", at)) != std::string::npos; ++at) {
+    ++series;
+  }
   EXPECT_LE(series, kSeriesMax + 1);
   EXPECT_NE(text.find("x=\"other\"} 50"), std::string::npos) << "none is lost";
 }
@@ -90,8 +97,11 @@ TEST(Registry, ThreadsLoseNoIncrement) {
 TEST(Registry, CallbacksAndCollectorsAreAskedAtEveryScrape) {
   Registry registry;
   int asked = 0;
-  registry.callback(Type::kGauge, "rondel_now", "N.", {{"x", "y"}}, [&] { return static_cast<double>(++asked); });
-  registry.collector(Type::kGauge, "rondel_disks", "D.", [] { return std::vector<Sample>{{{{"disk", "a"}}, 1}, {{{"disk", "b"}}, 2}}; });
+  registry.callback(Type::kGauge, "rondel_now", "N.", {{"x", "y"}},
+                    [&] { return static_cast<double>(++asked); });
+  registry.collector(Type::kGauge, "rondel_disks", "D.", [] {
+    return std::vector<Sample>{{{{"disk", "a"}}, 1}, {{{"disk", "b"}}, 2}};
+  });
   EXPECT_TRUE(has_line(registry.expose(), "rondel_now{x=\"y\"} 1"));
   const std::string text = registry.expose();
   EXPECT_TRUE(has_line(text, "rondel_now{x=\"y\"} 2"));
@@ -102,7 +112,9 @@ TEST(Registry, AProcessDescribesItself) {
   Registry registry;
   register_process_metrics(registry, "test");
   const std::string text = registry.expose();
-  for (const char* name : {"rondel_build_info{", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"}) {
+  for (const char* name :
+       {"rondel_build_info{", "process_cpu_seconds_total", "process_resident_memory_bytes",
+        "process_open_fds", "process_start_time_seconds"}) {
     EXPECT_NE(text.find(name), std::string::npos) << name;
   }
 }

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 TEST(EndWatch, SaysWhatWasWaitedForWhenTheTimeIsOver) {
   std::promise<std::string> said;
   {
-    EndWatch watch([&](const std::string& step) { said.set_value(step); });   // Throws if again.
+    EndWatch watch([&](const std::string& step) { said.set_value(step); });  // Throws if again.
     watch.step("the clients");
     watch.step("the disks");
     watch.begin(deadline_in(0s));
@@ -37,15 +37,17 @@ TEST(EndWatch, IsSilentWhenItIsNotBegunOrTheEndIsInTime) {
 // As a program does that cannot wait any longer.
 TEST(EndWatchDeathTest, MayEndTheProcessWhileOthersHang) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_EXIT({
-    EndWatch watch([](const std::string& step) {
-      fprintf(stderr, "waits for %s\n", step.c_str());
-      _exit(3);
-    });
-    watch.step("a disk");
-    watch.begin(deadline_in(0s));
-    std::promise<void>().get_future().wait();
-  }, ::testing::ExitedWithCode(3), "waits for a disk");
+  EXPECT_EXIT(
+      {
+        EndWatch watch([](const std::string& step) {
+          fprintf(stderr, "waits for %s\n", step.c_str());
+          _exit(3);
+        });
+        watch.step("a disk");
+        watch.begin(deadline_in(0s));
+        std::promise<void>().get_future().wait();
+      },
+      ::testing::ExitedWithCode(3), "waits for a disk");
 }
 
 }  // namespace

@@ -27,8 +27,10 @@ class Operations : public ::testing::Test {
   Result<std::string> page_ = "a page";
   OperationsService service_{registry_,
                              {{ready_check("serving", [this] { return serving_; })},
-                              {ready_check("first", [this] { return first_; }), ready_check("second", [this] { return second_; })}},
-                             {{"/admin/page", "text/plain", [this]() -> async::Task<Result<std::string>> { co_return page_; }}}};
+                              {ready_check("first", [this] { return first_; }),
+                               ready_check("second", [this] { return second_; })}},
+                             {{"/admin/page", "text/plain",
+                               [this]() -> async::Task<Result<std::string>> { co_return page_; }}}};
   std::string body_;
 };
 
@@ -52,6 +54,7 @@ TEST_F(Operations, AnswersByPath) {
       {"POST", "/health/live", 405, "only GET and HEAD"},
       {"DELETE", "/admin/page", 405, ""},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(std::string(c.method) + " " + c.target);
     EXPECT_EQ(ask(c.method, c.target), c.status);

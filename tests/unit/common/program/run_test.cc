@@ -18,12 +18,14 @@ class Signals : public ::testing::Test {
     for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set_, number);
     pthread_sigmask(SIG_BLOCK, &set_, &before_);
   }
+
   ~Signals() override {
     const timespec none{};
     while (sigtimedwait(&set_, nullptr, &none) > 0) {
     }
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
+
   void send(int number) { pthread_kill(pthread_self(), number); }
 
   sigset_t set_{}, before_{};
@@ -52,9 +54,10 @@ TEST_F(Signals, ASecondSignalCutsTheLameDuckShort) {
 TEST_F(Signals, ALameDuckLastsItsTimeThroughHangUps) {
   int heard = 0;
   const WhileWaiting meanwhile{[&] {
-    clock_.advance(4s);
-    if (++heard < 3) send(SIGHUP);
-  }, {}};
+                                 clock_.advance(4s);
+                                 if (++heard < 3) send(SIGHUP);
+                               },
+                               {}};
   send(SIGHUP);
   EXPECT_TRUE(wait_as_lame_duck(set_, 10s, meanwhile, clock_));
   EXPECT_EQ(heard, 3);

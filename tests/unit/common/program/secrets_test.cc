@@ -12,11 +12,13 @@ namespace rondel::program {
 namespace {
 
 TEST(Secrets, NamesThatMayHoldOne) {
-  for (const char* name : {"RONDEL_ROOT_SECRET_KEY", "RONDEL_ROOT_ACCESS_KEY", "RONDEL_SECRET_KEY", "RONDEL_METADATA_DSN",
-                           "RONDEL_VAULT_TOKEN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "VAULT_TOKEN"}) {
+  for (const char* name : {"RONDEL_ROOT_SECRET_KEY", "RONDEL_ROOT_ACCESS_KEY", "RONDEL_SECRET_KEY",
+                           "RONDEL_METADATA_DSN", "RONDEL_VAULT_TOKEN", "PGPASSWORD",
+                           "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "VAULT_TOKEN"}) {
     EXPECT_TRUE(is_secret_variable(name)) << name;
   }
-  for (const char* name : {"RONDEL_DATA", "RONDEL_GATEWAY_LISTEN", "RONDEL_CLOCKS", "PATH", "HOME", "LD_PRELOAD", "ASAN_OPTIONS", ""}) {
+  for (const char* name : {"RONDEL_DATA", "RONDEL_GATEWAY_LISTEN", "RONDEL_CLOCKS", "PATH", "HOME",
+                           "LD_PRELOAD", "ASAN_OPTIONS", ""}) {
     EXPECT_FALSE(is_secret_variable(name)) << name;
   }
 }
@@ -35,7 +37,9 @@ TEST(Secrets, AreTakenOutOfTheEnvironmentOnce) {
   EXPECT_EQ(std::getenv("RONDEL_METADATA_DSN"), nullptr);
   EXPECT_STREQ(std::getenv("PGPASSWORD"), "swordfish") << "libpq asks for it at each connection";
   EXPECT_STREQ(std::getenv("RONDEL_DATA"), "/somewhere");
-  for (const std::string& variable : environment_for_children()) EXPECT_FALSE(variable.contains("swordfish")) << variable;
+  for (const std::string& variable : environment_for_children()) {
+    EXPECT_FALSE(variable.contains("swordfish")) << variable;
+  }
   EXPECT_TRUE(std::ranges::count(environment_for_children(), "RONDEL_DATA=/somewhere") == 1);
   unsetenv("PGPASSWORD");
   unsetenv("RONDEL_DATA");

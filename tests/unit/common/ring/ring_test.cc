@@ -39,7 +39,9 @@ void expect_replicas_apart(const Ring& ring) {
   for (size_t arc = 0; arc < ring.arcs(); ++arc) {
     const auto owners = ring.owners(arc);
     for (size_t i = 0; i < owners.size(); ++i) {
-      for (size_t j = 0; j < i; ++j) ASSERT_FALSE(ring.share_domain(owners[i], owners[j])) << "arc " << arc;
+      for (size_t j = 0; j < i; ++j) {
+        ASSERT_FALSE(ring.share_domain(owners[i], owners[j])) << "arc " << arc;
+      }
     }
   }
 }
@@ -50,7 +52,8 @@ void expect_counts_near_target(const Ring& ring) {
   const Quotas quotas = share_out(disks, domains, ring.arcs(), ring.replicas(), {}).value();
   auto held = counts(ring);
   for (size_t i = 0; i < disks.size(); ++i) {
-    EXPECT_LE(std::abs(static_cast<double>(held[disks[i].id]) - quotas.target[i]), 1.000001) << "disk " << i;
+    EXPECT_LE(std::abs(static_cast<double>(held[disks[i].id]) - quotas.target[i]), 1.000001)
+        << "disk " << i;
   }
 }
 
@@ -61,7 +64,8 @@ TEST(RingTest, EveryZoneHoldsOneReplicaOfEachArcWhenThereAreThree) {
   EXPECT_EQ(held[disk(2, "b", 0).id], ring.arcs());
   EXPECT_EQ(held[disk(3, "c", 0).id], ring.arcs());
   EXPECT_EQ(held[disk(1, "a", 0).id] + held[disk(4, "a", 0).id], ring.arcs());
-  EXPECT_NEAR(static_cast<double>(held[disk(1, "a", 0).id]), static_cast<double>(ring.arcs()) / 2, 1);
+  EXPECT_NEAR(static_cast<double>(held[disk(1, "a", 0).id]), static_cast<double>(ring.arcs()) / 2,
+              1);
 }
 
 TEST(RingTest, RefusesWhatCannotBePlaced) {
@@ -70,8 +74,10 @@ TEST(RingTest, RefusesWhatCannotBePlaced) {
   };
   EXPECT_EQ(code({}, {}), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code({disk(1, "a", 1), disk(2, "b", 1)}, {}), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code({disk(1, "a", 0), disk(2, "b", 1), disk(3, "c", 1)}, {}), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code({disk(1, "a", 1), disk(1, "b", 1), disk(3, "c", 1)}, {}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({disk(1, "a", 0), disk(2, "b", 1), disk(3, "c", 1)}, {}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({disk(1, "a", 1), disk(1, "b", 1), disk(3, "c", 1)}, {}),
+            ErrorCode::kInvalidArgument);
   RingOptions none;
   none.replicas = 0;
   EXPECT_EQ(code(four_disks_in_three_zones(), none), ErrorCode::kInvalidArgument);
@@ -144,7 +150,9 @@ void change_at_random(uint64_t seed) {
   EXPECT_LE(moved_in_all / least_in_all, 1.1);
 }
 
-TEST(RingTest, RandomChangesKeepEveryRule) { change_at_random(testing::UnitTest::GetInstance()->random_seed() + 1); }
+TEST(RingTest, RandomChangesKeepEveryRule) {
+  change_at_random(testing::UnitTest::GetInstance()->random_seed() + 1);
+}
 
 // Rounding zone and disk the same way put a disk more than one away from its target.
 TEST(RingTest, ADiskIsRoundedOnce) { change_at_random(5074); }
@@ -160,7 +168,8 @@ TEST(RingTest, HandoffsAreTheOthersUnusedZonesFirst) {
     bool used_zone_began = false;
     for (DiskIndex candidate : order) {
       EXPECT_TRUE(seen.insert(candidate).second);
-      const bool used = std::ranges::any_of(ring.owners(arc), [&](DiskIndex owner) { return ring.share_domain(owner, candidate); });
+      const bool used = std::ranges::any_of(
+          ring.owners(arc), [&](DiskIndex owner) { return ring.share_domain(owner, candidate); });
       EXPECT_TRUE(used || !used_zone_began);
       used_zone_began = used_zone_began || used;
     }
@@ -168,11 +177,12 @@ TEST(RingTest, HandoffsAreTheOthersUnusedZonesFirst) {
   }
 }
 
-// Over all arcs each disk stands in as often as it weighs among those that may, whatever its place in the list.
+// Over all arcs each disk stands in as often as it weighs among those that may, whatever its place
+// in the list.
 TEST(RingTest, HandoffsFollowTheWeights) {
   std::vector<Disk> disks = simulated_disks(40, 3);
   for (size_t i = 0; i < disks.size(); ++i) {
-    disks[i].zone = "z" + std::to_string(i % 3);   // Every zone is in use.
+    disks[i].zone = "z" + std::to_string(i % 3);  // Every zone is in use.
     disks[i].capacity_bytes = (1 + i % 4) << 40;
   }
   const Ring ring = Ring::build(disks, {}, 1).value();
@@ -180,20 +190,31 @@ TEST(RingTest, HandoffsFollowTheWeights) {
   for (size_t arc = 0; arc < ring.arcs(); ++arc) {
     const auto owners = ring.owners(arc);
     double total = 0;
-    const auto owns = [&](size_t i) { return std::ranges::find(owners, static_cast<DiskIndex>(i)) != owners.end(); };
-    for (size_t i = 0; i < disks.size(); ++i) total += owns(i) ? 0 : static_cast<double>(disks[i].capacity_bytes);
-    for (size_t i = 0; i < disks.size(); ++i) expected[i] += owns(i) ? 0 : static_cast<double>(disks[i].capacity_bytes) / total;
+    const auto owns = [&](size_t i) {
+      return std::ranges::find(owners, static_cast<DiskIndex>(i)) != owners.end();
+    };
+    for (size_t i = 0; i < disks.size(); ++i) {
+      total += owns(i) ? 0 : static_cast<double>(disks[i].capacity_bytes);
+    }
+    for (size_t i = 0; i < disks.size(); ++i) {
+      expected[i] += owns(i) ? 0 : static_cast<double>(disks[i].capacity_bytes) / total;
+    }
     first[ring.handoffs(arc, 1).at(0)] += 1;
   }
-  for (size_t i = 0; i < disks.size(); ++i) EXPECT_NEAR(first[i], expected[i], 6 * std::sqrt(expected[i])) << i;
+  for (size_t i = 0; i < disks.size(); ++i) {
+    EXPECT_NEAR(first[i], expected[i], 6 * std::sqrt(expected[i])) << i;
+  }
 }
 
-// Capacities that no sum of 64 bits holds, one that outweighs all others, and disks in domains of their own.
+// Capacities that no sum of 64 bits holds, one that outweighs all others, and disks in domains of
+// their own.
 TEST(RingTest, HandoffsAreCompleteWhateverTheWeights) {
   for (const auto domain : {FailureDomain::kZone, FailureDomain::kHost, FailureDomain::kDisk}) {
     for (const uint64_t heavy : {uint64_t{1}, uint64_t{1} << 40, UINT64_MAX}) {
       std::vector<Disk> disks = simulated_disks(60, 5);
-      for (size_t i = 0; i < disks.size(); ++i) disks[i].capacity_bytes = i % 7 == 0 ? heavy : 1000 + i;
+      for (size_t i = 0; i < disks.size(); ++i) {
+        disks[i].capacity_bytes = i % 7 == 0 ? heavy : 1000 + i;
+      }
       RingOptions options;
       options.failure_domain = domain;
       options.power = 8;
@@ -205,7 +226,9 @@ TEST(RingTest, HandoffsAreCompleteWhateverTheWeights) {
         EXPECT_EQ(order.size(), 57u);
         EXPECT_EQ(all.size(), 60u);
         for (size_t count = 0; count < 8; ++count) {
-          EXPECT_EQ(ring.handoffs(arc, count), std::vector<DiskIndex>(order.begin(), order.begin() + static_cast<ptrdiff_t>(count)));
+          EXPECT_EQ(
+              ring.handoffs(arc, count),
+              std::vector<DiskIndex>(order.begin(), order.begin() + static_cast<ptrdiff_t>(count)));
         }
       }
     }

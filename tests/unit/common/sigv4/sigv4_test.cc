@@ -43,7 +43,8 @@ NameValues parse_query(std::string_view text) {
     text.remove_prefix(std::min(text.size(), part.size() + 1));
     const size_t equals = part.find('=');
     const std::string_view value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
-    query.emplace_back(percent_decode(part.substr(0, equals)).value(), percent_decode(value).value());
+    query.emplace_back(percent_decode(part.substr(0, equals)).value(),
+                       percent_decode(value).value());
   }
   return query;
 }
@@ -56,7 +57,9 @@ Vector parse_vector(const std::string& text) {
   in >> vector.method >> target;
   std::getline(in, line);
   vector.path = target.substr(0, target.find('?'));
-  if (vector.path.size() < target.size()) vector.query = parse_query(target.substr(vector.path.size() + 1));
+  if (vector.path.size() < target.size()) {
+    vector.query = parse_query(target.substr(vector.path.size() + 1));
+  }
   while (std::getline(in, line) && !line.empty()) {
     const size_t colon = line.find(':');
     vector.headers.emplace_back(line.substr(0, colon), line.substr(colon + 1));
@@ -75,7 +78,8 @@ TEST(Vectors, EveryStageOfEveryCase) {
     EXPECT_EQ(canonical, read_file(entry.path() / "canonical_request.txt"));
     const std::string to_sign = string_to_sign(kTimestamp, kScope, canonical);
     EXPECT_EQ(to_sign, read_file(entry.path() / "string_to_sign.txt"));
-    EXPECT_EQ(signature(signing_key(kSecretKey, kScope), to_sign), read_file(entry.path() / "signature.txt"));
+    EXPECT_EQ(signature(signing_key(kSecretKey, kScope), to_sign),
+              read_file(entry.path() / "signature.txt"));
     ++cases;
   }
   EXPECT_GE(cases, 12);
@@ -87,7 +91,8 @@ TEST(SigningKey, EqualsTheDocumentedOne) {
 }
 
 std::string chunk_signature(std::string_view previous, const std::string& chunk) {
-  const std::string to_sign = chunk_string_to_sign(kTimestamp, kScope, previous, crypto::sha256_hex(chunk));
+  const std::string to_sign =
+      chunk_string_to_sign(kTimestamp, kScope, previous, crypto::sha256_hex(chunk));
   return signature(signing_key(kSecretKey, kScope), to_sign);
 }
 
@@ -97,7 +102,8 @@ TEST(Chunks, DocumentedChain) {
   EXPECT_EQ(first, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648");
   const std::string second = chunk_signature(first, std::string(1024, 'a'));
   EXPECT_EQ(second, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497");
-  EXPECT_EQ(chunk_signature(second, ""), "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9");
+  EXPECT_EQ(chunk_signature(second, ""),
+            "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9");
 }
 
 TEST(Chunks, DocumentedTrailer) {
@@ -109,18 +115,21 @@ TEST(Chunks, DocumentedTrailer) {
   const std::string last = chunk_signature(second, "");
   EXPECT_EQ(last, "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992");
   const std::string hash = crypto::sha256_hex("x-amz-checksum-crc32c:sOO8/Q==\n");
-  EXPECT_EQ(signature(signing_key(kSecretKey, kScope), trailer_string_to_sign(kTimestamp, kScope, last, hash)),
+  EXPECT_EQ(signature(signing_key(kSecretKey, kScope),
+                      trailer_string_to_sign(kTimestamp, kScope, last, hash)),
             "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435");
 }
 
 TEST(Timestamps, RoundTripAndStrict) {
-  for (const char* text : {"20130524T000000Z", "19700101T000000Z", "20240229T235959Z", "20991231T120102Z"}) {
+  for (const char* text :
+       {"20130524T000000Z", "19700101T000000Z", "20240229T235959Z", "20991231T120102Z"}) {
     EXPECT_EQ(format_timestamp(parse_timestamp(text).value()), text);
   }
-  for (const char* text : {"", "20130524", "20130524T000000", "20130524T000000z", "20130524t000000Z", "20130524T250000Z",
-                           "20130524T006000Z", "20131324T000000Z", "20130532T000000Z", "20230229T000000Z",
-                           "2013-05-24T00:00:00Z", "2013052 T000000Z", "-0130524T000000Z", "20130524T000000Z ",
-                           "+0130524T000000Z"}) {
+  for (const char* text :
+       {"", "20130524", "20130524T000000", "20130524T000000z", "20130524t000000Z",
+        "20130524T250000Z", "20130524T006000Z", "20131324T000000Z", "20130532T000000Z",
+        "20230229T000000Z", "2013-05-24T00:00:00Z", "2013052 T000000Z", "-0130524T000000Z",
+        "20130524T000000Z ", "+0130524T000000Z"}) {
     EXPECT_FALSE(parse_timestamp(text)) << text;
   }
 }
@@ -142,10 +151,14 @@ TEST(Sign, GivesTheDocumentedAuthorization) {
 TEST(Presign, GivesTheDocumentedUrl) {
   const SystemTime now = parse_timestamp(kTimestamp).value();
   const Signer signer{{std::string(kAccessKey), std::string(kSecretKey)}, "us-east-1", now};
-  EXPECT_EQ(presign(signer, {"GET", "/test.txt", {}, {{"host", "examplebucket.s3.amazonaws.com"}}, {}}, 86400),
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2F"
-            "aws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature="
-            "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+  EXPECT_EQ(
+      presign(signer, {"GET", "/test.txt", {}, {{"host", "examplebucket.s3.amazonaws.com"}}, {}},
+              86400),
+      "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-"
+      "1%2Fs3%2F"
+      "aws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-"
+      "Signature="
+      "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ using Disk = storage::v1::DiskStatus;
 
 const SystemTime kNow(1'700'000'000s);
 
-metadata::NodeRecord node(uint8_t number, Disk::State state = Disk::ONLINE, double lag_seconds = 0) {
+metadata::NodeRecord node(uint8_t number, Disk::State state = Disk::ONLINE,
+                          double lag_seconds = 0) {
   metadata::NodeRecord made;
   made.id.bytes[0] = std::byte{number};
   made.address = "node-" + std::to_string(number);
@@ -52,18 +53,24 @@ ring::Topology topology() {
   return made;
 }
 
-json::object document(const std::vector<metadata::NodeRecord>& nodes, const ring::Topology& ring = topology()) {
+json::object document(const std::vector<metadata::NodeRecord>& nodes,
+                      const ring::Topology& ring = topology()) {
   const metadata::QueueDepths queues;
   const std::vector<jobs::Progress> jobs;
   return json::parse(status_document({{}, ring, nodes, queues, true, jobs, kNow})).as_object();
 }
 
-std::string verdict(const json::object& of) { return std::string(of.at("verdict").at("state").as_string()); }
+std::string verdict(const json::object& of) {
+  return std::string(of.at("verdict").at("state").as_string());
+}
 
 TEST(StatusDocument, IsHealthyWhenEveryDiskOfTheRingIsThere) {
   const json::object all = document({node(1), node(2), node(3)});
   EXPECT_EQ(verdict(all), "healthy") << json::serialize(all.at("verdict"));
-  EXPECT_EQ(all.at("totals"), json::parse(R"({"capacity_bytes":300,"live_bytes":30,"reclaimable_bytes":9,"free_bytes":150,"blobs":9})"));
+  EXPECT_EQ(
+      all.at("totals"),
+      json::parse(
+          R"({"capacity_bytes":300,"live_bytes":30,"reclaimable_bytes":9,"free_bytes":150,"blobs":9})"));
   EXPECT_TRUE(all.at("missing_disks").as_array().empty());
   EXPECT_FALSE(all.at("version").as_string().empty());
 }
@@ -71,10 +78,12 @@ TEST(StatusDocument, IsHealthyWhenEveryDiskOfTheRingIsThere) {
 TEST(StatusDocument, SaysEachThingThatIsWrong) {
   auto down = node(3);
   down.last_seen = kNow - 60s;
+
   struct Row {
     std::vector<metadata::NodeRecord> nodes;
     const char* reason;
   };
+
   const std::vector<Row> rows{{{node(1), node(2), down}, "node node-3 is down"},
                               {{node(1), node(2)}, "is missing: no node has it"},
                               {{node(1), node(2), node(3), node(4)}, "is not in the ring"},
@@ -84,7 +93,8 @@ TEST(StatusDocument, SaysEachThingThatIsWrong) {
   for (const Row& row : rows) {
     const json::object of = document(row.nodes);
     EXPECT_EQ(verdict(of), "degraded") << row.reason;
-    EXPECT_TRUE(json::serialize(of.at("verdict")).contains(row.reason)) << json::serialize(of.at("verdict"));
+    EXPECT_TRUE(json::serialize(of.at("verdict")).contains(row.reason))
+        << json::serialize(of.at("verdict"));
   }
   EXPECT_EQ(verdict(document({}, {})), "degraded") << "there is no ring";
 }

@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 class PoolTest : public ::testing::Test {
  protected:
   PartyRef account(const std::string& id) { return parties_.account(id); }
+
   PartyRef address(const std::string& text) { return parties_.address(text); }
 
   // As many as are granted.
@@ -38,6 +39,7 @@ TEST_F(PoolTest, PartiesAreOneByIdAndNetwork) {
     PartyRef a, b;
     bool same;
   };
+
   const Same cases[] = {
       {account("1"), account("1"), true},
       {account("1"), account("2"), false},
@@ -172,7 +174,8 @@ async::Task<std::vector<int>> in_order(Pool& pool, Parties& parties) {
   int left = 3;
   Pool::Hold much = pool.try_take(parties.account("a"), 60);
   Pool::Hold rest = pool.try_take(parties.account("c"), 40);
-  const auto wait = [](Pool& from, PartyRef who, uint64_t amount, int number, std::vector<int>& out, int& waiting) -> async::Task<void> {
+  const auto wait = [](Pool& from, PartyRef who, uint64_t amount, int number, std::vector<int>& out,
+                       int& waiting) -> async::Task<void> {
     const auto hold = co_await from.take(std::move(who), amount, deadline_in(60s));
     EXPECT_TRUE(hold);
     out.push_back(number);
@@ -184,7 +187,7 @@ async::Task<std::vector<int>> in_order(Pool& pool, Parties& parties) {
   async::spawn(loop, wait(pool, parties.account("a"), 10, 3, order, left));
   while (pool.status().waiting < 3) co_await async::yield();
   EXPECT_FALSE(pool.try_take(parties.account("a"), 1));
-  rest.shrink(20);   // Kept for the one who holds nothing.
+  rest.shrink(20);  // Kept for the one who holds nothing.
   co_await async::yield();
   EXPECT_TRUE(order.empty());
   rest.release();

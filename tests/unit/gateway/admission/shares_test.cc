@@ -53,14 +53,16 @@ TEST(Shares, Table) {
 }
 
 TEST(Shares, StrangersHaveAQuarter) {
-  for (const auto& [capacity, part] : std::map<uint64_t, uint64_t>{{1, 1}, {3, 1}, {4, 1}, {8, 2}, {2048, 512}}) {
+  for (const auto& [capacity, part] :
+       std::map<uint64_t, uint64_t>{{1, 1}, {3, 1}, {4, 1}, {8, 2}, {2048, 512}}) {
     EXPECT_EQ(strangers_part(capacity), part) << capacity;
   }
 }
 
 // A bound whose holders end one after the other at random; who is refused asks again. How many each
 // had served, of all.
-std::map<std::string, double> compete(uint64_t capacity, const std::map<std::string, int>& demand, uint64_t seed) {
+std::map<std::string, double> compete(uint64_t capacity, const std::map<std::string, int>& demand,
+                                      uint64_t seed) {
   std::mt19937_64 random(seed);
   std::map<std::string, uint64_t> held;
   std::map<std::string, double> served;
@@ -116,7 +118,8 @@ TEST(Shares, TwoThatCompeteGetTheSame) {
 TEST(Shares, FiveThatCompeteGetTheSame) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  const auto served = compete(500, {{"a", 5000}, {"b", 600}, {"c", 600}, {"d", 600}, {"e", 20'000}}, seed);
+  const auto served =
+      compete(500, {{"a", 5000}, {"b", 600}, {"c", 600}, {"d", 600}, {"e", 20'000}}, seed);
   for (const auto& [who, part] : served) EXPECT_GE(part, 0.9 / 5) << who;
 }
 

@@ -18,6 +18,7 @@ TEST(BodyKinds, ObjectsAreStreamedAndAllElseIsADocument) {
   ASSERT_EQ(gateway.ask("PUT", "/box").status, 200);
   ASSERT_EQ(gateway.ask("PUT", "/box/source", "bytes").status, 200);
   const std::string upload = gateway.ask("POST", "/box/parts?uploads").element("UploadId");
+
   const struct {
     const char* method;
     std::string target;
@@ -46,8 +47,10 @@ TEST(BodyKinds, ObjectsAreStreamedAndAllElseIsADocument) {
       {"PUT", "/box/key?encryption", "<ObjectEncryption/>", {}},
       {"POST", "/box/parts?uploadId=" + upload, "<CompleteMultipartUpload/>", {}},
   };
+
   for (const auto& c : cases) {
-    EXPECT_EQ(gateway.ask(c.method, c.target, c.body).body_kinds, c.kinds) << c.method << " " << c.target;
+    EXPECT_EQ(gateway.ask(c.method, c.target, c.body).body_kinds, c.kinds)
+        << c.method << " " << c.target;
   }
   const MemoryGateway::Headers type{{"Content-Type", "multipart/form-data; boundary=b"}};
   EXPECT_EQ(gateway.ask("POST", "/box", form("k"), type).body_kinds.front(), BodyKind::kFormFields);

@@ -22,10 +22,11 @@ struct Sent {
 class DecidedRequests : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_EQ(gateway.ask("PUT", "/box", "", {{"x-amz-object-ownership", "ObjectWriter"}}).status, 200);
-    bob = async::block_on(gateway.stores.identities.create_account(
-                              {.name = "bob", .access_key = "BOBKEY", .secret_key = "bobs-secret"},
-                              soon()))
+    ASSERT_EQ(gateway.ask("PUT", "/box", "", {{"x-amz-object-ownership", "ObjectWriter"}}).status,
+              200);
+    bob = async::block_on(
+              gateway.stores.identities.create_account(
+                  {.name = "bob", .access_key = "BOBKEY", .secret_key = "bobs-secret"}, soon()))
               ->account.id;
     set(SettingKind::kPolicy, kAllow);
     ASSERT_EQ(gateway.ask("PUT", "/box/there", "bytes").status, 200);
@@ -33,15 +34,23 @@ class DecidedRequests : public testing::Test {
   }
 
   static Deadline soon() { return deadline_in(std::chrono::seconds(60)); }
+
   int64_t box_id() { return gateway.state.find_bucket("box")->bucket.id; }
+
   void set(SettingKind kind, std::optional<std::string> document) {
     (void)async::block_on(gateway.stores.buckets.set_bucket_setting(
         {.bucket_id = box_id(), .deadline = soon()}, kind, std::move(document)));
   }
+
   void disable_bob() {
-    (void)async::block_on(gateway.stores.identities.set_key_enabled("BOBKEY", false, metadata::LastKey::kMayGo, soon()));
+    (void)async::block_on(gateway.stores.identities.set_key_enabled(
+        "BOBKEY", false, metadata::LastKey::kMayGo, soon()));
   }
-  Answer send(const Sent& sent) { return gateway.ask(sent.method, sent.target, sent.body, sent.headers); }
+
+  Answer send(const Sent& sent) {
+    return gateway.ask(sent.method, sent.target, sent.body, sent.headers);
+  }
+
   std::string code_of(const Sent& sent, std::function<void()> meanwhile) {
     gateway.meanwhile = std::move(meanwhile);
     const Answer answer = send(sent);
@@ -61,16 +70,25 @@ class DecidedRequests : public testing::Test {
         {"complete", "POST", "/box/up?uploadId=" + upload,
          "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + part.field("ETag") +
              "</ETag></Part></CompleteMultipartUpload>"},
-        {"deletes", "POST", "/box?delete", "<Delete><Object><Key>victim</Key></Object></Delete>",
-         {{"content-md5", to_base64(as_bytes(crypto::md5("<Delete><Object><Key>victim</Key></Object></Delete>")))}}},
+        {"deletes",
+         "POST",
+         "/box?delete",
+         "<Delete><Object><Key>victim</Key></Object></Delete>",
+         {{"content-md5", to_base64(as_bytes(crypto::md5(
+                              "<Delete><Object><Key>victim</Key></Object></Delete>")))}}},
         {"tags", "PUT", "/box/there?tagging",
          "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"},
         {"cors", "PUT", "/box?cors",
-         "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>"},
+         "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</"
+         "AllowedOrigin></CORSRule></CORSConfiguration>"},
         {"lifecycle", "PUT", "/box?lifecycle",
-         "<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"},
+         "<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix></Prefix></"
+         "Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></"
+         "LifecycleConfiguration>"},
         {"encryption", "PUT", "/box?encryption",
-         "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"},
+         "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><"
+         "SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></"
+         "ServerSideEncryptionConfiguration>"},
         {"bucket tags", "PUT", "/box?tagging",
          "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"},
         {"versioning", "PUT", "/box?versioning",
@@ -78,9 +96,11 @@ class DecidedRequests : public testing::Test {
         {"payment", "PUT", "/box?requestPayment",
          "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>"},
         {"ownership", "PUT", "/box?ownershipControls",
-         "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"},
+         "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></"
+         "OwnershipControls>"},
         {"block", "PUT", "/box?publicAccessBlock",
-         "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"},
+         "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></"
+         "PublicAccessBlockConfiguration>"},
         {"bucket acl", "PUT", "/box?acl", "", {{"x-amz-acl", "public-read"}}},
         {"object acl", "PUT", "/box/there?acl", "", {{"x-amz-acl", "public-read"}}},
     };
@@ -97,7 +117,9 @@ class DecidedRequests : public testing::Test {
       const auto& head = versions.begin()->second.object;
       all += key + head.etag + head.acl + std::to_string(head.tags.size());
     }
-    for (const auto& [id, upload] : gateway.state.uploads) all += std::to_string(upload.parts.size());
+    for (const auto& [id, upload] : gateway.state.uploads) {
+      all += std::to_string(upload.parts.size());
+    }
     return all;
   }
 
@@ -107,7 +129,7 @@ class DecidedRequests : public testing::Test {
 
 TEST_F(DecidedRequests, HappenWhereNothingIsTakenAway) {
   for (const Sent& sent : requests()) {
-    if (std::string_view(sent.name) == "bucket acl") break;   // It has no ACLs any more.
+    if (std::string_view(sent.name) == "bucket acl") break;  // It has no ACLs any more.
     EXPECT_EQ(code_of(sent, [] {}), "OK") << sent.name;
     set(SettingKind::kPolicy, kAllow);
     set(SettingKind::kRequestPayment, std::nullopt);
@@ -120,7 +142,8 @@ TEST_F(DecidedRequests, AreRefusedWhenTheKeyIsDisabledMeanwhile) {
     const std::string before = rows();
     EXPECT_EQ(code_of(sent, [this] { disable_bob(); }), "InvalidAccessKeyId");
     EXPECT_EQ(rows(), before);
-    (void)async::block_on(gateway.stores.identities.set_key_enabled("BOBKEY", true, metadata::LastKey::kMayGo, soon()));
+    (void)async::block_on(gateway.stores.identities.set_key_enabled(
+        "BOBKEY", true, metadata::LastKey::kMayGo, soon()));
   }
   gateway.expect_nothing_stray();
 }
@@ -129,15 +152,20 @@ TEST_F(DecidedRequests, AreRefusedWhenTheKeyIsRemovedMeanwhileAndMadeAnew) {
   for (const Sent& sent : requests()) {
     SCOPED_TRACE(sent.name);
     const std::string before = rows();
-    EXPECT_EQ(code_of(sent, [this] {
-                auto& identities = gateway.stores.identities;
-                (void)async::block_on(identities.delete_key("BOBKEY", metadata::LastKey::kMayGo, soon()));
-                (void)async::block_on(identities.create_key(bob, "BOBKEY", "another-secret", soon()));
-              }),
+    EXPECT_EQ(code_of(sent,
+                      [this] {
+                        auto& identities = gateway.stores.identities;
+                        (void)async::block_on(
+                            identities.delete_key("BOBKEY", metadata::LastKey::kMayGo, soon()));
+                        (void)async::block_on(
+                            identities.create_key(bob, "BOBKEY", "another-secret", soon()));
+                      }),
               "InvalidAccessKeyId");
     EXPECT_EQ(rows(), before);
-    (void)async::block_on(gateway.stores.identities.delete_key("BOBKEY", metadata::LastKey::kMayGo, soon()));
-    (void)async::block_on(gateway.stores.identities.create_key(bob, "BOBKEY", "bobs-secret", soon()));
+    (void)async::block_on(
+        gateway.stores.identities.delete_key("BOBKEY", metadata::LastKey::kMayGo, soon()));
+    (void)async::block_on(
+        gateway.stores.identities.create_key(bob, "BOBKEY", "bobs-secret", soon()));
   }
 }
 
@@ -161,8 +189,15 @@ TEST_F(DecidedRequests, HappenWhenTheKeyOfAnotherIsDisabledMeanwhile) {
   (void)async::block_on(identities.create_key(bob, "OTHERKEY", "other-secret", soon()));
   for (const Sent& sent : requests()) {
     if (std::string_view(sent.name) == "bucket acl") break;
-    (void)async::block_on(identities.set_key_enabled("OTHERKEY", true, metadata::LastKey::kMayGo, soon()));
-    EXPECT_EQ(code_of(sent, [&] { (void)async::block_on(identities.set_key_enabled("OTHERKEY", false, metadata::LastKey::kMayGo, soon())); }), "OK") << sent.name;
+    (void)async::block_on(
+        identities.set_key_enabled("OTHERKEY", true, metadata::LastKey::kMayGo, soon()));
+    EXPECT_EQ(code_of(sent,
+                      [&] {
+                        (void)async::block_on(identities.set_key_enabled(
+                            "OTHERKEY", false, metadata::LastKey::kMayGo, soon()));
+                      }),
+              "OK")
+        << sent.name;
     set(SettingKind::kPolicy, kAllow);
     set(SettingKind::kRequestPayment, std::nullopt);
   }
@@ -176,9 +211,15 @@ TEST_F(DecidedRequests, DoNotBecomePublicBehindABlock) {
       {"bucket acl", "PUT", "/box?acl", "", {{"x-amz-acl", "public-read"}}},
       {"object acl", "PUT", "/box/there?acl", "", {{"x-amz-acl", "public-read"}}},
       {"put", "PUT", "/box/new", "bytes", {{"x-amz-acl", "public-read"}}},
-      {"put by grant", "PUT", "/box/new", "bytes",
+      {"put by grant",
+       "PUT",
+       "/box/new",
+       "bytes",
        {{"x-amz-grant-read", "uri=http://acs.amazonaws.com/groups/global/AllUsers"}}},
-      {"append", "PUT", "/box/new", "bytes",
+      {"append",
+       "PUT",
+       "/box/new",
+       "bytes",
        {{"x-amz-acl", "public-read"}, {"x-amz-write-offset-bytes", "0"}}},
   };
   for (const Sent& sent : all) {
@@ -193,11 +234,13 @@ TEST_F(DecidedRequests, DoNotBecomePublicBehindABlock) {
     set(SettingKind::kPublicAccessBlock, std::nullopt);
     const auto of_account = [&] {
       const auto account = gateway.state.find_bucket("box")->bucket.owner_account;
-      (void)async::block_on(gateway.stores.identities.change_account(account, {.public_access_block = 15}, soon()));
+      (void)async::block_on(
+          gateway.stores.identities.change_account(account, {.public_access_block = 15}, soon()));
     };
     EXPECT_EQ(code_of(sent, of_account), "AccessDenied") << "of the account";
     const auto account = gateway.state.find_bucket("box")->bucket.owner_account;
-    (void)async::block_on(gateway.stores.identities.change_account(account, {.public_access_block = 0}, soon()));
+    (void)async::block_on(
+        gateway.stores.identities.change_account(account, {.public_access_block = 0}, soon()));
   }
   gateway.expect_nothing_stray();
 }
@@ -217,7 +260,9 @@ TEST_F(DecidedRequests, AppendsDoNotPassTheBeginOfVersions) {
     (void)async::block_on(gateway.stores.buckets.set_bucket_versioning(
         {.bucket_id = box_id(), .deadline = soon()}, metadata::Versioning::kEnabled));
   };
-  EXPECT_EQ(code_of({"append", "PUT", "/box/there", "more", {{"x-amz-write-offset-bytes", "5"}}}, begin), "InvalidBucketState");
+  EXPECT_EQ(
+      code_of({"append", "PUT", "/box/there", "more", {{"x-amz-write-offset-bytes", "5"}}}, begin),
+      "InvalidBucketState");
 }
 
 TEST_F(DecidedRequests, KeysThatAreTakenAwayMeanwhileEncryptNothing) {
@@ -225,11 +270,16 @@ TEST_F(DecidedRequests, KeysThatAreTakenAwayMeanwhileEncryptNothing) {
   gateway.keys = {"OWNERKEY", "owner-secret"};
   gateway.make_kms_key("hers");
   gateway.keys = {"BOBKEY", "bobs-secret"};
-  const Sent put{"put", "PUT", "/box/sealed", "bytes",
+  const Sent put{"put",
+                 "PUT",
+                 "/box/sealed",
+                 "bytes",
                  {{"x-amz-server-side-encryption", "aws:kms"},
                   {"x-amz-server-side-encryption-aws-kms-key-id", "hers"}}};
   EXPECT_EQ(send(put).element("Code"), "AccessDenied") << "no grant";
-  const auto grant = [&](uint8_t bits) { (void)async::block_on(keys.set_grant("hers", bob, bits, soon())); };
+  const auto grant = [&](uint8_t bits) {
+    (void)async::block_on(keys.set_grant("hers", bob, bits, soon()));
+  };
   grant(2);
   EXPECT_EQ(code_of(put, [] {}), "OK");
   EXPECT_EQ(gateway.ask("GET", "/box/sealed").status, 403) << "it may not decrypt";
@@ -242,12 +292,15 @@ TEST_F(DecidedRequests, KeysThatAreTakenAwayMeanwhileEncryptNothing) {
 TEST_F(DecidedRequests, NoOperationTakesTheKeyOfAnother) {
   gateway.keys = {"OWNERKEY", "owner-secret"};
   gateway.make_kms_key("hers");
-  ASSERT_EQ(gateway.ask("PUT", "/box/hers", "bytes",
-                        {{"x-amz-server-side-encryption", "aws:kms"},
-                         {"x-amz-server-side-encryption-aws-kms-key-id", "hers"}})
+  ASSERT_EQ(gateway
+                .ask("PUT", "/box/hers", "bytes",
+                     {{"x-amz-server-side-encryption", "aws:kms"},
+                      {"x-amz-server-side-encryption-aws-kms-key-id", "hers"}})
                 .status,
             200);
-  ASSERT_EQ(gateway.ask("PUT", "/box/sealed", "bytes", {{"x-amz-server-side-encryption", "AES256"}}).status, 200);
+  ASSERT_EQ(gateway.ask("PUT", "/box/sealed", "bytes", {{"x-amz-server-side-encryption", "AES256"}})
+                .status,
+            200);
   gateway.keys = {"BOBKEY", "bobs-secret"};
   const std::string arn = "arn:aws:kms:us-east-1:000000000000:key/hers";
   for (const std::string& id : {std::string("hers"), arn, std::string("alias/hers")}) {
@@ -264,12 +317,17 @@ TEST_F(DecidedRequests, NoOperationTakesTheKeyOfAnother) {
         {"rename", "PUT", "/box/renamed?renameObject", "", {{"x-amz-rename-source", "hers"}}},
         {"append", "PUT", "/box/hers", "more", {{"x-amz-write-offset-bytes", "5"}}},
         {"default", "PUT", "/box?encryption",
-         "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>" +
-             id + "</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"},
+         "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><"
+         "SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>" +
+             id +
+             "</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></"
+             "ServerSideEncryptionConfiguration>"},
         {"update", "PUT", "/box/sealed?encryption",
-         "<ObjectEncryption><SSEKMS><KMSKeyArn>" + arn + "</KMSKeyArn></SSEKMS></ObjectEncryption>"},
+         "<ObjectEncryption><SSEKMS><KMSKeyArn>" + arn +
+             "</KMSKeyArn></SSEKMS></ObjectEncryption>"},
         {"renewal", "PUT", "/box/hers?encryption",
-         "<ObjectEncryption><SSEKMS><KMSKeyArn>" + arn + "</KMSKeyArn></SSEKMS></ObjectEncryption>"},
+         "<ObjectEncryption><SSEKMS><KMSKeyArn>" + arn +
+             "</KMSKeyArn></SSEKMS></ObjectEncryption>"},
     };
     for (const Sent& sent : all) {
       const Answer answer = send(sent);
@@ -284,8 +342,9 @@ TEST_F(DecidedRequests, NoOperationTakesTheKeyOfAnother) {
 TEST_F(DecidedRequests, DenialsByAHeaderHoldWhenItIsRepeated) {
   const std::string everybody = "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\"";
   std::string policy = kAllow;
-  policy.insert(policy.rfind("]}"),
-                R"(,{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringLike":{"s3:x-amz-grant-read":"*AllUsers*"}}})");
+  policy.insert(
+      policy.rfind("]}"),
+      R"(,{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringLike":{"s3:x-amz-grant-read":"*AllUsers*"}}})");
   set(SettingKind::kPolicy, policy);
   const Headers both[] = {
       {{"x-amz-grant-read", "id=\"x\""}, {"x-amz-grant-read", everybody}},
@@ -296,8 +355,13 @@ TEST_F(DecidedRequests, DenialsByAHeaderHoldWhenItIsRepeated) {
     const Answer answer = gateway.ask("PUT", "/box/evaded", "bytes", headers);
     EXPECT_EQ(answer.status, 403) << answer.body;
   }
-  EXPECT_EQ(gateway.ask("PUT", "/box/evaded", "bytes", {{"x-amz-acl", "private"}, {"x-amz-acl", "public-read"}}).element("Code"), "InvalidArgument");
-  const Answer meta = gateway.ask("PUT", "/box/meta", "bytes", {{"x-amz-meta-a", "1"}, {"x-amz-meta-a", "2"}});
+  EXPECT_EQ(gateway
+                .ask("PUT", "/box/evaded", "bytes",
+                     {{"x-amz-acl", "private"}, {"x-amz-acl", "public-read"}})
+                .element("Code"),
+            "InvalidArgument");
+  const Answer meta =
+      gateway.ask("PUT", "/box/meta", "bytes", {{"x-amz-meta-a", "1"}, {"x-amz-meta-a", "2"}});
   EXPECT_EQ(meta.status, 200) << meta.body;
   EXPECT_EQ(gateway.ask("HEAD", "/box/meta").field("x-amz-meta-a"), "1,2");
 }

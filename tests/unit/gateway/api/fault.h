@@ -11,13 +11,14 @@ namespace rondel::api {
 
 struct Fault {
   std::optional<Error> error;
-  int met = 0;   // Calls that failed with it.
+  int met = 0;  // Calls that failed with it.
 
   Result<void> check() {
     if (!error) return {};
     ++met;
     return std::unexpected(*error);
   }
+
   // Of a commit: a lost answer leaves it open whether it happened.
   std::optional<metadata::CommitFailure> check_commit() {
     if (check()) return std::nullopt;

@@ -47,13 +47,32 @@ void expect_refused(MemoryGateway& gateway, const Refused& row) {
 
 TEST_F(Meant, ASourceOfACopyIsTakenByCopiesAlone) {
   const std::string message = "You can only specify a copy source header for copy requests.";
-  for (const auto& [method, target] : std::vector<std::pair<std::string, std::string>>{
-           {"GET", "/"}, {"GET", "/box"}, {"HEAD", "/box"}, {"PUT", "/other"}, {"DELETE", "/empty"}, {"POST", "/box?delete"},
-           {"GET", "/box/k"}, {"HEAD", "/box/k"}, {"DELETE", "/box/k"}, {"POST", "/box/k?uploads"}, {"PUT", "/box/k?tagging"},
-           {"PUT", "/box/k?acl"}, {"PUT", "/box/k?retention"}, {"PUT", "/box/k?renameObject"}, {"DELETE", "/box/k?tagging"},
-           {"PUT", "/box?versioning"}, {"GET", "/box/k?uploadId=00"}, {"DELETE", "/box/k?uploadId=00"}}) {
+  for (const auto& [method, target] :
+       std::vector<std::pair<std::string, std::string>>{{"GET", "/"},
+                                                        {"GET", "/box"},
+                                                        {"HEAD", "/box"},
+                                                        {"PUT", "/other"},
+                                                        {"DELETE", "/empty"},
+                                                        {"POST", "/box?delete"},
+                                                        {"GET", "/box/k"},
+                                                        {"HEAD", "/box/k"},
+                                                        {"DELETE", "/box/k"},
+                                                        {"POST", "/box/k?uploads"},
+                                                        {"PUT", "/box/k?tagging"},
+                                                        {"PUT", "/box/k?acl"},
+                                                        {"PUT", "/box/k?retention"},
+                                                        {"PUT", "/box/k?renameObject"},
+                                                        {"DELETE", "/box/k?tagging"},
+                                                        {"PUT", "/box?versioning"},
+                                                        {"GET", "/box/k?uploadId=00"},
+                                                        {"DELETE", "/box/k?uploadId=00"}}) {
     for (const char* source : {"box/k", "", "nonsense"}) {
-      expect_refused(gateway, {method, target, {{"x-amz-copy-source", source}}, 400, "InvalidArgument", message,
+      expect_refused(gateway, {method,
+                               target,
+                               {{"x-amz-copy-source", source}},
+                               400,
+                               "InvalidArgument",
+                               message,
                                {{"ArgumentName", "x-amz-copy-source"}, {"ArgumentValue", source}}});
     }
   }
@@ -65,14 +84,26 @@ TEST_F(Meant, WhatSelectsAnOperationOfBucketsIsNoneOfKeys) {
   for (const s3::OperationRow& row : s3::all_operations()) {
     const std::string name(row.sub_resource);
     if (row.level != s3::Level::kBucket || name.empty() || name == "list-type") continue;
-    const auto shared = [&](const s3::OperationRow& other) { return other.level == s3::Level::kObject && other.sub_resource == name; };
+    const auto shared = [&](const s3::OperationRow& other) {
+      return other.level == s3::Level::kObject && other.sub_resource == name;
+    };
     if (std::ranges::any_of(s3::all_operations(), shared)) continue;
     for (const char* method : {"GET", "PUT", "DELETE", "HEAD"}) {
-      expect_refused(gateway, {method, "/box/k?" + name, {}, 400, name == "logging" ? "NoLoggingStatusForKey" : "InvalidRequest",
-                               "There is no such thing as the ?" + name + " sub-resource for a key"});
+      expect_refused(gateway,
+                     {method,
+                      "/box/k?" + name,
+                      {},
+                      400,
+                      name == "logging" ? "NoLoggingStatusForKey" : "InvalidRequest",
+                      "There is no such thing as the ?" + name + " sub-resource for a key"});
     }
   }
-  expect_refused(gateway, {"GET", "/box/k?uploads", {}, 400, "InvalidRequest", "Key is not expected for the GET method ?uploads subresource"});
+  expect_refused(gateway, {"GET",
+                           "/box/k?uploads",
+                           {},
+                           400,
+                           "InvalidRequest",
+                           "Key is not expected for the GET method ?uploads subresource"});
   expect_refused(gateway, {"DELETE", "/box/k?uploads", {}, 405, "MethodNotAllowed", ""});
   expect_untouched();
   // Names that select nothing are nobody's business.
@@ -83,31 +114,51 @@ TEST_F(Meant, WhatSelectsAnOperationOfKeysIsNoneOfBuckets) {
   for (const s3::OperationRow& row : s3::all_operations()) {
     const std::string name(row.sub_resource);
     if (row.level != s3::Level::kObject || name.empty() || name == "x-amz-copy-source") continue;
-    const auto shared = [&](const s3::OperationRow& other) { return other.level == s3::Level::kBucket && other.sub_resource == name; };
+    const auto shared = [&](const s3::OperationRow& other) {
+      return other.level == s3::Level::kBucket && other.sub_resource == name;
+    };
     if (std::ranges::any_of(s3::all_operations(), shared)) continue;
     for (const char* method : {"GET", "PUT", "DELETE"}) {
-      expect_refused(gateway, {method, "/empty?" + name, {}, 405, "MethodNotAllowed", "", {{"ResourceType", "BUCKET"}}});
+      expect_refused(gateway, {method,
+                               "/empty?" + name,
+                               {},
+                               405,
+                               "MethodNotAllowed",
+                               "",
+                               {{"ResourceType", "BUCKET"}}});
     }
   }
   expect_untouched();
 }
 
 TEST_F(Meant, APartHasAnUpload) {
-  for (const char* target : {"/box/k?partNumber=1", "/box/k?partNumber=1&uploadId=", "/nobucket/k?partNumber=x"}) {
-    expect_refused(gateway, {"PUT", target, {}, 400, "InvalidArgument", "This operation does not accept partNumber without uploadId",
+  for (const char* target :
+       {"/box/k?partNumber=1", "/box/k?partNumber=1&uploadId=", "/nobucket/k?partNumber=x"}) {
+    expect_refused(gateway, {"PUT",
+                             target,
+                             {},
+                             400,
+                             "InvalidArgument",
+                             "This operation does not accept partNumber without uploadId",
                              {{"ArgumentName", "partNumber"}, {"ArgumentValue", "partNumber"}}});
   }
   expect_untouched();
 }
 
 TEST_F(Meant, NoKeyClimbsAboveItsBucket) {
-  for (const char* key : {"..", "../x", "../", "a/../../b", "./../x", "a/b/../../../c", "%2e%2e/x", "..%2fx", "a/../.."}) {
+  for (const char* key : {"..", "../x", "../", "a/../../b", "./../x", "a/b/../../../c", "%2e%2e/x",
+                          "..%2fx", "a/../.."}) {
     for (const char* method : {"PUT", "GET", "DELETE"}) {
       expect_refused(gateway, {method, std::string("/box/") + key, {}, 400, "InvalidURI", ""});
     }
-    EXPECT_EQ(gateway.ask("PUT", "/box/copy", "", {{"x-amz-copy-source", std::string("box/") + key}}).element("Code"), "InvalidArgument") << key;
+    EXPECT_EQ(
+        gateway.ask("PUT", "/box/copy", "", {{"x-amz-copy-source", std::string("box/") + key}})
+            .element("Code"),
+        "InvalidArgument")
+        << key;
   }
-  for (const char* key : {".", "a/../b", "a//b", "./x", "a/..", "a/b/../../c", "..a/x", "a/..b", "...", "//../x", "x/./..", "..%00"}) {
+  for (const char* key : {".", "a/../b", "a//b", "./x", "a/..", "a/b/../../c", "..a/x", "a/..b",
+                          "...", "//../x", "x/./..", "..%00"}) {
     EXPECT_EQ(gateway.ask("PUT", std::string("/box/") + key, "x").status, 200) << key;
     EXPECT_EQ(gateway.ask("DELETE", std::string("/box/") + key).status, 204) << key;
   }
@@ -117,7 +168,8 @@ TEST_F(Meant, NoKeyClimbsAboveItsBucket) {
 TEST_F(Meant, AnAbortComparesTheTimeThatItNames) {
   const auto begin = [&] { return gateway.ask("POST", "/box/u?uploads").element("UploadId"); };
   const auto abort = [&](const std::string& id, const std::string& time) {
-    return gateway.ask("DELETE", "/box/u?uploadId=" + id, "", {{"x-amz-if-match-initiated-time", time}});
+    return gateway.ask("DELETE", "/box/u?uploadId=" + id, "",
+                       {{"x-amz-if-match-initiated-time", time}});
   };
   const std::string id = begin();
   const std::string initiated = gateway.ask("GET", "/box?uploads").element("Initiated");
@@ -128,7 +180,9 @@ TEST_F(Meant, AnAbortComparesTheTimeThatItNames) {
     EXPECT_EQ(answer.element("Code"), "PreconditionFailed");
     EXPECT_EQ(answer.element("Condition"), "x-amz-if-match-initiated-time");
   }
-  for (const char* time : {"", "yesterday", "0"}) EXPECT_EQ(abort(id, time).element("Code"), "InvalidArgument") << time;
+  for (const char* time : {"", "yesterday", "0"}) {
+    EXPECT_EQ(abort(id, time).element("Code"), "InvalidArgument") << time;
+  }
   EXPECT_EQ(gateway.ask("GET", "/box?uploads").elements("UploadId"), std::vector<std::string>{id});
   EXPECT_EQ(abort(id, initiated).status, 204);
   EXPECT_EQ(abort(begin(), "2999-01-01T00:00:00Z").status, 204);
@@ -136,38 +190,63 @@ TEST_F(Meant, AnAbortComparesTheTimeThatItNames) {
 }
 
 TEST_F(Meant, HeadersInTheQueryOfAPresignedUrlAreHeaders) {
-  const sigv4::NameValues query{{"x-amz-meta-Colour", "blue"}, {"x-amz-tagging", "a=1&b=2"}, {"X-Amz-Storage-Class", "STANDARD"},
-                                {"x-amz-checksum-crc32", "AAAAAA=="}, {"x-amz-sdk-checksum-algorithm", "CRC32"}};
+  const sigv4::NameValues query{{"x-amz-meta-Colour", "blue"},
+                                {"x-amz-tagging", "a=1&b=2"},
+                                {"X-Amz-Storage-Class", "STANDARD"},
+                                {"x-amz-checksum-crc32", "AAAAAA=="},
+                                {"x-amz-sdk-checksum-algorithm", "CRC32"}};
   EXPECT_EQ(gateway.ask_presigned("PUT", "/box/p", query, "bytes").status, 200);
   const Answer head = gateway.ask("HEAD", "/box/p");
   EXPECT_EQ(head.field("x-amz-meta-colour"), "blue");
-  EXPECT_EQ(gateway.ask("GET", "/box/p?tagging").elements("Key"), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(gateway.ask("GET", "/box/p?tagging").elements("Key"),
+            (std::vector<std::string>{"a", "b"}));
 
   struct Row {
     std::string name, value, code;
   };
-  for (const Row& row : {Row{"x-amz-storage-class", "NONE", "InvalidStorageClass"}, Row{"x-amz-storage-class", "GLACIER", "NotImplemented"},
-                         Row{"x-amz-expected-bucket-owner", "999999999999", "AccessDenied"}, Row{"x-amz-tagging", "=", "InvalidArgument"},
-                         Row{"x-amz-acl", "nonsense", "InvalidArgument"}, Row{"x-amz-object-lock-mode", "GOVERNANCE", "InvalidArgument"},
-                         Row{"x-amz-meta-a", "x\ny", "InvalidArgument"}, Row{"x-amz-meta-\r\nb", "x", "InvalidArgument"},
-                         Row{"x-amz-server-side-encryption", "AES256", "NotImplemented"},
-                         Row{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256", "NotImplemented"},
-                         Row{"x-amz-copy-source", "box/nothing", "NoSuchKey"}, Row{"x-amz-copy-source", "nonsense", "InvalidArgument"}}) {
+
+  for (const Row& row :
+       {Row{"x-amz-storage-class", "NONE", "InvalidStorageClass"},
+        Row{"x-amz-storage-class", "GLACIER", "NotImplemented"},
+        Row{"x-amz-expected-bucket-owner", "999999999999", "AccessDenied"},
+        Row{"x-amz-tagging", "=", "InvalidArgument"},
+        Row{"x-amz-acl", "nonsense", "InvalidArgument"},
+        Row{"x-amz-object-lock-mode", "GOVERNANCE", "InvalidArgument"},
+        Row{"x-amz-meta-a", "x\ny", "InvalidArgument"},
+        Row{"x-amz-meta-\r\nb", "x", "InvalidArgument"},
+        Row{"x-amz-server-side-encryption", "AES256", "NotImplemented"},
+        Row{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256", "NotImplemented"},
+        Row{"x-amz-copy-source", "box/nothing", "NoSuchKey"},
+        Row{"x-amz-copy-source", "nonsense", "InvalidArgument"}}) {
     const Answer answer = gateway.ask_presigned("PUT", "/box/k", {{row.name, row.value}}, "new");
     EXPECT_EQ(answer.element("Code"), row.code) << row.name << " " << answer.body;
   }
-  EXPECT_EQ(gateway.ask_presigned("DELETE", "/box/k", {{"x-amz-copy-source", "box/k"}}).element("Code"), "InvalidArgument");
-  EXPECT_EQ(gateway.ask_presigned("DELETE", "/box/k", {{"x-amz-if-match-size", "77"}}).element("Code"), "PreconditionFailed");
-  expect_refused(gateway, {"PUT", "/box/k?x-amz-expected-bucket-owner=1", {{"x-amz-copy-source", "box/x"}}, 404, "NoSuchKey", ""});
+  EXPECT_EQ(
+      gateway.ask_presigned("DELETE", "/box/k", {{"x-amz-copy-source", "box/k"}}).element("Code"),
+      "InvalidArgument");
+  EXPECT_EQ(
+      gateway.ask_presigned("DELETE", "/box/k", {{"x-amz-if-match-size", "77"}}).element("Code"),
+      "PreconditionFailed");
+  expect_refused(gateway, {"PUT",
+                           "/box/k?x-amz-expected-bucket-owner=1",
+                           {{"x-amz-copy-source", "box/x"}},
+                           404,
+                           "NoSuchKey",
+                           ""});
   EXPECT_EQ(gateway.ask("GET", "/box/k").body, "kept");
 }
 
 TEST_F(Meant, AHeaderAndAParameterOfOneNameAreRefused) {
   // The header is refused for itself where nothing signs it.
-  const Answer answer = gateway.ask_presigned("PUT", "/box/k", {{"x-amz-meta-a", "1"}, {"X-Amz-Meta-A", "2"}}, "new");
+  const Answer answer =
+      gateway.ask_presigned("PUT", "/box/k", {{"x-amz-meta-a", "1"}, {"X-Amz-Meta-A", "2"}}, "new");
   EXPECT_EQ(answer.element("Code"), "InvalidArgument");
   EXPECT_EQ(answer.element("ArgumentName"), "x-amz-meta-a");
-  EXPECT_EQ(gateway.ask_presigned("PUT", "/box/k", {{"x-amz-acl", "private"}}, "new", {{"x-amz-acl", "private"}}).status, 403);
+  EXPECT_EQ(gateway
+                .ask_presigned("PUT", "/box/k", {{"x-amz-acl", "private"}}, "new",
+                               {{"x-amz-acl", "private"}})
+                .status,
+            403);
   expect_untouched();
 }
 

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/api/s3_service.h"
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
 #include "common/sigv4/sigv4.h"
+#include "gateway/api/s3_service.h"
 #include "gateway/blobs/replicated_blob_store.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/stream_releases.h"
@@ -34,12 +34,13 @@ struct Answer {
   int status = 0;
   http::Fields fields;
   std::string body;
-  int body_reads = 0;  // Of the request.
-  std::vector<http::BodyKind> body_kinds = {};   // That were expected, in turn.
+  int body_reads = 0;                           // Of the request.
+  std::vector<http::BodyKind> body_kinds = {};  // That were expected, in turn.
 
   std::string field(std::string_view name) const {
     return std::string(fields.find(name).value_or(""));
   }
+
   // What stands in the first element of that name; empty: there is none.
   std::string element(const std::string& name) const {
     const size_t open = body.find("<" + name + ">");
@@ -47,6 +48,7 @@ struct Answer {
     const size_t begin = open + name.size() + 2;
     return body.substr(begin, body.find("</" + name + ">", begin) - begin);
   }
+
   std::vector<std::string> elements(const std::string& name) const {
     std::vector<std::string> all;
     const std::string open = "<" + name + ">", close = "</" + name + ">";
@@ -71,8 +73,7 @@ class MemoryGateway {
     const auto ring = ring::Ring::build(disks, {.replicas = 3, .power = 4}, 1);
     topology.set({std::make_shared<const ring::Ring>(ring.value())});
     const auto created = async::block_on(stores.identities.create_account(
-        {.name = "owner", .access_key = keys.access_key, .secret_key = keys.secret_key},
-        soon()));
+        {.name = "owner", .access_key = keys.access_key, .secret_key = keys.secret_key}, soon()));
     EXPECT_TRUE(created);
   }
 
@@ -94,7 +95,8 @@ class MemoryGateway {
     exchange.set_body(body);
     exchange.before_body = std::exchange(meanwhile, {});
     async::block_on(handle(exchange));
-    return {exchange.response.status, exchange.response.fields, exchange.response_body, exchange.reads, exchange.kinds};
+    return {exchange.response.status, exchange.response.fields, exchange.response_body,
+            exchange.reads, exchange.kinds};
   }
 
   // Of a URL that is good for ten minutes; host alone is signed beside.
@@ -134,8 +136,9 @@ class MemoryGateway {
       EXPECT_TRUE(on_disks.contains(stream)) << stream.to_hex();
       EXPECT_FALSE(queued.contains(stream)) << stream.to_hex();
     }
-    for (const model::StreamId& stream : on_disks)
+    for (const model::StreamId& stream : on_disks) {
       EXPECT_TRUE(state.is_referenced(stream) || queued.contains(stream)) << stream.to_hex();
+    }
   }
 
   // Whose requests are signed.

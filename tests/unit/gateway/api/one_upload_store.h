@@ -14,17 +14,20 @@ class OneUploadStore : public metadata::UploadStore {
   std::vector<metadata::Part> parts;
   std::string initiator_account;
   int refused = 0;
-  Fault fault;   // Of every call.
+  Fault fault;  // Of every call.
 
   Commit<metadata::CommitStatus> create_upload(metadata::CommitContext, metadata::Upload) override {
     return refuse<metadata::CommitStatus>();
   }
+
   Commit<metadata::CommitOutcome> put_part(metadata::PutPart) override {
     return refuse<metadata::CommitOutcome>();
   }
+
   Commit<metadata::CommitOutcome> copy_part(metadata::CopyPart) override {
     return refuse<metadata::CommitOutcome>();
   }
+
   async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
     CO_TRY_VOID(fault.check());
     metadata::UploadLookup found;
@@ -35,9 +38,11 @@ class OneUploadStore : public metadata::UploadStore {
     found.upload.owner_account = initiator_account;
     co_return found;
   }
+
   Commit<metadata::CommitOutcome> complete_upload(metadata::CompleteUpload) override {
     return refuse<metadata::CommitOutcome>();
   }
+
   Commit<metadata::CommitStatus> abort_upload(metadata::CommitContext, model::UploadId,
                                               std::string) override {
     return refuse<metadata::CommitStatus>();

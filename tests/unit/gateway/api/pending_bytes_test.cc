@@ -2,8 +2,8 @@
 #include <functional>
 #include <set>
 
-#include "gateway/api/s3_service.h"
 #include "gateway/api/dispatch.h"
+#include "gateway/api/s3_service.h"
 #include "gateway/objects/copy_source.h"
 #include "gateway/request/context.h"
 #include "gateway/request/pending_stream.h"
@@ -19,26 +19,45 @@ using metadata::CommitStatus;
 using s3::Operation;
 
 // Commits end as the test says; everything else is there.
-class CommitStore final : public OneObjectStore, public OneUploadStore, public KeptReleases, public Database {
+class CommitStore final : public OneObjectStore,
+                          public OneUploadStore,
+                          public KeptReleases,
+                          public Database {
  public:
-  std::vector<CommitResult> answers;             // In order; the last one stays.
-  std::vector<std::string> removals;             // Keys of DELETEs of many.
+  std::vector<CommitResult> answers;  // In order; the last one stays.
+  std::vector<std::string> removals;  // Keys of DELETEs of many.
   int commits = 0;
-  int lookups = 0;                               // Of objects.
+  int lookups = 0;  // Of objects.
   // Makes what a look-up finds after a commit whose answer was lost.
   std::function<void(metadata::ObjectLookup&)> found_after;
-  std::optional<Error> broken_after;             // Fails such look-ups.
+  std::optional<Error> broken_after;  // Fails such look-ups.
   std::string upload_encryption;
-  std::vector<CommitContext> contexts;           // Of all commits.
+  std::vector<CommitContext> contexts;  // Of all commits.
   // Bytes that were begun before are refused, as the database refuses them.
   std::function<SystemTime()> oldest = [] { return SystemTime{}; };
 
-  async::Task<CommitResult> put_object(metadata::PutObject request) override { return end(request.context); }
-  async::Task<CommitResult> append_object(metadata::AppendObject request) override { return end(request.put.context); }
-  async::Task<CommitResult> copy_object(metadata::CopyObject request) override { return end(request.put.context); }
-  async::Task<CommitResult> rename_object(metadata::RenameObject request) override { return end(request.context); }
-  async::Task<CommitResult> delete_object(metadata::DeleteObject request) override { return end(request.context); }
-  async::Task<metadata::Committed<std::vector<CommitOutcome>>> delete_objects(std::vector<metadata::DeleteObject> requests) override {
+  async::Task<CommitResult> put_object(metadata::PutObject request) override {
+    return end(request.context);
+  }
+
+  async::Task<CommitResult> append_object(metadata::AppendObject request) override {
+    return end(request.put.context);
+  }
+
+  async::Task<CommitResult> copy_object(metadata::CopyObject request) override {
+    return end(request.put.context);
+  }
+
+  async::Task<CommitResult> rename_object(metadata::RenameObject request) override {
+    return end(request.context);
+  }
+
+  async::Task<CommitResult> delete_object(metadata::DeleteObject request) override {
+    return end(request.context);
+  }
+
+  async::Task<metadata::Committed<std::vector<CommitOutcome>>> delete_objects(
+      std::vector<metadata::DeleteObject> requests) override {
     std::vector<CommitOutcome> outcomes;
     for (const metadata::DeleteObject& request : requests) {
       removals.push_back(request.key);
@@ -47,17 +66,27 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
     }
     co_return outcomes;
   }
-  async::Task<CommitResult> put_part(metadata::PutPart request) override { return end(request.context); }
-  async::Task<CommitResult> copy_part(metadata::CopyPart request) override { return end(request.put.context); }
-  async::Task<metadata::Committed<CommitStatus>> create_upload(CommitContext, metadata::Upload upload) override {
+
+  async::Task<CommitResult> put_part(metadata::PutPart request) override {
+    return end(request.context);
+  }
+
+  async::Task<CommitResult> copy_part(metadata::CopyPart request) override {
+    return end(request.put.context);
+  }
+
+  async::Task<metadata::Committed<CommitStatus>> create_upload(CommitContext,
+                                                               metadata::Upload upload) override {
     upload_encryption = upload.encryption;
     co_return CommitStatus::kCommitted;
   }
+
   async::Task<Result<metadata::UploadLookup>> find_upload(metadata::UploadQuery query) override {
     auto found = co_await OneUploadStore::find_upload(std::move(query));
     if (found) found->upload.encryption = upload_encryption;
     co_return found;
   }
+
   async::Task<Result<metadata::ObjectLookup>> find_object(metadata::ObjectQuery query) override {
     ++lookups;
     if (commits > 0 && broken_after) co_return std::unexpected(*broken_after);
@@ -65,7 +94,9 @@ class CommitStore final : public OneObjectStore, public OneUploadStore, public K
     if (found && commits > 0 && found_after) found_after(*found);
     co_return found;
   }
-  async::Task<Result<void>> release_streams(std::vector<metadata::Extent> streams, Deadline deadline) override {
+
+  async::Task<Result<void>> release_streams(std::vector<metadata::Extent> streams,
+                                            Deadline deadline) override {
     if (away) co_return fail(ErrorCode::kUnavailable, "away");
     co_return co_await KeptReleases::release_streams(std::move(streams), deadline);
   }
@@ -89,12 +120,17 @@ class MemoryBlobs final : public blobs::BlobStore {
   explicit MemoryBlobs(fakes::ManualClock& clock_) : clock(clock_) {}
 
   fakes::ManualClock& clock;
-  std::chrono::microseconds body_takes{0};       // From its first byte to its last.
+  std::chrono::microseconds body_takes{0};  // From its first byte to its last.
   std::optional<Error> write_fails, finish_fails;
-  std::vector<model::StreamId> streams;          // With bytes on disks.
+  std::vector<model::StreamId> streams;  // With bytes on disks.
 
-  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline, admission::PartyRef) override { return std::make_unique<Writer>(*this); }
-  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange> ranges, Deadline, admission::PartyRef) override {
+  std::unique_ptr<blobs::StreamWriter> open_writer(std::optional<uint64_t>, Deadline,
+                                                   admission::PartyRef) override {
+    return std::make_unique<Writer>(*this);
+  }
+
+  std::unique_ptr<blobs::StreamReader> open_reader(std::vector<blobs::StreamRange> ranges, Deadline,
+                                                   admission::PartyRef) override {
     uint64_t length = 0;
     for (const blobs::StreamRange& range : ranges) length += range.length;
     return std::make_unique<Reader>(length);
@@ -103,6 +139,7 @@ class MemoryBlobs final : public blobs::BlobStore {
  private:
   struct Writer final : blobs::StreamWriter {
     explicit Writer(MemoryBlobs& store_) : store(store_) {}
+
     async::Task<Result<void>> write(ByteView bytes) override {
       if (size == 0 && !bytes.empty()) {
         store.streams.push_back(id);
@@ -112,11 +149,13 @@ class MemoryBlobs final : public blobs::BlobStore {
       if (store.write_fails) co_return std::unexpected(*store.write_fails);
       co_return Result<void>{};
     }
+
     async::Task<Result<blobs::WrittenStream>> finish() override {
       if (store.finish_fails) co_return std::unexpected(*store.finish_fails);
       store.clock.advance(store.body_takes);
       co_return leftovers();
     }
+
     blobs::WrittenStream leftovers() const override { return {id, size, 1, first_time}; }
 
     MemoryBlobs& store;
@@ -124,11 +163,15 @@ class MemoryBlobs final : public blobs::BlobStore {
     uint64_t size = 0;
     SystemTime first_time;
   };
+
   struct Reader final : blobs::StreamReader {
     explicit Reader(uint64_t length) : left(length) {}
+
     async::Task<Result<ByteSlice>> next() override {
-      co_return ByteSlice::copy_of(as_bytes(std::string(static_cast<size_t>(std::exchange(left, 0)), 'x')));
+      co_return ByteSlice::copy_of(
+          as_bytes(std::string(static_cast<size_t>(std::exchange(left, 0)), 'x')));
     }
+
     uint64_t left;
   };
 };
@@ -139,17 +182,20 @@ struct Writes {
   Asked asked;
   std::optional<Operation> operation = std::nullopt;
   bool encrypted_upload = false;
-  bool takes_body = true;                        // Otherwise the bytes are read from disks.
+  bool takes_body = true;  // Otherwise the bytes are read from disks.
 };
 
 const std::string kUpload = "?partNumber=1&uploadId=" + std::string(32, 'a');
-const std::string kBytes(200'000, 'x');   // Some frames of ciphertext.
+const std::string kBytes(200'000, 'x');  // Some frames of ciphertext.
 
-std::vector<std::pair<std::string, std::string>> with_customer_key(std::vector<std::pair<std::string, std::string>> headers = {}) {
+std::vector<std::pair<std::string, std::string>> with_customer_key(
+    std::vector<std::pair<std::string, std::string>> headers = {}) {
   const std::string key(32, 'k');
-  headers.insert(headers.end(), {{"x-amz-server-side-encryption-customer-algorithm", "AES256"},
-                                 {"x-amz-server-side-encryption-customer-key", to_base64(as_bytes(key))},
-                                 {"x-amz-server-side-encryption-customer-key-MD5", to_base64(as_bytes(crypto::md5(key)))}});
+  headers.insert(
+      headers.end(),
+      {{"x-amz-server-side-encryption-customer-algorithm", "AES256"},
+       {"x-amz-server-side-encryption-customer-key", to_base64(as_bytes(key))},
+       {"x-amz-server-side-encryption-customer-key-MD5", to_base64(as_bytes(crypto::md5(key)))}});
   return headers;
 }
 
@@ -159,15 +205,34 @@ const std::vector<Writes> kWrites = {
     {"append", "PUT", {"/box/k", {{"x-amz-write-offset-bytes", "100"}}, kBytes}},
     {"form", "PUT", {"/box/new", {}, kBytes}, Operation::kPostObject},
     {"part", "PUT", {"/box/k" + kUpload, {}, kBytes}},
-    {"part encrypted", "PUT", {"/box/k" + kUpload, with_customer_key(), kBytes}, std::nullopt, true},
-    {"copy under another key", "PUT", {"/box/new", with_customer_key({{"x-amz-copy-source", "/box/k"}})}, std::nullopt, false, false},
-    {"part copy under another key", "PUT", {"/box/k" + kUpload, with_customer_key({{"x-amz-copy-source", "/box/k"}})}, std::nullopt, true, false},
+    {"part encrypted",
+     "PUT",
+     {"/box/k" + kUpload, with_customer_key(), kBytes},
+     std::nullopt,
+     true},
+    {"copy under another key",
+     "PUT",
+     {"/box/new", with_customer_key({{"x-amz-copy-source", "/box/k"}})},
+     std::nullopt,
+     false,
+     false},
+    {"part copy under another key",
+     "PUT",
+     {"/box/k" + kUpload, with_customer_key({{"x-amz-copy-source", "/box/k"}})},
+     std::nullopt,
+     true,
+     false},
 };
 
 // Commits without bytes of their own: there is nothing to give up, however they end.
 const std::vector<Writes> kRowsAlone = {
     {"copy", "PUT", {"/box/new", {{"x-amz-copy-source", "/box/k"}}}, std::nullopt, false, false},
-    {"part copy", "PUT", {"/box/k" + kUpload, {{"x-amz-copy-source", "/box/k"}}}, std::nullopt, false, false},
+    {"part copy",
+     "PUT",
+     {"/box/k" + kUpload, {{"x-amz-copy-source", "/box/k"}}},
+     std::nullopt,
+     false,
+     false},
     {"delete", "DELETE", {"/box/k"}, std::nullopt, false, false},
     {"empty put", "PUT", {"/box/new"}, std::nullopt, false, false},
 };
@@ -202,17 +267,25 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     head.target = row.asked.target;
     head.content_length = row.asked.body.size();
     head.fields.add("Content-Length", std::to_string(row.asked.body.size()));
-    if (row.takes_body) head.fields.add("Content-MD5", to_base64(as_bytes(crypto::md5(end.wrong_digest ? "other" : row.asked.body))));
+    if (row.takes_body) {
+      head.fields.add(
+          "Content-MD5",
+          to_base64(as_bytes(crypto::md5(end.wrong_digest ? "other" : row.asked.body))));
+    }
     for (const auto& [name, value] : row.asked.headers) head.fields.add(name, value);
     auto request = s3::route(head, {}).value();
     if (row.operation) request.operation = *row.operation;
     fakes::MemoryExchange exchange(head);
-    exchange.set_body(end.body_breaks ? row.asked.body.substr(0, row.asked.body.size() / 2) : row.asked.body, 10'000, end.body_breaks);
+    exchange.set_body(
+        end.body_breaks ? row.asked.body.substr(0, row.asked.body.size() / 2) : row.asked.body,
+        10'000, end.body_breaks);
     const signature::Identity identity = this->identity(Who::kOwner);
     request::Settings settings;
     settings.allow_sse_c_over_http = true;
-    settings.outcome_timeout = Duration(0);   // What became of a commit is asked once.
-    request::Services services{commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, settings};
+    settings.outcome_timeout = Duration(0);  // What became of a commit is asked once.
+    request::Services services{commits,      commits,    listing, bucket_store, commits,
+                               bucket_cache, identities, memory,  pending,      authenticator,
+                               object_keys,  clock,      settings};
     request::Context context{services, exchange, request, identity, known_bucket("box"), "1"};
     auto response = async::block_on(dispatch(context));
     reads = exchange.reads;
@@ -227,12 +300,15 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     const auto response = perform(row, end);
     while (async::block_on(pending.hand_over(deadline_in(1s)))) {
     }
-    const std::string what = std::string(row.name) + ", " + why + ": " + (response ? "OK" : std::string(s3::name(response.error().code)));
+    const std::string what = std::string(row.name) + ", " + why + ": " +
+                             (response ? "OK" : std::string(s3::name(response.error().code)));
     ASSERT_EQ(memory.streams.size(), 1u) << what;
-    const bool released = commits.released == std::multiset<model::StreamId>{memory.streams.front()};
+    const bool released =
+        commits.released == std::multiset<model::StreamId>{memory.streams.front()};
     EXPECT_EQ(released, wanted == Fate::kReleased) << what;
     EXPECT_TRUE(released || commits.released.empty()) << what << ": of another one, or twice";
-    const bool unknown = !end.answers.back() && fate_of(end.answers.back()) == metadata::CommitFate::kNotKnown;
+    const bool unknown =
+        !end.answers.back() && fate_of(end.answers.back()) == metadata::CommitFate::kNotKnown;
     EXPECT_EQ(pending.status().not_known_total - not_known, unknown ? 1u : 0u) << what;
     EXPECT_EQ(response.has_value(), wanted == Fate::kKept && !unknown) << what;
   }
@@ -256,7 +332,8 @@ constexpr int kLastErrorCode = static_cast<int>(ErrorCode::kOutcomeUnknown);
 TEST_F(PendingBytes, StayOfACommit) {
   for (const Writes& row : kWrites) {
     expect(row, {}, Fate::kKept, "committed");
-    expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), CommitOutcome()}}, Fate::kKept, "committed at the second time");
+    expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), CommitOutcome()}},
+           Fate::kKept, "committed at the second time");
   }
 }
 
@@ -305,9 +382,17 @@ TEST_F(PendingBytes, AreCommittedUnderWhatTheRequestWasDecidedUnder) {
 
 // What of a DELETE of many was old is asked once more, whatever became of the others.
 TEST_F(PendingBytes, OldEntriesOfADeleteOfManyAreDecidedAndAskedAgain) {
-  const Writes deletes{"deletes", "POST", {"/box?delete", {}, "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object><Object><Key>c</Key></Object></Delete>"}};
-  const CommitResult settings = refused(CommitStatus::kSettingsChanged), credential = refused(CommitStatus::kCredentialChanged);
-  const auto response = perform(deletes, {.answers = {CommitOutcome(), settings, credential, CommitOutcome(), credential, CommitOutcome()}});
+  const Writes deletes{"deletes",
+                       "POST",
+                       {"/box?delete",
+                        {},
+                        "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></"
+                        "Object><Object><Key>c</Key></Object></Delete>"}};
+  const CommitResult settings = refused(CommitStatus::kSettingsChanged),
+                     credential = refused(CommitStatus::kCredentialChanged);
+  const auto response =
+      perform(deletes, {.answers = {CommitOutcome(), settings, credential, CommitOutcome(),
+                                    credential, CommitOutcome()}});
   ASSERT_TRUE(response);
   EXPECT_FALSE(response->body.contains("<Error>")) << response->body;
   EXPECT_EQ(commits.removals, (std::vector<std::string>{"a", "b", "c", "b", "c", "c"}));
@@ -327,15 +412,19 @@ TEST_F(PendingBytes, GoByTheFateOfTheCommitAndNotByItsErrorCode) {
       const Error error{static_cast<ErrorCode>(code), "x"};
       const CommitResult never = std::unexpected(CommitFailure::did_not_happen(error));
       const CommitResult unknown = std::unexpected(CommitFailure::not_known(error));
-      expect(row, {.answers = {never}}, Fate::kReleased, "did not happen, code " + std::to_string(code));
+      expect(row, {.answers = {never}}, Fate::kReleased,
+             "did not happen, code " + std::to_string(code));
       expect(row, {.answers = {unknown}}, Fate::kKept, "not known, code " + std::to_string(code));
-      expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), unknown}}, Fate::kKept, "not known at the second time");
-      expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), never}}, Fate::kReleased, "did not happen at the second time");
+      expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), unknown}}, Fate::kKept,
+             "not known at the second time");
+      expect(row, {.answers = {refused(CommitStatus::kSettingsChanged), never}}, Fate::kReleased,
+             "did not happen at the second time");
     }
   }
 }
 
-// The version that the key has now ends with the stream: the commit happened, so its client is told.
+// The version that the key has now ends with the stream: the commit happened, so its client is
+// told.
 TEST_F(PendingBytes, OfALostAnswerAreAskedFor) {
   const CommitResult lost =
       std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "lost"}));
@@ -366,19 +455,25 @@ TEST_F(PendingBytes, OfALostAnswerAreAskedFor) {
 TEST_F(PendingBytes, OfALostAnswerAreNotTakenForCommittedByAnythingElse) {
   const CommitResult lost =
       std::unexpected(CommitFailure::not_known({ErrorCode::kOutcomeUnknown, "lost"}));
+
   struct Found {
     const char* name;
     std::function<void(metadata::ObjectLookup&)> change;
   };
+
   const std::vector<Found> rows = {
       {"what was there before", [](metadata::ObjectLookup&) {}},
-      {"no object", [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchKey; }},
-      {"no bucket", [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchBucket; }},
-      {"a marker", [](metadata::ObjectLookup& found) {
+      {"no object",
+       [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchKey; }},
+      {"no bucket",
+       [](metadata::ObjectLookup& found) { found.status = metadata::LookupStatus::kNoSuchBucket; }},
+      {"a marker",
+       [](metadata::ObjectLookup& found) {
          found.object.delete_marker = true;
          found.object.extents.clear();
        }},
-      {"the same bytes of another commit", [](metadata::ObjectLookup& found) {
+      {"the same bytes of another commit",
+       [](metadata::ObjectLookup& found) {
          found.object.size = kBytes.size();
          found.object.extents = {{0, model::StreamId::random(), kBytes.size(), 0, kBytes.size()}};
        }},
@@ -402,7 +497,8 @@ TEST_F(PendingBytes, OfAKnownOutcomeCostNoQuestion) {
     const int before = std::exchange(commits.lookups, 0);
     for (const CommitResult& answer :
          {CommitResult(CommitOutcome()), refused(CommitStatus::kPreconditionFailed),
-          CommitResult(std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "x"})))}) {
+          CommitResult(
+              std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "x"})))}) {
       (void)perform(row, {.answers = {answer}});
       EXPECT_LE(std::exchange(commits.lookups, 0), before) << row.name;
     }
@@ -412,8 +508,10 @@ TEST_F(PendingBytes, OfAKnownOutcomeCostNoQuestion) {
 TEST_F(PendingBytes, AreReleasedWhenTheBodyBreaksOff) {
   for (const Writes& row : kWrites) {
     if (!row.takes_body) continue;
-    expect(row, {.body_breaks = Error{ErrorCode::kCancelled, "the client is gone"}}, Fate::kReleased, "client gone");
-    expect(row, {.body_breaks = Error{ErrorCode::kDeadlineExceeded, "late"}}, Fate::kReleased, "deadline of the body");
+    expect(row, {.body_breaks = Error{ErrorCode::kCancelled, "the client is gone"}},
+           Fate::kReleased, "client gone");
+    expect(row, {.body_breaks = Error{ErrorCode::kDeadlineExceeded, "late"}}, Fate::kReleased,
+           "deadline of the body");
     expect(row, {.wrong_digest = true}, Fate::kReleased, "another digest than promised");
     EXPECT_EQ(commits.commits, 0) << row.name;
   }
@@ -431,7 +529,8 @@ TEST_F(PendingBytes, AreReleasedWhenDisksFail) {
 
 // A write that began before the database went away: its bytes wait until it is back.
 TEST_F(PendingBytes, WaitForTheDatabase) {
-  const CommitResult never = std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "away"}));
+  const CommitResult never =
+      std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "away"}));
   for (const Writes& row : kWrites) {
     memory.streams.clear();
     commits.released.clear();
@@ -453,7 +552,9 @@ TEST_F(PendingBytes, AreNotEvenReadWhileTheDatabaseIsAway) {
     const auto response = perform(row, {});
     ASSERT_FALSE(response) << row.name;
     EXPECT_EQ(response.error().code, s3::ErrorCode::kServiceUnavailable) << row.name;
-    EXPECT_EQ(response.error().headers, (std::vector<std::pair<std::string, std::string>>{{"Retry-After", "1"}})) << row.name;
+    EXPECT_EQ(response.error().headers,
+              (std::vector<std::pair<std::string, std::string>>{{"Retry-After", "1"}}))
+        << row.name;
     EXPECT_EQ(reads, 0) << row.name;
     EXPECT_TRUE(memory.streams.empty()) << row.name;
     EXPECT_EQ(commits.commits, 0) << row.name;
@@ -462,9 +563,12 @@ TEST_F(PendingBytes, AreNotEvenReadWhileTheDatabaseIsAway) {
 
 TEST_F(PendingBytes, AreNobodysWhereNoneWereWritten) {
   for (const Writes& row : kRowsAlone) {
-    for (const CommitResult& answer : {CommitResult(CommitOutcome()), refused(CommitStatus::kPreconditionFailed),
-                                       CommitResult(std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "x"}))),
-                                       CommitResult(std::unexpected(CommitFailure::not_known({ErrorCode::kUnavailable, "x"})))}) {
+    for (const CommitResult& answer :
+         {CommitResult(CommitOutcome()), refused(CommitStatus::kPreconditionFailed),
+          CommitResult(
+              std::unexpected(CommitFailure::did_not_happen({ErrorCode::kUnavailable, "x"}))),
+          CommitResult(
+              std::unexpected(CommitFailure::not_known({ErrorCode::kUnavailable, "x"})))}) {
       (void)perform(row, {.answers = {answer}});
       EXPECT_EQ(commits.commits, 1) << row.name;
       EXPECT_TRUE(memory.streams.empty()) << row.name;
@@ -481,7 +585,9 @@ TEST_F(PendingBytes, OfACoroutineThatIsGivenUp) {
     (void)async::block_on(writer->write(as_bytes(kBytes)));
     return request::PendingStream(pending, std::move(writer));
   };
-  { const request::PendingStream in_the_body = stream(); }
+  {
+    const request::PendingStream in_the_body = stream();
+  }
   EXPECT_EQ(pending.status().waiting, 1u);
   {
     request::PendingStream asked = stream();
@@ -510,12 +616,14 @@ TEST_F(PendingBytes, AreLeftToTheOrphanScanAboveABound) {
   EXPECT_EQ(few.status().released_total, 3u);
 }
 
-// One task hands over; it asks nothing of a database that is away, and what waits when it ends is handed over at last.
+// One task hands over; it asks nothing of a database that is away, and what waits when it ends is
+// handed over at last.
 TEST_F(PendingBytes, AreHandedOverByOneTask) {
   for (const bool away_at_the_end : {false, true}) {
     commits.released.clear();
     request::StreamReleases list(commits, commits);
-    const auto work = [&](request::StreamReleases& releases, CommitStore& store) -> async::Task<void> {
+    const auto work = [&](request::StreamReleases& releases,
+                          CommitStore& store) -> async::Task<void> {
       async::TaskGroup group(*async::EventLoop::current());
       group.spawn(releases.run(group));
       store.away = true;
@@ -532,21 +640,47 @@ TEST_F(PendingBytes, AreHandedOverByOneTask) {
   }
 }
 
-// Through the whole service: nothing of the body is read, and who waits for 100 Continue is not told to send.
+// Through the whole service: nothing of the body is read, and who waits for 100 Continue is not
+// told to send.
 TEST_F(PendingBytes, OfEveryRequestThatChangesSomethingAreRefusedBeforeAnythingElse) {
   commits.away = true;
   metrics::Registry registry;
-  S3Service service({commits, commits, listing, bucket_store, commits, bucket_cache, identities, memory, pending, authenticator, object_keys, clock, {}}, registry);
+  S3Service service({commits,
+                     commits,
+                     listing,
+                     bucket_store,
+                     commits,
+                     bucket_cache,
+                     identities,
+                     memory,
+                     pending,
+                     authenticator,
+                     object_keys,
+                     clock,
+                     {}},
+                    registry);
+
   struct Refused {
     std::string_view method;
     std::string target;
     bool early;
   };
-  const std::vector<Refused> rows = {{"PUT", "/box/k", true},           {"PUT", "/box/k?tagging", true},      {"PUT", "/box/k" + kUpload, true},
-                                     {"PUT", "/box", true},             {"PUT", "/box?lifecycle", true},      {"POST", "/box", true},
-                                     {"POST", "/box?delete", true},     {"POST", "/box/k?uploads", true},     {"POST", "/box/k?uploadId=" + std::string(32, 'a'), true},
-                                     {"DELETE", "/box/k", true},        {"DELETE", "/box", true},             {"GET", "/box/k", false},
-                                     {"HEAD", "/box/k", false},         {"GET", "/box", false},               {"GET", "/", false}};
+
+  const std::vector<Refused> rows = {{"PUT", "/box/k", true},
+                                     {"PUT", "/box/k?tagging", true},
+                                     {"PUT", "/box/k" + kUpload, true},
+                                     {"PUT", "/box", true},
+                                     {"PUT", "/box?lifecycle", true},
+                                     {"POST", "/box", true},
+                                     {"POST", "/box?delete", true},
+                                     {"POST", "/box/k?uploads", true},
+                                     {"POST", "/box/k?uploadId=" + std::string(32, 'a'), true},
+                                     {"DELETE", "/box/k", true},
+                                     {"DELETE", "/box", true},
+                                     {"GET", "/box/k", false},
+                                     {"HEAD", "/box/k", false},
+                                     {"GET", "/box", false},
+                                     {"GET", "/", false}};
   for (const Refused& row : rows) {
     http::RequestHead head;
     head.method = row.method;
@@ -556,8 +690,12 @@ TEST_F(PendingBytes, OfEveryRequestThatChangesSomethingAreRefusedBeforeAnythingE
     fakes::MemoryExchange exchange(head);
     exchange.set_body("never read");
     async::block_on(service.handle(exchange));
-    EXPECT_EQ(exchange.response.status == 503 && exchange.response.fields.find("Retry-After") == "1", row.early) << row.method << " " << row.target;
-    EXPECT_EQ(exchange.response_body.contains("<Code>ServiceUnavailable</Code>"), row.early) << row.method << " " << row.target;
+    EXPECT_EQ(
+        exchange.response.status == 503 && exchange.response.fields.find("Retry-After") == "1",
+        row.early)
+        << row.method << " " << row.target;
+    EXPECT_EQ(exchange.response_body.contains("<Code>ServiceUnavailable</Code>"), row.early)
+        << row.method << " " << row.target;
     EXPECT_EQ(exchange.reads, 0) << row.method << " " << row.target;
   }
 }

@@ -22,18 +22,22 @@ class FixedBuckets final : public metadata::BucketStore {
 
   std::map<std::string, metadata::Bucket> buckets;
   int refused = 0;
-  Fault lookup_fault;   // Of find_bucket().
-  Fault fault;          // Of every other call.
+  Fault lookup_fault;  // Of find_bucket().
+  Fault fault;         // Of every other call.
 
   Answer find_bucket(std::string name, Deadline) override {
     CO_TRY_VOID(lookup_fault.check());
     const auto found = buckets.find(name);
-    if (found == buckets.end())
+    if (found == buckets.end()) {
       co_return metadata::BucketOutcome{metadata::BucketStatus::kNoSuchBucket, {}};
+    }
     co_return metadata::BucketOutcome{metadata::BucketStatus::kOk, found->second};
   }
+
   Answer create_bucket(metadata::CreateBucket, Deadline) override { return refuse(); }
+
   Answer delete_bucket(metadata::CommitContext) override { return refuse(); }
+
   async::Task<Result<metadata::StoredSetting>> find_setting(int64_t bucket_id,
                                                             metadata::SettingKind kind,
                                                             Deadline) override {
@@ -47,14 +51,18 @@ class FixedBuckets final : public metadata::BucketStore {
     }
     co_return setting;
   }
+
   Answer set_bucket_setting(metadata::CommitContext, metadata::SettingKind,
                             std::optional<std::string>) override {
     return refuse();
   }
+
   Answer set_bucket_versioning(metadata::CommitContext, metadata::Versioning) override {
     return refuse();
   }
+
   Answer set_object_lock(metadata::CommitContext, std::string) override { return refuse(); }
+
   async::Task<Result<metadata::BucketUsage>> bucket_usage(int64_t, Deadline) override {
     CO_TRY_VOID(fault.check());
     co_return metadata::BucketUsage();
@@ -70,7 +78,7 @@ class FixedBuckets final : public metadata::BucketStore {
 
 class EmptyListing final : public metadata::ListingStore {
  public:
-  Fault fault;   // Of every call.
+  Fault fault;  // Of every call.
   std::function<void()> on_call = [] {};
 
   async::Task<Result<metadata::ListPage>> list(metadata::ListQuery) override {
@@ -78,11 +86,13 @@ class EmptyListing final : public metadata::ListingStore {
     CO_TRY_VOID(fault.check());
     co_return metadata::ListPage();
   }
+
   async::Task<Result<metadata::ListUploadsPage>> list_uploads(metadata::ListUploadsQuery) override {
     on_call();
     CO_TRY_VOID(fault.check());
     co_return metadata::ListUploadsPage();
   }
+
   async::Task<Result<std::vector<metadata::ListedBucket>>> list_buckets(metadata::ListBucketsQuery,
                                                                         Deadline) override {
     on_call();
@@ -105,20 +115,25 @@ class KeptReleases : public metadata::ReleaseQueue {
     for (const metadata::Extent& extent : streams) released.insert(extent.stream);
     co_return Result<void>{};
   }
+
   Answer<metadata::CheckedReleases> check_released(SystemTime, size_t, uint64_t,
                                                    Deadline) override {
     co_return metadata::CheckedReleases();
   }
+
   Answer<std::vector<metadata::ReleasedStream>> take_released(SystemTime, size_t, uint64_t,
                                                               Deadline) override {
     co_return std::vector<metadata::ReleasedStream>();
   }
+
   Answer<void> finish_released(std::vector<int64_t>, uint64_t, Deadline) override {
     co_return Result<void>{};
   }
+
   Answer<void> defer_released(std::vector<metadata::DeferredStream>, uint64_t, Deadline) override {
     co_return Result<void>{};
   }
+
   Answer<metadata::QueueDepths> queue_depths(Deadline) override {
     co_return metadata::QueueDepths();
   }
@@ -127,6 +142,7 @@ class KeptReleases : public metadata::ReleaseQueue {
 class Database : public metadata::Availability {
  public:
   bool away = false;
+
   bool available() const override { return !away; }
 };
 

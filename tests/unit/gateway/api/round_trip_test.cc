@@ -22,20 +22,24 @@ std::string text_of(size_t size, char first = 'a') {
 class RoundTrip : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(gateway_.ask("PUT", "/box").status, 200); }
+
   void TearDown() override { gateway_.expect_nothing_stray(); }
 
   Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
              const Headers& headers = {}) {
     return gateway_.ask(method, target, body, headers);
   }
+
   std::string etag_of(const std::string& body) {
     return "\"" + to_hex(as_bytes(crypto::md5(body))) + "\"";
   }
+
   void set_versioning(const std::string& status) {
-    const std::string document = "<VersioningConfiguration><Status>" + status +
-                                 "</Status></VersioningConfiguration>";
+    const std::string document =
+        "<VersioningConfiguration><Status>" + status + "</Status></VersioningConfiguration>";
     ASSERT_EQ(ask("PUT", "/box?versioning", document).status, 200);
   }
+
   // An upload of these parts under a key, with the document that completes it.
   std::pair<std::string, std::string> upload(const std::string& target, const Names& parts,
                                              const Headers& headers = {}) {
@@ -106,6 +110,7 @@ TEST_F(RoundTrip, ConditionsAreThoseOfWhatIsThere) {
     Headers headers;
     int status;
   };
+
   const std::string body = "there";
   ASSERT_EQ(ask("PUT", "/box/k", body).status, 200);
   const std::string etag = etag_of(body);
@@ -157,12 +162,14 @@ TEST_F(RoundTrip, ACopyHasTheBytesOfItsSource) {
   const std::string body = text_of(300'000);
   ASSERT_EQ(ask("PUT", "/box/source", body, {{"x-amz-meta-colour", "red"}}).status, 200);
   const size_t blobs = gateway_.cluster.blobs().size();
+
   struct Case {
     const char* name;
     Headers headers;
     std::string colour;
     bool moves_bytes;
   };
+
   for (const auto& [name, headers, colour, moves_bytes] : std::vector<Case>{
            {"as it is", {}, "red", false},
            {"with other headers",
@@ -189,8 +196,7 @@ TEST_F(RoundTrip, ACopyHasTheBytesOfItsSource) {
 
 TEST_F(RoundTrip, PartsBecomeAnObject) {
   const Names parts = {text_of(kPart), text_of(kPart, 'b'), "the end"};
-  for (const Headers& headers :
-       {Headers{}, Headers{{"x-amz-server-side-encryption", "AES256"}}}) {
+  for (const Headers& headers : {Headers{}, Headers{{"x-amz-server-side-encryption", "AES256"}}}) {
     SCOPED_TRACE(headers.empty() ? "plain" : "encrypted");
     const auto [id, document] = upload("/box/m", parts, headers);
     EXPECT_EQ(ask("GET", "/box?uploads").elements("UploadId"), Names{id});
@@ -222,14 +228,13 @@ TEST_F(RoundTrip, APartIsCopiedOfARange) {
   const std::string body = text_of(6 << 20);
   ASSERT_EQ(ask("PUT", "/box/source", body).status, 200);
   const std::string id = ask("POST", "/box/m?uploads").element("UploadId");
-  const Answer copied = ask("PUT", "/box/m?partNumber=1&uploadId=" + id, "",
-                            {{"x-amz-copy-source", "/box/source"},
-                             {"x-amz-copy-source-range", "bytes=100-6000000"}});
+  const Answer copied =
+      ask("PUT", "/box/m?partNumber=1&uploadId=" + id, "",
+          {{"x-amz-copy-source", "/box/source"}, {"x-amz-copy-source-range", "bytes=100-6000000"}});
   ASSERT_EQ(copied.status, 200) << copied.body;
-  const Answer done =
-      ask("POST", "/box/m?uploadId=" + id,
-          "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" +
-              copied.element("ETag") + "</ETag></Part></CompleteMultipartUpload>");
+  const Answer done = ask("POST", "/box/m?uploadId=" + id,
+                          "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" +
+                              copied.element("ETag") + "</ETag></Part></CompleteMultipartUpload>");
   ASSERT_EQ(done.status, 200) << done.body;
   EXPECT_EQ(ask("DELETE", "/box/source").status, 204);
   EXPECT_EQ(ask("GET", "/box/m").body, body.substr(100, 5'999'901));
@@ -237,8 +242,7 @@ TEST_F(RoundTrip, APartIsCopiedOfARange) {
 
 TEST_F(RoundTrip, WhatWasAppendedIsReadWholeAndAsOnePart) {
   ASSERT_EQ(ask("PUT", "/box/log", "first ").status, 200);
-  const Answer appended =
-      ask("PUT", "/box/log", "second", {{"x-amz-write-offset-bytes", "6"}});
+  const Answer appended = ask("PUT", "/box/log", "second", {{"x-amz-write-offset-bytes", "6"}});
   ASSERT_EQ(appended.status, 200) << appended.body;
   EXPECT_EQ(ask("GET", "/box/log").body, "first second");
   EXPECT_EQ(ask("GET", "/box/log", "", {{"range", "bytes=4-7"}}).body, "t se");
@@ -247,18 +251,20 @@ TEST_F(RoundTrip, WhatWasAppendedIsReadWholeAndAsOnePart) {
 }
 
 TEST_F(RoundTrip, ListingsAreFoldedAndGoOn) {
-  for (const char* key : {"a", "b/1", "b/2", "c", "d/e/f", "g"})
+  for (const char* key : {"a", "b/1", "b/2", "c", "d/e/f", "g"}) {
     ASSERT_EQ(ask("PUT", std::string("/box/") + key, key).status, 200);
+  }
   Names keys, prefixes;
   std::string token;
   for (int page = 0; page < 10; ++page) {
-    const Answer listed =
-        ask("GET", "/box?list-type=2&delimiter=%2F&max-keys=2" +
-                       (token.empty() ? "" : "&continuation-token=" + percent_encode(token, false)));
+    const Answer listed = ask(
+        "GET", "/box?list-type=2&delimiter=%2F&max-keys=2" +
+                   (token.empty() ? "" : "&continuation-token=" + percent_encode(token, false)));
     ASSERT_EQ(listed.status, 200) << listed.body;
     for (const std::string& key : listed.elements("Key")) keys.push_back(key);
-    for (const std::string& common : listed.elements("CommonPrefixes"))
+    for (const std::string& common : listed.elements("CommonPrefixes")) {
       prefixes.push_back(common);
+    }
     token = listed.element("NextContinuationToken");
     if (token.empty()) break;
   }
@@ -269,14 +275,14 @@ TEST_F(RoundTrip, ListingsAreFoldedAndGoOn) {
 }
 
 TEST_F(RoundTrip, SeveralAreDeletedAtOnce) {
-  for (const char* key : {"1", "2", "3"})
+  for (const char* key : {"1", "2", "3"}) {
     ASSERT_EQ(ask("PUT", std::string("/box/") + key, key).status, 200);
+  }
   const std::string document =
       "<Delete><Object><Key>1</Key></Object><Object><Key>3</Key></Object>"
       "<Object><Key>absent</Key></Object></Delete>";
-  const Answer deleted =
-      ask("POST", "/box?delete", document,
-          {{"content-md5", to_base64(as_bytes(crypto::md5(document)))}});
+  const Answer deleted = ask("POST", "/box?delete", document,
+                             {{"content-md5", to_base64(as_bytes(crypto::md5(document)))}});
   ASSERT_EQ(deleted.status, 200) << deleted.body;
   EXPECT_EQ(deleted.elements("Key"), (Names{"1", "3", "absent"}));
   EXPECT_EQ(ask("GET", "/box").elements("Key"), Names{"2"});

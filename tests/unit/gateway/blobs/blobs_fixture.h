@@ -55,11 +55,13 @@ class BlobsTest : public ::testing::Test {
     for (int zone = 0; zone < zones; ++zone) {
       for (int i = 0; i < disks_per_zone; ++i) {
         const std::string host = "h" + std::to_string(zone) + std::to_string(i);
-        disks_.push_back({model::DiskId::random(), model::NodeId::random(), host, "z" + std::to_string(zone), 1ull << 40});
+        disks_.push_back({model::DiskId::random(), model::NodeId::random(), host,
+                          "z" + std::to_string(zone), 1ull << 40});
         cluster_.add_disk({disks_.back().node, disks_.back().id});
       }
     }
-    ring_ = std::make_shared<const ring::Ring>(ring::Ring::build(disks_, {.replicas = replicas, .power = 6}, 5).value());
+    ring_ = std::make_shared<const ring::Ring>(
+        ring::Ring::build(disks_, {.replicas = replicas, .power = 6}, 5).value());
     topology_.set({ring_});
     reopen();
   }
@@ -81,17 +83,24 @@ class BlobsTest : public ::testing::Test {
     co_return result;
   }
 
-  async::Task<Result<WrittenStream>> write_task(std::string text, std::optional<uint64_t> hint = std::nullopt, Duration limit = 10min) {
+  async::Task<Result<WrittenStream>> write_task(std::string text,
+                                                std::optional<uint64_t> hint = std::nullopt,
+                                                Duration limit = 10min) {
     auto writer = store_->open_writer(hint, deadline_in(limit));
     for (size_t at = 0; at < text.size(); at += 100'000) {
-      CO_TRY_VOID(co_await writer->write(as_bytes(text).subspan(at, std::min<size_t>(100'000, text.size() - at))));
+      CO_TRY_VOID(co_await writer->write(
+          as_bytes(text).subspan(at, std::min<size_t>(100'000, text.size() - at))));
     }
     co_return co_await writer->finish();
   }
 
-  Result<WrittenStream> write(const std::string& text, std::optional<uint64_t> hint = std::nullopt) { return run(write_task(text, hint)); }
+  Result<WrittenStream> write(const std::string& text,
+                              std::optional<uint64_t> hint = std::nullopt) {
+    return run(write_task(text, hint));
+  }
 
-  async::Task<Result<std::string>> read_task(std::vector<StreamRange> ranges, Duration limit = 10min) {
+  async::Task<Result<std::string>> read_task(std::vector<StreamRange> ranges,
+                                             Duration limit = 10min) {
     auto reader = store_->open_reader(std::move(ranges), deadline_in(limit));
     std::string text;
     for (;;) {
@@ -105,11 +114,14 @@ class BlobsTest : public ::testing::Test {
   Result<std::string> read(const WrittenStream& stream, uint64_t offset, uint64_t length) {
     return run(read_task({{stream.id, stream.size, offset, length}}));
   }
+
   Result<std::string> read(const WrittenStream& stream) { return read(stream, 0, stream.size); }
 
   std::vector<ring::Disk> owners(const model::BlobId& blob) const {
     std::vector<ring::Disk> out;
-    for (const ring::DiskIndex index : ring_->owners(ring_->arc_of(blob.ring_hash()))) out.push_back(ring_->disks()[index]);
+    for (const ring::DiskIndex index : ring_->owners(ring_->arc_of(blob.ring_hash()))) {
+      out.push_back(ring_->disks()[index]);
+    }
     return out;
   }
 

@@ -1,4 +1,5 @@
-// Reading: verified, failing over, believing "not found" only when everybody says so, repairing what was damaged.
+// Reading: verified, failing over, believing "not found" only when everybody says so, repairing
+// what was damaged.
 #include "common/async/task_group.h"
 #include "gateway/blobs/core.h"
 #include "tests/unit/gateway/blobs/blobs_fixture.h"
@@ -10,7 +11,7 @@ class Read : public BlobsTest {
  protected:
   void SetUp() override {
     BlobsTest::SetUp();
-    reopen(patient());   // All copies lie with their owners.
+    reopen(patient());  // All copies lie with their owners.
     text_ = make_text(kSize);
     stream_ = write(text_).value();
     reopen();
@@ -21,7 +22,9 @@ class Read : public BlobsTest {
   // The owner of the first chunk that was asked last.
   void silence_who_serves() {
     for (const ring::Disk& owner : owners(blob())) {
-      if (cluster_.gets(owner.id) > std::exchange(asked_[owner.id], cluster_.gets(owner.id))) cluster_.set_faults(owner.id, {.silent = true});
+      if (cluster_.gets(owner.id) > std::exchange(asked_[owner.id], cluster_.gets(owner.id))) {
+        cluster_.set_faults(owner.id, {.silent = true});
+      }
     }
   }
 
@@ -35,7 +38,10 @@ TEST_F(Read, RangesOfSeveralStreamsComeAsOneRun) {
   const std::string other_text = make_text(5000, 2);
   const WrittenStream other = write(other_text).value();
   const uint64_t seam = model::kChunkBytes;
-  const auto text = run(read_task({{stream_.id, kSize, seam - 10, 20}, {other.id, 5000, 0, 5000}, {stream_.id, kSize, 0, 0}, {stream_.id, kSize, kSize - 1, 1}}));
+  const auto text = run(read_task({{stream_.id, kSize, seam - 10, 20},
+                                   {other.id, 5000, 0, 5000},
+                                   {stream_.id, kSize, 0, 0},
+                                   {stream_.id, kSize, kSize - 1, 1}}));
   EXPECT_EQ(text.value(), text_.substr(seam - 10, 20) + other_text + text_.substr(kSize - 1));
   EXPECT_EQ(run(read_task({})).value(), "");
 }
@@ -44,14 +50,17 @@ TEST_F(Read, RandomRangesAreExact) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 40; ++i) {
     const uint64_t offset = random() % kSize;
-    const uint64_t length = 1 + random() % std::min<uint64_t>(kSize - offset, i % 2 == 0 ? 100'000 : kSize);
-    ASSERT_TRUE(read(stream_, offset, length).value() == text_.substr(offset, length)) << offset << " + " << length;
+    const uint64_t length =
+        1 + random() % std::min<uint64_t>(kSize - offset, i % 2 == 0 ? 100'000 : kSize);
+    ASSERT_TRUE(read(stream_, offset, length).value() == text_.substr(offset, length))
+        << offset << " + " << length;
   }
 }
 
 TEST_F(Read, OneGoodCopyIsEnoughWhateverAilsTheOthers) {
   const auto list = owners(blob());
-  const std::vector<transfer::DiskFaults> ailments{{.unreachable = true}, {.silent = true}, {.flips_bits = true}};
+  const std::vector<transfer::DiskFaults> ailments{
+      {.unreachable = true}, {.silent = true}, {.flips_bits = true}};
   for (size_t good = 0; good < list.size(); ++good) {
     for (const auto& first : ailments) {
       for (const auto& second : ailments) {
@@ -61,7 +70,8 @@ TEST_F(Read, OneGoodCopyIsEnoughWhateverAilsTheOthers) {
         reopen();
         EXPECT_TRUE(read(stream_, 0, 1000).value() == text_.substr(0, 1000));
         EXPECT_TRUE(read(stream_, 0, 1'000'000).value() == text_.substr(0, 1'000'000));
-        EXPECT_EQ(store_->health().repairs_done, store_->health().corrupt_copies) << "a silent disk does not keep others from being repaired";
+        EXPECT_EQ(store_->health().repairs_done, store_->health().corrupt_copies)
+            << "a silent disk does not keep others from being repaired";
       }
     }
   }
@@ -78,7 +88,7 @@ TEST_F(Read, AMissingCopyIsReadElsewhereAndCounted) {
 
 TEST_F(Read, AHandoffCopyIsFound) {
   const std::string text = make_text(1000, 3);
-  fault_all({.delay = 3ms});   // The refusal comes before the quorum.
+  fault_all({.delay = 3ms});  // The refusal comes before the quorum.
   fault_zone("z2", {.unreachable = true});
   const auto written = write(text).value();
   fault_all({});
@@ -94,7 +104,8 @@ TEST_F(Read, NotFoundIsBelievedOnlyWhenEverybodySaysSo) {
   for (const ring::Disk& owner : owners(blob())) cluster_.erase(owner.id, blob());
   EXPECT_EQ(read(stream_, 0, 10).error().code, ErrorCode::kNotFound);
   for (const ring::Disk& disk : disks_) {
-    for (const transfer::DiskFaults& faults : {transfer::DiskFaults{.unreachable = true}, transfer::DiskFaults{.silent = true}}) {
+    for (const transfer::DiskFaults& faults :
+         {transfer::DiskFaults{.unreachable = true}, transfer::DiskFaults{.silent = true}}) {
       fault_all({});
       cluster_.set_faults(disk.id, faults);
       reopen();
@@ -110,13 +121,14 @@ TEST_F(Read, WhenEveryCopyIsDamagedThatIsSaid) {
   EXPECT_TRUE(read(stream_, 100'000, 10)) << "other blocks are whole";
 }
 
-// An owner was away during the write: its copy lies on a hand-off disk. Then a copy goes bad, or goes.
+// An owner was away during the write: its copy lies on a hand-off disk. Then a copy goes bad, or
+// goes.
 class ReadRepair : public BlobsTest {
  protected:
   void SetUp() override {
     BlobsTest::SetUp();
     text_ = make_text(1000, 9);
-    fault_all({.delay = 3ms});   // The refusal comes before the quorum.
+    fault_all({.delay = 3ms});  // The refusal comes before the quorum.
     fault_zone("z2", {.unreachable = true});
     stream_ = write(text_).value();
     fault_all({});
@@ -126,7 +138,11 @@ class ReadRepair : public BlobsTest {
   }
 
   model::BlobId blob() const { return {stream_.id, 0}; }
-  std::optional<transfer::MemoryBlobCluster::Stored> at(const model::DiskId& disk) const { return cluster_.find(disk, blob()); }
+
+  std::optional<transfer::MemoryBlobCluster::Stored> at(const model::DiskId& disk) const {
+    return cluster_.find(disk, blob());
+  }
+
   std::vector<model::DiskId> holders(bool handoff) const {
     std::vector<model::DiskId> found;
     for (const model::DiskId& disk : cluster_.holders(blob())) {
@@ -143,7 +159,8 @@ class ReadRepair : public BlobsTest {
 TEST_F(ReadRepair, CopiesAreMadeWholeOnOwnersAndKeepTheirMarkElsewhere) {
   for (const bool damaged : {true, false}) {
     for (const bool handoff : {false, true}) {
-      SCOPED_TRACE(std::string(damaged ? "damaged" : "missing") + (handoff ? " hand-off copy" : " copy of an owner"));
+      SCOPED_TRACE(std::string(damaged ? "damaged" : "missing") +
+                   (handoff ? " hand-off copy" : " copy of an owner"));
       SetUp();
       const auto standing_in = holders(true);
       ASSERT_EQ(standing_in.size(), 1u);
@@ -158,7 +175,7 @@ TEST_F(ReadRepair, CopiesAreMadeWholeOnOwnersAndKeepTheirMarkElsewhere) {
         EXPECT_TRUE(at(owner.id)->handoff_for.is_zero());
         EXPECT_EQ(at(owner.id)->created_at, before.created_at) << "the maker's time";
       }
-      if (handoff) continue;   // Owners are asked first: nobody met it.
+      if (handoff) continue;  // Owners are asked first: nobody met it.
       EXPECT_TRUE(at(target)->bytes == text_);
       EXPECT_TRUE(at(target)->background);
     }
@@ -172,7 +189,7 @@ TEST_F(ReadRepair, ADamagedHandOffCopyStaysOne) {
     const auto id = [this](ring::DiskIndex disk) { return ring_->disks()[disk].id; };
     return static_cast<size_t>(std::ranges::find(order, holders(true).front(), id) - order.begin());
   };
-  while (place() + 1 >= order.size()) SetUp();   // Another disk must come behind it.
+  while (place() + 1 >= order.size()) SetUp();  // Another disk must come behind it.
   const model::DiskId holder = holders(true).front();
   const auto before = *at(holder);
   cluster_.rot(holder, blob(), 5);
@@ -181,7 +198,10 @@ TEST_F(ReadRepair, ADamagedHandOffCopyStaysOne) {
   const auto digests = hash::block_digests(blob(), 0, as_bytes(text_));
   const model::DiskId absent = owners(blob()).front().id;
   ASSERT_TRUE(run(cluster_.put({second.node, second.id}, blob(),
-                               {.ring_epoch = 1, .handoff_for = absent, .created_at = before.created_at, .deadline = deadline_in(5s)},
+                               {.ring_epoch = 1,
+                                .handoff_for = absent,
+                                .created_at = before.created_at,
+                                .deadline = deadline_in(5s)},
                                {ByteSlice::copy_of(as_bytes(text_)), 0, digests})));
   for (const model::DiskId& owner : holders(false)) cluster_.erase(owner, blob());
   EXPECT_TRUE(read(stream_).value() == text_);
@@ -209,23 +229,28 @@ TEST_F(ReadRepair, AYoungCopyMayBeOnItsWay) {
 class HeldStats final : public transfer::BlobTransport {
  public:
   explicit HeldStats(transfer::BlobTransport& below) : below_(below) {}
+
   bool held = true;
 
-  async::Task<Result<void>> put(transfer::DiskAddress to, model::BlobId id, transfer::PutOptions options,
-                                transfer::Piece whole) override {
+  async::Task<Result<void>> put(transfer::DiskAddress to, model::BlobId id,
+                                transfer::PutOptions options, transfer::Piece whole) override {
     return below_.put(to, id, options, std::move(whole));
   }
-  std::unique_ptr<transfer::BlobUpload> start_put(transfer::DiskAddress to, model::BlobId id, uint64_t length,
-                                             transfer::PutOptions options) override {
+
+  std::unique_ptr<transfer::BlobUpload> start_put(transfer::DiskAddress to, model::BlobId id,
+                                                  uint64_t length,
+                                                  transfer::PutOptions options) override {
     return below_.start_put(to, id, length, options);
   }
+
   std::unique_ptr<transfer::BlobDownload> start_get(transfer::DiskAddress from, model::BlobId id,
-                                               uint64_t offset, uint64_t length,
-                                               transfer::GetOptions options) override {
+                                                    uint64_t offset, uint64_t length,
+                                                    transfer::GetOptions options) override {
     return below_.start_get(from, id, offset, length, options);
   }
+
   async::Task<Result<transfer::BlobStat>> stat(transfer::DiskAddress at, model::BlobId id,
-                                          Deadline deadline) override {
+                                               Deadline deadline) override {
     while (held) co_await async::yield();
     co_return co_await below_.stat(at, id, deadline);
   }
@@ -262,10 +287,12 @@ class BoundedRepair : public BlobsTest {
     const auto list = owners(blob);
     return std::ranges::find(list, kNearZone, &ring::Disk::zone)->id;
   }
+
   bool whole(const WrittenStream& stream) const {
     const auto copy = cluster_.find(asked_first({stream.id, 0}), {stream.id, 0});
     return copy && copy->bytes == make_text(stream.size);
   }
+
   uint64_t rewritten(const WrittenStream& stream) const {
     const model::DiskId disk = asked_first({stream.id, 0});
     return cluster_.puts(disk) - puts_.at(disk);
@@ -316,11 +343,12 @@ TEST_F(BoundedRepair, BeginsOnlyWhereABufferIsFree) {
     const std::string other = make_text(3'000'000);
     const WrittenStream full = write(other).value();
     const WrittenStream stream = flawed(1'000'000, flaw);
-    open(16 * kMiB);   // 4 MiB for readers.
+    open(16 * kMiB);  // 4 MiB for readers.
     const auto work = [&]() -> async::Task<void> {
       std::vector<std::unique_ptr<StreamReader>> readers;
       for (int i = 0; i < 3; ++i) {
-        readers.push_back(store_->open_reader({{full.id, full.size, 0, full.size}}, deadline_in(30s)));
+        readers.push_back(
+            store_->open_reader({{full.id, full.size, 0, full.size}}, deadline_in(30s)));
         EXPECT_TRUE(co_await readers.back()->next());
       }
       const uint64_t taken = store_->health().buffer_bytes_in_use;
@@ -342,7 +370,7 @@ TEST_F(BoundedRepair, TakesAtMostHalfOfWhatReadersHave) {
   std::vector<WrittenStream> streams;
   for (int i = 0; i < 5; ++i) streams.push_back(flawed(1'000'000, Flaw::kMissing));
   const WrittenStream chunk = flawed(model::kChunkBytes, Flaw::kMissing);
-  open(16 * kMiB);   // 4 MiB for readers.
+  open(16 * kMiB);  // 4 MiB for readers.
   const auto work = [&]() -> async::Task<void> {
     for (const WrittenStream& stream : streams) co_await read_first_bytes(stream);
     co_await read_first_bytes(chunk);
@@ -408,7 +436,8 @@ TEST_F(Read, OwnersOfEveryLiveEpochAreAsked) {
   // A new ring in which other disks own everything.
   std::vector<ring::Disk> fresh;
   for (int i = 0; i < 3; ++i) {
-    fresh.push_back({model::DiskId::random(), model::NodeId::random(), "n" + std::to_string(i), "y" + std::to_string(i), 1ull << 40});
+    fresh.push_back({model::DiskId::random(), model::NodeId::random(), "n" + std::to_string(i),
+                     "y" + std::to_string(i), 1ull << 40});
     cluster_.add_disk({fresh.back().node, fresh.back().id});
   }
   auto next = std::make_shared<const ring::Ring>(ring_->change(fresh).value());
@@ -420,7 +449,7 @@ TEST_F(Read, OwnersOfEveryLiveEpochAreAsked) {
 
 TEST_F(Read, HandoffDisksOfEveryLiveEpochAreAsked) {
   const std::string text = make_text(1000, 3);
-  fault_all({.delay = 3ms});   // The refusal comes before the quorum.
+  fault_all({.delay = 3ms});  // The refusal comes before the quorum.
   fault_zone("z2", {.unreachable = true});
   const auto written = write(text).value();
   fault_all({});
@@ -429,7 +458,8 @@ TEST_F(Read, HandoffDisksOfEveryLiveEpochAreAsked) {
   }
   std::vector<ring::Disk> fresh;
   for (int i = 0; i < 3; ++i) {
-    fresh.push_back({model::DiskId::random(), model::NodeId::random(), "n" + std::to_string(i), "y" + std::to_string(i), 1ull << 40});
+    fresh.push_back({model::DiskId::random(), model::NodeId::random(), "n" + std::to_string(i),
+                     "y" + std::to_string(i), 1ull << 40});
     cluster_.add_disk({fresh.back().node, fresh.back().id});
   }
   topology_.set({std::make_shared<const ring::Ring>(ring_->change(fresh).value()), ring_});
@@ -483,7 +513,8 @@ TEST_F(BoundedRepair, OneAccountCannotHoldWhatAllReadersHave) {
     const auto work = [&]() -> async::Task<bool> {
       std::vector<std::unique_ptr<StreamReader>> unread;
       for (;;) {
-        auto reader = store_->open_reader({{stream.id, stream.size, 0, stream.size}}, deadline_in(50ms), parties.account("attacker"));
+        auto reader = store_->open_reader({{stream.id, stream.size, 0, stream.size}},
+                                          deadline_in(50ms), parties.account("attacker"));
         if (const auto piece = co_await reader->next(); !piece) {
           EXPECT_EQ(piece.error().code, ErrorCode::kResourceExhausted);
           break;
@@ -491,8 +522,11 @@ TEST_F(BoundedRepair, OneAccountCannotHoldWhatAllReadersHave) {
         unread.push_back(std::move(reader));
       }
       EXPECT_GE(unread.size(), 10u);
-      EXPECT_GE(store_->health().buffer_bytes_in_use, unread.size() * std::min<size_t>(size, 256 << 10)) << "what was handed out is held";
-      auto victim = store_->open_reader({{stream.id, stream.size, 0, stream.size}}, deadline_in(30s), parties.account("victim"));
+      EXPECT_GE(store_->health().buffer_bytes_in_use,
+                unread.size() * std::min<size_t>(size, 256 << 10))
+          << "what was handed out is held";
+      auto victim = store_->open_reader({{stream.id, stream.size, 0, stream.size}},
+                                        deadline_in(30s), parties.account("victim"));
       size_t got = 0;
       for (;;) {
         const auto piece = co_await victim->next();
@@ -519,7 +553,8 @@ TEST_F(BoundedRepair, AnswersThatNobodyReadsGiveWay) {
     int told = 0;
     std::vector<std::unique_ptr<StreamReader>> unread;
     for (int i = 0; i < 20; ++i) {
-      unread.push_back(store_->open_reader({{stream.id, stream.size, 0, stream.size}}, deadline_in(30s), parties.account(std::to_string(i))));
+      unread.push_back(store_->open_reader({{stream.id, stream.size, 0, stream.size}},
+                                           deadline_in(30s), parties.account(std::to_string(i))));
       unread.back()->on_give_way([&told] { ++told; });
       EXPECT_TRUE(co_await unread.back()->next()) << i;
     }

@@ -1,4 +1,5 @@
-// Writing: law 3 (two flushed copies in two failure domains before the acknowledgement), hand-off, bounds.
+// Writing: law 3 (two flushed copies in two failure domains before the acknowledgement), hand-off,
+// bounds.
 #include <iostream>
 
 #include "tests/fakes/manual_clock.h"
@@ -11,8 +12,9 @@ using Write = BlobsTest;
 
 TEST_F(Write, EverySizeComesBackAndLiesOnItsOwners) {
   reopen(patient());
-  for (const size_t size : {size_t{1}, size_t{65'537}, size_t{model::kPieceBytes}, size_t{model::kPieceBytes + 1}, size_t{model::kChunkBytes},
-                            size_t{model::kChunkBytes + 1}, size_t{20'000'000}}) {
+  for (const size_t size :
+       {size_t{1}, size_t{65'537}, size_t{model::kPieceBytes}, size_t{model::kPieceBytes + 1},
+        size_t{model::kChunkBytes}, size_t{model::kChunkBytes + 1}, size_t{20'000'000}}) {
     const std::string text = make_text(size);
     for (const bool hint : {false, true}) {
       const auto written = write(text, hint ? std::optional<uint64_t>(size) : std::nullopt);
@@ -55,7 +57,9 @@ class WriteUnderFaults : public BlobsTest, public ::testing::WithParamInterface<
   async::Task<Acknowledgement> write_and_look(std::string text) {
     auto written = co_await write_task(std::move(text));
     std::vector<std::set<model::DiskId>> holders;
-    for (uint32_t chunk = 0; written && chunk < model::chunk_count(written->size); ++chunk) holders.push_back(cluster_.holders({written->id, chunk}));
+    for (uint32_t chunk = 0; written && chunk < model::chunk_count(written->size); ++chunk) {
+      holders.push_back(cluster_.holders({written->id, chunk}));
+    }
     co_return Acknowledgement{std::move(written), std::move(holders)};
   }
 };
@@ -77,11 +81,16 @@ TEST_P(WriteUnderFaults, AcknowledgedMeansTwoCopiesInTwoZones) {
         case 4: faults.delay = 3ms; [[fallthrough]];
         default: healthy.insert(disk.zone);
       }
-      story += " " + disk.zone + (faults.unreachable ? "-gone" : faults.silent ? "-silent" : faults.full ? "-full" : faults.loses_answers ? "-mute" : "");
+      story += " " + disk.zone +
+               (faults.unreachable     ? "-gone"
+                : faults.silent        ? "-silent"
+                : faults.full          ? "-full"
+                : faults.loses_answers ? "-mute"
+                                       : "");
       cluster_.set_faults(disk.id, faults);
     }
     auto options = quick();
-    options.write_deadline = 5s;   // Every candidate has its turn.
+    options.write_deadline = 5s;  // Every candidate has its turn.
     if (healthy.size() < 2) options.write_deadline = 150ms;
     reopen(options);
     const Acknowledgement said = run(write_and_look(make_text(GetParam(), round)));
@@ -99,7 +108,8 @@ TEST_P(WriteUnderFaults, AcknowledgedMeansTwoCopiesInTwoZones) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, WriteUnderFaults, ::testing::Values(100, 1'000'000, model::kChunkBytes + 1000));
+INSTANTIATE_TEST_SUITE_P(Sizes, WriteUnderFaults,
+                         ::testing::Values(100, 1'000'000, model::kChunkBytes + 1000));
 
 TEST_F(Write, TwoCopiesInOneZoneAreNoQuorum) {
   fault_zone("z1", {.unreachable = true});
@@ -134,14 +144,15 @@ TEST_F(Write, AHandoffUsesAZoneThatNoOwnerUsesAndSaysWhoseCopyItIs) {
   build(4, 2);
   for (int i = 0; i < 20; ++i) {
     const ring::Disk& down = disks_[static_cast<size_t>(i) % disks_.size()];
-    fault_all({.delay = 3ms});   // After the quorum nobody is replaced: the refusal comes first.
+    fault_all({.delay = 3ms});  // After the quorum nobody is replaced: the refusal comes first.
     cluster_.set_faults(down.id, {.full = true});
     reopen(patient());
     const auto written = write(make_text(1000, static_cast<uint64_t>(i)));
     ASSERT_TRUE(written);
     const model::BlobId blob{written->id, 0};
     const auto owner_list = owners(blob);
-    const bool owned = std::ranges::any_of(owner_list, [&](const ring::Disk& owner) { return owner.id == down.id; });
+    const bool owned = std::ranges::any_of(
+        owner_list, [&](const ring::Disk& owner) { return owner.id == down.id; });
     const auto holders = cluster_.holders(blob);
     EXPECT_EQ(holders.size(), 3u);
     EXPECT_EQ(zones(holders).size(), 3u);
@@ -174,7 +185,9 @@ TEST_F(Write, ADiskThatFailsIsLeftAloneUntilAProbeFindsItWell) {
   cluster_.set_faults(sick.id, {});
   // Later writes ask whether it serves, and use it again then.
   const Deadline limit = deadline_in(20s);
-  while (cluster_.puts(sick.id) == asked && std::chrono::steady_clock::now() < limit) ASSERT_TRUE(write("abc"));
+  while (cluster_.puts(sick.id) == asked && std::chrono::steady_clock::now() < limit) {
+    ASSERT_TRUE(write("abc"));
+  }
   EXPECT_GT(cluster_.puts(sick.id), asked);
   EXPECT_GT(cluster_.stats(sick.id), 0u);
   EXPECT_GT(store_->health().probes, 0u);
@@ -182,7 +195,8 @@ TEST_F(Write, ADiskThatFailsIsLeftAloneUntilAProbeFindsItWell) {
 
 TEST_F(Write, TheOldestEpochOfAStreamIsTheOneThatIsCommitted) {
   auto next = std::make_shared<const ring::Ring>(ring_->change(disks_).value());
-  const auto two_epochs = [this](std::shared_ptr<const ring::Ring> newer) -> async::Task<Result<WrittenStream>> {
+  const auto two_epochs =
+      [this](std::shared_ptr<const ring::Ring> newer) -> async::Task<Result<WrittenStream>> {
     auto writer = store_->open_writer(std::nullopt, deadline_in(10s));
     const std::string chunk = make_text(model::kChunkBytes);
     CO_TRY_VOID(co_await writer->write(as_bytes(chunk)));
@@ -211,29 +225,36 @@ TEST_F(Write, BlobsAreStampedByTheGivenClock) {
     }
     co_return co_await writer->finish();
   };
-  for (const std::chrono::microseconds pause : {std::chrono::microseconds(1h), std::chrono::microseconds(-1h)}) {
+  for (const std::chrono::microseconds pause :
+       {std::chrono::microseconds(1h), std::chrono::microseconds(-1h)}) {
     const SystemTime begun = clock.now();
     const auto written = run(slowly(pause));
     ASSERT_TRUE(written);
-    EXPECT_EQ(written->first_time, std::min(begun, begun + 1s + pause)) << "also when the clock was set back";
+    EXPECT_EQ(written->first_time, std::min(begun, begun + 1s + pause))
+        << "also when the clock was set back";
     for (uint32_t number = 0; number < 3; ++number) {
       const model::BlobId blob{written->id, number};
       const ring::Disk owner = owners(blob).front();
       const auto stat = run(cluster_.stat({owner.node, owner.id}, blob, deadline_in(10s)));
       ASSERT_TRUE(stat);
-      EXPECT_EQ(stat->created_at, begun + (number > 0 ? 1s : 0s) + (number > 1 ? pause : 0s)) << number;
+      EXPECT_EQ(stat->created_at, begun + (number > 0 ? 1s : 0s) + (number > 1 ? pause : 0s))
+          << number;
     }
   }
 }
 
-async::Task<bool> all_at_once(ReplicatedBlobStore& store, int streams, size_t size, std::vector<Result<WrittenStream>>& out) {
+async::Task<bool> all_at_once(ReplicatedBlobStore& store, int streams, size_t size,
+                              std::vector<Result<WrittenStream>>& out) {
   int open = streams;
   bool bounded = true;
-  auto one = [](ReplicatedBlobStore& s, size_t bytes, int& left, std::vector<Result<WrittenStream>>& results) -> async::Task<void> {
+  auto one = [](ReplicatedBlobStore& s, size_t bytes, int& left,
+                std::vector<Result<WrittenStream>>& results) -> async::Task<void> {
     auto writer = s.open_writer(std::nullopt, deadline_in(60s));
     const std::string piece = make_text(model::kPieceBytes);
     Result<void> taken;
-    for (size_t at = 0; taken && at < bytes; at += piece.size()) taken = co_await writer->write(as_bytes(piece));
+    for (size_t at = 0; taken && at < bytes; at += piece.size()) {
+      taken = co_await writer->write(as_bytes(piece));
+    }
     if (taken) {
       results.push_back(co_await writer->finish());
     } else {
@@ -241,7 +262,9 @@ async::Task<bool> all_at_once(ReplicatedBlobStore& store, int streams, size_t si
     }
     --left;
   };
-  for (int i = 0; i < streams; ++i) async::spawn(*async::EventLoop::current(), one(store, size, open, out));
+  for (int i = 0; i < streams; ++i) {
+    async::spawn(*async::EventLoop::current(), one(store, size, open, out));
+  }
   while (open > 0) {
     const BlobHealth health = store.health();
     bounded = bounded && health.buffer_bytes_in_use <= health.buffer_bytes_max;
@@ -252,7 +275,7 @@ async::Task<bool> all_at_once(ReplicatedBlobStore& store, int streams, size_t si
 
 TEST_F(Write, ManyStreamsShareOneBoundedBudget) {
   auto options = quick();
-  options.buffer_bytes = 64ull << 20;   // Five chunks on their way in.
+  options.buffer_bytes = 64ull << 20;  // Five chunks on their way in.
   options.write_deadline = 30s;
   options.stall_min = options.stall_max = 5s;
   reopen(options);
@@ -265,7 +288,7 @@ TEST_F(Write, ManyStreamsShareOneBoundedBudget) {
 
 TEST_F(Write, WithoutABufferInTimeTheAnswerIsResourceExhausted) {
   auto options = quick();
-  options.buffer_bytes = 16ull << 20;   // Little more than a chunk on its way in.
+  options.buffer_bytes = 16ull << 20;  // Little more than a chunk on its way in.
   reopen(options);
   fault_all({.silent = true});
   const auto two = [this]() -> async::Task<Result<void>> {
@@ -276,14 +299,15 @@ TEST_F(Write, WithoutABufferInTimeTheAnswerIsResourceExhausted) {
     co_return co_await second->write(as_bytes(many));
   };
   EXPECT_EQ(run(two()).error().code, ErrorCode::kResourceExhausted);
-  EXPECT_EQ(store_->health().buffer_bytes_in_use, 0u) << "an abandoned writer gives its buffer back";
+  EXPECT_EQ(store_->health().buffer_bytes_in_use, 0u)
+      << "an abandoned writer gives its buffer back";
 }
 
 struct Stalled {
   const char* what;
-  std::optional<uint64_t> size;   // Announced.
+  std::optional<uint64_t> size;  // Announced.
   uint64_t sent;
-  uint64_t held_max;              // Of each.
+  uint64_t held_max;  // Of each.
 };
 
 // Many that have sent little and say no more hold little, and others do not wait for them.
@@ -306,7 +330,8 @@ TEST_F(Write, MemoryIsTakenAsBytesCome) {
       std::vector<std::unique_ptr<StreamWriter>> stalled;
       const std::string sent = make_text(c.sent);
       for (int i = 0; i < 100; ++i) {
-        stalled.push_back(store_->open_writer(c.size, deadline_in(60s), parties.account("attacker")));
+        stalled.push_back(
+            store_->open_writer(c.size, deadline_in(60s), parties.account("attacker")));
         EXPECT_TRUE(co_await stalled.back()->write(as_bytes(sent)));
       }
       EXPECT_LE(store_->health().buffer_bytes_in_use, 100 * c.held_max);
@@ -314,7 +339,8 @@ TEST_F(Write, MemoryIsTakenAsBytesCome) {
         auto writer = store_->open_writer(size, deadline_in(60s), parties.account("victim"));
         const std::string text = make_text(size);
         for (size_t at = 0; at < size; at += 50'000) {
-          const Result<void> taken = co_await writer->write(as_bytes(text).subspan(at, std::min<size_t>(50'000, size - at)));
+          const Result<void> taken = co_await writer->write(
+              as_bytes(text).subspan(at, std::min<size_t>(50'000, size - at)));
           EXPECT_TRUE(taken) << size;
         }
         EXPECT_TRUE(co_await writer->finish()) << size;
@@ -332,14 +358,14 @@ TEST_F(Write, MemoryIsTakenAsBytesCome) {
 TEST_F(Write, WhatCameToAHaltGivesWay) {
   admission::Parties parties;
   auto options = quick();
-  options.buffer_bytes = 64ull << 20;   // Five chunks on their way in.
+  options.buffer_bytes = 64ull << 20;  // Five chunks on their way in.
   options.write_deadline = 60s;
   options.writer_patience = 1ms;
   reopen(options);
   const auto work = [&]() -> async::Task<Result<WrittenStream>> {
     const std::string most = make_text(model::kChunkBytes - 1);
     std::vector<std::unique_ptr<StreamWriter>> halted;
-    for (const char* name : {"a", "b", "c", "d", "e"}) {   // In league: each within its share.
+    for (const char* name : {"a", "b", "c", "d", "e"}) {  // In league: each within its share.
       halted.push_back(store_->open_writer(std::nullopt, deadline_in(60s), parties.account(name)));
       EXPECT_TRUE(co_await halted.back()->write(as_bytes(most)));
     }

@@ -5,14 +5,25 @@
 namespace rondel::s3 {
 namespace {
 
-std::string rule(std::string_view inner) { return "<CORSRule>" + std::string(inner) + "</CORSRule>"; }
-std::string document(std::string_view inner) { return "<CORSConfiguration>" + std::string(inner) + "</CORSConfiguration>"; }
-const std::string kPlain = "<AllowedOrigin>http://a</AllowedOrigin><AllowedMethod>GET</AllowedMethod>";
+std::string rule(std::string_view inner) {
+  return "<CORSRule>" + std::string(inner) + "</CORSRule>";
+}
+
+std::string document(std::string_view inner) {
+  return "<CORSConfiguration>" + std::string(inner) + "</CORSConfiguration>";
+}
+
+const std::string kPlain =
+    "<AllowedOrigin>http://a</AllowedOrigin><AllowedMethod>GET</AllowedMethod>";
 
 TEST(Cors, ReadsWhatItWrites) {
-  const auto first = parse_cors_document(document(rule("<ID>i&amp;d</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod>"
-                                                       "<AllowedMethod>HEAD</AllowedMethod><AllowedHeader>x-*</AllowedHeader><ExposeHeader>ETag</ExposeHeader>"
-                                                       "<MaxAgeSeconds> 30 </MaxAgeSeconds>") + rule(kPlain)));
+  const auto first =
+      parse_cors_document(document(rule("<ID>i&amp;d</ID><AllowedOrigin>https://*.example.com</"
+                                        "AllowedOrigin><AllowedMethod>PUT</AllowedMethod>"
+                                        "<AllowedMethod>HEAD</AllowedMethod><AllowedHeader>x-*</"
+                                        "AllowedHeader><ExposeHeader>ETag</ExposeHeader>"
+                                        "<MaxAgeSeconds> 30 </MaxAgeSeconds>") +
+                                   rule(kPlain)));
   ASSERT_TRUE(first);
   ASSERT_EQ(first->size(), 2u);
   EXPECT_EQ(first->front().max_age_seconds, 30u);
@@ -29,6 +40,7 @@ TEST(Cors, Refusals) {
     ErrorCode code;
     std::string message;
   };
+
   std::string many;
   for (int i = 0; i < 101; ++i) many += rule(kPlain);
   const Row rows[] = {
@@ -38,12 +50,20 @@ TEST(Cors, Refusals) {
       {document(rule("<AllowedOrigin>*</AllowedOrigin>")), ErrorCode::kMalformedXML, ""},
       {document(rule("<AllowedMethod>GET</AllowedMethod>")), ErrorCode::kMalformedXML, ""},
       {document(rule(kPlain + "<MaxAgeSeconds>x</MaxAgeSeconds>")), ErrorCode::kMalformedXML, ""},
-      {document(rule(kPlain + "<AllowedMethod>PATCH</AllowedMethod>")), ErrorCode::kInvalidRequest, "Found unsupported HTTP method in CORS config. Unsupported method is PATCH"},
-      {document(rule(kPlain + "<AllowedMethod>get</AllowedMethod>")), ErrorCode::kInvalidRequest, "Found unsupported HTTP method in CORS config. Unsupported method is get"},
-      {document(rule(kPlain + "<AllowedOrigin>http://*.*.b</AllowedOrigin>")), ErrorCode::kInvalidRequest, "AllowedOrigin \"http://*.*.b\" can not have more than one wildcard."},
-      {document(rule(kPlain + "<AllowedHeader>*x*</AllowedHeader>")), ErrorCode::kInvalidRequest, "AllowedHeader \"*x*\" can not have more than one wildcard."},
-      {document(rule(kPlain + "<ExposeHeader>*</ExposeHeader>")), ErrorCode::kInvalidRequest, "ExposeHeader \"*\" contains wildcard. We currently do not support wildcard for ExposeHeader."},
-      {document(many), ErrorCode::kInvalidRequest, "The number of CORS rules should not exceed allowed limit of 100 rules."},
+      {document(rule(kPlain + "<AllowedMethod>PATCH</AllowedMethod>")), ErrorCode::kInvalidRequest,
+       "Found unsupported HTTP method in CORS config. Unsupported method is PATCH"},
+      {document(rule(kPlain + "<AllowedMethod>get</AllowedMethod>")), ErrorCode::kInvalidRequest,
+       "Found unsupported HTTP method in CORS config. Unsupported method is get"},
+      {document(rule(kPlain + "<AllowedOrigin>http://*.*.b</AllowedOrigin>")),
+       ErrorCode::kInvalidRequest,
+       "AllowedOrigin \"http://*.*.b\" can not have more than one wildcard."},
+      {document(rule(kPlain + "<AllowedHeader>*x*</AllowedHeader>")), ErrorCode::kInvalidRequest,
+       "AllowedHeader \"*x*\" can not have more than one wildcard."},
+      {document(rule(kPlain + "<ExposeHeader>*</ExposeHeader>")), ErrorCode::kInvalidRequest,
+       "ExposeHeader \"*\" contains wildcard. We currently do not support wildcard for "
+       "ExposeHeader."},
+      {document(many), ErrorCode::kInvalidRequest,
+       "The number of CORS rules should not exceed allowed limit of 100 rules."},
   };
   for (const Row& row : rows) {
     const auto parsed = parse_cors_document(row.text);
@@ -59,7 +79,8 @@ TEST(Cors, TheFirstRuleThatFitsCounts) {
   rules[1] = {"two", {"http://start*"}, {"GET", "PUT"}, {"X-Amz-*", "content-type"}, {}, {}};
   rules[2] = {"three", {"*"}, {"HEAD"}, {"*"}, {}, {}};
   const CorsRules prepared(rules);
-  const auto id = [&](std::string_view origin, std::string_view method, std::vector<std::string> headers = {}) {
+  const auto id = [&](std::string_view origin, std::string_view method,
+                      std::vector<std::string> headers = {}) {
     const CorsRule* found = prepared.find(origin, method, headers);
     return found ? found->id : "none";
   };
@@ -79,7 +100,9 @@ TEST(Cors, APreflightComparesEachNameWithTheRulesOnce) {
   std::vector<std::string> names;
   for (size_t i = 0; i < kPreflightNamesMax; ++i) names.push_back("x-" + std::to_string(i));
   for (const size_t rules : {1u, 100u}) {
-    for (const char* header : {"<AllowedHeader>zz*</AllowedHeader>", "<AllowedHeader>x-zz</AllowedHeader>", "<AllowedHeader>*</AllowedHeader>"}) {
+    for (const char* header :
+         {"<AllowedHeader>zz*</AllowedHeader>", "<AllowedHeader>x-zz</AllowedHeader>",
+          "<AllowedHeader>*</AllowedHeader>"}) {
       const size_t each = ((64 << 10) / rules - 250) / std::string(header).size();
       size_t patterns = 0;
       std::string text;
@@ -87,7 +110,8 @@ TEST(Cors, APreflightComparesEachNameWithTheRulesOnce) {
         std::string headers;
         for (size_t k = 0; k < each; ++k, ++patterns) headers += header;
         // All but the last name fit, after everything was compared.
-        text += rule("<AllowedOrigin>http://*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>" + headers + "<AllowedHeader>x-*</AllowedHeader>");
+        text += rule("<AllowedOrigin>http://*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>" +
+                     headers + "<AllowedHeader>x-*</AllowedHeader>");
       }
       const auto parsed = parse_cors_document(document(text));
       ASSERT_TRUE(parsed);
@@ -113,10 +137,15 @@ TEST(Cors, FieldsOfAnAnswer) {
   const CorsRule one{"", {"http://a"}, {"GET", "PUT"}, {"*"}, {"ETag", "x-amz-id-2"}, 60};
   using Fields = std::vector<std::pair<std::string, std::string>>;
   EXPECT_EQ(cors_fields(one, "http://a", {"x", "y"}),
-            (Fields{{"Access-Control-Allow-Origin", "http://a"}, {"Access-Control-Allow-Methods", "GET, PUT"}, {"Access-Control-Allow-Headers", "x, y"},
-                    {"Access-Control-Expose-Headers", "ETag, x-amz-id-2"}, {"Access-Control-Max-Age", "60"}, {"Access-Control-Allow-Credentials", "true"}}));
+            (Fields{{"Access-Control-Allow-Origin", "http://a"},
+                    {"Access-Control-Allow-Methods", "GET, PUT"},
+                    {"Access-Control-Allow-Headers", "x, y"},
+                    {"Access-Control-Expose-Headers", "ETag, x-amz-id-2"},
+                    {"Access-Control-Max-Age", "60"},
+                    {"Access-Control-Allow-Credentials", "true"}}));
   const CorsRule any{"", {"http://b", "*"}, {"GET"}, {}, {}, {}};
-  EXPECT_EQ(cors_fields(any, "http://a", {}), (Fields{{"Access-Control-Allow-Origin", "*"}, {"Access-Control-Allow-Methods", "GET"}}));
+  EXPECT_EQ(cors_fields(any, "http://a", {}), (Fields{{"Access-Control-Allow-Origin", "*"},
+                                                      {"Access-Control-Allow-Methods", "GET"}}));
   EXPECT_EQ(parse_header_names(" X-a,, y "), (std::vector<std::string>{"x-a", "y"}));
 }
 

@@ -6,7 +6,8 @@ namespace rondel::s3 {
 namespace {
 
 std::string rule(const std::string& inside, const std::string& filter = "<Filter/>") {
-  return "<LifecycleConfiguration><Rule><ID>one</ID>" + filter + "<Status>Enabled</Status>" + inside + "</Rule></LifecycleConfiguration>";
+  return "<LifecycleConfiguration><Rule><ID>one</ID>" + filter + "<Status>Enabled</Status>" +
+         inside + "</Rule></LifecycleConfiguration>";
 }
 
 std::string error_of(const std::string& text) {
@@ -17,17 +18,24 @@ std::string error_of(const std::string& text) {
 TEST(LifecycleDocument, EveryFilterAndActionIsReadAndWritten) {
   const std::string text =
       "<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-      "<Rule><ID>a</ID><Prefix>logs/</Prefix><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>"
-      "<Rule><ID>b</ID><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Status>Disabled</Status>"
+      "<Rule><ID>a</ID><Prefix>logs/</Prefix><Status>Enabled</Status><Expiration><Days>3</Days></"
+      "Expiration></Rule>"
+      "<Rule><ID>b</ID><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Status>Disabled</"
+      "Status>"
       "<Expiration><Date>2031-02-03T00:00:00.000Z</Date></Expiration></Rule>"
-      "<Rule><ID>c</ID><Filter><And><Prefix>p</Prefix><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value/></Tag>"
-      "<ObjectSizeGreaterThan>5</ObjectSizeGreaterThan><ObjectSizeLessThan>9</ObjectSizeLessThan></And></Filter><Status>Enabled</Status>"
-      "<NoncurrentVersionExpiration><NoncurrentDays>2</NoncurrentDays><NewerNoncurrentVersions>4</NewerNoncurrentVersions>"
+      "<Rule><ID>c</ID><Filter><And><Prefix>p</Prefix><Tag><Key>k</Key><Value>v</Value></"
+      "Tag><Tag><Key>l</Key><Value/></Tag>"
+      "<ObjectSizeGreaterThan>5</ObjectSizeGreaterThan><ObjectSizeLessThan>9</ObjectSizeLessThan></"
+      "And></Filter><Status>Enabled</Status>"
+      "<NoncurrentVersionExpiration><NoncurrentDays>2</NoncurrentDays><NewerNoncurrentVersions>4</"
+      "NewerNoncurrentVersions>"
       "</NoncurrentVersionExpiration></Rule>"
       "<Rule><ID>d</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>"
       "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
-      "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>"
-      "<Rule><Filter><ObjectSizeLessThan>7</ObjectSizeLessThan></Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>"
+      "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></"
+      "AbortIncompleteMultipartUpload></Rule>"
+      "<Rule><Filter><ObjectSizeLessThan>7</ObjectSizeLessThan></Filter><Status>Enabled</"
+      "Status><Expiration><Days>1</Days></Expiration></Rule>"
       "</LifecycleConfiguration>";
   const auto parsed = parse_lifecycle_document(text, "seed");
   ASSERT_TRUE(parsed) << parsed.error().message;
@@ -44,13 +52,18 @@ TEST(LifecycleDocument, EveryFilterAndActionIsReadAndWritten) {
 
 TEST(LifecycleDocument, PredicatesSideBySideMeanAnd) {
   const auto rule = [](const std::string& filter) {
-    return "<LifecycleConfiguration><Rule><ID>a</ID><Filter>" + filter + "</Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>";
+    return "<LifecycleConfiguration><Rule><ID>a</ID><Filter>" + filter +
+           "</Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></"
+           "LifecycleConfiguration>";
   };
   const std::string both = "<Prefix>a</Prefix><Tag><Key>k</Key><Value>v</Value></Tag>";
   const auto beside = parse_lifecycle_document(rule(both), "seed");
   ASSERT_TRUE(beside) << beside.error().message;
   EXPECT_EQ(*beside, *parse_lifecycle_document(rule("<And>" + both + "</And>"), "seed"));
-  const auto mixed = parse_lifecycle_document(rule("<Prefix>a/b</Prefix><And><Prefix>a</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And>"), "seed");
+  const auto mixed =
+      parse_lifecycle_document(rule("<Prefix>a/b</Prefix><And><Prefix>a</Prefix><Tag><Key>k</"
+                                    "Key><Value>v</Value></Tag></And>"),
+                               "seed");
   ASSERT_TRUE(mixed) << mixed.error().message;
   EXPECT_EQ(mixed->rules[0].filter.prefix, "a/b");
   EXPECT_EQ(mixed->rules[0].filter.tags.size(), 1u);
@@ -65,33 +78,74 @@ TEST(LifecycleDocument, RefusalsAreThoseOfTheReference) {
   EXPECT_EQ(error_of(rule("<Expiration><Days>-1</Days></Expiration>")), "InvalidArgument");
   EXPECT_EQ(error_of(rule("<Expiration><Days>x</Days></Expiration>")), "MalformedXML");
   EXPECT_EQ(error_of(rule("<Expiration/>")), "MalformedXML");
-  EXPECT_EQ(error_of(rule("<Expiration><Days>1</Days><Date>2031-02-03</Date></Expiration>")), "MalformedXML");
-  EXPECT_EQ(error_of(rule("<Expiration><Date>2031-02-03T01:00:00Z</Date></Expiration>")), "InvalidArgument");
+  EXPECT_EQ(error_of(rule("<Expiration><Days>1</Days><Date>2031-02-03</Date></Expiration>")),
+            "MalformedXML");
+  EXPECT_EQ(error_of(rule("<Expiration><Date>2031-02-03T01:00:00Z</Date></Expiration>")),
+            "InvalidArgument");
   EXPECT_EQ(error_of(rule("<Expiration><Date>20310203</Date></Expiration>")), "MalformedXML");
   EXPECT_EQ(error_of(rule(days + days)), "MalformedXML");
   EXPECT_EQ(error_of(rule("")), "InvalidRequest");
   EXPECT_EQ(error_of(rule(days, "")), "MalformedXML");
   EXPECT_EQ(error_of(rule(days, "<Prefix/><Filter/>")), "MalformedXML");
-  EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>a</Prefix><And><Prefix>b</Prefix></And></Filter>")), "MalformedXML");
-  EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>a</Prefix><Prefix>b</Prefix></Filter>")), "MalformedXML");
-  EXPECT_EQ(error_of(rule(days, "<Filter><And><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>k</Key><Value>w</Value></Tag></And></Filter>")), "InvalidRequest");
-  EXPECT_EQ(error_of(rule(days, "<Filter><And><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan><ObjectSizeLessThan>5</ObjectSizeLessThan></And></Filter>")), "InvalidRequest");
-  EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>" + std::string(1025, 'p') + "</Prefix></Filter>")), "InvalidRequest");
-  EXPECT_EQ(error_of(rule("<NoncurrentVersionExpiration><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>")), "MalformedXML");
-  EXPECT_EQ(error_of(rule("<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>")), "InvalidArgument");
-  EXPECT_EQ(error_of(rule("<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>")), "InvalidArgument");
+  EXPECT_EQ(
+      error_of(rule(days, "<Filter><Prefix>a</Prefix><And><Prefix>b</Prefix></And></Filter>")),
+      "MalformedXML");
+  EXPECT_EQ(error_of(rule(days, "<Filter><Prefix>a</Prefix><Prefix>b</Prefix></Filter>")),
+            "MalformedXML");
+  EXPECT_EQ(error_of(rule(days,
+                          "<Filter><And><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>k</"
+                          "Key><Value>w</Value></Tag></And></Filter>")),
+            "InvalidRequest");
+  EXPECT_EQ(error_of(rule(
+                days,
+                "<Filter><And><ObjectSizeGreaterThan>5</"
+                "ObjectSizeGreaterThan><ObjectSizeLessThan>5</ObjectSizeLessThan></And></Filter>")),
+            "InvalidRequest");
+  EXPECT_EQ(
+      error_of(rule(days, "<Filter><Prefix>" + std::string(1025, 'p') + "</Prefix></Filter>")),
+      "InvalidRequest");
+  EXPECT_EQ(error_of(rule("<NoncurrentVersionExpiration><NewerNoncurrentVersions>1</"
+                          "NewerNoncurrentVersions></NoncurrentVersionExpiration>")),
+            "MalformedXML");
+  EXPECT_EQ(error_of(rule("<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></"
+                          "NoncurrentVersionExpiration>")),
+            "InvalidArgument");
+  EXPECT_EQ(error_of(rule("<NoncurrentVersionExpiration><NoncurrentDays>1</"
+                          "NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></"
+                          "NoncurrentVersionExpiration>")),
+            "InvalidArgument");
   const std::string tag = "<Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>";
-  EXPECT_EQ(error_of(rule("<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>", tag)), "InvalidRequest");
-  EXPECT_EQ(error_of(rule("<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>", tag)), "InvalidRequest");
-  EXPECT_EQ(error_of(rule("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>")), "NotImplemented");
-  EXPECT_EQ(error_of(rule("<Transition><Days>1</Days><StorageClass>CELLAR</StorageClass></Transition>")), "InvalidStorageClass");
-  EXPECT_EQ(error_of("<LifecycleConfiguration><Rule><ID>" + std::string(256, 'i') + "</ID><Filter/><Status>Enabled</Status>" + days + "</Rule></LifecycleConfiguration>"), "InvalidArgument");
+  EXPECT_EQ(error_of(rule("<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</"
+                          "DaysAfterInitiation></AbortIncompleteMultipartUpload>",
+                          tag)),
+            "InvalidRequest");
+  EXPECT_EQ(
+      error_of(rule(
+          "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>",
+          tag)),
+      "InvalidRequest");
+  EXPECT_EQ(
+      error_of(rule("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>")),
+      "NotImplemented");
+  EXPECT_EQ(
+      error_of(rule("<Transition><Days>1</Days><StorageClass>CELLAR</StorageClass></Transition>")),
+      "InvalidStorageClass");
+  EXPECT_EQ(error_of("<LifecycleConfiguration><Rule><ID>" + std::string(256, 'i') +
+                     "</ID><Filter/><Status>Enabled</Status>" + days +
+                     "</Rule></LifecycleConfiguration>"),
+            "InvalidArgument");
   const std::string one = "<Rule><ID>same</ID><Filter/><Status>Enabled</Status>" + days + "</Rule>";
-  EXPECT_EQ(error_of("<LifecycleConfiguration>" + one + one + "</LifecycleConfiguration>"), "InvalidArgument");
-  EXPECT_EQ(error_of("<LifecycleConfiguration><Rule><Filter/><Status>enabled</Status>" + days + "</Rule></LifecycleConfiguration>"), "MalformedXML");
+  EXPECT_EQ(error_of("<LifecycleConfiguration>" + one + one + "</LifecycleConfiguration>"),
+            "InvalidArgument");
+  EXPECT_EQ(error_of("<LifecycleConfiguration><Rule><Filter/><Status>enabled</Status>" + days +
+                     "</Rule></LifecycleConfiguration>"),
+            "MalformedXML");
   std::string many;
-  for (int i = 0; i <= 1000; ++i) many += "<Rule><Filter/><Status>Enabled</Status>" + days + "</Rule>";
-  EXPECT_EQ(error_of("<LifecycleConfiguration>" + many + "</LifecycleConfiguration>"), "InvalidRequest");
+  for (int i = 0; i <= 1000; ++i) {
+    many += "<Rule><Filter/><Status>Enabled</Status>" + days + "</Rule>";
+  }
+  EXPECT_EQ(error_of("<LifecycleConfiguration>" + many + "</LifecycleConfiguration>"),
+            "InvalidRequest");
 }
 
 }  // namespace

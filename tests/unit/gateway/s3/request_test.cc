@@ -6,7 +6,8 @@
 namespace rondel::s3 {
 namespace {
 
-http::RequestHead head(std::string method, std::string target, std::string host = "s3.test", bool copy = false) {
+http::RequestHead head(std::string method, std::string target, std::string host = "s3.test",
+                       bool copy = false) {
   http::RequestHead out;
   out.method = std::move(method);
   out.target = std::move(target);
@@ -15,7 +16,9 @@ http::RequestHead head(std::string method, std::string target, std::string host 
   return out;
 }
 
-S3Result<Request> ask(std::string method, std::string target, bool copy = false) { return route(head(std::move(method), std::move(target), "s3.test", copy), {}); }
+S3Result<Request> ask(std::string method, std::string target, bool copy = false) {
+  return route(head(std::move(method), std::move(target), "s3.test", copy), {});
+}
 
 std::string operation(std::string method, std::string target, bool copy = false) {
   const auto request = ask(std::move(method), std::move(target), copy);
@@ -23,7 +26,8 @@ std::string operation(std::string method, std::string target, bool copy = false)
 }
 
 std::string key_of(std::string path, std::string host = "s3.test", std::string base = "") {
-  const auto request = route(head("GET", std::move(path), std::move(host)), {.virtual_host_base = std::move(base)});
+  const auto request =
+      route(head("GET", std::move(path), std::move(host)), {.virtual_host_base = std::move(base)});
   return request ? request->bucket + " | " + request->key : std::string(name(request.error().code));
 }
 
@@ -48,14 +52,16 @@ TEST(Route, AddressesThatAreNoneAreRefused) {
   EXPECT_EQ(key_of("/bucket/%C3"), "InvalidURI") << "not UTF-8";
   EXPECT_EQ(key_of("/bucket/k?a=%zz"), "InvalidURI");
   EXPECT_EQ(key_of("*"), "InvalidURI");
-  EXPECT_EQ(key_of("/bucket%2Fkey"), "InvalidBucketName") << "the slash behind the bucket is sent as such";
+  EXPECT_EQ(key_of("/bucket%2Fkey"), "InvalidBucketName")
+      << "the slash behind the bucket is sent as such";
   EXPECT_EQ(key_of("//key"), "InvalidBucketName") << "no bucket is not the service";
   EXPECT_EQ(key_of("//"), "InvalidBucketName");
   EXPECT_EQ(key_of("/bucket/" + std::string(1024, 'k')).size(), 9 + 1024u);
   EXPECT_EQ(key_of("/bucket/" + std::string(1025, 'k')), "KeyTooLongError");
   std::string encoded = "/bucket/";
   for (int i = 0; i < 1024; ++i) encoded += "%41";
-  EXPECT_EQ(key_of(encoded), "bucket | " + std::string(1024, 'A')) << "the length counts decoded bytes";
+  EXPECT_EQ(key_of(encoded), "bucket | " + std::string(1024, 'A'))
+      << "the length counts decoded bytes";
 }
 
 TEST(Route, VirtualHostsNameTheBucket) {
@@ -95,16 +101,23 @@ TEST(Route, MethodAndSubResourceMakeTheOperation) {
 }
 
 TEST(Route, NamesOfHostsHaveNoCase) {
-  for (const char* host : {"bucket.s3.example.test", "bucket.S3.EXAMPLE.TEST", "BUCKET.s3.example.test:9000", "bucket.s3.example.test.", "bucket.S3.example.test.:80"}) {
-    for (const char* base : {"s3.example.test", "S3.Example.Test", "s3.example.test."}) EXPECT_EQ(key_of("/a/B", host, base), "bucket | a/B") << host << " " << base;
+  for (const char* host :
+       {"bucket.s3.example.test", "bucket.S3.EXAMPLE.TEST", "BUCKET.s3.example.test:9000",
+        "bucket.s3.example.test.", "bucket.S3.example.test.:80"}) {
+    for (const char* base : {"s3.example.test", "S3.Example.Test", "s3.example.test."}) {
+      EXPECT_EQ(key_of("/a/B", host, base), "bucket | a/B") << host << " " << base;
+    }
   }
-  for (const char* host : {"s3.example.test", "S3.EXAMPLE.TEST.", "bucket.s3.example.test.org", "buckets3.example.test", "bucket.s3.example.test..", "[::1]:80"}) {
+  for (const char* host : {"s3.example.test", "S3.EXAMPLE.TEST.", "bucket.s3.example.test.org",
+                           "buckets3.example.test", "bucket.s3.example.test..", "[::1]:80"}) {
     EXPECT_EQ(key_of("/bucket/B", host, "s3.example.test"), "bucket | B") << host;
   }
 }
 
 TEST(Route, OtherMethodsAreNotAllowed) {
-  for (const char* method : {"PATCH", "TRACE", "PROPFIND", "get"}) EXPECT_EQ(operation(method, "/bucket/k"), "MethodNotAllowed") << method;
+  for (const char* method : {"PATCH", "TRACE", "PROPFIND", "get"}) {
+    EXPECT_EQ(operation(method, "/bucket/k"), "MethodNotAllowed") << method;
+  }
   EXPECT_EQ(operation("POST", "/"), "MethodNotAllowed");
   EXPECT_EQ(operation("PUT", "/"), "MethodNotAllowed");
   EXPECT_EQ(operation("POST", "/bucket/k"), "MethodNotAllowed");
@@ -114,9 +127,14 @@ TEST(Route, OtherMethodsAreNotAllowed) {
 // Every row of the table is reached by what it says, so that none answers for another.
 TEST(Route, EveryOperationIsReached) {
   for (const OperationRow& row : all_operations()) {
-    if (row.sub_resource.starts_with("x-amz-") || row.name == "UploadPartCopy") continue;   // Chosen by a header.
-    std::string target = row.level == Level::kService ? "/" : row.level == Level::kBucket ? "/bucket" : "/bucket/k";
-    if (!row.sub_resource.empty()) target += "?" + std::string(row.sub_resource) + (row.sub_resource == "list-type" ? "=2" : "");
+    // Chosen by a header.
+    if (row.sub_resource.starts_with("x-amz-") || row.name == "UploadPartCopy") continue;
+    std::string target = row.level == Level::kService  ? "/"
+                         : row.level == Level::kBucket ? "/bucket"
+                                                       : "/bucket/k";
+    if (!row.sub_resource.empty()) {
+      target += "?" + std::string(row.sub_resource) + (row.sub_resource == "list-type" ? "=2" : "");
+    }
     const std::string reached = operation(std::string(row.method), target);
     if (reached == row.name) continue;
     // Operations that share method and parameter differ by further parameters only.
@@ -130,7 +148,9 @@ TEST(Route, EveryOperationIsReached) {
 TEST(ParseQuery, KeepsOrderAndDecodes) {
   const auto query = parse_query("b=1&a=x%26y&&c&d=a+b%2B&a=2");
   ASSERT_TRUE(query);
-  EXPECT_EQ(query->parameters, (std::vector<std::pair<std::string, std::string>>{{"b", "1"}, {"a", "x&y"}, {"c", ""}, {"d", "a b+"}, {"a", "2"}}));
+  EXPECT_EQ(query->parameters,
+            (std::vector<std::pair<std::string, std::string>>{
+                {"b", "1"}, {"a", "x&y"}, {"c", ""}, {"d", "a b+"}, {"a", "2"}}));
   EXPECT_EQ(query->find("a"), "x&y");
   EXPECT_TRUE(query->has("c"));
   EXPECT_FALSE(query->has("A"));
@@ -138,12 +158,18 @@ TEST(ParseQuery, KeepsOrderAndDecodes) {
 }
 
 TEST(BucketNames, FollowTheRules) {
-  for (const std::string& good : {std::string("abc"), std::string(63, 'a'), std::string("a.b-c9"), std::string("a-b.c"), std::string("1bucket"), std::string("a--b"), std::string("1.2.3")}) {
+  for (const std::string& good :
+       {std::string("abc"), std::string(63, 'a'), std::string("a.b-c9"), std::string("a-b.c"),
+        std::string("1bucket"), std::string("a--b"), std::string("1.2.3")}) {
     EXPECT_TRUE(is_valid_bucket_name(good)) << good;
   }
-  for (const std::string& bad : {std::string(""), std::string("ab"), std::string(64, 'a'), std::string("Abc"), std::string("a_b"), std::string("-abc"), std::string("abc-"),
-                                std::string(".abc"), std::string("abc."), std::string("a..b"), std::string("a.-b"), std::string("a-.b"), std::string("192.168.1.1"), std::string("a b"), std::string("a\0b", 3),
-                                std::string("\xC3\xA9xyz"), std::string("xn--abc"), std::string("abc-s3alias"), std::string("abc--x-s3")}) {
+  for (const std::string& bad :
+       {std::string(""), std::string("ab"), std::string(64, 'a'), std::string("Abc"),
+        std::string("a_b"), std::string("-abc"), std::string("abc-"), std::string(".abc"),
+        std::string("abc."), std::string("a..b"), std::string("a.-b"), std::string("a-.b"),
+        std::string("192.168.1.1"), std::string("a b"), std::string("a\0b", 3),
+        std::string("\xC3\xA9xyz"), std::string("xn--abc"), std::string("abc-s3alias"),
+        std::string("abc--x-s3")}) {
     EXPECT_FALSE(is_valid_bucket_name(bad)) << bad;
   }
 }

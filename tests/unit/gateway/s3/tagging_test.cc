@@ -5,8 +5,13 @@
 namespace rondel::s3 {
 namespace {
 
-std::string tag(const std::string& key, const std::string& value) { return "<Tag><Key>" + key + "</Key><Value>" + value + "</Value></Tag>"; }
-std::string document(const std::string& tags) { return "<Tagging><TagSet>" + tags + "</TagSet></Tagging>"; }
+std::string tag(const std::string& key, const std::string& value) {
+  return "<Tag><Key>" + key + "</Key><Value>" + value + "</Value></Tag>";
+}
+
+std::string document(const std::string& tags) {
+  return "<Tagging><TagSet>" + tags + "</TagSet></Tagging>";
+}
 
 std::string error_of(const std::string& text, size_t max = kObjectTagsMax) {
   const auto parsed = parse_tagging_document(text, max);
@@ -19,7 +24,9 @@ std::string header_error(std::string_view text) {
 }
 
 TEST(Tagging, DocumentIsSortedByKey) {
-  const auto parsed = parse_tagging_document(document(tag("b key", "+-=._:/@") + tag("a", "") + tag("\xc3\xbc", "\xe6\x97\xa5")), kObjectTagsMax);
+  const auto parsed = parse_tagging_document(
+      document(tag("b key", "+-=._:/@") + tag("a", "") + tag("\xc3\xbc", "\xe6\x97\xa5")),
+      kObjectTagsMax);
   ASSERT_TRUE(parsed);
   EXPECT_EQ(*parsed, (Tags{{"a", ""}, {"b key", "+-=._:/@"}, {"\xc3\xbc", "\xe6\x97\xa5"}}));
   EXPECT_TRUE(parse_tagging_document(document(""), kObjectTagsMax)->empty());
@@ -51,13 +58,16 @@ TEST(Tagging, BadSetsAreRefused) {
 }
 
 TEST(Tagging, HeaderIsFormEncoded) {
-  EXPECT_EQ(*parse_tagging_header("a=1&b+c=d%3De&f="), (Tags{{"a", "1"}, {"b c", "d=e"}, {"f", ""}}));
+  EXPECT_EQ(*parse_tagging_header("a=1&b+c=d%3De&f="),
+            (Tags{{"a", "1"}, {"b c", "d=e"}, {"f", ""}}));
   EXPECT_EQ(*parse_tagging_header("flag"), (Tags{{"flag", ""}}));
   EXPECT_TRUE(parse_tagging_header("")->empty());
   EXPECT_EQ(header_error("a=1&a=2"), "InvalidArgument");
   EXPECT_EQ(header_error("a=%zz"), "InvalidArgument");
   EXPECT_EQ(header_error("a=%ff"), "InvalidArgument");
-  for (const char* text : {"=v", "=", "a=1&=", "a=b=c", "a=b,c=d"}) EXPECT_EQ(header_error(text), "InvalidArgument") << text;
+  for (const char* text : {"=v", "=", "a=1&=", "a=b=c", "a=b,c=d"}) {
+    EXPECT_EQ(header_error(text), "InvalidArgument") << text;
+  }
 }
 
 }  // namespace

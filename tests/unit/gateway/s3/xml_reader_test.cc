@@ -14,7 +14,9 @@ std::string nested(int levels) {
 
 TEST(XmlReader, NamesTextAttributes) {
   const auto document = XmlDocument::parse(
-      "<?xml version=\"1.0\"?><p:Root xmlns:p='u'><A> x&amp;y </A><!-- c --><p:A t:k='v'>two<![CDATA[<&]]></p:A><B/></p:Root>", "Root");
+      "<?xml version=\"1.0\"?><p:Root xmlns:p='u'><A> x&amp;y </A><!-- c --><p:A "
+      "t:k='v'>two<![CDATA[<&]]></p:A><B/></p:Root>",
+      "Root");
   ASSERT_TRUE(document);
   const XmlElement root = document->root();
   EXPECT_EQ(root.children().size(), 3u);
@@ -27,9 +29,11 @@ TEST(XmlReader, NamesTextAttributes) {
 }
 
 TEST(XmlReader, RefusesWhatIsNotBoundedPlainXml) {
-  for (const std::string& text : {std::string(), std::string("<"), std::string("<Root>"), std::string("<Other/>"), std::string("Root"),
-                                  std::string("<!DOCTYPE r [<!ENTITY a 'b'>]><Root>&a;</Root>"), std::string("<Root>\xff</Root>"),
-                                  std::string("<Root>\0</Root>", 14), "<Root>" + nested(20) + "</Root>"}) {
+  for (const std::string& text :
+       {std::string(), std::string("<"), std::string("<Root>"), std::string("<Other/>"),
+        std::string("Root"), std::string("<!DOCTYPE r [<!ENTITY a 'b'>]><Root>&a;</Root>"),
+        std::string("<Root>\xff</Root>"), std::string("<Root>\0</Root>", 14),
+        "<Root>" + nested(20) + "</Root>"}) {
     const auto document = XmlDocument::parse(text, "Root");
     ASSERT_FALSE(document) << text;
     EXPECT_EQ(document.error().code, ErrorCode::kMalformedXML);
@@ -43,7 +47,8 @@ TEST(XmlReader, RefusesWhatIsNotBoundedPlainXml) {
 }
 
 TEST(XmlReader, DepthIsCountedInTheTreeNotInTheText) {
-  EXPECT_TRUE(XmlDocument::parse("<Root>" + nested(14) + "<!-- <a><a><a><a><a><a><a> --></Root>", "Root"));
+  EXPECT_TRUE(
+      XmlDocument::parse("<Root>" + nested(14) + "<!-- <a><a><a><a><a><a><a> --></Root>", "Root"));
   EXPECT_FALSE(XmlDocument::parse("<Root><x y='>'>" + nested(16) + "</x></Root>", "Root"));
 }
 
@@ -59,8 +64,30 @@ TEST(XmlReader, ReferencesAreCharacters) {
   EXPECT_EQ(text("&#xd7ff;&#xe000;"), "\xed\x9f\xbf\xee\x80\x80");
   EXPECT_EQ(text("<![CDATA[&#0;]]>&amp;#0;"), "&#0;&#0;");
   EXPECT_EQ(text("<!-- &#0; -->a"), "a");
-  for (const char* bad : {"&#0;", "a&#0;b", "&#x0;", "&#000;", "&#4294967296;", "&#4294967361;", "&#18446744073709551681;", "&#x100000041;", "&#999999999999999999999999999999;", "&#1114112;",
-                          "&#x110000;", "&#xd800;", "&#xdfff;", "&#55296;", "&#-1;", "&#+65;", "&#1.5;", "&#;", "&#x;", "&# 65;", "&#65", "&#x-41;", "&#X41;", "<![CDATA[]]>&#0;"}) {
+  for (const char* bad : {"&#0;",
+                          "a&#0;b",
+                          "&#x0;",
+                          "&#000;",
+                          "&#4294967296;",
+                          "&#4294967361;",
+                          "&#18446744073709551681;",
+                          "&#x100000041;",
+                          "&#999999999999999999999999999999;",
+                          "&#1114112;",
+                          "&#x110000;",
+                          "&#xd800;",
+                          "&#xdfff;",
+                          "&#55296;",
+                          "&#-1;",
+                          "&#+65;",
+                          "&#1.5;",
+                          "&#;",
+                          "&#x;",
+                          "&# 65;",
+                          "&#65",
+                          "&#x-41;",
+                          "&#X41;",
+                          "<![CDATA[]]>&#0;"}) {
     EXPECT_EQ(text(bad), std::nullopt) << bad;
   }
   EXPECT_FALSE(XmlDocument::parse("<R a=\"&#0;\"/>", "R")) << "in an attribute too";

@@ -7,7 +7,9 @@ namespace {
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 
-std::string of(const ClaimedIdentity& claim) { return std::string(claim.authentication) + " " + claim.access_key_id; }
+std::string of(const ClaimedIdentity& claim) {
+  return std::string(claim.authentication) + " " + claim.access_key_id;
+}
 
 std::string by_header(const std::string& authorization) {
   http::Fields fields;
@@ -17,14 +19,22 @@ std::string by_header(const std::string& authorization) {
 
 TEST(ClaimedIdentity, IsReadOffWhatIsThere) {
   EXPECT_EQ(of(claimed_identity({}, {})), "none ");
-  EXPECT_EQ(by_header("AWS4-HMAC-SHA256 Credential=AKID/20130524/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"),
+  EXPECT_EQ(by_header("AWS4-HMAC-SHA256 Credential=AKID/20130524/us-east-1/s3/aws4_request, "
+                      "SignedHeaders=host, Signature=00"),
             "v4-header AKID");
-  EXPECT_EQ(by_header("AWS4-HMAC-SHA256 SignedHeaders=host,Credential=AKID/20130524/us-east-1/s3/aws4_request,Signature=00"),
-            "v4-header AKID");
+  EXPECT_EQ(
+      by_header(
+          "AWS4-HMAC-SHA256 "
+          "SignedHeaders=host,Credential=AKID/20130524/us-east-1/s3/aws4_request,Signature=00"),
+      "v4-header AKID");
   EXPECT_EQ(by_header("AWS AKID:c2ln"), "v2-header AKID");
-  EXPECT_EQ(of(claimed_identity({}, {{"X-Amz-Credential", "AKID/20130524/us-east-1/s3/aws4_request"}})), "v4-query AKID");
-  EXPECT_EQ(of(claimed_identity({}, {{"AWSAccessKeyId", "AKID"}, {"Signature", "x"}})), "v2-query AKID");
-  EXPECT_EQ(of(claimed_by_form({{"x-amz-credential", "AKID/20130524/us-east-1/s3/aws4_request"}})), "v4-form AKID");
+  EXPECT_EQ(
+      of(claimed_identity({}, {{"X-Amz-Credential", "AKID/20130524/us-east-1/s3/aws4_request"}})),
+      "v4-query AKID");
+  EXPECT_EQ(of(claimed_identity({}, {{"AWSAccessKeyId", "AKID"}, {"Signature", "x"}})),
+            "v2-query AKID");
+  EXPECT_EQ(of(claimed_by_form({{"x-amz-credential", "AKID/20130524/us-east-1/s3/aws4_request"}})),
+            "v4-form AKID");
   EXPECT_EQ(of(claimed_by_form({{"awsaccesskeyid", "AKID"}})), "v2-form AKID");
   EXPECT_EQ(of(claimed_by_form({{"key", "k"}})), "none ");
 }

@@ -12,7 +12,8 @@ const policy::Caller writer{"222222222222", "wri", false};
 const policy::Caller other{"333333333333", "oth", false};
 const policy::Caller anonymous;
 
-BucketAccess bucket(Ownership ownership = Ownership::kObjectWriter, CannedAcl canned = CannedAcl::kPrivate) {
+BucketAccess bucket(Ownership ownership = Ownership::kObjectWriter,
+                    CannedAcl canned = CannedAcl::kPrivate) {
   BucketAccess access;
   access.bucket = "box";
   access.owner_account = owner.account_id;
@@ -23,20 +24,23 @@ BucketAccess bucket(Ownership ownership = Ownership::kObjectWriter, CannedAcl ca
 }
 
 void set_policy(BucketAccess& access, const std::string& statements) {
-  auto policy = policy::Policy::parse(R"({"Version":"2012-10-17","Statement":[)" + statements + "]}", "box");
+  auto policy =
+      policy::Policy::parse(R"({"Version":"2012-10-17","Statement":[)" + statements + "]}", "box");
   ASSERT_TRUE(policy) << policy.error();
   access.policy = *policy;
 }
 
 std::string canned_object(CannedAcl canned, const policy::Caller& object_owner) {
-  return encode_acl(expand_canned(canned, object_owner.canonical_id, "own"), object_owner.canonical_id);
+  return encode_acl(expand_canned(canned, object_owner.canonical_id, "own"),
+                    object_owner.canonical_id);
 }
 
 bool may_get(const BucketAccess& access, const policy::Caller& caller, const ObjectFacts& object) {
   const Question question{access, caller, policy::Action::kGetObject, "k"};
   const policy::RequestOf request;
   const Verdict verdict = decide(question, request);
-  return verdict == Verdict::kAllow || (verdict == Verdict::kObjectDecides && decide_object(question, request, object));
+  return verdict == Verdict::kAllow ||
+         (verdict == Verdict::kObjectDecides && decide_object(question, request, object));
 }
 
 TEST(Authorization, AnObjectIsItsOwnersNotTheBuckets) {
@@ -55,12 +59,15 @@ TEST(Authorization, UnderBucketOwnerEnforcedEverythingIsTheBucketOwners) {
   EXPECT_TRUE(may_get(access, owner, {writer.account_id, open}));
   EXPECT_FALSE(may_get(access, writer, {writer.account_id, open}));
   EXPECT_FALSE(may_get(access, anonymous, {writer.account_id, open}));
-  EXPECT_EQ(decide({access, anonymous, policy::Action::kPutObject, "k"}, policy::RequestOf()), Verdict::kDeny);
+  EXPECT_EQ(decide({access, anonymous, policy::Action::kPutObject, "k"}, policy::RequestOf()),
+            Verdict::kDeny);
 }
 
 TEST(Authorization, APolicySpeaksOnlyOfWhatTheBucketsOwnerOwns) {
   BucketAccess access = bucket();
-  set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*"})");
+  set_policy(
+      access,
+      R"({"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*"})");
   EXPECT_TRUE(may_get(access, other, {owner.account_id, {}}));
   EXPECT_FALSE(may_get(access, other, {writer.account_id, {}}));
   access.ownership = Ownership::kBucketOwnerEnforced;
@@ -69,12 +76,16 @@ TEST(Authorization, APolicySpeaksOnlyOfWhatTheBucketsOwnerOwns) {
 
 TEST(Authorization, ADenyBindsOwnersOfObjectsAndOfBuckets) {
   BucketAccess access = bucket();
-  set_policy(access, R"({"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::box","arn:aws:s3:::box/*"]})");
+  set_policy(
+      access,
+      R"({"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::box","arn:aws:s3:::box/*"]})");
   EXPECT_FALSE(may_get(access, owner, {owner.account_id, {}}));
   EXPECT_FALSE(may_get(access, writer, {writer.account_id, {}}));
   const policy::RequestOf request;
   EXPECT_EQ(decide({access, owner, policy::Action::kDeleteBucket, {}}, request), Verdict::kDeny);
-  for (const policy::Action action : {policy::Action::kGetBucketPolicy, policy::Action::kPutBucketPolicy, policy::Action::kDeleteBucketPolicy}) {
+  for (const policy::Action action :
+       {policy::Action::kGetBucketPolicy, policy::Action::kPutBucketPolicy,
+        policy::Action::kDeleteBucketPolicy}) {
     EXPECT_EQ(decide({access, owner, action, {}}, request), Verdict::kAllow);
     EXPECT_EQ(decide({access, other, action, {}}, request), Verdict::kDeny);
   }
@@ -85,21 +96,27 @@ TEST(Authorization, APolicyThatCannotBeReadDenies) {
   access.policy_unreadable = true;
   const policy::RequestOf request;
   EXPECT_FALSE(may_get(access, owner, {owner.account_id, {}}));
-  EXPECT_EQ(decide({access, owner, policy::Action::kDeleteBucketPolicy, {}}, request), Verdict::kAllow);
+  EXPECT_EQ(decide({access, owner, policy::Action::kDeleteBucketPolicy, {}}, request),
+            Verdict::kAllow);
 }
 
 TEST(Authorization, RestrictPublicBucketsKeepsEveryStrangerOut) {
   BucketAccess access = bucket(Ownership::kObjectWriter, CannedAcl::kPublicRead);
-  set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*"})");
+  set_policy(
+      access,
+      R"({"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*"})");
   access.block.restrict_public_buckets = true;
   const ObjectFacts object{owner.account_id, {}};
   EXPECT_FALSE(may_get(access, anonymous, object));
   EXPECT_FALSE(may_get(access, other, object));
   EXPECT_FALSE(may_get(access, writer, {writer.account_id, {}}));
   EXPECT_TRUE(may_get(access, owner, object));
-  EXPECT_EQ(decide({access, other, policy::Action::kListBucket, {}}, policy::RequestOf()), Verdict::kDeny);
+  EXPECT_EQ(decide({access, other, policy::Action::kListBucket, {}}, policy::RequestOf()),
+            Verdict::kDeny);
   // A policy that names whom it means is not public.
-  set_policy(access, R"({"Effect":"Allow","Principal":{"AWS":"333333333333"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*"})");
+  set_policy(
+      access,
+      R"({"Effect":"Allow","Principal":{"AWS":"333333333333"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*"})");
   EXPECT_TRUE(may_get(access, other, object));
 }
 
@@ -108,13 +125,18 @@ TEST(Authorization, IgnorePublicAclsLeavesGrantsToNamedAccounts) {
   access.block.ignore_public_acls = true;
   const std::string open = canned_object(CannedAcl::kPublicRead, owner);
   EXPECT_FALSE(may_get(access, other, {owner.account_id, open}));
-  const std::string named = encode_acl({{{Grantee::kCanonicalUser, "oth", policy::Permission::kRead}}}, "own");
+  const std::string named =
+      encode_acl({{{Grantee::kCanonicalUser, "oth", policy::Permission::kRead}}}, "own");
   EXPECT_TRUE(may_get(access, other, {owner.account_id, named}));
 }
 
 TEST(Authorization, AStrangerWithoutHopeIsRefusedWithoutALookUp) {
-  EXPECT_EQ(decide({bucket(Ownership::kBucketOwnerEnforced), anonymous, policy::Action::kGetObject, "k"}, policy::RequestOf()), Verdict::kDeny);
-  EXPECT_EQ(decide({bucket(), anonymous, policy::Action::kGetObject, "k"}, policy::RequestOf()), Verdict::kObjectDecides);
+  EXPECT_EQ(
+      decide({bucket(Ownership::kBucketOwnerEnforced), anonymous, policy::Action::kGetObject, "k"},
+             policy::RequestOf()),
+      Verdict::kDeny);
+  EXPECT_EQ(decide({bucket(), anonymous, policy::Action::kGetObject, "k"}, policy::RequestOf()),
+            Verdict::kObjectDecides);
 }
 
 TEST(Authorization, AbsenceIsToldToWhoMayListTheKey) {
@@ -122,23 +144,32 @@ TEST(Authorization, AbsenceIsToldToWhoMayListTheKey) {
   const policy::RequestOf request;
   EXPECT_TRUE(may_learn_absence({access, owner, policy::Action::kGetObject, "k"}, request));
   EXPECT_FALSE(may_learn_absence({access, other, policy::Action::kGetObject, "k"}, request));
-  set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::box","Condition":{"StringLike":{"s3:prefix":"public/*"}}})");
-  EXPECT_TRUE(may_learn_absence({access, anonymous, policy::Action::kGetObject, "public/k"}, request));
-  EXPECT_FALSE(may_learn_absence({access, anonymous, policy::Action::kGetObject, "private/k"}, request));
+  set_policy(
+      access,
+      R"({"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::box","Condition":{"StringLike":{"s3:prefix":"public/*"}}})");
+  EXPECT_TRUE(
+      may_learn_absence({access, anonymous, policy::Action::kGetObject, "public/k"}, request));
+  EXPECT_FALSE(
+      may_learn_absence({access, anonymous, policy::Action::kGetObject, "private/k"}, request));
 }
 
 TEST(Authorization, ExistingTagsAreJudgedWithTheObject) {
   BucketAccess access = bucket();
-  set_policy(access, R"({"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*","Condition":{"StringNotEquals":{"s3:ExistingObjectTag/open":"yes"}}})");
+  set_policy(
+      access,
+      R"({"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::box/*","Condition":{"StringNotEquals":{"s3:ExistingObjectTag/open":"yes"}}})");
   const Question question{access, owner, policy::Action::kGetObject, "k"};
   EXPECT_EQ(decide(question, policy::RequestOf()), Verdict::kObjectDecides);
-  EXPECT_TRUE(decide_object(question, policy::RequestOf{{"s3:ExistingObjectTag/open", {"yes"}}}, {owner.account_id, {}}));
+  EXPECT_TRUE(decide_object(question, policy::RequestOf{{"s3:ExistingObjectTag/open", {"yes"}}},
+                            {owner.account_id, {}}));
   EXPECT_FALSE(decide_object(question, policy::RequestOf(), {owner.account_id, {}}));
 }
 
 TEST(Authorization, WhatIsSettledBeforeTheLookUpIsNotAskedAgain) {
   BucketAccess access = bucket();
-  set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringEquals":{"aws:Referer":"here"}}})");
+  set_policy(
+      access,
+      R"({"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringEquals":{"aws:Referer":"here"}}})");
   Question question{access, other, policy::Action::kGetObject, "k"};
   const policy::RequestOf request{{"aws:Referer", {"here"}}};
   question.policy = settled_effect(question, request);
@@ -147,10 +178,15 @@ TEST(Authorization, WhatIsSettledBeforeTheLookUpIsNotAskedAgain) {
   EXPECT_TRUE(decide_object(question, request, {owner.account_id, {}}));
   EXPECT_EQ(request.asked, 1u);
   // A body may still speak.
-  EXPECT_EQ(settled_effect({access, other, policy::Action::kPutObjectTagging, "k"}, request), std::nullopt);
-  set_policy(access, R"({"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/a":"b"}}})");
-  EXPECT_EQ(settled_effect({access, other, policy::Action::kGetObject, "k"}, request), std::nullopt);
-  EXPECT_EQ(settled_effect({access, other, policy::Action::kPutObject, "k"}, request), policy::Effect::kNone);
+  EXPECT_EQ(settled_effect({access, other, policy::Action::kPutObjectTagging, "k"}, request),
+            std::nullopt);
+  set_policy(
+      access,
+      R"({"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::box/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/a":"b"}}})");
+  EXPECT_EQ(settled_effect({access, other, policy::Action::kGetObject, "k"}, request),
+            std::nullopt);
+  EXPECT_EQ(settled_effect({access, other, policy::Action::kPutObject, "k"}, request),
+            policy::Effect::kNone);
 }
 
 TEST(Authorization, WhoBeganAnUploadMayEndIt) {
@@ -160,16 +196,22 @@ TEST(Authorization, WhoBeganAnUploadMayEndIt) {
   EXPECT_EQ(decide(question, request), Verdict::kObjectDecides);
   EXPECT_TRUE(decide_upload(question, request, writer.account_id));
   EXPECT_FALSE(decide_upload(question, request, other.account_id));
-  EXPECT_EQ(decide({access, anonymous, policy::Action::kAbortMultipartUpload, "k"}, request), Verdict::kDeny);
-  set_policy(access, R"({"Effect":"Deny","Principal":"*","Action":"s3:AbortMultipartUpload","Resource":"arn:aws:s3:::box/*"})");
+  EXPECT_EQ(decide({access, anonymous, policy::Action::kAbortMultipartUpload, "k"}, request),
+            Verdict::kDeny);
+  set_policy(
+      access,
+      R"({"Effect":"Deny","Principal":"*","Action":"s3:AbortMultipartUpload","Resource":"arn:aws:s3:::box/*"})");
   EXPECT_EQ(decide(question, request), Verdict::kDeny);
 }
 
 TEST(Authorization, OwnershipOfNewObjects) {
   EXPECT_EQ(owner_of_new_object(bucket(Ownership::kObjectWriter), writer, true), writer.account_id);
-  EXPECT_EQ(owner_of_new_object(bucket(Ownership::kBucketOwnerPreferred), writer, false), writer.account_id);
-  EXPECT_EQ(owner_of_new_object(bucket(Ownership::kBucketOwnerPreferred), writer, true), owner.account_id);
-  EXPECT_EQ(owner_of_new_object(bucket(Ownership::kBucketOwnerEnforced), writer, false), owner.account_id);
+  EXPECT_EQ(owner_of_new_object(bucket(Ownership::kBucketOwnerPreferred), writer, false),
+            writer.account_id);
+  EXPECT_EQ(owner_of_new_object(bucket(Ownership::kBucketOwnerPreferred), writer, true),
+            owner.account_id);
+  EXPECT_EQ(owner_of_new_object(bucket(Ownership::kBucketOwnerEnforced), writer, false),
+            owner.account_id);
   EXPECT_EQ(owner_of_new_object(bucket(), anonymous, false), policy::kAnonymousAccount);
 }
 

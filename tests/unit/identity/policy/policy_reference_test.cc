@@ -17,7 +17,9 @@ class Maker {
   explicit Maker(uint32_t seed) : random_(seed) {}
 
   size_t below(size_t n) { return random_() % n; }
+
   bool once_in(size_t n) { return below(n) == 0; }
+
   const std::string& one_of(const Texts& texts) { return texts[below(texts.size())]; }
 
   std::string text(std::string_view alphabet, size_t max) {
@@ -38,15 +40,23 @@ class Maker {
     std::string out;
     for (size_t i = 0, pieces = 1 + below(3); i < pieces; ++i) {
       out += text("ab/", 3) + text("ab*?/", 2);
-      if (once_in(6)) out += one_of({"${aws:username}", "${aws:userid, 'b'}", "${s3:delimiter}", "${*}", "${?}", "${$}", "${s3:RequestObjectTagKeys, ''}"});
+      if (once_in(6)) {
+        out += one_of({"${aws:username}", "${aws:userid, 'b'}", "${s3:delimiter}", "${*}", "${?}",
+                       "${$}", "${s3:RequestObjectTagKeys, ''}"});
+      }
     }
     return out;
   }
 
-  std::string resource() { return one_of({"box/", "box/", "box/", "b?x/", "box*/", "*/"}) + pattern() + one_of({"", "*"}); }
-  std::string address() {
-    return one_of({"10.", "10.0.", "192.168."}) + (once_in(2) ? "0.0" : std::to_string(below(4)) + "." + std::to_string(64 * below(4)));
+  std::string resource() {
+    return one_of({"box/", "box/", "box/", "b?x/", "box*/", "*/"}) + pattern() + one_of({"", "*"});
   }
+
+  std::string address() {
+    return one_of({"10.", "10.0.", "192.168."}) +
+           (once_in(2) ? "0.0" : std::to_string(below(4)) + "." + std::to_string(64 * below(4)));
+  }
+
   std::string full_address() {
     if (once_in(4)) return "2001:db8:" + std::to_string(below(2)) + "::" + std::to_string(below(4));
     if (once_in(10)) return "neither";
@@ -54,41 +64,68 @@ class Maker {
     while (std::ranges::count(out, '.') < 3) out += "." + std::to_string(below(2));
     return once_in(6) ? "::ffff:" + out : out;
   }
+
   std::string range() {
     std::string out = full_address();
     while (out == "neither") out = full_address();
     if (once_in(3)) return out;
     return out + "/" + std::to_string(out.find(':') == std::string::npos ? below(33) : below(129));
   }
-  std::string arn() { return "arn:aws:iam:" + text("ab", 1) + ":" + text("12", 2) + ":" + one_of({"root", "user/a:b", ""}); }
+
+  std::string arn() {
+    return "arn:aws:iam:" + text("ab", 1) + ":" + text("12", 2) + ":" +
+           one_of({"root", "user/a:b", ""});
+  }
+
   std::string arn_pattern() {
     if (once_in(20)) return "*";
     if (once_in(4)) return "arn:aws:iam::${aws:userid}:" + pattern();
-    return one_of({"arn", "a?n", "*"}) + ":aws:iam:" + text("ab*", 1) + ":" + text("12*?", 2) + ":" + one_of({"root", "user/*", "*", "*:b", ""});
+    return one_of({"arn", "a?n", "*"}) + ":aws:iam:" + text("ab*", 1) + ":" + text("12*?", 2) +
+           ":" + one_of({"root", "user/*", "*", "*:b", ""});
   }
-  std::string time() { return once_in(2) ? std::to_string(1'700'000'000 + below(4)) : "2023-11-14T22:13:2" + std::to_string(below(4)) + "Z"; }
+
+  std::string time() {
+    return once_in(2) ? std::to_string(1'700'000'000 + below(4))
+                      : "2023-11-14T22:13:2" + std::to_string(below(4)) + "Z";
+  }
+
   std::string number() { return std::to_string(below(5)) + one_of({"", ".0", ".5"}); }
+
   std::string bytes() { return one_of({"QQ==", "QUI=", "QUJD", ""}); }
 
   reference::Condition condition() {
     const auto make = [&](const Texts& operators, const std::string& key, Texts values) {
       std::string op = one_of(operators);
-      if (op != "Null") op = one_of({"", "", "ForAnyValue:", "ForAllValues:"}) + op + one_of({"", "", "IfExists"});
+      if (op != "Null") {
+        op = one_of({"", "", "ForAnyValue:", "ForAllValues:"}) + op + one_of({"", "", "IfExists"});
+      }
       return reference::Condition{op, key, std::move(values)};
     };
     switch (below(9)) {
-      case 0: return make({"IpAddress", "NotIpAddress"}, "aws:SourceIp", list([&] { return range(); }));
-      case 1: return make({"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals"}, "s3:max-keys",
-                          list([&] { return number(); }));
-      case 2: return make({"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"}, "aws:CurrentTime",
-                          list([&] { return time(); }));
+      case 0:
+        return make({"IpAddress", "NotIpAddress"}, "aws:SourceIp", list([&] { return range(); }));
+      case 1:
+        return make({"NumericEquals", "NumericNotEquals", "NumericLessThan",
+                     "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals"},
+                    "s3:max-keys", list([&] { return number(); }));
+      case 2:
+        return make({"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals",
+                     "DateGreaterThan", "DateGreaterThanEquals"},
+                    "aws:CurrentTime", list([&] { return time(); }));
       case 3: return make({"Bool"}, "aws:SecureTransport", {one_of({"true", "false", "True"})});
-      case 4: return make({"BinaryEquals"}, "s3:x-amz-content-sha256", list([&] { return bytes(); }));
-      case 5: return make({"ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"}, "aws:PrincipalArn", list([&] { return arn_pattern(); }));
-      case 6: return make({"Null"}, one_of({"aws:username", "s3:delimiter"}), {one_of({"true", "false"})});
+      case 4:
+        return make({"BinaryEquals"}, "s3:x-amz-content-sha256", list([&] { return bytes(); }));
+      case 5:
+        return make({"ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"}, "aws:PrincipalArn",
+                    list([&] { return arn_pattern(); }));
+      case 6:
+        return make({"Null"}, one_of({"aws:username", "s3:delimiter"}),
+                    {one_of({"true", "false"})});
       default:
-        return make({"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringLike", "StringNotLike"},
-                    one_of({"s3:prefix", "s3:RequestObjectTagKeys", "aws:username"}), list([&] { return once_in(3) ? text("abAB", 2) : pattern(); }));
+        return make({"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase",
+                     "StringNotEqualsIgnoreCase", "StringLike", "StringLike", "StringNotLike"},
+                    one_of({"s3:prefix", "s3:RequestObjectTagKeys", "aws:username"}),
+                    list([&] { return once_in(3) ? text("abAB", 2) : pattern(); }));
     }
   }
 
@@ -96,9 +133,11 @@ class Maker {
     reference::Statement out;
     out.deny = once_in(2);
     out.not_principal = out.deny && once_in(4);
-    out.principals = list([&] { return one_of({"*", "111111111111", "222222222222", "333333333333"}); });
+    out.principals =
+        list([&] { return one_of({"*", "111111111111", "222222222222", "333333333333"}); });
     out.not_action = once_in(5);
-    out.actions = {one_of({"s3:GetObject", "s3:Get*", "s3:PutObject", "s3:*Object", "s3:?etObject"})};
+    out.actions = {
+        one_of({"s3:GetObject", "s3:Get*", "s3:PutObject", "s3:*Object", "s3:?etObject"})};
     out.not_resource = once_in(5);
     out.resources = list([&] { return resource(); });
     std::set<std::pair<std::string, std::string>> seen;
@@ -137,6 +176,7 @@ class Maker {
 class SaidRequest final : public ConditionSource {
  public:
   explicit SaidRequest(const reference::Said& said) : said_(said) {}
+
   Texts values(const KeyName& key) const override {
     const auto found = said_.find(std::string(name_of(key.key)));
     return found == said_.end() ? Texts{} : found->second;
@@ -163,11 +203,18 @@ TEST(PolicyReference, TheCompiledPolicyAgreesOnRandomPoliciesAndRequests) {
       const Action action = maker.once_in(2) ? Action::kGetObject : Action::kPutObject;
       const Caller& caller = callers[maker.below(3)];
       const std::string resource = "box/" + maker.key();
-      const Effect expected = reference::evaluate(statements, row(action).name, resource, caller, said);
+      const Effect expected =
+          reference::evaluate(statements, row(action).name, resource, caller, said);
       std::string what;
-      for (const auto& [key, values] : said) what += key + "=" + testing::PrintToString(values) + " ";
-      ASSERT_EQ((*policy)->evaluate(action, resource, caller, SaidRequest(said)), expected) << json << "\n" << row(action).name << " " << resource << " by " << caller.account_id << " " << what;
-      ++(expected == Effect::kAllow ? said_yes : expected == Effect::kDeny ? said_no : said_nothing);
+      for (const auto& [key, values] : said) {
+        what += key + "=" + testing::PrintToString(values) + " ";
+      }
+      ASSERT_EQ((*policy)->evaluate(action, resource, caller, SaidRequest(said)), expected)
+          << json << "\n"
+          << row(action).name << " " << resource << " by " << caller.account_id << " " << what;
+      ++(expected == Effect::kAllow  ? said_yes
+         : expected == Effect::kDeny ? said_no
+                                     : said_nothing);
     }
   }
   // Otherwise agreement would say little.

@@ -15,8 +15,10 @@ namespace {
 // One place of a pattern.
 struct Token {
   enum Kind { kByte, kOne, kRun } kind;
+
   char byte;
 };
+
 using Pattern = std::vector<Token>;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -29,15 +31,22 @@ std::string lower(std::string_view text) {
 
 bool matches(const Token* pattern, const Token* end, std::string_view text) {
   if (pattern == end) return text.empty();
-  if (pattern->kind == Token::kRun) return matches(pattern + 1, end, text) || (!text.empty() && matches(pattern, end, text.substr(1)));
+  if (pattern->kind == Token::kRun) {
+    return matches(pattern + 1, end, text) ||
+           (!text.empty() && matches(pattern, end, text.substr(1)));
+  }
   if (text.empty()) return false;
-  if (pattern->kind == Token::kByte) return pattern->byte == text[0] && matches(pattern + 1, end, text.substr(1));
+  if (pattern->kind == Token::kByte) {
+    return pattern->byte == text[0] && matches(pattern + 1, end, text.substr(1));
+  }
   size_t size = 1;
   while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) ++size;
   return matches(pattern + 1, end, text.substr(size));
 }
 
-bool matches(const Pattern& pattern, std::string_view text) { return matches(pattern.data(), pattern.data() + pattern.size(), text); }
+bool matches(const Pattern& pattern, std::string_view text) {
+  return matches(pattern.data(), pattern.data() + pattern.size(), text);
+}
 
 // nullopt: a variable has neither value nor default.
 std::optional<Pattern> expanded(std::string_view text, bool wildcards, const Said& said) {
@@ -48,7 +57,10 @@ std::optional<Pattern> expanded(std::string_view text, bool wildcards, const Sai
   while (!text.empty()) {
     if (!text.starts_with("${")) {
       const char c = text.front();
-      pattern.push_back({wildcards && c == '*' ? Token::kRun : wildcards && c == '?' ? Token::kOne : Token::kByte, c});
+      pattern.push_back({wildcards && c == '*'   ? Token::kRun
+                         : wildcards && c == '?' ? Token::kOne
+                                                 : Token::kByte,
+                         c});
       text.remove_prefix(1);
       continue;
     }
@@ -87,7 +99,8 @@ bool in_range(const std::string& range, const std::string& address) {
   const std::vector<bool> base = bits_of(range.substr(0, slash)), bits = bits_of(address);
   if (bits.empty()) return false;
   const size_t given = slash == std::string::npos ? 128 : std::stoul(range.substr(slash + 1));
-  const size_t prefix = slash != std::string::npos && range.find(':') == std::string::npos ? given + 96 : given;
+  const size_t prefix =
+      slash != std::string::npos && range.find(':') == std::string::npos ? given + 96 : given;
   return std::equal(base.begin(), base.begin() + static_cast<std::ptrdiff_t>(prefix), bits.begin());
 }
 
@@ -101,7 +114,8 @@ std::optional<double> number_of(const std::string& text) {
 std::optional<double> time_of(const std::string& text) {
   std::tm parts{};
   const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return end != nullptr && *end == '\0' ? std::optional(static_cast<double>(timegm(&parts))) : number_of(text);
+  return end != nullptr && *end == '\0' ? std::optional(static_cast<double>(timegm(&parts)))
+                                        : number_of(text);
 }
 
 std::vector<std::string> arn_parts(std::string_view text) {
@@ -123,10 +137,14 @@ bool arn_matches(const std::string& wanted, const std::string& value, const Said
     return pattern && matches(*pattern, value);
   }
   const auto patterns = arn_parts(wanted), parts = arn_parts(value);
-  return std::ranges::equal(patterns, parts, [&](const std::string& pattern, const std::string& part) { return matches(*expanded(pattern, true, {}), part); });
+  return std::ranges::equal(patterns, parts,
+                            [&](const std::string& pattern, const std::string& part) {
+                              return matches(*expanded(pattern, true, {}), part);
+                            });
 }
 
-bool compares(std::string_view op, const std::optional<double>& value, const std::optional<double>& wanted) {
+bool compares(std::string_view op, const std::optional<double>& value,
+              const std::optional<double>& wanted) {
   if (!value || !wanted) return false;
   if (op.ends_with("LessThan")) return *value < *wanted;
   if (op.ends_with("LessThanEquals")) return *value <= *wanted;
@@ -136,11 +154,14 @@ bool compares(std::string_view op, const std::optional<double>& value, const std
 }
 
 // `op` without quantifier, IfExists and negation.
-bool compares(const std::string& op, const std::string& value, const std::string& wanted, const Said& said) {
+bool compares(const std::string& op, const std::string& value, const std::string& wanted,
+              const Said& said) {
   if (op.starts_with("Numeric")) return compares(op, number_of(value), number_of(wanted));
   if (op.starts_with("Date")) return compares(op, time_of(value), time_of(wanted));
   if (op == "Bool") return lower(value) == lower(wanted);
-  if (op == "BinaryEquals") return from_base64(value) && *from_base64(value) == *from_base64(wanted);
+  if (op == "BinaryEquals") {
+    return from_base64(value) && *from_base64(value) == *from_base64(wanted);
+  }
   if (op == "IpAddress") return in_range(wanted, value);
   if (op.starts_with("Arn")) return arn_matches(wanted, value, said);
   auto pattern = expanded(wanted, op == "StringLike", said);
@@ -159,15 +180,24 @@ bool take(std::string& text, std::string_view part) {
 
 bool holds(const Condition& condition, const Said& said) {
   const auto found = said.find(condition.key);
-  const std::vector<std::string> present = found == said.end() ? std::vector<std::string>{} : found->second;
+  const std::vector<std::string> present =
+      found == said.end() ? std::vector<std::string>{} : found->second;
   std::string op = condition.op;
-  if (op == "Null") return std::ranges::any_of(condition.values, [&](const std::string& wanted) { return (wanted == "true") == present.empty(); });
-  const bool any = take(op, "ForAnyValue:"), all = take(op, "ForAllValues:"), if_exists = take(op, "IfExists"), negated = take(op, "Not");
+  if (op == "Null") {
+    return std::ranges::any_of(condition.values, [&](const std::string& wanted) {
+      return (wanted == "true") == present.empty();
+    });
+  }
+  const bool any = take(op, "ForAnyValue:"), all = take(op, "ForAllValues:"),
+             if_exists = take(op, "IfExists"), negated = take(op, "Not");
   if (present.empty()) return all || if_exists || (negated && !any);
   const auto satisfied = [&](const std::string& value) {
-    return std::ranges::any_of(condition.values, [&](const std::string& wanted) { return compares(op, value, wanted, said); }) != negated;
+    return std::ranges::any_of(condition.values, [&](const std::string& wanted) {
+             return compares(op, value, wanted, said);
+           }) != negated;
   };
-  return all || (negated && !any) ? std::ranges::all_of(present, satisfied) : std::ranges::any_of(present, satisfied);
+  return all || (negated && !any) ? std::ranges::all_of(present, satisfied)
+                                  : std::ranges::any_of(present, satisfied);
 }
 
 bool is_about(const Statement& statement, std::string_view resource, const Said& said) {
@@ -176,15 +206,24 @@ bool is_about(const Statement& statement, std::string_view resource, const Said&
     const auto pattern = expanded(text, true, said);
     return pattern && matches(*pattern, resource);
   });
-  for (const std::string& text : statement.resources) unresolved = unresolved || !expanded(text, true, said);
+  for (const std::string& text : statement.resources) {
+    unresolved = unresolved || !expanded(text, true, said);
+  }
   return statement.not_resource ? !named && (statement.deny || !unresolved) : named;
 }
 
-bool matches(const Statement& statement, std::string_view action, std::string_view resource, const Caller& caller, const Said& said) {
-  const bool principal = std::ranges::any_of(statement.principals, [&](const std::string& name) { return name == "*" || (!caller.anonymous && name == caller.account_id); });
-  const bool acts = std::ranges::any_of(statement.actions, [&](const std::string& text) { return matches(*expanded(text, true, {}), action); });
-  return principal != statement.not_principal && acts != statement.not_action && is_about(statement, resource, said) &&
-         std::ranges::all_of(statement.conditions, [&](const Condition& condition) { return holds(condition, said); });
+bool matches(const Statement& statement, std::string_view action, std::string_view resource,
+             const Caller& caller, const Said& said) {
+  const bool principal = std::ranges::any_of(statement.principals, [&](const std::string& name) {
+    return name == "*" || (!caller.anonymous && name == caller.account_id);
+  });
+  const bool acts = std::ranges::any_of(statement.actions, [&](const std::string& text) {
+    return matches(*expanded(text, true, {}), action);
+  });
+  return principal != statement.not_principal && acts != statement.not_action &&
+         is_about(statement, resource, said) &&
+         std::ranges::all_of(statement.conditions,
+                             [&](const Condition& condition) { return holds(condition, said); });
 }
 
 std::string quoted(std::string_view text) {
@@ -195,7 +234,9 @@ std::string quoted(std::string_view text) {
 
 std::string list_of(const std::vector<std::string>& texts, std::string_view before = "") {
   std::string out = "[";
-  for (const std::string& text : texts) out += (out.size() > 1 ? "," : "") + quoted(std::string(before) + text);
+  for (const std::string& text : texts) {
+    out += (out.size() > 1 ? "," : "") + quoted(std::string(before) + text);
+  }
   return out + "]";
 }
 
@@ -203,10 +244,13 @@ std::string json_of(const std::vector<Condition>& conditions) {
   std::map<std::string, std::string> by_operator;
   for (const Condition& condition : conditions) {
     std::string& members = by_operator[condition.op];
-    members += (members.empty() ? "" : ",") + quoted(condition.key) + ":" + list_of(condition.values);
+    members +=
+        (members.empty() ? "" : ",") + quoted(condition.key) + ":" + list_of(condition.values);
   }
   std::string out;
-  for (const auto& [op, members] : by_operator) out += (out.empty() ? "" : ",") + quoted(op) + ":{" + members + "}";
+  for (const auto& [op, members] : by_operator) {
+    out += (out.empty() ? "" : ",") + quoted(op) + ":{" + members + "}";
+  }
   return "{" + out + "}";
 }
 
@@ -214,17 +258,23 @@ std::string json_of(const std::vector<Condition>& conditions) {
 
 std::string json_of(const std::vector<Statement>& statements) {
   std::string out;
-  const auto field = [](bool negated, const std::string& name) { return quoted((negated ? "Not" : "") + name) + ":"; };
+  const auto field = [](bool negated, const std::string& name) {
+    return quoted((negated ? "Not" : "") + name) + ":";
+  };
   for (const Statement& statement : statements) {
     out += out.empty() ? "{" : ",{";
-    out += R"("Effect":)" + quoted(statement.deny ? "Deny" : "Allow") + "," + field(statement.not_principal, "Principal") + R"({"AWS":)" + list_of(statement.principals) +
-           "}," + field(statement.not_action, "Action") + list_of(statement.actions) + "," + field(statement.not_resource, "Resource") +
-           list_of(statement.resources, "arn:aws:s3:::") + R"(,"Condition":)" + json_of(statement.conditions) + "}";
+    out += R"("Effect":)" + quoted(statement.deny ? "Deny" : "Allow") + "," +
+           field(statement.not_principal, "Principal") + R"({"AWS":)" +
+           list_of(statement.principals) + "}," + field(statement.not_action, "Action") +
+           list_of(statement.actions) + "," + field(statement.not_resource, "Resource") +
+           list_of(statement.resources, "arn:aws:s3:::") + R"(,"Condition":)" +
+           json_of(statement.conditions) + "}";
   }
   return R"({"Version":"2012-10-17","Statement":[)" + out + "]}";
 }
 
-Effect evaluate(const std::vector<Statement>& statements, std::string_view action, std::string_view resource, const Caller& caller, const Said& said) {
+Effect evaluate(const std::vector<Statement>& statements, std::string_view action,
+                std::string_view resource, const Caller& caller, const Said& said) {
   Effect effect = Effect::kNone;
   for (const Statement& statement : statements) {
     if (!matches(statement, action, resource, caller, said)) continue;

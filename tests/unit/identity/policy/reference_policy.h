@@ -1,4 +1,5 @@
-// Bucket policies evaluated word by word as the IAM user guide has them, without any index: what the compiled one must agree with.
+// Bucket policies evaluated word by word as the IAM user guide has them, without any index: what
+// the compiled one must agree with.
 #pragma once
 
 #include <map>
@@ -18,12 +19,12 @@ struct Condition {
 struct Statement {
   bool deny = false;
   bool not_principal = false;
-  std::vector<std::string> principals;   // "*" or account ids.
+  std::vector<std::string> principals;  // "*" or account ids.
   bool not_action = false;
   std::vector<std::string> actions;
   bool not_resource = false;
-  std::vector<std::string> resources;    // Without "arn:aws:s3:::".
-  std::vector<Condition> conditions;     // No two of one operator and key.
+  std::vector<std::string> resources;  // Without "arn:aws:s3:::".
+  std::vector<Condition> conditions;   // No two of one operator and key.
 };
 
 // What a request says, by the names of keys.
@@ -31,6 +32,7 @@ using Said = std::map<std::string, std::vector<std::string>>;
 
 // Of version 2012-10-17.
 std::string json_of(const std::vector<Statement>& statements);
-Effect evaluate(const std::vector<Statement>& statements, std::string_view action, std::string_view resource, const Caller& caller, const Said& said);
+Effect evaluate(const std::vector<Statement>& statements, std::string_view action,
+                std::string_view resource, const Caller& caller, const Said& said);
 
 }  // namespace rondel::policy::reference

@@ -12,7 +12,10 @@ namespace rondel::policy {
 class RequestOf final : public ConditionSource {
  public:
   RequestOf() = default;
-  RequestOf(std::initializer_list<std::pair<const std::string, std::vector<std::string>>> said) : said_(said) {}
+
+  RequestOf(std::initializer_list<std::pair<const std::string, std::vector<std::string>>> said)
+      : said_(said) {}
+
   std::vector<std::string> values(const KeyName& key) const override {
     ++asked;
     const auto found = said_.find(std::string(name_of(key.key)) + key.tag);

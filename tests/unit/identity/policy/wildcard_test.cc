@@ -27,7 +27,9 @@ TEST(Wildcard, StarsCrossSlashes) {
 
 TEST(Wildcard, AQuestionMarkIsOneCharacterOfUtf8) {
   EXPECT_TRUE(Wildcard("a?c").matches("abc"));
-  EXPECT_TRUE(Wildcard("a?c").matches("a\xc3\xbc" "c"));
+  EXPECT_TRUE(
+      Wildcard("a?c").matches("a\xc3\xbc"
+                              "c"));
   EXPECT_FALSE(Wildcard("a?c").matches("ac"));
   EXPECT_FALSE(Wildcard("a?c").matches("abbc"));
 }
@@ -46,7 +48,8 @@ TEST(Wildcard, LiteralPiecesAreNoPatterns) {
   EXPECT_FALSE(pattern.matches("home/bob/x"));
 }
 
-// Where a text may stand after each element of the pattern: the definition, in time that multiplies both.
+// Where a text may stand after each element of the pattern: the definition, in time that multiplies
+// both.
 bool slow_match(std::string_view pattern, std::string_view text) {
   std::vector<bool> at(text.size() + 1);
   at[0] = true;
@@ -91,11 +94,14 @@ TEST(Wildcard, AgreesWithTheDefinitionOnLongPatterns) {
     for (int b = 0; b < 3; ++b) text[random() % text.size()] = "b\xc3\xa9"[random() % 3];
     std::string run(1 + random() % 150, 'a');
     for (int b = 0; b < 2; ++b) run[random() % run.size()] = "?b"[random() % 2];
-    for (const std::string& pattern : {"*" + run, "*" + run + "*", run + "*", "*?" + run + "*b*", "*b*" + run + "?"}) {
-      EXPECT_EQ(Wildcard(pattern).matches(text), slow_match(pattern, text)) << pattern << " " << text;
+    for (const std::string& pattern :
+         {"*" + run, "*" + run + "*", run + "*", "*?" + run + "*b*", "*b*" + run + "?"}) {
+      EXPECT_EQ(Wildcard(pattern).matches(text), slow_match(pattern, text))
+          << pattern << " " << text;
       std::string upper = text;
       for (char& c : upper) c = c == 'a' ? 'A' : c == 'b' ? 'B' : c;
-      EXPECT_EQ(Wildcard(pattern).matches_ignoring_case(upper), slow_match(pattern, text)) << pattern << " " << text;
+      EXPECT_EQ(Wildcard(pattern).matches_ignoring_case(upper), slow_match(pattern, text))
+          << pattern << " " << text;
     }
   }
 }
@@ -106,13 +112,15 @@ std::string times(size_t count, std::string_view text) {
   return out;
 }
 
-// What strangers can send: a text of a head, a pattern of a policy, and of both what makes others try again.
+// What strangers can send: a text of a head, a pattern of a policy, and of both what makes others
+// try again.
 TEST(Wildcard, NothingIsTriedAgainFromEveryPlace) {
   struct Case {
     const char* name;
     std::string pattern;
     std::string text;
   };
+
   for (const size_t n : {500u, 2'000u, 8'000u}) {
     for (const size_t m : {n / 8, n / 2, n - 2}) {
       const std::vector<Case> cases{
@@ -131,12 +139,15 @@ TEST(Wildcard, NothingIsTriedAgainFromEveryPlace) {
       for (const Case& one : cases) {
         SCOPED_TRACE(std::string(one.name) + " " + std::to_string(n) + " " + std::to_string(m));
         const size_t text = one.text.size(), pattern = one.pattern.size();
-        const size_t most = 5 * text + pattern + 64 + (one.pattern.contains('?') ? text * (pattern / 64 + 1) + 4 * pattern + 256 : 0);
+        const size_t most =
+            5 * text + pattern + 64 +
+            (one.pattern.contains('?') ? text * (pattern / 64 + 1) + 4 * pattern + 256 : 0);
         Work work, folded;
         (void)Wildcard(one.pattern).matches(one.text, work);
         EXPECT_LE(work.steps(), most);
         (void)Wildcard(one.pattern).matches_ignoring_case(one.text, folded);
-        EXPECT_LE(folded.steps(), 5 * text + pattern + 64 + text * (pattern / 64 + 1) + 4 * pattern + 256);
+        EXPECT_LE(folded.steps(),
+                  5 * text + pattern + 64 + text * (pattern / 64 + 1) + 4 * pattern + 256);
         EXPECT_FALSE(work.over());
       }
     }
@@ -146,7 +157,8 @@ TEST(Wildcard, NothingIsTriedAgainFromEveryPlace) {
 // A denial holds however long the text is that somebody chose.
 TEST(Wildcard, NothingIsCutBeforeItIsMatched) {
   for (const size_t n : {10u, 2'047u, 2'048u, 2'049u, 8'191u}) {
-    for (const std::string& text : {times(n, "a") + "bad", "bad" + times(n, "a"), times(n / 2, "a") + "bad" + times(n / 2, "a")}) {
+    for (const std::string& text : {times(n, "a") + "bad", "bad" + times(n, "a"),
+                                    times(n / 2, "a") + "bad" + times(n / 2, "a")}) {
       for (const char* pattern : {"*bad*", "*b?d*", "*?bad*", "*a*b?d*"}) {
         const bool begins = text.starts_with("bad") && pattern[1] != 'b';
         EXPECT_EQ(Wildcard(pattern).matches(text), !begins) << pattern << " " << n;

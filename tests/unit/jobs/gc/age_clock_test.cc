@@ -4,11 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include "jobs/gc/orphan_scan.h"
-#include "tests/unit/jobs/gc/coordinating_gateway.h"
 #include "cluster/membership/topology_cache.h"
+#include "jobs/gc/orphan_scan.h"
 #include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/manual_clock.h"
+#include "tests/unit/jobs/gc/coordinating_gateway.h"
 
 namespace rondel::gc {
 namespace {
@@ -26,12 +26,12 @@ struct Jump {
 };
 
 constexpr Jump kJumps[] = {
-    {"the gateway a day ahead", days(1), 0us},      {"the gateway a week ahead", days(7), 0us},
-    {"the gateway a day behind", -days(1), 0us},    {"the gateway a week behind", -days(7), 0us},
-    {"the database a day ahead", 0us, days(1)},     {"the database a week ahead", 0us, days(7)},
-    {"the database a day behind", 0us, -days(1)},   {"the database a week behind", 0us, -days(7)},
-    {"both a day ahead", days(1), days(1)},         {"both a week ahead", days(7), days(7)},
-    {"both a day behind", -days(1), -days(1)},      {"both a week behind", -days(7), -days(7)},
+    {"the gateway a day ahead", days(1), 0us},    {"the gateway a week ahead", days(7), 0us},
+    {"the gateway a day behind", -days(1), 0us},  {"the gateway a week behind", -days(7), 0us},
+    {"the database a day ahead", 0us, days(1)},   {"the database a week ahead", 0us, days(7)},
+    {"the database a day behind", 0us, -days(1)}, {"the database a week behind", 0us, -days(7)},
+    {"both a day ahead", days(1), days(1)},       {"both a week ahead", days(7), days(7)},
+    {"both a day behind", -days(1), -days(1)},    {"both a week behind", -days(7), -days(7)},
 };
 
 // A gateway and a database whose clocks are moved apart, and time that passes for both.
@@ -40,16 +40,19 @@ class Clocks : public ::testing::Test {
   Clocks() { refresh(); }
 
   SystemTime right() const { return kStart + passed_; }
+
   void refresh() {
     database_.set(right() + database_by_);
     ages_.sample(database_.now(), clock_.boot_now());
   }
+
   void jump(const Jump& by) {
     clock_.set(right() + by.gateway);
     gateway_by_ = by.gateway;
     database_by_ = by.database;
     refresh();
   }
+
   // Second by second, as the topology is refreshed; long times in steps of the time that a sample
   // lives.
   void pass(microseconds time) {
@@ -61,6 +64,7 @@ class Clocks : public ::testing::Test {
       refresh();
     }
   }
+
   void end_jump() { jump({"", 0us, 0us}); }
 
   fakes::ManualClock clock_{kStart};
@@ -84,7 +88,8 @@ TEST_F(AgeClockTest, TheDatabasesClockGoesOnFromWhereItWasHeard) {
     EXPECT_EQ(database.now(), database_.now() + 10s);
     clock_.sleep(3h);
     EXPECT_EQ(database.now(), database_.now() + 10s + 3h) << "a body that slept is as old as it is";
-    EXPECT_EQ(ages_.now_for_age(), std::nullopt) << "and a clock that was heard before is not believed";
+    EXPECT_EQ(ages_.now_for_age(), std::nullopt)
+        << "and a clock that was heard before is not believed";
     end_jump();
   }
 }
@@ -205,8 +210,8 @@ TEST_F(AgeClockTest, WhenAllClocksJumpTogetherTheSteadyOneHoldsBack) {
   EXPECT_EQ(ages_.status().held_back, 0us);
 }
 
-// For a day nothing ends; then the time is believed. What was stamped before, meanwhile or after that
-// is not older than it is, whether or not the clocks are set right some day.
+// For a day nothing ends; then the time is believed. What was stamped before, meanwhile or after
+// that is not older than it is, whether or not the clocks are set right some day.
 TEST_F(AgeClockTest, WhenAllClocksAreSetBackTogetherAgesPauseForADay) {
   for (const microseconds back : {microseconds(days(1)), microseconds(days(7))}) {
     SCOPED_TRACE(back.count());
@@ -225,7 +230,8 @@ TEST_F(AgeClockTest, WhenAllClocksAreSetBackTogetherAgesPauseForADay) {
     jump({"", -back, -back});
     for (int hour = 0; hour < 24; ++hour) {
       EXPECT_TRUE(ages_.status().paused);
-      EXPECT_NEAR(static_cast<double>(ages_.status().set_back.count()), static_cast<double>(back.count()), 1e6);
+      EXPECT_NEAR(static_cast<double>(ages_.status().set_back.count()),
+                  static_cast<double>(back.count()), 1e6);
       stamp();
       pass(1h);
     }
@@ -252,12 +258,14 @@ class RestartedGateway : public Clocks {
  protected:
   // As what runs beside the refresh of a gateway does.
   void tell(const membership::AgeClock& ages) {
-    const auto time = std::chrono::duration_cast<microseconds>(clock_.boot_now().time_since_epoch());
+    const auto time =
+        std::chrono::duration_cast<microseconds>(clock_.boot_now().time_since_epoch());
     metadata::ToldClocks told{.gateway = model::NodeId::random(), .boot = {clock_.boot(), time}};
     told.reached = ages.reached();
     told.accepted = state_.cluster.accepted;
     ASSERT_TRUE(async::block_on(store_.nodes.exchange_clocks(told, deadline_in(5s))));
   }
+
   // A gateway that has been running, and tells now for the last time.
   SystemTime end() {
     membership::AgeClock ages(clock_);
@@ -265,6 +273,7 @@ class RestartedGateway : public Clocks {
     tell(ages);
     return ages.stamps().now();
   }
+
   // The new gateway's, after its first refresh.
   std::unique_ptr<membership::AgeClock> start() {
     auto ages = std::make_unique<membership::AgeClock>(clock_);
@@ -312,7 +321,8 @@ TEST_F(RestartedGateway, IsNotHeldBackByTheTimeItWasAway) {
   EXPECT_EQ(ages->status().held_back, 0us);
 }
 
-// Nobody can tell whether the machine was off for a week or its clock was set ahead; an operator can.
+// Nobody can tell whether the machine was off for a week or its clock was set ahead; an operator
+// can.
 TEST_F(RestartedGateway, AnOperatorSaysThatTheClocksAreRight) {
   for (const microseconds by : {microseconds(days(7)), microseconds(-days(7))}) {
     SCOPED_TRACE(by.count());
@@ -340,7 +350,8 @@ TEST_F(AgeClockTest, AGatewayThatIsOffIsNotUsableButOneWithADatabaseThatIsOffIs)
     for (int i = 0; i < 3; ++i) told[model::NodeId::random()] = ahead_of_database;
     ages_.witness(std::move(told));
   };
-  for (const microseconds by : {microseconds(16min), microseconds(days(1)), microseconds(-days(7))}) {
+  for (const microseconds by :
+       {microseconds(16min), microseconds(days(1)), microseconds(-days(7))}) {
     jump({"gateway", by, 0us});
     nodes(0us);
     EXPECT_EQ(ages_.check_usable().error().code, ErrorCode::kUnavailable);
@@ -360,23 +371,32 @@ TEST_F(AgeClockTest, AGatewayThatIsOffIsNotUsableButOneWithADatabaseThatIsOffIs)
 
 class Remover final : public node_client::BlobRemover {
  public:
-  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress, std::vector<model::BlobId> ids,
-                                           node_client::RemovalOrder order, Deadline) override {
+  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress,
+                                                        std::vector<model::BlobId> ids,
+                                                        node_client::RemovalOrder order,
+                                                        Deadline) override {
     removed += ids.size();
-    co_return node_client::RemovalReply{node_client::Refusal::kNone, order.generation, order.number};
+    co_return node_client::RemovalReply{node_client::Refusal::kNone, order.generation,
+                                        order.number};
   }
-  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress, std::vector<model::BlobId>, uint64_t,
-                                            Deadline) override {
+
+  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress,
+                                                         std::vector<model::BlobId>, uint64_t,
+                                                         Deadline) override {
     co_return node_client::RestoreReply{};
   }
+
   size_t removed = 0;
 };
 
 class Lister final : public node_client::BlobLister {
  public:
-  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress, model::BlobId after, Deadline) override {
+  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress,
+                                                                 model::BlobId after,
+                                                                 Deadline) override {
     co_return after == model::BlobId{} ? blobs : std::vector<node_client::ListedBlob>{};
   }
+
   std::vector<node_client::ListedBlob> blobs;
 };
 
@@ -407,14 +427,17 @@ class EndsByAge : public Clocks {
     EXPECT_TRUE(coordinator_->run_once());
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
   }
+
   // As looked at again already.
   void release(SystemTime at) {
     const int64_t row = ++state_.last_release_id;
     state_.released[row] = {{row, model::StreamId::random(), model::kChunkBytes, at}, at};
   }
+
   void complete_upload(SystemTime at) {
     state_.completed_uploads = {{model::UploadId::random(), {.completed_at = at}}};
   }
+
   void scan() {
     const jobs::Term term(state_.cluster.token, [] { return true; });
     EXPECT_TRUE(async::block_on(orphans_.run_round(term)));
@@ -425,7 +448,8 @@ class EndsByAge : public Clocks {
   Remover remover_;
   Lister lister_;
   membership::TopologyCache topology_{store_.nodes, store_.ring, clock_, &ages_};
-  OrphanScanOptions scan_options_{.orphan_age = 24h, .blobs_per_second = 1'000'000'000, .ages = &ages_};
+  OrphanScanOptions scan_options_{
+      .orphan_age = 24h, .blobs_per_second = 1'000'000'000, .ages = &ages_};
   OrphanScan orphans_{store_.orphans, store_.gc, topology_, lister_, scan_options_, clock_};
   std::unique_ptr<CoordinatingGateway> coordinator_;
 };
@@ -464,7 +488,10 @@ TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
     run();
     EXPECT_TRUE(state_.completed_uploads.empty());
     // For the next jump.
-    for (const auto& [id, stream] : std::map(state_.released)) ASSERT_TRUE(async::block_on(store_.releases.finish_released({id}, coordinator_->token(), deadline_in(5s))));
+    for (const auto& [id, stream] : std::map(state_.released)) {
+      ASSERT_TRUE(async::block_on(
+          store_.releases.finish_released({id}, coordinator_->token(), deadline_in(5s))));
+    }
   }
 }
 

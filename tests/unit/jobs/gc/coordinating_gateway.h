@@ -25,11 +25,13 @@ struct CoordinatingOptions {
 
 class CoordinatingGateway {
  public:
-  CoordinatingGateway(CoordinatingStores stores, const ring::TopologySource& topology, node_client::BlobRemover& remover,
-                      CoordinatingOptions options, const Clock& clock)
+  CoordinatingGateway(CoordinatingStores stores, const ring::TopologySource& topology,
+                      node_client::BlobRemover& remover, CoordinatingOptions options,
+                      const Clock& clock)
       : lease_(stores.lease),
         bootstrap_(stores.nodes, stores.ring, topology, options.bootstrap),
-        collector_({stores.lease, stores.nodes, stores.releases, stores.gc}, topology, remover, options.collector, clock),
+        collector_({stores.lease, stores.nodes, stores.releases, stores.gc}, topology, remover,
+                   options.collector, clock),
         uploads_(stores.gc, options.collector.ages, clock) {}
 
   // Claims the lease and runs a round of every job, until one fails. A halt is no failure.
@@ -47,7 +49,9 @@ class CoordinatingGateway {
   }
 
   bool leads() const { return lease_.leads(); }
+
   uint64_t token() const { return lease_.token(); }
+
   CollectorStatus status() const { return collector_.status(); }
 
  private:

@@ -5,8 +5,8 @@
 
 #include <set>
 
-#include "jobs/gc/removal_batch.h"
 #include "cluster/membership/topology_cache.h"
+#include "jobs/gc/removal_batch.h"
 #include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/fakes/manual_clock.h"
@@ -19,18 +19,24 @@ using namespace std::chrono_literals;
 // Remembers what it was told; disks can be away.
 class RecordingRemover final : public node_client::BlobRemover {
  public:
-  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
-      node_client::RemovalOrder order, Deadline) override {
+  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress at,
+                                                        std::vector<model::BlobId> ids,
+                                                        node_client::RemovalOrder order,
+                                                        Deadline) override {
     node_client::RemovalReply reply{node_client::Refusal::kNone, order.generation, order.number};
     if (ids.empty()) co_return reply;
     ++calls;
     last_token = order.coordinator_token;
     last_trash = order.trash;
-    if (fenced) co_return node_client::RemovalReply{node_client::Refusal::kCoordinator, order.generation, 0};
+    if (fenced) {
+      co_return node_client::RemovalReply{node_client::Refusal::kCoordinator, order.generation, 0};
+    }
     asked[at.disk] += ids.size();
     if (away.contains(at.disk)) {
       // Answers when all others have.
-      for (int i = 0; i < 1000 && hangs && others_done && !others_done(); ++i) co_await async::sleep_for(1ms);
+      for (int i = 0; i < 1000 && hangs && others_done && !others_done(); ++i) {
+        co_await async::sleep_for(1ms);
+      }
       hung_to_the_end = hung_to_the_end || (hangs && !others_done());
       co_return fail(ErrorCode::kUnavailable, "away");
     }
@@ -38,14 +44,18 @@ class RecordingRemover final : public node_client::BlobRemover {
     removed[at.disk].insert(ids.begin(), ids.end());
     co_return reply;
   }
-  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress, std::vector<model::BlobId>, uint64_t,
-      Deadline) override { co_return node_client::RestoreReply{}; }
+
+  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress,
+                                                         std::vector<model::BlobId>, uint64_t,
+                                                         Deadline) override {
+    co_return node_client::RestoreReply{};
+  }
 
   std::set<model::DiskId> away;
   bool fenced = false;
   std::map<model::DiskId, std::set<model::BlobId>> removed;
-  std::map<model::DiskId, uint64_t> asked;   // Blobs.
-  bool hangs = false;                        // Those that are away.
+  std::map<model::DiskId, uint64_t> asked;  // Blobs.
+  bool hangs = false;                       // Those that are away.
   std::function<bool()> others_done;
   bool hung_to_the_end = false;
   int calls = 0;
@@ -84,14 +94,19 @@ class CoordinatorTest : public ::testing::Test {
   }
 
   Result<void> run_once() {
-    if (!coordinator_) coordinator_ = std::make_unique<CoordinatingGateway>(stores(), cache_, remover_, options(), clock_);
+    if (!coordinator_) {
+      coordinator_ =
+          std::make_unique<CoordinatingGateway>(stores(), cache_, remover_, options(), clock_);
+    }
     auto done = coordinator_->run_once();
     EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
     return done;
   }
 
   void join_all() {
-    for (const auto& record : nodes_) ASSERT_TRUE(async::block_on(store_.nodes.record_node(record, deadline_in(5s))));
+    for (const auto& record : nodes_) {
+      ASSERT_TRUE(async::block_on(store_.nodes.record_node(record, deadline_in(5s))));
+    }
   }
 
   void with_ring() {
@@ -110,7 +125,9 @@ class CoordinatorTest : public ::testing::Test {
     const auto topology = cache_.topology();
     const ring::Ring& ring = *topology->current();
     std::set<model::DiskId> out;
-    for (const ring::DiskIndex index : ring.owners(ring.arc_of(blob.ring_hash()))) out.insert(ring.disks()[index].id);
+    for (const ring::DiskIndex index : ring.owners(ring.arc_of(blob.ring_hash()))) {
+      out.insert(ring.disks()[index].id);
+    }
     return out;
   }
 
@@ -124,7 +141,9 @@ class CoordinatorTest : public ::testing::Test {
 };
 
 TEST_F(CoordinatorTest, TheFirstRingWaitsForEnoughDisksAndIsMadeOnce) {
-  for (size_t i = 0; i + 1 < nodes_.size(); ++i) ASSERT_TRUE(async::block_on(store_.nodes.record_node(nodes_[i], deadline_in(5s))));
+  for (size_t i = 0; i + 1 < nodes_.size(); ++i) {
+    ASSERT_TRUE(async::block_on(store_.nodes.record_node(nodes_[i], deadline_in(5s))));
+  }
   ASSERT_TRUE(run_once());
   EXPECT_TRUE(state_.cluster.live_rings.empty());
   join_all();
@@ -153,7 +172,9 @@ TEST_F(CoordinatorTest, ReleasedBytesAreRemovedAfterTheirGraceFromEveryDiskThatM
   clock_.advance(1s);
   ASSERT_TRUE(run_once());
   for (uint32_t chunk = 0; chunk < 3; ++chunk) {
-    for (const model::DiskId& owner : owners({stream.stream, chunk})) EXPECT_TRUE(remover_.removed[owner].contains({stream.stream, chunk}));
+    for (const model::DiskId& owner : owners({stream.stream, chunk})) {
+      EXPECT_TRUE(remover_.removed[owner].contains({stream.stream, chunk}));
+    }
   }
   std::set<model::BlobId> all;
   for (const auto& [disk, blobs] : remover_.removed) all.insert(blobs.begin(), blobs.end());
@@ -187,7 +208,8 @@ TEST_F(CoordinatorTest, WhatCannotBeFinishedHoldsUpNothingElse) {
   few.collector.gc_streams_per_round = 5;
   coordinator_ = std::make_unique<CoordinatingGateway>(stores(), cache_, remover_, few, clock_);
   const auto ring = cache_.topology()->current();
-  const std::set<model::DiskId> gone = {ring->disks()[ring->owners(0)[0]].id, ring->disks()[ring->owners(0)[1]].id};
+  const std::set<model::DiskId> gone = {ring->disks()[ring->owners(0)[0]].id,
+                                        ring->disks()[ring->owners(0)[1]].id};
   remover_.away = gone;
   const auto stuck = [&](const model::StreamId& stream) {
     const auto all = owners({stream, 0});
@@ -207,7 +229,9 @@ TEST_F(CoordinatorTest, WhatCannotBeFinishedHoldsUpNothingElse) {
   for (int round = 0; round < 8; ++round) ASSERT_TRUE(run_once());
   EXPECT_EQ(state_.released.size(), 20u) << "the younger ones are through";
   EXPECT_EQ(coordinator_->status().removals_deferred_total, 20u) << "each was tried once";
-  for (const auto& disk : gone) EXPECT_LE(remover_.asked[disk], 10u) << "a disk that does not answer is left alone for a while";
+  for (const auto& disk : gone) {
+    EXPECT_LE(remover_.asked[disk], 10u) << "a disk that does not answer is left alone for a while";
+  }
   // Longer each time.
   for (const auto pause : {30s, 60s, 120s}) {
     clock_.advance(pause - 1s);
@@ -235,7 +259,10 @@ TEST_F(CoordinatorTest, OfAStreamThatIsTriedAgainOnlyTheRestIsAsked) {
   std::set<uint32_t> left;
   for (uint32_t chunk = 0; chunk < kChunks; ++chunk) {
     const auto all = owners({stream.stream, chunk});
-    if (std::ranges::count_if(remover_.away, [&](const auto& disk) { return all.contains(disk); }) == 2) left.insert(chunk);
+    if (std::ranges::count_if(remover_.away,
+                              [&](const auto& disk) { return all.contains(disk); }) == 2) {
+      left.insert(chunk);
+    }
   }
   ASSERT_EQ(state_.released.size(), 1u);
   const auto& kept = state_.released[1].row.chunks;
@@ -255,7 +282,9 @@ TEST_F(CoordinatorTest, ADiskThatHangsHoldsUpNoOther) {
   clock_.advance(200s);
   remover_.away = {nodes_[0].disks[0].id, nodes_[1].disks[0].id};
   remover_.hangs = true;
-  remover_.others_done = [&] { return remover_.removed.size() == nodes_.size() - remover_.away.size(); };
+  remover_.others_done = [&] {
+    return remover_.removed.size() == nodes_.size() - remover_.away.size();
+  };
   ASSERT_TRUE(run_once());
   EXPECT_FALSE(remover_.hung_to_the_end);
 }
@@ -293,8 +322,8 @@ TEST_F(CoordinatorTest, AJobThatFailsIsNoReasonToStopLeading) {
   metadata::MemoryCluster other(away);
   CoordinatingStores stores = this->stores();
   coordinator_ = std::make_unique<CoordinatingGateway>(
-      CoordinatingStores{stores.lease, stores.nodes, stores.ring, stores.releases, other.gc}, cache_,
-      remover_, options(), clock_);
+      CoordinatingStores{stores.lease, stores.nodes, stores.ring, stores.releases, other.gc},
+      cache_, remover_, options(), clock_);
   away.set_away(true);
   EXPECT_FALSE(run_once());
   EXPECT_TRUE(coordinator_->leads());
@@ -347,7 +376,10 @@ TEST_F(CoordinatorTest, NoMoreChunksAreAskedForThanAStreamCanHave) {
 TEST_F(CoordinatorTest, OwnersOfEveryLiveEpochAreAsked) {
   with_ring();
   std::vector<ring::Disk> fresh;
-  for (int i = 0; i < 3; ++i) fresh.push_back({model::DiskId::random(), model::NodeId::random(), "f" + std::to_string(i), "y" + std::to_string(i), 1ull << 40});
+  for (int i = 0; i < 3; ++i) {
+    fresh.push_back({model::DiskId::random(), model::NodeId::random(), "f" + std::to_string(i),
+                     "y" + std::to_string(i), 1ull << 40});
+  }
   const auto old = cache_.topology()->rings.front();
   ring::Topology both;
   both.rings = {std::make_shared<const ring::Ring>(old->change(fresh).value()), old};

@@ -6,13 +6,13 @@
 #include <set>
 
 #include "jobs/gc/orphan_scan.h"
-#include "tests/unit/jobs/gc/coordinating_gateway.h"
-#include "tests/unit/jobs/gc/watched_releases.h"
 #include "jobs/gc/removal_batch.h"
 #include "jobs/gc/trash_restore.h"
 #include "metadata/memory/memory_cluster.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/fakes/manual_clock.h"
+#include "tests/unit/jobs/gc/coordinating_gateway.h"
+#include "tests/unit/jobs/gc/watched_releases.h"
 
 namespace rondel::gc {
 namespace {
@@ -21,7 +21,9 @@ using namespace std::chrono_literals;
 
 class Lister final : public node_client::BlobLister {
  public:
-  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after, Deadline) override {
+  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress at,
+                                                                 model::BlobId after,
+                                                                 Deadline) override {
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     if (on_list) on_list(at.disk);
     std::vector<node_client::ListedBlob> page;
@@ -45,11 +47,13 @@ class Remover final : public node_client::BlobRemover {
     model::MetadataGeneration seen;
     uint64_t token = 0;
     uint64_t highest_order = 0;
-    bool estranged = false;     // It has heard that the database is another one.
+    bool estranged = false;  // It has heard that the database is another one.
   };
 
-  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress at, std::vector<model::BlobId> ids,
-      node_client::RemovalOrder order, Deadline) override {
+  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress at,
+                                                        std::vector<model::BlobId> ids,
+                                                        node_client::RemovalOrder order,
+                                                        Deadline) override {
     if (before_remove) std::exchange(before_remove, nullptr)();
     if (on_ids && !ids.empty()) on_ids();
     Node& node = nodes[at.node];
@@ -64,8 +68,9 @@ class Remover final : public node_client::BlobRemover {
     co_return node_client::RemovalReply{refusal, node.seen, node.highest_order};
   }
 
-  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress at, std::vector<model::BlobId> ids,
-      uint64_t number, Deadline) override {
+  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress at,
+                                                         std::vector<model::BlobId> ids,
+                                                         uint64_t number, Deadline) override {
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     if (hanging.contains(at.disk)) {
       const Deadline end = deadline_in(30s);
@@ -79,8 +84,9 @@ class Remover final : public node_client::BlobRemover {
     largest_call = std::max(largest_call, ids.size());
     for (const auto& id : ids) {
       const auto blob = trash[at.disk].find(id);
-      if (blob == trash[at.disk].end() || !blob->second.trashed ||
-          number < blob->second.order) continue;
+      if (blob == trash[at.disk].end() || !blob->second.trashed || number < blob->second.order) {
+        continue;
+      }
       blob->second = {number, false};
       ++reply.restored;
     }
@@ -97,10 +103,11 @@ class Remover final : public node_client::BlobRemover {
     uint64_t order = 0;
     bool trashed = false;
   };
+
   std::map<model::NodeId, Node> nodes;
   std::map<model::DiskId, std::map<model::BlobId, Blob>> trash;
   std::set<model::DiskId> away;
-  std::set<model::DiskId> hanging;      // Until hang_ends(), when asked to restore.
+  std::set<model::DiskId> hanging;  // Until hang_ends(), when asked to restore.
   std::function<bool()> hang_ends;
   std::function<void()> before_remove;
   std::function<void()> on_ids;
@@ -114,8 +121,8 @@ class Remover final : public node_client::BlobRemover {
       node.seen = {database.accepted, database.system, database.mark, 0};
       node.token = 0;
       node.estranged = false;
-    } else if (node.estranged || database.accepted < node.seen.accepted || database.system != node.seen.system ||
-        order.verified != node.seen.mark) {
+    } else if (node.estranged || database.accepted < node.seen.accepted ||
+               database.system != node.seen.system || order.verified != node.seen.mark) {
       return node_client::Refusal::kDatabase;
     }
     if (order.coordinator_token < node.token) return node_client::Refusal::kCoordinator;
@@ -129,12 +136,15 @@ class Remover final : public node_client::BlobRemover {
 class Trash final : public node_client::BlobLister {
  public:
   explicit Trash(Remover& remover) : remover_(remover) {}
-  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress at, model::BlobId after,
-      Deadline) override {
+
+  async::Task<Result<std::vector<node_client::ListedBlob>>> list(transfer::DiskAddress at,
+                                                                 model::BlobId after,
+                                                                 Deadline) override {
     std::vector<node_client::ListedBlob> page;
     for (const auto& [id, blob] : remover_.trash[at.disk]) {
-      if (blob.trashed && (after == model::BlobId{} || after < id) &&
-          page.size() < 7) page.push_back({id, 1, {}, {}});
+      if (blob.trashed && (after == model::BlobId{} || after < id) && page.size() < 7) {
+        page.push_back({id, 1, {}, {}});
+      }
     }
     co_return page;
   }
@@ -147,18 +157,21 @@ class GarbageTest : public ::testing::Test {
  protected:
   GarbageTest() {
     for (int i = 0; i < 3; ++i) {
-      members_.push_back({model::DiskId::random(), model::NodeId::random(), "h" + std::to_string(i), "z" + std::to_string(i), 1ull << 40});
+      members_.push_back({model::DiskId::random(), model::NodeId::random(), "h" + std::to_string(i),
+                          "z" + std::to_string(i), 1ull << 40});
     }
     auto topology = std::make_shared<ring::Topology>();
-    topology->rings.push_back(std::make_shared<const ring::Ring>(ring::Ring::build(members_, {}, 1).value()));
+    topology->rings.push_back(
+        std::make_shared<const ring::Ring>(ring::Ring::build(members_, {}, 1).value()));
     source_.topology_ = topology;
     // As a gateway does when it starts.
-    async::block_on(store_.gc.raise_garbage_ages({.orphan_age = options_.orphan_age},
-                                                 deadline_in(1s)));
+    async::block_on(
+        store_.gc.raise_garbage_ages({.orphan_age = options_.orphan_age}, deadline_in(1s)));
   }
 
   struct Source final : ring::TopologySource {
     std::shared_ptr<const ring::Topology> topology() const override { return topology_; }
+
     std::shared_ptr<const ring::Topology> topology_;
   };
 
@@ -177,16 +190,20 @@ class GarbageTest : public ::testing::Test {
     state_.last_release_id = std::max(state_.last_release_id, row);
   }
 
-  model::StreamId add(size_t disk, Duration created, Duration received, bool referenced, uint32_t chunk = 0) {
+  model::StreamId add(size_t disk, Duration created, Duration received, bool referenced,
+                      uint32_t chunk = 0) {
     const auto stream = model::StreamId::random();
     const SystemTime now = real_clock().now();
-    const auto ago = [now](Duration age) { return now - std::chrono::duration_cast<std::chrono::microseconds>(age); };
+    const auto ago = [now](Duration age) {
+      return now - std::chrono::duration_cast<std::chrono::microseconds>(age);
+    };
     lister_.disks[members_[disk].id].push_back({{stream, chunk}, 100, ago(created), ago(received)});
     if (referenced) state_.references[stream] = 1;
     return stream;
   }
 
   Result<void> pass() { return pass_as(state_.cluster.token); }
+
   Result<void> pass_as(uint64_t token) {
     const fakes::ManualClock clock(real_clock().now() + ahead_);
     OrphanScan scan(store_.orphans, store_.gc, source_, lister_, options_, clock);
@@ -225,7 +242,8 @@ TEST_F(GarbageTest, OnlyWhatIsOldByBothClocksAndUnreferencedIsReleased) {
   ASSERT_TRUE(pass());
   ASSERT_EQ(state_.released.size(), 1u);
   EXPECT_EQ(state_.released.begin()->second.row.stream, orphan);
-  EXPECT_EQ(model::chunk_count(state_.released.begin()->second.row.size), 5u) << "every chunk up to the one seen";
+  EXPECT_EQ(model::chunk_count(state_.released.begin()->second.row.size), 5u)
+      << "every chunk up to the one seen";
   EXPECT_EQ(status_.blobs_scanned_total, 24u);
   EXPECT_EQ(status_.passes_total, 1u);
   ASSERT_TRUE(pass());
@@ -238,7 +256,9 @@ TEST_F(GarbageTest, ADiskWithTooManyOrphansReleasesNothingAndHalts) {
   for (int i = 0; i < 101; ++i) add(0, 48h, 48h, false);
   EXPECT_EQ(pass().error().code, jobs::kHalted);
   EXPECT_TRUE(state_.released.empty());
-  EXPECT_NE(state_.cluster.garbage.halted.find("101 of 5101 blobs are orphans on disk"), std::string::npos) << state_.cluster.garbage.halted;
+  EXPECT_NE(state_.cluster.garbage.halted.find("101 of 5101 blobs are orphans on disk"),
+            std::string::npos)
+      << state_.cluster.garbage.halted;
   EXPECT_EQ(pass().error().code, jobs::kHalted) << "until somebody looks at it";
   async::block_on(store_.gc.resume_garbage(101, deadline_in(1s)));
   ASSERT_TRUE(pass());
@@ -296,7 +316,9 @@ TEST_F(GarbageTest, SmallPassesAddUp) {
   EXPECT_EQ(state_.released.size(), 30u);
   for (int i = 0; i < 30; ++i) add(1, 48h, 48h, false);
   EXPECT_EQ(pass().error().code, jobs::kHalted);
-  EXPECT_NE(state_.cluster.garbage.halted.find("30 of 60 blobs (and 30 were of late) are orphans"), std::string::npos) << state_.cluster.garbage.halted;
+  EXPECT_NE(state_.cluster.garbage.halted.find("30 of 60 blobs (and 30 were of late) are orphans"),
+            std::string::npos)
+      << state_.cluster.garbage.halted;
   async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 60u);
@@ -380,7 +402,9 @@ TEST_F(GarbageTest, WhatIsReferredToByTheEndOfThePassStays) {
   lister_.on_list = [&](const model::DiskId& disk) {
     if (disk == std::max(members_[0].id, members_[1].id)) state_.references[orphan] = 1;
   };
-  if (members_[0].id > members_[1].id) std::swap(lister_.disks[members_[0].id], lister_.disks[members_[1].id]);
+  if (members_[0].id > members_[1].id) {
+    std::swap(lister_.disks[members_[0].id], lister_.disks[members_[1].id]);
+  }
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 1u);
   EXPECT_NE(state_.released.begin()->second.row.stream, orphan);
@@ -403,8 +427,8 @@ class RestoredDatabase : public GarbageTest {
 
   void join() {
     for (const ring::Disk& disk : members_) {
-      metadata::NodeRecord node{disk.node, disk.host, "", disk.host, disk.zone,
-          {{disk.id, disk.capacity_bytes, ""}}, {}};
+      metadata::NodeRecord node{
+          disk.node, disk.host, "", disk.host, disk.zone, {{disk.id, disk.capacity_bytes, ""}}, {}};
       ASSERT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(1s))));
     }
   }
@@ -413,6 +437,7 @@ class RestoredDatabase : public GarbageTest {
     state_.set_back(backup_);
     restart();
   }
+
   // The same gateway leads then.
   void restart() {
     state_.end_sessions();
@@ -450,7 +475,8 @@ class RestoredDatabase : public GarbageTest {
 
   Result<void> restore() {
     Trash trash(remover_);
-    TrashRestore restores(store_.restores, store_.lease, trash, remover_, {.streams_per_query = 3, .blobs_per_call = 2});
+    TrashRestore restores(store_.restores, store_.lease, trash, remover_,
+                          {.streams_per_query = 3, .blobs_per_call = 2});
     const jobs::Term term(state_.cluster.token, [] { return true; });
     auto done = async::block_on(restores.run_round(term));
     waiting_ = restores.status().disks_waiting;
@@ -491,8 +517,8 @@ TEST_F(RestoredDatabase, IsFoundWithNothingToRemove) {
 }
 
 TEST_F(RestoredDatabase, ANodeThatSaysSoWithItsHeartbeatIsEnough) {
-  metadata::NodeRecord node{model::NodeId::random(), "a", "", "h", "z", {}, {},
-      {0, state_.system, {4711, 1}, 3}};
+  metadata::NodeRecord node{model::NodeId::random(),         "a", "", "h", "z", {}, {},
+                            {0, state_.system, {4711, 1}, 3}};
   ASSERT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(1s))));
   ASSERT_TRUE(collect());
   EXPECT_NE(halted_, "");
@@ -577,8 +603,8 @@ TEST_F(RestoredDatabase, ADiskThatIsAwayHasItsTurnWhenItIsBack) {
   EXPECT_EQ(waiting_, 1u);
   EXPECT_EQ(trashed(kept_), 1u);
   async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
-  const auto greeting = async::block_on(store_.nodes.record_node({members_[1].node, "", "", "h", "z",
-      {{members_[1].id, 1, ""}}, {}}, deadline_in(1s)));
+  const auto greeting = async::block_on(store_.nodes.record_node(
+      {members_[1].node, "", "", "h", "z", {{members_[1].id, 1, ""}}, {}}, deadline_in(1s)));
   EXPECT_EQ(greeting->purging_stopped, "");
   EXPECT_TRUE(greeting->purging_disks.empty()) << "nothing is purged there before";
   remover_.away.clear();
@@ -668,14 +694,16 @@ TEST_F(RestoredDatabase, NodesRememberAMarkThatIsNewerThanTheRelease) {
   CoordinatingGateway coordinator(stores(), source_, remover_, {}, real_clock());
   ASSERT_TRUE(coordinator.run_once());
   ASSERT_GT(trashed(stream), 0u);
-  for (const auto& [id, node] : remover_.nodes) EXPECT_FALSE(
-      just_before.cluster.holds(node.seen.mark));
+  for (const auto& [id, node] : remover_.nodes) {
+    EXPECT_FALSE(just_before.cluster.holds(node.seen.mark));
+  }
 }
 
 // A round of two batches, read from the database that was there. An older one takes its place, with
 // an operator's confirmation or not: what the other one released is not removed any further.
 TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound) {
   enum class When { kBetweenBatches, kNodesHear, kDisksAreSlow };
+
   const struct {
     const char* name;
     When when;
@@ -688,6 +716,7 @@ TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound)
       {"within a batch of slow disks", When::kDisksAreSlow, false},
       {"within a batch of slow disks, confirmed", When::kDisksAreSlow, true},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     metadata::MemoryRows older = state_.backup();

@@ -27,12 +27,16 @@ namespace wire = rondel::cluster::v1;
 
 class NoDisks final : public node_client::BlobRemover {
  public:
-  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress, std::vector<model::BlobId>,
-                                           node_client::RemovalOrder, Deadline) override {
+  async::Task<Result<node_client::RemovalReply>> remove(transfer::DiskAddress,
+                                                        std::vector<model::BlobId>,
+                                                        node_client::RemovalOrder,
+                                                        Deadline) override {
     co_return node_client::RemovalReply{};
   }
-  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress, std::vector<model::BlobId>, uint64_t,
-                                            Deadline) override {
+
+  async::Task<Result<node_client::RestoreReply>> restore(transfer::DiskAddress,
+                                                         std::vector<model::BlobId>, uint64_t,
+                                                         Deadline) override {
     co_return node_client::RestoreReply{};
   }
 };
@@ -52,13 +56,14 @@ class HeartbeatServiceTest : public ::testing::Test {
     state_.min_epoch = 3;
     state_.cluster.accepted = 2;
     EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
-    service_ = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, ages_, cluster_, real_clock(), "127.0.0.1:0",
+    service_ = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, ages_,
+                                                   cluster_, real_clock(), "127.0.0.1:0",
                                                    grpc::InsecureServerCredentials())
                    .value();
-    stub_ = wire::Cluster::NewStub(
-        grpc::CreateChannel("127.0.0.1:" + std::to_string(service_->port()),
-                            grpc::InsecureChannelCredentials()));
+    stub_ = wire::Cluster::NewStub(grpc::CreateChannel(
+        "127.0.0.1:" + std::to_string(service_->port()), grpc::InsecureChannelCredentials()));
   }
+
   ~HeartbeatServiceTest() override {
     service_.reset();
     loops_.join();
@@ -87,14 +92,21 @@ class HeartbeatServiceTest : public ::testing::Test {
   // The row has come to so many heartbeats.
   void recorded(uint64_t beats = 1) {
     const Deadline end = deadline_in(30s);
-    while (beats_of_node() < beats && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+    while (beats_of_node() < beats && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(1ms);
+    }
     EXPECT_GE(beats_of_node(), beats);
   }
+
   void forget_nodes() {
     std::lock_guard lock(state_.mutex);
     state_.cluster.nodes.clear();
   }
-  size_t nodes_known() { return async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value().size(); }
+
+  size_t nodes_known() {
+    return async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value().size();
+  }
+
   uint64_t beats_of_node() {
     metadata::NodeRecord node;
     node.id = node_;
@@ -121,6 +133,7 @@ class HeartbeatServiceTest : public ::testing::Test {
 
 TEST_F(HeartbeatServiceTest, RingsAreSentToWhoeverHasOthers) {
   const uint64_t digest = topology_.digest();
+
   const struct {
     const char* name;
     uint64_t accepted, epoch, digest;
@@ -135,6 +148,7 @@ TEST_F(HeartbeatServiceTest, RingsAreSentToWhoeverHasOthers) {
       {"these, from before the confirmation", 1, 5, digest, false},
       {"one of a later confirmation", 3, 4, digest + 1, false},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     wire::HeartbeatRequest asked = request();
@@ -153,12 +167,15 @@ TEST_F(HeartbeatServiceTest, RingsOfAnySizeAreReadInPieces) {
   std::vector<ring::Disk> members;
   for (int i = 0; i < 3; ++i) {
     const std::string number = std::to_string(i);
-    members.push_back({model::DiskId::random(), model::NodeId::random(), "h" + number, "z" + number, 1ull << 40});
+    members.push_back(
+        {model::DiskId::random(), model::NodeId::random(), "h" + number, "z" + number, 1ull << 40});
   }
   ring::RingOptions options;
   options.power = 19;
   for (const uint64_t epoch : {6, 7}) {
-    state_.cluster.live_rings.insert(state_.cluster.live_rings.begin(), {epoch, ring::Ring::build(members, options, epoch).value().serialize()});
+    state_.cluster.live_rings.insert(
+        state_.cluster.live_rings.begin(),
+        {epoch, ring::Ring::build(members, options, epoch).value().serialize()});
   }
   ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
   wire::HeartbeatRequest asked = request();
@@ -184,7 +201,8 @@ TEST_F(HeartbeatServiceTest, RingsOfAnySizeAreReadInPieces) {
   } while (!piece.empty());
   uint64_t at = 0;
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(rings.substr(at, offer.bytes(i)), topology_.topology()->rings[static_cast<size_t>(i)]->serialize());
+    EXPECT_EQ(rings.substr(at, offer.bytes(i)),
+              topology_.topology()->rings[static_cast<size_t>(i)]->serialize());
     at += offer.bytes(i);
   }
   EXPECT_EQ(at, rings.size());
@@ -197,15 +215,17 @@ TEST_F(HeartbeatServiceTest, NamesAndAddressesHaveABound) {
   using Request = wire::HeartbeatRequest;
   const std::string text(256, 'x');
   const std::function<void(Request&)> changes[] = {
-      [&](Request& asked) { asked.set_address(text); }, [&](Request& asked) { asked.set_zone(text); },
-      [&](Request& asked) { asked.set_host(text); }, [&](Request& asked) { asked.set_operations_address(text); }};
+      [&](Request& asked) { asked.set_address(text); },
+      [&](Request& asked) { asked.set_zone(text); }, [&](Request& asked) { asked.set_host(text); },
+      [&](Request& asked) { asked.set_operations_address(text); }};
   for (const auto& change : changes) {
     Request asked = request();
     change(asked);
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + 30s);
     wire::HeartbeatReply reply;
-    EXPECT_EQ(stub_->Heartbeat(&context, asked, &reply).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(stub_->Heartbeat(&context, asked, &reply).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
   }
 }
 
@@ -226,7 +246,9 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_EQ(reply.recognition(), static_cast<uint32_t>(Recognition::kHeld));
   EXPECT_EQ(transfer::from_wire(reply.generation()).beat, 1u);
   recorded(2);
-  EXPECT_GT(async::block_on(store_.lease.next_order(0, state_.cluster.token, deadline_in(5s))).value(), 77u);
+  EXPECT_GT(
+      async::block_on(store_.lease.next_order(0, state_.cluster.token, deadline_in(5s))).value(),
+      77u);
 
   asked.mutable_seen()->mutable_mark()->set_value(first.mark.value + 1);
   reply = ask(asked);
@@ -241,8 +263,8 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_EQ(ask(asked).purging_disks_size(), 2);
   const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(5s))).value();
   EXPECT_EQ(ask(asked).purging_disks_size(), 0);
-  ASSERT_TRUE(async::block_on(store_.restores.finish_restore(
-      disks[1], number, 0, state_.cluster.token, deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(
+      store_.restores.finish_restore(disks[1], number, 0, state_.cluster.token, deadline_in(5s))));
   reply = ask(asked);
   EXPECT_EQ(reply.purging_stopped(), "");
   ASSERT_EQ(reply.purging_disks_size(), 1);
@@ -259,7 +281,8 @@ TEST_F(HeartbeatServiceTest, ANodeHearsTheHighestTokenAndOrder) {
   wire::HeartbeatReply reply = ask(request());
   EXPECT_EQ(reply.coordinator_token(), state_.cluster.token);
   EXPECT_EQ(reply.latest_order(), 0u);
-  const auto number = async::block_on(store_.lease.next_order(41, state_.cluster.token, deadline_in(5s)));
+  const auto number =
+      async::block_on(store_.lease.next_order(41, state_.cluster.token, deadline_in(5s)));
   ASSERT_TRUE(number);
   state_.end_sessions();
   ASSERT_TRUE(coordinator_.run_once());
@@ -270,7 +293,8 @@ TEST_F(HeartbeatServiceTest, ANodeHearsTheHighestTokenAndOrder) {
   EXPECT_EQ(ask(request()).coordinator_token(), 0u);
 }
 
-// Every number and text that a node may say, at and beyond its bound. What is refused leaves no row.
+// Every number and text that a node may say, at and beyond its bound. What is refused leaves no
+// row.
 TEST_F(HeartbeatServiceTest, WhatNoDatabaseGaveAndNoDiskHasIsRefused) {
   using Change = std::function<void(wire::HeartbeatRequest&)>;
   constexpr uint64_t kHuge = uint64_t{1} << 62;
@@ -279,31 +303,40 @@ TEST_F(HeartbeatServiceTest, WhatNoDatabaseGaveAndNoDiskHasIsRefused) {
     added->set_disk_id(std::string(16, 'd'));
     return added;
   };
+
   const struct {
     const char* name;
     Change change;
     bool taken;
   } cases[] = {
-      {"an order a little ahead: the database was set back", [](auto& r) { r.set_highest_order(1000); }, true},
+      {"an order a little ahead: the database was set back",
+       [](auto& r) { r.set_highest_order(1000); }, true},
       {"an order that leaps", [](auto& r) { r.set_highest_order(kHuge); }, false},
       {"an order beyond 63 bits", [](auto& r) { r.set_highest_order(UINT64_MAX); }, false},
       {"a confirmation a little ahead", [](auto& r) { r.mutable_seen()->set_accepted(9); }, true},
       {"a confirmation that leaps", [](auto& r) { r.mutable_seen()->set_accepted(kHuge); }, false},
-      {"a confirmation beyond 63 bits", [](auto& r) { r.mutable_seen()->set_accepted(UINT64_MAX); }, false},
-      {"a mark that nobody has written", [](auto& r) { r.mutable_seen()->mutable_mark()->set_counter(kHuge); }, true},
+      {"a confirmation beyond 63 bits", [](auto& r) { r.mutable_seen()->set_accepted(UINT64_MAX); },
+       false},
+      {"a mark that nobody has written",
+       [](auto& r) { r.mutable_seen()->mutable_mark()->set_counter(kHuge); }, true},
       {"a beat that nobody has counted", [](auto& r) { r.mutable_seen()->set_beat(kHuge); }, true},
       {"a ring epoch", [](auto& r) { r.set_ring_epoch(kHuge); }, true},
       {"a disk of 64 PiB", [&](auto& r) { disk(r)->set_capacity_bytes(uint64_t{1} << 56); }, true},
-      {"a larger one", [&](auto& r) { disk(r)->set_capacity_bytes((uint64_t{1} << 56) + 1); }, false},
+      {"a larger one", [&](auto& r) { disk(r)->set_capacity_bytes((uint64_t{1} << 56) + 1); },
+       false},
       {"live bytes", [&](auto& r) { disk(r)->mutable_status()->set_live_bytes(kHuge); }, false},
       {"dead bytes", [&](auto& r) { disk(r)->mutable_status()->set_dead_bytes(kHuge); }, false},
       {"trash bytes", [&](auto& r) { disk(r)->mutable_status()->set_trash_bytes(kHuge); }, false},
       {"free bytes", [&](auto& r) { disk(r)->mutable_status()->set_free_bytes(kHuge); }, false},
       {"blobs", [&](auto& r) { disk(r)->mutable_status()->set_blobs(kHuge); }, false},
-      {"handed off blobs", [&](auto& r) { disk(r)->mutable_status()->set_handoff_blobs(kHuge); }, false},
-      {"bytes of lag", [&](auto& r) { disk(r)->mutable_status()->set_replication_lag_bytes(kHuge); }, false},
-      {"a clock at the end of days", [&](auto& r) { disk(r)->mutable_status()->set_node_now_us(INT64_MAX); }, true},
-      {"a clock before all days", [&](auto& r) { disk(r)->mutable_status()->set_node_now_us(INT64_MIN); }, true},
+      {"handed off blobs", [&](auto& r) { disk(r)->mutable_status()->set_handoff_blobs(kHuge); },
+       false},
+      {"bytes of lag",
+       [&](auto& r) { disk(r)->mutable_status()->set_replication_lag_bytes(kHuge); }, false},
+      {"a clock at the end of days",
+       [&](auto& r) { disk(r)->mutable_status()->set_node_now_us(INT64_MAX); }, true},
+      {"a clock before all days",
+       [&](auto& r) { disk(r)->mutable_status()->set_node_now_us(INT64_MIN); }, true},
       {"more disks than a machine has",
        [&](auto& r) {
          for (int i = 0; i < 10001; ++i) disk(r);
@@ -312,11 +345,13 @@ TEST_F(HeartbeatServiceTest, WhatNoDatabaseGaveAndNoDiskHasIsRefused) {
       {"a long address", [](auto& r) { r.set_address(std::string(256, 'a')); }, false},
       {"a line break in the zone", [](auto& r) { r.set_zone("z\nz"); }, false},
       {"a line break in the host", [](auto& r) { r.set_host("h\nh"); }, false},
-      {"an escape in the operations address", [](auto& r) { r.set_operations_address("\033[2J"); }, false},
+      {"an escape in the operations address", [](auto& r) { r.set_operations_address("\033[2J"); },
+       false},
       {"no name", [](auto& r) { r.clear_name(); }, false},
       {"a name that is a path", [](auto& r) { r.set_name("a/b"); }, false},
       {"a long name", [](auto& r) { r.set_name(std::string(129, 'n')); }, false},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     forget_nodes();
@@ -330,7 +365,9 @@ TEST_F(HeartbeatServiceTest, WhatNoDatabaseGaveAndNoDiskHasIsRefused) {
     EXPECT_EQ(status.ok(), c.taken) << status.error_message();
     if (!c.taken) EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
     const Deadline end = deadline_in(30s);
-    while (c.taken && nodes_known() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+    while (c.taken && nodes_known() == 0 && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(1ms);
+    }
     EXPECT_EQ(nodes_known(), c.taken ? 1u : 0u);
   }
 }
@@ -347,11 +384,13 @@ TEST_F(HeartbeatServiceTest, ANameBelongsToOneNode) {
   wire::HeartbeatRequest thief = request();
   thief.set_node_id(std::string(as_text(model::NodeId::random().view())));
   thief.set_address("thief:1");
-  EXPECT_EQ(refused(thief).error_code(), grpc::StatusCode::ALREADY_EXISTS) << "another id under its name";
+  EXPECT_EQ(refused(thief).error_code(), grpc::StatusCode::ALREADY_EXISTS)
+      << "another id under its name";
   wire::HeartbeatRequest renamed = request();
   renamed.set_name("other");
   renamed.set_address("thief:1");
-  EXPECT_EQ(refused(renamed).error_code(), grpc::StatusCode::ALREADY_EXISTS) << "its id under another name";
+  EXPECT_EQ(refused(renamed).error_code(), grpc::StatusCode::ALREADY_EXISTS)
+      << "its id under another name";
   const auto nodes = async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value();
   ASSERT_EQ(nodes.size(), 1u);
   EXPECT_EQ(nodes[0].address, "n:1");
@@ -390,10 +429,13 @@ class HeldWrites final : public metadata::NodeStore {
  public:
   explicit HeldWrites(metadata::NodeStore& inner) : inner_(inner) {}
 
-  async::Task<Result<metadata::Greeting>> greet(metadata::NodeRecord node, Deadline deadline) override {
+  async::Task<Result<metadata::Greeting>> greet(metadata::NodeRecord node,
+                                                Deadline deadline) override {
     return inner_.greet(std::move(node), deadline);
   }
-  async::Task<Result<metadata::Greeting>> record_node(metadata::NodeRecord node, Deadline deadline) override {
+
+  async::Task<Result<metadata::Greeting>> record_node(metadata::NodeRecord node,
+                                                      Deadline deadline) override {
     ++waiting;
     const std::string name = node.name;
     while (held && std::chrono::steady_clock::now() < deadline) co_await async::sleep_for(1ms);
@@ -401,19 +443,30 @@ class HeldWrites final : public metadata::NodeStore {
     if (held) co_return fail(ErrorCode::kDeadlineExceeded, "somebody holds the row");
     co_return co_await inner_.record_node(std::move(node), deadline);
   }
+
   async::Task<Result<bool>> forget_name(std::string name, Deadline deadline) override {
     return inner_.forget_name(std::move(name), deadline);
   }
-  async::Task<Result<metadata::HeardClocks>> exchange_clocks(metadata::ToldClocks told, Deadline deadline) override {
+
+  async::Task<Result<metadata::HeardClocks>> exchange_clocks(metadata::ToldClocks told,
+                                                             Deadline deadline) override {
     return inner_.exchange_clocks(std::move(told), deadline);
   }
-  async::Task<Result<metadata::ReachedAge>> reached_age(metadata::BootTime now, Deadline deadline) override {
+
+  async::Task<Result<metadata::ReachedAge>> reached_age(metadata::BootTime now,
+                                                        Deadline deadline) override {
     return inner_.reached_age(std::move(now), deadline);
   }
-  async::Task<Result<metadata::Recognized>> recognize(model::NodeId node, model::MetadataGeneration seen, Deadline deadline) override {
+
+  async::Task<Result<metadata::Recognized>> recognize(model::NodeId node,
+                                                      model::MetadataGeneration seen,
+                                                      Deadline deadline) override {
     return inner_.recognize(node, seen, deadline);
   }
-  async::Task<Result<std::vector<metadata::NodeRecord>>> list_nodes(Deadline deadline) override { return inner_.list_nodes(deadline); }
+
+  async::Task<Result<std::vector<metadata::NodeRecord>>> list_nodes(Deadline deadline) override {
+    return inner_.list_nodes(deadline);
+  }
 
   std::atomic<bool> held = true;
   std::atomic<int> waiting = 0;
@@ -424,11 +477,12 @@ class HeldWrites final : public metadata::NodeStore {
 
 TEST_F(HeartbeatServiceTest, HeartbeatsDependOnNoWrite) {
   HeldWrites held(store_.nodes);
-  auto service = membership::HeartbeatService::start(loops_.loop(0), held, topology_, ages_, cluster_, real_clock(), "127.0.0.1:0",
+  auto service = membership::HeartbeatService::start(loops_.loop(0), held, topology_, ages_,
+                                                     cluster_, real_clock(), "127.0.0.1:0",
                                                      grpc::InsecureServerCredentials())
                      .value();
-  const auto stub =
-      wire::Cluster::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(service->port()), grpc::InsecureChannelCredentials()));
+  const auto stub = wire::Cluster::NewStub(grpc::CreateChannel(
+      "127.0.0.1:" + std::to_string(service->port()), grpc::InsecureChannelCredentials()));
   const auto beat = [&](const std::string& name, const model::NodeId& id) {
     wire::HeartbeatRequest asked = request();
     asked.set_name(name);
@@ -449,19 +503,23 @@ TEST_F(HeartbeatServiceTest, HeartbeatsDependOnNoWrite) {
   EXPECT_EQ(nodes_known(), 0u);
   held.held = false;
   const Deadline end = deadline_in(30s);
-  while (nodes_known() < nodes.size() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+  while (nodes_known() < nodes.size() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(1ms);
+  }
   EXPECT_EQ(nodes_known(), nodes.size());
 }
 
 // By certificates: a node speaks for itself alone.
 TEST_F(HeartbeatServiceTest, ACertificateSpeaksForItsOwnNodeAlone) {
   const fakes::Authority authority;
-  auto service = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, ages_, cluster_, real_clock(), "127.0.0.1:0",
+  auto service = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, ages_,
+                                                     cluster_, real_clock(), "127.0.0.1:0",
                                                      authority.gateway()->server())
                      .value();
-  const auto beat = [&](const std::shared_ptr<rpc::PeerCredentials>& caller, const std::string& name) {
-    const auto stub =
-        wire::Cluster::NewStub(rpc::open_channel("127.0.0.1:" + std::to_string(service->port()), *caller, {rpc::PeerRole::kGateway}));
+  const auto beat = [&](const std::shared_ptr<rpc::PeerCredentials>& caller,
+                        const std::string& name) {
+    const auto stub = wire::Cluster::NewStub(rpc::open_channel(
+        "127.0.0.1:" + std::to_string(service->port()), *caller, {rpc::PeerRole::kGateway}));
     wire::HeartbeatRequest asked = request();
     asked.set_name(name);
     asked.set_address(name + ":1");
@@ -472,9 +530,12 @@ TEST_F(HeartbeatServiceTest, ACertificateSpeaksForItsOwnNodeAlone) {
   };
   EXPECT_EQ(beat(authority.node("node"), "node"), grpc::StatusCode::OK);
   recorded();
-  EXPECT_EQ(beat(authority.node("other"), "node"), grpc::StatusCode::PERMISSION_DENIED) << "in its name";
-  EXPECT_EQ(beat(authority.node("other"), "other"), grpc::StatusCode::ALREADY_EXISTS) << "with its id";
-  EXPECT_EQ(beat(authority.gateway(), "node"), grpc::StatusCode::PERMISSION_DENIED) << "a gateway is no node";
+  EXPECT_EQ(beat(authority.node("other"), "node"), grpc::StatusCode::PERMISSION_DENIED)
+      << "in its name";
+  EXPECT_EQ(beat(authority.node("other"), "other"), grpc::StatusCode::ALREADY_EXISTS)
+      << "with its id";
+  EXPECT_EQ(beat(authority.gateway(), "node"), grpc::StatusCode::PERMISSION_DENIED)
+      << "a gateway is no node";
   const auto known = async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value();
   ASSERT_EQ(known.size(), 1u);
   EXPECT_EQ(known[0].address, "node:1");
@@ -482,11 +543,15 @@ TEST_F(HeartbeatServiceTest, ACertificateSpeaksForItsOwnNodeAlone) {
 
 TEST_F(HeartbeatServiceTest, AWrongClockStopsItsNodeAndADatabaseThatIsWrongStopsPurging) {
   ages_.sample(real_clock().now(), real_clock().boot_now());
-  ages_.witness({{node_, {std::chrono::hours(1), "z"}}, {model::NodeId::random(), {0s, "y"}}, {model::NodeId::random(), {0s, "x"}}});
+  ages_.witness({{node_, {std::chrono::hours(1), "z"}},
+                 {model::NodeId::random(), {0s, "y"}},
+                 {model::NodeId::random(), {0s, "x"}}});
   EXPECT_NE(ask(request()).writes_stopped(), "");
   EXPECT_EQ(ask(request()).purging_stopped(), "");
   EXPECT_TRUE(ages_.now_for_age());
-  ages_.witness({{node_, {1h, "z"}}, {model::NodeId::random(), {1h, "y"}}, {model::NodeId::random(), {1h, "x"}}});
+  ages_.witness({{node_, {1h, "z"}},
+                 {model::NodeId::random(), {1h, "y"}},
+                 {model::NodeId::random(), {1h, "x"}}});
   const wire::HeartbeatReply reply = ask(request());
   EXPECT_EQ(reply.writes_stopped(), "") << "it is not the node that is wrong";
   EXPECT_NE(reply.purging_stopped(), "");

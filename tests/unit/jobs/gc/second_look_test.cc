@@ -20,11 +20,14 @@ class SecondLookTest : public ::testing::Test {
     state_.released[row] = {{row, stream, 10, clock_.now()}, {}};
     return stream;
   }
+
   Result<void> run_once() { return run_as(state_.cluster.token); }
+
   Result<void> run_as(uint64_t token) {
     const jobs::Term term(token, [] { return true; });
     return async::block_on(look_.run_round(term));
   }
+
   void pass(std::chrono::microseconds time) {
     clock_.advance(time);
     database_clock_.advance(time);

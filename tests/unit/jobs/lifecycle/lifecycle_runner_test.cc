@@ -23,14 +23,19 @@ using metadata::LifecycleQuery;
 using metadata::LifecycleScan;
 using metadata::LifecycleVersion;
 
-constexpr SystemTime kChanged{};   // Since when a key is due that a client changed.
+constexpr SystemTime kChanged{};  // Since when a key is due that a client changed.
 
 template <class T>
 using Answer = async::Task<Result<T>>;
 
-std::string place_of(const LifecycleVersion& version) { return std::string(reinterpret_cast<const char*>(version.version.bytes.data()), model::VersionId::kBytes); }
+std::string place_of(const LifecycleVersion& version) {
+  return std::string(reinterpret_cast<const char*>(version.version.bytes.data()),
+                     model::VersionId::kBytes);
+}
 
-class MemoryRules final : public metadata::LifecycleStore, public metadata::LifecycleCursors, public metadata::LifecycleRechecks {
+class MemoryRules final : public metadata::LifecycleStore,
+                          public metadata::LifecycleCursors,
+                          public metadata::LifecycleRechecks {
  public:
   Answer<std::vector<std::string>> accounts(std::string after, uint32_t max, Deadline) override {
     std::set<std::string> found;
@@ -41,18 +46,29 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
     if (page.size() > max) page.resize(max);
     co_return page;
   }
-  Answer<std::vector<metadata::LifecycleBucket>> buckets(std::string account, int64_t after_id, uint32_t max, Deadline) override {
+
+  Answer<std::vector<metadata::LifecycleBucket>> buckets(std::string account, int64_t after_id,
+                                                         uint32_t max, Deadline) override {
     std::vector<metadata::LifecycleBucket> page;
     for (const auto& bucket : all_buckets) {
-      if (bucket.id > after_id && bucket.owner_account == account && page.size() < max) page.push_back(bucket);
+      if (bucket.id > after_id && bucket.owner_account == account && page.size() < max) {
+        page.push_back(bucket);
+      }
     }
     co_return page;
   }
-  Answer<std::string> cursor(int64_t bucket_id, LifecycleScan scan, std::string rule, Deadline) override { co_return cursors[{bucket_id, scan, rule}]; }
-  Answer<void> move_cursor(int64_t bucket_id, LifecycleScan scan, std::string rule, std::string position, Deadline) override {
+
+  Answer<std::string> cursor(int64_t bucket_id, LifecycleScan scan, std::string rule,
+                             Deadline) override {
+    co_return cursors[{bucket_id, scan, rule}];
+  }
+
+  Answer<void> move_cursor(int64_t bucket_id, LifecycleScan scan, std::string rule,
+                           std::string position, Deadline) override {
     cursors[{bucket_id, scan, rule}] = position;
     co_return Result<void>{};
   }
+
   Answer<void> keep_cursors(int64_t bucket_id, std::vector<std::string> rules, Deadline) override {
     std::erase_if(cursors, [&](const auto& entry) {
       const auto& [bucket, scan, rule] = entry.first;
@@ -60,13 +76,21 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
     });
     co_return Result<void>{};
   }
+
   Answer<LifecyclePage> current_by_age(LifecycleQuery query) override {
-    return page(std::move(query), [](const LifecycleVersion& version) { return version.current && !version.delete_marker; }, &LifecycleVersion::created);
+    return page(
+        std::move(query),
+        [](const LifecycleVersion& version) { return version.current && !version.delete_marker; },
+        &LifecycleVersion::created);
   }
+
   Answer<LifecyclePage> current_by_key(LifecycleQuery query, std::string prefix) override {
     LifecyclePage out{{}, query.position, false};
     for (const LifecycleVersion& version : of(query.bucket_id)) {
-      if (!version.current || version.delete_marker || !version.key.starts_with(prefix) || version.key <= query.position || version.created > query.until) continue;
+      if (!version.current || version.delete_marker || !version.key.starts_with(prefix) ||
+          version.key <= query.position || version.created > query.until) {
+        continue;
+      }
       out.more = out.versions.size() == query.max;
       if (out.more) break;
       out.versions.push_back(version);
@@ -74,13 +98,21 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
     }
     co_return out;
   }
+
   Answer<LifecyclePage> replaced(LifecycleQuery query) override {
-    return page(std::move(query), [](const LifecycleVersion& version) { return !version.current; }, &LifecycleVersion::replaced);
+    return page(
+        std::move(query), [](const LifecycleVersion& version) { return !version.current; },
+        &LifecycleVersion::replaced);
   }
+
   Answer<LifecyclePage> pushed_back(LifecycleQuery) override { co_return LifecyclePage{}; }
+
   Answer<LifecyclePage> lone_markers(LifecycleQuery query) override {
-    return page(std::move(query), [](const LifecycleVersion& version) { return version.lone; }, &LifecycleVersion::created);
+    return page(
+        std::move(query), [](const LifecycleVersion& version) { return version.lone; },
+        &LifecycleVersion::created);
   }
+
   Answer<std::vector<metadata::LifecycleUpload>> uploads(LifecycleQuery query) override {
     std::vector<metadata::LifecycleUpload> out;
     for (const auto& upload : open_uploads) {
@@ -89,20 +121,26 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
     if (!out.empty()) out.back().position = "behind all";
     co_return out;
   }
-  Answer<std::vector<std::string>> rechecks(int64_t, SystemTime now, uint32_t max, Deadline) override {
+
+  Answer<std::vector<std::string>> rechecks(int64_t, SystemTime now, uint32_t max,
+                                            Deadline) override {
     std::vector<std::string> keys;
     for (const auto& [key, due] : queued) {
       if (due <= now && keys.size() < max) keys.push_back(key);
     }
     co_return keys;
   }
-  Answer<void> forget_rechecks(int64_t, std::vector<std::string> keys, SystemTime now, Deadline) override {
+
+  Answer<void> forget_rechecks(int64_t, std::vector<std::string> keys, SystemTime now,
+                               Deadline) override {
     for (const std::string& key : keys) {
       if (queued.contains(key) && queued[key] <= now) queued.erase(key);
     }
     co_return Result<void>{};
   }
-  Answer<void> recheck_later(int64_t, std::vector<std::string> keys, SystemTime due, Deadline) override {
+
+  Answer<void> recheck_later(int64_t, std::vector<std::string> keys, SystemTime due,
+                             Deadline) override {
     for (std::string& key : keys) {
       const auto found = queued.find(key);
       const bool sooner = found != queued.end() && found->second >= kChanged && found->second < due;
@@ -110,20 +148,30 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
     }
     co_return Result<void>{};
   }
-  Answer<std::vector<LifecycleVersion>> versions_of(int64_t bucket_id, std::vector<std::string> keys, uint32_t max, Deadline) override {
+
+  Answer<std::vector<LifecycleVersion>> versions_of(int64_t bucket_id,
+                                                    std::vector<std::string> keys, uint32_t max,
+                                                    Deadline) override {
     if (rechecks_fail) co_return std::unexpected(*rechecks_fail);
     std::vector<LifecycleVersion> out;
     for (const LifecycleVersion& version : of(bucket_id)) {
-      if (std::ranges::find(keys, version.key) != keys.end() && out.size() < max) out.push_back(version);
+      if (std::ranges::find(keys, version.key) != keys.end() && out.size() < max) {
+        out.push_back(version);
+      }
     }
     if (after_reading) std::exchange(after_reading, {})();
     co_return out;
   }
-  Answer<std::vector<LifecycleVersion>> older_versions(int64_t bucket_id, std::string key, model::VersionId before, uint32_t newer, uint32_t max,
-                                                       Deadline) override {
+
+  Answer<std::vector<LifecycleVersion>> older_versions(int64_t bucket_id, std::string key,
+                                                       model::VersionId before, uint32_t newer,
+                                                       uint32_t max, Deadline) override {
     std::vector<LifecycleVersion> out;
     for (const LifecycleVersion& version : of(bucket_id)) {
-      if (version.key != key || version.current || !(version.version < before) || out.size() == max) continue;
+      if (version.key != key || version.current || !(version.version < before) ||
+          out.size() == max) {
+        continue;
+      }
       out.push_back(version);
       out.back().newer_noncurrent = newer++;
     }
@@ -133,21 +181,26 @@ class MemoryRules final : public metadata::LifecycleStore, public metadata::Life
   const std::vector<LifecycleVersion>& of(int64_t bucket_id) { return versions[bucket_id]; }
 
   std::vector<metadata::LifecycleBucket> all_buckets;
-  std::map<int64_t, std::vector<LifecycleVersion>> versions;   // In order of keys, which is that of versions too.
+  // In order of keys, which is that of versions too.
+  std::map<int64_t, std::vector<LifecycleVersion>> versions;
   std::vector<metadata::LifecycleUpload> open_uploads;
   std::map<std::string, SystemTime> queued;
-  std::function<void()> after_reading;                         // What a client does when the versions of keys have been read, once.
-  std::function<void(int64_t bucket)> on_page;                 // Whenever one by age is read.
+  // What a client does when the versions of keys have been read, once.
+  std::function<void()> after_reading;
+  std::function<void(int64_t bucket)> on_page;  // Whenever one by age is read.
   std::optional<Error> rechecks_fail;
   std::map<std::tuple<int64_t, LifecycleScan, std::string>, std::string> cursors;
 
  private:
   template <class Wanted>
-  Answer<LifecyclePage> page(LifecycleQuery query, Wanted wanted, SystemTime LifecycleVersion::*time) {
+  Answer<LifecyclePage> page(LifecycleQuery query, Wanted wanted,
+                             SystemTime LifecycleVersion::* time) {
     if (on_page) on_page(query.bucket_id);
     LifecyclePage out{{}, query.position, false};
     for (const LifecycleVersion& version : of(query.bucket_id)) {
-      if (!wanted(version) || place_of(version) <= query.position || version.*time > query.until) continue;
+      if (!wanted(version) || place_of(version) <= query.position || version.*time > query.until) {
+        continue;
+      }
       out.more = out.versions.size() == query.max;
       if (out.more) break;
       out.versions.push_back(version);
@@ -162,14 +215,18 @@ class Objects final : public api::OneObjectStore {
  public:
   explicit Objects(MemoryRules& rules) : rules_(rules) {}
 
-  async::Task<metadata::Committed<std::vector<metadata::CommitOutcome>>> delete_objects(std::vector<DeleteObject> requests) override {
+  async::Task<metadata::Committed<std::vector<metadata::CommitOutcome>>> delete_objects(
+      std::vector<DeleteObject> requests) override {
     std::vector<metadata::CommitOutcome> outcomes;
     ++commits;
     for (DeleteObject& request : requests) {
       metadata::CommitOutcome outcome;
-      outcome.status = answers.contains(request.key) ? answers[request.key] : CommitStatus::kCommitted;
+      outcome.status =
+          answers.contains(request.key) ? answers[request.key] : CommitStatus::kCommitted;
       if (outcome.status == CommitStatus::kCommitted) {
-        std::erase_if(rules_.versions[request.context.bucket_id], [&](const LifecycleVersion& version) { return version.version == request.version; });
+        std::erase_if(
+            rules_.versions[request.context.bucket_id],
+            [&](const LifecycleVersion& version) { return version.version == request.version; });
       }
       outcomes.push_back(outcome);
       asked.push_back(std::move(request));
@@ -177,8 +234,9 @@ class Objects final : public api::OneObjectStore {
     if (after_removing) std::exchange(after_removing, {})();
     co_return outcomes;
   }
+
   std::map<std::string, CommitStatus> answers;
-  std::function<void()> after_removing;   // What a client does when removals were answered, once.
+  std::function<void()> after_removing;  // What a client does when removals were answered, once.
   std::vector<DeleteObject> asked;
   int commits = 0;
 
@@ -188,7 +246,9 @@ class Objects final : public api::OneObjectStore {
 
 class Uploads final : public api::OneUploadStore {
  public:
-  async::Task<metadata::Committed<CommitStatus>> abort_upload(metadata::CommitContext, model::UploadId, std::string key) override {
+  async::Task<metadata::Committed<CommitStatus>> abort_upload(metadata::CommitContext,
+                                                              model::UploadId,
+                                                              std::string key) override {
     aborted.insert(key);
     co_return CommitStatus::kCommitted;
   }
@@ -209,7 +269,8 @@ class LifecycleRunnerTest : public testing::Test {
     return rule;
   }
 
-  void add_bucket(int64_t id, const lifecycle::Rule& rule, const std::string& account = "111111111111") {
+  void add_bucket(int64_t id, const lifecycle::Rule& rule,
+                  const std::string& account = "111111111111") {
     metadata::LifecycleBucket bucket;
     bucket.id = id;
     bucket.settings_version = 7;
@@ -222,8 +283,10 @@ class LifecycleRunnerTest : public testing::Test {
 
   // As after a scan that has seen every version: what is queued alone is looked at.
   void expire_nothing_by_age() {
-    const std::string rule = lifecycle::encode(lifecycle::decode(rules_.all_buckets.front().document)->rules.front());
-    rules_.cursors[{1, LifecycleScan::kCurrent, rule}] = "a" + std::string(model::VersionId::kBytes, '\xff');
+    const std::string rule =
+        lifecycle::encode(lifecycle::decode(rules_.all_buckets.front().document)->rules.front());
+    rules_.cursors[{1, LifecycleScan::kCurrent, rule}] =
+        "a" + std::string(model::VersionId::kBytes, '\xff');
   }
 
   LifecycleVersion& add(const std::string& key, Duration age, int64_t bucket = 1) {
@@ -237,10 +300,12 @@ class LifecycleRunnerTest : public testing::Test {
   }
 
   Result<void> run() { return run(runner_); }
+
   Result<void> run(LifecycleRunner& runner) {
     const jobs::Term term(1, [this] { return leader_; });
     return async::block_on(runner.run_round(term));
   }
+
   size_t left(int64_t bucket = 1) { return rules_.of(bucket).size(); }
 
   MemoryRules rules_;
@@ -249,13 +314,15 @@ class LifecycleRunnerTest : public testing::Test {
   fakes::ManualClock clock_{SystemTime(std::chrono::hours(24 * 365 * 50))};
   bool leader_ = true;
   uint8_t made_ = 0;
-  LifecycleRunner runner_{{rules_, rules_, rules_, objects_, uploads_}, {.calendar = {kDay}, .page = 2, .batch = 2, .rechecked_versions = 4}, clock_};
+  LifecycleRunner runner_{{rules_, rules_, rules_, objects_, uploads_},
+                          {.calendar = {kDay}, .page = 2, .batch = 2, .rechecked_versions = 4},
+                          clock_};
 };
 
 TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
   for (const char* key : {"a", "b", "c", "d", "e"}) add(key, 2h);
   add("young", 30min);
-  objects_.answers["c"] = CommitStatus::kPreconditionFailed;   // Written meanwhile.
+  objects_.answers["c"] = CommitStatus::kPreconditionFailed;  // Written meanwhile.
   ASSERT_TRUE(run());
   EXPECT_EQ(left(), 2u);
   EXPECT_EQ(objects_.commits, 3) << "batches of two";
@@ -279,12 +346,14 @@ TEST_F(LifecycleRunnerTest, ExpiresWhatIsOldAndLooksAtItOnce) {
 }
 
 TEST_F(LifecycleRunnerTest, RulesOfVeryManyDaysRemoveNothing) {
-  LifecycleRunner real({rules_, rules_, rules_, objects_, uploads_}, {.page = 2, .batch = 2, .rechecked_versions = 4}, clock_);
-  for (const uint32_t days : {106'751u, 106'751'991u, 106'751'992u, 150'000'000u, 213'503'982u, 999'999'999u, uint32_t{INT32_MAX}, UINT32_MAX}) {
+  LifecycleRunner real({rules_, rules_, rules_, objects_, uploads_},
+                       {.page = 2, .batch = 2, .rechecked_versions = 4}, clock_);
+  for (const uint32_t days : {106'751u, 106'751'991u, 106'751'992u, 150'000'000u, 213'503'982u,
+                              999'999'999u, uint32_t{INT32_MAX}, UINT32_MAX}) {
     lifecycle::Rule rule;
     rule.id = "never";
     rule.days = rule.noncurrent_days = rule.abort_days = days;
-    rule.filter.prefix = days % 2 == 0 ? "" : "k";   // By age, and by key.
+    rule.filter.prefix = days % 2 == 0 ? "" : "k";  // By age, and by key.
     add_bucket(1, rule);
     rules_.versions.clear();
     add("k", 100h);
@@ -311,12 +380,14 @@ TEST_F(LifecycleRunnerTest, APassThatAFastClockBeganIsTakenOver) {
   for (int i = 0; i < 3; ++i) {
     LifecycleVersion& version = add("logs/" + std::to_string(i), 30min);
     // As real ones are: by the time they were made.
-    const auto made = std::chrono::floor<std::chrono::milliseconds>(version.created).time_since_epoch().count();
+    const auto made =
+        std::chrono::floor<std::chrono::milliseconds>(version.created).time_since_epoch().count();
     store_be(version.version.bytes.data(), static_cast<uint64_t>(made) << 16);
   }
   std::string ahead = "k";
   ahead.resize(9);
-  store_be(reinterpret_cast<std::byte*>(ahead.data() + 1), static_cast<uint64_t>((clock_.now() + 240h).time_since_epoch().count()));
+  store_be(reinterpret_cast<std::byte*>(ahead.data() + 1),
+           static_cast<uint64_t>((clock_.now() + 240h).time_since_epoch().count()));
   rules_.cursors[{1, LifecycleScan::kCurrent, lifecycle::encode(below)}] = ahead;
   ASSERT_TRUE(run());
   EXPECT_EQ(left(), 3u) << "they are young";
@@ -424,7 +495,8 @@ TEST_F(LifecycleRunnerTest, ChangedSettingsLeaveTheRestToTheNextRun) {
   objects_.answers["b"] = CommitStatus::kSettingsChanged;
   ASSERT_TRUE(run());
   EXPECT_EQ(objects_.commits, 1);
-  EXPECT_TRUE(rules_.cursors.empty() || rules_.cursors.begin()->second.empty()) << "the page is looked at again";
+  EXPECT_TRUE(rules_.cursors.empty() || rules_.cursors.begin()->second.empty())
+      << "the page is looked at again";
   objects_.answers.clear();
   ASSERT_TRUE(run());
   EXPECT_EQ(left(), 0u);
@@ -461,17 +533,21 @@ TEST_F(LifecycleRunnerTest, NoncurrentVersionsMarkersAndUploadsGoByTheirOwnAges)
   LifecycleVersion& marker = add("c", 5h);
   marker.delete_marker = marker.lone = true;
   add("d", 5h);
-  rules_.open_uploads = {{model::UploadId::random(), "old upload", clock_.now() - 2h}, {model::UploadId::random(), "new upload", clock_.now()}};
+  rules_.open_uploads = {{model::UploadId::random(), "old upload", clock_.now() - 2h},
+                         {model::UploadId::random(), "new upload", clock_.now()}};
   ASSERT_TRUE(run());
   std::map<std::string, DeleteObject::Guard> guards;
   for (const DeleteObject& request : objects_.asked) guards[request.key] = request.guard;
-  EXPECT_EQ(guards, (std::map<std::string, DeleteObject::Guard>{{"a", DeleteObject::Guard::kNoncurrent}, {"c", DeleteObject::Guard::kLoneMarker}}));
+  EXPECT_EQ(guards,
+            (std::map<std::string, DeleteObject::Guard>{{"a", DeleteObject::Guard::kNoncurrent},
+                                                        {"c", DeleteObject::Guard::kLoneMarker}}));
   EXPECT_EQ(uploads_.aborted, std::set<std::string>{"old upload"});
   EXPECT_EQ(runner_.status().removed_total, 2u);
   EXPECT_EQ(runner_.status().aborted_total, 1u);
 }
 
-// Whichever clock is off, and by how much: what is young stays, and goes by its own age when all is right.
+// Whichever clock is off, and by how much: what is young stays, and goes by its own age when all is
+// right.
 TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
   using std::chrono::days;
   using std::chrono::microseconds;
@@ -482,7 +558,8 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
   rule.abort_days = 1;
   add_bucket(1, rule);
   membership::AgeClock ages(clock_);
-  LifecycleRunner runner({rules_, rules_, rules_, objects_, uploads_}, {.calendar = {24h}, .ages = &ages}, clock_);
+  LifecycleRunner runner({rules_, rules_, rules_, objects_, uploads_},
+                         {.calendar = {24h}, .ages = &ages}, clock_);
   SystemTime right = clock_.now();
   ages.sample(right, clock_.steady_now());
   const auto pass = [&](microseconds time) {
@@ -492,10 +569,12 @@ TEST_F(LifecycleRunnerTest, NoClockThatJumpsMakesAnythingOld) {
       ages.sample(right, clock_.steady_now());
     }
   };
-  for (const microseconds by : {microseconds(days(1)), microseconds(days(7)), microseconds(-days(1)), microseconds(-days(7))}) {
+  for (const microseconds by : {microseconds(days(1)), microseconds(days(7)),
+                                microseconds(-days(1)), microseconds(-days(7))}) {
     for (const bool gateway : {true, false}) {
       for (const bool database : {true, false}) {
-        SCOPED_TRACE(std::to_string(by.count()) + (gateway ? " gateway" : "") + (database ? " database" : ""));
+        SCOPED_TRACE(std::to_string(by.count()) + (gateway ? " gateway" : "") +
+                     (database ? " database" : ""));
         rules_.cursors.clear();
         rules_.versions.clear();
         objects_.asked.clear();
@@ -543,7 +622,9 @@ TEST_F(LifecycleRunnerTest, AnAccountWithMuchToDoKeepsOthersWaitingForATurn) {
   ASSERT_TRUE(run());
   EXPECT_EQ(left(100), 0u) << "the other account had its turn";
   EXPECT_GT(left_of_busy(), 40u) << "this one had no more than its own";
-  for (const int64_t bucket : {1, 2, 3}) EXPECT_LT(left(bucket), 10u) << "and each of its buckets has a part of it";
+  for (const int64_t bucket : {1, 2, 3}) {
+    EXPECT_LT(left(bucket), 10u) << "and each of its buckets has a part of it";
+  }
   int rounds = 1;
   for (; left_of_busy() > 0 && rounds < 100; ++rounds) {
     add("another", 2h, 100);

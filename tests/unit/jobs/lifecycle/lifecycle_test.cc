@@ -12,7 +12,8 @@ using namespace std::chrono_literals;
 using std::chrono::days;
 
 SystemTime at(int year, unsigned month, unsigned day, Duration of_day = {}) {
-  return std::chrono::sys_days(std::chrono::year(year) / month / day) + std::chrono::duration_cast<std::chrono::microseconds>(of_day);
+  return std::chrono::sys_days(std::chrono::year(year) / month / day) +
+         std::chrono::duration_cast<std::chrono::microseconds>(of_day);
 }
 
 Rule days_rule(uint32_t count, std::string prefix = "") {
@@ -59,8 +60,10 @@ TEST(LifecycleCodec, EverythingComesBack) {
 }
 
 TEST(LifecycleCodec, OtherTextIsRefused) {
-  for (const char* text : {"", "lifecycle 2\n", "lifecycle 1\nabc\n", "lifecycle 1\na\t1\t9\t\t\t\t\t\t\t\t\t\n", "lifecycle 1\na\t1\t0\t\tx\t\t\t\t\t\t\t\n",
-                           "lifecycle 1\na\t1\t0\t=%zz\t\t\t\t\t\t\t\t\n", "lifecycle 1\na\t1\t0\t\t\t\t\t\t\t\t\t"}) {
+  for (const char* text :
+       {"", "lifecycle 2\n", "lifecycle 1\nabc\n", "lifecycle 1\na\t1\t9\t\t\t\t\t\t\t\t\t\n",
+        "lifecycle 1\na\t1\t0\t\tx\t\t\t\t\t\t\t\n", "lifecycle 1\na\t1\t0\t=%zz\t\t\t\t\t\t\t\t\n",
+        "lifecycle 1\na\t1\t0\t\t\t\t\t\t\t\t\t"}) {
     EXPECT_FALSE(decode(text)) << text;
   }
 }
@@ -86,23 +89,61 @@ TEST(LifecycleCalendar, CutoffIsTheLastMomentThatIsDue) {
 
 // Around every bound that the arithmetic of days has or had: of 32 bits, of 64 bits in
 // microseconds, of the calendar.
-const uint32_t kCounts[] = {0,           1,           2,           30,          36'500,        2'914'000,     2'932'896,     3'652'058,   3'652'059,
-                            24'855,      24'856,      106'751,     106'751'991, 106'751'992,   106'751'993,   150'000'000,   213'503'982, 213'503'983,
-                            213'503'984, 999'999'999, INT32_MAX - 1u, INT32_MAX, INT32_MAX + 1u, UINT32_MAX - 1, UINT32_MAX};
-const std::chrono::milliseconds kLengths[] = {1ms, 1s, 10s, kDay - 1ms, kDay, kDay + 1ms, days(36'525), std::chrono::milliseconds::max(), 0ms, -1s, std::chrono::milliseconds::min()};
-const SystemTime kTimes[] = {SystemTime{}, at(1970, 1, 2), at(2026, 11, 30, 15h), at(9999, 12, 30), at(9999, 12, 31, 23h), at(1, 1, 1), SystemTime::min(), SystemTime::max()};
+const uint32_t kCounts[] = {0,
+                            1,
+                            2,
+                            30,
+                            36'500,
+                            2'914'000,
+                            2'932'896,
+                            3'652'058,
+                            3'652'059,
+                            24'855,
+                            24'856,
+                            106'751,
+                            106'751'991,
+                            106'751'992,
+                            106'751'993,
+                            150'000'000,
+                            213'503'982,
+                            213'503'983,
+                            213'503'984,
+                            999'999'999,
+                            INT32_MAX - 1u,
+                            INT32_MAX,
+                            INT32_MAX + 1u,
+                            UINT32_MAX - 1,
+                            UINT32_MAX};
+const std::chrono::milliseconds kLengths[] = {1ms,
+                                              1s,
+                                              10s,
+                                              kDay - 1ms,
+                                              kDay,
+                                              kDay + 1ms,
+                                              days(36'525),
+                                              std::chrono::milliseconds::max(),
+                                              0ms,
+                                              -1s,
+                                              std::chrono::milliseconds::min()};
+const SystemTime kTimes[] = {SystemTime{},      at(1970, 1, 2),        at(2026, 11, 30, 15h),
+                             at(9999, 12, 30),  at(9999, 12, 31, 23h), at(1, 1, 1),
+                             SystemTime::min(), SystemTime::max()};
 
 TEST(LifecycleCalendar, NoNumberOfDaysReachesIntoTheFuture) {
   for (const auto length : kLengths) {
     const Calendar calendar{length};
     for (const SystemTime now : kTimes) {
       for (const uint32_t count : kCounts) {
-        EXPECT_LE(calendar.cutoff(now, count), now) << count << " days of " << length.count() << " ms";
+        EXPECT_LE(calendar.cutoff(now, count), now)
+            << count << " days of " << length.count() << " ms";
         for (const SystemTime from : kTimes) {
           const SystemTime due = calendar.due(from, count);
           EXPECT_GE(due, kFirstTime) << count;
           EXPECT_LE(due, at(9999, 12, 31)) << count;
-          if (from > now) EXPECT_FALSE(calendar.passed(from, count, now)) << count << " days of " << length.count() << " ms";
+          if (from > now) {
+            EXPECT_FALSE(calendar.passed(from, count, now))
+                << count << " days of " << length.count() << " ms";
+          }
         }
       }
     }
@@ -115,8 +156,12 @@ TEST(LifecycleCalendar, MoreDaysAreNeverEarlier) {
     std::vector<uint32_t> counts(std::begin(kCounts), std::end(kCounts));
     std::ranges::sort(counts);
     for (size_t i = 1; i < counts.size(); ++i) {
-      EXPECT_LE(calendar.due(at(2026, 1, 1, 7h), counts[i - 1]), calendar.due(at(2026, 1, 1, 7h), counts[i])) << counts[i];
-      EXPECT_GE(calendar.cutoff(at(2026, 1, 1, 7h), counts[i - 1]), calendar.cutoff(at(2026, 1, 1, 7h), counts[i])) << counts[i];
+      EXPECT_LE(calendar.due(at(2026, 1, 1, 7h), counts[i - 1]),
+                calendar.due(at(2026, 1, 1, 7h), counts[i]))
+          << counts[i];
+      EXPECT_GE(calendar.cutoff(at(2026, 1, 1, 7h), counts[i - 1]),
+                calendar.cutoff(at(2026, 1, 1, 7h), counts[i]))
+          << counts[i];
     }
   }
 }
@@ -124,9 +169,10 @@ TEST(LifecycleCalendar, MoreDaysAreNeverEarlier) {
 TEST(LifecycleDecision, VeryManyDaysMeanNever) {
   const SystemTime made = at(2024, 1, 1, 12h);
   for (const uint32_t count : kCounts) {
-    if (count < 2'914'000) continue;   // Less ends within the calendar.
+    if (count < 2'914'000) continue;  // Less ends within the calendar.
     for (const SystemTime now : {made, at(2026, 11, 30), at(9999, 12, 31, 23h)}) {
-      EXPECT_EQ(decide({{days_rule(count)}}, current("k", made), now, kReal), Action::kKeep) << count;
+      EXPECT_EQ(decide({{days_rule(count)}}, current("k", made), now, kReal), Action::kKeep)
+          << count;
       Rule noncurrent;
       noncurrent.noncurrent_days = count;
       Subject old = current("k", made);
@@ -148,8 +194,10 @@ TEST(LifecycleDecision, VeryManyDaysMeanNever) {
 }
 
 TEST(LifecycleCodec, DatesOutsideOfTheCalendarAreRefused) {
-  for (const char* date : {"-62135596801", "253402300800", "9223372036854", "9223372036854775807", "-9223372036854775808", "9223372036854775808"}) {
-    EXPECT_FALSE(decode("lifecycle 1\na\t1\t1\t\t\t\t\t" + std::string(date) + "\t0\t\t\t\n")) << date;
+  for (const char* date : {"-62135596801", "253402300800", "9223372036854", "9223372036854775807",
+                           "-9223372036854775808", "9223372036854775808"}) {
+    EXPECT_FALSE(decode("lifecycle 1\na\t1\t1\t\t\t\t\t" + std::string(date) + "\t0\t\t\t\n"))
+        << date;
   }
   EXPECT_TRUE(decode("lifecycle 1\na\t1\t1\t\t\t\t\t253402300799\t0\t\t\t\n"));
 }

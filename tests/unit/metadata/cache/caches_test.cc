@@ -23,7 +23,7 @@ class CountedBuckets final : public BucketStore {
   int asked = 0;
   int64_t settings_version = 1;
   std::optional<Error> broken;
-  std::function<void()> before_answer;   // What happens while the database answers, once.
+  std::function<void()> before_answer;  // What happens while the database answers, once.
 
   Answer find_bucket(std::string name, Deadline) override {
     ++asked;
@@ -35,16 +35,23 @@ class CountedBuckets final : public BucketStore {
     if (before_answer) std::exchange(before_answer, {})();
     co_return BucketOutcome{BucketStatus::kOk, box};
   }
+
   Answer create_bucket(CreateBucket, Deadline) override { return refuse(); }
+
   Answer delete_bucket(CommitContext) override { return refuse(); }
+
   async::Task<Result<StoredSetting>> find_setting(int64_t, SettingKind, Deadline) override {
     co_return StoredSetting();
   }
+
   Answer set_bucket_setting(CommitContext, SettingKind, std::optional<std::string>) override {
     return refuse();
   }
+
   Answer set_bucket_versioning(CommitContext, Versioning) override { return refuse(); }
+
   Answer set_object_lock(CommitContext, std::string) override { return refuse(); }
+
   async::Task<Result<BucketUsage>> bucket_usage(int64_t, Deadline) override {
     co_return BucketUsage();
   }
@@ -56,18 +63,22 @@ class CountedBuckets final : public BucketStore {
 class Caches : public ::testing::Test {
  protected:
   static Deadline soon() { return deadline_in(10s); }
+
   Result<std::shared_ptr<const Bucket>> find(const std::string& name = "box") {
     return async::block_on(buckets_.find_bucket(name, soon()));
   }
+
   std::shared_ptr<const Credential> find_key() {
     return async::block_on(identities_.find_credential("KEY", soon())).value();
   }
+
   // Whether it asks again for what it has.
   bool asks_for_bucket() {
     const int before = store_.asked;
     (void)find();
     return store_.asked > before;
   }
+
   bool asks_for_key() {
     const int before = accounts_.lookups();
     (void)find_key();
@@ -113,8 +124,9 @@ TEST_F(Caches, WhatIsNotThereIsKeptAndWhatFailsIsNot) {
 TEST_F(Caches, ForgetWhatAChangeTouchesAlone) {
   struct Row {
     DirectoryChange change;
-    bool bucket, key;   // Asked for again.
+    bool bucket, key;  // Asked for again.
   };
+
   const Row rows[] = {
       {{Kind::kBucket, "box"}, true, false},    {{Kind::kBucket, "other"}, false, false},
       {{Kind::kAccessKey, "KEY"}, false, true}, {{Kind::kAccessKey, "OTHER"}, false, false},
@@ -183,17 +195,25 @@ TEST_F(Caches, AnAccountIsKeptByTheNameItWasAskedBy) {
 // Names that a stranger makes up.
 TEST_F(Caches, WhatCannotBeANameIsAskedNobody) {
   const std::string long_name(30'000, 'a');
-  for (const std::string& name : {std::string(), std::string("ab"), std::string(64, 'a'), long_name, std::string("Upper"), std::string("a_b"), std::string("a\0b", 3), std::string("\xff\xfe\xfd")}) {
+  for (const std::string& name :
+       {std::string(), std::string("ab"), std::string(64, 'a'), long_name, std::string("Upper"),
+        std::string("a_b"), std::string("a\0b", 3), std::string("\xff\xfe\xfd")}) {
     EXPECT_EQ(find(name).value(), nullptr) << name.size();
     EXPECT_EQ(buckets_.bytes(), 0u);
   }
   EXPECT_EQ(store_.asked, 0);
-  const auto key = [&](const std::string& id) { return async::block_on(identities_.find_credential(id, soon())).value(); };
-  for (const std::string& id : {std::string("AB"), std::string(129, 'A'), long_name, std::string("A B"), std::string("a/b"), std::string("A\0B", 3), std::string("\xff\xff\xff")}) {
+  const auto key = [&](const std::string& id) {
+    return async::block_on(identities_.find_credential(id, soon())).value();
+  };
+  for (const std::string& id :
+       {std::string("AB"), std::string(129, 'A'), long_name, std::string("A B"), std::string("a/b"),
+        std::string("A\0B", 3), std::string("\xff\xff\xff")}) {
     EXPECT_EQ(key(id), nullptr) << id.size();
   }
-  for (const auto kind : {AccountName::Kind::kId, AccountName::Kind::kCanonicalId, AccountName::Kind::kEmail, AccountName::Kind::kAny}) {
-    for (const std::string& name : {std::string(), std::string(257, 'a'), long_name, std::string("a\0b", 3), std::string("\xff")}) {
+  for (const auto kind : {AccountName::Kind::kId, AccountName::Kind::kCanonicalId,
+                          AccountName::Kind::kEmail, AccountName::Kind::kAny}) {
+    for (const std::string& name : {std::string(), std::string(257, 'a'), long_name,
+                                    std::string("a\0b", 3), std::string("\xff")}) {
       EXPECT_EQ(async::block_on(identities_.find_account({kind, name}, soon())).value(), nullptr);
     }
   }
@@ -204,11 +224,16 @@ TEST_F(Caches, WhatCannotBeANameIsAskedNobody) {
 TEST_F(Caches, HoldTheirBytesAndAGuesserDrivesOutNobody) {
   EXPECT_NE(find(), nullptr);
   const size_t one = buckets_.bytes();
-  for (int i = 0; i < 60'000; ++i) EXPECT_EQ(find("made-up-" + std::to_string(i) + std::string(40, 'a')).value(), nullptr);
+  for (int i = 0; i < 60'000; ++i) {
+    EXPECT_EQ(find("made-up-" + std::to_string(i) + std::string(40, 'a')).value(), nullptr);
+  }
   EXPECT_LE(buckets_.bytes(), one + BucketCache::kBytesMax / 8);
   EXPECT_GT(buckets_.bytes(), BucketCache::kBytesMax / 16);
   EXPECT_FALSE(asks_for_bucket()) << "the one that exists is still there";
-  for (int i = 0; i < 20'000; ++i) (void)async::block_on(identities_.find_credential(std::to_string(i) + std::string(120, 'A'), soon()));
+  for (int i = 0; i < 20'000; ++i) {
+    (void)async::block_on(
+        identities_.find_credential(std::to_string(i) + std::string(120, 'A'), soon()));
+  }
   EXPECT_LE(identities_.bytes(), IdentityCache::kBytesMax / 8);
 }
 

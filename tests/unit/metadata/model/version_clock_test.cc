@@ -9,7 +9,9 @@ namespace {
 
 constexpr SystemTime kStart{std::chrono::milliseconds(1'700'000'000'123)};
 
-std::string clock_and_site(const model::VersionId& id) { return std::string(as_text(id.view()).substr(0, 10)); }
+std::string clock_and_site(const model::VersionId& id) {
+  return std::string(as_text(id.view()).substr(0, 10));
+}
 
 TEST(VersionClockTest, TheFirstIdHasItsGoldenBytes) {
   const fakes::ManualClock clock(kStart);

@@ -28,7 +28,7 @@ class ClockTest : public ::testing::Test {
     if (!keep_index) std::filesystem::remove_all(folder_.path() + "/index");
     auto options = small_options(folder_.path() + "/index");
     options.clock = &clock_;
-    options.stalled_after = days(36'500);   // Steady time leaps here while calls are under way.
+    options.stalled_after = days(36'500);  // Steady time leaps here while calls are under way.
     options.journal_period = days(7);
     options.may_purge = [this](const model::DiskId&) { return may_purge_; };
     options.lose_unflushed_index = lose_unflushed_;
@@ -37,14 +37,22 @@ class ClockTest : public ::testing::Test {
     engine_ = std::move(*opened);
   }
 
-  void jump(Duration by) { clock_.set(clock_.now() + std::chrono::duration_cast<std::chrono::microseconds>(by)); }
-  void pass(Duration by) { clock_.advance(std::chrono::duration_cast<std::chrono::microseconds>(by)); }
+  void jump(Duration by) {
+    clock_.set(clock_.now() + std::chrono::duration_cast<std::chrono::microseconds>(by));
+  }
+
+  void pass(Duration by) {
+    clock_.advance(std::chrono::duration_cast<std::chrono::microseconds>(by));
+  }
+
   uint64_t elapsed_us() const { return dynamic_cast<DiskEngine&>(*engine_).elapsed_us(); }
+
   bool in_trash(const model::BlobId& id) {
     EXPECT_TRUE(engine_->compact_once());
     const auto entry = engine_->stat(id);
     return entry && entry->trashed;
   }
+
   // What a peer is told that asks from the start.
   size_t journal() { return engine_->journal_after(0, 100)->entries.size(); }
 
@@ -56,7 +64,8 @@ class ClockTest : public ::testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
-constexpr Duration kJumps[] = {days(1), days(7), days(30), days(365), -days(1), -days(7), -days(30)};
+constexpr Duration kJumps[] = {days(1),  days(7),  days(30), days(365),
+                               -days(1), -days(7), -days(30)};
 
 TEST_F(ClockTest, NoJumpEndsTheTrashOrTheJournal) {
   for (const Duration by : kJumps) {
@@ -147,7 +156,8 @@ TEST_F(ClockTest, ThirtyRestartsADayApartDoNotSetItBack) {
     pass(days(1));
     open();
   }
-  EXPECT_EQ(elapsed_us() - before, static_cast<uint64_t>(std::chrono::microseconds(days(30)).count()));
+  EXPECT_EQ(elapsed_us() - before,
+            static_cast<uint64_t>(std::chrono::microseconds(days(30)).count()));
   pass(1s);
   EXPECT_FALSE(in_trash(make_id(1)));
 }
@@ -202,7 +212,8 @@ TEST_F(ClockTest, ALostFileOrIndexSetsNothingBack) {
   pass(days(6));
   EXPECT_TRUE(in_trash(make_id(1))) << "the peers may know of a restore: the journal's period";
   pass(24h + 1s);
-  EXPECT_FALSE(in_trash(make_id(1))) << "it begins anew, and the trash with it, not for a hundred days";
+  EXPECT_FALSE(in_trash(make_id(1)))
+      << "it begins anew, and the trash with it, not for a hundred days";
 }
 
 TEST_F(ClockTest, ATornOrRottenFileIsPassedOver) {

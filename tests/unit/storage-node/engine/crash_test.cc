@@ -1,4 +1,5 @@
-// Random operations with the power going off in the middle of any I/O call: what was acknowledged is there afterwards.
+// Random operations with the power going off in the middle of any I/O call: what was acknowledged
+// is there afterwards.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -16,6 +17,7 @@ namespace {
 class ForgetfulFile final : public fakes::ForwardingFile {
  public:
   using ForwardingFile::ForwardingFile;
+
   Result<void> flush() override { return {}; }
 };
 
@@ -23,18 +25,23 @@ enum class Planted { kNothing, kLogNotFlushed, kExtentNotFlushed, kFolderNotFlus
 
 class PlantedFileSystem final : public fakes::ForwardingFileSystem {
  public:
-  PlantedFileSystem(fs::SimulatedFileSystem& inner, Planted fault) : ForwardingFileSystem(inner), fault_(fault) {}
+  PlantedFileSystem(fs::SimulatedFileSystem& inner, Planted fault)
+      : ForwardingFileSystem(inner), fault_(fault) {}
 
-  Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override {
+  Result<std::unique_ptr<fs::File>> open(const std::string& path,
+                                         fs::OpenOptions options) override {
     const bool log = options.direct_durable;
     if (log && fault_ == Planted::kLogNotFlushed) options.direct_durable = false;
     TRY(auto file, ForwardingFileSystem::open(path, options));
-    const bool forget = path.ends_with(".seg") && (log ? fault_ == Planted::kLogNotFlushed : fault_ == Planted::kExtentNotFlushed);
+    const bool forget = path.ends_with(".seg") && (log ? fault_ == Planted::kLogNotFlushed
+                                                       : fault_ == Planted::kExtentNotFlushed);
     if (!forget) return file;
     return std::make_unique<ForgetfulFile>(std::move(file));
   }
+
   Result<void> flush_directory(const std::string& directory) override {
-    return fault_ == Planted::kFolderNotFlushed ? Result<void>{} : ForwardingFileSystem::flush_directory(directory);
+    return fault_ == Planted::kFolderNotFlushed ? Result<void>{}
+                                                : ForwardingFileSystem::flush_directory(directory);
   }
 
  private:
@@ -44,9 +51,9 @@ class PlantedFileSystem final : public fakes::ForwardingFileSystem {
 // What must hold of a blob after a crash.
 struct Expectation {
   enum class State {
-    kUnknown,    // No answer came: whole or absent, nothing in between.
+    kUnknown,  // No answer came: whole or absent, nothing in between.
     kStored,
-    kRemoved,    // Acknowledged: never alive again.
+    kRemoved,  // Acknowledged: never alive again.
   };
   size_t size = 0;
   State state = State::kUnknown;
@@ -56,12 +63,14 @@ struct Expectation {
 
 using State = Expectation::State;
 
-// On a roomy disk segments fill one after the other; on a tight one they are emptied and written again all the time.
+// On a roomy disk segments fill one after the other; on a tight one they are emptied and written
+// again all the time.
 enum class Room { kRoomy, kTight };
 
 class Scenario {
  public:
-  Scenario(uint64_t seed, Planted fault, Room room) : random_(seed), disk_(seed), fs_(disk_, fault), room_(room) {}
+  Scenario(uint64_t seed, Planted fault, Room room)
+      : random_(seed), disk_(seed), fs_(disk_, fault), room_(room) {}
 
   // Empty = everything held.
   std::string run(int crashes) {
@@ -78,14 +87,14 @@ class Scenario {
  private:
   std::string crash() {
     switch (random_() % 5) {
-      case 0:   // During recovery, the following ones too.
+      case 0:  // During recovery, the following ones too.
         for (uint64_t again = 1 + random_() % 3; again > 0; --again) {
           disk_.crash_after_calls(1 + random_() % opening_calls_);
           work(300);
           disk_.restart();
         }
         return check();
-      case 1:   // During compaction.
+      case 1:  // During compaction.
         work(60);
         if (auto engine = Engine::open(fs_, options())) {
           disk_.crash_after_calls(1 + random_() % 60);
@@ -93,9 +102,7 @@ class Scenario {
           }
         }
         break;
-      default:
-        disk_.crash_after_calls(opening_calls_ + random_() % 600);
-        work(300);
+      default: disk_.crash_after_calls(opening_calls_ + random_() % 600); work(300);
     }
     disk_.restart();
     return check();
@@ -162,12 +169,14 @@ class Scenario {
     Expectation& expectation = expected_[n];
     expectation.size = random_size();
     if (random_() % 4 == 0) expectation.handoff_for = model::DiskId::random();
-    if (put(engine, make_id(n), expectation.size, expectation.handoff_for, random_() % 2 == 0)) expectation.state = State::kStored;
+    if (put(engine, make_id(n), expectation.size, expectation.handoff_for, random_() % 2 == 0)) {
+      expectation.state = State::kStored;
+    }
   }
 
   void remove_one(Engine& engine, uint64_t n, Expectation& expectation) {
     if (expectation.state != State::kStored) return;
-    expectation.state = State::kUnknown;   // When the answer is lost.
+    expectation.state = State::kUnknown;  // When the answer is lost.
     const Duration trash = random_() % 2 == 0 ? Duration::zero() : Duration(std::chrono::hours(1));
     if (remove(engine, make_id(n), trash)) expectation.state = State::kRemoved;
   }
@@ -198,7 +207,9 @@ class Scenario {
     if (!engine) return "cannot open: " + engine.error().message;
     opening_calls_ = disk_.calls() - before + 1;
     for (const auto& [n, expectation] : expected_) {
-      if (std::string failure = check_one(**engine, n, expectation); !failure.empty()) return "blob " + std::to_string(n) + ": " + failure;
+      if (std::string failure = check_one(**engine, n, expectation); !failure.empty()) {
+        return "blob " + std::to_string(n) + ": " + failure;
+      }
     }
     return check_journal(**engine);
   }
@@ -208,11 +219,18 @@ class Scenario {
     if (!entry && entry.error().code != ErrorCode::kNotFound) return entry.error().message;
     if (expectation.state == State::kStored && !entry) return "is lost";
     if (expectation.state == State::kStored && entry->trashed) return "was removed by nobody";
-    if (expectation.state == State::kRemoved && entry && !entry->trashed) return "its removal was forgotten";
+    if (expectation.state == State::kRemoved && entry && !entry->trashed) {
+      return "its removal was forgotten";
+    }
     if (!entry) return "";
     if (entry->length != expectation.size) return "has another length";
-    if (auto whole = verify(engine, make_id(n), expectation.size); !whole) return whole.error().message;
-    if (expectation.state == State::kStored && expectation.handoff_known && entry->handoff_for != expectation.handoff_for) return "its hand-off mark is another";
+    if (auto whole = verify(engine, make_id(n), expectation.size); !whole) {
+      return whole.error().message;
+    }
+    if (expectation.state == State::kStored && expectation.handoff_known &&
+        entry->handoff_for != expectation.handoff_for) {
+      return "its hand-off mark is another";
+    }
     return "";
   }
 
@@ -231,7 +249,9 @@ class Scenario {
       more = !page->caught_up;
     }
     for (const auto& [n, expectation] : expected_) {
-      if (expectation.state == State::kStored && !told.contains(make_id(n))) return "blob " + std::to_string(n) + " is not in the journal";
+      if (expectation.state == State::kStored && !told.contains(make_id(n))) {
+        return "blob " + std::to_string(n) + " is not in the journal";
+      }
     }
     return "";
   }
@@ -262,10 +282,12 @@ TEST(EngineCrash, NothingAcknowledgedIsLost) {
     EXPECT_EQ(scenario.run(kCrashes), "") << "RONDEL_SEED=" << seed << " RONDEL_CRASH_SCENARIOS=1";
     compactions += scenario.compactions();
   }
-  std::cout << "seed " << first << ", " << scenarios * kCrashes << " crash states, " << compactions << " compactions\n";
+  std::cout << "seed " << first << ", " << scenarios * kCrashes << " crash states, " << compactions
+            << " compactions\n";
 }
 
-// A log that was begun and got no batch before the crash has the first sequence of the log after it.
+// A log that was begun and got no batch before the crash has the first sequence of the log after
+// it.
 TEST(EngineCrash, ALogLeftEmptyDoesNotHideTheOneAfterIt) {
   for (uint64_t calls = 1; calls <= 30; ++calls) {
     fs::SimulatedFileSystem disk(calls);
@@ -286,7 +308,8 @@ TEST(EngineCrash, ALogLeftEmptyDoesNotHideTheOneAfterIt) {
     disk.restart();
     {
       auto engine = Engine::open(disk, options).value();
-      ASSERT_TRUE(engine->compact_once());   // The first segment is free again: the next log begins there.
+      // The first segment is free again: the next log begins there.
+      ASSERT_TRUE(engine->compact_once());
       ASSERT_TRUE(put(*engine, make_id(3), 100));
     }
     auto engine = Engine::open(disk, options).value();
@@ -296,9 +319,12 @@ TEST(EngineCrash, ALogLeftEmptyDoesNotHideTheOneAfterIt) {
 
 // The test itself is tested: without the flush it must find losses.
 TEST(EngineCrash, AMissingFlushIsNoticed) {
-  for (const Planted fault : {Planted::kLogNotFlushed, Planted::kExtentNotFlushed, Planted::kFolderNotFlushed}) {
+  for (const Planted fault :
+       {Planted::kLogNotFlushed, Planted::kExtentNotFlushed, Planted::kFolderNotFlushed}) {
     bool noticed = false;
-    for (uint64_t seed = 1; seed < 40 && !noticed; ++seed) noticed = !Scenario(seed, fault, Room::kRoomy).run(4).empty();
+    for (uint64_t seed = 1; seed < 40 && !noticed; ++seed) {
+      noticed = !Scenario(seed, fault, Room::kRoomy).run(4).empty();
+    }
     EXPECT_TRUE(noticed) << static_cast<int>(fault);
   }
 }

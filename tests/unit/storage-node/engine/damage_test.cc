@@ -1,4 +1,5 @@
-// Damage costs what it holds and no more: rot and unreadable sectors in logs, extents, headers and the index; writes that come late.
+// Damage costs what it holds and no more: rot and unreadable sectors in logs, extents, headers and
+// the index; writes that come late.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -21,7 +22,7 @@ using fakes::FaultRule;
 using fakes::Handle;
 using fakes::Operation;
 
-constexpr size_t kSmall = 256 << 10;   // The largest that lies in the log.
+constexpr size_t kSmall = 256 << 10;  // The largest that lies in the log.
 constexpr size_t kLarge = 4 << 20;
 constexpr const char* kFirstSegment = "/disk/segments/00000000.seg";
 
@@ -31,6 +32,7 @@ class EngineDamage : public ::testing::Test {
     ASSERT_TRUE(disk_.make_directory("/disk"));
     open();
   }
+
   void TearDown() override {
     fs_.clear();
     engine_.reset();
@@ -50,10 +52,12 @@ class EngineDamage : public ::testing::Test {
   void put_some(uint64_t from, uint64_t to, size_t size) {
     for (uint64_t n = from; n < to; ++n) ASSERT_TRUE(put(*engine_, make_id(n), size)) << n;
   }
+
   // The trash ends with the clock's next microsecond.
   void remove_some(uint64_t from, uint64_t to) {
     for (uint64_t n = from; n < to; ++n) ASSERT_TRUE(remove(*engine_, make_id(n), 0s)) << n;
   }
+
   void compact(int rounds) {
     for (int i = 0; i < rounds; ++i) (void)engine_->compact_once();
   }
@@ -84,11 +88,13 @@ class EngineDamage : public ::testing::Test {
       const ByteSlice bytes = make_bytes(make_id(n), 64);
       Waiter<void> waiter;
       const bool last = n % 1000 == 999;
-      engine_->put_async({make_id(n), 1, real_clock().now(), {}}, bytes, hash::block_digests(make_id(n), 0, bytes.view()),
+      engine_->put_async({make_id(n), 1, real_clock().now(), {}}, bytes,
+                         hash::block_digests(make_id(n), 0, bytes.view()),
                          last ? PutCallback(waiter.callback()) : PutCallback([](Result<void>) {}));
       if (last) ASSERT_TRUE(waiter.wait());
     }
   }
+
   size_t flip_bits_in_tables(const std::string& folder) {
     size_t flipped = 0;
     for (const auto& file : std::filesystem::directory_iterator(folder)) {
@@ -114,7 +120,7 @@ class EngineDamage : public ::testing::Test {
 // --- Writes that come late.
 
 TEST_F(EngineDamage, PiecesOfACancelledUploadNeverReachASegmentThatIsUsedAgain) {
-  ASSERT_TRUE(put(*engine_, make_id(1), 1000));   // The log is the first segment.
+  ASSERT_TRUE(put(*engine_, make_id(1), 1000));  // The log is the first segment.
   fs_.set({Operation::kWrite, Fault::kHang, "", 0, UINT64_MAX, Handle::kDirect});
   {
     const auto id = make_id(2);
@@ -123,40 +129,43 @@ TEST_F(EngineDamage, PiecesOfACancelledUploadNeverReachASegmentThatIsUsedAgain) 
     ASSERT_TRUE(large);
     const ByteSlice piece = bytes.sub(0, model::kPieceBytes);
     ASSERT_TRUE((*large)->append(piece, hash::block_digests(id, 0, piece.view())));
-    fs_.await_hit();   // Else it may be given up before anything of it is written.
-  }   // Whoever sent it has given it up.
+    fs_.await_hit();  // Else it may be given up before anything of it is written.
+  }  // Whoever sent it has given it up.
   auto other = engine_->start_large_put({make_id(3), 1, real_clock().now(), {}}, 8 << 20);
   ASSERT_TRUE(other);
   ASSERT_TRUE(engine_->compact_once());
-  put_some(100, 180, kSmall);   // The log goes on in what is free.
+  put_some(100, 180, kSmall);  // The log goes on in what is free.
   for (uint64_t n = 100; n < 180; ++n) ASSERT_TRUE(verify(*engine_, make_id(n), kSmall)) << n;
   fs_.clear();
   other->reset();
-  ASSERT_TRUE(put(*engine_, make_id(4), 1 << 20));   // Behind what was queued.
+  ASSERT_TRUE(put(*engine_, make_id(4), 1 << 20));  // Behind what was queued.
   for (uint64_t n = 100; n < 180; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kSmall)) << n;
 }
 
-// The log is prepared with zeros ahead of what is written. It may roll while they are on their way: when the next batch does not
-// fit behind what is prepared, and a segment is free that needs no preparation.
+// The log is prepared with zeros ahead of what is written. It may roll while they are on their way:
+// when the next batch does not fit behind what is prepared, and a segment is free that needs no
+// preparation.
 TEST_F(EngineDamage, ZerosThatPrepareALogNeverReachASegmentThatIsUsedAgain) {
   constexpr uint64_t kPrepared = 4096 + (12 << 20);
-  put_some(0, 63, kSmall);              // The first log is full.
+  put_some(0, 63, kSmall);  // The first log is full.
   fs_.set({Operation::kWrite, Fault::kHang, "00000001.seg", kPrepared, UINT64_MAX, Handle::kPlain});
   put_some(100, 144, kSmall);
   fs_.await_hit();
-  put_some(2000, 2004, kLarge);         // Three in the third segment, one in the fourth.
+  put_some(2000, 2004, kLarge);  // Three in the third segment, one in the fourth.
   remove_some(0, 63);
   remove_some(2000, 2003);
-  compact(3);                           // The first and the third are free, and were written before.
+  compact(3);  // The first and the third are free, and were written before.
   uint64_t n = 1000;
   while (fs_.log_end() < kPrepared - 4096) ASSERT_TRUE(put(*engine_, make_id(n++), 100));
-  const size_t log = fs_.add({Operation::kWrite, Fault::kHang, "", 0, UINT64_MAX, Handle::kDurable});
+  const size_t log =
+      fs_.add({Operation::kWrite, Fault::kHang, "", 0, UINT64_MAX, Handle::kDurable});
   std::vector<Waiter<void>> waiting(17);
-  for (uint64_t i = 0; i < waiting.size(); ++i) {   // One alone, the others in a batch behind it.
+  for (uint64_t i = 0; i < waiting.size(); ++i) {  // One alone, the others in a batch behind it.
     const size_t size = i == 0 ? 100 : kSmall;
     const ByteSlice bytes = make_bytes(make_id(200 + i), size);
     engine_->put_async({make_id(200 + i), 1, real_clock().now(), {}}, bytes,
-                       hash::block_digests(make_id(200 + i), 0, bytes.view()), waiting[i].callback());
+                       hash::block_digests(make_id(200 + i), 0, bytes.view()),
+                       waiting[i].callback());
     while (i == 0 && engine_->status().queue_bytes > 0) std::this_thread::yield();
   }
   fs_.lift(log);
@@ -164,25 +173,27 @@ TEST_F(EngineDamage, ZerosThatPrepareALogNeverReachASegmentThatIsUsedAgain) {
   remove_some(100, 144);
   remove_some(1000, n);
   ASSERT_TRUE(remove(*engine_, make_id(200), 0s));
-  compact(3);                           // Nothing is left in the second log.
+  compact(3);  // Nothing is left in the second log.
   put_some(300, 400, kSmall);
   fs_.clear();
-  open();                               // Waits for the preparer.
+  open();  // Waits for the preparer.
   for (uint64_t i = 300; i < 400; ++i) EXPECT_TRUE(verify(*engine_, make_id(i), kSmall)) << i;
-  for (uint64_t i = 1; i < waiting.size(); ++i) EXPECT_TRUE(verify(*engine_, make_id(200 + i), kSmall)) << i;
+  for (uint64_t i = 1; i < waiting.size(); ++i) {
+    EXPECT_TRUE(verify(*engine_, make_id(200 + i), kSmall)) << i;
+  }
 }
 
 // --- The index.
 
 TEST_F(EngineDamage, ALargeBlobThatWasMovedSurvivesTheLossOfTheIndex) {
   put_some(1, 4, kLarge);
-  put_some(1000, 1070, kSmall);       // The log of these records stays: it is never compacted.
-  put_some(4, 5, kLarge);             // The segment of the first three is sealed.
+  put_some(1000, 1070, kSmall);  // The log of these records stays: it is never compacted.
+  put_some(4, 5, kLarge);        // The segment of the first three is sealed.
   remove_some(2, 4);
-  compact(5);                         // Blob 1 moves; the record of that is in a later log.
+  compact(5);  // Blob 1 moves; the record of that is in a later log.
   put_some(5, 6, kLarge);
   uint64_t m = 5000;
-  for (int round = 0; round < 6; ++round) {   // Later logs and freed segments are used again.
+  for (int round = 0; round < 6; ++round) {  // Later logs and freed segments are used again.
     const uint64_t first = m;
     put_some(m, m + 70, kSmall);
     put_some(m + 70, m + 74, kLarge);
@@ -198,22 +209,23 @@ TEST_F(EngineDamage, ALargeBlobThatWasMovedSurvivesTheLossOfTheIndex) {
   EXPECT_TRUE(verify(*engine_, make_id(1), kLarge)) << "its bytes are on the disk";
 }
 
-// What is in no segment that is used is gone, and what was said about the rest in a log that is free by now holds.
+// What is in no segment that is used is gone, and what was said about the rest in a log that is
+// free by now holds.
 TEST_F(EngineDamage, WhatLayInAFreedSegmentDoesNotComeBackWithANewIndex) {
   constexpr uint64_t kRemoved = 30;
-  put_some(1, 60, kSmall);                    // The first log stays.
+  put_some(1, 60, kSmall);  // The first log stays.
   put_some(2000, 2040, kSmall);
-  ASSERT_TRUE(remove(*engine_, make_id(kRemoved), 1h));   // Said in the second log.
+  ASSERT_TRUE(remove(*engine_, make_id(kRemoved), 1h));  // Said in the second log.
   put_some(2040, 2070, kSmall);
   put_some(3000, 3070, kSmall);
-  put_some(5000, 5004, kLarge);               // Three in the first segment of their kind.
+  put_some(5000, 5004, kLarge);  // Three in the first segment of their kind.
   remove_some(2000, 2070);
   remove_some(5000, 5004);
   put_some(5004, 5008, kLarge);
   compact(6);
   for (const bool at_once : {true, false}) {
     engine_.reset();
-    if (!at_once) open();                     // Freed segments are known as such after a restart.
+    if (!at_once) open();  // Freed segments are known as such after a restart.
     engine_.reset();
     std::filesystem::remove_all(folder_.path() + "/index");
     open();
@@ -223,18 +235,30 @@ TEST_F(EngineDamage, WhatLayInAFreedSegmentDoesNotComeBackWithANewIndex) {
     for (uint64_t n = 3000; n < 3070; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kSmall)) << n;
     for (uint64_t n = 5004; n < 5008; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), kLarge)) << n;
     const auto live = engine_->list(0, UINT64_MAX, {}, 100'000).value();
-    EXPECT_FALSE(std::ranges::any_of(live, [](const BlobEntry& blob) { return blob.id == make_id(kRemoved) && !blob.trashed; }));
+    EXPECT_FALSE(std::ranges::any_of(
+        live, [](const BlobEntry& blob) { return blob.id == make_id(kRemoved) && !blob.trashed; }));
   }
 }
 
-// What was ordered stands in a log by itself, the copies in one that stays. Its segment is used again and again, by the log and by
-// extents, before the index is lost.
+// What was ordered stands in a log by itself, the copies in one that stays. Its segment is used
+// again and again, by the log and by extents, before the index is lost.
 TEST_F(EngineDamage, WhatWasOrderedHoldsWithANewIndexAfterItsLogIsUsedAgain) {
-  enum : uint64_t { kRemoved = 10, kRestored, kRestoredUnordered, kTakenOver, kPurged, kDropped, kAbsent = 900 };
+  enum : uint64_t {
+    kRemoved = 10,
+    kRestored,
+    kRestoredUnordered,
+    kTakenOver,
+    kPurged,
+    kDropped,
+    kAbsent = 900
+  };
+
   const auto owner = model::DiskId::random();
   put_some(1, 9, kSmall);
   ASSERT_TRUE(put(*engine_, make_id(kTakenOver), kSmall, owner));
-  for (const uint64_t n : {kRemoved, kRestored, kRestoredUnordered, kPurged, kDropped}) ASSERT_TRUE(put(*engine_, make_id(n), kSmall));
+  for (const uint64_t n : {kRemoved, kRestored, kRestoredUnordered, kPurged, kDropped}) {
+    ASSERT_TRUE(put(*engine_, make_id(n), kSmall));
+  }
   ASSERT_TRUE(remove(*engine_, make_id(kRestored), {5, 1h}));
   ASSERT_TRUE(remove(*engine_, make_id(kRestoredUnordered), {0, 1h}));
   put_some(20, 80, kSmall);
@@ -268,14 +292,16 @@ TEST_F(EngineDamage, WhatWasOrderedHoldsWithANewIndexAfterItsLogIsUsedAgain) {
   EXPECT_FALSE(live(kDropped));
   EXPECT_EQ(engine_->removal_of(make_id(kAbsent)).value(), 9u);
   EXPECT_TRUE(live(kRestored));
-  EXPECT_EQ(remove(*engine_, make_id(kRestored), {5, 1h}).value(), 0u) << "it was restored by a higher order";
+  EXPECT_EQ(remove(*engine_, make_id(kRestored), {5, 1h}).value(), 0u)
+      << "it was restored by a higher order";
   EXPECT_TRUE(live(kRestoredUnordered));
   EXPECT_TRUE(live(kTakenOver));
   EXPECT_TRUE(engine_->stat(make_id(kTakenOver))->handoff_for.is_zero());
   for (uint64_t i = 1; i < 9; ++i) EXPECT_TRUE(verify(*engine_, make_id(i), kSmall)) << i;
 }
 
-// A log that is full of orders which still hold is not worth writing anew: it stays until they are over.
+// A log that is full of orders which still hold is not worth writing anew: it stays until they are
+// over.
 TEST_F(EngineDamage, ALogFullOfOrdersStaysUntilTheyAreOver) {
   std::vector<model::BlobId> ids;
   for (uint64_t n = 0; n < 100'000; ++n) ids.push_back(make_id(1'000'000 + n));
@@ -283,7 +309,7 @@ TEST_F(EngineDamage, ALogFullOfOrdersStaysUntilTheyAreOver) {
   engine_->remove_async(ids, {1, 1h, true}, removed.callback());
   ASSERT_TRUE(removed.wait());
   put_some(1, 80, kSmall);
-  remove_some(1, 20);   // Those that lie in the same log.
+  remove_some(1, 20);  // Those that lie in the same log.
   const auto kind = [this] {
     std::vector<std::byte> block(segment::kBlock);
     EXPECT_TRUE(disk_.open(kFirstSegment, {}).value()->read_at(0, block));
@@ -295,7 +321,8 @@ TEST_F(EngineDamage, ALogFullOfOrdersStaysUntilTheyAreOver) {
   EXPECT_EQ(fs_.log_end(), written) << "the log has grown";
 }
 
-// Small memtables, and copies that one family of the index holds more of: a crash leaves one behind the other.
+// Small memtables, and copies that one family of the index holds more of: a crash leaves one behind
+// the other.
 TEST_F(EngineDamage, AfterACrashTheJournalTellsAllThatWasAcknowledged) {
   std::mt19937_64 random(7);
   std::vector<model::BlobId> told;
@@ -325,10 +352,12 @@ TEST_F(EngineDamage, AfterACrashTheJournalTellsAllThatWasAcknowledged) {
   }
 }
 
-// Random puts, removals and compaction; then the index is lost: what is stored is read, and nothing is listed that is not there.
+// Random puts, removals and compaction; then the index is lost: what is stored is read, and nothing
+// is listed that is not there.
 TEST_F(EngineDamage, EveryBlobSurvivesTheLossOfTheIndex) {
   const char* given = std::getenv("RONDEL_SEED");
-  const uint64_t seed = given == nullptr ? std::random_device{}() : std::strtoull(given, nullptr, 10);
+  const uint64_t seed =
+      given == nullptr ? std::random_device{}() : std::strtoull(given, nullptr, 10);
   SCOPED_TRACE("RONDEL_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   std::map<uint64_t, size_t> stored;
@@ -337,7 +366,8 @@ TEST_F(EngineDamage, EveryBlobSurvivesTheLossOfTheIndex) {
     for (int step = 0; step < 150; ++step) {
       const uint64_t choice = random() % 10;
       if (choice < 5 || stored.size() < 8) {
-        const size_t size = random() % 2 == 0 ? 1 + random() % kSmall : kSmall + 1 + random() % (kLarge - kSmall);
+        const size_t size =
+            random() % 2 == 0 ? 1 + random() % kSmall : kSmall + 1 + random() % (kLarge - kSmall);
         if (put(*engine_, make_id(next), size)) stored[next] = size;
         ++next;
       } else if (choice < 9) {
@@ -370,7 +400,8 @@ TEST_F(EngineDamage, RotInATableOfTheIndexDoesNotCostTheDisk) {
   }
 }
 
-// Rot that is met while the disk serves: reads go on where they can, and the next round of maintenance makes the index again.
+// Rot that is met while the disk serves: reads go on where they can, and the next round of
+// maintenance makes the index again.
 TEST_F(EngineDamage, RotInTheIndexIsMendedWhileTheDiskServes) {
   fill_tables();
   ASSERT_TRUE(engine_->put_setting("catch-up/x", "17"));
@@ -454,17 +485,21 @@ TEST_F(EngineDamage, AnIndexThatIsMadeAgainKnowsWhatWasBeingWritten) {
   fill_tables();
   open();
   put_some(40'000, 40'010, kLarge);
-  auto unfinished = engine_->start_large_put({make_id(50'000), 1, real_clock().now(), {}}, kLarge).value();
+  auto unfinished =
+      engine_->start_large_put({make_id(50'000), 1, real_clock().now(), {}}, kLarge).value();
   ASSERT_GT(flip_bits_in_tables(folder_.path() + "/index"), 0u);
   for (uint64_t n = 0; n < 20'000; ++n) (void)verify(*engine_, make_id(n), 64);
   ASSERT_TRUE(engine_->compact_once());
   const ByteSlice bytes = make_bytes(make_id(50'000), kLarge);
   for (size_t at = 0; at < kLarge; at += model::kPieceBytes) {
     const ByteSlice piece = bytes.sub(at, model::kPieceBytes);
-    ASSERT_TRUE(unfinished->append(piece, hash::block_digests(make_id(50'000), static_cast<uint32_t>(at / model::kBlockBytes), piece.view())));
+    ASSERT_TRUE(unfinished->append(
+        piece, hash::block_digests(make_id(50'000), static_cast<uint32_t>(at / model::kBlockBytes),
+                                   piece.view())));
   }
   Waiter<void> waiter;
-  unfinished->finish_async(hash::blob_digest(hash::block_digests(make_id(50'000), 0, bytes.view())), waiter.callback());
+  unfinished->finish_async(hash::blob_digest(hash::block_digests(make_id(50'000), 0, bytes.view())),
+                           waiter.callback());
   ASSERT_TRUE(waiter.wait());
   remove_some(40'000, 40'005);
   compact(10);
@@ -479,7 +514,7 @@ TEST_F(EngineDamage, AnUnreadableSectorInALogCostsWhatItHolds) {
   put_some(0, 20, kSmall);
   open(true);
   put_some(20, 40, kSmall);
-  engine_.reset();                                   // A crash: the log is read again.
+  engine_.reset();  // A crash: the log is read again.
   const auto [path, at] = place_of(30, kSmall);
   fs_.set({Operation::kRead, Fault::kError, path, at, at + 512});
   open();
@@ -494,14 +529,15 @@ TEST_F(EngineDamage, AnUnreadableSectorInALogCostsWhatItHolds) {
 }
 
 TEST_F(EngineDamage, AHeaderOfASegmentThatIsGoneCostsNothing) {
-  put_some(0, 70, kSmall);          // Two logs,
-  put_some(100, 105, kLarge);       // two segments of extents.
+  put_some(0, 70, kSmall);     // Two logs,
+  put_some(100, 105, kLarge);  // two segments of extents.
   const auto segments = disk_.list("/disk/segments").value();
   ASSERT_GE(segments.size(), 4u);
   for (const bool lose_index : {false, true}) {
     for (const Fault fault : {Fault::kError, Fault::kZeros, Fault::kFlip, Fault::kShort}) {
       for (const std::string& name : segments) {
-        SCOPED_TRACE(name + " fault " + std::to_string(static_cast<int>(fault)) + (lose_index ? " without index" : ""));
+        SCOPED_TRACE(name + " fault " + std::to_string(static_cast<int>(fault)) +
+                     (lose_index ? " without index" : ""));
         engine_.reset();
         if (lose_index) std::filesystem::remove_all(folder_.path() + "/index");
         fs_.set({Operation::kRead, fault, name, 17, 4096});
@@ -516,7 +552,8 @@ TEST_F(EngineDamage, AHeaderOfASegmentThatIsGoneCostsNothing) {
   }
 }
 
-// What was acknowledged and not in the index's tables when the power went lies behind a header that cannot be read.
+// What was acknowledged and not in the index's tables when the power went lies behind a header that
+// cannot be read.
 TEST_F(EngineDamage, BatchesBehindALostHeaderAreReplayed) {
   open(true);
   put_some(0, 10, 5000);
@@ -527,11 +564,14 @@ TEST_F(EngineDamage, BatchesBehindALostHeaderAreReplayed) {
   EXPECT_GT(engine_->doubts(), 0u);
 }
 
-// Made and not yet allocated when the power went: it must not run out of space in the middle of a record.
+// Made and not yet allocated when the power went: it must not run out of space in the middle of a
+// record.
 TEST_F(EngineDamage, ASegmentThatIsTooShortIsAllocatedBeforeItIsWritten) {
   engine_.reset();
-  { auto made = disk_.open(kFirstSegment, {.create = true, .writable = true}).value(); }
-  disk_.set_capacity(12ull << 20);      // Less than a segment.
+  {
+    auto made = disk_.open(kFirstSegment, {.create = true, .writable = true}).value();
+  }
+  disk_.set_capacity(12ull << 20);  // Less than a segment.
   open();
   EXPECT_EQ(put(*engine_, make_id(1), 1000).error().code, ErrorCode::kResourceExhausted);
   EXPECT_NE(engine_->status().state, DiskState::kReadOnly);
@@ -564,7 +604,8 @@ TEST_F(EngineDamage, SegmentsWithoutASuperblockAreNotANewDisk) {
   EXPECT_EQ(opened.error().code, ErrorCode::kCorruption);
 }
 
-// Sectors are one thing, a disk that gives nothing at all another: nothing may follow from what was not found on it.
+// Sectors are one thing, a disk that gives nothing at all another: nothing may follow from what was
+// not found on it.
 TEST_F(EngineDamage, ADiskThatGivesNothingIsNotEmpty) {
   put_some(0, 10, 5000);
   engine_.reset();
@@ -572,10 +613,14 @@ TEST_F(EngineDamage, ADiskThatGivesNothingIsNotEmpty) {
   fs_.set({Operation::kRead, Fault::kError, "/disk/", 0, UINT64_MAX});
   EXPECT_FALSE(Engine::open(fs_, options()));
   fs_.set({Operation::kRead, Fault::kError, ".seg", 0, UINT64_MAX});
-  { const auto opened = Engine::open(fs_, options()); }
+  {
+    const auto opened = Engine::open(fs_, options());
+  }
   fs_.clear();
   open();
-  for (uint64_t n = 0; n < 10; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), 5000) || engine_->doubts() > 0) << n;
+  for (uint64_t n = 0; n < 10; ++n) {
+    EXPECT_TRUE(verify(*engine_, make_id(n), 5000) || engine_->doubts() > 0) << n;
+  }
 }
 
 // --- What is found damaged is remembered until it is replaced.
@@ -587,12 +632,12 @@ TEST_F(EngineDamage, WhatIsDamagedIsRememberedAcrossRestartsAndTheLossOfTheIndex
   EXPECT_EQ(verify(*engine_, make_id(2), 5000).error().code, ErrorCode::kCorruption);
   EXPECT_EQ(engine_->status().damaged_blobs, 1u);
   engine_.reset();
-  disk_.restart();                       // The power goes.
+  disk_.restart();  // The power goes.
   open();
   EXPECT_EQ(listed(), std::set{make_id(2)});
   engine_.reset();
   std::filesystem::remove_all(folder_.path() + "/index");
-  disk_.flip_bit(path, at + 100, 1);     // (Or the log would not have it.)
+  disk_.flip_bit(path, at + 100, 1);  // (Or the log would not have it.)
   open();
   EXPECT_EQ(listed(), std::set{make_id(2)});
   ASSERT_TRUE(put(*engine_, make_id(2), 5000));
@@ -610,8 +655,12 @@ TEST_F(EngineDamage, ARewriteThatIsRefusedIsNotTakenForOneThatWasDone) {
   EXPECT_FALSE(verify(*engine_, make_id(3), kSmall));
   fs_.set({Operation::kAllocate, Fault::kFull, ".seg"});
   uint64_t n = 100;
-  while (put(*engine_, make_id(n), kSmall)) ++n;      // The log is full and there is no other segment.
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(put(*engine_, make_id(3), kSmall).error().code, ErrorCode::kResourceExhausted);
+  while (put(*engine_, make_id(n), kSmall)) {
+    ++n;
+  }  // The log is full and there is no other segment.
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(put(*engine_, make_id(3), kSmall).error().code, ErrorCode::kResourceExhausted);
+  }
   EXPECT_EQ(listed(), std::set{make_id(3)});
   fs_.clear();
   ASSERT_TRUE(engine_->compact_once());
@@ -635,9 +684,9 @@ TEST_F(EngineDamage, TheListIsAskedForInTurn) {
 // --- Compaction.
 
 TEST_F(EngineDamage, AnUnreadableSectorDoesNotStopCompaction) {
-  put_some(0, 130, kSmall);              // Two logs and a part of a third.
-  remove_some(0, 56);                    // The first is nearly empty,
-  remove_some(70, 110);                  // the second more than half.
+  put_some(0, 130, kSmall);  // Two logs and a part of a third.
+  remove_some(0, 56);        // The first is nearly empty,
+  remove_some(70, 110);      // the second more than half.
   const auto [path, at] = place_of(58, kSmall);
   ASSERT_EQ(path, kFirstSegment);
   fs_.set({Operation::kRead, Fault::kError, path, at, at + 512});
@@ -653,7 +702,8 @@ TEST_F(EngineDamage, AnUnreadableSectorDoesNotStopCompaction) {
   ASSERT_TRUE(put(*engine_, make_id(58), kSmall));
   ASSERT_TRUE(engine_->compact_once());
   EXPECT_TRUE(verify(*engine_, make_id(58), kSmall));
-  EXPECT_LT(engine_->status().segments_sealed, after.segments_sealed) << "the first one too, once nothing is left in it";
+  EXPECT_LT(engine_->status().segments_sealed, after.segments_sealed)
+      << "the first one too, once nothing is left in it";
 }
 
 // A batch whose head is damaged still holds records that can be read one by one.
@@ -670,14 +720,17 @@ TEST_F(EngineDamage, CompactionMovesWhatAnIndexEntryStillFinds) {
 }
 
 TEST_F(EngineDamage, CompactionGoesOnBehindADamagedExtent) {
-  put_some(0, 6, kLarge);                // Three to a segment.
+  put_some(0, 6, kLarge);  // Three to a segment.
   remove_some(1, 2);
   uint64_t next = 10;
+
   struct Case {
     const char* what;
-    uint64_t offset;                     // From the first byte of blob 0, whose header lies before it.
+    uint64_t offset;  // From the first byte of blob 0, whose header lies before it.
   };
-  for (const auto& [what, offset] : {Case{"header", 0}, Case{"bytes", 4096 + 70'000}, Case{"trailer", 4096 + kLarge}}) {
+
+  for (const auto& [what, offset] :
+       {Case{"header", 0}, Case{"bytes", 4096 + 70'000}, Case{"trailer", 4096 + kLarge}}) {
     SCOPED_TRACE(what);
     const auto [path, at] = place_of(0, kLarge);
     fs_.set({Operation::kRead, Fault::kError, path, at - 4096 + offset, at - 4096 + offset + 512});
@@ -690,7 +743,8 @@ TEST_F(EngineDamage, CompactionGoesOnBehindADamagedExtent) {
     if (lost) ASSERT_TRUE(put(*engine_, make_id(0), kLarge));
     EXPECT_TRUE(listed().empty());
     compact(3);
-    // As before: a sealed segment with blob 0, a removed one and blob 2. (What was removed does not come back.)
+    // As before: a sealed segment with blob 0, a removed one and blob 2. (What was removed does not
+    // come back.)
     put_some(next, next + 7, kLarge);
     remove_some(next, next + 7);
     next += 7;

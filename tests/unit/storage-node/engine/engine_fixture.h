@@ -16,10 +16,13 @@ namespace rondel::engine {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "rondel-engine-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "rondel-engine-XXXXXX").string();
     path_ = mkdtemp(pattern.data());
   }
+
   ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+
   const std::string& path() const { return path_; }
 
  private:
@@ -49,6 +52,7 @@ class Waiter {
     std::condition_variable ready;
     std::optional<Result<T>> result;
   };
+
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
@@ -70,7 +74,8 @@ inline ByteSlice make_bytes(const model::BlobId& id, size_t size) {
   return ByteSlice::copy_of(as_bytes(text));
 }
 
-inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size, model::DiskId handoff_for = {}, bool fresh = false,
+inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size,
+                        model::DiskId handoff_for = {}, bool fresh = false,
                         SystemTime created_at = real_clock().now(), uint64_t order = 0) {
   PutRequest request{id, 1, created_at, handoff_for};
   request.fresh = fresh;
@@ -84,9 +89,12 @@ inline Result<void> put(Engine& engine, const model::BlobId& id, size_t size, mo
   TRY(auto large, engine.start_large_put(request, size));
   for (size_t at = 0; at < size; at += model::kPieceBytes) {
     const ByteSlice piece = bytes.sub(at, std::min<size_t>(model::kPieceBytes, size - at));
-    TRY_VOID(large->append(piece, hash::block_digests(id, static_cast<uint32_t>(at / model::kBlockBytes), piece.view())));
+    TRY_VOID(large->append(
+        piece,
+        hash::block_digests(id, static_cast<uint32_t>(at / model::kBlockBytes), piece.view())));
   }
-  large->finish_async(hash::blob_digest(hash::block_digests(id, 0, bytes.view())), waiter.callback());
+  large->finish_async(hash::blob_digest(hash::block_digests(id, 0, bytes.view())),
+                      waiter.callback());
   return waiter.wait();
 }
 
@@ -96,14 +104,16 @@ inline Result<uint64_t> remove(Engine& engine, const model::BlobId& id, RemoveOp
   return waiter.wait();
 }
 
-inline Result<uint64_t> remove(Engine& engine, const model::BlobId& id, Duration trash = std::chrono::hours(1)) {
+inline Result<uint64_t> remove(Engine& engine, const model::BlobId& id,
+                               Duration trash = std::chrono::hours(1)) {
   return remove(engine, id, {0, trash, false});
 }
 
 // The whole blob equals what make_bytes says.
 inline Result<void> verify(Engine& engine, const model::BlobId& id, size_t size) {
   TRY(const ReadResult result, engine.read(id, 0, size));
-  if (result.blob_length != size || as_text(result.bytes.view()) != as_text(make_bytes(id, size).view())) {
+  if (result.blob_length != size ||
+      as_text(result.bytes.view()) != as_text(make_bytes(id, size).view())) {
     return fail(ErrorCode::kInternal, "other bytes");
   }
   return {};
@@ -118,7 +128,7 @@ inline EngineOptions small_options(const std::string& index_path) {
   options.block_cache_bytes = 1 << 20;
   options.maintenance_period = Duration::zero();
   options.index_path = index_path;
-  options.clock_skew_max = Duration::zero();   // Fresh blobs are believed at once.
+  options.clock_skew_max = Duration::zero();  // Fresh blobs are believed at once.
   return options;
 }
 

@@ -36,7 +36,9 @@ class EngineTest : public ::testing::Test {
 
 TEST_F(EngineTest, SmallAndLargeBlobsComeBackWholeAndInRanges) {
   const std::vector<size_t> sizes{1, 4096, 65'536, 65'537, 262'144, 262'145, 1'000'000, 8 << 20};
-  for (size_t i = 0; i < sizes.size(); ++i) ASSERT_TRUE(put(*engine_, make_id(i), sizes[i])) << sizes[i];
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    ASSERT_TRUE(put(*engine_, make_id(i), sizes[i])) << sizes[i];
+  }
   open();
   for (size_t i = 0; i < sizes.size(); ++i) {
     EXPECT_TRUE(verify(*engine_, make_id(i), sizes[i])) << sizes[i];
@@ -103,7 +105,8 @@ TEST_F(EngineTest, BytesThatDoNotMatchTheirDigestsAreRefused) {
   engine_->put_async({make_id(1), 1, {}, {}}, bytes, digests, waiter.callback());
   EXPECT_EQ(waiter.wait().error().code, ErrorCode::kCorruption);
   auto large = engine_->start_large_put({make_id(2), 1, {}, {}}, 1 << 20).value();
-  EXPECT_EQ(large->append(make_bytes(make_id(2), 262'144), {1, 2, 3, 4}).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(large->append(make_bytes(make_id(2), 262'144), {1, 2, 3, 4}).error().code,
+            ErrorCode::kCorruption);
 }
 
 TEST_F(EngineTest, RemovedBlobsAreRestorableUntilPurged) {
@@ -131,13 +134,19 @@ TEST_F(EngineTest, HasKnowsWhatIsHereAlsoInTheTrashUntilItIsPurged) {
   for (uint64_t id : {1, 2}) EXPECT_TRUE(*engine_->has(make_id(id)));
   for (uint64_t id : {1, 2}) ASSERT_TRUE(remove(*engine_, make_id(id), 0ms));
   ASSERT_TRUE(engine_->compact_once());
-  for (uint64_t id : {1, 2}) EXPECT_EQ(*engine_->has(make_id(id)), engine_->stat(make_id(id)).has_value());
+  for (uint64_t id : {1, 2}) {
+    EXPECT_EQ(*engine_->has(make_id(id)), engine_->stat(make_id(id)).has_value());
+  }
 }
 
 TEST_F(EngineTest, CompactionGivesSpaceBackAndKeepsTheRest) {
   const int small = 400, large = 40;
-  for (int i = 0; i < small; ++i) ASSERT_TRUE(put(*engine_, make_id(static_cast<uint64_t>(i)), 100'000));
-  for (int i = 0; i < large; ++i) ASSERT_TRUE(put(*engine_, make_id(static_cast<uint64_t>(1000 + i)), 2 << 20));
+  for (int i = 0; i < small; ++i) {
+    ASSERT_TRUE(put(*engine_, make_id(static_cast<uint64_t>(i)), 100'000));
+  }
+  for (int i = 0; i < large; ++i) {
+    ASSERT_TRUE(put(*engine_, make_id(static_cast<uint64_t>(1000 + i)), 2 << 20));
+  }
   const uint64_t free_before = engine_->status().free_bytes;
   for (int i = 0; i < small; ++i) {
     if (i % 10 != 0) ASSERT_TRUE(remove(*engine_, make_id(static_cast<uint64_t>(i)), 0ms));
@@ -148,8 +157,12 @@ TEST_F(EngineTest, CompactionGivesSpaceBackAndKeepsTheRest) {
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(engine_->compact_once());
   EXPECT_GT(engine_->status().free_bytes, free_before + (64 << 20));
   for (int round = 0; round < 2; ++round) {
-    for (int i = 0; i < small; i += 10) EXPECT_TRUE(verify(*engine_, make_id(static_cast<uint64_t>(i)), 100'000));
-    for (int i = 0; i < large; i += 10) EXPECT_TRUE(verify(*engine_, make_id(static_cast<uint64_t>(1000 + i)), 2 << 20));
+    for (int i = 0; i < small; i += 10) {
+      EXPECT_TRUE(verify(*engine_, make_id(static_cast<uint64_t>(i)), 100'000));
+    }
+    for (int i = 0; i < large; i += 10) {
+      EXPECT_TRUE(verify(*engine_, make_id(static_cast<uint64_t>(1000 + i)), 2 << 20));
+    }
     open();
   }
 }
@@ -181,7 +194,8 @@ TEST_F(EngineTest, RotIsFoundCountedAndReplaced) {
     if (at == std::string::npos) continue;
     found = true;
     fs_.flip_cached_bit(path, at + 3, 1);
-    EXPECT_TRUE(verify(*engine_, make_id(1), 2 << 20)) << "rot in the page cache alone is read past";
+    EXPECT_TRUE(verify(*engine_, make_id(1), 2 << 20))
+        << "rot in the page cache alone is read past";
     EXPECT_EQ(engine_->status().corrupt_reads, 0u);
     fs_.flip_bit(path, at + 3, 1);
   }
@@ -239,7 +253,8 @@ TEST_F(EngineTest, AnotherDisksFolderIsRefused) {
   options.disk = model::DiskId::random();
   EXPECT_EQ(Engine::open(fs_, options).error().code, ErrorCode::kPrecondition);
   open();
-  EXPECT_EQ(Engine::open(fs_, small_options(folder_.path() + "/other")).error().code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(Engine::open(fs_, small_options(folder_.path() + "/other")).error().code,
+            ErrorCode::kAlreadyExists);
 }
 
 TEST_F(EngineTest, ListGoesInHashOrderAndResumes) {

@@ -1,4 +1,5 @@
-// What an engine does when the disk fails it: batches that never reach the disk, rot where it hurts, a lost index.
+// What an engine does when the disk fails it: batches that never reach the disk, rot where it
+// hurts, a lost index.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -22,16 +23,19 @@ class Gate {
     std::lock_guard lock(mutex_);
     open_ = false;
   }
+
   void open(bool fail_next = false) {
     std::lock_guard lock(mutex_);
     open_ = true;
     failing_ = fail_next;
     changed_.notify_all();
   }
+
   void await_waiter() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return waiting_; });
   }
+
   // True: the write fails.
   bool pass() {
     std::unique_lock lock(mutex_);
@@ -52,7 +56,9 @@ class Gate {
 
 class GatedFile final : public fakes::ForwardingFile {
  public:
-  GatedFile(std::unique_ptr<fs::File> inner, Gate& gate) : ForwardingFile(std::move(inner)), gate_(gate) {}
+  GatedFile(std::unique_ptr<fs::File> inner, Gate& gate)
+      : ForwardingFile(std::move(inner)), gate_(gate) {}
+
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
     if (gate_.pass()) return fail(ErrorCode::kInternal, "the write failed");
     return ForwardingFile::write_at(offset, bytes);
@@ -65,7 +71,9 @@ class GatedFile final : public fakes::ForwardingFile {
 class GatedFileSystem final : public fakes::ForwardingFileSystem {
  public:
   GatedFileSystem(fs::FileSystem& inner, Gate& gate) : ForwardingFileSystem(inner), gate_(gate) {}
-  Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override {
+
+  Result<std::unique_ptr<fs::File>> open(const std::string& path,
+                                         fs::OpenOptions options) override {
     TRY(auto file, ForwardingFileSystem::open(path, options));
     if (!options.direct_durable) return file;
     return std::make_unique<GatedFile>(std::move(file), gate_);
@@ -75,10 +83,12 @@ class GatedFileSystem final : public fakes::ForwardingFileSystem {
   Gate& gate_;
 };
 
-Waiter<void> begin_put(Engine& engine, const model::BlobId& id, size_t size, model::DiskId handoff_for = {}) {
+Waiter<void> begin_put(Engine& engine, const model::BlobId& id, size_t size,
+                       model::DiskId handoff_for = {}) {
   const ByteSlice bytes = make_bytes(id, size);
   Waiter<void> waiter;
-  engine.put_async({id, 1, real_clock().now(), handoff_for}, bytes, hash::block_digests(id, 0, bytes.view()), waiter.callback());
+  engine.put_async({id, 1, real_clock().now(), handoff_for}, bytes,
+                   hash::block_digests(id, 0, bytes.view()), waiter.callback());
   return waiter;
 }
 
@@ -177,7 +187,9 @@ TEST_F(EngineFaults, APutAndWhatFollowsItInOneBatchKeepThePlace) {
 }
 
 TEST_F(EngineFaults, ALostIndexIsMadeAgainFromTheSegments) {
-  for (uint64_t n = 1; n <= 40; ++n) ASSERT_TRUE(put(*engine_, make_id(n), n % 2 == 0 ? 100'000 : 1'000'000));
+  for (uint64_t n = 1; n <= 40; ++n) {
+    ASSERT_TRUE(put(*engine_, make_id(n), n % 2 == 0 ? 100'000 : 1'000'000));
+  }
   // The log of the large ones goes: only their trailers tell of them.
   for (uint64_t n = 2; n <= 40; n += 2) ASSERT_TRUE(remove(*engine_, make_id(n), 0ms));
   for (uint64_t n = 100; n < 400; ++n) ASSERT_TRUE(put(*engine_, make_id(n), 100'000));
@@ -193,7 +205,8 @@ TEST_F(EngineFaults, ALostIndexIsMadeAgainFromTheSegments) {
     EXPECT_EQ(engine_->doubts(), 1u);
     const auto page = engine_->journal_after(token, 10).value();
     EXPECT_FALSE(page.truncated && page.next < token) << "readers move on";
-    EXPECT_TRUE(engine_->journal_after(token - 1, 10)->truncated) << "what the journal told before is gone";
+    EXPECT_TRUE(engine_->journal_after(token - 1, 10)->truncated)
+        << "what the journal told before is gone";
   }
 }
 
@@ -201,7 +214,9 @@ TEST_F(EngineFaults, ADamagedIndexIsPutAsideAndMadeAgain) {
   for (uint64_t n = 1; n <= 20; ++n) ASSERT_TRUE(put(*engine_, make_id(n), 1000 * n));
   engine_.reset();
   for (const auto& file : std::filesystem::directory_iterator(folder_.path() + "/index")) {
-    if (file.path().filename().string().starts_with("MANIFEST")) std::filesystem::resize_file(file.path(), 20);
+    if (file.path().filename().string().starts_with("MANIFEST")) {
+      std::filesystem::resize_file(file.path(), 20);
+    }
   }
   open();
   for (uint64_t n = 1; n <= 20; ++n) EXPECT_TRUE(verify(*engine_, make_id(n), 1000 * n)) << n;
@@ -230,7 +245,9 @@ TEST_F(EngineFaults, RotAtTheEndOfAnEarlierLogIsNoticed) {
   engine_ = Engine::open(fs_, forgetful).value();
   uint64_t n = 1;
   // The last record of the first log: the next put begins another one.
-  while (disk_.list("/disk/segments")->size() < 2) ASSERT_TRUE(put(*engine_, make_id(n++), 200'000));
+  while (disk_.list("/disk/segments")->size() < 2) {
+    ASSERT_TRUE(put(*engine_, make_id(n++), 200'000));
+  }
   const auto [path, at] = place_of(make_id(n - 2), 200'000);
   engine_.reset();
   disk_.flip_bit(path, at + 5, 1);
@@ -238,7 +255,8 @@ TEST_F(EngineFaults, RotAtTheEndOfAnEarlierLogIsNoticed) {
   if (!engine_->stat(make_id(n - 2))) {
     EXPECT_GT(engine_->doubts(), 0u);
   } else {
-    EXPECT_EQ(verify(*engine_, make_id(n - 2), 200'000).error().code, ErrorCode::kCorruption) << "the index knew it";
+    EXPECT_EQ(verify(*engine_, make_id(n - 2), 200'000).error().code, ErrorCode::kCorruption)
+        << "the index knew it";
   }
   EXPECT_GT(engine_->status().corrupt_reads, 0u);
   EXPECT_TRUE(verify(*engine_, make_id(n - 1), 200'000));
@@ -263,7 +281,8 @@ TEST_F(EngineFaults, ATruncatedJournalWithoutEntriesMovesReadersOn) {
   const auto page = engine_->journal_after(0, 10).value();
   EXPECT_TRUE(page.truncated);
   EXPECT_TRUE(page.entries.empty());
-  EXPECT_FALSE(engine_->journal_after(page.next, 10)->truncated) << "or peers compare everything every second";
+  EXPECT_FALSE(engine_->journal_after(page.next, 10)->truncated)
+      << "or peers compare everything every second";
 }
 
 TEST_F(EngineFaults, AnUnreadableSectorIsDamageAndReplaced) {
@@ -287,7 +306,8 @@ TEST_F(EngineFaults, ClientsBlobsAreRefusedBeforeRepairs) {
   const auto id = make_id(5000);
   const auto bytes = make_bytes(id, 1000);
   Waiter<void> waiter;
-  engine_->put_async({id, 1, real_clock().now(), {}, false}, bytes, hash::block_digests(id, 0, bytes.view()), waiter.callback());
+  engine_->put_async({id, 1, real_clock().now(), {}, false}, bytes,
+                     hash::block_digests(id, 0, bytes.view()), waiter.callback());
   EXPECT_EQ(waiter.wait().error().code, ErrorCode::kResourceExhausted);
 }
 
@@ -316,7 +336,8 @@ TEST_F(EngineFaults, AnEmptyFolderIsNotTheDiskThatWasThere) {
   EXPECT_EQ(opened.error().code, ErrorCode::kPrecondition);
 }
 
-// A stored blob that looks like a batch of the log is not taken for one when the batch before it is torn.
+// A stored blob that looks like a batch of the log is not taken for one when the batch before it is
+// torn.
 TEST_F(EngineFaults, StoredBytesAreNeverTakenForABatch) {
   engine_.reset();
   auto forgetful = options();
@@ -332,7 +353,8 @@ TEST_F(EngineFaults, StoredBytesAreNeverTakenForABatch) {
   const auto id = make_id(2);
   const auto bytes = ByteSlice::copy_of(as_bytes(forged));
   Waiter<void> waiter;
-  engine_->put_async({id, 1, real_clock().now(), {}}, bytes, hash::block_digests(id, 0, bytes.view()), waiter.callback());
+  engine_->put_async({id, 1, real_clock().now(), {}}, bytes,
+                     hash::block_digests(id, 0, bytes.view()), waiter.callback());
   ASSERT_TRUE(waiter.wait());
   engine_.reset();
   const auto [path, at] = place_of(make_id(1), 100);

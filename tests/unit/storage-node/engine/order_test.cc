@@ -1,4 +1,5 @@
-// Removals, restores and copies of a blob: the highest order holds, whatever order they come in, and a removal outlives the blob's bytes.
+// Removals, restores and copies of a blob: the highest order holds, whatever order they come in,
+// and a removal outlives the blob's bytes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,23 +27,31 @@ class OrderTest : public ::testing::Test {
     if (lose_index) std::filesystem::remove_all(folder_.path() + "/index");
     auto options = small_options(folder_.path() + "/index");
     options.clock = &clock_;
-    options.stalled_after = std::chrono::days(36'500);   // Steady time leaps here while calls are under way.
+    // Steady time leaps here while calls are under way.
+    options.stalled_after = std::chrono::days(36'500);
     engine_ = Engine::open(fs_, options).value();
   }
 
   // A copy that repair brings.
-  Result<void> copy(uint64_t n, uint64_t order, size_t size = 100) { return put(*engine_, make_id(n), size, {}, false, clock_.now(), order); }
-  Result<uint64_t> remove_by(uint64_t n, uint64_t order, bool mark_absent = true, Duration trash = 1h) {
+  Result<void> copy(uint64_t n, uint64_t order, size_t size = 100) {
+    return put(*engine_, make_id(n), size, {}, false, clock_.now(), order);
+  }
+
+  Result<uint64_t> remove_by(uint64_t n, uint64_t order, bool mark_absent = true,
+                             Duration trash = 1h) {
     return remove(*engine_, make_id(n), {order, trash, mark_absent});
   }
+
   bool live(uint64_t n) {
     const auto entry = engine_->stat(make_id(n));
     return entry && !entry->trashed;
   }
+
   void purge() {
     clock_.advance(2h);
     ASSERT_TRUE(engine_->compact_once());
   }
+
   uint64_t journal_entries() { return engine_->journal_after(0, 1000)->entries.size(); }
 
   fakes::ManualClock clock_{real_clock().now()};
@@ -93,34 +102,58 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"ARestoreOverAnOlderRemoval", {{kCopy}, {kRemove, 5}, {kRestore, 7}}, true},
         Case{"AnOlderRestoreChangesNothing", {{kCopy}, {kRemove, 7}, {kRestore, 5}}, false},
-        Case{"AnOlderRemovalAfterARestoreChangesNothing", {{kCopy}, {kRemove, 5}, {kRestore, 7}, {kRemove, 6}}, true},
-        Case{"ARestoreOfALiveBlobKeepsOlderRemovalsAway", {{kCopy}, {kRestore, 7}, {kRemove, 5}}, true},
-        Case{"AHigherRemovalOfWhatIsInTheTrashCounts", {{kCopy}, {kRemove, 5}, {kRemove, 9}, {kRestore, 7}}, false},
+        Case{"AnOlderRemovalAfterARestoreChangesNothing",
+             {{kCopy}, {kRemove, 5}, {kRestore, 7}, {kRemove, 6}},
+             true},
+        Case{"ARestoreOfALiveBlobKeepsOlderRemovalsAway",
+             {{kCopy}, {kRestore, 7}, {kRemove, 5}},
+             true},
+        Case{"AHigherRemovalOfWhatIsInTheTrashCounts",
+             {{kCopy}, {kRemove, 5}, {kRemove, 9}, {kRestore, 7}},
+             false},
         Case{"ACopyDoesNotRestore", {{kCopy}, {kRemove, 5}, {kCopy}}, false},
         Case{"ACopyOfTheSameOrderDoesNotRestore", {{kCopy}, {kRemove, 5}, {kCopy, 5}}, false},
         Case{"ACopyThatWasRestoredLaterRestores", {{kCopy}, {kRemove, 5}, {kCopy, 7}}, true},
         Case{"ACopyTakesItsOrder", {{kCopy, 7}, {kRemove, 5}}, true},
         Case{"ACopyTakesItsOrderOverALiveOne", {{kCopy}, {kCopy, 7}, {kRemove, 5}}, true},
         Case{"ACopyKeepsItsOrderOverARestart", {{kCopy, 7}, {kReopen}, {kRemove, 5}}, true},
-        Case{"ACopyKeepsItsOrderOverTheLossOfTheIndex", {{kCopy, 7}, {kLoseIndex}, {kRemove, 5}}, true},
+        Case{"ACopyKeepsItsOrderOverTheLossOfTheIndex",
+             {{kCopy, 7}, {kLoseIndex}, {kRemove, 5}},
+             true},
         Case{"ARemovalOfWhatIsAbsentHolds", {{kRemove, 5}, {kCopy}}, false},
         Case{"ARemovalOfWhatIsAbsentHoldsOverARestart", {{kRemove, 5}, {kReopen}, {kCopy}}, false},
-        Case{"ARemovalOfWhatIsAbsentHoldsOverTheLossOfTheIndex", {{kRemove, 5}, {kLoseIndex}, {kCopy}}, false},
+        Case{"ARemovalOfWhatIsAbsentHoldsOverTheLossOfTheIndex",
+             {{kRemove, 5}, {kLoseIndex}, {kCopy}},
+             false},
         Case{"ALaterCopyOfWhatIsAbsentComes", {{kRemove, 5}, {kCopy, 6}}, true},
         Case{"AHigherRemovalOfWhatIsAbsentCounts", {{kRemove, 5}, {kRemove, 9}, {kCopy, 7}}, false},
         Case{"APurgedBlobStaysAway", {{kCopy}, {kRemove, 5}, {kPurge}, {kCopy}}, false},
-        Case{"APurgedBlobStaysAwayOverARestart", {{kCopy}, {kRemove, 5}, {kPurge}, {kReopen}, {kCopy}}, false},
-        Case{"APurgedBlobThatWasRestoredElsewhereComes", {{kCopy}, {kRemove, 5}, {kPurge}, {kCopy, 7}}, true},
-        Case{"OrdersSurviveARestart", {{kCopy}, {kRemove, 5}, {kRestore, 7}, {kReopen}, {kRemove, 6}}, true},
-        Case{"OrdersSurviveTheLossOfTheIndex", {{kCopy}, {kRemove, 5}, {kRestore, 7}, {kLoseIndex}, {kRemove, 6}}, true},
-        Case{"ARemovalSurvivesTheLossOfTheIndex", {{kCopy}, {kRemove, 5}, {kLoseIndex}, {kCopy}}, false},
+        Case{"APurgedBlobStaysAwayOverARestart",
+             {{kCopy}, {kRemove, 5}, {kPurge}, {kReopen}, {kCopy}},
+             false},
+        Case{"APurgedBlobThatWasRestoredElsewhereComes",
+             {{kCopy}, {kRemove, 5}, {kPurge}, {kCopy, 7}},
+             true},
+        Case{"OrdersSurviveARestart",
+             {{kCopy}, {kRemove, 5}, {kRestore, 7}, {kReopen}, {kRemove, 6}},
+             true},
+        Case{"OrdersSurviveTheLossOfTheIndex",
+             {{kCopy}, {kRemove, 5}, {kRestore, 7}, {kLoseIndex}, {kRemove, 6}},
+             true},
+        Case{"ARemovalSurvivesTheLossOfTheIndex",
+             {{kCopy}, {kRemove, 5}, {kLoseIndex}, {kCopy}},
+             false},
         Case{"ADroppedCopyMayComeAgain", {{kCopy}, {kDrop}, {kCopy}}, true},
         Case{"ADroppedAndPurgedCopyMayComeAgain", {{kCopy}, {kDrop}, {kPurge}, {kCopy}}, true},
         Case{"ADroppedCopyMayComeAgainAfterARestart", {{kCopy}, {kDrop}, {kReopen}, {kCopy}}, true},
         Case{"ARemovalOfADroppedCopyIsOne", {{kCopy}, {kDrop}, {kRemove, 5}, {kCopy}}, false},
         Case{"ARestoreDoesNotBringADroppedCopyBack", {{kCopy}, {kDrop}, {kRestore, 7}}, false},
-        Case{"ARestoreOfADroppedCopyKeepsOlderRemovalsAway", {{kCopy}, {kDrop}, {kRestore, 7}, {kRemove, 5}, {kCopy}}, true},
-        Case{"OrdersOfADroppedCopySurviveTheLossOfTheIndex", {{kCopy}, {kDrop}, {kRestore, 7}, {kLoseIndex}, {kRemove, 5}, {kCopy}}, true}),
+        Case{"ARestoreOfADroppedCopyKeepsOlderRemovalsAway",
+             {{kCopy}, {kDrop}, {kRestore, 7}, {kRemove, 5}, {kCopy}},
+             true},
+        Case{"OrdersOfADroppedCopySurviveTheLossOfTheIndex",
+             {{kCopy}, {kDrop}, {kRestore, 7}, {kLoseIndex}, {kRemove, 5}, {kCopy}},
+             true}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST_F(OrderTest, WithoutAMarkARemovalOfWhatIsAbsentIsForgotten) {
@@ -212,7 +245,8 @@ TEST_F(OrderTest, RemovalsHoldWithinABatchToo) {
     PutRequest request{make_id(n), 1, clock_.now(), {}};
     request.fresh = true;
     engine_->remove_async({make_id(n)}, {5, 1h, true}, removed.callback());
-    engine_->put_async(request, bytes, hash::block_digests(make_id(n), 0, bytes.view()), stored.callback());
+    engine_->put_async(request, bytes, hash::block_digests(make_id(n), 0, bytes.view()),
+                       stored.callback());
     ASSERT_TRUE(removed.wait());
     EXPECT_EQ(stored.wait().error().code, ErrorCode::kNotFound) << n;
   }
@@ -230,10 +264,10 @@ TEST_F(OrderTest, ARestoreWhoseLogIsUsedAgainIsNotLostWithTheIndex) {
   ASSERT_TRUE(copy(2, 0, 300'000));
   ASSERT_TRUE(copy(3, 0));
   for (uint64_t n = 1; n <= 4; ++n) ASSERT_TRUE(remove_by(n, 1, true, 1h));
-  fill(100, 170);               // This log stays.
+  fill(100, 170);  // This log stays.
   fill(170, 190);
   ASSERT_EQ(engine_->restore({make_id(1), make_id(2)}, 2).value(), 2u);
-  ASSERT_TRUE(copy(4, 2));      // Its removal is of what was absent.
+  ASSERT_TRUE(copy(4, 2));  // Its removal is of what was absent.
   uint64_t n = 1000;
   for (int round = 0; round < 8; ++round) {
     const uint64_t first = n;
@@ -269,7 +303,7 @@ TEST_F(OrderTest, AnyOrderOfArrivalEndsTheSame) {
   std::mt19937_64 random(seed);
   int restarts = 0;
   for (uint64_t n = 1; n <= 60; ++n) {
-    std::vector<std::pair<uint64_t, bool>> orders;   // Number, and whether it removes.
+    std::vector<std::pair<uint64_t, bool>> orders;  // Number, and whether it removes.
     for (uint64_t order = 1; order <= 4; ++order) orders.emplace_back(order, random() % 2 == 0);
     const bool removed = orders.back().second;
     std::ranges::shuffle(orders, random);
@@ -278,7 +312,9 @@ TEST_F(OrderTest, AnyOrderOfArrivalEndsTheSame) {
       if (removes) ASSERT_TRUE(remove_by(n, order));
       if (!removes) ASSERT_TRUE(engine_->restore({make_id(n)}, order));
       if (random() % 4 == 0) (void)copy(n, random() % order);
-      if (random() % 32 == 0 && restarts++ < 10) open(random() % 2 == 0);   // Each begins a segment.
+      if (random() % 32 == 0 && restarts++ < 10) {
+        open(random() % 2 == 0);
+      }  // Each begins a segment.
     }
     EXPECT_EQ(live(n), !removed) << "blob " << n << ", seed " << seed;
     EXPECT_EQ(engine_->stat(make_id(n))->order, 4u);

@@ -35,7 +35,9 @@ TEST(RecentBlobs, RemovalHidesNoOther) {
   RecentBlobs recent(0);
   for (uint64_t n = 1; n <= RecentBlobs::kGenerationBlobs; ++n) recent.add(make_id(n), n);
   for (uint64_t n = 1; n <= RecentBlobs::kGenerationBlobs; n += 2) recent.remove(make_id(n));
-  for (uint64_t n = 1; n <= RecentBlobs::kGenerationBlobs; ++n) ASSERT_EQ(recent.contains(make_id(n)), n % 2 == 0) << n;
+  for (uint64_t n = 1; n <= RecentBlobs::kGenerationBlobs; ++n) {
+    ASSERT_EQ(recent.contains(make_id(n)), n % 2 == 0) << n;
+  }
 }
 
 }  // namespace

@@ -20,13 +20,22 @@ class IndexFormatTest : public testing::Test {
     folder_ = mkdtemp(pattern.data());
     open();
   }
+
   ~IndexFormatTest() override { std::filesystem::remove_all(folder_); }
 
   void open() { index_ = Index::open({.path = folder_ + "/index"}).value(); }
 
   static Entry entry() {
     const hash::BlockDigest block = hash::block_digest(kBlob, 0, as_bytes(kBytes));
-    return {kBlob, {3, 5, 8192, 12'288, true}, kBytes.size(), hash::blob_digest({&block, 1}), 4, 1'000'001, 2'000'002, kOwner, 0};
+    return {kBlob,
+            {3, 5, 8192, 12'288, true},
+            kBytes.size(),
+            hash::blob_digest({&block, 1}),
+            4,
+            1'000'001,
+            2'000'002,
+            kOwner,
+            0};
   }
 
   void store(const Entry& now, const std::optional<Entry>& before) {
@@ -39,18 +48,25 @@ class IndexFormatTest : public testing::Test {
   }
 
   // Every key and value of a family, as RocksDB has them.
-  std::map<std::string, std::string> content(const std::string& family = rocksdb::kDefaultColumnFamilyName) {
+  std::map<std::string, std::string> content(
+      const std::string& family = rocksdb::kDefaultColumnFamilyName) {
     index_.reset();
     rocksdb::DB* raw = nullptr;
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    const std::vector<rocksdb::ColumnFamilyDescriptor> both = {{rocksdb::kDefaultColumnFamilyName, {}}, {"journal", {}}};
+    const std::vector<rocksdb::ColumnFamilyDescriptor> both = {
+        {rocksdb::kDefaultColumnFamilyName, {}}, {"journal", {}}};
     EXPECT_TRUE(rocksdb::DB::OpenForReadOnly({}, folder_ + "/index", both, &handles, &raw).ok());
     std::map<std::string, std::string> found;
     {
       const std::unique_ptr<rocksdb::DB> db(raw);
-      const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}, handles[family == "journal" ? 1 : 0]));
-      for (it->SeekToFirst(); it->Valid(); it->Next()) found[it->key().ToString()] = it->value().ToString();
-      for (rocksdb::ColumnFamilyHandle* handle : handles) (void)db->DestroyColumnFamilyHandle(handle);
+      const std::unique_ptr<rocksdb::Iterator> it(
+          db->NewIterator({}, handles[family == "journal" ? 1 : 0]));
+      for (it->SeekToFirst(); it->Valid(); it->Next()) {
+        found[it->key().ToString()] = it->value().ToString();
+      }
+      for (rocksdb::ColumnFamilyHandle* handle : handles) {
+        (void)db->DestroyColumnFamilyHandle(handle);
+      }
     }
     open();
     return found;
@@ -70,15 +86,17 @@ TEST_F(IndexFormatTest, KeysAndValuesHaveTheirGoldenBytes) {
       {"sname", "value"},
   };
   EXPECT_EQ(content(), expected);
-  EXPECT_EQ(content("journal"), (std::map<std::string, std::string>{{golden("journal-key"), golden("journal-record")},
-                                                                             {"m", std::string("\x09\0\0\0\0\0\0\0", 8)}}));
+  EXPECT_EQ(content("journal"),
+            (std::map<std::string, std::string>{{golden("journal-key"), golden("journal-record")},
+                                                {"m", std::string("\x09\0\0\0\0\0\0\0", 8)}}));
   EXPECT_EQ(*index_->find(kBlob), entry());
 }
 
 TEST_F(IndexFormatTest, RemovalsAndWhatIsWantedHaveTheirGoldenBytes) {
   constexpr uint64_t kOrderNumber = 0x1122334455667788;
   const Removal removal{kBlob, kOrderNumber, 4'000'004, 5'000'005};
-  const Wanted wanted{kBlob, kBytes.size(), 1'000'001, kOrderNumber, 6'000'006, 7'000'007, 3, Wanted::Why::kDamaged, {}};
+  const Wanted wanted{kBlob, kBytes.size(),         1'000'001, kOrderNumber, 6'000'006, 7'000'007,
+                      3,     Wanted::Why::kDamaged, {}};
   auto batch = index_->new_batch();
   batch->keep_removal(removal);
   batch->raise_order(kOrderNumber);
@@ -110,11 +128,15 @@ TEST_F(IndexFormatTest, TrashHasAKeyOfItsOwnInsteadOfTheHandoffKey) {
   trashed.purge_at_us = 0x0102030405060708;
   store(trashed, entry());
   const auto found = content();
-  EXPECT_TRUE(found.contains(from_hex("74" "0102030405060708").value() + std::string(as_text(kBlob.bytes()))));
+  EXPECT_TRUE(found.contains(from_hex("74"
+                                      "0102030405060708")
+                                 .value() +
+                             std::string(as_text(kBlob.bytes()))));
   EXPECT_FALSE(found.contains(golden("handoff-key")));
 }
 
-// RocksDB ends the process when a log of its own cannot be written: a full disk would take the node down.
+// RocksDB ends the process when a log of its own cannot be written: a full disk would take the node
+// down.
 TEST_F(IndexFormatTest, RocksDbKeepsNoLogFileOnTheDisk) {
   store(entry(), std::nullopt);
   for (const auto& file : std::filesystem::directory_iterator(folder_ + "/index")) {
@@ -126,7 +148,8 @@ TEST_F(IndexFormatTest, AShortEntryIsCorruption) {
   index_.reset();
   rocksdb::DB* raw = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const std::vector<rocksdb::ColumnFamilyDescriptor> both = {{rocksdb::kDefaultColumnFamilyName, {}}, {"journal", {}}};
+  const std::vector<rocksdb::ColumnFamilyDescriptor> both = {
+      {rocksdb::kDefaultColumnFamilyName, {}}, {"journal", {}}};
   ASSERT_TRUE(rocksdb::DB::Open({}, folder_ + "/index", both, &handles, &raw).ok());
   const std::string bytes = golden("index-entry");
   ASSERT_TRUE(raw->Put({}, golden("index-key"), bytes.substr(0, bytes.size() - 1)).ok());

@@ -1,4 +1,5 @@
-// RocksDB on a disk that is full for a while. The system calls of this program are its own: they say ENOSPC when told to.
+// RocksDB on a disk that is full for a while. The system calls of this program are its own: they
+// say ENOSPC when told to.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -20,19 +21,22 @@ namespace {
 
 std::atomic<bool> full{false};
 
-// Folders of which some writes are refused: so many, and only those of files with this in their name (empty: of all).
+// Folders of which some writes are refused: so many, and only those of files with this in their
+// name (empty: of all).
 struct Limit {
   std::string folder;
   std::string name;
   std::atomic<int> left{0};
   std::atomic<int> seen{0};
 };
+
 std::array<Limit, 64> limits;
 std::atomic<size_t> limited{0};
 
 bool is_limited(int file) {
   char path[512];
-  const ssize_t length = readlink(("/proc/self/fd/" + std::to_string(file)).c_str(), path, sizeof path);
+  const ssize_t length =
+      readlink(("/proc/self/fd/" + std::to_string(file)).c_str(), path, sizeof path);
   if (length <= 0) return false;
   const std::string_view name(path, static_cast<size_t>(length));
   for (size_t i = 0; i < limited; ++i) {
@@ -55,9 +59,17 @@ bool refused(int file) {
 }  // namespace
 
 extern "C" {
-ssize_t write(int file, const void* from, size_t size) { return refused(file) ? -1 : syscall(SYS_write, file, from, size); }
-ssize_t pwrite(int file, const void* from, size_t size, off_t at) { return refused(file) ? -1 : syscall(SYS_pwrite64, file, from, size, at); }
-ssize_t pwrite64(int file, const void* from, size_t size, off64_t at) { return refused(file) ? -1 : syscall(SYS_pwrite64, file, from, size, at); }
+ssize_t write(int file, const void* from, size_t size) {
+  return refused(file) ? -1 : syscall(SYS_write, file, from, size);
+}
+
+ssize_t pwrite(int file, const void* from, size_t size, off_t at) {
+  return refused(file) ? -1 : syscall(SYS_pwrite64, file, from, size, at);
+}
+
+ssize_t pwrite64(int file, const void* from, size_t size, off64_t at) {
+  return refused(file) ? -1 : syscall(SYS_pwrite64, file, from, size, at);
+}
 }
 
 namespace rondel::index {
@@ -70,6 +82,7 @@ class FullDisk : public testing::Test {
     folder_ = mkdtemp(pattern.data());
     open();
   }
+
   ~FullDisk() override {
     full = false;
     index_.reset();
@@ -102,13 +115,17 @@ TEST_F(FullDisk, GoesOnWhenThereIsSpaceAgain) {
     full = true;
     const auto refused_flush = index_->flush();
     ASSERT_FALSE(refused_flush);
-    EXPECT_EQ(refused_flush.error().code, ErrorCode::kResourceExhausted) << refused_flush.error().message;
+    EXPECT_EQ(refused_flush.error().code, ErrorCode::kResourceExhausted)
+        << refused_flush.error().message;
     EXPECT_EQ(index_->put_setting("k", "v").error().code, ErrorCode::kResourceExhausted);
-    EXPECT_EQ(store(stored + 1).error().code, ErrorCode::kResourceExhausted) << "nothing is taken that could not be kept";
+    EXPECT_EQ(store(stored + 1).error().code, ErrorCode::kResourceExhausted)
+        << "nothing is taken that could not be kept";
     EXPECT_EQ(index_->mark().value(), stored);
     full = false;
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!store(stored + 1) && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    while (!store(stored + 1) && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
     ++stored;
     ASSERT_TRUE(index_->put_setting("k", "v"));
     ASSERT_TRUE(index_->flush());
@@ -153,19 +170,21 @@ TEST_F(FullDisk, ABatchThatIsRefusedIsTakenWholeLater) {
   for (uint32_t number = 1; number <= kBatches; ++number) {
     const auto records = index_->journal_after(token, kBlobs).value();
     ASSERT_EQ(records.size(), kBlobs);
-    for (uint32_t n = 0; n < kBlobs; ++n) ASSERT_EQ(records[n].token, static_cast<uint64_t>(number) << 12 | n);
+    for (uint32_t n = 0; n < kBlobs; ++n) {
+      ASSERT_EQ(records[n].token, static_cast<uint64_t>(number) << 12 | n);
+    }
     token = records.back().token;
   }
   EXPECT_TRUE(index_->journal_after(token, 1)->empty());
 }
 
-// The disk is full for some writes, be they of tables or of the list of tables, and then has space. At whichever write
-// that is, what was refused is taken later, and nothing waits for ever.
+// The disk is full for some writes, be they of tables or of the list of tables, and then has space.
+// At whichever write that is, what was refused is taken later, and nothing waits for ever.
 struct Refusals {
-  const char* name;   // Of the files whose writes are refused.
-  uint32_t from;      // After so many batches,
-  int count;          // so many writes,
-  uint32_t every;     // and again after so many more. 0: not again.
+  const char* name;  // Of the files whose writes are refused.
+  uint32_t from;     // After so many batches,
+  int count;         // so many writes,
+  uint32_t every;    // and again after so many more. 0: not again.
 
   bool begin_at(uint32_t batch) const {
     return batch == from || (every != 0 && batch > from && (batch - from) % every == 0);
@@ -180,7 +199,7 @@ Result<void> apply_batch(Index& index, const model::StreamId& stream, uint32_t n
   for (uint32_t n = 0; n < kSweepBlobs; ++n) {
     Entry entry;
     entry.id = {stream, number * kSweepBlobs + n};
-    entry.order = number % 3;   // Else it waits with others.
+    entry.order = number % 3;  // Else it waits with others.
     batch->store(entry, std::nullopt);
     batch->append_journal({static_cast<uint64_t>(number) << 12 | n, false, entry, number});
   }
@@ -211,7 +230,9 @@ std::string fill_with_refusals(const std::string& folder, Limit& limit, const Re
   size_t blobs = 0;
   (void)index->visit(0, {}, [&](const Entry&) { return ++blobs, true; });
   if (blobs != kSweepBatches * kSweepBlobs) return "blobs lack";
-  if (index->journal_after(0, 1'000'000)->size() != kSweepBatches * kSweepBlobs) return "journal records lack";
+  if (index->journal_after(0, 1'000'000)->size() != kSweepBatches * kSweepBlobs) {
+    return "journal records lack";
+  }
   return {};
 }
 
@@ -240,7 +261,8 @@ TEST_F(FullDisk, SpaceThatComesBackAtAnyWriteIsUsed) {
     results[i] = fill_with_refusals(limits[i].folder, limits[i], all[i]);
   });
   for (size_t i = 0; i < all.size(); ++i) {
-    EXPECT_EQ(results[i], "") << all[i].name << " from " << all[i].from << " on, " << all[i].count << " writes, every " << all[i].every;
+    EXPECT_EQ(results[i], "") << all[i].name << " from " << all[i].from << " on, " << all[i].count
+                              << " writes, every " << all[i].every;
     EXPECT_LE(limits[i].left.load(), 0) << "not all that was to be refused was written";
   }
 }
@@ -249,8 +271,9 @@ TEST_F(FullDisk, SpaceThatComesBackAtAnyWriteIsUsed) {
 TEST_F(FullDisk, ClosingWhileItIsFullReturns) {
   struct Case {
     const char* name;
-    int refused;   // Calls, before it is closed.
+    int refused;  // Calls, before it is closed.
   };
+
   std::vector<Case> all;
   for (const char* name : {".sst", "MANIFEST", ""}) {
     for (const int refused : {0, 1, 20, 100}) all.push_back({name, refused});

@@ -23,6 +23,7 @@ class IndexTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "rondel-index-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
   }
+
   ~IndexTest() override {
     index_.reset();
     std::filesystem::remove_all(folder_);
@@ -54,11 +55,13 @@ class IndexTest : public testing::Test {
 // lies in the tables or comes with the same batch.
 TEST_F(IndexTest, ALiveEntryOfAHigherOrderEndsARemoval) {
   struct Case {
-    uint64_t before, now;      // Orders of the entry; before 0: there was none.
+    uint64_t before, now;  // Orders of the entry; before 0: there was none.
     bool trashed, stays;
   };
-  for (const Case& one : {Case{0, 7, false, false}, Case{3, 7, false, false}, Case{0, 5, false, true},
-                          Case{0, 4, false, true}, Case{0, 0, false, true}, Case{3, 7, true, true}}) {
+
+  for (const Case& one :
+       {Case{0, 7, false, false}, Case{3, 7, false, false}, Case{0, 5, false, true},
+        Case{0, 4, false, true}, Case{0, 0, false, true}, Case{3, 7, true, true}}) {
     for (const bool same_batch : {false, true}) {
       SCOPED_TRACE(std::to_string(one.before) + " " + std::to_string(one.now));
       open({});
@@ -104,20 +107,24 @@ TEST_F(IndexTest, RemovalsAreDroppedPageByPage) {
   EXPECT_EQ(index_->list_removals(left[9].id, 7).value().front(), left[10]);
 }
 
-// Every put asks whether the blob is here: with filters that do not stay in memory that is a read of a whole filter.
+// Every put asks whether the blob is here: with filters that do not stay in memory that is a read
+// of a whole filter.
 TEST_F(IndexTest, AskingForABlobThatIsNotHereReadsNothingOnceFiltersAreInMemory) {
   open({.memtable_bytes = 1 << 20, .block_cache_bytes = 2 << 20});
   const auto stream = model::StreamId::random();
   for (uint32_t from = 0; from < kBlobs; from += 1000) store(stream, from, from + 1000);
   ASSERT_TRUE(index_->flush());
   const auto ask = [&] {
-    for (uint32_t number = 0; number < 5000; ++number) EXPECT_FALSE(index_->find({stream, kBlobs + number})->has_value());
+    for (uint32_t number = 0; number < 5000; ++number) {
+      EXPECT_FALSE(index_->find({stream, kBlobs + number})->has_value());
+    }
   };
   ask();
   rocksdb::SetPerfLevel(rocksdb::kEnableCount);
   rocksdb::get_perf_context()->Reset();
   ask();
-  EXPECT_LT(rocksdb::get_perf_context()->block_read_count, 500u) << "a filter answers wrongly for one in a hundred";
+  EXPECT_LT(rocksdb::get_perf_context()->block_read_count, 500u)
+      << "a filter answers wrongly for one in a hundred";
   rocksdb::SetPerfLevel(rocksdb::kDisable);
 }
 
@@ -176,7 +183,9 @@ TEST_F(IndexTest, TheJournalIsDroppedByBothClocks) {
     return index_->journal_after(0, 100)->size();
   };
   auto batch = index_->new_batch();
-  for (uint64_t token = 1; token <= 10; ++token) batch->append_journal({token, false, entry, 100 + token, 10 + token});
+  for (uint64_t token = 1; token <= 10; ++token) {
+    batch->append_journal({token, false, entry, 100 + token, 10 + token});
+  }
   ASSERT_TRUE(index_->apply(*batch));
   EXPECT_EQ(left(1000, 0), 10u);
   EXPECT_EQ(left(0, 1000), 10u);
@@ -240,10 +249,12 @@ struct Step {
 
 // What the index should hold after the first so many batches.
 struct Model {
-  std::map<std::pair<uint64_t, std::string>, Entry> blobs;   // In the order of the ring.
+  std::map<std::pair<uint64_t, std::string>, Entry> blobs;  // In the order of the ring.
   std::vector<uint64_t> tokens;
 
-  static std::pair<uint64_t, std::string> key(const model::BlobId& id) { return {id.ring_hash(), std::string(as_text(id.bytes()))}; }
+  static std::pair<uint64_t, std::string> key(const model::BlobId& id) {
+    return {id.ring_hash(), std::string(as_text(id.bytes()))};
+  }
 
   void take(const std::vector<Step>& batch, uint64_t number) {
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -265,23 +276,31 @@ class IndexModelTest : public IndexTest {
     return entry;
   }
 
-  // New blobs; in one of some batches also blobs that are known: into the trash, out of it, as hand-off copies, gone.
+  // New blobs; in one of some batches also blobs that are known: into the trash, out of it, as
+  // hand-off copies, gone.
   std::vector<Step> next_batch() {
     std::vector<Step> batch;
-    for (uint64_t left = 1 + random_() % 700; left > 0; --left) batch.push_back({fresh(), std::nullopt});
+    for (uint64_t left = 1 + random_() % 700; left > 0; --left) {
+      batch.push_back({fresh(), std::nullopt});
+    }
     if (random_() % 6 == 0) batch.back().now->handoff_for = model::DiskId::random();
     if (model_.blobs.empty() || random_() % 3 != 0) return batch;
     std::map<uint32_t, Entry> chosen;
     for (uint64_t left = 1 + random_() % 20; left > 0; --left) {
-      const auto found = std::next(model_.blobs.begin(), static_cast<ptrdiff_t>(random_() % model_.blobs.size()));
+      const auto found =
+          std::next(model_.blobs.begin(), static_cast<ptrdiff_t>(random_() % model_.blobs.size()));
       chosen.emplace(found->second.id.chunk, found->second);
     }
     for (const auto& [chunk, before] : chosen) {
       std::optional<Entry> now = before;
-      if (const auto what = random_() % 4; what == 0) now.reset();
-      else if (what == 1) now->purge_at_us = before.trashed() ? 0 : 1 + random_() % 1000;
-      else if (what == 2) now->at.offset += 4096;
-      else now->handoff_for = before.handoff_for.is_zero() ? model::DiskId::random() : model::DiskId{};
+      if (const auto what = random_() % 4; what == 0)
+        now.reset();
+      else if (what == 1)
+        now->purge_at_us = before.trashed() ? 0 : 1 + random_() % 1000;
+      else if (what == 2)
+        now->at.offset += 4096;
+      else
+        now->handoff_for = before.handoff_for.is_zero() ? model::DiskId::random() : model::DiskId{};
       batch.push_back({now, before});
     }
     return batch;
@@ -297,14 +316,19 @@ class IndexModelTest : public IndexTest {
     const std::vector<Step>& steps = history_[number - 1];
     auto batch = index_->new_batch();
     for (size_t i = 0; i < steps.size(); ++i) {
-      if (!only_journal) steps[i].now ? batch->store(*steps[i].now, steps[i].before) : batch->erase(*steps[i].before);
-      batch->append_journal({number << 12 | i, !steps[i].now, steps[i].now.value_or(steps[i].before.value_or(Entry{})), number});
+      if (!only_journal) {
+        steps[i].now ? batch->store(*steps[i].now, steps[i].before)
+                     : batch->erase(*steps[i].before);
+      }
+      batch->append_journal({number << 12 | i, !steps[i].now,
+                             steps[i].now.value_or(steps[i].before.value_or(Entry{})), number});
     }
     only_journal ? batch->mark_journal(number) : batch->mark(number);
     ASSERT_TRUE(index_->apply(*batch));
   }
 
-  // Each family is as its own mark says; then what one of them lacks is applied again, as from the log.
+  // Each family is as its own mark says; then what one of them lacks is applied again, as from the
+  // log.
   void crash() {
     open({.memtable_bytes = 256 << 10, .lose_unflushed_at_close = true});
     const uint64_t mark = *index_->mark(), told = *index_->journal_mark();
@@ -337,10 +361,12 @@ class IndexModelTest : public IndexTest {
     for (const auto& [key, entry] : model_.blobs) {
       expected.push_back(entry);
       if (entry.trashed()) trash.emplace(entry.purge_at_us, entry.id);
-      if (!entry.trashed() && !entry.handoff_for.is_zero()) handoffs.emplace(entry.received_us, entry.id);
+      if (!entry.trashed() && !entry.handoff_for.is_zero()) {
+        handoffs.emplace(entry.received_us, entry.id);
+      }
     }
     model::BlobId after;
-    for (bool more = true; more;) {       // In pages, as peers ask.
+    for (bool more = true; more;) {  // In pages, as peers ask.
       more = false;
       size_t page = 0;
       ASSERT_TRUE(index_->visit(0, after, [&](const Entry& entry) {
@@ -361,7 +387,8 @@ class IndexModelTest : public IndexTest {
     EXPECT_TRUE(tokens == model_.tokens) << tokens.size() << " and " << model_.tokens.size();
     for (uint32_t chunk = 1; chunk <= made_; chunk += 97) {
       const auto found = model_.blobs.find(Model::key({stream_, chunk}));
-      const auto expected_entry = found == model_.blobs.end() ? std::nullopt : std::optional(found->second);
+      const auto expected_entry =
+          found == model_.blobs.end() ? std::nullopt : std::optional(found->second);
       EXPECT_TRUE(index_->find({stream_, chunk}).value() == expected_entry) << chunk;
     }
   }
@@ -379,7 +406,9 @@ TEST_F(IndexModelTest, RandomChangesFlushesAndCrashesLeaveWhatTheMarkSays) {
   random_.seed(seed);
   crash();
   for (int round = 0; round < 12 && !HasFatalFailure(); ++round) {
-    for (uint64_t batches = random_() % 25; batches > 0 && !HasFatalFailure(); --batches) apply(next_batch());
+    for (uint64_t batches = random_() % 25; batches > 0 && !HasFatalFailure(); --batches) {
+      apply(next_batch());
+    }
     compare();
     if (random_() % 3 == 0) ASSERT_TRUE(index_->flush());
     if (random_() % 2 == 0) crash();
@@ -403,7 +432,8 @@ TEST_F(IndexModelTest, AFollowerOfTheJournalMissesNothing) {
     for (const JournalRecord& record : page) {
       tokens.push_back(token = record.token);
       if (record.token % 16 == 0 && !record.removed && !index_->find(record.entry.id).value()) {
-        EXPECT_TRUE(index_->mark().value() > record.token >> 12) << "only a later batch may have erased it";
+        EXPECT_TRUE(index_->mark().value() > record.token >> 12)
+            << "only a later batch may have erased it";
       }
     }
   }

@@ -1,4 +1,5 @@
-// Random puts, removals, restores, purges and hand-offs while disks come and go: once all are back they agree on the highest order.
+// Random puts, removals, restores, purges and hand-offs while disks come and go: once all are back
+// they agree on the highest order.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -40,12 +41,15 @@ class Story {
   };
 
   size_t disks() const { return cluster_.engines.size(); }
+
   bool here(size_t disk) const { return !cluster_.away.contains(disk); }
+
   std::vector<size_t> owners(uint64_t n) const {
     auto order = cluster_.order(make_id(n));
     order.resize(3);
     return order;
   }
+
   std::vector<size_t> reachable(uint64_t n) const {
     auto found = owners(n);
     std::erase_if(found, [this](size_t disk) { return !here(disk); });
@@ -61,7 +65,9 @@ class Story {
     if (choice < 68) return purge();
     if (choice < 85) {
       const size_t disk = random_() % disks();
-      if (!cluster_.away.erase(disk) && cluster_.away.size() + 2 < disks()) cluster_.away.insert(disk);
+      if (!cluster_.away.erase(disk) && cluster_.away.size() + 2 < disks()) {
+        cluster_.away.insert(disk);
+      }
       return;
     }
     const size_t disk = random_() % disks();
@@ -81,12 +87,19 @@ class Story {
         continue;
       }
       while (next < order.size() && !here(order[next])) ++next;
-      if (next < order.size()) copies.emplace_back(order[next++], cluster_.engines[owner]->disk_id());
+      if (next < order.size()) {
+        copies.emplace_back(order[next++], cluster_.engines[owner]->disk_id());
+      }
     }
     if (copies.size() < 2) return;
-    if (copies.size() == 3 && random_() % 3 == 0) copies.erase(copies.begin() + static_cast<ptrdiff_t>(random_() % 3));   // It was late.
+    // It was late.
+    if (copies.size() == 3 && random_() % 3 == 0) {
+      copies.erase(copies.begin() + static_cast<ptrdiff_t>(random_() % 3));
+    }
     const size_t size = random_() % 8 == 0 ? 300'000 : 1 + random_() % 2000;
-    for (const auto& [disk, handoff_for] : copies) EXPECT_TRUE(engine::put(*cluster_.engines[disk], make_id(n), size, handoff_for));
+    for (const auto& [disk, handoff_for] : copies) {
+      EXPECT_TRUE(engine::put(*cluster_.engines[disk], make_id(n), size, handoff_for));
+    }
     blobs_[n] = {size, 0, false};
   }
 
@@ -98,18 +111,23 @@ class Story {
     blob.order = ++order_;
     blob.removed = true;
     const Duration trash = random_() % 2 == 0 ? Duration(0s) : Duration(1h);
-    for (const size_t disk : told) EXPECT_TRUE(engine::remove(*cluster_.engines[disk], make_id(n), {blob.order, trash, true}));
+    for (const size_t disk : told) {
+      EXPECT_TRUE(engine::remove(*cluster_.engines[disk], make_id(n), {blob.order, trash, true}));
+    }
   }
 
   // What is purged everywhere that can be asked cannot be restored.
   void restore(uint64_t n) {
     const auto told = reachable(n);
-    const bool bytes = std::ranges::any_of(told, [&](size_t disk) { return cluster_.engines[disk]->stat(make_id(n)).has_value(); });
+    const bool bytes = std::ranges::any_of(
+        told, [&](size_t disk) { return cluster_.engines[disk]->stat(make_id(n)).has_value(); });
     if (told.size() < 2 || !bytes) return;
     Blob& blob = blobs_[n];
     blob.order = ++order_;
     blob.removed = false;
-    for (const size_t disk : told) EXPECT_TRUE(cluster_.engines[disk]->restore({make_id(n)}, blob.order));
+    for (const size_t disk : told) {
+      EXPECT_TRUE(cluster_.engines[disk]->restore({make_id(n)}, blob.order));
+    }
   }
 
   void purge() {
@@ -122,7 +140,8 @@ class Story {
   std::string check(uint64_t n, const Blob& blob) {
     std::string failures;
     const auto say = [&](size_t disk, const char* what) {
-      failures += "blob " + std::to_string(n) + " (order " + std::to_string(blob.order) + ") on disk " + std::to_string(disk) + " " + what + "\n";
+      failures += "blob " + std::to_string(n) + " (order " + std::to_string(blob.order) +
+                  ") on disk " + std::to_string(disk) + " " + what + "\n";
     };
     for (size_t disk = 0; disk < disks(); ++disk) {
       const auto entry = cluster_.engines[disk]->stat(make_id(n));
@@ -130,7 +149,9 @@ class Story {
       if (blob.removed && entry && !entry->trashed) say(disk, "lives although it was removed");
       if (blob.removed || !owner) continue;
       if (!entry || entry->trashed) say(disk, "is lost");
-      if (entry && !engine::verify(*cluster_.engines[disk], make_id(n), blob.size)) say(disk, "cannot be read");
+      if (entry && !engine::verify(*cluster_.engines[disk], make_id(n), blob.size)) {
+        say(disk, "cannot be read");
+      }
     }
     return failures;
   }

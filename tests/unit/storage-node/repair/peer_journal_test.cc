@@ -13,12 +13,13 @@ using namespace std::chrono_literals;
 
 struct Nodes final : ring::TopologySource {
   std::shared_ptr<const ring::Topology> topology() const override { return now; }
+
   std::shared_ptr<ring::Topology> now = std::make_shared<ring::Topology>();
 };
 
 struct Asked {
   int answers = 0;
-  int refused = 0;   // At once: the node has its share.
+  int refused = 0;  // At once: the node has its share.
 };
 
 async::Task<void> ask(PeerJournal& peers, model::NodeId node, bool list, Asked& asked) {
@@ -27,7 +28,8 @@ async::Task<void> ask(PeerJournal& peers, model::NodeId node, bool list, Asked& 
   if (list) {
     code = (co_await peers.list(disk, {}, deadline_in(20s))).error().code;
   } else {
-    code = (co_await peers.pull(model::DiskId::random(), disk, 0, 10, deadline_in(20s))).error().code;
+    code =
+        (co_await peers.pull(model::DiskId::random(), disk, 0, 10, deadline_in(20s))).error().code;
   }
   ++(code == ErrorCode::kResourceExhausted ? asked.refused : asked.answers);
 }
@@ -37,13 +39,16 @@ TEST(PeerJournal, ANodeThatHangsDoesNotKeepTheOthersFromBeingAsked) {
   Nodes source;
   const auto hung = model::NodeId::random(), other = model::NodeId::random();
   source.now->nodes.push_back({hung, "127.0.0.1:" + std::to_string(silent->port()), ""});
-  source.now->nodes.push_back({other, "127.0.0.1:1", ""});   // Refuses at once.
+  source.now->nodes.push_back({other, "127.0.0.1:1", ""});  // Refuses at once.
   Asked of_hung, of_other;
   auto journal = make_grpc_peer_journal(source, nullptr);
-  async::block_on([](PeerJournal& peers, model::NodeId bad, model::NodeId good, Asked& bads, Asked& goods,
+  async::block_on([](PeerJournal& peers, model::NodeId bad, model::NodeId good, Asked& bads,
+                     Asked& goods,
                      std::unique_ptr<http::RawListener>& machine) -> async::Task<void> {
     // A hundred disks here, three there, and then some.
-    for (int i = 0; i < 300; ++i) async::spawn(*async::EventLoop::current(), ask(peers, bad, i % 2 == 0, bads));
+    for (int i = 0; i < 300; ++i) {
+      async::spawn(*async::EventLoop::current(), ask(peers, bad, i % 2 == 0, bads));
+    }
     co_await async::sleep_for(10ms);
     for (const bool list : {false, true}) co_await ask(peers, good, list, goods);
     EXPECT_EQ(goods.answers, 2);

@@ -20,14 +20,17 @@ TEST(Repairer, FetchesWhatADiskLacksAndRemovesWhatPeersRemoved) {
     ASSERT_TRUE(engine::put(*cluster.engines[1], make_id(n), 1000));
   }
   cluster.repair(2);
-  for (uint64_t n = 1; n <= 30; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 1000)) << n;
+  for (uint64_t n = 1; n <= 30; ++n) {
+    EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 1000)) << n;
+  }
   EXPECT_EQ(cluster.lag[0], 0u);
   ASSERT_TRUE(engine::remove(*cluster.engines[0], make_id(7), 5h));
   cluster.repair(2);
   const auto entry = cluster.engines[2]->stat(make_id(7)).value();
   EXPECT_TRUE(entry.trashed);
   EXPECT_EQ(entry.purge_at - cluster.engines[0]->stat(make_id(7))->purge_at < 1s, true);
-  EXPECT_GT(entry.purge_at - real_clock().now(), 4h) << "restorable as long as where it was removed";
+  EXPECT_GT(entry.purge_at - real_clock().now(), 4h)
+      << "restorable as long as where it was removed";
 }
 
 TEST(Repairer, ACopyDamagedAtThePeerComesFromAnotherOwner) {
@@ -35,18 +38,24 @@ TEST(Repairer, ACopyDamagedAtThePeerComesFromAnotherOwner) {
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(1), 100'000));
   ASSERT_TRUE(engine::put(*cluster.engines[1], make_id(1), 100'000));
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(2), 1000));
-  for (const std::string& name : cluster.fs.list("/disk0/segments").value()) cluster.fs.flip_bit("/disk0/segments/" + name, 9000, 1);
+  for (const std::string& name : cluster.fs.list("/disk0/segments").value()) {
+    cluster.fs.flip_bit("/disk0/segments/" + name, 9000, 1);
+  }
   cluster.away = {};
   cluster.repair(2);
   EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(1), 100'000));
-  EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(2), 1000)) << "what lies behind is not held up";
+  EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(2), 1000))
+      << "what lies behind is not held up";
 }
 
 TEST(Repairer, DamageFoundByAReadIsMended) {
   EngineCluster cluster(3);
   for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(1), 100'000));
-  for (const std::string& name : cluster.fs.list("/disk0/segments").value()) cluster.fs.flip_bit("/disk0/segments/" + name, 9000, 1);
-  EXPECT_EQ(engine::verify(*cluster.engines[0], make_id(1), 100'000).error().code, ErrorCode::kCorruption);
+  for (const std::string& name : cluster.fs.list("/disk0/segments").value()) {
+    cluster.fs.flip_bit("/disk0/segments/" + name, 9000, 1);
+  }
+  EXPECT_EQ(engine::verify(*cluster.engines[0], make_id(1), 100'000).error().code,
+            ErrorCode::kCorruption);
   cluster.repair(0);
   EXPECT_TRUE(engine::verify(*cluster.engines[0], make_id(1), 100'000));
   EXPECT_EQ(cluster.status.damaged_replaced, 1u);
@@ -63,19 +72,24 @@ TEST(Repairer, HandOffsOfADeadOwnerDoNotHoldUpTheOthers) {
   for (; dead.size() < 20; ++n) {
     const auto order = cluster.order(make_id(n));
     if (order[0] != 0 || std::ranges::count(std::span(order).first(3), holder) > 0) continue;
-    ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(n), 100, cluster.engines[0]->disk_id()));
+    ASSERT_TRUE(
+        engine::put(*cluster.engines[holder], make_id(n), 100, cluster.engines[0]->disk_id()));
     dead.emplace_back(n, 0);
   }
   for (;; ++n) {
     const auto order = cluster.order(make_id(n));
     if (order[0] == 1 && std::ranges::count(std::span(order).first(3), holder) == 0) break;
   }
-  ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(n), 100, cluster.engines[1]->disk_id()));
+  ASSERT_TRUE(
+      engine::put(*cluster.engines[holder], make_id(n), 100, cluster.engines[1]->disk_id()));
   cluster.away = {0};
   cluster.repair(holder, 5, options);
   EXPECT_TRUE(engine::verify(*cluster.engines[1], make_id(n), 100));
   EXPECT_TRUE(cluster.engines[holder]->stat(make_id(n))->trashed) << "given back and dropped";
-  for (const auto& [blob, owner] : dead) EXPECT_FALSE(cluster.engines[holder]->stat(make_id(blob))->trashed) << "kept until the owner has it";
+  for (const auto& [blob, owner] : dead) {
+    EXPECT_FALSE(cluster.engines[holder]->stat(make_id(blob))->trashed)
+        << "kept until the owner has it";
+  }
   cluster.away = {};
   cluster.repair(holder, 10, options);
   for (const auto& [blob, owner] : dead) {
@@ -98,24 +112,26 @@ TEST(Repairer, WhatIsOnItsWayIsNotPolledInALoop) {
 
 // Whatever the peer's clock says: what lacks may be on its way for as long as we have known of it.
 TEST(Repairer, ClocksThatDifferNeitherDelayRepairNorDoubleTheTraffic) {
-  for (const Duration skew : {Duration(0s), Duration(-1h), Duration(1h), Duration(-48h), Duration(48h)}) {
+  for (const Duration skew :
+       {Duration(0s), Duration(-1h), Duration(1h), Duration(-48h), Duration(48h)}) {
     EngineCluster cluster(3);
     cluster.settle = 3s;
     cluster.clock.set(cluster.clock.now() +
                       std::chrono::duration_cast<std::chrono::microseconds>(skew));
     ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(1), 100));
     ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(2), 100));
-    const bool repaired = cluster.repair_until({cluster.engines[2].get()}, {}, [&, arrived = false](const Repairer& repairer) mutable {
-      if (repairer.wanted_of(cluster.engines[2]->disk_id()).blobs < 2 && !arrived) return false;
-      // One of them comes from the gateway meanwhile; then the time is over.
-      if (!std::exchange(arrived, true)) {
-        EXPECT_EQ(cluster.gets, 0u);
-        EXPECT_EQ(repairer.lag_of(cluster.engines[2]->disk_id())[2], 0u) << "not missed yet";
-        EXPECT_TRUE(engine::put(*cluster.engines[2], make_id(2), 100));
-        cluster.clock.advance(4s);
-      }
-      return repairer.wanted_of(cluster.engines[2]->disk_id()).blobs == 0;
-    });
+    const bool repaired = cluster.repair_until(
+        {cluster.engines[2].get()}, {}, [&, arrived = false](const Repairer& repairer) mutable {
+          if (repairer.wanted_of(cluster.engines[2]->disk_id()).blobs < 2 && !arrived) return false;
+          // One of them comes from the gateway meanwhile; then the time is over.
+          if (!std::exchange(arrived, true)) {
+            EXPECT_EQ(cluster.gets, 0u);
+            EXPECT_EQ(repairer.lag_of(cluster.engines[2]->disk_id())[2], 0u) << "not missed yet";
+            EXPECT_TRUE(engine::put(*cluster.engines[2], make_id(2), 100));
+            cluster.clock.advance(4s);
+          }
+          return repairer.wanted_of(cluster.engines[2]->disk_id()).blobs == 0;
+        });
     EXPECT_TRUE(repaired) << std::chrono::duration<double>(skew).count();
     EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(1), 100));
     EXPECT_EQ(cluster.gets, 1u);
@@ -130,11 +146,14 @@ TEST(Repairer, ATruncatedJournalIsComparedOnce) {
   std::this_thread::sleep_for(2ms);
   ASSERT_TRUE(cluster.engines[0]->compact_once());
   cluster.repair(2, 10);
-  for (uint64_t n = 1; n <= 30; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 100)) << n;
+  for (uint64_t n = 1; n <= 30; ++n) {
+    EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 100)) << n;
+  }
   EXPECT_LT(cluster.lists, 12u) << "pages of one comparison";
 }
 
-// Neither a blob that cannot be had nor one that is still on its way makes a cut journal be compared again.
+// Neither a blob that cannot be had nor one that is still on its way makes a cut journal be
+// compared again.
 TEST(Repairer, ATruncatedJournalIsComparedOnceWhateverItHolds) {
   EngineCluster cluster(3);
   cluster.settle = 1h;
@@ -161,14 +180,18 @@ TEST(Repairer, AComparisonGoesOnWhereItWasAfterARestart) {
   cluster.open(2);
   // What the journal token was is of no matter here: it is read again, and cut again if need be.
   std::string end(8, '\0');
-  store_be(reinterpret_cast<std::byte*>(end.data()), cluster.engines[0]->journal_after(0, 1000)->next);
-  ASSERT_TRUE(cluster.engines[2]->note_setting("catch-up/" + cluster.engines[0]->disk_id().to_hex(), end));
+  store_be(reinterpret_cast<std::byte*>(end.data()),
+           cluster.engines[0]->journal_after(0, 1000)->next);
+  ASSERT_TRUE(
+      cluster.engines[2]->note_setting("catch-up/" + cluster.engines[0]->disk_id().to_hex(), end));
   cluster.lists_max = UINT64_MAX;
   cluster.lists = 0;
   cluster.clock.advance(10s);
   cluster.repair(2, 3);
   EXPECT_LE(cluster.lists, 7u);
-  for (uint64_t n = 1; n <= 70; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 100)) << n;
+  for (uint64_t n = 1; n <= 70; ++n) {
+    EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 100)) << n;
+  }
 }
 
 TEST(Repairer, ADiskThatLostItsIndexComparesWithEveryPeer) {
@@ -180,13 +203,17 @@ TEST(Repairer, ADiskThatLostItsIndexComparesWithEveryPeer) {
   // Everything on disk 2 goes, its peers' journals are long read.
   cluster.engines[2].reset();
   for (const std::string& name : cluster.fs.list("/disk2/segments").value()) {
-    for (uint64_t at = 4096; at < 40'000; at += 512) cluster.fs.flip_bit("/disk2/segments/" + name, at, 1);
+    for (uint64_t at = 4096; at < 40'000; at += 512) {
+      cluster.fs.flip_bit("/disk2/segments/" + name, at, 1);
+    }
   }
   std::filesystem::remove_all(cluster.folder.path() + "/index2");
   cluster.open(2);
   EXPECT_GT(cluster.engines[2]->doubts(), 0u);
   cluster.repair(2);
-  for (uint64_t n = 1; n <= 20; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 100)) << n;
+  for (uint64_t n = 1; n <= 20; ++n) {
+    EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 100)) << n;
+  }
 }
 
 // Bit rot in the bytes of one blob on one disk.
@@ -204,7 +231,9 @@ void rot(EngineCluster& cluster, size_t disk, uint64_t n, size_t size) {
 
 TEST(Repairer, ABlobThatNobodyCanReadDoesNotHoldUpTheOthers) {
   EngineCluster cluster(3);
-  for (const uint64_t n : {1, 2, 3}) ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), n == 1 ? 100'000 : 1000));
+  for (const uint64_t n : {1, 2, 3}) {
+    ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), n == 1 ? 100'000 : 1000));
+  }
   rot(cluster, 0, 1, 100'000);
   cluster.repair(2);
   EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(2), 1000));
@@ -224,7 +253,9 @@ TEST(Repairer, ABlobThatNobodyCanReadDoesNotHoldUpTheOthers) {
 
 TEST(Repairer, AComparisonGoesOnBehindABlobThatNobodyCanRead) {
   EngineCluster cluster(3);
-  for (uint64_t n = 1; n <= 30; ++n) ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 1000));
+  for (uint64_t n = 1; n <= 30; ++n) {
+    ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 1000));
+  }
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(50), 100'000));
   ASSERT_TRUE(engine::put(*cluster.engines[2], make_id(1000), 10));
   rot(cluster, 0, 50, 100'000);
@@ -235,34 +266,45 @@ TEST(Repairer, AComparisonGoesOnBehindABlobThatNobodyCanRead) {
   cluster.repair(2);
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(60), 1000));
   cluster.repair(2);
-  for (uint64_t n = 1; n <= 30; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 1000)) << n;
+  for (uint64_t n = 1; n <= 30; ++n) {
+    EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 1000)) << n;
+  }
   EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(60), 1000)) << "written after";
   EXPECT_LT(cluster.lists, 20u);
 }
 
 TEST(Repairer, OverItsBoundTheListHoldsTheJournalAndForgetsNothing) {
   EngineCluster cluster(3);
-  for (uint64_t n = 1; n <= 40; ++n) ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 1000));
+  for (uint64_t n = 1; n <= 40; ++n) {
+    ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 1000));
+  }
   for (uint64_t n = 1; n <= 10; ++n) rot(cluster, 0, n, 1000);
   RepairOptions options;
   options.entries_max = 4;
   options.wanted.entries_max = 8;
-  EXPECT_TRUE(cluster.repair_until({cluster.engines[2].get()}, options, [&](const Repairer& repairer) {
-    const auto counts = repairer.wanted_of(cluster.engines[2]->disk_id());
-    return counts.full && counts.unreadable == counts.blobs;
-  }));
+  EXPECT_TRUE(
+      cluster.repair_until({cluster.engines[2].get()}, options, [&](const Repairer& repairer) {
+        const auto counts = repairer.wanted_of(cluster.engines[2]->disk_id());
+        return counts.full && counts.unreadable == counts.blobs;
+      }));
   EXPECT_LE(cluster.wanted.blobs, 8u);
-  for (uint64_t n = 1; n <= 10; ++n) ASSERT_TRUE(engine::put(*cluster.engines[1], make_id(n), 1000));
+  for (uint64_t n = 1; n <= 10; ++n) {
+    ASSERT_TRUE(engine::put(*cluster.engines[1], make_id(n), 1000));
+  }
   cluster.clock.advance(2h);
   cluster.repair(2, 10, options);
-  for (uint64_t n = 1; n <= 40; ++n) EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 1000)) << n;
+  for (uint64_t n = 1; n <= 40; ++n) {
+    EXPECT_TRUE(engine::verify(*cluster.engines[2], make_id(n), 1000)) << n;
+  }
   EXPECT_FALSE(cluster.wanted.full);
 }
 
 TEST(Repairer, APeerThatHangsHoldsUpNoOther) {
   EngineCluster cluster(4);
   for (uint64_t n = 1; n <= 40; ++n) {
-    for (const size_t i : {0, 1, 2}) ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(n), n % 10 == 0 ? 300'000 : 1000));
+    for (const size_t i : {0, 1, 2}) {
+      ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(n), n % 10 == 0 ? 300'000 : 1000));
+    }
   }
   // It answered when its journal was read; only then it hangs.
   cluster.settle = 3s;
@@ -270,12 +312,14 @@ TEST(Repairer, APeerThatHangsHoldsUpNoOther) {
   const auto lacks = [&] {
     return std::ranges::count_if(std::views::iota(uint64_t{1}, uint64_t{41}), [&](uint64_t n) {
       const auto owners = cluster.order(make_id(n));
-      return std::ranges::count(std::span(owners).first(3), 3u) > 0 && !cluster.engines[3]->stat(make_id(n));
+      return std::ranges::count(std::span(owners).first(3), 3u) > 0 &&
+             !cluster.engines[3]->stat(make_id(n));
     });
   };
   ASSERT_GT(lacks(), 0);
   EXPECT_TRUE(cluster.repair_until({cluster.engines[3].get()}, {}, [&](const Repairer& repairer) {
-    if (static_cast<int64_t>(repairer.wanted_of(cluster.engines[3]->disk_id()).blobs) == lacks() && !std::exchange(hangs, true)) {
+    if (static_cast<int64_t>(repairer.wanted_of(cluster.engines[3]->disk_id()).blobs) == lacks() &&
+        !std::exchange(hangs, true)) {
       cluster.hanging = {0};
       cluster.clock.advance(4s);
     }
@@ -283,18 +327,23 @@ TEST(Repairer, APeerThatHangsHoldsUpNoOther) {
   }));
 }
 
-// The owner holds another blob under the id of the first: that is no reason to leave the owner alone.
+// The owner holds another blob under the id of the first: that is no reason to leave the owner
+// alone.
 TEST(Repairer, ACopyThatItsOwnerRefusesDoesNotHoldUpTheOwnersOthers) {
   EngineCluster cluster(6);
   const size_t holder = 5;
   std::vector<uint64_t> blobs;
   for (uint64_t n = 1; blobs.size() < 5; ++n) {
     const auto order = cluster.order(make_id(n));
-    if (order[0] == 0 && std::ranges::count(std::span(order).first(3), holder) == 0) blobs.push_back(n);
+    if (order[0] == 0 && std::ranges::count(std::span(order).first(3), holder) == 0) {
+      blobs.push_back(n);
+    }
   }
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(blobs[0]), 200));
   const model::DiskId owner = cluster.engines[0]->disk_id();
-  for (const uint64_t n : blobs) ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(n), 100, owner));
+  for (const uint64_t n : blobs) {
+    ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(n), 100, owner));
+  }
   cluster.repair(holder, 3);
   for (const uint64_t n : std::span(blobs).subspan(1)) {
     EXPECT_TRUE(engine::verify(*cluster.engines[0], make_id(n), 100)) << n;
@@ -310,9 +359,8 @@ TEST(Repairer, APageThatIsNotTakenIsBehindSinceItsFirstEntry) {
   cluster.first_is_older = 1h;
   HangingEngine refusing(*cluster.engines[2]);
   refusing.refuse();
-  ASSERT_TRUE(cluster.repair_until({&refusing}, {}, [](const Repairer& repairer) {
-    return repairer.status().errors > 0;
-  }));
+  ASSERT_TRUE(cluster.repair_until(
+      {&refusing}, {}, [](const Repairer& repairer) { return repairer.status().errors > 0; }));
   EXPECT_GE(cluster.lag[0], 3'600'000'000u);
 }
 
@@ -320,7 +368,9 @@ TEST(Repairer, AnOwnDiskThatHangsHoldsUpNoOther) {
   EngineCluster cluster(6);
   for (uint64_t n = 1; n <= 60; ++n) {
     const auto order = cluster.order(make_id(n));
-    for (const size_t i : std::span(order).first(2)) ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(n), 1000));
+    for (const size_t i : std::span(order).first(2)) {
+      ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(n), 1000));
+    }
   }
   HangingEngine hung(*cluster.engines[4]);
   hung.hang(true);
@@ -359,10 +409,10 @@ TEST(Repairer, ACopyKeepsTheTimeOfItsMaker) {
 // Who had the blob, as a place in the order of disks for it: three owners, then others.
 struct Held {
   const char* name;
-  std::vector<size_t> copies;       // Good ones.
-  std::vector<size_t> rotten;       // At these it is damaged.
-  size_t handoff;                   // Holds a copy for owner 0; 9: nobody.
-  size_t lacks;                     // Is repaired.
+  std::vector<size_t> copies;  // Good ones.
+  std::vector<size_t> rotten;  // At these it is damaged.
+  size_t handoff;              // Holds a copy for owner 0; 9: nobody.
+  size_t lacks;                // Is repaired.
 };
 
 TEST(Repairer, HandOffDisksAreSources) {
@@ -379,18 +429,22 @@ TEST(Repairer, HandOffDisksAreSources) {
       const auto order = cluster.order(make_id(1));
       const ring::Ring& ring = *cluster.topology()->current();
       const auto handoffs = ring.handoffs(ring.arc_of(make_id(1).ring_hash()), 4);
-      for (const size_t i : held.copies) ASSERT_TRUE(engine::put(*cluster.engines[order[i]], make_id(1), size));
+      for (const size_t i : held.copies) {
+        ASSERT_TRUE(engine::put(*cluster.engines[order[i]], make_id(1), size));
+      }
       for (const size_t i : held.rotten) {
         ASSERT_TRUE(engine::put(*cluster.engines[order[i]], make_id(1), size));
         rot(cluster, order[i], 1, size);
       }
       if (held.handoff < 9) {
         const size_t holder = cluster.position(ring.disks()[handoffs[held.handoff - 3]].id);
-        ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(1), size, cluster.engines[order[0]]->disk_id()));
+        ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(1), size,
+                                cluster.engines[order[0]]->disk_id()));
       }
       cluster.away = {order[0]};
       cluster.repair(order[held.lacks]);
-      EXPECT_TRUE(engine::verify(*cluster.engines[order[held.lacks]], make_id(1), size)) << held.name << ", " << size << " bytes";
+      EXPECT_TRUE(engine::verify(*cluster.engines[order[held.lacks]], make_id(1), size))
+          << held.name << ", " << size << " bytes";
     }
   }
 }
@@ -401,18 +455,22 @@ TEST(Repairer, AHandOffCopyThatWasAwayDoesNotBringARemovedBlobBack) {
       EngineCluster cluster(6);
       const auto order = cluster.order(make_id(1));
       const size_t holder = order[5];
-      for (const size_t i : {order[1], order[2]}) ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(1), size));
-      ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(1), size, cluster.engines[order[0]]->disk_id()));
+      for (const size_t i : {order[1], order[2]}) {
+        ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(1), size));
+      }
+      ASSERT_TRUE(engine::put(*cluster.engines[holder], make_id(1), size,
+                              cluster.engines[order[0]]->disk_id()));
       // Two owners have it in the trash or no longer, the third never had it, the holder is away.
       for (const size_t i : {order[1], order[2]}) {
-        ASSERT_TRUE(engine::remove(*cluster.engines[i], make_id(1), {5, purged ? Duration(0s) : Duration(1h), true}));
+        ASSERT_TRUE(engine::remove(*cluster.engines[i], make_id(1),
+                                   {5, purged ? Duration(0s) : Duration(1h), true}));
         std::this_thread::sleep_for(2ms);
         ASSERT_TRUE(cluster.engines[i]->compact_once());
       }
       cluster.away = {holder};
       cluster.repair(order[0]);
       cluster.away = {};
-      cluster.repair(holder);     // It is back.
+      cluster.repair(holder);  // It is back.
       const auto entry = cluster.engines[order[0]]->stat(make_id(1));
       EXPECT_FALSE(entry && !entry->trashed) << "live again, and nothing refers to it";
       const auto held = cluster.engines[holder]->stat(make_id(1)).value();
@@ -426,7 +484,8 @@ TEST(Repairer, ALargeHandOffCopyIsGivenBack) {
   EngineCluster cluster(6);
   const auto order = cluster.order(make_id(1));
   const SystemTime made = real_clock().now() - 5h;
-  ASSERT_TRUE(engine::put(*cluster.engines[order[5]], make_id(1), 1'000'000, cluster.engines[order[0]]->disk_id(), false, made));
+  ASSERT_TRUE(engine::put(*cluster.engines[order[5]], make_id(1), 1'000'000,
+                          cluster.engines[order[0]]->disk_id(), false, made));
   cluster.repair(order[5]);
   EXPECT_TRUE(engine::verify(*cluster.engines[order[0]], make_id(1), 1'000'000));
   EXPECT_EQ(cluster.engines[order[0]]->stat(make_id(1))->created_at, made);
@@ -436,8 +495,11 @@ TEST(Repairer, ALargeHandOffCopyIsGivenBack) {
 TEST(Repairer, ARestoredBlobStaysWhenAnotherPeerTellsOfTheOldRemoval) {
   EngineCluster cluster(3);
   for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(1), 100));
-  // Disk 2 is away longer than the trash lasts. An operator takes the removal back in time, but not everywhere yet.
-  for (const size_t i : {0, 1}) ASSERT_TRUE(engine::remove(*cluster.engines[i], make_id(1), {5, 10ms, true}));
+  // Disk 2 is away longer than the trash lasts. An operator takes the removal back in time, but not
+  // everywhere yet.
+  for (const size_t i : {0, 1}) {
+    ASSERT_TRUE(engine::remove(*cluster.engines[i], make_id(1), {5, 10ms, true}));
+  }
   ASSERT_EQ(cluster.engines[0]->restore({make_id(1)}, 7).value(), 1u);
   std::this_thread::sleep_for(20ms);
   ASSERT_TRUE(cluster.engines[1]->compact_once());
@@ -479,8 +541,12 @@ TEST(Repairer, ABlobThatWasRemovedWhileItWasWantedIsWantedNoLonger) {
   }
   // The journal tells nothing of it any more: those that were asked for it do.
   std::string end(8, '\0');
-  store_be(reinterpret_cast<std::byte*>(end.data()), cluster.engines[0]->journal_after(0, 100)->next);
-  for (const size_t i : {0, 1}) ASSERT_TRUE(cluster.engines[2]->note_setting("catch-up/" + cluster.engines[i]->disk_id().to_hex(), end));
+  store_be(reinterpret_cast<std::byte*>(end.data()),
+           cluster.engines[0]->journal_after(0, 100)->next);
+  for (const size_t i : {0, 1}) {
+    ASSERT_TRUE(cluster.engines[2]->note_setting(
+        "catch-up/" + cluster.engines[i]->disk_id().to_hex(), end));
+  }
   cluster.clock.advance(2h);
   cluster.repair(2);
   EXPECT_EQ(cluster.wanted.blobs, 0u);

@@ -19,6 +19,7 @@ class WantedListTest : public ::testing::Test {
     ASSERT_TRUE(fs_.make_directory("/disk"));
     open();
   }
+
   void open() {
     list_.reset();
     engine_.reset();
@@ -26,10 +27,22 @@ class WantedListTest : public ::testing::Test {
     list_ = std::make_unique<WantedList>(*engine_, options_, clock_);
     ASSERT_TRUE(list_->load());
   }
+
   Wanted wanted(uint64_t n, uint64_t order = 0) {
-    return {make_id(n), n, static_cast<uint64_t>(clock_.now().time_since_epoch().count()) - 5'000'000, order, 0, 0, 0, Wanted::Why::kJournal, {}};
+    return {make_id(n),
+            n,
+            static_cast<uint64_t>(clock_.now().time_since_epoch().count()) - 5'000'000,
+            order,
+            0,
+            0,
+            0,
+            Wanted::Why::kJournal,
+            {}};
   }
-  bool add(const Wanted& one, Duration patience = 0s) { return list_->add(std::span(&one, 1), patience); }
+
+  bool add(const Wanted& one, Duration patience = 0s) {
+    return list_->add(std::span(&one, 1), patience);
+  }
 
   fakes::ManualClock clock_{SystemTime(1'000'000h)};
   engine::TemporaryFolder folder_;

@@ -1,6 +1,6 @@
 // docs/formats/segment.md.
-#include "common/hash/hash64.h"
 #include "storage-node/segment/format.h"
+#include "common/hash/hash64.h"
 
 #include "common/fs/simulated_file_system.h"
 #include "storage-node/engine/superblock.h"
@@ -64,7 +64,8 @@ TEST(SegmentFormatTest, SegmentHeaderHasItsGoldenBytes) {
 }
 
 TEST(SegmentFormatTest, HeadersOfFreedSegmentsDifferInTheirKindAlone) {
-  for (const auto [kind, number] : {std::pair{SegmentKind::kFreedLog, 3}, {SegmentKind::kFreedBulk, 4}}) {
+  for (const auto [kind, number] :
+       {std::pair{SegmentKind::kFreedLog, 3}, {SegmentKind::kFreedBulk, 4}}) {
     std::string expected = golden("segment-header");
     expected[12] = static_cast<char>(number);
     const std::string block = encode(SegmentHeader{3, kind, kGeneration, 9, kDisk});
@@ -110,7 +111,8 @@ TEST(SegmentFormatTest, RecordHeaderHasItsGoldenBytes) {
   EXPECT_EQ(back->extent_segment, 6u);
   EXPECT_EQ(back->extent_generation, 8u);
   EXPECT_EQ(back->extent_offset, 8192u);
-  expect_damage_is_seen(bytes, kRecordHeaderBytes, [](ByteView view) { return decode_record_header(view, kGeneration); });
+  expect_damage_is_seen(bytes, kRecordHeaderBytes,
+                        [](ByteView view) { return decode_record_header(view, kGeneration); });
 }
 
 TEST(SegmentFormatTest, ARecordOfAnEarlierUseDoesNotDecode) {

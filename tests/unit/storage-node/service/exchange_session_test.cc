@@ -8,9 +8,9 @@
 #include <map>
 #include <thread>
 
-#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/forwarding_file_system.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
+#include "tests/unit/storage-node/service/open_gate.h"
 
 namespace rondel::node {
 namespace {
@@ -26,6 +26,7 @@ class Barrier {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !shut_; });
   }
+
   void shut(bool shut) {
     std::lock_guard lock(mutex_);
     shut_ = shut;
@@ -42,10 +43,12 @@ class HangingFile final : public fakes::ForwardingFile {
  public:
   HangingFile(std::unique_ptr<fs::File> inner, Barrier& reads, Barrier& writes)
       : ForwardingFile(std::move(inner)), reads_(reads), writes_(writes) {}
+
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> buffer) override {
     reads_.pass();
     return ForwardingFile::read_at(offset, buffer);
   }
+
   Result<void> write_at(uint64_t offset, ByteView bytes) override {
     writes_.pass();
     return ForwardingFile::write_at(offset, bytes);
@@ -56,15 +59,19 @@ class HangingFile final : public fakes::ForwardingFile {
   Barrier& writes_;
 };
 
-// The disk in /disk can be asked not to say how much space it has (no segment can be made then), not to read and not to write.
+// The disk in /disk can be asked not to say how much space it has (no segment can be made then),
+// not to read and not to write.
 class HangingFileSystem final : public fakes::ForwardingFileSystem {
  public:
   using ForwardingFileSystem::ForwardingFileSystem;
-  Result<std::unique_ptr<fs::File>> open(const std::string& path, fs::OpenOptions options) override {
+
+  Result<std::unique_ptr<fs::File>> open(const std::string& path,
+                                         fs::OpenOptions options) override {
     TRY(auto file, ForwardingFileSystem::open(path, options));
     if (!path.starts_with("/disk/")) return file;
     return std::make_unique<HangingFile>(std::move(file), reads, writes);
   }
+
   Result<fs::Space> space(const std::string& path) override {
     spaces.pass();
     return ForwardingFileSystem::space(path);
@@ -89,15 +96,20 @@ class Answers final : public FrameSink {
 
   // The answer that ends a request, within 20 s.
   std::optional<Frame> last(uint64_t request) {
-    const auto ends = [&](const Frame& frame) { return frame.request == request && frame.type != FrameType::kCredit; };
+    const auto ends = [&](const Frame& frame) {
+      return frame.request == request && frame.type != FrameType::kCredit;
+    };
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, 20s, [&] { return std::ranges::any_of(frames_, ends); })) return std::nullopt;
+    if (!changed_.wait_for(lock, 20s, [&] { return std::ranges::any_of(frames_, ends); })) {
+      return std::nullopt;
+    }
     return *std::ranges::find_if(frames_, ends);
   }
 
   bool has(uint64_t request) {
     std::lock_guard lock(mutex_);
-    return std::ranges::any_of(frames_, [&](const Frame& frame) { return frame.request == request; });
+    return std::ranges::any_of(frames_,
+                               [&](const Frame& frame) { return frame.request == request; });
   }
 
   std::vector<Frame> take() {
@@ -137,8 +149,10 @@ class ExchangeSessionTest : public testing::Test {
     disk_ = engines.front()->disk_id();
     disks_ = std::make_unique<DiskSet>(std::move(engines));
     readers_ = std::make_unique<DiskReaders>(*disks_, 1, 1000);
-    session_ = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, answers_);
+    session_ =
+        std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, answers_);
   }
+
   ~ExchangeSessionTest() override {
     fs_.spaces.shut(false);
     fs_.reads.shut(false);
@@ -146,14 +160,18 @@ class ExchangeSessionTest : public testing::Test {
     session_->close();
   }
 
-  Frame get(uint64_t request, const model::BlobId& blob, uint64_t length, std::optional<model::DiskId> disk = {}) {
-    return {.type = FrameType::kGet, .request = request, .meta = transfer::encode(transfer::GetMeta{disk.value_or(disk_), blob, 0, length})};
+  Frame get(uint64_t request, const model::BlobId& blob, uint64_t length,
+            std::optional<model::DiskId> disk = {}) {
+    return {.type = FrameType::kGet,
+            .request = request,
+            .meta = transfer::encode(transfer::GetMeta{disk.value_or(disk_), blob, 0, length})};
   }
 
   engine::Engine& engine(ptrdiff_t i = 0) { return *disks_->begin()[i]; }
 
   // What the disk's pool had to do for the session is done: it has one thread.
   void let_readers_finish() { let_readers_finish(session_.get()); }
+
   void let_readers_finish(const ExchangeSession* session) {
     std::promise<void> done;
     // As long as the queue is full there is no place in it.
@@ -166,16 +184,25 @@ class ExchangeSessionTest : public testing::Test {
   static constexpr uint64_t kQueueBytes = 4 << 20;
 
   Frame open(uint64_t request, const model::BlobId& blob, uint64_t length) {
-    return {.type = FrameType::kPutOpen, .request = request, .meta = transfer::encode(transfer::PutMeta{.disk = disk_, .blob = blob, .length = length, .ring_epoch = 1})};
+    return {.type = FrameType::kPutOpen,
+            .request = request,
+            .meta = transfer::encode(
+                transfer::PutMeta{.disk = disk_, .blob = blob, .length = length, .ring_epoch = 1})};
   }
 
   static Frame piece(uint64_t request, const model::BlobId& blob, const ByteSlice& bytes) {
-    return {.type = FrameType::kPiece, .request = request, .meta = transfer::encode(hash::block_digests(blob, 0, bytes.view())), .body = bytes};
+    return {.type = FrameType::kPiece,
+            .request = request,
+            .meta = transfer::encode(hash::block_digests(blob, 0, bytes.view())),
+            .body = bytes};
   }
 
   static Frame close(uint64_t request, const model::BlobId& blob, const ByteSlice& bytes) {
-    return {.type = FrameType::kPutClose, .request = request, .argument = bytes.size(),
-            .meta = transfer::encode(hash::blob_digest(hash::block_digests(blob, 0, bytes.view())))};
+    return {
+        .type = FrameType::kPutClose,
+        .request = request,
+        .argument = bytes.size(),
+        .meta = transfer::encode(hash::blob_digest(hash::block_digests(blob, 0, bytes.view())))};
   }
 
   engine::TemporaryFolder folder_;
@@ -216,7 +243,10 @@ TEST_F(ExchangeSessionTest, AnUploadCancelledBeforeItBeganLeavesNothing) {
   session_->handle(open(1, blob, 8 << 20));
   session_->handle({.type = FrameType::kCancel, .request = 1});
   fs_.spaces.shut(false);
-  session_->handle({.type = FrameType::kStat, .request = 2, .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
+  session_->handle(
+      {.type = FrameType::kStat,
+       .request = 2,
+       .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
   const auto answer = answers_->last(2);
   ASSERT_TRUE(answer);
   EXPECT_EQ(transfer::error_of(*answer)->code, ErrorCode::kNotFound);
@@ -244,7 +274,9 @@ TEST_F(ExchangeSessionTest, ADiskThatHangsDoesNotHoldTheOthers) {
   EXPECT_TRUE(answers_->last(11));
   EXPECT_FALSE(answers_->has(1));
   fs_.reads.shut(false);
-  for (uint64_t request = 1; request <= 10; ++request) EXPECT_TRUE(answers_->last(request)) << request;
+  for (uint64_t request = 1; request <= 10; ++request) {
+    EXPECT_TRUE(answers_->last(request)) << request;
+  }
 }
 
 // Bytes as the stream gives them: counted for as long as somebody has them.
@@ -253,6 +285,7 @@ ByteSlice counted(const std::shared_ptr<StreamBudget::Account>& memory, const By
     ByteSlice bytes;
     Held held;
   };
+
   auto owner = std::make_shared<Owner>(bytes, Held(memory, bytes.size()));
   const ByteView view = owner->bytes.view();
   return {std::move(owner), view};
@@ -267,8 +300,10 @@ TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
   const auto modest = budget->open("modest", [] {}).value();
   const auto answers = std::make_shared<Answers>();
   const auto others = std::make_shared<Answers>();
-  const auto session = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, answers, greedy);
-  const auto other = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, others, modest);
+  const auto session = std::make_shared<ExchangeSession>(
+      ExchangeServices{*disks_, gate_, *readers_}, answers, greedy);
+  const auto other = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_},
+                                                       others, modest);
   const ByteSlice bytes = engine::make_bytes(engine::make_id(1), model::kPieceBytes);
   const auto feed = [&](ExchangeSession& to, const auto& memory, uint64_t request) {
     to.handle(open(request, engine::make_id(request), kPieces * model::kPieceBytes));
@@ -291,7 +326,9 @@ TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
   EXPECT_EQ(others->count(), 0u);
   EXPECT_LE(budget->in_use(), kCapacity);
   // What is cancelled makes room.
-  for (uint64_t request = 1; request <= 100; ++request) session->handle({.type = FrameType::kCancel, .request = request});
+  for (uint64_t request = 1; request <= 100; ++request) {
+    session->handle({.type = FrameType::kCancel, .request = request});
+  }
   (void)answers->take();
   feed(*session, greedy, 1000);
   EXPECT_EQ(answers->count(), 0u);
@@ -306,10 +343,11 @@ TEST_F(ExchangeSessionTest, WhatWaitsForADiskHasABound) {
 
 class PacedSession : public ExchangeSessionTest {
  protected:
-  PacedSession() : ExchangeSessionTest(1) {}   // A byte a second: what is paced does not end.
+  PacedSession() : ExchangeSessionTest(1) {}  // A byte a second: what is paced does not end.
 };
 
-// Repair that may not move on keeps no client waiting, be it with gets or puts, small ones or large.
+// Repair that may not move on keeps no client waiting, be it with gets or puts, small ones or
+// large.
 TEST_F(PacedSession, RepairGivesWay) {
   constexpr uint64_t kBytes = 2 * model::kPieceBytes;
   const auto blob = engine::make_id(1);
@@ -317,10 +355,14 @@ TEST_F(PacedSession, RepairGivesWay) {
   const auto put = [&](uint64_t request, uint64_t number, uint8_t flags) {
     const auto id = engine::make_id(number);
     const ByteSlice bytes = engine::make_bytes(id, 1000);
-    session_->handle({.type = FrameType::kPut, .flags = flags, .request = request,
-                      .meta = transfer::encode(transfer::PutMeta{.disk = disk_, .blob = id, .length = bytes.size(), .ring_epoch = 1}) +
-                              transfer::encode(hash::block_digests(id, 0, bytes.view())),
-                      .body = bytes});
+    session_->handle(
+        {.type = FrameType::kPut,
+         .flags = flags,
+         .request = request,
+         .meta = transfer::encode(transfer::PutMeta{
+                     .disk = disk_, .blob = id, .length = bytes.size(), .ring_epoch = 1}) +
+                 transfer::encode(hash::block_digests(id, 0, bytes.view())),
+         .body = bytes});
   };
   const auto upload = [&](uint64_t request, uint64_t number, uint8_t flags) {
     const auto id = engine::make_id(number);
@@ -351,17 +393,22 @@ TEST_F(PacedSession, RepairGivesWay) {
     EXPECT_FALSE(transfer::error_of(*answer)) << request;
   }
   size_t ended = 0;
-  for (uint64_t request = 2; request < 40; ++request) ended += answers_->has(100 + request) || answers_->has(200 + request);
+  for (uint64_t request = 2; request < 40; ++request) {
+    ended += answers_->has(100 + request) || answers_->has(200 + request);
+  }
   EXPECT_LE(ended, 1u);
 }
 
 // One stream asks for more than the disk gives; another one's request waits for one of it at most.
 TEST_F(ExchangeSessionTest, StreamsTakeTurnsAtADisk) {
   const auto others = std::make_shared<Answers>();
-  const auto other = std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, others);
+  const auto other =
+      std::make_shared<ExchangeSession>(ExchangeServices{*disks_, gate_, *readers_}, others);
   const auto stat = [&](ExchangeSession& to, uint64_t request) {
-    to.handle({.type = FrameType::kStat, .request = request,
-               .meta = std::string(as_text(disk_.view())) + std::string(as_text(engine::make_id(1).bytes()))});
+    to.handle({.type = FrameType::kStat,
+               .request = request,
+               .meta = std::string(as_text(disk_.view())) +
+                       std::string(as_text(engine::make_id(1).bytes()))});
   };
   Barrier busy;
   busy.shut(true);
@@ -374,7 +421,8 @@ TEST_F(ExchangeSessionTest, StreamsTakeTurnsAtADisk) {
   EXPECT_EQ(others->count(), 0u);
   // Runs when at most two of the first have had their turn.
   size_t answered_before = 0;
-  ASSERT_TRUE(readers_->of(engine()).try_submit([&] { answered_before = answers_->count() + others->count() - refused; }, others.get()));
+  ASSERT_TRUE(readers_->of(engine()).try_submit(
+      [&] { answered_before = answers_->count() + others->count() - refused; }, others.get()));
   busy.shut(false);
   ASSERT_TRUE(others->last(1));
   let_readers_finish();
@@ -385,12 +433,16 @@ TEST_F(ExchangeSessionTest, StreamsTakeTurnsAtADisk) {
 // Threads of a disk are for all streams.
 TEST_F(ExchangeSessionTest, UploadsThatWaitForADiskTakeOneThread) {
   constexpr uint64_t kUploads = 2 * kQueueBytes / model::kPieceBytes;
-  const auto bytes_of = [](uint64_t request) { return engine::make_bytes(engine::make_id(request), model::kPieceBytes); };
+  const auto bytes_of = [](uint64_t request) {
+    return engine::make_bytes(engine::make_id(request), model::kPieceBytes);
+  };
   session_->handle(open(1, engine::make_id(1), model::kPieceBytes));
   let_readers_finish();
   // The segment has begun: what follows needs its pieces written only.
   fs_.writes.shut(true);
-  for (uint64_t request = 2; request <= kUploads; ++request) session_->handle(open(request, engine::make_id(request), model::kPieceBytes));
+  for (uint64_t request = 2; request <= kUploads; ++request) {
+    session_->handle(open(request, engine::make_id(request), model::kPieceBytes));
+  }
   let_readers_finish();
   for (uint64_t request = 1; request <= kUploads; ++request) {
     session_->handle(piece(request, engine::make_id(request), bytes_of(request)));
@@ -414,14 +466,20 @@ TEST_F(ExchangeSessionTest, AFullSinkHoldsDownloadsAlone) {
   const auto blob = engine::make_id(1);
   const ByteSlice bytes = engine::make_bytes(blob, 1000);
   answers_->bytes_max = 0;
-  session_->handle({.type = FrameType::kPut, .request = 1,
-                    .meta = transfer::encode(transfer::PutMeta{.disk = disk_, .blob = blob, .length = bytes.size(), .ring_epoch = 1}) +
-                            transfer::encode(hash::block_digests(blob, 0, bytes.view())),
-                    .body = bytes});
+  session_->handle(
+      {.type = FrameType::kPut,
+       .request = 1,
+       .meta = transfer::encode(transfer::PutMeta{
+                   .disk = disk_, .blob = blob, .length = bytes.size(), .ring_epoch = 1}) +
+               transfer::encode(hash::block_digests(blob, 0, bytes.view())),
+       .body = bytes});
   ASSERT_TRUE(answers_->last(1));
   EXPECT_FALSE(transfer::error_of(*answers_->last(1)));
   session_->handle(get(2, blob, bytes.size()));
-  session_->handle({.type = FrameType::kStat, .request = 3, .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
+  session_->handle(
+      {.type = FrameType::kStat,
+       .request = 3,
+       .meta = std::string(as_text(disk_.view())) + std::string(as_text(blob.bytes()))});
   ASSERT_TRUE(answers_->last(3));
   EXPECT_FALSE(answers_->has(2));
   answers_->bytes_max = SIZE_MAX;
@@ -437,7 +495,9 @@ TEST_F(ExchangeSessionTest, DownloadsWaitForAPeerThatTakesNothing) {
   const auto blob = engine::make_id(1);
   ASSERT_TRUE(engine::put(engine(), blob, kBytes));
   answers_->bytes_max = 6 * model::kPieceBytes;
-  for (uint64_t request = 1; request <= kDownloads; ++request) session_->handle(get(request, blob, kBytes));
+  for (uint64_t request = 1; request <= kDownloads; ++request) {
+    session_->handle(get(request, blob, kBytes));
+  }
   std::map<uint64_t, uint64_t> got;
   size_t ended = 0;
   while (ended < kDownloads) {
@@ -453,7 +513,9 @@ TEST_F(ExchangeSessionTest, DownloadsWaitForAPeerThatTakesNothing) {
     }
     session_->drained();
   }
-  for (uint64_t request = 1; request <= kDownloads; ++request) EXPECT_EQ(got[request], kBytes) << request;
+  for (uint64_t request = 1; request <= kDownloads; ++request) {
+    EXPECT_EQ(got[request], kBytes) << request;
+  }
 }
 
 TEST_F(ExchangeSessionTest, DownloadsThatWaitForThePeerCanBeCancelled) {
@@ -464,7 +526,9 @@ TEST_F(ExchangeSessionTest, DownloadsThatWaitForThePeerCanBeCancelled) {
   for (uint64_t request = 1; request <= 10; ++request) session_->handle(get(request, blob, kBytes));
   let_readers_finish();
   EXPECT_EQ(answers_->count(), 0u);
-  for (uint64_t request = 1; request < 10; ++request) session_->handle({.type = FrameType::kCancel, .request = request});
+  for (uint64_t request = 1; request < 10; ++request) {
+    session_->handle({.type = FrameType::kCancel, .request = request});
+  }
   answers_->bytes_max = SIZE_MAX;
   session_->drained();
   let_readers_finish();

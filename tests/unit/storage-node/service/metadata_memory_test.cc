@@ -21,7 +21,7 @@ using model::Recognition;
 constexpr uint64_t kSystem = 7;
 constexpr MetadataMark kMark{10, 1010};
 constexpr MetadataMark kNewer{11, 1111};
-constexpr MetadataMark kForged{10, 99};         // The same counter in another branch.
+constexpr MetadataMark kForged{10, 99};  // The same counter in another branch.
 // A database that was set back and has run alone since.
 constexpr MetadataMark kFarAhead{5000, 42};
 constexpr MetadataGeneration kSeen{2, kSystem, kMark, 40};
@@ -60,33 +60,71 @@ TEST_F(MetadataMemoryTest, WhatADatabaseIsToANode) {
       {"first contact", {}, {0, kSystem, kMark, 1}, false, 0, Recognition::kHeld},
       {"the same, a mark further", kSeen, {2, kSystem, kNewer, 41}, true, 40, Recognition::kHeld},
       {"a standby that lost nothing", kSeen, {2, kSystem, kMark, 40}, true, 40, Recognition::kHeld},
-      {"a heartbeat recorded whose answer was lost", kSeen, {2, kSystem, kMark, 42}, true, 42,
-          Recognition::kHeld},
-      {"restored, the mark lost", kSeen, {2, kSystem, {9, 909}, 0}, false, 40,
-          Recognition::kMarkMissing},
-      {"restored, and run alone far beyond", kSeen, {2, kSystem, kFarAhead, 0}, false, 40,
-          Recognition::kMarkMissing},
-      {"restored, and come to the same counter", kSeen, {2, kSystem, kForged, 0}, false, 40,
-          Recognition::kMarkMissing},
-      {"a standby that lost the last seconds", kSeen, {2, kSystem, kNewer, 0}, true, 39,
-          Recognition::kBeatMissing},
-      {"a database from before the node joined", kSeen, {2, kSystem, kNewer, 0}, true, 0,
-          Recognition::kBeatMissing},
-      {"another server, with everything", kSeen, {2, kSystem + 1, kMark, 40}, true, 40,
-          Recognition::kOtherSystem},
-      {"from before a confirmation", kSeen, {1, kSystem, kMark, 40}, true, 40,
-          Recognition::kBeforeConfirmation},
+      {"a heartbeat recorded whose answer was lost",
+       kSeen,
+       {2, kSystem, kMark, 42},
+       true,
+       42,
+       Recognition::kHeld},
+      {"restored, the mark lost",
+       kSeen,
+       {2, kSystem, {9, 909}, 0},
+       false,
+       40,
+       Recognition::kMarkMissing},
+      {"restored, and run alone far beyond",
+       kSeen,
+       {2, kSystem, kFarAhead, 0},
+       false,
+       40,
+       Recognition::kMarkMissing},
+      {"restored, and come to the same counter",
+       kSeen,
+       {2, kSystem, kForged, 0},
+       false,
+       40,
+       Recognition::kMarkMissing},
+      {"a standby that lost the last seconds",
+       kSeen,
+       {2, kSystem, kNewer, 0},
+       true,
+       39,
+       Recognition::kBeatMissing},
+      {"a database from before the node joined",
+       kSeen,
+       {2, kSystem, kNewer, 0},
+       true,
+       0,
+       Recognition::kBeatMissing},
+      {"another server, with everything",
+       kSeen,
+       {2, kSystem + 1, kMark, 40},
+       true,
+       40,
+       Recognition::kOtherSystem},
+      {"from before a confirmation",
+       kSeen,
+       {1, kSystem, kMark, 40},
+       true,
+       40,
+       Recognition::kBeforeConfirmation},
       {"confirmed", kSeen, {3, kSystem, {9, 909}, 0}, false, 0, Recognition::kConfirmed},
-      {"another server, confirmed", kSeen, {3, kSystem + 1, {1, 1}, 0}, false, 0,
-          Recognition::kConfirmed},
+      {"another server, confirmed",
+       kSeen,
+       {3, kSystem + 1, {1, 1}, 0},
+       false,
+       0,
+       Recognition::kConfirmed},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     EXPECT_EQ(model::recognize(c.seen, c.database, c.holds_mark, c.beats), c.expected);
     forget();
     auto memory = open();
-    if (c.seen != MetadataGeneration{}) memory->hear({{}, Recognition::kHeld, c.seen, 5, "",
-        {{kDisk, true}}});
+    if (c.seen != MetadataGeneration{}) {
+      memory->hear({{}, Recognition::kHeld, c.seen, 5, "", {{kDisk, true}}});
+    }
     memory->hear({c.seen, c.expected, c.database, 1, "", {{kDisk, true}}});
     const bool taken = model::is_recognized(c.expected);
     EXPECT_EQ(memory->seen(), taken ? c.database : c.seen);
@@ -110,13 +148,13 @@ TEST_F(MetadataMemoryTest, PurgingWaitsForAGatewayThatAnsweredSinceTheStartAndOf
   MetadataGeneration asked = kSeen;
   memory->hear({asked, Recognition::kUnknown, {}, 0, "", {{kDisk, true}}});
   EXPECT_FALSE(memory->may_purge(kDisk)) << "the gateway could not ask";
-  memory->hear({asked, Recognition::kHeld, kSeen, 0, "garbage collection is halted",
-      {{kDisk, true}}});
+  memory->hear(
+      {asked, Recognition::kHeld, kSeen, 0, "garbage collection is halted", {{kDisk, true}}});
   EXPECT_EQ(memory->why_not_purging(kDisk), "garbage collection is halted");
   memory->hear({asked, Recognition::kHeld, kSeen, 0, "", {{kDisk, true}}});
   EXPECT_TRUE(memory->may_purge(kDisk));
-  memory->hear({asked, Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 0, "",
-      {{kDisk, true}}});
+  memory->hear(
+      {asked, Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 0, "", {{kDisk, true}}});
   EXPECT_FALSE(memory->may_purge(kDisk));
   EXPECT_EQ(memory->seen(), kSeen);
 }
@@ -153,8 +191,8 @@ TEST_F(MetadataMemoryTest, EachDiskPurgesOnceItWasLookedThrough) {
 TEST_F(MetadataMemoryTest, AnAnswerAboutWhatIsNotRememberedAnyMoreSaysNothing) {
   auto memory = with(kSeen);
   memory->hear({kSeen, Recognition::kHeld, {2, kSystem, kNewer, 40}, 5, "", {{kDisk, true}}});
-  memory->hear({kSeen, Recognition::kMarkMissing, {2, kSystem, kForged, 0}, 0, "",
-      {{kDisk, true}}});
+  memory->hear(
+      {kSeen, Recognition::kMarkMissing, {2, kSystem, kForged, 0}, 0, "", {{kDisk, true}}});
   EXPECT_TRUE(memory->may_purge(kDisk));
   EXPECT_EQ(memory->seen().mark, kNewer);
 }
@@ -163,6 +201,7 @@ TEST_F(MetadataMemoryTest, AnAnswerAboutWhatIsNotRememberedAnyMoreSaysNothing) {
 // remembered, however high it is.
 TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMarkAndNothingUnheard) {
   constexpr uint64_t kHuge = uint64_t{1} << 62;
+
   const struct {
     const char* name;
     MetadataGeneration seen;
@@ -170,26 +209,54 @@ TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMarkAndNothingUnheard) {
     OrderRefusal expected;
   } cases[] = {
       {"shown, with the same", kSeen, {5, {2, kSystem, kMark, 0}, kMark, 70}, OrderRefusal::kNone},
-      {"shown, by a look that is older", kSeen, {5, {2, kSystem, {9, 909}, 0}, kMark, 1}, OrderRefusal::kNone},
-      {"shown, with a newer mark", kSeen, {5, {2, kSystem, kNewer, 0}, kMark}, OrderRefusal::kUnheard},
+      {"shown, by a look that is older",
+       kSeen,
+       {5, {2, kSystem, {9, 909}, 0}, kMark, 1},
+       OrderRefusal::kNone},
+      {"shown, with a newer mark",
+       kSeen,
+       {5, {2, kSystem, kNewer, 0}, kMark},
+       OrderRefusal::kUnheard},
       {"a later number", kSeen, {5, {2, kSystem, kMark, 0}, kMark, 71}, OrderRefusal::kUnheard},
       {"a higher token", kSeen, {6, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kUnheard},
       {"a later confirmation", kSeen, {1, {3, kSystem, {9, 909}, 0}, {}}, OrderRefusal::kUnheard},
       {"first contact", {}, {1, {0, kSystem, kMark, 0}, {}}, OrderRefusal::kUnheard},
-      {"a number that leaps", kSeen, {5, {2, kSystem, kMark, 0}, kMark, kHuge}, OrderRefusal::kUnheard},
+      {"a number that leaps",
+       kSeen,
+       {5, {2, kSystem, kMark, 0}, kMark, kHuge},
+       OrderRefusal::kUnheard},
       {"a token that leaps", kSeen, {kHuge, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kUnheard},
       {"a mark that leaps", kSeen, {5, {2, kSystem, {kHuge, 1}, 0}, kMark}, OrderRefusal::kUnheard},
-      {"a confirmation that leaps", kSeen, {5, {kHuge, kSystem, kMark, 0}, kMark}, OrderRefusal::kUnheard},
-      {"all of it, before the first contact", {}, {kHuge, {kHuge, kHuge, {kHuge, 1}, kHuge}, {}, kHuge}, OrderRefusal::kUnheard},
-      {"its newest mark is the node's", kSeen, {5, {2, kSystem, kMark, 0}, {}}, OrderRefusal::kNone},
+      {"a confirmation that leaps",
+       kSeen,
+       {5, {kHuge, kSystem, kMark, 0}, kMark},
+       OrderRefusal::kUnheard},
+      {"all of it, before the first contact",
+       {},
+       {kHuge, {kHuge, kHuge, {kHuge, 1}, kHuge}, {}, kHuge},
+       OrderRefusal::kUnheard},
+      {"its newest mark is the node's",
+       kSeen,
+       {5, {2, kSystem, kMark, 0}, {}},
+       OrderRefusal::kNone},
       {"nothing shown", kSeen, {5, {2, kSystem, {9, 909}, 0}, {}}, OrderRefusal::kDatabase},
-      {"an older mark shown", kSeen, {5, {2, kSystem, {9, 909}, 0}, {9, 909}}, OrderRefusal::kDatabase},
+      {"an older mark shown",
+       kSeen,
+       {5, {2, kSystem, {9, 909}, 0}, {9, 909}},
+       OrderRefusal::kDatabase},
       {"another branch", kSeen, {5, {2, kSystem, kForged, 0}, kForged}, OrderRefusal::kDatabase},
-      {"another branch, far ahead: a gateway tells which", kSeen, {5, {2, kSystem, kFarAhead, 0}, kForged}, OrderRefusal::kUnheard},
+      {"another branch, far ahead: a gateway tells which",
+       kSeen,
+       {5, {2, kSystem, kFarAhead, 0}, kForged},
+       OrderRefusal::kUnheard},
       {"another system", kSeen, {5, {2, kSystem + 1, kNewer, 0}, kMark}, OrderRefusal::kDatabase},
-      {"from before a confirmation", kSeen, {9, {1, kSystem, kMark, 0}, kMark}, OrderRefusal::kDatabase},
+      {"from before a confirmation",
+       kSeen,
+       {9, {1, kSystem, kMark, 0}, kMark},
+       OrderRefusal::kDatabase},
       {"a lower token", kSeen, {4, {2, kSystem, kMark, 0}, kMark}, OrderRefusal::kCoordinator},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     forget();
@@ -205,7 +272,8 @@ TEST_F(MetadataMemoryTest, OrdersShowTheNodesLastMarkAndNothingUnheard) {
     EXPECT_EQ(open()->seen(), c.seen);
     const OrderOrigin right{5, {2, kSystem, kMark, 0}, kMark, 70};
     const bool known = c.seen != MetadataGeneration{};
-    EXPECT_EQ(memory->accept(right), known ? OrderRefusal::kNone : OrderRefusal::kUnheard) << "it obeys as before";
+    EXPECT_EQ(memory->accept(right), known ? OrderRefusal::kNone : OrderRefusal::kUnheard)
+        << "it obeys as before";
   }
 }
 
@@ -220,7 +288,8 @@ TEST_F(MetadataMemoryTest, WhatAGatewayTellsMakesAnOrderHeard) {
   EXPECT_FALSE(memory->heard_of(10));
   EXPECT_TRUE(open()->heard_of(9)) << "after a restart too";
 
-  memory->hear({memory->seen(), Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 99, "", {}, 1000});
+  memory->hear(
+      {memory->seen(), Recognition::kMarkMissing, {2, kSystem, kFarAhead, 0}, 99, "", {}, 1000});
   EXPECT_TRUE(memory->heard_of(1000)) << "a restore is taken from any state of the database";
   EXPECT_FALSE(memory->heard_of(1001));
 
@@ -249,7 +318,8 @@ TEST_F(MetadataMemoryTest, NoOrderIsTakenWhileTheDatabaseIsAnotherOne) {
 
     memory->hear({memory->seen(), heard, {2, kSystem, kFarAhead, 0}, 0, "", {{kDisk, true}}});
     memory->hear({memory->seen(), Recognition::kConfirmed, {3, kSystem, {9, 909}, 0}, 1, "", {}});
-    EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {9, 909}}), OrderRefusal::kNone) << "a later confirmation";
+    EXPECT_EQ(memory->accept({1, {3, kSystem, {9, 909}, 0}, {9, 909}}), OrderRefusal::kNone)
+        << "a later confirmation";
   }
 }
 
@@ -269,7 +339,8 @@ TEST_F(MetadataMemoryTest, AFileWhoseWritingHangsHoldsUpNoOrder) {
   ASSERT_TRUE(memory.load());
   memory.hear({{}, Recognition::kHeld, kSeen, 5, "", {{kDisk, true}}});
   files.set({fakes::Operation::kOpen, fakes::Fault::kHang, "metadata.seen"});
-  const MetadataMemory::Answer answer{kSeen, Recognition::kHeld, {2, kSystem, kNewer, 41}, 5, "", {{kDisk, true}}};
+  const MetadataMemory::Answer answer{kSeen, Recognition::kHeld, {2, kSystem, kNewer, 41}, 5,
+                                      "",    {{kDisk, true}}};
   auto hangs = std::async(std::launch::async, [&] { memory.hear(answer); });
   files.await_hit();
   EXPECT_EQ(memory.accept({5, {2, kSystem, kMark, 0}, kMark}), OrderRefusal::kNone);

@@ -11,10 +11,10 @@
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "proto/storage/v1/storage.grpc.pb.h"
 #include "storage-node/service/storage_service.h"
-#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
+#include "tests/unit/storage-node/service/open_gate.h"
 
 namespace rondel::node {
 namespace {
@@ -27,7 +27,8 @@ std::set<std::string> methods_of(const google::protobuf::FileDescriptor& file) {
   for (int s = 0; s < file.service_count(); ++s) {
     const auto& service = *file.service(s);
     for (int m = 0; m < service.method_count(); ++m) {
-      methods.insert("/" + std::string(service.full_name()) + "/" + std::string(service.method(m)->name()));
+      methods.insert("/" + std::string(service.full_name()) + "/" +
+                     std::string(service.method(m)->name()));
     }
   }
   return methods;
@@ -49,7 +50,8 @@ class StorageRoles : public ::testing::Test {
   StorageRoles() {
     EXPECT_TRUE(files_.make_directory("/disk"));
     std::vector<std::unique_ptr<engine::Engine>> engines;
-    engines.push_back(engine::Engine::open(files_, engine::small_options(folder_.path() + "/index")).value());
+    engines.push_back(
+        engine::Engine::open(files_, engine::small_options(folder_.path() + "/index")).value());
     disks_ = std::make_unique<DiskSet>(std::move(engines));
     readers_ = std::make_unique<DiskReaders>(*disks_, 2, 1000);
     StorageServices services{*disks_,
@@ -60,12 +62,16 @@ class StorageRoles : public ::testing::Test {
                              [](auto&&...) {},
                              [](auto&&...) { return std::array<uint64_t, 3>{}; },
                              outgoing_bytes_};
-    service_ = StorageService::start(std::move(services), "127.0.0.1:0", authority_.node()->server()).value();
+    service_ =
+        StorageService::start(std::move(services), "127.0.0.1:0", authority_.node()->server())
+            .value();
   }
 
   // One empty message; a stream is cancelled once the service let it in.
-  grpc::StatusCode call(const std::shared_ptr<rpc::PeerCredentials>& caller, const std::string& method) {
-    const auto channel = rpc::open_channel("127.0.0.1:" + std::to_string(service_->port()), *caller, {PeerRole::kNode, "node"});
+  grpc::StatusCode call(const std::shared_ptr<rpc::PeerCredentials>& caller,
+                        const std::string& method) {
+    const auto channel = rpc::open_channel("127.0.0.1:" + std::to_string(service_->port()), *caller,
+                                           {PeerRole::kNode, "node"});
     grpc::GenericStub stub(channel);
     grpc::ClientContext context;
     // Exchange waits for frames as long as its caller does.
@@ -74,7 +80,8 @@ class StorageRoles : public ::testing::Test {
     grpc::Slice nothing;
     grpc::ByteBuffer request(&nothing, 1), response;
     std::promise<grpc::StatusCode> ended;
-    stub.UnaryCall(&context, method, {}, &request, &response, [&](const grpc::Status& status) { ended.set_value(status.error_code()); });
+    stub.UnaryCall(&context, method, {}, &request, &response,
+                   [&](const grpc::Status& status) { ended.set_value(status.error_code()); });
     return ended.get_future().get();
   }
 

@@ -42,7 +42,8 @@ class OpenDisks : public ::testing::Test {
   }
 
   std::vector<OpenedDisk> open(Duration patience = 20s, Duration retry = 1ms) {
-    const OpenDisk one = [this](const EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
+    const OpenDisk one =
+        [this](const EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
       auto opened = engine::Engine::open(fs_, disk);
       std::lock_guard lock(mutex_);
       ++attempts_[disk.path];
@@ -55,14 +56,17 @@ class OpenDisks : public ::testing::Test {
     };
     return open_disks({options("/a"), options("/b"), options("/c")}, one, {patience, retry, joins});
   }
+
   void await_attempts(const std::string& path, int count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return attempts_[path] >= count; });
   }
+
   int attempts_now(const std::string& path) {
     std::lock_guard lock(mutex_);
     return attempts_[path];
   }
+
   // It joins shortly after its attempt has ended.
   static void await_online(engine::Engine& disk) {
     while (disk.status().state != DiskState::kOnline) std::this_thread::yield();
@@ -76,7 +80,7 @@ class OpenDisks : public ::testing::Test {
   std::map<std::string, int> attempts_;
   std::map<std::string, ErrorCode> errors_;
   std::map<std::string, model::DiskId> known_;
-  std::map<std::string, model::DiskId> joined_;   // After all others were there.
+  std::map<std::string, model::DiskId> joined_;  // After all others were there.
 };
 
 TEST_F(OpenDisks, ADiskThatHangsIsLeftOutAloneAndJoinsLater) {
@@ -110,6 +114,7 @@ TEST_F(OpenDisks, ABadDiskIsLeftOutAloneAndTriedAgain) {
     const char* what;
     fakes::FaultRule rule;
   };
+
   const Case cases[] = {
       {"cannot be read", {Operation::kRead, Fault::kError, "/b/superblock"}},
       {"is damaged", {Operation::kRead, Fault::kFlip, "/b/superblock", 20, 21}},
@@ -156,7 +161,8 @@ TEST_F(OpenDisks, DisksThatAllTakeLongAreThereAllTheSame) {
     };
     std::vector<EngineOptions> all = {options("/a")};
     if (known) all.push_back(options("/b"));
-    auto opening = std::async(std::launch::async, [&] { return open_disks(all, slow, {10ms, 1ms}); });
+    auto opening =
+        std::async(std::launch::async, [&] { return open_disks(all, slow, {10ms, 1ms}); });
     if (!known) {
       EXPECT_EQ(opening.wait_for(100ms), std::future_status::timeout) << "without any disk";
       go.set_value();
@@ -208,6 +214,7 @@ TEST_F(OpenDisks, ADiskIsMadeByTheFirstAttemptAlone) {
 TEST_F(OpenDisks, ADiskThatIsNotKnownJoinsWhenItOpens) {
   const model::DiskId own = known_.at("/b");
   ASSERT_FALSE(own.is_zero());
+
   const struct {
     const char* name;
     fakes::FaultRule rule;
@@ -216,6 +223,7 @@ TEST_F(OpenDisks, ADiskThatIsNotKnownJoinsWhenItOpens) {
       {"cannot be read", {Operation::kRead, Fault::kError, "/b/superblock"}},
       {"its folder cannot be listed", {Operation::kList, Fault::kError, "/b/segments"}},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     known_.erase("/b");

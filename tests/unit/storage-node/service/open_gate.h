@@ -13,10 +13,11 @@ class OpenGate final : public WriteGate {
     if (epoch < min_epoch) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
     return {};
   }
-  OrderRefusal accept_order(const OrderOrigin&) override {
-    return OrderRefusal::kNone;
-  }
+
+  OrderRefusal accept_order(const OrderOrigin&) override { return OrderRefusal::kNone; }
+
   bool heard_of(uint64_t) override { return true; }
+
   model::MetadataGeneration database_seen() const override { return {}; }
 
   std::atomic<uint64_t> min_epoch{0};

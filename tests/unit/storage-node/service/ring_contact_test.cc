@@ -10,10 +10,10 @@
 #include <thread>
 
 #include "common/hash/hash64.h"
-#include "transfer/grpc/metadata_generation.hpp"
 #include "proto/cluster/v1/cluster.grpc.pb.h"
 #include "storage-node/service/open_disks.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
+#include "transfer/grpc/metadata_generation.hpp"
 
 namespace rondel::node {
 namespace {
@@ -37,10 +37,11 @@ class Gateway final : public wire::Cluster::Service {
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
   }
+
   ~Gateway() override { server_->Shutdown(std::chrono::system_clock::now() + 1s); }
 
   grpc::Status Heartbeat(grpc::ServerContext*, const wire::HeartbeatRequest* request,
-      wire::HeartbeatReply* reply) override {
+                         wire::HeartbeatReply* reply) override {
     std::lock_guard lock(mutex_);
     *reply = reply_;
     asked_ = *request;
@@ -50,7 +51,7 @@ class Gateway final : public wire::Cluster::Service {
   }
 
   grpc::Status ReadRings(grpc::ServerContext*, const wire::ReadRingsRequest* request,
-      wire::ReadRingsReply* reply) override {
+                         wire::ReadRingsReply* reply) override {
     std::lock_guard lock(mutex_);
     ++pieces_;
     if (pieces_ == fail_at) return {grpc::StatusCode::UNAVAILABLE, "away"};
@@ -59,12 +60,14 @@ class Gateway final : public wire::Cluster::Service {
     reply->set_piece(rings->second.substr(request->offset(), kPieceBytes));
     return grpc::Status::OK;
   }
+
   int pieces() const {
     std::lock_guard lock(mutex_);
     return pieces_;
   }
+
   static constexpr size_t kPieceBytes = 1 << 20;
-  std::atomic<int> fail_at = 0;   // This piece does not come.
+  std::atomic<int> fail_at = 0;  // This piece does not come.
 
   // Returns when two heartbeats have had this answer: what follows the first is done then.
   void answer(const wire::HeartbeatReply& reply) {
@@ -73,19 +76,23 @@ class Gateway final : public wire::Cluster::Service {
     const int end = beats_ + 2;
     ASSERT_TRUE(changed_.wait_for(lock, 30s, [&] { return beats_ >= end; }));
   }
+
   // From the next heartbeat on.
   void say(const wire::HeartbeatReply& reply) {
     std::lock_guard lock(mutex_);
     reply_ = reply;
   }
+
   void await_beats(int beats) {
     std::unique_lock lock(mutex_);
     ASSERT_TRUE(changed_.wait_for(lock, 30s, [&] { return beats_ >= beats; }));
   }
+
   wire::HeartbeatRequest asked() const {
     std::lock_guard lock(mutex_);
     return asked_;
   }
+
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
  private:
@@ -103,7 +110,7 @@ std::string table(uint64_t epoch, size_t disks) {
   std::vector<ring::Disk> members;
   for (size_t i = 0; i < disks; ++i) {
     members.push_back({model::DiskId::random(), model::NodeId::random(), "h" + std::to_string(i),
-        "z" + std::to_string(i), 1ull << 40});
+                       "z" + std::to_string(i), 1ull << 40});
   }
   ring::RingOptions options;
   options.power = 4;
@@ -123,7 +130,7 @@ void offer(wire::HeartbeatReply& reply, const std::vector<std::string>& rings) {
 }
 
 wire::HeartbeatReply reply_of(uint64_t accepted, Recognition recognition, uint64_t min_epoch,
-    const std::string& ring) {
+                              const std::string& ring) {
   static const auto cluster = model::ClusterId::random();
   wire::HeartbeatReply reply;
   reply.set_cluster_id(std::string(as_text(cluster.view())));
@@ -140,8 +147,8 @@ class RingContactTest : public ::testing::Test {
   RingContactTest() {
     EXPECT_TRUE(files_.make_directory("/disk"));
     std::vector<std::unique_ptr<engine::Engine>> engines;
-    engines.push_back(engine::Engine::open(files_, engine::small_options(folder_.path() +
-        "/index")).value());
+    engines.push_back(
+        engine::Engine::open(files_, engine::small_options(folder_.path() + "/index")).value());
     disks_ = std::make_unique<DiskSet>(std::move(engines));
   }
 
@@ -160,16 +167,22 @@ class RingContactTest : public ::testing::Test {
 
 TEST_F(RingContactTest, AsksNobodyOnceItIsStopped) {
   MetadataMemory memory(folder_.path() + "/metadata.seen");
-  RingContact contact(options("127.0.0.1:1"), memory);   // Refuses.
+  RingContact contact(options("127.0.0.1:1"), memory);  // Refuses.
   std::atomic<int> asked = 0;
   std::atomic<bool> gone = false;
-  contact.start(*disks_, [&](const model::DiskId&) {
-    EXPECT_FALSE(gone);
-    ++asked;
-    std::this_thread::sleep_for(5ms);
-    return std::array<uint64_t, 3>{};
-  }, [](const model::ClusterId&) {});
-  for (const Deadline end = deadline_in(10s); asked < 3 && std::chrono::steady_clock::now() < end;) std::this_thread::sleep_for(1ms);
+  contact.start(
+      *disks_,
+      [&](const model::DiskId&) {
+        EXPECT_FALSE(gone);
+        ++asked;
+        std::this_thread::sleep_for(5ms);
+        return std::array<uint64_t, 3>{};
+      },
+      [](const model::ClusterId&) {});
+  for (const Deadline end = deadline_in(10s);
+       asked < 3 && std::chrono::steady_clock::now() < end;) {
+    std::this_thread::sleep_for(1ms);
+  }
   EXPECT_GE(asked, 3);
   contact.stop();
   gone = true;
@@ -177,12 +190,14 @@ TEST_F(RingContactTest, AsksNobodyOnceItIsStopped) {
   contact.stop();
 }
 
-// Two epochs of the greatest table that disks of very different sizes make: 12 MiB, in which one message may not be.
+// Two epochs of the greatest table that disks of very different sizes make: 12 MiB, in which one
+// message may not be.
 TEST_F(RingContactTest, RingsOfAnySizeComeInPiecesAndGoOnWhereTheyWere) {
   const auto large = [](uint64_t epoch) {
     std::vector<ring::Disk> members;
     for (size_t i = 0; i < 3; ++i) {
-      members.push_back({model::DiskId::random(), model::NodeId::random(), "h" + std::to_string(i), "z" + std::to_string(i), 1ull << 40});
+      members.push_back({model::DiskId::random(), model::NodeId::random(), "h" + std::to_string(i),
+                         "z" + std::to_string(i), 1ull << 40});
     }
     ring::RingOptions options;
     options.power = 20;
@@ -198,9 +213,12 @@ TEST_F(RingContactTest, RingsOfAnySizeComeInPiecesAndGoOnWhereTheyWere) {
   offer(reply, tables);
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
-  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; }, [](const model::ClusterId&) {});
+  contact.start(
+      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      [](const model::ClusterId&) {});
   gateway.answer(reply);
-  for (const Deadline end = deadline_in(60s); contact.topology()->rings.size() < 2 && std::chrono::steady_clock::now() < end;) {
+  for (const Deadline end = deadline_in(60s);
+       contact.topology()->rings.size() < 2 && std::chrono::steady_clock::now() < end;) {
     std::this_thread::sleep_for(1ms);
   }
   const auto topology = contact.topology();
@@ -255,6 +273,7 @@ TEST_F(RingContactTest, TheRingOfTheLaterConfirmationIsTakenThenTheHigherEpoch) 
       {"from before a confirmation", 1, Recognition::kBeforeConfirmation, 6, false},
       {"another system's", 2, Recognition::kOtherSystem, 6, false},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     std::remove((folder_.path() + "/ring.cache").c_str());
@@ -263,7 +282,8 @@ TEST_F(RingContactTest, TheRingOfTheLaterConfirmationIsTakenThenTheHigherEpoch) 
     Gateway gateway;
     MetadataMemory memory(folder_.path() + "/metadata.seen");
     RingContact contact(options(gateway.address()), memory);
-    contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+    contact.start(
+        *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
         [](const model::ClusterId&) {});
     gateway.answer(reply_of(2, Recognition::kHeld, 5, known));
     ASSERT_EQ(contact.topology()->current()->serialize(), known);
@@ -276,12 +296,13 @@ TEST_F(RingContactTest, TheRingOfTheLaterConfirmationIsTakenThenTheHigherEpoch) 
     MetadataMemory again(folder_.path() + "/metadata.seen");
     ASSERT_TRUE(again.load());
     RingContact restarted(options(gateway.address()), again);
-    EXPECT_EQ(restarted.topology()->current()->serialize(), c.taken ? offered : known) <<
-        "after a restart";
+    EXPECT_EQ(restarted.topology()->current()->serialize(), c.taken ? offered : known)
+        << "after a restart";
   }
 }
 
-// An order that shows what no gateway has told of asks one at once, and is obeyed when that tells so.
+// An order that shows what no gateway has told of asks one at once, and is obeyed when that tells
+// so.
 TEST_F(RingContactTest, WhatAnOrderShowsIsAskedForAtOnce) {
   Gateway gateway;
   MetadataMemory memory(folder_.path() + "/metadata.seen");
@@ -293,7 +314,9 @@ TEST_F(RingContactTest, WhatAnOrderShowsIsAskedForAtOnce) {
   reply.set_coordinator_token(4);
   reply.set_latest_order(9);
   gateway.say(reply);
-  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; }, [](const model::ClusterId&) {});
+  contact.start(
+      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      [](const model::ClusterId&) {});
   gateway.await_beats(1);
   EXPECT_EQ(gateway.asked().name(), "node-1");
   const auto eventually = [](const auto& condition) {
@@ -310,7 +333,8 @@ TEST_F(RingContactTest, WhatAnOrderShowsIsAskedForAtOnce) {
   EXPECT_EQ(contact.accept_order(order), OrderRefusal::kUnheard);
   EXPECT_TRUE(eventually([&] { return contact.accept_order(order) == OrderRefusal::kNone; }));
   EXPECT_FALSE(contact.heard_of(uint64_t{1} << 62));
-  EXPECT_EQ(contact.accept_order({uint64_t{1} << 62, database, database.mark, 10}), OrderRefusal::kUnheard);
+  EXPECT_EQ(contact.accept_order({uint64_t{1} << 62, database, database.mark, 10}),
+            OrderRefusal::kUnheard);
   gateway.await_beats(3);
   EXPECT_EQ(contact.accept_order(order), OrderRefusal::kNone) << "nothing was raised";
   contact.stop();
@@ -321,7 +345,9 @@ TEST_F(RingContactTest, AGatewayStopsWritesAndHasThemTakenAgain) {
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
   EXPECT_NE(contact.why_no_writes(), "");
-  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; }, [](const model::ClusterId&) {});
+  contact.start(
+      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      [](const model::ClusterId&) {});
   auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
   gateway.answer(reply);
   EXPECT_EQ(contact.why_no_writes(), "");
@@ -343,11 +369,13 @@ TEST_F(RingContactTest, AHeartbeatSaysWhatIsRememberedAndTheHighestOrder) {
   Gateway gateway;
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
-  contact.start(*disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+  contact.start(
+      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
       [](const model::ClusterId&) {});
   gateway.answer(reply_of(2, Recognition::kHeld, 5, table(5, 3)));
   gateway.answer(reply_of(2, Recognition::kMarkMissing, 5, table(5, 3)));
-  EXPECT_EQ(transfer::from_wire(gateway.asked().seen()), (model::MetadataGeneration{2, 7, {3, 1}, 0}));
+  EXPECT_EQ(transfer::from_wire(gateway.asked().seen()),
+            (model::MetadataGeneration{2, 7, {3, 1}, 0}));
   EXPECT_EQ(gateway.asked().highest_order(), 77u);
   EXPECT_NE(contact.why_not_purging((*disks_->begin())->disk_id()), "");
   contact.stop();
@@ -358,14 +386,14 @@ TEST_F(RingContactTest, AHeartbeatSaysWhatIsRememberedAndTheHighestOrder) {
 TEST_F(RingContactTest, ADiskThatJoinsLateHoldsUpNoOtherAndWaitsForItsTurn) {
   disks_.reset();
   EXPECT_TRUE(files_.make_directory("/late"));
-  std::vector<engine::EngineOptions> options_of_disks(2,
-      engine::small_options(folder_.path() + "/index"));
+  std::vector<engine::EngineOptions> options_of_disks(
+      2, engine::small_options(folder_.path() + "/index"));
   options_of_disks[1].path = "/late";
   options_of_disks[1].index_path = folder_.path() + "/late-index";
-  ASSERT_TRUE(engine::Engine::open(files_, options_of_disks[1]));   // It was made before.
+  ASSERT_TRUE(engine::Engine::open(files_, options_of_disks[1]));  // It was made before.
   std::atomic<bool> opens = false;
-  const OpenDisk open = [&](const engine::EngineOptions& disk)
-      -> Result<std::unique_ptr<engine::Engine>> {
+  const OpenDisk open =
+      [&](const engine::EngineOptions& disk) -> Result<std::unique_ptr<engine::Engine>> {
     if (disk.path == "/late" && !opens) return fail(ErrorCode::kUnavailable, "bad");
     return engine::Engine::open(files_, disk);
   };
@@ -378,7 +406,8 @@ TEST_F(RingContactTest, ADiskThatJoinsLateHoldsUpNoOtherAndWaitsForItsTurn) {
   Gateway gateway;
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
-  contact.start(disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+  contact.start(
+      disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
       [](const model::ClusterId&) {});
   auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
   reply.add_purging_disks(std::string(as_text(first.view())));
@@ -416,7 +445,8 @@ TEST_F(RingContactTest, PurgingGoesOnOnTheDisksThatAGatewayNames) {
   Gateway gateway;
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
-  contact.start(disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+  contact.start(
+      disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
       [](const model::ClusterId&) {});
   const std::vector<std::vector<size_t>> cases = {{}, {0}, {1}, {0, 1}, {1}, {}};
   for (const auto& named : cases) {

@@ -10,10 +10,10 @@
 #include <thread>
 
 #include "proto/storage/v1/storage.grpc.pb.h"
-#include "tests/unit/storage-node/service/open_gate.h"
 #include "tests/fakes/fixed_topology.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 #include "tests/unit/storage-node/repair/hanging_engine.h"
+#include "tests/unit/storage-node/service/open_gate.h"
 
 namespace rondel::node {
 namespace {
@@ -37,13 +37,21 @@ class StorageServiceTest : public ::testing::Test {
     }
     disks_ = std::make_unique<DiskSet>(std::move(engines));
     readers_ = std::make_unique<DiskReaders>(*disks_, 2, 1000);
-    StorageServices services{*disks_, gate_, topology_, *readers_, model::NodeId::random(),
-        [](auto&&...) {}, [](auto&&...) { return std::array<uint64_t, 3>{}; }, outgoing_bytes_};
-    service_ = StorageService::start(std::move(services), "127.0.0.1:0",
-        grpc::InsecureServerCredentials()).value();
+    StorageServices services{*disks_,
+                             gate_,
+                             topology_,
+                             *readers_,
+                             model::NodeId::random(),
+                             [](auto&&...) {},
+                             [](auto&&...) { return std::array<uint64_t, 3>{}; },
+                             outgoing_bytes_};
+    service_ =
+        StorageService::start(std::move(services), "127.0.0.1:0", grpc::InsecureServerCredentials())
+            .value();
     stub_ = wire::Storage::NewStub(grpc::CreateChannel(
         "127.0.0.1:" + std::to_string(service_->port()), grpc::InsecureChannelCredentials()));
   }
+
   ~StorageServiceTest() override {
     hanging_->hang(false);
     service_.reset();
@@ -61,6 +69,7 @@ class StorageServiceTest : public ::testing::Test {
     }
     return stub_->RestoreBlobs(&context, request, reply);
   }
+
   grpc::Status list(size_t i, grpc::ClientContext& context) {
     wire::ListBlobsRequest request;
     request.set_disk(disk(i));
@@ -70,6 +79,7 @@ class StorageServiceTest : public ::testing::Test {
     }
     return reader->Finish();
   }
+
   grpc::Status pull(size_t i, grpc::ClientContext& context) {
     wire::PullJournalRequest request;
     request.set_serving_disk(disk(i));
@@ -96,6 +106,7 @@ class StorageServiceTest : public ::testing::Test {
 TEST_F(StorageServiceTest, ADiskThatHangsHoldsNoCallLongerThanItsCallerWaits) {
   using Call = std::function<grpc::Status(size_t, grpc::ClientContext&)>;
   wire::RestoreBlobsReply reply;
+
   const struct {
     const char* name;
     Call call;
@@ -105,6 +116,7 @@ TEST_F(StorageServiceTest, ADiskThatHangsHoldsNoCallLongerThanItsCallerWaits) {
       {"restore", [&](size_t i, auto& context) { return restore(i, 3, context, &reply); }},
       {"restore nothing", [&](size_t i, auto& context) { return restore(i, 0, context, &reply); }},
   };
+
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     hanging_->hang(true);
@@ -133,9 +145,8 @@ TEST_F(StorageServiceTest, EndsWhileADiskHangs) {
   calls.push_back(std::async(std::launch::async, [&] { return pull(0, contexts[1]); }));
   while (hanging_->waiting() < 2) std::this_thread::yield();
   // Both threads of the disk are held: this one waits for them.
-  calls.push_back(std::async(std::launch::async, [&] {
-    return restore(0, 1, contexts[2], &reply);
-  }));
+  calls.push_back(
+      std::async(std::launch::async, [&] { return restore(0, 1, contexts[2], &reply); }));
   const auto& pool = readers_->of(*hanging_);
   while (pool.queued() == 0 && hanging_->waiting() < 3) std::this_thread::yield();
   auto ended = std::async(std::launch::async, [&] { service_.reset(); });

@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint64_t kCapacity = 1'000'000;
-constexpr uint64_t kRest = kCapacity / 5;   // Above 80 %.
+constexpr uint64_t kRest = kCapacity / 5;  // Above 80 %.
 
 class StreamBudgetTest : public testing::Test {
  protected:
@@ -36,7 +36,8 @@ TEST_F(StreamBudgetTest, OneThatIsAloneHasFourFifthsAtOnceAndMore) {
   EXPECT_TRUE(one->has_room());
 }
 
-// However many streams of it stall, and whatever they hold: each of the others has its share of the rest.
+// However many streams of it stall, and whatever they hold: each of the others has its share of the
+// rest.
 TEST_F(StreamBudgetTest, APeerLeavesTheOthersTheirShares) {
   std::vector<std::shared_ptr<StreamBudget::Account>> greedy;
   for (size_t i = 0; i < StreamBudget::kStreamsPerPeerMax; ++i) greedy.push_back(open("greedy"));

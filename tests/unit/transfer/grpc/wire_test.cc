@@ -108,18 +108,23 @@ TEST(WireTest, RandomBytesNeverReachBeyondTheMessage) {
   const std::string whole = golden("frame-put");
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes = whole;
-    for (int changes = 0; changes < 3; ++changes) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (int changes = 0; changes < 3; ++changes) {
+      bytes[random() % bytes.size()] = static_cast<char>(random());
+    }
     bytes.resize(random() % (bytes.size() + 1));
     const auto frames = decode_frames(slice(bytes));
     if (!frames) continue;
     size_t total = 0;
-    for (const Frame& frame : *frames) total += kFrameHeadBytes + frame.meta.size() + frame.body.size();
+    for (const Frame& frame : *frames) {
+      total += kFrameHeadBytes + frame.meta.size() + frame.body.size();
+    }
     EXPECT_EQ(total, bytes.size());
   }
 }
 
 TEST(WireTest, AnErrorFrameCarriesCodeAndABoundedMessage) {
-  const Frame frame = error_frame(FrameType::kDone, 7, {ErrorCode::kCorruption, std::string(5000, 'x')});
+  const Frame frame =
+      error_frame(FrameType::kDone, 7, {ErrorCode::kCorruption, std::string(5000, 'x')});
   EXPECT_EQ(frame.flags & kLast, kLast);
   EXPECT_EQ(frame.code, 12u);
   EXPECT_EQ(frame.meta.size(), 1024u);
