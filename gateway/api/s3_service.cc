@@ -351,6 +351,10 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
     co_return std::unexpected(unsigned_chunks());
   }
 
+  // Version 2 signs no parameter but those that select: what else is in its query is nobody's word.
+  const bool signs_query =
+      !identity->anonymous() && identity->presigned && identity->signature_version == 4;
+  if (!signs_query) co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
   auto presigned = s3::with_presigned_headers(head.fields, routed.query);
   if (!presigned) co_return std::unexpected(presigned.error());
   if (!*presigned) co_return co_await answer_as(*std::move(identity), exchange, routed, trace);

@@ -406,10 +406,14 @@ Checked<Identity> keyless_identity(const http::RequestHead& head) {
 }
 
 // nullopt: an anonymous request.
+bool is_claimed_by_query(const Query& query) {
+  return find(query, "X-Amz-Algorithm") || find(query, "X-Amz-Signature") ||
+         find(query, "X-Amz-Credential");
+}
+
 Checked<std::optional<Claim>> find_claim(const http::RequestHead& head, const Query& query) {
   const auto authorization = head.fields.find("authorization");
-  const bool in_query = find(query, "X-Amz-Algorithm") || find(query, "X-Amz-Signature") ||
-                        find(query, "X-Amz-Credential");
+  const bool in_query = is_claimed_by_query(query);
   const bool version_2 = find(query, "AWSAccessKeyId") && find(query, "Signature");
   if (authorization && (in_query || find(query, "Signature"))) {
     return refuse_authorization(kOneMechanism, *authorization);
@@ -514,7 +518,13 @@ async::Task<std::expected<Identity, RefusalDetail>> Authenticator::authenticate(
   if (impl_->options.signature_v2) {
     Checked<std::optional<ClaimV2>> older = claim_v2(head, query, virtual_bucket, impl_->options);
     if (!older) co_return std::unexpected(std::move(older).error());
-    if (*older) co_return co_await impl_->verify_v2(head, query, **older, deadline);
+    if (*older) {
+      if (is_claimed_by_query(query)) {
+        co_return refuse_authorization(kOneMechanism,
+                                       head.fields.find("authorization").value_or(""));
+      }
+      co_return co_await impl_->verify_v2(head, query, **older, deadline);
+    }
   }
   Checked<std::optional<Claim>> claim = find_claim(head, query);
   if (!claim) co_return std::unexpected(std::move(claim).error());
