@@ -130,6 +130,13 @@ Result<Answer> resume(const Arguments& arguments) {
                 json::object{{"running", true}, {"allowance", arguments.blobs}}};
 }
 
+Result<Answer> confirm_clocks(const Arguments& arguments) {
+  TRY(const auto metadata, open_metadata(arguments));
+  TRY_VOID(async::block_on(metadata->stores().gc.confirm_clocks(deadline_in(10s))));
+  return Answer{"every gateway goes by the clocks as they are within seconds\n",
+                json::object{{"confirmed", true}}};
+}
+
 // For machines: what was done, and which disks wait.
 json::object restore_document(const metadata::RestoreState& state) {
   uint64_t blobs = 0;
@@ -255,6 +262,9 @@ void add_gc_commands(CLI::App& app, int* status) {
       ->add_option("--blobs", arguments->blobs,
                    "let the next pass release so many orphaned blobs, more than its breaker allows")
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
+  add("confirm-clocks",
+      "say that the clocks of gateways and database are right: ages go by them at once",
+      confirm_clocks);
 }
 
 }  // namespace rondel::cli

@@ -1,7 +1,7 @@
 -- How far time had come by what gateways go by for ages, so that one that starts goes on from
 -- there: the clocks of gateway and database may have been set meanwhile. `boot` names a run of a
--- machine, `boot_us` is its time when the row was written; `accepted`: what an operator had confirmed
--- then (garbage_collection). Rows of before count no more.
+-- machine, `boot_us` is its time when the row was written; `accepted`: `clocks_accepted` then. Rows of
+-- before the last one count no more.
 create table ages_reached (
   boot text primary key,
   boot_us bigint not null,
@@ -9,3 +9,6 @@ create table ages_reached (
   accepted bigint not null,
   told_at timestamptz not null default now()
 ) with (fillfactor = 50);
+
+-- Rises when an operator says that the clocks are right.
+alter table garbage_collection add column clocks_accepted bigint not null default 0;

@@ -40,9 +40,10 @@ void AgeClock::recall(std::optional<SystemTime> reached) {
 
 void AgeClock::confirm(uint64_t accepted) {
   MutexLock lock(mutex_);
-  const bool again = std::exchange(accepted_, accepted).value_or(accepted) == accepted;
+  // A database that was set back has a lower one, and nobody confirmed anything.
+  const bool confirmed = accepted > std::exchange(accepted_, accepted).value_or(accepted);
   const Look now = look();
-  if (again || !now.limit || !now.agree()) return;
+  if (!confirmed || !now.limit || !now.agree()) return;
   *limit_ += now.earlier() - *now.limit;
   caught_up_ = 0us;
   set_back_at_.reset();

@@ -58,8 +58,8 @@ class AgeClock {
   // Before the first sample: how far time has come at the least, as gateways wrote it down
   // (reached()). nullopt: nobody has, and the first sample is believed.
   void recall(std::optional<SystemTime> reached);
-  // When it is another number than at the last call, an operator has confirmed the database as it
-  // is, with the clocks as they are: what was held back or paused by the steady clock goes by them.
+  // When it is a higher number than at the last call, an operator has confirmed the clocks as they
+  // are: what was held back or paused by the steady clock goes by them.
   void confirm(uint64_t accepted);
   // To be written down. nullopt: not known yet.
   std::optional<SystemTime> reached() const;

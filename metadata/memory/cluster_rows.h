@@ -78,6 +78,7 @@ struct ClusterRows {
 
   model::ClusterId id = model::ClusterId::random();
   uint64_t accepted = 0;
+  uint64_t clocks_accepted = 0;
   std::map<uint64_t, StoredMark> marks;  // By counter.
   std::map<model::NodeId, StoredNode> nodes;
   std::map<model::NodeId, StoredClock> gateway_clocks;

@@ -43,7 +43,7 @@ class MemoryNodeStore final : public NodeStore {
     return state_.run<Result<HeardClocks>>([this, told = std::move(told)]() -> Result<HeardClocks> {
       const SystemTime now = state_.clock.now();
       auto& clocks = state_.cluster.gateway_clocks;
-      HeardClocks heard{{}, state_.cluster.accepted};
+      HeardClocks heard{{}, state_.cluster.clocks_accepted};
       std::erase_if(clocks, [now](const auto& row) {
         return now - row.second.told_at > std::chrono::hours(1);
       });
@@ -59,7 +59,7 @@ class MemoryNodeStore final : public NodeStore {
 
   async::Task<Result<ReachedAge>> reached_age(BootTime now, Deadline) override {
     return state_.run<Result<ReachedAge>>([this, now = std::move(now)]() -> Result<ReachedAge> {
-      return ReachedAge{reached(now), state_.cluster.accepted};
+      return ReachedAge{reached(now), state_.cluster.clocks_accepted};
     });
   }
 
@@ -86,7 +86,7 @@ class MemoryNodeStore final : public NodeStore {
   std::optional<SystemTime> reached(const BootTime& now) const {
     std::optional<SystemTime> latest;
     for (const auto& [boot, age] : state_.cluster.ages_reached) {
-      if (age.accepted != state_.cluster.accepted) continue;
+      if (age.accepted != state_.cluster.clocks_accepted) continue;
       const bool same = boot == now.boot;
       const SystemTime at = same ? age.reached + (now.time - age.boot_time) : age.reached;
       latest = std::max(latest.value_or(at), at);

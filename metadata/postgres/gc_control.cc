@@ -82,6 +82,17 @@ class PostgresGcControl final : public GcControl {
                             });
   }
 
+  async::Task<Result<void>> confirm_clocks(Deadline deadline) override {
+    return run_single<void>(
+        workers_, deadline, [](PgConnection& connection, Deadline until) -> Result<void> {
+          TRY(const PgResult done, connection.run("update garbage_collection set clocks_accepted = "
+                                                  "clocks_accepted + 1",
+                                                  {}, until));
+          (void)done;
+          return {};
+        });
+  }
+
   async::Task<Result<GarbageAges>> raise_garbage_ages(GarbageAges ages,
                                                       Deadline deadline) override {
     return run_single<GarbageAges>(

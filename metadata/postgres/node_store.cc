@@ -133,7 +133,7 @@ class PostgresNodeStore final : public NodeStore {
         over as (delete from ages_reached
           where $5::text::bigint is not null and boot <> $3::text
             and told_at not between now() - interval '1 hour' and now() + interval '1 hour')
-        select null::bigint, accepted from garbage_collection
+        select null::bigint, clocks_accepted from garbage_collection
         union all select ahead_us, null from gateway_clocks
           where told_at > now() - interval '30 seconds' and gateway <> $1::bytea)",
                                               parameters, until));
@@ -157,9 +157,9 @@ class PostgresNodeStore final : public NodeStore {
       parameters.add_text(now.boot);
       parameters.add(static_cast<int64_t>(now.time.count()));
       TRY(const PgResult row, connection.run(R"(
-        select g.accepted, (
+        select g.clocks_accepted, (
           select max(case when boot = $1 then reached_us + $2::bigint - boot_us else reached_us end)
-          from ages_reached a where a.accepted = g.accepted) from garbage_collection g)",
+          from ages_reached a where a.accepted = g.clocks_accepted) from garbage_collection g)",
                                              parameters, until));
       ReachedAge age{std::nullopt, static_cast<uint64_t>(row.bigint(0, 0))};
       if (!row.is_null(0, 1)) age.reached = SystemTime(std::chrono::microseconds(row.bigint(0, 1)));

@@ -56,6 +56,9 @@ class GcControl {
   // orphaned blobs. Orders a restore: whoever confirms too early, or while a node is away, loses
   // nothing by it.
   virtual async::Task<Result<void>> resume_garbage(uint64_t allowance, Deadline deadline) = 0;
+  // An operator says that the clocks of gateways and database are right: ages go by them at once,
+  // whatever they said before (HeardClocks::accepted).
+  virtual async::Task<Result<void>> confirm_clocks(Deadline deadline) = 0;
   // A gateway's settings: raises the cluster's where they are less, and answers them.
   virtual async::Task<Result<GarbageAges>> raise_garbage_ages(GarbageAges ages,
                                                               Deadline deadline) = 0;

@@ -73,7 +73,7 @@ struct ToldClocks {
 
 struct HeardClocks {
   std::vector<std::chrono::microseconds> ahead;  // Of others, told within the last half minute.
-  uint64_t accepted = 0;  // The number of the operator's last confirmation (resume_garbage).
+  uint64_t accepted = 0;  // The number of the operator's last confirmation (confirm_clocks).
 };
 
 struct ReachedAge {

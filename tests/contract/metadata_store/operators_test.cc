@@ -180,6 +180,8 @@ std::vector<Writer> writers() {
        }},
       {"gc resume", "change", "gc",
        [](const Stores& s, const std::string&) { wait_for(s.gc.resume_garbage(5, soon())); }},
+      {"gc confirm-clocks", "change", "gc",
+       [](const Stores& s, const std::string&) { wait_for(s.gc.confirm_clocks(soon())); }},
       {"gc restore", "change", "gc",
        [](const Stores& s, const std::string&) { wait_for(s.restores.order_restore(soon())); }},
       {"a gateway's ages", "change", "gc",

@@ -262,7 +262,7 @@ class RestartedGateway : public Clocks {
         std::chrono::duration_cast<microseconds>(clock_.boot_now().time_since_epoch());
     metadata::ToldClocks told{.gateway = model::NodeId::random(), .boot = {clock_.boot(), time}};
     told.reached = ages.reached();
-    told.accepted = state_.cluster.accepted;
+    told.accepted = state_.cluster.clocks_accepted;
     ASSERT_TRUE(async::block_on(store_.nodes.exchange_clocks(told, deadline_in(5s))));
   }
 
@@ -335,8 +335,8 @@ TEST_F(RestartedGateway, AnOperatorSaysThatTheClocksAreRight) {
     membership::TopologyCache topology(store_.nodes, store_.ring, clock_, ages.get());
     ASSERT_TRUE(async::block_on(topology.refresh(deadline_in(5s))));
     EXPECT_NE(ages->now_for_age(), right());
-    ASSERT_TRUE(async::block_on(store_.gc.resume_garbage(0, deadline_in(5s))));
-    ages->confirm(state_.cluster.accepted);
+    ASSERT_TRUE(async::block_on(store_.gc.confirm_clocks(deadline_in(5s))));
+    ages->confirm(state_.cluster.clocks_accepted);
     EXPECT_EQ(ages->now_for_age(), right());
     const auto next = start();
     EXPECT_EQ(next->now_for_age(), right());
