@@ -140,6 +140,8 @@ request::Answer<Found> find_source(request::Context& context, bool with_tags) {
 
 request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags) {
   const int64_t id = source.bucket->id;
+  // Its settings may be what moved.
+  context.services.bucket_cache.forget_bucket(source.named.bucket);
   CO_S3_VOID(co_await find_source_bucket(context, source));
   if (source.bucket->id != id) {
     co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});

@@ -157,6 +157,7 @@ request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& conte
       answers[batch.asked[i]] = std::move(outcomes[i]);
     }
     if (!old || attempts.end()) co_return answers;
+    co_await attempts.rest();
     auto admitted = co_await permissions::admit_commit_again(context, *old);
     if (admitted) continue;
     if (!some_done) co_return std::unexpected(admitted.error());

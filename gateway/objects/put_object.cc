@@ -182,13 +182,21 @@ request::Answer<request::Response> append(request::Context& context, uint64_t of
 
 // Under another key other statements of the policy count, so who renames must be allowed to read
 // what is renamed. The commit is bound to the bytes that were decided about.
-request::Answer<void> authorize_rename(request::Context& context, metadata::RenameObject& request) {
+// `asked`: the ETags that the client named for the source. When the row decided, the commit is
+// about that row and no other.
+request::Answer<void> authorize_rename(request::Context& context, metadata::RenameObject& request,
+                                       const std::vector<std::string>& asked) {
   if (!permissions::may_also(context, policy::Action::kDeleteObject, request.source_key)) {
     co_return s3::fail(ErrorCode::kAccessDenied);
   }
   CO_S3(const std::optional<std::string> etag,
         co_await permissions::authorize_reading(context, request.source_key));
-  if (etag && request.source_conditions.if_match.empty()) {
+  if (etag) {
+    const auto names = [&](std::string_view wanted) {
+      return std::ranges::find(asked, wanted) != asked.end();
+    };
+    const bool meant = asked.empty() || names("*") || names(*etag);
+    if (!meant) co_return s3::fail(ErrorCode::kPreconditionFailed);
     request.source_conditions.if_match = {*etag};
   }
   CO_S3_VOID(co_await permissions::authorize_conditions(context, request.target_conditions,
@@ -326,7 +334,7 @@ request::Answer<request::Response> rename_object(request::Context& context) {
   const metadata::Conditions asked = request.source_conditions;
   const auto decide = [&]() -> request::Answer<void> {
     request.source_conditions = asked;
-    co_return co_await authorize_rename(context, request);
+    co_return co_await authorize_rename(context, request, asked.if_match);
   };
   CO_S3_VOID(co_await decide());
   const auto rename = [&] {

@@ -2,8 +2,10 @@
 // credential, everything is decided anew and it runs once more.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
+#include "common/async/event_loop.h"
 #include "gateway/permissions/admission.h"
 #include "gateway/request/answers.h"
 #include "gateway/request/context.h"
@@ -17,7 +19,8 @@ namespace rondel::permissions {
 
 // How often a commit is decided anew. Settings of one bucket may be changed by many at once, and of
 // those one goes through at a time; what is taken from one credential is seen by commits of all.
-// So it goes on until the deadline of metadata, and is 409 OperationAborted then.
+// So it goes on for a while, with rests, and at most until the deadline of metadata: 409
+// OperationAborted then.
 class Attempts {
  public:
   explicit Attempts(const request::Context& context) : until_(context.metadata_deadline()) {}
@@ -25,8 +28,16 @@ class Attempts {
   // Whether the one that just ended was the last.
   bool end() { return ++ended_ == kMax || std::chrono::steady_clock::now() >= until_; }
 
+  // Before the next one.
+  async::Task<void> rest() const {
+    if (ended_ <= kWithoutRest) co_return;
+    const int doublings = std::min(ended_ - kWithoutRest - 1, 5);
+    co_await async::sleep_for(std::chrono::milliseconds(1 << doublings));
+  }
+
  private:
-  static constexpr int kMax = 200;  // Of one request, however fast they are.
+  static constexpr int kMax = 24;
+  static constexpr int kWithoutRest = 3;
 
   const Deadline until_;
   int ended_ = 0;
@@ -84,6 +95,7 @@ async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(
       }
       co_return std::unexpected(request::to_s3(*result, context));
     }
+    co_await attempts.rest();
     CO_S3_VOID(co_await admit_commit_again(context, *old));
     CO_S3_VOID(co_await decide());
   }

@@ -31,6 +31,7 @@ request::Answer<metadata::BucketOutcome> change_bucket(request::Context& context
     const auto old = old_of(outcome.status);
     if (!old) co_return outcome;
     if (attempts.end()) co_return s3::fail(s3::ErrorCode::kOperationAborted);
+    co_await attempts.rest();
     CO_S3_VOID(co_await admit_commit_again(context, *old));
   }
 }
