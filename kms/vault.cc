@@ -88,6 +88,8 @@ Error error_of(const http::ClientResponse& response) {
   switch (response.status) {
     case 400:
       if (says("key not found") || says("no existing key")) return {ErrorCode::kNotFound, message};
+      // A version that Vault may not open any more is no other key.
+      if (says("disallowed by policy")) return {ErrorCode::kPermissionDenied, message};
       if (says("ciphertext") || says("authentication failed")) {
         return {ErrorCode::kCorruption, message};
       }

@@ -75,7 +75,7 @@ async::Task<Result<void>> MemoryKeyStore::set_owner(std::string name, std::strin
   return state_.run<Result<void>>([this, name = std::move(name), account_id]() -> Result<void> {
     TRY_VOID(check_names(state_, name, account_id));
     KmsKeyAccess& access = state_.kms_access[name];
-    if (!access.owner_account.empty()) rise(state_.credential_epoch);
+    rise(state_.credential_epoch);  // The first account's until now, when it was nobody's.
     access = {name, account_id, {}};
     state_.tell(DirectoryChange::Kind::kAccount, {});
     return {};
@@ -87,7 +87,10 @@ async::Task<Result<void>> MemoryKeyStore::set_grant(std::string name, std::strin
   auto work = [this, name = std::move(name), account_id, operations]() -> Result<void> {
     TRY_VOID(check_names(state_, name, account_id));
     KmsKeyAccess& access = state_.kms_access[name];
-    if (access.owner_account.empty()) access = {name, state_.first_account(), {}};
+    if (access.owner_account.empty()) {
+      access = {name, state_.first_account(), {}};
+      rise(state_.credential_epoch);
+    }
     if (access.grants.contains(account_id)) rise(state_.credential_epoch);
     if (operations == 0) {
       access.grants.erase(account_id);

@@ -13,7 +13,7 @@ create or replace trigger accounts_disabled after update of enabled on accounts
   for each row when (old.enabled and not new.enabled) execute function raise_credential_epoch();
 create or replace trigger accounts_removed after delete on accounts
   for each row execute function raise_credential_epoch();
-create or replace trigger key_owners_changed after update or delete on kms_key_owners
+create or replace trigger key_owners_changed after insert or update or delete on kms_key_owners
   for each row execute function raise_credential_epoch();
 create or replace trigger grants_changed after update or delete on kms_grants
   for each row execute function raise_credential_epoch();
@@ -55,6 +55,16 @@ create or replace function kms_rights(account text) returns text language sql st
         left join kms_grants g on g.name = o.name and g.account_id = account
         where o.account_id = account or g.name is not null or is_first_account(account)) r
 $$;
+
+-- Which account is the first is never changed by a clock that was set back.
+create or replace function order_accounts() returns trigger language plpgsql as $$
+begin
+  new.created_at := greatest(
+    new.created_at, (select max(created_at) + interval '1 microsecond' from accounts));
+  return new;
+end $$;
+create or replace trigger accounts_ordered before insert on accounts
+  for each row execute function order_accounts();
 
 create or replace function is_first_account(account text) returns boolean language sql stable as $$
   select account = (select id from accounts order by created_at, id limit 1)
