@@ -124,9 +124,11 @@ TEST_P(Batch, OfSeveralBucketsOneOfThemChangedRefusesThatOnesRowsAlone) {
   std::vector<PutObject> requests;
   for (int n = 0; n < 120; ++n) {
     requests.push_back(put_request(key_of(n)));
-    if (n % 4 == 1) requests.back().context.bucket_id = other.id;
-    if (n % 4 == 2) requests.back().context.bucket_id = gone.id;
-    if (n % 4 == 3) requests.back().context.settings_version += 1;
+    CommitContext& context = requests.back().context;
+    if (n % 4 == 1) context.settings_version = other.settings_version;
+    if (n % 4 == 1) context.bucket_id = other.id;
+    if (n % 4 == 2) context.bucket_id = gone.id;
+    if (n % 4 == 3) context.settings_version += 1;
   }
   const auto outcomes = put_all(stores().objects, requests);
   constexpr CommitStatus kExpected[] = {CommitStatus::kCommitted, CommitStatus::kCommitted,

@@ -192,12 +192,14 @@ std::vector<Numbers::Kind> Numbers::kinds() {
          run(t.identities().change_account(t.account_, {.public_access_block = 1}, soon()));
        })},
       {"the epoch by a block", epoch([](Numbers& t) {
-         run(t.identities().change_account(t.account_, {.public_access_block = 1}, soon()));
+         run(t.identities().change_account(t.account_, {.public_access_block = 2}, soon()));
        })},
-      {"the epoch by a key that is disabled",
-       epoch([](Numbers& t) { run(t.identities().set_key_enabled("SECOND", false, soon())); })},
-      {"the epoch by a key that is removed",
-       epoch([](Numbers& t) { run(t.identities().delete_key("SECOND", soon())); })},
+      {"the epoch by a key that is disabled", epoch([](Numbers& t) {
+         run(t.identities().set_key_enabled("SECOND", false, LastKey::kMayGo, soon()));
+       })},
+      {"the epoch by a key that is removed", epoch([](Numbers& t) {
+         run(t.identities().delete_key("SECOND", LastKey::kMayGo, soon()));
+       })},
       {"the epoch by an account that is disabled", epoch([](Numbers& t) {
          run(t.identities().change_account(t.other_, {.enabled = false}, soon()));
        })},
@@ -272,7 +274,7 @@ TEST_P(Numbers, RiseWithEachChange) {
     run(stores().keys.set_enabled("key", i % 2 == 0, soon()));
     rises(change, kms_change());
     const AccessKey made = run(identities().create_key(account_, "", "", soon()));
-    run(identities().delete_key(made.access_key, soon()));
+    run(identities().delete_key(made.access_key, LastKey::kMayGo, soon()));
     rises(credentials, epoch());
   }
 }

@@ -64,7 +64,6 @@ TEST_F(ClusterPlanTest, RefusesFewerNodesThanCopies) {
       {2, 1, {{"replication.failure_domain", "host"}}, false},
       {3, 1, {{"replication.failure_domain", "host"}}, true},
       {1, 1, {{"replication.failure_domain", "disk"}}, false},
-      {1, 1, {{"replication.failure_domain", "disk"}, {"node.disks", "[...]"}}, true},
   };
   for (const Case& one : cases) {
     UpOptions options;

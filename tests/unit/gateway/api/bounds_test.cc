@@ -116,7 +116,7 @@ TEST_F(Bounds, DocumentsAreRefusedAboveTheirCaps) {
   const std::string rule = "<Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>";
   const Row rows[] = {
       {"tags of a bucket", "/box?tagging", "<Tagging><TagSet>",
-       "<Tag><Key>k#</Key><Value>v</Value></Tag>", "</TagSet></Tagging>", 50, "InvalidTag"},
+       "<Tag><Key>k#</Key><Value>v</Value></Tag>", "</TagSet></Tagging>", 50, "BadRequest"},
       {"lifecycle rules", "/box?lifecycle", "<LifecycleConfiguration>",
        "<Rule><ID>r#</ID><Filter><Prefix>p#</Prefix></Filter>" + rule, "</LifecycleConfiguration>",
        1'000, "InvalidRequest"},

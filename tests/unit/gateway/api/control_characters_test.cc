@@ -210,7 +210,9 @@ TEST(ControlCharacters, OtherBytesStay) {
        {"x-amz-meta-a", "Cache-Control", "Content-Disposition", "Content-Language", "Expires"}) {
     EXPECT_EQ(header("/box/k", name)(plain + " \xff"), "OK") << name;
   }
-  EXPECT_EQ(parameter("GET", "/box/k?response-content-disposition=")(plain), "OK");
+  EXPECT_EQ(parameter("GET", "/box/k?response-content-disposition=")("caf\xc3\xa9"), "OK");
+  EXPECT_EQ(parameter("GET", "/box/k?response-content-disposition=")(plain), "InvalidArgument")
+      << "beyond ISO 8859-1";
   EXPECT_EQ(header("/box/k", "x-amz-server-side-encryption-aws-kms-key-id",
                    {{"x-amz-server-side-encryption", "aws:kms"}})(plain),
             "OK");

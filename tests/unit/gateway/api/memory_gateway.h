@@ -172,7 +172,9 @@ class MemoryGateway {
       const auto same = std::ranges::find_if(
           headers, [&](const auto& header) { return http::iequals(header.first, name); });
       if (same == headers.end()) {
-        headers.emplace_back(name, value);
+        std::string lower = name;
+        for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        headers.emplace_back(std::move(lower), value);
       } else {
         same->second += "," + value;
       }

@@ -340,7 +340,8 @@ TEST_F(RefusedAnswers, WaysToSayWhoAsks) {
   expect(with("AWS AKID:signature"),
          {400, "InvalidRequest",
           "The authorization mechanism you have provided is not supported. Please use "
-          "AWS4-HMAC-SHA256."},
+          "AWS4-HMAC-SHA256. Clients of the AWS SDKs presign so with signature_version = s3v4 in "
+          "their configuration."},
          "older");
   const std::string both =
       "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "

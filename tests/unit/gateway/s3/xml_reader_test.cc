@@ -28,10 +28,14 @@ TEST(XmlReader, NamesTextAttributes) {
   EXPECT_EQ(root.child_text("C"), std::nullopt);
 }
 
+TEST(XmlReader, ABodyThatIsNotThereIsToldApart) {
+  EXPECT_EQ(XmlDocument::parse("", "Root").error().code, ErrorCode::kMissingRequestBodyError);
+}
+
 TEST(XmlReader, RefusesWhatIsNotBoundedPlainXml) {
   for (const std::string& text :
-       {std::string(), std::string("<"), std::string("<Root>"), std::string("<Other/>"),
-        std::string("Root"), std::string("<!DOCTYPE r [<!ENTITY a 'b'>]><Root>&a;</Root>"),
+       {std::string("<"), std::string("<Root>"), std::string("<Other/>"), std::string("Root"),
+        std::string("<!DOCTYPE r [<!ENTITY a 'b'>]><Root>&a;</Root>"),
         std::string("<Root>\xff</Root>"), std::string("<Root>\0</Root>", 14),
         "<Root>" + nested(20) + "</Root>"}) {
     const auto document = XmlDocument::parse(text, "Root");

@@ -341,7 +341,8 @@ TEST_F(AuthenticatorTest, SchemesThatAreNotOursAreToldApart) {
       {"aws4-hmac-sha256 x", Refusal::kInvalidArgument, unsupported},
       {"AWS AKID:sig", Refusal::kUnsupportedVersion,
        "The authorization mechanism you have provided is not supported. Please use "
-       "AWS4-HMAC-SHA256."},
+       "AWS4-HMAC-SHA256. Clients of the AWS SDKs presign so with signature_version = s3v4 in "
+       "their configuration."},
   };
 
   for (const auto& row : rows) {
