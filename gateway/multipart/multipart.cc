@@ -238,21 +238,6 @@ request::Answer<std::vector<const metadata::Part*>> chosen_parts(
   co_return chosen;
 }
 
-// A composite checksum is made of those of the parts, so the document must say each of them.
-s3::S3Result<void> check_parts_have_checksums(const metadata::Upload& upload,
-                                              const std::vector<s3::CompletePart>& named) {
-  if (!upload.checksum_algorithm || upload.checksum_type != ChecksumType::kComposite) return {};
-  const auto without = std::ranges::find_if(
-      named, [](const s3::CompletePart& part) { return part.checksums.empty(); });
-  if (without == named.end()) return {};
-  return s3::fail(ErrorCode::kInvalidRequest,
-                  "The upload was created using a " +
-                      lower(model::to_string(*upload.checksum_algorithm)) +
-                      " checksum. The complete request must include the checksum for each part. It "
-                      "was missing for part " +
-                      std::to_string(without->number) + " in the request.");
-}
-
 // Of an object as x-amz-checksum-* of a Complete names it: base64, with the number of parts behind
 // when it is composite.
 bool names_checksum(std::string_view text, const model::Checksum& checksum, size_t part_count) {
@@ -481,7 +466,6 @@ request::Answer<request::Response> complete_multipart_upload(request::Context& c
   if (turn.over()) co_await turn.next();
   request.conditions = request::write_conditions(context.fields());
   CO_S3_VOID(check_object_promises(context, found.upload, request));
-  CO_S3_VOID(check_parts_have_checksums(found.upload, named));
   const auto decide = [&]() -> request::Answer<void> {
     CO_S3_VOID(check_upload_acl(context, found.upload));
     co_return co_await permissions::authorize_conditions(context, request.conditions, request.key);

@@ -133,11 +133,11 @@ request::Response not_modified(const request::Context& context,
 }
 
 // A part's own checksum, with the type of the object's. One of the whole object says nothing of its
-// parts: AWS sends none then. Source: GetObject, S3 API reference (partNumber,
-// x-amz-checksum-type).
+// parts: AWS's HEAD sends none then, and ceph/s3-tests wants its GET to. Source: GetObject, S3 API
+// reference (partNumber, x-amz-checksum-type).
 void add_part_checksum_headers(http::Fields& fields, const metadata::Part& part,
-                               const model::Checksum& object) {
-  if (object.type == model::ChecksumType::kFullObject) return;
+                               const model::Checksum& object, bool with_bytes) {
+  if (object.type == model::ChecksumType::kFullObject && !with_bytes) return;
   const auto own = std::ranges::find(part.checksums, object.algorithm, &model::Checksum::algorithm);
   if (own == part.checksums.end()) return;
   fields.add(std::string(model::header_name(own->algorithm)), request::checksum_text(*own, 0));
@@ -200,7 +200,9 @@ request::Answer<request::Response> answer_object(request::Context& context, bool
   if (mode && http::iequals(*mode, "ENABLED")) {
     const bool whole = !slice.partial || slice.length == object.size;
     if (wanted.part && object.part_count > 0) {
-      if (object.checksum) add_part_checksum_headers(fields, *found.part, *object.checksum);
+      if (object.checksum) {
+        add_part_checksum_headers(fields, *found.part, *object.checksum, with_bytes);
+      }
     } else if (whole && object.checksum) {
       request::add_checksum_headers(fields, *object.checksum, object.part_count);
     }
