@@ -75,7 +75,7 @@ class Held:
 
 
 def switch(own, party, word):
-    done = own.cli("account", "key", word, party.key)
+    done = own.cli("account", "key", word, party.key, *(["--force"] if word == "disable" else []))
     assert done.returncode == 0, done.stderr
 
 

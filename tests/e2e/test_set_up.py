@@ -191,12 +191,22 @@ def test_a_closed_folder_just_works_and_stays_closed(cluster):
     assert mode & 0o067 == 0, oct(mode)
 
 
-def test_what_is_not_ready_says_which_check_fails():
-    waiting = Cluster(options=["cluster.bootstrap_disks=99"])
+def test_what_is_not_ready_says_which_check_fails(tmp_path):
+    """Nodes that look for gateways where there are none have no contact."""
+    waiting = Cluster()
+    programs = waiting.build / "bin"
+    (tmp_path / "bin").mkdir()
+    for name in ("rondel", "rondel-gateway"):
+        shutil.copy(programs / name, tmp_path / "bin" / name)
+    node = tmp_path / "bin" / "rondel-node"
+    node.write_text(f'#!/bin/bash\nexec {programs / "rondel-node"} "$@" --set cluster.gateways=127.0.0.1:9\n')
+    for path in (tmp_path.parent, tmp_path, tmp_path / "bin", node):
+        path.chmod(0o755)
+    waiting.build = tmp_path
     try:
         done = waiting.up("--ready-within", "4")
         assert done.returncode != 0
-        assert "gateway-1 is not ready after 4 s" in done.stderr and "too few disks have joined" in done.stderr, done.stderr
+        assert "gateway-1 is not ready after 4 s: ring: no ring epoch yet: too few disks have joined" in done.stderr, done.stderr
         assert not any(is_running(pid) for pid in waiting.processes().values())
     finally:
         waiting.wipe()

@@ -88,3 +88,24 @@ def test_both_signatures_live_together(older):
     wrong = boto3.client("s3", endpoint_url=older.endpoint, aws_access_key_id=older.env["AWS_ACCESS_KEY_ID"], aws_secret_access_key="wrong", region_name="us-east-1",
                          config=boto3.session.Config(signature_version="s3"))
     boto3_cases.refused(wrong.put_object, "SignatureDoesNotMatch", Bucket="wrong", Key="k", Body=b"x")
+
+
+@pytest.mark.parametrize("added", ["x-amz-copy-source=/secret/k", "x-amz-acl=public-read", "x-amz-meta-who=me", "x-amz-bypass-governance-retention=true"])
+@pytest.mark.parametrize("also", ["X-Amz-Signature=1", "X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Credential=a", ""])
+def test_what_nobody_signed_is_no_header(older, added, also):
+    """Version 2 signs no parameter but those that select an operation."""
+    s3 = older.boto3(boto3, signature_version="s3")
+    for bucket in ("secret", "given"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket="secret", Key="k", Body=b"secret")
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": "given", "Key": "k"}, ExpiresIn=600)
+    answer = raw.send(older.endpoint, "PUT", "&".join(filter(None, [url[len(older.endpoint):], added, also])), body=b"mine")
+    if also:
+        assert answer.status == 400 and b"Only one auth mechanism" in answer.body
+    elif "copy-source" in added:
+        assert answer.code() == "SignatureDoesNotMatch", "it selects an operation"
+    else:
+        assert answer.status == 200, answer.body
+        got = s3.get_object(Bucket="given", Key="k")
+        assert got["Body"].read() == b"mine" and not got["Metadata"]
+    s3.delete_object(Bucket="given", Key="k")
