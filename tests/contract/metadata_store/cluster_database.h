@@ -189,7 +189,7 @@ class PostgresClusterDatabase final : public ClusterDatabase {
     script(R"(
       delete from objects where bucket_id = -1;
       delete from versions where bucket_id = -1;
-      delete from object_extents where stream_size = 10;
+      delete from object_extents where manifest = stream;
       delete from uploads where key = 'second';
       delete from buckets where name = 'second-look';
       delete from accounts where name = 'second')");
