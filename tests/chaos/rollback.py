@@ -81,7 +81,8 @@ class Drill:
         return done.stdout
 
     def resume(self):
-        assert self.cluster.cli("gc", "resume").returncode == 0
+        done = self.cluster.cli("gc", "resume")
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def expect_working(self):
         """It goes on without a restart: what is deleted is removed and purged, and nothing else."""
@@ -171,7 +172,7 @@ def away(drill):
     assert "which is away" in drill.restore(expected=1)
     drill.resume()
     drill.past_the_trash()
-    assert not is_halted(drill.cluster)
+    wait_for(lambda: not is_halted(drill.cluster), 30, "the coordinator to go on")
     drill.up()
     wait_for(lambda: drill.cluster.sql(WAITING) == "0", 60,
         "the disks of the node to be looked through")
