@@ -22,6 +22,7 @@
 #include "common/async/event_loop.h"
 #include "common/base/encoding.h"
 #include "common/crypto/digest.h"
+#include "common/fs/posix_file_system.h"
 #include "common/http/client.h"
 #include "common/program/program.h"
 #include "common/program/secrets.h"
@@ -196,22 +197,17 @@ Result<void> check_ports(const std::string& data, const std::vector<Member>& mem
   return {};
 }
 
-void write_private(const std::string& path, const std::string& content) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  fchmod(file, 0600);
-  size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t n = ::write(file, content.data() + done, content.size() - done);
-    if (n <= 0) break;
-    done += static_cast<size_t>(n);
-  }
-  fsync(file);
-  close(file);
+// For the user alone; after a crash it holds what it held before or all of `content`.
+Result<void> write_private(const std::string& path, const std::string& content) {
+  return rondel::fs::write_file_atomically(rondel::fs::posix_file_system(), path,
+                                           as_bytes(content));
 }
 
 Result<std::string> master_key(const std::string& data) {
   const std::string path = data + "/keys/master.key";
-  if (!fs::exists(path)) write_private(path, to_hex(as_bytes(crypto::random_bytes(32))) + "\n");
+  if (!fs::exists(path)) {
+    TRY_VOID(write_private(path, to_hex(as_bytes(crypto::random_bytes(32))) + "\n"));
+  }
   std::ifstream file(path);
   std::string text;
   file >> text;
@@ -302,12 +298,13 @@ std::string environment_lines(const ClusterPlan& plan, const std::vector<Member>
 
 // For aws cli and boto3: they presign by the older signature at endpoints that are not AWS's,
 // unless told. The line for `env` that names it is the answer.
-std::string write_aws_config(const std::string& data, const ClusterPlan& plan) {
+Result<std::string> write_aws_config(const std::string& data, const ClusterPlan& plan) {
   const auto region = plan.settings.find("s3.region");
-  write_private(data + "/aws-config",
-                fmt::format("[default]\nregion = {}\ns3 =\n    signature_version = s3v4\n    "
-                            "addressing_style = path\n",
-                            region == plan.settings.end() ? "us-east-1" : region->second));
+  TRY_VOID(
+      write_private(data + "/aws-config",
+                    fmt::format("[default]\nregion = {}\ns3 =\n    signature_version = s3v4\n    "
+                                "addressing_style = path\n",
+                                region == plan.settings.end() ? "us-east-1" : region->second)));
   return "AWS_CONFIG_FILE=" + quoted(data + "/aws-config") + "\n";
 }
 
@@ -387,9 +384,10 @@ Result<void> check_settings(const ClusterPlan& plan, const UpOptions& options,
       at != std::string::npos && !fs::exists(options.data_directory + "/keys/master.key")) {
     const size_t begin = text.rfind('"', at) + 1;
     text.replace(begin, at + own_key.size() - 1 - begin, folder + "/master.key");
-    write_private(folder + "/master.key", to_hex(as_bytes(crypto::random_bytes(32))) + "\n");
+    TRY_VOID(
+        write_private(folder + "/master.key", to_hex(as_bytes(crypto::random_bytes(32))) + "\n"));
   }
-  write_private(config, text);
+  TRY_VOID(write_private(config, text));
   std::vector<std::string> command{options.binary_directory + "/" + member.program,
                                    "--check-settings", "--check-files", "--config", config};
   for (std::string& flag : setting_flags(plan, member)) command.push_back(std::move(flag));
@@ -421,7 +419,7 @@ Result<void> start_member(const std::string& data, const ClusterPlan& plan,
                           std::vector<std::function<void()>>& undo) {
   if (running_process(pid_file(data, member.name), member.program)) return {};
   const std::string config = fmt::format("{}/config/{}.yaml", data, member.name);
-  write_private(config, member.config);
+  TRY_VOID(write_private(config, member.config));
   ProcessSpec spec{{options.binary_directory + "/" + member.program, "--config", config},
                    pid_file(data, member.name),
                    fmt::format("{}/log/{}.log", data, member.name)};
@@ -435,8 +433,8 @@ Result<void> start_member(const std::string& data, const ClusterPlan& plan,
 Result<void> install_cli(const std::string& data, const UpOptions& options) {
   const std::string path = data + "/bin/rondel";
   std::ofstream script(path, std::ios::trunc);
-  script << "#!/bin/sh\nRONDEL_DATA='" << data << "' exec '" << options.binary_directory
-         << "/rondel' \"$@\"\n";
+  script << "#!/bin/sh\nRONDEL_DATA=" << quoted(data) << " exec "
+         << quoted(options.binary_directory + "/rondel") << " \"$@\"\n";
   script.close();
   return chmod(path.c_str(), 0700) == 0 ? Result<void>{}
                                         : fail(ErrorCode::kUnavailable, "cannot write " + path);
@@ -525,9 +523,10 @@ Result<Answer> up_locked(const std::string& data, const UpOptions& options,
     TRY_VOID(start_member(data, plan, options, member, undo));
   }
   TRY_VOID(wait_ready(data, members, std::chrono::seconds(options.ready_within)));
-  const std::string lines = environment_lines(plan, members, root) + write_aws_config(data, plan);
-  write_private(data + "/env", lines);
-  if (!options.env_file.empty()) write_private(options.env_file, lines);
+  TRY(const std::string aws_config, write_aws_config(data, plan));
+  const std::string lines = environment_lines(plan, members, root) + aws_config;
+  TRY_VOID(write_private(data + "/env", lines));
+  if (!options.env_file.empty()) TRY_VOID(write_private(options.env_file, lines));
   TRY_VOID(install_cli(data, options));
   return summary(data, plan, members, root);
 }
@@ -640,8 +639,8 @@ Result<void> rewrite_environment(const std::string& data_directory, Identities& 
   TRY(const auto keys, identities.list_keys(account->id));
   const bool good = std::ranges::any_of(
       keys, [&](const metadata::AccessKey& key) { return key.access_key == named && key.enabled; });
-  if (!good) write_private(path, others + key_lines(usable_key(*account, keys)));
-  return {};
+  if (good) return {};
+  return write_private(path, others + key_lines(usable_key(*account, keys)));
 }
 
 std::string default_data_directory() {

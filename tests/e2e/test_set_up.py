@@ -212,6 +212,23 @@ def test_what_is_not_ready_says_which_check_fails(tmp_path):
         waiting.wipe()
 
 
+def test_a_file_that_cannot_be_written_is_told():
+    """Not a cluster without its keys, its settings or its lines for the shell."""
+    own = Cluster()
+    try:
+        assert own.up().returncode == 0
+        for name in ("env", "aws-config"):
+            (own.data / name).unlink()
+            (own.data / name).mkdir()
+            done = own.up()
+            assert done.returncode != 0 and str(own.data / name) in done.stderr, done.stderr
+            (own.data / name).rmdir()
+        assert own.up().returncode == 0
+        assert stat.S_IMODE((own.data / "env").stat().st_mode) == 0o600
+    finally:
+        own.wipe()
+
+
 def test_presigning_works_with_what_up_writes(cluster, bucket):
     cluster.boto3(boto3).put_object(Bucket=bucket, Key="k", Body=b"presigned")
     # As the README says it, with nothing but DIR/env.
