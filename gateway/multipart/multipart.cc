@@ -480,7 +480,11 @@ request::Answer<request::Response> complete_multipart_upload(request::Context& c
         return context.services.uploads.complete_upload(request);
       },
       nullptr, decide);
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    CO_S3_VOID(co_await permissions::authorize_refusal(context, outcome.error(), request.conditions,
+                                                       request.key));
+    co_return std::unexpected(outcome.error());
+  }
   request::Response response = complete_response(context, outcome->etag, outcome->checksum,
                                                  static_cast<uint32_t>(parts.size()), *outcome);
   metadata::ObjectVersion made;

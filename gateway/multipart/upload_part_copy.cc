@@ -105,25 +105,17 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
   request.put.part.checksums = {
       {algorithm, model::ChecksumType::kFullObject, written.digests.checksum}};
   request.put.extents = written.stream.extents(length);
-  request.source_bucket_id = source.lookup.bucket_id;
-  request.source_key = source.named.key;
-  request.source_version = object.version;
-  request.source_etag = object.etag;
   request.source_offset = offset;
-  const auto decide = [&]() -> request::Answer<void> {
-    CO_S3_VOID(co_await objects::admit_source_again(context, source, false));
-    request.source_settings_version = source.bucket->settings_version;
-    co_return s3::S3Result<void>{};
-  };
-  CO_S3_VOID(co_await decide());
   auto outcome = co_await permissions::commit_with(
       context,
       [&] {
         request.put.context = request::commit_context(context, written.stream);
+        request.source = source.as_decided();
+        if (!as_rows) request.put.copied_from = request.source;
         return as_rows ? context.services.uploads.copy_part(request)
                        : context.services.uploads.put_part(request.put);
       },
-      &written.stream, decide);
+      &written.stream, [&] { return objects::admit_source_again(context, source, false); });
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyPartResult");
   objects::write_copied(xml, etag, context.services.clock.now());

@@ -160,15 +160,10 @@ request::Answer<request::Response> copy_object(request::Context& context) {
   metadata::CopyObject request;
   request.put.key = context.request.key;
   static_cast<metadata::Attributes&>(request.put.version) = attributes;
-  if (!replace_tags) request.put.version.tags = object.tags;
   request.put.version.headers =
       replace ? std::move(headers) : request::copied_headers(object.headers, headers);
   request.put.version.checksum = object.checksum;
   request.put.conditions = request::write_conditions(context.fields());
-  request.source_bucket_id = source.lookup.bucket_id;
-  request.source_key = source.named.key;
-  request.source_version = object.version;
-  request.source_etag = object.etag;
   const auto algorithm = missing_checksum(asked_checksum, object);
   CO_S3(const request::ObjectKey target_key,
         co_await request::make_object_key(context, std::move(choice),
@@ -196,33 +191,41 @@ request::Answer<request::Response> copy_object(request::Context& context) {
     request.put.version.checksum =
         model::Checksum{*algorithm, model::ChecksumType::kFullObject, *std::move(value)};
   }
-  const auto decide = [&]() -> request::Answer<void> {
+  const auto place = [&]() -> request::Answer<void> {
     CO_S3_VOID(requested_attributes(context));
     CO_S3(permissions::Placement placement, permissions::place_new_object(context, asked_acl));
     request.put.version.owner_account = std::move(placement.owner_account);
     request.put.version.acl = std::move(placement.acl);
+    if (!replace_tags) request.put.version.tags = object.tags;
+    request.source = source.as_decided();
     if (!replace_tags && !object.tags.empty() &&
         !permissions::may_also(context, policy::Action::kPutObjectTagging, context.request.key)) {
       co_return s3::fail(ErrorCode::kAccessDenied);
     }
-    CO_S3_VOID(co_await permissions::authorize_conditions(context, request.put.conditions,
-                                                          request.put.key));
-    CO_S3_VOID(co_await admit_source_again(context, source, !replace_tags));
-    request.source_settings_version = source.bucket->settings_version;
-    co_return s3::S3Result<void>{};
+    co_return co_await permissions::authorize_conditions(context, request.put.conditions,
+                                                         request.put.key);
   };
-  CO_S3_VOID(co_await decide());
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3_VOID(co_await admit_source_again(context, source, !replace_tags));
+    co_return co_await place();
+  };
+  CO_S3_VOID(co_await place());
   auto outcome = co_await permissions::commit_with(
       context,
       [&] {
         request.put.context = request::commit_context(context, written.stream);
         request.put.versioning = context.bucket->versioning;
         request.put.version.retention = retention_for(context, attributes.retention);
+        if (!as_rows) request.put.copied_from = request.source;
         return as_rows ? context.services.objects.copy_object(request)
                        : context.services.objects.put_object(request.put);
       },
       &written.stream, decide);
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    CO_S3_VOID(co_await permissions::authorize_refusal(context, outcome.error(),
+                                                       request.put.conditions, request.put.key));
+    co_return std::unexpected(outcome.error());
+  }
   s3::XmlWriter xml("CopyObjectResult");
   write_copied(xml, outcome->etag, outcome->last_modified);
   if (request.put.version.checksum) {

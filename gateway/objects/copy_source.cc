@@ -50,7 +50,7 @@ s3::S3Result<void> authorize_found(request::Context& context, const Found& sourc
 
 }  // namespace
 
-s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields) {
+s3::S3Result<SourceName> parse_copy_source(const http::Fields& fields) {
   const auto invalid = [&] {
     return s3::fail(
         ErrorCode::kInvalidArgument, "Invalid copy source object key",
@@ -70,7 +70,7 @@ s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields) {
   if (path.starts_with('/')) path.remove_prefix(1);
   const size_t slash = path.find('/');
   if (slash == std::string_view::npos || slash == 0 || slash + 1 == path.size()) return invalid();
-  CopySource source;
+  SourceName source;
   source.bucket = path.substr(0, slash);
   source.key = path.substr(slash + 1);
   if (!s3::is_valid_bucket_name(source.bucket) || source.key.size() > 1024 ||
@@ -138,6 +138,13 @@ request::Answer<Found> find_source(request::Context& context, bool with_tags) {
   co_return source;
 }
 
+metadata::CopySource Found::as_decided() const {
+  const metadata::ObjectVersion& object = lookup.object;
+  return {lookup.bucket_id,         named.key,
+          object.version,           object.etag,
+          bucket->settings_version, metadata::ObjectAccess::of(object)};
+}
+
 request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags) {
   const int64_t id = source.bucket->id;
   // Its settings may be what moved.
@@ -146,6 +153,18 @@ request::Answer<void> admit_source_again(request::Context& context, Found& sourc
   if (source.bucket->id != id) {
     co_return s3::fail(ErrorCode::kNoSuchBucket, {}, {{"BucketName", source.named.bucket}});
   }
+  metadata::ObjectQuery query;
+  query.bucket = source.named.bucket;
+  query.key = source.named.key;
+  query.version = source.lookup.object.version;
+  query.deadline = context.metadata_deadline();
+  CO_S3(metadata::ObjectLookup now,
+        co_await context.services.objects.find_object(std::move(query)));
+  if (now.status != metadata::LookupStatus::kFound) {
+    co_return s3::fail(ErrorCode::kPreconditionFailed);
+  }
+  source.lookup.object.acl = std::move(now.object.acl);
+  source.lookup.object.tags = std::move(now.object.tags);
   co_return authorize_found(context, source, with_tags);
 }
 

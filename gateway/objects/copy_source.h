@@ -18,27 +18,31 @@ namespace rondel::objects {
 
 inline constexpr uint64_t kCopyBytesMax = 5ull << 30;
 
-// The source of a copy (copy_object.cc): looked up, readable by the caller, its conditions holding.
-struct CopySource {
+// What x-amz-copy-source names.
+struct SourceName {
   std::string bucket;
   std::string key;
   request::VersionName version;
 };
 
-s3::S3Result<CopySource> parse_copy_source(const http::Fields& fields);
+s3::S3Result<SourceName> parse_copy_source(const http::Fields& fields);
 
 // A source that may be copied now.
 struct Found {
-  CopySource named;
+  SourceName named;
   metadata::ObjectLookup lookup;
   std::shared_ptr<const metadata::Bucket> bucket;
+
+  // What the commit of the copy is bound to.
+  metadata::CopySource as_decided() const;
 };
 
 // `with_tags`: they are copied too.
 request::Answer<Found> find_source(request::Context& context, bool with_tags);
 
-// What was decided about the source, on its bucket as it is now: before a copy of it commits, and
-// when settings moved meanwhile.
+// What was decided about the source, on its bucket and on what the version says of who may have it
+// as they are now: when one of them moved before a copy of it committed. kPreconditionFailed: the
+// version is gone.
 request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags);
 
 // A part of the source that is read, for its digests or to be written anew.

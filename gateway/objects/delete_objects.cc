@@ -133,6 +133,19 @@ request::Answer<DeleteBatch> batch_of(request::Context& context, const s3::Delet
   co_return batch;
 }
 
+// What is told of an entry that the store refused.
+async::Task<s3::Error> refusal_of(request::Context& context, const s3::DeleteEntry& entry,
+                                  const metadata::CommitOutcome& outcome) {
+  s3::Error error = request::to_s3(outcome, context);
+  const auto version = request::parse_version(
+      entry.version_id ? std::optional<std::string_view>(*entry.version_id) : std::nullopt);
+  const auto conditions = conditions_of(entry);
+  if (!version || !conditions) co_return error;
+  const auto told =
+      co_await permissions::authorize_refusal(context, error, *conditions, entry.key, *version);
+  co_return told ? error : told.error();
+}
+
 // Entries commit together, but for those whose keys somebody held: each of these is by itself, and
 // may be old where the others are committed. What is old is decided, and asked, once more.
 request::Answer<std::vector<EntryAnswer>> delete_entries(request::Context& context,
@@ -185,7 +198,11 @@ request::Answer<request::Response> delete_object(request::Context& context) {
       [&] {
         return permissions::authorize_conditions(context, conditions, context.request.key, version);
       });
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    CO_S3_VOID(co_await permissions::authorize_refusal(context, outcome.error(), conditions,
+                                                       context.request.key, version));
+    co_return std::unexpected(outcome.error());
+  }
   request::Response response = request::empty_response(204);
   if (versioned(context)) {
     if (outcome->delete_marker) response.head.fields.add("x-amz-delete-marker", "true");
@@ -217,7 +234,7 @@ request::Answer<request::Response> delete_objects(request::Context& context) {
     if (outcome == nullptr) {
       write_error(xml, entry, std::get<s3::Error>(answers[i]));
     } else if (outcome->status != metadata::CommitStatus::kCommitted) {
-      write_error(xml, entry, request::to_s3(*outcome, context));
+      write_error(xml, entry, co_await refusal_of(context, entry, *outcome));
     } else if (!document.quiet) {
       write_deleted(xml, context, entry, *outcome);
     }

@@ -173,7 +173,11 @@ request::Answer<request::Response> append(request::Context& context, uint64_t of
         return context.services.objects.append_object(request);
       },
       &body.stream, decide);
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    CO_S3_VOID(co_await permissions::authorize_refusal(context, outcome.error(),
+                                                       request.put.conditions, request.put.key));
+    co_return std::unexpected(outcome.error());
+  }
   request::Response response = co_await put_response(context, *outcome, request.put.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
   response.head.fields.add("x-amz-object-size", std::to_string(outcome->size));
@@ -189,15 +193,16 @@ request::Answer<void> authorize_rename(request::Context& context, metadata::Rena
   if (!permissions::may_also(context, policy::Action::kDeleteObject, request.source_key)) {
     co_return s3::fail(ErrorCode::kAccessDenied);
   }
-  CO_S3(const std::optional<std::string> etag,
-        co_await permissions::authorize_reading(context, request.source_key));
-  if (etag) {
+  CO_S3(const auto decided, co_await permissions::authorize_reading(context, request.source_key));
+  request.source_access.reset();
+  if (decided) {
     const auto names = [&](std::string_view wanted) {
       return std::ranges::find(asked, wanted) != asked.end();
     };
-    const bool meant = asked.empty() || names("*") || names(*etag);
+    const bool meant = asked.empty() || names("*") || names(decided->etag);
     if (!meant) co_return s3::fail(ErrorCode::kPreconditionFailed);
-    request.source_conditions.if_match = {*etag};
+    request.source_conditions.if_match = {decided->etag};
+    request.source_access = decided->access;
   }
   CO_S3_VOID(co_await permissions::authorize_conditions(context, request.target_conditions,
                                                         request.target_key));
@@ -301,7 +306,11 @@ request::Answer<request::Response> put_object(request::Context& context) {
         return context.services.objects.put_object(request);
       },
       &body.stream, decide);
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    CO_S3_VOID(co_await permissions::authorize_refusal(context, outcome.error(), request.conditions,
+                                                       request.key));
+    co_return std::unexpected(outcome.error());
+  }
   request::Response response = co_await put_response(context, *outcome, request.version);
   request::add_encryption_headers(response.head.fields, object_key, true);
   co_return response;
@@ -347,7 +356,11 @@ request::Answer<request::Response> rename_object(request::Context& context) {
     CO_S3_VOID(co_await seal_for_rename(context, request));
     outcome = co_await permissions::commit_with(context, rename, nullptr, decide);
   }
-  if (!outcome) co_return std::unexpected(outcome.error());
+  if (!outcome) {
+    CO_S3_VOID(co_await permissions::authorize_refusal(
+        context, outcome.error(), request.target_conditions, request.target_key));
+    co_return std::unexpected(outcome.error());
+  }
   co_return request::empty_response(200);
 }
 

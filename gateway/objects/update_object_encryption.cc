@@ -79,10 +79,14 @@ request::Answer<request::Response> update_object_encryption(request::Context& co
   request.version = object.version;
   request.expected_etag = object.etag;
   request.encryption = key.encoded();
-  auto outcome = co_await permissions::commit_with(context, [&] {
-    request.context = request::commit_context(context);
-    return context.services.objects.update_version(request);
-  });
+  auto outcome = co_await permissions::commit_with(
+      context,
+      [&] {
+        request.context = request::commit_context(context);
+        request.expected_access = permissions::deciding_access(context);
+        return context.services.objects.update_version(request);
+      },
+      nullptr, [&] { return permissions::authorize_object_again(context); });
   // Written over or removed since it was looked up.
   if (!outcome && outcome.error().code == ErrorCode::kPreconditionFailed) {
     outcome.error().code = ErrorCode::kOperationAborted;

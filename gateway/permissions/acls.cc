@@ -147,17 +147,24 @@ request::Answer<request::Response> put_object_acl(request::Context& context) {
   // The version that was looked at, whatever came meanwhile.
   request.key = context.request.key;
   request.version = found.object.version;
-  const auto decide = [&]() -> request::Answer<void> {
-    CO_S3(request.acl, encoded_acl(context, asked, owner.canonical_id));
-    co_return s3::S3Result<void>{};
+  const auto encode = [&]() -> s3::S3Result<void> {
+    auto encoded = encoded_acl(context, asked, owner.canonical_id);
+    if (!encoded) return std::unexpected(encoded.error());
+    request.acl = *std::move(encoded);
+    return {};
   };
-  CO_S3_VOID(co_await decide());
+  CO_S3_VOID(encode());
+  const auto decide = [&]() -> request::Answer<void> {
+    CO_S3_VOID(co_await authorize_object_again(context));
+    co_return encode();
+  };
   const auto update = [&]() -> async::Task<metadata::CommitResult> {
     metadata::CommitOutcome as_it_is;
     as_it_is.version = found.object.version;
     as_it_is.is_null = found.object.is_null;
     if (!request.acl) co_return as_it_is;
     request.context = request::commit_context(context);
+    request.expected_access = deciding_access(context);
     co_return co_await context.services.objects.update_version(request);
   };
   auto outcome = co_await commit_with(context, update, nullptr, decide);

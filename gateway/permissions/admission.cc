@@ -85,6 +85,7 @@ s3::S3Result<void> admit_source(const request::Context& context, const metadata:
 }
 
 request::Answer<void> admit_again(request::Context& context, Old old) {
+  if (old == Old::kObject) co_return s3::S3Result<void>{};
   if (old == Old::kCredential) CO_S3_VOID(co_await read_credential_again(context));
   if (old == Old::kBucket && context.bucket) CO_S3_VOID(co_await request::reload_bucket(context));
   co_return decide_again(context);

@@ -18,8 +18,9 @@ s3::S3Result<void> admit_source(const request::Context& context, const metadata:
 
 // After a commit or a look-up told that what was decided is old: reads the bucket, or whose request
 // it is, again, and looks again; also at how bytes were to be encrypted. kNoSuchBucket;
-// kInvalidAccessKeyId: the key was taken away.
-enum class Old : uint8_t { kBucket, kCredential };
+// kInvalidAccessKeyId: the key was taken away. kObject: a version said something else when it
+// decided; whoever looked it up does so again.
+enum class Old : uint8_t { kBucket, kCredential, kObject };
 request::Answer<void> admit_again(request::Context& context, Old old);
 
 // After a body that came slowly, or whose request has been overtaken by a change this gateway heard

@@ -206,6 +206,7 @@ s3::S3Result<void> authorize_object(request::Context& context,
   }
   context.access.undecided = false;
   context.access.object.emplace();
+  context.access.object->version = object.version;
   context.access.object->owner_account = object.owner_account;
   static_cast<metadata::Attributes&>(*context.access.object) = object;
   return {};
@@ -310,10 +311,9 @@ bool may_also(const request::Context& context, Action action, std::string_view k
                             conditions_of(context));
 }
 
-request::Answer<std::optional<std::string>> authorize_reading(request::Context& context,
-                                                              const std::string& key,
-                                                              const request::VersionName& version) {
-  using Etag = std::optional<std::string>;
+request::Answer<std::optional<DecidingVersion>> authorize_reading(
+    request::Context& context, const std::string& key, const request::VersionName& version) {
+  using Decided = std::optional<DecidingVersion>;
   const Action action = version.given() ? Action::kGetObjectVersion : Action::kGetObject;
   const std::shared_ptr<const access::BucketAccess> bucket = context.access.bucket;
   const Question question{*bucket, context.access.caller, action, key};
@@ -326,7 +326,7 @@ request::Answer<std::optional<std::string>> authorize_reading(request::Context& 
     if (!access::decide_object(question, conditions, {bucket->owner_account, {}})) {
       co_return s3::fail(ErrorCode::kAccessDenied);
     }
-    co_return Etag();
+    co_return Decided();
   }
   metadata::ObjectQuery query;
   query.bucket = context.bucket->name;
@@ -340,14 +340,14 @@ request::Answer<std::optional<std::string>> authorize_reading(request::Context& 
     if (!access::may_learn_absence(question, conditions)) {
       co_return s3::fail(ErrorCode::kAccessDenied);
     }
-    co_return Etag();
+    co_return Decided();
   }
   conditions.facts.existing_tags = &found.object.tags;
   if (!access::decide_object(question, conditions,
                              {found.object.owner_account, found.object.acl})) {
     co_return s3::fail(ErrorCode::kAccessDenied);
   }
-  co_return Etag(found.object.etag);
+  co_return Decided({found.object.etag, metadata::ObjectAccess::of(found.object)});
 }
 
 request::Answer<void> authorize_conditions(request::Context& context,
@@ -360,6 +360,14 @@ request::Answer<void> authorize_conditions(request::Context& context,
     CO_S3_VOID(co_await authorize_reading(context, key, version));
   }
   co_return s3::S3Result<void>{};
+}
+
+request::Answer<void> authorize_refusal(request::Context& context, const s3::Error& refusal,
+                                        const metadata::Conditions& conditions,
+                                        const std::string& key,
+                                        const request::VersionName& version) {
+  if (refusal.code != ErrorCode::kPreconditionFailed) co_return s3::S3Result<void>{};
+  co_return co_await authorize_conditions(context, conditions, key, version);
 }
 
 s3::Error absent(request::Context& context, s3::Error error) {

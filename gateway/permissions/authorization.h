@@ -62,10 +62,16 @@ class EntryPermissions {
 // Whether an action beside the request's own is allowed on a key of its bucket.
 bool may_also(const request::Context& context, policy::Action action, std::string_view key);
 
+// A version that decided.
+struct DecidingVersion {
+  std::string etag;
+  metadata::ObjectAccess access;
+};
+
 // Whether the caller may read what lies under a key of the request's bucket, for requests that
 // compare it with what a client says or move it to another key. Looked up only where its owner, ACL
-// or tags decide. The ETag that was found then, otherwise nothing.
-request::Answer<std::optional<std::string>> authorize_reading(
+// or tags decide. What was found then, otherwise nothing.
+request::Answer<std::optional<DecidingVersion>> authorize_reading(
     request::Context& context, const std::string& key, const request::VersionName& version = {});
 // The same for the conditions of a write or a delete: who compares an ETag, a size or a time must
 // be allowed to read them. Source: "How to prevent object overwrites with conditional writes",
@@ -74,6 +80,13 @@ request::Answer<void> authorize_conditions(request::Context& context,
                                            const metadata::Conditions& conditions,
                                            const std::string& key,
                                            const request::VersionName& version = {});
+
+// Before a client is told that conditions were refused: what refused them is not what was decided
+// about, so he must be allowed to read that.
+request::Answer<void> authorize_refusal(request::Context& context, const s3::Error& refusal,
+                                        const metadata::Conditions& conditions,
+                                        const std::string& key,
+                                        const request::VersionName& version = {});
 
 // `error` (there is no such key, version, ...) for who may list the key, kAccessDenied for others.
 // The decision is made by it.

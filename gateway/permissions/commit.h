@@ -1,5 +1,6 @@
-// A commit under what it was decided under: when settings moved, or something was taken from a
-// credential, everything is decided anew and it runs once more.
+// A commit under what it was decided under: when settings moved, something was taken from a
+// credential, or a version that decided says something else, everything is decided anew and it runs
+// once more.
 #pragma once
 
 #include <algorithm>
@@ -52,6 +53,7 @@ struct NothingElse {
 inline std::optional<Old> old_of(metadata::CommitStatus status) {
   if (status == metadata::CommitStatus::kSettingsChanged) return Old::kBucket;
   if (status == metadata::CommitStatus::kCredentialChanged) return Old::kCredential;
+  if (status == metadata::CommitStatus::kAccessChanged) return Old::kObject;
   return std::nullopt;
 }
 
@@ -65,10 +67,10 @@ inline std::optional<Old> old_of(metadata::BucketStatus status) {
 request::Answer<void> admit_commit_again(request::Context& context, Old old);
 
 // Runs a commit; when what it was decided under turns out old, admits the request again, runs
-// `decide` (whatever else of the request rests on its bucket), and runs the commit once more under
-// what holds now. `stream`: the bytes that it names, if any; they are kept or given up by how it
-// ends. When its answer is lost, the stream tells whether it happened (lost_outcome.h); else the
-// answer is 503.
+// `decide` (whatever else of the request rests on its bucket or on a version), and runs the commit
+// once more under what holds now. `stream`: the bytes that it names, if any; they are kept or given
+// up by how it ends. When its answer is lost, the stream tells whether it happened
+// (lost_outcome.h); else the answer is 503.
 template <class Commit, class Decide = NothingElse>
 async::Task<s3::S3Result<metadata::CommitOutcome>> commit_with(
     request::Context& context, Commit commit, request::PendingStream* stream = nullptr,

@@ -84,4 +84,25 @@ request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context
   co_return found;
 }
 
+std::optional<metadata::ObjectAccess> deciding_access(const request::Context& context) {
+  const auto& object = context.access.object;
+  return object ? std::optional(metadata::ObjectAccess::of(*object)) : std::nullopt;
+}
+
+request::Answer<void> authorize_object_again(request::Context& context) {
+  if (!context.access.object) co_return s3::S3Result<void>{};
+  metadata::ObjectQuery query;
+  query.bucket = context.bucket->name;
+  query.key = context.request.key;
+  query.version = context.access.object->version;
+  query.deadline = context.metadata_deadline();
+  CO_S3(const metadata::ObjectLookup found,
+        co_await context.services.objects.find_object(std::move(query)));
+  if (found.status != metadata::LookupStatus::kFound) {
+    co_return std::unexpected(no_such_key(context));
+  }
+  context.access.undecided = true;
+  co_return authorize_object(context, found.object);
+}
+
 }  // namespace rondel::permissions

@@ -11,4 +11,12 @@ namespace rondel::permissions {
 request::Answer<metadata::ObjectLookup> look_up_object(request::Context& context,
                                                        metadata::ObjectQuery query);
 
+// What the version said of who may have it that decided about the request, for its commit; nullopt:
+// none did.
+std::optional<metadata::ObjectAccess> deciding_access(const request::Context& context);
+
+// When that may be old: what the same version says now decides once more. Nothing where none did.
+// kNoSuchKey: it is gone.
+request::Answer<void> authorize_object_again(request::Context& context);
+
 }  // namespace rondel::permissions

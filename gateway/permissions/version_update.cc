@@ -26,10 +26,12 @@ request::Answer<metadata::CommitOutcome> update_version(request::Context& contex
       context,
       [&] {
         request.context = request::commit_context(context);
+        request.expected_access = deciding_access(context);
         return context.services.objects.update_version(request);
       },
       nullptr,
       [&]() -> request::Answer<void> {
+        CO_S3_VOID(co_await authorize_object_again(context));
         request.bypass_governance =
             request.bypass_governance &&
             may_also(context, policy::Action::kBypassGovernanceRetention, context.request.key);

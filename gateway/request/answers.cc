@@ -45,6 +45,7 @@ s3::Error to_s3(const metadata::CommitOutcome& outcome, const Context& context) 
       error.details = {{"BucketName", context.request.bucket}};
       break;
     case Status::kSettingsChanged:
+    case Status::kAccessChanged:
     case Status::kCredentialChanged: error.code = ErrorCode::kOperationAborted; break;
     case Status::kEpochFenced:
       error = s3::retry_later(ErrorCode::kSlowDown, "the bytes were placed under a fenced epoch");

@@ -115,6 +115,11 @@ std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time->time_since_epoch()).count();
 }
 
+std::optional<std::string> pack_access(const std::optional<ObjectAccess>& access) {
+  if (!access) return std::nullopt;
+  return access->acl + std::string(1, '\0') + pack_tags(access->tags).value_or("");
+}
+
 void add_conditions(PgParameters& parameters, const Conditions& conditions) {
   auto number = [&](const std::optional<int64_t>& value) {
     value ? parameters.add(*value) : parameters.add_null();

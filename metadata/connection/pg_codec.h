@@ -48,6 +48,8 @@ std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time);
 std::optional<int64_t> first_ms(const CommitContext& context);
 // Of the one extent that a request has; kReplicated where it has none.
 Layout layout_of(const Extent* extent);
+// As SQL's access_of() packs it; NULL: no version decided.
+std::optional<std::string> pack_access(const std::optional<ObjectAccess>& access);
 // Six parameters, in the order of the type's fields. A statement turns them to NULL when all are.
 void add_conditions(PgParameters& parameters, const Conditions& conditions);
 // "case when coalesce($n, ...) ... then row($n, ...)::conditions end" for six parameters from

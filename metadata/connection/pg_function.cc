@@ -98,6 +98,28 @@ PgFunction& PgFunction::conditions(std::string_view name, const Conditions& valu
   return *this;
 }
 
+PgFunction& PgFunction::copy_source(std::string_view name, const CopySource& value) {
+  begin(name);
+  std::string fields;
+  const auto field = [&](std::string_view type) {
+    fields += (fields.empty() ? "" : ", ") + next_parameter() + "::" + std::string(type);
+  };
+  field("bigint");
+  parameters_.add(value.bucket_id);
+  field("bigint");
+  parameters_.add(value.settings_version);
+  field("bytea");
+  parameters_.add_bytes(value.key);
+  field("bytea");
+  parameters_.add_bytes(raw(value.version.view()));
+  field("text");
+  parameters_.add_text(value.etag);
+  field("bytea");
+  parameters_.add_optional_bytes(pack_access(value.access));
+  sql_ += "row(" + fields + ")::copy_source";
+  return *this;
+}
+
 PgFunction& PgFunction::attributes(std::string_view name, const Attributes& value) {
   begin(name);
   std::string arguments;

@@ -37,6 +37,7 @@ class PgFunction {
   // `type`: the composite type that the function takes an array of.
   PgFunction& rows(std::string_view name, std::string type, PgRows&& value);
   PgFunction& conditions(std::string_view name, const Conditions& value);
+  PgFunction& copy_source(std::string_view name, const CopySource& value);
   PgFunction& attributes(std::string_view name, const Attributes& value);
   // One of each row, in the order given; left out when there are none in any.
   PgFunction& attribute_sets(std::string_view name, const std::vector<const Attributes*>& rows);

@@ -141,7 +141,7 @@ async::Task<Result<ObjectLookup>> MemoryObjectStore::find_object(ObjectQuery que
 
 CommitOutcome MemoryObjectStore::put(const PutObject& request) {
   const int64_t bucket_id = request.context.bucket_id;
-  const CommitStatus allowed = state_.check_context_of_bytes(request.context);
+  const CommitStatus allowed = state_.check_context_of_bytes(request.context, request.copied_from);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
 
   ObjectVersion version = request.version;
@@ -219,13 +219,12 @@ CommitOutcome MemoryObjectStore::remove_named(StoredBucket& bucket, const Delete
 CommitOutcome MemoryObjectStore::copy(const CopyObject& request) {
   const PutObject& put = request.put;
   const int64_t bucket_id = put.context.bucket_id;
-  const CommitStatus allowed =
-      state_.check_contexts(put.context, request.source_bucket_id, request.source_settings_version);
+  const CommitStatus allowed = state_.check_contexts(put.context, request.source);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
-  const ObjectVersion* const source =
-      unchanged_source(state_.find_key(request.source_bucket_id, request.source_key),
-                       request.source_version, request.source_etag);
-  if (!source) return refusal(CommitStatus::kSourceChanged);
+  const auto found = unchanged_source(state_.find_key(request.source.bucket_id, request.source.key),
+                                      request.source);
+  if (!found) return refusal(found.error());
+  const ObjectVersion* const source = *found;
 
   // A new ETag says that the parts are not those of the source any more.
   ObjectVersion version = put.version;
@@ -302,6 +301,7 @@ CommitOutcome MemoryObjectStore::rename(const RenameObject& request) {
   const ObjectVersion& object = *head_of(source);
   allowed = check_conditions(request.source_conditions, &object);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
+  if (!has_access(object, request.source_access)) return refusal(CommitStatus::kAccessChanged);
   KeyVersions* const target = state_.find_key(bucket_id, request.target_key);
   allowed = check_conditions(request.target_conditions, head_of(target));
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
@@ -346,6 +346,8 @@ CommitOutcome MemoryObjectStore::update(const UpdateVersion& request) {
     outcome.status = CommitStatus::kNoSuchKey;
   } else if (!request.expected_etag.empty() && request.expected_etag != version.etag) {
     outcome.status = CommitStatus::kPreconditionFailed;
+  } else if (!has_access(version, request.expected_access)) {
+    outcome.status = CommitStatus::kAccessChanged;
   } else if (request.retention &&
              !may_retain(version, wanted.retention, request.bypass_governance, lock_time())) {
     outcome.status = CommitStatus::kObjectLocked;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "metadata/memory/version_rules.h"
+
 namespace rondel::metadata {
 namespace {
 
@@ -109,8 +111,9 @@ CommitStatus MemoryState::check_context(const CommitContext& context) {
   return CommitStatus::kCommitted;
 }
 
-CommitStatus MemoryState::check_context_of_bytes(const CommitContext& context) {
-  const CommitStatus status = check_context(context);
+CommitStatus MemoryState::check_context_of_bytes(const CommitContext& context,
+                                                 const std::optional<CopySource>& source) {
+  const CommitStatus status = source ? check_contexts(context, *source) : check_context(context);
   if (status != CommitStatus::kCommitted) return status;
   if (context.ring_epoch != 0 && context.ring_epoch < min_epoch) return CommitStatus::kEpochFenced;
   const auto orphan_age = cluster.garbage.ages.orphan_age;
@@ -118,18 +121,19 @@ CommitStatus MemoryState::check_context_of_bytes(const CommitContext& context) {
       context.first_time < clock.now() - orphan_age / 2) {
     return CommitStatus::kStreamTooOld;
   }
-  return CommitStatus::kCommitted;
+  if (!source) return CommitStatus::kCommitted;
+  const auto found = unchanged_source(find_key(source->bucket_id, source->key), *source);
+  return found ? CommitStatus::kCommitted : found.error();
 }
 
-CommitStatus MemoryState::check_contexts(const CommitContext& context, int64_t source_bucket_id,
-                                         int64_t source_settings_version) {
+CommitStatus MemoryState::check_contexts(const CommitContext& context, const CopySource& source) {
   const CommitStatus status = check_context(context);
-  if (status != CommitStatus::kCommitted || source_settings_version == 0 ||
-      source_bucket_id == context.bucket_id) {
+  if (status != CommitStatus::kCommitted || source.settings_version == 0 ||
+      source.bucket_id == context.bucket_id) {
     return status;
   }
-  const StoredBucket* const source = find_bucket(source_bucket_id);
-  const bool same = source && source->bucket.settings_version == source_settings_version;
+  const StoredBucket* const stored = find_bucket(source.bucket_id);
+  const bool same = stored && stored->bucket.settings_version == source.settings_version;
   return same ? status : CommitStatus::kSettingsChanged;
 }
 

@@ -167,11 +167,12 @@ class MemoryState : public MemoryRows {
   // kCommitted, or why a commit that was decided under these may not be: kCredentialChanged,
   // kNoSuchBucket, kSettingsChanged. What is 0 is not compared.
   CommitStatus check_context(const CommitContext& context);
-  // The same of bytes that no row refers to yet: kEpochFenced, kStreamTooOld too.
-  CommitStatus check_context_of_bytes(const CommitContext& context);
+  // The same of bytes that no row refers to yet, and of what they were read from: kEpochFenced,
+  // kStreamTooOld, kSourceChanged, kAccessChanged too.
+  CommitStatus check_context_of_bytes(const CommitContext& context,
+                                      const std::optional<CopySource>& source = {});
   // The same of a copy, whose source was decided under the settings of its own bucket.
-  CommitStatus check_contexts(const CommitContext& context, int64_t source_bucket_id,
-                              int64_t source_settings_version);
+  CommitStatus check_contexts(const CommitContext& context, const CopySource& source);
 
   // One more reference to the stream of each extent.
   void add_references(const std::vector<Extent>& extents);

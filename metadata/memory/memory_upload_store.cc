@@ -145,7 +145,7 @@ Committed<CommitStatus> MemoryUploadStore::create(const CommitContext& context, 
 
 CommitOutcome MemoryUploadStore::put(const PutPart& request) {
   const int64_t bucket_id = request.context.bucket_id;
-  const CommitStatus allowed = state_.check_context_of_bytes(request.context);
+  const CommitStatus allowed = state_.check_context_of_bytes(request.context, request.copied_from);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredUpload* const upload = find_stored(state_, bucket_id, request.upload, request.key);
   if (!upload) return refusal(CommitStatus::kNoSuchUpload);
@@ -161,16 +161,15 @@ CommitOutcome MemoryUploadStore::put(const PutPart& request) {
 CommitOutcome MemoryUploadStore::copy(const CopyPart& request) {
   const PutPart& put = request.put;
   const int64_t bucket_id = put.context.bucket_id;
-  const CommitStatus allowed =
-      state_.check_contexts(put.context, request.source_bucket_id, request.source_settings_version);
+  const CommitStatus allowed = state_.check_contexts(put.context, request.source);
   if (allowed != CommitStatus::kCommitted) return refusal(allowed);
   StoredUpload* const upload = find_stored(state_, bucket_id, put.upload, put.key);
   if (!upload) return refusal(CommitStatus::kNoSuchUpload);
-  const ObjectVersion* const source =
-      unchanged_source(state_.find_key(request.source_bucket_id, request.source_key),
-                       request.source_version, request.source_etag);
-  if (!source) return refusal(CommitStatus::kSourceChanged);
-  return place_part(*upload, put.part, cut(source->extents, request.source_offset, put.part.size));
+  const auto source = unchanged_source(
+      state_.find_key(request.source.bucket_id, request.source.key), request.source);
+  if (!source) return refusal(source.error());
+  return place_part(*upload, put.part,
+                    cut((*source)->extents, request.source_offset, put.part.size));
 }
 
 CommitOutcome MemoryUploadStore::place_part(StoredUpload& upload, const Part& part,

@@ -85,13 +85,20 @@ const ObjectVersion* current_object(const KeyVersions* versions) {
   return head && !head->delete_marker ? head : nullptr;
 }
 
-const ObjectVersion* unchanged_source(const KeyVersions* versions, const model::VersionId& version,
-                                      const std::string& etag) {
-  if (!versions) return nullptr;
-  const auto found = versions->find(version);
-  if (found == versions->end()) return nullptr;
-  const ObjectVersion& source = found->second.object;
-  return source.delete_marker || source.etag != etag ? nullptr : &source;
+bool has_access(const ObjectVersion& version, const std::optional<ObjectAccess>& access) {
+  return !access || *access == ObjectAccess::of(version);
+}
+
+std::expected<const ObjectVersion*, CommitStatus> unchanged_source(const KeyVersions* versions,
+                                                                   const CopySource& source) {
+  const auto changed = std::unexpected(CommitStatus::kSourceChanged);
+  if (!versions) return changed;
+  const auto found = versions->find(source.version);
+  if (found == versions->end()) return changed;
+  const ObjectVersion& object = found->second.object;
+  if (object.delete_marker || object.etag != source.etag) return changed;
+  if (!has_access(object, source.access)) return std::unexpected(CommitStatus::kAccessChanged);
+  return &object;
 }
 
 KeyVersions::iterator find_version(KeyVersions& versions,

@@ -21,9 +21,13 @@ const ObjectVersion* head_of(const KeyVersions* versions);
 // The same when it is an object and no delete marker.
 const ObjectVersion* current_object(const KeyVersions* versions);
 
-// The source of a copy as it was read before; nullptr when it is not that any more.
-const ObjectVersion* unchanged_source(const KeyVersions* versions, const model::VersionId& version,
-                                      const std::string& etag);
+// Whether a version says of who may have it what it said when it decided; nullopt: it did not.
+bool has_access(const ObjectVersion& version, const std::optional<ObjectAccess>& access);
+
+// The source of a copy as it was read before; else kSourceChanged or kAccessChanged. `versions`: of
+// its key.
+std::expected<const ObjectVersion*, CommitStatus> unchanged_source(const KeyVersions* versions,
+                                                                   const CopySource& source);
 
 // Which version of a key is meant: the null one, the one named, or (neither) the current one.
 // end(): it is not there.

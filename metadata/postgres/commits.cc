@@ -10,11 +10,13 @@ namespace {
 
 using Element = PgArray::Element;
 
-PgFunction put_call(const std::vector<PutJob*>& jobs, VersionClock& clock) {
-  PgRows rows(jobs.size());
+// `function`: put_objects, or another one of its rows.
+PgFunction put_call(std::string_view function, const std::vector<const PutObject*>& puts,
+                    VersionClock& clock) {
+  PgRows rows(puts.size());
   std::vector<const Attributes*> attributes;
-  for (const PutJob* job : jobs) {
-    const PutObject& put = job->request;
+  for (const PutObject* const request : puts) {
+    const PutObject& put = *request;
     const ObjectVersion& version = put.version;
     const Extent* extent = version.extents.empty() ? nullptr : &version.extents.front();
     rows.begin();
@@ -42,9 +44,9 @@ PgFunction put_call(const std::vector<PutJob*>& jobs, VersionClock& clock) {
     rows.end();
     attributes.push_back(&version);
   }
-  PgFunction call(outcome_columns(), "put_objects");
+  PgFunction call(outcome_columns(), function);
   call.rows("rows", "put_row", std::move(rows)).attribute_sets("attribute_sets", attributes);
-  call.under(jobs.front()->request.context.credential_epoch);
+  call.under(puts.front()->context.credential_epoch);
   return call;
 }
 
@@ -117,7 +119,9 @@ Deadline latest(const std::vector<Job*>& jobs) {
 
 Committed<PgResult> PostgresStore::put_rows(PgConnection& connection,
                                             const std::vector<PutJob*>& jobs, Meeting meeting) {
-  PgFunction call = put_call(jobs, clock_);
+  std::vector<const PutObject*> requests;
+  for (const PutJob* job : jobs) requests.push_back(&job->request);
+  PgFunction call = put_call("put_objects", requests, clock_);
   call.boolean("waits", meeting.waits).boolean("careful", meeting.careful);
   return call.run(connection, latest(jobs));
 }
@@ -134,9 +138,20 @@ Committed<PgResult> PostgresStore::delete_rows(PgConnection& connection,
 
 async::Task<CommitResult> PostgresStore::put_object(PutObject request) {
   const Deadline deadline = request.context.deadline;
+  if (request.copied_from) return put_copied(std::move(request));
   std::string key = row_key(request.context.bucket_id, request.key);
   return commit_batched<CommitOutcome>(workers_, Lane::kPut, std::move(request), std::move(key),
                                        deadline);
+}
+
+async::Task<CommitResult> PostgresStore::put_copied(PutObject request) {
+  const Deadline deadline = request.context.deadline;
+  auto work = [this, request = std::move(request)](PgConnection& connection, Deadline until) {
+    PgFunction call = put_call("put_copied", {&request}, clock_);
+    call.copy_source("source", *request.copied_from);
+    return one_outcome(call.run(connection, until));
+  };
+  co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
 }
 
 async::Task<CommitResult> PostgresStore::delete_object(DeleteObject request) {
@@ -221,8 +236,7 @@ async::Task<CommitResult> PostgresStore::copy_object(CopyObject request) {
     const PutObject& put = request.put;
     PgFunction call(outcome_columns(), "copy_object");
     call.bigint("b", put.context.bucket_id).bigint("settings", put.context.settings_version);
-    call.under(put.context.credential_epoch)
-        .bigint("source_settings", request.source_settings_version);
+    call.under(put.context.credential_epoch);
     call.bytes("k", put.key)
         .bytes("clock", raw(clock_.next().view()))
         .choice("versioning", put.versioning);
@@ -230,9 +244,7 @@ async::Task<CommitResult> PostgresStore::copy_object(CopyObject request) {
     call.optional_text("new_etag", bytes_or_null(put.version.etag));
     add_checksum(call, put.version.checksum);
     call.optional_bytes("new_headers", pack_headers(put.version.headers));
-    call.bigint("source_bucket", request.source_bucket_id).bytes("source_key", request.source_key);
-    call.bytes("source_version", raw(request.source_version.view()))
-        .text("source_etag", request.source_etag);
+    call.copy_source("source", request.source);
     call.conditions("c", put.conditions).attributes("a", put.version);
     return one_outcome(call.run(connection, until));
   };
@@ -283,7 +295,8 @@ async::Task<CommitResult> PostgresStore::rename_object(RenameObject request) {
     call.bytes("clock", raw(clock_.next().view()));
     call.conditions("cs", request.source_conditions).conditions("ct", request.target_conditions);
     call.optional_bytes("sealed_for", bytes_or_null(request.source_encryption));
-    call.optional_bytes("sealed", bytes_or_null(request.encryption));
+    call.optional_bytes("sealed", bytes_or_null(request.encryption))
+        .optional_bytes("access", pack_access(request.source_access));
     return one_outcome(call.run(connection, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
@@ -302,7 +315,8 @@ async::Task<CommitResult> PostgresStore::update_version(UpdateVersion request) {
     call.optional_bytes("v", request.version
                                  ? std::optional(std::string(raw(request.version->view())))
                                  : std::nullopt);
-    call.optional_text("expected_etag", bytes_or_null(request.expected_etag));
+    call.optional_text("expected_etag", bytes_or_null(request.expected_etag))
+        .optional_bytes("access", pack_access(request.expected_access));
     call.array("changed", changed_fields(request)).boolean("bypass", request.bypass_governance);
     Attributes attributes;
     attributes.acl = request.acl.value_or("");

@@ -5,6 +5,7 @@
 
 #include "common/crypto/aead.h"
 #include "common/crypto/digest.h"
+#include "metadata/connection/earlier_commits.h"
 #include "metadata/model/identity_rules.h"
 #include "metadata/postgres/postgres_store.h"
 
@@ -101,28 +102,13 @@ Error told(Error error) {
   return {ErrorCode::kAlreadyExists, "it exists already"};
 }
 
-// Waits until what wrote before is over: what then still commits has seen the change. Not for long:
-// what has not come to its end by then asks once more before it commits (confirm_credentials).
-void settle(PgConnection& connection, Deadline until) {
-  until = std::min(until, deadline_in(std::chrono::seconds(1)));
-  const auto own = connection.run("select pg_current_xact_id()::text", {}, until);
-  if (!own) return;
-  PgParameters below;
-  below.add_text(own->text(0, 0));
-  for (;;) {
-    const auto past = connection.run("select is_past($1)", below, until);
-    if (!past || past->boolean(0, 0)) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
-
 // Runs a change of one row, and lets what wrote before end; false: it is not there.
 async::Task<Result<bool>> change_row(PgWorkers& workers, std::string sql, PgParameters parameters,
                                      Deadline deadline) {
   auto work = [sql = std::move(sql), parameters = std::move(parameters)](
                   PgConnection& connection, Deadline until) -> Result<bool> {
     TRY(const PgResult done, connection.run(sql, parameters, until));
-    if (done.affected() > 0) settle(connection, until);
+    if (done.affected() > 0) await_earlier_commits(connection, until);
     return done.affected() > 0;
   };
   co_return co_await run_single<bool>(workers, deadline, std::move(work));
@@ -143,7 +129,7 @@ async::Task<Result<bool>> change_key(PgWorkers& workers, std::string access_key,
                        until));
     const auto change = static_cast<KeyChange>(done.smallint(0, 0));
     if (change == KeyChange::kLastKey) return fail(ErrorCode::kPrecondition, kLastKeyMessage);
-    if (change == KeyChange::kDone) settle(connection, until);
+    if (change == KeyChange::kDone) await_earlier_commits(connection, until);
     return change == KeyChange::kDone;
   };
   co_return co_await run_single<bool>(workers, deadline, std::move(work));

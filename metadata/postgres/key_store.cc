@@ -1,5 +1,6 @@
 #include "metadata/store/key_store.h"
 
+#include "metadata/connection/earlier_commits.h"
 #include "metadata/connection/pg_call.h"
 #include "metadata/connection/pg_codec.h"
 #include "metadata/connection/pg_stores.h"
@@ -109,6 +110,7 @@ class PostgresKeyStore final : public KeyStore {
                          "accounts where id = $2"
                          " on conflict (name) do update set account_id = excluded.account_id",
                          parameters, until));
+      await_earlier_commits(connection, until);
       return of_account(done);
     };
     return run_single<void>(workers_, deadline, std::move(work));
@@ -121,6 +123,7 @@ class PostgresKeyStore final : public KeyStore {
       if (operations == 0) {
         TRY_VOID(connection.run("delete from kms_grants where name = $1 and account_id = $2",
                                 parameters, until));
+        await_earlier_commits(connection, until);
         return {};
       }
       parameters.add_optional_small(operations);
@@ -133,6 +136,7 @@ class PostgresKeyStore final : public KeyStore {
               "$3::smallint from accounts where id = $2"
               " on conflict (name, account_id) do update set operations = excluded.operations",
               parameters, until));
+      await_earlier_commits(connection, until);
       return of_account(done);
     };
     return run_single<void>(workers_, deadline, std::move(work));

@@ -117,6 +117,7 @@ class PostgresStore final : public Availability,
   Committed<PartlyDeleted> delete_many(PgConnection& connection,
                                        const std::vector<DeleteObject>& all, Deadline until);
   async::Task<CommitResult> delete_held(DeleteObject request);
+  async::Task<CommitResult> put_copied(PutObject request);
 
   // Runs a batch that nobody of it waits in; who is left out waits in held_.
   template <class Job, class Rows>

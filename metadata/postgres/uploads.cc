@@ -144,6 +144,7 @@ async::Task<CommitResult> PostgresStore::put_part(PutPart request) {
                                            : std::nullopt);
     call.bigint("part_stream_size",
                 extent ? std::optional(static_cast<int64_t>(extent->stream_size)) : std::nullopt);
+    if (request.copied_from) call.copy_source("source", *request.copied_from);
     return one_outcome(call.run(connection, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));
@@ -154,11 +155,8 @@ async::Task<CommitResult> PostgresStore::copy_part(CopyPart request) {
   auto work = [request = std::move(request)](PgConnection& connection, Deadline until) {
     PgFunction call(outcome_columns(), "copy_part");
     add_part(call, request.put);
-    call.bigint("source_settings", request.source_settings_version);
-    call.bigint("source_bucket", request.source_bucket_id).bytes("source_key", request.source_key);
-    call.bytes("source_version", raw(request.source_version.view()))
-        .text("source_etag", request.source_etag);
-    call.bigint("source_offset", static_cast<int64_t>(request.source_offset));
+    call.copy_source("source", request.source)
+        .bigint("source_offset", static_cast<int64_t>(request.source_offset));
     return one_outcome(call.run(connection, until));
   };
   co_return co_await commit_single<CommitOutcome>(workers_, deadline, std::move(work));

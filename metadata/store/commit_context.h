@@ -22,6 +22,8 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/model/ids.h"
+#include "metadata/model/object.h"
 
 namespace rondel::metadata {
 
@@ -53,6 +55,28 @@ struct CommitContext {
   // Credential::epoch of who asks, 0 for nobody. Refused when something was taken from credentials
   // since (kCredentialChanged).
   int64_t credential_epoch = 0;
+};
+
+// What of a version decides who may have it. A commit that a version decided about carries what it
+// said, and is refused when it says something else on its locked row (kAccessChanged).
+struct ObjectAccess {
+  std::string acl;
+  Tags tags;
+
+  bool operator==(const ObjectAccess&) const = default;
+
+  static ObjectAccess of(const Attributes& attributes) { return {attributes.acl, attributes.tags}; }
+};
+
+// A version that bytes or extents are copied from, as it was read, and what reading it was decided
+// under.
+struct CopySource {
+  int64_t bucket_id = 0;
+  std::string key;
+  model::VersionId version;
+  std::string etag;
+  int64_t settings_version = 0;  // 0 = nobody asked.
+  std::optional<ObjectAccess> access;
 };
 
 // How a look-up ended that the database answered.

@@ -44,6 +44,8 @@ enum class CommitStatus : uint8_t {
   kStreamTooOld,  // The bytes were begun longer ago than half of gc.orphan_age: the orphan scan may
                   // soon take them for left behind, so no row refers to them. Write them again.
   kCredentialChanged,  // Something was taken from credentials: read the asker's again, decide anew.
+  kAccessChanged,      // A version decided, and says something else of who may have it now: read it
+                       // again and decide anew.
 };
 
 struct CommitOutcome {

@@ -27,6 +27,9 @@ struct PutObject {
   ObjectVersion version;  // version id, is_null, last_modified are chosen by the commit.
   Versioning versioning = Versioning::kNever;
   Conditions conditions;
+  // Where the bytes were read from a version and written anew: it is locked and checked as that of
+  // CopyObject.
+  std::optional<CopySource> copied_from;
 };
 
 // A version over the extents of another one: no bytes move. The source row is locked and
@@ -35,11 +38,7 @@ struct CopyObject {
   // `put.version` without extents: they, size and parts come from the source, headers and
   // attributes from here.
   PutObject put;
-  int64_t source_bucket_id = 0;
-  std::string source_key;
-  model::VersionId source_version;  // As read before.
-  std::string source_etag;
-  int64_t source_settings_version = 0;  // What reading it was decided under; 0 = nobody asked.
+  CopySource source;
 };
 
 // Bytes behind the end of an object of an unversioned bucket; makes it when absent and offset is 0.
@@ -61,6 +60,7 @@ struct RenameObject {
   // object is not renamed without (kEncrypted). Envelopes differ even for the same data key.
   std::string source_encryption;
   std::string encryption;
+  std::optional<ObjectAccess> source_access;  // When the source decided.
 };
 
 // Conditions are about what is there, a delete marker included; where nothing is, they hold and
@@ -90,7 +90,8 @@ struct UpdateVersion {
   std::string key;
   std::optional<model::VersionId> version;  // Absent: the current one.
   bool null_version = false;
-  std::string expected_etag;  // Empty = any.
+  std::string expected_etag;                    // Empty = any.
+  std::optional<ObjectAccess> expected_access;  // When the version decided.
   // What is to change; the rest stays. Empty values remove.
   std::optional<std::string> acl;
   std::optional<Tags> tags;

@@ -23,17 +23,14 @@ struct PutPart {
   std::string key;  // Must be the upload's.
   Part part;
   std::vector<Extent> extents;
+  std::optional<CopySource> copied_from;  // As of PutObject.
 };
 
 // UploadPartCopy: a part over extents of an existing version.
 struct CopyPart {
   PutPart put;  // extents filled from the source row's range
-  int64_t source_bucket_id = 0;
-  std::string source_key;
-  model::VersionId source_version;
-  std::string source_etag;
-  uint64_t source_offset = 0;           // Of the copied range in the source.
-  int64_t source_settings_version = 0;  // What reading it was decided under; 0 = nobody asked.
+  CopySource source;
+  uint64_t source_offset = 0;  // Of the copied range in the source.
 };
 
 struct CompletedPart {

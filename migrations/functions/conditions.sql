@@ -110,20 +110,26 @@ begin
   return g;
 end $$;
 
+-- What of a version decides who may have it, for who compares it with what it was.
+create or replace function access_of(a attributes) returns bytea language sql immutable as $$
+  select coalesce(a.acl, '') || '\x00'::bytea || coalesce(a.tags, '')
+$$;
+
 -- The same of a copy, whose source was decided under the settings of its own bucket. Both buckets
 -- are locked in the order of their ids.
 create or replace function check_contexts(
-  b bigint, settings bigint, source_bucket bigint, source_settings bigint)
+  b bigint, settings bigint, source copy_source, epoch bigint default 0,
+  first_ms bigint default null)
 returns ground language plpgsql as $$
 declare
   g ground;
 begin
-  if source_bucket < b then
-    perform 1 from buckets where id = source_bucket for key share;
+  if source.bucket_id < b then
+    perform 1 from buckets where id = source.bucket_id for key share;
   end if;
-  g := check_context(b, settings, 0);
-  if g.status = :CommitStatus.kCommitted and source_bucket <> b and source_settings <> 0
-      and (check_context(source_bucket, source_settings, 0)).status
+  g := check_context(b, settings, epoch, first_ms);
+  if g.status = :CommitStatus.kCommitted and source.bucket_id <> b and source.settings <> 0
+      and (check_context(source.bucket_id, source.settings, 0)).status
         <> :CommitStatus.kCommitted then
     g.status := :CommitStatus.kSettingsChanged;
   end if;

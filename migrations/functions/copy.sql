@@ -4,24 +4,24 @@
 create or replace function copy_object(
   b bigint, settings bigint, k bytea, clock bytea, versioning smallint, owner text, new_etag text,
   algorithm smallint, type smallint, new_checksum bytea, new_headers bytea,
-  source_bucket bigint, source_settings bigint, source_key bytea, source_version bytea,
-  source_etag text, c conditions, a attributes)
+  source copy_source, c conditions, a attributes)
 returns outcome language plpgsql as $$
 declare
   s objects;
   n objects;
   o outcome;
   e object_extents;
-  g ground := check_contexts(b, settings, source_bucket, source_settings);
+  g ground := check_contexts(b, settings, source);
   context smallint;
 begin
   if g.status <> :CommitStatus.kCommitted then
     return refusal(g.status);
   end if;
-  perform lock_pair(b, k, source_bucket, source_key);
-  s := find_source(source_bucket, source_key, source_version);
-  if s.version is null or s.delete_marker or s.etag <> source_etag then
-    return refusal(:CommitStatus.kSourceChanged);
+  perform lock_pair(b, k, source.bucket_id, source.key);
+  s := find_source(source.bucket_id, source.key, source.version);
+  context := check_source(s, source);
+  if context <> :CommitStatus.kCommitted then
+    return refusal(context);
   end if;
   select * into n from objects where bucket_id = b and key = k for update;
   -- Conditions first: a refused copy must not count references.
@@ -78,4 +78,24 @@ begin
   end if;
   perform count_usage(b, o.d_objects, o.d_versions, o.d_bytes);
   return o;
+end $$;
+
+-- A PUT of bytes that were read from a version and written anew, under another key: one row. What
+-- reading them was decided under holds until it commits.
+create or replace function put_copied(
+  source copy_source, rows put_row[], attribute_sets attributes[] default null)
+returns setof outcome language plpgsql as $$
+declare
+  r constant put_row := rows[1];
+  status smallint := (check_contexts(r.bucket_id, r.settings, source)).status;
+begin
+  if status = :CommitStatus.kCommitted then
+    perform lock_pair(r.bucket_id, r.key, source.bucket_id, source.key);
+    status := check_source(find_source(source.bucket_id, source.key, source.version), source);
+  end if;
+  if status <> :CommitStatus.kCommitted then
+    return next refusal(status);
+    return;
+  end if;
+  return query select * from put_objects(rows, attribute_sets);
 end $$;

@@ -12,10 +12,11 @@ end $$;
 
 -- `sealed`: the envelope for the target's key, made from the source's, `sealed_for`. kEncrypted: the
 -- source has an envelope, and none was given that was made from it: another key may have been given
--- to it meanwhile.
+-- to it meanwhile. `access`: what the source said of who may have it when that decided; NULL: it did
+-- not.
 create or replace function rename_object(
   b bigint, settings bigint, source bytea, target bytea, clock bytea, cs conditions, ct conditions,
-  sealed_for bytea, sealed bytea)
+  sealed_for bytea, sealed bytea, access bytea)
 returns outcome language plpgsql as $$
 declare
   s objects;
@@ -39,6 +40,9 @@ begin
   context := check_head(cs, s);
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
+  end if;
+  if access_of(s.attributes) <> access then
+    return refusal(:CommitStatus.kAccessChanged);
   end if;
   select * into t from objects where bucket_id = b and key = target for update;
   target_exists := found;
@@ -80,10 +84,11 @@ begin
 end $$;
 
 -- Attributes of one version, head or history: those of the names in `changed` become what `a` has.
--- `choice`: a VersionChoice.
+-- `choice`: a VersionChoice. `access`: what the version said of who may have it when that decided;
+-- NULL: it did not.
 create or replace function update_version(
   b bigint, settings bigint, k bytea, choice smallint, v bytea, expected_etag text, changed text[],
-  bypass boolean, a attributes, lock_ms bigint)
+  bypass boolean, a attributes, lock_ms bigint, access bytea)
 returns outcome language plpgsql as $$
 declare
   h objects;
@@ -117,6 +122,8 @@ begin
     o.status := :CommitStatus.kNoSuchKey;
   elsif h.etag <> expected_etag then
     o.status := :CommitStatus.kPreconditionFailed;
+  elsif access_of(h.attributes) <> access then
+    o.status := :CommitStatus.kAccessChanged;
   elsif 'retain_until' = any (changed) then
     o.status := check_retention(h.attributes, a, bypass, lock_ms);
   end if;

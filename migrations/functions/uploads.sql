@@ -44,20 +44,34 @@ begin
   return true;
 end $$;
 
+-- The source of a part, under its head, as whoever removes it locks them.
+create or replace function lock_source(source copy_source) returns objects language plpgsql as $$
+begin
+  perform 1 from objects where bucket_id = source.bucket_id and key = source.key for update;
+  return find_source(source.bucket_id, source.key, source.version);
+end $$;
+
+-- `source`: what the bytes were read from, where they were written anew.
 create or replace function put_part(
   b bigint, settings bigint, epoch bigint, first_ms bigint, u bytea, k bytea, n integer, part_size bigint,
   part_etag text, algorithm smallint, part_checksum bytea, part_layout smallint,
-  part_stream bytea, part_stream_size bigint)
+  part_stream bytea, part_stream_size bigint, source copy_source default null)
 returns outcome language plpgsql as $$
 declare
   o outcome := refusal(:CommitStatus.kCommitted);
-  context smallint := (check_context(b, settings, epoch, first_ms)).status;
+  context smallint := (check_contexts(b, settings, source, epoch, first_ms)).status;
 begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
   end if;
   if not lock_part(b, u, k, n) then
     return refusal(:CommitStatus.kNoSuchUpload);
+  end if;
+  if source.bucket_id is not null then
+    context := check_source(lock_source(source), source);
+    if context <> :CommitStatus.kCommitted then
+      return refusal(context);
+    end if;
   end if;
   perform release_part(u, n);
   insert into upload_parts (upload, number, size, etag, checksum_algorithm, checksum)
@@ -75,14 +89,13 @@ end $$;
 -- A part over the extents of a version.
 create or replace function copy_part(
   b bigint, settings bigint, u bytea, k bytea, n integer, part_size bigint, part_etag text, algorithm smallint,
-  part_checksum bytea, source_bucket bigint, source_settings bigint, source_key bytea,
-  source_version bytea, source_etag text, source_offset bigint)
+  part_checksum bytea, source copy_source, source_offset bigint)
 returns outcome language plpgsql as $$
 declare
   o outcome := refusal(:CommitStatus.kCommitted);
   s objects;
   e record;
-  context smallint := (check_contexts(b, settings, source_bucket, source_settings)).status;
+  context smallint := (check_contexts(b, settings, source)).status;
 begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
@@ -90,11 +103,10 @@ begin
   if not lock_part(b, u, k, n) then
     return refusal(:CommitStatus.kNoSuchUpload);
   end if;
-  -- The source's head, then the version itself, as whoever removes it does.
-  perform 1 from objects where bucket_id = source_bucket and key = source_key for update;
-  s := find_source(source_bucket, source_key, source_version);
-  if s.version is null or s.delete_marker or s.etag <> source_etag then
-    return refusal(:CommitStatus.kSourceChanged);
+  s := lock_source(source);
+  context := check_source(s, source);
+  if context <> :CommitStatus.kCommitted then
+    return refusal(context);
   end if;
   -- In the order of streams, as a copy does: what the part before gives up, and what is copied.
   perform 1 from shared_streams where stream in (

@@ -189,3 +189,17 @@ begin
   end if;
   return h;
 end $$;
+
+-- Whether the locked version is still the one that was read, and says of who may have it what it
+-- said then.
+create or replace function check_source(s objects, source copy_source) returns smallint
+language plpgsql immutable as $$
+begin
+  if s.version is null or s.delete_marker or s.etag <> source.etag then
+    return :CommitStatus.kSourceChanged;
+  end if;
+  if access_of(s.attributes) <> source.access then
+    return :CommitStatus.kAccessChanged;
+  end if;
+  return :CommitStatus.kCommitted;
+end $$;

@@ -278,8 +278,8 @@ class Hold:
         while (line := self.psql.stdout.readline()).strip() != "held":
             assert line, "psql took no lock"
 
-    def let_go(self):
-        self.psql.communicate("rollback;\n", timeout=30)
+    def let_go(self, by="rollback"):
+        self.psql.communicate(by + ";\n", timeout=30)
         assert self.psql.returncode == 0
 
 

@@ -1,5 +1,6 @@
 """What is decided is what is committed: rights, settings and keys are taken away while a request is held open; one header or URL is used for another purpose."""
 import base64
+import concurrent.futures
 import hashlib
 import json
 import random
@@ -13,8 +14,9 @@ from botocore.config import Config
 
 import raw
 import signing
+from attackers import Hold
 from boto3_cases import refused
-from cluster import Cluster
+from cluster import Cluster, wait_for
 from test_access import Party
 
 CONFIG = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}
@@ -125,6 +127,59 @@ def test_a_right_that_was_taken_away_finishes_nothing(own, parties, box):
     alice.s3.delete_bucket_policy(Bucket=box)
     assert [one.end() for one in held] == [(403, "AccessDenied")] * 2
     assert [one["Key"] for one in alice.s3.list_objects_v2(Bucket=box)["Contents"]] == ["k"]
+
+
+def part_of(bob, bucket, **sealed):
+    upload = bob.s3.create_multipart_upload(Bucket=bucket, Key="n", **sealed)["UploadId"]
+    return lambda box: bob.s3.upload_part_copy(Bucket=bucket, Key="n", UploadId=upload, PartNumber=1, CopySource={"Bucket": box, "Key": "k"})
+
+
+def renamed(bob, box):
+    def name(request, **_):
+        request.headers["x-amz-rename-source"] = f"/{box}/k"
+        request.url += "?renameObject"
+
+    bob.s3.meta.events.register("before-sign.s3.PutObject", name)
+    try:
+        bob.s3.put_object(Bucket=box, Key="n")
+    finally:
+        bob.s3.meta.events.unregister("before-sign.s3.PutObject", name)
+
+
+# What bob may do because of what alice's object says of him: given his own bucket, what he asks of hers.
+BY_THE_OBJECT = {
+    "copy": lambda bob, own: lambda box: bob.s3.copy_object(Bucket=own, Key="n", CopySource={"Bucket": box, "Key": "k"}, TaggingDirective="REPLACE"),
+    "copy under another key": lambda bob, own: lambda box: bob.s3.copy_object(Bucket=own, Key="n", CopySource={"Bucket": box, "Key": "k"},
+                                                                             TaggingDirective="REPLACE", ServerSideEncryption="AES256"),
+    "part copy": part_of,
+    "part copy under another key": lambda bob, own: part_of(bob, own, ServerSideEncryption="AES256"),
+    "rename": lambda bob, own: lambda box: renamed(bob, box),
+    "acl": lambda bob, own: lambda box: bob.s3.put_object_acl(Bucket=box, Key="k", ACL="public-read"),
+    "tags": lambda bob, own: lambda box: bob.s3.put_object_tagging(Bucket=box, Key="k", Tagging={"TagSet": [{"Key": "for", "Value": "all"}]}),
+}
+
+
+@pytest.mark.parametrize("name", BY_THE_OBJECT)
+def test_what_an_object_allowed_ends_with_its_acl_and_tags(own, parties, box, name):
+    alice, bob, _ = parties
+    alice.s3.put_bucket_policy(Bucket=box, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": bob.id}, "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": f"arn:aws:s3:::{box}/*"},
+        {"Effect": "Allow", "Principal": {"AWS": bob.id}, "Action": "s3:PutObjectTagging", "Resource": f"arn:aws:s3:::{box}/*",
+         "Condition": {"StringEquals": {"s3:ExistingObjectTag/for": "bob"}}}]}))
+    mine = "bobs-%08x" % random.getrandbits(32)
+    bob.s3.create_bucket(Bucket=mine)
+    bucket_id = own.sql(f"select id from buckets where name = '{box}'")
+    change = f"update objects set attributes.acl = null, attributes.tags = null where bucket_id = {bucket_id} and key = 'k'"
+    for ends, word in (("rollback", "OK"), ("commit", "AccessDenied")):
+        alice.s3.put_object(Bucket=box, Key="k", Body=b"kept", Tagging="for=bob", GrantRead=f"id={bob.canonical_id}",
+                            GrantWriteACP=f"id={bob.canonical_id}")
+        act = BY_THE_OBJECT[name](bob, mine)
+        hold = Hold(own, change)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(act, box) if word == "OK" else pool.submit(refused, lambda: act(box), word)
+            wait_for(lambda: own.sql("select count(*) from pg_locks where not granted") != "0", 20, "nobody waits for the row")
+            hold.let_go(ends)
+            asked.result(timeout=30)
 
 
 def lines(own, path, fields, method="PUT", party=None):

@@ -105,10 +105,7 @@ class BadBytes : public StoreContract<BadBytes> {
 
   CopyObject copy_if(Conditions conditions, const std::string& source_key = "source") const {
     CopyObject copy{.put = put_request("copied", 0),
-                    .source_bucket_id = bucket_.id,
-                    .source_key = source_key,
-                    .source_version = source_,
-                    .source_etag = "e"};
+                    .source = {bucket_.id, source_key, source_, "e"}};
     copy.put.conditions = std::move(conditions);
     return copy;
   }

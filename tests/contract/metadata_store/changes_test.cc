@@ -65,7 +65,7 @@ class Commits : public StoreContract<Commits> {
   }
 
   CommitOutcome copy(const std::string& from, const std::string& to, CommitContext context) {
-    CopyObject request{put_request(to, 0), bucket_.id, from, newest(from).version, "e"};
+    CopyObject request{put_request(to, 0), {bucket_.id, from, newest(from).version, "e"}};
     request.put.context = context;
     request.put.version.etag = "";
     return run(stores().objects.copy_object(request));
@@ -537,7 +537,7 @@ TEST_P(Layouts, AreKeptWithEachExtent) {
   uint32_t number = 0;
   for (const char* source : {"both", "alone"}) {
     const ObjectVersion from = newest(source);
-    CopyPart part{{context(), copied, "copied", {}, {}}, bucket_.id, source, from.version, "e", 0};
+    CopyPart part{{context(), copied, "copied", {}, {}}, {bucket_.id, source, from.version, "e"}};
     part.put.part = {.number = ++number, .size = from.size, .etag = "p"};
     EXPECT_EQ(run(stores().uploads.copy_part(part)).status, CommitStatus::kCommitted);
   }
@@ -656,11 +656,7 @@ TEST_P(FirstTime, OfBytesThatRowsReferToIsNotAsked) {
   EXPECT_EQ(copy("old", "copy", begun(month_ago)).status, CommitStatus::kCommitted);
   const auto other = begin("copied");
   CopyPart part{{begun(month_ago), other, "copied", {}, {}},
-                bucket_.id,
-                "old",
-                newest("old").version,
-                "e",
-                0};
+                {bucket_.id, "old", newest("old").version, "e"}};
   part.put.part = {.number = 1, .size = 1, .etag = "p"};
   EXPECT_EQ(run(stores().uploads.copy_part(part)).status, CommitStatus::kCommitted);
 }

@@ -58,6 +58,10 @@ class Decided : public MetadataContract {
          [](Decided& t, CommitContext c) {
            return run(t.stores().objects.delete_objects({t.removal(c)})).front().status;
          }},
+        {"put of bytes that were copied",
+         [](Decided& t, CommitContext c) {
+           return run(t.stores().objects.put_object(t.copied_put(c))).status;
+         }},
         {"copy",
          [](Decided& t, CommitContext c) {
            return run(t.stores().objects.copy_object(t.copy_request(c))).status;
@@ -99,10 +103,14 @@ class Decided : public MetadataContract {
            put.extents = {{0, model::StreamId::random(), 1, 0, 1}};
            return run(t.stores().uploads.put_part(put)).status;
          }},
+        {"part of bytes that were copied",
+         [](Decided& t, CommitContext c) {
+           return run(t.stores().uploads.put_part(t.copied_part(c))).status;
+         }},
         {"part copy",
          [](Decided& t, CommitContext c) {
-           CopyPart copy{
-               {c, t.upload_, "upload", {}, {}}, t.bucket_.id, "object", t.version_, "etag1", 0};
+           CopyPart copy{{c, t.upload_, "upload", {}, {}},
+                         {t.bucket_.id, "object", t.version_, "etag1"}};
            copy.put.part = {3, 1, "p3", {}, {}};
            return run(t.stores().uploads.copy_part(copy)).status;
          }},
@@ -159,10 +167,88 @@ class Decided : public MetadataContract {
   }
 
   CopyObject copy_request(CommitContext context) {
-    CopyObject copy{put_request("copied", 0), bucket_.id, "object", version_, "etag1"};
+    CopyObject copy{put_request("copied", 0), source()};
     copy.put.context = context;
     copy.put.version.etag.clear();
     return copy;
+  }
+
+  // The object, as a copy has read it.
+  CopySource source() const { return {bucket_.id, "object", version_, "etag1"}; }
+
+  // Bytes that were read from the object and written anew.
+  PutObject copied_put(CommitContext context) {
+    PutObject put = put_request("copied", 1);
+    put.context = context;
+    put.copied_from = source();
+    return put;
+  }
+
+  PutPart copied_part(CommitContext context) {
+    PutPart put{context, upload_, "upload", {3, 1, "p3", {}, {}}, {}};
+    put.extents = {{0, model::StreamId::random(), 1, 0, 1}};
+    put.copied_from = source();
+    return put;
+  }
+
+  // What is bound to a version: everything that copies one, and what it decides about itself.
+  struct Bound {
+    const char* name;
+    std::function<CommitStatus(Decided&, CommitContext, const CopySource&)> run;
+    bool copies = true;  // Under the settings of its source's bucket, too.
+  };
+
+  static std::vector<Bound> all_bound() {
+    return {
+        {"copy",
+         [](Decided& t, CommitContext c, const CopySource& source) {
+           CopyObject copy = t.copy_request(c);
+           copy.source = source;
+           return run(t.stores().objects.copy_object(copy)).status;
+         }},
+        {"put of bytes that were copied",
+         [](Decided& t, CommitContext c, const CopySource& source) {
+           PutObject put = t.copied_put(c);
+           put.copied_from = source;
+           return run(t.stores().objects.put_object(put)).status;
+         }},
+        {"part copy",
+         [](Decided& t, CommitContext c, const CopySource& source) {
+           const CopyPart copy{{c, t.upload_, "upload", {3, 1, "p3", {}, {}}, {}}, source};
+           return run(t.stores().uploads.copy_part(copy)).status;
+         }},
+        {"part of bytes that were copied",
+         [](Decided& t, CommitContext c, const CopySource& source) {
+           PutPart put = t.copied_part(c);
+           put.copied_from = source;
+           return run(t.stores().uploads.put_part(put)).status;
+         }},
+        {"rename",
+         [](Decided& t, CommitContext c, const CopySource& source) {
+           RenameObject rename;
+           rename.context = c;
+           rename.source_key = source.key;
+           rename.target_key = "renamed";
+           rename.source_access = source.access;
+           return run(t.stores().objects.rename_object(rename)).status;
+         },
+         false},
+        {"update",
+         [](Decided& t, CommitContext c, const CopySource& source) {
+           UpdateVersion update;
+           update.context = c;
+           update.key = source.key;
+           update.version = source.version;
+           update.expected_access = source.access;
+           update.legal_hold = true;
+           return run(t.stores().objects.update_version(update)).status;
+         },
+         false},
+    };
+  }
+
+  void change_object(std::function<void(UpdateVersion&)> change) {
+    ASSERT_EQ(changes(std::move(change))(*this, context()), CommitStatus::kCommitted);
   }
 
   Upload new_upload(const std::string& key) {
@@ -257,34 +343,63 @@ TEST_P(Decided, NoCommitHappensByACredentialThatSomethingWasTakenFrom) {
   }
 }
 
-// A copy rests on the settings of two buckets.
+// A copy rests on the settings of two buckets, whether it is rows or bytes.
 TEST_P(Decided, NoCopyHappensUnderSettingsOfItsSourceThatMoved) {
-  for (const bool part : {false, true}) {
-    SCOPED_TRACE(part);
+  for (const Bound& act : all_bound()) {
+    if (!act.copies) continue;
+    SCOPED_TRACE(act.name);
     prepare();
-    const Bucket source = bucket_;
-    const model::VersionId version = version_;
+    const Bucket bucket = bucket_;
+    CopySource source = this->source();
     prepare();
     const auto changed = run(stores().buckets.set_bucket_setting(
-        {.bucket_id = source.id, .deadline = soon()}, SettingKind::kPolicy, "x"));
-    for (const bool moved : {true, false}) {
-      const int64_t decided = moved ? source.settings_version : changed.bucket.settings_version;
-      CopyObject copy = copy_request(context());
-      copy.source_bucket_id = source.id;
-      copy.source_version = version;
-      copy.source_settings_version = decided;
-      CopyPart copied{{context(), upload_, "upload", {}, {}},
-                      source.id,
-                      "object",
-                      version,
-                      "etag1",
-                      0,
-                      decided};
-      copied.put.part = {3, 1, "p3", {}, {}};
-      const CommitStatus status = part ? run(stores().uploads.copy_part(copied)).status
-                                       : run(stores().objects.copy_object(copy)).status;
-      EXPECT_EQ(status, moved ? CommitStatus::kSettingsChanged : CommitStatus::kCommitted);
+        {.bucket_id = bucket.id, .deadline = soon()}, SettingKind::kPolicy, "x"));
+    source.settings_version = bucket.settings_version;
+    EXPECT_EQ(act.run(*this, context(), source), CommitStatus::kSettingsChanged);
+    source.settings_version = changed.bucket.settings_version;
+    EXPECT_EQ(act.run(*this, context(), source), CommitStatus::kCommitted);
+  }
+}
+
+// What a version decided holds while it says the same of who may have it.
+TEST_P(Decided, NoCommitHappensUnderWhatAVersionDoesNotSayAnyMore) {
+  using Change = std::function<void(UpdateVersion&)>;
+  const std::pair<const char*, Change> all_changes[] = {
+      {"another ACL", [](UpdateVersion& update) { update.acl = "private"; }},
+      {"no ACL", [](UpdateVersion& update) { update.acl = ""; }},
+      {"other tags", [](UpdateVersion& update) { update.tags = Tags{{"for", "nobody"}}; }},
+      {"no tags", [](UpdateVersion& update) { update.tags = Tags{}; }},
+  };
+  for (const Bound& act : all_bound()) {
+    for (const auto& [name, change] : all_changes) {
+      SCOPED_TRACE(act.name + std::string(", ") + name);
+      prepare();
+      change_object([](UpdateVersion& update) {
+        update.acl = "public";
+        update.tags = Tags{{"for", "all"}};
+      });
+      CopySource source = this->source();
+      source.access = ObjectAccess::of(find("object").object);
+      change_object(change);
+      const auto before = usage();
+      EXPECT_EQ(act.run(*this, context(), source), CommitStatus::kAccessChanged);
+      EXPECT_EQ(usage().versions, before.versions);
+      EXPECT_FALSE(find("object").object.legal_hold);
+      source.access = ObjectAccess::of(find("object").object);
+      EXPECT_EQ(act.run(*this, context(), source), CommitStatus::kCommitted);
     }
+  }
+}
+
+// Bytes that were written anew are of the version that was read, as rows are.
+TEST_P(Decided, NoBytesAreCommittedAsACopyOfWhatIsGone) {
+  for (const Bound& act : all_bound()) {
+    if (!act.copies) continue;
+    SCOPED_TRACE(act.name);
+    prepare();
+    const CopySource source = this->source();
+    put("object", 1);
+    EXPECT_EQ(act.run(*this, context(), source), CommitStatus::kSourceChanged);
   }
 }
 
@@ -358,7 +473,7 @@ TEST_P(Decided, TheBlockOfTheAccountMovesItsBuckets) {
 }
 
 // Of the functions in the database those that change rows, by themselves or by others that they
-// call, but for the ones that only others call: what a program calls, and triggers.
+// call, but for the ones that others call: what a program calls, and triggers.
 class Writers {
  public:
   Writers() {
@@ -380,11 +495,12 @@ class Writers {
     }
   }
 
-  std::set<std::string> outermost() const {
+  // `also`: called by a program, too.
+  std::set<std::string> outermost(const std::string& also) const {
     const std::regex change(R"(\b(insert\s+into|delete\s+from|update\s+\w+(\s+\w+)?\s+set)\b)");
     std::set<std::string> found;
     for (const auto& [name, body] : bodies_) {
-      if (called_.contains(name)) continue;
+      if (called_.contains(name) && name != also) continue;
       for (const std::string& reached : reached_by(name)) {
         if (std::regex_search(bodies_.at(reached), change)) found.insert(name);
       }
@@ -427,7 +543,8 @@ TEST(DecidedFunctions, AreAllThatChangeRows) {
       {"update_version",
        {"tags", "acl", "legal hold", "retention", "removal of a retention", "encryption"}},
       {"create_upload", {"begin of an upload"}},
-      {"put_part", {"part"}},
+      {"put_copied", {"put of bytes that were copied"}},
+      {"put_part", {"part", "part of bytes that were copied"}},
       {"copy_part", {"part copy"}},
       {"complete_upload", {"complete"}},
       {"abort_upload_as", {"abort"}},
@@ -450,14 +567,15 @@ TEST(DecidedFunctions, AreAllThatChangeRows) {
   const Writers writers;
   std::set<std::string> acts;
   for (const Decided::Act& act : Decided::acts()) acts.insert(act.name);
-  for (const std::string& name : writers.outermost()) {
+  const std::set<std::string> outermost = writers.outermost("put_objects");
+  for (const std::string& name : outermost) {
     if (others.contains(name)) continue;
     EXPECT_TRUE(commits.contains(name)) << name << " changes rows: under which decisions?";
     const std::set<std::string> reached = writers.reached_by(name);
     EXPECT_TRUE(reached.contains("check_context") || reached.contains("lock_settings")) << name;
   }
   for (const auto& [name, by] : commits) {
-    EXPECT_TRUE(writers.outermost().contains(name)) << name << " is gone";
+    EXPECT_TRUE(outermost.contains(name)) << name << " is gone";
     for (const std::string& act : by) EXPECT_EQ(acts.erase(act), 1u) << act;
   }
   EXPECT_TRUE(acts.empty()) << *acts.begin() << " is of no function";
@@ -539,6 +657,55 @@ TEST_P(DecidedRaces, ATakenCredentialHoldsForCommitsInFlight) {
     EXPECT_EQ(run_behind({hold}, act, decided, meanwhile), CommitStatus::kCredentialChanged);
     EXPECT_TRUE(waited_);
     EXPECT_EQ(usage().versions, 1u);
+  }
+}
+
+// Whatever is taken is answered behind the commits that may not have seen it.
+TEST_P(DecidedRaces, WhatIsTakenAwayWaitsForEarlierCommits) {
+  auto& identities = stores().identities;
+  auto& keys = stores().keys;
+  static int count = 0;
+  const std::string account = make_account(stores(), "taken-" + std::to_string(++count));
+  const std::string key = run(identities.create_key(account, "", "", soon())).access_key;
+  run(identities.create_key(account, "", "", soon()));
+  const uint8_t all = static_cast<uint8_t>(KmsOperation::kAll);
+  const std::pair<const char*, std::function<void()>> takers[] = {
+      {"a key is disabled",
+       [&] { run(identities.set_key_enabled(key, false, LastKey::kMayGo, soon())); }},
+      {"a key goes", [&] { run(identities.delete_key(key, LastKey::kMayGo, soon())); }},
+      {"a key's owner",
+       [&] { (void)async::block_on(keys.set_owner("taken", owner().account.id, soon())); }},
+      {"a key's other owner",
+       [&] { (void)async::block_on(keys.set_owner("taken", account, soon())); }},
+      {"a grant",
+       [&] { (void)async::block_on(keys.set_grant("taken", owner().account.id, all, soon())); }},
+      {"a smaller grant",
+       [&] { (void)async::block_on(keys.set_grant("taken", owner().account.id, 1, soon())); }},
+      {"no grant",
+       [&] { (void)async::block_on(keys.set_grant("taken", owner().account.id, 0, soon())); }},
+      {"an account is disabled",
+       [&] { run(identities.change_account(account, {.enabled = false}, soon())); }},
+  };
+  const auto session = PgConnection::open(postgres_dsn(), soon()).value();
+  const auto watcher = PgConnection::open(postgres_dsn(), soon()).value();
+  for (const auto& [name, take] : takers) {
+    SCOPED_TRACE(name);
+    ASSERT_TRUE(session->script("begin; select pg_current_xact_id()", soon()));
+    std::atomic<bool> ended{false}, waited{false};
+    std::thread thread([&] {
+      take();
+      ended = true;
+    });
+    const std::string asks =
+        "select exists (select from pg_stat_activity where query like 'select is_past(%' and "
+        "query_start > '" +
+        watcher->run("select clock_timestamp()::text", {}, soon()).value().text(0, 0) + "')";
+    while (!ended && !(waited = watcher->run(asks, {}, soon()).value().boolean(0, 0))) {
+      std::this_thread::sleep_for(200us);
+    }
+    ASSERT_TRUE(session->script("commit", soon()));
+    thread.join();
+    EXPECT_TRUE(waited);
   }
 }
 

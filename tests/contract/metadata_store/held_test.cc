@@ -111,10 +111,7 @@ struct Hold {
 TEST_F(HeldLocks, OthersOfABatchDoNotWait) {
   const auto made = run(stores().objects.put_object(put_request("k", 10)));
   ASSERT_EQ(run(stores().objects.copy_object({.put = put_request("copy", 0),
-                                              .source_bucket_id = bucket_.id,
-                                              .source_key = "k",
-                                              .source_version = made.version,
-                                              .source_etag = "e"}))
+                                              .source = {bucket_.id, "k", made.version, "e"}}))
                 .status,
             CommitStatus::kCommitted);
   const Bucket other = make_bucket();
@@ -154,11 +151,8 @@ TEST_F(HeldLocks, OthersOfABatchDoNotWait) {
     ASSERT_TRUE(remove.outcome());
     // As it was, for the next one.
     const auto again = run(stores().objects.put_object(put_request("k", 10)));
-    run(stores().objects.copy_object({.put = put_request("copy", 0),
-                                      .source_bucket_id = bucket_.id,
-                                      .source_key = "k",
-                                      .source_version = again.version,
-                                      .source_etag = "e"}));
+    run(stores().objects.copy_object(
+        {.put = put_request("copy", 0), .source = {bucket_.id, "k", again.version, "e"}}));
   }
 }
 
@@ -312,13 +306,11 @@ TEST_F(HeldLocks, RandomCommitsOfThreeGatewaysMeetNoDeadlock) {
                 at.objects.find_object({.bucket = from.name, .key = source, .deadline = soon()}));
             if (found.status != LookupStatus::kFound) break;
             put.version.extents.clear();
-            answered =
-                async::block_on(at.objects.copy_object({.put = put,
-                                                        .source_bucket_id = from.id,
-                                                        .source_key = source,
-                                                        .source_version = found.object.version,
-                                                        .source_etag = found.object.etag}))
-                    .has_value();
+            answered = async::block_on(
+                           at.objects.copy_object({.put = put,
+                                                   .source = {from.id, source, found.object.version,
+                                                              found.object.etag}}))
+                           .has_value();
             break;
           }
           default:

@@ -168,7 +168,7 @@ TEST_P(ObjectStoreContract, AttributesAreStoredCopiedAndChangedInPlace) {
   auto found = find("attributed");
   EXPECT_EQ(static_cast<Attributes&>(found.object), static_cast<Attributes&>(request.version));
 
-  CopyObject copy{put_request("copy", 0), bucket_.id, "attributed", first.version, "etag3"};
+  CopyObject copy{put_request("copy", 0), {bucket_.id, "attributed", first.version, "etag3"}};
   copy.put.version.etag.clear();
   copy.put.version.tags = {{"only", "this"}};
   ASSERT_EQ(run(stores().objects.copy_object(copy)).status, CommitStatus::kCommitted);
@@ -337,13 +337,13 @@ TEST_P(ObjectStoreContract, DeleteObjectsAnswersInOrder) {
 
 TEST_P(ObjectStoreContract, CopySharesStreamsUntilTheLastReferenceGoes) {
   const auto source = put("source", 9);
-  CopyObject copy{put_request("copy", 0), bucket_.id, "source", source.version, "etag9"};
+  CopyObject copy{put_request("copy", 0), {bucket_.id, "source", source.version, "etag9"}};
   copy.put.version.etag.clear();
   const auto outcome = run(stores().objects.copy_object(copy));
   ASSERT_EQ(outcome.status, CommitStatus::kCommitted);
   EXPECT_EQ(outcome.etag, "etag9");
   EXPECT_EQ(find("copy").object.extents, find("source").object.extents);
-  copy.source_etag = "other";
+  copy.source.etag = "other";
   EXPECT_EQ(run(stores().objects.copy_object(copy)).status, CommitStatus::kSourceChanged);
   const uint64_t before = run(stores().releases.queue_depths(soon())).released;
   run(stores().objects.delete_object({.context = context(), .key = "source"}));

@@ -104,10 +104,7 @@ TEST_F(Race, ACopyThatIsOvertakenIsRefusedAndLeavesNoReference) {
   const auto source = put_request("source", 10);
   const auto made = run(stores().objects.put_object(source));
   CopyObject copy{.put = put_request("target", 0),
-                  .source_bucket_id = bucket_.id,
-                  .source_key = "source",
-                  .source_version = made.version,
-                  .source_etag = "e"};
+                  .source = {bucket_.id, "source", made.version, "e"}};
   copy.put.conditions.if_none_match = {"*"};
   const auto outcome =
       overtaken([&](const Stores& slow) { return async::block_on(slow.objects.copy_object(copy)); },

@@ -61,12 +61,18 @@ std::string next_clock() {
   return fmt::format("'\\x{:016x}{:016x}'::bytea", clock.fetch_add(1), 0);
 }
 
+std::string put_rows(const Scene& scene, const std::string& key, const std::string& clock,
+                     const StreamId& stream, int versioning) {
+  return fmt::format(
+      "array[row({}, 0, 0, null, {}, {}, {}, {}, 'e', 'o', "
+      "null, null, null, null, 0, {}, {}, null, null)::put_row]",
+      scene.bucket, literal(key), clock, versioning, kBytes, literal(stream), kBytes);
+}
+
 std::string put(const Scene& scene, const std::string& key, const std::string& clock,
                 const StreamId& stream, int versioning) {
-  return fmt::format(
-      "select status::integer from put_objects(array[row({}, 0, 0, null, {}, {}, {}, {}, 'e', 'o', "
-      "null, null, null, null, 0, {}, {}, null, null)::put_row])",
-      scene.bucket, literal(key), clock, versioning, kBytes, literal(stream), kBytes);
+  return "select status::integer from put_objects(" +
+         put_rows(scene, key, clock, stream, versioning) + ")";
 }
 
 std::string begin_upload(const Scene& scene, const std::string& upload, const std::string& key) {
@@ -83,13 +89,21 @@ std::string put_part(const Scene& scene, const std::string& upload, const std::s
       scene.bucket, upload, literal(key), number, bytes, literal(stream), bytes);
 }
 
+// The version of the scene, as a copy has read it.
+std::string source(const Scene& scene) {
+  return fmt::format("row({}, 0, {}, {}, 'e', null)::copy_source", scene.bucket, literal(scene.key),
+                     scene.version);
+}
+
+std::string put_copied(const Scene& scene, const std::string& key, const StreamId& stream) {
+  return "select status::integer from put_copied(" + source(scene) + ", " +
+         put_rows(scene, key, next_clock(), stream, scene.versioning) + ")";
+}
+
 std::string copy_part(const Scene& scene, const std::string& upload, const std::string& key) {
   return fmt::format(
-      "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, {}, "
-      "'e', "
-      "0)",
-      scene.bucket, upload, literal(key), scene.size(), scene.bucket, literal(scene.key),
-      scene.version);
+      "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0)",
+      scene.bucket, upload, literal(key), scene.size(), source(scene));
 }
 
 std::string complete(const Scene& scene, const std::string& upload, const std::string& clock,
@@ -104,9 +118,8 @@ std::string complete(const Scene& scene, const std::string& upload, const std::s
 std::string copy(const Scene& scene, const std::string& target) {
   return fmt::format(
       "select status::integer from copy_object({}, 0, {}, {}, {}::smallint, 'o', null, null, null, "
-      "null, null, {}, 0, {}, {}, 'e', null, null)",
-      scene.bucket, literal(target), next_clock(), scene.versioning, scene.bucket,
-      literal(scene.key), scene.version);
+      "null, null, {}, null, null)",
+      scene.bucket, literal(target), next_clock(), scene.versioning, source(scene));
 }
 
 std::string remove(const Scene& scene, int mode, const std::string& named, int guard) {
@@ -127,7 +140,7 @@ std::string append(const Scene& scene, const StreamId& stream) {
 
 std::string rename(const Scene& scene, const std::string& from, const std::string& to) {
   return fmt::format(
-      "select status::integer from rename_object({}, 0, {}, {}, {}, null, null, null, null)",
+      "select status::integer from rename_object({}, 0, {}, {}, {}, null, null, null, null, null)",
       scene.bucket, literal(from), literal(to), next_clock());
 }
 
@@ -154,6 +167,16 @@ const std::vector<Operation>& operations() {
        [](const Scene& s, const StreamId& own) {
          return put_part(s, s.uploads[0], s.key, 1, own, s.size());
        }},
+      {"part of copied bytes over a part", false,
+       [](const Scene& s, const StreamId& own) {
+         std::string part = put_part(s, s.uploads[0], s.key, 1, own, s.size());
+         part.insert(part.size() - 1, ", " + source(s));
+         return part;
+       }},
+      {"put of copied bytes", false,
+       [](const Scene& s, const StreamId& own) { return put_copied(s, s.other, own); }},
+      {"put of copied bytes onto its key", false,
+       [](const Scene& s, const StreamId& own) { return put_copied(s, s.key, own); }},
       {"copy", false, [](const Scene& s, const StreamId&) { return copy(s, s.other); }},
       {"copy onto its key", false, [](const Scene& s, const StreamId&) { return copy(s, s.key); }},
       {"delete of the version", false,
@@ -411,11 +434,9 @@ TEST_F(ReferenceRaces, PartCopiesOverOneAnothersStreamsDoNotWaitForEachOther) {
   };
   const auto over = [](const Scene& part_of, const Scene& source) {
     return fmt::format(
-        "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0, {}, "
-        "{}, "
-        "'e', 0)",
-        part_of.bucket, part_of.uploads[0], literal(part_of.key), source.size(), source.bucket,
-        literal(source.key), source.version);
+        "select status::integer from copy_part({}, 0, {}, {}, 1, {}, 'e', null, null, {}, 0)",
+        part_of.bucket, part_of.uploads[0], literal(part_of.key), source.size(),
+        metadata::source(source));
   };
   const auto ordered =
       observer_.status("select (" + stream_of(low) + " < " + stream_of(high) + ")::integer");

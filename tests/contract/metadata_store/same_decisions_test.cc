@@ -233,8 +233,9 @@ class SameDecisions : public ::testing::Test {
     return [=, from = up_to(1), key = some_key()](Side& side) {
       const auto source = run(side.stores.objects.find_object(
           {.bucket = side.buckets[from].name, .key = key, .deadline = soon()}));
-      CopyObject copy{on(side, bucket, put), side.buckets[from].id, key, source.object.version,
-                      changed ? "changed" : source.object.etag};
+      CopyObject copy{on(side, bucket, put),
+                      {side.buckets[from].id, key, source.object.version,
+                       changed ? "changed" : source.object.etag}};
       return describe(side, run(side.stores.objects.copy_object(copy)));
     };
   }
@@ -360,10 +361,7 @@ class SameDecisions : public ::testing::Test {
                            upload.key,
                            part_of(number, source.object.size - first),
                            {}},
-                          side.buckets[from].id,
-                          key,
-                          source.object.version,
-                          source.object.etag,
+                          {side.buckets[from].id, key, source.object.version, source.object.etag},
                           first};
       return describe(side, run(side.stores.uploads.copy_part(copy)));
     };

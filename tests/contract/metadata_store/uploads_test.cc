@@ -128,10 +128,7 @@ TEST_P(Multipart, OnePartCompleteAndCopiedPart) {
   const auto source = put("src", 1000);
   const auto upload = create("n");
   CopyPart copy{{context(), upload, "n", {1, 400, "p1", {}, {}}, {}},
-                bucket_.id,
-                "src",
-                source.version,
-                "etag1000",
+                {bucket_.id, "src", source.version, "etag1000"},
                 100};
   ASSERT_EQ(run(stores().uploads.copy_part(copy)).status, CommitStatus::kCommitted);
   ASSERT_EQ(run(stores().uploads.complete_upload(complete_request(upload, "n", {1}, 400))).status,
