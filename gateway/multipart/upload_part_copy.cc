@@ -23,7 +23,12 @@ namespace rondel::multipart {
 
 using s3::ErrorCode;
 
-request::Answer<request::Response> upload_part_copy(request::Context& context) {
+namespace {
+
+using MaybeResponse = std::optional<request::Response>;
+
+// Nothing when the source was written over before the commit.
+request::Answer<MaybeResponse> copy_once(request::Context& context) {
   const auto upload_id =
       model::UploadId::from_hex(context.request.query.find("uploadId").value_or(""));
   const auto number = s3::parse_decimal(context.request.query.find("partNumber").value_or(""));
@@ -112,10 +117,11 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
         request.put.context = request::commit_context(context, written.stream);
         request.source = source.as_decided();
         if (!as_rows) request.put.copied_from = request.source;
-        return as_rows ? context.services.uploads.copy_part(request)
-                       : context.services.uploads.put_part(request.put);
+        return source.watch(as_rows ? context.services.uploads.copy_part(request)
+                                    : context.services.uploads.put_part(request.put));
       },
       &written.stream, [&] { return objects::admit_source_again(context, source, false); });
+  if (!outcome && source.written_over) co_return MaybeResponse();
   if (!outcome) co_return std::unexpected(outcome.error());
   s3::XmlWriter xml("CopyPartResult");
   objects::write_copied(xml, etag, context.services.clock.now());
@@ -125,7 +131,13 @@ request::Answer<request::Response> upload_part_copy(request::Context& context) {
   request::Response response = request::xml_response(std::move(xml));
   request::add_encryption_headers(response.head.fields, target_key);
   objects::add_source_version(response, source);
-  co_return response;
+  co_return MaybeResponse(std::move(response));
+}
+
+}  // namespace
+
+request::Answer<request::Response> upload_part_copy(request::Context& context) {
+  return objects::copy_from_one_version(context, copy_once);
 }
 
 }  // namespace rondel::multipart

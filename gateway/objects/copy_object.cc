@@ -123,9 +123,10 @@ s3::S3Result<bool> replaces(const http::Fields& fields, const std::string& what)
                   {{"ArgumentName", name}, {"ArgumentValue", std::string(*directive)}});
 }
 
-}  // namespace
+using MaybeResponse = std::optional<request::Response>;
 
-request::Answer<request::Response> copy_object(request::Context& context) {
+// Nothing when the source was written over before the commit.
+request::Answer<MaybeResponse> copy_once(request::Context& context) {
   CO_S3_VOID(request::check_object_settings(context.fields()));
   CO_S3(const bool replace, replaces(context.fields(), "metadata"));
   CO_S3(const bool replace_tags, replaces(context.fields(), "tagging"));
@@ -217,10 +218,11 @@ request::Answer<request::Response> copy_object(request::Context& context) {
         request.put.versioning = context.bucket->versioning;
         request.put.version.retention = retention_for(context, attributes.retention);
         if (!as_rows) request.put.copied_from = request.source;
-        return as_rows ? context.services.objects.copy_object(request)
-                       : context.services.objects.put_object(request.put);
+        return source.watch(as_rows ? context.services.objects.copy_object(request)
+                                    : context.services.objects.put_object(request.put));
       },
       &written.stream, decide);
+  if (!outcome && source.written_over) co_return MaybeResponse();
   if (!outcome) {
     CO_S3_VOID(co_await permissions::authorize_refusal(context, outcome.error(),
                                                        request.put.conditions, request.put.key));
@@ -236,7 +238,13 @@ request::Answer<request::Response> copy_object(request::Context& context) {
   add_source_version(response, source);
   request::add_made_version_header(response.head.fields, *outcome);
   co_await add_expiration_header(response.head.fields, context, request.put.version, *outcome);
-  co_return response;
+  co_return MaybeResponse(std::move(response));
+}
+
+}  // namespace
+
+request::Answer<request::Response> copy_object(request::Context& context) {
+  return copy_from_one_version(context, copy_once);
 }
 
 }  // namespace rondel::objects

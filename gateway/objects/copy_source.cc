@@ -145,6 +145,12 @@ metadata::CopySource Found::as_decided() const {
           bucket->settings_version, metadata::ObjectAccess::of(object)};
 }
 
+async::Task<metadata::CommitResult> Found::watch(async::Task<metadata::CommitResult> commit) {
+  metadata::CommitResult result = co_await std::move(commit);
+  written_over = result && result->status == metadata::CommitStatus::kSourceChanged;
+  co_return result;
+}
+
 request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags) {
   const int64_t id = source.bucket->id;
   // Its settings may be what moved.
@@ -160,9 +166,7 @@ request::Answer<void> admit_source_again(request::Context& context, Found& sourc
   query.deadline = context.metadata_deadline();
   CO_S3(metadata::ObjectLookup now,
         co_await context.services.objects.find_object(std::move(query)));
-  if (now.status != metadata::LookupStatus::kFound) {
-    co_return s3::fail(ErrorCode::kPreconditionFailed);
-  }
+  if (now.status != metadata::LookupStatus::kFound) co_return s3::S3Result<void>{};
   source.lookup.object.acl = std::move(now.object.acl);
   source.lookup.object.tags = std::move(now.object.tags);
   co_return authorize_found(context, source, with_tags);

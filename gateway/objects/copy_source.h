@@ -33,17 +33,34 @@ struct Found {
   metadata::ObjectLookup lookup;
   std::shared_ptr<const metadata::Bucket> bucket;
 
+  bool written_over = false;  // When the commit that was watched last came to the source.
+
   // What the commit of the copy is bound to.
   metadata::CopySource as_decided() const;
+  async::Task<metadata::CommitResult> watch(async::Task<metadata::CommitResult> commit);
 };
 
 // `with_tags`: they are copied too.
 request::Answer<Found> find_source(request::Context& context, bool with_tags);
 
 // What was decided about the source, on its bucket and on what the version says of who may have it
-// as they are now: when one of them moved before a copy of it committed. kPreconditionFailed: the
-// version is gone.
+// as they are now: when one of them moved before a copy of it committed. Of a version that is gone
+// the commit decides.
 request::Answer<void> admit_source_again(request::Context& context, Found& source, bool with_tags);
+
+// Runs `once` until its source stays what it is from the look at it to the commit: nullopt says
+// that it was written over meanwhile. 503 SlowDown when that goes on.
+template <class Once>
+request::Answer<request::Response> copy_from_one_version(request::Context& context, Once once) {
+  // Each may read and write 5 GiB.
+  constexpr int kAttempts = 3;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    CO_S3(std::optional<request::Response> response, co_await once(context));
+    if (response) co_return *std::move(response);
+  }
+  co_return std::unexpected(
+      s3::retry_later(s3::ErrorCode::kSlowDown, "the source of the copy is written over and over"));
+}
 
 // A part of the source that is read, for its digests or to be written anew.
 struct SourceRange {

@@ -182,6 +182,23 @@ def test_what_an_object_allowed_ends_with_its_acl_and_tags(own, parties, box, na
             asked.result(timeout=30)
 
 
+@pytest.mark.parametrize("name", [name for name in BY_THE_OBJECT if "copy" in name])
+def test_a_copy_is_of_one_version_of_its_source(own, parties, box, name):
+    """What is written over between the look at it and the commit is looked at again: a client that set no condition is told of none."""
+    alice, bob, _ = parties
+    alice.s3.put_object(Bucket=box, Key="k", Body=b"kept", GrantRead=f"id={bob.canonical_id}")
+    mine = "bobs-%08x" % random.getrandbits(32)
+    bob.s3.create_bucket(Bucket=mine)
+    bucket_id = own.sql(f"select id from buckets where name = '{box}'")
+    act = BY_THE_OBJECT[name](bob, mine)
+    hold = Hold(own, f"update objects set etag = 'another' where bucket_id = {bucket_id} and key = 'k'")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(act, box)
+        wait_for(lambda: own.sql("select count(*) from pg_locks where not granted") != "0", 20, "nobody waits for the row")
+        hold.let_go("commit")
+        assert asked.result(timeout=30)["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
 def lines(own, path, fields, method="PUT", party=None):
     """A signed request whose fields may come in several lines."""
     url = urllib.parse.urlsplit(own.endpoint)

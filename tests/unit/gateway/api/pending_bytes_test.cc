@@ -326,7 +326,7 @@ struct PendingBytes : ::testing::Test, AccessFixture {
   int reads = 0;
 };
 
-constexpr int kLastStatus = static_cast<int>(CommitStatus::kCredentialChanged);
+constexpr int kLastStatus = static_cast<int>(CommitStatus::kAccessChanged);
 constexpr int kLastErrorCode = static_cast<int>(ErrorCode::kOutcomeUnknown);
 
 TEST_F(PendingBytes, StayOfACommit) {
@@ -342,7 +342,34 @@ TEST_F(PendingBytes, AreReleasedWhateverTheCommitIsRefusedFor) {
     for (int status = 1; status <= kLastStatus; ++status) {
       const CommitResult answer = refused(static_cast<CommitStatus>(status));
       if (fate_of(answer) == metadata::CommitFate::kCommitted) continue;
+      // Below.
+      const bool again = !row.takes_body && answer->status == CommitStatus::kSourceChanged;
+      if (again) continue;
       expect(row, {.answers = {answer}}, Fate::kReleased, "status " + std::to_string(status));
+    }
+  }
+}
+
+// A copy whose source was written over reads it again, a bounded number of times.
+TEST_F(PendingBytes, OfASourceThatWasWrittenOverAreReleased) {
+  const CommitResult moved = refused(CommitStatus::kSourceChanged);
+  for (const Writes& row : kWrites) {
+    if (row.takes_body) continue;
+    for (const bool settles : {true, false}) {
+      SCOPED_TRACE(std::string(row.name) + (settles ? ", once" : ", over and over"));
+      memory.streams.clear();
+      commits.released.clear();
+      const auto answers =
+          settles ? std::vector{moved, CommitResult(CommitOutcome())} : std::vector{moved};
+      const auto response = perform(row, {.answers = answers});
+      while (async::block_on(pending.hand_over(deadline_in(1s)))) {
+      }
+      std::multiset<model::StreamId> given_up(memory.streams.begin(), memory.streams.end());
+      if (settles) given_up.erase(given_up.find(memory.streams.back()));
+      EXPECT_EQ(memory.streams.size(), settles ? 2u : 3u);
+      EXPECT_EQ(commits.released, given_up);
+      ASSERT_EQ(response.has_value(), settles);
+      if (!settles) EXPECT_EQ(response.error().code, s3::ErrorCode::kSlowDown);
     }
   }
 }
