@@ -384,7 +384,8 @@ void Connection::make_room(size_t wanted) {
   end_ = held;
 }
 
-// Reads what has come, at most `most` bytes. Memory for it is taken once it is there.
+// Reads what has come, at most `most` bytes. Memory for it is taken once it is there, but for the
+// little that a head mostly needs: to wait first costs two more system calls a request.
 async::Task<Result<size_t>> Connection::fill(Waiting what, size_t most) {
   const auto failed = [this](const IoOutcome& outcome) -> Error {
     if (late_) return {ErrorCode::kDeadlineExceeded, "the client is too slow"};
@@ -392,7 +393,9 @@ async::Task<Result<size_t>> Connection::fill(Waiting what, size_t most) {
   };
   if (late_) co_return std::unexpected(failed({}));
   wait(what);
-  size_t ready = what == Waiting::kIdle ? 0 : stream_->readable();
+  const bool idle = what == Waiting::kIdle;
+  if (idle && begin_ == end_ && capacity_ != kRoomMin) keep_only(kRoomMin);
+  size_t ready = idle ? kRoomMin : stream_->readable();
   if (ready == 0) {
     if (begin_ == end_) keep_only(0);
     const IoOutcome woken = co_await stream_->wait();
