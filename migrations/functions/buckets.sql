@@ -1,15 +1,37 @@
 -- Buckets and their settings; statuses are those of BucketStatus.
 
+-- The number of the advisory lock that stands for a bucket: commits share it, a change of settings
+-- that meets them has it for itself. It is only there because a lock on a row is not fair: whoever
+-- shares one overtakes who waits to have it alone, and commits that overlap would keep him waiting
+-- for ever. Here who comes behind him waits, or is left out of his batch.
+create or replace function bucket_turn(b bigint) returns bigint language sql immutable as $$
+  select hashint8extended(b, 1)
+$$;
+
+-- Locks a bucket's row against all commits: its settings version, NULL when it is not there. Where
+-- nobody has it, which is nearly always, that is one lock: so the account's block, which does this for
+-- every bucket, needs few advisory locks however many buckets there are.
+create or replace function lock_bucket(b bigint) returns bigint language plpgsql as $$
+declare
+  settings bigint;
+begin
+  select settings_version into settings from buckets where id = b for update skip locked;
+  if not found then
+    perform pg_advisory_xact_lock(bucket_turn(b));
+    select settings_version into settings from buckets where id = b for update;
+  end if;
+  return settings;
+end $$;
+
 -- The one beginning of every change of a bucket: its row is locked, so that commits which were
 -- decided under the settings before end first, or not at all; and those that the change itself was
 -- decided under still hold. kOk, or why not. `settings` 0: decided under none.
 create or replace function lock_settings(b bigint, settings bigint) returns smallint
 language plpgsql as $$
 declare
-  current_settings bigint;
+  current_settings constant bigint := lock_bucket(b);
 begin
-  select settings_version into current_settings from buckets where id = b for update;
-  return case when not found then :BucketStatus.kNoSuchBucket
+  return case when current_settings is null then :BucketStatus.kNoSuchBucket
               when settings <> 0 and settings <> current_settings
                 then :BucketStatus.kSettingsChanged
               else :BucketStatus.kOk end;

@@ -15,7 +15,7 @@ end $$;
 create or replace function follow_changes(b bigint, wanted boolean) returns boolean
 language plpgsql as $$
 begin
-  perform 1 from buckets where id = b for update;
+  perform lock_bucket(b);
   update buckets set records_changes = wanted where id = b;
   return found;
 end $$;

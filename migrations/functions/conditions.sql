@@ -73,12 +73,14 @@ begin
   return case when age_s > 0 then now_ms() - age_s * 500 end;
 end $$;
 
--- Those of the buckets that somebody changes or removes right now. The others stay as they are
+-- Those of the buckets that somebody changes or removes right now, or waits to. The others stay as they are
 -- until the end of the transaction; one that is not there is none to wait for.
 create or replace function held_buckets(ids bigint[]) returns bigint[] language plpgsql as $$
 declare
-  free bigint[] := array(select id from buckets where id = any (ids) for key share skip locked);
+  free bigint[] := array(select i from unnest(ids) i
+                         where pg_try_advisory_xact_lock_shared(bucket_turn(i)));
 begin
+  free := array(select id from buckets where id = any (free) for key share skip locked);
   if cardinality(free) = cardinality(ids) then
     return null;
   end if;
@@ -94,6 +96,7 @@ declare
   g ground;
   current_settings bigint;
 begin
+  perform pg_advisory_xact_lock_shared(bucket_turn(b));
   select settings_version, records_changes into current_settings, g.recorded
     from buckets where id = b for key share;
   if not found then
@@ -125,6 +128,7 @@ declare
   g ground;
 begin
   if source.bucket_id < b then
+    perform pg_advisory_xact_lock_shared(bucket_turn(source.bucket_id));
     perform 1 from buckets where id = source.bucket_id for key share;
   end if;
   g := check_context(b, settings, epoch, first_ms);

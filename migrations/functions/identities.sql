@@ -33,7 +33,8 @@ end $$;
 -- decided under the one before end first, or not at all.
 create or replace function change_account_block() returns trigger language plpgsql as $$
 begin
-  perform 1 from buckets where owner_account = new.id order by id for update;
+  perform lock_bucket(id) from (
+    select id from buckets where owner_account = new.id order by id) b;
   update buckets set settings_version = settings_version + random_step()
     where owner_account = new.id;
   -- And of those it makes.

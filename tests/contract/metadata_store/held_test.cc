@@ -198,6 +198,69 @@ TEST_F(HeldLocks, DeletesOfManyKeysCommitWhatNobodyHoldsAndThenTheRest) {
   EXPECT_EQ(left(), 0u);
 }
 
+// Commits that overlap, so that at every moment at least one of them has the bucket, until it goes.
+// Each has one of the locks before the other lets go of his, or may not have it.
+class Overlapping {
+ public:
+  Overlapping(const std::string& dsn, std::string commit) : commit_(std::move(commit)) {
+    for (auto& one : connections_) one = PgConnection::open(dsn, deadline_in(60s)).value();
+    begin(*connections_[0]);
+    thread_ = std::thread([this] {
+      for (size_t next = 1; !done_; next ^= 1) {
+        begin(*connections_[next]);
+        EXPECT_TRUE(connections_[next ^ 1]->script("rollback", deadline_in(60s)));
+      }
+    });
+  }
+
+  ~Overlapping() {
+    done_ = true;
+    thread_.join();
+  }
+
+ private:
+  void begin(PgConnection& connection) {
+    EXPECT_TRUE(connection.script("begin; set local lock_timeout = '5ms'", deadline_in(60s)));
+    (void)connection.script(commit_, deadline_in(60s));
+  }
+
+  const std::string commit_;
+  std::unique_ptr<PgConnection> connections_[2];
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+// However many commits come one behind another, a change of the bucket has its turn.
+TEST_F(HeldLocks, ChangesOfABucketEndUnderCommitsThatOverlap) {
+  const std::string b = std::to_string(bucket_.id);
+  const std::vector<std::string> commits = {
+      "select held_buckets(array[" + b + "])",       // Of several rows: it waits for nobody.
+      "select check_context(" + b + ", 0, 0)",       // Of one.
+      "select check_contexts(" + b + ", 0, row(1, 0, '', '', '', null)::copy_source)",   // A copy, from elsewhere,
+      "select check_contexts(9223372036854775807, 0, row(" + b + ", 1, '', '', '', null)::copy_source)",  // and from here.
+  };
+  const std::vector<std::pair<const char*, std::string>> changes = {
+      {"a setting", "select set_bucket_setting(" + b + ", 0, 2::smallint, 'x'::bytea)"},
+      {"versioning", "select set_bucket_versioning(" + b + ", 0, 1::smallint)"},
+      {"object lock", "select set_object_lock(" + b + ", 0, 'x'::bytea)"},
+      {"the record of changes", "select follow_changes(" + b + ", true)"},
+      {"the account's block",
+       "update accounts set public_access_block = 7 - public_access_block where id = '" + owner() +
+           "'"},
+      {"the end", "select delete_bucket(" + b + ", 0)"},
+  };
+  for (const std::string& commit : commits) {
+    for (const auto& [what, change] : changes) {
+      SCOPED_TRACE(commit + ", " + what);
+      const auto session = PgConnection::open(postgres_dsn(), soon()).value();
+      ASSERT_TRUE(session->script("set lock_timeout = '10s'", soon()));
+      const Overlapping overlapping(postgres_dsn(), commit);
+      const auto done = session->script("begin; " + change + "; rollback", soon());
+      EXPECT_TRUE(done) << done.error().message;
+    }
+  }
+}
+
 // What shares no statement takes no connection from others either while it waits.
 TEST_F(HeldLocks, SinglesThatWaitLeaveTheirConnections) {
   const Bucket other = make_bucket();
