@@ -32,6 +32,8 @@ struct Pool::Waiter {
   bool used = false;
   bool granted = false;
   std::shared_ptr<async::OneShot<bool>> slot;
+  uint64_t arrival = 0;
+  Line::iterator place{};
 };
 
 Pool::Pool(PoolOptions options)
@@ -74,8 +76,7 @@ void Pool::count_refusal(const PartyRef& party) {
 
 PoolStatus Pool::status() const {
   std::lock_guard lock(mutex_);
-  return {options_.bound,  options_.capacity, in_use_,   used_,
-          waiters_.size(), refused_,          gave_way_, cut_};
+  return {options_.bound, options_.capacity, in_use_, used_, waiters_, refused_, gave_way_, cut_};
 }
 
 bool Pool::is_full() const {
@@ -101,14 +102,28 @@ bool Pool::may_take(const Entry& entry, uint64_t amount) const {
                              mine.held, amount);
 }
 
+// Who waits costs a little memory, and so the room for them is shared, too.
+bool Pool::may_wait(const Entry& entry) const {
+  if (!entry.party) return waiters_ < kWaitersMax;
+  const size_t mine = standing(*entry.party).waiting;
+  const size_t groups = accounts_ + (addresses_ > 0 ? 1 : 0) + 1;
+  if (entry.party->kind() == Party::Kind::kAccount) {
+    return admission::may_take({kWaitersMax, waiters_, groups}, mine, 1);
+  }
+  return admission::may_take({kWaitersMax, waiters_, groups}, strangers_waiting_, 1) &&
+         admission::may_take({strangers_part(kWaitersMax), strangers_waiting_, addresses_ + 1},
+                             mine, 1);
+}
+
 // Somebody who holds no more than the asker waits for room, and would have to wait longer.
 bool Pool::is_outranked(const Entry& entry) const {
-  if (waiters_.empty() || !entry.party) return false;
+  if (waiters_ == 0 || !entry.party) return false;
   const uint64_t mine = standing(*entry.party).held;
-  return std::ranges::any_of(waiters_, [&](const std::shared_ptr<Waiter>& waiter) {
-    const bool lacks_room = in_use_ + waiter->amount > options_.capacity;
-    Party* const other = waiter->entry->party.get();
-    return lacks_room && (other == nullptr || standing(*other).held <= mine);
+  return std::ranges::any_of(lines_, [&](const auto& of) {
+    const auto& [other, line] = of;
+    if (other != nullptr && standing(*other).held > mine) return false;
+    const Waiter* const first = first_to_serve(line);
+    return first != nullptr && in_use_ + first->amount > options_.capacity;
   });
 }
 
@@ -184,25 +199,36 @@ bool Pool::let_one_give_way(const Entry& asker, uint64_t amount, SteadyTime now)
   return true;
 }
 
-// Who holds least first; of one party, in order of arrival.
+// The first who may take what he waits for, or only lacks the room: that is kept for him. Null:
+// their share is used up.
+Pool::Waiter* Pool::first_to_serve(const Line& line) const {
+  size_t looked_at = 0;
+  for (const std::shared_ptr<Waiter>& waiter : line) {
+    if (++looked_at > kLookAhead) return nullptr;
+    if (in_use_ + waiter->amount > options_.capacity) return waiter.get();
+    if (may_take(*waiter->entry, waiter->amount)) return waiter.get();
+  }
+  return nullptr;
+}
+
+// Who holds least first; of those who hold the same, in order of arrival.
 void Pool::serve() {
-  while (!waiters_.empty()) {
-    auto best = waiters_.end();
+  while (waiters_ > 0) {
+    Waiter* best = nullptr;
     uint64_t least = UINT64_MAX;
-    for (auto at = waiters_.begin(); at != waiters_.end(); ++at) {
-      const Entry& entry = *(*at)->entry;
-      const uint64_t held = entry.party ? standing(*entry.party).held : 0;
-      if (held >= least && best != waiters_.end()) continue;
-      const bool lacks_room = in_use_ + (*at)->amount > options_.capacity;
-      if (!lacks_room && !may_take(entry, (*at)->amount)) continue;  // Its share is used up.
-      best = at;
+    for (const auto& [party, line] : lines_) {
+      const uint64_t held = party == nullptr ? 0 : standing(*party).held;
+      if (best != nullptr && held > least) continue;
+      Waiter* const first = first_to_serve(line);
+      if (first == nullptr) continue;
+      if (best != nullptr && held == least && first->arrival > best->arrival) continue;
+      best = first;
       least = held;
     }
-    if (best == waiters_.end()) return;
-    const std::shared_ptr<Waiter> waiter = *best;
-    if (in_use_ + waiter->amount > options_.capacity) return;  // What comes free is kept for it.
-    waiters_.erase(best);
-    if (waiter->entry->party) count(*waiter->entry->party, 0, -1);
+    if (best == nullptr) return;
+    if (in_use_ + best->amount > options_.capacity) return;  // What comes free is kept for it.
+    const std::shared_ptr<Waiter> waiter = *best->place;
+    leave(*waiter);
     waiter->granted = true;
     add(*waiter->entry, waiter->amount);
     if (waiter->used) {
@@ -211,6 +237,28 @@ void Pool::serve() {
     }
     waiter->slot->set(true);
   }
+}
+
+void Pool::join(const std::shared_ptr<Waiter>& waiter) {
+  Party* const party = waiter->entry->party.get();
+  Line& line = lines_[party];
+  waiter->arrival = ++arrivals_;
+  waiter->place = line.insert(line.end(), waiter);
+  ++waiters_;
+  if (party != nullptr) count(*party, 0, 1);
+}
+
+void Pool::leave(Waiter& waiter) {
+  Party* const party = waiter.entry->party.get();
+  const auto at = lines_.find(party);
+  at->second.erase(waiter.place);
+  if (at->second.empty()) lines_.erase(at);
+  --waiters_;
+  if (party != nullptr) count(*party, 0, -1);
+}
+
+bool Pool::leads(const Waiter& waiter) const {
+  return lines_.at(waiter.entry->party.get()).front().get() == &waiter;
 }
 
 async::Task<Result<void>> Pool::grow(std::shared_ptr<Entry> entry, uint64_t amount, bool used,
@@ -222,34 +270,38 @@ async::Task<Result<void>> Pool::grow(std::shared_ptr<Entry> entry, uint64_t amou
       if (used) entry->used += amount, used_ += amount;
       co_return Result<void>{};
     }
-    if (entry->gave_way || waiters_.size() >= kWaitersMax) {
+    if (entry->gave_way || !may_wait(*entry)) {
       refuse(*entry);
       co_return fail(ErrorCode::kResourceExhausted, "no room in time");
     }
-    *waiter = {entry, amount, used, false, async::OneShot<bool>::make()};
-    waiters_.push_back(waiter);
+    waiter->entry = entry;
+    waiter->amount = amount;
+    waiter->used = used;
+    waiter->slot = async::OneShot<bool>::make();
+    join(waiter);
     // It does not wait for its client now; but who waits for each other must not do so for ever.
     if (entry->idle_since.load() != SteadyTime::max()) entry->idle_since = steady_now();
-    if (entry->party) count(*entry->party, 0, 1);
     serve();  // With one more who waits others' shares are smaller.
   }
 
+  // Who leads a line looks for what others could do without. The rest have time to.
   const Duration step = std::min(options_.promise_patience, options_.patience) / 2;
+  bool leading = true;
   for (;;) {
     const std::shared_ptr<async::OneShot<bool>> slot = waiter->slot;
-    (void)co_await slot->wait_until(std::min(deadline, deadline_in(step)));
+    (void)co_await slot->wait_until(std::min(deadline, deadline_in(leading ? step : 4 * step)));
     std::lock_guard lock(mutex_);
     if (waiter->granted) co_return Result<void>{};
     const SteadyTime now = steady_now();
     if (now >= deadline || entry->gave_way) {
-      waiters_.remove(waiter);
-      if (entry->party) count(*entry->party, 0, -1);
+      leave(*waiter);
       refuse(*entry);
       serve();  // It may have kept room from others.
       co_return fail(ErrorCode::kResourceExhausted, "no room in time");
     }
     waiter->slot = async::OneShot<bool>::make();
-    for (int round = 0; !waiter->granted && round < kRoundsMax; ++round) {
+    leading = leads(*waiter);
+    for (int round = 0; leading && !waiter->granted && round < kRoundsMax; ++round) {
       if (!make_room(*entry, amount, now)) break;
       serve();
     }
@@ -277,7 +329,10 @@ void Pool::count(Party& party, int64_t held, int64_t waiting) {
   const bool was_there = mine.held > 0 || mine.waiting > 0;
   mine.held += static_cast<uint64_t>(held);
   mine.waiting += static_cast<uint64_t>(waiting);
-  if (stranger) strangers_held_ += static_cast<uint64_t>(held);
+  if (stranger) {
+    strangers_held_ += static_cast<uint64_t>(held);
+    strangers_waiting_ += static_cast<uint64_t>(waiting);
+  }
   const bool is_there = mine.held > 0 || mine.waiting > 0;
   if (was_there == is_there) return;
   size_t& parties = stranger ? addresses_ : accounts_;
@@ -389,25 +444,49 @@ void Pool::Hold::idle(SteadyTime since) {
   if (entry_) entry_->idle_since = since;
 }
 
-bool Pool::Hold::move_to(const PartyRef& party, SteadyTime now) {
-  if (!entry_) return false;
-  std::lock_guard lock(pool_->mutex_);
-  Entry& entry = *entry_;
+bool Pool::move(Entry& entry, const PartyRef& party, SteadyTime now) {
   if (entry.gave_way) return false;
   if (entry.party == party) return true;
   const uint64_t amount = entry.amount;
   const PartyRef before = entry.party;
-  pool_->subtract(entry, amount);
+  subtract(entry, amount);
   entry.party = party;
-  const bool moved = pool_->try_grow(entry, amount, now, false);
+  const bool moved = try_grow(entry, amount, now, false);
   if (!moved) {
-    pool_->refuse(entry);
     entry.party = before;
-    pool_->add(entry, amount);
+    add(entry, amount);
   }
   // Either way: the room of the old party, or that which was made for nothing.
-  pool_->serve();
+  serve();
   return moved;
+}
+
+bool Pool::Hold::try_move_to(const PartyRef& party, SteadyTime now) {
+  if (!entry_) return false;
+  std::lock_guard lock(pool_->mutex_);
+  return pool_->move(*entry_, party, now);
+}
+
+bool Pool::Hold::move_to(const PartyRef& party, SteadyTime now) {
+  if (try_move_to(party, now)) return true;
+  if (entry_) pool_->count_refusal(party);
+  return false;
+}
+
+async::Task<Result<void>> Pool::Hold::wait_as(PartyRef party, Deadline deadline) {
+  uint64_t amount = 0;
+  {
+    std::lock_guard lock(pool_->mutex_);
+    Entry& entry = *entry_;
+    if (entry.gave_way) co_return fail(ErrorCode::kResourceExhausted, "it gave way");
+    amount = entry.amount;
+    pool_->used_ -= entry.used;
+    entry.used = 0;
+    pool_->subtract(entry, amount);
+    entry.party = std::move(party);
+    pool_->serve();
+  }
+  co_return co_await pool_->grow(entry_, amount, true, deadline);
 }
 
 PartyRef Pool::Hold::party() const {

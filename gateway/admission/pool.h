@@ -16,6 +16,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "common/async/one_shot.h"
@@ -79,8 +80,13 @@ class Pool {
  private:
   struct Entry;
   struct Waiter;
+  // Of one party, in order of arrival.
+  using Line = std::list<std::shared_ptr<Waiter>>;
 
+  // Shared as the bound itself is: one party leaves room for others to wait.
   static constexpr size_t kWaitersMax = 8192;
+  // Of a line: who waits for less may go before who waits for more, but is not searched for.
+  static constexpr size_t kLookAhead = 8;
   static constexpr uint64_t kProgressBytes = 16 * 1024;
 
   Party::Standing& standing(Party& party) const {
@@ -89,6 +95,7 @@ class Pool {
 
   // With the mutex held, all of them.
   bool may_take(const Entry& entry, uint64_t amount) const;
+  bool may_wait(const Entry& entry) const;
   bool try_grow(Entry& entry, uint64_t amount, SteadyTime now, bool waiters_first = true);
   bool is_outranked(const Entry& entry) const;
   bool make_room(const Entry& asker, uint64_t amount, SteadyTime now);
@@ -96,12 +103,18 @@ class Pool {
   bool let_one_give_way(const Entry& asker, uint64_t amount, SteadyTime now);
   uint64_t weight(const Entry& entry, const Entry& against) const;
   void serve();
+  Waiter* first_to_serve(const Line& line) const;
+  void join(const std::shared_ptr<Waiter>& waiter);
+  void leave(Waiter& waiter);
+  bool leads(const Waiter& waiter) const;
   void add(Entry& entry, uint64_t amount);
   void subtract(Entry& entry, uint64_t amount);
   void count(Party& party, int64_t held, int64_t waiting);
   void enlist(Entry& entry);
   void strike(Entry& entry);
   void refuse(const Entry& entry);
+
+  bool move(Entry& entry, const PartyRef& party, SteadyTime now);
 
   async::Task<Result<void>> grow(std::shared_ptr<Entry> entry, uint64_t amount, bool used,
                                  Deadline deadline);
@@ -115,8 +128,11 @@ class Pool {
   uint64_t strangers_held_ = 0;
   size_t accounts_ = 0;  // That hold or wait.
   size_t addresses_ = 0;
-  std::vector<Entry*> entries_;  // That have promises or may give way.
-  std::list<std::shared_ptr<Waiter>> waiters_;
+  std::vector<Entry*> entries_;             // That have promises or may give way.
+  std::unordered_map<Party*, Line> lines_;  // None is empty.
+  size_t waiters_ = 0;                      // In all lines.
+  size_t strangers_waiting_ = 0;
+  uint64_t arrivals_ = 0;
   std::array<uint64_t, 2> refused_{};
   uint64_t gave_way_ = 0;
   uint64_t cut_ = 0;
@@ -161,6 +177,11 @@ class Pool::Hold {
 
   // Counts to another party from now on. False: that is above its share, and nothing changes.
   bool move_to(const PartyRef& party, SteadyTime now = steady_now());
+  // The same, without a refusal being counted: the caller may wait instead.
+  bool try_move_to(const PartyRef& party, SteadyTime now = steady_now());
+  // Counts to nobody from now on, and to the party once it has room. kResourceExhausted: not before
+  // the deadline, or it gave way; nothing is held then. On a loop.
+  async::Task<Result<void>> wait_as(PartyRef party, Deadline deadline);
   // Null: the gateway's own, or empty.
   PartyRef party() const;
 

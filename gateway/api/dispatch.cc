@@ -114,7 +114,7 @@ request::Answer<void> admit_fresh(request::Context& context) {
 
 request::Answer<request::Response> dispatch(request::Context& context) {
   CO_S3_VOID(co_await admit_fresh(context));
-  CO_S3_VOID(request::charge(context));
+  if (!request::try_charge(context)) CO_S3_VOID(co_await request::charge_later(context));
   const request::Handler handler = find_handler(context.request.operation);
   if (handler == nullptr) {
     co_return std::unexpected(request::not_implemented(context.request.operation));

@@ -409,7 +409,9 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_as(signature::Ide
   trace.account = context.account();
   context.ticket = &trace.ticket;
   context.payer = trace.address;
-  if (!context.identity.anonymous()) CO_S3_VOID(request::charge(context));
+  if (!context.identity.anonymous() && !request::try_charge(context)) {
+    CO_S3_VOID(co_await request::charge_later(context));
+  }
   if (s3::row(routed.operation).level != s3::Level::kService &&
       routed.operation != Operation::kCreateBucket) {
     auto bucket = co_await find_bucket(routed);

@@ -75,19 +75,22 @@ def hanging(cluster, count, head, begin=b"x", receive=None):
 
 
 DEAF_SECONDS = 45
+AGAIN_A_SECOND = 100   # Of a crowd: who hangs is no flood.
 
 
 class Crowd:
-    """As `hanging`, for as long as one likes: who is answered or cut comes again.
+    """As `hanging`, for as long as one likes: who is answered or cut comes again, `again` of them a second at most.
 
     `head` is bytes, or makes them (a signature ages). `drip` is sent by each every `beat` seconds. `sources` are the
     addresses it comes from in turn. Unread answers stay unread with `deaf`."""
 
-    def __init__(self, cluster, count, head, begin=b"x", drip=b"", beat=1.0, receive=None, sources=(None,), deaf=False):
+    def __init__(self, cluster, count, head, begin=b"x", drip=b"", beat=1.0, receive=None, sources=(None,), deaf=False,
+                 again=AGAIN_A_SECOND):
         self.cluster, self.count, self.head, self.begin = cluster, count, head, begin
         self.drip, self.beat, self.receive, self.sources, self.deaf = drip, beat, receive, sources, deaf
+        self.again, self.begun = again, time.monotonic()
         self.opened, self.cut, self.statuses = 0, 0, collections.Counter()
-        self.peers, self.done = {}, threading.Event()
+        self.cut_at_once, self.peers, self.done = 0, {}, threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
@@ -107,13 +110,14 @@ class Crowd:
     def _open(self, selector):
         try:
             peer = connect(self.cluster, self.receive, self.sources[self.opened % len(self.sources)])
-            self.opened += 1
             peer.settimeout(0.5)
             peer.sendall((self.head() if callable(self.head) else self.head) + self.begin)
             peer.setblocking(False)
         except OSError:
             self.cut += 1
+            self.cut_at_once += 1
             return False
+        self.opened += 1
         self.peers[peer] = time.monotonic()
         if not self.deaf:
             selector.register(peer, selectors.EVENT_READ)
@@ -142,8 +146,8 @@ class Crowd:
     def _run(self):
         with selectors.DefaultSelector() as selector:
             while not self.done.is_set():
-                # Some at a time, so that what is refused comes again at a rate that its machine bears.
-                for _ in range(min(100, self.count - len(self.peers))):
+                # Some at a time, so that those who are open are heard between.
+                for _ in range(min(100, self._wanted())):
                     if self.done.is_set() or not self._open(selector):
                         break
                 for key, _ in selector.select(0.02):
@@ -151,6 +155,11 @@ class Crowd:
                 self._send_drips(selector)
                 self._renew(selector)
                 self.done.wait(0.02)
+
+    def _wanted(self):
+        """How many are to come now: everybody once, and who was sent away again after a while."""
+        tries = self.opened + self.cut_at_once
+        return min(self.count - len(self.peers), int(self.count + self.again * (time.monotonic() - self.begun)) - tries)
 
     def _renew(self, selector):
         """Who does not read does not see that he was cut: he comes again after a while."""
@@ -246,6 +255,11 @@ def large_delete_policy(bucket):
     return policy(statement("Allow", "s3:DeleteObject", f"arn:aws:s3:::{bucket}/*",
                             {"StringNotLike": {"aws:UserAgent": ["*" + "a" * 3_000 + "?b"]}}),
                   statement("Deny", "s3:DeleteObject", [f"arn:aws:s3:::{bucket}/*a?a*{i}" for i in range(300)]))
+
+
+def document_that_stops(cluster):
+    """The head of a document that is signed, and longer than what comes of it."""
+    return signed(cluster, "POST", "/attackers", [(b"delete", b"")], length=8 * MIB, more={"content-md5": b"1B2M2Y8AsgTpgAmY7PhCfg=="})
 
 
 THOUSAND_KEYS = [{"Key": f"{i}-" + "a" * 1_000} for i in range(1_000)]

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 import raw
-from attackers import FORM, MIB, hanging, make_attacker, signed, strangers_document
+from attackers import FORM, MIB, document_that_stops, hanging, make_attacker, signed, strangers_document
 from cluster import running, wait_for
 
 
@@ -98,8 +98,8 @@ def test_documents_of_a_bucket_that_lets_strangers_delete_one_key(hostile):
 
 
 def test_documents_that_stop_in_the_middle(hostile):
-    head = signed(hostile, "POST", "/attackers", [(b"delete", b"")], length=8 * MIB)
-    with hanging(hostile, 150, head, b"<Delete>" + b" " * 200_000):
+    with hanging(hostile, 150, document_that_stops(hostile), b"<Delete>" + b" " * 200_000):
+        wait_for(lambda: in_use(hostile, "document_bytes") >= 2 * MIB, 10, "documents to be read")
         victim_works(hostile)
 
 

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 import raw
 from attackers import (CORS_OF_MANY_NAMES, FORM, HOLDS, MIB, PATTERNS, THOUSAND_KEYS, Busy, Crowd, DeafStream, Hold,
-                       form_of_file_names, gets, large_delete_policy, make_attacker, make_rows, policy, preflight_fields,
+                       document_that_stops, form_of_file_names, gets, large_delete_policy, make_attacker, make_rows, policy, preflight_fields,
                        connect, signed, statement, strangers_document, unknown_key_fields)
 from victim import client_of
 
@@ -124,8 +124,7 @@ def documents_of_strangers(cluster):
 
 @attack("150 signed documents that stop after 200 KB", HANGS)
 def documents_that_stop(cluster):
-    with Crowd(cluster, 150, lambda: signed(cluster, "POST", "/attackers", [(b"delete", b"")], length=8 * MIB),
-               b"<Delete>" + b" " * 200_000) as crowd:
+    with Crowd(cluster, 150, lambda: document_that_stops(cluster), b"<Delete>" + b" " * 200_000) as crowd:
         yield crowd.got
 
 
@@ -303,9 +302,10 @@ def uploads_by_the_hundred_thousand(cluster):
     number = cluster.sql("select id from buckets where name = 'attackers-uploads'")
     cluster.sql("insert into uploads (id, bucket_id, key, initiator_account, owner_account, checksum_type)"
                 f" select decode(lpad(to_hex(n), 32, '0'), 'hex'), {number}, 'one', 'o', 'o', 1 from generate_series(1, 100000) n")
-    last = {"KeyMarker": "one", "UploadIdMarker": "%032x" % 99_000}
-    with Busy(lambda: owner.list_multipart_uploads(Bucket="attackers-uploads", **random.choice([{}, last])) and "listed", 8) as busy:
-        timer = threading.Timer(1, lambda: busy.once(lambda: owner.delete_bucket(Bucket="attackers-uploads") and "deleted"))
+    real = owner.create_multipart_upload(Bucket="attackers-uploads", Key="one")["UploadId"]
+    after = {"KeyMarker": "one", "UploadIdMarker": real}
+    with Busy(lambda: owner.list_multipart_uploads(Bucket="attackers-uploads", **random.choice([{}, after])) and "listed", 8) as busy:
+        timer = threading.Timer(4, lambda: busy.once(lambda: owner.delete_bucket(Bucket="attackers-uploads") and "deleted"))
         timer.start()
         yield busy.got
         timer.join()
@@ -313,7 +313,13 @@ def uploads_by_the_hundred_thousand(cluster):
 
 # Who asks more than anybody, or from inside.
 
-@attack("64 clients who read as fast as they can", WORKS)
+@attack("forms that come again as fast as they are refused", WORKS)
+def a_flood_of_forms(cluster):
+    with Crowd(cluster, 2048, FORM, b"-", again=1 << 20) as crowd:
+        yield crowd.got
+
+
+@attack("16 clients who read as fast as they can", WORKS)
 def a_flood_of_reads(cluster):
     env = cluster.attacker
     with Busy(lambda: flood(cluster, env), 16) as busy:

@@ -1,10 +1,8 @@
 """Runs every attack on a real cluster beside a victim, and prints what both got. README.md says what must hold."""
 import argparse
 import contextlib
-import os
 import pathlib
 import resource
-import signal
 import sys
 import threading
 import time
@@ -14,7 +12,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 import attacks  # noqa: E402
 import measures  # noqa: E402
-from cluster import BUILD, ROOT, Cluster, is_running, wait_for  # noqa: E402
+from cluster import BUILD, ROOT, Cluster, is_running  # noqa: E402
 from victim import BUCKET, Victim, client_of  # noqa: E402
 
 MEASURES = {"fairness": measures.fairness, "memory": measures.memory_of_connections}
@@ -35,13 +33,7 @@ class Stage:
 
     def fresh_gateway(self):
         """What an attack left behind is not the next one's."""
-        pid = self.cluster.processes()["gateway-1"]
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not is_running(pid), 20, "the gateway to end")
-        started = self.cluster.up()
-        assert started.returncode == 0, started.stdout + started.stderr
-        self.gateway = self.cluster.processes()["gateway-1"]
+        self.gateway = measures.fresh_gateway(self.cluster)
 
 
 class PeakMemory:
@@ -76,7 +68,7 @@ def run_attack(stage, victim, attack, seconds):
     with PeakMemory(cluster) as memory:
         try:
             with attack.context(cluster) as got:
-                time.sleep(min(2, seconds / 4))   # The attack is what it is from here on.
+                time.sleep(2)   # The attack is what it is from here on.
                 during = victim.work(cluster.endpoint, cluster.env, seconds)
                 result = got()
         except Exception as error:   # Of the attacker: a build may refuse what he prepares.

@@ -2,14 +2,15 @@
 import contextlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import tempfile
 import time
 
 import attacks
-from attackers import FORM, connect, make_attacker, signed
-from cluster import BUILD, ROOT, running
+from attackers import FORM, connect, document_that_stops, make_attacker, signed
+from cluster import BUILD, ROOT, is_running, running, wait_for
 
 # In flight; 0.8 of it is where shares begin to bind.
 BOUND = 100
@@ -84,13 +85,13 @@ def forms_of_little(cluster):
         "half a head": (2000, b"GET /attackers/held HTT", False),
         "a form of 60 bytes": (400, FORM + b"--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk", False),
         "an upload of 100 bytes of 1 GiB": (400, signed(cluster, "PUT", "/attackers/slow", length=1 << 30) + b"x" * 100, False),
-        "a document of 100 bytes of 8 MiB": (150, signed(cluster, "POST", "/attackers", [(b"delete", b"")], length=8 << 20)
-                                             + b"<Delete>" + b" " * 92, False),
+        "a document of 100 bytes of 8 MiB": (400, document_that_stops(cluster) + b"<Delete>" + b" " * 92, False),
     }
 
 
 def memory_of_connections(arguments, tree_of):
-    """KiB of the gateway for each connection: medians of rounds, each form of little on a gateway that is warm."""
+    """KiB of the gateway for each connection: medians of rounds, each on a gateway that was just started, since what one round
+    frees is there for the next."""
     builds = [("before", tree_of(arguments.base_bin), arguments.base_bin)] if arguments.base_bin else []
     builds.append(("after" if builds else "this", ROOT, BUILD))
     failures = []
@@ -108,6 +109,10 @@ def memory_of_connections(arguments, tree_of):
 
 def cost_of(cluster, count, text, answered):
     """The growth of the gateway between the first tenth of the connections and the last of them, for each."""
+    fresh_gateway(cluster)
+    client = attacks.owner_of(cluster)
+    for _ in range(20):   # Caches, connections to others.
+        client.get_object(Bucket="attackers", Key="held")["Body"].read()
     peers = []
 
     def open_until(number):
@@ -131,6 +136,17 @@ def cost_of(cluster, count, text, answered):
         settle(cluster)
 
 
+def fresh_gateway(cluster):
+    """The gateway ends and is started again: its process."""
+    pid = cluster.processes()["gateway-1"]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not is_running(pid), 20, "the gateway to end")
+    started = cluster.up()
+    assert started.returncode == 0, started.stdout + started.stderr
+    return cluster.processes()["gateway-1"]
+
+
 def settle(cluster):
     """Until the memory of the gateway stands still."""
     last, end = -1.0, time.monotonic() + 5
@@ -143,9 +159,11 @@ def settle(cluster):
 
 
 def stays(peer):
+    """Neither cut nor answered."""
     peer.setblocking(False)
     try:
-        return peer.recv(1) != b""
+        peer.recv(1)
+        return False
     except BlockingIOError:
         return True
     except OSError:

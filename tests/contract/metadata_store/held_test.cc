@@ -234,10 +234,12 @@ class Overlapping {
 TEST_F(HeldLocks, ChangesOfABucketEndUnderCommitsThatOverlap) {
   const std::string b = std::to_string(bucket_.id);
   const std::vector<std::string> commits = {
-      "select held_buckets(array[" + b + "])",       // Of several rows: it waits for nobody.
-      "select check_context(" + b + ", 0, 0)",       // Of one.
-      "select check_contexts(" + b + ", 0, row(1, 0, '', '', '', null)::copy_source)",   // A copy, from elsewhere,
-      "select check_contexts(9223372036854775807, 0, row(" + b + ", 1, '', '', '', null)::copy_source)",  // and from here.
+      "select held_buckets(array[" + b + "])",  // Of several rows: it waits for nobody.
+      "select check_context(" + b + ", 0, 0)",  // Of one.
+      // A copy, from elsewhere and from here.
+      "select check_contexts(" + b + ", 0, row(1, 0, '', '', '', null)::copy_source)",
+      "select check_contexts(9223372036854775807, 0, row(" + b +
+          ", 1, '', '', '', null)::copy_source)",
   };
   const std::vector<std::pair<const char*, std::string>> changes = {
       {"a setting", "select set_bucket_setting(" + b + ", 0, 2::smallint, 'x'::bytea)"},

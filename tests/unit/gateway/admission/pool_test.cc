@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <list>
 #include <vector>
 
 #include "common/async/event_loop.h"
@@ -201,6 +202,107 @@ TEST_F(PoolTest, WhoHoldsLeastIsServedFirst) {
   Pool pool({.capacity = 100});
   EXPECT_EQ(async::block_on(in_order(pool, parties_)), (std::vector{2, 1, 3}));
   EXPECT_EQ(pool.status().in_use, 0u);
+  EXPECT_EQ(pool.status().waiting, 0u);
+}
+
+// What an account asks beyond its share waits in its turn, and holds nothing meanwhile.
+async::Task<void> wait_as(Pool::Hold& hold, PartyRef who, Deadline deadline, int& got, int& left) {
+  if ((co_await hold.wait_as(std::move(who), deadline)).has_value()) ++got;
+  --left;
+}
+
+async::Task<void> two_beyond_their_shares(Pool& pool, Parties& parties) {
+  struct Side {
+    PartyRef party;
+    std::vector<Pool::Hold> holds;
+    int got = 0, left = 0;
+  };
+
+  Side sides[2] = {{parties.account("many")}, {parties.account("few")}};
+  async::EventLoop& loop = *async::EventLoop::current();
+  const size_t wants[2] = {300, 90};
+  for (int which = 0; which < 2; ++which) {
+    Side& side = sides[which];
+    side.holds.reserve(wants[which]);
+    for (size_t i = 0; i < wants[which]; ++i) {
+      side.holds.push_back(pool.try_take(parties.address("10.0.0.1"), 1));
+      if (!side.holds.back()) co_return ADD_FAILURE() << "no room to become known";
+      if (side.holds.back().try_move_to(side.party)) {
+        ++side.got;
+        continue;
+      }
+      ++side.left;
+      async::spawn(loop,
+                   wait_as(side.holds.back(), side.party, deadline_in(60s), side.got, side.left));
+      co_await async::yield();
+    }
+  }
+  EXPECT_EQ(pool.status().refused, (std::array<uint64_t, 2>{0, 0})) << "who waits is not refused";
+  EXPECT_EQ(sides[0].got, 80) << "it was alone";
+  // The first one's end, one by one: what they had goes to who holds less.
+  for (size_t i = 0, freed = 0; freed < 35; ++i) {
+    if (sides[0].holds[i].amount() == 0) continue;
+    sides[0].holds[i].release();
+    ++freed;
+    co_await async::yield();
+  }
+  const int held[2] = {sides[0].got - 35, sides[1].got};
+  EXPECT_GE(std::min(held[0], held[1]) * 100, (held[0] + held[1]) * 45)
+      << held[0] << " " << held[1];
+  for (Side& side : sides) {
+    for (size_t i = 0; side.left > 0; i = (i + 1) % side.holds.size()) {
+      if (side.holds[i].amount() > 0) side.holds[i].release();
+      co_await async::yield();
+    }
+  }
+  EXPECT_EQ(sides[0].got, 300);
+  EXPECT_EQ(sides[1].got, 90);
+}
+
+TEST_F(PoolTest, WhatIsBeyondAShareWaitsInItsTurn) {
+  Pool pool({.capacity = 100});
+  async::block_on(two_beyond_their_shares(pool, parties_));
+  EXPECT_EQ(pool.status().in_use, 0u);
+  EXPECT_EQ(pool.status().waiting, 0u);
+}
+
+// Who waits costs memory, and one that fills the room for that leaves some to the next.
+async::Task<void> crowd_of_waiters(Pool& pool, Parties& parties) {
+  Pool::Hold all = pool.try_take(nullptr, 100);
+  int got = 0, left = 0;
+  std::list<Pool::Hold> holds;
+  async::EventLoop& loop = *async::EventLoop::current();
+  const auto ask = [&](const PartyRef& party, int count) -> async::Task<uint64_t> {
+    const uint64_t before = pool.status().waiting;
+    for (int i = 0; i < count; ++i) {
+      ++left;
+      holds.push_back(pool.open(party));
+      async::spawn(loop, [](Pool::Hold& hold, int& got, int& left) -> async::Task<void> {
+        if ((co_await hold.claim(1, deadline_in(60s))).has_value()) ++got;
+        --left;
+      }(holds.back(), got, left));
+    }
+    co_await async::yield();
+    co_return pool.status().waiting - before;
+  };
+  const uint64_t strangers = co_await ask(parties.address("10.0.0.1"), 10'000);
+  EXPECT_LE(strangers, 8192u / 4);
+  EXPECT_EQ(co_await ask(parties.address("10.0.0.2"), 1), 1u);
+  const uint64_t first = co_await ask(parties.account("a"), 10'000);
+  EXPECT_GT(first, 2'000u);
+  EXPECT_EQ(co_await ask(parties.account("b"), 100), 100u);
+  all.release();
+  while (left > 0) {
+    for (Pool::Hold& hold : holds) {
+      if (hold.amount() > 0) hold.release();
+    }
+    co_await async::yield();
+  }
+}
+
+TEST_F(PoolTest, OneThatWaitsALotLeavesRoomForOthersToWait) {
+  Pool pool({.capacity = 100});
+  async::block_on(crowd_of_waiters(pool, parties_));
   EXPECT_EQ(pool.status().waiting, 0u);
 }
 
