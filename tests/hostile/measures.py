@@ -56,8 +56,10 @@ def fairness(arguments, _):
             rate_of(bench(cluster, env, bucket, 8, 0.5, "--preload", *(["--create-bucket"] if bucket == "of-other" else [])))
         print("\nfairness: GET of 200 keys; rate without shares, alone with them, and of two that compete", flush=True)
         for number in range(arguments.rounds):
-            order = [free, bound] if number % 2 else [bound, free]
-            alone = {cluster: rate_of(bench(cluster, cluster.env, "of-one", ALONE, seconds)) for cluster in order}
+            # What else the machine does comes and goes: each is measured before and after the other.
+            alone = {free: 0.0, bound: 0.0}
+            for cluster in ([free, bound, bound, free] if number % 2 else [bound, free, free, bound]):
+                alone[cluster] += rate_of(bench(cluster, cluster.env, "of-one", ALONE, seconds / 2)) / 2
             both = [bench(bound, bound.env, "of-one", MANY, seconds), bench(bound, other, "of-other", FEW, seconds)]
             both = [rate_of(one) for one in both]
             ratios.append(alone[bound] / alone[free])
