@@ -8,7 +8,9 @@
 namespace rondel::blobs {
 namespace {
 
-// Of a chunk that came to a halt behind its first bytes.
+// Of a chunk that came to a halt behind its first bytes: who has sent a few costs no more than his
+// connection does.
+constexpr uint64_t kFewBytes = 2 * 1024;
 constexpr uint64_t kFirstBytes = 16 * 1024;
 
 class Writer final : public StreamWriter {
@@ -88,8 +90,9 @@ class Writer final : public StreamWriter {
     if (!memory_) CO_TRY_VOID(co_await begin_chunk(wanted));
 
     uint64_t size = std::min(model::kPieceBytes, chunk_expected_ - (chunk_bytes_ - piece_bytes_));
-    const bool few = chunk_bytes_ + wanted <= kFirstBytes;
-    if (few) size = std::min(size, kFirstBytes);
+    const uint64_t come = chunk_bytes_ + wanted;
+    const bool few = come <= kFirstBytes;
+    if (few) size = std::min(size, come <= kFewBytes ? kFewBytes : kFirstBytes);
     while (!complete_ && !memory_.use(size - piece_capacity_)) {
       const uint64_t held = memory_.amount();
       const uint64_t needed = few ? size : chunk_expected_;

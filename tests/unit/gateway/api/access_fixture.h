@@ -214,7 +214,7 @@ struct AccessFixture {
     context.ticket = &ticket;
     context.payer = ticket.party();
     context.access.caller = permissions::caller_of(identity);
-    if (who != Who::kNobody) EXPECT_TRUE(request::charge(context));
+    if (who != Who::kNobody) EXPECT_TRUE(request::try_charge(context));
     auto response = async::block_on(dispatch(context));
     Told told{false, store.changes + uploads.refused + bucket_store.refused,
               store.bypassed_governance,

@@ -314,11 +314,12 @@ struct Stalled {
 TEST_F(Write, MemoryIsTakenAsBytesCome) {
   admission::Parties parties;
   const Stalled cases[] = {
-      {"a byte of a large one", 1ull << 30, 1, 16 << 10},
-      {"a byte of who knows", std::nullopt, 1, 16 << 10},
-      {"a byte of a chunk", model::kChunkBytes, 1, 16 << 10},
-      {"a byte of a small one", 200'000, 1, 16 << 10},
+      {"a byte of a large one", 1ull << 30, 1, 2 << 10},
+      {"a byte of who knows", std::nullopt, 1, 2 << 10},
+      {"a byte of a chunk", model::kChunkBytes, 1, 2 << 10},
+      {"a byte of a small one", 200'000, 1, 2 << 10},
       {"a byte of a tiny one", 1000, 1, 1000},
+      {"2 KiB and a byte", 1ull << 30, (2 << 10) + 1, 16 << 10},
       {"the first few", 1ull << 30, 16 << 10, 16 << 10},
   };
   for (const Stalled& c : cases) {
