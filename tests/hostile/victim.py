@@ -20,11 +20,11 @@ def client_of(endpoint, env, threads=8):
 
 
 class Report:
-    """What a victim saw: how long each request took, and what went wrong."""
+    """What a victim saw: how many requests succeeded, how long each took, and what went wrong."""
 
     def __init__(self, seconds, samples, errors):
         self.errors = errors
-        self.rate = len(samples) / seconds
+        self.rate = (len(samples) - len(errors)) / seconds
         took = sorted(samples) or [float("inf")]
         self.p99 = took[min(len(took) - 1, len(took) * 99 // 100)]
         self.slowest = took[-1]
