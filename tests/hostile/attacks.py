@@ -1,7 +1,8 @@
 """The attacks: each is a context in which an attacker (or several) is at work, and which says what it got.
 
 `keeps` is the share of his calm rate that a victim keeps at least. Who hangs costs nothing but connections; who makes the
-gateway work has his part of its processors, and those of the client that runs on the same machine."""
+gateway work has his part of its processors, and those of the client that runs on the same machine; who floods has more of
+them the more connections he opens."""
 import collections
 import contextlib
 import random
@@ -17,7 +18,7 @@ from attackers import (CORS_OF_MANY_NAMES, FORM, HOLDS, MIB, PATTERNS, THOUSAND_
                        connect, signed, statement, strangers_document, unknown_key_fields)
 from victim import client_of
 
-HANGS, WORKS = 0.5, 0.1
+HANGS, WORKS, FLOODS = 0.5, 0.25, 0.1
 Attack = collections.namedtuple("Attack", "name what keeps context")
 ATTACKS = []
 
@@ -313,7 +314,7 @@ def uploads_by_the_hundred_thousand(cluster):
 
 # Who asks more than anybody, or from inside.
 
-@attack("forms that come again as fast as they are refused", WORKS)
+@attack("forms that come again as fast as they are refused", FLOODS)
 def a_flood_of_forms(cluster):
     with Crowd(cluster, 2048, FORM, b"-", again=1 << 20) as crowd:
         yield crowd.got
