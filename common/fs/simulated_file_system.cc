@@ -1,6 +1,7 @@
 #include "common/fs/simulated_file_system.h"
 
 #include <algorithm>
+#include <array>
 
 #include "common/base/assert.h"
 
@@ -20,11 +21,98 @@ std::unexpected<Error> io_error(const char* what) {
   return fail(ErrorCode::kInternal, std::string(what) + ": I/O error");
 }
 
+// The bytes of a file, in blocks that copies share until one of them writes. Holes are zeros and
+// cost nothing: what a crash test does most is to make large files and to restart.
+class Bytes {
+ public:
+  uint64_t size() const { return size_; }
+
+  // What lay behind a smaller size is zeros when the file grows again.
+  void resize(uint64_t size) {
+    blocks_.resize((size + kBlock - 1) / kBlock);
+    if (size < size_ && size % kBlock != 0 && blocks_.back()) {
+      Block& last = writable(size / kBlock);
+      std::fill(last.begin() + static_cast<ptrdiff_t>(size % kBlock), last.end(), std::byte{0});
+    }
+    size_ = size;
+  }
+
+  // REQUIRES, here and below: the bytes are within the size.
+  void read(uint64_t offset, std::span<std::byte> out) const {
+    while (!out.empty()) {
+      const uint64_t within = offset % kBlock;
+      const size_t n = std::min<uint64_t>(out.size(), kBlock - within);
+      const auto& block = blocks_[offset / kBlock];
+      if (block) {
+        std::copy_n(block->begin() + static_cast<ptrdiff_t>(within), n, out.begin());
+      } else {
+        std::fill_n(out.begin(), n, std::byte{0});
+      }
+      offset += n;
+      out = out.subspan(n);
+    }
+  }
+
+  void write(uint64_t offset, ByteView bytes) {
+    while (!bytes.empty()) {
+      const uint64_t within = offset % kBlock;
+      const size_t n = std::min<uint64_t>(bytes.size(), kBlock - within);
+      std::copy_n(bytes.begin(), n,
+                  writable(offset / kBlock).begin() + static_cast<ptrdiff_t>(within));
+      offset += n;
+      bytes = bytes.subspan(n);
+    }
+  }
+
+  // Takes a block over from another file's bytes, as far as both sizes go.
+  void take_block(const Bytes& from, uint64_t block) {
+    const uint64_t begin = block * kBlock;
+    const uint64_t end = std::min({begin + kBlock, size_, from.size_});
+    if (begin >= end) return;
+    if (end - begin == kBlock || size_ == from.size_) {
+      blocks_[block] = from.blocks_[block];
+    } else {
+      take(from, begin, end);
+    }
+  }
+
+  void take(const Bytes& from, uint64_t begin, uint64_t end) {
+    std::array<std::byte, kBlock> some;
+    for (; begin < end; begin += std::min(end - begin, kBlock)) {
+      const std::span part(some.data(), std::min(end - begin, kBlock));
+      from.read(begin, part);
+      write(begin, part);
+    }
+  }
+
+  std::byte at(uint64_t offset) const {
+    std::byte one;
+    read(offset, {&one, 1});
+    return one;
+  }
+
+ private:
+  using Block = std::array<std::byte, kBlock>;
+
+  Block& writable(uint64_t block) {
+    std::shared_ptr<Block>& own = blocks_[block];
+    if (!own) {
+      own = std::make_shared<Block>();
+    } else if (own.use_count() > 1) {
+      own = std::make_shared<Block>(*own);
+    }
+    return *own;
+  }
+
+  std::vector<std::shared_ptr<Block>> blocks_;
+  uint64_t size_ = 0;
+};
+
 }  // namespace
 
 struct SimulatedFileSystem::Inode {
-  std::vector<std::byte> current;
-  std::vector<std::byte> durable;
+  Bytes current;
+  Bytes durable;
   std::set<uint64_t> dirty;  // Blocks of `current` that a crash may persist.
   bool size_dirty = false;
   std::map<uint64_t, std::byte> cache_rot;  // Byte -> what reads see instead.
@@ -45,7 +133,7 @@ class SimulatedFile final : public File {
     const auto& bytes = inode_->current;
     if (offset >= bytes.size()) return size_t{0};
     const size_t n = std::min<size_t>(buffer.size(), bytes.size() - offset);
-    std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(offset), n, buffer.begin());
+    bytes.read(offset, buffer.first(n));
     for (auto it = inode_->cache_rot.lower_bound(offset);
          it != inode_->cache_rot.end() && it->first < offset + n; ++it) {
       buffer[it->first - offset] = it->second;
@@ -178,9 +266,7 @@ void SimulatedFileSystem::persist_locked(Inode& inode, uint64_t block) {
   const uint64_t end = std::min<uint64_t>(begin + kBlock, inode.current.size());
   if (begin >= end) return;
   if (inode.durable.size() < end) inode.durable.resize(end);
-  std::copy(inode.current.begin() + static_cast<ptrdiff_t>(begin),
-            inode.current.begin() + static_cast<ptrdiff_t>(end),
-            inode.durable.begin() + static_cast<ptrdiff_t>(begin));
+  inode.durable.take_block(inode.current, block);
 }
 
 Result<void> SimulatedFileSystem::write_locked(Inode& inode, uint64_t offset, ByteView bytes,
@@ -200,7 +286,7 @@ Result<void> SimulatedFileSystem::write_locked(Inode& inode, uint64_t offset, By
     inode.current.resize(offset + n);
     inode.size_dirty = true;
   }
-  std::copy_n(bytes.begin(), n, inode.current.begin() + static_cast<ptrdiff_t>(offset));
+  inode.current.write(offset, bytes.first(n));
   inode.cache_rot.erase(inode.cache_rot.lower_bound(offset),
                         inode.cache_rot.lower_bound(offset + n));
   for (uint64_t block = offset / kBlock; block * kBlock < offset + n; ++block) {
@@ -244,9 +330,7 @@ void SimulatedFileSystem::tear_locked(Inode& inode) {
     for (uint64_t at = begin; at < end; at += kSector) {
       if (fate == 2 && random_() % 2 == 0) continue;
       const uint64_t to = std::min(at + kSector, end);
-      std::copy(inode.current.begin() + static_cast<ptrdiff_t>(at),
-                inode.current.begin() + static_cast<ptrdiff_t>(to),
-                inode.durable.begin() + static_cast<ptrdiff_t>(at));
+      inode.durable.take(inode.current, at, to);
     }
   }
 }
@@ -438,15 +522,19 @@ void SimulatedFileSystem::flip_bit(const std::string& path, uint64_t byte, unsig
   const auto found = names_.find(path);
   ASSERT(found != names_.end() && byte < found->second->current.size());
   const auto mask = static_cast<std::byte>(1u << bit);
-  found->second->current[byte] ^= mask;
-  if (byte < found->second->durable.size()) found->second->durable[byte] ^= mask;
+  for (Bytes* bytes : {&found->second->current, &found->second->durable}) {
+    if (byte >= bytes->size()) continue;
+    const std::byte flipped = bytes->at(byte) ^ mask;
+    bytes->write(byte, {&flipped, 1});
+  }
 }
 
 void SimulatedFileSystem::flip_cached_bit(const std::string& path, uint64_t byte, unsigned bit) {
   MutexLock lock(mutex_);
   const auto found = names_.find(path);
   ASSERT(found != names_.end() && byte < found->second->current.size());
-  found->second->cache_rot[byte] = found->second->current[byte] ^ static_cast<std::byte>(1u << bit);
+  found->second->cache_rot[byte] =
+      found->second->current.at(byte) ^ static_cast<std::byte>(1u << bit);
 }
 
 }  // namespace rondel::fs

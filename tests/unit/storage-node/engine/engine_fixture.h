@@ -63,12 +63,15 @@ inline model::BlobId make_id(uint64_t n) {
   return id;
 }
 
-// Bytes that follow from the id.
+// Bytes that follow from the id: splitmix64 from its hash on, for crash tests make gigabytes of it.
 inline ByteSlice make_bytes(const model::BlobId& id, size_t size) {
-  std::mt19937_64 random(id.ring_hash());
+  uint64_t state = id.ring_hash();
   std::string text(size, '\0');
   for (size_t i = 0; i < size; i += 8) {
-    const uint64_t value = random();
+    uint64_t value = state += 0x9e3779b97f4a7c15ull;
+    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ull;
+    value = (value ^ (value >> 27)) * 0x94d049bb133111ebull;
+    value ^= value >> 31;
     std::memcpy(text.data() + i, &value, std::min<size_t>(8, size - i));
   }
   return ByteSlice::copy_of(as_bytes(text));
