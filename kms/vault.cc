@@ -124,7 +124,7 @@ Result<http::Endpoint> vault_endpoint(const std::string& address, const std::str
 VaultKeyManagement::VaultKeyManagement(VaultOptions options)
     : options_(std::move(options)),
       calls_(options_.calls_max),
-      files_("token file", 1, options_.calls_max) {}
+      files_("token file", 1, options_.calls_max, async::BlockingPool::Ending::kLeave) {}
 
 VaultKeyManagement::~VaultKeyManagement() = default;
 

@@ -3,8 +3,9 @@
 // Keys are made by Vault's own means or by create(); enabling and disabling is Vault's policy, not
 // ours (kUnimplemented). The token is read from a file, and read again when Vault refuses it: on a
 // thread of its own, so that a file system that hangs costs no more than the calls that wait for
-// it. The context is sent along: a derived key binds it, any other key ignores it (the envelope
-// binds the data key in any case). Source: "Transit secrets engine (API)", Vault.
+// it; the destructor does not wait for it either. The context is sent along: a derived key binds
+// it, any other key ignores it (the envelope binds the data key in any case). Source: "Transit
+// secrets engine (API)", Vault.
 #pragma once
 
 #include <map>

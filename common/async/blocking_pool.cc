@@ -4,47 +4,55 @@
 
 namespace rondel::async {
 
-BlockingPool::BlockingPool(std::string name, size_t threads, size_t queue_max)
-    : name_(std::move(name)), queue_max_(queue_max) {
+BlockingPool::BlockingPool(std::string name, size_t threads, size_t queue_max, Ending ending)
+    : name_(std::move(name)), ending_(ending), state_(std::make_shared<State>(queue_max)) {
   for (size_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { work(); });
+    threads_.emplace_back([state = state_] { work(*state); });
     pthread_setname_np(threads_.back().native_handle(), name_.substr(0, 15).c_str());
   }
 }
 
 BlockingPool::~BlockingPool() {
+  std::deque<Function> dropped;
   {
-    MutexLock lock(mutex_);
-    stopping_ = true;
+    MutexLock lock(state_->mutex);
+    state_->stopping = true;
+    if (ending_ == Ending::kLeave) dropped.swap(state_->queue);
   }
-  ready_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  state_->ready.notify_all();
+  for (std::thread& thread : threads_) {
+    if (ending_ == Ending::kLeave) {
+      thread.detach();
+    } else {
+      thread.join();
+    }
+  }
 }
 
 bool BlockingPool::try_submit(Function function) {
   {
-    MutexLock lock(mutex_);
-    if (queue_.size() >= queue_max_ || stopping_) return false;
-    queue_.push_back(std::move(function));
+    MutexLock lock(state_->mutex);
+    if (state_->queue.size() >= state_->queue_max || state_->stopping) return false;
+    state_->queue.push_back(std::move(function));
   }
-  ready_.notify_one();
+  state_->ready.notify_one();
   return true;
 }
 
 size_t BlockingPool::queued() const {
-  MutexLock lock(mutex_);
-  return queue_.size();
+  MutexLock lock(state_->mutex);
+  return state_->queue.size();
 }
 
-void BlockingPool::work() {
+void BlockingPool::work(State& state) {
   for (;;) {
     Function next;
     {
-      MutexLock lock(mutex_);
-      while (!stopping_ && queue_.empty()) ready_.wait(mutex_);
-      if (queue_.empty()) return;
-      next = std::move(queue_.front());
-      queue_.pop_front();
+      MutexLock lock(state.mutex);
+      while (!state.stopping && state.queue.empty()) state.ready.wait(state.mutex);
+      if (state.queue.empty()) return;
+      next = std::move(state.queue.front());
+      state.queue.pop_front();
     }
     next();
   }

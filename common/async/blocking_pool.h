@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,11 +13,22 @@
 
 namespace rondel::async {
 
-// Safe for concurrent use. The destructor runs what is queued, then joins.
+// Safe for concurrent use.
 class BlockingPool {
  public:
-  BlockingPool(std::string name, size_t threads, size_t queue_max);
+  enum class Ending {
+    kJoin,  // The destructor runs what is queued and waits for it.
+    // The destructor waits for nothing: what is queued is dropped, and a call that hangs is left
+    // with its thread. For calls that nobody can bound, such as those to a network file system.
+    // Functions own all that they use.
+    kLeave,
+  };
+
+  BlockingPool(std::string name, size_t threads, size_t queue_max, Ending ending = Ending::kJoin);
   ~BlockingPool();
+
+  BlockingPool(const BlockingPool&) = delete;
+  BlockingPool& operator=(const BlockingPool&) = delete;
 
   // False when queue_max functions wait already.
   bool try_submit(Function function);
@@ -36,14 +48,21 @@ class BlockingPool {
   size_t queued() const;
 
  private:
-  void work();
+  struct State {
+    explicit State(size_t max) : queue_max(max) {}
+
+    const size_t queue_max;
+    mutable Mutex mutex;
+    CondVar ready;
+    std::deque<Function> queue GUARDED_BY(mutex);
+    bool stopping GUARDED_BY(mutex) = false;
+  };
+
+  static void work(State& state);
 
   const std::string name_;
-  const size_t queue_max_;
-  mutable Mutex mutex_;
-  CondVar ready_;
-  std::deque<Function> queue_ GUARDED_BY(mutex_);
-  bool stopping_ GUARDED_BY(mutex_) = false;
+  const Ending ending_;
+  const std::shared_ptr<State> state_;
   std::vector<std::thread> threads_;
 };
 

@@ -1,6 +1,5 @@
 #include "common/http/client.h"
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -10,6 +9,7 @@
 #include "common/async/one_shot.h"
 #include "common/base/ip_range.h"
 #include "common/base/numbers.h"
+#include "common/http/authorities.h"
 #include "common/http/chunked_decoder.h"
 #include "common/http/head_parser.h"
 #include "common/http/head_writer.h"
@@ -98,35 +98,9 @@ async::Task<Result<std::vector<tcp::endpoint>>> resolve(std::string host, uint16
   co_return std::move(resolved.endpoints);
 }
 
-Error ssl_error(const std::string& what) {
-  const unsigned long code = ERR_get_error();
-  const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return {ErrorCode::kInvalidArgument,
-          what + ": " + (reason == nullptr ? "cannot be used" : reason)};
-}
-
-Result<void> load_authorities(asio::ssl::context& context, const std::string& ca_file) {
-  ERR_clear_error();
-  SSL_CTX* const handle = context.native_handle();
-  const bool loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(handle) == 1
-                                      : SSL_CTX_load_verify_file(handle, ca_file.c_str()) == 1;
-  if (!loaded) {
-    return std::unexpected(
-        ssl_error(ca_file.empty() ? "the system's certificates" : "CA file " + ca_file));
-  }
-  return {};
-}
-
 class AsioConnection final : public ClientConnection {
  public:
-  explicit AsioConnection(Endpoint endpoint)
-      : endpoint_(std::move(endpoint)), tls_(asio::ssl::context::tls_client) {
-    if (!endpoint_.tls) return;
-    SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
-    if (!endpoint_.verify_peer) return;
-    SSL_CTX_set_verify(tls_.native_handle(), SSL_VERIFY_PEER, nullptr);
-    authorities_ = load_authorities(tls_, endpoint_.ca_file);
-  }
+  explicit AsioConnection(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
   async::Task<Result<ClientResponse>> request(RequestHead head, std::span<const ByteView> body,
                                               Deadline deadline, Sink sink) override {
@@ -137,7 +111,6 @@ class AsioConnection final : public ClientConnection {
       co_return fail(ErrorCode::kInvalidArgument,
                      "the request line would hold a blank or a control character");
     }
-    if (!authorities_) co_return std::unexpected(authorities_.error());
     late_ = false;
     deadline_ = deadline;
     const auto timer = async::EventLoop::current()->call_at(deadline, [this] {
@@ -173,6 +146,10 @@ class AsioConnection final : public ClientConnection {
 
   async::Task<Result<void>> connect() {
     begin_ = end_ = 0;
+    std::shared_ptr<asio::ssl::context> tls_context;
+    if (endpoint_.tls) {
+      CO_TRY(tls_context, co_await believed());
+    }
     CO_TRY(const std::vector<tcp::endpoint> targets,
            co_await resolve(endpoint_.host, endpoint_.port, deadline_));
     asio::io_context& context = async::EventLoop::current()->context();
@@ -192,7 +169,8 @@ class AsioConnection final : public ClientConnection {
       stream_ = std::make_unique<PlainStream>(std::move(socket));
       co_return Result<void>{};
     }
-    auto tls = std::make_unique<TlsStream>(std::move(socket), tls_, TlsStream::Side::kClient);
+    auto tls =
+        std::make_unique<TlsStream>(std::move(socket), *tls_context, TlsStream::Side::kClient);
     expect_host(tls->handle());
     stream_ = std::move(tls);
     const IoOutcome shaken = co_await stream_->handshake();
@@ -201,6 +179,11 @@ class AsioConnection final : public ClientConnection {
       co_return fail(ErrorCode::kUnavailable, "TLS: " + shaken.message);
     }
     co_return Result<void>{};
+  }
+
+  async::Task<Result<std::shared_ptr<asio::ssl::context>>> believed() {
+    if (!endpoint_.verify_peer) co_return make_client_context();
+    co_return co_await Authorities::of(endpoint_.ca_file).context(deadline_);
   }
 
   // The certificate must be for the host; a name is also asked for (SNI).
@@ -334,8 +317,6 @@ class AsioConnection final : public ClientConnection {
   std::string_view view() const { return {buffer_.data() + begin_, end_ - begin_}; }
 
   Endpoint endpoint_;
-  asio::ssl::context tls_;
-  Result<void> authorities_;
   Deadline deadline_ = Deadline::max();  // Of the request.
   Socket* connecting_ = nullptr;
   std::unique_ptr<Stream> stream_;
@@ -396,10 +377,7 @@ bool Endpoint::is_loopback() const {
   return is_ipv4(*address) ? (*address)[kFirstOfV4] == 127 : to_string(*address) == "::1";
 }
 
-Result<void> check_ca_file(const std::string& path) {
-  asio::ssl::context context(asio::ssl::context::tls_client);
-  return load_authorities(context, path);
-}
+Result<void> check_ca_file(const std::string& path) { return Authorities::of(path).load(); }
 
 std::unique_ptr<ClientConnection> ClientConnection::make(Endpoint endpoint) {
   return std::make_unique<AsioConnection>(std::move(endpoint));

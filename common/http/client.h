@@ -20,7 +20,8 @@ struct Endpoint {
   uint16_t port = 80;
   bool tls = false;
   bool verify_peer = true;
-  std::string ca_file;  // PEM: whom to believe; empty = whom the system believes.
+  // PEM: whom to believe; empty = whom the system believes. Read again when it was written anew.
+  std::string ca_file;
   // "http://host:port", "https://...", "http://[::1]:80"; kInvalidArgument otherwise.
   static Result<Endpoint> parse(std::string_view url);
   // "host:port", as a Host field and a URL have it.
@@ -29,7 +30,9 @@ struct Endpoint {
   bool is_loopback() const;
 };
 
-// kInvalidArgument: `path` has no PEM certificate in it that can be read.
+// Reads the file, on this thread: connections that believe it need not wait for it any more, and go
+// by what it said should it not be read again. kInvalidArgument: `path` has no PEM certificate in
+// it that can be read.
 Result<void> check_ca_file(const std::string& path);
 
 struct ClientResponse {
@@ -40,8 +43,8 @@ struct ClientResponse {
 };
 
 // One keep-alive connection; reconnects when the server closed it between requests. One request at
-// a time, one loop. Nothing of it blocks the loop: names are looked up on a thread of their own,
-// and the deadline holds for that, for connecting and for shaking hands as for the rest.
+// a time, one loop. Nothing of it blocks the loop: names are looked up and files read on threads of
+// their own, and the deadline holds for that, for connecting and for shaking hands as for the rest.
 class ClientConnection {
  public:
   static std::unique_ptr<ClientConnection> make(Endpoint endpoint);

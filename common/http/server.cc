@@ -6,6 +6,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "common/async/blocking_pool.h"
 #include "common/http/connection.h"
 #include "common/http/stream_impl.hpp"
 #include "common/http/tls.h"
@@ -68,6 +69,39 @@ class Addresses {
   std::map<IpAddress, size_t> counts_;  // Guarded by mutex_; no zeroes.
 };
 
+// Certificates in use. Files may hang: whoever reads them owns this.
+struct ServerTls {
+  explicit ServerTls(TlsOptions with) : options(std::move(with)) {}
+
+  std::shared_ptr<asio::ssl::context> context() {
+    std::lock_guard lock(mutex);
+    return current;
+  }
+
+  Result<void> load() {
+    const int64_t version_now = tls_files_version(options);
+    TRY(auto made, make_server_context(options));
+    std::lock_guard lock(mutex);
+    current = std::move(made);
+    version = version_now;
+    return {};
+  }
+
+  void load_if_changed() {
+    const int64_t version_now = tls_files_version(options);
+    {
+      std::lock_guard lock(mutex);
+      if (version_now == 0 || version_now == version) return;
+    }
+    (void)load();  // The old pair stays until the new one fits together.
+  }
+
+  const TlsOptions options;
+  std::mutex mutex;
+  std::shared_ptr<asio::ssl::context> current;  // Guarded by mutex.
+  int64_t version = 0;                          // Guarded by mutex.
+};
+
 // Owned by the server object and by everything that runs on the loops, so that late callbacks find
 // it alive.
 struct State : std::enable_shared_from_this<State> {
@@ -79,34 +113,9 @@ struct State : std::enable_shared_from_this<State> {
   ServerCounters counters;
   std::unique_ptr<Addresses> addresses;
   Ending ending;
-  std::mutex tls_mutex;
-  std::shared_ptr<asio::ssl::context> tls;  // Guarded by tls_mutex.
-  int64_t tls_version = 0;                  // Guarded by tls_mutex.
+  std::shared_ptr<ServerTls> tls;              // Null: plain.
+  std::unique_ptr<async::BlockingPool> files;  // With tls.
   size_t next_shard = 0;
-
-  std::shared_ptr<asio::ssl::context> tls_context() {
-    std::lock_guard lock(tls_mutex);
-    return tls;
-  }
-
-  Result<void> load_tls() {
-    const int64_t version = tls_files_version(*options.tls);
-    TRY(auto context, make_server_context(*options.tls));
-    std::lock_guard lock(tls_mutex);
-    tls = std::move(context);
-    tls_version = version;
-    return {};
-  }
-
-  void reload_tls_if_changed() {
-    if (!options.tls) return;
-    const int64_t version = tls_files_version(*options.tls);
-    {
-      std::lock_guard lock(tls_mutex);
-      if (version == 0 || version == tls_version) return;
-    }
-    (void)load_tls();  // The old pair stays until the new one fits together.
-  }
 };
 
 async::Task<void> run_connection(std::shared_ptr<State> state, std::shared_ptr<Shard> shard,
@@ -138,7 +147,7 @@ void start_connection(const std::shared_ptr<State>& state, const std::shared_ptr
                       Socket socket, std::optional<IpAddress> peer) {
   ErrorCodeOf ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  auto context = state->options.tls ? state->tls_context() : nullptr;
+  auto context = state->tls ? state->tls->context() : nullptr;
   std::unique_ptr<Stream> stream;
   if (context) {
     stream = std::make_unique<TlsStream>(std::move(socket), *context, TlsStream::Side::kServer);
@@ -198,7 +207,10 @@ void watch(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& sh
   for (const auto& connection : std::vector(shard->connections.begin(), shard->connections.end())) {
     connection->check_deadline(now);
   }
-  if (++shard->rounds % 20 == 0 && shard == state->shards.front()) state->reload_tls_if_changed();
+  // When files hang one look at them is under way and one waits; no more are begun.
+  if (++shard->rounds % 20 == 0 && shard == state->shards.front() && state->tls) {
+    (void)state->files->try_submit([tls = state->tls] { tls->load_if_changed(); });
+  }
   const Duration often = std::chrono::milliseconds(50);
   const Duration pause = state->ending.stopping.load()
                              ? std::min(often, state->options.check_period)
@@ -253,8 +265,8 @@ class AsioServer final : public Server {
   }
 
   Result<void> reload_tls() override {
-    if (!state_->options.tls) return fail(ErrorCode::kInvalidArgument, "the server speaks no TLS");
-    return state_->load_tls();
+    if (!state_->tls) return fail(ErrorCode::kInvalidArgument, "the server speaks no TLS");
+    return state_->tls->load();
   }
 
   ServerStatus status() const override {
@@ -316,7 +328,12 @@ Result<std::unique_ptr<Server>> Server::start(std::vector<async::EventLoop*> loo
     state->shards.push_back(std::make_shared<Shard>());
     state->shards.back()->loop = loop;
   }
-  if (state->options.tls) TRY_VOID(state->load_tls());
+  if (state->options.tls) {
+    state->tls = std::make_shared<ServerTls>(*state->options.tls);
+    TRY_VOID(state->tls->load());
+    state->files = std::make_unique<async::BlockingPool>("certificates", 1, 1,
+                                                         async::BlockingPool::Ending::kLeave);
+  }
   TRY_VOID(listen(*state));
   ErrorCodeOf ignored;
   const uint16_t port = state->acceptor->local_endpoint(ignored).port();

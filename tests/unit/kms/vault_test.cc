@@ -215,6 +215,20 @@ TEST_F(VaultTest, AFileThatHangsHoldsUpItsCallsAndNothingElse) {
       options());
 }
 
+// Nobody ever writes: the read ends when the test lets it, long after its reader has gone.
+TEST_F(VaultTest, AFileThatHangsDoesNotHoldUpTheEnd) {
+  std::filesystem::remove(token_file_);
+  ASSERT_EQ(::mkfifo(token_file_.c_str(), 0600), 0);
+  run(
+      [](VaultTest&, KeyManagement& keys) -> async::Task<void> {
+        const auto late =
+            co_await keys.generate_data_key("one", "", deadline_in(std::chrono::milliseconds(20)));
+        EXPECT_EQ(late.error().code, ErrorCode::kUnavailable);
+      },
+      options());
+  write_token("ends the thread that was left");
+}
+
 TEST_F(VaultTest, WithoutTokenNothingIsAsked) {
   VaultOptions without = options();
   without.token_file += ".absent";

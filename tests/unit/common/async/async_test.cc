@@ -88,6 +88,31 @@ TEST(BlockingPoolTest, RefusesOverItsBound) {
   release = true;
 }
 
+// What hangs is left with its thread, what waits behind it never begins, and what both own goes
+// when they do.
+TEST(BlockingPoolTest, ThatLeavesWaitsForNothing) {
+  struct Shared {
+    std::atomic<bool> begun{false}, release{false}, second{false};
+  };
+
+  const auto shared = std::make_shared<Shared>();
+  {
+    BlockingPool pool("test", 1, 10, BlockingPool::Ending::kLeave);
+    EXPECT_TRUE(pool.try_submit([shared] {
+      shared->begun = true;
+      shared->begun.notify_all();
+      shared->release.wait(false);
+    }));
+    shared->begun.wait(false);
+    EXPECT_TRUE(pool.try_submit([shared] { shared->second = true; }));
+  }
+  EXPECT_EQ(shared.use_count(), 2) << "the one that hangs and this test";
+  shared->release = true;
+  shared->release.notify_all();
+  while (shared.use_count() > 1) std::this_thread::yield();
+  EXPECT_FALSE(shared->second);
+}
+
 TEST(BudgetTest, WaitersAreServedWhenBytesComeBack) {
   Budget budget(100);
   auto scenario = [](Budget& b) -> Task<bool> {

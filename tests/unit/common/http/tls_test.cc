@@ -4,12 +4,15 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "common/async/loop_threads.h"
+#include "common/async/task_group.h"
 #include "common/http/client.h"
 #include "common/http/server.h"
 #include "tests/fakes/manual_clock.h"
@@ -211,6 +214,74 @@ TEST_F(TlsTest, AServerIsBelievedByItsCertificateAlone) {
   files_ = other_;
   start();
   EXPECT_FALSE(ask("127.0.0.1", other_.certificate_file));
+}
+
+// The file is read once for all connections, and again when it was written anew.
+TEST_F(TlsTest, ARenewedAuthorityIsBelieved) {
+  start();
+  const std::string authority = folder_ / "authority.pem";
+  std::filesystem::copy_file(other_.certificate_file, authority);
+  EXPECT_FALSE(ask("127.0.0.1", authority));
+  std::filesystem::copy_file(files_.certificate_file, folder_ / "next.pem");
+  std::filesystem::rename(folder_ / "next.pem", authority);
+  EXPECT_TRUE(ask("127.0.0.1", authority));
+  // What does not read well, or is gone, changes nothing.
+  std::filesystem::copy_file(files_.key_file, folder_ / "next.pem");
+  std::filesystem::rename(folder_ / "next.pem", authority);
+  EXPECT_TRUE(ask("127.0.0.1", authority));
+  std::filesystem::remove(authority);
+  EXPECT_TRUE(ask("127.0.0.1", authority));
+}
+
+// Whoever opens this file waits for somebody who writes: as on a file system that hangs.
+TEST_F(TlsTest, AnAuthorityThatHangsHoldsUpWhoNeedsItAndNothingElse) {
+  start();
+  const std::string hanging = folder_ / "hanging.pem";
+  ASSERT_EQ(::mkfifo(hanging.c_str(), 0600), 0);
+  const auto scenario = [](Endpoint endpoint) -> async::Task<void> {
+    const auto beside = [](int& turns) -> async::Task<void> {
+      for (; turns < 5; ++turns) co_await async::sleep_for(1ms);
+    };
+    int turns = 0;
+    async::TaskGroup others(*async::EventLoop::current());
+    others.spawn(beside(turns));
+    const auto client = ClientConnection::make(std::move(endpoint));
+    const auto late = co_await client->request({.method = "GET", .target = "/", .fields = {}}, {},
+                                               deadline_in(50ms));
+    EXPECT_FALSE(late);
+    if (!late) EXPECT_EQ(late.error().code, ErrorCode::kDeadlineExceeded);
+    co_await others.wait_idle();
+    EXPECT_EQ(turns, 5);
+  };
+  async::block_on(
+      scenario({.host = "127.0.0.1", .port = server_->port(), .tls = true, .ca_file = hanging}));
+  std::ofstream(hanging) << "";  // Who reads goes on.
+}
+
+TEST_F(TlsTest, WhatAnAuthoritySaidCountsWhileItHangs) {
+  start();
+  const std::string authority = folder_ / "once.pem";
+  std::filesystem::copy_file(files_.certificate_file, authority);
+  ASSERT_TRUE(check_ca_file(authority));
+  ASSERT_EQ(::mkfifo((folder_ / "hanging").c_str(), 0600), 0);
+  std::filesystem::rename(folder_ / "hanging", authority);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(ask("127.0.0.1", authority));
+  std::ofstream(authority) << "";
+}
+
+// The certificate's file hangs: the loop goes on and so does the server.
+TEST_F(TlsTest, ACertificateThatHangsHoldsUpNobody) {
+  start();
+  const std::string moved = folder_ / "moved.pem";
+  std::filesystem::copy_file(files_.certificate_file, moved);
+  ASSERT_EQ(::mkfifo((folder_ / "hanging").c_str(), 0600), 0);
+  std::filesystem::rename(folder_ / "hanging", files_.certificate_file);
+  const uint64_t begun = server_->status().deadline_rounds;
+  while (server_->status().deadline_rounds < begun + 60) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(ask("127.0.0.1", moved));
+  server_->stop();
+  async::block_on(server_->wait_idle(deadline_in(60s)));
+  std::ofstream(files_.certificate_file) << "";
 }
 
 TEST_F(TlsTest, AProxyHeaderComesBeforeTheHandshake) {
