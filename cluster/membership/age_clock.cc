@@ -30,12 +30,16 @@ AgeClock::AgeClock(const Clock& clock)
       database_clock_(*this),
       paused_at_(clock.boot_now()) {}
 
-void AgeClock::recall(std::optional<SystemTime> reached) {
+void AgeClock::recall(std::optional<metadata::ReachedTime> reached) {
   MutexLock lock(mutex_);
   if (database_) return;
-  limit_ = reached;
   // What was before nobody has looked at.
   sampled_at_ = paused_at_ = clock_.boot_now();
+  limit_.reset();
+  if (!reached) return;
+  limit_ = reached->time;
+  caught_up_ = reached->caught_up;
+  if (reached->set_back_for > 0us) set_back_at_ = sampled_at_ - reached->set_back_for;
 }
 
 void AgeClock::confirm(uint64_t accepted) {
@@ -49,9 +53,13 @@ void AgeClock::confirm(uint64_t accepted) {
   set_back_at_.reset();
 }
 
-std::optional<SystemTime> AgeClock::reached() const {
+std::optional<metadata::ReachedTime> AgeClock::reached() const {
   MutexLock lock(mutex_);
-  return look().limit;
+  const Look now = look();
+  if (!now.limit) return std::nullopt;
+  const microseconds set_back_for =
+      set_back_at_ ? std::max(1us, between(*set_back_at_, sampled_at_)) : 0us;
+  return metadata::ReachedTime{*now.limit, set_back_for, caught_up_};
 }
 
 void AgeClock::sample(SystemTime database_now, SteadyTime asked_at) {

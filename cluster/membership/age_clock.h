@@ -12,9 +12,9 @@
 // are set back together nothing ends either until they are set right, or until they have shown that
 // time for kBackBelieved. What is stamped is stamped by the latest of the three while they differ,
 // so that what a clock that is behind stamped is not old when it is set right. How far time has
-// come is kept in the database: a gateway that starts goes on from there, by the steady clock where
-// the machine has not been off. Object locks end by the earlier one and are never paused: they
-// hold.
+// come, and what was noticed of jumps, is kept in the database: a gateway that starts goes on from
+// there, by the steady clock where the machine has not been off. Object locks end by the earlier
+// one and are never paused: they hold.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +26,7 @@
 #include "common/base/mutex.h"
 #include "common/base/result.h"
 #include "common/model/ids.h"
+#include "metadata/store/node_store.h"
 
 namespace rondel::membership {
 
@@ -55,14 +56,15 @@ class AgeClock {
 
   explicit AgeClock(const Clock& clock);
 
-  // Before the first sample: how far time has come at the least, as gateways wrote it down
-  // (reached()). nullopt: nobody has, and the first sample is believed.
-  void recall(std::optional<SystemTime> reached);
+  // Before the first sample: how far time has come at the least, and what was noticed, as gateways
+  // wrote it down (reached()). nullopt: nobody has, and the first sample is believed. Time in which
+  // nobody looked is not time in which clocks were seen to be set back.
+  void recall(std::optional<metadata::ReachedTime> reached);
   // When it is a higher number than at the last call, an operator has confirmed the clocks as they
   // are: what was held back or paused by the steady clock goes by them.
   void confirm(uint64_t accepted);
   // To be written down. nullopt: not known yet.
-  std::optional<SystemTime> reached() const;
+  std::optional<metadata::ReachedTime> reached() const;
 
   // The database's clock showed `database_now` at some time between `asked_at` and now
   // (both Clock::boot_now()).

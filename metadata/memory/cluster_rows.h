@@ -57,7 +57,7 @@ struct StoredClock {
 
 struct StoredAge {
   std::chrono::microseconds boot_time{0};
-  SystemTime reached;
+  metadata::ReachedTime reached;
   uint64_t accepted = 0;
   SystemTime told_at;
 };

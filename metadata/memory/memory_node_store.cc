@@ -83,13 +83,13 @@ class MemoryNodeStore final : public NodeStore {
   }
 
  private:
-  std::optional<SystemTime> reached(const BootTime& now) const {
-    std::optional<SystemTime> latest;
+  std::optional<ReachedTime> reached(const BootTime& now) const {
+    std::optional<ReachedTime> latest;
     for (const auto& [boot, age] : state_.cluster.ages_reached) {
       if (age.accepted != state_.cluster.clocks_accepted) continue;
-      const bool same = boot == now.boot;
-      const SystemTime at = same ? age.reached + (now.time - age.boot_time) : age.reached;
-      latest = std::max(latest.value_or(at), at);
+      ReachedTime at = age.reached;
+      if (boot == now.boot) at.time += now.time - age.boot_time;
+      if (!latest || at.time > latest->time) latest = at;
     }
     return latest;
   }

@@ -108,15 +108,19 @@ class PostgresNodeStore final : public NodeStore {
       const auto optional = [](const auto& value) -> std::optional<std::string> {
         return value ? std::optional(std::to_string(value->count())) : std::nullopt;
       };
-      std::optional<SystemTime::duration> reached;
-      if (told.reached) reached = told.reached->time_since_epoch();
+      const auto& reached = told.reached;
+      const auto noticed = reached.value_or(ReachedTime{});
       PgParameters parameters;
       parameters.add_bytes(raw(told.gateway.view()));
       parameters.add_optional_text(optional(told.ahead));
       parameters.add_text(told.boot.boot);
       parameters.add(static_cast<int64_t>(told.boot.time.count()));
-      parameters.add_optional_text(optional(reached));
+      parameters.add_optional_text(
+          reached ? std::optional(std::to_string(reached->time.time_since_epoch().count()))
+                  : std::nullopt);
       parameters.add(static_cast<int64_t>(told.accepted));
+      parameters.add(static_cast<int64_t>(noticed.set_back_for.count()));
+      parameters.add(static_cast<int64_t>(noticed.caught_up.count()));
       TRY(const PgResult rows, connection.run(R"(
         with told as (
           insert into gateway_clocks as c (gateway, ahead_us)
@@ -125,11 +129,13 @@ class PostgresNodeStore final : public NodeStore {
         gone as (delete from gateway_clocks
           where told_at < now() - interval '1 hour' and gateway <> $1::bytea),
         kept as (
-          insert into ages_reached as a (boot, boot_us, reached_us, accepted)
-          select $3::text, $4::bigint, $5::text::bigint, $6::bigint
+          insert into ages_reached as a
+            (boot, boot_us, reached_us, accepted, set_back_for_us, caught_up_us)
+          select $3::text, $4::bigint, $5::text::bigint, $6::bigint, $7::bigint, $8::bigint
             where $5::text::bigint is not null and $3::text <> ''
           on conflict (boot) do update set boot_us = excluded.boot_us,
-            reached_us = excluded.reached_us, accepted = excluded.accepted, told_at = now()),
+            reached_us = excluded.reached_us, accepted = excluded.accepted, told_at = now(),
+            set_back_for_us = excluded.set_back_for_us, caught_up_us = excluded.caught_up_us),
         over as (delete from ages_reached
           where $5::text::bigint is not null and boot <> $3::text
             and told_at not between now() - interval '1 hour' and now() + interval '1 hour')
@@ -157,12 +163,18 @@ class PostgresNodeStore final : public NodeStore {
       parameters.add_text(now.boot);
       parameters.add(static_cast<int64_t>(now.time.count()));
       TRY(const PgResult row, connection.run(R"(
-        select g.clocks_accepted, (
-          select max(case when boot = $1 then reached_us + $2::bigint - boot_us else reached_us end)
-          from ages_reached a where a.accepted = g.clocks_accepted) from garbage_collection g)",
+        select g.clocks_accepted, latest.* from garbage_collection g left join lateral (
+          select case when boot = $1 then reached_us + $2::bigint - boot_us else reached_us end,
+            set_back_for_us, caught_up_us
+          from ages_reached a where a.accepted = g.clocks_accepted
+          order by 1 desc limit 1) latest on true)",
                                              parameters, until));
       ReachedAge age{std::nullopt, static_cast<uint64_t>(row.bigint(0, 0))};
-      if (!row.is_null(0, 1)) age.reached = SystemTime(std::chrono::microseconds(row.bigint(0, 1)));
+      using std::chrono::microseconds;
+      if (!row.is_null(0, 1)) {
+        age.reached = {SystemTime(microseconds(row.bigint(0, 1))), microseconds(row.bigint(0, 2)),
+                       microseconds(row.bigint(0, 3))};
+      }
       return age;
     };
     return run_single<ReachedAge>(looks_, deadline, std::move(work));

@@ -61,13 +61,23 @@ struct BootTime {
   std::chrono::microseconds time{0};
 };
 
+// How far time has come for what ends by age, and what was noticed of clocks that jumped since.
+struct ReachedTime {
+  SystemTime time;
+  // So long gateway and database have been seen to agree on an earlier one.
+  std::chrono::microseconds set_back_for{0};
+  // Of a jump ahead that `time` follows, so far.
+  std::chrono::microseconds caught_up{0};
+  bool operator==(const ReachedTime&) const = default;
+};
+
 struct ToldClocks {
   model::NodeId gateway;  // Any number that is this process's own.
   // How far its clock is ahead of the database's.
   std::optional<std::chrono::microseconds> ahead = {};
   BootTime boot = {};
   // How far time has come there for what ends by age, and what was confirmed when it heard last.
-  std::optional<SystemTime> reached = {};
+  std::optional<ReachedTime> reached = {};
   uint64_t accepted = 0;
 };
 
@@ -78,9 +88,9 @@ struct HeardClocks {
 
 struct ReachedAge {
   // How far time has come at the least: what was told last in the same run of the machine, with
-  // what has passed since, or what was told in others, whichever is later. Only what was told under
-  // what is confirmed now counts. nullopt: nothing.
-  std::optional<SystemTime> reached;
+  // what has passed since, or what was told in others, whichever is later; what was noticed is told
+  // as it was. Only what was told under what is confirmed now counts. nullopt: nothing.
+  std::optional<ReachedTime> reached;
   uint64_t accepted = 0;  // As HeardClocks has it.
 };
 

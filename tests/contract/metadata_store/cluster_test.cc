@@ -228,30 +228,36 @@ TEST_P(Cluster, WhatAgesHaveReachedIsKept) {
   NodeStore& nodes = stores().nodes;
   const SystemTime start = std::chrono::floor<std::chrono::seconds>(real_clock().now());
   uint64_t accepted = 0;
+  ReachedTime noticed;
   const auto hear = [&](const std::string& boot, std::chrono::microseconds boot_time,
                         std::optional<SystemTime> reached = {}) {
     if (reached) {
       run(nodes.exchange_clocks({.gateway = model::NodeId::random(),
                                  .boot = {boot, boot_time},
-                                 .reached = reached,
+                                 .reached = ReachedTime{*reached, boot_time, 2 * boot_time},
                                  .accepted = accepted},
                                 soon()));
     }
     const ReachedAge age = run(nodes.reached_age({boot, boot_time}, soon()));
     accepted = age.accepted;
-    return age.reached;
+    noticed = age.reached.value_or(ReachedTime{});
+    return age.reached ? std::optional(age.reached->time) : std::nullopt;
   };
   run(stores().gc.confirm_clocks(soon()));  // Whatever other tests told.
   EXPECT_EQ(hear("a", 5s), std::nullopt);
   hear("a", 10s, start);
   EXPECT_EQ(hear("a", 17s), start + 7s) << "by the steady clock of the machine";
+  EXPECT_EQ(noticed.set_back_for, 10s) << "what was noticed is as it was told";
+  EXPECT_EQ(noticed.caught_up, 20s);
   EXPECT_EQ(hear("b", 1s), start) << "at the least";
+  EXPECT_EQ(noticed.set_back_for, 10s);
   EXPECT_EQ(hear("", 1s), start);
   hear("", 1s, start + 1h);
   EXPECT_EQ(hear("b", 1s), start) << "a run without a name is not told from others";
   hear("b", 2s, start + 20s);
   EXPECT_EQ(hear("b", 3s), start + 21s);
   EXPECT_EQ(hear("a", 17s), start + 20s) << "the latest of all";
+  EXPECT_EQ(noticed.set_back_for, 2s);
   hear("b", 4s, start - 24h);
   EXPECT_EQ(hear("c", 0s), start) << "the last word of each";
   run(stores().gc.resume_garbage(0, soon()));

@@ -321,6 +321,67 @@ TEST_F(RestartedGateway, IsNotHeldBackByTheTimeItWasAway) {
   EXPECT_EQ(ages->status().held_back, 0us);
 }
 
+// A gateway that is started anew each hour: what one has noticed the next one goes on from.
+class GatewaysOfAnHour : public RestartedGateway {
+ protected:
+  // Each ends without a word after it told the last time.
+  std::unique_ptr<membership::AgeClock> run_for(int hours) {
+    auto ages = start();
+    for (int hour = 0; hour < hours; ++hour) {
+      for (int minute = 0; minute < 60; ++minute) {
+        pass(1min);
+        ages->sample(database_.now(), clock_.boot_now());
+        tell(*ages);
+      }
+      ages = start();
+    }
+    return ages;
+  }
+};
+
+TEST_F(GatewaysOfAnHour, BelieveClocksThatHaveBeenSetBackForADay) {
+  for (const bool off : {false, true}) {
+    SCOPED_TRACE(off);
+    end_jump();
+    pass(days(30));
+    end();
+    jump({"", -days(7), -days(7)});
+    EXPECT_TRUE(run_for(12)->status().paused);
+    if (off) {
+      clock_.reboot(days(2));
+      passed_ += days(2);
+      jump({"", -days(9) - 1h, -days(9) - 1h});
+    }
+    EXPECT_TRUE(run_for(11)->status().paused) << "time that nobody saw does not count";
+    const auto ages = run_for(2);
+    EXPECT_FALSE(ages->status().paused);
+    EXPECT_EQ(ages->now_for_age(), clock_.now());
+  }
+}
+
+TEST_F(GatewaysOfAnHour, ForgetAJumpThatIsTakenBack) {
+  pass(days(30));
+  end();
+  jump({"", days(1), days(1)});
+  EXPECT_LT(run_for(10)->status().held_back, microseconds(days(1)));
+  end_jump();
+  const auto ages = start();
+  EXPECT_FALSE(ages->status().paused);
+  EXPECT_EQ(ages->now_for_age(), right()) << "as if nothing had been";
+}
+
+// An operator's word is the end of what was noticed too.
+TEST_F(GatewaysOfAnHour, NoticeNothingOfWhatAnOperatorConfirmed) {
+  pass(days(30));
+  end();
+  jump({"", -days(7), -days(7)});
+  run_for(23);
+  ASSERT_TRUE(async::block_on(store_.gc.confirm_clocks(deadline_in(5s))));
+  EXPECT_FALSE(run_for(1)->status().paused);
+  jump({"", -days(9), -days(9)});
+  EXPECT_TRUE(run_for(2)->status().paused);
+}
+
 // Nobody can tell whether the machine was off for a week or its clock was set ahead; an operator
 // can.
 TEST_F(RestartedGateway, AnOperatorSaysThatTheClocksAreRight) {
