@@ -163,7 +163,7 @@ async::Task<Result<void>> Collector::remove_due(const std::vector<metadata::Rele
       batch.add(due[end++]);
     }
     CO_TRY_VOID(co_await remove_batch(batch, token));
-    std::vector<int64_t> finished = batch.finished();
+    std::vector<metadata::ReleaseRow> finished = batch.finished();
     removed_.fetch_add(finished.size());
     deferred_.fetch_add(end - first - finished.size());
     if (!finished.empty()) {

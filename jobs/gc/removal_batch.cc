@@ -43,10 +43,10 @@ void RemovalBatch::ask(const ring::Disk& disk, const model::BlobId& id) {
   if (ids.empty() || ids.back() != id) ids.push_back(id);
 }
 
-std::vector<int64_t> RemovalBatch::finished() const {
-  std::vector<int64_t> rows;
+std::vector<metadata::ReleaseRow> RemovalBatch::finished() const {
+  std::vector<metadata::ReleaseRow> rows;
   for (const metadata::ReleasedStream& stream : streams_) {
-    if (left_of(stream).empty()) rows.push_back(stream.id);
+    if (left_of(stream).empty()) rows.push_back(stream.row());
   }
   return rows;
 }
@@ -55,7 +55,7 @@ std::vector<metadata::DeferredStream> RemovalBatch::deferred() const {
   std::vector<metadata::DeferredStream> rows;
   for (const metadata::ReleasedStream& stream : streams_) {
     std::vector<uint32_t> left = left_of(stream);
-    if (!left.empty()) rows.push_back({stream.id, std::move(left)});
+    if (!left.empty()) rows.push_back({stream.row(), std::move(left)});
   }
   return rows;
 }

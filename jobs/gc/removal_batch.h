@@ -40,7 +40,7 @@ class RemovalBatch {
   void mark_done(const model::DiskId& disk) { done_.insert(disk); }
 
   // Queue rows of the streams that are finished.
-  std::vector<int64_t> finished() const;
+  std::vector<metadata::ReleaseRow> finished() const;
   // The others, with what is left of each.
   std::vector<metadata::DeferredStream> deferred() const;
 

@@ -58,12 +58,14 @@ class MemoryReleaseQueue final : public ReleaseQueue {
     });
   }
 
-  async::Task<Result<void>> finish_released(std::vector<int64_t> ids, uint64_t coordinator_token,
-                                            Deadline) override {
+  async::Task<Result<void>> finish_released(std::vector<ReleaseRow> rows,
+                                            uint64_t coordinator_token, Deadline) override {
     return state_.run<Result<void>>(
-        [this, ids = std::move(ids), coordinator_token]() -> Result<void> {
+        [this, rows = std::move(rows), coordinator_token]() -> Result<void> {
           if (!state_.leads(coordinator_token)) return {};
-          for (const int64_t id : ids) state_.released.erase(id);
+          for (const ReleaseRow& row : rows) {
+            if (find(row) != nullptr) state_.released.erase(row.id);
+          }
           return {};
         });
   }
@@ -73,13 +75,12 @@ class MemoryReleaseQueue final : public ReleaseQueue {
     return state_.run<Result<void>>(
         [this, rows = std::move(rows), coordinator_token]() -> Result<void> {
           if (!state_.leads(coordinator_token)) return {};
-          for (const DeferredStream& row : rows) {
-            const auto found = state_.released.find(row.id);
-            if (found == state_.released.end()) continue;
-            StoredRelease& release = found->second;
-            const auto pause = kDeferMin * (1u << std::min(release.tries++, 10u));
-            release.not_before = state_.clock.now() + std::min(pause, kDeferMax);
-            release.row.chunks = row.chunks;
+          for (const DeferredStream& deferred : rows) {
+            StoredRelease* const release = find(deferred.row);
+            if (release == nullptr) continue;
+            const auto pause = kDeferMin * (1u << std::min(release->tries++, 10u));
+            release->not_before = state_.clock.now() + std::min(pause, kDeferMax);
+            release->row.chunks = deferred.chunks;
           }
           return {};
         });
@@ -103,6 +104,13 @@ class MemoryReleaseQueue final : public ReleaseQueue {
   }
 
  private:
+  // Null: the row is gone, or is another stream's.
+  StoredRelease* find(const ReleaseRow& row) const {
+    const auto found = state_.released.find(row.id);
+    const bool there = found != state_.released.end() && found->second.row.stream == row.stream;
+    return there ? &found->second : nullptr;
+  }
+
   using Row = std::map<int64_t, StoredRelease>::iterator;
 
   // Answers the row behind it.

@@ -98,18 +98,25 @@ class PostgresReleaseQueue final : public ReleaseQueue {
     return run_single<std::vector<ReleasedStream>>(workers_, deadline, std::move(work));
   }
 
-  async::Task<Result<void>> finish_released(std::vector<int64_t> ids, uint64_t coordinator_token,
+  async::Task<Result<void>> finish_released(std::vector<ReleaseRow> rows,
+                                            uint64_t coordinator_token,
                                             Deadline deadline) override {
-    auto work = [ids = std::move(ids), coordinator_token](PgConnection& connection,
-                                                          Deadline until) -> Result<void> {
+    auto work = [rows = std::move(rows), coordinator_token](PgConnection& connection,
+                                                            Deadline until) -> Result<void> {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(coordinator_token));
-      PgArray rows(Element::kBigint, ids.size());
-      for (const int64_t id : ids) rows.add(id);
-      std::move(rows).move_into(parameters);
-      TRY(const PgResult done, connection.run(std::string("delete from released_streams where ") +
-                                                  kFence + " and id = any ($2::bigint[])",
-                                              parameters, until));
+      PgArray ids(Element::kBigint, rows.size()), streams(Element::kBytes, rows.size());
+      for (const ReleaseRow& row : rows) {
+        ids.add(row.id);
+        streams.add_bytes(raw(row.stream.view()));
+      }
+      std::move(ids).move_into(parameters);
+      std::move(streams).move_into(parameters);
+      TRY(const PgResult done,
+          connection.run(std::string("delete from released_streams r using unnest($2::bigint[], "
+                                     "$3::bytea[]) d (id, stream) where ") +
+                             kFence + " and r.id = d.id and r.stream = d.stream",
+                         parameters, until));
       (void)done;
       return {};
     };
@@ -123,21 +130,26 @@ class PostgresReleaseQueue final : public ReleaseQueue {
       PgParameters parameters;
       parameters.add(static_cast<int64_t>(coordinator_token));
       PgArray ids(Element::kBigint, rows.size()), rests(Element::kBytes, rows.size());
-      for (const DeferredStream& row : rows) {
-        ids.add(row.id);
-        rests.add_bytes(stored_chunks(row.chunks));
+      PgArray streams(Element::kBytes, rows.size());
+      for (const DeferredStream& deferred : rows) {
+        ids.add(deferred.row.id);
+        rests.add_bytes(stored_chunks(deferred.chunks));
+        streams.add_bytes(raw(deferred.row.stream.view()));
       }
       std::move(ids).move_into(parameters);
       std::move(rests).move_into(parameters);
       parameters.add(int64_t{kDeferMin.count()});
       parameters.add(int64_t{kDeferMax.count()});
+      std::move(streams).move_into(parameters);
       TRY(const PgResult done,
           connection.run(
-              std::string("update released_streams r set rest = d.rest, tries = r.tries + 1, "
-                          "not_before = now() + interval '1 second' * least($5::bigint, "
-                          "$4::bigint * (1 << least(r.tries, 10)))"
-                          " from unnest($2::bigint[], $3::bytea[]) d (id, rest) where ") +
-                  kFence + " and r.id = d.id",
+              std::string(
+                  "update released_streams r set rest = d.rest, tries = r.tries + 1, "
+                  "not_before = now() + interval '1 second' * least($5::bigint, "
+                  "$4::bigint * (1 << least(r.tries, 10)))"
+                  " from unnest($2::bigint[], $3::bytea[], $6::bytea[]) d (id, rest, stream)"
+                  " where ") +
+                  kFence + " and r.id = d.id and r.stream = d.stream",
               parameters, until));
       (void)done;
       return {};

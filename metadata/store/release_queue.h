@@ -58,12 +58,13 @@ class ReleaseQueue {
                                                                          size_t max,
                                                                          uint64_t coordinator_token,
                                                                          Deadline deadline) = 0;
-  // The bytes of these rows are in every trash.
-  virtual async::Task<Result<void>> finish_released(std::vector<int64_t> ids,
+  // The bytes of these rows are in every trash. Rows that are gone, or are another stream's by now,
+  // are passed over.
+  virtual async::Task<Result<void>> finish_released(std::vector<ReleaseRow> rows,
                                                     uint64_t coordinator_token,
                                                     Deadline deadline) = 0;
   // These rows could not be finished: each becomes due again after 30 s the first time, twice as
-  // long each time, an hour at most. Rows that are gone are passed over.
+  // long each time, an hour at most. Others are passed over as above.
   virtual async::Task<Result<void>> defer_released(std::vector<DeferredStream> rows,
                                                    uint64_t coordinator_token,
                                                    Deadline deadline) = 0;

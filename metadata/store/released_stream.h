@@ -9,7 +9,17 @@
 
 namespace rondel::metadata {
 
+// Which row of the queue is meant. A database that was set back gives numbers of rows again, for
+// other streams; a stream is never another.
+struct ReleaseRow {
+  int64_t id = 0;
+  model::StreamId stream;
+  bool operator==(const ReleaseRow&) const = default;
+};
+
 struct ReleasedStream {
+  ReleaseRow row() const { return {id, stream}; }
+
   int64_t id = 0;  // Of the queue row.
   model::StreamId stream;
   uint64_t size = 0;
@@ -20,7 +30,7 @@ struct ReleasedStream {
 
 // A row whose removal is to be tried again.
 struct DeferredStream {
-  int64_t id = 0;
+  ReleaseRow row;
   std::vector<uint32_t> chunks;  // As ReleasedStream's.
 };
 

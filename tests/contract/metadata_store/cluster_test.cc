@@ -360,11 +360,14 @@ TEST_P(Cluster, ReleasesAreTakenByAgeInPortionsAndStayUntilTheyAreFinished) {
   EXPECT_EQ(take(now, 2, token_), first(2)) << "they stay";
   EXPECT_TRUE(take(now, 100, former()).empty());
 
-  std::vector<int64_t> rows;
+  std::vector<ReleaseRow> rows, others;
   for (const auto& row : run(releases.take_released(now, 2, token_, soon()))) {
     EXPECT_EQ(row.size, 10u);
-    rows.push_back(row.id);
+    rows.push_back(row.row());
+    others.push_back({row.id, StreamId::random()});
   }
+  run(releases.finish_released(others, token_, soon()));
+  EXPECT_EQ(take(now, 100, token_), first(4)) << "rows that were those numbers' before";
   run(releases.finish_released(rows, former(), soon()));
   EXPECT_EQ(take(now, 100, token_), first(4));
   run(releases.finish_released(rows, token_, soon()));
@@ -384,11 +387,14 @@ TEST_P(Cluster, WhatIsDeferredLetsTheOthersGoFirstAndWaitsLongerEachTime) {
   }
   run(releases.check_released(now, 100, token_, soon()));
   const auto take = [&] { return run(releases.take_released(now, 2, token_, soon())); };
-  const auto id = take().front().id;
+  const ReleaseRow id = take().front().row();
   EXPECT_TRUE(take().front().chunks.empty());
   run(releases.defer_released({{id, {1, 70'000}}}, former(), soon()));
   EXPECT_EQ(take().front().stream, streams[0]) << "a former coordinator's word";
-  run(releases.defer_released({{id, {1, 70'000}}, {id + 1'000'000, {}}}, token_, soon()));
+  run(releases.defer_released({{{id.id, StreamId::random()}, {1}}}, token_, soon()));
+  EXPECT_EQ(take().front().stream, streams[0]) << "of a row that was that number's before";
+  run(releases.defer_released({{id, {1, 70'000}}, {{id.id + 1'000'000, id.stream}, {}}}, token_,
+                              soon()));
   EXPECT_EQ(take().front().stream, streams[1]);
   EXPECT_EQ(take().back().stream, streams[2]);
   EXPECT_EQ(run(releases.queue_depths(soon())).deferred, 1u);

@@ -261,6 +261,31 @@ TEST_P(Numbers, WhatIsMeantForABucketThatIsForgottenGoesIntoNoOther) {
   EXPECT_TRUE(run(stores().listing.list(query)).entries.empty());
 }
 
+// Rows of the queue have numbers in the order of their release, and are meant by their stream too.
+TEST_P(Numbers, WhatIsMeantForAReleaseThatIsForgottenIsNoOthers) {
+  const uint64_t token = run(stores().lease.claim_coordinator(soon())).value();
+  database_->back_up();
+  const auto release = [&] {
+    const auto stream = model::StreamId::random();
+    run(stores().releases.release_streams({{0, stream, 1, 0, 1}}, soon()));
+    const SystemTime end = real_clock().now() + std::chrono::hours(1);
+    run(stores().releases.check_released(end, 100, token, soon()));
+    return run(stores().releases.take_released(end, 100, token, soon()));
+  };
+  const ReleaseRow forgotten = release().front().row();
+  database_->set_back();
+  const auto since = release();
+  ASSERT_EQ(since.size(), 1u);
+  EXPECT_EQ(since.front().id, forgotten.id) << "the number is given again";
+  run(stores().releases.defer_released({{forgotten, {7}}}, token, soon()));
+  run(stores().releases.finish_released({forgotten}, token, soon()));
+  const SystemTime end = real_clock().now() + std::chrono::hours(1);
+  const auto now = run(stores().releases.take_released(end, 100, token, soon()));
+  ASSERT_EQ(now.size(), 1u);
+  EXPECT_EQ(now.front().row(), since.front().row());
+  EXPECT_TRUE(now.front().chunks.empty());
+}
+
 // Numbers rise all the same: who has seen one knows an older one.
 TEST_P(Numbers, RiseWithEachChange) {
   int64_t settings = settings_of_kept(), change = kms_change(), credentials = epoch();

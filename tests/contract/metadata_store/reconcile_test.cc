@@ -114,9 +114,9 @@ TEST_P(Reconcile, ManyStreamsAndManyRowsCostOneWayThroughTheTables) {
   const StreamId orphan = StreamId::random();
   asked.insert(orphan);
   EXPECT_EQ(unreferenced(asked), std::set<StreamId>{orphan});
-  std::vector<int64_t> rows;
+  std::vector<ReleaseRow> rows;
   for (const auto& row : queued()) {
-    if (kept.contains(row.stream)) rows.push_back(row.id);
+    if (kept.contains(row.stream)) rows.push_back(row.row());
   }
   EXPECT_EQ(rows.size(), kept.size());
   run(stores().releases.finish_released(std::move(rows), token_, soon()));
@@ -161,8 +161,8 @@ TEST_P(Reconcile, QueuesAreCountedNoFurtherThanTenThousand) {
   // Further by the database's statistics, which come when they come.
   EXPECT_GE(depths.released, 10'000u);
   EXPECT_NE(depths.oldest_released, SystemTime{});
-  std::vector<int64_t> rows;
-  for (const auto& row : queued()) rows.push_back(row.id);
+  std::vector<ReleaseRow> rows;
+  for (const auto& row : queued()) rows.push_back(row.row());
   run(stores().releases.finish_released(std::move(rows), token_, soon()));
   EXPECT_EQ(run(stores().releases.queue_depths(soon())).released, 0u);
 }

@@ -126,7 +126,7 @@ class KeptReleases : public metadata::ReleaseQueue {
     co_return std::vector<metadata::ReleasedStream>();
   }
 
-  Answer<void> finish_released(std::vector<int64_t>, uint64_t, Deadline) override {
+  Answer<void> finish_released(std::vector<metadata::ReleaseRow>, uint64_t, Deadline) override {
     co_return Result<void>{};
   }
 

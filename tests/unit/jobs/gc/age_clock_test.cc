@@ -550,8 +550,8 @@ TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
     EXPECT_TRUE(state_.completed_uploads.empty());
     // For the next jump.
     for (const auto& [id, stream] : std::map(state_.released)) {
-      ASSERT_TRUE(async::block_on(
-          store_.releases.finish_released({id}, coordinator_->token(), deadline_in(5s))));
+      ASSERT_TRUE(async::block_on(store_.releases.finish_released(
+          {stream.row.row()}, coordinator_->token(), deadline_in(5s))));
     }
   }
 }

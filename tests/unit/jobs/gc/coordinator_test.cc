@@ -370,7 +370,7 @@ TEST_F(CoordinatorTest, NoMoreChunksAreAskedForThanAStreamCanHave) {
   batch.add(absurd);
   EXPECT_EQ(batch.chunks(), kStreamChunksMax);
   for (const auto& [disk, ids] : batch.per_disk()) batch.mark_done(disk.disk);
-  EXPECT_EQ(batch.finished(), std::vector<int64_t>{7});
+  EXPECT_EQ(batch.finished(), std::vector{absurd.row()});
 }
 
 TEST_F(CoordinatorTest, OwnersOfEveryLiveEpochAreAsked) {
@@ -398,7 +398,7 @@ TEST_F(CoordinatorTest, OwnersOfEveryLiveEpochAreAsked) {
   EXPECT_TRUE(batch.finished().empty()) << "the newest epoch's owners decide";
   batch.mark_done(fresh[0].id);
   batch.mark_done(fresh[1].id);
-  EXPECT_EQ(batch.finished(), std::vector<int64_t>{7});
+  EXPECT_EQ(batch.finished(), std::vector{stream.row()});
 }
 
 }  // namespace

@@ -29,9 +29,9 @@ class WatchedReleases final : public metadata::ReleaseQueue {
     return inner_.take_released(before, max, token, deadline);
   }
 
-  async::Task<Result<void>> finish_released(std::vector<int64_t> ids, uint64_t token,
+  async::Task<Result<void>> finish_released(std::vector<metadata::ReleaseRow> rows, uint64_t token,
                                             Deadline deadline) override {
-    CO_TRY_VOID(co_await inner_.finish_released(std::move(ids), token, deadline));
+    CO_TRY_VOID(co_await inner_.finish_released(std::move(rows), token, deadline));
     if (on_finish) std::exchange(on_finish, nullptr)();
     co_return Result<void>{};
   }
