@@ -9,6 +9,7 @@
 #include "common/hash/hash64.h"
 #include "storage-node/segment/format.h"
 #include "tests/fakes/forwarding_file_system.h"
+#include "tests/fakes/manual_clock.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
 
 namespace rondel::engine {
@@ -134,6 +135,7 @@ class EngineFaults : public ::testing::Test {
   fs::SimulatedFileSystem disk_{1};
   Gate gate_;
   GatedFileSystem fs_{disk_, gate_};
+  fakes::ManualClock clock_{real_clock().now()};
   std::unique_ptr<Engine> engine_;
 };
 
@@ -274,9 +276,10 @@ TEST_F(EngineFaults, ATruncatedJournalWithoutEntriesMovesReadersOn) {
   engine_.reset();
   auto short_lived = options();
   short_lived.journal_period = Duration::zero();
+  short_lived.clock = &clock_;
   engine_ = Engine::open(fs_, short_lived).value();
   ASSERT_TRUE(put(*engine_, make_id(1), 100));
-  std::this_thread::sleep_for(2ms);
+  clock_.advance(2ms);
   ASSERT_TRUE(engine_->compact_once());
   const auto page = engine_->journal_after(0, 10).value();
   EXPECT_TRUE(page.truncated);

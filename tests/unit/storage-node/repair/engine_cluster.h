@@ -14,7 +14,7 @@
 
 namespace rondel::repair {
 
-// The machine's time, and what a test adds: engines of a cluster go by the machine's.
+// The machine's time, and what a test adds.
 class ShiftedClock final : public Clock {
  public:
   SystemTime now() const override { return real_clock().now() + shift_.now().time_since_epoch(); }
@@ -66,6 +66,7 @@ class EngineCluster : public transfer::BlobTransport,
     auto options = engine::small_options(folder.path() + "/index" + std::to_string(i));
     options.path = "/disk" + std::to_string(i);
     options.journal_period = journal_period;
+    options.clock = &disk_clock;
     engines[i] = engine::Engine::open(fs, options).value();
   }
 
@@ -213,6 +214,7 @@ class EngineCluster : public transfer::BlobTransport,
   engine::TemporaryFolder folder;
   fs::SimulatedFileSystem fs{1};
   ShiftedClock clock;
+  ShiftedClock disk_clock;  // Of all disks; outlives them.
   Duration journal_period = std::chrono::hours(24);
   Duration settle = Duration::zero();
   std::chrono::microseconds first_is_older{};  // By so much, of each page of a journal.

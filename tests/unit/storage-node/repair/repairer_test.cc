@@ -143,7 +143,7 @@ TEST(Repairer, ATruncatedJournalIsComparedOnce) {
   for (uint64_t n = 1; n <= 30; ++n) ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 100));
   cluster.journal_period = Duration::zero();
   cluster.open(0);
-  std::this_thread::sleep_for(2ms);
+  cluster.disk_clock.advance(2ms);
   ASSERT_TRUE(cluster.engines[0]->compact_once());
   cluster.repair(2, 10);
   for (uint64_t n = 1; n <= 30; ++n) {
@@ -160,7 +160,7 @@ TEST(Repairer, ATruncatedJournalIsComparedOnceWhateverItHolds) {
   for (uint64_t n = 1; n <= 30; ++n) ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 100));
   cluster.journal_period = Duration::zero();
   cluster.open(0);
-  std::this_thread::sleep_for(2ms);
+  cluster.disk_clock.advance(2ms);
   ASSERT_TRUE(cluster.engines[0]->compact_once());
   ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(100), 100));
   cluster.repair(2, 30);
@@ -172,7 +172,7 @@ TEST(Repairer, AComparisonGoesOnWhereItWasAfterARestart) {
   for (uint64_t n = 1; n <= 70; ++n) ASSERT_TRUE(engine::put(*cluster.engines[0], make_id(n), 100));
   cluster.journal_period = Duration::zero();
   cluster.open(0);
-  std::this_thread::sleep_for(2ms);
+  cluster.disk_clock.advance(2ms);
   ASSERT_TRUE(cluster.engines[0]->compact_once());
   cluster.lists_max = 6;
   cluster.repair(2, 3);
@@ -464,7 +464,7 @@ TEST(Repairer, AHandOffCopyThatWasAwayDoesNotBringARemovedBlobBack) {
       for (const size_t i : {order[1], order[2]}) {
         ASSERT_TRUE(engine::remove(*cluster.engines[i], make_id(1),
                                    {5, purged ? Duration(0s) : Duration(1h), true}));
-        std::this_thread::sleep_for(2ms);
+        cluster.disk_clock.advance(2ms);
         ASSERT_TRUE(cluster.engines[i]->compact_once());
       }
       cluster.away = {holder};
@@ -501,7 +501,7 @@ TEST(Repairer, ARestoredBlobStaysWhenAnotherPeerTellsOfTheOldRemoval) {
     ASSERT_TRUE(engine::remove(*cluster.engines[i], make_id(1), {5, 10ms, true}));
   }
   ASSERT_EQ(cluster.engines[0]->restore({make_id(1)}, 7).value(), 1u);
-  std::this_thread::sleep_for(20ms);
+  cluster.disk_clock.advance(20ms);
   ASSERT_TRUE(cluster.engines[1]->compact_once());
   EXPECT_FALSE(cluster.engines[1]->stat(make_id(1)));
   for (const auto& away : {std::set<size_t>{1}, std::set<size_t>{0}, std::set<size_t>{}}) {
@@ -520,7 +520,7 @@ TEST(Repairer, ARemovalThatAPeerTellsOfGoesThroughTheTrash) {
   EngineCluster cluster(3);
   for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(engine::put(*cluster.engines[i], make_id(1), 100));
   ASSERT_TRUE(engine::remove(*cluster.engines[0], make_id(1), {5, 0s, true}));
-  std::this_thread::sleep_for(5ms);
+  cluster.disk_clock.advance(5ms);
   cluster.repair(2);
   ASSERT_TRUE(cluster.engines[2]->compact_once());
   const auto entry = cluster.engines[2]->stat(make_id(1));
@@ -536,7 +536,7 @@ TEST(Repairer, ABlobThatWasRemovedWhileItWasWantedIsWantedNoLonger) {
   EXPECT_EQ(cluster.wanted.blobs, 1u);
   for (const size_t i : {0, 1}) {
     ASSERT_TRUE(engine::remove(*cluster.engines[i], make_id(1), {5, 0s, true}));
-    std::this_thread::sleep_for(5ms);
+    cluster.disk_clock.advance(5ms);
     ASSERT_TRUE(cluster.engines[i]->compact_once());
   }
   // The journal tells nothing of it any more: those that were asked for it do.
