@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,6 +44,34 @@ class BlockingPool {
         try_submit([slot, work = std::move(function)]() mutable { slot->set(work()); });
     if (!accepted) co_return fail(ErrorCode::kResourceExhausted, name_ + " queue is full");
     co_return co_await slot->wait_until(deadline);
+  }
+
+  // Runs `function` on the pool and waits for it on this thread, which is no loop's.
+  // kDeadlineExceeded: it has not ended within `patience`; its result is dropped.
+  // kResourceExhausted as above.
+  template <class F>
+  auto run_within(Duration patience, F function) -> Result<std::invoke_result_t<F>> {
+    using R = std::invoke_result_t<F>;
+
+    struct Wait {
+      Mutex mutex;
+      CondVar ready;
+      std::optional<R> result GUARDED_BY(mutex);
+    };
+
+    const auto wait = std::make_shared<Wait>();
+    const bool accepted = try_submit([wait, work = std::move(function)]() mutable {
+      R result = work();
+      MutexLock lock(wait->mutex);
+      wait->result.emplace(std::move(result));
+      wait->ready.notify_all();
+    });
+    if (!accepted) return fail(ErrorCode::kResourceExhausted, name_ + " queue is full");
+    const Deadline end = deadline_in(patience);
+    MutexLock lock(wait->mutex);
+    while (!wait->result && wait->ready.wait_until(wait->mutex, end)) continue;
+    if (!wait->result) return fail(ErrorCode::kDeadlineExceeded, name_ + ": no answer in time");
+    return std::move(*wait->result);
   }
 
   size_t queued() const;

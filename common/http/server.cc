@@ -16,6 +16,9 @@ namespace {
 
 using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 
+// Of whoever asks for certificates to be read again.
+constexpr Duration kFilesPatience = std::chrono::seconds(5);
+
 // The connections of one loop, used on it alone.
 struct Shard {
   async::EventLoop* loop = nullptr;
@@ -207,7 +210,7 @@ void watch(const std::shared_ptr<State>& state, const std::shared_ptr<Shard>& sh
   for (const auto& connection : std::vector(shard->connections.begin(), shard->connections.end())) {
     connection->check_deadline(now);
   }
-  // When files hang one look at them is under way and one waits; no more are begun.
+  // When files hang one look at them is under way and few wait; no more are begun.
   if (++shard->rounds % 20 == 0 && shard == state->shards.front() && state->tls) {
     (void)state->files->try_submit([tls = state->tls] { tls->load_if_changed(); });
   }
@@ -266,7 +269,9 @@ class AsioServer final : public Server {
 
   Result<void> reload_tls() override {
     if (!state_->tls) return fail(ErrorCode::kInvalidArgument, "the server speaks no TLS");
-    return state_->tls->load();
+    auto loaded =
+        state_->files->run_within(kFilesPatience, [tls = state_->tls] { return tls->load(); });
+    return loaded ? std::move(*loaded) : std::unexpected(loaded.error());
   }
 
   ServerStatus status() const override {
@@ -331,7 +336,7 @@ Result<std::unique_ptr<Server>> Server::start(std::vector<async::EventLoop*> loo
   if (state->options.tls) {
     state->tls = std::make_shared<ServerTls>(*state->options.tls);
     TRY_VOID(state->tls->load());
-    state->files = std::make_unique<async::BlockingPool>("certificates", 1, 1,
+    state->files = std::make_unique<async::BlockingPool>("certificates", 1, 2,
                                                          async::BlockingPool::Ending::kLeave);
   }
   TRY_VOID(listen(*state));

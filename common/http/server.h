@@ -176,7 +176,8 @@ class Server {
   // EventLoop.
   virtual async::Task<void> wait_idle(Deadline deadline) = 0;
   // Reads certificates and keys again; the old ones stay when one does not fit. Also done by itself
-  // every 10 s when the files change.
+  // every 10 s when the files change. Waits for files for 5 s at most (kDeadlineExceeded,
+  // kResourceExhausted): not on a loop.
   virtual Result<void> reload_tls() = 0;
   virtual ServerStatus status() const = 0;
 };

@@ -17,7 +17,8 @@ namespace rondel::program {
 // Opens the log as log.file, log.level and log.modules say. kInvalidArgument: one of them is wrong.
 Result<void> init_log(const config::Settings& settings);
 
-// What is done while a program waits for its end, on the thread that waits: it may wait for files.
+// What is done while a program waits for its end, on the thread that waits. It may wait for some
+// seconds and no longer, since the end waits for it.
 struct WhileWaiting {
   std::function<void()> on_hangup;     // At each SIGHUP, after the log files were opened anew.
   std::function<void()> now_and_then;  // Every half minute in which no signal came.

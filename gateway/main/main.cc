@@ -9,6 +9,7 @@
 #include "cluster/membership/heartbeat_service.h"
 #include "cluster/node_client/grpc_blob_lister.h"
 #include "cluster/node_client/grpc_blob_remover.h"
+#include "common/async/blocking_pool.h"
 #include "common/async/loop_threads.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
@@ -52,7 +53,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kEndPatience = 20s;  // After the grace of requests.
+constexpr auto kEndPatience = 20s;                            // After the grace of requests.
+constexpr Duration kFilesPatience = std::chrono::seconds(5);  // Of certificates.
 
 ring::FailureDomain failure_domain(const std::string& name) {
   if (name == "host") return ring::FailureDomain::kHost;
@@ -319,11 +321,12 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
       registry, {*metadata, blob_store, releases, topology, lease, scheduler, collector, orphans,
                  second_look, restores, *s3, lifecycle, age_clock, *gate});
 
-  program::CertificateFiles s3_certificates(s3_certificate_files(settings));
+  const auto s3_certificates =
+      std::make_shared<program::CertificateFiles>(s3_certificate_files(settings));
   registry.collector(
       metrics::Type::kGauge, "rondel_tls_certificate_expiry_timestamp_seconds",
-      "When the first certificate of the file ends.", [&peers, &s3_certificates] {
-        std::map<std::string, SystemTime> ends = s3_certificates.ends();
+      "When the first certificate of the file ends.", [&peers, s3_certificates] {
+        std::map<std::string, SystemTime> ends = s3_certificates->ends();
         for (const auto& [file, not_after] : peers->expiries()) {
           ends[file] = not_after;
         }
@@ -371,9 +374,14 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
   log::info("main", "serving",
             {{"cluster", cluster.to_hex()}, {"s3", settings.text("gateway.listen")}});
 
-  const auto read_certificates = [&peers, &s3_certificates] {
-    s3_certificates.read();
-    const auto taken = peers->reload();
+  // A file system that hangs does not keep the program from ending.
+  async::BlockingPool files("certificates", 1, 1, async::BlockingPool::Ending::kLeave);
+  const auto read_certificates = [&files, peers, s3_certificates] {
+    const auto read = files.run_within(kFilesPatience, [peers, s3_certificates] {
+      s3_certificates->read();
+      return peers->reload();
+    });
+    const Result<bool> taken = read ? *read : std::unexpected(read.error());
     if (!taken) {
       return log::warn("main", "the certificates were not taken",
                        {{"error", taken.error().message}});

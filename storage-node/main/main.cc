@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "common/async/blocking_pool.h"
 #include "common/async/loop_threads.h"
 #include "common/base/encoding.h"
 #include "common/base/numbers.h"
@@ -39,6 +40,7 @@ using namespace std::chrono_literals;
 
 constexpr size_t kReadQueueMax = 16'384;
 constexpr auto kEndPatience = 20s;
+constexpr Duration kFilesPatience = std::chrono::seconds(5);  // Of certificates.
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -369,8 +371,12 @@ Result<void> serve(const config::Settings& settings, const sigset_t& signals) {
              {"name", settings.text("node.name")},
              {"address", listen},
              {"disks", disks.size()}});
-  const auto read_certificates = [&credentials] {
-    const auto taken = credentials->reload();
+  // A file system that hangs does not keep the program from ending.
+  async::BlockingPool files("certificates", 1, 1, async::BlockingPool::Ending::kLeave);
+  const auto read_certificates = [&files, credentials] {
+    const auto read =
+        files.run_within(kFilesPatience, [credentials] { return credentials->reload(); });
+    const Result<bool> taken = read ? *read : std::unexpected(read.error());
     if (!taken) {
       return log::warn("main", "the certificates were not taken",
                        {{"error", taken.error().message}});

@@ -113,6 +113,28 @@ TEST(BlockingPoolTest, ThatLeavesWaitsForNothing) {
   EXPECT_FALSE(shared->second);
 }
 
+TEST(BlockingPoolTest, AThreadWaitsForWhatHangsNoLongerThanItSays) {
+  struct Shared {
+    std::atomic<bool> release{false};
+  };
+
+  const auto shared = std::make_shared<Shared>();
+  BlockingPool pool("test", 1, 1, BlockingPool::Ending::kLeave);
+  EXPECT_EQ(pool.run_within(60s, [] { return 7; }).value(), 7);
+  const auto hang = [shared] {
+    shared->release.wait(false);
+    return 8;
+  };
+  EXPECT_EQ(pool.run_within(1ms, hang).error().code, ErrorCode::kDeadlineExceeded);
+  while (pool.queued() > 0) std::this_thread::yield();
+  EXPECT_EQ(pool.run_within(1ms, hang).error().code, ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(pool.run_within(1ms, hang).error().code, ErrorCode::kResourceExhausted);
+  shared->release = true;
+  shared->release.notify_all();
+  while (pool.queued() > 0) std::this_thread::yield();
+  EXPECT_EQ(pool.run_within(60s, [] { return 9; }).value(), 9);
+}
+
 TEST(BudgetTest, WaitersAreServedWhenBytesComeBack) {
   Budget budget(100);
   auto scenario = [](Budget& b) -> Task<bool> {
