@@ -14,7 +14,8 @@
 namespace rondel::http {
 namespace {
 
-constexpr size_t kRoomMin = 1024;  // Of a read: most heads of a signed request fit.
+constexpr size_t kIdleRoom = 8 * 1024;  // A head with a small body.
+constexpr size_t kRoomMin = 1024;       // Of a read: most heads of a signed request fit.
 // While nobody has looked at the head; a small body comes along.
 constexpr size_t kHeadRoomMax = 16 * 1024;
 constexpr size_t kRunMax = 256 * 1024;
@@ -385,7 +386,7 @@ void Connection::make_room(size_t wanted) {
 }
 
 // Reads what has come, at most `most` bytes. Memory for it is taken once it is there, but for the
-// little that a head mostly needs: to wait first costs two more system calls a request.
+// little that a small request needs: to wait first costs two more system calls a request.
 async::Task<Result<size_t>> Connection::fill(Waiting what, size_t most) {
   const auto failed = [this](const IoOutcome& outcome) -> Error {
     if (late_) return {ErrorCode::kDeadlineExceeded, "the client is too slow"};
@@ -394,8 +395,8 @@ async::Task<Result<size_t>> Connection::fill(Waiting what, size_t most) {
   if (late_) co_return std::unexpected(failed({}));
   wait(what);
   const bool idle = what == Waiting::kIdle;
-  if (idle && begin_ == end_ && capacity_ != kRoomMin) keep_only(kRoomMin);
-  size_t ready = idle ? kRoomMin : stream_->readable();
+  if (idle && begin_ == end_ && capacity_ != kIdleRoom) keep_only(kIdleRoom);
+  size_t ready = idle ? kIdleRoom : stream_->readable();
   if (ready == 0) {
     if (begin_ == end_) keep_only(0);
     const IoOutcome woken = co_await stream_->wait();
