@@ -164,7 +164,7 @@ Result<void> check_folder(const std::string& data) {
         data + " is not empty and holds no Rondel cluster: choose another --data or empty it");
   }
   if (!fs::exists(data + "/cluster.json") && fs::space(data).available < kFreeBytesMin) {
-    return fail(ErrorCode::kResourceExhausted,
+    return fail(ErrorCode::kStorageFull,
                 fmt::format("{} has {} MiB free; a new cluster needs {} MiB", data,
                             fs::space(data).available >> 20, kFreeBytesMin >> 20));
   }

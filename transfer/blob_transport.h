@@ -6,10 +6,10 @@
 // and bulk traffic never wait for each other.
 //
 // Errors everywhere: kUnavailable = no connection or the disk does not serve; kDeadlineExceeded =
-// outcome unknown; kResourceExhausted = the node's queue or disk is full; kCorruption = bytes and
-// digests differ; kPrecondition = the write's epoch is below the node's fenced minimum, or the node
-// has lost ring contact; kNotFound (of a put) = the blob was removed, and the copy's order is not
-// above that of the removal.
+// outcome unknown; kResourceExhausted = the node's queue is full; kStorageFull = the disk is, and
+// stays so until something is removed; kCorruption = bytes and digests differ; kPrecondition = the
+// write's epoch is below the node's fenced minimum, or the node has lost ring contact; kNotFound
+// (of a put) = the blob was removed, and the copy's order is not above that of the removal.
 #pragma once
 
 #include <memory>

@@ -19,6 +19,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::kUnimplemented: return "unimplemented";
     case ErrorCode::kInternal: return "internal";
     case ErrorCode::kOutcomeUnknown: return "outcome unknown";
+    case ErrorCode::kStorageFull: return "storage full";
   }
   return "unknown";
 }

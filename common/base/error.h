@@ -19,7 +19,7 @@ enum class ErrorCode : int {
   kAlreadyExists = 5,      // The thing to be made exists.
   kPrecondition = 6,       // A stated condition does not hold.
   kOutOfRange = 7,         // Offset or number outside what exists.
-  kResourceExhausted = 8,  // A bound was reached (queue, buffer, disk space): later is better.
+  kResourceExhausted = 8,  // A bound was reached (queue, buffer): later is better.
   kUnavailable = 9,        // A dependency cannot be reached or is starting: later is better.
   kDeadlineExceeded = 10,  // The wait ended before the answer: the outcome is not known.
   kCancelled = 11,         // The other side went away.
@@ -27,6 +27,7 @@ enum class ErrorCode : int {
   kUnimplemented = 13,     // Known, not supported.
   kInternal = 14,          // A bug or an error that fits nothing above.
   kOutcomeUnknown = 15,    // A commit was sent and its answer lost.
+  kStorageFull = 16,       // A disk has no space: until something is deleted, later is no better.
 };
 
 std::string_view to_string(ErrorCode code);

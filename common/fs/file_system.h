@@ -3,7 +3,7 @@
 // Implementations: posix (posix_file_system.h) and simulated (simulated_file_system.h: loses or
 // tears unflushed blocks at a crash, injects errors, full disks, bit flips). Both pass
 // tests/contract/file_system. All calls block; they belong on disk threads. Errors: kNotFound,
-// kAlreadyExists, kResourceExhausted (no space), kInternal (I/O error; the bytes concerned are
+// kAlreadyExists, kStorageFull, kInternal (I/O error; the bytes concerned are
 // undefined, after a failed flush everything unflushed is).
 #pragma once
 

@@ -24,7 +24,7 @@ std::unexpected<Error> fail_errno(int error, const std::string& what) {
   ErrorCode code = ErrorCode::kInternal;
   if (error == ENOENT || error == ENOTDIR) code = ErrorCode::kNotFound;
   if (error == EEXIST) code = ErrorCode::kAlreadyExists;
-  if (error == ENOSPC || error == EDQUOT) code = ErrorCode::kResourceExhausted;
+  if (error == ENOSPC || error == EDQUOT) code = ErrorCode::kStorageFull;
   if (error == EACCES || error == EPERM) code = ErrorCode::kPermissionDenied;
   char text[128];
   return fail(code, what + ": " + strerror_r(error, text, sizeof text));

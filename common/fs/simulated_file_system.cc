@@ -198,7 +198,7 @@ class SimulatedFile final : public File {
   Result<void> resize_locked(uint64_t size) REQUIRES(fs_.mutex_) {
     auto& bytes = inode_->current;
     if (size > bytes.size() && fs_.used_locked() + size - bytes.size() > fs_.capacity_) {
-      return fail(ErrorCode::kResourceExhausted, "no space left");
+      return fail(ErrorCode::kStorageFull, "no space left");
     }
     if (size < bytes.size()) {
       inode_->dirty.erase(inode_->dirty.lower_bound((size + kBlock - 1) / kBlock),
@@ -274,7 +274,7 @@ Result<void> SimulatedFileSystem::write_locked(Inode& inode, uint64_t offset, By
   const uint64_t end = offset + bytes.size();
   if (!crashed_ && end > inode.current.size() &&
       used_locked() + end - inode.current.size() > capacity_) {
-    return fail(ErrorCode::kResourceExhausted, "no space left");
+    return fail(ErrorCode::kStorageFull, "no space left");
   }
   const Step step = step_locked(faults_.write_error);
   if (step == Step::kFail) return io_error("write");

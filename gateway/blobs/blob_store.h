@@ -41,9 +41,9 @@ class StreamWriter {
 
   // Takes a copy of `bytes`. Waits while the stream's chunks in flight or the buffer budget are
   // used up. An error is final: kUnavailable (fewer than two failure domains reachable),
-  // kResourceExhausted (no buffer before the deadline), kInvalidArgument (more bytes than the size
-  // hint). kResourceExhausted too where the bytes came so slowly that they gave way to what others
-  // bring.
+  // kStorageFull (all were reached, and fewer than two had space), kResourceExhausted (no buffer
+  // before the deadline), kInvalidArgument (more bytes than the size hint). kResourceExhausted too
+  // where the bytes came so slowly that they gave way to what others bring.
   virtual async::Task<Result<void>> write(ByteView bytes) = 0;
 
   // Returns once every chunk has its quorum. At most once. kInvalidArgument: fewer bytes than the

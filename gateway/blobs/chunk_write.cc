@@ -1,6 +1,7 @@
 #include "gateway/blobs/chunk_write.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "common/log/log.h"
 
@@ -16,6 +17,7 @@ struct Attempt {
   SteadyTime started_at;
   bool ended = false;
   bool flushed = false;
+  bool full = false;  // Refused: the disk has no space.
   bool replaced = false;
   bool stalled = false;
 };
@@ -40,8 +42,13 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
 
   async::Task<Result<void>> run() {
     for (const DiskIndex owner : ring_->owners(arc_)) {
-      if (!core_->breakers.avoided(ring_->disks()[owner].id) || !replace(owner)) {
+      const auto standing = core_->breakers.for_writes(id_of(owner));
+      if (standing == DiskBreakers::ForWrites::kGood || !hand_off(owner)) {
         start(owner, std::nullopt);
+      } else if (standing == DiskBreakers::ForWrites::kAvoided) {
+        passed_over_ = true;
+      } else {
+        full_.push_front(owner);
       }
     }
     while (!has_quorum()) {
@@ -77,16 +84,35 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
     core_->run_in_background(write(shared_from_this(), attempts_.size() - 1));
   }
 
-  // A hand-off copy for what `owner` should have. False: no disk is left.
-  bool replace(DiskIndex owner) {
+  const model::DiskId& id_of(DiskIndex disk) const { return ring_->disks()[disk].id; }
+
+  // False: no disk is left.
+  bool replace(DiskIndex owner) { return hand_off(owner) || ask_a_full_one(owner); }
+
+  // A hand-off copy for what `owner` should have, on a disk that is thought to take it.
+  bool hand_off(DiskIndex owner) {
     if (next_handoff_ == 0) handoffs_ = ring_->handoffs(arc_, core_->options.handoffs);
     while (next_handoff_ < handoffs_.size()) {
       const DiskIndex disk = handoffs_[next_handoff_++];
-      if (core_->breakers.avoided(ring_->disks()[disk].id)) continue;
-      start(disk, owner);
-      return true;
+      switch (core_->breakers.for_writes(id_of(disk))) {
+        case DiskBreakers::ForWrites::kAvoided: passed_over_ = true; break;
+        case DiskBreakers::ForWrites::kFull: full_.push_back(disk); break;
+        case DiskBreakers::ForWrites::kGood: start(disk, owner); return true;
+      }
     }
     return false;
+  }
+
+  // When nothing else is left: it may have space again, and only what disks say now makes a write
+  // fail for want of space.
+  bool ask_a_full_one(DiskIndex owner) {
+    if (full_.empty()) return false;
+    const DiskIndex disk = full_.front();
+    full_.pop_front();
+    const auto owners = ring_->owners(arc_);
+    const bool owns = std::ranges::find(owners, disk) != owners.end();
+    start(disk, owns ? std::nullopt : std::optional(owner));
+    return true;
   }
 
   static async::Task<void> write(std::shared_ptr<ChunkWrite> self, size_t number) {
@@ -109,11 +135,20 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
       if (attempt.stands_in_for) ++core.counters.handoff_copies;
     } else {
       ++core.counters.copies_failed;
-      core.breakers.failed(disk.id, blames_disk(done.error()));
+      self->note_failure(self->attempts_[number], done.error());
       log::debug("blobs", "a copy failed",
                  {{"disk", disk.id.to_hex()}, {"error", done.error().message}});
     }
     self->ended(number, done.has_value());
+  }
+
+  void note_failure(Attempt& attempt, const Error& error) {
+    attempt.full = error.code == ErrorCode::kStorageFull;
+    if (attempt.full) {
+      core_->breakers.refused_as_full(id_of(attempt.disk));
+    } else {
+      core_->breakers.failed(id_of(attempt.disk), blames_disk(error));
+    }
   }
 
   void ended(size_t number, bool flushed) {
@@ -148,11 +183,11 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
   void note_stall(Attempt& attempt) {
     if (std::exchange(attempt.stalled, true)) return;
     ++core_->counters.copies_stalled;
-    core_->breakers.failed(ring_->disks()[attempt.disk].id, false);
+    core_->breakers.failed(id_of(attempt.disk), false);
   }
 
   Duration stall_of(const Attempt& attempt) const {
-    return core_->breakers.stall(ring_->disks()[attempt.disk].id, traffic_);
+    return core_->breakers.stall(id_of(attempt.disk), traffic_);
   }
 
   Deadline next_stall() const {
@@ -180,8 +215,20 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
     return finished_;
   }
 
+  // Every disk that may have the chunk was asked, and none but for want of space refused it.
+  bool lacks_space_alone() const {
+    const auto full = [](const Attempt& attempt) { return attempt.full; };
+    const auto took = [](const Attempt& attempt) { return attempt.full || attempt.flushed; };
+    return !passed_over_ && std::ranges::any_of(attempts_, full) &&
+           std::ranges::all_of(attempts_, took);
+  }
+
   Result<void> give_up() {
     finished_ = true;
+    if (lacks_space_alone()) {
+      ++core_->counters.full_failures;
+      return fail(ErrorCode::kStorageFull, "fewer than two failure domains have space");
+    }
     ++core_->counters.quorum_failures;
     return fail(ErrorCode::kUnavailable, "fewer than two failure domains took the bytes");
   }
@@ -198,6 +245,8 @@ class ChunkWrite final : public LateWrite, public std::enable_shared_from_this<C
   const DiskBreakers::Traffic traffic_;
   const size_t quorum_;
   size_t next_handoff_ = 0;
+  std::deque<DiskIndex> full_;  // Left out, as they refused others for want of space: owners first.
+  bool passed_over_ = false;    // Some disk was left out for another reason.
   std::vector<Attempt> attempts_;
   bool finished_ = false;
   SteadyTime acknowledged_at_{};

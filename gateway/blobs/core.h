@@ -18,9 +18,10 @@ namespace rondel::blobs {
 
 struct Counters {
   std::atomic<uint64_t> chunks_written{0}, bytes_written{0}, copies_flushed{0}, handoff_copies{0},
-      copies_failed{0}, copies_stalled{0}, copies_dropped{0}, quorum_failures{0}, bytes_read{0},
-      read_failovers{0}, corrupt_copies{0}, missing_copies{0}, repairs_done{0}, repairs_failed{0},
-      repairs_skipped{0}, repairs_joined{0}, repairs_without_buffer{0}, probes{0}, background{0};
+      copies_failed{0}, copies_stalled{0}, copies_dropped{0}, full_failures{0}, quorum_failures{0},
+      bytes_read{0}, read_failovers{0}, corrupt_copies{0}, missing_copies{0}, repairs_done{0},
+      repairs_failed{0}, repairs_skipped{0}, repairs_joined{0}, repairs_without_buffer{0},
+      probes{0}, background{0};
 };
 
 // What a read found of a copy.

@@ -22,6 +22,21 @@ bool DiskBreakers::avoided(const model::DiskId& disk) const {
   return found != states_.end() && found->second.open;
 }
 
+DiskBreakers::ForWrites DiskBreakers::for_writes(const model::DiskId& disk) const {
+  std::lock_guard lock(mutex_);
+  const auto found = states_.find(disk);
+  if (found == states_.end()) return ForWrites::kGood;
+  if (found->second.open) return ForWrites::kAvoided;
+  const SteadyTime until = found->second.full_until;
+  const bool full = until != SteadyTime{} && std::chrono::steady_clock::now() < until;
+  return full ? ForWrites::kFull : ForWrites::kGood;
+}
+
+void DiskBreakers::refused_as_full(const model::DiskId& disk) {
+  std::lock_guard lock(mutex_);
+  states_[disk].full_until = std::chrono::steady_clock::now() + options_.breaker_max;
+}
+
 double DiskBreakers::latency(const model::DiskId& disk, Traffic traffic) const {
   std::lock_guard lock(mutex_);
   const auto found = states_.find(disk);

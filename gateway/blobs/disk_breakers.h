@@ -17,7 +17,12 @@ class DiskBreakers {
 
   explicit DiskBreakers(const ReplicatedBlobStoreOptions& options) : options_(options) {}
 
+  enum class ForWrites { kGood, kFull, kAvoided };
+
   bool avoided(const model::DiskId& disk) const;
+  // kFull: it refused a write for want of space a moment ago. Others are asked first, and reads do
+  // not mind.
+  ForWrites for_writes(const model::DiskId& disk) const;
   double latency(const model::DiskId& disk, Traffic traffic) const;
   // After this long a step counts as stalled.
   Duration stall(const model::DiskId& disk, Traffic traffic) const;
@@ -25,6 +30,7 @@ class DiskBreakers {
   void succeeded(const model::DiskId& disk, Traffic traffic, Duration took);
   // `certain`: the disk said no or cannot be reached; otherwise it was only slow.
   void failed(const model::DiskId& disk, bool certain);
+  void refused_as_full(const model::DiskId& disk);
 
   // Disks whose pause is over and that nobody probes: the caller does now and reports the outcome.
   std::vector<model::DiskId> due_for_probe();
@@ -40,6 +46,7 @@ class DiskBreakers {
     bool open = false;
     bool probing = false;
     SteadyTime open_until{};
+    SteadyTime full_until{};
     Duration pause{};
   };
 

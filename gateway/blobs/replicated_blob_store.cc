@@ -51,6 +51,7 @@ BlobHealth ReplicatedBlobStore::health() const {
   health.copies_failed = c.copies_failed;
   health.copies_stalled = c.copies_stalled;
   health.copies_dropped = c.copies_dropped;
+  health.full_failures = c.full_failures;
   health.quorum_failures = c.quorum_failures;
   health.bytes_read = c.bytes_read;
   health.read_failovers = c.read_failovers;

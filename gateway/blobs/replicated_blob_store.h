@@ -70,7 +70,9 @@ struct BlobHealth {
   uint64_t copies_stalled = 0;  // Attempts replaced because a step took too long.
   // Copies beyond the quorum that were given up: catch-up supplies them.
   uint64_t copies_dropped = 0;
-  uint64_t quorum_failures = 0;  // Chunks that did not reach two failure domains.
+  // Chunks that did not reach two failure domains: those that lacked nothing but space, and others.
+  uint64_t full_failures = 0;
+  uint64_t quorum_failures = 0;
   uint64_t bytes_read = 0;
   uint64_t read_failovers = 0;  // Reads that went on to another copy.
   // Copies whose bytes did not match, found here or reported by the node.
@@ -103,7 +105,7 @@ class ReplicatedBlobStore final : public BlobStore {
                                             admission::PartyRef payer = {}) override;
 
   // Two reachable failure domains in the current ring (one when the replication factor is 1), as
-  // seen by the breakers.
+  // seen by the breakers. Full disks are reachable.
   bool quorum_possible() const;
 
   BlobHealth health() const;

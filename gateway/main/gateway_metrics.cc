@@ -51,6 +51,8 @@ void register_blobs(metrics::Registry& registry, const blobs::ReplicatedBlobStor
        "Copies beyond the quorum left to catch-up.", &Health::copies_dropped},
       {Type::kCounter, "rondel_gateway_quorum_failures_total",
        "Chunks that did not reach two failure domains.", &Health::quorum_failures},
+      {Type::kCounter, "rondel_gateway_full_failures_total",
+       "Chunks for which fewer than two failure domains had space.", &Health::full_failures},
       {Type::kCounter, "rondel_gateway_read_bytes_total", "Bytes read from disks for clients.",
        &Health::bytes_read},
       {Type::kCounter, "rondel_gateway_read_failovers_total", "Reads that went on to another copy.",

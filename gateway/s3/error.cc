@@ -234,6 +234,8 @@ Error from(const rondel::Error& error) {
     case rondel::ErrorCode::kResourceExhausted:
       out = retry_later(ErrorCode::kSlowDown, std::move(out.log_message));
       break;
+    // Waiting is no help, so there is no Retry-After.
+    case rondel::ErrorCode::kStorageFull: out.code = ErrorCode::kInsufficientStorage; break;
     case rondel::ErrorCode::kCancelled: out.code = ErrorCode::kRequestTimeout; break;
     default: out.code = ErrorCode::kInternalError;
   }

@@ -136,9 +136,9 @@ std::unexpected<Error> fail(ErrorCode code, std::string message = {},
 Error retry_later(ErrorCode code, std::string log_message, std::string message = {});
 
 // A lower error as the client may see it: kUnavailable, kDeadlineExceeded, kOutcomeUnknown ->
-// ServiceUnavailable 503; kResourceExhausted -> SlowDown 503; kCancelled -> RequestTimeout;
-// everything else InternalError. Never a reason to release bytes or to keep them: that is
-// metadata::CommitFate.
+// ServiceUnavailable 503; kResourceExhausted -> SlowDown 503; kStorageFull -> InsufficientStorage
+// 507, without Retry-After; kCancelled -> RequestTimeout; everything else InternalError. Never a
+// reason to release bytes or to keep them: that is metadata::CommitFate.
 Error from(const rondel::Error& error);
 
 // <?xml ...><Error><Code>...; resource is the path asked for.

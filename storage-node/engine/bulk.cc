@@ -131,7 +131,7 @@ Result<std::shared_ptr<Extent>> DiskEngine::allocate_extent(index::Entry entry, 
   TRY_VOID(may_write());
   // What is not placed yet counts when it is: a disk that fills up meanwhile says so at the end.
   if (segment::extent_bytes(entry.length) > bulk_room_ && !segments_->can_start(from_reserve)) {
-    return fail(ErrorCode::kResourceExhausted, "the disk is full");
+    return fail(ErrorCode::kStorageFull, "the disk is full");
   }
   auto extent = std::make_shared<Extent>();
   extent->entry = std::move(entry);
@@ -162,7 +162,7 @@ Result<void> DiskEngine::start_bulk_segment(bool from_reserve) {
                   : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
   measure_space();
   if (!file) {
-    if (file.error().code != ErrorCode::kResourceExhausted) become_read_only(file.error());
+    if (file.error().code != ErrorCode::kStorageFull) become_read_only(file.error());
     return std::unexpected(file.error());
   }
   if (bulk_) segments_->seal(bulk_->segment);
@@ -198,11 +198,7 @@ Result<void> DiskEngine::queue_step(BulkStep step) {
   {
     MutexLock lock(bulk_mutex_);
     if (stopping_) return std::unexpected(closed_error());
-    if (step.extent->error) {
-      // "Full" would mean to the caller that it may try again: it is told at the end.
-      if (step.extent->error->code == ErrorCode::kResourceExhausted) return {};
-      return std::unexpected(*step.extent->error);
-    }
+    if (step.extent->error) return std::unexpected(*step.extent->error);
     queue_bytes_ += step.bytes;
     bulk_queue_.push_back(std::move(step));
   }
@@ -320,9 +316,8 @@ Result<void> DiskEngine::write_run(BulkRun& run, AlignedBuffer& memory) {
     if (extent.error) return std::unexpected(*extent.error);
   }
   if (auto placed = place(extent); !placed) {
-    const bool full = placed.error().code == ErrorCode::kResourceExhausted;
-    return fail(full ? ErrorCode::kResourceExhausted : ErrorCode::kUnavailable,
-                placed.error().message);
+    const bool full = placed.error().code == ErrorCode::kStorageFull;
+    return fail(full ? ErrorCode::kStorageFull : ErrorCode::kUnavailable, placed.error().message);
   }
   // The hold sees to it; what is written over others' bytes could not be taken back.
   if (!segments_->file(extent.entry.at.segment, extent.entry.at.generation)) {

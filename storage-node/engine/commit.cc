@@ -425,7 +425,7 @@ Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
                       : Result<std::unique_ptr<fs::File>>(std::unexpected(started.error()));
   measure_space();
   if (!file) {
-    if (file.error().code != ErrorCode::kResourceExhausted) become_read_only(file.error());
+    if (file.error().code != ErrorCode::kStorageFull) become_read_only(file.error());
     return std::unexpected(file.error());
   }
   if (log_file_) segments_->seal(log_.segment);
@@ -672,7 +672,7 @@ void DiskEngine::note_applied(const Effect& effect, uint64_t now) {
 // file system ends sometime.
 Result<void> DiskEngine::apply_when_there_is_space(index::Index::Batch& changes) {
   auto applied = index_->apply(changes);
-  while (!applied && applied.error().code == ErrorCode::kResourceExhausted && !stopping_) {
+  while (!applied && applied.error().code == ErrorCode::kStorageFull && !stopping_) {
     if (space_.exchange(Space::kNone) != Space::kNone) {
       log::warn("engine", "the file system is full: writes wait",
                 {{"disk", options_.disk.to_hex()}, {"error", applied.error().message}});
@@ -687,7 +687,7 @@ Result<void> DiskEngine::apply_when_there_is_space(index::Index::Batch& changes)
 Result<void> DiskEngine::take_more(bool background) const {
   const Space space = space_;
   if (space == Space::kEnough || (background && space == Space::kLittle)) return {};
-  return fail(ErrorCode::kResourceExhausted, "the disk is full");
+  return fail(ErrorCode::kStorageFull, "the disk is full");
 }
 
 // Hysteresis: a mark once reached is left only some percent below it.

@@ -98,7 +98,7 @@ class LargePut {
   virtual ~LargePut() = default;
   // The next kPieceBytes (the last may be shorter). Verifies `digests`; queues the write;
   // kResourceExhausted when the engine's queue is full (nothing taken: try again later),
-  // kCorruption when bytes and digests differ (final).
+  // kStorageFull when the disk is and kCorruption when bytes and digests differ (both final).
   virtual Result<void> append(ByteSlice piece, std::vector<hash::BlockDigest> digests) = 0;
   // After the last piece: verifies length and digest, writes the trailer, flushes, indexes, then
   // calls back.
@@ -175,10 +175,10 @@ class BlobStorage {
   virtual ~BlobStorage() = default;
 
   // A whole blob of at most model::kPieceBytes. An id that is already stored with the same digest
-  // is acknowledged again; with another digest: kAlreadyExists. kResourceExhausted: queue or disk
-  // full. kUnavailable: read-only. kNotFound: the blob was removed, by an order that the request's
-  // is not above (see removal_of()): a stream that was judged stays removed, whoever still sends
-  // it.
+  // is acknowledged again; with another digest: kAlreadyExists. kResourceExhausted: the queue
+  // is full. kStorageFull: the disk is. kUnavailable: read-only. kNotFound: the blob was removed,
+  // by an order that the request's is not above (see removal_of()): a stream that was judged stays
+  // removed, whoever still sends it.
   virtual void put_async(PutRequest request, ByteSlice bytes,
                          std::vector<hash::BlockDigest> digests, PutCallback done) = 0;
 

@@ -60,7 +60,7 @@ Result<uint64_t> DiskEngine::compact_once() {
   if (const auto sparse = segments_->find_garbage(garbage_ratio(), now)) {
     const auto done = compact(*sparse);
     // Whatever it was, the other segments are not to wait for it.
-    const bool full = !done && done.error().code == ErrorCode::kResourceExhausted;
+    const bool full = !done && done.error().code == ErrorCode::kStorageFull;
     if (!segments_->is_empty(sparse->segment)) {
       segments_->pass_over(sparse->segment,
                            now + (full ? Duration(kPassOverFull) : Duration(kPassOver)));
@@ -180,7 +180,8 @@ Result<bool> DiskEngine::repeat_orders(const segment::SegmentHeader& header) {
   });
   if (done) done = submit_some(1);
   // A disk that has no room for them needs the segment more.
-  if (!done && done.error().code != ErrorCode::kResourceExhausted) {
+  if (!done && done.error().code != ErrorCode::kResourceExhausted &&
+      done.error().code != ErrorCode::kStorageFull) {
     return std::unexpected(done.error());
   }
   return true;

@@ -217,7 +217,7 @@ Result<SegmentHeader> SegmentTable::take(SegmentKind kind, uint64_t first_sequen
                                          bool from_reserve) {
   MutexLock lock(mutex_);
   if (available_locked() <= (from_reserve ? 0 : kReserved)) {
-    return fail(ErrorCode::kResourceExhausted, "the disk is full");
+    return fail(ErrorCode::kStorageFull, "the disk is full");
   }
   const auto find = [this](bool allocated) REQUIRES(mutex_) {
     return std::ranges::find_if(segments_, [&](const auto& one) {
@@ -245,7 +245,7 @@ Result<std::shared_ptr<fs::File>> SegmentTable::begin(const SegmentHeader& heade
   if (!allocated) {
     TRY(const fs::Space now, measure());
     if (now.free_bytes < segment_bytes_ + index_reserve_) {
-      return fail(ErrorCode::kResourceExhausted, "the file system is full");
+      return fail(ErrorCode::kStorageFull, "the file system is full");
     }
     const bool made = file == nullptr;
     if (made) {

@@ -64,7 +64,7 @@ class SegmentTable {
   std::vector<segment::SegmentHeader> bulks() const;
 
   // Takes a free segment (or makes one) and writes its header durably; waits for the disk.
-  // kResourceExhausted: none is left, or the file system is full; nothing has changed.
+  // kStorageFull: none is left, or the file system is full; nothing has changed.
   Result<segment::SegmentHeader> start(segment::SegmentKind kind, uint64_t first_sequence,
                                        bool from_reserve);
   // Would start() find a segment? By what is known of the file system.

@@ -237,7 +237,7 @@ bool is_damage(const rocksdb::Status& status) {
 std::unexpected<Error> failed(const rocksdb::Status& status) {
   if (is_damage(status)) return fail(ErrorCode::kCorruption, "index: " + status.ToString());
   if (status.IsIncomplete()) return fail(ErrorCode::kUnavailable, "not in memory");
-  if (status.IsNoSpace()) return fail(ErrorCode::kResourceExhausted, "index: " + status.ToString());
+  if (status.IsNoSpace()) return fail(ErrorCode::kStorageFull, "index: " + status.ToString());
   return fail(ErrorCode::kInternal, "index: " + status.ToString());
 }
 
@@ -444,7 +444,7 @@ class RocksIndex final : public Index {
       }
       if (waiting == 0) return {};
       if (errors_->is_full()) {
-        return fail(ErrorCode::kResourceExhausted, "index: the file system is full");
+        return fail(ErrorCode::kStorageFull, "index: the file system is full");
       }
       if (std::chrono::steady_clock::now() > end) {
         return fail(ErrorCode::kUnavailable, "index: the tables are not written in time");

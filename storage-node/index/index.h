@@ -138,7 +138,7 @@ class Index {
   };
 
   virtual std::unique_ptr<Batch> new_batch() = 0;
-  // kResourceExhausted: the file system is full and nothing was applied or flushed; the same works
+  // kStorageFull: the file system is full and nothing was applied or flushed; the same works
   // some seconds after it has space again.
   virtual Result<void> apply(Batch& batch) = 0;
   virtual Result<void> flush() = 0;

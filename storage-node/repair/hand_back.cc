@@ -23,7 +23,7 @@ constexpr size_t kRefusedMax = 1024;  // Of those above it each is tried in its 
 // These tell of the owner. Others are about the blob, and say nothing of the next one.
 bool is_of_owner(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kDeadlineExceeded ||
-         code == ErrorCode::kResourceExhausted;
+         code == ErrorCode::kResourceExhausted || code == ErrorCode::kStorageFull;
 }
 
 }  // namespace

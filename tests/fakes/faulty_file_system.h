@@ -200,7 +200,7 @@ class FaultyFileSystem final : public ForwardingFileSystem {
       changed_.notify_all();
       if (rules_[i].fault == Fault::kError) return fail(ErrorCode::kInternal, "I/O error");
       if (rules_[i].fault == Fault::kFull) {
-        return fail(ErrorCode::kResourceExhausted, "no space left");
+        return fail(ErrorCode::kStorageFull, "no space left");
       }
       if (rules_[i].fault == Fault::kHang) {
         changed_.wait(lock, [&] { return rules_[i].fault != Fault::kHang; });

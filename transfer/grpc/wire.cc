@@ -216,7 +216,7 @@ Frame error_frame(FrameType type, uint64_t request, const Error& error) {
 
 std::optional<Error> error_of(const Frame& frame) {
   if (frame.code == 0) return std::nullopt;
-  const bool in_range = frame.code <= static_cast<uint32_t>(ErrorCode::kOutcomeUnknown);
+  const bool in_range = frame.code <= static_cast<uint32_t>(ErrorCode::kStorageFull);
   return Error{in_range ? static_cast<ErrorCode>(frame.code) : ErrorCode::kInternal, frame.meta};
 }
 

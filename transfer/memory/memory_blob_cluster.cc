@@ -134,7 +134,7 @@ Result<void> MemoryBlobCluster::admit(const DiskAddress& to,
   const DiskFaults faults = faults_of(to);
   MutexLock lock(mutex_);
   if (options.ring_epoch < min_epoch_) return fail(ErrorCode::kPrecondition, "the epoch is fenced");
-  if (faults.full) return fail(ErrorCode::kResourceExhausted, "the disk is full");
+  if (faults.full) return fail(ErrorCode::kStorageFull, "the disk is full");
   return {};
 }
 

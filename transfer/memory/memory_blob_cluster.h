@@ -19,7 +19,7 @@ struct DiskFaults {
   bool unreachable = false;  // No connection: kUnavailable at once.
   // Takes what is sent (one window of a large blob), answers nothing: the deadline decides.
   bool silent = false;
-  bool full = false;           // Writes: kResourceExhausted.
+  bool full = false;           // Writes: kStorageFull.
   bool flips_bits = false;     // Reads: the stored bytes are damaged.
   bool loses_answers = false;  // Writes are done, their answer never comes.
   Duration delay{};            // Before every answer and every piece.

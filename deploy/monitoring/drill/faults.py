@@ -233,6 +233,23 @@ def disks_fill(stage):
     stage.delete("fill/")
 
 
+@lane(ALONE, "the storage is full", ["RondelStorageFull"], ["RondelSpaceLow", "RondelDiskNotOnline", "RondelStorageFull", "RondelRequestsFail"],
+      within=240, silent_within=240, meanwhile=["RondelSpaceLow", "RondelDiskNotOnline", "RondelRequestsFail"],
+      needs="rondel_gateway_full_failures_total")
+def storage_full(stage):
+    client = stage.client()
+    body = random.randbytes(4 << 20)
+    for n in range(600):
+        try:
+            client.put_object(Bucket=BUCKET, Key=f"fill/{n}", Body=body)
+        except REFUSALS:
+            if any(value > 0 for _, value in stage.cluster.samples("rondel_gateway_full_failures_total")):
+                break
+    with repeating(0.5, lambda: client.put_object(Bucket=BUCKET, Key="fill/more", Body=body)):
+        yield
+    stage.delete("fill/")
+
+
 @lane(ALONE, "two of three zones are dead", ["RondelQuorumLost", "RondelProcessDown"], ["RondelQuorumLost", "RondelProcessDown"])
 def zones_dead(stage):
     stage.kill(["node-2", "node-3"])

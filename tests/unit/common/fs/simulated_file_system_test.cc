@@ -156,8 +156,8 @@ TEST(SimulatedFileSystem, FullDisksAndRotAreAsAsked) {
   ASSERT_TRUE(file->write_at(0, as_bytes(std::string(1000, 'a'))));
   disk.fs.set_capacity(1500);
   EXPECT_EQ(file->write_at(1000, as_bytes(std::string(1000, 'a'))).error().code,
-            ErrorCode::kResourceExhausted);
-  EXPECT_EQ(file->allocate(0, 4096).error().code, ErrorCode::kResourceExhausted);
+            ErrorCode::kStorageFull);
+  EXPECT_EQ(file->allocate(0, 4096).error().code, ErrorCode::kStorageFull);
   EXPECT_EQ(file->size().value(), 1000u);
   EXPECT_TRUE(file->write_at(1000, as_bytes(std::string(500, 'a'))));
   EXPECT_EQ(disk.fs.space("/d")->free_bytes, 0u);

@@ -103,6 +103,10 @@ TEST(ErrorFrom, LaterIsBetterBecomes503AndInnerWordsStayInside) {
     EXPECT_NE(error.log_message.find("secret"), std::string::npos);
   }
   EXPECT_EQ(from({Lower::kCancelled, ""}).code, ErrorCode::kRequestTimeout);
+  const Error full = from({Lower::kStorageFull, "secret inner state"});
+  EXPECT_EQ(full.code, ErrorCode::kInsufficientStorage);
+  EXPECT_EQ(http_status(full.code), 507);
+  EXPECT_TRUE(full.headers.empty()) << "waiting is no help";
   for (const Lower code :
        {Lower::kInternal, Lower::kCorruption, Lower::kNotFound, Lower::kInvalidArgument}) {
     EXPECT_EQ(from({code, ""}).code, ErrorCode::kInternalError);

@@ -573,7 +573,7 @@ TEST_F(EngineDamage, ASegmentThatIsTooShortIsAllocatedBeforeItIsWritten) {
   }
   disk_.set_capacity(12ull << 20);  // Less than a segment.
   open();
-  EXPECT_EQ(put(*engine_, make_id(1), 1000).error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(put(*engine_, make_id(1), 1000).error().code, ErrorCode::kStorageFull);
   EXPECT_NE(engine_->status().state, DiskState::kReadOnly);
   disk_.set_capacity(1ull << 40);
   ASSERT_TRUE(engine_->compact_once());
@@ -659,7 +659,7 @@ TEST_F(EngineDamage, ARewriteThatIsRefusedIsNotTakenForOneThatWasDone) {
     ++n;
   }  // The log is full and there is no other segment.
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(put(*engine_, make_id(3), kSmall).error().code, ErrorCode::kResourceExhausted);
+    EXPECT_EQ(put(*engine_, make_id(3), kSmall).error().code, ErrorCode::kStorageFull);
   }
   EXPECT_EQ(listed(), std::set{make_id(3)});
   fs_.clear();

@@ -170,7 +170,7 @@ TEST_F(EngineTest, CompactionGivesSpaceBackAndKeepsTheRest) {
 TEST_F(EngineTest, AFullDiskRefusesPutsButDeletesAndRecovers) {
   uint64_t n = 0;
   while (put(*engine_, make_id(n), 2 << 20)) ++n;
-  EXPECT_EQ(put(*engine_, make_id(n), 2 << 20).error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(put(*engine_, make_id(n), 2 << 20).error().code, ErrorCode::kStorageFull);
   EXPECT_EQ(engine_->status().state, DiskState::kFull);
   for (uint64_t i = 0; i < n; ++i) {
     if (i % 8 != 0) ASSERT_TRUE(remove(*engine_, make_id(i), 0ms)) << i;

@@ -311,7 +311,7 @@ TEST_F(EngineFaults, ClientsBlobsAreRefusedBeforeRepairs) {
   Waiter<void> waiter;
   engine_->put_async({id, 1, real_clock().now(), {}, false}, bytes,
                      hash::block_digests(id, 0, bytes.view()), waiter.callback());
-  EXPECT_EQ(waiter.wait().error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(waiter.wait().error().code, ErrorCode::kStorageFull);
 }
 
 TEST_F(EngineFaults, AFileSystemFullerThanDeclaredIsFullNotReadOnly) {
@@ -321,7 +321,7 @@ TEST_F(EngineFaults, AFileSystemFullerThanDeclaredIsFullNotReadOnly) {
   Result<void> last;
   while ((last = put(*engine_, make_id(n), 4 << 20))) ASSERT_LT(++n, 100u);
   EXPECT_GT(n, 3u);
-  EXPECT_EQ(last.error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(last.error().code, ErrorCode::kStorageFull);
   EXPECT_EQ(engine_->status().state, DiskState::kFull);
   for (uint64_t i = 1; i < n; ++i) EXPECT_EQ(*remove(*engine_, make_id(i), 0ms), 1u);
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(engine_->compact_once());

@@ -115,10 +115,9 @@ TEST_F(FullDisk, GoesOnWhenThereIsSpaceAgain) {
     full = true;
     const auto refused_flush = index_->flush();
     ASSERT_FALSE(refused_flush);
-    EXPECT_EQ(refused_flush.error().code, ErrorCode::kResourceExhausted)
-        << refused_flush.error().message;
-    EXPECT_EQ(index_->put_setting("k", "v").error().code, ErrorCode::kResourceExhausted);
-    EXPECT_EQ(store(stored + 1).error().code, ErrorCode::kResourceExhausted)
+    EXPECT_EQ(refused_flush.error().code, ErrorCode::kStorageFull) << refused_flush.error().message;
+    EXPECT_EQ(index_->put_setting("k", "v").error().code, ErrorCode::kStorageFull);
+    EXPECT_EQ(store(stored + 1).error().code, ErrorCode::kStorageFull)
         << "nothing is taken that could not be kept";
     EXPECT_EQ(index_->mark().value(), stored);
     full = false;

@@ -130,6 +130,9 @@ TEST(WireTest, AnErrorFrameCarriesCodeAndABoundedMessage) {
   EXPECT_EQ(frame.meta.size(), 1024u);
   ASSERT_TRUE(error_of(frame));
   EXPECT_EQ(error_of(frame)->code, ErrorCode::kCorruption);
+  const Frame full = error_frame(FrameType::kDone, 7, {ErrorCode::kStorageFull, "no space"});
+  EXPECT_EQ(full.code, 16u);
+  EXPECT_EQ(error_of(full)->code, ErrorCode::kStorageFull);
   Frame unknown = frame;
   unknown.code = 999;
   EXPECT_EQ(error_of(unknown)->code, ErrorCode::kInternal);
