@@ -9,6 +9,9 @@ create type copy_source as (
   access bytea
 );
 
+-- Gateways of before call other functions.
+update cluster set min_binary = 15;
+
 drop function if exists copy_object(bigint, bigint, bytea, bytea, smallint, text, text, smallint,
   smallint, bytea, bytea, bigint, bigint, bytea, bytea, text, conditions, attributes);
 drop function if exists copy_part(bigint, bigint, bytea, bytea, integer, bigint, text, smallint,
