@@ -14,7 +14,7 @@
 namespace rondel::http {
 namespace {
 
-constexpr size_t kIdleRoom = 8 * 1024;  // A head with a small body.
+constexpr size_t kIdleRoom = 6 * 1024;  // A head with a small body.
 constexpr size_t kRoomMin = 1024;       // Of a read: most heads of a signed request fit.
 // While nobody has looked at the head; a small body comes along.
 constexpr size_t kHeadRoomMax = 16 * 1024;
