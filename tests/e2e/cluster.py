@@ -1,5 +1,6 @@
 """A real cluster for end-to-end tests: started by deploy/local/up.sh from a finished build, stopped and wiped at the end."""
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -94,6 +95,17 @@ class Cluster:
             self.down("--wipe")
             shutil.rmtree(self.data, ignore_errors=True)
         assert not reports, "\n".join(reports)
+
+    def log_lines(self, pattern="gateway-*.log"):
+        """The lines of logs that are written meanwhile: a last line without its end is not there yet."""
+        lines = []
+        for log in sorted((self.data / "log").glob(pattern)):
+            lines += log.read_text(errors="surrogateescape").split("\n")[:-1]
+        return lines
+
+    def requests_logged(self, text=""):
+        """The documents of the gateways' request log whose line has this text."""
+        return [json.loads(line) for line in self.log_lines() if '"module":"request"' in line and text in line]
 
     def sanitizer_reports(self):
         """What a sanitizer or the C library wrote of broken memory, with some lines after each find."""

@@ -1,6 +1,5 @@
 """What one client does on his connections: others do not notice, and nobody is taken for somebody else."""
 import json
-import pathlib
 import socket
 import struct
 import time
@@ -242,13 +241,6 @@ def test_nobody_says_for_himself_who_he_is(cluster, s3):
     s3.delete_bucket_policy(Bucket=BUCKET)
 
 
-def requests_logged(cluster):
-    lines = []
-    for log in pathlib.Path(cluster.data, "log").glob("gateway-*.log"):
-        lines += log.read_text(errors="surrogateescape").splitlines()
-    return lines
-
-
 def test_the_log_says_who_and_is_bounded(cluster, s3):
     s3.get_object(Bucket=BUCKET, Key="victim")
     long = head(cluster, "GET", f"/{BUCKET}/{'%01' * 1000}" + "k" * 500, **{"User-Agent": "agent-of-the-attacker" + "u" * 3000, "Connection": "close",
@@ -260,11 +252,9 @@ def test_the_log_says_who_and_is_bounded(cluster, s3):
         connection.sendall(announced + b"12345")
         assert connection.recv(65536).startswith(b"HTTP/1.1 403 ")
 
-    def found(text):
-        return [json.loads(line) for line in requests_logged(cluster) if '"module":"request"' in line and text in line]
-
+    found = cluster.requests_logged
     wait_for(lambda: found("agent-of-the-attacker") and found("announcer"), 10, "the lines")
-    for line in requests_logged(cluster):
+    for line in cluster.log_lines():
         assert len(line.encode(errors="surrogateescape")) < 8192, line[:300]
     hostile = found("agent-of-the-attacker")[0]
     assert hostile["path"].endswith(" more bytes]") and len(hostile["path"]) < 1100
