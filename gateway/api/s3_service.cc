@@ -7,11 +7,10 @@
 #include "common/http/message.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
-#include "gateway/admission/filling.h"
 #include "gateway/api/cors.h"
 #include "gateway/api/dispatch.h"
 #include "gateway/api/joined_exchange.h"
-#include "gateway/api/post_object.h"
+#include "gateway/api/trace.h"
 #include "gateway/api/watched_exchange.h"
 #include "gateway/permissions/authorization.h"
 #include "gateway/request/answers.h"
@@ -26,8 +25,6 @@
 #include "gateway/s3/request.h"
 #include "gateway/signature/authenticator.h"
 #include "gateway/signature/claimed_identity.h"
-#include "gateway/signature/post_policy.h"
-#include "gateway/signature/post_signature.h"
 #include "metadata/model/bucket.h"
 
 namespace rondel::api {
@@ -36,9 +33,7 @@ namespace {
 using s3::ErrorCode;
 using s3::Operation;
 
-constexpr std::string_view kHostId = "rondel";
 constexpr auto kAdmissionPatience = std::chrono::seconds(1);
-constexpr auto kRoomPatience = std::chrono::seconds(5);
 
 // Errors by their code, everything else in slot 0.
 constexpr size_t kCodes = s3::kErrorCodesMax + 1;
@@ -81,17 +76,6 @@ bool is_signed_head(const http::RequestHead& head) {
   constexpr std::string_view kForm = "multipart/";
   if (head.method == "POST" && http::iequals(type.substr(0, kForm.size()), kForm)) return false;
   return head.fields.has("Authorization") || head.query().contains("Signature=");
-}
-
-// What somebody sees who opens the endpoint in a browser.
-constexpr std::string_view kBrowserLine =
-    "<!DOCTYPE html><title>Rondel</title><p>This is the S3 endpoint of a Rondel object store: use "
-    "it with an S3 client and an access key.</p>\n";
-
-bool is_browser_at_root(const http::RequestHead& head, const s3::Error& error) {
-  return error.code == ErrorCode::kAccessDenied && head.method == "GET" && head.path() == "/" &&
-         !head.fields.has("Authorization") &&
-         head.fields.find("Accept").value_or("").contains("text/html");
 }
 
 size_t slot_of(std::optional<ErrorCode> code) { return code ? static_cast<size_t>(*code) + 1 : 0; }
@@ -150,23 +134,6 @@ struct S3Service::Metrics {
   std::vector<PerOperation> operations{s3::all_operations().size() + 1};
 };
 
-// What is known of a request by its end.
-struct S3Service::Trace {
-  SteadyTime begin = std::chrono::steady_clock::now();
-  std::string id;
-  std::optional<s3::Request> request;
-  std::shared_ptr<const metadata::Bucket> bucket;
-  std::string account;
-  int status = 0;
-  std::optional<ErrorCode> error;
-  std::string reason;
-  std::string version_id;              // Of the answer.
-  signature::ClaimedIdentity claimed;  // Of a form.
-  bool requester_charged = false;
-  admission::PartyRef address;
-  admission::Pool::Hold ticket;
-};
-
 S3Service::S3Service(request::Services services, metrics::Registry& registry)
     : services_(std::move(services)),
       metrics_(std::make_unique<Metrics>(registry)),
@@ -221,48 +188,68 @@ std::string S3Service::refusal_body(const http::Refusal& refusal, http::Response
 
 async::Task<void> S3Service::handle(http::Exchange& exchange) {
   Trace trace;
-  // Sixteen digits as AWS has them: a per-process seed and a counter.
+  trace.id = next_request_id();
+  in_flight_.fetch_add(1);
+  trace.address = services_.admission->parties.address(exchange.connection().peer_address);
+  trace.ticket = co_await admit(trace.address, is_signed_head(exchange.head()));
+
+  std::optional<WatchedExchange> watched;
+  s3::S3Result<request::Response> response;
+  if (trace.ticket) {
+    watched.emplace(exchange, trace.ticket);
+    response = co_await answer(*watched, trace);
+  } else {
+    response =
+        std::unexpected(s3::retry_later(ErrorCode::kSlowDown, "too many requests in flight"));
+  }
+  if (response) {
+    auto sent = co_await send(*watched, *std::move(response), trace);
+    if (!sent) response = std::unexpected(std::move(sent.error()));
+  }
+  if (!response) {
+    http::Exchange& refused = watched ? *watched : exchange;
+    co_await send_error(refused, response.error(), trace);
+  }
+
+  if (trace.ticket.gave_way()) trace.reason = "it gave way to others: its client moved nothing";
+  trace.ticket.release();
+  in_flight_.fetch_sub(1);
+  count_and_log(exchange, trace);
+}
+
+// Sixteen digits as AWS has them: a per-process seed and a counter.
+std::string S3Service::next_request_id() {
   const uint64_t number =
       (request_seed_ << 32) ^ (next_request_.fetch_add(1) * 0x9e3779b97f4a7c15ull);
   std::byte raw[8];
   store_be(raw, number);
-  trace.id = to_hex(raw);
-  for (char& c : trace.id) c = c >= 'a' ? static_cast<char>(c - 32) : c;
+  std::string id = to_hex(raw);
+  for (char& c : id) c = c >= 'a' ? static_cast<char>(c - 32) : c;
+  return id;
+}
 
-  in_flight_.fetch_add(1);
-  trace.address = services_.admission->parties.address(exchange.connection().peer_address);
-  trace.ticket = co_await admit(trace.address, is_signed_head(exchange.head()));
-  if (!trace.ticket) {
-    co_await send_error(
-        exchange, s3::retry_later(ErrorCode::kSlowDown, "too many requests in flight"), trace);
-  } else {
-    WatchedExchange watched(exchange, trace.ticket);
-    auto response = co_await answer(watched, trace);
-    if (response) {
-      co_await send(watched, *std::move(response), trace);
-    } else {
-      co_await send_error(watched, response.error(), trace);
-    }
-    if (trace.ticket.gave_way()) trace.reason = "it gave way to others: its client moved nothing";
-    trace.ticket.release();
-  }
-  in_flight_.fetch_sub(1);
+s3::Error S3Service::count_refusal(s3::Error refusal) {
+  return metrics_->refused(std::move(refusal));
+}
 
+void S3Service::count_and_log(const http::Exchange& exchange, const Trace& trace) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - trace.begin).count();
-  const http::RequestHead& head = exchange.head();
   const size_t index =
       trace.request ? static_cast<size_t>(trace.request->operation) : s3::all_operations().size();
   const std::string_view name = trace.request ? s3::row(trace.request->operation).name : "Unknown";
   metrics_->count(name, metrics_->operations[index], trace.error, seconds);
-  if (!log::enabled("request", log::Level::kInfo)) co_return;
+  if (!log::enabled("request", log::Level::kInfo)) return;
+
+  const http::RequestHead& head = exchange.head();
   const http::ConnectionInfo& connection = exchange.connection();
-  signature::ClaimedIdentity claimed = std::move(trace.claimed);
+  static const std::vector<std::pair<std::string, std::string>> kNoQuery;
+  signature::ClaimedIdentity claimed = trace.claimed;
   if (claimed.authentication == "none") {
-    static const std::vector<std::pair<std::string, std::string>> kNoQuery;
     claimed = signature::claimed_identity(
         head.fields, trace.request ? trace.request->query.parameters : kNoQuery);
   }
+
   log::RequestLine line;
   line.request_id = trace.id;
   line.operation = name;
@@ -317,9 +304,11 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer(http::Exchange& e
   const http::Fields& fields = exchange.head().fields;
   CO_S3_VOID(s3::check_repeated(fields));
   auto lists = s3::joined_lists(fields);
-  if (!lists) co_return co_await answer_once(exchange, trace);
-  JoinedExchange joined(exchange, *std::move(lists));
-  co_return co_await answer_once(joined, trace);
+  std::optional<JoinedExchange> joined;
+  if (lists) joined.emplace(exchange, *std::move(lists));
+  // One call: a coroutine holds room for each that it may await.
+  http::Exchange& asked = joined ? *joined : exchange;
+  co_return co_await answer_once(asked, trace);
 }
 
 async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchange& exchange,
@@ -344,7 +333,7 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
         !takes_unsigned_chunks(routed.operation)) {
       co_return std::unexpected(unsigned_chunks());
     }
-    co_return std::unexpected(metrics_->refused(request::to_s3(identity.error())));
+    co_return std::unexpected(count_refusal(request::to_s3(identity.error())));
   }
   if (identity->payload_form == signature::PayloadForm::kStreamingUnsignedTrailer &&
       !takes_unsigned_chunks(routed.operation)) {
@@ -354,49 +343,21 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
   // Version 2 signs no parameter but those that select: what else is in its query is nobody's word.
   const bool signs_query =
       !identity->anonymous() && identity->presigned && identity->signature_version == 4;
-  if (!signs_query) co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
-  auto presigned = s3::with_presigned_headers(head.fields, routed.query);
-  if (!presigned) co_return std::unexpected(presigned.error());
-  if (!*presigned) co_return co_await answer_as(*std::move(identity), exchange, routed, trace);
-  // What the signature vouches for as query is a header for everybody behind it: also one that
-  // makes a copy.
-  JoinedExchange merged(exchange, *std::move(*presigned));
-  auto again = s3::route(merged.head(), services_.settings.router);
-  if (!again) co_return std::unexpected(again.error());
-  trace.request = *std::move(again);
-  co_return co_await answer_as(*std::move(identity), merged, *trace.request, trace);
-}
-
-// A form is signed by its fields; then it is a PutObject.
-async::Task<s3::S3Result<request::Response>> S3Service::answer_form(http::Exchange& exchange,
-                                                                    Trace& trace) {
-  CO_S3(const std::unique_ptr<PostForm> form,
-        co_await PostForm::open(exchange, services_.admission->documents, trace.address));
-  trace.claimed = signature::claimed_by_form(form->fields());
-  auto posted = co_await signature::authenticate_post(
-      services_.identities, services_.authenticator.options(), form->fields(),
-      deadline_in(services_.settings.metadata_timeout));
-  if (!posted) co_return std::unexpected(metrics_->refused(request::to_s3(posted.error())));
-  if (posted->policy) {
-    const auto policy = signature::parse_post_policy(*posted->policy);
-    if (!policy) co_return s3::fail(ErrorCode::kInvalidPolicyDocument, policy.error());
-    if (const auto allowed = signature::check_post_policy(
-            *policy, form->fields(), trace.request->bucket, services_.clock.now());
-        !allowed) {
-      co_return s3::fail(ErrorCode::kAccessDenied, allowed.error());
-    }
-    form->set_size_range(policy->size_min, policy->size_max);
+  std::optional<JoinedExchange> merged;
+  if (signs_query) {
+    auto presigned = s3::with_presigned_headers(head.fields, routed.query);
+    if (!presigned) co_return std::unexpected(presigned.error());
+    if (*presigned) merged.emplace(exchange, *std::move(*presigned));
   }
-  if (!posted->identity.anonymous() && !form->count_to(services_.admission->parties.account(
-                                           posted->identity.credential->account.id))) {
-    co_return std::unexpected(
-        s3::retry_later(ErrorCode::kSlowDown, "the account's share is used up"));
+  if (merged) {
+    // What the signature vouches for as query is a header for everybody behind it: also one that
+    // makes a copy.
+    auto again = s3::route(merged->head(), services_.settings.router);
+    if (!again) co_return std::unexpected(again.error());
+    trace.request = *std::move(again);
   }
-  const s3::Request request{Operation::kPostObject, trace.request->bucket, form->key(), {}};
-  auto response = co_await answer_as(std::move(posted->identity), *form, request, trace);
-  if (!response && form->refusal()) co_return std::unexpected(*form->refusal());
-  if (!response) co_return response;
-  co_return form->answer(*std::move(response), exchange.head(), *trace.bucket);
+  http::Exchange& asked = merged ? *merged : exchange;
+  co_return co_await answer_as(*std::move(identity), asked, *trace.request, trace);
 }
 
 // Looks at what the identity may do, and does it.
@@ -450,154 +411,6 @@ async::Task<s3::S3Result<request::Response>> S3Service::preflight(const http::Re
   if (!bucket) co_return std::unexpected(s3::from(bucket.error()));
   const auto rules = *bucket == nullptr ? nullptr : services_.cors_rules->of(**bucket);
   co_return answer_preflight(head, *bucket != nullptr, rules.get(), !address->key.empty());
-}
-
-// A script may read an answer, also an error, when the bucket's rules say so.
-async::Task<void> S3Service::add_cors(const http::RequestHead& head, http::Fields& answer,
-                                      Trace& trace) {
-  if (!trace.bucket && trace.request && !trace.request->bucket.empty() &&
-      head.fields.has("Origin")) {
-    auto bucket = co_await services_.bucket_cache.find_bucket(
-        trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
-    if (bucket) trace.bucket = *std::move(bucket);
-  }
-  if (trace.bucket) add_cors_fields(answer, head, services_.cors_rules->of(*trace.bucket).get());
-}
-
-// Of a HEAD whatever its caller may do, as nothing else of the answer tells a client where to sign
-// for. Source: HeadBucket, S3 API reference (x-amz-bucket-region).
-async::Task<void> S3Service::add_region(const http::RequestHead& head, const s3::Error& error,
-                                        http::Fields& answer, Trace& trace) {
-  const bool wrong_scope = error.code == ErrorCode::kAuthorizationHeaderMalformed ||
-                           error.code == ErrorCode::kAuthorizationQueryParametersError;
-  if (!trace.request || trace.request->bucket.empty() || (head.method != "HEAD" && !wrong_scope)) {
-    co_return;
-  }
-  if (error.code == ErrorCode::kNoSuchBucket || error.code == ErrorCode::kServiceUnavailable ||
-      error.code == ErrorCode::kSlowDown) {
-    co_return;
-  }
-  if (!trace.bucket) {
-    auto bucket = co_await services_.bucket_cache.find_bucket(
-        trace.request->bucket, deadline_in(services_.settings.metadata_timeout));
-    if (bucket) trace.bucket = *std::move(bucket);
-  }
-  if (trace.bucket && !answer.has("x-amz-bucket-region")) {
-    answer.add("x-amz-bucket-region", trace.bucket->region);
-  }
-}
-
-async::Task<void> S3Service::send(http::Exchange& exchange, request::Response response,
-                                  Trace& trace) {
-  co_await add_cors(exchange.head(), response.head.fields, trace);
-  response.head.fields.add("x-amz-request-id", trace.id);
-  response.head.fields.add("x-amz-id-2", std::string(kHostId));
-  if (trace.requester_charged) response.head.fields.add("x-amz-request-charged", "requester");
-  trace.status = response.head.status;
-  trace.version_id = response.head.fields.find("x-amz-version-id").value_or("");
-  const bool head_only =
-      exchange.head().method == "HEAD" || trace.status == 304 || trace.status == 204;
-  if (head_only) {
-    const auto length = trace.status == 200 || trace.status == 206
-                            ? response.head_content_length.value_or(response.body.size())
-                            : std::optional<uint64_t>();
-    (void)co_await exchange.respond_head_only(std::move(response.head), length);
-    co_return;
-  }
-  if (!response.stream) {
-    co_await send_document(exchange, std::move(response), trace);
-    co_return;
-  }
-  // Bytes that nobody reads are not kept for long while others wait.
-  response.stream->on_give_way([&exchange] { exchange.abort(); });
-  // The first bytes decide whether it is an answer or an error.
-  auto bytes = co_await response.stream->next();
-  if (!bytes) {
-    co_await send_error(exchange, s3::from(bytes.error()), trace);
-    co_return;
-  }
-  if (auto started =
-          co_await exchange.start_response(std::move(response.head), response.stream_length);
-      !started) {
-    trace.reason = started.error().message;
-    co_return;
-  }
-  uint64_t sent = 0;
-  while (bytes && !bytes->empty()) {
-    sent += bytes->size();
-    if (auto written = co_await exchange.write_body(*std::move(bytes)); !written) {
-      trace.reason = written.error().message;
-      co_return;
-    }
-    if (sent == response.stream_length) co_return;
-    bytes = co_await response.stream->next();
-  }
-  // Too late for an error document: the cut connection tells.
-  trace.reason = bytes ? "the stream ended early" : to_string(bytes.error());
-  log::error("operations", "an answer was cut short",
-             {{"request", trace.id}, {"error", trace.reason}});
-  exchange.abort();
-}
-
-// A large one counts as held until its client has read it.
-async::Task<void> S3Service::send_document(http::Exchange& exchange, request::Response response,
-                                           Trace& trace) {
-  admission::Pool::Hold memory;
-  const auto alive = std::make_shared<http::Exchange*>(&exchange);
-  if (response.body.size() > admission::Filling::kFirstBytes) {
-    auto taken = co_await services_.admission->documents.take(
-        trace.ticket.party(), response.body.size(), deadline_in(kRoomPatience));
-    if (!taken) {
-      response = {};
-      co_await send_error(exchange, s3::retry_later(ErrorCode::kSlowDown, "no room for the answer"),
-                          trace);
-      co_return;
-    }
-    memory = *std::move(taken);
-    memory.may_give_way([loop = async::EventLoop::current(), weak = std::weak_ptr(alive)] {
-      loop->post([weak] {
-        if (const auto still = weak.lock()) (*still)->abort();
-      });
-    });
-    memory.idle();
-  }
-
-  (void)co_await exchange.respond(std::move(response.head), std::move(response.body));
-}
-
-async::Task<void> S3Service::send_error(http::Exchange& exchange, const s3::Error& error,
-                                        Trace& trace) {
-  trace.status = s3::http_status(error.code);
-  trace.error = error.code;
-  trace.reason = error.log_message.empty() ? error.message : error.log_message;
-  http::ResponseHead head;
-  head.status = trace.status;
-  for (const auto& [name, value] : error.headers) head.fields.add(name, value);
-  co_await add_cors(exchange.head(), head.fields, trace);
-  co_await add_region(exchange.head(), error, head.fields, trace);
-  head.fields.add("x-amz-request-id", trace.id);
-  head.fields.add("x-amz-id-2", std::string(kHostId));
-  if (error.code == ErrorCode::kInternalError) {
-    log::error("operations", "internal error", {{"request", trace.id}, {"error", trace.reason}});
-  }
-  const bool head_only = exchange.head().method == "HEAD" || trace.status == 304;
-  if (head_only) {
-    head.fields.add("Content-Type", "application/xml");
-    (void)co_await exchange.respond_head_only(std::move(head),
-                                              trace.status == 304 ? std::optional<uint64_t>() : 0);
-    co_return;
-  }
-  if (is_browser_at_root(exchange.head(), error)) {
-    head.fields.add("Content-Type", "text/html; charset=utf-8");
-    (void)co_await exchange.respond(std::move(head), std::string(kBrowserLine));
-    co_return;
-  }
-  head.fields.add("Content-Type", "application/xml");
-  const auto resource = percent_decode(exchange.head().path());
-  std::string body = s3::error_document(
-      error, resource && is_valid_utf8(*resource) ? *resource : std::string(exchange.head().path()),
-      trace.id, kHostId);
-  (void)co_await exchange.respond(std::move(head), std::move(body));
 }
 
 }  // namespace rondel::api

@@ -35,6 +35,10 @@ class S3Service {
   struct Metrics;
   struct Trace;
 
+  std::string next_request_id();
+  // Counts one who said who he is and was not believed.
+  s3::Error count_refusal(s3::Error refusal);
+  void count_and_log(const http::Exchange& exchange, const Trace& trace);
   async::Task<admission::Pool::Hold> admit(const admission::PartyRef& address, bool may_wait);
   async::Task<s3::S3Result<request::Response>> answer(http::Exchange& exchange, Trace& trace);
   async::Task<s3::S3Result<request::Response>> answer_once(http::Exchange& exchange, Trace& trace);
@@ -48,9 +52,11 @@ class S3Service {
   async::Task<void> add_cors(const http::RequestHead& head, http::Fields& answer, Trace& trace);
   async::Task<void> add_region(const http::RequestHead& head, const s3::Error& error,
                                http::Fields& answer, Trace& trace);
-  async::Task<void> send(http::Exchange& exchange, request::Response response, Trace& trace);
-  async::Task<void> send_document(http::Exchange& exchange, request::Response response,
-                                  Trace& trace);
+  // Both fail before anything is sent.
+  async::Task<s3::S3Result<void>> send(http::Exchange& exchange, request::Response response,
+                                       Trace& trace);
+  async::Task<s3::S3Result<void>> send_document(http::Exchange& exchange,
+                                                request::Response response, Trace& trace);
   async::Task<void> send_error(http::Exchange& exchange, const s3::Error& error, Trace& trace);
 
   request::Services services_;

@@ -185,7 +185,9 @@ std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topolog
     double latency;
   };
 
+  constexpr size_t kOwnersUsual = 3;
   std::vector<Ranked> owners;
+  owners.reserve(kOwnersUsual * topology.rings.size());
   const auto add = [&](const ring::Disk& disk) {
     const auto same = [&](const Ranked& known) { return known.candidate.disk.disk == disk.id; };
     if (std::ranges::any_of(owners, same)) return;
@@ -211,6 +213,7 @@ std::vector<Candidate> owners_of(const Core& core, const ring::Topology& topolog
     return std::tuple(r.candidate.avoided, r.far, r.latency > 2 * best);
   };
   std::vector<Candidate> result;
+  result.reserve(owners.size());
   for (int pass = 0; pass < 8; ++pass) {
     const std::tuple wanted{(pass & 4) != 0, (pass & 2) != 0, (pass & 1) != 0};
     for (const Ranked& owner : owners) {

@@ -45,8 +45,26 @@ bool is_one_of(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::any_of(names, [&](auto known) { return http::iequals(known, name); });
 }
 
+// Whether two names may be the same, by their lengths and ends: no head of ours has a repeated one,
+// and few have two that look alike.
+bool may_repeat(const http::Fields& fields) {
+  std::array<uint64_t, 4> seen{};
+  for (const auto& [name, value] : fields) {
+    if (name.empty()) return true;
+    const auto letter = [](char c) { return static_cast<uint8_t>(c) | 0x20u; };
+    const uint32_t mixed = static_cast<uint32_t>(name.size()) * 131 + letter(name.back()) * 31 +
+                           letter(name[name.size() / 2]) * 7 + letter(name.front());
+    uint64_t& word = seen[(mixed >> 6) % seen.size()];
+    const uint64_t bit = uint64_t{1} << (mixed % 64);
+    if ((word & bit) != 0) return true;
+    word |= bit;
+  }
+  return false;
+}
+
 // The names in `fields` that come more than once, each once.
 std::vector<std::string> repeated_names(const http::Fields& fields) {
+  if (!may_repeat(fields)) return {};
   std::vector<std::string> names;
   names.reserve(fields.size());
   for (const auto& [name, value] : fields) {

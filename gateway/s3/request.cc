@@ -50,8 +50,8 @@ std::optional<std::string> virtual_bucket(const http::RequestHead& head,
 
 // What selects a copy is a header.
 bool selects(const OperationRow& row, const Query& query) {
-  return !row.sub_resource.empty() && row.operation != Operation::kCopyObject &&
-         query.has(row.sub_resource);
+  return !query.parameters.empty() && !row.sub_resource.empty() &&
+         row.operation != Operation::kCopyObject && query.has(row.sub_resource);
 }
 
 std::unexpected<Error> not_allowed(std::string_view method, Level level) {
@@ -65,6 +65,7 @@ std::unexpected<Error> not_allowed(std::string_view method, Level level) {
 // What selects an operation of the other level: of buckets on a key, or of keys on a bucket. The
 // plain operation is not what was meant, and it may overwrite or delete.
 S3Result<void> check_no_other_level(std::string_view method, Level level, const Query& query) {
+  if (query.parameters.empty()) return {};
   for (const OperationRow& candidate : all_operations()) {
     if (candidate.level == level || candidate.operation == Operation::kListObjectsV2) continue;
     if (!selects(candidate, query)) continue;
