@@ -75,7 +75,7 @@ def fairness(arguments, _):
 
 
 # KiB that a connection may cost; 100 to 200 was what each of these did cost.
-KIB_MAX = 48
+KIB_MAX = 40
 
 
 def forms_of_little(cluster):
