@@ -57,7 +57,7 @@ int run_program(const Program& program, int argc, char** argv) {
   auto checked =
       settings ? program.check(*settings) : Result<void>(std::unexpected(settings.error()));
   if (checked && check && files) checked = program.check_files(*settings);
-  const auto served = checked && !check ? program.serve(*settings, signals) : checked;
+  const auto served = checked && !check ? run_service(program.start, *settings, signals) : checked;
   if (served) return 0;
   std::cerr << program.name << ": " << served.error().message << '\n';
   return 1;

@@ -2,9 +2,8 @@
 // what is wrong.
 #pragma once
 
-#include <signal.h>
-
 #include "common/config/config.h"
+#include "common/program/service.h"
 
 namespace rondel::program {
 
@@ -13,9 +12,8 @@ struct Program {
   const char* title;
   const config::Schema& schema;
   Result<void> (*check)(const config::Settings&);
-  // `signals`: SIGTERM, SIGINT and SIGHUP, blocked in every thread, for sigwait.
-  Result<void> (*serve)(const config::Settings&, const sigset_t& signals);
-  // Reads the files that settings name, as serve() will.
+  StartService start;
+  // Reads the files that settings name, as start() will.
   Result<void> (*check_files)(const config::Settings&);
 };
 

@@ -115,8 +115,7 @@ async::Task<s3::S3Result<void>> S3Service::send(http::Exchange& exchange,
 
 // A large one counts as held until its client has read it.
 async::Task<s3::S3Result<void>> S3Service::send_document(http::Exchange& exchange,
-                                                         request::Response response,
-                                                         Trace& trace) {
+                                                         request::Response response, Trace& trace) {
   admission::Pool::Hold memory;
   const auto alive = std::make_shared<http::Exchange*>(&exchange);
   if (response.body.size() > admission::Filling::kFirstBytes) {

@@ -303,4 +303,10 @@ Result<std::string> read_master_key(const config::Settings& settings) {
   return *std::move(key);
 }
 
+ring::FailureDomain failure_domain(const config::Settings& settings) {
+  const std::string& name = settings.text("replication.failure_domain");
+  if (name == "host") return ring::FailureDomain::kHost;
+  return name == "disk" ? ring::FailureDomain::kDisk : ring::FailureDomain::kZone;
+}
+
 }  // namespace rondel::gateway
