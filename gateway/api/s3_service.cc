@@ -38,28 +38,9 @@ constexpr auto kAdmissionPatience = std::chrono::seconds(1);
 // Errors by their code, everything else in slot 0.
 constexpr size_t kCodes = s3::kErrorCodesMax + 1;
 
-// Whose answer is what the bucket is, now: no cache of another gateway's change a moment ago.
-bool reads_settings(Operation operation) {
-  switch (operation) {
-    case Operation::kListObjects:
-    case Operation::kListObjectsV2:
-    case Operation::kListObjectVersions:
-    case Operation::kListMultipartUploads:
-    case Operation::kDeleteObjects:
-    case Operation::kPostObject: return false;
-    default: return s3::row(operation).level == s3::Level::kBucket;
-  }
-}
-
-// Whose end is a commit. What would only be refused as not implemented says so a little later.
-bool needs_commit(Operation operation) {
-  const std::string_view method = s3::row(operation).method;
-  return method == "PUT" || method == "POST" || method == "DELETE";
-}
-
 // Chunks that nobody signs are for the bodies of objects alone.
 bool takes_unsigned_chunks(Operation operation) {
-  return operation == Operation::kPutObject || operation == Operation::kUploadPart;
+  return s3::row(operation).body == s3::Body::kObject;
 }
 
 s3::Error unsigned_chunks() {
@@ -321,8 +302,9 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_once(http::Exchan
   const s3::Request& routed = *trace.request;
   CO_S3_VOID(s3::check_repeated(routed.query));
   // Before anything of the body is read: a client that waits for 100 Continue keeps its bytes.
-  if (needs_commit(routed.operation)) CO_S3_VOID(request::check_database(services_));
-  if (routed.operation == Operation::kPostObject) co_return co_await answer_form(exchange, trace);
+  const s3::OperationRow& row = s3::row(routed.operation);
+  if (row.effect != s3::Effect::kReads) CO_S3_VOID(request::check_database(services_));
+  if (row.body == s3::Body::kForm) co_return co_await answer_form(exchange, trace);
   auto identity = co_await services_.authenticator.authenticate(
       head, routed.query.parameters, deadline_in(services_.settings.metadata_timeout),
       routed.virtual_host ? std::string_view(routed.bucket) : std::string_view());
@@ -387,7 +369,9 @@ async::Task<s3::S3Result<request::Response>> S3Service::answer_as(signature::Ide
 
 async::Task<s3::S3Result<std::shared_ptr<const metadata::Bucket>>> S3Service::find_bucket(
     const s3::Request& request) {
-  if (reads_settings(request.operation)) services_.bucket_cache.forget_bucket(request.bucket);
+  if (s3::row(request.operation).settings == s3::BucketSettings::kFresh) {
+    services_.bucket_cache.forget_bucket(request.bucket);
+  }
   const Deadline deadline = deadline_in(services_.settings.metadata_timeout);
   auto bucket = co_await services_.bucket_cache.find_bucket(request.bucket, deadline);
   if (bucket && !*bucket && services_.bucket_cache.doubt_bucket(request.bucket)) {

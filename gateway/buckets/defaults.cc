@@ -15,26 +15,22 @@ namespace rondel::buckets {
 namespace {
 
 using s3::ErrorCode;
-using s3::Operation;
 
-template <ErrorCode code>
-request::Answer<request::Response> not_set(request::Context& context) {
+constexpr std::string_view kLogging = "BucketLoggingStatus";
+constexpr std::string_view kNotification = "NotificationConfiguration";
+
+request::Answer<request::Response> not_set(request::Context& context, ErrorCode code) {
   co_return s3::fail(code, {}, {{"BucketName", context.request.bucket}});
 }
 
-// Removing what is not there.
-request::Answer<request::Response> nothing_to_remove(request::Context&) {
-  co_return request::empty_response(204);
-}
+request::Answer<request::Response> nothing_removed() { co_return request::empty_response(204); }
 
-template <const char* const& root>
-request::Answer<request::Response> empty_document(request::Context&) {
+request::Answer<request::Response> empty_document(std::string_view root) {
   co_return request::xml_response(s3::XmlWriter(root));
 }
 
 // A document without content asks for what is.
-template <const char* const& root>
-request::Answer<request::Response> only_nothing(request::Context& context) {
+request::Answer<request::Response> put_nothing(request::Context& context, std::string_view root) {
   CO_S3(const std::string text,
         co_await permissions::read_document(context, s3::kSmallDocumentBytesMax));
   CO_S3(const s3::XmlDocument document, s3::XmlDocument::parse(text, root));
@@ -44,34 +40,42 @@ request::Answer<request::Response> only_nothing(request::Context& context) {
   co_return request::empty_response(200);
 }
 
-constexpr const char* kLogging = "BucketLoggingStatus";
-constexpr const char* kNotification = "NotificationConfiguration";
-constexpr const char* kAccelerate = "AccelerateConfiguration";
-
-struct Default {
-  Operation operation;
-  request::Handler handler;
-};
-
-constexpr Default kDefaults[] = {
-    {Operation::kGetBucketLogging, empty_document<kLogging>},
-    {Operation::kPutBucketLogging, only_nothing<kLogging>},
-    {Operation::kPutBucketNotificationConfiguration, only_nothing<kNotification>},
-    {Operation::kGetBucketWebsite, not_set<ErrorCode::kNoSuchWebsiteConfiguration>},
-    {Operation::kDeleteBucketWebsite, nothing_to_remove},
-    {Operation::kGetBucketNotificationConfiguration, empty_document<kNotification>},
-    {Operation::kGetBucketReplication, not_set<ErrorCode::kReplicationConfigurationNotFoundError>},
-    {Operation::kDeleteBucketReplication, nothing_to_remove},
-    {Operation::kGetBucketAccelerateConfiguration, empty_document<kAccelerate>},
-};
-
 }  // namespace
 
-request::Handler find_default_handler(Operation operation) {
-  for (const Default& row : kDefaults) {
-    if (row.operation == operation) return row.handler;
-  }
-  return nullptr;
+request::Answer<request::Response> get_bucket_logging(request::Context&) {
+  return empty_document(kLogging);
+}
+
+request::Answer<request::Response> put_bucket_logging(request::Context& context) {
+  return put_nothing(context, kLogging);
+}
+
+request::Answer<request::Response> get_bucket_notification(request::Context&) {
+  return empty_document(kNotification);
+}
+
+request::Answer<request::Response> put_bucket_notification(request::Context& context) {
+  return put_nothing(context, kNotification);
+}
+
+request::Answer<request::Response> get_bucket_website(request::Context& context) {
+  return not_set(context, ErrorCode::kNoSuchWebsiteConfiguration);
+}
+
+request::Answer<request::Response> delete_bucket_website(request::Context&) {
+  return nothing_removed();
+}
+
+request::Answer<request::Response> get_bucket_replication(request::Context& context) {
+  return not_set(context, ErrorCode::kReplicationConfigurationNotFoundError);
+}
+
+request::Answer<request::Response> delete_bucket_replication(request::Context&) {
+  return nothing_removed();
+}
+
+request::Answer<request::Response> get_bucket_accelerate(request::Context&) {
+  return empty_document("AccelerateConfiguration");
 }
 
 }  // namespace rondel::buckets

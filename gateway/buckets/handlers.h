@@ -30,7 +30,15 @@ request::Answer<request::Response> get_bucket_encryption(request::Context& conte
 request::Answer<request::Response> put_bucket_encryption(request::Context& context);
 request::Answer<request::Response> delete_bucket_encryption(request::Context& context);
 
-// Sub-resources that nobody could set yet. Null: it has no answer.
-request::Handler find_default_handler(s3::Operation operation);
+// Sub-resources that nobody can set yet: what AWS answers where nothing is set.
+request::Answer<request::Response> get_bucket_logging(request::Context& context);
+request::Answer<request::Response> put_bucket_logging(request::Context& context);
+request::Answer<request::Response> get_bucket_notification(request::Context& context);
+request::Answer<request::Response> put_bucket_notification(request::Context& context);
+request::Answer<request::Response> get_bucket_website(request::Context& context);
+request::Answer<request::Response> delete_bucket_website(request::Context& context);
+request::Answer<request::Response> get_bucket_replication(request::Context& context);
+request::Answer<request::Response> delete_bucket_replication(request::Context& context);
+request::Answer<request::Response> get_bucket_accelerate(request::Context& context);
 
 }  // namespace rondel::buckets

@@ -84,10 +84,10 @@ Result<void> Gateway::start_parts() {
 
 Result<void> Gateway::start_heartbeats() {
   TRY(const program::ListenAddress listen, program::listen_address(settings_, "cluster.listen"));
-  TRY(heartbeats_, membership::HeartbeatService::start(
-                       service_loop_.loop(0), metadata_->stores().nodes, *topology_,
-                       metadata_->ages(), metadata_->cluster(), real_clock(), listen.text(),
-                       peers_->server()));
+  TRY(heartbeats_,
+      membership::HeartbeatService::start(service_loop_.loop(0), metadata_->stores().nodes,
+                                          *topology_, metadata_->ages(), metadata_->cluster(),
+                                          real_clock(), listen.text(), peers_->server()));
   return {};
 }
 

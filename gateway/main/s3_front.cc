@@ -60,8 +60,7 @@ Result<http::ServerOptions> server_options(const config::Settings& settings) {
 }
 
 std::unique_ptr<transfer::BlobTransport> make_transport(
-    membership::TopologyCache& topology,
-    const std::shared_ptr<const rpc::PeerCredentials>& peers) {
+    membership::TopologyCache& topology, const std::shared_ptr<const rpc::PeerCredentials>& peers) {
   const auto address_of = [&topology](const model::NodeId& id) -> std::optional<rpc::NodeEndpoint> {
     const auto now = topology.topology();
     const auto* const node = now->find_node(id);
@@ -105,8 +104,8 @@ Result<std::unique_ptr<S3Front>> S3Front::make(
     const config::Settings& settings, ClusterMetadata& metadata,
     membership::TopologyCache& topology, const std::shared_ptr<const rpc::PeerCredentials>& peers,
     const Clock& clock, metrics::Registry& registry) {
-  TRY(KeyServices keys, make_key_services(settings, metadata.stores().keys, metadata.master_key(),
-                                          clock, registry));
+  TRY(KeyServices keys,
+      make_key_services(settings, metadata.stores().keys, metadata.master_key(), clock, registry));
   return std::unique_ptr<S3Front>(
       new S3Front(settings, metadata, topology, peers, std::move(keys), clock, registry));
 }

@@ -27,9 +27,8 @@ class S3Front {
   // together.
   static Result<std::unique_ptr<S3Front>> make(
       const config::Settings& settings, ClusterMetadata& metadata,
-      membership::TopologyCache& topology,
-      const std::shared_ptr<const rpc::PeerCredentials>& peers, const Clock& clock,
-      metrics::Registry& registry);
+      membership::TopologyCache& topology, const std::shared_ptr<const rpc::PeerCredentials>& peers,
+      const Clock& clock, metrics::Registry& registry);
 
   // Errors: as http::Server::start() has them.
   Result<void> listen(const config::Settings& settings,

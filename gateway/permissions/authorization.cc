@@ -43,12 +43,6 @@ Action action_of(Operation operation) {
   return actions[static_cast<size_t>(operation)];
 }
 
-bool creates_object(Operation operation) {
-  return operation == Operation::kPutObject || operation == Operation::kPostObject ||
-         operation == Operation::kCopyObject || operation == Operation::kCompleteMultipartUpload ||
-         operation == Operation::kRenameObject;
-}
-
 Action action_of(const request::Context& context) {
   const Action action = action_of(context.request.operation);
   const bool named = s3::row(context.request.operation).level == s3::Level::kObject &&
@@ -71,7 +65,7 @@ permissions::RequestConditions conditions_of(const request::Context& context) {
   facts.identity = &context.identity;
   facts.now = context.services.clock.now();
   facts.region = context.services.settings.region;
-  facts.creates_object = creates_object(context.request.operation);
+  facts.creates_object = s3::row(context.request.operation).effect == s3::Effect::kCreates;
   if (context.bucket) facts.bucket_owner_account = context.bucket->owner_account;
   return permissions::RequestConditions(std::move(facts));
 }
@@ -164,7 +158,8 @@ s3::S3Result<void> authorize(request::Context& context) {
   context.access.bucket = context.services.bucket_access->find(*context.bucket);
   // Its entries are decided one by one. But nothing is read from a stranger to whom no key could be
   // allowed.
-  if (context.request.operation == Operation::kDeleteObjects) {
+  const s3::OperationRow& row = s3::row(context.request.operation);
+  if (row.decision == s3::Decision::kEntries) {
     return may_delete_some(context) ? s3::S3Result<void>{} : denied("no key could be allowed");
   }
   const permissions::RequestConditions conditions = conditions_of(context);
@@ -176,9 +171,9 @@ s3::S3Result<void> authorize(request::Context& context) {
       return denied(question.policy == policy::Effect::kDeny ? "the bucket's policy denies it"
                                                              : "neither policy nor ACL allows it");
     case Verdict::kObjectDecides:
-      if (!access::may_wait(question.action)) return denied("the object would have to decide");
-      if (question.caller.anonymous && s3::row(context.request.operation).method != "GET" &&
-          s3::row(context.request.operation).method != "HEAD" && !access::could_allow(question)) {
+      if (row.decision == s3::Decision::kHead) return denied("the object would have to decide");
+      if (question.caller.anonymous && row.effect != s3::Effect::kReads &&
+          !access::could_allow(question)) {
         return denied("no policy and no ACL could allow it");
       }
       context.access.undecided = true;

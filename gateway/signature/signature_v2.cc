@@ -24,7 +24,7 @@ constexpr uint64_t kExpiresMax =
 // Parameters that are part of the resource: whatever selects an operation, so that none is reached
 // by the signature of another.
 constexpr auto kSelectors = std::to_array<std::string_view>({
-#define RONDEL_S3_OPERATION(name, method, level, sub_resource, action) sub_resource,
+#define RONDEL_S3_OPERATION(name, method, level, sub_resource, ...) sub_resource,
 #include "gateway/s3/operation_list.h"
 #undef RONDEL_S3_OPERATION
 });

@@ -107,13 +107,6 @@ std::optional<policy::Effect> settled_effect(const Question& question,
   return policy_effect(question, request);
 }
 
-bool may_wait(policy::Action action) {
-  const policy::Target target = policy::row(action).target;
-  return target == policy::Target::kOwnedObject || target == policy::Target::kStoredObject ||
-         is_of_upload(action) || action == policy::Action::kPutObjectRetention ||
-         action == policy::Action::kPutObjectLegalHold;
-}
-
 bool is_owners_alone(const Question& question) {
   return is_policy_action(question.action) && !is_bucket_owner(question);
 }

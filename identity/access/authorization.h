@@ -41,8 +41,6 @@ struct Question {
 std::optional<policy::Effect> settled_effect(const Question& question,
                                              const policy::ConditionSource& request);
 
-// Actions about which decide() may answer kObjectDecides.
-bool may_wait(policy::Action action);
 // A bucket's policy is its owner's business: others whom the policy itself allows to read or write
 // it are told 405.
 bool is_owners_alone(const Question& question);

@@ -143,9 +143,8 @@ Result<void> Node::start_storage_service() {
   services.memory = streams_;
   TRY(service_, StorageService::start(std::move(services), settings_.text("node.listen"),
                                       credentials_->server()));
-  contact_->start(*disks_, lag_of, [this](const model::ClusterId& joined) {
-    remember_cluster(settings_, joined);
-  });
+  contact_->start(*disks_, lag_of,
+                  [this](const model::ClusterId& joined) { remember_cluster(settings_, joined); });
   return {};
 }
 
@@ -158,8 +157,8 @@ Result<void> Node::start_operations() {
   operations_ = std::make_unique<program::OperationsService>(
       registry_, program::HealthChecks{serving_.checks(), {ring_contact}},
       std::vector{program::settings_page("rondel-node", settings_)});
-  TRY(operations_server_, program::start_operations(settings_, "node.operations_listen",
-                                                    loops_.loop(0), *operations_));
+  TRY(operations_server_,
+      program::start_operations(settings_, "node.operations_listen", loops_.loop(0), *operations_));
   return {};
 }
 
@@ -195,9 +194,7 @@ void Node::stop(program::EndWatch& watch, Deadline) {
   loops_.join();
 }
 
-std::string Node::last_step() const {
-  return with_failed_disks("calls to disks, and the disks");
-}
+std::string Node::last_step() const { return with_failed_disks("calls to disks, and the disks"); }
 
 // For whoever reads why the end takes so long.
 std::string Node::with_failed_disks(std::string step) const {

@@ -1,4 +1,5 @@
-// Who a node is, by its data folder: its id, the cluster that it joined, and who may read the folder.
+// Who a node is, by its data folder: its id, the cluster that it joined, and who may read the
+// folder.
 #pragma once
 
 #include <string>
@@ -13,8 +14,8 @@ namespace rondel::node {
 // a warning.
 Result<void> make_private(const std::string& folder);
 
-// The node's id: made once, kept in its data folder beside its disks. kCorruption: the file does not
-// hold one; kInvalidArgument, naming the setting: there can be no such folder.
+// The node's id: made once, kept in its data folder beside its disks. kCorruption: the file does
+// not hold one; kInvalidArgument, naming the setting: there can be no such folder.
 Result<model::NodeId> node_identity(const std::string& folder);
 
 // The cluster the node has joined; zero before its first contact. kCorruption.
