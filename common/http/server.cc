@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "common/async/blocking_pool.h"
+#include "common/base/mutex.h"
 #include "common/http/connection.h"
 #include "common/http/stream_impl.hpp"
 #include "common/http/tls.h"
@@ -40,7 +41,7 @@ class Addresses {
   bool admit(const IpAddress& address, size_t open) {
     // Behind a proxy are many.
     if (is_proxy(address)) return true;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     size_t& count = counts_[neighbourhood(address)];
     if (open >= crowded_ && count >= share_) return false;
     ++count;
@@ -49,7 +50,7 @@ class Addresses {
 
   void leave(const IpAddress& address) {
     if (is_proxy(address)) return;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto found = counts_.find(neighbourhood(address));
     if (found != counts_.end() && --found->second == 0) counts_.erase(found);
   }
@@ -68,8 +69,8 @@ class Addresses {
   const size_t crowded_;
   const size_t share_;
   const ServerOptions& options_;
-  std::mutex mutex_;
-  std::map<IpAddress, size_t> counts_;  // Guarded by mutex_; no zeroes.
+  Mutex mutex_;
+  std::map<IpAddress, size_t> counts_ GUARDED_BY(mutex_);  // No zeroes.
 };
 
 // Certificates in use. Files may hang: whoever reads them owns this.
@@ -77,14 +78,14 @@ struct ServerTls {
   explicit ServerTls(TlsOptions with) : options(std::move(with)) {}
 
   std::shared_ptr<asio::ssl::context> context() {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     return current;
   }
 
   Result<void> load() {
     const int64_t version_now = tls_files_version(options);
     TRY(auto made, make_server_context(options));
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     current = std::move(made);
     version = version_now;
     return {};
@@ -93,16 +94,16 @@ struct ServerTls {
   void load_if_changed() {
     const int64_t version_now = tls_files_version(options);
     {
-      std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       if (version_now == 0 || version_now == version) return;
     }
     (void)load();  // The old pair stays until the new one fits together.
   }
 
   const TlsOptions options;
-  std::mutex mutex;
-  std::shared_ptr<asio::ssl::context> current;  // Guarded by mutex.
-  int64_t version = 0;                          // Guarded by mutex.
+  Mutex mutex;
+  std::shared_ptr<asio::ssl::context> current GUARDED_BY(mutex);
+  int64_t version GUARDED_BY(mutex) = 0;
 };
 
 // Owned by the server object and by everything that runs on the loops, so that late callbacks find

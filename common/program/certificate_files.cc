@@ -14,13 +14,13 @@ void CertificateFiles::read() {
     content << file.rdbuf();
     const auto certificate = crypto::parse_certificate(content.view());
     if (!certificate) continue;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ends_[path] = certificate->not_after;
   }
 }
 
 std::map<std::string, SystemTime> CertificateFiles::ends() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return ends_;
 }
 

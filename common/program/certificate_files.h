@@ -3,11 +3,11 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 
 namespace rondel::program {
 
@@ -22,8 +22,8 @@ class CertificateFiles {
 
  private:
   const std::vector<std::string> files_;
-  mutable std::mutex mutex_;
-  std::map<std::string, SystemTime> ends_;  // Guarded by mutex_.
+  mutable Mutex mutex_;
+  std::map<std::string, SystemTime> ends_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::program

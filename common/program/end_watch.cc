@@ -4,7 +4,7 @@ namespace rondel::program {
 
 EndWatch::~EndWatch() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ended_ = true;
   }
   changed_.notify_all();
@@ -17,13 +17,15 @@ void EndWatch::begin(Deadline deadline) {
 }
 
 void EndWatch::step(std::string what) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   step_ = std::move(what);
 }
 
 void EndWatch::watch(Deadline deadline) {
-  std::unique_lock lock(mutex_);
-  if (changed_.wait_until(lock, deadline, [this] { return ended_; })) return;
+  MutexLock lock(mutex_);
+  bool in_time = true;
+  while (!ended_ && in_time) in_time = changed_.wait_until(mutex_, deadline);
+  if (ended_) return;
   const std::string step = step_;
   lock.unlock();
   overdue_(step);

@@ -2,13 +2,12 @@
 // what did. Safe for concurrent use.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 
 namespace rondel::program {
 
@@ -31,10 +30,10 @@ class EndWatch {
   void watch(Deadline deadline);
 
   const Overdue overdue_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::string step_;  // Guarded by mutex_, as the next.
-  bool ended_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::string step_ GUARDED_BY(mutex_);
+  bool ended_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

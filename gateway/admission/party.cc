@@ -3,8 +3,9 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <mutex>
 #include <unordered_map>
+
+#include "common/base/mutex.h"
 
 namespace rondel::admission {
 namespace {
@@ -40,9 +41,9 @@ std::string_view name(Bound bound) {
 }
 
 struct Parties::Registry {
-  std::mutex mutex;
-  // Guarded by mutex. By kind and id; an entry goes with its party.
-  std::unordered_map<std::string, std::weak_ptr<Party>> parties;
+  Mutex mutex;
+  // By kind and id; an entry goes with its party.
+  std::unordered_map<std::string, std::weak_ptr<Party>> parties GUARDED_BY(mutex);
 };
 
 Parties::Parties() : registry_(std::make_shared<Registry>()) {}
@@ -53,14 +54,14 @@ PartyRef Parties::address(std::string_view text) {
 
 PartyRef Parties::find(Party::Kind kind, std::string id) {
   const std::string key = (kind == Party::Kind::kAccount ? "a" : "n") + id;
-  std::lock_guard lock(registry_->mutex);
+  MutexLock lock(registry_->mutex);
   std::weak_ptr<Party>& entry = registry_->parties[key];
   if (PartyRef known = entry.lock()) return known;
 
   // Another may have been made under the same key between a party's last reference and its end.
   const auto end = [registry = registry_, key](Party* party) {
     {
-      std::lock_guard end_lock(registry->mutex);
+      MutexLock end_lock(registry->mutex);
       const auto found = registry->parties.find(key);
       if (found != registry->parties.end() && found->second.expired()) {
         registry->parties.erase(found);

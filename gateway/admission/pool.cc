@@ -42,7 +42,7 @@ Pool::Pool(PoolOptions options)
 Pool::Hold Pool::try_take(const PartyRef& party, uint64_t amount, SteadyTime now) {
   auto entry = std::make_shared<Entry>();
   entry->party = party;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!try_grow(*entry, amount, now)) {
     serve();  // What was made room for is for whoever waits.
     return {};
@@ -64,23 +64,23 @@ Pool::Hold Pool::open(const PartyRef& party, std::function<void()> give_way) {
   entry->party = party;
   entry->give_way = std::move(give_way);
   entry->idle_since = steady_now();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enlist(*entry);
   return {this, std::move(entry)};
 }
 
 void Pool::count_refusal(const PartyRef& party) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (party) ++refused_[static_cast<size_t>(party->kind())];
 }
 
 PoolStatus Pool::status() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return {options_.bound, options_.capacity, in_use_, used_, waiters_, refused_, gave_way_, cut_};
 }
 
 bool Pool::is_full() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return in_use_ >= options_.capacity;
 }
 
@@ -119,7 +119,7 @@ bool Pool::may_wait(const Entry& entry) const {
 bool Pool::is_outranked(const Entry& entry) const {
   if (waiters_ == 0 || !entry.party) return false;
   const uint64_t mine = standing(*entry.party).held;
-  return std::ranges::any_of(lines_, [&](const auto& of) {
+  return std::ranges::any_of(lines_, [&](const auto& of) REQUIRES(mutex_) {
     const auto& [other, line] = of;
     if (other != nullptr && standing(*other).held > mine) return false;
     const Waiter* const first = first_to_serve(line);
@@ -265,7 +265,7 @@ async::Task<Result<void>> Pool::grow(std::shared_ptr<Entry> entry, uint64_t amou
                                      Deadline deadline) {
   auto waiter = std::make_shared<Waiter>();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (try_grow(*entry, amount, steady_now())) {
       if (used) entry->used += amount, used_ += amount;
       co_return Result<void>{};
@@ -290,7 +290,7 @@ async::Task<Result<void>> Pool::grow(std::shared_ptr<Entry> entry, uint64_t amou
   for (;;) {
     const std::shared_ptr<async::OneShot<bool>> slot = waiter->slot;
     (void)co_await slot->wait_until(std::min(deadline, deadline_in(leading ? step : 4 * step)));
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (waiter->granted) co_return Result<void>{};
     const SteadyTime now = steady_now();
     if (now >= deadline || entry->gave_way) {
@@ -367,14 +367,14 @@ Pool::Hold& Pool::Hold::operator=(Hold&& other) noexcept {
 
 uint64_t Pool::Hold::amount() const {
   if (!entry_) return 0;
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   return entry_->amount;
 }
 
 void Pool::Hold::release() {
   const std::shared_ptr<Entry> entry = std::move(entry_);
   if (!entry) return;
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   pool_->strike(*entry);
   pool_->used_ -= entry->used;
   entry->used = 0;
@@ -389,7 +389,7 @@ async::Task<Result<void>> Pool::Hold::claim(uint64_t amount, Deadline deadline) 
 }
 
 bool Pool::Hold::use(uint64_t amount, SteadyTime now) {
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   if (entry_->gave_way || entry_->amount - entry_->used < amount) return false;
   entry_->used += amount;
   pool_->used_ += amount;
@@ -407,7 +407,7 @@ void Pool::Hold::progress(uint64_t bytes, SteadyTime now) {
 
 void Pool::Hold::shrink(uint64_t amount) {
   if (!entry_) return;
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   if (entry_->amount <= amount) return;
   if (entry_->used > amount) pool_->used_ -= entry_->used - amount;
   entry_->used = std::min(entry_->used, amount);
@@ -416,7 +416,7 @@ void Pool::Hold::shrink(uint64_t amount) {
 }
 
 bool Pool::Hold::pin() {
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   if (entry_->gave_way) return false;
   pool_->strike(*entry_);
   entry_->give_way = {};
@@ -430,12 +430,12 @@ bool Pool::Hold::pin() {
 
 bool Pool::Hold::gave_way() const {
   if (!entry_) return false;
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   return entry_->gave_way;
 }
 
 void Pool::Hold::may_give_way(std::function<void()> give_way) {
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   entry_->give_way = std::move(give_way);
   pool_->enlist(*entry_);
 }
@@ -463,7 +463,7 @@ bool Pool::move(Entry& entry, const PartyRef& party, SteadyTime now) {
 
 bool Pool::Hold::try_move_to(const PartyRef& party, SteadyTime now) {
   if (!entry_) return false;
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   return pool_->move(*entry_, party, now);
 }
 
@@ -476,7 +476,7 @@ bool Pool::Hold::move_to(const PartyRef& party, SteadyTime now) {
 async::Task<Result<void>> Pool::Hold::wait_as(PartyRef party, Deadline deadline) {
   uint64_t amount = 0;
   {
-    std::lock_guard lock(pool_->mutex_);
+    MutexLock lock(pool_->mutex_);
     Entry& entry = *entry_;
     if (entry.gave_way) co_return fail(ErrorCode::kResourceExhausted, "it gave way");
     amount = entry.amount;
@@ -491,7 +491,7 @@ async::Task<Result<void>> Pool::Hold::wait_as(PartyRef party, Deadline deadline)
 
 PartyRef Pool::Hold::party() const {
   if (!entry_) return nullptr;
-  std::lock_guard lock(pool_->mutex_);
+  MutexLock lock(pool_->mutex_);
   return entry_->party;
 }
 

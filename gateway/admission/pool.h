@@ -15,13 +15,13 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "common/async/one_shot.h"
 #include "common/async/task.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 #include "gateway/admission/party.h"
 
@@ -93,49 +93,48 @@ class Pool {
     return party.standings_[static_cast<size_t>(options_.bound)];
   }
 
-  // With the mutex held, all of them.
-  bool may_take(const Entry& entry, uint64_t amount) const;
-  bool may_wait(const Entry& entry) const;
-  bool try_grow(Entry& entry, uint64_t amount, SteadyTime now, bool waiters_first = true);
-  bool is_outranked(const Entry& entry) const;
-  bool make_room(const Entry& asker, uint64_t amount, SteadyTime now);
-  bool cut_promises(SteadyTime now);
-  bool let_one_give_way(const Entry& asker, uint64_t amount, SteadyTime now);
-  uint64_t weight(const Entry& entry, const Entry& against) const;
-  void serve();
-  Waiter* first_to_serve(const Line& line) const;
-  void join(const std::shared_ptr<Waiter>& waiter);
-  void leave(Waiter& waiter);
-  bool leads(const Waiter& waiter) const;
-  void add(Entry& entry, uint64_t amount);
-  void subtract(Entry& entry, uint64_t amount);
-  void count(Party& party, int64_t held, int64_t waiting);
-  void enlist(Entry& entry);
-  void strike(Entry& entry);
-  void refuse(const Entry& entry);
+  bool may_take(const Entry& entry, uint64_t amount) const REQUIRES(mutex_);
+  bool may_wait(const Entry& entry) const REQUIRES(mutex_);
+  bool try_grow(Entry& entry, uint64_t amount, SteadyTime now, bool waiters_first = true)
+      REQUIRES(mutex_);
+  bool is_outranked(const Entry& entry) const REQUIRES(mutex_);
+  bool make_room(const Entry& asker, uint64_t amount, SteadyTime now) REQUIRES(mutex_);
+  bool cut_promises(SteadyTime now) REQUIRES(mutex_);
+  bool let_one_give_way(const Entry& asker, uint64_t amount, SteadyTime now) REQUIRES(mutex_);
+  uint64_t weight(const Entry& entry, const Entry& against) const REQUIRES(mutex_);
+  void serve() REQUIRES(mutex_);
+  Waiter* first_to_serve(const Line& line) const REQUIRES(mutex_);
+  void join(const std::shared_ptr<Waiter>& waiter) REQUIRES(mutex_);
+  void leave(Waiter& waiter) REQUIRES(mutex_);
+  bool leads(const Waiter& waiter) const REQUIRES(mutex_);
+  void add(Entry& entry, uint64_t amount) REQUIRES(mutex_);
+  void subtract(Entry& entry, uint64_t amount) REQUIRES(mutex_);
+  void count(Party& party, int64_t held, int64_t waiting) REQUIRES(mutex_);
+  void enlist(Entry& entry) REQUIRES(mutex_);
+  void strike(Entry& entry) REQUIRES(mutex_);
+  void refuse(const Entry& entry) REQUIRES(mutex_);
 
-  bool move(Entry& entry, const PartyRef& party, SteadyTime now);
+  bool move(Entry& entry, const PartyRef& party, SteadyTime now) REQUIRES(mutex_);
 
   async::Task<Result<void>> grow(std::shared_ptr<Entry> entry, uint64_t amount, bool used,
                                  Deadline deadline);
 
   const PoolOptions options_;
   const uint64_t strangers_capacity_;
-  mutable std::mutex mutex_;
-  // All below are guarded by mutex_.
-  uint64_t in_use_ = 0;
-  uint64_t used_ = 0;
-  uint64_t strangers_held_ = 0;
-  size_t accounts_ = 0;  // That hold or wait.
-  size_t addresses_ = 0;
-  std::vector<Entry*> entries_;             // That have promises or may give way.
-  std::unordered_map<Party*, Line> lines_;  // None is empty.
-  size_t waiters_ = 0;                      // In all lines.
-  size_t strangers_waiting_ = 0;
-  uint64_t arrivals_ = 0;
-  std::array<uint64_t, 2> refused_{};
-  uint64_t gave_way_ = 0;
-  uint64_t cut_ = 0;
+  mutable Mutex mutex_;
+  uint64_t in_use_ GUARDED_BY(mutex_) = 0;
+  uint64_t used_ GUARDED_BY(mutex_) = 0;
+  uint64_t strangers_held_ GUARDED_BY(mutex_) = 0;
+  size_t accounts_ GUARDED_BY(mutex_) = 0;  // That hold or wait.
+  size_t addresses_ GUARDED_BY(mutex_) = 0;
+  std::vector<Entry*> entries_ GUARDED_BY(mutex_);  // That have promises or may give way.
+  std::unordered_map<Party*, Line> lines_ GUARDED_BY(mutex_);  // None is empty.
+  size_t waiters_ GUARDED_BY(mutex_) = 0;                      // In all lines.
+  size_t strangers_waiting_ GUARDED_BY(mutex_) = 0;
+  uint64_t arrivals_ GUARDED_BY(mutex_) = 0;
+  std::array<uint64_t, 2> refused_ GUARDED_BY(mutex_){};
+  uint64_t gave_way_ GUARDED_BY(mutex_) = 0;
+  uint64_t cut_ GUARDED_BY(mutex_) = 0;
 };
 
 // Gives its amount back when destroyed. Movable, but not while it is awaited. One coroutine's, but

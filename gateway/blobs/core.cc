@@ -90,7 +90,7 @@ async::Task<void> review_late(std::shared_ptr<Core> core) {
     co_await async::sleep_for(pause);
     std::vector<std::weak_ptr<LateWrite>> writes;
     {
-      std::lock_guard lock(core->late_mutex);
+      MutexLock lock(core->late_mutex);
       writes.swap(core->late[loop]);
     }
     const SteadyTime now = std::chrono::steady_clock::now();
@@ -98,7 +98,7 @@ async::Task<void> review_late(std::shared_ptr<Core> core) {
       const auto alive = write.lock();
       return !alive || !alive->review(now);
     });
-    std::lock_guard lock(core->late_mutex);
+    MutexLock lock(core->late_mutex);
     auto& left = core->late[loop];
     left.insert(left.end(), writes.begin(), writes.end());
     if (!left.empty()) continue;
@@ -112,7 +112,7 @@ async::Task<void> review_late(std::shared_ptr<Core> core) {
 void Core::watch_late(std::weak_ptr<LateWrite> write) {
   bool first = false;
   {
-    std::lock_guard lock(late_mutex);
+    MutexLock lock(late_mutex);
     const auto [entry, added] = late.try_emplace(async::EventLoop::current());
     entry->second.push_back(std::move(write));
     first = added;
@@ -143,7 +143,7 @@ void Core::repair(const Repair& repair) {
   const std::pair key(repair.blob, repair.at.disk);
   RepairBuffer buffer;
   {
-    std::lock_guard lock(repairs_mutex);
+    MutexLock lock(repairs_mutex);
     if (repairs.contains(key)) {
       ++counters.repairs_joined;
       return;
@@ -164,7 +164,7 @@ void Core::repair(const Repair& repair) {
 }
 
 void Core::repair_ended(const Repair& repair) {
-  std::lock_guard lock(repairs_mutex);
+  MutexLock lock(repairs_mutex);
   repairs.erase({repair.blob, repair.at.disk});
 }
 

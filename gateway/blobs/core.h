@@ -4,12 +4,12 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <vector>
 
 #include "common/async/budget.h"
 #include "common/async/event_loop.h"
+#include "common/base/mutex.h"
 #include "gateway/admission/pool.h"
 #include "gateway/blobs/disk_breakers.h"
 #include "gateway/blobs/replicated_blob_store.h"
@@ -99,12 +99,12 @@ struct ReplicatedBlobStore::Core : std::enable_shared_from_this<Core> {
   async::Budget repair_share;  // Of the read budget, where its bytes count too.
   Counters counters;
   std::atomic<bool> draining{false};
-  std::mutex repairs_mutex;
-  // Under way. Guarded by repairs_mutex.
-  std::set<std::pair<model::BlobId, model::DiskId>> repairs;
-  std::mutex late_mutex;
-  // Guarded by late_mutex. An entry has its watcher.
-  std::map<async::EventLoop*, std::vector<std::weak_ptr<LateWrite>>> late;
+  Mutex repairs_mutex;
+  // Under way.
+  std::set<std::pair<model::BlobId, model::DiskId>> repairs GUARDED_BY(repairs_mutex);
+  Mutex late_mutex;
+  // An entry has its watcher.
+  std::map<async::EventLoop*, std::vector<std::weak_ptr<LateWrite>>> late GUARDED_BY(late_mutex);
 };
 
 using Core = ReplicatedBlobStore::Core;

@@ -17,13 +17,13 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 }  // namespace
 
 bool DiskBreakers::avoided(const model::DiskId& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = states_.find(disk);
   return found != states_.end() && found->second.open;
 }
 
 DiskBreakers::ForWrites DiskBreakers::for_writes(const model::DiskId& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = states_.find(disk);
   if (found == states_.end()) return ForWrites::kGood;
   if (found->second.open) return ForWrites::kAvoided;
@@ -33,12 +33,12 @@ DiskBreakers::ForWrites DiskBreakers::for_writes(const model::DiskId& disk) cons
 }
 
 void DiskBreakers::refused_as_full(const model::DiskId& disk) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   states_[disk].full_until = std::chrono::steady_clock::now() + options_.breaker_max;
 }
 
 double DiskBreakers::latency(const model::DiskId& disk, Traffic traffic) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = states_.find(disk);
   if (found == states_.end()) return 0;
   return traffic == Traffic::kSmall ? found->second.small_seconds : found->second.bulk_seconds;
@@ -53,7 +53,7 @@ Duration DiskBreakers::stall(const model::DiskId& disk, Traffic traffic) const {
 void DiskBreakers::succeeded(const model::DiskId& disk, Traffic traffic, Duration took) {
   bool again = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     State& state = states_[disk];
     note_success_locked(state, traffic, took);
     again = std::exchange(state.open, false);
@@ -76,7 +76,7 @@ void DiskBreakers::open_locked(State& state) {
 
 void DiskBreakers::failed(const model::DiskId& disk, bool certain) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     State& state = states_[disk];
     ++state.failures;
     if (state.open || (!certain && state.failures < kSlowStepsMax)) return;
@@ -90,7 +90,7 @@ void DiskBreakers::failed(const model::DiskId& disk, bool certain) {
 std::vector<model::DiskId> DiskBreakers::due_for_probe() {
   const SteadyTime now = std::chrono::steady_clock::now();
   std::vector<model::DiskId> due;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto& [disk, state] : states_) {
     if (!state.open || state.probing || now < state.open_until) continue;
     state.probing = true;
@@ -102,7 +102,7 @@ std::vector<model::DiskId> DiskBreakers::due_for_probe() {
 void DiskBreakers::probed(const model::DiskId& disk, bool alive) {
   bool again = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     State& state = states_[disk];
     state.probing = false;
     if (!alive) return open_locked(state);
@@ -113,7 +113,7 @@ void DiskBreakers::probed(const model::DiskId& disk, bool alive) {
 }
 
 std::vector<DiskHealth> DiskBreakers::health() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<DiskHealth> health;
   for (const auto& [disk, state] : states_) {
     health.push_back({disk, state.small_seconds, state.bulk_seconds, state.failures, state.open});

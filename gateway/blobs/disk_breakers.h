@@ -3,10 +3,10 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "gateway/blobs/replicated_blob_store.h"
 
 namespace rondel::blobs {
@@ -54,8 +54,8 @@ class DiskBreakers {
   void note_success_locked(State& state, Traffic traffic, Duration took);
 
   const ReplicatedBlobStoreOptions& options_;
-  mutable std::mutex mutex_;
-  std::map<model::DiskId, State> states_;
+  mutable Mutex mutex_;
+  std::map<model::DiskId, State> states_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::blobs

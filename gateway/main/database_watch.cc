@@ -78,7 +78,7 @@ DatabaseWatch::DatabaseWatch(const metadata::PostgresMetadata& metadata,
   registry.collector(Type::kGauge, "rondel_postgres_up",
                      "1 while the server answers what it is asked of itself.", [this] {
                        std::vector<Sample> samples;
-                       std::lock_guard lock(mutex_);
+                       MutexLock lock(mutex_);
                        if (lease_.leads() && asked_at_ != SystemTime{}) {
                          samples.push_back({{}, answered_ ? 1.0 : 0.0});
                        }
@@ -87,7 +87,7 @@ DatabaseWatch::DatabaseWatch(const metadata::PostgresMetadata& metadata,
   registry.collector(Type::kGauge, "rondel_postgres_asked_timestamp_seconds",
                      "When the server was asked last.", [this] {
                        std::vector<Sample> samples;
-                       std::lock_guard lock(mutex_);
+                       MutexLock lock(mutex_);
                        if (lease_.leads() && asked_at_ != SystemTime{}) {
                          samples.push_back({{}, seconds_of(asked_at_)});
                        }
@@ -107,7 +107,7 @@ DatabaseWatch::DatabaseWatch(const metadata::PostgresMetadata& metadata,
 
 std::optional<ServerHealth> DatabaseWatch::health() const {
   if (!lease_.leads()) return std::nullopt;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return health_;
 }
 
@@ -134,7 +134,7 @@ async::Task<void> DatabaseWatch::ask_health() {
           {});
     }
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   asked_at_ = real_clock().now();
   answered_ = answer.has_value();
   if (answer) health_ = *answer;

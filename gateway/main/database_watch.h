@@ -4,12 +4,12 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "common/async/task_group.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/metrics/metrics.h"
 #include "jobs/lease_holder.h"
 #include "metadata/postgres/postgres_metadata.h"
@@ -44,10 +44,10 @@ class DatabaseWatch {
   const DatabaseWatchOptions options_;
   std::atomic<bool> connected_{true};  // first_contact() had an answer.
   std::atomic<bool> key_matches_{true};
-  mutable std::mutex mutex_;
-  std::optional<metadata::ServerHealth> health_;  // Guarded by mutex_, as the next.
-  SystemTime asked_at_{};
-  bool answered_ = false;
+  mutable Mutex mutex_;
+  std::optional<metadata::ServerHealth> health_ GUARDED_BY(mutex_);
+  SystemTime asked_at_ GUARDED_BY(mutex_){};
+  bool answered_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace rondel::gateway

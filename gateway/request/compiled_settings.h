@@ -3,10 +3,10 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "common/base/lru_cache.h"
+#include "common/base/mutex.h"
 #include "metadata/model/bucket.h"
 
 namespace rondel::request {
@@ -21,7 +21,7 @@ class CompiledSettings {
 
   // Null: not of this version.
   Pointer find(int64_t bucket_id, int64_t settings_version) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const Entry* const found = entries_.find(bucket_id);
     return found != nullptr && found->settings_version == settings_version ? found->compiled
                                                                            : nullptr;
@@ -30,13 +30,13 @@ class CompiledSettings {
   // `bytes`: what it holds.
   Pointer keep(int64_t bucket_id, int64_t settings_version, Compiled compiled, size_t bytes) {
     auto kept = std::make_shared<const Compiled>(std::move(compiled));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     entries_.put(bucket_id, Entry{settings_version, kept}, bytes);
     return kept;
   }
 
   size_t bytes() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return entries_.bytes();
   }
 
@@ -46,8 +46,8 @@ class CompiledSettings {
     Pointer compiled;
   };
 
-  mutable std::mutex mutex_;
-  LruCache<int64_t, Entry> entries_;
+  mutable Mutex mutex_;
+  LruCache<int64_t, Entry> entries_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::request

@@ -31,7 +31,7 @@ async::Task<Result<LifecycleRules::Rules>> LifecycleRules::of(metadata::BucketSt
   const Version version{bucket.id, bucket.settings_version};
   Waiter waiter;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto [entry, first] = reading_.try_emplace(version);
     if (!first) waiter = entry->second.emplace_back(async::OneShot<Result<Rules>>::make());
   }
@@ -70,7 +70,7 @@ async::Task<Result<LifecycleRules::Rules>> LifecycleRules::read(metadata::Bucket
 LifecycleRules::Reading::~Reading() {
   std::vector<Waiter> waiters;
   {
-    const std::lock_guard lock(rules_.mutex_);
+    const MutexLock lock(rules_.mutex_);
     const auto entry = rules_.reading_.find(version_);
     waiters = std::move(entry->second);
     rules_.reading_.erase(entry);

@@ -3,11 +3,11 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "common/async/blocking_pool.h"
 #include "common/async/one_shot.h"
+#include "common/base/mutex.h"
 #include "gateway/request/compiled_settings.h"
 #include "jobs/lifecycle/decision.h"
 #include "jobs/lifecycle/rule.h"
@@ -53,8 +53,8 @@ class LifecycleRules {
                                   Version version, Deadline deadline);
 
   CompiledSettings<lifecycle::Configuration> rules_{kBytesMax};
-  std::mutex mutex_;
-  std::map<Version, std::vector<Waiter>> reading_;  // Guarded by mutex_.
+  Mutex mutex_;
+  std::map<Version, std::vector<Waiter>> reading_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::request

@@ -18,7 +18,7 @@ constexpr auto kPauseAway = 200ms;
 }  // namespace
 
 void StreamReleases::add(const model::StreamId& stream, uint64_t size) noexcept {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (waiting_.size() >= options_.waiting_max) {
     overflowed_.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -29,7 +29,7 @@ void StreamReleases::add(const model::StreamId& stream, uint64_t size) noexcept 
 
 std::vector<metadata::Extent> StreamReleases::take() {
   std::vector<metadata::Extent> batch;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const size_t count = std::min(waiting_.size(), options_.batch_max);
   for (auto it = waiting_.end() - static_cast<ptrdiff_t>(count); it != waiting_.end(); ++it) {
     batch.push_back({0, it->first, it->second, 0, it->second});

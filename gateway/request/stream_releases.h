@@ -7,10 +7,10 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <vector>
 
 #include "common/async/task_group.h"
+#include "common/base/mutex.h"
 #include "common/model/ids.h"
 #include "metadata/model/object.h"
 #include "metadata/store/availability.h"
@@ -58,9 +58,9 @@ class StreamReleases {
   metadata::ReleaseQueue& queue_;
   const metadata::Availability& database_;
   const StreamReleasesOptions options_;
-  mutable std::mutex mutex_;
-  std::vector<std::pair<model::StreamId, uint64_t>> waiting_;  // Guarded by mutex_.
-  std::atomic<size_t> count_{0};                               // Of waiting_.
+  mutable Mutex mutex_;
+  std::vector<std::pair<model::StreamId, uint64_t>> waiting_ GUARDED_BY(mutex_);
+  std::atomic<size_t> count_{0};  // Of waiting_.
   std::atomic<uint64_t> released_{0}, overflowed_{0}, not_known_{0};
 };
 

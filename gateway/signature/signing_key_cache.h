@@ -2,11 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "common/base/lru_cache.h"
+#include "common/base/mutex.h"
 #include "common/sigv4/sigv4.h"
 
 namespace rondel::signature {
@@ -21,7 +21,7 @@ class SigningKeyCache {
                              const sigv4::Scope& scope);
 
   size_t bytes() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return entries_.bytes();
   }
 
@@ -31,8 +31,8 @@ class SigningKeyCache {
     std::string key;
   };
 
-  mutable std::mutex mutex_;
-  LruCache<std::string, Entry, TextHash> entries_{kBytesMax};
+  mutable Mutex mutex_;
+  LruCache<std::string, Entry, TextHash> entries_ GUARDED_BY(mutex_){kBytesMax};
 };
 
 }  // namespace rondel::signature

@@ -4,12 +4,12 @@
 
 #include <array>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/lru_cache.h"
+#include "common/base/mutex.h"
 #include "metadata/store/directory_change.h"
 
 namespace rondel::metadata {
@@ -33,7 +33,7 @@ class NamedCache {
 
   Lookup find(const std::string& name) {
     const SteadyTime now = clock_.steady_now();
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const Entry* const entry = find_entry(name);
     if (entry == nullptr || now - entry->stored_at > life()) {
       return {false, nullptr, generation_of(name)};
@@ -45,7 +45,7 @@ class NamedCache {
   // change. (And when one was that shares its slot.)
   void store(const std::string& name, Pointer value, uint64_t generation) {
     const SteadyTime now = clock_.steady_now();
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (generation != generation_of(name)) return;
     erase(name);
     const size_t bytes = 2 * name.size() + (value ? memory_bytes(*value) : 0);
@@ -53,7 +53,7 @@ class NamedCache {
   }
 
   void forget(const std::string& name) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++forgotten_[slot_of(name)];
     erase(name);
   }
@@ -61,7 +61,7 @@ class NamedCache {
   // True: it was stored at least so long ago, and is forgotten.
   bool forget_older(const std::string& name, Duration age) {
     const SteadyTime than = clock_.steady_now() - age;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const Entry* const entry = find_entry(name);
     if (entry == nullptr || entry->stored_at >= than) return false;
     ++forgotten_[slot_of(name)];
@@ -70,21 +70,21 @@ class NamedCache {
   }
 
   void clear() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     forget_all();
   }
 
   // What kHeard and kNotHeard say. What was stored before either may be older than what was not
   // told.
   void set_heard(bool heard) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     heard_ = heard;
     forget_all();
   }
 
   // Of both kinds.
   size_t bytes() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return present_.bytes() + absent_.bytes();
   }
 
@@ -99,39 +99,39 @@ class NamedCache {
     SteadyTime stored_at;
   };
 
-  Duration life() const { return heard_ ? kCertainLife : kUncertainLife; }
+  Duration life() const REQUIRES(mutex_) { return heard_ ? kCertainLife : kUncertainLife; }
 
   // Grows with every change that may concern the name, and no name's with another's: who has his
   // own forgotten all the time keeps nobody else from being cached.
-  uint64_t generation_of(const std::string& name) const {
+  uint64_t generation_of(const std::string& name) const REQUIRES(mutex_) {
     return all_forgotten_ + forgotten_[slot_of(name)];
   }
 
   static size_t slot_of(const std::string& name) { return TextHash()(name) % kSlots; }
 
-  void forget_all() {
+  void forget_all() REQUIRES(mutex_) {
     ++all_forgotten_;
     present_.clear();
     absent_.clear();
   }
 
-  Entry* find_entry(const std::string& name) {
+  Entry* find_entry(const std::string& name) REQUIRES(mutex_) {
     Entry* const entry = present_.find(name);
     return entry != nullptr ? entry : absent_.find(name);
   }
 
-  void erase(const std::string& name) {
+  void erase(const std::string& name) REQUIRES(mutex_) {
     present_.erase(name);
     absent_.erase(name);
   }
 
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  LruCache<std::string, Entry> present_;  // Guarded by mutex_, as is the rest.
-  LruCache<std::string, Entry> absent_;
-  uint64_t all_forgotten_ = 0;
-  std::array<uint64_t, kSlots> forgotten_{};
-  bool heard_ = false;
+  mutable Mutex mutex_;
+  LruCache<std::string, Entry> present_ GUARDED_BY(mutex_);
+  LruCache<std::string, Entry> absent_ GUARDED_BY(mutex_);
+  uint64_t all_forgotten_ GUARDED_BY(mutex_) = 0;
+  std::array<uint64_t, kSlots> forgotten_ GUARDED_BY(mutex_){};
+  bool heard_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace rondel::metadata

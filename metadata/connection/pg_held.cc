@@ -23,12 +23,17 @@ PgHeld::PgHeld(PgHeldOptions options, PgAvailability& availability, Try try_one,
 
 void PgHeld::stop() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
   for (std::thread& thread : std::exchange(threads_, {})) thread.join();
-  for (auto& [name, group] : std::exchange(groups_, {})) {
+  std::unordered_map<std::string, Group> left;
+  {
+    MutexLock lock(mutex_);
+    left.swap(groups_);
+  }
+  for (auto& [name, group] : left) {
     for (Waiting& waiting : group.jobs) {
       waiting.job->fail({ErrorCode::kUnavailable, "shutting down"});
     }
@@ -47,7 +52,7 @@ void PgHeld::append(const std::string& name, HeldBy::Kind kind, Waiting waiting)
 
 bool PgHeld::submit(HeldBy by, Lane lane, std::unique_ptr<PgJob>& job) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (stopping_ || waiting() >= options_.queue_max) return false;
     if (by.kind == HeldBy::Kind::kAlone) by.name = std::to_string(++last_alone_);
     append(name_of(by), by.kind, {lane, std::move(job)});
@@ -59,15 +64,15 @@ bool PgHeld::submit(HeldBy by, Lane lane, std::unique_ptr<PgJob>& job) {
 bool PgHeld::join(const std::string& key, Lane lane, std::unique_ptr<PgJob>& job) {
   if (waiting() == 0) return false;
   const std::string name = name_of({HeldBy::Kind::kKey, key});
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (stopping_ || waiting() >= options_.queue_max || !groups_.contains(name)) return false;
   append(name, HeldBy::Kind::kKey, {lane, std::move(job)});
   return true;
 }
 
 std::optional<PgHeld::Turn> PgHeld::next() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || !turns_.empty(); });
+  MutexLock lock(mutex_);
+  while (!stopping_ && turns_.empty()) changed_.wait(mutex_);
   if (stopping_) return std::nullopt;
   Turn turn{std::move(turns_.front()), {}};
   turns_.pop_front();
@@ -103,7 +108,7 @@ PgHeld::Ended PgHeld::run(PgSession& session, Waiting& waiting) {
 void PgHeld::end_turn(Turn turn, Ended ended) {
   std::deque<Waiting> go_back;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Group& group = groups_.at(turn.group);
     busy_.fetch_sub(1, std::memory_order_relaxed);
     if (ended == Ended::kHeld) {

@@ -8,17 +8,16 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "metadata/connection/pg_session.h"
 #include "metadata/connection/pg_workers.h"
 
@@ -92,7 +91,7 @@ class PgHeld {
   std::optional<Turn> next();
   Ended run(PgSession& session, Waiting& waiting);
   void end_turn(Turn turn, Ended ended);
-  void append(const std::string& name, HeldBy::Kind kind, Waiting waiting);
+  void append(const std::string& name, HeldBy::Kind kind, Waiting waiting) REQUIRES(mutex_);
 
   const PgHeldOptions options_;
   const Try try_one_;
@@ -100,12 +99,12 @@ class PgHeld {
   PgAvailability& availability_;
   PgSessionCounts counts_;
   std::atomic<size_t> waiting_{0}, busy_{0};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::unordered_map<std::string, Group> groups_;  // Guarded by mutex_, as is the rest.
-  std::deque<std::string> turns_;                  // Groups that no worker tries.
-  uint64_t last_alone_ = 0;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::unordered_map<std::string, Group> groups_ GUARDED_BY(mutex_);
+  std::deque<std::string> turns_ GUARDED_BY(mutex_);  // Groups that no worker tries.
+  uint64_t last_alone_ GUARDED_BY(mutex_) = 0;
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

@@ -21,7 +21,7 @@ PgWatch::PgWatch(std::string dsn, PgAvailability& availability, AskElsewhere ask
 
 PgWatch::~PgWatch() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
@@ -30,14 +30,14 @@ PgWatch::~PgWatch() {
 
 void PgWatch::doubt() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     doubted_ = true;
   }
   changed_.notify_one();
 }
 
 void PgWatch::watch() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
     if (doubted_ || availability_.quiet()) {
       doubted_ = false;
@@ -45,13 +45,16 @@ void PgWatch::watch() {
       const bool answered = ask();
       answered ? availability_.answered() : availability_.failed();
       lock.lock();
-      if (!answered) changed_.wait_for(lock, kPause, [this] { return stopping_; });
+      const Deadline end = deadline_in(kPause);
+      while (!answered && !stopping_ && changed_.wait_until(mutex_, end)) {
+      }
       continue;
     }
     const Duration quiet_in =
         availability_.last_answer() + PgAvailability::kQuiet - std::chrono::steady_clock::now();
-    changed_.wait_for(lock, std::max<Duration>(quiet_in, 1ms),
-                      [this] { return stopping_ || doubted_; });
+    const Deadline end = deadline_in(std::max<Duration>(quiet_in, 1ms));
+    while (!stopping_ && !doubted_ && changed_.wait_until(mutex_, end)) {
+    }
   }
 }
 

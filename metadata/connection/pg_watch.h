@@ -2,12 +2,11 @@
 // Internal to metadata/postgres.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "common/base/mutex.h"
 #include "metadata/connection/pg_availability.h"
 
 namespace rondel::metadata {
@@ -35,10 +34,10 @@ class PgWatch {
   const std::string dsn_;
   PgAvailability& availability_;
   const AskElsewhere ask_elsewhere_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool doubted_ = false;  // Guarded by mutex_, as is stopping_.
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  bool doubted_ GUARDED_BY(mutex_) = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::unique_ptr<class PgConnection> connection_;  // The watch's thread alone.
   std::thread thread_;
 };

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "common/async/coalesce.h"
+#include "common/base/mutex.h"
 #include "metadata/connection/pg_call.h"
 
 namespace rondel::metadata {
@@ -53,7 +54,7 @@ PgWorkers::PgWorkers(PgWorkerOptions options, Run run)
 
 PgWorkers::~PgWorkers() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   while (wake_one()) {
@@ -66,7 +67,7 @@ PgWorkers::~PgWorkers() {
 bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
   bool wake = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     LaneState& state = lanes_[static_cast<size_t>(lane)];
     if (stopping_ || state.waiting.size() >= options_.queue_max) return false;
     state.waiting.push_back(std::move(job));
@@ -77,7 +78,7 @@ bool PgWorkers::submit(Lane lane, std::unique_ptr<PgJob>& job) {
 }
 
 PgWorkerStatus PgWorkers::status() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   PgWorkerStatus status{options_.connections,
                         busy_,
                         {},
@@ -167,7 +168,7 @@ bool PgWorkers::ask(Duration patience) {
 
 // The one that slept last: its connection's caches, here and in PostgreSQL, are the warmest.
 bool PgWorkers::wake_one() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (sleepers_.empty()) return false;
   Sleeper* const last = sleepers_.back();
   sleepers_.pop_back();
@@ -176,12 +177,19 @@ bool PgWorkers::wake_one() {
   return true;
 }
 
-void PgWorkers::sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most) {
+void PgWorkers::sleep(std::optional<Duration> at_most) {
   Sleeper self;
   // Who watches is woken last.
   sleepers_.insert(at_most ? sleepers_.begin() : sleepers_.end(), &self);
-  const auto woken = [&self] { return self.woken; };
-  at_most ? (void)self.wake.wait_for(lock, *at_most, woken) : self.wake.wait(lock, woken);
+  const auto end = at_most ? std::optional(deadline_in(*at_most)) : std::nullopt;
+  bool in_time = true;
+  while (!self.woken && in_time) {
+    if (end) {
+      in_time = self.wake.wait_until(mutex_, *end);
+    } else {
+      self.wake.wait(mutex_);
+    }
+  }
   std::erase(sleepers_, &self);
 }
 
@@ -193,14 +201,14 @@ void PgWorkers::work() {
     Batch batch;
     bool more = false;
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       while (!stopping_ && !(lane = next_lane())) {
         if (watched_ || idle()) {
-          sleep(lock, std::nullopt);
+          sleep(std::nullopt);
           continue;
         }
         watched_ = true;
-        sleep(lock, kSlow);
+        sleep(kSlow);
         watched_ = false;
       }
       if (stopping_) {
@@ -227,7 +235,7 @@ void PgWorkers::work() {
     }
     session.drop_if_broken();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       --lanes_[static_cast<size_t>(*lane)].active;
       --busy_;
     }

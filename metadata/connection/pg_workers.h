@@ -4,16 +4,15 @@
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/async/one_shot.h"
+#include "common/base/mutex.h"
 #include "metadata/connection/pg_availability.h"
 #include "metadata/connection/pg_connection.h"
 #include "metadata/connection/pg_session.h"
@@ -96,18 +95,18 @@ class PgWorkers {
   };
 
   struct Sleeper {
-    std::condition_variable wake;
+    CondVar wake;
     bool woken = false;
   };
 
   void work();
   bool wake_one();
-  void sleep(std::unique_lock<std::mutex>& lock, std::optional<Duration> at_most);
-  size_t active_limit(Lane lane) const;
-  bool can_begin(size_t lane) const;
-  bool idle() const;
-  std::optional<Lane> next_lane();
-  Batch take(Lane lane);
+  void sleep(std::optional<Duration> at_most) REQUIRES(mutex_);
+  size_t active_limit(Lane lane) const REQUIRES(mutex_);
+  bool can_begin(size_t lane) const REQUIRES(mutex_);
+  bool idle() const REQUIRES(mutex_);
+  std::optional<Lane> next_lane() REQUIRES(mutex_);
+  Batch take(Lane lane) REQUIRES(mutex_);
   void fail_all(Batch batch, const Error& error);
   void run_begun(Lane lane, PgConnection& connection, Batch batch);
   bool ask(Duration patience);
@@ -115,14 +114,14 @@ class PgWorkers {
   const PgWorkerOptions options_;
   const Run run_;
   PgAvailability availability_;
-  mutable std::mutex mutex_;
-  std::array<LaneState, kLanes> lanes_;  // Guarded by mutex_, as is the rest.
-  std::vector<Sleeper*> sleepers_;       // The last one went to sleep last.
-  size_t turn_ = 0;
-  bool watched_ = false;  // A worker looks again soon whether a batch is slow.
-  size_t busy_ = 0;
+  mutable Mutex mutex_;
+  std::array<LaneState, kLanes> lanes_ GUARDED_BY(mutex_);
+  std::vector<Sleeper*> sleepers_ GUARDED_BY(mutex_);  // The last one went to sleep last.
+  size_t turn_ GUARDED_BY(mutex_) = 0;
+  bool watched_ GUARDED_BY(mutex_) = false;  // A worker looks again soon whether a batch is slow.
+  size_t busy_ GUARDED_BY(mutex_) = 0;
   PgSessionCounts counts_;
-  bool stopping_ = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
   // Null without `watch`. Made before the threads, destroyed after they ended.
   std::unique_ptr<PgWatch> watch_;

@@ -5,6 +5,7 @@
 #include <list>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "metadata/memory/memory_state.h"
 
 namespace rondel::metadata {
@@ -13,14 +14,14 @@ class MemoryDirectoryFeed {
  public:
   // `state` outlives it. `listener` hears under the database's lock: it may not call a store.
   MemoryDirectoryFeed(MemoryState& state, DirectoryListener listener) : state_(state) {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     listener({DirectoryChange::Kind::kHeard});
     mine_ = state_.listeners.insert(state_.listeners.end(), std::move(listener));
   }
 
   // Nothing is told any more once it is destroyed.
   ~MemoryDirectoryFeed() {
-    std::lock_guard lock(state_.mutex);
+    MutexLock lock(state_.mutex);
     state_.listeners.erase(mine_);
   }
 

@@ -31,7 +31,7 @@ class MemoryLease final : public Lease {
   }
 
   void resign_coordinator() override {
-    const std::lock_guard lock(state_.mutex);
+    const MutexLock lock(state_.mutex);
     if (state_.lease_holder == this) state_.lease_holder = nullptr;
   }
 

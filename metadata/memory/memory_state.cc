@@ -24,27 +24,27 @@ int64_t random_bucket_id() { return static_cast<int64_t>(random_number() >> 4) +
 MemoryState::MemoryState(const Clock& clock) : clock(clock) { write_mark(); }
 
 void MemoryState::set_away(bool is_away) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   away = is_away;
 }
 
 bool MemoryState::is_away() const {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   return away;
 }
 
 MemoryRows MemoryState::backup() const {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   return *this;
 }
 
 void MemoryState::set_back(MemoryRows rows) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   static_cast<MemoryRows&>(*this) = std::move(rows);
 }
 
 void MemoryState::end_sessions() {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   lease_holder = nullptr;
 }
 

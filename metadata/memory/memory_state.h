@@ -7,7 +7,6 @@
 #include <functional>
 #include <list>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -16,6 +15,7 @@
 
 #include "common/async/task.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 #include "metadata/memory/cluster_rows.h"
 #include "metadata/model/account.h"
@@ -134,7 +134,7 @@ class MemoryState : public MemoryRows {
   // it did not happen.
   template <class Answer, class Work>
   async::Task<Answer> run(Work work) {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     if (!away) co_return work();
     Error error{ErrorCode::kUnavailable, "no database"};
     if constexpr (std::is_same_v<typename Answer::error_type, CommitFailure>) {
@@ -201,7 +201,7 @@ class MemoryState : public MemoryRows {
   void tell(DirectoryChange::Kind kind, const std::string& name);
 
   const Clock& clock;  // The database's.
-  mutable std::mutex mutex;
+  mutable Mutex mutex;
   bool away = false;
   uint64_t system = 7;  // The server's identifier, whatever its database is set back to.
   const void* lease_holder = nullptr;  // The process that coordinates.

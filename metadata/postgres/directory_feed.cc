@@ -1,9 +1,8 @@
 #include "metadata/postgres/directory_feed.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
+#include "common/base/mutex.h"
 #include "metadata/connection/pg_connection.h"
 
 namespace rondel::metadata {
@@ -31,7 +30,7 @@ class PostgresDirectoryFeed final : public DirectoryFeed {
 
   ~PostgresDirectoryFeed() override {
     {
-      std::lock_guard lock(stop_mutex_);
+      MutexLock lock(stop_mutex_);
       stopping_ = true;
     }
     stop_.notify_all();
@@ -40,8 +39,11 @@ class PostgresDirectoryFeed final : public DirectoryFeed {
 
  private:
   bool pause(Duration duration) {
-    std::unique_lock lock(stop_mutex_);
-    return stop_.wait_for(lock, duration, [this] { return stopping_; });
+    const SteadyTime end = std::chrono::steady_clock::now() + duration;
+    MutexLock lock(stop_mutex_);
+    while (!stopping_ && stop_.wait_until(stop_mutex_, end)) {
+    }
+    return stopping_;
   }
 
   void listen() {
@@ -76,10 +78,10 @@ class PostgresDirectoryFeed final : public DirectoryFeed {
   const Clock& clock_;
   const DirectoryListener tell_;
   SteadyTime checked_at_{};  // The thread's alone.
-  std::mutex stop_mutex_;
-  std::condition_variable stop_;
-  bool stopping_ = false;  // Guarded by stop_mutex_.
-  std::thread thread_;     // Last: it uses the rest.
+  Mutex stop_mutex_;
+  CondVar stop_;
+  bool stopping_ GUARDED_BY(stop_mutex_) = false;
+  std::thread thread_;  // Last: it uses the rest.
 };
 
 }  // namespace

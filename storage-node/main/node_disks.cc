@@ -4,10 +4,10 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/fs/posix_file_system.h"
 #include "common/log/log.h"
 #include "storage-node/main/known_disks.h"
@@ -25,7 +25,7 @@ class WholeFileSystems {
   Result<void> claim(const engine::EngineOptions& disk) {
     struct stat status{};
     if (disk.capacity_bytes != 0 || ::stat(disk.path.c_str(), &status) != 0) return {};
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto [other, first] = taken_.emplace(status.st_dev, disk.path);
     if (first || other->second == disk.path) return {};
     return fail(ErrorCode::kInvalidArgument,
@@ -33,8 +33,8 @@ class WholeFileSystems {
   }
 
  private:
-  std::mutex mutex_;
-  std::map<dev_t, std::string> taken_;
+  Mutex mutex_;
+  std::map<dev_t, std::string> taken_ GUARDED_BY(mutex_);
 };
 
 engine::EngineOptions engine_options(const config::Settings& settings, const DiskSetting& disk,
@@ -63,7 +63,7 @@ class DisksOnRecord {
       : file_(std::move(file)), known_(std::move(known)) {}
 
   Result<void> note(const std::map<std::string, model::DiskId>& found) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [path, disk] : found) known_[path] = disk;
     return write_known_disks(file_, known_);
   }
@@ -81,8 +81,8 @@ class DisksOnRecord {
 
  private:
   const std::string file_;
-  std::mutex mutex_;
-  std::map<std::string, model::DiskId> known_;
+  Mutex mutex_;
+  std::map<std::string, model::DiskId> known_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

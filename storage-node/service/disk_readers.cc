@@ -15,7 +15,7 @@ constexpr Duration kPauseStep = 50ms;  // Between two looks at whether the node 
 }  // namespace
 
 bool DiskQueue::try_submit(async::Function function, const void* who) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (waiting_ >= waiting_max_) return false;
   const auto mine = of_.find(who);
   const size_t free_for_all = waiting_max_ / 5 * 4;
@@ -33,14 +33,14 @@ bool DiskQueue::try_submit(async::Function function, const void* who) {
 }
 
 size_t DiskQueue::queued() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return waiting_;
 }
 
 void DiskQueue::run_next() {
   async::Function function;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const void* const who = turns_.front();
     turns_.pop_front();
     const auto queue = of_.find(who);

@@ -7,10 +7,10 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "common/async/blocking_pool.h"
+#include "common/base/mutex.h"
 #include "storage-node/service/disk_set.h"
 
 namespace rondel::node {
@@ -33,11 +33,11 @@ class DiskQueue {
   void run_next();
 
   const size_t waiting_max_;
-  mutable std::mutex mutex_;
-  size_t waiting_ = 0;
-  std::map<const void*, std::deque<async::Function>> of_;  // Never an empty one.
-  std::deque<const void*> turns_;                          // Keys of of_, each once.
-  async::BlockingPool pool_;                               // Last: what it runs uses the others.
+  mutable Mutex mutex_;
+  size_t waiting_ GUARDED_BY(mutex_) = 0;
+  std::map<const void*, std::deque<async::Function>> of_ GUARDED_BY(mutex_);  // Never an empty one.
+  std::deque<const void*> turns_ GUARDED_BY(mutex_);  // Keys of of_, each once.
+  async::BlockingPool pool_;                          // Last: what it runs uses the others.
 };
 
 class DiskReaders {

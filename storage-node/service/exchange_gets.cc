@@ -83,12 +83,12 @@ void ExchangeSession::get(Frame frame) {
   download->held = Held(memory_, kDownloadBytes);
   bool many = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     many = downloads_.size() >= kDownloadsHeard;
   }
   if (many && !has_room()) return refuse(FrameType::kData, frame.request, kNoRoom);
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (downloads_.size() >= kDownloadsMax || !downloads_.emplace(frame.request, download).second) {
       if (!closed_) {
         sink_->send(transfer::error_frame(
@@ -98,20 +98,23 @@ void ExchangeSession::get(Frame frame) {
       return;
     }
   }
-  download->reading = true;
+  {
+    MutexLock lock(download->mutex);
+    download->reading = true;
+  }
   schedule(download);
 }
 
 void ExchangeSession::credit(const Frame& frame) {
   std::shared_ptr<Download> download;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto found = downloads_.find(frame.request);
     if (found == downloads_.end()) return;
     download = found->second;
   }
   {
-    std::lock_guard lock(download->mutex);
+    MutexLock lock(download->mutex);
     download->credit = std::min(download->credit + std::min(frame.argument, transfer::kWindowBytes),
                                 transfer::kWindowBytes);
     if (std::exchange(download->reading, true)) return;
@@ -142,14 +145,14 @@ void ExchangeSession::refuse_read(const Download& download) {
 }
 
 void ExchangeSession::end_download(const Download& download) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   downloads_.erase(download.request);
 }
 
 // True: the download waits for drained().
 bool ExchangeSession::park(const std::shared_ptr<Download>& download) {
   if (!sink_->full()) return false;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   // Full under the lock: the drained() that follows sees it among the parked.
   if (!sink_->full()) return false;
   // Cancelled ones must not pile up: a peer may go on asking and cancelling.
@@ -161,7 +164,7 @@ bool ExchangeSession::park(const std::shared_ptr<Download>& download) {
 }
 
 std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked(const Lane& lane) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto& parked = parked_[lane];
   if (parked.empty() || sink_->full()) return nullptr;
   return std::move(parked.extract(parked.begin()).mapped());
@@ -170,7 +173,7 @@ std::shared_ptr<ExchangeSession::Download> ExchangeSession::take_parked(const La
 void ExchangeSession::drained() {
   std::vector<Lane> resumers;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [lane, parked] : parked_) {
       resumers.insert(resumers.end(), std::min(parked.size(), kResumersMax), lane);
     }
@@ -191,7 +194,7 @@ void ExchangeSession::read_on(const std::shared_ptr<Download>& download) {
     const uint64_t piece_end = (download->next / model::kPieceBytes + 1) * model::kPieceBytes;
     const uint64_t end = std::min(download->end, piece_end);
     {
-      std::lock_guard lock(download->mutex);
+      MutexLock lock(download->mutex);
       if (download->credit < end - download->next) {
         download->reading = false;
         return;

@@ -39,7 +39,7 @@ Frame done_frame(uint64_t request, const Result<void>& result) {
 
 // What is under way ends with the frame that is being taken.
 void ExchangeSession::drop(Upload& upload) {
-  std::lock_guard lock(upload.mutex);
+  MutexLock lock(upload.mutex);
   upload.dropped = true;
   upload.waiting.clear();
   if (!upload.advancing) upload.put.reset();
@@ -101,11 +101,14 @@ void ExchangeSession::open_upload(Frame frame) {
   auto upload = std::make_shared<Upload>();
   upload->request = frame.request;
   upload->engine = engine;
-  upload->advancing = true;
+  {
+    MutexLock lock(upload->mutex);
+    upload->advancing = true;
+  }
   upload->background = (frame.flags & transfer::kBackground) != 0;
   upload->held = Held(memory_, kUploadBytes);
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (uploads_.size() >= kUploadsMax || !uploads_.emplace(frame.request, upload).second) {
       if (!closed_) {
         sink_->send(transfer::error_frame(
@@ -129,7 +132,7 @@ void ExchangeSession::open_upload(Frame frame) {
 void ExchangeSession::start_upload(const engine::PutRequest& put, uint64_t length,
                                    const std::shared_ptr<Upload>& upload) {
   {
-    std::lock_guard lock(upload->mutex);
+    MutexLock lock(upload->mutex);
     if (upload->dropped) return;
   }
   auto started = upload->engine->start_large_put(put, length);
@@ -138,7 +141,7 @@ void ExchangeSession::start_upload(const engine::PutRequest& put, uint64_t lengt
     return refuse(FrameType::kDone, upload->request, started.error());
   }
   {
-    std::lock_guard lock(upload->mutex);
+    MutexLock lock(upload->mutex);
     upload->put = *std::move(started);
   }
   advance(upload);
@@ -147,7 +150,7 @@ void ExchangeSession::start_upload(const engine::PutRequest& put, uint64_t lengt
 void ExchangeSession::feed_upload(Frame frame) {
   std::shared_ptr<Upload> upload;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto found = uploads_.find(frame.request);
     if (found == uploads_.end()) return;  // Refused or cancelled: what was under way is dropped.
     upload = found->second;
@@ -155,7 +158,7 @@ void ExchangeSession::feed_upload(Frame frame) {
   const bool taken = frame.body.empty() || has_room();
   bool background = false;
   {
-    std::lock_guard lock(upload->mutex);
+    MutexLock lock(upload->mutex);
     // A peer that ignores its credit is not believed any further.
     if (upload->dropped ||
         upload->waiting.size() > 2 * transfer::kWindowBytes / model::kPieceBytes + 1) {
@@ -184,7 +187,7 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
   for (;;) {
     Frame frame;
     {
-      std::lock_guard lock(upload->mutex);
+      MutexLock lock(upload->mutex);
       if (upload->dropped) upload->put.reset();
       if (upload->waiting.empty() || !upload->put) {
         upload->advancing = false;
@@ -218,7 +221,7 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
     }
     if (taken.error().code == ErrorCode::kResourceExhausted) {
       {
-        std::lock_guard lock(upload->mutex);
+        MutexLock lock(upload->mutex);
         if (!upload->dropped) upload->waiting.push_front(std::move(frame));
       }
       return advance_later(upload);
@@ -232,7 +235,7 @@ void ExchangeSession::advance(const std::shared_ptr<Upload>& upload) {
 void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
   const Lane lane = upload->lane();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto [stalled, first] = stalled_.try_emplace(lane);
     stalled->second.push_back(upload);
     if (!first) return;
@@ -249,7 +252,7 @@ void ExchangeSession::advance_later(const std::shared_ptr<Upload>& upload) {
 
 std::vector<std::shared_ptr<ExchangeSession::Upload>> ExchangeSession::take_stalled(
     const Lane& lane) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto taken = stalled_.extract(lane);
   return taken.empty() ? std::vector<std::shared_ptr<Upload>>() : std::move(taken.mapped());
 }

@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "common/base/mutex.h"
 #include "storage-node/service/exchange_session.h"
 
 namespace rondel::node {
@@ -16,10 +17,10 @@ inline const Error kNoDisk{ErrorCode::kUnavailable, "the disk is not in this nod
 struct ExchangeSession::Upload {
   uint64_t request = 0;
   engine::Engine* engine = nullptr;
-  std::mutex mutex;
-  std::deque<transfer::Frame> waiting;
-  bool advancing = false;
-  bool dropped = false;
+  Mutex mutex;
+  std::deque<transfer::Frame> waiting GUARDED_BY(mutex);
+  bool advancing GUARDED_BY(mutex) = false;
+  bool dropped GUARDED_BY(mutex) = false;
   bool background = false;
   Held held;
 
@@ -34,9 +35,9 @@ struct ExchangeSession::Download {
   model::BlobId blob;
   uint64_t next = 0;
   uint64_t end = 0;
-  std::mutex mutex;
-  uint64_t credit = transfer::kWindowBytes;
-  bool reading = false;
+  Mutex mutex;
+  uint64_t credit GUARDED_BY(mutex) = transfer::kWindowBytes;
+  bool reading GUARDED_BY(mutex) = false;
   bool background = false;
   Held held;
 

@@ -8,7 +8,7 @@ using transfer::Frame;
 using transfer::FrameType;
 
 bool ExchangeSession::send(Frame frame) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (closed_) return false;
   sink_->send(std::move(frame));
   return true;
@@ -18,7 +18,7 @@ void ExchangeSession::close() {
   std::map<uint64_t, std::shared_ptr<Upload>> uploads;
   std::map<uint64_t, std::shared_ptr<Download>> downloads;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     closed_ = true;
     uploads.swap(uploads_);
     downloads.swap(downloads_);
@@ -48,7 +48,7 @@ void ExchangeSession::cancel(uint64_t request) {
   std::shared_ptr<Upload> upload;
   std::shared_ptr<Download> download;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (const auto found = uploads_.find(request); found != uploads_.end()) {
       upload = std::move(found->second);
       uploads_.erase(found);

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 
+#include "common/base/mutex.h"
 #include "common/ring/ring.h"
 #include "storage-node/service/disk_readers.h"
 #include "storage-node/service/stream_budget.h"
@@ -104,7 +104,7 @@ class ExchangeSession : public std::enable_shared_from_this<ExchangeSession> {
   const ExchangeServices services_;
   const std::shared_ptr<FrameSink> sink_;
   const std::shared_ptr<StreamBudget::Account> memory_;
-  std::mutex mutex_;
+  Mutex mutex_;
   bool closed_ = false;
   std::map<uint64_t, std::shared_ptr<Upload>> uploads_;
   std::map<uint64_t, std::shared_ptr<Download>> downloads_;

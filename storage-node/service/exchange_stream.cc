@@ -1,6 +1,7 @@
 #include "storage-node/service/exchange_stream.hpp"
 
 #include "common/async/coalesce.h"
+#include "common/base/mutex.h"
 #include "transfer/grpc/frame_stream.hpp"
 
 namespace rondel::node {
@@ -18,7 +19,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   // In a Coalesce scope everything that is sent goes in one message at its end.
   void send(transfer::Frame frame) override {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (ended_) return;
       add_locked(transfer::wire_size(frame));
       outgoing_.push_back(std::move(frame));
@@ -33,7 +34,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   // True: no message is read until a write has made room; who read may not touch the stream any
   // more.
   bool pause_reading() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return reading_paused_ = overfull_;
   }
 
@@ -43,7 +44,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   };
 
   Written written() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     writing_ = false;
     subtract_locked(std::exchange(message_bytes_, 0));
     memory_->sending(false);
@@ -63,7 +64,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
 
   // False: it had ended before. The reactor is not touched afterwards.
   bool end() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     outgoing_.clear();
     message_bytes_ = 0;
     subtract_locked(bytes_);
@@ -75,7 +76,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
 
  private:
   void flush() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!ended_ && !writing_ && !outgoing_.empty()) write_locked();
   }
 
@@ -103,7 +104,7 @@ class Outbox final : public FrameSink, public std::enable_shared_from_this<Outbo
   ExchangeReactor* const reactor_;
   const std::shared_ptr<StreamBudget::Account> memory_;
   std::atomic<uint64_t>& all_bytes_;
-  std::mutex mutex_;
+  Mutex mutex_;
   grpc::ByteBuffer message_;
   size_t message_bytes_ = 0;
   std::deque<transfer::Frame> outgoing_;

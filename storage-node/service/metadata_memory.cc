@@ -1,6 +1,7 @@
 #include "storage-node/service/metadata_memory.h"
 
 #include <fmt/format.h>
+#include <mutex>
 
 #include <sstream>
 
@@ -35,19 +36,19 @@ Result<void> MetadataMemory::load() {
   const bool reads = in && (layout == kLayout || layout == kLayoutWithoutOrder);
   if (!reads) return fail(ErrorCode::kCorruption, file_ + " is damaged");
   std::lock_guard change(change_mutex_);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   seen_ = read;
   latest_order_ = order;
   return {};
 }
 
 model::MetadataGeneration MetadataMemory::seen() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return seen_;
 }
 
 std::string MetadataMemory::why_not_purging(const model::DiskId& disk) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!stopped_.empty()) return stopped_;
   if (clock_.steady_now() - confirmed_at_ > kConfirmationLife) {
     return "no gateway has answered of late";
@@ -79,7 +80,7 @@ void MetadataMemory::hear(const Answer& answer) {
   const SteadyTime now = clock_.steady_now();
   const std::unique_lock change(change_mutex_, patience_);
   if (!change) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopped_ = "what was seen of the database cannot be written: a write hangs";
     return;
   }
@@ -96,7 +97,7 @@ void MetadataMemory::hear(const Answer& answer) {
   } else {
     remembered = true;
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (remembered) {
     token_ = confirmed ? answer.coordinator_token : std::max(token_, answer.coordinator_token);
   }
@@ -126,7 +127,7 @@ OrderRefusal MetadataMemory::accept(const OrderOrigin& order) const {
 // or was looked up there.
 OrderRefusal MetadataMemory::judge(const OrderOrigin& order) const {
   const model::MetadataGeneration& database = order.database;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (seen_ == model::MetadataGeneration{} || database.accepted > seen_.accepted) {
     return OrderRefusal::kUnheard;
   }
@@ -147,12 +148,12 @@ bool MetadataMemory::heard_of(uint64_t number) const {
 }
 
 void MetadataMemory::on_unheard(std::function<void()> ask) {
-  std::lock_guard lock(ask_mutex_);
+  MutexLock lock(ask_mutex_);
   on_unheard_ = std::move(ask);
 }
 
 void MetadataMemory::ask() const {
-  std::lock_guard lock(ask_mutex_);
+  MutexLock lock(ask_mutex_);
   if (on_unheard_) on_unheard_();
 }
 
@@ -175,7 +176,7 @@ Result<void> MetadataMemory::remember_locked(const model::MetadataGeneration& ne
     }
     stored_at_ = now;
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   seen_ = next;
   return {};
 }

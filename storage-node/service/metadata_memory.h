@@ -17,6 +17,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 #include "common/fs/posix_file_system.h"
 #include "common/model/ids.h"
@@ -89,18 +90,19 @@ class MetadataMemory {
   // Held while the file is written, so nobody waits for it without limit; seen_ and what says
   // whether to purge have a lock of their own.
   std::timed_mutex change_mutex_;
-  mutable std::mutex mutex_;
-  model::MetadataGeneration seen_;  // Written with both locks, read with either.
-  uint64_t token_ = 0;              // Highest under seen_.accepted. Guarded by mutex_.
-  // By the last answer the database is not seen_'s. Guarded by mutex_.
-  bool estranged_ = false;
+  mutable Mutex mutex_;
+  model::MetadataGeneration seen_;         // Written with both locks, read with either.
+  uint64_t token_ GUARDED_BY(mutex_) = 0;  // Highest under seen_.accepted.
+  // By the last answer the database is not seen_'s.
+  bool estranged_ GUARDED_BY(mutex_) = false;
   std::atomic<uint64_t> latest_order_{0};
-  mutable std::mutex ask_mutex_;  // Of the next; taken before mutex_, never after it.
-  std::function<void()> on_unheard_;
-  SteadyTime stored_at_{};                               // Guarded by change_mutex_.
-  SteadyTime confirmed_at_{};                            // Guarded by mutex_.
-  std::string stopped_ = "no gateway has answered yet";  // Guarded by mutex_.
-  std::map<model::DiskId, bool> disks_;  // As the last answer said. Guarded by mutex_.
+  mutable Mutex ask_mutex_;  // Of the next; taken before mutex_, never after it.
+  std::function<void()> on_unheard_ GUARDED_BY(ask_mutex_);
+  SteadyTime stored_at_{};  // Guarded by change_mutex_.
+  SteadyTime confirmed_at_ GUARDED_BY(mutex_){};
+  std::string stopped_ GUARDED_BY(mutex_) = "no gateway has answered yet";
+  // As the last answer said.
+  std::map<model::DiskId, bool> disks_ GUARDED_BY(mutex_);
 };
 
 }  // namespace rondel::node

@@ -1,11 +1,10 @@
 #include "storage-node/service/open_disks.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/log/log.h"
 
 namespace rondel::node {
@@ -22,14 +21,15 @@ constexpr auto kLookPeriod = std::chrono::milliseconds(100);
 // and the engine that stands in.
 struct Opening {
   const EngineOptions options;
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::unique_ptr<Engine> engine;
-  std::optional<Error> error;            // Of the last attempt.
-  std::function<void()> journal_growth;  // To be told to the engine.
-  bool stopped = false;                  // Nobody wants it any longer.
-  bool taken = false;                    // A LateEngine stands in: whoever opens it joins.
-  bool ended = false;  // The thread that opens it touches nothing of others any more.
+  Mutex mutex;
+  CondVar changed;
+  std::unique_ptr<Engine> engine GUARDED_BY(mutex);
+  std::optional<Error> error GUARDED_BY(mutex);            // Of the last attempt.
+  std::function<void()> journal_growth GUARDED_BY(mutex);  // To be told to the engine.
+  bool stopped GUARDED_BY(mutex) = false;                  // Nobody wants it any longer.
+  bool taken GUARDED_BY(mutex) = false;  // A LateEngine stands in: whoever opens it joins.
+  // The thread that opens it touches nothing of others any more.
+  bool ended GUARDED_BY(mutex) = false;
   std::atomic<Engine*> ready{nullptr};
 
   explicit Opening(EngineOptions given) : options(std::move(given)) {}
@@ -43,10 +43,12 @@ class LateEngine final : public Engine {
   // What the options refer to may go afterwards: an attempt that is under way is waited for, but
   // not one that hangs.
   ~LateEngine() override {
-    std::unique_lock lock(opening_->mutex);
+    MutexLock lock(opening_->mutex);
     opening_->stopped = true;
     opening_->changed.notify_all();
-    opening_->changed.wait_for(lock, kClosePatience, [this] { return opening_->ended; });
+    const Deadline end = deadline_in(kClosePatience);
+    while (!opening_->ended && opening_->changed.wait_until(opening_->mutex, end)) {
+    }
     std::unique_ptr<Engine> engine = std::move(opening_->engine);
     lock.unlock();
   }
@@ -151,7 +153,7 @@ class LateEngine final : public Engine {
   }
 
   void on_journal_growth(std::function<void()> callback) override {
-    std::lock_guard lock(opening_->mutex);
+    MutexLock lock(opening_->mutex);
     if (opening_->engine) return opening_->engine->on_journal_growth(std::move(callback));
     opening_->journal_growth = std::move(callback);
   }
@@ -198,7 +200,7 @@ class LateEngine final : public Engine {
 
 // The engine is published last: whoever sees it may call it.
 void publish(Opening& opening, std::unique_ptr<Engine> engine, const OpenDisksOptions& how) {
-  std::unique_lock lock(opening.mutex);
+  MutexLock lock(opening.mutex);
   for (bool told = !how.on_join; !opening.stopped && opening.taken && !told; told = true) {
     lock.unlock();
     how.on_join(opening.options.path, engine->disk_id());
@@ -226,21 +228,24 @@ void open_one(const std::shared_ptr<Opening>& opening, const OpenDisk& open,
       if (again) log::info("disks", "a disk is open after all", {{"path", opening->options.path}});
       return publish(*opening, *std::move(opened), how);
     }
-    std::unique_lock lock(opening->mutex);
+    MutexLock lock(opening->mutex);
     if (!opening->error || opening->error->message != opened.error().message) {
       log::error("disks", "a disk cannot be opened",
                  {{"path", opening->options.path}, {"error", opened.error().message}});
     }
     opening->error = opened.error();
     opening->changed.notify_all();
-    if (opening->changed.wait_for(lock, how.retry_period, [&] { return opening->stopped; })) return;
+    const Deadline end = deadline_in(how.retry_period);
+    while (!opening->stopped && opening->changed.wait_until(opening->mutex, end)) {
+    }
+    if (opening->stopped) return;
   }
 }
 
 OpenedDisk take(const std::shared_ptr<Opening>& opening) {
   OpenedDisk disk;
   disk.path = opening->options.path;
-  std::lock_guard lock(opening->mutex);
+  MutexLock lock(opening->mutex);
   if (opening->engine) {
     opening->ready = nullptr;
     disk.engine = std::move(opening->engine);
@@ -258,11 +263,11 @@ OpenedDisk take(const std::shared_ptr<Opening>& opening) {
 // that is known is there at once, whatever its state.
 void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
   const auto is_there = [](const auto& opening) {
-    std::lock_guard lock(opening->mutex);
+    MutexLock lock(opening->mutex);
     return opening->engine != nullptr || !opening->options.disk.is_zero();
   };
   const auto is_under_way = [](const auto& opening) {
-    std::lock_guard lock(opening->mutex);
+    MutexLock lock(opening->mutex);
     return !opening->error.has_value();
   };
   bool told = false;
@@ -273,8 +278,12 @@ void await_first(const std::vector<std::shared_ptr<Opening>>& openings) {
     if (!std::exchange(told, true)) {
       log::warn("disks", "no disk is open yet: waiting on", {{"path", (*slow)->options.path}});
     }
-    std::unique_lock lock((*slow)->mutex);
-    (*slow)->changed.wait_for(lock, kLookPeriod, [&] { return (*slow)->engine || (*slow)->error; });
+    Opening& looked_at = **slow;
+    const Deadline end = deadline_in(kLookPeriod);
+    MutexLock lock(looked_at.mutex);
+    while (!looked_at.engine && !looked_at.error &&
+           looked_at.changed.wait_until(looked_at.mutex, end)) {
+    }
   }
 }
 
@@ -289,16 +298,17 @@ std::vector<OpenedDisk> open_disks(std::vector<EngineOptions> disks, const OpenD
     // It may hang for as long as its disk does: nobody waits for its end.
     std::thread([opening = openings.back(), open, options] {
       open_one(opening, open, options);
-      std::lock_guard lock(opening->mutex);
+      MutexLock lock(opening->mutex);
       opening->ended = true;
       opening->changed.notify_all();
     }).detach();
   }
   std::vector<OpenedDisk> opened;
   for (const auto& opening : openings) {
-    std::unique_lock lock(opening->mutex);
-    opening->changed.wait_until(
-        lock, end, [&] { return opening->engine != nullptr || opening->error.has_value(); });
+    MutexLock lock(opening->mutex);
+    while (!opening->engine && !opening->error &&
+           opening->changed.wait_until(opening->mutex, end)) {
+    }
   }
   await_first(openings);
   for (const auto& opening : openings) opened.push_back(take(opening));

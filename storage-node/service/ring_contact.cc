@@ -93,7 +93,7 @@ void RingContact::open_channels() {
 
 void RingContact::beat_soon() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     soon_ = true;
   }
   stop_.notify_all();
@@ -101,7 +101,7 @@ void RingContact::beat_soon() {
 
 void RingContact::stop() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   stop_.notify_all();
@@ -117,18 +117,18 @@ void RingContact::start(const DiskSet& disks, LagOf lag_of,
 }
 
 std::shared_ptr<const ring::Topology> RingContact::topology() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return topology_;
 }
 
 bool RingContact::in_contact() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return contact_at_ != SteadyTime{} &&
          std::chrono::steady_clock::now() - contact_at_ <= options_.contact_life;
 }
 
 std::string RingContact::why_no_writes() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const std::string why = why_no_writes_locked();
   return why.empty() || last_error_.empty() ? why : why + ": " + last_error_;
 }
@@ -140,7 +140,7 @@ std::string RingContact::why_no_writes_locked() const {
 }
 
 Result<void> RingContact::check(uint64_t epoch) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (std::string why = why_no_writes_locked(); !why.empty()) {
     return fail(ErrorCode::kPrecondition, std::move(why));
   }
@@ -149,7 +149,7 @@ Result<void> RingContact::check(uint64_t epoch) const {
 }
 
 bool RingContact::stopping() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return stopping_;
 }
 
@@ -163,7 +163,7 @@ void RingContact::run() {
       done = beat(gateway);
       if (!done) gateway = (gateway + 1) % gateways_->stubs.size();
     }
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (!done && last_error_ != done.error().message) {
       last_error_ = done.error().message;
       lock.unlock();
@@ -176,11 +176,11 @@ void RingContact::run() {
       log::info("ring", "ring contact again");
       lock.lock();
     }
-    const auto ends = [this] { return stopping_; };
-    if (stop_.wait_until(lock, begin + std::min<Duration>(options_.period, kPauseMin), ends)) {
-      return;
+    const SteadyTime pause = begin + std::min<Duration>(options_.period, kPauseMin);
+    while (!stopping_ && stop_.wait_until(mutex_, pause)) {
     }
-    (void)stop_.wait_until(lock, begin + options_.period, [this] { return stopping_ || soon_; });
+    while (!stopping_ && !soon_ && stop_.wait_until(mutex_, begin + options_.period)) {
+    }
     if (stopping_) return;
     soon_ = false;
   }
@@ -252,15 +252,16 @@ Result<void> RingContact::beat(size_t gateway) {
                   from_wire(reply.generation()), reply.coordinator_token(), reply.purging_stopped(),
                   may_purge(request, reply), reply.latest_order()});
   }
-  // The thread's alone writes it.
-  if (writes_stopped_ != reply.writes_stopped()) {
+  MutexLock lock(mutex_);
+  topology_ = std::move(next);
+  const std::string before = std::exchange(writes_stopped_, reply.writes_stopped());
+  if (writes_stopped_ != before) {
+    lock.unlock();
     log::warn("ring",
               reply.writes_stopped().empty() ? "writes are taken again" : "no writes are taken",
               {{"reason", reply.writes_stopped()}});
+    lock.lock();
   }
-  std::lock_guard lock(mutex_);
-  topology_ = std::move(next);
-  writes_stopped_ = reply.writes_stopped();
   if (!reply.epoch_confirmed()) {
     return fail(ErrorCode::kUnavailable,
                 options_.gateways[gateway] + ": the gateway has no contact to the database");
@@ -344,6 +345,7 @@ void RingContact::load_cache() {
   }
   ring_accepted_ = accepted;
   ring_digest_ = digest_of(*topology);
+  MutexLock lock(mutex_);
   topology_ = std::move(topology);
 }
 

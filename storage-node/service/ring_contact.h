@@ -7,15 +7,14 @@
 // back across an epoch, and confirmed, brings its own ring back. Safe for concurrent use.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/ring/ring.h"
 #include "storage-node/service/disk_set.h"
 #include "storage-node/service/metadata_memory.h"
@@ -88,7 +87,7 @@ class RingContact final : public ring::TopologySource, public WriteGate {
  private:
   struct Gateways;
   bool stopping() const;
-  std::string why_no_writes_locked() const;
+  std::string why_no_writes_locked() const REQUIRES(mutex_);
   void run();
   void open_channels();
   cluster::v1::HeartbeatRequest make_request(const ring::Topology& known,
@@ -111,14 +110,14 @@ class RingContact final : public ring::TopologySource, public WriteGate {
   const DiskSet* disks_ = nullptr;
   LagOf lag_of_;
   std::function<void(const model::ClusterId&)> on_cluster_;
-  mutable std::mutex mutex_;
-  std::condition_variable stop_;
-  bool stopping_ = false;
-  bool soon_ = false;
-  std::string writes_stopped_;  // As the last answer said.
-  std::shared_ptr<const ring::Topology> topology_;
-  SteadyTime contact_at_{};
-  std::string last_error_ = "no gateway has answered yet";
+  mutable Mutex mutex_;
+  CondVar stop_;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  bool soon_ GUARDED_BY(mutex_) = false;
+  std::string writes_stopped_ GUARDED_BY(mutex_);  // As the last answer said.
+  std::shared_ptr<const ring::Topology> topology_ GUARDED_BY(mutex_);
+  SteadyTime contact_at_ GUARDED_BY(mutex_){};
+  std::string last_error_ GUARDED_BY(mutex_) = "no gateway has answered yet";
   std::thread thread_;
 };
 

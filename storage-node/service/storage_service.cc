@@ -4,9 +4,9 @@
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <map>
 
+#include "common/base/mutex.h"
 #include "common/grpc/deadline.hpp"
 #include "common/grpc/peer.hpp"
 #include "common/grpc/peer_machine.hpp"
@@ -53,7 +53,7 @@ class CallShares {
   class Share {
    public:
     Share(CallShares& of, std::string peer) : of_(of), peer_(std::move(peer)) {
-      std::lock_guard lock(of_.mutex_);
+      MutexLock lock(of_.mutex_);
       size_t& calls = of_.calls_[peer_];
       granted_ = calls < kCallsPerPeerMax;
       if (granted_) ++calls;
@@ -64,7 +64,7 @@ class CallShares {
 
     ~Share() {
       if (!granted_) return;
-      std::lock_guard lock(of_.mutex_);
+      MutexLock lock(of_.mutex_);
       const auto calls = of_.calls_.find(peer_);
       if (--calls->second == 0) of_.calls_.erase(calls);
     }
@@ -81,7 +81,7 @@ class CallShares {
   };
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, size_t> calls_;  // By peer, of those that have some.
 };
 
@@ -383,10 +383,10 @@ class Service final : public StorageService, public Base {
   Result<T> on_disk(const engine::Engine& engine, const grpc::ServerContext& context,
                     F function) const {
     struct Wait {
-      std::mutex mutex;
-      std::condition_variable ready;
-      std::optional<Result<T>> result;
-      bool given_up = false;
+      Mutex mutex;
+      CondVar ready;
+      std::optional<Result<T>> result GUARDED_BY(mutex);
+      bool given_up GUARDED_BY(mutex) = false;
     };
 
     auto wait = std::make_shared<Wait>();
@@ -394,18 +394,20 @@ class Service final : public StorageService, public Base {
     DiskQueue& pool = services_.readers.of(engine);
     const bool accepted = pool.try_submit([wait, function = std::move(function)] {
       {
-        std::lock_guard lock(wait->mutex);
+        MutexLock lock(wait->mutex);
         if (wait->given_up) return;
       }
       Result<T> result = function();
-      std::lock_guard lock(wait->mutex);
+      MutexLock lock(wait->mutex);
       wait->result = std::move(result);
       wait->ready.notify_all();
     });
     if (!accepted) return fail(ErrorCode::kResourceExhausted, "too many calls wait for the disk");
-    std::unique_lock lock(wait->mutex);
-    while (!wait->ready.wait_for(lock, 100ms, [&] { return wait->result.has_value(); })) {
-      if (!context.IsCancelled()) continue;
+    MutexLock lock(wait->mutex);
+    while (!wait->result) {
+      if (wait->ready.wait_until(wait->mutex, deadline_in(100ms)) || !context.IsCancelled()) {
+        continue;
+      }
       wait->given_up = true;
       return fail(ErrorCode::kCancelled, "nobody waits any more");
     }
@@ -430,15 +432,15 @@ class Service final : public StorageService, public Base {
     ids.erase(others.begin(), others.end());
 
     struct Wait {
-      std::mutex mutex;
-      std::condition_variable ready;
-      Result<uint64_t> result = 0;
-      int left = 2;
+      Mutex mutex;
+      CondVar ready;
+      Result<uint64_t> result GUARDED_BY(mutex) = 0;
+      int left GUARDED_BY(mutex) = 2;
     };
 
     auto wait = std::make_shared<Wait>();
     const auto done = [wait](Result<uint64_t> result) {
-      std::lock_guard lock(wait->mutex);
+      MutexLock lock(wait->mutex);
       if (wait->result && result) result = *result + *wait->result;
       if (wait->result) wait->result = std::move(result);
       if (--wait->left == 0) wait->ready.notify_all();
@@ -448,9 +450,12 @@ class Service final : public StorageService, public Base {
     engine.remove_async(std::move(ids), options, done);
     options.mark_absent = false;
     engine.remove_async(strays, options, done);
-    std::unique_lock lock(wait->mutex);
-    while (!wait->ready.wait_for(lock, 100ms, [&] { return wait->left == 0; })) {
-      if (context.IsCancelled()) return fail(ErrorCode::kCancelled, "nobody waits any more");
+    MutexLock lock(wait->mutex);
+    while (wait->left > 0) {
+      if (wait->ready.wait_until(wait->mutex, deadline_in(100ms)) || !context.IsCancelled()) {
+        continue;
+      }
+      return fail(ErrorCode::kCancelled, "nobody waits any more");
     }
     return wait->result;
   }

@@ -18,7 +18,7 @@ std::shared_ptr<StreamBudget> StreamBudget::make(uint64_t capacity, const Clock&
 
 Result<std::shared_ptr<StreamBudget::Account>> StreamBudget::open(const std::string& peer,
                                                                   std::function<void()> cut) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto known = peers_.find(peer);
   const size_t open = known == peers_.end() ? 0 : known->second->streams.load();
   if (open >= kStreamsPerPeerMax || accounts_.size() >= kStreamsMax) {
@@ -37,12 +37,12 @@ Result<std::shared_ptr<StreamBudget::Account>> StreamBudget::open(const std::str
 }
 
 size_t StreamBudget::streams() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return accounts_.size();
 }
 
 void StreamBudget::ended(const Account& account) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (accounts_.erase(&account) == 0) return;
   if (--account.peer_->streams == 0) peers_.erase(account.name_);
   peers_count_ = peers_.size();
@@ -52,7 +52,7 @@ void StreamBudget::cut_stalled() {
   std::vector<std::shared_ptr<Account>> stalled;
   const SteadyTime now = clock_.steady_now();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (looked_at_ != SteadyTime{} && now - looked_at_ < kLookPeriod) return;
     looked_at_ = now;
     for (const auto& [key, weak] : accounts_) {
@@ -65,7 +65,7 @@ void StreamBudget::cut_stalled() {
     }
   }
   for (const auto& account : stalled) {
-    std::lock_guard lock(account->cut_mutex_);
+    MutexLock lock(account->cut_mutex_);
     if (!account->cut_) continue;
     std::exchange(account->cut_, {})();
     cut_.fetch_add(1, std::memory_order_relaxed);
@@ -109,7 +109,7 @@ void StreamBudget::Account::sending(bool under_way) {
 
 void StreamBudget::Account::end() {
   {
-    std::lock_guard lock(cut_mutex_);
+    MutexLock lock(cut_mutex_);
     cut_ = {};
   }
   budget_->ended(*this);

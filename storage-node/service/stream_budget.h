@@ -14,11 +14,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/result.h"
 
 namespace rondel::node {
@@ -52,7 +52,6 @@ class StreamBudget : public std::enable_shared_from_this<StreamBudget> {
   size_t streams() const;
 
  private:
-  // Guarded by mutex_ but for what is atomic.
   struct Peer {
     std::atomic<size_t> streams{0};
   };
@@ -69,10 +68,10 @@ class StreamBudget : public std::enable_shared_from_this<StreamBudget> {
   std::atomic<uint64_t> refused_{0};
   std::atomic<uint64_t> cut_{0};
   std::atomic<size_t> peers_count_{0};
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Peer>> peers_;         // With open streams.
-  std::map<const Account*, std::weak_ptr<Account>> accounts_;  // Open.
-  SteadyTime looked_at_{};
+  mutable Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Peer>> peers_ GUARDED_BY(mutex_);  // With open streams.
+  std::map<const Account*, std::weak_ptr<Account>> accounts_ GUARDED_BY(mutex_);  // Open.
+  SteadyTime looked_at_ GUARDED_BY(mutex_){};
 };
 
 // What one stream holds. Bytes may be given back after its end.
@@ -112,8 +111,8 @@ class StreamBudget::Account {
   const std::shared_ptr<StreamBudget> budget_;
   const std::shared_ptr<Peer> peer_;
   const std::string name_;
-  std::mutex cut_mutex_;
-  std::function<void()> cut_;  // Guarded by cut_mutex_; empty: it ended.
+  Mutex cut_mutex_;
+  std::function<void()> cut_ GUARDED_BY(cut_mutex_);  // Empty: it ended.
   std::atomic<uint64_t> held_{0};
   std::atomic<uint64_t> current_{0};
   std::atomic<SteadyTime::rep> sending_since_{0};  // 0: nothing is under way.
