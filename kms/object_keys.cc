@@ -7,6 +7,9 @@
 namespace rondel::kms {
 namespace {
 
+// Nodes of the map and of the order, and what is inside of strings.
+constexpr size_t kEntryBytes = 320;
+
 // What key management binds a wrapped key to. Source of the idea: AWS gives the bucket alone for a
 // bucket key, so that objects may share it.
 std::string kms_context(const Envelope& envelope, int64_t bucket_id) {
@@ -133,21 +136,38 @@ std::optional<DataKey> ObjectKeys::remembered(const Name& name) {
 
 void ObjectKeys::forget(const Name& name) {
   MutexLock lock(mutex_);
-  bucket_keys_.erase(name);
+  const auto found = bucket_keys_.find(name);
+  if (found == bucket_keys_.end()) return;
+  bucket_keys_bytes_ -= found->second.bytes;
+  bucket_keys_.erase(found);
   order_.remove(name);
 }
 
-// Entries leave in the order they came, which is the order they expire in.
+void ObjectKeys::drop_oldest() {
+  const auto oldest = bucket_keys_.find(order_.front());
+  bucket_keys_bytes_ -= oldest->second.bytes;
+  bucket_keys_.erase(oldest);
+  order_.pop_front();
+}
+
+size_t ObjectKeys::bucket_keys_bytes() const {
+  MutexLock lock(mutex_);
+  return bucket_keys_bytes_;
+}
+
+// Entries leave in the order they came, which is the order they expire in. A client chooses how
+// long the names of keys are, so bytes are counted.
 void ObjectKeys::remember(Name name, const DataKey& key) {
   const SteadyTime now = options_.clock->steady_now();
+  // The name is in the map and in the order.
+  const size_t bytes =
+      kEntryBytes + 2 * name.second.size() + key.wrapped.size() + key.plaintext.size();
   MutexLock lock(mutex_);
-  while (!order_.empty() && (order_.size() >= options_.bucket_keys_max ||
-                             bucket_keys_.at(order_.front()).expires <= now)) {
-    bucket_keys_.erase(order_.front());
-    order_.pop_front();
-  }
-  if (bucket_keys_.contains(name)) return;
-  bucket_keys_[name] = {key.plaintext, key.wrapped, now + options_.bucket_key_life};
+  while (!order_.empty() && bucket_keys_.at(order_.front()).expires <= now) drop_oldest();
+  if (bytes > options_.bucket_keys_bytes_max || bucket_keys_.contains(name)) return;
+  while (bucket_keys_bytes_ + bytes > options_.bucket_keys_bytes_max) drop_oldest();
+  bucket_keys_[name] = {key.plaintext, key.wrapped, now + options_.bucket_key_life, bytes};
+  bucket_keys_bytes_ += bytes;
   order_.push_back(std::move(name));
 }
 

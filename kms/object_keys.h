@@ -22,7 +22,7 @@ inline constexpr std::string_view kSseS3Key = "rondel/sse-s3";
 struct ObjectKeysOptions {
   std::string default_kms_key = "aws-s3";  // What alias/aws/s3 means.
   Duration bucket_key_life = std::chrono::minutes(5);
-  size_t bucket_keys_max = 1024;
+  size_t bucket_keys_bytes_max = 1 << 20;  // What all of them cost in memory.
   const Clock* clock = &real_clock();
 };
 
@@ -61,11 +61,15 @@ class ObjectKeys {
   // key it is wrapped by.
   async::Task<Result<Envelope>> renew(Envelope envelope, Deadline deadline);
 
+  // What the bucket keys that are kept cost in memory; bucket_keys_bytes_max at most.
+  size_t bucket_keys_bytes() const;
+
  private:
   struct BucketKey {
     crypto::Secret plaintext;
     std::string wrapped;
     SteadyTime expires;
+    size_t bytes = 0;  // With its name and what keeps it.
   };
 
   // Bucket and key to make with; 0 and the wrapped key to open with.
@@ -81,13 +85,15 @@ class ObjectKeys {
   std::optional<DataKey> remembered(const Name& name);
   void remember(Name name, const DataKey& key);
   void forget(const Name& name);
+  void drop_oldest() REQUIRES(mutex_);
 
   KeyManagement& own_;
   KeyManagement& kms_;
   const ObjectKeysOptions options_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<Name, BucketKey> bucket_keys_ GUARDED_BY(mutex_);
   std::list<Name> order_ GUARDED_BY(mutex_);  // Oldest first.
+  size_t bucket_keys_bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace rondel::kms

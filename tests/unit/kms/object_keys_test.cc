@@ -94,13 +94,15 @@ class ObjectKeysTest : public testing::Test {
     return run(keys.open(std::move(envelope), binding, std::move(customer), soon()));
   }
 
+  static constexpr size_t kBytesMax = 4096;  // Of some eight entries under short names.
+
   metadata::MemoryState database;
   metadata::MemoryKeyStore store{database};
   fakes::ManualClock clock{SystemTime{}};
   KeyRing ring{store,
                {crypto::Secret(std::string(32, 'm')), {std::string(kSseS3Key), "aws-s3"}, &clock}};
   CountingKeys kms{ring};
-  ObjectKeys keys{ring, kms, {.bucket_keys_max = 8, .clock = &clock}};
+  ObjectKeys keys{ring, kms, {.bucket_keys_bytes_max = kBytesMax, .clock = &clock}};
 };
 
 TEST_F(ObjectKeysTest, NamesOfKeys) {
@@ -188,16 +190,35 @@ TEST_F(ObjectKeysTest, ABucketKeyIsNotUsedOnceItsKeyIsAnotherOne) {
   EXPECT_TRUE(open(again.envelope));
 }
 
-TEST_F(ObjectKeysTest, BucketKeysAreBounded) {
+TEST_F(ObjectKeysTest, BucketKeysAreBoundedInBytes) {
+  for (const size_t length : {4u, 40u, 128u}) {
+    const std::string name(length, 'm');
+    ASSERT_TRUE(run(ring.create(name, soon()))) << length;
+    std::vector<Envelope> made;
+    for (int64_t bucket = 1; bucket <= 20; ++bucket) {
+      made.push_back(make(wanted(Mode::kSseKms, name, true), {bucket, "k"})->envelope);
+      EXPECT_LE(keys.bucket_keys_bytes(), kBytesMax) << length;
+      EXPECT_GT(keys.bucket_keys_bytes(), 0u) << length;
+    }
+    kms.unwrapped = 0;
+    for (int64_t bucket = 1; bucket <= 20; ++bucket) {
+      EXPECT_TRUE(open(made[static_cast<size_t>(bucket - 1)], {bucket, "k"})) << bucket;
+      EXPECT_LE(keys.bucket_keys_bytes(), kBytesMax) << length;
+    }
+    EXPECT_GE(kms.unwrapped, 12) << length;
+  }
+}
+
+// What expired is given back, and so is what turned out to be of another key.
+TEST_F(ObjectKeysTest, BucketKeysThatGoGiveTheirBytesBack) {
   ASSERT_TRUE(run(ring.create("mine", soon())));
-  std::vector<Envelope> made;
-  for (int64_t bucket = 1; bucket <= 20; ++bucket) {
-    made.push_back(make(wanted(Mode::kSseKms, "mine", true), {bucket, "k"})->envelope);
+  ASSERT_TRUE(make(wanted(Mode::kSseKms, "mine", true)));
+  const size_t one = keys.bucket_keys_bytes();
+  for (int round = 0; round < 3; ++round) {
+    clock.advance(std::chrono::minutes(6));
+    ASSERT_TRUE(make(wanted(Mode::kSseKms, "mine", true)));
+    EXPECT_EQ(keys.bucket_keys_bytes(), one);
   }
-  for (int64_t bucket = 1; bucket <= 20; ++bucket) {
-    EXPECT_TRUE(open(made[static_cast<size_t>(bucket - 1)], {bucket, "k"})) << bucket;
-  }
-  EXPECT_GE(kms.unwrapped, 12);
 }
 
 TEST_F(ObjectKeysTest, TheSameDataKeyMovesToAnotherEnvelope) {
