@@ -258,7 +258,7 @@ s3::S3Result<std::unique_ptr<blobs::StreamReader>> open_object_reader(
     uint64_t offset, uint64_t length) {
   const Deadline deadline = deadline_in(context.services.settings.write_timeout);
   // What an object's ACL allowed is known only now.
-  if (!try_charge(context)) return std::unexpected(share_is_used_up());
+  if (auto charged = charge(context); !charged) return std::unexpected(charged.error());
   auto ranges = stream_ranges(extents, offset, length);
   if (key.plaintext()) {
     return context.services.blobs.open_reader(std::move(ranges), deadline, context.payer);

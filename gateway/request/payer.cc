@@ -25,11 +25,11 @@ admission::PartyRef next_payer(const Context& context) {
   return context.services.admission->parties.account(account);
 }
 
-}  // namespace
-
 s3::Error share_is_used_up() {
   return s3::retry_later(s3::ErrorCode::kSlowDown, "the account's share is used up");
 }
+
+}  // namespace
 
 bool try_charge(Context& context) {
   admission::PartyRef party = next_payer(context);
@@ -37,6 +37,12 @@ bool try_charge(Context& context) {
   if (!context.ticket->try_move_to(party)) return false;
   context.payer = std::move(party);
   return true;
+}
+
+s3::S3Result<void> charge(Context& context) {
+  if (try_charge(context)) return {};
+  context.services.admission->requests.count_refusal(next_payer(context));
+  return std::unexpected(share_is_used_up());
 }
 
 async::Task<s3::S3Result<void>> charge_later(Context& context) {

@@ -18,6 +18,7 @@ bool try_charge(Context& context);
 // where it waits. 503 SlowDown: it was too long.
 async::Task<s3::S3Result<void>> charge_later(Context& context);
 
-s3::Error share_is_used_up();
+// The same where nothing can wait any more: what try_charge() did not is refused, and counted so.
+s3::S3Result<void> charge(Context& context);
 
 }  // namespace rondel::request
