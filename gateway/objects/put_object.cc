@@ -358,6 +358,8 @@ request::Answer<request::Response> rename_object(request::Context& context) {
   }
   if (!outcome) {
     CO_S3_VOID(co_await permissions::authorize_refusal(
+        context, outcome.error(), request.source_conditions, request.source_key));
+    CO_S3_VOID(co_await permissions::authorize_refusal(
         context, outcome.error(), request.target_conditions, request.target_key));
     co_return std::unexpected(outcome.error());
   }

@@ -727,5 +727,58 @@ TEST_F(PendingBytes, OfEveryRequestThatChangesSomethingAreRefusedBeforeAnythingE
   }
 }
 
+// Whose conditions a version refused that came meanwhile is told so only if he may read that one.
+TEST_F(PendingBytes, ARefusalByAVersionThatNobodyMayReadIsNotTold) {
+  const std::string etag = '"' + commits.object.etag + '"';
+  const std::vector<Writes> rows = {
+      {"put", "PUT", {"/box/k", {{"If-Match", etag}}, kBytes}},
+      {"append",
+       "PUT",
+       {"/box/k", {{"If-Match", etag}, {"x-amz-write-offset-bytes", "100"}}, kBytes}},
+      {"copy",
+       "PUT",
+       {"/box/k",
+        {{"If-Match", etag},
+         {"x-amz-copy-source", "/box/k"},
+         {"x-amz-meta-a", "b"},
+         {"x-amz-metadata-directive", "REPLACE"}}},
+       std::nullopt,
+       false,
+       false},
+      {"delete", "DELETE", {"/box/k", {{"If-Match", etag}}}, std::nullopt, false, false},
+      {"target of a rename",
+       "PUT",
+       {"/box/k?renameObject", {{"If-Match", etag}, {"x-amz-rename-source", "/box/l"}}},
+       std::nullopt,
+       false,
+       false},
+      {"source of a rename",
+       "PUT",
+       {"/box/l?renameObject",
+        {{"x-amz-rename-source", "/box/k"}, {"x-amz-rename-source-if-match", etag}}},
+       std::nullopt,
+       false,
+       false},
+      {"source of a rename, without conditions",
+       "PUT",
+       {"/box/l?renameObject", {{"x-amz-rename-source", "/box/k"}}},
+       std::nullopt,
+       false,
+       false},
+  };
+  for (const bool readable : {true, false}) {
+    commits.found_after = [&](metadata::ObjectLookup& found) {
+      if (!readable) found.object.owner_account = "222222222222";
+    };
+    for (const Writes& row : rows) {
+      const auto response = perform(row, {{refused(CommitStatus::kPreconditionFailed)}});
+      ASSERT_FALSE(response) << row.name;
+      EXPECT_EQ(response.error().code,
+                readable ? s3::ErrorCode::kPreconditionFailed : s3::ErrorCode::kAccessDenied)
+          << row.name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rondel::api
