@@ -55,7 +55,7 @@ def connect(cluster, receive=None, source=None):
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
     if source:
         peer.bind((source, 0))
-    peer.settimeout(10)
+    peer.settimeout(300)
     peer.connect(("127.0.0.1", cluster.port))
     return peer
 
@@ -336,7 +336,7 @@ class DeafStream:
 
     def __init__(self, address, message):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=20)
+        self.socket = socket.create_connection((host, int(port)), timeout=300)
         head = (field(b":method", b"POST") + field(b":scheme", b"http") + field(b":authority", b"node")
                 + field(b":path", b"/rondel.storage.v1.Storage/Exchange") + field(b"content-type", b"application/grpc")
                 + field(b"te", b"trailers"))

@@ -15,7 +15,7 @@ PROGRAMS = pathlib.Path(sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1])
 
 def run(*command, **options):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-        timeout=120, **options)
+        timeout=300, **options)
     assert done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}"
     return done.stdout
 

@@ -39,7 +39,7 @@ def value_of(path, item):
 def answers(url, path):
     import urllib.request   # Here: most calls do without, and hundreds are made.
     try:
-        with urllib.request.urlopen(url + path, timeout=5) as answer:
+        with urllib.request.urlopen(url + path, timeout=300) as answer:
             return answer.read().decode()
     except OSError:
         return None
@@ -82,6 +82,13 @@ def run_in_pod(state, words):
     return 0 if text else 7
 
 
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (OSError, IndexError):   # It has gone, or goes while it is looked at.
+        return False
+
+
 def delete_pod(state, words):
     pod = state["pods"][words[2]]
     pod["revision"] = state["sets"][pod["set"]]["revision"]
@@ -90,7 +97,7 @@ def delete_pod(state, words):
         import subprocess
         pid = int(pathlib.Path(pod["pid_file"]).read_text().split()[0])
         os.kill(pid, signal.SIGTERM)
-        while pathlib.Path(f"/proc/{pid}").exists() and pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        while is_running(pid):
             time.sleep(0.02)
         with open(FOLDER / "again.log", "a") as log:
             subprocess.Popen(state["again"], stdout=log, stderr=log, start_new_session=True)

@@ -6,6 +6,8 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cluster import wait_for
+
 
 class History:
     """Per key: digests that a reader may find, None for no object. An unanswered request may or may not have happened."""
@@ -16,6 +18,7 @@ class History:
         self.begun = {}
         self.acknowledged = 0
         self.failed = 0
+        self.failed_of = {}   # Thread: how many of its requests.
 
     def begin(self, key, digest):
         with self.lock:
@@ -32,9 +35,10 @@ class History:
         with self.lock:
             return set(self.allowed[key]), len(self.begun[key])
 
-    def fail(self):
+    def fail(self, thread):
         with self.lock:
             self.failed += 1
+            self.failed_of[thread] = self.failed_of.get(thread, 0) + 1
 
     def acknowledged_keys(self):
         with self.lock:
@@ -77,14 +81,24 @@ class Writers:
                     client.put_object(Bucket=self.bucket, Key=key, Body=body)
                 self.history.acknowledge(key, digest)
             except (ClientError, BotoCoreError, OSError):
-                self.history.fail()
+                self.history.fail(number)
                 time.sleep(0.05)
             self.longest = max(self.longest, time.monotonic() - began)
+
+    def wait_until_all_fail(self):
+        """Two requests of each thread have failed since: what was under way before is over, and was told."""
+        before = dict(self.history.failed_of)
+        wait_for(lambda: all(self.history.failed_of.get(number, 0) >= before.get(number, 0) + 2 for number in range(len(self.threads))), 30,
+                 "every writer to be refused")
+
+    def wait_for_more(self, count):
+        enough = self.history.acknowledged + count
+        wait_for(lambda: self.history.acknowledged >= enough, 60, f"{count} more requests to be acknowledged")
 
     def stop(self):
         self.stopping.set()
         for thread in self.threads:
-            thread.join(timeout=120)
+            thread.join()
         return self.history
 
 
@@ -137,7 +151,7 @@ class Readers:
     def stop(self):
         self.stopping.set()
         for thread in self.threads:
-            thread.join(timeout=120)
+            thread.join()
 
 
 def check(client, bucket, history):

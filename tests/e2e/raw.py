@@ -23,7 +23,7 @@ def send(endpoint, method, path, headers=None, body=None, host=None, context=Non
     url = urllib.parse.urlsplit(endpoint)
     secure = {"context": context} if url.scheme == "https" else {}
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname, url.port, timeout=30, **secure)
+    connection = kind(url.hostname, url.port, timeout=300, **secure)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", host or url.netloc)

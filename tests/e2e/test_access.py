@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from boto3_cases import refused
 from cluster import wait_for
 
-CONFIG = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}
+CONFIG = {"retries": {"max_attempts": 1}, "connect_timeout": 300, "read_timeout": 300}
 
 
 class Party:
@@ -249,7 +249,7 @@ def test_conditions_of_the_request(parties, box, cluster):
     url = f"{cluster.endpoint}/{box}/k"
     def status(**headers):
         try:
-            return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10).status
+            return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=300).status
         except urllib.error.HTTPError as error:
             return error.code
     assert (status(), status(Referer="http://good.example/page"), status(Referer="http://evil.example/")) == (403, 200, 403)

@@ -11,7 +11,7 @@ from boto3_cases import refused
 
 
 def raw(cluster, data, port=None):
-    with socket.create_connection(("127.0.0.1", port or cluster.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port or cluster.port), timeout=300) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         answer = b""

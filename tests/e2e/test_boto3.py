@@ -21,10 +21,10 @@ def test_newest_boto3(cluster):
     if not python.exists():
         venv.create(folder, with_pip=True)
     installed = subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "boto3[crt]"],
-                               capture_output=True, text=True, timeout=300)
+                               capture_output=True, text=True, timeout=900)
     if installed.returncode != 0:
         pytest.skip("PyPI does not answer: " + installed.stderr[-200:])
-    done = subprocess.run([str(python), str(ROOT / "tests/e2e/boto3_cases.py")], capture_output=True, text=True, timeout=600,
+    done = subprocess.run([str(python), str(ROOT / "tests/e2e/boto3_cases.py")], capture_output=True, text=True, timeout=1800,
                           env=cluster.client_environment())
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("passed") == len(boto3_cases.CASES)

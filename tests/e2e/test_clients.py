@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 
 def run(cluster, *words, **more):
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=300,
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=900,
                           env={**cluster.client_environment(), **more.pop("environment", {})}, **more)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -60,7 +60,7 @@ def test_aws_cli(cluster, bucket, tmp_path, program):
     aws("s3", "cp", f"s3://{bucket}/moved.bin", tmp_path / "moved.bin")
     assert (tmp_path / "moved.bin").read_bytes() == (source / "big.bin").read_bytes()
     url = aws("s3", "presign", f"s3://{bucket}/tree/small.txt").strip()
-    assert urllib.request.urlopen(url, timeout=10).read() == (source / "small.txt").read_bytes()
+    assert urllib.request.urlopen(url, timeout=300).read() == (source / "small.txt").read_bytes()
     head = aws("s3api", "head-object", "--bucket", bucket, "--key", "tree/big.bin")
     assert str(20 * MIB) in head
     aws("s3", "rm", "--recursive", f"s3://{bucket}/")

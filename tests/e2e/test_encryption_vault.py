@@ -77,7 +77,8 @@ def cluster(vault, tmp_path_factory):
         part.chmod(0o755)
     token.write_text(TOKEN)
     made = Cluster(options=["kms.provider=vault", f"kms.vault_address=http://127.0.0.1:{vault.server_address[1]}",
-                                        f"kms.vault_token_file={token}", "kms.default_key=absent"])
+                                        f"kms.vault_token_file={token}", "kms.default_key=absent",
+                            "kms.timeout=60s"])   # The stand-in shares this machine with its tests.
     started = made.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield made

@@ -9,8 +9,15 @@ import pytest
 
 import load
 from cluster import running, wait_for
+from database import measure, removed_everything
 
 SECONDS_OF_LOAD = float(os.environ.get("RONDEL_FAULT_SECONDS", "6"))
+
+
+# A request that waited for the node that is away would wait until its end: read_timeout. What other nodes serve takes far less,
+# however busy the machine is.
+SERVED_BY_OTHERS_SECONDS = 60
+PATIENT_CLIENT = {"read_timeout": 2 * SERVED_BY_OTHERS_SECONDS}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +32,7 @@ def lag(cluster):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_one_node_away(breakable, number):
-    client = breakable.boto3(boto3, read_timeout=30)
+    client = breakable.boto3(boto3, **PATIENT_CLIENT)
     before = {f"before/{n}": random.randbytes(50_000) for n in range(40)}
     for key, body in before.items():
         client.put_object(Bucket="faults", Key=key, Body=body)
@@ -33,16 +40,17 @@ def test_one_node_away(breakable, number):
     victim = breakable.processes()["node-2"]
     os.kill(victim, number)
     try:
-        writers = load.Writers(lambda: breakable.boto3(boto3, read_timeout=30), "faults", threads=3)
+        writers = load.Writers(lambda: breakable.boto3(boto3, **PATIENT_CLIENT), "faults", threads=3)
         for key, body in before.items():
             began = time.monotonic()
             assert client.get_object(Bucket="faults", Key=key)["Body"].read() == body
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < SERVED_BY_OTHERS_SECONDS
         wait_for(lambda: lag(breakable) > 0, 60, "the lag metric to rise")
         time.sleep(SECONDS_OF_LOAD)
+        writers.wait_for_more(3)
         history = writers.stop()
-        assert history.acknowledged > 0 and history.failed == 0
-        assert writers.longest < 5
+        assert history.failed == 0
+        assert writers.longest < SERVED_BY_OTHERS_SECONDS
     finally:
         if number == signal.SIGSTOP:
             os.kill(victim, signal.SIGCONT)
@@ -56,12 +64,12 @@ def test_everything_killed_under_load(breakable):
     writers = load.Writers(lambda: breakable.boto3(boto3, read_timeout=20), "faults", threads=4, overwrite=True)
     for _ in range(2):
         time.sleep(SECONDS_OF_LOAD)
+        writers.wait_for_more(10)
         breakable.kill_everything()
         again = breakable.up()
         assert again.returncode == 0, again.stdout + again.stderr
-    time.sleep(1)
+    writers.wait_for_more(4)
     history = writers.stop()
-    assert history.acknowledged > 20
     client = breakable.boto3(boto3)
     checked = load.check(client, "faults", history)
     print(f"{history.acknowledged} acknowledged, {checked} keys read back")
@@ -104,14 +112,15 @@ def test_rotten_bytes_are_never_served_and_mended(breakable):
     started = breakable.up()
     assert started.returncode == 0, started.stdout + started.stderr
     client = breakable.boto3(boto3)
-    for _ in range(6):
+
+    def were_met():
         for n in range(8):
             assert client.get_object(Bucket="faults", Key=f"rot/{n}")["Body"].read() == body
-
-    def corrupt():
         names = ["rondel_node_corrupt_reads_total", "rondel_gateway_corrupt_reads_total"]
-        return sum(value for name in names for _, value in breakable.samples(name))
-    assert corrupt() > 0
+        return sum(value for name in names for _, value in breakable.samples(name)) > 0
+    for _ in range(6):
+        were_met()
+    wait_for(were_met, 30, "damaged copies to be met")
 
 
 def test_space_comes_back(breakable):
@@ -121,9 +130,7 @@ def test_space_comes_back(breakable):
         return sum(value for _, value in breakable.samples("rondel_node_live_bytes"))
 
     def at_rest():
-        was = live()
-        time.sleep(3)
-        return live() == was
+        return lag(breakable) == 0 and removed_everything(breakable) and measure(breakable, "rondel_node_trash_bytes") == 0
     wait_for(at_rest, 120, "what earlier tests left behind to be gone")
     before = live()
     for n in range(12):

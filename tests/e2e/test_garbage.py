@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from cluster import running, wait_for
+from database import measure, removed_everything, wait_past
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def begin_put(cluster, key, body, sent):
     request = AWSRequest("PUT", f"{cluster.endpoint}/garbage/{key}", headers={"Content-Length": str(len(body))}, data=body)
     S3SigV4Auth(Credentials(cluster.env["AWS_ACCESS_KEY_ID"], cluster.env["AWS_SECRET_ACCESS_KEY"]), "s3", cluster.env["AWS_REGION"]).add_auth(request)
     address = urllib.parse.urlparse(cluster.endpoint)
-    connection = socket.create_connection((address.hostname, address.port))
+    connection = socket.create_connection((address.hostname, address.port), timeout=300)
     head = f"PUT /garbage/{key} HTTP/1.1\r\nHost: {address.netloc}\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items()) + "\r\n"
     connection.sendall(head.encode())
@@ -44,11 +45,12 @@ def test_a_gateway_that_dies_in_an_upload_leaves_nothing(forgetful):
         client.put_object(Bucket="garbage", Key=key, Body=body)
     upload = client.create_multipart_upload(Bucket="garbage", Key="open")["UploadId"]
     client.upload_part(Bucket="garbage", Key="open", UploadId=upload, PartNumber=1, Body=random.randbytes(5 << 20))
-    time.sleep(1)
+    # The third copy may come after the answer.
+    wait_for(lambda: live(forgetful) >= 3 * (10 * 300_000 + (5 << 20)), 60, "three copies of what is kept")
     before = live(forgetful)
-    # Three chunks of 8 MiB each, three times: more than 144 MiB are of all three uploads.
-    connections = [begin_put(forgetful, f"lost/{n}", random.randbytes(64 << 20), 26 << 20) for n in range(3)]
-    wait_for(lambda: live(forgetful) > before + (150 << 20), 60, "chunks of each upload to reach the disks")
+    # One chunk of 8 MiB each, three times: more than 48 MiB are of all three uploads.
+    connections = [begin_put(forgetful, f"lost/{n}", random.randbytes(64 << 20), 9 << 20) for n in range(3)]
+    wait_for(lambda: live(forgetful) > before + (50 << 20), 60, "a chunk of each upload to reach the disks")
     forgetful.kill("gateway-1")
     for connection in connections:
         connection.close()
@@ -70,7 +72,8 @@ def test_too_many_orphans_halt_and_an_operator_resumes(forgetful):
     for n in range(400):
         client.put_object(Bucket="garbage", Key=f"many/{n}", Body=random.randbytes(1000))
     # All of an age in the same pass, and nothing of earlier tests left to be removed.
-    time.sleep(20)
+    wait_past(time.monotonic() + 20)
+    wait_for(lambda: removed_everything(forgetful) and measure(forgetful, "rondel_node_trash_bytes") == 0, 60, "removals of earlier tests")
     before = live(forgetful)
     # Rows that vanish without a release, as from a database that lost some.
     forgetful.sql("delete from objects where convert_from(key, 'UTF8') like 'many/%'")
@@ -90,12 +93,14 @@ def test_bytes_older_than_half_the_orphan_age_are_not_committed(forgetful):
     part = client.upload_part(Bucket="garbage", Key="parts", UploadId=upload, PartNumber=1, Body=random.randbytes(1000))
     client.put_object(Bucket="garbage", Key="source", Body=b"old")
     before = live(forgetful)
-    # The cluster's alone: the gateway's own, which bounds bodies as well, stays 16 s.
-    assert forgetful.cli("gc", "set", "--orphan-age", "6s").returncode == 0
+    # The cluster's alone: the gateway's own, which bounds bodies as well, stays 16 s. Half of it is what a request has that
+    # must be in time.
+    assert forgetful.cli("gc", "set", "--orphan-age", "12s").returncode == 0
     try:
         body = random.randbytes(9 << 20)
         connection = begin_put(forgetful, "slow", body, 17 << 19)
-        time.sleep(4)
+        wait_for(lambda: live(forgetful) >= before + (15 << 20), 60, "its first chunk to reach two disks")
+        wait_past(time.monotonic() + 6.5)
         connection.sendall(body[17 << 19:])
         answer = b""
         while b"</Error>" not in answer and (more := connection.recv(65536)):

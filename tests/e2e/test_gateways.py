@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import socket
-import time
 
 import boto3
 import pytest
@@ -99,7 +98,7 @@ def test_one_of_many_conditional_writers_wins(three):
     assert client_of(three, 0).get_object(Bucket="race", Key="once")["Body"].read() == str(winners[0]).encode()
 
 
-def test_a_revoked_key_ends_everywhere_within_a_second(three):
+def test_a_revoked_key_ends_everywhere(three):
     assert three.cli("account", "create", "--name", "rotating", "--access-key", "OLDKEY",
                      environment={"RONDEL_SECRET_KEY": "old-secret"}).returncode == 0
     assert three.cli("account", "key", "create", "rotating", "--access-key", "NEWKEY",
@@ -109,10 +108,16 @@ def test_a_revoked_key_ends_everywhere_within_a_second(three):
     for client in old + new:
         client.list_buckets()
     assert three.cli("account", "key", "disable", "OLDKEY").returncode == 0
-    time.sleep(1)
-    for client in old:
-        with pytest.raises(Exception, match="InvalidAccessKeyId"):
+
+    def ended(client):
+        try:
             client.list_buckets()
+        except client.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "InvalidAccessKeyId", error
+            return True
+        return False
+    for client in old:
+        wait_for(lambda: ended(client), 1, "the key to end")
     for client in new:
         client.list_buckets()
     assert three.cli("account", "key", "delete", "OLDKEY").returncode == 0
@@ -124,11 +129,11 @@ class SlowPut:
     """A PUT whose body waits until it is told to go on."""
 
     def __init__(self, cluster, bucket, key, size, gateway=0):
-        url = client_of(cluster, gateway).generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=60)
+        url = client_of(cluster, gateway).generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=3600)
         port = cluster.port + gateway
         path = url.split(f":{port}", 1)[1]
         self.body = random.randbytes(size)
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=300)
         self.connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {size}\r\n\r\n".encode())
 
     def finish(self):
@@ -150,6 +155,7 @@ def test_too_many_at_once_are_told_to_slow_down(three):
     client = client_of(three, 0)
     client.create_bucket(Bucket="busy")
     waiting = [SlowPut(three, "busy", f"k{n}", 1000) for n in range(IN_FLIGHT)]
+    wait_for(lambda: requests_in_flight(three) == IN_FLIGHT, 10, "all of them to be let in")
     refused = SlowPut(three, "busy", "above", 1000)
     assert refused.status() == 503
     with pytest.raises(Exception, match="SlowDown|reduce your request rate"):
@@ -160,6 +166,10 @@ def test_too_many_at_once_are_told_to_slow_down(three):
     with pytest.raises(Exception, match="404|Not Found"):
         client.head_object(Bucket="busy", Key="above")
     assert sum(value for _, value in three.samples("rondel_requests_rejected_total")) >= 2
+
+
+def requests_in_flight(cluster):
+    return sum(value for labels, value in cluster.samples("rondel_admission_in_use") if '"requests"' in labels)
 
 
 def resident(cluster):
@@ -195,12 +205,17 @@ def test_memory_stays_bounded_under_more_than_it_can_hold(three):
 def test_sigterm_lets_requests_end(three):
     client_of(three, 1).create_bucket(Bucket="drain")
     slow = SlowPut(three, "drain", "k", 100_000, gateway=1)
-    time.sleep(0.3)
+    wait_for(lambda: requests_in_flight(three) == 1, 10, "the request to begin")
     three.kill("gateway-2", signal.SIGTERM)
     pid = three.processes()["gateway-2"]
-    time.sleep(0.5)
-    with pytest.raises(OSError):
-        socket.create_connection(("127.0.0.1", three.port + 1), timeout=1).close()
+
+    def is_closed():
+        try:
+            socket.create_connection(("127.0.0.1", three.port + 1), timeout=300).close()
+        except ConnectionError:
+            return True
+        return False
+    wait_for(is_closed, 10, "the listener to close")
     assert slow.finish() == 200
     from cluster import is_running
     wait_for(lambda: not is_running(pid), 20, "gateway-2 to end")
@@ -230,6 +245,6 @@ def test_flags_settings_and_environment_are_checked(program, words, environment,
     import subprocess
     from cluster import BUILD
     clean = {k: v for k, v in os.environ.items() if not k.startswith("RONDEL_")}
-    done = subprocess.run([str(BUILD / "bin" / program), *words], capture_output=True, text=True, timeout=30, env={**clean, **environment})
+    done = subprocess.run([str(BUILD / "bin" / program), *words], capture_output=True, text=True, timeout=300, env={**clean, **environment})
     assert done.returncode != 0
     assert expected in done.stderr + done.stdout, done.stderr + done.stdout

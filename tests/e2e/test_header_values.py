@@ -21,7 +21,7 @@ def s3(cluster):
 
 def answers(cluster, head):
     """Everything that comes back on one connection for one request."""
-    with socket.create_connection(("127.0.0.1", cluster.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", cluster.port), timeout=300) as connection:
         connection.sendall(head.encode() + b"Connection: close\r\n\r\n")
         received = b""
         while chunk := connection.recv(65536):

@@ -15,7 +15,8 @@ from cluster import running, wait_for
 def hostile():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
-    with running("victims") as cluster:
+    # Who hangs is let go by nobody: a victim that waited for that would wait longer than it does.
+    with running("victims", options=["gateway.head_timeout=1h", "gateway.document_timeout=1h", "gateway.rate_grace=1h", "gateway.idle_timeout=1h"]) as cluster:
         make_attacker(cluster)
         owner = client(cluster, cluster.attacker)
         owner.create_bucket(Bucket="attackers")
@@ -30,7 +31,7 @@ def hostile():
 def client(cluster, env):
     from botocore.config import Config
     return boto3.client("s3", endpoint_url=cluster.endpoint, aws_access_key_id=env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-                        region_name=env["AWS_REGION"], config=Config(retries={"max_attempts": 1}, read_timeout=14, max_pool_connections=4))
+                        region_name=env["AWS_REGION"], config=Config(retries={"max_attempts": 1}, connect_timeout=300, read_timeout=300, max_pool_connections=4))
 
 
 def in_use(cluster, bound):

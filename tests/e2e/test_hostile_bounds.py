@@ -14,7 +14,7 @@ from attackers import (CORS_OF_MANY_NAMES, PATTERNS, THOUSAND_KEYS, form_of_file
                        side_by_side, statement, unknown_key_fields)
 from raw import send
 
-PATIENCE = 20   # Seconds in which a victim's request is answered, however slow the machine is that runs this.
+PATIENCE = 100   # Seconds in which a victim's request is answered, however slow the machine is that runs this.
 
 
 def of_stranger(cluster):
@@ -136,7 +136,7 @@ def test_a_thousand_keys_under_a_large_policy(cluster, bucket, hostile):
 
 def test_names_by_the_thousand(cluster, bucket):
     def ask(lines):
-        with socket.create_connection(("127.0.0.1", cluster.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", cluster.port), timeout=300) as connection:
             for line in lines:
                 with contextlib.suppress(OSError):
                     connection.sendall(line)
@@ -165,7 +165,7 @@ def test_names_by_the_thousand(cluster, bucket):
 
 def test_no_raw_bytes_come_back(cluster, bucket):
     for path in (b"/%ff%fe", b"/a%00b", b"/%c0%80/k", f"/{bucket}/%ff".encode(), f"/{bucket}?prefix=%ff%00%01".encode(), b"/\xff\xfe", b"/a?x=\x01\xff"):
-        with socket.create_connection(("127.0.0.1", cluster.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", cluster.port), timeout=300) as connection:
             connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
             answer = b""
             while chunk := connection.recv(65536):

@@ -1,7 +1,6 @@
 """What somebody holds in the database, or asks too much of it, costs nobody else: a victim and an attacker."""
 import concurrent.futures
 import threading
-import time
 
 import boto3
 import pytest
@@ -14,7 +13,7 @@ from cluster import Cluster, wait_for
 
 @pytest.fixture(scope="module")
 def three():
-    cluster = Cluster(gateways=3, options=["metadata.timeout=20s"])
+    cluster = Cluster(gateways=3, options=["metadata.timeout=60s"])
     started = cluster.up()
     assert started.returncode == 0, started.stdout + started.stderr
     yield cluster
@@ -28,14 +27,34 @@ def client_of(cluster, gateway):
 
 
 def victim_puts(client, bucket, count=60, threads=6):
-    """How long each PUT took, from several threads, so that they share batches with whatever else comes."""
+    """From several threads, so that they share batches with whatever else comes."""
     def put(n):
-        begin = time.monotonic()
         client.put_object(Bucket=bucket, Key=f"victim-{n % 40}", Body=b"x")
-        return time.monotonic() - begin
 
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(put, range(count)))
+        list(pool.map(put, range(count)))
+
+
+class LockWaits(threading.Thread):
+    """Looks at the database all the time: the longest that a statement was seen to wait for a lock, in seconds."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.longest, self.looks, self.done = cluster, 0.0, 0, threading.Event()
+
+    def run(self):
+        while not self.done.is_set():
+            self.longest = max(self.longest, float(self.cluster.sql(
+                "select coalesce(extract(epoch from max(clock_timestamp() - query_start)), 0) from pg_stat_activity where wait_event_type = 'Lock'")))
+            self.looks += 1
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.join()
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +75,15 @@ def test_a_lock_that_is_held_delays_who_needs_it_alone(three, buckets, held):
         waiting = [pool.submit(clients[n % 3].put_object, Bucket="attacked", Key=key, Body=b"y") for n in range(12)]
         waiting += [pool.submit(clients[n % 3].put_object_tagging, Bucket="attacked", Key="held", Tagging={"TagSet": []})
                     for n in range(6) if held != "insert"]
-        times = [took for client in clients for took in victim_puts(client, "victim")]
+        with LockWaits(three) as waits:
+            for client in clients:
+                victim_puts(client, "victim")
         assert not any(answer.done() for answer in waiting), "nobody held it"
         hold.let_go()
         for answer in waiting:
-            answer.result(timeout=30)
-    # Who waited for a lock as long as a session does took 2 s.
-    assert max(times) < 2.0, f"a PUT took {max(times):.2f} s, of {len(times)}"
+            answer.result(timeout=300)
+    # A session would wait 2 s for it, with all that shares its batch.
+    assert waits.looks > 0 and waits.longest < 1.5, f"a statement waited {waits.longest:.2f} s for a lock"
 
 
 def test_many_writers_of_a_key_through_all_gateways_end(three, buckets):
@@ -70,7 +91,7 @@ def test_many_writers_of_a_key_through_all_gateways_end(three, buckets):
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
         writers = [pool.submit(clients[n % 3].put_object, Bucket="attacked", Key="hot", Body=b"%d" % n) for n in range(64)]
         for writer in writers:
-            writer.result(timeout=30)
+            writer.result(timeout=300)
 
 
 def test_a_crowd_of_listings_delays_no_look_up(three, buckets):

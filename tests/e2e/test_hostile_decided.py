@@ -19,7 +19,7 @@ from boto3_cases import refused
 from cluster import Cluster, wait_for
 from test_access import Party
 
-CONFIG = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}
+CONFIG = {"retries": {"max_attempts": 1}, "connect_timeout": 300, "read_timeout": 300}
 LIFECYCLE = (b'<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>'
              b'<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>')
 
@@ -59,7 +59,7 @@ class Held:
         env = {"AWS_ACCESS_KEY_ID": party.key, "AWS_SECRET_ACCESS_KEY": party.secret, "AWS_REGION": "us-east-1"}
         signed = signing.sign(env, method, path, list(query), {"host": url.netloc.encode(), **(headers or {})}, body)
         self.rest = body[len(body) // 2:]
-        self.socket = socket.create_connection((url.hostname, url.port), timeout=30)
+        self.socket = socket.create_connection((url.hostname, url.port), timeout=300)
         target = signing.encode_path(path) + ("?" + signing.encode_query(query) if query else "")
         head = f"{method} {target} HTTP/1.1\r\n".encode()
         head += b"".join(name.encode() + b": " + value + b"\r\n" for name, value in signed.items())
@@ -179,7 +179,7 @@ def test_what_an_object_allowed_ends_with_its_acl_and_tags(own, parties, box, na
             asked = pool.submit(act, box) if word == "OK" else pool.submit(refused, lambda: act(box), word)
             wait_for(lambda: own.sql("select count(*) from pg_locks where not granted") != "0", 20, "nobody waits for the row")
             hold.let_go(ends)
-            asked.result(timeout=30)
+            asked.result(timeout=300)
 
 
 @pytest.mark.parametrize("name", [name for name in BY_THE_OBJECT if "copy" in name])
@@ -196,7 +196,7 @@ def test_a_copy_is_of_one_version_of_its_source(own, parties, box, name):
         asked = pool.submit(act, box)
         wait_for(lambda: own.sql("select count(*) from pg_locks where not granted") != "0", 20, "nobody waits for the row")
         hold.let_go("commit")
-        assert asked.result(timeout=30)["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert asked.result(timeout=300)["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 def lines(own, path, fields, method="PUT", party=None):
@@ -209,7 +209,7 @@ def lines(own, path, fields, method="PUT", party=None):
     signed = signing.sign(env, method, path, [], {"host": url.netloc.encode(), **joined})
     head = f"{method} {path} HTTP/1.1\r\n".encode()
     head += b"".join(name.encode() + b": " + value + b"\r\n" for name, value in [*((n, v) for n, v in signed.items() if n not in joined), *fields])
-    with socket.create_connection((url.hostname, url.port), timeout=30) as connection:
+    with socket.create_connection((url.hostname, url.port), timeout=300) as connection:
         connection.sendall(head + b"content-length: 0\r\nconnection: close\r\n\r\n")
         answer = b""
         while part := connection.recv(65536):

@@ -8,12 +8,10 @@ import pytest
 
 from cluster import BUILD, running, wait_for
 
-PORT = 17700
-
 
 @pytest.fixture(scope="module")
 def operated():
-    with running("victims", port=PORT) as cluster:
+    with running("victims") as cluster:
         yield cluster
 
 
@@ -58,9 +56,9 @@ def test_a_wrong_master_key_ends_commands_and_gateways_in_one_line(operated, tmp
                   ["kms", "--dsn", operated.dsn(), "--master-key-file", str(wrong), "list"]):
         one_line(operated.cli(*words), "not the master key of this cluster")
     gateway = subprocess.run([BUILD / "bin" / "rondel-gateway", "--config", operated.data / "config" / "gateway-1.yaml",
-                              "--set", f"metadata.master_key_file={wrong}", "--set", f"gateway.listen=127.0.0.1:{PORT + 90}",
-                              "--set", f"gateway.operations_listen=127.0.0.1:{PORT + 91}", "--set", f"cluster.listen=127.0.0.1:{PORT + 92}"],
-                             capture_output=True, text=True, timeout=60)
+                              "--set", f"metadata.master_key_file={wrong}", "--set", f"gateway.listen=127.0.0.1:{operated.port + 90}",
+                              "--set", f"gateway.operations_listen=127.0.0.1:{operated.port + 190}", "--set", f"cluster.listen=127.0.0.1:{operated.port + 490}"],
+                             capture_output=True, text=True, timeout=300)
     one_line(gateway, "not the master key of this cluster")
     assert operated.cli("account", "list").stdout == before
     assert [value for _, value in operated.samples("rondel_master_key_matches")] == [1.0]

@@ -60,7 +60,7 @@ def connect(cluster, files, name=None, ca="default", **settings):
             context.set_alpn_protocols(value)
         else:
             setattr(context, key, value)
-    plain = socket.create_connection(("127.0.0.1", cluster.port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", cluster.port), timeout=300)
     return context.wrap_socket(plain, server_hostname=name)
 
 
@@ -123,7 +123,7 @@ def test_protocols(secure, files):
         connect(secure, files, alpn=["h2"])
     with pytest.raises((ssl.SSLError, ConnectionError)):
         connect(secure, files, maximum_version=ssl.TLSVersion.TLSv1_1, minimum_version=ssl.TLSVersion.TLSv1)
-    with socket.create_connection(("127.0.0.1", secure.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", secure.port), timeout=300) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"HTTP/1.1 2" not in plain.recv(4096)
 

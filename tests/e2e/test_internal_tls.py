@@ -31,9 +31,9 @@ def test_bytes_flow_and_strangers_do_not_get_in(certificates):
         for key, body in bodies.items():
             assert client.get_object(Bucket="sealed", Key=key)["Body"].read() == body
         for port in (cluster.port + 200, cluster.port + 400):
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+            with socket.create_connection(("127.0.0.1", port), timeout=300) as plain:
                 plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
-                plain.settimeout(5)
+                plain.settimeout(300)
                 try:
                     answer = plain.recv(64)
                 except ConnectionError:

@@ -47,7 +47,7 @@ class StandIn:
 
     def upgrade(self, *words, patience=0):
         environment = {**os.environ, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "STAND_IN": str(self.folder)}
-        return subprocess.run([str(UPGRADE), "--patience", str(patience), "--pause", "0", *words], capture_output=True, text=True, timeout=300,
+        return subprocess.run([str(UPGRADE), "--patience", str(patience), "--pause", "0", *words], capture_output=True, text=True, timeout=1200,
                               env=environment)
 
 
@@ -174,7 +174,7 @@ def test_nodes_of_a_real_cluster_are_replaced_under_load(tmp_path):
                                      "pods": pods, "again": again})
         pids = cluster.processes()
         load = Writers(lambda: cluster.boto3(boto3), "upgraded", threads=2)
-        done = kubectl.upgrade("--nodes-only", "--lag", "5", patience=120)
+        done = kubectl.upgrade("--nodes-only", "--lag", "5", patience=600)
         load.stop()
         assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "again.log").read_text()
 

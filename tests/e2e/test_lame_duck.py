@@ -23,7 +23,7 @@ def ducks():
 
 def health(url, path):
     try:
-        with urllib.request.urlopen(url + path, timeout=10) as answer:
+        with urllib.request.urlopen(url + path, timeout=300) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -43,7 +43,7 @@ def test_a_process_that_ends_serves_until_its_time_is_over(ducks, name):
     client.put_object(Bucket="duck", Key="before", Body=b"before")
     url, pid = operations_of(ducks, name), ducks.processes()[name]
     assert health(url, "/health/serving") == (200, "listeners: ok\nnot draining: ok\n")
-    kept = http.client.HTTPConnection("127.0.0.1", ducks.port, timeout=20)
+    kept = http.client.HTTPConnection("127.0.0.1", ducks.port, timeout=300)
     kept.request("GET", "/")
     kept.getresponse().read()
 

@@ -59,7 +59,7 @@ def test_multipart_of_s3cmd(older, tmp_path):
     config.write_text(f"[default]\naccess_key = {older.env['AWS_ACCESS_KEY_ID']}\nsecret_key = {older.env['AWS_SECRET_ACCESS_KEY']}\n"
                       f"host_base = {host}\nhost_bucket = {host}\nuse_https = False\nsignature_v2 = True\n")
     def s3cmd(*words):
-        done = subprocess.run(["s3cmd", "-c", config, "--no-progress", *words], capture_output=True, text=True, timeout=120)
+        done = subprocess.run(["s3cmd", "-c", config, "--no-progress", *words], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
     s3cmd("put", "--multipart-chunk-size-mb=5", big, "s3://s3cmd/big")
     s3cmd("get", "s3://s3cmd/big", tmp_path / "back.bin")

@@ -3,6 +3,7 @@
 // something was wrapped.
 #pragma once
 
+#include <atomic>
 #include <boost/json.hpp>
 #include <map>
 #include <mutex>
@@ -23,8 +24,9 @@ class FakeVault {
                 }).value()) {}
 
   ~FakeVault() {
+    ending_ = true;
     server_->stop();
-    async::block_on(server_->wait_idle(deadline_in(std::chrono::seconds(2))));
+    async::block_on(server_->wait_idle(deadline_in(std::chrono::seconds(60))));
     loops_.join();
   }
 
@@ -40,7 +42,7 @@ class FakeVault {
     versions_[name] = 1;
   }
 
-  // The next request is answered with this status, or (0) not at all for a while.
+  // The next request is answered with this status, or (0) not before the end.
   void fail_next(int status) {
     std::lock_guard lock(mutex_);
     fail_next_ = status;
@@ -77,7 +79,7 @@ class FakeVault {
       requests_.push_back(exchange.head().method + " " + exchange.head().target);
       failing = std::exchange(fail_next_, -1);
     }
-    if (failing == 0) co_await async::sleep_for(std::chrono::milliseconds(500));
+    while (failing == 0 && !ending_) co_await async::sleep_for(std::chrono::milliseconds(1));
     Reply reply = failing > 0 ? error(failing, "made to fail") : decide(exchange.head(), body);
     http::ResponseHead head;
     head.status = reply.status;
@@ -188,6 +190,7 @@ class FakeVault {
   std::vector<std::string> requests_;
   int fail_next_ = -1;
   async::LoopThreads loops_;
+  std::atomic<bool> ending_{false};
   std::unique_ptr<http::Server> server_;  // Last: it uses the rest.
 };
 

@@ -477,12 +477,12 @@ TEST_P(Decided, TheBlockOfTheAccountMovesItsBuckets) {
 class Writers {
  public:
   Writers() {
-    const auto connection = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
+    const auto connection = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
     const auto rows = connection->run(
         "select proname::text, regexp_replace(prosrc, '--[^\n]*', '', 'g') from pg_proc"
         " where pronamespace = current_schema()::regnamespace"
         " and proname !~ '^attributes_[0-9]+$'",
-        {}, deadline_in(10s));
+        {}, deadline_in(60s));
     for (size_t i = 0; i < rows.value().rows(); ++i) bodies_[rows->text(i, 0)] = rows->text(i, 1);
     for (const auto& [name, body] : bodies_) {
       for (const auto& [other, text] : bodies_) {

@@ -17,7 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Who cannot wait for long: had he to wait for what is held, he would have no answer.
-Deadline impatient() { return deadline_in(3s); }
+Deadline impatient() { return deadline_in(20s); }
 
 class HeldLocks : public StoreFixture<HeldLocks> {
  public:
@@ -184,7 +184,7 @@ TEST_F(HeldLocks, DeletesOfManyKeysCommitWhatNobodyHoldsAndThenTheRest) {
   const auto left = [&] {
     return run(stores().listing.list({.bucket_id = bucket_.id, .deadline = soon()})).entries.size();
   };
-  for (const Deadline end = deadline_in(10s);
+  for (const Deadline end = deadline_in(60s);
        left() > 1 && std::chrono::steady_clock::now() < end;) {
     std::this_thread::sleep_for(1ms);
   }
@@ -255,7 +255,7 @@ TEST_F(HeldLocks, ChangesOfABucketEndUnderCommitsThatOverlap) {
     for (const auto& [what, change] : changes) {
       SCOPED_TRACE(commit + ", " + what);
       const auto session = PgConnection::open(postgres_dsn(), soon()).value();
-      ASSERT_TRUE(session->script("set lock_timeout = '10s'", soon()));
+      ASSERT_TRUE(session->script("set lock_timeout = '60s'", soon()));
       const Overlapping overlapping(postgres_dsn(), commit);
       const auto done = session->script("begin; " + change + "; rollback", soon());
       EXPECT_TRUE(done) << done.error().message;
@@ -310,7 +310,7 @@ TEST_F(HeldLocks, ManyWritersOfAKeyThroughThreeGatewaysAllCommit) {
   for (int i = 0; i < kWriters; ++i) {
     writers.emplace_back([&, i] {
       PutObject request = put_request("hot");
-      request.context.deadline = deadline_in(5s);
+      request.context.deadline = deadline_in(60s);
       const auto outcome =
           async::block_on(gateways[i % gateways.size()]->objects.put_object(request));
       if (outcome && outcome->status == CommitStatus::kCommitted) ++committed;

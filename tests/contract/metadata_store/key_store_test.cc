@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 class KeyStoreContract : public ::testing::TestWithParam<Implementation> {
  protected:
-  static Deadline soon() { return deadline_in(10s); }
+  static Deadline soon() { return deadline_in(60s); }
 
   template <class T>
   static Result<T> run(async::Task<Result<T>> task) {

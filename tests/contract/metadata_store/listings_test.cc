@@ -47,7 +47,7 @@ class MillionKeys : public ::testing::Test {
   static void TearDownTestSuite() { script(postgres_dsn(), "drop database million with (force)"); }
 
   static void script(const std::string& dsn, const std::string& sql) {
-    const auto connection = PgConnection::open(dsn, deadline_in(30s), {.statement = 300s}).value();
+    const auto connection = PgConnection::open(dsn, deadline_in(60s), {.statement = 300s}).value();
     const auto done = connection->script(sql, deadline_in(300s));
     ASSERT_TRUE(done) << done.error().message;
   }
@@ -123,40 +123,40 @@ INSTANTIATE_TEST_SUITE_P(Plans, MillionKeysUnderPlans,
 
 TEST_P(MillionKeysUnderPlans, APageReadsWhatItAnswers) {
   for (const Listing& listing : listings()) {
-    const auto connection = PgConnection::open(dsn_, deadline_in(30s)).value();
+    const auto connection = PgConnection::open(dsn_, deadline_in(60s)).value();
     ASSERT_TRUE(
-        connection->script(std::string("set plan_cache_mode = ") + GetParam(), deadline_in(30s)));
+        connection->script(std::string("set plan_cache_mode = ") + GetParam(), deadline_in(60s)));
     const auto rows_read = [&] {
       const auto row = connection->run(
           "select (sum(coalesce(idx_tup_fetch, 0)) + sum(seq_tup_read))::bigint from "
           "pg_stat_xact_user_tables"
           " where relname ~ '^(objects|versions|upload|buckets)'",
-          {}, deadline_in(30s));
+          {}, deadline_in(60s));
       return row->bigint(0, 0);
     };
-    ASSERT_TRUE(connection->script("begin", deadline_in(30s)));
+    ASSERT_TRUE(connection->script("begin", deadline_in(60s)));
     // Twice: the second one goes by a plan that is kept.
     for (int i = 0; i < 2; ++i) {
       const int64_t before = rows_read();
-      const auto rows = connection->run(listing.sql, {}, deadline_in(30s));
+      const auto rows = connection->run(listing.sql, {}, deadline_in(60s));
       ASSERT_TRUE(rows) << listing.what << ": " << rows.error().message;
       EXPECT_EQ(static_cast<int64_t>(rows->rows()), listing.answered) << listing.what;
       // A portal reads ahead, by tens of rows for each common prefix.
       const bool folded = std::string(listing.what).contains("common prefix");
       EXPECT_LE(rows_read() - before, (folded ? 80 : 2) * (listing.answered + 40)) << listing.what;
     }
-    ASSERT_TRUE(connection->script("rollback", deadline_in(30s)));
+    ASSERT_TRUE(connection->script("rollback", deadline_in(60s)));
   }
 }
 
 TEST(PgConnectionCancel, AReadWithoutAnAnswerIsStoppedAndItsConnectionIsOfUse) {
-  const auto connection = PgConnection::open(postgres_dsn(), deadline_in(30s)).value();
+  const auto connection = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
   for (int i = 0; i < 5; ++i) {
     const auto slow =
         connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms), AtDeadline::kCancel);
     ASSERT_FALSE(slow);
     EXPECT_FALSE(connection->broken()) << slow.error().message;
-    EXPECT_EQ(connection->run("select 7", {}, deadline_in(30s))->integer(0, 0), 7);
+    EXPECT_EQ(connection->run("select 7", {}, deadline_in(60s))->integer(0, 0), 7);
   }
   const auto left =
       connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms), AtDeadline::kLeave);
@@ -165,15 +165,15 @@ TEST(PgConnectionCancel, AReadWithoutAnAnswerIsStoppedAndItsConnectionIsOfUse) {
 
 TEST(PgConnectionCancel, TheServerEndsWhatIsLeftBehind) {
   const std::string dsn = postgres_dsn() + " application_name=left-behind";
-  const auto watcher = PgConnection::open(postgres_dsn(), deadline_in(30s)).value();
+  const auto watcher = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
   {
-    const auto connection = PgConnection::open(dsn, deadline_in(30s), {.statement = 200ms}).value();
+    const auto connection = PgConnection::open(dsn, deadline_in(60s), {.statement = 200ms}).value();
     (void)connection->run("select pg_sleep(100)::text", {}, deadline_in(20ms));
   }
   for (;;) {  // Until the test's time-out.
     const auto row =
         watcher->run("select count(*) from pg_stat_activity where application_name = 'left-behind'",
-                     {}, deadline_in(30s));
+                     {}, deadline_in(60s));
     if (row->bigint(0, 0) == 0) break;
     std::this_thread::sleep_for(5ms);
   }
@@ -215,11 +215,11 @@ TEST_F(Crowd, OfSlowListingsHoldsNoMoreConnectionsThanItWasGiven) {
     int64_t most = 0;
     for (int i = 0; i < 60; ++i) {
       const auto found =
-          async::block_on(stores.buckets.find_bucket(bucket_.name, deadline_in(10s)));
+          async::block_on(stores.buckets.find_bucket(bucket_.name, deadline_in(60s)));
       EXPECT_TRUE(found) << found.error().message;
       Upload upload = upload_request("u" + std::to_string(i));
       const auto begun = async::block_on(stores.uploads.create_upload(
-          {bucket_.id, bucket_.settings_version, 0, deadline_in(10s)}, upload));
+          {bucket_.id, bucket_.settings_version, 0, deadline_in(60s)}, upload));
       EXPECT_TRUE(begun) << begun.error().message;
       const auto row = watcher->run(
           "select count(*) from pg_stat_activity where application_name = 'crowd'", {}, soon());

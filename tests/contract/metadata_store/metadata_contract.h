@@ -25,7 +25,7 @@ inline const Credential& owner_in(TestDatabase& database) {
   const CreateAccount request{
       .name = "owner", .access_key = "OWNERKEY", .secret_key = "owner-secret"};
   return owners[&database] =
-             async::block_on(database.stores().identities.create_account(request, deadline_in(10s)))
+             async::block_on(database.stores().identities.create_account(request, deadline_in(60s)))
                  .value();
 }
 
@@ -49,7 +49,7 @@ class MetadataContract : public ::testing::TestWithParam<Implementation> {
     return outcome.bucket;
   }
 
-  static Deadline soon() { return deadline_in(10s); }
+  static Deadline soon() { return deadline_in(60s); }
 
   template <class T, class E>
   static T run(async::Task<std::expected<T, E>> task) {

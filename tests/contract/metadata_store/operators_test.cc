@@ -24,7 +24,7 @@ class Cluster {
   explicit Cluster(const std::string& name) : name_(name) {
     server("create database " + name_);
     EXPECT_TRUE(migrate(dsn(), load_schema(RONDEL_MIGRATIONS).value()));
-    connection_ = PgConnection::open(dsn(), deadline_in(10s)).value();
+    connection_ = PgConnection::open(dsn(), deadline_in(60s)).value();
   }
 
   ~Cluster() {
@@ -34,10 +34,10 @@ class Cluster {
 
   std::string dsn() const { return postgres_dsn() + " dbname=" + name_; }
 
-  Result<void> script(const std::string& sql) { return connection_->script(sql, deadline_in(30s)); }
+  Result<void> script(const std::string& sql) { return connection_->script(sql, deadline_in(60s)); }
 
   std::set<std::string> texts(const std::string& sql) {
-    const auto rows = connection_->run(sql, {}, deadline_in(30s));
+    const auto rows = connection_->run(sql, {}, deadline_in(60s));
     EXPECT_TRUE(rows) << rows.error().message;
     std::set<std::string> out;
     for (size_t i = 0; rows && i < rows->rows(); ++i) out.insert(rows->text(i, 0));
@@ -48,8 +48,8 @@ class Cluster {
 
  private:
   static void server(const std::string& sql) {
-    const auto connection = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
-    const auto done = connection->script(sql, deadline_in(30s));
+    const auto connection = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
+    const auto done = connection->script(sql, deadline_in(60s));
     ASSERT_TRUE(done) << done.error().message;
   }
 
@@ -69,7 +69,7 @@ void wait_for(async::Task<Result<void>> task) {
   EXPECT_TRUE(result) << result.error().message;
 }
 
-Deadline soon() { return deadline_in(10s); }
+Deadline soon() { return deadline_in(60s); }
 
 // Every table is one that operators change, or one that data or the cluster itself moves.
 const std::set<std::string> kAudited{

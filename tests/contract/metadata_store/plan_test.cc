@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 std::string plan_of_find(PgConnection& connection) {
-  const Deadline deadline = deadline_in(30s);
+  const Deadline deadline = deadline_in(60s);
   EXPECT_TRUE(connection.script("prepare find_current as " + find_current_sql(), deadline));
   const auto lines = connection.run(
       "explain (costs off) execute find_current('{plans}', '{\"\\\\x6b\"}', '{0}', '{0}', '{0}')",
@@ -22,8 +22,8 @@ std::string plan_of_find(PgConnection& connection) {
 }
 
 TEST(Plans, FindingAKeySeeksItOnTablesThatWereNeverAnalysed) {
-  auto connection = PgConnection::open(postgres_dsn(), deadline_in(30s)).value();
-  const Deadline deadline = deadline_in(30s);
+  auto connection = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
+  const Deadline deadline = deadline_in(60s);
   // Rows enough that a scan of the bucket would hurt, and a plan made before anybody has counted
   // them.
   ASSERT_TRUE(

@@ -67,7 +67,7 @@ std::string test_master_key() { return std::string(32, 'k'); }
 // As by a dump that is restored into the database: the connection stays, and what it looked up is
 // gone.
 TEST(PgConnectionTest, WhatWasMadeAnewIsLookedUpAgain) {
-  const auto soon = [] { return deadline_in(30s); };
+  const auto soon = [] { return deadline_in(60s); };
   const auto connection = PgConnection::open(postgres_dsn(), soon()).value();
   const auto other = PgConnection::open(postgres_dsn(), soon()).value();
   const auto make = [&] {
@@ -114,14 +114,14 @@ TEST(PgConnectionTest, TheServerWatchesConnectionsOverTcp) {
   ASSERT_TRUE(cli::start_postgres(postgres));
   {
     auto connection =
-        PgConnection::open("host=" + address + " user=rondel dbname=rondel", deadline_in(10s));
+        PgConnection::open("host=" + address + " user=rondel dbname=rondel", deadline_in(60s));
     ASSERT_TRUE(connection) << connection.error().message;
     for (const auto& [name, value] : {std::pair("tcp_keepalives_idle", "10"),
                                       {"tcp_keepalives_interval", "5"},
                                       {"tcp_keepalives_count", "3"}}) {
       const auto shown =
           (*connection)
-              ->run(fmt::format("select current_setting('{}')", name), {}, deadline_in(10s));
+              ->run(fmt::format("select current_setting('{}')", name), {}, deadline_in(60s));
       ASSERT_TRUE(shown) << shown.error().message;
       EXPECT_EQ(shown->text(0, 0), value) << name;
     }

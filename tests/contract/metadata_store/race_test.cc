@@ -32,12 +32,12 @@ class SlowWrites {
 
   // Until one waits.
   void await() {
-    for (const Deadline end = deadline_in(10s); std::chrono::steady_clock::now() < end;
+    for (const Deadline end = deadline_in(60s); std::chrono::steady_clock::now() < end;
          std::this_thread::sleep_for(1ms)) {
       const auto waiting = connection_->run(
           "select count(*)::text from pg_locks where locktype = 'advisory' and objid = 4711 and "
           "not granted",
-          {}, deadline_in(10s));
+          {}, deadline_in(60s));
       if (waiting && waiting->text(0, 0) != "0") return;
     }
     ADD_FAILURE() << "nobody waits";
@@ -46,22 +46,22 @@ class SlowWrites {
   void let_go() { script("select pg_advisory_unlock_all()"); }
 
  private:
-  void script(const std::string& sql) { EXPECT_TRUE(connection_->script(sql, deadline_in(10s))); }
+  void script(const std::string& sql) { EXPECT_TRUE(connection_->script(sql, deadline_in(60s))); }
 
   const std::unique_ptr<PgConnection> connection_ =
-      PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
+      PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
 };
 
 // Until a session waits for one that `holder` has.
 void await_lock_of(PgConnection& holder) {
-  const auto pid = holder.run("select pg_backend_pid()::text", {}, deadline_in(10s));
+  const auto pid = holder.run("select pg_backend_pid()::text", {}, deadline_in(60s));
   ASSERT_TRUE(pid);
-  const auto looker = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
+  const auto looker = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
   const std::string blocked = "select count(*)::text from pg_stat_activity where " +
                               std::string(pid->text(0, 0)) + " = any(pg_blocking_pids(pid))";
   for (const Deadline end = deadline_in(60s); std::chrono::steady_clock::now() < end;
        std::this_thread::sleep_for(1ms)) {
-    const auto waiting = looker->run(blocked, {}, deadline_in(10s));
+    const auto waiting = looker->run(blocked, {}, deadline_in(60s));
     if (waiting && waiting->text(0, 0) != "0") return;
   }
   ADD_FAILURE() << "nobody waits";

@@ -26,7 +26,7 @@ class Database {
  public:
   explicit Database(const std::string& name) : name_(name) {
     server("create database " + name_);
-    connection_ = PgConnection::open(dsn(), deadline_in(10s)).value();
+    connection_ = PgConnection::open(dsn(), deadline_in(60s)).value();
   }
 
   ~Database() {
@@ -37,13 +37,13 @@ class Database {
   std::string dsn() const { return postgres_dsn() + " dbname=" + name_; }
 
   void script(const std::string& sql) {
-    const auto done = connection_->script(sql, deadline_in(30s));
+    const auto done = connection_->script(sql, deadline_in(60s));
     ASSERT_TRUE(done) << done.error().message;
   }
 
   // The first column of all rows.
   std::vector<std::string> texts(const std::string& sql) {
-    const auto rows = connection_->run(sql, {}, deadline_in(30s));
+    const auto rows = connection_->run(sql, {}, deadline_in(60s));
     EXPECT_TRUE(rows) << rows.error().message;
     std::vector<std::string> out;
     for (size_t i = 0; rows && i < rows->rows(); ++i) out.push_back(rows->text(i, 0));
@@ -52,8 +52,8 @@ class Database {
 
  private:
   static void server(const std::string& sql) {
-    const auto connection = PgConnection::open(postgres_dsn(), deadline_in(10s)).value();
-    const auto done = connection->script(sql, deadline_in(30s));
+    const auto connection = PgConnection::open(postgres_dsn(), deadline_in(60s)).value();
+    const auto done = connection->script(sql, deadline_in(60s));
     ASSERT_TRUE(done) << done.error().message;
   }
 

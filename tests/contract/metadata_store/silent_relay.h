@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,10 +20,14 @@ namespace rondel::metadata {
 
 class SilentRelay {
  public:
-  // From 127.0.0.1, a free port, to `host`:`port`.
-  SilentRelay(const std::string& host, int port)
-      : target_(address(host, port)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in here = address("127.0.0.1", 0);
+  // From 127.0.0.1, a free port, to a Unix socket of at most 107 bytes.
+  explicit SilentRelay(const std::string& target)
+      : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    target_.sun_family = AF_UNIX;
+    target.copy(target_.sun_path, sizeof target_.sun_path - 1);
+    sockaddr_in here{};
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof here;
     (void)::bind(listener_, reinterpret_cast<sockaddr*>(&here), length);
     (void)::listen(listener_, 64);
@@ -44,14 +49,6 @@ class SilentRelay {
   void be_silent(bool silent) { silent_ = silent; }
 
  private:
-  static sockaddr_in address(const std::string& host, int port) {
-    sockaddr_in out{};
-    out.sin_family = AF_INET;
-    out.sin_port = htons(static_cast<uint16_t>(port));
-    (void)::inet_pton(AF_INET, host.c_str(), &out.sin_addr);
-    return out;
-  }
-
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       if (silent_) {
@@ -72,7 +69,7 @@ class SilentRelay {
 
   void accept() {
     const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int server = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (::connect(server, reinterpret_cast<const sockaddr*>(&target_), sizeof target_) != 0) {
       ::close(client);
       ::close(server);
@@ -102,7 +99,7 @@ class SilentRelay {
     ::close(other);
   }
 
-  const sockaddr_in target_;
+  sockaddr_un target_{};
   const int listener_;
   int port_ = 0;
   std::map<int, int> peers_;  // The relay's thread alone.

@@ -29,7 +29,7 @@ inline std::unique_ptr<PostgresMetadata> make_other(const std::string& dsn = pos
 // The id of a new account; ends the test when there is one of that name.
 inline std::string make_account(const Stores& stores, const std::string& name) {
   return async::block_on(stores.identities.create_account({.name = name},
-                                                          deadline_in(std::chrono::seconds(30))))
+                                                          deadline_in(std::chrono::seconds(60))))
       .value()
       .account.id;
 }

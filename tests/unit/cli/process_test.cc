@@ -28,7 +28,7 @@ class ProcessTest : public testing::Test {
 
   // The kernel may show a program a moment after it was started.
   std::optional<pid_t> wait_until_running(const std::string& program) const {
-    const Deadline end = deadline_in(10s);
+    const Deadline end = deadline_in(60s);
     std::optional<pid_t> pid;
     while (!(pid = running_process(folder_ + "/x.pid", program)) &&
            std::chrono::steady_clock::now() < end) {

@@ -59,7 +59,7 @@ class KeyRingTest : public testing::Test {
     return KeyRing(store, {crypto::Secret(std::string(32, master)), {"made-by-itself"}, &clock});
   }
 
-  static Deadline soon() { return deadline_in(std::chrono::seconds(5)); }
+  static Deadline soon() { return deadline_in(std::chrono::seconds(60)); }
 
   template <class T>
   static T run(async::Task<T> task) {

@@ -63,7 +63,7 @@ class MeasuredKeysTest : public testing::Test {
         .value();
   }
 
-  static Deadline soon() { return deadline_in(std::chrono::seconds(5)); }
+  static Deadline soon() { return deadline_in(std::chrono::seconds(60)); }
 
   metrics::Registry registry;
   OneAnswer keys;

@@ -68,7 +68,7 @@ class CountingKeys final : public KeyManagement {
 
 class ObjectKeysTest : public testing::Test {
  protected:
-  static Deadline soon() { return deadline_in(std::chrono::seconds(5)); }
+  static Deadline soon() { return deadline_in(std::chrono::seconds(60)); }
 
   template <class T>
   static T run(async::Task<T> task) {

@@ -39,7 +39,7 @@ TEST(Channel, TheLastHolderMayBeACompletionThread) {
                          EXPECT_FALSE(status.ok());
                          held.reset();
                        });
-    ASSERT_EQ(ended.wait_for(std::chrono::seconds(10)), std::future_status::ready)
+    ASSERT_EQ(ended.wait_for(std::chrono::seconds(60)), std::future_status::ready)
         << "round " << round;
   }
 }

@@ -62,7 +62,7 @@ class Server final : public wire::Cluster::Service {
     const auto channel =
         open_channel("127.0.0.1:" + std::to_string(port_), *caller, expected, arguments);
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     wire::HeartbeatRequest request;
     request.set_name(name);
     wire::HeartbeatReply reply;

@@ -79,14 +79,14 @@ TEST(HeadWriter, NoAnswerIsSplit) {
     EXPECT_TRUE(answer.ends_with("\r\n\r\nbody")) << answer;
   }
   (*server)->stop();
-  async::block_on((*server)->wait_idle(deadline_in(10s)));
+  async::block_on((*server)->wait_idle(deadline_in(60s)));
   server->reset();
   threads.join();
 }
 
 async::Task<Result<ClientResponse>> ask(uint16_t port, RequestHead head) {
   auto client = ClientConnection::make({.host = "127.0.0.1", .port = port});
-  co_return co_await client->request(std::move(head), {}, deadline_in(10s));
+  co_return co_await client->request(std::move(head), {}, deadline_in(60s));
 }
 
 RequestHead request_to(std::string method, std::string target) {

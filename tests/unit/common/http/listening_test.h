@@ -27,7 +27,7 @@ class ListeningTest : public ::testing::Test {
   void TearDown() override {
     if (server_) {
       server_->stop();
-      async::block_on(server_->wait_idle(deadline_in(std::chrono::seconds(5))));
+      async::block_on(server_->wait_idle(deadline_in(std::chrono::seconds(60))));
       server_.reset();
     }
     threads_.join();

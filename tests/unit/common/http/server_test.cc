@@ -74,7 +74,7 @@ class ServerTest : public ListeningTest {
   RawSocket client() { return RawSocket::connect(server_->port()); }
 
   ErrorCode last_error() {
-    const Deadline limit = deadline_in(20s);
+    const Deadline limit = deadline_in(60s);
     while (last_error_ == 0 && std::chrono::steady_clock::now() < limit) {
       std::this_thread::sleep_for(1ms);
     }
@@ -373,7 +373,7 @@ TEST_F(ServerTest, BytesCountedAreBytesMoved) {
     cut.send("GET /short HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_EQ(body_of(cut.read_all()).size(), 400'000u);
   }
-  const Deadline limit = deadline_in(20s);
+  const Deadline limit = deadline_in(60s);
   while (server_->status().connections > 0 && std::chrono::steady_clock::now() < limit) {
     std::this_thread::sleep_for(1ms);
   }
@@ -417,7 +417,7 @@ TEST_F(ServerTest, OneAddressDoesNotTakeTheLastConnections) {
   EXPECT_FALSE(open(9));  // All are taken.
   // Whoever gives back may come again.
   held.clear();
-  const Deadline limit = deadline_in(20s);
+  const Deadline limit = deadline_in(60s);
   while (server_->status().connections > 0 && std::chrono::steady_clock::now() < limit) {
     std::this_thread::sleep_for(1ms);
   }

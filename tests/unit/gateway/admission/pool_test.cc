@@ -155,7 +155,7 @@ TEST_F(PoolTest, OnlyWhoHoldsAsMuchGivesWay) {
 TEST_F(PoolTest, APromiseThatIsNotUsedIsCut) {
   Pool pool({.capacity = 100, .promise_patience = 250ms, .patience = 1h});
   Pool::Hold slow = pool.open(account("a"));
-  EXPECT_TRUE(async::block_on(slow.claim(80, deadline_in(1s))));
+  EXPECT_TRUE(async::block_on(slow.claim(80, deadline_in(60s))));
   const SteadyTime now = Pool::steady_now();
   EXPECT_TRUE(slow.use(10, now));
   EXPECT_FALSE(pool.try_take(account("b"), 50, now)) << "it may still come";
@@ -163,7 +163,7 @@ TEST_F(PoolTest, APromiseThatIsNotUsedIsCut) {
   EXPECT_TRUE(other);
   EXPECT_EQ(slow.amount(), 10u);
   EXPECT_FALSE(slow.use(10, now)) << "it is to claim again";
-  EXPECT_TRUE(async::block_on(slow.claim(30, deadline_in(1s))));
+  EXPECT_TRUE(async::block_on(slow.claim(30, deadline_in(60s))));
   EXPECT_TRUE(slow.use(30, now));
   EXPECT_EQ(pool.status().in_use, 90u);
   EXPECT_EQ(pool.status().used, 90u);
@@ -319,9 +319,9 @@ TEST_F(PoolTest, AWaitEndsAtItsDeadline) {
 TEST_F(PoolTest, WhatIsFilledHoldsWhatHasCome) {
   Pool pool({.capacity = 1 << 20});
   Filling slow(pool, account("a"), 512 << 10, {});
-  EXPECT_TRUE(async::block_on(slow.take(1, deadline_in(1s))));
+  EXPECT_TRUE(async::block_on(slow.take(1, deadline_in(60s))));
   EXPECT_EQ(pool.status().in_use, Filling::kFirstBytes);
-  EXPECT_TRUE(async::block_on(slow.take(Filling::kFirstBytes, deadline_in(1s))));
+  EXPECT_TRUE(async::block_on(slow.take(Filling::kFirstBytes, deadline_in(60s))));
   EXPECT_EQ(pool.status().in_use, 512u << 10) << "there is room for all of it";
   EXPECT_LE(pool.status().used, 3 * Filling::kFirstBytes);
   EXPECT_TRUE(slow.complete());

@@ -256,7 +256,7 @@ struct AccessFixture {
 
   // The gateway has cached the bucket as it was before.
   void cache_before(metadata::Bucket now) {
-    (void)async::block_on(bucket_cache.find_bucket("box", deadline_in(std::chrono::seconds(5))));
+    (void)async::block_on(bucket_cache.find_bucket("box", deadline_in(std::chrono::seconds(60))));
     clock.advance(std::chrono::milliseconds(2));
     bucket_store.buckets["box"] = std::move(now);
   }

@@ -298,7 +298,7 @@ struct PendingBytes : ::testing::Test, AccessFixture {
     commits.released.clear();
     const auto not_known = pending.status().not_known_total;
     const auto response = perform(row, end);
-    while (async::block_on(pending.hand_over(deadline_in(1s)))) {
+    while (async::block_on(pending.hand_over(deadline_in(60s)))) {
     }
     const std::string what = std::string(row.name) + ", " + why + ": " +
                              (response ? "OK" : std::string(s3::name(response.error().code)));
@@ -362,7 +362,7 @@ TEST_F(PendingBytes, OfASourceThatWasWrittenOverAreReleased) {
       const auto answers =
           settles ? std::vector{moved, CommitResult(CommitOutcome())} : std::vector{moved};
       const auto response = perform(row, {.answers = answers});
-      while (async::block_on(pending.hand_over(deadline_in(1s)))) {
+      while (async::block_on(pending.hand_over(deadline_in(60s)))) {
       }
       std::multiset<model::StreamId> given_up(memory.streams.begin(), memory.streams.end());
       if (settles) given_up.erase(given_up.find(memory.streams.back()));
@@ -386,7 +386,7 @@ TEST_F(PendingBytes, AreReleasedWhenTheyWereBegunTooLongAgo) {
     ASSERT_FALSE(response) << row.name;
     EXPECT_EQ(response.error().code, s3::ErrorCode::kRequestTimeout) << row.name;
     EXPECT_EQ(commits.commits, 0) << row.name;
-    EXPECT_TRUE(async::block_on(pending.hand_over(deadline_in(1s)))) << row.name;
+    EXPECT_TRUE(async::block_on(pending.hand_over(deadline_in(60s)))) << row.name;
   }
   memory.body_takes = 0h;
   for (const Writes& row : kRowsAlone) {
@@ -563,10 +563,10 @@ TEST_F(PendingBytes, WaitForTheDatabase) {
     commits.released.clear();
     EXPECT_FALSE(perform(row, {.answers = {never}}));
     commits.refuses_releases = true;
-    EXPECT_FALSE(async::block_on(pending.hand_over(deadline_in(1s))));
+    EXPECT_FALSE(async::block_on(pending.hand_over(deadline_in(60s))));
     EXPECT_EQ(pending.status().waiting, 1u) << row.name;
     commits.refuses_releases = false;
-    EXPECT_TRUE(async::block_on(pending.hand_over(deadline_in(1s))));
+    EXPECT_TRUE(async::block_on(pending.hand_over(deadline_in(60s))));
     EXPECT_EQ(commits.released, std::multiset<model::StreamId>{memory.streams.front()}) << row.name;
     EXPECT_EQ(pending.status().waiting, 0u) << row.name;
   }
@@ -636,10 +636,10 @@ TEST_F(PendingBytes, AreLeftToTheOrphanScanAboveABound) {
   for (int i = 0; i < 5; ++i) few.add(model::StreamId::random(), 1);
   EXPECT_EQ(few.status().waiting, 3u);
   EXPECT_EQ(few.status().overflowed_total, 2u);
-  EXPECT_TRUE(async::block_on(few.hand_over(deadline_in(1s))));
+  EXPECT_TRUE(async::block_on(few.hand_over(deadline_in(60s))));
   EXPECT_EQ(commits.released.size(), 2u);
-  EXPECT_TRUE(async::block_on(few.hand_over(deadline_in(1s))));
-  EXPECT_FALSE(async::block_on(few.hand_over(deadline_in(1s))));
+  EXPECT_TRUE(async::block_on(few.hand_over(deadline_in(60s))));
+  EXPECT_FALSE(async::block_on(few.hand_over(deadline_in(60s))));
   EXPECT_EQ(few.status().released_total, 3u);
 }
 

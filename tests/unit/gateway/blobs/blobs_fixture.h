@@ -27,19 +27,20 @@ inline std::string make_text(size_t size, uint64_t seed = 1) {
 
 class BlobsTest : public ::testing::Test {
  protected:
+  // For tests whose disks are silent or lose answers: what never comes is soon given up.
   static ReplicatedBlobStoreOptions quick() {
     ReplicatedBlobStoreOptions options;
     options.buffer_bytes = 256ull << 20;
     options.write_deadline = 400ms;
-    options.stall_min = 10ms;
-    options.stall_max = 20ms;
+    options.stall_min = 50ms;
+    options.stall_max = 50ms;
     options.late_copy_patience = 50ms;
     options.breaker_min = 20ms;
     options.breaker_max = 50ms;
     return options;
   }
 
-  // For tests without faults: a machine that is busy is no stalled disk, and no copy is late.
+  // For all others: a machine that is busy is no stalled disk, and no copy is late.
   static ReplicatedBlobStoreOptions patient() {
     ReplicatedBlobStoreOptions options = quick();
     options.write_deadline = 10min;
@@ -66,7 +67,7 @@ class BlobsTest : public ::testing::Test {
     reopen();
   }
 
-  void reopen(ReplicatedBlobStoreOptions options = quick()) {
+  void reopen(ReplicatedBlobStoreOptions options = patient()) {
     store_ = std::make_unique<ReplicatedBlobStore>(cluster_, topology_, std::move(options));
   }
 

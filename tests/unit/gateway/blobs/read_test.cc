@@ -11,7 +11,6 @@ class Read : public BlobsTest {
  protected:
   void SetUp() override {
     BlobsTest::SetUp();
-    reopen(patient());  // All copies lie with their owners.
     text_ = make_text(kSize);
     stream_ = write(text_).value();
     reopen();
@@ -67,7 +66,7 @@ TEST_F(Read, OneGoodCopyIsEnoughWhateverAilsTheOthers) {
         fault_all({});
         cluster_.set_faults(list[(good + 1) % 3].id, first);
         cluster_.set_faults(list[(good + 2) % 3].id, second);
-        reopen();
+        reopen(quick());
         EXPECT_TRUE(read(stream_, 0, 1000).value() == text_.substr(0, 1000));
         EXPECT_TRUE(read(stream_, 0, 1'000'000).value() == text_.substr(0, 1'000'000));
         EXPECT_EQ(store_->health().repairs_done, store_->health().corrupt_copies)
@@ -108,7 +107,7 @@ TEST_F(Read, NotFoundIsBelievedOnlyWhenEverybodySaysSo) {
          {transfer::DiskFaults{.unreachable = true}, transfer::DiskFaults{.silent = true}}) {
       fault_all({});
       cluster_.set_faults(disk.id, faults);
-      reopen();
+      reopen(quick());
       EXPECT_EQ(read(stream_, 0, 10).error().code, ErrorCode::kUnavailable);
     }
   }
@@ -132,7 +131,7 @@ class ReadRepair : public BlobsTest {
     fault_zone("z2", {.unreachable = true});
     stream_ = write(text_).value();
     fault_all({});
-    auto options = quick();
+    auto options = patient();
     options.repair_settle = settle_;
     reopen(options);
   }
@@ -201,7 +200,7 @@ TEST_F(ReadRepair, ADamagedHandOffCopyStaysOne) {
                                {.ring_epoch = 1,
                                 .handoff_for = absent,
                                 .created_at = before.created_at,
-                                .deadline = deadline_in(5s)},
+                                .deadline = deadline_in(60s)},
                                {ByteSlice::copy_of(as_bytes(text_)), 0, digests})));
   for (const model::DiskId& owner : holders(false)) cluster_.erase(owner, blob());
   EXPECT_TRUE(read(stream_).value() == text_);
@@ -266,7 +265,7 @@ class BoundedRepair : public BlobsTest {
   static constexpr const char* kNearZone = "z0";
 
   void open(uint64_t buffer_bytes) {
-    auto options = quick();
+    auto options = patient();
     options.buffer_bytes = buffer_bytes;
     options.repair_settle = 0ms;
     options.zone = kNearZone;
@@ -348,7 +347,7 @@ TEST_F(BoundedRepair, BeginsOnlyWhereABufferIsFree) {
       std::vector<std::unique_ptr<StreamReader>> readers;
       for (int i = 0; i < 3; ++i) {
         readers.push_back(
-            store_->open_reader({{full.id, full.size, 0, full.size}}, deadline_in(30s)));
+            store_->open_reader({{full.id, full.size, 0, full.size}}, deadline_in(60s)));
         EXPECT_TRUE(co_await readers.back()->next());
       }
       const uint64_t taken = store_->health().buffer_bytes_in_use;
@@ -394,7 +393,7 @@ TEST_F(BoundedRepair, TakesAtMostHalfOfWhatReadersHave) {
 
 TEST_F(BoundedRepair, OfAYoungBlobReadsNoBytes) {
   const WrittenStream stream = flawed(1000, Flaw::kMissing);
-  auto options = quick();
+  auto options = patient();
   options.repair_settle = 10min;
   options.zone = kNearZone;
   reopen(options);
@@ -468,8 +467,9 @@ TEST_F(Read, HandoffDisksOfEveryLiveEpochAreAsked) {
 }
 
 TEST_F(Read, ADiskThatStopsInTheMiddleIsLeftForAnother) {
+  reopen(quick());
   const auto slow_down = [this]() -> async::Task<Result<std::string>> {
-    auto reader = store_->open_reader({{stream_.id, kSize, 0, kSize}}, deadline_in(30s));
+    auto reader = store_->open_reader({{stream_.id, kSize, 0, kSize}}, deadline_in(60s));
     std::string text;
     for (int piece = 0;; ++piece) {
       CO_TRY(const ByteSlice bytes, co_await reader->next());
@@ -484,7 +484,7 @@ TEST_F(Read, ADiskThatStopsInTheMiddleIsLeftForAnother) {
 TEST_F(Read, NothingIsHeldAfterwards) {
   EXPECT_TRUE(read(stream_));
   const auto abandoned = [this]() -> async::Task<Result<void>> {
-    auto reader = store_->open_reader({{stream_.id, kSize, 0, kSize}}, deadline_in(30s));
+    auto reader = store_->open_reader({{stream_.id, kSize, 0, kSize}}, deadline_in(60s));
     CO_TRY_VOID(co_await reader->next());
     co_return Result<void>{};
   };
@@ -506,15 +506,16 @@ TEST_F(BoundedRepair, OneAccountCannotHoldWhatAllReadersHave) {
   for (const size_t size : {size_t{8'000'000}, size_t{200'000}}) {
     SCOPED_TRACE(size);
     const WrittenStream stream = write(make_text(size)).value();
-    auto options = quick();
+    auto options = patient();
     options.buffer_bytes = 64 * kMiB;
     options.reader_patience = 1h;
     store_ = std::make_unique<ReplicatedBlobStore>(cluster_, topology_, options);
     const auto work = [&]() -> async::Task<bool> {
       std::vector<std::unique_ptr<StreamReader>> unread;
       for (;;) {
+        // The last one waits so long in vain; the others need no time.
         auto reader = store_->open_reader({{stream.id, stream.size, 0, stream.size}},
-                                          deadline_in(50ms), parties.account("attacker"));
+                                          deadline_in(1s), parties.account("attacker"));
         if (const auto piece = co_await reader->next(); !piece) {
           EXPECT_EQ(piece.error().code, ErrorCode::kResourceExhausted);
           break;
@@ -526,7 +527,7 @@ TEST_F(BoundedRepair, OneAccountCannotHoldWhatAllReadersHave) {
                 unread.size() * std::min<size_t>(size, 256 << 10))
           << "what was handed out is held";
       auto victim = store_->open_reader({{stream.id, stream.size, 0, stream.size}},
-                                        deadline_in(30s), parties.account("victim"));
+                                        deadline_in(60s), parties.account("victim"));
       size_t got = 0;
       for (;;) {
         const auto piece = co_await victim->next();
@@ -545,7 +546,7 @@ TEST_F(BoundedRepair, OneAccountCannotHoldWhatAllReadersHave) {
 TEST_F(BoundedRepair, AnswersThatNobodyReadsGiveWay) {
   admission::Parties parties;
   const WrittenStream stream = write(make_text(8'000'000)).value();
-  auto options = quick();
+  auto options = patient();
   options.buffer_bytes = 64 * kMiB;
   options.reader_patience = 1ms;
   store_ = std::make_unique<ReplicatedBlobStore>(cluster_, topology_, options);
@@ -554,7 +555,7 @@ TEST_F(BoundedRepair, AnswersThatNobodyReadsGiveWay) {
     std::vector<std::unique_ptr<StreamReader>> unread;
     for (int i = 0; i < 20; ++i) {
       unread.push_back(store_->open_reader({{stream.id, stream.size, 0, stream.size}},
-                                           deadline_in(30s), parties.account(std::to_string(i))));
+                                           deadline_in(60s), parties.account(std::to_string(i))));
       unread.back()->on_give_way([&told] { ++told; });
       EXPECT_TRUE(co_await unread.back()->next()) << i;
     }

@@ -11,7 +11,6 @@ namespace {
 using Write = BlobsTest;
 
 TEST_F(Write, EverySizeComesBackAndLiesOnItsOwners) {
-  reopen(patient());
   for (const size_t size :
        {size_t{1}, size_t{65'537}, size_t{model::kPieceBytes}, size_t{model::kPieceBytes + 1},
         size_t{model::kChunkBytes}, size_t{model::kChunkBytes + 1}, size_t{20'000'000}}) {
@@ -92,7 +91,7 @@ TEST_P(WriteUnderFaults, AcknowledgedMeansTwoCopiesInTwoZones) {
       cluster_.set_faults(disk.id, faults);
     }
     auto options = quick();
-    options.write_deadline = 5s;  // Every candidate has its turn.
+    options.write_deadline = 60s;  // Every candidate has its turn.
     if (healthy.size() < 2) options.write_deadline = 150ms;
     reopen(options);
     const Acknowledgement said = run(write_and_look(make_text(GetParam(), round)));
@@ -170,7 +169,6 @@ TEST_F(Write, OnlySpaceThatLacksIsAFullStorage) {
 }
 
 TEST_F(Write, FullDisksAreReachableAndReadFrom) {
-  reopen(patient());
   const std::string text = make_text(300'000);
   const auto written = write(text);
   ASSERT_TRUE(written);
@@ -240,7 +238,6 @@ TEST_F(Write, AHandoffUsesAZoneThatNoOwnerUsesAndSaysWhoseCopyItIs) {
 }
 
 TEST_F(Write, WithoutAFreeZoneTheThirdCopySharesOne) {
-  reopen(patient());
   fault_all({.delay = 3ms});
   fault_zone("z2", {.unreachable = true});
   const auto written = write("abc");
@@ -257,7 +254,7 @@ TEST_F(Write, ADiskThatFailsIsLeftAloneUntilAProbeFindsItWell) {
   const uint64_t asked = cluster_.puts(sick.id);
   cluster_.set_faults(sick.id, {});
   // Later writes ask whether it serves, and use it again then.
-  const Deadline limit = deadline_in(20s);
+  const Deadline limit = deadline_in(60s);
   while (cluster_.puts(sick.id) == asked && std::chrono::steady_clock::now() < limit) {
     ASSERT_TRUE(write("abc"));
   }
@@ -270,7 +267,7 @@ TEST_F(Write, TheOldestEpochOfAStreamIsTheOneThatIsCommitted) {
   auto next = std::make_shared<const ring::Ring>(ring_->change(disks_).value());
   const auto two_epochs =
       [this](std::shared_ptr<const ring::Ring> newer) -> async::Task<Result<WrittenStream>> {
-    auto writer = store_->open_writer(std::nullopt, deadline_in(10s));
+    auto writer = store_->open_writer(std::nullopt, deadline_in(60s));
     const std::string chunk = make_text(model::kChunkBytes);
     CO_TRY_VOID(co_await writer->write(as_bytes(chunk)));
     topology_.set({newer, ring_});
@@ -286,7 +283,7 @@ TEST_F(Write, TheOldestEpochOfAStreamIsTheOneThatIsCommitted) {
 // By the one clock that is given, whatever the machine's shows; none is older than the first time.
 TEST_F(Write, BlobsAreStampedByTheGivenClock) {
   fakes::ManualClock clock(SystemTime(1'000'000s));
-  ReplicatedBlobStoreOptions options;
+  auto options = patient();
   options.clock = &clock;
   reopen(options);
   const auto slowly = [&](std::chrono::microseconds pause) -> async::Task<Result<WrittenStream>> {
@@ -308,7 +305,7 @@ TEST_F(Write, BlobsAreStampedByTheGivenClock) {
     for (uint32_t number = 0; number < 3; ++number) {
       const model::BlobId blob{written->id, number};
       const ring::Disk owner = owners(blob).front();
-      const auto stat = run(cluster_.stat({owner.node, owner.id}, blob, deadline_in(10s)));
+      const auto stat = run(cluster_.stat({owner.node, owner.id}, blob, deadline_in(60s)));
       ASSERT_TRUE(stat);
       EXPECT_EQ(stat->created_at, begun + (number > 0 ? 1s : 0s) + (number > 1 ? pause : 0s))
           << number;
@@ -347,10 +344,8 @@ async::Task<bool> all_at_once(ReplicatedBlobStore& store, int streams, size_t si
 }
 
 TEST_F(Write, ManyStreamsShareOneBoundedBudget) {
-  auto options = quick();
+  auto options = patient();
   options.buffer_bytes = 64ull << 20;  // Five chunks on their way in.
-  options.write_deadline = 30s;
-  options.stall_min = options.stall_max = 5s;
   reopen(options);
   fault_all({.delay = 1ms});
   std::vector<Result<WrittenStream>> results;
@@ -366,7 +361,7 @@ TEST_F(Write, WithoutABufferInTimeTheAnswerIsResourceExhausted) {
   fault_all({.silent = true});
   const auto two = [this]() -> async::Task<Result<void>> {
     const std::string many = make_text(100'000);
-    auto first = store_->open_writer(std::nullopt, deadline_in(10s));
+    auto first = store_->open_writer(std::nullopt, deadline_in(60s));
     CO_TRY_VOID(co_await first->write(as_bytes(many)));
     auto second = store_->open_writer(std::nullopt, deadline_in(50ms));
     co_return co_await second->write(as_bytes(many));
@@ -397,7 +392,7 @@ TEST_F(Write, MemoryIsTakenAsBytesCome) {
   };
   for (const Stalled& c : cases) {
     SCOPED_TRACE(c.what);
-    auto options = quick();
+    auto options = patient();
     options.buffer_bytes = 64ull << 20;
     reopen(options);
     const auto work = [&]() -> async::Task<Result<WrittenStream>> {
@@ -431,9 +426,8 @@ TEST_F(Write, MemoryIsTakenAsBytesCome) {
 // Bytes that really came, and then no more: who brings some takes their place, and they are told.
 TEST_F(Write, WhatCameToAHaltGivesWay) {
   admission::Parties parties;
-  auto options = quick();
+  auto options = patient();
   options.buffer_bytes = 64ull << 20;  // Five chunks on their way in.
-  options.write_deadline = 60s;
   options.writer_patience = 1ms;
   reopen(options);
   const auto work = [&]() -> async::Task<Result<WrittenStream>> {

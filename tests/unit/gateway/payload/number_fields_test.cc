@@ -40,7 +40,7 @@ std::string authenticate(const http::RequestHead& head, const signature::QueryPa
   metadata::IdentityCache identities(accounts, clock);
   signature::Authenticator authenticator(identities, {.clock = &clock});
   const auto outcome = async::block_on(
-      authenticator.authenticate(head, query, deadline_in(std::chrono::seconds(10))));
+      authenticator.authenticate(head, query, deadline_in(std::chrono::seconds(60))));
   return outcome ? "OK" : name_of(outcome.error().refusal);
 }
 

@@ -84,7 +84,7 @@ class AuthenticatorTest : public ::testing::Test {
   Outcome ask(const http::RequestHead& head) {
     Authenticator authenticator(identities_, {.clock = &clock_});
     return async::block_on(
-        authenticator.authenticate(head, decoded(head.query()), deadline_in(10s)));
+        authenticator.authenticate(head, decoded(head.query()), deadline_in(60s)));
   }
 
   static http::RequestHead with(http::RequestHead head, std::string name, std::string value) {

@@ -263,7 +263,7 @@ class RestartedGateway : public Clocks {
     metadata::ToldClocks told{.gateway = model::NodeId::random(), .boot = {clock_.boot(), time}};
     told.reached = ages.reached();
     told.accepted = state_.cluster.clocks_accepted;
-    ASSERT_TRUE(async::block_on(store_.nodes.exchange_clocks(told, deadline_in(5s))));
+    ASSERT_TRUE(async::block_on(store_.nodes.exchange_clocks(told, deadline_in(60s))));
   }
 
   // A gateway that has been running, and tells now for the last time.
@@ -278,7 +278,7 @@ class RestartedGateway : public Clocks {
   std::unique_ptr<membership::AgeClock> start() {
     auto ages = std::make_unique<membership::AgeClock>(clock_);
     membership::TopologyCache topology(store_.nodes, store_.ring, clock_, ages.get());
-    EXPECT_TRUE(async::block_on(topology.refresh(deadline_in(5s))));
+    EXPECT_TRUE(async::block_on(topology.refresh(deadline_in(60s))));
     EXPECT_TRUE(ages->status().known);
     return ages;
   }
@@ -376,7 +376,7 @@ TEST_F(GatewaysOfAnHour, NoticeNothingOfWhatAnOperatorConfirmed) {
   end();
   jump({"", -days(7), -days(7)});
   run_for(23);
-  ASSERT_TRUE(async::block_on(store_.gc.confirm_clocks(deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(store_.gc.confirm_clocks(deadline_in(60s))));
   EXPECT_FALSE(run_for(1)->status().paused);
   jump({"", -days(9), -days(9)});
   EXPECT_TRUE(run_for(2)->status().paused);
@@ -394,9 +394,9 @@ TEST_F(RestartedGateway, AnOperatorSaysThatTheClocksAreRight) {
     database_.set(right());
     auto ages = std::make_unique<membership::AgeClock>(clock_);
     membership::TopologyCache topology(store_.nodes, store_.ring, clock_, ages.get());
-    ASSERT_TRUE(async::block_on(topology.refresh(deadline_in(5s))));
+    ASSERT_TRUE(async::block_on(topology.refresh(deadline_in(60s))));
     EXPECT_NE(ages->now_for_age(), right());
-    ASSERT_TRUE(async::block_on(store_.gc.confirm_clocks(deadline_in(5s))));
+    ASSERT_TRUE(async::block_on(store_.gc.confirm_clocks(deadline_in(60s))));
     ages->confirm(state_.cluster.clocks_accepted);
     EXPECT_EQ(ages->now_for_age(), right());
     const auto next = start();
@@ -470,7 +470,7 @@ class EndsByAge : public Clocks {
       node.host = "h" + std::to_string(i);
       node.zone = "z" + std::to_string(i % 3);
       node.disks.push_back({model::DiskId::random(), 1ull << 40, ""});
-      EXPECT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(5s))));
+      EXPECT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(60s))));
     }
     CoordinatingOptions options;
     options.bootstrap.disks = 6;
@@ -484,9 +484,9 @@ class EndsByAge : public Clocks {
   }
 
   void run() {
-    EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+    EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(60s))));
     EXPECT_TRUE(coordinator_->run_once());
-    EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+    EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(60s))));
   }
 
   // As looked at again already.
@@ -551,7 +551,7 @@ TEST_F(EndsByAge, GraceOrphanAgeAndKeptUploadIds) {
     // For the next jump.
     for (const auto& [id, stream] : std::map(state_.released)) {
       ASSERT_TRUE(async::block_on(store_.releases.finish_released(
-          {stream.row.row()}, coordinator_->token(), deadline_in(5s))));
+          {stream.row.row()}, coordinator_->token(), deadline_in(60s))));
     }
   }
 }

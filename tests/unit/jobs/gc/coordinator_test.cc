@@ -99,13 +99,13 @@ class CoordinatorTest : public ::testing::Test {
           std::make_unique<CoordinatingGateway>(stores(), cache_, remover_, options(), clock_);
     }
     auto done = coordinator_->run_once();
-    EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+    EXPECT_TRUE(async::block_on(cache_.refresh(deadline_in(60s))));
     return done;
   }
 
   void join_all() {
     for (const auto& record : nodes_) {
-      ASSERT_TRUE(async::block_on(store_.nodes.record_node(record, deadline_in(5s))));
+      ASSERT_TRUE(async::block_on(store_.nodes.record_node(record, deadline_in(60s))));
     }
   }
 
@@ -142,7 +142,7 @@ class CoordinatorTest : public ::testing::Test {
 
 TEST_F(CoordinatorTest, TheFirstRingWaitsForEnoughDisksAndIsMadeOnce) {
   for (size_t i = 0; i + 1 < nodes_.size(); ++i) {
-    ASSERT_TRUE(async::block_on(store_.nodes.record_node(nodes_[i], deadline_in(5s))));
+    ASSERT_TRUE(async::block_on(store_.nodes.record_node(nodes_[i], deadline_in(60s))));
   }
   ASSERT_TRUE(run_once());
   EXPECT_TRUE(state_.cluster.live_rings.empty());
@@ -307,12 +307,12 @@ TEST_F(CoordinatorTest, AnEpochWithAKnownNumberButAnotherTableIsAnotherRing) {
   disks.pop_back();
   state_.cluster.live_rings = {
       {1, ring::Ring::build(std::move(disks), options().bootstrap.ring, 1).value().serialize()}};
-  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(60s))));
   EXPECT_EQ(cache_.topology()->current()->epoch(), 1u);
   EXPECT_EQ(cache_.topology()->current()->disks().size(), 5u);
   EXPECT_NE(cache_.digest(), digest);
   const auto parsed = cache_.topology()->rings.front();
-  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(cache_.refresh(deadline_in(60s))));
   EXPECT_EQ(cache_.topology()->rings.front(), parsed) << "what is known is not read again";
 }
 
@@ -356,7 +356,7 @@ TEST_F(CoordinatorTest, WithoutTheDatabaseTheTopologyStaysAndIsKnownToBeOld) {
   with_ring();
   EXPECT_TRUE(cache_.confirmed_recently());
   state_.set_away(true);
-  EXPECT_FALSE(async::block_on(cache_.refresh(deadline_in(5s))));
+  EXPECT_FALSE(async::block_on(cache_.refresh(deadline_in(60s))));
   EXPECT_NE(cache_.topology()->current(), nullptr);
   EXPECT_TRUE(cache_.confirmed_recently());
   clock_.advance(6s);

@@ -73,7 +73,7 @@ class Remover final : public node_client::BlobRemover {
                                                          uint64_t number, Deadline) override {
     if (away.contains(at.disk)) co_return fail(ErrorCode::kUnavailable, "away");
     if (hanging.contains(at.disk)) {
-      const Deadline end = deadline_in(30s);
+      const Deadline end = deadline_in(60s);
       while (!hang_ends() && std::chrono::steady_clock::now() < end) {
         co_await async::sleep_for(1ms);
       }
@@ -166,7 +166,7 @@ class GarbageTest : public ::testing::Test {
     source_.topology_ = topology;
     // As a gateway does when it starts.
     async::block_on(
-        store_.gc.raise_garbage_ages({.orphan_age = options_.orphan_age}, deadline_in(1s)));
+        store_.gc.raise_garbage_ages({.orphan_age = options_.orphan_age}, deadline_in(60s)));
   }
 
   struct Source final : ring::TopologySource {
@@ -180,7 +180,7 @@ class GarbageTest : public ::testing::Test {
   }
 
   uint64_t lead() {
-    return async::block_on(store_.lease.claim_coordinator(deadline_in(1s))).value().value();
+    return async::block_on(store_.lease.claim_coordinator(deadline_in(60s))).value().value();
   }
 
   // As looked at again already.
@@ -260,7 +260,7 @@ TEST_F(GarbageTest, ADiskWithTooManyOrphansReleasesNothingAndHalts) {
             std::string::npos)
       << state_.cluster.garbage.halted;
   EXPECT_EQ(pass().error().code, jobs::kHalted) << "until somebody looks at it";
-  async::block_on(store_.gc.resume_garbage(101, deadline_in(1s)));
+  async::block_on(store_.gc.resume_garbage(101, deadline_in(60s)));
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 101u);
   EXPECT_EQ(state_.cluster.garbage.allowance, 0u) << "for one pass";
@@ -286,7 +286,7 @@ TEST_F(GarbageTest, AShareOfWhatWasLookedAtIsBearable) {
   EXPECT_EQ(state_.released.size(), 120u);
   for (int i = 0; i < 11; ++i) add(0, 48h, 48h, false);
   EXPECT_EQ(pass().error().code, jobs::kHalted) << "51 of a disk within the orphan age";
-  async::block_on(store_.gc.resume_garbage(11, deadline_in(1s)));
+  async::block_on(store_.gc.resume_garbage(11, deadline_in(60s)));
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 131u);
 }
@@ -319,7 +319,7 @@ TEST_F(GarbageTest, SmallPassesAddUp) {
   EXPECT_NE(state_.cluster.garbage.halted.find("30 of 60 blobs (and 30 were of late) are orphans"),
             std::string::npos)
       << state_.cluster.garbage.halted;
-  async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
+  async::block_on(store_.gc.resume_garbage(0, deadline_in(60s)));
   ASSERT_TRUE(pass());
   EXPECT_EQ(state_.released.size(), 60u);
 }
@@ -334,7 +334,7 @@ TEST_F(GarbageTest, SmallPassesOverOneDiskAddUp) {
 }
 
 TEST_F(GarbageTest, WhatAnOperatorAllowedDoesNotCountLater) {
-  async::block_on(store_.gc.resume_garbage(150, deadline_in(1s)));
+  async::block_on(store_.gc.resume_garbage(150, deadline_in(60s)));
   for (int i = 0; i < 150; ++i) add(0, 48h, 48h, false);
   ASSERT_TRUE(pass());
   add(0, 48h, 48h, false);
@@ -429,7 +429,7 @@ class RestoredDatabase : public GarbageTest {
     for (const ring::Disk& disk : members_) {
       metadata::NodeRecord node{
           disk.node, disk.host, "", disk.host, disk.zone, {{disk.id, disk.capacity_bytes, ""}}, {}};
-      ASSERT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(1s))));
+      ASSERT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(60s))));
     }
   }
 
@@ -457,7 +457,7 @@ class RestoredDatabase : public GarbageTest {
     EXPECT_NE(halted_, "");
     add(0, 48h, 48h, false);
     EXPECT_FALSE(pass()) << "the scan stands still as well";
-    async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
+    async::block_on(store_.gc.resume_garbage(0, deadline_in(60s)));
     ASSERT_TRUE(collect());
     EXPECT_GT(remover_.removed, removed_);
     EXPECT_EQ(halted_, "");
@@ -519,7 +519,7 @@ TEST_F(RestoredDatabase, IsFoundWithNothingToRemove) {
 TEST_F(RestoredDatabase, ANodeThatSaysSoWithItsHeartbeatIsEnough) {
   metadata::NodeRecord node{model::NodeId::random(),         "a", "", "h", "z", {}, {},
                             {0, state_.system, {4711, 1}, 3}};
-  ASSERT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(1s))));
+  ASSERT_TRUE(async::block_on(store_.nodes.record_node(node, deadline_in(60s))));
   ASSERT_TRUE(collect());
   EXPECT_NE(halted_, "");
   EXPECT_NE(state_.cluster.garbage.halted, "");
@@ -565,7 +565,7 @@ TEST_F(RestoredDatabase, TheCoordinatorWorksAfterAConfirmationWithoutARestart) {
   set_back();
   ASSERT_TRUE(coordinator.run_once());
   EXPECT_NE(coordinator.status().gc_halted, "");
-  async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
+  async::block_on(store_.gc.resume_garbage(0, deadline_in(60s)));
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(coordinator.run_once());
     EXPECT_TRUE(coordinator.leads());
@@ -584,27 +584,27 @@ TEST_F(RestoredDatabase, WhatRowsReferToIsTakenOutOfTheTrashAndTheRestStays) {
   set_back();
   ASSERT_TRUE(collect());
   ASSERT_NE(halted_, "");
-  async::block_on(store_.restores.order_restore(deadline_in(1s)));
+  async::block_on(store_.restores.order_restore(deadline_in(60s)));
   ASSERT_TRUE(restore());
   EXPECT_EQ(waiting_, 0u);
   EXPECT_EQ(restored_, copies);
   EXPECT_EQ(trashed(kept_), 0u);
   EXPECT_GT(trashed(gone), 0u);
-  async::block_on(store_.restores.order_restore(deadline_in(1s)));
+  async::block_on(store_.restores.order_restore(deadline_in(60s)));
   ASSERT_TRUE(restore());
   EXPECT_EQ(restored_, 0u) << "again: nothing";
 }
 
 TEST_F(RestoredDatabase, ADiskThatIsAwayHasItsTurnWhenItIsBack) {
   set_back();
-  async::block_on(store_.restores.order_restore(deadline_in(1s)));
+  async::block_on(store_.restores.order_restore(deadline_in(60s)));
   remover_.away = {members_[1].id};
   ASSERT_TRUE(restore());
   EXPECT_EQ(waiting_, 1u);
   EXPECT_EQ(trashed(kept_), 1u);
-  async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
+  async::block_on(store_.gc.resume_garbage(0, deadline_in(60s)));
   const auto greeting = async::block_on(store_.nodes.record_node(
-      {members_[1].node, "", "", "h", "z", {{members_[1].id, 1, ""}}, {}}, deadline_in(1s)));
+      {members_[1].node, "", "", "h", "z", {{members_[1].id, 1, ""}}, {}}, deadline_in(60s)));
   EXPECT_EQ(greeting->purging_stopped, "");
   EXPECT_TRUE(greeting->purging_disks.empty()) << "nothing is purged there before";
   remover_.away.clear();
@@ -619,10 +619,10 @@ TEST_F(RestoredDatabase, ANodeThatLeftForGoodIsNotWaitedFor) {
   const model::NodeId left = model::NodeId::random();
   const model::DiskId disk = model::DiskId::random();
   ASSERT_TRUE(async::block_on(store_.nodes.record_node(
-      {left, "old:1", "", "h", "z", {{disk, 1, ""}}, {}}, deadline_in(1s))));
+      {left, "old:1", "", "h", "z", {{disk, 1, ""}}, {}}, deadline_in(60s))));
   state_.cluster.nodes[left].record.last_seen -= 2h;
   remover_.away = {disk};
-  async::block_on(store_.restores.order_restore(deadline_in(1s)));
+  async::block_on(store_.restores.order_restore(deadline_in(60s)));
   ASSERT_TRUE(restore());
   EXPECT_EQ(waiting_, 0u);
   EXPECT_EQ(trashed(kept_), 0u);
@@ -630,7 +630,7 @@ TEST_F(RestoredDatabase, ANodeThatLeftForGoodIsNotWaitedFor) {
 
 TEST_F(RestoredDatabase, ADiskThatHangsHoldsUpNoOther) {
   for (const ring::Disk& hanging : members_) {
-    const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(1s))).value();
+    const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(60s))).value();
     remover_.hanging = {hanging.id};
     remover_.hang_ends = [&] {
       return std::ranges::all_of(members_, [&](const ring::Disk& disk) {
@@ -649,7 +649,7 @@ TEST_F(RestoredDatabase, RemovalsWithHigherNumbersAreTakenBack) {
   }
   remover_.remember([](auto& node) { node.highest_order = 1ull << 31; });
   set_back();
-  async::block_on(store_.restores.order_restore(deadline_in(1s)));
+  async::block_on(store_.restores.order_restore(deadline_in(60s)));
   ASSERT_TRUE(restore());
   EXPECT_EQ(trashed(kept_), 0u);
 }
@@ -675,7 +675,7 @@ TEST_F(RestoredDatabase, AnOrderThatLeapsIsFollowedByNobody) {
   EXPECT_LT(state_.cluster.order, 1ull << 31);
 
   set_back();
-  async::block_on(store_.restores.order_restore(deadline_in(1s)));
+  async::block_on(store_.restores.order_restore(deadline_in(60s)));
   ASSERT_TRUE(restore());
   EXPECT_LT(state_.cluster.order, 1ull << 31);
   remover_.nodes[members_[0].node].highest_order = 0;
@@ -733,7 +733,7 @@ TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound)
     const auto swap = [&] {
       at_swap = remover_.removed;
       state_.set_back(older);
-      if (c.confirmed) async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
+      if (c.confirmed) async::block_on(store_.gc.resume_garbage(0, deadline_in(60s)));
     };
     int calls = 0;
     if (c.when == When::kBetweenBatches) {
@@ -764,7 +764,7 @@ TEST_F(RestoredDatabase, ThatTakesThePlaceOfTheOneARoundWasReadFromEndsTheRound)
 
     // For the next case.
     remover_.on_ids = nullptr;
-    async::block_on(store_.gc.resume_garbage(0, deadline_in(1s)));
+    async::block_on(store_.gc.resume_garbage(0, deadline_in(60s)));
     ASSERT_TRUE(coordinator.run_once());
     ASSERT_EQ(coordinator.status().gc_halted, "");
   }

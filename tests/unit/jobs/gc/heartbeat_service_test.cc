@@ -55,7 +55,7 @@ class HeartbeatServiceTest : public ::testing::Test {
     state_.cluster.live_rings = {{5, ring::Ring::build(members, options, 5).value().serialize()}};
     state_.min_epoch = 3;
     state_.cluster.accepted = 2;
-    EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+    EXPECT_TRUE(async::block_on(topology_.refresh(deadline_in(60s))));
     service_ = membership::HeartbeatService::start(loops_.loop(0), store_.nodes, topology_, ages_,
                                                    cluster_, real_clock(), "127.0.0.1:0",
                                                    grpc::InsecureServerCredentials())
@@ -82,7 +82,7 @@ class HeartbeatServiceTest : public ::testing::Test {
 
   wire::HeartbeatReply ask(const wire::HeartbeatRequest& request) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::HeartbeatReply reply;
     const grpc::Status status = stub_->Heartbeat(&context, request, &reply);
     EXPECT_TRUE(status.ok()) << status.error_message();
@@ -91,7 +91,7 @@ class HeartbeatServiceTest : public ::testing::Test {
 
   // The row has come to so many heartbeats.
   void recorded(uint64_t beats = 1) {
-    const Deadline end = deadline_in(30s);
+    const Deadline end = deadline_in(60s);
     while (beats_of_node() < beats && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(1ms);
     }
@@ -104,13 +104,13 @@ class HeartbeatServiceTest : public ::testing::Test {
   }
 
   size_t nodes_known() {
-    return async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value().size();
+    return async::block_on(store_.nodes.list_nodes(deadline_in(60s))).value().size();
   }
 
   uint64_t beats_of_node() {
     metadata::NodeRecord node;
     node.id = node_;
-    return async::block_on(store_.nodes.greet(node, deadline_in(5s))).value().database.beat;
+    return async::block_on(store_.nodes.greet(node, deadline_in(60s))).value().database.beat;
   }
 
   const model::NodeId node_ = model::NodeId::random();
@@ -177,14 +177,14 @@ TEST_F(HeartbeatServiceTest, RingsOfAnySizeAreReadInPieces) {
         state_.cluster.live_rings.begin(),
         {epoch, ring::Ring::build(members, options, epoch).value().serialize()});
   }
-  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(60s))));
   wire::HeartbeatRequest asked = request();
   asked.set_ring_accepted(2);
   const wire::RingsOffer offer = ask(asked).rings_offer();
   ASSERT_EQ(offer.bytes_size(), 3);
   const auto read = [&](uint64_t digest, uint64_t offset, std::string& piece) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::ReadRingsRequest wanted;
     wanted.set_digest(digest);
     wanted.set_offset(offset);
@@ -222,7 +222,7 @@ TEST_F(HeartbeatServiceTest, NamesAndAddressesHaveABound) {
     Request asked = request();
     change(asked);
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::HeartbeatReply reply;
     EXPECT_EQ(stub_->Heartbeat(&context, asked, &reply).error_code(),
               grpc::StatusCode::INVALID_ARGUMENT);
@@ -247,7 +247,7 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
   EXPECT_EQ(transfer::from_wire(reply.generation()).beat, 1u);
   recorded(2);
   EXPECT_GT(
-      async::block_on(store_.lease.next_order(0, state_.cluster.token, deadline_in(5s))).value(),
+      async::block_on(store_.lease.next_order(0, state_.cluster.token, deadline_in(60s))).value(),
       77u);
 
   asked.mutable_seen()->mutable_mark()->set_value(first.mark.value + 1);
@@ -261,10 +261,10 @@ TEST_F(HeartbeatServiceTest, ANodeHearsWhatTheDatabaseIsToIt) {
     asked.add_disks()->set_disk_id(std::string(as_text(disk.view())));
   }
   EXPECT_EQ(ask(asked).purging_disks_size(), 2);
-  const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(5s))).value();
+  const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(60s))).value();
   EXPECT_EQ(ask(asked).purging_disks_size(), 0);
   ASSERT_TRUE(async::block_on(
-      store_.restores.finish_restore(disks[1], number, 0, state_.cluster.token, deadline_in(5s))));
+      store_.restores.finish_restore(disks[1], number, 0, state_.cluster.token, deadline_in(60s))));
   reply = ask(asked);
   EXPECT_EQ(reply.purging_stopped(), "");
   ASSERT_EQ(reply.purging_disks_size(), 1);
@@ -282,7 +282,7 @@ TEST_F(HeartbeatServiceTest, ANodeHearsTheHighestTokenAndOrder) {
   EXPECT_EQ(reply.coordinator_token(), state_.cluster.token);
   EXPECT_EQ(reply.latest_order(), 0u);
   const auto number =
-      async::block_on(store_.lease.next_order(41, state_.cluster.token, deadline_in(5s)));
+      async::block_on(store_.lease.next_order(41, state_.cluster.token, deadline_in(60s)));
   ASSERT_TRUE(number);
   state_.end_sessions();
   ASSERT_TRUE(coordinator_.run_once());
@@ -359,12 +359,12 @@ TEST_F(HeartbeatServiceTest, WhatNoDatabaseGaveAndNoDiskHasIsRefused) {
     asked.set_node_id(std::string(as_text(model::NodeId::random().view())));
     c.change(asked);
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::HeartbeatReply reply;
     const grpc::Status status = stub_->Heartbeat(&context, asked, &reply);
     EXPECT_EQ(status.ok(), c.taken) << status.error_message();
     if (!c.taken) EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-    const Deadline end = deadline_in(30s);
+    const Deadline end = deadline_in(60s);
     while (c.taken && nodes_known() == 0 && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(1ms);
     }
@@ -377,7 +377,7 @@ TEST_F(HeartbeatServiceTest, ANameBelongsToOneNode) {
   recorded();
   const auto refused = [&](const wire::HeartbeatRequest& asked) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::HeartbeatReply reply;
     return stub_->Heartbeat(&context, asked, &reply);
   };
@@ -391,11 +391,11 @@ TEST_F(HeartbeatServiceTest, ANameBelongsToOneNode) {
   renamed.set_address("thief:1");
   EXPECT_EQ(refused(renamed).error_code(), grpc::StatusCode::ALREADY_EXISTS)
       << "its id under another name";
-  const auto nodes = async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value();
+  const auto nodes = async::block_on(store_.nodes.list_nodes(deadline_in(60s))).value();
   ASSERT_EQ(nodes.size(), 1u);
   EXPECT_EQ(nodes[0].address, "n:1");
 
-  EXPECT_TRUE(async::block_on(store_.nodes.forget_name("n", deadline_in(5s))).value());
+  EXPECT_TRUE(async::block_on(store_.nodes.forget_name("n", deadline_in(60s))).value());
   EXPECT_TRUE(refused(thief).ok()) << "an operator let go of it";
 }
 
@@ -406,21 +406,21 @@ TEST_F(HeartbeatServiceTest, ADiskIsOneNodes) {
   owner.add_disks()->set_disk_id(std::string(as_text(disk.view())));
   ask(owner);
   recorded();
-  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(60s))));
   wire::HeartbeatRequest thief = owner;
   thief.set_name("thief");
   thief.set_node_id(std::string(as_text(model::NodeId::random().view())));
   const auto status_of = [&](const wire::HeartbeatRequest& asked) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::HeartbeatReply reply;
     return stub_->Heartbeat(&context, asked, &reply).error_code();
   };
   EXPECT_EQ(status_of(thief), grpc::StatusCode::ALREADY_EXISTS);
   EXPECT_EQ(nodes_known(), 1u);
   EXPECT_EQ(status_of(owner), grpc::StatusCode::OK);
-  EXPECT_TRUE(async::block_on(store_.nodes.forget_name("n", deadline_in(5s))).value());
-  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(5s))));
+  EXPECT_TRUE(async::block_on(store_.nodes.forget_name("n", deadline_in(60s))).value());
+  ASSERT_TRUE(async::block_on(topology_.refresh(deadline_in(60s))));
   EXPECT_EQ(status_of(thief), grpc::StatusCode::OK) << "an operator said that its node is gone";
 }
 
@@ -488,7 +488,7 @@ TEST_F(HeartbeatServiceTest, HeartbeatsDependOnNoWrite) {
     asked.set_name(name);
     asked.set_node_id(std::string(as_text(id.view())));
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::HeartbeatReply reply;
     EXPECT_TRUE(stub->Heartbeat(&context, asked, &reply).ok());
     EXPECT_TRUE(reply.epoch_confirmed());
@@ -502,7 +502,7 @@ TEST_F(HeartbeatServiceTest, HeartbeatsDependOnNoWrite) {
   }
   EXPECT_EQ(nodes_known(), 0u);
   held.held = false;
-  const Deadline end = deadline_in(30s);
+  const Deadline end = deadline_in(60s);
   while (nodes_known() < nodes.size() && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(1ms);
   }
@@ -524,7 +524,7 @@ TEST_F(HeartbeatServiceTest, ACertificateSpeaksForItsOwnNodeAlone) {
     asked.set_name(name);
     asked.set_address(name + ":1");
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_deadline(std::chrono::system_clock::now() + 60s);
     wire::HeartbeatReply reply;
     return stub->Heartbeat(&context, asked, &reply).error_code();
   };
@@ -536,7 +536,7 @@ TEST_F(HeartbeatServiceTest, ACertificateSpeaksForItsOwnNodeAlone) {
       << "with its id";
   EXPECT_EQ(beat(authority.gateway(), "node"), grpc::StatusCode::PERMISSION_DENIED)
       << "a gateway is no node";
-  const auto known = async::block_on(store_.nodes.list_nodes(deadline_in(5s))).value();
+  const auto known = async::block_on(store_.nodes.list_nodes(deadline_in(60s))).value();
   ASSERT_EQ(known.size(), 1u);
   EXPECT_EQ(known[0].address, "node:1");
 }

@@ -62,7 +62,7 @@ class CountedBuckets final : public BucketStore {
 
 class Caches : public ::testing::Test {
  protected:
-  static Deadline soon() { return deadline_in(10s); }
+  static Deadline soon() { return deadline_in(60s); }
 
   Result<std::shared_ptr<const Bucket>> find(const std::string& name = "box") {
     return async::block_on(buckets_.find_bucket(name, soon()));

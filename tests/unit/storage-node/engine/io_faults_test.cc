@@ -299,12 +299,12 @@ TEST_F(IoFaults, NobodyWaitsForACallThatHangs) {
       EXPECT_EQ(engine_->start_large_put({make_id(7), 1, clock_.now(), {}}, kLarge).error().code,
                 ErrorCode::kUnavailable);
     });
-    EXPECT_EQ(answers.wait_for(20s), std::future_status::ready) << "somebody waits for the disk";
+    EXPECT_EQ(answers.wait_for(60s), std::future_status::ready) << "somebody waits for the disk";
     fs_->clear();
     answers.wait();
     writer.join();
     // What was queued behind it began before the clock went on, and ends in its own time.
-    const Deadline end = deadline_in(20s);
+    const Deadline end = deadline_in(60s);
     while (engine_->status().state == DiskState::kFailed &&
            std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(1ms);

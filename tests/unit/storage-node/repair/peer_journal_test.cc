@@ -26,10 +26,10 @@ async::Task<void> ask(PeerJournal& peers, model::NodeId node, bool list, Asked& 
   const transfer::DiskAddress disk{node, model::DiskId::random()};
   ErrorCode code;
   if (list) {
-    code = (co_await peers.list(disk, {}, deadline_in(20s))).error().code;
+    code = (co_await peers.list(disk, {}, deadline_in(60s))).error().code;
   } else {
     code =
-        (co_await peers.pull(model::DiskId::random(), disk, 0, 10, deadline_in(20s))).error().code;
+        (co_await peers.pull(model::DiskId::random(), disk, 0, 10, deadline_in(60s))).error().code;
   }
   ++(code == ErrorCode::kResourceExhausted ? asked.refused : asked.answers);
 }

@@ -100,7 +100,7 @@ class Answers final : public FrameSink {
       return frame.request == request && frame.type != FrameType::kCredit;
     };
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, 20s, [&] { return std::ranges::any_of(frames_, ends); })) {
+    if (!changed_.wait_for(lock, 60s, [&] { return std::ranges::any_of(frames_, ends); })) {
       return std::nullopt;
     }
     return *std::ranges::find_if(frames_, ends);
@@ -226,7 +226,7 @@ TEST_F(ExchangeSessionTest, AnUploadOnADiskThatHangsDoesNotHoldTheStream) {
     session_->handle(piece(1, blob, bytes));
     session_->handle(close(1, blob, bytes));
   });
-  const bool held = handled.wait_for(20s) != std::future_status::ready;
+  const bool held = handled.wait_for(60s) != std::future_status::ready;
   fs_.spaces.shut(false);
   handled.wait();
   EXPECT_FALSE(held);

@@ -74,7 +74,7 @@ class Gateway final : public wire::Cluster::Service {
     std::unique_lock lock(mutex_);
     reply_ = reply;
     const int end = beats_ + 2;
-    ASSERT_TRUE(changed_.wait_for(lock, 30s, [&] { return beats_ >= end; }));
+    ASSERT_TRUE(changed_.wait_for(lock, 60s, [&] { return beats_ >= end; }));
   }
 
   // From the next heartbeat on.
@@ -85,7 +85,7 @@ class Gateway final : public wire::Cluster::Service {
 
   void await_beats(int beats) {
     std::unique_lock lock(mutex_);
-    ASSERT_TRUE(changed_.wait_for(lock, 30s, [&] { return beats_ >= beats; }));
+    ASSERT_TRUE(changed_.wait_for(lock, 60s, [&] { return beats_ >= beats; }));
   }
 
   wire::HeartbeatRequest asked() const {
@@ -319,7 +319,7 @@ TEST_F(RingContactTest, WhatAnOrderShowsIsAskedForAtOnce) {
   gateway.await_beats(1);
   EXPECT_EQ(gateway.asked().name(), "node-1");
   const auto eventually = [](const auto& condition) {
-    const Deadline end = deadline_in(30s);
+    const Deadline end = deadline_in(60s);
     while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
     return condition();
   };
@@ -397,7 +397,7 @@ TEST_F(RingContactTest, ADiskThatJoinsLateHoldsUpNoOtherAndWaitsForItsTurn) {
     return engine::Engine::open(files_, disk);
   };
   std::vector<std::unique_ptr<engine::Engine>> engines;
-  for (auto& disk : open_disks(options_of_disks, open, {20s, 1ms})) {
+  for (auto& disk : open_disks(options_of_disks, open, {60s, 1ms})) {
     engines.push_back(std::move(disk.engine));
   }
   const DiskSet disks(std::move(engines));
