@@ -275,7 +275,7 @@ class ClusterContract : public ::testing::TestWithParam<Implementation> {
 
   // A former holder of the lock may take a moment to end.
   static uint64_t claim(const Stores& gateway) {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       if (const auto token = run(gateway.lease.claim_coordinator(soon()))) return *token;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }

@@ -21,7 +21,7 @@ class Reconcile : public StoreContract<Reconcile> {
   void SetUp() override {
     StoreFixture::SetUp();
     // Another test's store may have just ended.
-    for (int i = 0; i < 1000 && token_ == 0; ++i) {
+    for (int i = 0; i < 6000 && token_ == 0; ++i) {
       token_ = run(stores().lease.claim_coordinator(soon())).value_or(0);
       if (token_ == 0) std::this_thread::sleep_for(10ms);
     }

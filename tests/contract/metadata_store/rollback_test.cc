@@ -348,7 +348,7 @@ TEST(Marks, GoWhenTrashAndJournalHaveEndedAndNoNodeHasThem) {
                                  deadline_in(60s)));
   const auto cluster = PostgresMetadata::make_for_command(postgres_dsn());
   std::optional<uint64_t> token;
-  for (int i = 0; i < 1000 && !token; ++i) {
+  for (int i = 0; i < 6000 && !token; ++i) {
     token = async::block_on(cluster->stores().lease.claim_coordinator(deadline_in(60s))).value();
     if (!token) std::this_thread::sleep_for(10ms);
   }

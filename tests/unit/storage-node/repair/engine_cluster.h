@@ -110,7 +110,7 @@ class EngineCluster : public transfer::BlobTransport,
     Repairer repairer(disks, *this, *this, *this, options, clock);
     async::TaskGroup group(*async::EventLoop::current());
     group.spawn(repairer.run(group));
-    const Deadline end = deadline_in(std::chrono::seconds(60));
+    const Deadline end = deadline_in(std::chrono::seconds(300));
     while (!done(repairer) && std::chrono::steady_clock::now() < end) {
       co_await async::sleep_for(std::chrono::milliseconds(1));
     }
