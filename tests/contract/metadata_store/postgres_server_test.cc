@@ -138,16 +138,14 @@ TEST(PgConnectionTest, TheServerWatchesConnectionsOverTcp) {
   std::ofstream(postgres.data_directory + "/pg_hba.conf", std::ios::app)
       << "host all all 127.0.0.0/8 trust\n";
   const int port = free_port();
-  const auto started = control(
-      postgres, {"-l", postgres.data_directory + "/tcp.log", "-o",
-                 fmt::format("-k '{}' -p {} -c listen_addresses=127.0.0.1",
-                             postgres.socket_directory, port),
-                 "start"});
+  const auto started = control(postgres, {"-l", postgres.data_directory + "/tcp.log", "-o",
+                                          fmt::format("-k '{}' -p {} -c listen_addresses=127.0.0.1",
+                                                      postgres.socket_directory, port),
+                                          "start"});
   ASSERT_TRUE(started) << started.error().message;
   {
-    auto connection =
-        PgConnection::open(fmt::format("host=127.0.0.1 port={} user=rondel dbname=rondel", port),
-                           deadline_in(60s));
+    auto connection = PgConnection::open(
+        fmt::format("host=127.0.0.1 port={} user=rondel dbname=rondel", port), deadline_in(60s));
     ASSERT_TRUE(connection) << connection.error().message;
     for (const auto& [name, value] : {std::pair("tcp_keepalives_idle", "10"),
                                       {"tcp_keepalives_interval", "5"},

@@ -630,7 +630,8 @@ TEST_F(RestoredDatabase, ANodeThatLeftForGoodIsNotWaitedFor) {
 
 TEST_F(RestoredDatabase, ADiskThatHangsHoldsUpNoOther) {
   for (const ring::Disk& hanging : members_) {
-    const uint64_t number = async::block_on(store_.restores.order_restore(deadline_in(60s))).value();
+    const uint64_t number =
+        async::block_on(store_.restores.order_restore(deadline_in(60s))).value();
     remover_.hanging = {hanging.id};
     remover_.hang_ends = [&] {
       return std::ranges::all_of(members_, [&](const ring::Disk& disk) {

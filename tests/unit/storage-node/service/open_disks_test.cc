@@ -158,7 +158,8 @@ TEST_F(OpenDisks, DisksThatAllTakeLongAreThereAllTheSame) {
     if (!known) known_.clear();
     std::promise<void> go;
     std::atomic<bool> begun = false;
-    const OpenDisk slow = [this, &begun, gone = go.get_future().share()](const EngineOptions& disk) {
+    const OpenDisk slow = [this, &begun,
+                           gone = go.get_future().share()](const EngineOptions& disk) {
       begun = true;
       gone.wait();
       return engine::Engine::open(fs_, disk);
