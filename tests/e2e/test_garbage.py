@@ -73,7 +73,7 @@ def test_too_many_orphans_halt_and_an_operator_resumes(forgetful):
         client.put_object(Bucket="garbage", Key=f"many/{n}", Body=random.randbytes(1000))
     # All of an age in the same pass, and nothing of earlier tests left to be removed.
     wait_past(time.monotonic() + 20)
-    wait_for(lambda: removed_everything(forgetful) and measure(forgetful, "rondel_node_trash_bytes") == 0, 60, "removals of earlier tests")
+    wait_for(lambda: removed_everything(forgetful) and measure(forgetful, "rondel_replication_lag_seconds") == 0, 60, "removals of earlier tests")
     before = live(forgetful)
     # Rows that vanish without a release, as from a database that lost some.
     forgetful.sql("delete from objects where convert_from(key, 'UTF8') like 'many/%'")
