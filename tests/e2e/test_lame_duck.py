@@ -14,7 +14,7 @@ from cluster import is_running, running, wait_for
 @pytest.fixture(scope="module")
 def ducks():
     """Longer than any test: what ends it is a second signal, never the time."""
-    with running("duck", nodes=3, options=["gateway.lame_duck=1h", "node.lame_duck=1h"]) as cluster:
+    with running("duck", nodes=3, options=["gateway.lame_duck=1h", "node.lame_duck=1h", "gateway.idle_timeout=1h"]) as cluster:
         yield cluster
         for name, pid in cluster.processes().items():   # A lame duck waits for its second signal, which ends it at the wipe.
             if name != "postgresql" and is_running(pid):
