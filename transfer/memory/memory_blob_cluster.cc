@@ -122,8 +122,9 @@ async::Task<Result<void>> MemoryBlobCluster::reach(DiskAddress disk, Deadline de
     const DiskFaults faults = faults_of(disk);
     const SteadyTime now = std::chrono::steady_clock::now();
     if (faults.unreachable) co_return fail(ErrorCode::kUnavailable, "the disk cannot be reached");
-    if (now >= deadline) co_return no_answer();
+    // First: a disk that answers at once is late for nobody, however busy the machine is.
     if (!faults.silent && now >= ready) co_return Result<void>{};
+    if (now >= deadline) co_return no_answer();
     if (cancel && cancel->cancelled()) co_return cancelled();
     co_await async::sleep_for(kStep);
   }

@@ -15,8 +15,10 @@ using namespace std::chrono_literals;
 
 TEST(PostgresMetadataContract, SecretsAreOpenedByTheirMasterKeyAlone) {
   const auto soon = [] { return deadline_in(60s); };
+  static int times = 0;  // Of this program: it may be repeated.
+  const std::string name = "sealed-" + std::to_string(++times);
   const auto made =
-      async::block_on(test_stores().identities.create_account({.name = "sealed"}, soon())).value();
+      async::block_on(test_stores().identities.create_account({.name = name}, soon())).value();
   const auto wrong = PostgresMetadata::make_for_command(postgres_dsn(), std::string(32, 'x'));
   IdentityStore& identities = wrong->stores().identities;
   EXPECT_EQ(async::block_on(identities.list_keys(made.account.id, soon())).error().code,
