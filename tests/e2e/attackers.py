@@ -99,7 +99,7 @@ class Crowd:
 
     def __exit__(self, *_):
         self.done.set()
-        self.thread.join(timeout=60)
+        self.thread.join(timeout=300)
         for peer in self.peers:
             peer.close()
 
@@ -199,7 +199,7 @@ class Busy:
     def __exit__(self, *_):
         self.done.set()
         for thread in self.threads:
-            thread.join(timeout=60)
+            thread.join(timeout=300)
 
     def got(self):
         return ", ".join(f"{n} x {what}" for what, n in sorted(self.outcomes.items(), key=str)) or "no answer"
@@ -293,7 +293,7 @@ class Hold:
             assert line, "psql took no lock"
 
     def let_go(self, by="rollback"):
-        self.psql.communicate(by + ";\n", timeout=30)
+        self.psql.communicate(by + ";\n", timeout=300)
         assert self.psql.returncode == 0
 
 

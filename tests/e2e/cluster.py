@@ -165,8 +165,8 @@ class Cluster:
     def kill_everything(self):
         self.kill_together(sorted(self.processes()))
 
-    def metrics(self, url):
-        return urllib.request.urlopen(url, timeout=10).read().decode()
+    def metrics(self, url, timeout=PATIENCE):
+        return urllib.request.urlopen(url, timeout=timeout).read().decode()
 
     def metric_urls(self):
         return self.env["RONDEL_METRICS_URLS"].split(",")
@@ -176,7 +176,7 @@ class Cluster:
         found = []
         for url in self.metric_urls():
             try:
-                text = self.metrics(url)
+                text = self.metrics(url, timeout=10)   # Of one that is stopped it never comes.
             except OSError:
                 continue
             for labels, value in re.findall(r"^%s(\{[^}]*\})? (\S+)$" % re.escape(name), text, re.M):

@@ -28,7 +28,7 @@ def render(components=()):
 
 
 def alerts():
-    printed = subprocess.run([str(FOLDER / "monitoring" / "rules.sh")], capture_output=True, text=True, timeout=60)
+    printed = subprocess.run([str(FOLDER / "monitoring" / "rules.sh")], capture_output=True, text=True, timeout=300)
     assert printed.returncode == 0, printed.stderr
     return yaml.safe_load(printed.stdout)
 

@@ -65,7 +65,7 @@ def test_signatures(cluster, bucket):
                           aws_secret_access_key=cluster.env["AWS_SECRET_ACCESS_KEY"], region_name="eu-west-1")
     refused(region.list_buckets, "AuthorizationHeaderMalformed")
     with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(f"{cluster.endpoint}/{bucket}", timeout=10)
+        urllib.request.urlopen(f"{cluster.endpoint}/{bucket}", timeout=300)
     assert error.value.code == 403
 
 

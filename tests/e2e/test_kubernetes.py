@@ -19,7 +19,7 @@ SPARE_SECONDS = 20   # What both programs give the rest of their end, after the 
 def rendered(components=()):
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not installed")
-    version = subprocess.run(["kubectl", "version", "--client", "--output", "json"], capture_output=True, text=True, timeout=60).stdout
+    version = subprocess.run(["kubectl", "version", "--client", "--output", "json"], capture_output=True, text=True, timeout=300).stdout
     if "kustomizeVersion" not in version:
         pytest.skip("kubectl is older than components and replacements are (1.24)")
     return manifests.render(components)
@@ -104,7 +104,7 @@ def test_programs_take_what_they_are_told(documents):
     for name, _, container in containers(documents):
         if container["command"][0] not in ("rondel-gateway", "rondel-node"):
             continue
-        checked = subprocess.run([BUILD / "bin" / container["command"][0], "--check-settings"], capture_output=True, text=True, timeout=30,
+        checked = subprocess.run([BUILD / "bin" / container["command"][0], "--check-settings"], capture_output=True, text=True, timeout=300,
                                  env={**os.environ, **{key: value or "from-the-pod" for key, value in variables(container).items()}})
         assert checked.returncode == 0, f"{name}: {checked.stderr}"
 
@@ -143,7 +143,7 @@ def seconds(text):
 
 
 def default_of(program, key):
-    described = subprocess.run([BUILD / "bin" / program, "--describe-settings"], capture_output=True, text=True, timeout=30).stdout
+    described = subprocess.run([BUILD / "bin" / program, "--describe-settings"], capture_output=True, text=True, timeout=300).stdout
     return re.search(r"^\| `%s` \| [^|]+ \| `([^`]*)`" % re.escape(key), described, re.M).group(1)
 
 
@@ -384,7 +384,7 @@ def test_images_are_built_of_the_tree_alone():
     for path in (".git/config", "build/release/CMakeCache.txt", "deploy/docker/secrets/master.key", "deploy/docker/secrets/tls/authority.key", "master.key",
                  "certificates/authority.key", "certificates/outside.pem", "tests/e2e/__pycache__/cluster.pyc", "secrets/database.password"):
         assert ignored(path), path
-    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, timeout=60)
+    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, timeout=300)
     if tracked.returncode != 0:
         pytest.skip("not a repository")
     needed = [path for path in tracked.stdout.splitlines() if path.endswith((".cc", ".h", ".proto", ".sql", ".cmake", "CMakeLists.txt", "CMakePresets.json"))]
@@ -419,7 +419,7 @@ def test_the_tools_of_compose_reach_every_command(tmp_path, words):
     script = script.replace("$$", "$").replace("/run/secrets/database.password", str(tmp_path / "password")).replace("/run/secrets/master.key", str(tmp_path / "key"))
     (tmp_path / "password").write_text("p")
     (tmp_path / "key").write_text("ab" * 32)
-    done = subprocess.run([shell, flag, script, name, *words], capture_output=True, text=True, timeout=60,
+    done = subprocess.run([shell, flag, script, name, *words], capture_output=True, text=True, timeout=300,
                           env={**os.environ, "PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}"})
     # There is no such host: the options were taken, and the database is what it stops at.
     assert done.returncode == 1 and "PostgreSQL" in done.stderr, (done.returncode, done.stdout, done.stderr)
