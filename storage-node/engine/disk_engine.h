@@ -380,7 +380,7 @@ inline constexpr const char* kIndexOwner = "disk";
 inline constexpr const char* kDoubts = "doubts";
 
 constexpr uint64_t journal_token(uint64_t sequence, size_t position) {
-  return (sequence << 12) | position;
+  return (sequence << kJournalPositionBits) | position;
 }
 
 // A blob whose own record is gone or older than that of its removal.

@@ -126,8 +126,16 @@ struct ReadResult {
   uint64_t blob_length = 0;
 };
 
-// A place in the disk's journal of puts and deletes. Ordered; survives restarts.
+// A place in the disk's journal of puts and deletes. Ordered, and kept across restarts; what it is
+// made of is the engine's alone.
 using JournalToken = uint64_t;
+
+inline constexpr int kJournalPositionBits = 12;  // Of an entry in its batch.
+
+// Whether `token` lies more than so many batches behind `other`: worth writing down again.
+constexpr bool is_far_behind(JournalToken token, JournalToken other, uint64_t batches = 1024) {
+  return other > token + (batches << kJournalPositionBits);
+}
 
 struct JournalEntry {
   enum class Operation : uint8_t { kPut = 1, kDelete = 2 };

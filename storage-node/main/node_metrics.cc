@@ -73,32 +73,28 @@ void register_node_metrics(metrics::Registry& registry, const DiskSet& disks,
   struct LagFamily {
     const char* name;
     const char* help;
-    double (*own)(const std::array<uint64_t, 3>&);
-    double (*peer)(const repair::Lag&);
+    double (*value)(const model::ReplicationLag&);
   };
 
   const LagFamily families[] = {
       {"rondel_replication_lag_seconds",
        "Age of the oldest acknowledged blob that the disk should hold and lacks.",
-       [](const std::array<uint64_t, 3>& lag) { return static_cast<double>(lag[0]) / 1e6; },
-       [](const repair::Lag& lag) { return lag.seconds; }},
+       [](const model::ReplicationLag& lag) { return static_cast<double>(lag.age_us) / 1e6; }},
       {"rondel_replication_lag_bytes", "Bytes that the disk should hold and lacks.",
-       [](const std::array<uint64_t, 3>& lag) { return static_cast<double>(lag[1]); },
-       [](const repair::Lag& lag) { return static_cast<double>(lag.bytes); }},
+       [](const model::ReplicationLag& lag) { return static_cast<double>(lag.bytes); }},
       {"rondel_replication_lag_blobs", "Blobs that the disk should hold and lacks.",
-       [](const std::array<uint64_t, 3>& lag) { return static_cast<double>(lag[2]); },
-       [](const repair::Lag& lag) { return static_cast<double>(lag.blobs); }},
+       [](const model::ReplicationLag& lag) { return static_cast<double>(lag.blobs); }},
   };
   for (const LagFamily& family : families) {
     registry.collector(Type::kGauge, family.name, family.help, [&disks, &repairer, &peers, family] {
       std::vector<Sample> samples;
       for (const auto& disk : disks.identified()) {
         samples.push_back({{{"disk", disk->disk_id().to_hex()}, {"seen_by", "itself"}},
-                           family.own(repairer.lag_of(disk->disk_id()))});
+                           family.value(repairer.lag_of(disk->disk_id()))});
       }
-      for (const repair::Lag& lag : peers.lags()) {
-        if (disks.find(lag.disk) == nullptr) {
-          samples.push_back({{{"disk", lag.disk.to_hex()}, {"seen_by", "peer"}}, family.peer(lag)});
+      for (const auto& [disk, lag] : peers.lags()) {
+        if (disks.find(disk) == nullptr) {
+          samples.push_back({{{"disk", disk.to_hex()}, {"seen_by", "peer"}}, family.value(lag)});
         }
       }
       return samples;

@@ -54,7 +54,7 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
     const uint64_t known =
         stored && stored->size() == 8 ? load_be<uint64_t>(as_bytes(*stored).data()) : 0;
     if ((quiet && !view.kept && view.cursor > known) ||
-        (!quiet && view.cursor > known + (1024ull << 12))) {
+        (!quiet && engine::is_far_behind(known, view.cursor))) {
       std::string raw(8, '\0');
       store_be(reinterpret_cast<std::byte*>(raw.data()), view.cursor);
       (void)serving.note_setting(setting_of(disk), raw);
@@ -81,20 +81,18 @@ void PeerLag::observe(engine::Engine& serving, const ring::Topology& topology) {
   }
 }
 
-std::vector<Lag> PeerLag::lags() const {
+std::map<model::DiskId, model::ReplicationLag> PeerLag::lags() const {
   const SystemTime now = clock_.now();
-  std::map<model::DiskId, Lag> worst;
+  std::map<model::DiskId, model::ReplicationLag> lags;
   MutexLock lock(mutex_);
   for (const auto& [key, view] : views_) {
-    Lag& lag = worst[key.first];
-    lag.disk = key.first;
+    model::ReplicationLag& lag = lags[key.first];
     if (!silent(view) || view.oldest == SystemTime{}) continue;
-    lag.seconds = std::max(lag.seconds, std::chrono::duration<double>(now - view.oldest).count());
+    const int64_t age = std::max<int64_t>(0, (now - view.oldest).count());
+    lag.age_us = std::max(lag.age_us, static_cast<uint64_t>(age));
     lag.bytes += view.bytes;
     lag.blobs += view.blobs;
   }
-  std::vector<Lag> lags;
-  for (auto& [disk, lag] : worst) lags.push_back(lag);
   return lags;
 }
 

@@ -7,17 +7,11 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "common/model/replication_lag.h"
 #include "common/ring/ring.h"
 #include "storage-node/engine/engine.h"
 
 namespace rondel::repair {
-
-struct Lag {
-  model::DiskId disk;
-  double seconds = 0;
-  uint64_t bytes = 0;
-  uint64_t blobs = 0;
-};
 
 class PeerLag {
  public:
@@ -31,7 +25,7 @@ class PeerLag {
   void observe(engine::Engine& serving, const ring::Topology& topology);
 
   // Of disks that are silent, the worst over all serving disks.
-  std::vector<Lag> lags() const;
+  std::map<model::DiskId, model::ReplicationLag> lags() const;
 
  private:
   struct View {

@@ -322,7 +322,7 @@ const Repairer::Own* Repairer::find(const model::DiskId& disk) const {
   return found == own_.end() ? nullptr : found->get();
 }
 
-std::array<uint64_t, 3> Repairer::lag_of(const model::DiskId& disk) const {
+model::ReplicationLag Repairer::lag_of(const model::DiskId& disk) const {
   const Own* const own = find(disk);
   if (own == nullptr) return {};
   auto lag = own->disk.wanted.lag();
@@ -330,8 +330,9 @@ std::array<uint64_t, 3> Repairer::lag_of(const model::DiskId& disk) const {
   MutexLock lock(mutex_);
   for (const auto& [peer, pair] : own->pairs) {
     if (pair->behind_since == SystemTime{}) continue;
-    lag[0] = std::max(
-        lag[0], static_cast<uint64_t>(std::max<int64_t>(0, (now - pair->behind_since).count())));
+    lag.age_us =
+        std::max(lag.age_us,
+                 static_cast<uint64_t>(std::max<int64_t>(0, (now - pair->behind_since).count())));
   }
   return lag;
 }

@@ -7,7 +7,6 @@
 // use.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -15,6 +14,7 @@
 
 #include "common/async/task_group.h"
 #include "common/base/mutex.h"
+#include "common/model/replication_lag.h"
 #include "common/ring/ring.h"
 #include "storage-node/engine/engine.h"
 #include "storage-node/repair/fetcher.h"
@@ -58,7 +58,7 @@ class Repairer {
 
   // Microseconds, bytes and blobs that a disk of this node lacks, as far as its peers' journals
   // tell.
-  std::array<uint64_t, 3> lag_of(const model::DiskId& disk) const;
+  model::ReplicationLag lag_of(const model::DiskId& disk) const;
   WantedList::Counts wanted_of(const model::DiskId& disk) const;
   // Disks that a disk of this node must still be compared with: what it lacks of theirs it does not
   // know.

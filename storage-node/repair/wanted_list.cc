@@ -134,18 +134,18 @@ Duration WantedList::pause_after(uint32_t tries, Outcome outcome) {
   return pause - pause / 4 + pause / 2 * static_cast<int>(random_() % 1024) / 1024;
 }
 
-std::array<uint64_t, 3> WantedList::lag() const {
+model::ReplicationLag WantedList::lag() const {
   const uint64_t now = micros(clock_.now());
   const SteadyTime steady = clock_.steady_now();
-  std::array<uint64_t, 3> lag{};
+  model::ReplicationLag lag{};
   MutexLock lock(mutex_);
   for (const auto& [id, item] : items_) {
     if (!item.missed && item.due > steady) continue;
     const uint64_t made =
         item.wanted.created_us == 0 ? item.wanted.found_us : item.wanted.created_us;
-    lag[0] = std::max(lag[0], now - std::min(now, made));
-    lag[1] += item.wanted.length;
-    ++lag[2];
+    lag.age_us = std::max(lag.age_us, now - std::min(now, made));
+    lag.bytes += item.wanted.length;
+    ++lag.blobs;
   }
   return lag;
 }

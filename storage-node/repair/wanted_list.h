@@ -5,7 +5,6 @@
 // Calls never wait for the disk but for load() and persist(), which block. Safe for concurrent use.
 #pragma once
 
-#include <array>
 #include <map>
 #include <optional>
 #include <random>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "common/model/replication_lag.h"
 #include "storage-node/engine/engine.h"
 
 namespace rondel::repair {
@@ -65,7 +65,7 @@ class WantedList {
   void put_back(const model::BlobId& id, Duration pause = std::chrono::seconds(1));
 
   // Microseconds since the oldest was made, bytes and blobs of those whose patience is over.
-  std::array<uint64_t, 3> lag() const;
+  model::ReplicationLag lag() const;
   Counts counts() const;
 
  private:

@@ -4,7 +4,7 @@
 
 namespace rondel::node {
 
-void fill_disk_status(engine::Engine& engine, const std::array<uint64_t, 3>& lag,
+void fill_disk_status(engine::Engine& engine, const model::ReplicationLag& lag,
                       storage::v1::DiskStatus& out) {
   const engine::EngineStatus status = engine.status();
   out.set_disk_id(std::string(as_text(engine.disk_id().view())));
@@ -20,9 +20,9 @@ void fill_disk_status(engine::Engine& engine, const std::array<uint64_t, 3>& lag
   out.set_trash_bytes(status.trash_bytes);
   out.set_free_bytes(status.free_bytes);
   out.set_blobs(status.blobs);
-  out.set_replication_lag_us(lag[0]);
-  out.set_replication_lag_bytes(lag[1]);
-  out.set_replication_lag_blobs(lag[2]);
+  out.set_replication_lag_us(lag.age_us);
+  out.set_replication_lag_bytes(lag.bytes);
+  out.set_replication_lag_blobs(lag.blobs);
   out.set_handoff_blobs(status.handoff_blobs);
   out.set_handoff_bytes(status.handoff_bytes);
   out.set_corrupt_reads_total(status.corrupt_reads);

@@ -15,6 +15,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "common/model/replication_lag.h"
 #include "common/ring/ring.h"
 #include "storage-node/service/disk_set.h"
 #include "storage-node/service/metadata_memory.h"
@@ -50,7 +51,7 @@ struct RingContactOptions {
 
 class RingContact final : public ring::TopologySource, public WriteGate {
  public:
-  using LagOf = std::function<std::array<uint64_t, 3>(const model::DiskId&)>;
+  using LagOf = std::function<model::ReplicationLag(const model::DiskId&)>;
 
   // `memory` outlives it.
   RingContact(RingContactOptions options, MetadataMemory& memory);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "common/model/replication_lag.h"
 #include "common/ring/ring.h"
 #include "storage-node/service/exchange_session.h"
 
@@ -31,8 +32,7 @@ struct StorageServices {
   // A peer's disk asked for this disk's journal behind a token: it holds everything before.
   std::function<void(const model::DiskId& asking, const model::DiskId& serving, uint64_t token)>
       on_journal_pull;
-  // Replication lag of a disk: microseconds, bytes, blobs.
-  std::function<std::array<uint64_t, 3>(const model::DiskId&)> lag_of;
+  std::function<model::ReplicationLag(const model::DiskId&)> lag_of;
   // What waits for peers to take it; counted here for whoever wants to look.
   std::atomic<uint64_t>& outgoing_bytes;
   // A peer with calls under way that has said nothing for so long is asked for a sign of life;

@@ -8,6 +8,7 @@
 
 #include "common/async/event_loop.h"
 #include "common/async/one_shot.h"
+#include "common/model/replication_lag.h"
 #include "storage-node/repair/repairer.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/unit/storage-node/engine/engine_fixture.h"
@@ -221,7 +222,7 @@ class EngineCluster : public transfer::BlobTransport,
   std::vector<model::NodeId> nodes;
   std::vector<std::unique_ptr<engine::Engine>> engines;
   std::set<size_t> away, hanging;
-  std::array<uint64_t, 3> lag{};
+  model::ReplicationLag lag{};
   WantedList::Counts wanted;
   RepairStatus status;
   uint64_t pulls = 0, puts = 0, gets = 0, lists = 0;

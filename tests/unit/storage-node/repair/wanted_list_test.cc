@@ -55,12 +55,12 @@ class WantedListTest : public ::testing::Test {
 TEST_F(WantedListTest, NothingIsTakenBeforeItsPatienceIsOver) {
   ASSERT_TRUE(add(wanted(1), 3s));
   EXPECT_FALSE(list_->take_due());
-  EXPECT_EQ(list_->lag()[2], 0u) << "not missed yet";
+  EXPECT_EQ(list_->lag().blobs, 0u) << "not missed yet";
   clock_.advance(3s);
-  EXPECT_EQ(list_->lag(), (std::array<uint64_t, 3>{8'000'000, 1, 1}));
+  EXPECT_EQ(list_->lag(), (model::ReplicationLag{8'000'000, 1, 1}));
   EXPECT_EQ(list_->take_due()->id, make_id(1));
   EXPECT_FALSE(list_->take_due()) << "it is under way";
-  EXPECT_EQ(list_->lag()[2], 1u);
+  EXPECT_EQ(list_->lag().blobs, 1u);
   list_->forget(wanted(1));
   EXPECT_EQ(list_->counts().blobs, 0u);
 }

@@ -60,7 +60,7 @@ class StorageRoles : public ::testing::Test {
                              *readers_,
                              model::NodeId::random(),
                              [](auto&&...) {},
-                             [](auto&&...) { return std::array<uint64_t, 3>{}; },
+                             [](auto&&...) { return model::ReplicationLag{}; },
                              outgoing_bytes_};
     service_ =
         StorageService::start(std::move(services), "127.0.0.1:0", authority_.node()->server())

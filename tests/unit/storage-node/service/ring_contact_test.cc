@@ -176,7 +176,7 @@ TEST_F(RingContactTest, AsksNobodyOnceItIsStopped) {
         EXPECT_FALSE(gone);
         if (++asked >= 3) stopping.wait(false);
         ++answered;
-        return std::array<uint64_t, 3>{};
+        return model::ReplicationLag{};
       },
       [](const model::ClusterId&) {});
   // The third is asked until it is stopped.
@@ -213,7 +213,7 @@ TEST_F(RingContactTest, RingsOfAnySizeComeInPiecesAndGoOnWhereTheyWere) {
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
   contact.start(
-      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      *disks_, [](const model::DiskId&) { return model::ReplicationLag{}; },
       [](const model::ClusterId&) {});
   gateway.answer(reply);
   for (const Deadline end = deadline_in(60s);
@@ -282,7 +282,7 @@ TEST_F(RingContactTest, TheRingOfTheLaterConfirmationIsTakenThenTheHigherEpoch) 
     MetadataMemory memory(folder_.path() + "/metadata.seen");
     RingContact contact(options(gateway.address()), memory);
     contact.start(
-        *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+        *disks_, [](const model::DiskId&) { return model::ReplicationLag{}; },
         [](const model::ClusterId&) {});
     gateway.answer(reply_of(2, Recognition::kHeld, 5, known));
     ASSERT_EQ(contact.topology()->current()->serialize(), known);
@@ -314,7 +314,7 @@ TEST_F(RingContactTest, WhatAnOrderShowsIsAskedForAtOnce) {
   reply.set_latest_order(9);
   gateway.say(reply);
   contact.start(
-      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      *disks_, [](const model::DiskId&) { return model::ReplicationLag{}; },
       [](const model::ClusterId&) {});
   gateway.await_beats(1);
   EXPECT_EQ(gateway.asked().name(), "node-1");
@@ -345,7 +345,7 @@ TEST_F(RingContactTest, AGatewayStopsWritesAndHasThemTakenAgain) {
   RingContact contact(options(gateway.address()), memory);
   EXPECT_NE(contact.why_no_writes(), "");
   contact.start(
-      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      *disks_, [](const model::DiskId&) { return model::ReplicationLag{}; },
       [](const model::ClusterId&) {});
   auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
   gateway.answer(reply);
@@ -369,7 +369,7 @@ TEST_F(RingContactTest, AHeartbeatSaysWhatIsRememberedAndTheHighestOrder) {
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
   contact.start(
-      *disks_, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      *disks_, [](const model::DiskId&) { return model::ReplicationLag{}; },
       [](const model::ClusterId&) {});
   gateway.answer(reply_of(2, Recognition::kHeld, 5, table(5, 3)));
   gateway.answer(reply_of(2, Recognition::kMarkMissing, 5, table(5, 3)));
@@ -406,7 +406,7 @@ TEST_F(RingContactTest, ADiskThatJoinsLateHoldsUpNoOtherAndWaitsForItsTurn) {
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
   contact.start(
-      disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      disks, [](const model::DiskId&) { return model::ReplicationLag{}; },
       [](const model::ClusterId&) {});
   auto reply = reply_of(2, Recognition::kHeld, 5, table(5, 3));
   reply.add_purging_disks(std::string(as_text(first.view())));
@@ -445,7 +445,7 @@ TEST_F(RingContactTest, PurgingGoesOnOnTheDisksThatAGatewayNames) {
   MetadataMemory memory(folder_.path() + "/metadata.seen");
   RingContact contact(options(gateway.address()), memory);
   contact.start(
-      disks, [](const model::DiskId&) { return std::array<uint64_t, 3>{}; },
+      disks, [](const model::DiskId&) { return model::ReplicationLag{}; },
       [](const model::ClusterId&) {});
   const std::vector<std::vector<size_t>> cases = {{}, {0}, {1}, {0, 1}, {1}, {}};
   for (const auto& named : cases) {

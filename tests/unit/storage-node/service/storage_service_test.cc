@@ -43,7 +43,7 @@ class StorageServiceTest : public ::testing::Test {
                              *readers_,
                              model::NodeId::random(),
                              [](auto&&...) {},
-                             [](auto&&...) { return std::array<uint64_t, 3>{}; },
+                             [](auto&&...) { return model::ReplicationLag{}; },
                              outgoing_bytes_};
     service_ =
         StorageService::start(std::move(services), "127.0.0.1:0", grpc::InsecureServerCredentials())
