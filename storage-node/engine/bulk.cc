@@ -165,7 +165,7 @@ Result<void> DiskEngine::start_bulk_segment(bool from_reserve) {
     if (file.error().code != ErrorCode::kStorageFull) become_read_only(file.error());
     return std::unexpected(file.error());
   }
-  if (bulk_) segments_->seal(bulk_->segment);
+  if (bulk_) segments_->seal(bulk_->segment, bulk_position_);
   bulk_ = *started;
   bulk_hold_ = segments_->hold(bulk_->segment);
   bulk_file_ = *std::move(file);

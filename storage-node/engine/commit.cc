@@ -428,7 +428,7 @@ Result<void> DiskEngine::make_room(uint64_t bytes, bool from_reserve) {
     if (file.error().code != ErrorCode::kStorageFull) become_read_only(file.error());
     return std::unexpected(file.error());
   }
-  if (log_file_) segments_->seal(log_.segment);
+  if (log_file_) segments_->seal(log_.segment, log_position_);
   log_file_ = *std::move(file);
   log_ = *started;
   log_position_ = kBlock;

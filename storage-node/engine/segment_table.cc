@@ -302,9 +302,11 @@ Result<fs::Space> SegmentTable::measure() {
   return now;
 }
 
-void SegmentTable::seal(uint32_t id) {
+void SegmentTable::seal(uint32_t id, uint64_t end) {
   MutexLock lock(mutex_);
-  segments_.at(id).state = State::kSealed;
+  Segment& segment = segments_.at(id);
+  segment.state = State::kSealed;
+  segment.unused_bytes = segment_bytes_ - std::min(segment_bytes_, end);
 }
 
 Result<void> SegmentTable::release(uint32_t id) {
@@ -328,6 +330,7 @@ Result<void> SegmentTable::release(uint32_t id) {
   segment.freed = freed;
   segment.header.generation = 0;
   segment.passed_over_until = segment.kept_empty_until = {};
+  segment.unused_bytes = 0;
   return {};
 }
 
@@ -394,9 +397,9 @@ std::optional<SegmentHeader> SegmentTable::find_garbage(double ratio, SteadyTime
   std::optional<SegmentHeader> best;
   auto threshold = static_cast<uint64_t>(static_cast<double>(segment_bytes_) * (1 - ratio));
   for (const auto& [id, segment] : segments_) {
-    const uint64_t kept = segment.kept_bytes();
+    const uint64_t kept = segment.kept_or_unused_bytes();
     if (segment.state != State::kSealed || segment.broken || segment.is_held()) continue;
-    if (kept == 0 || kept > threshold || segment.passed_over_until > now) continue;
+    if (segment.kept_bytes() == 0 || kept > threshold || segment.passed_over_until > now) continue;
     threshold = kept;
     best = segment.header;
   }
@@ -424,7 +427,8 @@ SegmentTotals SegmentTable::totals() const {
       case State::kActive: ++totals.active; break;
       case State::kSealed:
         ++totals.sealed;
-        totals.dead_bytes += segment_bytes_ - std::min(segment_bytes_, segment.kept_bytes());
+        totals.dead_bytes +=
+            segment_bytes_ - std::min(segment_bytes_, segment.kept_or_unused_bytes());
     }
   }
   totals.free += unmade_locked();

@@ -69,7 +69,8 @@ class SegmentTable {
                                        bool from_reserve);
   // Would start() find a segment? By what is known of the file system.
   bool can_start(bool from_reserve) const;
-  void seal(uint32_t id);
+  // Nothing more is written into it, nothing lies behind `end`.
+  void seal(uint32_t id, uint64_t end);
   SegmentHold hold(uint32_t id) const;
   // Makes a sealed segment free, durably: an index that is made again finds no blob there. Waits
   // for the disk; after an error the segment is as it was. REQUIRES: nothing refers to it, and the
@@ -119,6 +120,8 @@ class SegmentTable {
     std::shared_ptr<const int> held = std::make_shared<const int>(0);  // By one: nobody else.
     uint64_t live_bytes = 0;
     uint64_t trash_bytes = 0;
+    // Of its end, since it was sealed by this process: no garbage, as no extent fitted there.
+    uint64_t unused_bytes = 0;
     bool allocated = false;  // Writing it cannot run out of space.
     bool used_before = false;
     bool headless = false;     // Its header is not known yet.
@@ -128,6 +131,8 @@ class SegmentTable {
     SteadyTime kept_empty_until{};
 
     uint64_t kept_bytes() const { return live_bytes + trash_bytes; }
+
+    uint64_t kept_or_unused_bytes() const { return kept_bytes() + unused_bytes; }
 
     bool is_held() const { return held.use_count() > 1; }
   };

@@ -72,7 +72,7 @@ class Stage:
         self.both_disks = f"node.disks=[{', '.join(disks)}]"
         self.cluster.options = [
             f"node.disks=[{disks[0]}]", "engine.segment_size=64MiB", "node.disk_patience=1s",
-            "gc.grace=1s", "gc.trash=1s", "gateway.requests_max=128",
+            "gc.grace=1s", "gc.trash=1s", "repair.trash=1s", "gateway.requests_max=128",
             f"rpc.tls_authority_file={self.certificates}/authority.pem",
             f"rpc.tls_certificate_file={self.certificates}/{{name}}.pem", f"rpc.tls_key_file={self.certificates}/{{name}}.key"]
         self.environment = {

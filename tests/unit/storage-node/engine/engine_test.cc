@@ -180,6 +180,30 @@ TEST_F(EngineTest, AFullDiskRefusesPutsButDeletesAndRecovers) {
   for (uint64_t i = 0; i < n; i += 8) EXPECT_TRUE(verify(*engine_, make_id(i), 2 << 20));
 }
 
+// At the end of a segment lies what no extent fitted into: to move its blobs elsewhere gains
+// nothing, be they wanted or in the trash, and a full disk would do it for ever.
+TEST_F(EngineTest, AFullDiskDoesNotMoveWhatGainsNothing) {
+  uint64_t n = 0;
+  while (put(*engine_, make_id(n), 2 << 20)) ++n;
+  ASSERT_EQ(engine_->status().state, DiskState::kFull);
+  EXPECT_LT(engine_->status().dead_bytes, 2u << 20) << "told as what comes back";
+  for (const bool trashed : {false, true}) {
+    if (trashed) {
+      for (uint64_t i = 0; i < n; ++i) ASSERT_TRUE(remove(*engine_, make_id(i)));
+    }
+    const uint64_t before = engine_->status().compactions;
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(engine_->compact_once());
+    EXPECT_EQ(engine_->status().compactions, before) << trashed;
+  }
+  for (uint64_t i = 0; i < n; i += 2) {
+    ASSERT_TRUE(engine_->restore({make_id(i)}, 1));
+    ASSERT_TRUE(remove(*engine_, make_id(i), {2, 0ms, false}));
+  }
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(engine_->compact_once());
+  EXPECT_GT(engine_->status().compactions, 0u);
+  EXPECT_TRUE(put(*engine_, make_id(n), 2 << 20));
+}
+
 TEST_F(EngineTest, RotIsFoundCountedAndReplaced) {
   ASSERT_TRUE(put(*engine_, make_id(1), 2 << 20));
   const auto handle = segment_of_size(1);
