@@ -284,7 +284,8 @@ def database_silent(stage):
         yield
 
 
-@lane(ALONE, "no gateway answers, and a node is started", ["RondelNodeWithoutContact", "RondelRingDiffers"], ["RondelProcessDown"])
+@lane(ALONE, "no gateway answers, and a node is started", ["RondelNodeWithoutContact", "RondelRingDiffers"],
+      ["RondelProcessDown", "RondelNodeWithoutContact"])
 def gateways_silent(stage):
     """A node that starts without a gateway and without its cache knows no ring."""
     words = stage.command("node-3")
