@@ -167,27 +167,31 @@ S3Result<void> read_filter(const XmlElement& element, Filter& filter) {
   return predicates ? read_predicates(*predicates, filter) : malformed();
 }
 
+// Days or Date, or ExpiredObjectDeleteMarker, or one of the former beside the latter where it says
+// that it asks for nothing: clients send that with every rule.
 S3Result<void> read_expiration(const XmlElement& element, Rule& rule) {
   if (!has_only(element, {"Days", "Date", "ExpiredObjectDeleteMarker"}) ||
-      element.children().size() != 1) {
+      element.children().empty()) {
     return malformed();
   }
-  const XmlElement child = element.children().front();
-  if (child.name() == "Days") {
-    const auto days = positive(child, "Expiration");
+  if (const auto child = element.child("Days")) {
+    const auto days = positive(*child, "Expiration");
     if (!days) return std::unexpected(days.error());
     rule.days = *days;
-  } else if (child.name() == "Date") {
-    const auto date = midnight(child);
+  }
+  if (const auto child = element.child("Date")) {
+    const auto date = midnight(*child);
     if (!date) return std::unexpected(date.error());
     rule.date = *date;
-  } else {
-    const std::string text = child.trimmed_text();
+  }
+  if (const auto child = element.child("ExpiredObjectDeleteMarker")) {
+    const std::string text = child->trimmed_text();
     if (text != "true" && text != "false") return malformed();
     rule.lone_markers = text == "true";
     rule.keeps_lone_markers = text == "false";
   }
-  return {};
+  const int asked = (rule.days ? 1 : 0) + (rule.date ? 1 : 0) + (rule.lone_markers ? 1 : 0);
+  return asked > 1 ? malformed() : S3Result<void>{};
 }
 
 S3Result<void> read_noncurrent(const XmlElement& element, Rule& rule) {

@@ -50,6 +50,38 @@ TEST(LifecycleDocument, EveryFilterAndActionIsReadAndWritten) {
   EXPECT_EQ(*again, *parsed);
 }
 
+// Clients that write every element send the marker's with false; true asks for another action.
+TEST(LifecycleDocument, AMarkerThatIsNotAskedForStandsBesideDaysAndDates) {
+  const std::string days = "<Days>3</Days>", date = "<Date>2031-02-03T00:00:00Z</Date>";
+  const auto marker = [](const std::string& value) {
+    return "<ExpiredObjectDeleteMarker>" + value + "</ExpiredObjectDeleteMarker>";
+  };
+  const auto read = [](const std::string& expiration) {
+    return parse_lifecycle_document(
+        "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration>" + expiration +
+            "</Expiration></Rule></LifecycleConfiguration>",
+        "seed");
+  };
+  for (const std::string& taken :
+       {days, date, marker("true"), marker("false"), days + marker("false"), marker("false") + days,
+        date + marker("false")}) {
+    const auto parsed = read(taken);
+    ASSERT_TRUE(parsed) << taken;
+    EXPECT_EQ(parsed->rules[0].keeps_lone_markers, taken.contains("false")) << taken;
+    EXPECT_EQ(parsed->rules[0].days.has_value(), taken.contains("Days")) << taken;
+    const std::string again = write_lifecycle_document(*parsed);
+    EXPECT_EQ(again.contains(marker("false")), taken.contains("false")) << again;
+    EXPECT_EQ(*parse_lifecycle_document(again, "seed"), *parsed) << taken;
+  }
+  for (const std::string& refused :
+       {std::string(), days + marker("true"), date + marker("true"), days + date, days + days,
+        days + marker("nil"), days + marker("")}) {
+    const auto parsed = read(refused);
+    ASSERT_FALSE(parsed) << refused;
+    EXPECT_EQ(name(parsed.error().code), "MalformedXML") << refused;
+  }
+}
+
 TEST(LifecycleDocument, PredicatesSideBySideMeanAnd) {
   const auto rule = [](const std::string& filter) {
     return "<LifecycleConfiguration><Rule><ID>a</ID><Filter>" + filter +
