@@ -40,7 +40,7 @@ class GrpcNode {
                                    *readers_,
                                    id_,
                                    [](auto&&...) {},
-                                   [](auto&&...) { return std::array<uint64_t, 3>{}; },
+                                   [](auto&&...) { return model::ReplicationLag{}; },
                                    outgoing_bytes,
                                    peer_quiet_,
                                    peer_patience_,
