@@ -19,8 +19,13 @@
 #define CAPABILITY(name) RONDEL_ANNOTATION(capability(name))
 #define SCOPED_CAPABILITY RONDEL_ANNOTATION(scoped_lockable)
 // Of members: the value, or what the pointer points to, is read and written with the mutex held.
+// (gRPC's headers bring abseil's of the same names and meaning.)
+#ifndef GUARDED_BY
 #define GUARDED_BY(mutex) RONDEL_ANNOTATION(guarded_by(mutex))
+#endif
+#ifndef PT_GUARDED_BY
 #define PT_GUARDED_BY(mutex) RONDEL_ANNOTATION(pt_guarded_by(mutex))
+#endif
 // Of functions: called with the mutexes held; called without them; takes them; gives them back.
 #define REQUIRES(...) RONDEL_ANNOTATION(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) RONDEL_ANNOTATION(locks_excluded(__VA_ARGS__))
@@ -28,7 +33,9 @@
 #define RELEASE(...) RONDEL_ANNOTATION(release_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...) RONDEL_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 // For what the analysis cannot follow; says why beside it.
+#ifndef NO_THREAD_SAFETY_ANALYSIS
 #define NO_THREAD_SAFETY_ANALYSIS RONDEL_ANNOTATION(no_thread_safety_analysis)
+#endif
 
 namespace rondel {
 
