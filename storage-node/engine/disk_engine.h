@@ -379,6 +379,8 @@ class DiskEngine final : public Engine {
 inline constexpr const char* kIndexOwner = "disk";
 inline constexpr const char* kDoubts = "doubts";
 
+inline constexpr int kJournalPositionBits = 12;  // Of an entry in its batch.
+
 constexpr uint64_t journal_token(uint64_t sequence, size_t position) {
   return (sequence << kJournalPositionBits) | position;
 }

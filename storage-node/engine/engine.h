@@ -130,12 +130,9 @@ struct ReadResult {
 // made of is the engine's alone.
 using JournalToken = uint64_t;
 
-inline constexpr int kJournalPositionBits = 12;  // Of an entry in its batch.
-
-// Whether `token` lies more than so many batches behind `other`: worth writing down again.
-constexpr bool is_far_behind(JournalToken token, JournalToken other, uint64_t batches = 1024) {
-  return other > token + (batches << kJournalPositionBits);
-}
+// Whether more than 1,024 batches lie between `token` and the later `other`: whoever wrote `token`
+// down does well to write `other` now.
+bool is_far_behind(JournalToken token, JournalToken other);
 
 struct JournalEntry {
   enum class Operation : uint8_t { kPut = 1, kDelete = 2 };

@@ -236,6 +236,11 @@ std::vector<BlobEntry> DiskEngine::list_damaged(size_t max) {
   return entries;
 }
 
+bool is_far_behind(JournalToken token, JournalToken other) {
+  constexpr uint64_t kBatches = 1024;
+  return other > token + (kBatches << kJournalPositionBits);
+}
+
 Result<JournalPage> DiskEngine::journal_after(JournalToken token, size_t max) {
   JournalPage page;
   // Records may be dropped between a look at the oldest and a look at what follows the token: then
