@@ -82,9 +82,9 @@ begin
     h.stream_size := new_stream_size;
     h.stream_offset := 0;
   elsif new_stream is not null then
-    if h.manifest is null then
-      h.manifest := h.version;
-    end if;
+    -- A manifest is named by the clock of the commit that makes it, which no other commit has. The
+    -- version may be above that clock, and need not be the only one of its value among all keys.
+    h.manifest := coalesce(h.manifest, clock);
     if h.extent_count = 1 then
       insert into object_extents (manifest, start, stream, stream_size, stream_offset, length,
           layout)

@@ -396,6 +396,31 @@ TEST_F(ReferenceRaces, AChangeOfSettingsWaitsForCommitsDecidedBefore) {
   }
 }
 
+// A clock that runs behind gives the version after the head's, which another key may have too.
+TEST_F(ReferenceRaces, ManifestsOfEqualVersionsAreTheirKeysOwn) {
+  const std::string behind = next_clock(), clock = next_clock(), next = next_clock();
+  std::vector<Scene> made;
+  for (const auto& versions : {std::vector{clock, behind}, std::vector{next}}) {
+    Scene& scene = made.emplace_back();
+    scene.bucket = bucket_.id;
+    scene.key = fmt::format("equal-{}", versions.size());
+    for (const std::string& version : versions) {
+      ASSERT_EQ(*first_.status(put(scene, scene.key, version, StreamId::random(), 0)), 1);
+    }
+  }
+  const auto versions = first_.status(fmt::format(
+      "select count(distinct version)::integer from objects where bucket_id = {} and key in "
+      "('equal-1', 'equal-2')",
+      bucket_.id));
+  ASSERT_TRUE(versions) << versions.error().message;
+  ASSERT_EQ(*versions, 1);
+  for (const Scene& scene : made) {
+    const auto status = first_.status(append(scene, StreamId::random()));
+    ASSERT_TRUE(status) << status.error().message;
+    EXPECT_EQ(*status, 1);
+  }
+}
+
 // A part that was left out gives up a stream that the object of the key refers to as well: who
 // removes that one holds its row before the stream's.
 TEST_F(ReferenceRaces, CompleteTakesTheHeadBeforeItGivesUpParts) {
