@@ -163,10 +163,19 @@ begin
   return placed_outcome(n, d_objects, d_versions, d_bytes);
 end $$;
 
--- Locks two keys in the global order, whether their rows exist or not.
+-- Locks two keys in the global order. A key without a row has nothing to lock, and its row may come
+-- before the caller gets to it: whoever holds that one may wait for the other key. So those who
+-- take two keys take turns by key first; who takes one key waits for nobody while holding it.
 create or replace function lock_pair(b1 bigint, k1 bytea, b2 bigint, k2 bytea) returns void
 language plpgsql as $$
+declare
+  first constant bigint := hashtextextended(encode(k1, 'hex'), b1);
+  second constant bigint := hashtextextended(encode(k2, 'hex'), b2);
 begin
+  if (b1, k1) <> (b2, k2) then
+    perform pg_advisory_xact_lock(least(first, second));
+    perform pg_advisory_xact_lock(greatest(first, second));
+  end if;
   if (b1, k1) < (b2, k2) then
     perform 1 from objects where bucket_id = b1 and key = k1 for update;
     perform 1 from objects where bucket_id = b2 and key = k2 for update;

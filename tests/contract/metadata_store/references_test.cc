@@ -1,6 +1,7 @@
 // Two transactions on the streams of one object, every pair of what can refer to a stream or give
 // one up: no stream is released that something refers to, and none is forgotten.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <atomic>
 #include <functional>
@@ -450,6 +451,52 @@ TEST_F(ReferenceRaces, CompleteTakesTheHeadBeforeItGivesUpParts) {
   EXPECT_EQ(broken_references(*observer_.connection, s.streams), "");
 }
 
+// One takes a source and a target that is not there; the target comes, and another goes the other
+// way before the first gets to it.
+TEST_F(ReferenceRaces, WhoTakesTwoKeysWaitsForWhoTookOneOfThemFirst) {
+  using Statement = std::string (*)(const Scene& from, const std::string& to);
+  const std::pair<const char*, Statement> operations[] = {
+      {"copy", [](const Scene& from, const std::string& to) { return copy(from, to); }},
+      {"put of copied bytes",
+       [](const Scene& from, const std::string& to) {
+         return put_copied(from, to, StreamId::random());
+       }},
+      {"rename",
+       [](const Scene& from, const std::string& to) { return rename(from, from.key, to); }},
+  };
+  for (const auto& [name, operation] : operations) {
+    SCOPED_TRACE(name);
+    const std::string source = fmt::format("two-keys-{}-b", name);
+    Scene target;
+    target.bucket = bucket_.id;
+    target.key = fmt::format("two-keys-{}-a", name);  // Before the source: it is locked first.
+    target.version = next_clock();
+    ASSERT_EQ(*observer_.status(put(target, source, next_clock(), StreamId::random(), 0)), 1);
+    const auto row_of = [&](const std::string& key) {
+      return fmt::format("select 1 from objects where bucket_id = {} and key = {} for update",
+                         bucket_.id, literal(key));
+    };
+    first_.script("begin");
+    first_.script(fmt::format("select lock_pair({0}, {1}, {0}, {2})", bucket_.id, literal(source),
+                              literal(target.key)));
+    ASSERT_EQ(*observer_.status(put(target, target.key, target.version, StreamId::random(), 0)), 1);
+
+    std::atomic<bool> ended{false};
+    Result<int32_t> late;
+    std::thread thread([&] {
+      late = second_.status(operation(target, source));
+      ended = true;
+    });
+    while (!ended && !is_blocked(second_)) std::this_thread::sleep_for(200us);
+    const auto held = first_.status(row_of(target.key));
+    first_.script("commit");
+    thread.join();
+    EXPECT_TRUE(held) << held.error().message;
+    ASSERT_TRUE(late) << late.error().message;
+    EXPECT_EQ(*late, 1);
+  }
+}
+
 // Each gives up what the other copies.
 TEST_F(ReferenceRaces, PartCopiesOverOneAnothersStreamsDoNotWaitForEachOther) {
   Scene low = scene(Place::kOnlyHead, {false, true}), high = scene(Place::kOnlyHead, {false, true});
@@ -508,7 +555,10 @@ class ReferencesAtOnce : public ReferenceRaces, public ::testing::WithParamInter
     const std::string statement = operation.statement(scene, own);
     auto status = session.status(statement);
     for (int n = 0; n < 20 && !status && status.error().code == ErrorCode::kCancelled; ++n) {
-      if (status.error().message.find("deadlock") != std::string::npos) deadlocks_.fetch_add(1);
+      if (status.error().message.find("deadlock") != std::string::npos) {
+        std::lock_guard lock(mutex_);
+        deadlocks_.push_back(fmt::format("{}: {}", operation.name, status.error().message));
+      }
       status = session.status(statement);
     }
     std::lock_guard lock(mutex_);
@@ -520,9 +570,9 @@ class ReferencesAtOnce : public ReferenceRaces, public ::testing::WithParamInter
   }
 
   Session sessions_[kThreads];
-  std::atomic<int> deadlocks_{0};
   std::mutex mutex_;
-  int committed_ = 0;  // Guarded by mutex_, as the next two.
+  std::vector<std::string> deadlocks_;  // Guarded by mutex_, as the next three.
+  int committed_ = 0;
   std::set<StreamId> streams_, refused_;
 };
 
@@ -548,7 +598,7 @@ TEST_P(ReferencesAtOnce, NothingIsForgottenOrReleased) {
     for (std::thread& thread : threads) thread.join();
   }
   EXPECT_EQ(broken_references(*observer_.connection, streams_, refused_), "");
-  EXPECT_EQ(deadlocks_.load(), 0);
+  EXPECT_TRUE(deadlocks_.empty()) << fmt::format("{}", fmt::join(deadlocks_, "\n"));
   EXPECT_GT(committed_, kRounds * kEach);
   forget_scenes();
 }
