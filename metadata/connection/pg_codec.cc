@@ -117,7 +117,8 @@ std::optional<int64_t> milliseconds(const std::optional<SystemTime>& time) {
 
 std::optional<std::string> pack_access(const std::optional<ObjectAccess>& access) {
   if (!access) return std::nullopt;
-  return access->acl + std::string(1, '\0') + pack_tags(access->tags).value_or("");
+  const std::string tags = pack_tags(access->tags).value_or("");
+  return access->owner_account + '\0' + access->acl + '\0' + tags;
 }
 
 void add_conditions(PgParameters& parameters, const Conditions& conditions) {

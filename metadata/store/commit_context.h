@@ -60,12 +60,15 @@ struct CommitContext {
 // What of a version decides who may have it. A commit that a version decided about carries what it
 // said, and is refused when it says something else on its locked row (kAccessChanged).
 struct ObjectAccess {
+  std::string owner_account;
   std::string acl;
   Tags tags;
 
   bool operator==(const ObjectAccess&) const = default;
 
-  static ObjectAccess of(const Attributes& attributes) { return {attributes.acl, attributes.tags}; }
+  static ObjectAccess of(const ObjectVersion& version) {
+    return {version.owner_account, version.acl, version.tags};
+  }
 };
 
 // A version that bytes or extents are copied from, as it was read, and what reading it was decided

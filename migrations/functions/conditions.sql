@@ -114,8 +114,9 @@ begin
 end $$;
 
 -- What of a version decides who may have it, for who compares it with what it was.
-create or replace function access_of(a attributes) returns bytea language sql immutable as $$
-  select coalesce(a.acl, '') || '\x00'::bytea || coalesce(a.tags, '')
+create or replace function access_of(v objects) returns bytea language sql immutable as $$
+  select convert_to(v.owner_account, 'UTF8') || '\x00'::bytea
+    || coalesce((v.attributes).acl, '') || '\x00'::bytea || coalesce((v.attributes).tags, '')
 $$;
 
 -- The same of a copy, whose source was decided under the settings of its own bucket. Both buckets

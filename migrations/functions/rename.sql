@@ -41,7 +41,7 @@ begin
   if context <> :CommitStatus.kCommitted then
     return refusal(context);
   end if;
-  if access_of(s.attributes) <> access then
+  if access_of(s) <> access then
     return refusal(:CommitStatus.kAccessChanged);
   end if;
   select * into t from objects where bucket_id = b and key = target for update;
@@ -122,7 +122,7 @@ begin
     o.status := :CommitStatus.kNoSuchKey;
   elsif h.etag <> expected_etag then
     o.status := :CommitStatus.kPreconditionFailed;
-  elsif access_of(h.attributes) <> access then
+  elsif access_of(h) <> access then
     o.status := :CommitStatus.kAccessChanged;
   elsif 'retain_until' = any (changed) then
     o.status := check_retention(h.attributes, a, bypass, lock_ms);

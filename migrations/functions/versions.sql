@@ -207,7 +207,7 @@ begin
   if s.version is null or s.delete_marker or s.etag <> source.etag then
     return :CommitStatus.kSourceChanged;
   end if;
-  if access_of(s.attributes) <> source.access then
+  if access_of(s) <> source.access then
     return :CommitStatus.kAccessChanged;
   end if;
   return :CommitStatus.kCommitted;

@@ -391,6 +391,23 @@ TEST_P(Decided, NoCommitHappensUnderWhatAVersionDoesNotSayAnyMore) {
   }
 }
 
+// Another owner's version with the same bytes, ACL and tags is another version to decide about.
+TEST_P(Decided, NoCommitHappensUnderTheVersionOfAnotherOwner) {
+  for (const Bound& act : all_bound()) {
+    SCOPED_TRACE(act.name);
+    prepare();
+    CopySource source = this->source();
+    source.access = ObjectAccess::of(find("object").object);
+    PutObject other = put_request("object", 1);
+    other.version.owner_account = make_account(stores(), bucket_.name + "-writer");
+    source.version = run(stores().objects.put_object(other)).version;
+    EXPECT_EQ(act.run(*this, context(), source), CommitStatus::kAccessChanged);
+    EXPECT_FALSE(find("object").object.legal_hold);
+    source.access = ObjectAccess::of(find("object").object);
+    EXPECT_EQ(act.run(*this, context(), source), CommitStatus::kCommitted);
+  }
+}
+
 // Bytes that were written anew are of the version that was read, as rows are.
 TEST_P(Decided, NoBytesAreCommittedAsACopyOfWhatIsGone) {
   for (const Bound& act : all_bound()) {
