@@ -113,6 +113,9 @@ Character unicode_escape(size_t length, unsigned code) {
   return out;
 }
 
+// Written as it is.
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
 Character character_at(std::string_view text, size_t at) {
   const auto c = static_cast<uint8_t>(text[at]);
   if (c == '"' || c == '\\') return {1, {'\\', static_cast<char>(c)}, 2};
@@ -133,6 +136,9 @@ void append_string(Buffer& out, std::string_view text, size_t bytes_max) {
   size_t start = 0;
   size_t at = 0;
   size_t written = 0;
+  // Most texts are plain to their end.
+  while (at < std::min(text.size(), bytes_max) && is_plain(text[at])) ++at;
+  written = at;
   const auto copy_until_here = [&] { append_text(out, text.substr(start, at - start)); };
   while (at < text.size()) {
     const Character character = character_at(text, at);

@@ -3,10 +3,34 @@
 #include <sys/random.h>
 #include <xxhash.h>
 
+#include <array>
+#include <cerrno>
+
 #include "common/base/assert.h"
 #include "common/base/encoding.h"
 
 namespace rondel::model {
+
+namespace {
+
+// The kernel is asked for many ids at once: the call costs more than all else about an id.
+void fill_with_random(std::byte* out, size_t size) {
+  constexpr size_t kBytes = 3072;
+  thread_local std::array<std::byte, kBytes> drawn;
+  thread_local size_t left = 0;
+  if (left < size) {
+    for (size_t done = 0; done < kBytes;) {
+      const ssize_t got = getrandom(drawn.data() + done, kBytes - done, 0);
+      ASSERT(got > 0 || errno == EINTR);
+      if (got > 0) done += static_cast<size_t>(got);
+    }
+    left = kBytes;
+  }
+  left -= size;
+  std::memcpy(out, drawn.data() + left, size);
+}
+
+}  // namespace
 
 template <class Tag, size_t kSize>
 std::string OpaqueId<Tag, kSize>::to_hex() const {
@@ -31,7 +55,7 @@ std::optional<OpaqueId<Tag, kSize>> OpaqueId<Tag, kSize>::from_bytes(ByteView vi
 template <class Tag, size_t kSize>
 OpaqueId<Tag, kSize> OpaqueId<Tag, kSize>::random() {
   OpaqueId id;
-  ASSERT(getrandom(id.bytes.data(), kSize, 0) == static_cast<ssize_t>(kSize));
+  fill_with_random(id.bytes.data(), kSize);
   return id;
 }
 
